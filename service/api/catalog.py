@@ -1,0 +1,78 @@
+"""CatalogService."""
+
+import datetime as dt
+
+import grpc
+
+from paperfeed.v1 import catalog_pb2 as pb
+from paperfeed.v1 import catalog_pb2_grpc
+from service.api import convert
+from service.api.page_tokens import PageTokens, page_size
+from service.app.catalog import MAX_DIGEST_PAPERS, Catalog
+
+MAX_BATCH = 1_000
+
+
+class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
+    """Papers and digests over gRPC."""
+
+    def __init__(self, catalog: Catalog, tokens: PageTokens) -> None:
+        self._catalog = catalog
+        self._tokens = tokens
+
+    def UpsertPapers(self, request: pb.UpsertPapersRequest, context: grpc.ServicerContext) -> pb.UpsertPapersResponse:
+        convert.check_count(request.papers, "papers", at_least=1, at_most=MAX_BATCH)
+        papers = [convert.to_paper(paper, f"papers[{i}]") for i, paper in enumerate(request.papers)]
+        return pb.UpsertPapersResponse(
+            results=[
+                pb.UpsertPaperResult(paper_id=paper_id, outcome=convert.OUTCOMES[outcome])
+                for paper_id, outcome in self._catalog.upsert(papers)
+            ]
+        )
+
+    def GetPaper(self, request: pb.GetPaperRequest, context: grpc.ServicerContext) -> pb.GetPaperResponse:
+        paper = self._catalog.get(convert.check_name(request.paper_id, "paper_id"))
+        return pb.GetPaperResponse(paper=convert.from_paper(paper))
+
+    def BatchGetPapers(
+        self, request: pb.BatchGetPapersRequest, context: grpc.ServicerContext
+    ) -> pb.BatchGetPapersResponse:
+        names = convert.check_names(request.paper_ids, "paper_ids", at_least=1, at_most=MAX_BATCH)
+        view = convert.check_view(request.view)
+        papers = self._catalog.batch_get(names)
+        return pb.BatchGetPapersResponse(papers=[convert.from_paper(paper, view) for paper in papers])
+
+    def ListPapers(self, request: pb.ListPapersRequest, context: grpc.ServicerContext) -> pb.ListPapersResponse:
+        limit, view = page_size(request.page_size), convert.check_view(request.view)
+        position = self._tokens.read(request)
+        papers = self._catalog.page(after=position[0] if position else "", limit=limit + 1)
+        more = len(papers) > limit
+        return pb.ListPapersResponse(
+            papers=[convert.from_paper(paper, view) for paper in papers[:limit]],
+            next_page_token=self._tokens.make(request, [papers[limit - 1].paper_id]) if more else "",
+        )
+
+    def DeletePaper(self, request: pb.DeletePaperRequest, context: grpc.ServicerContext) -> pb.DeletePaperResponse:
+        self._catalog.delete(convert.check_name(request.paper_id, "paper_id"))
+        return pb.DeletePaperResponse()
+
+    def CreateDigest(self, request: pb.CreateDigestRequest, context: grpc.ServicerContext) -> pb.CreateDigestResponse:
+        names = convert.check_names(request.paper_ids, "paper_ids", at_most=MAX_DIGEST_PAPERS)
+        digest, outcome = self._catalog.save_digest(convert.to_digest(request.digest), names)
+        return pb.CreateDigestResponse(
+            digest=convert.from_digest(digest),
+            outcome=convert.OUTCOMES[outcome],
+        )
+
+    def GetDigest(self, request: pb.GetDigestRequest, context: grpc.ServicerContext) -> pb.GetDigestResponse:
+        return pb.GetDigestResponse(digest=convert.from_digest(self._catalog.get_digest(request.digest_id)))
+
+    def ListDigests(self, request: pb.ListDigestsRequest, context: grpc.ServicerContext) -> pb.ListDigestsResponse:
+        limit, position = page_size(request.page_size), self._tokens.read(request)
+        after = (dt.date.fromisoformat(position[0]), position[1]) if position else None
+        found = self._catalog.digests(after=after, limit=limit + 1)
+        last = found[limit - 1][0] if len(found) > limit else None
+        return pb.ListDigestsResponse(
+            digests=[convert.from_digest(digest, count) for digest, count in found[:limit]],
+            next_page_token=self._tokens.make(request, [last.date.isoformat(), last.digest_id]) if last else "",
+        )

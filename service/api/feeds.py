@@ -1,0 +1,191 @@
+"""FeedService."""
+
+from collections.abc import Iterator
+
+import grpc
+
+from paperfeed.v1 import catalog_pb2, feed_pb2_grpc
+from paperfeed.v1 import feed_pb2 as pb
+from service.api import convert
+from service.api.page_tokens import PageTokens, page_size, request_hash
+from service.app.feeds import FeedPage, FeedQuery, Feeds, check_diversity
+from service.app.inline_ranking import InlineRanking, RankingQuery
+from service.domain.errors import InvalidField, InvalidPageToken
+from service.domain.papers import check_id
+
+MAX_EXCLUDED = 1_000
+MAX_STREAMED_USERS = 10_000
+MAX_CANDIDATE_IDS = 10_000
+MAX_INLINE_PAPERS = 1_000
+DEFAULT_RANK_SECONDS = 30.0
+LONGEST_DEADLINE = 7 * 24 * 3600.0
+# The answer itself needs time: embedding must end a little before the caller's deadline.
+ANSWER_SECONDS = 0.05
+
+
+class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
+    """Feeds over gRPC."""
+
+    def __init__(self, feeds: Feeds, inline: InlineRanking, tokens: PageTokens) -> None:
+        self._feeds = feeds
+        self._inline = inline
+        self._tokens = tokens
+
+    def GetFeed(self, request: pb.GetFeedRequest, context: grpc.ServicerContext) -> pb.GetFeedResponse:
+        limit = page_size(request.page_size)
+        query = _feed_query(request)
+        position = self._tokens.read(request)
+        if position is None:
+            page = self._feeds.feed(query, page_size=limit)
+        else:
+            slate_id, offset = position
+            page = self._feeds.page(query.user_id, slate_id, offset=offset, page_size=limit)
+            if page.slate.user_id != query.user_id or page.slate.request_hash != query.request_hash:
+                raise InvalidPageToken("was given by another request; repeat all fields but page_size")
+        return self._answer(request, page, explain=request.explain, view=request.view)
+
+    def GetSlate(self, request: pb.GetSlateRequest, context: grpc.ServicerContext) -> pb.GetSlateResponse:
+        view = convert.check_view(request.view)
+        page = self._feeds.slate(convert.check_name(request.slate_id, "slate_id"))
+        slate = page.slate
+        return pb.GetSlateResponse(
+            slate_id=slate.slate_id,
+            user_id=slate.user_id,
+            model_version=slate.model_version,
+            digest_id=slate.digest_id,
+            pending_paper_count=slate.pending_paper_count,
+            fallback_reason=convert.FALLBACKS[slate.fallback_reason],
+            items=_items(page, explain=True, view=view),
+            as_of=convert.to_timestamp(slate.as_of),
+            created_at=convert.to_timestamp(slate.created_at),
+        )
+
+    def StreamFeeds(
+        self, request: pb.StreamFeedsRequest, context: grpc.ServicerContext
+    ) -> Iterator[pb.StreamFeedsResponse]:
+        limit, view = page_size(request.page_size), convert.check_view(request.view)
+        convert.check_count(request.user_ids, "user_ids", at_most=MAX_STREAMED_USERS)
+        if bool(request.user_ids) == request.all_users:
+            raise InvalidField("user_ids", "give either user_ids or all_users")
+        user_ids = [check_id(user_id, f"user_ids[{i}]") for i, user_id in enumerate(request.user_ids)]
+        query = FeedQuery(
+            user_id="",
+            digest_id=request.digest_id,
+            as_of=convert.optional_time(request, "as_of"),
+            explain=request.explain,
+        )
+        pages = self._feeds.stream(
+            query, None if request.all_users else user_ids, start_after=request.start_after, page_size=limit
+        )
+        for page in pages:
+            if not context.is_active():
+                return
+            feed = self._answer(None, page, explain=request.explain, view=view)
+            yield pb.StreamFeedsResponse(user_id=page.slate.user_id, feed=feed)
+
+    def RankPapers(self, request: pb.RankPapersRequest, context: grpc.ServicerContext) -> pb.RankPapersResponse:
+        # A call without a deadline has some centuries left.
+        remaining = context.time_remaining()
+        seconds = max(0.0, remaining - ANSWER_SECONDS) if remaining < LONGEST_DEADLINE else DEFAULT_RANK_SECONDS
+        ranking, pending = self._inline.rank(_ranking_query(request), timeout_seconds=seconds)
+        return pb.RankPapersResponse(
+            model_version=ranking.model_version,
+            fallback_reason=convert.FALLBACKS[ranking.fallback_reason],
+            pending_paper_count=pending,
+            items=[
+                pb.RankedPaper(
+                    paper_id=item.paper_id,
+                    rank=item.rank,
+                    score=item.score,
+                    reasons=[convert.from_reason(reason) for reason in item.reasons],
+                )
+                for item in ranking.items
+            ],
+        )
+
+    def FindSimilarPapers(
+        self, request: pb.FindSimilarPapersRequest, context: grpc.ServicerContext
+    ) -> pb.FindSimilarPapersResponse:
+        limit, view = page_size(request.page_size), convert.check_view(request.view)
+        found = self._feeds.similar(convert.check_name(request.paper_id, "paper_id"), limit=limit)
+        return pb.FindSimilarPapersResponse(
+            papers=[
+                pb.SimilarPaper(paper=convert.from_paper(paper, view), similarity=similarity)
+                for paper, similarity in found
+            ]
+        )
+
+    def _answer(
+        self, request: pb.GetFeedRequest | None, page: FeedPage, *, explain: bool, view: int
+    ) -> pb.GetFeedResponse:
+        slate = page.slate
+        more = request is not None and page.items_to < len(slate.items)
+        token = self._tokens.make(request, [slate.slate_id, page.items_to]) if more and request is not None else ""
+        return pb.GetFeedResponse(
+            slate_id=slate.slate_id,
+            model_version=slate.model_version,
+            digest_id=slate.digest_id,
+            pending_paper_count=slate.pending_paper_count,
+            fallback_reason=convert.FALLBACKS[slate.fallback_reason],
+            items=_items(page, explain=explain, view=view),
+            next_page_token=token,
+            as_of=convert.to_timestamp(slate.as_of),
+            total_size=len(slate.items),
+        )
+
+
+def _items(page: FeedPage, *, explain: bool, view: int) -> Iterator[pb.FeedItem]:
+    for item in page.slate.items[page.items_from : page.items_to]:
+        paper = page.papers.get(item.paper_id)
+        if paper is not None and item.paper_id not in page.hidden_paper_ids:
+            yield pb.FeedItem(
+                rank=item.rank,
+                paper=convert.from_paper(paper, view or catalog_pb2.PAPER_VIEW_BASIC),
+                score=item.score,
+                reasons=[convert.from_reason(reason) for reason in item.reasons] if explain else [],
+            )
+
+
+def _feed_query(request: pb.GetFeedRequest) -> FeedQuery:
+    convert.check_view(request.view)
+    window = None
+    if request.WhichOneof("candidates") == "window":
+        if not request.window.HasField("start_at"):
+            raise InvalidField("window.start_at", "is required")
+        start = convert.from_timestamp(request.window.start_at, "window.start_at")
+        end = convert.optional_time(request.window, "end_at", "window.")
+        if end is not None and end <= start:
+            raise InvalidField("window.end_at", "must come after window.start_at")
+        window = (start, end)
+    return FeedQuery(
+        user_id=convert.check_user_id(request.user_id),
+        digest_id=request.digest_id,
+        window=window,
+        as_of=convert.optional_time(request, "as_of"),
+        explain=request.explain,
+        diversity=check_diversity(request.diversity) if request.HasField("diversity") else None,
+        exclude_paper_ids=tuple(
+            convert.check_names(request.exclude_paper_ids, "exclude_paper_ids", at_most=MAX_EXCLUDED)
+        ),
+        request_hash=request_hash(request),
+    )
+
+
+def _ranking_query(request: pb.RankPapersRequest) -> RankingQuery:
+    convert.check_count(request.liked_papers, "liked_papers", at_most=MAX_INLINE_PAPERS)
+    convert.check_count(request.candidate_papers, "candidate_papers", at_most=MAX_INLINE_PAPERS)
+    return RankingQuery(
+        user_id=convert.check_user_id(request.user_id) if request.user_id else "",
+        liked_paper_ids=tuple(
+            convert.check_names(request.liked_paper_ids, "liked_paper_ids", at_most=MAX_INLINE_PAPERS)
+        ),
+        liked_papers=tuple(convert.to_paper(p, f"liked_papers[{i}]") for i, p in enumerate(request.liked_papers)),
+        candidate_paper_ids=tuple(
+            convert.check_names(request.candidate_paper_ids, "candidate_paper_ids", at_most=MAX_CANDIDATE_IDS)
+        ),
+        candidate_papers=tuple(
+            convert.to_paper(p, f"candidate_papers[{i}]") for i, p in enumerate(request.candidate_papers)
+        ),
+        as_of=convert.optional_time(request, "as_of"),
+        explain=request.explain,
+    )

@@ -1,0 +1,140 @@
+"""What every call gets: a request id, a log line, a count, and errors as statuses."""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import grpc
+
+from service.api.status import abort, code_of
+from service.app.counters import Counters
+from service.domain.errors import PaperfeedError
+
+REQUEST_ID_KEY = "x-request-id"
+_log = logging.getLogger("paperfeed.calls")
+
+
+class CallsAtWork:
+    """How many calls are at work now. Their bound is gRPC's own (maximum_concurrent_rpcs)."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._count = 0
+
+    @property
+    def count(self) -> int:
+        """Calls that a handler works on."""
+        return self._count
+
+    def change(self, by: int) -> None:
+        """Adds to the count."""
+        with self._lock:
+            self._count += by
+
+
+class CallInterceptor(grpc.ServerInterceptor):
+    """Wraps the handlers of our services; health and reflection pass untouched."""
+
+    def __init__(self, counters: Counters, at_work: CallsAtWork) -> None:
+        self._counters = counters
+        self._at_work = at_work
+
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], "grpc.RpcMethodHandler[Any, Any] | None"],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        """Called on the server's own thread for each call, before the call gets a worker thread."""
+        handler = continuation(handler_call_details)
+        path = handler_call_details.method
+        if handler is None or not path.startswith("/paperfeed."):
+            return handler
+        method = path.removeprefix("/paperfeed.v1.")
+        metadata = dict(handler_call_details.invocation_metadata or ())
+        call = _Call(method, metadata, self._counters, self._at_work)
+        codecs: dict[str, Any] = {
+            "request_deserializer": handler.request_deserializer,
+            "response_serializer": handler.response_serializer,
+        }
+        if handler.unary_stream is not None:
+            return grpc.unary_stream_rpc_method_handler(call.stream(handler.unary_stream), **codecs)
+        if handler.unary_unary is not None:
+            return grpc.unary_unary_rpc_method_handler(call.unary(handler.unary_unary), **codecs)
+        return handler
+
+
+class _Call:
+    """One call's passage through the server."""
+
+    def __init__(self, method: str, metadata: dict[str, Any], counters: Counters, at_work: CallsAtWork) -> None:
+        given = str(metadata.get(REQUEST_ID_KEY, ""))
+        self._request_id = given if 0 < len(given) <= 64 and given.isprintable() else uuid.uuid4().hex
+        self._method = method
+        self._counters = counters
+        self._at_work = at_work
+        self._started = time.perf_counter()
+
+    def unary(self, handler: Callable[[Any, Any], Any]) -> Callable[[Any, grpc.ServicerContext], Any]:
+        """The handler of a unary call."""
+
+        def run(request: Any, context: grpc.ServicerContext) -> Any:
+            try:
+                self._begin(context)
+                answer = handler(request, context)
+                self._end("OK")
+            except Exception as error:
+                self._fail(error, context)
+            else:
+                return answer
+
+        return self._leaving(run)
+
+    def stream(self, handler: Callable[[Any, Any], Iterator[Any]]) -> Callable[[Any, grpc.ServicerContext], Any]:
+        """The handler of a streaming call: its iteration, too, runs inside the try."""
+
+        def run(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            try:
+                self._begin(context)
+                yield from handler(request, context)
+                self._end("OK")
+            except Exception as error:
+                self._fail(error, context)
+
+        def leaving(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            self._at_work.change(1)
+            try:
+                yield from run(request, context)
+            finally:
+                self._at_work.change(-1)
+
+        return leaving
+
+    def _leaving(self, run: Callable[[Any, grpc.ServicerContext], Any]) -> Callable[[Any, grpc.ServicerContext], Any]:
+        def leaving(request: Any, context: grpc.ServicerContext) -> Any:
+            self._at_work.change(1)
+            try:
+                return run(request, context)
+            finally:
+                self._at_work.change(-1)
+
+        return leaving
+
+    def _begin(self, context: grpc.ServicerContext) -> None:
+        context.send_initial_metadata(((REQUEST_ID_KEY, self._request_id),))
+
+    def _fail(self, error: Exception, context: grpc.ServicerContext) -> NoReturn:
+        code = code_of(error)
+        if isinstance(error, PaperfeedError):
+            self._end(code.name, reason=error.reason)
+        else:
+            self._end(code.name, reason="INTERNAL", level=logging.ERROR, error=error)
+        abort(context, error, self._request_id)
+
+    def _end(self, code: str, *, reason: str = "", level: int = logging.INFO, error: Exception | None = None) -> None:
+        self._counters.count_call(self._method, code)
+        milliseconds = (time.perf_counter() - self._started) * 1_000
+        facts = {"request_id": self._request_id, "method": self._method, "code": code, "ms": round(milliseconds, 2)}
+        _log.log(level, "call", extra={"facts": facts | ({"reason": reason} if reason else {})}, exc_info=error)

@@ -1,0 +1,85 @@
+"""The one place that turns errors into gRPC statuses, with google.rpc details, for unary and streaming calls."""
+
+from collections.abc import Sequence
+from typing import NoReturn
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+
+from service.domain import errors
+
+DOMAIN = "paperfeed.v1"
+DETAILS_KEY = "grpc-status-details-bin"
+
+CODES: dict[type[errors.PaperfeedError], grpc.StatusCode] = {
+    errors.InvalidField: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.InvalidFile: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.InvalidPageToken: grpc.StatusCode.INVALID_ARGUMENT,
+    errors.NotFound: grpc.StatusCode.NOT_FOUND,
+    errors.AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
+    errors.Conflict: grpc.StatusCode.ABORTED,
+    errors.Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    errors.DeadlineTooShort: grpc.StatusCode.DEADLINE_EXCEEDED,
+    errors.StorageUnavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.SchemaMismatch: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.Unsupported: grpc.StatusCode.UNIMPLEMENTED,
+    errors.EncoderUnavailable: grpc.StatusCode.UNAVAILABLE,
+    errors.BundleUnusable: grpc.StatusCode.UNAVAILABLE,
+}
+
+
+def code_of(error: BaseException) -> grpc.StatusCode:
+    """The status code of an error; INTERNAL for one that nobody raised on purpose."""
+    return (
+        CODES.get(type(error), grpc.StatusCode.INTERNAL)
+        if isinstance(error, errors.PaperfeedError)
+        else (grpc.StatusCode.INTERNAL)
+    )
+
+
+def abort(context: grpc.ServicerContext, error: BaseException, incident: str) -> NoReturn:
+    """Ends the call with the error's status.
+
+    Args:
+        incident: Names the log line of an error that is a bug; its text stays out of the answer.
+    """
+    code = code_of(error)
+    if isinstance(error, errors.PaperfeedError):
+        message, details = error.message, _details(error)
+    else:
+        message = f"internal error; incident {incident}"
+        details = [error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"incident": incident})]
+    abort_with(context, code, message, details)
+
+
+def abort_with(
+    context: grpc.ServicerContext, code: grpc.StatusCode, message: str, details: Sequence[Message]
+) -> NoReturn:
+    """Ends the call with a status that bears google.rpc details."""
+    # A header value may hold 8 KiB in all; a long id must not turn a clear error into a broken connection.
+    message = message if len(message) <= 1_000 else message[:1_000] + "..."
+    status = status_pb2.Status(code=code_pb2.Code.Value(code.name), message=message)
+    for detail in details:
+        packed = AnyMessage()
+        packed.Pack(detail)
+        status.details.append(packed)
+    context.set_trailing_metadata(((DETAILS_KEY, status.SerializeToString()),))
+    context.abort(code, message)
+
+
+def _details(error: errors.PaperfeedError) -> list[Message]:
+    facts = {key: value[:300] for key, value in error.metadata.items()}
+    details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=facts)]
+    if field := facts.get("field"):
+        violation = error_details_pb2.BadRequest.FieldViolation(
+            field=field, description=str(getattr(error, "problem", error.message))[:300], reason=error.reason
+        )
+        details.append(error_details_pb2.BadRequest(field_violations=[violation]))
+    if isinstance(error, errors.Overloaded):
+        delay = Duration()
+        delay.FromMilliseconds(int(error.retry_after_seconds * 1_000))
+        details.append(error_details_pb2.RetryInfo(retry_delay=delay))
+    return details

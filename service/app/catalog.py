@@ -1,0 +1,153 @@
+"""Papers and digests: writing, reading, deleting."""
+
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from service.app.ports import Clock, Store, Transaction
+from service.domain.errors import InvalidField, NotFound
+from service.domain.identifiers import lookup_keys
+from service.domain.papers import Digest, Paper, UpsertOutcome, check_id, check_paper, check_text
+
+MAX_DIGEST_PAPERS = 10_000
+EARLIEST_DATE = dt.date(1990, 1, 1)
+
+
+def resolve_all(tx: Transaction, names: Sequence[str], fields: Sequence[str]) -> list[str]:
+    """Canonical ids of names (ids or aliases), in order; ``fields`` is what errors call each name.
+
+    Raises:
+        NotFound: Naming the first unknown one and its field.
+    """
+    keys = [lookup_keys(name) for name in names]
+    known = tx.papers.resolve(list({key for forms in keys for key in forms}))
+    found = []
+    for name, forms, field in zip(names, keys, fields, strict=True):
+        canonical = next((known[form] for form in forms if form in known), None)
+        if canonical is None:
+            raise NotFound("paper", name, field=field)
+        found.append(canonical)
+    return found
+
+
+def indexed(field: str, count: int) -> list[str]:
+    """Paths of the entries of a repeated field: ``field[0]``, ``field[1]``, ..."""
+    return [f"{field}[{i}]" for i in range(count)]
+
+
+@dataclass(frozen=True)
+class DigestImport:
+    """What importing a digest did."""
+
+    digest: Digest
+    digest_outcome: UpsertOutcome
+    paper_outcomes: dict[UpsertOutcome, int]
+
+
+class Catalog:
+    """Use cases over papers and digests.
+
+    Args:
+        on_new_text: Called after a commit that left texts to embed; must return at once.
+    """
+
+    def __init__(self, store: Store, clock: Clock, on_new_text: Callable[[], None] = lambda: None) -> None:
+        self._store = store
+        self._clock = clock
+        self._on_new_text = on_new_text
+
+    def upsert(self, papers: Sequence[Paper], *, path: str = "papers") -> list[tuple[str, UpsertOutcome]]:
+        """Writes papers in one transaction; gives (canonical id, outcome) in order.
+
+        Raises:
+            InvalidField: A paper breaks a rule, or two have the same paper_id.
+        """
+        checked = self._check_papers(papers, path)
+        with self._store.write() as tx:
+            results = tx.papers.upsert(checked, self._clock.now())
+        self._on_new_text()
+        return results
+
+    def import_digest(self, digest: Digest, papers: Sequence[Paper]) -> DigestImport:
+        """Writes a digest with its papers in one transaction: all of it or nothing."""
+        digest = self.check_digest(digest)
+        checked = self._check_papers(papers, "papers")
+        with self._store.write() as tx:
+            now = self._clock.now()
+            results = tx.papers.upsert(checked, now)
+            paper_ids = tuple(dict.fromkeys(paper_id for paper_id, _ in results))
+            stored, outcome = tx.digests.save(replace(digest, paper_ids=paper_ids), now)
+        self._on_new_text()
+        counts = {kind: sum(1 for _, found in results if found is kind) for kind in UpsertOutcome}
+        return DigestImport(digest=stored, digest_outcome=outcome, paper_outcomes=counts)
+
+    def get(self, name: str) -> Paper:
+        """The paper with this id or alias."""
+        return self._get([name], ["paper_id"])[0]
+
+    def batch_get(self, names: Sequence[str]) -> list[Paper]:
+        """Papers in the order of the names."""
+        return self._get(names, indexed("paper_ids", len(names)))
+
+    def _get(self, names: Sequence[str], fields: Sequence[str]) -> list[Paper]:
+        with self._store.read() as tx:
+            paper_ids = resolve_all(tx, names, fields)
+            found = tx.papers.find_many(paper_ids)
+        return [found[paper_id] for paper_id in paper_ids]
+
+    def page(self, *, after: str, limit: int) -> list[Paper]:
+        """Papers with an id greater than ``after``, ascending."""
+        with self._store.read() as tx:
+            return tx.papers.page(after=after, limit=limit)
+
+    def delete(self, name: str) -> None:
+        """Removes a paper and what hangs on it."""
+        with self._store.write() as tx:
+            tx.papers.delete(resolve_all(tx, [name], ["paper_id"])[0])
+
+    def save_digest(self, digest: Digest, names: Sequence[str]) -> tuple[Digest, UpsertOutcome]:
+        """Makes a digest of known papers, or replaces the one with this id."""
+        if len(names) > MAX_DIGEST_PAPERS:
+            raise InvalidField("paper_ids", f"has {len(names)} entries; at most {MAX_DIGEST_PAPERS} are allowed")
+        digest = self.check_digest(digest)
+        with self._store.write() as tx:
+            paper_ids = tuple(dict.fromkeys(resolve_all(tx, names, indexed("paper_ids", len(names)))))
+            return tx.digests.save(replace(digest, paper_ids=paper_ids), self._clock.now())
+
+    def get_digest(self, digest_id: str) -> Digest:
+        """The digest; the newest one for an empty id."""
+        with self._store.read() as tx:
+            digest = tx.digests.find(digest_id) if digest_id else tx.digests.find_newest()
+        if digest is None:
+            raise NotFound("digest", digest_id or "(newest)", field="digest_id")
+        return digest
+
+    def digests(self, *, after: tuple[dt.date, str] | None, limit: int) -> list[tuple[Digest, int]]:
+        """(digest without papers, number of papers), latest date first."""
+        with self._store.read() as tx:
+            return tx.digests.page(after=after, limit=limit)
+
+    def check_digest(self, digest: Digest) -> Digest:
+        """``digest`` with its default id filled in."""
+        latest = (self._clock.now() + dt.timedelta(days=1)).date()
+        if not EARLIEST_DATE <= digest.date <= latest:
+            raise InvalidField("digest.date", f"{digest.date} does not lie between {EARLIEST_DATE} and {latest}")
+        source = check_id(digest.source, "digest.source") if digest.source else ""
+        digest_id = digest.digest_id or f"{source or 'digest'}-{digest.date.isoformat()}"
+        return replace(
+            digest,
+            digest_id=check_id(digest_id, "digest.digest_id"),
+            source=source,
+            title=check_text(digest.title, "digest.title", max_length=2_000),
+        )
+
+    @staticmethod
+    def _check_papers(papers: Sequence[Paper], path: str) -> list[Paper]:
+        checked = [check_paper(paper, f"{path}[{i}]") for i, paper in enumerate(papers)]
+        first: dict[str, int] = {}
+        for i, paper in enumerate(checked):
+            if first.setdefault(paper.paper_id, i) != i:
+                raise InvalidField(
+                    f"{path}[{i}].paper_id", f"'{paper.paper_id}' is also that of {path}[{first[paper.paper_id]}]"
+                )
+        return checked

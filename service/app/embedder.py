@@ -1,0 +1,113 @@
+"""Gives every paper its vector, in the background of a server or all at once for the command line."""
+
+import datetime as dt
+import logging
+import threading
+from collections.abc import Callable
+
+from service.app.ports import Clock, Encoder, PendingText, Store
+from service.domain.errors import DeadlineTooShort, EncoderUnavailable, Overloaded, StorageUnavailable
+
+LEASE = dt.timedelta(minutes=10)
+BATCH_SIZE = 64
+_log = logging.getLogger("paperfeed.embedder")
+
+
+def embed_pending(
+    store: Store,
+    encoder: Encoder,
+    clock: Clock,
+    *,
+    progress: Callable[[int], None] = lambda _count: None,
+    stopping: Callable[[], bool] = lambda: False,
+) -> int:
+    """Embeds all texts that wait; gives how many vectors were stored.
+
+    Several processes may do this at once: each text is leased to one of them.
+
+    Raises:
+        EncoderUnavailable: The encoder does not work; nothing is marked as failed.
+    """
+    total = 0
+    while not stopping():
+        with store.write() as tx:
+            batch = tx.papers.claim_pending(encoder.name, limit=BATCH_SIZE, now=clock.now(), lease=LEASE)
+        if not batch:
+            break
+        stored = _embed(store, encoder, batch)
+        progress(len(batch))
+        total += stored
+    return total
+
+
+def _embed(store: Store, encoder: Encoder, batch: list[PendingText]) -> int:
+    try:
+        vectors = encoder.encode_in_background([pending.text for pending in batch])
+    except EncoderUnavailable:
+        if len(batch) > 1:
+            return sum(_embed(store, encoder, [pending]) for pending in batch)
+        # One text alone fails: is it the text or the encoder? A text that surely works tells.
+        encoder.encode_in_background(["paper"])
+        _log.warning("a text cannot be embedded", extra={"facts": {"paper_id": batch[0].paper_id}})
+        with store.write() as tx:
+            tx.papers.mark_failed(encoder.name, [batch[0].paper_id])
+        return 0
+    with store.write() as tx:
+        return tx.papers.store_vectors(
+            encoder.name,
+            {pending.paper_id: (pending.text_hash, vector) for pending, vector in zip(batch, vectors, strict=True)},
+        )
+
+
+class Embedder:
+    """A thread that embeds what waits, whenever it is woken and every ``poll_seconds`` (for other processes' papers).
+
+    Args:
+        on_drained: Called after a round that stored vectors and left nothing to do.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        encoder: Encoder,
+        clock: Clock,
+        *,
+        on_drained: Callable[[], object],
+        poll_seconds: float = 15.0,
+    ) -> None:
+        self._store = store
+        self._encoder = encoder
+        self._clock = clock
+        self._on_drained = on_drained
+        self._poll_seconds = poll_seconds
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="embedder", daemon=True)
+
+    def start(self) -> None:
+        """Starts the thread; a first round begins at once."""
+        self._wake.set()
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There may be new text. Returns at once."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Ends the thread after the batch at work."""
+        self._stopping.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            self._wake.wait(self._poll_seconds)
+            self._wake.clear()
+            try:
+                if embed_pending(self._store, self._encoder, self._clock, stopping=self._stopping.is_set):
+                    self._on_drained()
+            except (EncoderUnavailable, StorageUnavailable, DeadlineTooShort, Overloaded) as error:
+                if not self._stopping.is_set():
+                    _log.error("embedding has to wait", extra={"facts": {"problem": error.message}})
+                    self._stopping.wait(self._poll_seconds)

@@ -1,0 +1,278 @@
+"""Feeds: slates made, stored, paged and streamed; rankings that are not stored; similar papers."""
+
+import datetime as dt
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from service.app.catalog import resolve_all
+from service.app.counters import Counters
+from service.app.matrices import Candidates, Reader, VersionedCache
+from service.app.ports import Clock, Store, Transaction
+from service.app.ranking import MAX_SLATE_SIZE, RankingOptions, hidden_papers, rank_candidates
+from service.app.serving import Serving, ServingSlot
+from service.domain.errors import Conflict, InvalidField, NotFound
+from service.domain.feeds import FallbackReason, Slate
+from service.domain.identifiers import lookup_keys
+from service.domain.papers import Paper
+
+MAX_WINDOW_PAPERS = 10_000
+USERS_PER_READ = 200
+
+
+@dataclass(frozen=True)
+class FeedQuery:
+    """What a feed is asked for.
+
+    Attributes:
+        digest_id: Empty for the newest. Not used with a window.
+        window: First-seen times [start, end); None for a digest.
+        as_of: None means now.
+        diversity: 0 to 1; None means the service's default.
+        request_hash: Names the request, for page tokens.
+    """
+
+    user_id: str
+    digest_id: str = ""
+    window: tuple[dt.datetime, dt.datetime | None] | None = None
+    as_of: dt.datetime | None = None
+    explain: bool = False
+    diversity: float | None = None
+    exclude_paper_ids: tuple[str, ...] = ()
+    request_hash: str = ""
+
+
+@dataclass(frozen=True)
+class FeedPage:
+    """Part of a slate, with its papers; ``papers`` lacks those deleted since."""
+
+    slate: Slate
+    items_from: int
+    items_to: int
+    papers: dict[str, Paper]
+    hidden_paper_ids: frozenset[str] = frozenset()
+
+
+class Feeds:
+    """Use cases over feeds.
+
+    Args:
+        diversity: Default diversity, 0 to 1.
+        stale_digest_days: The newest digest counts as stale when older than this.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        serving: ServingSlot,
+        counters: Counters,
+        *,
+        diversity: float,
+        stale_digest_days: float,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._serving = serving
+        self._counters = counters
+        self._diversity = diversity
+        self._stale_after = dt.timedelta(days=stale_digest_days)
+        self._candidates: VersionedCache[str, Candidates] = VersionedCache(size=16)
+        self._readers: VersionedCache[str, Reader] = VersionedCache(size=2_000)
+
+    def feed(self, query: FeedQuery, *, page_size: int) -> FeedPage:
+        """Makes and stores a slate; gives its first page.
+
+        Raises:
+            NotFound: The digest is unknown.
+            Conflict: The user was deleted meanwhile.
+        """
+        serving = self._serving.current
+        query = replace(query, as_of=query.as_of or self._clock.now())
+        with self._store.read() as tx:
+            reader = self._reader(tx, serving, query.user_id)
+            candidates, date = self._candidates_of(tx, serving, query)
+            exclude = self._excluded(tx, query)
+        slate = self._make_slate(serving, query, reader, candidates, date, exclude)
+        self._save([(slate, reader)])
+        return _first_page(slate, candidates, page_size)
+
+    def stream(
+        self, query: FeedQuery, user_ids: Sequence[str] | None, *, start_after: str, page_size: int
+    ) -> Iterator[FeedPage]:
+        """First pages of many users' feeds, in order of user_id; ``user_ids`` None means every known user."""
+        query = replace(query, as_of=query.as_of or self._clock.now())
+        # The digest is settled once: a newer one that arrives while streaming must not split the population.
+        serving = self._serving.current
+        with self._store.read() as tx:
+            found = tx.digests.find_version(query.digest_id)
+        if found is None and query.digest_id:
+            raise NotFound("digest", query.digest_id, field="digest_id")
+        newest_asked = not query.digest_id
+        for batch in self._user_batches(user_ids, start_after):
+            made = []
+            with self._store.read() as tx:
+                pinned = replace(query, digest_id=found[0] if found else "")
+                candidates, date = self._candidates_of(tx, serving, pinned)
+                readers = [self._reader(tx, serving, user_id) for user_id in batch]
+            for user_id, reader in zip(batch, readers, strict=True):
+                mine = replace(query, user_id=user_id, digest_id="" if newest_asked else query.digest_id)
+                made.append((self._make_slate(serving, mine, reader, candidates, date, frozenset()), reader))
+            for slate in self._save(made, skip_deleted=True):
+                yield _first_page(slate, candidates, page_size)
+
+    def page(self, user_id: str, slate_id: str, *, offset: int, page_size: int) -> FeedPage:
+        """A later page of a stored slate; what the user reacted to since is named in ``hidden_paper_ids``.
+
+        Raises:
+            NotFound: The slate was pruned, or its user deleted.
+        """
+        with self._store.read() as tx:
+            slate = self._find_slate(tx, slate_id)
+            items = slate.items[offset : offset + page_size]
+            papers = tx.papers.find_many([item.paper_id for item in items])
+            state = tx.users.find_state(user_id)
+        hidden = state.hidden_paper_ids if state else frozenset()
+        return FeedPage(slate, offset, offset + len(items), papers, hidden)
+
+    def slate(self, slate_id: str) -> FeedPage:
+        """A stored slate, whole."""
+        with self._store.read() as tx:
+            slate = self._find_slate(tx, slate_id)
+            papers = tx.papers.find_many([item.paper_id for item in slate.items])
+        return FeedPage(slate, 0, len(slate.items), papers)
+
+    def similar(self, name: str, *, limit: int) -> list[tuple[Paper, float]]:
+        """(paper, cosine) of the nearest papers by vector, nearest first, ties by id; exact."""
+        serving = self._serving.current
+        with self._store.read() as tx:
+            paper_id = resolve_all(tx, [name], ["paper_id"])[0]
+            target = tx.papers.vectors([paper_id], serving.encoder).get(paper_id)
+            if target is None:
+                return []
+            paper_ids, vectors = tx.papers.all_vectors(serving.encoder)
+            cosines = np.round(vectors @ target, 6)
+            order = np.lexsort((np.arange(len(paper_ids)), -cosines))
+            nearest = [(paper_ids[i], float(cosines[i])) for i in order[: limit + 1] if paper_ids[i] != paper_id][
+                :limit
+            ]
+            papers = tx.papers.find_many([near for near, _ in nearest])
+        return [(papers[near], cosine) for near, cosine in nearest if near in papers]
+
+    def _make_slate(
+        self,
+        serving: Serving,
+        query: FeedQuery,
+        reader: Reader,
+        candidates: Candidates,
+        date: dt.date | None,
+        exclude: frozenset[str],
+    ) -> Slate:
+        as_of = query.as_of or self._clock.now()
+        options = RankingOptions(
+            as_of=as_of,
+            explain=query.explain,
+            diversity=self._diversity if query.diversity is None else query.diversity,
+            exclude=exclude | hidden_papers(reader, candidates),
+            limit=MAX_SLATE_SIZE,
+        )
+        ranking = rank_candidates(serving, reader, candidates, options)
+        fallback = ranking.fallback_reason
+        asked_for_newest = not query.digest_id and query.window is None
+        if fallback is FallbackReason.NONE and asked_for_newest and self._is_stale(date, as_of):
+            fallback = FallbackReason.STALE_DIGEST
+        self._counters.count_fallback(fallback.name)
+        return Slate(
+            slate_id=secrets.token_hex(16),
+            user_id=query.user_id,
+            digest_id=candidates.digest_id,
+            model_version=ranking.model_version,
+            fallback_reason=fallback,
+            as_of=as_of,
+            created_at=self._clock.now(),
+            request_hash=query.request_hash,
+            pending_paper_count=candidates.pending_paper_count,
+            items=ranking.items,
+        )
+
+    def _is_stale(self, date: dt.date | None, as_of: dt.datetime) -> bool:
+        return date is not None and as_of.date() - date > self._stale_after
+
+    def _save(self, made: Sequence[tuple[Slate, Reader]], *, skip_deleted: bool = False) -> list[Slate]:
+        """Stores slates, but none for a user who was deleted since the profile was read."""
+        saved = []
+        with self._store.write() as tx:
+            for slate, reader in made:
+                if reader.state is not None and tx.users.version(slate.user_id) is None:
+                    if skip_deleted:
+                        continue
+                    raise Conflict("user", slate.user_id)
+                tx.slates.add(slate)
+                saved.append(slate)
+        return saved
+
+    def _reader(self, tx: Transaction, serving: Serving, user_id: str) -> Reader:
+        version = tx.users.version(user_id)
+        if version is None:
+            return Reader(state=None, profile=None)
+        key_version = (version, id(serving))
+        return self._readers.get(user_id, key_version, lambda: Reader.load(tx, serving, user_id))
+
+    def _candidates_of(self, tx: Transaction, serving: Serving, query: FeedQuery) -> tuple[Candidates, dt.date | None]:
+        if query.window is not None:
+            start, end = query.window
+            paper_ids = tx.papers.first_seen_between(start, end or self._clock.now(), limit=MAX_WINDOW_PAPERS)
+            return Candidates.load(tx, serving, paper_ids), None
+        found = tx.digests.find_version(query.digest_id)
+        if found is None:
+            if query.digest_id:
+                raise NotFound("digest", query.digest_id, field="digest_id")
+            return Candidates.build(serving, [], {}), None
+        digest_id, version, date = found
+
+        def load() -> Candidates:
+            digest = tx.digests.find(digest_id)
+            return Candidates.load(tx, serving, digest.paper_ids if digest else (), digest_id)
+
+        return self._candidates.get(digest_id, (version, id(serving)), load), date
+
+    @staticmethod
+    def _excluded(tx: Transaction, query: FeedQuery) -> frozenset[str]:
+        keys = [key for name in query.exclude_paper_ids for key in lookup_keys(name)]
+        return frozenset(tx.papers.resolve(keys).values()) if keys else frozenset()
+
+    @staticmethod
+    def _find_slate(tx: Transaction, slate_id: str) -> Slate:
+        slate = tx.slates.find(slate_id)
+        if slate is None:
+            raise NotFound("slate", slate_id, field="slate_id")
+        return slate
+
+    def _user_batches(self, user_ids: Sequence[str] | None, start_after: str) -> Iterator[list[str]]:
+        if user_ids is not None:
+            wanted = sorted({user_id for user_id in user_ids if user_id > start_after})
+            for start in range(0, len(wanted), USERS_PER_READ):
+                yield wanted[start : start + USERS_PER_READ]
+            return
+        while True:
+            with self._store.read() as tx:
+                batch = tx.users.page_ids(after=start_after, limit=USERS_PER_READ)
+            if not batch:
+                return
+            yield batch
+            start_after = batch[-1]
+
+
+def _first_page(slate: Slate, candidates: Candidates, page_size: int) -> FeedPage:
+    shown = {item.paper_id for item in slate.items[:page_size]}
+    papers = {paper.paper_id: paper for paper in candidates.papers if paper.paper_id in shown}
+    return FeedPage(slate, 0, min(page_size, len(slate.items)), papers)
+
+
+def check_diversity(diversity: float) -> float:
+    """A number from 0 to 1 (NaN is none)."""
+    if not 0.0 <= diversity <= 1.0:
+        raise InvalidField("diversity", f"is {diversity}; must lie between 0 and 1")
+    return diversity

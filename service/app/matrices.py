@@ -1,0 +1,157 @@
+"""Domain papers to the ranker's arrays, and the caches of what is shared between requests."""
+
+import datetime as dt
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+import numpy as np
+
+from ranker.papers import PaperColumns
+from ranker.profile import Profile, build_profile
+from ranker.spaces import PaperMatrix, plain_matrix
+from service.app.ports import Transaction, Vectors
+from service.app.serving import Serving
+from service.domain.events import UserState
+from service.domain.matching import PaperWords
+from service.domain.papers import Paper, embedding_text
+
+DEFAULT_DIM = 384
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class VersionedCache(Generic[Key, Value]):
+    """The newest value of each key, at most ``size`` of them; the least recently used goes first. Thread safe."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[Key, tuple[object, Value]] = OrderedDict()
+
+    def get(self, key: Key, version: object, build: Callable[[], Value]) -> Value:
+        """The value of this key and version, built if another version or none is kept."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is not None and entry[0] == version:
+                self._entries.move_to_end(key)
+                return entry[1]
+        value = build()
+        with self._lock:
+            self._entries[key] = (version, value)
+            self._entries.move_to_end(key)
+            while len(self._entries) > self._size:
+                self._entries.popitem(last=False)
+        return value
+
+
+def columns_of(papers: Sequence[Paper], vectors: Mapping[str, Vectors], dim: int) -> PaperColumns:
+    """The ranker's columns of some papers; a paper without a vector of this dimension gets a row of NaN."""
+    embeddings = np.full((len(papers), dim), np.nan, dtype=np.float32)
+    for row, paper in enumerate(papers):
+        vector = vectors.get(paper.paper_id)
+        if vector is not None and vector.shape == (dim,):
+            embeddings[row] = vector
+    return PaperColumns(
+        paper_ids=tuple(paper.paper_id for paper in papers),
+        titles=tuple(paper.title for paper in papers),
+        texts=tuple(embedding_text(paper.title, paper.abstract) for paper in papers),
+        embeddings=embeddings,
+        published_at=np.array([_seconds(paper.published_at) for paper in papers], dtype=np.float64),
+        first_seen_at=np.array([_seconds(paper.first_seen_at) for paper in papers], dtype=np.float64),
+        upvotes=np.array([np.nan if p.upvotes is None else p.upvotes for p in papers], dtype=np.float64),
+        categories=tuple(paper.categories for paper in papers),
+        authors=tuple(paper.authors for paper in papers),
+    )
+
+
+def _seconds(moment: dt.datetime | None) -> float:
+    return moment.timestamp() if moment else float("nan")
+
+
+def matrix_of(serving: Serving, papers: Sequence[Paper], vectors: Mapping[str, Vectors]) -> PaperMatrix:
+    """Papers as the serving bundle sees them; without a bundle only their vectors."""
+    if serving.bundle is not None:
+        return serving.bundle.spaces.matrix(columns_of(papers, vectors, serving.bundle.spaces.embedding_dim))
+    dim = next(iter(vectors.values())).shape[0] if vectors else DEFAULT_DIM
+    return plain_matrix(columns_of(papers, vectors, dim))
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Candidate papers, ready to be ranked for anyone.
+
+    Attributes:
+        digest_id: Empty for a window of time or given papers.
+        words: In the order of ``papers``.
+    """
+
+    digest_id: str
+    papers: tuple[Paper, ...]
+    words: tuple[PaperWords, ...]
+    matrix: PaperMatrix
+    pending_paper_count: int
+
+    @classmethod
+    def build(
+        cls, serving: Serving, papers: Sequence[Paper], vectors: Mapping[str, Vectors], digest_id: str = ""
+    ) -> "Candidates":
+        """Candidates from papers and the vectors known of them."""
+        return cls(
+            digest_id=digest_id,
+            papers=tuple(papers),
+            words=tuple(PaperWords.of(paper) for paper in papers),
+            matrix=matrix_of(serving, papers, vectors),
+            pending_paper_count=sum(1 for paper in papers if paper.paper_id not in vectors),
+        )
+
+    @classmethod
+    def load(cls, tx: Transaction, serving: Serving, paper_ids: Sequence[str], digest_id: str = "") -> "Candidates":
+        """Candidates from stored papers; ids that are gone are left out."""
+        found = tx.papers.find_many(paper_ids)
+        papers = [found[paper_id] for paper_id in paper_ids if paper_id in found]
+        return cls.build(serving, papers, tx.papers.vectors(list(found), serving.encoder), digest_id)
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A user, ready to rank for.
+
+    Attributes:
+        state: None for an unknown user, or a taste given inline.
+        profile: None where nothing is known to like.
+        liked: The papers that the profile was built from, in its order.
+    """
+
+    state: UserState | None
+    profile: Profile | None
+    liked: tuple[Paper, ...] = ()
+
+    @classmethod
+    def load(cls, tx: Transaction, serving: Serving, user_id: str) -> "Reader":
+        """A user from stored events."""
+        state = tx.users.find_state(user_id)
+        if state is None or not state.likes:
+            return cls(state=state, profile=None)
+        wanted = [like.paper_id for like in (*state.likes, *state.dislikes)]
+        papers = tx.papers.find_many(wanted)
+        vectors = tx.papers.vectors(list(papers), serving.encoder)
+
+        likes = [like for like in state.likes if like.paper_id in papers]
+        liked = tuple(papers[like.paper_id] for like in likes)
+        disliked = [papers[like.paper_id] for like in state.dislikes if like.paper_id in papers]
+        profile = build_profile(
+            matrix_of(serving, liked, vectors),
+            matrix_of(serving, disliked, vectors),
+            np.array([_seconds(like.liked_at) for like in likes], dtype=np.float64),
+        )
+        return cls(state=state, profile=profile, liked=liked)
+
+    @classmethod
+    def given(cls, serving: Serving, papers: Sequence[Paper], vectors: Mapping[str, Vectors]) -> "Reader":
+        """A taste given as papers, without times."""
+        if not papers:
+            return cls(state=None, profile=None)
+        return cls(state=None, profile=build_profile(matrix_of(serving, papers, vectors)), liked=tuple(papers))

@@ -1,0 +1,234 @@
+"""What the use cases need of the outside: a store, an encoder, a clock. Adapters implement these; nothing else does.
+
+A ``Store`` is safe to use from many threads. A ``Transaction`` belongs to one thread, sees its own writes, commits
+when its ``with`` block ends well and leaves nothing behind when it ends with an error.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from service.domain.events import DeletedUser, Event, Preferences, UserState
+from service.domain.feeds import Slate
+from service.domain.papers import Digest, Paper, UpsertOutcome
+
+Vectors: TypeAlias = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class PendingText:
+    """A paper whose text waits for a vector."""
+
+    paper_id: str
+    text: str
+    text_hash: str
+
+
+class PaperStore(Protocol):
+    """Papers, their aliases, vectors and upvote snapshots."""
+
+    def upsert(self, papers: Sequence[Paper], now: dt.datetime) -> list[tuple[str, UpsertOutcome]]:
+        """Writes papers; gives (canonical id, outcome) in input order.
+
+        A paper that shares an alias with a stored one (or with an earlier one of the call) is merged into it
+        (``Paper.merged_into``). Writing the same again is UNCHANGED and writes nothing. A changed text sets the state
+        to PENDING and the vectors of the old text no longer count; upvotes that differ from the last snapshot add one
+        at ``now``. Digests that hold a changed paper get a new version. ``first_seen_at`` of a new paper is the given
+        one, else ``now``.
+        """
+
+    def resolve(self, names: Sequence[str]) -> dict[str, str]:
+        """Canonical ids of the names (ids or aliases) that are known; unknown names are left out."""
+
+    def find_many(self, paper_ids: Sequence[str]) -> dict[str, Paper]:
+        """Papers by canonical id; unknown ids are left out."""
+
+    def page(self, *, after: str, limit: int) -> list[Paper]:
+        """Papers with an id greater than ``after``, ascending."""
+
+    def first_seen_between(self, start: dt.datetime, end: dt.datetime, *, limit: int) -> list[str]:
+        """Ids of papers first seen in [start, end), newest first, ties by id."""
+
+    def delete(self, paper_id: str) -> bool:
+        """Removes a paper with its aliases, vectors, snapshots, places in digests and events; False when unknown.
+
+        Slate items that name it stay (training rows) and are left out of what is shown.
+        """
+
+    def count(self) -> int:
+        """Number of papers."""
+
+    def vectors(self, paper_ids: Sequence[str], encoder: str) -> dict[str, Vectors]:
+        """Vectors of shape (dim,) that the encoder made of the papers' present text; papers without one left out."""
+
+    def all_vectors(self, encoder: str) -> tuple[list[str], Vectors]:
+        """Ids ascending and their (n, dim) vectors, of all papers whose present text the encoder has embedded."""
+
+    def claim_pending(self, encoder: str, *, limit: int, now: dt.datetime, lease: dt.timedelta) -> list[PendingText]:
+        """Texts that this encoder has no vector of, oldest paper first, leased to the caller.
+
+        Another caller, in any process, gets none of them until the lease ends. FAILED texts are not given.
+        """
+
+    def store_vectors(self, encoder: str, vectors: Mapping[str, tuple[str, Vectors]]) -> int:
+        """Stores ``{paper_id: (text_hash, vector)}``; gives how many fitted.
+
+        A vector of a text that was changed or deleted meanwhile is dropped. The papers become READY, leases end, and
+        digests that hold them get a new version.
+        """
+
+    def mark_failed(self, encoder: str, paper_ids: Sequence[str]) -> None:
+        """The encoder cannot embed these texts; they stay FAILED until their text changes."""
+
+    def pending_count(self, encoder: str) -> int:
+        """Texts that wait for a vector of this encoder (FAILED ones do not wait)."""
+
+    def encoders(self) -> dict[str, int]:
+        """Number of current vectors by encoder name."""
+
+
+class DigestStore(Protocol):
+    """Dated candidate sets."""
+
+    def save(self, digest: Digest, now: dt.datetime) -> tuple[Digest, UpsertOutcome]:
+        """Creates the digest, or replaces the papers and titles of the one with this id if anything differs.
+
+        Raises:
+            NotFound: One of the papers is unknown (canonical ids are expected).
+        """
+
+    def find(self, digest_id: str) -> Digest | None:
+        """The digest with its papers."""
+
+    def find_newest(self) -> Digest | None:
+        """The digest with the latest date, ties by latest creation, then by greatest id."""
+
+    def find_version(self, digest_id: str) -> tuple[str, int, dt.date] | None:
+        """(id, version, date) of the digest; of the newest one for an empty id. Cheap: one indexed row."""
+
+    def page(self, *, after: tuple[dt.date, str] | None, limit: int) -> list[tuple[Digest, int]]:
+        """(digest without its papers, number of papers), latest date first, ties by id; ``after`` is exclusive."""
+
+
+class UserStore(Protocol):
+    """Events, preferences and what follows from them."""
+
+    def record(self, events: Sequence[Event], now: dt.datetime) -> list[bool]:
+        """Stores events; True for each new one, False for one whose event_id is there already (first one wins).
+
+        Creates users. Paper ids are canonical and known (the caller has resolved them).
+        """
+
+    def version(self, user_id: str) -> int | None:
+        """The user's version; None for an unknown user. Cheap: one indexed row."""
+
+    def find_state(self, user_id: str) -> UserState | None:
+        """What the user's events and preferences say now; None for an unknown user.
+
+        Per paper the latest of LIKE, UNLIKE, DISLIKE decides whether it is liked or disliked; time order, ties by
+        arrival, unknown times first. SAVE counts as a like unless a later UNLIKE or DISLIKE took it back; DISMISS
+        counts as a dislike unless a later LIKE. ``hidden_paper_ids`` has every paper now liked, saved, dismissed,
+        disliked, sent or complained about.
+        """
+
+    def save_preferences(self, user_id: str, preferences: Preferences, now: dt.datetime) -> None:
+        """Replaces the preferences; creates the user if needed."""
+
+    def page_ids(self, *, after: str, limit: int) -> list[str]:
+        """User ids greater than ``after``, ascending."""
+
+    def events(self, user_id: str, *, batch_size: int = 1000) -> Iterator[Event]:
+        """All events of one user in the order of arrival."""
+
+    def delete(self, user_id: str, now: dt.datetime) -> bool:
+        """Removes the user with events, preferences and slates, leaves a tombstone; False when there was nothing."""
+
+    def deleted(
+        self, *, since: dt.datetime | None, after: tuple[dt.datetime, str] | None, limit: int
+    ) -> list[DeletedUser]:
+        """Tombstones with deleted_at at or after ``since``, in order of (deleted_at, hash); ``after`` is exclusive."""
+
+
+class SlateStore(Protocol):
+    """Slates as served."""
+
+    def add(self, slate: Slate) -> None:
+        """Stores a slate with its items."""
+
+    def find(self, slate_id: str, *, with_features: bool = False) -> Slate | None:
+        """A stored slate; features are left empty unless asked for."""
+
+    def of_user(self, user_id: str) -> Iterator[Slate]:
+        """All slates of one user, oldest first, without features."""
+
+
+class Transaction(Protocol):
+    """One unit of work over all tables."""
+
+    @property
+    def papers(self) -> PaperStore:
+        """Papers, their aliases, vectors and upvotes."""
+
+    @property
+    def digests(self) -> DigestStore:
+        """Dated candidate sets."""
+
+    @property
+    def users(self) -> UserStore:
+        """Events and preferences."""
+
+    @property
+    def slates(self) -> SlateStore:
+        """Slates as served."""
+
+
+class Store(Protocol):
+    """A database that keeps what the service knows."""
+
+    def read(self) -> AbstractContextManager[Transaction]:
+        """A transaction that only reads (one consistent snapshot)."""
+
+    def write(self) -> AbstractContextManager[Transaction]:
+        """A transaction that may write; commits at the end of the block.
+
+        Raises:
+            StorageUnavailable: The database is locked for too long, full or gone.
+        """
+
+    def page_token_key(self) -> bytes:
+        """The secret, made with the database, that signs page tokens; the same in every process."""
+
+    def ping(self) -> None:
+        """Raises StorageUnavailable unless the database answers."""
+
+
+class Encoder(Protocol):
+    """Turns texts into unit vectors."""
+
+    @property
+    def name(self) -> str:
+        """Stored with every vector; another name means another space."""
+
+    def encode(self, texts: Sequence[str], *, timeout_seconds: float | None = None) -> Vectors:
+        """Unit vectors of shape (len(texts), dim), float32, C order, in the order of the texts.
+
+        Raises:
+            EncoderUnavailable: It cannot be loaded or does not match its hashes.
+            DeadlineTooShort: It did not end in time.
+            Overloaded: Too many calls wait already.
+        """
+
+    def encode_in_background(self, texts: Sequence[str]) -> Vectors:
+        """As ``encode``, but every waiting ``encode`` goes first."""
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> dt.datetime:
+        """UTC, aware."""

@@ -1,0 +1,118 @@
+"""Users: events, preferences, likes, export and deletion."""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from service.app.catalog import resolve_all
+from service.app.ports import Clock, Store
+from service.domain.errors import InvalidField, NotFound
+from service.domain.events import MAX_FUTURE, DeletedUser, Event, Like, Preferences, UserState, default_event_id
+from service.domain.feeds import Slate
+from service.domain.papers import check_id, check_text
+
+MAX_PREFERENCES = 200
+
+
+class Profiles:
+    """Use cases over users."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def record(self, events: Sequence[Event], *, path: str = "events") -> tuple[list[str], list[bool]]:
+        """Stores events; gives their ids and whether each was new. All or nothing, idempotent on event_id.
+
+        Raises:
+            InvalidField: An event breaks a rule.
+            NotFound: An event is on an unknown paper.
+        """
+        checked = [self._check_event(event, f"{path}[{i}]") for i, event in enumerate(events)]
+        with self._store.write() as tx:
+            paper_ids = resolve_all(
+                tx, [event.paper_id for event in checked], [f"{path}[{i}].paper_id" for i in range(len(checked))]
+            )
+            complete = [_complete(event, paper_id) for event, paper_id in zip(checked, paper_ids, strict=True)]
+            new = tx.users.record(complete, self._clock.now())
+        return [event.event_id for event in complete], new
+
+    def state(self, user_id: str) -> UserState:
+        """What is known of a user.
+
+        Raises:
+            NotFound: The user is unknown.
+        """
+        with self._store.read() as tx:
+            state = tx.users.find_state(check_id(user_id, "user_id"))
+        if state is None:
+            raise NotFound("user", user_id, field="user_id")
+        return state
+
+    def likes(self, user_id: str, *, offset: int, limit: int) -> tuple[list[tuple[Like, str]], bool]:
+        """A page of (like, title), newest first, and whether more follow."""
+        state = self.state(user_id)
+        newest_first = state.likes[::-1][offset : offset + limit]
+        with self._store.read() as tx:
+            papers = tx.papers.find_many([like.paper_id for like in newest_first])
+        page = [(like, papers[like.paper_id].title) for like in newest_first if like.paper_id in papers]
+        return page, offset + limit < len(state.likes)
+
+    def update_preferences(self, user_id: str, preferences: Preferences, fields: Sequence[str]) -> Preferences:
+        """Replaces the named lists of a user's preferences (all of them when none is named)."""
+        user_id = check_id(user_id, "user_id")
+        known = Preferences.__dataclass_fields__
+        for name in fields:
+            if name not in known:
+                raise InvalidField("update_mask", f"unknown field '{name}'; known are {', '.join(known)}")
+        changes = {name: _check_words(getattr(preferences, name), name) for name in (fields or known)}
+        with self._store.write() as tx:
+            state = tx.users.find_state(user_id)
+            merged = replace(state.preferences if state else Preferences(), **changes)
+            tx.users.save_preferences(user_id, merged, self._clock.now())
+        return merged
+
+    def export(self, user_id: str) -> Iterator[UserState | Event | Slate]:
+        """Everything stored of a user: the state, then events, then slates."""
+        with self._store.read() as tx:
+            state = tx.users.find_state(check_id(user_id, "user_id"))
+            if state is None:
+                raise NotFound("user", user_id, field="user_id")
+            yield state
+            yield from tx.users.events(user_id)
+            yield from tx.slates.of_user(user_id)
+
+    def delete(self, user_id: str) -> None:
+        """Removes a user and everything derived from the user; an unknown one is gone already."""
+        with self._store.write() as tx:
+            tx.users.delete(check_id(user_id, "user_id"), self._clock.now())
+
+    def deleted(
+        self, *, since: dt.datetime | None, after: tuple[dt.datetime, str] | None, limit: int
+    ) -> list[DeletedUser]:
+        """Tombstones in order of deletion."""
+        with self._store.read() as tx:
+            return tx.users.deleted(since=since, after=after, limit=limit)
+
+    def _check_event(self, event: Event, path: str) -> Event:
+        if event.occurred_at and event.occurred_at > self._clock.now() + MAX_FUTURE:
+            raise InvalidField(f"{path}.occurred_at", "lies more than 5 minutes in the future")
+        return replace(
+            event,
+            event_id=check_id(event.event_id, f"{path}.event_id") if event.event_id else "",
+            user_id=check_id(event.user_id, f"{path}.user_id"),
+            slate_id=check_id(event.slate_id, f"{path}.slate_id") if event.slate_id else "",
+        )
+
+
+def _complete(event: Event, paper_id: str) -> Event:
+    event_id = event.event_id or default_event_id(event.user_id, paper_id, event.event_type, event.occurred_at)
+    return replace(event, paper_id=paper_id, event_id=event_id)
+
+
+def _check_words(words: Sequence[str], name: str) -> tuple[str, ...]:
+    path = f"preferences.{name}"
+    if len(words) > MAX_PREFERENCES:
+        raise InvalidField(path, f"has {len(words)} entries; at most {MAX_PREFERENCES} are allowed")
+    checked = (check_text(word, f"{path}[{i}]", max_length=200, required=True) for i, word in enumerate(words))
+    return tuple(dict.fromkeys(checked))

@@ -1,0 +1,132 @@
+"""The only place that builds concrete adapters and wires them."""
+
+import datetime as dt
+import importlib.metadata
+from pathlib import Path
+
+from ranker.bundle import Bundle, default_bundle_path, load_bundle
+from ranker.errors import BundleError
+from service.api.catalog import CatalogServicer
+from service.api.feeds import FeedServicer
+from service.api.interceptors import CallInterceptor, CallsAtWork
+from service.api.page_tokens import PageTokens
+from service.api.profiles import ProfileServicer
+from service.api.server import Server
+from service.api.status_service import StatusServicer
+from service.app.catalog import Catalog
+from service.app.counters import Counters
+from service.app.embedder import Embedder
+from service.app.feeds import Feeds
+from service.app.inline_ranking import InlineRanking
+from service.app.profiles import Profiles
+from service.app.serving import ServingSlot
+from service.config import Settings
+from service.domain.errors import BundleUnusable
+from service.encoder import OpenedEncoder, open_encoder
+from service.storage import SqlStore, open_store, schema
+
+INLINE_CACHE_BYTES = 64 * 1024 * 1024
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> dt.datetime:
+        """UTC, aware."""
+        return dt.datetime.now(dt.UTC)
+
+
+def prepare_store(settings: Settings) -> SqlStore:
+    """The database, made if it is empty.
+
+    Raises:
+        SchemaMismatch: It was made by another version; an existing one is never changed without being asked.
+    """
+    if schema.current_revision(settings.db) is None:
+        schema.upgrade(settings.db)
+    schema.check(settings.db)
+    return open_store(settings.db)
+
+
+def make_encoder(settings: Settings) -> OpenedEncoder:
+    """The configured encoder; its process starts when there is text."""
+    return open_encoder(
+        settings.encoder,
+        idle_seconds=settings.encoder_idle_seconds,
+        threads=settings.encoder_threads or None,
+        device=settings.encoder_device,
+        cache_path=settings.cache_path,
+        memory_cache_bytes=INLINE_CACHE_BYTES,
+    )
+
+
+def make_bundle(settings: Settings, encoder: str) -> Bundle:
+    """The configured bundle.
+
+    Raises:
+        BundleUnusable: It is damaged, or made for another encoder or feature schema.
+    """
+    path = Path(settings.bundle).expanduser() if settings.bundle else default_bundle_path()
+    try:
+        return load_bundle(path, encoder=encoder)
+    except BundleError as error:
+        raise BundleUnusable(str(error)) from error
+
+
+class Application:
+    """A wired service. ``start`` it, then ``stop`` it; both once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.store = prepare_store(settings)
+        self.encoder = make_encoder(settings)
+        clock, counters, at_work = SystemClock(), Counters(), CallsAtWork()
+        self.serving = ServingSlot(self.store, self.encoder.name, lambda name: make_bundle(settings, name))
+        self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self.serving.refresh)
+        feeds = Feeds(
+            self.store,
+            clock,
+            self.serving,
+            counters,
+            diversity=settings.diversity,
+            stale_digest_days=settings.stale_digest_days,
+        )
+        inline = InlineRanking(self.store, clock, self.serving, self.encoder, counters)
+        tokens = PageTokens(self.store.page_token_key())
+        self._server = Server(
+            catalog=CatalogServicer(Catalog(self.store, clock, self._embedder.wake), tokens),
+            profiles=ProfileServicer(Profiles(self.store, clock), tokens),
+            feeds=FeedServicer(feeds, inline, tokens),
+            status=StatusServicer(
+                counters,
+                self.serving,
+                queues=lambda: [("calls", at_work.count), ("embedding", self._pending_count())],
+                paper_count=self._paper_count,
+                version=importlib.metadata.version("paperfeed"),
+            ),
+            interceptor=CallInterceptor(counters, at_work),
+            threads=settings.threads,
+            max_waiting_calls=settings.max_waiting_calls,
+        )
+
+    def start(self) -> int:
+        """Serves; gives the port. The bundle is loaded and the database answered before the first call is taken."""
+        self.serving.refresh()
+        port = self._server.start(self._settings.host, self._settings.port)
+        self._embedder.start()
+        return port
+
+    def stop(self) -> None:
+        """Drains and ends."""
+        self._server.drain(self._settings.drain_seconds)
+        self._embedder.stop()
+        self.encoder.close()
+        self.store.dispose()
+
+    def _pending_count(self) -> int:
+        with self.store.read() as tx:
+            return tx.papers.pending_count(self.encoder.name)
+
+    def _paper_count(self) -> int:
+        with self.store.read() as tx:
+            return tx.papers.count()

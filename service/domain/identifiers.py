@@ -1,0 +1,82 @@
+"""Names of one paper: arXiv ids, DOIs and normalised titles, and the aliases that lead to its canonical id.
+
+Two sources that describe the same paper agree on at least one alias; the first paper_id under which a paper came in
+stays canonical.
+"""
+
+import hashlib
+import re
+import unicodedata
+
+MAX_ID_LENGTH = 200
+
+_ARXIV = re.compile(
+    r"(?:^|arxiv[.:/]|arxiv\.org/(?:abs|pdf|html)/|huggingface\.co/papers/)"
+    r"(\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7})(?:v\d+)?(?:\.pdf)?(?:$|[?#\s])",
+    re.IGNORECASE,
+)
+_DOI = re.compile(r"(?:^|doi:\s*|doi\.org/)(10\.\d{4,9}/\S+)$", re.IGNORECASE)
+_ARXIV_DOI = re.compile(r"^10\.48550/arxiv\.(.+)$")
+_NOT_WORD = re.compile(r"[^\w]+")
+
+
+def arxiv_id(text: str) -> str | None:
+    """The arXiv id named by an id, address or citation, without its version; None when there is none."""
+    match = _ARXIV.search(text.strip())
+    if match:
+        return match.group(1).lower()
+    doi_match = _DOI.search(text.strip())
+    arxiv_doi = _ARXIV_DOI.match(doi_match.group(1).lower()) if doi_match else None
+    return re.sub(r"v\d+$", "", arxiv_doi.group(1)) if arxiv_doi else None
+
+
+def doi(text: str) -> str | None:
+    """The DOI named by an id or address, lower case and without resolver or trailing full stop; None without one."""
+    match = _DOI.search(text.strip())
+    return match.group(1).lower().rstrip(".,;") if match else None
+
+
+def normalised_title(title: str) -> str:
+    """The title as words: compatibility forms folded, case and punctuation gone. Empty when no word is left."""
+    folded = unicodedata.normalize("NFKC", title).casefold()
+    return " ".join(_NOT_WORD.sub(" ", folded).split())
+
+
+def title_alias(title: str) -> str | None:
+    """The alias ``title:<hash>``; None for titles of under three words ("Introduction"), which name no one paper."""
+    words = normalised_title(title)
+    if len(words.split()) < 3:
+        return None
+    return f"title:{hashlib.sha256(words.encode()).hexdigest()[:32]}"
+
+
+def derived_paper_id(title: str, url: str = "") -> str:
+    """An id for a paper that came without one: its arXiv id, else its DOI, else a hash of its title."""
+    if arxiv := arxiv_id(url):
+        return f"arxiv:{arxiv}"
+    if found := doi(url):
+        return f"doi:{found}"
+    return title_alias(title) or f"title:{hashlib.sha256(title.strip().encode()).hexdigest()[:32]}"
+
+
+def aliases_of(paper_id: str, title: str, url: str = "") -> tuple[str, ...]:
+    """All names of a paper, its own id first, without repeats."""
+    names = [paper_id]
+    for text in (paper_id, url):
+        if arxiv := arxiv_id(text):
+            names.append(f"arxiv:{arxiv}")
+        elif found := doi(text):
+            names.append(f"doi:{found}")
+    if by_title := title_alias(title):
+        names.append(by_title)
+    return tuple(dict.fromkeys(names))
+
+
+def lookup_keys(name: str) -> tuple[str, ...]:
+    """What a caller may mean by ``name``: itself, or the canonical form of an arXiv id or DOI in it."""
+    keys = [name]
+    if arxiv := arxiv_id(name):
+        keys.append(f"arxiv:{arxiv}")
+    elif found := doi(name):
+        keys.append(f"doi:{found}")
+    return tuple(dict.fromkeys(keys))
