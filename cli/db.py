@@ -1,0 +1,45 @@
+"""``paperfeed db``."""
+
+from dataclasses import asdict
+
+import typer
+
+from cli.options import Db, Json
+from cli.output import show
+
+app = typer.Typer(help="The database's schema and size.", no_args_is_help=True)
+
+
+@app.command()
+def upgrade(db: Db = None, as_json: Json = False) -> None:
+    """Bring the schema to this version's. Safe to repeat; back up first."""
+    from service.config import Settings
+    from service.storage import schema
+
+    url = Settings.read(db=db).db
+    before, after = schema.upgrade(url)
+    text = f"the schema is at {after}" + ("" if before == after else f" (was {before or 'empty'})")
+    show({"before": before, "after": after}, as_json=as_json, text=text)
+
+
+@app.command()
+def prune(db: Db = None, as_json: Json = False) -> None:
+    """Remove what is older than the PAPERFEED_KEEP_* settings say."""
+    from service.bootstrap import SystemClock, prepare_store
+    from service.config import Settings
+    from service.storage import retention
+
+    settings = Settings.read(db=db)
+    store = prepare_store(settings)
+    try:
+        counts = retention.prune(
+            store,
+            SystemClock().now(),
+            events_days=settings.keep_events_days or None,
+            slates_days=settings.keep_slates_days or None,
+            features_days=settings.keep_features_days or None,
+        )
+    finally:
+        store.dispose()
+    result = asdict(counts)
+    show(result, as_json=as_json, text="\n".join(f"{name}: {count}" for name, count in result.items()))

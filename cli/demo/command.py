@@ -1,0 +1,191 @@
+"""The demo's steps, in order, in words."""
+
+import datetime as dt
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.columns import Columns
+from rich.panel import Panel
+from rich.text import Text
+
+from cli.output import console, progress_bar
+
+if TYPE_CHECKING:
+    from cli.demo.readers import SampleReader
+    from paperfeed.client import Client
+    from paperfeed.v1 import catalog_pb2, feed_pb2
+
+FEED_SIZE = 5
+PREVIEW_SIZE = 10
+
+
+@dataclass(frozen=True)
+class DemoDigest:
+    """The digest that the demo shows."""
+
+    digest_id: str
+    title: str
+    as_of: dt.datetime
+    papers: "list[catalog_pb2.Paper]"
+
+
+def demo(
+    digest: Annotated[Path | None, typer.Option(help="Your own digest instead of the sample.")] = None,
+    date: Annotated[str | None, typer.Option(help="Its day, YYYY-MM-DD.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the database, the log and the preview.")] = Path("out"),
+) -> None:
+    """Run a server, give three sample readers their likes, and print and preview their feeds."""
+    from cli.demo.preview import write_preview
+    from cli.demo.readers import sample_readers
+    from cli.demo.running import running_server
+
+    prepared = _digest(digest, date)
+    readers = sample_readers()
+    with running_server(out) as client:
+        console.print(f"1. A server runs. It gets {len(prepared.papers)} papers: {prepared.title}.", markup=False)
+        _import(client, prepared)
+        console.print("2. Three sample readers (invented, like their papers) say what they like:", markup=False)
+        for reader in readers:
+            console.print(f"   {reader.name}: {reader.reads}, {len(reader.likes)} likes", markup=False)
+            _like(client, reader.user_id, reader.likes, prepared.as_of)
+        _wait_for_vectors(client)
+        feeds = {reader.user_id: _feed(client, reader.user_id, prepared) for reader in readers}
+        console.print("3. The same digest, as each of them gets it, and why:\n", markup=False)
+        _print_side_by_side(readers, feeds)
+        _show_one_more_like(client, readers[0], feeds[readers[0].user_id], prepared)
+        stranger = _feed(client, "sample-stranger", prepared)
+        console.print("5. Somebody unknown gets what is trending, and the answer says so:", markup=False)
+        console.print(_listing(stranger, FEED_SIZE))
+        preview = write_preview(out / "preview.html", prepared, readers, feeds)
+    console.print(f"The server has stopped. All feeds with their reasons: {preview}", markup=False)
+
+
+def _digest(path: Path | None, date: str | None) -> DemoDigest:
+    from cli.demo.readers import SAMPLE_DATE, sample_digest_path
+    from service.api.convert import from_paper
+    from service.bootstrap import SystemClock
+    from service.domain.errors import InvalidField
+    from service.ingest.digest import parse_date, read_digest
+
+    now = SystemClock().now()
+    day: dt.date | None
+    if path is None:
+        if date is not None:
+            raise InvalidField("date", "is for your own digest: give --digest too")
+        path, day = sample_digest_path(), SAMPLE_DATE
+        title = "a sample digest, invented for this demo"
+    else:
+        day = parse_date(date, now=now) if date else None
+        title = path.name
+    parsed = read_digest(path, date=day, now=now)
+    as_of = dt.datetime.combine(parsed.date, dt.time(18), dt.UTC)
+    papers = [from_paper(paper) for paper in parsed.papers]
+    return DemoDigest(f"{parsed.source_name}-{parsed.date}", f"{title} ({parsed.date})", as_of, papers)
+
+
+def _import(client: "Client", digest: DemoDigest) -> None:
+    from paperfeed.v1 import catalog_pb2 as pb
+
+    stored = client.catalog.UpsertPapers(pb.UpsertPapersRequest(papers=digest.papers))
+    client.catalog.CreateDigest(
+        pb.CreateDigestRequest(
+            digest=pb.Digest(digest_id=digest.digest_id, date=digest.as_of.date().isoformat(), title=digest.title),
+            paper_ids=[result.paper_id for result in stored.results],
+        )
+    )
+
+
+def _like(client: "Client", user_id: str, papers: "list[catalog_pb2.Paper]", at: dt.datetime) -> None:
+    from paperfeed.v1 import catalog_pb2, profile_pb2
+    from service.api.convert import to_timestamp
+
+    client.catalog.UpsertPapers(catalog_pb2.UpsertPapersRequest(papers=papers))
+    events = [
+        profile_pb2.Event(
+            user_id=user_id,
+            paper_id=paper.paper_id,
+            event_type=profile_pb2.EVENT_TYPE_LIKE,
+            occurred_at=to_timestamp(at - dt.timedelta(days=1)),
+        )
+        for paper in papers
+    ]
+    client.profiles.RecordEvents(profile_pb2.RecordEventsRequest(events=events))
+
+
+def _wait_for_vectors(client: "Client") -> None:
+    import time
+
+    from paperfeed.v1.status_pb2 import GetStatusRequest
+    from service.domain.errors import EncoderUnavailable
+
+    end = time.monotonic() + 300
+    with progress_bar("embedding") as bar:
+        total = done = 0
+        while time.monotonic() < end:
+            answer = client.status.GetStatus(GetStatusRequest())
+            waiting = next(queue.length for queue in answer.queues if queue.queue == "embedding")
+            total = max(total, waiting)
+            bar.set_total(total)
+            bar.advance(total - waiting - done)
+            done = total - waiting
+            if waiting == 0:
+                return
+            time.sleep(0.1)
+    raise EncoderUnavailable("papers still wait for their vectors after 5 minutes; see the server's log")
+
+
+def _feed(client: "Client", user_id: str, digest: DemoDigest) -> "feed_pb2.GetFeedResponse":
+    from paperfeed.v1.feed_pb2 import GetFeedRequest
+    from service.api.convert import to_timestamp
+
+    request = GetFeedRequest(
+        user_id=user_id,
+        digest_id=digest.digest_id,
+        page_size=PREVIEW_SIZE,
+        as_of=to_timestamp(digest.as_of),
+        explain=True,
+    )
+    return client.feeds.GetFeed(request)
+
+
+def _listing(feed: "feed_pb2.GetFeedResponse", size: int) -> Text:
+    from cli.reasons import all_in_words, fallback_in_words
+
+    text = Text()
+    if note := fallback_in_words(feed.fallback_reason):
+        text.append(f"({note})\n", style="italic")
+    for item in feed.items[:size]:
+        text.append(f"{item.rank}. {item.paper.title}\n", style="bold")
+        if why := all_in_words(item):
+            text.append(f"   {why}\n", style="dim")
+    return text
+
+
+def _print_side_by_side(readers: "list[SampleReader]", feeds: "dict[str, feed_pb2.GetFeedResponse]") -> None:
+    width = max(36, console.width // len(readers) - 1)
+    panels = [Panel(_listing(feeds[reader.user_id], FEED_SIZE), title=reader.name, width=width) for reader in readers]
+    console.print(Columns(panels))
+
+
+def _show_one_more_like(
+    client: "Client", reader: "SampleReader", before: "feed_pb2.GetFeedResponse", digest: DemoDigest
+) -> None:
+    if reader.one_more_like is None:
+        return
+    console.print(f"4. {reader.name} now also likes “{reader.one_more_like.title}”:", markup=False)
+    _like(client, reader.user_id, [reader.one_more_like], digest.as_of + dt.timedelta(days=1))
+    _wait_for_vectors(client)
+    after = _feed(client, reader.user_id, digest)
+    ranks = {item.paper.paper_id: item.rank for item in before.items}
+    changed = False
+    for item in after.items:
+        old = ranks.get(item.paper.paper_id)
+        if old != item.rank:
+            changed = True
+            came = f"was {old}" if old else f"was below {len(before.items)}"
+            console.print(f"   {item.rank:2d} ({came})  {item.paper.title}", markup=False)
+    if not changed:
+        console.print(f"   the first {len(after.items)} stay as they were", markup=False)
+    console.print()

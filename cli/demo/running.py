@@ -1,0 +1,45 @@
+"""A real server in a process of its own, for as long as a ``with`` block lasts."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from paperfeed.client import Client
+from service.domain.errors import StorageUnavailable
+
+START_SECONDS = 60.0
+
+
+@contextmanager
+def running_server(folder: Path) -> Iterator[Client]:
+    """A client of a new server on a free port, with a new database in ``folder``; stopped by SIGTERM at the end.
+
+    Vectors are kept in ``folder`` by the hash of their text, so a second run embeds nothing.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("demo.db*"):
+        old.unlink()
+    command = [sys.executable, "-m", "cli.main", "serve", "--port", "0", "--db", f"sqlite:///{folder / 'demo.db'}"]
+    command += ["--embedding-cache", str(folder / "embeddings.sqlite")]
+    log_path = folder / "server.log"
+    with (
+        log_path.open("w", encoding="utf-8") as log,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,  # noqa: S603 (our own)
+    ):
+        try:
+            assert process.stdout is not None  # noqa: S101 (PIPE was asked for)
+            first = process.stdout.readline()
+            if not first.startswith("listening on "):
+                raise StorageUnavailable(f"the server did not start; see {log_path}")
+            with Client(first.removeprefix("listening on ").strip()) as client:
+                client.wait_until_ready(START_SECONDS)
+                yield client
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()

@@ -1,0 +1,39 @@
+"""``paperfeed events``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.local import open_local
+from cli.options import Db, Json
+from cli.output import show
+
+app = typer.Typer(help="What users did with papers.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """What users did with papers."""
+
+
+@app.command("import")
+def import_events(
+    file: Annotated[Path, typer.Argument(help="CSV, optionally gzip: user_id,paper_id,event,occurred_at")],
+    db: Db = None,
+    as_json: Json = False,
+) -> None:
+    """Store events of known papers: all of the file or nothing. Importing again changes nothing."""
+    from service.app.profiles import Profiles
+    from service.domain.errors import InvalidFile, NotFound
+    from service.ingest.events_csv import iter_events
+
+    with open_local(db) as local:
+        events = list(iter_events(file, now=local.clock.now()))
+        try:
+            _, new = Profiles(local.store, local.clock).record(events)
+        except NotFound as error:
+            raise InvalidFile(str(file), f"{error}; import its paper first") from error
+    result = {"events": len(events), "recorded": sum(new), "duplicates": len(new) - sum(new)}
+    text = f"{result['events']} events, {result['recorded']} new, {result['duplicates']} known already"
+    show(result, as_json=as_json, text=text)

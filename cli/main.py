@@ -1,0 +1,37 @@
+"""The ``paperfeed`` command."""
+
+import sys
+
+import typer
+
+from cli import db, digest, events, feed, library, papers, serve, status, train
+from cli.demo import command as demo
+from cli.failures import run
+
+app = typer.Typer(
+    name="paperfeed",
+    help="A personalised feed from a digest of research papers, over gRPC.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("serve")(serve.serve)
+app.add_typer(digest.app, name="digest")
+app.add_typer(papers.app, name="papers")
+app.add_typer(events.app, name="events")
+app.add_typer(library.app, name="library")
+app.command("feed")(feed.feed)
+app.command("similar")(feed.similar)
+app.command("train")(train.train)
+app.add_typer(db.app, name="db")
+app.command("status")(status.status)
+app.command("demo")(demo.demo)
+
+
+def main() -> None:
+    """Entry point: runs the command and ends the process with its exit code (0 done, 1 failed, 2 wrong usage)."""
+    sys.exit(run(app))
+
+
+if __name__ == "__main__":
+    main()

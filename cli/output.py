@@ -1,0 +1,49 @@
+"""What commands print: results on stdout, for people or as JSON; progress on stderr."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+console = Console(highlight=False)
+
+
+def show(result: dict[str, Any], *, as_json: bool, text: str) -> None:
+    """Prints a result: as one line of JSON, or as text for people."""
+    if as_json:
+        sys.stdout.write(json.dumps(result, default=str) + "\n")
+    else:
+        console.print(text, markup=False)
+
+
+class Bar:
+    """A progress bar that is told of work done."""
+
+    def __init__(self, progress: Progress, task: Any) -> None:
+        self._progress = progress
+        self._task = task
+
+    def advance(self, count: int) -> None:
+        """So much more is done."""
+        self._progress.advance(self._task, count)
+
+    def set_total(self, total: int) -> None:
+        """There is so much in all."""
+        self._progress.update(self._task, total=total)
+
+    def begin(self, what: str, total: int) -> None:
+        """Another stage of the work begins."""
+        self._progress.reset(self._task, description=what, total=total)
+
+
+@contextmanager
+def progress_bar(what: str, total: int | None = None) -> Iterator[Bar]:
+    """A progress bar on stderr, on a terminal only."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    errors = Console(stderr=True)
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        yield Bar(progress, progress.add_task(what, total=total))

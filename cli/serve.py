@@ -1,0 +1,41 @@
+"""``paperfeed serve``."""
+
+import signal
+import threading
+from typing import Annotated
+
+import typer
+
+from cli.options import Db
+from cli.output import console
+
+
+def serve(
+    db: Db = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    encoder: Annotated[str | None, typer.Option(help="Encoder: a sentence-transformers model or path.")] = None,
+    bundle: Annotated[str | None, typer.Option(help="Folder of the model bundle.")] = None,
+    embedding_cache: Annotated[
+        str | None, typer.Option(help="File that keeps vectors by text hash across databases.")
+    ] = None,
+) -> None:
+    """Serve feeds over gRPC until SIGTERM or Ctrl-C, then let accepted calls end."""
+    from service import logs
+    from service.bootstrap import Application
+    from service.config import Settings
+
+    settings = Settings.read(
+        db=db, host=host, port=port, encoder=encoder, bundle=bundle, embedding_cache=embedding_cache
+    )
+    logs.configure(settings.log_level)
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    application = Application(settings)
+    bound = application.start()
+    console.print(f"listening on {settings.host}:{bound}", markup=False)
+    # A plain wait() would not let Python run the signal handler on every platform.
+    while not stopping.wait(timeout=1.0):
+        pass
+    application.stop()

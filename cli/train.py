@@ -1,0 +1,117 @@
+"""``paperfeed train``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.options import Json
+from cli.output import progress_bar, show
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from service.encoder import OpenedEncoder
+    from training.snapshot import Dataset
+
+SLICE = 512
+
+
+def train(
+    recipe: Annotated[str, typer.Option(help="Named recipe of the run.")] = "default",
+    papers: Annotated[
+        list[Path] | None, typer.Option(help="Papers, JSON Lines; once per data set. Default: the recipe's own data.")
+    ] = None,
+    interactions: Annotated[list[Path] | None, typer.Option(help="Events, CSV; once per --papers, in order.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write the bundle to; must not exist.")] = Path("out/bundle"),
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    embedding_cache: Annotated[str | None, typer.Option(help="File that keeps vectors by text hash.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train a model bundle from papers and events in the interchange formats."""
+    from service.bootstrap import make_encoder
+    from service.config import Settings
+    from service.domain.errors import InvalidField
+    from training.train import train as run_training
+
+    settings = Settings.read(embedding_cache=embedding_cache)
+    if out.exists():
+        raise InvalidField("out", f"{out} exists already")
+    sources = _sources(papers, interactions, Path(settings.data))
+    encoder = make_encoder(settings)
+    try:
+        datasets = [_dataset(name, *files, encoder) for name, files in sources.items()]
+    finally:
+        encoder.close()
+    with progress_bar("training") as bar:
+        stage, reached = "", 0
+
+        def progress(what: str, done: int, total: int) -> None:
+            nonlocal stage, reached
+            if what != stage:
+                stage, reached = what, 0
+                bar.begin(what, total)
+            bar.advance(done - reached)
+            reached = done
+
+        report = run_training(datasets, out, encoder_name=encoder.name, recipe=recipe, seed=seed, progress=progress)
+    result: dict[str, Any] = {
+        "bundle": str(out),
+        "version": report.manifest.version,
+        "recipe": recipe,
+        "metrics": {name: dict(figures) for name, figures in report.metrics.items()},
+    }
+    figures = "\n".join(f"  {name}: {figures}" for name, figures in result["metrics"].items())
+    show(result, as_json=as_json, text=f"{out}: {report.manifest.version}\nreaders held out:\n{figures}")
+
+
+def _sources(papers: list[Path] | None, interactions: list[Path] | None, data: Path) -> dict[str, tuple[Path, Path]]:
+    from service.domain.errors import InvalidField
+
+    papers, interactions = papers or [], interactions or []
+    if len(papers) != len(interactions):
+        raise InvalidField("interactions", f"given {len(interactions)} times for {len(papers)} --papers")
+    if papers:
+        pairs = enumerate(zip(papers, interactions, strict=True))
+        return {f"{i}-{pair[0].name.partition('.')[0]}": pair for i, pair in pairs}
+    found = {
+        folder.name: (folder / "papers.jsonl.gz", folder / "interactions.csv.gz")
+        for folder in (sorted(data.iterdir()) if data.is_dir() else [])
+        if (folder / "papers.jsonl.gz").exists() and (folder / "interactions.csv.gz").exists()
+    }
+    if not found:
+        raise InvalidField("papers", f"none given, and {data} (PAPERFEED_DATA) holds no data set")
+    return found
+
+
+def _dataset(name: str, papers: Path, interactions: Path, encoder: "OpenedEncoder") -> "Dataset":
+    from dataclasses import replace
+
+    import numpy as np
+
+    from service.domain.papers import embedding_text
+    from service.ingest.jsonl import iter_papers
+    from training.interchange import read_dataset
+
+    found = list(iter_papers(papers))
+    texts = [embedding_text(paper.title, paper.abstract) for paper in found]
+    vectors = _encode(encoder, texts, f"embedding {name}")
+    by_id = {paper.paper_id: vector for paper, vector in zip(found, vectors, strict=True)}
+    dataset = read_dataset(name, papers, interactions, by_id)
+    if not any(paper.abstract for paper in found):
+        return dataset
+    titles = _encode(encoder, [paper.title for paper in found], f"embedding the titles of {name}")
+    title_of = {paper.paper_id: vector for paper, vector in zip(found, titles, strict=True)}
+    return replace(dataset, title_embeddings=np.stack([title_of[each] for each in dataset.papers.paper_ids]))
+
+
+def _encode(encoder: "OpenedEncoder", texts: list[str], what: str) -> "npt.NDArray[np.float32]":
+    import numpy as np
+
+    parts = []
+    with progress_bar(what, len(texts)) as bar:
+        for start in range(0, len(texts), SLICE):
+            parts.append(encoder.encode_in_background(texts[start : start + SLICE]))
+            bar.advance(len(parts[-1]))
+    return np.concatenate(parts)
