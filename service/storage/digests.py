@@ -1,0 +1,111 @@
+"""Digests in the database, and the version that tells every process when a candidate set has changed."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, or_, select, update
+
+from service.domain.errors import NotFound
+from service.domain.papers import Digest, UpsertOutcome
+from service.storage.dialects import chunks, lock_catalogue, rows_in
+from service.storage.tables import digest_papers, digests, papers
+
+_NEWEST_FIRST = (digests.c.date.desc(), digests.c.created_at.desc(), digests.c.digest_id.desc())
+_VERSION = select(digests.c.digest_id, digests.c.version, digests.c.date)
+_VERSION_OF_ONE = _VERSION.where(digests.c.digest_id == bindparam("digest_id"))
+_VERSION_OF_NEWEST = _VERSION.order_by(*_NEWEST_FIRST).limit(1)
+_PAPER_COUNT = (
+    select(func.count()).where(digest_papers.c.digest_id == digests.c.digest_id).scalar_subquery().label("paper_count")
+)
+
+
+class SqlDigests:
+    """``service.app.ports.DigestStore`` in one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def save(self, digest: Digest, now: dt.datetime) -> tuple[Digest, UpsertOutcome]:
+        lock_catalogue(self._connection)
+        stored = self.find(digest.digest_id)
+        version, created_at = (stored.version, stored.created_at) if stored else (0, digest.created_at or now)
+        saved = replace(digest, version=version, created_at=created_at)
+        if saved == stored:
+            return stored, UpsertOutcome.UNCHANGED
+        self._check_papers(saved.paper_ids)
+        saved = replace(saved, version=version + 1)
+        row = {name: getattr(saved, name) for name in ("date", "title", "source", "version", "created_at")}
+        is_it = digests.c.digest_id == saved.digest_id
+        if stored:
+            self._connection.execute(update(digests).where(is_it).values(row))
+            self._connection.execute(delete(digest_papers).where(digest_papers.c.digest_id == saved.digest_id))
+        else:
+            self._connection.execute(digests.insert().values(digest_id=saved.digest_id, **row))
+        self._write_papers(saved)
+        return saved, UpsertOutcome.UPDATED if stored else UpsertOutcome.CREATED
+
+    def find(self, digest_id: str) -> Digest | None:
+        return self._find(select(digests).where(digests.c.digest_id == digest_id))
+
+    def find_newest(self) -> Digest | None:
+        return self._find(select(digests).order_by(*_NEWEST_FIRST).limit(1))
+
+    def find_version(self, digest_id: str) -> tuple[str, int, dt.date] | None:
+        statement = _VERSION_OF_ONE if digest_id else _VERSION_OF_NEWEST
+        row = self._connection.execute(statement, {"digest_id": digest_id} if digest_id else {}).first()
+        return None if row is None else (row.digest_id, row.version, row.date)
+
+    def page(self, *, after: tuple[dt.date, str] | None, limit: int) -> list[tuple[Digest, int]]:
+        statement = select(digests, _PAPER_COUNT).order_by(digests.c.date.desc(), digests.c.digest_id).limit(limit)
+        if after is not None:
+            date, digest_id = after
+            same_day = and_(digests.c.date == date, digests.c.digest_id > digest_id)
+            statement = statement.where(or_(digests.c.date < date, same_day))
+        return [(_digest_of(row), row.paper_count) for row in self._connection.execute(statement)]
+
+    def _find(self, statement: Select[Any]) -> Digest | None:
+        row = self._connection.execute(statement).first()
+        if row is None:
+            return None
+        in_order = (
+            select(digest_papers.c.paper_id)
+            .where(digest_papers.c.digest_id == row.digest_id)
+            .order_by(digest_papers.c.position)
+        )
+        return replace(_digest_of(row), paper_ids=tuple(self._connection.scalars(in_order)))
+
+    def _check_papers(self, paper_ids: Sequence[str]) -> None:
+        rows = rows_in(self._connection, select(papers.c.paper_id), papers.c.paper_id, paper_ids)
+        known = {row.paper_id for row in rows}
+        for paper_id in paper_ids:
+            if paper_id not in known:
+                raise NotFound("paper", paper_id)
+
+    def _write_papers(self, digest: Digest) -> None:
+        rows = [
+            {"digest_id": digest.digest_id, "position": position, "paper_id": paper_id}
+            for position, paper_id in enumerate(digest.paper_ids)
+        ]
+        if rows:
+            self._connection.execute(digest_papers.insert(), rows)
+
+
+def touch_digests(connection: Connection, paper_ids: Sequence[str]) -> None:
+    """Gives a new version to every digest that holds one of the papers; needs the lock of the catalogue."""
+    holders = rows_in(connection, select(digest_papers.c.digest_id).distinct(), digest_papers.c.paper_id, paper_ids)
+    digest_ids = sorted({row.digest_id for row in holders})
+    for chunk in chunks(digest_ids):
+        connection.execute(update(digests).where(digests.c.digest_id.in_(chunk)).values(version=digests.c.version + 1))
+
+
+def _digest_of(row: Row[Any]) -> Digest:
+    return Digest(
+        digest_id=row.digest_id,
+        date=row.date,
+        title=row.title,
+        source=row.source,
+        version=row.version,
+        created_at=row.created_at,
+    )

@@ -1,0 +1,15 @@
+"""Runs the scripts in the transaction that ``service.storage.schema`` opened, locked and will commit."""
+
+from alembic import context
+
+from service.storage.tables import metadata
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=metadata,
+    # SQLite changes a column only by building the table anew.
+    render_as_batch=True,
+)
+
+with context.begin_transaction():
+    context.run_migrations()

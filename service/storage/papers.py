@@ -1,0 +1,218 @@
+"""Papers in the database: names, texts and vectors. ``upserts`` writes the texts."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    not_,
+    or_,
+    select,
+    update,
+)
+
+from service.app.ports import PendingText, Vectors
+from service.domain.identifiers import lookup_keys
+from service.domain.papers import EmbeddingState, Paper, UpsertOutcome, embedding_text
+from service.storage.dialects import chunks, insert, lock_catalogue, rows_in
+from service.storage.digests import touch_digests
+from service.storage.tables import embedding_jobs, embeddings, events, paper_aliases, papers
+from service.storage.upserts import paper_of, upsert_papers
+from service.storage.users import touch_users
+
+# Rows of about 1.5 kB each.
+_ROWS_AT_A_TIME = 2_000
+
+_IS_FAILED = and_(embedding_jobs.c.encoder == bindparam("encoder"), embedding_jobs.c.is_failed)
+_HAS_VECTOR = exists().where(embeddings.c.encoder == bindparam("encoder"), embeddings.c.paper_id == papers.c.paper_id)
+_IS_TAKEN = exists().where(
+    embedding_jobs.c.encoder == bindparam("encoder"),
+    embedding_jobs.c.paper_id == papers.c.paper_id,
+    embedding_jobs.c.text_hash == papers.c.text_hash,
+    or_(
+        embedding_jobs.c.is_failed,
+        embedding_jobs.c.leased_until > bindparam("now", type_=embedding_jobs.c.leased_until.type),
+    ),
+)
+# Three counts over indexes take a millisecond where the search for missing rows takes fifty (100,000 papers). They
+# add up, because vectors and failures are kept of present texts only and no text has both.
+_PENDING_COUNT = select(
+    select(func.count()).select_from(papers).scalar_subquery()
+    - select(func.count()).where(embeddings.c.encoder == bindparam("encoder")).scalar_subquery()
+    - select(func.count()).where(_IS_FAILED).scalar_subquery()
+)
+_PENDING = (
+    select(papers.c.paper_id, papers.c.title, papers.c.abstract, papers.c.text_hash)
+    .where(not_(_HAS_VECTOR), not_(_IS_TAKEN))
+    .order_by(papers.c.first_seen_at, papers.c.paper_id)
+    .limit(bindparam("limit"))
+)
+_END_LEASE = delete(embedding_jobs).where(
+    embedding_jobs.c.encoder == bindparam("encoder"),
+    embedding_jobs.c.paper_id == bindparam("key"),
+    embedding_jobs.c.text_hash == bindparam("text_hash"),
+)
+
+
+class SqlPapers:
+    """``service.app.ports.PaperStore`` in one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def upsert(self, papers: Sequence[Paper], now: dt.datetime) -> list[tuple[str, UpsertOutcome]]:
+        return upsert_papers(self._connection, papers, now)
+
+    def resolve(self, names: Sequence[str]) -> dict[str, str]:
+        keys_by_name = {name: lookup_keys(name) for name in names}
+        keys = list(dict.fromkeys(key for keys in keys_by_name.values() for key in keys))
+        found = {row.alias: row.paper_id for row in self._rows(select(paper_aliases), paper_aliases.c.alias, keys)}
+        hits = ((name, next((found[key] for key in keys if key in found), None)) for name, keys in keys_by_name.items())
+        return {name: paper_id for name, paper_id in hits if paper_id is not None}
+
+    def find_many(self, paper_ids: Sequence[str]) -> dict[str, Paper]:
+        return {row.paper_id: paper_of(row) for row in self._rows(select(papers), papers.c.paper_id, paper_ids)}
+
+    def page(self, *, after: str, limit: int) -> list[Paper]:
+        statement = select(papers).where(papers.c.paper_id > after).order_by(papers.c.paper_id).limit(limit)
+        return [paper_of(row) for row in self._connection.execute(statement)]
+
+    def first_seen_between(self, start: dt.datetime, end: dt.datetime, *, limit: int) -> list[str]:
+        statement = (
+            select(papers.c.paper_id)
+            .where(papers.c.first_seen_at >= start, papers.c.first_seen_at < end)
+            .order_by(papers.c.first_seen_at.desc(), papers.c.paper_id)
+            .limit(limit)
+        )
+        return list(self._connection.scalars(statement))
+
+    def delete(self, paper_id: str) -> bool:
+        lock_catalogue(self._connection)
+        # Waits for events being recorded of this paper, so that their users are among those told below.
+        is_paper = papers.c.paper_id == paper_id
+        if self._connection.execute(select(papers.c.paper_id).where(is_paper).with_for_update()).first() is None:
+            return False
+        readers = select(events.c.user_id).where(events.c.paper_id == paper_id).distinct()
+        touch_users(self._connection, list(self._connection.scalars(readers)))
+        touch_digests(self._connection, [paper_id])
+        self._connection.execute(delete(papers).where(is_paper))
+        return True
+
+    def count(self) -> int:
+        return self._connection.execute(select(func.count()).select_from(papers)).scalar_one()
+
+    def vectors(self, paper_ids: Sequence[str], encoder: str) -> dict[str, Vectors]:
+        statement = select(embeddings.c.paper_id, embeddings.c.vector).where(embeddings.c.encoder == encoder)
+        rows = self._rows(statement, embeddings.c.paper_id, paper_ids)
+        return {row.paper_id: _vectors_of(row.vector) for row in rows}
+
+    def all_vectors(self, encoder: str) -> tuple[list[str], Vectors]:
+        statement = (
+            select(embeddings.c.paper_id, embeddings.c.vector)
+            .where(embeddings.c.encoder == encoder)
+            .order_by(embeddings.c.paper_id)
+            .execution_options(yield_per=_ROWS_AT_A_TIME)
+        )
+        ids: list[str] = []
+        joined = bytearray()
+        for rows in self._connection.execute(statement).partitions():
+            ids.extend(paper_id for paper_id, _ in rows)
+            joined += b"".join(vector for _, vector in rows)
+        return ids, _vectors_of(joined).reshape(len(ids), -1 if ids else 0)
+
+    def claim_pending(self, encoder: str, *, limit: int, now: dt.datetime, lease: dt.timedelta) -> list[PendingText]:
+        lock_catalogue(self._connection)
+        if self.pending_count(encoder) == 0:
+            return []
+        rows = self._connection.execute(_PENDING, {"encoder": encoder, "now": now, "limit": limit}).all()
+        self._put_jobs(encoder, {row.paper_id: row.text_hash for row in rows}, until=now + lease, is_failed=False)
+        return [PendingText(row.paper_id, embedding_text(row.title, row.abstract), row.text_hash) for row in rows]
+
+    def store_vectors(self, encoder: str, vectors: Mapping[str, tuple[str, Vectors]]) -> int:
+        lock_catalogue(self._connection)
+        present = self._text_hashes(list(vectors))
+        fitting = [paper_id for paper_id, (text_hash, _) in vectors.items() if present.get(paper_id) == text_hash]
+        if fitting:
+            rows = [_row_of(encoder, paper_id, *vectors[paper_id]) for paper_id in fitting]
+            statement = insert(self._connection, embeddings)
+            changes = {name: statement.excluded[name] for name in ("text_hash", "dim", "vector")}
+            self._connection.execute(
+                statement.on_conflict_do_update(index_elements=["encoder", "paper_id"], set_=changes), rows
+            )
+        leases = [{"encoder": encoder, "key": key, "text_hash": text_hash} for key, (text_hash, _) in vectors.items()]
+        if leases:
+            self._connection.execute(_END_LEASE, leases)
+        self._set_state(fitting, EmbeddingState.READY)
+        touch_digests(self._connection, fitting)
+        return len(fitting)
+
+    def mark_failed(self, encoder: str, paper_ids: Sequence[str]) -> None:
+        """See ``PaperStore.mark_failed``. A text that changed since it was claimed is another text: it is let be."""
+        lock_catalogue(self._connection)
+        vectors = select(embeddings.c.paper_id).where(embeddings.c.encoder == encoder)
+        embedded = {row.paper_id for row in self._rows(vectors, embeddings.c.paper_id, paper_ids)}
+        claims = select(embedding_jobs).where(embedding_jobs.c.encoder == encoder)
+        claimed = {row.paper_id: row.text_hash for row in self._rows(claims, embedding_jobs.c.paper_id, paper_ids)}
+        failed = {
+            paper_id: text_hash
+            for paper_id, text_hash in self._text_hashes(paper_ids).items()
+            if paper_id not in embedded and claimed.get(paper_id, text_hash) == text_hash
+        }
+        self._put_jobs(encoder, failed, until=None, is_failed=True)
+        self._set_state(list(failed), EmbeddingState.FAILED)
+
+    def pending_count(self, encoder: str) -> int:
+        return int(self._connection.execute(_PENDING_COUNT, {"encoder": encoder}).scalar_one())
+
+    def encoders(self) -> dict[str, int]:
+        statement = select(embeddings.c.encoder, func.count().label("vector_count")).group_by(embeddings.c.encoder)
+        return {row.encoder: row.vector_count for row in self._connection.execute(statement)}
+
+    def _rows(self, statement: Select[Any], column: ColumnElement[Any], values: Sequence[str]) -> Iterator[Row[Any]]:
+        return rows_in(self._connection, statement, column, values)
+
+    def _text_hashes(self, paper_ids: Sequence[str]) -> dict[str, str]:
+        statement = select(papers.c.paper_id, papers.c.text_hash)
+        return {row.paper_id: row.text_hash for row in self._rows(statement, papers.c.paper_id, paper_ids)}
+
+    def _put_jobs(
+        self, encoder: str, text_hashes: Mapping[str, str], *, until: dt.datetime | None, is_failed: bool
+    ) -> None:
+        if not text_hashes:
+            return
+        statement = insert(self._connection, embedding_jobs)
+        changes = {name: statement.excluded[name] for name in ("text_hash", "leased_until", "is_failed")}
+        fixed = {"encoder": encoder, "leased_until": until, "is_failed": is_failed}
+        self._connection.execute(
+            statement.on_conflict_do_update(index_elements=["encoder", "paper_id"], set_=changes),
+            [fixed | {"paper_id": paper_id, "text_hash": text_hash} for paper_id, text_hash in text_hashes.items()],
+        )
+
+    def _set_state(self, paper_ids: Sequence[str], state: EmbeddingState) -> None:
+        for chunk in chunks(paper_ids):
+            self._connection.execute(update(papers).where(papers.c.paper_id.in_(chunk)).values(embedding_state=state))
+
+
+def _row_of(encoder: str, paper_id: str, text_hash: str, vector: Vectors) -> dict[str, Any]:
+    little_endian = np.ascontiguousarray(vector, dtype="<f4")
+    return {
+        "encoder": encoder,
+        "paper_id": paper_id,
+        "text_hash": text_hash,
+        "dim": little_endian.size,
+        "vector": little_endian.tobytes(),
+    }
+
+
+def _vectors_of(data: bytes | bytearray) -> Vectors:
+    return np.frombuffer(data, dtype="<f4").astype(np.float32, copy=False)

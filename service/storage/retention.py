@@ -1,0 +1,101 @@
+"""Forgets what is too old to keep. Works in many short transactions, so that feeds are served meanwhile."""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, and_, delete, func, or_, select, update
+
+from service.domain.events import EventType
+from service.storage.states import DECIDING_EVENTS
+from service.storage.store import SqlStore
+from service.storage.tables import events, slate_items, slates
+
+_BATCH_SIZE = 500
+_PASSING_EVENTS = tuple(event_type for event_type in EventType if event_type not in DECIDING_EVENTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How many rows went; ``features`` counts slate items that lost their features only."""
+
+    events: int
+    slates: int
+    features: int
+
+
+def prune(
+    store: SqlStore,
+    now: dt.datetime,
+    *,
+    events_days: int | None = None,
+    slates_days: int | None = None,
+    features_days: int | None = None,
+) -> Pruned:
+    """Deletes what is older than so many days; None keeps it for ever. Safe to repeat and to break off.
+
+    Args:
+        events_days: Age by arrival of clicks and impressions. What a user likes or was sent follows from the other
+            events, which stay until the user or the paper is deleted.
+        slates_days: Age of slates with their items.
+        features_days: Age of slates whose items lose their features (the bulk of a slate); the items stay.
+    """
+
+    def before(days: int | None) -> dt.datetime | None:
+        return None if days is None else now - dt.timedelta(days=days)
+
+    return Pruned(
+        events=_prune_events(store, before(events_days)),
+        slates=_prune_slates(store, before(slates_days)),
+        features=_prune_features(store, before(features_days)),
+    )
+
+
+def _prune_events(store: SqlStore, before: dt.datetime | None) -> int:
+    if before is None:
+        return 0
+    is_old = and_(events.c.event_type.in_(_PASSING_EVENTS), events.c.recorded_at < before)
+    batch = select(events.c.sequence).where(is_old).limit(_BATCH_SIZE)
+    return _repeat(
+        store, lambda connection: connection.execute(delete(events).where(events.c.sequence.in_(batch))).rowcount
+    )
+
+
+def _prune_slates(store: SqlStore, before: dt.datetime | None) -> int:
+    if before is None:
+        return 0
+    batch = select(slates.c.slate_id).where(slates.c.created_at < before).limit(_BATCH_SIZE)
+    return _repeat(
+        store, lambda connection: connection.execute(delete(slates).where(slates.c.slate_id.in_(batch))).rowcount
+    )
+
+
+def _repeat(store: SqlStore, delete_batch: Callable[[Connection], int]) -> int:
+    total = 0
+    while True:
+        with store.connection() as connection:
+            count = delete_batch(connection)
+        total += count
+        if count < _BATCH_SIZE:
+            return total
+
+
+def _prune_features(store: SqlStore, before: dt.datetime | None) -> int:
+    if before is None:
+        return 0
+    total = 0
+    created_at, slate_id = slates.c.created_at, slates.c.slate_id
+    batch = select(created_at, slate_id).where(created_at < before).order_by(created_at, slate_id).limit(_BATCH_SIZE)
+    page = batch
+    while True:
+        with store.connection() as connection:
+            rows = connection.execute(page).all()
+            chosen = slate_items.c.slate_id.in_([row.slate_id for row in rows])
+            has_features = func.length(slate_items.c.features) > 0
+            total += connection.execute(update(slate_items).where(chosen, has_features).values(features=b"")).rowcount
+        if len(rows) < _BATCH_SIZE:
+            return total
+        last = rows[-1]
+        page = batch.where(
+            or_(created_at > last.created_at, and_(created_at == last.created_at, slate_id > last.slate_id))
+        )

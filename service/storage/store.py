@@ -1,0 +1,80 @@
+"""The store: hands out transactions, and opens nothing before the first one."""
+
+import contextlib
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, select
+
+from service.storage.digests import SqlDigests
+from service.storage.engine import BUSY_TIMEOUT_SECONDS, Engines, mapped_errors, open_engines
+from service.storage.papers import SqlPapers
+from service.storage.slates import SqlSlates
+from service.storage.tables import installation
+from service.storage.users import SqlUsers
+
+_PAGE_TOKEN_KEY = select(installation.c.page_token_key)
+
+
+class SqlTransaction:
+    """One connection in one transaction, seen as four stores."""
+
+    __slots__ = ("digests", "papers", "slates", "users")
+
+    def __init__(self, connection: Connection) -> None:
+        self.papers = SqlPapers(connection)
+        self.digests = SqlDigests(connection)
+        self.users = SqlUsers(connection)
+        self.slates = SqlSlates(connection)
+
+
+class SqlStore:
+    """``service.app.ports.Store`` on SQLite or PostgreSQL; one per process, never carried over a fork."""
+
+    def __init__(self, engines: Engines) -> None:
+        self._engines = engines
+        self._page_token_key: bytes | None = None
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[SqlTransaction]:
+        with mapped_errors(), self._engines.reader.connect() as connection:
+            yield SqlTransaction(connection)
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[SqlTransaction]:
+        """See ``Store.write``. On SQLite a second one in the same thread waits for the first, in vain."""
+        with mapped_errors(), self._engines.writer.begin() as connection:
+            yield SqlTransaction(connection)
+
+    def page_token_key(self) -> bytes:
+        if self._page_token_key is None:
+            with mapped_errors(), self._engines.reader.connect() as connection:
+                self._page_token_key = bytes(connection.execute(_PAGE_TOKEN_KEY).scalar_one())
+        return self._page_token_key
+
+    def ping(self) -> None:
+        # A statement without a table would not touch SQLite's file.
+        with mapped_errors(), self._engines.reader.connect() as connection:
+            connection.execute(select(installation.c.id)).all()
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A writing transaction as a bare connection, for the maintenance that belongs to no use case."""
+        with mapped_errors(), self._engines.writer.begin() as connection:
+            yield connection
+
+    def dispose(self) -> None:
+        """Closes all connections; the store opens new ones if it is used again."""
+        self._engines.dispose()
+
+
+def open_store(url: str, *, pool_size: int = 16, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> SqlStore:
+    """The store at ``sqlite:///path`` or ``postgresql://...``; does not connect and does not check the schema.
+
+    Args:
+        pool_size: Reading connections kept open; as many again are opened when all are in use.
+        busy_timeout_seconds: How long to wait for a lock or a connection before StorageUnavailable.
+
+    Raises:
+        InvalidField: The URL names another kind of database.
+    """
+    return SqlStore(open_engines(url, pool_size=pool_size, busy_timeout_seconds=busy_timeout_seconds))

@@ -1,0 +1,136 @@
+"""Writing papers: finds out in memory which of them are the same, then writes each changed row once."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
+
+from service.domain.papers import EmbeddingState, Paper, UpsertOutcome
+from service.storage.dialects import chunks, insert, lock_catalogue, rows_in
+from service.storage.digests import touch_digests
+from service.storage.tables import embedding_jobs, embeddings, paper_aliases, paper_signals, papers
+
+_UPDATE = update(papers).where(papers.c.paper_id == bindparam("key"))
+
+
+def upsert_papers(connection: Connection, given: Sequence[Paper], now: dt.datetime) -> list[tuple[str, UpsertOutcome]]:
+    """See ``PaperStore.upsert``.
+
+    Where the aliases of one paper lead to two stored ones, its own id decides, then its other aliases in their order;
+    the two stay two.
+    """
+    lock_catalogue(connection)
+    batch = _Batch.load(connection, given)
+    outcomes = [batch.merge(paper, now) for paper in given]
+    batch.write(connection, now)
+    return outcomes
+
+
+def paper_of(row: Row[Any]) -> Paper:
+    """The paper in a row of ``papers``."""
+    return Paper(
+        paper_id=row.paper_id,
+        title=row.title,
+        abstract=row.abstract,
+        authors=row.authors,
+        categories=row.categories,
+        url=row.url,
+        published_at=row.published_at,
+        first_seen_at=row.first_seen_at,
+        upvotes=row.upvotes,
+        embedding_state=row.embedding_state,
+    )
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The part of the catalogue that one call is about: as stored, and as it shall be."""
+
+    stored: dict[str, Paper]
+    present: dict[str, Paper]
+    id_by_alias: dict[str, str]
+    new_aliases: list[dict[str, str]]
+
+    @classmethod
+    def load(cls, connection: Connection, given: Sequence[Paper]) -> "_Batch":
+        names = list(dict.fromkeys(alias for paper in given for alias in paper.aliases))
+        found = rows_in(connection, select(paper_aliases), paper_aliases.c.alias, names)
+        id_by_alias = {row.alias: row.paper_id for row in found}
+        ids = list(dict.fromkeys(id_by_alias.values()))
+        stored = {row.paper_id: paper_of(row) for row in rows_in(connection, select(papers), papers.c.paper_id, ids)}
+        return cls(stored=stored, present=dict(stored), id_by_alias=id_by_alias, new_aliases=[])
+
+    def merge(self, paper: Paper, now: dt.datetime) -> tuple[str, UpsertOutcome]:
+        known_id = next((self.id_by_alias[alias] for alias in paper.aliases if alias in self.id_by_alias), None)
+        if known_id is None:
+            first_seen_at = paper.first_seen_at or now
+            merged = replace(paper, first_seen_at=first_seen_at, embedding_state=EmbeddingState.PENDING)
+            outcome = UpsertOutcome.CREATED
+        else:
+            merged = paper.merged_into(self.present[known_id])
+            outcome = UpsertOutcome.UNCHANGED if merged == self.present[known_id] else UpsertOutcome.UPDATED
+        self.present[merged.paper_id] = merged
+        # The names of what it is merged into are stored already.
+        for alias in paper.aliases:
+            if alias not in self.id_by_alias:
+                self.id_by_alias[alias] = merged.paper_id
+                self.new_aliases.append({"alias": alias, "paper_id": merged.paper_id})
+        return merged.paper_id, outcome
+
+    def write(self, connection: Connection, now: dt.datetime) -> None:
+        created = [paper for paper_id, paper in self.present.items() if paper_id not in self.stored]
+        updated = [paper for paper_id, paper in self.present.items() if paper != self.stored.get(paper_id, paper)]
+        new_text = {paper.paper_id for paper in updated if paper.text_hash != self.stored[paper.paper_id].text_hash}
+        if created:
+            connection.execute(papers.insert(), [_row_of(paper) for paper in created])
+        if updated:
+            changes = [_row_of(paper, pending=paper.paper_id in new_text) for paper in updated]
+            connection.execute(_UPDATE, [row | {"key": row.pop("paper_id")} for row in changes])
+        if self.new_aliases:
+            connection.execute(paper_aliases.insert(), self.new_aliases)
+        _forget_vectors(connection, sorted(new_text))
+        self._write_signals(connection, [*created, *updated], now)
+        touch_digests(connection, [paper.paper_id for paper in updated])
+
+    def _write_signals(self, connection: Connection, changed: Sequence[Paper], now: dt.datetime) -> None:
+        # The upvotes of a stored paper are those of its last snapshot.
+        snapshots = [
+            {"paper_id": paper.paper_id, "seen_at": now, "upvotes": paper.upvotes}
+            for paper in changed
+            if paper.upvotes is not None
+            and (paper.paper_id not in self.stored or paper.upvotes != self.stored[paper.paper_id].upvotes)
+        ]
+        if snapshots:
+            statement = insert(connection, paper_signals)
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=["paper_id", "seen_at"], set_={"upvotes": statement.excluded.upvotes}
+                ),
+                snapshots,
+            )
+
+
+def _row_of(paper: Paper, *, pending: bool = False) -> dict[str, Any]:
+    return {
+        "paper_id": paper.paper_id,
+        "text_hash": paper.text_hash,
+        "embedding_state": EmbeddingState.PENDING if pending else paper.embedding_state,
+        "first_seen_at": paper.first_seen_at,
+        "published_at": paper.published_at,
+        "upvotes": paper.upvotes,
+        "url": paper.url,
+        "title": paper.title,
+        "authors": paper.authors,
+        "categories": paper.categories,
+        "abstract": paper.abstract,
+    }
+
+
+def _forget_vectors(connection: Connection, paper_ids: Sequence[str]) -> None:
+    # Leases stay: they name the old text, so they bind nobody, but tell ``mark_failed`` which text was meant.
+    for chunk in chunks(paper_ids):
+        connection.execute(delete(embeddings).where(embeddings.c.paper_id.in_(chunk)))
+        failed = embedding_jobs.c.paper_id.in_(chunk) & embedding_jobs.c.is_failed
+        connection.execute(delete(embedding_jobs).where(failed))

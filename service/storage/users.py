@@ -1,0 +1,193 @@
+"""Users in the database: events, preferences, tombstones, and the version that tells when a profile is out of date."""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, or_, select, update
+
+from service.domain.errors import NotFound
+from service.domain.events import DeletedUser, Event, Preferences, UserState, user_id_hash
+from service.storage.dialects import chunks, insert, rows_in
+from service.storage.states import DECIDING_EVENTS, verdicts
+from service.storage.tables import deleted_users, events, papers, preferences, slates, users
+
+_VERSION = select(users.c.version).where(users.c.user_id == bindparam("user_id"))
+_WITH_PREFERENCES = (
+    select(users, *(column for column in preferences.c if column.name != "user_id"))
+    .outerjoin_from(users, preferences)
+    .where(users.c.user_id == bindparam("user_id"))
+)
+_DECIDING_EVENTS = (
+    select(events.c.paper_id, events.c.event_type, events.c.occurred_at)
+    .where(events.c.user_id == bindparam("user_id"), events.c.event_type.in_(DECIDING_EVENTS))
+    .order_by(events.c.occurred_at.asc().nulls_first(), events.c.sequence)
+)
+_LAST_VERSION = (
+    select(deleted_users.c.last_version)
+    .where(deleted_users.c.user_id_hash == bindparam("user_id_hash"))
+    .scalar_subquery()
+)
+_PREFERENCE_NAMES = tuple(preference.name for preference in fields(Preferences))
+
+
+class SqlUsers:
+    """``service.app.ports.UserStore`` in one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def record(self, events: Sequence[Event], now: dt.datetime) -> list[bool]:
+        """See ``UserStore.record``.
+
+        Raises:
+            NotFound: A paper is unknown, or was deleted since the caller resolved it.
+        """
+        new = self._unknown_events(events)
+        if not new:
+            return [False] * len(events)
+        self._hold_papers(sorted({event.paper_id for event in new.values()}))
+        self._hold_users(sorted({event.user_id for event in new.values()}), now)
+        stored = self._insert_events(list(new.values()), now)
+        touch_users(self._connection, [new[event_id].user_id for event_id in stored], now)
+        # Of two events with one id in the same call, the first is the stored one.
+        return [event.event_id in stored and new[event.event_id] is event for event in events]
+
+    def version(self, user_id: str) -> int | None:
+        return self._connection.execute(_VERSION, {"user_id": user_id}).scalar_one_or_none()
+
+    def find_state(self, user_id: str) -> UserState | None:
+        user = self._connection.execute(_WITH_PREFERENCES, {"user_id": user_id}).first()
+        if user is None:
+            return None
+        rows = self._connection.execute(_DECIDING_EVENTS, {"user_id": user_id})
+        now = verdicts((paper_id, event_type, occurred_at) for paper_id, event_type, occurred_at in rows)
+        return UserState(
+            user_id=user_id,
+            version=user.version,
+            likes=now.likes,
+            dislikes=now.dislikes,
+            hidden_paper_ids=now.hidden_paper_ids,
+            preferences=Preferences(**{name: getattr(user, name) or () for name in _PREFERENCE_NAMES}),
+            created_at=user.created_at,
+            updated_at=user.updated_at,
+        )
+
+    def save_preferences(self, user_id: str, preferences: Preferences, now: dt.datetime) -> None:
+        self._hold_users([user_id], now)
+        self._put_preferences(user_id, preferences)
+        touch_users(self._connection, [user_id], now)
+
+    def page_ids(self, *, after: str, limit: int) -> list[str]:
+        statement = select(users.c.user_id).where(users.c.user_id > after).order_by(users.c.user_id).limit(limit)
+        return list(self._connection.scalars(statement))
+
+    def events(self, user_id: str, *, batch_size: int = 1000) -> Iterator[Event]:
+        statement = select(events).where(events.c.user_id == user_id).order_by(events.c.sequence).limit(batch_size)
+        rows = self._connection.execute(statement).all()
+        while rows:
+            yield from map(_event_of, rows)
+            rows = self._connection.execute(statement.where(events.c.sequence > rows[-1].sequence)).all()
+
+    def delete(self, user_id: str, now: dt.datetime) -> bool:
+        # Waits for events of the user that are being recorded; the cascade takes them along.
+        gone = delete(users).where(users.c.user_id == user_id).returning(users.c.version)
+        version = self._connection.execute(gone).scalar_one_or_none()
+        slate_count = self._connection.execute(delete(slates).where(slates.c.user_id == user_id)).rowcount
+        if version is None and slate_count == 0:
+            return False
+        self._put_tombstone(user_id_hash(user_id), version or 0, now)
+        return True
+
+    def deleted(
+        self, *, since: dt.datetime | None, after: tuple[dt.datetime, str] | None, limit: int
+    ) -> list[DeletedUser]:
+        deleted_at, hashed = deleted_users.c.deleted_at, deleted_users.c.user_id_hash
+        statement = select(hashed, deleted_at).order_by(deleted_at, hashed).limit(limit)
+        if since is not None:
+            statement = statement.where(deleted_at >= since)
+        if after is not None:
+            at_that_time = and_(deleted_at == after[0], hashed > after[1])
+            statement = statement.where(or_(deleted_at > after[0], at_that_time))
+        return [DeletedUser(row.user_id_hash, row.deleted_at) for row in self._connection.execute(statement)]
+
+    def _unknown_events(self, given: Sequence[Event]) -> dict[str, Event]:
+        first: dict[str, Event] = {}
+        for event in given:
+            first.setdefault(event.event_id, event)
+        known = rows_in(self._connection, select(events.c.event_id), events.c.event_id, list(first))
+        for row in known:
+            del first[row.event_id]
+        return first
+
+    def _hold_papers(self, paper_ids: Sequence[str]) -> None:
+        """Keeps the papers from being deleted meanwhile."""
+        statement = select(papers.c.paper_id).order_by(papers.c.paper_id).with_for_update(read=True, key_share=True)
+        found = {row.paper_id for row in rows_in(self._connection, statement, papers.c.paper_id, paper_ids)}
+        for paper_id in paper_ids:
+            if paper_id not in found:
+                raise NotFound("paper", paper_id)
+
+    def _hold_users(self, user_ids: Sequence[str], now: dt.datetime) -> None:
+        """Creates the missing users and locks all; in the order of their ids, so that two callers cannot deadlock."""
+        statement = insert(self._connection, users).values(
+            user_id=bindparam("user_id"),
+            version=func.coalesce(_LAST_VERSION, 0),
+            created_at=bindparam("now", type_=users.c.created_at.type),
+            updated_at=bindparam("now", type_=users.c.created_at.type),
+        )
+        # An update that changes nothing, because DO NOTHING would not lock the row.
+        locking = statement.on_conflict_do_update(index_elements=["user_id"], set_={"version": users.c.version})
+        rows = [{"user_id": user_id, "user_id_hash": user_id_hash(user_id), "now": now} for user_id in user_ids]
+        self._connection.execute(locking, rows)
+
+    def _insert_events(self, new: Sequence[Event], now: dt.datetime) -> set[str]:
+        statement = insert(self._connection, events).on_conflict_do_nothing().returning(events.c.event_id)
+        rows = [
+            {
+                "event_id": event.event_id,
+                "user_id": event.user_id,
+                "paper_id": event.paper_id,
+                "event_type": event.event_type,
+                "occurred_at": event.occurred_at,
+                "slate_id": event.slate_id,
+                "recorded_at": now,
+            }
+            for event in new
+        ]
+        return set(self._connection.scalars(statement, rows))
+
+    def _put_preferences(self, user_id: str, wanted: Preferences) -> None:
+        statement = insert(self._connection, preferences).values(user_id=user_id, **asdict(wanted))
+        changes = {name: statement.excluded[name] for name in _PREFERENCE_NAMES}
+        self._connection.execute(statement.on_conflict_do_update(index_elements=["user_id"], set_=changes))
+
+    def _put_tombstone(self, hashed: str, version: int, now: dt.datetime) -> None:
+        statement = insert(self._connection, deleted_users).values(
+            user_id_hash=hashed, deleted_at=now, last_version=version
+        )
+        new, old = statement.excluded.last_version, deleted_users.c.last_version
+        changes = {"deleted_at": statement.excluded.deleted_at, "last_version": case((new > old, new), else_=old)}
+        self._connection.execute(statement.on_conflict_do_update(index_elements=["user_id_hash"], set_=changes))
+
+
+def touch_users(connection: Connection, user_ids: Sequence[str], now: dt.datetime | None = None) -> None:
+    """Gives each of the users one new version; without ``now`` the time of their last own change stays."""
+    for chunk in chunks(sorted(set(user_ids))):
+        chosen = users.c.user_id.in_(chunk)
+        # An UPDATE locks in any order it likes; see _hold_users.
+        connection.execute(select(users.c.user_id).where(chosen).order_by(users.c.user_id).with_for_update()).all()
+        changes: dict[str, Any] = {"version": users.c.version + 1} | ({"updated_at": now} if now else {})
+        connection.execute(update(users).where(chosen).values(changes))
+
+
+def _event_of(row: Row[Any]) -> Event:
+    return Event(
+        event_id=row.event_id,
+        user_id=row.user_id,
+        paper_id=row.paper_id,
+        event_type=row.event_type,
+        occurred_at=row.occurred_at,
+        slate_id=row.slate_id,
+    )

@@ -1,0 +1,117 @@
+"""A real digest, the real encoder and the shipped bundle: do readers get the papers of their field on top?"""
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from paperfeed.client import Client
+from paperfeed.v1 import feed_pb2
+from paperfeed.v1.catalog_pb2 import CreateDigestRequest, Digest, Paper, UpsertPapersRequest
+from paperfeed.v1.feed_pb2 import GetFeedRequest, RankPapersRequest
+from paperfeed.v1.profile_pb2 import EVENT_TYPE_LIKE, Event, RecordEventsRequest
+from service.api.convert import from_paper
+from service.app.embedder import embed_pending
+from service.bootstrap import Application, SystemClock
+from service.config import Settings
+from service.ingest.digest import parse_date, read_digest
+from tests.requirements import require
+
+pytestmark = [pytest.mark.model, pytest.mark.data, pytest.mark.slow]
+
+DATA = Path(os.environ.get("PAPERFEED_DATA", "../shared/data"))
+PAGE = DATA / "digests" / "hf-trending-mar-11.txt"
+
+# Each taste: three papers liked elsewhere (none is on the page; the abstracts are retold), and beginnings of the titles
+# that belong in the top 10.
+TASTES = json.loads((Path(__file__).parent / "tastes.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A client of a real server that has the real page and four readers."""
+    require("data", PAGE.exists(), "needs the public data sets: set PAPERFEED_DATA")
+    folder = tmp_path_factory.mktemp("digest")
+    cache = os.environ.get("PAPERFEED_EMBEDDING_CACHE", str(folder / "cache.sqlite"))
+    application = Application(Settings(db=f"sqlite:///{folder / 'p.db'}", port=0, embedding_cache=cache))
+    with Client(f"127.0.0.1:{application.start()}", timeout=120) as client:
+        now = SystemClock().now()
+        parsed = read_digest(PAGE, date=parse_date("2026-03-11", now=now), now=now)
+        stored = client.catalog.UpsertPapers(UpsertPapersRequest(papers=[from_paper(paper) for paper in parsed.papers]))
+        client.catalog.CreateDigest(
+            CreateDigestRequest(
+                digest=Digest(digest_id="page", date="2026-03-11"),
+                paper_ids=[result.paper_id for result in stored.results],
+            )
+        )
+        for user_id, taste in TASTES.items():
+            papers = [Paper(**liked) for liked in taste["liked"]]
+            results = client.catalog.UpsertPapers(UpsertPapersRequest(papers=papers)).results
+            events = [Event(user_id=user_id, paper_id=each.paper_id, event_type=EVENT_TYPE_LIKE) for each in results]
+            client.profiles.RecordEvents(RecordEventsRequest(events=events))
+        embed_pending(application.store, application.encoder, SystemClock())
+        _wait_until_embedded(application)
+        yield client
+    application.stop()
+
+
+def _wait_until_embedded(application: Application) -> None:
+    """The server's own embedder may hold a lease on some of the texts."""
+    import time
+
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        with application.store.read() as tx:
+            if tx.papers.pending_count(application.encoder.name) == 0:
+                return
+        time.sleep(0.05)
+    pytest.fail("the papers were not embedded in time")
+
+
+@pytest.mark.parametrize("taste", sorted(TASTES))
+def test_three_likes_bring_the_field_to_the_top(client: Client, taste: str) -> None:
+    """Who liked three papers of a field elsewhere finds the page's papers of that field in the top 10."""
+    feed = client.feeds.GetFeed(GetFeedRequest(user_id=taste, digest_id="page", page_size=10, explain=True))
+
+    assert feed.fallback_reason == feed_pb2.FALLBACK_REASON_NONE
+    assert feed.pending_paper_count == 0
+    titles = [item.paper.title for item in feed.items]
+    missing = [
+        start for start in TASTES[taste]["expected_in_top_10"] if not any(title.startswith(start) for title in titles)
+    ]
+    assert not missing, titles
+
+
+@pytest.mark.parametrize("taste", sorted(TASTES))
+def test_reasons_of_a_page_without_dates_name_likes_only(client: Client, taste: str) -> None:
+    """The first paper says which like it resembles; nothing is called fresh or trending on a page that cannot tell."""
+    feed = client.feeds.GetFeed(GetFeedRequest(user_id=taste, digest_id="page", page_size=77, explain=True))
+
+    kinds = {reason.type for item in feed.items for reason in item.reasons}
+    assert kinds == {feed_pb2.REASON_TYPE_SIMILAR_TO_LIKED}
+    liked = {each["title"] for each in TASTES[taste]["liked"]}
+    assert {reason.subject for item in feed.items for reason in item.reasons} <= liked
+    assert feed.items[0].reasons
+
+
+def test_a_stranger_is_told_to_be_one(client: Client) -> None:
+    """Who has liked nothing gets a whole feed with fallback_reason NEW_USER, without reasons that nothing supports."""
+    feed = client.feeds.GetFeed(GetFeedRequest(user_id="stranger", digest_id="page", page_size=100, explain=True))
+
+    assert feed.fallback_reason == feed_pb2.FALLBACK_REASON_NEW_USER
+    assert len(feed.items) == 77
+    assert not [item for item in feed.items if item.reasons]
+
+
+def test_inline_text_ranks_like_stored_text(client: Client) -> None:
+    """RankPapers with the likes given as text puts the same paper first as the stored reader's feed."""
+    liked = [Paper(**each) for each in TASTES["code"]["liked"]]
+    feed = client.feeds.GetFeed(GetFeedRequest(user_id="code", digest_id="page", page_size=77, diversity=0.0))
+    names = [item.paper.paper_id for item in feed.items]
+
+    ranked = client.feeds.RankPapers(RankPapersRequest(liked_papers=liked, candidate_paper_ids=names, as_of=feed.as_of))
+
+    assert [item.paper_id for item in ranked.items] == names
+    assert [item.score for item in ranked.items] == pytest.approx([item.score for item in feed.items], abs=1e-5)

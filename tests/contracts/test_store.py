@@ -1,0 +1,141 @@
+"""What every store promises (service.app.ports) of transactions, digests and slates, on SQLite and on PostgreSQL."""
+
+import datetime as dt
+
+import pytest
+
+from service.app.ports import Store
+from service.domain.errors import NotFound
+from service.domain.papers import Digest
+from service.storage import open_store
+from tests.contracts.samples import (
+    CREATED,
+    HOUR,
+    NOW,
+    UNCHANGED,
+    UPDATED,
+    add_papers,
+    paper,
+    slate,
+)
+
+
+class TestTransactions:
+    def test_an_error_leaves_nothing_behind(self, store: Store) -> None:
+        """A block that ends with an error has written nothing."""
+
+        def write_and_fail() -> None:
+            with store.write() as tx:
+                tx.papers.upsert([paper(1)], NOW)
+                tx.digests.save(Digest("d1", NOW.date(), paper_ids=("unknown",)), NOW)
+
+        with pytest.raises(NotFound):
+            write_and_fail()
+
+        with store.read() as tx:
+            assert tx.papers.count() == 0
+
+    def test_a_transaction_sees_its_own_writes(self, store: Store) -> None:
+        """What was written is read in the same block."""
+        with store.write() as tx:
+            tx.papers.upsert([paper(1)], NOW)
+
+            assert tx.papers.count() == 1
+
+    def test_a_read_is_one_snapshot(self, store: Store) -> None:
+        """A reader sees nothing of what is committed after its first look."""
+        with store.read() as tx:
+            before = tx.papers.count()
+            add_papers(store, 2)
+
+            assert tx.papers.count() == before == 0
+
+    def test_the_page_token_key_is_fixed(self, store: Store, store_url: str) -> None:
+        """Every process signs with the same 32 random bytes."""
+        other = open_store(store_url)
+
+        assert store.page_token_key() == other.page_token_key()
+        assert len(store.page_token_key()) == 32
+        other.dispose()
+
+    def test_ping_answers(self, store: Store) -> None:
+        """A database that is there raises nothing."""
+        store.ping()
+
+
+class TestDigests:
+    def test_a_digest_grows_only_when_it_differs(self, store: Store) -> None:
+        """Saving is CREATED, then UNCHANGED, then UPDATED with a new version and the old creation time."""
+        add_papers(store, 3)
+        digest = Digest("d1", NOW.date(), "Title", "hf", paper_ids=("p2", "p0"))
+        with store.write() as tx:
+            created, outcome = tx.digests.save(digest, NOW)
+            assert (created.version, created.created_at, outcome) == (1, NOW, CREATED)
+            assert tx.digests.save(digest, NOW + HOUR) == (created, UNCHANGED)
+
+            changed = Digest("d1", NOW.date(), "Title", "hf", paper_ids=("p0", "p2", "p1"))
+            updated, outcome = tx.digests.save(changed, NOW + HOUR)
+            assert (updated.version, updated.created_at, outcome) == (2, NOW, UPDATED)
+            assert tx.digests.find("d1") == updated
+            assert tx.digests.find("d2") is None
+
+    def test_unknown_papers_are_refused(self, store: Store) -> None:
+        """A digest of an unknown paper raises NotFound that names it."""
+        add_papers(store, 1)
+        with pytest.raises(NotFound, match="no paper 'p7'"), store.write() as tx:
+            tx.digests.save(Digest("d1", NOW.date(), paper_ids=("p0", "p7")), NOW)
+
+    def test_the_newest_digest(self, store: Store) -> None:
+        """The latest date wins, then the latest creation, then the greatest id."""
+        day = dt.timedelta(days=1)
+        with store.write() as tx:
+            assert tx.digests.find_newest() is None
+            assert tx.digests.find_version("") is None
+            tx.digests.save(Digest("z", NOW.date() - day), NOW + 5 * HOUR)
+            tx.digests.save(Digest("y", NOW.date()), NOW)
+            tx.digests.save(Digest("a", NOW.date()), NOW + HOUR)
+            tx.digests.save(Digest("b", NOW.date()), NOW + HOUR)
+
+            newest = tx.digests.find_newest()
+            assert newest is not None
+            assert newest.digest_id == "b"
+            assert tx.digests.find_version("") == ("b", 1, NOW.date())
+            assert tx.digests.find_version("nope") is None
+
+    def test_pages_of_digests(self, store: Store) -> None:
+        """Pages go by latest date, ties by id, and start after the given one."""
+        add_papers(store, 2)
+        day = dt.timedelta(days=1)
+        with store.write() as tx:
+            for digest_id, age, papers in (("b", 0, ("p0", "p1")), ("a", 0, ()), ("c", 1, ("p0",))):
+                tx.digests.save(Digest(digest_id, NOW.date() - age * day, paper_ids=papers), NOW)
+
+            first = tx.digests.page(after=None, limit=2)
+            assert [(d.digest_id, count) for d, count in first] == [("a", 0), ("b", 2)]
+            rest = tx.digests.page(after=(NOW.date(), "b"), limit=2)
+            assert [(d.digest_id, d.paper_ids, count) for d, count in rest] == [("c", (), 1)]
+
+
+class TestSlates:
+    def test_a_slate_comes_back(self, store: Store) -> None:
+        """A slate is read as it was written, bit for bit; its features only when asked for."""
+        with store.write() as tx:
+            tx.slates.add(slate())
+
+            assert tx.slates.find("s1", with_features=True) == slate()
+            plain = tx.slates.find("s1")
+            assert plain is not None
+            assert [item.features for item in plain.items] == [b"", b""]
+            assert plain.items[0].reasons == slate().items[0].reasons
+            assert tx.slates.find("s9") is None
+
+    def test_slates_of_a_user(self, store: Store) -> None:
+        """All slates of one user come oldest first."""
+        with store.write() as tx:
+            for i in (2, 0, 1):
+                tx.slates.add(slate(f"s{i}", created_at=NOW + i * HOUR))
+            tx.slates.add(slate("other", "bob"))
+
+            found = list(tx.slates.of_user("ada"))
+        assert [one.slate_id for one in found] == ["s0", "s1", "s2"]
+        assert all(len(one.items) == 2 for one in found)

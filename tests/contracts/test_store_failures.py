@@ -1,0 +1,157 @@
+"""A database that is locked, full or gone is StorageUnavailable, and never tells a secret."""
+
+import datetime as dt
+import sqlite3
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import DBAPIError
+
+from service.domain.errors import InvalidField, StorageUnavailable
+from service.domain.papers import Paper
+from service.storage import open_store
+
+NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def full_disk() -> Iterator[None]:
+    """New SQLite connections find no room for more pages than the file has."""
+
+    def fill(connection: sqlite3.Connection, _record: object) -> None:
+        connection.execute("PRAGMA max_page_count = 1")
+
+    event.listen(Engine, "connect", fill)
+    yield
+    event.remove(Engine, "connect", fill)
+
+
+def test_a_locked_file(sqlite_url: str) -> None:
+    """A writer that waits too long for another process gives up; readers go on."""
+    blocker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    store = open_store(sqlite_url, busy_timeout_seconds=0.05)
+
+    with pytest.raises(StorageUnavailable, match="locked"), store.write():
+        pass
+    with store.read() as tx:
+        assert tx.papers.count() == 0
+
+    blocker.rollback()
+    with store.write() as tx:
+        tx.papers.upsert([Paper("p1", "x")], NOW)
+    blocker.close()
+    store.dispose()
+
+
+def test_writers_queue_in_one_process(sqlite_url: str) -> None:
+    """A second writer waits for the first, and gives up in the end."""
+    store = open_store(sqlite_url, busy_timeout_seconds=0.05)
+    failures: list[StorageUnavailable] = []
+
+    def write() -> None:
+        try:
+            with store.write():
+                pass
+        except StorageUnavailable as error:
+            failures.append(error)
+
+    with store.write():
+        thread = threading.Thread(target=write)
+        thread.start()
+        thread.join(timeout=10)
+
+    assert len(failures) == 1
+    store.dispose()
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_a_full_disk(sqlite_url: str) -> None:
+    """Without room nothing is written, and what is stored can still be read."""
+    store = open_store(sqlite_url)
+
+    with pytest.raises(StorageUnavailable, match="disk is full"), store.write() as tx:
+        tx.papers.upsert([Paper(f"p{i}", "x" * 2000) for i in range(500)], NOW)
+    with store.read() as tx:
+        assert tx.papers.count() == 0
+    store.dispose()
+
+
+def test_a_damaged_file(sqlite_url: str) -> None:
+    """A file that is no database is not available."""
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    path.write_bytes(b"not a database at all" * 400)
+    store = open_store(sqlite_url)
+
+    with pytest.raises(StorageUnavailable, match="not a database"):
+        store.ping()
+    store.dispose()
+
+
+def test_a_missing_folder(tmp_path: Path) -> None:
+    """A file that cannot be opened is not available."""
+    store = open_store(f"sqlite:///{tmp_path}/none/store.db")
+
+    with pytest.raises(StorageUnavailable, match="cannot be opened"):
+        store.ping()
+    store.dispose()
+
+
+def test_readers_cannot_write(store_url: str) -> None:
+    """A transaction opened for reading refuses to write."""
+    store = open_store(store_url)
+
+    with pytest.raises(StorageUnavailable, match="read-only"), store.read() as tx:
+        tx.papers.upsert([Paper("p1", "x")], NOW)
+    store.dispose()
+
+
+def test_an_absent_server_keeps_the_password() -> None:
+    """Neither the message, nor its cause, nor the store itself shows the password of a server that does not answer."""
+    pytest.importorskip("psycopg")
+    store = open_store("postgresql://ann:hunter2@127.0.0.1:1/x?connect_timeout=2")
+
+    with pytest.raises(StorageUnavailable) as caught:
+        store.ping()
+
+    assert "cannot be reached" in caught.value.message
+    assert "hunter2" not in f"{caught.value!r} {caught.value.__cause__!r} {store!r} {vars(store)!r}"
+
+
+@pytest.mark.postgres
+def test_a_locked_row_on_postgres(postgres_url: str) -> None:
+    """A writer that waits too long for another transaction gives up."""
+    first = open_store(postgres_url)
+    second = open_store(postgres_url, busy_timeout_seconds=0.1)
+    with first.write() as tx:
+        tx.papers.upsert([], NOW)
+
+        with pytest.raises(StorageUnavailable, match="locked"), second.write() as other:
+            other.papers.upsert([], NOW)
+    first.dispose()
+    second.dispose()
+
+
+def test_bugs_are_not_hidden(sqlite_url: str) -> None:
+    """A statement that is wrong in itself is no outage."""
+    with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as connection:
+        connection.execute("DROP TABLE installation")
+    connection.close()
+    store = open_store(sqlite_url)
+
+    with pytest.raises(DBAPIError, match="no such table"):
+        store.ping()
+    store.dispose()
+
+
+@pytest.mark.parametrize("url", ["mysql://ann:hunter2@h/x", "sqlite://", "sqlite:///:memory:", "hunter2", ""])
+def test_other_databases_are_refused(url: str) -> None:
+    """A URL of another kind is named as the field at fault, without being repeated."""
+    with pytest.raises(InvalidField) as caught:
+        open_store(url)
+
+    assert caught.value.field == "db"
+    assert "hunter2" not in caught.value.message

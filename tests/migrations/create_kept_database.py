@@ -1,0 +1,52 @@
+"""Writes kept/<revision>.sqlite: a small database as the code of that revision left it.
+
+Run it once when a new revision is made, from the repository's root, and commit the file; never run it for an old one:
+
+    python -m tests.migrations.create_kept_database
+"""
+
+import datetime as dt
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+
+from service.domain.events import Event, EventType, Preferences
+from service.domain.feeds import FallbackReason, Reason, ReasonType, Slate, SlateItem
+from service.domain.papers import Digest, Paper
+from service.storage import open_store, schema
+
+KEPT = Path(__file__).parent / "kept"
+NOW = dt.datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=dt.UTC)
+
+
+def main() -> None:
+    """Writes the file for the newest revision."""
+    path = KEPT / f"{schema.HEAD}.sqlite"
+    path.unlink(missing_ok=True)
+    url = f"sqlite:///{path}"
+    schema.upgrade(url)
+    store = open_store(url)
+    with store.write() as tx:
+        papers = [
+            Paper("arxiv:2401.00001", "A first paper kept", "Its abstract.", ("Ada",), ("cs.IR",), upvotes=3),
+            Paper("p2", "A second paper kept", published_at=NOW),
+        ]
+        tx.papers.upsert(papers, NOW)
+        tx.papers.store_vectors("mini", {"p2": (papers[1].text_hash, np.ones(2, np.float32))})
+        tx.digests.save(Digest("d1", NOW.date(), "Kept", "hf", paper_ids=("p2", "arxiv:2401.00001")), NOW)
+        tx.users.record([Event("e1", "ada", "p2", EventType.LIKE, NOW), Event("e2", "bob", "p2", EventType.SAVE)], NOW)
+        tx.users.save_preferences("ada", Preferences(("nlp",)), NOW)
+        tx.users.delete("bob", NOW)
+        item = SlateItem(1, "p2", 0.5, (Reason(ReasonType.FRESH),), b"\x00\x00\x80?")
+        tx.slates.add(Slate("s1", "ada", "d1", "m1", FallbackReason.NONE, NOW, NOW, "hash", 0, (item,)))
+    store.dispose()
+    # One small file without companions, so that it can be committed and copied.
+    connection = sqlite3.connect(path, isolation_level=None)
+    for statement in ("PRAGMA journal_mode = DELETE", "PRAGMA page_size = 512", "VACUUM"):
+        connection.execute(statement)
+    connection.close()
+
+
+if __name__ == "__main__":
+    main()

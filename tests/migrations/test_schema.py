@@ -1,0 +1,203 @@
+"""The schema comes from the migrations alone, from every revision that was ever released."""
+
+import datetime as dt
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.pool import NullPool
+
+from service.domain.errors import SchemaMismatch, StorageUnavailable
+from service.domain.events import DeletedUser, Like, user_id_hash
+from service.domain.papers import EmbeddingState, Paper, UpsertOutcome
+from service.storage import open_store, schema
+from service.storage.engine import parse_url
+from service.storage.tables import metadata
+from tests.databases import postgres_schema, require_postgres
+
+KEPT = sorted((Path(__file__).parent / "kept").glob("*.sqlite"))
+NOW = dt.datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=dt.UTC)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without any table."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/50%25 new.db"
+        return
+    require_postgres()
+    with postgres_schema() as url:
+        yield url
+
+
+def table_names(url: str) -> set[str]:
+    """All tables of the database."""
+    engine = create_engine(parse_url(url), poolclass=NullPool)
+    with engine.connect() as connection:
+        return set(inspect(connection).get_table_names())
+
+
+def set_revision(url: str, revision: str) -> None:
+    """Makes the database claim another revision."""
+    engine = create_engine(parse_url(url), poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :revision"), {"revision": revision})
+
+
+def test_an_empty_database_is_upgraded(empty_url: str) -> None:
+    """From nothing to the newest revision; a second upgrade finds nothing to do."""
+    with pytest.raises(SchemaMismatch, match="run `paperfeed db upgrade`"):
+        schema.check(empty_url)
+    assert schema.current_revision(empty_url) is None
+
+    assert schema.upgrade(empty_url) == (None, schema.HEAD)
+    assert schema.upgrade(empty_url) == (schema.HEAD, schema.HEAD)
+    schema.check(empty_url)
+
+
+def test_tables_match_the_migrations(empty_url: str) -> None:
+    """What the statements expect is exactly what the migrations make."""
+    schema.upgrade(empty_url)
+    engine = create_engine(parse_url(empty_url), poolclass=NullPool)
+
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_way_back(empty_url: str) -> None:
+    """A downgrade removes every table, and an upgrade brings them back with a new secret."""
+    schema.upgrade(empty_url)
+    first = open_store(empty_url)
+    key = first.page_token_key()
+    first.dispose()
+
+    assert schema.downgrade(empty_url, "base") == (schema.HEAD, None)
+    assert table_names(empty_url) == {"alembic_version"}
+    schema.upgrade(empty_url)
+    second = open_store(empty_url)
+    assert second.page_token_key() != key
+    second.dispose()
+
+
+def test_a_newer_schema_is_refused(empty_url: str) -> None:
+    """A database of a newer paperfeed is neither used nor migrated."""
+    schema.upgrade(empty_url)
+    set_revision(empty_url, "9999")
+
+    for call in (schema.check, schema.upgrade):
+        with pytest.raises(SchemaMismatch, match="newer paperfeed"):
+            call(empty_url)
+    assert schema.current_revision(empty_url) == "9999"
+
+
+def test_an_older_schema_is_refused(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A database of an older paperfeed is to be upgraded first, and the error says how."""
+    schema.upgrade(empty_url)
+    monkeypatch.setattr(schema, "HEAD", "0002")
+
+    with pytest.raises(SchemaMismatch, match="older than 0002; run `paperfeed db upgrade`"):
+        schema.check(empty_url)
+
+
+def test_checking_makes_no_file(tmp_path: Path) -> None:
+    """To look at a database that is not there does not create it."""
+    assert schema.current_revision(f"sqlite:///{tmp_path}/none.db") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    """Rubbish is reported as such and not overwritten."""
+    path = tmp_path / "rubbish.db"
+    path.write_bytes(b"rubbish" * 1000)
+
+    with pytest.raises(StorageUnavailable, match="not a database"):
+        schema.upgrade(f"sqlite:///{path}")
+    assert path.read_bytes() == b"rubbish" * 1000
+
+
+def test_upgrades_at_the_same_time(empty_url: str) -> None:
+    """Several processes may start on an empty database; one migrates and the others wait."""
+    program = "import sys; from service.storage import schema; print(schema.upgrade(sys.argv[1]))"
+    children = [
+        subprocess.Popen([sys.executable, "-c", program, empty_url], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    outputs = [child.communicate(timeout=60) for child in children]
+
+    assert [child.returncode for child in children] == [0, 0, 0], outputs
+    assert sum(b"None" in stdout for stdout, _ in outputs) == 1
+    schema.check(empty_url)
+
+
+def test_the_constants_match_the_scripts() -> None:
+    """The revisions known without Alembic are those of the scripts, in their order."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(schema.__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    scripts = ScriptDirectory.from_config(config)
+
+    assert scripts.get_heads() == [schema.HEAD]
+    assert tuple(script.revision for script in scripts.walk_revisions())[::-1] == schema.KNOWN_REVISIONS
+
+
+def test_alembic_is_not_loaded_at_start() -> None:
+    """Opening a store and checking a schema need no Alembic."""
+    program = "import sys, service.storage, service.storage.schema; sys.exit('alembic' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_every_revision_is_kept() -> None:
+    """There is a database of every released revision to test with."""
+    assert [path.stem for path in KEPT] == list(schema.KNOWN_REVISIONS)
+
+
+@pytest.mark.parametrize("kept", KEPT, ids=[path.stem for path in KEPT])
+def test_kept_databases_are_upgraded_and_used(kept: Path, tmp_path: Path) -> None:
+    """What an earlier release wrote is read and changed by this one."""
+    shutil.copy(kept, tmp_path / "kept.db")
+    url = f"sqlite:///{tmp_path / 'kept.db'}"
+
+    assert schema.upgrade(url) == (kept.stem, schema.HEAD)
+    store = open_store(url)
+    with store.write() as tx:
+        known = tx.papers.find_many(["arxiv:2401.00001", "p2"])
+        state, slate, digest = tx.users.find_state("ada"), tx.slates.find("s1"), tx.digests.find_newest()
+        tombstones = tx.users.deleted(since=None, after=None, limit=9)
+        assert tx.papers.upsert([Paper("x", "A second paper kept", upvotes=5)], NOW) == [("p2", UpsertOutcome.UPDATED)]
+        assert tx.papers.vectors(["p2"], "mini")["p2"].tolist() == [1.0, 1.0]
+    store.dispose()
+
+    assert known["arxiv:2401.00001"].upvotes == 3
+    assert known["p2"].embedding_state is EmbeddingState.READY
+    assert state is not None
+    assert state.likes == (Like("p2", NOW),)
+    assert slate is not None
+    assert slate.items[0].reasons
+    assert digest is not None
+    assert digest.paper_ids == ("p2", "arxiv:2401.00001")
+    assert tombstones == [DeletedUser(user_id_hash("bob"), NOW)]
+
+
+def test_a_failed_migration_changes_nothing(tmp_path: Path) -> None:
+    """A migration that breaks rows is undone as a whole."""
+    path = tmp_path / "broken.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE parents (id INTEGER PRIMARY KEY)")
+        connection.execute("CREATE TABLE children (id INTEGER REFERENCES parents)")
+        connection.execute("INSERT INTO children VALUES (1)")
+    connection.close()
+
+    with pytest.raises(RuntimeError, match="rows of children that point to nothing"):
+        schema.upgrade(f"sqlite:///{path}")
+    assert table_names(f"sqlite:///{path}") == {"parents", "children"}

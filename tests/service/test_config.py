@@ -1,0 +1,50 @@
+"""Settings."""
+
+from dataclasses import fields
+
+import pytest
+
+from service.config import Settings, without_password
+from service.domain.errors import InvalidField
+
+
+def test_flags_beat_environment_beats_default() -> None:
+    """The nearest word counts; a flag that was not given does not."""
+    environment = {"PAPERFEED_PORT": "7000", "PAPERFEED_THREADS": "3"}
+
+    settings = Settings.read(environment, port=7001, threads=None)
+
+    assert (settings.port, settings.threads, settings.host) == (7001, 3, "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PORT", "no"),
+        ("PORT", "70000"),
+        ("THREADS", "0"),
+        ("DIVERSITY", "1.5"),
+        ("DIVERSITY", "nan"),
+        ("STALE_DIGEST_DAYS", "inf"),
+        ("LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_a_bad_value_is_named(name: str, value: str) -> None:
+    """A setting that cannot be used is refused by its variable's name."""
+    with pytest.raises(InvalidField) as caught:
+        Settings.read({f"PAPERFEED_{name}": value})
+
+    assert caught.value.field == f"PAPERFEED_{name}"
+
+
+def test_a_password_is_never_shown() -> None:
+    """The database's password is in no repr."""
+    settings = Settings(db="postgresql://me:secret@host:5432/papers")
+
+    assert "secret" not in repr(settings)
+    assert without_password(settings.db) == "postgresql://me:***@host:5432/papers"
+
+
+def test_every_setting_is_explained() -> None:
+    """Each setting has a help text that ends like a sentence."""
+    assert [each.name for each in fields(Settings) if not each.metadata["help"].endswith(".")] == []

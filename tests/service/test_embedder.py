@@ -1,0 +1,90 @@
+"""Embedding what waits."""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.app.embedder import BATCH_SIZE, embed_pending
+from service.app.ports import Vectors
+from service.bootstrap import SystemClock
+from service.domain.errors import EncoderUnavailable
+from service.domain.papers import EmbeddingState, Paper
+from service.encoder.hashing import HashingEncoder
+from service.storage import SqlStore, open_store, schema
+
+NOW = dt.datetime(2026, 3, 11, tzinfo=dt.UTC)
+
+
+class PickyEncoder(HashingEncoder):
+    """Cannot embed texts with the word ``poison``, and counts the texts it gets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+        self.broken = False
+
+    def encode_in_background(self, texts: Sequence[str]) -> Vectors:
+        self.count += len(texts)
+        if self.broken or any("poison" in text for text in texts):
+            raise EncoderUnavailable("a text that it does not take")
+        return super().encode_in_background(texts)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[SqlStore]:
+    """An empty database."""
+    url = f"sqlite:///{tmp_path / 'papers.db'}"
+    schema.upgrade(url)
+    store = open_store(url)
+    yield store
+    store.dispose()
+
+
+def _add(store: SqlStore, titles: Sequence[str]) -> None:
+    with store.write() as tx:
+        tx.papers.upsert([Paper(paper_id=f"p:{title}", title=f"Paper about {title}") for title in titles], NOW)
+
+
+def test_everything_that_waits_gets_its_vector_once(store: SqlStore) -> None:
+    """More than a batch is embedded, each text once; a second round finds nothing to do."""
+    titles = [f"subject {i:03d}" for i in range(BATCH_SIZE + 10)]
+    _add(store, titles)
+    encoder = PickyEncoder()
+
+    assert embed_pending(store, encoder, SystemClock()) == len(titles)
+    assert embed_pending(store, encoder, SystemClock()) == 0
+    assert encoder.count == len(titles)
+    with store.read() as tx:
+        ids, vectors = tx.papers.all_vectors(encoder.name)
+    assert len(ids) == len(titles)
+    assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+
+
+def test_a_text_that_cannot_be_embedded_fails_alone(store: SqlStore) -> None:
+    """One bad text is marked FAILED; the others of its batch get their vectors, and it is not tried for ever."""
+    _add(store, ["one", "poison", "two"])
+    encoder = PickyEncoder()
+
+    assert embed_pending(store, encoder, SystemClock()) == 2
+    assert embed_pending(store, encoder, SystemClock()) == 0
+    with store.read() as tx:
+        states = {
+            paper_id: paper.embedding_state for paper_id, paper in tx.papers.find_many(["p:one", "p:poison"]).items()
+        }
+    assert states == {"p:one": EmbeddingState.READY, "p:poison": EmbeddingState.FAILED}
+
+
+def test_a_broken_encoder_marks_nothing(store: SqlStore) -> None:
+    """When the encoder itself does not work, the error comes through and no text is blamed."""
+    _add(store, ["one", "two"])
+    encoder = PickyEncoder()
+    encoder.broken = True
+
+    with pytest.raises(EncoderUnavailable):
+        embed_pending(store, encoder, SystemClock())
+
+    with store.read() as tx:
+        assert tx.papers.pending_count(encoder.name) == 2
