@@ -27,13 +27,32 @@ def import_events(
     from service.app.profiles import Profiles
     from service.domain.errors import InvalidFile, NotFound
     from service.ingest.events_csv import iter_events
+    from service.ingest.source import source_name
 
     with open_local(db) as local:
         events = list(iter_events(file, now=local.clock.now()))
         try:
             _, new = Profiles(local.store, local.clock).record(events)
         except NotFound as error:
-            raise InvalidFile(str(file), f"{error}; import its paper first") from error
+            problem = f"paper_id: no paper '{error.name}'; import it first"
+            raise InvalidFile(source_name(file), problem, line=_line_of(file, error.name)) from error
     result = {"events": len(events), "recorded": sum(new), "duplicates": len(new) - sum(new)}
     text = f"{result['events']} events, {result['recorded']} new, {result['duplicates']} known already"
     show(result, as_json=as_json, text=text)
+
+
+def _line_of(file: Path, paper_id: str) -> int | None:
+    """Where a paper is first named. Looked up only when it is needed, for that costs reading the file again."""
+    import csv
+
+    from service.ingest.source import iter_lines
+
+    rows = csv.reader(line for _, line in iter_lines(file))
+    column: int | None = None
+    for row in rows:
+        values = [value.strip() for value in row]
+        if column is None and "paper_id" in values:
+            column = values.index("paper_id")
+        elif column is not None and values[column : column + 1] == [paper_id]:
+            return rows.line_num
+    return None

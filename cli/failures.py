@@ -15,9 +15,8 @@ EXTRAS = {
     "lightgbm": "server",
     "psycopg": "postgres",
     "rispy": "server",
-    "scipy": "training",
+    "scipy": "server",
     "sentence_transformers": "server",
-    "sklearn": "training",
     "sqlalchemy": "server",
     "torch": "server",
 }

@@ -1,7 +1,7 @@
 """``paperfeed serve``."""
 
 import signal
-import threading
+from queue import SimpleQueue
 from typing import Annotated
 
 import typer
@@ -29,13 +29,12 @@ def serve(
         db=db, host=host, port=port, encoder=encoder, bundle=bundle, embedding_cache=embedding_cache
     )
     logs.configure(settings.log_level)
-    stopping = threading.Event()
+    # Not an Event: its lock may be held when the handler runs. SimpleQueue is made for this.
+    stopping: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+        signal.signal(number, lambda received, _: stopping.put(received))
     application = Application(settings)
     bound = application.start()
     console.print(f"listening on {settings.host}:{bound}", markup=False)
-    # A plain wait() would not let Python run the signal handler on every platform.
-    while not stopping.wait(timeout=1.0):
-        pass
+    stopping.get()
     application.stop()

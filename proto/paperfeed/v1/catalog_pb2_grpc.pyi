@@ -4,10 +4,24 @@ isort:skip_file
 Papers and the dated digests made of them."""
 
 from collections import abc as _abc
+from grpc import aio as _aio
 from paperfeed.v1 import catalog_pb2 as _catalog_pb2
 import abc as _abc_1
 import grpc as _grpc
+import sys
+import typing as _typing
 
+if sys.version_info >= (3, 11):
+    from typing import Self as _Self
+else:
+    from typing_extensions import Self as _Self
+
+_T = _typing.TypeVar("_T")
+
+class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
+class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
+    ...
 
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
@@ -17,7 +31,10 @@ class CatalogServiceStub:
     ("arxiv:2401.00001", "2401.00001v2", an arxiv.org address) or DOI ("doi:10.1000/1", a doi.org address).
     """
 
-    def __init__(self, channel: _grpc.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> CatalogServiceAsyncStub: ...
     UpsertPapers: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.UpsertPapersRequest, _catalog_pb2.UpsertPapersResponse]
     """Writes papers. All or nothing; safe to repeat: writing the same again changes nothing and embeds nothing. Returns as
     soon as the text is stored; vectors follow in the background.
@@ -37,6 +54,32 @@ class CatalogServiceStub:
     ListDigests: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ListDigestsRequest, _catalog_pb2.ListDigestsResponse]
     """All digests, latest date first, without their papers."""
 
+@_typing.type_check_only
+class CatalogServiceAsyncStub(CatalogServiceStub):
+    """Keeps papers and digests. Every RPC that takes a paper_id also takes an alias of the paper: its arXiv id
+    ("arxiv:2401.00001", "2401.00001v2", an arxiv.org address) or DOI ("doi:10.1000/1", a doi.org address).
+    """
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    UpsertPapers: _aio.UnaryUnaryMultiCallable[_catalog_pb2.UpsertPapersRequest, _catalog_pb2.UpsertPapersResponse]  # type: ignore[assignment]
+    """Writes papers. All or nothing; safe to repeat: writing the same again changes nothing and embeds nothing. Returns as
+    soon as the text is stored; vectors follow in the background.
+    """
+    GetPaper: _aio.UnaryUnaryMultiCallable[_catalog_pb2.GetPaperRequest, _catalog_pb2.GetPaperResponse]  # type: ignore[assignment]
+    """One paper. NOT_FOUND when there is none with this id or alias."""
+    BatchGetPapers: _aio.UnaryUnaryMultiCallable[_catalog_pb2.BatchGetPapersRequest, _catalog_pb2.BatchGetPapersResponse]  # type: ignore[assignment]
+    """Several papers in the order asked for. NOT_FOUND, naming the first unknown id, when one is missing."""
+    ListPapers: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListPapersRequest, _catalog_pb2.ListPapersResponse]  # type: ignore[assignment]
+    """All papers in order of paper_id."""
+    DeletePaper: _aio.UnaryUnaryMultiCallable[_catalog_pb2.DeletePaperRequest, _catalog_pb2.DeletePaperResponse]  # type: ignore[assignment]
+    """Removes a paper, its vector, its places in digests and the events on it. Repeating it gives NOT_FOUND."""
+    CreateDigest: _aio.UnaryUnaryMultiCallable[_catalog_pb2.CreateDigestRequest, _catalog_pb2.CreateDigestResponse]  # type: ignore[assignment]
+    """Makes a digest, or replaces the papers of the one with this id. Safe to repeat."""
+    GetDigest: _aio.UnaryUnaryMultiCallable[_catalog_pb2.GetDigestRequest, _catalog_pb2.GetDigestResponse]  # type: ignore[assignment]
+    """One digest. NOT_FOUND when there is none with this id."""
+    ListDigests: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListDigestsRequest, _catalog_pb2.ListDigestsResponse]  # type: ignore[assignment]
+    """All digests, latest date first, without their papers."""
+
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps papers and digests. Every RPC that takes a paper_id also takes an alias of the paper: its arXiv id
     ("arxiv:2401.00001", "2401.00001v2", an arxiv.org address) or DOI ("doi:10.1000/1", a doi.org address).
@@ -46,8 +89,8 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
     def UpsertPapers(
         self,
         request: _catalog_pb2.UpsertPapersRequest,
-        context: _grpc.ServicerContext,
-    ) -> _catalog_pb2.UpsertPapersResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.UpsertPapersResponse, _abc.Awaitable[_catalog_pb2.UpsertPapersResponse]]:
         """Writes papers. All or nothing; safe to repeat: writing the same again changes nothing and embeds nothing. Returns as
         soon as the text is stored; vectors follow in the background.
         """
@@ -56,56 +99,56 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
     def GetPaper(
         self,
         request: _catalog_pb2.GetPaperRequest,
-        context: _grpc.ServicerContext,
-    ) -> _catalog_pb2.GetPaperResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.GetPaperResponse, _abc.Awaitable[_catalog_pb2.GetPaperResponse]]:
         """One paper. NOT_FOUND when there is none with this id or alias."""
 
     @_abc_1.abstractmethod
     def BatchGetPapers(
         self,
         request: _catalog_pb2.BatchGetPapersRequest,
-        context: _grpc.ServicerContext,
-    ) -> _catalog_pb2.BatchGetPapersResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.BatchGetPapersResponse, _abc.Awaitable[_catalog_pb2.BatchGetPapersResponse]]:
         """Several papers in the order asked for. NOT_FOUND, naming the first unknown id, when one is missing."""
 
     @_abc_1.abstractmethod
     def ListPapers(
         self,
         request: _catalog_pb2.ListPapersRequest,
-        context: _grpc.ServicerContext,
-    ) -> _catalog_pb2.ListPapersResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.ListPapersResponse, _abc.Awaitable[_catalog_pb2.ListPapersResponse]]:
         """All papers in order of paper_id."""
 
     @_abc_1.abstractmethod
     def DeletePaper(
         self,
         request: _catalog_pb2.DeletePaperRequest,
-        context: _grpc.ServicerContext,
-    ) -> _catalog_pb2.DeletePaperResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.DeletePaperResponse, _abc.Awaitable[_catalog_pb2.DeletePaperResponse]]:
         """Removes a paper, its vector, its places in digests and the events on it. Repeating it gives NOT_FOUND."""
 
     @_abc_1.abstractmethod
     def CreateDigest(
         self,
         request: _catalog_pb2.CreateDigestRequest,
-        context: _grpc.ServicerContext,
-    ) -> _catalog_pb2.CreateDigestResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.CreateDigestResponse, _abc.Awaitable[_catalog_pb2.CreateDigestResponse]]:
         """Makes a digest, or replaces the papers of the one with this id. Safe to repeat."""
 
     @_abc_1.abstractmethod
     def GetDigest(
         self,
         request: _catalog_pb2.GetDigestRequest,
-        context: _grpc.ServicerContext,
-    ) -> _catalog_pb2.GetDigestResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.GetDigestResponse, _abc.Awaitable[_catalog_pb2.GetDigestResponse]]:
         """One digest. NOT_FOUND when there is none with this id."""
 
     @_abc_1.abstractmethod
     def ListDigests(
         self,
         request: _catalog_pb2.ListDigestsRequest,
-        context: _grpc.ServicerContext,
-    ) -> _catalog_pb2.ListDigestsResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.ListDigestsResponse, _abc.Awaitable[_catalog_pb2.ListDigestsResponse]]:
         """All digests, latest date first, without their papers."""
 
-def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _grpc.Server) -> None: ...
+def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

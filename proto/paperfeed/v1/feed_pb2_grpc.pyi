@@ -4,10 +4,24 @@ isort:skip_file
 Personalised feeds."""
 
 from collections import abc as _abc
+from grpc import aio as _aio
 from paperfeed.v1 import feed_pb2 as _feed_pb2
 import abc as _abc_1
 import grpc as _grpc
+import sys
+import typing as _typing
 
+if sys.version_info >= (3, 11):
+    from typing import Self as _Self
+else:
+    from typing_extensions import Self as _Self
+
+_T = _typing.TypeVar("_T")
+
+class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
+class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
+    ...
 
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
@@ -15,7 +29,10 @@ GRPC_VERSION: str
 class FeedServiceStub:
     """Ranks papers for users."""
 
-    def __init__(self, channel: _grpc.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> FeedServiceAsyncStub: ...
     GetFeed: _grpc.UnaryUnaryMultiCallable[_feed_pb2.GetFeedRequest, _feed_pb2.GetFeedResponse]
     """A user's feed of a digest or of a window of time. Never shows what the user liked, saved, dismissed, disliked or was
     sent, nor what the user muted. Serving excludes nothing by itself, so a call can be repeated. The slate is stored
@@ -33,6 +50,28 @@ class FeedServiceStub:
     FindSimilarPapers: _grpc.UnaryUnaryMultiCallable[_feed_pb2.FindSimilarPapersRequest, _feed_pb2.FindSimilarPapersResponse]
     """Papers of the catalog nearest to one paper."""
 
+@_typing.type_check_only
+class FeedServiceAsyncStub(FeedServiceStub):
+    """Ranks papers for users."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    GetFeed: _aio.UnaryUnaryMultiCallable[_feed_pb2.GetFeedRequest, _feed_pb2.GetFeedResponse]  # type: ignore[assignment]
+    """A user's feed of a digest or of a window of time. Never shows what the user liked, saved, dismissed, disliked or was
+    sent, nor what the user muted. Serving excludes nothing by itself, so a call can be repeated. The slate is stored
+    before the answer leaves; its further pages agree with it whatever happens meanwhile. An unknown user gets the
+    trending papers with fallback_reason NEW_USER.
+    """
+    GetSlate: _aio.UnaryUnaryMultiCallable[_feed_pb2.GetSlateRequest, _feed_pb2.GetSlateResponse]  # type: ignore[assignment]
+    """A slate as it was served. NOT_FOUND when it was never served, pruned, or its user deleted."""
+    StreamFeeds: _aio.UnaryStreamMultiCallable[_feed_pb2.StreamFeedsRequest, _feed_pb2.StreamFeedsResponse]  # type: ignore[assignment]
+    """The first page of many users' feeds, one message a user, in order of user_id. Resumable with start_after."""
+    RankPapers: _aio.UnaryUnaryMultiCallable[_feed_pb2.RankPapersRequest, _feed_pb2.RankPapersResponse]  # type: ignore[assignment]
+    """Ranks given papers for a given taste and stores nothing. Text that is new is embedded within the call's deadline
+    (30 seconds when the call has none).
+    """
+    FindSimilarPapers: _aio.UnaryUnaryMultiCallable[_feed_pb2.FindSimilarPapersRequest, _feed_pb2.FindSimilarPapersResponse]  # type: ignore[assignment]
+    """Papers of the catalog nearest to one paper."""
+
 class FeedServiceServicer(metaclass=_abc_1.ABCMeta):
     """Ranks papers for users."""
 
@@ -40,8 +79,8 @@ class FeedServiceServicer(metaclass=_abc_1.ABCMeta):
     def GetFeed(
         self,
         request: _feed_pb2.GetFeedRequest,
-        context: _grpc.ServicerContext,
-    ) -> _feed_pb2.GetFeedResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_feed_pb2.GetFeedResponse, _abc.Awaitable[_feed_pb2.GetFeedResponse]]:
         """A user's feed of a digest or of a window of time. Never shows what the user liked, saved, dismissed, disliked or was
         sent, nor what the user muted. Serving excludes nothing by itself, so a call can be repeated. The slate is stored
         before the answer leaves; its further pages agree with it whatever happens meanwhile. An unknown user gets the
@@ -52,24 +91,24 @@ class FeedServiceServicer(metaclass=_abc_1.ABCMeta):
     def GetSlate(
         self,
         request: _feed_pb2.GetSlateRequest,
-        context: _grpc.ServicerContext,
-    ) -> _feed_pb2.GetSlateResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_feed_pb2.GetSlateResponse, _abc.Awaitable[_feed_pb2.GetSlateResponse]]:
         """A slate as it was served. NOT_FOUND when it was never served, pruned, or its user deleted."""
 
     @_abc_1.abstractmethod
     def StreamFeeds(
         self,
         request: _feed_pb2.StreamFeedsRequest,
-        context: _grpc.ServicerContext,
-    ) -> _abc.Iterator[_feed_pb2.StreamFeedsResponse]:
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_feed_pb2.StreamFeedsResponse], _abc.AsyncIterator[_feed_pb2.StreamFeedsResponse]]:
         """The first page of many users' feeds, one message a user, in order of user_id. Resumable with start_after."""
 
     @_abc_1.abstractmethod
     def RankPapers(
         self,
         request: _feed_pb2.RankPapersRequest,
-        context: _grpc.ServicerContext,
-    ) -> _feed_pb2.RankPapersResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_feed_pb2.RankPapersResponse, _abc.Awaitable[_feed_pb2.RankPapersResponse]]:
         """Ranks given papers for a given taste and stores nothing. Text that is new is embedded within the call's deadline
         (30 seconds when the call has none).
         """
@@ -78,8 +117,8 @@ class FeedServiceServicer(metaclass=_abc_1.ABCMeta):
     def FindSimilarPapers(
         self,
         request: _feed_pb2.FindSimilarPapersRequest,
-        context: _grpc.ServicerContext,
-    ) -> _feed_pb2.FindSimilarPapersResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_feed_pb2.FindSimilarPapersResponse, _abc.Awaitable[_feed_pb2.FindSimilarPapersResponse]]:
         """Papers of the catalog nearest to one paper."""
 
-def add_FeedServiceServicer_to_server(servicer: FeedServiceServicer, server: _grpc.Server) -> None: ...
+def add_FeedServiceServicer_to_server(servicer: FeedServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -4,10 +4,24 @@ isort:skip_file
 The model bundles that rank."""
 
 from collections import abc as _abc
+from grpc import aio as _aio
 from paperfeed.v1 import model_pb2 as _model_pb2
 import abc as _abc_1
 import grpc as _grpc
+import sys
+import typing as _typing
 
+if sys.version_info >= (3, 11):
+    from typing import Self as _Self
+else:
+    from typing_extensions import Self as _Self
+
+_T = _typing.TypeVar("_T")
+
+class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
+class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
+    ...
 
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
@@ -15,7 +29,10 @@ GRPC_VERSION: str
 class ModelServiceStub:
     """Manages model bundles (for administrators). Its RPCs answer UNIMPLEMENTED until the registry comes."""
 
-    def __init__(self, channel: _grpc.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> ModelServiceAsyncStub: ...
     ListModels: _grpc.UnaryUnaryMultiCallable[_model_pb2.ListModelsRequest, _model_pb2.ListModelsResponse]
     """All known bundles, newest first."""
     GetModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.GetModelRequest, _model_pb2.GetModelResponse]
@@ -25,6 +42,20 @@ class ModelServiceStub:
     RollbackModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.RollbackModelRequest, _model_pb2.RollbackModelResponse]
     """Makes the bundle before the present one serve again."""
 
+@_typing.type_check_only
+class ModelServiceAsyncStub(ModelServiceStub):
+    """Manages model bundles (for administrators). Its RPCs answer UNIMPLEMENTED until the registry comes."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    ListModels: _aio.UnaryUnaryMultiCallable[_model_pb2.ListModelsRequest, _model_pb2.ListModelsResponse]  # type: ignore[assignment]
+    """All known bundles, newest first."""
+    GetModel: _aio.UnaryUnaryMultiCallable[_model_pb2.GetModelRequest, _model_pb2.GetModelResponse]  # type: ignore[assignment]
+    """One bundle. NOT_FOUND when there is none with this version."""
+    PromoteModel: _aio.UnaryUnaryMultiCallable[_model_pb2.PromoteModelRequest, _model_pb2.PromoteModelResponse]  # type: ignore[assignment]
+    """Makes a bundle the one that serves, if it passes the gate."""
+    RollbackModel: _aio.UnaryUnaryMultiCallable[_model_pb2.RollbackModelRequest, _model_pb2.RollbackModelResponse]  # type: ignore[assignment]
+    """Makes the bundle before the present one serve again."""
+
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     """Manages model bundles (for administrators). Its RPCs answer UNIMPLEMENTED until the registry comes."""
 
@@ -32,32 +63,32 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     def ListModels(
         self,
         request: _model_pb2.ListModelsRequest,
-        context: _grpc.ServicerContext,
-    ) -> _model_pb2.ListModelsResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_pb2.ListModelsResponse, _abc.Awaitable[_model_pb2.ListModelsResponse]]:
         """All known bundles, newest first."""
 
     @_abc_1.abstractmethod
     def GetModel(
         self,
         request: _model_pb2.GetModelRequest,
-        context: _grpc.ServicerContext,
-    ) -> _model_pb2.GetModelResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_pb2.GetModelResponse, _abc.Awaitable[_model_pb2.GetModelResponse]]:
         """One bundle. NOT_FOUND when there is none with this version."""
 
     @_abc_1.abstractmethod
     def PromoteModel(
         self,
         request: _model_pb2.PromoteModelRequest,
-        context: _grpc.ServicerContext,
-    ) -> _model_pb2.PromoteModelResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_pb2.PromoteModelResponse, _abc.Awaitable[_model_pb2.PromoteModelResponse]]:
         """Makes a bundle the one that serves, if it passes the gate."""
 
     @_abc_1.abstractmethod
     def RollbackModel(
         self,
         request: _model_pb2.RollbackModelRequest,
-        context: _grpc.ServicerContext,
-    ) -> _model_pb2.RollbackModelResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_pb2.RollbackModelResponse, _abc.Awaitable[_model_pb2.RollbackModelResponse]]:
         """Makes the bundle before the present one serve again."""
 
-def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _grpc.Server) -> None: ...
+def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -4,10 +4,24 @@ isort:skip_file
 What users did and asked for."""
 
 from collections import abc as _abc
+from grpc import aio as _aio
 from paperfeed.v1 import profile_pb2 as _profile_pb2
 import abc as _abc_1
 import grpc as _grpc
+import sys
+import typing as _typing
 
+if sys.version_info >= (3, 11):
+    from typing import Self as _Self
+else:
+    from typing_extensions import Self as _Self
+
+_T = _typing.TypeVar("_T")
+
+class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
+class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
+    ...
 
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
@@ -17,7 +31,10 @@ class ProfileServiceStub:
     characters without white space; choose one that is no address or name.
     """
 
-    def __init__(self, channel: _grpc.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> ProfileServiceAsyncStub: ...
     RecordEvents: _grpc.UnaryUnaryMultiCallable[_profile_pb2.RecordEventsRequest, _profile_pb2.RecordEventsResponse]
     """Records interactions. All or nothing; safe to repeat: an event counts once by its event_id. Acknowledged events
     survive a crash of the server. NOT_FOUND, naming the event, for an unknown paper.
@@ -35,6 +52,30 @@ class ProfileServiceStub:
     ListDeletedUsers: _grpc.UnaryUnaryMultiCallable[_profile_pb2.ListDeletedUsersRequest, _profile_pb2.ListDeletedUsersResponse]
     """Who was deleted, so that clients can purge their own copies. In order of deleted_at."""
 
+@_typing.type_check_only
+class ProfileServiceAsyncStub(ProfileServiceStub):
+    """Keeps what is known of users. A user exists from the first event or preference. A user_id is 1 to 200 printable
+    characters without white space; choose one that is no address or name.
+    """
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    RecordEvents: _aio.UnaryUnaryMultiCallable[_profile_pb2.RecordEventsRequest, _profile_pb2.RecordEventsResponse]  # type: ignore[assignment]
+    """Records interactions. All or nothing; safe to repeat: an event counts once by its event_id. Acknowledged events
+    survive a crash of the server. NOT_FOUND, naming the event, for an unknown paper.
+    """
+    ListLikes: _aio.UnaryUnaryMultiCallable[_profile_pb2.ListLikesRequest, _profile_pb2.ListLikesResponse]  # type: ignore[assignment]
+    """The papers a user likes now, newest like first. NOT_FOUND for an unknown user."""
+    GetProfile: _aio.UnaryUnaryMultiCallable[_profile_pb2.GetProfileRequest, _profile_pb2.GetProfileResponse]  # type: ignore[assignment]
+    """What is known of a user. NOT_FOUND for an unknown user."""
+    UpdatePreferences: _aio.UnaryUnaryMultiCallable[_profile_pb2.UpdatePreferencesRequest, _profile_pb2.UpdatePreferencesResponse]  # type: ignore[assignment]
+    """Changes what a user asked for; creates the user if needed. Safe to repeat."""
+    ExportUser: _aio.UnaryStreamMultiCallable[_profile_pb2.ExportUserRequest, _profile_pb2.ExportUserResponse]  # type: ignore[assignment]
+    """Everything stored of a user, one record a message. NOT_FOUND for an unknown user."""
+    DeleteUser: _aio.UnaryUnaryMultiCallable[_profile_pb2.DeleteUserRequest, _profile_pb2.DeleteUserResponse]  # type: ignore[assignment]
+    """Removes a user and everything derived from the user. Succeeds for an unknown user too."""
+    ListDeletedUsers: _aio.UnaryUnaryMultiCallable[_profile_pb2.ListDeletedUsersRequest, _profile_pb2.ListDeletedUsersResponse]  # type: ignore[assignment]
+    """Who was deleted, so that clients can purge their own copies. In order of deleted_at."""
+
 class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
     """Keeps what is known of users. A user exists from the first event or preference. A user_id is 1 to 200 printable
     characters without white space; choose one that is no address or name.
@@ -44,8 +85,8 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
     def RecordEvents(
         self,
         request: _profile_pb2.RecordEventsRequest,
-        context: _grpc.ServicerContext,
-    ) -> _profile_pb2.RecordEventsResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.RecordEventsResponse, _abc.Awaitable[_profile_pb2.RecordEventsResponse]]:
         """Records interactions. All or nothing; safe to repeat: an event counts once by its event_id. Acknowledged events
         survive a crash of the server. NOT_FOUND, naming the event, for an unknown paper.
         """
@@ -54,48 +95,48 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
     def ListLikes(
         self,
         request: _profile_pb2.ListLikesRequest,
-        context: _grpc.ServicerContext,
-    ) -> _profile_pb2.ListLikesResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.ListLikesResponse, _abc.Awaitable[_profile_pb2.ListLikesResponse]]:
         """The papers a user likes now, newest like first. NOT_FOUND for an unknown user."""
 
     @_abc_1.abstractmethod
     def GetProfile(
         self,
         request: _profile_pb2.GetProfileRequest,
-        context: _grpc.ServicerContext,
-    ) -> _profile_pb2.GetProfileResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.GetProfileResponse, _abc.Awaitable[_profile_pb2.GetProfileResponse]]:
         """What is known of a user. NOT_FOUND for an unknown user."""
 
     @_abc_1.abstractmethod
     def UpdatePreferences(
         self,
         request: _profile_pb2.UpdatePreferencesRequest,
-        context: _grpc.ServicerContext,
-    ) -> _profile_pb2.UpdatePreferencesResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.UpdatePreferencesResponse, _abc.Awaitable[_profile_pb2.UpdatePreferencesResponse]]:
         """Changes what a user asked for; creates the user if needed. Safe to repeat."""
 
     @_abc_1.abstractmethod
     def ExportUser(
         self,
         request: _profile_pb2.ExportUserRequest,
-        context: _grpc.ServicerContext,
-    ) -> _abc.Iterator[_profile_pb2.ExportUserResponse]:
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_profile_pb2.ExportUserResponse], _abc.AsyncIterator[_profile_pb2.ExportUserResponse]]:
         """Everything stored of a user, one record a message. NOT_FOUND for an unknown user."""
 
     @_abc_1.abstractmethod
     def DeleteUser(
         self,
         request: _profile_pb2.DeleteUserRequest,
-        context: _grpc.ServicerContext,
-    ) -> _profile_pb2.DeleteUserResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.DeleteUserResponse, _abc.Awaitable[_profile_pb2.DeleteUserResponse]]:
         """Removes a user and everything derived from the user. Succeeds for an unknown user too."""
 
     @_abc_1.abstractmethod
     def ListDeletedUsers(
         self,
         request: _profile_pb2.ListDeletedUsersRequest,
-        context: _grpc.ServicerContext,
-    ) -> _profile_pb2.ListDeletedUsersResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.ListDeletedUsersResponse, _abc.Awaitable[_profile_pb2.ListDeletedUsersResponse]]:
         """Who was deleted, so that clients can purge their own copies. In order of deleted_at."""
 
-def add_ProfileServiceServicer_to_server(servicer: ProfileServiceServicer, server: _grpc.Server) -> None: ...
+def add_ProfileServiceServicer_to_server(servicer: ProfileServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -4,10 +4,24 @@ isort:skip_file
 How a server is doing."""
 
 from collections import abc as _abc
+from grpc import aio as _aio
 from paperfeed.v1 import status_pb2 as _status_pb2
 import abc as _abc_1
 import grpc as _grpc
+import sys
+import typing as _typing
 
+if sys.version_info >= (3, 11):
+    from typing import Self as _Self
+else:
+    from typing_extensions import Self as _Self
+
+_T = _typing.TypeVar("_T")
+
+class _MaybeAsyncIterator(_abc.AsyncIterator[_T], _abc.Iterator[_T], metaclass=_abc_1.ABCMeta): ...
+
+class _ServicerContext(_grpc.ServicerContext, _aio.ServicerContext):  # type: ignore[misc, type-arg]
+    ...
 
 GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
@@ -15,8 +29,19 @@ GRPC_VERSION: str
 class StatusServiceStub:
     """Tells operators how one server process is doing. Readiness is told by grpc.health.v1.Health."""
 
-    def __init__(self, channel: _grpc.Channel) -> None: ...
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> StatusServiceAsyncStub: ...
     GetStatus: _grpc.UnaryUnaryMultiCallable[_status_pb2.GetStatusRequest, _status_pb2.GetStatusResponse]
+    """The process's counters since it started."""
+
+@_typing.type_check_only
+class StatusServiceAsyncStub(StatusServiceStub):
+    """Tells operators how one server process is doing. Readiness is told by grpc.health.v1.Health."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    GetStatus: _aio.UnaryUnaryMultiCallable[_status_pb2.GetStatusRequest, _status_pb2.GetStatusResponse]  # type: ignore[assignment]
     """The process's counters since it started."""
 
 class StatusServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -26,8 +51,8 @@ class StatusServiceServicer(metaclass=_abc_1.ABCMeta):
     def GetStatus(
         self,
         request: _status_pb2.GetStatusRequest,
-        context: _grpc.ServicerContext,
-    ) -> _status_pb2.GetStatusResponse:
+        context: _ServicerContext,
+    ) -> _typing.Union[_status_pb2.GetStatusResponse, _abc.Awaitable[_status_pb2.GetStatusResponse]]:
         """The process's counters since it started."""
 
-def add_StatusServiceServicer_to_server(servicer: StatusServiceServicer, server: _grpc.Server) -> None: ...
+def add_StatusServiceServicer_to_server(servicer: StatusServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

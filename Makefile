@@ -1,0 +1,88 @@
+# Every command of the project. `make help` lists them; each one builds the environment first if it has to.
+
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
+
+# PYTHON       the interpreter to build .venv with; empty: the newest of python3.13 .. python3.11, python3
+# TORCH_INDEX  a package index to take torch from, such as PyTorch's CPU index; empty: pip's own
+PYTHON ?=
+TORCH_INDEX ?=
+export PYTHON
+
+PROTOS := $(wildcard proto/paperfeed/v1/*.proto)
+PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto
+# protoc finds mypy-protobuf on PATH
+PROTOC_OUT = --python_out=$(1) --grpc_python_out=$(1) --mypy_out=quiet:$(1) --mypy_grpc_out=quiet:$(1)
+
+.PHONY: help setup demo test coverage check stubs stubs-check format lint types imports proto-lint docker-lint bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: $(STAMP) ## build .venv with everything (once; again when the dependencies change)
+
+$(STAMP): pyproject.toml proto/pyproject.toml constraints.txt
+	@python=$$(.ci/preflight.sh); \
+	test -x $(BIN)/python || "$$python" -m venv $(VENV)
+	@echo "setup: installing PyTorch into $(VENV)"
+	@$(PIP) install $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) "$$(grep '^torch==' constraints.txt)"
+	@echo "setup: installing paperfeed and its tools into $(VENV)"
+	@$(PIP) install -c constraints.txt -e ./proto -e ".[all,dev]"
+	@touch $@
+	@echo "setup: done; $(BIN)/paperfeed --help shows the commands"
+
+demo: $(STAMP) ## the whole way on sample papers; DIGEST=file and DATE=YYYY-MM-DD take your own digest
+	@$(BIN)/paperfeed demo $(if $(DIGEST),--digest "$(DIGEST)") $(if $(DATE),--date "$(DATE)")
+
+test: $(STAMP) ## run the tests; ARGS="-k words" for some; ends with what was skipped and how to have it
+	@$(BIN)/python -m pytest $(ARGS)
+
+coverage: $(STAMP) ## run the tests and show which lines none of them reaches
+	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+
+check: lint types imports proto-lint stubs-check docker-lint ## everything but the tests: format, lint, types, imports, proto, stubs, Dockerfile
+
+stubs: $(STAMP) ## write the Python stubs of proto/paperfeed/v1/*.proto again
+	@PATH="$(abspath $(BIN)):$$PATH" $(PROTOC) $(call PROTOC_OUT,proto) $(PROTOS)
+
+stubs-check: $(STAMP)
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	PATH="$(abspath $(BIN)):$$PATH" $(PROTOC) $(call PROTOC_OUT,"$$fresh") $(PROTOS); \
+	diff -rq -x '*.proto' -x __init__.py -x __pycache__ "$$fresh/paperfeed/v1" proto/paperfeed/v1 \
+	    || { echo "the committed stubs differ from the .proto files: run 'make stubs'" >&2; exit 1; }
+
+format: $(STAMP) ## format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix --exit-zero --quiet
+	@$(BIN)/ruff format
+
+lint: $(STAMP) ## ruff: format and rules
+	@$(BIN)/ruff format --check
+	@$(BIN)/ruff check
+
+types: $(STAMP) ## mypy, strict
+	@$(BIN)/mypy
+
+imports: $(STAMP) ## who may import whom
+	@$(BIN)/lint-imports
+
+# Before the first release nothing is promised, so there is nothing to compare with.
+proto-lint: $(STAMP) ## buf: lint, and no breaking change since the last release
+	@$(BIN)/buf lint proto
+	@release=$$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || true); \
+	if [ -n "$$release" ]; then $(BIN)/buf breaking proto --against ".git#ref=$$release,subdir=proto"; fi
+
+docker-lint: $(STAMP)
+	@if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; else echo "hadolint not checked: no build for this platform"; fi
+
+bench: $(STAMP) ## the speed budgets, each against a floor measured in the same run
+	@$(BIN)/paperfeed bench serve
+
+clean: ## remove builds and caches; .venv and databases stay
+	@rm -rf build dist out .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov proto/build
+	@find . -path ./$(VENV) -prune -o -name __pycache__ -type d -print0 | xargs -0 rm -rf

@@ -1,0 +1,42 @@
+"""Rules about the tree as a whole."""
+
+import re
+from pathlib import Path
+
+from importlinter import cli as import_linter
+
+ROOT = Path(__file__).parent.parent
+FOLDERS = ("service", "ranker", "training", "cli", "proto", "benchmarks", "tests", "docs", ".ci")
+TEXT = {".py", ".pyi", ".proto", ".toml", ".yaml", ".md", ".txt", ".json", ".jsonl", ".sh", ".ini", ""}
+SECRET = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}\b")
+HOME = re.compile(r"(?<![\w.:])/(?:root|home/\w+|Users/\w+)/")
+
+
+def text_files() -> list[Path]:
+    """The files of the project that people read and write."""
+    below = (path for folder in FOLDERS for path in (ROOT / folder).rglob("*"))
+    files = [path for path in (*ROOT.iterdir(), *below) if path.is_file() and path.suffix in TEXT]
+    return [path for path in files if not {"__pycache__", "build"} & set(path.relative_to(ROOT).parts)]
+
+
+def test_imports_keep_their_contracts() -> None:
+    """Nobody imports what the contracts in pyproject.toml forbid."""
+    config = str(ROOT / "pyproject.toml")
+
+    assert import_linter.lint_imports(config_filename=config, no_cache=True) == import_linter.EXIT_STATUS_SUCCESS
+
+
+def test_proto_folder_is_no_package() -> None:
+    """An __init__.py in proto/ would hide the library of that name."""
+    assert not (ROOT / "proto" / "__init__.py").exists()
+
+
+def test_no_secret_and_no_home_folder() -> None:
+    """No file holds a key, or a path that exists on one person's machine only."""
+    found = [
+        path.relative_to(ROOT).as_posix()
+        for path in text_files()
+        if SECRET.search(text := path.read_text(encoding="utf-8", errors="replace")) or HOME.search(text)
+    ]
+
+    assert found == []

@@ -1,0 +1,112 @@
+"""The two wheels hold what a user needs and nothing else."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NOT_SOURCE = shutil.ignore_patterns(".git", ".venv*", ".*_cache", "__pycache__", "*.egg-info", "build", "dist", "out")
+MAX_BUNDLE_BYTES = 10_000_000
+
+
+def build_wheel(source: Path, target: Path) -> list[zipfile.ZipInfo]:
+    """The files of the wheel built from a source folder, with the setuptools that is installed: no network."""
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(source)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    (wheel,) = target.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.infolist()
+
+
+def names_in_tree(folder: Path, pattern: str) -> set[str]:
+    """The files below a folder of the tree, by their path from the root."""
+    found = (path for path in folder.rglob(pattern) if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(ROOT).as_posix() for path in found}
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the sources, so that building leaves nothing behind and takes no old build along."""
+    copy = tmp_path_factory.mktemp("tree") / "copy"
+    shutil.copytree(ROOT, copy, ignore=NOT_SOURCE)
+    return copy
+
+
+@pytest.fixture(scope="module")
+def server_wheel(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> list[zipfile.ZipInfo]:
+    """What lies in the wheel of paperfeed."""
+    return build_wheel(tree, tmp_path_factory.mktemp("server"))
+
+
+@pytest.fixture(scope="module")
+def client_wheel(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> list[zipfile.ZipInfo]:
+    """What lies in the wheel of paperfeed-client."""
+    return build_wheel(tree / "proto", tmp_path_factory.mktemp("client"))
+
+
+def top_level_names(wheel: list[zipfile.ZipInfo]) -> set[str]:
+    """The first parts of a wheel's paths, less its metadata."""
+    return {first for each in wheel if not (first := each.filename.split("/")[0]).endswith(".dist-info")}
+
+
+@pytest.mark.slow
+class TestServerWheel:
+    """The distribution paperfeed."""
+
+    def test_has_only_our_packages(self, server_wheel: list[zipfile.ZipInfo]) -> None:
+        """Tests, benchmarks and documents stay out, and no other top-level name is taken."""
+        assert top_level_names(server_wheel) == {"cli", "ranker", "service", "training"}
+
+    def test_has_every_module(self, server_wheel: list[zipfile.ZipInfo]) -> None:
+        """No folder was forgotten for want of an __init__.py."""
+        names = {each.filename for each in server_wheel}
+
+        for package in ("cli", "ranker", "service", "training"):
+            assert names_in_tree(ROOT / package, "*.py") <= names
+
+    def test_has_its_data(self, server_wheel: list[zipfile.ZipInfo]) -> None:
+        """The default bundle, the migrations and the sample papers come along."""
+        names = {each.filename for each in server_wheel}
+        bundle = names_in_tree(ROOT / "ranker" / "bundles", "*")
+
+        assert bundle
+        assert bundle <= names
+        assert names_in_tree(ROOT / "service" / "storage" / "migrations", "*.py") <= names
+        assert {"cli/sample/digest.jsonl", "cli/sample/readers.json", "cli/sample/README.md"} <= names
+
+    def test_bundle_is_small(self, server_wheel: list[zipfile.ZipInfo]) -> None:
+        """The bundles take at most 10 MB."""
+        size = sum(each.file_size for each in server_wheel if each.filename.startswith("ranker/bundles/"))
+
+        assert size <= MAX_BUNDLE_BYTES
+
+    def test_has_no_leftovers(self, server_wheel: list[zipfile.ZipInfo]) -> None:
+        """Compiled files and databases of whoever built it stay out."""
+        leftovers = [each.filename for each in server_wheel if each.filename.endswith((".pyc", ".db", ".db-wal"))]
+
+        assert leftovers == []
+
+
+@pytest.mark.slow
+class TestClientWheel:
+    """The distribution paperfeed-client."""
+
+    def test_has_only_paperfeed(self, client_wheel: list[zipfile.ZipInfo]) -> None:
+        """It takes one top-level name, and not `proto`."""
+        assert top_level_names(client_wheel) == {"paperfeed"}
+
+    def test_has_contract_stubs_and_types(self, client_wheel: list[zipfile.ZipInfo]) -> None:
+        """Each .proto file is there with its stubs and their types, and type checkers may use them."""
+        names = {each.filename for each in client_wheel}
+        contracts = sorted((ROOT / "proto" / "paperfeed" / "v1").glob("*.proto"))
+
+        assert contracts
+        for contract in contracts:
+            stem = f"paperfeed/v1/{contract.stem}"
+            assert {f"{stem}.proto", f"{stem}_pb2.py", f"{stem}_pb2.pyi", f"{stem}_pb2_grpc.py"} <= names
+        assert {"paperfeed/py.typed", "paperfeed/client.py"} <= names
