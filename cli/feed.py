@@ -30,11 +30,13 @@ def feed(
         show(MessageToDict(answer, preserving_proto_field_name=True), as_json=True, text="")
         return
     note = fallback_in_words(answer.fallback_reason)
-    console.print(f"{answer.digest_id}  ({answer.model_version}){f'  {note}' if note else ''}", markup=False)
+    console.print(
+        f"{answer.digest_id}  ({answer.model_version}){f'  {note}' if note else ''}", markup=False, soft_wrap=True
+    )
     for item in answer.items:
-        console.print(f"{item.rank:3d}. {item.paper.title}", markup=False)
+        console.print(f"{item.rank:3d}. {item.paper.title}", markup=False, soft_wrap=True)
         if why := all_in_words(item):
-            console.print(f"     {why}", markup=False, style="dim")
+            console.print(f"     {why}", markup=False, soft_wrap=True, style="dim")
 
 
 def similar(

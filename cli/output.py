@@ -17,7 +17,7 @@ def show(result: dict[str, Any], *, as_json: bool, text: str) -> None:
     if as_json:
         sys.stdout.write(json.dumps(result, default=str) + "\n")
     else:
-        console.print(text, markup=False)
+        console.print(text, markup=False, soft_wrap=True)
 
 
 class Bar:

@@ -1,0 +1,140 @@
+"""Why a paper stands where it stands: contributions per feature family, and reasons a reader can check.
+
+Attribution follows each row's path through each tree: the step from a node to its child is credited to the family of
+the feature that the node splits on. Unlike exact SHAP this is one table look-up per tree.
+"""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ranker.profile import Profile
+from ranker.spaces import PaperMatrix
+from ranker.trees import Trees, node_means
+from ranker.types import Float64Array, IndexArray
+
+NEAR_COSINE = 0.3
+"""Below this cosine two papers do not look alike to a reader (MiniLM: unrelated papers lie around 0.1)."""
+NEAR_TFIDF = 0.1
+FRESH_SECONDS = 7 * 86_400.0
+
+
+class RankReasonKind(enum.Enum):
+    """What kind of fact speaks for a paper."""
+
+    SIMILAR_TO_LIKED = "similar_to_liked"
+    FRESH = "fresh"
+    TRENDING = "trending"
+
+
+@dataclass(frozen=True, slots=True)
+class RankReason:
+    """One fact that speaks for a paper.
+
+    Attributes:
+        liked_index: SIMILAR_TO_LIKED only: row of the liked paper among the likes given to ``build_profile``.
+        similarity: SIMILAR_TO_LIKED only: cosine of the vectors, or of the words where a vector is pending.
+    """
+
+    kind: RankReasonKind
+    liked_index: int | None = None
+    similarity: float | None = None
+
+
+def family_table(trees: Trees, family_of: Sequence[int]) -> tuple[Float64Array, float]:
+    """What each leaf owes to each family.
+
+    Returns:
+        (t * m, families) float64 with rows in the order of ``trees.leaf_values`` flattened, and the base score: the sum
+        over trees of the root's mean. A leaf's row plus its root's mean is the leaf's value.
+    """
+    families = np.asarray(family_of, dtype=np.intp)
+    means, _ = node_means(trees)
+    tree_count, node_count = means.shape
+    rows = np.arange(tree_count)
+    node_paths = np.zeros((tree_count, max(node_count, 1), int(families.max()) + 1))
+    leaf_paths = np.zeros((*trees.leaf_values.shape, node_paths.shape[2]))
+    for node in range(node_count):
+        real = rows[trees.split_features[:, node] >= 0]
+        family = families[trees.split_features[real, node]]
+        for side in (0, 1):
+            child = trees.children[real, node, side]
+            for paths, values, chosen, index in (
+                (node_paths, means, child >= 0, child),
+                (leaf_paths, trees.leaf_values, child < 0, -1 - child),
+            ):
+                tree, place = real[chosen], index[chosen]
+                paths[tree, place] = node_paths[tree, node]
+                paths[tree, place, family[chosen]] += values[tree, place] - means[tree, node]
+    stumps = trees.leaf_counts == 1
+    base = float(trees.leaf_values[stumps, 0].sum() + (means[~stumps, 0].sum() if node_count else 0.0))
+    return leaf_paths.reshape(-1, leaf_paths.shape[2]), base
+
+
+def reasons(
+    profile: Profile,
+    candidates: PaperMatrix,
+    rows: IndexArray,
+    as_of: float,
+    support: Float64Array | None,
+    families: Sequence[str],
+) -> list[tuple[RankReason, ...]]:
+    """Reasons for the candidates at ``rows``; the one that weighs most first, an empty tuple where nothing speaks.
+
+    Args:
+        support: (len(rows), len(families)) contributions; None where no model scored and likeness is all there is.
+    """
+    likeness, freshness = _support(support, families, len(rows))
+    nearest, similarity = _nearest_likes(profile, candidates, rows)
+    ages = as_of - candidates.columns.published_at[rows]
+    fresh = (freshness > 0) & (ages <= FRESH_SECONDS)
+    result: list[tuple[RankReason, ...]] = []
+    for place in range(len(rows)):
+        found: list[tuple[float, RankReason]] = []
+        if likeness[place] > 0 and nearest[place] >= 0:
+            like = RankReason(RankReasonKind.SIMILAR_TO_LIKED, int(nearest[place]), float(similarity[place]))
+            found.append((float(likeness[place]), like))
+        if fresh[place]:
+            found.append((float(freshness[place]), RankReason(RankReasonKind.FRESH)))
+        result.append(tuple(reason for _, reason in sorted(found, key=lambda pair: -pair[0])))
+    return result
+
+
+def _support(
+    contributions: Float64Array | None, families: Sequence[str], count: int
+) -> tuple[Float64Array, Float64Array]:
+    """How far likeness and freshness speak for each row; each (count,)."""
+    if contributions is None:
+        return np.ones(count), np.zeros(count)
+    columns = {name: contributions[:, number] for number, name in enumerate(families)}
+    none = np.zeros(count)
+    embedding, text = columns.get("embedding", none), columns.get("text", none)
+    # Nothing is more like the user than the best of a bad lot: where likeness weighs most, it is still the reason.
+    top = np.isin(np.argmax(contributions, axis=1), [families.index(f) for f in ("embedding", "text") if f in families])
+    together = np.maximum(np.maximum(embedding, text), embedding + text)
+    return np.where(top, np.maximum(together, 1e-9), together), columns.get("recency", none)
+
+
+def _nearest_likes(profile: Profile, candidates: PaperMatrix, rows: IndexArray) -> tuple[IndexArray, Float64Array]:
+    """The like nearest to each row and its similarity; -1 where none is near enough to name."""
+    nearest = np.full(len(rows), -1, dtype=np.intp)
+    similarity = np.zeros(len(rows))
+    if len(profile.liked_units) and len(rows):
+        cosines = candidates.units[rows] @ profile.liked_units.T
+        best = np.argmax(cosines, axis=1)
+        value = cosines[np.arange(len(rows)), best]
+        near = value >= NEAR_COSINE
+        nearest[near], similarity[near] = profile.liked_vector_rows[best[near]], value[near]
+    by_words = np.ones(len(rows), dtype=np.bool_)
+    if len(profile.liked_units):
+        by_words = ~candidates.has_vector[rows]
+    if by_words.any() and profile.liked_tfidf is not None and len(profile.liked_tfidf) and candidates.tfidf is not None:
+        cosines = profile.liked_tfidf.dot(candidates.tfidf.take(rows[by_words]))
+        best = np.argmax(cosines, axis=1)
+        value = cosines[np.arange(len(best)), best]
+        near = value >= NEAR_TFIDF
+        places = np.nonzero(by_words)[0][near]
+        nearest[places], similarity[places] = profile.liked_text_rows[best[near]], value[near]
+    return nearest, similarity

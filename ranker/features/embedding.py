@@ -1,0 +1,52 @@
+"""Family embedding: the candidate's vector against the vectors of liked and disliked papers."""
+
+import numpy as np
+
+from ranker.features.similarity import nearest_means, soft_maximum
+from ranker.profile import Profile
+from ranker.spaces import PaperMatrix, unit_rows
+from ranker.types import Float32Array
+
+FAMILY = "embedding"
+NAMES = (
+    "embedding_centroid",  # cosine to the mean of the likes
+    "embedding_nearest",  # cosine to the nearest like
+    "embedding_top3",  # mean cosine of the three nearest likes
+    "embedding_top10",  # mean cosine of the ten nearest likes
+    "embedding_soft_max",  # mean cosine that favours near likes
+    "embedding_centred_mean",  # after taking out what all candidates share: mean cosine to the likes
+    "embedding_centred_nearest",  # the same to the nearest, the three and the ten nearest
+    "embedding_centred_top3",
+    "embedding_centred_top10",
+    "embedding_whitened_centroid",  # the first five in the whitened space
+    "embedding_whitened_nearest",
+    "embedding_whitened_top3",
+    "embedding_whitened_top10",
+    "embedding_whitened_soft_max",
+    "embedding_disliked_nearest",  # cosine to the nearest disliked paper
+)
+DIRECTIONS = (1,) * 14 + (-1,)
+
+
+def compute(profile: Profile, candidates: PaperMatrix, _as_of: float) -> Float32Array:
+    """(n, 15) float32; NaN for pending vectors and where the user has no liked (disliked) vectors."""
+    out = np.full((len(candidates), len(NAMES)), np.nan, dtype=np.float32)
+    if len(profile.liked_units):
+        out[:, :5] = _against(profile.liked_units, profile.centroid_length, candidates.units)
+        # In a digest on one field every paper is near every like; what differs is what matters.
+        similarities = candidates.centred_units @ unit_rows(profile.liked_units - candidates.centre).T
+        out[:, 5] = similarities.mean(axis=1)
+        out[:, 6:9] = nearest_means(similarities, (1, 3, 10))
+        if profile.liked_whitened is not None and candidates.whitened is not None:
+            out[:, 9:14] = _against(profile.liked_whitened, profile.whitened_centroid_length, candidates.whitened)
+    if len(profile.disliked_units):
+        out[:, 14] = (candidates.units @ profile.disliked_units.T).max(axis=1)
+    return out
+
+
+def _against(liked: Float32Array, centroid_length: float, candidates: Float32Array) -> Float32Array:
+    """(n, 5) float32: centroid, nearest, top 3, top 10 and soft maximum."""
+    similarities = candidates @ liked.T
+    centroid = similarities.mean(axis=1) / np.float32(max(centroid_length, 1e-6))
+    nearest = nearest_means(similarities, (1, 3, 10))
+    return np.column_stack((centroid, nearest, soft_maximum(similarities)))

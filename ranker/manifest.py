@@ -1,0 +1,112 @@
+"""A bundle's manifest: what it is, what it was made from, and the hashes that prove it whole."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ranker.errors import BundleError
+
+FORMAT_VERSION = 1
+MANIFEST_NAME = "manifest.json"
+MODEL_NAME = "model.txt"
+SPACES_NAME = "spaces.npz"
+_MAX_BYTES = 2**20
+_SELF_HASH = "manifest_sha256"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What stands in manifest.json, besides the hash of itself.
+
+    Attributes:
+        version: ``<recipe>-<12 hexadecimal digits of the files' hash>``.
+        files: File name to {"bytes", "sha256"}.
+        fingerprint: Names the training data.
+        created_at: RFC 3339; the only field that differs between two runs on the same data.
+        params: LightGBM's parameters and the recipe's.
+        metrics: Held-out figures.
+    """
+
+    format_version: int
+    version: str
+    encoder_name: str
+    embedding_dim: int
+    feature_names: tuple[str, ...]
+    schema_sha256: str
+    files: Mapping[str, Mapping[str, Any]]
+    recipe: str
+    fingerprint: str
+    created_at: str
+    params: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, **fields: Any) -> "Manifest":
+        """A manifest of the current format, its version derived from recipe and files."""
+        hashes = json.dumps({name: entry["sha256"] for name, entry in fields["files"].items()}, sort_keys=True)
+        version = f"{fields['recipe']}-{hashlib.sha256(hashes.encode()).hexdigest()[:12]}"
+        return cls(format_version=FORMAT_VERSION, version=version, **fields)
+
+
+def file_entry(data: bytes) -> dict[str, Any]:
+    """What the manifest says of a file."""
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def write_manifest(manifest: Manifest) -> bytes:
+    """The file's bytes; the only rendering that ``read_manifest`` accepts."""
+    return _render(json.loads(json.dumps(asdict(manifest))))
+
+
+def read_manifest(file: Path) -> Manifest:
+    """The manifest in a file.
+
+    Raises:
+        BundleError: Missing, too large, not a manifest, of another format version, or changed by even one byte.
+    """
+    try:
+        if file.stat().st_size > _MAX_BYTES:
+            raise BundleError(file, f"is too large for a manifest (over {_MAX_BYTES} bytes)")
+        data = file.read_bytes()
+    except OSError as error:
+        raise BundleError(file, f"cannot be read ({error.strerror}); is this a bundle folder?") from error
+    fields = _parsed(file, data)
+    if fields.get("format_version") != FORMAT_VERSION:
+        raise BundleError(file, f"has format version {fields.get('format_version')!r}, not {FORMAT_VERSION}")
+    # Comparing the rendering as well catches changes that JSON does not see, such as white space.
+    if _render({key: value for key, value in fields.items() if key != _SELF_HASH}) != data:
+        raise BundleError(file, "is damaged: its own SHA-256 does not match")
+    return _typed(file, fields)
+
+
+def _parsed(file: Path, data: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(file, f"is not JSON ({error})") from error
+    if not isinstance(fields, dict):
+        raise BundleError(file, "is not a JSON object")
+    return fields
+
+
+def _typed(file: Path, fields: dict[str, Any]) -> Manifest:
+    try:
+        del fields[_SELF_HASH]
+        manifest = Manifest(**{**fields, "feature_names": tuple(fields["feature_names"])})
+    except (KeyError, TypeError) as error:
+        raise BundleError(file, f"lacks or has too many fields ({error})") from error
+    texts = (manifest.version, manifest.encoder_name, manifest.schema_sha256)
+    entries = manifest.files.values() if isinstance(manifest.files, dict) else (None,)
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(entry, dict) for entry in entries):
+        raise BundleError(file, "has a field of the wrong type")
+    return manifest
+
+
+def _render(fields: dict[str, Any]) -> bytes:
+    """Indented JSON with sorted keys and the hash of the fields in canonical form."""
+    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    return (json.dumps({**fields, _SELF_HASH: digest}, indent=2, sort_keys=True) + "\n").encode()

@@ -1,0 +1,98 @@
+"""Papers as columns, as storage and snapshots hand them over; nothing is computed from them here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ranker.errors import InputError
+from ranker.types import Float32Array, Float64Array
+
+
+@dataclass(frozen=True)
+class PaperColumns:
+    """n papers. Build it with ``paper_columns`` where not every column is known.
+
+    Attributes:
+        paper_ids: Unique.
+        texts: Title, and on the next line the abstract when there is one.
+        embeddings: (n, d) float32; a row of NaN where the vector is pending.
+        published_at: (n,) float64, Unix seconds; NaN unknown.
+        first_seen_at: (n,) float64, Unix seconds; NaN unknown.
+        upvotes: (n,) float64; NaN unknown.
+    """
+
+    paper_ids: tuple[str, ...]
+    titles: tuple[str, ...]
+    texts: tuple[str, ...]
+    embeddings: Float32Array
+    published_at: Float64Array
+    first_seen_at: Float64Array
+    upvotes: Float64Array
+    categories: tuple[tuple[str, ...], ...]
+    authors: tuple[tuple[str, ...], ...]
+
+    def __post_init__(self) -> None:
+        if self.embeddings.ndim != 2 or self.embeddings.dtype != np.float32:
+            raise InputError(f"embeddings must be (n, d) float32, not {self.embeddings.shape} {self.embeddings.dtype}")
+        for name, column in vars(self).items():
+            if len(column) != len(self.paper_ids):
+                raise InputError(f"{name} has {len(column)} rows for {len(self.paper_ids)} papers")
+        if len(set(self.paper_ids)) != len(self.paper_ids):
+            raise InputError("paper_ids holds an id twice")
+
+    def __len__(self) -> int:
+        return len(self.paper_ids)
+
+    def take(self, rows: Sequence[int]) -> "PaperColumns":
+        """The papers at ``rows``, in that order."""
+        index = np.asarray(rows, dtype=np.intp)
+        return PaperColumns(
+            paper_ids=tuple(self.paper_ids[i] for i in index),
+            titles=tuple(self.titles[i] for i in index),
+            texts=tuple(self.texts[i] for i in index),
+            embeddings=self.embeddings[index],
+            published_at=self.published_at[index],
+            first_seen_at=self.first_seen_at[index],
+            upvotes=self.upvotes[index],
+            categories=tuple(self.categories[i] for i in index),
+            authors=tuple(self.authors[i] for i in index),
+        )
+
+
+def paper_columns(
+    paper_ids: Sequence[str],
+    titles: Sequence[str],
+    embeddings: Float32Array,
+    *,
+    abstracts: Sequence[str] | None = None,
+    published_at: Float64Array | None = None,
+    first_seen_at: Float64Array | None = None,
+    upvotes: Float64Array | None = None,
+    categories: Sequence[Sequence[str]] | None = None,
+    authors: Sequence[Sequence[str]] | None = None,
+) -> PaperColumns:
+    """Columns in which whatever is left out is unknown for every paper.
+
+    Raises:
+        InputError: Columns of different lengths, a wrong dtype, an id twice.
+    """
+    count = len(paper_ids)
+    unknown = np.full(count, np.nan)
+    return PaperColumns(
+        paper_ids=tuple(paper_ids),
+        titles=tuple(titles),
+        texts=tuple(map(text_of, titles, abstracts if abstracts is not None else [""] * count)),
+        embeddings=embeddings,
+        published_at=unknown if published_at is None else published_at,
+        first_seen_at=unknown if first_seen_at is None else first_seen_at,
+        upvotes=unknown if upvotes is None else upvotes,
+        categories=((),) * count if categories is None else tuple(map(tuple, categories)),
+        authors=((),) * count if authors is None else tuple(map(tuple, authors)),
+    )
+
+
+def text_of(title: str, abstract: str) -> str:
+    """The one text of a paper that encoder and term statistics see."""
+    title, abstract = title.strip(), abstract.strip()
+    return f"{title}\n{abstract}" if abstract else title

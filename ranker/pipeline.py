@@ -1,0 +1,104 @@
+"""The stages in order: features, scores, seen papers out, variety, page, reasons."""
+
+import enum
+from dataclasses import dataclass
+
+import numpy as np
+
+from ranker.bundle import Bundle
+from ranker.diversify import diversify
+from ranker.explain import RankReason, RankReasonKind, reasons
+from ranker.fallback import cosine_scores, trending_scores
+from ranker.features import SCHEMA, compute_matrix
+from ranker.profile import Profile
+from ranker.score import best_first
+from ranker.spaces import PaperMatrix
+from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
+
+
+class ScoredBy(enum.Enum):
+    """What the scores of a list mean."""
+
+    BUNDLE = "bundle"
+    COSINE = "cosine"
+    TRENDING = "trending"
+
+
+@dataclass(frozen=True)
+class RankedList:
+    """k candidates, best first.
+
+    Attributes:
+        rows: (k,) rows of the candidate matrix.
+        scores: (k,) float64, rounded to 1e-6, comparable only inside this list; not sorted where variety was asked for.
+        features: (k, len(SCHEMA)) float32; (k, 0) where no model scored.
+        reasons: One tuple for each row; empty tuples where no explanation was asked for.
+    """
+
+    rows: IndexArray
+    scores: Float64Array
+    features: Float32Array
+    reasons: tuple[tuple[RankReason, ...], ...]
+    scored_by: ScoredBy
+
+
+def rank(
+    bundle: Bundle | None,
+    profile: Profile,
+    candidates: PaperMatrix,
+    as_of: float,
+    *,
+    exclude: frozenset[str] = frozenset(),
+    diversity: float = 0.0,
+    limit: int | None = None,
+    explain: bool = True,
+) -> RankedList:
+    """One user's slate from one candidate matrix.
+
+    Args:
+        bundle: None ranks by cosine. Otherwise profile and candidates must be in this bundle's spaces.
+        as_of: Unix seconds; ages are counted to it.
+        exclude: Ids that must not appear.
+        diversity: 0 (order of scores) to 1.
+        limit: None returns all candidates.
+    """
+    if bundle is None:
+        features, leaves = np.empty((len(candidates), 0), dtype=np.float32), None
+        scores = cosine_scores(profile, candidates)
+    else:
+        features = compute_matrix(profile, candidates, as_of)
+        leaves = bundle.model.leaves(features)
+        scores = bundle.model.scores(leaves)
+    order = _unseen(best_first(scores, candidates.id_ranks), candidates, exclude)
+    rows = diversify(order, scores, candidates.units, diversity)[:limit]
+    why: list[tuple[RankReason, ...]] = [()] * len(rows)
+    if explain:
+        support = None if bundle is None or leaves is None else bundle.model.contributions(leaves[rows])
+        why = reasons(profile, candidates, rows, as_of, support, SCHEMA.families)
+    scored_by = ScoredBy.COSINE if bundle is None else ScoredBy.BUNDLE
+    return RankedList(rows, scores[rows], features[rows], tuple(why), scored_by)
+
+
+def rank_new_user(
+    candidates: PaperMatrix,
+    as_of: float,
+    *,
+    followed: BoolArray | None = None,
+    exclude: frozenset[str] = frozenset(),
+    limit: int | None = None,
+    explain: bool = True,
+) -> RankedList:
+    """A slate for someone of whom no like is known: see ``fallback.trending_scores``."""
+    scores = trending_scores(candidates, as_of, followed)
+    rows = _unseen(np.argsort(-scores, kind="stable"), candidates, exclude)[:limit]
+    trending = candidates.columns.upvotes[rows] > 0
+    why = tuple((RankReason(RankReasonKind.TRENDING),) if explain and hot else () for hot in trending)
+    features = np.empty((len(rows), 0), dtype=np.float32)
+    return RankedList(rows, scores[rows], features, why, ScoredBy.TRENDING)
+
+
+def _unseen(order: IndexArray, candidates: PaperMatrix, exclude: frozenset[str]) -> IndexArray:
+    if not exclude:
+        return order
+    ids = candidates.columns.paper_ids
+    return order[[ids[row] not in exclude for row in order.tolist()]]

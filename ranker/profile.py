@@ -1,0 +1,110 @@
+"""Liked and disliked papers to a profile: all of a user that features read, computed once per change of the likes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ranker.errors import InputError
+from ranker.spaces import PaperMatrix
+from ranker.sparse import SparseRows
+from ranker.types import Float32Array, Float64Array, IndexArray
+
+MAX_LIKES = 3_000
+"""The most recent likes that count; older ones would make a feed slower without making it better."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One user's interests in the spaces that the likes were given in.
+
+    Row numbers count the likes as given to ``build_profile``.
+
+    Attributes:
+        like_count: Likes in use, at most ``MAX_LIKES``.
+        newest_like_at: Unix seconds; NaN where no like has a time.
+        liked_vector_rows: (m,) which likes have vectors; m may be 0.
+        liked_units: (m, d) float32.
+        liked_whitened: (m, d) float32; None without a bundle.
+        centroid_length: Length of the mean of ``liked_units``: 1 for one narrow interest, NaN without vectors.
+        whitened_centroid_length: The same in the whitened space.
+        liked_text_rows: (k,) which likes have words.
+        liked_tfidf: (k, buckets); None without a bundle.
+        mean_tfidf: (1, buckets), mean of ``liked_tfidf``; None without a bundle.
+        tfidf_centroid_length: Length of ``mean_tfidf``; NaN without words.
+        disliked_units: (j, d) float32.
+    """
+
+    like_count: int
+    newest_like_at: float
+    liked_vector_rows: IndexArray
+    liked_units: Float32Array
+    liked_whitened: Float32Array | None
+    centroid_length: float
+    whitened_centroid_length: float
+    liked_text_rows: IndexArray
+    liked_tfidf: SparseRows | None
+    mean_tfidf: SparseRows | None
+    tfidf_centroid_length: float
+    disliked_units: Float32Array
+
+
+def build_profile(
+    likes: PaperMatrix, dislikes: PaperMatrix | None = None, liked_at: Float64Array | None = None
+) -> Profile:
+    """The profile of a user, who may like nothing at all.
+
+    Args:
+        likes: Oldest first where no times are known.
+        dislikes: In the same spaces as ``likes``.
+        liked_at: (n_likes,) Unix seconds, NaN unknown (counts as before every known time).
+
+    Raises:
+        InputError: Times that are not one per like.
+    """
+    times = np.full(len(likes), np.nan) if liked_at is None else np.asarray(liked_at, dtype=np.float64)
+    if times.shape != (len(likes),):
+        raise InputError(f"liked_at has shape {times.shape} for {len(likes)} likes")
+    rows = _most_recent(times)
+    vector_rows = rows[likes.has_vector[rows]]
+    units = likes.units[vector_rows]
+    whitened = None if likes.whitened is None else likes.whitened[vector_rows]
+    text_rows, tfidf, mean = _liked_words(likes, rows)
+    return Profile(
+        like_count=len(rows),
+        newest_like_at=float(np.nanmax(times)) if np.isfinite(times).any() else float("nan"),
+        liked_vector_rows=vector_rows,
+        liked_units=units,
+        liked_whitened=whitened,
+        centroid_length=_mean_length(units),
+        whitened_centroid_length=float("nan") if whitened is None else _mean_length(whitened),
+        liked_text_rows=text_rows,
+        liked_tfidf=tfidf,
+        mean_tfidf=mean,
+        tfidf_centroid_length=float("nan") if mean is None or not len(text_rows) else _length(mean.values),
+        disliked_units=likes.units[:0] if dislikes is None else dislikes.units[dislikes.has_vector],
+    )
+
+
+def _most_recent(times: Float64Array) -> IndexArray:
+    """Rows of the newest ``MAX_LIKES`` likes, in their given order."""
+    if len(times) <= MAX_LIKES:
+        return np.arange(len(times))
+    oldest_first = np.argsort(np.where(np.isnan(times), -np.inf, times), kind="stable")
+    return np.sort(oldest_first[-MAX_LIKES:])
+
+
+def _liked_words(likes: PaperMatrix, rows: IndexArray) -> tuple[IndexArray, SparseRows | None, SparseRows | None]:
+    """Which likes have words, their TF-IDF rows and the mean of those."""
+    if likes.tfidf is None:
+        return rows[:0], None, None
+    text_rows = rows[likes.tfidf.row_sizes[rows] > 0]
+    tfidf = likes.tfidf.take(text_rows)
+    return text_rows, tfidf, tfidf.mean() if len(text_rows) else tfidf
+
+
+def _mean_length(units: Float32Array) -> float:
+    return _length(units.mean(axis=0)) if len(units) else float("nan")
+
+
+def _length(vector: Float32Array) -> float:
+    return float(np.sqrt(np.einsum("i,i->", vector, vector)))

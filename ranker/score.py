@@ -1,0 +1,89 @@
+"""Scores from feature rows: LightGBM finds each row's leaves, tables give what a leaf is worth and to which family."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ranker.explain import family_table
+from ranker.trees import Trees, parse_trees
+from ranker.types import Float32Array, Float64Array, IndexArray
+
+if TYPE_CHECKING:
+    import lightgbm
+
+
+@dataclass(frozen=True)
+class Model:
+    """A LambdaMART model, ready to score; safe to share between threads.
+
+    Scoring in two steps costs no more than LightGBM's own sum (finding leaves alone is a fifth faster than predicting),
+    and explaining then needs no second pass.
+
+    Attributes:
+        text: LightGBM's text format.
+        family_of: For each feature the number of its family.
+    """
+
+    text: str
+    trees: Trees
+    family_of: tuple[int, ...]
+
+    @cached_property
+    def booster(self) -> "lightgbm.Booster":
+        """LightGBM's own object; importing lightgbm is put off until something is scored."""
+        import lightgbm  # noqa: PLC0415
+
+        return lightgbm.Booster(model_str=self.text)
+
+    def leaves(self, features: Float32Array) -> IndexArray:
+        """(n, trees) places in the leaf tables; rows are independent, so users may be stacked here."""
+        if not len(features):
+            return np.empty((0, len(self.trees.leaf_counts)), dtype=np.intp)
+        found: Any = self.booster.predict(features, pred_leaf=True, num_threads=1)
+        places = np.asarray(found, dtype=np.intp).reshape(len(features), -1)
+        return np.asarray(places + self._tree_starts)
+
+    def scores(self, leaves: IndexArray) -> Float64Array:
+        """(n,) float64, rounded to 1e-6 so that other processors' last bits do not change an order."""
+        sums: Float64Array = self._leaf_values[leaves].sum(axis=1)
+        # Adding 0 turns -0.0 into 0.0.
+        return np.asarray(np.round(sums, 6) + 0.0)
+
+    def contributions(self, leaves: IndexArray) -> Float64Array:
+        """(n, families) float64; a row plus ``base_score`` is the score before rounding."""
+        return np.asarray(self._family_table[0][leaves].sum(axis=1), dtype=np.float64)
+
+    @property
+    def base_score(self) -> float:
+        """The mean score over the training rows."""
+        return self._family_table[1]
+
+    @cached_property
+    def _tree_starts(self) -> IndexArray:
+        width = self.trees.leaf_values.shape[1]
+        return np.asarray(np.arange(len(self.trees.leaf_counts)) * width, dtype=np.intp)
+
+    @cached_property
+    def _leaf_values(self) -> Float64Array:
+        return self.trees.leaf_values.ravel()
+
+    @cached_property
+    def _family_table(self) -> tuple[Float64Array, float]:
+        return family_table(self.trees, self.family_of)
+
+
+def read_model(text: str, family_of: tuple[int, ...]) -> Model:
+    """A model from LightGBM's text format.
+
+    Raises:
+        ranker.trees.TreeError: The text is no sound model over ``len(family_of)`` features.
+    """
+    return Model(text=text, trees=parse_trees(text, len(family_of)), family_of=family_of)
+
+
+def best_first(scores: Float64Array, id_ranks: IndexArray) -> IndexArray:
+    """(n,) rows by falling score; equal scores by rising paper_id."""
+    order: IndexArray = np.lexsort((id_ranks, -scores))
+    return order

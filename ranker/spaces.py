@@ -1,0 +1,202 @@
+"""The frozen spaces of a bundle, and papers placed in them.
+
+A paper's row comes out bit for bit the same whatever papers stand beside it, so matrices may be built for one digest,
+one paper or a whole catalogue and mixed freely.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ranker.errors import InputError
+from ranker.papers import PaperColumns
+from ranker.sparse import SparseRows, stack_sparse
+from ranker.terms import BUCKET_COUNT, hashed_terms
+from ranker.types import BoolArray, Float32Array, IndexArray, Int32Array
+
+# BLAS may sum in another order for another shape. Blocks of one shape, padded with zeros, give equal bits (tested);
+# 48 is a multiple of the tile heights in use and small enough that a lone paper costs little.
+BLOCK_ROWS = 48
+_FEW_PAPERS = 10
+_BM25_K1 = 1.2
+_BM25_B = 0.5
+
+
+@dataclass(frozen=True)
+class PaperMatrix:
+    """n papers in the spaces of one bundle; shared by all users, never written to.
+
+    Attributes:
+        columns: What the rows were made from.
+        units: (n, d) float32 of unit length, NaN rows where the vector is pending.
+        whitened: (n, d) float32 of unit length, NaN rows as in ``units``; None without a bundle.
+        tfidf: (n, buckets) of unit length, empty rows for texts without words; None without a bundle.
+        bm25: (n, buckets) BM25 weights of each paper's terms; None without a bundle.
+    """
+
+    columns: PaperColumns
+    units: Float32Array
+    whitened: Float32Array | None = None
+    tfidf: SparseRows | None = None
+    bm25: SparseRows | None = None
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @cached_property
+    def has_vector(self) -> BoolArray:
+        """(n,) False where the vector is pending."""
+        # A row of no numbers at all would count as finite.
+        finite = np.isfinite(self.units).sum(axis=1) == max(self.units.shape[1], 1)
+        return np.asarray(finite, dtype=np.bool_)
+
+    @cached_property
+    def centre(self) -> Float32Array:
+        """(d,) mean of the known unit vectors, drawn towards 0 where they are few: what all of these papers share."""
+        known = self.units[self.has_vector]
+        return np.asarray(known.sum(axis=0) / np.float32(len(known) + _FEW_PAPERS))
+
+    @cached_property
+    def centred_units(self) -> Float32Array:
+        """(n, d) float32 of unit length: how each paper differs from the others; NaN rows as in ``units``."""
+        return unit_rows(self.units - self.centre)
+
+    @cached_property
+    def id_ranks(self) -> IndexArray:
+        """(n,) place of each paper's id in the sorted ids; settles ties."""
+        ranks = np.empty(len(self), dtype=np.intp)
+        ranks[sorted(range(len(self)), key=self.columns.paper_ids.__getitem__)] = np.arange(len(self))
+        return ranks
+
+    def take(self, rows: Sequence[int]) -> "PaperMatrix":
+        """The papers at ``rows``, in that order."""
+        index = np.asarray(rows, dtype=np.intp)
+        return PaperMatrix(
+            columns=self.columns.take(rows),
+            units=self.units[index],
+            whitened=None if self.whitened is None else self.whitened[index],
+            tfidf=None if self.tfidf is None else self.tfidf.take(index),
+            bm25=None if self.bm25 is None else self.bm25.take(index),
+        )
+
+
+@dataclass(frozen=True)
+class Spaces:
+    """What a bundle knows of vectors and words in general.
+
+    Attributes:
+        whitening_mean: (d,) float32.
+        whitening_matrix: (d, d) float32; rows are multiplied from the left.
+        idf: (buckets,) float32, 0 or more.
+        average_length: Mean number of terms of a text, for BM25.
+    """
+
+    whitening_mean: Float32Array
+    whitening_matrix: Float32Array
+    idf: Float32Array
+    average_length: float
+
+    @property
+    def embedding_dim(self) -> int:
+        """d, the length of the vectors that this was fitted on."""
+        return len(self.whitening_mean)
+
+    def matrix(self, columns: PaperColumns) -> PaperMatrix:
+        """The papers in these spaces.
+
+        Raises:
+            InputError: Vectors of another length than the bundle's.
+        """
+        if columns.embeddings.shape[1] != self.embedding_dim:
+            raise InputError(f"vectors have length {columns.embeddings.shape[1]}, not {self.embedding_dim}")
+        units = unit_rows(columns.embeddings)
+        tfidf, bm25 = self._term_rows(columns.texts)
+        return PaperMatrix(columns=columns, units=units, whitened=self._whiten(units), tfidf=tfidf, bm25=bm25)
+
+    def _whiten(self, units: Float32Array) -> Float32Array:
+        """Unit rows in the whitened space."""
+        centred = units - self.whitening_mean
+        out = np.empty_like(units)
+        block = np.zeros((BLOCK_ROWS, self.embedding_dim), dtype=np.float32)
+        for start in range(0, len(units), BLOCK_ROWS):
+            rows = centred[start : start + BLOCK_ROWS]
+            block[: len(rows)] = rows
+            out[start : start + BLOCK_ROWS] = (block @ self.whitening_matrix)[: len(rows)]
+        return unit_rows(out)
+
+    def _term_rows(self, texts: Sequence[str]) -> tuple[SparseRows, SparseRows]:
+        """TF-IDF of unit length with damped counts, and BM25 weights, on the same terms."""
+        counted = [hashed_terms(text) for text in texts]
+        sizes = np.array([len(buckets) for buckets, _ in counted], dtype=np.int64)
+        starts = np.concatenate(([0], np.cumsum(sizes))).astype(np.int32)
+        buckets = np.concatenate([buckets for buckets, _ in counted] or [np.empty(0, np.int32)])
+        counts = np.concatenate([counts for _, counts in counted] or [np.empty(0, np.float32)])
+        idf = self.idf[buckets]
+        tfidf = _unit_segments((1 + np.log(counts)) * idf, sizes)
+        lengths = np.repeat([float(counts.sum()) for _, counts in counted], sizes)
+        damping = _BM25_K1 * (1 - _BM25_B + _BM25_B * lengths / self.average_length)
+        bm25 = (idf * counts * (_BM25_K1 + 1) / (counts + damping)).astype(np.float32)
+        return _rows(starts, buckets, tfidf), _rows(starts, buckets, bm25)
+
+
+def plain_matrix(columns: PaperColumns) -> PaperMatrix:
+    """The papers without a bundle: enough for cosine ranking, not for a model's features."""
+    return PaperMatrix(columns=columns, units=unit_rows(columns.embeddings))
+
+
+def stack_matrices(parts: Sequence[PaperMatrix]) -> PaperMatrix:
+    """All papers of all parts as one matrix, equal bit for bit to one built at once; at least one part.
+
+    Raises:
+        InputError: Parts of different spaces, or a paper twice.
+    """
+    if len({(part.whitened is None, part.tfidf is None, part.units.shape[1]) for part in parts}) != 1:
+        raise InputError("the papers to join are not all in the same spaces")
+    whitened = [part.whitened for part in parts if part.whitened is not None]
+    tfidf = [part.tfidf for part in parts if part.tfidf is not None]
+    bm25 = [part.bm25 for part in parts if part.bm25 is not None]
+    return PaperMatrix(
+        columns=_stack_columns([part.columns for part in parts]),
+        units=np.concatenate([part.units for part in parts]),
+        whitened=np.concatenate(whitened) if whitened else None,
+        tfidf=stack_sparse(tfidf) if tfidf else None,
+        bm25=stack_sparse(bm25) if bm25 else None,
+    )
+
+
+def unit_rows(vectors: Float32Array) -> Float32Array:
+    """Rows scaled to length 1, C-contiguous; rows of zeros or with anything not finite become NaN throughout."""
+    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+    lengths: Float32Array = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
+    lengths[~(np.isfinite(lengths) & (lengths > 0))] = np.nan
+    return vectors / lengths[:, None]
+
+
+def _unit_segments(values: Float32Array, sizes: IndexArray) -> Float32Array:
+    """``values`` scaled so that each run of ``sizes`` values has length 1; runs of zeros stay zero."""
+    owners = np.repeat(np.arange(len(sizes)), sizes)
+    # bincount adds one by one in order, so a run's sum does not depend on its neighbours.
+    squares = np.bincount(owners, weights=values.astype(np.float64) ** 2, minlength=len(sizes))
+    lengths = np.sqrt(squares)
+    lengths[lengths == 0] = 1
+    return (values / lengths[owners]).astype(np.float32)
+
+
+def _rows(starts: Int32Array, buckets: Int32Array, values: Float32Array) -> SparseRows:
+    return SparseRows(starts=starts, columns=buckets, values=values, width=BUCKET_COUNT)
+
+
+def _stack_columns(parts: Sequence[PaperColumns]) -> PaperColumns:
+    return PaperColumns(
+        paper_ids=tuple(x for part in parts for x in part.paper_ids),
+        titles=tuple(x for part in parts for x in part.titles),
+        texts=tuple(x for part in parts for x in part.texts),
+        embeddings=np.concatenate([part.embeddings for part in parts]),
+        published_at=np.concatenate([part.published_at for part in parts]),
+        first_seen_at=np.concatenate([part.first_seen_at for part in parts]),
+        upvotes=np.concatenate([part.upvotes for part in parts]),
+        categories=tuple(x for part in parts for x in part.categories),
+        authors=tuple(x for part in parts for x in part.authors),
+    )

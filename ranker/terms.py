@@ -1,0 +1,50 @@
+"""Text to hashed terms: stemmed words and pairs of neighbouring words, the same in every process on every machine."""
+
+import re
+import zlib
+from functools import lru_cache
+
+import numpy as np
+
+from ranker.types import Float32Array, Int32Array
+
+BUCKET_COUNT = 2**18
+"""Terms share buckets by hash, so that no vocabulary has to be kept; 10,000 papers have some 300,000 distinct pairs."""
+
+_WORD = re.compile(r"[^\W_]+")
+_PAIR_MARK = zlib.crc32(b"pair")
+_STOP_WORDS = frozenset(
+    """
+    a about also an and are as at be been between both but by can do each for from has have how however i if in into is
+    it its may more most no not of on one or other our over show such than that the their then there these they this
+    those through thus to two us use used using via was we were what when where which while who will with
+    """.split()  # noqa: SIM905
+)
+
+
+@lru_cache(maxsize=65_536)
+def _word_hash(word: str) -> int:
+    """CRC-32 of the word without its plural s; -1 for words that say nothing."""
+    if word in _STOP_WORDS or (len(word) == 1 and not word.isdigit()):
+        return -1
+    if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
+        word = word[:-1]
+    return zlib.crc32(word.encode("utf-8", "surrogatepass"))
+
+
+# Counting the terms of an abstract takes 0.1 ms: 30 likes would cost more than ranking a digest does.
+@lru_cache(maxsize=4_096)
+def hashed_terms(text: str) -> tuple[Int32Array, Float32Array]:
+    """Buckets, ascending, and how often a term of the text fell into each; read-only, empty for a text of no words."""
+    words = [found for word in _WORD.findall(text.lower()) if (found := _word_hash(word)) >= 0]
+    hashes = np.array(words, dtype=np.uint64)
+    # A 64-bit mix of two word hashes; the multiplier is the usual odd constant of Fibonacci hashing.
+    pairs = ((hashes[:-1] * np.uint64(0x9E3779B97F4A7C15)) ^ (hashes[1:] + np.uint64(_PAIR_MARK))) * np.uint64(
+        0xBF58476D1CE4E5B9
+    )
+    terms = np.concatenate((hashes % np.uint64(BUCKET_COUNT), (pairs >> np.uint64(40)) % np.uint64(BUCKET_COUNT)))
+    buckets, counts = np.unique(terms.astype(np.int32), return_counts=True)
+    result = (buckets, counts.astype(np.float32))
+    for array in result:
+        array.flags.writeable = False
+    return result

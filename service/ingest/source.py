@@ -1,0 +1,172 @@
+"""Reads input files within bounds: gzip or plain, UTF-8, as lines, as text or as bytes.
+
+A file may be of any size and content. What cannot be read is an ``InvalidFile`` that names the file and, where there
+is one, the line; memory stays below one line (``iter_lines``) or one document (``read_bytes``).
+"""
+
+import gzip
+import io
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+from service.domain.errors import InvalidFile
+
+MAX_LINE_BYTES = 10_000_000
+MAX_DOCUMENT_BYTES = 100_000_000
+# Text of papers and events compresses 3 to 15 times; what is packed far denser only wastes the reader's time.
+MAX_COMPRESSION_RATIO = 200
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_UTF8_BOM = b"\xef\xbb\xbf"
+_UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Input that is in memory already; ``name`` is what errors call it, e.g. the address it was fetched from."""
+
+    name: str
+    data: bytes
+
+
+Source: TypeAlias = str | Path | bytes | Content
+"""A path, or the bytes themselves (plain or gzip)."""
+
+
+def source_name(source: Source) -> str:
+    """What errors call the source."""
+    if isinstance(source, Content):
+        return source.name
+    if isinstance(source, bytes):
+        return "input"
+    # A file name need not be UTF-8; a message has to be.
+    return str(source).encode("utf-8", "replace").decode()
+
+
+def iter_lines(source: Source) -> Iterator[tuple[int, str]]:
+    """One-based numbers and lines without their endings, blank ones included; a byte order mark is dropped.
+
+    Raises:
+        InvalidFile: Unreadable, empty, cut short, not UTF-8, with a NUL, or with a line over ``MAX_LINE_BYTES``.
+    """
+    name = source_name(source)
+    number, total, blank = 0, 0, True
+    with _open(source) as (stream, raw):
+        while True:
+            with _reading(name, line=number + 1):
+                line = stream.readline(MAX_LINE_BYTES + 1)
+            if not line:
+                break
+            number, total = number + 1, total + len(line)
+            if len(line) > MAX_LINE_BYTES:
+                raise InvalidFile(name, f"the line is longer than {MAX_LINE_BYTES:,} bytes", line=number)
+            if total > max(MAX_DOCUMENT_BYTES, MAX_COMPRESSION_RATIO * raw.tell()):
+                raise InvalidFile(name, f"is compressed more than {MAX_COMPRESSION_RATIO} times", line=number)
+            text = decode_utf8(line, name, first_line=number)
+            blank = blank and not text.strip()
+            yield number, text.rstrip("\r\n")
+    if blank:
+        raise InvalidFile(name, "is empty")
+
+
+def read_bytes(source: Source, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> bytes:
+    """The whole document, decompressed.
+
+    Raises:
+        InvalidFile: Unreadable, empty, cut short, or larger than ``max_bytes`` once decompressed.
+    """
+    name = source_name(source)
+    with _open(source) as (stream, _raw), _reading(name, line=None):
+        data = stream.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise InvalidFile(name, f"is larger than {max_bytes:,} bytes")
+    if not data.removeprefix(_UTF8_BOM).strip():
+        raise InvalidFile(name, "is empty")
+    return data
+
+
+def read_text(source: Source) -> str:
+    """The whole document as text, with line feeds as its only line ending and without a byte order mark.
+
+    Raises:
+        InvalidFile: As for ``read_bytes``; or not UTF-8, or with a NUL.
+    """
+    text = decode_utf8(read_bytes(source), source_name(source))
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def decode_utf8(data: bytes, name: str, *, first_line: int = 1) -> str:
+    """``data`` as text; errors count lines from ``first_line``, and bytes from 1 within the line.
+
+    Raises:
+        InvalidFile: Not UTF-8, or with a NUL byte.
+    """
+    if first_line == 1 and data.startswith(_UTF16_BOMS):
+        raise InvalidFile(name, "is UTF-16 text; save it as UTF-8", line=1)
+    if first_line == 1:
+        data = data.removeprefix(_UTF8_BOM)
+    if (position := data.find(b"\x00")) >= 0:
+        line, column = _place(data, position, first_line)
+        raise InvalidFile(name, f"byte {column} of the line is NUL; is this a text file?", line=line)
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line, column = _place(data, error.start, first_line)
+        problem = f"byte {column} of the line (0x{data[error.start]:02x}) is not UTF-8"
+        raise InvalidFile(name, problem, line=line) from error
+
+
+def _place(data: bytes, position: int, first_line: int) -> tuple[int, int]:
+    line = first_line + data.count(b"\n", 0, position)
+    return line, position - data.rfind(b"\n", 0, position)
+
+
+@contextmanager
+def _open(source: Source) -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """The decompressed stream and the raw one beneath it (the same one for plain input)."""
+    name = source_name(source)
+    with _reading(name, line=None):
+        raw = _open_raw(source)
+    with raw:
+        with _reading(name, line=None):
+            head = raw.peek(2)[:2]
+        if head == _GZIP_MAGIC:
+            with gzip.GzipFile(fileobj=raw) as unpacked:
+                yield io.BufferedReader(unpacked), raw
+            return
+        if head and name.endswith(".gz"):
+            raise InvalidFile(name, "is named .gz, but its content is not gzip")
+        yield raw, raw
+
+
+def _open_raw(source: Source) -> io.BufferedReader:
+    if isinstance(source, Content):
+        source = source.data
+    if isinstance(source, bytes):
+        return io.BufferedReader(io.BytesIO(source))
+    return Path(source).open("rb")
+
+
+@contextmanager
+def _reading(name: str, *, line: int | None) -> Iterator[None]:
+    """Turns what opening and reading can raise into an InvalidFile."""
+    try:
+        yield
+    except EOFError as error:
+        raise InvalidFile(name, "the compressed data is cut short", line=line) from error
+    except (gzip.BadGzipFile, zlib.error) as error:
+        raise InvalidFile(name, "the compressed data is damaged", line=line) from error
+    except FileNotFoundError as error:
+        raise InvalidFile(name, "there is no such file") from error
+    except IsADirectoryError as error:
+        raise InvalidFile(name, "is a directory, not a file") from error
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else type(error).__name__
+        raise InvalidFile(name, f"cannot be read: {reason}", line=line) from error
+    except ValueError as error:  # a NUL in the path
+        raise InvalidFile(name.replace("\x00", "?"), "is not a valid path") from error

@@ -1,0 +1,99 @@
+"""Made-up papers, spaces, models and bundles for tests of the ranker."""
+
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+
+from ranker.bundle import Bundle, load_bundle, write_bundle
+from ranker.features import SCHEMA, compute_matrix
+from ranker.papers import PaperColumns, paper_columns
+from ranker.profile import build_profile
+from ranker.spaces import Spaces
+from ranker.terms import BUCKET_COUNT
+from ranker.types import Float32Array
+
+DIM = 16
+NOW = 1_700_000_000.0
+DAY = 86_400.0
+ENCODER = "made-up-encoder"
+_WORDS = (
+    "graph protein code vision query language genome index neural database kernel market social music speech".split()  # noqa: SIM905
+)
+
+
+def columns(count: int, *, seed: int = 0, prefix: str = "p", dim: int = DIM) -> PaperColumns:
+    """Random papers in four clusters, of which every fifth has no date and every seventh no upvotes."""
+    rng = np.random.default_rng(seed)
+    cluster = rng.integers(0, 4, count)
+    centres = np.random.default_rng(99).standard_normal((4, dim))
+    vectors = centres[cluster] + 0.7 * rng.standard_normal((count, dim))
+    titles = [" ".join(_WORDS[(3 * c + i) % len(_WORDS)] for i in rng.integers(0, 5, 8)) for c in cluster]
+    published = np.where(np.arange(count) % 5 == 4, np.nan, NOW - DAY * rng.integers(0, 30, count))
+    return paper_columns(
+        [f"{prefix}{i}" for i in range(count)],
+        titles,
+        vectors.astype(np.float32),
+        abstracts=[f"{title} {_WORDS[i % len(_WORDS)]}" for i, title in enumerate(titles)],
+        published_at=published,
+        first_seen_at=np.where(np.isnan(published), np.nan, published + DAY),
+        upvotes=np.where(np.arange(count) % 7 == 6, np.nan, rng.integers(0, 50, count)),
+    )
+
+
+def pending(papers: PaperColumns, rows: list[int]) -> PaperColumns:
+    """The same papers, some without a vector."""
+    vectors = papers.embeddings.copy()
+    vectors[rows] = np.nan
+    return PaperColumns(**{**vars(papers), "embeddings": vectors})
+
+
+def spaces(dim: int = DIM) -> Spaces:
+    """Spaces with nothing trivial in them."""
+    rng = np.random.default_rng(5)
+    return Spaces(
+        whitening_mean=(0.05 * rng.standard_normal(dim)).astype(np.float32),
+        whitening_matrix=(np.eye(dim) + 0.1 * rng.standard_normal((dim, dim))).astype(np.float32),
+        idf=rng.uniform(0.5, 8.0, BUCKET_COUNT).astype(np.float32),
+        average_length=12.0,
+    )
+
+
+def training_features(query_count: int = 40) -> tuple[Float32Array, np.ndarray, list[int]]:
+    """Feature rows, labels (candidates near a like) and group sizes."""
+    rng = np.random.default_rng(3)
+    papers = spaces().matrix(columns(200, seed=7))
+    rows, labels = [], []
+    for _ in range(query_count):
+        order = rng.permutation(200)
+        profile = build_profile(papers.take(order[:6].tolist()))
+        features = compute_matrix(profile, papers.take(order[6:46].tolist()), NOW)
+        signal = features[:, SCHEMA.names.index("embedding_top3")] - 0.02 * np.nan_to_num(
+            features[:, SCHEMA.names.index("recency_published_days")], nan=15
+        )
+        rows.append(features)
+        labels.append((signal > np.quantile(signal, 0.8)).astype(int))
+    return np.concatenate(rows), np.concatenate(labels), [40] * query_count
+
+
+def model_text(tree_count: int = 25) -> str:
+    """A small LambdaMART model over the real schema."""
+    features, labels, groups = training_features()
+    data = lightgbm.Dataset(features, labels, group=groups, feature_name=list(SCHEMA.names))
+    params = {"objective": "lambdarank", "num_leaves": 8, "num_threads": 1, "deterministic": True, "verbose": -1}
+    return lightgbm.train(params, data, tree_count).model_to_string()
+
+
+def bundle(folder: Path, text: str | None = None) -> Bundle:
+    """A bundle written to ``folder`` and loaded again."""
+    write_bundle(
+        folder,
+        model_text=text or model_text(),
+        spaces=spaces(),
+        encoder_name=ENCODER,
+        recipe="test",
+        fingerprint="0" * 64,
+        created_at="2024-01-01T00:00:00+00:00",
+        metrics={"made-up": {"ndcg@10": 0.5}},
+    )
+    return load_bundle(folder, encoder=ENCODER)

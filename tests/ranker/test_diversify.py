@@ -1,0 +1,58 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ranker.diversify import MAX_PLACES, MAX_POOL, diversify
+
+
+def inputs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Order, scores with ties, and vectors of which a fifth is pending."""
+    rng = np.random.default_rng(seed)
+    units = rng.standard_normal((count, 8)).astype(np.float32)
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    units[rng.random(count) < 0.2] = np.nan
+    scores = np.round(rng.standard_normal(count), 1)
+    return np.argsort(-scores, kind="stable"), scores, units
+
+
+@given(st.integers(0, 260), st.integers(0, 1000), st.floats(0, 1))
+def test_same_papers_once_each(count: int, seed: int, diversity: float) -> None:
+    """Whatever is asked for, every paper appears exactly once."""
+    order, scores, units = inputs(count, seed)
+    assert sorted(diversify(order, scores, units, diversity).tolist()) == list(range(count))
+
+
+@given(st.integers(0, 100), st.integers(0, 1000))
+def test_zero_is_the_order_of_scores(count: int, seed: int) -> None:
+    """A diversity of 0 changes nothing."""
+    order, scores, units = inputs(count, seed)
+    assert np.array_equal(diversify(order, scores, units, 0.0), order)
+
+
+@given(st.integers(1, 260), st.integers(0, 1000), st.floats(0.01, 1))
+def test_best_stays_first_and_the_tail_keeps_its_order(count: int, seed: int, diversity: float) -> None:
+    """The best-scored paper leads, and papers beyond the pool never move."""
+    order, scores, units = inputs(count, seed)
+    found = diversify(order, scores, units, diversity)
+    assert found[0] == order[0]
+    assert np.array_equal(found[MAX_POOL:], order[MAX_POOL:])
+    rank = np.argsort(order)
+    assert (np.diff(rank[found[MAX_PLACES:MAX_POOL]]) > 0).all()
+
+
+def test_copies_give_way() -> None:
+    """Of two equal papers the second waits until something else was shown."""
+    units = np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32)
+    scores = np.array([1.0, 0.9, 0.5])
+    assert diversify(np.array([0, 1, 2]), scores, units, 0.6).tolist() == [0, 2, 1]
+
+
+def test_follows_the_definition() -> None:
+    """Each place holds the maximum of (1 - diversity) * scaled score - diversity * similarity."""
+    order, scores, units = inputs(30, 4)
+    found, known = diversify(order, scores, units, 0.4), np.nan_to_num(units)
+    scaled = (scores - scores.min()) / (scores.max() - scores.min())
+    for place in range(1, 30):
+        placed, left = found[:place], found[place:]
+        value = 0.6 * scaled[left] - 0.4 * (known[left] @ known[placed].T).max(axis=1)
+        assert value[0] >= value.max() - 1e-6

@@ -1,0 +1,104 @@
+import lightgbm
+import numpy as np
+import pytest
+
+from ranker.bundle import Bundle
+from ranker.explain import FRESH_SECONDS, RankReasonKind, reasons
+from ranker.features import SCHEMA
+from ranker.profile import build_profile
+from ranker.spaces import PaperMatrix
+from ranker.types import Float64Array
+from tests.ranker.builders import DAY, NOW, columns, pending, spaces, training_features
+
+SIMILAR, FRESH = RankReasonKind.SIMILAR_TO_LIKED, RankReasonKind.FRESH
+CANDIDATES = spaces().matrix(columns(20))
+
+
+def support(embedding: float = 0.0, text: float = 0.0, recency: float = 0.0, profile: float = 0.0) -> Float64Array:
+    """Contributions to one row."""
+    values = {"embedding": embedding, "text": text, "recency": recency, "profile": profile}
+    return np.array([[values[name] for name in SCHEMA.families]])
+
+
+def kinds(row: int, contributions: Float64Array | None, likes: PaperMatrix, as_of: float = NOW) -> list[RankReasonKind]:
+    """What speaks for one candidate."""
+    found = reasons(build_profile(likes), CANDIDATES, np.array([row]), as_of, contributions, SCHEMA.families)
+    return [reason.kind for reason in found[0]]
+
+
+def test_contributions_add_up(small_bundle: Bundle) -> None:
+    """Contributions and the base score sum to the score."""
+    features = training_features(10)[0]
+    model = small_bundle.model
+    leaves = model.leaves(features)
+    total = model.contributions(leaves).sum(axis=1) + model.base_score
+    assert np.allclose(total, model.scores(leaves), atol=1e-6)
+
+
+def test_agrees_with_exact_shap(small_bundle: Bundle) -> None:
+    """The base is SHAP's, and the family that weighs most is mostly SHAP's (here families hardly differ)."""
+    features = training_features(10)[0]
+    model = small_bundle.model
+    exact = np.asarray(lightgbm.Booster(model_str=model.text).predict(features, pred_contrib=True, num_threads=1))
+    families = np.stack([exact[:, SCHEMA.columns_of(name)].sum(axis=1) for name in SCHEMA.families], axis=1)
+    ours = model.contributions(model.leaves(features))
+    assert model.base_score == pytest.approx(exact[0, -1], abs=1e-6)
+    assert (ours.argmax(axis=1) == families.argmax(axis=1)).mean() > 0.7
+
+
+def test_names_the_nearest_like() -> None:
+    """The liked paper named is the nearest by cosine, counted among the likes as given, with its cosine."""
+    likes = spaces().matrix(pending(columns(20), [0])).take([0, 11, 7])
+    found = reasons(build_profile(likes), CANDIDATES, np.array([7]), NOW, support(embedding=1.0), SCHEMA.families)
+    assert found[0][0].kind is SIMILAR
+    assert found[0][0].liked_index == 2
+    assert found[0][0].similarity == pytest.approx(1.0, abs=1e-6)
+
+
+def test_no_likeness_without_support() -> None:
+    """A paper that likeness speaks against is not called similar, however near it is."""
+    likes = CANDIDATES.take([7])
+    assert kinds(7, support(embedding=-1.0, text=-1.0, profile=0.5), likes) == []
+    assert kinds(7, support(embedding=-1.0, text=1.5), likes) == [SIMILAR]
+
+
+def test_no_likeness_to_distant_papers() -> None:
+    """Below the least cosine no liked paper is named, whatever the contribution."""
+    vectors = CANDIDATES.columns.embeddings
+    far = int(np.argmin(CANDIDATES.units @ CANDIDATES.units[7]))
+    assert vectors[far] @ vectors[7] < 0
+    assert kinds(far, support(embedding=1.0), CANDIDATES.take([7])) == []
+
+
+def test_pending_vectors_use_words() -> None:
+    """Where the candidate's vector is pending, the like nearest in words is named."""
+    papers = spaces().matrix(pending(columns(20), [7]))
+    profile = build_profile(CANDIDATES.take([3, 7]))
+    found = reasons(profile, papers, np.array([7]), NOW, support(text=1.0), SCHEMA.families)
+    assert found[0][0].liked_index == 1
+    assert found[0][0].similarity == pytest.approx(1.0, abs=1e-5)
+
+
+def test_fresh_needs_date_age_and_support() -> None:
+    """FRESH needs a known date, at most seven days, and a recency that speaks for the paper."""
+    dated = int(np.flatnonzero(np.isfinite(CANDIDATES.columns.published_at))[0])
+    published = float(CANDIDATES.columns.published_at[dated])
+    likes = CANDIDATES.take([])
+    assert kinds(dated, support(recency=0.1), likes, published + FRESH_SECONDS) == [FRESH]
+    assert kinds(dated, support(recency=0.1), likes, published + FRESH_SECONDS + DAY) == []
+    assert kinds(dated, support(recency=-0.1), likes, published) == []
+    assert kinds(4, support(recency=0.1), likes) == []
+
+
+def test_heavier_reason_first() -> None:
+    """The reason that weighs more comes first."""
+    dated = int(np.flatnonzero(np.isfinite(CANDIDATES.columns.published_at))[0])
+    likes = CANDIDATES.take([dated])
+    as_of = float(CANDIDATES.columns.published_at[dated])
+    assert kinds(dated, support(embedding=1.0, recency=2.0), likes, as_of) == [FRESH, SIMILAR]
+    assert kinds(dated, support(embedding=2.0, recency=1.0), likes, as_of) == [SIMILAR, FRESH]
+
+
+def test_without_a_model() -> None:
+    """Cosine ranking has likeness as its only reason."""
+    assert kinds(7, None, CANDIDATES.take([7])) == [SIMILAR]

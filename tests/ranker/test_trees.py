@@ -1,0 +1,65 @@
+import lightgbm
+import numpy as np
+import pytest
+
+from ranker.features import SCHEMA
+from ranker.trees import TreeError, node_means, parse_trees
+
+
+def test_values_are_read_exactly(small_model_text: str) -> None:
+    """Leaf values read from the text are LightGBM's own."""
+    trees = parse_trees(small_model_text, len(SCHEMA))
+    booster = lightgbm.Booster(model_str=small_model_text)
+    for tree in range(booster.num_trees()):
+        for leaf in range(trees.leaf_counts[tree]):
+            assert trees.leaf_values[tree, leaf] == booster.get_leaf_output(tree, leaf)
+
+
+def test_root_covers_all_rows(small_model_text: str) -> None:
+    """The root's weight is the sum of its leaves' weights and its mean lies between their values."""
+    trees = parse_trees(small_model_text, len(SCHEMA))
+    means, weights = node_means(trees)
+    assert np.allclose(weights[:, 0], trees.leaf_weights.sum(axis=1))
+    assert (means[:, 0] <= trees.leaf_values.max(axis=1)).all()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("left_child=", "left_child=7 ", "wrong number"),
+        ("num_cat=0", "num_cat=1", "categorical"),
+        ("num_class=1", "num_class=2", "one output"),
+        ("max_feature_idx=", "max_feature_idx=1", "features up to"),
+        ("num_leaves=8", "num_leaves=many", "cannot be read"),
+        ("leaf_value=", "leaf_value=nan ", "wrong number"),
+        ("end of trees", "end", "complete"),
+        ("tree\n", "bush\n", "complete"),
+    ],
+)
+def test_broken_texts(small_model_text: str, old: str, new: str, problem: str) -> None:
+    """Each kind of damage to the text is refused with what is wrong."""
+    assert old in small_model_text
+    with pytest.raises(TreeError, match=problem):
+        parse_trees(small_model_text.replace(old, new, 1), len(SCHEMA))
+
+
+@pytest.mark.parametrize("child", ["0", "5000", "-9", "-5000"])
+def test_loops_and_strays(small_model_text: str, child: str) -> None:
+    """A node that is its own child, or a child that does not exist, is refused before LightGBM sees it."""
+    start = small_model_text.index("left_child=") + len("left_child=")
+    stop = min(small_model_text.index(mark, start) for mark in " \n")
+    with pytest.raises(TreeError, match="hang together"):
+        parse_trees(small_model_text[:start] + child + small_model_text[stop:], len(SCHEMA))
+
+
+def test_strange_feature(small_model_text: str) -> None:
+    """A split on a feature that does not exist is refused."""
+    start = small_model_text.index("split_feature=") + len("split_feature=")
+    with pytest.raises(TreeError, match="does not exist"):
+        parse_trees(small_model_text[:start] + "9" + small_model_text[start:], len(SCHEMA))
+
+
+def test_no_text_at_all() -> None:
+    """An empty file is no model."""
+    with pytest.raises(TreeError):
+        parse_trees("", len(SCHEMA))

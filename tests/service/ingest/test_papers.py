@@ -1,0 +1,50 @@
+import pytest
+
+from service.domain.errors import InvalidFile
+from service.domain.papers import Paper
+from service.ingest.papers import Places, plain_text, snippet, valid_paper, web_address
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<p>One</p><p>Two<br/>three</p>", "One Two three"),
+        ("CO<sub>2</sub> &amp; <i class='x'>E. coli</i>\n x", "CO2 & E. coli x"),
+        ("for p < 0.05 and q > 0.1", "for p < 0.05 and q > 0.1"),
+        ("if a<b and b>c", "if a<b and b>c"),
+        ("tab\tand\x0bbell\x07", "tab and bell"),
+    ],
+)
+def test_plain_text_drops_html_only(text: str, expected: str) -> None:
+    """Tags and entities go, comparisons stay."""
+    assert plain_text(text) == expected
+
+
+def test_only_web_addresses_are_links() -> None:
+    """A script address never becomes a link."""
+    assert web_address(" https://example.org/a ") == "https://example.org/a"
+    assert web_address("javascript:alert(1)") == ""
+    assert web_address("https://a b") == ""
+
+
+def test_broken_rule_names_the_place() -> None:
+    """A rule of the domain is told with file, line and field."""
+    with pytest.raises(InvalidFile, match=r"^f, line 3: entry 2: title: must not be empty$"):
+        valid_paper(Paper("x:1", " "), "f", line=3, place="entry 2")
+
+
+def test_repeated_paper_names_both_places() -> None:
+    """The error leads to the first and to the second place."""
+    lines, entries = Places("f"), Places("f")
+    lines.add("x:1", 300)
+    entries.add("x:1", "entry 1")
+
+    with pytest.raises(InvalidFile, match=r"^f, line 400: paper x:1 stands at line 300 already$"):
+        lines.add("x:1", 400)
+    with pytest.raises(InvalidFile, match=r"^f: entry 2: paper x:1 stands at entry 1 already$"):
+        entries.add("x:1", "entry 2")
+
+
+def test_snippet_is_short() -> None:
+    """An error message never carries a whole abstract."""
+    assert len(snippet("x" * 1000)) < 70

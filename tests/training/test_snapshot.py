@@ -1,0 +1,57 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.training.builders import MONDAY, WEEK, planted
+from training.errors import TrainingError
+from training.snapshot import Likes, check_dataset
+
+DATED = planted(dated=True)
+
+
+def test_likes_count_once() -> None:
+    """A pair counts once, at its first time; a reader's likes stand together by time."""
+    likes = Likes.of([1, 0, 1, 1], [5, 5, 5, 2], [9.0, 1.0, 3.0, 4.0])
+    assert likes.readers.tolist() == [0, 1, 1]
+    assert likes.papers.tolist() == [5, 5, 2]
+    assert likes.liked_at.tolist() == [1, 3, 4]
+    assert likes.of_reader(1) == slice(1, 3)
+
+
+def test_before() -> None:
+    """Nothing from the moment on is left, and likes still name the same papers."""
+    moment = MONDAY + 20 * WEEK
+    past = DATED.before(moment)
+    assert (past.papers.published_at < moment).all()
+    assert (past.likes.liked_at < moment).all()
+    assert len(past.papers) == (DATED.papers.published_at < moment).sum()
+    pairs = {(r, past.papers.paper_ids[p]) for r, p in zip(past.likes.readers, past.likes.papers, strict=True)}
+    whole = zip(DATED.likes.readers, DATED.likes.papers, DATED.likes.liked_at, strict=True)
+    assert pairs == {(r, DATED.papers.paper_ids[p]) for r, p, when in whole if when < moment}
+
+
+def test_undated_data_stays() -> None:
+    """Papers and likes without times are not cut."""
+    undated = planted(dated=False).before(0.0)
+    assert len(undated.papers) == 400
+    assert not undated.dated
+    assert DATED.dated
+
+
+def test_fingerprint() -> None:
+    """Equal data have equal fingerprints; one like less changes it."""
+    fewer = replace(DATED, likes=DATED.likes.where(np.arange(1, len(DATED.likes.readers))))
+    assert DATED.fingerprint == planted(dated=True).fingerprint != fewer.fingerprint
+
+
+def test_parts_must_fit() -> None:
+    """Vectors of another length, likes of no paper and odd title vectors are refused by the data set's name."""
+    for wrong in (
+        replace(DATED, likes=Likes.of([0], [4000], [1.0])),
+        replace(DATED, title_embeddings=np.zeros((1, 12), np.float32)),
+    ):
+        with pytest.raises(TrainingError, match="dated: "):
+            check_dataset(wrong, 12)
+    with pytest.raises(TrainingError, match="length 12, not 13"):
+        check_dataset(DATED, 13)

@@ -1,0 +1,134 @@
+import datetime as dt
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ranker.bundle import load_bundle
+from ranker.papers import PaperColumns
+from ranker.pipeline import rank
+from ranker.profile import build_profile
+from tests.training.builders import MONDAY, WEEK, planted
+from training import Dataset, Likes, TrainingReport, train
+from training.errors import TrainingError
+from training.recipes import find_recipe
+
+DATASETS = (planted(dated=True), planted(dated=False, seed=1))
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingReport]:
+    """A bundle of the tiny recipe."""
+    folder = tmp_path_factory.mktemp("trained") / "bundle"
+    return folder, train(DATASETS, folder, encoder_name="made-up", recipe="tiny", seed=4)
+
+
+def test_finds_the_planted_truth(trained: tuple[Path, TrainingReport]) -> None:
+    """Where likes follow the field alone, a reader never seen in training gets their field on top."""
+    bundle = load_bundle(trained[0], encoder="made-up")
+    fresh = planted(dated=True, seed=9)
+    matrix = bundle.spaces.matrix(fresh.papers)
+    field = [title.split()[0] in {"genome", "protein", "cell"} for title in fresh.papers.titles]
+    mine = np.flatnonzero(field)
+    ranked = rank(bundle, build_profile(matrix.take(mine[:3].tolist())), matrix, MONDAY + 50 * WEEK)
+    assert np.mean([field[row] for row in ranked.rows[: len(mine) // 2]]) > 0.95
+
+
+def test_report(trained: tuple[Path, TrainingReport]) -> None:
+    """The report has figures for each data set, and the manifest holds the same."""
+    folder, report = trained
+    assert set(report.metrics) == {"dated", "undated"}
+    assert report.metrics["undated"]["ndcg@10"] > 0.3
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["metrics"] == report.metrics
+    assert manifest["recipe"] == "tiny"
+
+
+def test_same_run_same_files(trained: tuple[Path, TrainingReport], tmp_path: Path) -> None:
+    """Training twice gives the same files but for created_at; another seed gives another model."""
+    train(DATASETS, tmp_path / "again", encoder_name="made-up", recipe="tiny", seed=4)
+    for name in ("model.txt", "spaces.npz"):
+        assert (tmp_path / "again" / name).read_bytes() == (trained[0] / name).read_bytes()
+    manifests = [json.loads((path / "manifest.json").read_text()) for path in (trained[0], tmp_path / "again")]
+    for manifest in manifests:
+        del manifest["created_at"], manifest["manifest_sha256"]
+    assert manifests[0] == manifests[1]
+    other = train(DATASETS, tmp_path / "other", encoder_name="made-up", recipe="tiny", seed=5)
+    assert other.manifest.version != trained[1].manifest.version
+
+
+def with_future(dataset: Dataset) -> Dataset:
+    """The same data set with a paper and likes dated after the recipe's limit, and a late like of an early paper."""
+    moment = dt.datetime(2018, 1, 1, tzinfo=dt.UTC).timestamp()
+    papers, likes = dataset.papers, dataset.likes
+    extra = {
+        "paper_ids": ("future",),
+        "titles": ("Unheard of",),
+        "texts": ("Unheard of",),
+        "embeddings": np.ones((1, papers.embeddings.shape[1]), np.float32),
+        "published_at": np.array([moment]),
+        "first_seen_at": np.array([moment]),
+        "upvotes": np.array([9.0]),
+        "categories": ((),),
+        "authors": ((),),
+    }
+    columns = {
+        name: column + extra[name] if isinstance(column, tuple) else np.concatenate((column, extra[name]))
+        for name, column in vars(papers).items()
+    }
+    unliked = np.setdiff1d(np.arange(len(papers)), likes.papers[likes.of_reader(1)])
+    later = Likes.of(
+        [*likes.readers.tolist(), 0, 1],
+        [
+            *likes.papers.tolist(),
+            len(papers),
+            int(unliked[0]),
+        ],
+        [*likes.liked_at.tolist(), moment + 1, moment],
+    )
+    return replace(dataset, papers=PaperColumns(**columns), likes=later)
+
+
+def test_nothing_from_the_future(trained: tuple[Path, TrainingReport], tmp_path: Path) -> None:
+    """Papers and likes dated after the recipe's limit change not one byte of the bundle."""
+    train((with_future(DATASETS[0]), DATASETS[1]), tmp_path / "b", encoder_name="made-up", recipe="tiny", seed=4)
+    for name in ("model.txt", "spaces.npz"):
+        assert (tmp_path / "b" / name).read_bytes() == (trained[0] / name).read_bytes()
+
+
+def test_authors_change_nothing(trained: tuple[Path, TrainingReport], tmp_path: Path) -> None:
+    """Author names are not seen."""
+    papers = PaperColumns(**{**vars(DATASETS[0].papers), "authors": (("A. Author",),) * len(DATASETS[0].papers)})
+    named = replace(DATASETS[0], papers=papers)
+    train((named, DATASETS[1]), tmp_path / "b", encoder_name="made-up", recipe="tiny", seed=4)
+    assert (tmp_path / "b" / "model.txt").read_bytes() == (trained[0] / "model.txt").read_bytes()
+
+
+def test_progress_is_told(tmp_path: Path) -> None:
+    """The callback hears of every stage and of its end."""
+    heard: list[tuple[str, int, int]] = []
+    with_titles = replace(DATASETS[0], title_embeddings=DATASETS[0].papers.embeddings)
+    train(
+        [with_titles],
+        tmp_path / "b",
+        encoder_name="made-up",
+        recipe=replace(find_recipe("tiny"), tree_count=3),
+        progress=lambda *step: heard.append(step),
+    )
+    assert {stage for stage, _, _ in heard} == {"spaces", "features", "trees"}
+    assert ("trees", 3, 3) in heard
+
+
+def test_nothing_to_learn_from(tmp_path: Path) -> None:
+    """No data, no likes and unknown recipes are errors that say so, and no bundle is written."""
+    empty = replace(DATASETS[0], likes=Likes.of([], [], []))
+    for datasets, recipe, problem in (
+        ([], "tiny", "no data sets"),
+        ([empty], "tiny", "no likes"),
+        (DATASETS, "grand", "no recipe is called 'grand'; there are default, tiny"),
+    ):
+        with pytest.raises(TrainingError, match=problem):
+            train(datasets, tmp_path / "b", encoder_name="made-up", recipe=recipe)
+    assert not (tmp_path / "b").exists()

@@ -1,0 +1,18 @@
+"""What can go wrong in training.
+
+TrainingError
+└── SnapshotError
+"""
+
+
+class TrainingError(Exception):
+    """Data that no model can be trained on."""
+
+
+class SnapshotError(TrainingError):
+    """An interchange file that cannot be read; the message names file, line and problem."""
+
+    def __init__(self, file: object, line: int, problem: str) -> None:
+        super().__init__(f"{file}, line {line}: {problem}")
+        self.line = line
+        self.problem = problem

@@ -1,0 +1,150 @@
+"""Readers of the interchange formats: papers as JSON Lines, likes as CSV, either of them gzipped."""
+
+import csv
+import datetime as dt
+import gzip
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from ranker.papers import PaperColumns, paper_columns
+from ranker.types import Float32Array
+from training.errors import SnapshotError, TrainingError
+from training.snapshot import Dataset, Likes
+
+_LIKING, _UNLIKING = frozenset({"like", "save"}), frozenset({"unlike", "dislike", "dismiss"})
+_EVENT_COLUMNS = ("user_id", "paper_id", "event", "occurred_at")
+
+Embed = Callable[[PaperColumns], Float32Array]
+"""Gives the vectors of papers whose ``embeddings`` are still empty: (n, d) float32."""
+
+
+@dataclass(frozen=True)
+class _Event:
+    user_id: str
+    paper_id: str
+    event: str
+    occurred_at: float
+
+
+def read_dataset(name: str, papers_file: Path, events_file: Path, vectors: Mapping[str, Float32Array]) -> Dataset:
+    """A data set from its two files.
+
+    Args:
+        vectors: Paper id to vector; papers without one count as pending.
+
+    Raises:
+        SnapshotError: Names the file, line and problem.
+    """
+    papers = read_papers(papers_file, vectors)
+    return Dataset(name=name, papers=papers, likes=read_likes(events_file, papers))
+
+
+def read_papers(file: Path, vectors: Mapping[str, Float32Array]) -> PaperColumns:
+    """Papers in the order of the file.
+
+    Raises:
+        SnapshotError: Not JSON Lines, no paper_id or title, a date that is none, an id twice.
+        TrainingError: No vectors at all, so that their length is unknown.
+    """
+    if not vectors:
+        raise TrainingError(f"{file}: no vectors were given for its papers")
+    rows: dict[str, dict[str, Any]] = {}
+    published: list[float] = []
+    for number, line in _lines(file):
+        row = _paper(file, number, line)
+        if row["paper_id"] in rows:
+            raise SnapshotError(file, number, f"paper_id {row['paper_id']!r} stands twice")
+        rows[row["paper_id"]] = row
+        published.append(_moment(file, number, "published_at", row.get("published_at")))
+    papers = list(rows.values())
+    pending = np.full(len(next(iter(vectors.values()))), np.nan, dtype=np.float32)
+    stacked = [vectors.get(paper_id, pending) for paper_id in rows]
+    return paper_columns(
+        list(rows),
+        [row["title"] for row in papers],
+        np.array(stacked, dtype=np.float32).reshape(len(rows), len(pending)),
+        abstracts=[row.get("abstract") or "" for row in papers],
+        published_at=np.array(published, dtype=np.float64),
+        upvotes=np.array(
+            [np.nan if row.get("upvotes") is None else row["upvotes"] for row in papers], dtype=np.float64
+        ),
+        categories=[row.get("categories") or () for row in papers],
+        authors=[row.get("authors") or () for row in papers],
+    )
+
+
+def read_likes(file: Path, papers: PaperColumns) -> Likes:
+    """What the events leave liked; events on papers that are not in ``papers`` are passed over.
+
+    Raises:
+        SnapshotError: Columns missing, or a time that is none.
+    """
+    row_of = {paper_id: row for row, paper_id in enumerate(papers.paper_ids)}
+    # Unknown times come before known ones; the sort is stable, so ties go by arrival.
+    events = sorted(_events(file), key=lambda e: -np.inf if np.isnan(e.occurred_at) else e.occurred_at)
+    liked: dict[tuple[str, int], float] = {}
+    for event in events:
+        row = row_of.get(event.paper_id)
+        if row is not None and event.event in _LIKING:
+            liked.setdefault((event.user_id, row), event.occurred_at)
+        elif row is not None and event.event in _UNLIKING:
+            liked.pop((event.user_id, row), None)
+    number_of = {user: number for number, user in enumerate(sorted({user for user, _ in liked}))}
+    return Likes.of([number_of[user] for user, _ in liked], [row for _, row in liked], list(liked.values()))
+
+
+def _events(file: Path) -> Iterator[_Event]:
+    with _open(file) as stream:
+        reader = csv.DictReader(stream)
+        missing = [name for name in _EVENT_COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise SnapshotError(file, 1, f"the header lacks {', '.join(missing)}")
+        for row in reader:
+            values = [row[name] for name in _EVENT_COLUMNS]
+            if None in values:
+                raise SnapshotError(file, reader.line_num, "has too few columns")
+            moment = _moment(file, reader.line_num, "occurred_at", row["occurred_at"])
+            yield _Event(row["user_id"], row["paper_id"], row["event"], moment)
+
+
+def _paper(file: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError as error:
+        raise SnapshotError(file, number, f"is not JSON ({error})") from error
+    if not isinstance(row, dict):
+        raise SnapshotError(file, number, "is not a JSON object")
+    for name in ("paper_id", "title"):
+        if not isinstance(row.get(name), str) or not row[name].strip():
+            raise SnapshotError(file, number, f"{name} is missing or empty")
+    return row
+
+
+def _moment(file: Path, number: int, name: str, value: object) -> float:
+    """Unix seconds; NaN for an empty value. A time without zone is UTC."""
+    if value is None or value == "":
+        return float("nan")
+    try:
+        moment = dt.datetime.fromisoformat(str(value))
+    except ValueError as error:
+        raise SnapshotError(file, number, f"{name} {value!r} is not an ISO 8601 date or time") from error
+    return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
+
+
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    """Line numbers from 1, and lines that are not blank."""
+    with _open(file) as stream:
+        for number, line in enumerate(stream, 1):
+            if line.strip():
+                yield number, line
+
+
+def _open(file: Path) -> IO[str]:
+    if file.suffix == ".gz":
+        return gzip.open(file, "rt", encoding="utf-8", newline="")
+    return file.open(encoding="utf-8", newline="")

@@ -1,0 +1,34 @@
+"""Ranking metrics with binary gain, for one query at a time."""
+
+import numpy as np
+
+from ranker.types import BoolArray, Float64Array, IndexArray
+
+
+def best_first_hits(scores: Float64Array, relevant: BoolArray) -> BoolArray:
+    """``relevant`` in the order of falling scores; equal scores keep their order, so callers must not sort by label."""
+    order: IndexArray = np.argsort(-scores, kind="stable")
+    return relevant[order]
+
+
+def ndcg(hits: BoolArray, count: int) -> float:
+    """Normalised discounted cumulative gain of the first ``count`` places (Järvelin and Kekäläinen 2002).
+
+    NaN where nothing is relevant.
+    """
+    relevant_count = int(hits.sum())
+    if not relevant_count:
+        return float("nan")
+    discounts = 1 / np.log2(np.arange(2, count + 2))
+    gained = discounts[: len(hits)][hits[:count]].sum()
+    return float(gained / discounts[: min(count, relevant_count)].sum())
+
+
+def reciprocal_rank(hits: BoolArray) -> float:
+    """1 / place of the first relevant item; NaN where nothing is relevant."""
+    return 1.0 / (int(np.argmax(hits)) + 1) if hits.any() else float("nan")
+
+
+def recall(hits: BoolArray, count: int) -> float:
+    """Share of all relevant items found in the first ``count`` places; NaN where nothing is relevant."""
+    return float(hits[:count].sum() / hits.sum()) if hits.any() else float("nan")

@@ -1,0 +1,94 @@
+"""Named recipes: everything about a training run that is chosen rather than learned."""
+
+import datetime as dt
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from training.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How queries are made and the model is fitted. Shares are probabilities per query, drawn independently.
+
+    Attributes:
+        known_until: Unix seconds; nothing dated at or after it is seen by any part of training.
+        dated_query_limit: Most queries taken from each dated data set.
+        dated_guises: Times each dated query is used, with other parts of it masked; there are few of them.
+        undated_query_limit: Most queries taken from each undated data set.
+        undated_candidate_count: Candidates in such a query, likes included.
+        small_profile_share: Queries whose profile is cut to one to five likes, as of a reader's first day.
+        foreign_spaces_share: Queries seen in spaces that were fitted on the other data sets only, as readers of a field
+            that is new to the bundle will see theirs.
+        titles_only_share: Queries that see the likes (and, drawn again, the candidates) by title alone.
+        masked_shares: For each family the share of queries in which it is unknown.
+        pending_share: Queries in which a fifth of the candidates has no vector yet.
+        held_out_share: Readers kept for early stopping and the figures in the manifest.
+        whitening_damping: Added to each variance, in units of the mean variance.
+        thread_count: Fixed, as LightGBM's sums depend on it.
+    """
+
+    name: str
+    known_until: float
+    dated_query_limit: int = 6_000
+    dated_guises: int = 3
+    undated_query_limit: int = 3_000
+    undated_candidate_count: int = 220
+    small_profile_share: float = 0.35
+    foreign_spaces_share: float = 0.4
+    titles_only_share: float = 0.5
+    masked_shares: tuple[tuple[str, float], ...] = (
+        ("embedding", 0.08),
+        ("text", 0.05),
+        ("recency", 0.5),
+        ("profile", 0.1),
+    )
+    pending_share: float = 0.05
+    held_out_share: float = 0.12
+    whitening_damping: float = 8.0
+    tree_count: int = 300
+    early_stopping_rounds: int = 60
+    leaf_count: int = 31
+    learning_rate: float = 0.04
+    min_leaf_rows: int = 200
+    truncation_level: int = 30
+    thread_count: int = 2
+
+    def as_params(self) -> dict[str, Any]:
+        """For the manifest."""
+        return asdict(self)
+
+
+_UNTIL_2018 = dt.datetime(2018, 1, 1, tzinfo=dt.UTC).timestamp()
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(name="default", known_until=_UNTIL_2018),
+        Recipe(
+            name="tiny",
+            known_until=_UNTIL_2018,
+            dated_query_limit=100,
+            dated_guises=2,
+            undated_query_limit=60,
+            undated_candidate_count=40,
+            tree_count=30,
+            early_stopping_rounds=10,
+            leaf_count=7,
+            min_leaf_rows=20,
+            thread_count=1,
+        ),
+    )
+}
+
+
+def find_recipe(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        TrainingError: There is none; the message lists those there are.
+    """
+    try:
+        return RECIPES[name]
+    except KeyError as error:
+        raise TrainingError(f"no recipe is called {name!r}; there are {', '.join(sorted(RECIPES))}") from error

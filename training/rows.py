@@ -1,0 +1,117 @@
+"""Queries to feature rows, with parts of what is known masked at random.
+
+A new deployment lacks dates, vectors or times of likes, and readers start with a few titles. A model that never saw
+such queries ranks them badly.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from ranker.features import SCHEMA, compute_matrix
+from ranker.papers import PaperColumns
+from ranker.profile import build_profile
+from ranker.spaces import PaperMatrix, Spaces
+from ranker.types import BoolArray, Float32Array, IndexArray, Int32Array
+from training.query_groups import Query, check_contiguous, with_fewer_likes
+from training.recipes import Recipe
+from training.snapshot import Dataset
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Feature rows of many queries, each query's rows together.
+
+    Attributes:
+        features: (n, len(SCHEMA)) float32.
+        relevant: (n,)
+        group_sizes: (queries,) int32.
+    """
+
+    features: Float32Array
+    relevant: BoolArray
+    group_sizes: Int32Array
+
+
+class DatasetMatrices:
+    """A data set's papers in several guises, of which a query is shown one."""
+
+    def __init__(self, dataset: Dataset, home: Spaces, foreign: Spaces | None) -> None:
+        """``foreign`` are spaces that were fitted without this data set; None where it is the only one."""
+        self._parts: dict[tuple[bool, bool], PaperMatrix] = {}
+        for is_foreign, spaces in ((False, home), (True, foreign)):
+            if spaces is not None:
+                self._parts[is_foreign, False] = spaces.matrix(dataset.papers)
+                if dataset.title_embeddings is not None:
+                    titles = _titles(dataset.papers, dataset.title_embeddings)
+                    self._parts[is_foreign, True] = spaces.matrix(titles)
+        # Most queries of a week have the same candidates.
+        self._recent = lru_cache(maxsize=8)(self._gathered)
+
+    def rows(self, papers: IndexArray, *, foreign: bool = False, titles: bool = False) -> PaperMatrix:
+        """Some papers in the guise asked for, or in the nearest there is."""
+        guise = (foreign and (True, False) in self._parts, titles and (False, True) in self._parts)
+        return self._recent(papers.tobytes(), guise)
+
+    def _gathered(self, papers: bytes, guise: tuple[bool, bool]) -> PaperMatrix:
+        return self._parts[guise].take(np.frombuffer(papers, dtype=np.intp).tolist())
+
+
+def feature_rows(
+    queries: Sequence[tuple[DatasetMatrices, Query]],
+    recipe: Recipe | None,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> Rows:
+    """The rows of all queries in their order.
+
+    Args:
+        recipe: None computes what is known as it is, without masking.
+    """
+    parts, relevant, numbers = [], [], []
+    for number, (matrices, query) in enumerate(queries):
+        shown = query if recipe is None else _shortened(query, recipe, rng)
+        features = _features(matrices, shown, recipe, rng)
+        parts.append(features if recipe is None else _masked(features, recipe, rng))
+        relevant.append(shown.relevant)
+        numbers.append(np.full(len(shown.candidates), number))
+        if number % 100 == 0 or number + 1 == len(queries):
+            progress("features", number + 1, len(queries))
+    sizes = np.array([len(part) for part in parts], dtype=np.int32)
+    rows = Rows(np.concatenate(parts), np.concatenate(relevant), sizes)
+    check_contiguous(np.concatenate(numbers).tolist(), sizes)
+    return rows
+
+
+def _features(matrices: DatasetMatrices, query: Query, recipe: Recipe | None, rng: np.random.Generator) -> Float32Array:
+    foreign = recipe is not None and rng.random() < recipe.foreign_spaces_share
+    liked_titles = recipe is not None and rng.random() < recipe.titles_only_share
+    candidate_titles = recipe is not None and rng.random() < recipe.titles_only_share
+    likes = matrices.rows(query.liked, foreign=foreign, titles=liked_titles)
+    candidates = matrices.rows(query.candidates, foreign=foreign, titles=candidate_titles)
+    return compute_matrix(build_profile(likes, None, query.liked_at), candidates, query.as_of)
+
+
+def _shortened(query: Query, recipe: Recipe, rng: np.random.Generator) -> Query:
+    if rng.random() >= recipe.small_profile_share:
+        return query
+    return with_fewer_likes(query, int(rng.integers(1, 6)), rng)
+
+
+def _masked(features: Float32Array, recipe: Recipe, rng: np.random.Generator) -> Float32Array:
+    for family, share in recipe.masked_shares:
+        if rng.random() < share:
+            features[:, SCHEMA.columns_of(family)] = np.nan
+    if rng.random() < recipe.pending_share:
+        pending = rng.random(len(features)) < 0.2
+        features[np.ix_(pending, SCHEMA.columns_of("embedding"))] = np.nan
+    return features
+
+
+def _titles(papers: PaperColumns, embeddings: Float32Array) -> PaperColumns:
+    return PaperColumns(**{**vars(papers), "texts": papers.titles, "embeddings": embeddings})
