@@ -14,6 +14,7 @@ EXTRAS = {
     "itsdangerous": "server",
     "lightgbm": "server",
     "psycopg": "postgres",
+    "pylatexenc": "server",
     "rispy": "server",
     "scipy": "server",
     "sentence_transformers": "server",

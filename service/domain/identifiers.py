@@ -9,6 +9,8 @@ import re
 import unicodedata
 
 MAX_ID_LENGTH = 200
+# Names and addresses are shorter; the patterns below would take quadratic time on a megabyte of "doi:10.1000/".
+MAX_NAME_LENGTH = 2_000
 
 _ARXIV = re.compile(
     r"(?:^|arxiv[.:/]|arxiv\.org/(?:abs|pdf|html)/|huggingface\.co/papers/)"
@@ -22,16 +24,19 @@ _NOT_WORD = re.compile(r"[^\w]+")
 
 def arxiv_id(text: str) -> str | None:
     """The arXiv id named by an id, address or citation, without its version; None when there is none."""
+    if len(text) > MAX_NAME_LENGTH:
+        return None
     match = _ARXIV.search(text.strip())
     if match:
         return match.group(1).lower()
-    doi_match = _DOI.search(text.strip())
-    arxiv_doi = _ARXIV_DOI.match(doi_match.group(1).lower()) if doi_match else None
+    arxiv_doi = _ARXIV_DOI.match(doi(text) or "")
     return re.sub(r"v\d+$", "", arxiv_doi.group(1)) if arxiv_doi else None
 
 
 def doi(text: str) -> str | None:
     """The DOI named by an id or address, lower case and without resolver or trailing full stop; None without one."""
+    if len(text) > MAX_NAME_LENGTH:
+        return None
     match = _DOI.search(text.strip())
     return match.group(1).lower().rstrip(".,;") if match else None
 

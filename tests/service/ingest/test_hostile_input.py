@@ -36,7 +36,8 @@ SAMPLES = {
 }
 # Pieces that mean something in one of the formats.
 TOKENS = [bytes([character]) for character in b"\n\r\"',{}[]<>&\\$%@="] + [
-          b"\n\n", b"\x00", b"\xff", b"\xed\xa0\x80", b"\xe2\x80\xa8", b"\\ud800", b"null", b"NaN", b"-1", b"1e999", b"9" * 30,
+          b"\n\n", b"\x00", b"\xff", b"\xed\xa0\x80", b"\xe2\x80\xa8", b"\\ud800", b"null", b"NaN", b"-1", b"1e999",
+          b"9" * 30,
           b"9999-12-31T23:59:59-23:59", b"0001-01-01", b"TY  - ", b"ER  - ", b"UR  - ;;", b"@string{a = a}", b"@a{b, c",
           b"</entry>", b"<entry>", b"<item>", b"<![CDATA[", b"<!--", b"&#0;", b"&#x110000;", b"\\begin{a}",
           b"\\'", b" and "]  # fmt: skip
