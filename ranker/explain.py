@@ -89,7 +89,7 @@ def reasons(
     likeness, freshness = _support(support, families, len(rows))
     nearest, similarity = _nearest_likes(profile, candidates, rows)
     ages = as_of - candidates.columns.published_at[rows]
-    fresh = (freshness > 0) & (ages <= FRESH_SECONDS)
+    fresh = (freshness > 0) & (ages >= 0) & (ages <= FRESH_SECONDS)
     result: list[tuple[RankReason, ...]] = []
     for place in range(len(rows)):
         found: list[tuple[float, RankReason]] = []

@@ -30,14 +30,20 @@ class Settings:
     )
     encoder_threads: int = _setting(0, "Threads of the encoder process; 0 means all cores.", at_least=0, at_most=256)
     encoder_device: str = _setting("cpu", "Where the encoder runs, as torch calls it: cpu, cuda, mps.")
-    encoder_idle_seconds: float = _setting(60.0, "The encoder process ends after so long without work.", at_least=1)
+    encoder_idle_seconds: float = _setting(
+        60.0, "The encoder process ends after so long without work.", at_least=1, at_most=1e6
+    )
     embedding_cache: str = _setting("", "File that keeps vectors by text hash across databases; empty means none.")
     bundle: str = _setting("", "Folder of the model bundle; empty means the one in the package.")
     threads: int = _setting(16, "Calls worked on at the same time.", at_least=1, at_most=1024)
     max_waiting_calls: int = _setting(64, "Calls that may wait beyond those; more are refused.", at_least=0)
-    drain_seconds: float = _setting(20.0, "After SIGTERM, accepted calls have so long to end.", at_least=0)
+    drain_seconds: float = _setting(
+        20.0, "After SIGTERM, accepted calls have so long to end.", at_least=0, at_most=3600
+    )
     diversity: float = _setting(0.1, "Default diversity of a feed, 0 to 1.", at_least=0, at_most=1)
-    stale_digest_days: float = _setting(3.0, "The newest digest counts as stale when older than this.", at_least=0)
+    stale_digest_days: float = _setting(
+        3.0, "The newest digest counts as stale when older than this.", at_least=0, at_most=36500
+    )
     keep_events_days: int = _setting(
         0, "db prune removes impressions and clicks older than this; 0 keeps all.", at_least=0
     )

@@ -31,12 +31,12 @@ class Recipe:
     name: str
     known_until: float
     dated_query_limit: int = 6_000
-    dated_guises: int = 3
-    undated_query_limit: int = 3_000
+    dated_guises: int = 1
+    undated_query_limit: int = 3_500
     undated_candidate_count: int = 220
     small_profile_share: float = 0.35
     foreign_spaces_share: float = 0.4
-    titles_only_share: float = 0.5
+    titles_only_share: float = 0.35
     masked_shares: tuple[tuple[str, float], ...] = (
         ("embedding", 0.08),
         ("text", 0.05),
@@ -45,7 +45,7 @@ class Recipe:
     )
     pending_share: float = 0.05
     held_out_share: float = 0.12
-    whitening_damping: float = 8.0
+    whitening_damping: float = 2.0
     tree_count: int = 300
     early_stopping_rounds: int = 60
     leaf_count: int = 31

@@ -65,7 +65,8 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         )
 
     def GetDigest(self, request: pb.GetDigestRequest, context: grpc.ServicerContext) -> pb.GetDigestResponse:
-        return pb.GetDigestResponse(digest=convert.from_digest(self._catalog.get_digest(request.digest_id)))
+        digest_id = convert.check_optional_name(request.digest_id, "digest_id")
+        return pb.GetDigestResponse(digest=convert.from_digest(self._catalog.get_digest(digest_id)))
 
     def ListDigests(self, request: pb.ListDigestsRequest, context: grpc.ServicerContext) -> pb.ListDigestsResponse:
         limit, position = page_size(request.page_size), self._tokens.read(request)

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -64,6 +65,11 @@ def check_name(name: str, field: str) -> str:
     return name.strip()
 
 
+def check_optional_name(name: str, field: str) -> str:
+    """As ``check_name``; empty stays empty."""
+    return check_name(name, field) if name else ""
+
+
 def check_names(names: Sequence[str], field: str, *, at_most: int, at_least: int = 0) -> list[str]:
     """Ids or aliases in a repeated field."""
     check_count(names, field, at_most=at_most, at_least=at_least)
@@ -113,7 +119,10 @@ def to_digest(message: catalog_pb2.Digest) -> Digest:
     try:
         date = dt.date.fromisoformat(message.date)
     except ValueError:
-        raise InvalidField("digest.date", f"'{message.date[:40]}' is not a date like 2026-03-11") from None
+        date = None
+    # ISO 8601 has more forms than we promise to read: 20260311, 2026-W11-3.
+    if date is None or date.isoformat() != message.date:
+        raise InvalidField("digest.date", f"'{message.date[:40]}' is not a date like 2026-03-11")
     return Digest(digest_id=message.digest_id, date=date, title=message.title, source=message.source)
 
 
@@ -167,12 +176,12 @@ def from_preferences(preferences: Preferences) -> profile_pb2.Preferences:
     return profile_pb2.Preferences(**{name: getattr(preferences, name) for name in Preferences.__dataclass_fields__})
 
 
-def from_reason(reason: Reason) -> feed_pb2.Reason:
-    """A reason."""
+def from_reason(reason: Reason, unnamed: AbstractSet[str] = frozenset()) -> feed_pb2.Reason:
+    """A reason; a liked paper among the ``unnamed`` came without an id, and so has none in the answer."""
     return feed_pb2.Reason(
         type=REASON_TYPES[reason.reason_type],
         subject=reason.subject,
-        paper_id=reason.paper_id,
+        paper_id="" if reason.paper_id in unnamed else reason.paper_id,
         similarity=reason.similarity,
     )
 

@@ -70,12 +70,13 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
         user_ids = [check_id(user_id, f"user_ids[{i}]") for i, user_id in enumerate(request.user_ids)]
         query = FeedQuery(
             user_id="",
-            digest_id=request.digest_id,
+            digest_id=convert.check_optional_name(request.digest_id, "digest_id"),
             as_of=convert.optional_time(request, "as_of"),
             explain=request.explain,
         )
+        start_after = convert.check_optional_name(request.start_after, "start_after")
         pages = self._feeds.stream(
-            query, None if request.all_users else user_ids, start_after=request.start_after, page_size=limit
+            query, None if request.all_users else user_ids, start_after=start_after, page_size=limit
         )
         for page in pages:
             if not context.is_active():
@@ -88,6 +89,7 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
         remaining = context.time_remaining()
         seconds = max(0.0, remaining - ANSWER_SECONDS) if remaining < LONGEST_DEADLINE else DEFAULT_RANK_SECONDS
         ranking, pending = self._inline.rank(_ranking_query(request), timeout_seconds=seconds)
+        derived = {convert.to_paper(p, "").paper_id for p in request.liked_papers if not p.paper_id}
         return pb.RankPapersResponse(
             model_version=ranking.model_version,
             fallback_reason=convert.FALLBACKS[ranking.fallback_reason],
@@ -97,7 +99,7 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
                     paper_id=item.paper_id,
                     rank=item.rank,
                     score=item.score,
-                    reasons=[convert.from_reason(reason) for reason in item.reasons],
+                    reasons=[convert.from_reason(reason, unnamed=derived) for reason in item.reasons],
                 )
                 for item in ranking.items
             ],
@@ -159,7 +161,7 @@ def _feed_query(request: pb.GetFeedRequest) -> FeedQuery:
         window = (start, end)
     return FeedQuery(
         user_id=convert.check_user_id(request.user_id),
-        digest_id=request.digest_id,
+        digest_id=convert.check_optional_name(request.digest_id, "digest_id"),
         window=window,
         as_of=convert.optional_time(request, "as_of"),
         explain=request.explain,

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from service.api.status import abort, code_of
 from service.app.counters import Counters
-from service.domain.errors import PaperfeedError
+from service.domain.errors import InvalidField, PaperfeedError
 
 REQUEST_ID_KEY = "x-request-id"
 _log = logging.getLogger("paperfeed.calls")
@@ -56,13 +57,15 @@ class CallInterceptor(grpc.ServerInterceptor):
         metadata = dict(handler_call_details.invocation_metadata or ())
         call = _Call(method, metadata, self._counters, self._at_work)
         codecs: dict[str, Any] = {
-            "request_deserializer": handler.request_deserializer,
+            # grpcio would answer INTERNAL for bytes that are no message: they are the caller's mistake.
+            "request_deserializer": bytes,
             "response_serializer": handler.response_serializer,
         }
+        parse = handler.request_deserializer or bytes
         if handler.unary_stream is not None:
-            return grpc.unary_stream_rpc_method_handler(call.stream(handler.unary_stream), **codecs)
+            return grpc.unary_stream_rpc_method_handler(call.stream(handler.unary_stream, parse), **codecs)
         if handler.unary_unary is not None:
-            return grpc.unary_unary_rpc_method_handler(call.unary(handler.unary_unary), **codecs)
+            return grpc.unary_unary_rpc_method_handler(call.unary(handler.unary_unary, parse), **codecs)
         return handler
 
 
@@ -77,13 +80,15 @@ class _Call:
         self._at_work = at_work
         self._started = time.perf_counter()
 
-    def unary(self, handler: Callable[[Any, Any], Any]) -> Callable[[Any, grpc.ServicerContext], Any]:
+    def unary(
+        self, handler: Callable[[Any, Any], Any], parse: Callable[[bytes], Any]
+    ) -> Callable[[Any, grpc.ServicerContext], Any]:
         """The handler of a unary call."""
 
-        def run(request: Any, context: grpc.ServicerContext) -> Any:
+        def run(request: bytes, context: grpc.ServicerContext) -> Any:
             try:
                 self._begin(context)
-                answer = handler(request, context)
+                answer = handler(_parsed(request, parse), context)
                 self._end("OK")
             except Exception as error:
                 self._fail(error, context)
@@ -92,13 +97,15 @@ class _Call:
 
         return self._leaving(run)
 
-    def stream(self, handler: Callable[[Any, Any], Iterator[Any]]) -> Callable[[Any, grpc.ServicerContext], Any]:
+    def stream(
+        self, handler: Callable[[Any, Any], Iterator[Any]], parse: Callable[[bytes], Any]
+    ) -> Callable[[Any, grpc.ServicerContext], Any]:
         """The handler of a streaming call: its iteration, too, runs inside the try."""
 
-        def run(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        def run(request: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
             try:
                 self._begin(context)
-                yield from handler(request, context)
+                yield from handler(_parsed(request, parse), context)
                 self._end("OK")
             except Exception as error:
                 self._fail(error, context)
@@ -138,3 +145,10 @@ class _Call:
         milliseconds = (time.perf_counter() - self._started) * 1_000
         facts = {"request_id": self._request_id, "method": self._method, "code": code, "ms": round(milliseconds, 2)}
         _log.log(level, "call", extra={"facts": facts | ({"reason": reason} if reason else {})}, exc_info=error)
+
+
+def _parsed(request: bytes, parse: Callable[[bytes], Any]) -> Any:
+    try:
+        return parse(request)
+    except DecodeError as error:
+        raise InvalidField("request", "is not a message of this RPC's type") from error

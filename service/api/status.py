@@ -13,6 +13,10 @@ from service.domain import errors
 
 DOMAIN = "paperfeed.v1"
 DETAILS_KEY = "grpc-status-details-bin"
+# All headers of an answer may have 8 KiB together, the message triples on the wire where it is not ASCII, and the
+# details repeat it: a long id must not turn a clear error into a broken connection.
+MAX_MESSAGE_BYTES = 600
+MAX_FACT_BYTES = 300
 
 CODES: dict[type[errors.PaperfeedError], grpc.StatusCode] = {
     errors.InvalidField: grpc.StatusCode.INVALID_ARGUMENT,
@@ -59,8 +63,7 @@ def abort_with(
     context: grpc.ServicerContext, code: grpc.StatusCode, message: str, details: Sequence[Message]
 ) -> NoReturn:
     """Ends the call with a status that bears google.rpc details."""
-    # A header value may hold 8 KiB in all; a long id must not turn a clear error into a broken connection.
-    message = message if len(message) <= 1_000 else message[:1_000] + "..."
+    message = _shortened(message, MAX_MESSAGE_BYTES)
     status = status_pb2.Status(code=code_pb2.Code.Value(code.name), message=message)
     for detail in details:
         packed = AnyMessage()
@@ -70,13 +73,17 @@ def abort_with(
     context.abort(code, message)
 
 
+def _shortened(text: str, max_bytes: int) -> str:
+    data = text.encode()
+    return text if len(data) <= max_bytes else data[:max_bytes].decode(errors="ignore") + "..."
+
+
 def _details(error: errors.PaperfeedError) -> list[Message]:
-    facts = {key: value[:300] for key, value in error.metadata.items()}
+    facts = {key: _shortened(value, MAX_FACT_BYTES) for key, value in error.metadata.items()}
     details: list[Message] = [error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=facts)]
     if field := facts.get("field"):
-        violation = error_details_pb2.BadRequest.FieldViolation(
-            field=field, description=str(getattr(error, "problem", error.message))[:300], reason=error.reason
-        )
+        problem = _shortened(str(getattr(error, "problem", error.message)), MAX_FACT_BYTES)
+        violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=problem, reason=error.reason)
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
     if isinstance(error, errors.Overloaded):
         delay = Duration()

@@ -10,6 +10,7 @@ from service.domain.identifiers import lookup_keys
 from service.domain.papers import Digest, Paper, UpsertOutcome, check_id, check_paper, check_text
 
 MAX_DIGEST_PAPERS = 10_000
+MAX_SOURCE_LENGTH = 100
 EARLIEST_DATE = dt.date(1990, 1, 1)
 
 
@@ -133,6 +134,9 @@ class Catalog:
         if not EARLIEST_DATE <= digest.date <= latest:
             raise InvalidField("digest.date", f"{digest.date} does not lie between {EARLIEST_DATE} and {latest}")
         source = check_id(digest.source, "digest.source") if digest.source else ""
+        if len(source) > MAX_SOURCE_LENGTH:
+            problem = f"has {len(source)} characters; at most {MAX_SOURCE_LENGTH} are allowed"
+            raise InvalidField("digest.source", problem)
         digest_id = digest.digest_id or f"{source or 'digest'}-{digest.date.isoformat()}"
         return replace(
             digest,

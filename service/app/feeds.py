@@ -217,7 +217,7 @@ class Feeds:
         version = tx.users.version(user_id)
         if version is None:
             return Reader(state=None, profile=None)
-        key_version = (version, id(serving))
+        key_version = (version, serving.generation)
         return self._readers.get(user_id, key_version, lambda: Reader.load(tx, serving, user_id))
 
     def _candidates_of(self, tx: Transaction, serving: Serving, query: FeedQuery) -> tuple[Candidates, dt.date | None]:
@@ -236,7 +236,7 @@ class Feeds:
             digest = tx.digests.find(digest_id)
             return Candidates.load(tx, serving, digest.paper_ids if digest else (), digest_id)
 
-        return self._candidates.get(digest_id, (version, id(serving)), load), date
+        return self._candidates.get(digest_id, (version, serving.generation), load), date
 
     @staticmethod
     def _excluded(tx: Transaction, query: FeedQuery) -> frozenset[str]:

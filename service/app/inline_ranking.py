@@ -54,26 +54,26 @@ class InlineRanking:
         liked, candidates = _check(query)
         serving = self._serving.current
         vectors = self._embed(serving, [*liked, *candidates], timeout_seconds)
+        liked_vectors, candidate_vectors = vectors[: len(liked)], vectors[len(liked) :]
         with self._store.read() as tx:
-            reader = self._reader(tx, serving, query, liked, vectors)
+            reader = self._reader(tx, serving, query, liked, _by_id(liked, liked_vectors))
             if query.candidate_paper_ids:
                 names = query.candidate_paper_ids
                 paper_ids = resolve_all(tx, names, indexed("candidate_paper_ids", len(names)))
                 ranked = Candidates.load(tx, serving, list(dict.fromkeys(paper_ids)))
             else:
-                ranked = Candidates.build(serving, candidates, vectors)
+                ranked = Candidates.build(serving, candidates, _by_id(candidates, candidate_vectors))
         options = RankingOptions(as_of=query.as_of or self._clock.now(), explain=query.explain, limit=None)
         ranking = rank_candidates(serving, reader, ranked, options)
         self._counters.count_fallback(ranking.fallback_reason.name)
         return ranking, ranked.pending_paper_count
 
-    def _embed(self, serving: Serving, papers: Sequence[Paper], timeout_seconds: float) -> dict[str, Vectors]:
+    def _embed(self, serving: Serving, papers: Sequence[Paper], timeout_seconds: float) -> Sequence[Vectors]:
         # A different encoder still serves while the catalog is embedded anew: its space is not that of new vectors.
         if not papers or serving.encoder != self._encoder.name:
-            return {}
+            return []
         texts = [embedding_text(paper.title, paper.abstract) for paper in papers]
-        vectors = self._encoder.encode(texts, timeout_seconds=timeout_seconds)
-        return {paper.paper_id: vector for paper, vector in zip(papers, vectors, strict=True)}
+        return list(self._encoder.encode(texts, timeout_seconds=timeout_seconds))
 
     @staticmethod
     def _reader(
@@ -89,6 +89,19 @@ class InlineRanking:
                 serving, [found[paper_id] for paper_id in paper_ids], tx.papers.vectors(paper_ids, serving.encoder)
             )
         return Reader.given(serving, liked, vectors)
+
+
+def _text_bytes(papers: Sequence[Paper]) -> int:
+    return sum(
+        len(text.encode("utf-8", "replace"))
+        for paper in papers
+        for text in (paper.title, paper.abstract, paper.url, *paper.authors, *paper.categories)
+    )
+
+
+def _by_id(papers: Sequence[Paper], vectors: Sequence[Vectors]) -> dict[str, Vectors]:
+    """Empty where nothing was embedded. Likes and candidates apart: one id may stand for two texts."""
+    return {paper.paper_id: vector for paper, vector in zip(papers, vectors, strict=False)}
 
 
 def _check(query: RankingQuery) -> tuple[list[Paper], list[Paper]]:
@@ -108,18 +121,16 @@ def _check(query: RankingQuery) -> tuple[list[Paper], list[Paper]]:
             raise InvalidField(
                 given[1] if given else next(iter(choice)), f"give one of {', '.join(choice)}; {found} given"
             )
-    size = sum(
-        len(paper.title.encode("utf-8", "replace")) + len(paper.abstract.encode("utf-8", "replace"))
-        for paper in (*query.liked_papers, *query.candidate_papers)
-    )
-    if size > MAX_INLINE_BYTES:
-        name = "candidate_papers" if query.candidate_papers else "liked_papers"
-        raise InvalidField(name, f"inline text has {size} bytes; at most {MAX_INLINE_BYTES} are allowed")
+    sizes = {"liked_papers": _text_bytes(query.liked_papers), "candidate_papers": _text_bytes(query.candidate_papers)}
+    if sum(sizes.values()) > MAX_INLINE_BYTES:
+        problem = f"inline text has {sum(sizes.values())} bytes; at most {MAX_INLINE_BYTES} are allowed"
+        raise InvalidField(max(sizes, key=lambda name: sizes[name]), problem)
     liked = [check_paper(paper, f"liked_papers[{i}]") for i, paper in enumerate(query.liked_papers)]
     candidates = [check_paper(paper, f"candidate_papers[{i}]") for i, paper in enumerate(query.candidate_papers)]
-    seen: set[str] = set()
-    for i, paper in enumerate(candidates):
-        if paper.paper_id in seen:
-            raise InvalidField(f"candidate_papers[{i}].paper_id", f"'{paper.paper_id}' is given twice")
-        seen.add(paper.paper_id)
+    for name, papers in (("liked_papers", liked), ("candidate_papers", candidates)):
+        seen: set[str] = set()
+        for i, paper in enumerate(papers):
+            if paper.paper_id in seen:
+                raise InvalidField(f"{name}[{i}].paper_id", f"'{paper.paper_id}' is given twice")
+            seen.add(paper.paper_id)
     return liked, candidates

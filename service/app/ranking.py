@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ranker.pipeline import RankedList, rank, rank_new_user
-from service.app.matrices import Candidates, Reader
+from ranker.profile import Profile
+from ranker.spaces import PaperMatrix, plain_matrix
+from service.app.matrices import Candidates, Reader, columns_of
 from service.app.serving import Serving
 from service.domain.events import Preferences
 from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
@@ -50,7 +52,7 @@ def rank_candidates(serving: Serving, reader: Reader, candidates: Candidates, op
         ranked = rank(
             serving.bundle,
             reader.profile,
-            candidates.matrix,
+            _comparable(serving, reader.profile, candidates),
             as_of,
             exclude=options.exclude,
             diversity=options.diversity,
@@ -61,6 +63,14 @@ def rank_candidates(serving: Serving, reader: Reader, candidates: Candidates, op
         fallback = FallbackReason.NONE if serving.bundle else FallbackReason.MODEL_UNAVAILABLE
     items = tuple(_items(ranked, reader, candidates, explain=options.explain))
     return Ranking(version, fallback if items else FallbackReason.EMPTY_DIGEST, items)
+
+
+def _comparable(serving: Serving, profile: Profile, candidates: Candidates) -> PaperMatrix:
+    """The candidates' matrix; where no candidate has a vector yet, of the width that the likes have."""
+    width = profile.liked_units.shape[1]
+    if serving.bundle is not None or not len(profile.liked_units) or candidates.matrix.units.shape[1] == width:
+        return candidates.matrix
+    return plain_matrix(columns_of(candidates.papers, {}, width))
 
 
 def hidden_papers(reader: Reader, candidates: Candidates) -> frozenset[str]:

@@ -1,6 +1,5 @@
 """Which vectors and which bundle serve now."""
 
-import datetime as dt
 import logging
 import threading
 from collections.abc import Callable
@@ -20,11 +19,13 @@ class Serving:
     Attributes:
         encoder: Name of the encoder whose vectors are compared.
         bundle: None where none fits; ``problem`` then says why.
+        generation: Another number for every choice; what was computed under one does not fit another.
     """
 
     encoder: str
     bundle: Bundle | None
     problem: str
+    generation: int
 
 
 class ServingSlot:
@@ -41,7 +42,7 @@ class ServingSlot:
         self._load_bundle = load_bundle
         self._lock = threading.Lock()
         self._current: Serving | None = None
-        self.loaded_at: dt.datetime | None = None
+        self._generation = 0
 
     @property
     def current(self) -> Serving:
@@ -64,11 +65,13 @@ class ServingSlot:
         return self._encoder if pending == 0 else most
 
     def _load(self, encoder: str) -> Serving:
+        self._generation += 1
         try:
-            return Serving(encoder=encoder, bundle=self._load_bundle(encoder), problem="")
+            bundle = self._load_bundle(encoder)
         except BundleUnusable as error:
             _log.error(
                 "no bundle serves, feeds are ranked by cosine; train one with: paperfeed train",
                 extra={"facts": {"problem": error.message, "encoder": encoder}},
             )
-            return Serving(encoder=encoder, bundle=None, problem=error.message)
+            return Serving(encoder, None, error.message, self._generation)
+        return Serving(encoder, bundle, "", self._generation)

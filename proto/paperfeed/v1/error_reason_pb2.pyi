@@ -54,8 +54,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNIMPLEMENTED: the RPC is declared but not built yet. Metadata: {"feature": "the model registry"}."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
-    """The `reason` of the google.rpc.ErrorInfo that every error bears, without the prefix `ERROR_REASON_`. The `domain` of the
-    ErrorInfo is "paperfeed.v1". Calls with a bad field also bear google.rpc.BadRequest, which names the field.
+    """The `reason` of the google.rpc.ErrorInfo that every error of paperfeed itself bears, without the prefix
+    `ERROR_REASON_`; a call that gRPC refuses because too many are at work has none. The `domain` of the ErrorInfo is
+    "paperfeed.v1". Calls with a bad field also bear google.rpc.BadRequest, which names the field.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0

@@ -571,7 +571,7 @@ class RankedPaper(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
     paper_id: _builtins.str
-    """As sent, or the canonical id of a known paper."""
+    """As sent (the derived one where none was sent), or the canonical id of a known paper."""
     rank: _builtins.int
     """One-based."""
     score: _builtins.float

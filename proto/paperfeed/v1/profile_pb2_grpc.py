@@ -87,7 +87,8 @@ class ProfileServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListLikes(self, request, context):
-        """The papers a user likes now, newest like first. NOT_FOUND for an unknown user.
+        """The papers a user likes now, newest like first. A like recorded between two pages may shift an entry to the next
+        page. NOT_FOUND for an unknown user.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,9 @@ class ProfileServiceStub:
     survive a crash of the server. NOT_FOUND, naming the event, for an unknown paper.
     """
     ListLikes: _grpc.UnaryUnaryMultiCallable[_profile_pb2.ListLikesRequest, _profile_pb2.ListLikesResponse]
-    """The papers a user likes now, newest like first. NOT_FOUND for an unknown user."""
+    """The papers a user likes now, newest like first. A like recorded between two pages may shift an entry to the next
+    page. NOT_FOUND for an unknown user.
+    """
     GetProfile: _grpc.UnaryUnaryMultiCallable[_profile_pb2.GetProfileRequest, _profile_pb2.GetProfileResponse]
     """What is known of a user. NOT_FOUND for an unknown user."""
     UpdatePreferences: _grpc.UnaryUnaryMultiCallable[_profile_pb2.UpdatePreferencesRequest, _profile_pb2.UpdatePreferencesResponse]
@@ -64,7 +66,9 @@ class ProfileServiceAsyncStub(ProfileServiceStub):
     survive a crash of the server. NOT_FOUND, naming the event, for an unknown paper.
     """
     ListLikes: _aio.UnaryUnaryMultiCallable[_profile_pb2.ListLikesRequest, _profile_pb2.ListLikesResponse]  # type: ignore[assignment]
-    """The papers a user likes now, newest like first. NOT_FOUND for an unknown user."""
+    """The papers a user likes now, newest like first. A like recorded between two pages may shift an entry to the next
+    page. NOT_FOUND for an unknown user.
+    """
     GetProfile: _aio.UnaryUnaryMultiCallable[_profile_pb2.GetProfileRequest, _profile_pb2.GetProfileResponse]  # type: ignore[assignment]
     """What is known of a user. NOT_FOUND for an unknown user."""
     UpdatePreferences: _aio.UnaryUnaryMultiCallable[_profile_pb2.UpdatePreferencesRequest, _profile_pb2.UpdatePreferencesResponse]  # type: ignore[assignment]
@@ -97,7 +101,9 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _profile_pb2.ListLikesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_profile_pb2.ListLikesResponse, _abc.Awaitable[_profile_pb2.ListLikesResponse]]:
-        """The papers a user likes now, newest like first. NOT_FOUND for an unknown user."""
+        """The papers a user likes now, newest like first. A like recorded between two pages may shift an entry to the next
+        page. NOT_FOUND for an unknown user.
+        """
 
     @_abc_1.abstractmethod
     def GetProfile(

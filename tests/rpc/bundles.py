@@ -1,0 +1,72 @@
+"""A tiny trained bundle for the hashing encoder."""
+
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+
+from ranker.bundle import write_bundle
+from ranker.features import SCHEMA, compute_matrix
+from ranker.papers import paper_columns
+from ranker.profile import build_profile
+from service.domain.papers import embedding_text
+from service.encoder import HashingEncoder
+from tests.ranker.builders import spaces
+from tests.rpc.builders import TOPICS, make_papers
+
+PAPERS_PER_TOPIC = 40
+QUERIES_PER_TOPIC = 12
+LIKE_COUNT = 5
+TREE_COUNT = 12
+DAY_SECONDS = 86_400.0
+NOW = 1_300_000_000.0
+PARAMS = {
+    "objective": "lambdarank",
+    "num_leaves": 7,
+    "min_data_in_leaf": 10,
+    "monotone_constraints": list(SCHEMA.directions),
+    "deterministic": True,
+    "num_threads": 1,
+    "verbose": -1,
+}
+
+
+def model_text() -> str:
+    """A model of readers with one topic each, who like what is of their topic and of the last seven days."""
+    papers = [paper for topic in TOPICS for paper in make_papers(PAPERS_PER_TOPIC, topic)]
+    for number, paper in enumerate(papers):  # the same model in every run
+        paper.paper_id, paper.title = f"p{number}", f"{paper.title.rpartition(' ')[0]} {number}"
+    rng = np.random.default_rng(0)
+    ages = rng.integers(0, 14, len(papers))
+    matrix = spaces(HashingEncoder().encode(["x"]).shape[1]).matrix(
+        paper_columns(
+            [paper.paper_id for paper in papers],
+            [paper.title for paper in papers],
+            HashingEncoder().encode([embedding_text(paper.title, paper.abstract) for paper in papers]),
+            abstracts=[paper.abstract for paper in papers],
+            published_at=NOW - DAY_SECONDS * ages,
+        )
+    )
+    topic_of = np.repeat(np.arange(len(TOPICS)), PAPERS_PER_TOPIC)
+    rows, labels, sizes = [], [], []
+    for topic in np.repeat(np.arange(len(TOPICS)), QUERIES_PER_TOPIC):
+        likes = rng.choice(np.nonzero(topic_of == topic)[0], LIKE_COUNT, replace=False)
+        candidates = np.setdiff1d(np.arange(len(papers)), likes)
+        rows.append(compute_matrix(build_profile(matrix.take(likes.tolist())), matrix.take(candidates.tolist()), NOW))
+        labels.append((topic_of[candidates] == topic).astype(int) * (1 + (ages[candidates] < 7)))
+        sizes.append(len(candidates))
+    data = lightgbm.Dataset(np.concatenate(rows), np.concatenate(labels), group=sizes, feature_name=list(SCHEMA.names))
+    return lightgbm.train(PARAMS, data, TREE_COUNT).model_to_string()
+
+
+def write_tiny_bundle(folder: Path, *, encoder_name: str, model_text: str) -> None:
+    """A bundle with this model for this encoder."""
+    write_bundle(
+        folder,
+        model_text=model_text,
+        spaces=spaces(HashingEncoder().encode(["x"]).shape[1]),
+        encoder_name=encoder_name,
+        recipe="tiny",
+        fingerprint="0" * 64,
+        created_at="2026-01-01T00:00:00+00:00",
+    )

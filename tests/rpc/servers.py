@@ -1,0 +1,52 @@
+"""Real servers on free ports, and clients over real channels."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from paperfeed.client import Client
+from service.bootstrap import Application
+from service.config import Settings
+
+
+@dataclass(frozen=True)
+class Service:
+    """A running server and a client of it."""
+
+    application: Application
+    client: Client
+    port: int
+    url: str
+
+    @property
+    def target(self) -> str:
+        """What a channel connects to."""
+        return f"127.0.0.1:{self.port}"
+
+
+@contextmanager
+def serving(url: str, *, embeds: bool = True, **settings: Any) -> Iterator[Service]:
+    """A server on the database, stopped at the end.
+
+    Args:
+        embeds: False leaves every text PENDING.
+    """
+    defaults = {"encoder": "hashing", "threads": 8, "drain_seconds": 5.0}
+    application = Application(Settings(db=url, port=0, **{**defaults, **settings}))
+    if not embeds:
+        application._embedder.stop()
+    port = application.start()
+    try:
+        with Client(f"127.0.0.1:{port}") as client:
+            yield Service(application, client, port, url)
+    finally:
+        application.stop()
+
+
+def copied(template: Path, folder: Path) -> str:
+    """The URL of an empty migrated SQLite database in the folder."""
+    shutil.copy(template, folder / "rpc.db")
+    return f"sqlite:///{folder / 'rpc.db'}"

@@ -1,0 +1,19 @@
+"""ModelService, before there is a registry."""
+
+import grpc
+import pytest
+
+from paperfeed.v1 import model_pb2
+from tests.rpc.builders import failing
+from tests.rpc.servers import Service
+
+
+@pytest.mark.parametrize("rpc", ["ListModels", "GetModel", "PromoteModel", "RollbackModel"])
+def test_models_are_unimplemented(sqlite_service: Service, rpc: str) -> None:
+    """Every RPC of ModelService answers UNIMPLEMENTED with its reason, not INTERNAL."""
+    request = getattr(model_pb2, f"{rpc}Request")()
+
+    with failing(grpc.StatusCode.UNIMPLEMENTED, "UNSUPPORTED") as failure:
+        getattr(sqlite_service.client.models, rpc)(request)
+
+    assert failure.said.metadata["feature"]

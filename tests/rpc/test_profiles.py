@@ -1,0 +1,333 @@
+"""ProfileService, on each engine."""
+
+import datetime as dt
+import hashlib
+from collections.abc import Callable
+
+import grpc
+import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from paperfeed.client import Client
+from paperfeed.v1.feed_pb2 import GetFeedRequest, GetSlateRequest
+from paperfeed.v1.profile_pb2 import (
+    EVENT_TYPE_CLICK,
+    EVENT_TYPE_LIKE,
+    EVENT_TYPE_UNLIKE,
+    DeleteUserRequest,
+    Event,
+    ExportUserRequest,
+    ExportUserResponse,
+    GetProfileRequest,
+    ListDeletedUsersRequest,
+    ListLikesRequest,
+    Preferences,
+    Profile,
+    RecordEventsRequest,
+    UpdatePreferencesRequest,
+)
+from tests.rpc.builders import MONDAY, at, failing, fresh, ids, make_digest, make_papers, record, upsert
+from tests.rpc.servers import Service
+
+HOUR = dt.timedelta(hours=1)
+
+
+def profile(client: Client, user: str) -> Profile:
+    return client.profiles.GetProfile(GetProfileRequest(user_id=user)).profile
+
+
+def likes(client: Client, user: str) -> list[str]:
+    return ids(client.profiles.ListLikes(ListLikesRequest(user_id=user, page_size=100)).likes)
+
+
+def prefer(client: Client, user: str, preferences: Preferences, *mask: str) -> Preferences:
+    request = UpdatePreferencesRequest(user_id=user, preferences=preferences, update_mask=FieldMask(paths=mask))
+    return client.profiles.UpdatePreferences(request).preferences
+
+
+def export(client: Client, user: str) -> list[ExportUserResponse]:
+    return list(client.profiles.ExportUser(ExportUserRequest(user_id=user)))
+
+
+def test_an_event_counts_once(client: Client) -> None:
+    """Recording the same again, in the same call or another, is told as a duplicate and changes nothing."""
+    (paper,) = upsert(client, make_papers(1))
+    user = fresh("user")
+    event = Event(user_id=user, paper_id=paper, event_type=EVENT_TYPE_LIKE, occurred_at=at(MONDAY))
+    named = Event(event_id=fresh("e"), user_id=user, paper_id=paper, event_type=EVENT_TYPE_CLICK)
+
+    first = client.profiles.RecordEvents(RecordEventsRequest(events=[event, named, event]))
+    before = profile(client, user)
+    again = client.profiles.RecordEvents(RecordEventsRequest(events=[named, event]))
+
+    assert (first.recorded_count, first.duplicate_count) == (2, 1)
+    assert first.event_ids == [first.event_ids[0], named.event_id, first.event_ids[0]]
+    assert (again.recorded_count, again.duplicate_count) == (0, 2)
+    assert again.event_ids == [named.event_id, first.event_ids[0]]
+    assert profile(client, user) == before
+    assert len(export(client, user)) == 3
+
+
+def test_events_that_differ_in_time_are_two(client: Client) -> None:
+    """The default event_id is made of user, paper, event and time: each of them makes another event."""
+    a, b = upsert(client, make_papers(2))
+    user = fresh("user")
+    base = Event(user_id=user, paper_id=a, event_type=EVENT_TYPE_CLICK, occurred_at=at(MONDAY))
+    variants = [base]
+    for name, value in (("user_id", fresh("user")), ("paper_id", b), ("event_type", EVENT_TYPE_LIKE)):
+        variants.append(Event())
+        variants[-1].CopyFrom(base)
+        setattr(variants[-1], name, value)
+    variants.append(Event(user_id=user, paper_id=a, event_type=EVENT_TYPE_CLICK))
+
+    answer = client.profiles.RecordEvents(RecordEventsRequest(events=variants))
+
+    assert answer.recorded_count == len(set(answer.event_ids)) == len(variants)
+
+
+def test_the_latest_event_decides_whatever_order_they_arrive_in(client: Client) -> None:
+    """An older unlike that arrives late does not take a newer like back."""
+    late, early = upsert(client, make_papers(2))
+    user = fresh("user")
+    record(client, user, "like", late, when=MONDAY)
+    record(client, user, "unlike", late, when=MONDAY - HOUR)
+    record(client, user, "like", early, when=MONDAY)
+    record(client, user, "unlike", early, when=MONDAY + HOUR)
+
+    assert likes(client, user) == [late]
+
+
+def test_an_unknown_time_comes_before_every_known_one(client: Client) -> None:
+    """An unlike without a time undoes a like without a time that came before it, but none with a time."""
+    timed, untimed = upsert(client, make_papers(2))
+    user = fresh("user")
+    record(client, user, "like", timed, when=dt.datetime(1970, 1, 1, tzinfo=dt.UTC))
+    record(client, user, "like", untimed)
+    record(client, user, "unlike", timed, untimed)
+
+    assert likes(client, user) == [timed]
+
+
+def test_equal_times_go_by_arrival(client: Client) -> None:
+    """Of two events at one moment the later to arrive counts, also inside one call."""
+    paper, other = upsert(client, make_papers(2))
+    user = fresh("user")
+    kinds = {paper: (EVENT_TYPE_LIKE, EVENT_TYPE_UNLIKE), other: (EVENT_TYPE_UNLIKE, EVENT_TYPE_LIKE)}
+    events = [
+        Event(user_id=user, paper_id=name, event_type=kind, occurred_at=at(MONDAY))
+        for name, both in kinds.items()
+        for kind in both
+    ]
+    client.profiles.RecordEvents(RecordEventsRequest(events=events))
+
+    assert likes(client, user) == [other]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "like_count", "dislike_count"),
+    [
+        (["like"], 1, 0),
+        (["save"], 1, 0),
+        (["like", "save"], 1, 0),
+        (["like", "unlike"], 0, 0),
+        (["save", "unlike"], 0, 0),
+        (["dislike"], 0, 1),
+        (["dismiss"], 0, 1),
+        (["like", "dislike"], 0, 1),
+        (["dislike", "like"], 1, 0),
+        (["dismiss", "like"], 1, 0),
+        (["click"], 0, 0),
+        (["impression"], 0, 0),
+        (["sent"], 0, 0),
+        (["complaint"], 0, 0),
+    ],
+)
+def test_profile_counts(client: Client, kinds: list[str], like_count: int, dislike_count: int) -> None:
+    """The profile counts what the events of a paper say now, and any event makes the user known."""
+    (paper,) = upsert(client, make_papers(1))
+    user = fresh("user")
+    for i, kind in enumerate(kinds):
+        record(client, user, kind, paper, when=MONDAY + i * HOUR)
+
+    found = profile(client, user)
+
+    assert (found.user_id, found.like_count, found.dislike_count) == (user, like_count, dislike_count)
+    assert found.created_at.ToNanoseconds() <= found.updated_at.ToNanoseconds()
+
+
+def test_likes_come_newest_first_and_untimed_last(client: Client) -> None:
+    """ListLikes goes from the newest like to those without a time, page by page, with titles."""
+    papers = make_papers(5)
+    a, b, c, d, e = upsert(client, papers)
+    user = fresh("user")
+    record(client, user, "like", a, b)
+    record(client, user, "like", c, when=MONDAY)
+    record(client, user, "save", d, when=MONDAY + 2 * HOUR)
+    record(client, user, "like", e, when=MONDAY + HOUR)
+    titles = {paper.paper_id: paper.title for paper in papers}
+
+    first = client.profiles.ListLikes(ListLikesRequest(user_id=user, page_size=2))
+    everything = list(client.likes(ListLikesRequest(user_id=user, page_size=2)))
+
+    assert ids(first.likes) == [d, e]
+    assert ids(everything) == [d, e, c, b, a]
+    assert [like.title for like in everything] == [titles[name] for name in ids(everything)]
+    assert everything[0].liked_at == at(MONDAY + 2 * HOUR)
+    assert [like.HasField("liked_at") for like in everything] == [True, True, True, False, False]
+
+
+def test_a_repeated_like_moves_to_its_last_time(client: Client) -> None:
+    """The time of a like is that of the latest event that still says so."""
+    a, b = upsert(client, make_papers(2))
+    user = fresh("user")
+    record(client, user, "like", a, when=MONDAY)
+    record(client, user, "like", b, when=MONDAY + HOUR)
+    record(client, user, "like", a, when=MONDAY + 2 * HOUR)
+
+    assert likes(client, user) == [a, b]
+
+
+def test_preferences_are_replaced_as_the_mask_says(client: Client) -> None:
+    """Named lists are replaced, the others stay; an empty mask replaces all of them."""
+    user = fresh("user")
+    full = Preferences(
+        followed_topics=["cs.LG", "graphs"],
+        muted_topics=["cs.CR"],
+        followed_authors=["Ada Lovelace"],
+        muted_authors=["N. N."],
+        muted_keywords=["block chain"],
+    )
+    assert prefer(client, user, full) == full
+    assert profile(client, user).preferences == full
+
+    changed = prefer(client, user, Preferences(followed_topics=["cs.CL"]), "followed_topics", "muted_authors")
+
+    full.followed_topics[:] = ["cs.CL"]
+    del full.muted_authors[:]
+    assert changed == full
+    assert profile(client, user).preferences == full
+    assert prefer(client, user, Preferences(muted_keywords=["x"])) == Preferences(muted_keywords=["x"])
+
+
+def test_preferences_make_a_user_known_and_are_safe_to_repeat(client: Client) -> None:
+    """A user exists from the first preference; trimmed words and repeats of one list are stored once."""
+    user = fresh("user")
+
+    for _ in range(2):
+        stored = prefer(client, user, Preferences(followed_topics=[" cs.LG ", "cs.LG"]))
+
+    assert stored == Preferences(followed_topics=["cs.LG"])
+    found = profile(client, user)
+    assert (found.like_count, found.preferences) == (0, stored)
+
+
+@pytest.mark.parametrize("rpc", ["GetProfile", "ListLikes", "ExportUser"])
+def test_unknown_user_is_not_found(client: Client, rpc: str) -> None:
+    """What asks about a user says NOT_FOUND for one that never did anything, on the stream too."""
+    user = fresh("user")
+    request = {"GetProfile": GetProfileRequest, "ListLikes": ListLikesRequest, "ExportUser": ExportUserRequest}[rpc]
+
+    with failing(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", "user_id") as failure:
+        answer = getattr(client.profiles, rpc)(request(user_id=user))
+        if rpc == "ExportUser":
+            list(answer)
+
+    assert failure.said.metadata["resource"] == "user"
+
+
+def test_export_holds_everything(client: Client) -> None:
+    """The profile first, then every event in order of arrival, then every slate with its papers in order."""
+    a, b, c = upsert(client, make_papers(3))
+    user = fresh("user")
+    digest = make_digest(client, [a, b, c])
+    events = [
+        Event(event_id=fresh("e"), user_id=user, paper_id=a, event_type=EVENT_TYPE_LIKE, occurred_at=at(MONDAY)),
+        Event(event_id=fresh("e"), user_id=user, paper_id=b, event_type=EVENT_TYPE_CLICK, slate_id="some-slate"),
+        Event(
+            event_id=fresh("e"), user_id=user, paper_id=a, event_type=EVENT_TYPE_CLICK, occurred_at=at(MONDAY - HOUR)
+        ),
+    ]
+    for event in events:
+        client.profiles.RecordEvents(RecordEventsRequest(events=[event]))
+    feeds = [client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest)) for _ in range(2)]
+    other = fresh("user")
+    record(client, other, "like", c)
+
+    records = export(client, user)
+
+    assert [each.WhichOneof("record") for each in records] == ["profile", *["event"] * 3, *["slate"] * 2]
+    assert records[0].profile == profile(client, user)
+    assert [each.event for each in records[1:4]] == events
+    slates = [each.slate for each in records[4:]]
+    assert [slate.slate_id for slate in slates] == [feed.slate_id for feed in feeds]
+    assert [slate.digest_id for slate in slates] == [digest] * 2
+    assert [slate.model_version for slate in slates] == [feed.model_version for feed in feeds]
+    assert [list(slate.paper_ids) for slate in slates] == [
+        [item.paper.paper_id for item in feed.items] for feed in feeds
+    ]
+
+
+def test_delete_removes_everything_and_leaves_a_hash(client: Client) -> None:
+    """After DeleteUser nothing of the user is found, only the hash of the id remains, and repeating succeeds."""
+    papers = upsert(client, make_papers(3))
+    user = fresh("user")
+    digest = make_digest(client, papers)
+    record(client, user, "like", papers[0])
+    feed = client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest))
+
+    client.profiles.DeleteUser(DeleteUserRequest(user_id=user))
+    client.profiles.DeleteUser(DeleteUserRequest(user_id=user))
+
+    for call in (lambda: profile(client, user), lambda: likes(client, user), lambda: export(client, user)):
+        with failing(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", "user_id"):
+            call()
+    with failing(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", "slate_id"):
+        client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id))
+    hashes = [gone.user_id_hash for gone in client.deleted_users(ListDeletedUsersRequest(page_size=100))]
+    assert hashes.count(hashlib.sha256(user.encode()).hexdigest()) == 1
+    again = client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest))
+    assert again.model_version == "trending"
+    assert again.total_size == 3
+
+
+def test_a_deleted_user_may_come_back_as_a_stranger(client: Client) -> None:
+    """New events after DeleteUser start from nothing; nothing of before is remembered anywhere."""
+    a, b, c = upsert(client, make_papers(3))
+    user = fresh("user")
+    digest = make_digest(client, [a, b, c])
+    record(client, user, "like", a)
+    client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest))
+    client.profiles.DeleteUser(DeleteUserRequest(user_id=user))
+
+    record(client, user, "like", b)
+
+    feed = client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest))
+    assert likes(client, user) == [b]
+    assert {item.paper.paper_id for item in feed.items} == {a, c}
+
+
+def test_deleting_an_unknown_user_leaves_no_trace(client: Client) -> None:
+    """DeleteUser succeeds for a user that never was, and makes no tombstone."""
+    user = fresh("user")
+
+    client.profiles.DeleteUser(DeleteUserRequest(user_id=user))
+
+    hashes = [gone.user_id_hash for gone in client.deleted_users(ListDeletedUsersRequest(page_size=100))]
+    assert hashlib.sha256(user.encode()).hexdigest() not in hashes
+
+
+def test_deleted_users_are_listed_since(start: Callable[..., Service]) -> None:
+    """Tombstones come in order of deletion, page by page, from the given moment on, that moment included."""
+    client = start().client
+    users = [fresh("user") for _ in range(3)]
+    for user in users:
+        prefer(client, user, Preferences())
+        client.profiles.DeleteUser(DeleteUserRequest(user_id=user))
+    hashes = [hashlib.sha256(user.encode()).hexdigest() for user in users]
+
+    everyone = list(client.deleted_users(ListDeletedUsersRequest(page_size=1)))
+    since = client.profiles.ListDeletedUsers(ListDeletedUsersRequest(since=everyone[1].deleted_at))
+
+    assert [gone.user_id_hash for gone in everyone] == hashes
+    assert [gone.user_id_hash for gone in since.deleted_users] == hashes[1:]
+    assert since.next_page_token == ""

@@ -1,0 +1,228 @@
+"""RankPapers."""
+
+import time
+from typing import Any
+
+import grpc
+import pytest
+
+from paperfeed.client import Client
+from paperfeed.v1.catalog_pb2 import PAPER_VIEW_FULL, BatchGetPapersRequest, ListPapersRequest, Paper
+from paperfeed.v1.feed_pb2 import (
+    FALLBACK_REASON_MODEL_UNAVAILABLE,
+    FALLBACK_REASON_NEW_USER,
+    FALLBACK_REASON_NONE,
+    REASON_TYPE_SIMILAR_TO_LIKED,
+    RankPapersRequest,
+    RankPapersResponse,
+)
+from paperfeed.v1.profile_pb2 import ExportUserRequest
+from paperfeed.v1.status_pb2 import GetStatusRequest
+from tests.rpc.builders import MONDAY, at, failing, fresh, ids, make_papers, record, upsert_ready, wait_until
+from tests.rpc.servers import Service
+
+
+def rank(client: Client, **fields: Any) -> RankPapersResponse:
+    return client.feeds.RankPapers(RankPapersRequest(**fields))
+
+
+def test_inline_on_an_empty_database(own: Service) -> None:
+    """Likes and candidates given as text are ranked by the model on a database without a paper, and none is stored."""
+    likes, near, far = make_papers(4), make_papers(3), make_papers(3, "audio")
+
+    ranked = rank(own.client, liked_papers=likes, candidate_papers=[*far, *near], as_of=at(MONDAY), explain=True)
+
+    assert ranked.model_version.startswith("tiny-")
+    assert (ranked.fallback_reason, ranked.pending_paper_count) == (FALLBACK_REASON_NONE, 0)
+    assert [item.rank for item in ranked.items] == [1, 2, 3, 4, 5, 6]
+    assert set(ids(ranked.items)[:3]) == set(ids(near))
+    assert set(ids(ranked.items)[3:]) == set(ids(far))
+    scores = [item.score for item in ranked.items]
+    assert scores == sorted(scores, reverse=True)
+    reason = ranked.items[0].reasons[0]
+    assert reason.type == REASON_TYPE_SIMILAR_TO_LIKED
+    assert reason.paper_id in ids(likes)
+    assert list(own.client.papers(ListPapersRequest())) == []
+
+
+def test_inline_without_a_bundle(bare: Service) -> None:
+    """Where no bundle fits, inline papers are ranked by cosine, and the answer says so."""
+    likes, near, far = make_papers(1), make_papers(1), make_papers(1, "audio")
+
+    ranked = rank(bare.client, liked_papers=likes, candidate_papers=[*far, *near])
+
+    assert (ranked.model_version, ranked.fallback_reason) == ("cosine", FALLBACK_REASON_MODEL_UNAVAILABLE)
+    assert ids(ranked.items) == [near[0].paper_id, far[0].paper_id]
+
+
+def test_same_papers_same_ranking_stored_or_inline(client: Client) -> None:
+    """Ids, text, or one of each: the same papers get the same ranks and scores, and so do a user's stored likes."""
+    likes, candidates = make_papers(3), [*make_papers(3), *make_papers(3, "robots")]
+    upsert_ready(client, [*likes, *candidates])
+    stored = client.feeds.RankPapers(
+        RankPapersRequest(liked_paper_ids=ids(likes), candidate_paper_ids=ids(candidates), as_of=at(MONDAY))
+    )
+
+    # As stored: first_seen_at is a feature.
+    full = client.catalog.BatchGetPapers(BatchGetPapersRequest(paper_ids=ids(candidates), view=PAPER_VIEW_FULL)).papers
+    user = fresh("user")
+    record(client, user, "like", *ids(likes))
+    for taste in ({"liked_papers": likes}, {"liked_paper_ids": ids(likes)}, {"user_id": user}):
+        for shown in ({"candidate_papers": full}, {"candidate_paper_ids": ids(candidates)}):
+            ranked = rank(client, **taste, **shown, as_of=at(MONDAY))
+            assert list(ranked.items) == list(stored.items)
+            assert ranked.fallback_reason == FALLBACK_REASON_NONE
+
+
+def test_liked_papers_are_ranked_too(client: Client) -> None:
+    """All candidates come back: also what the user liked, muted or was sent, and one named twice by id once."""
+    papers = upsert_ready(client, make_papers(4))
+    user = fresh("user")
+    record(client, user, "like", papers[0])
+    record(client, user, "sent", papers[1])
+
+    by_user = rank(client, user_id=user, candidate_paper_ids=[*papers, papers[0]])
+    by_ids = rank(client, liked_paper_ids=papers[:1], candidate_paper_ids=papers)
+
+    assert sorted(ids(by_user.items)) == sorted(papers)
+    assert sorted(ids(by_ids.items)) == sorted(papers)
+
+
+def test_unknown_user_is_ranked_as_a_new_one(client: Client) -> None:
+    """Someone never seen gets the candidates by what trends."""
+    cold, hot = make_papers(2)
+    hot.upvotes = 10
+
+    ranked = rank(client, user_id=fresh("user"), candidate_papers=[cold, hot])
+
+    assert (ranked.model_version, ranked.fallback_reason) == ("trending", FALLBACK_REASON_NEW_USER)
+    assert ids(ranked.items) == [hot.paper_id, cold.paper_id]
+
+
+def test_nothing_is_stored(client: Client) -> None:
+    """Ranking for a user adds nothing to what is known of the user, and no paper to the catalog."""
+    (paper,) = upsert_ready(client, make_papers(1))
+    user = fresh("user")
+    record(client, user, "like", paper)
+    before = list(client.profiles.ExportUser(ExportUserRequest(user_id=user)))
+    candidates = make_papers(2)
+
+    rank(client, user_id=user, candidate_papers=candidates)
+
+    assert list(client.profiles.ExportUser(ExportUserRequest(user_id=user))) == before
+    with failing(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", "candidate_paper_ids[0]"):
+        rank(client, user_id=user, candidate_paper_ids=ids(candidates))
+
+
+def test_ids_are_as_sent_or_canonical(client: Client) -> None:
+    """Inline papers keep the id they were sent with, even a known alias; known ones answer with the canonical id."""
+    (paper,) = make_papers(1)
+    paper.url = f"https://doi.org/10.1000/{fresh('x')}"
+    upsert_ready(client, [paper])
+    alias = paper.url.removeprefix("https://doi.org/")
+    inline = Paper(paper_id=alias, title=paper.title)
+
+    assert ids(rank(client, user_id="u", candidate_papers=[inline]).items) == [alias]
+    assert ids(rank(client, user_id="u", candidate_paper_ids=[alias]).items) == [paper.paper_id]
+
+
+def test_liked_text_without_an_id_has_none_in_reasons(client: Client) -> None:
+    """A reason names an inline like by its title, and by its id only where it was sent with one."""
+    (paper, named) = make_papers(2)
+    anonymous = Paper(title=paper.title, abstract=paper.abstract)
+    candidates = make_papers(1)
+
+    def reason(*likes: Paper) -> tuple[str, str]:
+        item = rank(client, liked_papers=likes, candidate_papers=candidates, explain=True).items[0]
+        assert item.reasons[0].type == REASON_TYPE_SIMILAR_TO_LIKED
+        return item.reasons[0].subject, item.reasons[0].paper_id
+
+    assert reason(anonymous) == (paper.title, "")
+    assert reason(named) == (named.title, named.paper_id)
+
+
+def test_one_id_for_two_texts(client: Client) -> None:
+    """A like and a candidate may share an id and differ in text: each is ranked by its own."""
+    liked, near, far = make_papers(1)[0], make_papers(1)[0], make_papers(1, "biology")[0]
+    far.paper_id = liked.paper_id
+
+    ranked = rank(client, liked_papers=[liked], candidate_papers=[far, near], explain=True)
+
+    assert ids(ranked.items) == [near.paper_id, far.paper_id]
+    assert ranked.items[0].reasons[0].similarity > 0.5
+    assert list(ranked.items[1].reasons) == []
+
+
+def test_explain_is_asked_for(client: Client) -> None:
+    """Without explain no item bears a reason."""
+    ranked = rank(client, liked_papers=make_papers(1), candidate_papers=make_papers(2))
+
+    assert [list(item.reasons) for item in ranked.items] == [[], []]
+
+
+def test_short_deadline_fails_in_time(start: Any, tiny_bundle: Any) -> None:
+    """Text that cannot be embedded within the deadline gives DEADLINE_EXCEEDED, by the server and about in time."""
+    client = start(bundle=str(tiny_bundle)).client
+    text = " ".join(fresh("word") for _ in range(200))
+    papers = [Paper(title=f"paper {fresh('t')}", abstract=f"{text} {i}") for i in range(1_000)]
+    request = RankPapersRequest(liked_papers=make_papers(1), candidate_papers=papers)
+    started = time.monotonic()
+
+    with pytest.raises(grpc.RpcError) as raised:
+        client.feeds.RankPapers(request, timeout=0.3)
+
+    assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert time.monotonic() - started < 2
+
+    def was_counted() -> bool:
+        calls = client.status.GetStatus(GetStatusRequest()).calls
+        return ("FeedService/RankPapers", "DEADLINE_EXCEEDED", 1) in [(c.method, c.code, c.count) for c in calls]
+
+    wait_until(was_counted)
+
+
+def test_what_is_known_needs_no_time_to_embed(client: Client) -> None:
+    """Text that was embedded before is ranked again without the encoder."""
+    likes, candidates = make_papers(2), make_papers(20)
+    first = rank(client, liked_papers=likes, candidate_papers=candidates, as_of=at(MONDAY))
+
+    assert rank(client, liked_papers=likes, candidate_papers=candidates, as_of=at(MONDAY)) == first
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({}, "user_id"),
+        ({"user_id": "u"}, "candidate_paper_ids"),
+        ({"candidate_paper_ids": ["p"]}, "user_id"),
+        ({"user_id": "u", "liked_paper_ids": ["p"], "candidate_paper_ids": ["p"]}, "liked_paper_ids"),
+        ({"user_id": "u", "liked_papers": [Paper(title="t")], "candidate_paper_ids": ["p"]}, "liked_papers"),
+        ({"user_id": "u", "candidate_papers": [Paper(title="t")], "candidate_paper_ids": ["p"]}, "candidate_papers"),
+        ({"user_id": "u", "candidate_papers": [Paper(title="t")] * 2}, "candidate_papers[1].paper_id"),
+        ({"liked_papers": [Paper(title="t")] * 2, "candidate_paper_ids": ["p"]}, "liked_papers[1].paper_id"),
+        ({"user_id": "u", "candidate_papers": [Paper(title="t"), Paper()]}, "candidate_papers[1].title"),
+        ({"user_id": "u", "candidate_papers": [Paper(title="t")] * 1_001}, "candidate_papers"),
+        ({"user_id": "u", "candidate_paper_ids": ["p"] * 10_001}, "candidate_paper_ids"),
+        ({"liked_paper_ids": ["p"] * 1_001, "candidate_paper_ids": ["p"]}, "liked_paper_ids"),
+        (
+            {"user_id": "u", "candidate_papers": [Paper(title="t", abstract="x" * 50_001)]},
+            "candidate_papers[0].abstract",
+        ),
+    ],
+)
+def test_bad_questions(client: Client, fields: dict[str, Any], field: str) -> None:
+    """Not just one taste and one set of candidates, too many, or bad papers: INVALID_ARGUMENT names the field."""
+    with failing(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", field):
+        rank(client, **fields)
+
+
+@pytest.mark.parametrize("name", ["liked_papers", "candidate_papers"])
+def test_five_megabytes_of_text(client: Client, name: str) -> None:
+    """More inline text than 4,000,000 bytes is INVALID_ARGUMENT naming where it is, and no lost connection."""
+    big = [Paper(paper_id=f"p{i}", title="t", abstract="x" * 50_000) for i in range(100)]
+    other = "candidate_papers" if name == "liked_papers" else "liked_papers"
+
+    with failing(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", name) as failure:
+        rank(client, **{name: big, other: [Paper(title="t")]})
+
+    assert "4000000" in failure.said.message

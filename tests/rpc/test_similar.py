@@ -1,0 +1,84 @@
+"""FindSimilarPapers."""
+
+from collections.abc import Callable
+
+import grpc
+import pytest
+
+from paperfeed.client import Client
+from paperfeed.v1.catalog_pb2 import PAPER_VIEW_FULL
+from paperfeed.v1.feed_pb2 import FindSimilarPapersRequest
+from service.domain.papers import embedding_text
+from service.encoder import HashingEncoder
+from tests.rpc.builders import failing, fresh, make_papers, upsert, upsert_ready
+from tests.rpc.servers import Service
+
+
+def similar(client: Client, name: str, **fields: int) -> list[tuple[str, float]]:
+    answer = client.feeds.FindSimilarPapers(FindSimilarPapersRequest(paper_id=name, **fields))
+    return [(near.paper.paper_id, near.similarity) for near in answer.papers]
+
+
+def test_nearest_first_with_their_cosines(own: Service) -> None:
+    """All other papers come in order of the exact cosine, never the paper itself."""
+    papers = [*make_papers(6), *make_papers(3, "audio")]
+    upsert_ready(own.client, papers)
+    vectors = HashingEncoder().encode([embedding_text(paper.title, paper.abstract) for paper in papers])
+    cosines = {paper.paper_id: float(vector @ vectors[0]) for paper, vector in zip(papers, vectors, strict=True)}
+    del cosines[papers[0].paper_id]
+
+    found = similar(own.client, papers[0].paper_id)
+
+    assert [name for name, _ in found] == sorted(cosines, key=lambda name: -cosines[name])
+    assert dict(found) == pytest.approx(cosines, abs=1e-5)
+
+
+def test_ties_go_by_id_and_a_twin_is_not_the_paper_itself(own: Service) -> None:
+    """Papers of the same text stand beside each other in order of id; only the paper asked about is left out."""
+    (paper,) = make_papers(1)
+    paper.title = "Two words"  # too short a title to name one paper
+    twins = [type(paper)(paper_id=name, title=paper.title, abstract=paper.abstract) for name in ("c", "a", "b")]
+    upsert_ready(own.client, twins)
+
+    assert similar(own.client, "b") == [("a", 1.0), ("c", 1.0)]
+    assert similar(own.client, "c", page_size=1) == [("a", 1.0)]
+
+
+def test_pages_are_capped(own: Service) -> None:
+    """0 means 20 papers and more than 100 means 100."""
+    first, *_ = upsert_ready(own.client, make_papers(130))
+
+    assert len(similar(own.client, first)) == 20
+    assert len(similar(own.client, first, page_size=7)) == 7
+    assert len(similar(own.client, first, page_size=1_000_000)) == 100
+
+
+def test_pending_paper_has_no_neighbours_yet(start: Callable[..., Service]) -> None:
+    """While the paper has no vector the answer is empty, not an error."""
+    client = start(embeds=False).client
+    first, _ = upsert(client, make_papers(2))
+
+    assert similar(client, first) == []
+
+
+def test_view(client: Client) -> None:
+    """FULL bears abstracts, the default does not."""
+    first, second = make_papers(2)
+    upsert_ready(client, [first, second])
+    request = FindSimilarPapersRequest(paper_id=first.paper_id, view=PAPER_VIEW_FULL)
+
+    full = client.feeds.FindSimilarPapers(request).papers
+    basic = client.feeds.FindSimilarPapers(FindSimilarPapersRequest(paper_id=first.paper_id)).papers
+
+    assert all(near.paper.abstract for near in full)
+    assert not any(near.paper.abstract for near in basic)
+
+
+def test_unknown_paper(client: Client) -> None:
+    """An unknown paper is NOT_FOUND, named."""
+    name = fresh("nowhere")
+
+    with failing(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", "paper_id") as failure:
+        similar(client, name)
+
+    assert (failure.said.metadata["resource"], failure.said.metadata["name"]) == ("paper", name)
