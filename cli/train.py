@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from training.snapshot import Dataset
 
 SLICE = 512
+# What the default bundle is made from, in this order: another order is another bundle.
+DEFAULT_DATA = ("citeulike-a", "arxiv-2016-2018")
 
 
 def train(
@@ -75,13 +77,10 @@ def _sources(papers: list[Path] | None, interactions: list[Path] | None, data: P
     if papers:
         pairs = enumerate(zip(papers, interactions, strict=True))
         return {f"{i}-{pair[0].name.partition('.')[0]}": pair for i, pair in pairs}
-    found = {
-        folder.name: (folder / "papers.jsonl.gz", folder / "interactions.csv.gz")
-        for folder in (sorted(data.iterdir()) if data.is_dir() else [])
-        if (folder / "papers.jsonl.gz").exists() and (folder / "interactions.csv.gz").exists()
-    }
-    if not found:
-        raise InvalidField("papers", f"none given, and {data} (PAPERFEED_DATA) holds no data set")
+    found = {name: (data / name / "papers.jsonl.gz", data / name / "interactions.csv.gz") for name in DEFAULT_DATA}
+    for file in (file for pair in found.values() for file in pair):
+        if not file.exists():
+            raise InvalidField("papers", f"none given, and {file} (PAPERFEED_DATA) is not there")
     return found
 
 

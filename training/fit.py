@@ -23,7 +23,6 @@ def lambdamart_params(recipe: Recipe, seed: int) -> dict[str, object]:
         "bagging_by_query": True,
         "lambda_l2": 1.0,
         "monotone_constraints": list(SCHEMA.directions),
-        "monotone_constraints_method": "intermediate",
         "deterministic": True,
         "force_row_wise": True,
         "num_threads": recipe.thread_count,
