@@ -111,7 +111,10 @@ class Application:
 
     def start(self) -> int:
         """Serves; gives the port. The bundle is loaded and the database answered before the first call is taken."""
-        self.serving.refresh()
+        bundle = self.serving.refresh().bundle
+        if bundle is not None:
+            # Importing LightGBM takes a second or two: SERVING shall mean that a feed is answered, not that it waits.
+            _ = bundle.model.booster
         port = self._server.start(self._settings.host, self._settings.port)
         self._embedder.start()
         return port

@@ -1,0 +1,87 @@
+"""Papers per second through the encoder process, against SentenceTransformer.encode called directly.
+
+    python -m benchmarks.embed --json
+
+Texts are made of common words, 40 to 300 of them, as titles with abstracts are. Both sides have loaded their model, use the
+same number of threads, embed the same texts in turn, and must agree on the vectors.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from service.encoder import EncoderProcess
+from service.encoder.models import PackagedModel
+
+BUDGET = 0.95
+WORDS = (
+    "graph protein code vision query language genome index neural database kernel market social music learning of the "
+    "model a we propose method results show that data for training transformer large scale with benchmark state"
+).split()
+
+
+def texts(count: int) -> list[str]:
+    """Made-up abstracts."""
+    rng = np.random.default_rng(0)
+    return [" ".join(rng.choice(WORDS, rng.integers(40, 300))) for _ in range(count)]
+
+
+def seconds_of(call: Callable[[], object]) -> float:
+    """How long a call takes."""
+    began = time.perf_counter()
+    call()
+    return time.perf_counter() - began
+
+
+def main() -> int:
+    """Prints the result; 1 when the budget does not hold."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.embed")
+    parser.add_argument("--papers", type=int, default=256, help="texts in each run")
+    parser.add_argument("--runs", type=int, default=5, help="of each, in turn")
+    parser.add_argument("--json", action="store_true", help="one line of JSON")
+    options = parser.parse_args()
+
+    # Here alone: the floor is the library in this very process.
+    import torch  # noqa: PLC0415
+    from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+
+    model = PackagedModel()
+    bare = SentenceTransformer(model.checked_source(), device="cpu", local_files_only=True)
+    encoder = EncoderProcess(model, idle_seconds=None, threads=torch.get_num_threads())
+    given = texts(options.papers)
+    try:
+        ours, theirs = encoder.encode(given), bare.encode(given, normalize_embeddings=True, show_progress_bar=False)
+        if float((ours * theirs).sum(axis=1).min()) < 0.999:
+            raise RuntimeError("the encoder process gives other vectors than the library")
+        pairs = [
+            (
+                seconds_of(lambda: encoder.encode_in_background(given)),
+                seconds_of(lambda: bare.encode(given, normalize_embeddings=True, show_progress_bar=False)),
+            )
+            for _ in range(options.runs)
+        ]
+    finally:
+        encoder.close()
+    value, floor = (options.papers / statistics.median(times) for times in zip(*pairs, strict=True))
+    result = {
+        "name": "embed_papers_per_second",
+        "value": round(value, 2),
+        "floor": round(floor, 2),
+        "ratio": round(value / floor, 3),
+        "budget": BUDGET,
+        "holds": value / floor >= BUDGET,
+    }
+    if options.json:
+        print(json.dumps({"benchmarks": [result]}))
+    else:
+        print(f"{value:.1f} papers/s, the library alone {floor:.1f}: ratio {value / floor:.3f} (budget {BUDGET})")
+    return 0 if result["holds"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

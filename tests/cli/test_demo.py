@@ -1,0 +1,79 @@
+"""``paperfeed demo``: the whole way, in a process of its own, ends well and leaves nothing running."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from cli.demo.readers import sample_readers
+from tests.cli.conftest import in_process
+from tests.requirements import require
+
+NASTY = "<script>alert('x')</script> & \"friends\""
+
+
+def processes_of(folder: Path) -> list[str]:
+    """Command lines of processes that name the folder."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:  # it ended meanwhile
+            continue
+        if str(folder) in line:
+            found.append(line)
+    return found
+
+
+@pytest.mark.slow
+def test_demo_runs_to_its_end(tmp_path: Path) -> None:
+    """The sample demo prints three readers' feeds, the effect of a like and a stranger's feed, and writes the page."""
+    require("proc", Path("/proc/self/cmdline").exists(), "needs /proc, which Linux has")
+    out = tmp_path / "out"
+    done = in_process("demo", "--out", out, db=f"sqlite:///{tmp_path / 'unused.db'}", log_level="INFO")
+    assert done.code == 0, done.err[-2000:]
+    for number in range(1, 6):
+        assert re.search(rf"^{number}\. ", done.out, re.MULTILINE), done.out
+    readers = sample_readers()
+    assert len(readers) == 3
+    page = (out / "preview.html").read_text(encoding="utf-8")
+    for reader in readers:
+        assert done.out.count(reader.name) >= 2
+        assert f"<h2>{reader.name}</h2>" in page
+    assert page.count("<section>") == 3
+    assert page.count("<li><h3>") == 30
+    assert "http://" not in re.sub(r'href="[^"]*"', "", page)
+    assert processes_of(out) == []
+    assert not (tmp_path / "unused.db").exists()
+    log = [json.loads(line) for line in (out / "server.log").read_text().splitlines()]
+    assert log[-1]["message"] == "stopped"
+
+
+@pytest.mark.slow
+def test_own_digest_is_escaped(tmp_path: Path) -> None:
+    """A digest of one's own with markup in its titles, and a name with markup, ends up as text in the page."""
+    digest, out = tmp_path / "<b>mine.jsonl", tmp_path / "out"
+    papers = [
+        {"paper_id": f"own:{i}", "title": f"{NASTY} number {i}", "abstract": "Graphs and code.", "url": "javascript:x"}
+        for i in range(12)
+    ]
+    papers[0]["url"] = 'https://example.org/"><script>'
+    digest.write_text("".join(json.dumps(paper) + "\n" for paper in papers))
+    done = in_process(
+        "demo", "--digest", digest, "--date", "2026-03-11", "--out", out, db=f"sqlite:///{tmp_path / 'unused.db'}"
+    )
+    assert done.code == 0, done.err[-2000:]
+    page = (out / "preview.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "javascript:" not in page
+    assert "<b>" not in page
+    assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt; &amp; &quot;friends&quot;" in page
+
+
+def test_date_without_digest(tmp_path: Path) -> None:
+    """--date alone is wrong usage, told before a server is started."""
+    done = in_process("demo", "--date", "2026-03-11", "--out", tmp_path / "out", db="sqlite:///unused.db")
+    assert done.code == 2
+    assert done.err == "paperfeed: date: is for your own digest: give --digest too\n"
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,220 @@
+"""Importing files: the real digest, and everything that can be wrong with a file."""
+
+import datetime as dt
+import gzip
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run, in_process, row_counts
+from tests.process.running import ROOT, command, settings
+
+DAY = "2024-03-11"
+TITLE = "A title of the page"
+ABSTRACT = "An abstract has to be a good deal longer than its title, or else the page was not read rightly. " * 2
+PAPER = {"paper_id": "p1", "title": "Known paper", "abstract": "Some words of its abstract."}
+OTHER = {"paper_id": "p2", "title": "Another paper"}
+HEADER = "user_id,paper_id,event,occurred_at\n"
+
+
+def lines(*papers: object) -> bytes:
+    """JSON Lines."""
+    return "".join(json.dumps(paper) + "\n" for paper in papers).encode()
+
+
+def page(*paragraphs: str) -> bytes:
+    """The text of a trending page."""
+    return "\n\n".join(paragraphs).encode()
+
+
+@pytest.mark.data
+def test_real_digest_twice(trending_page: Path, paperfeed: Run, db_path: Path) -> None:
+    """The real page gives 77 new papers with vectors; importing it again finds nothing new and embeds nothing."""
+    first = paperfeed("digest", "import", trending_page, "--date", DAY, "--json")
+    counts = row_counts(db_path)
+    second = paperfeed("digest", "import", trending_page, "--date", DAY, "--json")
+    same = {"digest_id": f"hf-trending-{DAY}", "date": DAY, "papers": 77, "updated": 0, "pending": 0}
+    assert (first.code, second.code) == (0, 0)
+    assert json.loads(first.out) == same | {"digest": "created", "new": 77, "unchanged": 0, "embedded": 77}
+    assert json.loads(second.out) == same | {"digest": "unchanged", "new": 0, "unchanged": 77, "embedded": 0}
+    assert (counts["papers"], counts["embeddings"], counts["digest_papers"]) == (77, 77, 77)
+    assert row_counts(db_path) == counts
+
+
+@pytest.mark.data
+def test_real_digest_in_words(trending_page: Path, db_path: Path) -> None:
+    """The real command says in one line what it did, on stdout, and leaves vectors to the server where asked to."""
+    done = in_process(
+        "digest", "import", trending_page, "--date", DAY, "--no-embed", db=f"sqlite:///{db_path}"
+    )
+    assert done.code == 0
+    assert " ".join(done.out.split()) == (
+        f"hf-trending-{DAY}: 77 papers, 77 new, 0 updated, 0 embedded, 77 waiting for a vector"
+    )
+    assert "Traceback" not in done.err
+
+
+BAD_DIGESTS = {
+    "empty": (b"", DAY, 1, "{file}: is empty"),
+    "only blank lines": (b"\n \n\n", DAY, 1, "{file}: is empty"),
+    "no abstract": (page("Mar 11", TITLE, ABSTRACT, "Last title"), DAY, 1, "{file}, line 7: no abstract follows"),
+    "abstract too short": (page("Mar 11", TITLE, "Short."), DAY, 1, "{file}, line 5: the abstract of"),
+    "two titles": (page("Mar 11", TITLE, TITLE + " too", ABSTRACT), DAY, 1, "{file}, line 5: "),
+    "another day": (page("Mar 12", TITLE, ABSTRACT), DAY, 1, "{file}, line 1: the page is of Mar 12, but"),
+    "date is no date": (page("Mar 11", TITLE, ABSTRACT), "tomorrow", 2, "date: must be an ISO date"),
+    "date does not exist": (page("Mar 11", TITLE, ABSTRACT), "2024-02-30", 2, "date: must be an ISO date"),
+    "far future": (page("Mar 11", TITLE, ABSTRACT), "2999-03-11", 2, "date: 2999-03-11 lies in the future"),
+    "long ago": (page("Mar 11", TITLE, ABSTRACT), "1066-03-11", 2, "date: 1066-03-11 is before"),
+    "no date": (page("Mar 11", TITLE, ABSTRACT), None, 2, "date: is required"),
+    "broken UTF-8": (page("Mar 11", TITLE) + b"\n\nan \xff abstract", DAY, 1, "{file}, line 5: byte 4 of the line"),
+    "UTF-16": ("Mar 11".encode("utf-16"), DAY, 1, "{file}, line 1: is UTF-16 text; save it as UTF-8"),
+    "NUL": (page("Mar 11", TITLE) + b"\n\nan \x00 abstract", DAY, 1, "{file}, line 5: byte 4 of the line is NUL"),
+    "gzip cut short": (gzip.compress(lines(PAPER, OTHER))[:-9], DAY, 1, "{file}: the compressed data is cut short"),
+    "not JSON": (lines(PAPER) + b'{"paper_id": \n', DAY, 1, "{file}, line 2: is not JSON"),
+    "missing field": (lines(PAPER, {"paper_id": "p2"}), DAY, 1, "{file}, line 2: title: is missing"),
+    "mistyped field": (lines(PAPER, OTHER | {"upvotes": "7"}), DAY, 1, "{file}, line 2: upvotes: must be an integer"),
+    "mistyped list": (lines(OTHER | {"authors": "Ada"}), DAY, 1, "{file}, line 1: authors: must be an array"),
+    "no object": (lines(PAPER) + b"[]\n", DAY, 1, "{file}, line 2: must be an object"),
+    "twice in the file": (lines(PAPER, OTHER, PAPER), DAY, 1, "{file}, line 3: paper p1 stands at line 1 already"),
+    "title twice": (page("Mar 11", TITLE, ABSTRACT, TITLE, ABSTRACT), DAY, 1, "{file}, line 7: paper "),
+    "daily JSON": (b'[{"paper": {"id": "2401.00001"}}]', None, 1, "{file}: [0].paper.title: is missing"),
+    "feed": (b"<feed><entry></feed>", DAY, 1, "{file}, line 1: is not well-formed XML"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_DIGESTS)
+def test_bad_digest(case: str, paperfeed: Run, db_path: Path, tmp_path: Path) -> None:
+    """A digest with a mistake is refused whole: one line with the file and the place, and not a row is written."""
+    content, day, code, message = BAD_DIGESTS[case]
+    good, bad = tmp_path / "good.jsonl", tmp_path / "bad.txt"
+    good.write_bytes(lines(PAPER))
+    bad.write_bytes(content)
+    assert paperfeed("digest", "import", good, "--date", DAY).code == 0
+    before = row_counts(db_path)
+    done = paperfeed("digest", "import", bad, *(["--date", day] if day else []))
+    assert done.code == code
+    assert done.err.startswith("paperfeed: " + message.format(file=bad)), done.err
+    assert len(done.err.splitlines()) == 1
+    assert done.out == ""
+    assert row_counts(db_path) == before
+
+
+BAD_EVENTS = {
+    "unknown paper": (HEADER + "u,p1,like,\n\nu,nobody,like,\n", "{file}, line 4: paper_id: no paper 'nobody'"),
+    "unknown event": (HEADER + "u,p1,like,\nu,p1,adore,\n", "{file}, line 3: event: 'adore' is none of like"),
+    "no such time": (HEADER + "u,p1,like,yesterday\n", "{file}, line 2: occurred_at: 'yesterday' is not"),
+    "future": (HEADER + "u,p1,like,2999-01-01\n", "{file}, line 2: occurred_at: 2999-01-01 lies in the future"),
+    "no user": (HEADER + ",p1,like,\n", "{file}, line 2: user_id: "),
+    "too few fields": (HEADER + "u,p1\n", "{file}, line 2: has 2 fields, but the header has 4"),
+    "no header": ("u,p1,like,\n", "{file}, line 1: the header lacks user_id"),
+    "open quote": (HEADER + 'u,"p1,like,\n', "{file}, line 2: is not CSV"),
+    "empty": ("", "{file}: is empty"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_EVENTS)
+def test_bad_events(case: str, paperfeed: Run, db_path: Path, tmp_path: Path) -> None:
+    """An events file with a mistake is refused whole, good lines before it included, and the line is named."""
+    content, message = BAD_EVENTS[case]
+    good, bad = tmp_path / "good.jsonl", tmp_path / "events.csv"
+    good.write_bytes(lines(PAPER))
+    bad.write_text(content)
+    assert paperfeed("papers", "import", good).code == 0
+    before = row_counts(db_path)
+    done = paperfeed("events", "import", bad)
+    assert done.code == 1
+    assert done.err.startswith("paperfeed: " + message.format(file=bad)), done.err
+    assert len(done.err.splitlines()) == 1
+    assert row_counts(db_path) == before
+
+
+def test_events_twice(paperfeed: Run, tmp_path: Path, db_path: Path) -> None:
+    """Good events are stored once, however often the file is imported."""
+    good, events = tmp_path / "good.jsonl", tmp_path / "events.csv"
+    good.write_bytes(lines(PAPER, OTHER))
+    events.write_text(HEADER + "u,p1,like,2024-03-01T10:00:00Z\nu,p2,click,\n")
+    assert paperfeed("papers", "import", good).code == 0
+    first = paperfeed("events", "import", events, "--json")
+    second = paperfeed("events", "import", events, "--json")
+    assert json.loads(first.out) == {"events": 2, "recorded": 2, "duplicates": 0}
+    assert json.loads(second.out) == {"events": 2, "recorded": 0, "duplicates": 2}
+    assert row_counts(db_path)["events"] == 2
+
+
+@pytest.mark.parametrize(
+    ("group", "options"), [("digest", ["--date", DAY]), ("papers", []), ("events", []), ("library", ["--user", "u"])]
+)
+def test_missing_file(group: str, options: list[str], paperfeed: Run, tmp_path: Path) -> None:
+    """A file that is not there is named by every import command, in one line."""
+    missing = tmp_path / "missing.txt"
+    done = paperfeed(group, "import", missing, *options)
+    assert done.code == 1
+    assert done.err == f"paperfeed: {missing}: there is no such file\n"
+
+
+@pytest.mark.parametrize("group", ["digest", "papers"])
+def test_papers_are_checked_before_the_first_is_stored(
+    group: str, paperfeed: Run, tmp_path: Path, db_path: Path
+) -> None:
+    """A mistake in the last of 1,500 lines leaves no row of the lines before it, though they are stored in batches."""
+    bad = tmp_path / "bad.jsonl"
+    bad.write_bytes(lines(*({"paper_id": f"n{i}", "title": f"Paper number {i}"} for i in range(1500)), {"title": "x"}))
+    assert paperfeed("db", "upgrade").code == 0
+    before = row_counts(db_path)
+    done = paperfeed(group, "import", bad, *(["--date", DAY] if group == "digest" else []))
+    assert done.code == 1
+    assert done.err == f"paperfeed: {bad}, line 1501: paper_id: is missing\n"
+    assert row_counts(db_path) == before
+
+
+@pytest.mark.parametrize(("group", "options"), [("digest", ["--date", DAY]), ("papers", []), ("events", [])])
+def test_huge_line(group: str, options: list[str], tmp_path: Path) -> None:
+    """A line of 200 MB is refused within seconds and without taking memory for all of it."""
+    huge = tmp_path / "huge.jsonl"
+    with huge.open("wb") as file:
+        file.write(b'{"paper_id": "')
+        file.truncate(200_000_000)
+    began = time.monotonic()
+    process = subprocess.Popen(
+        command(group, "import", huge, *options),
+        env=settings(db=f"sqlite:///{tmp_path / 'huge.db'}"),
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    message = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stderr.close()
+    assert process.returncode == 1
+    assert time.monotonic() - began < 15
+    assert str(huge) in message.splitlines()[-1]
+    assert "longer than" in message or "larger than" in message
+    assert "Traceback" not in message
+    # Kilobytes on Linux.
+    assert usage.ru_maxrss < 350_000
+
+
+def test_bad_file_through_a_process(tmp_path: Path, db_path: Path) -> None:
+    """The real command ends with exit code 1 and the place of the mistake as the only line that is no log line."""
+    bad = tmp_path / "bad.jsonl"
+    bad.write_bytes(lines(PAPER, {"paper_id": "p2"}))
+    done = in_process("papers", "import", bad, db=f"sqlite:///{db_path}")
+    assert done.code == 1
+    assert done.out == ""
+    assert done.err == f"paperfeed: {bad}, line 2: title: is missing\n"
+    assert not db_path.exists()
+
+
+def test_digest_of_tomorrow(paperfeed: Run, tmp_path: Path) -> None:
+    """A digest of tomorrow is taken, for somewhere it is tomorrow already; one of the day after is not."""
+    good = tmp_path / "good.jsonl"
+    good.write_bytes(lines(PAPER))
+    today = dt.datetime.now(dt.UTC).date()
+    assert paperfeed("digest", "import", good, "--date", today + dt.timedelta(days=1)).code == 0
+    assert paperfeed("digest", "import", good, "--date", today + dt.timedelta(days=3)).code == 2

@@ -1,0 +1,66 @@
+"""The documents name everything there is, and say of the defaults what the code says."""
+
+import dataclasses
+import re
+
+import pytest
+import typer
+
+from cli.main import app
+from service.config import PREFIX, Settings
+from tests.process.running import ROOT
+
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+FIELDS = {PREFIX + field.name.upper(): field for field in dataclasses.fields(Settings)}
+ROW = re.compile(r"^\| *`(PAPERFEED_[A-Z_]+)` *\| *([^|]*?) *\| *([^|]*?) *\|$", re.MULTILINE)
+
+
+def commands() -> list[str]:
+    """Every command, as it is typed."""
+
+    def walk(command: object, words: tuple[str, ...]) -> list[str]:
+        inner = getattr(command, "commands", None)
+        if inner is None:
+            return [" ".join(words)]
+        return [name for word, each in inner.items() for name in walk(each, (*words, word))]
+
+    return walk(typer.main.get_command(app), ("paperfeed",))
+
+
+def text() -> str:
+    """All documents."""
+    return "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS if path.exists())
+
+
+@pytest.mark.parametrize("command", commands())
+def test_command_is_documented(command: str) -> None:
+    """Every command stands in README.md or docs/."""
+    assert re.search(rf"\b{re.escape(command)}\b", text())
+
+
+@pytest.mark.parametrize("variable", FIELDS)
+def test_setting_is_documented(variable: str) -> None:
+    """Every setting stands in one table, with the default and the words of the code."""
+    rows = [row for row in ROW.findall(text()) if row[0] == variable]
+    assert len(rows) == 1
+    default = FIELDS[variable].default
+    assert rows[0][1].strip("`") == (str(default) if default != "" else "(empty)")
+    assert rows[0][2] == FIELDS[variable].metadata["help"]
+
+
+def test_nothing_else_is_documented() -> None:
+    """No document names a PAPERFEED_ variable that there is not."""
+    named = set(re.findall(r"PAPERFEED_[A-Z]+(?:_[A-Z]+)*", text()))
+    # Read by the tests alone.
+    assert named - FIELDS.keys() - {"PAPERFEED_REQUIRE"} <= {"PAPERFEED_KEEP"}
+
+
+def test_every_command_explains_itself() -> None:
+    """Every command has a line of help."""
+
+    def walk(command: object, name: str) -> list[str]:
+        inner = getattr(command, "commands", {})
+        here = [] if getattr(command, "help", None) else [name]
+        return here + [missing for word, each in inner.items() for missing in walk(each, f"{name} {word}")]
+
+    assert walk(typer.main.get_command(app), "paperfeed") == []

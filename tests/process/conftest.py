@@ -1,0 +1,45 @@
+"""Databases for servers in processes of their own, and a bundle that fits the encoder without weights."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ranker.bundle import write_bundle
+from service.encoder.hashing import HashingEncoder
+from tests.databases import postgres_schema, require_postgres
+from tests.process.samples import spaces
+from tests.ranker.builders import model_text
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A database that is not there yet."""
+    return f"sqlite:///{tmp_path / 'paperfeed.db'}"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def db_url(request: pytest.FixtureRequest, sqlite_url: str) -> Iterator[str]:
+    """An empty database on each engine."""
+    if request.param == "sqlite":
+        yield sqlite_url
+        return
+    require_postgres()
+    with postgres_schema() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def hashing_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle for the encoder ``hashing``; copy it to change it."""
+    folder = tmp_path_factory.mktemp("bundles") / "hashing"
+    write_bundle(
+        folder,
+        model_text=model_text(),
+        spaces=spaces(),
+        encoder_name=HashingEncoder.name,
+        recipe="test",
+        fingerprint="0" * 64,
+        created_at="2024-01-01T00:00:00+00:00",
+    )
+    return folder

@@ -1,0 +1,60 @@
+"""What the tests of the running server put into it."""
+
+import datetime as dt
+
+import numpy as np
+from paperfeed.client import Client
+from paperfeed.v1 import catalog_pb2, profile_pb2
+
+from ranker.spaces import Spaces
+from ranker.terms import BUCKET_COUNT
+from service.encoder.hashing import DIM
+
+_WORDS = "graph protein code vision query language genome index neural database kernel market social music".split()
+
+
+def papers(count: int, *, prefix: str = "p") -> list[catalog_pb2.Paper]:
+    """Papers of a few common words."""
+    rng = np.random.default_rng(4)
+    return [
+        catalog_pb2.Paper(
+            paper_id=f"{prefix}{i}",
+            title=f"{prefix} {i}: " + " ".join(rng.choice(_WORDS, 6)),
+            abstract=" ".join(rng.choice(_WORDS, 80)),
+        )
+        for i in range(count)
+    ]
+
+
+def fill(client: Client, count: int = 40) -> list[str]:
+    """Stores papers and today's digest of them; gives their ids."""
+    stored = client.catalog.UpsertPapers(catalog_pb2.UpsertPapersRequest(papers=papers(count)))
+    ids = [result.paper_id for result in stored.results]
+    digest = catalog_pb2.Digest(digest_id="today", date=dt.datetime.now(dt.UTC).date().isoformat())
+    client.catalog.CreateDigest(catalog_pb2.CreateDigestRequest(digest=digest, paper_ids=ids))
+    return ids
+
+
+def likes(user_id: str, paper_ids: list[str], *, event_ids: list[str] | None = None) -> profile_pb2.RecordEventsRequest:
+    """Likes of papers."""
+    return profile_pb2.RecordEventsRequest(
+        events=[
+            profile_pb2.Event(
+                event_id=event_ids[i] if event_ids else "",
+                user_id=user_id,
+                paper_id=paper_id,
+                event_type=profile_pb2.EVENT_TYPE_LIKE,
+            )
+            for i, paper_id in enumerate(paper_ids)
+        ]
+    )
+
+
+def spaces() -> Spaces:
+    """Spaces for the vectors of the hashing encoder that change nothing."""
+    return Spaces(
+        whitening_mean=np.zeros(DIM, np.float32),
+        whitening_matrix=np.eye(DIM, dtype=np.float32),
+        idf=np.ones(BUCKET_COUNT, np.float32),
+        average_length=80.0,
+    )
