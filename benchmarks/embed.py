@@ -2,13 +2,12 @@
 
     python -m benchmarks.embed --json
 
-Texts are made of common words, 40 to 300 of them, as titles with abstracts are. Both sides have loaded their model, use the
-same number of threads, embed the same texts in turn, and must agree on the vectors.
+Texts are made of common words, 40 to 300 of them, as titles with abstracts are. Both sides have loaded their model, use
+the same number of threads, embed the same texts in turn, and must agree on the vectors.
 """
 
 import argparse
 import json
-import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -19,10 +18,42 @@ from service.encoder import EncoderProcess
 from service.encoder.models import PackagedModel
 
 BUDGET = 0.95
-WORDS = (
-    "graph protein code vision query language genome index neural database kernel market social music learning of the "
-    "model a we propose method results show that data for training transformer large scale with benchmark state"
-).split()
+WORDS = [
+    "graph",
+    "protein",
+    "code",
+    "vision",
+    "query",
+    "language",
+    "genome",
+    "index",
+    "neural",
+    "database",
+    "kernel",
+    "market",
+    "social",
+    "music",
+    "learning",
+    "of",
+    "the",
+    "model",
+    "a",
+    "we",
+    "propose",
+    "method",
+    "results",
+    "show",
+    "that",
+    "data",
+    "for",
+    "training",
+    "transformer",
+    "large",
+    "scale",
+    "with",
+    "benchmark",
+    "state",
+]
 
 
 def texts(count: int) -> list[str]:
@@ -41,8 +72,8 @@ def seconds_of(call: Callable[[], object]) -> float:
 def main() -> int:
     """Prints the result; 1 when the budget does not hold."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.embed")
-    parser.add_argument("--papers", type=int, default=256, help="texts in each run")
-    parser.add_argument("--runs", type=int, default=5, help="of each, in turn")
+    parser.add_argument("--papers", type=int, default=128, help="texts in each run")
+    parser.add_argument("--runs", type=int, default=7, help="of each, in turn")
     parser.add_argument("--json", action="store_true", help="one line of JSON")
     options = parser.parse_args()
 
@@ -67,7 +98,8 @@ def main() -> int:
         ]
     finally:
         encoder.close()
-    value, floor = (options.papers / statistics.median(times) for times in zip(*pairs, strict=True))
+    # The best of each: other programs only ever add time.
+    value, floor = (options.papers / min(times) for times in zip(*pairs, strict=True))
     result = {
         "name": "embed_papers_per_second",
         "value": round(value, 2),

@@ -21,8 +21,8 @@ from pathlib import Path
 import grpc
 import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from paperfeed.v1 import feed_pb2, feed_pb2_grpc
 
+from paperfeed.v1 import feed_pb2, feed_pb2_grpc
 from service.domain.events import Event, EventType
 from service.domain.papers import Digest, Paper
 from service.encoder import DEFAULT_MODEL
@@ -35,7 +35,22 @@ LIKES = 30
 BATCH = 1_000
 SECONDS_BUDGET = 1.0
 MEGABYTES_BUDGET = 120.0
-WORDS = "graph protein code vision query language genome index neural database kernel market social music".split()
+WORDS = [
+    "graph",
+    "protein",
+    "code",
+    "vision",
+    "query",
+    "language",
+    "genome",
+    "index",
+    "neural",
+    "database",
+    "kernel",
+    "market",
+    "social",
+    "music",
+]
 FLOOR = "import grpc, numpy, sqlalchemy, lightgbm, sys; print('ready', flush=True); sys.stdin.read()"
 
 

@@ -7,7 +7,8 @@
 
 The services' stubs are used as generated; every call gets ``timeout`` unless it names its own. Calls that fail raise
 ``grpc.RpcError``; ``error_details`` reads what the server said in machine-readable form. Every RPC of paperfeed is safe
-to repeat, so a server that is away for a moment (UNAVAILABLE) is tried again, three times, within the deadline.
+to repeat, so a server that is away for a moment (UNAVAILABLE) is tried again, four times in some nine seconds, within
+the deadline.
 """
 
 import json
@@ -37,10 +38,10 @@ SERVICE_CONFIG = {
         {
             "name": [{}],
             "retryPolicy": {
-                "maxAttempts": 4,
-                "initialBackoff": "0.1s",
-                "maxBackoff": "2s",
-                "backoffMultiplier": 3,
+                "maxAttempts": 5,
+                "initialBackoff": "0.4s",
+                "maxBackoff": "5s",
+                "backoffMultiplier": 2.5,
                 "retryableStatusCodes": ["UNAVAILABLE"],
             },
         }

@@ -46,8 +46,8 @@ SERVICES = {
 # How long the last answers may take to reach slow clients once all calls are worked off. Streams that never end by
 # themselves (Health/Watch) last as long.
 ANSWER_SECONDS = 5.0
-# Who has just got an answer may call again at once and shall hear UNAVAILABLE. So long without a call is quiet; it is not
-# waited for longer than the maximum.
+# Who has just got an answer may call again at once and shall hear UNAVAILABLE. So long without a call is quiet; it is
+# not waited for longer than the maximum.
 QUIET_SECONDS = 0.25
 MAX_QUIET_SECONDS = 2.0
 _log = logging.getLogger("paperfeed.server")

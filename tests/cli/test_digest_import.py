@@ -48,9 +48,7 @@ def test_real_digest_twice(trending_page: Path, paperfeed: Run, db_path: Path) -
 @pytest.mark.data
 def test_real_digest_in_words(trending_page: Path, db_path: Path) -> None:
     """The real command says in one line what it did, on stdout, and leaves vectors to the server where asked to."""
-    done = in_process(
-        "digest", "import", trending_page, "--date", DAY, "--no-embed", db=f"sqlite:///{db_path}"
-    )
+    done = in_process("digest", "import", trending_page, "--date", DAY, "--no-embed", db=f"sqlite:///{db_path}")
     assert done.code == 0
     assert " ".join(done.out.split()) == (
         f"hf-trending-{DAY}: 77 papers, 77 new, 0 updated, 0 embedded, 77 waiting for a vector"

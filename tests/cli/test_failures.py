@@ -59,7 +59,14 @@ def test_server_away(paperfeed: Run) -> None:
     assert done.out == ""
 
 
-@pytest.mark.parametrize("command", [["db", "upgrade"], ["serve", "--port", "0"], ["digest", "import", "cli/sample/digest.jsonl", "--date", "2026-03-11"]])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["db", "upgrade"],
+        ["serve", "--port", "0"],
+        ["digest", "import", "cli/sample/digest.jsonl", "--date", "2026-03-11"],
+    ],
+)
 def test_missing_extra(command: list[str], db: str) -> None:
     """Without the server's packages a command of the server says which extra to install, and exits with 2."""
     done = without("sqlalchemy", "alembic", command=command, db=db)

@@ -60,7 +60,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_works_alone(python: Path, tmp_path: Path) -> None:
-    """`pip install ./proto` is all that a program needs to store and rank papers: no numpy, no torch, no server code."""
+    """`pip install ./proto` is all that a program needs to store and rank papers: no numpy, no torch, no server."""
     with running(tmp_path, f"sqlite:///{tmp_path / 'paperfeed.db'}") as server:
         done = subprocess.run(
             [str(python), "-I", "-c", PROGRAM, server.address],

@@ -3,14 +3,29 @@
 import datetime as dt
 
 import numpy as np
+
 from paperfeed.client import Client
 from paperfeed.v1 import catalog_pb2, profile_pb2
-
 from ranker.spaces import Spaces
 from ranker.terms import BUCKET_COUNT
 from service.encoder.hashing import DIM
 
-_WORDS = "graph protein code vision query language genome index neural database kernel market social music".split()
+_WORDS = [
+    "graph",
+    "protein",
+    "code",
+    "vision",
+    "query",
+    "language",
+    "genome",
+    "index",
+    "neural",
+    "database",
+    "kernel",
+    "market",
+    "social",
+    "music",
+]
 
 
 def papers(count: int, *, prefix: str = "p") -> list[catalog_pb2.Paper]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import grpc
 import pytest
+
 from paperfeed.client import Client
 from paperfeed.v1 import catalog_pb2, feed_pb2, feed_pb2_grpc, profile_pb2_grpc
-
 from tests.process.running import Server, running
 from tests.process.samples import fill, likes, papers
 
@@ -98,7 +98,6 @@ def test_accepted_calls_are_answered(sqlite_url: str, tmp_path: Path, threads: i
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=False, reason="the client's retries end after 1.3 s, a start takes about as long")
 def test_retries_survive_a_restart(sqlite_url: str, tmp_path: Path) -> None:
     """Callers with the project's client notice nothing of a server that is stopped and started on its port."""
     problems: list[str] = []

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import grpc
 import pytest
-from paperfeed.v1 import profile_pb2, profile_pb2_grpc
 
+from paperfeed.v1 import profile_pb2, profile_pb2_grpc
 from tests.process.running import Server, running
 from tests.process.samples import fill, likes
 
@@ -59,7 +59,7 @@ def exported_event_ids(server: Server, user_id: str) -> set[str]:
 
 @pytest.mark.slow
 def test_acknowledged_events_survive_kill(db_url: str, tmp_path: Path) -> None:
-    """Every event acknowledged to one of eight writers before kill -9 is exported after a restart, and no half batch."""
+    """Every event acknowledged to one of eight writers before kill -9 is there after a restart, and no half batch."""
     writers: list[Writer] = []
     for round_number in range(ROUNDS):
         with running(tmp_path, db_url) as server:
@@ -87,7 +87,7 @@ def test_acknowledged_events_survive_kill(db_url: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_repeating_the_unanswered_call_counts_once(sqlite_url: str, tmp_path: Path) -> None:
-    """A call that was cut off by kill -9 may be repeated: its events are there once, whether or not they were before."""
+    """A call cut off by kill -9 may be repeated: its events are there once, whether or not they were before."""
     with running(tmp_path, sqlite_url) as server:
         with server.client() as client:
             paper_ids = fill(client)

@@ -8,9 +8,9 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
-from paperfeed.v1 import feed_pb2
 from sqlalchemy import create_engine, text
 
+from paperfeed.v1 import feed_pb2
 from service.storage import schema
 from tests.process.running import ROOT, Server, command, running, settings
 from tests.process.samples import fill, likes
@@ -20,9 +20,7 @@ from tests.requirements import require
 def fails_to_start(db: str, *, port: int = 0) -> subprocess.CompletedProcess[str]:
     """What a server says that does not come up."""
     arguments = command("serve", "--port", port, "--db", db)
-    return subprocess.run(
-        arguments, env=settings(), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
+    return subprocess.run(arguments, env=settings(), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
 def feed_of_reader(server: Server) -> feed_pb2.GetFeedResponse:
