@@ -26,9 +26,11 @@ class Profile:
         liked_units: (m, d) float32.
         liked_whitened: (m, d) float32; None without a bundle.
         centroid_length: Length of the mean of ``liked_units``: 1 for one narrow interest, NaN without vectors.
+        whitened_centroid_length: The same in the whitened space.
         liked_text_rows: (k,) which likes have words.
         liked_tfidf: (k, buckets); None without a bundle.
         mean_tfidf: (1, buckets), mean of ``liked_tfidf``; None without a bundle.
+        tfidf_centroid_length: Length of ``mean_tfidf``; NaN without words.
         disliked_units: (j, d) float32.
     """
 
@@ -38,9 +40,11 @@ class Profile:
     liked_units: Float32Array
     liked_whitened: Float32Array | None
     centroid_length: float
+    whitened_centroid_length: float
     liked_text_rows: IndexArray
     liked_tfidf: SparseRows | None
     mean_tfidf: SparseRows | None
+    tfidf_centroid_length: float
     disliked_units: Float32Array
 
 
@@ -63,17 +67,20 @@ def build_profile(
     rows = _most_recent(times)
     vector_rows = rows[likes.has_vector[rows]]
     units = likes.units[vector_rows]
+    whitened = None if likes.whitened is None else likes.whitened[vector_rows]
     text_rows, tfidf, mean = _liked_words(likes, rows)
     return Profile(
         like_count=len(rows),
         newest_like_at=float(np.nanmax(times)) if np.isfinite(times).any() else float("nan"),
         liked_vector_rows=vector_rows,
         liked_units=units,
-        liked_whitened=None if likes.whitened is None else likes.whitened[vector_rows],
+        liked_whitened=whitened,
         centroid_length=_mean_length(units),
+        whitened_centroid_length=float("nan") if whitened is None else _mean_length(whitened),
         liked_text_rows=text_rows,
         liked_tfidf=tfidf,
         mean_tfidf=mean,
+        tfidf_centroid_length=float("nan") if mean is None or not len(text_rows) else _length(mean.values),
         disliked_units=likes.units[:0] if dislikes is None else dislikes.units[dislikes.has_vector],
     )
 
@@ -96,7 +103,8 @@ def _liked_words(likes: PaperMatrix, rows: IndexArray) -> tuple[IndexArray, Spar
 
 
 def _mean_length(units: Float32Array) -> float:
-    if not len(units):
-        return float("nan")
-    mean = units.mean(axis=0)
-    return float(np.sqrt(np.einsum("i,i->", mean, mean)))
+    return _length(units.mean(axis=0)) if len(units) else float("nan")
+
+
+def _length(vector: Float32Array) -> float:
+    return float(np.sqrt(np.einsum("i,i->", vector, vector)))

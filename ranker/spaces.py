@@ -54,23 +54,14 @@ class PaperMatrix:
 
     @cached_property
     def centre(self) -> Float32Array:
-        """(d,) what all of these papers share; see ``_centre``."""
-        return _centre(self.units, self.has_vector)
+        """(d,) mean of the known unit vectors, drawn towards 0 where they are few: what all of these papers share."""
+        known = self.units[self.has_vector]
+        return np.asarray(known.sum(axis=0) / np.float32(len(known) + _FEW_PAPERS))
 
     @cached_property
     def centred_units(self) -> Float32Array:
         """(n, d) float32 of unit length: how each paper differs from the others; NaN rows as in ``units``."""
         return unit_rows(self.units - self.centre)
-
-    @cached_property
-    def whitened_centre(self) -> Float32Array:
-        """(d,) as ``centre``, in the whitened space; zeros without a bundle."""
-        return np.zeros_like(self.centre) if self.whitened is None else _centre(self.whitened, self.has_vector)
-
-    @cached_property
-    def centred_whitened(self) -> Float32Array:
-        """(n, d) as ``centred_units``, in the whitened space; empty of meaning without a bundle."""
-        return unit_rows((self.units if self.whitened is None else self.whitened) - self.whitened_centre)
 
     @cached_property
     def id_ranks(self) -> IndexArray:
@@ -181,11 +172,6 @@ def unit_rows(vectors: Float32Array) -> Float32Array:
     lengths: Float32Array = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     lengths[~(np.isfinite(lengths) & (lengths > 0))] = np.nan
     return vectors / lengths[:, None]
-
-
-def _centre(rows: Float32Array, known: BoolArray) -> Float32Array:
-    """Mean of the known rows, drawn towards 0 where they are few."""
-    return np.asarray(rows[known].sum(axis=0) / np.float32(known.sum() + _FEW_PAPERS))
 
 
 def _unit_segments(values: Float32Array, sizes: IndexArray) -> Float32Array:

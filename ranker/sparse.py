@@ -10,7 +10,7 @@ import scipy.sparse
 
 from ranker.types import Float32Array, IndexArray, Int32Array
 
-_RARE_SHARE = 0.01
+_RARE_SHARE = 0.05
 _FEW_ROWS = 20
 
 
@@ -54,7 +54,7 @@ class SparseRows:
         """As ``transposed``, each term weighted by how well it tells these rows apart.
 
         Words that were rare when idf was counted may stand in half the papers of today's digest. A term weighs 1 up to
-        a hundredth of the rows, then less, down to 0 in all of many rows. Few rows say little of what is common.
+        a twentieth of the rows, then less, down to 0 in all of many rows. Few rows say little of what is common.
         """
         found = self.transposed
         row_counts = np.diff(found.indptr)

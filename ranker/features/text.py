@@ -13,8 +13,8 @@ NAMES = (
     "text_nearest",  # TF-IDF cosine to the nearest like
     "text_top3",  # mean TF-IDF cosine of the three nearest likes
     "text_mean",  # mean TF-IDF cosine to all likes
-    "text_mean_standing",  # the same in standard deviations above the mean candidate
-    "text_bm25_standing",  # BM25 weights of terms, each times its mean TF-IDF in the likes, as standard deviations
+    "text_centroid",  # TF-IDF cosine to the mean of the likes
+    "text_bm25",  # BM25 weights of the candidate's terms, each times the term's mean TF-IDF in the likes
     # How much text there is: words of titles alone say little, those of abstracts much.
     "text_candidate_terms",  # natural logarithm of 1 + distinct terms of the candidate
     "text_liked_terms",  # the same of the mean over the likes
@@ -31,19 +31,9 @@ def compute(profile: Profile, candidates: PaperMatrix, _as_of: float) -> Float32
     similarities = liked.dot(candidates.tfidf, telling=True)
     out[:, :2] = nearest_means(similarities, (1, 3))
     out[:, 2] = similarities.mean(axis=1)
-    out[:, 3] = _standing(out[:, 2])
-    out[:, 4] = _standing(mean.dot(candidates.bm25, telling=True)[:, 0])
+    out[:, 3] = out[:, 2] / np.float32(max(profile.tfidf_centroid_length, 1e-6))
+    out[:, 4] = mean.dot(candidates.bm25, telling=True)[:, 0]
     out[:, 5] = np.log1p(candidates.tfidf.row_sizes)
     out[:, 6] = np.log1p(liked.row_sizes.mean())
     out[candidates.tfidf.row_sizes == 0] = np.nan
     return out
-
-
-def _standing(values: Float32Array) -> Float32Array:
-    """How far each value lies above the mean, in standard deviations; 0 where all are equal.
-
-    How much two texts overlap depends on their length and field; how much more than other candidates, less so.
-    """
-    centred = values - values.mean()
-    spread = np.sqrt(np.square(centred).mean())
-    return np.asarray(centred / np.float32(max(spread, 1e-9)))

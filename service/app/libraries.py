@@ -26,7 +26,12 @@ def import_library(
     papers = [check_paper(paper, f"entries[{i}]") for i, (paper, _) in enumerate(entries)]
     now = clock.now()
     with store.write() as tx:
-        results = tx.papers.upsert(papers, now)
+        known = tx.papers.resolve([alias for paper in papers for alias in paper.aliases])
+        found = [next((known[alias] for alias in paper.aliases if alias in known), None) for paper in papers]
+        # A known paper stays as it is: what one reader keeps in a library does not edit the catalog of all.
+        results = tx.papers.upsert([paper for paper, name in zip(papers, found, strict=True) if name is None], now)
+        added = iter(results)
+        paper_ids = [name or next(added)[0] for name in found]
         events = [
             Event(
                 event_id=default_event_id(user_id, paper_id, EventType.LIKE, added_at),
@@ -35,8 +40,8 @@ def import_library(
                 event_type=EventType.LIKE,
                 occurred_at=added_at,
             )
-            for (paper_id, _), (_, added_at) in zip(results, entries, strict=True)
+            for paper_id, (_, added_at) in zip(paper_ids, entries, strict=True)
         ]
         new = tx.users.record(events, now)
-    added = sum(1 for _, outcome in results if outcome is UpsertOutcome.CREATED)
-    return LibraryImport(added_count=added, matched_count=len(results) - added, liked_count=sum(new))
+    added_count = sum(1 for _, outcome in results if outcome is UpsertOutcome.CREATED)
+    return LibraryImport(added_count=added_count, matched_count=len(entries) - added_count, liked_count=sum(new))

@@ -79,12 +79,12 @@ def test_values_by_hand() -> None:
 
 
 def test_text_by_hand() -> None:
-    """TF-IDF features are cosines in which terms of more than a hundredth of the candidates count less."""
+    """TF-IDF features are cosines in which terms of more than a twentieth of the candidates count less."""
     assert LIKES.tfidf is not None
     assert CANDIDATES.tfidf is not None
     rows = CANDIDATES.tfidf.matrix.toarray()
     shares = np.maximum((rows > 0).sum(axis=0), 1) / (77 + 20)
-    weights = np.minimum(np.log(shares) / np.log(0.01), 1)
+    weights = np.minimum(np.log(shares) / np.log(0.05), 1)
     cosines = (rows * weights) @ LIKES.tfidf.matrix.toarray().T
     assert np.allclose(named(features(), "text_nearest"), cosines.max(axis=1), atol=1e-5)
     assert np.allclose(named(features(), "text_mean"), cosines.mean(axis=1), atol=1e-5)

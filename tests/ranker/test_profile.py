@@ -26,6 +26,7 @@ def test_mean_words() -> None:
     assert profile.mean_tfidf is not None
     expected = np.asarray(profile.liked_tfidf.matrix.mean(axis=0)).ravel()
     assert np.allclose(profile.mean_tfidf.matrix.toarray().ravel(), expected, atol=1e-7)
+    assert profile.tfidf_centroid_length == pytest.approx(np.linalg.norm(expected), rel=1e-5)
 
 
 def test_only_the_newest_likes_count(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +41,7 @@ def test_nothing_liked() -> None:
     """A user without likes has a profile with nothing in it."""
     profile = build_profile(LIKES.take([]))
     assert profile.like_count == 0
-    assert np.isnan([profile.newest_like_at, profile.centroid_length]).all()
+    assert np.isnan([profile.newest_like_at, profile.centroid_length, profile.tfidf_centroid_length]).all()
 
 
 def test_without_a_bundle() -> None:
