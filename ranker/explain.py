@@ -10,14 +10,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ranker.asker import NOBODY, Asker
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix
 from ranker.trees import Trees, node_means
-from ranker.types import Float64Array, IndexArray
+from ranker.trending import trends
+from ranker.types import BoolArray, Float64Array, IndexArray
 
 NEAR_COSINE = 0.3
 """Below this cosine two papers do not look alike to a reader (MiniLM: unrelated papers lie around 0.1)."""
 NEAR_TFIDF = 0.1
+NEAR_INTEREST_COSINE = 0.5
+"""To the middle of an interest papers are nearer than to its likes: its own members lie around 0.65."""
+SEVERAL_LIKES = 3
+"""Fewer likes are named one by one and make no topic."""
 FRESH_SECONDS = 7 * 86_400.0
 
 
@@ -27,6 +33,8 @@ class RankReasonKind(enum.Enum):
     SIMILAR_TO_LIKED = "similar_to_liked"
     FRESH = "fresh"
     TRENDING = "trending"
+    TOPIC = "topic"
+    FOLLOWED_AUTHOR = "followed_author"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +44,13 @@ class RankReason:
     Attributes:
         liked_index: SIMILAR_TO_LIKED only: row of the liked paper among the likes given to ``build_profile``.
         similarity: SIMILAR_TO_LIKED only: cosine of the vectors, or of the words where a vector is pending.
+        interest: TOPIC only: number of the interest among ``Profile.interests``; None for a topic that the user follows.
     """
 
     kind: RankReasonKind
     liked_index: int | None = None
     similarity: float | None = None
+    interest: int | None = None
 
 
 def family_table(trees: Trees, family_of: Sequence[int]) -> tuple[Float64Array, float]:
@@ -80,41 +90,72 @@ def reasons(
     as_of: float,
     support: Float64Array | None,
     families: Sequence[str],
+    asker: Asker = NOBODY,
 ) -> list[tuple[RankReason, ...]]:
     """Reasons for the candidates at ``rows``; the one that weighs most first, an empty tuple where nothing speaks.
 
     Args:
         support: (len(rows), len(families)) contributions; None where no model scored and likeness is all there is.
     """
-    likeness, freshness = _support(support, families, len(rows))
+    likeness, freshness, topicality, trend = _support(support, families, len(rows))
     nearest, similarity = _nearest_likes(profile, candidates, rows)
+    interest = _near_interests(profile, candidates, rows)
     ages = as_of - candidates.columns.published_at[rows]
     fresh = (freshness > 0) & (ages >= 0) & (ages <= FRESH_SECONDS)
+    hot = trend > 0
+    if hot.any():
+        hot &= trends(candidates, as_of, asker.reader).is_trending[rows]
+    plain = (
+        (topicality, (topicality > 0) & _flags(asker.followed_topic, rows), RankReason(RankReasonKind.TOPIC)),
+        (
+            topicality,
+            (topicality > 0) & _flags(asker.followed_author, rows),
+            RankReason(RankReasonKind.FOLLOWED_AUTHOR),
+        ),
+        (freshness, fresh, RankReason(RankReasonKind.FRESH)),
+        (trend, hot, RankReason(RankReasonKind.TRENDING)),
+    )
     result: list[tuple[RankReason, ...]] = []
     for place in range(len(rows)):
         found: list[tuple[float, RankReason]] = []
         if likeness[place] > 0 and nearest[place] >= 0:
             like = RankReason(RankReasonKind.SIMILAR_TO_LIKED, int(nearest[place]), float(similarity[place]))
             found.append((float(likeness[place]), like))
-        if fresh[place]:
-            found.append((float(freshness[place]), RankReason(RankReasonKind.FRESH)))
+        if likeness[place] > 0 and interest[place] >= 0:
+            topic = RankReason(RankReasonKind.TOPIC, interest=int(interest[place]))
+            found.append((float(likeness[place]), topic))
+        found.extend((float(weight[place]), reason) for weight, holds, reason in plain if holds[place])
+        # The sort is stable: of equal weights the more concrete reason, which was found first, stays first.
         result.append(tuple(reason for _, reason in sorted(found, key=lambda pair: -pair[0])))
     return result
 
 
+def _flags(flags: BoolArray | None, rows: IndexArray) -> BoolArray:
+    return np.zeros(len(rows), dtype=np.bool_) if flags is None else flags[rows]
+
+
+def _near_interests(profile: Profile, candidates: PaperMatrix, rows: IndexArray) -> IndexArray:
+    """The interest nearest to each row; -1 where it is not clearly near, or has too few likes to be called a topic."""
+    nearest, cosines = profile.interests.nearest(candidates.units[rows])
+    sizes = np.array([len(members) for members in profile.interests.members] + [0])
+    clear = (sizes[nearest] >= SEVERAL_LIKES) & (np.nan_to_num(cosines) >= NEAR_INTEREST_COSINE)
+    return np.where(clear, nearest, -1)
+
+
 def _support(
     contributions: Float64Array | None, families: Sequence[str], count: int
-) -> tuple[Float64Array, Float64Array]:
-    """How far likeness and freshness speak for each row; each (count,)."""
+) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
+    """How far likeness, freshness, topics and trend speak for each row; each (count,)."""
     if contributions is None:
-        return np.ones(count), np.zeros(count)
+        return np.ones(count), np.zeros(count), np.zeros(count), np.zeros(count)
     columns = {name: contributions[:, number] for number, name in enumerate(families)}
     none = np.zeros(count)
     embedding, text = columns.get("embedding", none), columns.get("text", none)
     # Nothing is more like the user than the best of a bad lot: where likeness weighs most, it is still the reason.
     top = np.isin(np.argmax(contributions, axis=1), [families.index(f) for f in ("embedding", "text") if f in families])
     together = np.maximum(np.maximum(embedding, text), embedding + text)
-    return np.where(top, np.maximum(together, 1e-9), together), columns.get("recency", none)
+    likeness = np.where(top, np.maximum(together, 1e-9), together)
+    return likeness, columns.get("recency", none), columns.get("topic", none), columns.get("trend", none)
 
 
 def _nearest_likes(profile: Profile, candidates: PaperMatrix, rows: IndexArray) -> tuple[IndexArray, Float64Array]:

@@ -5,13 +5,10 @@ import numpy as np
 from ranker.features.similarity import nearest_means
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix
+from ranker.trending import hotness
 from ranker.types import BoolArray, Float64Array
 
 NEAREST_LIKES = 10
-_DAY_SECONDS = 86_400.0
-# As on Hacker News: a paper of two days counts half as much as one of today with as many upvotes.
-_AGE_OFFSET_DAYS = 2.0
-_GRAVITY = 1.0
 
 
 def cosine_scores(profile: Profile, candidates: PaperMatrix) -> Float64Array:
@@ -27,20 +24,21 @@ def cosine_scores(profile: Profile, candidates: PaperMatrix) -> Float64Array:
     return np.round(scores, 6)
 
 
-def trending_scores(candidates: PaperMatrix, as_of: float, followed: BoolArray | None = None) -> Float64Array:
+def trending_scores(
+    candidates: PaperMatrix, as_of: float, followed: BoolArray | None = None, reader: int = 0
+) -> Float64Array:
     """(n,) finite scores without ties, in (0, 1]: a place in the order, not a measure.
 
-    Followed papers come first, then those with more upvotes for their age (unknown counts as none), then the newest
-    (unknown last), then those that stood first in the digest.
+    Followed papers come first, then the hottest (see ``trending.hotness``: readers' events and upvotes for the age),
+    then the newest (unknown last), then those that stood first in the digest.
 
     Args:
         followed: (n,) True where the paper touches a topic or author that the user follows.
+        reader: Whose own events do not count; see ``Asker``.
     """
     columns = candidates.columns
     dates = np.where(np.isnan(columns.published_at), columns.first_seen_at, columns.published_at)
-    age_days = np.maximum((as_of - dates) / _DAY_SECONDS, 0.0)
-    known_age = np.where(np.isnan(age_days), 0.0, age_days)
-    heat = np.nan_to_num(columns.upvotes) / (known_age + _AGE_OFFSET_DAYS) ** _GRAVITY
+    heat = hotness(candidates, as_of, reader)
     flags = np.zeros(len(candidates), dtype=np.bool_) if followed is None else followed
     newest = np.where(np.isnan(dates), np.inf, -dates)
     order = np.lexsort((np.arange(len(candidates)), newest, -heat, ~flags))

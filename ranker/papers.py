@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ranker.errors import InputError
+from ranker.signals import Signals
 from ranker.types import Float32Array, Float64Array
 
 
@@ -20,6 +21,8 @@ class PaperColumns:
         published_at: (n,) float64, Unix seconds; NaN unknown.
         first_seen_at: (n,) float64, Unix seconds; NaN unknown.
         upvotes: (n,) float64; NaN unknown.
+        signals: Upvotes and events with their times; None where nothing is known of any paper. Where a paper has
+            snapshots there, ``upvotes`` (the latest count, of no known time) is not looked at.
     """
 
     paper_ids: tuple[str, ...]
@@ -31,12 +34,13 @@ class PaperColumns:
     upvotes: Float64Array
     categories: tuple[tuple[str, ...], ...]
     authors: tuple[tuple[str, ...], ...]
+    signals: Signals | None = None
 
     def __post_init__(self) -> None:
         if self.embeddings.ndim != 2 or self.embeddings.dtype != np.float32:
             raise InputError(f"embeddings must be (n, d) float32, not {self.embeddings.shape} {self.embeddings.dtype}")
         for name, column in vars(self).items():
-            if len(column) != len(self.paper_ids):
+            if column is not None and len(column) != len(self.paper_ids):
                 raise InputError(f"{name} has {len(column)} rows for {len(self.paper_ids)} papers")
         if len(set(self.paper_ids)) != len(self.paper_ids):
             raise InputError("paper_ids holds an id twice")
@@ -57,6 +61,7 @@ class PaperColumns:
             upvotes=self.upvotes[index],
             categories=tuple(self.categories[i] for i in index),
             authors=tuple(self.authors[i] for i in index),
+            signals=None if self.signals is None else self.signals.take(rows),
         )
 
 
@@ -71,6 +76,7 @@ def paper_columns(
     upvotes: Float64Array | None = None,
     categories: Sequence[Sequence[str]] | None = None,
     authors: Sequence[Sequence[str]] | None = None,
+    signals: Signals | None = None,
 ) -> PaperColumns:
     """Columns in which whatever is left out is unknown for every paper.
 
@@ -89,6 +95,7 @@ def paper_columns(
         upvotes=unknown if upvotes is None else upvotes,
         categories=((),) * count if categories is None else tuple(map(tuple, categories)),
         authors=((),) * count if authors is None else tuple(map(tuple, authors)),
+        signals=signals,
     )
 
 

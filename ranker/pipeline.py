@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ranker.asker import NOBODY, Asker
 from ranker.bundle import Bundle
 from ranker.diversify import diversify
 from ranker.explain import RankReason, RankReasonKind, reasons
@@ -13,6 +14,7 @@ from ranker.features import SCHEMA, compute_matrix
 from ranker.profile import Profile
 from ranker.score import best_first
 from ranker.spaces import PaperMatrix
+from ranker.trending import trends
 from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
 
 
@@ -52,6 +54,7 @@ def rank(
     diversity: float = 0.0,
     limit: int | None = None,
     explain: bool = True,
+    asker: Asker = NOBODY,
 ) -> RankedList:
     """One user's slate from one candidate matrix.
 
@@ -61,20 +64,21 @@ def rank(
         exclude: Ids that must not appear.
         diversity: 0 (order of scores) to 1.
         limit: None returns all candidates.
+        asker: What is known of the reader beyond likes.
     """
     if bundle is None:
         features, leaves = np.empty((len(candidates), 0), dtype=np.float32), None
         scores = cosine_scores(profile, candidates)
     else:
-        features = compute_matrix(profile, candidates, as_of)
+        features = compute_matrix(profile, candidates, as_of, asker)
         leaves = bundle.model.leaves(features)
         scores = bundle.model.scores(leaves)
     order = _unseen(best_first(scores, candidates.id_ranks), candidates, exclude)
-    rows = diversify(order, scores, candidates.units, diversity)[:limit]
+    rows = diversify(order, scores, candidates.units, diversity, candidates.main_topics)[:limit]
     why: list[tuple[RankReason, ...]] = [()] * len(rows)
     if explain:
         support = None if bundle is None or leaves is None else bundle.model.contributions(leaves[rows])
-        why = reasons(profile, candidates, rows, as_of, support, SCHEMA.families)
+        why = reasons(profile, candidates, rows, as_of, support, SCHEMA.families, asker)
     scored_by = ScoredBy.COSINE if bundle is None else ScoredBy.BUNDLE
     return RankedList(rows, scores[rows], features[rows], tuple(why), scored_by)
 
@@ -84,14 +88,16 @@ def rank_new_user(
     as_of: float,
     *,
     followed: BoolArray | None = None,
+    reader: int = 0,
     exclude: frozenset[str] = frozenset(),
     limit: int | None = None,
     explain: bool = True,
 ) -> RankedList:
     """A slate for someone of whom no like is known: see ``fallback.trending_scores``."""
-    scores = trending_scores(candidates, as_of, followed)
+    scores = trending_scores(candidates, as_of, followed, reader)
     rows = _unseen(np.argsort(-scores, kind="stable"), candidates, exclude)[:limit]
-    trending = candidates.columns.upvotes[rows] > 0
+    found = trends(candidates, as_of, reader)
+    trending = ((found.upvotes > 0) | (found.heat > 0))[rows]
     why = tuple((RankReason(RankReasonKind.TRENDING),) if explain and hot else () for hot in trending)
     features = np.empty((len(rows), 0), dtype=np.float32)
     return RankedList(rows, scores[rows], features, why, ScoredBy.TRENDING)

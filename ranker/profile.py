@@ -1,10 +1,14 @@
 """Liked and disliked papers to a profile: all of a user that features read, computed once per change of the likes."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
 from ranker.errors import InputError
+from ranker.interests import Interests, find_interests
 from ranker.spaces import PaperMatrix
 from ranker.sparse import SparseRows
 from ranker.types import Float32Array, Float64Array, IndexArray
@@ -32,6 +36,9 @@ class Profile:
         mean_tfidf: (1, buckets), mean of ``liked_tfidf``; None without a bundle.
         tfidf_centroid_length: Length of ``mean_tfidf``; NaN without words.
         disliked_units: (j, d) float32.
+        liked_at: (m,) Unix seconds of the likes that have vectors; NaN unknown.
+        liked_topics: (t,) float32, mean of the likes' topic weights; None where no like has any.
+        liked_categories: Categories of each like in use.
     """
 
     like_count: int
@@ -46,6 +53,24 @@ class Profile:
     mean_tfidf: SparseRows | None
     tfidf_centroid_length: float
     disliked_units: Float32Array
+    liked_at: Float64Array = field(default_factory=lambda: np.empty(0))
+    liked_topics: Float32Array | None = None
+    liked_categories: tuple[tuple[str, ...], ...] = ()
+
+    @cached_property
+    def interests(self) -> Interests:
+        """The likes in groups; found when first asked for."""
+        return find_interests(self.liked_units, self.liked_vector_rows, self.liked_at)
+
+    @cached_property
+    def category_shares(self) -> Mapping[str, float]:
+        """Of the likes that have categories, the share that has each; empty where none has any."""
+        return _shares([tuple(dict.fromkeys(found)) for found in self.liked_categories if found])
+
+    @cached_property
+    def primary_shares(self) -> Mapping[str, float]:
+        """The same for the first category of each like."""
+        return _shares([found[:1] for found in self.liked_categories if found])
 
 
 def build_profile(
@@ -82,7 +107,21 @@ def build_profile(
         mean_tfidf=mean,
         tfidf_centroid_length=float("nan") if mean is None or not len(text_rows) else _length(mean.values),
         disliked_units=likes.units[:0] if dislikes is None else dislikes.units[dislikes.has_vector],
+        liked_at=times[vector_rows],
+        liked_topics=_mean_topics(likes, vector_rows),
+        liked_categories=tuple(likes.columns.categories[row] for row in rows.tolist()),
     )
+
+
+def _mean_topics(likes: PaperMatrix, vector_rows: IndexArray) -> Float32Array | None:
+    if likes.topic_weights is None or not likes.topic_weights.shape[1] or not len(vector_rows):
+        return None
+    return np.asarray(likes.topic_weights[vector_rows].mean(axis=0), dtype=np.float32)
+
+
+def _shares(found: Sequence[Sequence[str]]) -> dict[str, float]:
+    counts = Counter(name for names in found for name in names)
+    return {name: count / len(found) for name, count in counts.items()}
 
 
 def _most_recent(times: Float64Array) -> IndexArray:

@@ -5,15 +5,18 @@ one paper or a whole catalogue and mixed freely.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 
 import numpy as np
 
+from ranker.categories import CategoryTable
 from ranker.errors import InputError
 from ranker.papers import PaperColumns
+from ranker.signals import Signals, stack_signals
 from ranker.sparse import SparseRows, stack_sparse
 from ranker.terms import BUCKET_COUNT, hashed_terms
+from ranker.topics import Topics, main_topics
 from ranker.types import BoolArray, Float32Array, IndexArray, Int32Array
 
 # BLAS may sum in another order for another shape. Blocks of one shape, padded with zeros, give equal bits (tested);
@@ -34,6 +37,7 @@ class PaperMatrix:
         whitened: (n, d) float32 of unit length, NaN rows as in ``units``; None without a bundle.
         tfidf: (n, buckets) of unit length, empty rows for texts without words; None without a bundle.
         bm25: (n, buckets) BM25 weights of each paper's terms; None without a bundle.
+        topic_weights: (n, t) float32, see ``Topics.weights``; None without a bundle or topics.
     """
 
     columns: PaperColumns
@@ -41,6 +45,7 @@ class PaperMatrix:
     whitened: Float32Array | None = None
     tfidf: SparseRows | None = None
     bm25: SparseRows | None = None
+    topic_weights: Float32Array | None = None
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -70,6 +75,26 @@ class PaperMatrix:
         ranks[sorted(range(len(self)), key=self.columns.paper_ids.__getitem__)] = np.arange(len(self))
         return ranks
 
+    @cached_property
+    def categories(self) -> CategoryTable:
+        """The papers' categories as numbers."""
+        return CategoryTable.of(self.columns.categories)
+
+    @cached_property
+    def main_topics(self) -> IndexArray:
+        """(n,) each paper's strongest topic; -1 where it is unknown."""
+        if self.topic_weights is None:
+            return np.full(len(self), -1, dtype=np.intp)
+        return main_topics(self.topic_weights)
+
+    def with_signals(self, signals: Signals | None) -> "PaperMatrix":
+        """The same papers with newer signals. What was computed of the rest is kept: nothing kept reads signals."""
+        columns = replace(self.columns, signals=signals)
+        found = replace(self, columns=columns)
+        own = {field.name for field in fields(self)}
+        vars(found).update({name: value for name, value in vars(self).items() if name not in own})
+        return found
+
     def take(self, rows: Sequence[int]) -> "PaperMatrix":
         """The papers at ``rows``, in that order."""
         index = np.asarray(rows, dtype=np.intp)
@@ -79,6 +104,7 @@ class PaperMatrix:
             whitened=None if self.whitened is None else self.whitened[index],
             tfidf=None if self.tfidf is None else self.tfidf.take(index),
             bm25=None if self.bm25 is None else self.bm25.take(index),
+            topic_weights=None if self.topic_weights is None else self.topic_weights[index],
         )
 
 
@@ -91,12 +117,14 @@ class Spaces:
         whitening_matrix: (d, d) float32; rows are multiplied from the left.
         idf: (buckets,) float32, 0 or more.
         average_length: Mean number of terms of a text, for BM25.
+        topics: None counts as no topics.
     """
 
     whitening_mean: Float32Array
     whitening_matrix: Float32Array
     idf: Float32Array
     average_length: float
+    topics: Topics | None = None
 
     @property
     def embedding_dim(self) -> int:
@@ -113,7 +141,14 @@ class Spaces:
             raise InputError(f"vectors have length {columns.embeddings.shape[1]}, not {self.embedding_dim}")
         units = unit_rows(columns.embeddings)
         tfidf, bm25 = self._term_rows(columns.texts)
-        return PaperMatrix(columns=columns, units=units, whitened=self._whiten(units), tfidf=tfidf, bm25=bm25)
+        return PaperMatrix(
+            columns=columns,
+            units=units,
+            whitened=self._whiten(units),
+            tfidf=tfidf,
+            bm25=bm25,
+            topic_weights=None if self.topics is None else self.topics.weights(units),
+        )
 
     def _whiten(self, units: Float32Array) -> Float32Array:
         """Unit rows in the whitened space."""
@@ -152,7 +187,12 @@ def stack_matrices(parts: Sequence[PaperMatrix]) -> PaperMatrix:
     Raises:
         InputError: Parts of different spaces, or a paper twice.
     """
-    if len({(part.whitened is None, part.tfidf is None, part.units.shape[1]) for part in parts}) != 1:
+    topics = [part.topic_weights for part in parts if part.topic_weights is not None]
+    if (
+        len({(part.whitened is None, part.tfidf is None, part.units.shape[1]) for part in parts}) != 1
+        or len(topics) not in {0, len(parts)}
+        or len({weights.shape[1] for weights in topics}) > 1
+    ):
         raise InputError("the papers to join are not all in the same spaces")
     whitened = [part.whitened for part in parts if part.whitened is not None]
     tfidf = [part.tfidf for part in parts if part.tfidf is not None]
@@ -163,6 +203,7 @@ def stack_matrices(parts: Sequence[PaperMatrix]) -> PaperMatrix:
         whitened=np.concatenate(whitened) if whitened else None,
         tfidf=stack_sparse(tfidf) if tfidf else None,
         bm25=stack_sparse(bm25) if bm25 else None,
+        topic_weights=np.concatenate(topics) if topics else None,
     )
 
 
@@ -199,4 +240,5 @@ def _stack_columns(parts: Sequence[PaperColumns]) -> PaperColumns:
         upvotes=np.concatenate([part.upvotes for part in parts]),
         categories=tuple(x for part in parts for x in part.categories),
         authors=tuple(x for part in parts for x in part.authors),
+        signals=stack_signals([part.signals for part in parts], [len(part) for part in parts]),
     )

@@ -13,7 +13,8 @@ BUCKET_COUNT = 2**18
 
 _WORD = re.compile(r"[^\W_]+")
 _PAIR_MARK = zlib.crc32(b"pair")
-_STOP_WORDS = frozenset(
+_FIRST_MIX, _LAST_MIX = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
+STOP_WORDS = frozenset(
     """
     a about also an and are as at be been between both but by can do each for from has have how however i if in into is
     it its may more most no not of on one or other our over show such than that the their then there these they this
@@ -25,7 +26,7 @@ _STOP_WORDS = frozenset(
 @lru_cache(maxsize=65_536)
 def _word_hash(word: str) -> int:
     """CRC-32 of the word without its plural s; -1 for words that say nothing."""
-    if word in _STOP_WORDS or (len(word) == 1 and not word.isdigit()):
+    if word in STOP_WORDS or (len(word) == 1 and not word.isdigit()):
         return -1
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
         word = word[:-1]
@@ -39,12 +40,26 @@ def hashed_terms(text: str) -> tuple[Int32Array, Float32Array]:
     words = [found for word in _WORD.findall(text.lower()) if (found := _word_hash(word)) >= 0]
     hashes = np.array(words, dtype=np.uint64)
     # A 64-bit mix of two word hashes; the multiplier is the usual odd constant of Fibonacci hashing.
-    pairs = ((hashes[:-1] * np.uint64(0x9E3779B97F4A7C15)) ^ (hashes[1:] + np.uint64(_PAIR_MARK))) * np.uint64(
-        0xBF58476D1CE4E5B9
-    )
+    pairs = ((hashes[:-1] * np.uint64(_FIRST_MIX)) ^ (hashes[1:] + np.uint64(_PAIR_MARK))) * np.uint64(_LAST_MIX)
     terms = np.concatenate((hashes % np.uint64(BUCKET_COUNT), (pairs >> np.uint64(40)) % np.uint64(BUCKET_COUNT)))
     buckets, counts = np.unique(terms.astype(np.int32), return_counts=True)
     result = (buckets, counts.astype(np.float32))
     for array in result:
         array.flags.writeable = False
     return result
+
+
+def word_key(word: str) -> int:
+    """Equal for a word in lower case and its plural with s; -1 for a word that says nothing."""
+    return _word_hash(word)
+
+
+def word_bucket(key: int) -> int:
+    """The bucket in which ``hashed_terms`` counts a word, by its key."""
+    return key % BUCKET_COUNT
+
+
+def pair_bucket(first: int, second: int) -> int:
+    """The bucket of two neighbouring words, by their keys."""
+    mixed = ((first * _FIRST_MIX) ^ (second + _PAIR_MARK)) * _LAST_MIX % 2**64
+    return (mixed >> 40) % BUCKET_COUNT

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ranker.asker import NOBODY, Asker
 from ranker.features.similarity import nearest_means, soft_maximum
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix, unit_rows
@@ -28,7 +29,7 @@ NAMES = (
 DIRECTIONS = (1,) * 14 + (-1,)
 
 
-def compute(profile: Profile, candidates: PaperMatrix, _as_of: float) -> Float32Array:
+def compute(profile: Profile, candidates: PaperMatrix, _as_of: float, _asker: Asker = NOBODY) -> Float32Array:
     """(n, 15) float32; NaN for pending vectors and where the user has no liked (disliked) vectors."""
     out = np.full((len(candidates), len(NAMES)), np.nan, dtype=np.float32)
     if len(profile.liked_units):

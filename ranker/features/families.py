@@ -2,7 +2,8 @@
 
 from typing import Protocol
 
-from ranker.features import embedding, profile, recency, text
+from ranker.asker import Asker
+from ranker.features import embedding, profile, recency, text, topic, trend
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix
 from ranker.types import Float32Array
@@ -29,7 +30,7 @@ class Family(Protocol):
         """
         ...
 
-    def compute(self, profile: Profile, candidates: PaperMatrix, as_of: float, /) -> Float32Array:
+    def compute(self, profile: Profile, candidates: PaperMatrix, as_of: float, asker: Asker, /) -> Float32Array:
         """(n_candidates, len(NAMES)) float32, NaN where unknown."""
         ...
 
@@ -39,4 +40,6 @@ FAMILIES: tuple[Family, ...] = (
     text,
     recency,
     profile,
+    topic,
+    trend,
 )

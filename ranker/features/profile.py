@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ranker.asker import NOBODY, Asker
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix
 from ranker.types import Float32Array
@@ -18,7 +19,7 @@ DIRECTIONS = (0, 0, 0)
 _DAY_SECONDS = 86_400.0
 
 
-def compute(profile: Profile, candidates: PaperMatrix, as_of: float) -> Float32Array:
+def compute(profile: Profile, candidates: PaperMatrix, as_of: float, _asker: Asker = NOBODY) -> Float32Array:
     """(n, 3) float32 with equal rows; NaN where no like has a time or a vector."""
     newest = (as_of - profile.newest_like_at) / _DAY_SECONDS
     # max() would turn NaN into 0.

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ranker.asker import NOBODY, Asker
 from ranker.features.families import FAMILIES
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix
@@ -58,7 +59,7 @@ def _joined() -> Schema:
 SCHEMA = _joined()
 
 
-def compute_matrix(profile: Profile, candidates: PaperMatrix, as_of: float) -> Float32Array:
+def compute_matrix(profile: Profile, candidates: PaperMatrix, as_of: float, asker: Asker = NOBODY) -> Float32Array:
     """The features of one user against one candidate matrix.
 
     Never stack users or split candidates before this call: float sums depend on the shapes, and only equal shapes give
@@ -66,6 +67,7 @@ def compute_matrix(profile: Profile, candidates: PaperMatrix, as_of: float) -> F
 
     Args:
         as_of: Unix seconds.
+        asker: What is known of the reader beyond likes.
 
     Returns:
         (n_candidates, len(SCHEMA)) float32, C-contiguous, NaN where unknown.
@@ -74,6 +76,6 @@ def compute_matrix(profile: Profile, candidates: PaperMatrix, as_of: float) -> F
     start = 0
     for family in FAMILIES:
         stop = start + len(family.NAMES)
-        out[:, start:stop] = family.compute(profile, candidates, as_of)
+        out[:, start:stop] = family.compute(profile, candidates, as_of, asker)
         start = stop
     return out

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ranker.asker import NOBODY, Asker
 from ranker.features.similarity import nearest_means
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix
@@ -22,7 +23,7 @@ NAMES = (
 DIRECTIONS = (1, 1, 1, 1, 1, 0, 0)
 
 
-def compute(profile: Profile, candidates: PaperMatrix, _as_of: float) -> Float32Array:
+def compute(profile: Profile, candidates: PaperMatrix, _as_of: float, _asker: Asker = NOBODY) -> Float32Array:
     """(n, 7) float32; NaN for candidates without words and users none of whose likes has words."""
     out = np.full((len(candidates), len(NAMES)), np.nan, dtype=np.float32)
     liked, mean = profile.liked_tfidf, profile.mean_tfidf

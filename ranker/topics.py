@@ -1,0 +1,78 @@
+"""The topics of a bundle: directions in the embedding space with names, and how far a paper belongs to each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ranker.types import Float32Array, IndexArray
+
+NEAREST_TOPICS = 3
+"""A paper belongs to its nearest few topics; the rest is noise that would make all papers alike."""
+_SOFTNESS = np.float32(0.05)
+# As in ``ranker.spaces``: one shape for every product, or BLAS sums in another order and rows depend on neighbours.
+_BLOCK_ROWS = 48
+
+
+@dataclass(frozen=True)
+class Topics:
+    """Topics learned in training.
+
+    Attributes:
+        centroids: (t, d) float32 of unit length; t may be 0.
+        names: t names, a few words each, no two alike.
+    """
+
+    centroids: Float32Array
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @classmethod
+    def none(cls, embedding_dim: int) -> "Topics":
+        """No topics at all."""
+        return cls(np.empty((0, embedding_dim), dtype=np.float32), ())
+
+    def weights(self, units: Float32Array) -> Float32Array:
+        """How far each paper belongs to each topic.
+
+        Args:
+            units: (n, d) float32 of unit length, rows of NaN where the vector is pending.
+
+        Returns:
+            (n, t) float32: 0 but for the nearest ``NEAREST_TOPICS``, whose weights are a softmax of the cosines and sum
+            to 1; rows of NaN as in ``units``. A row is the same bits whatever rows stand beside it.
+        """
+        out = np.empty((len(units), len(self)), dtype=np.float32)
+        block = np.zeros((_BLOCK_ROWS, self.centroids.shape[1]), dtype=np.float32)
+        for start in range(0, len(units) if len(self) else 0, _BLOCK_ROWS):
+            rows = units[start : start + _BLOCK_ROWS]
+            block[: len(rows)] = rows
+            out[start : start + _BLOCK_ROWS] = (block @ self.centroids.T)[: len(rows)]
+        return _softened(out)
+
+
+def _softened(cosines: Float32Array) -> Float32Array:
+    """Softmax over each row's greatest few values; on a tie the first topic wins."""
+    count = cosines.shape[1]
+    if not count:
+        return cosines
+    nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :NEAREST_TOPICS]
+    best = np.take_along_axis(cosines, nearest, axis=1)
+    weights = np.exp((best - best[:, :1]) / _SOFTNESS)
+    # Written out, because a sum along an axis may take another order for another number of rows.
+    total = weights[:, 0].copy()
+    for column in range(1, weights.shape[1]):
+        total += weights[:, column]
+    out = np.zeros_like(cosines)
+    np.put_along_axis(out, nearest, weights / total[:, None], axis=1)
+    out[np.isnan(cosines).any(axis=1)] = np.nan
+    return out
+
+
+def main_topics(weights: Float32Array) -> IndexArray:
+    """(n,) each paper's strongest topic; -1 where it is unknown."""
+    if not weights.shape[1]:
+        return np.full(len(weights), -1, dtype=np.intp)
+    known = ~np.isnan(weights[:, 0])
+    return np.where(known, np.argmax(np.nan_to_num(weights), axis=1), -1)
