@@ -44,7 +44,7 @@ class RankReason:
     Attributes:
         liked_index: SIMILAR_TO_LIKED only: row of the liked paper among the likes given to ``build_profile``.
         similarity: SIMILAR_TO_LIKED only: cosine of the vectors, or of the words where a vector is pending.
-        interest: TOPIC only: number of the interest among ``Profile.interests``; None for a topic that the user follows.
+        interest: TOPIC only: number of the interest in ``Profile.interests``; None for a topic that the user follows.
     """
 
     kind: RankReasonKind

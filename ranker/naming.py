@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from ranker.terms import STOP_WORDS, pair_bucket, word_bucket, word_key
 from ranker.types import Float32Array
@@ -64,7 +65,7 @@ def phrases(title: str) -> tuple[Phrase, ...]:
                 words, key = run[start : start + size], tuple(keys[start : start + size])
                 if not _is_name(words):
                     continue
-                pairs = tuple(pair_bucket(a, b) for a, b in zip(key, key[1:], strict=False))
+                pairs = tuple(pair_bucket(a, b) for a, b in pairwise(key))
                 found.setdefault(key, Phrase(key, " ".join(words), pairs or (word_bucket(key[0]),)))
     return tuple(found.values())
 
@@ -160,12 +161,8 @@ def _is_name(words: Sequence[str]) -> bool:
     """Whether the words can name something: not only vague ones, and none of those at the ends."""
     if len(words) == 1:
         return len(words[0]) > 2 and words[0] not in _VAGUE
-    return (
-        (words[0] not in _VAGUE
-        and any(word not in _VAGUE for word in words[1:]))
-        or (
-            words[0] not in _VAGUE
-            and len(words) == 2
-            and words[1] in {"systems", "learning", "models", "analysis", "theory"}
-        )
+    return (words[0] not in _VAGUE and any(word not in _VAGUE for word in words[1:])) or (
+        words[0] not in _VAGUE
+        and len(words) == 2
+        and words[1] in {"systems", "learning", "models", "analysis", "theory"}
     )

@@ -76,7 +76,6 @@ def paper_columns(
     upvotes: Float64Array | None = None,
     categories: Sequence[Sequence[str]] | None = None,
     authors: Sequence[Sequence[str]] | None = None,
-    signals: Signals | None = None,
 ) -> PaperColumns:
     """Columns in which whatever is left out is unknown for every paper.
 
@@ -95,7 +94,6 @@ def paper_columns(
         upvotes=unknown if upvotes is None else upvotes,
         categories=((),) * count if categories is None else tuple(map(tuple, categories)),
         authors=((),) * count if authors is None else tuple(map(tuple, authors)),
-        signals=signals,
     )
 
 

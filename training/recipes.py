@@ -1,10 +1,31 @@
 """Named recipes: everything about a training run that is chosen rather than learned."""
 
 import datetime as dt
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from training.errors import TrainingError
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Chances of what ``training.simulation`` makes up. Shares are probabilities per query, drawn independently.
+
+    Attributes:
+        follows_share: Queries by readers who follow topics, and, drawn again, authors.
+        topic_hits: Chances that a relevant and that another candidate is of a followed topic.
+        author_hits: The same for followed authors.
+        dislikes_share: Queries by readers who dislike one to three papers.
+        crowd_share: Queries on undated data in which other readers' likes are seen as they come in.
+        crowd_reach: Least and greatest share of those likes that came in by the time of the query.
+    """
+
+    follows_share: float = 0.3
+    topic_hits: tuple[float, float] = (0.5, 0.08)
+    author_hits: tuple[float, float] = (0.3, 0.01)
+    dislikes_share: float = 0.3
+    crowd_share: float = 0.25
+    crowd_reach: tuple[float, float] = (0.02, 0.3)
 
 
 @dataclass(frozen=True)
@@ -24,6 +45,8 @@ class Recipe:
         masked_shares: For each family the share of queries in which it is unknown.
         pending_share: Queries in which a fifth of the candidates has no vector yet.
         held_out_share: Readers kept for early stopping and the figures in the manifest.
+        topic_count: Topics of the bundle, at most.
+        simulated: What no public data set holds and is made up; see ``training.simulation``.
         whitening_damping: Added to each variance, in units of the mean variance.
         thread_count: Fixed, as LightGBM's sums depend on it.
     """
@@ -42,8 +65,11 @@ class Recipe:
         ("text", 0.05),
         ("recency", 0.5),
         ("profile", 0.1),
+        ("topic", 0.1),
     )
     pending_share: float = 0.05
+    topic_count: int = 64
+    simulated: Simulated = field(default_factory=Simulated)
     held_out_share: float = 0.12
     whitening_damping: float = 2.0
     tree_count: int = 300
@@ -75,6 +101,7 @@ RECIPES = {
             tree_count=30,
             early_stopping_rounds=10,
             leaf_count=7,
+            topic_count=8,
             min_leaf_rows=20,
             thread_count=1,
         ),

@@ -5,7 +5,7 @@ such queries ranks them badly.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -17,6 +17,7 @@ from ranker.spaces import PaperMatrix, Spaces
 from ranker.types import BoolArray, Float32Array, IndexArray, Int32Array
 from training.query_groups import Query, check_contiguous, with_fewer_likes
 from training.recipes import Recipe
+from training.simulation import Crowd, asker_of, dislikes_of
 from training.snapshot import Dataset
 
 Progress = Callable[[str, int, int], None]
@@ -43,12 +44,15 @@ class DatasetMatrices:
 
     def __init__(self, dataset: Dataset, home: Spaces, foreign: Spaces | None) -> None:
         """``foreign`` are spaces that were fitted without this data set; None where it is the only one."""
+        # Upvotes of an interchange file were counted long after its likes were given.
+        papers = replace(dataset.papers, upvotes=np.full(len(dataset.papers), np.nan), signals=None)
         self._parts: dict[tuple[bool, bool], PaperMatrix] = {}
+        self.crowd = Crowd(dataset)
         for is_foreign, spaces in ((False, home), (True, foreign)):
             if spaces is not None:
-                self._parts[is_foreign, False] = spaces.matrix(dataset.papers)
+                self._parts[is_foreign, False] = spaces.matrix(papers)
                 if dataset.title_embeddings is not None:
-                    titles = _titles(dataset.papers, dataset.title_embeddings)
+                    titles = _titles(papers, dataset.title_embeddings)
                     self._parts[is_foreign, True] = spaces.matrix(titles)
         # Most queries of a week have the same candidates.
         self._recent = lru_cache(maxsize=8)(self._gathered)
@@ -94,7 +98,14 @@ def _features(matrices: DatasetMatrices, query: Query, recipe: Recipe | None, rn
     candidate_titles = recipe is not None and rng.random() < recipe.titles_only_share
     likes = matrices.rows(query.liked, foreign=foreign, titles=liked_titles)
     candidates = matrices.rows(query.candidates, foreign=foreign, titles=candidate_titles)
-    return compute_matrix(build_profile(likes, None, query.liked_at), candidates, query.as_of)
+    if recipe is None:
+        return compute_matrix(build_profile(likes, None, query.liked_at), candidates, query.as_of)
+    disliked = matrices.rows(
+        dislikes_of(query, matrices.crowd, recipe.simulated, rng), foreign=foreign, titles=candidate_titles
+    )
+    candidates, as_of = matrices.crowd.seen(query, candidates, recipe.simulated, rng)
+    asker = asker_of(query, recipe.simulated, rng)
+    return compute_matrix(build_profile(likes, disliked, query.liked_at), candidates, as_of, asker)
 
 
 def _shortened(query: Query, recipe: Recipe, rng: np.random.Generator) -> Query:

@@ -8,13 +8,14 @@ from ranker.spaces import Spaces, unit_rows
 from ranker.terms import BUCKET_COUNT, hashed_terms
 from ranker.types import Float32Array
 from training.snapshot import Dataset
+from training.topic_fitting import fit_topics
 
 
-def fit_spaces(datasets: Sequence[Dataset], damping: float) -> Spaces:
+def fit_spaces(datasets: Sequence[Dataset], damping: float, topic_count: int = 0) -> Spaces:
     """The spaces of a bundle. Each data set weighs the same, so that a big one does not set the scale for all."""
     mean, matrix = _whitening([dataset.papers.embeddings for dataset in datasets], damping)
     idf, average_length = _term_weights([dataset.papers.texts for dataset in datasets])
-    return Spaces(mean, matrix, idf, average_length)
+    return Spaces(mean, matrix, idf, average_length, fit_topics(datasets, topic_count) if topic_count else None)
 
 
 def _whitening(vectors: Sequence[Float32Array], damping: float) -> tuple[Float32Array, Float32Array]:

@@ -60,8 +60,8 @@ def train(
         check_dataset(dataset, known[0].papers.embeddings.shape[1])
     rng = np.random.default_rng(seed)
     progress("spaces", 0, 1)
-    spaces = fit_spaces(known, recipe.whitening_damping)
-    matrices = _matrices(known, spaces, recipe.whitening_damping)
+    spaces = fit_spaces(known, recipe.whitening_damping, recipe.topic_count)
+    matrices = _matrices(known, spaces, recipe)
     learn, held_out = _split_queries(known, matrices, recipe, rng)
     train_rows = feature_rows([pair for part in learn for pair in part], recipe, rng, progress)
     check_rows = [feature_rows(part, recipe, rng, progress) for part in held_out]
@@ -84,12 +84,13 @@ def train(
     return TrainingReport(manifest, metrics)
 
 
-def _matrices(datasets: Sequence[Dataset], spaces: Spaces, damping: float) -> list[DatasetMatrices]:
+def _matrices(datasets: Sequence[Dataset], spaces: Spaces, recipe: Recipe) -> list[DatasetMatrices]:
     """Each data set in the bundle's spaces and in those of the other data sets."""
     found = []
     for dataset in datasets:
         others = [other for other in datasets if other is not dataset]
-        found.append(DatasetMatrices(dataset, spaces, fit_spaces(others, damping) if others else None))
+        foreign = fit_spaces(others, recipe.whitening_damping, recipe.topic_count) if others else None
+        found.append(DatasetMatrices(dataset, spaces, foreign))
     return found
 
 

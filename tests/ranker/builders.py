@@ -11,6 +11,7 @@ from ranker.papers import PaperColumns, paper_columns
 from ranker.profile import build_profile
 from ranker.spaces import Spaces
 from ranker.terms import BUCKET_COUNT
+from ranker.topics import Topics
 from ranker.types import Float32Array
 
 DIM = 16
@@ -56,6 +57,16 @@ def spaces(dim: int = DIM) -> Spaces:
         whitening_matrix=(np.eye(dim) + 0.1 * rng.standard_normal((dim, dim))).astype(np.float32),
         idf=rng.uniform(0.5, 8.0, BUCKET_COUNT).astype(np.float32),
         average_length=12.0,
+        topics=topics(dim),
+    )
+
+
+def topics(dim: int = DIM) -> Topics:
+    """The directions of the four clusters that ``columns`` draws from."""
+    centres = np.random.default_rng(99).standard_normal((4, dim))
+    return Topics(
+        centroids=(centres / np.linalg.norm(centres, axis=1, keepdims=True)).astype(np.float32),
+        names=("graph protein", "query genome", "database kernel", "social music"),
     )
 
 

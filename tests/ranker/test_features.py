@@ -61,7 +61,9 @@ def test_names() -> None:
     assert len(set(SCHEMA.names)) == len(SCHEMA) == len(SCHEMA.directions) == len(SCHEMA.family_of)
     for family in FAMILIES:
         assert all(name.startswith(f"{family.FAMILY}_") for name in family.NAMES)
-    assert [SCHEMA.names[i] for i in SCHEMA.columns_of("profile")] == list(next(f for f in FAMILIES if f.FAMILY == "profile").NAMES)
+    assert [SCHEMA.names[i] for i in SCHEMA.columns_of("profile")] == list(
+        next(f for f in FAMILIES if f.FAMILY == "profile").NAMES
+    )
 
 
 def test_values_by_hand() -> None:

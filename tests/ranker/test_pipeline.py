@@ -72,7 +72,10 @@ def test_without_a_bundle() -> None:
     assert ranked.scored_by is ScoredBy.COSINE
     assert sorted(ranked.rows[-2:].tolist()) == [5, 20]
     assert ranked.features.shape == (77, 0)
-    assert {r.kind for reasons in ranked.reasons for r in reasons} == {RankReasonKind.SIMILAR_TO_LIKED}
+    assert {r.kind for reasons in ranked.reasons for r in reasons} == {
+        RankReasonKind.SIMILAR_TO_LIKED,
+        RankReasonKind.TOPIC,
+    }
 
 
 def test_no_explanations(small_bundle: Bundle) -> None:

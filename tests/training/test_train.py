@@ -77,6 +77,7 @@ def with_future(dataset: Dataset) -> Dataset:
     columns = {
         name: column + extra[name] if isinstance(column, tuple) else np.concatenate((column, extra[name]))
         for name, column in vars(papers).items()
+        if column is not None
     }
     unliked = np.setdiff1d(np.arange(len(papers)), likes.papers[likes.of_reader(1)])
     later = Likes.of(
