@@ -16,6 +16,7 @@ import numpy.typing as npt
 from service.domain.events import DeletedUser, Event, Preferences, UserState
 from service.domain.feeds import Slate
 from service.domain.papers import Digest, Paper, UpsertOutcome
+from service.domain.signals import Activity, HeatingEvent
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
 
@@ -68,6 +69,15 @@ class PaperStore(Protocol):
 
     def all_vectors(self, encoder: str) -> tuple[list[str], Vectors]:
         """Ids ascending and their (n, dim) vectors, of all papers whose present text the encoder has embedded."""
+
+    def vector_parts(self, encoder: str) -> Iterator[tuple[list[str], Vectors]]:
+        """The same in parts, ids ascending, for those who need not hold all of it twice."""
+
+    def vector_version(self, encoder: str) -> int:
+        """Grows whenever a vector of this encoder comes, changes or goes. Cheap: one indexed row."""
+
+    def vectors_changed_since(self, encoder: str, version: int) -> list[str]:
+        """Ids of the papers whose vectors came, changed or went after that version, in no order."""
 
     def claim_pending(self, encoder: str, *, limit: int, now: dt.datetime, lease: dt.timedelta) -> list[PendingText]:
         """Texts that this encoder has no vector of, oldest paper first, leased to the caller.
@@ -154,6 +164,29 @@ class UserStore(Protocol):
         """Tombstones with deleted_at at or after ``since``, in order of (deleted_at, hash); ``after`` is exclusive."""
 
 
+class SignalStore(Protocol):
+    """What a trend is made of: upvote snapshots, and the likes, saves and clicks of readers.
+
+    Events without a time count for no trend: when they were hot is not known.
+    """
+
+    def mark(self) -> tuple[int, int]:
+        """(version, sequence), by which to tell whether anything changed. Cheap: two indexed rows in one statement.
+
+        The version grows when a paper's signals are to be read anew (new upvotes, events gone), the sequence with every
+        recorded event.
+        """
+
+    def changed_since(self, version: int) -> list[str]:
+        """Ids of the papers whose signals are to be read anew since that version, in no order."""
+
+    def events_since(self, sequence: int, *, limit: int) -> list[tuple[str, HeatingEvent]]:
+        """(paper id, event) of the first ``limit`` events after that sequence, in order of arrival."""
+
+    def find_many(self, paper_ids: Sequence[str]) -> dict[str, Activity]:
+        """All signals of papers; those without any are left out."""
+
+
 class SlateStore(Protocol):
     """Slates as served."""
 
@@ -181,6 +214,10 @@ class Transaction(Protocol):
     @property
     def users(self) -> UserStore:
         """Events and preferences."""
+
+    @property
+    def signals(self) -> SignalStore:
+        """What a trend is made of."""
 
     @property
     def slates(self) -> SlateStore:

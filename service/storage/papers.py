@@ -24,9 +24,10 @@ from sqlalchemy import (
 from service.app.ports import PendingText, Vectors
 from service.domain.identifiers import lookup_keys
 from service.domain.papers import EmbeddingState, Paper, UpsertOutcome, embedding_text
+from service.storage.changes import log_all_vectors, log_vectors
 from service.storage.dialects import chunks, insert, lock_catalogue, rows_in
 from service.storage.digests import touch_digests
-from service.storage.tables import embedding_jobs, embeddings, events, paper_aliases, papers
+from service.storage.tables import embedding_jobs, embeddings, events, paper_aliases, papers, vector_changes
 from service.storage.upserts import paper_of, upsert_papers
 from service.storage.users import touch_users
 
@@ -61,6 +62,13 @@ _END_LEASE = delete(embedding_jobs).where(
     embedding_jobs.c.encoder == bindparam("encoder"),
     embedding_jobs.c.paper_id == bindparam("key"),
     embedding_jobs.c.text_hash == bindparam("text_hash"),
+)
+
+_VECTOR_VERSION = select(func.coalesce(func.max(vector_changes.c.version), 0)).where(
+    vector_changes.c.encoder == bindparam("encoder")
+)
+_CHANGED_VECTORS = select(vector_changes.c.paper_id).where(
+    vector_changes.c.encoder == bindparam("encoder"), vector_changes.c.version > bindparam("version")
 )
 
 
@@ -105,6 +113,7 @@ class SqlPapers:
         readers = select(events.c.user_id).where(events.c.paper_id == paper_id).distinct()
         touch_users(self._connection, list(self._connection.scalars(readers)))
         touch_digests(self._connection, [paper_id])
+        log_all_vectors(self._connection, [paper_id])
         self._connection.execute(delete(papers).where(is_paper))
         return True
 
@@ -117,18 +126,28 @@ class SqlPapers:
         return {row.paper_id: _vectors_of(row.vector) for row in rows}
 
     def all_vectors(self, encoder: str) -> tuple[list[str], Vectors]:
+        parts = list(self.vector_parts(encoder))
+        ids = [paper_id for part, _ in parts for paper_id in part]
+        return ids, np.concatenate([vectors for _, vectors in parts]) if parts else np.empty((0, 0), np.float32)
+
+    def vector_parts(self, encoder: str) -> Iterator[tuple[list[str], Vectors]]:
         statement = (
             select(embeddings.c.paper_id, embeddings.c.vector)
             .where(embeddings.c.encoder == encoder)
             .order_by(embeddings.c.paper_id)
             .execution_options(yield_per=_ROWS_AT_A_TIME)
         )
-        ids: list[str] = []
-        joined = bytearray()
         for rows in self._connection.execute(statement).partitions():
-            ids.extend(paper_id for paper_id, _ in rows)
-            joined += b"".join(vector for _, vector in rows)
-        return ids, _vectors_of(joined).reshape(len(ids), -1 if ids else 0)
+            yield (
+                [row.paper_id for row in rows],
+                _vectors_of(b"".join(row.vector for row in rows)).reshape(len(rows), -1),
+            )
+
+    def vector_version(self, encoder: str) -> int:
+        return int(self._connection.execute(_VECTOR_VERSION, {"encoder": encoder}).scalar_one())
+
+    def vectors_changed_since(self, encoder: str, version: int) -> list[str]:
+        return list(self._connection.scalars(_CHANGED_VECTORS, {"encoder": encoder, "version": version}))
 
     def claim_pending(self, encoder: str, *, limit: int, now: dt.datetime, lease: dt.timedelta) -> list[PendingText]:
         lock_catalogue(self._connection)
@@ -152,6 +171,7 @@ class SqlPapers:
         leases = [{"encoder": encoder, "key": key, "text_hash": text_hash} for key, (text_hash, _) in vectors.items()]
         if leases:
             self._connection.execute(_END_LEASE, leases)
+        log_vectors(self._connection, encoder, fitting)
         self._set_state(fitting, EmbeddingState.READY)
         touch_digests(self._connection, fitting)
         return len(fitting)

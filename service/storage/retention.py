@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, delete, func, or_, select, update
 
 from service.domain.events import EventType
+from service.domain.signals import HEATING_EVENTS
+from service.storage.changes import lock_signals, log_signals
 from service.storage.states import DECIDING_EVENTS
 from service.storage.store import SqlStore
 from service.storage.tables import events, slate_items, slates
@@ -56,9 +58,15 @@ def _prune_events(store: SqlStore, before: dt.datetime | None) -> int:
         return 0
     is_old = and_(events.c.event_type.in_(_PASSING_EVENTS), events.c.recorded_at < before)
     batch = select(events.c.sequence).where(is_old).limit(_BATCH_SIZE)
-    return _repeat(
-        store, lambda connection: connection.execute(delete(events).where(events.c.sequence.in_(batch))).rowcount
-    )
+
+    def delete_batch(connection: Connection) -> int:
+        gone = delete(events).where(events.c.sequence.in_(batch)).returning(events.c.paper_id, events.c.event_type)
+        rows = connection.execute(gone).all()
+        lock_signals(connection)
+        log_signals(connection, [row.paper_id for row in rows if row.event_type in HEATING_EVENTS])
+        return len(rows)
+
+    return _repeat(store, delete_batch)
 
 
 def _prune_slates(store: SqlStore, before: dt.datetime | None) -> int:

@@ -166,6 +166,23 @@ paper_signals = Table(
     _must("upvotes", Integer),
 )
 
+# What caches read anew; see ``changes``. No foreign keys: a row outlives what it tells of.
+vector_changes = Table(
+    "vector_changes",
+    metadata,
+    Column("encoder", Id, primary_key=True),
+    Column("paper_id", Id, primary_key=True),
+    _must("version", BigInteger),
+    Index(None, "encoder", "version"),
+)
+
+signal_changes = Table(
+    "signal_changes",
+    metadata,
+    Column("paper_id", Id, primary_key=True),
+    _must("version", BigInteger, index=True),
+)
+
 digests = Table(
     "digests",
     metadata,

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from service.domain.papers import EmbeddingState, Paper, UpsertOutcome
+from service.storage.changes import lock_signals, log_all_vectors, log_signals
 from service.storage.dialects import chunks, insert, lock_catalogue, rows_in
 from service.storage.digests import touch_digests
 from service.storage.tables import embedding_jobs, embeddings, paper_aliases, paper_signals, papers
@@ -91,8 +92,8 @@ class _Batch:
         if self.new_aliases:
             connection.execute(paper_aliases.insert(), self.new_aliases)
         _forget_vectors(connection, sorted(new_text))
-        self._write_signals(connection, [*created, *updated], now)
         touch_digests(connection, [paper.paper_id for paper in updated])
+        self._write_signals(connection, [*created, *updated], now)
 
     def _write_signals(self, connection: Connection, changed: Sequence[Paper], now: dt.datetime) -> None:
         # The upvotes of a stored paper are those of its last snapshot.
@@ -110,6 +111,8 @@ class _Batch:
                 ),
                 snapshots,
             )
+            lock_signals(connection)
+            log_signals(connection, [str(snapshot["paper_id"]) for snapshot in snapshots])
 
 
 def _row_of(paper: Paper, *, pending: bool = False) -> dict[str, Any]:
@@ -130,6 +133,7 @@ def _row_of(paper: Paper, *, pending: bool = False) -> dict[str, Any]:
 
 def _forget_vectors(connection: Connection, paper_ids: Sequence[str]) -> None:
     # Leases stay: they name the old text, so they bind nobody, but tell ``mark_failed`` which text was meant.
+    log_all_vectors(connection, paper_ids)
     for chunk in chunks(paper_ids):
         connection.execute(delete(embeddings).where(embeddings.c.paper_id.in_(chunk)))
         failed = embedding_jobs.c.paper_id.in_(chunk) & embedding_jobs.c.is_failed

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, or_
 
 from service.domain.errors import NotFound
 from service.domain.events import DeletedUser, Event, Preferences, UserState, user_id_hash
+from service.domain.signals import HEATING_EVENTS
+from service.storage.changes import lock_signals, log_signals
 from service.storage.dialects import chunks, insert, rows_in
 from service.storage.states import DECIDING_EVENTS, verdicts
 from service.storage.tables import deleted_users, events, papers, preferences, slates, users
@@ -49,6 +51,7 @@ class SqlUsers:
             return [False] * len(events)
         self._hold_papers(sorted({event.paper_id for event in new.values()}))
         self._hold_users(sorted({event.user_id for event in new.values()}), now)
+        lock_signals(self._connection)
         stored = self._insert_events(list(new.values()), now)
         touch_users(self._connection, [new[event_id].user_id for event_id in stored], now)
         # Of two events with one id in the same call, the first is the stored one.
@@ -91,13 +94,16 @@ class SqlUsers:
             rows = self._connection.execute(statement.where(events.c.sequence > rows[-1].sequence)).all()
 
     def delete(self, user_id: str, now: dt.datetime) -> bool:
-        # Waits for events of the user that are being recorded; the cascade takes them along.
+        heated = self._heated_papers(user_id)
+        # The cascade takes the user's events along.
         gone = delete(users).where(users.c.user_id == user_id).returning(users.c.version)
         version = self._connection.execute(gone).scalar_one_or_none()
         slate_count = self._connection.execute(delete(slates).where(slates.c.user_id == user_id)).rowcount
         if version is None and slate_count == 0:
             return False
         self._put_tombstone(user_id_hash(user_id), version or 0, now)
+        lock_signals(self._connection)
+        log_signals(self._connection, heated)
         return True
 
     def deleted(
@@ -111,6 +117,12 @@ class SqlUsers:
             at_that_time = and_(deleted_at == after[0], hashed > after[1])
             statement = statement.where(or_(deleted_at > after[0], at_that_time))
         return [DeletedUser(row.user_id_hash, row.deleted_at) for row in self._connection.execute(statement)]
+
+    def _heated_papers(self, user_id: str) -> list[str]:
+        """The papers in whose trend the user has a part; waits for events of the user that are being recorded."""
+        self._connection.execute(select(users.c.user_id).where(users.c.user_id == user_id).with_for_update()).all()
+        own = select(events.c.paper_id).where(events.c.user_id == user_id, events.c.event_type.in_(HEATING_EVENTS))
+        return list(self._connection.scalars(own.distinct()))
 
     def _unknown_events(self, given: Sequence[Event]) -> dict[str, Event]:
         first: dict[str, Event] = {}

@@ -36,7 +36,7 @@ def test_contributions_add_up(small_bundle: Bundle) -> None:
 
 
 def test_agrees_with_exact_shap(small_bundle: Bundle) -> None:
-    """The base is SHAP's, and the family that weighs most is mostly SHAP's (made-up papers: three families say nearly the same)."""
+    """The base is SHAP's, and the family that weighs most is mostly SHAP's (three say nearly the same here)."""
     features = training_features(10)[0]
     model = small_bundle.model
     exact = np.asarray(lightgbm.Booster(model_str=model.text).predict(features, pred_contrib=True, num_threads=1))

@@ -1,0 +1,54 @@
+"""What a trend is made of, in the database: upvote snapshots and the events of readers."""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, bindparam, func, select
+
+from service.domain.signals import HEATING_EVENTS, Activity, HeatingEvent
+from service.storage.dialects import rows_in
+from service.storage.tables import events, paper_signals, signal_changes
+
+_MARK = select(
+    select(func.coalesce(func.max(signal_changes.c.version), 0)).scalar_subquery(),
+    select(func.coalesce(func.max(events.c.sequence), 0)).scalar_subquery(),
+)
+_CHANGED = select(signal_changes.c.paper_id).where(signal_changes.c.version > bindparam("version"))
+_HEATING = select(events.c.paper_id, events.c.user_id, events.c.event_type, events.c.occurred_at).where(
+    events.c.event_type.in_(HEATING_EVENTS), events.c.occurred_at.is_not(None)
+)
+_NEW_EVENTS = (
+    _HEATING.where(events.c.sequence > bindparam("sequence")).order_by(events.c.sequence).limit(bindparam("limit"))
+)
+
+
+class SqlSignals:
+    """``service.app.ports.SignalStore`` in one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def mark(self) -> tuple[int, int]:
+        version, sequence = self._connection.execute(_MARK).one()
+        return version, sequence
+
+    def changed_since(self, version: int) -> list[str]:
+        return list(self._connection.scalars(_CHANGED, {"version": version}))
+
+    def events_since(self, sequence: int, *, limit: int) -> list[tuple[str, HeatingEvent]]:
+        rows = self._connection.execute(_NEW_EVENTS, {"sequence": sequence, "limit": limit})
+        return [(paper_id, (user_id, kind, at)) for paper_id, user_id, kind, at in rows]
+
+    def find_many(self, paper_ids: Sequence[str]) -> dict[str, Activity]:
+        snapshots: dict[str, list[tuple[dt.datetime, int]]] = defaultdict(list)
+        for row in rows_in(self._connection, select(paper_signals), paper_signals.c.paper_id, paper_ids):
+            snapshots[row.paper_id].append((row.seen_at, row.upvotes))
+        heating: dict[str, list[HeatingEvent]] = defaultdict(list)
+        in_order = _HEATING.order_by(events.c.sequence)
+        for row in rows_in(self._connection, in_order, events.c.paper_id, paper_ids):
+            heating[row.paper_id].append((row.user_id, row.event_type, row.occurred_at))
+        return {
+            paper_id: Activity(tuple(snapshots.get(paper_id, ())), tuple(heating.get(paper_id, ())))
+            for paper_id in {*snapshots, *heating}
+        }
