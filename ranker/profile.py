@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from ranker import ridge
 from ranker.errors import InputError
 from ranker.interests import Interests, find_interests
 from ranker.spaces import PaperMatrix
@@ -39,6 +40,8 @@ class Profile:
         liked_at: (m,) Unix seconds of the likes that have vectors; NaN unknown.
         liked_topics: (t,) float32, mean of the likes' topic weights; None where no like has any.
         liked_categories: Categories of each like in use.
+        liked_factors: (m, k) float32; None without a bundle or a map.
+        factor_centroid_length: As ``centroid_length``, of the factors.
     """
 
     like_count: int
@@ -56,6 +59,27 @@ class Profile:
     liked_at: Float64Array = field(default_factory=lambda: np.empty(0))
     liked_topics: Float32Array | None = None
     liked_categories: tuple[tuple[str, ...], ...] = ()
+    liked_factors: Float32Array | None = None
+    factor_centroid_length: float = float("nan")
+
+    @cached_property
+    def whitened_weights(self) -> Float32Array:
+        """(m,) the linear model in the whitened space; at least one like with a vector, and a bundle."""
+        return _vector_weights(self.liked_whitened)
+
+    @cached_property
+    def factor_weights(self) -> Float32Array:
+        """(m,) the same on factors."""
+        return _vector_weights(self.liked_factors)
+
+    @cached_property
+    def tfidf_weights(self) -> Float32Array:
+        """(k,) the same on words."""
+        if self.liked_tfidf is None:
+            return np.empty(0, dtype=np.float32)
+        count = len(self.liked_tfidf)
+        newest = self.liked_tfidf.take(np.arange(max(0, count - ridge.MAX_LIKES), count))
+        return ridge.ridge_weights(newest.dot(newest), count)
 
     @cached_property
     def interests(self) -> Interests:
@@ -93,6 +117,7 @@ def build_profile(
     vector_rows = rows[likes.has_vector[rows]]
     units = likes.units[vector_rows]
     whitened = None if likes.whitened is None else likes.whitened[vector_rows]
+    factors = None if likes.factors is None else likes.factors[vector_rows]
     text_rows, tfidf, mean = _liked_words(likes, rows)
     return Profile(
         like_count=len(rows),
@@ -110,6 +135,8 @@ def build_profile(
         liked_at=times[vector_rows],
         liked_topics=_mean_topics(likes, vector_rows),
         liked_categories=tuple(likes.columns.categories[row] for row in rows.tolist()),
+        liked_factors=factors,
+        factor_centroid_length=float("nan") if factors is None else _mean_length(factors),
     )
 
 
@@ -122,6 +149,13 @@ def _mean_topics(likes: PaperMatrix, vector_rows: IndexArray) -> Float32Array | 
 def _shares(found: Sequence[Sequence[str]]) -> dict[str, float]:
     counts = Counter(name for names in found for name in names)
     return {name: count / len(found) for name, count in counts.items()}
+
+
+def _vector_weights(units: Float32Array | None) -> Float32Array:
+    if units is None:
+        return np.empty(0, dtype=np.float32)
+    newest = units[-ridge.MAX_LIKES :]
+    return ridge.ridge_weights(newest @ newest.T, len(units))
 
 
 def _most_recent(times: Float64Array) -> IndexArray:

@@ -10,8 +10,11 @@ from functools import cached_property
 
 import numpy as np
 
+from ranker.background import Background
 from ranker.categories import CategoryTable
 from ranker.errors import InputError
+from ranker.factors import FactorMap
+from ranker.linear import multiplied_rows, unit_rows
 from ranker.papers import PaperColumns
 from ranker.signals import Signals, stack_signals
 from ranker.sparse import SparseRows, stack_sparse
@@ -19,9 +22,6 @@ from ranker.terms import BUCKET_COUNT, hashed_terms
 from ranker.topics import Topics, main_topics
 from ranker.types import BoolArray, Float32Array, IndexArray, Int32Array
 
-# BLAS may sum in another order for another shape. Blocks of one shape, padded with zeros, give equal bits (tested);
-# 48 is a multiple of the tile heights in use and small enough that a lone paper costs little.
-BLOCK_ROWS = 48
 _FEW_PAPERS = 10
 _BM25_K1 = 1.2
 _BM25_B = 0.5
@@ -38,6 +38,8 @@ class PaperMatrix:
         tfidf: (n, buckets) of unit length, empty rows for texts without words; None without a bundle.
         bm25: (n, buckets) BM25 weights of each paper's terms; None without a bundle.
         topic_weights: (n, t) float32, see ``Topics.weights``; None without a bundle or topics.
+        factors: (n, k) float32 of unit length, see ``FactorMap``, NaN rows as in ``units``; None without a map.
+        background: What densities are measured against; None without a bundle.
     """
 
     columns: PaperColumns
@@ -46,6 +48,8 @@ class PaperMatrix:
     tfidf: SparseRows | None = None
     bm25: SparseRows | None = None
     topic_weights: Float32Array | None = None
+    factors: Float32Array | None = None
+    background: Background | None = None
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -87,6 +91,20 @@ class PaperMatrix:
             return np.full(len(self), -1, dtype=np.intp)
         return main_topics(self.topic_weights)
 
+    @cached_property
+    def word_density(self) -> Float32Array:
+        """(n,) how near by words each paper is to papers at large; NaN without a bundle."""
+        if self.tfidf is None or self.background is None:
+            return np.full(len(self), np.nan, dtype=np.float32)
+        return self.background.word_density(self.tfidf)
+
+    @cached_property
+    def factor_density(self) -> Float32Array:
+        """(n,) the same by factors; NaN where the vector is pending."""
+        if self.factors is None or self.background is None:
+            return np.full(len(self), np.nan, dtype=np.float32)
+        return self.background.factor_density(self.factors)
+
     def with_signals(self, signals: Signals | None) -> "PaperMatrix":
         """The same papers with newer signals. What was computed of the rest is kept: nothing kept reads signals."""
         columns = replace(self.columns, signals=signals)
@@ -105,6 +123,8 @@ class PaperMatrix:
             tfidf=None if self.tfidf is None else self.tfidf.take(index),
             bm25=None if self.bm25 is None else self.bm25.take(index),
             topic_weights=None if self.topic_weights is None else self.topic_weights[index],
+            factors=None if self.factors is None else self.factors[index],
+            background=self.background,
         )
 
 
@@ -118,6 +138,8 @@ class Spaces:
         idf: (buckets,) float32, 0 or more.
         average_length: Mean number of terms of a text, for BM25.
         topics: None counts as no topics.
+        factor_map: None where no likes were there to learn it from.
+        background: None counts as no background.
     """
 
     whitening_mean: Float32Array
@@ -125,6 +147,8 @@ class Spaces:
     idf: Float32Array
     average_length: float
     topics: Topics | None = None
+    factor_map: FactorMap | None = None
+    background: Background | None = None
 
     @property
     def embedding_dim(self) -> int:
@@ -141,25 +165,28 @@ class Spaces:
             raise InputError(f"vectors have length {columns.embeddings.shape[1]}, not {self.embedding_dim}")
         units = unit_rows(columns.embeddings)
         tfidf, bm25 = self._term_rows(columns.texts)
-        return PaperMatrix(
-            columns=columns,
-            units=units,
-            whitened=self._whiten(units),
-            tfidf=tfidf,
-            bm25=bm25,
-            topic_weights=None if self.topics is None else self.topics.weights(units),
+        return self.mapped(
+            PaperMatrix(
+                columns=columns,
+                units=units,
+                whitened=self._whiten(units),
+                tfidf=tfidf,
+                bm25=bm25,
+                topic_weights=None if self.topics is None else self.topics.weights(units),
+            )
         )
+
+    def mapped(self, papers: PaperMatrix) -> PaperMatrix:
+        """Papers in spaces that differ from these in map and background alone, as these have them."""
+        if self.factor_map is None or papers.whitened is None or papers.tfidf is None:
+            factors = None
+        else:
+            factors = self.factor_map.factors(papers.whitened, papers.tfidf)
+        return replace(papers, factors=factors, background=self.background)
 
     def _whiten(self, units: Float32Array) -> Float32Array:
         """Unit rows in the whitened space."""
-        centred = units - self.whitening_mean
-        out = np.empty_like(units)
-        block = np.zeros((BLOCK_ROWS, self.embedding_dim), dtype=np.float32)
-        for start in range(0, len(units), BLOCK_ROWS):
-            rows = centred[start : start + BLOCK_ROWS]
-            block[: len(rows)] = rows
-            out[start : start + BLOCK_ROWS] = (block @ self.whitening_matrix)[: len(rows)]
-        return unit_rows(out)
+        return unit_rows(multiplied_rows(units - self.whitening_mean, self.whitening_matrix))
 
     def _term_rows(self, texts: Sequence[str]) -> tuple[SparseRows, SparseRows]:
         """TF-IDF of unit length with damped counts, and BM25 weights, on the same terms."""
@@ -187,13 +214,10 @@ def stack_matrices(parts: Sequence[PaperMatrix]) -> PaperMatrix:
     Raises:
         InputError: Parts of different spaces, or a paper twice.
     """
-    topics = [part.topic_weights for part in parts if part.topic_weights is not None]
-    if (
-        len({(part.whitened is None, part.tfidf is None, part.units.shape[1]) for part in parts}) != 1
-        or len(topics) not in {0, len(parts)}
-        or len({weights.shape[1] for weights in topics}) > 1
-    ):
+    if len({_shape(part) for part in parts}) != 1:
         raise InputError("the papers to join are not all in the same spaces")
+    topics = [part.topic_weights for part in parts if part.topic_weights is not None]
+    factors = [part.factors for part in parts if part.factors is not None]
     whitened = [part.whitened for part in parts if part.whitened is not None]
     tfidf = [part.tfidf for part in parts if part.tfidf is not None]
     bm25 = [part.bm25 for part in parts if part.bm25 is not None]
@@ -204,15 +228,16 @@ def stack_matrices(parts: Sequence[PaperMatrix]) -> PaperMatrix:
         tfidf=stack_sparse(tfidf) if tfidf else None,
         bm25=stack_sparse(bm25) if bm25 else None,
         topic_weights=np.concatenate(topics) if topics else None,
+        factors=np.concatenate(factors) if factors else None,
+        background=parts[0].background,
     )
 
 
-def unit_rows(vectors: Float32Array) -> Float32Array:
-    """Rows scaled to length 1, C-contiguous; rows of zeros or with anything not finite become NaN throughout."""
-    vectors = np.ascontiguousarray(vectors, dtype=np.float32)
-    lengths: Float32Array = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
-    lengths[~(np.isfinite(lengths) & (lengths > 0))] = np.nan
-    return vectors / lengths[:, None]
+def _shape(matrix: PaperMatrix) -> tuple[int | None, ...]:
+    """Differs for matrices of different spaces, as far as widths tell."""
+    arrays = (matrix.units, matrix.whitened, matrix.topic_weights, matrix.factors)
+    widths = (None if array is None else array.shape[1] for array in arrays)
+    return (*widths, None if matrix.tfidf is None else matrix.tfidf.width)
 
 
 def _unit_segments(values: Float32Array, sizes: IndexArray) -> Float32Array:

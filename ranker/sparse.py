@@ -81,6 +81,17 @@ class SparseRows:
         starts = np.array([0, len(columns)], dtype=np.int32)
         return SparseRows(starts, columns, values.astype(np.float32), self.width)
 
+    def select(self, columns: Int32Array) -> "SparseRows":
+        """The same rows with only the given columns (ascending), numbered by their places among them."""
+        places = np.searchsorted(columns, self.columns)
+        kept = columns[np.minimum(places, len(columns) - 1)] == self.columns if len(columns) else places < 0
+        starts = np.concatenate(([0], np.cumsum(kept))).astype(np.int32)[self.starts]
+        return SparseRows(starts, places[kept].astype(np.int32), self.values[kept], len(columns))
+
+    def times(self, matrix: Float32Array) -> Float32Array:
+        """(n, k) float32: each row times a (width, k) matrix; a row's sum runs over its own terms in their order."""
+        return np.ascontiguousarray(self.matrix @ matrix, dtype=np.float32)
+
     def take(self, rows: IndexArray) -> "SparseRows":
         """The given rows, in that order."""
         sizes = self.row_sizes[rows]

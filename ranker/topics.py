@@ -4,13 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ranker.linear import multiplied_rows
 from ranker.types import Float32Array, IndexArray
 
 NEAREST_TOPICS = 3
 """A paper belongs to its nearest few topics; the rest is noise that would make all papers alike."""
 _SOFTNESS = np.float32(0.05)
-# As in ``ranker.spaces``: one shape for every product, or BLAS sums in another order and rows depend on neighbours.
-_BLOCK_ROWS = 48
 
 
 @dataclass(frozen=True)
@@ -43,13 +42,7 @@ class Topics:
             (n, t) float32: 0 but for the nearest ``NEAREST_TOPICS``, whose weights are a softmax of the cosines and sum
             to 1; rows of NaN as in ``units``. A row is the same bits whatever rows stand beside it.
         """
-        out = np.empty((len(units), len(self)), dtype=np.float32)
-        block = np.zeros((_BLOCK_ROWS, self.centroids.shape[1]), dtype=np.float32)
-        for start in range(0, len(units) if len(self) else 0, _BLOCK_ROWS):
-            rows = units[start : start + _BLOCK_ROWS]
-            block[: len(rows)] = rows
-            out[start : start + _BLOCK_ROWS] = (block @ self.centroids.T)[: len(rows)]
-        return _softened(out)
+        return _softened(multiplied_rows(units, np.ascontiguousarray(self.centroids.T)))
 
 
 def _softened(cosines: Float32Array) -> Float32Array:

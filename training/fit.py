@@ -3,8 +3,9 @@
 import lightgbm
 
 from ranker.features import SCHEMA
+from training.progress import Progress
 from training.recipes import Recipe
-from training.rows import Progress, Rows
+from training.rows import Rows
 
 
 def lambdamart_params(recipe: Recipe, seed: int) -> dict[str, object]:

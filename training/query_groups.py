@@ -1,18 +1,17 @@
 """Data sets to queries: a profile, candidates and which of them were liked."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
 from ranker.types import BoolArray, Float64Array, IndexArray, Int32Array
+from training.cross_fitting import NO_FOLD, Folds
 from training.errors import TrainingError
 from training.recipes import Recipe
 from training.snapshot import Dataset
-
-WEEK_SECONDS = 7 * 86_400.0
-# 1970-01-05, the first Monday of Unix time: ISO weeks start on Mondays.
-_FIRST_MONDAY = 4 * 86_400.0
+from training.weeks import start_of, week_of
 
 
 @dataclass(frozen=True)
@@ -26,6 +25,7 @@ class Query:
         liked_at: (m,) Unix seconds, NaN unknown.
         as_of: Unix seconds; NaN where the data set has no dates.
         week: Number of the week, for dated data; queries of one week share their candidates. -1 otherwise.
+        fold: Whose map may serve it; see ``training.cross_fitting``.
     """
 
     reader: int
@@ -35,6 +35,7 @@ class Query:
     liked_at: Float64Array
     as_of: float
     week: int = -1
+    fold: int = NO_FOLD
 
 
 def weekly_queries(dataset: Dataset, min_likes: int = 1) -> Iterator[Query]:
@@ -59,41 +60,44 @@ def weekly_queries(dataset: Dataset, min_likes: int = 1) -> Iterator[Query]:
             keep = candidates[~np.isin(candidates, liked)]
             relevant = np.isin(keep, hits)
             if relevant.any() and not relevant.all():
-                end = _FIRST_MONDAY + (float(week) + 1) * WEEK_SECONDS
+                end = start_of(int(week) + 1)
                 yield Query(int(reader), keep, relevant, liked, likes.liked_at[own][earlier], end, int(week))
 
 
-def hidden_queries(dataset: Dataset, candidate_count: int, rng: np.random.Generator) -> Iterator[Query]:
-    """For each reader, in random order, one query that asks for hidden likes.
+def hidden_queries(
+    dataset: Dataset, fold_of: IndexArray, fold: int, candidate_count: int, rng: np.random.Generator
+) -> Iterator[Query]:
+    """For each reader, in random order, one query that asks for likes among the papers of one fold.
 
-    A random fifth of all papers is hidden from the reader; candidates are the reader's likes among them and others
-    drawn at random from the same fifth.
+    Candidates are the reader's likes there and others drawn at random from the same fold; the profile is the rest.
     """
-    fold_of = rng.permutation(len(dataset.papers)) % 5
     likes = dataset.likes
+    members = np.flatnonzero(fold_of == fold)
     for reader in rng.permutation(len(likes.bounds) - 1):
         own = likes.of_reader(int(reader))
         papers = likes.papers[own]
-        folds = fold_of[papers]
-        usable = [fold for fold in range(5) if 0 < (folds == fold).sum() < len(papers)]
-        if not usable:
+        hidden = fold_of[papers] == fold
+        if not 0 < hidden.sum() < len(papers):
             continue
-        hidden = folds == rng.choice(usable)
         hits = papers[hidden][: candidate_count // 2]
-        pool = np.setdiff1d(np.nonzero(fold_of == folds[hidden][0])[0], papers)
+        pool = np.setdiff1d(members, papers)
         others = rng.choice(pool, min(candidate_count - len(hits), len(pool)), replace=False)
         if len(others):
             rows = np.sort(np.concatenate((hits, others)))
             times = likes.liked_at[own][~hidden]
-            yield Query(int(reader), rows, np.isin(rows, hits), papers[~hidden], times, float("nan"))
+            yield Query(int(reader), rows, np.isin(rows, hits), papers[~hidden], times, float("nan"), fold=fold)
 
 
-def queries_of(dataset: Dataset, recipe: Recipe, rng: np.random.Generator) -> list[Query]:
+def queries_of(dataset: Dataset, folds: Folds, recipe: Recipe, rng: np.random.Generator) -> list[Query]:
     """The training queries of one data set, within the recipe's limits."""
-    if not dataset.dated:
-        found = hidden_queries(dataset, recipe.undated_candidate_count, rng)
-        return [query for _, query in zip(range(recipe.undated_query_limit), found, strict=False)]
-    queries = list(weekly_queries(dataset))
+    if folds.of_paper is not None:
+        limit = recipe.undated_query_limit // len(folds)
+        found = (
+            hidden_queries(dataset, folds.of_paper, fold, recipe.undated_candidate_count, rng)
+            for fold in range(len(folds))
+        )
+        return [query for part in found for query in islice(part, limit)]
+    queries = [replace(query, fold=folds.of_week(query.week)) for query in weekly_queries(dataset)]
     count = min(recipe.dated_query_limit, len(queries))
     kept = np.sort(rng.choice(len(queries), count, replace=False))
     return [queries[i] for i in np.repeat(kept, recipe.dated_guises)]
@@ -104,15 +108,7 @@ def with_fewer_likes(query: Query, count: int, rng: np.random.Generator) -> Quer
     if len(query.liked) <= count:
         return query
     kept = np.sort(rng.choice(len(query.liked), count, replace=False))
-    return Query(
-        query.reader, query.candidates, query.relevant, query.liked[kept], query.liked_at[kept], query.as_of, query.week
-    )
-
-
-def week_of(times: Float64Array) -> IndexArray:
-    """Number of the ISO week since 1970 for each time; -1 where it is unknown."""
-    weeks = np.floor((times - _FIRST_MONDAY) / WEEK_SECONDS)
-    return np.where(np.isnan(times), -1, weeks).astype(np.intp)
+    return replace(query, liked=query.liked[kept], liked_at=query.liked_at[kept])
 
 
 def check_contiguous(query_ids: Sequence[int], group_sizes: Int32Array) -> None:

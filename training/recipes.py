@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from training.errors import TrainingError
+from training.factor_fitting import FactorSettings
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,9 @@ class Recipe:
         dated_query_limit: Most queries taken from each dated data set.
         dated_guises: Times each dated query is used, with other parts of it masked; there are few of them.
         undated_query_limit: Most queries taken from each undated data set.
+        fold_count: Times the map is fitted anew for training queries; see ``training.cross_fitting``.
+        factors: How the map is fitted.
+        background_count: Papers of the bundle's background.
         undated_candidate_count: Candidates in such a query, likes included.
         small_profile_share: Queries whose profile is cut to one to five likes, as of a reader's first day.
         foreign_spaces_share: Queries seen in spaces that were fitted on the other data sets only, as readers of a field
@@ -55,8 +59,11 @@ class Recipe:
     known_until: float
     dated_query_limit: int = 6_000
     dated_guises: int = 1
-    undated_query_limit: int = 3_500
+    undated_query_limit: int = 6_000
     undated_candidate_count: int = 220
+    fold_count: int = 2
+    factors: FactorSettings = field(default_factory=FactorSettings)
+    background_count: int = 1_000
     small_profile_share: float = 0.35
     foreign_spaces_share: float = 0.4
     titles_only_share: float = 0.35
@@ -66,6 +73,7 @@ class Recipe:
         ("recency", 0.5),
         ("profile", 0.1),
         ("topic", 0.1),
+        ("collaborative", 0.15),
     )
     pending_share: float = 0.05
     topic_count: int = 64
@@ -98,6 +106,8 @@ RECIPES = {
             dated_guises=2,
             undated_query_limit=60,
             undated_candidate_count=40,
+            factors=FactorSettings(factor_count=16, term_count=500, steps=10, batch_readers=64, pool_size=200),
+            background_count=100,
             tree_count=30,
             early_stopping_rounds=10,
             leaf_count=7,

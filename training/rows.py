@@ -4,7 +4,7 @@ A new deployment lacks dates, vectors or times of likes, and readers start with 
 such queries ranks them badly.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -15,13 +15,12 @@ from ranker.papers import PaperColumns
 from ranker.profile import build_profile
 from ranker.spaces import PaperMatrix, Spaces
 from ranker.types import BoolArray, Float32Array, IndexArray, Int32Array
+from training.cross_fitting import NO_FOLD
+from training.progress import Progress
 from training.query_groups import Query, check_contiguous, with_fewer_likes
 from training.recipes import Recipe
 from training.simulation import Crowd, asker_of, dislikes_of
 from training.snapshot import Dataset
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
 
 
 @dataclass(frozen=True)
@@ -42,28 +41,46 @@ class Rows:
 class DatasetMatrices:
     """A data set's papers in several guises, of which a query is shown one."""
 
-    def __init__(self, dataset: Dataset, home: Spaces, foreign: Spaces | None) -> None:
-        """``foreign`` are spaces that were fitted without this data set; None where it is the only one."""
+    def __init__(self, dataset: Dataset, folds: Mapping[int, Spaces], foreign: Spaces | None) -> None:
+        """Args as ``LearnedSpaces`` says."""
         # Upvotes of an interchange file were counted long after its likes were given.
         papers = replace(dataset.papers, upvotes=np.full(len(dataset.papers), np.nan), signals=None)
-        self._parts: dict[tuple[bool, bool], PaperMatrix] = {}
+        titles = None if dataset.title_embeddings is None else _titles(papers, dataset.title_embeddings)
         self.crowd = Crowd(dataset)
-        for is_foreign, spaces in ((False, home), (True, foreign)):
-            if spaces is not None:
-                self._parts[is_foreign, False] = spaces.matrix(papers)
-                if dataset.title_embeddings is not None:
-                    titles = _titles(papers, dataset.title_embeddings)
-                    self._parts[is_foreign, True] = spaces.matrix(titles)
+        self._parts: dict[tuple[bool, int], PaperMatrix] = {}
+        self._foreign: dict[bool, PaperMatrix] = {}
+        for is_titles, shown in ((False, papers), (True, titles)):
+            if shown is not None:
+                self._parts |= {(is_titles, fold): found for fold, found in _in_folds(shown, folds).items()}
+                if foreign is not None:
+                    self._foreign[is_titles] = foreign.matrix(shown)
         # Most queries of a week have the same candidates.
         self._recent = lru_cache(maxsize=8)(self._gathered)
 
-    def rows(self, papers: IndexArray, *, foreign: bool = False, titles: bool = False) -> PaperMatrix:
+    def rows(self, papers: IndexArray, guise: "Guise", *, titles: bool = False) -> PaperMatrix:
         """Some papers in the guise asked for, or in the nearest there is."""
-        guise = (foreign and (True, False) in self._parts, titles and (False, True) in self._parts)
-        return self._recent(papers.tobytes(), guise)
+        return self._recent(papers.tobytes(), guise, titles)
 
-    def _gathered(self, papers: bytes, guise: tuple[bool, bool]) -> PaperMatrix:
-        return self._parts[guise].take(np.frombuffer(papers, dtype=np.intp).tolist())
+    def _gathered(self, papers: bytes, guise: "Guise", titles: bool) -> PaperMatrix:  # noqa: FBT001
+        if guise.foreign and self._foreign:
+            found = self._foreign[titles and True in self._foreign]
+        else:
+            found = self._parts[titles and (True, guise.fold) in self._parts, guise.fold]
+        return found.take(np.frombuffer(papers, dtype=np.intp).tolist())
+
+
+@dataclass(frozen=True)
+class Guise:
+    """In which spaces a query is seen: the fold's, or those of other data sets."""
+
+    fold: int
+    foreign: bool = False
+
+
+def _in_folds(papers: PaperColumns, folds: Mapping[int, Spaces]) -> dict[int, PaperMatrix]:
+    """The papers in each fold's spaces, which differ in map and background alone."""
+    plain = folds[NO_FOLD].matrix(papers)
+    return {fold: plain if fold == NO_FOLD else spaces.mapped(plain) for fold, spaces in folds.items()}
 
 
 def feature_rows(
@@ -93,19 +110,19 @@ def feature_rows(
 
 
 def _features(matrices: DatasetMatrices, query: Query, recipe: Recipe | None, rng: np.random.Generator) -> Float32Array:
-    foreign = recipe is not None and rng.random() < recipe.foreign_spaces_share
-    liked_titles = recipe is not None and rng.random() < recipe.titles_only_share
-    candidate_titles = recipe is not None and rng.random() < recipe.titles_only_share
-    likes = matrices.rows(query.liked, foreign=foreign, titles=liked_titles)
-    candidates = matrices.rows(query.candidates, foreign=foreign, titles=candidate_titles)
     if recipe is None:
+        guise = Guise(query.fold)
+        likes, candidates = matrices.rows(query.liked, guise), matrices.rows(query.candidates, guise)
         return compute_matrix(build_profile(likes, None, query.liked_at), candidates, query.as_of)
-    disliked = matrices.rows(
-        dislikes_of(query, matrices.crowd, recipe.simulated, rng), foreign=foreign, titles=candidate_titles
-    )
+    guise = Guise(query.fold, foreign=rng.random() < recipe.foreign_spaces_share)
+    liked_titles, candidate_titles = rng.random(2) < recipe.titles_only_share
+    likes = matrices.rows(query.liked, guise, titles=bool(liked_titles))
+    candidates = matrices.rows(query.candidates, guise, titles=bool(candidate_titles))
+    disliked = dislikes_of(query, matrices.crowd, recipe.simulated, rng)
+    dislikes = matrices.rows(disliked, guise, titles=bool(candidate_titles))
     candidates, as_of = matrices.crowd.seen(query, candidates, recipe.simulated, rng)
     asker = asker_of(query, recipe.simulated, rng)
-    return compute_matrix(build_profile(likes, disliked, query.liked_at), candidates, as_of, asker)
+    return compute_matrix(build_profile(likes, dislikes, query.liked_at), candidates, as_of, asker)
 
 
 def _shortened(query: Query, recipe: Recipe, rng: np.random.Generator) -> Query:

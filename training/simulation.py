@@ -7,8 +7,9 @@ recipe (``Simulated``); how much real readers' follows and dislikes say is for t
 import numpy as np
 
 from ranker.asker import Asker
+from ranker.linear import unit_rows
 from ranker.signals import DAY_SECONDS, PaperSignals, Signals
-from ranker.spaces import PaperMatrix, unit_rows
+from ranker.spaces import PaperMatrix
 from ranker.types import BoolArray, IndexArray
 from training.query_groups import Query
 from training.recipes import Simulated

@@ -1,10 +1,15 @@
-"""Whitening and term weights, counted over the papers that training may see."""
+"""Whitening, term weights and background, counted over the papers that training may see."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from ranker.spaces import Spaces, unit_rows
+from ranker.background import Background
+from ranker.factors import FactorMap
+from ranker.linear import unit_rows
+from ranker.spaces import Spaces
+from ranker.sparse import stack_sparse
 from ranker.terms import BUCKET_COUNT, hashed_terms
 from ranker.types import Float32Array
 from training.snapshot import Dataset
@@ -16,6 +21,33 @@ def fit_spaces(datasets: Sequence[Dataset], damping: float, topic_count: int = 0
     mean, matrix = _whitening([dataset.papers.embeddings for dataset in datasets], damping)
     idf, average_length = _term_weights([dataset.papers.texts for dataset in datasets])
     return Spaces(mean, matrix, idf, average_length, fit_topics(datasets, topic_count) if topic_count else None)
+
+
+def with_factors(
+    spaces: Spaces, datasets: Sequence[Dataset], factor_map: FactorMap | None, background_count: int
+) -> Spaces:
+    """The spaces with a map, and a background of about so many papers; each data set gives as many.
+
+    The papers are evenly spaced in their data set. Values are rounded to what a bundle keeps (float16).
+    """
+    mapped = replace(spaces, factor_map=factor_map)
+    share = max(1, background_count // max(len(datasets), 1))
+    parts = [mapped.matrix(dataset.papers.take(_spread(dataset, share))) for dataset in datasets]
+    tfidf = stack_sparse([part.tfidf for part in parts if part.tfidf is not None])
+    factors = [_halved(part.factors) for part in parts if part.factors is not None]
+    background = Background(replace(tfidf, values=_halved(tfidf.values)), np.concatenate(factors) if factors else None)
+    return replace(mapped, background=background)
+
+
+def _spread(dataset: Dataset, count: int) -> list[int]:
+    """Rows of so many papers that have vectors; all papers where none has."""
+    known = np.flatnonzero(np.isfinite(dataset.papers.embeddings).all(axis=1))
+    rows = known if len(known) else np.arange(len(dataset.papers))
+    return [int(row) for row in rows[np.unique(np.linspace(0, len(rows) - 1, count).astype(np.intp))]]
+
+
+def _halved(values: Float32Array) -> Float32Array:
+    return values.astype(np.float16).astype(np.float32)
 
 
 def _whitening(vectors: Sequence[Float32Array], damping: float) -> tuple[Float32Array, Float32Array]:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ranker.linear import unit_rows
 from ranker.naming import Phrase, phrases
-from ranker.spaces import unit_rows
 from ranker.topics import Topics
 from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
 from training.snapshot import Dataset

@@ -12,15 +12,16 @@ from ranker.bundle import write_bundle
 from ranker.features import SCHEMA
 from ranker.manifest import Manifest
 from ranker.score import read_model
-from ranker.spaces import Spaces
+from training.cross_fitting import Folds, split_likes
 from training.errors import TrainingError
 from training.fit import fit, lambdamart_params
+from training.learned_spaces import learn_spaces
 from training.metrics import best_first_hits, ndcg, recall, reciprocal_rank
+from training.progress import Progress, silent
 from training.query_groups import Query, queries_of
 from training.recipes import Recipe, find_recipe
-from training.rows import DatasetMatrices, Progress, Rows, feature_rows
+from training.rows import DatasetMatrices, Rows, feature_rows
 from training.snapshot import Dataset, check_dataset
-from training.space_fitting import fit_spaces
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def train(
     encoder_name: str,
     recipe: str | Recipe = "default",
     seed: int = 0,
-    progress: Progress = lambda _what, _done, _total: None,
+    progress: Progress = silent,
 ) -> TrainingReport:
     """Trains on the data sets and publishes the bundle to the folder ``out``.
 
@@ -59,10 +60,13 @@ def train(
     for dataset in known:
         check_dataset(dataset, known[0].papers.embeddings.shape[1])
     rng = np.random.default_rng(seed)
+    folds = [split_likes(dataset, recipe.fold_count, rng) for dataset in known]
     progress("spaces", 0, 1)
-    spaces = fit_spaces(known, recipe.whitening_damping, recipe.topic_count)
-    matrices = _matrices(known, spaces, recipe)
-    learn, held_out = _split_queries(known, matrices, recipe, rng)
+    spaces = learn_spaces(known, folds, recipe, seed, progress)
+    matrices = [
+        DatasetMatrices(dataset, spaces.folds, foreign) for dataset, foreign in zip(known, spaces.foreign, strict=True)
+    ]
+    learn, held_out = _split_queries(known, folds, matrices, recipe, rng)
     train_rows = feature_rows([pair for part in learn for pair in part], recipe, rng, progress)
     check_rows = [feature_rows(part, recipe, rng, progress) for part in held_out]
     text = fit(train_rows, _joined(check_rows), recipe, seed, progress)
@@ -73,7 +77,7 @@ def train(
     manifest = write_bundle(
         out,
         model_text=text,
-        spaces=spaces,
+        spaces=spaces.bundle,
         encoder_name=encoder_name,
         recipe=recipe.name,
         fingerprint=hashlib.sha256("".join(dataset.fingerprint for dataset in known).encode()).hexdigest(),
@@ -84,27 +88,21 @@ def train(
     return TrainingReport(manifest, metrics)
 
 
-def _matrices(datasets: Sequence[Dataset], spaces: Spaces, recipe: Recipe) -> list[DatasetMatrices]:
-    """Each data set in the bundle's spaces and in those of the other data sets."""
-    found = []
-    for dataset in datasets:
-        others = [other for other in datasets if other is not dataset]
-        foreign = fit_spaces(others, recipe.whitening_damping, recipe.topic_count) if others else None
-        found.append(DatasetMatrices(dataset, spaces, foreign))
-    return found
-
-
 _Queries = list[tuple[DatasetMatrices, Query]]
 
 
 def _split_queries(
-    datasets: Sequence[Dataset], matrices: Sequence[DatasetMatrices], recipe: Recipe, rng: np.random.Generator
+    datasets: Sequence[Dataset],
+    folds: Sequence[Folds],
+    matrices: Sequence[DatasetMatrices],
+    recipe: Recipe,
+    rng: np.random.Generator,
 ) -> tuple[list[_Queries], list[_Queries]]:
     """Queries for each data set: of readers to learn from, and of readers to stop at."""
     learn: list[_Queries] = []
     held_out: list[_Queries] = []
-    for dataset, own in zip(datasets, matrices, strict=True):
-        queries = queries_of(dataset, recipe, rng)
+    for dataset, part, own in zip(datasets, folds, matrices, strict=True):
+        queries = queries_of(dataset, part, recipe, rng)
         readers = rng.permutation(np.unique([query.reader for query in queries]))
         kept = set(readers[: max(1, round(len(readers) * recipe.held_out_share))].tolist())
         learn.append([(own, query) for query in queries if query.reader not in kept])

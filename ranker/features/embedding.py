@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from ranker.asker import NOBODY, Asker
-from ranker.features.similarity import nearest_means, soft_maximum
+from ranker.asker import Asker
+from ranker.features.similarity import against_likes, nearest_means, relative, soft_maximum
+from ranker.linear import unit_rows
 from ranker.profile import Profile
-from ranker.spaces import PaperMatrix, unit_rows
+from ranker.spaces import PaperMatrix
 from ranker.types import Float32Array
 
 FAMILY = "embedding"
@@ -24,30 +25,36 @@ NAMES = (
     "embedding_whitened_top3",
     "embedding_whitened_top10",
     "embedding_whitened_soft_max",
+    "embedding_whitened_linear",  # a linear model of the user in the whitened space
+    "embedding_whitened_relative",  # how far the ten nearest stand out among the candidates
+    "embedding_interest",  # cosine to the nearest of the user's interests
+    "embedding_interest_weight",  # and that interest's share of the likes
     "embedding_disliked_nearest",  # cosine to the nearest disliked paper
 )
-DIRECTIONS = (1,) * 14 + (-1,)
+DIRECTIONS = (1,) * 17 + (0, -1)
 
 
-def compute(profile: Profile, candidates: PaperMatrix, _as_of: float, _asker: Asker = NOBODY) -> Float32Array:
-    """(n, 15) float32; NaN for pending vectors and where the user has no liked (disliked) vectors."""
+def compute(profile: Profile, candidates: PaperMatrix, _as_of: float, _asker: Asker | None = None) -> Float32Array:
+    """(n, 19) float32; NaN for pending vectors and where the user has no liked (disliked) vectors."""
     out = np.full((len(candidates), len(NAMES)), np.nan, dtype=np.float32)
     if len(profile.liked_units):
-        out[:, :5] = _against(profile.liked_units, profile.centroid_length, candidates.units)
+        out[:, :5] = _plain(profile, candidates)
         # In a digest on one field every paper is near every like; what differs is what matters.
         similarities = candidates.centred_units @ unit_rows(profile.liked_units - candidates.centre).T
         out[:, 5] = similarities.mean(axis=1)
         out[:, 6:9] = nearest_means(similarities, (1, 3, 10))
         if profile.liked_whitened is not None and candidates.whitened is not None:
-            out[:, 9:14] = _against(profile.liked_whitened, profile.whitened_centroid_length, candidates.whitened)
+            whitened = candidates.whitened @ profile.liked_whitened.T
+            out[:, 9:15] = against_likes(whitened, profile.whitened_centroid_length, profile.whitened_weights)
+            out[:, 15] = relative(out[:, 12], np.full(len(candidates), np.nan, dtype=np.float32))
+        out[:, 16:18] = profile.interests.features(candidates.units)
     if len(profile.disliked_units):
-        out[:, 14] = (candidates.units @ profile.disliked_units.T).max(axis=1)
+        out[:, 18] = (candidates.units @ profile.disliked_units.T).max(axis=1)
     return out
 
 
-def _against(liked: Float32Array, centroid_length: float, candidates: Float32Array) -> Float32Array:
+def _plain(profile: Profile, candidates: PaperMatrix) -> Float32Array:
     """(n, 5) float32: centroid, nearest, top 3, top 10 and soft maximum."""
-    similarities = candidates @ liked.T
-    centroid = similarities.mean(axis=1) / np.float32(max(centroid_length, 1e-6))
-    nearest = nearest_means(similarities, (1, 3, 10))
-    return np.column_stack((centroid, nearest, soft_maximum(similarities)))
+    similarities = candidates.units @ profile.liked_units.T
+    centroid = similarities.mean(axis=1) / np.float32(max(profile.centroid_length, 1e-6))
+    return np.column_stack((centroid, nearest_means(similarities, (1, 3, 10)), soft_maximum(similarities)))

@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from ranker.asker import Asker
-from ranker.features import embedding, profile, recency, text, topic, trend
+from ranker.features import collaborative, embedding, profile, recency, text, topic, trend
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix
 from ranker.types import Float32Array
@@ -38,6 +38,7 @@ class Family(Protocol):
 FAMILIES: tuple[Family, ...] = (
     embedding,
     text,
+    collaborative,
     recency,
     profile,
     topic,

@@ -30,3 +30,37 @@ def soft_maximum(similarities: Float32Array) -> Float32Array:
     weights = np.exp((similarities - similarities.max(axis=1, keepdims=True)) / _SOFTNESS)
     out: Float32Array = np.einsum("ij,ij->i", weights, similarities) / weights.sum(axis=1)
     return out
+
+
+def against_likes(similarities: Float32Array, centroid_length: float, weights: Float32Array) -> Float32Array:
+    """The six usual ways in a row.
+
+    Args:
+        similarities: (n_candidates, n_likes) with at least one like.
+        centroid_length: Length of the mean of the likes' unit vectors.
+        weights: (n_likes,) of ``ridge_weights``.
+
+    Returns:
+        (n_candidates, 6) float32: cosine to the centroid, nearest, mean of the top 3 and 10, soft maximum, ridge model.
+    """
+    centroid = similarities.mean(axis=1) / np.float32(max(centroid_length, 1e-6))
+    nearest = nearest_means(similarities, (1, 3, 10))
+    return np.column_stack((centroid, nearest, soft_maximum(similarities), similarities @ weights))
+
+
+def relative(values: Float32Array, densities: Float32Array, share: float = 0.5) -> Float32Array:
+    """(n,) float32: how far a candidate stands out from the others, less how crowded its neighbourhood is.
+
+    Both are taken as standard deviations from the candidates' mean, so that figures of long and short texts, and of
+    narrow and wide digests, mean the same. NaN where a value is NaN; an unknown density counts as the mean.
+    """
+    crowding = np.nan_to_num(_standardised(densities))
+    return np.asarray(_standardised(values) - np.float32(share) * crowding, dtype=np.float32)
+
+
+def _standardised(values: Float32Array) -> Float32Array:
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return values
+    spread = known.std()
+    return np.asarray((values - known.mean()) / (spread if spread > 1e-9 else np.float32(1)))

@@ -93,9 +93,10 @@ def test_text_by_hand() -> None:
 
 
 def test_pending_candidate() -> None:
-    """A candidate without a vector lacks exactly the embedding family."""
+    """A candidate without a vector lacks exactly what is computed from vectors."""
     row = features()[5]
-    assert np.isnan(row[SCHEMA.columns_of("embedding")]).all()
+    for family in ("embedding", "collaborative"):
+        assert np.isnan(row[SCHEMA.columns_of(family)]).all()
     assert np.isfinite(row[SCHEMA.columns_of("text")]).all()
 
 

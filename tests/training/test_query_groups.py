@@ -3,7 +3,8 @@ import pytest
 
 from tests.training.builders import MONDAY, WEEK, planted
 from training.errors import TrainingError
-from training.query_groups import check_contiguous, hidden_queries, week_of, weekly_queries, with_fewer_likes
+from training.query_groups import check_contiguous, hidden_queries, weekly_queries, with_fewer_likes
+from training.weeks import start_of, week_of
 
 DATED, UNDATED = planted(dated=True), planted(dated=False)
 
@@ -13,6 +14,7 @@ def test_weeks_begin_on_monday() -> None:
     weeks = week_of(MONDAY + np.array([-1.0, 0.0, WEEK - 1, WEEK, np.nan]))
     assert np.diff(weeks[:4]).tolist() == [1, 0, 1]
     assert weeks[4] == -1
+    assert start_of(int(weeks[1])) == MONDAY
 
 
 def test_weekly_queries_see_the_past_only() -> None:
@@ -32,11 +34,14 @@ def test_weekly_queries_see_the_past_only() -> None:
 
 def test_hidden_queries() -> None:
     """Each reader is asked once; profile and candidates are apart, and all candidates' labels are right."""
-    queries = list(hidden_queries(UNDATED, 50, np.random.default_rng(0)))
-    assert len({query.reader for query in queries}) == len(queries) == 60
+    fold_of = np.arange(len(UNDATED.papers)) % 5
+    queries = list(hidden_queries(UNDATED, fold_of, 2, 50, np.random.default_rng(0)))
+    assert len({query.reader for query in queries}) == len(queries) > 50
     for query in queries:
         assert len(query.candidates) == len(set(query.candidates.tolist())) == 50
         assert not np.isin(query.liked, query.candidates).any()
+        assert (fold_of[query.candidates] == 2).all()
+        assert (fold_of[query.liked] != 2).all()
         own = UNDATED.likes.papers[UNDATED.likes.of_reader(query.reader)]
         assert np.array_equal(query.relevant, np.isin(query.candidates, own))
         assert set(own) == set(query.liked) | set(query.candidates[query.relevant])

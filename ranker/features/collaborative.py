@@ -1,0 +1,41 @@
+"""Family collaborative: how near the candidate lies to liked papers in the space of predicted co-likes.
+
+A reader's place there is folded in from the likes, so it needs nothing of the reader but those.
+"""
+
+import numpy as np
+
+from ranker.asker import Asker
+from ranker.features.similarity import against_likes, relative
+from ranker.profile import Profile
+from ranker.spaces import PaperMatrix
+from ranker.types import Float32Array
+
+FAMILY = "collaborative"
+NAMES = (
+    "collaborative_centroid",  # cosine to the mean of the likes' factors
+    "collaborative_nearest",  # to the nearest like
+    "collaborative_top3",  # mean over the three nearest likes
+    "collaborative_top10",  # over the ten nearest
+    "collaborative_soft_max",  # over all, favouring near likes
+    "collaborative_linear",  # a linear model of the user
+    "collaborative_density",  # mean cosine to the nearest papers at large
+    # How far the candidate stands out among the others, less its density: by the centroid, the ten nearest.
+    "collaborative_centroid_relative",
+    "collaborative_top10_relative",
+)
+DIRECTIONS = (1, 1, 1, 1, 1, 1, 0, 1, 1)
+
+
+def compute(profile: Profile, candidates: PaperMatrix, _as_of: float, _asker: Asker | None = None) -> Float32Array:
+    """(n, 9) float32; NaN for pending vectors, users without liked vectors and bundles without a map."""
+    out = np.full((len(candidates), len(NAMES)), np.nan, dtype=np.float32)
+    liked = profile.liked_factors
+    if liked is None or not len(liked) or candidates.factors is None:
+        return out
+    similarities = candidates.factors @ liked.T
+    out[:, :6] = against_likes(similarities, profile.factor_centroid_length, profile.factor_weights)
+    out[:, 6] = candidates.factor_density
+    for column, source in ((7, 0), (8, 3)):
+        out[:, column] = relative(out[:, source], candidates.factor_density, share=0.25)
+    return out

@@ -1,0 +1,20 @@
+"""ISO weeks, numbered from the first Monday of Unix time."""
+
+import numpy as np
+
+from ranker.types import Float64Array, IndexArray
+
+WEEK_SECONDS = 7 * 86_400.0
+# 1970-01-05, the first Monday of Unix time: ISO weeks start on Mondays.
+_FIRST_MONDAY = 4 * 86_400.0
+
+
+def week_of(times: Float64Array) -> IndexArray:
+    """Number of the ISO week since 1970 for each time; -1 where it is unknown."""
+    weeks = np.floor((times - _FIRST_MONDAY) / WEEK_SECONDS)
+    return np.where(np.isnan(times), -1, weeks).astype(np.intp)
+
+
+def start_of(week: int) -> float:
+    """Monday 00:00 UTC of a week, Unix seconds."""
+    return _FIRST_MONDAY + float(week) * WEEK_SECONDS
