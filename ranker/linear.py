@@ -2,21 +2,21 @@
 
 import numpy as np
 
-from ranker.types import Float32Array
+from ranker.types import Float32Array, Int8Array
 
 # BLAS may sum in another order for another shape. Blocks of one shape, padded with zeros, give equal bits (tested);
 # 48 is a multiple of the tile heights in use and small enough that a lone paper costs little.
 BLOCK_ROWS = 48
 
 
-def multiplied_rows(rows: Float32Array, matrix: Float32Array) -> Float32Array:
-    """(n, k) float32: each row times a (d, k) matrix."""
+def multiplied_rows(rows: Float32Array, matrix: Float32Array, block_rows: int = BLOCK_ROWS) -> Float32Array:
+    """(n, k) float32: each row times a (d, k) matrix, in blocks of so many rows (other blocks, other bits)."""
     out = np.empty((len(rows), matrix.shape[1]), dtype=np.float32)
-    block = np.zeros((BLOCK_ROWS, matrix.shape[0]), dtype=np.float32)
-    for start in range(0, len(rows), BLOCK_ROWS):
-        part = rows[start : start + BLOCK_ROWS]
+    block = np.zeros((block_rows, matrix.shape[0]), dtype=np.float32)
+    for start in range(0, len(rows), block_rows):
+        part = rows[start : start + block_rows]
         block[: len(part)] = part
-        out[start : start + BLOCK_ROWS] = (block @ matrix)[: len(part)]
+        out[start : start + block_rows] = (block @ matrix)[: len(part)]
     return out
 
 
@@ -26,3 +26,14 @@ def unit_rows(vectors: Float32Array) -> Float32Array:
     lengths: Float32Array = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     lengths[~(np.isfinite(lengths) & (lengths > 0))] = np.nan
     return vectors / lengths[:, None]
+
+
+def to_bytes(units: Float32Array) -> Int8Array:
+    """Unit rows as int8, each scaled so that its greatest component is 127: a quarter of the space."""
+    peaks = np.abs(units).max(axis=1, keepdims=True, initial=1e-9)
+    return np.asarray(np.rint(units / peaks * 127), dtype=np.int8)
+
+
+def from_bytes(rows: Int8Array) -> Float32Array:
+    """Unit rows out of ``to_bytes``."""
+    return unit_rows(rows.astype(np.float32))

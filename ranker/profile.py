@@ -42,6 +42,7 @@ class Profile:
         liked_categories: Categories of each like in use.
         liked_factors: (m, k) float32; None without a bundle or a map.
         factor_centroid_length: As ``centroid_length``, of the factors.
+        liked_reader_factors: (m, f) float32; f is 0 without a bundle or co-likes.
     """
 
     like_count: int
@@ -61,6 +62,7 @@ class Profile:
     liked_categories: tuple[tuple[str, ...], ...] = ()
     liked_factors: Float32Array | None = None
     factor_centroid_length: float = float("nan")
+    liked_reader_factors: Float32Array = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
 
     @cached_property
     def whitened_weights(self) -> Float32Array:
@@ -71,6 +73,16 @@ class Profile:
     def factor_weights(self) -> Float32Array:
         """(m,) the same on factors."""
         return _vector_weights(self.liked_factors)
+
+    @cached_property
+    def reader_centroid_length(self) -> float:
+        """Length of the mean of ``liked_reader_factors``; NaN where there are none."""
+        return _mean_length(self.liked_reader_factors)
+
+    @cached_property
+    def reader_weights(self) -> Float32Array:
+        """(m,) the linear model on reader factors."""
+        return _vector_weights(self.liked_reader_factors)
 
     @cached_property
     def tfidf_weights(self) -> Float32Array:
@@ -137,6 +149,7 @@ def build_profile(
         liked_categories=tuple(likes.columns.categories[row] for row in rows.tolist()),
         liked_factors=factors,
         factor_centroid_length=float("nan") if factors is None else _mean_length(factors),
+        liked_reader_factors=likes.reader_factors[vector_rows],
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ranker.background import Background
 from ranker.categories import CategoryTable
+from ranker.colikes import CoLikes
 from ranker.errors import InputError
 from ranker.factors import FactorMap
 from ranker.linear import multiplied_rows, unit_rows
@@ -25,6 +26,8 @@ from ranker.types import BoolArray, Float32Array, IndexArray, Int32Array
 _FEW_PAPERS = 10
 _BM25_K1 = 1.2
 _BM25_B = 0.5
+# Computed when first asked for, dear, and of each paper alone: what is taken from a matrix takes them along.
+_DEAR = ("word_density", "factor_density", "reader_factors")
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class PaperMatrix:
         topic_weights: (n, t) float32, see ``Topics.weights``; None without a bundle or topics.
         factors: (n, k) float32 of unit length, see ``FactorMap``, NaN rows as in ``units``; None without a map.
         background: What densities are measured against; None without a bundle.
+        co_likes: What ``reader_factors`` are predicted from; None without a map.
     """
 
     columns: PaperColumns
@@ -50,6 +54,7 @@ class PaperMatrix:
     topic_weights: Float32Array | None = None
     factors: Float32Array | None = None
     background: Background | None = None
+    co_likes: CoLikes | None = None
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -105,6 +110,13 @@ class PaperMatrix:
             return np.full(len(self), np.nan, dtype=np.float32)
         return self.background.factor_density(self.factors)
 
+    @cached_property
+    def reader_factors(self) -> Float32Array:
+        """(n, m) float32 of unit length, see ``CoLikes``; m is 0 without co-likes."""
+        if self.co_likes is None or self.factors is None:
+            return np.empty((len(self), 0), dtype=np.float32)
+        return self.co_likes.placed(self.columns.texts, self.factors)
+
     def with_signals(self, signals: Signals | None) -> "PaperMatrix":
         """The same papers with newer signals. What was computed of the rest is kept: nothing kept reads signals."""
         columns = replace(self.columns, signals=signals)
@@ -116,7 +128,7 @@ class PaperMatrix:
     def take(self, rows: Sequence[int]) -> "PaperMatrix":
         """The papers at ``rows``, in that order."""
         index = np.asarray(rows, dtype=np.intp)
-        return PaperMatrix(
+        found = PaperMatrix(
             columns=self.columns.take(rows),
             units=self.units[index],
             whitened=None if self.whitened is None else self.whitened[index],
@@ -125,7 +137,17 @@ class PaperMatrix:
             topic_weights=None if self.topic_weights is None else self.topic_weights[index],
             factors=None if self.factors is None else self.factors[index],
             background=self.background,
+            co_likes=self.co_likes,
         )
+        known = {name: vars(self)[name][index] for name in _DEAR if name in vars(self)}
+        vars(found).update(known)
+        return found
+
+    def completed(self) -> "PaperMatrix":
+        """The same with all computed that others taken from it would compute again."""
+        for name in _DEAR:
+            getattr(self, name)
+        return self
 
 
 @dataclass(frozen=True)
@@ -140,6 +162,7 @@ class Spaces:
         topics: None counts as no topics.
         factor_map: None where no likes were there to learn it from.
         background: None counts as no background.
+        co_likes: None where no likes were there.
     """
 
     whitening_mean: Float32Array
@@ -149,6 +172,7 @@ class Spaces:
     topics: Topics | None = None
     factor_map: FactorMap | None = None
     background: Background | None = None
+    co_likes: CoLikes | None = None
 
     @property
     def embedding_dim(self) -> int:
@@ -182,7 +206,7 @@ class Spaces:
             factors = None
         else:
             factors = self.factor_map.factors(papers.whitened, papers.tfidf)
-        return replace(papers, factors=factors, background=self.background)
+        return replace(papers, factors=factors, background=self.background, co_likes=self.co_likes)
 
     def _whiten(self, units: Float32Array) -> Float32Array:
         """Unit rows in the whitened space."""
@@ -230,6 +254,7 @@ def stack_matrices(parts: Sequence[PaperMatrix]) -> PaperMatrix:
         topic_weights=np.concatenate(topics) if topics else None,
         factors=np.concatenate(factors) if factors else None,
         background=parts[0].background,
+        co_likes=parts[0].co_likes,
     )
 
 

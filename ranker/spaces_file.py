@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from ranker.background import Background
+from ranker.colikes import CoLikes
 from ranker.errors import BundleError
 from ranker.factors import FactorMap
+from ranker.linear import from_bytes, to_bytes
 from ranker.spaces import Spaces
 from ranker.sparse import SparseRows
 from ranker.terms import BUCKET_COUNT
@@ -35,6 +37,7 @@ def spaces_bytes(spaces: Spaces) -> bytes:
         topic_names=np.array(topics.names, dtype=np.str_),
         **_factor_arrays(spaces.factor_map),
         **_background_arrays(spaces.background),
+        **_co_like_arrays(spaces.co_likes),
     )
     return stream.getvalue()
 
@@ -59,6 +62,16 @@ def _background_arrays(background: Background | None) -> dict[str, Any]:
         "background_values": tfidf.values.astype(_HALF),
     }
     return found if background.factors is None else {**found, "background_factors": background.factors.astype(_HALF)}
+
+
+def _co_like_arrays(co_likes: CoLikes | None) -> dict[str, Any]:
+    if co_likes is None:
+        return {}
+    return {
+        "co_like_keys": co_likes.keys,
+        "co_like_factors": to_bytes(co_likes.factors),
+        "co_like_readers": to_bytes(co_likes.readers),
+    }
 
 
 def read_spaces(file: Path, data: bytes, embedding_dim: int) -> Spaces:
@@ -93,6 +106,7 @@ def _spaces(file: Path, arrays: _Arrays, dim: int) -> Spaces:
         topics=_topics(file, arrays["topic_centroids"], arrays["topic_names"], dim),
         factor_map=_factor_map(file, arrays, dim) if "factor_buckets" in arrays else None,
         background=_background(file, arrays) if "background_starts" in arrays else None,
+        co_likes=_co_likes(file, arrays) if "co_like_keys" in arrays else None,
     )
 
 
@@ -116,6 +130,16 @@ def _factor_map(file: Path, arrays: _Arrays, dim: int) -> FactorMap:
         raise BundleError(file, f"factor_buckets must rise and lie below {BUCKET_COUNT}")
     vector_map, term_map = (arrays[f"factor_{name}_map"].astype(np.float32) for name in ("vector", "term"))
     return FactorMap(vector_map, buckets, term_map)
+
+
+def _co_likes(file: Path, arrays: _Arrays) -> CoLikes:
+    keys = arrays["co_like_keys"]
+    _check(file, arrays, "co_like_keys", (None,), np.uint64)
+    if not len(keys) or (keys[1:] <= keys[:-1]).any() or "factor_buckets" not in arrays:
+        raise BundleError(file, "co_like_keys must rise, and need a factor map")
+    _check(file, arrays, "co_like_factors", (len(keys), arrays["factor_vector_map"].shape[1]), np.int8)
+    _check(file, arrays, "co_like_readers", (len(keys), None), np.int8)
+    return CoLikes(keys, from_bytes(arrays["co_like_factors"]), from_bytes(arrays["co_like_readers"]))
 
 
 def _background(file: Path, arrays: _Arrays) -> Background:

@@ -200,7 +200,8 @@ class _Towers:
         found = torch.log_softmax(logits + hidden, dim=1)
         reader, place = batch.targets[0], np.searchsorted(batch.pool, batch.targets[1])
         weights = torch.from_numpy(np.bincount(reader)[reader].astype(np.float32) ** -0.5)
-        return -(found[reader, place] * weights).sum() / weights.sum()
+        loss: torch.Tensor = -(found[reader, place] * weights).sum() / weights.sum()
+        return loss
 
     def _factors(self, part: _TrainingSet, rows: IndexArray, rng: np.random.Generator) -> "torch.Tensor":
         """(len(rows), k) of unit length, with dropout."""

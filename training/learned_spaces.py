@@ -1,10 +1,11 @@
 """All spaces of a training run: the bundle's own, those in which its training queries are seen, and foreign ones."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ranker.factors import FactorMap
 from ranker.spaces import Spaces
+from training.colike_fitting import fit_co_likes
 from training.cross_fitting import NO_FOLD, Folds
 from training.factor_fitting import LikedPapers, fit_factors
 from training.progress import Progress
@@ -57,8 +58,15 @@ class _Fits:
         self._done = 0
 
     def complete(self, base: Spaces, datasets: Sequence[Dataset], visible: Sequence[Likes]) -> Spaces:
-        """The spaces with a map learned from the visible likes, and the background."""
-        return with_factors(base, datasets, self._map(base, datasets, visible), self._recipe.background_count)
+        """The spaces with all that is learned from the visible likes, and the background."""
+        parts = [
+            LikedPapers(base.matrix(dataset.papers), likes) for dataset, likes in zip(datasets, visible, strict=True)
+        ]
+        spaces = with_factors(base, datasets, self._map(parts), self._recipe.background_count)
+        if spaces.factor_map is None:
+            return spaces
+        mapped = [LikedPapers(spaces.mapped(part.papers), part.likes) for part in parts]
+        return replace(spaces, co_likes=fit_co_likes(mapped, self._recipe.co_likes, self._seed))
 
     def foreign(self, others: Sequence[Dataset]) -> Spaces | None:
         """All of it learned from these data sets alone."""
@@ -67,10 +75,7 @@ class _Fits:
         base = fit_spaces(others, self._recipe.whitening_damping, self._recipe.topic_count)
         return self.complete(base, others, [other.likes for other in others])
 
-    def _map(self, base: Spaces, datasets: Sequence[Dataset], visible: Sequence[Likes]) -> FactorMap | None:
-        parts = [
-            LikedPapers(base.matrix(dataset.papers), likes) for dataset, likes in zip(datasets, visible, strict=True)
-        ]
+    def _map(self, parts: Sequence[LikedPapers]) -> FactorMap | None:
         steps = self._recipe.factors.steps
 
         def report(done: int, total: int) -> None:

@@ -4,6 +4,7 @@ import datetime as dt
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from training.colike_fitting import CoLikeSettings
 from training.errors import TrainingError
 from training.factor_fitting import FactorSettings
 
@@ -40,6 +41,7 @@ class Recipe:
         undated_query_limit: Most queries taken from each undated data set.
         fold_count: Times the map is fitted anew for training queries; see ``training.cross_fitting``.
         factors: How the map is fitted.
+        co_likes: How much is kept of who liked what.
         background_count: Papers of the bundle's background.
         undated_candidate_count: Candidates in such a query, likes included.
         small_profile_share: Queries whose profile is cut to one to five likes, as of a reader's first day.
@@ -63,6 +65,7 @@ class Recipe:
     undated_candidate_count: int = 220
     fold_count: int = 2
     factors: FactorSettings = field(default_factory=FactorSettings)
+    co_likes: CoLikeSettings = field(default_factory=CoLikeSettings)
     background_count: int = 1_000
     small_profile_share: float = 0.35
     foreign_spaces_share: float = 0.4
@@ -107,6 +110,7 @@ RECIPES = {
             undated_query_limit=60,
             undated_candidate_count=40,
             factors=FactorSettings(factor_count=16, term_count=500, steps=10, batch_readers=64, pool_size=200),
+            co_likes=CoLikeSettings(factor_count=16, paper_count=500),
             background_count=100,
             tree_count=30,
             early_stopping_rounds=10,

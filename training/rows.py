@@ -53,7 +53,7 @@ class DatasetMatrices:
             if shown is not None:
                 self._parts |= {(is_titles, fold): found for fold, found in _in_folds(shown, folds).items()}
                 if foreign is not None:
-                    self._foreign[is_titles] = foreign.matrix(shown)
+                    self._foreign[is_titles] = foreign.matrix(shown).completed()
         # Most queries of a week have the same candidates.
         self._recent = lru_cache(maxsize=8)(self._gathered)
 
@@ -80,7 +80,7 @@ class Guise:
 def _in_folds(papers: PaperColumns, folds: Mapping[int, Spaces]) -> dict[int, PaperMatrix]:
     """The papers in each fold's spaces, which differ in map and background alone."""
     plain = folds[NO_FOLD].matrix(papers)
-    return {fold: plain if fold == NO_FOLD else spaces.mapped(plain) for fold, spaces in folds.items()}
+    return {fold: (plain if fold == NO_FOLD else spaces.mapped(plain)).completed() for fold, spaces in folds.items()}
 
 
 def feature_rows(

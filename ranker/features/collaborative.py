@@ -1,4 +1,4 @@
-"""Family collaborative: how near the candidate lies to liked papers in the space of predicted co-likes.
+"""Family collaborative: how near the candidate lies to liked papers in two spaces of predicted co-likes.
 
 A reader's place there is folded in from the likes, so it needs nothing of the reader but those.
 """
@@ -23,12 +23,19 @@ NAMES = (
     # How far the candidate stands out among the others, less its density: by the centroid, the ten nearest.
     "collaborative_centroid_relative",
     "collaborative_top10_relative",
+    "collaborative_readers_centroid",  # the first six by the factors of papers' readers
+    "collaborative_readers_nearest",
+    "collaborative_readers_top3",
+    "collaborative_readers_top10",
+    "collaborative_readers_soft_max",
+    "collaborative_readers_linear",
+    "collaborative_readers_relative",  # how far the cosine to their centroid stands out among the candidates
 )
-DIRECTIONS = (1, 1, 1, 1, 1, 1, 0, 1, 1)
+DIRECTIONS = (1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1)
 
 
 def compute(profile: Profile, candidates: PaperMatrix, _as_of: float, _asker: Asker | None = None) -> Float32Array:
-    """(n, 9) float32; NaN for pending vectors, users without liked vectors and bundles without a map."""
+    """(n, 16) float32; NaN for pending vectors, users without liked vectors and bundles without a map."""
     out = np.full((len(candidates), len(NAMES)), np.nan, dtype=np.float32)
     liked = profile.liked_factors
     if liked is None or not len(liked) or candidates.factors is None:
@@ -38,4 +45,9 @@ def compute(profile: Profile, candidates: PaperMatrix, _as_of: float, _asker: As
     out[:, 6] = candidates.factor_density
     for column, source in ((7, 0), (8, 3)):
         out[:, column] = relative(out[:, source], candidates.factor_density, share=0.25)
+    readers = profile.liked_reader_factors
+    if readers.shape[1] and candidates.reader_factors.shape[1] == readers.shape[1]:
+        similarities = candidates.reader_factors @ readers.T
+        out[:, 9:15] = against_likes(similarities, profile.reader_centroid_length, profile.reader_weights)
+        out[:, 15] = relative(out[:, 9], candidates.factor_density, share=0.25)
     return out
