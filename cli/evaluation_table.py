@@ -1,0 +1,74 @@
+"""The result of an evaluation as tables for people."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.table import Table
+
+
+def tables(result: dict[str, Any]) -> Iterator[Table]:
+    """Figures, differences to the baselines, slices, and what lists are worth besides hits."""
+    yield _figures(result)
+    for system, paired in result["paired"].items():
+        yield _differences(system, paired)
+    yield _slices(result)
+    yield _beyond(result)
+
+
+def _figures(result: dict[str, Any]) -> Table:
+    metrics = list(next(iter(result["systems"].values())))
+    settings = result["settings"]
+    title = f"{result['protocol']}: {result['queries']} queries of {settings['readers_tested']} readers"
+    skipped = "; ".join(f"{name} left out: {reason}" for name, reason in result["skipped"].items())
+    table = Table("system", *metrics, title=title, caption=skipped or None, title_justify="left")
+    for system, figures in result["systems"].items():
+        table.add_row(system, *(_interval(figures[metric]) for metric in metrics))
+    return table
+
+
+def _differences(system: str, paired: dict[str, Any]) -> Table:
+    metrics = list(next(iter(paired.values()))) if paired else []
+    title = f"{system} minus baseline, paired (✓ beaten: the interval lies above zero; * best baseline)"
+    table = Table("baseline", *metrics, title=title, title_justify="left")
+    for baseline, differences in paired.items():
+        table.add_row(baseline, *(_difference(differences[metric]) for metric in metrics))
+    return table
+
+
+def _slices(result: dict[str, Any]) -> Table:
+    metrics = list(next(iter(result["systems"].values())))
+    table = Table(
+        "system", "slice", "queries", *metrics, title="by slice, minus its best baseline", title_justify="left"
+    )
+    for kind, parts in result["slices"].items():
+        for part in parts:
+            for system, found in part["systems"].items():
+                cells = (_against_best(found[metric]) for metric in metrics)
+                table.add_row(system, f"{kind} {_bounds(part)}", str(part["queries"]), *cells)
+    return table
+
+
+def _beyond(result: dict[str, Any]) -> Table:
+    found = result["beyond_accuracy"]
+    measures = list(next(iter(found["systems"].values())))
+    table = Table("system", *measures, title=f"beyond accuracy, first {found['top']}", title_justify="left")
+    for system, values in found["systems"].items():
+        table.add_row(system, *("-" if values[name] is None else f"{values[name]:.3f}" for name in measures))
+    return table
+
+
+def _bounds(part: dict[str, Any]) -> str:
+    return f">{part['from'] - 1}" if part["to"] is None else f"{part['from']}-{part['to']}"
+
+
+def _interval(figure: dict[str, float | None]) -> str:
+    mean, low, high = figure["mean"], figure["low"], figure["high"]
+    return f"{mean:.3f}" if low is None or high is None else f"{mean:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _difference(found: dict[str, Any]) -> str:
+    return f"{_interval(found)}{' ✓' if found['beats'] else ''}{' *' if found.get('best') else ''}"
+
+
+def _against_best(found: dict[str, Any]) -> str:
+    return "-" if found["best_baseline"] is None else f"{_difference(found['difference'])} {found['best_baseline']}"
