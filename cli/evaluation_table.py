@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rich.table import Table
+from rich.table import Column, Table
 
 
 def tables(result: dict[str, Any]) -> Iterator[Table]:
@@ -20,7 +20,7 @@ def _figures(result: dict[str, Any]) -> Table:
     settings = result["settings"]
     title = f"{result['protocol']}: {result['queries']} queries of {settings['readers_tested']} readers"
     skipped = "; ".join(f"{name} left out: {reason}" for name, reason in result["skipped"].items())
-    table = Table("system", *metrics, title=title, caption=skipped or None, title_justify="left")
+    table = Table(Column("system", no_wrap=True), *metrics, title=title, caption=skipped or None, title_justify="left")
     for system, figures in result["systems"].items():
         table.add_row(system, *(_interval(figures[metric]) for metric in metrics))
     return table
@@ -29,29 +29,30 @@ def _figures(result: dict[str, Any]) -> Table:
 def _differences(system: str, paired: dict[str, Any]) -> Table:
     metrics = list(next(iter(paired.values()))) if paired else []
     title = f"{system} minus baseline, paired (✓ beaten: the interval lies above zero; * best baseline)"
-    table = Table("baseline", *metrics, title=title, title_justify="left")
+    table = Table(Column("baseline", no_wrap=True), *metrics, title=title, title_justify="left")
     for baseline, differences in paired.items():
         table.add_row(baseline, *(_difference(differences[metric]) for metric in metrics))
     return table
 
 
 def _slices(result: dict[str, Any]) -> Table:
+    """The whole bundle alone; the JSON has its variants too."""
     metrics = list(next(iter(result["systems"].values())))
-    table = Table(
-        "system", "slice", "queries", *metrics, title="by slice, minus its best baseline", title_justify="left"
-    )
+    table = Table("slice", "queries", *metrics, title="by slice, minus its best baseline", title_justify="left")
     for kind, parts in result["slices"].items():
         for part in parts:
-            for system, found in part["systems"].items():
+            for found in list(part["systems"].values())[:1]:
                 cells = (_against_best(found[metric]) for metric in metrics)
-                table.add_row(system, f"{kind} {_bounds(part)}", str(part["queries"]), *cells)
+                table.add_row(f"{kind.replace('_', ' ')} {_bounds(part)}", str(part["queries"]), *cells)
     return table
 
 
 def _beyond(result: dict[str, Any]) -> Table:
     found = result["beyond_accuracy"]
     measures = list(next(iter(found["systems"].values())))
-    table = Table("system", *measures, title=f"beyond accuracy, first {found['top']}", title_justify="left")
+    table = Table(
+        Column("system", no_wrap=True), *measures, title=f"beyond accuracy, first {found['top']}", title_justify="left"
+    )
     for system, values in found["systems"].items():
         table.add_row(system, *("-" if values[name] is None else f"{values[name]:.3f}" for name in measures))
     return table
@@ -61,9 +62,10 @@ def _bounds(part: dict[str, Any]) -> str:
     return f">{part['from'] - 1}" if part["to"] is None else f"{part['from']}-{part['to']}"
 
 
-def _interval(figure: dict[str, float | None]) -> str:
-    mean, low, high = figure["mean"], figure["low"], figure["high"]
-    return f"{mean:.3f}" if low is None or high is None else f"{mean:.3f} ({low:.3f} to {high:.3f})"
+def _interval(figure: dict[str, Any]) -> str:
+    """The mean and half the width of its interval; the exact ends are in the JSON."""
+    half = "" if figure["low"] is None else f" ±{(figure['high'] - figure['low']) / 2:.3f}"
+    return f"{figure['mean']:.3f}{half}"
 
 
 def _difference(found: dict[str, Any]) -> str:

@@ -73,7 +73,7 @@ def evaluate(
     durations = _Durations({})
     check_dataset_of(dataset)
     warnings = check(dataset, plan)
-    shown = replace(dataset, papers=anonymous(dataset.papers))
+    shown = _shown(dataset, plan)
     rounds = _rounds(shown, plan)
     used = all_baselines() if baselines is None else tuple(baselines)
     corpus = Corpus.of(shown.papers)
@@ -114,10 +114,15 @@ def check_dataset_of(dataset: Dataset) -> None:
         check_dataset(dataset, dataset.papers.embeddings.shape[1])
 
 
+def _shown(dataset: Dataset, plan: Plan) -> Dataset:
+    """What any system may see at all."""
+    hidden = replace(dataset, papers=anonymous(dataset.papers))
+    return without_dates(hidden) if plan.protocol == "cold-items" else hidden
+
+
 def _rounds(dataset: Dataset, plan: Plan) -> list[Round]:
     if plan.protocol == "cold-items":
-        undated = without_dates(dataset)
-        found = [cold_items(undated, seed, group) for group, seed in enumerate(plan.seeds)]
+        found = [cold_items(dataset, seed, group) for group, seed in enumerate(plan.seeds)]
     else:
         found = list(weekly_digest(dataset, plan.first_day, plan.last_day, plan.seeds[0]))
         if not found:
@@ -148,7 +153,7 @@ def _fewer_readers(rounds: list[Round], limit: int, seed: int) -> list[Round]:
 def _trained(dataset: Dataset, plan: Plan, seed: int, encoder_name: str, progress: Progress) -> Bundle:
     """A bundle that has seen what the protocol lets it see."""
     if plan.protocol == "cold-items":
-        visible, until = warm_part(without_dates(dataset), seed), _END_OF_TIME
+        visible, until = warm_part(dataset, seed), _END_OF_TIME
     else:
         until = day_seconds(plan.first_day)
         visible = known_before(dataset, until)
