@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ HEADER = "user_id,paper_id,event,occurred_at\n"
 
 def moment(seconds: float) -> str:
     """As the interchange formats write it."""
-    return "" if seconds != seconds else dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat()
+    return "" if math.isnan(seconds) else dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat()
 
 
 def write(folder: Path, dataset: Dataset) -> tuple[Path, Path]:

@@ -38,7 +38,7 @@ def week_round(dataset: Dataset, number: int = 0) -> tuple[View, Round]:
 
 
 def with_paper(dataset: Dataset, published_at: float, text: str = "genome protein cell") -> Dataset:
-    """The data set with one more paper, first in the file, liked by reader 0 at its date and, by a slip, long before."""
+    """One more paper, first in the file, liked by reader 0 at its date and by reader 1, by a slip, long before."""
     papers, likes = dataset.papers, dataset.likes
     new = {
         "paper_ids": ("planted",),

@@ -63,9 +63,7 @@ def scores_of(dataset: Dataset, bundle: Bundle, last_day: dt.date) -> dict[tuple
 
 
 def test_the_future_changes_no_score(bundle: Bundle) -> None:
-    """A later paper, and likes given in the query's week or later, leave every score of every system as it was, bit
-    for bit.
-    """
+    """A later paper and likes given in the query's week or later leave every score of every system, bit for bit."""
     last_week, last_day = 29, dt.date(2017, 7, 24)
     data = with_paper(dated(), MONDAY + 30.5 * WEEK)
     old = np.flatnonzero(data.papers.published_at < MONDAY + 10 * WEEK)[:3]

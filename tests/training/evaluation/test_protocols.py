@@ -67,7 +67,7 @@ def test_no_long_history() -> None:
 
 
 def test_weeks() -> None:
-    """Candidates are the week's papers, the profile is what was known before its Monday, the answer the week's likes."""
+    """Candidates are the week's papers, the profile what was known before its Monday, the answer the week's likes."""
     data = dated()
     weeks, like_weeks = week_of(data.papers.published_at), week_of(data.likes.liked_at)
     rounds = list(weekly_digest(data, FIRST_DAY, LAST_DAY, 1))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import pytrec_eval
 
-from tests.training.evaluation.builders import FIRST_DAY, LAST_DAY, dated, undated
+from tests.training.evaluation.builders import FIRST_DAY, dated, undated
 from training.evaluation.baselines import LogisticRegression, MeanCosine, Popularity, Recency
 from training.evaluation.corpus import Corpus
 from training.evaluation.protocols import Round, cold_items, weekly_digest
