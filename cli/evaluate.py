@@ -33,8 +33,12 @@ def evaluate(  # noqa: PLR0917 (typer reads options from the arguments)
     mask_family: Annotated[
         list[str] | None, typer.Option(help="Judge the ranker without this family of features too; repeatable.")
     ] = None,
+    train_without: Annotated[
+        list[str] | None, typer.Option(help="Train without this family of features; repeatable.")
+    ] = None,
     recipe: Annotated[str, typer.Option(help="Recipe of what is trained here.")] = "default",
     max_users: Annotated[int | None, typer.Option(min=2, help="Test that many readers, drawn at random.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Readers scored at a time.")] = 2,
     embedding_cache: Annotated[str | None, typer.Option(help="File that keeps vectors by text hash.")] = None,
     report: Annotated[Path | None, typer.Option(help="Write a page for people to this file.")] = None,
     as_json: Json = False,
@@ -56,9 +60,13 @@ def evaluate(  # noqa: PLR0917 (typer reads options from the arguments)
         recipe=recipe,
         retrain=retrain,
         masked_families=tuple(dict.fromkeys(mask_family or ())),
+        train_without=tuple(dict.fromkeys(train_without or ())),
         max_users=max_users,
+        workers=workers,
     )
     _check(plan)
+    if plan.train_without and (bundle is not None or (protocol == "weekly-digest" and not retrain)):
+        raise InvalidField("train-without", "needs a bundle that is trained here: give --retrain, not --bundle")
     encoder = make_encoder(Settings.read(embedding_cache=embedding_cache))
     try:
         judged = _bundle(plan, bundle, encoder.name)
@@ -89,9 +97,10 @@ def _check(plan: "Plan") -> None:
 
     if plan.protocol not in PROTOCOLS:
         raise InvalidField("protocol", f"{plan.protocol!r} is not one of {', '.join(PROTOCOLS)}")
-    for family in plan.masked_families:
-        if family not in SCHEMA.families:
-            raise InvalidField("mask-family", f"{family!r} is not one of {', '.join(SCHEMA.families)}")
+    for option, families in (("mask-family", plan.masked_families), ("train-without", plan.train_without)):
+        for family in families:
+            if family not in SCHEMA.families:
+                raise InvalidField(option, f"{family!r} is not one of {', '.join(SCHEMA.families)}")
     if plan.first_day > plan.last_day:
         raise InvalidField("from", f"{plan.first_day} is after --to {plan.last_day}")
     find_recipe(plan.recipe)

@@ -101,6 +101,8 @@ def test_shipped_bundle_needs_its_encoder(paperfeed: Run, dated: tuple[Path, Pat
         (("--from", "2018-02-30"), "from: '2018-02-30' is not a date"),
         (("--from", "2018-03-01", "--to", "2018-02-01"), "from: 2018-03-01 is after --to 2018-02-01"),
         (("--mask-family", "magic"), "mask-family: 'magic' is not one of embedding"),
+        (("--train-without", "magic"), "train-without: 'magic' is not one of embedding"),
+        (("--train-without", "text", "--protocol", "weekly-digest"), "train-without: needs a bundle that is trained"),
         (("--bundle", "somewhere", "--retrain"), "cannot be given together with --bundle"),
         (("--protocol", "hot-items"), "protocol: 'hot-items' is not one of cold-items, weekly-digest"),
         (("--max-users", "1"), "max-users"),

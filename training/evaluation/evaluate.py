@@ -77,7 +77,7 @@ def evaluate(
     rounds = _rounds(shown, plan)
     used = all_baselines() if baselines is None else tuple(baselines)
     corpus = Corpus.of(shown.papers)
-    recorder = Recorder(plan.protocol, corpus, used, progress)
+    recorder = Recorder(plan.protocol, corpus, used, progress, plan.workers)
     versions: list[str] = []
     total = sum(len(this.queries) for this in rounds)
     system = None if bundle is None else RankerSystem(bundle, shown.papers, plan.masked_families)
@@ -157,7 +157,9 @@ def _trained(dataset: Dataset, plan: Plan, seed: int, encoder_name: str, progres
     else:
         until = day_seconds(plan.first_day)
         visible = known_before(dataset, until)
-    recipe = replace(find_recipe(plan.recipe), known_until=until)
+    recipe = find_recipe(plan.recipe)
+    shares = {**dict(recipe.masked_shares), **dict.fromkeys(plan.train_without, 1.0)}
+    recipe = replace(recipe, known_until=until, masked_shares=tuple(shares.items()))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bundle"
         train([visible], path, encoder_name=encoder_name, recipe=recipe, seed=seed, progress=progress)
@@ -198,6 +200,7 @@ def _settings(dataset: Dataset, plan: Plan, baselines: Sequence[Baseline], answe
         "to": plan.last_day.isoformat() if weekly else None,
         "recipe": plan.recipe,
         "masked_families": list(plan.masked_families),
+        "trained_without": list(plan.train_without),
         "max_users": plan.max_users,
         "data": {
             "name": dataset.name,

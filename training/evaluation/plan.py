@@ -24,6 +24,8 @@ class Plan:
         retrain: weekly-digest trains on what is dated before ``first_day``; cold-items always trains, unless a bundle
             is given.
         masked_families: Each gives one more variant of the ranker, which does not know that family.
+        train_without: Families that the bundles trained here never see.
+        workers: Queries answered at a time; changes the time alone, no figure.
         max_users: Readers tested, drawn at random; None tests all.
     """
 
@@ -34,7 +36,9 @@ class Plan:
     recipe: str = "default"
     retrain: bool = False
     masked_families: tuple[str, ...] = ()
+    train_without: tuple[str, ...] = ()
     max_users: int | None = None
+    workers: int = 1
 
 
 def check(dataset: Dataset, plan: Plan) -> list[str]:

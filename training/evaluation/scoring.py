@@ -1,20 +1,24 @@
 """Every query put to every system; keeps figures and the tops of the lists, not the scores."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from ranker.types import BoolArray, Float64Array, IndexArray
-from training.evaluation.baselines import Baseline, Scorer
+from training.evaluation.baselines import Baseline
 from training.evaluation.corpus import Corpus
 from training.evaluation.protocols import Round
-from training.evaluation.ranker_system import RankerSystem, variant_names
+from training.evaluation.ranker_system import RankerSystem
 from training.metrics import ndcg, recall, reciprocal_rank
 from training.query_groups import Query
 from training.rows import Progress
 
 Metric = Callable[[BoolArray], float]
+
+Answer = tuple[list[float], IndexArray]
+"""The figures of one system on one query, and the (top,) rows that it put first, padded with -1."""
 
 METRICS: Mapping[str, Mapping[str, Metric]] = {
     "cold-items": {
@@ -64,12 +68,16 @@ class Answers:
 class Recorder:
     """Collects answers, round by round."""
 
-    def __init__(self, protocol: str, corpus: Corpus, baselines: Sequence[Baseline], progress: Progress) -> None:
+    def __init__(
+        self, protocol: str, corpus: Corpus, baselines: Sequence[Baseline], progress: Progress, workers: int = 1
+    ) -> None:
+        """Nothing is recorded yet; ``workers`` queries are answered at a time."""
         self._metrics = METRICS[protocol]
         self._top = TOP[protocol]
         self._corpus = corpus
         self._baselines = tuple(baselines)
         self._progress = progress
+        self._workers = workers
         self._figures: dict[str, list[list[float]]] = {}
         self._tops: dict[str, list[IndexArray]] = {}
         self._facts: list[tuple[int, int, int, int, int]] = []
@@ -90,13 +98,18 @@ class Recorder:
             if isinstance(reason, str):
                 self._unserved.setdefault(name, []).append(reason)
         variants = None if system is None else system.open(this)
-        for query in this.queries:
-            if variants is not None:
-                for name, scores in variants(query).items():
-                    self._record(name, query, scores)
-            self._ask(scorers, query)
-            self._facts.append((query.reader, this.group, self._rounds, len(query.liked), len(query.candidates)))
-            self._progress("scoring", len(self._facts), total)
+
+        def answered(query: Query) -> dict[str, Answer]:
+            found = {} if variants is None else variants(query)
+            for baseline in self._baselines:
+                scorer = scorers.get(baseline.name)
+                found[baseline.name] = np.zeros(len(query.candidates)) if scorer is None else scorer(query)
+            return {name: self._answer(query, scores) for name, scores in found.items()}
+
+        # Threads, as the heavy parts (trees, BLAS, solvers) run outside the interpreter's lock.
+        with ThreadPoolExecutor(self._workers) as pool:
+            for query, answers in zip(this.queries, pool.map(answered, this.queries), strict=True):
+                self._record(this, query, answers, total)
         self._rounds += 1
 
     def answers(self) -> Answers:
@@ -121,22 +134,19 @@ class Recorder:
             warnings=partly,
         )
 
-    def _ask(self, scorers: Mapping[str, Scorer], query: Query) -> None:
-        for baseline in self._baselines:
-            scorer = scorers.get(baseline.name)
-            self._record(baseline.name, query, np.zeros(len(query.candidates)) if scorer is None else scorer(query))
-
-    def _record(self, name: str, query: Query, scores: Float64Array) -> None:
+    def _answer(self, query: Query, scores: Float64Array) -> Answer:
+        """A query's figures and the top of its list."""
         # NaN sorts last; equal scores keep the candidates' order, which knows nothing of labels.
         order = np.argsort(-scores, kind="stable")
         hits = query.relevant[order]
-        self._figures.setdefault(name, []).append([metric(hits) for metric in self._metrics.values()])
         top = np.full(self._top, -1, dtype=np.intp)
         best = query.candidates[order[: self._top]]
         top[: len(best)] = best
-        self._tops.setdefault(name, []).append(top)
+        return [metric(hits) for metric in self._metrics.values()], top
 
-
-def system_names(masked_families: Sequence[str], baselines: Sequence[Baseline]) -> tuple[str, ...]:
-    """All systems in the order shown."""
-    return (*variant_names(masked_families), *(baseline.name for baseline in baselines))
+    def _record(self, this: Round, query: Query, answers: Mapping[str, Answer], total: int) -> None:
+        for name, (figures, top) in answers.items():
+            self._figures.setdefault(name, []).append(figures)
+            self._tops.setdefault(name, []).append(top)
+        self._facts.append((query.reader, this.group, self._rounds, len(query.liked), len(query.candidates)))
+        self._progress("scoring", len(self._facts), total)

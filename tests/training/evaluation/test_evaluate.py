@@ -129,6 +129,19 @@ def test_cold_result() -> None:
     assert result == run(undated(), COLD, None)
 
 
+def test_training_without_a_family() -> None:
+    """A bundle trained without a family is the same whether or not the family is known when it is judged."""
+    plan = replace(COLD, seeds=(1,), train_without=("embedding",), masked_families=("embedding", "text"))
+    result = run(undated(), plan, None)
+    assert result["systems"]["paperfeed"] == result["systems"]["paperfeed-without-embedding"]
+    assert result["systems"]["paperfeed"] != result["systems"]["paperfeed-without-text"]
+
+
+def test_workers_change_no_figure(bundle: Bundle) -> None:
+    """Scoring several readers at a time gives the same result."""
+    assert run(dated(), replace(WEEKLY, workers=3), bundle) == run(dated(), WEEKLY, bundle)
+
+
 def test_cold_items_looks_at_no_date() -> None:
     """The same libraries with dates give the same figures as without."""
     with_dates = planted(dated=False)

@@ -1,5 +1,6 @@
 """What every baseline offers: a name, and a scorer for each round, or the reason why the data cannot serve it."""
 
+import threading
 from collections.abc import Callable
 from typing import Protocol
 
@@ -33,12 +34,13 @@ class Baseline(Protocol):
 
 
 def once_per_query(scorer: Scorer) -> Scorer:
-    """A scorer that answers the query it was asked last without working again, so that two baselines can share it."""
-    last: list[tuple[Query, Float64Array]] = []
+    """A scorer that answers the query its thread asked last without working again, so that two baselines share it."""
+    last = threading.local()
 
     def score(query: Query) -> Float64Array:
-        if not last or last[0][0] is not query:
-            last[:] = [(query, scorer(query))]
-        return last[0][1]
+        if getattr(last, "query", None) is not query:
+            last.query, last.scores = query, scorer(query)
+        found: Float64Array = last.scores
+        return found
 
     return score

@@ -17,7 +17,7 @@ from training.query_groups import Query
 class TfidfSvm:
     """arxiv-sanity-lite: a linear SVM on TF-IDF of words and word pairs."""
 
-    regularisation: float = 0.01
+    regularisation: float = 0.1
     negative_count: int = 2_000
     name: str = "tfidf-svm"
 
@@ -43,11 +43,11 @@ class TfidfSvm:
 
 @dataclass(frozen=True)
 class LogisticRegression:
-    """Scholar Inbox: a logistic regression on the papers' vectors."""
+    """Scholar Inbox: a logistic regression on the papers' vectors, whitened unless ``damping`` is None."""
 
-    regularisation: float = 1.0
+    regularisation: float = 0.1
     negative_count: int = 2_000
-    damping: float | None = None
+    damping: float | None = 3.0
     name: str = "logistic-regression"
 
     def parameters(self) -> dict[str, float | int | str]:
