@@ -5,7 +5,7 @@ that are visible in it, and from no other row.
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +22,7 @@ class Corpus:
     """All papers of a test, those of later rounds among them.
 
     Attributes:
-        columns: Authors and upvotes blanked; see ``anonymous``.
+        columns: Authors, upvotes and signals blanked; see ``anonymous``.
         units: (n, d) float32 of unit length; zeros where there is no vector.
     """
 
@@ -119,12 +119,13 @@ class View:
 
 
 def anonymous(columns: PaperColumns) -> PaperColumns:
-    """The papers without authors and upvotes.
+    """The papers without authors, upvotes and signals.
 
-    Authors would give the answer away where they stand for readers; upvotes count what readers liked, at no known time.
+    Authors would give the answer away where they stand for readers; the others count what readers liked, upvotes at no
+    known time.
     """
     count = len(columns)
-    return PaperColumns(**{**vars(columns), "authors": ((),) * count, "upvotes": np.full(count, np.nan)})
+    return replace(columns, authors=((),) * count, upvotes=np.full(count, np.nan), signals=None)
 
 
 def _whitening(units: Float64Array, damping: float) -> tuple[Float32Array, Float32Array]:

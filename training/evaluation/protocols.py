@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ranker.papers import PaperColumns
 from ranker.types import BoolArray, Float64Array, IndexArray
 from training.errors import EvaluationError
 from training.query_groups import FIRST_MONDAY_SECONDS, WEEK_SECONDS, Query, week_of
@@ -88,7 +87,7 @@ def warm_part(dataset: Dataset, seed: int) -> Dataset:
 def without_dates(dataset: Dataset) -> Dataset:
     """The data set as cold-items sees it: libraries at one moment, in which no date says anything."""
     likes, unknown = dataset.likes, np.full(len(dataset.papers), np.nan)
-    papers = PaperColumns(**{**vars(dataset.papers), "published_at": unknown, "first_seen_at": unknown})
+    papers = replace(dataset.papers, published_at=unknown, first_seen_at=unknown)
     undated = Likes(likes.readers, likes.papers, np.full(len(likes.papers), np.nan))
     return replace(dataset, papers=papers, likes=undated)
 

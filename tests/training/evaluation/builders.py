@@ -54,6 +54,7 @@ def with_paper(dataset: Dataset, published_at: float, text: str = "genome protei
     columns = {
         name: new[name] + column if isinstance(column, tuple) else np.concatenate((new[name], column))
         for name, column in vars(papers).items()
+        if column is not None
     }
     readers, rows, times = likes.readers.tolist(), (likes.papers + 1).tolist(), likes.liked_at.tolist()
     return replace(

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from ranker.papers import paper_columns
+from ranker.signals import PaperSignals, Signals
 from tests.training.builders import MONDAY, WEEK
 from tests.training.evaluation.builders import dated, week_round, with_paper
 from training.evaluation.corpus import Corpus, anonymous
@@ -52,7 +55,10 @@ def test_no_words_no_vectors() -> None:
 
 
 def test_anonymous() -> None:
-    """Neither authors nor upvotes are left."""
-    hidden = anonymous(with_paper(dated(), MONDAY).papers)
+    """Neither authors nor upvotes nor what readers did are left."""
+    papers = with_paper(dated(), MONDAY).papers
+    seen = Signals.of([PaperSignals.of([(MONDAY, 3.0)], [(MONDAY, "like", 1)]) for _ in papers.paper_ids])
+    hidden = anonymous(replace(papers, signals=seen))
+    assert hidden.signals is None
     assert set(hidden.authors) == {()}
     assert np.isnan(hidden.upvotes).all()
