@@ -71,31 +71,25 @@ def evaluate(
         TrainingError: No bundle can be trained on what is visible.
     """
     durations = _Durations({})
-    check_dataset_of(dataset)
-    warnings = check(dataset, plan)
+    _check_parts(dataset)
+    warnings = [*check(dataset, plan), *_doubts(plan, bundle)]
     shown = _shown(dataset, plan)
     rounds = _rounds(shown, plan)
     used = all_baselines() if baselines is None else tuple(baselines)
     corpus = Corpus.of(shown.papers)
     recorder = Recorder(plan.protocol, corpus, used, progress, plan.workers)
-    versions: list[str] = []
     total = sum(len(this.queries) for this in rounds)
-    system = None if bundle is None else RankerSystem(bundle, shown.papers, plan.masked_families)
-    warnings += _doubts(plan, bundle)
-    for this in rounds:
-        if bundle is None and (system is None or plan.protocol == "cold-items"):
-            with durations.of("training"):
-                trained = _trained(shown, plan, this.seed, encoder_name, progress)
-            system = RankerSystem(trained, shown.papers, plan.masked_families)
-            versions.append(trained.version)
+    versions: list[str] = []
+    for this, judged in _judged(shown, plan, rounds, bundle, _Trainer(encoder_name, progress, durations)):
+        versions += [judged.version] if judged.version not in versions[-1:] else []
         with durations.of("scoring"):
-            recorder.run(this, system, total)
+            recorder.run(this, judged, total)
     answers = recorder.answers()
     with durations.of("summary"):
         result = _summary(answers, plan, Background.of(corpus, rounds[0].visible, dataset.likes))
     result["settings"] = {
         **_settings(dataset, plan, used, answers),
-        "bundle": versions if bundle is None else [bundle.version],
+        "bundle": versions,
         "trained_here": bundle is None,
         "encoder": encoder_name,
         "warnings": [*warnings, *answers.warnings],
@@ -104,7 +98,44 @@ def evaluate(
     return result
 
 
-def check_dataset_of(dataset: Dataset) -> None:
+def _judged(
+    dataset: Dataset, plan: Plan, rounds: Sequence[Round], bundle: Bundle | None, trainer: "_Trainer"
+) -> Iterator[tuple[Round, RankerSystem]]:
+    """Each round with the ranker to judge in it: the given one, one trained for the round, or one for all weeks."""
+    system = None if bundle is None else RankerSystem(bundle, dataset.papers, plan.masked_families)
+    for this in rounds:
+        if bundle is None and (system is None or plan.protocol == "cold-items"):
+            trained = trainer.train(dataset, plan, this.seed)
+            system = RankerSystem(trained, dataset.papers, plan.masked_families)
+        if system is not None:
+            yield this, system
+
+
+@dataclass(frozen=True)
+class _Trainer:
+    """Trains what the protocol allows to be trained."""
+
+    encoder_name: str
+    progress: Progress
+    durations: _Durations
+
+    def train(self, dataset: Dataset, plan: Plan, seed: int) -> Bundle:
+        """A bundle that has seen what the protocol lets it see."""
+        if plan.protocol == "cold-items":
+            visible, until = warm_part(dataset, seed), _END_OF_TIME
+        else:
+            until = day_seconds(plan.first_day)
+            visible = known_before(dataset, until)
+        recipe = find_recipe(plan.recipe)
+        shares = {**dict(recipe.masked_shares), **dict.fromkeys(plan.train_without, 1.0)}
+        recipe = replace(recipe, known_until=until, masked_shares=tuple(shares.items()))
+        with self.durations.of("training"), tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "bundle"
+            train([visible], path, encoder_name=self.encoder_name, recipe=recipe, seed=seed, progress=self.progress)
+            return load_bundle(path, encoder=self.encoder_name)
+
+
+def _check_parts(dataset: Dataset) -> None:
     """As ``snapshot.check_dataset``, for data that nothing is trained on and that may have no likes.
 
     Raises:
@@ -148,22 +179,6 @@ def _fewer_readers(rounds: list[Round], limit: int, seed: int) -> list[Round]:
 
     fewer = [replace(this, queries=of_kept(this.queries)) for this in rounds]
     return [this for this in fewer if this.queries]
-
-
-def _trained(dataset: Dataset, plan: Plan, seed: int, encoder_name: str, progress: Progress) -> Bundle:
-    """A bundle that has seen what the protocol lets it see."""
-    if plan.protocol == "cold-items":
-        visible, until = warm_part(dataset, seed), _END_OF_TIME
-    else:
-        until = day_seconds(plan.first_day)
-        visible = known_before(dataset, until)
-    recipe = find_recipe(plan.recipe)
-    shares = {**dict(recipe.masked_shares), **dict.fromkeys(plan.train_without, 1.0)}
-    recipe = replace(recipe, known_until=until, masked_shares=tuple(shares.items()))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "bundle"
-        train([visible], path, encoder_name=encoder_name, recipe=recipe, seed=seed, progress=progress)
-        return load_bundle(path, encoder=encoder_name)
 
 
 def _doubts(plan: Plan, bundle: Bundle | None) -> list[str]:

@@ -35,6 +35,11 @@ class RankerSystem:
         self._matrix = bundle.spaces.matrix(columns)
         self._masked = tuple(masked_families)
 
+    @property
+    def version(self) -> str:
+        """Of the bundle."""
+        return self._bundle.version
+
     def open(self, this: Round) -> VariantScorer:
         """A scorer for the round: (n_candidates,) for each variant."""
         candidates = self._matrix.take(this.candidates.tolist())
