@@ -28,9 +28,9 @@ from training.evaluation.protocols import (
 )
 from training.evaluation.ranker_system import RankerSystem, variant_names
 from training.evaluation.scoring import TOP, Answers, Recorder
+from training.progress import Progress, silent
 from training.query_groups import Query
 from training.recipes import find_recipe
-from training.rows import Progress
 from training.snapshot import Dataset, check_dataset
 from training.train import train
 
@@ -57,7 +57,7 @@ def evaluate(
     *,
     bundle: Bundle | None,
     encoder_name: str,
-    progress: Progress = lambda _what, _done, _total: None,
+    progress: Progress = silent,
     baselines: Sequence[Baseline] | None = None,
 ) -> dict[str, Any]:
     """Runs a protocol and gives what ``paperfeed evaluate --json`` prints.

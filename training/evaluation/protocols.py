@@ -13,8 +13,9 @@ import numpy as np
 
 from ranker.types import BoolArray, Float64Array, IndexArray
 from training.errors import EvaluationError
-from training.query_groups import FIRST_MONDAY_SECONDS, WEEK_SECONDS, Query, week_of
+from training.query_groups import Query
 from training.snapshot import Dataset, Likes
+from training.weeks import start_of, week_of
 
 MIN_LIKES = 5
 _COLD_SHARE = 0.2
@@ -116,7 +117,7 @@ def weekly_digest(dataset: Dataset, first_day: dt.date, last_day: dt.date, seed:
         candidates = tie_order(dataset, np.flatnonzero(paper_weeks == week))
         known = likes.where(np.flatnonzero(known_from <= week))
         wanted = likes.where(np.flatnonzero(paper_weeks[likes.papers] == week))
-        as_of = monday_seconds(week + 1)
+        as_of = start_of(week + 1)
         queries = tuple(
             Query(reader, candidates, np.isin(candidates, hits), liked, liked_at, as_of, week)
             for reader, hits, liked, liked_at in _readers(known, wanted)
@@ -131,11 +132,6 @@ def day_seconds(day: dt.date) -> float:
     return dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC).timestamp()
 
 
-def monday_seconds(week: int) -> float:
-    """Unix seconds at which a week begins; weeks as ``week_of`` counts them."""
-    return FIRST_MONDAY_SECONDS + week * WEEK_SECONDS
-
-
 def tie_order(dataset: Dataset, rows: IndexArray) -> IndexArray:
     """Rows in the order of a hash of their ids: equal scores keep it, so no system gains from the file's order."""
     ids = dataset.papers.paper_ids
@@ -144,7 +140,7 @@ def tie_order(dataset: Dataset, rows: IndexArray) -> IndexArray:
 
 def _weeks(paper_weeks: IndexArray, first_day: dt.date, last_day: dt.date) -> Sequence[int]:
     days = np.array([day_seconds(first_day), day_seconds(last_day)])
-    begins = np.array([monday_seconds(int(week)) for week in np.unique(paper_weeks)])
+    begins = np.array([start_of(int(week)) for week in np.unique(paper_weeks)])
     return [
         int(week)
         for week, begin in zip(np.unique(paper_weeks), begins, strict=True)

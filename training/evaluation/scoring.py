@@ -12,8 +12,8 @@ from training.evaluation.corpus import Corpus
 from training.evaluation.protocols import Round
 from training.evaluation.ranker_system import RankerSystem
 from training.metrics import ndcg, recall, reciprocal_rank
+from training.progress import Progress
 from training.query_groups import Query
-from training.rows import Progress
 
 Metric = Callable[[BoolArray], float]
 

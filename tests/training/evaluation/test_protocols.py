@@ -18,8 +18,8 @@ from training.evaluation.protocols import (
     weekly_digest,
     without_dates,
 )
-from training.query_groups import week_of
 from training.snapshot import Likes
+from training.weeks import week_of
 
 
 def test_a_fifth_is_cold() -> None:
