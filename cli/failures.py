@@ -17,6 +17,7 @@ EXTRAS = {
     "pylatexenc": "server",
     "rispy": "server",
     "scipy": "server",
+    "sklearn": "training",
     "sentence_transformers": "server",
     "sqlalchemy": "server",
     "torch": "server",

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,3 +47,25 @@ def progress_bar(what: str, total: int | None = None) -> Iterator[Bar]:
     errors = Console(stderr=True)
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
         yield Bar(progress, progress.add_task(what, total=total))
+
+
+@contextmanager
+def staged_progress(what: str) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar for work in stages: call it with the stage, how much of it is done and how much there is."""
+    with progress_bar(what) as bar:
+        stage, reached = "", 0
+
+        def progress(now: str, done: int, total: int) -> None:
+            nonlocal stage, reached
+            if now != stage:
+                stage, reached = now, 0
+                bar.begin(now, total)
+            bar.advance(done - reached)
+            reached = done
+
+        yield progress
+
+
+def warn(text: str) -> None:
+    """One line on stderr about something odd that does not stop the work."""
+    print(f"paperfeed: warning: {text}", file=sys.stderr)  # noqa: T201 (plain text, whatever logging is set to)

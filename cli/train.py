@@ -1,21 +1,14 @@
 """``paperfeed train``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from cli.datasets import load_dataset
 from cli.options import Json
-from cli.output import progress_bar, show
+from cli.output import show, staged_progress
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
-
-    from service.encoder import OpenedEncoder
-    from training.snapshot import Dataset
-
-SLICE = 512
 # What the default bundle is made from, in this order: another order is another bundle.
 DEFAULT_DATA = ("citeulike-a", "arxiv-2016-2018")
 
@@ -43,20 +36,10 @@ def train(
     sources = _sources(papers, interactions, Path(settings.data))
     encoder = make_encoder(settings)
     try:
-        datasets = [_dataset(name, *files, encoder) for name, files in sources.items()]
+        datasets = [load_dataset(name, *files, encoder, with_titles=True) for name, files in sources.items()]
     finally:
         encoder.close()
-    with progress_bar("training") as bar:
-        stage, reached = "", 0
-
-        def progress(what: str, done: int, total: int) -> None:
-            nonlocal stage, reached
-            if what != stage:
-                stage, reached = what, 0
-                bar.begin(what, total)
-            bar.advance(done - reached)
-            reached = done
-
+    with staged_progress("training") as progress:
         report = run_training(datasets, out, encoder_name=encoder.name, recipe=recipe, seed=seed, progress=progress)
     result: dict[str, Any] = {
         "bundle": str(out),
@@ -82,35 +65,3 @@ def _sources(papers: list[Path] | None, interactions: list[Path] | None, data: P
         if not file.exists():
             raise InvalidField("papers", f"none given, and {file} (PAPERFEED_DATA) is not there")
     return found
-
-
-def _dataset(name: str, papers: Path, interactions: Path, encoder: "OpenedEncoder") -> "Dataset":
-    from dataclasses import replace
-
-    import numpy as np
-
-    from service.domain.papers import embedding_text
-    from service.ingest.jsonl import iter_papers
-    from training.interchange import read_dataset
-
-    found = list(iter_papers(papers))
-    texts = [embedding_text(paper.title, paper.abstract) for paper in found]
-    vectors = _encode(encoder, texts, f"embedding {name}")
-    by_id = {paper.paper_id: vector for paper, vector in zip(found, vectors, strict=True)}
-    dataset = read_dataset(name, papers, interactions, by_id)
-    if not any(paper.abstract for paper in found):
-        return dataset
-    titles = _encode(encoder, [paper.title for paper in found], f"embedding the titles of {name}")
-    title_of = {paper.paper_id: vector for paper, vector in zip(found, titles, strict=True)}
-    return replace(dataset, title_embeddings=np.stack([title_of[each] for each in dataset.papers.paper_ids]))
-
-
-def _encode(encoder: "OpenedEncoder", texts: list[str], what: str) -> "npt.NDArray[np.float32]":
-    import numpy as np
-
-    parts = []
-    with progress_bar(what, len(texts)) as bar:
-        for start in range(0, len(texts), SLICE):
-            parts.append(encoder.encode_in_background(texts[start : start + SLICE]))
-            bar.advance(len(parts[-1]))
-    return np.concatenate(parts)

@@ -1,7 +1,8 @@
-"""What can go wrong in training.
+"""What can go wrong in training and evaluation.
 
 TrainingError
-└── SnapshotError
+├── SnapshotError
+└── EvaluationError
 """
 
 
@@ -16,3 +17,7 @@ class SnapshotError(TrainingError):
         super().__init__(f"{file}, line {line}: {problem}")
         self.line = line
         self.problem = problem
+
+
+class EvaluationError(TrainingError):
+    """Data that a protocol cannot be run on; the message says what is missing."""

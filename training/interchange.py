@@ -4,7 +4,7 @@ import csv
 import datetime as dt
 import gzip
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -96,6 +96,20 @@ def read_likes(file: Path, papers: PaperColumns) -> Likes:
             liked.pop((event.user_id, row), None)
     number_of = {user: number for number, user in enumerate(sorted({user for user, _ in liked}))}
     return Likes.of([number_of[user] for user, _ in liked], [row for _, row in liked], list(liked.values()))
+
+
+def count_events(file: Path, paper_ids: Container[str]) -> tuple[int, int]:
+    """All events, and those on papers that are not among ``paper_ids``.
+
+    Raises:
+        SnapshotError: As ``read_likes``; also a file without events, or none of them on one of the papers.
+    """
+    unknown = [event.paper_id not in paper_ids for event in _events(file)]
+    if not unknown:
+        raise SnapshotError(file, 1, "no event follows the header")
+    if all(unknown):
+        raise SnapshotError(file, 2, f"none of the {len(unknown)} events names one of the papers")
+    return len(unknown), sum(unknown)
 
 
 def _events(file: Path) -> Iterator[_Event]:

@@ -1,0 +1,76 @@
+"""The result of an evaluation as tables for people."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.table import Column, Table
+
+
+def tables(result: dict[str, Any]) -> Iterator[Table]:
+    """Figures, differences to the baselines, slices, and what lists are worth besides hits."""
+    yield _figures(result)
+    for system, paired in result["paired"].items():
+        yield _differences(system, paired)
+    yield _slices(result)
+    yield _beyond(result)
+
+
+def _figures(result: dict[str, Any]) -> Table:
+    metrics = list(next(iter(result["systems"].values())))
+    settings = result["settings"]
+    title = f"{result['protocol']}: {result['queries']} queries of {settings['readers_tested']} readers"
+    skipped = "; ".join(f"{name} left out: {reason}" for name, reason in result["skipped"].items())
+    table = Table(Column("system", no_wrap=True), *metrics, title=title, caption=skipped or None, title_justify="left")
+    for system, figures in result["systems"].items():
+        table.add_row(system, *(_interval(figures[metric]) for metric in metrics))
+    return table
+
+
+def _differences(system: str, paired: dict[str, Any]) -> Table:
+    metrics = list(next(iter(paired.values()))) if paired else []
+    title = f"{system} minus baseline, paired (✓ beaten: the interval lies above zero; * best baseline)"
+    table = Table(Column("baseline", no_wrap=True), *metrics, title=title, title_justify="left")
+    for baseline, differences in paired.items():
+        table.add_row(baseline, *(_difference(differences[metric]) for metric in metrics))
+    return table
+
+
+def _slices(result: dict[str, Any]) -> Table:
+    """The whole bundle alone; the JSON has its variants too."""
+    metrics = list(next(iter(result["systems"].values())))
+    table = Table("slice", "queries", *metrics, title="by slice, minus its best baseline", title_justify="left")
+    for kind, parts in result["slices"].items():
+        for part in parts:
+            for found in list(part["systems"].values())[:1]:
+                cells = (_against_best(found[metric]) for metric in metrics)
+                table.add_row(f"{kind.replace('_', ' ')} {_bounds(part)}", str(part["queries"]), *cells)
+    return table
+
+
+def _beyond(result: dict[str, Any]) -> Table:
+    found = result["beyond_accuracy"]
+    measures = list(next(iter(found["systems"].values())))
+    table = Table(
+        Column("system", no_wrap=True), *measures, title=f"beyond accuracy, first {found['top']}", title_justify="left"
+    )
+    for system, values in found["systems"].items():
+        table.add_row(system, *("-" if values[name] is None else f"{values[name]:.3f}" for name in measures))
+    return table
+
+
+def _bounds(part: dict[str, Any]) -> str:
+    return f">{part['from'] - 1}" if part["to"] is None else f"{part['from']}-{part['to']}"
+
+
+def _interval(figure: dict[str, Any]) -> str:
+    """The mean and half the width of its interval; the exact ends are in the JSON."""
+    half = "" if figure["low"] is None else f" ±{(figure['high'] - figure['low']) / 2:.3f}"
+    return f"{figure['mean']:.3f}{half}"
+
+
+def _difference(found: dict[str, Any]) -> str:
+    return f"{_interval(found)}{' ✓' if found['beats'] else ''}{' *' if found.get('best') else ''}"
+
+
+def _against_best(found: dict[str, Any]) -> str:
+    return "-" if found["best_baseline"] is None else f"{_difference(found['difference'])} {found['best_baseline']}"

@@ -1,0 +1,26 @@
+from dataclasses import replace
+
+import numpy as np
+
+from tests.training.evaluation.builders import cold_round, dated, week_round
+from training.evaluation.baselines.counts import Popularity, Recency
+from training.snapshot import Likes
+
+
+def test_recency() -> None:
+    """Newest first; without dates the reason is given."""
+    view, this = week_round(dated())
+    score = Recency().open(view, this)
+    assert not isinstance(score, str)
+    assert (score(this.queries[0]) == dated().papers.published_at[this.candidates]).all()
+    assert Recency().open(*cold_round()) == "no candidate has a date"
+
+
+def test_popularity() -> None:
+    """Likes that may be seen are counted; where candidates have none, the reason is given."""
+    view, this = cold_round()
+    assert "no candidate has a like" in str(Popularity().open(view, this))
+    likes = Likes.of([0, 1, 2], [int(this.candidates[4])] * 2 + [int(this.candidates[0])], [np.nan] * 3)
+    score = Popularity().open(view, replace(this, likes=likes))
+    assert not isinstance(score, str)
+    assert score(this.queries[0])[:5].tolist() == [1, 0, 0, 0, 2]

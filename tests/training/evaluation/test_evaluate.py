@@ -1,0 +1,202 @@
+import datetime as dt
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ranker.bundle import Bundle, load_bundle
+from ranker.papers import PaperColumns
+from tests.training.builders import MONDAY, WEEK, planted
+from tests.training.evaluation.builders import FIRST_DAY, dated, undated, with_paper
+from training import train
+from training.errors import EvaluationError, TrainingError
+from training.evaluation import Plan, evaluate
+from training.evaluation.baselines import all_baselines
+from training.evaluation.corpus import Corpus, anonymous
+from training.evaluation.protocols import Round, known_before, weekly_digest
+from training.evaluation.ranker_system import RankerSystem
+from training.snapshot import Dataset, Likes
+
+WEEKLY = Plan("weekly-digest", first_day=dt.date(2017, 8, 1), last_day=dt.date(2017, 8, 31), recipe="tiny")
+COLD = Plan("cold-items", seeds=(1, 2), recipe="tiny", max_users=20)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """Trained on other data of the same kind."""
+    folder = tmp_path_factory.mktemp("evaluate") / "bundle"
+    train([planted(dated=True, seed=5)], folder, encoder_name="made-up", recipe="tiny", seed=1)
+    return load_bundle(folder, encoder="made-up")
+
+
+def run(dataset: Dataset, plan: Plan, bundle: Bundle | None) -> dict[str, Any]:
+    """An evaluation without what differs from run to run."""
+    result = evaluate(dataset, plan, bundle=bundle, encoder_name="made-up")
+    del result["settings"]["durations_seconds"]
+    return result
+
+
+def scores_of(dataset: Dataset, bundle: Bundle, last_day: dt.date) -> dict[tuple[str, float, str], np.ndarray]:
+    """System, week and profile to scores, for all weeks up to one."""
+    hidden = replace(dataset, papers=anonymous(dataset.papers))
+    corpus, system = Corpus.of(hidden.papers), RankerSystem(bundle, hidden.papers, ("text",))
+    found: dict[tuple[str, float, str], np.ndarray] = {}
+
+    def keep(name: str, this: Round, liked: np.ndarray, scores: np.ndarray) -> None:
+        profile = ",".join(hidden.papers.paper_ids[row] for row in liked)
+        found[name, this.as_of, profile] = scores
+
+    for this in weekly_digest(hidden, FIRST_DAY, last_day, 1):
+        view = corpus.view(this.visible, this.candidates)
+        opened = {baseline.name: baseline.open(view, this) for baseline in all_baselines()}
+        ranker = system.open(this)
+        for query in this.queries:
+            for name, score in opened.items():
+                if not isinstance(score, str):
+                    keep(name, this, query.liked, score(query))
+            for name, scores in ranker(query).items():
+                keep(name, this, query.liked, scores)
+    return found
+
+
+def test_the_future_changes_no_score(bundle: Bundle) -> None:
+    """A later paper and likes given in the query's week or later leave every score of every system, bit for bit."""
+    last_week, last_day = 29, dt.date(2017, 7, 24)
+    data = with_paper(dated(), MONDAY + 30.5 * WEEK)
+    old = np.flatnonzero(data.papers.published_at < MONDAY + 10 * WEEK)[:3]
+    likes = data.likes
+    late = MONDAY + (last_week + 0.5) * WEEK
+    data = replace(
+        data,
+        likes=Likes.of(
+            [*likes.readers.tolist(), 2, 3, 4],
+            [*likes.papers.tolist(), *old.tolist()],
+            [*likes.liked_at.tolist(), late, late + WEEK, late + 2 * WEEK],
+        ),
+    )
+    plain, planted_scores = scores_of(dated(), bundle, last_day), scores_of(data, bundle, last_day)
+    assert len(plain) > 500
+    assert {name for name, _, _ in plain} >= {"paperfeed", "paperfeed-without-text", "tfidf-svm", "blend", "recency"}
+    assert plain.keys() == planted_scores.keys()
+    assert all((plain[key] == planted_scores[key]).all() for key in plain)
+
+
+def test_the_future_changes_no_retrained_bundle() -> None:
+    """With --retrain nothing dated from the first day on is trained on."""
+    moment = MONDAY + 30 * WEEK
+    assert known_before(with_paper(dated(), moment), moment).fingerprint == known_before(dated(), moment).fingerprint
+
+
+@pytest.mark.parametrize("plan", [WEEKLY, replace(WEEKLY, retrain=True)])
+def test_authors_change_nothing(bundle: Bundle, plan: Plan) -> None:
+    """Shuffled authors give the same result, whether the bundle is given or trained."""
+    data = dated()
+    names = [(f"Author {i % 40}",) for i in range(len(data.papers))]
+    results = []
+    for order in (np.arange(len(names)), np.random.default_rng(0).permutation(len(names))):
+        papers = PaperColumns(**{**vars(data.papers), "authors": tuple(names[i] for i in order)})
+        results.append(run(replace(data, papers=papers), plan, None if plan.retrain else bundle))
+    assert results[0] == results[1]
+
+
+def test_weekly_result(bundle: Bundle) -> None:
+    """The result is JSON with every part that is promised, and finds the planted truth."""
+    result = run(dated(), replace(WEEKLY, masked_families=("text",)), bundle)
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+    assert set(result["skipped"]) == {"popularity"}
+    expected = ["paperfeed", "paperfeed-without-text", "mean-cosine", "nearest-like", "tfidf-svm"]
+    assert list(result["systems"]) == [*expected, "logistic-regression", "blend", "recency"]
+    assert set(result["systems"]["paperfeed"]) == {"ndcg@10", "mrr", "recall@5"}
+    assert result["systems"]["paperfeed"]["mrr"]["mean"] > result["systems"]["recency"]["mrr"]["mean"]
+    assert set(result["paired"]) == {"paperfeed", "paperfeed-without-text"}
+    assert result["paired"]["paperfeed"]["recency"]["ndcg@10"]["beats"]
+    assert sum(part["queries"] for part in result["slices"]["library_size"]) == result["queries"]
+    assert set(result["beyond_accuracy"]["systems"]) == set(result["systems"])
+    assert result["settings"]["bundle"] == [bundle.version]
+
+
+def test_cold_result() -> None:
+    """Each seed trains a bundle of its own; recency and popularity have nothing to go by; two runs agree."""
+    result = run(undated(), COLD, None)
+    assert set(result["skipped"]) == {"recency", "popularity"}
+    assert set(result["systems"]["blend"]) == {"recall@50", "recall@100", "ndcg@20"}
+    assert len(set(result["settings"]["bundle"])) == 2
+    assert result["settings"]["trained_here"]
+    assert result["settings"]["readers_tested"] <= 20
+    assert result == run(undated(), COLD, None)
+
+
+def test_training_without_a_family() -> None:
+    """A bundle trained without a family is the same whether or not the family is known when it is judged."""
+    plan = replace(COLD, seeds=(1,), train_without=("embedding",), masked_families=("embedding", "text"))
+    result = run(undated(), plan, None)
+    assert result["systems"]["paperfeed"] == result["systems"]["paperfeed-without-embedding"]
+    assert result["systems"]["paperfeed"] != result["systems"]["paperfeed-without-text"]
+
+
+def test_workers_change_no_figure(bundle: Bundle) -> None:
+    """Scoring several readers at a time gives the same result."""
+    assert run(dated(), replace(WEEKLY, workers=3), bundle) == run(dated(), WEEKLY, bundle)
+
+
+def test_cold_items_looks_at_no_date() -> None:
+    """The same libraries with dates give the same figures as without."""
+    with_dates = planted(dated=False)
+    papers = PaperColumns(**{**vars(with_dates.papers), "published_at": np.full(400, MONDAY + 90 * WEEK)})
+    likes = replace(with_dates.likes, liked_at=np.full(len(with_dates.likes.papers), MONDAY + 91 * WEEK))
+    dated_run = run(replace(with_dates, papers=papers, likes=likes), replace(COLD, seeds=(1,)), None)
+    assert dated_run["systems"] == run(with_dates, replace(COLD, seeds=(1,)), None)["systems"]
+
+
+def test_doubts(bundle: Bundle) -> None:
+    """A bundle that may have seen the answers is judged, but the result says so."""
+    assert "may know what is dated before 2018-01-01" in run(dated(), WEEKLY, bundle)["settings"]["warnings"][0]
+    assert "may have seen the cold ones" in run(undated(), COLD, bundle)["settings"]["warnings"][0]
+
+
+def likes(*triples: tuple[int, int, float]) -> Likes:
+    """Reader, paper and week."""
+    readers, papers, weeks = zip(*triples, strict=True) if triples else ((), (), ())
+    return Likes.of(readers, papers, [MONDAY + week * WEEK for week in weeks])
+
+
+@pytest.mark.parametrize(
+    ("dataset", "plan", "problem"),
+    [
+        (replace(dated(), likes=likes()), WEEKLY, "no positive labels"),
+        (replace(dated(), likes=likes((0, 1, 1), (0, 2, 2))), WEEKLY, "one reader alone"),
+        (undated(), WEEKLY, "papers have no published_at: weekly-digest needs dates"),
+        (replace(dated(), likes=undated().likes), WEEKLY, "likes have no time: weekly-digest needs dates"),
+        (replace(dated(), likes=likes((0, 1, 0), (1, 2, 0))), WEEKLY, "2 of 2 likes are from before"),
+        (replace(dated(), likes=likes((0, 1, 50), (1, 2, 50))), WEEKLY, "no reader with 5 or more earlier likes"),
+        (
+            dated(),
+            replace(WEEKLY, first_day=dt.date(2031, 1, 1), last_day=dt.date(2031, 2, 1)),
+            "no query in the range",
+        ),
+        (replace(undated(), likes=likes((0, 1, 1), (1, 2, 1))), COLD, "no reader has 5 or more likes of warm papers"),
+    ],
+)
+def test_what_is_missing_is_said(dataset: Dataset, plan: Plan, problem: str) -> None:
+    """Data that cannot serve the protocol are refused with the reason, before anything is trained."""
+    with pytest.raises(EvaluationError, match=problem):
+        evaluate(dataset, plan, bundle=None, encoder_name="made-up")
+
+
+def test_some_doubtful_times(bundle: Bundle) -> None:
+    """A few likes from before their paper's date, and some without a time, are counted in a warning."""
+    data = dated()
+    times = data.likes.liked_at.copy()
+    times[:3], times[3:5] = MONDAY - WEEK, np.nan
+    result = run(replace(data, likes=replace(data.likes, liked_at=times)), WEEKLY, bundle)
+    assert any("3 of 900 likes are from before" in text for text in result["settings"]["warnings"])
+    assert any("0 papers and 2 likes without a time" in text for text in result["settings"]["warnings"])
+
+
+def test_unknown_recipe(tmp_path: Path) -> None:
+    """The trainer's error says which recipes there are."""
+    with pytest.raises(TrainingError, match="no recipe is called 'grand'"):
+        evaluate(undated(), replace(COLD, recipe="grand"), bundle=None, encoder_name="made-up")

@@ -1,0 +1,127 @@
+import datetime as dt
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.training.builders import MONDAY, WEEK
+from tests.training.evaluation.builders import FIRST_DAY, LAST_DAY, dated, undated, with_paper
+from training.errors import EvaluationError
+from training.evaluation.protocols import (
+    MIN_LIKES,
+    cold_items,
+    cold_rows,
+    day_seconds,
+    known_before,
+    tie_order,
+    warm_part,
+    weekly_digest,
+    without_dates,
+)
+from training.snapshot import Likes
+from training.weeks import week_of
+
+
+def test_a_fifth_is_cold() -> None:
+    """Each seed draws another fifth, always the same."""
+    assert cold_rows(400, 3).sum() == 80
+    assert (cold_rows(400, 3) == cold_rows(400, 3)).all()
+    assert (cold_rows(400, 3) != cold_rows(400, 4)).any()
+
+
+def test_cold_items() -> None:
+    """Profiles hold all warm likes, answers all cold ones, candidates are all cold papers; the rest is not asked."""
+    data = undated()
+    cold, this = cold_rows(len(data.papers), 1), cold_items(data, 1)
+    assert set(this.candidates) == set(np.flatnonzero(cold))
+    assert not cold[this.negatives].any()
+    assert not cold[this.likes.papers].any()
+    asked = set()
+    for query in this.queries:
+        own = data.likes.papers[data.likes.of_reader(query.reader)]
+        assert set(query.liked) == set(own[~cold[own]])
+        assert len(query.liked) >= MIN_LIKES
+        assert set(query.candidates[query.relevant]) == set(own[cold[own]]) != set()
+        asked.add(query.reader)
+    for reader in set(data.likes.readers.tolist()) - asked:
+        own = data.likes.papers[data.likes.of_reader(reader)]
+        assert (~cold[own]).sum() < MIN_LIKES or not cold[own].any()
+
+
+def test_training_sees_no_cold_paper() -> None:
+    """A bundle is trained on the warm papers and their likes alone."""
+    data = undated()
+    cold, part = cold_rows(len(data.papers), 1), warm_part(data, 1)
+    assert part.papers.paper_ids == tuple(np.array(data.papers.paper_ids)[~cold])
+    assert len(part.likes.readers) == (~cold[data.likes.papers]).sum()
+    pairs = {(r, part.papers.paper_ids[p]) for r, p in zip(part.likes.readers, part.likes.papers, strict=True)}
+    assert pairs <= {(r, data.papers.paper_ids[p]) for r, p in zip(data.likes.readers, data.likes.papers, strict=True)}
+
+
+def test_no_long_history() -> None:
+    """Readers with fewer than five warm likes cannot be asked, and the error says so."""
+    data = undated()
+    few = replace(data, likes=Likes.of([0, 0, 1], [1, 2, 3], [np.nan] * 3))
+    with pytest.raises(EvaluationError, match="5 or more likes of warm papers"):
+        cold_items(few, 1)
+
+
+def test_weeks() -> None:
+    """Candidates are the week's papers, the profile what was known before its Monday, the answer the week's likes."""
+    data = dated()
+    weeks, like_weeks = week_of(data.papers.published_at), week_of(data.likes.liked_at)
+    rounds = list(weekly_digest(data, FIRST_DAY, LAST_DAY, 1))
+    assert len(rounds) > 10
+    for this in rounds:
+        week = this.queries[0].week
+        assert set(this.candidates) == set(np.flatnonzero(weeks == week))
+        assert set(this.visible) == set(np.flatnonzero(weeks < week))
+        assert this.as_of == MONDAY + WEEK * round((this.as_of - MONDAY) / WEEK)
+        assert week_of(np.array([this.as_of - 1, this.as_of])).tolist() == [week, week + 1]
+        for query in this.queries:
+            own = data.likes.of_reader(query.reader)
+            assert set(query.liked) == set(data.likes.papers[own][like_weeks[own] < week])
+            assert (query.liked_at < this.as_of - WEEK).all()
+            assert set(query.candidates[query.relevant]) == set(data.likes.papers[own][like_weeks[own] == week])
+
+
+def test_range_of_weeks() -> None:
+    """A week counts if it begins in the range, both ends included."""
+    data = dated()
+    monday = dt.date(2017, 6, 5)
+    assert [this.as_of for this in weekly_digest(data, monday, monday, 1)] == [day_seconds(dt.date(2017, 6, 12))]
+    assert list(weekly_digest(data, monday + dt.timedelta(1), monday + dt.timedelta(6), 1)) == []
+
+
+def test_later_papers_change_no_round() -> None:
+    """A paper dated later is in no candidate set and no profile, even where a like of it has a slip of a date."""
+    data = dated()
+    late = MONDAY + 30.5 * WEEK
+    for plain, planted in zip(
+        weekly_digest(data, FIRST_DAY, dt.date(2017, 7, 24), 1),
+        weekly_digest(with_paper(data, late), FIRST_DAY, dt.date(2017, 7, 24), 1),
+        strict=True,
+    ):
+        assert (plain.candidates + 1 == planted.candidates).all()
+        assert [q.reader for q in plain.queries] == [q.reader for q in planted.queries]
+        assert all((a.liked + 1 == b.liked).all() for a, b in zip(plain.queries, planted.queries, strict=True))
+
+
+def test_known_before() -> None:
+    """Training before a day sees what is dated before it, and nothing whose date is unknown."""
+    data = dated()
+    moment = MONDAY + 20 * WEEK
+    known = known_before(with_paper(data, moment), moment)
+    assert (known.papers.published_at < moment).all()
+    assert (known.likes.liked_at < moment).all()
+    assert known.fingerprint == known_before(data, moment).fingerprint
+    assert not len(known_before(without_dates(data), moment).papers)
+
+
+def test_ties_know_no_file_order() -> None:
+    """Equal scores are ordered by a hash of the ids, wherever the papers stand in the file."""
+    data = dated()
+    order = tie_order(data, np.arange(50))
+    backwards = replace(data, papers=data.papers.take(range(49, -1, -1)))
+    assert (tie_order(backwards, np.arange(50)) == 49 - order).all()
+    assert (np.diff(order) != 1).any()

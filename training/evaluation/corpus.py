@@ -1,0 +1,145 @@
+"""The papers of a test as baselines see them: vectors and counted terms, and what of them may be seen in each round.
+
+Counting terms is done once; what is learned from the counts (idf, whitening) is derived for each round from the rows
+that are visible in it, and from no other row.
+"""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from ranker.linear import unit_rows
+from ranker.papers import PaperColumns
+from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """All papers of a test, those of later rounds among them.
+
+    Attributes:
+        columns: Authors, upvotes and signals blanked; see ``anonymous``.
+        units: (n, d) float32 of unit length; zeros where there is no vector.
+    """
+
+    columns: PaperColumns
+    units: Float32Array
+
+    @classmethod
+    def of(cls, columns: PaperColumns) -> "Corpus":
+        """The papers as any system may see them."""
+        hidden = anonymous(columns)
+        return cls(hidden, np.nan_to_num(unit_rows(hidden.embeddings), nan=0.0))
+
+    @cached_property
+    def counts(self) -> Any:
+        """(n, vocabulary) scipy CSR of float64: how often each word and pair of words stands in each text."""
+        from sklearn.feature_extraction.text import CountVectorizer  # noqa: PLC0415 (two seconds to import)
+
+        vectorizer = CountVectorizer(ngram_range=(1, 2), stop_words="english", dtype=np.float64)
+        try:
+            found = vectorizer.fit_transform(self.columns.texts).tocsr()
+        except ValueError:  # no text has a word; scikit-learn has no class of its own for that
+            return scipy.sparse.csr_matrix((len(self.columns), 1))
+        # Otherwise terms stand in the order of their first sight, and a later paper would change the last bits of sums.
+        found.sort_indices()
+        return found
+
+    def view(self, visible: IndexArray, candidates: IndexArray) -> "View":
+        """What a round sees: the visible rows to learn from, and the candidates' own text and vectors."""
+        return View(self, visible, candidates)
+
+
+class View:
+    """A corpus in one round. Only ``visible`` rows enter idf and whitening; nothing of other rows is read at all.
+
+    Arrays here have a row for each of ``rows``; ``local`` finds it.
+    """
+
+    def __init__(self, corpus: Corpus, visible: IndexArray, candidates: IndexArray) -> None:
+        self._corpus = corpus
+        self.visible = visible
+        self.candidates = candidates
+        self.rows = np.union1d(visible, candidates)
+        self._spaces: dict[float, Float32Array] = {}
+        self.shared: dict[Hashable, Any] = {}
+        """What baselines share within the round."""
+
+    def local(self, rows: IndexArray) -> IndexArray:
+        """Places of papers in this view's arrays."""
+        return np.searchsorted(self.rows, rows)
+
+    @property
+    def paper_ids(self) -> tuple[str, ...]:
+        """Of the whole corpus, by its rows."""
+        return self._corpus.columns.paper_ids
+
+    @cached_property
+    def published_at(self) -> Float64Array:
+        """(rows,) Unix seconds; NaN unknown."""
+        return self._corpus.columns.published_at[self.rows]
+
+    @cached_property
+    def units(self) -> Float32Array:
+        """(rows, d) float32."""
+        return self._corpus.units[self.rows]
+
+    def whitened(self, damping: float) -> Float32Array:
+        """(rows, d) float32 of unit length: mean removed, variances evened out.
+
+        Args:
+            damping: Added to each variance, in units of the mean variance.
+        """
+        if damping not in self._spaces:
+            seen = self._corpus.units[self.visible].astype(np.float64)
+            mean, matrix = _whitening(seen[seen.any(axis=1)], damping)
+            self._spaces[damping] = np.nan_to_num(unit_rows(((self.units - mean) @ matrix).astype(np.float32)), nan=0.0)
+        return self._spaces[damping]
+
+    @cached_property
+    def tfidf(self) -> Any:
+        """(rows, vocabulary) scipy CSR: TF-IDF of unit length with damped counts and smoothed idf, as scikit-learn's.
+
+        Terms that no visible paper has are left out, as a vocabulary fitted on the visible papers would.
+        """
+        counts = self._corpus.counts
+        seen = np.bincount(counts[self.visible].indices, minlength=counts.shape[1])
+        idf = np.where(seen > 0, np.log((1 + len(self.visible)) / (1 + seen)) + 1, 0.0)
+        found = counts[self.rows]
+        found.data = (1 + np.log(found.data)) * idf[found.indices]
+        found.eliminate_zeros()
+        owners = np.repeat(np.arange(len(self.rows)), np.diff(found.indptr))
+        lengths = np.sqrt(np.bincount(owners, weights=found.data**2, minlength=len(self.rows)))
+        found.data /= lengths[owners]
+        return found
+
+
+def anonymous(columns: PaperColumns) -> PaperColumns:
+    """The papers without authors, upvotes and signals.
+
+    Authors would give the answer away where they stand for readers; the others count what readers liked, upvotes at no
+    known time.
+    """
+    count = len(columns)
+    return replace(columns, authors=((),) * count, upvotes=np.full(count, np.nan), signals=None)
+
+
+def _whitening(units: Float64Array, damping: float) -> tuple[Float32Array, Float32Array]:
+    """Mean and the symmetric inverse square root of the damped covariance."""
+    dim = units.shape[1]
+    if not len(units):
+        return np.zeros(dim, dtype=np.float32), np.eye(dim, dtype=np.float32)
+    mean = units.mean(axis=0)
+    variances, directions = np.linalg.eigh((units - mean).T @ (units - mean) / len(units))
+    scale = 1 / np.sqrt(np.maximum(variances, 0) + damping * variances.mean() + 1e-12)
+    return mean.astype(np.float32), ((directions * scale) @ directions.T).astype(np.float32)
+
+
+def without(rows: IndexArray, some: IndexArray) -> IndexArray:
+    """``rows`` that are not in ``some``, in their order."""
+    keep: BoolArray = ~np.isin(rows, some)
+    return rows[keep]

@@ -1,0 +1,229 @@
+"""A protocol run from data set to figures, in one readable order."""
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ranker.bundle import Bundle, load_bundle
+from training.errors import EvaluationError
+from training.evaluation.baselines import Baseline, all_baselines
+from training.evaluation.beyond_accuracy import Background, beyond_accuracy
+from training.evaluation.comparison import Comparison, slices
+from training.evaluation.corpus import Corpus, anonymous
+from training.evaluation.plan import Plan, check
+from training.evaluation.protocols import (
+    Round,
+    cold_items,
+    day_seconds,
+    known_before,
+    warm_part,
+    weekly_digest,
+    without_dates,
+)
+from training.evaluation.ranker_system import RankerSystem, variant_names
+from training.evaluation.scoring import TOP, Answers, Recorder
+from training.progress import Progress, silent
+from training.query_groups import Query
+from training.recipes import find_recipe
+from training.snapshot import Dataset, check_dataset
+from training.train import train
+
+_END_OF_TIME = 253_370_764_800.0
+"""Unix seconds of the year 9999, for recipes that need no limit: cold-items has no dates."""
+
+
+@dataclass
+class _Durations:
+    """Seconds spent, by what they were spent on."""
+
+    seconds: dict[str, float]
+
+    @contextmanager
+    def of(self, what: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[what] = round(self.seconds.get(what, 0.0) + time.perf_counter() - began, 2)
+
+
+def evaluate(
+    dataset: Dataset,
+    plan: Plan,
+    *,
+    bundle: Bundle | None,
+    encoder_name: str,
+    progress: Progress = silent,
+    baselines: Sequence[Baseline] | None = None,
+) -> dict[str, Any]:
+    """Runs a protocol and gives what ``paperfeed evaluate --json`` prints.
+
+    Args:
+        bundle: What to judge; None trains one as the protocol allows.
+        baselines: None takes all.
+
+    Raises:
+        EvaluationError: The data cannot serve the protocol; the message says what is missing.
+        TrainingError: No bundle can be trained on what is visible.
+    """
+    durations = _Durations({})
+    _check_parts(dataset)
+    warnings = [*check(dataset, plan), *_doubts(plan, bundle)]
+    shown = _shown(dataset, plan)
+    rounds = _rounds(shown, plan)
+    used = all_baselines() if baselines is None else tuple(baselines)
+    corpus = Corpus.of(shown.papers)
+    recorder = Recorder(plan.protocol, corpus, used, progress, plan.workers)
+    total = sum(len(this.queries) for this in rounds)
+    versions: list[str] = []
+    for this, judged in _judged(shown, plan, rounds, bundle, _Trainer(encoder_name, progress, durations)):
+        versions += [judged.version] if judged.version not in versions[-1:] else []
+        with durations.of("scoring"):
+            recorder.run(this, judged, total)
+    answers = recorder.answers()
+    with durations.of("summary"):
+        result = _summary(answers, plan, Background.of(corpus, rounds[0].visible, dataset.likes))
+    result["settings"] = {
+        **_settings(dataset, plan, used, answers),
+        "bundle": versions,
+        "trained_here": bundle is None,
+        "encoder": encoder_name,
+        "warnings": [*warnings, *answers.warnings],
+        "durations_seconds": durations.seconds,
+    }
+    return result
+
+
+def _judged(
+    dataset: Dataset, plan: Plan, rounds: Sequence[Round], bundle: Bundle | None, trainer: "_Trainer"
+) -> Iterator[tuple[Round, RankerSystem]]:
+    """Each round with the ranker to judge in it: the given one, one trained for the round, or one for all weeks."""
+    system = None if bundle is None else RankerSystem(bundle, dataset.papers, plan.masked_families)
+    for this in rounds:
+        if bundle is None and (system is None or plan.protocol == "cold-items"):
+            trained = trainer.train(dataset, plan, this.seed)
+            system = RankerSystem(trained, dataset.papers, plan.masked_families)
+        if system is not None:
+            yield this, system
+
+
+@dataclass(frozen=True)
+class _Trainer:
+    """Trains what the protocol allows to be trained."""
+
+    encoder_name: str
+    progress: Progress
+    durations: _Durations
+
+    def train(self, dataset: Dataset, plan: Plan, seed: int) -> Bundle:
+        """A bundle that has seen what the protocol lets it see."""
+        if plan.protocol == "cold-items":
+            visible, until = warm_part(dataset, seed), _END_OF_TIME
+        else:
+            until = day_seconds(plan.first_day)
+            visible = known_before(dataset, until)
+        recipe = find_recipe(plan.recipe)
+        shares = {**dict(recipe.masked_shares), **dict.fromkeys(plan.train_without, 1.0)}
+        recipe = replace(recipe, known_until=until, masked_shares=tuple(shares.items()))
+        with self.durations.of("training"), tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "bundle"
+            train([visible], path, encoder_name=self.encoder_name, recipe=recipe, seed=seed, progress=self.progress)
+            return load_bundle(path, encoder=self.encoder_name)
+
+
+def _check_parts(dataset: Dataset) -> None:
+    """As ``snapshot.check_dataset``, for data that nothing is trained on and that may have no likes.
+
+    Raises:
+        TrainingError: Parts that do not fit.
+    """
+    if len(dataset.likes.readers):
+        check_dataset(dataset, dataset.papers.embeddings.shape[1])
+
+
+def _shown(dataset: Dataset, plan: Plan) -> Dataset:
+    """What any system may see at all."""
+    hidden = replace(dataset, papers=anonymous(dataset.papers))
+    return without_dates(hidden) if plan.protocol == "cold-items" else hidden
+
+
+def _rounds(dataset: Dataset, plan: Plan) -> list[Round]:
+    if plan.protocol == "cold-items":
+        found = [cold_items(dataset, seed, group) for group, seed in enumerate(plan.seeds)]
+    else:
+        found = list(weekly_digest(dataset, plan.first_day, plan.last_day, plan.seeds[0]))
+        if not found:
+            raise EvaluationError(
+                f"{dataset.name}: no reader with 5 or more earlier likes likes a paper of a week that begins from "
+                f"{plan.first_day} to {plan.last_day}: no query in the range"
+            )
+    if plan.max_users is not None:
+        found = _fewer_readers(found, plan.max_users, plan.seeds[0])
+    readers = {query.reader for this in found for query in this.queries}
+    if len(readers) < 2:
+        raise EvaluationError(f"{dataset.name}: one reader alone has a long enough history; intervals need two")
+    return found
+
+
+def _fewer_readers(rounds: list[Round], limit: int, seed: int) -> list[Round]:
+    """The queries of at most ``limit`` readers, the same in every round."""
+    readers = np.unique([query.reader for this in rounds for query in this.queries])
+    kept = set(np.random.default_rng(seed).permutation(readers)[:limit].tolist())
+
+    def of_kept(queries: Sequence[Query]) -> tuple[Query, ...]:
+        return tuple(query for query in queries if query.reader in kept)
+
+    fewer = [replace(this, queries=of_kept(this.queries)) for this in rounds]
+    return [this for this in fewer if this.queries]
+
+
+def _doubts(plan: Plan, bundle: Bundle | None) -> list[str]:
+    """Why a given bundle may look better than it is."""
+    if bundle is None:
+        return []
+    if plan.protocol == "cold-items":
+        return ["the bundle was given, not trained on the warm likes: it may have seen the cold ones"]
+    until = bundle.manifest.params.get("recipe", {}).get("known_until")
+    if isinstance(until, int | float) and until > day_seconds(plan.first_day):
+        return [f"the bundle may know what is dated before {np.datetime64(int(until), 's')}, later than --from"]
+    return []
+
+
+def _summary(answers: Answers, plan: Plan, background: Background) -> dict[str, Any]:
+    variants = variant_names(plan.masked_families)
+    whole = Comparison.of(answers, variants)
+    return {
+        "protocol": plan.protocol,
+        "queries": len(answers.readers),
+        "skipped": dict(answers.skipped),
+        "systems": whole.systems(),
+        "paired": whole.paired(),
+        "slices": slices(answers, variants),
+        "beyond_accuracy": {"top": TOP[plan.protocol], "systems": beyond_accuracy(answers, background)},
+    }
+
+
+def _settings(dataset: Dataset, plan: Plan, baselines: Sequence[Baseline], answers: Answers) -> dict[str, Any]:
+    weekly = plan.protocol == "weekly-digest"
+    return {
+        "seeds": list(plan.seeds[:1] if weekly else plan.seeds),
+        "from": plan.first_day.isoformat() if weekly else None,
+        "to": plan.last_day.isoformat() if weekly else None,
+        "recipe": plan.recipe,
+        "masked_families": list(plan.masked_families),
+        "trained_without": list(plan.train_without),
+        "max_users": plan.max_users,
+        "data": {
+            "name": dataset.name,
+            "fingerprint": dataset.fingerprint,
+            "papers": len(dataset.papers),
+            "likes": len(dataset.likes.readers),
+            "readers": len(np.unique(dataset.likes.readers)),
+        },
+        "readers_tested": len(np.unique(answers.readers)),
+        "baselines": {baseline.name: baseline.parameters() for baseline in baselines},
+    }

@@ -1,0 +1,77 @@
+"""What to evaluate, checked against the data before any work is done."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.errors import EvaluationError
+from training.snapshot import Dataset
+
+PROTOCOLS = ("cold-items", "weekly-digest")
+TEST_YEAR = (dt.date(2018, 1, 1), dt.date(2018, 12, 31))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run of one protocol.
+
+    Attributes:
+        seeds: cold-items runs once for each; weekly-digest takes the first for whatever is drawn at random.
+        first_day: weekly-digest asks for weeks that begin on or after it.
+        last_day: The last day on which such a week may begin.
+        recipe: Of the bundles trained here.
+        retrain: weekly-digest trains on what is dated before ``first_day``; cold-items always trains, unless a bundle
+            is given.
+        masked_families: Each gives one more variant of the ranker, which does not know that family.
+        train_without: Families that the bundles trained here never see.
+        workers: Queries answered at a time; changes the time alone, no figure.
+        max_users: Readers tested, drawn at random; None tests all.
+    """
+
+    protocol: str
+    seeds: tuple[int, ...] = (1,)
+    first_day: dt.date = TEST_YEAR[0]
+    last_day: dt.date = TEST_YEAR[1]
+    recipe: str = "default"
+    retrain: bool = False
+    masked_families: tuple[str, ...] = ()
+    train_without: tuple[str, ...] = ()
+    max_users: int | None = None
+    workers: int = 1
+
+
+def check(dataset: Dataset, plan: Plan) -> list[str]:
+    """What is odd about the data but does not forbid the run.
+
+    Raises:
+        EvaluationError: The protocol cannot be run on these data; the message says what is missing.
+    """
+    readers = np.unique(dataset.likes.readers)
+    if not len(readers):
+        raise EvaluationError(f"{dataset.name}: nobody likes any of the papers: there are no positive labels")
+    if len(readers) < 2:
+        raise EvaluationError(f"{dataset.name}: has one reader alone; intervals need at least two")
+    return _check_dates(dataset) if plan.protocol == "weekly-digest" else []
+
+
+def _check_dates(dataset: Dataset) -> list[str]:
+    published = dataset.papers.published_at[dataset.likes.papers]
+    liked_at = dataset.likes.liked_at
+    for what, times in (("papers have no published_at", dataset.papers.published_at), ("likes have no time", liked_at)):
+        if np.isnan(times).all():
+            raise EvaluationError(f"{dataset.name}: {what}: weekly-digest needs dates, cold-items does not")
+    # A day's grace: dates without a time stand for some moment of that day, in some time zone.
+    early = int((liked_at < published - 86_400).sum())
+    if early * 2 > len(liked_at):
+        raise EvaluationError(
+            f"{dataset.name}: {early} of {len(liked_at)} likes are from before their paper was published: "
+            "the times are out of order"
+        )
+    unknown = int(np.isnan(dataset.papers.published_at).sum()), int(np.isnan(liked_at).sum())
+    found = []
+    if early:
+        found.append(f"{early} of {len(liked_at)} likes are from before their paper was published")
+    if any(unknown):
+        found.append(f"{unknown[0]} papers and {unknown[1]} likes without a time are not used")
+    return found

@@ -1,0 +1,170 @@
+"""The two ways to ask: which papers are candidates, what is visible, and what the right answers are.
+
+A round is a set of queries that see the same and have the same candidates: a seed of cold-items, a week of
+weekly-digest.
+"""
+
+import datetime as dt
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ranker.types import BoolArray, Float64Array, IndexArray
+from training.errors import EvaluationError
+from training.query_groups import Query
+from training.snapshot import Dataset, Likes
+from training.weeks import start_of, week_of
+
+MIN_LIKES = 5
+_COLD_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Round:
+    """Queries that see the same.
+
+    Attributes:
+        group: Figures are means within a group, then over groups: the seed's number in cold-items, else 0.
+        seed: Of everything drawn at random in the round.
+        visible: Rows of papers whose text and vectors may be counted and learned from, ascending.
+        negatives: Rows of papers that may serve as negatives, ascending; a part of ``visible``.
+        candidates: (n,) rows, in an order that knows nothing of labels; settles ties.
+        likes: The visible ones.
+        as_of: Unix seconds; NaN where the protocol has no time.
+    """
+
+    group: int
+    seed: int
+    visible: IndexArray
+    negatives: IndexArray
+    candidates: IndexArray
+    likes: Likes
+    as_of: float
+    queries: tuple[Query, ...]
+
+
+def cold_rows(paper_count: int, seed: int) -> BoolArray:
+    """(paper_count,) a random fifth of the papers."""
+    cold = np.zeros(paper_count, dtype=np.bool_)
+    cold[np.random.default_rng(seed).permutation(paper_count)[: round(paper_count * _COLD_SHARE)]] = True
+    return cold
+
+
+def cold_items(dataset: Dataset, seed: int, group: int = 0) -> Round:
+    """Cold papers to be found by readers whose likes of the other papers are known.
+
+    Raises:
+        EvaluationError: No reader has enough warm likes and a cold one.
+    """
+    cold = cold_rows(len(dataset.papers), seed)
+    likes = dataset.likes
+    is_cold = cold[likes.papers]
+    candidates = tie_order(dataset, np.flatnonzero(cold))
+    warm = likes.where(np.flatnonzero(~is_cold))
+    wanted = likes.where(np.flatnonzero(is_cold))
+    queries = tuple(
+        Query(reader, candidates, np.isin(candidates, hits), liked, liked_at, float("nan"))
+        for reader, hits, liked, liked_at in _readers(warm, wanted)
+    )
+    if not queries:
+        raise EvaluationError(
+            f"{dataset.name}: no reader has {MIN_LIKES} or more likes of warm papers and 1 or more of cold ones "
+            f"(seed {seed}): cold-items needs readers with longer histories"
+        )
+    everything = np.arange(len(dataset.papers))
+    return Round(group, seed, everything, np.flatnonzero(~cold), candidates, warm, float("nan"), queries)
+
+
+def warm_part(dataset: Dataset, seed: int) -> Dataset:
+    """What a bundle may be trained on in cold-items: the warm papers and their likes.
+
+    The cold papers serve it for nothing, not even as negatives.
+    """
+    return _part(dataset, np.flatnonzero(~cold_rows(len(dataset.papers), seed)))
+
+
+def without_dates(dataset: Dataset) -> Dataset:
+    """The data set as cold-items sees it: libraries at one moment, in which no date says anything."""
+    likes, unknown = dataset.likes, np.full(len(dataset.papers), np.nan)
+    papers = replace(dataset.papers, published_at=unknown, first_seen_at=unknown)
+    undated = Likes(likes.readers, likes.papers, np.full(len(likes.papers), np.nan))
+    return replace(dataset, papers=papers, likes=undated)
+
+
+def known_before(dataset: Dataset, moment: float) -> Dataset:
+    """What is certain to have been known at ``moment``: papers and likes with an earlier date."""
+    papers = _part(dataset, np.flatnonzero(dataset.papers.published_at < moment))
+    return replace(papers, likes=papers.likes.where(np.flatnonzero(papers.likes.liked_at < moment)))
+
+
+def weekly_digest(dataset: Dataset, first_day: dt.date, last_day: dt.date, seed: int) -> Iterator[Round]:
+    """One round for each ISO week that begins in the range, ascending.
+
+    The profile is what was liked before the week's Monday, of papers from before it; right are the reader's likes among
+    the week's papers. Weeks without a query are passed over.
+
+    Args:
+        last_day: Included.
+    """
+    papers, likes = dataset.papers, dataset.likes
+    paper_weeks, like_weeks = week_of(papers.published_at), week_of(likes.liked_at)
+    # A like and its paper must both be from before a week to be known in it; -1 is an unknown time, known in none.
+    known_from = np.maximum(paper_weeks[likes.papers], like_weeks) + 1
+    known_from[(paper_weeks[likes.papers] < 0) | (like_weeks < 0)] = np.iinfo(np.intp).max
+    for week in _weeks(paper_weeks, first_day, last_day):
+        candidates = tie_order(dataset, np.flatnonzero(paper_weeks == week))
+        known = likes.where(np.flatnonzero(known_from <= week))
+        wanted = likes.where(np.flatnonzero(paper_weeks[likes.papers] == week))
+        as_of = start_of(week + 1)
+        queries = tuple(
+            Query(reader, candidates, np.isin(candidates, hits), liked, liked_at, as_of, week)
+            for reader, hits, liked, liked_at in _readers(known, wanted)
+        )
+        visible = np.flatnonzero((paper_weeks >= 0) & (paper_weeks < week))
+        if queries:
+            yield Round(0, seed, visible, visible, candidates, known, as_of, queries)
+
+
+def day_seconds(day: dt.date) -> float:
+    """Unix seconds at which a day begins."""
+    return dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC).timestamp()
+
+
+def tie_order(dataset: Dataset, rows: IndexArray) -> IndexArray:
+    """Rows in the order of a hash of their ids: equal scores keep it, so no system gains from the file's order."""
+    ids = dataset.papers.paper_ids
+    return np.array(sorted(rows.tolist(), key=lambda row: (zlib.crc32(ids[row].encode()), ids[row])), dtype=np.intp)
+
+
+def _weeks(paper_weeks: IndexArray, first_day: dt.date, last_day: dt.date) -> Sequence[int]:
+    days = np.array([day_seconds(first_day), day_seconds(last_day)])
+    begins = np.array([start_of(int(week)) for week in np.unique(paper_weeks)])
+    return [
+        int(week)
+        for week, begin in zip(np.unique(paper_weeks), begins, strict=True)
+        if week >= 0 and days[0] <= begin <= days[1]
+    ]
+
+
+def _readers(known: Likes, wanted: Likes) -> Iterator[tuple[int, IndexArray, IndexArray, Float64Array]]:
+    """Readers with enough known likes and one to be found: number, papers to find, papers liked, their times."""
+    enough = np.flatnonzero(np.bincount(known.readers) >= MIN_LIKES)
+    for reader in np.intersect1d(enough, wanted.readers).tolist():
+        own, found = known.of_reader(reader), wanted.of_reader(reader)
+        yield reader, wanted.papers[found], known.papers[own], known.liked_at[own]
+
+
+def _part(dataset: Dataset, rows: IndexArray) -> Dataset:
+    """Some papers and the likes of them; readers keep their numbers."""
+    place = np.full(len(dataset.papers), -1, dtype=np.intp)
+    place[rows] = np.arange(len(rows))
+    kept = dataset.likes.where(np.flatnonzero(place[dataset.likes.papers] >= 0))
+    titles = dataset.title_embeddings
+    return Dataset(
+        name=dataset.name,
+        papers=dataset.papers.take(rows.tolist()),
+        likes=Likes(kept.readers, place[kept.papers], kept.liked_at),
+        title_embeddings=None if titles is None else titles[rows],
+    )

@@ -1,0 +1,59 @@
+"""The trained ranker as one of the systems under test."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from ranker.bundle import Bundle
+from ranker.features import SCHEMA, compute_matrix
+from ranker.papers import PaperColumns
+from ranker.profile import build_profile
+from ranker.types import Float64Array
+from training.evaluation.protocols import Round
+from training.query_groups import Query
+
+NAME = "paperfeed"
+
+VariantScorer = Callable[[Query], dict[str, Float64Array]]
+
+
+def variant_names(masked_families: Sequence[str]) -> tuple[str, ...]:
+    """The whole bundle, then the bundle with each of the families masked."""
+    return (NAME, *(f"{NAME}-without-{family}" for family in masked_families))
+
+
+class RankerSystem:
+    """A bundle, and the same bundle with families of features unknown; they share all work but the trees'."""
+
+    def __init__(self, bundle: Bundle, columns: PaperColumns, masked_families: Sequence[str] = ()) -> None:
+        """Places all papers in the bundle's spaces, once; a row does not depend on the others.
+
+        Args:
+            columns: All papers, anonymous.
+        """
+        self._bundle = bundle
+        self._matrix = bundle.spaces.matrix(columns)
+        self._masked = tuple(masked_families)
+
+    @property
+    def version(self) -> str:
+        """Of the bundle."""
+        return self._bundle.version
+
+    def open(self, this: Round) -> VariantScorer:
+        """A scorer for the round: (n_candidates,) for each variant."""
+        candidates = self._matrix.take(this.candidates.tolist())
+
+        def score(query: Query) -> dict[str, Float64Array]:
+            profile = build_profile(self._matrix.take(query.liked.tolist()), None, query.liked_at)
+            features = compute_matrix(profile, candidates, this.as_of)
+            model, found = self._bundle.model, {}
+            for name, family in zip(variant_names(self._masked), (None, *self._masked), strict=True):
+                shown = features
+                if family is not None:
+                    shown = features.copy()
+                    shown[:, SCHEMA.columns_of(family)] = np.nan
+                found[name] = model.scores(model.leaves(shown))
+            return found
+
+        return score

@@ -1,0 +1,152 @@
+"""Every query put to every system; keeps figures and the tops of the lists, not the scores."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from ranker.types import BoolArray, Float64Array, IndexArray
+from training.evaluation.baselines import Baseline
+from training.evaluation.corpus import Corpus
+from training.evaluation.protocols import Round
+from training.evaluation.ranker_system import RankerSystem
+from training.metrics import ndcg, recall, reciprocal_rank
+from training.progress import Progress
+from training.query_groups import Query
+
+Metric = Callable[[BoolArray], float]
+
+Answer = tuple[list[float], IndexArray]
+"""The figures of one system on one query, and the (top,) rows that it put first, padded with -1."""
+
+METRICS: Mapping[str, Mapping[str, Metric]] = {
+    "cold-items": {
+        "recall@50": lambda hits: recall(hits, 50),
+        "recall@100": lambda hits: recall(hits, 100),
+        "ndcg@20": lambda hits: ndcg(hits, 20),
+    },
+    "weekly-digest": {
+        "ndcg@10": lambda hits: ndcg(hits, 10),
+        "mrr": reciprocal_rank,
+        "recall@5": lambda hits: recall(hits, 5),
+    },
+}
+
+TOP = {"cold-items": 20, "weekly-digest": 10}
+"""Length of the lists that are looked at as lists."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the systems answered to q queries.
+
+    Attributes:
+        readers: (q,)
+        groups: (q,) see ``Round.group``.
+        rounds: (q,) number of the round, in order.
+        like_counts: (q,) likes in the profile.
+        candidate_counts: (q,)
+        figures: System to (q, metrics) float64.
+        tops: System to (q, top) rows of papers, -1 where there are fewer candidates.
+        skipped: System to the reason why the data cannot serve it.
+        warnings: Of systems that could not serve every round.
+    """
+
+    metrics: tuple[str, ...]
+    readers: IndexArray
+    groups: IndexArray
+    rounds: IndexArray
+    like_counts: IndexArray
+    candidate_counts: IndexArray
+    figures: Mapping[str, Float64Array]
+    tops: Mapping[str, IndexArray]
+    skipped: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+
+class Recorder:
+    """Collects answers, round by round."""
+
+    def __init__(
+        self, protocol: str, corpus: Corpus, baselines: Sequence[Baseline], progress: Progress, workers: int = 1
+    ) -> None:
+        """Nothing is recorded yet; ``workers`` queries are answered at a time."""
+        self._metrics = METRICS[protocol]
+        self._top = TOP[protocol]
+        self._corpus = corpus
+        self._baselines = tuple(baselines)
+        self._progress = progress
+        self._workers = workers
+        self._figures: dict[str, list[list[float]]] = {}
+        self._tops: dict[str, list[IndexArray]] = {}
+        self._facts: list[tuple[int, int, int, int, int]] = []
+        self._unserved: dict[str, list[str]] = {}
+        self._rounds = 0
+
+    def run(self, this: Round, system: RankerSystem | None, total: int) -> None:
+        """Puts a round's queries to all systems.
+
+        Args:
+            system: The trained ranker; None tests the baselines alone.
+            total: Queries of all rounds, for the progress bar.
+        """
+        view = self._corpus.view(this.visible, this.candidates)
+        opened = {baseline.name: baseline.open(view, this) for baseline in self._baselines}
+        scorers = {name: scorer for name, scorer in opened.items() if not isinstance(scorer, str)}
+        for name, reason in opened.items():
+            if isinstance(reason, str):
+                self._unserved.setdefault(name, []).append(reason)
+        variants = None if system is None else system.open(this)
+
+        def answered(query: Query) -> dict[str, Answer]:
+            found = {} if variants is None else variants(query)
+            for baseline in self._baselines:
+                scorer = scorers.get(baseline.name)
+                found[baseline.name] = np.zeros(len(query.candidates)) if scorer is None else scorer(query)
+            return {name: self._answer(query, scores) for name, scores in found.items()}
+
+        # Threads, as the heavy parts (trees, BLAS, solvers) run outside the interpreter's lock.
+        with ThreadPoolExecutor(self._workers) as pool:
+            for query, answers in zip(this.queries, pool.map(answered, this.queries), strict=True):
+                self._record(this, query, answers, total)
+        self._rounds += 1
+
+    def answers(self) -> Answers:
+        """All that was recorded."""
+        columns = np.array(self._facts, dtype=np.intp).reshape(-1, 5).T
+        skipped = {name: reasons[0] for name, reasons in self._unserved.items() if len(reasons) == self._rounds}
+        partly = tuple(
+            f"{name} ranks nothing in {len(reasons)} of {self._rounds} rounds: {reasons[0]}"
+            for name, reasons in self._unserved.items()
+            if name not in skipped
+        )
+        return Answers(
+            metrics=tuple(self._metrics),
+            readers=columns[0],
+            groups=columns[1],
+            rounds=columns[2],
+            like_counts=columns[3],
+            candidate_counts=columns[4],
+            figures={name: np.array(rows) for name, rows in self._figures.items() if name not in skipped},
+            tops={name: np.stack(rows) for name, rows in self._tops.items() if name not in skipped},
+            skipped=skipped,
+            warnings=partly,
+        )
+
+    def _answer(self, query: Query, scores: Float64Array) -> Answer:
+        """A query's figures and the top of its list."""
+        # NaN sorts last; equal scores keep the candidates' order, which knows nothing of labels.
+        order = np.argsort(-scores, kind="stable")
+        hits = query.relevant[order]
+        top = np.full(self._top, -1, dtype=np.intp)
+        best = query.candidates[order[: self._top]]
+        top[: len(best)] = best
+        return [metric(hits) for metric in self._metrics.values()], top
+
+    def _record(self, this: Round, query: Query, answers: Mapping[str, Answer], total: int) -> None:
+        for name, (figures, top) in answers.items():
+            self._figures.setdefault(name, []).append(figures)
+            self._tops.setdefault(name, []).append(top)
+        self._facts.append((query.reader, this.group, self._rounds, len(query.liked), len(query.candidates)))
+        self._progress("scoring", len(self._facts), total)
