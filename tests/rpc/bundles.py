@@ -21,6 +21,7 @@ QUERIES_PER_TOPIC = 12
 LIKE_COUNT = 5
 TREE_COUNT = 20
 DAY_SECONDS = 86_400.0
+NEAR_COSINE = 0.6
 NOW = 1_300_000_000.0
 PARAMS = {
     "objective": "lambdarank",
@@ -63,11 +64,11 @@ def model_text() -> str:
         disliked, asker = candidates[:0], Asker()
         if number % 2:
             topics, authors, heats = (rng.random(len(candidates)) < 0.1 for _ in range(3))
-            events = [PaperSignals.of([(NOW, 9 * hot)], [(NOW, "like", 0)] * (3 * hot)) for hot in heats.tolist()]
+            events = [PaperSignals.of([], [(NOW, "like", 0)] * (3 * hot)) for hot in heats.tolist()]
             chosen, asker = chosen.with_signals(Signals.of(events)), Asker(topics, authors)
             label = label + topics + authors + heats
-            disliked = rng.choice(np.nonzero(topic_of == (topic + 1) % len(TOPICS))[0], 2, replace=False)
-            label[np.isin(topic_of[candidates], topic_of[disliked])] = 0
+            disliked = rng.choice(np.nonzero(topic_of == topic)[0], 2, replace=False)
+            label[(chosen.units @ matrix.units[disliked].T).max(axis=1) > NEAR_COSINE] = 0
         profile = build_profile(matrix.take(likes.tolist()), matrix.take(disliked.tolist()))
         rows.append(compute_matrix(profile, chosen, NOW, asker))
         labels.append(label)
