@@ -23,6 +23,11 @@ from training.snapshot import Dataset
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
 
+# Features of other families that need the candidate's vector too.
+_TOPICAL = np.array(
+    [SCHEMA.names.index(name) for name in ("topic_overlap", "topic_overlap_telling", "trend_topic_heat")]
+)
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -121,6 +126,7 @@ def _masked(features: Float32Array, recipe: Recipe, rng: np.random.Generator) ->
     if rng.random() < recipe.pending_share:
         pending = rng.random(len(features)) < 0.2
         features[np.ix_(pending, SCHEMA.columns_of("embedding"))] = np.nan
+        features[np.ix_(pending, _TOPICAL)] = np.nan
     return features
 
 
