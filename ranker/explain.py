@@ -105,29 +105,34 @@ def reasons(
     hot = trend > 0
     if hot.any():
         hot &= trends(candidates, as_of, asker.reader).is_trending[rows]
-    plain = (
-        (topicality, (topicality > 0) & _flags(asker.followed_topic, rows), RankReason(RankReasonKind.TOPIC)),
-        (
-            topicality,
-            (topicality > 0) & _flags(asker.followed_author, rows),
-            RankReason(RankReasonKind.FOLLOWED_AUTHOR),
-        ),
-        (freshness, fresh, RankReason(RankReasonKind.FRESH)),
-        (trend, hot, RankReason(RankReasonKind.TRENDING)),
+    followed_topic = (topicality > 0) & _flags(asker.followed_topic, rows)
+    followed_author = (topicality > 0) & _flags(asker.followed_author, rows)
+    alike = likeness > 0
+    # Of equal weights the more concrete reason stands first.
+    kinds = (
+        (likeness, alike & (nearest >= 0), RankReasonKind.SIMILAR_TO_LIKED),
+        (likeness, alike & (interest >= 0), RankReasonKind.TOPIC),
+        (topicality, followed_topic, RankReasonKind.TOPIC),
+        (topicality, followed_author, RankReasonKind.FOLLOWED_AUTHOR),
+        (freshness, fresh, RankReasonKind.FRESH),
+        (trend, hot, RankReasonKind.TRENDING),
     )
-    result: list[tuple[RankReason, ...]] = []
-    for place in range(len(rows)):
-        found: list[tuple[float, RankReason]] = []
-        if likeness[place] > 0 and nearest[place] >= 0:
-            like = RankReason(RankReasonKind.SIMILAR_TO_LIKED, int(nearest[place]), float(similarity[place]))
-            found.append((float(likeness[place]), like))
-        if likeness[place] > 0 and interest[place] >= 0:
-            topic = RankReason(RankReasonKind.TOPIC, interest=int(interest[place]))
-            found.append((float(likeness[place]), topic))
-        found.extend((float(weight[place]), reason) for weight, holds, reason in plain if holds[place])
-        # The sort is stable: of equal weights the more concrete reason, which was found first, stays first.
-        result.append(tuple(reason for _, reason in sorted(found, key=lambda pair: -pair[0])))
-    return result
+    found: list[list[tuple[float, RankReason]]] = [[] for _ in range(len(rows))]
+    for number, (weights, holds, kind) in enumerate(kinds):
+        for place in np.flatnonzero(holds).tolist():
+            if number == 0:
+                reason = RankReason(kind, int(nearest[place]), float(similarity[place]))
+            else:
+                reason = RankReason(kind, interest=int(interest[place])) if number == 1 else _PLAIN[kind]
+            found[place].append((-float(weights[place]), reason))
+    return [tuple(reason for _, reason in sorted(each, key=_weight)) for each in found]
+
+
+_PLAIN = {kind: RankReason(kind) for kind in RankReasonKind}
+
+
+def _weight(pair: tuple[float, RankReason]) -> float:
+    return pair[0]
 
 
 def _flags(flags: BoolArray | None, rows: IndexArray) -> BoolArray:
