@@ -11,9 +11,17 @@ MAX_PLACES = 50
 MAX_POOL = 200
 """Best-scored papers among which those places are filled; further down, variety would cost too much relevance."""
 TOPIC_WINDOW = 10
-MAX_IN_WINDOW = 4
-"""Of any ten places in a row at most four are of one topic: half a screen. Readers of one narrow field would get worse
-feeds from fewer (their papers share two or three topics), and four of one topic still leave room for three others."""
+MOST_OF_ONE_TOPIC, LEAST_OF_ONE_TOPIC = 7, 3
+"""Of any ten places in a row at most so many are of one topic, from the least diversity asked for to the greatest.
+
+A fixed cap of four took papers of their own narrow field from readers who want just these: of a page of 77 papers a
+reader of genomics wants six that share one topic. Seven bind only where one topic would fill the screen.
+"""
+
+
+def topic_cap(diversity: float) -> int:
+    """How many of any ten places in a row may be of one topic: 7 up to 0.1, 6 at 0.3, 5 at 0.5, 3 at 1."""
+    return round(MOST_OF_ONE_TOPIC - (MOST_OF_ONE_TOPIC - LEAST_OF_ONE_TOPIC) * diversity)
 
 
 def diversify(
@@ -43,7 +51,7 @@ def diversify(
     relevance = (1 - diversity) * _scaled(scores[order])[: len(pool)]
     vectors = np.nan_to_num(units[pool])
     similarities = diversity * (vectors @ vectors.T).astype(np.float64)
-    cap = _TopicCap(np.full(len(pool), -1, dtype=np.intp) if topics is None else topics[pool])
+    cap = _TopicCap(np.full(len(pool), -1, dtype=np.intp) if topics is None else topics[pool], topic_cap(diversity))
     cap.place(0)
     chosen = [0]
     closest = similarities[0].copy()
@@ -65,8 +73,9 @@ def diversify(
 class _TopicCap:
     """Which papers of a pool have to wait because their topic has had its share of the last places."""
 
-    def __init__(self, topics: IndexArray) -> None:
+    def __init__(self, topics: IndexArray, most: int) -> None:
         self._topics = topics
+        self._most = most
         self._topic_of = topics.tolist()
         self._recent: deque[int] = deque()
         self._counts: Counter[int] = Counter()
@@ -85,7 +94,7 @@ class _TopicCap:
         if topic < 0:
             return
         self._counts[topic] += change
-        if (self._counts[topic] >= MAX_IN_WINDOW) != (topic in self.full):
+        if (self._counts[topic] >= self._most) != (topic in self.full):
             self.full ^= {topic}
             self.waiting = np.isin(self._topics, list(self.full))
 

@@ -234,7 +234,9 @@ class GetFeedRequest(_message.Message):
     explain: _builtins.bool
     """Whether items bear reasons."""
     diversity: _builtins.float
-    """0 (by score alone) to 1 (as different from one another as possible); absent: the server's setting."""
+    """0 (by score alone) to 1 (as different from one another as possible); absent: the server's setting. Above 0, at most 7
+    (less for more diversity, 3 at 1) of any 10 papers in a row are of one topic.
+    """
     view: _catalog_pb2.PaperView.ValueType
     """How much of each paper."""
     @_builtins.property
