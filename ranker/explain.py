@@ -5,7 +5,7 @@ the feature that the node splits on. Unlike exact SHAP this is one table look-up
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,37 +97,28 @@ def reasons(
     Args:
         support: (len(rows), len(families)) contributions; None where no model scored and likeness is all there is.
     """
-    likeness, freshness, topicality, trend = _support(support, families, len(rows))
     nearest, similarity = _nearest_likes(profile, candidates, rows)
     interest = _near_interests(profile, candidates, rows)
-    ages = as_of - candidates.columns.published_at[rows]
-    fresh = (freshness > 0) & (ages >= 0) & (ages <= FRESH_SECONDS)
-    hot = trend > 0
-    if hot.any():
-        hot &= trends(candidates, as_of, asker.reader).is_trending[rows]
-    followed_topic = (topicality > 0) & _flags(asker.followed_topic, rows)
-    followed_author = (topicality > 0) & _flags(asker.followed_author, rows)
-    alike = likeness > 0
-    # Of equal weights the more concrete reason stands first.
-    kinds = (
-        (likeness, alike & (nearest >= 0), RankReasonKind.SIMILAR_TO_LIKED),
-        (likeness, alike & (interest >= 0), RankReasonKind.TOPIC),
-        (topicality, followed_topic, RankReasonKind.TOPIC),
-        (topicality, followed_author, RankReasonKind.FOLLOWED_AUTHOR),
-        (freshness, fresh, RankReasonKind.FRESH),
-        (trend, hot, RankReasonKind.TRENDING),
-    )
     found: list[list[tuple[float, RankReason]]] = [[] for _ in range(len(rows))]
-    for number, (weights, holds, kind) in enumerate(kinds):
-        for place in np.flatnonzero(holds).tolist():
-            if number == 0:
-                reason = RankReason(kind, int(nearest[place]), float(similarity[place]))
-            else:
-                reason = RankReason(kind, interest=int(interest[place])) if number == 1 else _PLAIN[kind]
-            found[place].append((-float(weights[place]), reason))
+
+    def add(weights: Float64Array, holds: BoolArray, reason_at: Callable[[int], RankReason]) -> None:
+        for place in np.flatnonzero(holds & (weights > 0)).tolist():
+            found[place].append((-float(weights[place]), reason_at(place)))
+
+    likeness, freshness, topicality, trend = _support(support, families, len(rows))
+    # Of equal weights the more concrete reason stands first.
+    add(likeness, nearest >= 0, lambda i: RankReason(_KIND.SIMILAR_TO_LIKED, int(nearest[i]), float(similarity[i])))
+    add(likeness, interest >= 0, lambda i: RankReason(_KIND.TOPIC, interest=int(interest[i])))
+    add(topicality, _flags(asker.followed_topic, rows), lambda _: _PLAIN[_KIND.TOPIC])
+    add(topicality, _flags(asker.followed_author, rows), lambda _: _PLAIN[_KIND.FOLLOWED_AUTHOR])
+    ages = as_of - candidates.columns.published_at[rows]
+    add(freshness, (ages >= 0) & (ages <= FRESH_SECONDS), lambda _: _PLAIN[_KIND.FRESH])
+    if (trend > 0).any():
+        add(trend, trends(candidates, as_of, asker.reader).is_trending[rows], lambda _: _PLAIN[_KIND.TRENDING])
     return [tuple(reason for _, reason in sorted(each, key=_weight)) for each in found]
 
 
+_KIND = RankReasonKind
 _PLAIN = {kind: RankReason(kind) for kind in RankReasonKind}
 
 
