@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from cli import db, digest, evaluate, events, feed, library, papers, serve, status, train
+from cli import db, digest, evaluate, events, feed, library, papers, profile, serve, status, train
 from cli.demo import command as demo
 from cli.failures import run
 
@@ -22,6 +22,7 @@ app.add_typer(events.app, name="events")
 app.add_typer(library.app, name="library")
 app.command("feed")(feed.feed)
 app.command("similar")(feed.similar)
+app.command("profile")(profile.profile)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(db.app, name="db")

@@ -56,7 +56,8 @@ class CategoryTable:
         """(n,) mean value over each paper's categories, the rare ones weighing more; NaN for papers without any."""
         weights = self.rarity[self.numbers]
         found = np.bincount(self.rows, weights * self._of_names(values)[self.numbers], len(self.primary))
-        total = np.bincount(self.rows, weights, len(self.primary))
+        # Of nothing at all bincount makes whole numbers.
+        total = np.bincount(self.rows, weights, len(self.primary)).astype(np.float64)
         total[self.primary < 0] = np.nan
         return np.asarray(found / total)
 

@@ -1,6 +1,6 @@
 """Variety in the first places of a slate: greedy maximal marginal relevance (Carbonell and Goldstein 1998)."""
 
-from collections.abc import Sequence
+from collections import Counter, deque
 
 import numpy as np
 
@@ -11,9 +11,17 @@ MAX_PLACES = 50
 MAX_POOL = 200
 """Best-scored papers among which those places are filled; further down, variety would cost too much relevance."""
 TOPIC_WINDOW = 10
-MAX_IN_WINDOW = 4
-"""Of any ten places in a row at most four are of one topic: half a screen. Readers of one narrow field would get worse
-feeds from fewer (their papers share two or three topics), and four of one topic still leave room for three others."""
+MOST_OF_ONE_TOPIC, LEAST_OF_ONE_TOPIC = 7, 3
+"""Of any ten places in a row at most so many are of one topic, from the least diversity asked for to the greatest.
+
+A fixed cap of four took papers of their own narrow field from readers who want just these: of a page of 77 papers a
+reader of genomics wants six that share one topic. Seven bind only where one topic would fill the screen.
+"""
+
+
+def topic_cap(diversity: float) -> int:
+    """How many of any ten places in a row may be of one topic: 7 up to 0.1, 6 at 0.3, 5 at 0.5, 3 at 1."""
+    return round(MOST_OF_ONE_TOPIC - (MOST_OF_ONE_TOPIC - LEAST_OF_ONE_TOPIC) * diversity)
 
 
 def diversify(
@@ -43,18 +51,18 @@ def diversify(
     relevance = (1 - diversity) * _scaled(scores[order])[: len(pool)]
     vectors = np.nan_to_num(units[pool])
     similarities = diversity * (vectors @ vectors.T).astype(np.float64)
-    pool_topics = np.full(len(pool), -1, dtype=np.intp) if topics is None else topics[pool]
-    topic_of = pool_topics.tolist()
+    cap = _TopicCap(np.full(len(pool), -1, dtype=np.intp) if topics is None else topics[pool], topic_cap(diversity))
+    cap.place(0)
     chosen = [0]
     closest = similarities[0].copy()
     free = np.zeros(len(pool))
     free[0] = -np.inf
     for _ in range(min(MAX_PLACES, len(pool)) - 1):
         gain = relevance - closest + free
-        waiting = _waiting([topic_of[place] for place in chosen[1 - TOPIC_WINDOW :]], pool_topics)
-        if waiting is not None and np.isfinite(gain[~waiting]).any():
-            gain[waiting] = -np.inf
-        best = int(np.argmax(gain))
+        best = int(np.argmax(np.where(cap.waiting, -np.inf, gain) if cap.full else gain))
+        if gain[best] == -np.inf or cap.waiting[best]:
+            best = int(np.argmax(gain))
+        cap.place(best)
         chosen.append(best)
         free[best] = -np.inf
         np.maximum(closest, similarities[best], out=closest)
@@ -62,10 +70,33 @@ def diversify(
     return np.concatenate((pool[chosen], pool[left], rest))
 
 
-def _waiting(before: Sequence[int], topics: IndexArray) -> BoolArray | None:
-    """Which papers are of a topic that fills its share of the window; None where no topic does."""
-    full = {topic for topic in before if topic >= 0 and before.count(topic) >= MAX_IN_WINDOW}
-    return np.isin(topics, list(full)) if full else None
+class _TopicCap:
+    """Which papers of a pool have to wait because their topic has had its share of the last places."""
+
+    def __init__(self, topics: IndexArray, most: int) -> None:
+        self._topics = topics
+        self._most = most
+        self._topic_of = topics.tolist()
+        self._recent: deque[int] = deque()
+        self._counts: Counter[int] = Counter()
+        self.full: set[int] = set()
+        self.waiting: BoolArray = np.zeros(len(topics), dtype=np.bool_)
+
+    def place(self, paper: int) -> None:
+        """The paper takes the next place."""
+        self._count(self._topic_of[paper], 1)
+        self._recent.append(self._topic_of[paper])
+        # The next place and those that are kept here make one window.
+        if len(self._recent) == TOPIC_WINDOW:
+            self._count(self._recent.popleft(), -1)
+
+    def _count(self, topic: int, change: int) -> None:
+        if topic < 0:
+            return
+        self._counts[topic] += change
+        if (self._counts[topic] >= self._most) != (topic in self.full):
+            self.full ^= {topic}
+            self.waiting = np.isin(self._topics, list(self.full))
 
 
 def _scaled(values: Float64Array) -> Float64Array:

@@ -5,7 +5,7 @@ the feature that the node splits on. Unlike exact SHAP this is one table look-up
 """
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +20,8 @@ from ranker.types import BoolArray, Float64Array, IndexArray
 NEAR_COSINE = 0.3
 """Below this cosine two papers do not look alike to a reader (MiniLM: unrelated papers lie around 0.1)."""
 NEAR_TFIDF = 0.1
+LIKENESS_FAMILIES = ("embedding", "text", "collaborative")
+"""Families that speak for a paper by its likeness to what the user liked."""
 NEAR_INTEREST_COSINE = 0.5
 """To the middle of an interest papers are nearer than to its likes: its own members lie around 0.65."""
 SEVERAL_LIKES = 3
@@ -97,37 +99,33 @@ def reasons(
     Args:
         support: (len(rows), len(families)) contributions; None where no model scored and likeness is all there is.
     """
-    likeness, freshness, topicality, trend = _support(support, families, len(rows))
     nearest, similarity = _nearest_likes(profile, candidates, rows)
     interest = _near_interests(profile, candidates, rows)
+    found: list[list[tuple[float, RankReason]]] = [[] for _ in range(len(rows))]
+
+    def add(weights: Float64Array, holds: BoolArray, reason_at: Callable[[int], RankReason]) -> None:
+        for place in np.flatnonzero(holds & (weights > 0)).tolist():
+            found[place].append((-float(weights[place]), reason_at(place)))
+
+    likeness, freshness, topicality, trend = _support(support, families, len(rows))
+    # Of equal weights the more concrete reason stands first.
+    add(likeness, nearest >= 0, lambda i: RankReason(_KIND.SIMILAR_TO_LIKED, int(nearest[i]), float(similarity[i])))
+    add(likeness, interest >= 0, lambda i: RankReason(_KIND.TOPIC, interest=int(interest[i])))
+    add(topicality, _flags(asker.followed_topic, rows), lambda _: _PLAIN[_KIND.TOPIC])
+    add(topicality, _flags(asker.followed_author, rows), lambda _: _PLAIN[_KIND.FOLLOWED_AUTHOR])
     ages = as_of - candidates.columns.published_at[rows]
-    fresh = (freshness > 0) & (ages >= 0) & (ages <= FRESH_SECONDS)
-    hot = trend > 0
-    if hot.any():
-        hot &= trends(candidates, as_of, asker.reader).is_trending[rows]
-    plain = (
-        (topicality, (topicality > 0) & _flags(asker.followed_topic, rows), RankReason(RankReasonKind.TOPIC)),
-        (
-            topicality,
-            (topicality > 0) & _flags(asker.followed_author, rows),
-            RankReason(RankReasonKind.FOLLOWED_AUTHOR),
-        ),
-        (freshness, fresh, RankReason(RankReasonKind.FRESH)),
-        (trend, hot, RankReason(RankReasonKind.TRENDING)),
-    )
-    result: list[tuple[RankReason, ...]] = []
-    for place in range(len(rows)):
-        found: list[tuple[float, RankReason]] = []
-        if likeness[place] > 0 and nearest[place] >= 0:
-            like = RankReason(RankReasonKind.SIMILAR_TO_LIKED, int(nearest[place]), float(similarity[place]))
-            found.append((float(likeness[place]), like))
-        if likeness[place] > 0 and interest[place] >= 0:
-            topic = RankReason(RankReasonKind.TOPIC, interest=int(interest[place]))
-            found.append((float(likeness[place]), topic))
-        found.extend((float(weight[place]), reason) for weight, holds, reason in plain if holds[place])
-        # The sort is stable: of equal weights the more concrete reason, which was found first, stays first.
-        result.append(tuple(reason for _, reason in sorted(found, key=lambda pair: -pair[0])))
-    return result
+    add(freshness, (ages >= 0) & (ages <= FRESH_SECONDS), lambda _: _PLAIN[_KIND.FRESH])
+    if (trend > 0).any():
+        add(trend, trends(candidates, as_of, asker.reader).is_trending[rows], lambda _: _PLAIN[_KIND.TRENDING])
+    return [tuple(reason for _, reason in sorted(each, key=_weight)) for each in found]
+
+
+_KIND = RankReasonKind
+_PLAIN = {kind: RankReason(kind) for kind in RankReasonKind}
+
+
+def _weight(pair: tuple[float, RankReason]) -> float:
+    return pair[0]
 
 
 def _flags(flags: BoolArray | None, rows: IndexArray) -> BoolArray:
@@ -150,10 +148,11 @@ def _support(
         return np.ones(count), np.zeros(count), np.zeros(count), np.zeros(count)
     columns = {name: contributions[:, number] for number, name in enumerate(families)}
     none = np.zeros(count)
-    embedding, text = columns.get("embedding", none), columns.get("text", none)
+    alike = [name for name in LIKENESS_FAMILIES if name in columns]
     # Nothing is more like the user than the best of a bad lot: where likeness weighs most, it is still the reason.
-    top = np.isin(np.argmax(contributions, axis=1), [families.index(f) for f in ("embedding", "text") if f in families])
-    together = np.maximum(np.maximum(embedding, text), embedding + text)
+    top = np.isin(np.argmax(contributions, axis=1), [families.index(name) for name in alike])
+    parts = np.array([columns[name] for name in alike] or [none])
+    together = np.maximum(parts.max(axis=0), parts.sum(axis=0))
     likeness = np.where(top, np.maximum(together, 1e-9), together)
     return likeness, columns.get("recency", none), columns.get("topic", none), columns.get("trend", none)
 

@@ -13,11 +13,11 @@ from ranker.types import Float32Array
 MAX_PHRASE_WORDS = 3
 MAX_NAME_WORDS = 3
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
-# Words of every field, which name none. They may stand inside a phrase ("learning to rank" has none left), never alone.
+# Words of every field: a name never begins with one, and is never made of one alone.
 _VAGUE = frozenset(
     """
-    able across against among analysis applied application approach approaches aspect based benchmark better beyond
-    building case challenge challenges characterization combining comparing comparison comparative complete concept
+    able across against among analysis application applied approach approaches aspect based benchmark better beyond
+    building case challenge challenges characterization combining comparative comparing comparison complete concept
     conference construction context data dealing decision design designing detecting detection determination development
     different discovery distribution dynamic dynamics early effect effective effects efficient efficiently empirical
     enhanced evaluating evaluation evidence experiment experimental exploring extended extending extraction fast first
@@ -26,13 +26,15 @@ _VAGUE = frozenset(
     international introduction investigation issue issues journal key large learn learning level local long low making
     measure measuring mechanism method methodology methods model modeling modelling models multi multiple need novel
     open optimal order overview paper part performance perspective practice predicting prediction preliminary principle
-    problem problems process processes proceedings properties proposal quality quantitative rapid real recent relevant
+    problem problems proceedings process processes properties proposal quality quantitative rapid real recent relevant
     report research result results review role scale second series set simple simulation single small some special
-    specific state statistics step strategy structure structures studies study study survey system systems task
-    technique techniques test theoretical theory three through time to tool tools toward towards toolkit type
-    understanding universal user using variation via view vs way web within without workshop world year years
+    specific state statistics step strategy structure structures studies study survey system systems task technique
+    techniques test theoretical theory three through time to tool toolkit tools toward towards type understanding
+    universal user using variation via view vs way web within without workshop world year years
     """.split()  # noqa: SIM905
 )
+# Vague words that make a name of the word before: "operating systems", "deep learning".
+_HEADS = frozenset({"analysis", "learning", "models", "systems", "theory"})
 # BibTeX keeps capitals in braces, in the middle of words.
 _BRACES = str.maketrans("", "", "{}")
 _LENGTH_BONUS = (0.0, 1.0, 1.5, 1.6)
@@ -87,9 +89,9 @@ def name_groups(groups: Sequence[Sequence[str]], idf: Float32Array | None, *, ma
             total[key] += count / max(len(titles), 1)
     names: list[str] = []
     for titles, (counts, texts) in zip(groups, counted, strict=True):
-        scores = {
-            key: _worth(phrase_count, len(titles), total[key], texts[key], idf) for key, phrase_count in counts.items()
-        }
+        # What stands in a single title of several names the group only where nothing stands in two.
+        shared = {key: count for key, count in counts.items() if count > 1} or counts
+        scores = {key: _worth(count, len(titles), total[key], texts[key], idf) for key, count in shared.items()}
         names.append(_chosen(scores, texts, frozenset(names), max_phrases))
     return tuple(names)
 
@@ -106,10 +108,8 @@ def _counted(titles: Sequence[str]) -> tuple[dict[tuple[int, ...], int], dict[tu
 
 def _worth(count: int, title_count: int, share_everywhere: float, phrase: Phrase, idf: Float32Array | None) -> float:
     rarity = 1.0 if idf is None else sum(float(idf[bucket]) for bucket in phrase.buckets) / len(phrase.buckets)
-    # Of what stands in a single title of many we cannot know whether it names the group.
-    reach = count if count > 1 or title_count == 1 else 0.3
     own = (count / title_count) / max(share_everywhere, 1e-9)
-    return float(reach * rarity * own * _LENGTH_BONUS[len(phrase.key)])
+    return float(count * rarity * own * _LENGTH_BONUS[len(phrase.key)])
 
 
 def _chosen(
@@ -158,11 +158,9 @@ def _runs(text: str) -> Iterator[list[str]]:
 
 
 def _is_name(words: Sequence[str]) -> bool:
-    """Whether the words can name something: not only vague ones, and none of those at the ends."""
+    """Whether the words can name something: alone never a vague one, together none at the beginning."""
+    if words[0] in _VAGUE:
+        return False
     if len(words) == 1:
-        return len(words[0]) > 2 and words[0] not in _VAGUE
-    return (words[0] not in _VAGUE and any(word not in _VAGUE for word in words[1:])) or (
-        words[0] not in _VAGUE
-        and len(words) == 2
-        and words[1] in {"systems", "learning", "models", "analysis", "theory"}
-    )
+        return len(words[0]) > 2
+    return words[-1] in _HEADS or any(word not in _VAGUE for word in words[1:])

@@ -128,24 +128,20 @@ class Signals:
 
     def upvotes(self, as_of: float) -> Float64Array:
         """(n,) the count last seen at or before ``as_of``; NaN where none was."""
-        return _last_before(self.snapshot_starts, self.snapshot_at, self.snapshot_upvotes, as_of)
+        return _at(self.snapshot_upvotes, _last_before(self.snapshot_starts, self.snapshot_at, as_of))
 
     def upvote_velocity(self, as_of: float) -> Float64Array:
         """(n,) upvotes per day between the last snapshot and the last one two days older (or the first there is).
 
         NaN where only one snapshot was seen.
         """
-        now, now_at = self.upvotes(as_of), _last_before(self.snapshot_starts, self.snapshot_at, self.snapshot_at, as_of)
-        before = _last_before(self.snapshot_starts, self.snapshot_at, self.snapshot_upvotes, as_of - VELOCITY_SECONDS)
-        before_at = _last_before(self.snapshot_starts, self.snapshot_at, self.snapshot_at, as_of - VELOCITY_SECONDS)
-        has_any = self.snapshot_starts[1:] > self.snapshot_starts[:-1]
-        first = self.snapshot_starts[:-1][has_any]
-        young = np.isnan(before[has_any])
-        before[has_any] = np.where(young, self.snapshot_upvotes[first], before[has_any])
-        before_at[has_any] = np.where(young, self.snapshot_at[first], before_at[has_any])
-        days = (now_at - before_at) / DAY_SECONDS
+        now = _last_before(self.snapshot_starts, self.snapshot_at, as_of)
+        before = _last_before(self.snapshot_starts, self.snapshot_at, as_of - VELOCITY_SECONDS)
+        before = np.where((now >= 0) & (before < 0), self.snapshot_starts[:-1], before)
+        days = (_at(self.snapshot_at, now) - _at(self.snapshot_at, before)) / DAY_SECONDS
         days[~(days > 0)] = np.nan
-        return np.asarray((now - before) / np.maximum(days, 0.25))
+        gained = _at(self.snapshot_upvotes, now) - _at(self.snapshot_upvotes, before)
+        return np.asarray(gained / np.maximum(days, 0.25))
 
     def heat(self, as_of: float, without_reader: int = 0) -> Float64Array:
         """(n,) decayed weight of what readers did at or before ``as_of``, without one of them; 0 where nothing."""
@@ -209,13 +205,15 @@ def _counts_before(starts: IndexArray, times: Float64Array, as_of: float) -> Ind
     return np.asarray(running[starts[1:]] - running[starts[:-1]], dtype=np.intp)
 
 
-def _last_before(starts: IndexArray, times: Float64Array, values: Float64Array, as_of: float) -> Float64Array:
-    """(n,) each row's value at its last time at or before ``as_of``; NaN where there is none."""
+def _last_before(starts: IndexArray, times: Float64Array, as_of: float) -> IndexArray:
+    """(n,) where each row's last time at or before ``as_of`` stands; -1 where there is none."""
     counts = _counts_before(starts, times, as_of)
-    out = np.full(len(counts), np.nan)
-    known = counts > 0
-    out[known] = values[(starts[:-1] + counts - 1)[known]]
-    return out
+    return np.where(counts > 0, starts[:-1] + counts - 1, -1)
+
+
+def _at(values: Float64Array, places: IndexArray) -> Float64Array:
+    """(n,) the values at the places; NaN at -1."""
+    return np.append(values, np.nan)[places]
 
 
 NO_SIGNALS = PaperSignals.of()

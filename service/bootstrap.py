@@ -95,7 +95,7 @@ class Application:
         tokens = PageTokens(self.store.page_token_key())
         self._server = Server(
             catalog=CatalogServicer(Catalog(self.store, clock, self._embedder.wake), tokens),
-            profiles=ProfileServicer(Profiles(self.store, clock), tokens),
+            profiles=ProfileServicer(Profiles(self.store, clock, self.serving), tokens),
             feeds=FeedServicer(feeds, inline, tokens),
             status=StatusServicer(
                 counters,

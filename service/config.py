@@ -23,7 +23,9 @@ class Settings:
     db: str = _setting("sqlite:///paperfeed.db", "Database URL: sqlite:///PATH or postgresql://USER@HOST/NAME.")
     host: str = _setting("127.0.0.1", "Address that the server listens on.")
     port: int = _setting(50051, "Port that the server listens on; 0 takes a free one.", at_least=0, at_most=65535)
-    server: str = _setting("localhost:50051", "Server that the commands feed, similar and status ask, HOST:PORT.")
+    server: str = _setting(
+        "localhost:50051", "Server that the commands feed, similar, profile and status ask, HOST:PORT."
+    )
     encoder: str = _setting(
         "all-MiniLM-L6-v2",
         "Encoder: a sentence-transformers model or path; 'hashing' needs no torch and understands little.",

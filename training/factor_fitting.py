@@ -154,7 +154,6 @@ class _Towers:
     def __init__(self, dim: int, buckets: Int32Array, settings: FactorSettings) -> None:
         import torch  # noqa: PLC0415
 
-        self._torch = torch
         self._settings = settings
         self._buckets = buckets
         shape = (dim, settings.factor_count)
@@ -187,7 +186,8 @@ class _Towers:
 
     def _loss(self, part: _TrainingSet, batch: _Batch, rng: np.random.Generator) -> "torch.Tensor":
         """Mean cross entropy of the targets; a reader with more targets weighs as the square root of their number."""
-        torch = self._torch
+        import torch  # noqa: PLC0415
+
         rows = np.unique(np.concatenate((batch.pool, batch.profile[1])))
         factors = self._factors(part, rows, rng)
         pool, liked = np.searchsorted(rows, batch.pool), np.searchsorted(rows, batch.profile[1])
@@ -200,12 +200,14 @@ class _Towers:
         found = torch.log_softmax(logits + hidden, dim=1)
         reader, place = batch.targets[0], np.searchsorted(batch.pool, batch.targets[1])
         weights = torch.from_numpy(np.bincount(reader)[reader].astype(np.float32) ** -0.5)
-        loss: torch.Tensor = -(found[reader, place] * weights).sum() / weights.sum()
-        return loss
+        mean: torch.Tensor = torch.dot(found[reader, place], weights) / weights.sum()
+        return -mean
 
     def _factors(self, part: _TrainingSet, rows: IndexArray, rng: np.random.Generator) -> "torch.Tensor":
         """(len(rows), k) of unit length, with dropout."""
-        torch, keep = self._torch, 1 - self._settings.dropout
+        import torch  # noqa: PLC0415
+
+        keep = 1 - self._settings.dropout
         vectors = part.whitened[rows]
         vectors = vectors * (rng.random(vectors.shape, dtype=np.float32) < keep) / np.float32(keep)
         words = part.tfidf.take(rows).select(self._buckets)

@@ -25,9 +25,9 @@ class Simulated:
     follows_share: float = 0.3
     topic_hits: tuple[float, float] = (0.5, 0.08)
     author_hits: tuple[float, float] = (0.3, 0.01)
-    dislikes_share: float = 0.3
-    crowd_share: float = 0.25
-    crowd_reach: tuple[float, float] = (0.02, 0.3)
+    dislikes_share: float = 0.4
+    crowd_share: float = 0.4
+    crowd_reach: tuple[float, float] = (0.05, 0.5)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,15 @@ from training.recipes import Recipe
 from training.simulation import Crowd, asker_of, dislikes_of
 from training.snapshot import Dataset
 
+# What is unknown of a candidate without a vector.
+_VECTORIAL = np.concatenate(
+    (
+        SCHEMA.columns_of("embedding"),
+        SCHEMA.columns_of("collaborative"),
+        [SCHEMA.names.index(name) for name in ("topic_overlap", "topic_overlap_telling", "trend_topic_heat")],
+    )
+)
+
 
 @dataclass(frozen=True)
 class Rows:
@@ -137,7 +146,7 @@ def _masked(features: Float32Array, recipe: Recipe, rng: np.random.Generator) ->
             features[:, SCHEMA.columns_of(family)] = np.nan
     if rng.random() < recipe.pending_share:
         pending = rng.random(len(features)) < 0.2
-        features[np.ix_(pending, SCHEMA.columns_of("embedding"))] = np.nan
+        features[np.ix_(pending, _VECTORIAL)] = np.nan
     return features
 
 

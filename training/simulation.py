@@ -25,6 +25,7 @@ class Crowd:
     """A data set's papers as other readers and their neighbours in the embedding space see them."""
 
     def __init__(self, dataset: Dataset) -> None:
+        self._likes = dataset.likes
         self._like_counts = np.bincount(dataset.likes.papers, minlength=len(dataset.papers))
         self._units = np.nan_to_num(unit_rows(dataset.papers.embeddings))
         self._is_dated = dataset.dated
@@ -54,6 +55,15 @@ class Crowd:
         ]
         return candidates.with_signals(Signals.of(signals)), _ASKED_AT
 
+    def liked_by(self, reader: int) -> IndexArray:
+        """All papers that the reader ever likes."""
+        return self._likes.papers[self._likes.of_reader(reader)]
+
+    def most_alike(self, papers: IndexArray, liked: IndexArray) -> IndexArray:
+        """The third of the papers that is nearest to the mean of the liked ones; at least one."""
+        cosines = self._units[papers] @ self._units[liked].mean(axis=0)
+        return papers[np.argsort(-cosines, kind="stable")[: len(papers) // 3 + 1]]
+
     def neighbours(self, paper: int, count: int) -> IndexArray:
         """The papers nearest to one, itself first."""
         cosines = self._units @ self._units[paper]
@@ -74,13 +84,15 @@ def asker_of(query: Query, chances: Simulated, rng: np.random.Generator) -> Aske
 def dislikes_of(query: Query, crowd: Crowd, chances: Simulated, rng: np.random.Generator) -> IndexArray:
     """One to three papers that the reader disliked before; mostly none.
 
-    Half are papers close to irrelevant candidates (the reader has seen such before and did not want them), half are
-    irrelevant candidates themselves. None is liked or relevant.
+    People dislike what a feed shows them, so the papers come from that third of the irrelevant candidates that looks
+    most like the likes. Half are close to such a candidate (the reader has seen its like before and did not want it),
+    half are such candidates themselves. None is liked or relevant.
     """
     irrelevant = query.candidates[~query.relevant]
     if rng.random() >= chances.dislikes_share or not len(irrelevant):
         return _NO_ROWS
-    taken = np.concatenate((query.liked, query.candidates))
+    irrelevant = crowd.most_alike(irrelevant, query.liked)
+    taken = np.concatenate((crowd.liked_by(query.reader), query.liked, query.candidates))
     found: list[int] = []
     for paper in rng.choice(irrelevant, min(int(rng.integers(1, 4)), len(irrelevant)), replace=False).tolist():
         near = crowd.neighbours(paper, 5) if rng.random() < 0.5 else _NO_ROWS

@@ -1,7 +1,7 @@
 """The demo's steps, in order, in words."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -81,7 +81,8 @@ def _digest(path: Path | None, date: str | None) -> DemoDigest:
         title = path.name
     parsed = read_digest(path, date=day, now=now)
     as_of = dt.datetime.combine(parsed.date, dt.time(18), dt.UTC)
-    papers = [from_paper(paper) for paper in parsed.papers]
+    # Seen on the day of the digest, upvotes and all: feeds are asked for as of that day.
+    papers = [from_paper(replace(paper, first_seen_at=paper.first_seen_at or as_of)) for paper in parsed.papers]
     return DemoDigest(f"{parsed.source_name}-{parsed.date}", f"{title} ({parsed.date})", as_of, papers)
 
 

@@ -1,7 +1,7 @@
 """ProfileService."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import grpc
 
@@ -10,7 +10,7 @@ from paperfeed.v1 import profile_pb2_grpc
 from service.api import convert
 from service.api.page_tokens import PageTokens, page_size
 from service.app.profiles import Profiles
-from service.domain.events import Event, UserState
+from service.domain.events import Event, Interest, UserState
 from service.domain.feeds import Slate
 
 MAX_EVENTS = 1_000
@@ -48,7 +48,8 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
         )
 
     def GetProfile(self, request: pb.GetProfileRequest, context: grpc.ServicerContext) -> pb.GetProfileResponse:
-        return pb.GetProfileResponse(profile=_from_state(self._profiles.state(request.user_id)))
+        state = self._profiles.state(request.user_id)
+        return pb.GetProfileResponse(profile=_from_state(state, self._profiles.interests(request.user_id)))
 
     def UpdatePreferences(
         self, request: pb.UpdatePreferencesRequest, context: grpc.ServicerContext
@@ -63,7 +64,7 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
     ) -> Iterator[pb.ExportUserResponse]:
         for record in self._profiles.export(request.user_id):
             if isinstance(record, UserState):
-                yield pb.ExportUserResponse(profile=_from_state(record))
+                yield pb.ExportUserResponse(profile=_from_state(record, self._profiles.interests(record.user_id)))
             elif isinstance(record, Event):
                 yield pb.ExportUserResponse(event=convert.from_event(record))
             else:
@@ -91,7 +92,7 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
         )
 
 
-def _from_state(state: UserState) -> pb.Profile:
+def _from_state(state: UserState, interests: Sequence[Interest]) -> pb.Profile:
     return pb.Profile(
         user_id=state.user_id,
         like_count=len(state.likes),
@@ -99,6 +100,10 @@ def _from_state(state: UserState) -> pb.Profile:
         preferences=convert.from_preferences(state.preferences),
         created_at=convert.to_timestamp(state.created_at),
         updated_at=convert.to_timestamp(state.updated_at),
+        interests=[
+            pb.Interest(name=each.name, like_count=each.like_count, weight=each.weight, paper_ids=each.paper_ids)
+            for each in interests
+        ],
     )
 
 

@@ -5,14 +5,14 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from service.app.catalog import resolve_all
 from service.app.counters import Counters
 from service.app.matrices import Candidates, Reader, VersionedCache
 from service.app.ports import Clock, Store, Transaction
 from service.app.ranking import MAX_SLATE_SIZE, RankingOptions, hidden_papers, rank_candidates
 from service.app.serving import Serving, ServingSlot
+from service.app.signals import SignalCache, with_signals
+from service.app.similar import SimilarPapers
 from service.domain.errors import Conflict, InvalidField, NotFound
 from service.domain.feeds import FallbackReason, Slate
 from service.domain.identifiers import lookup_keys
@@ -20,6 +20,7 @@ from service.domain.papers import Paper
 
 MAX_WINDOW_PAPERS = 10_000
 USERS_PER_READ = 200
+CACHED_DIGESTS = 16
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,9 @@ class Feeds:
         self._counters = counters
         self._diversity = diversity
         self._stale_after = dt.timedelta(days=stale_digest_days)
-        self._candidates: VersionedCache[str, Candidates] = VersionedCache(size=16)
+        self._candidates: VersionedCache[str, Candidates] = VersionedCache(size=CACHED_DIGESTS)
+        self._signals = SignalCache(size=CACHED_DIGESTS)
+        self._similar = SimilarPapers()
         self._readers: VersionedCache[str, Reader] = VersionedCache(size=2_000)
 
     def feed(self, query: FeedQuery, *, page_size: int) -> FeedPage:
@@ -152,12 +155,8 @@ class Feeds:
             target = tx.papers.vectors([paper_id], serving.encoder).get(paper_id)
             if target is None:
                 return []
-            paper_ids, vectors = tx.papers.all_vectors(serving.encoder)
-            cosines = np.round(vectors @ target, 6)
-            order = np.lexsort((np.arange(len(paper_ids)), -cosines))
-            nearest = [(paper_ids[i], float(cosines[i])) for i in order[: limit + 1] if paper_ids[i] != paper_id][
-                :limit
-            ]
+            found = self._similar.nearest(tx, serving.encoder, target, limit=limit + 1)
+            nearest = [pair for pair in found if pair[0] != paper_id][:limit]
             papers = tx.papers.find_many([near for near, _ in nearest])
         return [(papers[near], cosine) for near, cosine in nearest if near in papers]
 
@@ -224,7 +223,7 @@ class Feeds:
         if query.window is not None:
             start, end = query.window
             paper_ids = tx.papers.first_seen_between(start, end or self._clock.now(), limit=MAX_WINDOW_PAPERS)
-            return Candidates.load(tx, serving, paper_ids), None
+            return with_signals(tx, Candidates.load(tx, serving, paper_ids)), None
         found = tx.digests.find_version(query.digest_id)
         if found is None:
             if query.digest_id:
@@ -236,7 +235,8 @@ class Feeds:
             digest = tx.digests.find(digest_id)
             return Candidates.load(tx, serving, digest.paper_ids if digest else (), digest_id)
 
-        return self._candidates.get(digest_id, (version, serving.generation), load), date
+        candidates = self._candidates.get(digest_id, (version, serving.generation), load)
+        return self._signals.attach(tx, digest_id, candidates), date
 
     @staticmethod
     def _excluded(tx: Transaction, query: FeedQuery) -> frozenset[str]:

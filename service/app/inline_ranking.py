@@ -10,6 +10,7 @@ from service.app.matrices import Candidates, Reader
 from service.app.ports import Clock, Encoder, Store, Transaction, Vectors
 from service.app.ranking import Ranking, RankingOptions, rank_candidates
 from service.app.serving import Serving, ServingSlot
+from service.app.signals import with_signals
 from service.domain.errors import InvalidField
 from service.domain.papers import Paper, check_paper, embedding_text
 
@@ -60,7 +61,7 @@ class InlineRanking:
             if query.candidate_paper_ids:
                 names = query.candidate_paper_ids
                 paper_ids = resolve_all(tx, names, indexed("candidate_paper_ids", len(names)))
-                ranked = Candidates.load(tx, serving, list(dict.fromkeys(paper_ids)))
+                ranked = with_signals(tx, Candidates.load(tx, serving, list(dict.fromkeys(paper_ids))))
             else:
                 ranked = Candidates.build(serving, candidates, _by_id(candidates, candidate_vectors))
         options = RankingOptions(as_of=query.as_of or self._clock.now(), explain=query.explain, limit=None)

@@ -5,20 +5,24 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, TypeVar
 
 import numpy as np
 
+from ranker.naming import name_groups
 from ranker.papers import PaperColumns
 from ranker.profile import Profile, build_profile
 from ranker.spaces import PaperMatrix, plain_matrix
 from service.app.ports import Transaction, Vectors
 from service.app.serving import Serving
-from service.domain.events import UserState
+from service.domain.events import Interest, UserState
 from service.domain.matching import PaperWords
 from service.domain.papers import Paper, embedding_text
 
 DEFAULT_DIM = 384
+SHOWN_LIKES = 3
+"""Newest likes by which an interest is shown."""
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
@@ -123,11 +127,37 @@ class Reader:
         state: None for an unknown user, or a taste given inline.
         profile: None where nothing is known to like.
         liked: The papers that the profile was built from, in its order.
+        idf: (buckets,) of the bundle that serves; None without one.
     """
 
     state: UserState | None
     profile: Profile | None
     liked: tuple[Paper, ...] = ()
+    idf: Vectors | None = None
+
+    @cached_property
+    def interest_names(self) -> tuple[str, ...]:
+        """A name for each interest of the profile; made when first shown. Empty where no word tells."""
+        if self.profile is None:
+            return ()
+        members = self.profile.interests.members
+        return name_groups([[self.liked[row].title for row in rows.tolist()] for rows in members], self.idf)
+
+    @cached_property
+    def interests(self) -> tuple[Interest, ...]:
+        """What the reader is interested in, heaviest first; an interest without a telling word bears a title."""
+        if self.profile is None:
+            return ()
+        found = self.profile.interests
+        return tuple(
+            Interest(
+                name=name or self.liked[rows[-1]].title,
+                like_count=len(rows),
+                weight=float(weight),
+                paper_ids=tuple(self.liked[row].paper_id for row in rows[::-1][:SHOWN_LIKES].tolist()),
+            )
+            for name, weight, rows in zip(self.interest_names, found.weights, found.members, strict=True)
+        )
 
     @classmethod
     def load(cls, tx: Transaction, serving: Serving, user_id: str) -> "Reader":
@@ -147,11 +177,16 @@ class Reader:
             matrix_of(serving, disliked, vectors),
             np.array([_seconds(like.liked_at) for like in likes], dtype=np.float64),
         )
-        return cls(state=state, profile=profile, liked=liked)
+        return cls(state=state, profile=profile, liked=liked, idf=_idf(serving))
 
     @classmethod
     def given(cls, serving: Serving, papers: Sequence[Paper], vectors: Mapping[str, Vectors]) -> "Reader":
         """A taste given as papers, without times."""
         if not papers:
             return cls(state=None, profile=None)
-        return cls(state=None, profile=build_profile(matrix_of(serving, papers, vectors)), liked=tuple(papers))
+        profile = build_profile(matrix_of(serving, papers, vectors))
+        return cls(state=None, profile=profile, liked=tuple(papers), idf=_idf(serving))
+
+
+def _idf(serving: Serving) -> Vectors | None:
+    return None if serving.bundle is None else serving.bundle.spaces.idf

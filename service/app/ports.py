@@ -39,8 +39,8 @@ class PaperStore(Protocol):
         A paper that shares an alias with a stored one (or with an earlier one of the call) is merged into it
         (``Paper.merged_into``). Writing the same again is UNCHANGED and writes nothing. A changed text sets the state
         to PENDING and the vectors of the old text no longer count; upvotes that differ from the last snapshot add one
-        at ``now``. Digests that hold a changed paper get a new version. ``first_seen_at`` of a new paper is the given
-        one, else ``now``.
+        at ``now`` (those of a new paper at its ``first_seen_at``, if that is earlier). Digests that hold a changed
+        paper get a new version. ``first_seen_at`` of a new paper is the given one, else ``now``.
         """
 
     def resolve(self, names: Sequence[str]) -> dict[str, str]:

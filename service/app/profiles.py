@@ -5,9 +5,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from service.app.catalog import resolve_all
+from service.app.matrices import Reader
 from service.app.ports import Clock, Store
+from service.app.serving import ServingSlot
 from service.domain.errors import InvalidField, NotFound
-from service.domain.events import MAX_FUTURE, DeletedUser, Event, Like, Preferences, UserState, default_event_id
+from service.domain.events import (
+    MAX_FUTURE,
+    DeletedUser,
+    Event,
+    Interest,
+    Like,
+    Preferences,
+    UserState,
+    default_event_id,
+)
 from service.domain.feeds import Slate
 from service.domain.papers import check_id, check_text
 
@@ -15,11 +26,16 @@ MAX_PREFERENCES = 200
 
 
 class Profiles:
-    """Use cases over users."""
+    """Use cases over users.
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    Args:
+        serving: By whose vectors likes are grouped into interests; None where nobody asks for interests.
+    """
+
+    def __init__(self, store: Store, clock: Clock, serving: ServingSlot | None = None) -> None:
         self._store = store
         self._clock = clock
+        self._serving = serving
 
     def record(self, events: Sequence[Event], *, path: str = "events") -> tuple[list[str], list[bool]]:
         """Stores events; gives their ids and whether each was new. All or nothing, idempotent on event_id.
@@ -48,6 +64,13 @@ class Profiles:
         if state is None:
             raise NotFound("user", user_id, field="user_id")
         return state
+
+    def interests(self, user_id: str) -> tuple[Interest, ...]:
+        """What the user's likes have in common, heaviest first; empty where no like has a vector yet."""
+        if self._serving is None:
+            return ()
+        with self._store.read() as tx:
+            return Reader.load(tx, self._serving.current, user_id).interests
 
     def likes(self, user_id: str, *, offset: int, limit: int) -> tuple[list[tuple[Like, str]], bool]:
         """A page of (like, title), newest first, and whether more follow."""

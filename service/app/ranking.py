@@ -1,18 +1,23 @@
 """One reader against one set of candidates: what is left out, in what order the rest comes, and why."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from ranker.asker import Asker
+from ranker.explain import RankReasonKind
 from ranker.pipeline import RankedList, rank, rank_new_user
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix, plain_matrix
+from ranker.types import BoolArray
 from service.app.matrices import Candidates, Reader, columns_of
 from service.app.serving import Serving
+from service.app.signals import reader_code
 from service.domain.events import Preferences
 from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
+from service.domain.matching import PaperWords
 
 MAX_SLATE_SIZE = 500
 
@@ -45,8 +50,9 @@ class RankingOptions:
 def rank_candidates(serving: Serving, reader: Reader, candidates: Candidates, options: RankingOptions) -> Ranking:
     """Ranks candidates for a reader. Deterministic in its arguments."""
     as_of = options.as_of.timestamp()
+    asker = _asker(reader, candidates)
     if reader.profile is None:
-        ranked = _rank_new_user(reader, candidates, options, as_of)
+        ranked = _rank_new_user(asker, candidates, options, as_of)
         version, fallback = "trending", FallbackReason.NEW_USER
     else:
         ranked = rank(
@@ -58,6 +64,7 @@ def rank_candidates(serving: Serving, reader: Reader, candidates: Candidates, op
             diversity=options.diversity,
             limit=options.limit,
             explain=options.explain,
+            asker=asker,
         )
         version = serving.bundle.version if serving.bundle else "cosine"
         fallback = FallbackReason.NONE if serving.bundle else FallbackReason.MODEL_UNAVAILABLE
@@ -92,20 +99,29 @@ def _preferences(reader: Reader) -> Preferences:
     return reader.state.preferences if reader.state else Preferences()
 
 
-def _rank_new_user(reader: Reader, candidates: Candidates, options: RankingOptions, as_of: float) -> RankedList:
+def _asker(reader: Reader, candidates: Candidates) -> Asker:
+    """What the reader follows among the candidates, and whose events do not count."""
     preferences = _preferences(reader)
-    followed = np.array(
-        [
-            any(words.has_topic(topic) for topic in preferences.followed_topics)
-            or any(words.has_author(author) for author in preferences.followed_authors)
-            for words in candidates.words
-        ],
-        dtype=bool,
+    topics, authors = preferences.followed_topics, preferences.followed_authors
+    words = candidates.words
+    return Asker(
+        followed_topic=_flags([any(map(each.has_topic, topics)) for each in words]) if topics else None,
+        followed_author=_flags([any(map(each.has_author, authors)) for each in words]) if authors else None,
+        reader=reader_code(reader.state.user_id) if reader.state else 0,
     )
+
+
+def _flags(values: Sequence[bool]) -> BoolArray:
+    return np.array(values, dtype=np.bool_)
+
+
+def _rank_new_user(asker: Asker, candidates: Candidates, options: RankingOptions, as_of: float) -> RankedList:
+    known = [flags for flags in (asker.followed_topic, asker.followed_author) if flags is not None]
     return rank_new_user(
         candidates.matrix,
         as_of,
-        followed=followed,
+        followed=np.logical_or.reduce(known) if known else None,
+        reader=asker.reader,
         exclude=options.exclude,
         limit=options.limit,
         explain=options.explain,
@@ -126,21 +142,29 @@ def _items(ranked: RankedList, reader: Reader, candidates: Candidates, *, explai
 
 def _reasons(ranked: RankedList, place: int, row: int, reader: Reader, candidates: Candidates) -> Iterable[Reason]:
     if reader.profile is None:
-        yield from _followed(_preferences(reader), candidates, row)
+        yield from _followed_topics(_preferences(reader), candidates.words[row])
+        yield from _followed_authors(_preferences(reader), candidates.words[row])
     for reason in ranked.reasons[place]:
         kind = ReasonType(reason.kind.value)
-        if reason.liked_index is None:
-            yield Reason(kind)
-        else:
+        if reason.liked_index is not None:
             liked = reader.liked[reason.liked_index]
             yield Reason(kind, subject=liked.title, paper_id=liked.paper_id, similarity=reason.similarity)
+        elif reason.interest is not None:
+            # A topic that no word names would say nothing.
+            if name := reader.interest_names[reason.interest]:
+                yield Reason(kind, subject=name)
+        elif reason.kind is RankReasonKind.TOPIC:
+            yield from _followed_topics(_preferences(reader), candidates.words[row])
+        elif reason.kind is RankReasonKind.FOLLOWED_AUTHOR:
+            yield from _followed_authors(_preferences(reader), candidates.words[row])
+        else:
+            yield Reason(kind)
 
 
-def _followed(preferences: Preferences, candidates: Candidates, row: int) -> Iterable[Reason]:
-    words = candidates.words[row]
-    for topic in preferences.followed_topics:
-        if words.has_topic(topic):
-            yield Reason(ReasonType.TOPIC, subject=topic)
-    for author in preferences.followed_authors:
-        if words.has_author(author):
-            yield Reason(ReasonType.FOLLOWED_AUTHOR, subject=author)
+def _followed_topics(preferences: Preferences, words: PaperWords) -> Iterable[Reason]:
+    return (Reason(ReasonType.TOPIC, subject=topic) for topic in preferences.followed_topics if words.has_topic(topic))
+
+
+def _followed_authors(preferences: Preferences, words: PaperWords) -> Iterable[Reason]:
+    followed = (author for author in preferences.followed_authors if words.has_author(author))
+    return (Reason(ReasonType.FOLLOWED_AUTHOR, subject=author) for author in followed)

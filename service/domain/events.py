@@ -73,6 +73,23 @@ class Like:
 
 
 @dataclass(frozen=True, slots=True)
+class Interest:
+    """A group of liked papers that are alike.
+
+    Attributes:
+        name: A few words of the papers' titles.
+        like_count: Likes in the group, at least 1.
+        weight: Share of all interests, 0 to 1; recent likes count more.
+        paper_ids: The newest few of the likes, newest first.
+    """
+
+    name: str
+    like_count: int
+    weight: float
+    paper_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class UserState:
     """All that the events of one user say now.
 

@@ -96,9 +96,14 @@ class _Batch:
         self._write_signals(connection, [*created, *updated], now)
 
     def _write_signals(self, connection: Connection, changed: Sequence[Paper], now: dt.datetime) -> None:
-        # The upvotes of a stored paper are those of its last snapshot.
+        # The upvotes of a stored paper are those of its last snapshot. A new paper's were seen when the paper was: a
+        # digest of last month that is imported today does not make its papers' upvotes news.
         snapshots = [
-            {"paper_id": paper.paper_id, "seen_at": now, "upvotes": paper.upvotes}
+            {
+                "paper_id": paper.paper_id,
+                "seen_at": now if paper.paper_id in self.stored else min(paper.first_seen_at or now, now),
+                "upvotes": paper.upvotes,
+            }
             for paper in changed
             if paper.upvotes is not None
             and (paper.paper_id not in self.stored or paper.upvotes != self.stored[paper.paper_id].upvotes)

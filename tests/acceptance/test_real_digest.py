@@ -11,7 +11,7 @@ from paperfeed.client import Client
 from paperfeed.v1 import feed_pb2
 from paperfeed.v1.catalog_pb2 import CreateDigestRequest, Digest, Paper, UpsertPapersRequest
 from paperfeed.v1.feed_pb2 import GetFeedRequest, RankPapersRequest
-from paperfeed.v1.profile_pb2 import EVENT_TYPE_LIKE, Event, RecordEventsRequest
+from paperfeed.v1.profile_pb2 import EVENT_TYPE_LIKE, Event, GetProfileRequest, RecordEventsRequest
 from service.api.convert import from_paper
 from service.app.embedder import embed_pending
 from service.bootstrap import Application, SystemClock
@@ -86,13 +86,17 @@ def test_three_likes_bring_the_field_to_the_top(client: Client, taste: str) -> N
 
 @pytest.mark.parametrize("taste", sorted(TASTES))
 def test_reasons_of_a_page_without_dates_name_likes_only(client: Client, taste: str) -> None:
-    """The first paper says which like it resembles; nothing is called fresh or trending on a page that cannot tell."""
+    """The first paper says which like it resembles; nothing is called fresh or trending on a page that cannot tell.
+
+    The three likes may be an interest, which its papers then name too.
+    """
     feed = client.feeds.GetFeed(GetFeedRequest(user_id=taste, digest_id="page", page_size=77, explain=True))
 
     kinds = {reason.type for item in feed.items for reason in item.reasons}
-    assert kinds == {feed_pb2.REASON_TYPE_SIMILAR_TO_LIKED}
-    liked = {each["title"] for each in TASTES[taste]["liked"]}
-    assert {reason.subject for item in feed.items for reason in item.reasons} <= liked
+    interests = client.profiles.GetProfile(GetProfileRequest(user_id=taste)).profile.interests
+    assert kinds - {feed_pb2.REASON_TYPE_TOPIC} == {feed_pb2.REASON_TYPE_SIMILAR_TO_LIKED}
+    known = {each["title"] for each in TASTES[taste]["liked"]} | {interest.name for interest in interests}
+    assert {reason.subject for item in feed.items for reason in item.reasons} <= known
     assert feed.items[0].reasons
 
 

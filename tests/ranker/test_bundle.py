@@ -1,5 +1,7 @@
+import io
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,8 @@ from ranker.errors import BundleError, EncoderMismatch
 from ranker.features import SCHEMA
 from ranker.manifest import MANIFEST_NAME, MODEL_NAME, SPACES_NAME, _render, file_entry, read_manifest, write_manifest
 from ranker.spaces import Spaces
-from tests.ranker.builders import ENCODER, bundle, spaces
+from ranker.spaces_file import read_spaces, spaces_bytes
+from tests.ranker.builders import DIM, ENCODER, bundle, spaces, topics
 
 FILES = (MANIFEST_NAME, MODEL_NAME, SPACES_NAME)
 
@@ -132,16 +135,33 @@ def test_broken_trees_behind_right_hashes(folder: Path) -> None:
         {"idf": np.full(2**18, np.nan, np.float32)},
         {"average_length": np.float64(0)},
         {"average_length": np.zeros(2)},
+        {"topic_centroids": np.ones((4, 3), np.float32)},
+        {"topic_centroids": np.full((4, DIM), 9, np.float32)},
+        {"topic_centroids": np.full((4, DIM), np.nan, np.float32)},
+        {"topic_names": np.array(["a", "b", "c"])},
+        {"topic_names": np.array(["a", "b", "c", "a"])},
+        {"topic_names": np.array([object()] * 4)},
     ],
 )
 def test_wrong_arrays_behind_right_hashes(folder: Path, arrays: dict[str, np.ndarray]) -> None:
     """Arrays that are missing, pickled, of the wrong shape or not finite are refused."""
-    sound = spaces()
-    good = {**vars(sound), "average_length": np.float64(sound.average_length)}
+    with np.load(io.BytesIO(spaces_bytes(spaces())), allow_pickle=False) as archive:
+        good = {name: archive[name] for name in archive.files}
     np.savez(folder / SPACES_NAME, **({**good, **arrays} if arrays else {}))
     reseal(folder)
     with pytest.raises(BundleError, match=r"spaces\.npz"):
         load_bundle(folder, encoder=ENCODER)
+
+
+def test_topics_come_back(folder: Path) -> None:
+    """Topics are read as they were written, and a bundle may have none."""
+    assert load_bundle(folder, encoder=ENCODER).spaces.topics is not None
+    found = load_bundle(folder, encoder=ENCODER).spaces.topics
+    assert found is not None
+    assert found.names == topics().names
+    assert np.array_equal(found.centroids, topics().centroids)
+    data = spaces_bytes(replace(spaces(), topics=None))
+    assert read_spaces(folder / SPACES_NAME, data, DIM).topics is None
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", "null", '{"format_version": 1}', "[" * 100_000])

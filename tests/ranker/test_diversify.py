@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ranker.diversify import MAX_PLACES, MAX_POOL, diversify
+from ranker.diversify import MAX_PLACES, MAX_POOL, diversify, topic_cap
 
 
 def inputs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -56,3 +57,26 @@ def test_follows_the_definition() -> None:
         placed, left = found[:place], found[place:]
         value = 0.6 * scaled[left] - 0.4 * (known[left] @ known[placed].T).max(axis=1)
         assert value[0] >= value.max() - 1e-6
+
+
+@pytest.mark.parametrize(("diversity", "most"), [(0.1, 7), (0.3, 6), (0.5, 5), (1.0, 3)])
+def test_topic_caps(diversity: float, most: int) -> None:
+    """Of ten places in a row few are of one topic while others are left; unknown topics never wait."""
+    assert topic_cap(diversity) == most
+    count = 40
+    topics = np.array([0] * 20 + [1] * 8 + [2] * 8 + [-1] * 4)
+    scores = np.linspace(1, 0, count)
+    units = np.full((count, 4), np.nan, np.float32)
+    rows = diversify(np.arange(count), scores, units, diversity, topics)
+    assert sorted(rows.tolist()) == list(range(count))
+    placed = topics[rows[:20]]
+    for start in range(11):
+        window = placed[start : start + 10].tolist()
+        assert max(window.count(0), window.count(1), window.count(2)) <= most
+    assert diversify(np.arange(count), scores, units, 0.0, topics).tolist() == list(range(count))
+
+
+def test_one_topic_alone_fills_the_slate() -> None:
+    """Where nothing else is left, the cap gives way and no paper is lost."""
+    rows = diversify(np.arange(9), np.linspace(1, 0, 9), np.full((9, 4), np.nan, np.float32), 0.1, np.zeros(9, int))
+    assert rows.tolist() == list(range(9))

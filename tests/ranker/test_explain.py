@@ -1,11 +1,15 @@
+from dataclasses import replace
+
 import lightgbm
 import numpy as np
 import pytest
 
+from ranker.asker import Asker
 from ranker.bundle import Bundle
-from ranker.explain import FRESH_SECONDS, RankReasonKind, reasons
+from ranker.explain import FRESH_SECONDS, NEAR_INTEREST_COSINE, SEVERAL_LIKES, RankReasonKind, reasons
 from ranker.features import SCHEMA
 from ranker.profile import build_profile
+from ranker.signals import NO_SIGNALS, PaperSignals, Signals
 from ranker.spaces import PaperMatrix
 from ranker.types import Float64Array
 from tests.ranker.builders import DAY, NOW, columns, pending, spaces, training_features
@@ -14,9 +18,8 @@ SIMILAR, FRESH = RankReasonKind.SIMILAR_TO_LIKED, RankReasonKind.FRESH
 CANDIDATES = spaces().matrix(columns(20))
 
 
-def support(embedding: float = 0.0, text: float = 0.0, recency: float = 0.0, profile: float = 0.0) -> Float64Array:
+def support(**values: float) -> Float64Array:
     """Contributions to one row."""
-    values = {"embedding": embedding, "text": text, "recency": recency, "profile": profile}
     return np.array([[values.get(name, 0.0) for name in SCHEMA.families]])
 
 
@@ -102,3 +105,39 @@ def test_heavier_reason_first() -> None:
 def test_without_a_model() -> None:
     """Cosine ranking has likeness as its only reason."""
     assert kinds(7, None, CANDIDATES.take([7])) == [SIMILAR]
+
+
+def test_names_the_nearest_interest() -> None:
+    """A paper near an interest of several likes bears it as TOPIC, and it is truly the nearest; few likes are none."""
+    likes = spaces().matrix(columns(30, seed=1, prefix="l"))
+    profile = build_profile(likes)
+    rows = np.arange(len(CANDIDATES))
+    found = reasons(profile, CANDIDATES, rows, NOW, np.repeat(support(embedding=1.0), 20, axis=0), SCHEMA.families)
+    cosines = CANDIDATES.units @ profile.interests.centroids.T
+    named = {row: [r.interest for r in found[row] if r.kind is RankReasonKind.TOPIC] for row in rows}
+    assert any(named.values())
+    for row, interests in named.items():
+        assert interests in ([], [int(cosines[row].argmax())])
+        if interests:
+            assert len(profile.interests.members[interests[0]]) >= SEVERAL_LIKES
+            assert cosines[row].max() >= NEAR_INTEREST_COSINE
+    assert RankReasonKind.TOPIC not in kinds(7, support(embedding=1.0), CANDIDATES.take([7, 8]))
+    assert RankReasonKind.TOPIC not in kinds(7, support(embedding=-1.0, profile=1.0), likes)
+
+
+def test_followed_and_trending_need_support() -> None:
+    """What is followed and what trends is said only where flag or heat is there and the family speaks for it."""
+    hot = [PaperSignals.of([], [(NOW, "like", 0)]) if row == 7 else NO_SIGNALS for row in range(20)]
+    papers = spaces().matrix(replace(columns(20), upvotes=np.full(20, np.nan))).with_signals(Signals.of(hot))
+    flags = np.arange(20) == 7
+    asker = Asker(followed_topic=flags, followed_author=flags)
+
+    def said(row: int, **values: float) -> list[RankReasonKind]:
+        rows, profile = np.array([row]), build_profile(CANDIDATES.take([]))
+        found = reasons(profile, papers, rows, NOW, support(**values), SCHEMA.families, asker)
+        return [reason.kind for reason in found[0]]
+
+    topic, author = RankReasonKind.TOPIC, RankReasonKind.FOLLOWED_AUTHOR
+    assert said(7, topic=1.0, trend=2.0) == [RankReasonKind.TRENDING, topic, author]
+    assert said(7, topic=-1.0, trend=-1.0) == []
+    assert said(8, topic=1.0, trend=1.0) == []

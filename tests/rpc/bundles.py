@@ -5,10 +5,12 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 
+from ranker.asker import Asker
 from ranker.bundle import write_bundle
 from ranker.features import SCHEMA, compute_matrix
 from ranker.papers import paper_columns
 from ranker.profile import build_profile
+from ranker.signals import PaperSignals, Signals
 from service.domain.papers import embedding_text
 from service.encoder import HashingEncoder
 from tests.ranker.builders import spaces
@@ -17,8 +19,9 @@ from tests.rpc.builders import TOPICS, make_papers
 PAPERS_PER_TOPIC = 40
 QUERIES_PER_TOPIC = 12
 LIKE_COUNT = 5
-TREE_COUNT = 12
+TREE_COUNT = 20
 DAY_SECONDS = 86_400.0
+NEAR_COSINE = 0.6
 NOW = 1_300_000_000.0
 PARAMS = {
     "objective": "lambdarank",
@@ -32,7 +35,11 @@ PARAMS = {
 
 
 def model_text() -> str:
-    """A model of readers with one topic each, who like what is of their topic and of the last seven days."""
+    """A model of readers with one topic each, who like what is of their topic and of the last seven days.
+
+    In one query of two they also like some papers of other topics: those they follow, and those that trend. They never
+    like what is near a paper that they dislike.
+    """
     papers = [paper for topic in TOPICS for paper in make_papers(PAPERS_PER_TOPIC, topic)]
     for number, paper in enumerate(papers):  # the same model in every run
         paper.paper_id, paper.title = f"p{number}", f"{paper.title.rpartition(' ')[0]} {number}"
@@ -49,11 +56,22 @@ def model_text() -> str:
     )
     topic_of = np.repeat(np.arange(len(TOPICS)), PAPERS_PER_TOPIC)
     rows, labels, sizes = [], [], []
-    for topic in np.repeat(np.arange(len(TOPICS)), QUERIES_PER_TOPIC):
+    for number, topic in enumerate(np.repeat(np.arange(len(TOPICS)), QUERIES_PER_TOPIC)):
         likes = rng.choice(np.nonzero(topic_of == topic)[0], LIKE_COUNT, replace=False)
         candidates = np.setdiff1d(np.arange(len(papers)), likes)
-        rows.append(compute_matrix(build_profile(matrix.take(likes.tolist())), matrix.take(candidates.tolist()), NOW))
-        labels.append((topic_of[candidates] == topic).astype(int) * (1 + (ages[candidates] < 7)))
+        chosen = matrix.take(candidates.tolist())
+        label = (topic_of[candidates] == topic).astype(int) * (1 + (ages[candidates] < 7))
+        disliked, asker = candidates[:0], Asker()
+        if number % 2:
+            topics, authors, heats = (rng.random(len(candidates)) < 0.1 for _ in range(3))
+            events = [PaperSignals.of([], [(NOW, "like", 0)] * (3 * hot)) for hot in heats.tolist()]
+            chosen, asker = chosen.with_signals(Signals.of(events)), Asker(topics, authors)
+            label = label + topics + authors + heats
+            disliked = rng.choice(np.nonzero(topic_of == topic)[0], 2, replace=False)
+            label[(chosen.units @ matrix.units[disliked].T).max(axis=1) > NEAR_COSINE] = 0
+        profile = build_profile(matrix.take(likes.tolist()), matrix.take(disliked.tolist()))
+        rows.append(compute_matrix(profile, chosen, NOW, asker))
+        labels.append(label)
         sizes.append(len(candidates))
     data = lightgbm.Dataset(np.concatenate(rows), np.concatenate(labels), group=sizes, feature_name=list(SCHEMA.names))
     return lightgbm.train(PARAMS, data, TREE_COUNT).model_to_string()

@@ -78,14 +78,18 @@ def test_stranger_gets_what_trends(client: Client) -> None:
     warm.upvotes, hot.upvotes = 5, 50
     digest = make_digest(client, upsert_ready(client, [cold, warm, hot]))
 
-    feed = get_feed(client, fresh("user"), digest, explain=True, as_of=at(MONDAY + DAY))
+    feed = get_feed(client, fresh("user"), digest, explain=True)
 
     assert (feed.fallback_reason, feed.model_version) == (FALLBACK_REASON_NEW_USER, "trending")
     assert (feed.digest_id, feed.pending_paper_count, feed.total_size) == (digest, 0, 3)
     assert shown(feed) == [hot.paper_id, warm.paper_id, cold.paper_id]
     assert [item.rank for item in feed.items] == [1, 2, 3]
     assert [kinds(item) for item in feed.items] == [[REASON_TYPE_TRENDING], [REASON_TYPE_TRENDING], []]
-    assert feed.as_of == at(MONDAY + DAY)
+
+    earlier = get_feed(client, fresh("user"), digest, explain=True, as_of=at(MONDAY + DAY))
+
+    assert earlier.as_of == at(MONDAY + DAY)
+    assert [kinds(item) for item in earlier.items] == [[], [], []], "the upvotes came later"
 
 
 def test_new_user_sees_followed_topics_and_authors_first(client: Client) -> None:

@@ -6,12 +6,12 @@ import grpc
 import pytest
 
 from paperfeed.client import Client
-from paperfeed.v1.catalog_pb2 import PAPER_VIEW_FULL
+from paperfeed.v1.catalog_pb2 import PAPER_VIEW_FULL, DeletePaperRequest, Paper
 from paperfeed.v1.feed_pb2 import FindSimilarPapersRequest
 from service.domain.papers import embedding_text
 from service.encoder import HashingEncoder
 from tests.rpc.builders import failing, fresh, make_papers, upsert, upsert_ready
-from tests.rpc.servers import Service
+from tests.rpc.servers import Service, serving
 
 
 def similar(client: Client, name: str, **fields: int) -> list[tuple[str, float]]:
@@ -82,3 +82,21 @@ def test_unknown_paper(client: Client) -> None:
         similar(client, name)
 
     assert (failure.said.metadata["resource"], failure.said.metadata["name"]) == ("paper", name)
+
+
+def test_changes_show_at_once(service: Service) -> None:
+    """New, changed and deleted papers show in the next answer, on another process too."""
+    client, word = service.client, fresh("zymurgy")
+    twin = [Paper(paper_id=fresh("twin"), title="Two words", abstract=f"{word} {word}") for _ in range(3)]
+    first, second, third = (paper.paper_id for paper in twin)
+    with serving(service.url) as other:
+        upsert_ready(client, twin[:1])
+        assert all(cosine < 0.99 for _, cosine in similar(other.client, first))
+        upsert_ready(client, twin[1:2])
+        assert similar(other.client, first, page_size=1) == [(second, 1.0)]
+        upsert_ready(client, twin[2:])
+        client.catalog.DeletePaper(DeletePaperRequest(paper_id=second))
+        assert similar(other.client, first, page_size=1) == [(third, 1.0)]
+        twin[2].abstract = "of something else entirely"
+        upsert_ready(client, twin[2:])
+        assert all(cosine < 0.99 for _, cosine in similar(other.client, first))

@@ -72,7 +72,7 @@ class _ReasonTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonType
     REASON_TYPE_SIMILAR_TO_LIKED: _ReasonType.ValueType  # 1
     """It is close to a paper that the user liked."""
     REASON_TYPE_TOPIC: _ReasonType.ValueType  # 2
-    """It is about a topic that the user follows."""
+    """It is about a topic that the user follows, or close to an interest of the user, a group of three or more likes."""
     REASON_TYPE_TRENDING: _ReasonType.ValueType  # 3
     """Others like it now. Only where upvotes or likes are known."""
     REASON_TYPE_FRESH: _ReasonType.ValueType  # 4
@@ -90,7 +90,7 @@ REASON_TYPE_UNSPECIFIED: ReasonType.ValueType  # 0
 REASON_TYPE_SIMILAR_TO_LIKED: ReasonType.ValueType  # 1
 """It is close to a paper that the user liked."""
 REASON_TYPE_TOPIC: ReasonType.ValueType  # 2
-"""It is about a topic that the user follows."""
+"""It is about a topic that the user follows, or close to an interest of the user, a group of three or more likes."""
 REASON_TYPE_TRENDING: ReasonType.ValueType  # 3
 """Others like it now. Only where upvotes or likes are known."""
 REASON_TYPE_FRESH: ReasonType.ValueType  # 4
@@ -114,7 +114,9 @@ class Reason(_message.Message):
     type: Global___ReasonType.ValueType
     """The kind."""
     subject: _builtins.str
-    """For people: the liked paper's title, the topic, the author. Empty where the kind says all."""
+    """For people: the liked paper's title, the followed topic or the interest's name, the author. Empty where the kind says
+    all.
+    """
     paper_id: _builtins.str
     """SIMILAR_TO_LIKED: the liked paper. Empty otherwise, and for liked papers given inline without an id."""
     similarity: _builtins.float
@@ -232,7 +234,9 @@ class GetFeedRequest(_message.Message):
     explain: _builtins.bool
     """Whether items bear reasons."""
     diversity: _builtins.float
-    """0 (by score alone) to 1 (as different from one another as possible); absent: the server's setting."""
+    """0 (by score alone) to 1 (as different from one another as possible); absent: the server's setting. Above 0, at most 7
+    (less for more diversity, 3 at 1) of any 10 papers in a row are of one topic.
+    """
     view: _catalog_pb2.PaperView.ValueType
     """How much of each paper."""
     @_builtins.property

@@ -278,7 +278,7 @@ class Preferences(_message.Message):
     MUTED_KEYWORDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def followed_topics(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Categories or words; a new user's feed starts with papers that have one."""
+        """Categories or words; a new user's feed starts with papers that have one, later they speak for a paper."""
 
     @_builtins.property
     def muted_topics(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -286,7 +286,7 @@ class Preferences(_message.Message):
 
     @_builtins.property
     def followed_authors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Whole names; a new user's feed starts with their papers."""
+        """Whole names; a new user's feed starts with their papers, later they speak for a paper."""
 
     @_builtins.property
     def muted_authors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -314,6 +314,42 @@ class Preferences(_message.Message):
 Global___Preferences: _TypeAlias = Preferences  # noqa: Y015
 
 @_typing.final
+class Interest(_message.Message):
+    """A group of liked papers that are alike."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    LIKE_COUNT_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    PAPER_IDS_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """A few words of the papers' titles, for people, e.g. "graph neural networks". Changes as likes come and go."""
+    like_count: _builtins.int
+    """Likes in the group, at least 1."""
+    weight: _builtins.float
+    """Share among the user's interests, 0 to 1; a like counts half for every 180 days that it is older than the newest."""
+    @_builtins.property
+    def paper_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The newest likes in it, at most 3, newest first."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        like_count: _builtins.int = ...,
+        weight: _builtins.float = ...,
+        paper_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["like_count", b"like_count", "name", b"name", "paper_ids", b"paper_ids", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Interest: _TypeAlias = Interest  # noqa: Y015
+
+@_typing.final
 class Profile(_message.Message):
     """What is known of a user."""
 
@@ -325,6 +361,7 @@ class Profile(_message.Message):
     PREFERENCES_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    INTERESTS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """The user."""
     like_count: _builtins.int
@@ -343,6 +380,12 @@ class Profile(_message.Message):
     def updated_at(self) -> _timestamp_pb2.Timestamp:
         """Of the last event or preference."""
 
+    @_builtins.property
+    def interests(self) -> _containers.RepeatedCompositeFieldContainer[Global___Interest]:
+        """What the likes have in common, heaviest first; at most 8. Likes without a vector, those beyond the newest 500 and
+        those of lesser groups are in none. Computed from the likes at each call.
+        """
+
     def __init__(
         self,
         *,
@@ -352,10 +395,11 @@ class Profile(_message.Message):
         preferences: Global___Preferences | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        interests: _abc.Iterable[Global___Interest] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "preferences", b"preferences", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "dislike_count", b"dislike_count", "like_count", b"like_count", "preferences", b"preferences", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "dislike_count", b"dislike_count", "interests", b"interests", "like_count", b"like_count", "preferences", b"preferences", "updated_at", b"updated_at", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,80 @@
+"""Signals kept beside candidates against those read from the database, on each engine."""
+
+import numpy as np
+import pytest
+
+from service.app import signals
+from service.app.matrices import Candidates
+from service.app.ports import Store
+from service.app.serving import Serving
+from service.app.signals import SignalCache, reader_code, with_signals
+from service.domain.events import EventType
+from tests.contracts.samples import HOUR, NOW, add_papers, event, paper, record
+
+KINDS = (EventType.LIKE, EventType.SAVE, EventType.CLICK, EventType.IMPRESSION, EventType.UNLIKE)
+
+
+def candidates_of(store: Store, *paper_ids: str) -> Candidates:
+    with store.read() as tx:
+        return Candidates.load(tx, Serving("mini", None, "", 1), paper_ids)
+
+
+def assert_current(cache: SignalCache, store: Store, candidates: Candidates) -> Candidates:
+    """What is kept equals what is read now; gives it."""
+    with store.read() as tx:
+        kept, fresh = cache.attach(tx, "digest", candidates), with_signals(tx, candidates)
+    found, wanted = kept.matrix.columns.signals, fresh.matrix.columns.signals
+    assert found is not None
+    assert wanted is not None
+    for name in ("snapshot_at", "snapshot_upvotes", "event_starts", "event_at", "event_weights", "event_readers"):
+        assert np.array_equal(getattr(found, name), getattr(wanted, name)), name
+    return kept
+
+
+@pytest.mark.parametrize("many", [3, 2_000])
+def test_follows_every_change(store: Store, monkeypatch: pytest.MonkeyPatch, many: int) -> None:
+    """After events, upvotes, deleted users and long absences the cache holds what the database holds."""
+    monkeypatch.setattr(signals, "MANY_EVENTS", many)
+    names, rng, cache = add_papers(store, 6), np.random.default_rng(1), SignalCache(size=2)
+    candidates = candidates_of(store, *names[:4])
+    assert_current(cache, store, candidates)
+    for step in range(25):
+        user = f"u{step % 5}"
+        for number in range(int(rng.integers(0, 6))):
+            at = NOW + HOUR * int(rng.integers(-50, 50)) if rng.random() < 0.8 else None
+            name = names[int(rng.integers(6))]
+            record(store, event(KINDS[int(rng.integers(5))], name, at=at, user_id=user, event_id=f"{step}-{number}"))
+        with store.write() as tx:
+            if rng.random() < 0.3:
+                tx.papers.upsert([paper(int(rng.integers(6)), upvotes=step)], NOW + HOUR * step)
+            if rng.random() < 0.2:
+                tx.users.delete(user, NOW)
+        assert_current(cache, store, candidates)
+
+
+def test_nothing_new_nothing_made(store: Store) -> None:
+    """While no candidate is concerned the very same object is given, whatever else is recorded."""
+    add_papers(store, 3)
+    candidates, cache = candidates_of(store, "p0", "p1"), SignalCache(size=2)
+    record(store, event(paper_id="p1"))
+    first = assert_current(cache, store, candidates)
+    record(store, event(paper_id="p2"), event(EventType.IMPRESSION, "p0"))
+    assert assert_current(cache, store, candidates) is first
+    record(store, event(EventType.CLICK, "p0"))
+    assert assert_current(cache, store, candidates) is not first
+
+
+def test_new_candidates_are_read_anew(store: Store) -> None:
+    """When the digest was built anew its signals are those of its new papers."""
+    add_papers(store, 3)
+    record(store, event(paper_id="p2"))
+    cache = SignalCache(size=2)
+    assert_current(cache, store, candidates_of(store, "p0", "p1"))
+    assert_current(cache, store, candidates_of(store, "p2", "p0"))
+
+
+def test_codes_of_readers() -> None:
+    """A reader's code is the same everywhere, and nobody's is 0."""
+    assert reader_code("ada") == reader_code("ada") != reader_code("bob")
+    assert reader_code("ada") != 0
+    assert -(2**63) <= reader_code("ada") < 2**63

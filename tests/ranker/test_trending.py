@@ -1,0 +1,96 @@
+from dataclasses import replace
+
+import numpy as np
+
+from ranker.asker import Asker
+from ranker.features import SCHEMA, compute_matrix
+from ranker.profile import build_profile
+from ranker.signals import NO_SIGNALS, PaperSignals, Signals
+from ranker.spaces import PaperMatrix
+from ranker.trending import hotness, ranks_among, trends
+from tests.ranker.builders import DAY, NOW, columns, spaces
+
+PAPERS = columns(12)
+BARE = spaces().matrix(replace(PAPERS, upvotes=np.full(12, np.nan)))
+ADA = 5
+
+
+def with_events(*rows: int, reader: int = 0) -> PaperMatrix:
+    """A like of each of the papers, a day ago."""
+    signals = [PaperSignals.of([], [(NOW - DAY, "like", reader)]) if i in rows else NO_SIGNALS for i in range(12)]
+    return BARE.with_signals(Signals.of(signals))
+
+
+def column(matrix: PaperMatrix, name: str, asker: Asker | None = None, as_of: float = NOW) -> np.ndarray:
+    """One feature of all candidates."""
+    features = compute_matrix(build_profile(BARE.take([0])), matrix, as_of, asker or Asker())
+    return features[:, SCHEMA.names.index(name)]
+
+
+def test_nothing_known_is_unknown() -> None:
+    """Without a single signal the whole family is NaN."""
+    features = compute_matrix(build_profile(BARE.take([0])), BARE, NOW)
+    assert np.isnan(features[:, SCHEMA.columns_of("trend")]).all()
+    assert np.isnan(column(with_events(3, reader=ADA), "trend_heat", Asker(reader=ADA))).all()
+
+
+def test_one_event_makes_the_others_cold() -> None:
+    """Where one candidate is hot the others' heat is known to be 0, and the hot one ranks above them."""
+    heat, rank = column(with_events(3), "trend_heat"), column(with_events(3), "trend_heat_rank")
+    assert np.flatnonzero(heat > 0).tolist() == [3]
+    assert np.isfinite(heat).all()
+    assert rank[3] == rank.max()
+
+
+def test_planted_future_changes_nothing() -> None:
+    """A snapshot and events after the time asked about leave every feature as it is."""
+    now = with_events(3, 4)
+    signals = now.columns.signals
+    assert signals is not None
+    future = [
+        PaperSignals.of([(NOW + 1, 9_999)], [(NOW - DAY, "like", 0)] * int(row in {3, 4}) + [(NOW + 1, "like", 0)] * 50)
+        for row in range(12)
+    ]
+    later = BARE.with_signals(Signals.of(future))
+    profile = build_profile(BARE.take([0]))
+    assert compute_matrix(profile, later, NOW).tobytes() == compute_matrix(profile, now, NOW).tobytes()
+    assert compute_matrix(profile, later, NOW + 2).tobytes() != compute_matrix(profile, now, NOW + 2).tobytes()
+
+
+def test_topic_heat() -> None:
+    """Papers of a topic that is talked about are warmer than those of others, also where they are cold themselves."""
+    topics = BARE.main_topics
+    topic = int(np.bincount(topics).argmax())
+    hot = np.flatnonzero(topics == topic)[:-1]
+    found = column(with_events(*hot.tolist()), "trend_topic_heat")
+    cold = np.flatnonzero(topics == topic)[-1]
+    assert found[cold] > 0
+    assert found[cold] > found[topics != topic].max()
+
+
+def test_signals_keep_what_was_computed() -> None:
+    """Newer signals do not cost what depends on the texts and vectors."""
+    centred = BARE.centred_units
+    assert with_events(1).centred_units is centred
+
+
+def test_counts_without_time_stand_only_alone() -> None:
+    """A count without a time is believed unless the paper has snapshots, even if all of those are later."""
+    matrix = spaces().matrix(PAPERS)
+    signals = Signals.of([PaperSignals.of([(NOW + 1, 5)])] + [NO_SIGNALS] * 11)
+    found = trends(matrix.with_signals(signals), NOW).upvotes
+    assert np.isnan(found[0])
+    assert np.array_equal(found[1:], PAPERS.upvotes[1:], equal_nan=True)
+
+
+def test_hotness_is_finite() -> None:
+    """What orders a stranger's feed is a number for every candidate."""
+    assert np.isfinite(hotness(with_events(2), NOW)).all()
+    assert hotness(with_events(2), NOW).argmax() == 2
+
+
+def test_ranks() -> None:
+    """Ranks are shares of what lies below, ties in the middle, unknown ones left out."""
+    assert ranks_among(np.array([5.0, 1.0, np.nan, 5.0, 0.0])).tolist()[:2] == [0.75, 0.375]
+    assert np.isnan(ranks_among(np.array([5.0, np.nan]))[1])
+    assert ranks_among(np.empty(0)).shape == (0,)
