@@ -49,18 +49,22 @@ class Rows:
     weights: Float32Array | None = None
 
 
-def balanced(parts: Sequence[Rows]) -> Rows:
-    """All rows of several data sets, each set's queries weighing as much in all, or a small one would not be heard."""
-    query_counts = [max(len(part.group_sizes), 1) for part in parts]
-    mean = sum(query_counts) / len(parts)
+def balanced(parts: Sequence[Rows], shares: Sequence[float]) -> Rows:
+    """All rows of several data sets, each set's queries weighing its share in all: a small set is heard like a big one.
+
+    Args:
+        shares: For each part, above 0; only their ratios count.
+    """
+    total = sum(len(part.group_sizes) for part in parts)
+    wanted = [share / sum(shares) * total for share in shares]
     return Rows(
         np.concatenate([part.features for part in parts]),
         np.concatenate([part.relevant for part in parts]),
         np.concatenate([part.group_sizes for part in parts]),
         np.concatenate(
             [
-                np.full(len(part.features), mean / count, dtype=np.float32)
-                for part, count in zip(parts, query_counts, strict=True)
+                np.full(len(part.features), weight / max(len(part.group_sizes), 1), dtype=np.float32)
+                for part, weight in zip(parts, wanted, strict=True)
             ]
         ),
     )

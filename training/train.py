@@ -67,8 +67,9 @@ def train(
         DatasetMatrices(dataset, spaces.folds, foreign) for dataset, foreign in zip(known, spaces.foreign, strict=True)
     ]
     learn, held_out = _split_queries(known, folds, matrices, recipe, rng)
-    train_rows = balanced([feature_rows(part, recipe, rng, progress) for part in learn])
-    check_rows = balanced([feature_rows(part, recipe, rng, progress) for part in held_out])
+    shares = [recipe.dated_weight if dataset.dated else 1.0 for dataset in known]
+    train_rows = balanced([feature_rows(part, recipe, rng, progress) for part in learn], shares)
+    check_rows = balanced([feature_rows(part, recipe, rng, progress) for part in held_out], shares)
     text = fit(train_rows, check_rows, recipe, seed, progress)
     metrics = {
         dataset.name: _figures(text, feature_rows(part, None, rng, progress))
