@@ -74,7 +74,10 @@ def test_cold_table(paperfeed: Run, tmp_path: Path) -> None:
 
 
 def test_given_bundle(paperfeed: Run, dated: tuple[Path, Path], tmp_path: Path) -> None:
-    """A bundle that was trained before, with its page beside it, is judged as it is, with a warning where it may know the answers."""
+    """A bundle that was trained before is judged as it is, with a warning where it may know the answers.
+
+    Training left a page beside it.
+    """
     made = ("--papers", dated[0], "--interactions", dated[1], "--recipe", "tiny", "--out", tmp_path / "bundle")
     told = json.loads(paperfeed("train", *made, "--json").out)
     assert told["report"] == str(tmp_path / "bundle-report.html")

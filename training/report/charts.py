@@ -76,10 +76,13 @@ def intervals(head: tuple[str, str], rows: Sequence[Row], *, with_zero: bool = F
     return _chart(head, lines + _axis(scale))
 
 
-def bars(head: tuple[str, str], rows: Sequence[Row]) -> str:
-    """A bar from zero for each mean; none is negative."""
-    top = max([row.mean for row in rows] + [1e-12])
-    lines = (_line(row, f'<rect y="2" height="6" width="{max(row.mean / top * 100, 0.3):.2f}"/>') for row in rows)
+def bars(head: tuple[str, str], rows: Sequence[Row], seconds: Sequence[float]) -> str:
+    """A bar from zero for each mean, and a thin one below it for each of ``seconds``; none is negative."""
+    top = max([*(row.mean for row in rows), *seconds, 1e-12])
+    lines = (
+        _line(row, _bar(row.mean / top, 'y="1" height="5"') + _bar(second / top, 'class="second" y="7" height="2"'))
+        for row, second in zip(rows, seconds, strict=True)
+    )
     return _chart(head, "".join(lines))
 
 
@@ -137,6 +140,10 @@ def _interval(row: Row, scale: Scale) -> str:
         return dot
     low, high = max(scale.place(row.low), 0.0), min(scale.place(row.high), 100.0)
     return f'<line class="{row.kind}" x1="{low}" x2="{high}" y1="5" y2="5"/>{dot}'
+
+
+def _bar(share: float, place: str) -> str:
+    return f'<rect {place} width="{max(100 * share, 0.3):.2f}"/>'
 
 
 def _upright(place: float, kind: str) -> str:

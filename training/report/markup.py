@@ -27,6 +27,7 @@ tbody tr + tr { border-top: 1px solid var(--line) } .chart { width: 100%; table-
 svg * { vector-effect: non-scaling-stroke; fill: none; stroke: var(--baseline); stroke-width: 2 }
 svg .grid { stroke: var(--line); stroke-width: 1 } svg .zero { stroke: var(--quiet); stroke-width: 1 }
 svg .dot { stroke-width: 9; stroke-linecap: round } svg rect { fill: var(--ranker); stroke: none }
+svg rect.second { fill: var(--baseline) }
 svg .ranker { stroke: var(--ranker) } svg .good { stroke: var(--good) } svg .bad { stroke: var(--bad) }
 svg .open { stroke: var(--open) }
 td.good { color: var(--good) } td.bad { color: var(--bad) } td.open { color: var(--open) }
@@ -86,7 +87,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
         f'<tr><th scope="row">{text(first)}</th>{"".join(f"<td>{text(cell)}</td>" for cell in rest)}</tr>'
         for first, *rest in rows
     )
-    return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
+    return f'<div class="wide" tabindex="0"><table><thead><tr>{top}</tr></thead><tbody>{"".join(lines)}</tbody></table></div>'
 
 
 def folded(summary: str, *parts: str) -> str:

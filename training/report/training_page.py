@@ -153,7 +153,7 @@ def _importance(report: TrainingReport) -> str:
     parts = ["<h3>By family</h3>", _shares(by_family, len(by_family.names))]
     parts += [f"<h3>The {_FEATURES_SHOWN} features that weigh most by SHAP</h3>", _shares(by_feature, _FEATURES_SHOWN)]
     every = [
-        [name, f"{shap:.2%}", f"{gain:.2%}"]
+        [name, _percent(shap), _percent(gain)]
         for name, shap, gain in zip(by_feature.names, by_feature.shap, by_feature.gain, strict=True)
     ]
     parts.append(folded("Every feature in numbers", table(["feature", "SHAP", "gain"], every)))
@@ -161,13 +161,17 @@ def _importance(report: TrainingReport) -> str:
 
 
 def _shares(found: Importance, count: int) -> str:
-    """A bar for the share of SHAP; gain stands beside it in numbers."""
-    order = np.argsort(-found.shap, kind="stable")[:count]
+    """Those that weigh most by SHAP."""
+    order = np.argsort(-found.shap, kind="stable")[:count].tolist()
     rows = [
-        Row(found.names[i], f"{found.shap[i]:.1%} SHAP, {found.gain[i]:.1%} gain", float(found.shap[i]))
-        for i in order.tolist()
+        Row(found.names[i], f"{_percent(found.shap[i])} SHAP, {_percent(found.gain[i])} gain", float(found.shap[i]))
+        for i in order
     ]
-    return bars(("feature", "share of SHAP and of gain"), rows)
+    return bars(("", "SHAP (thick) and gain (thin)"), rows, found.gain[order].tolist())
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
 def _data(report: TrainingReport) -> str:

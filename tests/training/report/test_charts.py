@@ -47,10 +47,10 @@ def test_no_interval_is_a_dot_alone() -> None:
 
 
 def test_bars_have_lengths() -> None:
-    """The greatest is as wide as the plot; nothing at all is a sliver."""
-    chart = bars(("what", "share"), [Row("a", "", 0.5), Row("b", "", 0.25), Row("c", "", 0.0)])
-    assert re.findall(r'width="([^"]*)"', chart) == ["100.00", "50.00", "0.30"]
-    assert 'width="0.30"' in bars(("what", "share"), [Row("a", "", 0.0)])
+    """The greatest of all is as wide as the plot; nothing at all is a sliver."""
+    chart = bars(("what", "share"), [Row("a", "", 0.5), Row("b", "", 0.25)], [0.0, 0.125])
+    assert re.findall(r'width="([^"]*)"', chart) == ["100.00", "0.30", "50.00", "25.00"]
+    assert 'width="0.30"' in bars(("what", "share"), [Row("a", "", 0.0)], [0.0])
 
 
 @pytest.mark.parametrize("values", [[0.5], [0.5, 0.5], [0.1, 0.3, 0.2]])
