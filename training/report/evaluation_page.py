@@ -116,7 +116,8 @@ def _settings(result: dict[str, Any]) -> str:
     data = settings["data"]
     facts = [
         f"bundle: {', '.join(settings['bundle'])}, {'trained here' if settings['trained_here'] else 'given'}",
-        f"encoder: {settings['encoder']}; recipe of what is trained here: {settings['recipe']}",
+        f"encoder: {settings['encoder']}; a public one may itself have been trained on some of these papers",
+        f"recipe of what is trained here: {settings['recipe']}",
         f"data: {data['name']}, {data['papers']} papers, {data['likes']} likes of {data['readers']} readers",
         f"fingerprint of the data: {data['fingerprint']}",
         f"seeds: {_joined(settings['seeds'])}",

@@ -2,14 +2,11 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from ranker.features import SCHEMA
 from tests.training.report.reading import check_self_contained, words_of
 from training import TrainingReport
 from training.fit import Fitted
 from training.report import training_page
-from training.report.importance import importances
 
 
 def test_page(trained: tuple[Path, TrainingReport]) -> None:
@@ -57,28 +54,3 @@ def test_stop_is_told(trained: tuple[Path, TrainingReport]) -> None:
 
     assert "of 3 trees grown, the first 2 are kept" in said(Fitted(text, (0.1, 0.3, 0.2), 2))
     assert "The last of 3 trees still helped" in said(Fitted(text, (0.1, 0.2, 0.3), 3))
-
-
-def test_account(trained: tuple[Path, TrainingReport]) -> None:
-    """The curve has its greatest value at the tree that training stopped at; every stage took some time."""
-    report = trained[1]
-    fitted = report.account.fitted
-    assert fitted.tree_count == int(np.argmax(fitted.curve)) + 1
-    assert fitted.text.count("Tree=") == fitted.tree_count
-    assert set(report.account.seconds) == {"spaces", "factors", "features", "trees"}
-    for used in report.account.data:
-        assert len(used.held_out_readers) == len(used.held_out.group_sizes) > 0
-        assert used.learned_queries > 0
-
-
-def test_importances(trained: tuple[Path, TrainingReport]) -> None:
-    """Shares sum to one; families' gain is the sum of their features'."""
-    report = trained[1]
-    features = np.concatenate([used.held_out.features for used in report.account.data])
-    by_feature, by_family = importances(report.account.fitted.text, features)
-    for found in (by_feature, by_family):
-        assert np.allclose([found.gain.sum(), found.shap.sum()], 1)
-        assert (found.gain >= 0).all()
-        assert (found.shap >= 0).all()
-    sums = [by_feature.gain[SCHEMA.columns_of(family)].sum() for family in by_family.names]
-    assert np.allclose(sums, by_family.gain)
