@@ -54,8 +54,16 @@ def fit(train: Rows, held_out: Rows, recipe: Recipe, seed: int, progress: Progre
     """A model, stopped where the held-out readers' nDCG@10 no longer grows."""
     params = lambdamart_params(recipe, seed)
     names = list(SCHEMA.names)
-    data = lightgbm.Dataset(train.features, train.relevant.astype(int), group=train.group_sizes, feature_name=names)
-    check = data.create_valid(held_out.features, held_out.relevant.astype(int), group=held_out.group_sizes)
+    data = lightgbm.Dataset(
+        train.features,
+        train.relevant.astype(int),
+        group=train.group_sizes,
+        weight=train.weights,
+        feature_name=names,
+    )
+    check = data.create_valid(
+        held_out.features, held_out.relevant.astype(int), group=held_out.group_sizes, weight=held_out.weights
+    )
 
     def report(env: lightgbm.callback.CallbackEnv) -> None:
         progress("trees", env.iteration + 1, recipe.tree_count)

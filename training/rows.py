@@ -40,11 +40,30 @@ class Rows:
         features: (n, len(SCHEMA)) float32.
         relevant: (n,)
         group_sizes: (queries,) int32.
+        weights: (n,) float32, how much each row counts; None counts all as 1.
     """
 
     features: Float32Array
     relevant: BoolArray
     group_sizes: Int32Array
+    weights: Float32Array | None = None
+
+
+def balanced(parts: Sequence[Rows]) -> Rows:
+    """All rows of several data sets, each set's queries weighing as much in all, or a small one would not be heard."""
+    query_counts = [max(len(part.group_sizes), 1) for part in parts]
+    mean = sum(query_counts) / len(parts)
+    return Rows(
+        np.concatenate([part.features for part in parts]),
+        np.concatenate([part.relevant for part in parts]),
+        np.concatenate([part.group_sizes for part in parts]),
+        np.concatenate(
+            [
+                np.full(len(part.features), mean / count, dtype=np.float32)
+                for part, count in zip(parts, query_counts, strict=True)
+            ]
+        ),
+    )
 
 
 class DatasetMatrices:

@@ -21,7 +21,7 @@ from training.metrics import best_first_hits, ndcg, recall, reciprocal_rank
 from training.progress import Progress, silent
 from training.query_groups import Query, queries_of
 from training.recipes import Recipe, find_recipe
-from training.rows import DatasetMatrices, Rows, feature_rows
+from training.rows import DatasetMatrices, Rows, balanced, feature_rows
 from training.snapshot import Dataset, check_dataset
 
 
@@ -71,9 +71,9 @@ def train(
         DatasetMatrices(dataset, spaces.folds, foreign) for dataset, foreign in zip(known, spaces.foreign, strict=True)
     ]
     learn, held_out = _split_queries(known, folds, matrices, recipe, rng)
-    train_rows = feature_rows([pair for part in learn for pair in part], recipe, rng, progress)
-    check_rows = [feature_rows(part, recipe, rng, progress) for part in held_out]
-    fitted = fit(train_rows, _joined(check_rows), recipe, seed, progress)
+    train_rows = balanced([feature_rows(part, recipe, rng, progress) for part in learn])
+    check_rows = balanced([feature_rows(part, recipe, rng, progress) for part in held_out])
+    fitted = fit(train_rows, check_rows, recipe, seed, progress)
     judged = [feature_rows(part, None, rng, progress) for part in held_out]
     metrics = {dataset.name: _figures(fitted.text, rows) for dataset, rows in zip(known, judged, strict=True)}
     manifest = write_bundle(
@@ -113,14 +113,6 @@ def _split_queries(
         if not learn[-1] or not held_out[-1]:
             raise TrainingError(f"{dataset.name}: too few readers whose likes can be asked for")
     return learn, held_out
-
-
-def _joined(parts: Sequence[Rows]) -> Rows:
-    return Rows(
-        np.concatenate([part.features for part in parts]),
-        np.concatenate([part.relevant for part in parts]),
-        np.concatenate([part.group_sizes for part in parts]),
-    )
 
 
 def _figures(model_text: str, rows: Rows) -> dict[str, float]:

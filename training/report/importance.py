@@ -1,5 +1,6 @@
 """How much each feature says: LightGBM's gain in training, and SHAP values on rows that were held out."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import lightgbm
@@ -27,15 +28,15 @@ class Importance:
     shap: Float64Array
 
 
-def importances(model_text: str, features: Float32Array) -> tuple[Importance, Importance]:
+def importances(model_text: str, held_out: Sequence[Float32Array]) -> tuple[Importance, Importance]:
     """By feature and by family.
 
     Args:
         model_text: LightGBM's text format.
-        features: (n, len(SCHEMA)) held-out rows, of which evenly spaced ones are looked at; at least one.
+        held_out: For each data set (n, len(SCHEMA)) rows, at least one; as many are looked at in each, evenly spaced.
     """
     booster = lightgbm.Booster(model_str=model_text)
-    shown = features[np.unique(np.linspace(0, len(features) - 1, _SAMPLE_ROWS).astype(np.intp))]
+    shown = np.concatenate([_spread(rows, _SAMPLE_ROWS // len(held_out)) for rows in held_out])
     gain = np.asarray(booster.feature_importance(importance_type="gain"), dtype=np.float64)
     # The last column is the base score.
     shap = np.asarray(booster.predict(shown, pred_contrib=True), dtype=np.float64)[:, :-1]
@@ -46,6 +47,10 @@ def importances(model_text: str, features: Float32Array) -> tuple[Importance, Im
         Importance(SCHEMA.names, _shares(gain), _shares(np.abs(shap).mean(axis=0))),
         Importance(SCHEMA.families, _shares(family_gain), _shares(family_shap)),
     )
+
+
+def _spread(rows: Float32Array, count: int) -> Float32Array:
+    return rows[np.unique(np.linspace(0, len(rows) - 1, max(count, 1)).astype(np.intp))]
 
 
 def _shares(values: Float64Array) -> Float64Array:

@@ -131,7 +131,7 @@ def _learning_curve(report: TrainingReport) -> str:
     fitted = report.account.fitted
     note = (
         "nDCG@10 on the held-out readers after each tree, with parts masked at random as in training; all data sets "
-        f"together. The dashed line marks the {fitted.tree_count} trees that are kept."
+        f"together, each weighing the same. The dashed line marks the {fitted.tree_count} trees that are kept."
     )
     last = f"{fitted.curve[fitted.tree_count - 1]:.4f} at tree {fitted.tree_count}, the best"
     label = f"nDCG@10 by tree: {fitted.curve[0]:.4f} at tree 1, {last}, {fitted.curve[-1]:.4f} at the last"
@@ -142,8 +142,8 @@ def _learning_curve(report: TrainingReport) -> str:
 
 
 def _importance(report: TrainingReport) -> str:
-    features = np.concatenate([used.held_out.features for used in report.account.data])
-    by_feature, by_family = importances(report.account.fitted.text, features)
+    held_out = [used.held_out.features for used in report.account.data]
+    by_feature, by_family = importances(report.account.fitted.text, held_out)
     note = (
         "SHAP: how far a feature moves the scores of held-out rows, up or down. Gain: how much it helped while the "
         "trees were grown. Both as shares of the whole. What no held-out reader has (follows, trends) has gain from "

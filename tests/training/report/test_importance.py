@@ -10,8 +10,8 @@ from training.report.importance import importances
 def test_importances(trained: tuple[Path, TrainingReport]) -> None:
     """Shares sum to one; families' gain is the sum of their features'."""
     report = trained[1]
-    features = np.concatenate([used.held_out.features for used in report.account.data])
-    by_feature, by_family = importances(report.account.fitted.text, features)
+    held_out = [used.held_out.features for used in report.account.data]
+    by_feature, by_family = importances(report.account.fitted.text, held_out)
     for found in (by_feature, by_family):
         assert np.allclose([found.gain.sum(), found.shap.sum()], 1)
         assert (found.gain >= 0).all()
