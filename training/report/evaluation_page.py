@@ -71,6 +71,8 @@ def _slices(result: dict[str, Any]) -> str:
     ranker = next(iter(result["paired"]), None)
     charts = []
     for kind, parts in result["slices"].items():
+        if len(parts) < 2:
+            continue  # the whole, told above
         for metric in next(iter(result["systems"].values())):
             rows = [row for part in parts for row in _slice_rows(part, ranker, metric)]
             if rows:

@@ -151,7 +151,8 @@ def _importance(report: TrainingReport) -> str:
         "paper past another by itself; it turns other features up or down."
     )
     parts = ["<h3>By family</h3>", _shares(by_family, len(by_family.names))]
-    parts += [f"<h3>The {_FEATURES_SHOWN} features that weigh most by SHAP</h3>", _shares(by_feature, _FEATURES_SHOWN)]
+    count = min(_FEATURES_SHOWN, int((by_feature.shap > 0).sum()))
+    parts += [f"<h3>The {count} features that weigh most by SHAP</h3>", _shares(by_feature, count)]
     every = [
         [name, _percent(shap), _percent(gain)]
         for name, shap, gain in zip(by_feature.names, by_feature.shap, by_feature.gain, strict=True)

@@ -54,9 +54,13 @@ def bounds_of(part: dict[str, Any]) -> str:
 
 def words_of(difference: dict[str, Any]) -> str:
     """Such as: +0.012 (+0.004 to +0.020)."""
-    if difference["low"] is None:
-        return f"{difference['mean']:+.3f}"
-    return f"{difference['mean']:+.3f} ({difference['low']:+.3f} to {difference['high']:+.3f})"
+    mean, low, high = (difference[name] for name in ("mean", "low", "high"))
+    return _signed(mean) if low is None else f"{_signed(mean)} ({_signed(low)} to {_signed(high)})"
+
+
+def _signed(value: float) -> str:
+    # Adding 0 turns -0.0 into 0.0.
+    return f"{round(value, 3) + 0.0:+.3f}"
 
 
 def _kind(paired: dict[str, Any]) -> str:

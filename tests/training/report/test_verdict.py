@@ -1,7 +1,7 @@
 import pytest
 
-from tests.training.report.results import one_slice, result
-from training.report.verdict import verdict_of
+from tests.training.report.results import difference, one_slice, result
+from training.report.verdict import verdict_of, words_of
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,9 @@ def test_names_the_slices_that_fail() -> None:
 def test_all_slices_won() -> None:
     """Said in one line."""
     assert any("On each of 2 slices it clearly beats" in point for point in verdict_of(result()).points)
+
+
+def test_words_of_a_difference() -> None:
+    """Signs are shown, but not of what is nothing; no interval is no interval."""
+    assert words_of(difference(-0.0001, 0.01)) == "+0.000 (-0.010 to +0.010)"
+    assert words_of(difference(0.25, None)) == "+0.250"
