@@ -7,7 +7,7 @@ import typer
 
 from cli.datasets import load_dataset
 from cli.options import Json
-from cli.output import show, staged_progress
+from cli.output import show, staged_progress, write_page
 
 # What the default bundle is made from, in this order: another order is another bundle.
 DEFAULT_DATA = ("citeulike-a", "arxiv-2016-2018")
@@ -21,6 +21,10 @@ def train(
     interactions: Annotated[list[Path] | None, typer.Option(help="Events, CSV; once per --papers, in order.")] = None,
     out: Annotated[Path, typer.Option(help="Folder to write the bundle to; must not exist.")] = Path("out/bundle"),
     seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Page for people: what was learned. Default: the bundle's name with -report.html."),
+    ] = None,
     embedding_cache: Annotated[str | None, typer.Option(help="File that keeps vectors by text hash.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -28,6 +32,7 @@ def train(
     from service.bootstrap import make_encoder
     from service.config import Settings
     from service.domain.errors import InvalidField
+    from training.report import training_page
     from training.train import train as run_training
 
     settings = Settings.read(embedding_cache=embedding_cache)
@@ -40,15 +45,18 @@ def train(
     finally:
         encoder.close()
     with staged_progress("training") as progress:
-        report = run_training(datasets, out, encoder_name=encoder.name, recipe=recipe, seed=seed, progress=progress)
+        made = run_training(datasets, out, encoder_name=encoder.name, recipe=recipe, seed=seed, progress=progress)
+    page = report or out.with_name(f"{out.name}-report.html")
+    write_page(page, training_page(made))
     result: dict[str, Any] = {
         "bundle": str(out),
-        "version": report.manifest.version,
+        "report": str(page),
+        "version": made.manifest.version,
         "recipe": recipe,
-        "metrics": {name: dict(figures) for name, figures in report.metrics.items()},
+        "metrics": {name: dict(figures) for name, figures in made.metrics.items()},
     }
     figures = "\n".join(f"  {name}: {figures}" for name, figures in result["metrics"].items())
-    show(result, as_json=as_json, text=f"{out}: {report.manifest.version}\nreaders held out:\n{figures}")
+    show(result, as_json=as_json, text=f"{out}: {made.manifest.version}\n{page}\nreaders held out:\n{figures}")
 
 
 def _sources(papers: list[Path] | None, interactions: list[Path] | None, data: Path) -> dict[str, tuple[Path, Path]]:
