@@ -7,6 +7,12 @@ from training.progress import Progress
 from training.recipes import Recipe
 from training.rows import Rows
 
+LABEL_GAIN = (0.0, 1 / 7, 3 / 7, 1.0)
+"""What a grade is worth: LightGBM's own 2^grade - 1, scaled to 1 for a like.
+
+Data of likes alone then give the same bits as binary labels.
+"""
+
 
 def lambdamart_params(recipe: Recipe, seed: int) -> dict[str, object]:
     """LightGBM's parameters."""
@@ -14,6 +20,7 @@ def lambdamart_params(recipe: Recipe, seed: int) -> dict[str, object]:
         "objective": "lambdarank",
         "metric": "ndcg",
         "eval_at": [10],
+        "label_gain": list(LABEL_GAIN),
         "lambdarank_truncation_level": recipe.truncation_level,
         "num_leaves": recipe.leaf_count,
         "learning_rate": recipe.learning_rate,
@@ -36,8 +43,8 @@ def fit(train: Rows, held_out: Rows, recipe: Recipe, seed: int, progress: Progre
     """A model in LightGBM's text format, stopped where the held-out readers' nDCG@10 no longer grows."""
     params = lambdamart_params(recipe, seed)
     names = list(SCHEMA.names)
-    data = lightgbm.Dataset(train.features, train.relevant.astype(int), group=train.group_sizes, feature_name=names)
-    check = data.create_valid(held_out.features, held_out.relevant.astype(int), group=held_out.group_sizes)
+    data = lightgbm.Dataset(train.features, train.labels, group=train.group_sizes, feature_name=names)
+    check = data.create_valid(held_out.features, held_out.labels, group=held_out.group_sizes)
 
     def report(env: lightgbm.callback.CallbackEnv) -> None:
         progress("trees", env.iteration + 1, recipe.tree_count)

@@ -18,7 +18,7 @@ from training.fit import fit, lambdamart_params
 from training.learned_spaces import learn_spaces
 from training.metrics import best_first_hits, ndcg, recall, reciprocal_rank
 from training.progress import Progress, silent
-from training.query_groups import Query, queries_of
+from training.query_groups import Query, lack_of_queries, queries_of
 from training.recipes import Recipe, find_recipe
 from training.rows import DatasetMatrices, Rows, feature_rows
 from training.snapshot import Dataset, check_dataset
@@ -108,14 +108,14 @@ def _split_queries(
         learn.append([(own, query) for query in queries if query.reader not in kept])
         held_out.append([(own, query) for query in queries if query.reader in kept])
         if not learn[-1] or not held_out[-1]:
-            raise TrainingError(f"{dataset.name}: too few readers whose likes can be asked for")
+            raise TrainingError(f"{dataset.name}: {lack_of_queries(dataset)}")
     return learn, held_out
 
 
 def _joined(parts: Sequence[Rows]) -> Rows:
     return Rows(
         np.concatenate([part.features for part in parts]),
-        np.concatenate([part.relevant for part in parts]),
+        np.concatenate([part.labels for part in parts]),
         np.concatenate([part.group_sizes for part in parts]),
     )
 
@@ -126,7 +126,7 @@ def _figures(model_text: str, rows: Rows) -> dict[str, float]:
     scores = model.scores(model.leaves(rows.features))
     stops = np.cumsum(rows.group_sizes)
     hits = [
-        best_first_hits(scores[stop - size : stop], rows.relevant[stop - size : stop])
+        best_first_hits(scores[stop - size : stop], rows.labels[stop - size : stop] > 0)
         for stop, size in zip(stops, rows.group_sizes, strict=True)
     ]
     return {

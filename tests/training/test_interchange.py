@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from training.errors import SnapshotError, TrainingError
-from training.interchange import read_dataset, read_likes, read_papers
+from training.interchange import read_dataset, read_reactions, read_papers
 
 VECTORS = {"a": np.ones(3, np.float32), "b": np.zeros(3, np.float32)}
 PAPERS = """{"paper_id": "a", "title": "A", "abstract": "x", "published_at": "1970-01-02", "upvotes": 0}
@@ -80,7 +80,7 @@ def test_bad_events(tmp_path: Path, text: str, problem: str) -> None:
     """An error names the file, the line and what is wrong."""
     (tmp_path / "events.csv").write_text(text)
     with pytest.raises(SnapshotError, match=problem):
-        read_likes(tmp_path / "events.csv", read_papers(papers_file(tmp_path), VECTORS))
+        read_reactions(tmp_path / "events.csv", read_papers(papers_file(tmp_path), VECTORS))
 
 
 def test_no_vectors(tmp_path: Path) -> None:
