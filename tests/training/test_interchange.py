@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from training.errors import SnapshotError, TrainingError
-from training.interchange import read_dataset, read_reactions, read_papers
+from training.interchange import read_dataset, read_papers, read_reactions
 
 VECTORS = {"a": np.ones(3, np.float32), "b": np.zeros(3, np.float32)}
 PAPERS = """{"paper_id": "a", "title": "A", "abstract": "x", "published_at": "1970-01-02", "upvotes": 0}
