@@ -3,6 +3,7 @@
 import lightgbm
 
 from ranker.features import SCHEMA
+from training.errors import TrainingError
 from training.progress import Progress
 from training.recipes import Recipe
 from training.rows import Rows
@@ -40,7 +41,11 @@ def lambdamart_params(recipe: Recipe, seed: int) -> dict[str, object]:
 
 
 def fit(train: Rows, held_out: Rows, recipe: Recipe, seed: int, progress: Progress) -> str:
-    """A model in LightGBM's text format, stopped where the held-out readers' nDCG@10 no longer grows."""
+    """A model in LightGBM's text format, stopped where the held-out readers' nDCG@10 no longer grows.
+
+    Raises:
+        TrainingError: There are so few rows that no tree splits them.
+    """
     params = lambdamart_params(recipe, seed)
     names = list(SCHEMA.names)
     data = lightgbm.Dataset(train.features, train.labels, group=train.group_sizes, feature_name=names)
@@ -56,4 +61,7 @@ def fit(train: Rows, held_out: Rows, recipe: Recipe, seed: int, progress: Progre
         valid_sets=[check],
         callbacks=[lightgbm.early_stopping(recipe.early_stopping_rounds, verbose=False), report],
     )
+    if not booster.feature_importance().any():
+        size = f"{len(train.group_sizes)} queries with {len(train.labels)} candidates"
+        raise TrainingError(f"{size} are too few to learn from: a leaf takes {recipe.min_leaf_rows} of them")
     return booster.model_to_string(num_iteration=booster.best_iteration)
