@@ -194,8 +194,10 @@ def test_learned_parts_come_back(folder: Path) -> None:
     one, other = (each.matrix(columns(20)).completed() for each in (written, found))
     assert np.array_equal(one.word_density, other.word_density)
     assert np.array_equal(one.reader_factors, other.reader_factors)
-    bare = read_spaces(folder / SPACES_NAME, spaces_bytes(replace(written, factor_map=None, co_likes=None)), DIM)
-    assert (bare.factor_map, bare.co_likes) == (None, None)
+    bare = read_spaces(
+        folder / SPACES_NAME, spaces_bytes(replace(written, factor_map=None, background=None, co_likes=None)), DIM
+    )
+    assert (bare.factor_map, bare.background, bare.co_likes) == (None, None, None)
 
 
 def test_topics_come_back(folder: Path) -> None:
