@@ -42,6 +42,19 @@ def load_dataset(
     return replace(dataset, title_embeddings=np.stack([title_of[each] for each in dataset.papers.paper_ids]))
 
 
+def count_events(papers: Path, interactions: Path) -> tuple[int, int]:
+    """All events, and those on papers that there are not; both files are checked on the way.
+
+    Raises:
+        InvalidFile: The papers cannot be read.
+        SnapshotError: The events cannot, or none is on one of the papers.
+    """
+    from service.ingest.jsonl import iter_papers
+    from training.interchange import count_events as counted
+
+    return counted(interactions, frozenset(paper.paper_id for paper in iter_papers(papers)))
+
+
 def _encode(encoder: "OpenedEncoder", texts: list[str], what: str) -> "npt.NDArray[np.float32]":
     import numpy as np
 

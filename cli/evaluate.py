@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.datasets import load_dataset
+from cli.datasets import count_events, load_dataset
 from cli.options import Json
 from cli.output import console, show, staged_progress, warn, write_page
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from training.evaluation import Plan
 
 
-def evaluate(  # noqa: PLR0917 (typer reads options from the arguments)
+def evaluate(
     papers: Annotated[Path, typer.Option(help="Papers, JSON Lines.", exists=True, dir_okay=False)],
     interactions: Annotated[Path, typer.Option(help="Events, CSV.", exists=True, dir_okay=False)],
     protocol: Annotated[str, typer.Option(help="cold-items or weekly-digest.")],
@@ -44,12 +44,14 @@ def evaluate(  # noqa: PLR0917 (typer reads options from the arguments)
     as_json: Json = False,
 ) -> None:
     """Measure a ranker against the baselines on people's real behaviour."""
+    from ranker.blas import use_one_thread
     from service.bootstrap import make_encoder
     from service.config import Settings
     from service.domain.errors import InvalidField
     from training.evaluation import Plan
     from training.evaluation import evaluate as run_evaluation
 
+    use_one_thread()
     if bundle is not None and retrain:
         raise InvalidField("retrain", "cannot be given together with --bundle")
     plan = Plan(
@@ -70,7 +72,7 @@ def evaluate(  # noqa: PLR0917 (typer reads options from the arguments)
     encoder = make_encoder(Settings.read(embedding_cache=embedding_cache))
     try:
         judged = _bundle(plan, bundle, encoder.name)
-        events = _count_events(papers, interactions)
+        events = count_events(papers, interactions)
         name = papers.resolve().parent.name
         dataset = load_dataset(name, papers, interactions, encoder, with_titles=judged is None)
     finally:
@@ -113,14 +115,6 @@ def _bundle(plan: "Plan", path: Path | None, encoder_name: str) -> "Bundle | Non
     if path is None and (plan.retrain or plan.protocol == "cold-items"):
         return None
     return load_bundle(path or default_bundle_path(), encoder=encoder_name)
-
-
-def _count_events(papers: Path, interactions: Path) -> tuple[int, int]:
-    """All events, and those on papers that there are not; checked before anything is embedded."""
-    from service.ingest.jsonl import iter_papers
-    from training.interchange import count_events
-
-    return count_events(interactions, frozenset(paper.paper_id for paper in iter_papers(papers)))
 
 
 def _add_events(result: dict[str, Any], total: int, unknown: int) -> None:

@@ -20,6 +20,7 @@ EXTRAS = {
     "sklearn": "training",
     "sentence_transformers": "server",
     "sqlalchemy": "server",
+    "threadpoolctl": "server",
     "torch": "server",
 }
 

@@ -1,13 +1,22 @@
 """``paperfeed train``."""
 
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.datasets import load_dataset
+from cli.database_dataset import read_database
+from cli.datasets import count_events, load_dataset
 from cli.options import Json
-from cli.output import show, staged_progress, write_page
+from cli.output import show, staged_progress, warn, write_page
+
+if TYPE_CHECKING:
+    from service.config import Settings
+    from training.recipes import Recipe
+    from training.snapshot import Dataset
 
 # What the default bundle is made from, in this order: another order is another bundle.
 DEFAULT_DATA = ("citeulike-a", "arxiv-2016-2018")
@@ -19,8 +28,17 @@ def train(
         list[Path] | None, typer.Option(help="Papers, JSON Lines; once per data set. Default: the recipe's own data.")
     ] = None,
     interactions: Annotated[list[Path] | None, typer.Option(help="Events, CSV; once per --papers, in order.")] = None,
+    db: Annotated[
+        str | None, typer.Option(help="Database of a service, read as it is now; beside --papers or by itself.")
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            help="See nothing dated on or after this day. Default: no limit; for the recipe's own data, its own."
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder to write the bundle to; must not exist.")] = Path("out/bundle"),
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.", min=0)] = 0,
     report: Annotated[
         Path | None,
         typer.Option(help="Page for people: what was learned. Default: the bundle's name with -report.html."),
@@ -28,24 +46,23 @@ def train(
     embedding_cache: Annotated[str | None, typer.Option(help="File that keeps vectors by text hash.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a model bundle from papers and events in the interchange formats."""
-    from service.bootstrap import make_encoder
+    """Train a model bundle from a service's database, or from papers and events in the interchange formats."""
+    from ranker.blas import use_one_thread
     from service.config import Settings
     from service.domain.errors import InvalidField
     from training.report import training_page
     from training.train import train as run_training
 
+    use_one_thread()
     settings = Settings.read(embedding_cache=embedding_cache)
     if out.exists():
         raise InvalidField("out", f"{out} exists already")
-    sources = _sources(papers, interactions, Path(settings.data))
-    encoder = make_encoder(settings)
-    try:
-        datasets = [load_dataset(name, *files, encoder, with_titles=True) for name, files in sources.items()]
-    finally:
-        encoder.close()
+    is_own_data = db is not None or bool(papers)
+    chosen = _recipe(recipe, until, is_own_data=is_own_data)
+    files = _files(papers, interactions, None if is_own_data else Path(settings.data))
+    encoder_name, datasets = _datasets(files, db, settings)
     with staged_progress("training") as progress:
-        made = run_training(datasets, out, encoder_name=encoder.name, recipe=recipe, seed=seed, progress=progress)
+        made = run_training(datasets, out, encoder_name=encoder_name, recipe=chosen, seed=seed, progress=progress)
     page = report or out.with_name(f"{out.name}-report.html")
     write_page(page, training_page(made))
     result: dict[str, Any] = {
@@ -59,13 +76,53 @@ def train(
     show(result, as_json=as_json, text=f"{out}: {made.manifest.version}\n{page}\nreaders held out:\n{figures}")
 
 
-def _sources(papers: list[Path] | None, interactions: list[Path] | None, data: Path) -> dict[str, tuple[Path, Path]]:
+def _recipe(name: str, until: str | None, *, is_own_data: bool) -> "Recipe":
+    """The recipe; its own time limit keeps the public data's test year unseen, and has no meaning for other data."""
+    from service.domain.errors import InvalidField
+    from training.recipes import END_OF_TIME, find_recipe
+
+    recipe = find_recipe(name)
+    if until is None:
+        return replace(recipe, known_until=END_OF_TIME) if is_own_data else recipe
+    try:
+        day = dt.datetime.combine(dt.date.fromisoformat(until), dt.time(), dt.UTC)
+    except ValueError as error:
+        raise InvalidField("until", f"{until!r} is not a date such as 2018-01-31") from error
+    return replace(recipe, known_until=day.timestamp())
+
+
+def _datasets(files: dict[str, tuple[Path, Path]], db: str | None, settings: "Settings") -> tuple[str, list["Dataset"]]:
+    """The encoder's name and all data sets; what is wrong about any is said before anything is embedded."""
+    from service.bootstrap import make_encoder
+
+    for text in _doubts(files):
+        warn(text)
+    encoder = make_encoder(settings)
+    try:
+        stored = [] if db is None else [read_database(db, encoder.name)]
+        found = [load_dataset(name, *pair, encoder, with_titles=True) for name, pair in files.items()]
+    finally:
+        encoder.close()
+    return encoder.name, found + stored
+
+
+def _doubts(files: dict[str, tuple[Path, Path]]) -> Iterator[str]:
+    for papers, interactions in files.values():
+        total, unknown = count_events(papers, interactions)
+        if unknown:
+            yield f"{interactions}: {unknown} of {total} events name papers that are not given"
+
+
+def _files(
+    papers: list[Path] | None, interactions: list[Path] | None, data: Path | None
+) -> dict[str, tuple[Path, Path]]:
+    """Papers and events by the name of the data set; the recipe's own data in ``data``, unless it is None."""
     from service.domain.errors import InvalidField
 
     papers, interactions = papers or [], interactions or []
     if len(papers) != len(interactions):
         raise InvalidField("interactions", f"given {len(interactions)} times for {len(papers)} --papers")
-    if papers:
+    if data is None or papers:
         pairs = enumerate(zip(papers, interactions, strict=True))
         return {f"{i}-{pair[0].name.partition('.')[0]}": pair for i, pair in pairs}
     found = {name: (data / name / "papers.jsonl.gz", data / name / "interactions.csv.gz") for name in DEFAULT_DATA}

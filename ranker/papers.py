@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ranker.errors import InputError
-from ranker.signals import Signals
+from ranker.signals import Signals, stack_signals
 from ranker.types import Float32Array, Float64Array
 
 
@@ -94,6 +94,22 @@ def paper_columns(
         upvotes=unknown if upvotes is None else upvotes,
         categories=((),) * count if categories is None else tuple(map(tuple, categories)),
         authors=((),) * count if authors is None else tuple(map(tuple, authors)),
+    )
+
+
+def stack_columns(parts: Sequence[PaperColumns]) -> PaperColumns:
+    """All papers of all parts; at least one part, no paper twice."""
+    return PaperColumns(
+        paper_ids=tuple(x for part in parts for x in part.paper_ids),
+        titles=tuple(x for part in parts for x in part.titles),
+        texts=tuple(x for part in parts for x in part.texts),
+        embeddings=np.concatenate([part.embeddings for part in parts]),
+        published_at=np.concatenate([part.published_at for part in parts]),
+        first_seen_at=np.concatenate([part.first_seen_at for part in parts]),
+        upvotes=np.concatenate([part.upvotes for part in parts]),
+        categories=tuple(x for part in parts for x in part.categories),
+        authors=tuple(x for part in parts for x in part.authors),
+        signals=stack_signals([part.signals for part in parts], [len(part) for part in parts]),
     )
 
 

@@ -16,8 +16,8 @@ from ranker.colikes import CoLikes
 from ranker.errors import InputError
 from ranker.factors import FactorMap
 from ranker.linear import multiplied_rows, unit_rows
-from ranker.papers import PaperColumns
-from ranker.signals import Signals, stack_signals
+from ranker.papers import PaperColumns, stack_columns
+from ranker.signals import Signals
 from ranker.sparse import SparseRows, stack_sparse
 from ranker.terms import BUCKET_COUNT, hashed_terms
 from ranker.topics import Topics, main_topics
@@ -246,7 +246,7 @@ def stack_matrices(parts: Sequence[PaperMatrix]) -> PaperMatrix:
     tfidf = [part.tfidf for part in parts if part.tfidf is not None]
     bm25 = [part.bm25 for part in parts if part.bm25 is not None]
     return PaperMatrix(
-        columns=_stack_columns([part.columns for part in parts]),
+        columns=stack_columns([part.columns for part in parts]),
         units=np.concatenate([part.units for part in parts]),
         whitened=np.concatenate(whitened) if whitened else None,
         tfidf=stack_sparse(tfidf) if tfidf else None,
@@ -277,18 +277,3 @@ def _unit_segments(values: Float32Array, sizes: IndexArray) -> Float32Array:
 
 def _rows(starts: Int32Array, buckets: Int32Array, values: Float32Array) -> SparseRows:
     return SparseRows(starts=starts, columns=buckets, values=values, width=BUCKET_COUNT)
-
-
-def _stack_columns(parts: Sequence[PaperColumns]) -> PaperColumns:
-    return PaperColumns(
-        paper_ids=tuple(x for part in parts for x in part.paper_ids),
-        titles=tuple(x for part in parts for x in part.titles),
-        texts=tuple(x for part in parts for x in part.texts),
-        embeddings=np.concatenate([part.embeddings for part in parts]),
-        published_at=np.concatenate([part.published_at for part in parts]),
-        first_seen_at=np.concatenate([part.first_seen_at for part in parts]),
-        upvotes=np.concatenate([part.upvotes for part in parts]),
-        categories=tuple(x for part in parts for x in part.categories),
-        authors=tuple(x for part in parts for x in part.authors),
-        signals=stack_signals([part.signals for part in parts], [len(part) for part in parts]),
-    )

@@ -152,7 +152,9 @@ def _background(file: Path, arrays: _Arrays) -> Background:
         raise BundleError(file, "the background's rows do not hang together")
     factors = None
     if "background_factors" in arrays:
-        _check(file, arrays, "background_factors", (len(starts) - 1, None), _HALF)
+        if "factor_buckets" not in arrays:
+            raise BundleError(file, "background_factors need a factor map")
+        _check(file, arrays, "background_factors", (len(starts) - 1, arrays["factor_vector_map"].shape[1]), _HALF)
         factors = arrays["background_factors"].astype(np.float32)
     values = arrays["background_values"].astype(np.float32)
     return Background(SparseRows(starts, columns, values, BUCKET_COUNT), factors)

@@ -4,6 +4,7 @@ import datetime as dt
 import importlib.metadata
 from pathlib import Path
 
+from ranker.blas import use_one_thread
 from ranker.bundle import Bundle, default_bundle_path, load_bundle
 from ranker.errors import BundleError
 from service.api.catalog import CatalogServicer
@@ -77,6 +78,7 @@ class Application:
     """A wired service. ``start`` it, then ``stop`` it; both once."""
 
     def __init__(self, settings: Settings) -> None:
+        use_one_thread()
         self._settings = settings
         self.store = prepare_store(settings)
         self.encoder = make_encoder(settings)

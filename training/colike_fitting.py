@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse
 
+from ranker.blas import use_one_thread
 from ranker.colikes import CoLikes, text_keys
 from ranker.linear import from_bytes, to_bytes, unit_rows
 from ranker.types import Float32Array, IndexArray
@@ -61,7 +62,8 @@ def _of_part(part: LikedPapers, factor_count: int, paper_count: int, seed: int) 
     sizes = np.bincount(likes.readers)
     weights = (sizes[likes.readers] * counts[likes.papers]) ** -0.5
     matrix = scipy.sparse.csr_matrix((weights, (likes.readers, likes.papers)), shape=(len(sizes), paper_total))
-    _, values, directions = randomized_svd(matrix, rank, n_iter=_POWER_ITERATIONS, random_state=seed)
+    with use_one_thread():  # scikit-learn has just brought scipy's BLAS
+        _, values, directions = randomized_svd(matrix, rank, n_iter=_POWER_ITERATIONS, random_state=seed)
     kept = np.sort(liked[np.argsort(-counts[liked], kind="stable")[:paper_count]])
     found = unit_rows((directions[:, kept].T * np.sqrt(values)).astype(np.float32))
     known = np.isfinite(found).all(axis=1)

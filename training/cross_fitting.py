@@ -49,7 +49,7 @@ def split_likes(dataset: Dataset, count: int, rng: np.random.Generator) -> Folds
     if dataset.dated:
         weeks = week_of(likes.liked_at)
         shares = np.arange(1, count + 1) / (count + 1)
-        first_weeks = np.unique(np.quantile(weeks, shares, method="higher")).astype(np.intp)
+        first_weeks = np.unique(np.quantile(weeks[weeks >= 0], shares, method="higher")).astype(np.intp)
         visible = tuple(likes.where(np.flatnonzero(weeks < week)) for week in first_weeks)
         return Folds(visible, None, first_weeks)
     of_paper = rng.permutation(len(dataset.papers)) % PAPER_FOLDS

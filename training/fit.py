@@ -6,9 +6,16 @@ from typing import Any
 import lightgbm
 
 from ranker.features import SCHEMA
+from training.errors import TrainingError
 from training.progress import Progress
 from training.recipes import Recipe
 from training.rows import Rows
+
+LABEL_GAIN = (0.0, 1 / 7, 3 / 7, 1.0)
+"""What a grade is worth: LightGBM's own 2^grade - 1, scaled to 1 for a like.
+
+Data of likes alone then give the same bits as binary labels.
+"""
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,7 @@ def lambdamart_params(recipe: Recipe, seed: int) -> dict[str, object]:
         "objective": "lambdarank",
         "metric": "ndcg",
         "eval_at": [10],
+        "label_gain": list(LABEL_GAIN),
         "lambdarank_truncation_level": recipe.truncation_level,
         "num_leaves": recipe.leaf_count,
         "learning_rate": recipe.learning_rate,
@@ -51,19 +59,17 @@ def lambdamart_params(recipe: Recipe, seed: int) -> dict[str, object]:
 
 
 def fit(train: Rows, held_out: Rows, recipe: Recipe, seed: int, progress: Progress) -> Fitted:
-    """A model, stopped where the held-out readers' nDCG@10 no longer grows."""
+    """A model, stopped where the held-out readers' nDCG@10 no longer grows.
+
+    Raises:
+        TrainingError: There are so few rows that no tree splits them.
+    """
     params = lambdamart_params(recipe, seed)
     names = list(SCHEMA.names)
     data = lightgbm.Dataset(
-        train.features,
-        train.relevant.astype(int),
-        group=train.group_sizes,
-        weight=train.weights,
-        feature_name=names,
+        train.features, train.labels, group=train.group_sizes, weight=train.weights, feature_name=names
     )
-    check = data.create_valid(
-        held_out.features, held_out.relevant.astype(int), group=held_out.group_sizes, weight=held_out.weights
-    )
+    check = data.create_valid(held_out.features, held_out.labels, group=held_out.group_sizes, weight=held_out.weights)
 
     def report(env: lightgbm.callback.CallbackEnv) -> None:
         progress("trees", env.iteration + 1, recipe.tree_count)
@@ -80,6 +86,9 @@ def fit(train: Rows, held_out: Rows, recipe: Recipe, seed: int, progress: Progre
             report,
         ],
     )
+    if not booster.feature_importance().any():
+        size = f"{len(train.group_sizes)} queries with {len(train.labels)} candidates"
+        raise TrainingError(f"{size} are too few to learn from: a leaf takes {recipe.min_leaf_rows} of them")
     text = booster.model_to_string(num_iteration=booster.best_iteration)
     # LightGBM gives 0 where nothing stopped early.
     return Fitted(text, tuple(evals["valid_0"]["ndcg@10"]), booster.best_iteration or booster.current_iteration())

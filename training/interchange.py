@@ -1,10 +1,10 @@
-"""Readers of the interchange formats: papers as JSON Lines, likes as CSV, either of them gzipped."""
+"""Readers of the interchange formats: papers as JSON Lines, events as CSV, either of them gzipped."""
 
 import csv
 import datetime as dt
 import gzip
 import json
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -14,13 +14,10 @@ import numpy as np
 from ranker.papers import PaperColumns, paper_columns
 from ranker.types import Float32Array
 from training.errors import SnapshotError, TrainingError
-from training.snapshot import Dataset, Likes
+from training.reactions import GRADED_EVENTS, OTHER_EVENTS, Event, Reactions, reactions_of
+from training.snapshot import Dataset
 
-_LIKING, _UNLIKING = frozenset({"like", "save"}), frozenset({"unlike", "dislike", "dismiss"})
 _EVENT_COLUMNS = ("user_id", "paper_id", "event", "occurred_at")
-
-Embed = Callable[[PaperColumns], Float32Array]
-"""Gives the vectors of papers whose ``embeddings`` are still empty: (n, d) float32."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,8 @@ def read_dataset(name: str, papers_file: Path, events_file: Path, vectors: Mappi
         SnapshotError: Names the file, line and problem.
     """
     papers = read_papers(papers_file, vectors)
-    return Dataset(name=name, papers=papers, likes=read_likes(events_file, papers))
+    found = read_reactions(events_file, papers)
+    return Dataset(name=name, papers=papers, likes=found.likes, clicks=found.clicks, dislikes=found.dislikes)
 
 
 def read_papers(file: Path, vectors: Mapping[str, Float32Array]) -> PaperColumns:
@@ -78,31 +76,22 @@ def read_papers(file: Path, vectors: Mapping[str, Float32Array]) -> PaperColumns
     )
 
 
-def read_likes(file: Path, papers: PaperColumns) -> Likes:
-    """What the events leave liked; events on papers that are not in ``papers`` are passed over.
+def read_reactions(file: Path, papers: PaperColumns) -> Reactions:
+    """What the events leave; events on papers that are not in ``papers`` are passed over.
 
     Raises:
-        SnapshotError: Columns missing, or a time that is none.
+        SnapshotError: Columns missing, an unknown kind of event, or a time that is none.
     """
     row_of = {paper_id: row for row, paper_id in enumerate(papers.paper_ids)}
-    # Unknown times come before known ones; the sort is stable, so ties go by arrival.
-    events = sorted(_events(file), key=lambda e: -np.inf if np.isnan(e.occurred_at) else e.occurred_at)
-    liked: dict[tuple[str, int], float] = {}
-    for event in events:
-        row = row_of.get(event.paper_id)
-        if row is not None and event.event in _LIKING:
-            liked.setdefault((event.user_id, row), event.occurred_at)
-        elif row is not None and event.event in _UNLIKING:
-            liked.pop((event.user_id, row), None)
-    number_of = {user: number for number, user in enumerate(sorted({user for user, _ in liked}))}
-    return Likes.of([number_of[user] for user, _ in liked], [row for _, row in liked], list(liked.values()))
+    known = (event for event in _events(file) if event.paper_id in row_of)
+    return reactions_of(Event(e.user_id, row_of[e.paper_id], e.event, e.occurred_at) for e in known)
 
 
 def count_events(file: Path, paper_ids: Container[str]) -> tuple[int, int]:
     """All events, and those on papers that are not among ``paper_ids``.
 
     Raises:
-        SnapshotError: As ``read_likes``; also a file without events, or none of them on one of the papers.
+        SnapshotError: As ``read_reactions``; also a file without events, or none of them on one of the papers.
     """
     unknown = [event.paper_id not in paper_ids for event in _events(file)]
     if not unknown:
@@ -122,6 +111,9 @@ def _events(file: Path) -> Iterator[_Event]:
             values = [row[name] for name in _EVENT_COLUMNS]
             if None in values:
                 raise SnapshotError(file, reader.line_num, "has too few columns")
+            if row["event"] not in GRADED_EVENTS | OTHER_EVENTS:
+                known = ", ".join(sorted(GRADED_EVENTS | OTHER_EVENTS))
+                raise SnapshotError(file, reader.line_num, f"event {row['event']!r} is none of {known}")
             moment = _moment(file, reader.line_num, "occurred_at", row["occurred_at"])
             yield _Event(row["user_id"], row["paper_id"], row["event"], moment)
 

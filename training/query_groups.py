@@ -1,7 +1,7 @@
 """Data sets to queries: a profile, candidates and which of them were liked."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 import numpy as np
@@ -10,7 +10,7 @@ from ranker.types import BoolArray, Float64Array, IndexArray, Int32Array
 from training.cross_fitting import NO_FOLD, Folds
 from training.errors import TrainingError
 from training.recipes import Recipe
-from training.snapshot import Dataset
+from training.snapshot import LIKED, Dataset, Likes
 from training.weeks import start_of, week_of
 
 
@@ -20,12 +20,14 @@ class Query:
 
     Attributes:
         candidates: (n,) rows of papers.
-        relevant: (n,) which candidates the reader liked.
+        relevant: (n,) which candidates the reader liked, saved or clicked.
         liked: (m,) rows of papers in the profile, never among the candidates.
         liked_at: (m,) Unix seconds, NaN unknown.
         as_of: Unix seconds; NaN where the data set has no dates.
         week: Number of the week, for dated data; queries of one week share their candidates. -1 otherwise.
         fold: Whose map may serve it; see ``training.cross_fitting``.
+        grades: (n,) of the candidates, see ``training.reactions``; None where all that is relevant is liked.
+        disliked: Rows of papers that the reader is known to dislike when asking, never among the candidates.
     """
 
     reader: int
@@ -36,32 +38,53 @@ class Query:
     as_of: float
     week: int = -1
     fold: int = NO_FOLD
+    grades: IndexArray | None = None
+    disliked: IndexArray = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+
+    @property
+    def labels(self) -> IndexArray:
+        """(n,) the grades."""
+        return self.relevant * LIKED if self.grades is None else self.grades
 
 
 def weekly_queries(dataset: Dataset, min_likes: int = 1) -> Iterator[Query]:
     """One query for each reader and ISO week in which the reader liked papers of that week, weeks ascending.
 
-    Candidates are all papers published in the week, asked at its end; the profile is what was liked before its Monday.
+    Candidates are all papers that appeared in the week, asked at its end; profile and dislikes are from before its
+    Monday. Saved and clicked papers are asked for too.
 
     Args:
         min_likes: Readers with fewer earlier likes are left out.
     """
-    likes = dataset.likes
-    paper_weeks, like_weeks = week_of(dataset.papers.published_at), week_of(likes.liked_at)
-    current = paper_weeks[likes.papers] == like_weeks
-    for week in np.unique(like_weeks[current]):
+    likes, answers, dislikes = dataset.likes, dataset.answers, dataset.dislikes
+    paper_weeks = week_of(dataset.appeared_at)
+    like_weeks, answer_weeks, dislike_weeks = (week_of(part.liked_at) for part in (likes, answers, dislikes))
+    current = (paper_weeks[answers.papers] == answer_weeks) & (answer_weeks >= 0)
+    for week in np.unique(answer_weeks[current]):
         candidates = np.nonzero(paper_weeks == week)[0]
-        for reader in np.unique(likes.readers[current & (like_weeks == week)]):
-            own = likes.of_reader(int(reader))
+        now = current & (answer_weeks == week)
+        for reader in np.unique(answers.readers[now]).tolist():
+            own, against = likes.of_reader(reader), dislikes.of_reader(reader)
             earlier = like_weeks[own] < week
-            liked, hits = likes.papers[own][earlier], likes.papers[own][current[own] & (like_weeks[own] == week)]
+            liked = likes.papers[own][earlier]
             if len(liked) < min_likes:
                 continue
-            keep = candidates[~np.isin(candidates, liked)]
-            relevant = np.isin(keep, hits)
+            disliked = dislikes.papers[against][dislike_weeks[against] < week]
+            keep = candidates[~np.isin(candidates, np.concatenate((liked, disliked)))]
+            grades = _grades(keep, answers, answers.of_reader(reader), now)
+            relevant = grades > 0
             if relevant.any() and not relevant.all():
-                end = start_of(int(week) + 1)
-                yield Query(int(reader), keep, relevant, liked, likes.liked_at[own][earlier], end, int(week))
+                times, end = likes.liked_at[own][earlier], start_of(int(week) + 1)
+                yield Query(reader, keep, relevant, liked, times, end, int(week), grades=grades, disliked=disliked)
+
+
+def _grades(candidates: IndexArray, answers: Likes, own: slice, counted: BoolArray) -> IndexArray:
+    """(n,) the grade of each of the ascending candidates; 0 for those that are none of the reader's answers."""
+    grades = np.zeros(len(candidates), dtype=np.intp)
+    hits = answers.papers[own][counted[own]]
+    among = np.isin(hits, candidates)
+    grades[np.searchsorted(candidates, hits[among])] = answers.grades[own][counted[own]][among]
+    return grades
 
 
 def hidden_queries(
@@ -69,23 +92,28 @@ def hidden_queries(
 ) -> Iterator[Query]:
     """For each reader, in random order, one query that asks for likes among the papers of one fold.
 
-    Candidates are the reader's likes there and others drawn at random from the same fold; the profile is the rest.
+    Candidates are what the reader liked, saved or clicked there and others drawn at random from the same fold; the
+    profile is the rest of the likes.
     """
-    likes = dataset.likes
+    likes, answers, dislikes = dataset.likes, dataset.answers, dataset.dislikes
     members = np.flatnonzero(fold_of == fold)
-    for reader in rng.permutation(len(likes.bounds) - 1):
-        own = likes.of_reader(int(reader))
-        papers = likes.papers[own]
-        hidden = fold_of[papers] == fold
-        if not 0 < hidden.sum() < len(papers):
+    is_hidden = fold_of[answers.papers] == fold
+    for reader in rng.permutation(len(likes.bounds) - 1).tolist():
+        own, asked = likes.of_reader(reader), answers.of_reader(reader)
+        shown = fold_of[likes.papers[own]] != fold
+        if not shown.any() or not is_hidden[asked].any():
             continue
-        hits = papers[hidden][: candidate_count // 2]
-        pool = np.setdiff1d(members, papers)
+        hits = answers.papers[asked][is_hidden[asked]][: candidate_count // 2]
+        pool = np.setdiff1d(members, answers.papers[asked])
         others = rng.choice(pool, min(candidate_count - len(hits), len(pool)), replace=False)
         if len(others):
             rows = np.sort(np.concatenate((hits, others)))
-            times = likes.liked_at[own][~hidden]
-            yield Query(int(reader), rows, np.isin(rows, hits), papers[~hidden], times, float("nan"), fold=fold)
+            grades = _grades(rows, answers, asked, is_hidden)
+            liked, times = likes.papers[own][shown], likes.liked_at[own][shown]
+            disliked = np.setdiff1d(dislikes.papers[dislikes.of_reader(reader)], rows)
+            yield Query(
+                reader, rows, grades > 0, liked, times, float("nan"), fold=fold, grades=grades, disliked=disliked
+            )
 
 
 def queries_of(dataset: Dataset, folds: Folds, recipe: Recipe, rng: np.random.Generator) -> list[Query]:
@@ -101,6 +129,19 @@ def queries_of(dataset: Dataset, folds: Folds, recipe: Recipe, rng: np.random.Ge
     count = min(recipe.dated_query_limit, len(queries))
     kept = np.sort(rng.choice(len(queries), count, replace=False))
     return [queries[i] for i in np.repeat(kept, recipe.dated_guises)]
+
+
+def lack_of_queries(dataset: Dataset) -> str:
+    """Why too few readers of a data set can be asked: what is missing."""
+    if not dataset.dated:
+        return "two or more readers must like two or more papers each, and there are too few of them"
+    weeks = np.unique(week_of(dataset.likes.liked_at[np.isfinite(dataset.likes.liked_at)]))
+    if len(weeks) < 2:
+        return "all likes lie in one week: training asks of each week what the likes before it foretell"
+    return (
+        "two or more readers must have liked something and, in a later week, papers that appeared in that week; "
+        "there are too few of them: readers have no history, or the times are out of order"
+    )
 
 
 def with_fewer_likes(query: Query, count: int, rng: np.random.Generator) -> Query:

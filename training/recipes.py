@@ -99,6 +99,8 @@ class Recipe:
         return asdict(self)
 
 
+END_OF_TIME = 253_370_764_800.0
+"""The year 9999: no limit on what is known."""
 _UNTIL_2018 = dt.datetime(2018, 1, 1, tzinfo=dt.UTC).timestamp()
 
 RECIPES = {

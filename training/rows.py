@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from ranker.asker import Asker
 from ranker.features import SCHEMA, compute_matrix
 from ranker.papers import PaperColumns
 from ranker.profile import build_profile
@@ -38,15 +39,20 @@ class Rows:
 
     Attributes:
         features: (n, len(SCHEMA)) float32.
-        relevant: (n,)
+        labels: (n,) grades; see ``training.reactions``.
         group_sizes: (queries,) int32.
         weights: (n,) float32, how much each row counts; None counts all as 1.
     """
 
     features: Float32Array
-    relevant: BoolArray
+    labels: IndexArray
     group_sizes: Int32Array
     weights: Float32Array | None = None
+
+    @property
+    def relevant(self) -> BoolArray:
+        """(n,) which rows have any positive grade."""
+        return np.asarray(self.labels > 0)
 
 
 def balanced(parts: Sequence[Rows], shares: Sequence[float]) -> Rows:
@@ -59,7 +65,7 @@ def balanced(parts: Sequence[Rows], shares: Sequence[float]) -> Rows:
     wanted = [share / sum(shares) * total for share in shares]
     return Rows(
         np.concatenate([part.features for part in parts]),
-        np.concatenate([part.relevant for part in parts]),
+        np.concatenate([part.labels for part in parts]),
         np.concatenate([part.group_sizes for part in parts]),
         np.concatenate(
             [
@@ -75,10 +81,11 @@ class DatasetMatrices:
 
     def __init__(self, dataset: Dataset, folds: Mapping[int, Spaces], foreign: Spaces | None) -> None:
         """Args as ``LearnedSpaces`` says."""
-        # Upvotes of an interchange file were counted long after its likes were given.
-        papers = replace(dataset.papers, upvotes=np.full(len(dataset.papers), np.nan), signals=None)
+        # Upvotes without a time were counted long after the likes were given.
+        papers = replace(dataset.papers, upvotes=np.full(len(dataset.papers), np.nan))
         titles = None if dataset.title_embeddings is None else _titles(papers, dataset.title_embeddings)
         self.crowd = Crowd(dataset)
+        self._reader_codes = dataset.reader_codes
         self._parts: dict[tuple[bool, int], PaperMatrix] = {}
         self._foreign: dict[bool, PaperMatrix] = {}
         for is_titles, shown in ((False, papers), (True, titles)):
@@ -92,6 +99,10 @@ class DatasetMatrices:
     def rows(self, papers: IndexArray, guise: "Guise", *, titles: bool = False) -> PaperMatrix:
         """Some papers in the guise asked for, or in the nearest there is."""
         return self._recent(papers.tobytes(), guise, titles)
+
+    def code_of(self, reader: int) -> int:
+        """The reader's code in the papers' signals; 0 where none are known."""
+        return 0 if self._reader_codes is None else int(self._reader_codes[reader])
 
     def _gathered(self, papers: bytes, guise: "Guise", titles: bool) -> PaperMatrix:  # noqa: FBT001
         if guise.foreign and self._foreign:
@@ -126,17 +137,17 @@ def feature_rows(
     Args:
         recipe: None computes what is known as it is, without masking.
     """
-    parts, relevant, numbers = [], [], []
+    parts, labels, numbers = [], [], []
     for number, (matrices, query) in enumerate(queries):
         shown = query if recipe is None else _shortened(query, recipe, rng)
         features = _features(matrices, shown, recipe, rng)
         parts.append(features if recipe is None else _masked(features, recipe, rng))
-        relevant.append(shown.relevant)
+        labels.append(shown.labels)
         numbers.append(np.full(len(shown.candidates), number))
         if number % 100 == 0 or number + 1 == len(queries):
             progress("features", number + 1, len(queries))
     sizes = np.array([len(part) for part in parts], dtype=np.int32)
-    rows = Rows(np.concatenate(parts), np.concatenate(relevant), sizes)
+    rows = Rows(np.concatenate(parts), np.concatenate(labels), sizes)
     check_contiguous(np.concatenate(numbers).tolist(), sizes)
     return rows
 
@@ -145,15 +156,16 @@ def _features(matrices: DatasetMatrices, query: Query, recipe: Recipe | None, rn
     if recipe is None:
         guise = Guise(query.fold)
         likes, candidates = matrices.rows(query.liked, guise), matrices.rows(query.candidates, guise)
-        return compute_matrix(build_profile(likes, None, query.liked_at), candidates, query.as_of)
+        profile = build_profile(likes, matrices.rows(query.disliked, guise), query.liked_at)
+        return compute_matrix(profile, candidates, query.as_of, Asker(reader=matrices.code_of(query.reader)))
     guise = Guise(query.fold, foreign=rng.random() < recipe.foreign_spaces_share)
     liked_titles, candidate_titles = rng.random(2) < recipe.titles_only_share
     likes = matrices.rows(query.liked, guise, titles=bool(liked_titles))
     candidates = matrices.rows(query.candidates, guise, titles=bool(candidate_titles))
-    disliked = dislikes_of(query, matrices.crowd, recipe.simulated, rng)
+    disliked = np.union1d(query.disliked, dislikes_of(query, matrices.crowd, recipe.simulated, rng))
     dislikes = matrices.rows(disliked, guise, titles=bool(candidate_titles))
     candidates, as_of = matrices.crowd.seen(query, candidates, recipe.simulated, rng)
-    asker = asker_of(query, recipe.simulated, rng)
+    asker = replace(asker_of(query, recipe.simulated, rng), reader=matrices.code_of(query.reader))
     return compute_matrix(build_profile(likes, dislikes, query.liked_at), candidates, as_of, asker)
 
 

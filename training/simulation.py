@@ -13,7 +13,7 @@ from ranker.spaces import PaperMatrix
 from ranker.types import BoolArray, IndexArray
 from training.query_groups import Query
 from training.recipes import Simulated
-from training.snapshot import Dataset
+from training.snapshot import CLICKED, Dataset
 
 _NO_ROWS = np.empty(0, dtype=np.intp)
 _ASKED_AT = 1_500_000_000.0
@@ -41,7 +41,7 @@ class Crowd:
         """
         if self._is_dated or rng.random() >= chances.crowd_share:
             return candidates, query.as_of
-        others = np.maximum(self._like_counts[query.candidates] - query.relevant, 0)
+        others = np.maximum(self._like_counts[query.candidates] - (query.labels > CLICKED), 0)
         reach = rng.uniform(*chances.crowd_reach)
         likes = rng.binomial(others, reach) if rng.random() < 0.7 else np.zeros_like(others)
         votes = rng.binomial(others, rng.uniform(*chances.crowd_reach)) * int(rng.integers(1, 30))

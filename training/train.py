@@ -19,7 +19,7 @@ from training.fit import fit, lambdamart_params
 from training.learned_spaces import learn_spaces
 from training.metrics import best_first_hits, ndcg, recall, reciprocal_rank
 from training.progress import Progress, silent
-from training.query_groups import Query, queries_of
+from training.query_groups import Query, lack_of_queries, queries_of
 from training.recipes import Recipe, find_recipe
 from training.rows import DatasetMatrices, Rows, balanced, feature_rows
 from training.snapshot import Dataset, check_dataset
@@ -112,7 +112,7 @@ def _split_queries(
         learn.append([(own, query) for query in queries if query.reader not in kept])
         held_out.append([(own, query) for query in queries if query.reader in kept])
         if not learn[-1] or not held_out[-1]:
-            raise TrainingError(f"{dataset.name}: too few readers whose likes can be asked for")
+            raise TrainingError(f"{dataset.name}: {lack_of_queries(dataset)}")
     return learn, held_out
 
 

@@ -5,7 +5,7 @@ when its ``with`` block ends well and leaves nothing behind when it ends with an
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
@@ -13,7 +13,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from service.domain.events import DeletedUser, Event, Preferences, UserState
+from service.domain.events import DeletedUser, Event, EventType, Preferences, Reaction, UserState
 from service.domain.feeds import Slate
 from service.domain.papers import Digest, Paper, UpsertOutcome
 from service.domain.signals import Activity, HeatingEvent
@@ -154,6 +154,9 @@ class UserStore(Protocol):
 
     def events(self, user_id: str, *, batch_size: int = 1000) -> Iterator[Event]:
         """All events of one user in the order of arrival."""
+
+    def reactions(self, kinds: Collection[EventType]) -> Iterator[Reaction]:
+        """All events of these kinds by anybody, in the order of arrival; streamed, so read them to the end at once."""
 
     def delete(self, user_id: str, now: dt.datetime) -> bool:
         """Removes the user with events, preferences and slates, leaves a tombstone; False when there was nothing."""

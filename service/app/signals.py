@@ -96,13 +96,14 @@ def _refreshed(tx: Transaction, kept: _Kept, mark: tuple[int, int]) -> _Kept:
 
 def _shown(candidates: Candidates, activities: Mapping[str, Activity]) -> Candidates:
     signals = [
-        _signals_of(activities[paper.paper_id]) if paper.paper_id in activities else NO_SIGNALS
+        signals_of(activities[paper.paper_id]) if paper.paper_id in activities else NO_SIGNALS
         for paper in candidates.papers
     ]
     return replace(candidates, matrix=candidates.matrix.with_signals(Signals.of(signals)))
 
 
-def _signals_of(activity: Activity) -> PaperSignals:
+def signals_of(activity: Activity) -> PaperSignals:
+    """One paper's activity as the ranker reads it."""
     return PaperSignals.of(
         [(seen_at.timestamp(), float(upvotes)) for seen_at, upvotes in activity.snapshots],
         [(at.timestamp(), kind.value, reader_code(user_id)) for user_id, kind, at in activity.events],

@@ -4,6 +4,7 @@ import datetime as dt
 import enum
 import hashlib
 from dataclasses import dataclass
+from typing import TypeAlias
 
 MAX_FUTURE = dt.timedelta(minutes=5)
 
@@ -44,6 +45,10 @@ class Event:
     event_type: EventType
     occurred_at: dt.datetime | None = None
     slate_id: str = ""
+
+
+Reaction: TypeAlias = tuple[str, str, EventType, dt.datetime | None]
+"""User, paper, kind and time of an event, where nothing else of it is asked for."""
 
 
 def default_event_id(user_id: str, paper_id: str, event_type: EventType, occurred_at: dt.datetime | None) -> str:

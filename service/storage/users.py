@@ -1,14 +1,14 @@
 """Users in the database: events, preferences, tombstones, and the version that tells when a profile is out of date."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, or_, select, update
 
 from service.domain.errors import NotFound
-from service.domain.events import DeletedUser, Event, Preferences, UserState, user_id_hash
+from service.domain.events import DeletedUser, Event, EventType, Preferences, Reaction, UserState, user_id_hash
 from service.domain.signals import HEATING_EVENTS
 from service.storage.changes import lock_signals, log_signals
 from service.storage.dialects import chunks, insert, rows_in
@@ -31,6 +31,7 @@ _LAST_VERSION = (
     .where(deleted_users.c.user_id_hash == bindparam("user_id_hash"))
     .scalar_subquery()
 )
+_ROWS_AT_A_TIME = 10_000
 _PREFERENCE_NAMES = tuple(preference.name for preference in fields(Preferences))
 
 
@@ -105,6 +106,17 @@ class SqlUsers:
         lock_signals(self._connection)
         log_signals(self._connection, heated)
         return True
+
+    def reactions(self, kinds: Collection[EventType]) -> Iterator[Reaction]:
+        """See ``UserStore.reactions``."""
+        statement = (
+            select(events.c.user_id, events.c.paper_id, events.c.event_type, events.c.occurred_at)
+            .where(events.c.event_type.in_(kinds))
+            .order_by(events.c.sequence)
+            .execution_options(yield_per=_ROWS_AT_A_TIME)
+        )
+        for row in self._connection.execute(statement):
+            yield row.user_id, row.paper_id, row.event_type, row.occurred_at
 
     def deleted(
         self, *, since: dt.datetime | None, after: tuple[dt.datetime, str] | None, limit: int

@@ -1,20 +1,27 @@
 """Made-up papers, spaces, models and bundles for tests of the ranker."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import lightgbm
 import numpy as np
 
+from ranker.background import Background
 from ranker.bundle import Bundle, load_bundle, write_bundle
+from ranker.colikes import CoLikes, text_keys
+from ranker.factors import FactorMap
 from ranker.features import SCHEMA, compute_matrix
+from ranker.linear import from_bytes, to_bytes, unit_rows
 from ranker.papers import PaperColumns, paper_columns
 from ranker.profile import build_profile
-from ranker.spaces import Spaces
-from ranker.terms import BUCKET_COUNT
+from ranker.spaces import PaperMatrix, Spaces
+from ranker.terms import BUCKET_COUNT, hashed_terms
 from ranker.topics import Topics
 from ranker.types import Float32Array
 
 DIM = 16
+FACTORS = 6
+READERS = 5
 NOW = 1_700_000_000.0
 DAY = 86_400.0
 ENCODER = "made-up-encoder"
@@ -50,15 +57,46 @@ def pending(papers: PaperColumns, rows: list[int]) -> PaperColumns:
 
 
 def spaces(dim: int = DIM) -> Spaces:
-    """Spaces with nothing trivial in them."""
+    """Spaces in which every family of features is alive, and nothing is trivial."""
     rng = np.random.default_rng(5)
-    return Spaces(
+    plain = Spaces(
         whitening_mean=(0.05 * rng.standard_normal(dim)).astype(np.float32),
         whitening_matrix=(np.eye(dim) + 0.1 * rng.standard_normal((dim, dim))).astype(np.float32),
         idf=rng.uniform(0.5, 8.0, BUCKET_COUNT).astype(np.float32),
         average_length=12.0,
         topics=topics(dim),
+        factor_map=factor_map(dim),
     )
+    known = plain.matrix(columns(60, seed=11, prefix="known", dim=dim))
+    assert known.factors is not None
+    assert known.tfidf is not None
+    halved = replace(known.tfidf, values=known.tfidf.values.astype(np.float16).astype(np.float32))
+    return replace(
+        plain,
+        background=Background(halved, known.factors.astype(np.float16).astype(np.float32)),
+        co_likes=co_likes(known),
+    )
+
+
+def factor_map(dim: int = DIM) -> FactorMap:
+    """A map that keeps the clusters of ``columns`` apart, and to which the words say something too."""
+    rng = np.random.default_rng(6)
+    buckets = np.unique(np.concatenate([hashed_terms(word)[0] for word in _WORDS])).astype(np.int32)
+    return FactorMap(
+        vector_map=rng.standard_normal((dim, FACTORS)).astype(np.float16).astype(np.float32),
+        buckets=buckets,
+        term_map=(0.2 * rng.standard_normal((len(buckets), FACTORS))).astype(np.float16).astype(np.float32),
+    )
+
+
+def co_likes(known: PaperMatrix) -> CoLikes:
+    """What readers made of some papers: near one another where their factors are, with much noise."""
+    assert known.factors is not None
+    rng = np.random.default_rng(8)
+    readers = unit_rows(known.factors @ rng.standard_normal((FACTORS, READERS)).astype(np.float32))
+    noisy = unit_rows(readers + 0.3 * rng.standard_normal(readers.shape).astype(np.float32))
+    keys, first = np.unique(text_keys(known.columns.texts), return_index=True)
+    return CoLikes(keys, *(from_bytes(to_bytes(part[first])) for part in (known.factors, noisy)))
 
 
 def topics(dim: int = DIM) -> Topics:

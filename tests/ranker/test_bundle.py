@@ -15,7 +15,7 @@ from ranker.features import SCHEMA
 from ranker.manifest import MANIFEST_NAME, MODEL_NAME, SPACES_NAME, _render, file_entry, read_manifest, write_manifest
 from ranker.spaces import Spaces
 from ranker.spaces_file import read_spaces, spaces_bytes
-from tests.ranker.builders import DIM, ENCODER, bundle, spaces, topics
+from tests.ranker.builders import DIM, ENCODER, FACTORS, READERS, bundle, columns, spaces, topics
 
 FILES = (MANIFEST_NAME, MODEL_NAME, SPACES_NAME)
 
@@ -141,6 +141,21 @@ def test_broken_trees_behind_right_hashes(folder: Path) -> None:
         {"topic_names": np.array(["a", "b", "c"])},
         {"topic_names": np.array(["a", "b", "c", "a"])},
         {"topic_names": np.array([object()] * 4)},
+        {"factor_buckets": np.array([3, 2], np.int32)},
+        {"factor_buckets": np.arange(3, dtype=np.int32)},
+        {"factor_vector_map": np.zeros((3, FACTORS), np.float16)},
+        {"factor_vector_map": np.full((DIM, FACTORS), np.inf, np.float16)},
+        {"factor_vector_map": np.zeros((DIM, FACTORS), np.float32)},
+        {"factor_term_map": np.zeros((1, FACTORS), np.float16)},
+        {"background_starts": np.array([0, 9, 4], np.int32)},
+        {"background_columns": np.array([2**18], np.int32)},
+        {"background_values": np.ones(2, np.float16)},
+        {"background_factors": np.ones((2, FACTORS), np.float16)},
+        {"background_factors": np.ones((60, FACTORS + 1), np.float16)},
+        {"co_like_keys": np.array([2, 1], np.uint64)},
+        {"co_like_keys": np.empty(0, np.uint64)},
+        {"co_like_factors": np.ones((2, FACTORS), np.int8)},
+        {"co_like_readers": np.ones((1, READERS), np.int8)},
     ],
 )
 def test_wrong_arrays_behind_right_hashes(folder: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -151,6 +166,38 @@ def test_wrong_arrays_behind_right_hashes(folder: Path, arrays: dict[str, np.nda
     reseal(folder)
     with pytest.raises(BundleError, match=r"spaces\.npz"):
         load_bundle(folder, encoder=ENCODER)
+
+
+@pytest.mark.parametrize("lost", ["factor_vector_map", "factor_term_map", "background_values", "co_like_readers"])
+def test_lost_arrays_behind_right_hashes(folder: Path, lost: str) -> None:
+    """A part of which an array is missing is refused, not read as absent."""
+    with np.load(io.BytesIO(spaces_bytes(spaces())), allow_pickle=False) as archive:
+        np.savez(folder / SPACES_NAME, **{name: archive[name] for name in archive.files if name != lost})
+    reseal(folder)
+    with pytest.raises(BundleError, match=r"spaces\.npz"):
+        load_bundle(folder, encoder=ENCODER)
+
+
+def test_learned_parts_come_back(folder: Path) -> None:
+    """Map, background and co-likes are read as they were written, bit for bit, and papers lie where they lay."""
+    written, found = spaces(), load_bundle(folder, encoder=ENCODER).spaces
+    for one, other in (
+        (written.factor_map, found.factor_map),
+        (written.background, found.background),
+        (written.co_likes, found.co_likes),
+    ):
+        assert one is not None
+        assert other is not None
+        for name, value in vars(one).items():
+            if isinstance(value, np.ndarray):
+                assert np.array_equal(value, getattr(other, name)), name
+    one, other = (each.matrix(columns(20)).completed() for each in (written, found))
+    assert np.array_equal(one.word_density, other.word_density)
+    assert np.array_equal(one.reader_factors, other.reader_factors)
+    bare = read_spaces(
+        folder / SPACES_NAME, spaces_bytes(replace(written, factor_map=None, background=None, co_likes=None)), DIM
+    )
+    assert (bare.factor_map, bare.background, bare.co_likes) == (None, None, None)
 
 
 def test_topics_come_back(folder: Path) -> None:

@@ -94,10 +94,21 @@ def test_text_by_hand() -> None:
 
 def test_pending_candidate() -> None:
     """A candidate without a vector lacks exactly what is computed from vectors."""
-    row = features()[5]
-    for family in ("embedding", "collaborative"):
-        assert np.isnan(row[SCHEMA.columns_of(family)]).all()
-    assert np.isfinite(row[SCHEMA.columns_of("text")]).all()
+    found = features()
+    from_vectors = np.concatenate([SCHEMA.columns_of(family) for family in ("embedding", "collaborative")])
+    unasked = SCHEMA.names.index("embedding_disliked_nearest")
+    assert np.isnan(found[5, from_vectors]).all()
+    assert np.isfinite(found[6, np.setdiff1d(from_vectors, unasked)]).all()
+    for name in ("topic_overlap", "topic_overlap_telling"):
+        assert np.isnan(named(found, name)).nonzero()[0].tolist() == [5]
+    assert np.isfinite(found[5, SCHEMA.columns_of("text")]).all()
+
+
+def test_every_family_is_alive() -> None:
+    """The made-up spaces know something for each family, so that these tests are about all of them."""
+    found = features()
+    for family in SCHEMA.families:
+        assert np.isfinite(found[:, SCHEMA.columns_of(family)]).any(), family
 
 
 def test_pending_likes() -> None:

@@ -26,7 +26,7 @@ from paperfeed.v1.profile_pb2 import (
     RecordEventsRequest,
     UpdatePreferencesRequest,
 )
-from tests.rpc.builders import MONDAY, at, failing, fresh, ids, make_digest, make_papers, record, upsert
+from tests.rpc.builders import MONDAY, at, failing, fresh, ids, make_digest, make_papers, record, upsert, upsert_ready
 from tests.rpc.servers import Service
 
 HOUR = dt.timedelta(hours=1)
@@ -51,7 +51,7 @@ def export(client: Client, user: str) -> list[ExportUserResponse]:
 
 def test_an_event_counts_once(client: Client) -> None:
     """Recording the same again, in the same call or another, is told as a duplicate and changes nothing."""
-    (paper,) = upsert(client, make_papers(1))
+    (paper,) = upsert_ready(client, make_papers(1))
     user = fresh("user")
     event = Event(user_id=user, paper_id=paper, event_type=EVENT_TYPE_LIKE, occurred_at=at(MONDAY))
     named = Event(event_id=fresh("e"), user_id=user, paper_id=paper, event_type=EVENT_TYPE_CLICK)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from training.errors import SnapshotError, TrainingError
-from training.interchange import read_dataset, read_likes, read_papers
+from training.interchange import read_dataset, read_papers, read_reactions
 
 VECTORS = {"a": np.ones(3, np.float32), "b": np.zeros(3, np.float32)}
 PAPERS = """{"paper_id": "a", "title": "A", "abstract": "x", "published_at": "1970-01-02", "upvotes": 0}
@@ -34,7 +34,7 @@ def test_papers(tmp_path: Path) -> None:
 
 
 def test_gzip_and_events(tmp_path: Path) -> None:
-    """Likes are what the events leave: repeats count once, likes taken back and unknown papers not at all."""
+    """Reactions are what the events leave: repeats count once, likes taken back and unknown papers not at all."""
     rows = [
         "u,a,like,1970-01-01T00:00:05Z",
         "u,a,like,1970-01-01T00:00:09Z",
@@ -49,6 +49,7 @@ def test_gzip_and_events(tmp_path: Path) -> None:
     data = read_dataset("d", papers_file(tmp_path), events, VECTORS)
     assert data.likes.readers.tolist() == [0, 0]
     assert min(zip(data.likes.papers.tolist(), data.likes.liked_at.tolist(), strict=True)) == (0, 5.0)
+    assert (data.clicks.readers.tolist(), data.clicks.papers.tolist()) == ([2], [1])
     assert not data.dated
 
 
@@ -73,6 +74,7 @@ def test_bad_papers(tmp_path: Path, line: str, problem: str) -> None:
     [
         ("user_id,paper_id\n", "line 1: the header lacks event, occurred_at"),
         (HEADER + "u,a\n", "line 2: has too few columns"),
+        (HEADER + "u,a,adore,\n", "line 2: event 'adore' is none of"),
         (HEADER + "u,a,like,yesterday\n", "line 2: occurred_at 'yesterday'"),
     ],
 )
@@ -80,7 +82,7 @@ def test_bad_events(tmp_path: Path, text: str, problem: str) -> None:
     """An error names the file, the line and what is wrong."""
     (tmp_path / "events.csv").write_text(text)
     with pytest.raises(SnapshotError, match=problem):
-        read_likes(tmp_path / "events.csv", read_papers(papers_file(tmp_path), VECTORS))
+        read_reactions(tmp_path / "events.csv", read_papers(papers_file(tmp_path), VECTORS))
 
 
 def test_no_vectors(tmp_path: Path) -> None:

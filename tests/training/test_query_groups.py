@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.training.builders import MONDAY, WEEK, planted
 from training.errors import TrainingError
 from training.query_groups import check_contiguous, hidden_queries, weekly_queries, with_fewer_likes
+from training.snapshot import CLICKED, LIKED, SAVED, Dataset, Likes
 from training.weeks import start_of, week_of
 
 DATED, UNDATED = planted(dated=True), planted(dated=False)
@@ -62,3 +65,59 @@ def test_contiguity() -> None:
     for ids, sizes in (([0, 1, 0], [2, 1]), ([0, 0, 1], [2, 2]), ([0, 1, 0], [1, 1, 1])):
         with pytest.raises(TrainingError):
             check_contiguous(ids, np.array(sizes, np.int32))
+
+
+def with_reactions(dataset: Dataset) -> Dataset:
+    """The same with every fifth like only saved, and each reader's clicks and dislikes of four papers not liked."""
+    rng = np.random.default_rng(3)
+    likes = replace(dataset.likes, grades=np.where(np.arange(len(dataset.likes)) % 5, LIKED, SAVED))
+    readers = np.unique(likes.readers)
+    others = [np.setdiff1d(np.arange(len(dataset.papers)), likes.papers[likes.of_reader(int(r))]) for r in readers]
+    drawn = np.array([rng.choice(other, 8, replace=False) for other in others])
+    clicks, dislikes = (
+        Likes.of(np.repeat(readers, 4), part.ravel(), dataset.appeared_at[part.ravel()], np.full(part.size, grade))
+        for part, grade in ((drawn[:, :4], CLICKED), (drawn[:, 4:], 0))
+    )
+    return replace(dataset, likes=likes, clicks=clicks, dislikes=dislikes)
+
+
+@pytest.mark.parametrize("dataset", [with_reactions(DATED), with_reactions(UNDATED)], ids=["dated", "undated"])
+def test_graded_queries(dataset: Dataset) -> None:
+    """Labels are the grades; a dislike is never positive, a click never in a profile, and dislikes come from before."""
+    fold_of = np.arange(len(dataset.papers)) % 5
+    hidden = hidden_queries(dataset, fold_of, 2, 50, np.random.default_rng(0))
+    queries = list(weekly_queries(dataset) if dataset.dated else hidden)
+    for query in queries:
+        likes, clicks, dislikes = (
+            {int(part.papers[i]): int(part.grades[i]) for i in range(*part.of_reader(query.reader).indices(10**6))}
+            for part in (dataset.likes, dataset.clicks, dataset.dislikes)
+        )
+        expected = [(likes | clicks).get(row, 0) for row in query.candidates.tolist()]
+        assert query.labels.tolist() == expected
+        assert query.relevant.tolist() == [label > 0 for label in expected]
+        assert set(query.liked.tolist()) <= likes.keys()
+        assert set(query.disliked.tolist()) <= dislikes.keys()
+        assert not np.isin(query.disliked, query.candidates).any()
+        if dataset.dated:
+            assert (dataset.appeared_at[query.disliked] < query.as_of - WEEK).all()
+    assert {label for query in queries for label in query.labels.tolist()} == {0, CLICKED, SAVED, LIKED}
+    assert any(len(query.disliked) for query in queries)
+    assert any(set(query.labels.tolist()) == {0, CLICKED} for query in queries)
+
+
+def test_likes_alone_are_binary() -> None:
+    """Where only likes are known, what is relevant is liked, and the labels say no more."""
+    for query in weekly_queries(DATED):
+        assert np.array_equal(query.labels, query.relevant * LIKED)
+
+
+def test_weeks_are_those_of_first_sight() -> None:
+    """Where it is known when readers could first see a paper, that decides the week of its digest, not its date."""
+    seen_at = DATED.papers.published_at + 3 * WEEK
+    later = replace(
+        DATED,
+        papers=replace(DATED.papers, first_seen_at=seen_at),
+        likes=replace(DATED.likes, liked_at=DATED.likes.liked_at + 3 * WEEK),
+    )
+    pairs = zip(weekly_queries(DATED), weekly_queries(later), strict=True)
+    assert all(np.array_equal(one.candidates, other.candidates) for one, other in pairs)

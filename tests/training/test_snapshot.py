@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ranker.signals import NO_SIGNALS, Signals
 from tests.training.builders import MONDAY, WEEK, planted
 from training.errors import TrainingError
 from training.snapshot import Likes, check_dataset
@@ -43,6 +44,21 @@ def test_fingerprint() -> None:
     """Equal data have equal fingerprints; one like less changes it."""
     fewer = replace(DATED, likes=DATED.likes.where(np.arange(1, len(DATED.likes.readers))))
     assert DATED.fingerprint == planted(dated=True).fingerprint != fewer.fingerprint
+
+
+@pytest.mark.parametrize("changed", ["clicks", "dislikes", "likes", "reader_codes", "categories", "signals"])
+def test_fingerprint_covers(changed: str) -> None:
+    """Grades, clicks, dislikes, readers' codes, categories and signals are parts of the fingerprint."""
+    papers, likes, count = DATED.papers, DATED.likes, len(DATED.papers)
+    other = {
+        "clicks": replace(DATED, clicks=Likes.of([0], [0], [1.0], [1])),
+        "dislikes": replace(DATED, dislikes=Likes.of([0], [0], [1.0], [0])),
+        "likes": replace(DATED, likes=replace(likes, grades=np.where(np.arange(len(likes)), likes.grades, 2))),
+        "reader_codes": replace(DATED, reader_codes=np.arange(60)),
+        "categories": replace(DATED, papers=replace(papers, categories=(("cs.IR",), *papers.categories[1:]))),
+        "signals": replace(DATED, papers=replace(papers, signals=Signals.of([NO_SIGNALS] * count))),
+    }
+    assert other[changed].fingerprint != DATED.fingerprint
 
 
 def test_parts_must_fit() -> None:

@@ -118,7 +118,7 @@ def test_nothing_to_learn_from(tmp_path: Path) -> None:
     empty = replace(DATASETS[0], likes=Likes.of([], [], []))
     for datasets, recipe, problem in (
         ([], "tiny", "no data sets"),
-        ([empty], "tiny", "no likes"),
+        ([empty], "tiny", "no positive labels"),
         (DATASETS, "grand", "no recipe is called 'grand'; there are default, tiny"),
     ):
         with pytest.raises(TrainingError, match=problem):

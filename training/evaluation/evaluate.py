@@ -30,12 +30,9 @@ from training.evaluation.ranker_system import RankerSystem, variant_names
 from training.evaluation.scoring import TOP, Answers, Recorder
 from training.progress import Progress, silent
 from training.query_groups import Query
-from training.recipes import find_recipe
-from training.snapshot import Dataset, check_dataset
+from training.recipes import END_OF_TIME, find_recipe
+from training.snapshot import Dataset, check_parts
 from training.train import train
-
-_END_OF_TIME = 253_370_764_800.0
-"""Unix seconds of the year 9999, for recipes that need no limit: cold-items has no dates."""
 
 
 @dataclass
@@ -71,7 +68,7 @@ def evaluate(
         TrainingError: No bundle can be trained on what is visible.
     """
     durations = _Durations({})
-    _check_parts(dataset)
+    check_parts(dataset, dataset.papers.embeddings.shape[1])
     warnings = [*check(dataset, plan), *_doubts(plan, bundle)]
     shown = _shown(dataset, plan)
     rounds = _rounds(shown, plan)
@@ -122,7 +119,7 @@ class _Trainer:
     def train(self, dataset: Dataset, plan: Plan, seed: int) -> Bundle:
         """A bundle that has seen what the protocol lets it see."""
         if plan.protocol == "cold-items":
-            visible, until = warm_part(dataset, seed), _END_OF_TIME
+            visible, until = warm_part(dataset, seed), END_OF_TIME
         else:
             until = day_seconds(plan.first_day)
             visible = known_before(dataset, until)
@@ -133,16 +130,6 @@ class _Trainer:
             path = Path(folder) / "bundle"
             train([visible], path, encoder_name=self.encoder_name, recipe=recipe, seed=seed, progress=self.progress)
             return load_bundle(path, encoder=self.encoder_name)
-
-
-def _check_parts(dataset: Dataset) -> None:
-    """As ``snapshot.check_dataset``, for data that nothing is trained on and that may have no likes.
-
-    Raises:
-        TrainingError: Parts that do not fit.
-    """
-    if len(dataset.likes.readers):
-        check_dataset(dataset, dataset.papers.embeddings.shape[1])
 
 
 def _shown(dataset: Dataset, plan: Plan) -> Dataset:

@@ -82,21 +82,24 @@ def warm_part(dataset: Dataset, seed: int) -> Dataset:
 
     The cold papers serve it for nothing, not even as negatives.
     """
-    return _part(dataset, np.flatnonzero(~cold_rows(len(dataset.papers), seed)))
+    return dataset.part(np.flatnonzero(~cold_rows(len(dataset.papers), seed)))
 
 
 def without_dates(dataset: Dataset) -> Dataset:
     """The data set as cold-items sees it: libraries at one moment, in which no date says anything."""
     likes, unknown = dataset.likes, np.full(len(dataset.papers), np.nan)
     papers = replace(dataset.papers, published_at=unknown, first_seen_at=unknown)
-    undated = Likes(likes.readers, likes.papers, np.full(len(likes.papers), np.nan))
-    return replace(dataset, papers=papers, likes=undated)
+    return replace(dataset, papers=papers, likes=replace(likes, liked_at=np.full(len(likes), np.nan)))
 
 
 def known_before(dataset: Dataset, moment: float) -> Dataset:
     """What is certain to have been known at ``moment``: papers and likes with an earlier date."""
-    papers = _part(dataset, np.flatnonzero(dataset.papers.published_at < moment))
-    return replace(papers, likes=papers.likes.where(np.flatnonzero(papers.likes.liked_at < moment)))
+    part = dataset.part(np.flatnonzero(dataset.papers.published_at < moment))
+
+    def known(likes: Likes) -> Likes:
+        return likes.where(np.flatnonzero(likes.liked_at < moment))
+
+    return replace(part, likes=known(part.likes), clicks=known(part.clicks), dislikes=known(part.dislikes))
 
 
 def weekly_digest(dataset: Dataset, first_day: dt.date, last_day: dt.date, seed: int) -> Iterator[Round]:
@@ -154,17 +157,3 @@ def _readers(known: Likes, wanted: Likes) -> Iterator[tuple[int, IndexArray, Ind
     for reader in np.intersect1d(enough, wanted.readers).tolist():
         own, found = known.of_reader(reader), wanted.of_reader(reader)
         yield reader, wanted.papers[found], known.papers[own], known.liked_at[own]
-
-
-def _part(dataset: Dataset, rows: IndexArray) -> Dataset:
-    """Some papers and the likes of them; readers keep their numbers."""
-    place = np.full(len(dataset.papers), -1, dtype=np.intp)
-    place[rows] = np.arange(len(rows))
-    kept = dataset.likes.where(np.flatnonzero(place[dataset.likes.papers] >= 0))
-    titles = dataset.title_embeddings
-    return Dataset(
-        name=dataset.name,
-        papers=dataset.papers.take(rows.tolist()),
-        likes=Likes(kept.readers, place[kept.papers], kept.liked_at),
-        title_embeddings=None if titles is None else titles[rows],
-    )
