@@ -32,7 +32,7 @@ class RankerSystem:
             columns: All papers, anonymous.
         """
         self._bundle = bundle
-        self._matrix = bundle.spaces.matrix(columns)
+        self._matrix = bundle.spaces.matrix(columns).completed()
         self._masked = tuple(masked_families)
 
     @property
