@@ -8,7 +8,7 @@ import typer
 
 from cli.datasets import count_events, load_dataset
 from cli.options import Json
-from cli.output import console, show, staged_progress, warn
+from cli.output import console, show, staged_progress, warn, write_page
 
 if TYPE_CHECKING:
     from ranker.bundle import Bundle
@@ -125,10 +125,9 @@ def _add_events(result: dict[str, Any], total: int, unknown: int) -> None:
 
 def _print(result: dict[str, Any], report: Path | None, *, as_json: bool) -> None:
     if report is not None:
-        from training.evaluation.page import page
+        from training.report import evaluation_page
 
-        report.parent.mkdir(parents=True, exist_ok=True)
-        report.write_text(page(result), encoding="utf-8")
+        write_page(report, evaluation_page(result))
     if as_json:
         show(result, as_json=True, text="")
         return

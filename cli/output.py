@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -69,3 +70,9 @@ def staged_progress(what: str) -> Iterator[Callable[[str, int, int], None]]:
 def warn(text: str) -> None:
     """One line on stderr about something odd that does not stop the work."""
     print(f"paperfeed: warning: {text}", file=sys.stderr)  # noqa: T201 (plain text, whatever logging is set to)
+
+
+def write_page(file: Path, page: str) -> None:
+    """Writes a page for people; folders that are missing are made."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(page, encoding="utf-8")

@@ -12,7 +12,7 @@ import typer
 from cli.database_dataset import read_database
 from cli.datasets import count_events, load_dataset
 from cli.options import Json
-from cli.output import show, staged_progress, warn
+from cli.output import show, staged_progress, warn, write_page
 
 if TYPE_CHECKING:
     from service.config import Settings
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_DATA = ("citeulike-a", "arxiv-2016-2018")
 
 
-def train(
+def train(  # noqa: PLR0917 (typer reads options from the arguments)
     recipe: Annotated[str, typer.Option(help="Named recipe of the run.")] = "default",
     papers: Annotated[
         list[Path] | None, typer.Option(help="Papers, JSON Lines; once per data set. Default: the recipe's own data.")
@@ -40,12 +40,17 @@ def train(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder to write the bundle to; must not exist.")] = Path("out/bundle"),
     seed: Annotated[int, typer.Option(help="Seed of every random choice.", min=0)] = 0,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Page for people: what was learned. Default: the bundle's name with -report.html."),
+    ] = None,
     embedding_cache: Annotated[str | None, typer.Option(help="File that keeps vectors by text hash.")] = None,
     as_json: Json = False,
 ) -> None:
     """Train a model bundle from a service's database, or from papers and events in the interchange formats."""
     from ranker.blas import use_one_thread
     from service.config import Settings
+    from training.report import training_page
     from training.train import train as run_training
 
     use_one_thread()
@@ -56,15 +61,18 @@ def train(
     files = _files(papers, interactions, None if is_own_data else Path(settings.data))
     encoder_name, datasets = _datasets(files, db, settings)
     with staged_progress("training") as progress:
-        report = run_training(datasets, out, encoder_name=encoder_name, recipe=chosen, seed=seed, progress=progress)
+        made = run_training(datasets, out, encoder_name=encoder_name, recipe=chosen, seed=seed, progress=progress)
+    page = report or out.with_name(f"{out.name}-report.html")
+    write_page(page, training_page(made))
     result: dict[str, Any] = {
         "bundle": str(out),
-        "version": report.manifest.version,
+        "report": str(page),
+        "version": made.manifest.version,
         "recipe": recipe,
-        "metrics": {name: dict(figures) for name, figures in report.metrics.items()},
+        "metrics": {name: dict(figures) for name, figures in made.metrics.items()},
     }
     figures = "\n".join(f"  {name}: {figures}" for name, figures in result["metrics"].items())
-    show(result, as_json=as_json, text=f"{out}: {report.manifest.version}\nreaders held out:\n{figures}")
+    show(result, as_json=as_json, text=f"{out}: {made.manifest.version}\n{page}\nreaders held out:\n{figures}")
 
 
 def _check_out(out: Path) -> None:

@@ -12,7 +12,7 @@ from ranker.linear import multiplied_rows
 from ranker.sparse import SparseRows
 from ranker.types import Float32Array
 
-NEAREST_SHARE = 1 / 15
+NEAREST_SHARE = 1 / 30
 """Of the sample's papers; fewer make the figure noisy, all of them make it blind to how the fields differ in size."""
 
 

@@ -25,7 +25,7 @@ class CoLikeSettings:
     """
 
     factor_count: int = 256
-    paper_count: int = 13_600
+    paper_count: int = 12_500
 
 
 def fit_co_likes(parts: Sequence[LikedPapers], settings: CoLikeSettings, seed: int) -> CoLikes | None:

@@ -41,8 +41,8 @@ class FactorSettings:
         term_decay: Weight decay of the terms' factors: a rare term shall not remember its papers.
     """
 
-    factor_count: int = 128
-    term_count: int = 15_000
+    factor_count: int = 96
+    term_count: int = 12_000
     min_papers: int = 3
     steps: int = 130
     batch_readers: int = 512

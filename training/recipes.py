@@ -22,11 +22,11 @@ class Simulated:
         crowd_reach: Least and greatest share of those likes that came in by the time of the query.
     """
 
-    follows_share: float = 0.3
+    follows_share: float = 0.2
     topic_hits: tuple[float, float] = (0.5, 0.08)
     author_hits: tuple[float, float] = (0.3, 0.01)
-    dislikes_share: float = 0.4
-    crowd_share: float = 0.4
+    dislikes_share: float = 0.3
+    crowd_share: float = 0.25
     crowd_reach: tuple[float, float] = (0.05, 0.5)
 
 
@@ -50,6 +50,8 @@ class Recipe:
         titles_only_share: Queries that see the likes (and, drawn again, the candidates) by title alone.
         masked_shares: For each family the share of queries in which it is unknown.
         pending_share: Queries in which a fifth of the candidates has no vector yet.
+        dated_weight: How much a dated data set counts in training, beside 1 for an undated one: its queries are digests
+            as they were, not papers drawn at random.
         held_out_share: Readers kept for early stopping and the figures in the manifest.
         topic_count: Topics of the bundle, at most.
         simulated: What no public data set holds and is made up; see ``training.simulation``.
@@ -60,35 +62,36 @@ class Recipe:
     name: str
     known_until: float
     dated_query_limit: int = 6_000
-    dated_guises: int = 1
+    dated_guises: int = 2
     undated_query_limit: int = 6_000
-    undated_candidate_count: int = 220
+    undated_candidate_count: int = 300
     fold_count: int = 2
     factors: FactorSettings = field(default_factory=FactorSettings)
     co_likes: CoLikeSettings = field(default_factory=CoLikeSettings)
-    background_count: int = 1_000
-    small_profile_share: float = 0.35
-    foreign_spaces_share: float = 0.4
-    titles_only_share: float = 0.35
+    background_count: int = 2000
+    small_profile_share: float = 0.2
+    foreign_spaces_share: float = 0.15
+    titles_only_share: float = 0.15
     masked_shares: tuple[tuple[str, float], ...] = (
-        ("embedding", 0.08),
+        ("embedding", 0.05),
         ("text", 0.05),
         ("recency", 0.5),
         ("profile", 0.1),
         ("topic", 0.1),
-        ("collaborative", 0.15),
+        ("collaborative", 0.12),
     )
-    pending_share: float = 0.05
+    pending_share: float = 0.03
     topic_count: int = 64
     simulated: Simulated = field(default_factory=Simulated)
+    dated_weight: float = 2.0
     held_out_share: float = 0.12
     whitening_damping: float = 2.0
     tree_count: int = 300
     early_stopping_rounds: int = 60
     leaf_count: int = 31
-    learning_rate: float = 0.04
+    learning_rate: float = 0.06
     min_leaf_rows: int = 200
-    truncation_level: int = 30
+    truncation_level: int = 100
     thread_count: int = 2
 
     def as_params(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ranker.features import SCHEMA, compute_matrix
 from ranker.papers import PaperColumns
 from ranker.profile import build_profile
 from ranker.spaces import PaperMatrix, Spaces
-from ranker.types import Float32Array, IndexArray, Int32Array
+from ranker.types import BoolArray, Float32Array, IndexArray, Int32Array
 from training.cross_fitting import NO_FOLD
 from training.progress import Progress
 from training.query_groups import Query, check_contiguous, with_fewer_likes
@@ -41,11 +41,39 @@ class Rows:
         features: (n, len(SCHEMA)) float32.
         labels: (n,) grades; see ``training.reactions``.
         group_sizes: (queries,) int32.
+        weights: (n,) float32, how much each row counts; None counts all as 1.
     """
 
     features: Float32Array
     labels: IndexArray
     group_sizes: Int32Array
+    weights: Float32Array | None = None
+
+    @property
+    def relevant(self) -> BoolArray:
+        """(n,) what the readers liked, saved or clicked."""
+        return self.labels > 0
+
+
+def balanced(parts: Sequence[Rows], shares: Sequence[float]) -> Rows:
+    """All rows of several data sets, each set's queries weighing its share in all: a small set is heard like a big one.
+
+    Args:
+        shares: For each part, above 0; only their ratios count.
+    """
+    total = sum(len(part.group_sizes) for part in parts)
+    wanted = [share / sum(shares) * total for share in shares]
+    return Rows(
+        np.concatenate([part.features for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.group_sizes for part in parts]),
+        np.concatenate(
+            [
+                np.full(len(part.features), weight / max(len(part.group_sizes), 1), dtype=np.float32)
+                for part, weight in zip(parts, wanted, strict=True)
+            ]
+        ),
+    )
 
 
 class DatasetMatrices:

@@ -12,6 +12,7 @@ from ranker.bundle import write_bundle
 from ranker.features import SCHEMA
 from ranker.manifest import Manifest
 from ranker.score import read_model
+from training.account import Account, DataUsed, Timed
 from training.cross_fitting import Folds, split_likes
 from training.errors import TrainingError
 from training.fit import fit, lambdamart_params
@@ -20,7 +21,7 @@ from training.metrics import best_first_hits, ndcg, recall, reciprocal_rank
 from training.progress import Progress, silent
 from training.query_groups import Query, lack_of_queries, queries_of
 from training.recipes import Recipe, find_recipe
-from training.rows import DatasetMatrices, Rows, feature_rows
+from training.rows import DatasetMatrices, Rows, balanced, feature_rows
 from training.snapshot import Dataset, check_dataset
 
 
@@ -31,10 +32,12 @@ class TrainingReport:
     Attributes:
         metrics: Data set name to figures on readers that were held out (they stopped the training, so the figures are
             slightly too good; the protocols in evaluation are the judges).
+        account: What ``training.report`` shows.
     """
 
     manifest: Manifest
     metrics: Mapping[str, Mapping[str, float]]
+    account: Account
 
 
 def train(
@@ -60,6 +63,7 @@ def train(
     for dataset in known:
         check_dataset(dataset, known[0].papers.embeddings.shape[1])
     rng = np.random.default_rng(seed)
+    progress = timed = Timed(progress)
     folds = [split_likes(dataset, recipe.fold_count, rng) for dataset in known]
     progress("spaces", 0, 1)
     spaces = learn_spaces(known, folds, recipe, seed, progress)
@@ -67,16 +71,15 @@ def train(
         DatasetMatrices(dataset, spaces.folds, foreign) for dataset, foreign in zip(known, spaces.foreign, strict=True)
     ]
     learn, held_out = _split_queries(known, folds, matrices, recipe, rng)
-    train_rows = feature_rows([pair for part in learn for pair in part], recipe, rng, progress)
-    check_rows = [feature_rows(part, recipe, rng, progress) for part in held_out]
-    text = fit(train_rows, _joined(check_rows), recipe, seed, progress)
-    metrics = {
-        dataset.name: _figures(text, feature_rows(part, None, rng, progress))
-        for dataset, part in zip(known, held_out, strict=True)
-    }
+    shares = [recipe.dated_weight if dataset.dated else 1.0 for dataset in known]
+    train_rows = balanced([feature_rows(part, recipe, rng, progress) for part in learn], shares)
+    check_rows = balanced([feature_rows(part, recipe, rng, progress) for part in held_out], shares)
+    fitted = fit(train_rows, check_rows, recipe, seed, progress)
+    judged = [feature_rows(part, None, rng, progress) for part in held_out]
+    metrics = {dataset.name: _figures(fitted.text, rows) for dataset, rows in zip(known, judged, strict=True)}
     manifest = write_bundle(
         out,
-        model_text=text,
+        model_text=fitted.text,
         spaces=spaces.bundle,
         encoder_name=encoder_name,
         recipe=recipe.name,
@@ -85,7 +88,8 @@ def train(
         params={"seed": seed, "recipe": recipe.as_params(), "lightgbm": lambdamart_params(recipe, seed)},
         metrics=metrics,
     )
-    return TrainingReport(manifest, metrics)
+    used = tuple(map(DataUsed.of, known, map(len, learn), held_out, judged))
+    return TrainingReport(manifest, metrics, Account(used, fitted, len(train_rows.features), timed.seconds()))
 
 
 _Queries = list[tuple[DatasetMatrices, Query]]
@@ -112,21 +116,13 @@ def _split_queries(
     return learn, held_out
 
 
-def _joined(parts: Sequence[Rows]) -> Rows:
-    return Rows(
-        np.concatenate([part.features for part in parts]),
-        np.concatenate([part.labels for part in parts]),
-        np.concatenate([part.group_sizes for part in parts]),
-    )
-
-
 def _figures(model_text: str, rows: Rows) -> dict[str, float]:
     """Means over queries, rounded so that a figure's last bits do not depend on the order of sums."""
     model = read_model(model_text, SCHEMA.family_of)
     scores = model.scores(model.leaves(rows.features))
     stops = np.cumsum(rows.group_sizes)
     hits = [
-        best_first_hits(scores[stop - size : stop], rows.labels[stop - size : stop] > 0)
+        best_first_hits(scores[stop - size : stop], rows.relevant[stop - size : stop])
         for stop, size in zip(stops, rows.group_sizes, strict=True)
     ]
     return {

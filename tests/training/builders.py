@@ -34,3 +34,7 @@ def planted(*, dated: bool, reader_count: int = 60, paper_count: int = 400, week
         liked += own.tolist()
     times = published[liked] if dated else np.full(len(liked), np.nan)
     return Dataset(name, papers, Likes.of(readers, liked, times.tolist()))
+
+
+DATASETS = (planted(dated=True), planted(dated=False, seed=1))
+"""One of each kind, for training."""

@@ -26,7 +26,7 @@ def rows(seed: int, grades: tuple[int, ...] = (LIKED,)) -> Rows:
 
 def trees(train: Rows, held_out: Rows) -> str:
     """The model without the parameters that stand behind it."""
-    return fit(train, held_out, RECIPE, 0, silent).partition("parameters:")[0]
+    return fit(train, held_out, RECIPE, 0, silent).text.partition("parameters:")[0]
 
 
 def test_likes_alone_train_as_binary_labels_do() -> None:

@@ -10,19 +10,10 @@ from ranker.bundle import load_bundle
 from ranker.papers import PaperColumns
 from ranker.pipeline import rank
 from ranker.profile import build_profile
-from tests.training.builders import MONDAY, WEEK, planted
+from tests.training.builders import DATASETS, MONDAY, WEEK, planted
 from training import Dataset, Likes, TrainingReport, train
 from training.errors import TrainingError
 from training.recipes import find_recipe
-
-DATASETS = (planted(dated=True), planted(dated=False, seed=1))
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingReport]:
-    """A bundle of the tiny recipe."""
-    folder = tmp_path_factory.mktemp("trained") / "bundle"
-    return folder, train(DATASETS, folder, encoder_name="made-up", recipe="tiny", seed=4)
 
 
 def test_finds_the_planted_truth(trained: tuple[Path, TrainingReport]) -> None:

@@ -1,4 +1,4 @@
-"""The protocols on the public data sets give the queries that docs/ranking-baselines.md speaks of."""
+"""The protocols on the public data sets give the queries that docs/ranking.md speaks of."""
 
 import gzip
 import json

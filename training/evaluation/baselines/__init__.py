@@ -22,6 +22,6 @@ __all__ = [
 
 
 def all_baselines() -> tuple[Baseline, ...]:
-    """Every baseline with the parameters chosen on the dev split (docs/ranking-baselines.md), in the order shown."""
+    """Every baseline with the parameters chosen on the dev split (docs/ranking.md), in the order shown."""
     svm = TfidfSvm()
     return (MeanCosine(), NearestLike(), svm, LogisticRegression(), Blend(svm), Recency(), Popularity())

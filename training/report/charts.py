@@ -1,0 +1,160 @@
+"""Plots as inline SVG inside tables: each row bears its figure in words too, so nothing is told by the picture alone.
+
+Only lines are stretched to the width of the screen; letters stand in HTML and keep their size. Colours come from the
+page's style, for light and dark.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from training.report.markup import text
+
+_TICKS = 5
+_FAR = 3.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a chart.
+
+    Attributes:
+        figure: The numbers in words.
+        low: End of the 95 % interval; None where there is none.
+        kind: ranker, baseline, good, bad or open: the colour.
+    """
+
+    label: str
+    figure: str
+    mean: float
+    low: float | None = None
+    high: float | None = None
+    kind: str = "baseline"
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From numbers to places, in percent of the width."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def over(cls, values: Sequence[float]) -> "Scale":
+        """With some air around the values; never empty."""
+        low, high = min(values), max(values)
+        air = 0.04 * (high - low) or 0.5
+        return cls(low - air, high + air)
+
+    def place(self, value: float) -> float:
+        """0 at the left end, 100 at the right."""
+        return round(100 * (value - self.low) / (self.high - self.low), 2)
+
+    def ticks(self) -> list[float]:
+        """Round numbers within the scale, at most six."""
+        rough = (self.high - self.low) / _TICKS
+        power = 10.0 ** math.floor(math.log10(rough))
+        step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
+        first = math.ceil(self.low / step)
+        # Adding 0 turns -0.0 into 0.0.
+        return [round(number * step, 12) + 0.0 for number in range(first, math.floor(self.high / step) + 1)]
+
+
+def intervals(head: tuple[str, str], rows: Sequence[Row], *, with_zero: bool = False) -> str:
+    """A dot for each mean and a line for its interval.
+
+    Args:
+        head: What the labels and what the figures are.
+        with_zero: Zero is on the scale and marked, as differences need it. A row far beyond all others is then drawn
+            as an arrow at the edge: a baseline that is no match must not make the others' differences invisible.
+    """
+    shown = _without_outliers(rows) if with_zero else rows
+    ends = [value for row in shown for value in (row.mean, row.low, row.high) if value is not None]
+    scale = Scale.over([*ends, *([0.0] if with_zero else [])])
+    grid = "".join(_upright(scale.place(tick), "zero" if with_zero and tick == 0 else "grid") for tick in scale.ticks())
+    lines = "".join(_line(row, grid + _interval(row, scale)) for row in rows)
+    return _chart(head, lines + _axis(scale))
+
+
+def bars(head: tuple[str, str], rows: Sequence[Row], seconds: Sequence[float]) -> str:
+    """A bar from zero for each mean, and a thin one below it for each of ``seconds``; none is negative."""
+    top = max([*(row.mean for row in rows), *seconds, 1e-12])
+    lines = (
+        _line(row, _bar(row.mean / top, 'y="1" height="5"') + _bar(second / top, 'class="second" y="7" height="2"'))
+        for row, second in zip(rows, seconds, strict=True)
+    )
+    return _chart(head, "".join(lines))
+
+
+def curve(values: Sequence[float], stop: int, label: str) -> str:
+    """A line through the values of steps 1, 2, ...; ``stop`` is the step to mark. ``label`` tells it in words."""
+    height, width = Scale.over(values), Scale(1, max(len(values), 2))
+    points = " ".join(f"{width.place(i)},{100 - height.place(value)}" for i, value in enumerate(values, 1))
+    levels = [(tick, round(100 - height.place(tick), 2)) for tick in height.ticks()]
+    grid = "".join(f'<line class="grid" x1="0" x2="100" y1="{place}" y2="{place}"/>' for _, place in levels)
+    line = f'<polyline class="ranker" points="{points}"/>'
+    mark = f'<line class="stop open" x1="{width.place(stop)}" x2="{width.place(stop)}" y1="0" y2="100"/>'
+    names = "".join(f'<span style="top:{place}%">{tick:g}</span>' for tick, place in levels)
+    steps = [tick for tick in width.ticks() if tick == int(tick)]
+    return (
+        f'<div class="curve"><div class="levels" aria-hidden="true">{names}</div>'
+        f'<svg role="img" aria-label="{text(label)}" viewBox="0 0 100 100" preserveAspectRatio="none">'
+        f"{grid}{mark}{line}</svg>{_tick_labels(width, steps)}</div>"
+    )
+
+
+def _without_outliers(rows: Sequence[Row]) -> list[Row]:
+    """The rows without those, at most two, whose mean is over three times as far from zero as any other's."""
+    kept = sorted(rows, key=lambda row: abs(row.mean))
+    while len(kept) > max(2, len(rows) - 2) and abs(kept[-1].mean) > _FAR * abs(kept[-2].mean):
+        kept.pop()
+    return kept
+
+
+def _chart(head: tuple[str, str], lines: str) -> str:
+    top = f'<th class="label" scope="col">{text(head[0])}</th><td class="plot"></td>'
+    return (
+        f'<table class="chart"><thead><tr>{top}<th class="figure" scope="col">{text(head[1])}</th></tr></thead>'
+        f"<tbody>{lines}</tbody></table>"
+    )
+
+
+def _line(row: Row, drawing: str) -> str:
+    # Long names may break where they have an underscore.
+    label = text(row.label).replace("_", "_<wbr>")
+    svg = f'<svg aria-hidden="true" viewBox="0 0 100 10" preserveAspectRatio="none">{drawing}</svg>'
+    return (
+        f'<tr><th class="label" scope="row">{label}</th><td class="plot">{svg}</td>'
+        f'<td class="figure {row.kind}">{text(row.figure)}</td></tr>'
+    )
+
+
+def _interval(row: Row, scale: Scale) -> str:
+    mean = scale.place(row.mean)
+    if not 0 <= mean <= 100:
+        points = "2,1 0,5 2,9" if mean < 0 else "98,1 100,5 98,9"
+        return f'<polyline class="{row.kind}" points="{points}"/>'
+    # A line of no length with round ends is a dot that is not stretched with the rest.
+    dot = f'<line class="dot {row.kind}" x1="{mean}" x2="{mean}" y1="5" y2="5"/>'
+    if row.low is None or row.high is None:
+        return dot
+    low, high = max(scale.place(row.low), 0.0), min(scale.place(row.high), 100.0)
+    return f'<line class="{row.kind}" x1="{low}" x2="{high}" y1="5" y2="5"/>{dot}'
+
+
+def _bar(share: float, place: str) -> str:
+    return f'<rect {place} width="{max(100 * share, 0.3):.2f}"/>'
+
+
+def _upright(place: float, kind: str) -> str:
+    return f'<line class="{kind}" x1="{place}" x2="{place}" y1="0" y2="10"/>'
+
+
+def _axis(scale: Scale) -> str:
+    labels = _tick_labels(scale, scale.ticks())
+    return f'<tr class="axis" aria-hidden="true"><td></td><td class="plot">{labels}</td><td></td></tr>'
+
+
+def _tick_labels(scale: Scale, ticks: Sequence[float]) -> str:
+    names = "".join(f'<span style="left:{scale.place(tick)}%">{tick:g}</span>' for tick in ticks)
+    return f'<div class="ticks" aria-hidden="true">{names}</div>'

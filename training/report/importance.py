@@ -1,0 +1,57 @@
+"""How much each feature says: LightGBM's gain in training, and SHAP values on rows that were held out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import lightgbm
+import numpy as np
+
+from ranker.features import SCHEMA
+from ranker.types import Float32Array, Float64Array
+
+_SAMPLE_ROWS = 2_000
+"""Exact SHAP takes about two milliseconds a row."""
+
+
+@dataclass(frozen=True)
+class Importance:
+    """Shares that sum to 1, over features or over families; all zero where the model never splits.
+
+    Attributes:
+        names: Of features or families.
+        gain: (n,) of the sum of all splits' gains.
+        shap: (n,) of the mean absolute SHAP value; a family's is that of the sum over its features.
+    """
+
+    names: tuple[str, ...]
+    gain: Float64Array
+    shap: Float64Array
+
+
+def importances(model_text: str, held_out: Sequence[Float32Array]) -> tuple[Importance, Importance]:
+    """By feature and by family.
+
+    Args:
+        model_text: LightGBM's text format.
+        held_out: For each data set (n, len(SCHEMA)) rows, at least one; as many are looked at in each, evenly spaced.
+    """
+    booster = lightgbm.Booster(model_str=model_text)
+    shown = np.concatenate([_spread(rows, _SAMPLE_ROWS // len(held_out)) for rows in held_out])
+    gain = np.asarray(booster.feature_importance(importance_type="gain"), dtype=np.float64)
+    # The last column is the base score.
+    shap = np.asarray(booster.predict(shown, pred_contrib=True), dtype=np.float64)[:, :-1]
+    columns = [SCHEMA.columns_of(family) for family in SCHEMA.families]
+    family_gain = np.array([gain[own].sum() for own in columns])
+    family_shap = np.array([np.abs(shap[:, own].sum(axis=1)).mean() for own in columns])
+    return (
+        Importance(SCHEMA.names, _shares(gain), _shares(np.abs(shap).mean(axis=0))),
+        Importance(SCHEMA.families, _shares(family_gain), _shares(family_shap)),
+    )
+
+
+def _spread(rows: Float32Array, count: int) -> Float32Array:
+    return rows[np.unique(np.linspace(0, len(rows) - 1, max(count, 1)).astype(np.intp))]
+
+
+def _shares(values: Float64Array) -> Float64Array:
+    return values / max(float(values.sum()), 1e-12)

@@ -1,0 +1,208 @@
+"""What ``paperfeed train`` made, as a page."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ranker.features import SCHEMA
+from ranker.score import read_model
+from ranker.types import Float64Array
+from training.account import DataUsed
+from training.evaluation.intervals import Bootstrap, Interval
+from training.metrics import best_first_hits, ndcg
+from training.report.charts import Row, bars, curve, intervals
+from training.report.importance import Importance, importances
+from training.report.markup import bullets, document, folded, paragraph, section, table, verdict
+from training.report.verdict import kind_of, words_of
+from training.train import TrainingReport
+
+_MODEL = "the model"
+_LIMITS = (
+    "These readers were not learned from, but they told when to stop and which feature is best alone, so both figures "
+    "are slightly too good. Whether the model is good enough to promote is for paperfeed evaluate to say, which holds "
+    "it against the baselines on papers and weeks that it has not seen."
+)
+_FEATURES_SHOWN = 25
+_BEST_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class _HeldOut:
+    """One data set's held-out readers, ranked by the model and by single features.
+
+    Attributes:
+        figures: Ranking to mean nDCG@10 with its interval; the model first, then the best features, best first.
+        difference: The model less the best feature, as in an evaluation's result.
+    """
+
+    name: str
+    query_count: int
+    figures: dict[str, Interval]
+    best_feature: str
+    difference: dict[str, float | bool | None]
+
+
+def training_page(report: TrainingReport) -> str:
+    """The page; the same run gives the same page but for the times."""
+    found = [_held_out(used, report.account.fitted.text) for used in report.account.data]
+    parts = [_verdict(report, found), *(_against_features(each) for each in found)]
+    parts += [_learning_curve(report), _importance(report), _data(report), _run(report)]
+    return document(f"Training of {report.manifest.version}: what was learned, and how far to trust it", parts)
+
+
+def _verdict(report: TrainingReport, found: Sequence[_HeldOut]) -> str:
+    kinds = [kind_of(each.difference) for each in found]
+    worst = "bad" if "bad" in kinds else "open" if "open" in kinds else "good"
+    headline = {
+        "good": "On readers held out the model clearly beats every single feature",
+        "open": "On readers held out the model is not everywhere shown to beat its best single feature",
+        "bad": "On readers held out a single feature ranks better than the model",
+    }[worst]
+    points = [
+        f"{each.name}: nDCG@10 is {each.figures[_MODEL].mean:.3f}; the best single feature, {each.best_feature}, has "
+        f"{each.figures[each.best_feature].mean:.3f}; difference {words_of(each.difference)}"
+        for each in found
+    ]
+    return verdict(headline, [*points, _stopped(report), _LIMITS], worst)
+
+
+def _stopped(report: TrainingReport) -> str:
+    fitted = report.account.fitted
+    if fitted.tree_count == len(fitted.curve) > 1:
+        return f"The last of {fitted.tree_count} trees still helped: a recipe with more trees may do better"
+    return f"Training stopped by itself: of {len(fitted.curve)} trees grown, the first {fitted.tree_count} are kept"
+
+
+def _held_out(used: DataUsed, model_text: str) -> _HeldOut:
+    rows = used.held_out
+    model = read_model(model_text, SCHEMA.family_of)
+    bootstrap = Bootstrap(used.held_out_readers, np.zeros(len(rows.group_sizes), dtype=np.intp))
+    scores = model.scores(model.leaves(rows.features))
+    # NaN sorts last either way.
+    features = rows.features.astype(np.float64) * np.where(np.array(SCHEMA.directions) < 0, -1, 1)
+    by_feature = np.stack([_ndcgs(features[:, column], used) for column in range(len(SCHEMA))])
+    best = np.argsort(-by_feature.mean(axis=1), kind="stable")[:_BEST_SHOWN]
+    replicates = {_MODEL: bootstrap.estimates(_ndcgs(scores, used))}
+    replicates |= {SCHEMA.names[column]: bootstrap.estimates(by_feature[column]) for column in best.tolist()}
+    best_feature = SCHEMA.names[int(best[0])]
+    difference = bootstrap.interval(replicates[_MODEL] - replicates[best_feature])
+    return _HeldOut(
+        name=used.name,
+        query_count=len(rows.group_sizes),
+        figures={name: bootstrap.interval(estimates) for name, estimates in replicates.items()},
+        best_feature=best_feature,
+        difference={**difference.as_dict(), "beats": difference.above_zero},
+    )
+
+
+def _ndcgs(scores: Float64Array, used: DataUsed) -> Float64Array:
+    """(queries,) nDCG@10 of each held-out query."""
+    stops = np.cumsum(used.held_out.group_sizes)
+    hits = (
+        best_first_hits(scores[stop - size : stop], used.held_out.relevant[stop - size : stop])
+        for stop, size in zip(stops, used.held_out.group_sizes, strict=True)
+    )
+    return np.array([ndcg(each, 10) for each in hits])
+
+
+def _against_features(found: _HeldOut) -> str:
+    rows = [
+        Row(name, _words(each), each.mean, *_ends(each), kind="ranker" if name == _MODEL else "baseline")
+        for name, each in found.figures.items()
+    ]
+    note = (
+        f"nDCG@10 on {found.query_count} queries of readers that the trees were not grown on, nothing masked, with "
+        "95 % intervals (readers resampled); the model, and the single features that rank best when they rank alone."
+    )
+    return section(f"Held-out readers: {found.name}", intervals(("ranked by", "nDCG@10"), rows), note=note)
+
+
+def _ends(found: Interval) -> tuple[float | None, float | None]:
+    return (None, None) if np.isnan(found.low) else (found.low, found.high)
+
+
+def _words(found: Interval) -> str:
+    low, high = _ends(found)
+    return f"{found.mean:.3f}" if low is None else f"{found.mean:.3f} ({low:.3f} to {high:.3f})"
+
+
+def _learning_curve(report: TrainingReport) -> str:
+    fitted = report.account.fitted
+    note = (
+        "nDCG@10 on the held-out readers after each tree, with parts masked at random as in training; all data sets "
+        f"together, each weighing the same. The dashed line marks the {fitted.tree_count} trees that are kept."
+    )
+    last = f"{fitted.curve[fitted.tree_count - 1]:.4f} at tree {fitted.tree_count}, the best"
+    label = f"nDCG@10 by tree: {fitted.curve[0]:.4f} at tree 1, {last}, {fitted.curve[-1]:.4f} at the last"
+    steps = sorted({1, fitted.tree_count, len(fitted.curve), *range(10, len(fitted.curve), 10)})
+    rows = [[step, f"{fitted.curve[step - 1]:.4f}"] for step in steps]
+    numbers = folded("The curve in numbers", table(["tree", "nDCG@10"], rows))
+    return section("Learning curve", curve(fitted.curve, fitted.tree_count, label), numbers, note=note)
+
+
+def _importance(report: TrainingReport) -> str:
+    held_out = [used.held_out.features for used in report.account.data]
+    by_feature, by_family = importances(report.account.fitted.text, held_out)
+    note = (
+        "SHAP: how far a feature moves the scores of held-out rows, up or down. Gain: how much it helped while the "
+        "trees were grown. Both as shares of the whole. What no held-out reader has (follows, trends) has gain from "
+        "what training makes up, and no SHAP here. What is the same for all candidates of a reader (profile) moves no "
+        "paper past another by itself; it turns other features up or down."
+    )
+    parts = ["<h3>By family</h3>", _shares(by_family, len(by_family.names))]
+    count = min(_FEATURES_SHOWN, int((by_feature.shap > 0).sum()))
+    parts += [f"<h3>The {count} features that weigh most by SHAP</h3>", _shares(by_feature, count)]
+    every = [
+        [name, _percent(shap), _percent(gain)]
+        for name, shap, gain in zip(by_feature.names, by_feature.shap, by_feature.gain, strict=True)
+    ]
+    parts.append(folded("Every feature in numbers", table(["feature", "SHAP", "gain"], every)))
+    return section("What the model looks at", *parts, note=note)
+
+
+def _shares(found: Importance, count: int) -> str:
+    """Those that weigh most by SHAP."""
+    order = np.argsort(-found.shap, kind="stable")[:count].tolist()
+    rows = [
+        Row(found.names[i], f"{_percent(found.shap[i])} SHAP, {_percent(found.gain[i])} gain", float(found.shap[i]))
+        for i in order
+    ]
+    return bars(("", "SHAP (thick) and gain (thin)"), rows, found.gain[order].tolist())
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def _data(report: TrainingReport) -> str:
+    head = ["data set", "papers", "readers", "likes", "queries learned from", "queries held out", "fingerprint"]
+    rows = [
+        [
+            used.name,
+            used.paper_count,
+            used.reader_count,
+            used.like_count,
+            used.learned_queries,
+            len(used.held_out.group_sizes),
+            used.fingerprint[:16],
+        ]
+        for used in report.account.data
+    ]
+    fingerprint = paragraph(f"Fingerprint of all data together: {report.manifest.fingerprint}")
+    return section("Data", table(head, rows), fingerprint, note="As training saw it: nothing dated after its limit.")
+
+
+def _run(report: TrainingReport) -> str:
+    manifest, account = report.manifest, report.account
+    facts = [
+        f"bundle {manifest.version}, made at {manifest.created_at} for vectors of {manifest.encoder_name}",
+        f"recipe {manifest.recipe}, seed {manifest.params['seed']}",
+        f"{account.learned_rows} feature rows of {len(SCHEMA)} features",
+        f"seconds: {', '.join(f'{stage} {spent:g}' for stage, spent in account.seconds.items())}",
+    ]
+    chosen = [
+        folded(f"{name} in full", table(["parameter", "value"], [[key, str(value)] for key, value in values.items()]))
+        for name, values in (("Recipe", manifest.params["recipe"]), ("LightGBM", manifest.params["lightgbm"]))
+    ]
+    return section("The run", bullets(facts), *chosen)

@@ -1,0 +1,131 @@
+"""An evaluation's result in plain words: what is shown, what is not, and what to doubt."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+SLICE_NAMES = {"library_size": "likes in the profile", "candidate_count": "candidates"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Words for whoever decides.
+
+    Attributes:
+        kind: good where every baseline is beaten on every figure, bad where one beats the ranker, else open.
+    """
+
+    headline: str
+    points: tuple[str, ...]
+    kind: str
+
+
+def verdict_of(result: dict[str, Any]) -> Verdict:
+    """The verdict on the first system of ``paired``, the bundle as it is."""
+    if not any(result["paired"].values()):
+        return Verdict("There is no baseline to hold the ranker against", (), "open")
+    ranker = next(iter(result["paired"]))
+    points = [
+        *_against_best(result, ranker),
+        *_on_slices(result, ranker),
+        *_variants(result, ranker),
+        *(f"Doubt: {text}" for text in result["settings"]["warnings"]),
+        *(f"{name} is left out: {reason}" for name, reason in result["skipped"].items()),
+    ]
+    return Verdict(_headline(ranker, result["paired"][ranker]), tuple(points), _kind(result["paired"][ranker]))
+
+
+def kind_of(difference: dict[str, Any]) -> str:
+    """Good where the whole interval lies above zero, bad where it lies below, else open."""
+    if difference["beats"]:
+        return "good"
+    return "bad" if difference["high"] is not None and difference["high"] < 0 else "open"
+
+
+def bounds_name(kind: str, part: dict[str, Any]) -> str:
+    """Such as: 5 to 10 likes in the profile."""
+    return f"{bounds_of(part)} {SLICE_NAMES[kind]}"
+
+
+def bounds_of(part: dict[str, Any]) -> str:
+    """Such as: 5 to 10."""
+    return f"{part['from']} to {part['to']}" if part["to"] else f"{part['from']} or more"
+
+
+def words_of(difference: dict[str, Any]) -> str:
+    """Such as: +0.012 (+0.004 to +0.020)."""
+    mean, low, high = (difference[name] for name in ("mean", "low", "high"))
+    return _signed(mean) if low is None else f"{_signed(mean)} ({_signed(low)} to {_signed(high)})"
+
+
+def _signed(value: float) -> str:
+    # Adding 0 turns -0.0 into 0.0.
+    return f"{round(value, 3) + 0.0:+.3f}"
+
+
+def _kind(paired: dict[str, Any]) -> str:
+    kinds = {kind_of(found) for metrics in paired.values() for found in metrics.values()}
+    return "bad" if "bad" in kinds else "good" if kinds == {"good"} else "open"
+
+
+def _headline(ranker: str, paired: dict[str, Any]) -> str:
+    kinds = {name: _kind({name: metrics}) for name, metrics in paired.items()}
+    worse, unclear = ([name for name, kind in kinds.items() if kind == wanted] for wanted in ("bad", "open"))
+    if not worse and not unclear:
+        return f"{ranker} beats every baseline ({len(paired)}) on every figure"
+    told = [f"is worse than {_listed(worse)} on some figure"] if worse else []
+    told += [f"is not shown to beat {_listed(unclear)} on every figure"] if unclear else []
+    beaten = len(paired) - len(worse) - len(unclear)
+    return f"{ranker} {' and '.join(told)}; it beats {beaten} of {len(paired)} baselines"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+_MEANING = {"good": "clearly better", "bad": "clearly worse", "open": "the data do not tell them apart"}
+
+
+def _against_best(result: dict[str, Any], ranker: str) -> Iterator[str]:
+    for baseline, metrics in result["paired"][ranker].items():
+        for metric, found in metrics.items():
+            if found["best"]:
+                means = [result["systems"][name][metric]["mean"] for name in (ranker, baseline)]
+                yield (
+                    f"{metric}: {means[0]:.3f} against {means[1]:.3f} of {baseline}, the best baseline; "
+                    f"{words_of(found)}: {_MEANING[kind_of(found)]}"
+                )
+
+
+def _on_slices(result: dict[str, Any], ranker: str) -> Iterator[str]:
+    """Slices of one reader alone have no interval and show nothing."""
+    judged = 0
+    places: dict[str, list[str]] = {"bad": [], "open": []}
+    for kind, parts in result["slices"].items():
+        for part in parts:
+            outcomes = _outcomes(part["systems"].get(ranker, {}))
+            judged += bool(outcomes)
+            for outcome, names in places.items():
+                metrics = [metric for metric, found in outcomes.items() if found == outcome]
+                if metrics:
+                    names.append(f"{bounds_name(kind, part)} ({', '.join(metrics)}; {part['queries']} queries)")
+    if judged and not any(places.values()):
+        yield f"On each of {judged} slices it clearly beats the slice's own best baseline, on every figure"
+    if places["bad"]:
+        yield f"Clearly worse than the best baseline of the slice: {'; '.join(places['bad'])}"
+    if places["open"]:
+        yield f"Not shown to beat the best baseline of the slice: {'; '.join(places['open'])}"
+
+
+def _outcomes(found: dict[str, Any]) -> dict[str, str]:
+    return {
+        metric: kind_of(each["difference"])
+        for metric, each in found.items()
+        if each["best_baseline"] is not None and each["difference"]["low"] is not None
+    }
+
+
+def _variants(result: dict[str, Any], ranker: str) -> Iterator[str]:
+    for name, paired in result["paired"].items():
+        if name != ranker:
+            yield _headline(name, paired)
