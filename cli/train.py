@@ -1,6 +1,7 @@
 """``paperfeed train``."""
 
 import datetime as dt
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -49,14 +50,12 @@ def train(
     """Train a model bundle from a service's database, or from papers and events in the interchange formats."""
     from ranker.blas import use_one_thread
     from service.config import Settings
-    from service.domain.errors import InvalidField
     from training.report import training_page
     from training.train import train as run_training
 
     use_one_thread()
     settings = Settings.read(embedding_cache=embedding_cache)
-    if out.exists():
-        raise InvalidField("out", f"{out} exists already")
+    _check_out(out)
     is_own_data = db is not None or bool(papers)
     chosen = _recipe(recipe, until, is_own_data=is_own_data)
     files = _files(papers, interactions, None if is_own_data else Path(settings.data))
@@ -74,6 +73,17 @@ def train(
     }
     figures = "\n".join(f"  {name}: {figures}" for name, figures in result["metrics"].items())
     show(result, as_json=as_json, text=f"{out}: {made.manifest.version}\n{page}\nreaders held out:\n{figures}")
+
+
+def _check_out(out: Path) -> None:
+    """Whether the bundle can be written there at all, before an hour is spent on it."""
+    from service.domain.errors import InvalidField
+
+    if out.exists():
+        raise InvalidField("out", f"{out} exists already")
+    parent = next(folder for folder in out.absolute().parents if folder.exists())
+    if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
+        raise InvalidField("out", f"nothing can be written to {parent}")
 
 
 def _recipe(name: str, until: str | None, *, is_own_data: bool) -> "Recipe":

@@ -45,7 +45,10 @@ def against_likes(similarities: Float32Array, centroid_length: float, weights: F
     """
     centroid = similarities.mean(axis=1) / np.float32(max(centroid_length, 1e-6))
     nearest = nearest_means(similarities, (1, 3, 10))
-    return np.column_stack((centroid, nearest, soft_maximum(similarities), similarities @ weights))
+    # Some BLAS kernels report rows of NaN as invalid.
+    with np.errstate(invalid="ignore"):
+        linear = similarities @ weights
+    return np.column_stack((centroid, nearest, soft_maximum(similarities), linear))
 
 
 def relative(values: Float32Array, densities: Float32Array, share: float = 0.5) -> Float32Array:

@@ -225,6 +225,8 @@ def test_out_exists(paperfeed: Run, files: tuple[Path, Path], tmp_path: Path) ->
     done = trained(paperfeed, files, "--out", tmp_path / "bundle")
     assert (done.code, "bundle exists already" in done.err) == (2, True)
     assert (tmp_path / "bundle").read_text() == "mine"
+    below = trained(paperfeed, files, "--out", tmp_path / "bundle" / "below")
+    assert (below.code, "nothing can be written to" in below.err) == (2, True)
 
 
 def test_unknown_papers_are_counted(paperfeed: Run, files: tuple[Path, Path], tmp_path: Path) -> None:
