@@ -69,9 +69,9 @@ class Recipe:
     factors: FactorSettings = field(default_factory=FactorSettings)
     co_likes: CoLikeSettings = field(default_factory=CoLikeSettings)
     background_count: int = 2000
-    small_profile_share: float = 0.2
-    foreign_spaces_share: float = 0.15
-    titles_only_share: float = 0.15
+    small_profile_share: float = 0.3
+    foreign_spaces_share: float = 0.3
+    titles_only_share: float = 0.2
     masked_shares: tuple[tuple[str, float], ...] = (
         ("embedding", 0.05),
         ("text", 0.05),

@@ -69,4 +69,4 @@ def test_leaf_table_names_the_family_that_shap_names(encoder: OpenedEncoder) -> 
 
     print(f"leaf table and exact SHAP agree on the first family of {share:.1%} of the first papers")  # noqa: T201 (shown with -s)
     assert len(rows) >= 6
-    assert share > 0.85
+    assert share > 0.8
