@@ -42,6 +42,7 @@ class Profile:
         liked_categories: Categories of each like in use.
         liked_factors: (m, k) float32; None without a bundle or a map.
         factor_centroid_length: As ``centroid_length``, of the factors.
+        factor_density: Mean of the likes' own; low where the bundle knows little of the field. NaN without a map.
         liked_reader_factors: (m, f) float32; f is 0 without a bundle or co-likes.
     """
 
@@ -62,6 +63,7 @@ class Profile:
     liked_categories: tuple[tuple[str, ...], ...] = ()
     liked_factors: Float32Array | None = None
     factor_centroid_length: float = float("nan")
+    factor_density: float = float("nan")
     liked_reader_factors: Float32Array = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
 
     @cached_property
@@ -149,6 +151,7 @@ def build_profile(
         liked_categories=tuple(likes.columns.categories[row] for row in rows.tolist()),
         liked_factors=factors,
         factor_centroid_length=float("nan") if factors is None else _mean_length(factors),
+        factor_density=_mean_density(likes, vector_rows),
         liked_reader_factors=likes.reader_factors[vector_rows],
     )
 
@@ -162,6 +165,10 @@ def _mean_topics(likes: PaperMatrix, vector_rows: IndexArray) -> Float32Array | 
 def _shares(found: Sequence[Sequence[str]]) -> dict[str, float]:
     counts = Counter(name for names in found for name in names)
     return {name: count / len(found) for name, count in counts.items()}
+
+
+def _mean_density(likes: PaperMatrix, vector_rows: IndexArray) -> float:
+    return float(likes.factor_density[vector_rows].mean()) if len(vector_rows) else float("nan")
 
 
 def _vector_weights(units: Float32Array | None) -> Float32Array:

@@ -70,7 +70,7 @@ class Recipe:
     co_likes: CoLikeSettings = field(default_factory=CoLikeSettings)
     background_count: int = 2000
     small_profile_share: float = 0.3
-    foreign_spaces_share: float = 0.3
+    foreign_spaces_share: float = 0.4
     titles_only_share: float = 0.2
     masked_shares: tuple[tuple[str, float], ...] = (
         ("embedding", 0.05),
@@ -78,7 +78,7 @@ class Recipe:
         ("recency", 0.5),
         ("profile", 0.1),
         ("topic", 0.1),
-        ("collaborative", 0.12),
+        ("collaborative", 0.2),
     )
     pending_share: float = 0.03
     topic_count: int = 64

@@ -20,6 +20,7 @@ NAMES = (
     "collaborative_soft_max",  # over all, favouring near likes
     "collaborative_linear",  # a linear model of the user
     "collaborative_density",  # mean cosine to the nearest papers at large
+    "collaborative_likes_density",  # mean of the same over the likes: how well the bundle knows the user's field
     # How far the candidate stands out among the others, less its density: by the centroid, the ten nearest.
     "collaborative_centroid_relative",
     "collaborative_top10_relative",
@@ -31,11 +32,11 @@ NAMES = (
     "collaborative_readers_linear",
     "collaborative_readers_relative",  # how far the cosine to their centroid stands out among the candidates
 )
-DIRECTIONS = (1, 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1)
+DIRECTIONS = (1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1)
 
 
 def compute(profile: Profile, candidates: PaperMatrix, _as_of: float, _asker: Asker | None = None) -> Float32Array:
-    """(n, 16) float32; NaN for pending vectors, users without liked vectors and bundles without a map."""
+    """(n, 17) float32; NaN for pending vectors, users without liked vectors and bundles without a map."""
     out = np.full((len(candidates), len(NAMES)), np.nan, dtype=np.float32)
     liked = profile.liked_factors
     if liked is None or not len(liked) or candidates.factors is None:
@@ -43,11 +44,12 @@ def compute(profile: Profile, candidates: PaperMatrix, _as_of: float, _asker: As
     similarities = candidates.factors @ liked.T
     out[:, :6] = against_likes(similarities, profile.factor_centroid_length, profile.factor_weights)
     out[:, 6] = candidates.factor_density
-    for column, source in ((7, 0), (8, 3)):
+    out[candidates.has_vector, 7] = profile.factor_density
+    for column, source in ((8, 0), (9, 3)):
         out[:, column] = relative(out[:, source], candidates.factor_density, share=0.25)
     readers = profile.liked_reader_factors
     if readers.shape[1] and candidates.reader_factors.shape[1] == readers.shape[1]:
         similarities = candidates.reader_factors @ readers.T
-        out[:, 9:15] = against_likes(similarities, profile.reader_centroid_length, profile.reader_weights)
-        out[:, 15] = relative(out[:, 9], candidates.factor_density, share=0.25)
+        out[:, 10:16] = against_likes(similarities, profile.reader_centroid_length, profile.reader_weights)
+        out[:, 16] = relative(out[:, 10], candidates.factor_density, share=0.25)
     return out
