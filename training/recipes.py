@@ -70,7 +70,7 @@ class Recipe:
     co_likes: CoLikeSettings = field(default_factory=CoLikeSettings)
     background_count: int = 2000
     small_profile_share: float = 0.3
-    foreign_spaces_share: float = 0.35
+    foreign_spaces_share: float = 0.4
     titles_only_share: float = 0.2
     masked_shares: tuple[tuple[str, float], ...] = (
         ("embedding", 0.05),
@@ -83,7 +83,7 @@ class Recipe:
     pending_share: float = 0.03
     topic_count: int = 64
     simulated: Simulated = field(default_factory=Simulated)
-    dated_weight: float = 6.0
+    dated_weight: float = 2.0
     held_out_share: float = 0.12
     whitening_damping: float = 2.0
     tree_count: int = 300
