@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from paperfeed.client import Client, ErrorDetails, error_details
@@ -145,3 +146,11 @@ def failing(code: grpc.StatusCode, reason: str | None = None, field: str | None 
     if field is not None:
         assert list(said.fields) == [field], said
         assert said.metadata["field"] == field
+
+
+def call(client: Client, request: Message) -> Any:
+    """Sends a request to the RPC that takes it; streams are read to their end."""
+    name = type(request).__name__.removesuffix("Request")
+    stub = next(stub for stub in (client.catalog, client.profiles, client.feeds) if hasattr(stub, name))
+    answer = getattr(stub, name)(request)
+    return list(answer) if isinstance(answer, Iterator) else answer
