@@ -47,14 +47,17 @@ class Query:
         return self.relevant * LIKED if self.grades is None else self.grades
 
 
-def weekly_queries(dataset: Dataset, min_likes: int = 1) -> Iterator[Query]:
+def weekly_queries(dataset: Dataset, min_likes: int = 1, *, left_out: bool = False) -> Iterator[Query]:
     """One query for each reader and ISO week in which the reader liked papers of that week, weeks ascending.
 
     Candidates are all papers that appeared in the week, asked at its end; profile and dislikes are from before its
     Monday. Saved and clicked papers are asked for too.
 
     Args:
-        min_likes: Readers with fewer earlier likes are left out.
+        min_likes: Readers with fewer likes in the profile are left out.
+        left_out: The profile holds the likes of all other weeks, later ones too, and no times: leave-one-out. It asks
+            of those too who have no earlier likes, and gives every question a second, fuller profile. For training
+            alone.
     """
     likes, answers, dislikes = dataset.likes, dataset.answers, dataset.dislikes
     paper_weeks = week_of(dataset.appeared_at)
@@ -65,8 +68,8 @@ def weekly_queries(dataset: Dataset, min_likes: int = 1) -> Iterator[Query]:
         now = current & (answer_weeks == week)
         for reader in np.unique(answers.readers[now]).tolist():
             own, against = likes.of_reader(reader), dislikes.of_reader(reader)
-            earlier = like_weeks[own] < week
-            liked = likes.papers[own][earlier]
+            shown = like_weeks[own] != week if left_out else like_weeks[own] < week
+            liked = likes.papers[own][shown]
             if len(liked) < min_likes:
                 continue
             disliked = dislikes.papers[against][dislike_weeks[against] < week]
@@ -74,7 +77,8 @@ def weekly_queries(dataset: Dataset, min_likes: int = 1) -> Iterator[Query]:
             grades = _grades(keep, answers, answers.of_reader(reader), now)
             relevant = grades > 0
             if relevant.any() and not relevant.all():
-                times, end = likes.liked_at[own][earlier], start_of(int(week) + 1)
+                times, end = likes.liked_at[own][shown], start_of(int(week) + 1)
+                times = np.full_like(times, np.nan) if left_out else times
                 yield Query(reader, keep, relevant, liked, times, end, int(week), grades=grades, disliked=disliked)
 
 
@@ -125,10 +129,18 @@ def queries_of(dataset: Dataset, folds: Folds, recipe: Recipe, rng: np.random.Ge
             for fold in range(len(folds))
         )
         return [query for part in found for query in islice(part, limit)]
-    queries = [replace(query, fold=folds.of_week(query.week)) for query in weekly_queries(dataset)]
-    count = min(recipe.dated_query_limit, len(queries))
-    kept = np.sort(rng.choice(len(queries), count, replace=False))
-    return [queries[i] for i in np.repeat(kept, recipe.dated_guises)]
+    dated = [
+        *np.repeat(np.array(_drawn(weekly_queries(dataset), recipe, rng), dtype=object), recipe.dated_guises).tolist(),
+        *(_drawn(weekly_queries(dataset, left_out=True), recipe, rng) if recipe.left_out_queries else ()),
+    ]
+    return [replace(query, fold=folds.of_week(query.week)) for query in sorted(dated, key=lambda query: query.week)]
+
+
+def _drawn(found: Iterator[Query], recipe: Recipe, rng: np.random.Generator) -> list[Query]:
+    """As many as the recipe takes, drawn at random, in their order."""
+    queries = list(found)
+    kept = np.sort(rng.choice(len(queries), min(recipe.dated_query_limit, len(queries)), replace=False))
+    return [queries[i] for i in kept]
 
 
 def lack_of_queries(dataset: Dataset) -> str:

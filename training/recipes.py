@@ -1,7 +1,8 @@
 """Named recipes: everything about a training run that is chosen rather than learned."""
 
 import datetime as dt
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from training.colike_fitting import CoLikeSettings
@@ -31,6 +32,37 @@ class Simulated:
 
 
 @dataclass(frozen=True)
+class Hiding:
+    """How often parts of what is known are hidden from training queries; see ``training.rows``.
+
+    Attributes:
+        small_profile_share: Queries whose profile is cut to one to five likes, as of a reader's first day.
+        foreign_spaces_share: Queries seen in spaces that were fitted on the other data sets only, as readers of a field
+            that is new to the bundle will see theirs.
+        titles_only_share: Queries that see the likes (and, drawn again, the candidates) by title alone.
+        masked_shares: For each family the share of queries in which it is unknown.
+        pending_share: Queries in which a fifth of the candidates has no vector yet.
+    """
+
+    small_profile_share: float = 0.3
+    foreign_spaces_share: float = 0.4
+    titles_only_share: float = 0.2
+    masked_shares: tuple[tuple[str, float], ...] = (
+        ("embedding", 0.05),
+        ("text", 0.05),
+        ("recency", 0.5),
+        ("profile", 0.1),
+        ("topic", 0.1),
+        ("collaborative", 0.2),
+    )
+    pending_share: float = 0.03
+
+    def without(self, families: Iterable[str]) -> "Hiding":
+        """The same with these families always unknown."""
+        return replace(self, masked_shares=tuple({**dict(self.masked_shares), **dict.fromkeys(families, 1.0)}.items()))
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How queries are made and the model is fitted. Shares are probabilities per query, drawn independently.
 
@@ -38,18 +70,15 @@ class Recipe:
         known_until: Unix seconds; nothing dated at or after it is seen by any part of training.
         dated_query_limit: Most queries taken from each dated data set.
         dated_guises: Times each dated query is used, with other parts of it masked; there are few of them.
+        left_out_queries: Also ask each dated query with the likes of all other weeks as the profile.
         undated_query_limit: Most queries taken from each undated data set.
         fold_count: Times the map is fitted anew for training queries; see ``training.cross_fitting``.
         factors: How the map is fitted.
         co_likes: How much is kept of who liked what.
         background_count: Papers of the bundle's background.
         undated_candidate_count: Candidates in such a query, likes included.
-        small_profile_share: Queries whose profile is cut to one to five likes, as of a reader's first day.
-        foreign_spaces_share: Queries seen in spaces that were fitted on the other data sets only, as readers of a field
-            that is new to the bundle will see theirs.
-        titles_only_share: Queries that see the likes (and, drawn again, the candidates) by title alone.
-        masked_shares: For each family the share of queries in which it is unknown.
-        pending_share: Queries in which a fifth of the candidates has no vector yet.
+        undated_hiding: What is hidden from queries on undated data.
+        dated_hiding: What is hidden from queries on dated data.
         dated_weight: How much a dated data set counts in training, beside 1 for an undated one: its queries are digests
             as they were, not papers drawn at random.
         held_out_share: Readers kept for early stopping and the figures in the manifest.
@@ -63,24 +92,15 @@ class Recipe:
     known_until: float
     dated_query_limit: int = 6_000
     dated_guises: int = 2
+    left_out_queries: bool = False
     undated_query_limit: int = 6_000
     undated_candidate_count: int = 300
     fold_count: int = 2
     factors: FactorSettings = field(default_factory=FactorSettings)
     co_likes: CoLikeSettings = field(default_factory=CoLikeSettings)
     background_count: int = 2000
-    small_profile_share: float = 0.3
-    foreign_spaces_share: float = 0.4
-    titles_only_share: float = 0.2
-    masked_shares: tuple[tuple[str, float], ...] = (
-        ("embedding", 0.05),
-        ("text", 0.05),
-        ("recency", 0.5),
-        ("profile", 0.1),
-        ("topic", 0.1),
-        ("collaborative", 0.2),
-    )
-    pending_share: float = 0.03
+    undated_hiding: Hiding = field(default_factory=Hiding)
+    dated_hiding: Hiding = field(default_factory=Hiding)
     topic_count: int = 64
     simulated: Simulated = field(default_factory=Simulated)
     dated_weight: float = 2.0
@@ -94,6 +114,17 @@ class Recipe:
     truncation_level: int = 100
     thread_count: int = 2
 
+    def hiding(self, *, dated: bool) -> Hiding:
+        """What is hidden from queries of that kind."""
+        return self.dated_hiding if dated else self.undated_hiding
+
+    def without(self, families: Iterable[str]) -> "Recipe":
+        """The same with these families never seen in training."""
+        names = tuple(families)
+        return replace(
+            self, undated_hiding=self.undated_hiding.without(names), dated_hiding=self.dated_hiding.without(names)
+        )
+
     def as_params(self) -> dict[str, Any]:
         """For the manifest."""
         return asdict(self)
@@ -103,10 +134,23 @@ END_OF_TIME = 253_370_764_800.0
 """The year 9999: no limit on what is known."""
 _UNTIL_2018 = dt.datetime(2018, 1, 1, tzinfo=dt.UTC).timestamp()
 
+# Digests as they were have readers of one like and papers without co-likes in them already.
+_LITTLE_HIDDEN = Hiding(
+    small_profile_share=0.15,
+    foreign_spaces_share=0.1,
+    titles_only_share=0.05,
+    masked_shares=tuple((family, share / 2) for family, share in Hiding().masked_shares),
+)
+
 RECIPES = {
     recipe.name: recipe
     for recipe in (
-        Recipe(name="default", known_until=_UNTIL_2018),
+        Recipe(
+            name="default",
+            known_until=_UNTIL_2018,
+            left_out_queries=True,
+            dated_hiding=_LITTLE_HIDDEN,
+        ),
         Recipe(
             name="tiny",
             known_until=_UNTIL_2018,

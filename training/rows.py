@@ -19,7 +19,7 @@ from ranker.types import BoolArray, Float32Array, IndexArray, Int32Array
 from training.cross_fitting import NO_FOLD
 from training.progress import Progress
 from training.query_groups import Query, check_contiguous, with_fewer_likes
-from training.recipes import Recipe
+from training.recipes import Hiding, Recipe, Simulated
 from training.simulation import Crowd, asker_of, dislikes_of
 from training.snapshot import Dataset
 
@@ -139,11 +139,14 @@ def feature_rows(
     """
     parts, labels, numbers = [], [], []
     for number, (matrices, query) in enumerate(queries):
-        shown = query if recipe is None else _shortened(query, recipe, rng)
-        features = _features(matrices, shown, recipe, rng)
-        parts.append(features if recipe is None else _masked(features, recipe, rng))
-        labels.append(shown.labels)
-        numbers.append(np.full(len(shown.candidates), number))
+        if recipe is None:
+            parts.append(_plain(matrices, query))
+        else:
+            hiding = recipe.hiding(dated=query.week >= 0)
+            shown = _shortened(query, hiding, rng)
+            parts.append(_masked(_disguised(matrices, shown, hiding, recipe.simulated, rng), hiding, rng))
+        labels.append(query.labels)
+        numbers.append(np.full(len(query.candidates), number))
         if number % 100 == 0 or number + 1 == len(queries):
             progress("features", number + 1, len(queries))
     sizes = np.array([len(part) for part in parts], dtype=np.int32)
@@ -152,34 +155,38 @@ def feature_rows(
     return rows
 
 
-def _features(matrices: DatasetMatrices, query: Query, recipe: Recipe | None, rng: np.random.Generator) -> Float32Array:
-    if recipe is None:
-        guise = Guise(query.fold)
-        likes, candidates = matrices.rows(query.liked, guise), matrices.rows(query.candidates, guise)
-        profile = build_profile(likes, matrices.rows(query.disliked, guise), query.liked_at)
-        return compute_matrix(profile, candidates, query.as_of, Asker(reader=matrices.code_of(query.reader)))
-    guise = Guise(query.fold, foreign=rng.random() < recipe.foreign_spaces_share)
-    liked_titles, candidate_titles = rng.random(2) < recipe.titles_only_share
+def _plain(matrices: DatasetMatrices, query: Query) -> Float32Array:
+    guise = Guise(query.fold)
+    likes, candidates = matrices.rows(query.liked, guise), matrices.rows(query.candidates, guise)
+    profile = build_profile(likes, matrices.rows(query.disliked, guise), query.liked_at)
+    return compute_matrix(profile, candidates, query.as_of, Asker(reader=matrices.code_of(query.reader)))
+
+
+def _disguised(
+    matrices: DatasetMatrices, query: Query, hiding: Hiding, simulated: Simulated, rng: np.random.Generator
+) -> Float32Array:
+    guise = Guise(query.fold, foreign=rng.random() < hiding.foreign_spaces_share)
+    liked_titles, candidate_titles = rng.random(2) < hiding.titles_only_share
     likes = matrices.rows(query.liked, guise, titles=bool(liked_titles))
     candidates = matrices.rows(query.candidates, guise, titles=bool(candidate_titles))
-    disliked = np.union1d(query.disliked, dislikes_of(query, matrices.crowd, recipe.simulated, rng))
+    disliked = np.union1d(query.disliked, dislikes_of(query, matrices.crowd, simulated, rng))
     dislikes = matrices.rows(disliked, guise, titles=bool(candidate_titles))
-    candidates, as_of = matrices.crowd.seen(query, candidates, recipe.simulated, rng)
-    asker = replace(asker_of(query, recipe.simulated, rng), reader=matrices.code_of(query.reader))
+    candidates, as_of = matrices.crowd.seen(query, candidates, simulated, rng)
+    asker = replace(asker_of(query, simulated, rng), reader=matrices.code_of(query.reader))
     return compute_matrix(build_profile(likes, dislikes, query.liked_at), candidates, as_of, asker)
 
 
-def _shortened(query: Query, recipe: Recipe, rng: np.random.Generator) -> Query:
-    if rng.random() >= recipe.small_profile_share:
+def _shortened(query: Query, hiding: Hiding, rng: np.random.Generator) -> Query:
+    if rng.random() >= hiding.small_profile_share:
         return query
     return with_fewer_likes(query, int(rng.integers(1, 6)), rng)
 
 
-def _masked(features: Float32Array, recipe: Recipe, rng: np.random.Generator) -> Float32Array:
-    for family, share in recipe.masked_shares:
+def _masked(features: Float32Array, hiding: Hiding, rng: np.random.Generator) -> Float32Array:
+    for family, share in hiding.masked_shares:
         if rng.random() < share:
             features[:, SCHEMA.columns_of(family)] = np.nan
-    if rng.random() < recipe.pending_share:
+    if rng.random() < hiding.pending_share:
         pending = rng.random(len(features)) < 0.2
         features[np.ix_(pending, _VECTORIAL)] = np.nan
     return features

@@ -35,6 +35,23 @@ def test_weekly_queries_see_the_past_only() -> None:
         assert np.array_equal(query.relevant, np.isin(query.candidates, own))
 
 
+def test_left_out_queries_see_all_other_weeks() -> None:
+    """The profile is what was liked in every other week, without times; candidates and labels are the week's."""
+    earlier = {(query.reader, query.week): query for query in weekly_queries(DATED)}
+    queries = list(weekly_queries(DATED, left_out=True))
+
+    assert len(queries) > len(earlier)
+    for query in queries:
+        likes = DATED.likes.of_reader(query.reader)
+        weeks = week_of(DATED.likes.liked_at[likes])
+        assert set(query.liked) == set(DATED.likes.papers[likes][weeks != query.week])
+        assert not np.isin(query.liked, query.candidates).any()
+        assert np.isnan(query.liked_at).all()
+        if twin := earlier.get((query.reader, query.week)):
+            assert np.array_equal(query.candidates, twin.candidates)
+            assert np.array_equal(query.labels, twin.labels)
+
+
 def test_hidden_queries() -> None:
     """Each reader is asked once; profile and candidates are apart, and all candidates' labels are right."""
     fold_of = np.arange(len(UNDATED.papers)) % 5

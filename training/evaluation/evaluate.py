@@ -123,9 +123,7 @@ class _Trainer:
         else:
             until = day_seconds(plan.first_day)
             visible = known_before(dataset, until)
-        recipe = find_recipe(plan.recipe)
-        shares = {**dict(recipe.masked_shares), **dict.fromkeys(plan.train_without, 1.0)}
-        recipe = replace(recipe, known_until=until, masked_shares=tuple(shares.items()))
+        recipe = replace(find_recipe(plan.recipe), known_until=until).without(plan.train_without)
         with self.durations.of("training"), tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "bundle"
             train([visible], path, encoder_name=self.encoder_name, recipe=recipe, seed=seed, progress=self.progress)
