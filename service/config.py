@@ -53,6 +53,20 @@ class Settings:
     keep_features_days: int = _setting(
         30, "db prune empties the features of slates older than this; 0 keeps all.", at_least=0
     )
+    arxiv_feed_url: str = _setting("https://rss.arxiv.org", "Where arXiv announces new papers.")
+    arxiv_api_url: str = _setting("https://export.arxiv.org", "Where arXiv is searched.")
+    hf_daily_url: str = _setting("https://huggingface.co", "Where the daily papers are.")
+    fetch_contact: str = _setting("", "Address or page named to sources that papers are fetched from; good manners.")
+    fetch_tries: int = _setting(5, "Attempts at an address that does not answer.", at_least=1, at_most=20)
+    fetch_timeout_seconds: float = _setting(
+        20.0, "A source may take so long to connect, and for each part of its answer.", at_least=0.1, at_most=600
+    )
+    fetch_pause_seconds: float = _setting(
+        3.0, "Between two requests to a source; arXiv asks for 3.", at_least=0, at_most=600
+    )
+    fetch_wait_seconds: float = _setting(
+        5.0, "Before the second attempt where the source does not say; doubles each time.", at_least=0, at_most=600
+    )
     data: str = _setting("../shared/data", "Folder of the public data sets that train, tests and benchmarks read.")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
 

@@ -30,6 +30,7 @@ CODES: dict[type[errors.PaperfeedError], grpc.StatusCode] = {
     errors.StorageUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.SchemaMismatch: grpc.StatusCode.FAILED_PRECONDITION,
     errors.Unsupported: grpc.StatusCode.UNIMPLEMENTED,
+    errors.SourceUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.EncoderUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.BundleUnusable: grpc.StatusCode.UNAVAILABLE,
 }

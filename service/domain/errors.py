@@ -12,6 +12,7 @@
     ├── StorageUnavailable    the database does not answer, or is full
     ├── SchemaMismatch        the database's schema is not the code's
     ├── Unsupported           an RPC that is declared but not built yet
+    ├── SourceUnavailable     a place that papers are fetched from             (source)
     ├── EncoderUnavailable    no encoder, or one whose files do not match
     └── BundleUnusable        no bundle, or one that does not match
 
@@ -147,6 +148,17 @@ class Unsupported(PaperfeedError):
 
     def __init__(self, feature: str) -> None:
         super().__init__(f"{feature} is not available in this version", feature=feature)
+
+
+class SourceUnavailable(PaperfeedError):
+    """What papers are fetched from does not answer, or refuses; ``source`` is its address."""
+
+    reason = "SOURCE_UNAVAILABLE"
+
+    def __init__(self, source: str, problem: str) -> None:
+        super().__init__(f"{source}: {problem}", source=source)
+        self.source = source
+        self.problem = problem
 
 
 class EncoderUnavailable(PaperfeedError):

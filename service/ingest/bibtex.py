@@ -109,7 +109,7 @@ def _decoded(value: str) -> str:
 @functools.cache
 def _latex_decoder() -> Any:
     # Once: to build its tables takes longer than to decode an abstract.
-    from pylatexenc.latex2text import LatexNodes2Text  # type: ignore[import-untyped]
+    from pylatexenc.latex2text import LatexNodes2Text
 
     return LatexNodes2Text()
 

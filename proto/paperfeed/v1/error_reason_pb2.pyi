@@ -52,6 +52,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INTERNAL: a bug; the metadata's incident names the log line. Metadata: {"incident": "5f0c..."}."""
     ERROR_REASON_UNSUPPORTED: _ErrorReason.ValueType  # 14
     """UNIMPLEMENTED: the RPC is declared but not built yet. Metadata: {"feature": "the model registry"}."""
+    ERROR_REASON_SOURCE_UNAVAILABLE: _ErrorReason.ValueType  # 15
+    """UNAVAILABLE: what papers are fetched from does not answer, or refuses (command line only). Metadata:
+    {"source": "https://rss.arxiv.org/atom/cs.LG"}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """The `reason` of the google.rpc.ErrorInfo that every error of paperfeed itself bears, without the prefix
@@ -89,4 +93,8 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 13
 """INTERNAL: a bug; the metadata's incident names the log line. Metadata: {"incident": "5f0c..."}."""
 ERROR_REASON_UNSUPPORTED: ErrorReason.ValueType  # 14
 """UNIMPLEMENTED: the RPC is declared but not built yet. Metadata: {"feature": "the model registry"}."""
+ERROR_REASON_SOURCE_UNAVAILABLE: ErrorReason.ValueType  # 15
+"""UNAVAILABLE: what papers are fetched from does not answer, or refuses (command line only). Metadata:
+{"source": "https://rss.arxiv.org/atom/cs.LG"}.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1,0 +1,164 @@
+"""Where papers appear: arXiv's announcements and its search, the daily-papers API, any RSS or Atom feed.
+
+arXiv's announcement feed has what was made public that day, papers that waited in moderation too. The search goes by
+the day of submission; such papers come into it days later, so ask it for overlapping windows of some days: what was
+stored before is only met again.
+"""
+
+import datetime as dt
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from service.domain.errors import InvalidField, InvalidFile, SourceUnavailable
+from service.domain.papers import Paper
+from service.fetch.http import Http, Passing
+from service.ingest.arxiv_feeds import parse_feed
+from service.ingest.hf_daily import parse_hf_daily
+from service.ingest.source import decode_utf8
+
+PAGE_SIZE = 100
+_CATEGORY = re.compile(r"^[a-z-]+(\.[A-Za-z-]+)?$")
+_TOTAL = re.compile(rb"<(?:\w+:)?totalResults[^>]*>\s*(\d+)\s*<")
+_ENTRY = re.compile(rb"<(?:\w+:)?entry[\s>]")
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a source gave.
+
+    Attributes:
+        papers: Each once, in the source's order.
+        problem: Why it is not all; empty where it is.
+    """
+
+    source_name: str
+    title: str
+    papers: tuple[Paper, ...]
+    problem: str = ""
+
+
+def arxiv_announced(http: Http, base_url: str, categories: Sequence[str]) -> Fetched:
+    """What arXiv announced today in these categories, new papers and cross-lists; replacements are left out.
+
+    Raises:
+        InvalidField: A category that arXiv cannot have.
+        SourceUnavailable: It cannot be had.
+        InvalidFile: What came is no feed.
+    """
+    url = f"{base_url.rstrip('/')}/atom/{'+'.join(check_categories(categories))}"
+    feed = parse_feed(http.get(url, check=_is_xml), url)
+    return Fetched("arxiv", feed.title, tuple(paper for paper in feed.papers if paper.published_at is not None))
+
+
+def arxiv_submitted(
+    http: Http, base_url: str, categories: Sequence[str], first_day: dt.date, last_day: dt.date
+) -> Fetched:
+    """What was submitted to arXiv in these categories on these days, both included, earliest first.
+
+    Pages that came are kept when a later one fails; ``problem`` then says which and why.
+
+    Raises:
+        InvalidField: A category that arXiv cannot have.
+        SourceUnavailable: Not even the first page can be had.
+        InvalidFile: The first page is no feed, or arXiv's word that the query is wrong.
+    """
+    names = " OR ".join(f"cat:{name}" for name in check_categories(categories))
+    query = f"({names}) AND submittedDate:[{first_day:%Y%m%d}0000 TO {last_day:%Y%m%d}2359]"
+    found: dict[str, Paper] = {}
+    problem = ""
+    try:
+        for papers in _pages(http, f"{base_url.rstrip('/')}/api/query", query):
+            for paper in papers:
+                found.setdefault(paper.paper_id, paper)
+    except (SourceUnavailable, InvalidFile) as error:
+        if not found:
+            raise
+        problem = str(error)
+    days = f"{first_day}" if first_day == last_day else f"{first_day} to {last_day}"
+    return Fetched("arxiv", f"arXiv {', '.join(categories)}, submitted {days}", tuple(found.values()), problem)
+
+
+def hf_daily(http: Http, base_url: str, date: dt.date) -> Fetched:
+    """The daily papers of that day; none on many weekends.
+
+    Raises:
+        SourceUnavailable: They cannot be had.
+        InvalidFile: What came is not a list of daily papers.
+    """
+    url = f"{base_url.rstrip('/')}/api/daily_papers"
+    body = http.get(url, {"date": date.isoformat(), "limit": "100"}, check=_is_json)
+    name = f"{url}?date={date}"
+    papers, _ = parse_hf_daily(decode_utf8(body, name), name)
+    return Fetched("hf-daily", f"Daily papers, {date}", papers)
+
+
+def any_feed(http: Http, url: str) -> Fetched:
+    """The entries of an RSS or Atom feed.
+
+    Raises:
+        SourceUnavailable: It cannot be had.
+        InvalidFile: What came is no feed.
+    """
+    feed = parse_feed(http.get(url, check=_is_xml), url)
+    return Fetched("arxiv" if feed.is_arxiv else "feed", feed.title, feed.papers)
+
+
+def check_categories(categories: Sequence[str]) -> list[str]:
+    """Categories as arXiv writes them.
+
+    Raises:
+        InvalidField: Names the one that is not.
+    """
+    if not categories:
+        raise InvalidField("categories", "at least one is needed, e.g. cs.LG")
+    for name in categories:
+        if not _CATEGORY.match(name):
+            raise InvalidField("categories", f"'{name}' is not a category such as cs.LG")
+    return list(categories)
+
+
+def _pages(http: Http, url: str, query: str) -> Iterator[tuple[Paper, ...]]:
+    start = total = 0
+    while start == 0 or start < total:
+        params = {
+            "search_query": query,
+            "start": str(start),
+            "max_results": str(PAGE_SIZE),
+            "sortBy": "submittedDate",
+            "sortOrder": "ascending",
+        }
+        data = http.get(url, params, check=lambda body, at=start: _check_page(body, at))  # type: ignore[misc]
+        name = f"{url} from {start}"
+        total = _total(data)
+        yield parse_feed(data, name).papers
+        # By what came, not by what was asked for: a short page must not leave a gap.
+        start += len(_ENTRY.findall(data))
+        if not total:
+            return
+
+
+def _check_page(body: bytes, start: int) -> None:
+    """Now and then arXiv answers with no entry although there are some; the next try has them."""
+    _is_xml(body)
+    if start < _total(body) and not _ENTRY.search(body):
+        raise Passing(f"it has {_total(body)} papers and gave none from {start} on")
+
+
+def _total(body: bytes) -> int:
+    match = _TOTAL.search(body)
+    return int(match[1]) if match else 0
+
+
+def _is_xml(body: bytes) -> None:
+    head = body[:500].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if head.startswith((b"<!doctype html", b"<html")):
+        raise Passing("it answered with a web page in place of a feed")
+
+
+def _is_json(body: bytes) -> None:
+    try:
+        json.loads(body)
+    except ValueError:
+        raise Passing("it answered with something else than JSON") from None

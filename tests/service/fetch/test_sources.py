@@ -1,0 +1,223 @@
+"""Sources in their real formats, whole and broken, through a real server."""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from service.domain.errors import InvalidField, InvalidFile, SourceUnavailable
+from service.fetch.http import Http, Patience
+from service.fetch.sources import PAGE_SIZE, any_feed, arxiv_announced, arxiv_submitted, hf_daily
+from tests.service.fetch.web_server import Request, WebServer, web_server
+
+DAY = dt.date(2026, 3, 11)
+ENTRY = """
+  <entry>
+    <id>http://arxiv.org/abs/2603.{number:05d}v{version}</id>
+    <updated>2026-03-10T12:00:00Z</updated>
+    <published>2026-03-10T12:00:00Z</published>
+    <title>Paper {number}</title>
+    <summary>We study {number}.</summary>
+    <author><name>Ada Lovelace</name></author>
+    <link href="http://arxiv.org/abs/2603.{number:05d}v{version}" rel="alternate" type="text/html"/>
+    <category term="cs.LG" scheme="http://arxiv.org/schemas/atom"/>
+  </entry>"""
+API = """<?xml version="1.0" encoding="UTF-8"?>
+<feed xmlns="http://www.w3.org/2005/Atom">
+  <title type="html">ArXiv Query</title>
+  <id>http://arxiv.org/api/x</id>
+  <updated>2026-03-11T00:00:00-05:00</updated>
+  <opensearch:totalResults xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/">{total}</opensearch:totalResults>
+  {entries}
+</feed>"""
+ANNOUNCED = """<?xml version='1.0' encoding='UTF-8'?>
+<feed xmlns:arxiv="http://arxiv.org/schemas/atom" xmlns:dc="http://purl.org/dc/elements/1.1/"
+  xmlns="http://www.w3.org/2005/Atom" xml:lang="en-us">
+  <id>http://rss.arxiv.org/atom/cs.LG</id>
+  <title>cs.LG updates on arXiv.org</title>
+  <updated>2026-03-11T04:00:00+00:00</updated>
+  {entries}
+</feed>"""
+ANNOUNCED_ENTRY = """
+  <entry>
+    <id>oai:arXiv.org:2603.{number:05d}v1</id>
+    <title>Paper {number}</title>
+    <updated>2026-03-11T04:00:00+00:00</updated>
+    <link href="https://arxiv.org/abs/2603.{number:05d}" rel="alternate" type="text/html"/>
+    <summary>arXiv:2603.{number:05d}v1 Announce Type: {kind} Abstract: We study {number}.</summary>
+    <category term="cs.LG"/>
+    <published>2026-03-11T00:00:00-04:00</published>
+    <arxiv:announce_type>{kind}</arxiv:announce_type>
+    <dc:creator>Ada Lovelace, Emmy Noether</dc:creator>
+  </entry>"""
+
+
+def page(numbers: range, total: int, version: int = 1) -> bytes:
+    """A page of the search's answer."""
+    entries = "".join(ENTRY.format(number=number, version=version) for number in numbers)
+    return API.format(total=total, entries=entries).encode()
+
+
+@pytest.fixture
+def server() -> Iterator[WebServer]:
+    """A web server."""
+    with web_server() as running:
+        yield running
+
+
+@pytest.fixture
+def http() -> Iterator[Http]:
+    """A client that does not wait."""
+    with Http(
+        "test/1", Patience(tries=3, timeout_seconds=2, pause_seconds=0, wait_seconds=0), sleep=lambda _: None
+    ) as it:
+        yield it
+
+
+def search(http: Http, server: WebServer) -> tuple[list[str], str]:
+    """(ids, problem) of what a search gives."""
+    found = arxiv_submitted(http, server.url, ["cs.LG", "cs.CL"], DAY - dt.timedelta(days=2), DAY)
+    return [paper.paper_id for paper in found.papers], found.problem
+
+
+def ids(count: int) -> list[str]:
+    """Ids of the first papers."""
+    return [f"arxiv:2603.{number:05d}" for number in range(count)]
+
+
+def serve_pages(total: int) -> Any:
+    """A search that behaves."""
+
+    def answer(request: Request) -> None:
+        start = int(request.query["start"])
+        request.reply(page(range(start, min(start + int(request.query["max_results"]), total)), total))
+
+    return answer
+
+
+@pytest.mark.parametrize("total", [0, 1, PAGE_SIZE, PAGE_SIZE + 1, 250])
+def test_all_pages(http: Http, server: WebServer, total: int) -> None:
+    """Every paper once, in order, whatever the number."""
+    server.answer = serve_pages(total)
+    assert search(http, server) == (ids(total), "")
+    query = server.requests[0][0]
+    assert "%28cat%3Acs.LG+OR+cat%3Acs.CL%29" in query
+    assert "202603090000+TO+202603112359" in query
+
+
+def test_a_page_with_fewer_entries(http: Http, server: WebServer) -> None:
+    """A short page leaves no gap: the next one begins where it ended."""
+
+    def answer(request: Request) -> None:
+        start = int(request.query["start"])
+        request.reply(page(range(start, min(start + 30, 100)), 100))
+
+    server.answer = answer
+    assert search(http, server) == (ids(100), "")
+
+
+def test_an_empty_page_in_the_middle(http: Http, server: WebServer) -> None:
+    """An empty page although there are papers is asked for again; for ever empty, what came before is kept."""
+    behaves = serve_pages(150)
+    empty = iter([True])
+    server.answer = lambda request: (
+        request.reply(page(range(0), 150))
+        if request.query["start"] == "100" and next(empty, False)
+        else behaves(request)
+    )
+    assert search(http, server) == (ids(150), "")
+
+    server.answer = lambda request: (
+        request.reply(page(range(0), 150)) if request.query["start"] == "100" else behaves(request)
+    )
+    found, problem = search(http, server)
+    assert found == ids(100)
+    assert "it has 150 papers and gave none from 100 on (3 tries)" in problem
+
+
+def test_a_source_that_fails_half_way(http: Http, server: WebServer) -> None:
+    """Pages that came are kept, and the problem says what failed; with none at all it is an error."""
+    behaves = serve_pages(150)
+    server.answer = lambda request: request.reply(b"", 503) if request.query["start"] == "100" else behaves(request)
+    found, problem = search(http, server)
+    assert found == ids(100)
+    assert "it answered 503" in problem
+
+    server.say(lambda request: request.reply(b"", 503))
+    with pytest.raises(SourceUnavailable, match="it answered 503"):
+        search(http, server)
+
+
+def test_versions_count_once(http: Http, server: WebServer) -> None:
+    """A paper that moves to another page while pages are fetched, or has a new version, comes once."""
+    server.answer = lambda request: request.reply(
+        page(range(100), 140) if request.query["start"] == "0" else page(range(60, 140), 140, version=2)
+    )
+    found, problem = search(http, server)
+    assert found == ids(140)
+    assert problem == ""
+
+
+def test_a_web_page_in_place_of_a_feed(http: Http, server: WebServer) -> None:
+    """Status 200 with an error page is tried again, then an error."""
+    server.say(lambda request: request.reply(b"<!DOCTYPE html><html>sorry</html>"), serve_pages(3))
+    assert search(http, server) == (ids(3), "")
+    server.say(lambda request: request.reply(b"<html>sorry</html>"))
+    with pytest.raises(SourceUnavailable, match="a web page in place of a feed"):
+        search(http, server)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"<feed><entry>",
+        b"\x00\x01",
+        b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]><feed><title>&c;</title></feed>',
+        b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><feed><title>&x;</title></feed>',
+    ],
+)
+def test_broken_and_hostile_xml(http: Http, server: WebServer, body: bytes) -> None:
+    """Malformed documents, entity bombs and outside entities are errors that name the address."""
+    server.say(lambda request: request.reply(body))
+    with pytest.raises(InvalidFile, match=r"127\.0\.0\.1"):
+        any_feed(http, server.url)
+
+
+@pytest.mark.parametrize("name", ["", "cs LG", "cs.LG;rm", "../x", "cs.LG+all"])
+def test_categories(http: Http, name: str) -> None:
+    """What cannot be a category is refused before anybody is asked."""
+    with pytest.raises(InvalidField, match="categories"):
+        arxiv_announced(http, "http://127.0.0.1:1", [name] if name else [])
+
+
+def test_what_was_announced(http: Http, server: WebServer) -> None:
+    """New papers and cross-lists, not replacements; the announcement's words are not part of the abstract."""
+    kinds = ["new", "cross", "replace", "replace-cross", "new"]
+    entries = "".join(ANNOUNCED_ENTRY.format(number=number, kind=kind) for number, kind in enumerate(kinds))
+    server.say(lambda request: request.reply(ANNOUNCED.format(entries=entries).encode()))
+
+    found = arxiv_announced(http, server.url, ["cs.LG", "cs.CL"])
+
+    assert [paper.paper_id for paper in found.papers] == ["arxiv:2603.00000", "arxiv:2603.00001", "arxiv:2603.00004"]
+    assert found.papers[0].abstract == "We study 0."
+    assert found.papers[0].authors == ("Ada Lovelace", "Emmy Noether")
+    assert server.requests[0][0] == "/atom/cs.LG+cs.CL"
+
+
+def test_daily_papers(http: Http, server: WebServer) -> None:
+    """Titles and upvotes of the day asked for; an empty list is no error; something else than JSON is tried again."""
+    entry = {"paper": {"id": "2603.00001", "title": "One", "summary": "We.", "upvotes": 7, "authors": [{"name": "A"}]}}
+    server.say(
+        lambda request: request.reply(b"<html>busy"), lambda request: request.reply(json.dumps([entry]).encode())
+    )
+    found = hf_daily(http, server.url, DAY)
+    assert [(paper.paper_id, paper.upvotes) for paper in found.papers] == [("arxiv:2603.00001", 7)]
+    assert "date=2026-03-11" in server.requests[0][0]
+
+    server.say(lambda request: request.reply(b"[]"))
+    assert hf_daily(http, server.url, DAY).papers == ()
+    server.say(lambda request: request.reply(b'{"error": "no"}'))
+    with pytest.raises(InvalidFile, match="must be a list"):
+        hf_daily(http, server.url, DAY)
