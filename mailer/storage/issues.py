@@ -1,0 +1,220 @@
+"""Issues and the outbox. Every function works in the caller's transaction.
+
+A row is claimed by an owner for as long as a lease lasts, so several mailers can work on one outbox, and what a killed
+one held is free again when its lease has ended.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
+
+from mailer.issue import Issue, IssuePaper, IssueState
+from mailer.storage.statements import insert_new
+from mailer.storage.tables import issue_papers, issues, subscribers
+from mailer.subscription import SubscriptionState
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """An issue that the claiming owner may hand over now. ``attempt_count`` is that of earlier attempts."""
+
+    issue_id: str
+    subscriber_id: str
+    address: str
+    message_id: str
+    content: bytes
+    attempt_count: int
+
+
+@dataclass(frozen=True)
+class StoredIssue:
+    """An issue without its content."""
+
+    issue_id: str
+    subscriber_id: str
+    digest_id: str
+    slate_id: str
+    message_id: str
+    subject: str
+    state: IssueState
+    created_at: dt.datetime
+    sent_at: dt.datetime | None
+
+
+def add(connection: Connection, issue: Issue) -> bool:
+    """Puts an issue into the outbox, due at once; False where the subscriber has one of this digest already."""
+    row = {
+        "issue_id": issue.issue_id,
+        "subscriber_id": issue.subscriber_id,
+        "digest_id": issue.digest_id,
+        "slate_id": issue.slate_id,
+        "message_id": issue.message_id,
+        "subject": issue.subject,
+        "content": issue.content,
+        "state": IssueState.DUE,
+        "attempt_count": 0,
+        "next_attempt_at": issue.created_at,
+        "owner": "",
+        "leased_until": None,
+        "problem": "",
+        "created_at": issue.created_at,
+    }
+    if not insert_new(connection, issues, row):
+        return False
+    papers = [
+        {
+            "issue_id": issue.issue_id,
+            "position": paper.position,
+            "paper_id": paper.paper_id,
+            "title": paper.title,
+            "url": paper.url,
+        }
+        for paper in issue.papers
+    ]
+    if papers:
+        connection.execute(insert(issue_papers), papers)
+    return True
+
+
+def claim(connection: Connection, owner: str, now: dt.datetime, lease: dt.timedelta, limit: int) -> list[Claimed]:
+    """Takes up to ``limit`` issues that are due, longest due first; whose reader has left is cancelled instead."""
+    free = or_(
+        and_(issues.c.state == IssueState.DUE, issues.c.next_attempt_at <= now),
+        and_(issues.c.state == IssueState.CLAIMED, issues.c.leased_until <= now),
+    )
+    wanted = select(issues.c.issue_id).where(free).order_by(issues.c.next_attempt_at, issues.c.issue_id).limit(limit)
+    # On SQLite a write transaction is alone anyway.
+    ids = list(connection.execute(wanted.with_for_update(skip_locked=True)).scalars())
+    if not ids:
+        return []
+    gone = select(subscribers.c.subscriber_id).where(subscribers.c.state != SubscriptionState.ACTIVE)
+    left = issues.c.issue_id.in_(ids) & issues.c.subscriber_id.in_(gone)
+    connection.execute(update(issues).where(left).values(state=IssueState.CANCELLED, leased_until=None))
+    values = {"state": IssueState.CLAIMED, "owner": owner, "leased_until": now + lease}
+    active = issues.c.issue_id.in_(ids) & (issues.c.state != IssueState.CANCELLED)
+    connection.execute(update(issues).where(active).values(**values))
+    columns = (issues.c.issue_id, issues.c.subscriber_id, subscribers.c.address, issues.c.message_id)
+    statement = select(*columns, issues.c.content, issues.c.attempt_count)
+    joined = statement.join(subscribers, subscribers.c.subscriber_id == issues.c.subscriber_id)
+    found = connection.execute(joined.where(active).order_by(issues.c.next_attempt_at))
+    return [Claimed(*row) for row in found]
+
+
+def renew(connection: Connection, owner: str, now: dt.datetime, lease: dt.timedelta) -> None:
+    """Keeps what the owner holds for another lease."""
+    connection.execute(update(issues).where(_held_by(owner)).values(leased_until=now + lease))
+
+
+def mark_sent(connection: Connection, issue_id: str, now: dt.datetime) -> None:
+    """The SMTP server has taken it; true whoever holds the lease by now."""
+    values = {"state": IssueState.SENT, "sent_at": now, "leased_until": None, "problem": ""}
+    counted = issues.c.attempt_count + 1
+    connection.execute(update(issues).where(issues.c.issue_id == issue_id).values(attempt_count=counted, **values))
+
+
+def mark_failed(connection: Connection, issue_id: str, owner: str, problem: str) -> None:
+    """It will never be sent."""
+    values = {"state": IssueState.FAILED, "leased_until": None, "problem": problem[:500]}
+    mine = _held_by(owner) & (issues.c.issue_id == issue_id)
+    connection.execute(update(issues).where(mine).values(attempt_count=issues.c.attempt_count + 1, **values))
+
+
+def postpone(connection: Connection, issue_id: str, owner: str, until: dt.datetime, problem: str) -> None:
+    """One more attempt was made; due again later."""
+    values = {"state": IssueState.DUE, "leased_until": None, "owner": "", "next_attempt_at": until}
+    mine = _held_by(owner) & (issues.c.issue_id == issue_id)
+    counted = update(issues).where(mine).values(attempt_count=issues.c.attempt_count + 1, problem=problem[:500])
+    connection.execute(counted.values(**values))
+
+
+def release(connection: Connection, owner: str, now: dt.datetime, problem: str) -> None:
+    """All that the owner holds and did not attempt is due again at once; it counts for nothing."""
+    values = {"state": IssueState.DUE, "leased_until": None, "owner": "", "next_attempt_at": now}
+    connection.execute(update(issues).where(_held_by(owner)).values(problem=problem[:500], **values))
+
+
+def counts(connection: Connection, now: dt.datetime) -> dict[str, int]:
+    """How many wait (``due`` now, ``later``), are ``claimed`` by somebody, ``sent`` but not yet ``unreported``."""
+    due = and_(issues.c.state == IssueState.DUE, issues.c.next_attempt_at <= now)
+    later = and_(issues.c.state == IssueState.DUE, issues.c.next_attempt_at > now)
+    unreported = and_(issues.c.state == IssueState.SENT, issues.c.reported_at.is_(None))
+    conditions = {"due": due, "later": later, "claimed": issues.c.state == IssueState.CLAIMED, "unreported": unreported}
+    return {
+        name: connection.execute(select(func.count()).select_from(issues).where(condition)).scalar_one()
+        for name, condition in conditions.items()
+    }
+
+
+def unreported(connection: Connection, limit: int) -> list[StoredIssue]:
+    """Sent issues of which the service does not know yet, earliest first."""
+    waiting = (issues.c.state == IssueState.SENT) & issues.c.reported_at.is_(None)
+    return _stored(connection, select(*_HEAD).where(waiting).order_by(issues.c.sent_at, issues.c.issue_id).limit(limit))
+
+
+def mark_reported(connection: Connection, issue_ids: Sequence[str], now: dt.datetime) -> None:
+    """The service knows."""
+    connection.execute(update(issues).where(issues.c.issue_id.in_(list(issue_ids))).values(reported_at=now))
+
+
+def find(connection: Connection, issue_id: str) -> StoredIssue | None:
+    """By its id."""
+    found = _stored(connection, select(*_HEAD).where(issues.c.issue_id == issue_id))
+    return found[0] if found else None
+
+
+def find_by_message_id(connection: Connection, message_id: str) -> StoredIssue | None:
+    """By the Message-ID that a bounce names."""
+    found = _stored(connection, select(*_HEAD).where(issues.c.message_id == message_id))
+    return found[0] if found else None
+
+
+def newest_of(connection: Connection, subscriber_ids: Sequence[str]) -> dict[str, StoredIssue]:
+    """Each subscriber's newest issue, whatever its state."""
+    found: dict[str, StoredIssue] = {}
+    statement = select(*_HEAD).where(issues.c.subscriber_id.in_(list(subscriber_ids))).order_by(issues.c.created_at)
+    for issue in _stored(connection, statement):
+        found[issue.subscriber_id] = issue
+    return found
+
+
+def list_of(connection: Connection, subscriber_id: str, limit: int) -> list[StoredIssue]:
+    """A subscriber's sent issues, newest first."""
+    mine = (issues.c.subscriber_id == subscriber_id) & (issues.c.state == IssueState.SENT)
+    return _stored(connection, select(*_HEAD).where(mine).order_by(issues.c.created_at.desc()).limit(limit))
+
+
+def papers_of(connection: Connection, issue_id: str) -> list[IssuePaper]:
+    """Its papers, in order."""
+    columns = (issue_papers.c.position, issue_papers.c.paper_id, issue_papers.c.title, issue_papers.c.url)
+    statement = select(*columns).where(issue_papers.c.issue_id == issue_id).order_by(issue_papers.c.position)
+    return [IssuePaper(*row) for row in connection.execute(statement)]
+
+
+def prune(connection: Connection, before: dt.datetime) -> int:
+    """Removes issues made before the time; gives how many."""
+    return connection.execute(delete(issues).where(issues.c.created_at < before)).rowcount
+
+
+_HEAD = (
+    issues.c.issue_id,
+    issues.c.subscriber_id,
+    issues.c.digest_id,
+    issues.c.slate_id,
+    issues.c.message_id,
+    issues.c.subject,
+    issues.c.state,
+    issues.c.created_at,
+    issues.c.sent_at,
+)
+
+
+def _held_by(owner: str) -> Any:
+    return (issues.c.state == IssueState.CLAIMED) & (issues.c.owner == owner)
+
+
+def _stored(connection: Connection, statement: Any) -> list[StoredIssue]:
+    rows: Sequence[Row[Any]] = connection.execute(statement).all()
+    return [StoredIssue(**row._asdict()) for row in rows]

@@ -1,0 +1,1 @@
+"""Alembic's scripts; run them with ``mailer.storage.schema``."""

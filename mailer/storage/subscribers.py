@@ -1,0 +1,181 @@
+"""Subscribers, the record of their consents, and the addresses that no mail may go to.
+
+Every function works in the caller's transaction.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from mailer.address import address_hash, address_key, user_id_hash
+from mailer.errors import InvalidField
+from mailer.issue import IssueState
+from mailer.storage.statements import insert_new
+from mailer.storage.tables import consents, issues, subscribers, suppressions
+from mailer.subscription import ConsentKind, Schedule, Subscriber, SubscriptionState, SuppressionReason
+
+_HASHES_AT_A_TIME = 500
+
+
+def add(connection: Connection, subscriber: Subscriber) -> None:
+    """A new subscriber.
+
+    Raises:
+        InvalidField: The user or the address has a subscription already.
+    """
+    if find_by_user(connection, subscriber.user_id):
+        raise InvalidField("user_id", f"'{subscriber.user_id}' has a subscription already")
+    if find_by_address(connection, subscriber.address):
+        raise InvalidField("address", f"'{subscriber.address}' has a subscription already")
+    connection.execute(insert(subscribers), _values(subscriber))
+
+
+def save(connection: Connection, subscriber: Subscriber) -> None:
+    """The subscriber as given, in place of what was stored of it."""
+    changed = update(subscribers).where(subscribers.c.subscriber_id == subscriber.subscriber_id)
+    connection.execute(changed.values(**_values(subscriber)))
+
+
+def find(connection: Connection, subscriber_id: str) -> Subscriber | None:
+    """By its id."""
+    return _one(connection, subscribers.c.subscriber_id == subscriber_id)
+
+
+def find_by_user(connection: Connection, user_id: str) -> Subscriber | None:
+    """By the service's user."""
+    return _one(connection, subscribers.c.user_id == user_id)
+
+
+def find_by_address(connection: Connection, address: str) -> Subscriber | None:
+    """By any spelling of the address."""
+    return _one(connection, subscribers.c.address_key == address_key(address))
+
+
+def page(
+    connection: Connection, *, after: str, limit: int, state: SubscriptionState | None = None
+) -> Sequence[Subscriber]:
+    """The next ones in order of subscriber_id; ``after`` is empty for the first page."""
+    statement = select(subscribers).where(subscribers.c.subscriber_id > after)
+    if state is not None:
+        statement = statement.where(subscribers.c.state == state)
+    return [
+        _subscriber(row) for row in connection.execute(statement.order_by(subscribers.c.subscriber_id).limit(limit))
+    ]
+
+
+def remove(connection: Connection, subscriber_id: str) -> None:
+    """The subscriber and all that is kept of it, issues too."""
+    connection.execute(delete(subscribers).where(subscribers.c.subscriber_id == subscriber_id))
+
+
+def purge(connection: Connection, user_id_hashes: Sequence[str]) -> int:
+    """Removes whoever the service has deleted; gives how many there were."""
+    count = 0
+    for start in range(0, len(user_id_hashes), _HASHES_AT_A_TIME):
+        part = list(user_id_hashes[start : start + _HASHES_AT_A_TIME])
+        count += connection.execute(delete(subscribers).where(subscribers.c.user_id_hash.in_(part))).rowcount
+    return count
+
+
+def record_consent(
+    connection: Connection, subscriber: Subscriber, kind: ConsentKind, source: str, now: dt.datetime
+) -> None:
+    """Adds to the record.
+
+    Args:
+        source: How it came about, e.g. ``web 192.0.2.7`` or an operator's reason.
+    """
+    row = {
+        "subscriber_id": subscriber.subscriber_id,
+        "kind": kind,
+        "address": subscriber.address,
+        "source": source[:500],
+        "occurred_at": now,
+    }
+    connection.execute(insert(consents), row)
+
+
+def list_consents(connection: Connection, subscriber_id: str) -> list[tuple[ConsentKind, str, str, dt.datetime]]:
+    """(what, address, source, when), earliest first."""
+    statement = select(consents.c.kind, consents.c.address, consents.c.source, consents.c.occurred_at)
+    found = connection.execute(statement.where(consents.c.subscriber_id == subscriber_id).order_by(consents.c.sequence))
+    return [tuple(row) for row in found]
+
+
+def find_suppression(connection: Connection, address: str) -> tuple[SuppressionReason, str] | None:
+    """(why, detail) where no mail may go to the address."""
+    statement = select(suppressions.c.reason, suppressions.c.detail)
+    row = connection.execute(statement.where(suppressions.c.address_hash == address_hash(address))).first()
+    return None if row is None else (row.reason, row.detail)
+
+
+def suppress(
+    connection: Connection, address: str, reason: SuppressionReason, detail: str, now: dt.datetime
+) -> Subscriber | None:
+    """Stops all mail to the address, known or not; gives its subscriber. The first reason stays.
+
+    What waits to be sent to it is cancelled.
+    """
+    row = {"address_hash": address_hash(address), "reason": reason, "detail": detail[:500], "created_at": now}
+    insert_new(connection, suppressions, row)
+    subscriber = find_by_address(connection, address)
+    if subscriber is not None:
+        set_state(connection, subscriber.subscriber_id, SubscriptionState.SUPPRESSED, now)
+        record_consent(connection, subscriber, ConsentKind.SUPPRESSED, f"{reason.value}: {detail}", now)
+    return subscriber
+
+
+def unsuppress(connection: Connection, address: str) -> bool:
+    """Lets mail go to the address again, once its subscriber confirms anew; gives whether it was stopped."""
+    statement = delete(suppressions).where(suppressions.c.address_hash == address_hash(address))
+    return bool(connection.execute(statement).rowcount)
+
+
+def set_state(connection: Connection, subscriber_id: str, state: SubscriptionState, now: dt.datetime) -> None:
+    """Changes where the subscription stands; unless it is active then, what waits to be sent is cancelled."""
+    changed = update(subscribers).where(subscribers.c.subscriber_id == subscriber_id)
+    connection.execute(changed.values(state=state, updated_at=now))
+    if state is not SubscriptionState.ACTIVE:
+        waiting = (issues.c.subscriber_id == subscriber_id) & (issues.c.state == IssueState.DUE)
+        connection.execute(update(issues).where(waiting).values(state=IssueState.CANCELLED, problem=state.value))
+
+
+def _one(connection: Connection, condition: Any) -> Subscriber | None:
+    row = connection.execute(select(subscribers).where(condition)).first()
+    return None if row is None else _subscriber(row)
+
+
+def _subscriber(row: Row[Any]) -> Subscriber:
+    return Subscriber(
+        subscriber_id=row.subscriber_id,
+        user_id=row.user_id,
+        address=row.address,
+        name=row.name,
+        state=row.state,
+        schedule=Schedule(tuple(row.weekdays), row.local_time, row.time_zone),
+        paper_count=row.paper_count,
+        confirm_nonce=row.confirm_nonce,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )
+
+
+def _values(subscriber: Subscriber) -> dict[str, Any]:
+    return {
+        "subscriber_id": subscriber.subscriber_id,
+        "user_id": subscriber.user_id,
+        "user_id_hash": user_id_hash(subscriber.user_id),
+        "address": subscriber.address,
+        "address_key": address_key(subscriber.address),
+        "name": subscriber.name,
+        "state": subscriber.state,
+        "weekdays": list(subscriber.schedule.weekdays),
+        "local_time": subscriber.schedule.local_time,
+        "time_zone": subscriber.schedule.time_zone,
+        "paper_count": subscriber.paper_count,
+        "confirm_nonce": subscriber.confirm_nonce,
+        "created_at": subscriber.created_at,
+        "updated_at": subscriber.updated_at,
+    }

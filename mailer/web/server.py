@@ -1,0 +1,104 @@
+"""The web app as a process: uvicorn, and a thread that sends confirmations and tells the service of reactions."""
+
+import contextlib
+import logging
+import socket
+import threading
+from collections.abc import Callable
+
+import uvicorn
+
+from mailer.clock import Clock
+from mailer.config import MailSettings
+from mailer.confirming import send_confirmations
+from mailer.errors import InvalidField, MailerError
+from mailer.links import Links
+from mailer.reporting import forward_reactions
+from mailer.service import FeedService
+from mailer.storage import MailStore
+from mailer.web.app import Site
+
+_log = logging.getLogger("paperfeed.mail")
+
+LOOK_EVERY_SECONDS = 20.0
+
+
+class Courier:
+    """Works in the background, at once when woken and every few seconds otherwise; what fails is tried again."""
+
+    def __init__(self, store: MailStore, service: FeedService, settings: MailSettings, clock: Clock) -> None:
+        self._jobs: tuple[Callable[[], int], ...] = (
+            lambda: forward_reactions(store, service, clock),
+            lambda: send_confirmations(store, settings, Links(store.signing_key(), settings.base_url), clock),
+        )
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+
+    def start(self) -> None:
+        """Begins."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is something to do now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Ends after what it is at."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.wait(LOOK_EVERY_SECONDS)
+            self._wake.clear()
+            for job in self._jobs:
+                try:
+                    job()
+                except MailerError as error:
+                    _log.warning("put off", extra={"facts": {"problem": str(error)}})
+                except Exception:  # noqa: BLE001 (a thread that dies silently would stop all forwarding)
+                    _log.exception("a background job failed; it is tried again")
+
+
+def run(
+    store: MailStore,
+    service: FeedService,
+    settings: MailSettings,
+    clock: Clock,
+    *,
+    announce: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Serves until SIGTERM or Ctrl-C, then lets requests at work end.
+
+    Raises:
+        InvalidField: The address cannot be listened on.
+    """
+    courier = Courier(store, service, settings, clock)
+    site = Site(store, service, settings, clock, courier.wake)
+    config = uvicorn.Config(
+        site.app(),
+        proxy_headers=True,
+        forwarded_allow_ips=settings.trusted_proxies,
+        server_header=False,
+        access_log=False,
+        log_config=None,
+        lifespan="off",
+        timeout_graceful_shutdown=10,
+    )
+    with contextlib.closing(_bound(settings)) as listening:
+        host, port = listening.getsockname()[:2]
+        announce(f"http://{host}:{port}")
+        courier.start()
+        try:
+            uvicorn.Server(config).run(sockets=[listening])
+        finally:
+            courier.stop()
+
+
+def _bound(settings: MailSettings) -> socket.socket:
+    try:
+        return socket.create_server((settings.host, settings.port), backlog=128)
+    except OSError as error:
+        raise InvalidField("PAPERFEED_MAIL_PORT", f"{settings.host}:{settings.port}: {error.strerror}") from None

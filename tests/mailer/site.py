@@ -1,0 +1,90 @@
+"""The web app in a thread, behind a real socket."""
+
+import contextlib
+import socket
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from http.client import HTTPMessage
+from typing import Any
+
+import uvicorn
+
+from mailer.clock import Clock
+from mailer.config import MailSettings
+from mailer.links import Links
+from mailer.service import FeedService
+from mailer.storage import MailStore
+from mailer.web.app import Site
+from mailer.web.server import Courier
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the web app said."""
+
+    status: int
+    headers: HTTPMessage
+    text: str
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_OPENER = urllib.request.build_opener(_NoRedirects)
+
+
+@dataclass(frozen=True)
+class RunningSite:
+    """A web app with its address and its links."""
+
+    base_url: str
+    links: Links
+
+    def ask(self, url: str, form: dict[str, Any] | None = None, method: str | None = None, **headers: str) -> Answer:
+        """One request; a form makes it a POST. Redirects are not followed."""
+        data = None if form is None else urllib.parse.urlencode(form, doseq=True).encode()
+        address = url if "://" in url else self.base_url + url
+        request = urllib.request.Request(address, data=data, method=method)
+        request.add_header("User-Agent", "Mozilla/5.0 (X11; Linux x86_64)")
+        for name, value in headers.items():
+            request.add_header(name.replace("_", "-"), value)
+        try:
+            with _OPENER.open(request, timeout=20) as answer:
+                return Answer(answer.status, answer.headers, answer.read().decode())
+        except urllib.error.HTTPError as error:
+            with error:
+                return Answer(error.code, error.headers, error.read().decode())
+
+
+@contextlib.contextmanager
+def running_site(
+    store: MailStore, service: FeedService, settings: MailSettings, clock: Clock, *, courier: bool = False
+) -> Iterator[RunningSite]:
+    """Serves on a free port for as long as the block lasts, with or without the background work."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    settings = replace(settings, base_url=base_url)
+    background = Courier(store, service, settings, clock)
+    site = Site(store, service, settings, clock, background.wake)
+    server = uvicorn.Server(uvicorn.Config(site.app(), lifespan="off", log_config=None, access_log=False))
+    thread = threading.Thread(target=lambda: server.run(sockets=[listening]), daemon=True)
+    thread.start()
+    if courier:
+        background.start()
+    while not server.started:
+        time.sleep(0.01)
+    try:
+        yield RunningSite(base_url, Links(store.signing_key(), base_url))
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listening.close()
+        if courier:
+            background.stop()

@@ -1,0 +1,115 @@
+"""A real SMTP server on loopback that keeps what it takes, and refuses what a test tells it to.
+
+As a program (``python -m tests.mailer.smtp_server LOG``) it runs in its own process, prints its port, and appends
+``recipient<TAB>message-id`` to the log for each message after all of it has come, before it says so.
+"""
+
+import asyncio
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+Refusal = Callable[[str], str | None]
+
+
+class Inbox:
+    """What the server took.
+
+    Attributes:
+        refuse_recipient: From address to an SMTP answer such as ``550 5.1.1 no such user``, None to accept.
+        refuse_message: The same at the end of the message.
+    """
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[str, bytes]] = []
+        self.refuse_sender: Refusal = lambda _: None
+        self.refuse_recipient: Refusal = lambda _: None
+        self.refuse_message: Refusal = lambda _: None
+        self.port = 0
+
+    async def handle_MAIL(
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        refusal = self.refuse_sender(address)
+        if refusal is None:
+            envelope.mail_from = address
+        return refusal or "250 OK"
+
+    async def handle_RCPT(
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        refusal = self.refuse_recipient(address)
+        if refusal is None:
+            envelope.rcpt_tos.append(address)
+        return refusal or "250 OK"
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+        address, content = envelope.rcpt_tos[0], envelope.original_content or b""
+        refusal = self.refuse_message(address)
+        if refusal is None:
+            self.messages.append((address, content))
+        return refusal or "250 OK"
+
+    @property
+    def addresses(self) -> list[str]:
+        """Recipients, in order of arrival."""
+        return [address for address, _ in self.messages]
+
+
+@contextmanager
+def smtp_server(**options: Any) -> Iterator[Inbox]:
+    """An inbox behind a server on a free port."""
+    inbox, loop = Inbox(), asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="smtp-server", daemon=True)
+    thread.start()
+
+    async def start() -> asyncio.Server:
+        return await loop.create_server(lambda: SMTP(inbox, hostname="localhost", loop=loop, **options), "127.0.0.1", 0)
+
+    async def stop() -> None:
+        server.close()
+        rest = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
+
+    server = asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    inbox.port = server.sockets[0].getsockname()[1]
+    try:
+        yield inbox
+    finally:
+        asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+class _Log:
+    """Writes a line for each message; flushed before the client is told."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", encoding="utf-8", buffering=1)
+
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+        content = envelope.original_content or b""
+        start = content.lower().index(b"message-id:") + len("message-id:")
+        message_id = content[start : content.index(b"\r\n", start)].decode().strip()
+        self._file.write(f"{envelope.rcpt_tos[0]}\t{message_id}\n")
+        return "250 OK"
+
+
+async def _serve(path: Path) -> None:
+    loop = asyncio.get_running_loop()
+    handler = _Log(path)
+    server = await loop.create_server(lambda: SMTP(handler, hostname="localhost", loop=loop), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 (the test reads it)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(Path(sys.argv[1])))

@@ -1,0 +1,52 @@
+from pathlib import Path
+
+import pytest
+
+from mailer.config import MailSettings
+from mailer.errors import InvalidField
+
+
+def test_order_of_sources() -> None:
+    """A flag wins over the environment, which wins over the default; an empty variable counts as not set."""
+    environment = {"PAPERFEED_MAIL_SMTP_PORT": "587", "PAPERFEED_MAIL_HOST": "", "PAPERFEED_MAIL_SERVER_TLS": "yes"}
+
+    settings = MailSettings.read(environment, sender_name="Papers", smtp_host=None)
+
+    assert (settings.smtp_port, settings.host, settings.server_tls) == (587, "127.0.0.1", True)
+    assert (settings.sender_name, settings.smtp_host) == ("Papers", "localhost")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("SMTP_PORT", "many", "'many' is not a whole number"),
+        ("SMTP_PORT", "0", "at least 1 and at most 65535"),
+        ("MESSAGES_PER_SECOND", "nan", "at least 0"),
+        ("SMTP_SECURITY", "ssl", "'ssl' is not starttls, tls or none"),
+        ("SERVER_TLS", "perhaps", "'perhaps' is not true or false"),
+        ("BASE_URL", "mail.example.org", "does not begin with http"),
+        ("LOG_LEVEL", "LOUD", "is not DEBUG, INFO, WARNING or ERROR"),
+    ],
+)
+def test_what_cannot_be_used(name: str, value: str, problem: str) -> None:
+    """The error names the variable and says what would do."""
+    with pytest.raises(InvalidField, match=problem) as caught:
+        MailSettings.read({f"PAPERFEED_MAIL_{name}": value})
+    assert caught.value.field == f"PAPERFEED_MAIL_{name}"
+
+
+def test_no_password_in_the_clear() -> None:
+    """A log-in without encryption is refused before anything is sent."""
+    with pytest.raises(InvalidField, match="never sent without encryption"):
+        MailSettings.read({}, smtp_user="u", smtp_security="none")
+
+
+def test_secrets_come_from_files(tmp_path: Path) -> None:
+    """The password is the file's content without its line end; a file that is not there is named."""
+    file = tmp_path / "password"
+    file.write_text("s3cret\n", encoding="utf-8")
+
+    assert MailSettings.read({}, smtp_password_file=str(file)).smtp_password() == "s3cret"
+    assert not MailSettings.read({}).smtp_password()
+    with pytest.raises(InvalidField, match="none-such cannot be read"):
+        MailSettings.read({}, smtp_password_file=str(tmp_path / "none-such")).smtp_password()

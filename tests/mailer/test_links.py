@@ -1,0 +1,61 @@
+import itertools
+
+import pytest
+
+from mailer.errors import LinkRefused
+from mailer.links import DAY_SECONDS, MAX_AGE_SECONDS, Claim, Links, Purpose
+
+LINKS = Links(b"k" * 32, "https://mail.example.org/")
+
+
+def token_of(url: str) -> str:
+    """The last part of a link."""
+    return url.rpartition("/")[2]
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_round_trip(purpose: Purpose) -> None:
+    """A link says what it was made of, and stands under its purpose's name."""
+    url = LINKS.url(purpose, "s1", "i1", 7)
+
+    assert url.startswith(f"https://mail.example.org/{purpose.value}/")
+    assert LINKS.read(purpose, token_of(url)) == Claim(purpose, "s1", "i1", "7")
+
+
+@pytest.mark.parametrize(("made", "asked"), list(itertools.permutations(Purpose, 2)))
+def test_one_purpose_each(made: Purpose, asked: Purpose) -> None:
+    """A token of one purpose is refused for every other."""
+    with pytest.raises(LinkRefused, match="incomplete or was changed"):
+        LINKS.read(asked, token_of(LINKS.url(made, "s1", "i1", 7)))
+
+
+def test_altered_tokens() -> None:
+    """Any one character changed, cut or added, and another installation's key: all refused."""
+    token = LINKS.token(Claim(Purpose.LIKE, "s1", "i1", "7"))
+    # The last character of each part holds spare bits that decoding ignores.
+    altered = [
+        token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
+        for at in range(len(token))
+        if at + 1 < len(token) and token[at + 1] != "." and token[at] != "."
+    ]
+    for text in (*altered, token[:-1], token + "A", "", ".", "a.b.c", "\x00", "é" * 20, "x" * 5_000):
+        with pytest.raises(LinkRefused):
+            LINKS.read(Purpose.LIKE, text)
+    with pytest.raises(LinkRefused):
+        Links(b"j" * 32, "https://mail.example.org").read(Purpose.LIKE, token)
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_age(purpose: Purpose, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token is good until its last day; unsubscribing never expires."""
+    import time
+
+    token, now, limit = LINKS.token(Claim(purpose, "s1")), time.time(), MAX_AGE_SECONDS[purpose]
+    monkeypatch.setattr(time, "time", lambda: now + (limit or 30_000 * DAY_SECONDS) - 10)
+    assert LINKS.read(purpose, token).subscriber_id == "s1"
+
+    if limit is not None:
+        monkeypatch.setattr(time, "time", lambda: now + limit + 10)
+        with pytest.raises(LinkRefused, match="too old"):
+            LINKS.read(purpose, token)
+    assert limit is not None or purpose is Purpose.UNSUBSCRIBE

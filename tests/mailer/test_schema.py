@@ -1,0 +1,77 @@
+"""The mailer's schema comes from its migrations alone, and lives beside the service's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.pool import NullPool
+
+from mailer.errors import SchemaMismatch, StorageUnavailable
+from mailer.storage import open_store, schema
+from mailer.storage.engine import parse_url
+from mailer.storage.tables import metadata
+from service.storage import schema as service_schema
+from tests.databases import postgres_schema, require_postgres
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without any table."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/new.db"
+        return
+    require_postgres()
+    with postgres_schema() as url:
+        yield url
+
+
+def test_an_empty_database_is_upgraded(empty_url: str) -> None:
+    """From nothing to the newest revision; a second upgrade finds nothing to do, and the key is made once."""
+    with pytest.raises(SchemaMismatch, match="run `paperfeed mail upgrade`"):
+        schema.check(empty_url)
+
+    assert schema.upgrade(empty_url) == (None, schema.HEAD)
+    first = open_store(empty_url)
+    key = first.signing_key()
+    assert schema.upgrade(empty_url) == (schema.HEAD, schema.HEAD)
+
+    schema.check(empty_url)
+    assert len(key) == 32
+    assert first.signing_key() == key
+    first.dispose()
+
+
+def test_tables_match_the_migrations(empty_url: str) -> None:
+    """What the statements expect is exactly what the migrations make."""
+    schema.upgrade(empty_url)
+    engine = create_engine(parse_url(empty_url), poolclass=NullPool)
+
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "version_table": "mail_alembic_version"}
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_beside_the_service(empty_url: str) -> None:
+    """One database may hold both schemas; taking the mailer's away leaves the service's whole."""
+    service_schema.upgrade(empty_url)
+    schema.upgrade(empty_url)
+
+    schema.downgrade(empty_url, "base")
+
+    service_schema.check(empty_url)
+    engine = create_engine(parse_url(empty_url), poolclass=NullPool)
+    with engine.connect() as connection:
+        left = {name for name in inspect(connection).get_table_names() if name.startswith("mail_")}
+    assert left <= {"mail_alembic_version"}
+
+
+def test_no_database() -> None:
+    """A server that does not answer is an error that says so and repeats no password."""
+    with pytest.raises(StorageUnavailable) as caught:
+        schema.check("postgresql://someone:secret@127.0.0.1:1/none")
+    assert "secret" not in str(caught.value)

@@ -1,0 +1,186 @@
+import datetime as dt
+from dataclasses import replace
+
+import pytest
+
+from mailer.address import address_hash, parse_address
+from mailer.errors import AddressSuppressed, InvalidField, LinkRefused, NotFound
+from mailer.links import Claim, Purpose
+from mailer.storage import MailStore, subscribers
+from mailer.subscription import ConsentKind, Schedule, Subscriber, SubscriptionState, SuppressionReason
+from mailer.subscriptions import Subscriptions
+from tests.mailer.builders import NOW, FixedClock, subscriber
+
+DAILY = Schedule()
+
+
+def stored(store: MailStore, subscriber_id: str) -> Subscriber:
+    """As the database has it."""
+    with store.read() as connection:
+        found = subscribers.find(connection, subscriber_id)
+    assert found is not None
+    return found
+
+
+def kinds(store: MailStore, subscriber_id: str) -> list[ConsentKind]:
+    """The record of consents."""
+    with store.read() as connection:
+        return [kind for kind, *_ in subscribers.list_consents(connection, subscriber_id)]
+
+
+def confirm_claim(found: Subscriber) -> Claim:
+    """What the link in the confirmation says."""
+    return Claim(Purpose.CONFIRM, found.subscriber_id, detail=found.confirm_nonce)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("Ada@EXAMPLE.org ", "Ada@example.org"), ("a+b@münchen.de", "a+b@xn--mnchen-3ya.de"), ("x@test", "x@test")],
+)
+def test_addresses(text: str, expected: str) -> None:
+    """Domains become lower case and ASCII; local parts stay."""
+    assert parse_address(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ada", "ada@", "@x.org", "a b@x.org", "a@x.org\nBcc: b@x.org", "ü@x.org", "a@" + "x" * 300 + ".org"]
+)
+def test_what_is_no_address(text: str) -> None:
+    """Each is refused by the field's name, line breaks above all."""
+    with pytest.raises(InvalidField) as caught:
+        parse_address(text)
+    assert caught.value.field == "address"
+
+
+def test_double_opt_in(store: MailStore) -> None:
+    """Asked for, confirmed once by the newest link, and every step is on record."""
+    clock = FixedClock()
+    service = Subscriptions(store, clock)
+
+    asked = service.request("Ada@example.org", DAILY, 10, "web 192.0.2.7")
+    assert asked is not None
+    assert stored(store, asked.subscriber_id).state is SubscriptionState.PENDING
+    confirmed = service.confirm(confirm_claim(asked), "web 192.0.2.8")
+
+    assert stored(store, asked.subscriber_id) == confirmed
+    assert confirmed.state is SubscriptionState.ACTIVE
+    assert kinds(store, asked.subscriber_id) == [ConsentKind.REQUESTED, ConsentKind.CONFIRMED]
+    with pytest.raises(LinkRefused, match="used already"):
+        service.confirm(confirm_claim(asked), "web")
+
+
+def test_asking_again(store: MailStore) -> None:
+    """No second confirmation within ten minutes; a later one replaces the first link."""
+    clock = FixedClock()
+    service = Subscriptions(store, clock)
+    first = service.request("ada@example.org", DAILY, 10, "web")
+    assert first is not None
+
+    assert service.request("ADA@example.org", DAILY, 10, "web") is None
+    clock.go_on(minutes=11)
+    second = service.request("ADA@example.org", replace(DAILY, weekdays=(5,)), 20, "web")
+
+    assert second is not None
+    assert second.subscriber_id == first.subscriber_id
+    assert (second.schedule.weekdays, second.paper_count) == ((5,), 20)
+    with pytest.raises(LinkRefused):
+        service.confirm(confirm_claim(first), "web")
+    service.confirm(confirm_claim(second), "web")
+    assert service.request("ada@example.org", DAILY, 5, "web") is None
+    assert stored(store, first.subscriber_id).paper_count == 20
+
+
+def test_leaving_and_coming_back(store: MailStore) -> None:
+    """Unsubscribing works at once and any number of times; a new confirmation brings the reader back."""
+    clock = FixedClock()
+    service = Subscriptions(store, clock)
+    asked = service.request("ada@example.org", DAILY, 10, "web")
+    assert asked is not None
+    service.confirm(confirm_claim(asked), "web")
+    leave = Claim(Purpose.UNSUBSCRIBE, asked.subscriber_id, "i1")
+
+    assert service.unsubscribe(leave, "one-click")
+    assert not service.unsubscribe(leave, "one-click")
+    assert not service.unsubscribe(Claim(Purpose.UNSUBSCRIBE, "gone"), "one-click")
+    assert stored(store, asked.subscriber_id).state is SubscriptionState.UNSUBSCRIBED
+    again = service.request("ada@example.org", DAILY, 10, "web")
+    assert again is not None
+    assert service.confirm(confirm_claim(again), "web").state is SubscriptionState.ACTIVE
+    assert kinds(store, asked.subscriber_id)[2] is ConsentKind.UNSUBSCRIBED
+
+
+def test_suppressed_addresses(store: MailStore) -> None:
+    """After a bounce nobody can subscribe the address, by web or by hand, until an operator lifts it."""
+    service = Subscriptions(store, FixedClock())
+    with store.write() as connection:
+        subscribers.add(connection, subscriber(1))
+        assert subscribers.suppress(connection, "Reader1@example.org", SuppressionReason.BOUNCE, "5.1.1", NOW)
+        assert subscribers.suppress(connection, "never@example.org", SuppressionReason.MANUAL, "", NOW) is None
+        subscribers.suppress(connection, "reader1@example.org", SuppressionReason.COMPLAINT, "", NOW)
+
+    assert stored(store, "s000001").state is SubscriptionState.SUPPRESSED
+    with store.read() as connection:
+        assert subscribers.find_suppression(connection, "reader1@example.org") == (SuppressionReason.BOUNCE, "5.1.1")
+    assert service.request("reader1@example.org", DAILY, 10, "web") is None
+    with pytest.raises(AddressSuppressed, match="manual"):
+        service.add_many([("u9", "never@example.org", "", DAILY, 10)], "a list")
+    with store.write() as connection:
+        assert subscribers.unsuppress(connection, "never@example.org")
+        assert not subscribers.unsuppress(connection, "never@example.org")
+    assert service.add_many([("u9", "never@example.org", "", DAILY, 10)], "a list") == 1
+
+
+def test_an_import_is_all_or_nothing(store: MailStore) -> None:
+    """One bad entry is named by its number, and none is stored; repeating a good import adds nothing."""
+    service = Subscriptions(store, FixedClock())
+    good = [(f"u{n}", f"r{n}@example.org", "Ada", DAILY, 10) for n in range(5)]
+    for bad, field in (
+        (("u9", "no address", "", DAILY, 10), "subscribers[5].address"),
+        (("u 9", "a@example.org", "", DAILY, 10), "subscribers[5].user_id"),
+        (("u9", "a@example.org", "A\nBcc: x", DAILY, 10), "subscribers[5].name"),
+        (("u9", "a@example.org", "", DAILY, 51), "subscribers[5].paper_count"),
+        (("u9", "a@example.org", "", replace(DAILY, time_zone="Mars/Base"), 10), "subscribers[5].time_zone"),
+        (("u9", "a@example.org", "", replace(DAILY, weekdays=(7, 1)), 10), "subscribers[5].weekdays"),
+        (("u9", "R1@example.org", "", DAILY, 10), "subscribers[5].address"),
+        (("u1", "other@example.org", "", DAILY, 10), "subscribers[5].user_id"),
+    ):
+        with pytest.raises(InvalidField) as caught:
+            service.add_many([*good, bad], "a list")
+        assert caught.value.field == field
+        with store.read() as connection:
+            assert not subscribers.page(connection, after="", limit=10)
+
+    assert service.add_many(good, "a list") == 5
+    assert service.add_many(good, "a list") == 0
+
+
+def test_changing(store: MailStore) -> None:
+    """Days, hour, zone and number change; what cannot be kept is refused and nothing changes."""
+    service = Subscriptions(store, FixedClock())
+    with store.write() as connection:
+        subscribers.add(connection, subscriber(1))
+    weekly = Schedule((1,), dt.time(6, 30), "Asia/Kathmandu")
+
+    assert service.change("s000001", weekly, 25, "Ada").schedule == weekly
+    with pytest.raises(InvalidField, match="Mars"):
+        service.change("s000001", replace(weekly, time_zone="Mars/Base"), 25, "Ada")
+    with pytest.raises(NotFound):
+        service.change("s9", weekly, 25, "")
+
+    assert stored(store, "s000001").schedule == weekly
+
+
+def test_purging_deleted_users(store: MailStore) -> None:
+    """Whoever the service deleted goes with record and all; the others stay, in the order of their ids."""
+    with store.write() as connection:
+        for number in range(1, 6):
+            subscribers.add(connection, subscriber(number))
+        subscribers.record_consent(connection, subscriber(2), ConsentKind.IMPORTED, "a list", NOW)
+        hashes = [address_hash("u000002"), address_hash("unknown")]
+
+        assert subscribers.purge(connection, hashes) == 1
+
+        assert subscribers.list_consents(connection, "s000002") == []
+        first = subscribers.page(connection, after="", limit=2)
+        rest = subscribers.page(connection, after=first[-1].subscriber_id, limit=10, state=SubscriptionState.ACTIVE)
+    assert [found.subscriber_id for found in (*first, *rest)] == ["s000001", "s000003", "s000004", "s000005"]

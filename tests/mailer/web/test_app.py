@@ -1,0 +1,300 @@
+"""The pages over HTTP: GET never acts, tokens open one door each, and nothing is said to strangers."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from mailer.config import MailSettings
+from mailer.issue import Issue, IssuePaper
+from mailer.links import ACTIONS, Claim, Links, Purpose
+from mailer.service import FeedService
+from mailer.storage import MailStore, issues, subscribers
+from mailer.storage.tables import metadata
+from mailer.subscription import SubscriptionState, SuppressionReason
+from tests.mailer.builders import NOW, FixedClock, subscriber
+from tests.mailer.site import Answer, RunningSite, running_site
+
+TITLE = "<b>Bold</b> & \u05d0\u05d1 <script>alert(1)</script>"
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """A time that the test moves."""
+    return FixedClock()
+
+
+@pytest.fixture
+def site(store: MailStore, clock: FixedClock) -> Iterator[RunningSite]:
+    """Two subscribers with a sent issue each; the feed service is away."""
+    with store.write() as connection:
+        for number in (1, 2):
+            subscribers.add(connection, subscriber(number))
+            papers = (
+                IssuePaper(1, "p1", TITLE, "https://example.org/p1"),
+                IssuePaper(2, "p2", "Second", "http://example.org/p2?a=b"),
+                IssuePaper(3, "p3", "No address", ""),
+                *(IssuePaper(n, f"p{n}", f"Paper {n}", f"https://example.org/p{n}") for n in range(4, 9)),
+            )
+            name = f"i{number}"
+            made = Issue(name, f"s{number:06d}", "d1", "slate", f"<{name}@x>", f"Issue {number}", b"", papers, NOW)
+            issues.add(connection, made)
+            issues.mark_sent(connection, name, NOW)
+    clock.go_on(minutes=10)
+    settings = MailSettings.read({}, sender_name="Papers & more")
+    with (
+        FeedService("127.0.0.1:1", timeout_seconds=0.2) as service,
+        running_site(store, service, settings, clock) as it,
+    ):
+        yield it
+
+
+def dump(store: MailStore) -> dict[str, list[Any]]:
+    """Every row of the database."""
+    with store.read() as connection:
+        return {
+            table.name: [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
+            for table in metadata.sorted_tables
+        }
+
+
+def events(store: MailStore) -> list[tuple[str, str, int]]:
+    """(event type, paper, is_scanner) of what readers did, in order."""
+    table = metadata.tables["mail_reactions"]
+    columns = (table.c.event_type, table.c.paper_id, table.c.is_scanner)
+    with store.read() as connection:
+        return [tuple(row) for row in connection.execute(select(*columns).order_by(table.c.sequence))]
+
+
+def state_of(store: MailStore, subscriber_id: str = "s000001") -> SubscriptionState:
+    """Where the subscription stands."""
+    with store.read() as connection:
+        found = subscribers.find(connection, subscriber_id)
+    assert found is not None
+    return found.state
+
+
+def url(site: RunningSite, purpose: Purpose, detail: object = "", number: int = 1) -> str:
+    """A good link of a reader."""
+    return site.links.url(purpose, f"s{number:06d}", f"i{number}", str(detail))
+
+
+def all_urls(site: RunningSite) -> list[str]:
+    """One good link of each purpose."""
+    return [url(site, purpose, 1) for purpose in Purpose if purpose is not Purpose.CONFIRM]
+
+
+def test_every_answer_is_guarded(site: RunningSite) -> None:
+    """Strict policy, no referrer, no cache, no cookie, nothing from anywhere else, on pages and errors alike."""
+    for path in ("/", *all_urls(site), "/none", "/like/forged", "/static/style.css"):
+        answer = site.ask(path)
+        headers = answer.headers
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Set-Cookie"] is None
+        assert "<script" not in answer.text
+        assert not re.findall(r'(?:src|href)="(?:https?:)?//(?!127\.0\.0\.1)', answer.text)
+
+
+def test_titles_are_escaped(site: RunningSite) -> None:
+    """A title with HTML is text on every page."""
+    for purpose in (Purpose.VIEW, *ACTIONS):
+        page = site.ask(url(site, purpose, 1)).text
+        assert TITLE not in page
+        assert TITLE in unescape(page)
+
+
+def test_a_crawler_changes_nothing_but_clicks(site: RunningSite, store: MailStore) -> None:
+    """Whoever follows every link on every page twice leaves weak click rows, all marked as a machine's."""
+    before = dump(store)
+    for _ in range(2):
+        todo, seen = [site.base_url + "/", *all_urls(site)], set()
+        while todo:
+            link = todo.pop()
+            if link in seen or not link.startswith(site.base_url):
+                continue
+            seen.add(link)
+            page = site.ask(link).text
+            todo += [unescape(found) for found in re.findall(r'(?:href|action)="([^"#]+)"', page)]
+        assert len(seen) > 30
+
+    after = dump(store)
+
+    clicks = after.pop("mail_reactions")
+    before.pop("mail_reactions")
+    assert after == before
+    assert {kind for kind, _, _ in events(store)} == {"click"}
+    assert len(clicks) == 7
+    assert all(is_scanner for _, _, is_scanner in events(store))
+
+
+@pytest.mark.parametrize("purpose", ACTIONS)
+def test_an_action_needs_its_button(site: RunningSite, store: MailStore, purpose: Purpose) -> None:
+    """The link shows a button; pressing it counts once, however often."""
+    link = url(site, purpose, 2)
+    page = site.ask(link)
+    assert page.status == 200
+    assert '<form method="post">' in page.text
+    assert events(store) == []
+
+    for _ in range(3):
+        assert site.ask(link, {}).status == 200
+
+    assert events(store) == [(purpose.value, "p2", 0)]
+
+
+def test_changing_ones_mind(site: RunningSite, store: MailStore) -> None:
+    """Like, take it back, like again, dismiss: each change is told once, in order, and the issue shows the last."""
+    like, dislike = url(site, Purpose.LIKE, 2), url(site, Purpose.DISLIKE, 2)
+    for link, form in ((like, {}), (like, {"undo": "1"}), (like, {"undo": "1"}), (like, {}), (dislike, {})):
+        assert site.ask(link, form).status == 200
+
+    assert [kind for kind, _, _ in events(store)] == ["like", "unlike", "like", "dislike"]
+    page = site.ask(url(site, Purpose.VIEW)).text
+    assert len(re.findall(r'aria-pressed="true">Not for me', page)) == 1
+
+
+def test_forged_and_swapped_tokens(site: RunningSite, store: MailStore) -> None:
+    """A token opens its own door alone; changed, foreign and too old ones are refused, and nothing is stored."""
+    stranger = Links(b"x" * 32, site.base_url)
+    crossed = site.links.token(Claim(Purpose.LIKE, "s000001", "i2", "1"))
+    for purpose in Purpose:
+        for other in Purpose:
+            if other is not purpose:
+                token = url(site, purpose, 1).rpartition("/")[2]
+                assert site.ask(f"/{other.value}/{token}").status == 403
+        assert site.ask(stranger.url(purpose, "s000001", "i1", 1)).status == 403
+        assert site.ask(f"/{purpose.value}/{'a' * 3000}").status in {403, 404, 414}
+    for token in (crossed, site.links.token(Claim(Purpose.LIKE, "s000001", "i1", "99"))):
+        assert site.ask(f"/like/{token}", {}).status == 403
+    assert site.ask(site.links.url(Purpose.LIKE, "s000001", "gone", 1), {}).status == 404
+    assert events(store) == []
+
+
+def test_unsubscribing(site: RunningSite, store: MailStore) -> None:
+    """The link asks; one click of a mail client's button (RFC 8058) ends it, and again answers 200."""
+    link = url(site, Purpose.UNSUBSCRIBE)
+    assert "Unsubscribe?" in site.ask(link).text
+    assert state_of(store) is SubscriptionState.ACTIVE
+
+    for _ in range(2):
+        assert site.ask(link, {"List-Unsubscribe": "One-Click"}).status == 200
+
+    assert state_of(store) is SubscriptionState.UNSUBSCRIBED
+    with store.write() as connection:
+        subscribers.remove(connection, "s000001")
+    assert site.ask(link, {"List-Unsubscribe": "One-Click"}).status == 200
+
+
+def test_clicks(site: RunningSite, store: MailStore, clock: FixedClock) -> None:
+    """A click leads to the paper's own address and counts once an hour; HEAD, prefetch and programs do not count."""
+    link = url(site, Purpose.CLICK, 2)
+    assert site.ask(link, method="HEAD").status == 303
+    assert events(store) == []
+    for _ in range(2):
+        answer = site.ask(link)
+        assert (answer.status, answer.headers["Location"]) == (303, "http://example.org/p2?a=b")
+    clock.go_on(hours=1)
+    site.ask(link)
+    site.ask(url(site, Purpose.CLICK, 1), Sec_Purpose="prefetch")
+    site.ask(url(site, Purpose.CLICK, 4), User_Agent="SomeBot/1.0")
+
+    assert events(store) == [("click", "p2", 0), ("click", "p2", 0), ("click", "p1", 1), ("click", "p4", 1)]
+    assert site.ask(url(site, Purpose.CLICK, 3)).status == 403
+
+
+def test_subscribing_says_the_same_to_everybody(site: RunningSite, store: MailStore) -> None:
+    """New, known and stopped addresses get one answer; only the new one gets a confirmation."""
+    with store.write() as connection:
+        subscribers.suppress(connection, "stopped@example.org", SuppressionReason.BOUNCE, "", NOW)
+    pages = {
+        site.ask("/subscribe", {"address": address, "weekdays": ["1", "5"], "time_zone": "Europe/Vienna"}).text
+        for address in ("new@example.org", "reader1@example.org", "stopped@example.org")
+    }
+    assert len(pages) == 1
+    rows = dump(store)["mail_confirmations"]
+    assert len(rows) == 1
+    with store.read() as connection:
+        new = subscribers.find_by_address(connection, "new@example.org")
+    assert new is not None
+    assert (new.schedule.weekdays, new.state) == ((1, 5), SubscriptionState.PENDING)
+    confirm = site.links.url(Purpose.CONFIRM, new.subscriber_id, detail=new.confirm_nonce)
+    assert "Yes, send me papers" in site.ask(confirm).text
+    assert state_of(store, new.subscriber_id) is SubscriptionState.PENDING
+    assert site.ask(confirm, {}).status == 200
+    assert state_of(store, new.subscriber_id) is SubscriptionState.ACTIVE
+    assert site.ask(confirm, {}).status == 403
+
+
+@pytest.mark.parametrize(
+    ("form", "problem"),
+    [
+        ({"address": "no address"}, "address"),
+        ({"address": "a@example.org", "time_zone": "Mars/Base"}, "time_zone"),
+        ({"address": "a@example.org", "paper_count": "1000"}, "paper_count"),
+        ({"address": "a@example.org", "paper_count": "x"}, "paper_count"),
+        ({"address": "a@example.org", "weekdays": ["9"]}, "weekdays"),
+        ({"address": "a@example.org", "local_time": "25:00"}, "local_time"),
+        ({}, "address"),
+    ],
+)
+def test_a_form_that_cannot_be_used(site: RunningSite, store: MailStore, form: dict[str, Any], problem: str) -> None:
+    """The page names the field, and nothing is stored."""
+    before = dump(store)
+    answer = site.ask("/subscribe", form)
+    assert answer.status == 400
+    assert problem in answer.text
+    assert dump(store) == before
+
+
+def test_other_sites_and_floods(site: RunningSite) -> None:
+    """Another site's form is refused, as are huge bodies and too many tries."""
+    form = {"address": "a@example.org"}
+    assert site.ask("/subscribe", form, Sec_Fetch_Site="cross-site").status == 403
+    assert site.ask("/subscribe", form, Origin="https://evil.example").status == 403
+    assert site.ask("/subscribe", {"address": "x" * 100_000}).status == 413
+    assert site.ask("/subscribe", method="PUT").status == 405
+    statuses = [site.ask("/subscribe", form).status for _ in range(12)]
+    assert statuses[0] == 200
+    assert statuses[-1] == 429
+
+
+def test_changing_days_while_the_service_is_away(site: RunningSite, store: MailStore) -> None:
+    """Days and hour can be changed; topics are not shown, and not lost."""
+    link = url(site, Purpose.PREFERENCES)
+    page = site.ask(link).text
+    assert "Topics cannot be shown right now" in page
+    form = {"weekdays": ["2"], "local_time": "06:30", "time_zone": "Asia/Tokyo", "paper_count": "20", "name": "Ada"}
+    assert site.ask(link, form).status == 200
+    with store.read() as connection:
+        found = subscribers.find(connection, "s000001")
+    assert found is not None
+    assert (found.schedule.weekdays, found.schedule.time_zone, found.paper_count, found.name) == (
+        (2,),
+        "Asia/Tokyo",
+        20,
+        "Ada",
+    )
+    assert site.ask(link, {**form, "followed_topics": "cs.LG"}).status == 503
+    assert site.ask(link, {**form, "name": "A\r\nBcc: x@example.org"}).status == 400
+
+
+def test_archive_and_issue(site: RunningSite) -> None:
+    """The archive leads to the issues; an issue stands by itself while the service is away."""
+    archive = url(site, Purpose.PREFERENCES).replace("/preferences/", "/archive/")
+    link = re.findall(r'href="([^"]+/view/[^"]+)"', site.ask(archive).text)[0]
+    page = site.ask(unescape(link))
+    assert page.status == 200
+    assert page.text.count("<article") == 8
+    assert site.ask(site.links.url(Purpose.VIEW, "s000001", "i2")).status == 404
+
+
+def test_healthz(site: RunningSite) -> None:
+    """Alive."""
+    answer: Answer = site.ask("/healthz")
+    assert (answer.status, answer.text) == (200, "ok")
