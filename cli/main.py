@@ -4,7 +4,22 @@ import sys
 
 import typer
 
-from cli import db, digest, evaluate, events, feed, library, papers, profile, serve, status, train
+from cli import (
+    db,
+    digest,
+    evaluate,
+    events,
+    feed,
+    fetch,
+    library,
+    mail,
+    papers,
+    profile,
+    serve,
+    status,
+    train,
+)
+from cli import run as schedule
 from cli.demo import command as demo
 from cli.failures import run
 
@@ -17,6 +32,7 @@ app = typer.Typer(
 )
 app.command("serve")(serve.serve)
 app.add_typer(digest.app, name="digest")
+app.add_typer(fetch.app, name="fetch")
 app.add_typer(papers.app, name="papers")
 app.add_typer(events.app, name="events")
 app.add_typer(library.app, name="library")
@@ -25,6 +41,8 @@ app.command("similar")(feed.similar)
 app.command("profile")(profile.profile)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.add_typer(mail.app, name="mail")
+app.command("run")(schedule.run)
 app.add_typer(db.app, name="db")
 app.command("status")(status.status)
 app.command("demo")(demo.demo)

@@ -43,7 +43,7 @@ def demo(
 
     prepared = _digest(digest, date)
     readers = sample_readers()
-    with running_server(out) as client:
+    with running_server(out) as (client, target):
         console.print(f"1. A server runs. It gets {len(prepared.papers)} papers: {prepared.title}.", markup=False)
         _import(client, prepared)
         console.print("2. Three sample readers (invented, like their papers) say what they like:", markup=False)
@@ -59,7 +59,52 @@ def demo(
         console.print("5. Somebody unknown gets what is trending, and the answer says so:", markup=False)
         console.print(_listing(stranger, FEED_SIZE))
         preview = write_preview(out / "preview.html", prepared, readers, feeds)
+        _mail(client, target, out, readers, prepared)
     console.print(f"The server has stopped. All feeds with their reasons: {preview}", markup=False)
+
+
+def _mail(client: "Client", target: str, out: Path, readers: "list[SampleReader]", digest: DemoDigest) -> None:
+    from cli.demo.mailing import Postbox, press_like, running_mail_server, running_pages, send_issues
+
+    for old in out.glob("mailer.db*"):
+        old.unlink()
+    postbox, reader = Postbox(out / "mail"), readers[1]
+    with running_pages(out, target) as pages, running_mail_server(postbox) as port:
+        console.print(
+            "6. The same by mail, through an SMTP server that runs on this machine for the moment:", markup=False
+        )
+        console.print(send_issues(out, target, pages, port, readers, digest.as_of), markup=False)
+        before = _feed(client, reader.user_id, digest)
+        likes = _like_count(client, reader.user_id)
+        press_like(postbox.html[reader.user_id], 4)
+        _wait_for_like(client, reader.user_id, likes + 1)
+        after = _feed(client, reader.user_id, digest)
+    console.print(
+        f"   The issues lie in {out / 'mail'}. {reader.name} presses Like on the fifth paper's page.", markup=False
+    )
+    console.print("   What was mailed is not shown again; of the rest, before and after that like:", markup=False)
+    for old_item, new_item in zip(before.items[:3], after.items[:3], strict=False):
+        console.print(f"   {old_item.rank}. {old_item.paper.title}", markup=False, style="dim")
+        console.print(f"      now: {new_item.paper.title} ({new_item.score:+.3f})", markup=False)
+    console.print()
+
+
+def _like_count(client: "Client", user_id: str) -> int:
+    from paperfeed.v1.profile_pb2 import GetProfileRequest
+
+    return client.profiles.GetProfile(GetProfileRequest(user_id=user_id)).profile.like_count
+
+
+def _wait_for_like(client: "Client", user_id: str, count: int) -> None:
+    import time
+
+    from service.domain.errors import StorageUnavailable
+
+    end = time.monotonic() + 60
+    while _like_count(client, user_id) < count:
+        if time.monotonic() > end:
+            raise StorageUnavailable("the like given on the page did not reach the server; see out/pages.log")
+        time.sleep(0.05)
 
 
 def _digest(path: Path | None, date: str | None) -> DemoDigest:

@@ -14,8 +14,8 @@ START_SECONDS = 60.0
 
 
 @contextmanager
-def running_server(folder: Path) -> Iterator[Client]:
-    """A client of a new server on a free port, with a new database in ``folder``; stopped by SIGTERM at the end.
+def running_server(folder: Path) -> Iterator[tuple[Client, str]]:
+    """A client and the address of a new server on a free port with a new database in ``folder``; stopped at the end.
 
     Vectors are kept in ``folder`` by the hash of their text, so a second run embeds nothing.
     """
@@ -34,9 +34,10 @@ def running_server(folder: Path) -> Iterator[Client]:
             first = process.stdout.readline()
             if not first.startswith("listening on "):
                 raise StorageUnavailable(f"the server did not start; see {log_path}")
-            with Client(first.removeprefix("listening on ").strip()) as client:
+            target = first.removeprefix("listening on ").strip()
+            with Client(target) as client:
                 client.wait_until_ready(START_SECONDS)
-                yield client
+                yield client, target
         finally:
             process.send_signal(signal.SIGTERM)
             try:

@@ -8,9 +8,17 @@ import pytest
 
 from cli.demo.readers import sample_readers
 from tests.cli.conftest import in_process
+from tests.mailer.checker import problems
 from tests.requirements import require
 
 NASTY = "<script>alert('x')</script> & \"friends\""
+
+
+def message_problems(content: bytes) -> list[str]:
+    """What the checker of mails says."""
+    base_url = re.search(rb"^List-Unsubscribe: <(http://127\.0\.0\.1:\d+)/", content, re.MULTILINE)
+    assert base_url is not None
+    return problems(content, base_url[1].decode())
 
 
 def processes_of(folder: Path) -> list[str]:
@@ -28,12 +36,12 @@ def processes_of(folder: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_demo_runs_to_its_end(tmp_path: Path) -> None:
-    """The sample demo prints three readers' feeds, the effect of a like and a stranger's feed, and writes the page."""
+    """The sample demo prints three feeds, what likes change and a stranger's feed; it writes a page and mails."""
     require("proc", Path("/proc/self/cmdline").exists(), "needs /proc, which Linux has")
     out = tmp_path / "out"
     done = in_process("demo", "--out", out, db=f"sqlite:///{tmp_path / 'unused.db'}", log_level="INFO")
     assert done.code == 0, done.err[-2000:]
-    for number in range(1, 6):
+    for number in range(1, 7):
         assert re.search(rf"^{number}\. ", done.out, re.MULTILINE), done.out
     readers = sample_readers()
     assert len(readers) == 3
@@ -44,6 +52,11 @@ def test_demo_runs_to_its_end(tmp_path: Path) -> None:
     assert page.count("<section>") == 3
     assert page.count("<li><h3>") == 30
     assert "http://" not in re.sub(r'href="[^"]*"', "", page)
+    assert len(list((out / "mail").glob("*.eml"))) == len(list((out / "mail").glob("*.html"))) == 3
+    for file in (out / "mail").glob("*.eml"):
+        assert message_problems(file.read_bytes()) == []
+    assert re.search(r"^ +3  sent$", done.out, re.MULTILINE)
+    assert "presses Like" in done.out
     assert processes_of(out) == []
     assert not (tmp_path / "unused.db").exists()
     log = [json.loads(line) for line in (out / "server.log").read_text().splitlines()]

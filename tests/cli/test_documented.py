@@ -7,11 +7,15 @@ import pytest
 import typer
 
 from cli.main import app
+from mailer.config import PREFIX as MAIL_PREFIX
+from mailer.config import MailSettings
 from service.config import PREFIX, Settings
 from tests.process.running import ROOT
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-FIELDS = {PREFIX + field.name.upper(): field for field in dataclasses.fields(Settings)}
+FIELDS = {PREFIX + field.name.upper(): field for field in dataclasses.fields(Settings)} | {
+    MAIL_PREFIX + field.name.upper(): field for field in dataclasses.fields(MailSettings)
+}
 ROW = re.compile(r"^\| *`(PAPERFEED_[A-Z_]+)` *\| *([^|]*?) *\| *([^|]*?) *\|$", re.MULTILINE)
 
 

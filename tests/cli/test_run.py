@@ -1,0 +1,112 @@
+"""``paperfeed run`` as a process: its steps are real commands against real servers."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.mailer.feed_service import feed_service
+from tests.mailer.smtp_server import smtp_server
+from tests.service.fetch.test_sources import serve_pages
+from tests.service.fetch.web_server import web_server
+
+STEP = "fetch arxiv --categories cs.LG --days 1 --date 2026-03-09"
+
+
+def command(*arguments: str) -> list[str]:
+    """``paperfeed run``."""
+    return [sys.executable, "-m", "cli.main", "run", *arguments]
+
+
+def environment(folder: Path, **values: str) -> dict[str, str]:
+    """Databases of the test alone."""
+    return {
+        **os.environ,
+        "PAPERFEED_ENCODER": "hashing",
+        "PAPERFEED_DB": f"sqlite:///{folder / 'service.db'}",
+        "PAPERFEED_FETCH_PAUSE_SECONDS": "0",
+        "PAPERFEED_FETCH_WAIT_SECONDS": "0",
+        "PAPERFEED_FETCH_TRIES": "2",
+        "PAPERFEED_MAIL_DB": f"sqlite:///{folder / 'mail.db'}",
+        "PAPERFEED_MAIL_SMTP_SECURITY": "none",
+        "PAPERFEED_MAIL_LOG_LEVEL": "ERROR",
+        **values,
+    }
+
+
+@pytest.mark.slow
+def test_once(tmp_path: Path) -> None:
+    """Fetch and mail run one after the other; one that fails does not keep the other from its work."""
+    with feed_service(tmp_path) as service, smtp_server() as inbox, web_server() as source:
+        source.answer = serve_pages(5)
+        values = environment(
+            tmp_path,
+            PAPERFEED_ARXIV_API_URL=source.url,
+            PAPERFEED_MAIL_SERVER=service.target,
+            PAPERFEED_MAIL_SMTP_HOST="127.0.0.1",
+            PAPERFEED_MAIL_SMTP_PORT=str(inbox.port),
+        )
+        good = subprocess.run(
+            command("--once", "--fetch", STEP), env=values, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert good.returncode == 0, good.stderr
+        assert f"{STEP}: ok" in good.stdout
+        assert "mail send: ok" in good.stdout
+
+        source.say(lambda request: request.reply(b"", 404))
+        bad = subprocess.run(
+            command("--once", "--fetch", STEP), env=values, capture_output=True, text=True, check=False, timeout=120
+        )
+    assert bad.returncode == 1
+    assert f"{STEP}: failed (1)" in bad.stdout
+    assert "mail send: ok" in bad.stdout
+
+
+@pytest.mark.slow
+def test_on_a_schedule(tmp_path: Path) -> None:
+    """It looks again and again, warns of a step that keeps failing, and ends soon after SIGTERM."""
+    values = environment(tmp_path, PAPERFEED_MAIL_SMTP_PORT="many")
+    arguments = command("--mail-every", "0.01", "--fetch", STEP, "--at", "05:30", "--zone", "Asia/Tokyo")
+    with (
+        (tmp_path / "errors").open("w", encoding="utf-8") as errors,
+        subprocess.Popen(arguments, env=values, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+    ):
+        assert process.stdout is not None
+        lines = []
+        while sum("failed (2)" in line for line in lines) < 3:
+            lines.append(process.stdout.readline())
+            assert lines[-1], "it ended by itself"
+        process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        assert process.wait(60) == 0
+        assert time.monotonic() - began < 40
+    assert any("morning: next at" in line and "05:30" in line for line in lines)
+    assert "has failed 3 times in a row" in (tmp_path / "errors").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (("--at", "25:00"), "at: '25:00'"),
+        (("--days", "0,8"), "days: '0,8'"),
+        (("--days", "Mon"), "days: 'Mon'"),
+        (("--zone", "Mars/Base"), "zone: 'Mars/Base'"),
+        (("--fetch", "rm -rf x"), "'rm -rf x' is none of our commands"),
+    ],
+)
+def test_wrong_usage(tmp_path: Path, arguments: tuple[str, ...], problem: str) -> None:
+    """Named, with exit code 2, before anything runs."""
+    done = subprocess.run(
+        command("--once", "--mail-every", "0", *arguments),
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2
+    assert problem in done.stderr
