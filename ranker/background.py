@@ -33,7 +33,7 @@ class Background:
 
     def word_density(self, tfidf: SparseRows) -> Float32Array:
         """(n,) mean TF-IDF cosine of each row to its nearest papers in the sample."""
-        return _nearest_mean(self.tfidf.dot(tfidf))
+        return _nearest_mean(np.ascontiguousarray(self.tfidf.dot(tfidf).T))
 
     def factor_density(self, factors: Float32Array) -> Float32Array:
         """(n,) mean cosine of each row of factors to its nearest papers in the sample; NaN rows stay NaN."""

@@ -172,8 +172,8 @@ def _nearest_likes(profile: Profile, candidates: PaperMatrix, rows: IndexArray) 
         by_words = ~candidates.has_vector[rows]
     if by_words.any() and profile.liked_tfidf is not None and len(profile.liked_tfidf) and candidates.tfidf is not None:
         cosines = profile.liked_tfidf.dot(candidates.tfidf.take(rows[by_words]))
-        best = np.argmax(cosines, axis=1)
-        value = cosines[np.arange(len(best)), best]
+        best = np.argmax(cosines, axis=0)
+        value = cosines[best, np.arange(len(best))]
         near = value >= NEAR_TFIDF
         places = np.nonzero(by_words)[0][near]
         nearest[places], similarity[places] = profile.liked_text_rows[best[near]], value[near]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ranker.features.similarity import nearest_means
+from ranker.features.similarity import cosines, nearest_means
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix
 from ranker.trending import hotness
@@ -18,8 +18,7 @@ def cosine_scores(profile: Profile, candidates: PaperMatrix) -> Float64Array:
     """
     if not len(profile.liked_units):
         return np.zeros(len(candidates))
-    similarities = candidates.units @ profile.liked_units.T
-    means = nearest_means(similarities, (NEAREST_LIKES,))[:, 0]
+    means = nearest_means(cosines(profile.liked_units, candidates.units), (NEAREST_LIKES,))[0]
     scores = np.where(candidates.has_vector, means, np.float32(-1.0)).astype(np.float64)
     return np.round(scores, 6)
 

@@ -64,14 +64,14 @@ class SparseRows:
         return scipy.sparse.csr_matrix((values, found.indices, found.indptr), shape=found.shape, copy=False)
 
     def dot(self, candidates: "SparseRows", *, telling: bool = False) -> Float32Array:
-        """(n_candidates, n) float32, C-contiguous: dot products of each candidate's row with each row of this.
+        """(n, n_candidates) float32, C-contiguous: dot products of each row of this with each candidate's row.
 
         Args:
             candidates: Of the same width.
             telling: Weighs each term by how well it tells the candidates apart.
         """
         other = candidates.telling_transposed if telling else candidates.transposed
-        return np.ascontiguousarray((self.matrix @ other).toarray().T, dtype=np.float32)
+        return np.ascontiguousarray((self.matrix @ other).toarray(), dtype=np.float32)
 
     def mean(self) -> "SparseRows":
         """The mean row, as a matrix of one row; at least one row."""

@@ -6,7 +6,7 @@ A reader's place there is folded in from the likes, so it needs nothing of the r
 import numpy as np
 
 from ranker.asker import Asker
-from ranker.features.similarity import against_likes, relative
+from ranker.features.similarity import against_likes, cosines, relative
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix
 from ranker.types import Float32Array
@@ -41,15 +41,15 @@ def compute(profile: Profile, candidates: PaperMatrix, _as_of: float, _asker: As
     liked = profile.liked_factors
     if liked is None or not len(liked) or candidates.factors is None:
         return out
-    similarities = candidates.factors @ liked.T
-    out[:, :6] = against_likes(similarities, profile.factor_centroid_length, profile.factor_weights)
+    similarities = cosines(liked, candidates.factors)
+    out[:, :6] = against_likes(similarities, profile.factor_centroid_length, profile.factor_weights).T
     out[:, 6] = candidates.factor_density
     out[candidates.has_vector, 7] = profile.factor_density
     for column, source in ((8, 0), (9, 3)):
         out[:, column] = relative(out[:, source], candidates.factor_density, share=0.25)
     readers = profile.liked_reader_factors
     if readers.shape[1] and candidates.reader_factors.shape[1] == readers.shape[1]:
-        similarities = candidates.reader_factors @ readers.T
-        out[:, 10:16] = against_likes(similarities, profile.reader_centroid_length, profile.reader_weights)
+        similarities = cosines(readers, candidates.reader_factors)
+        out[:, 10:16] = against_likes(similarities, profile.reader_centroid_length, profile.reader_weights).T
         out[:, 16] = relative(out[:, 10], candidates.factor_density, share=0.25)
     return out

@@ -1,34 +1,47 @@
-"""Ways to sum up how similar one candidate is to many likes; shared by the families that compare papers."""
+"""Ways to sum up how similar candidates are to many likes; shared by the families that compare papers.
+
+Similarities come as (n_likes, n_candidates), one row for each like: sums and greatest values over the likes are then
+sums of whole rows, several times faster than sums within rows.
+"""
 
 import numpy as np
 
 from ranker.types import Float32Array
 
 _SOFTNESS = np.float32(0.1)
+_MANY_LIKES = 64
+"""From so many on it is cheaper to part the nearest from the rest before sorting."""
+
+
+def cosines(liked: Float32Array, candidates: Float32Array) -> Float32Array:
+    """(m, n) float32, C-contiguous: of (m, d) liked and (n, d) candidate unit rows; NaN rows stay NaN."""
+    # Some BLAS kernels report rows of NaN as invalid.
+    with np.errstate(invalid="ignore"):
+        return np.ascontiguousarray((candidates @ liked.T).T)
 
 
 def nearest_means(similarities: Float32Array, counts: tuple[int, ...]) -> Float32Array:
     """Mean of the nearest likes, for each of ``counts``.
 
     Args:
-        similarities: (n_candidates, n_likes) with at least one like; a row is NaN throughout or not at all.
+        similarities: (n_likes, n_candidates) with at least one like; a column is NaN throughout or not at all.
         counts: Ascending; where there are fewer likes, all of them count.
 
     Returns:
-        (n_candidates, len(counts)) float32.
+        (len(counts), n_candidates) float32.
     """
-    like_count = similarities.shape[1]
+    like_count = len(similarities)
     widest = min(counts[-1], like_count)
-    if widest < like_count:
-        similarities = np.partition(similarities, like_count - widest, axis=1)[:, like_count - widest :]
-    nearest = np.sort(similarities, axis=1)[:, ::-1]
-    return np.stack([nearest[:, :count].mean(axis=1) for count in counts], axis=1)
+    if like_count > max(_MANY_LIKES, widest):
+        similarities = np.partition(similarities, like_count - widest, axis=0)[like_count - widest :]
+    nearest = np.sort(similarities, axis=0)[::-1]
+    return np.stack([nearest[:count].mean(axis=0) for count in counts])
 
 
 def soft_maximum(similarities: Float32Array) -> Float32Array:
     """(n_candidates,) mean weighted by exp(similarity / 0.1): between the mean and the nearest like."""
-    weights = np.exp((similarities - similarities.max(axis=1, keepdims=True)) / _SOFTNESS)
-    out: Float32Array = np.einsum("ij,ij->i", weights, similarities) / weights.sum(axis=1)
+    weights = np.exp((similarities - similarities.max(axis=0)) / _SOFTNESS)
+    out: Float32Array = np.einsum("ij,ij->j", weights, similarities) / weights.sum(axis=0)
     return out
 
 
@@ -36,19 +49,19 @@ def against_likes(similarities: Float32Array, centroid_length: float, weights: F
     """The six usual ways in a row.
 
     Args:
-        similarities: (n_candidates, n_likes) with at least one like.
+        similarities: (n_likes, n_candidates) with at least one like.
         centroid_length: Length of the mean of the likes' unit vectors.
         weights: (n_likes,) of ``ridge_weights``.
 
     Returns:
-        (n_candidates, 6) float32: cosine to the centroid, nearest, mean of the top 3 and 10, soft maximum, ridge model.
+        (6, n_candidates) float32: cosine to the centroid, nearest, mean of the top 3 and 10, soft maximum, ridge model.
     """
-    centroid = similarities.mean(axis=1) / np.float32(max(centroid_length, 1e-6))
+    centroid = similarities.mean(axis=0) / np.float32(max(centroid_length, 1e-6))
     nearest = nearest_means(similarities, (1, 3, 10))
     # Some BLAS kernels report rows of NaN as invalid.
     with np.errstate(invalid="ignore"):
-        linear = similarities @ weights
-    return np.column_stack((centroid, nearest, soft_maximum(similarities), linear))
+        linear = weights @ similarities
+    return np.vstack((centroid, nearest, soft_maximum(similarities), linear))
 
 
 def relative(values: Float32Array, densities: Float32Array, share: float = 0.5) -> Float32Array:

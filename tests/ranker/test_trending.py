@@ -70,8 +70,8 @@ def test_topic_heat() -> None:
 
 def test_signals_keep_what_was_computed() -> None:
     """Newer signals do not cost what depends on the texts and vectors."""
-    centred = BARE.centred_units
-    assert with_events(1).centred_units is centred
+    lengths = BARE.centred_lengths
+    assert with_events(1).centred_lengths is lengths
 
 
 def test_counts_without_time_stand_only_alone() -> None:
