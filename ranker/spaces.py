@@ -24,6 +24,8 @@ from ranker.topics import Topics, main_topics
 from ranker.types import BoolArray, Float32Array, IndexArray, Int32Array
 
 _FEW_PAPERS = 10
+_REPEAT_WEIGHT = 0.3
+"""What a term that is e times as frequent in a text weighs more; a word said twice is hardly twice the subject."""
 _BM25_K1 = 1.2
 _BM25_B = 0.5
 # Computed when first asked for, dear, and of each paper alone: what is taken from a matrix takes them along.
@@ -73,9 +75,17 @@ class PaperMatrix:
         return np.asarray(known.sum(axis=0) / np.float32(len(known) + _FEW_PAPERS))
 
     @cached_property
-    def centred_units(self) -> Float32Array:
-        """(n, d) float32 of unit length: how each paper differs from the others; NaN rows as in ``units``."""
-        return unit_rows(self.units - self.centre)
+    def towards_centre(self) -> Float32Array:
+        """(n,) float32 dot product of each unit vector with ``centre``; NaN as in ``units``."""
+        return np.einsum("ij,j->i", self.units, self.centre)
+
+    @cached_property
+    def centred_lengths(self) -> Float32Array:
+        """(n,) float32 length of what is left of each unit vector without ``centre``; NaN where that is nothing."""
+        rest = self.units - self.centre
+        lengths: Float32Array = np.sqrt(np.einsum("ij,ij->i", rest, rest))
+        lengths[lengths <= 0] = np.nan
+        return lengths
 
     @cached_property
     def id_ranks(self) -> IndexArray:
@@ -220,7 +230,7 @@ class Spaces:
         buckets = np.concatenate([buckets for buckets, _ in counted] or [np.empty(0, np.int32)])
         counts = np.concatenate([counts for _, counts in counted] or [np.empty(0, np.float32)])
         idf = self.idf[buckets]
-        tfidf = _unit_segments((1 + np.log(counts)) * idf, sizes)
+        tfidf = _unit_segments((1 + _REPEAT_WEIGHT * np.log(counts)) * idf, sizes)
         lengths = np.repeat([float(counts.sum()) for _, counts in counted], sizes)
         damping = _BM25_K1 * (1 - _BM25_B + _BM25_B * lengths / self.average_length)
         bm25 = (idf * counts * (_BM25_K1 + 1) / (counts + damping)).astype(np.float32)

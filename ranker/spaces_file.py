@@ -12,7 +12,7 @@ from ranker.background import Background
 from ranker.colikes import CoLikes
 from ranker.errors import BundleError
 from ranker.factors import FactorMap
-from ranker.linear import from_bytes, to_bytes
+from ranker.linear import from_bytes, from_nibbles, to_bytes, to_nibbles
 from ranker.spaces import Spaces
 from ranker.sparse import SparseRows
 from ranker.terms import BUCKET_COUNT
@@ -70,7 +70,7 @@ def _co_like_arrays(co_likes: CoLikes | None) -> dict[str, Any]:
     return {
         "co_like_keys": co_likes.keys,
         "co_like_factors": to_bytes(co_likes.factors),
-        "co_like_readers": to_bytes(co_likes.readers),
+        "co_like_readers": to_nibbles(co_likes.readers),
     }
 
 
@@ -138,8 +138,8 @@ def _co_likes(file: Path, arrays: _Arrays) -> CoLikes:
     if not len(keys) or (keys[1:] <= keys[:-1]).any() or "factor_buckets" not in arrays:
         raise BundleError(file, "co_like_keys must rise, and need a factor map")
     _check(file, arrays, "co_like_factors", (len(keys), arrays["factor_vector_map"].shape[1]), np.int8)
-    _check(file, arrays, "co_like_readers", (len(keys), None), np.int8)
-    return CoLikes(keys, from_bytes(arrays["co_like_factors"]), from_bytes(arrays["co_like_readers"]))
+    _check(file, arrays, "co_like_readers", (len(keys), None), np.uint8)
+    return CoLikes(keys, from_bytes(arrays["co_like_factors"]), from_nibbles(arrays["co_like_readers"]))
 
 
 def _background(file: Path, arrays: _Arrays) -> Background:

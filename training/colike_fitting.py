@@ -8,7 +8,7 @@ import scipy.sparse
 
 from ranker.blas import use_one_thread
 from ranker.colikes import CoLikes, text_keys
-from ranker.linear import from_bytes, to_bytes, unit_rows
+from ranker.linear import from_bytes, from_nibbles, to_bytes, to_nibbles, unit_rows
 from ranker.types import Float32Array, IndexArray
 from training.factor_fitting import LikedPapers
 
@@ -20,20 +20,22 @@ class CoLikeSettings:
     """How much is kept.
 
     Attributes:
-        factor_count: Of all data sets together; each gets its share by its likes.
+        factor_count: Of all data sets together; each gets its share by the square root of its likes, so that beside a
+            big one a small one still has some.
         paper_count: Most papers kept: those with most likes, each data set its share.
     """
 
-    factor_count: int = 256
+    factor_count: int = 512
     paper_count: int = 12_500
 
 
 def fit_co_likes(parts: Sequence[LikedPapers], settings: CoLikeSettings, seed: int) -> CoLikes | None:
     """The liked papers of all data sets; None without any. ``parts`` are placed by the map that will serve.
 
-    Data sets share no readers, so each has factors of its own. Values are rounded to what a bundle keeps (int8).
+    Data sets share no readers, so each has factors of its own. Values are rounded to what a bundle keeps: eight
+    bits, and four for readers.
     """
-    counts = np.array([len(part.likes.readers) for part in parts], dtype=np.float64)
+    counts = np.sqrt([len(part.likes.readers) for part in parts])
     if not counts.sum():
         return None
     found = [
@@ -80,4 +82,4 @@ def _sorted(parts: Sequence[LikedPapers], kept: Sequence[IndexArray], readers: F
         return None
     keys, first = np.unique(text_keys(texts), return_index=True)
     placed, by_readers = np.concatenate(factors)[first], readers[first]
-    return CoLikes(keys, from_bytes(to_bytes(placed)), from_bytes(to_bytes(by_readers)))
+    return CoLikes(keys, from_bytes(to_bytes(placed)), from_nibbles(to_nibbles(by_readers)))

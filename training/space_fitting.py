@@ -15,6 +15,10 @@ from ranker.types import Float32Array
 from training.snapshot import Dataset
 from training.topic_fitting import fit_topics
 
+MAX_IDF = 7.0
+"""Of a term in one of 1,100 texts: what is rarer still, most of it pairs of words, tells two texts apart no better, and
+uncapped it makes up most of a text's length."""
+
 
 def fit_spaces(datasets: Sequence[Dataset], damping: float, topic_count: int = 0) -> Spaces:
     """The spaces of a bundle. Each data set weighs the same, so that a big one does not set the scale for all."""
@@ -65,7 +69,7 @@ def _whitening(vectors: Sequence[Float32Array], damping: float) -> tuple[Float32
 def _term_weights(texts: Sequence[Sequence[str]]) -> tuple[Float32Array, float]:
     """Inverse document frequencies from the mean share of texts a bucket occurs in, and the mean length of long texts.
 
-    A term never seen weighs as much as one seen in a single text.
+    A term never seen weighs as much as one seen in a single text, and none more than ``MAX_IDF``.
     """
     shares = np.zeros(BUCKET_COUNT)
     lengths: list[float] = []
@@ -77,4 +81,5 @@ def _term_weights(texts: Sequence[Sequence[str]]) -> tuple[Float32Array, float]:
         shares += seen / max(len(part), 1) / len(texts)
         lengths.append(float(np.mean([counts.sum() for _, counts in terms] or [0.0])))
     rarest = 1 / max(sum(len(part) for part in texts), 1)
-    return np.log(1 / np.clip(shares, rarest, 1)).astype(np.float32), max(lengths, default=0.0) or 1.0
+    idf = np.minimum(np.log(1 / np.clip(shares, rarest, 1)), MAX_IDF)
+    return idf.astype(np.float32), max(lengths, default=0.0) or 1.0

@@ -13,7 +13,7 @@ from ranker.profile import Profile
 from ranker.spaces import PaperMatrix
 from ranker.types import Float32Array, IndexArray
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Grows whenever a feature keeps its name but changes its meaning."""
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-import lightgbm
 import numpy as np
 
 from ranker.features import SCHEMA
 from ranker.score import Model
 from ranker.types import Float32Array
+from training.experts import exact_contributions
 
 
 def agreement(model: Model, readers: Sequence[Float32Array], count: int = 20) -> tuple[float, float]:
@@ -19,13 +19,12 @@ def agreement(model: Model, readers: Sequence[Float32Array], count: int = 20) ->
     Returns:
         The share of papers for which both name the same family first, and SHAP's base score.
     """
-    booster = lightgbm.Booster(model_str=model.text)
     same: list[bool] = []
     base = float("nan")
     for features in readers:
         leaves = model.leaves(features)
         first = np.argsort(-model.scores(leaves), kind="stable")[:count]
-        exact = np.asarray(booster.predict(features[first], pred_contrib=True, num_threads=1))
+        exact = exact_contributions(model.text, features[first])
         families = np.stack([exact[:, SCHEMA.columns_of(name)].sum(axis=1) for name in SCHEMA.families], axis=1)
         same += (model.contributions(leaves[first]).argmax(axis=1) == families.argmax(axis=1)).tolist()
         base = float(exact[0, -1])

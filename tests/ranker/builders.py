@@ -11,7 +11,7 @@ from ranker.bundle import Bundle, load_bundle, write_bundle
 from ranker.colikes import CoLikes, text_keys
 from ranker.factors import FactorMap
 from ranker.features import SCHEMA, compute_matrix
-from ranker.linear import from_bytes, to_bytes, unit_rows
+from ranker.linear import from_bytes, from_nibbles, to_bytes, to_nibbles, unit_rows
 from ranker.papers import PaperColumns, paper_columns
 from ranker.profile import build_profile
 from ranker.spaces import PaperMatrix, Spaces
@@ -96,7 +96,7 @@ def co_likes(known: PaperMatrix) -> CoLikes:
     readers = unit_rows(known.factors @ rng.standard_normal((FACTORS, READERS)).astype(np.float32))
     noisy = unit_rows(readers + 0.3 * rng.standard_normal(readers.shape).astype(np.float32))
     keys, first = np.unique(text_keys(known.columns.texts), return_index=True)
-    return CoLikes(keys, *(from_bytes(to_bytes(part[first])) for part in (known.factors, noisy)))
+    return CoLikes(keys, from_bytes(to_bytes(known.factors[first])), from_nibbles(to_nibbles(noisy[first])))
 
 
 def topics(dim: int = DIM) -> Topics:

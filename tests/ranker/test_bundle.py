@@ -110,9 +110,9 @@ def test_other_meaning_of_features(folder: Path) -> None:
 
 def test_newer_format(folder: Path) -> None:
     """A newer format version is refused as such, not as damage."""
-    text = (folder / MANIFEST_NAME).read_text().replace('"format_version": 1', '"format_version": 2')
+    text = (folder / MANIFEST_NAME).read_text().replace('"format_version": 2', '"format_version": 3')
     (folder / MANIFEST_NAME).write_text(text)
-    with pytest.raises(BundleError, match="format version 2"):
+    with pytest.raises(BundleError, match="format version 3"):
         load_bundle(folder, encoder=ENCODER)
 
 
@@ -155,7 +155,7 @@ def test_broken_trees_behind_right_hashes(folder: Path) -> None:
         {"co_like_keys": np.array([2, 1], np.uint64)},
         {"co_like_keys": np.empty(0, np.uint64)},
         {"co_like_factors": np.ones((2, FACTORS), np.int8)},
-        {"co_like_readers": np.ones((1, READERS), np.int8)},
+        {"co_like_readers": np.ones((1, READERS), np.uint8)},
     ],
 )
 def test_wrong_arrays_behind_right_hashes(folder: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -211,7 +211,7 @@ def test_topics_come_back(folder: Path) -> None:
     assert read_spaces(folder / SPACES_NAME, data, DIM).topics is None
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", "null", '{"format_version": 1}', "[" * 100_000])
+@pytest.mark.parametrize("text", ["[]", "{}", "null", '{"format_version": 2}', "[" * 100_000])
 def test_manifests_that_are_none(folder: Path, text: str) -> None:
     """Whatever stands in the manifest, the answer is a BundleError."""
     (folder / MANIFEST_NAME).write_text(text)
