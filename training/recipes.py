@@ -85,6 +85,7 @@ class Recipe:
         topic_count: Topics of the bundle, at most.
         simulated: What no public data set holds and is made up; see ``training.simulation``.
         whitening_damping: Added to each variance, in units of the mean variance.
+        min_expert_queries: Each of the two rankers of ``training.experts`` takes so many queries, or there is one.
         thread_count: Fixed, as LightGBM's sums depend on it.
     """
 
@@ -106,13 +107,14 @@ class Recipe:
     dated_weight: float = 2.0
     held_out_share: float = 0.12
     whitening_damping: float = 2.0
-    tree_count: int = 300
-    early_stopping_rounds: int = 60
+    tree_count: int = 200
+    early_stopping_rounds: int = 40
     leaf_count: int = 31
-    learning_rate: float = 0.06
+    learning_rate: float = 0.09
     min_leaf_rows: int = 200
     truncation_level: int = 100
-    thread_count: int = 2
+    min_expert_queries: int = 500
+    thread_count: int = 1
 
     def hiding(self, *, dated: bool) -> Hiding:
         """What is hidden from queries of that kind."""
@@ -166,6 +168,7 @@ RECIPES = {
             leaf_count=7,
             topic_count=8,
             min_leaf_rows=20,
+            min_expert_queries=5,
             thread_count=1,
         ),
     )

@@ -54,6 +54,16 @@ class Rows:
         """(n,) which rows have any positive grade."""
         return np.asarray(self.labels > 0)
 
+    def where(self, kept: BoolArray) -> "Rows":
+        """The rows of some queries.
+
+        Args:
+            kept: (queries,)
+        """
+        rows = np.repeat(kept, self.group_sizes)
+        weights = None if self.weights is None else self.weights[rows]
+        return Rows(self.features[rows], self.labels[rows], self.group_sizes[kept], weights)
+
 
 def balanced(parts: Sequence[Rows], shares: Sequence[float]) -> Rows:
     """All rows of several data sets, each set's queries weighing its share in all: a small set is heard like a big one.

@@ -15,7 +15,8 @@ from ranker.score import read_model
 from training.account import Account, DataUsed, Timed
 from training.cross_fitting import Folds, split_likes
 from training.errors import TrainingError
-from training.fit import fit, lambdamart_params
+from training.experts import fit_experts
+from training.fit import lambdamart_params
 from training.learned_spaces import learn_spaces
 from training.metrics import best_first_hits, ndcg, recall, reciprocal_rank
 from training.progress import Progress, silent
@@ -74,7 +75,7 @@ def train(
     shares = [recipe.dated_weight if dataset.dated else 1.0 for dataset in known]
     train_rows = balanced([feature_rows(part, recipe, rng, progress) for part in learn], shares)
     check_rows = balanced([feature_rows(part, recipe, rng, progress) for part in held_out], shares)
-    fitted = fit(train_rows, check_rows, recipe, seed, progress)
+    fitted = fit_experts(train_rows, check_rows, recipe, seed, progress)
     judged = [feature_rows(part, None, rng, progress) for part in held_out]
     metrics = {dataset.name: _figures(fitted.text, rows) for dataset, rows in zip(known, judged, strict=True)}
     manifest = write_bundle(

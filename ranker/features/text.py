@@ -38,15 +38,16 @@ def compute(profile: Profile, candidates: PaperMatrix, _as_of: float, _asker: As
     if liked is None or mean is None or not len(liked) or candidates.tfidf is None or candidates.bm25 is None:
         return out
     similarities = liked.dot(candidates.tfidf, telling=True)
-    similarities[candidates.tfidf.row_sizes == 0] = np.nan
+    similarities[:, candidates.tfidf.row_sizes == 0] = np.nan
     density = candidates.word_density
-    out[:, :6] = against_likes(similarities, profile.tfidf_centroid_length, profile.tfidf_weights)
-    out[:, 6] = similarities.mean(axis=1)
-    out[:, 7] = mean.dot(candidates.bm25, telling=True)[:, 0]
+    out[:, :6] = against_likes(similarities, profile.tfidf_centroid_length, profile.tfidf_weights).T
+    out[:, 6] = similarities.mean(axis=0)
+    out[:, 7] = mean.dot(candidates.bm25, telling=True)[0]
     out[:, 8] = density
     for column, source in ((9, 6), (10, 5), (11, 1)):
         out[:, column] = relative(out[:, source], density)
     out[:, 12] = np.log1p(candidates.tfidf.row_sizes)
-    out[:, 13] = np.log1p(liked.row_sizes.mean())
     out[candidates.tfidf.row_sizes == 0] = np.nan
+    # Of the reader, so known for every candidate: the model asks it first (training.experts).
+    out[:, 13] = np.log1p(liked.row_sizes.mean())
     return out
