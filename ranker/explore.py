@@ -2,17 +2,20 @@
 
 With the chance ``share`` one place of the first ten is swapped with a paper from further down; else the list stays.
 Let L be the length of the list, at most ``REACH``, and J the smaller of ``HEAD`` and L - 1. A place j is drawn from 1
-to J, then a place q from j + 1 to L, both uniformly, and the papers at j and q change places. So for a paper whose
-place before was h, the probability that the logging policy puts it at place k, over the draw and given everything else
-(the reader, the candidates, the bundle), is
+to J, uniformly. Then a place q below it: one time in two among the rest of the first ten, which tells how far down
+readers read at little cost to them, else among the places after those, which shows papers that would never be seen; all
+of it among one of these where the other is empty; uniformly within each. The papers at j and q change places. So for a
+paper whose place before was h, the probability that the logging policy puts it at place k, over the draw and given
+everything else (the reader, the candidates, the bundle), is with j = min(h, k) and q = max(h, k)
 
-    k != h, min(h, k) <= J, max(h, k) <= L    share / (J (L - min(h, k)))
-    k == h                                    1 less the sum of those
-    otherwise                                 0
+    h != k, j <= J, q <= HEAD        share / J / (HEAD' - j) / 2    HEAD' being the smaller of HEAD and L;
+    h != k, j <= J, HEAD < q <= L    share / J / (L - HEAD') / 2    without the halves where the other row is empty
+    h == k                           1 less the sum of those
+    otherwise                        0
 
 This marginal probability is the action propensity that a slate keeps of each paper at the place it got. It is of one
 paper at one place; the papers of one slate do not move independently. Swapping single pairs to learn how much a place
-is worth goes back to Joachims, Swaminathan and Schnabel 2017, section 5.1.
+is worth goes back to Joachims, Swaminathan and Schnabel 2017.
 
 Which pair is drawn follows from the seed alone, so the same request always gets the same list.
 """
@@ -32,8 +35,9 @@ REACH = 50
 """Places, from the top, from which that paper comes: further down the cost to the reader outweighs what is learned."""
 LEAST_PAPERS = 10
 """Shorter lists stay as they are: all of it is seen anyway."""
-_ALWAYS = 1.0
 _SAME = 1e-9
+_SWAPPED_BELOW = 0.2
+"""Of ten or more papers each keeps its place with a probability above 0.4, and no pair is drawn with one above 0.12."""
 
 
 @dataclass(frozen=True)
@@ -81,24 +85,25 @@ def explore(count: int, exploration: Exploration | None) -> Explored:
     first, second, third = (int.from_bytes(exploration.seed[i : i + 8], "big") / 2**64 for i in (0, 8, 16))
     if first >= share:
         return Explored(order, staying, None)
-    length, heads = _extent(count)
-    up = int(second * heads)
-    down = up + 1 + int(third * (length - up - 1))
+    pairs = _pair_chances(count)
+    up = int(second * len(pairs))
+    # Every place below is as likely as its part of this place's chances.
+    below = np.cumsum(pairs[up])
+    down = int(np.searchsorted(below, third * below[-1], side="right"))
     order[[up, down]] = order[[down, up]]
     chances = staying.copy()
-    chances[[up, down]] = _pair_chance(count, share, up)
+    chances[[up, down]] = share * pairs[up, down]
     return Explored(order, chances, up)
 
 
 @lru_cache(maxsize=1_024)
 def stay_chances(count: int, share: float) -> Float64Array:
     """(count,) the probability that the paper of each place keeps it; read only."""
-    staying = np.full(count, _ALWAYS)
+    staying = np.ones(count)
     if count >= LEAST_PAPERS and share > 0:
-        length, heads = _extent(count)
-        leaving = np.array([_pair_chance(count, share, up) for up in range(heads)])
-        staying[:heads] -= share / heads
-        staying[1:length] -= np.cumsum(np.pad(leaving, (0, length - 1 - heads)))
+        pairs = share * _pair_chances(count)
+        staying[: len(pairs)] -= pairs.sum(axis=1)
+        staying[: pairs.shape[1]] -= pairs.sum(axis=0)
     staying.flags.writeable = False
     return staying
 
@@ -107,9 +112,10 @@ def place_chances(count: int, share: float) -> Float64Array:
     """(count, count) the probability that the paper of each place before (row) is put at each place (column)."""
     chances = np.diag(stay_chances(count, share))
     if count >= LEAST_PAPERS and share > 0:
-        length, heads = _extent(count)
-        for up in range(heads):
-            chances[up, up + 1 : length] = chances[up + 1 : length, up] = _pair_chance(count, share, up)
+        pairs = share * _pair_chances(count)
+        heads, length = pairs.shape
+        chances[:heads, :length] += pairs
+        chances[:length, :heads] += pairs.T
     return chances
 
 
@@ -138,37 +144,32 @@ def read_exploration(action_propensities: Float64Array) -> LoggedExploration | N
         return LoggedExploration(0.0, order)
     if count < LEAST_PAPERS:
         return None
-    # Whoever was not swapped stayed with a probability above one half, and the first place but for the share / heads.
-    heads = _extent(count)[1]
-    swapped = np.flatnonzero(action_propensities < 0.5).tolist()
-    if len(swapped) not in {0, 2}:
+    swapped = np.flatnonzero(action_propensities < _SWAPPED_BELOW).tolist()
+    pairs = _pair_chances(count)
+    if len(swapped) not in {0, 2} or (swapped and (swapped[0] >= len(pairs) or swapped[1] >= pairs.shape[1])):
         return None
-    share = _share(action_propensities, swapped, count)
+    if swapped:
+        share = float(action_propensities[swapped[0]] / pairs[tuple(swapped)])
+    else:
+        share = float((1 - action_propensities[0]) / pairs[0].sum())
     expected = stay_chances(count, round(share, 12)).copy()
     if swapped:
-        if swapped[0] >= heads:
-            return None
-        expected[swapped] = _pair_chance(count, share, swapped[0])
+        expected[swapped] = share * pairs[tuple(swapped)]
         order[swapped] = order[swapped[::-1]]
     if not 0 < share <= 1 + _SAME or np.abs(expected - action_propensities).max() > _SAME:
         return None
     return LoggedExploration(round(share, 12), order)
 
 
-def _share(action_propensities: Float64Array, swapped: list[int], count: int) -> float:
-    length, heads = _extent(count)
-    if swapped:
-        return float(action_propensities[swapped[0]]) * heads * (length - swapped[0] - 1)
-    return float(1 - action_propensities[0]) * heads
-
-
-def _extent(count: int) -> tuple[int, int]:
-    """How many places take part, and how many of them from the top may be given away."""
+@lru_cache(maxsize=1_024)
+def _pair_chances(count: int) -> Float64Array:
+    """(J, L) the probability that the papers of two zero-based places, the upper one first, are drawn; read only."""
     length = min(count, REACH)
-    return length, min(HEAD, length - 1)
-
-
-def _pair_chance(count: int, share: float, up: int) -> float:
-    """The probability that the paper of the zero-based place ``up`` is swapped with that of one given place below."""
-    length, heads = _extent(count)
-    return share / (heads * (length - up - 1))
+    near, heads = min(HEAD, length), min(HEAD, length - 1)
+    chances = np.zeros((heads, length))
+    for up in range(heads):
+        parts = [part for part in (slice(up + 1, near), slice(near, length)) if part.start < part.stop]
+        for part in parts:
+            chances[up, part] = 1 / heads / len(parts) / (part.stop - part.start)
+    chances.flags.writeable = False
+    return chances
