@@ -22,7 +22,7 @@ from training.simulate import World
 pytestmark = pytest.mark.slow
 
 EXPONENT = 1.0
-READERS, DIGESTS, LEARNED_DIGESTS = 120, 16, 10
+READERS, DIGESTS, LEARNED_DIGESTS = 120, 16, 12
 RECIPE = replace(find_recipe("tiny"), tree_count=150, early_stopping_rounds=40, learning_rate=0.1)
 ALWAYS = 1e18
 LEARNED_UNTIL = (FIRST_DAY + LEARNED_DIGESTS * DAY).timestamp()
@@ -50,7 +50,7 @@ class Learned:
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Learned:
-    """120 readers, 16 digests of 40 papers; a bundle learned of the first 10 with debiasing, and the same without."""
+    """120 readers, 16 digests of 40 papers; a bundle learned of the first 12 with debiasing, and the same without."""
     folder = tmp_path_factory.mktemp("loop")
     url = f"sqlite:///{folder / 'loop.db'}"
     schema.upgrade(url)
