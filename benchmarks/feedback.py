@@ -54,7 +54,7 @@ HELD_OUT = 8
 
 def learned(log: SlateLog, base: Bundle, folder: Path, exponent: float) -> dict[str, Path]:
     """Bundles by how they were learned."""
-    ways: dict[str, float | None] = {"debiased": None, "debiased, true propensities": exponent, "not debiased": 0.0}
+    ways: dict[str, float | None] = {"debiased": None, "debiased, true position bias": exponent, "not debiased": 0.0}
     found = {}
     for number, (name, position_bias) in enumerate(ways.items()):
         found[name] = folder / f"learned{number}"

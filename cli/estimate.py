@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "served": "what was served",
-    "ips": "the bundle, by inverse propensities",
+    "ips": "the bundle, by inverse weights",
     "snips": "the same, self-normalised",
     "dr": "doubly robust",
 }

@@ -146,7 +146,7 @@ def fitted_attraction(log: SlateLog, examination: Examination) -> Float64Array:
     """
     half = np.random.default_rng(0).permutation(int(log.readers.max()) + 1) % _FOLDS
     folds = half[log.readers[log.slates]]
-    theta = examination.propensities(log.places)
+    theta = examination.examination_propensities(log.places)
     out = np.zeros(len(log.slates))
     for fold in range(_FOLDS):
         learn = log.shown & (folds != fold)

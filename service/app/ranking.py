@@ -140,7 +140,7 @@ def _rank_new_user(asker: Asker, candidates: Candidates, options: RankingOptions
 
 
 def _items(ranked: RankedList, reader: Reader, candidates: Candidates, *, explain: bool) -> Iterable[SlateItem]:
-    propensities = ranked.action_propensities.tolist()
+    action_propensities = ranked.action_propensities.tolist()
     for place, row in enumerate(ranked.rows):
         reasons = tuple(_reasons(ranked, place, int(row), reader, candidates)) if explain else ()
         yield SlateItem(
@@ -149,7 +149,7 @@ def _items(ranked: RankedList, reader: Reader, candidates: Candidates, *, explai
             score=float(ranked.scores[place]),
             reasons=reasons,
             features=ranked.features[place].astype("<f4").tobytes(),
-            action_propensity=propensities[place],
+            action_propensity=action_propensities[place],
         )
 
 

@@ -21,7 +21,7 @@ from training.fit import LABEL_GAIN
 from training.query_groups import check_contiguous
 from training.rows import Rows
 
-LEAST_PROPENSITY = 0.05
+LEAST_EXAMINATION_PROPENSITY = 0.05
 """Examination propensities are taken to be at least this, so that no single reaction counts more than twenty times."""
 
 
@@ -41,7 +41,7 @@ def click_groups(log: SlateLog, examination: Examination) -> ClickGroups:
     """One group for each reaction in a slate of which two or more papers were shown; empty where there are none."""
     starts = np.searchsorted(log.slates, np.arange(len(log) + 1))
     rows, labels, weights, readers, sizes = [], [], [], [], []
-    propensities = np.maximum(examination.propensities(log.places), LEAST_PROPENSITY)
+    looked_at = np.maximum(examination.examination_propensities(log.places), LEAST_EXAMINATION_PROPENSITY)
     for slate, (start, stop) in enumerate(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)):
         shown = np.flatnonzero(log.shown[start:stop]) + start
         if len(shown) < 2:
@@ -49,7 +49,7 @@ def click_groups(log: SlateLog, examination: Examination) -> ClickGroups:
         for wanted in shown[log.reacted[shown]].tolist():
             rows.append(shown)
             labels.append(np.where(shown == wanted, log.grades[wanted], 0))
-            weights.append(LABEL_GAIN[log.grades[wanted]] / propensities[wanted])
+            weights.append(LABEL_GAIN[log.grades[wanted]] / looked_at[wanted])
             readers.append(log.readers[slate])
             sizes.append(len(shown))
     group_sizes = np.array(sizes, dtype=np.int32)

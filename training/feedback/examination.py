@@ -56,14 +56,9 @@ class Examination:
         """An exponent known from elsewhere."""
         return cls(exponent, exponent, exponent, 0)
 
-    def propensities(self, places: IndexArray) -> Float64Array:
-        """Examination propensities of one-based places, in (0, 1]."""
-        return examination_propensities(places, self.exponent)
-
-
-def examination_propensities(places: IndexArray, exponent: float) -> Float64Array:
-    """theta_k for one-based places."""
-    return np.asarray(places, dtype=np.float64) ** -exponent
+    def examination_propensities(self, places: IndexArray) -> Float64Array:
+        """theta_k of one-based places, in (0, 1]."""
+        return np.asarray(np.asarray(places, dtype=np.float64) ** -self.exponent)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@ import lightgbm
 import numpy as np
 
 from tests.training.feedback.builders import MORNING, VERSION, logged, sent
-from training.feedback.click_groups import LEAST_PROPENSITY, ClickGroups, click_groups, part_of
+from training.feedback.click_groups import LEAST_EXAMINATION_PROPENSITY, ClickGroups, click_groups, part_of
 from training.feedback.examination import Examination
 from training.feedback.joining import LoggedEvent
 from training.feedback.log import LogBuilder
@@ -38,7 +38,7 @@ def test_weights() -> None:
     assert np.isclose(by_group[:, 0].mean(), 1)
     limited = groups_of(("p0", "click"), ("p29", "click"), shown=30).rows.weights
     assert limited is not None
-    assert np.isclose(limited[-1] / limited[0], 1 / LEAST_PROPENSITY)
+    assert np.isclose(limited[-1] / limited[0], 1 / LEAST_EXAMINATION_PROPENSITY)
 
 
 def test_no_group_without_another_paper() -> None:

@@ -37,6 +37,6 @@ def test_given() -> None:
     """A given exponent has no interval; 0 reads all places alike."""
     given = Examination.given(1.0)
 
-    assert given.propensities(np.array([1, 2, 10])).tolist() == [1.0, 0.5, 0.1]
-    assert Examination.given(0.0).propensities(np.array([1, 50])).tolist() == [1.0, 1.0]
+    assert given.examination_propensities(np.array([1, 2, 10])).tolist() == [1.0, 0.5, 0.1]
+    assert Examination.given(0.0).examination_propensities(np.array([1, 50])).tolist() == [1.0, 1.0]
     assert (given.low, given.high, given.reactions) == (1.0, 1.0, 0)
