@@ -33,6 +33,8 @@ UNSEEN = 3
 LIBRARY = 12
 LIKES = 5
 EVENTS_PER_CALL = 1_000
+PATIENCE_SECONDS = 600.0
+"""On a busy machine many feeds take longer than a call may by default."""
 
 
 def upvote_bundle(folder: Path) -> Path:
@@ -105,7 +107,7 @@ def feeds(client: Client, loop: Loop, day: int) -> Iterator[tuple[MadeUpReader, 
     by_id = {reader.user_id: reader for reader in loop.readers}
     moment = at(FIRST_DAY + day * DAY + dt.timedelta(hours=8))
     request = StreamFeedsRequest(user_ids=list(by_id), digest_id=f"day{day}", page_size=SHOWN, as_of=moment)
-    for answer in client.feeds.StreamFeeds(request):
+    for answer in client.feeds.StreamFeeds(request, timeout=PATIENCE_SECONDS):
         yield by_id[answer.user_id], answer.feed.slate_id, [item.paper.paper_id for item in answer.feed.items]
 
 
@@ -163,7 +165,8 @@ def _libraries(client: Client, loop: Loop) -> None:
 def record_all(client: Client, events: Sequence[Event]) -> None:
     """Records events in as many calls as it takes."""
     for start in range(0, len(events), EVENTS_PER_CALL):
-        client.profiles.RecordEvents(RecordEventsRequest(events=events[start : start + EVENTS_PER_CALL]))
+        part = RecordEventsRequest(events=events[start : start + EVENTS_PER_CALL])
+        client.profiles.RecordEvents(part, timeout=PATIENCE_SECONDS)
 
 
 def _event(reader: MadeUpReader, paper_id: str, kind: str, when: dt.datetime, slate_id: str) -> Event:
