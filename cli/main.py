@@ -7,6 +7,7 @@ import typer
 from cli import (
     db,
     digest,
+    estimate,
     evaluate,
     events,
     feed,
@@ -41,6 +42,7 @@ app.command("similar")(feed.similar)
 app.command("profile")(profile.profile)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("estimate")(estimate.estimate)
 app.add_typer(mail.app, name="mail")
 app.command("run")(schedule.run)
 app.add_typer(db.app, name="db")

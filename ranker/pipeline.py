@@ -1,4 +1,4 @@
-"""The stages in order: features, scores, seen papers out, variety, page, reasons."""
+"""The stages in order: features, scores, seen papers out, variety, page, exploration, reasons."""
 
 import enum
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from ranker.asker import NOBODY, Asker
 from ranker.bundle import Bundle
 from ranker.diversify import diversify
 from ranker.explain import RankReason, RankReasonKind, reasons
+from ranker.explore import Exploration, Explored, explore, stay_chances
 from ranker.fallback import cosine_scores, trending_scores
 from ranker.features import SCHEMA, compute_matrix
 from ranker.profile import Profile
@@ -32,9 +33,11 @@ class RankedList:
 
     Attributes:
         rows: (k,) rows of the candidate matrix.
-        scores: (k,) float64, rounded to 1e-6, comparable only inside this list; not sorted where variety was asked for.
+        scores: (k,) float64, rounded to 1e-6, comparable only inside this list; not sorted where variety
+            or exploration was asked for.
         features: (k, len(SCHEMA)) float32; (k, 0) where no model scored.
         reasons: One tuple for each row; empty tuples where no explanation was asked for.
+        action_propensities: (k,) of each paper at its place, see ``ranker.explore``; 1 where nothing was explored.
     """
 
     rows: IndexArray
@@ -42,9 +45,10 @@ class RankedList:
     features: Float32Array
     reasons: tuple[tuple[RankReason, ...], ...]
     scored_by: ScoredBy
+    action_propensities: Float64Array
 
 
-def rank(
+def rank(  # noqa: PLR0913 (one list, and one keyword for each wish that may be left out)
     bundle: Bundle | None,
     profile: Profile,
     candidates: PaperMatrix,
@@ -55,6 +59,7 @@ def rank(
     limit: int | None = None,
     explain: bool = True,
     asker: Asker = NOBODY,
+    exploration: Exploration | None = None,
 ) -> RankedList:
     """One user's slate from one candidate matrix.
 
@@ -65,6 +70,7 @@ def rank(
         diversity: 0 (order of scores) to 1.
         limit: None returns all candidates.
         asker: What is known of the reader beyond likes.
+        exploration: None changes no place. Lists that no bundle scored hold nothing to learn from and stay as they are.
     """
     if bundle is None:
         features, leaves = np.empty((len(candidates), 0), dtype=np.float32), None
@@ -75,12 +81,14 @@ def rank(
         scores = bundle.model.scores(leaves)
     order = _unseen(best_first(scores, candidates.id_ranks), candidates, exclude)
     rows = diversify(order, scores, candidates.units, diversity, candidates.main_topics)[:limit]
+    explored = explore(len(rows), None if bundle is None else exploration)
+    rows = rows[explored.order]
     why: list[tuple[RankReason, ...]] = [()] * len(rows)
     if explain:
         support = None if bundle is None or leaves is None else bundle.model.contributions(leaves[rows])
-        why = reasons(profile, candidates, rows, as_of, support, SCHEMA.families, asker)
+        why = _with_exploration(reasons(profile, candidates, rows, as_of, support, SCHEMA.families, asker), explored)
     scored_by = ScoredBy.COSINE if bundle is None else ScoredBy.BUNDLE
-    return RankedList(rows, scores[rows], features[rows], tuple(why), scored_by)
+    return RankedList(rows, scores[rows], features[rows], tuple(why), scored_by, explored.action_propensities)
 
 
 def rank_new_user(
@@ -100,7 +108,14 @@ def rank_new_user(
     trending = ((found.upvotes > 0) | (found.heat > 0))[rows]
     why = tuple((RankReason(RankReasonKind.TRENDING),) if explain and hot else () for hot in trending)
     features = np.empty((len(rows), 0), dtype=np.float32)
-    return RankedList(rows, scores[rows], features, why, ScoredBy.TRENDING)
+    return RankedList(rows, scores[rows], features, why, ScoredBy.TRENDING, stay_chances(len(rows), 0.0))
+
+
+def _with_exploration(why: list[tuple[RankReason, ...]], explored: Explored) -> list[tuple[RankReason, ...]]:
+    """The paper that exploration moved up stands where it does for that reason first; what else is true of it stays."""
+    if explored.place is not None:
+        why[explored.place] = (RankReason(RankReasonKind.EXPLORATION), *why[explored.place])
+    return why
 
 
 def _unseen(order: IndexArray, candidates: PaperMatrix, exclude: frozenset[str]) -> IndexArray:

@@ -92,6 +92,7 @@ class Application:
             counters,
             diversity=settings.diversity,
             stale_digest_days=settings.stale_digest_days,
+            exploration=settings.exploration,
         )
         inline = InlineRanking(self.store, clock, self.serving, self.encoder, counters)
         tokens = PageTokens(self.store.page_token_key())

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from ranker.explore import Exploration, seed_of
 from service.app.catalog import resolve_all
 from service.app.counters import Counters
 from service.app.matrices import Candidates, Reader, VersionedCache
@@ -62,6 +63,7 @@ class Feeds:
     Args:
         diversity: Default diversity, 0 to 1.
         stale_digest_days: The newest digest counts as stale when older than this.
+        exploration: Chance, 0 to 1, that a place of a slate is explored; see ``ranker.explore``.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Feeds:
         *,
         diversity: float,
         stale_digest_days: float,
+        exploration: float,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -80,6 +83,7 @@ class Feeds:
         self._counters = counters
         self._diversity = diversity
         self._stale_after = dt.timedelta(days=stale_digest_days)
+        self._exploration = exploration
         self._candidates: VersionedCache[str, Candidates] = VersionedCache(size=CACHED_DIGESTS)
         self._signals = SignalCache(size=CACHED_DIGESTS)
         self._similar = SimilarPapers()
@@ -176,6 +180,7 @@ class Feeds:
             diversity=self._diversity if query.diversity is None else query.diversity,
             exclude=exclude | hidden_papers(reader, candidates),
             limit=MAX_SLATE_SIZE,
+            exploration=self._exploration_of(serving, query, candidates.digest_id, as_of),
         )
         ranking = rank_candidates(serving, reader, candidates, options)
         fallback = ranking.fallback_reason
@@ -194,7 +199,16 @@ class Feeds:
             request_hash=query.request_hash,
             pending_paper_count=candidates.pending_paper_count,
             items=ranking.items,
+            features_version=ranking.features_version,
         )
+
+    def _exploration_of(
+        self, serving: Serving, query: FeedQuery, digest_id: str, as_of: dt.datetime
+    ) -> Exploration | None:
+        if not self._exploration or serving.bundle is None:
+            return None
+        shown = f"{query.window[0]}/{query.window[1]}" if query.window else digest_id
+        return Exploration(self._exploration, seed_of(query.user_id, shown, serving.bundle.version, as_of))
 
     def _is_stale(self, date: dt.date | None, as_of: dt.datetime) -> bool:
         return date is not None and as_of.date() - date > self._stale_after

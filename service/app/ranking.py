@@ -8,6 +8,7 @@ import numpy as np
 
 from ranker.asker import Asker
 from ranker.explain import RankReasonKind
+from ranker.explore import Exploration
 from ranker.pipeline import RankedList, rank, rank_new_user
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix, plain_matrix
@@ -24,9 +25,14 @@ MAX_SLATE_SIZE = 500
 
 @dataclass(frozen=True)
 class Ranking:
-    """A ranked list with what it was made by."""
+    """A ranked list with what it was made by.
+
+    Attributes:
+        features_version: See ``ranker.bundle.Bundle``; empty where no model scored.
+    """
 
     model_version: str
+    features_version: str
     fallback_reason: FallbackReason
     items: tuple[SlateItem, ...]
 
@@ -38,6 +44,7 @@ class RankingOptions:
     Attributes:
         exclude: Ids that must not come up.
         limit: Places to fill; None ranks everything.
+        exploration: None explores nothing.
     """
 
     as_of: dt.datetime
@@ -45,6 +52,7 @@ class RankingOptions:
     diversity: float = 0.0
     exclude: frozenset[str] = frozenset()
     limit: int | None = MAX_SLATE_SIZE
+    exploration: Exploration | None = None
 
 
 def rank_candidates(serving: Serving, reader: Reader, candidates: Candidates, options: RankingOptions) -> Ranking:
@@ -65,11 +73,14 @@ def rank_candidates(serving: Serving, reader: Reader, candidates: Candidates, op
             limit=options.limit,
             explain=options.explain,
             asker=asker,
+            exploration=options.exploration,
         )
         version = serving.bundle.version if serving.bundle else "cosine"
         fallback = FallbackReason.NONE if serving.bundle else FallbackReason.MODEL_UNAVAILABLE
     items = tuple(_items(ranked, reader, candidates, explain=options.explain))
-    return Ranking(version, fallback if items else FallbackReason.EMPTY_DIGEST, items)
+    scored = serving.bundle is not None and reader.profile is not None
+    features_version = serving.bundle.features_version if scored and serving.bundle else ""
+    return Ranking(version, features_version, fallback if items else FallbackReason.EMPTY_DIGEST, items)
 
 
 def _comparable(serving: Serving, profile: Profile, candidates: Candidates) -> PaperMatrix:
@@ -129,6 +140,7 @@ def _rank_new_user(asker: Asker, candidates: Candidates, options: RankingOptions
 
 
 def _items(ranked: RankedList, reader: Reader, candidates: Candidates, *, explain: bool) -> Iterable[SlateItem]:
+    action_propensities = ranked.action_propensities.tolist()
     for place, row in enumerate(ranked.rows):
         reasons = tuple(_reasons(ranked, place, int(row), reader, candidates)) if explain else ()
         yield SlateItem(
@@ -137,6 +149,7 @@ def _items(ranked: RankedList, reader: Reader, candidates: Candidates, *, explai
             score=float(ranked.scores[place]),
             reasons=reasons,
             features=ranked.features[place].astype("<f4").tobytes(),
+            action_propensity=action_propensities[place],
         )
 
 

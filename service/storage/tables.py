@@ -254,6 +254,7 @@ slates = Table(
     _must("created_at", UtcDateTime),
     _must("request_hash", Text),
     _must("pending_paper_count", Integer),
+    _must("features_version", Text, server_default=""),
     Index(None, "user_id", "created_at", "slate_id"),
     Index(None, "created_at", "slate_id"),
 )
