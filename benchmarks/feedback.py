@@ -198,8 +198,8 @@ def _against_truth(
 def main() -> int:
     """Prints the figures; 1 where debiasing did not win."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--readers", type=int, default=250)
-    parser.add_argument("--digests", type=int, default=24)
+    parser.add_argument("--readers", type=int, default=500)
+    parser.add_argument("--digests", type=int, default=36)
     parser.add_argument("--learned-digests", type=int, default=18)
     parser.add_argument("--papers", type=int, default=50)
     parser.add_argument("--exploration", type=float, default=0.2)
