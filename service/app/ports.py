@@ -146,11 +146,17 @@ class UserStore(Protocol):
         disliked, sent or complained about.
         """
 
+    def find_states(self, user_ids: Sequence[str]) -> dict[str, UserState]:
+        """The same for many users in a few statements; unknown users are left out."""
+
     def save_preferences(self, user_id: str, preferences: Preferences, now: dt.datetime) -> None:
         """Replaces the preferences; creates the user if needed."""
 
     def page_ids(self, *, after: str, limit: int) -> list[str]:
         """User ids greater than ``after``, ascending."""
+
+    def event_counts(self, user_ids: Sequence[str]) -> dict[str, int]:
+        """Number of events of each user; users without any are left out."""
 
     def events(self, user_id: str, *, batch_size: int = 1000) -> Iterator[Event]:
         """All events of one user in the order of arrival."""

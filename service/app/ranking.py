@@ -2,13 +2,13 @@
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ranker.asker import Asker
 from ranker.explain import RankReasonKind
-from ranker.pipeline import RankedList, rank, rank_new_user
+from ranker.pipeline import ModelRows, RankedList, model_rows, rank, rank_new_user
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix, plain_matrix
 from ranker.types import BoolArray
@@ -38,6 +38,7 @@ class RankingOptions:
     Attributes:
         exclude: Ids that must not come up.
         limit: Places to fill; None ranks everything.
+        page: Only so many first places of the slate are wanted; None means all.
     """
 
     as_of: dt.datetime
@@ -45,10 +46,44 @@ class RankingOptions:
     diversity: float = 0.0
     exclude: frozenset[str] = frozenset()
     limit: int | None = MAX_SLATE_SIZE
+    page: int | None = None
 
 
-def rank_candidates(serving: Serving, reader: Reader, candidates: Candidates, options: RankingOptions) -> Ranking:
-    """Ranks candidates for a reader. Deterministic in its arguments."""
+def rank_many(
+    serving: Serving, readers: Sequence[Reader], candidates: Candidates, options: RankingOptions
+) -> list[Ranking]:
+    """A feed's ranking for each reader, without what the reader must not see; the model is called once for all.
+
+    Each is what ``rank_candidates`` gives for that reader alone.
+    """
+    profiles = [reader.profile if serving.bundle else None for reader in readers]
+    users = [(known, _asker(reader, candidates)) for known, reader in zip(profiles, readers, strict=True) if known]
+    as_of = options.as_of.timestamp()
+    rows = iter(model_rows(serving.bundle, users, candidates.matrix, as_of) if serving.bundle else ())
+    return [
+        rank_candidates(
+            serving,
+            reader,
+            candidates,
+            replace(options, exclude=options.exclude | hidden_papers(reader, candidates)),
+            next(rows) if known else None,
+        )
+        for known, reader in zip(profiles, readers, strict=True)
+    ]
+
+
+def rank_candidates(
+    serving: Serving,
+    reader: Reader,
+    candidates: Candidates,
+    options: RankingOptions,
+    rows_known: ModelRows | None = None,
+) -> Ranking:
+    """Ranks candidates for a reader. Deterministic in its arguments.
+
+    Args:
+        rows_known: What the ranker has computed ahead for this very reader; None for nothing.
+    """
     as_of = options.as_of.timestamp()
     asker = _asker(reader, candidates)
     if reader.profile is None:
@@ -65,10 +100,12 @@ def rank_candidates(serving: Serving, reader: Reader, candidates: Candidates, op
             limit=options.limit,
             explain=options.explain,
             asker=asker,
+            rows_known=rows_known,
+            explained=options.page,
         )
         version = serving.bundle.version if serving.bundle else "cosine"
         fallback = FallbackReason.NONE if serving.bundle else FallbackReason.MODEL_UNAVAILABLE
-    items = tuple(_items(ranked, reader, candidates, explain=options.explain))
+    items = tuple(_items(ranked.first(options.page), reader, candidates, explain=options.explain))
     return Ranking(version, fallback if items else FallbackReason.EMPTY_DIGEST, items)
 
 
