@@ -5,6 +5,7 @@ import sys
 import typer
 
 from cli import (
+    batch,
     db,
     digest,
     evaluate,
@@ -41,6 +42,7 @@ app.command("similar")(feed.similar)
 app.command("profile")(profile.profile)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.add_typer(batch.app, name="batch")
 app.add_typer(mail.app, name="mail")
 app.command("run")(schedule.run)
 app.add_typer(db.app, name="db")
