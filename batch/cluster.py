@@ -67,6 +67,10 @@ class Cluster:
         """Threads of all workers."""
         return sum(self._client.nthreads().values())
 
+    def in_each_worker(self, function: Callable[[], Result]) -> list[Result]:
+        """What a function gives in every worker's process."""
+        return list(self._client.run(function).values())
+
     def each(
         self,
         name: str,

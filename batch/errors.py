@@ -3,6 +3,7 @@
     BatchError
     ├── EmptyDigest           there is nothing to rank
     ├── ClusterUnavailable    no scheduler at the address, or none of its workers
+    ├── InputUnusable         what is to be read is no whole export, or one of other vectors
     ├── OutputUnusable        the folder to write to holds something else, or another run works on it
     └── PartitionFailed       a part of the work cannot be done; what is done stays and need not be done again
 
@@ -29,6 +30,13 @@ class ClusterUnavailable(BatchError):
 
     def __init__(self, address: str, problem: str) -> None:
         super().__init__(f"no Dask cluster at {address}: {problem}")
+
+
+class InputUnusable(BatchError):
+    """The folder cannot be read from."""
+
+    def __init__(self, folder: Path, problem: str) -> None:
+        super().__init__(f"{folder}: {problem}")
 
 
 class OutputUnusable(BatchError):

@@ -1,26 +1,15 @@
 """Liked papers as the serving bundle sees them, kept from user to user: many readers like the same."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
 
+from batch.source import PaperSource
 from ranker.spaces import PaperMatrix, stack_matrices
 from service.app.matrices import matrix_of
-from service.app.ports import Vectors
 from service.app.serving import Serving
 from service.domain.papers import Paper
 
 PAPER_BYTES = 12_000
 """What one paper takes, its text included."""
-
-
-class PaperSource(Protocol):
-    """Where stored papers come from."""
-
-    def find_many(self, paper_ids: Sequence[str]) -> Mapping[str, Paper]:
-        """Papers by id; unknown ids are left out."""
-
-    def vectors(self, paper_ids: Sequence[str], encoder: str) -> Mapping[str, Vectors]:
-        """Vectors by id; papers without one are left out."""
 
 
 class LikedPapers:

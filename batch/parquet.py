@@ -17,8 +17,9 @@ _LEFTOVER = ".*.tmp"
 class TableWriter:
     """Adds tables of one schema to a file; holds at most one row group of them in memory."""
 
-    def __init__(self, writer: pq.ParquetWriter) -> None:
+    def __init__(self, writer: pq.ParquetWriter, row_group_bytes: int) -> None:
         self._writer = writer
+        self._row_group_bytes = row_group_bytes
         self._waiting: list[pa.Table] = []
         self._waiting_bytes = 0
         self.row_count = 0
@@ -28,7 +29,7 @@ class TableWriter:
         self.row_count += table.num_rows
         self._waiting.append(table)
         self._waiting_bytes += table.nbytes
-        if self._waiting_bytes >= ROW_GROUP_BYTES:
+        if self._waiting_bytes >= self._row_group_bytes:
             self.flush()
 
     def flush(self) -> None:
@@ -43,7 +44,7 @@ class TableWriter:
 
 
 @contextlib.contextmanager
-def written(path: Path, schema: pa.Schema) -> Iterator[TableWriter]:
+def written(path: Path, schema: pa.Schema, row_group_bytes: int = ROW_GROUP_BYTES) -> Iterator[TableWriter]:
     """Writes a file that takes its name when the block ends well; on any error nothing of it stays.
 
     Raises:
@@ -53,7 +54,7 @@ def written(path: Path, schema: pa.Schema) -> Iterator[TableWriter]:
     try:
         with temporary.open("wb") as stream:
             with pq.ParquetWriter(stream, schema, compression=COMPRESSION) as writer:
-                tables = TableWriter(writer)
+                tables = TableWriter(writer, row_group_bytes)
                 yield tables
                 tables.flush()
             stream.flush()

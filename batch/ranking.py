@@ -1,25 +1,24 @@
 """One partition's slates, made in a worker: users read in groups, ranked by the service's own use case, written."""
 
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 from batch.cargo import Cargo
+from batch.errors import BatchError
 from batch.liked_papers import LikedPapers
 from batch.parquet import written
-from batch.population import EVENT_BYTES, USER_BYTES, Partition, pages_of_ids
+from batch.population import EVENT_BYTES, USER_BYTES, Partition
 from batch.slate_table import UserSlate, schema, table_of
+from batch.source import PaperSource, Users, open_source
 from ranker.blas import use_one_thread
 from ranker.errors import RankerError
 from service.app.matrices import Candidates, Reader
-from service.app.ports import Transaction
-from service.app.ranking import RankingOptions, rank_many
+from service.app.ranking import RankingOptions, hidden_papers, rank_many
 from service.app.serving import Serving
 from service.domain.errors import PaperfeedError
 from service.domain.events import UserState
-from service.storage import SqlStore, open_store
 
 GROUP_BYTES = 32 * 2**20
 """Of users that the model is called on together: some hundred with thirty likes."""
@@ -67,13 +66,8 @@ class Session:
         self.cargo = cargo
         self.serving: Serving = cargo.serving()
         self.candidates: Candidates = cargo.placed_candidates(self.serving)
-        self.options = RankingOptions(as_of=cargo.job.as_of, diversity=cargo.job.diversity, page=cargo.job.page_size)
+        self.source = open_source(cargo.location)
         self._own = threading.local()
-
-    @cached_property
-    def store(self) -> SqlStore:
-        """The database."""
-        return open_store(self.cargo.location, pool_size=1)
 
     @property
     def liked(self) -> LikedPapers:
@@ -85,23 +79,30 @@ class Session:
 
     def slates(self, task: Task) -> Iterator[list[UserSlate]]:
         """One slate for each user of the partition, by id, in groups."""
-        bounds = task.partition.after, task.partition.until
-        for user_ids in pages_of_ids(self.store, task.user_ids, *bounds):
-            with self.store.read() as tx:
-                states = tx.users.find_states(user_ids)
-                sized = ((user_id, states.get(user_id)) for user_id in user_ids)
-                for group in _groups(sized, USER_BYTES + LEAF_BYTES * len(self.candidates.papers)):
-                    yield self._ranked(tx, group)
+        user_bytes = USER_BYTES + LEAF_BYTES * len(self.candidates.papers)
+        for papers, users in self.source.users(task.partition.after, task.partition.until, task.user_ids):
+            for group in _groups(users, user_bytes):
+                yield self._ranked(papers, group)
 
-    def _ranked(self, tx: Transaction, group: Sequence[tuple[str, UserState | None]]) -> list[UserSlate]:
+    def _ranked(self, papers: PaperSource, group: Users) -> list[UserSlate]:
         states = [state for _, state in group if state is not None and state.likes]
-        self.liked.fetch(tx.papers, (like.paper_id for state in states for like in (*state.likes, *state.dislikes)))
-        readers = [self._reader(state) for _, state in group]
-        ranked = rank_many(self.serving, readers, self.candidates, self.options)
+        self.liked.fetch(papers, (like.paper_id for state in states for like in (*state.likes, *state.dislikes)))
+        asked = [(reader, self._options(reader)) for reader in (self._reader(state) for _, state in group)]
+        ranked = rank_many(self.serving, asked, self.candidates, self.cargo.job.as_of)
         return [
             UserSlate(user_id, state.version if state else None, ranking)
             for (user_id, state), ranking in zip(group, ranked, strict=True)
         ]
+
+    def _options(self, reader: Reader) -> RankingOptions:
+        """Those of the reader's feed."""
+        job = self.cargo.job
+        return RankingOptions(
+            as_of=job.as_of,
+            diversity=job.diversity,
+            exclude=hidden_papers(reader, self.candidates),
+            page=job.page_size,
+        )
 
     def _reader(self, state: UserState | None) -> Reader:
         if state is None:
@@ -109,9 +110,7 @@ class Session:
         return Reader.of(self.serving, state, self.liked.papers, self.liked.place)
 
 
-def _groups(
-    users: Iterable[tuple[str, UserState | None]], user_bytes: int
-) -> Iterator[list[tuple[str, UserState | None]]]:
+def _groups(users: Users, user_bytes: int) -> Iterator[Users]:
     """The users in their order, so many bytes of likes and candidates at a time, but at least one user."""
     group: list[tuple[str, UserState | None]] = []
     size = 0
@@ -144,7 +143,7 @@ def rerank(cargo: Cargo, task: Task) -> Done | Failure:
     path = Path(cargo.folder, task.partition.file_name)
     try:
         return _rerank(session_of(cargo), task, path)
-    except (PaperfeedError, RankerError) as error:
+    except (PaperfeedError, RankerError, BatchError) as error:
         return Failure(task.partition, str(error))
     except OSError as error:
         return Failure(task.partition, f"{path}: {error.strerror or error}")

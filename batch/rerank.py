@@ -12,13 +12,10 @@ from batch.cargo import Cargo
 from batch.cluster import Cluster
 from batch.errors import EmptyDigest, OutputUnusable, PartitionFailed
 from batch.job import Job
-from batch.paper_table import table_of
-from batch.population import PARTITION_BYTES, Population, partitions_of, stored_counts
+from batch.population import PARTITION_BYTES, Population, partitions_of
 from batch.ranking import Done, Failure, Task, rerank
+from batch.source import Source, open_source
 from batch.workspace import Plan, Workspace, find_manifest, opened_workspace
-from service.app.signals import signals_of
-from service.domain.errors import NotFound
-from service.storage import SqlStore, open_store
 
 
 @dataclass(frozen=True)
@@ -27,7 +24,7 @@ class Request:
 
     Attributes:
         job: Its ``as_of`` counts where nothing is done yet, or where ``as_of_given``.
-        location: The database's URL.
+        location: The database's URL, or the folder of an export.
         bundle: The bundle's files; None ranks by cosine.
         partition_bytes: See ``partitions_of``; a run that goes on keeps the cuts of the first.
     """
@@ -117,32 +114,23 @@ def _work(
 
 def _begun(request: Request, workspace: Workspace) -> Plan:
     """Fixes the candidates and cuts the population."""
-    store = open_store(request.location, pool_size=1)
+    source = open_source(request.location)
     try:
-        candidates = _candidates(store, request.job)
-        counts = stored_counts(store, request.population)
-        plan = Plan(request.job, tuple(partitions_of(counts, request.partition_bytes)))
+        candidates = _candidates(source, request.job)
+        plan = Plan(request.job, tuple(partitions_of(source.counts(request.population), request.partition_bytes)))
     finally:
-        store.dispose()
+        source.close()
     workspace.begin(plan, candidates)
     return plan
 
 
-def _candidates(store: SqlStore, job: Job) -> bytes:
+def _candidates(source: Source, job: Job) -> bytes:
     """The digest's papers as they are now, with vectors and signals, as a Parquet file."""
-    with store.read() as tx:
-        digest = tx.digests.find(job.digest_id)
-        if digest is None:
-            raise NotFound("digest", job.digest_id, field="digest")
-        found = tx.papers.find_many(digest.paper_ids)
-        papers = [found[paper_id] for paper_id in digest.paper_ids if paper_id in found]
-        if not papers:
-            raise EmptyDigest(job.digest_id)
-        vectors = tx.papers.vectors(list(found), job.encoder)
-        activities = tx.signals.find_many(list(found))
-    signals = {paper_id: signals_of(activity) for paper_id, activity in activities.items()}
+    table = source.candidates(job.digest_id, job.encoder)
+    if not table.num_rows:
+        raise EmptyDigest(job.digest_id)
     sink = pa.BufferOutputStream()
-    pq.write_table(table_of(papers, vectors, signals), sink)
+    pq.write_table(table, sink)
     return bytes(sink.getvalue())
 
 

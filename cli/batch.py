@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from batch.cluster import Cluster
     from batch.rerank import Outcome, Request
+    from service.app.serving import Serving
     from service.config import Settings
 
 app = typer.Typer(help="Work on whole populations, on many cores or machines.", no_args_is_help=True)
@@ -39,6 +40,9 @@ def rerank(
     scheduler: Scheduler = "local",
     workers: Workers = None,
     db: Db = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Export to read instead of a database, see 'paperfeed export'.")
+    ] = None,
     bundle: Annotated[str | None, typer.Option(help="Folder of the model bundle.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -47,10 +51,12 @@ def rerank(
     from service.config import Settings
     from service.domain.errors import InvalidField
 
+    if db is not None and source is not None:
+        raise InvalidField("from", "cannot be given together with --db")
     settings = Settings.read(db=db, bundle=bundle)
     if scheduler != "local" and "://" not in scheduler:
         raise InvalidField("scheduler", f"'{scheduler}' is neither 'local' nor an address such as tcp://localhost:8786")
-    request = _request(settings, digest, out, users, page_size, _moment(as_of), with_features=features)
+    request = _request(settings, source, digest, out, users, page_size, _moment(as_of), with_features=features)
     with progress_bar("ranking users") as bar:
         reached = 0
 
@@ -66,6 +72,7 @@ def rerank(
 
 def _request(
     settings: "Settings",
+    source: Path | None,
     digest: str,
     out: Path,
     users: str,
@@ -79,25 +86,15 @@ def _request(
     from batch.population import read_population
     from batch.rerank import Request
     from ranker.bundle import default_bundle_path
-    from service.app.serving import ServingSlot
-    from service.bootstrap import SystemClock, make_bundle, make_encoder
-    from service.config import without_password
-    from service.storage import open_store, schema
+    from service.bootstrap import SystemClock
 
     population = read_population(users)
-    schema.check(settings.db)
-    location = _absolute(settings.db)
-    store, encoder = open_store(location, pool_size=1), make_encoder(settings)
-    try:
-        serving = ServingSlot(store, encoder.name, lambda name: make_bundle(settings, name)).current
-    finally:
-        encoder.close()
-        store.dispose()
+    location, name, serving = _of_database(settings) if source is None else _of_export(settings, source)
     if serving.bundle is None:
         warn(f"users are ranked by similarity alone: {serving.problem}")
     path = Path(settings.bundle).expanduser() if settings.bundle else default_bundle_path()
     job = Job(
-        source=without_password(location),
+        source=name,
         population=population.name,
         digest_id=digest,
         encoder=serving.encoder,
@@ -109,6 +106,40 @@ def _request(
     )
     files = None if serving.bundle is None else bundle_files(path)
     return Request(job, as_of is not None, location, files, population, out)
+
+
+def _of_database(settings: "Settings") -> tuple[str, str, "Serving"]:
+    """Where the database is, what it is called without its password, and what serves there."""
+    from service.app.serving import ServingSlot
+    from service.bootstrap import make_bundle, make_encoder
+    from service.config import without_password
+    from service.storage import open_store, schema
+
+    schema.check(settings.db)
+    location = _absolute(settings.db)
+    store, encoder = open_store(location, pool_size=1), make_encoder(settings)
+    try:
+        serving = ServingSlot(store, encoder.name, lambda name: make_bundle(settings, name)).current
+    finally:
+        encoder.close()
+        store.dispose()
+    return location, without_password(location), serving
+
+
+def _of_export(settings: "Settings", folder: Path) -> tuple[str, str, "Serving"]:
+    """The same of an export, whose vectors decide on the encoder."""
+    from batch.export_source import read_manifest
+    from service.app.serving import Serving
+    from service.bootstrap import make_bundle
+    from service.domain.errors import BundleUnusable
+
+    manifest = read_manifest(folder)
+    encoder, location = manifest["encoder"], str(folder.absolute())
+    name = f"{location}, made at {manifest['made_at']}"
+    try:
+        return location, name, Serving(encoder, make_bundle(settings, encoder), "", 0)
+    except BundleUnusable as error:
+        return location, name, Serving(encoder, None, error.message, 0)
 
 
 def _cluster(scheduler: str, workers: int | None) -> "AbstractContextManager[Cluster]":

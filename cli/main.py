@@ -10,6 +10,7 @@ from cli import (
     digest,
     evaluate,
     events,
+    export,
     feed,
     fetch,
     library,
@@ -42,6 +43,7 @@ app.command("similar")(feed.similar)
 app.command("profile")(profile.profile)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
 app.add_typer(batch.app, name="batch")
 app.add_typer(mail.app, name="mail")
 app.command("run")(schedule.run)

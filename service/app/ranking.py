@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -50,25 +50,19 @@ class RankingOptions:
 
 
 def rank_many(
-    serving: Serving, readers: Sequence[Reader], candidates: Candidates, options: RankingOptions
+    serving: Serving, asked: Sequence[tuple[Reader, RankingOptions]], candidates: Candidates, as_of: dt.datetime
 ) -> list[Ranking]:
-    """A feed's ranking for each reader, without what the reader must not see; the model is called once for all.
+    """What ``rank_candidates`` gives each reader; the model is called once for all of them.
 
-    Each is what ``rank_candidates`` gives for that reader alone.
+    Args:
+        as_of: That of all the options.
     """
-    profiles = [reader.profile if serving.bundle else None for reader in readers]
-    users = [(known, _asker(reader, candidates)) for known, reader in zip(profiles, readers, strict=True) if known]
-    as_of = options.as_of.timestamp()
-    rows = iter(model_rows(serving.bundle, users, candidates.matrix, as_of) if serving.bundle else ())
+    profiles = [reader.profile if serving.bundle else None for reader, _ in asked]
+    users = [(known, _asker(reader, candidates)) for known, (reader, _) in zip(profiles, asked, strict=True) if known]
+    rows = iter(model_rows(serving.bundle, users, candidates.matrix, as_of.timestamp()) if serving.bundle else ())
     return [
-        rank_candidates(
-            serving,
-            reader,
-            candidates,
-            replace(options, exclude=options.exclude | hidden_papers(reader, candidates)),
-            next(rows) if known else None,
-        )
-        for known, reader in zip(profiles, readers, strict=True)
+        rank_candidates(serving, reader, candidates, options, next(rows) if known else None)
+        for known, (reader, options) in zip(profiles, asked, strict=True)
     ]
 
 

@@ -52,6 +52,21 @@ def test_rerank(world: World, bundle: Path, tmp_path: Path) -> None:
     assert "100 items for 20 users, as of 2026-03-11" in again.out
 
 
+@pytest.mark.slow
+def test_export_and_rank_from_it(world: World, bundle: Path, tmp_path: Path, paperfeed: Run) -> None:
+    """An export is another input; vectors of an encoder that no bundle fits are ranked by cosine, with a warning."""
+    done = paperfeed("export", "--db", world.url, "--out", tmp_path / "export", "--events", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["row_counts"]["profiles"] == 20
+
+    words = ("--digest", DIGEST, "--from", tmp_path / "export", "--workers", 1)
+    ranked = paperfeed("batch", "rerank", *words, "--out", tmp_path / "out", "--json")
+
+    assert ranked.code == 0, ranked.err
+    assert "warning: users are ranked by similarity alone" in ranked.err
+    assert pq.read_table(tmp_path / "out").num_rows == json.loads(ranked.out)["item_count"] == 400
+
+
 def test_unreachable_scheduler(world: World, bundle: Path, tmp_path: Path) -> None:
     """A scheduler that is not there ends it with one line and exit code 1."""
     done = rerank(world, bundle, tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
@@ -67,6 +82,7 @@ def test_unreachable_scheduler(world: World, bundle: Path, tmp_path: Path) -> No
         (["--scheduler", "localhost"], "scheduler: 'localhost' is neither 'local' nor an address"),
         (["--as-of", "yesterday"], "as-of: 'yesterday' is not a time"),
         (["--users", "nowhere.txt"], "users: nowhere.txt: No such file"),
+        (["--from", "export", "--db", "sqlite:///x.db"], "from: cannot be given together with --db"),
     ],
 )
 def test_wrong_usage(paperfeed: Run, tmp_path: Path, more: list[str], problem: str) -> None:
