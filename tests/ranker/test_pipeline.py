@@ -68,14 +68,15 @@ def test_rows_of_many_users_are_those_of_each(small_bundle: Bundle) -> None:
     assert len(model_rows(small_bundle, [(PROFILE, NOBODY)], CANDIDATES, NOW)) == 1
 
 
-def test_only_a_page_is_explained(small_bundle: Bundle) -> None:
-    """Where only the first places are explained, they bear their reasons and the rest of the slate is the same."""
+@pytest.mark.parametrize("places", [1, 2, 3, 5, 10, 20, 50])
+def test_only_a_page_is_explained(small_bundle: Bundle, places: int) -> None:
+    """Where only the first places are explained, they bear their reasons, bit for bit, and the slate is the same."""
     whole = rank(small_bundle, PROFILE, CANDIDATES, NOW, diversity=0.1)
-    part = rank(small_bundle, PROFILE, CANDIDATES, NOW, diversity=0.1, explained=20)
+    part = rank(small_bundle, PROFILE, CANDIDATES, NOW, diversity=0.1, explained=places)
     assert ids(part) == ids(whole)
-    assert part.reasons == (*whole.reasons[:20], *((),) * 57)
-    assert ids(part.first(20)) == ids(whole)[:20]
-    assert part.first(20).reasons == whole.reasons[:20]
+    assert part.reasons == (*whole.reasons[:places], *((),) * (77 - places))
+    assert ids(part.first(places)) == ids(whole)[:places]
+    assert part.first(places).reasons == whole.reasons[:places]
     assert part.first(None) is part
 
 
