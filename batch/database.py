@@ -19,7 +19,7 @@ class DatabaseSource:
     def __init__(self, url: str) -> None:
         self._store = open_store(url)
 
-    def candidates(self, digest_id: str, encoder: str) -> pa.Table:
+    def candidates(self, digest_id: str, encoder: str) -> tuple[pa.Table, int]:
         """See ``Source.candidates``; papers that are gone are left out."""
         with self._store.read() as tx:
             digest = tx.digests.find(digest_id)
@@ -29,7 +29,8 @@ class DatabaseSource:
             vectors = tx.papers.vectors(list(found), encoder)
             activities = tx.signals.find_many(list(found))
         papers = [found[paper_id] for paper_id in digest.paper_ids if paper_id in found]
-        return table_of(papers, vectors, {name: signals_of(activity) for name, activity in activities.items()})
+        signals = {name: signals_of(activity) for name, activity in activities.items()}
+        return table_of(papers, vectors, signals), digest.version
 
     def counts(self, population: Population) -> Iterator[tuple[str, int]]:
         """See ``Source.counts``."""

@@ -44,7 +44,7 @@ class ExportSource:
         self._papers = SortedRows(folder / PAPERS, "paper_id")
         self._profiles = SortedRows(folder / PROFILES, "user_id")
 
-    def candidates(self, digest_id: str, encoder: str) -> pa.Table:
+    def candidates(self, digest_id: str, encoder: str) -> tuple[pa.Table, int]:
         """See ``Source.candidates``."""
         digests = pq.read_table(self._folder / DIGESTS).to_pylist()
         wanted = next((row["paper_ids"] for row in digests if row["digest_id"] == digest_id), None)
@@ -53,7 +53,7 @@ class ExportSource:
         self._check(encoder)
         table = pa.concat_tables([paper_table.SCHEMA.empty_table(), *self._papers.named(wanted)])
         rows = pc.index_in(pa.array(wanted, pa.string()), table.column("paper_id").combine_chunks())
-        return table.take(rows.drop_null())
+        return table.take(rows.drop_null()), 0
 
     def counts(self, population: Population) -> Iterator[tuple[str, int]]:
         """See ``Source.counts``; likes and dislikes stand for events."""

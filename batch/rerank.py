@@ -14,7 +14,7 @@ from batch.errors import EmptyDigest, OutputUnusable, PartitionFailed
 from batch.job import Job
 from batch.population import PARTITION_BYTES, Population, partitions_of
 from batch.ranking import Done, Failure, Task, rerank
-from batch.source import Source, open_source
+from batch.source import open_source
 from batch.workspace import Plan, Workspace, find_manifest, opened_workspace
 
 
@@ -116,19 +116,19 @@ def _begun(request: Request, workspace: Workspace) -> Plan:
     """Fixes the candidates and cuts the population."""
     source = open_source(request.location)
     try:
-        candidates = _candidates(source, request.job)
-        plan = Plan(request.job, tuple(partitions_of(source.counts(request.population), request.partition_bytes)))
+        table, version = source.candidates(request.job.digest_id, request.job.encoder)
+        if not table.num_rows:
+            raise EmptyDigest(request.job.digest_id)
+        partitions = tuple(partitions_of(source.counts(request.population), request.partition_bytes))
     finally:
         source.close()
-    workspace.begin(plan, candidates)
+    plan = Plan(request.job, partitions, version, table.column("embedding").null_count)
+    workspace.begin(plan, _file_of(table))
     return plan
 
 
-def _candidates(source: Source, job: Job) -> bytes:
-    """The digest's papers as they are now, with vectors and signals, as a Parquet file."""
-    table = source.candidates(job.digest_id, job.encoder)
-    if not table.num_rows:
-        raise EmptyDigest(job.digest_id)
+def _file_of(table: pa.Table) -> bytes:
+    """The candidates as they are now, as a Parquet file."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink)
     return bytes(sink.getvalue())

@@ -30,8 +30,8 @@ class PaperSource(Protocol):
 class Source(Protocol):
     """Safe to use from many threads."""
 
-    def candidates(self, digest_id: str, encoder: str) -> pa.Table:
-        """The digest's papers as a ``paper_table``, in its order.
+    def candidates(self, digest_id: str, encoder: str) -> tuple[pa.Table, int]:
+        """The digest's papers as a ``paper_table``, in its order, and its version; 0 where versions are not known.
 
         Raises:
             NotFound: No such digest.

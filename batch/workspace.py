@@ -25,15 +25,23 @@ CANDIDATES_NAME = "_candidates.parquet"
 LOCK_NAME = "_lock"
 MANIFEST_NAME = "_manifest.json"
 """Names that begin with an underscore are no part of a data set to those who read folders of Parquet files."""
+_OF_DIGEST = ("digest_version", "pending_paper_count")
 COUNTS = ("user_count", "item_count", "empty_count")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A job, cut into partitions."""
+    """A job, cut into partitions.
+
+    Attributes:
+        digest_version: When the candidates were read; 0 from an export, which knows none.
+        pending_paper_count: Candidates without a vector.
+    """
 
     job: Job
     partitions: tuple[Partition, ...]
+    digest_version: int
+    pending_paper_count: int
 
     @property
     def user_count(self) -> int:
@@ -52,7 +60,8 @@ class Workspace:
         """The plan of a run that was broken off; None where there is none."""
         try:
             found = json.loads((self.folder / PLAN_NAME).read_text(encoding="utf-8"))
-            return Plan(Job.from_json(found["job"]), tuple(Partition(**each) for each in found["partitions"]))
+            partitions = tuple(Partition(**each) for each in found["partitions"])
+            return Plan(Job.from_json(found["job"]), partitions, *(int(found[name]) for name in _OF_DIGEST))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -62,7 +71,7 @@ class Workspace:
     def begin(self, plan: Plan, candidates: bytes) -> None:
         """Keeps the plan and the candidates; the plan last, so that with it all is there."""
         _write(self.folder / CANDIDATES_NAME, candidates)
-        row = {"job": plan.job.to_json(), "partitions": [asdict(each) for each in plan.partitions]}
+        row = asdict(plan) | {"job": plan.job.to_json()}
         _write(self.folder / PLAN_NAME, json.dumps(row).encode())
 
     def candidates(self) -> bytes:
@@ -83,7 +92,8 @@ class Workspace:
         """Gives the output its name; what it says of itself."""
         remove_leftovers(self.folder)
         totals = {name: sum(each[name] for each in counts) for name in COUNTS}
-        manifest = {"job": plan.job.to_json(), **totals, "partition_count": len(plan.partitions)}
+        of_digest = {name: getattr(plan, name) for name in _OF_DIGEST}
+        manifest = {"job": plan.job.to_json(), **totals, "partition_count": len(plan.partitions), **of_digest}
         _write(self.folder / MANIFEST_NAME, (json.dumps(manifest, indent=2) + "\n").encode())
         for name in (CANDIDATES_NAME, PLAN_NAME, LOCK_NAME):
             (self.folder / name).unlink(missing_ok=True)

@@ -37,6 +37,9 @@ def rerank(
         typer.Option(help="Time that ages are counted to, ISO 8601. Default: now; going on, the first run's."),
     ] = None,
     features: Annotated[bool, typer.Option("--features", help="Write what the model saw of each item, too.")] = False,
+    to_store: Annotated[
+        bool, typer.Option("--to-store", help="Keep the slates in the database too, for GetFeed to serve.")
+    ] = False,
     scheduler: Scheduler = "local",
     workers: Workers = None,
     db: Db = None,
@@ -53,10 +56,14 @@ def rerank(
 
     if db is not None and source is not None:
         raise InvalidField("from", "cannot be given together with --db")
+    if to_store and source is not None:
+        raise InvalidField("to-store", "needs the database that the users are read from, not an export of it")
     settings = Settings.read(db=db, bundle=bundle)
     if scheduler != "local" and "://" not in scheduler:
         raise InvalidField("scheduler", f"'{scheduler}' is neither 'local' nor an address such as tcp://localhost:8786")
-    request = _request(settings, source, digest, out, users, page_size, _moment(as_of), with_features=features)
+    request = _request(
+        settings, source, digest, out, users, page_size, _moment(as_of), with_features=features or to_store
+    )
     with progress_bar("ranking users") as bar:
         reached = 0
 
@@ -67,7 +74,8 @@ def rerank(
             reached = done
 
         outcome = run(request, lambda: _cluster(scheduler, workers), watch)
-    _show(outcome, out, as_json=as_json)
+    stored = _store(outcome, out, settings) if to_store else None
+    _show(outcome, out, stored, as_json=as_json)
 
 
 def _request(
@@ -174,10 +182,26 @@ def _moment(text: str | None) -> dt.datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
-def _show(outcome: "Outcome", out: Path, *, as_json: bool) -> None:
+def _store(outcome: "Outcome", out: Path, settings: "Settings") -> int:
+    from batch.to_store import store_slates
+    from service.storage import open_store
+
+    store = open_store(settings.db, pool_size=1)
+    try:
+        with progress_bar("storing slates", outcome.manifest["user_count"]) as bar:
+            return store_slates(out, outcome.manifest, store, bar.advance)
+    finally:
+        store.dispose()
+
+
+def _show(outcome: "Outcome", out: Path, stored: int | None, *, as_json: bool) -> None:
     found = outcome.manifest
     result = {"out": str(out), "partitions_done_before": outcome.resumed, **found}
+    if stored is not None:
+        result["stored_count"] = stored
     text = f"{out}: {found['item_count']} items for {found['user_count']} users, as of {found['job']['as_of']}"
     if found["empty_count"]:
         text += f"\n{found['empty_count']} of them have an empty slate: they have seen all of it"
+    if stored is not None:
+        text += f"\n{stored} slates are in the database"
     show(result, as_json=as_json, text=text)

@@ -2,13 +2,14 @@
 
 import datetime as dt
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from service.app.catalog import resolve_all
 from service.app.counters import Counters
 from service.app.matrices import Candidates, Reader, VersionedCache
 from service.app.ports import Clock, Store, Transaction
+from service.app.precomputed import Precomputed, Wish
 from service.app.ranking import MAX_SLATE_SIZE, RankingOptions, hidden_papers, rank_candidates
 from service.app.serving import Serving, ServingSlot
 from service.app.signals import SignalCache, with_signals
@@ -62,6 +63,7 @@ class Feeds:
     Args:
         diversity: Default diversity, 0 to 1.
         stale_digest_days: The newest digest counts as stale when older than this.
+        precomputed: When a slate made ahead of time is served.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Feeds:
         *,
         diversity: float,
         stale_digest_days: float,
+        precomputed: Precomputed,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -83,6 +86,7 @@ class Feeds:
         self._candidates: VersionedCache[str, Candidates] = VersionedCache(size=CACHED_DIGESTS)
         self._signals = SignalCache(size=CACHED_DIGESTS)
         self._similar = SimilarPapers()
+        self._precomputed = precomputed
         self._readers: VersionedCache[str, Reader] = VersionedCache(size=2_000)
 
     def feed(self, query: FeedQuery, *, page_size: int) -> FeedPage:
@@ -93,13 +97,15 @@ class Feeds:
             Conflict: The user was deleted meanwhile.
         """
         serving = self._serving.current
+        if (made_ahead := self._made_ahead(serving, query, page_size)) is not None:
+            return made_ahead
         query = replace(query, as_of=query.as_of or self._clock.now())
         with self._store.read() as tx:
             reader = self._reader(tx, serving, query.user_id)
             candidates, date = self._candidates_of(tx, serving, query)
             exclude = self._excluded(tx, query)
         slate = self._make_slate(serving, query, reader, candidates, date, exclude)
-        self._save([(slate, reader)])
+        self._save([slate], known={query.user_id} if reader.state else ())
         return _first_page(slate, candidates, page_size)
 
     def stream(
@@ -122,8 +128,9 @@ class Feeds:
                 readers = [self._reader(tx, serving, user_id) for user_id in batch]
             for user_id, reader in zip(batch, readers, strict=True):
                 mine = replace(query, user_id=user_id, digest_id="" if newest_asked else query.digest_id)
-                made.append((self._make_slate(serving, mine, reader, candidates, date, frozenset()), reader))
-            for slate in self._save(made, skip_deleted=True):
+                made.append(self._make_slate(serving, mine, reader, candidates, date, frozenset()))
+            known = {user_id for user_id, reader in zip(batch, readers, strict=True) if reader.state is not None}
+            for slate in self._save(made, known=known, skip_deleted=True):
                 yield _first_page(slate, candidates, page_size)
 
     def page(self, user_id: str, slate_id: str, *, offset: int, page_size: int) -> FeedPage:
@@ -196,15 +203,34 @@ class Feeds:
             items=ranking.items,
         )
 
+    def _made_ahead(self, serving: Serving, query: FeedQuery, page_size: int) -> FeedPage | None:
+        """The first page of a precomputed slate, served as a slate of its own; None where none fits."""
+        is_plain = not (query.window or query.as_of or query.exclude_paper_ids)
+        if not is_plain or not self._precomputed.wanted:
+            return None
+        diversity, now = self._diversity if query.diversity is None else query.diversity, self._clock.now()
+        wish = Wish(query.user_id, query.digest_id, diversity, page_size)
+        with self._store.read() as tx:
+            found = self._precomputed.find(tx, serving, wish, now)
+            if found is None:
+                return None
+            papers = tx.papers.find_many([item.paper_id for item in found.slate.items[:page_size]])
+        slate = replace(found.slate, slate_id=secrets.token_hex(16), request_hash=query.request_hash)
+        if slate.fallback_reason is FallbackReason.NONE and not query.digest_id and self._is_stale(found.date, now):
+            slate = replace(slate, fallback_reason=FallbackReason.STALE_DIGEST)
+        self._counters.count_fallback(slate.fallback_reason.name)
+        self._save([slate], known={slate.user_id})
+        return FeedPage(slate, 0, min(page_size, len(slate.items)), papers)
+
     def _is_stale(self, date: dt.date | None, as_of: dt.datetime) -> bool:
         return date is not None and as_of.date() - date > self._stale_after
 
-    def _save(self, made: Sequence[tuple[Slate, Reader]], *, skip_deleted: bool = False) -> list[Slate]:
-        """Stores slates, but none for a user who was deleted since the profile was read."""
+    def _save(self, made: Sequence[Slate], *, known: Collection[str], skip_deleted: bool = False) -> list[Slate]:
+        """Stores slates, but none for a known user who was deleted since the profile was read."""
         saved = []
         with self._store.write() as tx:
-            for slate, reader in made:
-                if reader.state is not None and tx.users.version(slate.user_id) is None:
+            for slate in made:
+                if slate.user_id in known and tx.users.version(slate.user_id) is None:
                     if skip_deleted:
                         continue
                     raise Conflict("user", slate.user_id)

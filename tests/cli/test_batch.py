@@ -7,7 +7,7 @@ import pytest
 from ranker.bundle import load_bundle
 from service.encoder import HashingEncoder
 from tests.batch.worlds import DIGEST, World, fill
-from tests.cli.conftest import Done, Run, in_process
+from tests.cli.conftest import Done, Run, in_process, row_counts
 from tests.rpc.bundles import model_text, write_tiny_bundle
 
 pytestmark = pytest.mark.cluster
@@ -67,6 +67,20 @@ def test_export_and_rank_from_it(world: World, bundle: Path, tmp_path: Path, pap
     assert pq.read_table(tmp_path / "out").num_rows == json.loads(ranked.out)["item_count"] == 400
 
 
+@pytest.mark.slow
+def test_to_store(bundle: Path, tmp_path: Path) -> None:
+    """With --to-store the slates are in the database too, and storing them again changes nothing."""
+    world = fill(f"sqlite:///{tmp_path / 'own.db'}", 20)
+
+    done = rerank(world, bundle, tmp_path / "out", "--workers", 1, "--to-store", "--json")
+    again = rerank(world, bundle, tmp_path / "out", "--to-store")
+
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["stored_count"] == 20
+    assert "20 slates are in the database" in again.out
+    assert row_counts(tmp_path / "own.db")["precomputed_slates"] == 20
+
+
 def test_unreachable_scheduler(world: World, bundle: Path, tmp_path: Path) -> None:
     """A scheduler that is not there ends it with one line and exit code 1."""
     done = rerank(world, bundle, tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
@@ -82,6 +96,7 @@ def test_unreachable_scheduler(world: World, bundle: Path, tmp_path: Path) -> No
         (["--scheduler", "localhost"], "scheduler: 'localhost' is neither 'local' nor an address"),
         (["--as-of", "yesterday"], "as-of: 'yesterday' is not a time"),
         (["--users", "nowhere.txt"], "users: nowhere.txt: No such file"),
+        (["--from", "export", "--to-store"], "to-store: needs the database"),
         (["--from", "export", "--db", "sqlite:///x.db"], "from: cannot be given together with --db"),
     ],
 )
