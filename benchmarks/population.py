@@ -26,12 +26,12 @@ _EVENT = (
 )
 
 
-def fill(path: Path, users: int, encoder: str, likes: int = LIKES) -> str:
+def fill(path: Path, users: int, encoder: str, likes: int = LIKES, papers: int = PAPERS) -> str:
     """Makes the database; gives its URL. Readers like papers of two fields, popular ones more often."""
     url = f"sqlite:///{path}"
     schema.upgrade(url)
     store = open_store(url)
-    fields = _write_papers(store, encoder)
+    fields = _write_papers(store, encoder, papers)
     rng = np.random.default_rng(3)
     by_field = [np.flatnonzero(fields == field) for field in range(FIELDS)]
     for start in range(0, users, _USERS_AT_A_TIME):
@@ -46,10 +46,10 @@ def fill(path: Path, users: int, encoder: str, likes: int = LIKES) -> str:
     return url
 
 
-def _write_papers(store, encoder: str) -> np.ndarray:  # noqa: ANN001 - a SqlStore
+def _write_papers(store, encoder: str, papers: int) -> np.ndarray:  # noqa: ANN001 - a SqlStore
     fields = np.empty(0, dtype=int)
-    for start in range(0, PAPERS + CANDIDATES, _PAPERS_AT_A_TIME):
-        count = min(_PAPERS_AT_A_TIME, PAPERS + CANDIDATES - start)
+    for start in range(0, papers + CANDIDATES, _PAPERS_AT_A_TIME):
+        count = min(_PAPERS_AT_A_TIME, papers + CANDIDATES - start)
         made = columns(count, DIM, 10 + start, f"p{start:06d}-")
         found = [
             Paper(
@@ -69,9 +69,9 @@ def _write_papers(store, encoder: str) -> np.ndarray:  # noqa: ANN001 - a SqlSto
             tx.papers.store_vectors(encoder, hashed)
         fields = np.concatenate((fields, np.random.default_rng(10 + start).integers(0, FIELDS, count)))
     with store.write() as tx:
-        ids = [paper.paper_id for paper in tx.papers.page(after="", limit=PAPERS + CANDIDATES)]
+        ids = [paper.paper_id for paper in tx.papers.page(after="", limit=papers + CANDIDATES)]
         tx.digests.save(Digest(digest_id=DIGEST, date=NOW.date(), paper_ids=tuple(ids[-CANDIDATES:])), NOW)
-    return fields[:PAPERS]
+    return fields[:papers]
 
 
 def _likes(name: str, by_field: list[np.ndarray], likes: int, rng: np.random.Generator) -> list[tuple[str, ...]]:

@@ -6,6 +6,7 @@ import typer
 
 from cli import (
     batch,
+    bench,
     db,
     digest,
     evaluate,
@@ -44,6 +45,7 @@ app.command("profile")(profile.profile)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
+app.add_typer(bench.app, name="bench")
 app.add_typer(batch.app, name="batch")
 app.add_typer(mail.app, name="mail")
 app.command("run")(schedule.run)
