@@ -121,7 +121,16 @@ def opened_workspace(out: Path) -> Iterator[Workspace]:
     except BlockingIOError as error:
         raise OutputUnusable(out, "another run is writing it") from error
     finally:
+        _remove_unused(folder)
         os.close(lock)
+
+
+def _remove_unused(folder: Path) -> None:
+    """Removes the folder of a run that ended before it had a plan."""
+    with contextlib.suppress(OSError):
+        if [path.name for path in folder.iterdir()] == [LOCK_NAME]:
+            (folder / LOCK_NAME).unlink()
+            folder.rmdir()
 
 
 def find_manifest(out: Path) -> dict[str, Any] | None:

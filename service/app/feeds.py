@@ -14,7 +14,7 @@ from service.app.ranking import MAX_SLATE_SIZE, RankingOptions, hidden_papers, r
 from service.app.serving import Serving, ServingSlot
 from service.app.signals import SignalCache, with_signals
 from service.app.similar import SimilarPapers
-from service.domain.errors import Conflict, InvalidField, NotFound
+from service.domain.errors import Conflict, NotFound
 from service.domain.feeds import FallbackReason, Slate
 from service.domain.identifiers import lookup_keys
 from service.domain.papers import Paper
@@ -295,10 +295,3 @@ def _first_page(slate: Slate, candidates: Candidates, page_size: int) -> FeedPag
     shown = {item.paper_id for item in slate.items[:page_size]}
     papers = {paper.paper_id: paper for paper in candidates.papers if paper.paper_id in shown}
     return FeedPage(slate, 0, min(page_size, len(slate.items)), papers)
-
-
-def check_diversity(diversity: float) -> float:
-    """A number from 0 to 1 (NaN is none)."""
-    if not 0.0 <= diversity <= 1.0:
-        raise InvalidField("diversity", f"is {diversity}; must lie between 0 and 1")
-    return diversity

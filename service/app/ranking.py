@@ -15,6 +15,7 @@ from ranker.types import BoolArray
 from service.app.matrices import Candidates, Reader, columns_of
 from service.app.serving import Serving
 from service.app.signals import reader_code
+from service.domain.errors import InvalidField
 from service.domain.events import Preferences
 from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
 from service.domain.matching import PaperWords
@@ -47,6 +48,13 @@ class RankingOptions:
     exclude: frozenset[str] = frozenset()
     limit: int | None = MAX_SLATE_SIZE
     page: int | None = None
+
+
+def check_diversity(diversity: float) -> float:
+    """A number from 0 to 1 (NaN is none)."""
+    if not 0.0 <= diversity <= 1.0:
+        raise InvalidField("diversity", f"is {diversity}; must lie between 0 and 1")
+    return diversity
 
 
 def rank_many(

@@ -1,10 +1,12 @@
 """Killed workers, killed jobs, full disks: the right result or a clear error, never a row too few or too many."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -157,44 +159,64 @@ def test_two_runs_at_a_time(small_world: World, ask: Asking, cluster: Cluster) -
         ask.run(ask.request(small_world), cluster)
 
 
+@dataclass(frozen=True)
+class Scheduler:
+    """A running scheduler; ``file`` leads workers to it."""
+
+    address: str
+    file: Path
+    process: subprocess.Popen[bytes]
+
+
 class TestRemoteCluster:
     """A scheduler and workers that were started by somebody else, as on several machines."""
 
     @pytest.fixture
-    def scheduler(self, tmp_path: Path) -> Iterator[tuple[str, Path]]:
-        """The address of a scheduler without workers, and the file that leads to it."""
+    def scheduler(self, tmp_path: Path) -> Iterator[Scheduler]:
+        """A scheduler without workers."""
         file = tmp_path / "scheduler.json"
         command = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
         options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
         with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL, cwd=ROOT) as process:
             wait_for(lambda: file.exists() and '"address"' in file.read_text(encoding="utf-8"))
-            import json
-
-            yield json.loads(file.read_text(encoding="utf-8"))["address"], file
+            yield Scheduler(json.loads(file.read_text(encoding="utf-8"))["address"], file, process)
             process.kill()
 
     @pytest.fixture
-    def worker(self, scheduler: tuple[str, Path], tmp_path: Path) -> Iterator[None]:
+    def worker(self, scheduler: Scheduler, tmp_path: Path) -> Iterator[None]:
         """One worker of that scheduler."""
-        command = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(scheduler[1])]
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(scheduler.file)]
         options = ["--nthreads", "2", "--no-dashboard", "--no-nanny", "--local-directory", str(tmp_path / "scratch")]
         with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL, cwd=ROOT) as process:
             yield
             process.kill()
 
     def test_is_used(
-        self, small_world: World, ask: Asking, expected: pa.Table, scheduler: tuple[str, Path], worker: None
+        self, small_world: World, ask: Asking, expected: pa.Table, scheduler: Scheduler, worker: None
     ) -> None:
         """Partitions go to its workers, two threads of one process included, and the result is the same."""
-        run(ask.request(small_world), lambda: open_cluster(scheduler[0]), lambda _done, _total: None)
+        run(ask.request(small_world), lambda: open_cluster(scheduler.address), lambda _done, _total: None)
 
         assert pq.read_table(ask.out).equals(expected)
 
-    def test_without_workers(self, small_world: World, ask: Asking, scheduler: tuple[str, Path]) -> None:
+    def test_is_lost(self, small_world: World, ask: Asking, scheduler: Scheduler, worker: None) -> None:
+        """A scheduler that dies in the middle ends the run with a clear error; what is done is kept."""
+
+        def watch(done: int, _total: int) -> None:
+            if done >= 20:
+                scheduler.process.kill()
+
+        with pytest.raises(PartitionFailed, match=r"the Dask scheduler was lost \(\d+ of \d+ partitions are done"):
+            run(ask.request(small_world), lambda: open_cluster(scheduler.address), watch)
+
+        assert not ask.out.exists()
+        assert len(parts(partial(ask.out))) >= 2
+
+    def test_without_workers(self, small_world: World, ask: Asking, scheduler: Scheduler) -> None:
         """A scheduler that nobody works for is an error, not a wait without end."""
         with pytest.raises(ClusterUnavailable, match="it has no workers"):
             run(
                 ask.request(small_world),
-                lambda: open_cluster(scheduler[0], connect_seconds=1),
+                lambda: open_cluster(scheduler.address, connect_seconds=1),
                 lambda _done, _total: None,
             )

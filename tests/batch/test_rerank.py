@@ -129,7 +129,7 @@ class TestDigests:
         with pytest.raises(NotFound, match="no digest 'tomorrow'"):
             ask.run(ask.request(small_world, digest_id="tomorrow"), cluster)
 
-        assert not ask.out.exists()
+        assert list(ask.out.parent.iterdir()) == []
 
     def test_digest_without_papers(self, ask: Asking, cluster: Cluster, tmp_path: Path) -> None:
         """A digest without papers is an error that says so, and no output appears."""
