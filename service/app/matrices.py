@@ -190,7 +190,7 @@ class Reader:
         liked = tuple(papers[like.paper_id] for like in likes)
         disliked = [papers[like.paper_id] for like in state.dislikes if like.paper_id in papers]
         times = np.array([_seconds(like.liked_at) for like in likes], dtype=np.float64)
-        profile = build_profile(place(liked), place(disliked), times)
+        profile = build_profile(place(liked), place(disliked) if disliked else None, times)
         return cls(state=state, profile=profile, liked=liked, idf=_idf(serving))
 
     @classmethod
