@@ -15,9 +15,11 @@ class Job:
         population: See ``Population.name``.
         encoder: Whose vectors are compared.
         model_version: Of the bundle; empty without one, when users are ranked by cosine.
+        features_version: Of the bundle; see ``ranker.bundle.Bundle``.
         as_of: What ages are counted to.
         page_size: Items of each slate at most.
         diversity: 0 to 1.
+        exploration: Chance, 0 to 1, that a place of a slate is explored.
         with_features: Whether the rows bear what the model saw.
     """
 
@@ -26,9 +28,11 @@ class Job:
     digest_id: str
     encoder: str
     model_version: str
+    features_version: str
     as_of: dt.datetime
     page_size: int
     diversity: float
+    exploration: float
     with_features: bool
 
     def to_json(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from batch.source import PaperSource, Users, open_source
 from ranker.blas import use_one_thread
 from ranker.errors import RankerError
 from service.app.matrices import Candidates, Reader
-from service.app.ranking import RankingOptions, hidden_papers, rank_many
+from service.app.ranking import RankingOptions, feed_exploration, hidden_papers, rank_many
 from service.app.serving import Serving
 from service.domain.errors import PaperfeedError
 from service.domain.events import UserState
@@ -87,14 +87,15 @@ class Session:
     def _ranked(self, papers: PaperSource, group: Users) -> list[UserSlate]:
         states = [state for _, state in group if state is not None and state.likes]
         self.liked.fetch(papers, (like.paper_id for state in states for like in (*state.likes, *state.dislikes)))
-        asked = [(reader, self._options(reader)) for reader in (self._reader(state) for _, state in group)]
+        readers = [self._reader(state) for _, state in group]
+        asked = [(reader, self._options(user_id, reader)) for (user_id, _), reader in zip(group, readers, strict=True)]
         ranked = rank_many(self.serving, asked, self.candidates, self.cargo.job.as_of)
         return [
             UserSlate(user_id, state.version if state else None, ranking)
             for (user_id, state), ranking in zip(group, ranked, strict=True)
         ]
 
-    def _options(self, reader: Reader) -> RankingOptions:
+    def _options(self, user_id: str, reader: Reader) -> RankingOptions:
         """Those of the reader's feed."""
         job = self.cargo.job
         return RankingOptions(
@@ -102,6 +103,7 @@ class Session:
             diversity=job.diversity,
             exclude=hidden_papers(reader, self.candidates),
             page=job.page_size,
+            exploration=feed_exploration(self.serving, job.exploration, user_id, job.digest_id, job.as_of),
         )
 
     def _reader(self, state: UserState | None) -> Reader:

@@ -69,6 +69,7 @@ def _slate_of(rows: Sequence[dict[str, Any]], job: Job, manifest: dict[str, Any]
         user_version=first["user_version"],
         digest_version=manifest["digest_version"],
         model_version=first["model_version"],
+        features_version=job.features_version if any(row["features"] for row in rows) else "",
         diversity=job.diversity,
         fallback_reason=FallbackReason(first["fallback_reason"]),
         as_of=job.as_of,

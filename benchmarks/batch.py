@@ -94,9 +94,11 @@ def measured(bundle: Bundle, path: Path, source: Path, users: int, workers: int)
             DIGEST,
             bundle.encoder_name,
             bundle.version,
+            bundle.features_version,
             NOW,
             PAGE,
             0.1,
+            0.0,
             with_features=False,
         )
         request = Request(

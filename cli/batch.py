@@ -107,9 +107,11 @@ def _request(
         digest_id=digest,
         encoder=serving.encoder,
         model_version=serving.bundle.version if serving.bundle else "",
+        features_version=serving.bundle.features_version if serving.bundle else "",
         as_of=as_of or SystemClock().now(),
         page_size=page_size,
         diversity=settings.diversity,
+        exploration=settings.exploration,
         with_features=with_features,
     )
     files = None if serving.bundle is None else bundle_files(path)

@@ -9,6 +9,7 @@ from cli import (
     bench,
     db,
     digest,
+    estimate,
     evaluate,
     events,
     export,
@@ -47,6 +48,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 app.add_typer(bench.app, name="bench")
 app.add_typer(batch.app, name="batch")
+app.command("estimate")(estimate.estimate)
 app.add_typer(mail.app, name="mail")
 app.command("run")(schedule.run)
 app.add_typer(db.app, name="db")

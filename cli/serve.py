@@ -19,6 +19,7 @@ def serve(
     embedding_cache: Annotated[
         str | None, typer.Option(help="File that keeps vectors by text hash across databases.")
     ] = None,
+    exploration: Annotated[float | None, typer.Option(help="Chance, 0 to 1, that a slate is explored.")] = None,
 ) -> None:
     """Serve feeds over gRPC until SIGTERM or Ctrl-C, then let accepted calls end."""
     from service import logs
@@ -26,7 +27,13 @@ def serve(
     from service.config import Settings
 
     settings = Settings.read(
-        db=db, host=host, port=port, encoder=encoder, bundle=bundle, embedding_cache=embedding_cache
+        db=db,
+        host=host,
+        port=port,
+        encoder=encoder,
+        bundle=bundle,
+        embedding_cache=embedding_cache,
+        exploration=exploration,
     )
     logs.configure(settings.log_level)
     # Not an Event: its lock may be held when the handler runs. SimpleQueue is made for this.

@@ -11,6 +11,7 @@ import typer
 
 from cli.database_dataset import read_database
 from cli.datasets import count_events, load_dataset
+from cli.feedback import learn, refuse_with_feedback, refuse_without_feedback
 from cli.options import Json
 from cli.output import show, staged_progress, warn, write_page
 
@@ -32,6 +33,24 @@ def train(
     db: Annotated[
         str | None, typer.Option(help="Database of a service, read as it is now; beside --papers or by itself.")
     ] = None,
+    feedback: Annotated[
+        bool,
+        typer.Option(
+            "--feedback",
+            "--from-db",
+            help="Learn from the slates in the database and what readers did with them, not from libraries.",
+        ),
+    ] = False,
+    base: Annotated[
+        Path | None,
+        typer.Option(help="With --feedback: the bundle whose spaces are kept. Default: the one that serves."),
+    ] = None,
+    position_bias: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=3, help="With --feedback: place k is read with chance k**-X. Default: learned from exploration."
+        ),
+    ] = None,
     until: Annotated[
         str | None,
         typer.Option(
@@ -47,15 +66,20 @@ def train(
     embedding_cache: Annotated[str | None, typer.Option(help="File that keeps vectors by text hash.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Train a model bundle from a service's database, or from papers and events in the interchange formats."""
+    """Train a model bundle from a service's database, its readers' feedback, or papers and events in files."""
     from ranker.blas import use_one_thread
     from service.config import Settings
     from training.report import training_page
     from training.train import train as run_training
 
     use_one_thread()
-    settings = Settings.read(embedding_cache=embedding_cache)
+    settings = Settings.read(db=db if feedback else None, embedding_cache=embedding_cache)
     _check_out(out)
+    if feedback:
+        refuse_with_feedback(papers=papers, interactions=interactions, report=report)
+        learn(settings, base, out, recipe=recipe, until=until, position_bias=position_bias, seed=seed, as_json=as_json)
+        return
+    refuse_without_feedback(base=base, position_bias=position_bias)
     is_own_data = db is not None or bool(papers)
     chosen = _recipe(recipe, until, is_own_data=is_own_data)
     files = _files(papers, interactions, None if is_own_data else Path(settings.data))

@@ -5,6 +5,7 @@ names the hashes of the others and of itself. Hashes tell damage, not malice: a 
 and nothing in it is ever executed.
 """
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -49,6 +50,12 @@ class Bundle:
     def encoder_name(self) -> str:
         """The encoder whose vectors it was trained on."""
         return self.manifest.encoder_name
+
+    @property
+    def features_version(self) -> str:
+        """Names what a feature row means: bundles that share it (same schema, same spaces) may exchange their trees."""
+        parts = (self.manifest.schema_sha256, str(self.manifest.files[SPACES_NAME]["sha256"]))
+        return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
 
 
 def default_bundle_path() -> Path:

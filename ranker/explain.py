@@ -38,6 +38,7 @@ class RankReasonKind(enum.Enum):
     TRENDING = "trending"
     TOPIC = "topic"
     FOLLOWED_AUTHOR = "followed_author"
+    EXPLORATION = "exploration"
 
 
 @dataclass(frozen=True, slots=True)

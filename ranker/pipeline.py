@@ -1,4 +1,4 @@
-"""The stages in order: features, scores, seen papers out, variety, page, reasons."""
+"""The stages in order: features, scores, seen papers out, variety, page, exploration, reasons."""
 
 import enum
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from ranker.asker import NOBODY, Asker
 from ranker.bundle import Bundle
 from ranker.diversify import diversify
 from ranker.explain import RankReason, RankReasonKind, reasons
+from ranker.explore import Exploration, Explored, explore, stay_chances
 from ranker.fallback import cosine_scores, trending_scores
 from ranker.features import SCHEMA, compute_matrix
 from ranker.profile import Profile
@@ -33,9 +34,11 @@ class RankedList:
 
     Attributes:
         rows: (k,) rows of the candidate matrix.
-        scores: (k,) float64, rounded to 1e-6, comparable only inside this list; not sorted where variety was asked for.
+        scores: (k,) float64, rounded to 1e-6, comparable only inside this list; not sorted where variety
+            or exploration was asked for.
         features: (k, len(SCHEMA)) float32; (k, 0) where no model scored.
         reasons: One tuple for each row; empty tuples where no explanation was asked for.
+        action_propensities: (k,) of each paper at its place, see ``ranker.explore``; 1 where nothing was explored.
     """
 
     rows: IndexArray
@@ -43,13 +46,19 @@ class RankedList:
     features: Float32Array
     reasons: tuple[tuple[RankReason, ...], ...]
     scored_by: ScoredBy
+    action_propensities: Float64Array
 
     def first(self, count: int | None) -> "RankedList":
         """The first places alone; None gives all."""
         if count is None or count >= len(self.rows):
             return self
         return RankedList(
-            self.rows[:count], self.scores[:count], self.features[:count], self.reasons[:count], self.scored_by
+            self.rows[:count],
+            self.scores[:count],
+            self.features[:count],
+            self.reasons[:count],
+            self.scored_by,
+            self.action_propensities[:count],
         )
 
 
@@ -80,7 +89,7 @@ def model_rows(
     return [ModelRows(*pair) for pair in zip(features, leaves, strict=True)]
 
 
-def rank(  # noqa: PLR0913 - a bag of options would only be one more name for the same
+def rank(  # noqa: PLR0913 (one list, and one keyword for each wish that may be left out)
     bundle: Bundle | None,
     profile: Profile,
     candidates: PaperMatrix,
@@ -93,6 +102,7 @@ def rank(  # noqa: PLR0913 - a bag of options would only be one more name for th
     asker: Asker = NOBODY,
     rows_known: ModelRows | None = None,
     explained: int | None = None,
+    exploration: Exploration | None = None,
 ) -> RankedList:
     """One user's slate from one candidate matrix.
 
@@ -105,6 +115,7 @@ def rank(  # noqa: PLR0913 - a bag of options would only be one more name for th
         asker: What is known of the reader beyond likes.
         rows_known: Of ``model_rows``, for just these arguments; None computes them here.
         explained: Places that get reasons; None means all.
+        exploration: None changes no place. Lists that no bundle scored hold nothing to learn from and stay as they are.
     """
     if bundle is None:
         features, leaves = np.empty((len(candidates), 0), dtype=np.float32), None
@@ -115,13 +126,16 @@ def rank(  # noqa: PLR0913 - a bag of options would only be one more name for th
         scores = bundle.model.scores(leaves)
     order = _unseen(best_first(scores, candidates.id_ranks), candidates, exclude)
     rows = diversify(order, scores, candidates.units, diversity, candidates.main_topics)[:limit]
+    explored = explore(len(rows), None if bundle is None else exploration)
+    rows = rows[explored.order]
     why: list[tuple[RankReason, ...]] = [()] * len(rows)
     if explain:
         shown = rows[:explained]
         support = None if bundle is None or leaves is None else bundle.model.contributions(leaves[shown])
-        why[: len(shown)] = reasons(profile, candidates, shown, as_of, support, SCHEMA.families, asker)
+        found = reasons(profile, candidates, shown, as_of, support, SCHEMA.families, asker)
+        why[: len(shown)] = _with_exploration(found, explored)
     scored_by = ScoredBy.COSINE if bundle is None else ScoredBy.BUNDLE
-    return RankedList(rows, scores[rows], features[rows], tuple(why), scored_by)
+    return RankedList(rows, scores[rows], features[rows], tuple(why), scored_by, explored.action_propensities)
 
 
 def rank_new_user(
@@ -141,7 +155,14 @@ def rank_new_user(
     trending = ((found.upvotes > 0) | (found.heat > 0))[rows]
     why = tuple((RankReason(RankReasonKind.TRENDING),) if explain and hot else () for hot in trending)
     features = np.empty((len(rows), 0), dtype=np.float32)
-    return RankedList(rows, scores[rows], features, why, ScoredBy.TRENDING)
+    return RankedList(rows, scores[rows], features, why, ScoredBy.TRENDING, stay_chances(len(rows), 0.0))
+
+
+def _with_exploration(why: list[tuple[RankReason, ...]], explored: Explored) -> list[tuple[RankReason, ...]]:
+    """The paper that exploration moved up stands where it does for that reason first; what else is true of it stays."""
+    if explored.place is not None and explored.place < len(why):
+        why[explored.place] = (RankReason(RankReasonKind.EXPLORATION), *why[explored.place])
+    return why
 
 
 def _unseen(order: IndexArray, candidates: PaperMatrix, exclude: frozenset[str]) -> IndexArray:

@@ -98,6 +98,7 @@ class Application:
                 dt.timedelta(hours=settings.precomputed_hours),
                 lambda: at_work.count >= settings.threads,
             ),
+            exploration=settings.exploration,
         )
         inline = InlineRanking(self.store, clock, self.serving, self.encoder, counters)
         tokens = PageTokens(self.store.page_token_key())

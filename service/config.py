@@ -43,6 +43,12 @@ class Settings:
         20.0, "After SIGTERM, accepted calls have so long to end.", at_least=0, at_most=3600
     )
     diversity: float = _setting(0.1, "Default diversity of a feed, 0 to 1.", at_least=0, at_most=1)
+    exploration: float = _setting(
+        0.2,
+        "Chance, 0 to 1, that one of a slate's first ten places goes to a paper from further down, to learn from it.",
+        at_least=0,
+        at_most=1,
+    )
     stale_digest_days: float = _setting(
         3.0, "The newest digest counts as stale when older than this.", at_least=0, at_most=36500
     )

@@ -58,8 +58,13 @@ def lambdamart_params(recipe: Recipe, seed: int) -> dict[str, object]:
     }
 
 
-def fit(train: Rows, held_out: Rows, recipe: Recipe, seed: int, progress: Progress) -> Fitted:
+def fit(
+    train: Rows, held_out: Rows, recipe: Recipe, seed: int, progress: Progress, *, grown_on: str | None = None
+) -> Fitted:
     """A model, stopped where the held-out readers' nDCG@10 no longer grows.
+
+    Args:
+        grown_on: Text of a model whose trees come first and stay as they are; None begins with none.
 
     Raises:
         TrainingError: There are so few rows that no tree splits them.
@@ -72,13 +77,14 @@ def fit(train: Rows, held_out: Rows, recipe: Recipe, seed: int, progress: Progre
     check = data.create_valid(held_out.features, held_out.labels, group=held_out.group_sizes, weight=held_out.weights)
 
     def report(env: lightgbm.callback.CallbackEnv) -> None:
-        progress("trees", env.iteration + 1, recipe.tree_count)
+        progress("trees", env.iteration - env.begin_iteration + 1, recipe.tree_count)
 
     evals: dict[str, dict[str, Any]] = {}
     booster = lightgbm.train(
         params,
         data,
         num_boost_round=recipe.tree_count,
+        init_model=None if grown_on is None else lightgbm.Booster(model_str=grown_on),
         valid_sets=[check],
         callbacks=[
             lightgbm.early_stopping(recipe.early_stopping_rounds, verbose=False),

@@ -23,7 +23,7 @@ def running_server(folder: Path) -> Iterator[tuple[Client, str]]:
     for old in folder.glob("demo.db*"):
         old.unlink()
     command = [sys.executable, "-m", "cli.main", "serve", "--port", "0", "--db", f"sqlite:///{folder / 'demo.db'}"]
-    command += ["--embedding-cache", str(folder / "embeddings.sqlite")]
+    command += ["--embedding-cache", str(folder / "embeddings.sqlite"), "--exploration", "0"]
     log_path = folder / "server.log"
     with (
         log_path.open("w", encoding="utf-8") as log,

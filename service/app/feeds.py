@@ -10,7 +10,7 @@ from service.app.counters import Counters
 from service.app.matrices import Candidates, Reader, VersionedCache
 from service.app.ports import Clock, Store, Transaction
 from service.app.precomputed import Precomputed, Wish
-from service.app.ranking import MAX_SLATE_SIZE, RankingOptions, hidden_papers, rank_candidates
+from service.app.ranking import MAX_SLATE_SIZE, RankingOptions, feed_exploration, hidden_papers, rank_candidates
 from service.app.serving import Serving, ServingSlot
 from service.app.signals import SignalCache, with_signals
 from service.app.similar import SimilarPapers
@@ -64,6 +64,7 @@ class Feeds:
         diversity: Default diversity, 0 to 1.
         stale_digest_days: The newest digest counts as stale when older than this.
         precomputed: When a slate made ahead of time is served.
+        exploration: Chance, 0 to 1, that a place of a slate is explored; see ``ranker.explore``.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Feeds:
         diversity: float,
         stale_digest_days: float,
         precomputed: Precomputed,
+        exploration: float,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -83,6 +85,7 @@ class Feeds:
         self._counters = counters
         self._diversity = diversity
         self._stale_after = dt.timedelta(days=stale_digest_days)
+        self._exploration = exploration
         self._candidates: VersionedCache[str, Candidates] = VersionedCache(size=CACHED_DIGESTS)
         self._signals = SignalCache(size=CACHED_DIGESTS)
         self._similar = SimilarPapers()
@@ -183,6 +186,7 @@ class Feeds:
             diversity=self._diversity if query.diversity is None else query.diversity,
             exclude=exclude | hidden_papers(reader, candidates),
             limit=MAX_SLATE_SIZE,
+            exploration=feed_exploration(serving, self._exploration, query.user_id, _shown(query, candidates), as_of),
         )
         ranking = rank_candidates(serving, reader, candidates, options)
         fallback = ranking.fallback_reason
@@ -201,6 +205,7 @@ class Feeds:
             request_hash=query.request_hash,
             pending_paper_count=candidates.pending_paper_count,
             items=ranking.items,
+            features_version=ranking.features_version,
         )
 
     def _made_ahead(self, serving: Serving, query: FeedQuery, page_size: int) -> FeedPage | None:
@@ -289,6 +294,11 @@ class Feeds:
                 return
             yield batch
             start_after = batch[-1]
+
+
+def _shown(query: FeedQuery, candidates: Candidates) -> str:
+    """Names what the slate is of."""
+    return f"{query.window[0]}/{query.window[1]}" if query.window else candidates.digest_id
 
 
 def _first_page(slate: Slate, candidates: Candidates, page_size: int) -> FeedPage:

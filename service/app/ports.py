@@ -206,8 +206,8 @@ class SlateStore(Protocol):
     def find(self, slate_id: str, *, with_features: bool = False) -> Slate | None:
         """A stored slate; features are left empty unless asked for."""
 
-    def of_user(self, user_id: str) -> Iterator[Slate]:
-        """All slates of one user, oldest first, without features."""
+    def of_user(self, user_id: str, *, with_features: bool = False) -> Iterator[Slate]:
+        """All slates of one user, oldest first; features are left empty unless asked for."""
 
 
 class PrecomputedStore(Protocol):

@@ -82,6 +82,7 @@ class Precomputed:
             user_id=found.user_id,
             digest_id=found.digest_id,
             model_version=found.model_version,
+            features_version=found.features_version,
             fallback_reason=fallback,
             as_of=found.as_of,
             created_at=now,

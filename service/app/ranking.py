@@ -8,6 +8,7 @@ import numpy as np
 
 from ranker.asker import Asker
 from ranker.explain import RankReasonKind
+from ranker.explore import Exploration, seed_of
 from ranker.pipeline import ModelRows, RankedList, model_rows, rank, rank_new_user
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix, plain_matrix
@@ -25,9 +26,14 @@ MAX_SLATE_SIZE = 500
 
 @dataclass(frozen=True)
 class Ranking:
-    """A ranked list with what it was made by."""
+    """A ranked list with what it was made by.
+
+    Attributes:
+        features_version: See ``ranker.bundle.Bundle``; empty where no model scored.
+    """
 
     model_version: str
+    features_version: str
     fallback_reason: FallbackReason
     items: tuple[SlateItem, ...]
 
@@ -40,6 +46,7 @@ class RankingOptions:
         exclude: Ids that must not come up.
         limit: Places to fill; None ranks everything.
         page: Only so many first places of the slate are wanted; None means all.
+        exploration: None explores nothing.
     """
 
     as_of: dt.datetime
@@ -48,6 +55,7 @@ class RankingOptions:
     exclude: frozenset[str] = frozenset()
     limit: int | None = MAX_SLATE_SIZE
     page: int | None = None
+    exploration: Exploration | None = None
 
 
 def check_diversity(diversity: float) -> float:
@@ -55,6 +63,19 @@ def check_diversity(diversity: float) -> float:
     if not 0.0 <= diversity <= 1.0:
         raise InvalidField("diversity", f"is {diversity}; must lie between 0 and 1")
     return diversity
+
+
+def feed_exploration(
+    serving: Serving, chance: float, user_id: str, shown: str, as_of: dt.datetime
+) -> Exploration | None:
+    """How a feed explores: alike for equal requests, not at all without a bundle.
+
+    Args:
+        shown: Names the candidates: the digest, or the window of time.
+    """
+    if not chance or serving.bundle is None:
+        return None
+    return Exploration(chance, seed_of(user_id, shown, serving.bundle.version, as_of))
 
 
 def rank_many(
@@ -102,13 +123,16 @@ def rank_candidates(
             limit=options.limit,
             explain=options.explain,
             asker=asker,
+            exploration=options.exploration,
             rows_known=rows_known,
             explained=options.page,
         )
         version = serving.bundle.version if serving.bundle else "cosine"
         fallback = FallbackReason.NONE if serving.bundle else FallbackReason.MODEL_UNAVAILABLE
     items = tuple(_items(ranked.first(options.page), reader, candidates, explain=options.explain))
-    return Ranking(version, fallback if items else FallbackReason.EMPTY_DIGEST, items)
+    scored = serving.bundle is not None and reader.profile is not None
+    features_version = serving.bundle.features_version if scored and serving.bundle else ""
+    return Ranking(version, features_version, fallback if items else FallbackReason.EMPTY_DIGEST, items)
 
 
 def _comparable(serving: Serving, profile: Profile, candidates: Candidates) -> PaperMatrix:
@@ -168,6 +192,7 @@ def _rank_new_user(asker: Asker, candidates: Candidates, options: RankingOptions
 
 
 def _items(ranked: RankedList, reader: Reader, candidates: Candidates, *, explain: bool) -> Iterable[SlateItem]:
+    action_propensities = ranked.action_propensities.tolist()
     for place, row in enumerate(ranked.rows):
         reasons = tuple(_reasons(ranked, place, int(row), reader, candidates)) if explain else ()
         yield SlateItem(
@@ -176,6 +201,7 @@ def _items(ranked: RankedList, reader: Reader, candidates: Candidates, *, explai
             score=float(ranked.scores[place]),
             reasons=reasons,
             features=ranked.features[place].astype("<f4").tobytes(),
+            action_propensity=action_propensities[place],
         )
 
 

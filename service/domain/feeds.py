@@ -51,7 +51,8 @@ class SlateItem:
         rank: One-based place in the slate.
         score: Comparable only inside one slate; rounded to 1e-6.
         features: float32 little-endian bytes in the order of the bundle's schema; empty where no model scored.
-        action_propensity: Probability that the logging policy put this paper here; 1.0 without exploration.
+        action_propensity: Probability that the logging policy put this paper here, as ``ranker.explore`` defines it;
+            1.0 without exploration.
     """
 
     rank: int
@@ -72,6 +73,8 @@ class Slate:
         model_version: The bundle's version; ``cosine`` or ``trending`` where no model scored.
         as_of: The time that ages were computed at.
         request_hash: Names the request; a page token of another request does not fit it.
+        features_version: Names what the features mean, see ``ranker.bundle.Bundle``; empty where no model scored, and
+            in slates from before it was kept.
     """
 
     slate_id: str
@@ -84,3 +87,4 @@ class Slate:
     request_hash: str
     pending_paper_count: int
     items: tuple[SlateItem, ...]
+    features_version: str = ""

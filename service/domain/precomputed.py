@@ -13,6 +13,7 @@ class PrecomputedSlate:
     Attributes:
         user_version: The user's when it was made; at another version it no longer fits.
         digest_version: Likewise the digest's.
+        features_version: See ``Slate``.
         diversity: What it was asked for with.
         as_of: When it was made: what ages were counted to.
         is_whole: Whether it ends because there was no more to show.
@@ -23,6 +24,7 @@ class PrecomputedSlate:
     user_version: int
     digest_version: int
     model_version: str
+    features_version: str
     diversity: float
     fallback_reason: FallbackReason
     as_of: dt.datetime

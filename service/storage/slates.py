@@ -38,11 +38,12 @@ class SqlSlates:
         items = self._connection.execute(statement.where(slate_items.c.slate_id == slate_id))
         return _slate_of(row, [_item_of(item) for item in items])
 
-    def of_user(self, user_id: str) -> Iterator[Slate]:
+    def of_user(self, user_id: str, *, with_features: bool = False) -> Iterator[Slate]:
+        statement = _ITEMS_WITH_FEATURES if with_features else _ITEMS
         in_order = select(slates).where(slates.c.user_id == user_id).order_by(slates.c.created_at, slates.c.slate_id)
         for rows in chunks(self._connection.execute(in_order).all(), _SLATES_AT_A_TIME):
             items: dict[str, list[SlateItem]] = {row.slate_id: [] for row in rows}
-            for item in self._connection.execute(_ITEMS.where(slate_items.c.slate_id.in_(list(items)))):
+            for item in self._connection.execute(statement.where(slate_items.c.slate_id.in_(list(items)))):
                 items[item.slate_id].append(_item_of(item))
             yield from (_slate_of(row, items[row.slate_id]) for row in rows)
 

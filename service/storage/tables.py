@@ -254,6 +254,7 @@ slates = Table(
     _must("created_at", UtcDateTime),
     _must("request_hash", Text),
     _must("pending_paper_count", Integer),
+    _must("features_version", Text, server_default=""),
     Index(None, "user_id", "created_at", "slate_id"),
     Index(None, "created_at", "slate_id"),
 )
@@ -280,6 +281,7 @@ precomputed_slates = Table(
     _must("user_version", BigInteger),
     _must("digest_version", BigInteger),
     _must("model_version", Text),
+    _must("features_version", Text),
     _must("diversity", Double),
     _must("fallback_reason", Word(FallbackReason)),
     _must("as_of", UtcDateTime, index=True),

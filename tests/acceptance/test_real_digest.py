@@ -35,7 +35,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     require("data", PAGE.exists(), "needs the public data sets: set PAPERFEED_DATA")
     folder = tmp_path_factory.mktemp("digest")
     cache = os.environ.get("PAPERFEED_EMBEDDING_CACHE", str(folder / "cache.sqlite"))
-    application = Application(Settings(db=f"sqlite:///{folder / 'p.db'}", port=0, embedding_cache=cache))
+    application = Application(
+        Settings(db=f"sqlite:///{folder / 'p.db'}", port=0, embedding_cache=cache, exploration=0.0)
+    )
     with Client(f"127.0.0.1:{application.start()}", timeout=120) as client:
         now = SystemClock().now()
         parsed = read_digest(PAGE, date=parse_date("2026-03-11", now=now), now=now)

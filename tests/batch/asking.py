@@ -13,6 +13,7 @@ from batch.cluster import Cluster
 from batch.job import Job
 from batch.population import EVENT_BYTES, USER_BYTES, Population
 from batch.rerank import Outcome, Request, Watcher, run
+from ranker.bundle import load_bundle
 from service.encoder import HashingEncoder
 from tests.batch.worlds import DIGEST, NOW, World
 
@@ -38,9 +39,11 @@ class Asking:
             digest_id=DIGEST,
             encoder=HashingEncoder.name,
             model_version=self.model_version,
+            features_version=load_bundle(self.bundle, encoder=None).features_version,
             as_of=NOW,
             page_size=20,
             diversity=0.1,
+            exploration=0.0,
             with_features=False,
         )
         of_job = {name: changes.pop(name) for name in list(changes) if name in Job.__dataclass_fields__}

@@ -63,7 +63,7 @@ def slate(slate_id: str = "s1", user_id: str = "ada", created_at: dt.datetime = 
         SlateItem(1, "p0", 1.25, (reason, Reason(ReasonType.FRESH)), np.ones(3, "<f4").tobytes(), 0.5),
         SlateItem(2, "p1", -0.333333),
     )
-    return Slate(slate_id, user_id, "d1", "cosine", FallbackReason.NEW_USER, NOW, created_at, "hash", 3, items)
+    return Slate(slate_id, user_id, "d1", "cosine", FallbackReason.NEW_USER, NOW, created_at, "hash", 3, items, "f1")
 
 
 def in_threads(*calls: Callable[[], object]) -> None:

@@ -13,7 +13,7 @@ ITEMS = (
     SlateItem(1, "p0", 0.25, (Reason(ReasonType.SIMILAR_TO_LIKED, "A title", "p9", 0.5),), b"\x00\x00\x80?" * 3, 0.9),
     SlateItem(2, "p1", -1.5, (), b"\x00\x00\x00@" * 3),
 )
-SLATE = PrecomputedSlate("ada", "d1", 1, 4, "m1", 0.1, FallbackReason.NONE, NOW, 2, is_whole=True, items=ITEMS)
+SLATE = PrecomputedSlate("ada", "d1", 1, 4, "m1", "f1", 0.1, FallbackReason.NONE, NOW, 2, is_whole=True, items=ITEMS)
 
 
 def put(store: Store, *slates: PrecomputedSlate) -> int:

@@ -20,9 +20,9 @@ START_SECONDS = 60.0
 
 
 def settings(**values: object) -> dict[str, str]:
-    """An environment with these PAPERFEED_ settings and no others; the encoder is ``hashing`` unless told."""
+    """An environment with these PAPERFEED_ settings alone; unless told, ``hashing`` encodes and nothing is explored."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PAPERFEED_")}
-    given = {"encoder": "hashing"} | values
+    given = {"encoder": "hashing", "exploration": 0} | values
     return kept | {f"PAPERFEED_{name.upper()}": str(value) for name, value in given.items()}
 
 

@@ -34,7 +34,7 @@ def serving(url: str, *, embeds: bool = True, **settings: Any) -> Iterator[Servi
     Args:
         embeds: False leaves every text PENDING.
     """
-    defaults = {"encoder": "hashing", "threads": 8, "drain_seconds": 5.0}
+    defaults = {"encoder": "hashing", "threads": 8, "drain_seconds": 5.0, "exploration": 0.0}
     application = Application(Settings(db=url, port=0, **{**defaults, **settings}))
     if not embeds:
         application._embedder.stop()

@@ -80,7 +80,7 @@ class _ReasonTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonType
     REASON_TYPE_FOLLOWED_AUTHOR: _ReasonType.ValueType  # 5
     """The user follows one of its authors."""
     REASON_TYPE_EXPLORATION: _ReasonType.ValueType  # 6
-    """Shown to learn whether the user likes such papers."""
+    """Placed here by chance, to learn from what the user makes of it; comes first among the reasons."""
 
 class ReasonType(_ReasonType, metaclass=_ReasonTypeEnumTypeWrapper):
     """What kind of fact speaks for a paper."""
@@ -98,7 +98,7 @@ REASON_TYPE_FRESH: ReasonType.ValueType  # 4
 REASON_TYPE_FOLLOWED_AUTHOR: ReasonType.ValueType  # 5
 """The user follows one of its authors."""
 REASON_TYPE_EXPLORATION: ReasonType.ValueType  # 6
-"""Shown to learn whether the user likes such papers."""
+"""Placed here by chance, to learn from what the user makes of it; comes first among the reasons."""
 Global___ReasonType: _TypeAlias = ReasonType  # noqa: Y015
 
 @_typing.final
@@ -152,7 +152,9 @@ class FeedItem(_message.Message):
     rank: _builtins.int
     """One-based place in the slate."""
     score: _builtins.float
-    """The model's score, rounded to 1e-6. Comparable only inside one slate; diversity may place a lower score higher."""
+    """The model's score, rounded to 1e-6. Comparable only inside one slate; diversity and exploration may place a lower
+    score higher.
+    """
     @_builtins.property
     def paper(self) -> _catalog_pb2.Paper:
         """The paper."""

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 branch_labels = None
 depends_on = None
 
@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("user_version", sa.BigInteger, nullable=False),
         sa.Column("digest_version", sa.BigInteger, nullable=False),
         sa.Column("model_version", sa.Text, nullable=False),
+        sa.Column("features_version", sa.Text, nullable=False),
         sa.Column("diversity", sa.Double, nullable=False),
         sa.Column("fallback_reason", sa.Text, nullable=False),
         sa.Column("as_of", sa.DateTime(timezone=True), nullable=False),

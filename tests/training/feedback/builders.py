@@ -1,0 +1,84 @@
+"""Logs of made-up slates, made without a server: readers of whom place and attraction decide alone."""
+
+import hashlib
+
+import numpy as np
+
+from ranker.explore import Exploration, explore
+from ranker.features import SCHEMA
+from ranker.types import Float64Array
+from training.feedback.joining import LoggedEvent, LoggedSlate
+from training.feedback.log import LogBuilder, SlateLog
+
+VERSION = "features-of-a-bundle"
+SHOWN = 10
+MORNING = 1_700_000_000.0
+
+
+def logged(
+    slate_id: str = "s",
+    count: int = 12,
+    *,
+    as_of: float = MORNING,
+    share: float = 0.0,
+    seed: int = 0,
+    features_version: str = VERSION,
+    width: int = len(SCHEMA),
+    is_sorted: bool = False,
+) -> LoggedSlate:
+    """A slate of papers p0, p1, ... in the order before exploration; the first feature is the attraction's logit."""
+    explored = explore(count, Exploration(share, hashlib.sha256(f"{slate_id}{seed}".encode()).digest()))
+    features = np.full((count, width), np.nan, dtype=np.float32)
+    if width:
+        features[:, 0] = np.random.default_rng(seed).standard_normal(count)
+        features[:, 0] = -np.sort(-features[:, 0]) if is_sorted else features[:, 0]
+    return LoggedSlate(
+        slate_id=slate_id,
+        user_id="u",
+        as_of=as_of,
+        model_version="m",
+        features_version=features_version,
+        paper_ids=tuple(f"p{row}" for row in explored.order),
+        features=features[explored.order],
+        action_propensities=explored.action_propensities,
+    )
+
+
+def sent(slate: LoggedSlate, count: int = SHOWN) -> list[LoggedEvent]:
+    """The first papers of a slate, as mailed."""
+    return [LoggedEvent(paper_id, "sent", slate.as_of, slate.slate_id) for paper_id in slate.paper_ids[:count]]
+
+
+def attraction(log_features: Float64Array) -> Float64Array:
+    """What decides, besides the place, whether a made-up reader reacts."""
+    return np.asarray(0.9 / (1 + np.exp(-log_features[:, 0].astype(np.float64))))
+
+
+def made_up_log(
+    *,
+    exponent: float,
+    share: float = 1.0,
+    reader_count: int = 60,
+    slate_count: int = 20,
+    count: int = 20,
+    seed: int = 0,
+    is_sorted: bool = False,
+) -> SlateLog:
+    """Readers who are served slates, and react by the position-based model.
+
+    Args:
+        is_sorted: What attracts the reader most comes first, but for exploration; else attraction has no say.
+    """
+    rng = np.random.default_rng(seed)
+    builder = LogBuilder(VERSION)
+    for reader in range(reader_count):
+        slates, events = [], []
+        for number in range(slate_count):
+            slate = logged(f"{reader}-{number}", count, share=share, seed=int(rng.integers(2**31)), is_sorted=is_sorted)
+            chances = np.arange(1, SHOWN + 1) ** -exponent * attraction(slate.features[:SHOWN])
+            events += sent(slate)
+            for place in np.flatnonzero(rng.random(SHOWN) < chances).tolist():
+                events.append(LoggedEvent(slate.paper_ids[place], "click", slate.as_of + 60, slate.slate_id))
+            slates.append(slate)
+        builder.add(slates, events)
+    return builder.built()

@@ -1,0 +1,165 @@
+"""Slates with their outcomes as columns: those that a bundle's trees can learn from, and why not the others."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ranker.explore import read_exploration
+from ranker.features import SCHEMA
+from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
+from training.errors import TrainingError
+from training.feedback.joining import LoggedEvent, LoggedSlate, Outcome, outcomes_of
+
+FAR_FUTURE = float("inf")
+
+
+@dataclass(frozen=True)
+class SlateLog:
+    """s slates with n papers in all; the papers of a slate stand together, in the order shown.
+
+    Attributes:
+        readers: (s,) reader numbers from 0.
+        lengths: (s,) papers of the slate as served.
+        shares: (s,) chance of exploration, see ``ranker.explore``.
+        depths: (s,) one-based place of the deepest paper that was shown.
+        slates: (n,) number of each paper's slate, ascending.
+        places: (n,) one-based, as shown.
+        places_before: (n,) one-based, before exploration.
+        shown: (n,)
+        grades: (n,) see ``training.reactions``.
+        features: (n, len(SCHEMA)) float32 as logged.
+        left_out: Reason to the number of slates that were left out for it.
+        reader_count: Readers who have a slate here.
+    """
+
+    readers: IndexArray
+    lengths: IndexArray
+    shares: Float64Array
+    depths: IndexArray
+    slates: IndexArray
+    places: IndexArray
+    places_before: IndexArray
+    shown: BoolArray
+    grades: IndexArray
+    features: Float32Array
+    left_out: Mapping[str, int]
+
+    def __len__(self) -> int:
+        return len(self.readers)
+
+    @property
+    def reader_count(self) -> int:
+        """Readers who have a slate here."""
+        return len(np.unique(self.readers))
+
+    @property
+    def reacted(self) -> BoolArray:
+        """(n,) which papers were liked, saved or clicked."""
+        return np.asarray(self.grades > 0)
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all columns."""
+        digest = hashlib.sha256()
+        for column in vars(self).values():
+            if isinstance(column, np.ndarray):
+                digest.update(f"{column.dtype.str}{column.shape}".encode())
+                digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()
+
+
+class LogBuilder:
+    """Takes one reader's slates and events after another's; ``built`` gives the columns.
+
+    Args:
+        features_version: Only slates with features of this meaning are taken.
+        since: Unix seconds; only slates as of this time or later are taken.
+        until: Unix seconds; only slates as of before this time are taken, and no event at or after it counts.
+        shown_only: Keeps of each slate only the papers that were shown: enough to learn from, not to judge.
+    """
+
+    def __init__(
+        self,
+        features_version: str,
+        *,
+        since: float = -FAR_FUTURE,
+        until: float = FAR_FUTURE,
+        shown_only: bool = False,
+    ) -> None:
+        self._features_version = features_version
+        self._since, self._until = since, until
+        self._shown_only = shown_only
+        self._left_out: Counter[str] = Counter()
+        self._slates: list[tuple[int, int, float, int]] = []
+        self._papers: list[tuple[IndexArray | BoolArray, ...]] = []
+        self._features: list[Float32Array] = []
+        self._reader_count = 0
+
+    def add(self, slates: Sequence[LoggedSlate], events: Iterable[LoggedEvent]) -> None:
+        """One reader's slates, all of them, and events in the order of arrival."""
+        seen = [event for event in events if not event.occurred_at >= self._until]
+        for slate, outcome in zip(slates, outcomes_of(slates, seen), strict=True):
+            self._take(slate, outcome)
+        self._reader_count += 1
+
+    def built(self) -> SlateLog:
+        """The columns of all that was taken.
+
+        Raises:
+            TrainingError: No slate was taken; the message says for which reasons.
+        """
+        if not self._slates:
+            raise TrainingError(f"no slate can be used: {self._why() or 'none was ever served to a known reader'}")
+        numbers, lengths, shares, depths = (np.array(column) for column in zip(*self._slates, strict=True))
+        readers = np.unique(numbers, return_inverse=True)[1]
+        places, before, shown, grades = (np.concatenate(column) for column in zip(*self._papers, strict=True))
+        sizes = [len(part) for part in self._features]
+        return SlateLog(
+            readers=readers,
+            lengths=lengths,
+            shares=shares,
+            depths=depths,
+            slates=np.repeat(np.arange(len(sizes)), sizes),
+            places=places,
+            places_before=before,
+            shown=shown,
+            grades=grades,
+            features=np.concatenate(self._features),
+            left_out=dict(self._left_out),
+        )
+
+    def _take(self, slate: LoggedSlate, outcome: Outcome) -> None:
+        logged = read_exploration(slate.action_propensities)
+        if problem := self._problem(slate, outcome) or ("" if logged else "explored in a way unknown to this version"):
+            self._left_out[problem] += 1
+            return
+        if logged is None:
+            return
+        count = len(slate.paper_ids)
+        kept = np.flatnonzero(outcome.shown) if self._shown_only else np.arange(count)
+        depth = int(np.flatnonzero(outcome.shown)[-1]) + 1
+        self._slates.append((self._reader_count, count, logged.share, depth))
+        columns = (np.arange(count) + 1, logged.places_before + 1, outcome.shown, outcome.grades)
+        self._papers.append(tuple(column[kept] for column in columns))
+        self._features.append(slate.features[kept])
+
+    def _problem(self, slate: LoggedSlate, outcome: Outcome) -> str:
+        """Why the slate cannot be used; empty where it can."""
+        if not self._since <= slate.as_of < self._until:
+            return "outside the time asked for"
+        if not outcome.shown.any():
+            return "nothing of it is known to have been shown: neither sent nor an impression"
+        if not slate.features_version:
+            is_named = slate.features.shape[1] == 0
+            return "no model scored it" if is_named else "served before slates said what their features mean"
+        if slate.features_version != self._features_version:
+            return f"its features are another bundle's (ranked by {slate.model_version})"
+        if slate.features.shape[1] != len(SCHEMA):
+            return "its features were pruned" if slate.features.shape[1] == 0 else "its features have another schema"
+        return ""
+
+    def _why(self) -> str:
+        return "; ".join(f"{count} {reason}" for reason, count in self._left_out.most_common())
