@@ -18,7 +18,7 @@ from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, as_com
 
 from batch.errors import ClusterUnavailable, PartitionFailed
 
-CONNECT_SECONDS = 5
+CONNECT_SECONDS = 10
 TASKS_PER_THREAD = 2
 """Partitions out at a time for each worker thread: the next one is there when the last one ends."""
 LOCAL = "local"

@@ -195,7 +195,11 @@ class TestRemoteCluster:
         self, small_world: World, ask: Asking, expected: pa.Table, scheduler: Scheduler, worker: None
     ) -> None:
         """Partitions go to its workers, two threads of one process included, and the result is the same."""
-        run(ask.request(small_world), lambda: open_cluster(scheduler.address), lambda _done, _total: None)
+        run(
+            ask.request(small_world),
+            lambda: open_cluster(scheduler.address, connect_seconds=60),
+            lambda _done, _total: None,
+        )
 
         assert pq.read_table(ask.out).equals(expected)
 
@@ -207,7 +211,7 @@ class TestRemoteCluster:
                 scheduler.process.kill()
 
         with pytest.raises(PartitionFailed, match=r"the Dask scheduler was lost \(\d+ of \d+ partitions are done"):
-            run(ask.request(small_world), lambda: open_cluster(scheduler.address), watch)
+            run(ask.request(small_world), lambda: open_cluster(scheduler.address, connect_seconds=60), watch)
 
         assert not ask.out.exists()
         assert len(parts(partial(ask.out))) >= 2
