@@ -7,6 +7,9 @@ import typer
 EXTRAS = {
     "aiosmtpd": "mailer",
     "alembic": "server",
+    "dask": "batch",
+    "distributed": "batch",
+    "pyarrow": "batch",
     "apscheduler": "mailer",
     "bibtexparser": "server",
     "css_inline": "mailer",
@@ -72,7 +75,7 @@ def _code_of(error: Exception) -> int | None:
     # These errors belong to parts that may not be installed.
     if type(error).__module__ == "mailer.errors":
         return 2 if type(error).__name__ == "InvalidField" else 1
-    return 1 if type(error).__module__.startswith(("ranker.", "training.")) else None
+    return 1 if type(error).__module__.startswith(("ranker.", "training.", "batch.")) else None
 
 
 def _text_of(error: Exception) -> str:

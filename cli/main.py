@@ -5,11 +5,14 @@ import sys
 import typer
 
 from cli import (
+    batch,
+    bench,
     db,
     digest,
     estimate,
     evaluate,
     events,
+    export,
     feed,
     fetch,
     library,
@@ -42,6 +45,9 @@ app.command("similar")(feed.similar)
 app.command("profile")(profile.profile)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
+app.add_typer(bench.app, name="bench")
+app.add_typer(batch.app, name="batch")
 app.command("estimate")(estimate.estimate)
 app.add_typer(mail.app, name="mail")
 app.command("run")(schedule.run)

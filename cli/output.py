@@ -67,6 +67,11 @@ def staged_progress(what: str) -> Iterator[Callable[[str, int, int], None]]:
         yield progress
 
 
+def note(text: str) -> None:
+    """One line on stderr about how the work goes."""
+    print(f"paperfeed: {text}", file=sys.stderr)  # noqa: T201 (plain text, whatever logging is set to)
+
+
 def warn(text: str) -> None:
     """One line on stderr about something odd that does not stop the work."""
     print(f"paperfeed: warning: {text}", file=sys.stderr)  # noqa: T201 (plain text, whatever logging is set to)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ranker.linear import multiplied_rows
 from ranker.types import Float32Array, Float64Array, IndexArray
 
 MAX_INTERESTS = 8
@@ -47,8 +48,8 @@ class Interests:
         """
         if not len(self):
             return np.full(len(units), -1, dtype=np.intp), np.full(len(units), np.nan, dtype=np.float32)
-        # Never another shape for another number of interests: with zero rows added, equal likes give equal bits.
-        cosines = (units @ _padded(self.centroids).T)[:, : len(self)]
+        # Never another shape for another number of interests or papers: equal likes and papers give equal bits.
+        cosines = multiplied_rows(units, np.ascontiguousarray(_padded(self.centroids).T))[:, : len(self)]
         best = np.argmax(cosines, axis=1)
         found = cosines[np.arange(len(units)), best]
         return np.where(np.isnan(found), -1, best), found

@@ -255,7 +255,7 @@ def stack_matrices(parts: Sequence[PaperMatrix]) -> PaperMatrix:
     whitened = [part.whitened for part in parts if part.whitened is not None]
     tfidf = [part.tfidf for part in parts if part.tfidf is not None]
     bm25 = [part.bm25 for part in parts if part.bm25 is not None]
-    return PaperMatrix(
+    found = PaperMatrix(
         columns=stack_columns([part.columns for part in parts]),
         units=np.concatenate([part.units for part in parts]),
         whitened=np.concatenate(whitened) if whitened else None,
@@ -266,6 +266,10 @@ def stack_matrices(parts: Sequence[PaperMatrix]) -> PaperMatrix:
         background=parts[0].background,
         co_likes=parts[0].co_likes,
     )
+    for name in _DEAR:
+        if all(name in vars(part) for part in parts):
+            vars(found)[name] = np.concatenate([vars(part)[name] for part in parts])
+    return found
 
 
 def _shape(matrix: PaperMatrix) -> tuple[int | None, ...]:

@@ -19,6 +19,7 @@ from service.app.counters import Counters
 from service.app.embedder import Embedder
 from service.app.feeds import Feeds
 from service.app.inline_ranking import InlineRanking
+from service.app.precomputed import Precomputed, PrecomputedUse
 from service.app.profiles import Profiles
 from service.app.serving import ServingSlot
 from service.config import Settings
@@ -92,6 +93,11 @@ class Application:
             counters,
             diversity=settings.diversity,
             stale_digest_days=settings.stale_digest_days,
+            precomputed=Precomputed(
+                PrecomputedUse(settings.precomputed),
+                dt.timedelta(hours=settings.precomputed_hours),
+                lambda: at_work.count >= settings.threads,
+            ),
             exploration=settings.exploration,
         )
         inline = InlineRanking(self.store, clock, self.serving, self.encoder, counters)

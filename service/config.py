@@ -52,6 +52,13 @@ class Settings:
     stale_digest_days: float = _setting(
         3.0, "The newest digest counts as stale when older than this.", at_least=0, at_most=36500
     )
+    precomputed: str = _setting(
+        "overload",
+        "When GetFeed serves slates of 'batch rerank --to-store': always, overload (all threads busy) or never.",
+    )
+    precomputed_hours: float = _setting(
+        24.0, "GetFeed serves no precomputed slate older than this.", at_least=0, at_most=87600
+    )
     keep_events_days: int = _setting(
         0, "db prune removes impressions and clicks older than this; 0 keeps all.", at_least=0
     )
@@ -120,6 +127,8 @@ def _checked(name: str, value: Any, each: Any) -> Any:
         raise InvalidField(name, f"is {converted}; must be {limits or 'a number'}")
     if each.name == "log_level" and converted.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise InvalidField(name, f"'{converted}' is not DEBUG, INFO, WARNING or ERROR")
+    if each.name == "precomputed" and converted not in {"always", "overload", "never"}:
+        raise InvalidField(name, f"'{converted}' is not always, overload or never")
     return converted
 
 

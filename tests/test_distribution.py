@@ -60,13 +60,13 @@ class TestServerWheel:
 
     def test_has_only_our_packages(self, server_wheel: list[zipfile.ZipInfo]) -> None:
         """Tests, benchmarks and documents stay out, and no other top-level name is taken."""
-        assert top_level_names(server_wheel) == {"cli", "mailer", "ranker", "service", "training"}
+        assert top_level_names(server_wheel) == {"batch", "cli", "mailer", "ranker", "service", "training"}
 
     def test_has_every_module(self, server_wheel: list[zipfile.ZipInfo]) -> None:
         """No folder was forgotten for want of an __init__.py."""
         names = {each.filename for each in server_wheel}
 
-        for package in ("cli", "ranker", "service", "training"):
+        for package in ("batch", "cli", "ranker", "service", "training"):
             assert names_in_tree(ROOT / package, "*.py") <= names
 
     def test_has_its_data(self, server_wheel: list[zipfile.ZipInfo]) -> None:

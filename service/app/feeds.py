@@ -2,19 +2,19 @@
 
 import datetime as dt
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ranker.explore import Exploration, seed_of
 from service.app.catalog import resolve_all
 from service.app.counters import Counters
 from service.app.matrices import Candidates, Reader, VersionedCache
 from service.app.ports import Clock, Store, Transaction
-from service.app.ranking import MAX_SLATE_SIZE, RankingOptions, hidden_papers, rank_candidates
+from service.app.precomputed import Precomputed, Wish
+from service.app.ranking import MAX_SLATE_SIZE, RankingOptions, feed_exploration, hidden_papers, rank_candidates
 from service.app.serving import Serving, ServingSlot
 from service.app.signals import SignalCache, with_signals
 from service.app.similar import SimilarPapers
-from service.domain.errors import Conflict, InvalidField, NotFound
+from service.domain.errors import Conflict, NotFound
 from service.domain.feeds import FallbackReason, Slate
 from service.domain.identifiers import lookup_keys
 from service.domain.papers import Paper
@@ -63,6 +63,7 @@ class Feeds:
     Args:
         diversity: Default diversity, 0 to 1.
         stale_digest_days: The newest digest counts as stale when older than this.
+        precomputed: When a slate made ahead of time is served.
         exploration: Chance, 0 to 1, that a place of a slate is explored; see ``ranker.explore``.
     """
 
@@ -75,6 +76,7 @@ class Feeds:
         *,
         diversity: float,
         stale_digest_days: float,
+        precomputed: Precomputed,
         exploration: float,
     ) -> None:
         self._store = store
@@ -87,6 +89,7 @@ class Feeds:
         self._candidates: VersionedCache[str, Candidates] = VersionedCache(size=CACHED_DIGESTS)
         self._signals = SignalCache(size=CACHED_DIGESTS)
         self._similar = SimilarPapers()
+        self._precomputed = precomputed
         self._readers: VersionedCache[str, Reader] = VersionedCache(size=2_000)
 
     def feed(self, query: FeedQuery, *, page_size: int) -> FeedPage:
@@ -97,13 +100,15 @@ class Feeds:
             Conflict: The user was deleted meanwhile.
         """
         serving = self._serving.current
+        if (made_ahead := self._made_ahead(serving, query, page_size)) is not None:
+            return made_ahead
         query = replace(query, as_of=query.as_of or self._clock.now())
         with self._store.read() as tx:
             reader = self._reader(tx, serving, query.user_id)
             candidates, date = self._candidates_of(tx, serving, query)
             exclude = self._excluded(tx, query)
         slate = self._make_slate(serving, query, reader, candidates, date, exclude)
-        self._save([(slate, reader)])
+        self._save([slate], known={query.user_id} if reader.state else ())
         return _first_page(slate, candidates, page_size)
 
     def stream(
@@ -126,8 +131,9 @@ class Feeds:
                 readers = [self._reader(tx, serving, user_id) for user_id in batch]
             for user_id, reader in zip(batch, readers, strict=True):
                 mine = replace(query, user_id=user_id, digest_id="" if newest_asked else query.digest_id)
-                made.append((self._make_slate(serving, mine, reader, candidates, date, frozenset()), reader))
-            for slate in self._save(made, skip_deleted=True):
+                made.append(self._make_slate(serving, mine, reader, candidates, date, frozenset()))
+            known = {user_id for user_id, reader in zip(batch, readers, strict=True) if reader.state is not None}
+            for slate in self._save(made, known=known, skip_deleted=True):
                 yield _first_page(slate, candidates, page_size)
 
     def page(self, user_id: str, slate_id: str, *, offset: int, page_size: int) -> FeedPage:
@@ -180,7 +186,7 @@ class Feeds:
             diversity=self._diversity if query.diversity is None else query.diversity,
             exclude=exclude | hidden_papers(reader, candidates),
             limit=MAX_SLATE_SIZE,
-            exploration=self._exploration_of(serving, query, candidates.digest_id, as_of),
+            exploration=feed_exploration(serving, self._exploration, query.user_id, _shown(query, candidates), as_of),
         )
         ranking = rank_candidates(serving, reader, candidates, options)
         fallback = ranking.fallback_reason
@@ -202,23 +208,34 @@ class Feeds:
             features_version=ranking.features_version,
         )
 
-    def _exploration_of(
-        self, serving: Serving, query: FeedQuery, digest_id: str, as_of: dt.datetime
-    ) -> Exploration | None:
-        if not self._exploration or serving.bundle is None:
+    def _made_ahead(self, serving: Serving, query: FeedQuery, page_size: int) -> FeedPage | None:
+        """The first page of a precomputed slate, served as a slate of its own; None where none fits."""
+        is_plain = not (query.window or query.as_of or query.exclude_paper_ids)
+        if not is_plain or not self._precomputed.wanted:
             return None
-        shown = f"{query.window[0]}/{query.window[1]}" if query.window else digest_id
-        return Exploration(self._exploration, seed_of(query.user_id, shown, serving.bundle.version, as_of))
+        diversity, now = self._diversity if query.diversity is None else query.diversity, self._clock.now()
+        wish = Wish(query.user_id, query.digest_id, diversity, page_size)
+        with self._store.read() as tx:
+            found = self._precomputed.find(tx, serving, wish, now)
+            if found is None:
+                return None
+            papers = tx.papers.find_many([item.paper_id for item in found.slate.items[:page_size]])
+        slate = replace(found.slate, slate_id=secrets.token_hex(16), request_hash=query.request_hash)
+        if slate.fallback_reason is FallbackReason.NONE and not query.digest_id and self._is_stale(found.date, now):
+            slate = replace(slate, fallback_reason=FallbackReason.STALE_DIGEST)
+        self._counters.count_fallback(slate.fallback_reason.name)
+        self._save([slate], known={slate.user_id})
+        return FeedPage(slate, 0, min(page_size, len(slate.items)), papers)
 
     def _is_stale(self, date: dt.date | None, as_of: dt.datetime) -> bool:
         return date is not None and as_of.date() - date > self._stale_after
 
-    def _save(self, made: Sequence[tuple[Slate, Reader]], *, skip_deleted: bool = False) -> list[Slate]:
-        """Stores slates, but none for a user who was deleted since the profile was read."""
+    def _save(self, made: Sequence[Slate], *, known: Collection[str], skip_deleted: bool = False) -> list[Slate]:
+        """Stores slates, but none for a known user who was deleted since the profile was read."""
         saved = []
         with self._store.write() as tx:
-            for slate, reader in made:
-                if reader.state is not None and tx.users.version(slate.user_id) is None:
+            for slate in made:
+                if slate.user_id in known and tx.users.version(slate.user_id) is None:
                     if skip_deleted:
                         continue
                     raise Conflict("user", slate.user_id)
@@ -279,14 +296,12 @@ class Feeds:
             start_after = batch[-1]
 
 
+def _shown(query: FeedQuery, candidates: Candidates) -> str:
+    """Names what the slate is of."""
+    return f"{query.window[0]}/{query.window[1]}" if query.window else candidates.digest_id
+
+
 def _first_page(slate: Slate, candidates: Candidates, page_size: int) -> FeedPage:
     shown = {item.paper_id for item in slate.items[:page_size]}
     papers = {paper.paper_id: paper for paper in candidates.papers if paper.paper_id in shown}
     return FeedPage(slate, 0, min(page_size, len(slate.items)), papers)
-
-
-def check_diversity(diversity: float) -> float:
-    """A number from 0 to 1 (NaN is none)."""
-    if not 0.0 <= diversity <= 1.0:
-        raise InvalidField("diversity", f"is {diversity}; must lie between 0 and 1")
-    return diversity

@@ -168,15 +168,29 @@ class Reader:
         wanted = [like.paper_id for like in (*state.likes, *state.dislikes)]
         papers = tx.papers.find_many(wanted)
         vectors = tx.papers.vectors(list(papers), serving.encoder)
+        return cls.of(serving, state, papers, lambda found: matrix_of(serving, found, vectors))
 
+    @classmethod
+    def of(
+        cls,
+        serving: Serving,
+        state: UserState,
+        papers: Mapping[str, Paper],
+        place: Callable[[Sequence[Paper]], PaperMatrix],
+    ) -> "Reader":
+        """A user whose state and papers are read already.
+
+        Args:
+            papers: Those liked and disliked, by id; likes of papers that are gone count for nothing.
+            place: Gives papers as the serving bundle sees them.
+        """
+        if not state.likes:
+            return cls(state=state, profile=None)
         likes = [like for like in state.likes if like.paper_id in papers]
         liked = tuple(papers[like.paper_id] for like in likes)
         disliked = [papers[like.paper_id] for like in state.dislikes if like.paper_id in papers]
-        profile = build_profile(
-            matrix_of(serving, liked, vectors),
-            matrix_of(serving, disliked, vectors),
-            np.array([_seconds(like.liked_at) for like in likes], dtype=np.float64),
-        )
+        times = np.array([_seconds(like.liked_at) for like in likes], dtype=np.float64)
+        profile = build_profile(place(liked), place(disliked) if disliked else None, times)
         return cls(state=state, profile=profile, liked=liked, idf=_idf(serving))
 
     @classmethod

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from service.domain.events import DeletedUser, Event, EventType, Preferences, Reaction, UserState
 from service.domain.feeds import Slate
 from service.domain.papers import Digest, Paper, UpsertOutcome
+from service.domain.precomputed import PrecomputedSlate
 from service.domain.signals import Activity, HeatingEvent
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
@@ -146,11 +147,17 @@ class UserStore(Protocol):
         disliked, sent or complained about.
         """
 
+    def find_states(self, user_ids: Sequence[str]) -> dict[str, UserState]:
+        """The same for many users in a few statements; unknown users are left out."""
+
     def save_preferences(self, user_id: str, preferences: Preferences, now: dt.datetime) -> None:
         """Replaces the preferences; creates the user if needed."""
 
     def page_ids(self, *, after: str, limit: int) -> list[str]:
         """User ids greater than ``after``, ascending."""
+
+    def event_counts(self, user_ids: Sequence[str]) -> dict[str, int]:
+        """Number of events of each user; users without any are left out."""
 
     def events(self, user_id: str, *, batch_size: int = 1000) -> Iterator[Event]:
         """All events of one user in the order of arrival."""
@@ -203,6 +210,19 @@ class SlateStore(Protocol):
         """All slates of one user, oldest first; features are left empty unless asked for."""
 
 
+class PrecomputedStore(Protocol):
+    """Slates made ahead of time."""
+
+    def put(self, slates: Sequence[PrecomputedSlate]) -> int:
+        """Stores slates of different users, each in place of the user's last one of that digest; gives how many.
+
+        Left out are those of users who are gone or have another version by now.
+        """
+
+    def find(self, user_id: str, digest_id: str) -> PrecomputedSlate | None:
+        """The user's slate of the digest, whatever has changed since. Cheap: one indexed row."""
+
+
 class Transaction(Protocol):
     """One unit of work over all tables."""
 
@@ -225,6 +245,10 @@ class Transaction(Protocol):
     @property
     def slates(self) -> SlateStore:
         """Slates as served."""
+
+    @property
+    def precomputed(self) -> PrecomputedStore:
+        """Slates made ahead of time."""
 
 
 class Store(Protocol):

@@ -8,14 +8,15 @@ import numpy as np
 
 from ranker.asker import Asker
 from ranker.explain import RankReasonKind
-from ranker.explore import Exploration
-from ranker.pipeline import RankedList, rank, rank_new_user
+from ranker.explore import Exploration, seed_of
+from ranker.pipeline import ModelRows, RankedList, model_rows, rank, rank_new_user
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix, plain_matrix
 from ranker.types import BoolArray
 from service.app.matrices import Candidates, Reader, columns_of
 from service.app.serving import Serving
 from service.app.signals import reader_code
+from service.domain.errors import InvalidField
 from service.domain.events import Preferences
 from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
 from service.domain.matching import PaperWords
@@ -44,6 +45,7 @@ class RankingOptions:
     Attributes:
         exclude: Ids that must not come up.
         limit: Places to fill; None ranks everything.
+        page: Only so many first places of the slate are wanted; None means all.
         exploration: None explores nothing.
     """
 
@@ -52,11 +54,59 @@ class RankingOptions:
     diversity: float = 0.0
     exclude: frozenset[str] = frozenset()
     limit: int | None = MAX_SLATE_SIZE
+    page: int | None = None
     exploration: Exploration | None = None
 
 
-def rank_candidates(serving: Serving, reader: Reader, candidates: Candidates, options: RankingOptions) -> Ranking:
-    """Ranks candidates for a reader. Deterministic in its arguments."""
+def check_diversity(diversity: float) -> float:
+    """A number from 0 to 1 (NaN is none)."""
+    if not 0.0 <= diversity <= 1.0:
+        raise InvalidField("diversity", f"is {diversity}; must lie between 0 and 1")
+    return diversity
+
+
+def feed_exploration(
+    serving: Serving, chance: float, user_id: str, shown: str, as_of: dt.datetime
+) -> Exploration | None:
+    """How a feed explores: alike for equal requests, not at all without a bundle.
+
+    Args:
+        shown: Names the candidates: the digest, or the window of time.
+    """
+    if not chance or serving.bundle is None:
+        return None
+    return Exploration(chance, seed_of(user_id, shown, serving.bundle.version, as_of))
+
+
+def rank_many(
+    serving: Serving, asked: Sequence[tuple[Reader, RankingOptions]], candidates: Candidates, as_of: dt.datetime
+) -> list[Ranking]:
+    """What ``rank_candidates`` gives each reader; the model is called once for all of them.
+
+    Args:
+        as_of: That of all the options.
+    """
+    profiles = [reader.profile if serving.bundle else None for reader, _ in asked]
+    users = [(known, _asker(reader, candidates)) for known, (reader, _) in zip(profiles, asked, strict=True) if known]
+    rows = iter(model_rows(serving.bundle, users, candidates.matrix, as_of.timestamp()) if serving.bundle else ())
+    return [
+        rank_candidates(serving, reader, candidates, options, next(rows) if known else None)
+        for known, (reader, options) in zip(profiles, asked, strict=True)
+    ]
+
+
+def rank_candidates(
+    serving: Serving,
+    reader: Reader,
+    candidates: Candidates,
+    options: RankingOptions,
+    rows_known: ModelRows | None = None,
+) -> Ranking:
+    """Ranks candidates for a reader. Deterministic in its arguments.
+
+    Args:
+        rows_known: What the ranker has computed ahead for this very reader; None for nothing.
+    """
     as_of = options.as_of.timestamp()
     asker = _asker(reader, candidates)
     if reader.profile is None:
@@ -74,10 +124,12 @@ def rank_candidates(serving: Serving, reader: Reader, candidates: Candidates, op
             explain=options.explain,
             asker=asker,
             exploration=options.exploration,
+            rows_known=rows_known,
+            explained=options.page,
         )
         version = serving.bundle.version if serving.bundle else "cosine"
         fallback = FallbackReason.NONE if serving.bundle else FallbackReason.MODEL_UNAVAILABLE
-    items = tuple(_items(ranked, reader, candidates, explain=options.explain))
+    items = tuple(_items(ranked.first(options.page), reader, candidates, explain=options.explain))
     scored = serving.bundle is not None and reader.profile is not None
     features_version = serving.bundle.features_version if scored and serving.bundle else ""
     return Ranking(version, features_version, fallback if items else FallbackReason.EMPTY_DIGEST, items)

@@ -4,14 +4,14 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, delete, func, or_, select, update
+from sqlalchemy import Connection, and_, delete, func, or_, select, tuple_, update
 
 from service.domain.events import EventType
 from service.domain.signals import HEATING_EVENTS
 from service.storage.changes import lock_signals, log_signals
 from service.storage.states import DECIDING_EVENTS
 from service.storage.store import SqlStore
-from service.storage.tables import events, slate_items, slates
+from service.storage.tables import events, precomputed_slates, slate_items, slates
 
 _BATCH_SIZE = 500
 _PASSING_EVENTS = tuple(event_type for event_type in EventType if event_type not in DECIDING_EVENTS)
@@ -39,7 +39,7 @@ def prune(
     Args:
         events_days: Age by arrival of clicks and impressions. What a user likes or was sent follows from the other
             events, which stay until the user or the paper is deleted.
-        slates_days: Age of slates with their items.
+        slates_days: Age of slates with their items, those made ahead of time too.
         features_days: Age of slates whose items lose their features (the bulk of a slate); the items stay.
     """
 
@@ -73,8 +73,16 @@ def _prune_slates(store: SqlStore, before: dt.datetime | None) -> int:
     if before is None:
         return 0
     batch = select(slates.c.slate_id).where(slates.c.created_at < before).limit(_BATCH_SIZE)
-    return _repeat(
-        store, lambda connection: connection.execute(delete(slates).where(slates.c.slate_id.in_(batch))).rowcount
+    key = tuple_(precomputed_slates.c.user_id, precomputed_slates.c.digest_id)
+    ready = select(precomputed_slates.c.user_id, precomputed_slates.c.digest_id).where(
+        precomputed_slates.c.as_of < before
+    )
+    return sum(
+        _repeat(store, lambda connection, old=old: connection.execute(old).rowcount)  # type: ignore[misc]
+        for old in (
+            delete(slates).where(slates.c.slate_id.in_(batch)),
+            delete(precomputed_slates).where(key.in_(ready.limit(_BATCH_SIZE))),
+        )
     )
 
 

@@ -54,7 +54,7 @@ def _row_of(slate_id: str, item: SlateItem) -> dict[str, Any]:
         "rank": item.rank,
         "paper_id": item.paper_id,
         "score": item.score,
-        "reasons": _json_of(item.reasons),
+        "reasons": json_of_reasons(item.reasons),
         "action_propensity": item.action_propensity,
         "features": item.features,
     }
@@ -69,13 +69,14 @@ def _item_of(row: Row[Any]) -> SlateItem:
         rank=row.rank,
         paper_id=row.paper_id,
         score=row.score,
-        reasons=_reasons_of(row.reasons),
+        reasons=reasons_of_json(row.reasons),
         features=bytes(getattr(row, "features", b"")),
         action_propensity=row.action_propensity,
     )
 
 
-def _json_of(reasons: Sequence[Reason]) -> str:
+def json_of_reasons(reasons: Sequence[Reason]) -> str:
+    """Reasons as they are kept."""
     facts = [
         {
             "type": reason.reason_type.value,
@@ -88,7 +89,8 @@ def _json_of(reasons: Sequence[Reason]) -> str:
     return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
 
 
-def _reasons_of(text: str) -> tuple[Reason, ...]:
+def reasons_of_json(text: str) -> tuple[Reason, ...]:
+    """Reasons that were kept."""
     return tuple(
         Reason(ReasonType(fact["type"]), fact["subject"], fact["paper_id"], fact["similarity"])
         for fact in json.loads(text)

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, select
 from service.storage.digests import SqlDigests
 from service.storage.engine import BUSY_TIMEOUT_SECONDS, Engines, mapped_errors, open_engines
 from service.storage.papers import SqlPapers
+from service.storage.precomputed import SqlPrecomputed
 from service.storage.signals import SqlSignals
 from service.storage.slates import SqlSlates
 from service.storage.tables import installation
@@ -17,9 +18,9 @@ _PAGE_TOKEN_KEY = select(installation.c.page_token_key)
 
 
 class SqlTransaction:
-    """One connection in one transaction, seen as five stores."""
+    """One connection in one transaction, seen as six stores."""
 
-    __slots__ = ("digests", "papers", "signals", "slates", "users")
+    __slots__ = ("digests", "papers", "precomputed", "signals", "slates", "users")
 
     def __init__(self, connection: Connection) -> None:
         self.papers = SqlPapers(connection)
@@ -27,6 +28,7 @@ class SqlTransaction:
         self.users = SqlUsers(connection)
         self.slates = SqlSlates(connection)
         self.signals = SqlSignals(connection)
+        self.precomputed = SqlPrecomputed(connection)
 
 
 class SqlStore:

@@ -272,6 +272,25 @@ slate_items = Table(
     _must("features", LargeBinary),
 )
 
+# digest_id has no foreign key: like a slate it may outlive its digest, and is then served to nobody.
+precomputed_slates = Table(
+    "precomputed_slates",
+    metadata,
+    Column("user_id", Id, _belongs_to("users.user_id"), primary_key=True),
+    Column("digest_id", Id, primary_key=True),
+    _must("user_version", BigInteger),
+    _must("digest_version", BigInteger),
+    _must("model_version", Text),
+    _must("features_version", Text),
+    _must("diversity", Double),
+    _must("fallback_reason", Word(FallbackReason)),
+    _must("as_of", UtcDateTime, index=True),
+    _must("pending_paper_count", Integer),
+    _must("is_whole", Boolean),
+    _must("items", Text),
+    _must("features", LargeBinary),
+)
+
 # last_version lets a user who comes back start above it: what caches hold of the old one can then never fit.
 deleted_users = Table(
     "deleted_users",

@@ -1,8 +1,10 @@
 """Users in the database: events, preferences, tombstones, and the version that tells when a profile is out of date."""
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, or_, select, update
@@ -25,6 +27,14 @@ _DECIDING_EVENTS = (
     select(events.c.paper_id, events.c.event_type, events.c.occurred_at)
     .where(events.c.user_id == bindparam("user_id"), events.c.event_type.in_(DECIDING_EVENTS))
     .order_by(events.c.occurred_at.asc().nulls_first(), events.c.sequence)
+)
+_MANY_WITH_PREFERENCES = select(
+    users, *(column for column in preferences.c if column.name != "user_id")
+).outerjoin_from(users, preferences)
+_MANY_DECIDING_EVENTS = (
+    select(events.c.user_id, events.c.paper_id, events.c.event_type, events.c.occurred_at)
+    .where(events.c.event_type.in_(DECIDING_EVENTS))
+    .order_by(events.c.user_id, events.c.occurred_at.asc().nulls_first(), events.c.sequence)
 )
 _LAST_VERSION = (
     select(deleted_users.c.last_version)
@@ -65,18 +75,16 @@ class SqlUsers:
         user = self._connection.execute(_WITH_PREFERENCES, {"user_id": user_id}).first()
         if user is None:
             return None
-        rows = self._connection.execute(_DECIDING_EVENTS, {"user_id": user_id})
-        now = verdicts((paper_id, event_type, occurred_at) for paper_id, event_type, occurred_at in rows)
-        return UserState(
-            user_id=user_id,
-            version=user.version,
-            likes=now.likes,
-            dislikes=now.dislikes,
-            hidden_paper_ids=now.hidden_paper_ids,
-            preferences=Preferences(**{name: getattr(user, name) or () for name in _PREFERENCE_NAMES}),
-            created_at=user.created_at,
-            updated_at=user.updated_at,
-        )
+        return _state_of(user, self._connection.execute(_DECIDING_EVENTS, {"user_id": user_id}))
+
+    def find_states(self, user_ids: Sequence[str]) -> dict[str, UserState]:
+        found: dict[str, UserState] = {}
+        for chunk in chunks(user_ids):
+            rows = self._connection.execute(_MANY_DECIDING_EVENTS.where(events.c.user_id.in_(chunk)))
+            deciding = {user_id: [row[1:] for row in own] for user_id, own in groupby(rows, itemgetter(0))}
+            for user in self._connection.execute(_MANY_WITH_PREFERENCES.where(users.c.user_id.in_(chunk))):
+                found[user.user_id] = _state_of(user, deciding.get(user.user_id, ()))
+        return found
 
     def save_preferences(self, user_id: str, preferences: Preferences, now: dt.datetime) -> None:
         self._hold_users([user_id], now)
@@ -86,6 +94,11 @@ class SqlUsers:
     def page_ids(self, *, after: str, limit: int) -> list[str]:
         statement = select(users.c.user_id).where(users.c.user_id > after).order_by(users.c.user_id).limit(limit)
         return list(self._connection.scalars(statement))
+
+    def event_counts(self, user_ids: Sequence[str]) -> dict[str, int]:
+        statement = select(events.c.user_id, func.count().label("event_count")).group_by(events.c.user_id)
+        rows = rows_in(self._connection, statement, events.c.user_id, user_ids)
+        return {row.user_id: row.event_count for row in rows}
 
     def events(self, user_id: str, *, batch_size: int = 1000) -> Iterator[Event]:
         statement = select(events).where(events.c.user_id == user_id).order_by(events.c.sequence).limit(batch_size)
@@ -204,6 +217,21 @@ def touch_users(connection: Connection, user_ids: Sequence[str], now: dt.datetim
         connection.execute(select(users.c.user_id).where(chosen).order_by(users.c.user_id).with_for_update()).all()
         changes: dict[str, Any] = {"version": users.c.version + 1} | ({"updated_at": now} if now else {})
         connection.execute(update(users).where(chosen).values(changes))
+
+
+def _state_of(user: Row[Any], deciding: Iterable[Any]) -> UserState:
+    """From a row with preferences, and (paper, type, time) of deciding events in their order."""
+    now = verdicts((paper_id, event_type, occurred_at) for paper_id, event_type, occurred_at in deciding)
+    return UserState(
+        user_id=user.user_id,
+        version=user.version,
+        likes=now.likes,
+        dislikes=now.dislikes,
+        hidden_paper_ids=now.hidden_paper_ids,
+        preferences=Preferences(**{name: getattr(user, name) or () for name in _PREFERENCE_NAMES}),
+        created_at=user.created_at,
+        updated_at=user.updated_at,
+    )
 
 
 def _event_of(row: Row[Any]) -> Event:

@@ -82,6 +82,15 @@ def test_missing_driver(db: str) -> None:
     assert done.err == "paperfeed: this command needs 'psycopg': pip install 'paperfeed[postgres]'\n"
 
 
+@pytest.mark.parametrize("module", ["pyarrow", "distributed"])
+def test_missing_batch(module: str, db: str) -> None:
+    """Without Dask or Parquet a batch job says which extra to install."""
+    in_process("digest", "import", "cli/sample/digest.jsonl", "--date", "2026-03-11", "--no-embed", db=db)
+    done = without(module, command=["batch", "rerank", "--digest", "2026-03-11", "--out", "never"], db=db)
+    assert done.code == 2
+    assert done.err.endswith(f"paperfeed: this command needs '{module}': pip install 'paperfeed[batch]'\n")
+
+
 def test_client_commands_need_no_extra(db: str) -> None:
     """Help and the commands that only call a server work where nothing but the core is installed."""
     shown = without(*EXTRAS, command=["--help"], db=db)

@@ -144,6 +144,29 @@ class TestState:
         assert [like.paper_id for like in state.likes] == ["p1", "p4", "p2", "p0", "p3"]
         assert state.likes[2] == Like("p2", NOW - HOUR)
 
+    def test_many_states_are_those_of_each(self, store: Store) -> None:
+        """States of many users read together are those read one by one; unknown users are left out."""
+        add_papers(store, 3)
+        names = [f"user-{number:04d}" for number in range(1_000)]
+        kinds = [EventType.LIKE, EventType.DISLIKE, EventType.SAVE, EventType.CLICK, EventType.SENT]
+        for step, kind in enumerate(kinds):
+            at = NOW - HOUR * step if step % 2 else None
+            record(store, *(event(kind, f"p{step % 3}", at=at, user_id=name) for name in names[step::4]))
+        with store.write() as tx:
+            tx.users.save_preferences("user-0001", Preferences(followed_topics=("cs.IR",)), NOW)
+            tx.users.save_preferences("silent", Preferences(muted_authors=("A B",)), NOW)
+
+        asked = [*names, "silent", "nobody"]
+        with store.read() as tx:
+            states = tx.users.find_states(asked)
+            counts = tx.users.event_counts(asked)
+            alone = {name: tx.users.find_state(name) for name in asked}
+            events = {name: len(list(tx.users.events(name))) for name in asked}
+        assert states == {name: state for name, state in alone.items() if state is not None}
+        assert counts == {name: count for name, count in events.items() if count}
+        assert "nobody" not in states
+        assert states["silent"].preferences.muted_authors == ("A B",)
+
     def test_preferences(self, store: Store) -> None:
         """Preferences create the user, are replaced as a whole and give a new version."""
         add_papers(store, 1)

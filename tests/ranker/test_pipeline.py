@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from ranker.asker import NOBODY, Asker
 from ranker.bundle import Bundle
 from ranker.explain import RankReasonKind
 from ranker.features import SCHEMA, compute_matrix
-from ranker.pipeline import RankedList, ScoredBy, rank, rank_new_user
+from ranker.pipeline import RankedList, ScoredBy, model_rows, rank, rank_new_user
 from ranker.profile import build_profile
 from ranker.spaces import plain_matrix
 from tests.ranker.builders import NOW, columns, pending, spaces
@@ -48,6 +49,35 @@ def test_limit_is_a_prefix(small_bundle: Bundle, diversity: float) -> None:
     short = rank(small_bundle, PROFILE, CANDIDATES, NOW, diversity=diversity, limit=20)
     assert ids(short) == ids(whole)[:20]
     assert short.reasons == whole.reasons[:20]
+
+
+def test_rows_of_many_users_are_those_of_each(small_bundle: Bundle) -> None:
+    """Asking the model for many users at once changes no bit of any one's list."""
+    others = [build_profile(spaces().matrix(columns(count, seed=count, prefix="o"))) for count in (1, 3, 60)]
+    askers = [Asker(reader=number) for number in range(4)]
+    users = list(zip([PROFILE, *others], askers, strict=True))
+    rows = model_rows(small_bundle, users, CANDIDATES, NOW)
+    for (profile, asker), known in zip(users, rows, strict=True):
+        alone = rank(small_bundle, profile, CANDIDATES, NOW, asker=asker)
+        together = rank(small_bundle, profile, CANDIDATES, NOW, asker=asker, rows_known=known)
+        assert np.array_equal(together.rows, alone.rows)
+        assert np.array_equal(together.scores, alone.scores)
+        assert np.array_equal(together.features, alone.features, equal_nan=True)
+        assert together.reasons == alone.reasons
+    assert model_rows(small_bundle, [], CANDIDATES, NOW) == []
+    assert len(model_rows(small_bundle, [(PROFILE, NOBODY)], CANDIDATES, NOW)) == 1
+
+
+@pytest.mark.parametrize("places", [1, 2, 3, 5, 10, 20, 50])
+def test_only_a_page_is_explained(small_bundle: Bundle, places: int) -> None:
+    """Where only the first places are explained, they bear their reasons, bit for bit, and the slate is the same."""
+    whole = rank(small_bundle, PROFILE, CANDIDATES, NOW, diversity=0.1)
+    part = rank(small_bundle, PROFILE, CANDIDATES, NOW, diversity=0.1, explained=places)
+    assert ids(part) == ids(whole)
+    assert part.reasons == (*whole.reasons[:places], *((),) * (77 - places))
+    assert ids(part.first(places)) == ids(whole)[:places]
+    assert part.first(places).reasons == whole.reasons[:places]
+    assert part.first(None) is part
 
 
 def test_ties_go_by_id(small_bundle: Bundle) -> None:

@@ -1,0 +1,54 @@
+"""Every error that batch jobs raise on purpose.
+
+    BatchError
+    ├── EmptyDigest           there is nothing to rank
+    ├── ClusterUnavailable    no scheduler at the address, or none of its workers
+    ├── InputUnusable         what is to be read is no whole export, or one of other vectors
+    ├── OutputUnusable        the folder to write to holds something else, or another run works on it
+    └── PartitionFailed       a part of the work cannot be done; what is done stays and need not be done again
+
+Each class takes facts and builds its own message. What workers raise stays in their processes: they answer with a
+``Failure``, because most exceptions do not survive being pickled.
+"""
+
+from pathlib import Path
+
+
+class BatchError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class EmptyDigest(BatchError):
+    """A digest without papers, or whose papers are all gone."""
+
+    def __init__(self, digest_id: str) -> None:
+        super().__init__(f"digest '{digest_id}' has no papers: there is nothing to rank")
+
+
+class ClusterUnavailable(BatchError):
+    """Dask's scheduler does not answer, or has nobody to work."""
+
+    def __init__(self, address: str, problem: str) -> None:
+        super().__init__(f"no Dask cluster at {address}: {problem}")
+
+
+class InputUnusable(BatchError):
+    """The folder cannot be read from."""
+
+    def __init__(self, folder: Path, problem: str) -> None:
+        super().__init__(f"{folder}: {problem}")
+
+
+class OutputUnusable(BatchError):
+    """Nothing can be written to the folder."""
+
+    def __init__(self, out: Path, problem: str) -> None:
+        super().__init__(f"{out}: {problem}")
+
+
+class PartitionFailed(BatchError):
+    """One partition's work failed; ``done`` of ``total`` partitions are on the disk."""
+
+    def __init__(self, problem: str, *, done: int, total: int) -> None:
+        kept = f"{done} of {total} partitions are done and kept: the same command goes on from there"
+        super().__init__(f"{problem} ({kept})")

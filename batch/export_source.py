@@ -1,0 +1,110 @@
+"""An export as a source: what ``paperfeed export`` wrote, read by row groups."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from batch import paper_table, profile_table
+from batch.errors import InputUnusable
+from batch.population import USERS_AT_A_TIME, Population
+from batch.sorted_rows import SortedRows
+from service.app.ports import Vectors
+from service.domain.errors import NotFound
+from service.domain.events import UserState
+from service.domain.papers import Paper
+
+MANIFEST_NAME = "_manifest.json"
+PAPERS, DIGESTS, PROFILES, EVENTS = "papers", "digests", "profiles", "events"
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """What an export says of itself.
+
+    Raises:
+        InputUnusable: The folder holds no whole export.
+    """
+    try:
+        found: dict[str, Any] = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
+        return found | {"encoder": str(found["encoder"]), "made_at": str(found["made_at"])}
+    except (OSError, ValueError, KeyError) as error:
+        raise InputUnusable(folder, "is no export: make one with 'paperfeed export'") from error
+
+
+class ExportSource:
+    """See ``batch.source.Source``."""
+
+    def __init__(self, folder: Path) -> None:
+        self._encoder = read_manifest(folder)["encoder"]
+        self._folder = folder
+        self._papers = SortedRows(folder / PAPERS, "paper_id")
+        self._profiles = SortedRows(folder / PROFILES, "user_id")
+
+    def candidates(self, digest_id: str, encoder: str) -> tuple[pa.Table, int]:
+        """See ``Source.candidates``."""
+        digests = pq.read_table(self._folder / DIGESTS).to_pylist()
+        wanted = next((row["paper_ids"] for row in digests if row["digest_id"] == digest_id), None)
+        if wanted is None:
+            raise NotFound("digest", digest_id, field="digest")
+        self._check(encoder)
+        table = pa.concat_tables([paper_table.SCHEMA.empty_table(), *self._papers.named(wanted)])
+        rows = pc.index_in(pa.array(wanted, pa.string()), table.column("paper_id").combine_chunks())
+        return table.take(rows.drop_null()), 0
+
+    def counts(self, population: Population) -> Iterator[tuple[str, int]]:
+        """See ``Source.counts``; likes and dislikes stand for events."""
+        columns = ["user_id", "likes", "dislikes"]
+        if population.user_ids is None:
+            for table in self._profiles.between("", columns=columns):
+                yield from _sizes(table)
+            return
+        known = dict(pair for table in self._profiles.named(population.user_ids, columns) for pair in _sizes(table))
+        yield from ((user_id, known.get(user_id, 0)) for user_id in population.user_ids)
+
+    def users(
+        self, after: str, until: str, user_ids: Sequence[str] | None
+    ) -> Iterator[tuple["ExportSource", list[tuple[str, UserState | None]]]]:
+        """See ``Source.users``."""
+        if user_ids is not None:
+            for page in _batches(user_ids):
+                tables = self._profiles.named(page)
+                known = {state.user_id: state for table in tables for state in profile_table.states_of(table)}
+                yield self, [(user_id, known.get(user_id)) for user_id in page]
+            return
+        for table in self._profiles.between(after, until):
+            for start in range(0, table.num_rows, USERS_AT_A_TIME):
+                states = profile_table.states_of(table.slice(start, USERS_AT_A_TIME))
+                yield self, [(state.user_id, state) for state in states]
+
+    def find_many(self, paper_ids: Sequence[str]) -> Mapping[str, Paper]:
+        """See ``PaperSource.find_many``."""
+        tables = self._papers.named(paper_ids)
+        return {paper.paper_id: paper for table in tables for paper in paper_table.papers_of(table)}
+
+    def vectors(self, paper_ids: Sequence[str], encoder: str) -> Mapping[str, Vectors]:
+        """See ``PaperSource.vectors``."""
+        self._check(encoder)
+        found: dict[str, Vectors] = {}
+        for table in self._papers.named(paper_ids, ["paper_id", "embedding"]):
+            found |= paper_table.vectors_of(table)
+        return found
+
+    def close(self) -> None:
+        """See ``Source.close``; no file stays open between two reads."""
+
+    def _check(self, encoder: str) -> None:
+        if encoder != self._encoder:
+            raise InputUnusable(self._folder, f"holds vectors of {self._encoder}, not of {encoder}")
+
+
+def _sizes(table: pa.Table) -> Iterator[tuple[str, int]]:
+    sizes = pc.add(pc.list_value_length(table.column("likes")), pc.list_value_length(table.column("dislikes")))
+    return zip(table.column("user_id").to_pylist(), sizes.to_pylist(), strict=True)
+
+
+def _batches(user_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (user_ids[start : start + USERS_AT_A_TIME] for start in range(0, len(user_ids), USERS_AT_A_TIME))

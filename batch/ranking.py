@@ -1,0 +1,165 @@
+"""One partition's slates, made in a worker: users read in groups, ranked by the service's own use case, written."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from batch.cargo import Cargo
+from batch.errors import BatchError
+from batch.liked_papers import LikedPapers
+from batch.parquet import written
+from batch.population import EVENT_BYTES, USER_BYTES, Partition
+from batch.slate_table import UserSlate, schema, table_of
+from batch.source import PaperSource, Users, open_source
+from ranker.blas import use_one_thread
+from ranker.errors import RankerError
+from service.app.matrices import Candidates, Reader
+from service.app.ranking import RankingOptions, feed_exploration, hidden_papers, rank_many
+from service.app.serving import Serving
+from service.domain.errors import PaperfeedError
+from service.domain.events import UserState
+
+GROUP_BYTES = 32 * 2**20
+"""Of users that the model is called on together: some hundred with thirty likes."""
+LIKED_BYTES = 192 * 2**20
+"""Of liked papers kept from group to group."""
+LEAF_BYTES = 5_000
+"""What one candidate takes while it is scored for one user."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A partition; ``user_ids`` are those of the list in it, None where all users are asked for."""
+
+    partition: Partition
+    user_ids: tuple[str, ...] | None
+
+
+@dataclass(frozen=True)
+class Done:
+    """A partition that is on the disk."""
+
+    partition: Partition
+    user_count: int
+    item_count: int
+    empty_count: int
+
+    def facts(self) -> dict[str, str]:
+        """For the file's metadata."""
+        return {f"paperfeed.{name}": str(getattr(self, name)) for name in ("user_count", "item_count", "empty_count")}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A partition that cannot be done, and why, in words for people."""
+
+    partition: Partition
+    problem: str
+
+
+class Session:
+    """What a worker keeps from partition to partition."""
+
+    def __init__(self, cargo: Cargo) -> None:
+        use_one_thread()
+        self.cargo = cargo
+        self.serving: Serving = cargo.serving()
+        self.candidates: Candidates = cargo.placed_candidates(self.serving)
+        self.source = open_source(cargo.location)
+        self._own = threading.local()
+
+    @property
+    def liked(self) -> LikedPapers:
+        """This thread's."""
+        if not hasattr(self._own, "liked"):
+            self._own.liked = LikedPapers(self.serving, LIKED_BYTES)
+        found: LikedPapers = self._own.liked
+        return found
+
+    def slates(self, task: Task) -> Iterator[list[UserSlate]]:
+        """One slate for each user of the partition, by id, in groups."""
+        user_bytes = USER_BYTES + LEAF_BYTES * len(self.candidates.papers)
+        for papers, users in self.source.users(task.partition.after, task.partition.until, task.user_ids):
+            for group in _groups(users, user_bytes):
+                yield self._ranked(papers, group)
+
+    def _ranked(self, papers: PaperSource, group: Users) -> list[UserSlate]:
+        states = [state for _, state in group if state is not None and state.likes]
+        self.liked.fetch(papers, (like.paper_id for state in states for like in (*state.likes, *state.dislikes)))
+        readers = [self._reader(state) for _, state in group]
+        asked = [(reader, self._options(user_id, reader)) for (user_id, _), reader in zip(group, readers, strict=True)]
+        ranked = rank_many(self.serving, asked, self.candidates, self.cargo.job.as_of)
+        return [
+            UserSlate(user_id, state.version if state else None, ranking)
+            for (user_id, state), ranking in zip(group, ranked, strict=True)
+        ]
+
+    def _options(self, user_id: str, reader: Reader) -> RankingOptions:
+        """Those of the reader's feed."""
+        job = self.cargo.job
+        return RankingOptions(
+            as_of=job.as_of,
+            diversity=job.diversity,
+            exclude=hidden_papers(reader, self.candidates),
+            page=job.page_size,
+            exploration=feed_exploration(self.serving, job.exploration, user_id, job.digest_id, job.as_of),
+        )
+
+    def _reader(self, state: UserState | None) -> Reader:
+        if state is None:
+            return Reader(state=None, profile=None)
+        return Reader.of(self.serving, state, self.liked.papers, self.liked.place)
+
+
+def _groups(users: Users, user_bytes: int) -> Iterator[Users]:
+    """The users in their order, so many bytes of likes and candidates at a time, but at least one user."""
+    group: list[tuple[str, UserState | None]] = []
+    size = 0
+    for user_id, state in users:
+        own = user_bytes + EVENT_BYTES * (len(state.likes) + len(state.dislikes) if state else 0)
+        if group and size + own > GROUP_BYTES:
+            yield group
+            group, size = [], 0
+        group.append((user_id, state))
+        size += own
+    if group:
+        yield group
+
+
+_sessions: dict[str, Session] = {}
+_opening = threading.Lock()
+
+
+def session_of(cargo: Cargo) -> Session:
+    """This process's session with the cargo; opened once, and alone: a process works on one job at a time."""
+    with _opening:
+        if cargo.folder not in _sessions or _sessions[cargo.folder].cargo is not cargo:
+            _sessions.clear()
+            _sessions[cargo.folder] = Session(cargo)
+        return _sessions[cargo.folder]
+
+
+def rerank(cargo: Cargo, task: Task) -> Done | Failure:
+    """Makes and writes a partition's slates; the file is there whole, or not at all."""
+    path = Path(cargo.folder, task.partition.file_name)
+    try:
+        return _rerank(session_of(cargo), task, path)
+    except (PaperfeedError, RankerError, BatchError) as error:
+        return Failure(task.partition, str(error))
+    except OSError as error:
+        return Failure(task.partition, f"{path}: {error.strerror or error}")
+
+
+def _rerank(session: Session, task: Task, path: Path) -> Done:
+    job = session.cargo.job
+    users = items = empty = 0
+    with written(path, schema(with_features=job.with_features)) as file:
+        for slates in session.slates(task):
+            file.add(table_of(slates, job.digest_id, job.as_of, with_features=job.with_features))
+            users += len(slates)
+            empty += sum(1 for slate in slates if not slate.ranking.items)
+        items = file.row_count
+        done = Done(task.partition, users, items, empty)
+        file.note(done.facts())
+    return done

@@ -1,0 +1,93 @@
+"""A finished re-rank as precomputed slates in the service's database, for GetFeed to serve."""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batch.job import Job
+from service.app.ports import Store
+from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
+from service.domain.precomputed import PrecomputedSlate
+
+SLATES_AT_A_TIME = 100
+"""In one transaction, so that feeds are served meanwhile."""
+
+
+def store_slates(out: Path, manifest: dict[str, Any], store: Store, advance: Callable[[int], None]) -> int:
+    """Stores the slates of known users whose events have not changed since; gives how many. Safe to repeat."""
+    stored = 0
+    for path in sorted(out.glob("part-*.parquet")):
+        slates = _slates_of(path, manifest)
+        while some := list(islice(slates, SLATES_AT_A_TIME)):
+            with store.write() as tx:
+                stored += tx.precomputed.put(some)
+            advance(len(some))
+    return stored
+
+
+def _slates_of(path: Path, manifest: dict[str, Any]) -> Iterator[PrecomputedSlate]:
+    """The file's slates; a user's rows stand together, though perhaps in two row groups."""
+    job = Job.from_json(manifest["job"])
+    waiting: list[dict[str, Any]] = []
+    with pq.ParquetFile(path) as file:
+        for number in range(file.num_row_groups):
+            for row in _rows_of(file.read_row_group(number)):
+                if waiting and waiting[-1]["user_id"] != row["user_id"]:
+                    yield from _slate_of(waiting, job, manifest)
+                    waiting = []
+                waiting.append(row)
+    if waiting:
+        yield from _slate_of(waiting, job, manifest)
+
+
+def _rows_of(table: pa.Table) -> Iterator[dict[str, Any]]:
+    features: Sequence[bytes] = [b""] * table.num_rows
+    if "features" in table.column_names:
+        column = table.column("features").combine_chunks()
+        width = column.type.list_size
+        values = np.asarray(column.flatten() if not column.null_count else column.fill_null([0.0] * width).flatten())
+        known = column.is_valid().to_pylist()
+        rows = values.astype("<f4").reshape(-1, width)
+        features = [row.tobytes() if is_known else b"" for row, is_known in zip(rows, known, strict=True)]
+        table = table.drop_columns("features")
+    for row, bytes_of_row in zip(table.to_pylist(), features, strict=True):
+        yield row | {"features": bytes_of_row}
+
+
+def _slate_of(rows: Sequence[dict[str, Any]], job: Job, manifest: dict[str, Any]) -> Iterator[PrecomputedSlate]:
+    first = rows[0]
+    if first["user_version"] is None:
+        return
+    yield PrecomputedSlate(
+        user_id=first["user_id"],
+        digest_id=job.digest_id,
+        user_version=first["user_version"],
+        digest_version=manifest["digest_version"],
+        model_version=first["model_version"],
+        features_version=job.features_version if any(row["features"] for row in rows) else "",
+        diversity=job.diversity,
+        fallback_reason=FallbackReason(first["fallback_reason"]),
+        as_of=job.as_of,
+        pending_paper_count=manifest["pending_paper_count"],
+        is_whole=len(rows) < job.page_size,
+        items=tuple(map(_item_of, rows)),
+    )
+
+
+def _item_of(row: dict[str, Any]) -> SlateItem:
+    return SlateItem(
+        rank=row["rank"],
+        paper_id=row["paper_id"],
+        score=row["score"],
+        reasons=tuple(
+            Reason(ReasonType(each["type"]), each["subject"], each["paper_id"], each["similarity"])
+            for each in row["reasons"]
+        ),
+        features=row["features"],
+        action_propensity=row["action_propensity"],
+    )

@@ -1,0 +1,177 @@
+"""Where a job's output grows until it is whole: a folder beside the one asked for, which takes its name at the end.
+
+It holds the plan (the job and its partitions), the candidates as they were at the start, and the partitions done. So a
+job that was killed goes on where it was, with the same candidates, the same time and the same cuts. Never two runs at a
+time: a lock that dies with its process sees to that.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from batch.errors import OutputUnusable
+from batch.job import Job
+from batch.parquet import facts_of, remove_leftovers
+from batch.population import Partition
+
+PLAN_NAME = "_plan.json"
+CANDIDATES_NAME = "_candidates.parquet"
+LOCK_NAME = "_lock"
+MANIFEST_NAME = "_manifest.json"
+"""Names that begin with an underscore are no part of a data set to those who read folders of Parquet files."""
+_OF_DIGEST = ("digest_version", "pending_paper_count")
+COUNTS = ("user_count", "item_count", "empty_count")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A job, cut into partitions.
+
+    Attributes:
+        digest_version: When the candidates were read; 0 from an export, which knows none.
+        pending_paper_count: Candidates without a vector.
+    """
+
+    job: Job
+    partitions: tuple[Partition, ...]
+    digest_version: int
+    pending_paper_count: int
+
+    @property
+    def user_count(self) -> int:
+        """Users when the population was cut."""
+        return sum(partition.user_count for partition in self.partitions)
+
+
+class Workspace:
+    """One job's folder, while the lock is held."""
+
+    def __init__(self, out: Path, folder: Path) -> None:
+        self.out = out
+        self.folder = folder
+
+    def find_plan(self) -> Plan | None:
+        """The plan of a run that was broken off; None where there is none."""
+        try:
+            found = json.loads((self.folder / PLAN_NAME).read_text(encoding="utf-8"))
+            partitions = tuple(Partition(**each) for each in found["partitions"])
+            return Plan(Job.from_json(found["job"]), partitions, *(int(found[name]) for name in _OF_DIGEST))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            problem = f"cannot be read ({error}); remove the folder to begin anew"
+            raise OutputUnusable(self.folder / PLAN_NAME, problem) from error
+
+    def begin(self, plan: Plan, candidates: bytes) -> None:
+        """Keeps the plan and the candidates; the plan last, so that with it all is there."""
+        _write(self.folder / CANDIDATES_NAME, candidates)
+        row = asdict(plan) | {"job": plan.job.to_json()}
+        _write(self.folder / PLAN_NAME, json.dumps(row).encode())
+
+    def candidates(self) -> bytes:
+        """The candidates that the plan was made with."""
+        return (self.folder / CANDIDATES_NAME).read_bytes()
+
+    def done(self, partition: Partition) -> dict[str, int] | None:
+        """The counts of a partition that is on the disk; None where it is not."""
+        facts = facts_of(self.folder / partition.file_name)
+        if facts is None:
+            return None
+        try:
+            return {name: int(facts[f"paperfeed.{name}"]) for name in COUNTS}
+        except (KeyError, ValueError):
+            return None
+
+    def finish(self, plan: Plan, counts: Sequence[Mapping[str, int]]) -> dict[str, Any]:
+        """Gives the output its name; what it says of itself."""
+        remove_leftovers(self.folder)
+        totals = {name: sum(each[name] for each in counts) for name in COUNTS}
+        of_digest = {name: getattr(plan, name) for name in _OF_DIGEST}
+        manifest = {"job": plan.job.to_json(), **totals, "partition_count": len(plan.partitions), **of_digest}
+        _write(self.folder / MANIFEST_NAME, (json.dumps(manifest, indent=2) + "\n").encode())
+        for name in (CANDIDATES_NAME, PLAN_NAME, LOCK_NAME):
+            (self.folder / name).unlink(missing_ok=True)
+        self.folder.rename(self.out)
+        _sync(self.out.parent)
+        return manifest
+
+
+@contextlib.contextmanager
+def opened_workspace(out: Path) -> Iterator[Workspace]:
+    """The folder in which the output grows, held by this process alone.
+
+    Raises:
+        OutputUnusable: Another run holds it, or nothing can be written there.
+    """
+    folder = out.absolute().with_name(f".{out.name}.partial")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o644)
+    except OSError as error:
+        raise OutputUnusable(out, f"nothing can be written beside it ({error.strerror})") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield Workspace(out.absolute(), folder)
+    except BlockingIOError as error:
+        raise OutputUnusable(out, "another run is writing it") from error
+    finally:
+        _remove_unused(folder)
+        os.close(lock)
+
+
+def _remove_unused(folder: Path) -> None:
+    """Removes the folder of a run that ended before it had a plan."""
+    with contextlib.suppress(OSError):
+        if [path.name for path in folder.iterdir()] == [LOCK_NAME]:
+            (folder / LOCK_NAME).unlink()
+            folder.rmdir()
+
+
+def find_manifest(out: Path) -> dict[str, Any] | None:
+    """What a finished output says of itself; None where there is nothing at all.
+
+    Raises:
+        OutputUnusable: There is something else.
+    """
+    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+        return None
+    try:
+        found: dict[str, Any] = json.loads((out / MANIFEST_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise OutputUnusable(out, "exists already, and is no output of this command") from error
+    return found
+
+
+def discard(workspace: Workspace) -> None:
+    """Forgets what was done."""
+    for path in workspace.folder.iterdir():
+        if path.name != LOCK_NAME:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputUnusable(path, f"cannot be written: {error.strerror}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,92 @@
+"""When a slate made ahead of time is served instead of a new one."""
+
+import datetime as dt
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.app.ports import Transaction
+from service.app.serving import Serving
+from service.domain.feeds import FallbackReason, Slate
+from service.domain.precomputed import PrecomputedSlate
+
+
+class PrecomputedUse(enum.Enum):
+    """When precomputed slates are served."""
+
+    ALWAYS = "always"
+    OVERLOAD = "overload"
+    NEVER = "never"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a feed is asked for; an empty ``digest_id`` means the newest."""
+
+    user_id: str
+    digest_id: str
+    diversity: float
+    page_size: int
+
+
+@dataclass(frozen=True)
+class MadeAhead:
+    """A slate that fits, without an id and a request of its own yet, and the date of its digest."""
+
+    slate: Slate
+    date: dt.date
+
+
+@dataclass(frozen=True)
+class Precomputed:
+    """The rule.
+
+    Attributes:
+        max_age: Since it was made; ages and trends in it are of then.
+        is_busy: Whether all threads are at work.
+    """
+
+    use: PrecomputedUse
+    max_age: dt.timedelta
+    is_busy: Callable[[], bool] = lambda: False
+
+    @property
+    def wanted(self) -> bool:
+        """Whether to look for one now."""
+        return self.use is PrecomputedUse.ALWAYS or (self.use is PrecomputedUse.OVERLOAD and self.is_busy())
+
+    def find(self, tx: Transaction, serving: Serving, wish: Wish, now: dt.datetime) -> MadeAhead | None:
+        """The user's slate of the digest, if it still is what would be made now but for time.
+
+        It is not once the user's events or preferences, the digest or the bundle have changed. Where overload is why it
+        is served, it says so.
+        """
+        digest, version = tx.digests.find_version(wish.digest_id), tx.users.version(wish.user_id)
+        found = None if digest is None or version is None else tx.precomputed.find(wish.user_id, digest[0])
+        if digest is None or found is None or (found.user_version, found.digest_version) != (version, digest[1]):
+            return None
+        # Who likes nothing gets what trends, whatever the bundle.
+        models = {serving.bundle.version if serving.bundle else "cosine", "trending"}
+        if found.model_version not in models or found.diversity != wish.diversity:
+            return None
+        if now - found.as_of > self.max_age or not (found.is_whole or len(found.items) >= wish.page_size):
+            return None
+        return MadeAhead(self._slate(found, now), digest[2])
+
+    def _slate(self, found: PrecomputedSlate, now: dt.datetime) -> Slate:
+        fallback = found.fallback_reason
+        if fallback is FallbackReason.NONE and self.use is PrecomputedUse.OVERLOAD:
+            fallback = FallbackReason.OVERLOAD
+        return Slate(
+            slate_id="",
+            user_id=found.user_id,
+            digest_id=found.digest_id,
+            model_version=found.model_version,
+            features_version=found.features_version,
+            fallback_reason=fallback,
+            as_of=found.as_of,
+            created_at=now,
+            request_hash="",
+            pending_paper_count=found.pending_paper_count,
+            items=found.items,
+        )

@@ -1,0 +1,63 @@
+"""Databases, bundles and clusters that the tests of batch share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from batch.cluster import Cluster, open_cluster
+from ranker.bundle import load_bundle
+from service.encoder import HashingEncoder
+from tests.batch.asking import Asking
+from tests.batch.worlds import World, fill
+from tests.databases import postgres_schema, require_postgres
+from tests.rpc.bundles import model_text, write_tiny_bundle
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle trained for the hashing encoder."""
+    folder = tmp_path_factory.mktemp("batch_bundle") / "tiny"
+    write_tiny_bundle(folder, encoder_name=HashingEncoder.name, model_text=model_text())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A thousand readers in SQLite; not to be written to."""
+    return fill(f"sqlite:///{tmp_path_factory.mktemp('batch_world') / 'world.db'}", 1_000)
+
+
+@pytest.fixture(scope="session")
+def small_world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A hundred readers in SQLite; not to be written to."""
+    return fill(f"sqlite:///{tmp_path_factory.mktemp('batch_small') / 'world.db'}", 100)
+
+
+@pytest.fixture(scope="session")
+def postgres_world() -> Iterator[World]:
+    """A hundred readers in PostgreSQL; not to be written to."""
+    require_postgres()
+    with postgres_schema() as url:
+        yield fill(url, 100)
+
+
+@pytest.fixture(params=["small", pytest.param("postgres", marks=pytest.mark.postgres)])
+def any_world(request: pytest.FixtureRequest) -> World:
+    """A hundred readers, on each engine."""
+    found: World = request.getfixturevalue(f"{request.param}_world")
+    return found
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """Two workers, for tests that kill none."""
+    with open_cluster(workers=2) as found:
+        yield found
+
+
+@pytest.fixture
+def ask(bundle: Path, tmp_path: Path) -> Asking:
+    """Asks for re-ranks with the bundle, into the test's folder."""
+    model_version = load_bundle(bundle, encoder=None).version
+    return Asking(bundle, model_version, tmp_path / "out")

@@ -1,0 +1,68 @@
+"""A re-rank in a process of its own, to be killed."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.batch.asking import Asking
+from tests.batch.worlds import World
+from tests.process.running import ROOT, settings
+from tests.rpc.builders import wait_until
+
+_PROGRAM = """
+import sys
+from pathlib import Path
+from batch.cluster import open_cluster
+from batch.rerank import run
+from tests.batch.asking import Asking
+from tests.batch.worlds import World
+
+if __name__ == "__main__":
+    bundle, version, out, url = sys.argv[1:]
+    ask = Asking(Path(bundle), version, Path(out))
+    run(ask.request(World(url, ())), lambda: open_cluster(workers=2), lambda done, total: None)
+"""
+
+
+def begin(ask: Asking, world: World, program: Path) -> subprocess.Popen[bytes]:
+    """Starts the run; the program is a file, because its workers import it again."""
+    program.write_text(_PROGRAM, encoding="utf-8")
+    command = [sys.executable, str(program), str(ask.bundle), ask.model_version, str(ask.out), world.url]
+    environment = settings(db=world.url) | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
+
+
+def parts(folder: Path) -> dict[str, int]:
+    """The partitions that are there whole, with the time of their writing."""
+    return {path.name: path.stat().st_mtime_ns for path in folder.glob("part-*.parquet")}
+
+
+def partial(out: Path) -> Path:
+    """Where the output grows."""
+    return out.with_name(f".{out.name}.partial")
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Waits until the condition holds."""
+    wait_until(condition, seconds)
+
+
+def descendants(pid: int) -> list[int]:
+    """Processes that the process started, and that those started."""
+    children = [
+        int(child)
+        for task in Path(f"/proc/{pid}/task").glob("*/children")
+        for child in task.read_text(encoding="ascii").split()
+    ]
+    return [*children, *(below for child in children for below in descendants(child))]
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process is there and no zombie."""
+    try:
+        os.kill(pid, 0)
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except (ProcessLookupError, FileNotFoundError):
+        return False

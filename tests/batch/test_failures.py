@@ -1,0 +1,226 @@
+"""Killed workers, killed jobs, full disks: the right result or a clear error, never a row too few or too many."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from batch.cluster import Cluster, open_cluster
+from batch.errors import BatchError, ClusterUnavailable, OutputUnusable, PartitionFailed
+from batch.rerank import run
+from batch.workspace import opened_workspace
+from tests.batch.asking import Asking
+from tests.batch.killing import begin, descendants, is_alive, partial, parts, wait_for
+from tests.batch.worlds import World, fill
+from tests.process.running import ROOT
+
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+
+
+@pytest.fixture
+def expected(small_world: World, ask: Asking, cluster: Cluster, tmp_path: Path) -> pa.Table:
+    """What an undisturbed run writes."""
+    ask.run(ask.request(small_world, out=tmp_path / "undisturbed"), cluster)
+    return pq.read_table(tmp_path / "undisturbed")
+
+
+def test_killed_worker(small_world: World, ask: Asking, expected: pa.Table) -> None:
+    """A worker killed in the middle costs nothing but time: its successor does its partition, with all it needs."""
+    killed: list[int] = []
+
+    with open_cluster(workers=1) as cluster:
+
+        def watch(done: int, _total: int) -> None:
+            # 20 users are two partitions: the next one is at work.
+            if done >= 20 and not killed:
+                (pid,) = cluster._client.run(os.getpid).values()
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+
+        ask.run(ask.request(small_world), cluster, watch)
+
+    assert killed
+    assert pq.read_table(ask.out).equals(expected)
+
+
+def test_worker_killed_every_time(small_world: World, ask: Asking) -> None:
+    """A partition that kills every worker is given up with a clear error, and what is done is kept."""
+    with open_cluster(workers=1) as cluster:
+        cluster._client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 0))
+
+        def watch(done: int, _total: int) -> None:
+            if done >= 20:
+                for pid in cluster._client.run(os.getpid).values():
+                    os.kill(pid, signal.SIGKILL)
+
+        with pytest.raises(PartitionFailed, match=r"workers died at the same partition.*are done and kept"):
+            ask.run(ask.request(small_world), cluster, watch)
+
+    assert not ask.out.exists()
+    assert len(parts(partial(ask.out))) >= 2
+
+
+def test_killed_job(small_world: World, ask: Asking, cluster: Cluster, expected: pa.Table, tmp_path: Path) -> None:
+    """A job killed in the middle leaves no worker behind, and goes on: what is done is not done again."""
+    process = begin(ask, small_world, tmp_path / "job.py")
+    wait_for(lambda: len(parts(partial(ask.out))) >= 2)
+    workers = descendants(process.pid)
+    process.kill()
+    process.wait()
+    wait_for(lambda: not any(map(is_alive, workers)))
+    done = parts(partial(ask.out))
+    assert not ask.out.exists()
+
+    outcome = ask.run(ask.request(small_world, as_of_given=False), cluster)
+
+    assert outcome.resumed >= len(done) >= 2
+    assert done.items() <= parts(ask.out).items()
+    assert pq.read_table(ask.out).equals(expected)
+    assert not partial(ask.out).exists()
+
+
+def test_damaged_partition_is_done_again(small_world: World, ask: Asking, cluster: Cluster, expected: pa.Table) -> None:
+    """A file that lost its end in a power cut is no partition, and is written again."""
+    with pytest.raises(KeyboardInterrupt):
+        ask.run(ask.request(small_world), cluster, _interrupt)
+    damaged = min(partial(ask.out).glob("part-*.parquet"))
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+
+    ask.run(ask.request(small_world), cluster)
+
+    assert pq.read_table(ask.out).equals(expected)
+
+
+def _interrupt(done: int, _total: int) -> None:
+    if done >= 30:
+        raise KeyboardInterrupt
+
+
+@pytest.fixture(params=["60k", "96k", "128k"])
+def full_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, with room for nothing, for a few partitions, or for all of them but no more."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={request.param}", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small disk")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_full_disk(small_world: World, ask: Asking, cluster: Cluster, expected: pa.Table, full_disk: Path) -> None:
+    """A full disk is an error that says so; with more room the same command ends well."""
+    out = full_disk / "out"
+
+    with pytest.raises(BatchError, match="No space left on device"):
+        ask.run(ask.request(small_world, out=out), cluster)
+
+    assert not out.exists()
+    assert not list(partial(out).glob(".*.tmp"))
+    subprocess.run(["mount", "-o", "remount,size=10m", str(full_disk)], check=True)
+    ask.run(ask.request(small_world, out=out), cluster)
+    assert pq.read_table(out).equals(expected)
+
+
+def test_lost_database(ask: Asking, cluster: Cluster, tmp_path: Path) -> None:
+    """A database that goes away is an error that says so; when it is back the same command ends well."""
+    world = fill(f"sqlite:///{tmp_path / 'lost.db'}", 60)
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+
+    def watch(done: int, _total: int) -> None:
+        if done == 0:
+            for file in tmp_path.glob("lost.db*"):
+                file.rename(hidden / file.name)
+            (tmp_path / "lost.db").mkdir()
+
+    with pytest.raises(PartitionFailed, match="the database is not available"):
+        ask.run(ask.request(world), cluster, watch)
+
+    (tmp_path / "lost.db").rmdir()
+    for file in hidden.iterdir():
+        file.rename(tmp_path / file.name)
+    assert ask.run(ask.request(world), cluster).manifest["user_count"] == 60
+
+
+def test_two_runs_at_a_time(small_world: World, ask: Asking, cluster: Cluster) -> None:
+    """A second run on the same folder is refused while the first one holds it."""
+    with opened_workspace(ask.out), pytest.raises(OutputUnusable, match="another run is writing it"):
+        ask.run(ask.request(small_world), cluster)
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """A running scheduler; ``file`` leads workers to it."""
+
+    address: str
+    file: Path
+    process: subprocess.Popen[bytes]
+
+
+class TestRemoteCluster:
+    """A scheduler and workers that were started by somebody else, as on several machines."""
+
+    @pytest.fixture
+    def scheduler(self, tmp_path: Path) -> Iterator[Scheduler]:
+        """A scheduler without workers."""
+        file = tmp_path / "scheduler.json"
+        command = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+        options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
+        with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL, cwd=ROOT) as process:
+            wait_for(lambda: file.exists() and '"address"' in file.read_text(encoding="utf-8"))
+            yield Scheduler(json.loads(file.read_text(encoding="utf-8"))["address"], file, process)
+            process.kill()
+
+    @pytest.fixture
+    def worker(self, scheduler: Scheduler, tmp_path: Path) -> Iterator[None]:
+        """One worker of that scheduler."""
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(scheduler.file)]
+        options = ["--nthreads", "2", "--no-dashboard", "--no-nanny", "--local-directory", str(tmp_path / "scratch")]
+        with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL, cwd=ROOT) as process:
+            yield
+            process.kill()
+
+    def test_is_used(
+        self, small_world: World, ask: Asking, expected: pa.Table, scheduler: Scheduler, worker: None
+    ) -> None:
+        """Partitions go to its workers, two threads of one process included, and the result is the same."""
+        run(
+            ask.request(small_world),
+            lambda: open_cluster(scheduler.address, connect_seconds=60),
+            lambda _done, _total: None,
+        )
+
+        assert pq.read_table(ask.out).equals(expected)
+
+    def test_is_lost(self, small_world: World, ask: Asking, scheduler: Scheduler, worker: None) -> None:
+        """A scheduler that dies in the middle ends the run with a clear error; what is done is kept."""
+
+        def watch(done: int, _total: int) -> None:
+            if done >= 20:
+                scheduler.process.kill()
+
+        with pytest.raises(PartitionFailed, match=r"the Dask scheduler was lost \(\d+ of \d+ partitions are done"):
+            run(ask.request(small_world), lambda: open_cluster(scheduler.address, connect_seconds=60), watch)
+
+        assert not ask.out.exists()
+        assert len(parts(partial(ask.out))) >= 2
+
+    def test_without_workers(self, small_world: World, ask: Asking, scheduler: Scheduler) -> None:
+        """A scheduler that nobody works for is an error, not a wait without end."""
+        with pytest.raises(ClusterUnavailable, match="it has no workers"):
+            run(
+                ask.request(small_world),
+                lambda: open_cluster(scheduler.address, connect_seconds=1),
+                lambda _done, _total: None,
+            )

@@ -1,0 +1,79 @@
+"""What every store promises of precomputed slates, on SQLite and on PostgreSQL."""
+
+from dataclasses import replace
+
+from service.app.ports import Store
+from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
+from service.domain.precomputed import PrecomputedSlate
+from service.storage import SqlStore
+from service.storage.retention import prune
+from tests.contracts.samples import HOUR, NOW, add_papers, event, record
+
+ITEMS = (
+    SlateItem(1, "p0", 0.25, (Reason(ReasonType.SIMILAR_TO_LIKED, "A title", "p9", 0.5),), b"\x00\x00\x80?" * 3, 0.9),
+    SlateItem(2, "p1", -1.5, (), b"\x00\x00\x00@" * 3),
+)
+SLATE = PrecomputedSlate("ada", "d1", 1, 4, "m1", "f1", 0.1, FallbackReason.NONE, NOW, 2, is_whole=True, items=ITEMS)
+
+
+def put(store: Store, *slates: PrecomputedSlate) -> int:
+    with store.write() as tx:
+        return tx.precomputed.put(slates)
+
+
+def find(store: Store, user_id: str = "ada", digest_id: str = "d1") -> PrecomputedSlate | None:
+    with store.read() as tx:
+        return tx.precomputed.find(user_id, digest_id)
+
+
+def test_comes_back_whole(store: Store) -> None:
+    """A slate is found by user and digest, with all its items, and the next one takes its place."""
+    add_papers(store, 2)
+    record(store, event())
+    newer = replace(SLATE, digest_version=5, items=ITEMS[:1], is_whole=False)
+    bare = replace(SLATE, digest_id="d2", items=tuple(replace(item, features=b"") for item in ITEMS))
+
+    assert put(store, SLATE) == 1
+    assert find(store) == SLATE
+    assert put(store, newer) == put(store, bare) == 1
+
+    assert find(store) == newer
+    assert find(store, digest_id="d2") == bare
+    assert find(store, "bob") is None
+
+
+def test_none_for_who_has_changed(store: Store) -> None:
+    """A slate made of other events than the user's present ones is not stored, nor one of a user who is gone."""
+    add_papers(store, 2)
+    record(store, event())
+    record(store, event(paper_id="p1", user_id="bob"))
+
+    stored = put(store, replace(SLATE, user_version=0), replace(SLATE, user_id="bob"), replace(SLATE, user_id="gone"))
+
+    assert stored == 1
+    assert find(store) is None
+    assert find(store, "bob") is not None
+
+
+def test_goes_with_its_user(store: Store) -> None:
+    """Deleting a user deletes the slates made ahead for the user."""
+    add_papers(store, 2)
+    record(store, event())
+    put(store, SLATE)
+
+    with store.write() as tx:
+        tx.users.delete("ada", NOW)
+
+    assert find(store) is None
+
+
+def test_old_ones_are_pruned(store: SqlStore) -> None:
+    """Retention of slates removes those made ahead too."""
+    add_papers(store, 2)
+    record(store, event(), event(paper_id="p1", user_id="bob"))
+    put(store, SLATE, replace(SLATE, user_id="bob", as_of=NOW + HOUR))
+
+    assert prune(store, NOW + HOUR * 24 + HOUR / 2, slates_days=1).slates == 1
+
+    assert find(store) is None
+    assert find(store, "bob") is not None
