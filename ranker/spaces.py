@@ -77,7 +77,8 @@ class PaperMatrix:
     @cached_property
     def towards_centre(self) -> Float32Array:
         """(n,) float32 dot product of each unit vector with ``centre``; NaN as in ``units``."""
-        return np.einsum("ij,j->i", self.units, self.centre)
+        found: Float32Array = np.einsum("ij,j->i", self.units, self.centre)
+        return found
 
     @cached_property
     def centred_lengths(self) -> Float32Array:
