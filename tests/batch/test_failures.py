@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -104,12 +105,12 @@ def _interrupt(done: int, _total: int) -> None:
         raise KeyboardInterrupt
 
 
-@pytest.fixture(params=["60k", "96k", "128k"])
-def full_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
-    """A disk of its own, with room for nothing, for a few partitions, or for all of them but no more."""
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, of ten megabytes."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={request.param}", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
         pytest.skip("needs the right to mount a small disk")
     try:
@@ -118,16 +119,32 @@ def full_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_full_disk(small_world: World, ask: Asking, cluster: Cluster, expected: pa.Table, full_disk: Path) -> None:
-    """A full disk is an error that says so; with more room the same command ends well."""
-    out = full_disk / "out"
+def _resized(disk: Path, size: int) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("share", [0.4, 0.7, 0.95])
+def test_full_disk(
+    small_world: World, ask: Asking, cluster: Cluster, expected: pa.Table, small_disk: Path, share: float
+) -> None:
+    """A full disk, be it early or at the end, is an error that says so; with more room the same command ends well."""
+    used: list[int] = []
+
+    def look(_done: int, _total: int) -> None:
+        disk = os.statvfs(small_disk)
+        used.append((disk.f_blocks - disk.f_bfree) * disk.f_frsize)
+
+    ask.run(ask.request(small_world, out=small_disk / "measured"), cluster, look)
+    shutil.rmtree(small_disk / "measured")
+    out = small_disk / "out"
+    _resized(small_disk, round(share * max(used)))
 
     with pytest.raises(BatchError, match="No space left on device"):
         ask.run(ask.request(small_world, out=out), cluster)
 
     assert not out.exists()
     assert not list(partial(out).glob(".*.tmp"))
-    subprocess.run(["mount", "-o", "remount,size=10m", str(full_disk)], check=True)
+    _resized(small_disk, 10 * 2**20)
     ask.run(ask.request(small_world, out=out), cluster)
     assert pq.read_table(out).equals(expected)
 

@@ -146,7 +146,7 @@ def test_an_idle_process_ends_and_comes_back() -> None:
     assert first is not None
 
     assert wait_until(lambda: encoder.pid is None)
-    assert not runs(first)
+    assert wait_until(lambda: not runs(first))
     assert encoder.encode(["b"]).shape == (1, 384)
     encoder.close()
 
