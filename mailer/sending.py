@@ -89,8 +89,7 @@ class Sender:
                 self._work.put(None)
             for thread in threads:
                 thread.join()
-            for _, answer in self._doubts:
-                self._end_early(answer.problem)
+            self._end_doubts()
             self._holding.release(self._problem)
         return self._outcomes
 
@@ -158,6 +157,13 @@ class Sender:
             doubts, self._doubts = self._doubts, []
         for issue, answer in doubts:
             self._settle(issue, replace(answer, verdict=answer.alone or Verdict.REFUSED))
+
+    def _end_doubts(self) -> None:
+        """Nobody is left to ask: who was taken before decides; in a run that was ended nothing is decided."""
+        if self._outcomes["sent"] and not self._stopping.is_set():
+            self._clear_doubts()
+        elif self._doubts:
+            self._end_early(self._doubts[0][1].problem)
 
     def _settle(self, issue: Claimed, answer: Answer) -> None:
         now, outcome = self._clock.now(), answer.verdict.value

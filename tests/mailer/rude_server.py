@@ -27,6 +27,7 @@ class RudeServer(socketserver.ThreadingTCPServer):
         manners: From address to one of the constants above; others are treated well.
         copies: How often each address's message came in full.
         refusal: What REFUSE_DATA answers.
+        greets: Whether it says anything to whoever connects.
         late_seconds: How late LATE_AFTER_DOT answers.
     """
 
@@ -40,6 +41,7 @@ class RudeServer(socketserver.ThreadingTCPServer):
         self.manners: dict[str, str] = {}
         self.copies: Counter[str] = Counter()
         self.refusal = "554 5.6.0 not like this"
+        self.greets = True
         self.late_seconds = 0.6
         self.released = threading.Event()
 
@@ -54,6 +56,9 @@ class _Session(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         with contextlib.suppress(OSError):
+            if not self.server.greets:
+                self.server.released.wait(10)
+                return None
             self._say("220 hello")
             address = ""
             while line := self.rfile.readline():

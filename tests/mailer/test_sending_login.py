@@ -11,10 +11,10 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from mailer.config import MailSettings
 from mailer.sending import Sender
 from mailer.storage import MailStore
-from tests.requirements import require
 from tests.mailer.builders import FixedClock
 from tests.mailer.smtp_server import Inbox, smtp_server
 from tests.mailer.test_sending import due, fill
+from tests.requirements import require
 
 
 @pytest.fixture(scope="module")

@@ -111,3 +111,17 @@ def test_a_server_that_always_hangs_up(store: MailStore) -> None:
 
     assert "connection was lost" in sender.problem
     assert due(store, FixedClock()) == 12 - BUSY_TRIES
+
+
+def test_a_server_that_hangs(store: MailStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that takes connections and never greets ends the run in time, and nothing counts as tried."""
+    monkeypatch.setattr("mailer.sending.BUSY_WAIT_SECONDS", 0.001)
+    fill(store, 5)
+    clock = FixedClock()
+    with rude_server() as server:
+        server.greets = False
+        sender = Sender(store, settings_for(server), clock)
+        assert sender.send() == {}
+
+    assert "timed out" in sender.problem
+    assert set(attempts(store, clock).values()) == {0}

@@ -58,11 +58,12 @@ def test_said_to_every_recipient(store: MailStore, answer: str, count: int) -> N
 
 
 @pytest.mark.parametrize("answer", ABOUT_US)
-def test_said_to_one_recipient(store: MailStore, answer: str) -> None:
-    """Where others are taken, only that one's issue suffers, and its address stays."""
+@pytest.mark.parametrize("number", [0, 7])
+def test_said_to_one_recipient(store: MailStore, answer: str, number: int) -> None:
+    """Where others are taken, only that one's issue suffers, first or last, and its address stays."""
     fill(store, 8)
     with smtp_server() as inbox:
-        inbox.refuse_recipient = lambda address: answer if address == "reader2@example.org" else None
+        inbox.refuse_recipient = lambda address: answer if address == f"reader{number}@example.org" else None
         sender = Sender(store, settings_for(inbox), FixedClock())
         assert sender.send() == {"sent": 7, "later" if answer.startswith("4") else "refused": 1}
 
