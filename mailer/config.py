@@ -43,6 +43,9 @@ class MailSettings:
     smtp_password_file: str = _setting("", "File that holds the password.")
     smtp_connections: int = _setting(4, "Connections to the SMTP server at once.", at_least=1, at_most=64)
     smtp_timeout_seconds: float = _setting(30.0, "For connecting and for each answer.", at_least=1, at_most=600)
+    smtp_message_timeout_seconds: float = _setting(
+        600.0, "For the answer to a whole message; too short, and it goes out twice.", at_least=1, at_most=3600
+    )
     messages_per_second: float = _setting(0.0, "Most messages handed over in a second; 0 means no limit.", at_least=0)
     max_attempts: int = _setting(8, "A message refused for the time being is tried so often.", at_least=1, at_most=100)
     dkim_domain: str = _setting("", "Signing domain; empty: mail is not signed here.")

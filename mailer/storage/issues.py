@@ -103,9 +103,10 @@ def claim(connection: Connection, owner: str, now: dt.datetime, lease: dt.timede
     return [Claimed(*row) for row in found]
 
 
-def renew(connection: Connection, owner: str, now: dt.datetime, lease: dt.timedelta) -> None:
-    """Keeps what the owner holds for another lease."""
+def renew(connection: Connection, owner: str, now: dt.datetime, lease: dt.timedelta) -> set[str]:
+    """Keeps what the owner holds for another lease; gives the ids of what that is."""
     connection.execute(update(issues).where(_held_by(owner)).values(leased_until=now + lease))
+    return set(connection.execute(select(issues.c.issue_id).where(_held_by(owner))).scalars())
 
 
 def mark_sent(connection: Connection, issue_id: str, now: dt.datetime) -> None:

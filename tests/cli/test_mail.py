@@ -73,6 +73,27 @@ def test_from_a_list_to_the_inbox(tmp_path: Path) -> None:
     paperfeed(tmp_path, "subscribers", "remove", "u1", code=1)
 
 
+def test_a_password_file_that_is_not_there(tmp_path: Path) -> None:
+    """The run ends with exit code 1, names the file, and leaves the issue due."""
+    with feed_service(tmp_path) as service, smtp_server() as inbox:
+        with service.client() as client:
+            add_digest(client, "d1", TODAY.date(), papers("a", 8))
+        paperfeed(
+            tmp_path, "subscribers", "add", "u1", "ada@example.org", "--consent", "signed up on paper, 2026-03-01"
+        )
+        smtp = {
+            "PAPERFEED_MAIL_SMTP_HOST": "127.0.0.1",
+            "PAPERFEED_MAIL_SMTP_PORT": str(inbox.port),
+            "PAPERFEED_MAIL_SMTP_USER": "digest",
+            "PAPERFEED_MAIL_SMTP_PASSWORD_FILE": str(tmp_path / "none-such"),
+            "PAPERFEED_MAIL_SERVER": service.target,
+        }
+        answer = json.loads(paperfeed(tmp_path, "send", "--everybody", "--json", code=1, **smtp))
+
+    assert "none-such cannot be read" in answer["problems"][0]
+    assert answer["outcomes"] == {"made": 1, "waiting": 1}
+
+
 def _preview(folder: Path, service: RunningService) -> None:
     """Writes an issue to files and sends nothing."""
     out = folder / "preview"
