@@ -1,6 +1,7 @@
 """The preferences page: all of the form is checked before anything is stored, here or in the service."""
 
 import re
+import time
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from mailer.config import MailSettings
 from mailer.feed import Preferences
-from mailer.links import Purpose
+from mailer.links import ACTIONS, DAY_SECONDS, Claim, Purpose
 from mailer.service import FeedService
 from mailer.storage import MailStore, subscribers
 from tests.mailer.builders import FixedClock, subscriber
@@ -93,19 +94,25 @@ def test_no_day_ticked(site: RunningSite, store: MailStore) -> None:
     assert dump(store) == before
 
 
-def test_links_are_as_old_as_the_mail(site: RunningSite, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Preferences lead to the archive, to an issue, to its buttons: none of them outlives the mail's own link."""
-    import time
+def test_links_are_as_old_as_the_mail(site: RunningSite) -> None:
+    """Preferences lead to the archive, to an issue, to its buttons: every link on the way is as old as the first."""
+    made_at = int(time.time()) - 80 * DAY_SECONDS
+    link = f"/preferences/{site.links.token(Claim(Purpose.PREFERENCES, 's000001', made_at=made_at))}"
+    for purpose in (Purpose.UNSUBSCRIBE, Purpose.ARCHIVE, Purpose.VIEW, Purpose.CLICK, *ACTIONS):
+        page = site.ask(link)
+        assert page.status == 200
+        found = unescape(re.findall(rf'(?:href|action)="([^"]+/{purpose.value}/[^"]+)"', page.text)[0])
+        assert site.links.read(purpose, found.rpartition("/")[2]).made_at == made_at
+        if purpose in {Purpose.ARCHIVE, Purpose.VIEW}:
+            link = found
 
-    now, day = time.time(), 86_400
-    link = url(site, Purpose.PREFERENCES)
-    monkeypatch.setattr(time, "time", lambda: now + 80 * day)
-    chain = {}
-    for purpose in (Purpose.ARCHIVE, Purpose.VIEW, Purpose.LIKE):
-        found = re.findall(rf'(?:href|action)="([^"]+/{purpose.value}/[^"]+)"', site.ask(link).text)
-        chain[purpose] = link = unescape(found[0])
-    assert site.ask(chain[Purpose.LIKE]).status == 200
+    expired = site.links.token(Claim(Purpose.PREFERENCES, "s000001", made_at=made_at - 11 * DAY_SECONDS))
+    assert site.ask(f"/preferences/{expired}").status == 403
 
-    monkeypatch.setattr(time, "time", lambda: now + 91 * day)
 
-    assert {site.ask(each).status for each in chain.values()} == {403}
+def test_a_liked_papers_page_is_no_younger(site: RunningSite) -> None:
+    """The link back to the issue, after the button, is as old as the like's link."""
+    made_at = int(time.time()) - 80 * DAY_SECONDS
+    like = f"/like/{site.links.token(Claim(Purpose.LIKE, 's000001', 'i1', '1', made_at))}"
+    back = unescape(re.findall(r'href="[^"]+/view/([^"]+)"', site.ask(like, {}).text)[0])
+    assert site.links.read(Purpose.VIEW, back).made_at == made_at
