@@ -100,7 +100,10 @@ def run(
 def _checked(step: str) -> str:
     from service.domain.errors import InvalidField
 
-    words = shlex.split(step)
+    try:
+        words = shlex.split(step)
+    except ValueError as error:
+        raise InvalidField("fetch", f"'{step}' cannot be read as a command: {error}") from None
     if not words or words[0] not in _ALLOWED:
         raise InvalidField("fetch", f"'{step}' is none of our commands {', '.join(_ALLOWED)}")
     return step

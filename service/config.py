@@ -80,6 +80,10 @@ class Settings:
     fetch_wait_seconds: float = _setting(
         5.0, "Before the second attempt where the source does not say; doubles each time.", at_least=0, at_most=600
     )
+    fetch_folder: str = _setting(
+        "",
+        "Folder that keeps pages of an unfinished search; empty: beside the SQLite database, nowhere with PostgreSQL.",
+    )
     data: str = _setting("../shared/data", "Folder of the public data sets that train, tests and benchmarks read.")
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
 
@@ -104,6 +108,14 @@ class Settings:
     def cache_path(self) -> Path | None:
         """The embedding cache's file, None without one."""
         return Path(self.embedding_cache).expanduser() if self.embedding_cache else None
+
+    @property
+    def fetch_path(self) -> Path | None:
+        """Where pages of unfinished searches are kept; None keeps none."""
+        if self.fetch_folder:
+            return Path(self.fetch_folder).expanduser()
+        file = self.db.removeprefix("sqlite:///")
+        return Path(f"{file}-fetch") if file not in {self.db, "", ":memory:"} else None
 
     def __repr__(self) -> str:
         """Without the database's password."""

@@ -76,16 +76,13 @@ def _mail(client: "Client", target: str, out: Path, readers: "list[SampleReader]
         console.print(send_issues(out, target, pages, port, readers, digest.as_of), markup=False)
         before = _feed(client, reader.user_id, digest)
         likes = _like_count(client, reader.user_id)
-        press_like(postbox.html[reader.user_id], 4)
+        liked = press_like(postbox.html[reader.user_id], 4)
         _wait_for_like(client, reader.user_id, likes + 1)
         after = _feed(client, reader.user_id, digest)
-    console.print(
-        f"   The issues lie in {out / 'mail'}. {reader.name} presses Like on the fifth paper's page.", markup=False
-    )
-    console.print("   What was mailed is not shown again; of the rest, before and after that like:", markup=False)
-    for old_item, new_item in zip(before.items[:3], after.items[:3], strict=False):
-        console.print(f"   {old_item.rank}. {old_item.paper.title}", markup=False, style="dim")
-        console.print(f"      now: {new_item.paper.title} ({new_item.score:+.3f})", markup=False)
+    console.print(f"   The issues lie in {out / 'mail'}.", markup=False)
+    console.print(f"   {reader.name} opens the fifth paper's link and presses Like: “{liked}”.", markup=False)
+    console.print("   What was mailed is not shown again; the next feed, changed by that like:", markup=False)
+    _print_changes(before, after, liked)
     console.print()
 
 
@@ -224,14 +221,19 @@ def _show_one_more_like(
     _like(client, reader.user_id, [reader.one_more_like], digest.as_of + dt.timedelta(days=1))
     _wait_for_vectors(client)
     after = _feed(client, reader.user_id, digest)
+    _print_changes(before, after, reader.one_more_like.title)
+    console.print()
+
+
+def _print_changes(before: "feed_pb2.GetFeedResponse", after: "feed_pb2.GetFeedResponse", liked: str) -> None:
+    """Papers whose rank is another now, and which of them are there because of the paper just liked."""
     ranks = {item.paper.paper_id: item.rank for item in before.items}
-    changed = False
-    for item in after.items:
+    changed = [item for item in after.items if ranks.get(item.paper.paper_id) != item.rank]
+    for item in changed:
         old = ranks.get(item.paper.paper_id)
-        if old != item.rank:
-            changed = True
-            came = f"was {old}" if old else f"was below {len(before.items)}"
-            console.print(f"   {item.rank:2d} ({came})  {item.paper.title}", markup=False)
+        came = f"was {old}" if old else f"was below {len(before.items)}"
+        console.print(f"   {item.rank:2d} ({came})  {item.paper.title}", markup=False)
+        if any(reason.subject == liked for reason in item.reasons):
+            console.print("      like the paper just liked", markup=False, style="dim")
     if not changed:
         console.print(f"   the first {len(after.items)} stay as they were", markup=False)
-    console.print()

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
 from email.policy import default
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,8 +130,8 @@ def send_issues(
     return summary.in_words()
 
 
-def press_like(html: str, number: int) -> None:
-    """Follows the mail's nth like link and presses the button of the page it leads to."""
+def press_like(html: str, number: int) -> str:
+    """Follows the mail's nth like link and presses the button of the page it leads to; gives the paper's title."""
     link = re.findall(r'href="([^"]+/like/[^"]+)"', html)[number]
     if not link.startswith("http://127.0.0.1:"):
         raise ValueError(f"the demo's pages are on this machine, not at {link}")
@@ -139,4 +140,8 @@ def press_like(html: str, number: int) -> None:
     if '<form method="post">' not in shown:
         raise ValueError("the page behind the link has no button")
     with urllib.request.urlopen(link, data=b"", timeout=WAIT_SECONDS) as page:  # noqa: S310 (checked above)
-        page.read()
+        done = page.read().decode()
+    if "<h1>Liked</h1>" not in done:
+        raise ValueError("the page did not say that the like was stored")
+    title = re.search(r'<p dir="auto">(.*?)</p>', done, re.DOTALL)
+    return unescape(title[1]) if title else ""

@@ -10,6 +10,9 @@ from mailer.feed import Event
 from mailer.storage.statements import insert_new
 from mailer.storage.tables import reactions, subscribers
 
+CLICK, MACHINE_CLICK = "mail-click-", "mail-scan-"
+"""How event ids of clicks begin: those that look like a reader's, and those of what calls itself a machine."""
+
 
 @dataclass(frozen=True)
 class Waiting:
@@ -35,6 +38,15 @@ def add(connection: Connection, subscriber_id: str, issue_id: str, event: Event,
     return insert_new(connection, reactions, row)
 
 
+def add_click(connection: Connection, subscriber_id: str, issue_id: str, event: Event) -> None:
+    """Stores a click that looks like a reader's; where the hour's was taken for a scanner's, it counts after all."""
+    if add(connection, subscriber_id, issue_id, event):
+        return
+    same, untold = reactions.c.event_id == event.event_id, reactions.c.forwarded_at.is_(None)
+    taken = same & untold & (reactions.c.is_scanner == 1)
+    connection.execute(update(reactions).where(taken).values(is_scanner=0, occurred_at=event.occurred_at))
+
+
 def latest(connection: Connection, issue_id: str) -> dict[str, str]:
     """The last deliberate reaction to each paper of the issue: paper_id to event type."""
     deliberate = (reactions.c.issue_id == issue_id) & (reactions.c.event_type != "click")
@@ -51,8 +63,8 @@ def count(connection: Connection, issue_id: str, paper_id: str) -> int:
 
 
 def clicks_since(connection: Connection, issue_id: str, since: dt.datetime) -> int:
-    """Clicks on papers of the issue since then."""
-    recent = (reactions.c.issue_id == issue_id) & (reactions.c.event_type == "click")
+    """Clicks on papers of the issue since then that looked like a reader's, each by itself."""
+    recent = (reactions.c.issue_id == issue_id) & reactions.c.event_id.startswith(CLICK)
     statement = select(func.count()).select_from(reactions).where(recent & (reactions.c.occurred_at >= since))
     return connection.execute(statement).scalar_one()
 

@@ -1,6 +1,5 @@
 """The routes. Handlers are plain functions, run in threads: what they wait for is the database."""
 
-import datetime as dt
 from collections.abc import Callable
 from typing import Any
 from zoneinfo import available_timezones
@@ -17,25 +16,20 @@ from starlette.staticfiles import StaticFiles
 from mailer.clock import Clock
 from mailer.config import MailSettings
 from mailer.errors import InvalidField, LinkRefused, MailerError, NotFound, ServiceUnavailable, StorageUnavailable
-from mailer.feed import Preferences
 from mailer.links import ACTIONS, Claim, Links, Purpose
-from mailer.reasons import in_words
 from mailer.service import FeedService
 from mailer.storage import MailStore, issues, subscribers
-from mailer.subscription import Schedule, Subscriber, SubscriptionState
+from mailer.subscription import Subscriber, SubscriptionState
 from mailer.subscriptions import Subscriptions
+from mailer.web import forms
+from mailer.web.forms import Form
 from mailer.web.guards import RateLimit, SafeHeaders, SmallBodies, is_cross_site
+from mailer.web.issue_page import ACTION_WORDS, shown_papers
 from mailer.web.pages import message_page, page
 from mailer.web.reacting import Reactions
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-ACTION_WORDS = {
-    Purpose.LIKE: ("like", "Like", "Liked"),
-    Purpose.SAVE: ("save", "Save", "Saved"),
-    Purpose.DISLIKE: ("dislike", "Not for me", "Noted: not for you"),
-}
 ARCHIVE_SIZE = 100
-Form = dict[str, list[str]]
 
 
 class Site:
@@ -71,8 +65,8 @@ class Site:
             self._route("/subscribe", self._subscribe, "POST"),
             self._route("/confirm/{token}", self._confirm_page),
             self._route("/confirm/{token}", self._confirm, "POST"),
-            self._route("/unsubscribe/{token}", self._unsubscribe_page),
-            self._route("/unsubscribe/{token}", self._unsubscribe, "POST"),
+            self._unsubscribe_route(self._unsubscribe_page, "GET"),
+            self._unsubscribe_route(self._unsubscribe, "POST"),
             self._route("/preferences/{token}", self._preferences_page),
             self._route("/preferences/{token}", self._preferences, "POST"),
             self._route("/archive/{token}", self._archive),
@@ -100,11 +94,30 @@ class Site:
 
         return Route(path, endpoint, methods=[method])
 
+    def _unsubscribe_route(self, handler: Callable[..., Response], method: str) -> Route:
+        """Receivers of many readers' mail press one-click from few addresses: only bad tokens are limited.
+
+        The token says all. No body is parsed, so that none can be in the way (RFC 8058 senders use two types).
+        """
+
+        def leave(request: Request) -> Response:
+            try:
+                return handler(request, {})
+            except LinkRefused as error:
+                return self._says(*_in_words(error)) if self._any_rate.allows(request) else self._too_many()
+            except MailerError as error:
+                return self._says(*_in_words(error))
+
+        return Route("/unsubscribe/{token}", leave, methods=[method])
+
+    def _too_many(self) -> Response:
+        return self._says("Too many requests", "Please wait a minute and try again.", 429)
+
     def _guarded(
         self, handler: Callable[..., Response], request: Request, form: Form, fixed: dict[str, Any]
     ) -> Response:
         if not self._any_rate.allows(request):
-            return self._says("Too many requests", "Please wait a minute and try again.", 429)
+            return self._too_many()
         try:
             return handler(request, form, **fixed)
         except MailerError as error:
@@ -140,8 +153,8 @@ class Site:
             return self._says("Please use our own form", "This request came from another site's page.", 403)
         if not self._subscribe_rate.allows(request):
             return self._says("Too many requests", "Please try again in an hour.", 429)
-        schedule, paper_count = _schedule(form), _number(form, "paper_count", 10)
-        if self._subscriptions.request(_text(form, "address"), schedule, paper_count, _source(request)):
+        address, schedule, paper_count = forms.text(form, "address"), forms.schedule(form), forms.paper_count(form, 10)
+        if self._subscriptions.request(address, schedule, paper_count, _source(request)):
             self._wake()
         # The same words whatever the address: a stranger learns nothing about it.
         return self._says(
@@ -163,10 +176,10 @@ class Site:
         )
 
     def _confirm(self, request: Request, _form: Form) -> Response:
-        reader = self._subscriptions.confirm(self._claim(request, Purpose.CONFIRM), _source(request))
-        return self._page(
-            "confirmed.html.jinja", preferences_url=self._links.url(Purpose.PREFERENCES, reader.subscriber_id)
-        )
+        claim = self._claim(request, Purpose.CONFIRM)
+        reader = self._subscriptions.confirm(claim, _source(request))
+        preferences_url = self._links.url(Purpose.PREFERENCES, reader.subscriber_id, parent=claim)
+        return self._page("confirmed.html.jinja", preferences_url=preferences_url)
 
     def _unsubscribe_page(self, request: Request, _form: Form) -> Response:
         self._claim(request, Purpose.UNSUBSCRIBE)
@@ -183,7 +196,8 @@ class Site:
         return self._says("You are unsubscribed", "No more issues will be sent to you. Sorry to see you go.")
 
     def _preferences_page(self, request: Request, _form: Form) -> Response:
-        reader = self._reader(self._claim(request, Purpose.PREFERENCES))
+        claim = self._claim(request, Purpose.PREFERENCES)
+        reader = self._reader(claim)
         try:
             preferences = self._service.preferences(reader.user_id)
         except ServiceUnavailable:
@@ -195,31 +209,28 @@ class Site:
             days=DAYS,
             zones=sorted(available_timezones()),
             is_active=reader.state is SubscriptionState.ACTIVE,
-            archive_url=self._links.url(Purpose.PREFERENCES, reader.subscriber_id).replace(
-                "/preferences/", "/archive/", 1
-            ),
-            unsubscribe_url=self._links.url(Purpose.UNSUBSCRIBE, reader.subscriber_id),
+            archive_url=self._links.url(Purpose.ARCHIVE, reader.subscriber_id, parent=claim),
+            unsubscribe_url=self._links.url(Purpose.UNSUBSCRIBE, reader.subscriber_id, parent=claim),
         )
 
     def _preferences(self, request: Request, form: Form) -> Response:
         reader = self._reader(self._claim(request, Purpose.PREFERENCES))
-        # First what another part may refuse: then nothing is half done.
-        if "followed_topics" in form:
-            self._service.update_preferences(
-                reader.user_id, Preferences(*(_lines(form, name) for name in Preferences.__dataclass_fields__))
-            )
-        count = _number(form, "paper_count", reader.paper_count)
-        self._subscriptions.change(reader.subscriber_id, _schedule(form), count, _text(form, "name"))
+        # All is checked before anything is stored, and what the service may refuse is stored first.
+        schedule, count, name = forms.schedule(form), forms.paper_count(form, reader.paper_count), forms.name_of(form)
+        if (wanted := forms.preferences(form)) is not None:
+            self._service.update_preferences(reader.user_id, wanted)
+        self._subscriptions.change(reader.subscriber_id, schedule, count, name)
         return self._says("Saved", "The next issue will be as you asked.")
 
     # -------------------------------------------------------------------------------------------------------- issues
 
     def _archive(self, request: Request, _form: Form) -> Response:
-        reader = self._reader(self._claim(request, Purpose.PREFERENCES))
+        claim = self._claim(request, Purpose.ARCHIVE)
+        reader_id = self._reader(claim).subscriber_id
         with self._store.read() as connection:
-            found = issues.list_of(connection, reader.subscriber_id, ARCHIVE_SIZE)
+            found = issues.list_of(connection, reader_id, ARCHIVE_SIZE)
         shown = [
-            (each.subject, each.created_at, self._links.url(Purpose.VIEW, reader.subscriber_id, each.issue_id))
+            (each.subject, each.created_at, self._links.url(Purpose.VIEW, reader_id, each.issue_id, parent=claim))
             for each in found
         ]
         return self._page("archive.html.jinja", issues=shown)
@@ -236,22 +247,7 @@ class Site:
             more = {each.position: each for each in self._service.slate(issue.slate_id).papers}
         except (ServiceUnavailable, NotFound):
             more = {}
-        held = self._reactions.held(issue.issue_id)
-        shown = []
-        for paper in papers:
-            place = (reader.subscriber_id, issue.issue_id, paper.position)
-            known = more.get(paper.position)
-            shown.append(
-                {
-                    "title": paper.title,
-                    "url": self._links.url(Purpose.CLICK, *place) if paper.url else "",
-                    "why": in_words(known.reasons) if known else "",
-                    "authors": known.authors if known else (),
-                    "abstract": known.abstract if known else "",
-                    "held": held.get(paper.paper_id, ""),
-                    "actions": [(self._links.url(each, *place), *ACTION_WORDS[each][:2]) for each in ACTIONS],
-                }
-            )
+        shown = shown_papers(self._links, claim, papers, more, self._reactions.held(issue.issue_id))
         return self._page("issue.html.jinja", subject=issue.subject, made_at=issue.created_at, papers=shown)
 
     def _action_page(self, request: Request, _form: Form, purpose: Purpose) -> Response:
@@ -266,7 +262,7 @@ class Site:
         is_undo = bool(form.get("undo"))
         if self._reactions.react(place, "unlike" if is_undo else event_type):
             self._wake()
-        view_url = self._links.url(Purpose.VIEW, claim.subscriber_id, claim.issue_id)
+        view_url = self._links.url(Purpose.VIEW, claim.subscriber_id, claim.issue_id, parent=claim)
         return self._page(
             "done.html.jinja", title="Taken back" if is_undo else done, text=place.paper.title, view_url=view_url
         )
@@ -298,31 +294,3 @@ def _in_words(error: MailerError) -> tuple[str, str, int]:
 
 def _source(request: Request) -> str:
     return f"web {request.client.host if request.client else 'unknown'}"
-
-
-def _text(form: Form, name: str) -> str:
-    return (form.get(name) or [""])[0].strip()
-
-
-def _number(form: Form, name: str, default: int) -> int:
-    text = _text(form, name)
-    if not text:
-        return default
-    try:
-        return int(text)
-    except ValueError:
-        raise InvalidField(name, f"'{text[:20]}' is not a number") from None
-
-
-def _lines(form: Form, name: str) -> tuple[str, ...]:
-    """A text area's lines, each once."""
-    return tuple(dict.fromkeys(line.strip() for line in _text(form, name).splitlines() if line.strip()))
-
-
-def _schedule(form: Form) -> Schedule:
-    try:
-        weekdays = tuple(sorted({int(day) for day in form.get("weekdays", [])})) or tuple(range(1, 8))
-        local_time = dt.time.fromisoformat(_text(form, "local_time") or "07:00")
-    except ValueError:
-        raise InvalidField("local_time", "is not a time such as 07:30, or a day is not 1 to 7") from None
-    return Schedule(weekdays, local_time.replace(second=0, microsecond=0), _text(form, "time_zone") or "UTC")

@@ -76,14 +76,19 @@ class Reactions:
             )
 
     def click(self, place: Place, user_agent: str, *, is_prefetch: bool) -> None:
-        """Stores at most one click per paper and hour, marked where it looks like a machine's."""
+        """Stores at most one click that counts per paper and hour; a machine's is stored beside it and never counts."""
         now, issue_id = self._clock.now(), place.issue.issue_id
-        name = f"mail-click-{issue_id}-{place.paper.position}-{now:%Y%m%d%H}"
-        event = Event(name, place.reader.user_id, place.paper.paper_id, "click", now, place.issue.slate_id)
         too_soon = place.issue.sent_at is not None and now - place.issue.sent_at < SOONEST_CLICK
         is_machine = is_prefetch or too_soon or not user_agent or _MACHINES.search(user_agent) is not None
+        # Names apart: a scanner comes first, and must not take the reader's place in the hour.
+        kind = reactions.MACHINE_CLICK if is_machine else reactions.CLICK
+        name = f"{kind}{issue_id}-{place.paper.position}-{now:%Y%m%d%H}"
+        event = Event(name, place.reader.user_id, place.paper.paper_id, "click", now, place.issue.slate_id)
         with self._store.write() as connection:
-            reactions.add(connection, place.reader.subscriber_id, issue_id, event, is_scanner=is_machine)
+            if is_machine:
+                reactions.add(connection, place.reader.subscriber_id, issue_id, event, is_scanner=True)
+                return
+            reactions.add_click(connection, place.reader.subscriber_id, issue_id, event)
             since = now - SCANNER_WINDOW
             if reactions.clicks_since(connection, issue_id, since) >= SCANNER_CLICKS:
                 reactions.mark_scanner(connection, issue_id, since)

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from service.domain.errors import InvalidField, InvalidFile, SourceUnavailable
 from service.domain.papers import Paper
 from service.fetch.http import Http, Passing
+from service.fetch.kept_pages import KeptPages
 from service.ingest.arxiv_feeds import parse_feed
 from service.ingest.hf_daily import parse_hf_daily
 from service.ingest.source import decode_utf8
 
 PAGE_SIZE = 100
+MAX_PAGES = 300
+"""arXiv gives no more than 30,000 papers of one search."""
 _CATEGORY = re.compile(r"^[a-z-]+(\.[A-Za-z-]+)?$")
 _TOTAL = re.compile(rb"<(?:\w+:)?totalResults[^>]*>\s*(\d+)\s*<")
 _ENTRY = re.compile(rb"<(?:\w+:)?entry[\s>]")
@@ -52,12 +55,25 @@ def arxiv_announced(http: Http, base_url: str, categories: Sequence[str]) -> Fet
     return Fetched("arxiv", feed.title, tuple(paper for paper in feed.papers if paper.published_at is not None))
 
 
+class _NoEnd(Exception):
+    """The search would go on for ever."""
+
+
 def arxiv_submitted(
-    http: Http, base_url: str, categories: Sequence[str], first_day: dt.date, last_day: dt.date
+    http: Http,
+    base_url: str,
+    categories: Sequence[str],
+    first_day: dt.date,
+    last_day: dt.date,
+    kept: KeptPages | None = None,
 ) -> Fetched:
     """What was submitted to arXiv in these categories on these days, both included, earliest first.
 
-    Pages that came are kept when a later one fails; ``problem`` then says which and why.
+    Papers that came are given when a later page fails, when a page brings only what was there before, and after
+    MAX_PAGES; ``problem`` then says which and why.
+
+    Args:
+        kept: Pages of the same search, broken off before; they are not asked for again, and new ones go there.
 
     Raises:
         InvalidField: A category that arXiv cannot have.
@@ -66,16 +82,20 @@ def arxiv_submitted(
     """
     names = " OR ".join(f"cat:{name}" for name in check_categories(categories))
     query = f"({names}) AND submittedDate:[{first_day:%Y%m%d}0000 TO {last_day:%Y%m%d}2359]"
+    url, kept = f"{base_url.rstrip('/')}/api/query", kept or KeptPages(None)
     found: dict[str, Paper] = {}
     problem = ""
     try:
-        for papers in _pages(http, f"{base_url.rstrip('/')}/api/query", query):
+        for papers in _pages(http, url, query, kept):
             for paper in papers:
                 found.setdefault(paper.paper_id, paper)
     except (SourceUnavailable, InvalidFile) as error:
         if not found:
             raise
         problem = str(error)
+    except _NoEnd as error:
+        problem = str(error)
+        kept.forget()  # what goes wrong may be in them
     days = f"{first_day}" if first_day == last_day else f"{first_day} to {last_day}"
     return Fetched("arxiv", f"arXiv {', '.join(categories)}, submitted {days}", tuple(found.values()), problem)
 
@@ -119,24 +139,37 @@ def check_categories(categories: Sequence[str]) -> list[str]:
     return list(categories)
 
 
-def _pages(http: Http, url: str, query: str) -> Iterator[tuple[Paper, ...]]:
+def _pages(http: Http, url: str, query: str, kept: KeptPages) -> Iterator[tuple[Paper, ...]]:
     start = total = 0
-    while start == 0 or start < total:
-        params = {
-            "search_query": query,
-            "start": str(start),
-            "max_results": str(PAGE_SIZE),
-            "sortBy": "submittedDate",
-            "sortOrder": "ascending",
-        }
-        data = http.get(url, params, check=lambda body, at=start: _check_page(body, at))  # type: ignore[misc]
-        name = f"{url} from {start}"
+    seen: set[str] = set()
+    for _ in range(MAX_PAGES):
+        data = kept.find(f"{url}?{query}", start)
+        if data is None:
+            data = _ask(http, url, query, start)
+        papers = parse_feed(data, f"{url} from {start}").papers
+        kept.keep(f"{url}?{query}", start, data)  # only what can be read
+        ids = {paper.paper_id for paper in papers}
+        if ids and ids <= seen:
+            raise _NoEnd(f"{url}: from {start} on it only repeats papers")
+        seen |= ids
+        yield papers
         total = _total(data)
-        yield parse_feed(data, name).papers
         # By what came, not by what was asked for: a short page must not leave a gap.
         start += len(_ENTRY.findall(data))
-        if not total:
+        if start >= total:
             return
+    raise _NoEnd(f"{url}: it has {total} papers, and {MAX_PAGES} pages gave {start} of them; no more are asked for")
+
+
+def _ask(http: Http, url: str, query: str, start: int) -> bytes:
+    params = {
+        "search_query": query,
+        "start": str(start),
+        "max_results": str(PAGE_SIZE),
+        "sortBy": "submittedDate",
+        "sortOrder": "ascending",
+    }
+    return http.get(url, params, check=lambda body: _check_page(body, start))
 
 
 def _check_page(body: bytes, start: int) -> None:

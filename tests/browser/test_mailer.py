@@ -3,71 +3,26 @@
 import datetime as dt
 import re
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from email import message_from_bytes
 from email.policy import default
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from mailer.clock import SystemClock
 from mailer.config import MailSettings
-from mailer.issue import Issue
-from mailer.links import Links, Purpose
-from mailer.message import Draft, compose
+from mailer.links import Purpose
 from mailer.run import MailRun
 from mailer.service import FeedService
-from mailer.storage import MailStore, open_store, schema, subscribers
+from mailer.storage import subscribers
 from paperfeed.v1 import catalog_pb2, feed_pb2, profile_pb2
-from tests.browser.browsers import chromium
-from tests.mailer.builders import NOW, feed, subscriber
-from tests.mailer.feed_service import RunningService, add_digest, feed_service, like, papers
-from tests.mailer.site import RunningSite, running_site
-from tests.mailer.smtp_server import Inbox, smtp_server
-from tests.mailer.test_sending import settings_for
+from tests.browser.conftest import World
+from tests.mailer.builders import subscriber
+from tests.mailer.feed_service import add_digest, like, papers
+from tests.mailer.smtp_server import Inbox
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=15_000)  # a click without JavaScript returns before the answer is there
-
-WIDTHS = (320, 600, 1200)
-
-
-@dataclass
-class World:
-    """All that runs."""
-
-    browser: Browser
-    site: RunningSite
-    service: RunningService
-    inbox: Inbox
-    store: MailStore
-    settings: MailSettings
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """One browser for all tests."""
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture
-def world(browser: Browser, tmp_path: Path) -> Iterator[World]:
-    """Feed service, mail server, web app and browser."""
-    schema.upgrade(f"sqlite:///{tmp_path / 'mailer.db'}")
-    store = open_store(f"sqlite:///{tmp_path / 'mailer.db'}")
-    with feed_service(tmp_path) as service, smtp_server() as inbox:
-        with service.client() as client:
-            add_digest(client, "today", dt.datetime.now(dt.UTC).date(), papers("a", 10))
-        settings = settings_for(inbox, server=service.target, sender_name="Papers of the day")
-        with (
-            FeedService(service.target, timeout_seconds=5) as feeds,
-            running_site(store, feeds, settings, SystemClock(), courier=True) as site,
-        ):
-            yield World(browser, site, service, inbox, store, settings)
-    store.dispose()
 
 
 def new_page(browser: Browser, width: int = 600, scheme: str = "light") -> Page:
@@ -180,57 +135,3 @@ def test_likes_outlive_a_service_that_is_away(world: World) -> None:
         assert time.monotonic() < end, "the like was lost"
         world.site.ask(world.site.links.url(Purpose.UNSUBSCRIBE, "nobody"))
         time.sleep(0.5)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_mail_fits(browser: Browser, tmp_path: Path, width: int, scheme: str) -> None:
-    """At every width nothing sticks out and every text stands out from its background."""
-    settings = MailSettings.read({}, base_url="https://mail.example.org", postal_address="1 Way, Vienna")
-    shown = feed(count=4, title="A very long title number {n} about " + "Donaudampfschifffahrtsgesellschaft" * 3)
-    draft = Draft("i1", "d1", "s", (NOW.date(),), shown.papers)
-    made: Issue = compose(draft, subscriber(), settings, Links(b"k" * 32, settings.base_url), NOW)
-    body = message_from_bytes(made.content, policy=default).get_body(("html",))  # type: ignore[attr-defined]
-    file = tmp_path / "mail.html"
-    file.write_text(body.get_content(), encoding="utf-8")
-    check_page(browser, f"file://{file}", width, scheme)
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
-def test_the_first_page_fits(world: World, width: int, scheme: str) -> None:
-    """The same of the form to subscribe."""
-    check_page(world.browser, world.site.base_url, width, scheme)
-
-
-def check_page(browser: Browser, url: str, width: int, scheme: str) -> None:
-    """Nothing wider than the window; contrast of 4.5 to 1 or more (WCAG AA) for all text."""
-    context = browser.new_context(
-        viewport={"width": width, "height": 900},
-        color_scheme="dark" if scheme == "dark" else "light",
-        bypass_csp=True,
-    )
-    page = context.new_page()
-    page.goto(url)
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    weak = page.evaluate(_CONTRASTS)
-    context.close()
-    assert weak == []
-
-
-_CONTRASTS = """() => {
-  const parse = c => (c.match(/[\\d.]+/g) || []).map(Number);
-  const light = ([r, g, b]) => [r, g, b].map(v => { v /= 255;
-    return v <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4; })
-    .reduce((sum, v, i) => sum + v * [.2126, .7152, .0722][i], 0);
-  const behind = e => { for (; e; e = e.parentElement) { const c = parse(getComputedStyle(e).backgroundColor);
-    if (c.length && c[3] !== 0) return c; } return [255, 255, 255]; };
-  const weak = [];
-  for (const e of document.querySelectorAll('h1,h2,p,a,label,legend,button')) {
-    if (!e.textContent.trim() || e.closest('.preheader')) continue;
-    const [a, b] = [light(parse(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
-    const ratio = (a + .05) / (b + .05);
-    if (ratio < 4.5) weak.push([e.tagName, e.className, ratio.toFixed(2)]);
-  }
-  return weak;
-}"""

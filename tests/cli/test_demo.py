@@ -1,5 +1,6 @@
 """``paperfeed demo``: the whole way, in a process of its own, ends well and leaves nothing running."""
 
+import html
 import json
 import re
 from pathlib import Path
@@ -34,6 +35,19 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
+def assert_like_changed_the_feed(printed: str, mail: str) -> None:
+    """The paper liked is the mail's fifth; the reader's next feed has other ranks."""
+    words = " ".join(printed.split())
+    said = re.search(r"presses Like: “(.+?)”\. What was mailed is not shown again; (.+?) The server has stopped", words)
+    assert said is not None, printed
+    titles = re.findall(r'<h2 class="name"[^>]*>(?:<a [^>]*>)?([^<]+)<', mail)
+    assert " ".join(html.unescape(titles[4]).split()) == said[1]
+    changes = re.findall(r"(\d+) \(was (below )?(\d+)\)", said[2])
+    assert changes
+    assert all(below or new != old for new, below, old in changes)
+    assert said[1] not in said[2]
+
+
 @pytest.mark.slow
 def test_demo_runs_to_its_end(tmp_path: Path) -> None:
     """The sample demo prints three feeds, what likes change and a stranger's feed; it writes a page and mails."""
@@ -56,7 +70,7 @@ def test_demo_runs_to_its_end(tmp_path: Path) -> None:
     for file in (out / "mail").glob("*.eml"):
         assert message_problems(file.read_bytes()) == []
     assert re.search(r"^ +3  sent$", done.out, re.MULTILINE)
-    assert "presses Like" in done.out
+    assert_like_changed_the_feed(done.out, (out / "mail" / f"{readers[1].user_id}.html").read_text(encoding="utf-8"))
     assert processes_of(out) == []
     assert not (tmp_path / "unused.db").exists()
     log = [json.loads(line) for line in (out / "server.log").read_text().splitlines()]

@@ -3,20 +3,22 @@
 import datetime as dt
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.service.fetch.test_sources import page, serve_pages
-from tests.service.fetch.web_server import web_server
+from tests.service.fetch.web_server import Request, web_server
 
 
-def fetch(folder: Path, url: str, *arguments: str, code: int = 0) -> dict[str, Any]:
-    """What the command prints as JSON; its exit code is checked."""
-    environment = {
+def environment(url: str) -> dict[str, str]:
+    """Sources on loopback, and no waiting."""
+    return {
         **os.environ,
         "PAPERFEED_ENCODER": "hashing",
         "PAPERFEED_ARXIV_API_URL": url,
@@ -25,8 +27,18 @@ def fetch(folder: Path, url: str, *arguments: str, code: int = 0) -> dict[str, A
         "PAPERFEED_FETCH_WAIT_SECONDS": "0",
         "PAPERFEED_FETCH_TRIES": "2",
     }
-    command = [sys.executable, "-m", "cli.main", "fetch", *arguments, "--json", "--db", f"sqlite:///{folder / 'p.db'}"]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=120)
+
+
+def command(folder: Path, *arguments: str) -> list[str]:
+    """``paperfeed fetch``."""
+    return [sys.executable, "-m", "cli.main", "fetch", *arguments, "--json", "--db", f"sqlite:///{folder / 'p.db'}"]
+
+
+def fetch(folder: Path, url: str, *arguments: str, code: int = 0) -> dict[str, Any]:
+    """What the command prints as JSON; its exit code is checked."""
+    done = subprocess.run(
+        command(folder, *arguments), capture_output=True, text=True, env=environment(url), check=False, timeout=120
+    )
     assert done.returncode == code, done.stderr
     found: dict[str, Any] = json.loads(done.stdout) if done.stdout else {"error": done.stderr}
     return found
@@ -53,6 +65,54 @@ def test_fetched_papers_become_a_digest(tmp_path: Path) -> None:
         half = fetch(tmp_path, server.url, *arxiv, "--id", "half", code=1)
         assert half["papers"] == 100
         assert "it answered 500 (2 tries)" in half["problem"]
+
+
+def test_killed_half_way(tmp_path: Path) -> None:
+    """After kill -9 the same command asks for the pages that are missing alone, and the digest has all papers."""
+    arxiv, behaves, reached, over = (
+        ("arxiv", "--categories", "cs.LG", "--days", "1", "--date", "2026-03-09"),
+        serve_pages(350),
+        threading.Event(),
+        threading.Event(),
+    )
+
+    def answer(request: Request) -> None:
+        if request.query["start"] == "200" and not over.is_set():
+            reached.set()
+            over.wait(60)
+        behaves(request)
+
+    with web_server() as server:
+        server.answer = answer
+        with subprocess.Popen(
+            command(tmp_path, *arxiv), env=environment(server.url), stdout=subprocess.DEVNULL
+        ) as process:
+            assert reached.wait(60)
+            process.kill()
+        assert process.returncode == -signal.SIGKILL
+        over.set()
+        server.requests.clear()
+
+        done = fetch(tmp_path, server.url, *arxiv)
+
+        assert [path.partition("start=")[2].partition("&")[0] for path, _ in server.requests] == ["200", "300"]
+        assert (done["papers"], done["new"], done["problem"]) == (350, 350, "")
+        assert not (tmp_path / "p.db-fetch").exists()
+        server.requests.clear()
+        assert fetch(tmp_path, server.url, *arxiv)["new"] == 0
+        assert len(server.requests) == 4
+
+
+def test_a_search_that_repeats_itself(tmp_path: Path) -> None:
+    """What came is stored, the exit code says that something is wrong, and nothing of it is kept for the next run."""
+    with web_server() as server:
+        server.say(lambda request: request.reply(page(range(100), 10**9)))
+        done = fetch(
+            tmp_path, server.url, "arxiv", "--categories", "cs.LG", "--days", "1", "--date", "2026-03-09", code=1
+        )
+    assert done["papers"] == 100
+    assert "only repeats papers" in done["problem"]
+    assert not (tmp_path / "p.db-fetch").exists()
 
 
 @pytest.mark.parametrize(("day", "code"), [("2026-03-08", 0), ("2026-03-09", 1)])

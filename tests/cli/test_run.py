@@ -96,6 +96,8 @@ def test_on_a_schedule(tmp_path: Path) -> None:
         (("--days", "Mon"), "days: 'Mon'"),
         (("--zone", "Mars/Base"), "zone: 'Mars/Base'"),
         (("--fetch", "rm -rf x"), "'rm -rf x' is none of our commands"),
+        (("--fetch", 'fetch "x'), "fetch: 'fetch \"x' cannot be read as a command: No closing quotation"),
+        (("--fetch", "fetch x\\"), "cannot be read as a command: No escaped character"),
     ],
 )
 def test_wrong_usage(tmp_path: Path, arguments: tuple[str, ...], problem: str) -> None:
@@ -110,3 +112,4 @@ def test_wrong_usage(tmp_path: Path, arguments: tuple[str, ...], problem: str) -
     )
     assert done.returncode == 2
     assert problem in done.stderr
+    assert "Traceback" not in done.stderr

@@ -59,3 +59,19 @@ def test_age(purpose: Purpose, monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(LinkRefused, match="too old"):
             LINKS.read(purpose, token)
     assert limit is not None or purpose is Purpose.UNSUBSCRIBE
+
+
+def test_age_of_a_derived_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token made from another is as old, through any number of steps."""
+    import time
+
+    now = time.time()
+    first = LINKS.read(Purpose.PREFERENCES, LINKS.token(Claim(Purpose.PREFERENCES, "s1")))
+    monkeypatch.setattr(time, "time", lambda: now + 60 * DAY_SECONDS)
+    second = LINKS.read(Purpose.ARCHIVE, token_of(LINKS.url(Purpose.ARCHIVE, "s1", parent=first)))
+    third = token_of(LINKS.url(Purpose.VIEW, "s1", "i1", parent=second))
+    assert LINKS.read(Purpose.VIEW, third).made_at == first.made_at
+
+    monkeypatch.setattr(time, "time", lambda: now + 90 * DAY_SECONDS + 10)
+    with pytest.raises(LinkRefused, match="too old"):
+        LINKS.read(Purpose.VIEW, third)

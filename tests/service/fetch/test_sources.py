@@ -9,7 +9,7 @@ import pytest
 
 from service.domain.errors import InvalidField, InvalidFile, SourceUnavailable
 from service.fetch.http import Http, Patience
-from service.fetch.sources import PAGE_SIZE, any_feed, arxiv_announced, arxiv_submitted, hf_daily
+from service.fetch.sources import MAX_PAGES, PAGE_SIZE, any_feed, arxiv_announced, arxiv_submitted, hf_daily
 from tests.service.fetch.web_server import Request, WebServer, web_server
 
 DAY = dt.date(2026, 3, 11)
@@ -158,6 +158,29 @@ def test_versions_count_once(http: Http, server: WebServer) -> None:
     found, problem = search(http, server)
     assert found == ids(140)
     assert problem == ""
+
+
+def test_a_search_that_repeats_one_page(http: Http, server: WebServer) -> None:
+    """It ends at the first page that brings nothing new, however many papers are promised, and says so."""
+    server.say(lambda request: request.reply(page(range(PAGE_SIZE), 10**9)))
+    found, problem = search(http, server)
+    assert found == ids(PAGE_SIZE)
+    assert "from 100 on it only repeats papers" in problem
+    assert len(server.requests) == 2
+
+
+def test_a_search_without_end(http: Http, server: WebServer) -> None:
+    """New papers for ever: it ends after so many pages as arXiv can have, and says so."""
+
+    def answer(request: Request) -> None:
+        start = int(request.query["start"])
+        request.reply(page(range(start, start + 1), 10**9))
+
+    server.answer = answer
+    found, problem = search(http, server)
+    assert found == ids(MAX_PAGES)
+    assert len(server.requests) == MAX_PAGES
+    assert f"{MAX_PAGES} pages gave {MAX_PAGES} of them; no more are asked for" in problem
 
 
 def test_a_web_page_in_place_of_a_feed(http: Http, server: WebServer) -> None:
