@@ -69,7 +69,7 @@ class Subscriptions:
         """The address has answered: the subscription becomes active. The link works once.
 
         Raises:
-            LinkRefused: It was used, or a newer one was sent.
+            LinkRefused: It was used, a newer one was sent, or mail to the address was stopped meanwhile.
         """
         now = self._clock.now()
         with self._store.write() as connection:
@@ -80,6 +80,9 @@ class Subscriptions:
                 or not secrets.compare_digest(found.confirm_nonce, claim.detail)
             ):
                 raise LinkRefused("it was used already, or a newer one was sent")
+            stopped = subscribers.find_suppression(connection, found.address)
+            if stopped is not None and stopped[0] is not SuppressionReason.UNSUBSCRIBED:
+                raise LinkRefused("mail to this address was stopped")
             subscribers.unsuppress(connection, found.address)
             active = replace(found, state=SubscriptionState.ACTIVE, confirm_nonce="", updated_at=now)
             subscribers.save(connection, active)
@@ -99,6 +102,8 @@ class Subscriptions:
                 return False
             subscribers.set_state(connection, found.subscriber_id, SubscriptionState.UNSUBSCRIBED, now)
             subscribers.record_consent(connection, found, ConsentKind.UNSUBSCRIBED, source, now)
+            # Outlives the subscriber: no later list brings the reader back, only a confirmation does.
+            subscribers.stop(connection, found.address, SuppressionReason.UNSUBSCRIBED, source, now)
             return True
 
     def change(self, subscriber_id: str, schedule: Schedule, paper_count: int, name: str) -> Subscriber:

@@ -10,7 +10,7 @@ from sqlalchemy.pool import NullPool
 
 from mailer.storage import MailStore, open_store, schema
 from mailer.storage.engine import parse_url
-from mailer.storage.tables import metadata
+from mailer.storage.tables import installation, metadata
 from tests.databases import postgres_schema, require_postgres
 
 
@@ -50,6 +50,7 @@ def store_url(request: pytest.FixtureRequest) -> str:
         for table in reversed(metadata.sorted_tables):
             if table.name != "mail_installation":
                 connection.execute(table.delete())
+        connection.execute(installation.update().values(deleted_users_read_until=None))
     engine.dispose()
     return url
 

@@ -160,7 +160,7 @@ def test_a_green_run_without_mail_is_impossible(
     empty = run(store, service, inbox, clock)
     assert empty.outcomes["empty_feed"] == 1
     assert not empty.is_ok
-    assert "every reader's feed was empty" in empty.problems[-1]
+    assert "1 readers' feeds were empty" in empty.problems[-1]
 
 
 def test_no_digest_at_all(store: MailStore, tmp_path: Path, inbox: Inbox, clock: FixedClock) -> None:
