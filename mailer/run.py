@@ -91,25 +91,33 @@ class MailRun:
         return Summary(shown, problems, not problems and not any(shown.get(name) for name in _BAD))
 
     def _make_and_send(self, *, everybody: bool) -> Counter[str]:
-        """Deletions first, then whoever waits gets one issue instead of two; only then anything is sent."""
-        outcomes, made, sent = Counter[str](), Counter[str](), Counter[str]()
-        maker = None
-        with self._noted():
-            outcomes += Counter(purged=self._purge())
-            links = Links(self._store.signing_key(), self._settings.base_url)
-            maker = IssueMaker(self._store, self._service, self._settings, links, self._clock, everybody=everybody)
-            outcomes += maker.make_waiting()
-        is_ready = not self._problems
+        outcomes = Counter[str]()
+        maker = self._prepare(outcomes, everybody=everybody)
         # Issues go out while others are still made: the one waits for the feed service, the other for the SMTP server.
         with ThreadPoolExecutor(1, thread_name_prefix="maker") as pool:
-            making = pool.submit(maker.make) if maker and is_ready else None
+            making = pool.submit(maker.make) if maker is not None else None
             with self._noted():
-                sent = self._sender.send(lambda: making is not None and not making.done())
-        if making is not None:
+                outcomes += self._sender.send(lambda: making is not None and not making.done())
+        if maker is not None and making is not None:
             with self._noted():
-                made = making.result()
-        self._newest = maker.newest if maker else None
-        return outcomes + made + sent
+                outcomes += making.result()
+            self._newest = maker.newest
+        return outcomes
+
+    def _prepare(self, outcomes: Counter[str], *, everybody: bool) -> IssueMaker | None:
+        """What has to be done before anything is sent; None where it could not, and no issues can be made.
+
+        Deletions first, then whoever's last issue still waits gets one issue instead of two.
+        """
+        try:
+            outcomes.update(purged=self._purge())
+            links = Links(self._store.signing_key(), self._settings.base_url)
+            maker = IssueMaker(self._store, self._service, self._settings, links, self._clock, everybody=everybody)
+            outcomes.update(maker.make_waiting())
+        except MailerError as error:
+            self._problems.append(str(error))
+            return None
+        return maker
 
     @contextmanager
     def _noted(self) -> Iterator[None]:

@@ -1,4 +1,7 @@
-"""What a reader has been sent and what not, and a new issue in place of what was not. In the caller's transaction."""
+"""What a reader has been sent and what not, and a new issue in place of what was not.
+
+Every function works in the caller's transaction.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,7 +61,7 @@ def add_in_place(connection: Connection, issue: Issue, unsent: Sequence[StoredIs
     """Adds the issue, and cancels those that it holds the papers of; gives what became of it.
 
     ``made``; ``has_it``: there is one of this digest; ``left``: the reader is gone or wants none; ``in_flight``: a
-    sender has taken one of ``unsent`` meanwhile, so nothing was done. Attempts that were made count for the new one too.
+    sender has taken one of ``unsent`` meanwhile, so nothing was done. Attempts made so far count for the new one too.
     """
     if not readers.is_active(connection, issue.subscriber_id):
         return "left"
