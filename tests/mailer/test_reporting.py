@@ -21,8 +21,8 @@ def test_an_event_that_the_service_refuses(
     with store.write() as connection:
         subscribers.add(connection, subscriber(3))
         issues.add(connection, Issue("i1", "s000003", "first", "", "<i1@example.org>", "s", b"", (), TODAY))
-        for number, paper_id in enumerate(["a1", "x" * 300, "a2", "a3"]):
-            event = Event(f"e{number}", "u000003", paper_id, "like", TODAY)
+        for number, paper_id in enumerate(["a1", "a4", "a2", "a3"]):
+            event = Event(f"e{number}", "u000003", paper_id, "like", TODAY, "no slate" if paper_id == "a4" else "")
             reactions.add(connection, "s000003", "i1", event)
 
     with FeedService(service.target) as feeds, caplog.at_level(logging.WARNING, "paperfeed.mail"):
