@@ -95,7 +95,8 @@ class IssueMaker:
         digests = self._service.digests((now - LOOK_BACK).date())
         self.newest = digests[0] if digests else None
         for page in self._active():
-            readers = [reader for reader in page if is_meant(reader)]
+            if not (readers := [reader for reader in page if is_meant(reader)]):
+                continue
             wanted = self._wanted(readers, digests, now, outcomes)
             single = [each for each in wanted if len(each.digests) == 1]
             merged = [each for each in wanted if len(each.digests) > 1]

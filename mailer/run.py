@@ -147,7 +147,9 @@ class MailRun:
         """Whether whoever should have got mail did; adds what still waits to the outcomes."""
         with self._store.read() as connection:
             counts = issues.counts(connection, self._clock.now())
-            served = standing.count_served(connection, self._newest.digest_id) if self._newest else 0
+            # All issues are looked through for it, so only where it matters.
+            asked = self._newest if outcomes["empty_feed"] else None
+            served = standing.count_served(connection, asked.digest_id) if asked else 0
         outcomes["waiting"] = counts["due"] + counts["later"]
         tried = counts["due"] or outcomes["later"]
         if tried and not outcomes["sent"] and not self._problems:

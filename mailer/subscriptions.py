@@ -103,7 +103,7 @@ class Subscriptions:
             subscribers.set_state(connection, found.subscriber_id, SubscriptionState.UNSUBSCRIBED, now)
             subscribers.record_consent(connection, found, ConsentKind.UNSUBSCRIBED, source, now)
             # Outlives the subscriber: no later list brings the reader back, only a confirmation does.
-            subscribers.stop(connection, found.address, SuppressionReason.UNSUBSCRIBED, source, now)
+            subscribers.stop(connection, found.address, SuppressionReason.UNSUBSCRIBED, "", now)
             return True
 
     def change(self, subscriber_id: str, schedule: Schedule, paper_count: int, name: str) -> Subscriber:

@@ -6,14 +6,13 @@ Every function works in the caller's transaction.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, exists, func, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from mailer.issue import Issue, IssueState
 from mailer.storage import issues as outbox
 from mailer.storage import subscribers as readers
 from mailer.storage.issues import StoredIssue
-from mailer.storage.tables import issues, subscribers
-from mailer.subscription import SubscriptionState
+from mailer.storage.tables import issues
 
 _UNSENT = (IssueState.DUE, IssueState.FAILED, IssueState.CANCELLED)
 
@@ -90,10 +89,9 @@ def count_served(connection: Connection, digest_id: str) -> int:
 
 
 def waiting_readers(connection: Connection) -> frozenset[str]:
-    """The ids of active readers with an issue that waits for a sender."""
-    waits = exists().where((issues.c.subscriber_id == subscribers.c.subscriber_id) & (issues.c.state == IssueState.DUE))
-    statement = select(subscribers.c.subscriber_id).where(subscribers.c.state == SubscriptionState.ACTIVE)
-    return frozenset(connection.execute(statement.where(waits)).scalars())
+    """The ids of readers with an issue that waits for a sender."""
+    statement = select(issues.c.subscriber_id).where(issues.c.state == IssueState.DUE).distinct()
+    return frozenset(connection.execute(statement).scalars())
 
 
 def note_returned(connection: Connection, issue: StoredIssue, problem: str) -> int:
