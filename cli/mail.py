@@ -148,7 +148,10 @@ def bounces(
     mail_db: MailDb = None,
     as_json: Json = False,
 ) -> None:
-    """Read returned mail (RFC 3464) and complaints (RFC 5965): addresses that are gone or complain get no more."""
+    """Read returned mail (RFC 3464) and complaints (RFC 5965): addresses that are gone or complain get no more.
+
+    Fails when something could not be read; that stays in the Maildir.
+    """
     from mailer.bounces import BounceReader
     from mailer.clock import SystemClock
     from mailer.config import MailSettings
@@ -161,6 +164,8 @@ def bounces(
         warn(problem)
     text = "\n".join(f"{count:7d}  {name.replace('_', ' ')}" for name, count in sorted(outcomes.items()))
     show(dict(outcomes), as_json=as_json, text=text or "no messages")
+    if reader.problems:
+        raise typer.Exit(1)
 
 
 @app.command("status")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.options import Json
-from cli.output import console, show
+from cli.output import console, show, warn
 
 if TYPE_CHECKING:
-    from mailer.subscription import Schedule
+    from mailer.subscription import Schedule, SuppressionReason
 
 app = typer.Typer(help="Who gets the digest.", no_args_is_help=True)
 
@@ -51,16 +51,25 @@ def import_csv(
     mail_db: MailDb = None,
     as_json: Json = False,
 ) -> None:
-    """Subscribe many whose consent you have: all of them or none. Importing a file again adds nothing."""
+    """Subscribe many whose consent you have: one bad line and nobody is added. Importing a file again adds nothing.
+
+    Addresses that mail is stopped to (bounced, complained, unsubscribed) are left out and named.
+    """
     from mailer.errors import InvalidField, InvalidFile
 
     rows = _rows(file)
+    stopped: dict[int, SuppressionReason] = {}
     try:
-        added = _add([row for _, row in rows], consent, mail_db)
+        added = _add([row for _, row in rows], consent, mail_db, stopped)
     except InvalidField as error:
         number, _, field = error.field.removeprefix("subscribers[").partition("].")
         raise InvalidFile(str(file), f"{field}: {error.problem}", line=rows[int(number)][0]) from None
-    show({"added": added, "read": len(rows)}, as_json=as_json, text=f"{added} added, {len(rows) - added} there already")
+    for place, reason in stopped.items():
+        line, (_, address, *_) = rows[place]
+        warn(f"{file}, line {line}: {address}: mail to this address is stopped: {reason.value}")
+    known = len(rows) - added - len(stopped)
+    text = f"{added} added, {known} there already" + (f", {len(stopped)} left out" if stopped else "")
+    show({"added": added, "read": len(rows), "stopped": len(stopped)}, as_json=as_json, text=text)
 
 
 @app.command("list")
@@ -136,14 +145,19 @@ def suppress(
     console.print(done, markup=False)
 
 
-def _add(wanted: "list[tuple[str, str, str, Schedule, int]]", consent: str, mail_db: str | None) -> int:
+def _add(
+    wanted: "list[tuple[str, str, str, Schedule, int]]",
+    consent: str,
+    mail_db: str | None,
+    stopped: "dict[int, SuppressionReason] | None" = None,
+) -> int:
     from cli.mail import open_store
     from mailer.clock import SystemClock
     from mailer.config import MailSettings
     from mailer.subscriptions import Subscriptions
 
     with open_store(MailSettings.read(db=mail_db)) as store:
-        return Subscriptions(store, SystemClock()).add_many(wanted, consent)
+        return Subscriptions(store, SystemClock()).add_many(wanted, consent, stopped=stopped)
 
 
 def _rows(file: Path) -> "list[tuple[int, tuple[str, str, str, Schedule, int]]]":

@@ -1,23 +1,32 @@
 """Returned mail and complaints: who is gone or objects gets no more.
 
-Delivery status notifications are RFC 3464, complaints RFC 5965. Only addresses that we have a subscriber for, and
-complaints that name a message of ours, change anything: anybody can write to the bounce address.
+Delivery status notifications are RFC 3464, complaints RFC 5965. Only those that bear the Message-ID of an issue that we
+sent, delivery reports to that very address, change anything: anybody can write to the bounce address, but only who got
+the issue knows it.
 """
 
 import datetime as dt
 import mailbox
+import re
 from collections import Counter
 from email import message_from_bytes
 from email.message import Message
 from email.policy import compat32
 from pathlib import Path
 
+from mailer.address import address_key
 from mailer.clock import Clock
 from mailer.errors import InvalidFile
 from mailer.feed import Event
-from mailer.storage import MailStore, issues, reactions, subscribers
+from mailer.issue import IssueState
+from mailer.smtp_codes import NO_MAILBOX
+from mailer.storage import MailStore, issues, reactions, standing, subscribers
 from mailer.storage.issues import StoredIssue
 from mailer.subscription import SuppressionReason
+
+RETURNED_IN_A_ROW = 5
+"""So many issues returned for good one after another, for whatever reason, and the address gets no more."""
+_ENHANCED = re.compile(r"\b5\.\d{1,3}\.\d{1,3}\b")
 
 
 class BounceReader:
@@ -51,7 +60,11 @@ class BounceReader:
         return outcomes
 
     def read_message(self, content: bytes, name: str = "stdin") -> Counter[str]:
-        """One message; counts ``suppressed``, ``complaint``, ``delayed``, ``unknown``, ``other`` or ``unreadable``."""
+        """One message; counts what it came to.
+
+        ``suppressed``; ``complaint``; ``returned`` (for good, but the mailbox is there: noted); ``delayed``;
+        ``unknown`` (about no issue of ours); ``other`` (no report); ``unreadable``.
+        """
         message = message_from_bytes(content, policy=compat32)
         kind = message.get_content_type()
         report = str(message.get_param("report-type") or "").lower()
@@ -67,19 +80,27 @@ class BounceReader:
         if not recipients:
             self.problems.append(f"{name}: a delivery report without a status for any recipient")
             return Counter(unreadable=1)
-        return Counter(map(self._recipient, recipients))
+        return Counter(self._recipient(block, about) for block in recipients)
 
-    def _recipient(self, block: Message) -> str:
+    def _recipient(self, block: Message, about: StoredIssue | None) -> str:
         """What one recipient's part of a report comes to."""
-        address = _address(block["Original-Recipient"]) or _address(block["Final-Recipient"])
         action, status = _word(block["Action"]), _word(block["Status"])
         if action != "failed" or not status.startswith("5"):
             return "delayed"
+        named = {address_key(_address(block[field])) for field in ("Original-Recipient", "Final-Recipient")}
+        said = " ".join(str(block["Diagnostic-Code"] or "").split())
+        found = _ENHANCED.search(said)
+        # 5.0.0 says nothing; then the other server's own words may.
+        code = found[0] if found and status == "5.0.0" else status
         with self._store.write() as connection:
-            if subscribers.find_by_address(connection, address) is None:
+            reader = subscribers.find(connection, about.subscriber_id) if about else None
+            if about is None or reader is None or address_key(reader.address) not in named:
                 return "unknown"
-            detail = f"{status} {' '.join(str(block['Diagnostic-Code'] or '').split())}"[:300]
-            subscribers.suppress(connection, address, SuppressionReason.BOUNCE, detail, self._clock.now())
+            detail = f"{status} {said}"[:300]
+            in_a_row = standing.note_returned(connection, about, detail)
+            if code not in NO_MAILBOX and in_a_row < RETURNED_IN_A_ROW:
+                return "returned"
+            subscribers.suppress(connection, reader.address, SuppressionReason.BOUNCE, detail, self._clock.now())
         return "suppressed"
 
     def _complaint(self, parts: dict[str, Message], about: StoredIssue | None) -> str:
@@ -98,7 +119,7 @@ class BounceReader:
         return "complaint"
 
     def _issue(self, parts: dict[str, Message]) -> StoredIssue | None:
-        """The issue whose Message-ID stands in the returned message or its headers."""
+        """The issue, sent by us, whose Message-ID stands in the returned message or its headers."""
         for kind in ("message/rfc822", "text/rfc822-headers"):
             part = parts.get(kind)
             if part is None:
@@ -110,7 +131,8 @@ class BounceReader:
                 inner = message_from_bytes(raw if isinstance(raw, bytes) else b"", policy=compat32)
             if isinstance(inner, Message) and inner["Message-ID"]:
                 with self._store.read() as connection:
-                    return issues.find_by_message_id(connection, str(inner["Message-ID"]).strip())
+                    found = issues.find_by_message_id(connection, str(inner["Message-ID"]).strip())
+                return found if found is not None and found.state is IssueState.SENT else None
         return None
 
 

@@ -55,6 +55,9 @@ class MailSettings:
     port: int = _setting(8025, "Port that it listens on; 0 takes a free one.", at_least=0, at_most=65535)
     trusted_proxies: str = _setting("127.0.0.1", "Proxies whose X-Forwarded-For is believed; a comma list.")
     keep_issues_days: int = _setting(120, "Issues are removed after so long; 0 keeps all.", at_least=0)
+    stale_digest_weekdays: int = _setting(
+        3, "On so many weekdays without a new digest, a run with due readers fails; 0 means never.", at_least=0
+    )
     log_level: str = _setting("INFO", "DEBUG, INFO, WARNING or ERROR.")
 
     @classmethod

@@ -28,3 +28,8 @@ def is_due(schedule: Schedule, now: dt.datetime, *, subscribed_at: dt.datetime, 
     """Whether the schedule has asked for an issue since the subscription began and the last issue was made."""
     moment = latest_moment(schedule, now)
     return moment >= subscribed_at and (last is None or last < moment)
+
+
+def weekdays_after(day: dt.date, today: dt.date) -> int:
+    """Mondays to Fridays after ``day``, up to and with ``today``; 0 where it is not in the past."""
+    return sum((day + dt.timedelta(days=n)).isoweekday() <= 5 for n in range(1, (today - day).days + 1))

@@ -1,16 +1,19 @@
 """What was sent and what readers did, told to the service. It is kept here first: nothing is lost while it is away."""
 
 import datetime as dt
+import logging
 from collections.abc import Mapping, Sequence
 
 from mailer.clock import Clock
-from mailer.errors import NotFound
+from mailer.errors import InvalidField, NotFound, ServiceUnavailable
 from mailer.feed import Event
 from mailer.issue import IssuePaper
 from mailer.service import FeedService
 from mailer.storage import MailStore, issues, reactions, subscribers
 from mailer.storage.issues import StoredIssue
 from mailer.subscription import Subscriber
+
+_log = logging.getLogger("paperfeed.mail")
 
 ISSUES_AT_A_TIME = 50
 CLICKS_WAIT = dt.timedelta(minutes=2)
@@ -58,13 +61,24 @@ def forward_reactions(store: MailStore, service: FeedService, clock: Clock) -> i
 
 
 def record_known(service: FeedService, events: Sequence[Event]) -> None:
-    """Records all events but those on papers that the service no longer has."""
+    """Records all events but those on papers that the service no longer has, and those that it refuses.
+
+    The second are logged as a warning and set aside: told again they would be refused again, and hold up all others.
+
+    Raises:
+        ServiceUnavailable: It does not answer, or its clock is far behind ours: told later they will do.
+    """
     if not events:
         return
     try:
         service.record(events)
-    except NotFound:
+    except (NotFound, InvalidField) as error:
+        if isinstance(error, InvalidField) and error.field.endswith("occurred_at"):
+            raise ServiceUnavailable(f"it refuses an event: {error}") from error
         if len(events) == 1:
+            if isinstance(error, InvalidField):
+                facts = {"event_id": events[0].event_id, "problem": str(error)}
+                _log.warning("the service refuses an event", extra={"facts": facts})
             return
         middle = len(events) // 2
         record_known(service, events[:middle])

@@ -95,15 +95,12 @@ class FeedService:
 
         Raises:
             NotFound: A paper is unknown (deleted meanwhile); nothing of that call was recorded.
+            InvalidField: One of the events breaks a rule; nothing of that call was recorded.
         """
         for start in range(0, len(events), EVENTS_PER_CALL):
             sent = [_event(event) for event in events[start : start + EVENTS_PER_CALL]]
-            try:
-                with _mapped("paper", "of an event"):
-                    self._client.profiles.RecordEvents(profile_pb2.RecordEventsRequest(events=sent))
-            except InvalidField as error:
-                # Nothing that a reader could mend, as with clocks that disagree: told again later.
-                raise ServiceUnavailable(f"it refuses an event: {error}") from error
+            with _mapped("paper", "of an event"):
+                self._client.profiles.RecordEvents(profile_pb2.RecordEventsRequest(events=sent))
 
     def preferences(self, user_id: str) -> Preferences:
         """What the user follows and mutes; nothing for an unknown user."""

@@ -7,7 +7,7 @@ import re
 
 _ENHANCED = re.compile(r"(?<![\d.])[45]\.(\d{1,3}\.\d{1,3})(?!\.?\d)")
 
-_NO_MAILBOX = {"1.1", "1.2", "1.6", "1.10"}
+NO_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.6", "5.1.10"})
 """Not there, its domain not there, moved away, its domain takes no mail. Not 1.0, 1.3 and 1.4, which say less."""
 _NO_MAILBOX_WORDS = re.compile(
     r"\b(no such|unknown|invalid|non-?existent) (local )?(user|mailbox|recipient|account)\b"
@@ -28,7 +28,7 @@ _UNWANTED_WORDS = re.compile(
 def means_no_mailbox(code: int, words: str) -> bool:
     """Whether a lasting refusal says that there is no such mailbox; a bare 550 or 553 only where its words say so."""
     enhanced = _enhanced(words)
-    if code < 500 or enhanced in _NO_MAILBOX:
+    if code < 500 or f"5.{enhanced}" in NO_MAILBOX:
         return code >= 500
     if enhanced in {"", "0.0", "1.0"}:
         return code == 551 or _NO_MAILBOX_WORDS.search(words) is not None

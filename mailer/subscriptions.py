@@ -69,7 +69,7 @@ class Subscriptions:
         """The address has answered: the subscription becomes active. The link works once.
 
         Raises:
-            LinkRefused: It was used, or a newer one was sent.
+            LinkRefused: It was used, a newer one was sent, or mail to the address was stopped meanwhile.
         """
         now = self._clock.now()
         with self._store.write() as connection:
@@ -80,6 +80,9 @@ class Subscriptions:
                 or not secrets.compare_digest(found.confirm_nonce, claim.detail)
             ):
                 raise LinkRefused("it was used already, or a newer one was sent")
+            stopped = subscribers.find_suppression(connection, found.address)
+            if stopped is not None and stopped[0] is not SuppressionReason.UNSUBSCRIBED:
+                raise LinkRefused("mail to this address was stopped")
             subscribers.unsuppress(connection, found.address)
             active = replace(found, state=SubscriptionState.ACTIVE, confirm_nonce="", updated_at=now)
             subscribers.save(connection, active)
@@ -99,6 +102,8 @@ class Subscriptions:
                 return False
             subscribers.set_state(connection, found.subscriber_id, SubscriptionState.UNSUBSCRIBED, now)
             subscribers.record_consent(connection, found, ConsentKind.UNSUBSCRIBED, source, now)
+            # Outlives the subscriber: no later list brings the reader back, only a confirmation does.
+            subscribers.stop(connection, found.address, SuppressionReason.UNSUBSCRIBED, "", now)
             return True
 
     def change(self, subscriber_id: str, schedule: Schedule, paper_count: int, name: str) -> Subscriber:
@@ -124,17 +129,24 @@ class Subscriptions:
             subscribers.save(connection, changed)
             return changed
 
-    def add_many(self, wanted: Sequence[tuple[str, str, str, Schedule, int]], source: str) -> int:
+    def add_many(
+        self,
+        wanted: Sequence[tuple[str, str, str, Schedule, int]],
+        source: str,
+        *,
+        stopped: dict[int, SuppressionReason] | None = None,
+    ) -> int:
         """Active subscriptions that an operator vouches for; all or none. Gives how many were new.
 
         A user who has one with the same address already is left as is.
 
         Args:
             wanted: (user_id, address, name, schedule, paper_count) of each.
+            stopped: Gets why mail to an address is stopped, by the entry's number from 0; such entries are left out.
 
         Raises:
             InvalidField: Names the entry, counted from 0, and what is wrong with it.
-            AddressSuppressed: Mail to one of the addresses is stopped.
+            AddressSuppressed: Mail to one of the addresses is stopped, and ``stopped`` is None.
         """
         now, added = self._clock.now(), 0
         with self._store.write() as connection:
@@ -144,8 +156,11 @@ class Subscriptions:
                     known = subscribers.find_by_user(connection, user_id)
                     if known is not None and known.address == new.address:
                         continue
-                    if stopped := subscribers.find_suppression(connection, new.address):
-                        raise AddressSuppressed(stopped[0].value)
+                    if why := subscribers.find_suppression(connection, new.address):
+                        if stopped is None:
+                            raise AddressSuppressed(why[0].value)
+                        stopped[number] = why[0]
+                        continue
                     subscribers.add(connection, replace(new, state=SubscriptionState.ACTIVE))
                 except InvalidField as error:
                     raise InvalidField(f"subscribers[{number}].{error.field}", error.problem) from None

@@ -44,7 +44,7 @@ class StoredIssue:
     sent_at: dt.datetime | None
 
 
-def add(connection: Connection, issue: Issue) -> bool:
+def add(connection: Connection, issue: Issue, *, attempt_count: int = 0) -> bool:
     """Puts an issue into the outbox, due at once; False where the subscriber has one of this digest already."""
     row = {
         "issue_id": issue.issue_id,
@@ -55,7 +55,7 @@ def add(connection: Connection, issue: Issue) -> bool:
         "subject": issue.subject,
         "content": issue.content,
         "state": IssueState.DUE,
-        "attempt_count": 0,
+        "attempt_count": attempt_count,
         "next_attempt_at": issue.created_at,
         "owner": "",
         "leased_until": None,
@@ -174,11 +174,13 @@ def find_by_message_id(connection: Connection, message_id: str) -> StoredIssue |
 
 def newest_of(connection: Connection, subscriber_ids: Sequence[str]) -> dict[str, StoredIssue]:
     """Each subscriber's newest issue, whatever its state."""
-    found: dict[str, StoredIssue] = {}
-    statement = select(*_HEAD).where(issues.c.subscriber_id.in_(list(subscriber_ids))).order_by(issues.c.created_at)
-    for issue in _stored(connection, statement):
-        found[issue.subscriber_id] = issue
-    return found
+    return {issue.subscriber_id: issue for issue in of_readers(connection, subscriber_ids)}
+
+
+def of_readers(connection: Connection, subscriber_ids: Sequence[str]) -> list[StoredIssue]:
+    """All issues of these subscribers, earliest first."""
+    statement = select(*_HEAD).where(issues.c.subscriber_id.in_(list(subscriber_ids)))
+    return _stored(connection, statement.order_by(issues.c.created_at, issues.c.issue_id))
 
 
 def list_of(connection: Connection, subscriber_id: str, limit: int) -> list[StoredIssue]:

@@ -1,11 +1,11 @@
-"""The record of what each run did, and up to when the service's deletions have been carried out here."""
+"""The record of what each run did."""
 
 import datetime as dt
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 
-from mailer.storage.tables import installation, runs
+from mailer.storage.tables import runs
 
 
 @dataclass(frozen=True)
@@ -29,15 +29,3 @@ def newest(connection: Connection, kind: str, limit: int) -> list[Run]:
     columns = (runs.c.kind, runs.c.started_at, runs.c.ended_at, runs.c.outcomes, runs.c.problem)
     statement = select(*columns).where(runs.c.kind == kind).order_by(runs.c.sequence.desc()).limit(limit)
     return [Run(*row) for row in connection.execute(statement)]
-
-
-def deleted_users_read_until(connection: Connection) -> dt.datetime | None:
-    """None before the first time."""
-    row = connection.execute(select(installation.c.deleted_users_read_until)).one()
-    found: dt.datetime | None = row[0]
-    return found
-
-
-def set_deleted_users_read_until(connection: Connection, time: dt.datetime) -> None:
-    """Everybody deleted before this time is gone here too."""
-    connection.execute(update(installation).values(deleted_users_read_until=time))

@@ -18,8 +18,8 @@ from mailer.storage.engine import CONNECT_TIMEOUT_SECONDS, mapped_errors, parse_
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0001"
-KNOWN_REVISIONS = ("0001",)
+HEAD = "0002"
+KNOWN_REVISIONS = ("0001", "0002")
 """All revisions, oldest first; a test compares them with the scripts."""
 
 MIGRATION_TIMEOUT_SECONDS = 600.0

@@ -13,10 +13,8 @@ from mailer.address import address_hash, address_key, user_id_hash
 from mailer.errors import InvalidField
 from mailer.issue import IssueState
 from mailer.storage.statements import insert_new
-from mailer.storage.tables import consents, issues, subscribers, suppressions
+from mailer.storage.tables import confirmations, consents, issues, subscribers, suppressions
 from mailer.subscription import ConsentKind, Schedule, Subscriber, SubscriptionState, SuppressionReason
-
-_HASHES_AT_A_TIME = 500
 
 
 def add(connection: Connection, subscriber: Subscriber) -> None:
@@ -70,13 +68,11 @@ def remove(connection: Connection, subscriber_id: str) -> None:
     connection.execute(delete(subscribers).where(subscribers.c.subscriber_id == subscriber_id))
 
 
-def purge(connection: Connection, user_id_hashes: Sequence[str]) -> int:
-    """Removes whoever the service has deleted; gives how many there were."""
-    count = 0
-    for start in range(0, len(user_id_hashes), _HASHES_AT_A_TIME):
-        part = list(user_id_hashes[start : start + _HASHES_AT_A_TIME])
-        count += connection.execute(delete(subscribers).where(subscribers.c.user_id_hash.in_(part))).rowcount
-    return count
+def is_active(connection: Connection, subscriber_id: str) -> bool:
+    """Whether the subscription is there and active; nobody can remove it before the transaction ends."""
+    statement = select(subscribers.c.state).where(subscribers.c.subscriber_id == subscriber_id)
+    found = connection.execute(statement.with_for_update(read=True, key_share=True)).scalar_one_or_none()
+    return found is SubscriptionState.ACTIVE
 
 
 def record_consent(
@@ -114,17 +110,30 @@ def find_suppression(connection: Connection, address: str) -> tuple[SuppressionR
 def suppress(
     connection: Connection, address: str, reason: SuppressionReason, detail: str, now: dt.datetime
 ) -> Subscriber | None:
-    """Stops all mail to the address, known or not; gives its subscriber. The first reason stays.
+    """Stops all mail to the address, known or not; gives its subscriber. The first reason but UNSUBSCRIBED stays.
 
-    What waits to be sent to it is cancelled.
+    What waits to be sent to it is cancelled, a confirmation too, and a link to confirm that was sent works no more.
     """
-    row = {"address_hash": address_hash(address), "reason": reason, "detail": detail[:500], "created_at": now}
-    insert_new(connection, suppressions, row)
+    stop(connection, address, reason, detail, now)
     subscriber = find_by_address(connection, address)
     if subscriber is not None:
         set_state(connection, subscriber.subscriber_id, SubscriptionState.SUPPRESSED, now)
+        mine = subscribers.c.subscriber_id == subscriber.subscriber_id
+        connection.execute(update(subscribers).where(mine).values(confirm_nonce=""))
+        connection.execute(delete(confirmations).where(confirmations.c.subscriber_id == subscriber.subscriber_id))
         record_consent(connection, subscriber, ConsentKind.SUPPRESSED, f"{reason.value}: {detail}", now)
     return subscriber
+
+
+def stop(connection: Connection, address: str, reason: SuppressionReason, detail: str, now: dt.datetime) -> None:
+    """Writes down that no mail may go to the address, and touches no subscription."""
+    row = {"address_hash": address_hash(address), "reason": reason, "detail": detail[:500], "created_at": now}
+    if insert_new(connection, suppressions, row):
+        return
+    weaker = (suppressions.c.address_hash == row["address_hash"]) & (
+        suppressions.c.reason == SuppressionReason.UNSUBSCRIBED
+    )
+    connection.execute(update(suppressions).where(weaker).values(**row))
 
 
 def unsuppress(connection: Connection, address: str) -> bool:

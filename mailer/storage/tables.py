@@ -42,7 +42,7 @@ def _belongs_to(target: str) -> ForeignKey:
     return ForeignKey(target, ondelete="CASCADE")
 
 
-# deleted_users_read_until: up to when the service's deletions have been carried out here.
+# deleted_users_read_until: when the latest of the service's deletions was that has been carried out here.
 installation = Table(
     "mail_installation",
     metadata,
@@ -50,6 +50,14 @@ installation = Table(
     _must("signing_key", LargeBinary),
     _must("created_at", UtcDateTime),
     Column("deleted_users_read_until", UtcDateTime),
+)
+
+# The service's deletions that have been carried out here, as far back as they are asked for again.
+deletions = Table(
+    "mail_deletions",
+    metadata,
+    Column("user_id_hash", Id, primary_key=True),
+    Column("deleted_at", UtcDateTime, primary_key=True),
 )
 
 # address_key: the address in the form in which two spellings of it are equal.
@@ -107,7 +115,7 @@ suppressions = Table(
     _must("created_at", UtcDateTime),
 )
 
-# The outbox. content is emptied by pruning; papers stay as long as the issue.
+# The outbox. An issue goes with its content and papers when pruning removes it.
 issues = Table(
     "mail_issues",
     metadata,

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.mailer.builders import TODAY
 from tests.mailer.feed_service import RunningService, add_digest, feed_service, papers
 from tests.mailer.smtp_server import smtp_server
 from tests.mailer.test_bounces import dsn
-from tests.mailer.test_run import TODAY
 
 
 def paperfeed(folder: Path, *arguments: str, code: int = 0, stdin: bytes = b"", **environment: str) -> str:
@@ -64,9 +64,15 @@ def test_from_a_list_to_the_inbox(tmp_path: Path) -> None:
 
     status = json.loads(paperfeed(tmp_path, "status", "--json"))
     assert status["outbox"] == {"due": 0, "later": 0, "claimed": 0, "unreported": 0}
-    bounce = dsn(address="ada@example.org")
+    bounce = dsn(address="ada@example.org", returned=f"Message-ID: {message['Message-ID']}\n")
     assert json.loads(paperfeed(tmp_path, "bounces", "--json", stdin=bounce)) == {"suppressed": 1}
     assert "suppressed" in paperfeed(tmp_path, "subscribers", "list")
+    unreadable = dsn(status="", status_type="text/plain")
+    assert json.loads(paperfeed(tmp_path, "bounces", "--json", stdin=unreadable, code=1)) == {"unreadable": 1}
+    again = tmp_path / "again.csv"
+    again.write_text("user_id,address\nu8,new@example.org\nu9,ada@example.org\n", encoding="utf-8")
+    done = paperfeed(tmp_path, "subscribers", "import", str(again), *consent)
+    assert "1 added, 0 there already, 1 left out" in done
     paperfeed(tmp_path, "subscribers", "add", "u9", "ada@example.org", *consent, code=1)
     paperfeed(tmp_path, "subscribers", "suppress", "ada@example.org", "--lift")
     paperfeed(tmp_path, "subscribers", "remove", "u1")

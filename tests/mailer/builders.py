@@ -6,6 +6,8 @@ from mailer.feed import Feed, FeedPaper, Reason, ReasonKind
 from mailer.subscription import Schedule, Subscriber, SubscriptionState
 
 NOW = dt.datetime(2026, 3, 11, 18, tzinfo=dt.UTC)
+# Of tests with a real feed service: long enough ago that no test's clock passes the service's own.
+TODAY = dt.datetime.now(dt.UTC).replace(hour=12, minute=0, second=0, microsecond=0) - dt.timedelta(days=13)
 
 
 class FixedClock:

@@ -1,4 +1,4 @@
-"""One empty mailer's database per test, on each engine."""
+"""One empty mailer's database per test, on each engine; a feed service, a mail server and a clock."""
 
 import shutil
 from collections.abc import Iterator
@@ -10,8 +10,11 @@ from sqlalchemy.pool import NullPool
 
 from mailer.storage import MailStore, open_store, schema
 from mailer.storage.engine import parse_url
-from mailer.storage.tables import metadata
+from mailer.storage.tables import installation, metadata
 from tests.databases import postgres_schema, require_postgres
+from tests.mailer.builders import TODAY, FixedClock
+from tests.mailer.feed_service import RunningService, add_digest, feed_service, like, papers
+from tests.mailer.smtp_server import Inbox, smtp_server
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +53,7 @@ def store_url(request: pytest.FixtureRequest) -> str:
         for table in reversed(metadata.sorted_tables):
             if table.name != "mail_installation":
                 connection.execute(table.delete())
+        connection.execute(installation.update().values(deleted_users_read_until=None))
     engine.dispose()
     return url
 
@@ -60,3 +64,26 @@ def store(store_url: str) -> Iterator[MailStore]:
     opened = open_store(store_url)
     yield opened
     opened.dispose()
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[RunningService]:
+    """A service with a digest of ten papers."""
+    with feed_service(tmp_path) as running:
+        with running.client() as client:
+            add_digest(client, "first", TODAY.date(), papers("a", 10))
+            like(client, "u000001", ["a0", "a5"])
+        yield running
+
+
+@pytest.fixture
+def inbox() -> Iterator[Inbox]:
+    """A mail server."""
+    with smtp_server() as running:
+        yield running
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """Noon of that day: everybody's hour has passed."""
+    return FixedClock(TODAY)

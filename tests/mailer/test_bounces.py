@@ -1,3 +1,4 @@
+import datetime as dt
 import mailbox
 from collections import Counter
 from email.message import EmailMessage
@@ -69,13 +70,14 @@ def complaint(returned: str = RETURNED + "\nHello\n") -> bytes:
 
 @pytest.fixture
 def reader(store: MailStore) -> BounceReader:
-    """Three subscribers; the first has been sent an issue of two papers."""
+    """Three subscribers; the first has been sent an issue of two papers, the second's is still to be sent."""
     with store.write() as connection:
         for number in (1, 2, 3):
             subscribers.add(connection, subscriber(number))
         papers = (IssuePaper(1, "p1", "One", ""), IssuePaper(2, "p2", "Two", ""))
         issues.add(connection, Issue("i1", "s000001", "d1", "slate", "<i1@example.org>", "s", b"", papers, NOW))
         issues.mark_sent(connection, "i1", NOW)
+        issues.add(connection, Issue("i2", "s000002", "d1", "slate", "<i2@example.org>", "s", b"", (), NOW))
     return BounceReader(store, FixedClock())
 
 
@@ -94,6 +96,14 @@ def suppression(store: MailStore, number: int = 1) -> SuppressionReason | None:
     [
         (dsn(), "suppressed", SuppressionReason.BOUNCE),
         (dsn(address="<Reader1@Example.org>"), "suppressed", SuppressionReason.BOUNCE),
+        (dsn(status="5.0.0"), "suppressed", SuppressionReason.BOUNCE),
+        (dsn(status="5.7.1"), "returned", None),
+        (dsn(status="5.2.2"), "returned", None),
+        (dsn(status="5.1.8"), "returned", None),
+        (dsn(returned="Subject: forged\n"), "unknown", None),
+        (dsn(returned="Message-ID: <other@example.org>\n"), "unknown", None),
+        (dsn(returned="Message-ID: <i2@example.org>\n", address="reader2@example.org"), "unknown", None),
+        (dsn(address="reader2@example.org"), "unknown", None),
         (dsn("delayed", "4.4.1"), "delayed", None),
         (dsn("failed", "4.4.7"), "delayed", None),
         (dsn("delivered", "2.0.0"), "delayed", None),
@@ -124,15 +134,41 @@ def test_line_ends(reader: BounceReader, store: MailStore) -> None:
 
 
 def test_several_recipients(reader: BounceReader, store: MailStore) -> None:
-    """Each recipient's part counts by itself."""
+    """Each recipient's part counts by itself, and only that of the issue's own reader can stop anything."""
     more = dsn().replace(
         b"    user here\n",
         b"    user here\n\nFinal-Recipient: rfc822; reader2@example.org\nAction: delayed\nStatus: 4.0.0\n\n"
         b"Original-Recipient: rfc822; reader3@example.org\nFinal-Recipient: rfc822; inner@x\nAction: failed\n"
         b"Status: 5.0.0\n",
     )
-    assert reader.read_message(more) == Counter(suppressed=2, delayed=1)
-    assert [suppression(store, n) for n in (1, 2, 3)] == [SuppressionReason.BOUNCE, None, SuppressionReason.BOUNCE]
+    assert reader.read_message(more) == Counter(suppressed=1, delayed=1, unknown=1)
+    assert [suppression(store, n) for n in (1, 2, 3)] == [SuppressionReason.BOUNCE, None, None]
+
+
+def test_forwarded_mail(reader: BounceReader, store: MailStore) -> None:
+    """The address that we sent to counts, though the report comes from where it was forwarded to."""
+    fields = b"Original-Recipient: rfc822; reader1@example.org\nFinal-Recipient: rfc822; inner@example.net"
+    forwarded = dsn().replace(b"Final-Recipient: rfc822; reader1@example.org", fields)
+    assert reader.read_message(forwarded) == Counter(suppressed=1)
+    assert suppression(store) is SuppressionReason.BOUNCE
+
+
+def test_returned_several_times_in_a_row(reader: BounceReader, store: MailStore) -> None:
+    """A full mailbox is no reason to stop, five in a row are; one that arrived in between starts the count anew."""
+    full = dsn(status="5.2.2")
+    for number in range(1, 8):
+        name = f"more{number}"
+        with store.write() as connection:
+            at = NOW + dt.timedelta(days=number)
+            message_id = f"<{name}@example.org>"
+            issues.add(connection, Issue(name, "s000001", name, "slate", message_id, "s", b"", (), at))
+            issues.mark_sent(connection, name, at)
+        if number == 2:
+            continue
+        bounce = full.replace(b"<i1@", f"<{name}@".encode())
+        for _ in range(2):
+            assert reader.read_message(bounce) == Counter({"suppressed" if number == 7 else "returned": 1})
+        assert suppression(store) is (SuppressionReason.BOUNCE if number == 7 else None)
 
 
 def test_a_complaint_is_told_to_the_service(reader: BounceReader, store: MailStore) -> None:

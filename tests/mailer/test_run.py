@@ -1,7 +1,6 @@
 """Whole runs against a real feed service and a real SMTP server."""
 
 import datetime as dt
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,36 +11,10 @@ from mailer.service import FeedService
 from mailer.storage import MailStore, issues, runs, subscribers
 from mailer.subscription import Schedule
 from paperfeed.v1 import profile_pb2
-from tests.mailer.builders import FixedClock, subscriber
+from tests.mailer.builders import TODAY, FixedClock, subscriber
 from tests.mailer.feed_service import RunningService, add_digest, feed_service, like, papers
-from tests.mailer.smtp_server import Inbox, smtp_server
+from tests.mailer.smtp_server import Inbox
 from tests.mailer.test_sending import settings_for
-
-# Long enough ago that no test's clock passes the service's own.
-TODAY = dt.datetime.now(dt.UTC).replace(hour=12, minute=0, second=0, microsecond=0) - dt.timedelta(days=13)
-
-
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[RunningService]:
-    """A service with a digest of ten papers."""
-    with feed_service(tmp_path) as running:
-        with running.client() as client:
-            add_digest(client, "first", TODAY.date(), papers("a", 10))
-            like(client, "u000001", ["a0", "a5"])
-        yield running
-
-
-@pytest.fixture
-def inbox() -> Iterator[Inbox]:
-    """A mail server."""
-    with smtp_server() as running:
-        yield running
-
-
-@pytest.fixture
-def clock() -> FixedClock:
-    """Noon of that day: everybody's hour has passed."""
-    return FixedClock(TODAY)
 
 
 def run(store: MailStore, service: RunningService, inbox: Inbox, clock: FixedClock, **changes: object) -> Summary:
@@ -160,7 +133,7 @@ def test_a_green_run_without_mail_is_impossible(
     empty = run(store, service, inbox, clock)
     assert empty.outcomes["empty_feed"] == 1
     assert not empty.is_ok
-    assert "every reader's feed was empty" in empty.problems[-1]
+    assert "1 readers' feeds were empty" in empty.problems[-1]
 
 
 def test_no_digest_at_all(store: MailStore, tmp_path: Path, inbox: Inbox, clock: FixedClock) -> None:

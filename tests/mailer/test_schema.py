@@ -10,11 +10,12 @@ from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import NullPool
 
 from mailer.errors import SchemaMismatch, StorageUnavailable
-from mailer.storage import open_store, schema
+from mailer.storage import open_store, schema, subscribers
 from mailer.storage.engine import parse_url
 from mailer.storage.tables import metadata
 from service.storage import schema as service_schema
 from tests.databases import postgres_schema, require_postgres
+from tests.mailer.builders import subscriber
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -54,6 +55,24 @@ def test_tables_match_the_migrations(empty_url: str) -> None:
             connection, opts={"compare_type": True, "version_table": "mail_alembic_version"}
         )
         assert compare_metadata(context, metadata) == []
+
+
+def test_from_the_first_revision(empty_url: str) -> None:
+    """An upgrade keeps what is there, and the way back does too."""
+    schema.upgrade(empty_url, "0001")
+    with pytest.raises(SchemaMismatch, match="is at revision 0001, older than"):
+        schema.check(empty_url)
+    first = open_store(empty_url)
+    with first.write() as connection:
+        subscribers.add(connection, subscriber(1))
+
+    assert schema.upgrade(empty_url) == ("0001", schema.HEAD)
+    assert schema.downgrade(empty_url, "0001") == (schema.HEAD, "0001")
+    schema.upgrade(empty_url)
+
+    with first.read() as connection:
+        assert subscribers.find(connection, "s000001") == subscriber(1)
+    first.dispose()
 
 
 def test_beside_the_service(empty_url: str) -> None:

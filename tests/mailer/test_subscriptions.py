@@ -6,12 +6,13 @@ import pytest
 from mailer.address import address_hash, parse_address
 from mailer.errors import AddressSuppressed, InvalidField, LinkRefused, NotFound
 from mailer.links import Claim, Purpose
-from mailer.storage import MailStore, subscribers
+from mailer.storage import MailStore, confirmations, deletions, subscribers
 from mailer.subscription import ConsentKind, Schedule, Subscriber, SubscriptionState, SuppressionReason
 from mailer.subscriptions import Subscriptions
 from tests.mailer.builders import NOW, FixedClock, subscriber
 
 DAILY = Schedule()
+GONE = (address_hash("u000001"), NOW + dt.timedelta(minutes=1))
 
 
 def stored(store: MailStore, subscriber_id: str) -> Subscriber:
@@ -170,17 +171,80 @@ def test_changing(store: MailStore) -> None:
     assert stored(store, "s000001").schedule == weekly
 
 
-def test_purging_deleted_users(store: MailStore) -> None:
-    """Whoever the service deleted goes with record and all; the others stay, in the order of their ids."""
+def test_deletions_are_carried_out_once(store: MailStore) -> None:
+    """Whoever was deleted goes with record and all; consent given later counts, and no deletion works twice."""
     with store.write() as connection:
         for number in range(1, 6):
             subscribers.add(connection, subscriber(number))
         subscribers.record_consent(connection, subscriber(2), ConsentKind.IMPORTED, "a list", NOW)
-        hashes = [address_hash("u000002"), address_hash("unknown")]
+        subscribers.record_consent(connection, subscriber(3), ConsentKind.CONFIRMED, "web", NOW + dt.timedelta(hours=2))
+        an_hour_later = NOW + dt.timedelta(hours=1)
+        deleted = [(address_hash(user), an_hour_later) for user in ("u000002", "u000003", "unknown")]
 
-        assert subscribers.purge(connection, hashes) == 1
+        assert deletions.carry_out(connection, deleted) == 1
 
         assert subscribers.list_consents(connection, "s000002") == []
         first = subscribers.page(connection, after="", limit=2)
         rest = subscribers.page(connection, after=first[-1].subscriber_id, limit=10, state=SubscriptionState.ACTIVE)
+        # Back again, and by the mailer's clock before the deletion.
+        subscribers.add(connection, subscriber(2))
+        assert deletions.read_from(connection) == an_hour_later - deletions.OVERLAP
+        assert deletions.carry_out(connection, deleted) == 0
+        assert subscribers.find_by_user(connection, "u000002") is not None
     assert [found.subscriber_id for found in (*first, *rest)] == ["s000001", "s000003", "s000004", "s000005"]
+
+
+def test_a_deletion_that_shows_late(store: MailStore) -> None:
+    """One that is older than the latest known one, and was not there when that was read, is carried out too."""
+    with store.write() as connection:
+        subscribers.add(connection, subscriber(1))
+        deletions.carry_out(connection, [("other", NOW + dt.timedelta(minutes=9))])
+
+        assert deletions.carry_out(connection, [("other", NOW + dt.timedelta(minutes=9)), GONE]) == 1
+
+
+@pytest.mark.parametrize("reason", [SuppressionReason.MANUAL, SuppressionReason.COMPLAINT, SuppressionReason.BOUNCE])
+def test_a_pending_link_lifts_nothing(store: MailStore, reason: SuppressionReason) -> None:
+    """Whoever is stopped between asking and confirming stays stopped, also where the address alone was written down."""
+    service = Subscriptions(store, FixedClock())
+    asked = service.request("ada@example.org", DAILY, 10, "web")
+    other = service.request("emmy@example.org", DAILY, 10, "web")
+    assert asked is not None
+    assert other is not None
+    with store.write() as connection:
+        subscribers.suppress(connection, "ada@example.org", reason, "", NOW)
+        subscribers.stop(connection, "emmy@example.org", reason, "", NOW)
+        assert [each for each, _ in confirmations.claim(connection, NOW, NOW, 9)] == [other.subscriber_id]
+
+    for each in (asked, other):
+        with pytest.raises(LinkRefused):
+            service.confirm(confirm_claim(each), "web")
+
+    with store.read() as connection:
+        for address in ("ada@example.org", "emmy@example.org"):
+            assert subscribers.find_suppression(connection, address) == (reason, "")
+    assert stored(store, asked.subscriber_id).state is SubscriptionState.SUPPRESSED
+
+
+def test_leaving_outlives_the_subscriber(store: MailStore) -> None:
+    """Who left and was forgotten is not brought back by a list, but may ask anew; a complaint weighs more."""
+    service = Subscriptions(store, FixedClock())
+    entry = ("ada", "ada@example.org", "", DAILY, 10)
+    service.add_many([entry], "a list")
+    with store.write() as connection:
+        found = subscribers.find_by_user(connection, "ada")
+        assert found is not None
+    service.unsubscribe(Claim(Purpose.UNSUBSCRIBE, found.subscriber_id), "one-click")
+    with store.write() as connection:
+        subscribers.remove(connection, found.subscriber_id)
+
+    with pytest.raises(AddressSuppressed, match="unsubscribed"):
+        service.add_many([entry], "the same list")
+    asked = service.request("ada@example.org", DAILY, 10, "web")
+    assert asked is not None
+    assert service.confirm(confirm_claim(asked), "web").state is SubscriptionState.ACTIVE
+
+    service.unsubscribe(Claim(Purpose.UNSUBSCRIBE, asked.subscriber_id), "one-click")
+    with store.write() as connection:
+        subscribers.suppress(connection, "ada@example.org", SuppressionReason.COMPLAINT, "", NOW)
+    assert service.request("ada@example.org", DAILY, 10, "web") is None
