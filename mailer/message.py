@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.errors import MessageError
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
@@ -33,7 +33,23 @@ SIGNED_HEADERS = (
     b"from", b"to", b"subject", b"date", b"message-id", b"reply-to", b"mime-version", b"content-type",
     b"list-id", b"list-unsubscribe", b"list-unsubscribe-post",
 )  # fmt: skip
-_POLICY = SMTP.clone(max_line_length=78, cte_type="7bit")
+
+
+class _Headers(HeaderRegistry):
+    """Makes a class for each kind of header once; the library makes one for each header of each message."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: dict[str, type] = {}
+
+    def __getitem__(self, name: str) -> type:
+        kind = name.lower()
+        if kind not in self._made:
+            self._made[kind] = super().__getitem__(name)
+        return self._made[kind]
+
+
+_POLICY = SMTP.clone(max_line_length=78, cte_type="7bit", header_factory=_Headers())
 
 
 @dataclass(frozen=True)
