@@ -34,8 +34,8 @@ from cli.database_slates import read_slates
 from ranker.bundle import Bundle, load_bundle
 from ranker.features import SCHEMA
 from ranker.types import BoolArray, Float64Array
-from service.storage import open_store, schema
-from tests.feedback_loop import DAY, FIRST_DAY, SHOWN, Loop, run_loop, upvote_bundle
+from service.storage import schema
+from tests.feedback_loop import DAY, FIRST_DAY, SHOWN, run_loop, upvote_bundle
 from tests.rpc.bundles import write_tiny_bundle
 from tests.training.feedback.builders import attraction, made_up_log
 from training.feedback.examination import Examination, estimate_examination
@@ -95,22 +95,6 @@ def with_interval(values: Float64Array) -> dict[str, float]:
     return {"mean": round(float(values.mean()), 4), "low": round(float(low), 4), "high": round(float(high), 4)}
 
 
-def truths(loop: Loop, since: float) -> Float64Array:
-    """(papers of all slates since then,) attraction of each, in the order in which slates are read."""
-    by_id = {reader.user_id: reader for reader in loop.readers}
-    store = open_store(loop.url)
-    with store.read() as tx:
-        found = [
-            by_id[user_id].attraction(loop.papers[item.paper_id])
-            for user_id in sorted(by_id)
-            for slate in tx.slates.of_user(user_id)
-            if slate.as_of.timestamp() >= since
-            for item in slate.items
-        ]
-    store.dispose()
-    return np.array(found)
-
-
 def judged(log: SlateLog, scores: Float64Array, attractions: Float64Array, exponent: float) -> dict[str, Any]:
     """The truth of a policy beside its estimates."""
     targets = target_places(log, scores)
@@ -139,7 +123,7 @@ def loop_at_size(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     until = (FIRST_DAY + given.learned_digests * DAY).timestamp()
     log = read_slates(url, base, since=-ALWAYS, until=until, shown_only=True)
     later = read_slates(url, base, since=until, until=ALWAYS, shown_only=False)
-    attractions = truths(loop, until)
+    attractions = loop.attractions(until)
     folders = {"served": served} | learned(log, base, folder, given.exponent)
     values = {name: loop.values_of(path).mean(axis=0) for name, path in folders.items()}
     policies = {name: _scores(path, later) for name, path in folders.items() if name in {"served", "debiased"}}

@@ -20,6 +20,7 @@ from ranker.spaces import PaperMatrix
 from ranker.types import Float64Array
 from service.domain.papers import embedding_text
 from service.encoder import HashingEncoder
+from service.storage import open_store
 from tests.ranker.builders import spaces
 from tests.rpc.builders import at, make_digest, upsert_ready
 from tests.rpc.bundles import PARAMS, write_tiny_bundle
@@ -88,6 +89,21 @@ class Loop:
         for day in self._unseen():
             papers = [paper for paper in self.papers.values() if paper.paper_id.startswith(f"day{day}-")]
             found.append([self._best(reader, papers) for reader in self.readers])
+        return np.array(found)
+
+    def attractions(self, since: float = -np.inf) -> Float64Array:
+        """(papers of all slates since then,) the truth, in the order in which slates are read."""
+        by_id = {reader.user_id: reader for reader in self.readers}
+        store = open_store(self.url)
+        with store.read() as tx:
+            found = [
+                by_id[user_id].attraction(self.papers[item.paper_id])
+                for user_id in sorted(by_id)
+                for slate in tx.slates.of_user(user_id)
+                if slate.as_of.timestamp() >= since
+                for item in slate.items
+            ]
+        store.dispose()
         return np.array(found)
 
     def named(self, paper_ids: Sequence[str]) -> list[MadeUpPaper]:

@@ -22,6 +22,7 @@ from tests.batch.asking import Asking
 from tests.batch.killing import begin, descendants, is_alive, partial, parts, wait_for
 from tests.batch.worlds import World, fill
 from tests.process.running import ROOT
+from tests.requirements import require
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -111,8 +112,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "disk"
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", str(folder)]
-    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
-        pytest.skip("needs the right to mount a small disk")
+    mounted = os.geteuid() == 0 and not subprocess.run(command, check=False, capture_output=True).returncode
+    require("mount", mounted, "needs the right to mount a small disk: run the tests as root")
     try:
         yield folder
     finally:

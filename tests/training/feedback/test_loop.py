@@ -10,8 +10,8 @@ from cli.database_slates import read_slates
 from ranker.bundle import load_bundle
 from ranker.features import SCHEMA
 from ranker.types import Float64Array, IndexArray
-from service.storage import open_store, schema
-from tests.feedback_loop import DAY, FIRST_DAY, SHOWN, Loop, run_loop, upvote_bundle
+from service.storage import schema
+from tests.feedback_loop import DAY, FIRST_DAY, SHOWN, run_loop, upvote_bundle
 from training.feedback.examination import estimate_examination
 from training.feedback.learn import learn_from_slates
 from training.feedback.log import SlateLog
@@ -61,7 +61,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Learned:
     served_log, later = (
         read_slates(url, base, since=since, until=ALWAYS, shown_only=False) for since in (-ALWAYS, LEARNED_UNTIL)
     )
-    attractions = attractions_of(loop)
+    attractions = loop.attractions()
     folders = {"served": served, "debiased": folder / "debiased", "naive": folder / "naive"}
     for name, position_bias in (("debiased", None), ("naive", 0.0)):
         learn_from_slates(log, base, folders[name], recipe=RECIPE, position_bias=position_bias)
@@ -136,18 +136,3 @@ def scores_of(bundle: Path, log: SlateLog) -> Float64Array:
 def later_slates(learned: Learned) -> IndexArray:
     """Numbers in ``served`` of the slates in ``later``: the last of each reader's, one a day."""
     return np.array([reader * DIGESTS + day for reader in range(READERS) for day in range(LEARNED_DIGESTS, DIGESTS)])
-
-
-def attractions_of(loop: Loop) -> Float64Array:
-    """(papers of all slates,) the truth, in the order in which slates are read."""
-    by_id = {reader.user_id: reader for reader in loop.readers}
-    store = open_store(loop.url)
-    with store.read() as tx:
-        found = [
-            by_id[user_id].attraction(loop.papers[item.paper_id])
-            for user_id in sorted(by_id)
-            for slate in tx.slates.of_user(user_id)
-            for item in slate.items
-        ]
-    store.dispose()
-    return np.array(found)
