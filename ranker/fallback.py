@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ranker.features.similarity import cosines, nearest_means
+from ranker.features.similarity import cosines, nearest_first
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix
 from ranker.trending import hotness
@@ -18,7 +18,7 @@ def cosine_scores(profile: Profile, candidates: PaperMatrix) -> Float64Array:
     """
     if not len(profile.liked_units):
         return np.zeros(len(candidates))
-    means = nearest_means(cosines(profile.liked_units, candidates.units), (NEAREST_LIKES,))[0]
+    means = nearest_first(cosines(profile.liked_units, candidates.units)[None], NEAREST_LIKES)[0].mean(axis=0)
     scores = np.where(candidates.has_vector, means, np.float32(-1.0)).astype(np.float64)
     return np.round(scores, 6)
 

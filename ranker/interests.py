@@ -54,12 +54,6 @@ class Interests:
         found = cosines[np.arange(len(units)), best]
         return np.where(np.isnan(found), -1, best), found
 
-    def features(self, units: Float32Array) -> Float32Array:
-        """(n, 2) float32 for the embedding family: cosine to the nearest interest and that interest's weight."""
-        nearest, cosines = self.nearest(units)
-        weights = np.append(self.weights, np.float32(np.nan))[nearest]
-        return np.column_stack((cosines, weights)).astype(np.float32)
-
 
 def find_interests(units: Float32Array, rows: IndexArray, liked_at: Float64Array) -> Interests:
     """The interests of a reader.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ranker.explain import family_table
+from ranker.sparse import sums_of_rows
 from ranker.trees import Trees, parse_trees
 from ranker.types import Float32Array, Float64Array, IndexArray
 
@@ -53,7 +54,7 @@ class Model:
 
     def contributions(self, leaves: IndexArray) -> Float64Array:
         """(n, families) float64; a row plus ``base_score`` is the score before rounding."""
-        return np.asarray(self._family_table[0][leaves].sum(axis=1), dtype=np.float64)
+        return sums_of_rows(self._family_table[0], leaves)
 
     @property
     def base_score(self) -> float:
