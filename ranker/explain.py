@@ -12,6 +12,7 @@ import numpy as np
 
 from ranker.features.inputs import Inputs
 from ranker.features.similarity import Sum
+from ranker.naming import SEVERAL_TITLES
 from ranker.trees import Trees, node_means
 from ranker.trending import trends
 from ranker.types import BoolArray, Float64Array, IndexArray
@@ -23,8 +24,7 @@ LIKENESS_FAMILIES = ("embedding", "text", "collaborative")
 """Families that speak for a paper by its likeness to what the user liked."""
 NEAR_INTEREST_COSINE = 0.5
 """To the middle of an interest papers are nearer than to its likes: its own members lie around 0.65."""
-SEVERAL_LIKES = 3
-"""Fewer likes are named one by one and make no topic."""
+SEVERAL_LIKES = SEVERAL_TITLES
 FRESH_SECONDS = 7 * 86_400.0
 
 

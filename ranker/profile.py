@@ -66,12 +66,29 @@ class Profile:
     @cached_property
     def whitened_weights(self) -> Float32Array:
         """(m,) the linear model in the whitened space; at least one like with a vector, and a bundle."""
-        return _vector_weights(self.liked_whitened)
+        return self._linear_models[0]
 
     @cached_property
     def factor_weights(self) -> Float32Array:
         """(m,) the same on factors."""
-        return _vector_weights(self.liked_factors)
+        return self._linear_models[1]
+
+    @cached_property
+    def reader_weights(self) -> Float32Array:
+        """(m,) the linear model on reader factors."""
+        return self._linear_models[2]
+
+    @cached_property
+    def _linear_models(self) -> Float32Array:
+        """(3, m) of the whitened space, factors and reader factors; solved together."""
+        spaces = (self.liked_whitened, self.liked_factors, self.liked_reader_factors)
+        count = len(self.liked_units)
+        newest = min(count, ridge.MAX_LIKES)
+        grams = np.zeros((len(spaces), newest, newest), dtype=np.float32)
+        for gram, units in zip(grams, spaces, strict=True):
+            if units is not None and len(units) == count:
+                np.matmul(units[count - newest :], units[count - newest :].T, out=gram)
+        return ridge.ridge_weights(grams, count)
 
     @cached_property
     def reader_centroid_length(self) -> float:
@@ -79,16 +96,11 @@ class Profile:
         return _mean_length(self.liked_reader_factors)
 
     @cached_property
-    def reader_weights(self) -> Float32Array:
-        """(m,) the linear model on reader factors."""
-        return _vector_weights(self.liked_reader_factors)
-
-    @cached_property
     def tfidf_weights(self) -> Float32Array:
         """(k,) the same on words."""
         if self.liked_tfidf is None:
             return np.empty(0, dtype=np.float32)
-        return ridge.ridge_weights(self._word_gram, len(self.liked_tfidf))
+        return ridge.ridge_weights(self._word_gram[None], len(self.liked_tfidf))[0]
 
     @cached_property
     def tfidf_centroid_length(self) -> float:
@@ -113,9 +125,8 @@ class Profile:
             return np.empty((0, 0), dtype=np.float32)
         count = len(self.liked_tfidf)
         if count <= ridge.MAX_LIKES:
-            return self.liked_tfidf.dot(self.liked_tfidf)
-        newest = self.liked_tfidf.take(np.arange(count - ridge.MAX_LIKES, count))
-        return newest.dot(newest)
+            return self.liked_tfidf.gram()
+        return self.liked_tfidf.take(np.arange(count - ridge.MAX_LIKES, count)).gram()
 
     @cached_property
     def interests(self) -> Interests:
@@ -191,13 +202,6 @@ def _mean_density(likes: PaperMatrix, vector_rows: IndexArray) -> float:
     return float(likes.factor_density[vector_rows].mean()) if len(vector_rows) else float("nan")
 
 
-def _vector_weights(units: Float32Array | None) -> Float32Array:
-    if units is None:
-        return np.empty(0, dtype=np.float32)
-    newest = units[-ridge.MAX_LIKES :]
-    return ridge.ridge_weights(newest @ newest.T, len(units))
-
-
 def _most_recent(times: Float64Array) -> IndexArray:
     """Rows of the newest ``MAX_LIKES`` likes, in their given order."""
     if len(times) <= MAX_LIKES:
@@ -215,7 +219,7 @@ def _liked_words(likes: PaperMatrix, rows: IndexArray) -> tuple[IndexArray, Spar
 
 
 def _mean_length(units: Float32Array) -> float:
-    return _length(units.mean(axis=0)) if len(units) else float("nan")
+    return _length(np.add.reduce(units, axis=0)) / len(units) if len(units) else float("nan")
 
 
 def _length(vector: Float32Array) -> float:

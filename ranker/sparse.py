@@ -66,6 +66,16 @@ class SparseRows:
         starts = np.array([0, len(columns)], dtype=np.int32)
         return SparseRows(starts, columns, values.astype(np.float32), self.width)
 
+    def gram(self) -> Float32Array:
+        """(n, n) float32: dot products of the rows with one another."""
+        if not len(self.columns):
+            return np.zeros((len(self), len(self)), dtype=np.float32)
+        # Columns in use get small numbers without being sorted: transposing a matrix of all columns takes far longer.
+        numbers = np.empty(self.width, dtype=np.int32)
+        numbers[self.columns] = np.arange(len(self.columns))
+        rows = SparseRows(self.starts, numbers[self.columns], self.values, len(self.columns))
+        return rows.dot(rows)
+
     def select(self, columns: Int32Array) -> "SparseRows":
         """The same rows with only the given columns (ascending), numbered by their places among them."""
         places = np.searchsorted(columns, self.columns)

@@ -216,7 +216,7 @@ def _reasons(ranked: RankedList, place: int, row: int, reader: Reader, candidate
             yield Reason(kind, subject=liked.title, paper_id=liked.paper_id, similarity=reason.similarity)
         elif reason.interest is not None:
             # A topic that no word names would say nothing.
-            if name := reader.interest_names[reason.interest]:
+            if name := reader.topic_names[reason.interest]:
                 yield Reason(kind, subject=name)
         elif reason.kind is RankReasonKind.TOPIC:
             yield from _followed_topics(_preferences(reader), candidates.words[row])
