@@ -15,7 +15,7 @@ from ranker.features.similarity import Sum
 from ranker.naming import SEVERAL_TITLES
 from ranker.trees import Trees, node_means
 from ranker.trending import trends
-from ranker.types import BoolArray, Float64Array, IndexArray
+from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
 
 NEAR_COSINE = 0.3
 """Below this cosine two papers do not look alike to a reader (MiniLM: unrelated papers lie around 0.1)."""
@@ -85,7 +85,7 @@ def family_table(trees: Trees, family_of: Sequence[int]) -> tuple[Float64Array, 
 
 
 def reasons(
-    inputs: Inputs, rows: IndexArray, support: Float64Array | None, families: Sequence[str]
+    inputs: Inputs, rows: IndexArray, support: Float32Array | None, families: Sequence[str]
 ) -> list[tuple[RankReason, ...]]:
     """Reasons for the candidates at ``rows``; the one that weighs most first, an empty tuple where nothing speaks.
 
@@ -120,7 +120,7 @@ _PLAIN = {kind: RankReason(kind) for kind in RankReasonKind}
 _Reasons = list[RankReason | None]
 
 
-def _flags(flags: BoolArray | None, rows: IndexArray, weights: Float64Array) -> BoolArray | None:
+def _flags(flags: BoolArray | None, rows: IndexArray, weights: Float32Array) -> BoolArray | None:
     return None if flags is None else flags[rows] & (weights > 0)
 
 
@@ -136,7 +136,7 @@ def _fresh(inputs: Inputs, rows: IndexArray) -> BoolArray:
     return np.asarray((ages >= 0) & (ages <= FRESH_SECONDS))
 
 
-def _trending(inputs: Inputs, weights: Float64Array) -> BoolArray | None:
+def _trending(inputs: Inputs, weights: Float32Array) -> BoolArray | None:
     if not (weights > 0).any():
         return None
     return trends(inputs.candidates, inputs.as_of, inputs.asker.reader).is_trending
@@ -164,13 +164,13 @@ def _similar(inputs: Inputs, rows: IndexArray, holds: BoolArray) -> _Reasons | N
 
 
 def _support(
-    contributions: Float64Array | None, families: Sequence[str], count: int
-) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
+    contributions: Float32Array | None, families: Sequence[str], count: int
+) -> tuple[Float32Array, Float32Array, Float32Array, Float32Array]:
     """How far likeness, freshness, topics and trend speak for each row; each (count,)."""
     if contributions is None:
-        return np.ones(count), np.zeros(count), np.zeros(count), np.zeros(count)
+        return (*(np.full(count, value, dtype=np.float32) for value in (1, 0, 0, 0)),)
     columns = dict(zip(families, contributions.T, strict=True))
-    none = np.zeros(count)
+    none = np.zeros(count, dtype=np.float32)
     is_alike = np.array([name in LIKENESS_FAMILIES for name in families])
     parts = contributions.T[is_alike] if is_alike.any() else none[None]
     together = np.maximum(parts.max(axis=0), parts.sum(axis=0))
@@ -180,11 +180,11 @@ def _support(
     return likeness, columns.get("recency", none), columns.get("topic", none), columns.get("trend", none)
 
 
-def _nearest_likes(inputs: Inputs, rows: IndexArray) -> tuple[IndexArray, Float64Array]:
+def _nearest_likes(inputs: Inputs, rows: IndexArray) -> tuple[IndexArray, Float32Array]:
     """The like nearest to each row and its similarity; -1 where none is near enough to name."""
     profile, candidates, found = inputs.profile, inputs.candidates, inputs.likeness
     nearest = np.full(len(rows), -1, dtype=np.intp)
-    similarity = np.zeros(len(rows))
+    similarity = np.zeros(len(rows), dtype=np.float32)
     if found.plain is None or found.nearest_like is None:
         by_words = np.ones(len(rows), dtype=np.bool_)
     else:

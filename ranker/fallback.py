@@ -35,8 +35,7 @@ def trending_scores(
         followed: (n,) True where the paper touches a topic or author that the user follows.
         reader: Whose own events do not count; see ``Asker``.
     """
-    columns = candidates.columns
-    dates = np.where(np.isnan(columns.published_at), columns.first_seen_at, columns.published_at)
+    dates = candidates.dates
     heat = hotness(candidates, as_of, reader)
     flags = np.zeros(len(candidates), dtype=np.bool_) if followed is None else followed
     newest = np.where(np.isnan(dates), np.inf, -dates)

@@ -17,7 +17,7 @@ from ranker.profile import Profile
 from ranker.score import best_first
 from ranker.spaces import PaperMatrix
 from ranker.trending import trends
-from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
+from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray, Int32Array
 
 
 class ScoredBy(enum.Enum):
@@ -74,7 +74,7 @@ class ModelRows:
 
     inputs: Inputs
     features: Float32Array
-    leaves: IndexArray
+    leaves: Int32Array
 
 
 def model_rows(
@@ -172,5 +172,9 @@ def _with_exploration(why: list[tuple[RankReason, ...]], explored: Explored) -> 
 def _unseen(order: IndexArray, candidates: PaperMatrix, exclude: frozenset[str]) -> IndexArray:
     if not exclude:
         return order
-    ids = candidates.columns.paper_ids
-    return order[[ids[row] not in exclude for row in order.tolist()]]
+    hidden = exclude.intersection(candidates.row_of)
+    if not hidden:
+        return order
+    shown = np.ones(len(candidates), dtype=np.bool_)
+    shown[[candidates.row_of[paper_id] for paper_id in hidden]] = False
+    return order[shown[order]]

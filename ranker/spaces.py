@@ -104,6 +104,17 @@ class PaperMatrix:
         return known @ known.T
 
     @cached_property
+    def dates(self) -> Float64Array:
+        """(n,) Unix seconds of publication, or of when the paper was first seen; NaN where both are unknown."""
+        columns = self.columns
+        return np.where(np.isnan(columns.published_at), columns.first_seen_at, columns.published_at)
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        """Each paper's row by its id."""
+        return {paper_id: row for row, paper_id in enumerate(self.columns.paper_ids)}
+
+    @cached_property
     def id_ranks(self) -> IndexArray:
         """(n,) place of each paper's id in the sorted ids; settles ties."""
         ranks = np.empty(len(self), dtype=np.intp)
