@@ -167,7 +167,8 @@ def main(arguments: list[str] | None = None) -> int:
     bundle = load_bundle(options.bundle, encoder=None)
     with tempfile.TemporaryDirectory() as folder:
         count = max(options.users, options.scaling_users)
-        url = fill(Path(folder, "population.db"), count, bundle.encoder_name, options.likes, options.papers)
+        url = f"sqlite:///{folder}/population.db"
+        fill(url, count, bundle.encoder_name, options.likes, options.papers)
         source = Path(folder, "export")
         export(ExportRequest(url, bundle.encoder_name, source, NOW), lambda _count: None)
         one = measured(bundle, options.bundle, source, options.scaling_users, 1)
