@@ -21,6 +21,7 @@ from service.app.feeds import Feeds
 from service.app.inline_ranking import InlineRanking
 from service.app.precomputed import Precomputed, PrecomputedUse
 from service.app.profiles import Profiles
+from service.app.readers import Readers
 from service.app.serving import ServingSlot
 from service.config import Settings
 from service.domain.errors import BundleUnusable
@@ -86,10 +87,12 @@ class Application:
         clock, counters, at_work = SystemClock(), Counters(), CallsAtWork()
         self.serving = ServingSlot(self.store, self.encoder.name, lambda name: make_bundle(settings, name))
         self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self.serving.refresh)
+        readers = Readers()
         feeds = Feeds(
             self.store,
             clock,
             self.serving,
+            readers,
             counters,
             diversity=settings.diversity,
             stale_digest_days=settings.stale_digest_days,
@@ -100,11 +103,11 @@ class Application:
             ),
             exploration=settings.exploration,
         )
-        inline = InlineRanking(self.store, clock, self.serving, self.encoder, counters)
+        inline = InlineRanking(self.store, clock, self.serving, readers, self.encoder, counters)
         tokens = PageTokens(self.store.page_token_key())
         self._server = Server(
             catalog=CatalogServicer(Catalog(self.store, clock, self._embedder.wake), tokens),
-            profiles=ProfileServicer(Profiles(self.store, clock, self.serving), tokens),
+            profiles=ProfileServicer(Profiles(self.store, clock, self.serving, readers), tokens),
             feeds=FeedServicer(feeds, inline, tokens),
             status=StatusServicer(
                 counters,

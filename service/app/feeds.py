@@ -11,6 +11,7 @@ from service.app.matrices import Candidates, Reader, VersionedCache
 from service.app.ports import Clock, Store, Transaction, Versions
 from service.app.precomputed import Precomputed, Wish
 from service.app.ranking import MAX_SLATE_SIZE, RankingOptions, feed_exploration, hidden_papers, rank_candidates
+from service.app.readers import Readers
 from service.app.serving import Serving, ServingSlot
 from service.app.signals import SignalCache, with_signals
 from service.app.similar import SimilarPapers
@@ -22,6 +23,9 @@ from service.domain.papers import Paper
 MAX_WINDOW_PAPERS = 10_000
 USERS_PER_READ = 200
 CACHED_DIGESTS = 16
+DIGEST_BYTES = 256 * 2**20
+"""Of digests kept, some 14 kB for each paper."""
+PAPER_BYTES = 14_000
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Feeds:
         store: Store,
         clock: Clock,
         serving: ServingSlot,
+        readers: Readers,
         counters: Counters,
         *,
         diversity: float,
@@ -86,11 +91,11 @@ class Feeds:
         self._diversity = diversity
         self._stale_after = dt.timedelta(days=stale_digest_days)
         self._exploration = exploration
-        self._candidates: VersionedCache[str, Candidates] = VersionedCache(size=CACHED_DIGESTS)
+        self._candidates: VersionedCache[str, Candidates] = VersionedCache(DIGEST_BYTES, _candidate_bytes)
         self._signals = SignalCache(size=CACHED_DIGESTS)
         self._similar = SimilarPapers()
         self._precomputed = precomputed
-        self._readers: VersionedCache[str, Reader] = VersionedCache(size=2_000)
+        self._readers = readers
 
     def feed(self, query: FeedQuery, *, page_size: int) -> FeedPage:
         """Makes and stores a slate; gives its first page.
@@ -105,7 +110,7 @@ class Feeds:
         query = replace(query, as_of=query.as_of or self._clock.now())
         with self._store.read() as tx:
             versions = tx.versions(query.user_id, query.digest_id)
-            reader = self._reader(tx, serving, query.user_id, versions.user)
+            reader = self._readers.find(tx, serving, query.user_id, versions.user)
             candidates, date = self._candidates_of(tx, serving, query, versions)
             exclude = self._excluded(tx, query)
         slate = self._make_slate(serving, query, reader, candidates, date, exclude)
@@ -129,7 +134,7 @@ class Feeds:
             with self._store.read() as tx:
                 pinned = replace(query, digest_id=found[0] if found else "")
                 candidates, date = self._candidates_of(tx, serving, pinned, tx.versions("", pinned.digest_id))
-                readers = [self._reader(tx, serving, user_id, tx.users.version(user_id)) for user_id in batch]
+                readers = [self._readers.find(tx, serving, user_id, tx.users.version(user_id)) for user_id in batch]
             for user_id, reader in zip(batch, readers, strict=True):
                 mine = replace(query, user_id=user_id, digest_id="" if newest_asked else query.digest_id)
                 made.append(self._make_slate(serving, mine, reader, candidates, date, frozenset()))
@@ -243,12 +248,6 @@ class Feeds:
                     raise Conflict("user", slate.user_id)
         return saved
 
-    def _reader(self, tx: Transaction, serving: Serving, user_id: str, version: int | None) -> Reader:
-        if version is None:
-            return Reader(state=None, profile=None)
-        key_version = (version, serving.generation)
-        return self._readers.get(user_id, key_version, lambda: Reader.load(tx, serving, user_id))
-
     def _candidates_of(
         self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions
     ) -> tuple[Candidates, dt.date | None]:
@@ -305,3 +304,7 @@ def _first_page(slate: Slate, candidates: Candidates, page_size: int) -> FeedPag
     shown = {item.paper_id for item in slate.items[:page_size]}
     papers = {paper.paper_id: paper for paper in candidates.papers if paper.paper_id in shown}
     return FeedPage(slate, 0, min(page_size, len(slate.items)), papers)
+
+
+def _candidate_bytes(candidates: Candidates) -> int:
+    return PAPER_BYTES * (1 + len(candidates.papers))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from service.domain.events import DeletedUser, Event, EventType, Preferences, Reaction, UserState
 from service.domain.feeds import Slate
-from service.domain.papers import Digest, Paper, UpsertOutcome
+from service.domain.papers import Digest, Paper, PaperMark, UpsertOutcome
 from service.domain.precomputed import PrecomputedSlate
 from service.domain.signals import Activity, HeatingEvent
 
@@ -92,6 +92,9 @@ class PaperStore(Protocol):
         A vector of a text that was changed or deleted meanwhile is dropped. The papers become READY, leases end, and
         digests that hold them get a new version.
         """
+
+    def marks(self, paper_ids: Sequence[str], encoder: str) -> dict[str, PaperMark]:
+        """What tells whether these papers are as they were; ids that are gone are left out."""
 
     def mark_failed(self, encoder: str, paper_ids: Sequence[str]) -> None:
         """The encoder cannot embed these texts; they stay FAILED until their text changes."""
