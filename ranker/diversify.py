@@ -1,7 +1,5 @@
 """Variety in the first places of a slate: greedy maximal marginal relevance (Carbonell and Goldstein 1998)."""
 
-from collections import deque
-
 import numpy as np
 
 from ranker.spaces import PaperMatrix
@@ -46,56 +44,52 @@ def diversify(order: IndexArray, scores: Float64Array, papers: PaperMatrix, dive
     # What each paper is still worth at most once another one is placed; nothing where it is itself placed.
     worth = relevance - diversity * papers.cosines_among(pool)
     np.fill_diagonal(worth, -np.inf)
-    chosen = _chosen(worth, _TopicCap(papers.main_topics[pool], topic_cap(diversity)))
+    chosen = _chosen(worth, papers.main_topics[pool], topic_cap(diversity))
     left = np.ones(len(pool), dtype=np.bool_)
     left[chosen] = False
     return np.concatenate((pool[chosen], pool[left], rest))
 
 
-def _chosen(worth: Float64Array, cap: "_TopicCap") -> list[int]:
-    """Places in the pool of the papers placed, in order."""
-    cap.place(0)
-    chosen = [0]
+def _chosen(worth: Float64Array, topics: IndexArray, most: int) -> list[int]:
+    """Places in the pool of the papers placed, in order.
+
+    Args:
+        topics: Of the pool; of any ``TOPIC_WINDOW`` places in a row at most ``most`` are of one.
+    """
     gain = worth[0].copy()
-    for _ in range(min(MAX_PLACES, len(worth)) - 1):
-        best = int((np.where(cap.waiting, -np.inf, gain) if cap.full else gain).argmax())
-        if cap.full and (gain[best] == -np.inf or cap.waiting[best]):
-            best = int(gain.argmax())
-        cap.place(best)
+    chosen = [0]
+    topic_of = topics.tolist()
+    counts = [0] * (max(topic_of, default=-1) + 1)
+    if topic_of[0] >= 0:
+        counts[topic_of[0]] = 1
+    full: set[int] = set()
+    waiting = np.zeros(len(topics), dtype=np.bool_)
+    for place in range(1, min(MAX_PLACES, len(worth))):
+        best = int(gain.argmax())
+        if full and waiting[best]:
+            best = _not_waiting(gain, waiting, best)
         chosen.append(best)
         np.minimum(gain, worth[best], out=gain)
+        # The next place and those that are counted make one window.
+        gone = topic_of[chosen[place - TOPIC_WINDOW + 1]] if place >= TOPIC_WINDOW - 1 else -1
+        new = topic_of[best]
+        changed = False
+        if gone >= 0 and gone != new:
+            counts[gone] -= 1
+            changed = counts[gone] == most - 1
+        if new >= 0 and gone != new:
+            counts[new] += 1
+            changed |= counts[new] == most
+        if changed:
+            full = {topic for topic in {*full, gone, new} if topic >= 0 and counts[topic] >= most}
+            waiting = np.isin(topics, list(full))
     return chosen
 
 
-class _TopicCap:
-    """Which papers of a pool have to wait because their topic has had its share of the last places."""
-
-    def __init__(self, topics: IndexArray, most: int) -> None:
-        self._topics = topics
-        self._most = most
-        self._topic_of = topics.tolist()
-        self._recent: deque[int] = deque()
-        self._counts = [0] * (max(self._topic_of, default=-1) + 1)
-        self.full: set[int] = set()
-        self.waiting: BoolArray = np.zeros(len(topics), dtype=np.bool_)
-
-    def place(self, paper: int) -> None:
-        """The paper takes the next place."""
-        topic = self._topic_of[paper]
-        if topic >= 0:
-            self._count(topic, 1)
-        self._recent.append(topic)
-        # The next place and those that are kept here make one window.
-        if len(self._recent) == TOPIC_WINDOW:
-            oldest = self._recent.popleft()
-            if oldest >= 0:
-                self._count(oldest, -1)
-
-    def _count(self, topic: int, change: int) -> None:
-        self._counts[topic] += change
-        if (self._counts[topic] >= self._most) != (topic in self.full):
-            self.full ^= {topic}
-            self.waiting = np.isin(self._topics, list(self.full))
+def _not_waiting(gain: Float64Array, waiting: BoolArray, best: int) -> int:
+    """The best whose topic does not have to wait, or the best where all have to."""
+    other = int(np.where(waiting, -np.inf, gain).argmax())
+    return best if waiting[other] or gain[other] == -np.inf else other
 
 
 def _scaled(values: Float64Array) -> Float64Array:

@@ -13,6 +13,7 @@ from ranker.types import Float32Array, Float64Array, IndexArray
 MAX_INTERESTS = 8
 MAX_CLUSTERED_LIKES = 500
 """The newest likes that are clustered: the time grows with their square (half a millisecond for 30, 7 for 500)."""
+_FEW_LIKES = 100
 JOIN_COSINE = 0.35
 """Groups are joined while their papers have at least this cosine on average (MiniLM: papers of one field)."""
 HALF_LIFE_SECONDS = 180 * 86_400.0
@@ -103,37 +104,61 @@ def _ages(liked_at: Float64Array) -> Float64Array:
 def _clustered(units: Float32Array) -> IndexArray:
     """(m,) each like's cluster, named by its first member.
 
-    The best pair is joined first. ``similarity`` holds mean cosines between clusters; that of a joined one is the mean
-    of its parts', weighted by their sizes. Each row's best partner is kept, so that a step looks at few rows again.
+    The best pair is joined first. ``similarity`` holds mean cosines between clusters, -inf for those that are gone;
+    that of a joined one is the mean of its parts', weighted by their sizes.
     """
     count = len(units)
     similarity = (units @ units.T).astype(np.float64)
     np.fill_diagonal(similarity, -np.inf)
-    sizes = np.ones(count)
+    sizes = [1] * count
     labels = np.arange(count)
-    partner = similarity.argmax(axis=1)
-    best = similarity[np.arange(count), partner]
+    best_pair = _BestPair(similarity)
     for _ in range(count - 1):
-        kept = int(best.argmax())
-        if best[kept] < JOIN_COSINE:
+        kept, gone = best_pair.find()
+        if similarity[kept, gone] < JOIN_COSINE:
             break
-        gone = int(partner[kept])
         kept, gone = min(kept, gone), max(kept, gone)
-        row = (similarity[kept] * sizes[kept] + similarity[gone] * sizes[gone]) / (sizes[kept] + sizes[gone])
+        own, other = sizes[kept], sizes[gone]
+        row = (similarity[kept] * own + similarity[gone] * other) / (own + other)
         row[kept] = row[gone] = -np.inf
         similarity[kept] = similarity[:, kept] = row
         similarity[gone] = similarity[:, gone] = -np.inf
-        sizes[kept] += sizes[gone]
+        sizes[kept] = own + other
         labels[labels == gone] = kept
+        best_pair.update(kept, gone)
+    return labels
+
+
+class _BestPair:
+    """Finds the greatest similarity again after each join."""
+
+    def __init__(self, similarity: Float64Array) -> None:
+        self._similarity = similarity
+        # Of few likes all pairs are looked at each time; else each row's best partner is kept.
+        self._looks_at_all = len(similarity) <= _FEW_LIKES
+        self._partner = similarity.argmax(axis=1)
+        self._best = similarity[np.arange(len(similarity)), self._partner]
+
+    def find(self) -> tuple[int, int]:
+        """Row and column, the first of several."""
+        if self._looks_at_all:
+            row, column = divmod(int(self._similarity.argmax()), len(self._similarity))
+            return row, column
+        row = int(self._best.argmax())
+        return row, int(self._partner[row])
+
+    def update(self, kept: int, gone: int) -> None:
+        """To be called when the rows and columns of both have changed."""
+        if self._looks_at_all:
+            return
+        self._best[gone] = -np.inf
         # A mean of two similarities never exceeds the greater one, so only rows that pointed at either can change.
-        stale = ((partner == kept) | (partner == gone)) & (labels == np.arange(count))
+        stale = ((self._partner == kept) | (self._partner == gone)) & (self._best > -np.inf)
         stale[kept] = True
         changed = np.flatnonzero(stale)
-        rows = similarity[changed]
-        partner[changed] = found = rows.argmax(axis=1)
-        best[changed] = rows[np.arange(len(changed)), found]
-        best[gone] = -np.inf
-    return labels
+        rows = self._similarity[changed]
+        self._partner[changed] = found = rows.argmax(axis=1)
+        self._best[changed] = rows[np.arange(len(changed)), found]
 
 
 def _padded(centroids: Float32Array) -> Float32Array:

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, pairwise
@@ -88,7 +88,7 @@ def name_groups(
         idf: (buckets,) of the bundle; None where there is none and all terms weigh the same.
         least_titles: Smaller groups get no name; at most ``SEVERAL_TITLES`` leaves the other names as they are.
     """
-    counts = [Counter(chain.from_iterable(map(_keys, titles))) for titles in groups]
+    counts = [_counted(titles) for titles in groups]
     names = [""] * len(groups)
     for place in sorted(range(len(groups)), key=lambda place: len(groups[place]) < SEVERAL_TITLES):
         titles, own = groups[place], counts[place]
@@ -96,7 +96,7 @@ def name_groups(
             continue
         # What stands in a single title of several names the group only where nothing stands in two.
         shared = {key: count for key, count in own.items() if count > 1} or own
-        texts = {phrase.key: phrase for title in reversed(titles) for phrase in reversed(phrases(title))}
+        texts = _phrases_of(shared, titles)
         scores = {}
         for key, count in shared.items():
             everywhere = sum(
@@ -107,9 +107,25 @@ def name_groups(
     return tuple(names)
 
 
+def _counted(titles: Sequence[str]) -> Mapping[tuple[int, ...], int]:
+    """In how many of the titles each phrase stands."""
+    if len(titles) == 1:
+        return _ones(titles[0])
+    return Counter(chain.from_iterable(map(_ones, titles)))
+
+
 @lru_cache(maxsize=16_384)
-def _keys(title: str) -> tuple[tuple[int, ...], ...]:
-    return tuple(phrase.key for phrase in phrases(title))
+def _ones(title: str) -> Mapping[tuple[int, ...], int]:
+    return dict.fromkeys((phrase.key for phrase in phrases(title)), 1)
+
+
+def _phrases_of(keys: Collection[tuple[int, ...]], titles: Sequence[str]) -> dict[tuple[int, ...], Phrase]:
+    """Each phrase as it stands in the first title that has it."""
+    found: dict[tuple[int, ...], Phrase] = {}
+    for title in titles:
+        if keys_here := _ones(title).keys() & keys:
+            found = {phrase.key: phrase for phrase in phrases(title) if phrase.key in keys_here} | found
+    return found
 
 
 def _worth(count: int, title_count: int, share_everywhere: float, phrase: Phrase, idf: Float32Array | None) -> float:

@@ -162,9 +162,11 @@ def build_profile(
         raise InputError(f"liked_at has shape {times.shape} for {len(likes)} likes")
     rows = _most_recent(times)
     vector_rows = rows[likes.has_vector[rows]]
-    units = likes.units[vector_rows]
-    whitened = None if likes.whitened is None else likes.whitened[vector_rows]
-    factors = None if likes.factors is None else likes.factors[vector_rows]
+    # Where all likes have vectors, as mostly, nothing is copied.
+    chosen = slice(None) if len(vector_rows) == len(likes) else vector_rows
+    units = likes.units[chosen]
+    whitened = None if likes.whitened is None else likes.whitened[chosen]
+    factors = None if likes.factors is None else likes.factors[chosen]
     text_rows, tfidf = _liked_words(likes, rows)
     return Profile(
         like_count=len(rows),
@@ -183,7 +185,7 @@ def build_profile(
         liked_factors=factors,
         factor_centroid_length=float("nan") if factors is None else _mean_length(factors),
         factor_density=_mean_density(likes, vector_rows),
-        liked_reader_factors=likes.reader_factors[vector_rows],
+        liked_reader_factors=likes.reader_factors[chosen],
     )
 
 
@@ -215,7 +217,7 @@ def _liked_words(likes: PaperMatrix, rows: IndexArray) -> tuple[IndexArray, Spar
     if likes.tfidf is None:
         return rows[:0], None
     text_rows = rows[likes.tfidf.row_sizes[rows] > 0]
-    return text_rows, likes.tfidf.take(text_rows)
+    return text_rows, likes.tfidf if len(text_rows) == len(likes) else likes.tfidf.take(text_rows)
 
 
 def _mean_length(units: Float32Array) -> float:

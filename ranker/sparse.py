@@ -13,6 +13,8 @@ from ranker.types import Float32Array, IndexArray, Int32Array
 
 _RARE_SHARE = 0.05
 _FEW_ROWS = 20
+_DENSE_VALUES = 2**18
+"""Up to a megabyte a dense product is faster than one of sparse matrices."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +76,13 @@ class SparseRows:
         # Columns in use get small numbers without being sorted: transposing a matrix of all columns takes far longer.
         numbers = np.empty(self.width, dtype=np.int32)
         numbers[self.columns] = np.arange(len(self.columns))
-        rows = SparseRows(self.starts, numbers[self.columns], self.values, len(self.columns))
-        return rows.dot(rows)
+        columns = numbers[self.columns]
+        if len(self) * len(columns) > _DENSE_VALUES:
+            rows = SparseRows(self.starts, columns, self.values, len(columns))
+            return rows.dot(rows)
+        dense = np.zeros((len(self), len(columns)), dtype=np.float32)
+        dense[self.owners, columns] = self.values
+        return dense @ dense.T
 
     def select(self, columns: Int32Array) -> "SparseRows":
         """The same rows with only the given columns (ascending), numbered by their places among them."""
