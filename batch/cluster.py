@@ -54,7 +54,8 @@ class _Quiet(WorkerPlugin):
 
 def _silence_dask() -> None:
     """Its warnings of dead workers and slow loops are for who runs the cluster; the job says what follows from them."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import contextlib
 import logging
 import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,13 @@ from training.progress import Progress
 from training.recipes import Recipe
 
 LOOK_SECONDS = 1.0
+ANSWER_SECONDS = 30
 FREE_SECONDS = 10
 PEAK = 2.5
 """Memory at its highest while trees are grown, in units of the rows' own: LightGBM joins the parts of a worker by
 copying them, and keeps its bins beside them."""
 _TOPIC = "paperfeed-trees"
+_SCHEDULER_LOST = "the Dask scheduler was lost while trees were grown"
 # LightGBM's scikit-learn classes call some parameters by other names.
 _RENAMED = {
     "min_data_in_leaf": "min_child_samples",
@@ -207,7 +209,7 @@ def _told(client: Client, tree_count: int, progress: Progress) -> Iterator[None]
         yield
         progress("trees", tree_count, tree_count)
     finally:
-        with contextlib.suppress(Exception):
+        if client.status == "running":
             client.unsubscribe_topic(_TOPIC)
 
 
@@ -224,9 +226,7 @@ class _Watch:
         """Looks until it is over; where a member is lost, what was asked of the others is taken back."""
         while not self.is_over.wait(LOOK_SECONDS):
             if self.look():
-                # Not what is loaded: Dask's scheduler stumbles over cancelled data that unfinished work needs.
-                asked = [key for key in self.client.futures if not str(key).startswith(_load.__name__)]
-                self.client.cancel([Future(key, self.client) for key in asked])
+                self._take_back()
                 return
 
     def look(self) -> str:
@@ -235,11 +235,20 @@ class _Watch:
             try:
                 lost = set(self.members) - _workers(self.client).keys()
             except Exception:  # noqa: BLE001 -- Dask's client has many for a scheduler that is gone
-                self.problem = "the Dask scheduler was lost while trees were grown"
-                return self.problem
+                self.problem, lost = _SCHEDULER_LOST, set()
             if lost:
                 self.problem = f"{len(lost)} of {len(self.members)} workers were lost while trees were grown"
         return self.problem
+
+    def _take_back(self) -> None:
+        """What was asked of Dask, so that nobody waits for it any more."""
+        if self.problem == _SCHEDULER_LOST:
+            # Else the client looks for it for a long time.
+            self.client.close(timeout=FREE_SECONDS)
+            return
+        # Not what is loaded: Dask's scheduler stumbles over cancelled data that unfinished work needs.
+        asked = [key for key in self.client.futures if not str(key).startswith(_load.__name__)]
+        self.client.cancel([Future(key, self.client) for key in asked])
 
 
 @contextlib.contextmanager
@@ -268,8 +277,14 @@ def _watched(client: Client, members: tuple[str, ...]) -> Iterator[None]:
 
 
 def _workers(client: Client) -> dict[str, Any]:
-    """What the scheduler knows of the workers, by address."""
-    return dict(client.scheduler_info(n_workers=-1)["workers"])
+    """What the scheduler knows of the workers, by address.
+
+    Raises:
+        Exception: It does not answer; a client that has lost it would look for it for a long time.
+    """
+    if client.status != "running":
+        raise ConnectionError(_SCHEDULER_LOST)
+    return dict(client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER_SECONDS)["workers"])
 
 
 def _without_network(text: str) -> str:

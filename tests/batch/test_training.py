@@ -17,7 +17,7 @@ from batch.tree_growing import grow_trees
 from ranker.bundle import load_bundle
 from tests.batch.killing import partial
 from tests.batch.remote import Scheduler
-from tests.training.builders import DATASETS
+from tests.training.builders import planted
 from training import TrainingReport
 from training import train as train_here
 from training.preparation import Prepared, prepare
@@ -27,15 +27,21 @@ from training.rows import feature_rows
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
+DATASETS = (
+    planted(dated=True, reader_count=20, paper_count=120, weeks=12),
+    planted(dated=False, reader_count=20, paper_count=120, seed=1),
+)
 TINY = find_recipe("tiny")
 RECIPE = replace(
     TINY,
     tree_count=20,
     factors=replace(TINY.factors, steps=2),
-    dated_query_limit=40,
-    undated_query_limit=40,
+    dated_query_limit=16,
+    dated_guises=1,
+    undated_query_limit=16,
+    undated_candidate_count=30,
 )
-PART_ROWS = 200
+PART_ROWS = 100
 LONG = replace(RECIPE, tree_count=100_000)
 """Grows trees until it is stopped."""
 
@@ -131,8 +137,8 @@ def test_weights_balance_the_data_sets(prepared: Prepared) -> None:
 
 def test_held_out_readers_are_limited(prepared: Prepared) -> None:
     """What is judged in one process has a limit of its own, and the learned rows have none."""
-    cut = cut_rows(prepared, PART_ROWS, held_out_limit=3)
-    assert list(map(len, cut.held_out)) == [3, 3]
+    cut = cut_rows(prepared, PART_ROWS, held_out_limit=1)
+    assert list(map(len, cut.held_out)) == [1, 1]
     assert sum(len(task.queries) for task in cut.learn) == sum(map(len, prepared.learn))
 
 
