@@ -6,24 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.cluster import SCHEDULER_HELP, WORKERS_HELP, announced_cluster, check_scheduler
 from cli.options import Db, Json
-from cli.output import note, progress_bar, show, warn
+from cli.output import progress_bar, show, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-
-    from batch.cluster import Cluster
     from batch.rerank import Outcome, Request
     from service.app.serving import Serving
     from service.config import Settings
 
 app = typer.Typer(help="Work on whole populations, on many cores or machines.", no_args_is_help=True)
-
-Scheduler = Annotated[
-    str, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT; 'local' starts workers on this machine.")
-]
-Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes of 'local'. Default: one for each core.")]
 
 
 @app.command()
@@ -40,8 +32,8 @@ def rerank(
     to_store: Annotated[
         bool, typer.Option("--to-store", help="Keep the slates in the database too, for GetFeed to serve.")
     ] = False,
-    scheduler: Scheduler = "local",
-    workers: Workers = None,
+    scheduler: Annotated[str, typer.Option(help=SCHEDULER_HELP)] = "local",
+    workers: Annotated[int | None, typer.Option(min=1, help=WORKERS_HELP)] = None,
     db: Db = None,
     source: Annotated[
         Path | None, typer.Option("--from", help="Export to read instead of a database, see 'paperfeed export'.")
@@ -59,8 +51,7 @@ def rerank(
     if to_store and source is not None:
         raise InvalidField("to-store", "needs the database that the users are read from, not an export of it")
     settings = Settings.read(db=db, bundle=bundle)
-    if scheduler != "local" and "://" not in scheduler:
-        raise InvalidField("scheduler", f"'{scheduler}' is neither 'local' nor an address such as tcp://localhost:8786")
+    check_scheduler(scheduler)
     request = _request(
         settings, source, digest, out, users, page_size, _moment(as_of), with_features=features or to_store
     )
@@ -73,7 +64,7 @@ def rerank(
             bar.advance(done - reached)
             reached = done
 
-        outcome = run(request, lambda: _cluster(scheduler, workers), watch)
+        outcome = run(request, lambda: announced_cluster(scheduler, workers), watch)
     stored = _store(outcome, out, settings) if to_store else None
     _show(outcome, out, stored, as_json=as_json)
 
@@ -150,20 +141,6 @@ def _of_export(settings: "Settings", folder: Path) -> tuple[str, str, "Serving"]
         return location, name, Serving(encoder, make_bundle(settings, encoder), "", 0)
     except BundleUnusable as error:
         return location, name, Serving(encoder, None, error.message, 0)
-
-
-def _cluster(scheduler: str, workers: int | None) -> "AbstractContextManager[Cluster]":
-    from contextlib import contextmanager
-
-    from batch.cluster import open_cluster
-
-    @contextmanager
-    def announced() -> "Iterator[Cluster]":
-        with open_cluster(scheduler, workers=workers) as cluster:
-            note(f"dashboard: {cluster.dashboard}")
-            yield cluster
-
-    return announced()
 
 
 def _absolute(url: str) -> str:

@@ -23,6 +23,7 @@ EXTRAS = {
     "itsdangerous": "server",
     "jinja2": "mailer",
     "lightgbm": "server",
+    "pandas": "batch",
     "psycopg": "postgres",
     "pylatexenc": "server",
     "rispy": "server",
