@@ -6,24 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.batch_embed import embed
+from cli.cluster import Scheduler, Workers, absolute_url, announced_cluster, check_scheduler
 from cli.options import Db, Json
-from cli.output import note, progress_bar, show, warn
+from cli.output import progress_bar, show, warn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-
-    from batch.cluster import Cluster
     from batch.rerank import Outcome, Request
     from service.app.serving import Serving
     from service.config import Settings
 
-app = typer.Typer(help="Work on whole populations, on many cores or machines.", no_args_is_help=True)
-
-Scheduler = Annotated[
-    str, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT; 'local' starts workers on this machine.")
-]
-Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes of 'local'. Default: one for each core.")]
+app = typer.Typer(help="Work on whole populations and catalogs, on many cores or machines.", no_args_is_help=True)
+app.command()(embed)
 
 
 @app.command()
@@ -59,8 +53,7 @@ def rerank(
     if to_store and source is not None:
         raise InvalidField("to-store", "needs the database that the users are read from, not an export of it")
     settings = Settings.read(db=db, bundle=bundle)
-    if scheduler != "local" and "://" not in scheduler:
-        raise InvalidField("scheduler", f"'{scheduler}' is neither 'local' nor an address such as tcp://localhost:8786")
+    check_scheduler(scheduler)
     request = _request(
         settings, source, digest, out, users, page_size, _moment(as_of), with_features=features or to_store
     )
@@ -73,7 +66,7 @@ def rerank(
             bar.advance(done - reached)
             reached = done
 
-        outcome = run(request, lambda: _cluster(scheduler, workers), watch)
+        outcome = run(request, lambda: announced_cluster(scheduler, workers), watch)
     stored = _store(outcome, out, settings) if to_store else None
     _show(outcome, out, stored, as_json=as_json)
 
@@ -126,7 +119,7 @@ def _of_database(settings: "Settings") -> tuple[str, str, "Serving"]:
     from service.storage import open_store, schema
 
     schema.check(settings.db)
-    location = _absolute(settings.db)
+    location = absolute_url(settings.db)
     store, encoder = open_store(location, pool_size=1), make_encoder(settings)
     try:
         serving = ServingSlot(store, encoder.name, lambda name: make_bundle(settings, name)).current
@@ -150,26 +143,6 @@ def _of_export(settings: "Settings", folder: Path) -> tuple[str, str, "Serving"]
         return location, name, Serving(encoder, make_bundle(settings, encoder), "", 0)
     except BundleUnusable as error:
         return location, name, Serving(encoder, None, error.message, 0)
-
-
-def _cluster(scheduler: str, workers: int | None) -> "AbstractContextManager[Cluster]":
-    from contextlib import contextmanager
-
-    from batch.cluster import open_cluster
-
-    @contextmanager
-    def announced() -> "Iterator[Cluster]":
-        with open_cluster(scheduler, workers=workers) as cluster:
-            note(f"dashboard: {cluster.dashboard}")
-            yield cluster
-
-    return announced()
-
-
-def _absolute(url: str) -> str:
-    """The same database for a process that works elsewhere."""
-    prefix = "sqlite:///"
-    return f"{prefix}{Path(url.removeprefix(prefix)).absolute()}" if url.startswith(prefix) else url
 
 
 def _moment(text: str | None) -> dt.datetime | None:

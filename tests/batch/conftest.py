@@ -9,6 +9,7 @@ from batch.cluster import Cluster, open_cluster
 from ranker.bundle import load_bundle
 from service.encoder import HashingEncoder
 from tests.batch.asking import Asking
+from tests.batch.small_disks import mounted_small_disk
 from tests.batch.worlds import World, fill
 from tests.databases import postgres_schema, require_postgres
 from tests.rpc.bundles import model_text, write_tiny_bundle
@@ -61,3 +62,12 @@ def ask(bundle: Path, tmp_path: Path) -> Asking:
     """Asks for re-ranks with the bundle, into the test's folder."""
     model_version = load_bundle(bundle, encoder=None).version
     return Asking(bundle, model_version, tmp_path / "out")
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, of ten megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with mounted_small_disk(folder):
+        yield folder

@@ -1,0 +1,43 @@
+"""Where the workers of a batch command are: its options, and the cluster opened and announced."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.output import note
+
+if TYPE_CHECKING:
+    from batch.cluster import Cluster
+
+LOCAL = "local"
+Scheduler = Annotated[
+    str, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT; 'local' starts workers on this machine.")
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes of 'local'. Default: one for each core.")]
+
+
+def check_scheduler(scheduler: str) -> None:
+    """Raises InvalidField for what is neither 'local' nor an address."""
+    from service.domain.errors import InvalidField
+
+    if scheduler != LOCAL and "://" not in scheduler:
+        raise InvalidField("scheduler", f"'{scheduler}' is neither 'local' nor an address such as tcp://localhost:8786")
+
+
+@contextmanager
+def announced_cluster(scheduler: str, workers: int | None) -> "Iterator[Cluster]":
+    """The cluster, once it is there; its dashboard is named on stderr."""
+    from batch.cluster import open_cluster
+
+    with open_cluster(scheduler, workers=workers) as cluster:
+        note(f"dashboard: {cluster.dashboard}")
+        yield cluster
+
+
+def absolute_url(url: str) -> str:
+    """The same database for a process that works elsewhere."""
+    prefix = "sqlite:///"
+    return f"{prefix}{Path(url.removeprefix(prefix)).absolute()}" if url.startswith(prefix) else url
