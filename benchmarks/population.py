@@ -5,10 +5,11 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.ranker import papers as columns
 from service.domain.papers import Digest, Paper
-from service.storage import open_store, schema
+from service.storage import SqlStore, open_store, schema
 
 PAPERS = 10_000
 CANDIDATES = 77
@@ -31,7 +32,7 @@ def fill(path: Path, users: int, encoder: str, likes: int = LIKES, papers: int =
     url = f"sqlite:///{path}"
     schema.upgrade(url)
     store = open_store(url)
-    fields = _write_papers(store, encoder, papers)
+    fields = write_papers(store, encoder, papers)
     rng = np.random.default_rng(3)
     by_field = [np.flatnonzero(fields == field) for field in range(FIELDS)]
     for start in range(0, users, _USERS_AT_A_TIME):
@@ -46,7 +47,8 @@ def fill(path: Path, users: int, encoder: str, likes: int = LIKES, papers: int =
     return url
 
 
-def _write_papers(store, encoder: str, papers: int) -> np.ndarray:  # noqa: ANN001 - a SqlStore
+def write_papers(store: SqlStore, encoder: str, papers: int) -> npt.NDArray[np.intp]:
+    """Papers with vectors, and a digest of the last ones; gives the field of each."""
     fields = np.empty(0, dtype=int)
     for start in range(0, papers + CANDIDATES, _PAPERS_AT_A_TIME):
         count = min(_PAPERS_AT_A_TIME, papers + CANDIDATES - start)
