@@ -188,12 +188,10 @@ def need_of(town: Town, costs: Costs, habits: Habits) -> Need:
 
 
 def number(value: float) -> str:
-    """Two significant digits below a thousand, whole thousands above: more would claim to be known."""
-    if value == 0:
-        return "0"
-    digits = 1 - math.floor(math.log10(abs(value)))
-    rounded = round(value, digits)
-    return f"{rounded:,.0f}" if digits <= 0 else f"{rounded:,.{digits}f}"
+    """Two significant digits: more would claim to be known."""
+    rounded = float(f"{value:.1e}")
+    digits = 0 if rounded == 0 else max(0, 1 - math.floor(math.log10(abs(rounded))))
+    return f"{rounded:,.{digits}f}"
 
 
 def table(head: Sequence[str], rows: Iterator[Sequence[str]]) -> Iterator[str]:
