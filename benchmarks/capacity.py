@@ -14,7 +14,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 RESULTS = Path(__file__).with_name("results")
 GB = 1e9
@@ -47,6 +46,7 @@ class Costs:
     mail_per_second: float
 
 
+MAIL_RATE = "messages a second, 10000 readers, ranked, made, handed over and reported"
 SOURCES = {
     "feed_core_ms": ("footprint", "postgresql: core ms of a warm feed", "core ms of a feed, profile in memory"),
     "new_feed_core_ms": ("footprint", "postgresql: core ms of a feed after an event", "the same after an event"),
@@ -63,9 +63,9 @@ SOURCES = {
     "user_bytes": ("footprint", "postgresql: bytes of a user", "bytes of a user"),
     "paper_bytes": ("footprint", "postgresql: bytes of a paper", "bytes of a paper"),
     "vector_bytes": ("footprint", "postgresql: bytes of a vector", "bytes of a vector"),
-    "mail_per_second": ("mail", "whole.per_second", "messages a second of one mailer"),
+    "mail_per_second": ("mail", MAIL_RATE, "messages a second of one mailer"),
 }
-"""Field of ``Costs``: file, the figure's name there (keys with dots where a file has no list), words for the page."""
+"""Field of ``Costs``: file of results, the figure's name there, and words for the page."""
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,7 @@ class Need:
     """What a town needs; see ``need_of``."""
 
     feeds_per_second: float
+    events_per_second: float
     server_cores: float
     servers: int
     database_cores: float
@@ -137,18 +138,10 @@ def read_costs(folder: Path = RESULTS) -> Costs:
     Raises:
         KeyError: A file has no figure of that name.
     """
-    documents = {
-        file: json.loads((folder / f"{file}.json").read_text(encoding="utf-8")) for file, _, _ in SOURCES.values()
-    }
-    return Costs(**{name: _figure(documents[file], figure) for name, (file, figure, _) in SOURCES.items()})
-
-
-def _figure(document: Any, name: str) -> float:
-    if "benchmarks" in document:
-        return float({row["name"]: row["value"] for row in document["benchmarks"]}[name])
-    for key in name.split("."):
-        document = document[key]
-    return float(document)
+    files = {file for file, _, _ in SOURCES.values()}
+    rows = {file: json.loads((folder / f"{file}.json").read_text(encoding="utf-8"))["benchmarks"] for file in files}
+    values = {(file, row["name"]): float(row["value"]) for file, found in rows.items() for row in found}
+    return Costs(**{name: values[file, figure] for name, (file, figure, _) in SOURCES.items()})
 
 
 def need_of(town: Town, costs: Costs, habits: Habits) -> Need:
@@ -173,6 +166,7 @@ def need_of(town: Town, costs: Costs, habits: Habits) -> Need:
     batch_core_hours = town.users * costs.batch_core_ms / 1_000 / _SECONDS_OF_AN_HOUR
     return Need(
         feeds_per_second=feeds * per_second,
+        events_per_second=events * per_second,
         server_cores=server_cores,
         servers=servers,
         database_cores=store_ms * per_second / 1_000 / habits.utilisation,
@@ -220,6 +214,7 @@ def _rows(towns: Sequence[Town], needs: Sequence[Need], habits: Habits) -> Itera
 
     yield ("papers in the catalog", *(f"{town.papers:,}" for town in towns))
     yield row("feeds a second in the busiest hour", (need.feeds_per_second for need in needs))
+    yield row("events a second then", (need.events_per_second for need in needs))
     yield row("cores of servers at work then", (need.server_cores for need in needs))
     yield ("servers of one core, one of them spare", *(f"{need.servers:,}" for need in needs))
     yield row("cores of PostgreSQL then", (need.database_cores for need in needs))

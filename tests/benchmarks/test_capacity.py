@@ -60,6 +60,7 @@ def test_arithmetic() -> None:
     need = need_of(Town(1_000_000, 1_000_000), costs, habits)
 
     assert need.feeds_per_second == pytest.approx(200)
+    assert need.events_per_second == pytest.approx(1_000)
     assert need.server_cores == pytest.approx(200 * 0.02 + 1_000 * 0.001)
     assert need.servers == 11
     assert need.connections == 352
