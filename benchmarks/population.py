@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from sqlalchemy import create_engine, insert, text
 
 from benchmarks.ranker import papers as columns
@@ -64,7 +65,7 @@ def fill(url: str, readers: int, encoder: str, likes: int = LIKES, papers: int =
     """Fills an empty database. Readers like papers of two fields, popular ones more often."""
     schema.upgrade(url)
     store = open_store(url)
-    fields = _write_papers(store, encoder, papers)
+    fields = write_papers(store, encoder, papers)
     rng = np.random.default_rng(3)
     by_field = [np.flatnonzero(fields == field) for field in range(FIELDS)]
     for start in range(0, readers, _USERS_AT_A_TIME):
@@ -79,7 +80,8 @@ def fill(url: str, readers: int, encoder: str, likes: int = LIKES, papers: int =
     store.dispose()
 
 
-def _write_papers(store: SqlStore, encoder: str, papers: int) -> np.ndarray:
+def write_papers(store: SqlStore, encoder: str, papers: int) -> npt.NDArray[np.intp]:
+    """Papers with vectors, and a digest of the last ones; gives the field of each."""
     fields = np.empty(0, dtype=int)
     for start in range(0, papers + CANDIDATES, _PAPERS_AT_A_TIME):
         count = min(_PAPERS_AT_A_TIME, papers + CANDIDATES - start)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.cluster import SCHEDULER_HELP, WORKERS_HELP, announced_cluster, check_scheduler
+from cli.batch_embed import embed
+from cli.cluster import absolute_url, announced_cluster, check_scheduler
 from cli.options import Db, Json
 from cli.output import progress_bar, show, warn
 
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
     from service.app.serving import Serving
     from service.config import Settings
 
-app = typer.Typer(help="Work on whole populations, on many cores or machines.", no_args_is_help=True)
+app = typer.Typer(help="Work on whole populations and catalogs, on many cores or machines.", no_args_is_help=True)
+app.command()(embed)
 
 
 @app.command()
@@ -32,8 +34,8 @@ def rerank(
     to_store: Annotated[
         bool, typer.Option("--to-store", help="Keep the slates in the database too, for GetFeed to serve.")
     ] = False,
-    scheduler: Annotated[str, typer.Option(help=SCHEDULER_HELP)] = "local",
-    workers: Annotated[int | None, typer.Option(min=1, help=WORKERS_HELP)] = None,
+    scheduler: Scheduler = "local",
+    workers: Workers = None,
     db: Db = None,
     source: Annotated[
         Path | None, typer.Option("--from", help="Export to read instead of a database, see 'paperfeed export'.")
@@ -117,7 +119,7 @@ def _of_database(settings: "Settings") -> tuple[str, str, "Serving"]:
     from service.storage import open_store, schema
 
     schema.check(settings.db)
-    location = _absolute(settings.db)
+    location = absolute_url(settings.db)
     store, encoder = open_store(location, pool_size=1), make_encoder(settings)
     try:
         serving = ServingSlot(store, encoder.name, lambda name: make_bundle(settings, name)).current
@@ -141,12 +143,6 @@ def _of_export(settings: "Settings", folder: Path) -> tuple[str, str, "Serving"]
         return location, name, Serving(encoder, make_bundle(settings, encoder), "", 0)
     except BundleUnusable as error:
         return location, name, Serving(encoder, None, error.message, 0)
-
-
-def _absolute(url: str) -> str:
-    """The same database for a process that works elsewhere."""
-    prefix = "sqlite:///"
-    return f"{prefix}{Path(url.removeprefix(prefix)).absolute()}" if url.startswith(prefix) else url
 
 
 def _moment(text: str | None) -> dt.datetime | None:

@@ -1,32 +1,42 @@
-"""Where Dask's workers are, for the commands that work on them."""
+"""Where the workers of a batch command are: its options, and the cluster opened and announced."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from cli.output import note
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from batch.cluster import Cluster
 
+LOCAL = "local"
 SCHEDULER_HELP = "Address of a Dask scheduler, tcp://HOST:PORT; 'local' starts workers on this machine."
-WORKERS_HELP = "Worker processes of 'local'. Default: one for each core."
+Scheduler = Annotated[str, typer.Option(help=SCHEDULER_HELP)]
+Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes of 'local'. Default: one for each core.")]
 
 
 def check_scheduler(scheduler: str) -> None:
-    """Raises InvalidField for what is neither ``local`` nor an address."""
+    """Raises InvalidField for what is neither 'local' nor an address."""
     from service.domain.errors import InvalidField
 
-    if scheduler != "local" and "://" not in scheduler:
+    if scheduler != LOCAL and "://" not in scheduler:
         raise InvalidField("scheduler", f"'{scheduler}' is neither 'local' nor an address such as tcp://localhost:8786")
 
 
 @contextmanager
 def announced_cluster(scheduler: str, workers: int | None) -> "Iterator[Cluster]":
-    """The cluster; says where its dashboard is."""
+    """The cluster, once it is there; its dashboard is named on stderr."""
     from batch.cluster import open_cluster
 
     with open_cluster(scheduler, workers=workers) as cluster:
         note(f"dashboard: {cluster.dashboard}")
         yield cluster
+
+
+def absolute_url(url: str) -> str:
+    """The same database for a process that works elsewhere."""
+    prefix = "sqlite:///"
+    return f"{prefix}{Path(url.removeprefix(prefix)).absolute()}" if url.startswith(prefix) else url

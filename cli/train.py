@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.cluster import SCHEDULER_HELP, WORKERS_HELP, announced_cluster, check_scheduler
+from cli.cluster import SCHEDULER_HELP, Workers, announced_cluster, check_scheduler
 from cli.database_dataset import read_database
 from cli.datasets import count_events, load_dataset
 from cli.feedback import learn, refuse_with_feedback, refuse_without_feedback
@@ -69,7 +69,7 @@ def train(
     scheduler: Annotated[
         str | None, typer.Option(help=f"Train on a cluster. {SCHEDULER_HELP} Default: in this process.")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help=WORKERS_HELP)] = None,
+    workers: Workers = None,
     report: Annotated[
         Path | None,
         typer.Option(help="Page for people: what was learned. Default: the bundle's name with -report.html."),

@@ -86,7 +86,7 @@ class Application:
         self.encoder = make_encoder(settings)
         clock, counters, at_work = SystemClock(), Counters(), CallsAtWork()
         self.serving = ServingSlot(self.store, self.encoder.name, lambda name: make_bundle(settings, name))
-        self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self.serving.refresh)
+        self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self.serving.catch_up)
         readers = Readers()
         feeds = Feeds(
             self.store,

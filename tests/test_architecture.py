@@ -6,7 +6,7 @@ from pathlib import Path
 from importlinter import cli as import_linter
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("service", "ranker", "training", "batch", "cli", "proto", "benchmarks", "tests", "docs", ".ci")
+FOLDERS = ("service", "ranker", "training", "batch", "cli", "proto", "benchmarks", "deploy", "tests", "docs", ".ci")
 TEXT = {".py", ".pyi", ".proto", ".toml", ".yaml", ".md", ".txt", ".json", ".jsonl", ".sh", ".ini", ""}
 SECRET = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}\b")
 HOME = re.compile(r"(?<![\w.:])/(?:root|home/\w+|Users/\w+)/")

@@ -3,7 +3,8 @@
 import datetime as dt
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from service.app.ports import Clock, Encoder, PendingText, Store
 from service.domain.errors import DeadlineTooShort, EncoderUnavailable, Overloaded, StorageUnavailable
@@ -11,6 +12,19 @@ from service.domain.errors import DeadlineTooShort, EncoderUnavailable, Overload
 LEASE = dt.timedelta(minutes=10)
 BATCH_SIZE = 64
 _log = logging.getLogger("paperfeed.embedder")
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What became of some texts; those in neither count were changed or deleted meanwhile.
+
+    Attributes:
+        stored: Vectors that are in the store now.
+        failed: Texts that the encoder cannot embed.
+    """
+
+    stored: int
+    failed: int
 
 
 def embed_pending(
@@ -34,36 +48,43 @@ def embed_pending(
             batch = tx.papers.claim_pending(encoder.name, limit=BATCH_SIZE, now=clock.now(), lease=LEASE)
         if not batch:
             break
-        stored = _embed(store, encoder, batch)
+        stored = embed_texts(store, encoder, batch).stored
         progress(len(batch))
         total += stored
     return total
 
 
-def _embed(store: Store, encoder: Encoder, batch: list[PendingText]) -> int:
+def embed_texts(store: Store, encoder: Encoder, texts: Sequence[PendingText]) -> Embedded:
+    """Embeds these texts and stores their vectors in one transaction; one that cannot be embedded is marked FAILED.
+
+    Raises:
+        EncoderUnavailable: The encoder does not work; nothing is marked as failed.
+    """
     try:
-        vectors = encoder.encode_in_background([pending.text for pending in batch])
+        vectors = encoder.encode_in_background([pending.text for pending in texts])
     except EncoderUnavailable:
-        if len(batch) > 1:
-            return sum(_embed(store, encoder, [pending]) for pending in batch)
+        if len(texts) > 1:
+            alone = [embed_texts(store, encoder, [pending]) for pending in texts]
+            return Embedded(sum(each.stored for each in alone), sum(each.failed for each in alone))
         # One text alone fails: is it the text or the encoder? A text that surely works tells.
         encoder.encode_in_background(["paper"])
-        _log.warning("a text cannot be embedded", extra={"facts": {"paper_id": batch[0].paper_id}})
+        _log.warning("a text cannot be embedded", extra={"facts": {"paper_id": texts[0].paper_id}})
         with store.write() as tx:
-            tx.papers.mark_failed(encoder.name, [batch[0].paper_id])
-        return 0
+            tx.papers.mark_failed(encoder.name, [texts[0].paper_id])
+        return Embedded(0, 1)
     with store.write() as tx:
-        return tx.papers.store_vectors(
+        stored = tx.papers.store_vectors(
             encoder.name,
-            {pending.paper_id: (pending.text_hash, vector) for pending, vector in zip(batch, vectors, strict=True)},
+            {pending.paper_id: (pending.text_hash, vector) for pending, vector in zip(texts, vectors, strict=True)},
         )
+    return Embedded(stored, 0)
 
 
 class Embedder:
     """A thread that embeds what waits, whenever it is woken and every ``poll_seconds`` (for other processes' papers).
 
     Args:
-        on_drained: Called after a round that stored vectors and left nothing to do.
+        on_drained: Called after every round, also one that found nothing to do: others may have done it.
     """
 
     def __init__(
@@ -105,8 +126,8 @@ class Embedder:
             self._wake.wait(self._poll_seconds)
             self._wake.clear()
             try:
-                if embed_pending(self._store, self._encoder, self._clock, stopping=self._stopping.is_set):
-                    self._on_drained()
+                embed_pending(self._store, self._encoder, self._clock, stopping=self._stopping.is_set)
+                self._on_drained()
             except (EncoderUnavailable, StorageUnavailable, DeadlineTooShort, Overloaded) as error:
                 if not self._stopping.is_set():
                     _log.error("embedding has to wait", extra={"facts": {"problem": error.message}})

@@ -102,6 +102,12 @@ class PaperStore(Protocol):
     def pending_count(self, encoder: str) -> int:
         """Texts that wait for a vector of this encoder (FAILED ones do not wait)."""
 
+    def pending_sizes(self, encoder: str) -> Iterator[tuple[str, int]]:
+        """(paper id, characters) of every text that waits, leased or not, ids ascending; read it to the end at once."""
+
+    def pending_between(self, encoder: str, *, after: str, until: str, limit: int) -> list[PendingText]:
+        """The first ``limit`` texts that wait, leased or not, of papers with ids in (after, until], ids ascending."""
+
     def encoders(self) -> dict[str, int]:
         """Number of current vectors by encoder name."""
 

@@ -57,12 +57,17 @@ class ServingSlot:
                 self._current = self._load(encoder)
             return self._current
 
+    def catch_up(self) -> None:
+        """Chooses again as long as another encoder than the configured one serves; else costs nothing."""
+        if self.current.encoder != self._encoder:
+            self.refresh()
+
     def _serving_encoder(self) -> str:
         with self._store.read() as tx:
+            if tx.papers.pending_count(self._encoder) == 0:
+                return self._encoder
             counts = tx.papers.encoders()
-            pending = tx.papers.pending_count(self._encoder)
-        most = max(counts, key=lambda name: (counts[name], name == self._encoder), default=self._encoder)
-        return self._encoder if pending == 0 else most
+        return max(counts, key=lambda name: (counts[name], name == self._encoder), default=self._encoder)
 
     def _load(self, encoder: str) -> Serving:
         self._generation += 1

@@ -27,6 +27,7 @@ from service.domain.papers import EmbeddingState, Paper, PaperMark, UpsertOutcom
 from service.storage.changes import log_all_vectors, log_vectors
 from service.storage.dialects import chunks, insert, lock_catalogue, rows_in
 from service.storage.digests import touch_digests
+from service.storage.pending import pending_between, pending_sizes
 from service.storage.tables import embedding_jobs, embeddings, paper_aliases, papers, vector_changes
 from service.storage.upserts import paper_of, upsert_papers
 from service.storage.users import touch_readers
@@ -208,6 +209,12 @@ class SqlPapers:
     def pending_count(self, encoder: str) -> int:
         return int(self._connection.execute(_PENDING_COUNT, {"encoder": encoder}).scalar_one())
 
+    def pending_sizes(self, encoder: str) -> Iterator[tuple[str, int]]:
+        return pending_sizes(self._connection, encoder)
+
+    def pending_between(self, encoder: str, *, after: str, until: str, limit: int) -> list[PendingText]:
+        return pending_between(self._connection, encoder, after, until, limit)
+
     def encoders(self) -> dict[str, int]:
         statement = select(embeddings.c.encoder, func.count().label("vector_count")).group_by(embeddings.c.encoder)
         return {row.encoder: row.vector_count for row in self._connection.execute(statement)}
@@ -233,8 +240,11 @@ class SqlPapers:
         )
 
     def _set_state(self, paper_ids: Sequence[str], state: EmbeddingState) -> None:
+        # Most papers that another encoder embeds are READY already; PostgreSQL would write their rows anew for nothing.
+        differs = papers.c.embedding_state != state
         for chunk in chunks(paper_ids):
-            self._connection.execute(update(papers).where(papers.c.paper_id.in_(chunk)).values(embedding_state=state))
+            chosen = papers.c.paper_id.in_(chunk)
+            self._connection.execute(update(papers).where(chosen, differs).values(embedding_state=state))
 
 
 def _row_of(encoder: str, paper_id: str, text_hash: str, vector: Vectors) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from ranker.bundle import load_bundle
 from service.encoder import HashingEncoder
 from tests.batch.asking import Asking
 from tests.batch.remote import Scheduler, started_scheduler, started_worker
+from tests.batch.small_disks import mounted_small_disk
 from tests.batch.worlds import World, fill
 from tests.databases import postgres_schema, require_postgres
 from tests.rpc.bundles import model_text, write_tiny_bundle
@@ -76,3 +77,12 @@ def worker(scheduler: Scheduler, tmp_path: Path) -> Iterator[None]:
     """One worker of that scheduler."""
     with started_worker(scheduler, tmp_path):
         yield
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of its own, of ten megabytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    with mounted_small_disk(folder):
+        yield folder

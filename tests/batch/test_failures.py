@@ -3,8 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,8 +16,8 @@ from batch.workspace import opened_workspace
 from tests.batch.asking import Asking
 from tests.batch.killing import begin, descendants, is_alive, partial, parts, wait_for
 from tests.batch.remote import Scheduler
+from tests.batch.small_disks import resized
 from tests.batch.worlds import World, fill
-from tests.requirements import require
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -103,24 +101,6 @@ def _interrupt(done: int, _total: int) -> None:
         raise KeyboardInterrupt
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of its own, of ten megabytes."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", str(folder)]
-    mounted = os.geteuid() == 0 and not subprocess.run(command, check=False, capture_output=True).returncode
-    require("mount", mounted, "needs the right to mount a small disk: run the tests as root")
-    try:
-        yield folder
-    finally:
-        subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def _resized(disk: Path, size: int) -> None:
-    subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
-
-
 @pytest.mark.parametrize("share", [0.4, 0.7, 0.95])
 def test_full_disk(
     small_world: World, ask: Asking, cluster: Cluster, expected: pa.Table, small_disk: Path, share: float
@@ -135,14 +115,14 @@ def test_full_disk(
     ask.run(ask.request(small_world, out=small_disk / "measured"), cluster, look)
     shutil.rmtree(small_disk / "measured")
     out = small_disk / "out"
-    _resized(small_disk, round(share * max(used)))
+    resized(small_disk, round(share * max(used)))
 
     with pytest.raises(BatchError, match="No space left on device"):
         ask.run(ask.request(small_world, out=out), cluster)
 
     assert not out.exists()
     assert not list(partial(out).glob(".*.tmp"))
-    _resized(small_disk, 10 * 2**20)
+    resized(small_disk, 10 * 2**20)
     ask.run(ask.request(small_world, out=out), cluster)
     assert pq.read_table(out).equals(expected)
 

@@ -294,3 +294,23 @@ class TestVectors:
         embed(store, ["p1"], "maxi")
         with store.read() as tx:
             assert tx.papers.encoders() == {"mini": 2, "maxi": 1}
+
+    def test_pending_texts_by_id(self, store: Store) -> None:
+        """Texts that wait are told with their sizes and read by ranges of ids; embedded and failed ones are not."""
+        add_papers(store, 5, abstract="about it")
+        embed(store, ["p1"])
+        embed(store, ["p2"], "maxi")
+        with store.write() as tx:
+            tx.papers.mark_failed("mini", ["p3"])
+            tx.papers.claim_pending("mini", limit=9, now=NOW, lease=HOUR)
+
+        with store.read() as tx:
+            size = len("Title of paper number 0") + len("about it")
+            assert list(tx.papers.pending_sizes("mini")) == [("p0", size), ("p2", size), ("p4", size)]
+            found = tx.papers.pending_between("mini", after="p0", until="p4", limit=9)
+            assert [text.paper_id for text in found] == ["p2", "p4"]
+            assert found[0].text == "Title of paper number 2\nabout it"
+            assert found[0].text_hash == paper(2, abstract="about it").text_hash
+            assert tx.papers.pending_between("mini", after="p0", until="p4", limit=1) == found[:1]
+            assert tx.papers.pending_between("mini", after="p2", until="p3", limit=9) == []
+            assert len(list(tx.papers.pending_sizes("new"))) == 5

@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from service.app.embedder import BATCH_SIZE, embed_pending
+from ranker.bundle import Bundle
+from service.app.embedder import BATCH_SIZE, Embedder, embed_pending
 from service.app.ports import Vectors
+from service.app.serving import ServingSlot
 from service.bootstrap import SystemClock
-from service.domain.errors import EncoderUnavailable
+from service.domain.errors import BundleUnusable, EncoderUnavailable
 from service.domain.papers import EmbeddingState, Paper
 from service.encoder.hashing import HashingEncoder
 from service.storage import SqlStore, open_store, schema
+from tests.rpc.builders import wait_until
 
 NOW = dt.datetime(2026, 3, 11, tzinfo=dt.UTC)
 
@@ -88,3 +91,31 @@ def test_a_broken_encoder_marks_nothing(store: SqlStore) -> None:
 
     with store.read() as tx:
         assert tx.papers.pending_count(encoder.name) == 2
+
+
+def test_vectors_that_others_made_serve(store: SqlStore) -> None:
+    """A server whose vectors another process made turns to them, though it had nothing to embed itself."""
+
+    def no_bundle(_encoder: str) -> Bundle:
+        raise BundleUnusable("none")
+
+    _add(store, ["one", "two"])
+    old, new = np.full(3, 3**-0.5, np.float32), np.full(4, 0.5, np.float32)
+    _store_all(store, "old", old)
+    encoder = PickyEncoder()
+    serving = ServingSlot(store, encoder.name, no_bundle)
+    assert serving.current.encoder == "old"
+    _store_all(store, encoder.name, new)
+    embedder = Embedder(store, encoder, SystemClock(), on_drained=serving.catch_up)
+
+    embedder.start()
+    wait_until(lambda: serving.current.encoder == encoder.name)
+    embedder.stop()
+
+    assert encoder.count == 0
+
+
+def _store_all(store: SqlStore, encoder: str, vector: Vectors) -> None:
+    with store.write() as tx:
+        papers = tx.papers.page(after="", limit=100)
+        tx.papers.store_vectors(encoder, {paper.paper_id: (paper.text_hash, vector) for paper in papers})

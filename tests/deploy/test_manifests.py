@@ -1,0 +1,190 @@
+"""The manifests say what Kubernetes takes, and name only what paperfeed has."""
+
+import importlib
+import re
+import tomllib
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import typer
+import yaml
+
+from cli.main import app
+from mailer.config import PREFIX as MAIL_PREFIX
+from mailer.config import MailSettings
+from service.config import PREFIX, Settings
+from tests.deploy.manifests import Manifest, Pod, environment_of, manifests, name_of, named, of_kind, pods
+from tests.process.running import ROOT
+
+OURS = [pod for pod in pods() if "paperfeed:" in pod.container["image"]]
+VERSIONS = ("1.34", "1.37")
+STOP_SECONDS = 10
+"""What a server needs beyond its drain: last answers, and the batch of texts that is being embedded."""
+
+each_manifest = pytest.mark.parametrize("manifest", manifests(), ids=name_of)
+each_pod = pytest.mark.parametrize("pod", list(pods()), ids=lambda pod: pod.owner)
+each_of_ours = pytest.mark.parametrize("pod", OURS, ids=lambda pod: pod.owner)
+
+
+@each_manifest
+@pytest.mark.parametrize("version", VERSIONS)
+def test_kubernetes_takes_it(manifest: Manifest, version: str) -> None:
+    """It fits the schema of an old and a new version of Kubernetes, which knows every field in it."""
+    kubernetes_validate.validate(manifest, version, strict=True)
+
+
+def test_a_mistake_is_found() -> None:
+    """The schema refuses a field that there is not, deep in a pod."""
+    wrong = named("Deployment/paperfeed")
+    wrong["spec"]["template"]["spec"]["containers"][0]["readOnly"] = True
+
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, VERSIONS[0], strict=True)
+
+
+@each_of_ours
+def test_commands_are_ours(pod: Pod) -> None:
+    """Every command and flag is one that paperfeed, or Dask, takes."""
+    assert pod.words
+    for program, *words in pod.words:
+        if program == "paperfeed":
+            _parsed(typer.main.get_command(app), words)
+        else:
+            module = importlib.import_module(f"distributed.cli.dask_{words[0]}")
+            module.main.make_context(words[0], words[1:], resilient_parsing=False)
+
+
+def _parsed(command: Any, words: list[str]) -> None:
+    while hasattr(command, "commands"):
+        command = command.commands[words[0]]
+        words = words[1:]
+    # Parses, and runs nothing.
+    command.make_context(command.name, list(words))
+
+
+def test_a_flag_that_is_not_there_is_found() -> None:
+    """Parsing refuses what the command does not take."""
+    with pytest.raises(Exception, match="--nothing"):
+        _parsed(typer.main.get_command(app), ["serve", "--nothing"])
+
+
+@each_of_ours
+def test_settings_are_ours(pod: Pod) -> None:
+    """Every variable is a setting, with a value that it takes."""
+    given = {name: value for name, value in environment_of(pod).items() if name.startswith(PREFIX)}
+    mail = {name: value for name, value in given.items() if name.startswith(MAIL_PREFIX)}
+    ours = {name: value for name, value in given.items() if name not in mail}
+
+    assert {name.removeprefix(MAIL_PREFIX).lower() for name in mail} <= MailSettings.__dataclass_fields__.keys()
+    assert {name.removeprefix(PREFIX).lower() for name in ours} <= Settings.__dataclass_fields__.keys()
+    Settings.read(ours)
+    MailSettings.read(mail)
+
+
+@each_pod
+def test_pod_may_do_little(pod: Pod) -> None:
+    """No root, no writing but to its volumes, no privileges, bounded memory, no key to the cluster."""
+    of_pod, of_container = pod.spec["securityContext"], pod.container["securityContext"]
+    assert of_pod["runAsNonRoot"]
+    assert of_pod["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert of_container["readOnlyRootFilesystem"]
+    assert of_container["allowPrivilegeEscalation"] is False
+    assert of_container["capabilities"] == {"drop": ["ALL"]}
+    assert not pod.spec["automountServiceAccountToken"]
+    assert not pod.spec["enableServiceLinks"]
+    assert {"cpu", "memory"} <= pod.container["resources"]["requests"].keys()
+    assert "memory" in pod.container["resources"]["limits"]
+
+
+@each_of_ours
+def test_image_is_ours(pod: Pod) -> None:
+    """Pods run the user of the Dockerfile, and the version of this tree."""
+    user = re.search(r"^USER (\d+):(\d+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert user is not None
+    assert [pod.spec["securityContext"][name] for name in ("runAsUser", "runAsGroup")] == [*map(int, user.groups())]
+    assert pod.container["image"].endswith(f"/paperfeed:{project['version']}")
+
+
+def test_image_holds_what_the_commands_need() -> None:
+    """Nothing that the wheel is built from is kept out of the build."""
+    kept = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    find = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"][
+        "find"
+    ]
+
+    assert {f"!{pattern.rstrip('*')}" for pattern in find["include"]} <= set(kept)
+
+
+def test_no_secret_is_written() -> None:
+    """Secrets are named, never held; no URL has a password in it."""
+    text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "deploy").glob("*.yaml"))
+
+    assert not of_kind("Secret")
+    assert not re.search(r"://[^/\s]*:[^/\s]*@", text)
+    for pod in OURS:
+        given = environment_of(pod)
+        assert [name for name in given if name.endswith("_DB")] == [name for name in given if not given[name]]
+
+
+def test_ports_meet() -> None:
+    """Every Service leads to pods that there are, at a port that they open; paperfeed listens where it says."""
+    started = list(pods())
+    for service in of_kind("Service"):
+        chosen = [pod for pod in started if service["spec"]["selector"].items() <= pod.labels.items()]
+        opened = {port["name"] for pod in chosen for port in pod.container["ports"]}
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= opened, name_of(service)
+    opened = {pod.owner: pod.container["ports"][0]["containerPort"] for pod in started if "ports" in pod.container}
+    assert opened["Deployment/paperfeed"] == Settings.port
+    assert opened["Deployment/paperfeed-mail"] == MailSettings.port
+    assert named("ConfigMap/paperfeed-mail")["data"]["PAPERFEED_MAIL_SERVER"] == f"paperfeed:{Settings.port}"
+
+
+def test_drain_fits_the_grace() -> None:
+    """A server is not killed before it has drained; nor a mail run before the message in flight is answered."""
+    (server,) = [pod for pod in OURS if pod.owner == "Deployment/paperfeed"]
+    (mail,) = [pod for pod in OURS if pod.owner == "CronJob/paperfeed-mail-send"]
+    settings = Settings.read(environment_of(server))
+    liveness = server.container["livenessProbe"]
+
+    assert server.grace_seconds >= server.pause_seconds + settings.drain_seconds + STOP_SECONDS
+    assert liveness["periodSeconds"] * liveness["failureThreshold"] > server.grace_seconds
+    assert mail.grace_seconds > MailSettings.read(environment_of(mail)).smtp_message_timeout_seconds
+
+
+def test_balancer_leads_to_the_servers() -> None:
+    """Envoy asks the headless Service by its name, at its port, and watches the health that servers tell."""
+    config = yaml.safe_load(named("ConfigMap/paperfeed-balancer")["data"]["envoy.yaml"])
+    service = named("Service/paperfeed")
+    (cluster,) = config["static_resources"]["clusters"]
+    (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    address = endpoint["endpoint"]["address"]["socket_address"]
+    (listener,) = config["static_resources"]["listeners"]
+
+    assert service["spec"]["clusterIP"] == "None"
+    assert address == {"address": service["metadata"]["name"], "port_value": service["spec"]["ports"][0]["port"]}
+    assert cluster["health_checks"][0]["grpc_health_check"] == {}
+    (envoy,) = [pod for pod in pods() if pod.owner == "Deployment/paperfeed-balancer"]
+    assert listener["address"]["socket_address"]["port_value"] == envoy.container["ports"][0]["containerPort"]
+
+
+def test_only_clients_reach_the_servers() -> None:
+    """Pods that call the server bear the label that its NetworkPolicy lets in; no other pod does."""
+    (rule,) = named("NetworkPolicy/paperfeed")["spec"]["ingress"]
+    label = rule["from"][0]["podSelector"]["matchLabels"]
+    callers = {pod.owner for pod in pods() if label.items() <= pod.labels.items()}
+
+    assert callers == {"Deployment/paperfeed-balancer", "Deployment/paperfeed-mail", "CronJob/paperfeed-mail-send"}
+
+
+def test_files_are_shared() -> None:
+    """The slates lie under one path in the job and in the workers, on a disk that all of them write."""
+    mounted = {
+        pod.owner: {mount["name"]: mount["mountPath"] for mount in pod.container.get("volumeMounts", [])}
+        for pod in pods()
+    }
+
+    assert mounted["CronJob/paperfeed-rerank"]["slates"] == mounted["Deployment/paperfeed-workers"]["slates"]
+    assert named("PersistentVolumeClaim/paperfeed-slates")["spec"]["accessModes"] == ["ReadWriteMany"]
