@@ -45,13 +45,20 @@ from ranker.spaces import PaperMatrix
 LIKES_IN_MEMORY = 12_000
 """Of all readers of one measurement together."""
 MOST_READERS, LEAST_READERS = 40, 4
+LEAST_ROUNDS, ENOUGH_SECONDS = 5, 20.0
 FLOOR = "reference model alone"
 
 
 def medians(calls: dict[str, Callable[[int], object]], readers: int, rounds: int) -> dict[str, float]:
-    """Milliseconds of each call, all of them in turn, each round for another reader, after one for every reader."""
+    """Milliseconds of each call, all of them in turn, each round for another reader, after one for every reader.
+
+    There are fewer rounds where they take long.
+    """
     found: dict[str, list[float]] = {name: [] for name in calls}
+    end = time.perf_counter() + ENOUGH_SECONDS
     for turn in range(readers + rounds):
+        if turn >= readers + LEAST_ROUNDS and time.perf_counter() > end:
+            break
         for name, call in calls.items():
             began = time.perf_counter()
             call(turn % readers)
