@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from service.app.catalog import resolve_all
 from service.app.counters import Counters
 from service.app.matrices import Candidates, Reader, VersionedCache
-from service.app.ports import Clock, Store, Transaction
+from service.app.ports import Clock, Store, Transaction, Versions
 from service.app.precomputed import Precomputed, Wish
 from service.app.ranking import MAX_SLATE_SIZE, RankingOptions, feed_exploration, hidden_papers, rank_candidates
 from service.app.serving import Serving, ServingSlot
@@ -104,8 +104,9 @@ class Feeds:
             return made_ahead
         query = replace(query, as_of=query.as_of or self._clock.now())
         with self._store.read() as tx:
-            reader = self._reader(tx, serving, query.user_id)
-            candidates, date = self._candidates_of(tx, serving, query)
+            versions = tx.versions(query.user_id, query.digest_id)
+            reader = self._reader(tx, serving, query.user_id, versions.user)
+            candidates, date = self._candidates_of(tx, serving, query, versions)
             exclude = self._excluded(tx, query)
         slate = self._make_slate(serving, query, reader, candidates, date, exclude)
         self._save([slate], known={query.user_id} if reader.state else ())
@@ -127,8 +128,8 @@ class Feeds:
             made = []
             with self._store.read() as tx:
                 pinned = replace(query, digest_id=found[0] if found else "")
-                candidates, date = self._candidates_of(tx, serving, pinned)
-                readers = [self._reader(tx, serving, user_id) for user_id in batch]
+                candidates, date = self._candidates_of(tx, serving, pinned, tx.versions("", pinned.digest_id))
+                readers = [self._reader(tx, serving, user_id, tx.users.version(user_id)) for user_id in batch]
             for user_id, reader in zip(batch, readers, strict=True):
                 mine = replace(query, user_id=user_id, digest_id="" if newest_asked else query.digest_id)
                 made.append(self._make_slate(serving, mine, reader, candidates, date, frozenset()))
@@ -206,6 +207,7 @@ class Feeds:
             pending_paper_count=candidates.pending_paper_count,
             items=ranking.items,
             features_version=ranking.features_version,
+            features=ranking.features,
         )
 
     def _made_ahead(self, serving: Serving, query: FeedQuery, page_size: int) -> FeedPage | None:
@@ -235,39 +237,37 @@ class Feeds:
         saved = []
         with self._store.write() as tx:
             for slate in made:
-                if slate.user_id in known and tx.users.version(slate.user_id) is None:
-                    if skip_deleted:
-                        continue
+                if tx.slates.add(slate, of_known_user=slate.user_id in known):
+                    saved.append(slate)
+                elif not skip_deleted:
                     raise Conflict("user", slate.user_id)
-                tx.slates.add(slate)
-                saved.append(slate)
         return saved
 
-    def _reader(self, tx: Transaction, serving: Serving, user_id: str) -> Reader:
-        version = tx.users.version(user_id)
+    def _reader(self, tx: Transaction, serving: Serving, user_id: str, version: int | None) -> Reader:
         if version is None:
             return Reader(state=None, profile=None)
         key_version = (version, serving.generation)
         return self._readers.get(user_id, key_version, lambda: Reader.load(tx, serving, user_id))
 
-    def _candidates_of(self, tx: Transaction, serving: Serving, query: FeedQuery) -> tuple[Candidates, dt.date | None]:
+    def _candidates_of(
+        self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions
+    ) -> tuple[Candidates, dt.date | None]:
         if query.window is not None:
             start, end = query.window
             paper_ids = tx.papers.first_seen_between(start, end or self._clock.now(), limit=MAX_WINDOW_PAPERS)
             return with_signals(tx, Candidates.load(tx, serving, paper_ids)), None
-        found = tx.digests.find_version(query.digest_id)
-        if found is None:
+        if versions.digest is None:
             if query.digest_id:
                 raise NotFound("digest", query.digest_id, field="digest_id")
             return Candidates.build(serving, [], {}), None
-        digest_id, version, date = found
+        digest_id, version, date = versions.digest
 
         def load() -> Candidates:
             digest = tx.digests.find(digest_id)
             return Candidates.load(tx, serving, digest.paper_ids if digest else (), digest_id)
 
         candidates = self._candidates.get(digest_id, (version, serving.generation), load)
-        return self._signals.attach(tx, digest_id, candidates), date
+        return self._signals.attach(tx, digest_id, candidates, versions.mark), date
 
     @staticmethod
     def _excluded(tx: Transaction, query: FeedQuery) -> frozenset[str]:

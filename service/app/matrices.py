@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from ranker.naming import name_groups
+from ranker.naming import SEVERAL_TITLES, name_groups
 from ranker.papers import PaperColumns
 from ranker.profile import Profile, build_profile
 from ranker.spaces import PaperMatrix, plain_matrix
@@ -136,12 +136,17 @@ class Reader:
     idf: Vectors | None = None
 
     @cached_property
-    def interest_names(self) -> tuple[str, ...]:
-        """A name for each interest of the profile; made when first shown. Empty where no word tells."""
+    def topic_names(self) -> tuple[str, ...]:
+        """A name for each interest that makes a topic, what a reason may name; empty for others."""
+        return self._interest_names(SEVERAL_TITLES)
+
+    def _interest_names(self, least_titles: int = 1) -> tuple[str, ...]:
+        """A name for each interest of so many papers; empty for others, and where no word tells."""
         if self.profile is None:
             return ()
         members = self.profile.interests.members
-        return name_groups([[self.liked[row].title for row in rows.tolist()] for rows in members], self.idf)
+        titles = [[self.liked[row].title for row in rows.tolist()] for rows in members]
+        return name_groups(titles, self.idf, least_titles=least_titles)
 
     @cached_property
     def interests(self) -> tuple[Interest, ...]:
@@ -156,7 +161,7 @@ class Reader:
                 weight=float(weight),
                 paper_ids=tuple(self.liked[row].paper_id for row in rows[::-1][:SHOWN_LIKES].tolist()),
             )
-            for name, weight, rows in zip(self.interest_names, found.weights, found.members, strict=True)
+            for name, weight, rows in zip(self._interest_names(), found.weights, found.members, strict=True)
         )
 
     @classmethod

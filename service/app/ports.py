@@ -200,8 +200,8 @@ class SignalStore(Protocol):
 class SlateStore(Protocol):
     """Slates as served."""
 
-    def add(self, slate: Slate) -> None:
-        """Stores a slate with its items."""
+    def add(self, slate: Slate, *, of_known_user: bool = False) -> bool:
+        """Stores a slate; False, and nothing stored, where its user should be known and is not any more."""
 
     def find(self, slate_id: str, *, with_features: bool = False) -> Slate | None:
         """A stored slate; features are left empty unless asked for."""
@@ -223,8 +223,26 @@ class PrecomputedStore(Protocol):
         """The user's slate of the digest, whatever has changed since. Cheap: one indexed row."""
 
 
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What tells whether what is kept of a user, a digest and all signals still holds.
+
+    Attributes:
+        user: None for an unknown user.
+        digest: (id, version, date); None where there is none.
+        mark: See ``SignalStore.mark``.
+    """
+
+    user: int | None
+    digest: tuple[str, int, dt.date] | None
+    mark: tuple[int, int]
+
+
 class Transaction(Protocol):
     """One unit of work over all tables."""
+
+    def versions(self, user_id: str, digest_id: str) -> Versions:
+        """Of a user and a digest, the newest one for an empty id. Cheap: indexed rows in one statement."""
 
     @property
     def papers(self) -> PaperStore:
