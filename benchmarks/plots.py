@@ -57,7 +57,7 @@ class Axis:
 def picture(title: str, x_name: str, y_name: str, lines: Sequence[Line]) -> str:
     """Lines over two logarithmic axes, each named at its end; floors are dashed.
 
-    The horizontal axis has a mark at every measured place, the vertical one at 1, 2 and 5 of each power of ten.
+    The horizontal axis has a mark at every measured place, the vertical one at round numbers.
     """
     xs = sorted({x for line in lines for x, _ in line.points})
     ys = [y for line in lines for _, y in line.points]
@@ -120,7 +120,7 @@ def _apart(places: Sequence[float]) -> list[float]:
 
 def _ticks(low: float, high: float) -> list[float]:
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1, 2, 5) if high / low < 10**3 else (1,)
+    steps = (1, 1.5, 2, 3, 5, 7) if high / low < 10 else (1, 2, 5) if high / low < 10**3 else (1,)
     return [tick for power in powers for step in steps if low <= (tick := step * 10.0**power) <= high]
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from sqlalchemy import create_engine, insert, text
 
 from benchmarks.ranker import papers as columns
+from ranker.papers import PaperColumns
 from ranker.types import IndexArray
 from service.domain.errors import InvalidField
 from service.domain.events import EventType
@@ -124,19 +125,24 @@ def _fields(start: int, count: int) -> IndexArray:
     return np.random.default_rng(10 + start).integers(0, FIELDS, min(count, _PAPERS_AT_A_TIME))
 
 
-def _write_papers(store: SqlStore, encoder: str, papers: int) -> None:
+def made_papers(papers: int) -> Iterator[PaperColumns]:
+    """All papers in the order of their numbers, the digest's last, some at a time."""
     for start in range(0, papers + CANDIDATES, _PAPERS_AT_A_TIME):
         count = min(_PAPERS_AT_A_TIME, papers + CANDIDATES - start)
-        made = columns(count, DIM, 10 + start, f"p{start:06d}-")
+        yield columns(count, DIM, 10 + start, f"p{start:06d}-")
+
+
+def _write_papers(store: SqlStore, encoder: str, papers: int) -> None:
+    for made in made_papers(papers):
         found = [
             Paper(
-                paper_id,
+                name,
                 title,
                 text.partition("\n")[2],
                 categories=categories,
                 published_at=NOW - dt.timedelta(days=i % 30),
             )
-            for i, (paper_id, title, text, categories) in enumerate(
+            for i, (name, title, text, categories) in enumerate(
                 zip(made.paper_ids, made.titles, made.texts, made.categories, strict=True)
             )
         ]
@@ -145,8 +151,8 @@ def _write_papers(store: SqlStore, encoder: str, papers: int) -> None:
             tx.papers.upsert(found, NOW - dt.timedelta(days=1))
             tx.papers.store_vectors(encoder, hashed)
     with store.write() as tx:
-        ids = [paper.paper_id for paper in tx.papers.page(after="", limit=papers + CANDIDATES)]
-        tx.digests.save(Digest(digest_id=DIGEST, date=NOW.date(), paper_ids=tuple(ids[-CANDIDATES:])), NOW)
+        candidates = tuple(paper_id(number) for number in range(papers, papers + CANDIDATES))
+        tx.digests.save(Digest(digest_id=DIGEST, date=NOW.date(), paper_ids=candidates), NOW)
 
 
 def _likes(name: str, liked: IndexArray, ages: IndexArray) -> Iterator[dict[str, Any]]:

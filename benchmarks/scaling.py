@@ -167,7 +167,7 @@ def over_users(jobs: Jobs, counts: Sequence[int], workers: int) -> Iterator[dict
         yield figure(
             name, job.seconds, least, curve="users", x=users, series=series, users_per_second=round(users / job.seconds)
         )
-        series = {"each worker": round(job.megabytes), "the process that hands out the work": round(own)}
+        series = {"each worker": round(job.megabytes), "process that leads": round(own)}
         name = f"batch, {users:,} users, {workers} workers: most resident MB of a worker"
         yield figure(name, round(job.megabytes), curve="memory", x=users, series=series)
 
@@ -193,7 +193,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--candidates", type=int, nargs="+", default=[77, 500, 2_000, 10_000])
     parser.add_argument("--likes", type=int, nargs="+", default=[5, 30, 300, 3_000])
     parser.add_argument("--rounds", type=int, default=40, help="of calls in process")
-    parser.add_argument("--users", type=int, nargs="+", default=[1_000, 10_000, 100_000])
+    parser.add_argument("--users", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--papers", type=int, default=PAPERS, help="that users may like")
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--worker-users", type=int, default=12_000, help="of the jobs of one worker and of more")
