@@ -81,18 +81,19 @@ def compared(values: Sequence[float], floors: Sequence[float]) -> tuple[float, f
 
 
 def report(figures: Sequence[dict[str, Any]], *, as_json: bool, **facts: object) -> int:
-    """Prints a result; 1 where a budget does not hold.
-
-    Args:
-        facts: Kept with the command, the machine and the date, under ``made_by``.
-    """
-    made_by = {"command": _command(), **facts, "date": dt.datetime.now(dt.UTC).date().isoformat(), "commit": _commit()}
+    """Prints a result; 1 where a budget does not hold. ``facts`` are told of the whole of it."""
     if as_json:
-        print(json.dumps({"benchmarks": list(figures), "made_by": {**made_by, "hardware": hardware()}}))
+        print(json.dumps({"benchmarks": list(figures), "made_by": made_by(**facts)}))
     else:
         for each in figures:
             print(_line(each))
     return int(any(each["holds"] is False for each in figures))
+
+
+def made_by(**facts: object) -> dict[str, Any]:
+    """The command, what is told of it, the day, the version of the sources, and the machine."""
+    day = dt.datetime.now(dt.UTC).date().isoformat()
+    return {"command": _command(), **facts, "date": day, "commit": _commit(), "hardware": hardware()}
 
 
 def hardware() -> dict[str, Any]:

@@ -69,10 +69,24 @@ def serving(arguments: Sequence[object], method: str, log_path: Path, **settings
 
 def resident_megabytes(pid: int) -> float:
     """Memory of a process, as Linux counts it."""
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS:"):
+    return _status_megabytes(pid, "VmRSS")
+
+
+def forget_peak() -> None:
+    """From now on ``peak_megabytes`` counts anew."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def peak_megabytes() -> float:
+    """The most that this process had resident, since it started or forgot."""
+    return _status_megabytes(os.getpid(), "VmHWM")
+
+
+def _status_megabytes(pid: int, name: str) -> float:
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+        if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 1024
-    raise RuntimeError("no VmRSS in /proc")
+    raise RuntimeError(f"no {name} in /proc")
 
 
 def _family(pid: int) -> Iterator[int]:

@@ -226,7 +226,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--rates", type=float, nargs="*", default=RATES, help="shares of capacity, for random calls")
     parser.add_argument("--open-seconds", type=float, default=10.0, help="of random calls, at each rate")
     parser.add_argument(
-        "--serve-option", action="append", default=[], help="a further word for paperfeed serve; may be repeated"
+        "--serve-option",
+        action="append",
+        default=[],
+        help="a further word for paperfeed serve, as --serve-option=WORD; may be repeated",
     )
     parser.add_argument("--json", action="store_true", help="one line of JSON")
     options = parser.parse_args(arguments)

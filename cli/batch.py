@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.batch_embed import embed
-from cli.cluster import absolute_url, announced_cluster, check_scheduler
+from cli.cluster import Scheduler, Workers, absolute_url, announced_cluster, check_scheduler
 from cli.options import Db, Json
 from cli.output import progress_bar, show, warn
 

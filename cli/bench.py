@@ -31,6 +31,15 @@ def serve(
 
 
 @app.command()
+def embed(
+    papers: Annotated[int, typer.Option(min=1, help="Papers embedded in each round.")] = 128,
+    as_json: Json = False,
+) -> None:
+    """Measure papers per second against SentenceTransformer.encode alone. Fails where the budget does not hold."""
+    raise typer.Exit(_run("embed", ["--papers", papers], as_json))
+
+
+@app.command()
 def batch(
     users: Annotated[int, typer.Option(min=1, help="Users of the large job.")] = 100_000,
     scaling_users: Annotated[int, typer.Option(min=1, help="Users of the jobs of one worker and of two.")] = 12_000,
