@@ -7,9 +7,10 @@ from pathlib import Path
 from ranker.blas import use_one_thread
 from ranker.bundle import Bundle, default_bundle_path, load_bundle
 from ranker.errors import BundleError
+from service.api.admission import Gate, Lane
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
-from service.api.interceptors import CallInterceptor, CallsAtWork
+from service.api.interceptors import CallInterceptor
 from service.api.page_tokens import PageTokens
 from service.api.profiles import ProfileServicer
 from service.api.server import Server
@@ -83,7 +84,10 @@ class Application:
         self._settings = settings
         self.store = prepare_store(settings)
         self.encoder = make_encoder(settings)
-        clock, counters, at_work = SystemClock(), Counters(), CallsAtWork()
+        clock, counters = SystemClock(), Counters()
+        waiting = settings.max_waiting_calls
+        quick = Lane("quick", settings.threads, waiting, settings.max_wait_seconds)
+        bulk = Lane("bulk", settings.threads, waiting)
         self.serving = ServingSlot(self.store, self.encoder.name, lambda name: make_bundle(settings, name))
         self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self.serving.refresh)
         feeds = Feeds(
@@ -96,7 +100,7 @@ class Application:
             precomputed=Precomputed(
                 PrecomputedUse(settings.precomputed),
                 dt.timedelta(hours=settings.precomputed_hours),
-                lambda: at_work.count >= settings.threads,
+                lambda: quick.is_crowded,
             ),
             exploration=settings.exploration,
         )
@@ -109,13 +113,14 @@ class Application:
             status=StatusServicer(
                 counters,
                 self.serving,
-                queues=lambda: [("calls", at_work.count), ("embedding", self._pending_count())],
+                queues=lambda: [("calls", quick.count + bulk.count), ("embedding", self._pending_count())],
                 paper_count=self._paper_count,
                 version=importlib.metadata.version("paperfeed"),
             ),
-            interceptor=CallInterceptor(counters, at_work),
-            threads=settings.threads,
-            max_waiting_calls=settings.max_waiting_calls,
+            lanes=(quick, bulk),
+            gate=Gate(quick, bulk, counters),
+            interceptor=CallInterceptor(counters),
+            port_is_shared=False,
         )
 
     def start(self) -> int:

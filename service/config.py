@@ -39,6 +39,9 @@ class Settings:
     bundle: str = _setting("", "Folder of the model bundle; empty means the one in the package.")
     threads: int = _setting(16, "Calls worked on at the same time.", at_least=1, at_most=1024)
     max_waiting_calls: int = _setting(64, "Calls that may wait beyond those; more are refused.", at_least=0)
+    max_wait_seconds: float = _setting(
+        1.0, "A call that would probably wait longer than this for a thread is refused.", at_least=0.001, at_most=3600
+    )
     drain_seconds: float = _setting(
         20.0, "After SIGTERM, accepted calls have so long to end.", at_least=0, at_most=3600
     )

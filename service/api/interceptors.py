@@ -1,7 +1,6 @@
 """What every call gets: a request id, a log line, a count, and errors as statuses."""
 
 import logging
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,30 +17,11 @@ REQUEST_ID_KEY = "x-request-id"
 _log = logging.getLogger("paperfeed.calls")
 
 
-class CallsAtWork:
-    """How many calls are at work now. Their bound is gRPC's own (maximum_concurrent_rpcs)."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._count = 0
-
-    @property
-    def count(self) -> int:
-        """Calls that a handler works on."""
-        return self._count
-
-    def change(self, by: int) -> None:
-        """Adds to the count."""
-        with self._lock:
-            self._count += by
-
-
 class CallInterceptor(grpc.ServerInterceptor):
     """Wraps the handlers of our services; health and reflection pass untouched."""
 
-    def __init__(self, counters: Counters, at_work: CallsAtWork) -> None:
+    def __init__(self, counters: Counters) -> None:
         self._counters = counters
-        self._at_work = at_work
 
     def intercept_service(
         self,
@@ -55,7 +35,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             return handler
         method = path.removeprefix("/paperfeed.v1.")
         metadata = dict(handler_call_details.invocation_metadata or ())
-        call = _Call(method, metadata, self._counters, self._at_work)
+        call = _Call(method, metadata, self._counters)
         codecs: dict[str, Any] = {
             # grpcio would answer INTERNAL for bytes that are no message: they are the caller's mistake.
             "request_deserializer": bytes,
@@ -72,12 +52,11 @@ class CallInterceptor(grpc.ServerInterceptor):
 class _Call:
     """One call's passage through the server."""
 
-    def __init__(self, method: str, metadata: dict[str, Any], counters: Counters, at_work: CallsAtWork) -> None:
+    def __init__(self, method: str, metadata: dict[str, Any], counters: Counters) -> None:
         given = str(metadata.get(REQUEST_ID_KEY, ""))
         self._request_id = given if 0 < len(given) <= 64 and given.isprintable() else uuid.uuid4().hex
         self._method = method
         self._counters = counters
-        self._at_work = at_work
         self._started = time.perf_counter()
 
     def unary(
@@ -95,7 +74,7 @@ class _Call:
             else:
                 return answer
 
-        return self._leaving(run)
+        return run
 
     def stream(
         self, handler: Callable[[Any, Any], Iterator[Any]], parse: Callable[[bytes], Any]
@@ -110,24 +89,7 @@ class _Call:
             except Exception as error:
                 self._fail(error, context)
 
-        def leaving(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-            self._at_work.change(1)
-            try:
-                yield from run(request, context)
-            finally:
-                self._at_work.change(-1)
-
-        return leaving
-
-    def _leaving(self, run: Callable[[Any, grpc.ServicerContext], Any]) -> Callable[[Any, grpc.ServicerContext], Any]:
-        def leaving(request: Any, context: grpc.ServicerContext) -> Any:
-            self._at_work.change(1)
-            try:
-                return run(request, context)
-            finally:
-                self._at_work.change(-1)
-
-        return leaving
+        return run
 
     def _begin(self, context: grpc.ServicerContext) -> None:
         context.send_initial_metadata(((REQUEST_ID_KEY, self._request_id),))
