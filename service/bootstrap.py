@@ -2,6 +2,8 @@
 
 import datetime as dt
 import importlib.metadata
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ranker.blas import use_one_thread
@@ -29,6 +31,9 @@ from service.encoder import OpenedEncoder, open_encoder
 from service.storage import SqlStore, open_store, schema
 
 INLINE_CACHE_BYTES = 64 * 1024 * 1024
+# What one process on a port tells the others.
+TEXT_CAME = "text-came"
+EMBEDDED = "embedded"
 
 
 class SystemClock:
@@ -48,7 +53,8 @@ def prepare_store(settings: Settings) -> SqlStore:
     if schema.current_revision(settings.db) is None:
         schema.upgrade(settings.db)
     schema.check(settings.db)
-    return open_store(settings.db)
+    # A connection for each thread that may want one, and for what works in the background.
+    return open_store(settings.db, pool_size=2 * settings.threads + 4)
 
 
 def make_encoder(settings: Settings) -> OpenedEncoder:
@@ -76,12 +82,29 @@ def make_bundle(settings: Settings, encoder: str) -> Bundle:
         raise BundleUnusable(str(error)) from error
 
 
-class Application:
-    """A wired service. ``start`` it, then ``stop`` it; both once."""
+@dataclass(frozen=True)
+class Place:
+    """Of a process among the ``count`` server processes on one port; ``number`` from 1."""
 
-    def __init__(self, settings: Settings) -> None:
+    number: int = 1
+    count: int = 1
+
+
+class Application:
+    """A wired service. ``start`` it, then ``stop`` it; both once.
+
+    Args:
+        place: The first process alone embeds what waits; an encoder's process for each would be memory for nothing.
+        tell: Called with a word that the other processes on the port shall ``hear``.
+    """
+
+    def __init__(
+        self, settings: Settings, place: Place = Place(), *, tell: Callable[[str], None] = lambda _word: None
+    ) -> None:
         use_one_thread()
         self._settings = settings
+        self._tell = tell
+        self._embeds = place.number == 1
         self.store = prepare_store(settings)
         self.encoder = make_encoder(settings)
         clock, counters = SystemClock(), Counters()
@@ -89,7 +112,7 @@ class Application:
         quick = Lane("quick", settings.threads, waiting, settings.max_wait_seconds)
         bulk = Lane("bulk", settings.threads, waiting)
         self.serving = ServingSlot(self.store, self.encoder.name, lambda name: make_bundle(settings, name))
-        self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self.serving.refresh)
+        self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self._drained)
         feeds = Feeds(
             self.store,
             clock,
@@ -107,7 +130,7 @@ class Application:
         inline = InlineRanking(self.store, clock, self.serving, self.encoder, counters)
         tokens = PageTokens(self.store.page_token_key())
         self._server = Server(
-            catalog=CatalogServicer(Catalog(self.store, clock, self._embedder.wake), tokens),
+            catalog=CatalogServicer(Catalog(self.store, clock, self._text_came), tokens),
             profiles=ProfileServicer(Profiles(self.store, clock, self.serving), tokens),
             feeds=FeedServicer(feeds, inline, tokens),
             status=StatusServicer(
@@ -116,11 +139,12 @@ class Application:
                 queues=lambda: [("calls", quick.count + bulk.count), ("embedding", self._pending_count())],
                 paper_count=self._paper_count,
                 version=importlib.metadata.version("paperfeed"),
+                place=(place.number, place.count),
             ),
             lanes=(quick, bulk),
             gate=Gate(quick, bulk, counters),
             interceptor=CallInterceptor(counters),
-            port_is_shared=False,
+            port_is_shared=place.count > 1,
         )
 
     def start(self) -> int:
@@ -130,8 +154,16 @@ class Application:
             # Importing LightGBM takes a second or two: SERVING shall mean that a feed is answered, not that it waits.
             _ = bundle.model.booster
         port = self._server.start(self._settings.host, self._settings.port)
-        self._embedder.start()
+        if self._embeds:
+            self._embedder.start()
         return port
+
+    def hear(self, word: str) -> None:
+        """What another process on the port told; words of a newer version are ignored."""
+        if word == TEXT_CAME and self._embeds:
+            self._embedder.wake()
+        elif word == EMBEDDED:
+            self.serving.refresh()
 
     def stop(self) -> None:
         """Drains and ends."""
@@ -139,6 +171,16 @@ class Application:
         self._embedder.stop()
         self.encoder.close()
         self.store.dispose()
+
+    def _text_came(self) -> None:
+        if self._embeds:
+            self._embedder.wake()
+        else:
+            self._tell(TEXT_CAME)
+
+    def _drained(self) -> None:
+        self.serving.refresh()
+        self._tell(EMBEDDED)
 
     def _pending_count(self) -> int:
         with self.store.read() as tx:

@@ -37,6 +37,12 @@ class Settings:
     )
     embedding_cache: str = _setting("", "File that keeps vectors by text hash across databases; empty means none.")
     bundle: str = _setting("", "Folder of the model bundle; empty means the one in the package.")
+    workers: int = _setting(
+        1,
+        "Server processes on the port (more than one: Linux only), each with its own threads and caches.",
+        at_least=1,
+        at_most=256,
+    )
     threads: int = _setting(16, "Calls worked on at the same time.", at_least=1, at_most=1024)
     max_waiting_calls: int = _setting(64, "Calls that may wait beyond those; more are refused.", at_least=0)
     max_wait_seconds: float = _setting(

@@ -9,11 +9,10 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf.message import DecodeError
 
-from service.api.status import abort, code_of
+from service.api.status import REQUEST_ID_KEY, abort, code_of
 from service.app.counters import Counters
 from service.domain.errors import InvalidField, PaperfeedError
 
-REQUEST_ID_KEY = "x-request-id"
 _log = logging.getLogger("paperfeed.calls")
 
 
@@ -66,8 +65,8 @@ class _Call:
 
         def run(request: bytes, context: grpc.ServicerContext) -> Any:
             try:
-                self._begin(context)
                 answer = handler(_parsed(request, parse), context)
+                self._begin(context)
                 self._end("OK")
             except Exception as error:
                 self._fail(error, context)
@@ -83,8 +82,12 @@ class _Call:
 
         def run(request: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
             try:
-                self._begin(context)
-                yield from handler(_parsed(request, parse), context)
+                begun = False
+                for answer in handler(_parsed(request, parse), context):
+                    if not begun:
+                        self._begin(context)
+                        begun = True
+                    yield answer
                 self._end("OK")
             except Exception as error:
                 self._fail(error, context)
@@ -92,6 +95,9 @@ class _Call:
         return run
 
     def _begin(self, context: grpc.ServicerContext) -> None:
+        """Not before there is an answer: once a client has seen headers, its channel does not repeat a call that the
+        server's death cut off, or that ended with UNAVAILABLE.
+        """
         context.send_initial_metadata(((REQUEST_ID_KEY, self._request_id),))
 
     def _fail(self, error: Exception, context: grpc.ServicerContext) -> NoReturn:
