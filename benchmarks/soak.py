@@ -2,10 +2,10 @@
 
     python -m benchmarks.soak --json            # 200,000 calls; some twenty minutes on two idle cores
 
-A real server process with the package's bundle and the default encoder, whose child process stays up; 10,000 papers, 600
-readers. The callers keep what is stored in memory stationary, so that whatever still grows is a leak: a reader who likes
-something takes an old like back, is deleted now and then and comes again, and new digests replace old ones. Slates pile
-up on the disk only. Linux only: memory is read from /proc.
+A real server process with the package's bundle and the default encoder, whose child process stays up; 10,000 papers and
+600 readers. The callers keep what is stored in memory stationary, so that whatever still grows is a leak: a reader who
+likes something takes an old like back, is deleted now and then and comes again, and new digests replace old ones.
+Slates pile up on the disk only. Linux only: memory is read from /proc.
 """
 
 import argparse
@@ -149,7 +149,7 @@ class Callers:
     async def _profile(self, reader: Reader) -> None:
         await self._profiles.GetProfile(profile_pb2.GetProfileRequest(user_id=reader.user_id))
 
-    async def _similar(self, reader: Reader) -> None:
+    async def _similar(self, _reader: Reader) -> None:
         await self._feeds.FindSimilarPapers(feed_pb2.FindSimilarPapersRequest(paper_id=self._any_paper()))
 
     async def _delete(self, reader: Reader) -> None:
@@ -254,7 +254,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         url = fill(Path(name) / "soak.db", options.readers, DEFAULT_MODEL)
         # The encoder's process must not end in between: a new one would hide what the old one had lost.
-        with served(url, Path(name) / "log", encoder_idle_seconds=1e6, encoder_threads=1, log_level="WARNING") as server:
+        with served(
+            url, Path(name) / "log", encoder_idle_seconds=1e6, encoder_threads=1, log_level="WARNING"
+        ) as server:
             callers, samples = asyncio.run(soak(server, options.readers, options.calls))
     tenths = [samples[min(len(samples) - 1, len(samples) * i // 10)] for i in range(11)]
     result = {

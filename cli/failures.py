@@ -38,7 +38,7 @@ EXTRAS = {
 
 
 def run(app: Callable[[], object]) -> int:
-    """Runs the command line, or what else a process does; gives the exit code. Wrong usage ends in SystemExit(2) inside."""
+    """Runs the command line, or another program; gives the exit code. Wrong usage ends in SystemExit(2) inside."""
     try:
         app()
     except BrokenPipeError:

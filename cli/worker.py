@@ -1,8 +1,8 @@
-"""One of the server processes behind ``paperfeed serve --workers``: ``python -m cli.worker``, started by the supervisor.
+"""One server process of ``paperfeed serve --workers``: ``python -m cli.worker``, started by the supervisor.
 
-Its settings come as JSON in the first line on stdin, so that no password shows in the list of processes; later lines are
-what other workers tell. The end of stdin means that the supervisor is gone: then the worker drains and ends too. On
-stdout it says ``serving`` once it does, and what the others shall know.
+Its settings come as JSON in the first line on stdin, so that no password shows in the list of processes; later lines
+are what other workers tell. The end of stdin means that the supervisor is gone: then the worker drains and ends too.
+On stdout it says ``serving`` once it does, and what the others shall know.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """Several server processes on one port, and the process that starts them, watches them and ends them.
 
-Each is a fresh interpreter: gRPC's threads do not survive a fork. The first starts alone, makes the database if need be,
-and is the one that embeds; the others follow when it serves.
+Each is a fresh interpreter: gRPC's threads do not survive a fork. The first starts alone, makes the database if need
+be, and is the one that embeds; the others follow when it serves.
 """
 
 import contextlib
@@ -50,7 +50,7 @@ class _Worker:
         """Starts the process; it says when it serves."""
         self.starts_at, self._started_at = None, time.monotonic()
         # A session of its own keeps Ctrl-C for the supervisor, which passes it on.
-        self.process = subprocess.Popen(  # noqa: S603 -- our own module; no shell
+        self.process = subprocess.Popen(
             [sys.executable, "-m", "cli.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -87,11 +87,11 @@ class _Worker:
 
     def _watch(self, process: "subprocess.Popen[str]") -> None:
         """Runs in a thread of its own."""
-        assert process.stdout is not None
-        for line in process.stdout:
-            self._events.put(("said", self.number, line.strip()))
+        if process.stdout is not None:
+            with process.stdout:
+                for line in process.stdout:
+                    self._events.put(("said", self.number, line.strip()))
         code = process.wait()
-        process.stdout.close()
         self._events.put(("ended", self.number, code))
 
 

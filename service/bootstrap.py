@@ -9,10 +9,11 @@ from pathlib import Path
 from ranker.blas import use_one_thread
 from ranker.bundle import Bundle, default_bundle_path, load_bundle
 from ranker.errors import BundleError
-from service.api.admission import Gate, Lane
+from service.api.admission import Gate
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
 from service.api.interceptors import CallInterceptor
+from service.api.lanes import Lane
 from service.api.page_tokens import PageTokens
 from service.api.profiles import ProfileServicer
 from service.api.server import Server
@@ -54,7 +55,7 @@ def prepare_store(settings: Settings) -> SqlStore:
         schema.upgrade(settings.db)
     schema.check(settings.db)
     # A connection for each thread that may want one, and for what works in the background.
-    return open_store(settings.db, pool_size=2 * settings.threads + 4)
+    return open_store(settings.db, pool_size=3 * settings.threads + 4)
 
 
 def make_encoder(settings: Settings) -> OpenedEncoder:
@@ -86,8 +87,11 @@ def make_bundle(settings: Settings, encoder: str) -> Bundle:
 class Place:
     """Of a process among the ``count`` server processes on one port; ``number`` from 1."""
 
-    number: int = 1
-    count: int = 1
+    number: int
+    count: int
+
+
+ALONE = Place(number=1, count=1)
 
 
 class Application:
@@ -99,7 +103,7 @@ class Application:
     """
 
     def __init__(
-        self, settings: Settings, place: Place = Place(), *, tell: Callable[[str], None] = lambda _word: None
+        self, settings: Settings, place: Place = ALONE, *, tell: Callable[[str], None] = lambda _word: None
     ) -> None:
         use_one_thread()
         self._settings = settings
@@ -110,7 +114,7 @@ class Application:
         clock, counters = SystemClock(), Counters()
         waiting = settings.max_waiting_calls
         quick = Lane("quick", settings.threads, waiting, settings.max_wait_seconds)
-        bulk = Lane("bulk", settings.threads, waiting)
+        bulk = Lane("bulk", 2 * settings.threads, waiting)
         self.serving = ServingSlot(self.store, self.encoder.name, lambda name: make_bundle(settings, name))
         self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self._drained)
         feeds = Feeds(

@@ -1,5 +1,6 @@
 """What every call gets: a request id, a log line, a count, and errors as statuses."""
 
+import contextlib
 import logging
 import time
 import uuid
@@ -9,10 +10,11 @@ from typing import Any, NoReturn
 import grpc
 from google.protobuf.message import DecodeError
 
-from service.api.status import REQUEST_ID_KEY, abort, code_of
+from service.api.status import abort, code_of
 from service.app.counters import Counters
 from service.domain.errors import InvalidField, PaperfeedError
 
+REQUEST_ID_KEY = "x-request-id"
 _log = logging.getLogger("paperfeed.calls")
 
 
@@ -57,6 +59,7 @@ class _Call:
         self._method = method
         self._counters = counters
         self._started = time.perf_counter()
+        self._begun = False
 
     def unary(
         self, handler: Callable[[Any, Any], Any], parse: Callable[[bytes], Any]
@@ -82,11 +85,8 @@ class _Call:
 
         def run(request: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
             try:
-                begun = False
                 for answer in handler(_parsed(request, parse), context):
-                    if not begun:
-                        self._begin(context)
-                        begun = True
+                    self._begin(context)
                     yield answer
                 self._end("OK")
             except Exception as error:
@@ -95,10 +95,16 @@ class _Call:
         return run
 
     def _begin(self, context: grpc.ServicerContext) -> None:
-        """Not before there is an answer: once a client has seen headers, its channel does not repeat a call that the
-        server's death cut off, or that ended with UNAVAILABLE.
+        """Sends the headers, once; not before there is an answer or an error.
+
+        A client's channel repeats a call that the server's death cut off only if it has seen no headers. An error that
+        we answer with is not repeated: it would come again, and the load with it.
         """
-        context.send_initial_metadata(((REQUEST_ID_KEY, self._request_id),))
+        if not self._begun:
+            self._begun = True
+            # It is refused where the caller has gone meanwhile.
+            with contextlib.suppress(grpc.RpcError):
+                context.send_initial_metadata(((REQUEST_ID_KEY, self._request_id),))
 
     def _fail(self, error: Exception, context: grpc.ServicerContext) -> NoReturn:
         code = code_of(error)
@@ -106,6 +112,7 @@ class _Call:
             self._end(code.name, reason=error.reason)
         else:
             self._end(code.name, reason="INTERNAL", level=logging.ERROR, error=error)
+        self._begin(context)
         abort(context, error, self._request_id)
 
     def _end(self, code: str, *, reason: str = "", level: int = logging.INFO, error: Exception | None = None) -> None:

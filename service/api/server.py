@@ -20,10 +20,11 @@ from paperfeed.v1 import (
     status_pb2,
     status_pb2_grpc,
 )
-from service.api.admission import Gate, Lane
+from service.api.admission import Gate
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
 from service.api.interceptors import CallInterceptor
+from service.api.lanes import Lane
 from service.api.models import ModelServicer
 from service.api.profiles import ProfileServicer
 from service.api.status_service import StatusServicer

@@ -13,7 +13,6 @@ from service.domain import errors
 
 DOMAIN = "paperfeed.v1"
 DETAILS_KEY = "grpc-status-details-bin"
-REQUEST_ID_KEY = "x-request-id"
 # All headers of an answer may have 8 KiB together, the message triples on the wire where it is not ASCII, and the
 # details repeat it: a long id must not turn a clear error into a broken connection.
 MAX_MESSAGE_BYTES = 600
@@ -48,18 +47,18 @@ def code_of(error: BaseException) -> grpc.StatusCode:
     )
 
 
-def abort(context: grpc.ServicerContext, error: BaseException, request_id: str) -> NoReturn:
-    """Ends the call with the error's status; its trailing metadata bear the request id.
+def abort(context: grpc.ServicerContext, error: BaseException, incident: str) -> NoReturn:
+    """Ends the call with the error's status.
 
     Args:
-        request_id: Names the log line of an error that is a bug; its text stays out of the answer.
+        incident: Names the log line of an error that is a bug; its text stays out of the answer.
     """
     if isinstance(error, errors.PaperfeedError):
         code, message, trailer = packed(error)
     else:
-        details = [error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"incident": request_id})]
-        code, message, trailer = _packed(code_of(error), f"internal error; incident {request_id}", details)
-    context.set_trailing_metadata((*trailer, (REQUEST_ID_KEY, request_id)))
+        details = [error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"incident": incident})]
+        code, message, trailer = _packed(code_of(error), f"internal error; incident {incident}", details)
+    context.set_trailing_metadata(trailer)
     context.abort(code, message)
 
 

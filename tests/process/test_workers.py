@@ -206,7 +206,9 @@ def test_dying_again_and_again_is_given_up(sqlite_url: str, tmp_path: Path) -> N
         code, log = server.ended(), server.log_path.read_text()
         alive = first.is_running()
     assert code == 1
-    assert "paperfeed: server process 2 ended with exit code -9, 5 times in a row soon after its start; giving up" in log
+    assert (
+        "paperfeed: server process 2 ended with exit code -9, 5 times in a row soon after its start; giving up" in log
+    )
     assert not alive
 
 
