@@ -68,7 +68,7 @@ class Settings:
     )
     precomputed: str = _setting(
         "overload",
-        "When GetFeed serves slates of 'batch rerank --to-store': always, never, or overload (a call waits for each thread).",
+        "When GetFeed serves slates of 'batch rerank --to-store': always, overload (many calls wait) or never.",
     )
     precomputed_hours: float = _setting(
         24.0, "GetFeed serves no precomputed slate older than this.", at_least=0, at_most=87600
