@@ -242,7 +242,7 @@ events = Table(
 )
 
 # user_id has no foreign key: an unknown user is served too, and does not come into being by that.
-# One row holds all of a slate: 77 rows of their own took a third of the time of a feed (docs/adr/0017).
+# One row holds all of a slate: 77 rows of their own took a third of the time of a feed (docs/adr/0020).
 slates = Table(
     "slates",
     metadata,
