@@ -18,7 +18,7 @@ import dask.array as da
 import lightgbm
 import numpy as np
 import pandas as pd  # noqa: F401 -- LightGBM's Dask estimators refuse to work without it, and say so late
-from dask import delayed
+from dask.delayed import delayed
 from distributed import Client, Future, get_worker
 
 from batch.cluster import Cluster
@@ -108,7 +108,9 @@ def grow_trees(
     _quiet()
     arrays = [_loaded(client, worker, share) for worker, share in shares.items()]
     features, labels, weights, sizes = (da.concatenate(list(column)) for column in zip(*arrays, strict=True))
-    params = {_RENAMED.get(name, name): value for name, value in lambdamart_params(recipe, seed).items()}
+    params: dict[str, Any] = {
+        _RENAMED.get(name, name): value for name, value in lambdamart_params(recipe, seed).items()
+    }
     # A worker uses as many threads as Dask gave it.
     del params["num_threads"]
     ranker = lightgbm.DaskLGBMRanker(client=client, n_estimators=recipe.tree_count, **params)
