@@ -35,9 +35,12 @@ from training.recipes import Recipe
 LOOK_SECONDS = 1.0
 ANSWER_SECONDS = 30
 FREE_SECONDS = 10
-PEAK = 2.5
+PEAK = 3.0
 """Memory at its highest while trees are grown, in units of the rows' own: LightGBM joins the parts of a worker by
-copying them, and keeps its bins beside them."""
+copying them, and keeps its bins beside them. Measured, as is
+"""
+BESIDE_BYTES = 500 * 10**6
+"""what a worker takes beside that: Python's libraries, and the 200,000 rows that bins are found in."""
 _TOPIC = "paperfeed-trees"
 _SCHEDULER_LOST = "the Dask scheduler was lost while trees were grown"
 # LightGBM's scikit-learn classes call some parameters by other names.
@@ -140,7 +143,7 @@ def _shares(client: Client, files: Sequence[tuple[Path, RowCounts]], *, abstract
     for i, name in enumerate(sorted(workers)):
         own = files[i :: len(workers)]
         share = _Share(tuple(path for path, _ in own), RowCounts.total([each for _, each in own]), abstracts)
-        needed, limit = PEAK * ROW_BYTES * share.row_count, int(workers[name]["memory_limit"] or 0)
+        needed, limit = PEAK * ROW_BYTES * share.row_count + BESIDE_BYTES, int(workers[name]["memory_limit"] or 0)
         if limit and needed > limit:
             raise TreesNotGrown(
                 f"a worker's rows take {needed / 1e9:.1f} GB while trees are grown, "
