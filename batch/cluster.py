@@ -1,4 +1,6 @@
-"""Dask: where the workers are, what each is given once, and how partitions are handed out. No other file knows it.
+"""Dask: where the workers are, what each is given once, and how partitions are handed out.
+
+No other file knows it, but for ``tree_growing``, which LightGBM hands to it.
 
 A worker that dies takes nothing along: what it was given is given to its successor too, and the partition it was at is
 handed out again. Only so many partitions are out at a time, so that neither the scheduler nor this process grows with
@@ -39,6 +41,23 @@ class _Hold(WorkerPlugin):
         self.given = given
 
 
+class _Quiet(WorkerPlugin):
+    """Workers of this machine share our terminal: stdout is for results, and of dead workers the job itself tells."""
+
+    def setup(self, worker: Any) -> None:  # noqa: ARG002 -- Dask gives it
+        # LightGBM prints of its network from threads that no log level reaches.
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.close(null)
+        _silence_dask()
+
+
+def _silence_dask() -> None:
+    """Its warnings of dead workers and slow loops are for who runs the cluster; the job says what follows from them."""
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 @dataclass(frozen=True)
 class _Call(Generic[Given, Task, Result]):
     """A function with what the worker was given, and one task."""
@@ -58,6 +77,11 @@ class Cluster:
         self._client = client
 
     @property
+    def client(self) -> Client:
+        """Dask's own, for ``tree_growing``."""
+        return self._client
+
+    @property
     def dashboard(self) -> str:
         """Address of Dask's dashboard."""
         return str(self._client.dashboard_link)
@@ -66,6 +90,11 @@ class Cluster:
     def thread_count(self) -> int:
         """Threads of all workers."""
         return sum(self._client.nthreads().values())
+
+    @property
+    def worker_count(self) -> int:
+        """Worker processes."""
+        return len(self._client.nthreads())
 
     def in_each_worker(self, function: Callable[[], Result]) -> list[Result]:
         """What a function gives in every worker's process."""
@@ -139,8 +168,7 @@ def open_cluster(
     Raises:
         ClusterUnavailable: Nobody answers there, or there are no workers.
     """
-    # Its warnings of dead workers and slow loops are for who runs the cluster; the job says what follows from them.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    _silence_dask()
     with contextlib.ExitStack() as stack:
         if scheduler == LOCAL:
             client = stack.enter_context(_local(workers or os.cpu_count() or 1))
@@ -161,6 +189,7 @@ def _local(workers: int) -> Iterator[Client]:
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
         Client(cluster) as client,
     ):
+        client.register_plugin(_Quiet())
         yield client
 
 

@@ -5,7 +5,8 @@
     ├── ClusterUnavailable    no scheduler at the address, or none of its workers
     ├── InputUnusable         what is to be read is no whole export, or one of other vectors
     ├── OutputUnusable        the folder to write to holds something else, or another run works on it
-    └── PartitionFailed       a part of the work cannot be done; what is done stays and need not be done again
+    ├── PartitionFailed       a part of the work cannot be done; what is done stays and need not be done again
+    └── TreesNotGrown         the rows are there, but workers that grew trees on them were lost or lack memory
 
 Each class takes facts and builds its own message. What workers raise stays in their processes: they answer with a
 ``Failure``, because most exceptions do not survive being pickled.
@@ -52,3 +53,10 @@ class PartitionFailed(BatchError):
     def __init__(self, problem: str, *, done: int, total: int) -> None:
         kept = f"{done} of {total} partitions are done and kept: the same command goes on from there"
         super().__init__(f"{problem} ({kept})")
+
+
+class TreesNotGrown(BatchError):
+    """The distributed fit came to nothing; the rows that it was to learn from are on the disk."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"{problem} (the feature rows are kept: the same command goes on from there)")

@@ -79,7 +79,7 @@ def table_of(
         pa.array([item.action_propensity for item in items], pa.float64()),
     ]
     if with_features:
-        columns.append(_features([item.features for item in items]))
+        columns.append(_features([slate.ranking for slate in slates]))
     return pa.table(columns, schema=schema(with_features=with_features))
 
 
@@ -98,9 +98,10 @@ def _reasons(reasons: Sequence[Sequence[Reason]]) -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(starts), structs)
 
 
-def _features(rows: Sequence[bytes]) -> pa.Array:
+def _features(rankings: Sequence[Ranking]) -> pa.Array:
     """Null where no model scored."""
     width = len(FEATURES)
-    empty = np.array([not row for row in rows], dtype=np.bool_)
-    values = np.frombuffer(b"".join(row or bytes(4 * width) for row in rows), dtype="<f4").astype(np.float32)
+    parts = [ranking.features or bytes(4 * width * len(ranking.items)) for ranking in rankings]
+    empty = np.repeat([not ranking.features for ranking in rankings], [len(ranking.items) for ranking in rankings])
+    values = np.frombuffer(b"".join(parts), dtype="<f4").astype(np.float32)
     return pa.FixedSizeListArray.from_arrays(pa.array(values), width, mask=pa.array(empty))

@@ -76,6 +76,7 @@ def _slate_of(rows: Sequence[dict[str, Any]], job: Job, manifest: dict[str, Any]
         pending_paper_count=manifest["pending_paper_count"],
         is_whole=len(rows) < job.page_size,
         items=tuple(map(_item_of, rows)),
+        features=b"".join(row["features"] for row in rows),
     )
 
 
@@ -88,6 +89,5 @@ def _item_of(row: dict[str, Any]) -> SlateItem:
             Reason(ReasonType(each["type"]), each["subject"], each["paper_id"], each["similarity"])
             for each in row["reasons"]
         ),
-        features=row["features"],
         action_propensity=row["action_propensity"],
     )

@@ -70,9 +70,9 @@ class Workspace:
 
     def begin(self, plan: Plan, candidates: bytes) -> None:
         """Keeps the plan and the candidates; the plan last, so that with it all is there."""
-        _write(self.folder / CANDIDATES_NAME, candidates)
+        write_file(self.folder / CANDIDATES_NAME, candidates)
         row = asdict(plan) | {"job": plan.job.to_json()}
-        _write(self.folder / PLAN_NAME, json.dumps(row).encode())
+        write_file(self.folder / PLAN_NAME, json.dumps(row).encode())
 
     def candidates(self) -> bytes:
         """The candidates that the plan was made with."""
@@ -94,7 +94,7 @@ class Workspace:
         totals = {name: sum(each[name] for each in counts) for name in COUNTS}
         of_digest = {name: getattr(plan, name) for name in _OF_DIGEST}
         manifest = {"job": plan.job.to_json(), **totals, "partition_count": len(plan.partitions), **of_digest}
-        _write(self.folder / MANIFEST_NAME, (json.dumps(manifest, indent=2) + "\n").encode())
+        write_file(self.folder / MANIFEST_NAME, (json.dumps(manifest, indent=2) + "\n").encode())
         for name in (CANDIDATES_NAME, PLAN_NAME, LOCK_NAME):
             (self.folder / name).unlink(missing_ok=True)
         self.folder.rename(self.out)
@@ -155,7 +155,12 @@ def discard(workspace: Workspace) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def _write(path: Path, data: bytes) -> None:
+def write_file(path: Path, data: bytes) -> None:
+    """Writes a file that takes its name when all of it is on the disk.
+
+    Raises:
+        OutputUnusable: It cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
         with temporary.open("wb") as stream:

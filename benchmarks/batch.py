@@ -11,9 +11,7 @@ after each job. Memory is the most that any worker had resident, as the system c
 
 import argparse
 import contextlib
-import json
 import os
-import resource
 import statistics
 import sys
 import tempfile
@@ -33,11 +31,13 @@ import numpy as np
 
 from batch.cargo import bundle_files
 from batch.cluster import Cluster, open_cluster
-from batch.export import ExportRequest, export
 from batch.job import Job
 from batch.population import Population
 from batch.rerank import Request, run
-from benchmarks.population import CANDIDATES, DIGEST, LIKES, NOW, PAPERS, fill
+from benchmarks.figures import figure, report
+from benchmarks.made_export import replace_readers, write_export
+from benchmarks.population import CANDIDATES, DIGEST, LIKES, NOW, PAPERS
+from benchmarks.processes import peak_megabytes
 from ranker.bundle import Bundle, default_bundle_path, load_bundle
 
 RATE_BUDGET, SCALING_BUDGET, MEGABYTES_BUDGET = 0.5, 1.7, 1_500.0
@@ -78,15 +78,9 @@ def floor_rows_per_second() -> list[float]:
     return found
 
 
-def peak_megabytes() -> float:
-    """The most that this process had resident since it started."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def measured(bundle: Bundle, path: Path, source: Path, users: int, workers: int) -> Measured:
-    """One job over the first users of an export."""
-    ids = tuple(f"u{number:08d}" for number in range(users))
-    population = Population(ids)
+    """One job over all users of an export, so many."""
+    population = Population()
     with tempfile.TemporaryDirectory() as folder, open_cluster(workers=workers) as cluster:
         job = Job(
             str(source),
@@ -125,32 +119,22 @@ def _peak(cluster: Cluster) -> float:
 
 def results(whole: Measured, one: Measured, two: Measured) -> Iterator[dict[str, Any]]:
     """The figures."""
-    rate, speedup = whole.rows_per_second_per_thread, one.seconds / two.seconds
-    yield {
-        "name": f"batch, {whole.users} users, {whole.workers} workers: rows a second per worker thread",
-        "value": round(rate),
-        "floor": round(whole.floor),
-        "ratio": round(rate / whole.floor, 3),
-        "budget": RATE_BUDGET,
-        "holds": rate / whole.floor >= RATE_BUDGET,
-        "seconds": round(whole.seconds, 1),
-    }
-    yield {
-        "name": f"batch, {two.users} users: seconds of two workers against one",
-        "value": round(two.seconds, 1),
-        "floor": round(one.seconds, 1),
-        "ratio": round(speedup, 3),
-        "budget": SCALING_BUDGET,
-        "holds": speedup >= SCALING_BUDGET,
-    }
-    yield {
-        "name": f"batch, {whole.users} users: most resident MB of a worker",
-        "value": round(whole.megabytes),
-        "floor": None,
-        "ratio": None,
-        "budget": MEGABYTES_BUDGET,
-        "holds": whole.megabytes <= MEGABYTES_BUDGET,
-    }
+    yield figure(
+        f"batch, {whole.users} users, {whole.workers} workers: rows a second per worker thread",
+        whole.rows_per_second_per_thread,
+        whole.floor,
+        at_least=RATE_BUDGET,
+        seconds=round(whole.seconds, 1),
+    )
+    yield figure(
+        f"batch, {two.users} users: two workers, times as fast as one",
+        one.seconds / two.seconds,
+        at_least=SCALING_BUDGET,
+        seconds_of_one=round(one.seconds, 1),
+        seconds_of_two=round(two.seconds, 1),
+    )
+    name = f"batch, {whole.users} users: most resident MB of a worker"
+    yield figure(name, round(whole.megabytes), at_most=MEGABYTES_BUDGET)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -166,20 +150,13 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     bundle = load_bundle(options.bundle, encoder=None)
     with tempfile.TemporaryDirectory() as folder:
-        count = max(options.users, options.scaling_users)
-        url = fill(Path(folder, "population.db"), count, bundle.encoder_name, options.likes, options.papers)
         source = Path(folder, "export")
-        export(ExportRequest(url, bundle.encoder_name, source, NOW), lambda _count: None)
+        write_export(source, options.scaling_users, bundle.encoder_name, options.likes, options.papers)
         one = measured(bundle, options.bundle, source, options.scaling_users, 1)
         two = measured(bundle, options.bundle, source, options.scaling_users, 2)
+        replace_readers(source, options.users, options.likes, options.papers)
         whole = measured(bundle, options.bundle, source, options.users, options.workers)
-    found = list(results(whole, one, two))
-    if options.json:
-        print(json.dumps({"benchmarks": found}))
-    else:
-        for each in found:
-            print(each)
-    return int(not all(each["holds"] for each in found))
+    return report(list(results(whole, one, two)), as_json=options.json, bundle=bundle.version)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ the same number of threads, embed the same texts in turn, and must agree on the 
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Callable
 
 import numpy as np
 
+from benchmarks.figures import figure, report
 from service.encoder import EncoderProcess
 from service.encoder.models import PackagedModel
 
@@ -69,13 +69,13 @@ def seconds_of(call: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Prints the result; 1 when the budget does not hold."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.embed")
     parser.add_argument("--papers", type=int, default=128, help="texts in each run")
     parser.add_argument("--runs", type=int, default=7, help="of each, in turn")
     parser.add_argument("--json", action="store_true", help="one line of JSON")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
 
     # Here alone: the floor is the library in this very process.
     import torch  # noqa: PLC0415
@@ -100,19 +100,8 @@ def main() -> int:
         encoder.close()
     # The best of each: other programs only ever add time.
     value, floor = (options.papers / min(times) for times in zip(*pairs, strict=True))
-    result = {
-        "name": "embed_papers_per_second",
-        "value": round(value, 2),
-        "floor": round(floor, 2),
-        "ratio": round(value / floor, 3),
-        "budget": BUDGET,
-        "holds": value / floor >= BUDGET,
-    }
-    if options.json:
-        print(json.dumps({"benchmarks": [result]}))
-    else:
-        print(f"{value:.1f} papers/s, the library alone {floor:.1f}: ratio {value / floor:.3f} (budget {BUDGET})")
-    return 0 if result["holds"] else 1
+    found = figure("embed_papers_per_second", value, floor, at_least=BUDGET)
+    return report([found], as_json=options.json, papers=options.papers, runs=options.runs)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ import argparse
 import json
 import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -30,6 +29,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import lightgbm
 import numpy as np
 
+from benchmarks.figures import figure, made_by
 from cli.database_slates import read_slates
 from ranker.bundle import Bundle, load_bundle
 from ranker.features import SCHEMA
@@ -197,25 +197,13 @@ def main() -> int:
         result = loop_at_size(Path(folder), given)
     result["coverage"] = coverage(given.coverage_logs, given.exponent)
     gain = result["debiased_less"]["not debiased"]
-    result["benchmarks"] = [
-        {
-            "name": "true reactions per slate, debiased less not debiased",
-            "value": gain["mean"],
-            "floor": None,
-            "ratio": None,
-            "budget": 0.0,
-            "holds": gain["low"] > 0,
-        }
-    ]
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    result["made_by"] = {
-        "command": "python -m benchmarks.feedback --json",
+    found = figure("true reactions per slate, debiased less not debiased", gain["mean"])
+    result["benchmarks"] = [{**found, "budget": 0.0, "holds": gain["low"] > 0}]
+    result["made_by"] = made_by(
         **{name: value for name, value in vars(given).items() if name != "json"},
-        "seconds": round(time.perf_counter() - began),
-        "memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        "cores": os.cpu_count(),
-        "commit": commit.stdout.strip(),
-    }
+        seconds=round(time.perf_counter() - began),
+        memory_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+    )
     print(json.dumps(result) if given.json else json.dumps(result, indent=2))
     return int(gain["low"] <= 0)
 

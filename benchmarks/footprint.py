@@ -52,7 +52,7 @@ from service.storage.engine import parse_url
 ROOT = Path(__file__).parents[1]
 PAPERS, USERS, FEW_USERS, ROUNDS, TEXTS = 2_000, 400, 50, 3, 96
 PAGE = 20
-TABLES = ("papers", "paper_aliases", "embeddings", "vector_changes", "users", "events", "slates", "slate_items")
+TABLES = ("papers", "paper_aliases", "embeddings", "vector_changes", "users", "events", "slates")
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -184,6 +184,7 @@ def of_store(url: str) -> Iterator[tuple[str, float]]:
     bare = table_bytes(url)
     with store.connection() as connection:
         counts = {each: connection.execute(text(f"SELECT count(*) FROM {each}")).scalar_one() for each in TABLES}
+        items = sum(len(json.loads(row.items)) for row in connection.execute(text("SELECT items FROM slates")))
     store.dispose()
     papers = counts["papers"]
     yield "bytes of a paper", sum(whole[each] for each in ("papers", "paper_aliases")) / papers
@@ -191,9 +192,9 @@ def of_store(url: str) -> Iterator[tuple[str, float]]:
     yield "bytes of an event", whole["events"] / counts["events"]
     yield "bytes of a user", whole["users"] / counts["users"]
     slates = counts["slates"]
-    yield "bytes of a slate with features", (whole["slates"] + whole["slate_items"]) / slates
-    yield "bytes of a slate without features", (bare["slates"] + bare["slate_items"]) / slates
-    yield "items of a slate", counts["slate_items"] / slates
+    yield "bytes of a slate with features", whole["slates"] / slates
+    yield "bytes of a slate without features", bare["slates"] / slates
+    yield "items of a slate", items / slates
 
 
 def of_batch(url: str, folder: Path) -> Iterator[tuple[str, float]]:

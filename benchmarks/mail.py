@@ -9,9 +9,7 @@ time is that of a whole run: feeds ranked and streamed, issues rendered, stored,
 import argparse
 import datetime as dt
 import json
-import os
 import resource
-import subprocess
 import sys
 import tempfile
 import threading
@@ -21,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.figures import figure, made_by
 from mailer.clock import SystemClock
 from mailer.config import MailSettings
 from mailer.links import Links
@@ -107,21 +106,17 @@ def timed(store: MailStore, feeds: FeedService, settings: MailSettings) -> dict[
 
 def judged(result: dict[str, Any], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     """What was promised, and whether it holds."""
-
-    def one(name: str, value: float, budget: float, *, holds: bool) -> dict[str, Any]:
-        return {"name": name, "value": value, "floor": None, "ratio": None, "budget": budget, "holds": holds}
-
     rate, memory = result["whole"]["per_second"], result["whole"]["memory_mib"]
     grown = memory["most"] - memory["after a quarter"]
     name = f"messages a second, {options.readers} readers, ranked, made, handed over and reported"
-    yield one(name, rate, BUDGET_PER_SECOND, holds=rate >= BUDGET_PER_SECOND)
-    yield one("memory that the last three quarters took, MiB", grown, MEMORY_MIB, holds=grown <= MEMORY_MIB)
+    yield figure(name, rate, at_least=BUDGET_PER_SECOND)
+    yield figure("memory that the last three quarters took, MiB", grown, at_most=MEMORY_MIB)
     for mailers in (1, 2):
         found = result[f"killed, mailers: {mailers}"]
         lost, most = found["missing"] + found["strangers"], options.kills * CONNECTIONS
         what = f"{options.killed_readers} readers, {options.kills} kills, mailers: {mailers}"
-        yield one(f"left out or made up, {what}", lost, 0, holds=lost == 0)
-        yield one(f"doubled, {what}", found["doubled"], most, holds=found["doubled"] <= most)
+        yield figure(f"left out or made up, {what}", lost, at_most=0)
+        yield figure(f"doubled, {what}", found["doubled"], at_most=most)
 
 
 def main() -> int:
@@ -144,17 +139,7 @@ def main() -> int:
             found = kill_often(own, url, options.killed_readers, options.kills, mailers, seed=mailers)
             result[f"killed, mailers: {mailers}"] = asdict(found)
     result["benchmarks"] = list(judged(result, options))
-    result["made_by"] = {
-        "command": f"python -m benchmarks.mail {' '.join(sys.argv[1:])}",
-        "readers": options.readers,
-        "kills": options.kills,
-        "connections": CONNECTIONS,
-        "load_average": os.getloadavg()[0],
-        "cores": os.cpu_count(),
-        "commit": subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
-        ).stdout.strip(),
-    }
+    result["made_by"] = made_by(readers=options.readers, kills=options.kills, connections=CONNECTIONS)
     print(json.dumps(result, indent=None if options.json else 1))
     return int(not all(each["holds"] for each in result["benchmarks"]))
 

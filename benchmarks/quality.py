@@ -9,33 +9,20 @@ Results go to ``benchmarks/results/quality-<protocol>[-ablation].json``. It take
 """
 
 import argparse
-import datetime as dt
 import json
 import os
-import platform
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from benchmarks.figures import made_by
 from ranker.features import SCHEMA
 
 DATA = {"cold-items": "citeulike-a", "weekly-digest": "arxiv-2016-2018"}
 RESULTS = Path(__file__).parent / "results"
 ALWAYS_MASKED = "collaborative"
 """The ranker has to hold without it, so every result has this variant where the family is there."""
-
-
-def hardware() -> dict[str, Any]:
-    """What ran it."""
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return {
-        "processor": models[0] if models else platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-    }
 
 
 def arguments_of(protocol: str, options: argparse.Namespace, masked: list[str]) -> list[str]:
@@ -75,12 +62,10 @@ def run(protocol: str, options: argparse.Namespace, data: Path) -> Path:
         }
     name = DATA[protocol]
     files = f"--papers $PAPERFEED_DATA/{name}/papers.jsonl.gz --interactions $PAPERFEED_DATA/{name}/interactions.csv.gz"
-    result["made_by"] = {
-        "command": f"paperfeed evaluate {files} {' '.join(arguments)} --json",
-        "date": dt.datetime.now(dt.UTC).date().isoformat(),
-        "hardware": hardware(),
-        "note": "all-MiniLM-L6-v2 was itself trained on citation pairs that may include some of these papers.",
-    }
+    result["made_by"] = made_by(
+        command=f"paperfeed evaluate {files} {' '.join(arguments)} --json",
+        note="all-MiniLM-L6-v2 was itself trained on citation pairs that may include some of these papers.",
+    )
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"quality-{protocol}{'-ablation' if options.ablation else ''}.json"
     file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")

@@ -9,13 +9,13 @@ Shown beside it: building a profile from likes whose words and vectors have to b
 """
 
 import argparse
-import json
 import os
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 # Before numpy: its threads are counted when it is imported.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -24,6 +24,7 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 import lightgbm
 import numpy as np
 
+from benchmarks.figures import figure, report
 from ranker.bundle import Bundle, default_bundle_path, load_bundle
 from ranker.papers import PaperColumns, paper_columns
 from ranker.pipeline import rank
@@ -71,7 +72,7 @@ def turns(calls: dict[str, Callable[[int], object]], rounds: int) -> dict[str, l
     return found
 
 
-def measured(bundle: Bundle, counts: list[int], rounds: int) -> Iterator[dict[str, object]]:
+def measured(bundle: Bundle, counts: list[int], rounds: int) -> Iterator[dict[str, Any]]:
     """One entry for each number of candidates."""
     dim = bundle.spaces.embedding_dim
     reference = lightgbm.Booster(model_file=str(Path(__file__).with_name("reference_model.txt")))
@@ -90,32 +91,20 @@ def measured(bundle: Bundle, counts: list[int], rounds: int) -> Iterator[dict[st
             rounds,
         )
         value, floor = statistics.median(ms["pipeline"]), statistics.median(ms["reference"])
-        budget = BUDGETS.get(count)
-        yield {
-            "name": f"rank {count} candidates, ms",
-            "value": round(value, 3),
-            "floor": round(floor, 3),
-            "ratio": round(value / floor, 3),
-            "budget": budget,
-            "holds": None if budget is None else value / floor <= budget,
-        }
+        yield figure(f"rank {count} candidates, ms", value, floor, at_most=BUDGETS.get(count))
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Prints the figures; 1 where a budget does not hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bundle", type=Path, default=default_bundle_path())
     parser.add_argument("--candidates", type=int, nargs="+", default=[77, 2_000])
     parser.add_argument("--rounds", type=int, default=60)
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    found = list(measured(load_bundle(given.bundle, encoder=None), given.candidates, given.rounds))
-    if given.json:
-        print(json.dumps({"benchmarks": found}))
-    else:
-        for each in found:
-            print(each)
-    return int(any(each["holds"] is False for each in found))
+    given = parser.parse_args(arguments)
+    bundle = load_bundle(given.bundle, encoder=None)
+    found = list(measured(bundle, given.candidates, given.rounds))
+    return report(found, as_json=given.json, bundle=bundle.version)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ beside it: how long the first call takes, which reads all vectors, and the memor
 
 import argparse
 import datetime as dt
-import json
 import os
 import resource
 import statistics
@@ -24,6 +23,7 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 
 import numpy as np
 
+from benchmarks.figures import figure, report
 from service.app.similar import SimilarPapers
 from service.domain.papers import Paper
 from service.storage import SqlStore, open_store, schema
@@ -64,13 +64,13 @@ def resident_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Prints the result; 1 when the budget does not hold."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.similar")
     parser.add_argument("--papers", type=int, default=100_000, help="vectors in the catalogue")
     parser.add_argument("--runs", type=int, default=30, help="of each, in turn")
     parser.add_argument("--json", action="store_true", help="one line of JSON")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         store = fill(f"sqlite:///{folder}/similar.db", options.papers)
         index = SimilarPapers()
@@ -92,25 +92,16 @@ def main() -> int:
         pairs = [(seconds_of(lambda: ask(target)), seconds_of(lambda: matrix @ target)) for _ in range(options.runs)]
         store.dispose()
     value, floor = (statistics.median(times) * 1000 for times in zip(*pairs, strict=True))
-    result = {
-        "name": "similar_milliseconds",
-        "value": round(value, 2),
-        "floor": round(floor, 2),
-        "ratio": round(value / floor, 3),
-        "budget": BUDGET,
-        "holds": value / floor <= BUDGET,
-        "papers": options.papers,
-        "first_call_seconds": round(first, 2),
-        "index_megabytes": round(megabytes, 1),
-    }
-    if options.json:
-        print(json.dumps({"benchmarks": [result]}))
-    else:
-        print(
-            f"{value:.1f} ms, the bare product {floor:.1f} ms: ratio {value / floor:.2f} (budget {BUDGET}); "
-            f"first call {first:.1f} s, {megabytes:.0f} MB"
-        )
-    return 0 if result["holds"] else 1
+    found = figure(
+        "similar_milliseconds",
+        value,
+        floor,
+        at_most=BUDGET,
+        papers=options.papers,
+        first_call_seconds=round(first, 2),
+        index_megabytes=round(megabytes, 1),
+    )
+    return report([found], as_json=options.json)
 
 
 if __name__ == "__main__":

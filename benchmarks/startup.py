@@ -9,19 +9,19 @@ medians are compared. Linux only: memory is read from /proc.
 
 import argparse
 import datetime as dt
-import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from benchmarks.figures import compared, figure, report, significant
+from benchmarks.processes import resident_megabytes
 from paperfeed.v1 import feed_pb2, feed_pb2_grpc
 from service.domain.events import Event, EventType
 from service.domain.papers import Digest, Paper
@@ -81,14 +81,6 @@ def fill(url: str) -> None:
     store.dispose()
 
 
-def resident_megabytes(pid: int) -> float:
-    """Memory of a process, as Linux counts it."""
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError("no VmRSS in /proc")
-
-
 def floor_run() -> tuple[float, float]:
     """(seconds, megabytes) of the imports alone."""
     began = time.perf_counter()
@@ -127,26 +119,20 @@ def server_run(url: str) -> tuple[float, float, float]:
             process.terminate()
 
 
-def benchmark(name: str, values: list[float], floors: list[float], budget: float) -> dict[str, object]:
+def beyond(name: str, values: list[float], floors: list[float], budget: float) -> dict[str, Any]:
     """One entry of the result; ``budget`` is for value - floor."""
-    value, floor = statistics.median(values), statistics.median(floors)
-    return {
-        "name": name,
-        "value": round(value, 3),
-        "floor": round(floor, 3),
-        "ratio": round(value / floor, 3),
-        "beyond_floor": round(value - floor, 3),
-        "budget": budget,
-        "holds": value - floor <= budget,
-    }
+    value, floor, spreads = compared(values, floors)
+    return figure(
+        name, value, floor, at_most=budget, judged=value - floor, beyond_floor=significant(value - floor), **spreads
+    )
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Prints the result; 1 when a budget does not hold."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.startup")
     parser.add_argument("--runs", type=int, default=7, help="of each, in turn")
     parser.add_argument("--json", action="store_true", help="one line of JSON")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/startup.db"
         fill(url)
@@ -156,20 +142,12 @@ def main() -> int:
     floor_seconds, floor_megabytes = ([each[i] for each in floors] for i in range(2))
     serving, first_feed, megabytes = ([each[i] for each in servers] for i in range(3))
     results = [
-        benchmark("server_start_seconds", serving, floor_seconds, SECONDS_BUDGET),
+        beyond("server_start_seconds", serving, floor_seconds, SECONDS_BUDGET),
         # Whatever is put off until somebody asks counts too.
-        benchmark("server_first_feed_seconds", first_feed, floor_seconds, SECONDS_BUDGET),
-        benchmark("server_resident_megabytes", megabytes, floor_megabytes, MEGABYTES_BUDGET),
+        beyond("server_first_feed_seconds", first_feed, floor_seconds, SECONDS_BUDGET),
+        beyond("server_resident_megabytes", megabytes, floor_megabytes, MEGABYTES_BUDGET),
     ]
-    if options.json:
-        print(json.dumps({"benchmarks": results}))
-    else:
-        for each in results:
-            print(
-                f"{each['name']}: {each['value']}, floor {each['floor']}, beyond it {each['beyond_floor']} "
-                f"(budget {each['budget']}): {'holds' if each['holds'] else 'FAILS'}"
-            )
-    return 0 if all(each["holds"] for each in results) else 1
+    return report(results, as_json=options.json)
 
 
 if __name__ == "__main__":

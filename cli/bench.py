@@ -2,16 +2,41 @@
 
 import importlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.options import Json
+from cli.options import Db, Json
 
 app = typer.Typer(
     help="Measure speed against what it cannot beat; from a checkout of the sources.", no_args_is_help=True
 )
+
+
+@app.command()
+def serve(
+    db: Db = None,
+    clients: Annotated[int, typer.Option(min=1, help="Clients at the same time.")] = 16,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Of each round of all clients.")] = 4.0,
+    as_json: Json = False,
+) -> None:
+    """Measure GetFeed against a bare gRPC server that runs the reference model. Fails where a budget does not hold.
+
+    The database is a new SQLite file, or a new schema on the PostgreSQL server that --db names.
+    """
+    words = ["--clients", clients, "--seconds", seconds, *(["--db", db] if db else [])]
+    raise typer.Exit(_run("serve", words, as_json))
+
+
+@app.command()
+def embed(
+    papers: Annotated[int, typer.Option(min=1, help="Papers embedded in each round.")] = 128,
+    as_json: Json = False,
+) -> None:
+    """Measure papers per second against SentenceTransformer.encode alone. Fails where the budget does not hold."""
+    raise typer.Exit(_run("embed", ["--papers", papers], as_json))
 
 
 @app.command()
@@ -22,19 +47,11 @@ def batch(
     as_json: Json = False,
 ) -> None:
     """Measure a whole re-rank: rows per second, two workers against one, memory. Fails where a budget does not hold."""
-    words = [
-        "--users",
-        str(users),
-        "--scaling-users",
-        str(scaling_users),
-        "--papers",
-        str(papers),
-        *(["--json"] if as_json else []),
-    ]
-    raise typer.Exit(_run("batch", words))
+    words = ["--users", users, "--scaling-users", scaling_users, "--papers", papers]
+    raise typer.Exit(_run("batch", words, as_json))
 
 
-def _run(name: str, words: list[str]) -> int:
+def _run(name: str, words: Sequence[object], as_json: bool) -> int:
     """Runs a benchmark; benchmarks are no part of what is installed."""
     from service.domain.errors import InvalidField
 
@@ -46,5 +63,5 @@ def _run(name: str, words: list[str]) -> int:
         if not (error.name or "").startswith("benchmarks"):
             raise
         raise InvalidField("bench", "benchmarks come with the sources: run this from a checkout") from error
-    code: int = module.main(words)
+    code: int = module.main([*map(str, words), *(["--json"] if as_json else [])])
     return code

@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from batch.cluster import Cluster
 
 LOCAL = "local"
-Scheduler = Annotated[
-    str, typer.Option(help="Address of a Dask scheduler, tcp://HOST:PORT; 'local' starts workers on this machine.")
-]
+SCHEDULER_HELP = "Address of a Dask scheduler, tcp://HOST:PORT; 'local' starts workers on this machine."
+Scheduler = Annotated[str, typer.Option(help=SCHEDULER_HELP)]
 Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes of 'local'. Default: one for each core.")]
 
 

@@ -71,8 +71,7 @@ def _logged_slate(slate: "Slate") -> "LoggedSlate":
 
     from training.feedback.joining import LoggedSlate
 
-    rows = [np.frombuffer(item.features, "<f4") for item in slate.items]
-    width = min((len(row) for row in rows), default=0)
+    features = np.frombuffer(slate.features, "<f4").astype(np.float32)
     return LoggedSlate(
         slate_id=slate.slate_id,
         user_id=slate.user_id,
@@ -80,7 +79,7 @@ def _logged_slate(slate: "Slate") -> "LoggedSlate":
         model_version=slate.model_version,
         features_version=slate.features_version,
         paper_ids=tuple(item.paper_id for item in slate.items),
-        features=np.array([row[:width] for row in rows], dtype=np.float32).reshape(len(rows), width),
+        features=features.reshape(len(slate.items), -1 if len(slate.items) else 0),
         action_propensities=np.array([item.action_propensity for item in slate.items], dtype=np.float64),
     )
 

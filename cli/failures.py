@@ -1,8 +1,7 @@
 """Errors to exit codes: 0 done, 1 failed, 2 wrong usage. A user sees one line that says what is wrong, no traceback."""
 
 import sys
-
-import typer
+from collections.abc import Callable
 
 EXTRAS = {
     "aiosmtpd": "mailer",
@@ -23,6 +22,7 @@ EXTRAS = {
     "itsdangerous": "server",
     "jinja2": "mailer",
     "lightgbm": "server",
+    "pandas": "batch",
     "psycopg": "postgres",
     "pylatexenc": "server",
     "rispy": "server",
@@ -38,8 +38,8 @@ EXTRAS = {
 }
 
 
-def run(app: typer.Typer) -> int:
-    """Runs the command line; gives the exit code. Wrong usage ends in SystemExit(2) inside."""
+def run(app: Callable[[], object]) -> int:
+    """Runs the command line, or another program; gives the exit code. Wrong usage ends in SystemExit(2) inside."""
     try:
         app()
     except BrokenPipeError:

@@ -20,10 +20,10 @@ def serve(
         str | None, typer.Option(help="File that keeps vectors by text hash across databases.")
     ] = None,
     exploration: Annotated[float | None, typer.Option(help="Chance, 0 to 1, that a slate is explored.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Server processes on the port; more than one on Linux.")] = None,
 ) -> None:
     """Serve feeds over gRPC until SIGTERM or Ctrl-C, then let accepted calls end."""
     from service import logs
-    from service.bootstrap import Application
     from service.config import Settings
 
     settings = Settings.read(
@@ -34,14 +34,24 @@ def serve(
         bundle=bundle,
         embedding_cache=embedding_cache,
         exploration=exploration,
+        workers=workers,
     )
     logs.configure(settings.log_level)
+
+    def announce(bound: int) -> None:
+        console.print(f"listening on {settings.host}:{bound}", markup=False)
+
+    if settings.workers > 1:
+        from cli.workers import Workers
+
+        raise typer.Exit(Workers(settings).run(announce))
+    from service.bootstrap import Application
+
     # Not an Event: its lock may be held when the handler runs. SimpleQueue is made for this.
     stopping: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _: stopping.put(received))
     application = Application(settings)
-    bound = application.start()
-    console.print(f"listening on {settings.host}:{bound}", markup=False)
+    announce(application.start())
     stopping.get()
     application.stop()

@@ -27,6 +27,7 @@ def status(
     )
     lines = [
         f"paperfeed {answer.version}, up {answer.uptime.ToTimedelta()}",
+        *([f"process  {answer.worker} of {answer.worker_count}"] if answer.worker_count > 1 else []),
         f"model    {answer.model_version or 'none: ' + answer.model_problem}",
         f"encoder  {answer.encoder}",
         f"papers   {answer.paper_count}",

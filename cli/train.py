@@ -2,13 +2,16 @@
 
 import datetime as dt
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.cluster import SCHEDULER_HELP, Workers, announced_cluster, check_scheduler
 from cli.database_dataset import read_database
 from cli.datasets import count_events, load_dataset
 from cli.feedback import learn, refuse_with_feedback, refuse_without_feedback
@@ -17,6 +20,7 @@ from cli.output import show, staged_progress, warn, write_page
 
 if TYPE_CHECKING:
     from service.config import Settings
+    from training import TrainingReport
     from training.recipes import Recipe
     from training.snapshot import Dataset
 
@@ -58,7 +62,14 @@ def train(
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder to write the bundle to; must not exist.")] = Path("out/bundle"),
+    query_limit: Annotated[
+        int | None, typer.Option(min=1, help="Most queries taken from each data set. Default: the recipe's.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.", min=0)] = 0,
+    scheduler: Annotated[
+        str | None, typer.Option(help=f"Train on a cluster. {SCHEDULER_HELP} Default: in this process.")
+    ] = None,
+    workers: Workers = None,
     report: Annotated[
         Path | None,
         typer.Option(help="Page for people: what was learned. Default: the bundle's name with -report.html."),
@@ -70,22 +81,26 @@ def train(
     from ranker.blas import use_one_thread
     from service.config import Settings
     from training.report import training_page
-    from training.train import train as run_training
 
     use_one_thread()
+    _check_cluster(scheduler, workers)
     settings = Settings.read(db=db if feedback else None, embedding_cache=embedding_cache)
     _check_out(out)
     if feedback:
-        refuse_with_feedback(papers=papers, interactions=interactions, report=report)
+        refuse_with_feedback(
+            papers=papers, interactions=interactions, report=report, scheduler=scheduler, query_limit=query_limit
+        )
         learn(settings, base, out, recipe=recipe, until=until, position_bias=position_bias, seed=seed, as_json=as_json)
         return
     refuse_without_feedback(base=base, position_bias=position_bias)
     is_own_data = db is not None or bool(papers)
-    chosen = _recipe(recipe, until, is_own_data=is_own_data)
+    chosen = _recipe(recipe, until, query_limit, is_own_data=is_own_data)
     files = _files(papers, interactions, None if is_own_data else Path(settings.data))
-    encoder_name, datasets = _datasets(files, db, settings)
-    with staged_progress("training") as progress:
-        made = run_training(datasets, out, encoder_name=encoder_name, recipe=chosen, seed=seed, progress=progress)
+    # An address at which nobody answers is told before an hour is spent on embedding.
+    with _trainer(scheduler, workers) as run_training:
+        encoder_name, datasets = _datasets(files, db, settings)
+        with staged_progress("training") as progress:
+            made = run_training(datasets, out, encoder_name=encoder_name, recipe=chosen, seed=seed, progress=progress)
     page = report or out.with_name(f"{out.name}-report.html")
     write_page(page, training_page(made))
     result: dict[str, Any] = {
@@ -110,12 +125,37 @@ def _check_out(out: Path) -> None:
         raise InvalidField("out", f"nothing can be written to {parent}")
 
 
-def _recipe(name: str, until: str | None, *, is_own_data: bool) -> "Recipe":
+def _check_cluster(scheduler: str | None, workers: int | None) -> None:
+    from service.domain.errors import InvalidField
+
+    if scheduler is not None:
+        check_scheduler(scheduler)
+    elif workers is not None:
+        raise InvalidField("workers", "needs --scheduler")
+
+
+@contextmanager
+def _trainer(scheduler: str | None, workers: int | None) -> "Iterator[Callable[..., TrainingReport]]":
+    """What trains: this process, or a cluster that is there as long as the context."""
+    if scheduler is None:
+        from training.train import train as in_process
+
+        yield in_process
+        return
+    from batch.training import train as on_cluster
+
+    with announced_cluster(scheduler, workers) as cluster:
+        yield partial(on_cluster, cluster)
+
+
+def _recipe(name: str, until: str | None, query_limit: int | None, *, is_own_data: bool) -> "Recipe":
     """The recipe; its own time limit keeps the public data's test year unseen, and has no meaning for other data."""
     from service.domain.errors import InvalidField
     from training.recipes import END_OF_TIME, find_recipe
 
     recipe = find_recipe(name)
+    if query_limit is not None:
+        recipe = replace(recipe, dated_query_limit=query_limit, undated_query_limit=query_limit)
     if until is None:
         return replace(recipe, known_until=END_OF_TIME) if is_own_data else recipe
     try:

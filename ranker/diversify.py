@@ -1,10 +1,9 @@
 """Variety in the first places of a slate: greedy maximal marginal relevance (Carbonell and Goldstein 1998)."""
 
-from collections import Counter, deque
-
 import numpy as np
 
-from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
+from ranker.spaces import PaperMatrix
+from ranker.types import BoolArray, Float64Array, IndexArray
 
 MAX_PLACES = 50
 """Places that are chosen for variety; what follows keeps the order of scores."""
@@ -24,79 +23,73 @@ def topic_cap(diversity: float) -> int:
     return round(MOST_OF_ONE_TOPIC - (MOST_OF_ONE_TOPIC - LEAST_OF_ONE_TOPIC) * diversity)
 
 
-def diversify(
-    order: IndexArray,
-    scores: Float64Array,
-    units: Float32Array,
-    diversity: float,
-    topics: IndexArray | None = None,
-) -> IndexArray:
+def diversify(order: IndexArray, scores: Float64Array, papers: PaperMatrix, diversity: float) -> IndexArray:
     """The same rows, reordered.
 
     Each place takes the paper with the highest (1 - diversity) * score - diversity * similarity, where scores are
     scaled to 0..1 within the query and similarity is the cosine to the most similar paper placed before. A paper whose
     topic has had its share of the places before waits, unless nothing else is left. On a tie the paper that stood
-    earlier in ``order`` wins.
+    earlier in ``order`` wins. A paper whose vector is pending is unlike everything; one whose topic is unknown never
+    waits.
 
     Args:
-        order: (m,) rows, best first.
+        order: (m,) rows of ``papers``, best first.
         scores: (n,) of all rows.
-        units: (n, d) unit vectors; a row of NaN is unlike everything.
         diversity: 0 (nothing changes) to 1 (scores decide the first place only).
-        topics: (n,) each row's main topic, -1 unknown (never waits); None where topics are not known.
     """
     if diversity <= 0 or len(order) < 3:
         return order
     pool, rest = order[:MAX_POOL], order[MAX_POOL:]
     relevance = (1 - diversity) * _scaled(scores[order])[: len(pool)]
-    vectors = np.nan_to_num(units[pool])
-    similarities = diversity * (vectors @ vectors.T).astype(np.float64)
-    cap = _TopicCap(np.full(len(pool), -1, dtype=np.intp) if topics is None else topics[pool], topic_cap(diversity))
-    cap.place(0)
-    chosen = [0]
-    closest = similarities[0].copy()
-    free = np.zeros(len(pool))
-    free[0] = -np.inf
-    for _ in range(min(MAX_PLACES, len(pool)) - 1):
-        gain = relevance - closest + free
-        best = int(np.argmax(np.where(cap.waiting, -np.inf, gain) if cap.full else gain))
-        if gain[best] == -np.inf or cap.waiting[best]:
-            best = int(np.argmax(gain))
-        cap.place(best)
-        chosen.append(best)
-        free[best] = -np.inf
-        np.maximum(closest, similarities[best], out=closest)
-    left = np.setdiff1d(np.arange(len(pool)), chosen)
+    # What each paper is still worth at most once another one is placed; nothing where it is itself placed.
+    worth = relevance - diversity * papers.cosines_among(pool)
+    np.fill_diagonal(worth, -np.inf)
+    chosen = _chosen(worth, papers.main_topics[pool], topic_cap(diversity))
+    left = np.ones(len(pool), dtype=np.bool_)
+    left[chosen] = False
     return np.concatenate((pool[chosen], pool[left], rest))
 
 
-class _TopicCap:
-    """Which papers of a pool have to wait because their topic has had its share of the last places."""
+def _chosen(worth: Float64Array, topics: IndexArray, most: int) -> list[int]:
+    """Places in the pool of the papers placed, in order.
 
-    def __init__(self, topics: IndexArray, most: int) -> None:
-        self._topics = topics
-        self._most = most
-        self._topic_of = topics.tolist()
-        self._recent: deque[int] = deque()
-        self._counts: Counter[int] = Counter()
-        self.full: set[int] = set()
-        self.waiting: BoolArray = np.zeros(len(topics), dtype=np.bool_)
+    Args:
+        topics: Of the pool; of any ``TOPIC_WINDOW`` places in a row at most ``most`` are of one.
+    """
+    gain = worth[0].copy()
+    chosen = [0]
+    topic_of = topics.tolist()
+    counts = [0] * (max(topic_of, default=-1) + 1)
+    if topic_of[0] >= 0:
+        counts[topic_of[0]] = 1
+    full: set[int] = set()
+    waiting = np.zeros(len(topics), dtype=np.bool_)
+    for place in range(1, min(MAX_PLACES, len(worth))):
+        best = int(gain.argmax())
+        if full and waiting[best]:
+            best = _not_waiting(gain, waiting, best)
+        chosen.append(best)
+        np.minimum(gain, worth[best], out=gain)
+        # The next place and those that are counted make one window.
+        gone = topic_of[chosen[place - TOPIC_WINDOW + 1]] if place >= TOPIC_WINDOW - 1 else -1
+        new = topic_of[best]
+        changed = False
+        if gone >= 0 and gone != new:
+            counts[gone] -= 1
+            changed = counts[gone] == most - 1
+        if new >= 0 and gone != new:
+            counts[new] += 1
+            changed |= counts[new] == most
+        if changed:
+            full = {topic for topic in {*full, gone, new} if topic >= 0 and counts[topic] >= most}
+            waiting = np.isin(topics, list(full))
+    return chosen
 
-    def place(self, paper: int) -> None:
-        """The paper takes the next place."""
-        self._count(self._topic_of[paper], 1)
-        self._recent.append(self._topic_of[paper])
-        # The next place and those that are kept here make one window.
-        if len(self._recent) == TOPIC_WINDOW:
-            self._count(self._recent.popleft(), -1)
 
-    def _count(self, topic: int, change: int) -> None:
-        if topic < 0:
-            return
-        self._counts[topic] += change
-        if (self._counts[topic] >= self._most) != (topic in self.full):
-            self.full ^= {topic}
-            self.waiting = np.isin(self._topics, list(self.full))
+def _not_waiting(gain: Float64Array, waiting: BoolArray, best: int) -> int:
+    """The best whose topic does not have to wait, or the best where all have to."""
+    other = int(np.where(waiting, -np.inf, gain).argmax())
+    return best if waiting[other] or gain[other] == -np.inf else other
 
 
 def _scaled(values: Float64Array) -> Float64Array:

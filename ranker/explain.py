@@ -5,18 +5,17 @@ the feature that the node splits on. Unlike exact SHAP this is one table look-up
 """
 
 import enum
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from ranker.asker import NOBODY, Asker
-from ranker.linear import multiplied_rows
-from ranker.profile import Profile
-from ranker.spaces import PaperMatrix
+from ranker.features.inputs import Inputs
+from ranker.features.similarity import Sum
+from ranker.naming import SEVERAL_TITLES
 from ranker.trees import Trees, node_means
 from ranker.trending import trends
-from ranker.types import BoolArray, Float64Array, IndexArray
+from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
 
 NEAR_COSINE = 0.3
 """Below this cosine two papers do not look alike to a reader (MiniLM: unrelated papers lie around 0.1)."""
@@ -25,8 +24,7 @@ LIKENESS_FAMILIES = ("embedding", "text", "collaborative")
 """Families that speak for a paper by its likeness to what the user liked."""
 NEAR_INTEREST_COSINE = 0.5
 """To the middle of an interest papers are nearer than to its likes: its own members lie around 0.65."""
-SEVERAL_LIKES = 3
-"""Fewer likes are named one by one and make no topic."""
+SEVERAL_LIKES = SEVERAL_TITLES
 FRESH_SECONDS = 7 * 86_400.0
 
 
@@ -41,8 +39,7 @@ class RankReasonKind(enum.Enum):
     EXPLORATION = "exploration"
 
 
-@dataclass(frozen=True, slots=True)
-class RankReason:
+class RankReason(NamedTuple):
     """One fact that speaks for a paper.
 
     Attributes:
@@ -88,90 +85,113 @@ def family_table(trees: Trees, family_of: Sequence[int]) -> tuple[Float64Array, 
 
 
 def reasons(
-    profile: Profile,
-    candidates: PaperMatrix,
-    rows: IndexArray,
-    as_of: float,
-    support: Float64Array | None,
-    families: Sequence[str],
-    asker: Asker = NOBODY,
+    inputs: Inputs, rows: IndexArray, support: Float32Array | None, families: Sequence[str]
 ) -> list[tuple[RankReason, ...]]:
     """Reasons for the candidates at ``rows``; the one that weighs most first, an empty tuple where nothing speaks.
 
     Args:
         support: (len(rows), len(families)) contributions; None where no model scored and likeness is all there is.
     """
-    nearest, similarity = _nearest_likes(profile, candidates, rows)
-    interest = _near_interests(profile, candidates, rows)
-    found: list[list[tuple[float, RankReason]]] = [[] for _ in range(len(rows))]
-
-    def add(weights: Float64Array, holds: BoolArray, reason_at: Callable[[int], RankReason]) -> None:
-        for place in np.flatnonzero(holds & (weights > 0)).tolist():
-            found[place].append((-float(weights[place]), reason_at(place)))
-
     likeness, freshness, topicality, trend = _support(support, families, len(rows))
     # Of equal weights the more concrete reason stands first.
-    add(likeness, nearest >= 0, lambda i: RankReason(_KIND.SIMILAR_TO_LIKED, int(nearest[i]), float(similarity[i])))
-    add(likeness, interest >= 0, lambda i: RankReason(_KIND.TOPIC, interest=int(interest[i])))
-    add(topicality, _flags(asker.followed_topic, rows), lambda _: _PLAIN[_KIND.TOPIC])
-    add(topicality, _flags(asker.followed_author, rows), lambda _: _PLAIN[_KIND.FOLLOWED_AUTHOR])
-    ages = as_of - candidates.columns.published_at[rows]
-    add(freshness, (ages >= 0) & (ages <= FRESH_SECONDS), lambda _: _PLAIN[_KIND.FRESH])
-    if (trend > 0).any():
-        add(trend, trends(candidates, as_of, asker.reader).is_trending[rows], lambda _: _PLAIN[_KIND.TRENDING])
-    return [tuple(reason for _, reason in sorted(each, key=_weight)) for each in found]
+    found = (
+        (likeness, _similar(inputs, rows, likeness > 0)),
+        (likeness, _near_interests(inputs, rows, likeness > 0)),
+        (topicality, _plain(_KIND.TOPIC, _flags(inputs.asker.followed_topic, rows, topicality))),
+        (topicality, _plain(_KIND.FOLLOWED_AUTHOR, _flags(inputs.asker.followed_author, rows, topicality))),
+        (freshness, _plain(_KIND.FRESH, _fresh(inputs, rows) & (freshness > 0))),
+        (trend, _plain(_KIND.TRENDING, _flags(_trending(inputs, trend), rows, trend))),
+    )
+    kept = [(weights, each) for weights, each in found if each is not None]
+    if not kept:
+        return [()] * len(rows)
+    known = np.array([[reason is not None for reason in each] for _, each in kept])
+    weights = np.where(known, [weights for weights, _ in kept], -np.inf)
+    orders = np.argsort(-weights, axis=0, kind="stable").T.tolist()
+    said = list(zip(*(each for _, each in kept), strict=True))
+    return [
+        tuple([row[kind] for kind in order[:count]])
+        for row, order, count in zip(said, orders, known.sum(axis=0).tolist(), strict=True)
+    ]
 
 
 _KIND = RankReasonKind
 _PLAIN = {kind: RankReason(kind) for kind in RankReasonKind}
+_Reasons = list[RankReason | None]
 
 
-def _weight(pair: tuple[float, RankReason]) -> float:
-    return pair[0]
+def _flags(flags: BoolArray | None, rows: IndexArray, weights: Float32Array) -> BoolArray | None:
+    return None if flags is None else flags[rows] & (weights > 0)
 
 
-def _flags(flags: BoolArray | None, rows: IndexArray) -> BoolArray:
-    return np.zeros(len(rows), dtype=np.bool_) if flags is None else flags[rows]
+def _plain(kind: RankReasonKind, holds: BoolArray | None) -> _Reasons | None:
+    """The same for each row where it holds; None where it holds nowhere."""
+    if holds is None or not holds.any():
+        return None
+    return [_PLAIN[kind] if each else None for each in holds.tolist()]
 
 
-def _near_interests(profile: Profile, candidates: PaperMatrix, rows: IndexArray) -> IndexArray:
-    """The interest nearest to each row; -1 where it is not clearly near, or has too few likes to be called a topic."""
-    nearest, cosines = profile.interests.nearest(candidates.units[rows])
-    sizes = np.array([len(members) for members in profile.interests.members] + [0])
-    clear = (sizes[nearest] >= SEVERAL_LIKES) & (np.nan_to_num(cosines) >= NEAR_INTEREST_COSINE)
-    return np.where(clear, nearest, -1)
+def _fresh(inputs: Inputs, rows: IndexArray) -> BoolArray:
+    ages = inputs.as_of - inputs.candidates.columns.published_at[rows]
+    return np.asarray((ages >= 0) & (ages <= FRESH_SECONDS))
+
+
+def _trending(inputs: Inputs, weights: Float32Array) -> BoolArray | None:
+    if not (weights > 0).any():
+        return None
+    return trends(inputs.candidates, inputs.as_of, inputs.asker.reader).is_trending
+
+
+def _near_interests(inputs: Inputs, rows: IndexArray, holds: BoolArray) -> _Reasons | None:
+    """The interest nearest to each row, where it is clearly near and has likes enough to be called a topic."""
+    sizes = np.array([len(members) for members in inputs.profile.interests.members] + [0])
+    nearest, cosines = (values[rows] for values in inputs.near_interests)
+    # A pending vector's cosine is NaN, which is not near.
+    clear = holds & (sizes[nearest] >= SEVERAL_LIKES) & (cosines >= NEAR_INTEREST_COSINE)
+    if not clear.any():
+        return None
+    said = [RankReason(_KIND.TOPIC, interest=number) for number in range(len(sizes) - 1)]
+    return [said[number] if near else None for number, near in zip(nearest.tolist(), clear.tolist(), strict=True)]
+
+
+def _similar(inputs: Inputs, rows: IndexArray, holds: BoolArray) -> _Reasons | None:
+    """The like nearest to each row, where one is near enough to name."""
+    nearest, similarity = _nearest_likes(inputs, rows)
+    return [
+        RankReason(_KIND.SIMILAR_TO_LIKED, like, value) if near and like >= 0 else None
+        for like, value, near in zip(nearest.tolist(), similarity.tolist(), holds.tolist(), strict=True)
+    ]
 
 
 def _support(
-    contributions: Float64Array | None, families: Sequence[str], count: int
-) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
+    contributions: Float32Array | None, families: Sequence[str], count: int
+) -> tuple[Float32Array, Float32Array, Float32Array, Float32Array]:
     """How far likeness, freshness, topics and trend speak for each row; each (count,)."""
     if contributions is None:
-        return np.ones(count), np.zeros(count), np.zeros(count), np.zeros(count)
-    columns = {name: contributions[:, number] for number, name in enumerate(families)}
-    none = np.zeros(count)
-    alike = [name for name in LIKENESS_FAMILIES if name in columns]
-    # Nothing is more like the user than the best of a bad lot: where likeness weighs most, it is still the reason.
-    top = np.isin(np.argmax(contributions, axis=1), [families.index(name) for name in alike])
-    parts = np.array([columns[name] for name in alike] or [none])
+        return (*(np.full(count, value, dtype=np.float32) for value in (1, 0, 0, 0)),)
+    columns = dict(zip(families, contributions.T, strict=True))
+    none = np.zeros(count, dtype=np.float32)
+    is_alike = np.array([name in LIKENESS_FAMILIES for name in families])
+    parts = contributions.T[is_alike] if is_alike.any() else none[None]
     together = np.maximum(parts.max(axis=0), parts.sum(axis=0))
+    # Nothing is more like the user than the best of a bad lot: where likeness weighs most, it is still the reason.
+    top = is_alike[contributions.argmax(axis=1)]
     likeness = np.where(top, np.maximum(together, 1e-9), together)
     return likeness, columns.get("recency", none), columns.get("topic", none), columns.get("trend", none)
 
 
-def _nearest_likes(profile: Profile, candidates: PaperMatrix, rows: IndexArray) -> tuple[IndexArray, Float64Array]:
+def _nearest_likes(inputs: Inputs, rows: IndexArray) -> tuple[IndexArray, Float32Array]:
     """The like nearest to each row and its similarity; -1 where none is near enough to name."""
+    profile, candidates, found = inputs.profile, inputs.candidates, inputs.likeness
     nearest = np.full(len(rows), -1, dtype=np.intp)
-    similarity = np.zeros(len(rows))
-    if len(profile.liked_units) and len(rows):
-        # The same bits however many places are explained.
-        cosines = multiplied_rows(candidates.units[rows], np.ascontiguousarray(profile.liked_units.T))
-        best = np.argmax(cosines, axis=1)
-        value = cosines[np.arange(len(rows)), best]
+    similarity = np.zeros(len(rows), dtype=np.float32)
+    if found.plain is None or found.nearest_like is None:
+        by_words = np.ones(len(rows), dtype=np.bool_)
+    else:
+        value = found.plain[Sum.NEAREST][rows]
         near = value >= NEAR_COSINE
-        nearest[near], similarity[near] = profile.liked_vector_rows[best[near]], value[near]
-    by_words = np.ones(len(rows), dtype=np.bool_)
-    if len(profile.liked_units):
+        nearest[near] = profile.liked_vector_rows[found.nearest_like[rows[near]]]
+        similarity[near] = value[near]
         by_words = ~candidates.has_vector[rows]
     if by_words.any() and profile.liked_tfidf is not None and len(profile.liked_tfidf) and candidates.tfidf is not None:
         cosines = profile.liked_tfidf.dot(candidates.tfidf.take(rows[by_words]))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ranker.features.similarity import cosines, nearest_means
+from ranker.features.similarity import cosines, nearest_first
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix
 from ranker.trending import hotness
@@ -18,7 +18,7 @@ def cosine_scores(profile: Profile, candidates: PaperMatrix) -> Float64Array:
     """
     if not len(profile.liked_units):
         return np.zeros(len(candidates))
-    means = nearest_means(cosines(profile.liked_units, candidates.units), (NEAREST_LIKES,))[0]
+    means = nearest_first(cosines(profile.liked_units, candidates.units)[None], NEAREST_LIKES)[0].mean(axis=0)
     scores = np.where(candidates.has_vector, means, np.float32(-1.0)).astype(np.float64)
     return np.round(scores, 6)
 
@@ -35,8 +35,7 @@ def trending_scores(
         followed: (n,) True where the paper touches a topic or author that the user follows.
         reader: Whose own events do not count; see ``Asker``.
     """
-    columns = candidates.columns
-    dates = np.where(np.isnan(columns.published_at), columns.first_seen_at, columns.published_at)
+    dates = candidates.dates
     heat = hotness(candidates, as_of, reader)
     flags = np.zeros(len(candidates), dtype=np.bool_) if followed is None else followed
     newest = np.where(np.isnan(dates), np.inf, -dates)

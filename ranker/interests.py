@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ranker.linear import multiplied_rows
+from ranker.linear import multiplied_rows, unit_rows
 from ranker.types import Float32Array, Float64Array, IndexArray
 
 MAX_INTERESTS = 8
 MAX_CLUSTERED_LIKES = 500
 """The newest likes that are clustered: the time grows with their square (half a millisecond for 30, 7 for 500)."""
+_FEW_LIKES = 100
 JOIN_COSINE = 0.35
 """Groups are joined while their papers have at least this cosine on average (MiniLM: papers of one field)."""
 HALF_LIFE_SECONDS = 180 * 86_400.0
@@ -54,12 +55,6 @@ class Interests:
         found = cosines[np.arange(len(units)), best]
         return np.where(np.isnan(found), -1, best), found
 
-    def features(self, units: Float32Array) -> Float32Array:
-        """(n, 2) float32 for the embedding family: cosine to the nearest interest and that interest's weight."""
-        nearest, cosines = self.nearest(units)
-        weights = np.append(self.weights, np.float32(np.nan))[nearest]
-        return np.column_stack((cosines, weights)).astype(np.float32)
-
 
 def find_interests(units: Float32Array, rows: IndexArray, liked_at: Float64Array) -> Interests:
     """The interests of a reader.
@@ -69,68 +64,101 @@ def find_interests(units: Float32Array, rows: IndexArray, liked_at: Float64Array
         rows: (m,) their rows as given to ``build_profile``.
         liked_at: (m,) Unix seconds; NaN unknown, which counts as long ago as the oldest known time.
     """
-    newest = np.sort(np.argsort(np.where(np.isnan(liked_at), -np.inf, liked_at), kind="stable")[-MAX_CLUSTERED_LIKES:])
+    newest = _newest(liked_at)
     if not len(newest):
         return Interests(np.empty((0, units.shape[1]), dtype=np.float32), np.empty(0, dtype=np.float32), ())
-    units, rows, ages = units[newest], rows[newest], _ages(liked_at[newest])
-    worth = np.exp2(-ages / HALF_LIFE_SECONDS)
-    clusters = _clustered(units)
-    heavy = sorted(clusters, key=lambda members: (-float(worth[members].sum()), int(members[0])))[:MAX_INTERESTS]
-    weights = np.array([worth[members].sum() for members in heavy])
+    units, rows = units[newest], rows[newest]
+    worth = np.exp2(-_ages(liked_at[newest]) / HALF_LIFE_SECONDS)
+    labels = _clustered(units)
+    weights = np.bincount(labels, worth, len(labels))
+    first = np.unique(labels)
+    # Of equal weights the interest with the earliest like comes first.
+    heavy = first[np.argsort(-weights[first], kind="stable")][:MAX_INTERESTS]
+    members = [np.flatnonzero(labels == label) for label in heavy.tolist()]
+    shares = weights[heavy] / weights[heavy].sum()
     return Interests(
-        centroids=np.stack([_centroid(units[members]) for members in heavy]),
-        weights=(weights / weights.sum()).astype(np.float32),
-        members=tuple(rows[members] for members in heavy),
+        centroids=unit_rows(np.stack([np.add.reduce(units[own], axis=0) for own in members])),
+        weights=shares.astype(np.float32),
+        members=tuple(rows[own] for own in members),
     )
+
+
+def _newest(liked_at: Float64Array) -> IndexArray:
+    """The likes that are clustered, in their order."""
+    if len(liked_at) <= MAX_CLUSTERED_LIKES:
+        return np.arange(len(liked_at))
+    oldest_first = np.argsort(np.where(np.isnan(liked_at), -np.inf, liked_at), kind="stable")
+    return np.sort(oldest_first[-MAX_CLUSTERED_LIKES:])
 
 
 def _ages(liked_at: Float64Array) -> Float64Array:
     """Seconds before the newest like; 0 for all where no time is known."""
-    if np.isnan(liked_at).all():
+    unknown = np.isnan(liked_at)
+    known = liked_at[~unknown]
+    if not len(known):
         return np.zeros(len(liked_at))
-    ages = np.nanmax(liked_at) - liked_at
-    return np.asarray(np.where(np.isnan(ages), np.nanmax(ages), ages))
+    newest = known.max()
+    return np.asarray(np.where(unknown, newest - known.min(), newest - liked_at))
 
 
-def _clustered(units: Float32Array) -> list[IndexArray]:
-    """Rows of each cluster, ascending.
+def _clustered(units: Float32Array) -> IndexArray:
+    """(m,) each like's cluster, named by its first member.
 
-    The best pair is joined first. ``similarity`` holds mean cosines between clusters; that of a joined one is the mean
-    of its parts', weighted by their sizes. Each row's best partner is kept, so that a step looks at few rows again.
+    The best pair is joined first. ``similarity`` holds mean cosines between clusters, -inf for those that are gone;
+    that of a joined one is the mean of its parts', weighted by their sizes.
     """
+    count = len(units)
     similarity = (units @ units.T).astype(np.float64)
     np.fill_diagonal(similarity, -np.inf)
-    sizes = np.ones(len(units))
-    members: list[list[int]] = [[i] for i in range(len(units))]
-    partner = similarity.argmax(axis=1)
-    best = similarity[np.arange(len(units)), partner]
-    for _ in range(len(units) - 1):
-        kept = int(best.argmax())
-        if best[kept] < JOIN_COSINE:
+    sizes = [1] * count
+    labels = np.arange(count)
+    best_pair = _BestPair(similarity)
+    for _ in range(count - 1):
+        kept, gone = best_pair.find()
+        if similarity[kept, gone] < JOIN_COSINE:
             break
-        gone = int(partner[kept])
         kept, gone = min(kept, gone), max(kept, gone)
-        row = (similarity[kept] * sizes[kept] + similarity[gone] * sizes[gone]) / (sizes[kept] + sizes[gone])
-        similarity[kept], similarity[:, kept] = row, row
-        similarity[gone], similarity[:, gone] = -np.inf, -np.inf
-        similarity[kept, kept] = -np.inf
-        sizes[kept] += sizes[gone]
-        members[kept] += members[gone]
-        members[gone] = []
-        best[gone] = -np.inf
-        stale = np.flatnonzero((partner == kept) | (partner == gone) | (np.arange(len(units)) == kept))
-        stale = stale[sizes[stale] > 0]
-        partner[stale] = similarity[stale].argmax(axis=1)
-        best[stale] = similarity[stale, partner[stale]]
+        own, other = sizes[kept], sizes[gone]
+        row = (similarity[kept] * own + similarity[gone] * other) / (own + other)
+        row[kept] = row[gone] = -np.inf
+        similarity[kept] = similarity[:, kept] = row
+        similarity[gone] = similarity[:, gone] = -np.inf
+        sizes[kept] = own + other
+        labels[labels == gone] = kept
+        best_pair.update(kept, gone)
+    return labels
+
+
+class _BestPair:
+    """Finds the greatest similarity again after each join."""
+
+    def __init__(self, similarity: Float64Array) -> None:
+        self._similarity = similarity
+        # Of few likes all pairs are looked at each time; else each row's best partner is kept.
+        self._looks_at_all = len(similarity) <= _FEW_LIKES
+        self._partner = similarity.argmax(axis=1)
+        self._best = similarity[np.arange(len(similarity)), self._partner]
+
+    def find(self) -> tuple[int, int]:
+        """Row and column, the first of several."""
+        if self._looks_at_all:
+            row, column = divmod(int(self._similarity.argmax()), len(self._similarity))
+            return row, column
+        row = int(self._best.argmax())
+        return row, int(self._partner[row])
+
+    def update(self, kept: int, gone: int) -> None:
+        """To be called when the rows and columns of both have changed."""
+        if self._looks_at_all:
+            return
+        self._best[gone] = -np.inf
         # A mean of two similarities never exceeds the greater one, so only rows that pointed at either can change.
-        sizes[gone] = 0
-    return [np.array(sorted(rows), dtype=np.intp) for rows in members if rows]
-
-
-def _centroid(units: Float32Array) -> Float32Array:
-    total = units.sum(axis=0)
-    length = np.sqrt(np.einsum("i,i->", total, total))
-    return np.asarray(total / max(float(length), 1e-6), dtype=np.float32)
+        stale = ((self._partner == kept) | (self._partner == gone)) & (self._best > -np.inf)
+        stale[kept] = True
+        changed = np.flatnonzero(stale)
+        rows = self._similarity[changed]
+        self._partner[changed] = found = rows.argmax(axis=1)
+        self._best[changed] = rows[np.arange(len(changed)), found]
 
 
 def _padded(centroids: Float32Array) -> Float32Array:

@@ -1,17 +1,19 @@
 """Names for groups of papers: the words and phrases of their titles that tell most about them, as people write them."""
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from ranker.terms import STOP_WORDS, pair_bucket, word_bucket, word_key
 from ranker.types import Float32Array
 
 MAX_PHRASE_WORDS = 3
 MAX_NAME_WORDS = 3
+SEVERAL_TITLES = 3
+"""Papers that make a topic; fewer are named one by one."""
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 # Words of every field: a name never begins with one, and is never made of one alone.
 _VAGUE = frozenset(
@@ -72,44 +74,64 @@ def phrases(title: str) -> tuple[Phrase, ...]:
     return tuple(found.values())
 
 
-def name_groups(groups: Sequence[Sequence[str]], idf: Float32Array | None, *, max_phrases: int = 2) -> tuple[str, ...]:
+def name_groups(
+    groups: Sequence[Sequence[str]], idf: Float32Array | None, *, max_phrases: int = 2, least_titles: int = 1
+) -> tuple[str, ...]:
     """A name for each group of titles, no two alike; empty where the titles have no telling word.
 
     A name is one phrase of two or three words, or single words side by side, most telling first. What tells is to stand
-    in many titles of the group, in few of the other groups, and in few papers at large.
+    in many titles of the group, in few of the other groups, and in few papers at large. Of two groups with one name in
+    common it goes to the one that makes a topic (``SEVERAL_TITLES``), else to the first.
 
     Args:
         groups: Titles of each group; a title counts once.
         idf: (buckets,) of the bundle; None where there is none and all terms weigh the same.
+        least_titles: Smaller groups get no name; at most ``SEVERAL_TITLES`` leaves the other names as they are.
     """
-    counted = [_counted(titles) for titles in groups]
-    total: dict[tuple[int, ...], float] = defaultdict(float)
-    for titles, (counts, _) in zip(groups, counted, strict=True):
-        for key, count in counts.items():
-            total[key] += count / max(len(titles), 1)
-    names: list[str] = []
-    for titles, (counts, texts) in zip(groups, counted, strict=True):
+    counts = [_counted(titles) for titles in groups]
+    names = [""] * len(groups)
+    for place in sorted(range(len(groups)), key=lambda place: len(groups[place]) < SEVERAL_TITLES):
+        titles, own = groups[place], counts[place]
+        if not max(least_titles, 1) <= len(titles):
+            continue
         # What stands in a single title of several names the group only where nothing stands in two.
-        shared = {key: count for key, count in counts.items() if count > 1} or counts
-        scores = {key: _worth(count, len(titles), total[key], texts[key], idf) for key, count in shared.items()}
-        names.append(_chosen(scores, texts, frozenset(names), max_phrases))
+        shared = {key: count for key, count in own.items() if count > 1} or own
+        texts = _phrases_of(shared, titles)
+        scores = {}
+        for key, count in shared.items():
+            everywhere = sum(
+                found[key] / len(named) for found, named in zip(counts, groups, strict=True) if key in found
+            )
+            scores[key] = _worth(count, len(titles), everywhere, texts[key], idf)
+        names[place] = _chosen(scores, texts, frozenset(names) - {""}, max_phrases)
     return tuple(names)
 
 
-def _counted(titles: Sequence[str]) -> tuple[dict[tuple[int, ...], int], dict[tuple[int, ...], Phrase]]:
-    counts: dict[tuple[int, ...], int] = defaultdict(int)
-    texts: dict[tuple[int, ...], Phrase] = {}
+def _counted(titles: Sequence[str]) -> Mapping[tuple[int, ...], int]:
+    """In how many of the titles each phrase stands."""
+    if len(titles) == 1:
+        return _ones(titles[0])
+    return Counter(chain.from_iterable(map(_ones, titles)))
+
+
+@lru_cache(maxsize=16_384)
+def _ones(title: str) -> Mapping[tuple[int, ...], int]:
+    return dict.fromkeys((phrase.key for phrase in phrases(title)), 1)
+
+
+def _phrases_of(keys: Collection[tuple[int, ...]], titles: Sequence[str]) -> dict[tuple[int, ...], Phrase]:
+    """Each phrase as it stands in the first title that has it."""
+    found: dict[tuple[int, ...], Phrase] = {}
     for title in titles:
-        for phrase in phrases(title):
-            counts[phrase.key] += 1
-            texts.setdefault(phrase.key, phrase)
-    return counts, texts
+        if keys_here := _ones(title).keys() & keys:
+            found = {phrase.key: phrase for phrase in phrases(title) if phrase.key in keys_here} | found
+    return found
 
 
 def _worth(count: int, title_count: int, share_everywhere: float, phrase: Phrase, idf: Float32Array | None) -> float:
-    rarity = 1.0 if idf is None else sum(float(idf[bucket]) for bucket in phrase.buckets) / len(phrase.buckets)
+    rarity = 1.0 if idf is None else sum(idf.item(bucket) for bucket in phrase.buckets) / len(phrase.buckets)
     own = (count / title_count) / max(share_everywhere, 1e-9)
-    return float(count * rarity * own * _LENGTH_BONUS[len(phrase.key)])
+    return count * rarity * own * _LENGTH_BONUS[len(phrase.key)]
 
 
 def _chosen(

@@ -1,7 +1,9 @@
 """Papers as columns, as storage and snapshots hand them over; nothing is computed from them here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
 
 import numpy as np
 
@@ -51,18 +53,25 @@ class PaperColumns:
     def take(self, rows: Sequence[int]) -> "PaperColumns":
         """The papers at ``rows``, in that order."""
         index = np.asarray(rows, dtype=np.intp)
+        pick = _picker(index.tolist())
         return PaperColumns(
-            paper_ids=tuple(self.paper_ids[i] for i in index),
-            titles=tuple(self.titles[i] for i in index),
-            texts=tuple(self.texts[i] for i in index),
+            paper_ids=pick(self.paper_ids),
+            titles=pick(self.titles),
+            texts=pick(self.texts),
             embeddings=self.embeddings[index],
             published_at=self.published_at[index],
             first_seen_at=self.first_seen_at[index],
             upvotes=self.upvotes[index],
-            categories=tuple(self.categories[i] for i in index),
-            authors=tuple(self.authors[i] for i in index),
+            categories=pick(self.categories),
+            authors=pick(self.authors),
             signals=None if self.signals is None else self.signals.take(rows),
         )
+
+
+def _picker(rows: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """Gives the values at the rows of any tuple."""
+    # One row would come as it is, none not at all.
+    return itemgetter(*rows) if len(rows) > 1 else lambda values: tuple(values[row] for row in rows)
 
 
 def paper_columns(

@@ -12,12 +12,12 @@ from ranker.diversify import diversify
 from ranker.explain import RankReason, RankReasonKind, reasons
 from ranker.explore import Exploration, Explored, explore, stay_chances
 from ranker.fallback import cosine_scores, trending_scores
-from ranker.features import SCHEMA, compute_matrix
+from ranker.features import SCHEMA, Inputs, matrix_of
 from ranker.profile import Profile
 from ranker.score import best_first
 from ranker.spaces import PaperMatrix
 from ranker.trending import trends
-from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
+from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray, Int32Array
 
 
 class ScoredBy(enum.Enum):
@@ -67,12 +67,14 @@ class ModelRows:
     """One user's candidates as the model sees them, computed ahead of ``rank`` beside those of other users.
 
     Attributes:
+        inputs: What the features were computed from.
         features: (n, len(SCHEMA)) float32, of ``compute_matrix``.
         leaves: (n, trees), of ``Model.leaves``.
     """
 
+    inputs: Inputs
     features: Float32Array
-    leaves: IndexArray
+    leaves: Int32Array
 
 
 def model_rows(
@@ -84,9 +86,10 @@ def model_rows(
     """
     if not users:
         return []
-    features = [compute_matrix(profile, candidates, as_of, asker) for profile, asker in users]
+    inputs = [Inputs(profile, candidates, as_of, asker) for profile, asker in users]
+    features = [matrix_of(each) for each in inputs]
     leaves = np.split(bundle.model.leaves(np.concatenate(features)), len(users))
-    return [ModelRows(*pair) for pair in zip(features, leaves, strict=True)]
+    return [ModelRows(*each) for each in zip(inputs, features, leaves, strict=True)]
 
 
 def rank(  # noqa: PLR0913 (one list, and one keyword for each wish that may be left out)
@@ -118,21 +121,22 @@ def rank(  # noqa: PLR0913 (one list, and one keyword for each wish that may be 
         exploration: None changes no place. Lists that no bundle scored hold nothing to learn from and stay as they are.
     """
     if bundle is None:
+        inputs = Inputs(profile, candidates, as_of, asker)
         features, leaves = np.empty((len(candidates), 0), dtype=np.float32), None
         scores = cosine_scores(profile, candidates)
     else:
         known = rows_known or model_rows(bundle, [(profile, asker)], candidates, as_of)[0]
-        features, leaves = known.features, known.leaves
+        inputs, features, leaves = known.inputs, known.features, known.leaves
         scores = bundle.model.scores(leaves)
     order = _unseen(best_first(scores, candidates.id_ranks), candidates, exclude)
-    rows = diversify(order, scores, candidates.units, diversity, candidates.main_topics)[:limit]
+    rows = diversify(order, scores, candidates, diversity)[:limit]
     explored = explore(len(rows), None if bundle is None else exploration)
     rows = rows[explored.order]
     why: list[tuple[RankReason, ...]] = [()] * len(rows)
     if explain:
         shown = rows[:explained]
         support = None if bundle is None or leaves is None else bundle.model.contributions(leaves[shown])
-        found = reasons(profile, candidates, shown, as_of, support, SCHEMA.families, asker)
+        found = reasons(inputs, shown, support, SCHEMA.families)
         why[: len(shown)] = _with_exploration(found, explored)
     scored_by = ScoredBy.COSINE if bundle is None else ScoredBy.BUNDLE
     return RankedList(rows, scores[rows], features[rows], tuple(why), scored_by, explored.action_propensities)
@@ -168,5 +172,9 @@ def _with_exploration(why: list[tuple[RankReason, ...]], explored: Explored) -> 
 def _unseen(order: IndexArray, candidates: PaperMatrix, exclude: frozenset[str]) -> IndexArray:
     if not exclude:
         return order
-    ids = candidates.columns.paper_ids
-    return order[[ids[row] not in exclude for row in order.tolist()]]
+    hidden = exclude.intersection(candidates.row_of)
+    if not hidden:
+        return order
+    shown = np.ones(len(candidates), dtype=np.bool_)
+    shown[[candidates.row_of[paper_id] for paper_id in hidden]] = False
+    return order[shown[order]]

@@ -1,5 +1,6 @@
 """Liked and disliked papers to a profile: all of a user that features read, computed once per change of the likes."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,8 +35,6 @@ class Profile:
         whitened_centroid_length: The same in the whitened space.
         liked_text_rows: (k,) which likes have words.
         liked_tfidf: (k, buckets); None without a bundle.
-        mean_tfidf: (1, buckets), mean of ``liked_tfidf``; None without a bundle.
-        tfidf_centroid_length: Length of ``mean_tfidf``; NaN without words.
         disliked_units: (j, d) float32.
         liked_at: (m,) Unix seconds of the likes that have vectors; NaN unknown.
         liked_topics: (t,) float32, mean of the likes' topic weights; None where no like has any.
@@ -55,8 +54,6 @@ class Profile:
     whitened_centroid_length: float
     liked_text_rows: IndexArray
     liked_tfidf: SparseRows | None
-    mean_tfidf: SparseRows | None
-    tfidf_centroid_length: float
     disliked_units: Float32Array
     liked_at: Float64Array = field(default_factory=lambda: np.empty(0))
     liked_topics: Float32Array | None = None
@@ -69,12 +66,29 @@ class Profile:
     @cached_property
     def whitened_weights(self) -> Float32Array:
         """(m,) the linear model in the whitened space; at least one like with a vector, and a bundle."""
-        return _vector_weights(self.liked_whitened)
+        return self._linear_models[0]
 
     @cached_property
     def factor_weights(self) -> Float32Array:
         """(m,) the same on factors."""
-        return _vector_weights(self.liked_factors)
+        return self._linear_models[1]
+
+    @cached_property
+    def reader_weights(self) -> Float32Array:
+        """(m,) the linear model on reader factors."""
+        return self._linear_models[2]
+
+    @cached_property
+    def _linear_models(self) -> Float32Array:
+        """(3, m) of the whitened space, factors and reader factors; solved together."""
+        spaces = (self.liked_whitened, self.liked_factors, self.liked_reader_factors)
+        count = len(self.liked_units)
+        newest = min(count, ridge.MAX_LIKES)
+        grams = np.zeros((len(spaces), newest, newest), dtype=np.float32)
+        for gram, units in zip(grams, spaces, strict=True):
+            if units is not None and len(units) == count:
+                np.matmul(units[count - newest :], units[count - newest :].T, out=gram)
+        return ridge.ridge_weights(grams, count)
 
     @cached_property
     def reader_centroid_length(self) -> float:
@@ -82,18 +96,37 @@ class Profile:
         return _mean_length(self.liked_reader_factors)
 
     @cached_property
-    def reader_weights(self) -> Float32Array:
-        """(m,) the linear model on reader factors."""
-        return _vector_weights(self.liked_reader_factors)
-
-    @cached_property
     def tfidf_weights(self) -> Float32Array:
         """(k,) the same on words."""
         if self.liked_tfidf is None:
             return np.empty(0, dtype=np.float32)
+        return ridge.ridge_weights(self._word_gram[None], len(self.liked_tfidf))[0]
+
+    @cached_property
+    def tfidf_centroid_length(self) -> float:
+        """Length of the mean of ``liked_tfidf``; NaN without words."""
+        if self.liked_tfidf is None or not len(self.liked_tfidf):
+            return float("nan")
+        if len(self._word_gram) < len(self.liked_tfidf):
+            return _length(self.liked_tfidf.mean().values)
+        return math.sqrt(float(self._word_gram.sum())) / len(self.liked_tfidf)
+
+    @cached_property
+    def log_mean_terms(self) -> float:
+        """Natural logarithm of 1 + the mean number of distinct terms of the likes that have words; NaN without any."""
+        if self.liked_tfidf is None or not len(self.liked_tfidf):
+            return float("nan")
+        return math.log1p(float(self.liked_tfidf.row_sizes.mean()))
+
+    @cached_property
+    def _word_gram(self) -> Float32Array:
+        """(m, m) cosines by words of the newest likes with one another."""
+        if self.liked_tfidf is None:
+            return np.empty((0, 0), dtype=np.float32)
         count = len(self.liked_tfidf)
-        newest = self.liked_tfidf.take(np.arange(max(0, count - ridge.MAX_LIKES), count))
-        return ridge.ridge_weights(newest.dot(newest), count)
+        if count <= ridge.MAX_LIKES:
+            return self.liked_tfidf.gram()
+        return self.liked_tfidf.take(np.arange(count - ridge.MAX_LIKES, count)).gram()
 
     @cached_property
     def interests(self) -> Interests:
@@ -129,10 +162,12 @@ def build_profile(
         raise InputError(f"liked_at has shape {times.shape} for {len(likes)} likes")
     rows = _most_recent(times)
     vector_rows = rows[likes.has_vector[rows]]
-    units = likes.units[vector_rows]
-    whitened = None if likes.whitened is None else likes.whitened[vector_rows]
-    factors = None if likes.factors is None else likes.factors[vector_rows]
-    text_rows, tfidf, mean = _liked_words(likes, rows)
+    # Where all likes have vectors, as mostly, nothing is copied.
+    chosen = slice(None) if len(vector_rows) == len(likes) else vector_rows
+    units = likes.units[chosen]
+    whitened = None if likes.whitened is None else likes.whitened[chosen]
+    factors = None if likes.factors is None else likes.factors[chosen]
+    text_rows, tfidf = _liked_words(likes, rows)
     return Profile(
         like_count=len(rows),
         newest_like_at=float(np.nanmax(times)) if np.isfinite(times).any() else float("nan"),
@@ -143,8 +178,6 @@ def build_profile(
         whitened_centroid_length=float("nan") if whitened is None else _mean_length(whitened),
         liked_text_rows=text_rows,
         liked_tfidf=tfidf,
-        mean_tfidf=mean,
-        tfidf_centroid_length=float("nan") if mean is None or not len(text_rows) else _length(mean.values),
         disliked_units=likes.units[:0] if dislikes is None else dislikes.units[dislikes.has_vector],
         liked_at=times[vector_rows],
         liked_topics=_mean_topics(likes, vector_rows),
@@ -152,7 +185,7 @@ def build_profile(
         liked_factors=factors,
         factor_centroid_length=float("nan") if factors is None else _mean_length(factors),
         factor_density=_mean_density(likes, vector_rows),
-        liked_reader_factors=likes.reader_factors[vector_rows],
+        liked_reader_factors=likes.reader_factors[chosen],
     )
 
 
@@ -171,13 +204,6 @@ def _mean_density(likes: PaperMatrix, vector_rows: IndexArray) -> float:
     return float(likes.factor_density[vector_rows].mean()) if len(vector_rows) else float("nan")
 
 
-def _vector_weights(units: Float32Array | None) -> Float32Array:
-    if units is None:
-        return np.empty(0, dtype=np.float32)
-    newest = units[-ridge.MAX_LIKES :]
-    return ridge.ridge_weights(newest @ newest.T, len(units))
-
-
 def _most_recent(times: Float64Array) -> IndexArray:
     """Rows of the newest ``MAX_LIKES`` likes, in their given order."""
     if len(times) <= MAX_LIKES:
@@ -186,17 +212,16 @@ def _most_recent(times: Float64Array) -> IndexArray:
     return np.sort(oldest_first[-MAX_LIKES:])
 
 
-def _liked_words(likes: PaperMatrix, rows: IndexArray) -> tuple[IndexArray, SparseRows | None, SparseRows | None]:
-    """Which likes have words, their TF-IDF rows and the mean of those."""
+def _liked_words(likes: PaperMatrix, rows: IndexArray) -> tuple[IndexArray, SparseRows | None]:
+    """Which likes have words, and their TF-IDF rows."""
     if likes.tfidf is None:
-        return rows[:0], None, None
+        return rows[:0], None
     text_rows = rows[likes.tfidf.row_sizes[rows] > 0]
-    tfidf = likes.tfidf.take(text_rows)
-    return text_rows, tfidf, tfidf.mean() if len(text_rows) else tfidf
+    return text_rows, likes.tfidf if len(text_rows) == len(likes) else likes.tfidf.take(text_rows)
 
 
 def _mean_length(units: Float32Array) -> float:
-    return _length(units.mean(axis=0)) if len(units) else float("nan")
+    return _length(np.add.reduce(units, axis=0)) / len(units) if len(units) else float("nan")
 
 
 def _length(vector: Float32Array) -> float:

@@ -15,14 +15,16 @@ NOISE = 1.0
 """Variance of a like's noise, in units of a paper's own; the greater, the more alike all weights."""
 
 
-def ridge_weights(gram: Float32Array, like_count: int) -> Float32Array:
-    """(like_count,) float32: a candidate's score is its cosines to the likes times these; older likes get 0.
+def ridge_weights(grams: Float32Array, like_count: int) -> Float32Array:
+    """(s, like_count) float32: a candidate's score is its cosines to the likes times these; older likes get 0.
 
     Args:
-        gram: (m, m) cosines of the newest likes with one another, m at most ``MAX_LIKES``.
+        grams: (s, m, m) in each of s spaces the cosines of the newest likes with one another, m at most ``MAX_LIKES``.
     """
-    weights = np.zeros(like_count, dtype=np.float32)
-    if len(gram):
-        damped = gram.astype(np.float64) + NOISE * np.eye(len(gram))
-        weights[-len(gram) :] = np.linalg.solve(damped, np.ones(len(gram)))
+    space_count, newest = grams.shape[:2]
+    weights = np.zeros((space_count, like_count), dtype=np.float32)
+    if newest:
+        damped = grams.astype(np.float64)
+        damped[:, np.arange(newest), np.arange(newest)] += NOISE
+        weights[:, like_count - newest :] = np.linalg.solve(damped, np.ones((space_count, newest, 1)))[:, :, 0]
     return weights

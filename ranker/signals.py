@@ -128,6 +128,8 @@ class Signals:
 
     def upvotes(self, as_of: float) -> Float64Array:
         """(n,) the count last seen at or before ``as_of``; NaN where none was."""
+        if not len(self.snapshot_at):
+            return np.full(len(self), np.nan)
         return _at(self.snapshot_upvotes, _last_before(self.snapshot_starts, self.snapshot_at, as_of))
 
     def upvote_velocity(self, as_of: float) -> Float64Array:
@@ -135,6 +137,8 @@ class Signals:
 
         NaN where only one snapshot was seen.
         """
+        if not len(self.snapshot_at):
+            return np.full(len(self), np.nan)
         now = _last_before(self.snapshot_starts, self.snapshot_at, as_of)
         before = _last_before(self.snapshot_starts, self.snapshot_at, as_of - VELOCITY_SECONDS)
         before = np.where((now >= 0) & (before < 0), self.snapshot_starts[:-1], before)
@@ -145,6 +149,8 @@ class Signals:
 
     def heat(self, as_of: float, without_reader: int = 0) -> Float64Array:
         """(n,) decayed weight of what readers did at or before ``as_of``, without one of them; 0 where nothing."""
+        if not len(self.event_at):
+            return np.zeros(len(self))
         counts = _counts_before(self.event_starts, self.event_at, as_of)
         known = counts > 0
         last = (self.event_starts[:-1] + counts - 1)[known]

@@ -17,13 +17,16 @@ from ranker.errors import InputError
 from ranker.factors import FactorMap
 from ranker.linear import multiplied_rows, unit_rows
 from ranker.papers import PaperColumns, stack_columns
+from ranker.relative import crowding
 from ranker.signals import Signals
-from ranker.sparse import SparseRows, stack_sparse
+from ranker.sparse import CandidateTerms, SparseRows, stack_sparse
 from ranker.terms import BUCKET_COUNT, hashed_terms
-from ranker.topics import Topics, main_topics
-from ranker.types import BoolArray, Float32Array, IndexArray, Int32Array
+from ranker.topics import Topics, commonness, main_topics
+from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray, Int32Array
 
 _FEW_PAPERS = 10
+_FEW_ENOUGH = 500
+"""Of so many papers all cosines are kept, a megabyte, as every reader's slate asks for most of them."""
 _REPEAT_WEIGHT = 0.3
 """What a term that is e times as frequent in a text weighs more; a word said twice is hardly twice the subject."""
 _BM25_K1 = 1.2
@@ -88,12 +91,69 @@ class PaperMatrix:
         lengths[lengths <= 0] = np.nan
         return lengths
 
+    def cosines_among(self, rows: IndexArray) -> Float32Array:
+        """(m, m) float32 of the papers at ``rows`` with one another; 0 where a vector is pending."""
+        if len(self) <= _FEW_ENOUGH:
+            return self._cosines[np.ix_(rows, rows)]
+        known = np.nan_to_num(self.units[rows])
+        return known @ known.T
+
+    @cached_property
+    def _cosines(self) -> Float32Array:
+        known = np.nan_to_num(self.units)
+        return known @ known.T
+
+    @cached_property
+    def dates(self) -> Float64Array:
+        """(n,) Unix seconds of publication, or of when the paper was first seen; NaN where both are unknown."""
+        columns = self.columns
+        return np.where(np.isnan(columns.published_at), columns.first_seen_at, columns.published_at)
+
+    @cached_property
+    def row_of(self) -> dict[str, int]:
+        """Each paper's row by its id."""
+        return {paper_id: row for row, paper_id in enumerate(self.columns.paper_ids)}
+
     @cached_property
     def id_ranks(self) -> IndexArray:
         """(n,) place of each paper's id in the sorted ids; settles ties."""
         ranks = np.empty(len(self), dtype=np.intp)
         ranks[sorted(range(len(self)), key=self.columns.paper_ids.__getitem__)] = np.arange(len(self))
         return ranks
+
+    @cached_property
+    def terms(self) -> CandidateTerms | None:
+        """The papers' terms, ready to be compared with those of likes; None without a bundle."""
+        return None if self.tfidf is None or self.bm25 is None else CandidateTerms.of(self.tfidf, self.bm25)
+
+    @cached_property
+    def wordless(self) -> BoolArray | None:
+        """(n,) which papers have no words; None where all have some."""
+        if self.tfidf is None or (self.tfidf.row_sizes > 0).all():
+            return None
+        return np.asarray(self.tfidf.row_sizes == 0)
+
+    @cached_property
+    def log_term_counts(self) -> Float64Array:
+        """(n,) natural logarithm of 1 + the paper's distinct terms; with a bundle only."""
+        return np.log1p(self.tfidf.row_sizes) if self.tfidf is not None else np.full(len(self), np.nan)
+
+    @cached_property
+    def word_crowding(self) -> Float32Array:
+        """(n,) ``word_density`` among these papers, see ``features.similarity.crowding``."""
+        return crowding(self.word_density)
+
+    @cached_property
+    def factor_crowding(self) -> Float32Array:
+        """(n,) ``factor_density`` among these papers."""
+        return crowding(self.factor_density)
+
+    @cached_property
+    def topic_commonness(self) -> Float32Array | None:
+        """(t,) each topic's weight among these papers, as a multiple of an even share; None without topics."""
+        if self.topic_weights is None or not self.topic_weights.shape[1]:
+            return None
+        return commonness(self.topic_weights)
 
     @cached_property
     def categories(self) -> CategoryTable:

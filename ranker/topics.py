@@ -10,6 +10,8 @@ from ranker.types import Float32Array, IndexArray
 NEAREST_TOPICS = 3
 """A paper belongs to its nearest few topics; the rest is noise that would make all papers alike."""
 _SOFTNESS = np.float32(0.05)
+# So many evenly spread papers are added to the candidates: few of them say little of what is common.
+_FEW_PAPERS = np.float32(20.0)
 
 
 @dataclass(frozen=True)
@@ -69,3 +71,11 @@ def main_topics(weights: Float32Array) -> IndexArray:
         return np.full(len(weights), -1, dtype=np.intp)
     known = ~np.isnan(weights[:, 0])
     return np.where(known, np.argmax(np.nan_to_num(weights), axis=1), -1)
+
+
+def commonness(weights: Float32Array) -> Float32Array:
+    """(t,) each topic's weight among the papers, as a multiple of an even share."""
+    topic_count = np.float32(weights.shape[1])
+    known = weights[~np.isnan(weights[:, 0])]
+    total = known.sum(axis=0) + _FEW_PAPERS / topic_count
+    return np.asarray(total / (np.float32(len(known)) + _FEW_PAPERS) * topic_count)

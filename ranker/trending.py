@@ -43,11 +43,15 @@ def trends(candidates: PaperMatrix, as_of: float, reader: int = 0) -> Trends:
     unknown = np.full(len(candidates), np.nan)
     if signals is None:
         return Trends(columns.upvotes, _mean_velocity(columns.upvotes, candidates, as_of), unknown)
-    # A count without a time is believed only where no snapshot has one.
-    has_snapshots = np.diff(signals.snapshot_starts) > 0
-    upvotes = np.where(has_snapshots, signals.upvotes(as_of), columns.upvotes)
-    velocity = signals.upvote_velocity(as_of)
-    velocity = np.where(np.isnan(velocity), _mean_velocity(upvotes, candidates, as_of), velocity)
+    upvotes = columns.upvotes
+    if len(signals.snapshot_at):
+        # A count without a time is believed only where no snapshot has one.
+        has_snapshots = np.diff(signals.snapshot_starts) > 0
+        upvotes = np.where(has_snapshots, signals.upvotes(as_of), upvotes)
+    velocity = _mean_velocity(upvotes, candidates, as_of)
+    if len(signals.snapshot_at):
+        measured = signals.upvote_velocity(as_of)
+        velocity = np.where(np.isnan(measured), velocity, measured)
     heat = signals.heat(as_of, reader)
     return Trends(upvotes, velocity, heat if (heat > 0).any() else unknown)
 
@@ -79,6 +83,4 @@ def _mean_velocity(upvotes: Float64Array, candidates: PaperMatrix, as_of: float)
 
 
 def _age_days(candidates: PaperMatrix, as_of: float) -> Float64Array:
-    columns = candidates.columns
-    dates = np.where(np.isnan(columns.published_at), columns.first_seen_at, columns.published_at)
-    return np.asarray(np.maximum((as_of - dates) / DAY_SECONDS, 0.0))
+    return np.asarray(np.maximum((as_of - candidates.dates) / DAY_SECONDS, 0.0))

@@ -2,14 +2,18 @@
 
 import datetime as dt
 import importlib.metadata
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ranker.blas import use_one_thread
 from ranker.bundle import Bundle, default_bundle_path, load_bundle
 from ranker.errors import BundleError
+from service.api.admission import Gate
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
-from service.api.interceptors import CallInterceptor, CallsAtWork
+from service.api.interceptors import CallInterceptor
+from service.api.lanes import Lane
 from service.api.page_tokens import PageTokens
 from service.api.profiles import ProfileServicer
 from service.api.server import Server
@@ -21,6 +25,7 @@ from service.app.feeds import Feeds
 from service.app.inline_ranking import InlineRanking
 from service.app.precomputed import Precomputed, PrecomputedUse
 from service.app.profiles import Profiles
+from service.app.readers import Readers
 from service.app.serving import ServingSlot
 from service.config import Settings
 from service.domain.errors import BundleUnusable
@@ -28,6 +33,9 @@ from service.encoder import OpenedEncoder, open_encoder
 from service.storage import SqlStore, open_store, schema
 
 INLINE_CACHE_BYTES = 64 * 1024 * 1024
+# What one process on a port tells the others.
+TEXT_CAME = "text-came"
+EMBEDDED = "embedded"
 
 
 class SystemClock:
@@ -47,7 +55,8 @@ def prepare_store(settings: Settings) -> SqlStore:
     if schema.current_revision(settings.db) is None:
         schema.upgrade(settings.db)
     schema.check(settings.db)
-    return open_store(settings.db)
+    # A connection for each thread that may want one, and for what works in the background.
+    return open_store(settings.db, pool_size=3 * settings.threads + 4)
 
 
 def make_encoder(settings: Settings) -> OpenedEncoder:
@@ -75,47 +84,74 @@ def make_bundle(settings: Settings, encoder: str) -> Bundle:
         raise BundleUnusable(str(error)) from error
 
 
-class Application:
-    """A wired service. ``start`` it, then ``stop`` it; both once."""
+@dataclass(frozen=True)
+class Place:
+    """Of a process among the ``count`` server processes on one port; ``number`` from 1."""
 
-    def __init__(self, settings: Settings) -> None:
+    number: int
+    count: int
+
+
+ALONE = Place(number=1, count=1)
+
+
+class Application:
+    """A wired service. ``start`` it, then ``stop`` it; both once.
+
+    Args:
+        place: The first process alone embeds what waits; an encoder's process for each would be memory for nothing.
+        tell: Called with a word that the other processes on the port shall ``hear``.
+    """
+
+    def __init__(
+        self, settings: Settings, place: Place = ALONE, *, tell: Callable[[str], None] = lambda _word: None
+    ) -> None:
         use_one_thread()
         self._settings = settings
+        self._tell = tell
+        self._embeds = place.number == 1
         self.store = prepare_store(settings)
         self.encoder = make_encoder(settings)
-        clock, counters, at_work = SystemClock(), Counters(), CallsAtWork()
+        clock, counters = SystemClock(), Counters()
+        waiting = settings.max_waiting_calls
+        quick = Lane("quick", settings.threads, waiting, settings.max_wait_seconds)
+        bulk = Lane("bulk", 2 * settings.threads, waiting)
         self.serving = ServingSlot(self.store, self.encoder.name, lambda name: make_bundle(settings, name))
-        self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self.serving.catch_up)
+        self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self._drained)
+        readers = Readers()
         feeds = Feeds(
             self.store,
             clock,
             self.serving,
+            readers,
             counters,
             diversity=settings.diversity,
             stale_digest_days=settings.stale_digest_days,
             precomputed=Precomputed(
                 PrecomputedUse(settings.precomputed),
                 dt.timedelta(hours=settings.precomputed_hours),
-                lambda: at_work.count >= settings.threads,
+                lambda: quick.is_crowded,
             ),
             exploration=settings.exploration,
         )
-        inline = InlineRanking(self.store, clock, self.serving, self.encoder, counters)
+        inline = InlineRanking(self.store, clock, self.serving, readers, self.encoder, counters)
         tokens = PageTokens(self.store.page_token_key())
         self._server = Server(
-            catalog=CatalogServicer(Catalog(self.store, clock, self._embedder.wake), tokens),
-            profiles=ProfileServicer(Profiles(self.store, clock, self.serving), tokens),
+            catalog=CatalogServicer(Catalog(self.store, clock, self._text_came), tokens),
+            profiles=ProfileServicer(Profiles(self.store, clock, self.serving, readers), tokens),
             feeds=FeedServicer(feeds, inline, tokens),
             status=StatusServicer(
                 counters,
                 self.serving,
-                queues=lambda: [("calls", at_work.count), ("embedding", self._pending_count())],
+                queues=lambda: [("calls", quick.count + bulk.count), ("embedding", self._pending_count())],
                 paper_count=self._paper_count,
                 version=importlib.metadata.version("paperfeed"),
+                place=(place.number, place.count),
             ),
-            interceptor=CallInterceptor(counters, at_work),
-            threads=settings.threads,
-            max_waiting_calls=settings.max_waiting_calls,
+            lanes=(quick, bulk),
+            gate=Gate(quick, bulk, counters),
+            interceptor=CallInterceptor(counters),
+            port_is_shared=place.count > 1,
         )
 
     def start(self) -> int:
@@ -125,8 +161,16 @@ class Application:
             # Importing LightGBM takes a second or two: SERVING shall mean that a feed is answered, not that it waits.
             _ = bundle.model.booster
         port = self._server.start(self._settings.host, self._settings.port)
-        self._embedder.start()
+        if self._embeds:
+            self._embedder.start()
         return port
+
+    def hear(self, word: str) -> None:
+        """What another process on the port told; words of a newer version are ignored."""
+        if word == TEXT_CAME and self._embeds:
+            self._embedder.wake()
+        elif word == EMBEDDED:
+            self.serving.catch_up()
 
     def stop(self) -> None:
         """Drains and ends."""
@@ -134,6 +178,16 @@ class Application:
         self._embedder.stop()
         self.encoder.close()
         self.store.dispose()
+
+    def _text_came(self) -> None:
+        if self._embeds:
+            self._embedder.wake()
+        else:
+            self._tell(TEXT_CAME)
+
+    def _drained(self) -> None:
+        self.serving.catch_up()
+        self._tell(EMBEDDED)
 
     def _pending_count(self) -> int:
         with self.store.read() as tx:

@@ -37,8 +37,22 @@ class Settings:
     )
     embedding_cache: str = _setting("", "File that keeps vectors by text hash across databases; empty means none.")
     bundle: str = _setting("", "Folder of the model bundle; empty means the one in the package.")
-    threads: int = _setting(16, "Calls worked on at the same time.", at_least=1, at_most=1024)
+    workers: int = _setting(
+        1,
+        "Server processes on the port (more than one: Linux only), each with its own threads and caches.",
+        at_least=1,
+        at_most=256,
+    )
+    threads: int = _setting(
+        2,
+        "Calls worked on at once; twice as many more of those that may take seconds (streams, RankPapers, new papers).",
+        at_least=1,
+        at_most=1024,
+    )
     max_waiting_calls: int = _setting(64, "Calls that may wait beyond those; more are refused.", at_least=0)
+    max_wait_seconds: float = _setting(
+        1.0, "A call that would probably wait longer than this for a thread is refused.", at_least=0.001, at_most=3600
+    )
     drain_seconds: float = _setting(
         20.0, "After SIGTERM, accepted calls have so long to end.", at_least=0, at_most=3600
     )
@@ -54,7 +68,7 @@ class Settings:
     )
     precomputed: str = _setting(
         "overload",
-        "When GetFeed serves slates of 'batch rerank --to-store': always, overload (all threads busy) or never.",
+        "When GetFeed serves slates of 'batch rerank --to-store': always, overload (many calls wait) or never.",
     )
     precomputed_hours: float = _setting(
         24.0, "GetFeed serves no precomputed slate older than this.", at_least=0, at_most=87600

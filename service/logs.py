@@ -7,7 +7,15 @@ import sys
 
 
 class JsonFormatter(logging.Formatter):
-    """Time, level, logger, message, and the ``facts`` given through ``extra``."""
+    """Time, level, logger, message, and the ``facts`` given through ``extra``.
+
+    Args:
+        worker: Which of the server processes on one port writes; None for one that is alone.
+    """
+
+    def __init__(self, worker: int | None = None) -> None:
+        super().__init__()
+        self._always = {} if worker is None else {"worker": worker}
 
     def format(self, record: logging.LogRecord) -> str:
         """One line of JSON."""
@@ -16,6 +24,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
+            **self._always,
             **getattr(record, "facts", {}),
         }
         if record.exc_info:
@@ -23,8 +32,8 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(entry, default=str)
 
 
-def configure(level: str) -> None:
+def configure(level: str, *, worker: int | None = None) -> None:
     """Sends all logs to stderr as JSON."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(JsonFormatter(worker))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

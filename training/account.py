@@ -10,7 +10,7 @@ from ranker.types import IndexArray
 from training.fit import Fitted
 from training.progress import Progress
 from training.query_groups import Query
-from training.rows import DatasetMatrices, Rows
+from training.rows import Rows
 from training.snapshot import Dataset
 
 
@@ -34,9 +34,7 @@ class DataUsed:
     held_out_readers: IndexArray
 
     @classmethod
-    def of(
-        cls, dataset: Dataset, learned_queries: int, held_out: Sequence[tuple[DatasetMatrices, Query]], rows: Rows
-    ) -> "DataUsed":
+    def of(cls, dataset: Dataset, learned_queries: int, held_out: Sequence[Query], rows: Rows) -> "DataUsed":
         """Counts what was used; ``rows`` are those of ``held_out``."""
         return cls(
             name=dataset.name,
@@ -46,7 +44,7 @@ class DataUsed:
             like_count=len(dataset.likes.readers),
             learned_queries=learned_queries,
             held_out=rows,
-            held_out_readers=np.array([query.reader for _, query in held_out], dtype=np.intp),
+            held_out_readers=np.array([query.reader for query in held_out], dtype=np.intp),
         )
 
 

@@ -4,13 +4,13 @@ What counts differs between the two: abstracts share words where titles share no
 Which kind a query is, all its candidates share, so boosting by itself never asks (see ``training.joined_trees``).
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import lightgbm
 import numpy as np
 
 from ranker.features import SCHEMA
-from ranker.types import BoolArray, Float32Array, Float64Array
+from ranker.types import Float32Array, Float64Array
 from training.fit import Fitted, fit
 from training.joined_trees import join_models, split_model
 from training.progress import Progress
@@ -31,12 +31,37 @@ def fit_experts(train: Rows, held_out: Rows, recipe: Recipe, seed: int, progress
     Raises:
         TrainingError: There are so few rows that no tree splits them.
     """
-    sides = [_Side.of(train, held_out, abstracts=abstracts) for abstracts in (False, True)]
-    if any(side.is_small(recipe.min_expert_queries) for side in sides):
+    sides = [(side_of(train, abstracts=each), side_of(held_out, abstracts=each)) for each in (False, True)]
+    if not are_two([len(learn.group_sizes) for learn, _ in sides], [stop for _, stop in sides], recipe):
         return fit(train, held_out, recipe, seed, progress)
-    fitted = [fit(side.train, side.held_out, recipe, seed, progress) for side in sides]
+    fitted = [fit(learn, stop, recipe, seed, progress) for learn, stop in sides]
+    return join_experts(fitted, [stop for _, stop in sides])
+
+
+def are_two(learned: Sequence[int], held_out: Sequence[Rows], recipe: Recipe) -> bool:
+    """Whether there are queries enough for a ranker of titles and one of abstracts.
+
+    Args:
+        learned: Queries of each kind to learn from.
+        held_out: Rows of each kind to stop at.
+    """
+    return min(learned) >= recipe.min_expert_queries and all(len(rows.group_sizes) for rows in held_out)
+
+
+def side_of(rows: Rows, *, abstracts: bool) -> Rows:
+    """The queries of one kind; those whose words are unknown count among the titles."""
+    starts = np.cumsum(rows.group_sizes) - rows.group_sizes
+    return rows.where(np.asarray((rows.features[starts, _COLUMN] > _THRESHOLD) == abstracts))
+
+
+def join_experts(fitted: Sequence[Fitted], held_out: Sequence[Rows]) -> Fitted:
+    """The rankers of titles and of abstracts as one model.
+
+    Args:
+        held_out: What each was stopped at.
+    """
     text = join_models(fitted[0].text, fitted[1].text, _COLUMN, _THRESHOLD)
-    shares = np.array([side.weight for side in sides])
+    shares = np.array([_weight(rows) for rows in held_out])
     length = max(len(one.curve) for one in fitted)
     curves = [[_reached(one, tree) for tree in range(1, length + 1)] for one in fitted]
     curve = shares @ np.array(curves) / shares.sum()
@@ -66,29 +91,7 @@ def _reached(one: Fitted, tree: int) -> float:
     return one.curve[min(tree, one.tree_count) - 1]
 
 
-@dataclass(frozen=True)
-class _Side:
-    """The queries of one kind."""
-
-    train: Rows
-    held_out: Rows
-
-    @classmethod
-    def of(cls, train: Rows, held_out: Rows, *, abstracts: bool) -> "_Side":
-        return cls(*(rows.where(_has_abstracts(rows) == abstracts) for rows in (train, held_out)))
-
-    def is_small(self, least: int) -> bool:
-        return len(self.train.group_sizes) < least or not len(self.held_out.group_sizes)
-
-    @property
-    def weight(self) -> float:
-        """Of the held-out queries, as the curve of both together counts them."""
-        rows = self.held_out
-        starts = np.cumsum(rows.group_sizes) - rows.group_sizes
-        return float(len(starts) if rows.weights is None else rows.weights[starts].sum())
-
-
-def _has_abstracts(rows: Rows) -> BoolArray:
-    """(queries,) False too where words are unknown."""
+def _weight(rows: Rows) -> float:
+    """Of the queries, as the curve of both kinds together counts them."""
     starts = np.cumsum(rows.group_sizes) - rows.group_sizes
-    return np.asarray(rows.features[starts, _COLUMN] > _THRESHOLD)
+    return float(len(starts) if rows.weights is None else rows.weights[starts].sum())

@@ -65,24 +65,35 @@ class Rows:
         return Rows(self.features[rows], self.labels[rows], self.group_sizes[kept], weights)
 
 
-def balanced(parts: Sequence[Rows], shares: Sequence[float]) -> Rows:
-    """All rows of several data sets, each set's queries weighing its share in all: a small set is heard like a big one.
+def query_weights(counts: Sequence[int], shares: Sequence[float]) -> list[float]:
+    """For each data set what one of its queries weighs, so that a small set is heard like a big one.
 
     Args:
-        shares: For each part, above 0; only their ratios count.
+        counts: Queries of each data set.
+        shares: What each set's queries shall weigh in all, above 0; only their ratios count.
     """
-    total = sum(len(part.group_sizes) for part in parts)
-    wanted = [share / sum(shares) * total for share in shares]
+    return [share / sum(shares) * sum(counts) / max(count, 1) for count, share in zip(counts, shares, strict=True)]
+
+
+def balanced(parts: Sequence[Rows], shares: Sequence[float]) -> Rows:
+    """All rows of several data sets, weighted as ``query_weights`` says."""
+    weights = query_weights([len(part.group_sizes) for part in parts], shares)
+    return joined_rows(
+        [
+            replace(part, weights=np.full(len(part.features), weight, dtype=np.float32))
+            for part, weight in zip(parts, weights, strict=True)
+        ]
+    )
+
+
+def joined_rows(parts: Sequence[Rows]) -> Rows:
+    """All rows, in their order; weighted where all parts are."""
+    weights = [part.weights for part in parts if part.weights is not None]
     return Rows(
         np.concatenate([part.features for part in parts]),
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.group_sizes for part in parts]),
-        np.concatenate(
-            [
-                np.full(len(part.features), weight / max(len(part.group_sizes), 1), dtype=np.float32)
-                for part, weight in zip(parts, wanted, strict=True)
-            ]
-        ),
+        np.concatenate(weights) if len(weights) == len(parts) else None,
     )
 
 

@@ -5,6 +5,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,17 +14,14 @@ from ranker.features import SCHEMA
 from ranker.manifest import Manifest
 from ranker.score import read_model
 from training.account import Account, DataUsed, Timed
-from training.cross_fitting import Folds, split_likes
-from training.errors import TrainingError
 from training.experts import fit_experts
-from training.fit import lambdamart_params
-from training.learned_spaces import learn_spaces
+from training.fit import Fitted, lambdamart_params
 from training.metrics import best_first_hits, ndcg, recall, reciprocal_rank
+from training.preparation import Prepared, Queries, prepare
 from training.progress import Progress, silent
-from training.query_groups import Query, lack_of_queries, queries_of
 from training.recipes import Recipe, find_recipe
-from training.rows import DatasetMatrices, Rows, balanced, feature_rows
-from training.snapshot import Dataset, check_dataset
+from training.rows import Rows, balanced, feature_rows
+from training.snapshot import Dataset
 
 
 @dataclass(frozen=True)
@@ -58,63 +56,81 @@ def train(
         TrainingError: No recipe of that name, or nothing to learn from.
     """
     recipe = find_recipe(recipe) if isinstance(recipe, str) else recipe
-    known = [dataset.before(recipe.known_until) for dataset in datasets]
-    if not known:
-        raise TrainingError("no data sets were given")
-    for dataset in known:
-        check_dataset(dataset, known[0].papers.embeddings.shape[1])
-    rng = np.random.default_rng(seed)
     progress = timed = Timed(progress)
-    folds = [split_likes(dataset, recipe.fold_count, rng) for dataset in known]
-    progress("spaces", 0, 1)
-    spaces = learn_spaces(known, folds, recipe, seed, progress)
-    matrices = [
-        DatasetMatrices(dataset, spaces.folds, foreign) for dataset, foreign in zip(known, spaces.foreign, strict=True)
-    ]
-    learn, held_out = _split_queries(known, folds, matrices, recipe, rng)
-    shares = [recipe.dated_weight if dataset.dated else 1.0 for dataset in known]
-    train_rows = balanced([feature_rows(part, recipe, rng, progress) for part in learn], shares)
-    check_rows = balanced([feature_rows(part, recipe, rng, progress) for part in held_out], shares)
+    rng = np.random.default_rng(seed)
+    prepared = prepare(datasets, recipe, seed, rng, progress)
+    matrices = prepared.matrices()
+
+    def rows_of(queries: Queries, masking: Recipe | None) -> list[Rows]:
+        return [
+            feature_rows([(own, query) for query in part], masking, rng, progress)
+            for own, part in zip(matrices, queries, strict=True)
+        ]
+
+    train_rows = balanced(rows_of(prepared.learn, recipe), prepared.shares)
+    check_rows = balanced(rows_of(prepared.held_out, recipe), prepared.shares)
     fitted = fit_experts(train_rows, check_rows, recipe, seed, progress)
-    judged = [feature_rows(part, None, rng, progress) for part in held_out]
-    metrics = {dataset.name: _figures(fitted.text, rows) for dataset, rows in zip(known, judged, strict=True)}
+    made = Made(fitted, len(train_rows.features), prepared.held_out, rows_of(prepared.held_out, None))
+    return publish(out, prepared, made, encoder_name=encoder_name, timed=timed)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A model, and what it is judged on.
+
+    Attributes:
+        learned_rows: Feature rows that the trees were grown on.
+        held_out: Queries of readers held out.
+        judged: Their rows, nothing masked.
+    """
+
+    fitted: Fitted
+    learned_rows: int
+    held_out: Queries
+    judged: Sequence[Rows]
+
+
+def publish(
+    out: Path,
+    prepared: Prepared,
+    made: Made,
+    *,
+    encoder_name: str,
+    timed: Timed,
+    params: Mapping[str, Any] | None = None,
+) -> TrainingReport:
+    """Judges the model and writes the bundle.
+
+    Args:
+        params: For the manifest, beside the seed, the recipe and LightGBM's.
+    """
+    datasets, recipe, seed = prepared.datasets, prepared.recipe, prepared.seed
+    metrics = {
+        dataset.name: _figures(made.fitted.text, rows) for dataset, rows in zip(datasets, made.judged, strict=True)
+    }
     manifest = write_bundle(
         out,
-        model_text=fitted.text,
-        spaces=spaces.bundle,
+        model_text=made.fitted.text,
+        spaces=prepared.spaces.bundle,
         encoder_name=encoder_name,
         recipe=recipe.name,
-        fingerprint=hashlib.sha256("".join(dataset.fingerprint for dataset in known).encode()).hexdigest(),
+        fingerprint=fingerprint_of(datasets),
         created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
-        params={"seed": seed, "recipe": recipe.as_params(), "lightgbm": lambdamart_params(recipe, seed)},
+        params={
+            "seed": seed,
+            "recipe": recipe.as_params(),
+            "lightgbm": lambdamart_params(recipe, seed),
+            **(params or {}),
+        },
         metrics=metrics,
     )
-    used = tuple(map(DataUsed.of, known, map(len, learn), held_out, judged))
-    return TrainingReport(manifest, metrics, Account(used, fitted, len(train_rows.features), timed.seconds()))
+    used = tuple(map(DataUsed.of, datasets, map(len, prepared.learn), made.held_out, made.judged))
+    return TrainingReport(manifest, metrics, Account(used, made.fitted, made.learned_rows, timed.seconds()))
 
 
-_Queries = list[tuple[DatasetMatrices, Query]]
-
-
-def _split_queries(
-    datasets: Sequence[Dataset],
-    folds: Sequence[Folds],
-    matrices: Sequence[DatasetMatrices],
-    recipe: Recipe,
-    rng: np.random.Generator,
-) -> tuple[list[_Queries], list[_Queries]]:
-    """Queries for each data set: of readers to learn from, and of readers to stop at."""
-    learn: list[_Queries] = []
-    held_out: list[_Queries] = []
-    for dataset, part, own in zip(datasets, folds, matrices, strict=True):
-        queries = queries_of(dataset, part, recipe, rng)
-        readers = rng.permutation(np.unique([query.reader for query in queries]))
-        kept = set(readers[: max(1, round(len(readers) * recipe.held_out_share))].tolist())
-        learn.append([(own, query) for query in queries if query.reader not in kept])
-        held_out.append([(own, query) for query in queries if query.reader in kept])
-        if not learn[-1] or not held_out[-1]:
-            raise TrainingError(f"{dataset.name}: {lack_of_queries(dataset)}")
-    return learn, held_out
+def fingerprint_of(datasets: Sequence[Dataset]) -> str:
+    """SHA-256 of all that is trained on."""
+    return hashlib.sha256("".join(dataset.fingerprint for dataset in datasets).encode()).hexdigest()
 
 
 def _figures(model_text: str, rows: Rows) -> dict[str, float]:

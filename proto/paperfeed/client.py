@@ -8,7 +8,8 @@
 The services' stubs are used as generated; every call gets ``timeout`` unless it names its own. Calls that fail raise
 ``grpc.RpcError``; ``error_details`` reads what the server said in machine-readable form. Every RPC of paperfeed is safe
 to repeat, so a server that is away for a moment (UNAVAILABLE) is tried again, four times in some nine seconds, within
-the deadline.
+the deadline. A server that has too much to do (RESOURCE_EXHAUSTED) is not: come again after
+``error_details(error).retry_after_seconds``, or not at all.
 """
 
 import json

@@ -5,10 +5,9 @@ A reader's place there is folded in from the likes, so it needs nothing of the r
 
 import numpy as np
 
-from ranker.asker import Asker
-from ranker.features.similarity import against_likes, cosines, relative
-from ranker.profile import Profile
-from ranker.spaces import PaperMatrix
+from ranker.features.inputs import Inputs
+from ranker.features.similarity import Sum
+from ranker.relative import relative
 from ranker.types import Float32Array
 
 FAMILY = "collaborative"
@@ -35,21 +34,22 @@ NAMES = (
 DIRECTIONS = (1, 1, 1, 1, 1, 1, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1)
 
 
-def compute(profile: Profile, candidates: PaperMatrix, _as_of: float, _asker: Asker | None = None) -> Float32Array:
-    """(n, 17) float32; NaN for pending vectors, users without liked vectors and bundles without a map."""
-    out = np.full((len(candidates), len(NAMES)), np.nan, dtype=np.float32)
-    liked = profile.liked_factors
-    if liked is None or not len(liked) or candidates.factors is None:
-        return out
-    similarities = cosines(liked, candidates.factors)
-    out[:, :6] = against_likes(similarities, profile.factor_centroid_length, profile.factor_weights).T
-    out[:, 6] = candidates.factor_density
-    out[candidates.has_vector, 7] = profile.factor_density
-    for column, source in ((8, 0), (9, 3)):
-        out[:, column] = relative(out[:, source], candidates.factor_density, share=0.25)
-    readers = profile.liked_reader_factors
-    if readers.shape[1] and candidates.reader_factors.shape[1] == readers.shape[1]:
-        similarities = cosines(readers, candidates.reader_factors)
-        out[:, 10:16] = against_likes(similarities, profile.reader_centroid_length, profile.reader_weights).T
-        out[:, 16] = relative(out[:, 10], candidates.factor_density, share=0.25)
-    return out
+def compute(inputs: Inputs, out: Float32Array) -> None:
+    """NaN for pending vectors, users without liked vectors and bundles without a map."""
+    profile, candidates, found = inputs.profile, inputs.candidates, inputs.likeness
+    if found.factors is None:
+        return
+    _columns_of(found.factors, profile.factor_centroid_length, out[:6])
+    out[6] = candidates.factor_density
+    out[7] = np.where(candidates.has_vector, np.float32(profile.factor_density), np.float32(np.nan))
+    out[8:10] = relative(out[0:4:3], candidates.factor_crowding, share=0.25)
+    if found.readers is not None:
+        _columns_of(found.readers, profile.reader_centroid_length, out[10:16])
+        out[16] = relative(out[10], candidates.factor_crowding, share=0.25)
+
+
+def _columns_of(found: Float32Array, centroid_length: float, out: Float32Array) -> None:
+    """Centroid, nearest, top 3, top 10, soft maximum and linear model."""
+    out[0] = found[Sum.MEAN] / np.float32(max(centroid_length, 1e-6))
+    out[1:5] = found[Sum.NEAREST :]
+    out[5] = found[Sum.LINEAR]

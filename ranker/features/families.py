@@ -2,10 +2,8 @@
 
 from typing import Protocol
 
-from ranker.asker import Asker
 from ranker.features import collaborative, embedding, profile, recency, text, topic, trend
-from ranker.profile import Profile
-from ranker.spaces import PaperMatrix
+from ranker.features.inputs import Inputs
 from ranker.types import Float32Array
 
 
@@ -30,8 +28,8 @@ class Family(Protocol):
         """
         ...
 
-    def compute(self, profile: Profile, candidates: PaperMatrix, as_of: float, asker: Asker, /) -> Float32Array:
-        """(n_candidates, len(NAMES)) float32, NaN where unknown."""
+    def compute(self, inputs: Inputs, out: Float32Array, /) -> None:
+        """Writes its features into ``out``: (len(NAMES), n_candidates) float32, NaN throughout; the unknown stays."""
         ...
 
 

@@ -2,11 +2,7 @@
 
 import math
 
-import numpy as np
-
-from ranker.asker import NOBODY, Asker
-from ranker.profile import Profile
-from ranker.spaces import PaperMatrix
+from ranker.features.inputs import Inputs
 from ranker.types import Float32Array
 
 FAMILY = "profile"
@@ -19,10 +15,10 @@ DIRECTIONS = (0, 0, 0)
 _DAY_SECONDS = 86_400.0
 
 
-def compute(profile: Profile, candidates: PaperMatrix, as_of: float, _asker: Asker = NOBODY) -> Float32Array:
-    """(n, 3) float32 with equal rows; NaN where no like has a time or a vector."""
-    newest = (as_of - profile.newest_like_at) / _DAY_SECONDS
+def compute(inputs: Inputs, out: Float32Array) -> None:
+    """The same for every candidate; NaN where no like has a time or a vector."""
+    profile = inputs.profile
+    newest = (inputs.as_of - profile.newest_like_at) / _DAY_SECONDS
     # max() would turn NaN into 0.
     age = newest if math.isnan(newest) else max(newest, 0.0)
-    row = (math.log1p(profile.like_count), age, 1.0 - profile.centroid_length)
-    return np.tile(np.array(row, dtype=np.float32), (len(candidates), 1))
+    out.T[:] = (math.log1p(profile.like_count), age, 1.0 - profile.centroid_length)

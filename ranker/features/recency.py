@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from ranker.asker import NOBODY, Asker
-from ranker.profile import Profile
-from ranker.spaces import PaperMatrix
+from ranker.features.inputs import Inputs
 from ranker.types import Float32Array
 
 FAMILY = "recency"
@@ -16,7 +14,8 @@ DIRECTIONS = (0, 0)
 _DAY_SECONDS = 86_400.0
 
 
-def compute(_profile: Profile, candidates: PaperMatrix, as_of: float, _asker: Asker = NOBODY) -> Float32Array:
-    """(n, 2) float32; NaN for unknown dates, 0 for dates after ``as_of``."""
-    dates = np.stack((candidates.columns.published_at, candidates.columns.first_seen_at), axis=1)
-    return np.maximum((as_of - dates) / _DAY_SECONDS, 0.0).astype(np.float32)
+def compute(inputs: Inputs, out: Float32Array) -> None:
+    """NaN for unknown dates, 0 for dates after ``as_of``."""
+    columns = inputs.candidates.columns
+    for row, dates in enumerate((columns.published_at, columns.first_seen_at)):
+        out[row] = np.maximum((inputs.as_of - dates) / _DAY_SECONDS, 0.0)

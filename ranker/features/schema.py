@@ -9,6 +9,7 @@ import numpy as np
 
 from ranker.asker import NOBODY, Asker
 from ranker.features.families import FAMILIES
+from ranker.features.inputs import Inputs
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix
 from ranker.types import Float32Array, IndexArray
@@ -72,10 +73,15 @@ def compute_matrix(profile: Profile, candidates: PaperMatrix, as_of: float, aske
     Returns:
         (n_candidates, len(SCHEMA)) float32, C-contiguous, NaN where unknown.
     """
-    out = np.empty((len(candidates), len(SCHEMA)), dtype=np.float32)
+    return matrix_of(Inputs(profile, candidates, as_of, asker))
+
+
+def matrix_of(inputs: Inputs) -> Float32Array:
+    """As ``compute_matrix``; the inputs keep what explaining needs again."""
+    out = np.full((len(SCHEMA), len(inputs.candidates)), np.nan, dtype=np.float32)
     start = 0
     for family in FAMILIES:
         stop = start + len(family.NAMES)
-        out[:, start:stop] = family.compute(profile, candidates, as_of, asker)
+        family.compute(inputs, out[start:stop])
         start = stop
-    return out
+    return np.ascontiguousarray(out.T)

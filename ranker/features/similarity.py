@@ -1,82 +1,92 @@
-"""Ways to sum up how similar candidates are to many likes; shared by the families that compare papers.
+"""Ways to sum up how similar candidates are to many likes.
 
 Similarities come as (n_likes, n_candidates), one row for each like: sums and greatest values over the likes are then
-sums of whole rows, several times faster than sums within rows.
+sums of whole rows, several times faster than sums within rows. Several such matrices over the same likes may be
+stacked: a call of numpy costs more than what it does to a digest of 77 papers.
 """
+
+from enum import IntEnum
 
 import numpy as np
 
 from ranker.types import Float32Array
 
-_SOFTNESS = np.float32(0.1)
+_SHARPNESS = np.float32(10)
 _MANY_LIKES = 64
 """From so many on it is cheaper to part the nearest from the rest before sorting."""
+_FIRST, _FEW, _SOME = 1, 3, 10
+_STACKED_VALUES = 20_000
+"""Larger matrices are summed up one by one: a stack of them would not fit into the processor's cache."""
 
 
-def cosines(liked: Float32Array, candidates: Float32Array) -> Float32Array:
+class Sum(IntEnum):
+    """The rows of ``summed_up``."""
+
+    MEAN = 0
+    """Of the similarities to all likes."""
+    LINEAR = 1
+    """The linear model of ``ridge.ridge_weights``."""
+    NEAREST = 2
+    TOP3 = 3
+    """Mean over the three nearest likes, or all where there are fewer."""
+    TOP10 = 4
+    SOFT_MAX = 5
+    """Mean weighted by exp(10 similarity): between the mean and the nearest like."""
+
+
+def cosines(liked: Float32Array, candidates: Float32Array, out: Float32Array | None = None) -> Float32Array:
     """(m, n) float32, C-contiguous: of (m, d) liked and (n, d) candidate unit rows; NaN rows stay NaN."""
     # Some BLAS kernels report rows of NaN as invalid.
     with np.errstate(invalid="ignore"):
-        return np.ascontiguousarray((candidates @ liked.T).T)
+        return np.matmul(liked, candidates.T, out=out)
 
 
-def nearest_means(similarities: Float32Array, counts: tuple[int, ...]) -> Float32Array:
-    """Mean of the nearest likes, for each of ``counts``.
+def summed_up(similarities: Float32Array, weights: Float32Array) -> Float32Array:
+    """Each matrix of a stack by itself.
 
     Args:
-        similarities: (n_likes, n_candidates) with at least one like; a column is NaN throughout or not at all.
-        counts: Ascending; where there are fewer likes, all of them count.
+        similarities: (s, m, n) with at least one like; a column of a matrix is NaN throughout or not at all.
+        weights: (s, m) of the linear models.
 
     Returns:
-        (len(counts), n_candidates) float32.
+        (s, len(Sum), n) float32.
     """
-    like_count = len(similarities)
-    widest = min(counts[-1], like_count)
-    if like_count > max(_MANY_LIKES, widest):
-        similarities = np.partition(similarities, like_count - widest, axis=0)[like_count - widest :]
-    nearest = np.sort(similarities, axis=0)[::-1]
-    return np.stack([nearest[:count].mean(axis=0) for count in counts])
-
-
-def soft_maximum(similarities: Float32Array) -> Float32Array:
-    """(n_candidates,) mean weighted by exp(similarity / 0.1): between the mean and the nearest like."""
-    weights = np.exp((similarities - similarities.max(axis=0)) / _SOFTNESS)
-    out: Float32Array = np.einsum("ij,ij->j", weights, similarities) / weights.sum(axis=0)
+    stack_size, like_count, candidate_count = similarities.shape
+    out = np.empty((stack_size, len(Sum), candidate_count), dtype=np.float32)
+    step = stack_size if like_count * candidate_count <= _STACKED_VALUES else 1
+    for start in range(0, stack_size, step):
+        part = slice(start, start + step)
+        _sum_up(similarities[part], weights[part], out[part])
     return out
 
 
-def against_likes(similarities: Float32Array, centroid_length: float, weights: Float32Array) -> Float32Array:
-    """The six usual ways in a row.
-
-    Args:
-        similarities: (n_likes, n_candidates) with at least one like.
-        centroid_length: Length of the mean of the likes' unit vectors.
-        weights: (n_likes,) of ``ridge_weights``.
-
-    Returns:
-        (6, n_candidates) float32: cosine to the centroid, nearest, mean of the top 3 and 10, soft maximum, ridge model.
-    """
-    centroid = similarities.mean(axis=0) / np.float32(max(centroid_length, 1e-6))
-    nearest = nearest_means(similarities, (1, 3, 10))
-    # Some BLAS kernels report rows of NaN as invalid.
+def _sum_up(similarities: Float32Array, weights: Float32Array, out: Float32Array) -> None:
+    factors = np.empty((len(similarities), 2, weights.shape[1]), dtype=np.float32)
+    factors[:, Sum.MEAN] = np.float32(1) / np.float32(weights.shape[1])
+    factors[:, Sum.LINEAR] = weights
     with np.errstate(invalid="ignore"):
-        linear = weights @ similarities
-    return np.vstack((centroid, nearest, soft_maximum(similarities), linear))
+        out[:, : Sum.NEAREST] = np.matmul(factors, similarities)
+    for kind, means in zip((Sum.NEAREST, Sum.TOP3, Sum.TOP10), _means_of_nearest(similarities), strict=True):
+        out[:, kind] = means
+    shares = similarities - out[:, Sum.NEAREST, None]
+    shares *= _SHARPNESS
+    np.exp(shares, out=shares)
+    total = np.add.reduce(shares, axis=1)
+    shares *= similarities
+    np.divide(np.add.reduce(shares, axis=1), total, out=out[:, Sum.SOFT_MAX])
 
 
-def relative(values: Float32Array, densities: Float32Array, share: float = 0.5) -> Float32Array:
-    """(n,) float32: how far a candidate stands out from the others, less how crowded its neighbourhood is.
-
-    Both are taken as standard deviations from the candidates' mean, so that figures of long and short texts, and of
-    narrow and wide digests, mean the same. NaN where a value is NaN; an unknown density counts as the mean.
-    """
-    crowding = np.nan_to_num(_standardised(densities))
-    return np.asarray(_standardised(values) - np.float32(share) * crowding, dtype=np.float32)
+def _means_of_nearest(similarities: Float32Array) -> tuple[Float32Array, Float32Array, Float32Array]:
+    """(s, n) each: the nearest like, the mean of the three and of the ten nearest."""
+    nearest = nearest_first(similarities, _SOME)
+    few = nearest[:, :_FEW]
+    return nearest[:, 0], few.mean(axis=1), nearest.mean(axis=1)
 
 
-def _standardised(values: Float32Array) -> Float32Array:
-    known = values[~np.isnan(values)]
-    if not len(known):
-        return values
-    spread = known.std()
-    return np.asarray((values - known.mean()) / (spread if spread > 1e-9 else np.float32(1)))
+def nearest_first(similarities: Float32Array, count: int) -> Float32Array:
+    """(s, count, n) the greatest values of each column, falling; all of them where there are fewer likes."""
+    like_count = similarities.shape[1]
+    widest = min(count, like_count)
+    if like_count > max(_MANY_LIKES, widest):
+        similarities = np.partition(similarities, like_count - widest, axis=1)[:, like_count - widest :]
+    return np.sort(similarities, axis=1)[:, ::-1][:, :widest]

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from ranker.asker import Asker
-from ranker.features.similarity import against_likes, relative
-from ranker.profile import Profile
-from ranker.spaces import PaperMatrix
+from ranker.features.inputs import Inputs
+from ranker.features.similarity import Sum
+from ranker.relative import relative
 from ranker.types import Float32Array
 
 FAMILY = "text"
@@ -31,23 +30,20 @@ NAMES = (
 DIRECTIONS = (1, 1, 1, 1, 1, 1, 1, 1, -1, 1, 1, 1, 0, 0)
 
 
-def compute(profile: Profile, candidates: PaperMatrix, _as_of: float, _asker: Asker | None = None) -> Float32Array:
-    """(n, 14) float32; NaN for candidates without words and users none of whose likes has words."""
-    out = np.full((len(candidates), len(NAMES)), np.nan, dtype=np.float32)
-    liked, mean = profile.liked_tfidf, profile.mean_tfidf
-    if liked is None or mean is None or not len(liked) or candidates.tfidf is None or candidates.bm25 is None:
-        return out
-    similarities = liked.dot(candidates.tfidf, telling=True)
-    similarities[:, candidates.tfidf.row_sizes == 0] = np.nan
-    density = candidates.word_density
-    out[:, :6] = against_likes(similarities, profile.tfidf_centroid_length, profile.tfidf_weights).T
-    out[:, 6] = similarities.mean(axis=0)
-    out[:, 7] = mean.dot(candidates.bm25, telling=True)[0]
-    out[:, 8] = density
-    for column, source in ((9, 6), (10, 5), (11, 1)):
-        out[:, column] = relative(out[:, source], density)
-    out[:, 12] = np.log1p(candidates.tfidf.row_sizes)
-    out[candidates.tfidf.row_sizes == 0] = np.nan
+def compute(inputs: Inputs, out: Float32Array) -> None:
+    """NaN for candidates without words and users none of whose likes has words."""
+    profile, candidates, found = inputs.profile, inputs.candidates, inputs.likeness
+    if found.words is None or found.bm25 is None or profile.liked_tfidf is None:
+        return
+    out[0] = found.words[Sum.MEAN] / np.float32(max(profile.tfidf_centroid_length, 1e-6))
+    out[1:5] = found.words[Sum.NEAREST :]
+    out[5] = found.words[Sum.LINEAR]
+    out[6] = found.words[Sum.MEAN]
+    out[7] = found.bm25
+    out[8] = candidates.word_density
+    out[9:12] = relative(found.words[[Sum.MEAN, Sum.LINEAR, Sum.NEAREST]], candidates.word_crowding)
+    out[12] = candidates.log_term_counts
+    if candidates.wordless is not None:
+        out[:, candidates.wordless] = np.nan
     # Of the reader, so known for every candidate: the model asks it first (training.experts).
-    out[:, 13] = np.log1p(liked.row_sizes.mean())
-    return out
+    out[13] = profile.log_mean_terms

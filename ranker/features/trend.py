@@ -2,9 +2,7 @@
 
 import numpy as np
 
-from ranker.asker import NOBODY, Asker
-from ranker.profile import Profile
-from ranker.spaces import PaperMatrix
+from ranker.features.inputs import Inputs
 from ranker.trending import ranks_among, trends
 from ranker.types import Float32Array, Float64Array
 
@@ -22,24 +20,24 @@ DIRECTIONS = (1, 1, 1, 1, 1, 1)
 _FEW_PAPERS = 3.0
 
 
-def compute(_profile: Profile, candidates: PaperMatrix, as_of: float, asker: Asker = NOBODY) -> Float32Array:
-    """(n, 6) float32; NaN where upvotes are unknown, and heat is NaN for all where nobody touched any candidate."""
-    found = trends(candidates, as_of, asker.reader)
-    columns = (
-        np.log1p(np.maximum(found.upvotes, 0.0)),
-        ranks_among(found.upvotes),
-        np.log1p(np.maximum(found.velocity, 0.0)),
-        np.log1p(found.heat),
-        ranks_among(found.heat),
-        _topic_heat(found.heat, candidates.topic_weights),
-    )
-    return np.stack(columns, axis=1).astype(np.float32)
+def compute(inputs: Inputs, out: Float32Array) -> None:
+    """NaN where upvotes are unknown, and heat is NaN for all where nobody touched any candidate."""
+    candidates = inputs.candidates
+    found = trends(candidates, inputs.as_of, inputs.asker.reader)
+    if not np.isnan(found.upvotes).all():
+        out[0] = np.log1p(np.maximum(found.upvotes, 0.0))
+        out[1] = ranks_among(found.upvotes)
+        out[2] = np.log1p(np.maximum(found.velocity, 0.0))
+    if not np.isnan(found.heat).all():
+        out[3] = np.log1p(found.heat)
+        out[4] = ranks_among(found.heat)
+        out[5] = _topic_heat(found.heat, candidates.topic_weights)
 
 
 def _topic_heat(heat: Float64Array, topic_weights: Float32Array | None) -> Float64Array:
-    """(n,) NaN where a candidate's topics or all heat is unknown."""
+    """(n,) NaN where a candidate's topics are unknown."""
     out = np.full(len(heat), np.nan)
-    if topic_weights is None or not topic_weights.shape[1] or np.isnan(heat).all():
+    if topic_weights is None or not topic_weights.shape[1]:
         return out
     known = ~np.isnan(topic_weights[:, 0])
     weights = topic_weights[known].astype(np.float64)

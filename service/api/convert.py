@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -89,6 +90,13 @@ def to_paper(message: catalog_pb2.Paper, path: str) -> Paper:
         first_seen_at=optional_time(message, "first_seen_at", f"{path}."),
         upvotes=message.upvotes if message.HasField("upvotes") else None,
     )
+
+
+# A reader's page holds papers that other readers' pages hold too; a message takes as long to make as a paper to rank.
+@lru_cache(maxsize=4_096)
+def shared_paper(paper: Paper, view: int) -> catalog_pb2.Paper:
+    """As ``from_paper``, to be put into another message (which copies it) and never changed."""
+    return from_paper(paper, view)
 
 
 def from_paper(paper: Paper, view: int = catalog_pb2.PAPER_VIEW_FULL) -> catalog_pb2.Paper:

@@ -143,7 +143,7 @@ def _items(page: FeedPage, *, explain: bool, view: int) -> Iterator[pb.FeedItem]
         if paper is not None and item.paper_id not in page.hidden_paper_ids:
             yield pb.FeedItem(
                 rank=item.rank,
-                paper=convert.from_paper(paper, view or catalog_pb2.PAPER_VIEW_BASIC),
+                paper=convert.shared_paper(paper, view or catalog_pb2.PAPER_VIEW_BASIC),
                 score=item.score,
                 reasons=[convert.from_reason(reason) for reason in item.reasons] if explain else [],
             )

@@ -1,7 +1,7 @@
 """What every call gets: a request id, a log line, a count, and errors as statuses."""
 
+import contextlib
 import logging
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -18,30 +18,11 @@ REQUEST_ID_KEY = "x-request-id"
 _log = logging.getLogger("paperfeed.calls")
 
 
-class CallsAtWork:
-    """How many calls are at work now. Their bound is gRPC's own (maximum_concurrent_rpcs)."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._count = 0
-
-    @property
-    def count(self) -> int:
-        """Calls that a handler works on."""
-        return self._count
-
-    def change(self, by: int) -> None:
-        """Adds to the count."""
-        with self._lock:
-            self._count += by
-
-
 class CallInterceptor(grpc.ServerInterceptor):
     """Wraps the handlers of our services; health and reflection pass untouched."""
 
-    def __init__(self, counters: Counters, at_work: CallsAtWork) -> None:
+    def __init__(self, counters: Counters) -> None:
         self._counters = counters
-        self._at_work = at_work
 
     def intercept_service(
         self,
@@ -55,7 +36,7 @@ class CallInterceptor(grpc.ServerInterceptor):
             return handler
         method = path.removeprefix("/paperfeed.v1.")
         metadata = dict(handler_call_details.invocation_metadata or ())
-        call = _Call(method, metadata, self._counters, self._at_work)
+        call = _Call(method, metadata, self._counters)
         codecs: dict[str, Any] = {
             # grpcio would answer INTERNAL for bytes that are no message: they are the caller's mistake.
             "request_deserializer": bytes,
@@ -72,13 +53,13 @@ class CallInterceptor(grpc.ServerInterceptor):
 class _Call:
     """One call's passage through the server."""
 
-    def __init__(self, method: str, metadata: dict[str, Any], counters: Counters, at_work: CallsAtWork) -> None:
+    def __init__(self, method: str, metadata: dict[str, Any], counters: Counters) -> None:
         given = str(metadata.get(REQUEST_ID_KEY, ""))
         self._request_id = given if 0 < len(given) <= 64 and given.isprintable() else uuid.uuid4().hex
         self._method = method
         self._counters = counters
-        self._at_work = at_work
         self._started = time.perf_counter()
+        self._begun = False
 
     def unary(
         self, handler: Callable[[Any, Any], Any], parse: Callable[[bytes], Any]
@@ -87,15 +68,15 @@ class _Call:
 
         def run(request: bytes, context: grpc.ServicerContext) -> Any:
             try:
-                self._begin(context)
                 answer = handler(_parsed(request, parse), context)
+                self._begin(context)
                 self._end("OK")
             except Exception as error:
                 self._fail(error, context)
             else:
                 return answer
 
-        return self._leaving(run)
+        return run
 
     def stream(
         self, handler: Callable[[Any, Any], Iterator[Any]], parse: Callable[[bytes], Any]
@@ -104,33 +85,26 @@ class _Call:
 
         def run(request: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
             try:
-                self._begin(context)
-                yield from handler(_parsed(request, parse), context)
+                for answer in handler(_parsed(request, parse), context):
+                    self._begin(context)
+                    yield answer
                 self._end("OK")
             except Exception as error:
                 self._fail(error, context)
 
-        def leaving(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
-            self._at_work.change(1)
-            try:
-                yield from run(request, context)
-            finally:
-                self._at_work.change(-1)
-
-        return leaving
-
-    def _leaving(self, run: Callable[[Any, grpc.ServicerContext], Any]) -> Callable[[Any, grpc.ServicerContext], Any]:
-        def leaving(request: Any, context: grpc.ServicerContext) -> Any:
-            self._at_work.change(1)
-            try:
-                return run(request, context)
-            finally:
-                self._at_work.change(-1)
-
-        return leaving
+        return run
 
     def _begin(self, context: grpc.ServicerContext) -> None:
-        context.send_initial_metadata(((REQUEST_ID_KEY, self._request_id),))
+        """Sends the headers, once; not before there is an answer or an error.
+
+        A client's channel repeats a call that the server's death cut off only if it has seen no headers. An error that
+        we answer with is not repeated: it would come again, and the load with it.
+        """
+        if not self._begun:
+            self._begun = True
+            # It is refused where the caller has gone meanwhile.
+            with contextlib.suppress(grpc.RpcError):
+                context.send_initial_metadata(((REQUEST_ID_KEY, self._request_id),))
 
     def _fail(self, error: Exception, context: grpc.ServicerContext) -> NoReturn:
         code = code_of(error)
@@ -138,6 +112,7 @@ class _Call:
             self._end(code.name, reason=error.reason)
         else:
             self._end(code.name, reason="INTERNAL", level=logging.ERROR, error=error)
+        self._begin(context)
         abort(context, error, self._request_id)
 
     def _end(self, code: str, *, reason: str = "", level: int = logging.INFO, error: Exception | None = None) -> None:

@@ -1,11 +1,8 @@
 """The gRPC server's life: built, started, drained."""
 
 import logging
-import threading
 import time
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NoReturn
+from collections.abc import Sequence
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -23,9 +20,11 @@ from paperfeed.v1 import (
     status_pb2,
     status_pb2_grpc,
 )
+from service.api.admission import Gate
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
 from service.api.interceptors import CallInterceptor
+from service.api.lanes import Lane
 from service.api.models import ModelServicer
 from service.api.profiles import ProfileServicer
 from service.api.status_service import StatusServicer
@@ -46,89 +45,22 @@ SERVICES = {
 # How long the last answers may take to reach slow clients once all calls are worked off. Streams that never end by
 # themselves (Health/Watch) last as long.
 ANSWER_SECONDS = 5.0
-# Who has just got an answer may call again at once and shall hear UNAVAILABLE. So long without a call is quiet; it is
-# not waited for longer than the maximum.
-QUIET_SECONDS = 0.25
+# Callers may come again at once, to hear that the server is stopping; a quiet moment is not waited for any longer.
 MAX_QUIET_SECONDS = 2.0
+# Threads for health, reflection and GetStatus, which must not wait behind other calls. Health/Watch holds none.
+SIDE_THREADS = 4
+# Calls that may wait for their refusal, which is quick. Beyond that gRPC itself ends them, without details.
+MAX_REFUSALS = 1_000
 _log = logging.getLogger("paperfeed.server")
-
-
-class _Gate(grpc.ServerInterceptor):
-    """Lets our calls through until it is closed; then each gets UNAVAILABLE at once, without waiting for a worker.
-
-    gRPC's own stop() gives CANCELLED, which clients do not retry, to calls that arrived and were not yet looked at.
-    """
-
-    def __init__(self) -> None:
-        self._is_closed = False
-        self._called_at = 0.0
-
-        def refuse(_request: bytes, context: grpc.ServicerContext) -> NoReturn:
-            context.abort(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
-            raise AssertionError("abort raises")
-
-        refuse.experimental_thread_pool = ThreadPoolExecutor(1, "refuse")  # type: ignore[attr-defined]
-        self._refusal: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(refuse)
-
-    def close(self) -> None:
-        """From now on calls are refused."""
-        self._is_closed = True
-
-    def wait_until_quiet(self, seconds: float) -> None:
-        """Returns when nobody has called for a moment, or after so long."""
-        now = self._called_at = time.monotonic()
-        end = now + seconds
-        while (now := time.monotonic()) < min(end, self._called_at + QUIET_SECONDS):
-            time.sleep(min(end, self._called_at + QUIET_SECONDS) - now)
-
-    def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], "grpc.RpcMethodHandler[Any, Any] | None"],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """Called on the server's own thread, in the order in which calls arrive."""
-        if self._is_closed and handler_call_details.method.startswith("/paperfeed."):
-            self._called_at = time.monotonic()
-            return self._refusal
-        return continuation(handler_call_details)
-
-
-class _Workers(ThreadPoolExecutor):
-    """Threads that know whether any call is at work or waiting for one of them."""
-
-    def __init__(self, threads: int) -> None:
-        super().__init__(threads, "call")
-        self._changed = threading.Condition()
-        self._count = 0
-
-    def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """As the base class."""
-        self._change(1)
-        try:
-            future = super().submit(call, *args, **kwargs)
-        except RuntimeError:
-            self._change(-1)
-            raise
-        future.add_done_callback(lambda _: self._change(-1))
-        return future
-
-    def wait_until_idle(self, seconds: float) -> bool:
-        """Whether nothing was left to do within so long."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._count == 0, seconds)
-
-    def _change(self, by: int) -> None:
-        with self._changed:
-            self._count += by
-            self._changed.notify_all()
 
 
 class Server:
     """A gRPC server with health and reflection.
 
     Args:
-        threads: Calls worked on at the same time.
-        max_waiting_calls: Calls that may wait beyond those; more get RESOURCE_EXHAUSTED at once.
+        lanes: Where our calls are worked on.
+        gate: Sends them there, or away.
+        port_is_shared: Whether other processes listen on the same port.
     """
 
     def __init__(
@@ -138,22 +70,24 @@ class Server:
         profiles: ProfileServicer,
         feeds: FeedServicer,
         status: StatusServicer,
+        gate: Gate,
         interceptor: CallInterceptor,
-        threads: int,
-        max_waiting_calls: int,
+        lanes: Sequence[Lane],
+        port_is_shared: bool,
     ) -> None:
         self._health = health.HealthServicer()
-        self._gate = _Gate()
-        self._workers = _Workers(threads)
+        self._gate = gate
+        self._lanes = lanes
+        self._side = Lane("side", SIDE_THREADS, MAX_REFUSALS)
         self._server = grpc.server(
-            self._workers,
-            interceptors=[self._gate, interceptor],
-            maximum_concurrent_rpcs=threads + max_waiting_calls,
+            self._side,
+            interceptors=[gate, interceptor],
+            maximum_concurrent_rpcs=sum(lane.most for lane in lanes) + MAX_REFUSALS,
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-                # Two servers on one port by accident would answer in turn; with --workers this becomes a choice.
-                ("grpc.so_reuseport", 0),
+                # Two servers on one port by accident would answer in turn; with --workers this is a choice.
+                ("grpc.so_reuseport", int(port_is_shared)),
             ],
         )
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(catalog, self._server)
@@ -188,7 +122,8 @@ class Server:
         end = time.monotonic() + seconds
         self._health.enter_graceful_shutdown()
         self._gate.close()
-        self._workers.wait_until_idle(seconds)
+        for lane in (*self._lanes, self._side):
+            lane.wait_until_idle(max(end - time.monotonic(), 0.0))
         self._gate.wait_until_quiet(min(max(end - time.monotonic(), 0.0), MAX_QUIET_SECONDS))
         self._server.stop(min(max(end - time.monotonic(), 0.0), ANSWER_SECONDS)).wait()
         _log.info("stopped")

@@ -17,6 +17,8 @@ DETAILS_KEY = "grpc-status-details-bin"
 # details repeat it: a long id must not turn a clear error into a broken connection.
 MAX_MESSAGE_BYTES = 600
 MAX_FACT_BYTES = 300
+Packed = tuple[grpc.StatusCode, str, tuple[tuple[str, str | bytes], ...]]
+"""Code, message, and the trailing metadata with google.rpc details."""
 
 CODES: dict[type[errors.PaperfeedError], grpc.StatusCode] = {
     errors.InvalidField: grpc.StatusCode.INVALID_ARGUMENT,
@@ -51,27 +53,28 @@ def abort(context: grpc.ServicerContext, error: BaseException, incident: str) ->
     Args:
         incident: Names the log line of an error that is a bug; its text stays out of the answer.
     """
-    code = code_of(error)
     if isinstance(error, errors.PaperfeedError):
-        message, details = error.message, _details(error)
+        code, message, trailer = packed(error)
     else:
-        message = f"internal error; incident {incident}"
         details = [error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"incident": incident})]
-    abort_with(context, code, message, details)
+        code, message, trailer = _packed(code_of(error), f"internal error; incident {incident}", details)
+    context.set_trailing_metadata(trailer)
+    context.abort(code, message)
 
 
-def abort_with(
-    context: grpc.ServicerContext, code: grpc.StatusCode, message: str, details: Sequence[Message]
-) -> NoReturn:
-    """Ends the call with a status that bears google.rpc details."""
+def packed(error: errors.PaperfeedError) -> Packed:
+    """The error as a call ends with it, for one that ends many."""
+    return _packed(code_of(error), error.message, _details(error))
+
+
+def _packed(code: grpc.StatusCode, message: str, details: Sequence[Message]) -> Packed:
     message = _shortened(message, MAX_MESSAGE_BYTES)
     status = status_pb2.Status(code=code_pb2.Code.Value(code.name), message=message)
     for detail in details:
-        packed = AnyMessage()
-        packed.Pack(detail)
-        status.details.append(packed)
-    context.set_trailing_metadata(((DETAILS_KEY, status.SerializeToString()),))
-    context.abort(code, message)
+        wrapped = AnyMessage()
+        wrapped.Pack(detail)
+        status.details.append(wrapped)
+    return code, message, ((DETAILS_KEY, status.SerializeToString()),)
 
 
 def _shortened(text: str, max_bytes: int) -> str:

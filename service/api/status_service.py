@@ -18,6 +18,7 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
     Args:
         queues: Gives (name, length) of every queue now.
         paper_count: Gives the size of the catalog.
+        place: (number from 1, count) of this process among those on its port.
     """
 
     def __init__(
@@ -28,12 +29,14 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
         queues: Callable[[], list[tuple[str, int]]],
         paper_count: Callable[[], int],
         version: str,
+        place: tuple[int, int],
     ) -> None:
         self._counters = counters
         self._serving = serving
         self._queues = queues
         self._paper_count = paper_count
         self._version = version
+        self._worker, self._worker_count = place
         self._started = time.monotonic()
 
     def GetStatus(self, request: pb.GetStatusRequest, context: grpc.ServicerContext) -> pb.GetStatusResponse:
@@ -47,6 +50,8 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
             model_problem=serving.problem,
             encoder=serving.encoder,
             paper_count=self._paper_count(),
+            worker=self._worker,
+            worker_count=self._worker_count,
             calls=[pb.CallCount(method=m, code=code, count=count) for m, code, count in self._counters.calls()],
             fallbacks=[pb.FallbackCount(reason=reason, count=count) for reason, count in self._counters.fallbacks()],
             queues=[pb.QueueLength(queue=name, length=length) for name, length in sorted(self._queues())],

@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from service.app.catalog import resolve_all
 from service.app.counters import Counters
 from service.app.matrices import Candidates, Reader, VersionedCache
-from service.app.ports import Clock, Store, Transaction
+from service.app.ports import Clock, Store, Transaction, Versions
 from service.app.precomputed import Precomputed, Wish
 from service.app.ranking import MAX_SLATE_SIZE, RankingOptions, feed_exploration, hidden_papers, rank_candidates
+from service.app.readers import Readers
 from service.app.serving import Serving, ServingSlot
 from service.app.signals import SignalCache, with_signals
 from service.app.similar import SimilarPapers
@@ -22,6 +23,9 @@ from service.domain.papers import Paper
 MAX_WINDOW_PAPERS = 10_000
 USERS_PER_READ = 200
 CACHED_DIGESTS = 16
+DIGEST_BYTES = 256 * 2**20
+"""Of digests kept, some 14 kB for each paper."""
+PAPER_BYTES = 14_000
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,7 @@ class Feeds:
         store: Store,
         clock: Clock,
         serving: ServingSlot,
+        readers: Readers,
         counters: Counters,
         *,
         diversity: float,
@@ -86,11 +91,11 @@ class Feeds:
         self._diversity = diversity
         self._stale_after = dt.timedelta(days=stale_digest_days)
         self._exploration = exploration
-        self._candidates: VersionedCache[str, Candidates] = VersionedCache(size=CACHED_DIGESTS)
+        self._candidates: VersionedCache[str, Candidates] = VersionedCache(DIGEST_BYTES, _candidate_bytes)
         self._signals = SignalCache(size=CACHED_DIGESTS)
         self._similar = SimilarPapers()
         self._precomputed = precomputed
-        self._readers: VersionedCache[str, Reader] = VersionedCache(size=2_000)
+        self._readers = readers
 
     def feed(self, query: FeedQuery, *, page_size: int) -> FeedPage:
         """Makes and stores a slate; gives its first page.
@@ -104,8 +109,9 @@ class Feeds:
             return made_ahead
         query = replace(query, as_of=query.as_of or self._clock.now())
         with self._store.read() as tx:
-            reader = self._reader(tx, serving, query.user_id)
-            candidates, date = self._candidates_of(tx, serving, query)
+            versions = tx.versions(query.user_id, query.digest_id)
+            reader = self._readers.find(tx, serving, query.user_id, versions.user)
+            candidates, date = self._candidates_of(tx, serving, query, versions)
             exclude = self._excluded(tx, query)
         slate = self._make_slate(serving, query, reader, candidates, date, exclude)
         self._save([slate], known={query.user_id} if reader.state else ())
@@ -127,8 +133,8 @@ class Feeds:
             made = []
             with self._store.read() as tx:
                 pinned = replace(query, digest_id=found[0] if found else "")
-                candidates, date = self._candidates_of(tx, serving, pinned)
-                readers = [self._reader(tx, serving, user_id) for user_id in batch]
+                candidates, date = self._candidates_of(tx, serving, pinned, tx.versions("", pinned.digest_id))
+                readers = [self._readers.find(tx, serving, user_id, tx.users.version(user_id)) for user_id in batch]
             for user_id, reader in zip(batch, readers, strict=True):
                 mine = replace(query, user_id=user_id, digest_id="" if newest_asked else query.digest_id)
                 made.append(self._make_slate(serving, mine, reader, candidates, date, frozenset()))
@@ -206,6 +212,7 @@ class Feeds:
             pending_paper_count=candidates.pending_paper_count,
             items=ranking.items,
             features_version=ranking.features_version,
+            features=ranking.features,
         )
 
     def _made_ahead(self, serving: Serving, query: FeedQuery, page_size: int) -> FeedPage | None:
@@ -235,39 +242,31 @@ class Feeds:
         saved = []
         with self._store.write() as tx:
             for slate in made:
-                if slate.user_id in known and tx.users.version(slate.user_id) is None:
-                    if skip_deleted:
-                        continue
+                if tx.slates.add(slate, of_known_user=slate.user_id in known):
+                    saved.append(slate)
+                elif not skip_deleted:
                     raise Conflict("user", slate.user_id)
-                tx.slates.add(slate)
-                saved.append(slate)
         return saved
 
-    def _reader(self, tx: Transaction, serving: Serving, user_id: str) -> Reader:
-        version = tx.users.version(user_id)
-        if version is None:
-            return Reader(state=None, profile=None)
-        key_version = (version, serving.generation)
-        return self._readers.get(user_id, key_version, lambda: Reader.load(tx, serving, user_id))
-
-    def _candidates_of(self, tx: Transaction, serving: Serving, query: FeedQuery) -> tuple[Candidates, dt.date | None]:
+    def _candidates_of(
+        self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions
+    ) -> tuple[Candidates, dt.date | None]:
         if query.window is not None:
             start, end = query.window
             paper_ids = tx.papers.first_seen_between(start, end or self._clock.now(), limit=MAX_WINDOW_PAPERS)
             return with_signals(tx, Candidates.load(tx, serving, paper_ids)), None
-        found = tx.digests.find_version(query.digest_id)
-        if found is None:
+        if versions.digest is None:
             if query.digest_id:
                 raise NotFound("digest", query.digest_id, field="digest_id")
             return Candidates.build(serving, [], {}), None
-        digest_id, version, date = found
+        digest_id, version, date = versions.digest
 
         def load() -> Candidates:
             digest = tx.digests.find(digest_id)
             return Candidates.load(tx, serving, digest.paper_ids if digest else (), digest_id)
 
         candidates = self._candidates.get(digest_id, (version, serving.generation), load)
-        return self._signals.attach(tx, digest_id, candidates), date
+        return self._signals.attach(tx, digest_id, candidates, versions.mark), date
 
     @staticmethod
     def _excluded(tx: Transaction, query: FeedQuery) -> frozenset[str]:
@@ -305,3 +304,7 @@ def _first_page(slate: Slate, candidates: Candidates, page_size: int) -> FeedPag
     shown = {item.paper_id for item in slate.items[:page_size]}
     papers = {paper.paper_id: paper for paper in candidates.papers if paper.paper_id in shown}
     return FeedPage(slate, 0, min(page_size, len(slate.items)), papers)
+
+
+def _candidate_bytes(candidates: Candidates) -> int:
+    return PAPER_BYTES * (1 + len(candidates.papers))

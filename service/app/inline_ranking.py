@@ -9,6 +9,7 @@ from service.app.counters import Counters
 from service.app.matrices import Candidates, Reader
 from service.app.ports import Clock, Encoder, Store, Transaction, Vectors
 from service.app.ranking import Ranking, RankingOptions, rank_candidates
+from service.app.readers import Readers
 from service.app.serving import Serving, ServingSlot
 from service.app.signals import with_signals
 from service.domain.errors import InvalidField
@@ -37,7 +38,16 @@ class InlineRanking:
         encoder: Embeds inline text; keeps recent vectors itself.
     """
 
-    def __init__(self, store: Store, clock: Clock, serving: ServingSlot, encoder: Encoder, counters: Counters) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        serving: ServingSlot,
+        readers: Readers,
+        encoder: Encoder,
+        counters: Counters,
+    ) -> None:
+        self._readers = readers
         self._store = store
         self._clock = clock
         self._serving = serving
@@ -76,12 +86,16 @@ class InlineRanking:
         texts = [embedding_text(paper.title, paper.abstract) for paper in papers]
         return list(self._encoder.encode(texts, timeout_seconds=timeout_seconds))
 
-    @staticmethod
     def _reader(
-        tx: Transaction, serving: Serving, query: RankingQuery, liked: Sequence[Paper], vectors: dict[str, Vectors]
+        self,
+        tx: Transaction,
+        serving: Serving,
+        query: RankingQuery,
+        liked: Sequence[Paper],
+        vectors: dict[str, Vectors],
     ) -> Reader:
         if query.user_id:
-            return Reader.load(tx, serving, query.user_id)
+            return self._readers.find(tx, serving, query.user_id, tx.users.version(query.user_id))
         if query.liked_paper_ids:
             names = query.liked_paper_ids
             paper_ids = list(dict.fromkeys(resolve_all(tx, names, indexed("liked_paper_ids", len(names)))))

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from ranker.naming import name_groups
+from ranker.naming import SEVERAL_TITLES, name_groups
 from ranker.papers import PaperColumns
 from ranker.profile import Profile, build_profile
 from ranker.spaces import PaperMatrix, plain_matrix
@@ -28,10 +28,17 @@ Value = TypeVar("Value")
 
 
 class VersionedCache(Generic[Key, Value]):
-    """The newest value of each key, at most ``size`` of them; the least recently used goes first. Thread safe."""
+    """The newest value of each key; the least recently used go first. Thread safe.
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    Args:
+        limit_bytes: Of all values; the one used last is kept even where it alone is larger.
+        bytes_of: What a value takes.
+    """
+
+    def __init__(self, limit_bytes: int, bytes_of: Callable[[Value], int]) -> None:
+        self._limit = limit_bytes
+        self._bytes_of = bytes_of
+        self._bytes = 0
         self._lock = threading.Lock()
         self._entries: OrderedDict[Key, tuple[object, Value]] = OrderedDict()
 
@@ -44,10 +51,12 @@ class VersionedCache(Generic[Key, Value]):
                 return entry[1]
         value = build()
         with self._lock:
+            if (old := self._entries.pop(key, None)) is not None:
+                self._bytes -= self._bytes_of(old[1])
             self._entries[key] = (version, value)
-            self._entries.move_to_end(key)
-            while len(self._entries) > self._size:
-                self._entries.popitem(last=False)
+            self._bytes += self._bytes_of(value)
+            while self._bytes > self._limit and len(self._entries) > 1:
+                self._bytes -= self._bytes_of(self._entries.popitem(last=False)[1][1])
         return value
 
 
@@ -136,12 +145,17 @@ class Reader:
     idf: Vectors | None = None
 
     @cached_property
-    def interest_names(self) -> tuple[str, ...]:
-        """A name for each interest of the profile; made when first shown. Empty where no word tells."""
+    def topic_names(self) -> tuple[str, ...]:
+        """A name for each interest that makes a topic, what a reason may name; empty for others."""
+        return self._interest_names(SEVERAL_TITLES)
+
+    def _interest_names(self, least_titles: int = 1) -> tuple[str, ...]:
+        """A name for each interest of so many papers; empty for others, and where no word tells."""
         if self.profile is None:
             return ()
         members = self.profile.interests.members
-        return name_groups([[self.liked[row].title for row in rows.tolist()] for rows in members], self.idf)
+        titles = [[self.liked[row].title for row in rows.tolist()] for rows in members]
+        return name_groups(titles, self.idf, least_titles=least_titles)
 
     @cached_property
     def interests(self) -> tuple[Interest, ...]:
@@ -156,19 +170,8 @@ class Reader:
                 weight=float(weight),
                 paper_ids=tuple(self.liked[row].paper_id for row in rows[::-1][:SHOWN_LIKES].tolist()),
             )
-            for name, weight, rows in zip(self.interest_names, found.weights, found.members, strict=True)
+            for name, weight, rows in zip(self._interest_names(), found.weights, found.members, strict=True)
         )
-
-    @classmethod
-    def load(cls, tx: Transaction, serving: Serving, user_id: str) -> "Reader":
-        """A user from stored events."""
-        state = tx.users.find_state(user_id)
-        if state is None or not state.likes:
-            return cls(state=state, profile=None)
-        wanted = [like.paper_id for like in (*state.likes, *state.dislikes)]
-        papers = tx.papers.find_many(wanted)
-        vectors = tx.papers.vectors(list(papers), serving.encoder)
-        return cls.of(serving, state, papers, lambda found: matrix_of(serving, found, vectors))
 
     @classmethod
     def of(

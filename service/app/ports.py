@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from service.domain.events import DeletedUser, Event, EventType, Preferences, Reaction, UserState
 from service.domain.feeds import Slate
-from service.domain.papers import Digest, Paper, UpsertOutcome
+from service.domain.papers import Digest, Paper, PaperMark, UpsertOutcome
 from service.domain.precomputed import PrecomputedSlate
 from service.domain.signals import Activity, HeatingEvent
 
@@ -92,6 +92,9 @@ class PaperStore(Protocol):
         A vector of a text that was changed or deleted meanwhile is dropped. The papers become READY, leases end, and
         digests that hold them get a new version.
         """
+
+    def marks(self, paper_ids: Sequence[str], encoder: str) -> dict[str, PaperMark]:
+        """What tells whether these papers are as they were; ids that are gone are left out."""
 
     def mark_failed(self, encoder: str, paper_ids: Sequence[str]) -> None:
         """The encoder cannot embed these texts; they stay FAILED until their text changes."""
@@ -206,8 +209,8 @@ class SignalStore(Protocol):
 class SlateStore(Protocol):
     """Slates as served."""
 
-    def add(self, slate: Slate) -> None:
-        """Stores a slate with its items."""
+    def add(self, slate: Slate, *, of_known_user: bool = False) -> bool:
+        """Stores a slate; False, and nothing stored, where its user should be known and is not any more."""
 
     def find(self, slate_id: str, *, with_features: bool = False) -> Slate | None:
         """A stored slate; features are left empty unless asked for."""
@@ -229,8 +232,26 @@ class PrecomputedStore(Protocol):
         """The user's slate of the digest, whatever has changed since. Cheap: one indexed row."""
 
 
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """What tells whether what is kept of a user, a digest and all signals still holds.
+
+    Attributes:
+        user: None for an unknown user.
+        digest: (id, version, date); None where there is none.
+        mark: See ``SignalStore.mark``.
+    """
+
+    user: int | None
+    digest: tuple[str, int, dt.date] | None
+    mark: tuple[int, int]
+
+
 class Transaction(Protocol):
     """One unit of work over all tables."""
+
+    def versions(self, user_id: str, digest_id: str) -> Versions:
+        """Of a user and a digest, the newest one for an empty id. Cheap: indexed rows in one statement."""
 
     @property
     def papers(self) -> PaperStore:

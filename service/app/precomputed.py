@@ -61,7 +61,8 @@ class Precomputed:
         It is not once the user's events or preferences, the digest or the bundle have changed. Where overload is why it
         is served, it says so.
         """
-        digest, version = tx.digests.find_version(wish.digest_id), tx.users.version(wish.user_id)
+        versions = tx.versions(wish.user_id, wish.digest_id)
+        digest, version = versions.digest, versions.user
         found = None if digest is None or version is None else tx.precomputed.find(wish.user_id, digest[0])
         if digest is None or found is None or (found.user_version, found.digest_version) != (version, digest[1]):
             return None
@@ -89,4 +90,5 @@ class Precomputed:
             request_hash="",
             pending_paper_count=found.pending_paper_count,
             items=found.items,
+            features=found.features,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ranker.asker import Asker
-from ranker.explain import RankReasonKind
+from ranker.explain import RankReason, RankReasonKind
 from ranker.explore import Exploration, seed_of
 from ranker.pipeline import ModelRows, RankedList, model_rows, rank, rank_new_user
 from ranker.profile import Profile
@@ -19,7 +19,6 @@ from service.app.signals import reader_code
 from service.domain.errors import InvalidField
 from service.domain.events import Preferences
 from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
-from service.domain.matching import PaperWords
 
 MAX_SLATE_SIZE = 500
 
@@ -30,12 +29,14 @@ class Ranking:
 
     Attributes:
         features_version: See ``ranker.bundle.Bundle``; empty where no model scored.
+        features: See ``Slate``.
     """
 
     model_version: str
     features_version: str
     fallback_reason: FallbackReason
     items: tuple[SlateItem, ...]
+    features: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -129,10 +130,12 @@ def rank_candidates(
         )
         version = serving.bundle.version if serving.bundle else "cosine"
         fallback = FallbackReason.NONE if serving.bundle else FallbackReason.MODEL_UNAVAILABLE
-    items = tuple(_items(ranked.first(options.page), reader, candidates, explain=options.explain))
+    shown = ranked.first(options.page)
+    items = tuple(_items(shown, reader, candidates, explain=options.explain))
     scored = serving.bundle is not None and reader.profile is not None
     features_version = serving.bundle.features_version if scored and serving.bundle else ""
-    return Ranking(version, features_version, fallback if items else FallbackReason.EMPTY_DIGEST, items)
+    features = shown.features.astype("<f4", copy=False).tobytes()
+    return Ranking(version, features_version, fallback if items else FallbackReason.EMPTY_DIGEST, items, features)
 
 
 def _comparable(serving: Serving, profile: Profile, candidates: Candidates) -> PaperMatrix:
@@ -192,44 +195,61 @@ def _rank_new_user(asker: Asker, candidates: Candidates, options: RankingOptions
 
 
 def _items(ranked: RankedList, reader: Reader, candidates: Candidates, *, explain: bool) -> Iterable[SlateItem]:
-    action_propensities = ranked.action_propensities.tolist()
-    for place, row in enumerate(ranked.rows):
-        reasons = tuple(_reasons(ranked, place, int(row), reader, candidates)) if explain else ()
-        yield SlateItem(
-            rank=place + 1,
-            paper_id=candidates.papers[row].paper_id,
-            score=float(ranked.scores[place]),
-            reasons=reasons,
-            features=ranked.features[place].astype("<f4").tobytes(),
-            action_propensity=action_propensities[place],
-        )
+    reasons = _Reasons(reader, candidates)
+    rows, scores, propensities = ranked.rows.tolist(), ranked.scores.tolist(), ranked.action_propensities.tolist()
+    papers = candidates.papers
+    for place, (row, score, action_propensity) in enumerate(zip(rows, scores, propensities, strict=True)):
+        why = reasons.of(ranked.reasons[place], row) if explain else ()
+        yield SlateItem(place + 1, papers[row].paper_id, score, why, action_propensity)
 
 
-def _reasons(ranked: RankedList, place: int, row: int, reader: Reader, candidates: Candidates) -> Iterable[Reason]:
-    if reader.profile is None:
-        yield from _followed_topics(_preferences(reader), candidates.words[row])
-        yield from _followed_authors(_preferences(reader), candidates.words[row])
-    for reason in ranked.reasons[place]:
-        kind = ReasonType(reason.kind.value)
+class _Reasons:
+    """The ranker's reasons in words, for one reader."""
+
+    def __init__(self, reader: Reader, candidates: Candidates) -> None:
+        self._reader = reader
+        self._candidates = candidates
+        self._topics: dict[int, tuple[Reason, ...]] = {}
+
+    def of(self, found: Sequence[RankReason], row: int) -> tuple[Reason, ...]:
+        """Why the candidate at ``row`` is on the slate."""
+        why: list[Reason] = []
+        if self._reader.profile is None:
+            why += self._followed_topics(row)
+            why += self._followed_authors(row)
+        for reason in found:
+            why += self._said(reason, row)
+        return tuple(why)
+
+    def _said(self, reason: RankReason, row: int) -> Iterable[Reason]:
+        kind = reason.kind
         if reason.liked_index is not None:
-            liked = reader.liked[reason.liked_index]
-            yield Reason(kind, subject=liked.title, paper_id=liked.paper_id, similarity=reason.similarity)
-        elif reason.interest is not None:
+            liked = self._reader.liked[reason.liked_index]
+            return (Reason(ReasonType.SIMILAR_TO_LIKED, liked.title, liked.paper_id, reason.similarity),)
+        if reason.interest is not None:
+            return self._topic(reason.interest)
+        if kind is RankReasonKind.TOPIC:
+            return self._followed_topics(row)
+        if kind is RankReasonKind.FOLLOWED_AUTHOR:
+            return self._followed_authors(row)
+        return _PLAIN[kind]
+
+    def _topic(self, interest: int) -> tuple[Reason, ...]:
+        if interest not in self._topics:
+            name = self._reader.topic_names[interest]
             # A topic that no word names would say nothing.
-            if name := reader.interest_names[reason.interest]:
-                yield Reason(kind, subject=name)
-        elif reason.kind is RankReasonKind.TOPIC:
-            yield from _followed_topics(_preferences(reader), candidates.words[row])
-        elif reason.kind is RankReasonKind.FOLLOWED_AUTHOR:
-            yield from _followed_authors(_preferences(reader), candidates.words[row])
-        else:
-            yield Reason(kind)
+            self._topics[interest] = (Reason(ReasonType.TOPIC, name),) if name else ()
+        return self._topics[interest]
+
+    def _followed_topics(self, row: int) -> Iterable[Reason]:
+        words = self._candidates.words[row]
+        topics = _preferences(self._reader).followed_topics
+        return [Reason(ReasonType.TOPIC, topic) for topic in topics if words.has_topic(topic)]
+
+    def _followed_authors(self, row: int) -> Iterable[Reason]:
+        words = self._candidates.words[row]
+        authors = _preferences(self._reader).followed_authors
+        return [Reason(ReasonType.FOLLOWED_AUTHOR, author) for author in authors if words.has_author(author)]
 
 
-def _followed_topics(preferences: Preferences, words: PaperWords) -> Iterable[Reason]:
-    return (Reason(ReasonType.TOPIC, subject=topic) for topic in preferences.followed_topics if words.has_topic(topic))
-
-
-def _followed_authors(preferences: Preferences, words: PaperWords) -> Iterable[Reason]:
-    followed = (author for author in preferences.followed_authors if words.has_author(author))
-    return (Reason(ReasonType.FOLLOWED_AUTHOR, subject=author) for author in followed)
+_PLAIN = {kind: (Reason(ReasonType(kind.value)),) for kind in RankReasonKind}

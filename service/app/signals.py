@@ -38,11 +38,14 @@ class SignalCache:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
-    def attach(self, tx: Transaction, key: str, candidates: Candidates) -> Candidates:
-        """The candidates with signals. Where nothing is new this reads one row, else only what is new."""
+    def attach(self, tx: Transaction, key: str, candidates: Candidates, mark: tuple[int, int]) -> Candidates:
+        """The candidates with signals. Where nothing is new this reads nothing, else only what is new.
+
+        Args:
+            mark: Of the transaction.
+        """
         with self._lock:
             kept = self._kept.get(key)
-        mark = tx.signals.mark()
         if kept is not None and kept.source is candidates and kept.mark == mark:
             return kept.shown
         if kept is None or kept.source is not candidates:

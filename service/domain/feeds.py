@@ -3,6 +3,7 @@
 import datetime as dt
 import enum
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class FallbackReason(enum.Enum):
@@ -27,8 +28,7 @@ class ReasonType(enum.Enum):
     EXPLORATION = "exploration"
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """One fact that speaks for a paper.
 
     Attributes:
@@ -43,14 +43,12 @@ class Reason:
     similarity: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SlateItem:
+class SlateItem(NamedTuple):
     """A paper at its place.
 
     Attributes:
         rank: One-based place in the slate.
         score: Comparable only inside one slate; rounded to 1e-6.
-        features: float32 little-endian bytes in the order of the bundle's schema; empty where no model scored.
         action_propensity: Probability that the logging policy put this paper here, as ``ranker.explore`` defines it;
             1.0 without exploration.
     """
@@ -59,7 +57,6 @@ class SlateItem:
     paper_id: str
     score: float
     reasons: tuple[Reason, ...] = ()
-    features: bytes = b""
     action_propensity: float = 1.0
 
 
@@ -75,6 +72,8 @@ class Slate:
         request_hash: Names the request; a page token of another request does not fit it.
         features_version: Names what the features mean, see ``ranker.bundle.Bundle``; empty where no model scored, and
             in slates from before it was kept.
+        features: float32 little-endian, one row for each item in the order of the bundle's schema; empty where no model
+            scored.
     """
 
     slate_id: str
@@ -88,3 +87,4 @@ class Slate:
     pending_paper_count: int
     items: tuple[SlateItem, ...]
     features_version: str = ""
+    features: bytes = b""

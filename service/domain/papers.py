@@ -4,6 +4,7 @@ import datetime as dt
 import enum
 import hashlib
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from service.domain.errors import InvalidField
 from service.domain.identifiers import MAX_ID_LENGTH, aliases_of
@@ -143,6 +144,18 @@ def check_paper(paper: Paper, path: str) -> Paper:
         authors=texts(paper.authors, "authors"),
         categories=texts(paper.categories, "categories"),
     )
+
+
+class PaperMark(NamedTuple):
+    """What a profile is made from as far as a paper goes; equal as long as nothing of it changes.
+
+    Attributes:
+        has_vector: Of the encoder asked about.
+    """
+
+    text_hash: str
+    categories: tuple[str, ...]
+    has_vector: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ class PrecomputedSlate:
         diversity: What it was asked for with.
         as_of: When it was made: what ages were counted to.
         is_whole: Whether it ends because there was no more to show.
+        features: See ``Slate``.
     """
 
     user_id: str
@@ -31,3 +32,4 @@ class PrecomputedSlate:
     pending_paper_count: int
     is_whole: bool
     items: tuple[SlateItem, ...]
+    features: bytes = b""

@@ -1,6 +1,6 @@
 """Where SQLite and PostgreSQL differ in a statement, and how long lists become short statements."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, text
@@ -20,11 +20,19 @@ def chunks(values: Sequence[T], size: int = MAX_VARIABLES) -> Iterator[Sequence[
 
 
 def rows_in(
-    connection: Connection, statement: Select[Any], column: ColumnElement[Any], values: Sequence[str]
+    connection: Connection,
+    statement: Select[Any],
+    column: ColumnElement[Any],
+    values: Sequence[str],
+    others: Mapping[str, Any] | None = None,
 ) -> Iterator[Row[Any]]:
-    """Rows of the statement whose column is one of the values, in no order across chunks."""
+    """Rows of the statement whose column is one of the values, in no order across chunks.
+
+    Args:
+        others: Values of the statement's own parameters.
+    """
     for chunk in chunks(values):
-        yield from connection.execute(statement.where(column.in_(chunk)))
+        yield from connection.execute(statement.where(column.in_(chunk)), others)
 
 
 def insert(connection: Connection, table: Table) -> sqlite.Insert:

@@ -14,8 +14,8 @@ from service.storage.tables import digest_papers, digests, papers
 
 _NEWEST_FIRST = (digests.c.date.desc(), digests.c.created_at.desc(), digests.c.digest_id.desc())
 _VERSION = select(digests.c.digest_id, digests.c.version, digests.c.date)
-_VERSION_OF_ONE = _VERSION.where(digests.c.digest_id == bindparam("digest_id"))
-_VERSION_OF_NEWEST = _VERSION.order_by(*_NEWEST_FIRST).limit(1)
+VERSION_OF_ONE = _VERSION.where(digests.c.digest_id == bindparam("digest_id"))
+VERSION_OF_NEWEST = _VERSION.order_by(*_NEWEST_FIRST).limit(1)
 _PAPER_COUNT = (
     select(func.count()).where(digest_papers.c.digest_id == digests.c.digest_id).scalar_subquery().label("paper_count")
 )
@@ -53,7 +53,7 @@ class SqlDigests:
         return self._find(select(digests).order_by(*_NEWEST_FIRST).limit(1))
 
     def find_version(self, digest_id: str) -> tuple[str, int, dt.date] | None:
-        statement = _VERSION_OF_ONE if digest_id else _VERSION_OF_NEWEST
+        statement = VERSION_OF_ONE if digest_id else VERSION_OF_NEWEST
         row = self._connection.execute(statement, {"digest_id": digest_id} if digest_id else {}).first()
         return None if row is None else (row.digest_id, row.version, row.date)
 

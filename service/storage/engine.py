@@ -115,7 +115,8 @@ def sqlite_engine(
         connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
 
     def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        # Past SQLAlchemy, which takes twice as long to say it as SQLite to do it.
+        connection.connection.dbapi_connection.execute(begin)  # type: ignore[union-attr]
 
     event.listen(engine, "connect", prepare)
     event.listen(engine, "begin", begin_transaction)
@@ -154,6 +155,11 @@ def mapped_errors() -> Iterator[None]:
         yield
     except PoolTimeoutError as error:
         raise StorageUnavailable("all its connections are in use") from error
+    except sqlite3.Error as error:
+        problem = _problem_of_sqlite(error)
+        if problem is None:
+            raise
+        raise StorageUnavailable(problem) from error
     except DBAPIError as error:
         problem = _problem_of(error)
         if problem is None:
@@ -164,12 +170,16 @@ def mapped_errors() -> Iterator[None]:
 def _problem_of(error: DBAPIError) -> str | None:
     # The driver's own message stays out: PostgreSQL's names hosts and users.
     if isinstance(error.orig, sqlite3.Error):
-        return _SQLITE_PROBLEMS.get(getattr(error.orig, "sqlite_errorcode", 0) & 0xFF)
+        return _problem_of_sqlite(error.orig)
     state = getattr(error.orig, "sqlstate", None)
     if state in _POSTGRES_PROBLEMS:
         return _POSTGRES_PROBLEMS[state]
     is_lost = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
     return "it cannot be reached, or the connection was lost" if is_lost else None
+
+
+def _problem_of_sqlite(error: sqlite3.Error) -> str | None:
+    return _SQLITE_PROBLEMS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF)
 
 
 def _refuse_writes(connection: sqlite3.Connection, _record: object) -> None:

@@ -23,14 +23,14 @@ from sqlalchemy import (
 
 from service.app.ports import PendingText, Vectors
 from service.domain.identifiers import lookup_keys
-from service.domain.papers import EmbeddingState, Paper, UpsertOutcome, embedding_text
+from service.domain.papers import EmbeddingState, Paper, PaperMark, UpsertOutcome, embedding_text
 from service.storage.changes import log_all_vectors, log_vectors
 from service.storage.dialects import chunks, insert, lock_catalogue, rows_in
 from service.storage.digests import touch_digests
 from service.storage.pending import pending_between, pending_sizes
-from service.storage.tables import embedding_jobs, embeddings, events, paper_aliases, papers, vector_changes
+from service.storage.tables import embedding_jobs, embeddings, paper_aliases, papers, vector_changes
 from service.storage.upserts import paper_of, upsert_papers
-from service.storage.users import touch_users
+from service.storage.users import touch_readers
 
 # Rows of about 1.5 kB each.
 _ROWS_AT_A_TIME = 2_000
@@ -72,6 +72,14 @@ _CHANGED_VECTORS = select(vector_changes.c.paper_id).where(
     vector_changes.c.encoder == bindparam("encoder"), vector_changes.c.version > bindparam("version")
 )
 
+_MARKS = select(
+    papers.c.paper_id, papers.c.text_hash, papers.c.categories, embeddings.c.paper_id.is_not(None)
+).select_from(
+    papers.outerjoin(
+        embeddings, and_(embeddings.c.paper_id == papers.c.paper_id, embeddings.c.encoder == bindparam("encoder"))
+    )
+)
+
 
 class SqlPapers:
     """``service.app.ports.PaperStore`` in one transaction."""
@@ -92,6 +100,12 @@ class SqlPapers:
     def find_many(self, paper_ids: Sequence[str]) -> dict[str, Paper]:
         return {row.paper_id: paper_of(row) for row in self._rows(select(papers), papers.c.paper_id, paper_ids)}
 
+    def marks(self, paper_ids: Sequence[str], encoder: str) -> dict[str, PaperMark]:
+        rows = rows_in(self._connection, _MARKS, papers.c.paper_id, paper_ids, {"encoder": encoder})
+        return {
+            paper_id: PaperMark(text_hash, categories, bool(known)) for paper_id, text_hash, categories, known in rows
+        }
+
     def page(self, *, after: str, limit: int) -> list[Paper]:
         statement = select(papers).where(papers.c.paper_id > after).order_by(papers.c.paper_id).limit(limit)
         return [paper_of(row) for row in self._connection.execute(statement)]
@@ -111,8 +125,7 @@ class SqlPapers:
         is_paper = papers.c.paper_id == paper_id
         if self._connection.execute(select(papers.c.paper_id).where(is_paper).with_for_update()).first() is None:
             return False
-        readers = select(events.c.user_id).where(events.c.paper_id == paper_id).distinct()
-        touch_users(self._connection, list(self._connection.scalars(readers)))
+        touch_readers(self._connection, [paper_id])
         touch_digests(self._connection, [paper_id])
         log_all_vectors(self._connection, [paper_id])
         self._connection.execute(delete(papers).where(is_paper))
@@ -175,6 +188,7 @@ class SqlPapers:
         log_vectors(self._connection, encoder, fitting)
         self._set_state(fitting, EmbeddingState.READY)
         touch_digests(self._connection, fitting)
+        touch_readers(self._connection, fitting)
         return len(fitting)
 
     def mark_failed(self, encoder: str, paper_ids: Sequence[str]) -> None:

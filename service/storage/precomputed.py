@@ -1,15 +1,13 @@
 """Precomputed slates in the database: one row each, so that serving one costs one read."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, select
 
-from service.domain.feeds import SlateItem
 from service.domain.precomputed import PrecomputedSlate
 from service.storage.dialects import insert, rows_in
-from service.storage.slates import json_of_reasons, reasons_of_json
+from service.storage.slates import items_of_json, json_of_items
 from service.storage.tables import precomputed_slates, users
 
 _COLUMNS = tuple(column.name for column in precomputed_slates.c if column.name not in {"items", "features"})
@@ -45,28 +43,10 @@ class SqlPrecomputed:
 
 
 def _row_of(slate: PrecomputedSlate) -> dict[str, Any]:
-    items = [[item.paper_id, item.score, item.action_propensity, json_of_reasons(item.reasons)] for item in slate.items]
-    return {
-        **{name: getattr(slate, name) for name in _COLUMNS},
-        "items": json.dumps(items, ensure_ascii=False, separators=(",", ":")),
-        "features": b"".join(item.features for item in slate.items),
-    }
+    facts = {name: getattr(slate, name) for name in _COLUMNS}
+    return {**facts, "items": json_of_items(slate.items), "features": slate.features}
 
 
 def _slate_of(row: Row[Any]) -> PrecomputedSlate:
-    found = json.loads(row.items)
-    # Of all the items or of none.
-    width = len(row.features) // len(found) if found else 0
-    features = bytes(row.features)
-    items = tuple(
-        SlateItem(
-            rank=place + 1,
-            paper_id=paper_id,
-            score=score,
-            reasons=reasons_of_json(reasons),
-            features=features[place * width : (place + 1) * width],
-            action_propensity=action_propensity,
-        )
-        for place, (paper_id, score, action_propensity, reasons) in enumerate(found)
-    )
-    return PrecomputedSlate(**{name: getattr(row, name) for name in _COLUMNS}, items=items)
+    facts = {name: getattr(row, name) for name in _COLUMNS}
+    return PrecomputedSlate(**facts, items=items_of_json(row.items), features=bytes(row.features))

@@ -11,7 +11,7 @@ from service.domain.signals import HEATING_EVENTS
 from service.storage.changes import lock_signals, log_signals
 from service.storage.states import DECIDING_EVENTS
 from service.storage.store import SqlStore
-from service.storage.tables import events, precomputed_slates, slate_items, slates
+from service.storage.tables import events, precomputed_slates, slates
 
 _BATCH_SIZE = 500
 _PASSING_EVENTS = tuple(event_type for event_type in EventType if event_type not in DECIDING_EVENTS)
@@ -19,7 +19,7 @@ _PASSING_EVENTS = tuple(event_type for event_type in EventType if event_type not
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How many rows went; ``features`` counts slate items that lost their features only."""
+    """How many rows went; ``features`` counts slates that lost their features only."""
 
     events: int
     slates: int
@@ -40,7 +40,7 @@ def prune(
         events_days: Age by arrival of clicks and impressions. What a user likes or was sent follows from the other
             events, which stay until the user or the paper is deleted.
         slates_days: Age of slates with their items, those made ahead of time too.
-        features_days: Age of slates whose items lose their features (the bulk of a slate); the items stay.
+        features_days: Age of slates that lose their features (the bulk of a slate); the items stay.
     """
 
     def before(days: int | None) -> dt.datetime | None:
@@ -106,9 +106,9 @@ def _prune_features(store: SqlStore, before: dt.datetime | None) -> int:
     while True:
         with store.connection() as connection:
             rows = connection.execute(page).all()
-            chosen = slate_items.c.slate_id.in_([row.slate_id for row in rows])
-            has_features = func.length(slate_items.c.features) > 0
-            total += connection.execute(update(slate_items).where(chosen, has_features).values(features=b"")).rowcount
+            chosen = slates.c.slate_id.in_([row.slate_id for row in rows])
+            has_features = func.length(slates.c.features) > 0
+            total += connection.execute(update(slates).where(chosen, has_features).values(features=b"")).rowcount
         if len(rows) < _BATCH_SIZE:
             return total
         last = rows[-1]

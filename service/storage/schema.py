@@ -18,8 +18,8 @@ from service.storage.engine import CONNECT_TIMEOUT_SECONDS, mapped_errors, parse
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0004"
-KNOWN_REVISIONS = ("0001", "0002", "0003", "0004")
+HEAD = "0005"
+KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """All revisions, oldest first; a test compares them with the scripts."""
 
 MIGRATION_TIMEOUT_SECONDS = 600.0

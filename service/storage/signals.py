@@ -4,16 +4,14 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, func, select
+from sqlalchemy import Connection, bindparam, select
 
 from service.domain.signals import HEATING_EVENTS, Activity, HeatingEvent
 from service.storage.dialects import rows_in
 from service.storage.tables import events, paper_signals, signal_changes
+from service.storage.versions import MARK
 
-_MARK = select(
-    select(func.coalesce(func.max(signal_changes.c.version), 0)).scalar_subquery(),
-    select(func.coalesce(func.max(events.c.sequence), 0)).scalar_subquery(),
-)
+_MARK = select(*MARK)
 _CHANGED = select(signal_changes.c.paper_id).where(signal_changes.c.version > bindparam("version"))
 _HEATING = select(events.c.paper_id, events.c.user_id, events.c.event_type, events.c.occurred_at).where(
     events.c.event_type.in_(HEATING_EVENTS), events.c.occurred_at.is_not(None)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, select
 
+from service.app.ports import Versions
 from service.storage.digests import SqlDigests
 from service.storage.engine import BUSY_TIMEOUT_SECONDS, Engines, mapped_errors, open_engines
 from service.storage.papers import SqlPapers
@@ -13,6 +14,7 @@ from service.storage.signals import SqlSignals
 from service.storage.slates import SqlSlates
 from service.storage.tables import installation
 from service.storage.users import SqlUsers
+from service.storage.versions import find_versions
 
 _PAGE_TOKEN_KEY = select(installation.c.page_token_key)
 
@@ -20,15 +22,19 @@ _PAGE_TOKEN_KEY = select(installation.c.page_token_key)
 class SqlTransaction:
     """One connection in one transaction, seen as six stores."""
 
-    __slots__ = ("digests", "papers", "precomputed", "signals", "slates", "users")
+    __slots__ = ("_connection", "digests", "papers", "precomputed", "signals", "slates", "users")
 
     def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self.papers = SqlPapers(connection)
         self.digests = SqlDigests(connection)
         self.users = SqlUsers(connection)
         self.slates = SqlSlates(connection)
         self.signals = SqlSignals(connection)
         self.precomputed = SqlPrecomputed(connection)
+
+    def versions(self, user_id: str, digest_id: str) -> Versions:
+        return find_versions(self._connection, user_id, digest_id)
 
 
 class SqlStore:

@@ -12,6 +12,7 @@ from service.storage.changes import lock_signals, log_all_vectors, log_signals
 from service.storage.dialects import chunks, insert, lock_catalogue, rows_in
 from service.storage.digests import touch_digests
 from service.storage.tables import embedding_jobs, embeddings, paper_aliases, paper_signals, papers
+from service.storage.users import touch_readers
 
 _UPDATE = update(papers).where(papers.c.paper_id == bindparam("key"))
 
@@ -93,7 +94,13 @@ class _Batch:
             connection.execute(paper_aliases.insert(), self.new_aliases)
         _forget_vectors(connection, sorted(new_text))
         touch_digests(connection, [paper.paper_id for paper in updated])
+        touch_readers(connection, [paper.paper_id for paper in updated if self._is_news_to_readers(paper)])
         self._write_signals(connection, [*created, *updated], now)
+
+    def _is_news_to_readers(self, paper: Paper) -> bool:
+        """Whether a profile reads what has changed of a paper."""
+        stored = self.stored[paper.paper_id]
+        return (paper.text_hash, paper.categories) != (stored.text_hash, stored.categories)
 
     def _write_signals(self, connection: Connection, changed: Sequence[Paper], now: dt.datetime) -> None:
         # The upvotes of a stored paper are those of its last snapshot. A new paper's were seen when the paper was: a

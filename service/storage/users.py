@@ -219,6 +219,12 @@ def touch_users(connection: Connection, user_ids: Sequence[str], now: dt.datetim
         connection.execute(update(users).where(chosen).values(changes))
 
 
+def touch_readers(connection: Connection, paper_ids: Sequence[str]) -> None:
+    """Gives a new version to everybody whose profile may hold one of the papers, because it has changed."""
+    readers = select(events.c.user_id).where(events.c.event_type.in_(DECIDING_EVENTS)).distinct()
+    touch_users(connection, [row.user_id for row in rows_in(connection, readers, events.c.paper_id, paper_ids)])
+
+
 def _state_of(user: Row[Any], deciding: Iterable[Any]) -> UserState:
     """From a row with preferences, and (paper, type, time) of deciding events in their order."""
     now = verdicts((paper_id, event_type, occurred_at) for paper_id, event_type, occurred_at in deciding)

@@ -9,6 +9,7 @@ from batch.cluster import Cluster, open_cluster
 from ranker.bundle import load_bundle
 from service.encoder import HashingEncoder
 from tests.batch.asking import Asking
+from tests.batch.remote import Scheduler, started_scheduler, started_worker
 from tests.batch.small_disks import mounted_small_disk
 from tests.batch.worlds import World, fill
 from tests.databases import postgres_schema, require_postgres
@@ -62,6 +63,20 @@ def ask(bundle: Path, tmp_path: Path) -> Asking:
     """Asks for re-ranks with the bundle, into the test's folder."""
     model_version = load_bundle(bundle, encoder=None).version
     return Asking(bundle, model_version, tmp_path / "out")
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[Scheduler]:
+    """A scheduler without workers."""
+    with started_scheduler(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def worker(scheduler: Scheduler, tmp_path: Path) -> Iterator[None]:
+    """One worker of that scheduler."""
+    with started_worker(scheduler, tmp_path):
+        yield
 
 
 @pytest.fixture

@@ -1,13 +1,8 @@
 """Killed workers, killed jobs, full disks: the right result or a clear error, never a row too few or too many."""
 
-import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,9 +15,9 @@ from batch.rerank import run
 from batch.workspace import opened_workspace
 from tests.batch.asking import Asking
 from tests.batch.killing import begin, descendants, is_alive, partial, parts, wait_for
+from tests.batch.remote import Scheduler
 from tests.batch.small_disks import resized
 from tests.batch.worlds import World, fill
-from tests.process.running import ROOT
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -159,37 +154,8 @@ def test_two_runs_at_a_time(small_world: World, ask: Asking, cluster: Cluster) -
         ask.run(ask.request(small_world), cluster)
 
 
-@dataclass(frozen=True)
-class Scheduler:
-    """A running scheduler; ``file`` leads workers to it."""
-
-    address: str
-    file: Path
-    process: subprocess.Popen[bytes]
-
-
 class TestRemoteCluster:
     """A scheduler and workers that were started by somebody else, as on several machines."""
-
-    @pytest.fixture
-    def scheduler(self, tmp_path: Path) -> Iterator[Scheduler]:
-        """A scheduler without workers."""
-        file = tmp_path / "scheduler.json"
-        command = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
-        options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
-        with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL, cwd=ROOT) as process:
-            wait_for(lambda: file.exists() and '"address"' in file.read_text(encoding="utf-8"))
-            yield Scheduler(json.loads(file.read_text(encoding="utf-8"))["address"], file, process)
-            process.kill()
-
-    @pytest.fixture
-    def worker(self, scheduler: Scheduler, tmp_path: Path) -> Iterator[None]:
-        """One worker of that scheduler."""
-        command = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(scheduler.file)]
-        options = ["--nthreads", "2", "--no-dashboard", "--no-nanny", "--local-directory", str(tmp_path / "scratch")]
-        with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL, cwd=ROOT) as process:
-            yield
-            process.kill()
 
     def test_is_used(
         self, small_world: World, ask: Asking, expected: pa.Table, scheduler: Scheduler, worker: None

@@ -20,6 +20,7 @@ from paperfeed.v1.feed_pb2 import (
     GetFeedResponse,
     GetSlateRequest,
 )
+from ranker.features import SCHEMA
 from service.domain.papers import Digest
 from service.storage import open_store
 from tests.batch.asking import Asking
@@ -90,7 +91,7 @@ def test_is_what_would_be_made(start: Start) -> None:
         logged = tx.slates.find(ready.slate_id, with_features=True)
     assert logged is not None
     assert len(logged.items) == PAGE
-    assert all(len(item.features) > 0 for item in logged.items)
+    assert len(logged.features) == len(logged.items) * len(SCHEMA) * 4
 
 
 def test_page_tokens_fit(start: Start) -> None:

@@ -119,6 +119,14 @@ def test_same_log_same_files(paperfeed: Run, served: tuple[Path, Path], tmp_path
     assert models[0] == models[1]
 
 
+def _all_propensities(value: float) -> str:
+    """A statement that gives every item of every slate this propensity."""
+    kept = (f"json_extract(value, '$[{place}]')" for place in (0, 1, 3))
+    paper_id, score, reasons = kept
+    item = f"json_array({paper_id}, {score}, {value}, {reasons})"
+    return f"UPDATE slates SET items = (SELECT json_group_array({item}) FROM json_each(items))"
+
+
 @pytest.mark.parametrize(
     ("statements", "problem"),
     [
@@ -127,10 +135,10 @@ def test_same_log_same_files(paperfeed: Run, served: tuple[Path, Path], tmp_path
         (("DELETE FROM events WHERE event_type NOT IN ('sent')",), "nobody liked, saved or clicked any paper of them"),
         (("UPDATE slates SET features_version = 'other'",), "480 its features are another bundle's (ranked by tiny-"),
         (("UPDATE slates SET features_version = ''",), "480 served before slates said what their features mean"),
-        (("UPDATE slate_items SET features = x''",), "480 its features were pruned"),
+        (("UPDATE slates SET features = x''",), "480 its features were pruned"),
         (("DELETE FROM users WHERE user_id != 'reader-00000'",), "one reader alone"),
-        (("UPDATE slate_items SET action_propensity = 1.0",), "reactions to papers at explored places are too few"),
-        (("UPDATE slate_items SET action_propensity = 0.9",), "480 explored in a way unknown to this version"),
+        ((_all_propensities(1.0),), "reactions to papers at explored places are too few"),
+        ((_all_propensities(0.9),), "480 explored in a way unknown to this version"),
     ],
 )
 def test_logs_that_cannot_serve(

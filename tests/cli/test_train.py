@@ -244,3 +244,49 @@ def test_too_few_rows_for_a_tree(paperfeed: Run, files: tuple[Path, Path], tmp_p
     files[1].write_text(events(*rows))
     problem = "candidates are too few to learn from"
     check_refused(trained(paperfeed, files, "--out", tmp_path / "bundle"), problem, tmp_path / "bundle")
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+def test_on_a_cluster(files: tuple[Path, Path], tmp_path: Path) -> None:
+    """On workers of this machine it makes a bundle and a page too; stdout has the result and nothing else."""
+    out = tmp_path / "bundle"
+    options = ("--recipe", "tiny", "--query-limit", 40, "--scheduler", "local", "--workers", 2, "--out", out, "--json")
+    done = in_process("train", "--papers", files[0], "--interactions", files[1], *options, db="", encoder="hashing")
+    assert done.code == 0, done.err
+    result = json.loads(done.out)
+    assert load_bundle(out, encoder=HashingEncoder.name).version == result["version"]
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["params"]["worker_count"] == 2
+    assert manifest["params"]["recipe"]["dated_query_limit"] == 40
+    assert (tmp_path / "bundle-report.html").exists()
+    (line,) = done.err.splitlines()
+    assert line.startswith("paperfeed: dashboard: http://127.0.0.1:")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "problem"),
+    [
+        (("--workers", "2"), 2, "workers: needs --scheduler"),
+        (("--scheduler", "somewhere"), 2, "scheduler: 'somewhere' is neither 'local' nor an address"),
+        (
+            ("--scheduler", "tcp://127.0.0.1:1"),
+            1,
+            "no Dask cluster at tcp://127.0.0.1:1: the scheduler does not answer",
+        ),
+        (
+            ("--scheduler", "local", "--feedback", "--db", "sqlite:///x.db"),
+            2,
+            "scheduler: cannot be given together with",
+        ),
+        (
+            ("--query-limit", "9", "--feedback", "--db", "sqlite:///x.db"),
+            2,
+            "query-limit: cannot be given together with",
+        ),
+    ],
+)
+def test_no_cluster(paperfeed: Run, tmp_path: Path, options: tuple[str, ...], code: int, problem: str) -> None:
+    """A cluster that is not there, and options that do not fit, are told before anything is read."""
+    done = paperfeed("train", *options, "--out", tmp_path / "bundle")
+    check_refused(done, problem, tmp_path / "bundle", code)

@@ -57,13 +57,14 @@ def embed(store: Store, paper_ids: Sequence[str], encoder: str = "mini") -> int:
 
 
 def slate(slate_id: str = "s1", user_id: str = "ada", created_at: dt.datetime = NOW) -> Slate:
-    """Two papers, one with reasons and features, one with neither."""
+    """Two papers, one with reasons and one without, and features of both."""
     reason = Reason(ReasonType.SIMILAR_TO_LIKED, "Café “é”", "p9", 0.1 + 0.2)
     items = (
-        SlateItem(1, "p0", 1.25, (reason, Reason(ReasonType.FRESH)), np.ones(3, "<f4").tobytes(), 0.5),
+        SlateItem(1, "p0", 1.25, (reason, Reason(ReasonType.FRESH)), 0.5),
         SlateItem(2, "p1", -0.333333),
     )
-    return Slate(slate_id, user_id, "d1", "cosine", FallbackReason.NEW_USER, NOW, created_at, "hash", 3, items, "f1")
+    facts = ("d1", "cosine", FallbackReason.NEW_USER, NOW, created_at, "hash", 3)
+    return Slate(slate_id, user_id, *facts, items, "f1", np.arange(6, dtype="<f4").tobytes())
 
 
 def in_threads(*calls: Callable[[], object]) -> None:

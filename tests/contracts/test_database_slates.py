@@ -15,7 +15,7 @@ from service.domain.events import Event, EventType
 from service.domain.feeds import FallbackReason, Slate, SlateItem
 from service.domain.papers import Paper
 from service.storage import SqlStore
-from service.storage.tables import slate_items
+from service.storage.tables import slates
 from tests.ranker.builders import bundle
 from training.errors import TrainingError
 from training.feedback.log import SlateLog
@@ -40,13 +40,13 @@ def slate(slate_id: str, user_id: str, features_version: str, *, days: float = 0
             rank=place + 1,
             paper_id=f"p{row}",
             score=-float(row),
-            features=np.full(len(SCHEMA), row, "<f4").tobytes(),
             action_propensity=float(explored.action_propensities[place]),
         )
         for place, row in enumerate(explored.order.tolist())
     )
     at = NOW + dt.timedelta(days=days)
-    return Slate(slate_id, user_id, "d", "m", FallbackReason.NONE, at, at, "h", 0, items, features_version)
+    features = np.repeat(explored.order.astype("<f4"), len(SCHEMA)).tobytes()
+    return Slate(slate_id, user_id, "d", "m", FallbackReason.NONE, at, at, "h", 0, items, features_version, features)
 
 
 def fill(store: SqlStore, served: Bundle) -> None:
@@ -123,7 +123,7 @@ def test_pruned_features(sql_store: SqlStore, store_url: str, served: Bundle) ->
     """Slates whose features are gone cannot be used, and that is said."""
     fill(sql_store, served)
     with sql_store.connection() as connection:
-        connection.execute(slate_items.update().values(features=b""))
+        connection.execute(slates.update().values(features=b""))
     with pytest.raises(TrainingError, match="2 its features were pruned"):
         read(store_url, served)
 

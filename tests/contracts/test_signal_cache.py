@@ -22,7 +22,7 @@ def candidates_of(store: Store, *paper_ids: str) -> Candidates:
 def assert_current(cache: SignalCache, store: Store, candidates: Candidates) -> Candidates:
     """What is kept equals what is read now; gives it."""
     with store.read() as tx:
-        kept, fresh = cache.attach(tx, "digest", candidates), with_signals(tx, candidates)
+        kept, fresh = cache.attach(tx, "digest", candidates, tx.signals.mark()), with_signals(tx, candidates)
     found, wanted = kept.matrix.columns.signals, fresh.matrix.columns.signals
     assert found is not None
     assert wanted is not None

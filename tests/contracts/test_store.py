@@ -15,7 +15,9 @@ from tests.contracts.samples import (
     UNCHANGED,
     UPDATED,
     add_papers,
+    event,
     paper,
+    record,
     slate,
 )
 
@@ -120,14 +122,25 @@ class TestSlates:
     def test_a_slate_comes_back(self, store: Store) -> None:
         """A slate is read as it was written, bit for bit; its features only when asked for."""
         with store.write() as tx:
-            tx.slates.add(slate())
+            assert tx.slates.add(slate())
 
             assert tx.slates.find("s1", with_features=True) == slate()
             plain = tx.slates.find("s1")
             assert plain is not None
-            assert [item.features for item in plain.items] == [b"", b""]
-            assert plain.items[0].reasons == slate().items[0].reasons
+            assert plain.features == b""
+            assert plain.items == slate().items
             assert tx.slates.find("s9") is None
+
+    def test_a_slate_of_a_known_user(self, store: Store) -> None:
+        """A slate of someone who should be known is stored only while that is so."""
+        add_papers(store, 1)
+        record(store, event(user_id="ada"))
+        with store.write() as tx:
+            assert tx.slates.add(slate("s1", "ada"), of_known_user=True)
+            assert not tx.slates.add(slate("s2", "bob"), of_known_user=True)
+
+            assert tx.slates.find("s1", with_features=True) == slate("s1", "ada")
+            assert tx.slates.find("s2") is None
 
     def test_slates_of_a_user(self, store: Store) -> None:
         """All slates of one user come oldest first."""

@@ -38,8 +38,10 @@ def main() -> None:
         tx.users.record([Event("e1", "ada", "p2", EventType.LIKE, NOW), Event("e2", "bob", "p2", EventType.SAVE)], NOW)
         tx.users.save_preferences("ada", Preferences(("nlp",)), NOW)
         tx.users.delete("bob", NOW)
-        item = SlateItem(1, "p2", 0.5, (Reason(ReasonType.FRESH),), b"\x00\x00\x80?")
-        tx.slates.add(Slate("s1", "ada", "d1", "m1", FallbackReason.NONE, NOW, NOW, "hash", 0, (item,)))
+        item = SlateItem(1, "p2", 0.5, (Reason(ReasonType.FRESH),))
+        tx.slates.add(
+            Slate("s1", "ada", "d1", "m1", FallbackReason.NONE, NOW, NOW, "hash", 0, (item,), "f1", b"\x00\x00\x80?")
+        )
     store.dispose()
     # One small file without companions, so that it can be committed and copied.
     connection = sqlite3.connect(path, isolation_level=None)

@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from service.domain.errors import SchemaMismatch, StorageUnavailable
 from service.domain.events import DeletedUser, Like, user_id_hash
+from service.domain.feeds import Reason, ReasonType, SlateItem
 from service.domain.papers import EmbeddingState, Paper, UpsertOutcome
 from service.storage import open_store, schema
 from service.storage.engine import parse_url
@@ -172,7 +173,11 @@ def test_kept_databases_are_upgraded_and_used(kept: Path, tmp_path: Path) -> Non
     store = open_store(url)
     with store.write() as tx:
         known = tx.papers.find_many(["arxiv:2401.00001", "p2"])
-        state, slate, digest = tx.users.find_state("ada"), tx.slates.find("s1"), tx.digests.find_newest()
+        state, slate, digest = (
+            tx.users.find_state("ada"),
+            tx.slates.find("s1", with_features=True),
+            tx.digests.find_newest(),
+        )
         tombstones = tx.users.deleted(since=None, after=None, limit=9)
         assert tx.papers.upsert([Paper("x", "A second paper kept", upvotes=5)], NOW) == [("p2", UpsertOutcome.UPDATED)]
         assert tx.papers.vectors(["p2"], "mini")["p2"].tolist() == [1.0, 1.0]
@@ -183,7 +188,8 @@ def test_kept_databases_are_upgraded_and_used(kept: Path, tmp_path: Path) -> Non
     assert state is not None
     assert state.likes == (Like("p2", NOW),)
     assert slate is not None
-    assert slate.items[0].reasons
+    assert slate.items == (SlateItem(1, "p2", 0.5, (Reason(ReasonType.FRESH),)),)
+    assert slate.features == b"\x00\x00\x80?"
     assert digest is not None
     assert digest.paper_ids == ("p2", "arxiv:2401.00001")
     assert tombstones == [DeletedUser(user_id_hash("bob"), NOW)]

@@ -4,6 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ranker.diversify import MAX_PLACES, MAX_POOL, diversify, topic_cap
+from ranker.papers import paper_columns
+from ranker.spaces import PaperMatrix
+from ranker.types import Float32Array
 
 
 def inputs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -16,25 +19,34 @@ def inputs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.argsort(-scores, kind="stable"), scores, units
 
 
+def papers(units: Float32Array, topics: list[int] | None = None) -> PaperMatrix:
+    """Papers of given vectors, each of one topic; -1 is unknown."""
+    columns = paper_columns([f"p{i}" for i in range(len(units))], [""] * len(units), units)
+    weights = np.full((len(units), 3), np.nan, dtype=np.float32)
+    for row, topic in enumerate(topics or []):
+        weights[row] = np.nan if topic < 0 else np.eye(3)[topic]
+    return PaperMatrix(columns=columns, units=units, topic_weights=weights)
+
+
 @given(st.integers(0, 260), st.integers(0, 1000), st.floats(0, 1))
 def test_same_papers_once_each(count: int, seed: int, diversity: float) -> None:
     """Whatever is asked for, every paper appears exactly once."""
     order, scores, units = inputs(count, seed)
-    assert sorted(diversify(order, scores, units, diversity).tolist()) == list(range(count))
+    assert sorted(diversify(order, scores, papers(units), diversity).tolist()) == list(range(count))
 
 
 @given(st.integers(0, 100), st.integers(0, 1000))
 def test_zero_is_the_order_of_scores(count: int, seed: int) -> None:
     """A diversity of 0 changes nothing."""
     order, scores, units = inputs(count, seed)
-    assert np.array_equal(diversify(order, scores, units, 0.0), order)
+    assert np.array_equal(diversify(order, scores, papers(units), 0.0), order)
 
 
 @given(st.integers(1, 260), st.integers(0, 1000), st.floats(0.01, 1))
 def test_best_stays_first_and_the_tail_keeps_its_order(count: int, seed: int, diversity: float) -> None:
     """The best-scored paper leads, and papers beyond the pool never move."""
     order, scores, units = inputs(count, seed)
-    found = diversify(order, scores, units, diversity)
+    found = diversify(order, scores, papers(units), diversity)
     assert found[0] == order[0]
     assert np.array_equal(found[MAX_POOL:], order[MAX_POOL:])
     rank = np.argsort(order)
@@ -45,13 +57,13 @@ def test_copies_give_way() -> None:
     """Of two equal papers the second waits until something else was shown."""
     units = np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32)
     scores = np.array([1.0, 0.9, 0.5])
-    assert diversify(np.array([0, 1, 2]), scores, units, 0.6).tolist() == [0, 2, 1]
+    assert diversify(np.array([0, 1, 2]), scores, papers(units), 0.6).tolist() == [0, 2, 1]
 
 
 def test_follows_the_definition() -> None:
     """Each place holds the maximum of (1 - diversity) * scaled score - diversity * similarity."""
     order, scores, units = inputs(30, 4)
-    found, known = diversify(order, scores, units, 0.4), np.nan_to_num(units)
+    found, known = diversify(order, scores, papers(units), 0.4), np.nan_to_num(units)
     scaled = (scores - scores.min()) / (scores.max() - scores.min())
     for place in range(1, 30):
         placed, left = found[:place], found[place:]
@@ -64,19 +76,19 @@ def test_topic_caps(diversity: float, most: int) -> None:
     """Of ten places in a row few are of one topic while others are left; unknown topics never wait."""
     assert topic_cap(diversity) == most
     count = 40
-    topics = np.array([0] * 20 + [1] * 8 + [2] * 8 + [-1] * 4)
+    topics = [0] * 20 + [1] * 8 + [2] * 8 + [-1] * 4
     scores = np.linspace(1, 0, count)
     units = np.full((count, 4), np.nan, np.float32)
-    rows = diversify(np.arange(count), scores, units, diversity, topics)
+    rows = diversify(np.arange(count), scores, papers(units, topics), diversity)
     assert sorted(rows.tolist()) == list(range(count))
-    placed = topics[rows[:20]]
+    placed = np.array(topics)[rows[:20]]
     for start in range(11):
         window = placed[start : start + 10].tolist()
         assert max(window.count(0), window.count(1), window.count(2)) <= most
-    assert diversify(np.arange(count), scores, units, 0.0, topics).tolist() == list(range(count))
+    assert diversify(np.arange(count), scores, papers(units, topics), 0.0).tolist() == list(range(count))
 
 
 def test_one_topic_alone_fills_the_slate() -> None:
     """Where nothing else is left, the cap gives way and no paper is lost."""
-    rows = diversify(np.arange(9), np.linspace(1, 0, 9), np.full((9, 4), np.nan, np.float32), 0.1, np.zeros(9, int))
+    rows = diversify(np.arange(9), np.linspace(1, 0, 9), papers(np.full((9, 4), np.nan, np.float32), [0] * 9), 0.1)
     assert rows.tolist() == list(range(9))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ranker.asker import Asker
 from ranker.bundle import Bundle
 from ranker.explain import FRESH_SECONDS, NEAR_INTEREST_COSINE, SEVERAL_LIKES, RankReasonKind, reasons
-from ranker.features import SCHEMA, compute_matrix
+from ranker.features import SCHEMA, Inputs, compute_matrix
 from ranker.pipeline import rank
 from ranker.profile import build_profile
 from ranker.signals import NO_SIGNALS, PaperSignals, Signals
@@ -28,7 +28,7 @@ def support(**values: float) -> Float64Array:
 
 def kinds(row: int, contributions: Float64Array | None, likes: PaperMatrix, as_of: float = NOW) -> list[RankReasonKind]:
     """What speaks for one candidate."""
-    found = reasons(build_profile(likes), CANDIDATES, np.array([row]), as_of, contributions, SCHEMA.families)
+    found = reasons(Inputs(build_profile(likes), CANDIDATES, as_of), np.array([row]), contributions, SCHEMA.families)
     return [reason.kind for reason in found[0]]
 
 
@@ -59,7 +59,9 @@ def test_agrees_with_exact_shap(small_bundle: Bundle) -> None:
 def test_names_the_nearest_like() -> None:
     """The liked paper named is the nearest by cosine, counted among the likes as given, with its cosine."""
     likes = spaces().matrix(pending(columns(20), [0])).take([0, 11, 7])
-    found = reasons(build_profile(likes), CANDIDATES, np.array([7]), NOW, support(embedding=1.0), SCHEMA.families)
+    found = reasons(
+        Inputs(build_profile(likes), CANDIDATES, NOW), np.array([7]), support(embedding=1.0), SCHEMA.families
+    )
     assert found[0][0].kind is SIMILAR
     assert found[0][0].liked_index == 2
     assert found[0][0].similarity == pytest.approx(1.0, abs=1e-6)
@@ -121,7 +123,7 @@ def test_pending_vectors_use_words() -> None:
     """Where the candidate's vector is pending, the like nearest in words is named."""
     papers = spaces().matrix(pending(columns(20), [7]))
     profile = build_profile(CANDIDATES.take([3, 7]))
-    found = reasons(profile, papers, np.array([7]), NOW, support(text=1.0), SCHEMA.families)
+    found = reasons(Inputs(profile, papers, NOW), np.array([7]), support(text=1.0), SCHEMA.families)
     assert found[0][0].liked_index == 1
     assert found[0][0].similarity == pytest.approx(1.0, abs=1e-5)
 
@@ -156,7 +158,9 @@ def test_names_the_nearest_interest() -> None:
     likes = spaces().matrix(columns(30, seed=1, prefix="l"))
     profile = build_profile(likes)
     rows = np.arange(len(CANDIDATES))
-    found = reasons(profile, CANDIDATES, rows, NOW, np.repeat(support(embedding=1.0), 20, axis=0), SCHEMA.families)
+    found = reasons(
+        Inputs(profile, CANDIDATES, NOW), rows, np.repeat(support(embedding=1.0), 20, axis=0), SCHEMA.families
+    )
     cosines = CANDIDATES.units @ profile.interests.centroids.T
     named = {row: [r.interest for r in found[row] if r.kind is RankReasonKind.TOPIC] for row in rows}
     assert any(named.values())
@@ -178,7 +182,7 @@ def test_followed_and_trending_need_support() -> None:
 
     def said(row: int, **values: float) -> list[RankReasonKind]:
         rows, profile = np.array([row]), build_profile(CANDIDATES.take([]))
-        found = reasons(profile, papers, rows, NOW, support(**values), SCHEMA.families, asker)
+        found = reasons(Inputs(profile, papers, NOW, asker), rows, support(**values), SCHEMA.families)
         return [reason.kind for reason in found[0]]
 
     topic, author = RankReasonKind.TOPIC, RankReasonKind.FOLLOWED_AUTHOR

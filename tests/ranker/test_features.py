@@ -164,6 +164,18 @@ def test_any_number_of_likes(count: int) -> None:
     assert found[SCHEMA.names.index("embedding_top10")] == pytest.approx(cosines[:10].mean(), abs=1e-6)
 
 
+def test_interests() -> None:
+    """The nearest interest's cosine and its share of the likes; NaN while pending."""
+    profile = build_profile(LIKES)
+    found = features()
+    cosines = CANDIDATES.units @ profile.interests.centroids.T
+    known = CANDIDATES.has_vector
+    assert np.allclose(named(found, "embedding_interest")[known], cosines[known].max(axis=1), atol=1e-6)
+    best = cosines[known].argmax(axis=1)
+    assert np.array_equal(named(found, "embedding_interest_weight")[known], profile.interests.weights[best])
+    assert np.isnan(named(found, "embedding_interest_weight")[~known]).all()
+
+
 def test_no_candidates() -> None:
     """An empty digest gives an empty matrix of the same width."""
     assert features(candidates=CANDIDATES.take([])).shape == (0, len(SCHEMA))

@@ -50,7 +50,7 @@ def test_nothing_liked() -> None:
     found = build_profile(plain_matrix(pending(columns(3), [0, 1, 2]))).interests
     assert len(found) == 0
     assert found.nearest(likes_of([0]))[0].tolist() == [-1]
-    assert np.isnan(found.features(likes_of([0, 1]))).all()
+    assert np.isnan(found.nearest(likes_of([0, 1]))[1]).all()
 
 
 def test_rows_are_those_of_the_likes_given() -> None:
@@ -61,7 +61,7 @@ def test_rows_are_those_of_the_likes_given() -> None:
 
 
 def test_nearest_is_truly_the_nearest() -> None:
-    """The interest named is the one with the greatest cosine, with that cosine and its weight; NaN while pending."""
+    """The interest named is the one with the greatest cosine, with that cosine; NaN while pending."""
     found = find_interests(likes_of([0, 0, 1, 1, 1]), np.arange(5), np.full(5, UNKNOWN))
     papers = likes_of([1, 0, 5])
     papers[2] = np.nan
@@ -69,8 +69,7 @@ def test_nearest_is_truly_the_nearest() -> None:
     expected = papers[:2] @ found.centroids.T
     assert nearest.tolist() == [0, 1, -1]
     assert np.allclose(cosines[:2], expected.max(axis=1), atol=1e-6)
-    assert np.allclose(found.features(papers)[:2, 1], found.weights[[0, 1]])
-    assert np.isnan(found.features(papers)[2]).all()
+    assert np.isnan(cosines[2])
 
 
 def test_only_the_newest_are_clustered() -> None:

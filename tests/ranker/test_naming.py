@@ -30,6 +30,15 @@ def test_names_differ() -> None:
     assert len({name for name in names if name}) == len([name for name in names if name])
 
 
+def test_small_groups_take_no_name_from_topics() -> None:
+    """Groups that make a topic are named alike whether or not the small ones beside them get a name too."""
+    groups = [GRAPHS[:2], GRAPHS, RANKING]
+    topics = name_groups(groups, None, least_titles=3)
+    assert topics[0] == ""
+    assert topics[1:] == name_groups(groups, None)[1:]
+    assert all(topics[1:])
+
+
 def test_rare_words_tell_more() -> None:
     """Among words of equally many titles the rarer at large names the group."""
     idf: Float32Array = np.ones(BUCKET_COUNT, dtype=np.float32)

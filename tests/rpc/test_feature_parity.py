@@ -70,13 +70,15 @@ def slates(service: Service) -> dict[str, Slate]:
         assert slate is not None
         assert {item.paper_id for item in slate.items} == set(shown_ids)
         digest_order = {paper_id: place for place, paper_id in enumerate(shown_ids)}
-        found[reader] = replace(slate, items=tuple(sorted(slate.items, key=lambda item: digest_order[item.paper_id])))
+        order = sorted(range(len(slate.items)), key=lambda place: digest_order[slate.items[place].paper_id])
+        features = stored_features(slate)[order].tobytes()
+        found[reader] = replace(slate, items=tuple(slate.items[place] for place in order), features=features)
     return found
 
 
 def stored_features(slate: Slate) -> Float32Array:
-    """The rows as served, in the digest's order."""
-    return np.array([np.frombuffer(item.features, "<f4") for item in slate.items], dtype=np.float32)
+    """A row for each item."""
+    return np.frombuffer(slate.features, "<f4").astype(np.float32).reshape(len(slate.items), -1)
 
 
 def query_of(dataset: Dataset, user_id: str, slate: Slate) -> Query:

@@ -77,7 +77,7 @@ def test_features_of_what_was_served_are_stored(service: Service) -> None:
         slate = tx.slates.find(feed.slate_id, with_features=True)
 
     assert slate is not None
-    features = np.array([np.frombuffer(item.features, "<f4") for item in slate.items], np.float32)
+    features = np.frombuffer(slate.features, "<f4").astype(np.float32).reshape(len(slate.items), -1)
     bundle = service.application.serving.current.bundle
     assert bundle is not None
     assert features.shape == (3, len(SCHEMA))

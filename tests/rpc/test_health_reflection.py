@@ -90,4 +90,4 @@ def test_status_counts_what_was_done(own: Service) -> None:
     assert calls["CatalogService/GetPaper", "NOT_FOUND"] == 1
     assert calls["ProfileService/RecordEvents", "OK"] == 1
     assert [(count.reason, count.count) for count in status.fallbacks] == [("NEW_USER", 1), ("NONE", 1)]
-    assert {queue.queue: queue.length for queue in status.queues} == {"calls": 1, "embedding": 0}
+    assert {queue.queue: queue.length for queue in status.queues} == {"calls": 0, "embedding": 0}

@@ -37,7 +37,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 6
     """ABORTED: a concurrent change won; read again, then try again. Metadata: {"resource": "user", "name": "u1"}."""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 7
-    """RESOURCE_EXHAUSTED: a bounded queue is full; RetryInfo says when to come again. Metadata: {"queue": "encoder"}."""
+    """RESOURCE_EXHAUSTED: a bounded queue is full; RetryInfo says when to come again. Metadata: {"queue": "calls"}."""
     ERROR_REASON_DEADLINE_TOO_SHORT: _ErrorReason.ValueType  # 8
     """DEADLINE_EXCEEDED: the work did not end within the call's deadline. Metadata: {"work": "embedding"}."""
     ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 9
@@ -78,7 +78,7 @@ ERROR_REASON_ALREADY_EXISTS: ErrorReason.ValueType  # 5
 ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 6
 """ABORTED: a concurrent change won; read again, then try again. Metadata: {"resource": "user", "name": "u1"}."""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 7
-"""RESOURCE_EXHAUSTED: a bounded queue is full; RetryInfo says when to come again. Metadata: {"queue": "encoder"}."""
+"""RESOURCE_EXHAUSTED: a bounded queue is full; RetryInfo says when to come again. Metadata: {"queue": "calls"}."""
 ERROR_REASON_DEADLINE_TOO_SHORT: ErrorReason.ValueType  # 8
 """DEADLINE_EXCEEDED: the work did not end within the call's deadline. Metadata: {"work": "embedding"}."""
 ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 9

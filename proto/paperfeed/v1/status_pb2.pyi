@@ -133,6 +133,8 @@ class GetStatusResponse(_message.Message):
     CALLS_FIELD_NUMBER: _builtins.int
     FALLBACKS_FIELD_NUMBER: _builtins.int
     QUEUES_FIELD_NUMBER: _builtins.int
+    WORKER_FIELD_NUMBER: _builtins.int
+    WORKER_COUNT_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the server."""
     model_version: _builtins.str
@@ -143,6 +145,12 @@ class GetStatusResponse(_message.Message):
     """The encoder of the vectors that serve."""
     paper_count: _builtins.int
     """Papers in the catalog."""
+    worker: _builtins.int
+    """Which of the server processes on this port answered, from 1. Uptime, calls, fallbacks and the queue of calls are its
+    own; each connection stays with one process.
+    """
+    worker_count: _builtins.int
+    """How many server processes are on this port."""
     @_builtins.property
     def uptime(self) -> _duration_pb2.Duration:
         """Since it began to serve."""
@@ -171,10 +179,12 @@ class GetStatusResponse(_message.Message):
         calls: _abc.Iterable[Global___CallCount] | None = ...,
         fallbacks: _abc.Iterable[Global___FallbackCount] | None = ...,
         queues: _abc.Iterable[Global___QueueLength] | None = ...,
+        worker: _builtins.int = ...,
+        worker_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["uptime", b"uptime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "encoder", b"encoder", "fallbacks", b"fallbacks", "model_problem", b"model_problem", "model_version", b"model_version", "paper_count", b"paper_count", "queues", b"queues", "uptime", b"uptime", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "encoder", b"encoder", "fallbacks", b"fallbacks", "model_problem", b"model_problem", "model_version", b"model_version", "paper_count", b"paper_count", "queues", b"queues", "uptime", b"uptime", "version", b"version", "worker", b"worker", "worker_count", b"worker_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

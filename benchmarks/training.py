@@ -1,0 +1,101 @@
+"""Training on a cluster beside training in one process: how good the models are, on the same readers held out.
+
+    python -m benchmarks.training --json
+
+Made-up data sets, dated and undated, of papers of three fields and readers who like one of them; trained with several
+seeds here and on two local workers. The two differ in what is masked of each query and in the order of sums, so their
+figures differ by chance; what counts is the mean difference over the seeds, with twice its standard error around it.
+"""
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+# Before numpy: its threads are counted when it is imported.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import numpy as np
+
+from batch.cluster import Cluster, open_cluster
+from batch.training import train as train_on_cluster
+from ranker.blas import use_one_thread
+from tests.training.builders import planted
+from training import Dataset, train
+from training.recipes import Recipe, find_recipe
+
+BUDGET = -0.01
+FIGURE = "ndcg@10"
+
+
+def _recipe(queries: int) -> Recipe:
+    tiny = find_recipe("tiny")
+    return replace(
+        tiny, dated_query_limit=queries, undated_query_limit=queries, tree_count=100, early_stopping_rounds=40
+    )
+
+
+def _compared(
+    cluster: Cluster, datasets: tuple[Dataset, ...], recipe: Recipe, seed: int, folder: Path
+) -> dict[str, float]:
+    """Means over the data sets, and seconds."""
+    began = time.perf_counter()
+    here = train(datasets, folder / f"here-{seed}", encoder_name="made-up", recipe=recipe, seed=seed)
+    between = time.perf_counter()
+    there = train_on_cluster(
+        cluster, datasets, folder / f"there-{seed}", encoder_name="made-up", recipe=recipe, seed=seed, part_rows=5_000
+    )
+    figures = [[report.metrics[dataset.name][FIGURE] for dataset in datasets] for report in (here, there)]
+    return {
+        "here": float(np.mean(figures[0])),
+        "there": float(np.mean(figures[1])),
+        "queries": sum(report["queries"] for report in here.metrics.values()),
+        "rows": float(here.account.learned_rows),
+        "trees_here": float(here.account.fitted.tree_count),
+        "trees_there": float(there.account.fitted.tree_count),
+        "seconds_here": round(between - began, 1),
+        "seconds_there": round(time.perf_counter() - between, 1),
+    }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints the figures; 1 where the budget does not hold."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.training")
+    parser.add_argument("--seeds", type=int, default=8)
+    parser.add_argument("--readers", type=int, default=300, help="of each data set")
+    parser.add_argument("--queries", type=int, default=300, help="of each data set at most")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--json", action="store_true", help="one line of JSON")
+    options = parser.parse_args(arguments)
+    use_one_thread()
+    datasets = tuple(
+        planted(dated=dated, reader_count=options.readers, paper_count=1_200, seed=int(dated))
+        for dated in (True, False)
+    )
+    with tempfile.TemporaryDirectory() as folder, open_cluster(workers=options.workers) as cluster:
+        runs = [
+            _compared(cluster, datasets, _recipe(options.queries), seed, Path(folder)) for seed in range(options.seeds)
+        ]
+    differences = np.array([run["there"] - run["here"] for run in runs])
+    error = 2 * differences.std(ddof=1) / np.sqrt(len(runs)) if len(runs) > 1 else float("inf")
+    value = float(differences.mean())
+    result = {
+        "name": f"{FIGURE} on {options.workers} workers less {FIGURE} here, readers held out, {len(runs)} seeds",
+        "value": round(value, 4),
+        "interval": [round(value - error, 4), round(value + error, 4)],
+        "floor": None,
+        "ratio": None,
+        "budget": BUDGET,
+        "holds": value >= BUDGET,
+        "runs": runs,
+    }
+    print(json.dumps({"benchmarks": [result]}, indent=None if options.json else 2))
+    return int(not result["holds"])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

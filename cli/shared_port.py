@@ -1,0 +1,51 @@
+"""A port that is ours alone until we say so, and then shared with our own processes."""
+
+import contextlib
+import socket
+import sys
+from collections.abc import Iterator
+
+from service.domain.errors import InvalidField
+
+
+@contextlib.contextmanager
+def shared_port(host: str, port: int) -> Iterator[int]:
+    """Holds the port, without listening on it, for processes of this user that bind it with SO_REUSEPORT; gives it.
+
+    The socket is bound as one that shares with nobody, so that a second server by accident is refused, and shares only
+    from then on. Other users' processes cannot join, and a program that does not ask for SO_REUSEPORT cannot either.
+
+    Args:
+        port: 0 takes a free one.
+
+    Raises:
+        InvalidField: The port is in use, the host has no address here, or this system cannot share a port.
+    """
+    if sys.platform != "linux":
+        problem = (
+            "several processes on one port need Linux, which spreads connections over them; elsewhere run one server a "
+            "port, and a load balancer before them"
+        )
+        raise InvalidField("workers", problem)
+    with contextlib.ExitStack() as stack:
+        for family, kind, protocol, _, address in _addresses(host, port):
+            held = stack.enter_context(socket.socket(family, kind, protocol))
+            wanted = (address[0], port, *address[2:])
+            try:
+                # Connections of a server that has just ended may still be fading away.
+                held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                held.bind(wanted)
+            except OSError as error:
+                raise InvalidField("port", f"cannot listen on {host}:{port}; is another server there?") from error
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            port = held.getsockname()[1]
+        yield port
+
+
+def _addresses(host: str, port: int) -> list[tuple[int, int, int, str, tuple[str, ...]]]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise InvalidField("host", f"'{host}' is no address of this machine") from error
+    return found  # type: ignore[return-value]  # addresses of IPv4 and IPv6 have two and four parts

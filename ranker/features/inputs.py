@@ -1,0 +1,35 @@
+"""What every family computes its features from."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from ranker.asker import NOBODY, Asker
+from ranker.features.likeness import Likeness, likeness
+from ranker.profile import Profile
+from ranker.spaces import PaperMatrix
+from ranker.types import Float32Array, IndexArray
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """One reader and n candidates.
+
+    Attributes:
+        as_of: Unix seconds.
+        asker: What is known of the reader beyond likes.
+    """
+
+    profile: Profile
+    candidates: PaperMatrix
+    as_of: float
+    asker: Asker = NOBODY
+
+    @cached_property
+    def likeness(self) -> Likeness:
+        """How like the candidates are to the likes, for the families that compare papers."""
+        return likeness(self.profile, self.candidates)
+
+    @cached_property
+    def near_interests(self) -> tuple[IndexArray, Float32Array]:
+        """Each candidate's nearest interest, -1 where there is none, and the cosine to it."""
+        return self.profile.interests.nearest(self.candidates.units)

@@ -1,0 +1,111 @@
+"""Slates as one row each: items and features move from rows of their own into their slate's."""
+
+import json
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+ID = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+SLATES_AT_A_TIME = 500
+
+slates = sa.table("slates", sa.column("slate_id"), sa.column("items"), sa.column("features"))
+slate_items = sa.table(
+    "slate_items",
+    *(sa.column(name) for name in ("slate_id", "rank", "paper_id", "score", "reasons", "action_propensity")),
+    sa.column("features", sa.LargeBinary),
+)
+
+
+def upgrade() -> None:
+    op.add_column("slates", sa.Column("items", sa.Text, nullable=False, server_default="[]"))
+    op.add_column("slates", sa.Column("features", sa.LargeBinary, nullable=False, server_default=sa.text("''")))
+    connection = op.get_bind()
+    slate_ids = connection.execute(sa.select(slates.c.slate_id)).scalars().all()
+    for start in range(0, len(slate_ids), SLATES_AT_A_TIME):
+        _join_items(connection, slate_ids[start : start + SLATES_AT_A_TIME])
+    with op.batch_alter_table("slates") as table:
+        table.alter_column("items", server_default=None)
+        table.alter_column("features", server_default=None)
+    op.drop_table("slate_items")
+    # They are kept in another form from now on, and made again by the next batch job.
+    op.execute("DELETE FROM precomputed_slates")
+
+
+def _join_items(connection: sa.Connection, slate_ids: list[str]) -> None:
+    found: dict[str, list[sa.Row]] = {slate_id: [] for slate_id in slate_ids}
+    wanted = slate_items.select().where(slate_items.c.slate_id.in_(slate_ids)).order_by(slate_items.c.rank)
+    for row in connection.execute(wanted):
+        found[row.slate_id].append(row)
+    rows = [{"slate": slate_id, "all_items": _items(own), "rows": _features(own)} for slate_id, own in found.items()]
+    changes = {"items": sa.bindparam("all_items"), "features": sa.bindparam("rows", type_=sa.LargeBinary)}
+    connection.execute(sa.update(slates).where(slates.c.slate_id == sa.bindparam("slate")).values(changes), rows)
+
+
+def _items(rows: list[sa.Row]) -> str:
+    items = [
+        (
+            row.paper_id,
+            row.score,
+            row.action_propensity,
+            [(each["type"], each["subject"], each["paper_id"], each["similarity"]) for each in json.loads(row.reasons)],
+        )
+        for row in rows
+    ]
+    return json.dumps(items, ensure_ascii=False, separators=(",", ":"))
+
+
+def _features(rows: list[sa.Row]) -> bytes:
+    """Of all items, or of none."""
+    if len({len(row.features) for row in rows}) != 1:
+        return b""
+    return b"".join(bytes(row.features) for row in rows)
+
+
+def downgrade() -> None:
+    op.create_table(
+        "slate_items",
+        sa.Column("slate_id", ID, nullable=False),
+        sa.Column("rank", sa.Integer, nullable=False),
+        sa.Column("paper_id", ID, nullable=False),
+        sa.Column("score", sa.Double, nullable=False),
+        sa.Column("reasons", sa.Text, nullable=False),
+        sa.Column("action_propensity", sa.Double, nullable=False),
+        sa.Column("features", sa.LargeBinary, nullable=False),
+        sa.ForeignKeyConstraint(["slate_id"], ["slates.slate_id"], name="fk_slate_items_slate_id", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("slate_id", "rank", name="pk_slate_items"),
+    )
+    connection = op.get_bind()
+    slate_ids = connection.execute(sa.select(slates.c.slate_id)).scalars().all()
+    for start in range(0, len(slate_ids), SLATES_AT_A_TIME):
+        chosen = slates.c.slate_id.in_(slate_ids[start : start + SLATES_AT_A_TIME])
+        rows = [row for slate in connection.execute(slates.select().where(chosen)) for row in _rows_of(slate)]
+        if rows:
+            connection.execute(slate_items.insert(), rows)
+    with op.batch_alter_table("slates") as table:
+        table.drop_column("items")
+        table.drop_column("features")
+    op.execute("DELETE FROM precomputed_slates")
+
+
+def _rows_of(slate: sa.Row) -> list[dict[str, object]]:
+    items = json.loads(slate.items)
+    features = bytes(slate.features)
+    width = len(features) // len(items) if items else 0
+    names = ("type", "subject", "paper_id", "similarity")
+    return [
+        {
+            "slate_id": slate.slate_id,
+            "rank": place + 1,
+            "paper_id": paper_id,
+            "score": score,
+            "reasons": json.dumps([dict(zip(names, each, strict=True)) for each in reasons], ensure_ascii=False),
+            "action_propensity": action_propensity,
+            "features": features[place * width : (place + 1) * width],
+        }
+        for place, (paper_id, score, action_propensity, reasons) in enumerate(items)
+    ]

@@ -1,0 +1,44 @@
+"""A scheduler and workers that were started by somebody else, as on several machines."""
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.batch.killing import wait_for
+from tests.process.running import ROOT
+
+
+@dataclass(frozen=True)
+class Scheduler:
+    """A running scheduler; ``file`` leads workers to it."""
+
+    address: str
+    file: Path
+    process: subprocess.Popen[bytes]
+
+
+@contextlib.contextmanager
+def started_scheduler(folder: Path) -> Iterator[Scheduler]:
+    """A scheduler without workers."""
+    file = folder / "scheduler.json"
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
+    options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
+    with subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL, cwd=ROOT) as process:
+        wait_for(lambda: file.exists() and '"address"' in file.read_text(encoding="utf-8"))
+        yield Scheduler(json.loads(file.read_text(encoding="utf-8"))["address"], file, process)
+        process.kill()
+
+
+@contextlib.contextmanager
+def started_worker(scheduler: Scheduler, folder: Path) -> Iterator[None]:
+    """One worker of that scheduler, with two threads."""
+    command = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(scheduler.file)]
+    options = ["--nthreads", "2", "--no-dashboard", "--no-nanny", "--local-directory", str(folder / "scratch")]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen([*command, *options], cwd=ROOT, **quiet) as process:
+        yield
+        process.kill()

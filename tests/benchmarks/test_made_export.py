@@ -1,0 +1,32 @@
+"""Made-up populations: the same ones in a database and as an export."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from batch.export import ExportRequest, export
+from batch.export_source import DIGESTS, PAPERS, PROFILES, read_manifest
+from batch.paper_table import _SIGNALS
+from benchmarks.made_export import write_export
+from benchmarks.population import NOW, fill
+
+# Of two hundred papers of forty fields some readers find fewer than this to like.
+LIKES = 10
+
+
+def test_is_what_the_real_export_writes(tmp_path: Path) -> None:
+    """Row for row, for readers with fewer likes than asked for too; but nobody's likes count as a paper's trend."""
+    url = f"sqlite:///{tmp_path / 'population.db'}"
+    fill(url, 60, "hashing", LIKES, 200)
+    export(ExportRequest(url, "hashing", tmp_path / "real", NOW), lambda _count: None)
+
+    write_export(tmp_path / "made", 60, "hashing", LIKES, 200)
+
+    for name, left_out in ((PAPERS, _SIGNALS), (DIGESTS, ()), (PROFILES, ())):
+        made, real = (
+            pq.read_table(tmp_path / each / name).drop_columns(list(left_out)).to_pylist() for each in ("made", "real")
+        )
+        assert made == real
+    assert read_manifest(tmp_path / "made") == read_manifest(tmp_path / "real")
+    counts = {len(row["likes"]) for row in made}
+    assert min(counts) < LIKES == max(counts)

@@ -1,0 +1,21 @@
+"""Curves, tiny: what is printed can be drawn."""
+
+import json
+
+import pytest
+
+from benchmarks.plots import curves
+from benchmarks.scaling import main
+
+
+def test_candidates_and_likes(capsys: pytest.CaptureFixture[str]) -> None:
+    """A slate, its stages and its floor at every place; after a like there is more to do."""
+    words = ["--only", "candidates", "likes", "--candidates", "20", "77", "--likes", "5", "--rounds", "2", "--json"]
+
+    assert main(words) == 0
+
+    figures = json.loads(capsys.readouterr().out)["benchmarks"]
+    lines = {curve: {line.label: line.points for line in found} for curve, found in curves(figures).items()}
+    assert [x for x, _ in lines["candidates"]["slate of 20"]] == [20, 77]
+    assert [x for x, _ in lines["likes"]["features"]] == [5]
+    assert lines["likes"]["first slate after a like"][0][1] > lines["likes"]["slate of 20"][0][1]

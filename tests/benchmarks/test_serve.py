@@ -1,0 +1,35 @@
+"""The benchmark of the server, tiny: every part of it runs, whatever the numbers."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.databases import postgres_schema, require_postgres
+from tests.process.running import ROOT
+
+TINY = (
+    "--users 8 --papers 1000 --rounds 1 --calls 4 --clients 2 --client-rounds 1 --seconds 0.3 --rates 0.5 "
+    "--open-seconds 0.5 --json"
+)
+
+
+@pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def test_serve(engine: str) -> None:
+    """It prints one line: every figure beside its floor, the three budgets judged."""
+    words = [sys.executable, "-m", "benchmarks.serve", *TINY.split()]
+    if engine == "sqlite":
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    else:
+        require_postgres()
+        with postgres_schema() as url:
+            done = subprocess.run([*words, "--db", url], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert done.returncode in {0, 1}, done.stderr
+    assert done.stdout, done.stderr
+    found = json.loads(done.stdout)
+    assert [each["budget"] for each in found["benchmarks"] if each["budget"]] == [2.0, 4.0, 0.45]
+    for each in found["benchmarks"]:
+        assert each["value"] > 0
+        assert each["ratio"] == pytest.approx(each["value"] / each["floor"], rel=0.01)

@@ -1,0 +1,129 @@
+"""What is kept of readers, and of the papers that they like, is what would be read anew."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from ranker.bundle import load_bundle
+from service.app.matrices import VersionedCache
+from service.app.ports import Store
+from service.app.readers import PlacedPapers, Readers
+from service.app.serving import Serving
+from service.domain.events import EventType
+from service.domain.papers import Paper, embedding_text
+from service.encoder import HashingEncoder
+from tests.contracts.samples import HOUR, NOW, event, paper, record
+from tests.rpc.bundles import model_text, write_tiny_bundle
+
+ENCODER = HashingEncoder()
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Serving:
+    """A bundle for the hashing encoder."""
+    folder = tmp_path_factory.mktemp("bundle") / "bundle"
+    write_tiny_bundle(folder, encoder_name=ENCODER.name, model_text=model_text())
+    return Serving(ENCODER.name, load_bundle(folder, encoder=ENCODER.name), "", 1)
+
+
+def upsert(store: Store, papers: Sequence[Paper], *, embedded: bool = True) -> None:
+    with store.write() as tx:
+        tx.papers.upsert(papers, NOW)
+        if embedded:
+            vectors = ENCODER.encode([embedding_text(each.title, each.abstract) for each in papers])
+            hashed = {each.paper_id: (each.text_hash, row) for each, row in zip(papers, vectors, strict=True)}
+            tx.papers.store_vectors(ENCODER.name, hashed)
+
+
+def seen(store: Store, serving: Serving, readers: Readers) -> dict[str, object]:
+    """All of ada's profile that features read, and the titles that reasons name."""
+    with store.read() as tx:
+        reader = readers.find(tx, serving, "ada", tx.users.version("ada"))
+    profile = reader.profile
+    assert profile is not None
+    assert profile.liked_tfidf is not None
+    arrays = (profile.liked_units, profile.liked_whitened, profile.liked_tfidf.values, profile.disliked_units)
+    return {
+        "titles": [each.title for each in reader.liked],
+        "arrays": [None if array is None else array.tobytes() for array in arrays],
+        "rows": profile.liked_vector_rows.tolist(),
+        "categories": profile.liked_categories,
+        "times": profile.liked_at.tolist(),
+    }
+
+
+def test_follow_every_change(store: Store, serving: Serving) -> None:
+    """New likes, dislikes, changed texts and categories, pending vectors and deleted papers: as if nothing was kept."""
+    papers = [paper(i, abstract=f"Graph networks, part {i}", categories=("cs.LG",)) for i in range(6)]
+    upsert(store, papers)
+    record(store, *(event(paper_id=f"p{i}", at=NOW - i * HOUR) for i in range(3)))
+    changes: list[Callable[[], object]] = [
+        lambda: None,
+        lambda: record(store, event(paper_id="p3")),
+        lambda: record(store, event(EventType.DISLIKE, "p4")),
+        lambda: upsert(store, [replace(papers[0], title="Quite another title of zero")]),
+        lambda: upsert(store, [replace(papers[1], abstract="Not embedded yet")], embedded=False),
+        lambda: upsert(store, [replace(papers[2], categories=("cs.CV", "cs.LG"))]),
+        lambda: upsert(store, [replace(papers[1], abstract="Not embedded yet")]),
+    ]
+    kept, before = Readers(), None
+    for number, change in enumerate(changes):
+        change()
+        found = seen(store, serving, kept)
+        assert found == seen(store, serving, Readers()), number
+        assert found != before, number
+        before = found
+    with store.write() as tx:
+        assert tx.papers.delete("p2")
+    assert seen(store, serving, kept) == seen(store, serving, Readers())
+    assert "Title of paper number 2" not in seen(store, serving, kept)["titles"]  # type: ignore[operator]
+
+
+def test_another_choice_of_bundle(store: Store, serving: Serving) -> None:
+    """What was placed in the spaces of one bundle is not used under the next."""
+    upsert(store, [paper(0), paper(1)])
+    record(store, event())
+    readers = Readers()
+    with store.read() as tx:
+        first = readers.find(tx, serving, "ada", 1)
+        again = readers.find(tx, serving, "ada", 1)
+        other = readers.find(tx, replace(serving, generation=2), "ada", 1)
+        bare = readers.find(tx, replace(serving, bundle=None, generation=3), "ada", 1)
+    assert again is first
+    assert other is not first
+    assert bare.profile is not None
+    assert bare.profile.liked_whitened is None
+
+
+def test_papers_are_placed_once_and_bounded(store: Store, serving: Serving) -> None:
+    """A kept paper is the same object; the one not asked for longest goes first."""
+    upsert(store, [paper(i) for i in range(4)])
+    placed = PlacedPapers(limit=3)
+    with store.read() as tx:
+        first = placed.find(tx, serving, ["p0", "p1", "p2"])
+        placed.find(tx, serving, ["p0"])
+        placed.find(tx, serving, ["p3", "gone"])
+        found = placed.find(tx, serving, ["p0", "p1", "p2"])
+    assert found["p0"] is first["p0"]
+    assert found["p1"] is not first["p1"]
+    assert sorted(found) == ["p0", "p1", "p2"]
+
+
+def test_cache_is_bounded_by_bytes() -> None:
+    """Values go when all are too large together, the least recently used first; the last one stays, however large."""
+    cache: VersionedCache[str, bytes] = VersionedCache(10, len)
+    built: list[str] = []
+
+    def get(key: str, size: int, version: int = 1) -> None:
+        cache.get(key, version, lambda: built.append(key) or bytes(size))
+
+    for key, size in (("a", 4), ("b", 4), ("a", 4), ("c", 4), ("a", 4), ("b", 4)):
+        get(key, size)
+    assert built == ["a", "b", "c", "b"]
+    get("b", 8, version=2)
+    get("a", 2)
+    get("huge", 100)
+    get("huge", 100)
+    get("b", 8, version=2)
+    assert built[4:] == ["b", "a", "huge", "b"]

@@ -1,0 +1,253 @@
+"""Several server processes on one port."""
+
+import contextlib
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc
+import psutil
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from paperfeed.v1 import (
+    catalog_pb2,
+    catalog_pb2_grpc,
+    feed_pb2,
+    feed_pb2_grpc,
+    profile_pb2_grpc,
+    status_pb2,
+    status_pb2_grpc,
+)
+from tests.process.running import ROOT, Server, command, running, settings
+from tests.process.samples import fill, likes, papers
+from tests.requirements import require
+
+WORKERS = 2
+WAIT_SECONDS = 40.0
+# Well below the 15 seconds after which the embedding process looks by itself.
+SOON_SECONDS = 8.0
+
+
+@pytest.fixture(autouse=True)
+def linux() -> None:
+    require("proc", Path("/proc/self/maps").exists(), "needs Linux, which spreads connections over processes")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """A connection of its own, which stays with one process."""
+
+    channel: grpc.Channel
+
+    @property
+    def status(self) -> status_pb2.GetStatusResponse:
+        stub = status_pb2_grpc.StatusServiceStub(self.channel)
+        return stub.GetStatus(status_pb2.GetStatusRequest(), timeout=20)
+
+    def feed(self, user_id: str, **options: object) -> feed_pb2.GetFeedResponse:
+        request = feed_pb2.GetFeedRequest(user_id=user_id, explain=True, **options)
+        return feed_pb2_grpc.FeedServiceStub(self.channel).GetFeed(request, timeout=20)
+
+
+@contextlib.contextmanager
+def connections(server: Server) -> Iterator[list[Connection]]:
+    """One to each worker, in their order."""
+    found: dict[int, Connection] = {}
+    with contextlib.ExitStack() as stack:
+        give_up_at = time.monotonic() + WAIT_SECONDS
+        while len(found) < WORKERS:
+            assert time.monotonic() < give_up_at, f"only {sorted(found)} of {WORKERS} workers answer"
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            each = Connection(stack.enter_context(grpc.insecure_channel(server.address, options=options)))
+            # A connection may have been waiting for a process that was killed before it looked.
+            with contextlib.suppress(grpc.RpcError):
+                found.setdefault(each.status.worker, each)
+        yield [found[number] for number in sorted(found)]
+
+
+def children(server: Server) -> list[psutil.Process]:
+    """The worker processes, oldest first; the hashing encoder has none of its own."""
+    return sorted(psutil.Process(server.process.pid).children(), key=lambda process: process.create_time())
+
+
+def eventually(condition: Callable[[], bool], seconds: float = WAIT_SECONDS) -> bool:
+    """Whether it became true in time."""
+    give_up_at = time.monotonic() + seconds
+    while not (holds := condition()) and time.monotonic() < give_up_at:
+        time.sleep(0.1)
+    return holds
+
+
+def refused(db: str, *arguments: object, **values: object) -> subprocess.CompletedProcess[str]:
+    """What a server says that does not come up."""
+    return subprocess.run(
+        command("serve", "--db", db, *arguments),
+        env=settings(**values),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_processes_are_one_service(db_url: str, tmp_path: Path) -> None:
+    """Each process is healthy and says which it is; what one records or makes, the other knows at the next call."""
+    with running(tmp_path, db_url, workers=WORKERS) as server:
+        with server.client() as client:
+            paper_ids = fill(client)
+        with connections(server) as (first, second):
+            places = [(each.status.worker, each.status.worker_count) for each in (first, second)]
+            health = [
+                health_pb2_grpc.HealthStub(each.channel).Check(health_pb2.HealthCheckRequest(), timeout=20).status
+                for each in (first, second)
+            ]
+            profile_pb2_grpc.ProfileServiceStub(first.channel).RecordEvents(likes("reader", paper_ids[:5]))
+            # Both have the reader in memory now.
+            first.feed("reader")
+            page = second.feed("reader", page_size=10)
+            next_page = first.feed("reader", page_size=10, page_token=page.next_page_token)
+            whole = feed_pb2_grpc.FeedServiceStub(first.channel).GetSlate(
+                feed_pb2.GetSlateRequest(slate_id=page.slate_id), timeout=20
+            )
+            liked = page.items[0].paper.paper_id
+            profile_pb2_grpc.ProfileServiceStub(first.channel).RecordEvents(likes("reader", [liked]))
+            after = second.feed("reader")
+            counted = [{call.method: call.count for call in each.status.calls} for each in (first, second)]
+
+        process_count = len(children(server))
+        server.terminate()
+        assert server.ended() == 0
+        served = [entry for entry in server.log() if entry["message"] == "serving"]
+    assert places == [(1, WORKERS), (2, WORKERS)]
+    assert health == [health_pb2.HealthCheckResponse.SERVING] * WORKERS
+    shown = [item.paper.paper_id for item in (*page.items, *next_page.items)]
+    assert shown == [item.paper.paper_id for item in whole.items][:20]
+    assert liked not in {item.paper.paper_id for item in after.items}
+    assert (counted[0]["FeedService/GetFeed"], counted[1]["FeedService/GetFeed"]) == (2, 2)
+    assert process_count == WORKERS
+    assert sorted(entry["worker"] for entry in served) == [1, 2]
+    assert {entry["port"] for entry in served} == {server.port}
+
+
+def test_new_text_is_embedded_soon(sqlite_url: str, tmp_path: Path) -> None:
+    """Papers that came to a process that does not embed get their vectors at once from the one that does."""
+    with running(tmp_path, sqlite_url, workers=WORKERS) as server, connections(server) as (_, second):
+        catalog = catalog_pb2_grpc.CatalogServiceStub(second.channel)
+        catalog.UpsertPapers(catalog_pb2.UpsertPapersRequest(papers=papers(3)), timeout=20)
+
+        def is_ready() -> bool:
+            paper = catalog.GetPaper(catalog_pb2.GetPaperRequest(paper_id="p2"), timeout=20).paper
+            return paper.embedding_state == catalog_pb2.EMBEDDING_STATE_READY
+
+        assert eventually(is_ready, SOON_SECONDS)
+
+
+@pytest.mark.slow
+def test_killed_process_is_replaced(db_url: str, tmp_path: Path) -> None:
+    """After kill -9 of one process, callers with the project's client notice nothing, and soon there are two again."""
+    counts, problems, stop = [0] * 6, list[str](), threading.Event()
+
+    with running(tmp_path, db_url, workers=WORKERS) as server:
+        with server.client() as client:
+            paper_ids = fill(client)
+
+        def call(number: int) -> None:
+            with server.client() as own:
+                while not stop.is_set():
+                    try:
+                        own.profiles.RecordEvents(likes(f"user-{number}", paper_ids[:3]))
+                        own.feeds.GetFeed(feed_pb2.GetFeedRequest(user_id=f"user-{number}"))
+                    except grpc.RpcError as error:
+                        problems.append(f"{error.code().name}: {error.details()}")
+                        return
+                    counts[number] += 1
+
+        threads = [threading.Thread(target=call, args=(number,)) for number in range(len(counts))]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.5)
+        before = children(server)
+        for victim in before:
+            victim.kill()
+            assert eventually(lambda: len(children(server)) == WORKERS)
+            with connections(server) as found:
+                assert len(found) == WORKERS
+        late = list(counts)
+        time.sleep(0.5)
+        stop.set()
+        for thread in threads:
+            thread.join(timeout=WAIT_SECONDS)
+            assert not thread.is_alive()
+        replaced = {process.pid for process in children(server)}.isdisjoint({process.pid for process in before})
+        ended = [entry for entry in server.log() if entry["message"] == "worker ended; it is started again"]
+    assert problems == []
+    assert all(after > earlier for earlier, after in zip(late, counts, strict=True))
+    assert replaced
+    assert [(entry["ended"], entry["exit_code"]) for entry in ended] == [(1, -signal.SIGKILL), (2, -signal.SIGKILL)]
+
+
+@pytest.mark.slow
+def test_dying_again_and_again_is_given_up(sqlite_url: str, tmp_path: Path) -> None:
+    """A process that dies soon after each start ends the service with exit code 1 and a line that says so."""
+    with running(tmp_path, sqlite_url, workers=WORKERS) as server:
+        first, victim = children(server)
+        while server.process.poll() is None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                victim.kill()
+            found = psutil.pids() and [each for each in _children_of(server) if each.pid != first.pid]
+            victim = found[0] if found else victim
+            time.sleep(0.05)
+        code, log = server.ended(), server.log_path.read_text()
+        alive = first.is_running()
+    assert code == 1
+    assert (
+        "paperfeed: server process 2 ended with exit code -9, 5 times in a row soon after its start; giving up" in log
+    )
+    assert not alive
+
+
+def _children_of(server: Server) -> list[psutil.Process]:
+    try:
+        return children(server)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def test_workers_end_with_their_supervisor(sqlite_url: str, tmp_path: Path) -> None:
+    """Where the supervisor is killed, its workers end by themselves and leave the port."""
+    with running(tmp_path, sqlite_url, workers=WORKERS) as server:
+        left = children(server)
+        server.kill()
+        assert eventually(lambda: not any(process.is_running() for process in left))
+
+
+def test_port_is_not_shared_with_strangers(sqlite_url: str, tmp_path: Path) -> None:
+    """A second server on the port is refused, with several processes or one, whichever way the first one runs."""
+    other = f"sqlite:///{tmp_path / 'other.db'}"
+    done = []
+    for workers in (WORKERS, 1):
+        with running(tmp_path, sqlite_url, workers=workers) as server:
+            done += [refused(other, "--port", server.port, "--workers", count) for count in (1, WORKERS)]
+            server.terminate()
+            server.ended()
+    assert [each.returncode for each in done] == [2] * 4
+    assert all("paperfeed: port: cannot listen on 127.0.0.1:" in each.stderr.splitlines()[-1] for each in done)
+    assert {each.stdout for each in done} == {""}
+
+
+def test_failing_start(sqlite_url: str) -> None:
+    """What one server would say that cannot start is said once, with its exit code."""
+    done = refused("postgresql://somebody:hush-hush@127.0.0.1:1/none?connect_timeout=2", "--port", 0, workers=WORKERS)
+
+    assert done.returncode == 1
+    assert done.stderr.count("the database is not available") == 1
+    assert "server process 1 ended with exit code 1; giving up" in done.stderr
+    assert "hush-hush" not in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""

@@ -1,0 +1,123 @@
+"""Which calls a lane lets in."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from service.api.lanes import CALM_SECONDS, SMOOTHING, Lane
+
+THREADS = 2
+
+
+class HandClock:
+    """Time that passes when told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 100.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Calls:
+    """Calls that last until they are let go."""
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        self._go = threading.Event()
+
+    def come(self, count: int) -> int:
+        """So many arrive at once; gives how many are let in."""
+        admitted = 0
+        for _ in range(count):
+            if self._lane.admits():
+                self._lane.submit(self._go.wait, 20)
+                admitted += 1
+        return admitted
+
+    def end(self) -> None:
+        """All of them are answered."""
+        self._go.set()
+        assert self._lane.wait_until_idle(20)
+        self._go.clear()
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+def lane(clock: HandClock) -> Iterator[Lane]:
+    with Lane("test", THREADS, max_waiting=8, max_wait_seconds=1.0, clock=clock) as lane:
+        yield lane
+
+
+@pytest.fixture
+def calls(lane: Lane) -> Iterator[Calls]:
+    calls = Calls(lane)
+    yield calls
+    calls.end()
+
+
+def test_a_burst_may_wait(lane: Lane, calls: Calls) -> None:
+    """As many as there are threads and waiting places are let in."""
+    assert calls.come(20) == THREADS + 8
+    assert lane.count == THREADS + 8
+
+
+def test_overload_keeps_the_queue_short(lane: Lane, calls: Calls) -> None:
+    """After a refusal only one may wait for every two threads."""
+    calls.come(20)
+    calls.end()
+
+    assert lane.is_crowded
+    assert calls.come(20) == THREADS + 1
+
+
+def test_overload_ends_a_second_after_the_last_refusal(lane: Lane, calls: Calls, clock: HandClock) -> None:
+    """Refusals count, not calls that were let in."""
+    calls.come(20)
+    calls.end()
+    clock.seconds += 0.9 * CALM_SECONDS
+    calls.come(20)
+    calls.end()
+    clock.seconds += 0.9 * CALM_SECONDS
+    still_short = calls.come(THREADS + 1)
+    calls.end()
+    clock.seconds += 0.2 * CALM_SECONDS
+
+    assert still_short == THREADS + 1
+    assert not lane.is_crowded
+    assert calls.come(20) == THREADS + 8
+
+
+def test_what_counts_is_how_long_calls_took(lane: Lane, calls: Calls, clock: HandClock) -> None:
+    """After calls of ten seconds each the mean is half a second: four may wait for two threads, the last a second."""
+    calls.come(1)
+    clock.seconds += 10.0
+    calls.end()
+
+    assert pytest.approx(0.5) == SMOOTHING * 10
+    assert calls.come(20) == THREADS + 4
+
+
+def test_a_free_thread_is_always_given(clock: HandClock) -> None:
+    """However long calls took, one that need not wait is let in."""
+    with Lane("test", 1, max_waiting=0, max_wait_seconds=0.001, clock=clock) as lane:
+        calls = Calls(lane)
+        assert calls.come(1) == 1
+        clock.seconds += 1_000
+        calls.end()
+        assert calls.come(3) == 1
+        calls.end()
+
+
+def test_crowded_means_as_many_wait_as_work(lane: Lane, calls: Calls) -> None:
+    """That is when a feed made ahead of time is served."""
+    calls.come(2 * THREADS - 1)
+    before = lane.is_crowded
+    calls.come(1)
+
+    assert (before, lane.is_crowded) == (False, True)

@@ -1,0 +1,85 @@
+"""What comes before any feature row: spaces are fitted, queries are made, and some readers are kept apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from training.cross_fitting import Folds, split_likes
+from training.errors import TrainingError
+from training.learned_spaces import LearnedSpaces, learn_spaces
+from training.progress import Progress
+from training.query_groups import Query, lack_of_queries, queries_of
+from training.recipes import Recipe
+from training.rows import DatasetMatrices
+from training.snapshot import Dataset, check_dataset
+
+Queries = list[list[Query]]
+"""For each data set its queries."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A training run up to its rows.
+
+    Attributes:
+        datasets: As known by the recipe's time.
+        learn: Queries of the readers that the trees are grown on.
+        held_out: Queries of the readers that they are stopped at.
+    """
+
+    datasets: tuple[Dataset, ...]
+    recipe: Recipe
+    seed: int
+    spaces: LearnedSpaces
+    learn: Queries
+    held_out: Queries
+
+    @property
+    def shares(self) -> list[float]:
+        """For each data set how much its queries count in all; see ``training.rows.query_weights``."""
+        return [self.recipe.dated_weight if dataset.dated else 1.0 for dataset in self.datasets]
+
+    def matrices(self) -> list[DatasetMatrices]:
+        """For each data set its papers as the queries see them."""
+        return [
+            DatasetMatrices(dataset, self.spaces.folds, foreign)
+            for dataset, foreign in zip(self.datasets, self.spaces.foreign, strict=True)
+        ]
+
+
+def prepare(
+    datasets: Sequence[Dataset], recipe: Recipe, seed: int, rng: np.random.Generator, progress: Progress
+) -> Prepared:
+    """Everything up to the rows; deterministic in its arguments.
+
+    Raises:
+        TrainingError: Nothing to learn from.
+    """
+    known = [dataset.before(recipe.known_until) for dataset in datasets]
+    if not known:
+        raise TrainingError("no data sets were given")
+    for dataset in known:
+        check_dataset(dataset, known[0].papers.embeddings.shape[1])
+    folds = [split_likes(dataset, recipe.fold_count, rng) for dataset in known]
+    progress("spaces", 0, 1)
+    spaces = learn_spaces(known, folds, recipe, seed, progress)
+    learn, held_out = _split_queries(known, folds, recipe, rng)
+    return Prepared(tuple(known), recipe, seed, spaces, learn, held_out)
+
+
+def _split_queries(
+    datasets: Sequence[Dataset], folds: Sequence[Folds], recipe: Recipe, rng: np.random.Generator
+) -> tuple[Queries, Queries]:
+    """Queries of readers to learn from, and of readers to stop at."""
+    learn: Queries = []
+    held_out: Queries = []
+    for dataset, part in zip(datasets, folds, strict=True):
+        queries = queries_of(dataset, part, recipe, rng)
+        readers = rng.permutation(np.unique([query.reader for query in queries]))
+        kept = set(readers[: max(1, round(len(readers) * recipe.held_out_share))].tolist())
+        learn.append([query for query in queries if query.reader not in kept])
+        held_out.append([query for query in queries if query.reader in kept])
+        if not learn[-1] or not held_out[-1]:
+            raise TrainingError(f"{dataset.name}: {lack_of_queries(dataset)}")
+    return learn, held_out
