@@ -287,7 +287,7 @@ def _workers(client: Client) -> dict[str, Any]:
     Raises:
         Exception: It does not answer; a client that has lost it would look for it for a long time.
     """
-    if client.status != "running":
+    if client.status != "running" or client.scheduler is None:
         raise ConnectionError(_SCHEDULER_LOST)
     return dict(client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER_SECONDS)["workers"])
 
