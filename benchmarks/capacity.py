@@ -81,7 +81,7 @@ class Habits:
     slates_days: int = 90
     events_days: int = 180
     batch_hours: float = 2.0
-    connections_of_a_server: int = 32
+    connections_of_a_server: int = 20
     database_cores: int = 32
     database_terabytes: float = 10.0
 
@@ -96,7 +96,7 @@ WORDS = {
     "slates_days": "days that slates are kept (`PAPERFEED_KEEP_SLATES_DAYS`)",
     "events_days": "days that events are kept (`PAPERFEED_KEEP_EVENTS_DAYS`)",
     "batch_hours": "hours that a re-rank may take",
-    "connections_of_a_server": "connections that a server may open",
+    "connections_of_a_server": "connections that a server may open (twice `3 * PAPERFEED_THREADS + 4`)",
     "database_cores": "cores of a large database machine",
     "database_terabytes": "terabytes of its disk",
 }
