@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from batch.parquet import facts_of, written
 from ranker.features import SCHEMA as FEATURES
+from ranker.types import Int32Array
 from training.experts import side_of
 from training.query_groups import check_contiguous
 from training.rows import Rows
@@ -85,8 +86,8 @@ def read_rows(path: Path) -> Rows:
     table = pq.read_table(path)
     query, label, weight, features = (table.column(name).combine_chunks() for name in SCHEMA.names)
     numbers = query.to_numpy()
-    _, sizes = np.unique(numbers, return_counts=True)
-    sizes = sizes.astype(np.int32)
+    _, counted = np.unique(numbers, return_counts=True)
+    sizes: Int32Array = counted.astype(np.int32)
     check_contiguous(numbers.tolist(), sizes)
     return Rows(
         features.flatten().to_numpy().reshape(-1, len(FEATURES)),

@@ -10,6 +10,7 @@ figures differ by chance; what counts is the mean difference over the seeds, wit
 import argparse
 import json
 import os
+import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -77,9 +78,10 @@ def main(arguments: list[str] | None = None) -> int:
         for dated in (True, False)
     )
     with tempfile.TemporaryDirectory() as folder, open_cluster(workers=options.workers) as cluster:
-        runs = [
-            _compared(cluster, datasets, _recipe(options.queries), seed, Path(folder)) for seed in range(options.seeds)
-        ]
+        runs = []
+        for seed in range(options.seeds):
+            runs.append(_compared(cluster, datasets, _recipe(options.queries), seed, Path(folder)))
+            print(runs[-1], file=sys.stderr)
     differences = np.array([run["there"] - run["here"] for run in runs])
     error = 2 * differences.std(ddof=1) / np.sqrt(len(runs)) if len(runs) > 1 else float("inf")
     value = float(differences.mean())

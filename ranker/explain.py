@@ -167,10 +167,10 @@ def _support(
     contributions: Float32Array | None, families: Sequence[str], count: int
 ) -> tuple[Float32Array, Float32Array, Float32Array, Float32Array]:
     """How far likeness, freshness, topics and trend speak for each row; each (count,)."""
-    if contributions is None:
-        return (*(np.full(count, value, dtype=np.float32) for value in (1, 0, 0, 0)),)
-    columns = dict(zip(families, contributions.T, strict=True))
     none = np.zeros(count, dtype=np.float32)
+    if contributions is None:
+        return np.ones(count, dtype=np.float32), none, none, none
+    columns = dict(zip(families, contributions.T, strict=True))
     is_alike = np.array([name in LIKENESS_FAMILIES for name in families])
     parts = contributions.T[is_alike] if is_alike.any() else none[None]
     together = np.maximum(parts.max(axis=0), parts.sum(axis=0))

@@ -66,17 +66,17 @@ class Profile:
     @cached_property
     def whitened_weights(self) -> Float32Array:
         """(m,) the linear model in the whitened space; at least one like with a vector, and a bundle."""
-        return self._linear_models[0]
+        return np.asarray(self._linear_models[0])
 
     @cached_property
     def factor_weights(self) -> Float32Array:
         """(m,) the same on factors."""
-        return self._linear_models[1]
+        return np.asarray(self._linear_models[1])
 
     @cached_property
     def reader_weights(self) -> Float32Array:
         """(m,) the linear model on reader factors."""
-        return self._linear_models[2]
+        return np.asarray(self._linear_models[2])
 
     @cached_property
     def _linear_models(self) -> Float32Array:
@@ -100,7 +100,7 @@ class Profile:
         """(k,) the same on words."""
         if self.liked_tfidf is None:
             return np.empty(0, dtype=np.float32)
-        return ridge.ridge_weights(self._word_gram[None], len(self.liked_tfidf))[0]
+        return np.asarray(ridge.ridge_weights(self._word_gram[None], len(self.liked_tfidf))[0])
 
     @cached_property
     def tfidf_centroid_length(self) -> float:

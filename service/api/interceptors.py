@@ -69,7 +69,8 @@ class _Call:
         def run(request: bytes, context: grpc.ServicerContext) -> Any:
             try:
                 answer = handler(_parsed(request, parse), context)
-                self._begin(context)
+                # In one piece with the answer: see _begin.
+                context.set_trailing_metadata(((REQUEST_ID_KEY, self._request_id),))
                 self._end("OK")
             except Exception as error:
                 self._fail(error, context)

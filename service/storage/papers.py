@@ -73,7 +73,7 @@ _CHANGED_VECTORS = select(vector_changes.c.paper_id).where(
 )
 
 _MARKS = select(
-    papers.c.paper_id, papers.c.text_hash, papers.c.categories, embeddings.c.paper_id.is_not(None)
+    papers.c.paper_id, papers.c.text_hash, papers.c.categories, embeddings.c.paper_id.is_not(None).label("has_vector")
 ).select_from(
     papers.outerjoin(
         embeddings, and_(embeddings.c.paper_id == papers.c.paper_id, embeddings.c.encoder == bindparam("encoder"))
@@ -102,9 +102,7 @@ class SqlPapers:
 
     def marks(self, paper_ids: Sequence[str], encoder: str) -> dict[str, PaperMark]:
         rows = rows_in(self._connection, _MARKS, papers.c.paper_id, paper_ids, {"encoder": encoder})
-        return {
-            paper_id: PaperMark(text_hash, categories, bool(known)) for paper_id, text_hash, categories, known in rows
-        }
+        return {row.paper_id: PaperMark(row.text_hash, row.categories, bool(row.has_vector)) for row in rows}
 
     def page(self, *, after: str, limit: int) -> list[Paper]:
         statement = select(papers).where(papers.c.paper_id > after).order_by(papers.c.paper_id).limit(limit)

@@ -1,5 +1,7 @@
 """Versions of all that a feed is made from, in one statement: a statement costs as much as ranking twenty papers."""
 
+from typing import Any
+
 from sqlalchemy import Connection, ScalarSelect, Select, bindparam, func, literal, select, true
 
 from service.app.ports import Versions
@@ -31,5 +33,6 @@ def find_versions(connection: Connection, user_id: str, digest_id: str) -> Versi
     """See ``service.app.ports.Transaction.versions``."""
     statement = _WITH_ONE if digest_id else _WITH_NEWEST
     asked = {"user_id": user_id, "digest_id": digest_id} if digest_id else {"user_id": user_id}
-    user, found_id, version, date, changes, sequence = connection.execute(statement, asked).one()
+    row: Any = connection.execute(statement, asked).one()
+    user, found_id, version, date, changes, sequence = row
     return Versions(user, None if found_id is None else (found_id, version, date), (changes, sequence))

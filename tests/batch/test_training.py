@@ -10,10 +10,9 @@ import pytest
 
 from batch.cluster import Cluster, open_cluster
 from batch.errors import OutputUnusable, PartitionFailed, TreesNotGrown
-from batch.rows_table import RowCounts, read_rows
+from batch.rows_table import read_rows
 from batch.training import train
 from batch.training_plan import PLAN_NAME, cut_rows
-from batch.tree_growing import grow_trees
 from ranker.bundle import load_bundle
 from tests.batch.killing import partial
 from tests.batch.remote import Scheduler
@@ -221,22 +220,3 @@ def test_lost_scheduler(scheduler: Scheduler, worker: None, tmp_path: Path) -> N
     ):
         run(cluster, tmp_path / "out", watch, recipe=LONG)
     assert not (tmp_path / "out").exists()
-
-
-def test_more_rows_than_memory(cluster: Cluster) -> None:
-    """Where a worker's rows cannot fit its memory, that is said before anything is loaded."""
-    counts = RowCounts(title_queries=10**7, title_rows=10**9, abstract_queries=0, abstract_rows=0)
-    files = [(Path("learn-000000.parquet"), counts)]
-    with pytest.raises(TreesNotGrown, match=r"a worker's rows take 6\d\d.\d GB while trees are grown, and it may use"):
-        grow_trees(cluster, files, RECIPE, 0, silent)
-
-
-def test_same_rows_and_workers_give_the_same_trees(cluster: Cluster, tmp_path: Path) -> None:
-    """Trees grown twice on the same files by the same workers are the same."""
-    interrupted(cluster, tmp_path / "out", "trees")
-    found = sorted(partial(tmp_path / "out").glob("learn-*.parquet"))
-    files = [(path, RowCounts.of(read_rows(path))) for path in found]
-
-    texts = [grow_trees(cluster, files, RECIPE, 0, silent) for _ in range(2)]
-
-    assert texts[0] == texts[1]

@@ -270,11 +270,6 @@ def test_on_a_cluster(files: tuple[Path, Path], tmp_path: Path) -> None:
         (("--workers", "2"), 2, "workers: needs --scheduler"),
         (("--scheduler", "somewhere"), 2, "scheduler: 'somewhere' is neither 'local' nor an address"),
         (
-            ("--scheduler", "tcp://127.0.0.1:1"),
-            1,
-            "no Dask cluster at tcp://127.0.0.1:1: the scheduler does not answer",
-        ),
-        (
             ("--scheduler", "local", "--feedback", "--db", "sqlite:///x.db"),
             2,
             "scheduler: cannot be given together with",
@@ -287,6 +282,14 @@ def test_on_a_cluster(files: tuple[Path, Path], tmp_path: Path) -> None:
     ],
 )
 def test_no_cluster(paperfeed: Run, tmp_path: Path, options: tuple[str, ...], code: int, problem: str) -> None:
-    """A cluster that is not there, and options that do not fit, are told before anything is read."""
+    """Options of a cluster that do not fit are told before anything is read."""
     done = paperfeed("train", *options, "--out", tmp_path / "bundle")
     check_refused(done, problem, tmp_path / "bundle", code)
+
+
+@pytest.mark.cluster
+@pytest.mark.slow
+def test_nobody_at_the_address(paperfeed: Run, files: tuple[Path, Path], tmp_path: Path) -> None:
+    """A scheduler that does not answer is one line, and nothing is left behind."""
+    done = trained(paperfeed, files, "--scheduler", "tcp://127.0.0.1:9", "--out", tmp_path / "bundle")
+    check_refused(done, "no Dask cluster at tcp://127.0.0.1:9: the scheduler does not answer", tmp_path / "bundle")

@@ -12,8 +12,8 @@ from tests.process.samples import fill, likes
 from tests.requirements import require
 
 CALLERS = 4
-ROUNDS = 150
-# 600 slates of 40 items with features and reasons are some 15 MB; the allocator's noise is a few.
+ROUNDS = 80
+# 640 slates of 40 items with features and reasons are some 15 MB; the allocator's noise is a few.
 GROWTH_MB = 12.0
 
 

@@ -110,7 +110,7 @@ def test_request_id_is_echoed_and_names_the_incident(bare: Service) -> None:
     def echoed(sent: str) -> str:
         request = GetPaperRequest(paper_id="p")
         _, done = bare.client.catalog.GetPaper.with_call(request, metadata=(("x-request-id", sent),))
-        return dict(done.initial_metadata())["x-request-id"]
+        return dict(done.trailing_metadata())["x-request-id"]
 
     assert echoed("my-request-1") == "my-request-1"
     assert echoed("x" * 65) != "x" * 65
