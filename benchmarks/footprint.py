@@ -218,15 +218,21 @@ def of_batch(url: str, folder: Path) -> Iterator[tuple[str, float]]:
 def of_encoder() -> Iterator[tuple[str, float]]:
     """Core milliseconds of a paper through the encoder process, and its memory."""
     used = []
+    # A process that embeds little tells what loading costs.
     for count in (8, TEXTS):
+        before = _children_seconds()
         encoder = open_encoder(DEFAULT_MODEL, idle_seconds=None, threads=1)
         encoder.encode_in_background(texts(count))
         encoder.close()
-        spent = resource.getrusage(resource.RUSAGE_CHILDREN)
-        used.append(spent.ru_utime + spent.ru_stime)
-    # The first process is counted in both; a process that embeds little tells what loading costs.
-    yield "core ms of embedding a paper", 1_000 * (used[1] - 2 * used[0]) / (TEXTS - 8)
+        used.append(_children_seconds() - before)
+    yield "core ms of embedding a paper", 1_000 * (used[1] - used[0]) / (TEXTS - 8)
     yield "resident MB of an encoder", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
+def _children_seconds() -> float:
+    """Processor time of child processes that have ended."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def measured(postgres: str) -> dict[str, float]:
