@@ -36,9 +36,9 @@ from benchmarks.batch import measured as whole_job
 from benchmarks.embed import texts
 from benchmarks.figures import figure, report, significant
 from benchmarks.made_export import write_export
+from benchmarks.pair import GET_FEED, feed_request
 from benchmarks.population import CANDIDATES, LIKES, PAPERS, fill, made_papers, readers_of
 from benchmarks.processes import Callers, Server, serving
-from benchmarks.serve import GET_FEED, feed_request
 from ranker.bundle import Bundle, default_bundle_path, load_bundle
 from ranker.types import Float64Array, IndexArray
 from service.encoder.models import PackagedModel

@@ -139,7 +139,8 @@ def main() -> int:
     result: dict[str, Any] = {"benchmarks": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        url = fill(folder / "overload.db", READERS, DEFAULT_MODEL)
+        url = f"sqlite:///{folder}/overload.db"
+        fill(url, READERS, DEFAULT_MODEL)
 
         def serve(**settings: Any) -> Any:
             return served(url, folder / "log", log_level="WARNING", **settings)

@@ -252,7 +252,8 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one line of JSON")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        url = fill(Path(name) / "soak.db", options.readers, DEFAULT_MODEL)
+        url = f"sqlite:///{name}/soak.db"
+        fill(url, options.readers, DEFAULT_MODEL)
         # The encoder's process must not end in between: a new one would hide what the old one had lost.
         with served(
             url, Path(name) / "log", encoder_idle_seconds=1e6, encoder_threads=1, log_level="WARNING"
