@@ -11,12 +11,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from benchmarks import floor_server
 from benchmarks.population import CANDIDATES, LIKES, empty_database, fill, paper_id, user_id
-from benchmarks.processes import Server, serving
+from benchmarks.processes import Server, paperfeed, serving
 from paperfeed.v1 import feed_pb2, feed_pb2_grpc, profile_pb2
 from ranker.bundle import load_bundle
 
 PAGE = 20
-GET_FEED = "/paperfeed.v1.FeedService/GetFeed"
 RECORD_EVENTS = "/paperfeed.v1.ProfileService/RecordEvents"
 FLOOR = f"/{floor_server.SERVICE}/{floor_server.METHOD}"
 
@@ -49,12 +48,11 @@ def like_request(number: int, paper: int) -> profile_pb2.RecordEventsRequest:
 def two_servers(options: argparse.Namespace, folder: Path) -> Iterator[Pair]:
     """``paperfeed serve`` on a filled database, and the floor, which returns what that answered."""
     encoder = load_bundle(options.bundle, encoder=None).encoder_name
-    arguments = ("cli.main", "serve", "--port", 0, *options.serve_option)
     # The made-up digest has a day of its own; a stale one is ranked alike.
     settings = {"bundle": options.bundle, "encoder": encoder, "stale_digest_days": 36_500}
     with empty_database(options.db, folder) as url:
         fill(url, options.users, encoder, LIKES, options.papers)
-        with serving(arguments, GET_FEED, folder / "serve.log", db=url, **settings) as real:
+        with paperfeed(folder / "serve.log", *options.serve_option, db=url, **settings) as real:
             (folder / "answer").write_bytes(checked_answer(real))
             floor_arguments = ("benchmarks.floor_server", folder / "answer", CANDIDATES)
             with serving(floor_arguments, FLOOR, folder / "floor.log") as floor:

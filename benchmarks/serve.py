@@ -141,7 +141,7 @@ def measured(pair: Pair) -> Iterator[dict[str, Any]]:
                 yield from at_rates(pair, callers, capacities)
         finally:
             callers.close()
-    megabytes = [server.resident_megabytes() for server in (pair.real, pair.floor)]
+    megabytes = [sum(server.resident()) for server in (pair.real, pair.floor)]
     yield figure("server's resident MB afterwards", *megabytes)
 
 
