@@ -90,6 +90,12 @@ def report(figures: Sequence[dict[str, Any]], *, as_json: bool, **facts: object)
     return int(any(each["holds"] is False for each in figures))
 
 
+def printed(result: dict[str, Any], *, as_json: bool) -> int:
+    """Prints a result that holds more than figures; 1 where a promise does not hold."""
+    print(json.dumps(result, indent=None if as_json else 1))
+    return int(any(each["holds"] is False for each in result["benchmarks"]))
+
+
 def made_by(**facts: object) -> dict[str, Any]:
     """The command, what is told of it, the day, the version of the sources, and the machine."""
     day = dt.datetime.now(dt.UTC).date().isoformat()

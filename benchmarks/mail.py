@@ -8,7 +8,6 @@ time is that of a whole run: feeds ranked and streamed, issues rendered, stored,
 
 import argparse
 import datetime as dt
-import json
 import resource
 import sys
 import tempfile
@@ -19,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import figure, made_by
+from benchmarks.figures import figure, made_by, printed
 from mailer.clock import SystemClock
 from mailer.config import MailSettings
 from mailer.links import Links
@@ -140,8 +139,7 @@ def main() -> int:
             result[f"killed, mailers: {mailers}"] = asdict(found)
     result["benchmarks"] = list(judged(result, options))
     result["made_by"] = made_by(readers=options.readers, kills=options.kills, connections=CONNECTIONS)
-    print(json.dumps(result, indent=None if options.json else 1))
-    return int(not all(each["holds"] for each in result["benchmarks"]))
+    return printed(result, as_json=options.json)
 
 
 if __name__ == "__main__":

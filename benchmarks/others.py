@@ -36,9 +36,9 @@ from benchmarks.batch import measured as whole_job
 from benchmarks.embed import texts
 from benchmarks.figures import figure, report, significant
 from benchmarks.made_export import write_export
+from benchmarks.pair import feed_request
 from benchmarks.population import CANDIDATES, LIKES, PAPERS, fill, made_papers, readers_of
-from benchmarks.processes import Callers, Server, serving
-from benchmarks.serve import GET_FEED, feed_request
+from benchmarks.processes import Callers, Server, paperfeed
 from ranker.bundle import Bundle, default_bundle_path, load_bundle
 from ranker.types import Float64Array, IndexArray
 from service.encoder.models import PackagedModel
@@ -174,9 +174,8 @@ def main(arguments: list[str] | None = None) -> int:
         folder = Path(name)
         url = f"sqlite:///{folder}/others.db"
         fill(url, options.readers + 1, bundle.encoder_name, LIKES, options.papers)
-        serve = ("cli.main", "serve", "--port", 0)
         settings = {"bundle": options.bundle, "encoder": bundle.encoder_name, "stale_digest_days": 36_500}
-        with serving(serve, GET_FEED, folder / "serve.log", db=url, **settings) as server:
+        with paperfeed(folder / "serve.log", db=url, **settings) as server:
             found = in_turn(options, server, encoding, svm)
         job = job_seconds(bundle, options, folder)
     figures = list(results(found, job, encoding, svm, options.readers))

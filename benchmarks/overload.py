@@ -21,8 +21,9 @@ from typing import Any
 import psutil
 
 from benchmarks.driver import SHED, Calls, drive
-from benchmarks.load import Served, made_by, printed, served
+from benchmarks.figures import made_by, printed
 from benchmarks.population import CANDIDATES, DIGEST, LIKES, fill
+from benchmarks.processes import Server, paperfeed
 from service.encoder import DEFAULT_MODEL
 
 READERS = 500
@@ -40,13 +41,13 @@ def latencies(calls: Calls) -> dict[str, float]:
     return {"p50_ms": round(calls.percentile(50), 2), "p99_ms": round(calls.percentile(99), 2)}
 
 
-def processor_seconds(server: Served) -> float:
+def processor_seconds(server: Server) -> float:
     """That the server has used since its start."""
     times = psutil.Process(server.process.pid).cpu_times()
     return times.user + times.system
 
 
-def unloaded(server: Served, seconds: float) -> dict[str, Any]:
+def unloaded(server: Server, seconds: float) -> dict[str, Any]:
     """Latency of one caller, capacity with 16, and what a call costs then."""
     alone = drive(server.address, READERS, seconds, "callers", 1)
     before = processor_seconds(server)
@@ -60,7 +61,7 @@ def unloaded(server: Served, seconds: float) -> dict[str, Any]:
     }
 
 
-def loaded(server: Served, factor: float, seconds: float) -> dict[str, Any]:
+def loaded(server: Server, factor: float, seconds: float) -> dict[str, Any]:
     """The server as it is without load, and under a load of ``factor`` times its capacity."""
     base = unloaded(server, seconds / 3)
     time.sleep(PAUSE_SECONDS)
@@ -139,10 +140,11 @@ def main() -> int:
     result: dict[str, Any] = {"benchmarks": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        url = fill(folder / "overload.db", READERS, DEFAULT_MODEL)
+        url = f"sqlite:///{folder}/overload.db"
+        fill(url, READERS, DEFAULT_MODEL)
 
         def serve(**settings: Any) -> Any:
-            return served(url, folder / "log", log_level="WARNING", **settings)
+            return paperfeed(folder / "log", db=url, log_level="WARNING", **settings)
 
         if options.threads:
             result["threads"] = []
@@ -160,7 +162,7 @@ def main() -> int:
             result[f"loads{which}"] = loads
             result["benchmarks"] += judged(loads, which)
     setting = {"readers": READERS, "candidates": CANDIDATES, "likes": LIKES, "seconds": options.seconds}
-    result["made_by"] = made_by("benchmarks.overload", setting)
+    result["made_by"] = made_by(**setting)
     return printed(result, as_json=options.json)
 
 

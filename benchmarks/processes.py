@@ -15,6 +15,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MESSAGE_BYTES = 2_000
+GET_FEED = "/paperfeed.v1.FeedService/GetFeed"
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,20 @@ class Server:
         """Processor time so far, of the server and the processes it started, in the system and outside."""
         return sum(_cpu_seconds(pid) for pid in _family(self.process.pid))
 
-    def resident_megabytes(self) -> float:
-        """Memory now, of the server and the processes it started."""
-        return sum(resident_megabytes(pid) for pid in _family(self.process.pid))
+    def resident(self) -> tuple[float, float]:
+        """Megabytes now, of the server's own process and of those it started."""
+        own, *others = _family(self.process.pid)
+        found = 0.0
+        for pid in others:
+            # It may end while we look.
+            with contextlib.suppress(OSError, RuntimeError):
+                found += resident_megabytes(pid)
+        return resident_megabytes(own), found
+
+
+def paperfeed(log_path: Path, *words: object, **settings: object) -> contextlib.AbstractContextManager[Server]:
+    """``paperfeed serve`` with these further words and settings, asked for feeds; drained on leaving."""
+    return serving(("cli.main", "serve", "--port", 0, *words), GET_FEED, log_path, **settings)
 
 
 @contextlib.contextmanager
@@ -63,7 +75,11 @@ def serving(arguments: Sequence[object], method: str, log_path: Path, **settings
         yield Server(process, found[1], method)
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        try:
+            process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
         process.stdout.close()
 
 
@@ -90,10 +106,12 @@ def _status_megabytes(pid: int, name: str) -> float:
 
 
 def _family(pid: int) -> Iterator[int]:
+    """A process, those it started and those they started."""
     yield pid
-    for children in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in children.read_text(encoding="ascii").split():
-            yield from _family(int(child))
+    with contextlib.suppress(OSError):
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in children.read_text(encoding="ascii").split():
+                yield from _family(int(child))
 
 
 def _cpu_seconds(pid: int) -> float:

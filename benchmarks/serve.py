@@ -12,91 +12,25 @@ of what the closed loops got through: then the time counts from when a call was 
 """
 
 import argparse
-import contextlib
 import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import grpc
-from google.protobuf.timestamp_pb2 import Timestamp
-
-from benchmarks import floor_server
 from benchmarks.figures import compared, figure, percentiles, report, significant
-from benchmarks.population import CANDIDATES, LIKES, PAPERS, empty_database, fill, paper_id, user_id
-from benchmarks.processes import Callers, Heard, Server, serving
-from paperfeed.v1 import feed_pb2, feed_pb2_grpc, profile_pb2
-from ranker.bundle import default_bundle_path, load_bundle
+from benchmarks.pair import RECORD_EVENTS, Pair, feed_request, like_request, two_servers
+from benchmarks.population import PAPERS
+from benchmarks.processes import Callers, Heard, Server
+from ranker.bundle import default_bundle_path
 
 ONE_CLIENT_BUDGET, CLIENTS_BUDGET, AFTER_EVENT_BUDGET = 2.0, 0.45, 4.0
-USERS, CLIENTS, PAGE = 500, 16, 20
+USERS, CLIENTS = 500, 16
 RATES = (0.5, 0.8, 0.95)
-GET_FEED = "/paperfeed.v1.FeedService/GetFeed"
-RECORD_EVENTS = "/paperfeed.v1.ProfileService/RecordEvents"
-FLOOR = f"/{floor_server.SERVICE}/{floor_server.METHOD}"
 LEAD_SECONDS = 0.3
 """So long before a job begins all clients have been told of it."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """The two that are compared, and what tells how long."""
-
-    real: Server
-    floor: Server
-    options: argparse.Namespace
-
-
-def feed_request(number: int) -> feed_pb2.GetFeedRequest:
-    """What one of the users asks."""
-    return feed_pb2.GetFeedRequest(user_id=user_id(number), page_size=PAGE, explain=True)
-
-
-def like_request(number: int, paper: int) -> profile_pb2.RecordEventsRequest:
-    """A like, now."""
-    now = Timestamp()
-    now.GetCurrentTime()
-    event = profile_pb2.Event(
-        user_id=user_id(number), paper_id=paper_id(paper), event_type=profile_pb2.EVENT_TYPE_LIKE, occurred_at=now
-    )
-    return profile_pb2.RecordEventsRequest(events=[event])
-
-
-@contextlib.contextmanager
-def two_servers(options: argparse.Namespace, folder: Path) -> Iterator[Pair]:
-    """``paperfeed serve`` on a filled database, and the floor, which returns what that answered."""
-    encoder = load_bundle(options.bundle, encoder=None).encoder_name
-    arguments = ("cli.main", "serve", "--port", 0, *options.serve_option)
-    # The made-up digest has a day of its own; a stale one is ranked alike.
-    settings = {"bundle": options.bundle, "encoder": encoder, "stale_digest_days": 36_500}
-    with empty_database(options.db, folder) as url:
-        fill(url, options.users, encoder, LIKES, options.papers)
-        with serving(arguments, GET_FEED, folder / "serve.log", db=url, **settings) as real:
-            (folder / "answer").write_bytes(checked_answer(real))
-            floor_arguments = ("benchmarks.floor_server", folder / "answer", CANDIDATES)
-            with serving(floor_arguments, FLOOR, folder / "floor.log") as floor:
-                yield Pair(real, floor, options)
-
-
-def checked_answer(real: Server) -> bytes:
-    """One feed as bytes; it comes from the bundle, is explained, and its slate is stored.
-
-    Raises:
-        RuntimeError: It is not what shall be measured.
-    """
-    with grpc.insecure_channel(real.address) as channel:
-        stub = feed_pb2_grpc.FeedServiceStub(channel)
-        feed = stub.GetFeed(feed_request(0), timeout=60)
-        slate = stub.GetSlate(feed_pb2.GetSlateRequest(slate_id=feed.slate_id), timeout=60)
-    fallback = feed_pb2.FallbackReason.Name(feed.fallback_reason)
-    explained = sum(bool(item.reasons) for item in feed.items)
-    if fallback != "FALLBACK_REASON_NONE" or len(feed.items) != PAGE or not explained or not slate.items:
-        raise RuntimeError(f"not a feed to measure: {fallback}, {len(feed.items)} items, {explained} explained")
-    return bytes(feed.SerializeToString())
 
 
 def one_client(pair: Pair, caller: Callers) -> Iterator[dict[str, Any]]:
@@ -207,7 +141,7 @@ def measured(pair: Pair) -> Iterator[dict[str, Any]]:
                 yield from at_rates(pair, callers, capacities)
         finally:
             callers.close()
-    megabytes = [server.resident_megabytes() for server in (pair.real, pair.floor)]
+    megabytes = [sum(server.resident()) for server in (pair.real, pair.floor)]
     yield figure("server's resident MB afterwards", *megabytes)
 
 

@@ -23,8 +23,9 @@ from typing import Any
 import grpc
 import numpy as np
 
-from benchmarks.load import Served, made_by, printed, served
+from benchmarks.figures import made_by, printed
 from benchmarks.population import CANDIDATES, LIKES, PAPERS, fill
+from benchmarks.processes import Server, paperfeed
 from paperfeed.v1 import catalog_pb2, catalog_pb2_grpc, feed_pb2, feed_pb2_grpc, profile_pb2, profile_pb2_grpc
 from service.encoder import DEFAULT_MODEL
 
@@ -195,7 +196,7 @@ class Sample:
     children: float
 
 
-async def soak(server: Served, readers: int, calls: int) -> tuple[Callers, list[Sample]]:
+async def soak(server: Server, readers: int, calls: int) -> tuple[Callers, list[Sample]]:
     """Calls and watches."""
     samples: list[Sample] = []
     began = time.monotonic()
@@ -252,11 +253,11 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="one line of JSON")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        url = fill(Path(name) / "soak.db", options.readers, DEFAULT_MODEL)
+        url = f"sqlite:///{name}/soak.db"
+        fill(url, options.readers, DEFAULT_MODEL)
         # The encoder's process must not end in between: a new one would hide what the old one had lost.
-        with served(
-            url, Path(name) / "log", encoder_idle_seconds=1e6, encoder_threads=1, log_level="WARNING"
-        ) as server:
+        settings = {"encoder_idle_seconds": 1e6, "encoder_threads": 1, "log_level": "WARNING"}
+        with paperfeed(Path(name) / "log", db=url, **settings) as server:
             callers, samples = asyncio.run(soak(server, options.readers, options.calls))
     tenths = [samples[min(len(samples) - 1, len(samples) * i // 10)] for i in range(11)]
     result = {
@@ -268,7 +269,7 @@ def main() -> int:
             {"calls": each.calls, "server": round(each.server, 1), "children": round(each.children, 1)}
             for each in tenths
         ],
-        "made_by": made_by("benchmarks.soak", {"calls": options.calls, "readers": options.readers}),
+        "made_by": made_by(calls=options.calls, readers=options.readers),
     }
     return printed(result, as_json=options.json)
 
