@@ -4,7 +4,7 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Text, bindparam, cast, select
 
 from service.domain.signals import HEATING_EVENTS, Activity, HeatingEvent
 from service.storage.dialects import rows_in
@@ -13,11 +13,16 @@ from service.storage.versions import MARK
 
 _MARK = select(*MARK)
 _CHANGED = select(signal_changes.c.paper_id).where(signal_changes.c.version > bindparam("version"))
-_HEATING = select(events.c.paper_id, events.c.user_id, events.c.event_type, events.c.occurred_at).where(
-    events.c.event_type.in_(HEATING_EVENTS), events.c.occurred_at.is_not(None)
+_EVENTS = select(events.c.paper_id, events.c.user_id, events.c.event_type, events.c.occurred_at).where(
+    events.c.occurred_at.is_not(None)
 )
+_HEATING = _EVENTS.where(events.c.event_type.in_(HEATING_EVENTS))
+# As an expression, or SQLite takes the index over types and reads every like there ever was.
+_TYPE = cast(events.c.event_type, Text).concat("")
 _NEW_EVENTS = (
-    _HEATING.where(events.c.sequence > bindparam("sequence")).order_by(events.c.sequence).limit(bindparam("limit"))
+    _EVENTS.where(events.c.sequence > bindparam("sequence"), _TYPE.in_([kind.value for kind in HEATING_EVENTS]))
+    .order_by(events.c.sequence)
+    .limit(bindparam("limit"))
 )
 
 
