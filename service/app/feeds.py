@@ -23,9 +23,10 @@ from service.domain.papers import Paper
 MAX_WINDOW_PAPERS = 10_000
 USERS_PER_READ = 200
 CACHED_DIGESTS = 16
-DIGEST_BYTES = 256 * 2**20
-"""Of digests kept, some 14 kB for each paper."""
-PAPER_BYTES = 14_000
+KEPT_BYTES = 128 * 2**20
+"""Of digests kept."""
+DIGEST_BYTES, PAPER_BYTES = 800_000, 16_000
+"""What a digest takes, and each of its papers."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ class Feeds:
         self._diversity = diversity
         self._stale_after = dt.timedelta(days=stale_digest_days)
         self._exploration = exploration
-        self._candidates: VersionedCache[str, Candidates] = VersionedCache(DIGEST_BYTES, _candidate_bytes)
+        self._candidates: VersionedCache[str, Candidates] = VersionedCache(KEPT_BYTES, _candidate_bytes)
         self._signals = SignalCache(size=CACHED_DIGESTS)
         self._similar = SimilarPapers()
         self._precomputed = precomputed
@@ -307,4 +308,4 @@ def _first_page(slate: Slate, candidates: Candidates, page_size: int) -> FeedPag
 
 
 def _candidate_bytes(candidates: Candidates) -> int:
-    return PAPER_BYTES * (1 + len(candidates.papers))
+    return DIGEST_BYTES + PAPER_BYTES * len(candidates.papers)
