@@ -42,7 +42,7 @@ MIX = {
     "like": 12.0,
     "dismiss": 4.0,
     "list_likes": 9.0,
-    "rank": 3.0,
+    "rank": 1.0,
     "profile": 3.0,
     "similar": 0.5,
     "delete": 0.5,

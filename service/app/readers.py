@@ -19,8 +19,8 @@ READER_BYTES = 256 * 2**20
 """Of readers kept: about a thousand with thirty likes."""
 LIKE_BYTES = 8_000
 """What one like takes in a profile."""
-PLACED_PAPERS = 4_096
-"""Liked papers kept, some 14 kB each."""
+PLACED_PAPERS = 8_192
+"""Liked papers kept, some 14 kB each: to place one takes longer than to rank a digest."""
 
 
 @dataclass(frozen=True)
