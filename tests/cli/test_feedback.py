@@ -17,13 +17,18 @@ from training.simulate import World
 pytestmark = pytest.mark.slow
 
 
+# So many that among them, whatever was drawn, are reactions enough to explored papers.
+READERS = 120
+SLATES = 8 * READERS
+
+
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A database in which 60 readers were sent eight digests, and the bundle that ranked them."""
+    """A database in which readers were sent eight digests, and the bundle that ranked them."""
     folder = tmp_path_factory.mktemp("served")
     schema.upgrade(f"sqlite:///{folder / 'service.db'}")
     bundle = upvote_bundle(folder / "bundle")
-    run_loop(f"sqlite:///{folder / 'service.db'}", bundle, World(seed=5), 60, 8, 30, exploration=1.0)
+    run_loop(f"sqlite:///{folder / 'service.db'}", bundle, World(seed=5), READERS, 8, 30, exploration=1.0)
     return folder / "service.db", bundle
 
 
@@ -67,14 +72,14 @@ def test_learn_and_judge(paperfeed: Run, served: tuple[Path, Path], tmp_path: Pa
     assert (new.version, new.features_version) == (result["version"], base.features_version)
     assert result["version"].startswith("feedback-")
     assert new.manifest.params["examination"] == result["examination"]
-    assert result["metrics"]["slates"] == 360
-    assert result["left_out"] == {"outside the time asked for": 120}
-    assert "warning: 120 slates are left out: outside the time asked for" in done.err
+    assert result["metrics"]["slates"] == 6 * READERS
+    assert result["left_out"] == {"outside the time asked for": 2 * READERS}
+    assert f"warning: {2 * READERS} slates are left out: outside the time asked for" in done.err
 
     judged = estimate(paperfeed, database, tmp_path / "new", "--from", "2025-01-12", "--position-bias", 1, "--json")
     assert judged.code == 0, judged
     found = json.loads(judged.out)
-    assert (found["bundle"], found["slates"], found["readers"]) == (new.version, 120, 60)
+    assert (found["bundle"], found["slates"], found["readers"]) == (new.version, 2 * READERS, READERS)
     assert set(found["values"]) == {"served", "ips", "snips", "dr"}
     assert set(found["differences"]) == {"ips", "snips", "dr"}
     assert all(value["low"] <= value["mean"] <= value["high"] for value in found["values"].values())
@@ -89,7 +94,7 @@ def test_in_words(paperfeed: Run, served: tuple[Path, Path], tmp_path: Path) -> 
     assert done.code == 0, done
     assert "by " in done.out
     assert "reactions at explored places" in done.out
-    assert "480 slates, 60 readers" in done.out
+    assert f"{SLATES} slates, {READERS} readers" in done.out
     judged = estimate(paperfeed, database, bundle)
     assert judged.code == 0, judged
     assert "doubly robust" in judged.out
@@ -131,14 +136,20 @@ def _all_propensities(value: float) -> str:
     ("statements", "problem"),
     [
         (("DELETE FROM slates",), "no slate can be used: none was ever served to a known reader"),
-        (("DELETE FROM events WHERE occurred_at > '2025-01-01'",), "480 nothing of it is known to have been shown"),
+        (
+            ("DELETE FROM events WHERE occurred_at > '2025-01-01'",),
+            f"{SLATES} nothing of it is known to have been shown",
+        ),
         (("DELETE FROM events WHERE event_type NOT IN ('sent')",), "nobody liked, saved or clicked any paper of them"),
-        (("UPDATE slates SET features_version = 'other'",), "480 its features are another bundle's (ranked by tiny-"),
-        (("UPDATE slates SET features_version = ''",), "480 served before slates said what their features mean"),
-        (("UPDATE slates SET features = x''",), "480 its features were pruned"),
+        (
+            ("UPDATE slates SET features_version = 'other'",),
+            f"{SLATES} its features are another bundle's (ranked by tiny-",
+        ),
+        (("UPDATE slates SET features_version = ''",), f"{SLATES} served before slates said what their features mean"),
+        (("UPDATE slates SET features = x''",), f"{SLATES} its features were pruned"),
         (("DELETE FROM users WHERE user_id != 'reader-00000'",), "one reader alone"),
         ((_all_propensities(1.0),), "reactions to papers at explored places are too few"),
-        ((_all_propensities(0.9),), "480 explored in a way unknown to this version"),
+        ((_all_propensities(0.9),), f"{SLATES} explored in a way unknown to this version"),
     ],
 )
 def test_logs_that_cannot_serve(
@@ -161,7 +172,7 @@ def test_another_bundle(paperfeed: Run, served: tuple[Path, Path], tmp_path: Pat
     done = paperfeed("train", "--feedback", "--db", url, "--recipe", "tiny", "--out", tmp_path / "new")
 
     assert done.code == 1
-    assert "no slate can be used: 480 its features are another bundle's" in done.err
+    assert f"no slate can be used: {SLATES} its features are another bundle's" in done.err
 
 
 @pytest.mark.parametrize(

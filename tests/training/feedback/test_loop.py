@@ -103,7 +103,7 @@ def test_estimates_hold_the_truth(learned: Learned, policy: str) -> None:
     if policy == "served":
         scores = scores_of(learned.folders["served"], log)
 
-    check_estimates(log, scores, learned.attractions)
+    check_estimates(learned, log, scores, learned.attractions)
 
 
 def test_a_better_bundle_is_told(learned: Learned) -> None:
@@ -111,17 +111,17 @@ def test_a_better_bundle_is_told(learned: Learned) -> None:
     scores = scores_of(learned.folders["debiased"], learned.later)
     attractions = learned.attractions[np.isin(learned.served.slates, later_slates(learned))]
 
-    found = check_estimates(learned.later, scores, attractions)
+    found = check_estimates(learned, learned.later, scores, attractions)
 
     assert all(difference.low > 0 for difference in found.differences.values())
 
 
-def check_estimates(log: SlateLog, scores: Float64Array, attractions: Float64Array) -> Estimates:
-    """Every interval holds the truth."""
+def check_estimates(learned: Learned, log: SlateLog, scores: Float64Array, attractions: Float64Array) -> Estimates:
+    """Every interval holds the truth; how far down readers read is told by all slates, as the later ones are few."""
     targets = target_places(log, scores)
     shown = targets <= SHOWN
     truth = float((targets[shown] ** -EXPONENT * attractions[shown]).sum() / len(log))
-    found = estimate_value(log, scores, estimate_examination(log))
+    found = estimate_value(log, scores, estimate_examination(learned.served))
     for name in ("ips", "snips", "dr"):
         assert found.values[name].low <= truth <= found.values[name].high, (name, truth, found.values)
     return found
