@@ -24,7 +24,7 @@ MAX_WINDOW_PAPERS = 10_000
 USERS_PER_READ = 200
 CACHED_DIGESTS = 16
 KEPT_BYTES = 128 * 2**20
-"""Of digests kept."""
+"""Of digests kept, and at most ``CACHED_DIGESTS`` of them."""
 DIGEST_BYTES, PAPER_BYTES = 800_000, 16_000
 """What a digest takes, and each of its papers."""
 
@@ -92,7 +92,7 @@ class Feeds:
         self._diversity = diversity
         self._stale_after = dt.timedelta(days=stale_digest_days)
         self._exploration = exploration
-        self._candidates: VersionedCache[str, Candidates] = VersionedCache(KEPT_BYTES, _candidate_bytes)
+        self._candidates: VersionedCache[str, Candidates] = VersionedCache(KEPT_BYTES, _candidate_bytes, CACHED_DIGESTS)
         self._signals = SignalCache(size=CACHED_DIGESTS)
         self._similar = SimilarPapers()
         self._precomputed = precomputed

@@ -33,10 +33,12 @@ class VersionedCache(Generic[Key, Value]):
     Args:
         limit_bytes: Of all values; the one used last is kept even where it alone is larger.
         bytes_of: What a value takes.
+        most: So many values at most; None sets no limit.
     """
 
-    def __init__(self, limit_bytes: int, bytes_of: Callable[[Value], int]) -> None:
+    def __init__(self, limit_bytes: int, bytes_of: Callable[[Value], int], most: int | None = None) -> None:
         self._limit = limit_bytes
+        self._most = most
         self._bytes_of = bytes_of
         self._bytes = 0
         self._lock = threading.Lock()
@@ -55,9 +57,12 @@ class VersionedCache(Generic[Key, Value]):
                 self._bytes -= self._bytes_of(old[1])
             self._entries[key] = (version, value)
             self._bytes += self._bytes_of(value)
-            while self._bytes > self._limit and len(self._entries) > 1:
+            while len(self._entries) > 1 and self._is_too_much():
                 self._bytes -= self._bytes_of(self._entries.popitem(last=False)[1][1])
         return value
+
+    def _is_too_much(self) -> bool:
+        return self._bytes > self._limit or (self._most is not None and len(self._entries) > self._most)
 
 
 def columns_of(papers: Sequence[Paper], vectors: Mapping[str, Vectors], dim: int) -> PaperColumns:

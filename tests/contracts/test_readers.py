@@ -127,3 +127,12 @@ def test_cache_is_bounded_by_bytes() -> None:
     get("huge", 100)
     get("b", 8, version=2)
     assert built[4:] == ["b", "a", "huge", "b"]
+
+
+def test_cache_is_bounded_by_number_too() -> None:
+    """Where so many are enough, more go however small they are."""
+    cache: VersionedCache[int, bytes] = VersionedCache(1_000, len, most=2)
+    built: list[int] = []
+    for key in (1, 2, 1, 3, 1, 2):
+        cache.get(key, 1, lambda key=key: built.append(key) or b"x")  # type: ignore[misc]
+    assert built == [1, 2, 3, 2]
