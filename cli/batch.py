@@ -58,15 +58,7 @@ def rerank(
         settings, source, digest, out, users, page_size, _moment(as_of), with_features=features or to_store
     )
     with progress_bar("ranking users") as bar:
-        reached = 0
-
-        def watch(done: int, total: int) -> None:
-            nonlocal reached
-            bar.set_total(total)
-            bar.advance(done - reached)
-            reached = done
-
-        outcome = run(request, lambda: announced_cluster(scheduler, workers), watch)
+        outcome = run(request, lambda: announced_cluster(scheduler, workers), bar.reach)
     stored = _store(outcome, out, settings) if to_store else None
     _show(outcome, out, stored, as_json=as_json)
 

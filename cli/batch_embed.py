@@ -35,15 +35,7 @@ def embed(
     schema.check(settings.db)
     cargo = _cargo(settings, is_local=scheduler == LOCAL)
     with progress_bar("embedding") as bar:
-        reached = 0
-
-        def watch(done: int, total: int) -> None:
-            nonlocal reached
-            bar.set_total(total)
-            bar.advance(done - reached)
-            reached = done
-
-        outcome = run(cargo, lambda: announced_cluster(scheduler, workers), watch)
+        outcome = run(cargo, lambda: announced_cluster(scheduler, workers), bar.reach)
     show(asdict(outcome), as_json=as_json, text=_text(outcome))
 
 

@@ -32,9 +32,9 @@ class Bar:
         """So much more is done."""
         self._progress.advance(self._task, count)
 
-    def set_total(self, total: int) -> None:
-        """There is so much in all."""
-        self._progress.update(self._task, total=total)
+    def reach(self, done: int, total: int) -> None:
+        """So much of so much is done."""
+        self._progress.update(self._task, completed=done, total=total)
 
     def begin(self, what: str, total: int) -> None:
         """Another stage of the work begins."""
@@ -54,15 +54,14 @@ def progress_bar(what: str, total: int | None = None) -> Iterator[Bar]:
 def staged_progress(what: str) -> Iterator[Callable[[str, int, int], None]]:
     """A progress bar for work in stages: call it with the stage, how much of it is done and how much there is."""
     with progress_bar(what) as bar:
-        stage, reached = "", 0
+        stage = ""
 
         def progress(now: str, done: int, total: int) -> None:
-            nonlocal stage, reached
+            nonlocal stage
             if now != stage:
-                stage, reached = now, 0
+                stage = now
                 bar.begin(now, total)
-            bar.advance(done - reached)
-            reached = done
+            bar.reach(done, total)
 
         yield progress
 

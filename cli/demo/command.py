@@ -165,14 +165,12 @@ def _wait_for_vectors(client: "Client") -> None:
 
     end = time.monotonic() + 300
     with progress_bar("embedding") as bar:
-        total = done = 0
+        total = 0
         while time.monotonic() < end:
             answer = client.status.GetStatus(GetStatusRequest())
             waiting = next(queue.length for queue in answer.queues if queue.queue == "embedding")
             total = max(total, waiting)
-            bar.set_total(total)
-            bar.advance(total - waiting - done)
-            done = total - waiting
+            bar.reach(total - waiting, total)
             if waiting == 0:
                 return
             time.sleep(0.1)
