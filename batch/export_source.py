@@ -82,7 +82,7 @@ class ExportSource:
 
     def find_many(self, paper_ids: Sequence[str]) -> Mapping[str, Paper]:
         """See ``PaperSource.find_many``."""
-        tables = self._papers.named(paper_ids)
+        tables = self._papers.named(paper_ids, paper_table.PAPER_COLUMNS)
         return {paper.paper_id: paper for table in tables for paper in paper_table.papers_of(table)}
 
     def vectors(self, paper_ids: Sequence[str], encoder: str) -> Mapping[str, Vectors]:

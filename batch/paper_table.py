@@ -40,6 +40,9 @@ SCHEMA = pa.schema(
     ]
 )
 
+PAPER_COLUMNS = (*_FIELDS, "embedding")
+"""What ``papers_of`` reads."""
+
 
 def table_of(
     papers: Sequence[Paper], vectors: Mapping[str, Vectors], signals: Mapping[str, PaperSignals] | None = None

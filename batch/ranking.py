@@ -15,7 +15,7 @@ from batch.source import PaperSource, Users, open_source
 from ranker.blas import use_one_thread
 from ranker.errors import RankerError
 from service.app.matrices import Candidates, Reader
-from service.app.ranking import RankingOptions, feed_exploration, hidden_papers, rank_many
+from service.app.ranking import Asked, RankingOptions, feed_exploration, hidden_papers, rank_many
 from service.app.serving import Serving
 from service.domain.errors import PaperfeedError
 from service.domain.events import UserState
@@ -23,7 +23,7 @@ from service.domain.events import UserState
 GROUP_BYTES = 32 * 2**20
 """Of users that the model is called on together: some hundred with thirty likes."""
 LIKED_BYTES = 192 * 2**20
-"""Of liked papers kept from group to group."""
+"""Of liked papers kept from users to users, who read them together as far as they fit in here."""
 LEAF_BYTES = 5_000
 """What one candidate takes while it is scored for one user."""
 
@@ -73,7 +73,7 @@ class Session:
     def liked(self) -> LikedPapers:
         """This thread's."""
         if not hasattr(self._own, "liked"):
-            self._own.liked = LikedPapers(self.serving, LIKED_BYTES)
+            self._own.liked = LikedPapers(self.serving, LIKED_BYTES, self.candidates.matrix)
         found: LikedPapers = self._own.liked
         return found
 
@@ -81,14 +81,22 @@ class Session:
         """One slate for each user of the partition, by id, in groups."""
         user_bytes = USER_BYTES + LEAF_BYTES * len(self.candidates.papers)
         for papers, users in self.source.users(task.partition.after, task.partition.until, task.user_ids):
-            for group in _groups(users, user_bytes):
-                yield self._ranked(papers, group)
+            # To look for some papers costs nearly as much as to look for many: the source reads whole blocks.
+            for some in _groups(users, LIKED_BYTES, 0, self.liked.paper_bytes):
+                self._fetch(papers, some)
+                for group in _groups(some, GROUP_BYTES, user_bytes, EVENT_BYTES):
+                    yield self._ranked(group)
 
-    def _ranked(self, papers: PaperSource, group: Users) -> list[UserSlate]:
-        states = [state for _, state in group if state is not None and state.likes]
+    def _fetch(self, papers: PaperSource, users: Users) -> None:
+        states = [state for _, state in users if state is not None and state.likes]
         self.liked.fetch(papers, (like.paper_id for state in states for like in (*state.likes, *state.dislikes)))
+
+    def _ranked(self, group: Users) -> list[UserSlate]:
         readers = [self._reader(state) for _, state in group]
-        asked = [(reader, self._options(user_id, reader)) for (user_id, _), reader in zip(group, readers, strict=True)]
+        asked = [
+            Asked(reader, self._options(user_id, reader), self.liked.similarities(reader))
+            for (user_id, _), reader in zip(group, readers, strict=True)
+        ]
         ranked = rank_many(self.serving, asked, self.candidates, self.cargo.job.as_of)
         return [
             UserSlate(user_id, state.version if state else None, ranking)
@@ -112,13 +120,13 @@ class Session:
         return Reader.of(self.serving, state, self.liked.papers, self.liked.place)
 
 
-def _groups(users: Users, user_bytes: int) -> Iterator[Users]:
-    """The users in their order, so many bytes of likes and candidates at a time, but at least one user."""
+def _groups(users: Users, limit: int, user_bytes: int, event_bytes: int) -> Iterator[Users]:
+    """The users in their order, so many bytes of them and their likes at a time, but at least one user."""
     group: list[tuple[str, UserState | None]] = []
     size = 0
     for user_id, state in users:
-        own = user_bytes + EVENT_BYTES * (len(state.likes) + len(state.dislikes) if state else 0)
-        if group and size + own > GROUP_BYTES:
+        own = user_bytes + event_bytes * (len(state.likes) + len(state.dislikes) if state else 0)
+        if group and size + own > limit:
             yield group
             group, size = [], 0
         group.append((user_id, state))

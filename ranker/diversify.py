@@ -23,7 +23,9 @@ def topic_cap(diversity: float) -> int:
     return round(MOST_OF_ONE_TOPIC - (MOST_OF_ONE_TOPIC - LEAST_OF_ONE_TOPIC) * diversity)
 
 
-def diversify(order: IndexArray, scores: Float64Array, papers: PaperMatrix, diversity: float) -> IndexArray:
+def diversify(
+    order: IndexArray, scores: Float64Array, papers: PaperMatrix, diversity: float, places: int | None = None
+) -> IndexArray:
     """The same rows, reordered.
 
     Each place takes the paper with the highest (1 - diversity) * score - diversity * similarity, where scores are
@@ -36,6 +38,7 @@ def diversify(order: IndexArray, scores: Float64Array, papers: PaperMatrix, dive
         order: (m,) rows of ``papers``, best first.
         scores: (n,) of all rows.
         diversity: 0 (nothing changes) to 1 (scores decide the first place only).
+        places: Only so many first places matter; what stands there is the same for any number. None means all.
     """
     if diversity <= 0 or len(order) < 3:
         return order
@@ -44,14 +47,15 @@ def diversify(order: IndexArray, scores: Float64Array, papers: PaperMatrix, dive
     # What each paper is still worth at most once another one is placed; nothing where it is itself placed.
     worth = relevance - diversity * papers.cosines_among(pool)
     np.fill_diagonal(worth, -np.inf)
-    chosen = _chosen(worth, papers.main_topics[pool], topic_cap(diversity))
+    places = min(len(pool), MAX_PLACES if places is None else min(places, MAX_PLACES))
+    chosen = _chosen(worth, papers.main_topics[pool], topic_cap(diversity), places)
     left = np.ones(len(pool), dtype=np.bool_)
     left[chosen] = False
     return np.concatenate((pool[chosen], pool[left], rest))
 
 
-def _chosen(worth: Float64Array, topics: IndexArray, most: int) -> list[int]:
-    """Places in the pool of the papers placed, in order.
+def _chosen(worth: Float64Array, topics: IndexArray, most: int, places: int) -> list[int]:
+    """Where in the pool the papers placed stand, in order, for so many places, at least one.
 
     Args:
         topics: Of the pool; of any ``TOPIC_WINDOW`` places in a row at most ``most`` are of one.
@@ -64,7 +68,7 @@ def _chosen(worth: Float64Array, topics: IndexArray, most: int) -> list[int]:
         counts[topic_of[0]] = 1
     full: set[int] = set()
     waiting = np.zeros(len(topics), dtype=np.bool_)
-    for place in range(1, min(MAX_PLACES, len(worth))):
+    for place in range(1, places):
         best = int(gain.argmax())
         if full and waiting[best]:
             best = _not_waiting(gain, waiting, best)

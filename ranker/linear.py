@@ -9,14 +9,26 @@ from ranker.types import Float32Array, Int8Array, UInt8Array
 BLOCK_ROWS = 48
 
 
-def multiplied_rows(rows: Float32Array, matrix: Float32Array, block_rows: int = BLOCK_ROWS) -> Float32Array:
-    """(n, k) float32: each row times a (d, k) matrix, in blocks of so many rows (other blocks, other bits)."""
-    out = np.empty((len(rows), matrix.shape[1]), dtype=np.float32)
-    block = np.zeros((block_rows, matrix.shape[0]), dtype=np.float32)
-    for start in range(0, len(rows), block_rows):
-        part = rows[start : start + block_rows]
-        block[: len(part)] = part
-        out[start : start + block_rows] = (block @ matrix)[: len(part)]
+def multiplied_rows(
+    rows: Float32Array, matrix: Float32Array, block_rows: int = BLOCK_ROWS, out: Float32Array | None = None
+) -> Float32Array:
+    """(n, k) float32: each row times a (d, k) matrix, in blocks of so many rows (other blocks, other bits).
+
+    Args:
+        out: (n, k) C-contiguous, to write to.
+    """
+    count, width = len(rows), matrix.shape[1]
+    if out is None:
+        out = np.empty((count, width), dtype=np.float32)
+    whole = count - count % block_rows
+    if whole:
+        shape = (whole // block_rows, block_rows)
+        blocks = rows[:whole].reshape(*shape, rows.shape[1])
+        np.matmul(blocks, matrix, out=out[:whole].reshape(*shape, width))
+    if whole < count:
+        block = np.zeros((block_rows, rows.shape[1]), dtype=np.float32)
+        block[: count - whole] = rows[whole:]
+        out[whole:] = (block @ matrix)[: count - whole]
     return out
 
 

@@ -2,7 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, pairwise
@@ -88,48 +89,85 @@ def name_groups(
         idf: (buckets,) of the bundle; None where there is none and all terms weigh the same.
         least_titles: Smaller groups get no name; at most ``SEVERAL_TITLES`` leaves the other names as they are.
     """
-    counts = [_counted(titles) for titles in groups]
+    # Most readers like some papers alone; nothing is counted where no group is to be named.
+    named = [place for place, titles in enumerate(groups) if len(titles) >= max(least_titles, 1)]
     names = [""] * len(groups)
-    for place in sorted(range(len(groups)), key=lambda place: len(groups[place]) < SEVERAL_TITLES):
-        titles, own = groups[place], counts[place]
-        if not max(least_titles, 1) <= len(titles):
-            continue
-        # What stands in a single title of several names the group only where nothing stands in two.
-        shared = {key: count for key, count in own.items() if count > 1} or own
-        texts = _phrases_of(shared, titles)
-        scores = {}
-        for key, count in shared.items():
-            everywhere = sum(
-                found[key] / len(named) for found, named in zip(counts, groups, strict=True) if key in found
-            )
-            scores[key] = _worth(count, len(titles), everywhere, texts[key], idf)
+    if not named:
+        return tuple(names)
+    counted = [_Group.of(titles) for titles in groups]
+    for place in sorted(named, key=lambda place: len(groups[place]) < SEVERAL_TITLES):
+        own = counted[place]
+        texts = own.texts()
+        everywhere = dict.fromkeys(texts, 0.0)
+        for group in counted:
+            for key in group.keys & own.shared:
+                everywhere[key] += group.count(key) / len(group.titles)
+        scores = {
+            key: _worth(own.count(key), len(own.titles), everywhere[key], phrase, idf) for key, phrase in texts.items()
+        }
         names[place] = _chosen(scores, texts, frozenset(names) - {""}, max_phrases)
     return tuple(names)
 
 
-def _counted(titles: Sequence[str]) -> Mapping[tuple[int, ...], int]:
-    """In how many of the titles each phrase stands."""
-    if len(titles) == 1:
-        return _ones(titles[0])
-    return Counter(chain.from_iterable(map(_ones, titles)))
+_Key = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Title:
+    """The phrases of a title by their keys. Sets keep the hashes of their members, so counting is done with them."""
+
+    phrases: Mapping[_Key, Phrase]
+    keys: frozenset[_Key]
+
+
+@dataclass(frozen=True)
+class _Group:
+    """The phrases of some titles, by their keys.
+
+    Attributes:
+        keys: Of all titles.
+        counts: Of those that stand in two titles or more, in how many.
+        shared: These, or all where there are none: what stands in a single title of several names the group only where
+            nothing stands in two.
+    """
+
+    titles: tuple[_Title, ...]
+    keys: AbstractSet[_Key]
+    counts: Mapping[_Key, int]
+    shared: AbstractSet[_Key]
+
+    @classmethod
+    def of(cls, titles: Sequence[str]) -> "_Group":
+        found = tuple(map(_read, titles))
+        keys: set[_Key] = set()
+        twice: set[_Key] = set()
+        for title in found:
+            twice |= title.keys & keys
+            keys |= title.keys
+        counts = Counter(chain.from_iterable([title.keys & twice for title in found])) if twice else {}
+        return cls(found, keys, counts, twice or keys)
+
+    def count(self, key: _Key) -> int:
+        """In how many of the titles a phrase stands that is in one at least."""
+        return self.counts.get(key, 1)
+
+    def texts(self) -> dict[_Key, Phrase]:
+        """Each shared phrase as it stands in the first title that has it."""
+        found: dict[_Key, Phrase] = {}
+        for title in reversed(self.titles):
+            for key in title.keys & self.shared:
+                found[key] = title.phrases[key]
+        return found
 
 
 @lru_cache(maxsize=16_384)
-def _ones(title: str) -> Mapping[tuple[int, ...], int]:
-    return dict.fromkeys((phrase.key for phrase in phrases(title)), 1)
-
-
-def _phrases_of(keys: Collection[tuple[int, ...]], titles: Sequence[str]) -> dict[tuple[int, ...], Phrase]:
-    """Each phrase as it stands in the first title that has it."""
-    found: dict[tuple[int, ...], Phrase] = {}
-    for title in titles:
-        if keys_here := _ones(title).keys() & keys:
-            found = {phrase.key: phrase for phrase in phrases(title) if phrase.key in keys_here} | found
-    return found
+def _read(title: str) -> _Title:
+    found = {phrase.key: phrase for phrase in phrases(title)}
+    return _Title(found, frozenset(found))
 
 
 def _worth(count: int, title_count: int, share_everywhere: float, phrase: Phrase, idf: Float32Array | None) -> float:
-    rarity = 1.0 if idf is None else sum(idf.item(bucket) for bucket in phrase.buckets) / len(phrase.buckets)
+    rarity = 1.0 if idf is None else sum([idf.item(bucket) for bucket in phrase.buckets]) / len(phrase.buckets)
     own = (count / title_count) / max(share_everywhere, 1e-9)
     return count * rarity * own * _LENGTH_BONUS[len(phrase.key)]
 

@@ -13,7 +13,7 @@ from ranker.explain import RankReason, RankReasonKind, reasons
 from ranker.explore import Exploration, Explored, explore, stay_chances
 from ranker.fallback import cosine_scores, trending_scores
 from ranker.features import SCHEMA, Inputs, matrix_of
-from ranker.profile import Profile
+from ranker.profile import Profile, find_interests_of
 from ranker.score import best_first
 from ranker.spaces import PaperMatrix
 from ranker.trending import trends
@@ -64,7 +64,7 @@ class RankedList:
 
 @dataclass(frozen=True)
 class ModelRows:
-    """One user's candidates as the model sees them, computed ahead of ``rank`` beside those of other users.
+    """One reader's candidates as the model sees them, computed ahead of ``rank`` beside those of other readers.
 
     Attributes:
         inputs: What the features were computed from.
@@ -77,19 +77,17 @@ class ModelRows:
     leaves: Int32Array
 
 
-def model_rows(
-    bundle: Bundle, users: Sequence[tuple[Profile, Asker]], candidates: PaperMatrix, as_of: float
-) -> list[ModelRows]:
-    """The rows of many users: features of each by itself, then one call of the model for all of them.
+def model_rows(bundle: Bundle, readers: Sequence[Inputs]) -> list[ModelRows]:
+    """The rows of many readers: features of each by itself, then one call of the model for all of them.
 
-    Equal bit for bit to what ``rank`` computes for one user; a call of LightGBM costs as much as 40 rows.
+    Equal bit for bit to what ``rank`` computes for one reader; a call of LightGBM costs as much as 40 rows.
     """
-    if not users:
+    if not readers:
         return []
-    inputs = [Inputs(profile, candidates, as_of, asker) for profile, asker in users]
-    features = [matrix_of(each) for each in inputs]
-    leaves = np.split(bundle.model.leaves(np.concatenate(features)), len(users))
-    return [ModelRows(*each) for each in zip(inputs, features, leaves, strict=True)]
+    find_interests_of([each.profile for each in readers])
+    features = [matrix_of(each) for each in readers]
+    leaves = np.split(bundle.model.leaves(np.concatenate(features)), len(readers))
+    return [ModelRows(*each) for each in zip(readers, features, leaves, strict=True)]
 
 
 def rank(  # noqa: PLR0913 (one list, and one keyword for each wish that may be left out)
@@ -104,7 +102,7 @@ def rank(  # noqa: PLR0913 (one list, and one keyword for each wish that may be 
     explain: bool = True,
     asker: Asker = NOBODY,
     rows_known: ModelRows | None = None,
-    explained: int | None = None,
+    shown: int | None = None,
     exploration: Exploration | None = None,
 ) -> RankedList:
     """One user's slate from one candidate matrix.
@@ -117,27 +115,28 @@ def rank(  # noqa: PLR0913 (one list, and one keyword for each wish that may be 
         limit: None returns all candidates.
         asker: What is known of the reader beyond likes.
         rows_known: Of ``model_rows``, for just these arguments; None computes them here.
-        explained: Places that get reasons; None means all.
+        shown: Places that matter, at least one: what follows has no reasons and is not varied. None means all.
         exploration: None changes no place. Lists that no bundle scored hold nothing to learn from and stay as they are.
     """
+    inputs = Inputs(profile, candidates, as_of, asker)
     if bundle is None:
-        inputs = Inputs(profile, candidates, as_of, asker)
         features, leaves = np.empty((len(candidates), 0), dtype=np.float32), None
         scores = cosine_scores(profile, candidates)
     else:
-        known = rows_known or model_rows(bundle, [(profile, asker)], candidates, as_of)[0]
+        known = rows_known or model_rows(bundle, [inputs])[0]
         inputs, features, leaves = known.inputs, known.features, known.leaves
         scores = bundle.model.scores(leaves)
     order = _unseen(best_first(scores, candidates.id_ranks), candidates, exclude)
-    rows = diversify(order, scores, candidates, diversity)[:limit]
-    explored = explore(len(rows), None if bundle is None else exploration)
-    rows = rows[explored.order]
+    explored = explore(len(order[:limit]), None if bundle is None else exploration)
+    # Exploration may bring a paper from below onto what is shown.
+    places = int(explored.order[:shown].max(initial=-1)) + 1
+    rows = diversify(order, scores, candidates, diversity, places)[:limit][explored.order]
     why: list[tuple[RankReason, ...]] = [()] * len(rows)
     if explain:
-        shown = rows[:explained]
-        support = None if bundle is None or leaves is None else bundle.model.contributions(leaves[shown])
-        found = reasons(inputs, shown, support, SCHEMA.families)
-        why[: len(shown)] = _with_exploration(found, explored)
+        seen = rows[:shown]
+        support = None if bundle is None or leaves is None else bundle.model.contributions(leaves[seen])
+        found = reasons(inputs, seen, support, SCHEMA.families)
+        why[: len(seen)] = _with_exploration(found, explored)
     scored_by = ScoredBy.COSINE if bundle is None else ScoredBy.BUNDLE
     return RankedList(rows, scores[rows], features[rows], tuple(why), scored_by, explored.action_propensities)
 

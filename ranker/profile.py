@@ -10,7 +10,7 @@ import numpy as np
 
 from ranker import ridge
 from ranker.errors import InputError
-from ranker.interests import Interests, find_interests
+from ranker.interests import Interests, LikedVectors, find_interests
 from ranker.spaces import PaperMatrix
 from ranker.sparse import SparseRows
 from ranker.types import Float32Array, Float64Array, IndexArray
@@ -131,7 +131,12 @@ class Profile:
     @cached_property
     def interests(self) -> Interests:
         """The likes in groups; found when first asked for."""
-        return find_interests(self.liked_units, self.liked_vector_rows, self.liked_at)
+        return find_interests([self.liked_vectors])[0]
+
+    @property
+    def liked_vectors(self) -> LikedVectors:
+        """What the interests are found in."""
+        return LikedVectors(self.liked_units, self.liked_vector_rows, self.liked_at)
 
     @cached_property
     def category_shares(self) -> Mapping[str, float]:
@@ -187,6 +192,13 @@ def build_profile(
         factor_density=_mean_density(likes, vector_rows),
         liked_reader_factors=likes.reader_factors[chosen],
     )
+
+
+def find_interests_of(profiles: Sequence[Profile]) -> None:
+    """Finds what ``Profile.interests`` gives, of many readers at once."""
+    missing = [profile for profile in profiles if "interests" not in vars(profile)]
+    for profile, found in zip(missing, find_interests([each.liked_vectors for each in missing]), strict=True):
+        vars(profile)["interests"] = found
 
 
 def _mean_topics(likes: PaperMatrix, vector_rows: IndexArray) -> Float32Array | None:

@@ -148,8 +148,13 @@ class CandidateTerms:
             paper_count=len(tfidf),
         )
 
-    def against(self, liked: SparseRows) -> tuple[Float32Array, Float32Array]:
-        """(m, n) float32, TF-IDF cosines to each of m liked rows; (n,) float32, mean over them by BM25."""
+    def against(self, liked: SparseRows, cosines: Float32Array, bm25: Float32Array) -> None:
+        """Compares m liked rows with the papers; what a row gets is the same bits whatever rows stand beside it.
+
+        Args:
+            cosines: (m, n) where TF-IDF cosines are written to.
+            bm25: (m, n), or (1, n) for the sum over the rows, where BM25 weights times the rows' values are written to.
+        """
         places = self.places[liked.columns]
         shared = np.flatnonzero(places < len(self.starts) - 1)
         places = places[shared].astype(np.intp)
@@ -160,9 +165,9 @@ class CandidateTerms:
         meeting = np.repeat(shared, sizes)
         papers, values = self.papers[pairs], liked.values[meeting]
         cells = liked.owners[meeting] * self.paper_count + papers
-        cosines = np.bincount(cells, values * self.tfidf[pairs], len(liked) * self.paper_count)
-        bm25 = np.bincount(papers, values * self.bm25[pairs], self.paper_count) / len(liked)
-        return cosines.astype(np.float32).reshape(len(liked), self.paper_count), bm25.astype(np.float32)
+        cosines[:] = np.bincount(cells, values * self.tfidf[pairs], cosines.size).reshape(cosines.shape)
+        summed = len(bm25) == 1
+        bm25[:] = np.bincount(papers if summed else cells, values * self.bm25[pairs], bm25.size).reshape(bm25.shape)
 
 
 def sums_of_rows(table: Float32Array, rows: Int32Array) -> Float32Array:

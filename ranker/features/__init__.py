@@ -1,6 +1,17 @@
 """What the model sees of a (user, candidate) pair: one module per family, joined by ``families`` and ``schema``."""
 
 from ranker.features.inputs import Inputs
+from ranker.features.likeness import KnownSimilarities, Similarities
 from ranker.features.schema import SCHEMA, Schema, compute_matrix, matrix_of
+from ranker.features.similarity import FEW_CANDIDATES
 
-__all__ = ["SCHEMA", "Inputs", "Schema", "compute_matrix", "matrix_of"]
+__all__ = [
+    "FEW_CANDIDATES",
+    "SCHEMA",
+    "Inputs",
+    "KnownSimilarities",
+    "Schema",
+    "Similarities",
+    "compute_matrix",
+    "matrix_of",
+]

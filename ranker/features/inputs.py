@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ranker.asker import NOBODY, Asker
-from ranker.features.likeness import Likeness, likeness
+from ranker.features.likeness import Likeness, Similarities, likeness
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix
 from ranker.types import Float32Array, IndexArray
@@ -17,17 +17,19 @@ class Inputs:
     Attributes:
         as_of: Unix seconds.
         asker: What is known of the reader beyond likes.
+        similarities: Of the likes to the candidates, where these are known already.
     """
 
     profile: Profile
     candidates: PaperMatrix
     as_of: float
     asker: Asker = NOBODY
+    similarities: Similarities | None = None
 
     @cached_property
     def likeness(self) -> Likeness:
         """How like the candidates are to the likes, for the families that compare papers."""
-        return likeness(self.profile, self.candidates)
+        return likeness(self.profile, self.candidates, self.similarities)
 
     @cached_property
     def near_interests(self) -> tuple[IndexArray, Float32Array]:

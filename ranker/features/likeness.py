@@ -1,15 +1,24 @@
 """How like the candidates are to one reader's likes in all spaces; three families pick their columns from it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from ranker.features.similarity import cosines, summed_up
+from ranker.features.similarity import FEW_CANDIDATES, cosines, summed_up
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix
+from ranker.sparse import SparseRows
 from ranker.types import Float32Array, IndexArray
 
 _NOTHING_LEFT = np.float32(1e-12)
+_MODELS = {
+    "whitened": "whitened_weights",
+    "factors": "factor_weights",
+    "readers": "reader_weights",
+    "words": "tfidf_weights",
+}
+"""Where the profile keeps its linear model of a space."""
 
 
 @dataclass(frozen=True)
@@ -38,62 +47,115 @@ class Likeness:
     nearest_like: IndexArray | None = None
 
 
-def likeness(profile: Profile, candidates: PaperMatrix) -> Likeness:
-    """All of it."""
-    spaces = _vector_spaces(profile, candidates)
-    words, bm25 = _words(profile, candidates)
-    like_count, candidate_count = len(profile.liked_units), len(candidates)
+class Similarities(NamedTuple):
+    """Of m papers with vectors and k with words, each to each of n candidates.
+
+    Attributes:
+        spaces: Names of the spaces of vectors that both sides have, the plain one first.
+        stack: (s, m, n) float32, a matrix for each of ``spaces``, and one more for words where all papers have both.
+        words: (k, n) by words, NaN for candidates without any; None where either side has no words.
+        bm25: (k, n), or (1, n) for their sum where candidates are many; None as ``words``.
+    """
+
+    spaces: tuple[str, ...]
+    stack: Float32Array
+    words: Float32Array | None = None
+    bm25: Float32Array | None = None
+
+
+class KnownSimilarities:
+    """Of many papers, kept for readers who like some of them; the same bits as computed for each reader's alone.
+
+    Args:
+        papers: In the spaces of one bundle, as the candidates; at least one.
+        candidates: At most ``FEW_CANDIDATES``.
+
+    Attributes:
+        known: Of all the papers.
+    """
+
+    def __init__(self, papers: PaperMatrix, candidates: PaperMatrix) -> None:
+        liked = _Liked(papers.units, papers.whitened, papers.factors, papers.reader_factors, papers.tfidf)
+        self.known = _compared(liked, candidates)
+
+    def extend(self, other: "KnownSimilarities") -> None:
+        """Adds those of further papers."""
+        parts = (self.known, other.known)
+        stack = np.concatenate([part.stack for part in parts], axis=1)
+        bm25 = [part.bm25 for part in parts if part.bm25 is not None]
+        self.known = Similarities(self.known.spaces, stack, stack[-1] if bm25 else None, np.concatenate(bm25))
+
+    def of(self, profile: Profile, rows: IndexArray) -> Similarities:
+        """Those of a reader's likes, which stand at ``rows`` here in the order given to ``build_profile``."""
+        spaces, stack, _, bm25 = self.known
+        vector_rows, text_rows = rows[profile.liked_vector_rows], rows[profile.liked_text_rows]
+        words = None if bm25 is None or not len(text_rows) else bm25[text_rows]
+        if words is not None and len(vector_rows) == len(text_rows) == profile.like_count:
+            found = stack[:, vector_rows]
+            return Similarities(spaces, found, found[-1], words)
+        spaces = spaces if len(vector_rows) else ()
+        vectors = stack[: len(spaces), vector_rows]
+        return Similarities(spaces, vectors, None if words is None else stack[-1, text_rows], words)
+
+
+def similarities(profile: Profile, candidates: PaperMatrix) -> Similarities:
+    """Of a reader's likes."""
+    liked = _Liked(
+        profile.liked_units,
+        profile.liked_whitened,
+        profile.liked_factors,
+        profile.liked_reader_factors,
+        profile.liked_tfidf,
+    )
+    return _compared(liked, candidates)
+
+
+class _Liked(NamedTuple):
+    """Liked papers: m rows of vectors, k of words."""
+
+    units: Float32Array
+    whitened: Float32Array | None
+    factors: Float32Array | None
+    reader_factors: Float32Array
+    tfidf: SparseRows | None
+
+
+def _compared(liked: _Liked, candidates: PaperMatrix) -> Similarities:
+    pairs = _pairs(liked, candidates)
+    like_count, count = len(liked.units), len(candidates)
+    terms = candidates.terms if liked.tfidf is not None and len(liked.tfidf) else None
     # Where each like has words and a vector, as most do, all spaces make one stack.
-    together = words is not None and len(words) == like_count and bool(spaces)
-    names = [*spaces, *(["words"] if together else [])]
-    stack = np.empty((len(names), like_count, candidate_count), dtype=np.float32)
-    weights = np.zeros((len(names), like_count), dtype=np.float32)
-    for number, (name, (liked, placed, model)) in enumerate(spaces.items()):
+    together = terms is not None and liked.tfidf is not None and len(liked.tfidf) == like_count and bool(pairs)
+    stack = np.empty((len(pairs) + together, like_count, count), dtype=np.float32)
+    for number, (name, (rows, placed)) in enumerate(pairs.items()):
         if name == "centred":
-            _centre(stack[0], profile.liked_units, candidates, out=stack[number])
+            _centre(stack[0], liked.units, candidates, out=stack[number])
         else:
-            cosines(liked, placed, out=stack[number])
-        if model is not None:
-            weights[number] = model
-    if words is not None and together:
-        stack[-1], weights[-1] = words, profile.tfidf_weights
-    found = dict(zip(names, summed_up(stack, weights), strict=True)) if names else {}
-    if words is not None and not together:
-        found["words"] = summed_up(words[None], profile.tfidf_weights[None])[0]
-    return Likeness(**found, bm25=bm25, nearest_like=np.argmax(stack[0], axis=0) if spaces else None)
-
-
-def _vector_spaces(
-    profile: Profile, candidates: PaperMatrix
-) -> dict[str, tuple[Float32Array, Float32Array, Float32Array | None]]:
-    """Of each space that both sides have: the likes, the candidates, and the linear model; the plain one first."""
-    units = profile.liked_units
-    if not len(units):
-        return {}
-    found: dict[str, tuple[Float32Array, Float32Array, Float32Array | None]] = {
-        "plain": (units, candidates.units, None),
-        "centred": (units, candidates.units, None),
-    }
-    if profile.liked_whitened is not None and candidates.whitened is not None:
-        found["whitened"] = (profile.liked_whitened, candidates.whitened, profile.whitened_weights)
-    if profile.liked_factors is not None and candidates.factors is not None:
-        found["factors"] = (profile.liked_factors, candidates.factors, profile.factor_weights)
-        readers, placed = profile.liked_reader_factors, candidates.reader_factors
-        if readers.shape[1] and placed.shape[1] == readers.shape[1]:
-            found["readers"] = (readers, placed, profile.reader_weights)
-    return found
-
-
-def _words(profile: Profile, candidates: PaperMatrix) -> tuple[Float32Array | None, Float32Array | None]:
-    """(k, n) by words, NaN for candidates without any, and (n,) by BM25; None where either side has no words."""
-    liked, terms = profile.liked_tfidf, candidates.terms
-    if liked is None or terms is None or not len(liked):
-        return None, None
-    similarities, bm25 = terms.against(liked)
+            cosines(rows, placed, out=stack[number])
+    if terms is None or liked.tfidf is None:
+        return Similarities(tuple(pairs), stack)
+    words = stack[-1] if together else np.empty((len(liked.tfidf), count), dtype=np.float32)
+    bm25 = np.empty((len(words) if count <= FEW_CANDIDATES else 1, count), dtype=np.float32)
+    terms.against(liked.tfidf, words, bm25)
     if candidates.wordless is not None:
-        similarities[:, candidates.wordless] = np.nan
-        bm25[candidates.wordless] = np.nan
-    return similarities, bm25
+        words[:, candidates.wordless] = np.nan
+        bm25[:, candidates.wordless] = np.nan
+    return Similarities(tuple(pairs), stack, words, bm25)
+
+
+def _pairs(liked: _Liked, candidates: PaperMatrix) -> dict[str, tuple[Float32Array, Float32Array]]:
+    """Of each space of vectors that both sides have: the likes, the candidates."""
+    if not len(liked.units):
+        return {}
+    found = {"plain": (liked.units, candidates.units), "centred": (liked.units, candidates.units)}
+    if liked.whitened is not None and candidates.whitened is not None:
+        found["whitened"] = (liked.whitened, candidates.whitened)
+    if liked.factors is not None and candidates.factors is not None:
+        found["factors"] = (liked.factors, candidates.factors)
+        readers, placed = liked.reader_factors, candidates.reader_factors
+        if readers.shape[1] and placed.shape[1] == readers.shape[1]:
+            found["readers"] = (readers, placed)
+    return found
 
 
 def _centre(plain: Float32Array, liked: Float32Array, candidates: PaperMatrix, out: Float32Array) -> None:
@@ -101,7 +163,8 @@ def _centre(plain: Float32Array, liked: Float32Array, candidates: PaperMatrix, o
 
     Out of the cosines that are there already: a product of the centred vectors would cost as much as the first one.
     """
-    towards = liked @ candidates.centre
+    # Each like's own sum, so that its bits do not depend on the others, as they may in a product.
+    towards = np.einsum("ij,j->i", liked, candidates.centre)
     square = np.float32(candidates.centre @ candidates.centre)
     # A like's vector has length 1.
     lengths = np.sqrt(np.maximum(1 - 2 * towards + square, _NOTHING_LEFT))
@@ -109,3 +172,25 @@ def _centre(plain: Float32Array, liked: Float32Array, candidates: PaperMatrix, o
     out -= candidates.towards_centre
     out /= lengths[:, None]
     out /= candidates.centred_lengths
+
+
+def likeness(profile: Profile, candidates: PaperMatrix, known: Similarities | None = None) -> Likeness:
+    """All of it.
+
+    Args:
+        known: Of the reader's likes to the candidates; None computes them.
+    """
+    spaces, stack, words, bm25 = known or similarities(profile, candidates)
+    names = (*spaces, "words")[: len(stack)]
+    weights = np.zeros(stack.shape[:2], dtype=np.float32)
+    for number, name in enumerate(names):
+        if name in _MODELS:
+            weights[number] = getattr(profile, _MODELS[name])
+    found = dict(zip(names, summed_up(stack, weights), strict=True)) if names else {}
+    if words is not None and "words" not in found:
+        found["words"] = summed_up(words[None], profile.tfidf_weights[None])[0]
+    return Likeness(
+        **found,
+        bm25=None if words is None or bm25 is None else np.add.reduce(bm25, axis=0) / np.float32(len(words)),
+        nearest_like=np.argmax(stack[0], axis=0) if spaces else None,
+    )

@@ -4,6 +4,7 @@ import datetime as dt
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from service.app.catalog import resolve_all
 from service.app.counters import Counters
@@ -62,6 +63,20 @@ class FeedPage:
     hidden_paper_ids: frozenset[str] = frozenset()
 
 
+class _Material(NamedTuple):
+    """What a slate is made from.
+
+    Attributes:
+        date: Of the digest; None for a window of time.
+        exclude: Papers that the caller does not want.
+    """
+
+    reader: Reader
+    candidates: Candidates
+    date: dt.date | None
+    exclude: frozenset[str] = frozenset()
+
+
 class Feeds:
     """Use cases over feeds.
 
@@ -106,17 +121,17 @@ class Feeds:
             Conflict: The user was deleted meanwhile.
         """
         serving = self._serving.current
-        if (made_ahead := self._made_ahead(serving, query, page_size)) is not None:
-            return made_ahead
-        query = replace(query, as_of=query.as_of or self._clock.now())
         with self._store.read() as tx:
             versions = tx.versions(query.user_id, query.digest_id)
-            reader = self._readers.find(tx, serving, query.user_id, versions.user)
-            candidates, date = self._candidates_of(tx, serving, query, versions)
-            exclude = self._excluded(tx, query)
-        slate = self._make_slate(serving, query, reader, candidates, date, exclude)
-        self._save([slate], known={query.user_id} if reader.state else ())
-        return _first_page(slate, candidates, page_size)
+            made_ahead = self._made_ahead(tx, serving, query, versions, page_size)
+            found = made_ahead or self._material(tx, serving, query, versions)
+        if isinstance(found, FeedPage):
+            page = found
+        else:
+            query = replace(query, as_of=query.as_of or self._clock.now())
+            page = _first_page(self._make_slate(serving, query, found), found.candidates, page_size)
+        self._save([page.slate], known=() if versions.user is None else {query.user_id})
+        return page
 
     def stream(
         self, query: FeedQuery, user_ids: Sequence[str] | None, *, start_after: str, page_size: int
@@ -138,7 +153,7 @@ class Feeds:
                 readers = [self._readers.find(tx, serving, user_id, tx.users.version(user_id)) for user_id in batch]
             for user_id, reader in zip(batch, readers, strict=True):
                 mine = replace(query, user_id=user_id, digest_id="" if newest_asked else query.digest_id)
-                made.append(self._make_slate(serving, mine, reader, candidates, date, frozenset()))
+                made.append(self._make_slate(serving, mine, _Material(reader, candidates, date)))
             known = {user_id for user_id, reader in zip(batch, readers, strict=True) if reader.state is not None}
             for slate in self._save(made, known=known, skip_deleted=True):
                 yield _first_page(slate, candidates, page_size)
@@ -177,15 +192,13 @@ class Feeds:
             papers = tx.papers.find_many([near for near, _ in nearest])
         return [(papers[near], cosine) for near, cosine in nearest if near in papers]
 
-    def _make_slate(
-        self,
-        serving: Serving,
-        query: FeedQuery,
-        reader: Reader,
-        candidates: Candidates,
-        date: dt.date | None,
-        exclude: frozenset[str],
-    ) -> Slate:
+    def _material(self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions) -> _Material:
+        reader = self._readers.find(tx, serving, query.user_id, versions.user)
+        candidates, date = self._candidates_of(tx, serving, query, versions)
+        return _Material(reader, candidates, date, self._excluded(tx, query))
+
+    def _make_slate(self, serving: Serving, query: FeedQuery, material: _Material) -> Slate:
+        reader, candidates, date, exclude = material
         as_of = query.as_of or self._clock.now()
         options = RankingOptions(
             as_of=as_of,
@@ -216,23 +229,22 @@ class Feeds:
             features=ranking.features,
         )
 
-    def _made_ahead(self, serving: Serving, query: FeedQuery, page_size: int) -> FeedPage | None:
-        """The first page of a precomputed slate, served as a slate of its own; None where none fits."""
+    def _made_ahead(
+        self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions, page_size: int
+    ) -> FeedPage | None:
+        """The first page of a precomputed slate, as a slate of its own; None where none fits."""
         is_plain = not (query.window or query.as_of or query.exclude_paper_ids)
         if not is_plain or not self._precomputed.wanted:
             return None
         diversity, now = self._diversity if query.diversity is None else query.diversity, self._clock.now()
-        wish = Wish(query.user_id, query.digest_id, diversity, page_size)
-        with self._store.read() as tx:
-            found = self._precomputed.find(tx, serving, wish, now)
-            if found is None:
-                return None
-            papers = tx.papers.find_many([item.paper_id for item in found.slate.items[:page_size]])
+        found = self._precomputed.find(tx, serving, Wish(query.user_id, diversity, page_size), versions, now)
+        if found is None:
+            return None
+        papers = tx.papers.find_many([item.paper_id for item in found.slate.items[:page_size]])
         slate = replace(found.slate, slate_id=secrets.token_hex(16), request_hash=query.request_hash)
         if slate.fallback_reason is FallbackReason.NONE and not query.digest_id and self._is_stale(found.date, now):
             slate = replace(slate, fallback_reason=FallbackReason.STALE_DIGEST)
         self._counters.count_fallback(slate.fallback_reason.name)
-        self._save([slate], known={slate.user_id})
         return FeedPage(slate, 0, min(page_size, len(slate.items)), papers)
 
     def _is_stale(self, date: dt.date | None, as_of: dt.datetime) -> bool:

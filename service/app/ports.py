@@ -240,11 +240,13 @@ class Versions:
         user: None for an unknown user.
         digest: (id, version, date); None where there is none.
         mark: See ``SignalStore.mark``.
+        is_made_ahead: Whether a precomputed slate of the user and the digest is stored, whatever it was made from.
     """
 
     user: int | None
     digest: tuple[str, int, dt.date] | None
     mark: tuple[int, int]
+    is_made_ahead: bool
 
 
 class Transaction(Protocol):

@@ -5,7 +5,7 @@ import enum
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from service.app.ports import Transaction
+from service.app.ports import Transaction, Versions
 from service.app.serving import Serving
 from service.domain.feeds import FallbackReason, Slate
 from service.domain.precomputed import PrecomputedSlate
@@ -21,10 +21,9 @@ class PrecomputedUse(enum.Enum):
 
 @dataclass(frozen=True)
 class Wish:
-    """What a feed is asked for; an empty ``digest_id`` means the newest."""
+    """What a feed is asked for."""
 
     user_id: str
-    digest_id: str
     diversity: float
     page_size: int
 
@@ -55,13 +54,19 @@ class Precomputed:
         """Whether to look for one now."""
         return self.use is PrecomputedUse.ALWAYS or (self.use is PrecomputedUse.OVERLOAD and self.is_busy())
 
-    def find(self, tx: Transaction, serving: Serving, wish: Wish, now: dt.datetime) -> MadeAhead | None:
+    def find(
+        self, tx: Transaction, serving: Serving, wish: Wish, versions: Versions, now: dt.datetime
+    ) -> MadeAhead | None:
         """The user's slate of the digest, if it still is what would be made now but for time.
 
         It is not once the user's events or preferences, the digest or the bundle have changed. Where overload is why it
         is served, it says so.
+
+        Args:
+            versions: Of the user and the digest.
         """
-        versions = tx.versions(wish.user_id, wish.digest_id)
+        if not versions.is_made_ahead:
+            return None
         digest, version = versions.digest, versions.user
         found = None if digest is None or version is None else tx.precomputed.find(wish.user_id, digest[0])
         if digest is None or found is None or (found.user_version, found.digest_version) != (version, digest[1]):

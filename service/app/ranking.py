@@ -3,12 +3,14 @@
 import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from ranker.asker import Asker
 from ranker.explain import RankReason, RankReasonKind
 from ranker.explore import Exploration, seed_of
+from ranker.features import Inputs, Similarities
 from ranker.pipeline import ModelRows, RankedList, model_rows, rank, rank_new_user
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix, plain_matrix
@@ -79,20 +81,34 @@ def feed_exploration(
     return Exploration(chance, seed_of(user_id, shown, serving.bundle.version, as_of))
 
 
-def rank_many(
-    serving: Serving, asked: Sequence[tuple[Reader, RankingOptions]], candidates: Candidates, as_of: dt.datetime
-) -> list[Ranking]:
+class Asked(NamedTuple):
+    """One of many readers.
+
+    Attributes:
+        similarities: Of the likes to the candidates, where these are known already.
+    """
+
+    reader: Reader
+    options: RankingOptions
+    similarities: Similarities | None = None
+
+
+def rank_many(serving: Serving, asked: Sequence[Asked], candidates: Candidates, as_of: dt.datetime) -> list[Ranking]:
     """What ``rank_candidates`` gives each reader; the model is called once for all of them.
 
     Args:
         as_of: That of all the options.
     """
-    profiles = [reader.profile if serving.bundle else None for reader, _ in asked]
-    users = [(known, _asker(reader, candidates)) for known, (reader, _) in zip(profiles, asked, strict=True) if known]
-    rows = iter(model_rows(serving.bundle, users, candidates.matrix, as_of.timestamp()) if serving.bundle else ())
+    moment = as_of.timestamp()
+    inputs = [
+        Inputs(reader.profile, candidates.matrix, moment, _asker(reader, candidates), similarities)
+        for reader, _, similarities in asked
+        if reader.profile is not None
+    ]
+    rows = iter(model_rows(serving.bundle, inputs) if serving.bundle else ())
     return [
-        rank_candidates(serving, reader, candidates, options, next(rows) if known else None)
-        for known, (reader, options) in zip(profiles, asked, strict=True)
+        rank_candidates(serving, reader, candidates, options, next(rows, None) if reader.profile else None)
+        for reader, options, _ in asked
     ]
 
 
@@ -126,7 +142,7 @@ def rank_candidates(
             asker=asker,
             exploration=options.exploration,
             rows_known=rows_known,
-            explained=options.page,
+            shown=options.page,
         )
         version = serving.bundle.version if serving.bundle else "cosine"
         fallback = FallbackReason.NONE if serving.bundle else FallbackReason.MODEL_UNAVAILABLE

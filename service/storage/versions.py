@@ -6,18 +6,27 @@ from sqlalchemy import Connection, ScalarSelect, Select, bindparam, func, litera
 
 from service.app.ports import Versions
 from service.storage.digests import VERSION_OF_NEWEST, VERSION_OF_ONE
-from service.storage.tables import events, signal_changes, users
+from service.storage.tables import events, precomputed_slates, signal_changes, users
 
 
 def _statement(digest: Select[tuple[str, int, object]]) -> Select[tuple[object, ...]]:
     found = digest.subquery()
     anyway = select(literal(1).label("one")).subquery()
+    made_ahead = (
+        select(precomputed_slates.c.user_id)
+        .where(
+            precomputed_slates.c.user_id == bindparam("user_id"), precomputed_slates.c.digest_id == found.c.digest_id
+        )
+        .correlate(found)
+        .exists()
+    )
     return select(
         select(users.c.version).where(users.c.user_id == bindparam("user_id")).scalar_subquery(),
         found.c.digest_id,
         found.c.version,
         found.c.date,
         *MARK,
+        made_ahead,
     ).select_from(anyway.outerjoin(found, true()))
 
 
@@ -34,5 +43,6 @@ def find_versions(connection: Connection, user_id: str, digest_id: str) -> Versi
     statement = _WITH_ONE if digest_id else _WITH_NEWEST
     asked = {"user_id": user_id, "digest_id": digest_id} if digest_id else {"user_id": user_id}
     row: Any = connection.execute(statement, asked).one()
-    user, found_id, version, date, changes, sequence = row
-    return Versions(user, None if found_id is None else (found_id, version, date), (changes, sequence))
+    user, found_id, version, date, changes, sequence, made_ahead = row
+    digest = None if found_id is None else (found_id, version, date)
+    return Versions(user, digest, (changes, sequence), bool(made_ahead))

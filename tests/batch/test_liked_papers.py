@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from batch.liked_papers import PAPER_BYTES, LikedPapers
+from batch.liked_papers import LikedPapers
 from ranker.bundle import load_bundle
 from ranker.spaces import PaperMatrix
 from service.app.matrices import matrix_of
@@ -34,9 +34,14 @@ def test_rows_do_not_depend_on_what_was_read_before(
     """Papers come out as if they were placed alone, in any order, with room for all of them or for few."""
     found = load_bundle(bundle, encoder=None) if with_bundle else None
     serving = Serving(HashingEncoder.name, found, "", 0)
-    liked = LikedPapers(serving, room * PAPER_BYTES)
     store = open_store(small_world.url)
     with store.read() as tx:
+        shown = [f"d{i:04d}" for i in range(20)]
+        candidates = matrix_of(
+            serving, list(tx.papers.find_many(shown).values()), tx.papers.vectors(shown, serving.encoder)
+        )
+        liked = LikedPapers(serving, 0, candidates)
+        liked = LikedPapers(serving, room * liked.paper_bytes, candidates)
         for wanted in (["l0003", "l0001"], ["l0005", "l0001", "gone"], [f"l{i:04d}" for i in range(20)], ["l0002"]):
             liked.fetch(tx.papers, wanted)
             papers = [liked.papers[paper_id] for paper_id in wanted if paper_id in liked.papers]

@@ -3,10 +3,10 @@ import time
 import numpy as np
 import pytest
 
-from ranker.interests import MAX_CLUSTERED_LIKES, MAX_INTERESTS, find_interests
+from ranker.interests import MAX_CLUSTERED_LIKES, MAX_INTERESTS, Interests, LikedVectors, find_interests
 from ranker.profile import build_profile
 from ranker.spaces import plain_matrix
-from ranker.types import Float32Array
+from ranker.types import Float32Array, Float64Array
 from tests.ranker.builders import DAY, NOW, columns, pending
 
 RNG = np.random.default_rng(4)
@@ -20,10 +20,29 @@ def likes_of(fields: list[int], spread: float = 0.5) -> Float32Array:
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
+def found_in(units: Float32Array, times: Float64Array) -> Interests:
+    """Of one reader, with likes in these rows."""
+    return find_interests([LikedVectors(units, np.arange(len(units)), times)])[0]
+
+
+def test_many_readers_get_what_each_gets_alone() -> None:
+    """Readers with few, many, equally many and no likes at all get the same bits together as one by one."""
+    rng = np.random.default_rng(3)
+    readers = []
+    for count in (30, 7, 30, 0, 1, 30, 101, 2, 30, 7, 101, *[12] * 70):
+        units = likes_of(rng.integers(0, 10, count).tolist())
+        readers.append(LikedVectors(units, np.arange(count), NOW - rng.integers(0, 400, count) * DAY))
+    for together, liked in zip(find_interests(readers), readers, strict=True):
+        alone = find_interests([liked])[0]
+        assert np.array_equal(together.centroids, alone.centroids)
+        assert np.array_equal(together.weights, alone.weights)
+        assert [rows.tolist() for rows in together.members] == [rows.tolist() for rows in alone.members]
+
+
 def test_finds_the_planted_fields() -> None:
     """Likes of three fields in any order are three interests, the one with most likes first."""
     fields = [0, 1, 0, 2, 1, 0, 2, 0, 0]
-    found = find_interests(likes_of(fields), np.arange(9), np.full(9, UNKNOWN))
+    found = found_in(likes_of(fields), np.full(9, UNKNOWN))
     assert [members.tolist() for members in found.members] == [[0, 2, 5, 7, 8], [1, 4], [3, 6]]
     assert found.weights.tolist() == pytest.approx([5 / 9, 2 / 9, 2 / 9])
     assert np.allclose(np.linalg.norm(found.centroids, axis=1), 1, atol=1e-6)
@@ -32,7 +51,7 @@ def test_finds_the_planted_fields() -> None:
 def test_recent_likes_weigh_more() -> None:
     """A like of half a year ago counts half as much as one of today; unknown times count as the oldest."""
     times = np.array([NOW - 180 * DAY, NOW, UNKNOWN])
-    found = find_interests(likes_of([0, 1, 0]), np.arange(3), times)
+    found = found_in(likes_of([0, 1, 0]), times)
     assert found.weights.tolist() == pytest.approx([0.5, 0.5])
     assert [members.tolist() for members in found.members] == [[0, 2], [1]]
 
@@ -40,7 +59,7 @@ def test_recent_likes_weigh_more() -> None:
 def test_at_most_eight() -> None:
     """Of more groups the heaviest eight are kept."""
     fields = [*range(12), *range(4, 12)]
-    found = find_interests(likes_of(fields), np.arange(20), np.full(20, UNKNOWN))
+    found = found_in(likes_of(fields), np.full(20, UNKNOWN))
     assert len(found) == MAX_INTERESTS
     assert all(len(members) == 2 for members in found.members)
 
@@ -62,7 +81,7 @@ def test_rows_are_those_of_the_likes_given() -> None:
 
 def test_nearest_is_truly_the_nearest() -> None:
     """The interest named is the one with the greatest cosine, with that cosine; NaN while pending."""
-    found = find_interests(likes_of([0, 0, 1, 1, 1]), np.arange(5), np.full(5, UNKNOWN))
+    found = found_in(likes_of([0, 0, 1, 1, 1]), np.full(5, UNKNOWN))
     papers = likes_of([1, 0, 5])
     papers[2] = np.nan
     nearest, cosines = found.nearest(papers)
@@ -77,7 +96,7 @@ def test_only_the_newest_are_clustered() -> None:
     count = MAX_CLUSTERED_LIKES + 10
     times = NOW + np.arange(count)
     times[-3:] = NOW - DAY
-    found = find_interests(likes_of([0] * count), np.arange(count), times)
+    found = found_in(likes_of([0] * count), times)
     members = np.concatenate(found.members)
     assert len(members) == MAX_CLUSTERED_LIKES
     assert not {count - 1, count - 2, count - 3, 0} & set(members.tolist())
@@ -86,7 +105,7 @@ def test_only_the_newest_are_clustered() -> None:
 def test_equal_likes_are_one_interest() -> None:
     """Copies of one vector are one interest."""
     same = np.repeat(likes_of([3]), 6, axis=0)
-    found = find_interests(same, np.arange(6), np.full(6, UNKNOWN))
+    found = found_in(same, np.full(6, UNKNOWN))
     assert [len(members) for members in found.members] == [6]
 
 
@@ -96,6 +115,6 @@ def test_cheap() -> None:
     times = []
     for _ in range(20):
         began = time.perf_counter()
-        find_interests(likes, np.arange(30), np.full(30, UNKNOWN))
+        found_in(likes, np.full(30, UNKNOWN))
         times.append(time.perf_counter() - began)
     assert min(times) < 0.002

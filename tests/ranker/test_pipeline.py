@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from ranker.asker import NOBODY, Asker
+from ranker.asker import Asker
 from ranker.bundle import Bundle
 from ranker.explain import RankReasonKind
-from ranker.features import SCHEMA, compute_matrix
+from ranker.explore import Exploration
+from ranker.features import SCHEMA, Inputs, KnownSimilarities, compute_matrix
 from ranker.pipeline import RankedList, ScoredBy, model_rows, rank, rank_new_user
 from ranker.profile import build_profile
 from ranker.spaces import plain_matrix
@@ -51,32 +54,52 @@ def test_limit_is_a_prefix(small_bundle: Bundle, diversity: float) -> None:
     assert short.reasons == whole.reasons[:20]
 
 
-def test_rows_of_many_users_are_those_of_each(small_bundle: Bundle) -> None:
-    """Asking the model for many users at once changes no bit of any one's list."""
-    others = [build_profile(spaces().matrix(columns(count, seed=count, prefix="o"))) for count in (1, 3, 60)]
-    askers = [Asker(reader=number) for number in range(4)]
-    users = list(zip([PROFILE, *others], askers, strict=True))
-    rows = model_rows(small_bundle, users, CANDIDATES, NOW)
-    for (profile, asker), known in zip(users, rows, strict=True):
+def test_rows_of_many_readers_are_those_of_each(small_bundle: Bundle) -> None:
+    """Asking the model for many readers at once changes no bit of any one's list."""
+    liked = [LIKES, *(spaces().matrix(columns(count, seed=count, prefix="o")) for count in (1, 3, 60, 30))]
+    askers = [Asker(reader=number) for number in range(5)]
+    readers = [Inputs(build_profile(likes), CANDIDATES, NOW, asker) for likes, asker in zip(liked, askers, strict=True)]
+    for likes, asker, known in zip(liked, askers, model_rows(small_bundle, readers), strict=True):
+        profile = build_profile(likes)
         alone = rank(small_bundle, profile, CANDIDATES, NOW, asker=asker)
-        together = rank(small_bundle, profile, CANDIDATES, NOW, asker=asker, rows_known=known)
-        assert np.array_equal(together.rows, alone.rows)
-        assert np.array_equal(together.scores, alone.scores)
-        assert np.array_equal(together.features, alone.features, equal_nan=True)
-        assert together.reasons == alone.reasons
-    assert model_rows(small_bundle, [], CANDIDATES, NOW) == []
-    assert len(model_rows(small_bundle, [(PROFILE, NOBODY)], CANDIDATES, NOW)) == 1
+        assert_same(rank(small_bundle, profile, CANDIDATES, NOW, asker=asker, rows_known=known), alone)
+    assert model_rows(small_bundle, []) == []
+
+
+@pytest.mark.parametrize("wordless", [(), (3,)])
+def test_known_similarities_change_nothing(small_bundle: Bundle, wordless: tuple[int, ...]) -> None:
+    """Similarities kept of a whole catalogue give the same bits as those of a reader's likes alone."""
+    texts = columns(60, seed=3, prefix="k")
+    texts = replace(texts, texts=tuple("" if row in wordless else text for row, text in enumerate(texts.texts)))
+    catalogue = spaces().matrix(pending(texts, [7, 20]))
+    known = KnownSimilarities(catalogue.take(range(25)), CANDIDATES)
+    known.extend(KnownSimilarities(catalogue.take(range(25, 60)), CANDIDATES))
+    for rows in ([30, 2, 59, 11, 24, 25, 40, 1, 9], [3], [7], [7, 20], [20, 3, 8], [0, 7, 1]):
+        profile = build_profile(catalogue.take(rows))
+        inputs = Inputs(profile, CANDIDATES, NOW, similarities=known.of(profile, np.array(rows)))
+        together = rank(small_bundle, profile, CANDIDATES, NOW, rows_known=model_rows(small_bundle, [inputs])[0])
+        assert_same(together, rank(small_bundle, profile, CANDIDATES, NOW))
+
+
+def assert_same(one: RankedList, other: RankedList) -> None:
+    """Equal bit for bit."""
+    assert np.array_equal(one.rows, other.rows)
+    assert np.array_equal(one.scores, other.scores)
+    assert np.array_equal(one.features, other.features, equal_nan=True)
+    assert one.reasons == other.reasons
 
 
 @pytest.mark.parametrize("places", [1, 2, 3, 5, 10, 20, 50])
-def test_only_a_page_is_explained(small_bundle: Bundle, places: int) -> None:
-    """Where only the first places are explained, they bear their reasons, bit for bit, and the slate is the same."""
-    whole = rank(small_bundle, PROFILE, CANDIDATES, NOW, diversity=0.1)
-    part = rank(small_bundle, PROFILE, CANDIDATES, NOW, diversity=0.1, explained=places)
-    assert ids(part) == ids(whole)
-    assert part.reasons == (*whole.reasons[:places], *((),) * (77 - places))
-    assert ids(part.first(places)) == ids(whole)[:places]
-    assert part.first(places).reasons == whole.reasons[:places]
+@pytest.mark.parametrize("exploration", [None, *(Exploration(1.0, bytes([seed]) * 32) for seed in range(0, 256, 51))])
+def test_only_a_page_is_shown(small_bundle: Bundle, places: int, exploration: Exploration | None) -> None:
+    """Where only the first places matter, they are those of the whole slate, with their reasons, bit for bit."""
+    whole = rank(small_bundle, PROFILE, CANDIDATES, NOW, diversity=0.1, exploration=exploration)
+    part = rank(small_bundle, PROFILE, CANDIDATES, NOW, diversity=0.1, exploration=exploration, shown=places)
+    assert sorted(ids(part)) == sorted(ids(whole))
+    assert part.reasons[places:] == ((),) * (77 - places)
+    first, expected = part.first(places), whole.first(places)
+    assert_same(first, expected)
+    assert np.array_equal(first.action_propensities, expected.action_propensities)
     assert part.first(None) is part
 
 
