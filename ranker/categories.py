@@ -54,12 +54,21 @@ class CategoryTable:
 
     def mean_values(self, values: Mapping[str, float]) -> Float64Array:
         """(n,) mean value over each paper's categories, the rare ones weighing more; NaN for papers without any."""
-        weights = self.rarity[self.numbers]
-        found = np.bincount(self.rows, weights * self._of_names(values)[self.numbers], len(self.primary))
+        weighted = self._weights * self._of_names(values)[self.numbers]
+        return np.asarray(np.bincount(self.rows, weighted, len(self.primary)) / self._totals)
+
+    @cached_property
+    def _weights(self) -> Float64Array:
+        """(k,) of each pair."""
+        return self.rarity[self.numbers]
+
+    @cached_property
+    def _totals(self) -> Float64Array:
+        """(n,) of the weights; NaN for papers without categories."""
         # Of nothing at all bincount makes whole numbers.
-        total = np.bincount(self.rows, weights, len(self.primary)).astype(np.float64)
+        total = np.bincount(self.rows, self._weights, len(self.primary)).astype(np.float64)
         total[self.primary < 0] = np.nan
-        return np.asarray(found / total)
+        return total
 
     def _of_names(self, values: Mapping[str, float]) -> Float64Array:
         return np.array([values.get(name, 0.0) for name in self.names], dtype=np.float64)

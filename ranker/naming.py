@@ -100,10 +100,12 @@ def name_groups(
         texts = own.texts()
         everywhere = dict.fromkeys(texts, 0.0)
         for group in counted:
+            counts, title_count = group.counts, len(group.titles)
             for key in group.keys & own.shared:
-                everywhere[key] += group.count(key) / len(group.titles)
+                everywhere[key] += counts.get(key, 1) / title_count
+        counts, title_count = own.counts, len(own.titles)
         scores = {
-            key: _worth(own.count(key), len(own.titles), everywhere[key], phrase, idf) for key, phrase in texts.items()
+            key: _worth(counts.get(key, 1), title_count, everywhere[key], phrase, idf) for key, phrase in texts.items()
         }
         names[place] = _chosen(scores, texts, frozenset(names) - {""}, max_phrases)
     return tuple(names)
@@ -147,10 +149,6 @@ class _Group:
         counts = Counter(chain.from_iterable([title.keys & twice for title in found])) if twice else {}
         return cls(found, keys, counts, twice or keys)
 
-    def count(self, key: _Key) -> int:
-        """In how many of the titles a phrase stands that is in one at least."""
-        return self.counts.get(key, 1)
-
     def texts(self) -> dict[_Key, Phrase]:
         """Each shared phrase as it stands in the first title that has it."""
         found: dict[_Key, Phrase] = {}
@@ -167,7 +165,8 @@ def _read(title: str) -> _Title:
 
 
 def _worth(count: int, title_count: int, share_everywhere: float, phrase: Phrase, idf: Float32Array | None) -> float:
-    rarity = 1.0 if idf is None else sum([idf.item(bucket) for bucket in phrase.buckets]) / len(phrase.buckets)
+    buckets = phrase.buckets
+    rarity = 1.0 if idf is None else sum(map(idf.item, buckets)) / len(buckets)
     own = (count / title_count) / max(share_everywhere, 1e-9)
     return count * rarity * own * _LENGTH_BONUS[len(phrase.key)]
 

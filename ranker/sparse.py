@@ -71,18 +71,28 @@ class SparseRows:
 
     def gram(self) -> Float32Array:
         """(n, n) float32: dot products of the rows with one another."""
-        if not len(self.columns):
-            return np.zeros((len(self), len(self)), dtype=np.float32)
-        # Columns in use get small numbers without being sorted: transposing a matrix of all columns takes far longer.
-        numbers = np.empty(self.width, dtype=np.int32)
-        numbers[self.columns] = np.arange(len(self.columns))
-        columns = numbers[self.columns]
-        if len(self) * len(columns) > _DENSE_VALUES:
-            rows = SparseRows(self.starts, columns, self.values, len(columns))
-            return rows.dot(rows)
-        dense = np.zeros((len(self), len(columns)), dtype=np.float32)
-        dense[self.owners, columns] = self.values
-        return dense @ dense.T
+        # What stands in one row alone, as most terms of most texts do, meets only itself. The entries of a column
+        # find one another by the last of them: to sort or transpose the columns takes far longer.
+        order = np.arange(len(self.columns), dtype=np.int32)
+        last_of = np.empty(self.width, dtype=np.int32)
+        last_of[self.columns] = order
+        last = last_of[self.columns]
+        earlier = np.flatnonzero(last != order)
+        number_of = np.zeros(len(order), dtype=np.int32)
+        number_of[last[earlier]] = 1
+        shared = np.flatnonzero(number_of)
+        number_of[shared] = np.arange(len(shared))
+        entries = np.concatenate((earlier, shared))
+        owners, numbers, values = self.owners[entries], number_of[last[entries]], self.values[entries]
+        if len(self) * len(shared) > _DENSE_VALUES:
+            rows = scipy.sparse.csr_matrix((values, (owners, numbers)), shape=(len(self), len(shared)))
+            found = (rows @ rows.T).toarray()
+        else:
+            dense = np.zeros((len(self), len(shared)), dtype=np.float32)
+            dense[owners, numbers] = values
+            found = dense @ dense.T
+        np.fill_diagonal(found, np.bincount(self.owners, self.values * self.values, len(self)))
+        return np.asarray(found, dtype=np.float32)
 
     def select(self, columns: Int32Array) -> "SparseRows":
         """The same rows with only the given columns (ascending), numbered by their places among them."""
