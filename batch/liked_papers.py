@@ -1,13 +1,16 @@
 """Liked papers as the serving bundle sees them, kept from user to user: many readers like the same."""
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
+from batch.shelf import Placed, Shelf, stack_placed
 from batch.source import PaperSource
 from ranker.features import FEW_CANDIDATES, KnownSimilarities, Similarities
-from ranker.spaces import PaperMatrix, stack_matrices
+from ranker.spaces import PaperMatrix
 from service.app.matrices import Reader, matrix_of
 from service.app.serving import Serving
 from service.domain.papers import Paper
@@ -19,25 +22,29 @@ SIMILARITY_BYTES = 28
 
 
 class LikedPapers:
-    """At most ``limit_bytes`` of papers, or those of one call where these alone are more. For one thread.
+    """At most ``limit_bytes`` of papers in memory, or those of one call where these alone are more. For one thread.
 
-    A paper's row is the same bits whatever stands beside it, so it does not matter who liked it first. Where candidates
-    are few, each paper's similarities to them are kept too.
+    What has to leave the memory is laid into a file, so that a worker places each paper once. A paper's row is the same
+    bits whatever stands beside it, so it does not matter who liked it first. Where candidates are few, each paper's
+    similarities to them are kept too.
+
+    Args:
+        folder: For that file, which has no name there.
     """
 
-    def __init__(self, serving: Serving, limit_bytes: int, candidates: PaperMatrix) -> None:
+    def __init__(self, serving: Serving, limit_bytes: int, candidates: PaperMatrix, folder: Path) -> None:
         self._serving = serving
         self._compares = serving.bundle is not None and len(candidates) <= FEW_CANDIDATES
         self._candidates = candidates
         self._limit_bytes = limit_bytes
-        self._matrix: PaperMatrix | None = None
-        self._known: KnownSimilarities | None = None
+        self._shelf = Shelf(serving.bundle.spaces if serving.bundle else None, folder)
+        self._held: Placed | None = None
         self._row_of: dict[str, int] = {}
         self._papers: dict[str, Paper] = {}
 
     @property
     def papers(self) -> Mapping[str, Paper]:
-        """What is held, by id."""
+        """What is held in memory, by id."""
         return self._papers
 
     @property
@@ -46,35 +53,46 @@ class LikedPapers:
         return PAPER_BYTES + (SIMILARITY_BYTES * len(self._candidates) if self._compares else 0)
 
     def fetch(self, source: PaperSource, paper_ids: Iterable[str]) -> None:
-        """Sees to it that these papers are held, as far as they exist."""
+        """Sees to it that these papers are held in memory, as far as they exist."""
         wanted = set(paper_ids)
-        missing = sorted(wanted - self._papers.keys())
-        if (len(self._papers) + len(missing)) * self.paper_bytes > self._limit_bytes:
-            self._matrix, self._known, self._row_of, self._papers = None, None, {}, {}
+        missing = sorted(wanted - self._row_of.keys())
+        if (len(self._row_of) + len(missing)) * self.paper_bytes > self._limit_bytes:
+            self._lay_down()
             missing = sorted(wanted)
-        papers = list(source.find_many(missing).values()) if missing else []
-        if not papers:
-            return
-        vectors = source.vectors([paper.paper_id for paper in papers], self._serving.encoder)
-        # Nobody asks for BM25 weights of liked papers.
-        added = replace(matrix_of(self._serving, papers, vectors), bm25=None).completed()
-        self._row_of |= {paper.paper_id: len(self._papers) + i for i, paper in enumerate(papers)}
-        self._papers |= {paper.paper_id: paper for paper in papers}
-        self._matrix = added if self._matrix is None else stack_matrices([self._matrix, added])
-        if self._compares:
-            known = KnownSimilarities(added, self._candidates)
-            if self._known is not None:
-                self._known.extend(known)
-            self._known = self._known or known
+        found = [*self._shelf.take(paper_id for paper_id in missing if paper_id in self._shelf)]
+        new = [paper_id for paper_id in missing if paper_id not in self._shelf]
+        papers = list(source.find_many(new).values()) if new else []
+        if papers:
+            found.append(self._placed(source, papers))
+        if found:
+            self._held = stack_placed([self._held, *found] if self._held else found)
+            self._papers = {paper.paper_id: paper for paper in self._held.papers}
+            self._row_of = {paper_id: row for row, paper_id in enumerate(self._papers)}
 
     def place(self, papers: Sequence[Paper]) -> PaperMatrix:
         """Some of the papers held, in that order."""
-        if self._matrix is None:
+        if self._held is None:
             return matrix_of(self._serving, papers, {})
-        return self._matrix.take([self._row_of[paper.paper_id] for paper in papers])
+        return self._held.matrix.take([self._row_of[paper.paper_id] for paper in papers])
 
     def similarities(self, reader: Reader) -> Similarities | None:
         """Of the reader's likes to the candidates, as far as they are kept."""
-        if self._known is None or reader.profile is None:
+        if self._held is None or self._held.known is None or reader.profile is None:
             return None
-        return self._known.of(reader.profile, np.array([self._row_of[paper.paper_id] for paper in reader.liked]))
+        return self._held.known.of(reader.profile, np.array([self._row_of[paper.paper_id] for paper in reader.liked]))
+
+    def _placed(self, source: PaperSource, papers: Sequence[Paper]) -> Placed:
+        vectors = source.vectors([paper.paper_id for paper in papers], self._serving.encoder)
+        # Nobody asks for BM25 weights of liked papers.
+        matrix = replace(matrix_of(self._serving, papers, vectors), bm25=None).completed()
+        known = KnownSimilarities.between(matrix, self._candidates) if self._compares else None
+        return Placed(tuple(papers), matrix, known)
+
+    def _lay_down(self) -> None:
+        """Empties the memory."""
+        new = [row for paper_id, row in self._row_of.items() if paper_id not in self._shelf]
+        if self._held is not None and new:
+            # On a full disk what is not laid down is placed again when it is asked for.
+            with contextlib.suppress(OSError):
+                self._shelf.put(self._held.take(new))
+        self._held, self._row_of, self._papers = None, {}, {}

@@ -73,7 +73,7 @@ class Session:
     def liked(self) -> LikedPapers:
         """This thread's."""
         if not hasattr(self._own, "liked"):
-            self._own.liked = LikedPapers(self.serving, LIKED_BYTES, self.candidates.matrix)
+            self._own.liked = LikedPapers(self.serving, LIKED_BYTES, self.candidates.matrix, Path(self.cargo.folder))
         found: LikedPapers = self._own.liked
         return found
 

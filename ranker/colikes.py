@@ -8,6 +8,7 @@ import hashlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -75,6 +76,11 @@ class CoLikes:
                 self._remembered.clear()
             self._remembered.update({name: vector.copy() for name, vector in vectors.items()})
 
+    @cached_property
+    def _content(self) -> Float32Array:
+        """(k, a) the factors; five megabytes, but to make them each time takes longer than the product."""
+        return np.ascontiguousarray(self.factors.T)
+
     def _places(self, keys: UInt64Array) -> IndexArray:
         """(n,) row of each key; -1 where it is not known."""
         found = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
@@ -82,9 +88,8 @@ class CoLikes:
 
     def _predicted(self, factors: Float32Array) -> Float32Array:
         """(n, m) the weighted mean of the nearest known papers."""
-        content = np.ascontiguousarray(self.factors.T)
         parts = [
-            self._mean_of_nearest(multiplied_rows(factors[start : start + _CHUNK], content, _BLOCK_ROWS))
+            self._mean_of_nearest(multiplied_rows(factors[start : start + _CHUNK], self._content, _BLOCK_ROWS))
             for start in range(0, len(factors), _CHUNK)
         ]
         return np.concatenate(parts) if parts else np.empty((0, self.readers.shape[1]), dtype=np.float32)

@@ -4,9 +4,10 @@ A paper's row comes out bit for bit the same whatever papers stand beside it, so
 one paper or a whole catalogue and mixed freely.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -31,8 +32,9 @@ _REPEAT_WEIGHT = 0.3
 """What a term that is e times as frequent in a text weighs more; a word said twice is hardly twice the subject."""
 _BM25_K1 = 1.2
 _BM25_B = 0.5
+_GIVEN = ("units", "whitened", "tfidf", "bm25", "topic_weights", "factors")
 # Computed when first asked for, dear, and of each paper alone: what is taken from a matrix takes them along.
-_DEAR = ("word_density", "factor_density", "reader_factors")
+_DEAR = ("has_vector", "word_density", "factor_density", "reader_factors")
 
 
 @dataclass(frozen=True)
@@ -196,23 +198,25 @@ class PaperMatrix:
         vars(found).update({name: value for name, value in vars(self).items() if name not in own})
         return found
 
+    def row_values(self) -> dict[str, Any]:
+        """All that is known of each paper by itself but its columns: what was given, and what was computed so far."""
+        return {name: vars(self)[name] for name in (*_GIVEN, *_DEAR) if name in vars(self)}
+
+    @classmethod
+    def of_row_values(
+        cls, columns: PaperColumns, values: Mapping[str, Any], background: Background | None, co_likes: CoLikes | None
+    ) -> "PaperMatrix":
+        """Papers of whom all this is known."""
+        given = {name: values[name] for name in _GIVEN}
+        found = cls(columns=columns, background=background, co_likes=co_likes, **given)
+        vars(found).update({name: value for name, value in values.items() if name not in given})
+        return found
+
     def take(self, rows: Sequence[int]) -> "PaperMatrix":
         """The papers at ``rows``, in that order."""
         index = np.asarray(rows, dtype=np.intp)
-        found = PaperMatrix(
-            columns=self.columns.take(rows),
-            units=self.units[index],
-            whitened=None if self.whitened is None else self.whitened[index],
-            tfidf=None if self.tfidf is None else self.tfidf.take(index),
-            bm25=None if self.bm25 is None else self.bm25.take(index),
-            topic_weights=None if self.topic_weights is None else self.topic_weights[index],
-            factors=None if self.factors is None else self.factors[index],
-            background=self.background,
-            co_likes=self.co_likes,
-        )
-        known = {name: vars(self)[name][index] for name in _DEAR if name in vars(self)}
-        vars(found).update(known)
-        return found
+        values = {name: taken_rows(value, index) for name, value in self.row_values().items()}
+        return self.of_row_values(self.columns.take(rows), values, self.background, self.co_likes)
 
     def completed(self) -> "PaperMatrix":
         """The same with all computed that others taken from it would compute again."""
@@ -301,6 +305,13 @@ class Spaces:
 def plain_matrix(columns: PaperColumns) -> PaperMatrix:
     """The papers without a bundle: enough for cosine ranking, not for a model's features."""
     return PaperMatrix(columns=columns, units=unit_rows(columns.embeddings))
+
+
+def taken_rows(values: Any, rows: IndexArray) -> Any:
+    """Those of one of the ``row_values``; None of None."""
+    if isinstance(values, SparseRows):
+        return values.take(rows)
+    return None if values is None else values[rows]
 
 
 def stack_matrices(parts: Sequence[PaperMatrix]) -> PaperMatrix:

@@ -1,7 +1,7 @@
 """What the model sees of a (user, candidate) pair: one module per family, joined by ``families`` and ``schema``."""
 
 from ranker.features.inputs import Inputs
-from ranker.features.likeness import KnownSimilarities, Similarities
+from ranker.features.likeness import KnownSimilarities, Similarities, stack_similarities
 from ranker.features.schema import SCHEMA, Schema, compute_matrix, matrix_of
 from ranker.features.similarity import FEW_CANDIDATES
 
@@ -14,4 +14,5 @@ __all__ = [
     "Similarities",
     "compute_matrix",
     "matrix_of",
+    "stack_similarities",
 ]

@@ -1,10 +1,12 @@
 """How like the candidates are to one reader's likes in all spaces; three families pick their columns from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from ranker.errors import InputError
 from ranker.features.similarity import FEW_CANDIDATES, cosines, summed_up
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix
@@ -63,39 +65,50 @@ class Similarities(NamedTuple):
     bm25: Float32Array | None = None
 
 
+@dataclass(frozen=True)
 class KnownSimilarities:
-    """Of many papers, kept for readers who like some of them; the same bits as computed for each reader's alone.
-
-    Args:
-        papers: In the spaces of one bundle, as the candidates; at least one.
-        candidates: At most ``FEW_CANDIDATES``.
+    """Of m papers, kept for readers who like some of them; the same bits as computed for each reader's likes alone.
 
     Attributes:
-        known: Of all the papers.
+        spaces: As of ``Similarities``.
+        stack: (s + 1, m, n) float32: of the spaces, then of words.
+        bm25: (m, n)
     """
 
-    def __init__(self, papers: PaperMatrix, candidates: PaperMatrix) -> None:
-        liked = _Liked(papers.units, papers.whitened, papers.factors, papers.reader_factors, papers.tfidf)
-        self.known = _compared(liked, candidates)
+    spaces: tuple[str, ...]
+    stack: Float32Array
+    bm25: Float32Array
 
-    def extend(self, other: "KnownSimilarities") -> None:
-        """Adds those of further papers."""
-        parts = (self.known, other.known)
-        stack = np.concatenate([part.stack for part in parts], axis=1)
-        bm25 = [part.bm25 for part in parts if part.bm25 is not None]
-        self.known = Similarities(self.known.spaces, stack, stack[-1] if bm25 else None, np.concatenate(bm25))
+    @classmethod
+    def between(cls, papers: PaperMatrix, candidates: PaperMatrix) -> "KnownSimilarities":
+        """Of some papers, at least one, with at most ``FEW_CANDIDATES``; all in the spaces of one bundle."""
+        liked = _Liked(papers.units, papers.whitened, papers.factors, papers.reader_factors, papers.tfidf)
+        found = _compared(liked, candidates)
+        if found.bm25 is None:
+            raise InputError("similarities are kept of papers in the spaces of a bundle only")
+        return cls(found.spaces, found.stack, found.bm25)
+
+    def take(self, rows: IndexArray) -> "KnownSimilarities":
+        """Those of the papers at ``rows``, in that order."""
+        return KnownSimilarities(self.spaces, self.stack[:, rows], self.bm25[rows])
 
     def of(self, profile: Profile, rows: IndexArray) -> Similarities:
         """Those of a reader's likes, which stand at ``rows`` here in the order given to ``build_profile``."""
-        spaces, stack, _, bm25 = self.known
         vector_rows, text_rows = rows[profile.liked_vector_rows], rows[profile.liked_text_rows]
-        words = None if bm25 is None or not len(text_rows) else bm25[text_rows]
-        if words is not None and len(vector_rows) == len(text_rows) == profile.like_count:
-            found = stack[:, vector_rows]
-            return Similarities(spaces, found, found[-1], words)
-        spaces = spaces if len(vector_rows) else ()
-        vectors = stack[: len(spaces), vector_rows]
-        return Similarities(spaces, vectors, None if words is None else stack[-1, text_rows], words)
+        if len(vector_rows) == len(text_rows) == profile.like_count:
+            found = self.stack[:, vector_rows]
+            return Similarities(self.spaces, found, found[-1], self.bm25[text_rows])
+        spaces = self.spaces if len(vector_rows) else ()
+        vectors = self.stack[: len(spaces), vector_rows]
+        if not len(text_rows):
+            return Similarities(spaces, vectors)
+        return Similarities(spaces, vectors, self.stack[-1, text_rows], self.bm25[text_rows])
+
+
+def stack_similarities(parts: Sequence[KnownSimilarities]) -> KnownSimilarities:
+    """Those of all papers of all parts; at least one part, all to the same candidates."""
+    stack = np.concatenate([part.stack for part in parts], axis=1)
+    return KnownSimilarities(parts[0].spaces, stack, np.concatenate([part.bm25 for part in parts]))
 
 
 def similarities(profile: Profile, candidates: PaperMatrix) -> Similarities:

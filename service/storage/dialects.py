@@ -32,7 +32,8 @@ def rows_in(
         others: Values of the statement's own parameters.
     """
     for chunk in chunks(values):
-        yield from connection.execute(statement.where(column.in_(chunk)), others)
+        # All at once: to hand them over one by one takes twice as long.
+        yield from connection.execute(statement.where(column.in_(chunk)), others).all()
 
 
 def insert(connection: Connection, table: Table) -> sqlite.Insert:

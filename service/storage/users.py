@@ -75,7 +75,7 @@ class SqlUsers:
         user = self._connection.execute(_WITH_PREFERENCES, {"user_id": user_id}).first()
         if user is None:
             return None
-        return _state_of(user, self._connection.execute(_DECIDING_EVENTS, {"user_id": user_id}))
+        return _state_of(user, self._connection.execute(_DECIDING_EVENTS, {"user_id": user_id}).all())
 
     def find_states(self, user_ids: Sequence[str]) -> dict[str, UserState]:
         found: dict[str, UserState] = {}

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from service.app.ports import Store
 from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
+from service.domain.papers import Digest
 from service.domain.precomputed import PrecomputedSlate
 from service.storage import SqlStore
 from service.storage.retention import prune
@@ -41,6 +42,25 @@ def test_comes_back_whole(store: Store) -> None:
     assert find(store) == newer
     assert find(store, digest_id="d2") == bare
     assert find(store, "bob") is None
+
+
+def test_versions_tell_who_has_one(store: Store) -> None:
+    """Beside the versions of a user and a digest, named or the newest, stands whether a slate of them is made ahead."""
+    add_papers(store, 2)
+    record(store, event(), event(paper_id="p1", user_id="bob"))
+    with store.write() as tx:
+        tx.digests.save(Digest(digest_id="d1", date=NOW.date(), paper_ids=("p0", "p1")), NOW)
+    put(store, SLATE, replace(SLATE, user_id="bob", digest_id="d2"))
+
+    with store.read() as tx:
+        known = {
+            (user, digest)
+            for user in ("ada", "bob")
+            for digest in ("d1", "")
+            if tx.versions(user, digest).is_made_ahead
+        }
+        assert known == {("ada", "d1"), ("ada", "")}
+        assert not tx.versions("ada", "d2").is_made_ahead
 
 
 def test_none_for_who_has_changed(store: Store) -> None:
