@@ -1,7 +1,4 @@
-"""Likes to interests: the few directions that a reader's liked papers point in, each with its weight.
-
-Average-linkage agglomerative clustering (UPGMA) on cosines: it needs no number of clusters and no random start.
-"""
+"""Likes to interests: the few directions that a reader's liked papers point in, each with its weight."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,16 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ranker.clustering import clusters_of
 from ranker.linear import multiplied_rows, unit_rows
 from ranker.types import Float32Array, Float64Array, IndexArray
 
 MAX_INTERESTS = 8
 MAX_CLUSTERED_LIKES = 500
 """The newest likes that are clustered: the time grows with their square (half a millisecond for 30, 7 for 500)."""
-_FEW_LIKES = 100
-"""Of so many all pairs are looked at for each join, where there are several readers of all of them at once."""
-_TOGETHER = 64
-"""Readers; their similarities are to stay in the processor's cache."""
 JOIN_COSINE = 0.35
 """Groups are joined while their papers have at least this cosine on average (MiniLM: papers of one field)."""
 HALF_LIFE_SECONDS = 180 * 86_400.0
@@ -81,7 +75,7 @@ def find_interests(readers: Sequence[LikedVectors]) -> list[Interests]:
     clustered = [
         (liked.units[rows], liked.rows[rows], liked.liked_at[rows]) for liked, rows in zip(readers, newest, strict=True)
     ]
-    labels = _clustered([units for units, _, _ in clustered])
+    labels = clusters_of([units for units, _, _ in clustered], JOIN_COSINE)
     return [_interests(*liked, own) for liked, own in zip(clustered, labels, strict=True)]
 
 
@@ -119,125 +113,6 @@ def _ages(liked_at: Float64Array) -> Float64Array:
         return np.zeros(len(liked_at))
     newest = known.max()
     return np.asarray(np.where(unknown, newest - known.min(), newest - liked_at))
-
-
-def _clustered(vectors: Sequence[Float32Array]) -> list[IndexArray]:
-    """(m,) for each reader: each like's cluster, named by its first member.
-
-    The best pair is joined first. A matrix of similarities holds mean cosines between clusters, -inf for those that are
-    gone; that of a joined one is the mean of its parts', weighted by their sizes.
-    """
-    labels = [np.arange(len(units)) for units in vectors]
-    places: dict[int, list[int]] = {}
-    for place, units in enumerate(vectors):
-        if len(units):
-            places.setdefault(len(units), []).append(place)
-    for count, alike in places.items():
-        for start in range(0, len(alike), _TOGETHER):
-            some = alike[start : start + _TOGETHER]
-            similarities = [_similarity(vectors[place]) for place in some]
-            if len(some) == 1 or count > _FEW_LIKES:
-                together = list(map(_clustered_alone, similarities))
-            else:
-                together = list(_clustered_together(np.stack(similarities)))
-            for place, found in zip(some, together, strict=True):
-                labels[place] = found
-    return labels
-
-
-def _similarity(units: Float32Array) -> Float64Array:
-    found = (units @ units.T).astype(np.float64)
-    np.fill_diagonal(found, -np.inf)
-    return found
-
-
-def _clustered_together(similarity: Float64Array) -> IndexArray:
-    """(u, m) clusters of u readers with as many likes each, one join of each reader at a time.
-
-    Args:
-        similarity: (u, m, m), is written to.
-    """
-    reader_count, count = similarity.shape[:2]
-    done = np.tile(np.arange(count), (reader_count, 1))
-    labels, sizes = done.copy(), np.ones((reader_count, count))
-    readers, each = np.arange(reader_count), np.arange(reader_count)
-    for _ in range(count - 1):
-        flat = similarity.reshape(len(each), -1)
-        best = flat.argmax(axis=1)
-        joins = flat[each, best] >= JOIN_COSINE
-        if not joins.all():
-            done[readers] = labels
-            readers, best, each = readers[joins], best[joins], each[: int(joins.sum())]
-            similarity, labels, sizes = similarity[joins], labels[joins], sizes[joins]
-            if not len(readers):
-                break
-        row, column = np.divmod(best, count)
-        kept, gone = np.minimum(row, column), np.maximum(row, column)
-        own, other = sizes[each, kept], sizes[each, gone]
-        together = own + other
-        joined = similarity[each, kept] * own[:, None] + similarity[each, gone] * other[:, None]
-        joined /= together[:, None]
-        joined[each, kept] = joined[each, gone] = -np.inf
-        similarity[each, kept] = similarity[each, :, kept] = joined
-        similarity[each, gone] = similarity[each, :, gone] = -np.inf
-        sizes[each, kept] = together
-        np.copyto(labels, kept[:, None], where=labels == gone[:, None])
-    done[readers] = labels
-    return done
-
-
-def _clustered_alone(similarity: Float64Array) -> IndexArray:
-    """(m,) clusters of one reader; ``similarity`` is written to. Alone, or of many likes, twice as fast as together."""
-    count = len(similarity)
-    sizes = [1] * count
-    labels = np.arange(count)
-    best_pair = _BestPair(similarity)
-    for _ in range(count - 1):
-        kept, gone = best_pair.find()
-        if similarity[kept, gone] < JOIN_COSINE:
-            break
-        kept, gone = min(kept, gone), max(kept, gone)
-        own, other = sizes[kept], sizes[gone]
-        row = (similarity[kept] * own + similarity[gone] * other) / (own + other)
-        row[kept] = row[gone] = -np.inf
-        similarity[kept] = similarity[:, kept] = row
-        similarity[gone] = similarity[:, gone] = -np.inf
-        sizes[kept] = own + other
-        labels[labels == gone] = kept
-        best_pair.update(kept, gone)
-    return labels
-
-
-class _BestPair:
-    """Finds the greatest similarity again after each join."""
-
-    def __init__(self, similarity: Float64Array) -> None:
-        self._similarity = similarity
-        # Of few likes all pairs are looked at each time; else each row's best partner is kept.
-        self._looks_at_all = len(similarity) <= _FEW_LIKES
-        self._partner = similarity.argmax(axis=1)
-        self._best = similarity[np.arange(len(similarity)), self._partner]
-
-    def find(self) -> tuple[int, int]:
-        """Row and column, the first of several."""
-        if self._looks_at_all:
-            row, column = divmod(int(self._similarity.argmax()), len(self._similarity))
-            return row, column
-        row = int(self._best.argmax())
-        return row, int(self._partner[row])
-
-    def update(self, kept: int, gone: int) -> None:
-        """To be called when the rows and columns of both have changed."""
-        if self._looks_at_all:
-            return
-        self._best[gone] = -np.inf
-        # A mean of two similarities never exceeds the greater one, so only rows that pointed at either can change.
-        stale = ((self._partner == kept) | (self._partner == gone)) & (self._best > -np.inf)
-        stale[kept] = True
-        changed = np.flatnonzero(stale)
-        rows = self._similarity[changed]
-        self._partner[changed] = found = rows.argmax(axis=1)
-        self._best[changed] = rows[np.arange(len(changed)), found]
 
 
 def _padded(centroids: Float32Array) -> Float32Array:
