@@ -29,8 +29,9 @@ Given = TypeVar("Given")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-# Threads inside a worker's libraries would only wait for one another; see ``ranker.blas``.
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+# Threads inside a worker's libraries would only wait for one another; see ``ranker.blas``. This is all: of itself Dask has
+# workers give back memory at each chance (MALLOC_TRIM_THRESHOLD_), and ask for it anew: a fifth of their time.
+_ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
 class _Hold(WorkerPlugin):
@@ -183,9 +184,8 @@ def open_cluster(
 
 @contextlib.contextmanager
 def _local(workers: int) -> Iterator[Client]:
-    environment = dask.config.get("distributed.nanny.pre-spawn-environ", {}) | _ONE_THREAD
     # What its profiler samples, it keeps for an hour: half a gigabyte in each worker.
-    settings = {"distributed.nanny.pre-spawn-environ": environment, "distributed.worker.profile.enabled": False}
+    settings = {"distributed.nanny.pre-spawn-environ": _ENVIRONMENT, "distributed.worker.profile.enabled": False}
     with (
         dask.config.set(settings),
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
