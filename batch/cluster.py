@@ -29,8 +29,9 @@ Given = TypeVar("Given")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-# Threads inside a worker's libraries would only wait for one another; see ``ranker.blas``. This is all: of itself Dask has
-# workers give back memory at each chance (MALLOC_TRIM_THRESHOLD_), and ask for it anew: a fifth of their time.
+# Threads inside a worker's libraries would only wait for one another; see ``ranker.blas``. And this is all: by its own
+# choice (MALLOC_TRIM_THRESHOLD_) Dask has workers give memory back at each chance and ask for it anew, which takes a
+# fifth of their time.
 _ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
