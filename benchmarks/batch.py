@@ -142,7 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.batch")
     parser.add_argument("--bundle", type=Path, default=default_bundle_path())
     parser.add_argument("--users", type=int, default=100_000, help="of the large job")
-    parser.add_argument("--scaling-users", type=int, default=24_000, help="of the jobs of one worker and of two")
+    parser.add_argument("--scaling-users", type=int, default=48_000, help="of the jobs of one worker and of two")
     parser.add_argument("--likes", type=int, default=LIKES, help="of each user")
     parser.add_argument("--papers", type=int, default=PAPERS, help="that readers may like")
     parser.add_argument("--workers", type=int, default=2, help="of the large job")
