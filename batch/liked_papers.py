@@ -79,7 +79,8 @@ class LikedPapers:
         """Of the reader's likes to the candidates, as far as they are kept."""
         if self._held is None or self._held.known is None or reader.profile is None:
             return None
-        return self._held.known.of(reader.profile, np.array([self._row_of[paper.paper_id] for paper in reader.liked]))
+        rows = np.array([self._row_of[paper.paper_id] for paper in reader.liked], dtype=np.intp)
+        return self._held.known.of(reader.profile, rows)
 
     def _placed(self, source: PaperSource, papers: Sequence[Paper]) -> Placed:
         vectors = source.vectors([paper.paper_id for paper in papers], self._serving.encoder)

@@ -95,7 +95,7 @@ class KnownSimilarities:
     def of(self, profile: Profile, rows: IndexArray) -> Similarities:
         """Those of a reader's likes, which stand at ``rows`` here in the order given to ``build_profile``."""
         vector_rows, text_rows = rows[profile.liked_vector_rows], rows[profile.liked_text_rows]
-        if len(vector_rows) == len(text_rows) == profile.like_count:
+        if len(vector_rows) == len(text_rows) == profile.like_count > 0:
             found = self.stack[:, vector_rows]
             return Similarities(self.spaces, found, found[-1], self.bm25[text_rows])
         spaces = self.spaces if len(vector_rows) else ()

@@ -75,9 +75,9 @@ def test_known_similarities_change_nothing(small_bundle: Bundle, wordless: tuple
     parts = [catalogue.take(range(25)), catalogue.take(range(59, 24, -1))]
     known = stack_similarities([KnownSimilarities.between(part, CANDIDATES) for part in parts])
     known = known.take(np.array([*range(25), *range(59, 24, -1)]))
-    for rows in ([30, 2, 59, 11, 24, 25, 40, 1, 9], [3], [7], [7, 20], [20, 3, 8], [0, 7, 1]):
+    for rows in ([30, 2, 59, 11, 24, 25, 40, 1, 9], [3], [7], [7, 20], [20, 3, 8], [0, 7, 1], []):
         profile = build_profile(catalogue.take(rows))
-        inputs = Inputs(profile, CANDIDATES, NOW, similarities=known.of(profile, np.array(rows)))
+        inputs = Inputs(profile, CANDIDATES, NOW, similarities=known.of(profile, np.array(rows, dtype=np.intp)))
         together = rank(small_bundle, profile, CANDIDATES, NOW, rows_known=model_rows(small_bundle, [inputs])[0])
         assert_same(together, rank(small_bundle, profile, CANDIDATES, NOW))
 
