@@ -95,5 +95,5 @@ class LikedPapers:
         if self._held is not None and new:
             # On a full disk what is not laid down is placed again when it is asked for.
             with contextlib.suppress(OSError):
-                self._shelf.put(self._held.take(new))
+                self._shelf.put(self._held if len(new) == len(self._row_of) else self._held.take(new))
         self._held, self._row_of, self._papers = None, {}, {}

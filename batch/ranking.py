@@ -1,8 +1,9 @@
 """One partition's slates, made in a worker: users read in groups, ranked by the service's own use case, written."""
 
 import threading
+import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from batch.cargo import Cargo
@@ -135,17 +136,22 @@ def _groups(users: Users, limit: int, user_bytes: int, event_bytes: int) -> Iter
         yield group
 
 
-_sessions: dict[str, Session] = {}
+_sessions: dict[int, Session] = {}
 _opening = threading.Lock()
 
 
 def session_of(cargo: Cargo) -> Session:
-    """This process's session with the cargo; opened once, and alone: a process works on one job at a time."""
+    """This process's session with the cargo; opened once, and alone. It goes with the cargo, at the end of the job."""
     with _opening:
-        if cargo.folder not in _sessions or _sessions[cargo.folder].cargo is not cargo:
-            _sessions.clear()
-            _sessions[cargo.folder] = Session(cargo)
-        return _sessions[cargo.folder]
+        if id(cargo) not in _sessions:
+            # With a copy, as a session that held the cargo would keep alive what it shall go with.
+            _sessions[id(cargo)] = Session(replace(cargo))
+            weakref.finalize(cargo, _close, id(cargo))
+        return _sessions[id(cargo)]
+
+
+def _close(cargo_id: int) -> None:
+    _sessions.pop(cargo_id).source.close()
 
 
 def rerank(cargo: Cargo, task: Task) -> Done | Failure:

@@ -1,5 +1,6 @@
 """What a re-rank writes: every user once, in order, from either engine, and again nothing where all is done."""
 
+import gc
 import json
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from batch import ranking
 from batch.cluster import Cluster, open_cluster
 from batch.errors import ClusterUnavailable, EmptyDigest, OutputUnusable
 from batch.population import Population
@@ -38,6 +40,19 @@ def test_every_user_once(any_world: World, ask: Asking, cluster: Cluster) -> Non
     assert outcome.manifest == json.loads((ask.out / "_manifest.json").read_text(encoding="utf-8"))
     assert outcome.manifest["partition_count"] > 3
     assert {path.name for path in ask.out.parent.iterdir()} == {"out"}
+
+
+def open_sessions() -> int:
+    """How many jobs this process holds memory, a database or files for."""
+    gc.collect()
+    return len(ranking._sessions)
+
+
+def test_workers_keep_nothing_of_a_finished_job(small_world: World, ask: Asking, cluster: Cluster) -> None:
+    """A worker that lives on holds none of the job's papers and connections."""
+    ask.run(ask.request(small_world), cluster)
+
+    assert set(cluster.in_each_worker(open_sessions)) == {0}
 
 
 def test_features_are_those_of_the_model(small_world: World, ask: Asking, cluster: Cluster) -> None:
