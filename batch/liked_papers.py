@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from batch.shelf import Placed, Shelf, stack_placed
+from batch.shelf import MOST_BYTES, Placed, Shelf, stack_placed
 from batch.source import PaperSource
 from ranker.features import FEW_CANDIDATES, KnownSimilarities, Similarities
 from ranker.spaces import PaperMatrix
@@ -30,14 +30,22 @@ class LikedPapers:
 
     Args:
         folder: For that file, which has no name there.
+        file_bytes: What it may take; what finds no room is placed again when it is asked for.
     """
 
-    def __init__(self, serving: Serving, limit_bytes: int, candidates: PaperMatrix, folder: Path) -> None:
+    def __init__(
+        self,
+        serving: Serving,
+        limit_bytes: int,
+        candidates: PaperMatrix,
+        folder: Path,
+        file_bytes: int = MOST_BYTES,
+    ) -> None:
         self._serving = serving
         self._compares = serving.bundle is not None and len(candidates) <= FEW_CANDIDATES
         self._candidates = candidates
         self._limit_bytes = limit_bytes
-        self._shelf = Shelf(serving.bundle.spaces if serving.bundle else None, folder)
+        self._shelf = Shelf(serving.bundle.spaces if serving.bundle else None, folder, file_bytes)
         self._held: Placed | None = None
         self._row_of: dict[str, int] = {}
         self._papers: dict[str, Paper] = {}

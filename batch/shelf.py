@@ -73,10 +73,12 @@ class Shelf:
     Args:
         spaces: In which they are placed; None without a bundle.
         folder: On a disk with room.
+        most_bytes: Of the file; what would make it larger is not kept.
     """
 
-    def __init__(self, spaces: Spaces | None, folder: Path) -> None:
+    def __init__(self, spaces: Spaces | None, folder: Path, most_bytes: int = MOST_BYTES) -> None:
         self._folder = folder
+        self._most_bytes = most_bytes
         self._background = spaces.background if spaces else None
         self._co_likes = spaces.co_likes if spaces else None
         self._blocks: list[_Block] = []
@@ -92,7 +94,7 @@ class Shelf:
         return file
 
     def put(self, placed: Placed) -> None:
-        """Adds papers that are not there yet; none where they would take more than ``MOST_BYTES`` with those that are.
+        """Adds papers that are not there yet; or none of them where there is no room.
 
         Raises:
             OSError: The disk is full; nothing was added.
@@ -101,7 +103,7 @@ class Shelf:
         head = pickle.dumps(_content(placed), protocol=5, buffer_callback=buffers.append)
         size = self._file.seek(0, os.SEEK_END)
         offset = size + -size % mmap.ALLOCATIONGRANULARITY
-        if offset + sum(buffer.raw().nbytes for buffer in buffers) > MOST_BYTES:
+        if offset + sum(buffer.raw().nbytes for buffer in buffers) > self._most_bytes:
             return
         self._file.seek(offset)
         ends = []
