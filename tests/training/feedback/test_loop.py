@@ -22,7 +22,7 @@ from training.simulate import World
 pytestmark = pytest.mark.slow
 
 EXPONENT = 1.0
-READERS, DIGESTS, LEARNED_DIGESTS = 120, 16, 12
+READERS, DIGESTS, LEARNED_DIGESTS = 240, 16, 12
 RECIPE = replace(find_recipe("tiny"), tree_count=150, early_stopping_rounds=40, learning_rate=0.1)
 ALWAYS = 1e18
 LEARNED_UNTIL = (FIRST_DAY + LEARNED_DIGESTS * DAY).timestamp()
@@ -107,16 +107,13 @@ def test_estimates_hold_the_truth(learned: Learned, policy: str) -> None:
 
 
 def test_a_better_bundle_is_told(learned: Learned) -> None:
-    """On slates that it has not learned from the debiased bundle is estimated truly, and above what was served.
-
-    That the whole interval lies above is not asked of 480 slates: the width of it is half of what there is to tell.
-    """
+    """On slates that it has not learned from the debiased bundle is estimated truly, and above what was served."""
     scores = scores_of(learned.folders["debiased"], learned.later)
     attractions = learned.attractions[np.isin(learned.served.slates, later_slates(learned))]
 
     found = check_estimates(learned, learned.later, scores, attractions)
 
-    assert all(difference.mean > 0 for difference in found.differences.values())
+    assert all(difference.low > 0 for difference in found.differences.values())
 
 
 def check_estimates(learned: Learned, log: SlateLog, scores: Float64Array, attractions: Float64Array) -> Estimates:
