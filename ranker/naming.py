@@ -1,15 +1,18 @@
 """Names for groups of papers: the words and phrases of their titles that tell most about them, as people write them."""
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, pairwise
+from itertools import accumulate, groupby, pairwise
+from operator import attrgetter
+from typing import NamedTuple
+
+import numpy as np
 
 from ranker.terms import STOP_WORDS, pair_bucket, word_bucket, word_key
-from ranker.types import Float32Array
+from ranker.types import Float32Array, Float64Array, IndexArray, Int64Array
 
 MAX_PHRASE_WORDS = 3
 MAX_NAME_WORDS = 3
@@ -40,7 +43,8 @@ _VAGUE = frozenset(
 _HEADS = frozenset({"analysis", "learning", "models", "systems", "theory"})
 # BibTeX keeps capitals in braces, in the middle of words.
 _BRACES = str.maketrans("", "", "{}")
-_LENGTH_BONUS = (0.0, 1.0, 1.5, 1.6)
+_LENGTH_BONUS = np.array([0.0, 1.0, 1.5, 1.6])
+"""By the number of words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,96 +93,112 @@ def name_groups(
         idf: (buckets,) of the bundle; None where there is none and all terms weigh the same.
         least_titles: Smaller groups get no name; at most ``SEVERAL_TITLES`` leaves the other names as they are.
     """
-    # Most readers like some papers alone; nothing is counted where no group is to be named.
-    named = [place for place, titles in enumerate(groups) if len(titles) >= max(least_titles, 1)]
+    sizes = list(map(len, groups))
     names = [""] * len(groups)
+    named = [place for place, size in enumerate(sizes) if size >= max(least_titles, 1)]
+    # Most readers like some papers alone; nothing is counted where no group is to be named.
     if not named:
         return tuple(names)
-    counted = [_Group.of(titles) for titles in groups]
-    for place in sorted(named, key=lambda place: len(groups[place]) < SEVERAL_TITLES):
-        own = counted[place]
-        texts = own.texts()
-        everywhere = dict.fromkeys(texts, 0.0)
-        for group in counted:
-            counts, title_count = group.counts, len(group.titles)
-            for key in group.keys & own.shared:
-                everywhere[key] += counts.get(key, 1) / title_count
-        counts, title_count = own.counts, len(own.titles)
-        scores = {
-            key: _worth(counts.get(key, 1), title_count, everywhere[key], phrase, idf) for key, phrase in texts.items()
-        }
-        names[place] = _chosen(scores, texts, frozenset(names) - {""}, max_phrases)
+    counted = _Counted.of([_read(title) for titles in groups for title in titles], sizes, idf)
+    for place in sorted(named, key=lambda place: sizes[place] < SEVERAL_TITLES):
+        names[place] = _chosen(counted.best_first(place), frozenset(names) - {""}, max_phrases)
     return tuple(names)
 
 
-@dataclass(frozen=True)
-class _Title:
-    """The phrases of a title, each by a number that stands for its key.
-
-    Sets of numbers are several times faster than sets of keys, and to count with sets faster than one by one.
-    """
-
-    phrases: Mapping[int, Phrase]
-    keys: frozenset[int]
-
-
-@dataclass(frozen=True)
-class _Group:
-    """The phrases of some titles, as of ``_Title``.
+class _Title(NamedTuple):
+    """The phrases of a title.
 
     Attributes:
-        keys: Of all titles.
-        counts: Of those that stand in two titles or more, in how many.
-        shared: These, or all where there are none: what stands in a single title of several names the group only where
-            nothing stands in two.
+        table: (4, k) for each phrase a number that stands for its key, two buckets, the same one twice where it has but
+            one, and its words.
     """
 
-    titles: tuple[_Title, ...]
-    keys: AbstractSet[int]
-    counts: Mapping[int, int]
-    shared: AbstractSet[int]
-
-    @classmethod
-    def of(cls, titles: Sequence[str]) -> "_Group":
-        found = tuple(map(_read, titles))
-        keys: set[int] = set()
-        twice: set[int] = set()
-        for title in found:
-            twice |= title.keys & keys
-            keys |= title.keys
-        counts = Counter(chain.from_iterable([title.keys & twice for title in found])) if twice else {}
-        return cls(found, keys, counts, twice or keys)
-
-    def texts(self) -> dict[int, Phrase]:
-        """Each shared phrase as it stands in the first title that has it."""
-        found: dict[int, Phrase] = {}
-        for title in reversed(self.titles):
-            for key in title.keys & self.shared:
-                found[key] = title.phrases[key]
-        return found
+    phrases: tuple[Phrase, ...]
+    table: Int64Array
 
 
 @lru_cache(maxsize=16_384)
 def _read(title: str) -> _Title:
+    found = phrases(title)
     # Of whole numbers Python makes the same 64 bits in every process.
-    found = {hash(phrase.key): phrase for phrase in phrases(title)}
-    return _Title(found, frozenset(found))
+    rows = [(hash(phrase.key), phrase.buckets[0], phrase.buckets[-1], len(phrase.key)) for phrase in found]
+    return _Title(found, np.array(rows, dtype=np.int64).reshape(-1, 4).T.copy())
 
 
-def _worth(count: int, title_count: int, share_everywhere: float, phrase: Phrase, idf: Float32Array | None) -> float:
-    buckets = phrase.buckets
-    rarity = 1.0 if idf is None else sum(map(idf.item, buckets)) / len(buckets)
-    own = (count / title_count) / max(share_everywhere, 1e-9)
-    return count * rarity * own * _LENGTH_BONUS[len(phrase.key)]
+@dataclass(frozen=True)
+class _Counted:
+    """The phrases of all groups, k pairs of a phrase and a group that has it.
+
+    Attributes:
+        first: (k,) the phrase as it stands in the first title of the group that has it, counted through all titles.
+        title_starts: Where in that count each title begins.
+        groups: (k,)
+        counts: (k,) titles of the group that have the phrase.
+        worth: (k,) how much it tells about the group.
+        words: (k,)
+    """
+
+    titles: Sequence[_Title]
+    title_starts: Sequence[int]
+    first: IndexArray
+    groups: IndexArray
+    counts: IndexArray
+    worth: Float64Array
+    words: IndexArray
+
+    @classmethod
+    def of(cls, titles: Sequence[_Title], sizes: Sequence[int], idf: Float32Array | None) -> "_Counted":
+        """Counts the titles of groups of these sizes."""
+        lengths = [len(title.phrases) for title in titles]
+        table = np.concatenate([title.table for title in titles], axis=1)
+        count = table.shape[1]
+        # Side by side what is the same phrase, and there the titles in their order, told by the last bits: to sort
+        # numbers is several times faster than to sort places by them.
+        bits = count.bit_length()
+        ordered = np.sort(table[0] >> bits << bits | np.arange(count))
+        entries, numbers = ordered & (1 << bits) - 1, ordered >> bits
+        owners = np.repeat(np.repeat(np.arange(len(sizes)), sizes), lengths)[entries]
+        is_other, is_pair = np.ones(count, dtype=np.bool_), np.ones(count, dtype=np.bool_)
+        np.not_equal(numbers[1:], numbers[:-1], out=is_other[1:])
+        np.logical_or(is_other[1:], owners[1:] != owners[:-1], out=is_pair[1:])
+        starts = np.flatnonzero(is_pair)
+        counts = np.append(starts[1:], count) - starts
+        first, groups = entries[starts], owners[starts]
+        phrase = np.cumsum(is_other[starts]) - 1
+        _, one, other, words = table[:, first]
+        rarity = 1.0 if idf is None else (idf[one].astype(np.float64) + idf[other]) / 2
+        shares = counts / np.array(sizes)[groups]
+        own = shares / np.bincount(phrase, shares)[phrase]
+        worth = counts * rarity * own * _LENGTH_BONUS[words]
+        return cls(titles, [0, *accumulate(lengths)], first, groups, counts, worth, words)
+
+    def best_first(self, group: int) -> Iterator[tuple[Phrase, float]]:
+        """What may name a group, and what each phrase is worth.
+
+        What stands in a single title of several names the group only where nothing stands in two.
+        """
+        own = np.flatnonzero(self.groups == group)
+        shared = own[self.counts[own] > 1]
+        own = shared if len(shared) else own
+        worth, words, first = self.worth[own], self.words[own], self.first[own].tolist()
+        order = np.lexsort((-words, -worth)).tolist()
+        ranks = list(zip(worth.tolist(), words.tolist(), strict=True))
+        # Few are ever looked at, so few are fetched.
+        for rank, alike in groupby(order, key=ranks.__getitem__):
+            for phrase in sorted((self._phrase(first[place]) for place in alike), key=attrgetter("text")):
+                yield phrase, rank[0]
+
+    def _phrase(self, number: int) -> Phrase:
+        title = bisect_right(self.title_starts, number) - 1
+        return self.titles[title].phrases[number - self.title_starts[title]]
 
 
-def _chosen(scores: dict[int, float], texts: dict[int, Phrase], taken: frozenset[str], max_phrases: int) -> str:
+def _chosen(best_first: Iterable[tuple[Phrase, float]], taken: frozenset[str], max_phrases: int) -> str:
     """The best phrases that share no word, at most three words together, that make a name nobody has yet."""
     parts: list[Phrase] = []
     words: set[int] = set()
     best = 0.0
-    for number in sorted(scores, key=lambda number: (-scores[number], -len(texts[number].key), texts[number].text)):
-        phrase, score = texts[number], scores[number]
+    for phrase, score in best_first:
         if words.intersection(phrase.key) or len(words) + len(phrase.key) > MAX_NAME_WORDS:
             continue
         # A weak second phrase would blur a good name.
