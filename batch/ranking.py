@@ -15,7 +15,7 @@ from batch.slate_table import UserSlate, schema, table_of
 from batch.source import PaperSource, Users, open_source
 from ranker.blas import use_one_thread
 from ranker.errors import RankerError
-from service.app.matrices import Candidates, Reader
+from service.app.matrices import Candidates, Reader, counted_likes
 from service.app.ranking import Asked, RankingOptions, feed_exploration, hidden_papers, rank_many
 from service.app.serving import Serving
 from service.domain.errors import PaperfeedError
@@ -90,7 +90,8 @@ class Session:
 
     def _fetch(self, papers: PaperSource, users: Users) -> None:
         states = [state for _, state in users if state is not None and state.likes]
-        self.liked.fetch(papers, (like.paper_id for state in states for like in (*state.likes, *state.dislikes)))
+        counted = (part for state in states for part in counted_likes(state))
+        self.liked.fetch(papers, (like.paper_id for part in counted for like in part))
 
     def _ranked(self, group: Users) -> list[UserSlate]:
         readers = [self._reader(state) for _, state in group]

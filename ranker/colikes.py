@@ -9,6 +9,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 
@@ -69,12 +70,13 @@ class CoLikes:
         return out
 
     def _remember(self, vectors: dict[bytes, Float32Array]) -> None:
-        if len(vectors) > _MAX_REMEMBERED:
-            return
+        """Of more than are remembered the last ones; those remembered longest go first."""
+        newest = list(vectors.items())[-_MAX_REMEMBERED:]
         with self._lock:
-            if len(self._remembered) + len(vectors) > _MAX_REMEMBERED:
-                self._remembered.clear()
-            self._remembered.update({name: vector.copy() for name, vector in vectors.items()})
+            excess = len(self._remembered) + len(newest) - _MAX_REMEMBERED
+            for name in list(islice(self._remembered, max(excess, 0))):
+                del self._remembered[name]
+            self._remembered.update({name: vector.copy() for name, vector in newest})
 
     @cached_property
     def _content(self) -> Float32Array:

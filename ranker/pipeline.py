@@ -154,8 +154,7 @@ def rank_new_user(
     """A slate for someone of whom no like is known: see ``fallback.trending_scores``."""
     scores = trending_scores(candidates, as_of, followed, reader)
     rows = _unseen(np.argsort(-scores, kind="stable"), candidates, exclude)[:limit]
-    found = trends(candidates, as_of, reader)
-    trending = ((found.upvotes > 0) | (found.heat > 0))[rows]
+    trending = trends(candidates, as_of, reader).is_trending[rows]
     why = tuple((RankReason(RankReasonKind.TRENDING),) if explain and hot else () for hot in trending)
     features = np.empty((len(rows), 0), dtype=np.float32)
     return RankedList(rows, scores[rows], features, why, ScoredBy.TRENDING, stay_chances(len(rows), 0.0))

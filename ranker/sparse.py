@@ -9,12 +9,14 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from ranker.types import Float32Array, IndexArray, Int32Array
+from ranker.types import Float32Array, Float64Array, IndexArray, Int32Array
 
 _RARE_SHARE = 0.05
 _FEW_ROWS = 20
 _DENSE_VALUES = 2**18
 """Up to a megabyte a dense product is faster than one of sparse matrices."""
+_BLOCK_CELLS = 2**18
+"""Pairs of a like and a paper whose common terms are in memory at once: some hundred bytes each."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,12 @@ class SparseRows:
         starts = np.concatenate(([0], np.cumsum(kept))).astype(np.int32)[self.starts]
         return SparseRows(starts, places[kept].astype(np.int32), self.values[kept], len(columns))
 
+    def block(self, rows: slice) -> "SparseRows":
+        """Neighbouring rows, sharing the memory."""
+        first, last = self.starts[rows.start], self.starts[rows.stop]
+        starts = self.starts[rows.start : rows.stop + 1] - first
+        return SparseRows(starts, self.columns[first:last], self.values[first:last], self.width)
+
     def times(self, matrix: Float32Array) -> Float32Array:
         """(n, k) float32: each row times a (width, k) matrix; a row's sum runs over its own terms in their order."""
         return np.ascontiguousarray(self.matrix @ matrix, dtype=np.float32)
@@ -164,7 +172,23 @@ class CandidateTerms:
         Args:
             cosines: (m, n) where TF-IDF cosines are written to.
             bm25: (m, n), or (1, n) for the sum over the rows, where BM25 weights times the rows' values are written to.
+                The sum runs over blocks of likes, as many as the papers allow.
         """
+        summed = len(bm25) == 1
+        total = np.zeros(self.paper_count)
+        step = max(_BLOCK_CELLS // max(self.paper_count, 1), 1)
+        for start in range(0, len(liked), step):
+            rows = slice(start, min(start + step, len(liked)))
+            cosines[rows], found = self._compared(liked.block(rows), summed=summed)
+            if summed:
+                total += found
+            else:
+                bm25[rows] = found
+        if summed:
+            bm25[0] = total
+
+    def _compared(self, liked: SparseRows, *, summed: bool) -> tuple[Float64Array, Float64Array]:
+        """(m, n) cosines, and (m, n) BM25 or their (n,) sum."""
         places = self.places[liked.columns]
         shared = np.flatnonzero(places < len(self.starts) - 1)
         places = places[shared].astype(np.intp)
@@ -175,9 +199,13 @@ class CandidateTerms:
         meeting = np.repeat(shared, sizes)
         papers, values = self.papers[pairs], liked.values[meeting]
         cells = liked.owners[meeting] * self.paper_count + papers
-        cosines[:] = np.bincount(cells, values * self.tfidf[pairs], cosines.size).reshape(cosines.shape)
-        summed = len(bm25) == 1
-        bm25[:] = np.bincount(papers if summed else cells, values * self.bm25[pairs], bm25.size).reshape(bm25.shape)
+        shape = (len(liked), self.paper_count)
+        cosines = np.asarray(np.bincount(cells, values * self.tfidf[pairs], shape[0] * shape[1]), np.float64)
+        bm25 = values * self.bm25[pairs]
+        if summed:
+            return cosines.reshape(shape), np.asarray(np.bincount(papers, bm25, self.paper_count), np.float64)
+        found = np.asarray(np.bincount(cells, bm25, shape[0] * shape[1]), np.float64)
+        return cosines.reshape(shape), found.reshape(shape)
 
 
 def sums_of_rows(table: Float32Array, rows: Int32Array) -> Float32Array:

@@ -131,6 +131,7 @@ class Application:
                 PrecomputedUse(settings.precomputed),
                 dt.timedelta(hours=settings.precomputed_hours),
                 lambda: quick.is_crowded,
+                explores=settings.exploration > 0,
             ),
             exploration=settings.exploration,
         )

@@ -1,13 +1,13 @@
 """How like the candidates are to one reader's likes in all spaces; three families pick their columns from it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from ranker.errors import InputError
-from ranker.features.similarity import FEW_CANDIDATES, cosines, summed_up
+from ranker.features.similarity import FEW_CANDIDATES, cosines, fit_together, summed_up
 from ranker.profile import Profile
 from ranker.spaces import PaperMatrix
 from ranker.sparse import SparseRows
@@ -113,14 +113,7 @@ def stack_similarities(parts: Sequence[KnownSimilarities]) -> KnownSimilarities:
 
 def similarities(profile: Profile, candidates: PaperMatrix) -> Similarities:
     """Of a reader's likes."""
-    liked = _Liked(
-        profile.liked_units,
-        profile.liked_whitened,
-        profile.liked_factors,
-        profile.liked_reader_factors,
-        profile.liked_tfidf,
-    )
-    return _compared(liked, candidates)
+    return _compared(_liked_of(profile), candidates)
 
 
 class _Liked(NamedTuple):
@@ -133,27 +126,62 @@ class _Liked(NamedTuple):
     tfidf: SparseRows | None
 
 
+def _liked_of(profile: Profile) -> _Liked:
+    return _Liked(
+        profile.liked_units,
+        profile.liked_whitened,
+        profile.liked_factors,
+        profile.liked_reader_factors,
+        profile.liked_tfidf,
+    )
+
+
 def _compared(liked: _Liked, candidates: PaperMatrix) -> Similarities:
-    pairs = _pairs(liked, candidates)
-    like_count, count = len(liked.units), len(candidates)
-    terms = candidates.terms if liked.tfidf is not None and len(liked.tfidf) else None
+    spaces = tuple(_pairs(liked, candidates))
     # Where each like has words and a vector, as most do, all spaces make one stack.
-    together = terms is not None and liked.tfidf is not None and len(liked.tfidf) == like_count and bool(pairs)
-    stack = np.empty((len(pairs) + together, like_count, count), dtype=np.float32)
-    for number, (name, (rows, placed)) in enumerate(pairs.items()):
-        if name == "centred":
-            _centre(stack[0], liked.units, candidates, out=stack[number])
+    together = _has_words(liked, candidates) and len(liked.tfidf or ()) == len(liked.units) and bool(spaces)
+    stack = np.empty((len(spaces) + together, len(liked.units), len(candidates)), dtype=np.float32)
+    for _ in _by_vectors(liked, candidates, stack):
+        pass
+    if not _has_words(liked, candidates):
+        return Similarities(spaces, stack)
+    return Similarities(spaces, stack, *_by_words(liked, candidates, stack[-1] if together else None))
+
+
+def _by_vectors(
+    liked: _Liked, candidates: PaperMatrix, stack: Float32Array | None = None
+) -> Iterator[tuple[str, Float32Array]]:
+    """Each space's matrix, the plain one first; in the stack, or in memory of its own, which goes when it is let go."""
+    plain = None
+    for number, (name, (rows, placed)) in enumerate(_pairs(liked, candidates).items()):
+        matrix = np.empty((len(rows), len(placed)), dtype=np.float32) if stack is None else stack[number]
+        if name == "centred" and plain is not None:
+            _centre(plain, liked.units, candidates, out=matrix)
         else:
-            cosines(rows, placed, out=stack[number])
-    if terms is None or liked.tfidf is None:
-        return Similarities(tuple(pairs), stack)
-    words = stack[-1] if together else np.empty((len(liked.tfidf), count), dtype=np.float32)
+            cosines(rows, placed, out=matrix)
+        plain = matrix if name == "plain" else None
+        yield name, matrix
+
+
+def _has_words(liked: _Liked, candidates: PaperMatrix) -> bool:
+    return liked.tfidf is not None and len(liked.tfidf) > 0 and candidates.terms is not None
+
+
+def _by_words(
+    liked: _Liked, candidates: PaperMatrix, words: Float32Array | None = None
+) -> tuple[Float32Array, Float32Array]:
+    """``Similarities.words``, in given memory or in memory of its own, and ``bm25``; both sides have words."""
+    count = len(candidates)
+    if liked.tfidf is None or candidates.terms is None:
+        raise InputError("either side has no words")
+    if words is None:
+        words = np.empty((len(liked.tfidf), count), dtype=np.float32)
     bm25 = np.empty((len(words) if count <= FEW_CANDIDATES else 1, count), dtype=np.float32)
-    terms.against(liked.tfidf, words, bm25)
+    candidates.terms.against(liked.tfidf, words, bm25)
     if candidates.wordless is not None:
         words[:, candidates.wordless] = np.nan
         bm25[:, candidates.wordless] = np.nan
-    return Similarities(tuple(pairs), stack, words, bm25)
+    return words, bm25
 
 
 def _pairs(liked: _Liked, candidates: PaperMatrix) -> dict[str, tuple[Float32Array, Float32Array]]:
@@ -193,17 +221,45 @@ def likeness(profile: Profile, candidates: PaperMatrix, known: Similarities | No
     Args:
         known: Of the reader's likes to the candidates; None computes them.
     """
-    spaces, stack, words, bm25 = known or similarities(profile, candidates)
+    liked = _liked_of(profile)
+    if known is None and not fit_together(len(liked.units) * len(candidates)):
+        return _likeness_one_by_one(profile, liked, candidates)
+    spaces, stack, words, bm25 = known or _compared(liked, candidates)
     names = (*spaces, "words")[: len(stack)]
     weights = np.zeros(stack.shape[:2], dtype=np.float32)
     for number, name in enumerate(names):
-        if name in _MODELS:
-            weights[number] = getattr(profile, _MODELS[name])
+        weights[number] = _weights(profile, name)
     found = dict(zip(names, summed_up(stack, weights), strict=True)) if names else {}
     if words is not None and "words" not in found:
         found["words"] = summed_up(words[None], profile.tfidf_weights[None])[0]
     return Likeness(
         **found,
-        bm25=None if words is None or bm25 is None else np.add.reduce(bm25, axis=0) / np.float32(len(words)),
+        bm25=None if words is None or bm25 is None else _mean_over(len(words), bm25),
         nearest_like=np.argmax(stack[0], axis=0) if spaces else None,
     )
+
+
+def _likeness_one_by_one(profile: Profile, liked: _Liked, candidates: PaperMatrix) -> Likeness:
+    """The same bits as from one stack, but no two spaces of many likes and candidates are in memory together."""
+    found: dict[str, Float32Array] = {}
+    nearest, bm25 = None, None
+    for name, matrix in _by_vectors(liked, candidates):
+        weights = np.zeros((1, len(matrix)), dtype=np.float32)
+        weights[0] = _weights(profile, name)
+        found[name] = summed_up(matrix[None], weights)[0]
+        if name == "plain":
+            nearest = np.argmax(matrix, axis=0)
+    if _has_words(liked, candidates):
+        words, bm25 = _by_words(liked, candidates)
+        found["words"] = summed_up(words[None], profile.tfidf_weights[None])[0]
+        bm25 = _mean_over(len(words), bm25)
+    return Likeness(**found, bm25=bm25, nearest_like=nearest)
+
+
+def _weights(profile: Profile, space: str) -> Float32Array | float:
+    """(m,) the linear model there; 0 where there is none."""
+    return getattr(profile, _MODELS[space]) if space in _MODELS else 0.0
+
+
+def _mean_over(like_count: int, bm25: Float32Array) -> Float32Array:
+    return np.asarray(np.add.reduce(bm25, axis=0) / np.float32(like_count))

@@ -62,11 +62,16 @@ def summed_up(similarities: Float32Array, weights: Float32Array) -> Float32Array
     """
     stack_size, like_count, candidate_count = similarities.shape
     out = np.empty((stack_size, len(Sum), candidate_count), dtype=np.float32)
-    step = stack_size if like_count * candidate_count <= _STACKED_VALUES else 1
+    step = stack_size if fit_together(like_count * candidate_count) else 1
     for start in range(0, stack_size, step):
         part = slice(start, start + step)
         _sum_up(similarities[part], weights[part], out[part])
     return out
+
+
+def fit_together(values: int) -> bool:
+    """Whether matrices of so many values are summed up as a stack; larger ones come out the same one by one."""
+    return values <= _STACKED_VALUES
 
 
 def _sum_up(similarities: Float32Array, weights: Float32Array, out: Float32Array) -> None:

@@ -6,28 +6,22 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from service.app.candidates import CandidateSets, Window
 from service.app.catalog import resolve_all
 from service.app.counters import Counters
-from service.app.matrices import Candidates, Reader, VersionedCache
+from service.app.matrices import Candidates, Reader
 from service.app.ports import Clock, Store, Transaction, Versions
 from service.app.precomputed import Precomputed, Wish
 from service.app.ranking import MAX_SLATE_SIZE, RankingOptions, feed_exploration, hidden_papers, rank_candidates
 from service.app.readers import Readers
 from service.app.serving import Serving, ServingSlot
-from service.app.signals import SignalCache, with_signals
 from service.app.similar import SimilarPapers
 from service.domain.errors import Conflict, NotFound
 from service.domain.feeds import FallbackReason, Slate
 from service.domain.identifiers import lookup_keys
 from service.domain.papers import Paper
 
-MAX_WINDOW_PAPERS = 10_000
 USERS_PER_READ = 200
-CACHED_DIGESTS = 16
-KEPT_BYTES = 128 * 2**20
-"""Of digests kept, and at most ``CACHED_DIGESTS`` of them."""
-DIGEST_BYTES, PAPER_BYTES = 800_000, 16_000
-"""What a digest takes, and each of its papers."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,7 @@ class FeedQuery:
 
     Attributes:
         digest_id: Empty for the newest. Not used with a window.
-        window: First-seen times [start, end); None for a digest.
+        window: None for a digest.
         as_of: None means now.
         diversity: 0 to 1; None means the service's default.
         request_hash: Names the request, for page tokens.
@@ -44,7 +38,7 @@ class FeedQuery:
 
     user_id: str
     digest_id: str = ""
-    window: tuple[dt.datetime, dt.datetime | None] | None = None
+    window: Window | None = None
     as_of: dt.datetime | None = None
     explain: bool = False
     diversity: float | None = None
@@ -107,8 +101,7 @@ class Feeds:
         self._diversity = diversity
         self._stale_after = dt.timedelta(days=stale_digest_days)
         self._exploration = exploration
-        self._candidates: VersionedCache[str, Candidates] = VersionedCache(KEPT_BYTES, _candidate_bytes, CACHED_DIGESTS)
-        self._signals = SignalCache(size=CACHED_DIGESTS)
+        self._candidates = CandidateSets(store, clock)
         self._similar = SimilarPapers()
         self._precomputed = precomputed
         self._readers = readers
@@ -119,18 +112,20 @@ class Feeds:
         Raises:
             NotFound: The digest is unknown.
             Conflict: The user was deleted meanwhile.
+            Overloaded: Another feed over a wide window is being made.
         """
         serving = self._serving.current
-        with self._store.read() as tx:
-            versions = tx.versions(query.user_id, query.digest_id)
-            made_ahead = self._made_ahead(tx, serving, query, versions, page_size)
-            found = made_ahead or self._material(tx, serving, query, versions)
-        if isinstance(found, FeedPage):
-            page = found
-        else:
-            query = replace(query, as_of=query.as_of or self._clock.now())
-            page = _first_page(self._make_slate(serving, query, found), found.candidates, page_size)
-        self._save([page.slate], known=() if versions.user is None else {query.user_id})
+        with self._candidates.room_for(query.window):
+            with self._store.read() as tx:
+                versions = tx.versions(query.user_id, query.digest_id)
+                made_ahead = self._made_ahead(tx, serving, query, versions, page_size)
+                found = made_ahead or self._material(tx, serving, query, versions)
+            if isinstance(found, FeedPage):
+                page = found
+            else:
+                query = replace(query, as_of=query.as_of or self._clock.now())
+                page = _first_page(self._make_slate(serving, query, found), found.candidates, page_size)
+            self._save([page.slate], known=() if versions.user is None else {query.user_id})
         return page
 
     def stream(
@@ -148,8 +143,9 @@ class Feeds:
         for batch in self._user_batches(user_ids, start_after):
             made = []
             with self._store.read() as tx:
-                pinned = replace(query, digest_id=found[0] if found else "")
-                candidates, date = self._candidates_of(tx, serving, pinned, tx.versions("", pinned.digest_id))
+                pinned = found[0] if found else ""
+                versions = tx.versions("", pinned) if found else replace(tx.versions("", ""), digest=None)
+                candidates, date = self._candidates.of_digest(tx, serving, versions, pinned)
                 readers = [self._readers.find(tx, serving, user_id, tx.users.version(user_id)) for user_id in batch]
             for user_id, reader in zip(batch, readers, strict=True):
                 mine = replace(query, user_id=user_id, digest_id="" if newest_asked else query.digest_id)
@@ -194,8 +190,11 @@ class Feeds:
 
     def _material(self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions) -> _Material:
         reader = self._readers.find(tx, serving, query.user_id, versions.user)
-        candidates, date = self._candidates_of(tx, serving, query, versions)
-        return _Material(reader, candidates, date, self._excluded(tx, query))
+        exclude = self._excluded(tx, query)
+        if query.window is not None:
+            return _Material(reader, self._candidates.of_window(tx, serving, query.window), None, exclude)
+        candidates, date = self._candidates.of_digest(tx, serving, versions, query.digest_id)
+        return _Material(reader, candidates, date, exclude)
 
     def _make_slate(self, serving: Serving, query: FeedQuery, material: _Material) -> Slate:
         reader, candidates, date, exclude = material
@@ -242,7 +241,9 @@ class Feeds:
             return None
         papers = tx.papers.find_many([item.paper_id for item in found.slate.items[:page_size]])
         slate = replace(found.slate, slate_id=secrets.token_hex(16), request_hash=query.request_hash)
-        if slate.fallback_reason is FallbackReason.NONE and not query.digest_id and self._is_stale(found.date, now):
+        # That no new digest comes is to be heard under overload too.
+        hides_nothing = slate.fallback_reason in {FallbackReason.NONE, FallbackReason.OVERLOAD}
+        if hides_nothing and not query.digest_id and self._is_stale(found.date, now):
             slate = replace(slate, fallback_reason=FallbackReason.STALE_DIGEST)
         self._counters.count_fallback(slate.fallback_reason.name)
         return FeedPage(slate, 0, min(page_size, len(slate.items)), papers)
@@ -260,26 +261,6 @@ class Feeds:
                 elif not skip_deleted:
                     raise Conflict("user", slate.user_id)
         return saved
-
-    def _candidates_of(
-        self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions
-    ) -> tuple[Candidates, dt.date | None]:
-        if query.window is not None:
-            start, end = query.window
-            paper_ids = tx.papers.first_seen_between(start, end or self._clock.now(), limit=MAX_WINDOW_PAPERS)
-            return with_signals(tx, Candidates.load(tx, serving, paper_ids)), None
-        if versions.digest is None:
-            if query.digest_id:
-                raise NotFound("digest", query.digest_id, field="digest_id")
-            return Candidates.build(serving, [], {}), None
-        digest_id, version, date = versions.digest
-
-        def load() -> Candidates:
-            digest = tx.digests.find(digest_id)
-            return Candidates.load(tx, serving, digest.paper_ids if digest else (), digest_id)
-
-        candidates = self._candidates.get(digest_id, (version, serving.generation), load)
-        return self._signals.attach(tx, digest_id, candidates, versions.mark), date
 
     @staticmethod
     def _excluded(tx: Transaction, query: FeedQuery) -> frozenset[str]:
@@ -317,7 +298,3 @@ def _first_page(slate: Slate, candidates: Candidates, page_size: int) -> FeedPag
     shown = {item.paper_id for item in slate.items[:page_size]}
     papers = {paper.paper_id: paper for paper in candidates.papers if paper.paper_id in shown}
     return FeedPage(slate, 0, min(page_size, len(slate.items)), papers)
-
-
-def _candidate_bytes(candidates: Candidates) -> int:
-    return DIGEST_BYTES + PAPER_BYTES * len(candidates.papers)

@@ -12,15 +12,17 @@ import numpy as np
 
 from ranker.naming import SEVERAL_TITLES, name_groups
 from ranker.papers import PaperColumns
-from ranker.profile import Profile, build_profile
+from ranker.profile import MAX_LIKES, Profile, build_profile
 from ranker.spaces import PaperMatrix, plain_matrix
 from service.app.ports import Transaction, Vectors
 from service.app.serving import Serving
-from service.domain.events import Interest, UserState
+from service.domain.events import Interest, Like, UserState
 from service.domain.matching import PaperWords
 from service.domain.papers import Paper, embedding_text
 
 DEFAULT_DIM = 384
+MAX_DISLIKES = 1_000
+"""The newest dislikes and dismissals that count."""
 SHOWN_LIKES = 3
 """Newest likes by which an interest is shown."""
 Key = TypeVar("Key")
@@ -189,14 +191,14 @@ class Reader:
         """A user whose state and papers are read already.
 
         Args:
-            papers: Those liked and disliked, by id; likes of papers that are gone count for nothing.
+            papers: Those of ``counted_likes``, by id; likes of papers that are gone count for nothing.
             place: Gives papers as the serving bundle sees them.
         """
         if not state.likes:
             return cls(state=state, profile=None)
-        likes = [like for like in state.likes if like.paper_id in papers]
+        likes, dislikes = ([like for like in part if like.paper_id in papers] for part in counted_likes(state))
         liked = tuple(papers[like.paper_id] for like in likes)
-        disliked = [papers[like.paper_id] for like in state.dislikes if like.paper_id in papers]
+        disliked = [papers[like.paper_id] for like in dislikes]
         times = np.array([_seconds(like.liked_at) for like in likes], dtype=np.float64)
         profile = build_profile(place(liked), place(disliked) if disliked else None, times)
         return cls(state=state, profile=profile, liked=liked, idf=_idf(serving))
@@ -208,6 +210,11 @@ class Reader:
             return cls(state=None, profile=None)
         profile = build_profile(matrix_of(serving, papers, vectors))
         return cls(state=None, profile=profile, liked=tuple(papers), idf=_idf(serving))
+
+
+def counted_likes(state: UserState) -> tuple[Sequence[Like], Sequence[Like]]:
+    """The likes and dislikes that a profile is made of: the newest. To place all of thousands would take minutes."""
+    return state.likes[-MAX_LIKES:], state.dislikes[-MAX_DISLIKES:]
 
 
 def _idf(serving: Serving) -> Vectors | None:

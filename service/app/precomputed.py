@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from service.app.ports import Transaction, Versions
 from service.app.serving import Serving
+from service.domain.events import MAX_FUTURE
 from service.domain.feeds import FallbackReason, Slate
 from service.domain.precomputed import PrecomputedSlate
 
@@ -42,12 +43,14 @@ class Precomputed:
 
     Attributes:
         max_age: Since it was made; ages and trends in it are of then.
+        explores: Whether a slate with a paper put elsewhere to learn from it may be served.
         is_busy: Whether all threads are at work.
     """
 
     use: PrecomputedUse
     max_age: dt.timedelta
     is_busy: Callable[[], bool] = lambda: False
+    explores: bool = False
 
     @property
     def wanted(self) -> bool:
@@ -75,9 +78,16 @@ class Precomputed:
         models = {serving.bundle.version if serving.bundle else "cosine", "trending"}
         if found.model_version not in models or found.diversity != wish.diversity:
             return None
-        if now - found.as_of > self.max_age or not (found.is_whole or len(found.items) >= wish.page_size):
+        if not self._may_show(found, wish.page_size, now):
             return None
         return MadeAhead(self._slate(found, now), digest[2])
+
+    def _may_show(self, found: PrecomputedSlate, page_size: int, now: dt.datetime) -> bool:
+        # A batch may have been asked for a day to come.
+        is_of_now = -MAX_FUTURE <= now - found.as_of <= self.max_age
+        is_explored = any(item.action_propensity != 1 for item in found.items)
+        is_enough = found.is_whole or len(found.items) >= page_size
+        return is_of_now and is_enough and (self.explores or not is_explored)
 
     def _slate(self, found: PrecomputedSlate, now: dt.datetime) -> Slate:
         fallback = found.fallback_reason

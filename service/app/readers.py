@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ranker.spaces import PaperMatrix, stack_matrices
-from service.app.matrices import Reader, VersionedCache, matrix_of
+from service.app.matrices import Reader, VersionedCache, counted_likes, matrix_of
 from service.app.ports import Transaction
 from service.app.serving import Serving
 from service.domain.papers import Paper, PaperMark
@@ -18,7 +18,11 @@ from service.domain.papers import Paper, PaperMark
 READER_BYTES = 256 * 2**20
 """Of readers kept: about a thousand with thirty likes."""
 LIKE_BYTES = 8_000
-"""What one like takes in a profile."""
+"""What one like takes in a profile,"""
+DISLIKE_BYTES = 1_600
+"""one dislike there,"""
+EVENT_BYTES = 250
+"""and what each like, dislike and hidden paper takes besides."""
 PLACED_PAPERS = 8_192
 """Liked papers kept, some 14 kB each: to place one takes longer than to rank a digest."""
 
@@ -95,7 +99,7 @@ class Readers:
         state = tx.users.find_state(user_id)
         if state is None or not state.likes:
             return Reader(state=state, profile=None)
-        wanted = [like.paper_id for like in (*state.likes, *state.dislikes)]
+        wanted = [like.paper_id for part in counted_likes(state) for like in part]
         if serving.bundle is None:
             papers = tx.papers.find_many(wanted)
             vectors = tx.papers.vectors(list(papers), serving.encoder)
@@ -110,4 +114,10 @@ class Readers:
 
 
 def _reader_bytes(reader: Reader) -> int:
-    return LIKE_BYTES * (1 + len(reader.liked))
+    size = LIKE_BYTES * (1 + len(reader.liked))
+    if reader.profile is not None:
+        size += DISLIKE_BYTES * len(reader.profile.disliked_units)
+    if reader.state is not None:
+        state = reader.state
+        size += EVENT_BYTES * (len(state.likes) + len(state.dislikes) + len(state.hidden_paper_ids))
+    return size

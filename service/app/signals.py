@@ -2,7 +2,7 @@
 
 import hashlib
 import threading
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -16,49 +16,50 @@ MANY_EVENTS = 2_000
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """What is known of one digest's candidates at one mark.
+class _Known:
+    """What is known of a digest's candidates at one mark.
 
     Attributes:
-        source: The candidates as built, without signals.
-        shown: The same with signals.
+        shown: The candidates with signals.
     """
 
-    source: Candidates
     mark: tuple[int, int]
     activities: Mapping[str, Activity]
     shown: Candidates
 
 
-class SignalCache:
-    """Candidates with their signals as of the reading transaction. Thread safe; at most ``size`` digests."""
+class KeptDigest:
+    """A digest's candidates, and their signals as far as they are known. Thread safe.
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    Args:
+        candidates: As built, without signals.
+    """
+
+    def __init__(self, candidates: Candidates) -> None:
+        self.candidates = candidates
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._known: _Known | None = None
 
-    def attach(self, tx: Transaction, key: str, candidates: Candidates, mark: tuple[int, int]) -> Candidates:
-        """The candidates with signals. Where nothing is new this reads nothing, else only what is new.
+    def with_signals(self, tx: Transaction, mark: tuple[int, int]) -> Candidates:
+        """The candidates with signals of the reading transaction, or newer ones that another has read.
+
+        Where nothing is new this reads nothing, else only what is new.
 
         Args:
             mark: Of the transaction.
         """
         with self._lock:
-            kept = self._kept.get(key)
-        if kept is not None and kept.source is candidates and kept.mark == mark:
-            return kept.shown
-        if kept is None or kept.source is not candidates:
-            kept = _read(tx, candidates, mark)
+            known = self._known
+        if known is None:
+            found = _read(tx, self.candidates, mark)
+        elif known.mark[0] >= mark[0] and known.mark[1] >= mark[1]:
+            return known.shown
         else:
-            kept = _refreshed(tx, kept, mark)
+            found = _refreshed(tx, self.candidates, known, mark)
         with self._lock:
             # Two threads may have done the same; each result is right for its mark, and the next call sees to the rest.
-            self._kept[key] = kept
-            self._kept.move_to_end(key)
-            while len(self._kept) > self._size:
-                self._kept.popitem(last=False)
-        return kept.shown
+            self._known = found
+        return found.shown
 
 
 def with_signals(tx: Transaction, candidates: Candidates) -> Candidates:
@@ -71,30 +72,30 @@ def reader_code(user_id: str) -> int:
     return int.from_bytes(hashlib.sha256(user_id.encode()).digest()[:8], "big", signed=True) or 1
 
 
-def _read(tx: Transaction, candidates: Candidates, mark: tuple[int, int]) -> _Kept:
+def _read(tx: Transaction, candidates: Candidates, mark: tuple[int, int]) -> _Known:
     activities = tx.signals.find_many([paper.paper_id for paper in candidates.papers])
-    return _Kept(candidates, mark, activities, _shown(candidates, activities))
+    return _Known(mark, activities, _shown(candidates, activities))
 
 
-def _refreshed(tx: Transaction, kept: _Kept, mark: tuple[int, int]) -> _Kept:
-    events = tx.signals.events_since(kept.mark[1], limit=MANY_EVENTS)
+def _refreshed(tx: Transaction, candidates: Candidates, known: _Known, mark: tuple[int, int]) -> _Known:
+    events = tx.signals.events_since(known.mark[1], limit=MANY_EVENTS)
     if len(events) >= MANY_EVENTS:
-        return _read(tx, kept.source, mark)
-    ours = {paper.paper_id for paper in kept.source.papers}
-    changed = ours.intersection(tx.signals.changed_since(kept.mark[0]) if mark[0] != kept.mark[0] else ())
+        return _read(tx, candidates, mark)
+    ours = {paper.paper_id for paper in candidates.papers}
+    changed = ours.intersection(tx.signals.changed_since(known.mark[0]) if mark[0] != known.mark[0] else ())
     new: dict[str, list[HeatingEvent]] = defaultdict(list)
     for paper_id, event in events:
         if paper_id in ours and paper_id not in changed:
             new[paper_id].append(event)
     if not changed and not new:
-        return replace(kept, mark=mark)
-    activities = {paper_id: activity for paper_id, activity in kept.activities.items() if paper_id not in changed}
+        return replace(known, mark=mark)
+    activities = {paper_id: activity for paper_id, activity in known.activities.items() if paper_id not in changed}
     activities.update(tx.signals.find_many(sorted(changed)))
     for paper_id, added in new.items():
         before = activities.get(paper_id, Activity())
         activities[paper_id] = replace(before, events=(*before.events, *added))
     # From what was shown: what its matrix has computed so far need not be computed again.
-    return _Kept(kept.source, mark, activities, _shown(kept.shown, activities))
+    return _Known(mark, activities, _shown(known.shown, activities))
 
 
 def _shown(candidates: Candidates, activities: Mapping[str, Activity]) -> Candidates:

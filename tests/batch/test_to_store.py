@@ -162,22 +162,23 @@ class TestNoLonger:
 
 
 def test_overload(start: Start) -> None:
-    """With all threads at work a feed is the precomputed one and says OVERLOAD."""
+    """With all threads at work a feed is the precomputed one and says OVERLOAD, unless the newest digest is stale."""
     service = start(precomputed="overload", threads=2)
-    reasons: set[int] = set()
+    reasons: dict[str, set[int]] = {DIGEST: set(), "": set()}
     lock = threading.Lock()
 
-    def ask_many() -> None:
+    def ask_many(digest_id: str) -> None:
         for number in range(30):
-            answer = feed(service, f"u{number % 5 + 40:05d}")
+            answer = feed(service, f"u{number % 5 + 40:05d}", digest_id=digest_id)
             with lock:
-                reasons.add(answer.fallback_reason)
+                reasons[digest_id].add(answer.fallback_reason)
 
-    callers = [threading.Thread(target=ask_many) for _ in range(6)]
+    callers = [threading.Thread(target=ask_many, args=(digest_id,)) for digest_id in (DIGEST, "") for _ in range(4)]
     for caller in callers:
         caller.start()
     for caller in callers:
         caller.join()
 
-    assert FALLBACK_REASON_OVERLOAD in reasons
+    assert FALLBACK_REASON_OVERLOAD in reasons[DIGEST]
+    assert reasons[""] == {FALLBACK_REASON_STALE_DIGEST}
     assert feed(service).fallback_reason == FALLBACK_REASON_NONE

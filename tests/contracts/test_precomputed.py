@@ -1,8 +1,13 @@
 """What every store promises of precomputed slates, on SQLite and on PostgreSQL."""
 
+import datetime as dt
 from dataclasses import replace
 
+import pytest
+
 from service.app.ports import Store
+from service.app.precomputed import Precomputed, PrecomputedUse, Wish
+from service.app.serving import Serving
 from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
 from service.domain.papers import Digest
 from service.domain.precomputed import PrecomputedSlate
@@ -98,3 +103,34 @@ def test_old_ones_are_pruned(store: SqlStore) -> None:
 
     assert find(store) is None
     assert find(store, "bob") is not None
+
+
+@pytest.mark.parametrize(
+    ("made_at", "explored", "explores", "fits"),
+    [
+        (NOW, False, False, True),
+        (NOW, True, True, True),
+        (NOW, True, False, False),
+        (NOW + HOUR, False, False, False),
+        (NOW - 25 * HOUR, False, False, False),
+    ],
+)
+def test_fits(store: Store, made_at: dt.datetime, explored: bool, explores: bool, fits: bool) -> None:
+    """A slate of a time to come, too old a slate, and one that explores where the server does not, are not shown."""
+    add_papers(store, 2)
+    record(store, event())
+    with store.write() as tx:
+        tx.digests.save(Digest(digest_id="d1", date=NOW.date(), paper_ids=("p0", "p1")), NOW)
+    items = ITEMS if explored else tuple(item._replace(action_propensity=1.0) for item in ITEMS)
+    with store.read() as tx:
+        versions = tx.versions("ada", "d1")
+    assert versions.digest is not None
+    made = replace(SLATE, model_version="cosine", as_of=made_at, items=items, digest_version=versions.digest[1])
+    put(store, made)
+    rule = Precomputed(PrecomputedUse.ALWAYS, 24 * HOUR, explores=explores)
+
+    with store.read() as tx:
+        wish, now = Wish("ada", made.diversity, 2), tx.versions("ada", "d1")
+        found = rule.find(tx, Serving("mini", None, "", 1), wish, now, NOW)
+
+    assert (found is not None) == fits

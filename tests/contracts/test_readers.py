@@ -6,11 +6,13 @@ from dataclasses import replace
 import pytest
 
 from ranker.bundle import load_bundle
-from service.app.matrices import VersionedCache
+from ranker.profile import MAX_LIKES
+from ranker.spaces import PaperMatrix
+from service.app.matrices import MAX_DISLIKES, Reader, VersionedCache, counted_likes, matrix_of
 from service.app.ports import Store
 from service.app.readers import PlacedPapers, Readers
 from service.app.serving import Serving
-from service.domain.events import EventType
+from service.domain.events import EventType, Like, Preferences, UserState
 from service.domain.papers import Paper, embedding_text
 from service.encoder import HashingEncoder
 from tests.contracts.samples import HOUR, NOW, event, paper, record
@@ -94,6 +96,25 @@ def test_another_choice_of_bundle(store: Store, serving: Serving) -> None:
     assert other is not first
     assert bare.profile is not None
     assert bare.profile.liked_whitened is None
+
+
+def test_the_newest_count(store: Store, serving: Serving) -> None:
+    """Of more likes and dislikes than count, the newest are placed, and the rest is not even read."""
+    likes = [Like(f"p{i}", NOW + i * HOUR) for i in range(MAX_LIKES + 2)]
+    dislikes = [Like(f"q{i}", NOW + i * HOUR) for i in range(MAX_DISLIKES + 3)]
+    state = UserState("ada", 1, tuple(likes), tuple(dislikes), frozenset(), Preferences(), NOW, NOW)
+    papers = {like.paper_id: paper(0, paper_id=like.paper_id) for like in (*likes, *dislikes)}
+    placed: list[list[str]] = []
+
+    def place(some: Sequence[Paper]) -> PaperMatrix:
+        placed.append([each.paper_id for each in some])
+        return matrix_of(replace(serving, bundle=None), some, {})
+
+    reader = Reader.of(replace(serving, bundle=None), state, papers, place)
+
+    assert [each.paper_id for each in reader.liked] == placed[0] == [like.paper_id for like in likes[2:]]
+    assert placed[1] == [like.paper_id for like in dislikes[3:]]
+    assert [len(part) for part in counted_likes(state)] == [MAX_LIKES, MAX_DISLIKES]
 
 
 def test_papers_are_placed_once_and_bounded(store: Store, serving: Serving) -> None:

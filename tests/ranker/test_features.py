@@ -1,11 +1,13 @@
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from ranker.features import SCHEMA, compute_matrix
 from ranker.features.families import FAMILIES
+from ranker.features.likeness import likeness, similarities
 from ranker.papers import PaperColumns
 from ranker.profile import build_profile
 from ranker.spaces import PaperMatrix, plain_matrix, stack_matrices
@@ -179,3 +181,25 @@ def test_interests() -> None:
 def test_no_candidates() -> None:
     """An empty digest gives an empty matrix of the same width."""
     assert features(candidates=CANDIDATES.take([])).shape == (0, len(SCHEMA))
+
+
+def test_many_likes_of_many_candidates() -> None:
+    """Where not all fits into memory at once the features are those of all at once, and memory stays small."""
+    likes, candidates = SPACES.matrix(columns(1_100, seed=1, prefix="l")), SPACES.matrix(columns(600))
+    profile = build_profile(likes)
+    together = likeness(profile, candidates, similarities(profile, candidates))
+
+    tracemalloc.start()
+    apart = likeness(profile, candidates)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    for name, values in vars(together).items():
+        assert np.array_equal(getattr(apart, name), values, equal_nan=True), name
+    cosines = similarities(profile, candidates).words
+    assert cosines is not None
+    for rows in (slice(0, 3), slice(-3, None)):
+        few = build_profile(likes.take(range(1_100)[rows]))
+        assert np.array_equal(similarities(few, candidates).words, cosines[rows], equal_nan=True)
+    # One of the six matrices takes 2.6 MB; all of them with all terms that any two papers share took 100.
+    assert peak < 60e6

@@ -1,20 +1,24 @@
 """More calls than the server takes."""
 
+import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Callable
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from paperfeed.client import error_details
-from paperfeed.v1.catalog_pb2 import ListPapersRequest, UpsertPapersRequest
+from paperfeed.v1.catalog_pb2 import GetPaperRequest, ListPapersRequest, UpsertPapersRequest
+from paperfeed.v1.feed_pb2 import GetFeedRequest, TimeWindow
 from paperfeed.v1.profile_pb2 import EVENT_TYPE_LIKE, Event, RecordEventsRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest, GetStatusResponse
 from service.api.admission import RETRY_SECONDS
-from tests.rpc.builders import make_papers, upsert, wait_until
+from service.app.candidates import WIDE_WINDOW_PAPERS
+from tests.rpc.builders import at, make_papers, upsert, wait_until
 from tests.rpc.servers import Service
 
 THREADS, WAITING, CALLS = 2, 3, 16
@@ -95,6 +99,28 @@ def test_a_call_that_would_wait_too_long_is_shed(start: Callable[..., Service]) 
 
     assert at_work.code() is grpc.StatusCode.OK
     assert shed.code() is SHED
+
+
+def test_wide_windows_are_made_one_at_a_time(start: Callable[..., Service]) -> None:
+    """Of two feeds over more than a thousand papers one is sent away, so that a thread is left for quick calls."""
+    service = start(threads=2)
+    papers = make_papers(WIDE_WINDOW_PAPERS + 1)
+    names = upsert(service.client, papers[:500]) + upsert(service.client, papers[500:])
+    everything, some = at(dt.datetime(2000, 1, 1, tzinfo=dt.UTC)), Timestamp()
+    some.GetCurrentTime()
+
+    def feed(start_at: Timestamp) -> grpc.Future:
+        request = GetFeedRequest(user_id="u", window=TimeWindow(start_at=start_at))
+        return service.client.feeds.GetFeed.future(request, timeout=30)
+
+    with service.application.store.write():  # holds up what would be stored, so that a wide feed stays at work
+        wide = [feed(everything), feed(everything)]
+        wait_until(lambda: done_count(wide) == 1)
+        quick = service.client.catalog.GetPaper(GetPaperRequest(paper_id=names[0]), timeout=10).paper
+
+    assert quick.paper_id == names[0]
+    assert Counter(call.code() for call in wide) == {grpc.StatusCode.OK: 1, SHED: 1}
+    assert {feed(everything).code(), feed(some).code()} == {grpc.StatusCode.OK}
 
 
 def test_a_flood_stops_neither_health_nor_short_calls(start: Callable[..., Service]) -> None:

@@ -136,6 +136,22 @@ def test_digest_is_pinned_while_streaming(own: Service) -> None:
     assert {answer.feed.as_of.seconds for answer in everyone} == {at(MONDAY).seconds}
 
 
+def test_no_digest_is_pinned_too(own: Service) -> None:
+    """Where there is none when the stream begins, one that arrives meanwhile is for the next stream."""
+    client = own.client
+    (paper,) = upsert_ready(client, make_papers(1))
+    names = [f"u{i:03d}" for i in range(1_000)]
+
+    answers = client.feeds.StreamFeeds(StreamFeedsRequest(user_ids=names, as_of=at(MONDAY)))
+    first = list(itertools.islice(answers, 1))
+    make_digest(client, [paper], "2026-03-09", "late")
+    everyone = [*first, *answers]
+
+    assert users(everyone) == names
+    assert {answer.feed.digest_id for answer in everyone} == {""}
+    assert {answer.feed.fallback_reason for answer in everyone} == {FALLBACK_REASON_EMPTY_DIGEST}
+
+
 def test_one_time_for_all_users(client: Client) -> None:
     """Without as_of all users' ages are counted to the same moment."""
     digest = make_digest(client, upsert_ready(client, make_papers(1)))

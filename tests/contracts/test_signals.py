@@ -7,7 +7,7 @@ from service.app import signals
 from service.app.matrices import Candidates
 from service.app.ports import Store
 from service.app.serving import Serving
-from service.app.signals import SignalCache, reader_code, with_signals
+from service.app.signals import KeptDigest, reader_code, with_signals
 from service.domain.events import EventType
 from tests.contracts.samples import HOUR, NOW, add_papers, event, paper, record
 
@@ -19,10 +19,10 @@ def candidates_of(store: Store, *paper_ids: str) -> Candidates:
         return Candidates.load(tx, Serving("mini", None, "", 1), paper_ids)
 
 
-def assert_current(cache: SignalCache, store: Store, candidates: Candidates) -> Candidates:
+def assert_current(digest: KeptDigest, store: Store) -> Candidates:
     """What is kept equals what is read now; gives it."""
     with store.read() as tx:
-        kept, fresh = cache.attach(tx, "digest", candidates, tx.signals.mark()), with_signals(tx, candidates)
+        kept, fresh = digest.with_signals(tx, tx.signals.mark()), with_signals(tx, digest.candidates)
     found, wanted = kept.matrix.columns.signals, fresh.matrix.columns.signals
     assert found is not None
     assert wanted is not None
@@ -33,11 +33,11 @@ def assert_current(cache: SignalCache, store: Store, candidates: Candidates) -> 
 
 @pytest.mark.parametrize("many", [3, 2_000])
 def test_follows_every_change(store: Store, monkeypatch: pytest.MonkeyPatch, many: int) -> None:
-    """After events, upvotes, deleted users and long absences the cache holds what the database holds."""
+    """After events, upvotes, deleted users and long absences what is kept is what the database holds."""
     monkeypatch.setattr(signals, "MANY_EVENTS", many)
-    names, rng, cache = add_papers(store, 6), np.random.default_rng(1), SignalCache(size=2)
-    candidates = candidates_of(store, *names[:4])
-    assert_current(cache, store, candidates)
+    names, rng = add_papers(store, 6), np.random.default_rng(1)
+    digest = KeptDigest(candidates_of(store, *names[:4]))
+    assert_current(digest, store)
     for step in range(25):
         user = f"u{step % 5}"
         for number in range(int(rng.integers(0, 6))):
@@ -49,28 +49,35 @@ def test_follows_every_change(store: Store, monkeypatch: pytest.MonkeyPatch, man
                 tx.papers.upsert([paper(int(rng.integers(6)), upvotes=step)], NOW + HOUR * step)
             if rng.random() < 0.2:
                 tx.users.delete(user, NOW)
-        assert_current(cache, store, candidates)
+        assert_current(digest, store)
 
 
 def test_nothing_new_nothing_made(store: Store) -> None:
     """While no candidate is concerned the very same object is given, whatever else is recorded."""
     add_papers(store, 3)
-    candidates, cache = candidates_of(store, "p0", "p1"), SignalCache(size=2)
+    digest = KeptDigest(candidates_of(store, "p0", "p1"))
     record(store, event(paper_id="p1"))
-    first = assert_current(cache, store, candidates)
+    first = assert_current(digest, store)
     record(store, event(paper_id="p2"), event(EventType.IMPRESSION, "p0"))
-    assert assert_current(cache, store, candidates) is first
+    assert assert_current(digest, store) is first
     record(store, event(EventType.CLICK, "p0"))
-    assert assert_current(cache, store, candidates) is not first
+    assert assert_current(digest, store) is not first
 
 
-def test_new_candidates_are_read_anew(store: Store) -> None:
-    """When the digest was built anew its signals are those of its new papers."""
-    add_papers(store, 3)
-    record(store, event(paper_id="p2"))
-    cache = SignalCache(size=2)
-    assert_current(cache, store, candidates_of(store, "p0", "p1"))
-    assert_current(cache, store, candidates_of(store, "p2", "p0"))
+def test_an_older_reader_takes_nothing_back(store: Store) -> None:
+    """A transaction that began before the last events leaves what is kept as it is, so nothing is counted twice."""
+    add_papers(store, 2)
+    digest = KeptDigest(candidates_of(store, "p0", "p1"))
+    with store.read() as tx:
+        old_mark = tx.signals.mark()
+    record(store, event(paper_id="p0"), event(paper_id="p1", user_id="bob"))
+    newest = assert_current(digest, store)
+
+    with store.read() as tx:
+        seen = digest.with_signals(tx, old_mark)
+
+    assert seen is newest
+    assert assert_current(digest, store) is newest
 
 
 def test_codes_of_readers() -> None:
