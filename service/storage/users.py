@@ -41,6 +41,11 @@ _LAST_VERSION = (
     .where(deleted_users.c.user_id_hash == bindparam("user_id_hash"))
     .scalar_subquery()
 )
+_LIFT_ABOVE_TOMBSTONE = (
+    update(users)
+    .where(users.c.user_id == bindparam("key"), users.c.version <= _LAST_VERSION)
+    .values(version=_LAST_VERSION + 1)
+)
 _ROWS_AT_A_TIME = 10_000
 _PREFERENCE_NAMES = tuple(preference.name for preference in fields(Preferences))
 
@@ -167,17 +172,22 @@ class SqlUsers:
                 raise NotFound("paper", paper_id)
 
     def _hold_users(self, user_ids: Sequence[str], now: dt.datetime) -> None:
-        """Creates the missing users and locks all; in the order of their ids, so that two callers cannot deadlock."""
+        """Creates the missing users and locks all; in the order of their ids, so that two callers cannot deadlock.
+
+        Whoever has come back has a version greater than any before the deletion.
+        """
         statement = insert(self._connection, users).values(
             user_id=bindparam("user_id"),
-            version=func.coalesce(_LAST_VERSION, 0),
+            version=0,
             created_at=bindparam("now", type_=users.c.created_at.type),
             updated_at=bindparam("now", type_=users.c.created_at.type),
         )
         # An update that changes nothing, because DO NOTHING would not lock the row.
         locking = statement.on_conflict_do_update(index_elements=["user_id"], set_={"version": users.c.version})
-        rows = [{"user_id": user_id, "user_id_hash": user_id_hash(user_id), "now": now} for user_id in user_ids]
-        self._connection.execute(locking, rows)
+        self._connection.execute(locking, [{"user_id": user_id, "now": now} for user_id in user_ids])
+        # Not within the INSERT: where that has waited for a deletion, it has looked for the tombstone before.
+        hashes = [{"key": user_id, "user_id_hash": user_id_hash(user_id)} for user_id in user_ids]
+        self._connection.execute(_LIFT_ABOVE_TOMBSTONE, hashes)
 
     def _insert_events(self, new: Sequence[Event], now: dt.datetime) -> set[str]:
         statement = insert(self._connection, events).on_conflict_do_nothing().returning(events.c.event_id)
