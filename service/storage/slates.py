@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, exists, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from service.domain.feeds import Reason, ReasonType, Slate, SlateItem
 from service.storage.dialects import chunks
@@ -16,9 +16,11 @@ _OF_KNOWN_USER = (
     slates.insert()
     .from_select(
         [column.name for column in slates.c],
-        select(*(bindparam(column.name, type_=column.type) for column in slates.c)).where(
-            exists().where(users.c.user_id == bindparam("user_id", type_=users.c.user_id.type))
-        ),
+        # The lock makes a deletion wait, so that it finds the slate; new versions of the user do not wait for it.
+        select(*(bindparam(column.name, type_=column.type) for column in slates.c))
+        .select_from(users)
+        .where(users.c.user_id == bindparam("user_id", type_=users.c.user_id.type))
+        .with_for_update(read=True, key_share=True),
     )
     .execution_options(preserve_rowcount=True)
 )

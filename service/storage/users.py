@@ -223,8 +223,9 @@ def touch_users(connection: Connection, user_ids: Sequence[str], now: dt.datetim
     """Gives each of the users one new version; without ``now`` the time of their last own change stays."""
     for chunk in chunks(sorted(set(user_ids))):
         chosen = users.c.user_id.in_(chunk)
-        # An UPDATE locks in any order it likes; see _hold_users.
-        connection.execute(select(users.c.user_id).where(chosen).order_by(users.c.user_id).with_for_update()).all()
+        # An UPDATE locks in any order it likes; see _hold_users. Slates of these users may be stored meanwhile.
+        in_order = select(users.c.user_id).where(chosen).order_by(users.c.user_id).with_for_update(key_share=True)
+        connection.execute(in_order).all()
         changes: dict[str, Any] = {"version": users.c.version + 1} | ({"updated_at": now} if now else {})
         connection.execute(update(users).where(chosen).values(changes))
 

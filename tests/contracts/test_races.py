@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+import pytest
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
@@ -13,9 +14,12 @@ from service.app.ports import Store
 from service.domain.events import EventType
 from service.storage import open_store
 from service.storage.engine import parse_url
-from tests.contracts.samples import NOW, add_papers, event, record
+from tests.contracts.samples import NOW, add_papers, event, paper, record, slate
 
 T = TypeVar("T")
+ON_POSTGRES = pytest.mark.parametrize(
+    "store_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
+)
 _WAITING = text("SELECT 1 FROM pg_stat_activity WHERE application_name = :name AND wait_event_type = 'Lock'")
 
 
@@ -50,6 +54,16 @@ def _is_waiting(connection: Connection, name: str) -> bool:
     return connection.execute(_WAITING, {"name": name}).first() is not None
 
 
+def add_slate(store: Store) -> bool:
+    with store.write() as tx:
+        return tx.slates.add(slate(), of_known_user=True)
+
+
+def delete_ada(store: Store) -> bool:
+    with store.write() as tx:
+        return tx.users.delete("ada", NOW)
+
+
 class TestReturningUsers:
     def test_who_comes_back_while_being_deleted(self, store: Store, store_url: str) -> None:
         """A user whose next event waits for the deletion starts empty, above every version of before."""
@@ -67,3 +81,42 @@ class TestReturningUsers:
         assert state is not None
         assert state.version > 2
         assert [like.paper_id for like in state.likes] == ["p1"]
+
+
+class TestSlates:
+    def test_a_slate_that_is_stored_during_the_deletion(self, store: Store, store_url: str) -> None:
+        """Deleting a user waits for a slate of the user that is being stored, and takes it along."""
+        add_papers(store, 1)
+        record(store, event())
+
+        with store.write() as tx:
+            assert tx.slates.add(slate(), of_known_user=True)
+            deleting = start(store_url, delete_ada)
+        assert deleting.result()
+
+        with store.read() as tx:
+            assert tx.slates.find("s1") is None
+
+    def test_a_slate_that_comes_after_the_deletion(self, store: Store, store_url: str) -> None:
+        """A slate waits for the deletion of its user, and is then not stored."""
+        add_papers(store, 1)
+        record(store, event())
+
+        with store.write() as tx:
+            tx.users.delete("ada", NOW)
+            adding = start(store_url, add_slate)
+        assert not adding.result()
+
+        with store.read() as tx:
+            assert tx.slates.find("s1") is None
+
+    @ON_POSTGRES
+    def test_slates_wait_for_deletions_alone(self, store: Store) -> None:
+        """Neither an event of the user nor a change of a liked paper holds up a slate."""
+        add_papers(store, 1)
+        record(store, event())
+
+        with store.write() as tx:
+            tx.users.record([event(EventType.CLICK)], NOW)
+            tx.papers.upsert([paper(0, title="Another title")], NOW)
+            assert add_slate(store)
