@@ -17,6 +17,9 @@ BUSY_TIMEOUT_SECONDS = 10.0
 CONNECT_TIMEOUT_SECONDS = 5
 # How long data may stay unacknowledged before a silent server counts as gone.
 TCP_TIMEOUT_MILLISECONDS = 30_000
+# PostgreSQL gives times in the session's zone. In any other, some moments of the years 1 and 9999 fall into a year that
+# Python does not know, and cannot be read.
+IN_UTC = "SET TimeZone = 'UTC'"
 
 # SQLite's primary result codes that no change of the statement would cure.
 _SQLITE_PROBLEMS = {
@@ -124,7 +127,7 @@ def sqlite_engine(
 
 
 def postgres_engine(url: URL, busy_timeout_seconds: float, *, pool_size: int) -> Engine:
-    """An engine whose connections notice a lost server; the URL's own parameters win over ours."""
+    """An engine whose connections notice a lost server; the URL's own parameters win over ours, save the time zone."""
     ours = {
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "tcp_user_timeout": TCP_TIMEOUT_MILLISECONDS,
@@ -141,7 +144,7 @@ def postgres_engine(url: URL, busy_timeout_seconds: float, *, pool_size: int) ->
     )
 
     def prepare(connection: Any, _record: object) -> None:
-        connection.execute(f"SET lock_timeout = {int(busy_timeout_seconds * 1000)}")
+        connection.execute(f"SET lock_timeout = {int(busy_timeout_seconds * 1000)}; {IN_UTC}")
         connection.commit()
 
     event.listen(engine, "connect", prepare)

@@ -7,13 +7,13 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.pool import NullPool
 
 from service.domain.errors import SchemaMismatch
-from service.storage.engine import CONNECT_TIMEOUT_SECONDS, mapped_errors, parse_url, sqlite_engine
+from service.storage.engine import CONNECT_TIMEOUT_SECONDS, IN_UTC, mapped_errors, parse_url, sqlite_engine
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -106,10 +106,16 @@ def _open(url: str, *, begin: str = "BEGIN IMMEDIATE") -> Iterator[Engine]:
     else:
         arguments = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
         engine = create_engine(parsed, hide_parameters=True, poolclass=NullPool, connect_args=arguments)
+        event.listen(engine, "connect", _use_utc)
     try:
         yield engine
     finally:
         engine.dispose()
+
+
+def _use_utc(connection: Any, _record: object) -> None:
+    connection.execute(IN_UTC)
+    connection.commit()
 
 
 def _revision(connection: Connection) -> str | None:

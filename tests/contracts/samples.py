@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import pytest
 
 from service.app.ports import Store
 from service.domain.events import Event, EventType
@@ -13,6 +14,10 @@ from service.domain.papers import Paper, UpsertOutcome
 
 NOW = dt.datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
+ON_POSTGRES = pytest.mark.parametrize(
+    "store_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
+)
+"""For a test of what SQLite has not."""
 CREATED, UPDATED, UNCHANGED = UpsertOutcome.CREATED, UpsertOutcome.UPDATED, UpsertOutcome.UNCHANGED
 
 

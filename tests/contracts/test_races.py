@@ -6,7 +6,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-import pytest
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
@@ -14,12 +13,9 @@ from service.app.ports import Store
 from service.domain.events import EventType
 from service.storage import open_store
 from service.storage.engine import parse_url
-from tests.contracts.samples import NOW, add_papers, event, paper, record, slate
+from tests.contracts.samples import NOW, ON_POSTGRES, add_papers, event, paper, record, slate
 
 T = TypeVar("T")
-ON_POSTGRES = pytest.mark.parametrize(
-    "store_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
-)
 _WAITING = text("SELECT 1 FROM pg_stat_activity WHERE application_name = :name AND wait_event_type = 'Lock'")
 
 

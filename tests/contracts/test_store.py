@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from sqlalchemy import make_url
 
 from service.app.ports import Store
 from service.domain.errors import NotFound
@@ -12,6 +13,7 @@ from tests.contracts.samples import (
     CREATED,
     HOUR,
     NOW,
+    ON_POSTGRES,
     UNCHANGED,
     UPDATED,
     add_papers,
@@ -63,6 +65,27 @@ class TestTransactions:
     def test_ping_answers(self, store: Store) -> None:
         """A database that is there raises nothing."""
         store.ping()
+
+    @ON_POSTGRES
+    @pytest.mark.parametrize(
+        ("zone", "moment"),
+        [
+            ("Asia/Tokyo", dt.datetime.max.replace(tzinfo=dt.UTC)),
+            ("America/New_York", dt.datetime.min.replace(tzinfo=dt.UTC)),
+        ],
+    )
+    def test_the_edges_of_time_in_any_zone(self, store: Store, store_url: str, zone: str, moment: dt.datetime) -> None:
+        """The first and the last moment are read as they were written, whatever zone the server or the URL is in."""
+        url = make_url(store_url)
+        options = f"{url.query['options']} -cTimeZone={zone}"
+        other = open_store(url.update_query_dict({"options": options}).render_as_string(hide_password=False))
+        add_papers(store, 1, published_at=moment)
+        record(store, event(at=moment))
+
+        with other.read() as tx:
+            assert tx.papers.find_many(["p0"])["p0"].published_at == moment
+            assert [one.occurred_at for one in tx.users.events("ada")] == [moment]
+        other.dispose()
 
 
 class TestDigests:
