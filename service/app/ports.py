@@ -159,6 +159,9 @@ class UserStore(Protocol):
     def find_states(self, user_ids: Sequence[str]) -> dict[str, UserState]:
         """The same for many users in a few statements; unknown users are left out."""
 
+    def lock_preferences(self, user_id: str, now: dt.datetime) -> Preferences:
+        """The preferences, to be changed: until the transaction ends nobody else changes the user. Creates the user."""
+
     def save_preferences(self, user_id: str, preferences: Preferences, now: dt.datetime) -> None:
         """Replaces the preferences; creates the user if needed."""
 

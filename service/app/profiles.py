@@ -94,9 +94,9 @@ class Profiles:
                 raise InvalidField("update_mask", f"unknown field '{name}'; known are {', '.join(known)}")
         changes = {name: _check_words(getattr(preferences, name), name) for name in (fields or known)}
         with self._store.write() as tx:
-            state = tx.users.find_state(user_id)
-            merged = replace(state.preferences if state else Preferences(), **changes)
-            tx.users.save_preferences(user_id, merged, self._clock.now())
+            now = self._clock.now()
+            merged = replace(tx.users.lock_preferences(user_id, now), **changes)
+            tx.users.save_preferences(user_id, merged, now)
         return merged
 
     def export(self, user_id: str) -> Iterator[UserState | Event | Slate]:

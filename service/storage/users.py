@@ -91,6 +91,11 @@ class SqlUsers:
                 found[user.user_id] = _state_of(user, deciding.get(user.user_id, ()))
         return found
 
+    def lock_preferences(self, user_id: str, now: dt.datetime) -> Preferences:
+        self._hold_users([user_id], now)
+        # A statement of its own, which sees what was committed while the lock was waited for.
+        return _preferences_of(self._connection.execute(_WITH_PREFERENCES, {"user_id": user_id}).one())
+
     def save_preferences(self, user_id: str, preferences: Preferences, now: dt.datetime) -> None:
         self._hold_users([user_id], now)
         self._put_preferences(user_id, preferences)
@@ -245,10 +250,14 @@ def _state_of(user: Row[Any], deciding: Iterable[Any]) -> UserState:
         likes=now.likes,
         dislikes=now.dislikes,
         hidden_paper_ids=now.hidden_paper_ids,
-        preferences=Preferences(**{name: getattr(user, name) or () for name in _PREFERENCE_NAMES}),
+        preferences=_preferences_of(user),
         created_at=user.created_at,
         updated_at=user.updated_at,
     )
+
+
+def _preferences_of(user: Row[Any]) -> Preferences:
+    return Preferences(**{name: getattr(user, name) or () for name in _PREFERENCE_NAMES})
 
 
 def _event_of(row: Row[Any]) -> Event:

@@ -10,7 +10,9 @@ from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
 from service.app.ports import Store
-from service.domain.events import EventType
+from service.app.profiles import Profiles
+from service.bootstrap import SystemClock
+from service.domain.events import EventType, Preferences
 from service.storage import open_store
 from service.storage.engine import parse_url
 from tests.contracts.samples import NOW, ON_POSTGRES, add_papers, event, paper, record, slate
@@ -58,6 +60,11 @@ def add_slate(store: Store) -> bool:
 def delete_ada(store: Store) -> bool:
     with store.write() as tx:
         return tx.users.delete("ada", NOW)
+
+
+def mute_gans(store: Store) -> Preferences:
+    profiles = Profiles(store, SystemClock())
+    return profiles.update_preferences("ada", Preferences(muted_keywords=("gan",)), ["muted_keywords"])
 
 
 class TestReturningUsers:
@@ -116,3 +123,17 @@ class TestSlates:
             tx.users.record([event(EventType.CLICK)], NOW)
             tx.papers.upsert([paper(0, title="Another title")], NOW)
             assert add_slate(store)
+
+
+class TestPreferences:
+    def test_two_updates_of_different_lists(self, store: Store, store_url: str) -> None:
+        """An update that waits for another of the same user keeps what that one has written."""
+        with store.write() as tx:
+            tx.users.save_preferences("ada", Preferences(followed_topics=("graphs",)), NOW)
+            muting = start(store_url, mute_gans)
+        assert muting.result() == Preferences(followed_topics=("graphs",), muted_keywords=("gan",))
+
+        with store.read() as tx:
+            state = tx.users.find_state("ada")
+        assert state is not None
+        assert state.preferences == muting.result()
