@@ -236,9 +236,15 @@ def touch_users(connection: Connection, user_ids: Sequence[str], now: dt.datetim
 
 
 def touch_readers(connection: Connection, paper_ids: Sequence[str]) -> None:
-    """Gives a new version to everybody whose profile may hold one of the papers, because it has changed."""
+    """Gives a new version to everybody whose profile may hold one of the papers, because it has changed.
+
+    Waits for events of the papers that are being recorded, so that their users are among those told; later ones wait
+    until the change is there to be read. In the order of ids and before any user is locked, as events are recorded.
+    """
+    in_order = select(papers.c.paper_id).order_by(papers.c.paper_id).with_for_update()
+    locked = [row.paper_id for row in rows_in(connection, in_order, papers.c.paper_id, sorted(paper_ids))]
     readers = select(events.c.user_id).where(events.c.event_type.in_(DECIDING_EVENTS)).distinct()
-    touch_users(connection, [row.user_id for row in rows_in(connection, readers, events.c.paper_id, paper_ids)])
+    touch_users(connection, [row.user_id for row in rows_in(connection, readers, events.c.paper_id, locked)])
 
 
 def _state_of(user: Row[Any], deciding: Iterable[Any]) -> UserState:

@@ -4,18 +4,20 @@ import secrets
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
+import numpy as np
+import pytest
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
-from service.app.ports import Store
+from service.app.ports import Store, Transaction
 from service.app.profiles import Profiles
 from service.bootstrap import SystemClock
 from service.domain.events import EventType, Preferences
 from service.storage import open_store
 from service.storage.engine import parse_url
-from tests.contracts.samples import NOW, ON_POSTGRES, add_papers, event, paper, record, slate
+from tests.contracts.samples import NOW, ON_POSTGRES, add_papers, embed, event, in_threads, paper, record, slate
 
 T = TypeVar("T")
 _WAITING = text("SELECT 1 FROM pg_stat_activity WHERE application_name = :name AND wait_event_type = 'Lock'")
@@ -65,6 +67,28 @@ def delete_ada(store: Store) -> bool:
 def mute_gans(store: Store) -> Preferences:
     profiles = Profiles(store, SystemClock())
     return profiles.update_preferences("ada", Preferences(muted_keywords=("gan",)), ["muted_keywords"])
+
+
+def store_vector(tx: Transaction) -> None:
+    text_hash = tx.papers.find_many(["p0"])["p0"].text_hash
+    assert tx.papers.store_vectors("mini", {"p0": (text_hash, np.ones(4, np.float32))}) == 1
+
+
+def change_title(tx: Transaction) -> None:
+    tx.papers.upsert([paper(0, title="Another title")], NOW)
+
+
+class Seen(NamedTuple):
+    """What a profile built now would be kept by, and what it would hold of the paper."""
+
+    version: int | None
+    paper: tuple[str, bool]
+
+
+def user_and_paper(store: Store) -> Seen:
+    with store.read() as tx:
+        title = tx.papers.find_many(["p0"])["p0"].title
+        return Seen(tx.users.version("ada"), (title, "p0" in tx.papers.vectors(["p0"], "mini")))
 
 
 class TestReturningUsers:
@@ -137,3 +161,62 @@ class TestPreferences:
             state = tx.users.find_state("ada")
         assert state is not None
         assert state.preferences == muting.result()
+
+
+class TestReaders:
+    @pytest.mark.parametrize("change", [store_vector, change_title], ids=["vector", "title"])
+    def test_a_like_of_a_paper_that_changes(
+        self, store: Store, store_url: str, change: Callable[[Transaction], object]
+    ) -> None:
+        """No version of a user tells of a like together with a text or vector that is out of date."""
+        add_papers(store, 1)
+
+        with store.write() as tx:
+            change(tx)
+            liking = start(store_url, lambda other: record(other, event()))
+            before = user_and_paper(store)
+        assert liking.result() == [True]
+
+        after = user_and_paper(store)
+        assert before.paper != after.paper
+        assert before.version != after.version
+
+    @pytest.mark.parametrize("change", [store_vector, change_title], ids=["vector", "title"])
+    def test_a_paper_that_changes_while_it_is_liked(
+        self, store: Store, store_url: str, change: Callable[[Transaction], object]
+    ) -> None:
+        """Whoever likes a paper in a transaction that is open is told when the paper changes after it."""
+        add_papers(store, 1)
+
+        def write(other: Store) -> None:
+            with other.write() as tx:
+                change(tx)
+
+        with store.write() as tx:
+            tx.users.record([event()], NOW)
+            changing = start(store_url, write)
+        changing.result()
+
+        assert user_and_paper(store).version == 2
+
+    def test_likes_and_changes_do_not_block_each_other(self, store: Store, store_url: str) -> None:
+        """Who records events of many papers and who changes those papers wait for each other, and never in a circle."""
+        paper_ids = add_papers(store, 20)
+        other = open_store(store_url)
+
+        def like(name: str, order: list[str]) -> None:
+            for i in range(8):
+                user_id = f"{name}{i % 3}"
+                record(store, *(event(paper_id=each, user_id=user_id, event_id=f"{name}-{i}-{each}") for each in order))
+
+        def change() -> None:
+            for i in range(8):
+                with other.write() as tx:
+                    tx.papers.upsert([paper(n, title=f"{n} for the time {i}") for n in reversed(range(20))], NOW)
+                embed(other, paper_ids[::-1])
+
+        in_threads(lambda: like("a", paper_ids), lambda: like("b", paper_ids[::-1]), change)
+
+        with store.read() as tx:
+            assert sum(tx.users.event_counts([f"{name}{i}" for name in "ab" for i in range(3)]).values()) == 320
+        other.dispose()
