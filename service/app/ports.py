@@ -177,8 +177,11 @@ class UserStore(Protocol):
     def reactions(self, kinds: Collection[EventType]) -> Iterator[Reaction]:
         """All events of these kinds by anybody, in the order of arrival; streamed, so read them to the end at once."""
 
-    def delete(self, user_id: str, now: dt.datetime) -> bool:
-        """Removes the user with events, preferences and slates, leaves a tombstone; False when there was nothing."""
+    def delete(self, user_id: str, clock: "Clock") -> bool:
+        """Removes the user with events, preferences and slates, leaves a tombstone; False when there was nothing.
+
+        The clock is read when nothing is waited for any more, so tombstones by one clock appear in their order.
+        """
 
     def deleted(
         self, *, since: dt.datetime | None, after: tuple[dt.datetime, str] | None, limit: int

@@ -112,7 +112,7 @@ class Profiles:
     def delete(self, user_id: str) -> None:
         """Removes a user and everything derived from the user; an unknown one is gone already."""
         with self._store.write() as tx:
-            tx.users.delete(check_id(user_id, "user_id"), self._clock.now())
+            tx.users.delete(check_id(user_id, "user_id"), self._clock)
 
     def deleted(
         self, *, since: dt.datetime | None, after: tuple[dt.datetime, str] | None, limit: int

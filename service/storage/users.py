@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, or_, select, update
 
+from service.app.ports import Clock
 from service.domain.errors import NotFound
 from service.domain.events import DeletedUser, Event, EventType, Preferences, Reaction, UserState, user_id_hash
 from service.domain.signals import HEATING_EVENTS
@@ -117,7 +118,7 @@ class SqlUsers:
             yield from map(_event_of, rows)
             rows = self._connection.execute(statement.where(events.c.sequence > rows[-1].sequence)).all()
 
-    def delete(self, user_id: str, now: dt.datetime) -> bool:
+    def delete(self, user_id: str, clock: Clock) -> bool:
         heated = self._heated_papers(user_id)
         # The cascade takes the user's events along.
         gone = delete(users).where(users.c.user_id == user_id).returning(users.c.version)
@@ -125,8 +126,9 @@ class SqlUsers:
         slate_count = self._connection.execute(delete(slates).where(slates.c.user_id == user_id)).rowcount
         if version is None and slate_count == 0:
             return False
-        self._put_tombstone(user_id_hash(user_id), version or 0, now)
         lock_signals(self._connection)
+        # The lock makes deletions follow one another, from the look at the clock to the commit.
+        self._put_tombstone(user_id_hash(user_id), version or 0, clock.now())
         log_signals(self._connection, heated)
         return True
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -19,6 +20,20 @@ ON_POSTGRES = pytest.mark.parametrize(
 )
 """For a test of what SQLite has not."""
 CREATED, UPDATED, UNCHANGED = UpsertOutcome.CREATED, UpsertOutcome.UPDATED, UpsertOutcome.UNCHANGED
+
+
+@dataclass
+class FixedClock:
+    """Shows one time until it is set to another."""
+
+    time: dt.datetime
+
+    def now(self) -> dt.datetime:
+        """The time it was set to."""
+        return self.time
+
+
+CLOCK = FixedClock(NOW)
 
 
 def paper(number: int, **fields: object) -> Paper:

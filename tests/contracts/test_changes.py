@@ -9,7 +9,7 @@ from service.domain.events import EventType
 from service.domain.signals import Activity
 from service.storage import SqlStore
 from service.storage.retention import prune
-from tests.contracts.samples import HOUR, NOW, add_papers, embed, event, in_threads, paper, record
+from tests.contracts.samples import CLOCK, HOUR, NOW, add_papers, embed, event, in_threads, paper, record
 
 LIKE, CLICK = EventType.LIKE, EventType.CLICK
 
@@ -139,7 +139,7 @@ def test_what_must_be_read_anew(sql_store: SqlStore) -> None:
         assert sorted(tx.signals.changed_since(version)) == ["p1", "p3"]
     version = mark(sql_store)[0]
     with sql_store.write() as tx:
-        tx.users.delete("ada", NOW)
+        tx.users.delete("ada", CLOCK)
     with sql_store.read() as tx:
         assert tx.signals.changed_since(version) == ["p0"]
         assert set(tx.signals.find_many(["p0", "p2"])) == {"p2"}

@@ -13,6 +13,7 @@ from service.domain.errors import SchemaMismatch
 from service.domain.events import Event, EventType
 from service.domain.papers import Paper
 from service.storage import SqlStore, open_store
+from tests.contracts.samples import FixedClock
 from training.errors import TrainingError
 from training.snapshot import LIKED, SAVED
 
@@ -37,7 +38,7 @@ def fill(store: SqlStore) -> None:
         tx.users.record(events, NOW)
         tx.users.record([Event("last", "ada", "p4", EventType.UNLIKE, None)], NOW)
     with store.write() as tx:
-        tx.users.delete("gone", NOW)
+        tx.users.delete("gone", FixedClock(NOW))
 
 
 def test_columns(sql_store: SqlStore, store_url: str) -> None:
@@ -81,7 +82,7 @@ def test_one_snapshot(sql_store: SqlStore, store_url: str) -> None:
     with other.read() as snapshot:
         count = snapshot.papers.count()
         with sql_store.write() as tx:
-            tx.users.delete("zoe", NOW)
+            tx.users.delete("zoe", FixedClock(NOW))
             tx.papers.upsert([Paper("p9", "New", first_seen_at=NOW)], NOW)
         users = {user for user, *_ in snapshot.users.reactions(list(EventType))}
         assert (count, len(snapshot.papers.page(after="", limit=99))) == (6, 6)

@@ -16,6 +16,7 @@ from service.domain.feeds import FallbackReason, Slate, SlateItem
 from service.domain.papers import Paper
 from service.storage import SqlStore
 from service.storage.tables import slates
+from tests.contracts.samples import FixedClock
 from tests.ranker.builders import bundle
 from training.errors import TrainingError
 from training.feedback.log import SlateLog
@@ -70,7 +71,7 @@ def fill(store: SqlStore, served: Bundle) -> None:
             for i in papers
         ]
         tx.users.record(events, NOW)
-        tx.users.delete("gone", NOW)
+        tx.users.delete("gone", FixedClock(NOW))
 
 
 def read(url: str, served: Bundle, **options: object) -> SlateLog:

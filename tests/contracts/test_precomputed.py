@@ -13,7 +13,7 @@ from service.domain.papers import Digest
 from service.domain.precomputed import PrecomputedSlate
 from service.storage import SqlStore
 from service.storage.retention import prune
-from tests.contracts.samples import HOUR, NOW, add_papers, event, record
+from tests.contracts.samples import CLOCK, HOUR, NOW, add_papers, event, record
 
 ITEMS = (
     SlateItem(1, "p0", 0.25, (Reason(ReasonType.SIMILAR_TO_LIKED, "A title", "p9", 0.5),), 0.9),
@@ -88,7 +88,7 @@ def test_goes_with_its_user(store: Store) -> None:
     put(store, SLATE)
 
     with store.write() as tx:
-        tx.users.delete("ada", NOW)
+        tx.users.delete("ada", CLOCK)
 
     assert find(store) is None
 

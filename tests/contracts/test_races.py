@@ -13,11 +13,23 @@ from sqlalchemy.pool import NullPool
 
 from service.app.ports import Store, Transaction
 from service.app.profiles import Profiles
-from service.bootstrap import SystemClock
-from service.domain.events import EventType, Preferences
+from service.domain.events import DeletedUser, EventType, Preferences, user_id_hash
 from service.storage import open_store
 from service.storage.engine import parse_url
-from tests.contracts.samples import NOW, ON_POSTGRES, add_papers, embed, event, in_threads, paper, record, slate
+from tests.contracts.samples import (
+    CLOCK,
+    HOUR,
+    NOW,
+    ON_POSTGRES,
+    FixedClock,
+    add_papers,
+    embed,
+    event,
+    in_threads,
+    paper,
+    record,
+    slate,
+)
 
 T = TypeVar("T")
 _WAITING = text("SELECT 1 FROM pg_stat_activity WHERE application_name = :name AND wait_event_type = 'Lock'")
@@ -61,12 +73,11 @@ def add_slate(store: Store) -> bool:
 
 def delete_ada(store: Store) -> bool:
     with store.write() as tx:
-        return tx.users.delete("ada", NOW)
+        return tx.users.delete("ada", CLOCK)
 
 
 def mute_gans(store: Store) -> Preferences:
-    profiles = Profiles(store, SystemClock())
-    return profiles.update_preferences("ada", Preferences(muted_keywords=("gan",)), ["muted_keywords"])
+    return Profiles(store, CLOCK).update_preferences("ada", Preferences(muted_keywords=("gan",)), ["muted_keywords"])
 
 
 def store_vector(tx: Transaction) -> None:
@@ -99,7 +110,7 @@ class TestReturningUsers:
         record(store, event(EventType.DISLIKE))
 
         with store.write() as tx:
-            tx.users.delete("ada", NOW)
+            tx.users.delete("ada", CLOCK)
             returning = start(store_url, lambda other: record(other, event(paper_id="p1")))
         assert returning.result() == [True]
 
@@ -130,7 +141,7 @@ class TestSlates:
         record(store, event())
 
         with store.write() as tx:
-            tx.users.delete("ada", NOW)
+            tx.users.delete("ada", CLOCK)
             adding = start(store_url, add_slate)
         assert not adding.result()
 
@@ -147,6 +158,25 @@ class TestSlates:
             tx.users.record([event(EventType.CLICK)], NOW)
             tx.papers.upsert([paper(0, title="Another title")], NOW)
             assert add_slate(store)
+
+
+class TestTombstones:
+    @pytest.mark.parametrize("recording_user", ["ada", "bob"])
+    def test_the_time_of_a_deletion_that_waits(self, store: Store, store_url: str, recording_user: str) -> None:
+        """A deletion bears the time after all it waited for, so that who polls from the last time on sees it."""
+        clock = FixedClock(NOW)
+        add_papers(store, 1)
+        record(store, event())
+
+        with store.write() as tx:
+            tx.users.record([event(EventType.CLICK, user_id=recording_user)], NOW)
+            deleting = start(store_url, lambda other: Profiles(other, clock).delete("ada"))
+            clock.time = polled_at = NOW + HOUR
+        deleting.result()
+
+        with store.read() as tx:
+            found = tx.users.deleted(since=polled_at, after=None, limit=9)
+        assert found == [DeletedUser(user_id_hash("ada"), polled_at)]
 
 
 class TestPreferences:

@@ -9,7 +9,7 @@ from service.app.ports import Store
 from service.app.serving import Serving
 from service.app.signals import KeptDigest, reader_code, with_signals
 from service.domain.events import EventType
-from tests.contracts.samples import HOUR, NOW, add_papers, event, paper, record
+from tests.contracts.samples import CLOCK, HOUR, NOW, add_papers, event, paper, record
 
 KINDS = (EventType.LIKE, EventType.SAVE, EventType.CLICK, EventType.IMPRESSION, EventType.UNLIKE)
 
@@ -48,7 +48,7 @@ def test_follows_every_change(store: Store, monkeypatch: pytest.MonkeyPatch, man
             if rng.random() < 0.3:
                 tx.papers.upsert([paper(int(rng.integers(6)), upvotes=step)], NOW + HOUR * step)
             if rng.random() < 0.2:
-                tx.users.delete(user, NOW)
+                tx.users.delete(user, CLOCK)
         assert_current(digest, store)
 
 

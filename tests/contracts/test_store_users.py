@@ -12,8 +12,10 @@ from service.domain.errors import NotFound
 from service.domain.events import DeletedUser, Event, EventType, Like, Preferences, user_id_hash
 from service.storage import open_store
 from tests.contracts.samples import (
+    CLOCK,
     HOUR,
     NOW,
+    FixedClock,
     add_papers,
     event,
     in_threads,
@@ -232,9 +234,9 @@ class TestDeletedUsers:
             tx.slates.add(slate())
             tx.slates.add(slate("s2", "bob"))
 
-            assert tx.users.delete("ada", NOW)
-            assert not tx.users.delete("ada", NOW + HOUR)
-            assert not tx.users.delete("nobody", NOW)
+            assert tx.users.delete("ada", CLOCK)
+            assert not tx.users.delete("ada", FixedClock(NOW + HOUR))
+            assert not tx.users.delete("nobody", CLOCK)
 
         with store.read() as tx:
             assert tx.users.find_state("ada") is None
@@ -248,7 +250,7 @@ class TestDeletedUsers:
         """Slates alone are something to delete."""
         with store.write() as tx:
             tx.slates.add(slate())
-            assert tx.users.delete("ada", NOW)
+            assert tx.users.delete("ada", CLOCK)
 
     def test_a_user_may_come_back(self, store: Store) -> None:
         """A returning user starts empty, at a version that no cache of the old one holds."""
@@ -256,7 +258,7 @@ class TestDeletedUsers:
         record(store, event())
         record(store, event(EventType.DISLIKE))
         with store.write() as tx:
-            tx.users.delete("ada", NOW)
+            tx.users.delete("ada", CLOCK)
 
         assert record(store, event(paper_id="p1")) == [True]
         with store.write() as tx:
@@ -265,7 +267,7 @@ class TestDeletedUsers:
             assert state.version > 2
             assert [like.paper_id for like in state.likes] == ["p1"]
             assert state.dislikes == ()
-            tx.users.delete("ada", NOW + HOUR)
+            tx.users.delete("ada", FixedClock(NOW + HOUR))
             assert [user.deleted_at for user in tx.users.deleted(since=None, after=None, limit=9)] == [NOW + HOUR]
 
     def test_pages_of_tombstones(self, store: Store) -> None:
@@ -273,7 +275,7 @@ class TestDeletedUsers:
         with store.write() as tx:
             for i in range(5):
                 tx.users.save_preferences(f"u{i}", Preferences(), NOW)
-                tx.users.delete(f"u{i}", NOW + i // 2 * HOUR)
+                tx.users.delete(f"u{i}", FixedClock(NOW + i // 2 * HOUR))
             every = tx.users.deleted(since=None, after=None, limit=9)
             first = tx.users.deleted(since=NOW + HOUR, after=None, limit=1)
             rest = tx.users.deleted(since=None, after=(first[0].deleted_at, first[0].user_id_hash), limit=9)

@@ -15,6 +15,7 @@ from service.domain.events import Event, EventType, Preferences
 from service.domain.feeds import FallbackReason, Reason, ReasonType, Slate, SlateItem
 from service.domain.papers import Digest, Paper
 from service.storage import open_store, schema
+from tests.contracts.samples import FixedClock
 
 KEPT = Path(__file__).parent / "kept"
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=dt.UTC)
@@ -37,7 +38,7 @@ def main() -> None:
         tx.digests.save(Digest("d1", NOW.date(), "Kept", "hf", paper_ids=("p2", "arxiv:2401.00001")), NOW)
         tx.users.record([Event("e1", "ada", "p2", EventType.LIKE, NOW), Event("e2", "bob", "p2", EventType.SAVE)], NOW)
         tx.users.save_preferences("ada", Preferences(("nlp",)), NOW)
-        tx.users.delete("bob", NOW)
+        tx.users.delete("bob", FixedClock(NOW))
         item = SlateItem(1, "p2", 0.5, (Reason(ReasonType.FRESH),))
         tx.slates.add(
             Slate("s1", "ada", "d1", "m1", FallbackReason.NONE, NOW, NOW, "hash", 0, (item,), "f1", b"\x00\x00\x80?")

@@ -693,7 +693,9 @@ class ListDeletedUsersRequest(_message.Message):
     """next_page_token of the page before; empty for the first page."""
     @_builtins.property
     def since(self) -> _timestamp_pb2.Timestamp:
-        """Only those deleted at or after this time; absent: all."""
+        """Only those deleted at or after this time; absent: all. Deletions by one server appear in order of deleted_at; where
+        several servers with clocks of their own share a database, poll from some minutes before the last one seen.
+        """
 
     def __init__(
         self,
