@@ -172,11 +172,6 @@ def find_by_message_id(connection: Connection, message_id: str) -> StoredIssue |
     return found[0] if found else None
 
 
-def newest_of(connection: Connection, subscriber_ids: Sequence[str]) -> dict[str, StoredIssue]:
-    """Each subscriber's newest issue, whatever its state."""
-    return {issue.subscriber_id: issue for issue in of_readers(connection, subscriber_ids)}
-
-
 def of_readers(connection: Connection, subscriber_ids: Sequence[str]) -> list[StoredIssue]:
     """All issues of these subscribers, earliest first."""
     statement = select(*_HEAD).where(issues.c.subscriber_id.in_(list(subscriber_ids)))

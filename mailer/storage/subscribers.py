@@ -93,13 +93,6 @@ def record_consent(
     connection.execute(insert(consents), row)
 
 
-def list_consents(connection: Connection, subscriber_id: str) -> list[tuple[ConsentKind, str, str, dt.datetime]]:
-    """(what, address, source, when), earliest first."""
-    statement = select(consents.c.kind, consents.c.address, consents.c.source, consents.c.occurred_at)
-    found = connection.execute(statement.where(consents.c.subscriber_id == subscriber_id).order_by(consents.c.sequence))
-    return [tuple(row) for row in found]
-
-
 def find_suppression(connection: Connection, address: str) -> tuple[SuppressionReason, str] | None:
     """(why, detail) where no mail may go to the address."""
     statement = select(suppressions.c.reason, suppressions.c.detail)

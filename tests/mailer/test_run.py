@@ -67,7 +67,7 @@ def test_nothing_comes_twice(store: MailStore, service: RunningService, inbox: I
     assert run(store, service, inbox, clock).outcomes == {"made": 1, "sent": 1}
 
     with store.read() as connection:
-        newest = issues.newest_of(connection, ["s000001"])["s000001"]
+        newest = issues.list_of(connection, "s000001", 1)[0]
         assert {paper.paper_id for paper in issues.papers_of(connection, newest.issue_id)} == {"b0", "b1", "b2"}
 
 
@@ -85,7 +85,7 @@ def test_one_issue_after_an_absence(store: MailStore, service: RunningService, i
 
     assert len(inbox.messages) == 2
     with store.read() as connection:
-        newest = issues.newest_of(connection, ["s000001"])["s000001"]
+        newest = issues.list_of(connection, "s000001", 1)[0]
     assert newest.digest_id == "newest"
 
 

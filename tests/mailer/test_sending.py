@@ -37,10 +37,10 @@ def fill(store: MailStore, count: int) -> None:
 
 
 def states(store: MailStore) -> dict[str, IssueState]:
-    """Where each subscriber's issue stands."""
+    """Where each subscriber's newest issue stands."""
     with store.read() as connection:
-        found = issues.newest_of(connection, [f"s{number:06d}" for number in range(100)])
-    return {subscriber_id: stored.state for subscriber_id, stored in found.items()}
+        found = issues.of_readers(connection, [f"s{number:06d}" for number in range(100)])
+    return {stored.subscriber_id: stored.state for stored in found}
 
 
 def test_everybody_gets_one(store: MailStore) -> None:
@@ -85,8 +85,8 @@ def test_two_makers_at_once(store: MailStore, store_url: str) -> None:
         assert sum(pool.map(make, "abc")) == 20
     with store.read() as connection:
         for number in range(20):
-            newest = issues.newest_of(connection, [f"s{number:06d}"])[f"s{number:06d}"]
-            assert len(issues.papers_of(connection, newest.issue_id)) == 1
+            (stored,) = issues.of_readers(connection, [f"s{number:06d}"])
+            assert len(issues.papers_of(connection, stored.issue_id)) == 1
 
 
 @pytest.mark.parametrize(
