@@ -25,7 +25,6 @@ CODES: dict[type[errors.PaperfeedError], grpc.StatusCode] = {
     errors.InvalidFile: grpc.StatusCode.INVALID_ARGUMENT,
     errors.InvalidPageToken: grpc.StatusCode.INVALID_ARGUMENT,
     errors.NotFound: grpc.StatusCode.NOT_FOUND,
-    errors.AlreadyExists: grpc.StatusCode.ALREADY_EXISTS,
     errors.Conflict: grpc.StatusCode.ABORTED,
     errors.Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.DeadlineTooShort: grpc.StatusCode.DEADLINE_EXCEEDED,

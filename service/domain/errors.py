@@ -5,7 +5,6 @@
     ├── InvalidFile           an input file breaks a rule                      (source, line)
     ├── InvalidPageToken      a page token that this request was not given
     ├── NotFound              what a request names is not there                (resource, name)
-    ├── AlreadyExists         the name is taken by something else              (resource, name)
     ├── Conflict              someone else changed it first                    (resource, name)
     ├── Overloaded            a bounded queue is full
     ├── DeadlineTooShort      the work cannot end within the caller's deadline
@@ -84,15 +83,6 @@ class NotFound(PaperfeedError):
         self.resource = resource
         self.name = name
         self.field = field
-
-
-class AlreadyExists(PaperfeedError):
-    """The name is taken by something with other content."""
-
-    reason = "ALREADY_EXISTS"
-
-    def __init__(self, resource: str, name: str, problem: str) -> None:
-        super().__init__(f"{resource} '{name}' exists already: {problem}", resource=resource, name=name)
 
 
 class Conflict(PaperfeedError):

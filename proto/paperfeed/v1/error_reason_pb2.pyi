@@ -32,8 +32,6 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT: the page token was changed, or comes from another request. Metadata: {"field": "page_token"}."""
     ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 4
     """NOT_FOUND: what the request names is not there. Metadata: {"resource": "digest", "name": "hf-2026-03-11"}."""
-    ERROR_REASON_ALREADY_EXISTS: _ErrorReason.ValueType  # 5
-    """ALREADY_EXISTS: the name is taken. Metadata: {"resource": "digest", "name": "hf-2026-03-11"}."""
     ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 6
     """ABORTED: a concurrent change won; read again, then try again. Metadata: {"resource": "user", "name": "u1"}."""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 7
@@ -73,8 +71,6 @@ ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 3
 """INVALID_ARGUMENT: the page token was changed, or comes from another request. Metadata: {"field": "page_token"}."""
 ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 4
 """NOT_FOUND: what the request names is not there. Metadata: {"resource": "digest", "name": "hf-2026-03-11"}."""
-ERROR_REASON_ALREADY_EXISTS: ErrorReason.ValueType  # 5
-"""ALREADY_EXISTS: the name is taken. Metadata: {"resource": "digest", "name": "hf-2026-03-11"}."""
 ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 6
 """ABORTED: a concurrent change won; read again, then try again. Metadata: {"resource": "user", "name": "u1"}."""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 7
