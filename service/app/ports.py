@@ -302,9 +302,6 @@ class Store(Protocol):
     def page_token_key(self) -> bytes:
         """The secret, made with the database, that signs page tokens; the same in every process."""
 
-    def ping(self) -> None:
-        """Raises StorageUnavailable unless the database answers."""
-
 
 class Encoder(Protocol):
     """Turns texts into unit vectors."""

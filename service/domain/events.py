@@ -23,12 +23,6 @@ class EventType(enum.Enum):
     COMPLAINT = "complaint"
 
 
-HIDING_EVENTS = frozenset(
-    {EventType.LIKE, EventType.SAVE, EventType.DISMISS, EventType.DISLIKE, EventType.SENT, EventType.COMPLAINT}
-)
-"""A feed never again shows a paper with one of these (a like that was taken back counts no more)."""
-
-
 @dataclass(frozen=True, slots=True)
 class Event:
     """One interaction of a user with a paper.

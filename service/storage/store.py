@@ -61,11 +61,6 @@ class SqlStore:
                 self._page_token_key = bytes(connection.execute(_PAGE_TOKEN_KEY).scalar_one())
         return self._page_token_key
 
-    def ping(self) -> None:
-        # A statement without a table would not touch SQLite's file.
-        with mapped_errors(), self._engines.reader.connect() as connection:
-            connection.execute(select(installation.c.id)).all()
-
     @contextlib.contextmanager
     def connection(self) -> Iterator[Connection]:
         """A writing transaction as a bare connection, for the maintenance that belongs to no use case."""

@@ -62,10 +62,6 @@ class TestTransactions:
         assert len(store.page_token_key()) == 32
         other.dispose()
 
-    def test_ping_answers(self, store: Store) -> None:
-        """A database that is there raises nothing."""
-        store.ping()
-
     @ON_POSTGRES
     @pytest.mark.parametrize(
         ("zone", "moment"),
