@@ -191,10 +191,13 @@ class SqlUsers:
         )
         # An update that changes nothing, because DO NOTHING would not lock the row.
         locking = statement.on_conflict_do_update(index_elements=["user_id"], set_={"version": users.c.version})
-        self._connection.execute(locking, [{"user_id": user_id, "now": now} for user_id in user_ids])
+        told = locking.returning(users.c.user_id, users.c.version)
+        held = self._connection.execute(told, [{"user_id": user_id, "now": now} for user_id in user_ids]).all()
         # Not within the INSERT: where that has waited for a deletion, it has looked for the tombstone before.
-        hashes = [{"key": user_id, "user_id_hash": user_id_hash(user_id)} for user_id in user_ids]
-        self._connection.execute(_LIFT_ABOVE_TOMBSTONE, hashes)
+        new = [row.user_id for row in held if row.version == 0]
+        if new:
+            hashes = [{"key": user_id, "user_id_hash": user_id_hash(user_id)} for user_id in new]
+            self._connection.execute(_LIFT_ABOVE_TOMBSTONE, hashes)
 
     def _insert_events(self, new: Sequence[Event], now: dt.datetime) -> set[str]:
         statement = insert(self._connection, events).on_conflict_do_nothing().returning(events.c.event_id)
