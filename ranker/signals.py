@@ -133,9 +133,9 @@ class Signals:
         return _at(self.snapshot_upvotes, _last_before(self.snapshot_starts, self.snapshot_at, as_of))
 
     def upvote_velocity(self, as_of: float) -> Float64Array:
-        """(n,) upvotes per day between the last snapshot and the last one two days older (or the first there is).
+        """(n,) upvotes per day from what was seen two days before ``as_of`` (or first) to what was seen last.
 
-        NaN where only one snapshot was seen.
+        NaN where nothing new was seen within these two days.
         """
         if not len(self.snapshot_at):
             return np.full(len(self), np.nan)

@@ -237,7 +237,8 @@ class GetFeedRequest(_message.Message):
     """Whether items bear reasons."""
     diversity: _builtins.float
     """0 (by score alone) to 1 (as different from one another as possible); absent: the server's setting. Above 0, at most 7
-    (less for more diversity, 3 at 1) of any 10 papers in a row are of one topic.
+    (less for more diversity, 3 at 1) of any 10 papers in a row of the first 50 are of one topic, as long as other papers
+    are left and exploration moves none; users of whom no like is known get what trends, whatever its topics.
     """
     view: _catalog_pb2.PaperView.ValueType
     """How much of each paper."""
