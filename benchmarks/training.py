@@ -67,7 +67,7 @@ def _compared(
 def main(arguments: list[str] | None = None) -> int:
     """Prints the figures; 1 where the budget does not hold."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.training")
-    parser.add_argument("--runs", type=int, default=24)
+    parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--readers", type=int, default=300, help="of each data set")
     parser.add_argument("--queries", type=int, default=300, help="of each data set at most")
     parser.add_argument("--workers", type=int, default=2)
