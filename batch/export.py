@@ -3,9 +3,9 @@
 All of it is one consistent snapshot, streamed in the order of the keys, and appears whole or not at all.
 """
 
+import contextlib
 import datetime as dt
 import json
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -19,7 +19,7 @@ from batch.errors import OutputUnusable
 from batch.export_source import DIGESTS, EVENTS, MANIFEST_NAME, PAPERS, PROFILES
 from batch.parquet import TableWriter, written
 from batch.population import USERS_AT_A_TIME
-from batch.workspace import LOCK_NAME, discard, opened_workspace
+from batch.workspace import Workspace, discard, opened_workspace
 from service.app.ports import Transaction
 from service.app.signals import signals_of
 from service.domain.events import EventType
@@ -93,19 +93,26 @@ def export(request: ExportRequest, advance: Advance) -> dict[str, Any]:
         with opened_workspace(request.out) as workspace, store.read() as tx:
             discard(workspace)
             try:
-                manifest = _written(tx, request, workspace.folder, advance)
-                (workspace.folder / LOCK_NAME).unlink()
-                workspace.folder.rename(workspace.out)
+                manifest = _written(tx, request, workspace, advance)
+                workspace.take_name()
             except OSError as error:
                 raise OutputUnusable(request.out, f"cannot be written: {error.strerror}") from error
-            finally:
-                shutil.rmtree(workspace.folder, ignore_errors=True)
     finally:
         store.dispose()
     return manifest
 
 
-def _written(tx: Transaction, request: ExportRequest, folder: Path, advance: Advance) -> dict[str, Any]:
+def _written(tx: Transaction, request: ExportRequest, workspace: Workspace, advance: Advance) -> dict[str, Any]:
+    try:
+        return _write_all(tx, request, workspace.folder, advance)
+    except BaseException:
+        # It is of one moment: no other run could go on with it.
+        with contextlib.suppress(OSError):
+            discard(workspace)
+        raise
+
+
+def _write_all(tx: Transaction, request: ExportRequest, folder: Path, advance: Advance) -> dict[str, Any]:
     counts = {name: _write(folder / name, *parts, request.sizes) for name, parts in _tables(tx, request, advance)}
     manifest = {"encoder": request.encoder, "made_at": request.made_at.isoformat(), "row_counts": counts}
     (folder / MANIFEST_NAME).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")

@@ -27,6 +27,7 @@ MANIFEST_NAME = "_manifest.json"
 """Names that begin with an underscore are no part of a data set to those who read folders of Parquet files."""
 _OF_DIGEST = ("digest_version", "pending_paper_count")
 COUNTS = ("user_count", "item_count", "empty_count")
+LOCK_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -95,11 +96,17 @@ class Workspace:
         of_digest = {name: getattr(plan, name) for name in _OF_DIGEST}
         manifest = {"job": plan.job.to_json(), **totals, "partition_count": len(plan.partitions), **of_digest}
         write_file(self.folder / MANIFEST_NAME, (json.dumps(manifest, indent=2) + "\n").encode())
-        for name in (CANDIDATES_NAME, PLAN_NAME, LOCK_NAME):
+        for name in (CANDIDATES_NAME, PLAN_NAME):
             (self.folder / name).unlink(missing_ok=True)
-        self.folder.rename(self.out)
-        _sync(self.out.parent)
+        self.take_name()
         return manifest
+
+    def take_name(self) -> None:
+        """Gives the folder its name."""
+        self.folder.rename(self.out)
+        # Not before: another run could take a folder without a lock, and go on in one that has its name.
+        (self.out / LOCK_NAME).unlink()
+        _sync(self.out.parent)
 
 
 @contextlib.contextmanager
@@ -110,25 +117,61 @@ def opened_workspace(out: Path) -> Iterator[Workspace]:
         OutputUnusable: Another run holds it, or nothing can be written there.
     """
     folder = out.absolute().with_name(f".{out.name}.partial")
+    lock = _locked(out, folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / LOCK_NAME, os.O_CREAT | os.O_RDWR, 0o644)
-    except OSError as error:
-        raise OutputUnusable(out, f"nothing can be written beside it ({error.strerror})") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield Workspace(out.absolute(), folder)
-    except BlockingIOError as error:
-        raise OutputUnusable(out, "another run is writing it") from error
     finally:
-        _remove_unused(folder)
+        _remove_unused(folder, lock)
         os.close(lock)
 
 
-def _remove_unused(folder: Path) -> None:
-    """Removes the folder of a run that ended before it had a plan."""
+def _locked(out: Path, folder: Path) -> int:
+    """The folder's lock file, open and held by this process; makes both where they are not there."""
+    problem: OSError | None = None
+    for _ in range(LOCK_TRIES):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            if (lock := _try_lock(folder / LOCK_NAME)) is not None:
+                return lock
+        except BlockingIOError as error:
+            raise OutputUnusable(out, "another run is writing it") from error
+        except OSError as error:
+            # Perhaps its last run ends just now, and removes what was just made.
+            problem = error
+    told = problem.strerror if problem else "other runs come and go"
+    raise OutputUnusable(out, f"nothing can be written beside it ({told})") from problem
+
+
+def _try_lock(path: Path) -> int | None:
+    """The lock file, open and held; None where it was removed before it could be held."""
+    lock = os.open(path, os.O_CREAT | os.O_RDWR, 0o644)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        raise
+    if not _is_at(path, lock):
+        os.close(lock)
+        return None
+    return lock
+
+
+def _is_at(path: Path, file: int) -> bool:
+    """Whether the open file still has this name."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file))
+    except FileNotFoundError:
+        return False
+
+
+def _remove_unused(folder: Path, lock: int) -> None:
+    """Removes the folder of a run that ended before it had a plan.
+
+    Args:
+        lock: Held by this process. Once the output has its name, another run may have begun in a new folder.
+    """
     with contextlib.suppress(OSError):
-        if [path.name for path in folder.iterdir()] == [LOCK_NAME]:
+        if _is_at(folder / LOCK_NAME, lock) and [path.name for path in folder.iterdir()] == [LOCK_NAME]:
             (folder / LOCK_NAME).unlink()
             folder.rmdir()
 
