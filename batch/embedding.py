@@ -4,11 +4,11 @@ No lease is taken: a range is with one worker, and what has a vector is not read
 kill or beside a server that embeds too, costs at most the texts that were at work.
 """
 
-import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from batch.sessions import Sessions
 from service.app.embedder import embed_texts
 from service.app.ports import Encoder
 from service.domain.errors import EncoderUnavailable, PaperfeedError
@@ -128,23 +128,12 @@ class _Session:
         self._store.dispose()
 
 
-_sessions: list[_Session] = []
-_opening = threading.Lock()
-
-
-def _session_of(cargo: Cargo) -> _Session:
-    """This process's session with the cargo; opened once, and alone: a process works on one job at a time."""
-    with _opening:
-        if not _sessions or _sessions[0].cargo is not cargo:
-            while _sessions:
-                _sessions.pop().close()
-            _sessions.append(_Session(cargo))
-        return _sessions[0]
+_sessions = Sessions(_Session)
 
 
 def embed(cargo: Cargo, papers: PaperRange) -> Done | Failure:
     """Embeds a range; what is stored stays, whatever happens."""
     try:
-        return _session_of(cargo).embed(papers)
+        return _sessions.of(cargo).embed(papers)
     except PaperfeedError as error:
         return Failure(papers, str(error))

@@ -1,9 +1,8 @@
 """One partition's slates, made in a worker: users read in groups, ranked by the service's own use case, written."""
 
 import threading
-import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from batch.cargo import Cargo
@@ -11,6 +10,7 @@ from batch.errors import BatchError
 from batch.liked_papers import LikedPapers
 from batch.parquet import written
 from batch.population import EVENT_BYTES, USER_BYTES, Partition
+from batch.sessions import Sessions
 from batch.slate_table import UserSlate, schema, table_of
 from batch.source import PaperSource, Users, open_source
 from ranker.blas import use_one_thread
@@ -88,6 +88,10 @@ class Session:
                 for group in _groups(some, GROUP_BYTES, user_bytes, EVENT_BYTES):
                     yield self._ranked(group)
 
+    def close(self) -> None:
+        """Closes what users are read from."""
+        self.source.close()
+
     def _fetch(self, papers: PaperSource, users: Users) -> None:
         states = [state for _, state in users if state is not None and state.likes]
         counted = (part for state in states for part in counted_likes(state))
@@ -137,29 +141,14 @@ def _groups(users: Users, limit: int, user_bytes: int, event_bytes: int) -> Iter
         yield group
 
 
-_sessions: dict[int, Session] = {}
-_opening = threading.Lock()
-
-
-def session_of(cargo: Cargo) -> Session:
-    """This process's session with the cargo; opened once, and alone. It goes with the cargo, at the end of the job."""
-    with _opening:
-        if id(cargo) not in _sessions:
-            # With a copy, as a session that held the cargo would keep alive what it shall go with.
-            _sessions[id(cargo)] = Session(replace(cargo))
-            weakref.finalize(cargo, _close, id(cargo))
-        return _sessions[id(cargo)]
-
-
-def _close(cargo_id: int) -> None:
-    _sessions.pop(cargo_id).source.close()
+_sessions = Sessions(Session)
 
 
 def rerank(cargo: Cargo, task: Task) -> Done | Failure:
     """Makes and writes a partition's slates; the file is there whole, or not at all."""
     path = Path(cargo.folder, task.partition.file_name)
     try:
-        return _rerank(session_of(cargo), task, path)
+        return _rerank(_sessions.of(cargo), task, path)
     except (PaperfeedError, RankerError, BatchError) as error:
         return Failure(task.partition, str(error))
     except OSError as error:

@@ -13,7 +13,7 @@ from batch.cluster import Cluster
 from batch.errors import PartitionFailed
 from batch.rows_table import RowCounts, counts_of, read_rows
 from batch.training_plan import PART_ROWS, Cut, claim, cut_rows, identity_of, name_of
-from batch.training_rows import RowsDone, RowsJob, RowsTask, forget, make_rows
+from batch.training_rows import RowsDone, RowsJob, RowsTask, make_rows
 from batch.tree_growing import grow_trees
 from batch.workspace import discard, opened_workspace
 from training.account import Timed
@@ -122,7 +122,6 @@ def _made(cluster: Cluster, job: RowsJob, tasks: Sequence[RowsTask], progress: P
     left = [task for task in tasks if task.file_name not in found]
     if left:
         cluster.each(f"paperfeed-train-{job.folder}", make_rows, job, left, take)
-        cluster.in_each_worker(forget)
     if problems:
         raise PartitionFailed(problems[0], done=len(found), total=len(tasks))
     return found

@@ -1,6 +1,5 @@
 """One partition of training rows, made in a worker by the functions of ``training`` and written there."""
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from batch.rows_table import write_rows
+from batch.sessions import Sessions
 from ranker.blas import use_one_thread
 from ranker.errors import RankerError
 from ranker.spaces import Spaces
@@ -97,6 +97,20 @@ class RowsDone:
     problem: str = ""
 
 
+class _Papers:
+    """A training's papers, placed once in each worker."""
+
+    def __init__(self, job: RowsJob) -> None:
+        use_one_thread()
+        self.matrices = job.matrices()
+
+    def close(self) -> None:
+        """Their memory goes with them."""
+
+
+_papers = Sessions(_Papers)
+
+
 def make_rows(job: RowsJob, task: RowsTask) -> RowsDone:
     """Computes and writes a file; it is there whole, or not at all."""
     path = Path(job.folder, task.file_name)
@@ -110,29 +124,9 @@ def make_rows(job: RowsJob, task: RowsTask) -> RowsDone:
 
 
 def _make_rows(job: RowsJob, task: RowsTask, path: Path) -> None:
-    matrices = _matrices_of(job)
+    matrices = _papers.of(job).matrices
     recipe = job.recipe if task.masked else None
     queries = [(matrices[number], query) for number, query in task.queries]
     rows = feature_rows(queries, recipe, np.random.default_rng(task.stream), silent)
     weights = np.array([task.weights[number] for number, _ in task.queries], dtype=np.float32)
     write_rows(path, replace(rows, weights=np.repeat(weights, rows.group_sizes)), job.facts)
-
-
-_held: dict[str, tuple[RowsJob, list[DatasetMatrices]]] = {}
-_opening = threading.Lock()
-
-
-def _matrices_of(job: RowsJob) -> list[DatasetMatrices]:
-    """This process's papers for the job; placed once, and alone: a process works on one job at a time."""
-    with _opening:
-        if job.folder not in _held or _held[job.folder][0] is not job:
-            _held.clear()
-            use_one_thread()
-            _held[job.folder] = (job, job.matrices())
-        return _held[job.folder][1]
-
-
-def forget() -> None:
-    """Gives the papers' memory back, in a worker that goes on to grow trees."""
-    with _opening:
-        _held.clear()

@@ -33,6 +33,25 @@ class SlowEncoder(NewEncoder):
 
 
 @dataclass
+class ClosingEncoder(SlowEncoder):
+    """Takes its time too, under any name, and does not work any more once it is closed."""
+
+    name: str
+    is_closed: bool = False
+
+    def encode_in_background(self, texts: Sequence[str]) -> Vectors:
+        """See ``Encoder``."""
+        vectors = super().encode_in_background(texts)
+        if self.is_closed:
+            raise EncoderUnavailable("it was closed")
+        return vectors
+
+    def close(self) -> None:
+        """See ``WorkerEncoder``."""
+        self.is_closed = True
+
+
+@dataclass
 class PickyEncoder(NewEncoder):
     """Refuses texts with one of the words; the empty word is in all of them, as for an encoder that does not work."""
 

@@ -1,9 +1,11 @@
 """Every text gets its vector once, whoever is killed, whatever is full, and whatever changes meanwhile."""
 
+import gc
 import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from functools import partial
@@ -12,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from batch import embedding
 from batch.cluster import Cluster, open_cluster
 from batch.embed import Outcome, Watcher, run
-from batch.embedding import Cargo, PaperRange, WorkerEncoder, ranges_of
+from batch.embedding import Cargo, Done, Failure, PaperRange, WorkerEncoder, ranges_of
 from batch.errors import PartitionFailed
 from service.app.ports import Vectors
 from service.domain.papers import EmbeddingState, Paper, embedding_text
@@ -22,7 +25,7 @@ from service.encoder import HashingEncoder
 from service.storage import SqlStore, open_store, schema
 from tests.batch.asking import no_cluster
 from tests.batch.killing import descendants, is_alive, wait_for
-from tests.batch.odd_encoders import NAME, MeddlingEncoder, NewEncoder, PickyEncoder, SlowEncoder
+from tests.batch.odd_encoders import NAME, ClosingEncoder, MeddlingEncoder, NewEncoder, PickyEncoder, SlowEncoder
 from tests.batch.small_disks import resized
 from tests.batch.worlds import DIGEST_SIZE, LIBRARY_SIZE, NOW, World, fill, library, write_papers
 from tests.databases import postgres_schema, require_postgres
@@ -149,6 +152,38 @@ def test_workers_with_another_model(catalog: World, cluster: Cluster) -> None:
     """Workers whose files give another encoder store nothing under this one's name."""
     with pytest.raises(PartitionFailed, match="a worker's files make it hashing-384, not new-384"):
         embed(catalog.url, cluster, HashingEncoder)
+
+
+def test_two_jobs_on_one_worker(catalog: World, store: SqlStore) -> None:
+    """Two jobs of two encoders that share a process embed beside each other, each with the encoder that it opened."""
+    cargoes = [Cargo(catalog.url, name, partial(ClosingEncoder, 0.05, name)) for name in ("one", "other")]
+    found: list[Done | Failure] = []
+
+    def work(cargo: Cargo) -> None:
+        ranges = PaperRange("", "d0009", 10), PaperRange("d0009", "d0019", 10)
+        found.extend(embedding.embed(cargo, papers) for papers in ranges)
+
+    threads = [threading.Thread(target=work, args=(cargo,)) for cargo in cargoes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [(type(each), getattr(each, "stored_count", 0)) for each in found] == [(Done, 10)] * 4
+    assert [len(stored(store, cargo.encoder)) for cargo in cargoes] == [20, 20]
+
+
+def open_sessions() -> int:
+    """How many jobs this process holds an encoder and connections for."""
+    gc.collect()
+    return len(embedding._sessions)
+
+
+def test_workers_keep_nothing_of_a_finished_job(catalog: World, cluster: Cluster) -> None:
+    """A worker that lives on holds neither the encoder nor the database's connections and password."""
+    embed(catalog.url, cluster)
+
+    assert set(cluster.in_each_worker(open_sessions)) == {0}
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from batch import training_rows
 from batch.cluster import Cluster, open_cluster
 from batch.errors import OutputUnusable, PartitionFailed, TreesNotGrown
 from batch.rows_table import read_rows
@@ -122,6 +123,24 @@ def test_every_query_is_whole_and_in_one_file(prepared: Prepared, cluster: Clust
         assert np.array_equal(np.concatenate([rows.labels for rows in found]), expected.labels)
         features = np.concatenate([rows.features for rows in found])
         assert np.allclose(features, expected.features, atol=1e-5, equal_nan=True)
+
+
+def placed_trainings() -> int:
+    """How many trainings this process holds papers for."""
+    return len(training_rows._papers)
+
+
+def test_workers_that_grow_trees_hold_no_papers(cluster: Cluster, tmp_path: Path) -> None:
+    """When trees begin to grow, each worker has given back the memory of the papers that it made rows of."""
+    held: list[int] = []
+
+    def look(what: str, done: int, _total: int) -> None:
+        if what == "trees" and not held:
+            held.extend(cluster.in_each_worker(placed_trainings))
+
+    run(cluster, tmp_path / "out", look)
+
+    assert held == [0, 0]
 
 
 def test_weights_balance_the_data_sets(prepared: Prepared) -> None:
