@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from service.app.ports import Clock, Encoder, PendingText, Store
-from service.domain.errors import DeadlineTooShort, EncoderUnavailable, Overloaded, StorageUnavailable
+from service.app.ports import Clock, Encoder, PendingText, Store, Vectors
+from service.domain.errors import DeadlineTooShort, EncoderUnavailable, Overloaded, PaperfeedError, StorageUnavailable
 
 LEASE = dt.timedelta(minutes=10)
 BATCH_SIZE = 64
@@ -61,13 +61,13 @@ def embed_texts(store: Store, encoder: Encoder, texts: Sequence[PendingText]) ->
         EncoderUnavailable: The encoder does not work; nothing is marked as failed.
     """
     try:
-        vectors = encoder.encode_in_background([pending.text for pending in texts])
+        vectors = _encoded(encoder, [pending.text for pending in texts])
     except EncoderUnavailable:
         if len(texts) > 1:
             alone = [embed_texts(store, encoder, [pending]) for pending in texts]
             return Embedded(sum(each.stored for each in alone), sum(each.failed for each in alone))
         # One text alone fails: is it the text or the encoder? A text that surely works tells.
-        encoder.encode_in_background(["paper"])
+        _encoded(encoder, ["paper"])
         _log.warning("a text cannot be embedded", extra={"facts": {"paper_id": texts[0].paper_id}})
         with store.write() as tx:
             tx.papers.mark_failed(encoder.name, [texts[0].paper_id])
@@ -78,6 +78,18 @@ def embed_texts(store: Store, encoder: Encoder, texts: Sequence[PendingText]) ->
             {pending.paper_id: (pending.text_hash, vector) for pending, vector in zip(texts, vectors, strict=True)},
         )
     return Embedded(stored, 0)
+
+
+def _encoded(encoder: Encoder, texts: Sequence[str]) -> Vectors:
+    """The vectors; whatever else the encoder raises is EncoderUnavailable too."""
+    try:
+        return encoder.encode_in_background(texts)
+    except PaperfeedError:
+        raise
+    except Exception as error:
+        # Behind it is code of others, which may stumble over one text in ways that nobody has listed.
+        _log.exception("the encoder failed")
+        raise EncoderUnavailable(f"it failed ({type(error).__name__})") from error
 
 
 class Embedder:
@@ -132,3 +144,6 @@ class Embedder:
                 if not self._stopping.is_set():
                     _log.error("embedding has to wait", extra={"facts": {"problem": error.message}})
                     self._stopping.wait(self._poll_seconds)
+            except Exception:  # noqa: BLE001 -- without this thread nothing would be embedded until a restart
+                _log.exception("embedding failed; it goes on after a while")
+                self._stopping.wait(self._poll_seconds)

@@ -22,17 +22,22 @@ NOW = dt.datetime(2026, 3, 11, tzinfo=dt.UTC)
 
 
 class PickyEncoder(HashingEncoder):
-    """Cannot embed texts with the word ``poison``, and counts the texts it gets."""
+    """Cannot embed texts with the word ``poison``, and counts the texts it gets.
 
-    def __init__(self) -> None:
+    Args:
+        error: What it raises for them.
+    """
+
+    def __init__(self, error: Exception | None = None) -> None:
         super().__init__()
         self.count = 0
         self.broken = False
+        self._error = error or EncoderUnavailable("a text that it does not take")
 
     def encode_in_background(self, texts: Sequence[str]) -> Vectors:
         self.count += len(texts)
         if self.broken or any("poison" in text for text in texts):
-            raise EncoderUnavailable("a text that it does not take")
+            raise self._error
         return super().encode_in_background(texts)
 
 
@@ -66,10 +71,11 @@ def test_everything_that_waits_gets_its_vector_once(store: SqlStore) -> None:
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
 
-def test_a_text_that_cannot_be_embedded_fails_alone(store: SqlStore) -> None:
+@pytest.mark.parametrize("error", [None, ValueError("an odd letter")])
+def test_a_text_that_cannot_be_embedded_fails_alone(store: SqlStore, error: Exception | None) -> None:
     """One bad text is marked FAILED; the others of its batch get their vectors, and it is not tried for ever."""
     _add(store, ["one", "poison", "two"])
-    encoder = PickyEncoder()
+    encoder = PickyEncoder(error)
 
     assert embed_pending(store, encoder, SystemClock()) == 2
     assert embed_pending(store, encoder, SystemClock()) == 0
@@ -80,10 +86,11 @@ def test_a_text_that_cannot_be_embedded_fails_alone(store: SqlStore) -> None:
     assert states == {"p:one": EmbeddingState.READY, "p:poison": EmbeddingState.FAILED}
 
 
-def test_a_broken_encoder_marks_nothing(store: SqlStore) -> None:
+@pytest.mark.parametrize("error", [None, RuntimeError("out of order")])
+def test_a_broken_encoder_marks_nothing(store: SqlStore, error: Exception | None) -> None:
     """When the encoder itself does not work, the error comes through and no text is blamed."""
     _add(store, ["one", "two"])
-    encoder = PickyEncoder()
+    encoder = PickyEncoder(error)
     encoder.broken = True
 
     with pytest.raises(EncoderUnavailable):
@@ -113,6 +120,27 @@ def test_vectors_that_others_made_serve(store: SqlStore) -> None:
     embedder.stop()
 
     assert encoder.count == 0
+
+
+def test_the_thread_outlives_whatever_fails(store: SqlStore, caplog: pytest.LogCaptureFixture) -> None:
+    """After an error that nobody foresaw, which the log has with its traceback, what waits is embedded all the same."""
+    failures = [RuntimeError("a bug")]
+
+    def fail_once() -> None:
+        if failures:
+            raise failures.pop()
+
+    encoder = PickyEncoder()
+    embedder = Embedder(store, encoder, SystemClock(), on_drained=fail_once, poll_seconds=0.05)
+    embedder.start()
+    wait_until(lambda: not failures)
+    _add(store, ["one"])
+    wait_until(lambda: encoder.count == 1)
+    embedder.stop()
+
+    logged = [record for record in caplog.records if record.name == "paperfeed.embedder"]
+    assert [record.getMessage() for record in logged] == ["embedding failed; it goes on after a while"]
+    assert logged[0].exc_text is not None or logged[0].exc_info is not None
 
 
 def _store_all(store: SqlStore, encoder: str, vector: Vectors) -> None:
