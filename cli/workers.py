@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from queue import Empty, SimpleQueue
 
@@ -22,7 +22,7 @@ from service.config import Settings
 
 # A worker that served so long before it died is started again at once, and its earlier deaths are forgotten.
 STEADY_SECONDS = 30.0
-# Before the second start of one that died young; doubles each time.
+# After the first young death; doubles each time.
 BACKOFF_SECONDS = 0.5
 MAX_DEATHS = 5
 """So many young deaths of one worker in a row end the service: whatever is wrong, starting again does not help."""
@@ -33,6 +33,26 @@ Event = tuple[str, int, str | int]
 """("said", worker, word), ("ended", worker, exit code) or ("signal", 0, its number)."""
 
 
+class Deaths:
+    """Of one worker: those in a row that came soon after its start. A start that fails is one too."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def add(self, lived_seconds: float) -> float:
+        """Counts one; gives the seconds to wait before the next start."""
+        if lived_seconds >= STEADY_SECONDS:
+            self._count = 0
+            return 0.0
+        self._count += 1
+        return BACKOFF_SECONDS * 2.0 ** (self._count - 1)
+
+    @property
+    def are_too_many(self) -> bool:
+        """Whether to give up."""
+        return self._count >= MAX_DEATHS
+
+
 class _Worker:
     """One place among the workers, and the process that fills it at the moment."""
 
@@ -41,24 +61,35 @@ class _Worker:
         self.is_serving = False
         self.process: subprocess.Popen[str] | None = None
         self.starts_at: float | None = None
+        self.deaths = Deaths()
         self._settings = settings
         self._events = events
-        self._deaths = 0
         self._started_at = 0.0
 
     def start(self) -> None:
-        """Starts the process; it says when it serves."""
+        """Starts the process; it says when it serves.
+
+        Raises:
+            OSError: There is no room for one more, in processes, memory or files.
+        """
         self.starts_at, self._started_at = None, time.monotonic()
         # A session of its own keeps Ctrl-C for the supervisor, which passes it on.
-        self.process = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "cli.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
+        try:
+            threading.Thread(target=self._watch, args=(process,), daemon=True).start()
+        except RuntimeError as error:
+            # A thread needs the same room as a process. One that nobody watches must not stay.
+            with process:
+                process.kill()
+            raise OSError(str(error)) from error
+        self.process = process
         self.say(first_line(self._settings, self.number))
-        threading.Thread(target=self._watch, args=(self.process,), daemon=True).start()
 
     def say(self, line: str) -> None:
         """Writes a line to the process, if there is one."""
@@ -74,16 +105,9 @@ class _Worker:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
         self.process, self.is_serving = None, False
-        steady = time.monotonic() - self._started_at >= STEADY_SECONDS
-        self._deaths = 1 if steady else self._deaths + 1
-        wait = 0.0 if steady else BACKOFF_SECONDS * 2 ** (self._deaths - 1)
+        wait = self.deaths.add(time.monotonic() - self._started_at)
         self.starts_at = time.monotonic() + wait
         return wait
-
-    @property
-    def is_hopeless(self) -> bool:
-        """Whether it has died young too often."""
-        return self._deaths >= MAX_DEATHS
 
     def _watch(self, process: "subprocess.Popen[str]") -> None:
         """Runs in a thread of its own."""
@@ -120,7 +144,7 @@ class Workers:
         with shared_port(self._settings.host, self._settings.port) as port:
             settings = replace(self._settings, port=port)
             self._workers = {n: _Worker(n, settings, self._events) for n in range(1, settings.workers + 1)}
-            self._workers[1].start()
+            self._start(self._workers[1])
             while self._stops_at is None or any(worker.process for worker in self._workers.values()):
                 self._wait()
                 if not self._is_announced and all(worker.is_serving for worker in self._workers.values()):
@@ -140,15 +164,20 @@ class Workers:
             self._happened(*event)
 
     def _due(self) -> None:
+        if self._stops_at is not None:
+            self._kill()
         for worker in self._workers.values():
-            if self._stops_at is not None:
-                if worker.process is not None:
-                    _log.error("worker killed: it did not drain in time", extra={"facts": {"ended": worker.number}})
-                    self._code = 1
-                    worker.process.kill()
-                self._stops_at = time.monotonic() + GRACE_SECONDS
-            elif worker.starts_at is not None and worker.starts_at <= time.monotonic():
-                worker.start()
+            if self._stops_at is None and worker.starts_at is not None and worker.starts_at <= time.monotonic():
+                self._start(worker)
+
+    def _kill(self) -> None:
+        """Ends those that are still there when the time to drain is over."""
+        for worker in self._workers.values():
+            if worker.process is not None:
+                _log.error("worker killed: it did not drain in time", extra={"facts": {"ended": worker.number}})
+                self._code = 1
+                worker.process.kill()
+        self._stops_at = time.monotonic() + GRACE_SECONDS
 
     def _happened(self, what: str, number: int, detail: str | int) -> None:
         if what == "signal":
@@ -167,23 +196,37 @@ class Workers:
         """Those that have not been started yet."""
         for worker in self._workers.values():
             if worker.process is None and worker.starts_at is None and self._stops_at is None:
-                worker.start()
+                self._start(worker)
+
+    def _start(self, worker: _Worker) -> None:
+        try:
+            worker.start()
+        except OSError as error:
+            # It may pass, and the others serve meanwhile.
+            problem = error.strerror or str(error)
+            message, facts = "worker could not be started; it is tried again", {"problem": problem}
+            self._failed(worker, f"could not be started ({problem})", 1, message, facts)
 
     def _ended(self, worker: _Worker, code: int) -> None:
-        wait = worker.died()
-        if self._stops_at is not None:
+        if self._stops_at is None:
+            message, facts = "worker ended; it is started again", {"exit_code": code}
+            self._failed(worker, f"ended with exit code {code}", code, message, facts)
+        else:
+            worker.died()
             # One that was still starting may know nothing of SIGTERM yet.
             self._code = self._code or int(code not in {0, -signal.SIGTERM})
-            return
-        facts = {"ended": worker.number, "exit_code": code}
-        if not self._is_announced or worker.is_hopeless:
+
+    def _failed(self, worker: _Worker, how: str, code: int, message: str, facts: Mapping[str, str | int]) -> None:
+        """The worker is started again after a while; too often, or before all served, ends the service."""
+        wait = worker.died()
+        if not self._is_announced or worker.deaths.are_too_many:
             # At the start the worker has said on stderr what is wrong, and its exit code says whose fault it is.
             self._code = code if code > 0 and not self._is_announced else 1
-            times = "" if not self._is_announced else f", {MAX_DEATHS} times in a row soon after its start"
-            note(f"server process {worker.number} ended with exit code {code}{times}; giving up")
+            lasted = f"{MAX_DEATHS} times in a row without {STEADY_SECONDS:.0f} seconds of service"
+            note(f"server process {worker.number} {how}{f', {lasted}' if self._is_announced else ''}; giving up")
             self._stop()
         else:
-            _log.error("worker ended; it is started again", extra={"facts": facts | {"after_seconds": wait}})
+            _log.error(message, extra={"facts": {"ended": worker.number, **facts, "after_seconds": wait}})
 
     def _stop(self) -> None:
         """Asks all workers to drain; a second time changes nothing."""

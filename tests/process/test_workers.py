@@ -206,9 +206,51 @@ def test_dying_again_and_again_is_given_up(sqlite_url: str, tmp_path: Path) -> N
         code, log = server.ended(), server.log_path.read_text()
         alive = first.is_running()
     assert code == 1
-    assert (
-        "paperfeed: server process 2 ended with exit code -9, 5 times in a row soon after its start; giving up" in log
-    )
+    last = "server process 2 ended with exit code -9, 5 times in a row without 30 seconds of service; giving up"
+    assert f"paperfeed: {last}" in log
+    assert not alive
+
+
+def limit_files(server: Server, count: int) -> None:
+    """The supervisor can have so many files and pipes open; with none free it can start no process."""
+    process = psutil.Process(server.process.pid)
+    process.rlimit(psutil.RLIMIT_NOFILE, (count, process.rlimit(psutil.RLIMIT_NOFILE)[1]))
+
+
+def not_started(server: Server) -> list[dict[str, object]]:
+    """What the log tells of starts that failed."""
+    return [entry for entry in server.log() if entry["message"].startswith("worker could not be started")]
+
+
+def test_a_start_that_fails_is_tried_again(sqlite_url: str, tmp_path: Path) -> None:
+    """Where a dead process cannot be replaced for want of room, the others serve on, and it is when there is room."""
+    with running(tmp_path, sqlite_url, workers=WORKERS) as server:
+        first, victim = children(server)
+        limit_files(server, 3)
+        victim.kill()
+        assert eventually(lambda: len(not_started(server)) >= 2)
+        limit_files(server, 1_000)
+        with connections(server) as found:
+            assert len(found) == WORKERS
+        served_on = first.is_running()
+        told = not_started(server)
+    assert served_on
+    assert {(entry["ended"], entry["problem"]) for entry in told} == {(2, "Too many open files")}
+    assert [entry["after_seconds"] for entry in told[:2]] == [1.0, 2.0]
+
+
+@pytest.mark.slow
+def test_starts_that_fail_again_and_again_are_given_up(sqlite_url: str, tmp_path: Path) -> None:
+    """Where there is never room for a dead process, the service ends with exit code 1 and a line that says so."""
+    with running(tmp_path, sqlite_url, workers=WORKERS) as server:
+        first, victim = children(server)
+        limit_files(server, 3)
+        victim.kill()
+        code = server.ended()
+        log, alive = server.log_path.read_text(), first.is_running()
+    assert code == 1
+    last = "server process 2 could not be started (Too many open files), 5 times in a row without 30 seconds of service"
+    assert f"paperfeed: {last}; giving up" in log
     assert not alive
 
 
