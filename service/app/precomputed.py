@@ -44,7 +44,7 @@ class Precomputed:
     Attributes:
         max_age: Since it was made; ages and trends in it are of then.
         explores: Whether a slate with a paper put elsewhere to learn from it may be served.
-        is_busy: Whether all threads are at work.
+        is_busy: Whether as many calls wait as are at work, or some were refused within the last second.
     """
 
     use: PrecomputedUse
