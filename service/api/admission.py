@@ -14,6 +14,7 @@ from typing import Any, NoReturn, TypeAlias
 
 import grpc
 
+from paperfeed.v1 import catalog_pb2, feed_pb2, model_pb2, profile_pb2, status_pb2
 from service.api.lanes import Lane
 from service.api.status import packed
 from service.app.counters import Counters
@@ -33,6 +34,12 @@ BULK_METHODS = frozenset(
     )
 )
 """Calls that may take seconds: they embed text, read much, or last as long as the client reads."""
+METHODS = frozenset(
+    f"/{service.full_name}/{method.name}"
+    for file in (catalog_pb2, feed_pb2, model_pb2, profile_pb2, status_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+)
 # When the refused may come again, in turn: not all at once.
 RETRY_SECONDS = (0.5, 1.1, 0.7, 1.3, 0.9, 1.5)
 # Who has just got an answer may call again at once and shall hear UNAVAILABLE. So long without a call is quiet.
@@ -84,7 +91,8 @@ class Gate(grpc.ServerInterceptor):
         if self._is_closed:
             self._called_at = time.monotonic()
             return self._stopping
-        if path.startswith(STATUS_METHODS):
+        # What does not exist is answered without work. Counted by name, it would let callers fill the memory.
+        if path.startswith(STATUS_METHODS) or path not in METHODS:
             return continuation(handler_call_details)
         lane = self._bulk if path in BULK_METHODS else self._quick
         if not lane.admits():

@@ -91,8 +91,10 @@ class Lane(ThreadPoolExecutor):
         except RuntimeError:
             self._leave(0)
             raise
-        # A call that is cancelled before its turn is never timed.
-        future.add_done_callback(lambda done: self._leave(0.0 if done.cancelled() else done.result()))
+        # A call that is cancelled before its turn, or raises, is never timed.
+        future.add_done_callback(
+            lambda done: self._leave(0.0 if done.cancelled() or done.exception() else done.result())
+        )
         return future
 
     def wait_until_idle(self, seconds: float) -> bool:

@@ -16,7 +16,7 @@ from paperfeed.v1.catalog_pb2 import GetPaperRequest, ListPapersRequest, UpsertP
 from paperfeed.v1.feed_pb2 import GetFeedRequest, TimeWindow
 from paperfeed.v1.profile_pb2 import EVENT_TYPE_LIKE, Event, RecordEventsRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest, GetStatusResponse
-from service.api.admission import RETRY_SECONDS
+from service.api.admission import METHODS, PREFIX, RETRY_SECONDS
 from service.app.candidates import WIDE_WINDOW_PAPERS
 from tests.rpc.builders import at, make_papers, upsert, wait_until
 from tests.rpc.servers import Service
@@ -81,6 +81,25 @@ def test_a_shed_call_says_when_to_come_again_and_is_not_repeated(start: Callable
     assert {each.reason for each in said} == {"OVERLOADED"}
     assert {each.retry_after_seconds for each in said} == set(RETRY_SECONDS)
     assert [(each.method, each.count) for each in counted] == [("CatalogService/UpsertPapers", CALLS - AT_ONCE)]
+
+
+def test_a_method_that_does_not_exist_is_not_counted(start: Callable[..., Service]) -> None:
+    """Amid overload too it is UNIMPLEMENTED, and callers cannot fill the counters with names that they make up."""
+    service = start(threads=THREADS, max_waiting_calls=0)
+    (paper_id,) = upsert(service.client, make_papers(1))
+    codes = set()
+    with service.application.store.write(), grpc.insecure_channel(service.target) as channel:
+        busy = [like(service, paper_id, f"e{number}") for number in range(THREADS + 1)]
+        wait_until(lambda: done_count(busy) == 1)
+        for number in range(20):
+            call = channel.unary_unary(f"/paperfeed.v1.{'Nobody' if number % 2 else 'Feed'}Service/Method{number}")
+            with pytest.raises(grpc.RpcError) as raised:
+                call(b"", timeout=10)
+            codes.add(raised.value.code())
+        counted = {each.method for each in status_of(service).calls}
+
+    assert codes == {grpc.StatusCode.UNIMPLEMENTED}
+    assert counted <= {method.removeprefix(PREFIX) for method in METHODS}
 
 
 def test_a_call_that_would_wait_too_long_is_shed(start: Callable[..., Service]) -> None:

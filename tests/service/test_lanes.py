@@ -121,3 +121,16 @@ def test_crowded_means_as_many_wait_as_work(lane: Lane, calls: Calls) -> None:
     calls.come(1)
 
     assert (before, lane.is_crowded) == (False, True)
+
+
+def test_a_call_that_raises_leaves_too(lane: Lane) -> None:
+    """It is neither at work nor waiting any more, and its place is free."""
+
+    def fail() -> None:
+        raise KeyError
+
+    with pytest.raises(KeyError):
+        lane.submit(fail).result()
+
+    assert lane.wait_until_idle(5)
+    assert lane.count == 0
