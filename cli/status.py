@@ -30,7 +30,7 @@ def status(
         *([f"process  {answer.worker} of {answer.worker_count}"] if answer.worker_count > 1 else []),
         f"model    {answer.model_version or 'none: ' + answer.model_problem}",
         f"encoder  {answer.encoder}",
-        f"papers   {answer.paper_count}",
+        f"papers   {f'unknown: {answer.storage_problem}' if answer.storage_problem else answer.paper_count}",
         *(f"queue    {queue.queue}: {queue.length}" for queue in answer.queues),
         *(f"call     {call.method} {call.code}: {call.count}" for call in answer.calls),
         *(f"feeds    {fallback.reason}: {fallback.count}" for fallback in answer.fallbacks),

@@ -144,8 +144,8 @@ class Application:
             status=StatusServicer(
                 counters,
                 self.serving,
-                queues=lambda: [("calls", quick.count + bulk.count), ("embedding", self._pending_count())],
-                paper_count=self._paper_count,
+                call_count=lambda: quick.count + bulk.count,
+                paper_counts=self._paper_counts,
                 version=importlib.metadata.version("paperfeed"),
                 place=(place.number, place.count),
             ),
@@ -190,10 +190,6 @@ class Application:
         self.serving.catch_up()
         self._tell(EMBEDDED)
 
-    def _pending_count(self) -> int:
+    def _paper_counts(self) -> tuple[int, int]:
         with self.store.read() as tx:
-            return tx.papers.pending_count(self.encoder.name)
-
-    def _paper_count(self) -> int:
-        with self.store.read() as tx:
-            return tx.papers.count()
+            return tx.papers.count(), tx.papers.pending_count(self.encoder.name)

@@ -168,7 +168,9 @@ def _wait_for_vectors(client: "Client") -> None:
         total = 0
         while time.monotonic() < end:
             answer = client.status.GetStatus(GetStatusRequest())
-            waiting = next(queue.length for queue in answer.queues if queue.queue == "embedding")
+            # Not told while the database does not answer: then some may wait.
+            lengths = {queue.queue: queue.length for queue in answer.queues}
+            waiting = lengths.get("embedding", max(total, 1))
             total = max(total, waiting)
             bar.reach(total - waiting, total)
             if waiting == 0:

@@ -10,14 +10,15 @@ from paperfeed.v1 import status_pb2 as pb
 from paperfeed.v1 import status_pb2_grpc
 from service.app.counters import Counters
 from service.app.serving import ServingSlot
+from service.domain.errors import StorageUnavailable
 
 
 class StatusServicer(status_pb2_grpc.StatusServiceServicer):
     """The process's counters over gRPC.
 
     Args:
-        queues: Gives (name, length) of every queue now.
-        paper_count: Gives the size of the catalog.
+        call_count: Gives how many calls are at work or wait.
+        paper_counts: Gives how many papers there are, and how many of them wait for their vector.
         place: (number from 1, count) of this process among those on its port.
     """
 
@@ -26,15 +27,15 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
         counters: Counters,
         serving: ServingSlot,
         *,
-        queues: Callable[[], list[tuple[str, int]]],
-        paper_count: Callable[[], int],
+        call_count: Callable[[], int],
+        paper_counts: Callable[[], tuple[int, int]],
         version: str,
         place: tuple[int, int],
     ) -> None:
         self._counters = counters
         self._serving = serving
-        self._queues = queues
-        self._paper_count = paper_count
+        self._call_count = call_count
+        self._paper_counts = paper_counts
         self._version = version
         self._worker, self._worker_count = place
         self._started = time.monotonic()
@@ -43,16 +44,23 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
         uptime = Duration()
         uptime.FromMilliseconds(int((time.monotonic() - self._started) * 1_000))
         serving = self._serving.current
+        queues, paper_count, storage_problem = {"calls": self._call_count()}, 0, ""
+        try:
+            paper_count, queues["embedding"] = self._paper_counts()
+        except StorageUnavailable as error:
+            # Whoever asks how the server is wants to hear just that.
+            storage_problem = error.message
         return pb.GetStatusResponse(
             version=self._version,
             uptime=uptime,
             model_version=serving.bundle.version if serving.bundle else "",
             model_problem=serving.problem,
             encoder=serving.encoder,
-            paper_count=self._paper_count(),
+            paper_count=paper_count,
+            storage_problem=storage_problem,
             worker=self._worker,
             worker_count=self._worker_count,
             calls=[pb.CallCount(method=m, code=code, count=count) for m, code, count in self._counters.calls()],
             fallbacks=[pb.FallbackCount(reason=reason, count=count) for reason, count in self._counters.fallbacks()],
-            queues=[pb.QueueLength(queue=name, length=length) for name, length in sorted(self._queues())],
+            queues=[pb.QueueLength(queue=name, length=length) for name, length in sorted(queues.items())],
         )

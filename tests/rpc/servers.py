@@ -46,6 +46,13 @@ def serving(url: str, *, embeds: bool = True, **settings: Any) -> Iterator[Servi
         application.stop()
 
 
+def lose_database(service: Service) -> None:
+    """Makes its database file garbage, which the next call finds."""
+    service.application.store.dispose()
+    with Path(service.url.removeprefix("sqlite:///")).open("r+b") as file:
+        file.write(b"this is no database at all" * 100)
+
+
 def copied(template: Path, folder: Path) -> str:
     """The URL of an empty migrated SQLite database in the folder."""
     shutil.copy(template, folder / "rpc.db")

@@ -1,7 +1,6 @@
 """Failures: every error has a code and a reason; bugs and a lost database tell no secrets."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import grpc
 import pytest
@@ -19,7 +18,7 @@ from paperfeed.v1.profile_pb2 import (
 from service.api import status
 from service.domain import errors
 from tests.rpc.builders import make_papers, record, upsert, upsert_ready
-from tests.rpc.servers import Service
+from tests.rpc.servers import Service, lose_database
 
 # ------------------------------------------------------------------------------------------------------ the whole tree
 
@@ -91,10 +90,7 @@ def test_a_bug_inside_a_stream_is_internal_too(bare: Service) -> None:
 def test_a_lost_database_is_unavailable(start: Callable[..., Service]) -> None:
     """A database file that became garbage gives UNAVAILABLE, not INTERNAL, and the process lives on."""
     service = start()
-    path = Path(service.url.removeprefix("sqlite:///"))
-    service.application.store.dispose()
-    with path.open("r+b") as file:
-        file.write(b"this is no database at all" * 100)
+    lose_database(service)
 
     with Client(service.target, timeout=2) as client, pytest.raises(grpc.RpcError) as raised:
         client.catalog.GetPaper(GetPaperRequest(paper_id="p"))

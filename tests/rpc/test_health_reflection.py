@@ -12,7 +12,7 @@ from paperfeed.v1.catalog_pb2 import GetPaperRequest
 from paperfeed.v1.feed_pb2 import GetFeedRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
 from tests.rpc.builders import failing, make_digest, make_papers, record, upsert_ready
-from tests.rpc.servers import Service
+from tests.rpc.servers import Service, lose_database
 
 SERVICES = [f"paperfeed.v1.{name}Service" for name in ("Catalog", "Feed", "Model", "Profile", "Status")]
 
@@ -91,3 +91,17 @@ def test_status_counts_what_was_done(own: Service) -> None:
     assert calls["ProfileService/RecordEvents", "OK"] == 1
     assert [(count.reason, count.count) for count in status.fallbacks] == [("NEW_USER", 1), ("NONE", 1)]
     assert {queue.queue: queue.length for queue in status.queues} == {"calls": 0, "embedding": 0}
+    assert status.storage_problem == ""
+
+
+def test_status_without_a_database(own: Service) -> None:
+    """GetStatus answers with what the process counted, and says why nothing is known of the papers."""
+    upsert_ready(own.client, make_papers(2))
+    lose_database(own)
+
+    status = own.client.status.GetStatus(GetStatusRequest())
+
+    assert {call.method: call.count for call in status.calls}["CatalogService/UpsertPapers"] == 1
+    assert status.model_version.startswith("tiny-")
+    assert status.storage_problem == "the database is not available: its file is not a database"
+    assert (status.paper_count, [queue.queue for queue in status.queues]) == (0, ["calls"])

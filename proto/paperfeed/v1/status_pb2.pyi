@@ -135,6 +135,7 @@ class GetStatusResponse(_message.Message):
     QUEUES_FIELD_NUMBER: _builtins.int
     WORKER_FIELD_NUMBER: _builtins.int
     WORKER_COUNT_FIELD_NUMBER: _builtins.int
+    STORAGE_PROBLEM_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the server."""
     model_version: _builtins.str
@@ -144,13 +145,15 @@ class GetStatusResponse(_message.Message):
     encoder: _builtins.str
     """The encoder of the vectors that serve."""
     paper_count: _builtins.int
-    """Papers in the catalog."""
+    """Papers in the catalog; 0 where the database cannot be reached, and then `storage_problem` says so."""
     worker: _builtins.int
     """Which of the server processes on this port answered, from 1. Uptime, calls, fallbacks and the queue of calls are its
     own; each connection stays with one process.
     """
     worker_count: _builtins.int
     """How many server processes are on this port."""
+    storage_problem: _builtins.str
+    """Why the database cannot be reached; empty where it answered."""
     @_builtins.property
     def uptime(self) -> _duration_pb2.Duration:
         """Since it began to serve."""
@@ -165,7 +168,7 @@ class GetStatusResponse(_message.Message):
 
     @_builtins.property
     def queues(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueueLength]:
-        """In order of name."""
+        """In order of name; without "embedding" where the database cannot be reached."""
 
     def __init__(
         self,
@@ -181,10 +184,11 @@ class GetStatusResponse(_message.Message):
         queues: _abc.Iterable[Global___QueueLength] | None = ...,
         worker: _builtins.int = ...,
         worker_count: _builtins.int = ...,
+        storage_problem: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["uptime", b"uptime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "encoder", b"encoder", "fallbacks", b"fallbacks", "model_problem", b"model_problem", "model_version", b"model_version", "paper_count", b"paper_count", "queues", b"queues", "uptime", b"uptime", "version", b"version", "worker", b"worker", "worker_count", b"worker_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "encoder", b"encoder", "fallbacks", b"fallbacks", "model_problem", b"model_problem", "model_version", b"model_version", "paper_count", b"paper_count", "queues", b"queues", "storage_problem", b"storage_problem", "uptime", b"uptime", "version", b"version", "worker", b"worker", "worker_count", b"worker_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

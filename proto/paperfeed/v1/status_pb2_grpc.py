@@ -47,7 +47,7 @@ class StatusServiceServicer:
     """
 
     def GetStatus(self, request, context):
-        """The process's counters since it started.
+        """The process's counters since it started; answers without a database too.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,0 +1,19 @@
+"""What ``paperfeed status`` says of a server."""
+
+from pathlib import Path
+
+from tests.cli.conftest import Run
+from tests.rpc.servers import lose_database, serving
+
+
+def test_a_lost_database_is_told(paperfeed: Run, tmp_path: Path) -> None:
+    """A server whose database is gone still shows its counters, and a line says what is wrong."""
+    with serving(f"sqlite:///{tmp_path / 'lost.db'}") as service:
+        before = paperfeed("status", "--server", service.target)
+        lose_database(service)
+        done = paperfeed("status", "--server", service.target)
+
+    assert "papers   0" in before.out.splitlines()
+    assert "papers   unknown: the database is not available: its file is not a database" in done.out.splitlines()
+    assert "call     StatusService/GetStatus OK: 1" in done.out.splitlines()
+    assert (done.code, done.err) == (0, "")
