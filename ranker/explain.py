@@ -54,12 +54,12 @@ class RankReason(NamedTuple):
     interest: int | None = None
 
 
-def family_table(trees: Trees, family_of: Sequence[int]) -> tuple[Float64Array, float]:
+def family_table(trees: Trees, family_of: Sequence[int]) -> Float64Array:
     """What each leaf owes to each family.
 
     Returns:
-        (t * m, families) float64 with rows in the order of ``trees.leaf_values`` flattened, and the base score: the sum
-        over trees of the root's mean. A leaf's row plus its root's mean is the leaf's value.
+        (t * m, families) float64 with rows in the order of ``trees.leaf_values`` flattened. A leaf's row plus its
+        root's mean is the leaf's value.
     """
     families = np.asarray(family_of, dtype=np.intp)
     means, _ = node_means(trees)
@@ -79,9 +79,7 @@ def family_table(trees: Trees, family_of: Sequence[int]) -> tuple[Float64Array, 
                 tree, place = real[chosen], index[chosen]
                 paths[tree, place] = node_paths[tree, node]
                 paths[tree, place, family[chosen]] += values[tree, place] - means[tree, node]
-    stumps = trees.leaf_counts == 1
-    base = float(trees.leaf_values[stumps, 0].sum() + (means[~stumps, 0].sum() if node_count else 0.0))
-    return leaf_paths.reshape(-1, leaf_paths.shape[2]), base
+    return leaf_paths.reshape(-1, leaf_paths.shape[2])
 
 
 def reasons(

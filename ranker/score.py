@@ -54,13 +54,8 @@ class Model:
         return np.asarray(np.round(sums, 6) + 0.0)
 
     def contributions(self, leaves: Int32Array) -> Float32Array:
-        """(n, families) float32; a row plus ``base_score`` is the score but for rounding."""
-        return sums_of_rows(self._family_table[0], leaves)
-
-    @property
-    def base_score(self) -> float:
-        """The mean score over the training rows."""
-        return self._family_table[1]
+        """(n, families) float32; a row plus the mean score over the training rows is the score but for rounding."""
+        return sums_of_rows(self._family_table, leaves)
 
     @cached_property
     def _tree_starts(self) -> Int32Array:
@@ -72,10 +67,9 @@ class Model:
         return self.trees.leaf_values.ravel()
 
     @cached_property
-    def _family_table(self) -> tuple[Float32Array, float]:
-        table, base = family_table(self.trees, self.family_of)
+    def _family_table(self) -> Float32Array:
         # Half the memory: every feed goes through all of it.
-        return table.astype(np.float32), base
+        return family_table(self.trees, self.family_of).astype(np.float32)
 
 
 def read_model(text: str, family_of: tuple[int, ...]) -> Model:

@@ -10,22 +10,20 @@ from ranker.types import Float32Array
 from training.experts import exact_contributions
 
 
-def agreement(model: Model, readers: Sequence[Float32Array], count: int = 20) -> tuple[float, float]:
+def agreement(model: Model, readers: Sequence[Float32Array], count: int = 20) -> float:
     """The leaf table against exact SHAP, over the first papers of several readers.
 
     Args:
         readers: For each the feature rows of all candidates.
 
     Returns:
-        The share of papers for which both name the same family first, and SHAP's base score.
+        The share of papers for which both name the same family first.
     """
     same: list[bool] = []
-    base = float("nan")
     for features in readers:
         leaves = model.leaves(features)
         first = np.argsort(-model.scores(leaves), kind="stable")[:count]
         exact = exact_contributions(model.text, features[first])
         families = np.stack([exact[:, SCHEMA.columns_of(name)].sum(axis=1) for name in SCHEMA.families], axis=1)
         same += (model.contributions(leaves[first]).argmax(axis=1) == families.argmax(axis=1)).tolist()
-        base = float(exact[0, -1])
-    return float(np.mean(same)), base
+    return float(np.mean(same))
