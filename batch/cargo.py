@@ -25,6 +25,7 @@ class Cargo:
         location: Where users and papers are read from, such as a database's URL with its password.
         bundle: The bundle's files by name; None ranks by cosine.
         candidates: A Parquet file of ``paper_table``.
+        facts: By which partitions tell whose they are; see ``Plan.facts``.
         folder: Where partitions are written to; all workers and the one who asks see the same folder there.
     """
 
@@ -32,6 +33,7 @@ class Cargo:
     location: str
     bundle: Mapping[str, bytes] | None
     candidates: bytes
+    facts: Mapping[str, str]
     folder: str
 
     def serving(self) -> Serving:

@@ -165,5 +165,5 @@ def _rerank(session: Session, task: Task, path: Path) -> Done:
             empty += sum(1 for slate in slates if not slate.ranking.items)
         items = file.row_count
         done = Done(task.partition, users, items, empty)
-        file.note(done.facts())
+        file.note({**done.facts(), **session.cargo.facts})
     return done

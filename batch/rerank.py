@@ -1,5 +1,6 @@
 """The whole of a re-rank: candidates and population are fixed, partitions handed out, the output given its name."""
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,12 +75,13 @@ def run(request: Request, cluster: Callable[[], Any], watch: Watcher) -> Outcome
     with opened_workspace(request.out) as workspace:
         plan = workspace.find_plan() or _begun(request, workspace)
         _check_same(request, plan.job, workspace.folder)
-        counts = {each.number: found for each in plan.partitions if (found := workspace.done(each)) is not None}
+        counts = {each.number: found for each in plan.partitions if (found := workspace.done(plan, each)) is not None}
         resumed = len(counts)
         watch(sum(found["user_count"] for found in counts.values()), plan.user_count)
         left = [Task(each, request.population.ids_in(each)) for each in plan.partitions if each.number not in counts]
         if left:
-            cargo = Cargo(plan.job, request.location, request.bundle, workspace.candidates(), str(workspace.folder))
+            candidates, folder = workspace.candidates(), str(workspace.folder)
+            cargo = Cargo(plan.job, request.location, request.bundle, candidates, plan.facts, folder)
             with cluster() as opened:
                 _work(opened, cargo, left, counts, plan, workspace, watch)
         return Outcome(workspace.finish(plan, [counts[each.number] for each in plan.partitions]), resumed)
@@ -97,7 +99,7 @@ def _work(
     problems: list[str] = []
 
     def take(result: Done | Failure) -> bool:
-        found = workspace.done(result.partition) if isinstance(result, Done) else None
+        found = workspace.done(plan, result.partition) if isinstance(result, Done) else None
         if found is not None:
             counts[result.partition.number] = found
             watch(sum(each["user_count"] for each in counts.values()), plan.user_count)
@@ -122,7 +124,7 @@ def _begun(request: Request, workspace: Workspace) -> Plan:
         partitions = tuple(partitions_of(source.counts(request.population), request.partition_bytes))
     finally:
         source.close()
-    plan = Plan(request.job, partitions, version, table.column("embedding").null_count)
+    plan = Plan(secrets.token_hex(16), request.job, partitions, version, table.column("embedding").null_count)
     workspace.begin(plan, _file_of(table))
     return plan
 

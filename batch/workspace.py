@@ -1,8 +1,9 @@
 """Where a job's output grows until it is whole: a folder beside the one asked for, which takes its name at the end.
 
-It holds the plan (the job and its partitions), the candidates as they were at the start, and the partitions done. So a
-job that was killed goes on where it was, with the same candidates, the same time and the same cuts. Never two runs at a
-time: a lock that dies with its process sees to that.
+It holds the plan (the job and its partitions), the candidates as they were at the start, and the partitions done, each
+with the plan's name in it. So a job that was killed goes on where it was, with the same candidates, the same time and
+the same cuts, and takes no other job's partitions for its own. Never two runs at a time: a lock that dies with its
+process sees to that.
 """
 
 import contextlib
@@ -35,14 +36,21 @@ class Plan:
     """A job, cut into partitions.
 
     Attributes:
+        name: No other plan has it, not even one of the same job.
         digest_version: When the candidates were read; 0 from an export, which knows none.
         pending_paper_count: Candidates without a vector.
     """
 
+    name: str
     job: Job
     partitions: tuple[Partition, ...]
     digest_version: int
     pending_paper_count: int
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """By which a partition's file tells whose it is."""
+        return {"paperfeed.plan": self.name}
 
     @property
     def user_count(self) -> int:
@@ -62,7 +70,8 @@ class Workspace:
         try:
             found = json.loads((self.folder / PLAN_NAME).read_text(encoding="utf-8"))
             partitions = tuple(Partition(**each) for each in found["partitions"])
-            return Plan(Job.from_json(found["job"]), partitions, *(int(found[name]) for name in _OF_DIGEST))
+            of_digest = (int(found[name]) for name in _OF_DIGEST)
+            return Plan(str(found["name"]), Job.from_json(found["job"]), partitions, *of_digest)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -71,6 +80,9 @@ class Workspace:
 
     def begin(self, plan: Plan, candidates: bytes) -> None:
         """Keeps the plan and the candidates; the plan last, so that with it all is there."""
+        for path in self.folder.glob("part-*.parquet"):
+            # Of a plan that is gone: the output would have them too, if this one has fewer partitions.
+            path.unlink()
         write_file(self.folder / CANDIDATES_NAME, candidates)
         row = asdict(plan) | {"job": plan.job.to_json()}
         write_file(self.folder / PLAN_NAME, json.dumps(row).encode())
@@ -79,10 +91,10 @@ class Workspace:
         """The candidates that the plan was made with."""
         return (self.folder / CANDIDATES_NAME).read_bytes()
 
-    def done(self, partition: Partition) -> dict[str, int] | None:
-        """The counts of a partition that is on the disk; None where it is not."""
+    def done(self, plan: Plan, partition: Partition) -> dict[str, int] | None:
+        """The counts of a partition of the plan that is on the disk; None where it is not."""
         facts = facts_of(self.folder / partition.file_name)
-        if facts is None:
+        if facts is None or not plan.facts.items() <= facts.items():
             return None
         try:
             return {name: int(facts[f"paperfeed.{name}"]) for name in COUNTS}
@@ -96,17 +108,25 @@ class Workspace:
         of_digest = {name: getattr(plan, name) for name in _OF_DIGEST}
         manifest = {"job": plan.job.to_json(), **totals, "partition_count": len(plan.partitions), **of_digest}
         write_file(self.folder / MANIFEST_NAME, (json.dumps(manifest, indent=2) + "\n").encode())
-        for name in (CANDIDATES_NAME, PLAN_NAME):
-            (self.folder / name).unlink(missing_ok=True)
         self.take_name()
         return manifest
 
     def take_name(self) -> None:
-        """Gives the folder its name."""
-        self.folder.rename(self.out)
-        # Not before: another run could take a folder without a lock, and go on in one that has its name.
-        (self.out / LOCK_NAME).unlink()
-        _sync(self.out.parent)
+        """Gives the folder its name.
+
+        Raises:
+            OutputUnusable: It cannot be done; all of it is still there, for the same command to try again.
+        """
+        try:
+            self.folder.rename(self.out)
+            # Not before: another run could take a folder without a lock, and go on in one that has its name; and one
+            # without its plan could not be gone on with.
+            for name in (CANDIDATES_NAME, PLAN_NAME, LOCK_NAME):
+                (self.out / name).unlink(missing_ok=True)
+            _sync(self.out.parent)
+        except OSError as error:
+            problem = f"{self.folder}, which is whole, cannot take this name ({error.strerror})"
+            raise OutputUnusable(self.out, f"{problem}: the same command tries it again") from error
 
 
 @contextlib.contextmanager
