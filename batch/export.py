@@ -19,7 +19,7 @@ from batch.errors import OutputUnusable
 from batch.export_source import DIGESTS, EVENTS, MANIFEST_NAME, PAPERS, PROFILES
 from batch.parquet import TableWriter, written
 from batch.population import USERS_AT_A_TIME
-from batch.workspace import Workspace, discard, opened_workspace
+from batch.workspace import Workspace, discard, opened_workspace, place_of, without_empty_parents
 from service.app.ports import Transaction
 from service.app.signals import signals_of
 from service.domain.events import EventType
@@ -86,17 +86,18 @@ def export(request: ExportRequest, advance: Advance) -> dict[str, Any]:
     Raises:
         OutputUnusable: The folder is there already, or nothing can be written.
     """
-    if request.out.exists():
-        raise OutputUnusable(request.out, "exists already")
+    out = place_of(request.out)
+    if out.exists():
+        raise OutputUnusable(out, "exists already")
     store = open_store(request.url, pool_size=1)
     try:
-        with opened_workspace(request.out) as workspace, store.read() as tx:
+        with without_empty_parents(out), opened_workspace(out) as workspace, store.read() as tx:
             discard(workspace)
             try:
                 manifest = _written(tx, request, workspace, advance)
                 workspace.take_name()
             except OSError as error:
-                raise OutputUnusable(request.out, f"cannot be written: {error.strerror}") from error
+                raise OutputUnusable(out, f"cannot be written: {error.strerror}") from error
     finally:
         store.dispose()
     return manifest

@@ -74,6 +74,6 @@ def facts_of(path: Path) -> dict[str, str] | None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what killed writers left; nobody may be writing."""
+    """Removes what killed writers left. One still at it, for a job that is dead, finds its file gone and ends."""
     for path in folder.glob(_LEFTOVER):
         path.unlink(missing_ok=True)

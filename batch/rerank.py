@@ -13,10 +13,11 @@ from batch.cargo import Cargo
 from batch.cluster import Cluster
 from batch.errors import EmptyDigest, OutputUnusable, PartitionFailed
 from batch.job import Job
-from batch.population import PARTITION_BYTES, Population, partitions_of
+from batch.parquet import remove_leftovers
+from batch.population import PARTITION_BYTES, Partition, Population, partitions_of
 from batch.ranking import Done, Failure, Task, rerank
 from batch.source import open_source
-from batch.workspace import Plan, Workspace, find_manifest, opened_workspace
+from batch.workspace import Plan, Workspace, find_manifest, opened_workspace, place_of, without_empty_parents
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Outcome:
     resumed: int
 
 
+_NOBODY = (Partition(0, "", "", 0),)
+"""Without users the output is one file without rows: who reads it finds the columns."""
 Watcher = Callable[[int, int], None]
 """Is told how many users are done, and how many there are."""
 
@@ -68,11 +71,13 @@ def run(request: Request, cluster: Callable[[], Any], watch: Watcher) -> Outcome
         ClusterUnavailable: Nobody to work.
         PartitionFailed: A full disk, a lost database; what is done stays.
     """
-    finished = find_manifest(request.out)
+    out = place_of(request.out)
+    finished = find_manifest(out)
     if finished is not None:
-        _check_same(request, Job.from_json(finished["job"]), request.out)
+        _check_same(request, Job.from_json(finished["job"]), out)
         return Outcome(finished, finished["partition_count"])
-    with opened_workspace(request.out) as workspace:
+    with without_empty_parents(out), opened_workspace(out) as workspace:
+        remove_leftovers(workspace.folder)
         plan = workspace.find_plan() or _begun(request, workspace)
         _check_same(request, plan.job, workspace.folder)
         counts = {each.number: found for each in plan.partitions if (found := workspace.done(plan, each)) is not None}
@@ -121,7 +126,7 @@ def _begun(request: Request, workspace: Workspace) -> Plan:
         table, version = source.candidates(request.job.digest_id, request.job.encoder)
         if not table.num_rows:
             raise EmptyDigest(request.job.digest_id)
-        partitions = tuple(partitions_of(source.counts(request.population), request.partition_bytes))
+        partitions = tuple(partitions_of(source.counts(request.population), request.partition_bytes)) or _NOBODY
     finally:
         source.close()
     plan = Plan(secrets.token_hex(16), request.job, partitions, version, table.column("embedding").null_count)

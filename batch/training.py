@@ -11,6 +11,7 @@ import numpy as np
 
 from batch.cluster import Cluster
 from batch.errors import PartitionFailed
+from batch.parquet import remove_leftovers
 from batch.rows_table import RowCounts, counts_of, read_rows
 from batch.training_plan import PART_ROWS, Cut, claim, cut_rows, identity_of, name_of
 from batch.training_rows import RowsDone, RowsJob, RowsTask, make_rows
@@ -55,6 +56,7 @@ def train(
     recipe = find_recipe(recipe) if isinstance(recipe, str) else recipe
     timed = Timed(progress)
     with opened_workspace(out) as workspace:
+        remove_leftovers(workspace.folder)
         prepared = prepare(datasets, recipe, seed, np.random.default_rng(seed), timed)
         identity = identity_of(prepared, encoder_name, part_rows)
         claim(workspace.folder, identity)

@@ -18,7 +18,7 @@ from typing import Any
 
 from batch.errors import OutputUnusable
 from batch.job import Job
-from batch.parquet import facts_of, remove_leftovers
+from batch.parquet import facts_of
 from batch.population import Partition
 
 PLAN_NAME = "_plan.json"
@@ -89,7 +89,12 @@ class Workspace:
 
     def candidates(self) -> bytes:
         """The candidates that the plan was made with."""
-        return (self.folder / CANDIDATES_NAME).read_bytes()
+        path = self.folder / CANDIDATES_NAME
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            problem = f"cannot be read ({error.strerror}); remove the folder to begin anew"
+            raise OutputUnusable(path, problem) from error
 
     def done(self, plan: Plan, partition: Partition) -> dict[str, int] | None:
         """The counts of a partition of the plan that is on the disk; None where it is not."""
@@ -103,7 +108,6 @@ class Workspace:
 
     def finish(self, plan: Plan, counts: Sequence[Mapping[str, int]]) -> dict[str, Any]:
         """Gives the output its name; what it says of itself."""
-        remove_leftovers(self.folder)
         totals = {name: sum(each[name] for each in counts) for name in COUNTS}
         of_digest = {name: getattr(plan, name) for name in _OF_DIGEST}
         manifest = {"job": plan.job.to_json(), **totals, "partition_count": len(plan.partitions), **of_digest}
@@ -196,19 +200,51 @@ def _remove_unused(folder: Path, lock: int) -> None:
             folder.rmdir()
 
 
+def place_of(out: Path) -> Path:
+    """Where the output will lie: no link, as no folder can take the name of one.
+
+    Raises:
+        OutputUnusable: The link leads nowhere, or what is there cannot be looked at.
+    """
+    try:
+        if out.is_symlink() and not out.exists():
+            raise OutputUnusable(out, "is a link that leads nowhere")
+        return out.resolve()
+    except (OSError, RuntimeError) as error:
+        raise OutputUnusable(out, f"cannot be looked at ({error})") from error
+
+
 def find_manifest(out: Path) -> dict[str, Any] | None:
     """What a finished output says of itself; None where there is nothing at all.
 
     Raises:
-        OutputUnusable: There is something else.
+        OutputUnusable: There is something else, or a folder that no other can take the place of.
     """
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return None
     try:
+        if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+            if out.is_mount():
+                raise OutputUnusable(out, "is where a disk is mounted: name a folder on it")
+            return None
         found: dict[str, Any] = json.loads((out / MANIFEST_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        Job.from_json(found["job"])
+        if all(isinstance(found[name], int) for name in (*COUNTS, *_OF_DIGEST, "partition_count")):
+            return found
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputUnusable(out, "exists already, and is no output of this command") from error
-    return found
+    raise OutputUnusable(out, "exists already, and is no output of this command")
+
+
+@contextlib.contextmanager
+def without_empty_parents(out: Path) -> Iterator[None]:
+    """Sees to it that folders above the output do not outlive a failure that leaves nothing in them."""
+    missing = [folder for folder in out.parents if not folder.exists()]
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            for folder in missing:
+                folder.rmdir()
+        raise
 
 
 def discard(workspace: Workspace) -> None:

@@ -4,16 +4,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
 from batch.cluster import Cluster
 from batch.errors import OutputUnusable
 from batch.population import Population
 from batch.rerank import run
+from batch.slate_table import schema
 from batch.workspace import CANDIDATES_NAME, PLAN_NAME
+from service.domain.errors import NotFound
 from tests.batch.asking import Asking, no_cluster, slates
 from tests.batch.killing import partial, parts
-from tests.batch.worlds import World
+from tests.batch.worlds import World, fill
 
 pytestmark = pytest.mark.cluster
 
@@ -104,3 +107,100 @@ def test_killed_just_after_it_has_its_name(small_world: World, ask: Asking, clus
     outcome = run(ask.request(small_world), no_cluster, lambda _done, _total: None)
 
     assert outcome.manifest["user_count"] == len(slates(ask.out)) == 100
+
+
+class TestPlaces:
+    """Where an output may go."""
+
+    def test_link_to_a_folder(self, small_world: World, ask: Asking, cluster: Cluster) -> None:
+        """A link to an empty folder stays one, and the output is where it leads."""
+        (ask.out.parent / "real").mkdir()
+        ask.out.symlink_to("real")
+
+        ask.run(ask.request(small_world, users=Population(("a",))), cluster)
+
+        assert ask.out.is_symlink()
+        assert list(slates(ask.out.parent / "real")) == ["a"]
+
+    def test_name_with_dots(self, small_world: World, ask: Asking, cluster: Cluster) -> None:
+        """A path that goes up again means the folder that it leads to."""
+        (ask.out / "sub").mkdir(parents=True)
+
+        with pytest.raises(OutputUnusable, match="/out: exists already, and is no output of this command"):
+            run(ask.request(small_world, out=ask.out / "sub" / ".."), no_cluster, lambda _done, _total: None)
+
+    def test_link_to_nowhere(self, small_world: World, ask: Asking) -> None:
+        """A link that leads nowhere is refused before anything is done."""
+        ask.out.symlink_to("gone")
+
+        with pytest.raises(OutputUnusable, match="/out: is a link that leads nowhere"):
+            run(ask.request(small_world), no_cluster, lambda _done, _total: None)
+
+        assert [path.name for path in ask.out.parent.iterdir()] == ["out"]
+
+    def test_mounted_disk(self, small_world: World, ask: Asking, small_disk: Path) -> None:
+        """A disk's own folder is refused before anything is done, as no other can take its name."""
+        with pytest.raises(OutputUnusable, match="/disk: is where a disk is mounted: name a folder on it"):
+            run(ask.request(small_world, out=small_disk), no_cluster, lambda _done, _total: None)
+
+    @pytest.mark.parametrize("text", ["[]", "{}", '{"job": {}}', '{"job": null}', "no JSON"])
+    def test_folder_with_another_manifest(self, small_world: World, ask: Asking, text: str) -> None:
+        """A folder whose manifest is of something else, such as an export, is refused and stays."""
+        ask.out.mkdir()
+        (ask.out / "_manifest.json").write_text(text, encoding="utf-8")
+
+        with pytest.raises(OutputUnusable, match="/out: exists already, and is no output of this command"):
+            run(ask.request(small_world), no_cluster, lambda _done, _total: None)
+
+        assert (ask.out / "_manifest.json").read_text(encoding="utf-8") == text
+
+    def test_folders_above(self, small_world: World, ask: Asking, tmp_path: Path) -> None:
+        """A run that fails before it has begun leaves no folders that it made for its output."""
+        (tmp_path / "there").mkdir()
+        out = tmp_path / "there" / "slates" / "march" / "today"
+
+        with pytest.raises(NotFound):
+            run(ask.request(small_world, out=out, digest_id="none"), no_cluster, lambda _done, _total: None)
+
+        assert list((tmp_path / "there").iterdir()) == []
+
+
+def test_missing_candidates(small_world: World, ask: Asking, cluster: Cluster) -> None:
+    """A plan whose candidates are gone is an error that names the file."""
+
+    def watch(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ask.run(ask.request(small_world), cluster, watch)
+    (partial(ask.out) / CANDIDATES_NAME).unlink()
+
+    with pytest.raises(OutputUnusable, match=r"_candidates\.parquet: cannot be read \(No such file"):
+        ask.run(ask.request(small_world), cluster)
+
+
+def test_leftovers_go_when_a_run_begins(small_world: World, ask: Asking, cluster: Cluster) -> None:
+    """What stopped runs had half written is gone as soon as the next one begins, not only when one ends well."""
+    partial(ask.out).mkdir()
+    for number in range(3):
+        (partial(ask.out) / f".part-000000.parquet.{number}.tmp").write_bytes(b"half")
+
+    def watch(_done: int, _total: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ask.run(ask.request(small_world), cluster, watch)
+
+    assert list(partial(ask.out).glob(".*")) == []
+
+
+def test_nobody(ask: Asking, cluster: Cluster, tmp_path: Path) -> None:
+    """Without users the output is a table without rows, of the columns that any other has."""
+    world = fill(f"sqlite:///{tmp_path / 'nobody.db'}", 0)
+
+    outcome = ask.run(ask.request(world), cluster)
+
+    assert outcome.manifest["user_count"] == 0
+    table = pq.read_table(ask.out)
+    assert table.num_rows == 0
+    assert table.schema.equals(schema(with_features=False))
