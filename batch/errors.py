@@ -3,7 +3,7 @@
     BatchError
     ├── EmptyDigest           there is nothing to rank
     ├── ClusterUnavailable    no scheduler at the address, or none of its workers
-    ├── InputUnusable         what is to be read is no whole export, or one of other vectors
+    ├── InputUnusable         what is to be read is no whole export, damaged, or of other vectors
     ├── OutputUnusable        the folder to write to holds something else, or another run works on it
     ├── PartitionFailed       a part of the work cannot be done; what is done stays and need not be done again
     └── TreesNotGrown         the rows are there, but workers that grew trees on them were lost or lack memory
@@ -34,10 +34,11 @@ class ClusterUnavailable(BatchError):
 
 
 class InputUnusable(BatchError):
-    """The folder cannot be read from."""
+    """The folder, or one of its files, cannot be read from."""
 
     def __init__(self, folder: Path, problem: str) -> None:
         super().__init__(f"{folder}: {problem}")
+        self.problem = problem
 
 
 class OutputUnusable(BatchError):

@@ -7,10 +7,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from batch import paper_table, profile_table
 from batch.errors import InputUnusable
+from batch.parquet import opened, part_files
 from batch.population import USERS_AT_A_TIME, Population
 from batch.sorted_rows import SortedRows
 from service.app.ports import Vectors
@@ -20,6 +20,8 @@ from service.domain.papers import Paper
 
 MANIFEST_NAME = "_manifest.json"
 PAPERS, DIGESTS, PROFILES, EVENTS = "papers", "digests", "profiles", "events"
+_READ = (PAPERS, DIGESTS, PROFILES)
+_NO_EXPORT = "is no export: make one with 'paperfeed export'"
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -30,24 +32,34 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     try:
         found: dict[str, Any] = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
-        return found | {"encoder": str(found["encoder"]), "made_at": str(found["made_at"])}
-    except (OSError, ValueError, KeyError) as error:
-        raise InputUnusable(folder, "is no export: make one with 'paperfeed export'") from error
+        texts, counts = [found[name] for name in ("encoder", "made_at")], [found["row_counts"][name] for name in _READ]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputUnusable(folder, _NO_EXPORT) from error
+    if not all(isinstance(text, str) for text in texts) or not all(isinstance(count, int) for count in counts):
+        raise InputUnusable(folder / MANIFEST_NAME, _NO_EXPORT)
+    return found
 
 
 class ExportSource:
-    """See ``batch.source.Source``."""
+    """See ``batch.source.Source``.
+
+    Raises:
+        InputUnusable: No export, or not all of one; from the methods too, where a file is damaged or gone.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self._encoder = read_manifest(folder)["encoder"]
+        manifest = read_manifest(folder)
+        for name in _READ:
+            _check_count(folder / name, manifest["row_counts"][name])
+        self._encoder = manifest["encoder"]
         self._folder = folder
         self._papers = SortedRows(folder / PAPERS, "paper_id")
         self._profiles = SortedRows(folder / PROFILES, "user_id")
 
     def candidates(self, digest_id: str, encoder: str) -> tuple[pa.Table, int]:
         """See ``Source.candidates``."""
-        digests = pq.read_table(self._folder / DIGESTS).to_pylist()
-        wanted = next((row["paper_ids"] for row in digests if row["digest_id"] == digest_id), None)
+        digests = {row["digest_id"]: row["paper_ids"] for row in _rows_of(self._folder / DIGESTS)}
+        wanted = digests.get(digest_id)
         if wanted is None:
             raise NotFound("digest", digest_id, field="digest")
         self._check(encoder)
@@ -99,6 +111,23 @@ class ExportSource:
     def _check(self, encoder: str) -> None:
         if encoder != self._encoder:
             raise InputUnusable(self._folder, f"holds vectors of {self._encoder}, not of {encoder}")
+
+
+def _check_count(folder: Path, wanted: int) -> None:
+    """Whether the table has all its rows, as far as the ends of its files tell."""
+    found = 0
+    for path in part_files(folder):
+        with opened(path) as file:
+            found += file.metadata.num_rows
+    if found != wanted:
+        problem = f"has {found} rows, and had {wanted} when it was exported: files are missing or foreign"
+        raise InputUnusable(folder, problem)
+
+
+def _rows_of(folder: Path) -> Iterator[dict[str, Any]]:
+    for path in part_files(folder):
+        with opened(path) as file:
+            yield from file.read().to_pylist()
 
 
 def _sizes(table: pa.Table) -> Iterator[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""Parquet files that appear whole or not at all, whoever is killed and whatever is full."""
+"""Parquet files that appear whole or not at all, whoever is killed and whatever is full; damage is found."""
 
 import contextlib
 import os
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from batch.errors import InputUnusable
 
 COMPRESSION = "zstd"
 ROW_GROUP_BYTES = 32 * 2**20
@@ -53,7 +55,7 @@ def written(path: Path, schema: pa.Schema, row_group_bytes: int = ROW_GROUP_BYTE
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("wb") as stream:
-            with pq.ParquetWriter(stream, schema, compression=COMPRESSION) as writer:
+            with pq.ParquetWriter(stream, schema, compression=COMPRESSION, write_page_checksum=True) as writer:
                 tables = TableWriter(writer, row_group_bytes)
                 yield tables
                 tables.flush()
@@ -62,6 +64,27 @@ def written(path: Path, schema: pa.Schema, row_group_bytes: int = ROW_GROUP_BYTE
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[pq.ParquetFile]:
+    """A file to read from, by pages whose checksums are looked at.
+
+    Raises:
+        InputUnusable: It cannot be read, or is damaged; while it is open too.
+    """
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            yield file
+    except (OSError, pa.ArrowException) as error:
+        code = getattr(error, "errno", None)
+        problem = os.strerror(code) if code else str(error).partition("\n")[0]
+        raise InputUnusable(path, f"cannot be read ({problem})") from error
+
+
+def part_files(folder: Path) -> list[Path]:
+    """The files of a table that lies in a folder, in their order."""
+    return sorted(folder.glob("part-*.parquet"))
 
 
 def facts_of(path: Path) -> dict[str, str] | None:

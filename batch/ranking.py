@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+
 from batch.cargo import Cargo
 from batch.errors import BatchError
 from batch.liked_papers import LikedPapers
@@ -151,8 +153,8 @@ def rerank(cargo: Cargo, task: Task) -> Done | Failure:
         return _rerank(_sessions.of(cargo), task, path)
     except (PaperfeedError, RankerError, BatchError) as error:
         return Failure(task.partition, str(error))
-    except OSError as error:
-        return Failure(task.partition, f"{path}: {error.strerror or error}")
+    except (OSError, pa.ArrowException) as error:
+        return Failure(task.partition, f"{path}: {getattr(error, 'strerror', None) or error}")
 
 
 def _rerank(session: Session, task: Task, path: Path) -> Done:

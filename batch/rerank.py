@@ -137,7 +137,7 @@ def _begun(request: Request, workspace: Workspace) -> Plan:
 def _file_of(table: pa.Table) -> bytes:
     """The candidates as they are now, as a Parquet file."""
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink)
+    pq.write_table(table, sink, write_page_checksum=True)
     return bytes(sink.getvalue())
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
+
+from batch.parquet import opened, part_files
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class SortedRows:
 
     def __init__(self, folder: Path, key: str) -> None:
         self._key = key
-        self._groups = [group for path in sorted(folder.glob("part-*.parquet")) for group in _groups_of(path, key)]
+        self._groups = [group for path in part_files(folder) for group in _groups_of(path, key)]
 
     def between(self, after: str, until: str | None = None, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Rows whose key is in (after, until], ascending, a row group at a time; None means to the end."""
@@ -53,12 +54,12 @@ class SortedRows:
 
 
 def _read(group: _Group, columns: Sequence[str] | None) -> pa.Table:
-    with pq.ParquetFile(group.path) as file:
+    with opened(group.path) as file:
         return file.read_row_group(group.number, columns=None if columns is None else list(columns))
 
 
 def _groups_of(path: Path, key: str) -> Iterator[_Group]:
-    with pq.ParquetFile(path) as file:
+    with opened(path) as file:
         column = file.schema_arrow.get_field_index(key)
         for number in range(file.num_row_groups):
             # Statistics may be cut short for long keys, the first and the last value are not.

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from batch.job import Job
+from batch.parquet import opened, part_files
 from service.app.ports import Store
 from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
 from service.domain.precomputed import PrecomputedSlate
@@ -21,7 +21,7 @@ SLATES_AT_A_TIME = 100
 def store_slates(out: Path, manifest: dict[str, Any], store: Store, advance: Callable[[int], None]) -> int:
     """Stores the slates of known users whose events have not changed since; gives how many. Safe to repeat."""
     stored = 0
-    for path in sorted(out.glob("part-*.parquet")):
+    for path in part_files(out):
         slates = _slates_of(path, manifest)
         while some := list(islice(slates, SLATES_AT_A_TIME)):
             with store.write() as tx:
@@ -34,7 +34,7 @@ def _slates_of(path: Path, manifest: dict[str, Any]) -> Iterator[PrecomputedSlat
     """The file's slates; a user's rows stand together, though perhaps in two row groups."""
     job = Job.from_json(manifest["job"])
     waiting: list[dict[str, Any]] = []
-    with pq.ParquetFile(path) as file:
+    with opened(path) as file:
         for number in range(file.num_row_groups):
             for row in _rows_of(file.read_row_group(number)):
                 if waiting and waiting[-1]["user_id"] != row["user_id"]:

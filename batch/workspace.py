@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from batch.errors import OutputUnusable
+from batch.errors import InputUnusable, OutputUnusable
 from batch.job import Job
-from batch.parquet import facts_of
+from batch.parquet import facts_of, opened
 from batch.population import Partition
 
 PLAN_NAME = "_plan.json"
@@ -91,10 +91,11 @@ class Workspace:
         """The candidates that the plan was made with."""
         path = self.folder / CANDIDATES_NAME
         try:
+            with opened(path) as file:
+                file.read()
             return path.read_bytes()
-        except OSError as error:
-            problem = f"cannot be read ({error.strerror}); remove the folder to begin anew"
-            raise OutputUnusable(path, problem) from error
+        except InputUnusable as error:
+            raise OutputUnusable(path, f"{error.problem}; remove the folder to begin anew") from error
 
     def done(self, plan: Plan, partition: Partition) -> dict[str, int] | None:
         """The counts of a partition of the plan that is on the disk; None where it is not."""
