@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
 
+from batch.errors import DIGESTS_TOLD, UnknownDigest
 from batch.paper_table import table_of
 from batch.population import Population, pages_of_ids, stored_counts
 from service.app.ports import PaperStore
 from service.app.signals import signals_of
-from service.domain.errors import NotFound
 from service.domain.events import UserState
 from service.storage import open_store
 
@@ -24,7 +24,8 @@ class DatabaseSource:
         with self._store.read() as tx:
             digest = tx.digests.find(digest_id)
             if digest is None:
-                raise NotFound("digest", digest_id, field="digest")
+                newest = [digest.digest_id for digest, _ in tx.digests.page(after=None, limit=DIGESTS_TOLD)]
+                raise UnknownDigest(digest_id, newest)
             found = tx.papers.find_many(digest.paper_ids)
             vectors = tx.papers.vectors(list(found), encoder)
             activities = tx.signals.find_many(list(found))

@@ -1,6 +1,7 @@
 """Every error that batch jobs raise on purpose.
 
     BatchError
+    ├── UnknownDigest         there is no such digest
     ├── EmptyDigest           there is nothing to rank
     ├── ClusterUnavailable    no scheduler at the address, or none of its workers
     ├── InputUnusable         what is to be read is no whole export, damaged, or of other vectors
@@ -12,11 +13,23 @@ Each class takes facts and builds its own message. What workers raise stays in t
 ``Failure``, because most exceptions do not survive being pickled.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
+
+DIGESTS_TOLD = 3
+"""To who asks for one that is not there."""
 
 
 class BatchError(Exception):
     """Base of all errors raised on purpose."""
+
+
+class UnknownDigest(BatchError):
+    """No digest has the id; ``newest`` are ids of those that there are."""
+
+    def __init__(self, digest_id: str, newest: Sequence[str]) -> None:
+        known = f"the newest are {', '.join(newest)}" if newest else "there are none at all"
+        super().__init__(f"no digest '{digest_id}'; {known}")
 
 
 class EmptyDigest(BatchError):

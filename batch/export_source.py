@@ -9,12 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from batch import paper_table, profile_table
-from batch.errors import InputUnusable
+from batch.errors import DIGESTS_TOLD, InputUnusable, UnknownDigest
 from batch.parquet import opened, part_files
 from batch.population import USERS_AT_A_TIME, Population
 from batch.sorted_rows import SortedRows
 from service.app.ports import Vectors
-from service.domain.errors import NotFound
 from service.domain.events import UserState
 from service.domain.papers import Paper
 
@@ -61,7 +60,7 @@ class ExportSource:
         digests = {row["digest_id"]: row["paper_ids"] for row in _rows_of(self._folder / DIGESTS)}
         wanted = digests.get(digest_id)
         if wanted is None:
-            raise NotFound("digest", digest_id, field="digest")
+            raise UnknownDigest(digest_id, list(digests)[:DIGESTS_TOLD])
         self._check(encoder)
         table = pa.concat_tables([paper_table.SCHEMA.empty_table(), *self._papers.named(wanted)])
         rows = pc.index_in(pa.array(wanted, pa.string()), table.column("paper_id").combine_chunks())

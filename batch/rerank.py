@@ -66,7 +66,7 @@ def run(request: Request, cluster: Callable[[], Any], watch: Watcher) -> Outcome
         cluster: Opens the cluster, as a context; called when there is work.
 
     Raises:
-        NotFound, EmptyDigest: No such digest, or none of its papers is left.
+        UnknownDigest, EmptyDigest: No such digest, or none of its papers is left.
         OutputUnusable: The folder holds something else, another job's output for example.
         ClusterUnavailable: Nobody to work.
         PartitionFailed: A full disk, a lost database; what is done stays.

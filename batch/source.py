@@ -34,7 +34,7 @@ class Source(Protocol):
         """The digest's papers as a ``paper_table``, in its order, and its version; 0 where versions are not known.
 
         Raises:
-            NotFound: No such digest.
+            UnknownDigest: No such digest.
         """
 
     def counts(self, population: Population) -> Iterator[tuple[str, int]]:

@@ -10,11 +10,10 @@ import pytest
 
 from batch import export_source, paper_table, profile_table
 from batch.cluster import Cluster
-from batch.errors import InputUnusable, OutputUnusable
+from batch.errors import InputUnusable, OutputUnusable, UnknownDigest
 from batch.export import ExportRequest, Sizes, export
 from batch.population import Population
 from batch.sorted_rows import SortedRows
-from service.domain.errors import NotFound
 from service.encoder import HashingEncoder
 from service.storage import open_store
 from tests.batch.asking import Asking
@@ -109,5 +108,5 @@ def test_other_folders_are_refused(small_world: World, tmp_path: Path) -> None:
         export_source.ExportSource(tmp_path)
     with pytest.raises(InputUnusable, match="holds vectors of hashing-384, not of other"):
         source.candidates(DIGEST, "other")
-    with pytest.raises(NotFound, match="no digest 'tomorrow'"):
+    with pytest.raises(UnknownDigest, match="no digest 'tomorrow'; the newest are today"):
         source.candidates("tomorrow", HashingEncoder.name)

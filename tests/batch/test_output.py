@@ -8,12 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from batch.cluster import Cluster
-from batch.errors import OutputUnusable
+from batch.errors import OutputUnusable, UnknownDigest
 from batch.population import Population
 from batch.rerank import run
 from batch.slate_table import schema
 from batch.workspace import CANDIDATES_NAME, PLAN_NAME
-from service.domain.errors import NotFound
 from tests.batch.asking import Asking, no_cluster, slates
 from tests.batch.killing import partial, parts
 from tests.batch.worlds import World, fill
@@ -159,7 +158,7 @@ class TestPlaces:
         (tmp_path / "there").mkdir()
         out = tmp_path / "there" / "slates" / "march" / "today"
 
-        with pytest.raises(NotFound):
+        with pytest.raises(UnknownDigest):
             run(ask.request(small_world, out=out, digest_id="none"), no_cluster, lambda _done, _total: None)
 
         assert list((tmp_path / "there").iterdir()) == []

@@ -11,10 +11,9 @@ import pytest
 
 from batch import ranking
 from batch.cluster import Cluster, open_cluster
-from batch.errors import ClusterUnavailable, EmptyDigest, OutputUnusable
+from batch.errors import ClusterUnavailable, EmptyDigest, OutputUnusable, UnknownDigest
 from batch.population import Population
 from ranker.features import SCHEMA
-from service.domain.errors import NotFound
 from service.domain.events import Event, EventType
 from service.domain.papers import Digest
 from service.encoder import HashingEncoder
@@ -140,8 +139,8 @@ class TestDigests:
     """What is ranked."""
 
     def test_unknown_digest(self, small_world: World, ask: Asking, cluster: Cluster) -> None:
-        """An unknown digest is NotFound, and no output appears."""
-        with pytest.raises(NotFound, match="no digest 'tomorrow'"):
+        """An unknown digest is an error that names those there are, and no output appears."""
+        with pytest.raises(UnknownDigest, match="no digest 'tomorrow'; the newest are today"):
             ask.run(ask.request(small_world, digest_id="tomorrow"), cluster)
 
         assert list(ask.out.parent.iterdir()) == []
