@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
@@ -72,6 +73,11 @@ class _Call(Generic[Given, Task, Result]):
         return self.function(held.given, task)
 
 
+def _has_dashboard(dask_scheduler: Any) -> bool:
+    """In the scheduler, which gives the port of its HTTP server as the dashboard's even where it serves none."""
+    return bool(dask_scheduler.http_application.applications)
+
+
 class Cluster:
     """Workers that are ready."""
 
@@ -83,9 +89,13 @@ class Cluster:
         """Dask's own, for ``tree_growing``."""
         return self._client
 
-    @property
-    def dashboard(self) -> str:
-        """Address of Dask's dashboard."""
+    @cached_property
+    def dashboard(self) -> str | None:
+        """Address of Dask's dashboard; None where there is none."""
+        with contextlib.suppress(Exception):
+            # A scheduler may not have this code, or run none but its own: then it is believed.
+            if not self._client.run_on_scheduler(_has_dashboard):
+                return None
         return str(self._client.dashboard_link)
 
     @property

@@ -73,7 +73,8 @@ def read_population(users: str) -> Population:
     if users == "all":
         return Population()
     try:
-        lines = Path(users).read_text(encoding="utf-8").splitlines()
+        # Editors of Windows begin a file with a mark of its encoding.
+        lines = Path(users).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         problem = error.strerror if isinstance(error, OSError) else "is not UTF-8"
         raise InvalidField("users", f"{users}: {problem}") from error

@@ -53,10 +53,11 @@ def rerank(
     if to_store and source is not None:
         raise InvalidField("to-store", "needs the database that the users are read from, not an export of it")
     settings = Settings.read(db=db, bundle=bundle)
-    check_scheduler(scheduler)
-    request = _request(
-        settings, source, digest, out, users, page_size, _moment(as_of), with_features=features or to_store
-    )
+    check_scheduler(scheduler, workers)
+    moment = _moment(as_of)
+    if to_store and moment is not None:
+        _check_is_past(moment)
+    request = _request(settings, source, digest, out, users, page_size, moment, with_features=features or to_store)
     with progress_bar("ranking users") as bar:
         outcome = run(request, lambda: announced_cluster(scheduler, workers), bar.reach)
     stored = _store(outcome, out, settings) if to_store else None
@@ -144,15 +145,32 @@ def _moment(text: str | None) -> dt.datetime | None:
         return None
     try:
         found = dt.datetime.fromisoformat(text)
+        # One moment is one job, however it is written.
+        return (found if found.tzinfo else found.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+    except OverflowError as error:
+        raise InvalidField("as-of", f"{text!r} lies outside the years 1 to 9999 of UTC") from error
     except ValueError as error:
         raise InvalidField("as-of", f"{text!r} is not a time such as 2026-03-11T08:00:00+00:00") from error
-    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+
+
+def _check_is_past(as_of: dt.datetime) -> None:
+    """Raises InvalidField for a time whose slates GetFeed could not serve yet."""
+    from service.bootstrap import SystemClock
+    from service.domain.errors import InvalidField
+    from service.domain.events import MAX_FUTURE
+
+    if as_of > SystemClock().now() + MAX_FUTURE:
+        problem = f"{as_of.isoformat()} lies more than 5 minutes in the future: --to-store keeps no such slates"
+        raise InvalidField("as-of", problem)
 
 
 def _store(outcome: "Outcome", out: Path, settings: "Settings") -> int:
+    from batch.job import Job
     from batch.to_store import store_slates
     from service.storage import open_store
 
+    # Where no time is given, a run that goes on takes the first one's.
+    _check_is_past(Job.from_json(outcome.manifest["job"]).as_of)
     store = open_store(settings.db, pool_size=1)
     try:
         with progress_bar("storing slates", outcome.manifest["user_count"]) as bar:

@@ -31,7 +31,7 @@ def embed(
     from service.storage import schema
 
     settings = Settings.read(db=db, encoder=encoder)
-    check_scheduler(scheduler)
+    check_scheduler(scheduler, workers)
     schema.check(settings.db)
     cargo = _cargo(settings, is_local=scheduler == LOCAL)
     with progress_bar("embedding") as bar:

@@ -18,21 +18,24 @@ Scheduler = Annotated[str, typer.Option(help=SCHEDULER_HELP)]
 Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes of 'local'. Default: one for each core.")]
 
 
-def check_scheduler(scheduler: str) -> None:
-    """Raises InvalidField for what is neither 'local' nor an address."""
+def check_scheduler(scheduler: str, workers: int | None) -> None:
+    """Raises InvalidField for what is neither 'local' nor an address, and for a number of workers that are not ours."""
     from service.domain.errors import InvalidField
 
     if scheduler != LOCAL and "://" not in scheduler:
         raise InvalidField("scheduler", f"'{scheduler}' is neither 'local' nor an address such as tcp://localhost:8786")
+    if scheduler != LOCAL and workers is not None:
+        raise InvalidField("workers", f"are those of the scheduler at {scheduler}: leave the option out")
 
 
 @contextmanager
 def announced_cluster(scheduler: str, workers: int | None) -> "Iterator[Cluster]":
-    """The cluster, once it is there; its dashboard is named on stderr."""
+    """The cluster, once it is there; its dashboard, if it has one, is named on stderr."""
     from batch.cluster import open_cluster
 
     with open_cluster(scheduler, workers=workers) as cluster:
-        note(f"dashboard: {cluster.dashboard}")
+        if cluster.dashboard:
+            note(f"dashboard: {cluster.dashboard}")
         yield cluster
 
 

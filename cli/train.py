@@ -129,7 +129,7 @@ def _check_cluster(scheduler: str | None, workers: int | None) -> None:
     from service.domain.errors import InvalidField
 
     if scheduler is not None:
-        check_scheduler(scheduler)
+        check_scheduler(scheduler, workers)
     elif workers is not None:
         raise InvalidField("workers", "needs --scheduler")
 

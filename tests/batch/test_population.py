@@ -78,6 +78,13 @@ class TestFiles:
         assert read_population(str(file)).user_ids == ("ada", "bob", "zoe")
         assert read_population("all") == Population()
 
+    def test_file_of_windows(self, tmp_path: Path) -> None:
+        """A mark of the encoding and other line ends are no part of an id."""
+        file = tmp_path / "users.txt"
+        file.write_bytes(b"\xef\xbb\xbfzoe\r\nada\r\n")
+
+        assert read_population(str(file)).user_ids == ("ada", "zoe")
+
     @pytest.mark.parametrize(
         ("text", "problem"),
         [

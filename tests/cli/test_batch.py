@@ -6,6 +6,7 @@ import pytest
 
 from ranker.bundle import load_bundle
 from service.encoder import HashingEncoder
+from tests.batch.remote import started_scheduler, started_worker
 from tests.batch.worlds import DIGEST, World, fill
 from tests.cli.conftest import Done, Run, in_process, row_counts
 from tests.rpc.bundles import model_text, write_tiny_bundle
@@ -81,6 +82,49 @@ def test_to_store(bundle: Path, tmp_path: Path) -> None:
     assert row_counts(tmp_path / "own.db")["precomputed_slates"] == 20
 
 
+@pytest.mark.slow
+def test_one_moment_in_two_notations(world: World, bundle: Path, tmp_path: Path) -> None:
+    """A time is the same job in whatever zone it is written."""
+    done = rerank(world, bundle, tmp_path / "out", "--workers", 1, "--as-of", "2026-03-11T08:00:00+09:00", "--json")
+    again = rerank(world, bundle, tmp_path / "out", "--as-of", "2026-03-10T23:00:00Z")
+
+    assert json.loads(done.out)["job"]["as_of"] == "2026-03-10T23:00:00+00:00"
+    assert again.code == 0, again.err
+
+
+@pytest.mark.slow
+def test_slates_of_the_future_are_not_stored(world: World, bundle: Path, tmp_path: Path) -> None:
+    """An output that was made for a time to come is not kept for GetFeed by a later call either."""
+    words = ("--features", "--workers", 1)
+    done = rerank(world, bundle, tmp_path / "out", *words, "--as-of", "2999-01-01")
+    again = rerank(world, bundle, tmp_path / "out", *words, "--to-store")
+
+    assert done.code == 0, done.err
+    assert again.code == 2
+    assert again.err.endswith(
+        "as-of: 2999-01-01T00:00:00+00:00 lies more than 5 minutes in the future: --to-store keeps no such slates\n"
+    )
+    assert row_counts(Path(world.url.removeprefix("sqlite:///")))["precomputed_slates"] == 0
+
+
+@pytest.mark.slow
+def test_no_dashboard(world: World, bundle: Path, tmp_path: Path) -> None:
+    """Of a scheduler without a dashboard none is named."""
+    with started_scheduler(tmp_path) as scheduler, started_worker(scheduler, tmp_path):
+        done = rerank(world, bundle, tmp_path / "out", "--scheduler", scheduler.address)
+
+    assert done.code == 0, done.err
+    assert done.err == ""
+
+
+def test_unknown_digest(world: World, tmp_path: Path, paperfeed: Run) -> None:
+    """A digest that is not there ends it with one line that names the newest that are."""
+    done = paperfeed("batch", "rerank", "--digest", "2026-03-11", "--out", tmp_path / "out", "--db", world.url)
+
+    assert done.code == 1
+    assert done.err.endswith("paperfeed: no digest '2026-03-11'; the newest are today\n")
+
+
 def test_unreachable_scheduler(world: World, bundle: Path, tmp_path: Path) -> None:
     """A scheduler that is not there ends it with one line and exit code 1."""
     done = rerank(world, bundle, tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
@@ -98,6 +142,15 @@ def test_unreachable_scheduler(world: World, bundle: Path, tmp_path: Path) -> No
         (["--users", "nowhere.txt"], "users: nowhere.txt: No such file"),
         (["--from", "export", "--to-store"], "to-store: needs the database"),
         (["--from", "export", "--db", "sqlite:///x.db"], "from: cannot be given together with --db"),
+        (
+            ["--as-of", "9999-12-31T23:59:59-12:00"],
+            "as-of: '9999-12-31T23:59:59-12:00' lies outside the years 1 to 9999",
+        ),
+        (["--as-of", "2999-01-01", "--to-store"], "as-of: 2999-01-01T00:00:00+00:00 lies more than 5 minutes in the"),
+        (
+            ["--scheduler", "tcp://here:8786", "--workers", "2"],
+            "workers: are those of the scheduler at tcp://here:8786",
+        ),
     ],
 )
 def test_wrong_usage(paperfeed: Run, tmp_path: Path, more: list[str], problem: str) -> None:

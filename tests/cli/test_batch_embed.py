@@ -90,6 +90,14 @@ def test_wrong_usage(paperfeed: Run) -> None:
     assert "scheduler: 'localhost' is neither 'local' nor an address" in done.err
 
 
+def test_workers_of_somebody_else(paperfeed: Run) -> None:
+    """How many workers another's scheduler has is not ours to say, so the option is refused."""
+    done = paperfeed("batch", "embed", "--scheduler", "tcp://here:8786", "--workers", 2)
+
+    assert done.code == 2
+    assert "workers: are those of the scheduler at tcp://here:8786: leave the option out" in done.err
+
+
 def test_without_a_database(paperfeed: Run, tmp_path: Path) -> None:
     """A database that is not there is not made by embedding it."""
     done = paperfeed("batch", "embed")

@@ -1,6 +1,7 @@
 """The documents name everything there is, and say of the defaults what the code says."""
 
 import dataclasses
+import json
 import re
 
 import pytest
@@ -10,6 +11,7 @@ from cli.main import app
 from mailer.config import PREFIX as MAIL_PREFIX
 from mailer.config import MailSettings
 from service.config import PREFIX, Settings
+from tests.cli.conftest import Run
 from tests.process.running import ROOT
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -57,6 +59,18 @@ def test_nothing_else_is_documented() -> None:
     named = set(re.findall(r"PAPERFEED_[A-Z]+(?:_[A-Z]+)*", text()))
     # Read by the tests alone.
     assert named - FIELDS.keys() - {"PAPERFEED_REQUIRE"} <= {"PAPERFEED_KEEP"}
+
+
+def test_batches_rank_the_digest_of_the_readme(paperfeed: Run) -> None:
+    """Who has typed what README.md says has the digest that docs/batch.md ranks."""
+    readme, batches = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/batch.md"))
+    (words,) = re.findall(r"^paperfeed (digest import \S+ --date \S+)", readme, re.MULTILINE)
+    asked = re.findall(r"^paperfeed batch rerank.* --digest (\S+)", batches, re.MULTILINE)
+
+    done = paperfeed(*words.replace("cli/", f"{ROOT}/cli/").split(), "--json")
+
+    assert done.code == 0, done.err
+    assert set(asked) == {json.loads(done.out)["digest_id"]}
 
 
 def test_every_command_explains_itself() -> None:

@@ -268,6 +268,7 @@ def test_on_a_cluster(files: tuple[Path, Path], tmp_path: Path) -> None:
     ("options", "code", "problem"),
     [
         (("--workers", "2"), 2, "workers: needs --scheduler"),
+        (("--scheduler", "tcp://here:8786", "--workers", "2"), 2, "workers: are those of the scheduler at"),
         (("--scheduler", "somewhere"), 2, "scheduler: 'somewhere' is neither 'local' nor an address"),
         (
             ("--scheduler", "local", "--feedback", "--db", "sqlite:///x.db"),
