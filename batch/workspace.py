@@ -124,11 +124,11 @@ class Workspace:
         """
         try:
             self.folder.rename(self.out)
+            _sync(self.out.parent)
             # Not before: another run could take a folder without a lock, and go on in one that has its name; and one
             # without its plan could not be gone on with.
             for name in (CANDIDATES_NAME, PLAN_NAME, LOCK_NAME):
                 (self.out / name).unlink(missing_ok=True)
-            _sync(self.out.parent)
         except OSError as error:
             problem = f"{self.folder}, which is whole, cannot take this name ({error.strerror})"
             raise OutputUnusable(self.out, f"{problem}: the same command tries it again") from error
@@ -223,8 +223,8 @@ def find_manifest(out: Path) -> dict[str, Any] | None:
     """
     try:
         if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-            if out.is_mount():
-                raise OutputUnusable(out, "is where a disk is mounted: name a folder on it")
+            if out.is_mount() or out == Path.cwd():
+                raise OutputUnusable(out, "is where a disk is mounted or this command runs: name a folder in it")
             return None
         found: dict[str, Any] = json.loads((out / MANIFEST_NAME).read_text(encoding="utf-8"))
         Job.from_json(found["job"])

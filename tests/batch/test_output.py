@@ -139,8 +139,20 @@ class TestPlaces:
 
     def test_mounted_disk(self, small_world: World, ask: Asking, small_disk: Path) -> None:
         """A disk's own folder is refused before anything is done, as no other can take its name."""
-        with pytest.raises(OutputUnusable, match="/disk: is where a disk is mounted: name a folder on it"):
+        with pytest.raises(OutputUnusable, match="/disk: is where a disk is mounted or this"):
             run(ask.request(small_world, out=small_disk), no_cluster, lambda _done, _total: None)
+
+    def test_folder_of_the_command(
+        self, small_world: World, ask: Asking, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """The empty folder in which the command runs is refused: what took its place would not be where it runs."""
+        ask.out.mkdir()
+        monkeypatch.chdir(ask.out)
+
+        with pytest.raises(OutputUnusable, match="/out: is where a disk is mounted or this command runs"):
+            run(ask.request(small_world, out=Path()), no_cluster, lambda _done, _total: None)
+
+        assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
     @pytest.mark.parametrize("text", ["[]", "{}", '{"job": {}}', '{"job": null}', "no JSON"])
     def test_folder_with_another_manifest(self, small_world: World, ask: Asking, text: str) -> None:
