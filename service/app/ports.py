@@ -174,6 +174,9 @@ class UserStore(Protocol):
     def events(self, user_id: str, *, batch_size: int = 1000) -> Iterator[Event]:
         """All events of one user in the order of arrival."""
 
+    def events_after(self, user_id: str, sequence: int, *, limit: int) -> list[tuple[int, Event]]:
+        """(sequence, event) of the user's first ``limit`` events after that sequence, in the order of arrival."""
+
     def reactions(self, kinds: Collection[EventType]) -> Iterator[Reaction]:
         """All events of these kinds by anybody, in the order of arrival; streamed, so read them to the end at once."""
 
@@ -223,6 +226,9 @@ class SlateStore(Protocol):
 
     def of_user(self, user_id: str, *, with_features: bool = False) -> Iterator[Slate]:
         """All slates of one user, oldest first; features are left empty unless asked for."""
+
+    def of_user_after(self, user_id: str, after: tuple[dt.datetime, str] | None, *, limit: int) -> list[Slate]:
+        """The user's first ``limit`` slates after that (created_at, slate_id), oldest first, without features."""
 
 
 class PrecomputedStore(Protocol):

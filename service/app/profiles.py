@@ -23,6 +23,9 @@ from service.domain.feeds import Slate
 from service.domain.papers import check_id, check_text
 
 MAX_PREFERENCES = 200
+# Read at a time for an export.
+EVENTS_AT_A_TIME = 1_000
+SLATES_AT_A_TIME = 50
 
 
 class Profiles:
@@ -100,14 +103,13 @@ class Profiles:
         return merged
 
     def export(self, user_id: str) -> Iterator[UserState | Event | Slate]:
-        """Everything stored of a user: the state, then events, then slates."""
-        with self._store.read() as tx:
-            state = tx.users.find_state(check_id(user_id, "user_id"))
-            if state is None:
-                raise NotFound("user", user_id, field="user_id")
-            yield state
-            yield from tx.users.events(user_id)
-            yield from tx.slates.of_user(user_id)
+        """Everything stored of a user: the state, then events, then slates; with what comes meanwhile.
+
+        Holds no transaction while the caller takes its time: SQLite's log would grow as long.
+        """
+        yield self.state(user_id)
+        yield from self._export_events(user_id)
+        yield from self._export_slates(user_id)
 
     def delete(self, user_id: str) -> None:
         """Removes a user and everything derived from the user; an unknown one is gone already."""
@@ -120,6 +122,26 @@ class Profiles:
         """Tombstones in order of deletion."""
         with self._store.read() as tx:
             return tx.users.deleted(since=since, after=after, limit=limit)
+
+    def _export_events(self, user_id: str) -> Iterator[Event]:
+        sequence = 0
+        while True:
+            with self._store.read() as tx:
+                page = tx.users.events_after(user_id, sequence, limit=EVENTS_AT_A_TIME)
+            yield from (event for _, event in page)
+            if len(page) < EVENTS_AT_A_TIME:
+                return
+            sequence = page[-1][0]
+
+    def _export_slates(self, user_id: str) -> Iterator[Slate]:
+        after = None
+        while True:
+            with self._store.read() as tx:
+                page = tx.slates.of_user_after(user_id, after, limit=SLATES_AT_A_TIME)
+            yield from page
+            if len(page) < SLATES_AT_A_TIME:
+                return
+            after = (page[-1].created_at, page[-1].slate_id)
 
     def _check_event(self, event: Event, path: str) -> Event:
         if event.occurred_at and event.occurred_at > self._clock.now() + MAX_FUTURE:

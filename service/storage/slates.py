@@ -1,10 +1,11 @@
 """Slates in the database. A slate is one row, written once, in one statement, by every feed that is served."""
 
+import datetime as dt
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, and_, bindparam, or_, select
 
 from service.domain.feeds import Reason, ReasonType, Slate, SlateItem
 from service.storage.dialects import chunks
@@ -55,6 +56,14 @@ class SqlSlates:
         for slate_ids in chunks(list(self._connection.scalars(wanted)), _SLATES_AT_A_TIME):
             rows = self._connection.execute(statement.where(slates.c.slate_id.in_(slate_ids)).order_by(*in_order))
             yield from map(_slate_of, rows.all())
+
+    def of_user_after(self, user_id: str, after: tuple[dt.datetime, str] | None, *, limit: int) -> list[Slate]:
+        created_at, slate_id = slates.c.created_at, slates.c.slate_id
+        statement = _SLATES.where(slates.c.user_id == user_id).order_by(created_at, slate_id).limit(limit)
+        if after is not None:
+            at_that_time = and_(created_at == after[0], slate_id > after[1])
+            statement = statement.where(or_(created_at > after[0], at_that_time))
+        return [_slate_of(row) for row in self._connection.execute(statement)]
 
 
 def _slate_of(row: Row[Any]) -> Slate:

@@ -112,11 +112,15 @@ class SqlUsers:
         return {row.user_id: row.event_count for row in rows}
 
     def events(self, user_id: str, *, batch_size: int = 1000) -> Iterator[Event]:
-        statement = select(events).where(events.c.user_id == user_id).order_by(events.c.sequence).limit(batch_size)
-        rows = self._connection.execute(statement).all()
-        while rows:
-            yield from map(_event_of, rows)
-            rows = self._connection.execute(statement.where(events.c.sequence > rows[-1].sequence)).all()
+        page = self.events_after(user_id, 0, limit=batch_size)
+        while page:
+            yield from (event for _, event in page)
+            page = self.events_after(user_id, page[-1][0], limit=batch_size)
+
+    def events_after(self, user_id: str, sequence: int, *, limit: int) -> list[tuple[int, Event]]:
+        own = and_(events.c.user_id == user_id, events.c.sequence > sequence)
+        rows = self._connection.execute(select(events).where(own).order_by(events.c.sequence).limit(limit))
+        return [(row.sequence, _event_of(row)) for row in rows]
 
     def delete(self, user_id: str, clock: Clock) -> bool:
         heated = self._heated_papers(user_id)
