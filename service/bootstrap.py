@@ -15,6 +15,7 @@ from service.api.feeds import FeedServicer
 from service.api.interceptors import CallInterceptor
 from service.api.lanes import Lane
 from service.api.page_tokens import PageTokens
+from service.api.passage import Passage
 from service.api.profiles import ProfileServicer
 from service.api.server import Server
 from service.api.status_service import StatusServicer
@@ -116,6 +117,7 @@ class Application:
         waiting = settings.max_waiting_calls
         quick = Lane("quick", settings.threads, waiting, settings.max_wait_seconds)
         bulk = Lane("bulk", 2 * settings.threads, waiting)
+        passage = Passage(counters, silence_seconds=settings.silence_seconds, stall_seconds=settings.stall_seconds)
         self.serving = ServingSlot(self.store, self.encoder.name, lambda name: make_bundle(settings, name))
         self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self._drained)
         readers = Readers()
@@ -150,7 +152,8 @@ class Application:
                 place=(place.number, place.count),
             ),
             lanes=(quick, bulk),
-            gate=Gate(quick, bulk, counters),
+            passage=passage,
+            gate=Gate(quick, bulk, passage, counters),
             interceptor=CallInterceptor(counters),
             port_is_shared=place.count > 1,
         )

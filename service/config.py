@@ -53,6 +53,12 @@ class Settings:
     max_wait_seconds: float = _setting(
         1.0, "A call that would probably wait longer than this for a thread is refused.", at_least=0.001, at_most=3600
     )
+    silence_seconds: float = _setting(
+        15.0, "A call whose message comes no sooner after its headers is ended.", at_least=0.01, at_most=3600
+    )
+    stall_seconds: float = _setting(
+        60.0, "A stream whose client takes nothing for so long is ended.", at_least=0.01, at_most=3600
+    )
     drain_seconds: float = _setting(
         20.0, "After SIGTERM, accepted calls have so long to end.", at_least=0, at_most=3600
     )

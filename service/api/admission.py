@@ -16,6 +16,7 @@ import grpc
 
 from paperfeed.v1 import catalog_pb2, feed_pb2, model_pb2, profile_pb2, status_pb2
 from service.api.lanes import Lane
+from service.api.passage import Passage
 from service.api.status import packed
 from service.app.counters import Counters
 from service.domain.errors import Overloaded
@@ -53,9 +54,10 @@ class Gate(grpc.ServerInterceptor):
     Who is sent away gets no request id and no line in the log, but is counted.
     """
 
-    def __init__(self, quick: Lane, bulk: Lane, counters: Counters) -> None:
+    def __init__(self, quick: Lane, bulk: Lane, passage: Passage, counters: Counters) -> None:
         self._quick = quick
         self._bulk = bulk
+        self._passage = passage
         self._counters = counters
         self._is_closed = False
         self._called_at = 0.0
@@ -86,24 +88,23 @@ class Gate(grpc.ServerInterceptor):
     ) -> Handler:
         """Called on the server's own thread, in the order in which calls arrive."""
         path = handler_call_details.method
+        method = path.removeprefix(PREFIX)
         if not path.startswith(PREFIX):
-            return continuation(handler_call_details)
+            handler = continuation(handler_call_details)
+            return None if handler is None else self._passage.aside(handler, method)
         if self._is_closed:
             self._called_at = time.monotonic()
             return self._stopping
         # What does not exist is answered without work. Counted by name, it would let callers fill the memory.
         if path.startswith(STATUS_METHODS) or path not in METHODS:
-            return continuation(handler_call_details)
+            handler = continuation(handler_call_details)
+            return None if handler is None else self._passage.aside(handler, method)
         lane = self._bulk if path in BULK_METHODS else self._quick
         if not lane.admits():
-            self._counters.count_call(path.removeprefix(PREFIX), grpc.StatusCode.RESOURCE_EXHAUSTED.name)
+            self._counters.count_call(method, grpc.StatusCode.RESOURCE_EXHAUSTED.name)
             return next(self._overloaded)
         handler = continuation(handler_call_details)
-        if handler is not None:
-            # The next interceptor makes a new function for each call, so that this one may carry its lane.
-            behavior: Any = handler.unary_unary or handler.unary_stream
-            behavior.experimental_thread_pool = lane
-        return handler
+        return None if handler is None else self._passage.in_turn(handler, method, lane)
 
 
 def _refusal(

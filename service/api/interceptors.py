@@ -67,6 +67,7 @@ class _Call:
         """The handler of a unary call."""
 
         def run(request: bytes, context: grpc.ServicerContext) -> Any:
+            self._check_wanted(context)
             try:
                 answer = handler(_parsed(request, parse), context)
                 # In one piece with the answer: see _begin.
@@ -85,15 +86,26 @@ class _Call:
         """The handler of a streaming call: its iteration, too, runs inside the try."""
 
         def run(request: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
+            self._check_wanted(context)
             try:
                 for answer in handler(_parsed(request, parse), context):
                     self._begin(context)
                     yield answer
-                self._end("OK")
+                self._end("OK" if context.is_active() else "CANCELLED")
+            except GeneratorExit:
+                # grpcio lets go of a stream that its client, the drain or our patience has ended.
+                self._end("CANCELLED")
+                raise
             except Exception as error:
                 self._fail(error, context)
 
         return run
+
+    def _check_wanted(self, context: grpc.ServicerContext) -> None:
+        """Ends a call whose client went away, or whose deadline passed, while it waited for its turn."""
+        if not context.is_active():
+            self._end("CANCELLED")
+            context.abort(grpc.StatusCode.CANCELLED, "nobody waits for the answer")
 
     def _begin(self, context: grpc.ServicerContext) -> None:
         """Sends the headers, once; not before there is an answer or an error.

@@ -26,6 +26,7 @@ from service.api.feeds import FeedServicer
 from service.api.interceptors import CallInterceptor
 from service.api.lanes import Lane
 from service.api.models import ModelServicer
+from service.api.passage import Passage
 from service.api.profiles import ProfileServicer
 from service.api.status_service import StatusServicer
 from service.domain.errors import InvalidField
@@ -49,6 +50,9 @@ ANSWER_SECONDS = 5.0
 MAX_QUIET_SECONDS = 2.0
 # Threads for health, reflection and GetStatus, which must not wait behind other calls. Health/Watch holds none.
 SIDE_THREADS = 4
+# How long a connection may be still before the client is asked whether it is there, and how long it may take to say so.
+KEEPALIVE_MILLISECONDS = 30_000
+KEEPALIVE_TIMEOUT_MILLISECONDS = 20_000
 # Calls that may wait for their refusal, which is quick. Beyond that gRPC itself ends them, without details.
 MAX_REFUSALS = 1_000
 _log = logging.getLogger("paperfeed.server")
@@ -59,6 +63,7 @@ class Server:
 
     Args:
         lanes: Where our calls are worked on.
+        passage: Between clients and handlers.
         gate: Sends them there, or away.
         port_is_shared: Whether other processes listen on the same port.
     """
@@ -73,11 +78,13 @@ class Server:
         gate: Gate,
         interceptor: CallInterceptor,
         lanes: Sequence[Lane],
+        passage: Passage,
         port_is_shared: bool,
     ) -> None:
         self._health = health.HealthServicer()
         self._gate = gate
         self._lanes = lanes
+        self._passage = passage
         self._side = Lane("side", SIDE_THREADS, MAX_REFUSALS)
         self._server = grpc.server(
             self._side,
@@ -86,6 +93,10 @@ class Server:
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+                # A client that the network cut off is given up within a minute, and with it its calls.
+                ("grpc.keepalive_time_ms", KEEPALIVE_MILLISECONDS),
+                ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MILLISECONDS),
+                ("grpc.http2.max_pings_without_data", 0),
                 # Two servers on one port by accident would answer in turn; with --workers this is a choice.
                 ("grpc.so_reuseport", int(port_is_shared)),
             ],
@@ -125,5 +136,9 @@ class Server:
         for lane in (*self._lanes, self._side):
             lane.wait_until_idle(max(end - time.monotonic(), 0.0))
         self._gate.wait_until_quiet(min(max(end - time.monotonic(), 0.0), MAX_QUIET_SECONDS))
+        cut = sum(lane.count for lane in self._lanes)
         self._server.stop(min(max(end - time.monotonic(), 0.0), ANSWER_SECONDS)).wait()
+        self._passage.close()
+        if cut:
+            _log.warning("accepted calls were cut: they did not end in time", extra={"facts": {"calls": cut}})
         _log.info("stopped")

@@ -169,3 +169,18 @@ def test_idle_server_ends_at_once(sqlite_url: str, tmp_path: Path) -> None:
         assert server.ended() == 0
         assert time.monotonic() - began < 5
         assert [entry["message"] for entry in server.log()][-2:] == ["draining", "stopped"]
+
+
+def test_calls_that_a_drain_cuts_are_told(sqlite_url: str, tmp_path: Path) -> None:
+    """A stream that outlasts the drain is logged as CANCELLED, and the log says how many calls were cut."""
+    with running(tmp_path, sqlite_url, drain_seconds=0.2) as server, server.client() as client:
+        fill(client)
+        users = [f"u{i}" for i in range(10_000)]
+        answers = client.feeds.StreamFeeds(feed_pb2.StreamFeedsRequest(user_ids=users, page_size=100, explain=True))
+        next(answers)
+        server.terminate()
+        code, log = server.ended(), server.log()
+
+    assert code == 0
+    assert [entry["code"] for entry in log if entry.get("method") == "FeedService/StreamFeeds"] == ["CANCELLED"]
+    assert [entry["calls"] for entry in log if entry["message"].startswith("accepted calls were cut")] == [1]

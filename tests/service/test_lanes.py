@@ -26,21 +26,31 @@ class Calls:
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
         self._go = threading.Event()
+        self._at_work = threading.Semaphore(0)
 
     def come(self, count: int) -> int:
-        """So many arrive at once; gives how many are let in."""
+        """So many arrive at once; gives how many are let in. Those whose turn it is are at work then."""
+        free = THREADS - self._lane.count
         admitted = 0
         for _ in range(count):
             if self._lane.admits():
-                self._lane.submit(self._go.wait, 20)
+                self._lane.submit(self._work)
                 admitted += 1
+        for _ in range(min(free, admitted)):
+            assert self._at_work.acquire(timeout=20)
         return admitted
+
+    def _work(self) -> None:
+        with self._lane.turn():
+            self._at_work.release()
+            self._go.wait(20)
 
     def end(self) -> None:
         """All of them are answered."""
         self._go.set()
         assert self._lane.wait_until_idle(20)
         self._go.clear()
+        self._at_work = threading.Semaphore(0)
 
 
 @pytest.fixture
@@ -134,3 +144,65 @@ def test_a_call_that_raises_leaves_too(lane: Lane) -> None:
 
     assert lane.wait_until_idle(5)
     assert lane.count == 0
+
+
+def test_calls_at_work_for_long_are_expected_to_last(lane: Lane, calls: Calls, clock: HandClock) -> None:
+    """With every turn taken for longer than a call may wait, the next is refused, however short calls were of late."""
+    calls.come(1)
+    clock.seconds += 5.0
+    calls.come(1)
+    clock.seconds += 0.9
+
+    early = calls.come(1)
+    clock.seconds += 0.2
+
+    assert (early, calls.come(1)) == (1, 0)
+
+
+def test_waiting_for_a_client_is_not_work(lane: Lane, calls: Calls, clock: HandClock) -> None:
+    """Calls on threads without a turn keep none from working, and the time they take is not expected of others."""
+    gone = threading.Event()
+    for _ in range(THREADS):
+        lane.submit(gone.wait, 20)
+    with_turn = threading.Event()
+
+    def work() -> None:
+        with lane.turn():
+            with_turn.set()
+
+    lane.submit(work)
+    worked = with_turn.wait(20)
+    clock.seconds += 1_000.0
+    gone.set()
+    calls.end()
+
+    assert worked
+    assert calls.come(20) == THREADS + 8
+
+
+def test_turns_go_to_who_came_first(clock: HandClock) -> None:
+    """One that works on at once after its turn, as a stream does, goes behind those that wait."""
+    order: list[str] = []
+    waiting, begun = threading.Event(), threading.Event()
+    with Lane("test", 1, max_waiting=8, clock=clock) as lane:
+
+        def stream() -> None:
+            with lane.turn():
+                begun.set()
+                waiting.wait(20)
+            with lane.turn():
+                order.append("stream")
+
+        def other() -> None:
+            with lane.turn():
+                order.append("other")
+
+        lane.submit(stream)
+        begun.wait(20)
+        lane.submit(other)
+        while not lane._line:
+            threading.Event().wait(0.001)
+        waiting.set()
+        assert lane.wait_until_idle(20)
+
+    assert order == ["other", "stream"]

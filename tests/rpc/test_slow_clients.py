@@ -1,0 +1,194 @@
+"""Clients that keep the server waiting: for their message, or for room to send them ours."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from sqlalchemy import create_engine, text
+
+from paperfeed.v1.catalog_pb2 import PAPER_VIEW_FULL, UpsertPapersRequest
+from paperfeed.v1.feed_pb2 import GetFeedRequest, StreamFeedsRequest
+from paperfeed.v1.feed_pb2_grpc import FeedServiceStub
+from paperfeed.v1.profile_pb2 import ExportUserRequest
+from paperfeed.v1.profile_pb2_grpc import ProfileServiceStub
+from paperfeed.v1.status_pb2 import GetStatusRequest
+from tests.rpc.builders import make_digest, make_papers, record, upsert, upsert_ready, wait_until
+from tests.rpc.servers import Service
+
+THREADS = 1
+# Of calls that may take seconds.
+AT_ONCE = 2 * THREADS
+CANCELLED = grpc.StatusCode.CANCELLED
+LONG_USERS = [f"u{i:05d}" for i in range(10_000)]
+
+
+@contextmanager
+def silent_calls(service: Service, path: str, count: int) -> Iterator[list[grpc.Future]]:
+    """Calls whose headers come, and never a message."""
+    done = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        done.wait(30)
+        yield from ()
+
+    with grpc.insecure_channel(service.target) as channel:
+        call = channel.stream_unary(path)
+        # A call that nobody holds is cancelled.
+        calls = [call.future(nothing()) for _ in range(count)]
+        try:
+            yield calls
+        finally:
+            done.set()
+
+
+@contextmanager
+def unread_streams(service: Service, count: int) -> Iterator[list[grpc.Call]]:
+    """Long streams, each on a connection of its own, of which the first feed alone is read."""
+    request = StreamFeedsRequest(user_ids=LONG_USERS, page_size=100, explain=True, view=PAPER_VIEW_FULL)
+    with ExitStack() as stack:
+        streams = []
+        for _ in range(count):
+            options = [("grpc.use_local_subchannel_pool", 1)]
+            channel = stack.enter_context(grpc.insecure_channel(service.target, options=options))
+            streams.append(FeedServiceStub(channel).StreamFeeds(request, timeout=30))
+            stack.callback(streams[-1].cancel)
+        for stream in streams:
+            next(stream)
+        yield streams
+
+
+def calls_at_work(service: Service) -> int:
+    """At work or waiting."""
+    queues = service.client.status.GetStatus(GetStatusRequest(), timeout=10).queues
+    return next(queue.length for queue in queues if queue.queue == "calls")
+
+
+def counted(service: Service, method: str) -> dict[str, int]:
+    """Calls of the method by status code."""
+    calls = service.client.status.GetStatus(GetStatusRequest(), timeout=10).calls
+    return {call.code: call.count for call in calls if call.method == method}
+
+
+def fill(service: Service) -> None:
+    """A digest of papers that make a feed of more than one packet."""
+    make_digest(service.client, upsert_ready(service.client, make_papers(40)))
+
+
+@pytest.mark.parametrize("count", [THREADS, 8 * THREADS])
+def test_silent_callers_keep_no_feed_waiting(start: Callable[..., Service], count: int) -> None:
+    """While more calls than threads wait for their messages, feeds are answered, and none is refused for it."""
+    service = start(threads=THREADS, max_wait_seconds=0.2)
+    with silent_calls(service, "/paperfeed.v1.FeedService/GetFeed", count) as silent:
+        wait_until(lambda: calls_at_work(service) == count)
+        answers = [service.client.feeds.GetFeed(GetFeedRequest(user_id="u"), timeout=10) for _ in range(20)]
+
+        assert not any(call.done() for call in silent)
+    wait_until(lambda: calls_at_work(service) == 0)
+    after = service.client.feeds.GetFeed(GetFeedRequest(user_id="u"), timeout=10)
+
+    assert {answer.slate_id != "" for answer in (*answers, after)} == {True}
+
+
+def test_silent_callers_do_not_stop_health(start: Callable[..., Service]) -> None:
+    """Health and GetStatus answer while calls of them wait for their messages."""
+    service = start(threads=THREADS)
+    with (
+        silent_calls(service, "/grpc.health.v1.Health/Check", 12),
+        silent_calls(service, "/paperfeed.v1.StatusService/GetStatus", 8),
+        grpc.insecure_channel(service.target) as channel,
+    ):
+        wait_until(lambda: service.application._server._side.count == 20)
+        for _ in range(10):
+            health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+            service.client.status.GetStatus(GetStatusRequest(), timeout=10)
+
+            assert health.status == health_pb2.HealthCheckResponse.SERVING
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/paperfeed.v1.FeedService/GetFeed", "/paperfeed.v1.FeedService/StreamFeeds", "/grpc.health.v1.Health/Check"],
+)
+def test_a_silent_call_is_ended(start: Callable[..., Service], caplog: pytest.LogCaptureFixture, path: str) -> None:
+    """A call whose message does not come in time gets CANCELLED, is counted, and the log names its method."""
+    service = start(silence_seconds=0.2)
+    with silent_calls(service, path, 2) as silent:
+        wait_until(lambda: all(call.done() for call in silent))
+
+        assert [call.code() for call in silent] == [CANCELLED] * 2
+    method = path.removeprefix("/paperfeed.v1.")
+    wait_until(lambda: counted(service, method) == {"CANCELLED": 2})
+    said = [entry for entry in caplog.records if "took too long to send its message" in entry.message]
+    assert [vars(entry)["facts"]["method"] for entry in said] == [method] * 2
+
+
+def test_no_message_at_all_is_told(start: Callable[..., Service]) -> None:
+    """A caller that ends its side without a message gets UNIMPLEMENTED, as from any gRPC server."""
+    service = start()
+    with grpc.insecure_channel(service.target) as channel:
+        with pytest.raises(grpc.RpcError) as raised:
+            channel.stream_unary("/paperfeed.v1.FeedService/GetFeed")(iter(()), timeout=10)
+
+        assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_unread_streams_keep_no_other_call_waiting(start: Callable[..., Service]) -> None:
+    """With more unread streams than threads, calls of the same lane are answered."""
+    service = start(threads=THREADS)
+    fill(service)
+    with unread_streams(service, AT_ONCE + 2):
+        request = UpsertPapersRequest(papers=make_papers(1))
+        answers = [service.client.catalog.UpsertPapers(request, timeout=20) for _ in range(3)]
+
+        assert calls_at_work(service) == AT_ONCE + 2
+    assert all(answer.results for answer in answers)
+
+
+def test_an_unread_stream_is_ended(start: Callable[..., Service], caplog: pytest.LogCaptureFixture) -> None:
+    """A stream whose client takes nothing for too long is cancelled, counted once, and logged."""
+    service = start(threads=THREADS, stall_seconds=0.5)
+    fill(service)
+    with unread_streams(service, 1) as (stream,):
+        wait_until(lambda: calls_at_work(service) == 0)
+        with pytest.raises(grpc.RpcError) as raised:
+            list(stream)
+
+        assert raised.value.code() is CANCELLED
+    assert counted(service, "FeedService/StreamFeeds") == {"CANCELLED": 1}
+    said = [entry for entry in caplog.records if "took too long to take a message" in entry.message]
+    assert len(said) >= 1
+
+
+def test_a_stream_that_its_client_leaves_is_counted(start: Callable[..., Service]) -> None:
+    """A stream cancelled by its client counts as CANCELLED."""
+    service = start(threads=THREADS)
+    fill(service)
+    with unread_streams(service, 1) as (stream,):
+        stream.cancel()
+        wait_until(lambda: calls_at_work(service) == 0)
+
+        assert counted(service, "FeedService/StreamFeeds") == {"CANCELLED": 1}
+
+
+def test_an_unread_export_holds_no_transaction(start: Callable[..., Service]) -> None:
+    """While the client of an export takes its time, SQLite can move its log into the file."""
+    service = start(threads=THREADS)
+    (paper_id,) = upsert(service.client, make_papers(1))
+    for _ in range(30):
+        record(service.client, "u", "click", *[paper_id] * 1_000)
+    with grpc.insecure_channel(service.target) as channel:
+        export = ProfileServiceStub(channel).ExportUser(ExportUserRequest(user_id="u"))
+        next(export)
+        record(service.client, "other", "click", paper_id)
+        engine = create_engine(service.url)
+        with engine.connect() as connection:
+            busy, pages, moved = connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()
+        engine.dispose()
+        export.cancel()
+
+    assert (busy, pages, moved) == (0, 0, 0)
+    assert Path(service.url.removeprefix("sqlite:///") + "-wal").stat().st_size == 0
