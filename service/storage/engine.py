@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError, ProgrammingError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from service.domain.errors import InvalidField, StorageUnavailable
@@ -71,7 +71,8 @@ def parse_url(url: str) -> URL:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
+        # ValueError where the port is no number.
         raise InvalidField("db", "is not a database URL (sqlite:///path or postgresql://...)") from None
     if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
         return parsed.set(drivername="postgresql+psycopg")
@@ -177,6 +178,8 @@ def _problem_of(error: DBAPIError) -> str | None:
     state = getattr(error.orig, "sqlstate", None)
     if state in _POSTGRES_PROBLEMS:
         return _POSTGRES_PROBLEMS[state]
+    if isinstance(error, ProgrammingError) and error.statement is None:
+        return "its URL has a parameter that the driver does not take"
     is_lost = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
     return "it cannot be reached, or the connection was lost" if is_lost else None
 

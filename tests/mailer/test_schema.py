@@ -9,7 +9,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, inspect
 from sqlalchemy.pool import NullPool
 
-from mailer.errors import SchemaMismatch, StorageUnavailable
+from mailer.errors import InvalidField, SchemaMismatch, StorageUnavailable
 from mailer.storage import open_store, schema, subscribers
 from mailer.storage.engine import parse_url
 from mailer.storage.tables import metadata
@@ -94,3 +94,13 @@ def test_no_database() -> None:
     with pytest.raises(StorageUnavailable) as caught:
         schema.check("postgresql://someone:secret@127.0.0.1:1/none")
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["mysql://ann:hunter2@h/x", "postgresql://ann:hunter2@h:port/x", "hunter2"])
+def test_a_url_that_cannot_be_used_is_not_repeated(url: str) -> None:
+    """It is named as the field at fault, without its password."""
+    with pytest.raises(InvalidField) as caught:
+        parse_url(url)
+
+    assert caught.value.field == "db"
+    assert "hunter2" not in str(caught.value)
