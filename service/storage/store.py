@@ -7,7 +7,8 @@ from sqlalchemy import Connection, select
 
 from service.app.ports import Versions
 from service.storage.digests import SqlDigests
-from service.storage.engine import BUSY_TIMEOUT_SECONDS, Engines, mapped_errors, open_engines
+from service.storage.engine import BUSY_TIMEOUT_SECONDS, Engines, open_engines
+from service.storage.outage import DatabaseFile, Outage
 from service.storage.papers import SqlPapers
 from service.storage.precomputed import SqlPrecomputed
 from service.storage.signals import SqlSignals
@@ -42,34 +43,47 @@ class SqlStore:
 
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
+        self._file = DatabaseFile(engines.writer.url)
+        self._reading = Outage("read", engines.reader.url)
+        self._writing = Outage("write", engines.writer.url)
         self._page_token_key: bytes | None = None
 
     @contextlib.contextmanager
     def read(self) -> Iterator[SqlTransaction]:
-        with mapped_errors(), self._engines.reader.connect() as connection:
+        with self._reader() as connection:
             yield SqlTransaction(connection)
 
     @contextlib.contextmanager
     def write(self) -> Iterator[SqlTransaction]:
         """See ``Store.write``. On SQLite a second one in the same thread waits for the first, in vain."""
-        with mapped_errors(), self._engines.writer.begin() as connection:
+        with self.connection() as connection:
             yield SqlTransaction(connection)
 
     def page_token_key(self) -> bytes:
         if self._page_token_key is None:
-            with mapped_errors(), self._engines.reader.connect() as connection:
+            with self._reader() as connection:
                 self._page_token_key = bytes(connection.execute(_PAGE_TOKEN_KEY).scalar_one())
         return self._page_token_key
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[Connection]:
         """A writing transaction as a bare connection, for the maintenance that belongs to no use case."""
-        with mapped_errors(), self._engines.writer.begin() as connection:
-            yield connection
+        with self._writing.told():
+            self._file.check()
+            with self._engines.writer.begin() as connection:
+                yield connection
 
     def dispose(self) -> None:
         """Closes all connections; the store opens new ones if it is used again."""
         self._engines.dispose()
+
+    @contextlib.contextmanager
+    def _reader(self) -> Iterator[Connection]:
+        with self._reading.told():
+            # Before a new connection would make an empty file in the place of one that is gone.
+            self._file.check()
+            with self._engines.reader.connect() as connection:
+                yield connection
 
 
 def open_store(url: str, *, pool_size: int = 16, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> SqlStore:

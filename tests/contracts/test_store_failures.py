@@ -147,7 +147,17 @@ def test_bugs_are_not_hidden(sqlite_url: str) -> None:
     store.dispose()
 
 
-@pytest.mark.parametrize("url", ["mysql://ann:hunter2@h/x", "sqlite://", "sqlite:///:memory:", "hunter2", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://ann:hunter2@h/x",
+        "postgresql://ann:hunter2@h:port/x",
+        "sqlite://",
+        "sqlite:///:memory:",
+        "hunter2",
+        "",
+    ],
+)
 def test_other_databases_are_refused(url: str) -> None:
     """A URL of another kind is named as the field at fault, without being repeated."""
     with pytest.raises(InvalidField) as caught:
@@ -155,3 +165,63 @@ def test_other_databases_are_refused(url: str) -> None:
 
     assert caught.value.field == "db"
     assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.parametrize("happened", ["removed", "replaced"])
+def test_a_file_that_is_not_the_opened_one(sqlite_url: str, happened: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Once the file was removed or replaced, nothing is read or acknowledged; put back, it serves again."""
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    store = open_store(sqlite_url)
+    with store.write() as tx:
+        tx.papers.upsert([Paper("p1", "x")], NOW)
+    path.rename(path.with_suffix(".away"))
+    if happened == "replaced":
+        path.write_bytes(path.with_suffix(".away").read_bytes())
+
+    for transaction in (store.read, store.write, store.write):
+        with pytest.raises(StorageUnavailable, match="removed or replaced"), transaction():
+            pass
+    path.with_suffix(".away").rename(path)
+    with store.read() as tx:
+        count = tx.papers.count()
+    store.dispose()
+
+    assert count == 1
+    assert [entry.message for entry in caplog.records if entry.levelname == "ERROR"] == ["database file is gone"]
+
+
+def test_an_outage_is_logged_once(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The first failure is logged with its cause and the first success after it, not what comes between."""
+    blocker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    store = open_store(sqlite_url, busy_timeout_seconds=0.05)
+    for _ in range(3):
+        with pytest.raises(StorageUnavailable), store.write():
+            pass
+        with store.read():
+            pass
+    blocker.rollback()
+    blocker.close()
+    for _ in range(2):
+        with store.write():
+            pass
+    store.dispose()
+
+    said = [(entry.levelname, entry.message, vars(entry)["facts"]) for entry in caplog.records]
+    assert [(level, message) for level, message, _ in said] == [
+        ("WARNING", "database not available"),
+        ("WARNING", "database available again"),
+    ]
+    assert said[0][2]["cause"] == "database is locked"
+
+
+def test_an_outage_is_logged_without_the_password(caplog: pytest.LogCaptureFixture) -> None:
+    """The log names the cause and no password."""
+    store = open_store("postgresql://somebody:hush-hush@127.0.0.1:1/none?connect_timeout=2")
+    with pytest.raises(StorageUnavailable), store.read():
+        pass
+    store.dispose()
+
+    (entry,) = caplog.records
+    assert "127.0.0.1" in vars(entry)["facts"]["cause"]
+    assert "hush" not in str(vars(entry))
