@@ -1,6 +1,5 @@
 """``paperfeed serve``."""
 
-import signal
 from queue import SimpleQueue
 from typing import Annotated
 
@@ -8,6 +7,8 @@ import typer
 
 from cli.options import Db
 from cli.output import console
+from cli.shared_port import check_port
+from cli.stopping import on_stop
 
 
 def serve(
@@ -22,7 +23,7 @@ def serve(
     exploration: Annotated[float | None, typer.Option(help="Chance, 0 to 1, that a slate is explored.")] = None,
     workers: Annotated[int | None, typer.Option(help="Server processes on the port; more than one on Linux.")] = None,
 ) -> None:
-    """Serve feeds over gRPC until SIGTERM or Ctrl-C, then let accepted calls end."""
+    """Serve feeds over gRPC until SIGTERM, SIGHUP or Ctrl-C, then let accepted calls end."""
     from service import logs
     from service.config import Settings
 
@@ -49,8 +50,8 @@ def serve(
 
     # Not an Event: its lock may be held when the handler runs. SimpleQueue is made for this.
     stopping: SimpleQueue[int] = SimpleQueue()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda received, _: stopping.put(received))
+    on_stop(stopping.put)
+    check_port(settings.host, settings.port)
     application = Application(settings)
     announce(application.start())
     stopping.get()

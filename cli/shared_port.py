@@ -1,11 +1,15 @@
 """A port that is ours alone until we say so, and then shared with our own processes."""
 
 import contextlib
+import errno
 import socket
 import sys
 from collections.abc import Iterator
 
 from service.domain.errors import InvalidField
+
+# A name may have an IPv6 address where IPv6 is switched off.
+_NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 
 @contextlib.contextmanager
@@ -27,20 +31,45 @@ def shared_port(host: str, port: int) -> Iterator[int]:
             "port, and a load balancer before them"
         )
         raise InvalidField("workers", problem)
-    with contextlib.ExitStack() as stack:
-        for family, kind, protocol, _, address in _addresses(host, port):
-            held = stack.enter_context(socket.socket(family, kind, protocol))
-            wanted = (address[0], port, *address[2:])
-            try:
-                # Connections of a server that has just ended may still be fading away.
-                held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                held.bind(wanted)
-            except OSError as error:
-                raise InvalidField("port", f"cannot listen on {host}:{port}; is another server there?") from error
+    with _bound(host, port) as sockets:
+        for held in sockets:
             held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
             held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        yield sockets[0].getsockname()[1]
+
+
+def check_port(host: str, port: int) -> None:
+    """Returns if a server can listen on every address of the host; gRPC is content with one of them.
+
+    Raises:
+        InvalidField: The port is in use at one of them, or the host has no address here.
+    """
+    if port:
+        with _bound(host, port):
+            pass
+
+
+@contextlib.contextmanager
+def _bound(host: str, port: int) -> Iterator[list[socket.socket]]:
+    """A socket on each address of the host, all on one port, listening on none."""
+    with contextlib.ExitStack() as stack:
+        sockets: list[socket.socket] = []
+        for family, kind, protocol, _, address in _addresses(host, port):
+            try:
+                held = stack.enter_context(socket.socket(family, kind, protocol))
+                if sys.platform != "win32":
+                    # Connections of a server that has just ended may still be fading away. On Windows it means more.
+                    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                held.bind((address[0], port, *address[2:]))
+            except OSError as error:
+                if error.errno in _NO_SUCH_ADDRESS:
+                    continue
+                raise InvalidField("port", f"cannot listen on {host}:{port}; is another server there?") from error
             port = held.getsockname()[1]
-        yield port
+            sockets.append(held)
+        if not sockets:
+            raise InvalidField("port", f"cannot listen on {host}:{port}; it is no address of this machine")
+        yield sockets
 
 
 def _addresses(host: str, port: int) -> list[tuple[int, int, int, str, tuple[str, ...]]]:

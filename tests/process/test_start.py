@@ -17,9 +17,9 @@ from tests.process.samples import fill, likes
 from tests.requirements import require
 
 
-def fails_to_start(db: str, *, port: int = 0) -> subprocess.CompletedProcess[str]:
+def fails_to_start(db: str, *, port: int = 0, host: str = "127.0.0.1") -> subprocess.CompletedProcess[str]:
     """What a server says that does not come up."""
-    arguments = command("serve", "--port", port, "--db", db)
+    arguments = command("serve", "--host", host, "--port", port, "--db", db)
     return subprocess.run(arguments, env=settings(), cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -42,6 +42,29 @@ def test_port_taken(sqlite_url: str) -> None:
     assert f"paperfeed: port: cannot listen on 127.0.0.1:{port}" in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_port_taken_at_one_address_of_a_name(sqlite_url: str) -> None:
+    """A name whose port is in use at one of its addresses is refused, not served at the others alone."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = fails_to_start(sqlite_url, port=port, host="localhost")
+    assert done.returncode == 2
+    assert f"paperfeed: port: cannot listen on localhost:{port}" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://u:hush@127.0.0.1:abc/x", "postgresql://u:hush@127.0.0.1/x?connect_timeout=hush"]
+)
+def test_impossible_database_url(url: str) -> None:
+    """A URL that cannot be used is told in one line without its password."""
+    done = fails_to_start(url)
+    assert done.returncode in {1, 2}
+    assert "paperfeed: " in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert "hush" not in done.stderr
 
 
 def test_newer_schema(sqlite_url: str) -> None:
