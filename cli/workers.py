@@ -17,13 +17,16 @@ from queue import Empty, SimpleQueue
 
 from cli.output import note
 from cli.shared_port import shared_port
-from cli.worker import SERVING, first_line
+from cli.stopping import on_stop
+from cli.worker import NO_DATABASE, SERVING, first_line
 from service.config import Settings
 
 # A worker that served so long before it died is started again at once, and its earlier deaths are forgotten.
 STEADY_SECONDS = 30.0
 # After the first young death; doubles each time.
 BACKOFF_SECONDS = 0.5
+# The longest pause before another start while the database does not answer.
+MAX_BACKOFF_SECONDS = 15.0
 MAX_DEATHS = 5
 """So many young deaths of one worker in a row end the service: whatever is wrong, starting again does not help."""
 # What a worker may take beyond the time to drain before it is killed.
@@ -64,6 +67,8 @@ class _Worker:
         self.deaths = Deaths()
         self._settings = settings
         self._events = events
+        self._vain_starts = 0
+        self._has_served = False
         self._started_at = 0.0
 
     def start(self) -> None:
@@ -89,7 +94,8 @@ class _Worker:
                 process.kill()
             raise OSError(str(error)) from error
         self.process = process
-        self.say(first_line(self._settings, self.number))
+        may_make = self.number == 1 and not self._has_served
+        self.say(first_line(self._settings, self.number, may_make_database=may_make))
 
     def say(self, line: str) -> None:
         """Writes a line to the process, if there is one."""
@@ -99,13 +105,23 @@ class _Worker:
                 self.process.stdin.write(line)
                 self.process.stdin.flush()
 
-    def died(self) -> float:
+    def serves(self) -> None:
+        """It has said so."""
+        self.is_serving = self._has_served = True
+        self._vain_starts = 0
+
+    def died(self, code: int) -> float:
         """Takes note of its end; gives the seconds to wait before the next start."""
         if self.process is not None and self.process.stdin is not None:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
         self.process, self.is_serving = None, False
-        wait = self.deaths.add(time.monotonic() - self._started_at)
+        if code == NO_DATABASE:
+            # Nothing is wrong with it: it is tried again until the database answers.
+            wait = min(BACKOFF_SECONDS * 2.0**self._vain_starts, MAX_BACKOFF_SECONDS)
+            self._vain_starts += 1
+        else:
+            wait = self.deaths.add(time.monotonic() - self._started_at)
         self.starts_at = time.monotonic() + wait
         return wait
 
@@ -131,7 +147,7 @@ class Workers:
         self._code = 0
 
     def run(self, announce: Callable[[int], None]) -> int:
-        """Serves until SIGTERM or Ctrl-C; gives the exit code.
+        """Serves until SIGTERM, SIGHUP or Ctrl-C; gives the exit code.
 
         Args:
             announce: Called with the port once, when all workers serve.
@@ -139,8 +155,7 @@ class Workers:
         Raises:
             InvalidField: The port cannot be had.
         """
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda received, _: self._events.put(("signal", 0, received)))
+        on_stop(lambda received: self._events.put(("signal", 0, received)))
         with shared_port(self._settings.host, self._settings.port) as port:
             settings = replace(self._settings, port=port)
             self._workers = {n: _Worker(n, settings, self._events) for n in range(1, settings.workers + 1)}
@@ -185,7 +200,7 @@ class Workers:
         elif what == "ended":
             self._ended(self._workers[number], int(detail))
         elif detail == SERVING:
-            self._workers[number].is_serving = True
+            self._workers[number].serves()
             self._start_others()
         else:
             for worker in self._workers.values():
@@ -212,21 +227,29 @@ class Workers:
             message, facts = "worker ended; it is started again", {"exit_code": code}
             self._failed(worker, f"ended with exit code {code}", code, message, facts)
         else:
-            worker.died()
+            worker.died(code)
             # One that was still starting may know nothing of SIGTERM yet.
             self._code = self._code or int(code not in {0, -signal.SIGTERM})
 
     def _failed(self, worker: _Worker, how: str, code: int, message: str, facts: Mapping[str, str | int]) -> None:
         """The worker is started again after a while; too often, or before all served, ends the service."""
-        wait = worker.died()
+        wait = worker.died(code)
+        if code == NO_DATABASE and not self._is_announced:
+            code = 1
+        facts = {"ended": worker.number, **facts}
         if not self._is_announced or worker.deaths.are_too_many:
             # At the start the worker has said on stderr what is wrong, and its exit code says whose fault it is.
             self._code = code if code > 0 and not self._is_announced else 1
             lasted = f"{MAX_DEATHS} times in a row without {STEADY_SECONDS:.0f} seconds of service"
             note(f"server process {worker.number} {how}{f', {lasted}' if self._is_announced else ''}; giving up")
             self._stop()
+        elif code == NO_DATABASE:
+            _log.warning(
+                "server process is tried again: the database does not answer",
+                extra={"facts": facts | {"after_seconds": wait}},
+            )
         else:
-            _log.error(message, extra={"facts": {"ended": worker.number, **facts, "after_seconds": wait}})
+            _log.error(message, extra={"facts": facts | {"after_seconds": wait}})
 
     def _stop(self) -> None:
         """Asks all workers to drain; a second time changes nothing."""

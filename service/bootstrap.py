@@ -29,7 +29,7 @@ from service.app.profiles import Profiles
 from service.app.readers import Readers
 from service.app.serving import ServingSlot
 from service.config import Settings
-from service.domain.errors import BundleUnusable
+from service.domain.errors import BundleUnusable, StorageUnavailable
 from service.encoder import OpenedEncoder, open_encoder
 from service.storage import SqlStore, open_store, schema
 
@@ -47,13 +47,16 @@ class SystemClock:
         return dt.datetime.now(dt.UTC)
 
 
-def prepare_store(settings: Settings) -> SqlStore:
-    """The database, made if it is empty.
+def prepare_store(settings: Settings, *, may_make: bool = True) -> SqlStore:
+    """The database, made if it is empty and ``may_make``.
 
     Raises:
         SchemaMismatch: It was made by another version; an existing one is never changed without being asked.
+        StorageUnavailable: It does not answer, or is empty and not to be made.
     """
     if schema.current_revision(settings.db) is None:
+        if not may_make:
+            raise StorageUnavailable("it is gone or empty, and other processes may still have the old one open")
         schema.upgrade(settings.db)
     schema.check(settings.db)
     # A connection for each thread that may want one, and for what works in the background.
@@ -87,10 +90,15 @@ def make_bundle(settings: Settings, encoder: str) -> Bundle:
 
 @dataclass(frozen=True)
 class Place:
-    """Of a process among the ``count`` server processes on one port; ``number`` from 1."""
+    """Of a process among the ``count`` server processes on one port; ``number`` from 1.
+
+    Attributes:
+        may_make_database: Only the first process may, at its first start: later, an absent one is lost, not new.
+    """
 
     number: int
     count: int
+    may_make_database: bool = True
 
 
 ALONE = Place(number=1, count=1)
@@ -111,7 +119,7 @@ class Application:
         self._settings = settings
         self._tell = tell
         self._embeds = place.number == 1
-        self.store = prepare_store(settings)
+        self.store = prepare_store(settings, may_make=place.may_make_database)
         self.encoder = make_encoder(settings)
         clock, counters = SystemClock(), Counters()
         waiting = settings.max_waiting_calls

@@ -1,5 +1,6 @@
 """SIGTERM: what was accepted is answered, what comes later is told to come again."""
 
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -184,3 +185,15 @@ def test_calls_that_a_drain_cuts_are_told(sqlite_url: str, tmp_path: Path) -> No
     assert code == 0
     assert [entry["code"] for entry in log if entry.get("method") == "FeedService/StreamFeeds"] == ["CANCELLED"]
     assert [entry["calls"] for entry in log if entry["message"].startswith("accepted calls were cut")] == [1]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_closed_terminal_drains(sqlite_url: str, tmp_path: Path, workers: int) -> None:
+    """SIGHUP ends a server as SIGTERM does."""
+    with running(tmp_path, sqlite_url, workers=workers) as server:
+        server.process.send_signal(signal.SIGHUP)
+        code = server.ended()
+        stopped = [entry for entry in server.log() if entry["message"] == "stopped"]
+
+    assert code == 0
+    assert len(stopped) == workers

@@ -293,3 +293,34 @@ def test_failing_start(sqlite_url: str) -> None:
     assert "hush-hush" not in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_a_lost_database_is_not_made_anew(sqlite_url: str, tmp_path: Path) -> None:
+    """With the file gone, a process that starts again waits for it, whichever it is, and makes no empty one."""
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    with running(tmp_path, sqlite_url, workers=WORKERS) as server:
+        path.rename(path.with_suffix(".away"))
+        for victim in children(server):
+            victim.kill()
+        waits = "and other processes may still have the old one open"
+        assert eventually(lambda: server.log_path.read_text().count(waits) >= 2 * WORKERS)
+        was_made, is_running = path.exists(), server.process.poll() is None
+        path.with_suffix(".away").rename(path)
+        with connections(server) as found:
+            assert len(found) == WORKERS
+
+    assert (was_made, is_running) == (False, True)
+
+
+@pytest.mark.slow
+def test_waiting_for_the_database_is_no_death(sqlite_url: str, tmp_path: Path) -> None:
+    """However often a process finds no database, those that serve go on."""
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    with running(tmp_path, sqlite_url, workers=WORKERS) as server:
+        first, second = children(server)
+        path.rename(path.with_suffix(".away"))
+        second.kill()
+        vain = "server process is tried again: the database does not answer"
+        assert eventually(lambda: sum(entry["message"] == vain for entry in server.log()) > 5, 60)
+
+        assert first.is_running()
