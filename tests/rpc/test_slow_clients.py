@@ -1,5 +1,6 @@
 """Clients that keep the server waiting: for their message, or for room to send them ours."""
 
+import datetime as dt
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,10 +14,11 @@ from sqlalchemy import create_engine, text
 from paperfeed.v1.catalog_pb2 import PAPER_VIEW_FULL, UpsertPapersRequest
 from paperfeed.v1.feed_pb2 import GetFeedRequest, StreamFeedsRequest
 from paperfeed.v1.feed_pb2_grpc import FeedServiceStub
-from paperfeed.v1.profile_pb2 import ExportUserRequest
-from paperfeed.v1.profile_pb2_grpc import ProfileServiceStub
 from paperfeed.v1.status_pb2 import GetStatusRequest
-from tests.rpc.builders import make_digest, make_papers, record, upsert, upsert_ready, wait_until
+from service.app.profiles import Profiles
+from service.bootstrap import SystemClock
+from service.domain.events import UserState
+from tests.rpc.builders import MONDAY, make_digest, make_papers, record, upsert, upsert_ready, wait_until
 from tests.rpc.servers import Service
 
 THREADS = 1
@@ -175,20 +177,20 @@ def test_a_stream_that_its_client_leaves_is_counted(start: Callable[..., Service
 
 
 def test_an_unread_export_holds_no_transaction(start: Callable[..., Service]) -> None:
-    """While the client of an export takes its time, SQLite can move its log into the file."""
+    """While the reader of an export takes its time, SQLite can move its log into the file."""
     service = start(threads=THREADS)
     (paper_id,) = upsert(service.client, make_papers(1))
-    for _ in range(30):
-        record(service.client, "u", "click", *[paper_id] * 1_000)
-    with grpc.insecure_channel(service.target) as channel:
-        export = ProfileServiceStub(channel).ExportUser(ExportUserRequest(user_id="u"))
-        next(export)
-        record(service.client, "other", "click", paper_id)
-        engine = create_engine(service.url)
-        with engine.connect() as connection:
-            busy, pages, moved = connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()
-        engine.dispose()
-        export.cancel()
+    for number in range(3):
+        record(service.client, "u", "click", paper_id, when=MONDAY + dt.timedelta(hours=number))
+    export = Profiles(service.application.store, SystemClock()).export("u")
+    state, _ = next(export), next(export)
+    record(service.client, "other", "click", paper_id)
+    engine = create_engine(service.url)
+    with engine.connect() as connection:
+        busy, pages, moved = connection.execute(text("PRAGMA wal_checkpoint(TRUNCATE)")).one()
+    engine.dispose()
 
     assert (busy, pages, moved) == (0, 0, 0)
     assert Path(service.url.removeprefix("sqlite:///") + "-wal").stat().st_size == 0
+    assert isinstance(state, UserState)
+    assert len(list(export)) == 2
