@@ -225,7 +225,9 @@ class Workers:
     def _ended(self, worker: _Worker, code: int) -> None:
         if self._stops_at is None:
             message, facts = "worker ended; it is started again", {"exit_code": code}
-            self._failed(worker, f"ended with exit code {code}", code, message, facts)
+            # Before all have served it is a start that failed, like any other.
+            shown = code if code != NO_DATABASE or self._is_announced else 1
+            self._failed(worker, f"ended with exit code {shown}", code, message, facts)
         else:
             worker.died(code)
             # One that was still starting may know nothing of SIGTERM yet.
