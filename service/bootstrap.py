@@ -125,7 +125,12 @@ class Application:
         waiting = settings.max_waiting_calls
         quick = Lane("quick", settings.threads, waiting, settings.max_wait_seconds)
         bulk = Lane("bulk", 2 * settings.threads, waiting)
-        passage = Passage(counters, silence_seconds=settings.silence_seconds, stall_seconds=settings.stall_seconds)
+        passage = Passage(
+            counters,
+            (quick, bulk),
+            silence_seconds=settings.silence_seconds,
+            stall_seconds=settings.stall_seconds,
+        )
         self.serving = ServingSlot(self.store, self.encoder.name, lambda name: make_bundle(settings, name))
         self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self._drained)
         readers = Readers()

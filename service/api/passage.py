@@ -5,13 +5,14 @@ message by itself without end, and the handler reads the message where it can be
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import grpc
 from google.protobuf.message import DecodeError
 
-from service.api.lanes import Lane
+from service.api.lanes import PATIENCE_SECONDS, Lane
 from service.api.patience import Patience
 from service.app.counters import Counters
 
@@ -23,19 +24,31 @@ class Passage:
     """Makes handlers of handlers.
 
     Args:
+        lanes: Whose turns are lent while calls wait for their messages.
         silence_seconds: A request's message may come so long after its headers.
         stall_seconds: A client may take so long to make room for the next message of a stream.
     """
 
-    def __init__(self, counters: Counters, *, silence_seconds: float, stall_seconds: float) -> None:
+    def __init__(
+        self, counters: Counters, lanes: Sequence[Lane], *, silence_seconds: float, stall_seconds: float
+    ) -> None:
         self._counters = counters
+        self._lanes = lanes
+        self._closed = threading.Event()
+        threading.Thread(target=self._lend, name="lend", daemon=True).start()
         self._silence = Patience("to send its message", silence_seconds)
         self._stall = Patience("to take a message", stall_seconds)
 
     def close(self) -> None:
         """Clients may take their time from now on; for the end."""
+        self._closed.set()
         self._silence.close()
         self._stall.close()
+
+    def _lend(self) -> None:
+        while not self._closed.wait(PATIENCE_SECONDS):
+            for lane in self._lanes:
+                lane.lend()
 
     def in_turn(self, handler: Handler, method: str, lane: Lane) -> Handler:
         """For one of our calls: works on threads of the lane, in its turn.
@@ -80,23 +93,20 @@ class Passage:
 
     def _unary_in_turn(self, handler: Any, serialize: Any, method: str, lane: Lane) -> Callable[..., Any]:
         def run(requests: Requests, context: grpc.ServicerContext) -> Any:
-            request = self._message(requests, context, method)
-            with lane.turn():
-                return serialize(handler(request, context))
+            with lane.for_message():
+                request = self._message(requests, context, method)
+            return serialize(handler(request, context))
 
         return run
 
     def _streaming_in_turn(self, handler: Any, serialize: Any, method: str, lane: Lane) -> Callable[..., Any]:
         def run(requests: Requests, context: grpc.ServicerContext) -> Iterator[Any]:
-            request = self._message(requests, context, method)
+            with lane.for_message():
+                request = self._message(requests, context, method)
             with contextlib.closing(handler(request, context)) as answers:
-                while True:
+                for answer in map(serialize, answers):
                     # A turn for each message: while the client takes it, others work.
-                    with lane.turn():
-                        answer = next(map(serialize, answers), None)
-                    if answer is None:
-                        return
-                    with self._stall.with_client(context, method):
+                    with lane.apart(), self._stall.with_client(context, method):
                         yield answer
 
         return run

@@ -24,7 +24,7 @@ from service.api.admission import Gate
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
 from service.api.interceptors import CallInterceptor
-from service.api.lanes import Lane
+from service.api.lanes import MAX_HELD, Lane
 from service.api.models import ModelServicer
 from service.api.passage import Passage
 from service.api.profiles import ProfileServicer
@@ -49,7 +49,7 @@ ANSWER_SECONDS = 5.0
 # Callers may come again at once, to hear that the server is stopping; a quiet moment is not waited for any longer.
 MAX_QUIET_SECONDS = 2.0
 # Threads for health, reflection and GetStatus, which must not wait behind other calls. Health/Watch holds none.
-SIDE_THREADS = 4
+SIDE_THREADS = 4 + MAX_HELD
 # How long a connection may be still before the client is asked whether it is there, and how long it may take to say so.
 KEEPALIVE_MILLISECONDS = 30_000
 KEEPALIVE_TIMEOUT_MILLISECONDS = 20_000

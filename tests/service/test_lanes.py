@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.api.lanes import CALM_SECONDS, SMOOTHING, Lane
+from service.api.lanes import CALM_SECONDS, PATIENCE_SECONDS, SMOOTHING, Lane
 
 THREADS = 2
 
@@ -41,9 +41,8 @@ class Calls:
         return admitted
 
     def _work(self) -> None:
-        with self._lane.turn():
-            self._at_work.release()
-            self._go.wait(20)
+        self._at_work.release()
+        self._go.wait(20)
 
     def end(self) -> None:
         """All of them are answered."""
@@ -160,24 +159,61 @@ def test_calls_at_work_for_long_are_expected_to_last(lane: Lane, calls: Calls, c
 
 
 def test_waiting_for_a_client_is_not_work(lane: Lane, calls: Calls, clock: HandClock) -> None:
-    """Calls on threads without a turn keep none from working, and the time they take is not expected of others."""
-    gone = threading.Event()
+    """Calls that wait for their message for long keep none from working, and their time is not expected of others."""
+    came, worked = threading.Event(), threading.Event()
+    waiting = threading.Semaphore(0)
+    after: list[str] = []
+
+    def silent() -> None:
+        with lane.for_message():
+            waiting.release()
+            came.wait(20)
+        after.append("silent")
+
     for _ in range(THREADS):
-        lane.submit(gone.wait, 20)
-    with_turn = threading.Event()
-
-    def work() -> None:
-        with lane.turn():
-            with_turn.set()
-
-    lane.submit(work)
-    worked = with_turn.wait(20)
+        lane.submit(silent)
+        assert waiting.acquire(timeout=20)
+    lane.submit(worked.set)
+    lane.lend()
+    early = worked.wait(0.1)
+    clock.seconds += PATIENCE_SECONDS
+    lane.lend()
+    late = worked.wait(20)
     clock.seconds += 1_000.0
-    gone.set()
+    came.set()
     calls.end()
 
-    assert worked
+    assert (early, late) == (False, True)
+    assert after == ["silent"] * THREADS
     assert calls.come(20) == THREADS + 8
+
+
+def test_who_lent_a_turn_takes_another(clock: HandClock) -> None:
+    """When the message has come at last the call waits until fewer than ``threads`` are at work."""
+    came, waits = threading.Event(), threading.Event()
+    order: list[str] = []
+    with Lane("test", 1, max_waiting=8, clock=clock) as lane:
+
+        def silent() -> None:
+            with lane.for_message():
+                waits.set()
+                came.wait(20)
+            order.append("silent")
+
+        def other() -> None:
+            came.set()
+            while len(lane._line) < 1:
+                threading.Event().wait(0.001)
+            order.append("other")
+
+        lane.submit(silent)
+        waits.wait(20)
+        lane.submit(other)
+        clock.seconds += PATIENCE_SECONDS
+        lane.lend()
+        assert lane.wait_until_idle(20)
+
+    assert order == ["other", "silent"]
 
 
 def test_turns_go_to_who_came_first(clock: HandClock) -> None:
@@ -187,20 +223,16 @@ def test_turns_go_to_who_came_first(clock: HandClock) -> None:
     with Lane("test", 1, max_waiting=8, clock=clock) as lane:
 
         def stream() -> None:
-            with lane.turn():
-                begun.set()
-                waiting.wait(20)
-            with lane.turn():
-                order.append("stream")
-
-        def other() -> None:
-            with lane.turn():
-                order.append("other")
+            begun.set()
+            waiting.wait(20)
+            with lane.apart():
+                pass
+            order.append("stream")
 
         lane.submit(stream)
         begun.wait(20)
-        lane.submit(other)
-        while not lane._line:
+        lane.submit(order.append, "other")
+        while len(lane._line) < 1:
             threading.Event().wait(0.001)
         waiting.set()
         assert lane.wait_until_idle(20)
