@@ -49,6 +49,7 @@ ANSWER_SECONDS = 5.0
 # Callers may come again at once, to hear that the server is stopping; a quiet moment is not waited for any longer.
 MAX_QUIET_SECONDS = 2.0
 # Threads for health, reflection and GetStatus, which must not wait behind other calls. Health/Watch holds none.
+# Nobody lends a turn there, so there are as many more as may wait for silent clients; they are made when needed.
 SIDE_THREADS = 4 + MAX_HELD
 # How long a connection may be still before the client is asked whether it is there, and how long it may take to say so.
 KEEPALIVE_MILLISECONDS = 30_000
