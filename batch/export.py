@@ -17,7 +17,7 @@ import pyarrow as pa
 from batch import paper_table, profile_table
 from batch.errors import OutputUnusable
 from batch.export_source import DIGESTS, EVENTS, MANIFEST_NAME, PAPERS, PROFILES
-from batch.parquet import TableWriter, written
+from batch.parquet import TableWriter, part_name, written
 from batch.population import USERS_AT_A_TIME
 from batch.workspace import Workspace, discard, opened_workspace, place_of, without_empty_parents
 from service.app.ports import Transaction
@@ -136,7 +136,7 @@ def _write(folder: Path, schema: pa.Schema, tables: Iterable[pa.Table], sizes: S
     waiting = iter(tables)
     total = 0
     for number in range(10**6):
-        with written(folder / f"part-{number:06d}.parquet", schema, sizes.row_group_bytes) as file:
+        with written(folder / part_name(number), schema, sizes.row_group_bytes) as file:
             is_full = _fill(file, waiting, sizes.rows_in_file)
         total += file.row_count
         if not is_full:

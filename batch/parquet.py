@@ -82,6 +82,11 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
         raise InputUnusable(path, f"cannot be read ({problem})") from error
 
 
+def part_name(number: int) -> str:
+    """Of the file with a table's rows of this place, in the order of the names."""
+    return f"part-{number:06d}.parquet"
+
+
 def part_files(folder: Path) -> list[Path]:
     """The files of a table that lies in a folder, in their order."""
     return sorted(folder.glob("part-*.parquet"))

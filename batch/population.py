@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from batch.parquet import part_name
 from service.app.ports import Store
 from service.domain.errors import InvalidField, PaperfeedError
 from service.domain.papers import check_id
@@ -36,7 +37,7 @@ class Partition:
     @property
     def file_name(self) -> str:
         """Files in the order of their names hold users in the order of their ids."""
-        return f"part-{self.number:06d}.parquet"
+        return part_name(self.number)
 
 
 @dataclass(frozen=True)

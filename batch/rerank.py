@@ -72,11 +72,12 @@ def run(request: Request, cluster: Callable[[], Any], watch: Watcher) -> Outcome
         PartitionFailed: A full disk, a lost database; what is done stays.
     """
     out = place_of(request.out)
-    finished = find_manifest(out)
-    if finished is not None:
-        _check_same(request, Job.from_json(finished["job"]), out)
-        return Outcome(finished, finished["partition_count"])
+    if (outcome := _finished(request, out)) is not None:
+        return outcome
     with without_empty_parents(out), opened_workspace(out) as workspace:
+        # Another run may have ended just before this one could begin.
+        if (outcome := _finished(request, out)) is not None:
+            return outcome
         remove_leftovers(workspace.folder)
         plan = workspace.find_plan() or _begun(request, workspace)
         _check_same(request, plan.job, workspace.folder)
@@ -90,6 +91,15 @@ def run(request: Request, cluster: Callable[[], Any], watch: Watcher) -> Outcome
             with cluster() as opened:
                 _work(opened, cargo, left, counts, plan, workspace, watch)
         return Outcome(workspace.finish(plan, [counts[each.number] for each in plan.partitions]), resumed)
+
+
+def _finished(request: Request, out: Path) -> Outcome | None:
+    """What came of a run before; None where none is finished."""
+    manifest = find_manifest(out)
+    if manifest is None:
+        return None
+    _check_same(request, Job.from_json(manifest["job"]), out)
+    return Outcome(manifest, manifest["partition_count"])
 
 
 def _work(

@@ -18,7 +18,7 @@ from typing import Any
 
 from batch.errors import InputUnusable, OutputUnusable
 from batch.job import Job
-from batch.parquet import facts_of, opened
+from batch.parquet import facts_of, opened, part_files, part_name
 from batch.population import Partition
 
 PLAN_NAME = "_plan.json"
@@ -80,7 +80,7 @@ class Workspace:
 
     def begin(self, plan: Plan, candidates: bytes) -> None:
         """Keeps the plan and the candidates; the plan last, so that with it all is there."""
-        for path in self.folder.glob("part-*.parquet"):
+        for path in part_files(self.folder):
             # Of a plan that is gone: the output would have them too, if this one has fewer partitions.
             path.unlink()
         write_file(self.folder / CANDIDATES_NAME, candidates)
@@ -100,12 +100,7 @@ class Workspace:
     def done(self, plan: Plan, partition: Partition) -> dict[str, int] | None:
         """The counts of a partition of the plan that is on the disk; None where it is not."""
         facts = facts_of(self.folder / partition.file_name)
-        if facts is None or not plan.facts.items() <= facts.items():
-            return None
-        try:
-            return {name: int(facts[f"paperfeed.{name}"]) for name in COUNTS}
-        except (KeyError, ValueError):
-            return None
+        return None if facts is None or not plan.facts.items() <= facts.items() else _counts_in(facts)
 
     def finish(self, plan: Plan, counts: Sequence[Mapping[str, int]]) -> dict[str, Any]:
         """Gives the output its name; what it says of itself."""
@@ -219,7 +214,8 @@ def find_manifest(out: Path) -> dict[str, Any] | None:
     """What a finished output says of itself; None where there is nothing at all.
 
     Raises:
-        OutputUnusable: There is something else, or a folder that no other can take the place of.
+        OutputUnusable: There is something else, a folder that no other can take the place of, or an output that is not
+            whole any more.
     """
     try:
         if not out.exists() or (out.is_dir() and not any(out.iterdir())):
@@ -229,10 +225,35 @@ def find_manifest(out: Path) -> dict[str, Any] | None:
         found: dict[str, Any] = json.loads((out / MANIFEST_NAME).read_text(encoding="utf-8"))
         Job.from_json(found["job"])
         if all(isinstance(found[name], int) for name in (*COUNTS, *_OF_DIGEST, "partition_count")):
+            _check_parts(out, found)
             return found
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise OutputUnusable(out, "exists already, and is no output of this command") from error
     raise OutputUnusable(out, "exists already, and is no output of this command")
+
+
+def _check_parts(out: Path, manifest: Mapping[str, Any]) -> None:
+    """Raises OutputUnusable where a partition is missing, damaged or another job's."""
+    expected = [out / part_name(number) for number in range(manifest["partition_count"])]
+    if strays := sorted(set(part_files(out)) - set(expected)):
+        raise OutputUnusable(strays[0], "is no part of this output: remove it")
+    totals = dict.fromkeys(COUNTS, 0)
+    for path in expected:
+        counts = _counts_in(facts_of(path) or {})
+        if counts is None:
+            problem = "is missing" if not path.exists() else "is damaged, or no part of this output"
+            raise OutputUnusable(path, f"{problem}: remove the folder to make it anew")
+        totals = {name: totals[name] + counts[name] for name in COUNTS}
+    if any(totals[name] != manifest[name] for name in COUNTS):
+        raise OutputUnusable(out, "holds parts of different outputs: remove the folder to make it anew")
+
+
+def _counts_in(facts: Mapping[str, str]) -> dict[str, int] | None:
+    """The counts that a partition's file tells of itself; None where it does not."""
+    try:
+        return {name: int(facts[f"paperfeed.{name}"]) for name in COUNTS}
+    except (KeyError, ValueError):
+        return None
 
 
 @contextlib.contextmanager

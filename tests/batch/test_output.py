@@ -1,5 +1,6 @@
 """An output takes its name whole, holds one job's slates alone, and says at the start where it cannot go."""
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from batch import rerank
 from batch.cluster import Cluster
 from batch.errors import OutputUnusable, UnknownDigest
 from batch.population import Population
 from batch.rerank import run
 from batch.slate_table import schema
-from batch.workspace import CANDIDATES_NAME, PLAN_NAME
+from batch.workspace import CANDIDATES_NAME, PLAN_NAME, Workspace
 from tests.batch.asking import Asking, no_cluster, slates
 from tests.batch.killing import partial, parts
 from tests.batch.worlds import World, fill
@@ -215,3 +217,65 @@ def test_nobody(ask: Asking, cluster: Cluster, tmp_path: Path) -> None:
     table = pq.read_table(ask.out)
     assert table.num_rows == 0
     assert table.schema.equals(schema(with_features=False))
+
+
+class TestFinished:
+    """A finished output is taken for one only while it is whole."""
+
+    @pytest.fixture
+    def finished(self, small_world: World, ask: Asking, cluster: Cluster) -> list[Path]:
+        """The files of an output of several partitions."""
+        ask.run(ask.request(small_world), cluster)
+        found = sorted(ask.out.glob("part-*.parquet"))
+        assert len(found) > 1
+        return found
+
+    def again(self, small_world: World, ask: Asking) -> None:
+        """The same command once more."""
+        run(ask.request(small_world), no_cluster, lambda _done, _total: None)
+
+    def test_lost_part(self, small_world: World, ask: Asking, finished: list[Path]) -> None:
+        """Users whose file is gone are not missing without a word."""
+        finished[1].unlink()
+
+        with pytest.raises(OutputUnusable, match=r"part-000001\.parquet: is missing: remove the folder"):
+            self.again(small_world, ask)
+
+    def test_cut_part(self, small_world: World, ask: Asking, finished: list[Path]) -> None:
+        """Nor those whose file was copied by half."""
+        finished[0].write_bytes(finished[0].read_bytes()[:-100])
+
+        with pytest.raises(OutputUnusable, match=r"part-000000\.parquet: is damaged"):
+            self.again(small_world, ask)
+
+    def test_stray_part(self, small_world: World, ask: Asking, finished: list[Path]) -> None:
+        """Nobody's rows come twice from a file that was copied in."""
+        (ask.out / "part-000099.parquet").write_bytes(finished[0].read_bytes())
+
+        with pytest.raises(OutputUnusable, match=r"part-000099\.parquet: is no part of this output"):
+            self.again(small_world, ask)
+
+    def test_another_outputs_part(self, small_world: World, ask: Asking, finished: list[Path]) -> None:
+        """A file that has the place of another is found by its counts."""
+        finished[1].write_bytes(finished[0].read_bytes())
+
+        with pytest.raises(OutputUnusable, match="holds parts of different outputs"):
+            self.again(small_world, ask)
+
+    def test_another_run_ends_just_before_this_one_begins(
+        self, small_world: World, ask: Asking, finished: list[Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its output is taken, and nothing is done twice."""
+        kept, hidden = parts(ask.out), ask.out.with_name("hidden")
+        ask.out.rename(hidden)
+        opens = rerank.opened_workspace
+
+        def late(out: Path) -> contextlib.AbstractContextManager[Workspace]:
+            hidden.rename(out)
+            return opens(out)
+
+        monkeypatch.setattr(rerank, "opened_workspace", late)
+        self.again(small_world, ask)
+
+        assert parts(ask.out) == kept
+        assert not partial(ask.out).exists()
