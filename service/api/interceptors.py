@@ -72,7 +72,7 @@ class _Call:
                 answer = handler(_parsed(request, parse), context)
                 # In one piece with the answer: see _begin.
                 context.set_trailing_metadata(((REQUEST_ID_KEY, self._request_id),))
-                self._end("OK")
+                self._end(self._outcome(context))
             except Exception as error:
                 self._fail(error, context)
             else:
@@ -91,7 +91,7 @@ class _Call:
                 for answer in handler(_parsed(request, parse), context):
                     self._begin(context)
                     yield answer
-                self._end("OK" if context.is_active() else "CANCELLED")
+                self._end(self._outcome(context))
             except GeneratorExit:
                 # grpcio lets go of a stream that its client, the drain or our patience has ended.
                 self._end("CANCELLED")
@@ -106,6 +106,11 @@ class _Call:
         if not context.is_active():
             self._end("CANCELLED")
             context.abort(grpc.StatusCode.CANCELLED, "nobody waits for the answer")
+
+    @staticmethod
+    def _outcome(context: grpc.ServicerContext) -> str:
+        """Of a call whose work is done: its client may have gone meanwhile, or its deadline passed."""
+        return "OK" if context.is_active() else "CANCELLED"
 
     def _begin(self, context: grpc.ServicerContext) -> None:
         """Sends the headers, once; not before there is an answer or an error.

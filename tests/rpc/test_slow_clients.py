@@ -1,9 +1,11 @@
 """Clients that keep the server waiting: for their message, or for room to send them ours."""
 
 import datetime as dt
+import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import grpc
@@ -14,6 +16,7 @@ from sqlalchemy import create_engine, text
 from paperfeed.v1.catalog_pb2 import PAPER_VIEW_FULL, UpsertPapersRequest
 from paperfeed.v1.feed_pb2 import GetFeedRequest, StreamFeedsRequest
 from paperfeed.v1.feed_pb2_grpc import FeedServiceStub
+from paperfeed.v1.profile_pb2 import GetProfileRequest, Preferences, UpdatePreferencesRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
 from service.app.profiles import Profiles
 from service.bootstrap import SystemClock
@@ -174,6 +177,25 @@ def test_a_stream_that_its_client_leaves_is_counted(start: Callable[..., Service
         wait_until(lambda: calls_at_work(service) == 0)
 
         assert counted(service, "FeedService/StreamFeeds") == {"CANCELLED": 1}
+
+
+def test_a_call_that_its_client_leaves_is_counted(start: Callable[..., Service]) -> None:
+    """A call whose client goes away while it is at work counts as CANCELLED, though its work is done."""
+    service = start(threads=THREADS)
+    request = UpdatePreferencesRequest(user_id="u", preferences=Preferences(followed_authors=["Ada Lovelace"]))
+    with closing(sqlite3.connect(service.url.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        call = service.client.profiles.UpdatePreferences.future(request)
+        wait_until(lambda: calls_at_work(service) == 1)
+        call.cancel()
+        # The server's side hears of it a moment later.
+        time.sleep(0.2)
+        other.execute("ROLLBACK")
+    wait_until(lambda: calls_at_work(service) == 0)
+    profile = service.client.profiles.GetProfile(GetProfileRequest(user_id="u"), timeout=10)
+
+    assert counted(service, "ProfileService/UpdatePreferences") == {"CANCELLED": 1}
+    assert profile.profile.preferences.followed_authors == ["Ada Lovelace"]
 
 
 def test_an_unread_export_holds_no_transaction(start: Callable[..., Service]) -> None:
