@@ -15,6 +15,8 @@ from service.app.ports import Transaction, Vectors
 
 BLOCK_ROWS = 2_048
 """3 MB for 384 dimensions: what is copied when one vector changes."""
+ROUGH = 1e-5
+"""More than what products of float32 may be away from the cosine."""
 CHANGES_AT_ONCE = 5_000
 """After more changes than this all vectors are read anew."""
 
@@ -40,14 +42,23 @@ class _State:
     version: int
     blocks: tuple[_Block, ...]
 
-    def cosines(self, target: Vectors) -> npt.NDArray[np.float64]:
-        """(papers,) rounded to 1e-6. All products have one shape, or equal vectors could get unequal cosines."""
-        parts = [(block.vectors @ target)[: len(block.paper_ids)] for block in self.blocks]
-        return np.asarray(np.round(np.concatenate(parts), 6) + 0.0, dtype=np.float64)
+    def nearest(self, target: Vectors, limit: int) -> list[tuple[str, float]]:
+        """At least ``limit`` papers, or all, among them the nearest and what ties with them, with exact cosines."""
+        rough = [(block.vectors @ target)[: len(block.paper_ids)] for block in self.blocks]
+        ordered = np.concatenate(rough)
+        first = max(len(ordered) - limit, 0)
+        least = np.partition(ordered, first)[first] - ROUGH
+        found: list[tuple[str, float]] = []
+        for block, cosines in zip(self.blocks, rough, strict=True):
+            rows = np.flatnonzero(cosines >= least)
+            ids = [block.paper_ids[row] for row in rows.tolist()]
+            found += zip(ids, _exact(block.vectors[rows], target).tolist(), strict=True)
+        return found
 
-    def paper_id(self, row: int) -> str:
-        """The paper at a place in ``cosines``."""
-        return self.blocks[row // BLOCK_ROWS].paper_ids[row % BLOCK_ROWS]
+
+def _exact(vectors: Vectors, target: Vectors) -> npt.NDArray[np.float64]:
+    """(papers,) cosines rounded to 1e-6, of (papers, dim): equal vectors get equal ones, and 1 with themselves."""
+    return np.asarray(np.round(np.einsum("ij,j->i", vectors, target, dtype=np.float64), 6) + 0.0)
 
 
 class SimilarPapers:
@@ -66,11 +77,7 @@ class SimilarPapers:
         state = self._fresh(tx, encoder)
         if not state.blocks or limit < 1:
             return []
-        cosines = state.cosines(target)
-        least = np.partition(cosines, max(len(cosines) - limit, 0))[max(len(cosines) - limit, 0)]
-        # All that tie with the last one, so that ids decide between them.
-        rows = np.flatnonzero(cosines >= least)
-        found = sorted((-float(cosines[row]), state.paper_id(row)) for row in rows.tolist())
+        found = sorted((-cosine, paper_id) for paper_id, cosine in state.nearest(target, limit))
         return [(paper_id, -negative) for negative, paper_id in found[:limit]]
 
     def _fresh(self, tx: Transaction, encoder: str) -> _State:

@@ -17,6 +17,9 @@ from service.ingest.times import parse_time
 _BARE_SPECIAL = re.compile(r"(?<!\\)([%&#])")
 # The decoder takes about 2 ms for an abstract, so text without any LaTeX is left alone.
 _LATEX = re.compile(r"[\\{}$~]|--|``|''")
+_NESTS = re.compile(r"(?<!\\)[{}\[\]]|\\(?:begin|end)\b")
+MAX_DEPTH = 30
+"""Of braces, brackets and environments in one field: the decoder calls itself for each, and Python sets that an end."""
 _TEX_NAME = re.compile(r"\\((?:La)?TeX)\b(?:\{\})?")
 _ESCAPED = re.compile(r"\\([_&%#$~{}])")
 _ADDED_FIELDS = ("date-added", "dateadded", "date_added", "added-at", "timestamp")
@@ -98,12 +101,27 @@ def _decoded(value: str) -> str:
     """LaTeX as plain text; what is no LaTeX stays, without its braces."""
     if len(value) > MAX_ABSTRACT_LENGTH or not _LATEX.search(value):
         return value
+    if _depth(value) > MAX_DEPTH:
+        return _without_braces(value)
     try:
         with foreign_parser("", "LaTeX", "pylatexenc"):
             prepared = _TEX_NAME.sub(r"\1", _BARE_SPECIAL.sub(r"\\\1", value))
             return str(_latex_decoder().latex_to_text(prepared))
     except InvalidFile:
-        return value.replace("{", "").replace("}", "")
+        return _without_braces(value)
+
+
+def _without_braces(value: str) -> str:
+    return value.replace("{", "").replace("}", "")
+
+
+def _depth(value: str) -> int:
+    """How deep braces, brackets and environments are nested; more where they are not closed."""
+    depth = deepest = 0
+    for match in _NESTS.finditer(value):
+        depth += 1 if match[0] in ("{", "[", r"\begin") else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 @functools.cache

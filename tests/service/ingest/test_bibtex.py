@@ -1,5 +1,7 @@
 import datetime as dt
 import logging
+import sys
+from types import FrameType
 
 import pytest
 
@@ -43,9 +45,33 @@ def test_latex_becomes_text(latex: str, text: str) -> None:
     assert _only(f"@misc{{k, title = {{{latex}}}}}").title == text
 
 
-def test_what_cannot_be_decoded_stays() -> None:
+@pytest.mark.parametrize("depth", [25, 40, 3000])
+def test_braces_in_braces(depth: int) -> None:
     """A title nested beyond reason loses its braces, nothing else."""
-    assert _only("@misc{k, title = " + "{" * 3000 + "T" + "}" * 3000 + "}").title == "T"
+    assert _only("@misc{k, title = " + "{" * depth + "T" + "}" * depth + "}").title == "T"
+
+
+def test_nesting_ends_before_the_stack_does() -> None:
+    """No nesting brings Python near the end of its stack, where what else runs there would fail too."""
+    around = {r"\emph{": "}", r"\begin{a}": r"\end{a}", r"\sqrt[": "]{x}", "${": "}$"}
+    nested = [opening * 2000 + "T" + closing * 2000 for opening, closing in around.items()]
+    deepest = 0
+
+    def watch(frame: FrameType, _event: str, _argument: object) -> None:
+        nonlocal deepest
+        depth, caller = 0, frame.f_back
+        while caller is not None and depth < 2000:
+            depth, caller = depth + 1, caller.f_back
+        deepest = max(deepest, depth)
+
+    sys.setprofile(watch)
+    try:
+        titles = [_only(f"@misc{{k, title = {{{title}}}}}").title for title in nested]
+    finally:
+        sys.setprofile(None)
+
+    assert all("T" in title for title in titles)
+    assert deepest < sys.getrecursionlimit() // 2
 
 
 def test_doubled_keys_and_fields_are_no_fault() -> None:
