@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from distributed import Client
+
 from tests.batch.killing import wait_for
 from tests.process.running import ROOT
 
@@ -40,5 +42,7 @@ def started_worker(scheduler: Scheduler, folder: Path) -> Iterator[None]:
     options = ["--nthreads", "2", "--no-dashboard", "--no-nanny", "--local-directory", str(folder / "scratch")]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     with subprocess.Popen([*command, *options], cwd=ROOT, **quiet) as process:
+        with Client(scheduler.address, timeout=60) as client:
+            client.wait_for_workers(1, timeout=60)
         yield
         process.kill()
