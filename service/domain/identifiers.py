@@ -7,6 +7,7 @@ stays canonical.
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
 
 MAX_ID_LENGTH = 200
 # Names and addresses are shorter; the patterns below would take quadratic time on a megabyte of "doi:10.1000/".
@@ -75,6 +76,25 @@ def aliases_of(paper_id: str, title: str, url: str = "") -> tuple[str, ...]:
     if by_title := title_alias(title):
         names.append(by_title)
     return tuple(dict.fromkeys(names))
+
+
+def is_by_title(alias: str) -> bool:
+    """Whether a paper is called so for its title alone, which another paper may have too."""
+    return alias.startswith("title:")
+
+
+def are_different(kind: str, names: Iterable[str], others: Iterable[str]) -> bool:
+    """Whether two papers both have names of a kind, ``arxiv`` or ``doi``, and none in common."""
+    mine, theirs = ({name for name in each if name.startswith(f"{kind}:")} for each in (names, others))
+    return bool(mine) and bool(theirs) and mine.isdisjoint(theirs)
+
+
+def share_a_name(authors: Iterable[str], others: Iterable[str]) -> bool:
+    """Whether two lists of authors have a family name in common; so it is where one of them is empty."""
+    mine, theirs = (
+        {words[-1] for name in each if (words := normalised_title(name).split())} for each in (authors, others)
+    )
+    return not mine or not theirs or not mine.isdisjoint(theirs)
 
 
 def lookup_keys(name: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 A cache only saves work: whatever happens to it, the answer is that of the encoder.
 """
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -19,6 +20,10 @@ from service.domain.papers import text_hash
 from service.encoder.opened import OpenedEncoder
 
 SCHEMA_VERSION = 1
+APPLICATION_ID = 0x70666563
+"""Stands in the header of our files, so that no other one is ever taken for a damaged cache and removed."""
+_MAGIC, _MARK = b"SQLite format 3\0", slice(68, 72)
+_TABLES = {"vectors"}
 BUSY_SECONDS = 5.0
 HASHES_PER_QUERY = 500  # Old SQLite builds allow 999 parameters.
 # What Python adds to a vector's own bytes: array, tuple, two strings and a place in the dictionary, measured.
@@ -83,8 +88,8 @@ class ByteBoundedCache:
 class EmbeddingCache:
     """In one SQLite file that several processes may share.
 
-    A file that is damaged, or of another version, is replaced by a new one with a warning; one that cannot be used for
-    other reasons (locked, disk full, read only) is left alone and gives nothing.
+    A cache that is damaged, or of another version, is replaced by a new one with a warning; a file that cannot be used
+    for other reasons (locked, disk full, read only, or something else than a cache) is left alone and gives nothing.
     """
 
     def __init__(self, path: Path) -> None:
@@ -150,9 +155,35 @@ class EmbeddingCache:
             self._connection = self._connected()
         return self._connection
 
+    def _check_own(self) -> None:
+        """Raises OperationalError for a file that is something else."""
+        try:
+            with self._path.open("rb") as file:
+                head = file.read(100)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise sqlite3.OperationalError(str(error.strerror)) from error
+        if head and (not head.startswith(_MAGIC) or (head[_MARK] != _mark() and self._tables() - _TABLES)):
+            raise sqlite3.OperationalError("it is no embedding cache; name another file")
+
+    def _tables(self) -> set[str]:
+        """Of a database; those of the first version have no mark."""
+        try:
+            with contextlib.closing(
+                sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)
+            ) as connection:
+                return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        except sqlite3.DatabaseError as error:
+            raise sqlite3.OperationalError(f"whether it is an embedding cache cannot be read ({error})") from error
+
     def _connected(self) -> sqlite3.Connection:
+        self._check_own()
         connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, check_same_thread=False)
         try:
+            # In the file itself before there is a log beside it.
+            if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute("PRAGMA journal_mode = WAL")
             # The last commits may be lost with the power; they are only a cache's.
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -232,6 +263,10 @@ class CachedEncoder:
         if vectors:
             for cache in caches:
                 cache.put_many(self.name, vectors)
+
+
+def _mark() -> bytes:
+    return APPLICATION_ID.to_bytes(4, "big")
 
 
 def _entry_bytes(vector: Vectors) -> int:

@@ -62,7 +62,7 @@ def read_digest(
     """
     if date is not None:
         check_date(date, now)
-    document = Content(source_name(source), read_bytes(source))
+    document = Content(source_name(source), read_bytes(source), is_unpacked=True)
     found = _read(document, _sniffed(document.data) if format == "auto" else format, date)
     if not found.papers:
         raise InvalidFile(document.name, "holds no paper")

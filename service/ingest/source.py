@@ -28,10 +28,16 @@ _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Input that is in memory already; ``name`` is what errors call it, e.g. the address it was fetched from."""
+    """Input that is in memory already.
+
+    Attributes:
+        name: What errors call it, e.g. the address it was fetched from.
+        is_unpacked: Whether the name is that of a file which ``read_bytes`` has decompressed.
+    """
 
     name: str
     data: bytes
+    is_unpacked: bool = False
 
 
 Source: TypeAlias = str | Path | bytes | Content
@@ -139,7 +145,7 @@ def _open(source: Source) -> Iterator[tuple[BinaryIO, BinaryIO]]:
             with gzip.GzipFile(fileobj=raw) as unpacked:
                 yield io.BufferedReader(unpacked), raw
             return
-        if head and name.endswith(".gz"):
+        if head and name.endswith(".gz") and not (isinstance(source, Content) and source.is_unpacked):
             raise InvalidFile(name, "is named .gz, but its content is not gzip")
         yield raw, raw
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
+from service.domain.identifiers import are_different, is_by_title, share_a_name
 from service.domain.papers import EmbeddingState, Paper, UpsertOutcome
 from service.storage.changes import lock_signals, log_all_vectors, log_signals
 from service.storage.dialects import chunks, insert, lock_catalogue, rows_in
@@ -21,7 +22,8 @@ def upsert_papers(connection: Connection, given: Sequence[Paper], now: dt.dateti
     """See ``PaperStore.upsert``.
 
     Where the aliases of one paper lead to two stored ones, its own id decides, then its other aliases in their order;
-    the two stay two.
+    the two stay two. A title leads to no paper of another arXiv id, and to none of another DOI by other authors: many
+    papers share a title, and a preprint and its article have two DOIs.
     """
     lock_catalogue(connection)
     batch = _Batch.load(connection, given)
@@ -48,11 +50,16 @@ def paper_of(row: Row[Any]) -> Paper:
 
 @dataclass(slots=True)
 class _Batch:
-    """The part of the catalogue that one call is about: as stored, and as it shall be."""
+    """The part of the catalogue that one call is about: as stored, and as it shall be.
+
+    Attributes:
+        names: All aliases of each paper.
+    """
 
     stored: dict[str, Paper]
     present: dict[str, Paper]
     id_by_alias: dict[str, str]
+    names: dict[str, set[str]]
     new_aliases: list[dict[str, str]]
 
     @classmethod
@@ -62,10 +69,13 @@ class _Batch:
         id_by_alias = {row.alias: row.paper_id for row in found}
         ids = list(dict.fromkeys(id_by_alias.values()))
         stored = {row.paper_id: paper_of(row) for row in rows_in(connection, select(papers), papers.c.paper_id, ids)}
-        return cls(stored=stored, present=dict(stored), id_by_alias=id_by_alias, new_aliases=[])
+        known: dict[str, set[str]] = {}
+        for row in rows_in(connection, select(paper_aliases), paper_aliases.c.paper_id, ids):
+            known.setdefault(row.paper_id, set()).add(row.alias)
+        return cls(stored=stored, present=dict(stored), id_by_alias=id_by_alias, names=known, new_aliases=[])
 
     def merge(self, paper: Paper, now: dt.datetime) -> tuple[str, UpsertOutcome]:
-        known_id = next((self.id_by_alias[alias] for alias in paper.aliases if alias in self.id_by_alias), None)
+        known_id = self._find_same(paper)
         if known_id is None:
             first_seen_at = paper.first_seen_at or now
             merged = replace(paper, first_seen_at=first_seen_at, embedding_state=EmbeddingState.PENDING)
@@ -78,8 +88,28 @@ class _Batch:
         for alias in paper.aliases:
             if alias not in self.id_by_alias:
                 self.id_by_alias[alias] = merged.paper_id
+                self.names.setdefault(merged.paper_id, set()).add(alias)
                 self.new_aliases.append({"alias": alias, "paper_id": merged.paper_id})
         return merged.paper_id, outcome
+
+    def _find_same(self, paper: Paper) -> str | None:
+        for alias in paper.aliases:
+            known_id = self.id_by_alias.get(alias)
+            if known_id is None:
+                continue
+            # A paper's own id may be made of its title: there are never two of one id.
+            if alias == paper.paper_id or not is_by_title(alias) or not self._is_another(paper, known_id):
+                return known_id
+        return None
+
+    def _is_another(self, paper: Paper, known_id: str) -> bool:
+        """Whether a stored paper of the same title is not this one."""
+        names = self.names[known_id]
+        if are_different("arxiv", paper.aliases, names):
+            return True
+        return are_different("doi", paper.aliases, names) and not share_a_name(
+            paper.authors, self.present[known_id].authors
+        )
 
     def write(self, connection: Connection, now: dt.datetime) -> None:
         created = [paper for paper_id, paper in self.present.items() if paper_id not in self.stored]

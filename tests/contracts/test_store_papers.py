@@ -75,6 +75,32 @@ class TestUpsert:
             assert tx.papers.resolve(names) == dict.fromkeys(names[:4], "p1")
             assert tx.papers.find_many(["p1"])["p1"].abstract == "New"
 
+    def test_one_title_of_two_papers(self, store: Store) -> None:
+        """Papers of other arXiv ids, or of other DOIs by other authors, stay two, whenever they come."""
+        title = "Robust influence maximization"
+        chen = paper(1, paper_id="arxiv:1601.06551", title=title, authors=("Wei Chen", "Tian Lin"))
+        he = paper(2, paper_id="1602.05240v2", title=title, authors=("Xinran He",))
+        lowalekar = paper(3, paper_id="k", title=title, url="https://doi.org/10.1000/a", authors=("Meghna Lowalekar",))
+        other = paper(4, paper_id="m", title=title, url="https://doi.org/10.1000/b", authors=("Somebody Else",))
+        with store.write() as tx:
+            assert tx.papers.upsert([chen, he], NOW) == [("arxiv:1601.06551", CREATED), ("1602.05240v2", CREATED)]
+        with store.write() as tx:
+            assert tx.papers.upsert([he, chen], NOW) == [("1602.05240v2", UNCHANGED), ("arxiv:1601.06551", UNCHANGED)]
+            # A title alone leads to the first; so does a DOI where there was none.
+            assert [paper_id for paper_id, _ in tx.papers.upsert([lowalekar], NOW)] == ["arxiv:1601.06551"]
+            assert tx.papers.upsert([other], NOW) == [("m", CREATED)]
+
+    def test_two_dois_of_one_paper(self, store: Store) -> None:
+        """A preprint and its article have an author in common, in whatever form, and are one."""
+        preprint = paper(
+            1, url="https://doi.org/10.1101/2020.01.01", title="A title of both", authors=("Ada Lovelace",)
+        )
+        article = paper(2, url="https://doi.org/10.1038/s1", title="A Title of Both", authors=("A. Lovelace", "Bob"))
+        unknown = paper(3, url="https://doi.org/10.1038/s2", title="A Title of Both")
+        with store.write() as tx:
+            found = tx.papers.upsert([preprint, article, unknown], NOW)
+            assert [paper_id for paper_id, _ in found] == ["p1", "p1", "p1"]
+
     def test_a_renamed_paper_keeps_its_old_names(self, store: Store) -> None:
         """After a new title both titles lead to the paper."""
         with store.write() as tx:

@@ -1,5 +1,6 @@
 """Caches of vectors, and the encoder behind them."""
 
+import contextlib
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -133,16 +134,17 @@ def test_the_disk_remembers(tmp_path: Path) -> None:
     assert second.get_many("e", ["a"]).keys() == {"a"}
 
 
-@pytest.mark.parametrize("damage", ["noise", "inside", "version"])
+@pytest.mark.parametrize("damage", ["schema", "inside", "version"])
 def test_a_damaged_file_starts_anew(tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Noise, a page overwritten inside, or another version: a warning, and a cache that works."""
+    """Pages overwritten from the first or the second on, or another version: a warning, and a cache that works."""
     path = tmp_path / "vectors.db"
     cache = EmbeddingCache(path)
     cache.put_many("e", vectors_of(*(str(i) for i in range(100))))
     cache.close()
     content = bytearray(path.read_bytes())
-    if damage == "noise":
-        path.write_bytes(b"no database" * 1000)
+    if damage == "schema":
+        content[100:] = b"\xff" * (len(content) - 100)
+        path.write_bytes(content)
     elif damage == "inside":
         content[4096:] = b"\xff" * (len(content) - 4096)
         path.write_bytes(content)
@@ -157,6 +159,40 @@ def test_a_damaged_file_starts_anew(tmp_path: Path, damage: str, caplog: pytest.
 
     assert cache.get_many("e", ["a"]).keys() == {"a"}
     assert "damaged" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["text", "database", "broken database"])
+def test_a_file_of_something_else_is_left_alone(tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture) -> None:
+    """What was never a cache is neither removed nor written to."""
+    path = tmp_path / "page.txt"
+    if kind == "text":
+        path.write_text("Trending papers of the week")
+    else:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE papers (paper_id TEXT)")
+    if kind == "broken database":
+        path.write_bytes(path.read_bytes()[:100] + b"\xff" * 8092)
+    before = path.read_bytes()
+    cache = EmbeddingCache(path)
+
+    cache.put_many("e", vectors_of("a"))
+
+    assert cache.get_many("e", ["a"]) == {}
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+    assert "is not used" in caplog.text
+
+
+def test_a_cache_without_a_mark_serves_on(tmp_path: Path) -> None:
+    """One that was begun before there were marks is used and gets one."""
+    path = tmp_path / "vectors.db"
+    cache = EmbeddingCache(path)
+    cache.put_many("e", vectors_of("a"))
+    cache.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA application_id = 0")
+
+    assert EmbeddingCache(path).get_many("e", ["a"]).keys() == {"a"}
 
 
 def test_a_flipped_bit_is_not_served(tmp_path: Path) -> None:

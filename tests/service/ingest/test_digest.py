@@ -2,6 +2,7 @@ import datetime as dt
 import gzip
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -20,9 +21,11 @@ from tests.service.ingest.samples import ATOM, DAY, HF_DAILY, JSONL, NOW, PAGE, 
         (JSONL, "papers", "", 2),
     ],
 )
-def test_format_is_told_by_the_content(data: bytes, source_name: str, title: str, count: int) -> None:
+def test_format_is_told_by_the_content(data: bytes, source_name: str, title: str, count: int, tmp_path: Path) -> None:
     """Every format is known by its first character, packed or not, with or without byte order mark."""
-    for written in (data, gzip.compress(data), b"\xef\xbb\xbf" + data):
+    packed = tmp_path / "digest.gz"
+    packed.write_bytes(gzip.compress(data))
+    for written in (data, gzip.compress(data), b"\xef\xbb\xbf" + data, packed):
         digest = read_digest(written, date=DAY, now=NOW)
         assert (digest.date, digest.source_name, digest.title, len(digest.papers)) == (DAY, source_name, title, count)
 
