@@ -22,6 +22,8 @@ _PAPERS_AT_A_TIME = 1_000
 def read_database(url: str, encoder_name: str, name: str = "database") -> "Dataset":
     """What the database at the URL holds now, with this encoder's vectors; papers without one count as pending.
 
+    Where a history was imported, papers count from when they were published, not from when they were imported.
+
     Raises:
         InvalidField: The URL is none.
         SchemaMismatch: The database is not there, or of another version.
@@ -43,7 +45,7 @@ def read_database(url: str, encoder_name: str, name: str = "database") -> "Datas
             reactions = reactions_of(_events(tx, papers.paper_ids))
     finally:
         store.dispose()
-    return Dataset(
+    found = Dataset(
         name=name,
         papers=papers,
         likes=reactions.likes,
@@ -51,6 +53,10 @@ def read_database(url: str, encoder_name: str, name: str = "database") -> "Datas
         dislikes=reactions.dislikes,
         reader_codes=np.array([reader_code(user) for user in reactions.users], dtype=np.int64),
     )
+    if not found.is_imported:
+        return found
+    warn("most likes are older than their papers are here: papers count from when they were published")
+    return found.as_elsewhere()
 
 
 def _papers(tx: "Transaction", encoder_name: str, name: str) -> "PaperColumns":

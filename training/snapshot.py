@@ -14,6 +14,8 @@ from training.errors import TrainingError
 
 LIKED, SAVED, CLICKED = 3, 2, 1
 """Grades; see ``training.reactions``."""
+GRACE_SECONDS = 86_400
+"""Dates without a time stand for some moment of that day, in some time zone."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,18 @@ class Dataset:
                 digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
+    @property
+    def is_imported(self) -> bool:
+        """Whether most likes with times are from before their papers were first seen: a history of another place."""
+        since = self.likes.liked_at - self.papers.first_seen_at[self.likes.papers]
+        known = since[np.isfinite(since)]
+        return bool(len(known)) and bool((known < -GRACE_SECONDS).mean() > 0.5)
+
+    def as_elsewhere(self) -> "Dataset":
+        """With papers first seen when they were published, where that was earlier: then readers came across them."""
+        papers = self.papers
+        return replace(self, papers=replace(papers, first_seen_at=np.fmin(papers.first_seen_at, papers.published_at)))
+
     def before(self, moment: float) -> "Dataset":
         """What was known at ``moment`` (Unix seconds): no paper that appeared and no like given at or after it.
 
@@ -218,8 +232,7 @@ def _lack(dataset: Dataset) -> str:
         return "no paper has a vector"
     if len(np.unique(likes.readers)) < 2:
         return "has one reader alone: some readers are kept apart to stop at, so there must be two or more"
-    # A day's grace: dates without a time stand for some moment of that day, in some time zone.
-    early = int((likes.liked_at < dataset.appeared_at[likes.papers] - 86_400).sum())
+    early = int((likes.liked_at < dataset.appeared_at[likes.papers] - GRACE_SECONDS).sum())
     if dataset.dated and early == len(likes):
         return "all likes are from before their papers appeared: the times are out of order"
     return ""

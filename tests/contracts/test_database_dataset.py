@@ -63,6 +63,23 @@ def test_columns(sql_store: SqlStore, store_url: str) -> None:
     assert found.dated
 
 
+@pytest.mark.parametrize("days", [-300, 10])
+def test_an_imported_history(sql_store: SqlStore, store_url: str, days: int, capsys: pytest.CaptureFixture) -> None:
+    """Papers that came after they were liked elsewhere count from their publication; others from when they came."""
+    published = NOW - dt.timedelta(days=400)
+    with sql_store.write() as tx:
+        papers = [Paper(f"p{i}", f"Title {i}", "Words.", published_at=published) for i in range(4)]
+        tx.papers.upsert(papers, NOW)
+        tx.papers.store_vectors(ENCODER, {"p0": (papers[0].text_hash, np.zeros(3, np.float32))})
+        liked = NOW + dt.timedelta(days=days)
+        tx.users.record([Event(f"{i}", "ada", f"p{i}", EventType.LIKE, liked) for i in range(3)], NOW)
+
+    found = read_database(store_url, ENCODER)
+
+    assert set(found.appeared_at) == {(published if days < 0 else NOW).timestamp()}
+    assert ("papers count from when they were published" in capsys.readouterr().err) == (days < 0)
+
+
 def test_fingerprint_covers_every_event(sql_store: SqlStore, store_url: str) -> None:
     """The same rows have one fingerprint; a click or a dislike more changes it."""
     fill(sql_store)
