@@ -49,6 +49,7 @@ def import_digest(
         "new": counts[UpsertOutcome.CREATED],
         "updated": counts[UpsertOutcome.UPDATED],
         "unchanged": counts[UpsertOutcome.UNCHANGED],
+        "dropped": done.dropped_count,
         "embedded": embedded,
         "pending": pending,
     }
@@ -56,4 +57,6 @@ def import_digest(
         f"{result['digest_id']}: {result['papers']} papers, {result['new']} new, {result['updated']} updated, "
         f"{embedded} embedded, {pending} waiting for a vector"
     )
+    if done.dropped_count:
+        text += f"\nit replaces a digest of this id, of which it lacks {done.dropped_count} papers; --id makes another"
     show(result, as_json=as_json, text=text)

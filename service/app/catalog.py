@@ -38,11 +38,16 @@ def indexed(field: str, count: int) -> list[str]:
 
 @dataclass(frozen=True)
 class DigestImport:
-    """What importing a digest did."""
+    """What importing a digest did.
+
+    Attributes:
+        dropped_count: Papers of the digest of before, of the same id, that it lacks now.
+    """
 
     digest: Digest
     digest_outcome: UpsertOutcome
     paper_outcomes: dict[UpsertOutcome, int]
+    dropped_count: int
 
 
 class Catalog:
@@ -77,10 +82,12 @@ class Catalog:
             now = self._clock.now()
             results = tx.papers.upsert(checked, now)
             paper_ids = tuple(dict.fromkeys(paper_id for paper_id, _ in results))
+            before = tx.digests.find(digest.digest_id)
             stored, outcome = tx.digests.save(replace(digest, paper_ids=paper_ids), now)
+        dropped = set(before.paper_ids if before else ()).difference(stored.paper_ids)
         self._on_new_text()
         counts = {kind: sum(1 for _, found in results if found is kind) for kind in UpsertOutcome}
-        return DigestImport(digest=stored, digest_outcome=outcome, paper_outcomes=counts)
+        return DigestImport(stored, outcome, counts, len(dropped))
 
     def get(self, name: str) -> Paper:
         """The paper with this id or alias."""

@@ -37,7 +37,7 @@ def test_real_digest_twice(trending_page: Path, paperfeed: Run, db_path: Path) -
     first = paperfeed("digest", "import", trending_page, "--date", DAY, "--json")
     counts = row_counts(db_path)
     second = paperfeed("digest", "import", trending_page, "--date", DAY, "--json")
-    same = {"digest_id": f"hf-trending-{DAY}", "date": DAY, "papers": 77, "updated": 0, "pending": 0}
+    same = {"digest_id": f"hf-trending-{DAY}", "date": DAY, "papers": 77, "updated": 0, "pending": 0, "dropped": 0}
     assert (first.code, second.code) == (0, 0)
     assert json.loads(first.out) == same | {"digest": "created", "new": 77, "unchanged": 0, "embedded": 77}
     assert json.loads(second.out) == same | {"digest": "unchanged", "new": 0, "unchanged": 77, "embedded": 0}
@@ -54,6 +54,20 @@ def test_real_digest_in_words(trending_page: Path, db_path: Path) -> None:
         f"hf-trending-{DAY}: 77 papers, 77 new, 0 updated, 0 embedded, 77 waiting for a vector"
     )
     assert "Traceback" not in done.err
+
+
+def test_another_digest_of_the_day(tmp_path: Path, db_path: Path) -> None:
+    """Who imports another file of the same day is told what it replaced."""
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    first.write_bytes(lines(PAPER, OTHER))
+    second.write_bytes(lines(OTHER))
+    one, other, again = (
+        in_process("digest", "import", file, "--date", DAY, "--no-embed", db=f"sqlite:///{db_path}")
+        for file in (first, second, second)
+    )
+
+    assert "replaces" not in one.out + again.out
+    assert "it replaces a digest of this id, of which it lacks 1 papers; --id makes another" in other.out
 
 
 BAD_DIGESTS = {
