@@ -10,7 +10,6 @@ and storing. The floor encodes the same texts in this process, before and after.
 import argparse
 import contextlib
 import datetime as dt
-import json
 import os
 import sys
 import tempfile
@@ -25,6 +24,7 @@ from batch.cluster import open_cluster
 from batch.embed import run
 from batch.embedding import Cargo
 from benchmarks.embed import seconds_of, texts
+from benchmarks.figures import figure, report
 from service.domain.papers import Paper
 from service.encoder import DEFAULT_MODEL, open_encoder
 from service.encoder.models import PackagedModel
@@ -86,19 +86,8 @@ def main() -> int:
     before = floor()
     value = papers_per_second(given)
     best = max(before, floor())
-    result = {
-        "name": "embed_job_papers_per_second_per_worker",
-        "value": round(value, 2),
-        "floor": round(best, 2),
-        "ratio": round(value / best, 3),
-        "budget": BUDGET,
-        "holds": value / best >= BUDGET,
-    }
-    if options.json:
-        print(json.dumps({"benchmarks": [result]}))
-    else:
-        print(f"{value:.1f} papers/s, the library alone {best:.1f}: ratio {value / best:.3f} (budget {BUDGET})")
-    return 0 if result["holds"] else 1
+    found = figure("embed_job_papers_per_second_per_worker", value, best, at_least=BUDGET)
+    return report([found], as_json=options.json, papers=options.papers)
 
 
 if __name__ == "__main__":

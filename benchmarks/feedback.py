@@ -11,7 +11,6 @@ the truth.
 """
 
 import argparse
-import json
 import os
 import resource
 import sys
@@ -29,7 +28,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import lightgbm
 import numpy as np
 
-from benchmarks.figures import figure, made_by
+from benchmarks.figures import figure, report
 from cli.database_slates import read_slates
 from ranker.bundle import Bundle, load_bundle
 from ranker.features import SCHEMA
@@ -190,22 +189,23 @@ def main() -> int:
     parser.add_argument("--exponent", type=float, default=1.0)
     parser.add_argument("--coverage-logs", type=int, default=60)
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="one line of JSON")
     given = parser.parse_args()
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         result = loop_at_size(Path(folder), given)
     result["coverage"] = coverage(given.coverage_logs, given.exponent)
     gain = result["debiased_less"]["not debiased"]
-    found = figure("true reactions per slate, debiased less not debiased", gain["mean"])
-    result["benchmarks"] = [{**found, "budget": 0.0, "holds": gain["low"] > 0}]
-    result["made_by"] = made_by(
+    name = "true reactions per slate, debiased less not debiased"
+    found = figure(name, gain["mean"], interval=[gain["low"], gain["high"]])
+    return report(
+        [{**found, "budget": 0.0, "holds": gain["low"] > 0}],
+        as_json=given.json,
+        details=result,
         **{name: value for name, value in vars(given).items() if name != "json"},
         seconds=round(time.perf_counter() - began),
         memory_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     )
-    print(json.dumps(result) if given.json else json.dumps(result, indent=2))
-    return int(gain["low"] <= 0)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import re
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,20 +80,24 @@ def compared(values: Sequence[float], floors: Sequence[float]) -> tuple[float, f
     return statistics.median(values), statistics.median(floors), {**spreads, "ratio_spread": spread(ratios)}
 
 
-def report(figures: Sequence[dict[str, Any]], *, as_json: bool, **facts: object) -> int:
-    """Prints a result; 1 where a budget does not hold. ``facts`` are told of the whole of it."""
+def report(
+    figures: Sequence[dict[str, Any]], *, as_json: bool, details: Mapping[str, object] | None = None, **facts: object
+) -> int:
+    """Prints a result: one line of JSON, or a line for each figure.
+
+    Args:
+        details: What else was found, by name; in the JSON only.
+        facts: Told of the whole of it in ``made_by``.
+
+    Returns:
+        The exit code: 1 where a budget does not hold.
+    """
     if as_json:
-        print(json.dumps({"benchmarks": list(figures), "made_by": made_by(**facts)}))
+        print(json.dumps({"benchmarks": list(figures), **(details or {}), "made_by": made_by(**facts)}))
     else:
         for each in figures:
             print(_line(each))
     return int(any(each["holds"] is False for each in figures))
-
-
-def printed(result: dict[str, Any], *, as_json: bool) -> int:
-    """Prints a result that holds more than figures; 1 where a promise does not hold."""
-    print(json.dumps(result, indent=None if as_json else 1))
-    return int(any(each["holds"] is False for each in result["benchmarks"]))
 
 
 def made_by(**facts: object) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from batch.job import Job
 from batch.population import Population
 from batch.rerank import Request, run
 from benchmarks.embed import texts
+from benchmarks.figures import figure, report
 from benchmarks.population import CANDIDATES, DIGEST, LIKES, NOW, write_papers
 from paperfeed.client import Client
 from paperfeed.v1.catalog_pb2 import PAPER_VIEW_BASIC
@@ -254,16 +255,8 @@ def main() -> int:
     parser.add_argument("--postgres", default="", help="URL of an empty database; without it SQLite alone is measured")
     parser.add_argument("--json", action="store_true", help="one line of JSON")
     options = parser.parse_args()
-    rows = [
-        {"name": name, "value": round(value, 2), "floor": None, "ratio": None, "budget": None, "holds": True}
-        for name, value in measured(options.postgres).items()
-    ]
-    if options.json:
-        print(json.dumps({"benchmarks": rows, "digest": CANDIDATES, "likes": LIKES}))
-    else:
-        for row in rows:
-            print(f"{row['value']:12,.2f}  {row['name']}")
-    return 0
+    found = [figure(name, value) for name, value in measured(options.postgres).items()]
+    return report(found, as_json=options.json, digest=CANDIDATES, likes=LIKES)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.figures import figure, made_by, printed
+from benchmarks.figures import figure, report
 from mailer.clock import SystemClock
 from mailer.config import MailSettings
 from mailer.links import Links
@@ -124,7 +124,7 @@ def main() -> int:
     parser.add_argument("--readers", type=int, default=10_000)
     parser.add_argument("--killed-readers", type=int, default=2_000)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--json", action="store_true", help="one line of JSON, nothing else")
+    parser.add_argument("--json", action="store_true", help="one line of JSON")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -137,9 +137,8 @@ def main() -> int:
             url = f"sqlite:///{own / 'mail.db'}"
             found = kill_often(own, url, options.killed_readers, options.kills, mailers, seed=mailers)
             result[f"killed, mailers: {mailers}"] = asdict(found)
-    result["benchmarks"] = list(judged(result, options))
-    result["made_by"] = made_by(readers=options.readers, kills=options.kills, connections=CONNECTIONS)
-    return printed(result, as_json=options.json)
+    facts = {"readers": options.readers, "kills": options.kills, "connections": CONNECTIONS}
+    return report(list(judged(result, options)), as_json=options.json, details=result, **facts)
 
 
 if __name__ == "__main__":

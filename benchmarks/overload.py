@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 
 from benchmarks.driver import SHED, Calls, drive
-from benchmarks.figures import made_by, printed
+from benchmarks.figures import figure, report
 from benchmarks.population import CANDIDATES, DIGEST, LIKES, fill
 from benchmarks.processes import Server, paperfeed
 from service.encoder import DEFAULT_MODEL
@@ -95,31 +95,14 @@ def judged(loads: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
         if load["factor"] < 2:
             continue
         where = f"at {load['factor']:g} times the capacity{name}"
-        share, times = load["goodput_share"], load["p99_times_unloaded"]
-        floor = load["unloaded"]["capacity_per_second"]
+        share, floor = load["goodput_share"], load["unloaded"]["capacity_per_second"]
+        alone = load["unloaded"]["alone"]["p99_ms"]
         entries += [
-            {
-                "name": f"calls answered a second {where}",
-                "value": round(share * floor, 1),
-                "floor": floor,
-                "ratio": share,
-                "budget": GOODPUT,
-                "holds": share >= GOODPUT,
-            },
-            {
-                "name": f"p99 of accepted calls {where}, ms",
-                "value": load["p99_ms"],
-                "floor": load["unloaded"]["alone"]["p99_ms"],
-                "ratio": times,
-                "budget": TIMES,
-                "holds": times <= TIMES,
-            },
+            figure(f"calls answered a second {where}", share * floor, floor, at_least=GOODPUT),
+            figure(f"p99 of accepted calls {where}, ms", load["p99_ms"], alone, at_most=TIMES),
         ]
         bare = sum(count for kind, count in load["ended"].items() if not kind.startswith("OK") and kind != SHED)
-        entries.append(
-            {"name": f"calls that failed otherwise {where}", "value": bare, "floor": None, "ratio": None, "budget": 0}
-            | {"holds": bare == 0}
-        )
+        entries.append(figure(f"calls that failed otherwise {where}", bare, at_most=0))
     return entries
 
 
@@ -137,7 +120,8 @@ def main() -> int:
     parser.add_argument("--precomputed", action="store_true", help="again with slates made ahead of time")
     parser.add_argument("--json", action="store_true", help="one line of JSON")
     options = parser.parse_args()
-    result: dict[str, Any] = {"benchmarks": []}
+    found: list[dict[str, Any]] = []
+    details: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         url = f"sqlite:///{folder}/overload.db"
@@ -147,11 +131,14 @@ def main() -> int:
             return paperfeed(folder / "log", db=url, log_level="WARNING", **settings)
 
         if options.threads:
-            result["threads"] = []
+            details["threads"] = []
             for threads in options.threads:
                 with serve(threads=threads) as server:
                     drive(server.address, READERS, 0, "once", 4)
-                    result["threads"].append({"threads": threads} | unloaded(server, options.seconds / 2))
+                    one = unloaded(server, options.seconds / 2)
+                details["threads"].append({"threads": threads} | one)
+                capacity = one["capacity_per_second"]
+                found.append(figure(f"calls a second, threads: {threads}", capacity, **one["with_16_callers"]))
         for made_ahead in [False, *([True] if options.precomputed else [])]:
             if made_ahead:
                 precompute(url, folder)
@@ -159,11 +146,10 @@ def main() -> int:
                 drive(server.address, READERS, 0, "once", 4)
                 loads = [loaded(server, factor, options.seconds) for factor in FACTORS]
             which = ", slates made ahead" if made_ahead else ""
-            result[f"loads{which}"] = loads
-            result["benchmarks"] += judged(loads, which)
+            details[f"loads{which}"] = loads
+            found += judged(loads, which)
     setting = {"readers": READERS, "candidates": CANDIDATES, "likes": LIKES, "seconds": options.seconds}
-    result["made_by"] = made_by(**setting)
-    return printed(result, as_json=options.json)
+    return report(found, as_json=options.json, details=details, **setting)
 
 
 if __name__ == "__main__":

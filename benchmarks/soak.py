@@ -23,7 +23,7 @@ from typing import Any
 import grpc
 import numpy as np
 
-from benchmarks.figures import made_by, printed
+from benchmarks.figures import figure, report
 from benchmarks.population import CANDIDATES, LIKES, PAPERS, fill
 from benchmarks.processes import Server, paperfeed
 from paperfeed.v1 import catalog_pb2, catalog_pb2_grpc, feed_pb2, feed_pb2_grpc, profile_pb2, profile_pb2_grpc
@@ -231,17 +231,12 @@ def growth(samples: list[Sample], memory: list[float]) -> float:
 
 def judged(callers: Callers, samples: list[Sample]) -> list[dict[str, Any]]:
     """The entries of the result."""
-
-    def one(name: str, value: float, budget: float) -> dict[str, Any]:
-        holds = value <= budget
-        return {"name": name, "value": round(value, 2), "floor": None, "ratio": None, "budget": budget, "holds": holds}
-
     grown = growth(samples, [each.server for each in samples])
     children = growth(samples, [each.children for each in samples])
     return [
-        one("server's memory: growth over the second half, MB", grown, GROWTH_MB),
-        one("child processes' memory: growth over the second half, MB", children, GROWTH_MB),
-        one("calls that failed", callers.failed.total(), 0),
+        figure("server's memory: growth over the second half, MB", round(grown, 2), at_most=GROWTH_MB),
+        figure("child processes' memory: growth over the second half, MB", round(children, 2), at_most=GROWTH_MB),
+        figure("calls that failed", callers.failed.total(), at_most=0),
     ]
 
 
@@ -260,8 +255,7 @@ def main() -> int:
         with paperfeed(Path(name) / "log", db=url, **settings) as server:
             callers, samples = asyncio.run(soak(server, options.readers, options.calls))
     tenths = [samples[min(len(samples) - 1, len(samples) * i // 10)] for i in range(11)]
-    result = {
-        "benchmarks": judged(callers, samples),
+    details = {
         "calls": dict(callers.done),
         "failed": dict(callers.failed),
         "seconds": round(samples[-1].seconds, 1),
@@ -269,9 +263,9 @@ def main() -> int:
             {"calls": each.calls, "server": round(each.server, 1), "children": round(each.children, 1)}
             for each in tenths
         ],
-        "made_by": made_by(calls=options.calls, readers=options.readers),
     }
-    return printed(result, as_json=options.json)
+    facts = {"calls": options.calls, "readers": options.readers}
+    return report(judged(callers, samples), as_json=options.json, details=details, **facts)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,17 @@
 """What every benchmark prints."""
 
+import ast
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from benchmarks.figures import compared, figure, percentiles, report
+from tests.process.running import ROOT
+
+SOURCES = sorted((ROOT / "benchmarks").glob("*.py"))
+BENCHMARKS = [path for path in SOURCES if '"--json"' in path.read_text(encoding="utf-8") and path.stem != "quality"]
 
 
 class TestFigure:
@@ -63,3 +69,31 @@ def test_report_names_the_machine_and_no_password(
     assert code == 1
     assert printed["made_by"]["command"] == "python -m benchmarks.serve --db postgresql://me@host/name"
     assert {"processor", "cores", "memory_gb", "load", "python", "libraries"} <= printed["made_by"]["hardware"].keys()
+
+
+def test_details_are_in_the_json_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    """One line of it, beside the figures; people get a line for each figure."""
+    found = [figure("x", 1.0, at_most=2.0), figure("y", 3.0, interval=[2.0, 4.0])]
+
+    codes = [report(found, as_json=as_json, details={"calls": [1, 2]}, readers=3) for as_json in (True, False)]
+
+    line, *lines = capsys.readouterr().out.splitlines()
+    told = json.loads(line)
+    assert codes == [0, 0]
+    assert list(told) == ["benchmarks", "calls", "made_by"]
+    assert (told["calls"], told["made_by"]["readers"]) == ([1, 2], 3)
+    assert lines == ["x: 1.0, budget 2.0: holds", "y: 3.0, interval [2.0, 4.0]"]
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_every_benchmark_reports(path: Path) -> None:
+    """Its ``main`` ends in ``report``, which names what made the result; none prints figures of its own."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    (main,) = (each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == "main")
+
+    last = main.body[-1]
+
+    assert isinstance(last, ast.Return)
+    assert isinstance(last.value, ast.Call)
+    assert ast.unparse(last.value.func) == "report"
+    assert "as_json=" in ast.unparse(last.value)
