@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.datasets import count_events, load_dataset
-from cli.options import Json
+from cli.options import Json, RecipeName
 from cli.output import console, show, staged_progress, warn, write_page
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def evaluate(
     train_without: Annotated[
         list[str] | None, typer.Option(help="Train without this family of features; repeatable.")
     ] = None,
-    recipe: Annotated[str, typer.Option(help="Recipe of what is trained here.")] = "default",
+    recipe: RecipeName = "default",
     max_users: Annotated[int | None, typer.Option(min=2, help="Test that many readers, drawn at random.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Readers scored at a time.")] = 2,
     embedding_cache: Annotated[str | None, typer.Option(help="File that keeps vectors by text hash.")] = None,

@@ -15,7 +15,7 @@ from cli.cluster import SCHEDULER_HELP, Workers, announced_cluster, check_schedu
 from cli.database_dataset import read_database
 from cli.datasets import count_events, load_dataset
 from cli.feedback import learn, refuse_with_feedback, refuse_without_feedback
-from cli.options import Json
+from cli.options import Json, RecipeName
 from cli.output import show, staged_progress, warn, write_page
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ DEFAULT_DATA = ("citeulike-a", "arxiv-2016-2018")
 
 
 def train(
-    recipe: Annotated[str, typer.Option(help="Named recipe of the run.")] = "default",
+    recipe: RecipeName = "default",
     papers: Annotated[
         list[Path] | None, typer.Option(help="Papers, JSON Lines; once per data set. Default: the recipe's own data.")
     ] = None,

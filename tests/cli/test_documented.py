@@ -13,6 +13,7 @@ from mailer.config import MailSettings
 from service.config import PREFIX, Settings
 from tests.cli.conftest import Run
 from tests.process.running import ROOT
+from training.recipes import RECIPES
 
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FIELDS = {PREFIX + field.name.upper(): field for field in dataclasses.fields(Settings)} | {
@@ -59,6 +60,24 @@ def test_nothing_else_is_documented() -> None:
     named = set(re.findall(r"PAPERFEED_[A-Z]+(?:_[A-Z]+)*", text()))
     # Read by the tests alone.
     assert named - FIELDS.keys() - {"PAPERFEED_REQUIRE"} <= {"PAPERFEED_KEEP"}
+
+
+def test_every_recipe_is_named() -> None:
+    """The help of --recipe names each, and the table of docs/ranking.md has each and no others."""
+    group = typer.main.get_command(app)
+    page = (ROOT / "docs" / "ranking.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \|", page.partition("| `--recipe` |")[2].partition("\n\n")[0], re.MULTILINE)
+
+    helps = [
+        parameter.help
+        for name in ("train", "evaluate")
+        for parameter in group.commands[name].params  # type: ignore[attr-defined]
+        if parameter.name == "recipe"
+    ]
+
+    assert sorted(rows) == sorted(RECIPES)
+    assert len(helps) == 2
+    assert all(re.search(rf"\b{name}\b", words) for name in RECIPES for words in helps)
 
 
 def test_batches_rank_the_digest_of_the_readme(paperfeed: Run) -> None:
