@@ -184,7 +184,10 @@ def status(mail_db: MailDb = None, as_json: Json = False) -> None:
     lines = [f"{count:7d}  {name}" for name, count in counts.items()]
     if last:
         ended = last[0].ended_at.astimezone(dt.UTC).isoformat(timespec="seconds")
-        lines.append(f"last run {ended}: {last[0].outcomes} {last[0].problem}")
+        outcomes = ", ".join(f"{count} {name}" for name, count in last[0].outcomes.items())
+        lines.append(
+            f"last run {ended}: {outcomes or 'nothing to do'}{f' ({last[0].problem})' if last[0].problem else ''}"
+        )
     show(result, as_json=as_json, text="\n".join(lines))
 
 

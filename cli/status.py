@@ -1,5 +1,6 @@
 """``paperfeed status``."""
 
+import datetime as dt
 from typing import Annotated, Any
 
 import typer
@@ -26,7 +27,7 @@ def status(
         answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
     )
     lines = [
-        f"paperfeed {answer.version}, up {answer.uptime.ToTimedelta()}",
+        f"paperfeed {answer.version}, up {dt.timedelta(seconds=answer.uptime.seconds)}",
         *([f"process  {answer.worker} of {answer.worker_count}"] if answer.worker_count > 1 else []),
         f"model    {answer.model_version or 'none: ' + answer.model_problem}",
         f"encoder  {answer.encoder}",

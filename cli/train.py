@@ -110,8 +110,10 @@ def train(
         "recipe": recipe,
         "metrics": {name: dict(figures) for name, figures in made.metrics.items()},
     }
-    figures = "\n".join(f"  {name}: {figures}" for name, figures in result["metrics"].items())
-    show(result, as_json=as_json, text=f"{out}: {made.manifest.version}\n{page}\nreaders held out:\n{figures}")
+    lines = [f"{out}: {made.manifest.version}", str(page), "readers held out:"]
+    for name, figures in result["metrics"].items():
+        lines.append(f"  {name}: {', '.join(f'{metric} {value:.4g}' for metric, value in figures.items())}")
+    show(result, as_json=as_json, text="\n".join(lines))
 
 
 def _check_out(out: Path) -> None:

@@ -172,7 +172,7 @@ def test_another_bundle(paperfeed: Run, served: tuple[Path, Path], tmp_path: Pat
     done = paperfeed("train", "--feedback", "--db", url, "--recipe", "tiny", "--out", tmp_path / "new")
 
     assert done.code == 1
-    assert f"no slate can be used: {SLATES} its features are another bundle's" in done.err
+    assert f"no slate can be used: of {SLATES}, its features are another bundle's" in done.err
 
 
 @pytest.mark.parametrize(

@@ -162,4 +162,4 @@ class LogBuilder:
         return ""
 
     def _why(self) -> str:
-        return "; ".join(f"{count} {reason}" for reason, count in self._left_out.most_common())
+        return "; ".join(f"of {count}, {reason}" for reason, count in self._left_out.most_common())
