@@ -138,18 +138,21 @@ def _all_propensities(value: float) -> str:
         (("DELETE FROM slates",), "no slate can be used: none was ever served to a known reader"),
         (
             ("DELETE FROM events WHERE occurred_at > '2025-01-01'",),
-            f"{SLATES} nothing of it is known to have been shown",
+            f"of {SLATES}, nothing of it is known to have been shown",
         ),
         (("DELETE FROM events WHERE event_type NOT IN ('sent')",), "nobody liked, saved or clicked any paper of them"),
         (
             ("UPDATE slates SET features_version = 'other'",),
-            f"{SLATES} its features are another bundle's (ranked by tiny-",
+            f"of {SLATES}, its features are another bundle's (ranked by tiny-",
         ),
-        (("UPDATE slates SET features_version = ''",), f"{SLATES} served before slates said what their features mean"),
-        (("UPDATE slates SET features = x''",), f"{SLATES} its features were pruned"),
+        (
+            ("UPDATE slates SET features_version = ''",),
+            f"of {SLATES}, served before slates said what their features mean",
+        ),
+        (("UPDATE slates SET features = x''",), f"of {SLATES}, its features were pruned"),
         (("DELETE FROM users WHERE user_id != 'reader-00000'",), "one reader alone"),
         ((_all_propensities(1.0),), "reactions to papers at explored places are too few"),
-        ((_all_propensities(0.9),), f"{SLATES} explored in a way unknown to this version"),
+        ((_all_propensities(0.9),), f"of {SLATES}, explored in a way unknown to this version"),
     ],
 )
 def test_logs_that_cannot_serve(
