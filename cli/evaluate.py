@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.datasets import count_events, load_dataset
+from cli.destination import check_file
 from cli.options import Json, RecipeName
 from cli.output import console, show, staged_progress, warn, write_page
 
@@ -67,6 +68,8 @@ def evaluate(
         workers=workers,
     )
     _check(plan)
+    if report is not None:
+        check_file("report", report)
     if plan.train_without and (bundle is not None or (protocol == "weekly-digest" and not retrain)):
         raise InvalidField("train-without", "needs a bundle that is trained here: give --retrain, not --bundle")
     encoder = make_encoder(Settings.read(embedding_cache=embedding_cache))

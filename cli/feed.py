@@ -11,7 +11,7 @@ from cli.output import console, show
 def feed(
     user: Annotated[str, typer.Argument(help="Whose feed.")],
     digest: Annotated[str, typer.Option(help="Digest id; default: the newest.")] = "",
-    size: Annotated[int, typer.Option("-n", "--size", help="Number of papers, at most 100.")] = 20,
+    size: Annotated[int, typer.Option("-n", "--size", min=1, max=100, help="Number of papers, at most 100.")] = 20,
     server: Server = None,
     as_json: Json = False,
 ) -> None:
@@ -41,7 +41,7 @@ def feed(
 
 def similar(
     paper: Annotated[str, typer.Argument(help="Id or alias of a paper.")],
-    size: Annotated[int, typer.Option("-n", "--size", help="Number of papers, at most 100.")] = 10,
+    size: Annotated[int, typer.Option("-n", "--size", min=1, max=100, help="Number of papers, at most 100.")] = 10,
     server: Server = None,
     as_json: Json = False,
 ) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.destination import check_folder
 from cli.options import Json
 from cli.output import console, show, warn
 from cli.subscribers import app as subscribers_app
@@ -95,6 +96,7 @@ def preview(
     from mailer.subscription import Schedule, Subscriber, SubscriptionState
 
     settings, now = MailSettings.read(server=server), SystemClock().now()
+    check_folder("out", out)
     with FeedService(settings.server, tls=settings.server_tls) as service:
         feed = next(iter(service.feeds([user], digest, papers)))
     if not feed.papers:

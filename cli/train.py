@@ -1,7 +1,6 @@
 """``paperfeed train``."""
 
 import datetime as dt
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ import typer
 from cli.cluster import SCHEDULER_HELP, Workers, announced_cluster, check_scheduler
 from cli.database_dataset import read_database
 from cli.datasets import count_events, load_dataset
+from cli.destination import check_file, check_new
 from cli.feedback import learn, refuse_with_feedback, refuse_without_feedback
 from cli.options import Json, RecipeName
 from cli.output import show, staged_progress, warn, write_page
@@ -85,13 +85,15 @@ def train(
     use_one_thread()
     _check_cluster(scheduler, workers)
     settings = Settings.read(db=db if feedback else None, embedding_cache=embedding_cache)
-    _check_out(out)
+    page = report or out.with_name(f"{out.name}-report.html")
+    check_new("out", out)
     if feedback:
         refuse_with_feedback(
             papers=papers, interactions=interactions, report=report, scheduler=scheduler, query_limit=query_limit
         )
         learn(settings, base, out, recipe=recipe, until=until, position_bias=position_bias, seed=seed, as_json=as_json)
         return
+    check_file("report", page)
     refuse_without_feedback(base=base, position_bias=position_bias)
     is_own_data = db is not None or bool(papers)
     chosen = _recipe(recipe, until, query_limit, is_own_data=is_own_data)
@@ -101,7 +103,6 @@ def train(
         encoder_name, datasets = _datasets(files, db, settings)
         with staged_progress("training") as progress:
             made = run_training(datasets, out, encoder_name=encoder_name, recipe=chosen, seed=seed, progress=progress)
-    page = report or out.with_name(f"{out.name}-report.html")
     write_page(page, training_page(made))
     result: dict[str, Any] = {
         "bundle": str(out),
@@ -114,17 +115,6 @@ def train(
     for name, figures in result["metrics"].items():
         lines.append(f"  {name}: {', '.join(f'{metric} {value:.4g}' for metric, value in figures.items())}")
     show(result, as_json=as_json, text="\n".join(lines))
-
-
-def _check_out(out: Path) -> None:
-    """Whether the bundle can be written there at all, before an hour is spent on it."""
-    from service.domain.errors import InvalidField
-
-    if out.exists():
-        raise InvalidField("out", f"{out} exists already")
-    parent = next(folder for folder in out.absolute().parents if folder.exists())
-    if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
-        raise InvalidField("out", f"nothing can be written to {parent}")
 
 
 def _check_cluster(scheduler: str | None, workers: int | None) -> None:

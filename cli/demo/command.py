@@ -10,6 +10,7 @@ from rich.columns import Columns
 from rich.panel import Panel
 from rich.text import Text
 
+from cli.destination import check_folder
 from cli.output import console, progress_bar
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def demo(
     from cli.demo.readers import sample_readers
     from cli.demo.running import running_server
 
+    check_folder("out", out)
     prepared = _digest(digest, date)
     readers = sample_readers()
     with running_server(out) as (client, target):

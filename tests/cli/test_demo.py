@@ -104,3 +104,12 @@ def test_date_without_digest(tmp_path: Path) -> None:
     assert done.code == 2
     assert done.err == "paperfeed: date: is for your own digest: give --digest too\n"
     assert not (tmp_path / "out").exists()
+
+
+def test_out_is_a_file(tmp_path: Path) -> None:
+    """A file where the folder should be is wrong usage, and stays as it is."""
+    (tmp_path / "taken").write_text("mine", encoding="utf-8")
+    done = in_process("demo", "--out", tmp_path / "taken", db="sqlite:///unused.db")
+    assert done.code == 2
+    assert done.err == f"paperfeed: out: nothing can be written to {tmp_path / 'taken'}: it is not a folder\n"
+    assert (tmp_path / "taken").read_text(encoding="utf-8") == "mine"

@@ -44,6 +44,20 @@ def test_weekly_json_and_report(paperfeed: Run, dated: tuple[Path, Path], tmp_pa
     assert "paperfeed-without-text" in (tmp_path / "out" / "report.html").read_text()
 
 
+@pytest.mark.parametrize(
+    ("report", "problem"),
+    [(".", ". is a folder, not a file"), ("events.csv/page.html", "it is not a folder")],
+)
+def test_report_that_cannot_be_written(paperfeed: Run, dated: tuple[Path, Path], report: str, problem: str) -> None:
+    """A page that cannot be written is told before any work is done: what is wrong with the data is not told yet."""
+    dated[1].write_text("")
+    done = weekly(paperfeed, dated, "--report", report)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("paperfeed: report: ")
+    assert problem in done.err
+    assert len(done.err.splitlines()) == 1
+
+
 def test_cold_table(paperfeed: Run, tmp_path: Path) -> None:
     """For people there are tables, with what was left out and why."""
     done = cold(paperfeed, write(tmp_path, planted(dated=False)), "--max-users", "20")

@@ -47,6 +47,15 @@ def test_help_and_usage(paperfeed: Run) -> None:
     assert paperfeed("serve", "--port", "70000").code == 2
 
 
+@pytest.mark.parametrize("size", ["0", "101", "2147483648", "99999999999"])
+@pytest.mark.parametrize("command", ["feed", "similar"])
+def test_size_that_no_page_has(paperfeed: Run, command: str, size: str) -> None:
+    """A number of papers that no server gives is wrong usage, and the option is named."""
+    done = paperfeed(command, "ada", "-n", size, "--server", "127.0.0.1:1")
+    assert (done.code, done.out) == (2, "")
+    assert "'--size'" in done.err
+
+
 def test_server_away(paperfeed: Run) -> None:
     """A server that does not answer is a failure in one line, with the status code."""
     with socket.socket() as unused:

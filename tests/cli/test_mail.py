@@ -108,6 +108,15 @@ def _preview(folder: Path, service: RunningService) -> None:
     assert sorted(file.name for file in out.iterdir()) == ["u1.eml", "u1.html", "u1.txt"]
 
 
+def test_preview_into_a_file(tmp_path: Path) -> None:
+    """A file where the folder should be is one line, told before a server is asked."""
+    (tmp_path / "taken").write_text("mine", encoding="utf-8")
+    command = [sys.executable, "-m", "cli.main", "mail", "preview", "--user", "u1", "--out", str(tmp_path / "taken")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr == f"paperfeed: out: nothing can be written to {tmp_path / 'taken'}: it is not a folder\n"
+
+
 @pytest.mark.parametrize(
     ("content", "problem"),
     [

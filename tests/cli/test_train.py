@@ -229,6 +229,16 @@ def test_out_exists(paperfeed: Run, files: tuple[Path, Path], tmp_path: Path) ->
     assert (below.code, "nothing can be written to" in below.err) == (2, True)
 
 
+@pytest.mark.parametrize("options", [("--report", "."), ("--report", "papers.jsonl/page.html"), ()])
+def test_report_that_cannot_be_written(
+    paperfeed: Run, files: tuple[Path, Path], tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """A page that cannot be written, beside the bundle or where --report says, is told before any work is done."""
+    (tmp_path / "bundle-report.html").mkdir()
+    done = trained(paperfeed, files, *options, "--out", tmp_path / "bundle")
+    check_refused(done, "paperfeed: report: ", tmp_path / "bundle", 2)
+
+
 def test_unknown_papers_are_counted(paperfeed: Run, files: tuple[Path, Path], tmp_path: Path) -> None:
     """Events on papers that are not given are passed over, with a warning that counts them."""
     with files[1].open("a") as stream:
