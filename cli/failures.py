@@ -75,7 +75,7 @@ def _code_of(error: Exception) -> int | None:
     # These errors belong to parts that may not be installed.
     if type(error).__module__ == "mailer.errors":
         return 2 if type(error).__name__ == "InvalidField" else 1
-    return 1 if type(error).__module__.startswith(("ranker.", "training.", "batch.")) else None
+    return 1 if type(error).__module__.startswith(("ranker.", "training.", "batch.", "cli.")) else None
 
 
 def _text_of(error: Exception) -> str:

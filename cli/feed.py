@@ -6,6 +6,7 @@ import typer
 
 from cli.options import Json, Server
 from cli.output import console, show
+from cli.server import asked_server
 
 
 def feed(
@@ -19,11 +20,9 @@ def feed(
     from google.protobuf.json_format import MessageToDict
 
     from cli.reasons import all_in_words, fallback_in_words
-    from paperfeed.client import Client
     from paperfeed.v1.feed_pb2 import GetFeedRequest
-    from service.config import Settings
 
-    with Client(Settings.read(server=server).server) as client:
+    with asked_server(server) as client:
         request = GetFeedRequest(user_id=user, digest_id=digest, page_size=size, explain=True)
         answer = client.feeds.GetFeed(request)
     if as_json:
@@ -46,11 +45,9 @@ def similar(
     as_json: Json = False,
 ) -> None:
     """Print the papers of the catalog nearest to one."""
-    from paperfeed.client import Client
     from paperfeed.v1.feed_pb2 import FindSimilarPapersRequest
-    from service.config import Settings
 
-    with Client(Settings.read(server=server).server) as client:
+    with asked_server(server) as client:
         answer = client.feeds.FindSimilarPapers(FindSimilarPapersRequest(paper_id=paper, page_size=size))
     found: list[dict[str, Any]] = [
         {"paper_id": each.paper.paper_id, "title": each.paper.title, "similarity": round(each.similarity, 4)}

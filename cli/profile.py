@@ -6,6 +6,7 @@ import typer
 
 from cli.options import Json, Server
 from cli.output import show
+from cli.server import asked_server
 
 
 def profile(
@@ -16,11 +17,9 @@ def profile(
     """Print what is known of a user: likes, interests, preferences."""
     from google.protobuf.json_format import MessageToDict
 
-    from paperfeed.client import Client
     from paperfeed.v1.profile_pb2 import GetProfileRequest
-    from service.config import Settings
 
-    with Client(Settings.read(server=server).server) as client:
+    with asked_server(server) as client:
         found = client.profiles.GetProfile(GetProfileRequest(user_id=user)).profile
     lines = [f"{found.user_id}: {found.like_count} likes, {found.dislike_count} dislikes"]
     lines += [f"  {each.weight:4.0%}  {each.name}  ({each.like_count})" for each in found.interests]

@@ -7,6 +7,7 @@ import typer
 
 from cli.options import Json, Server
 from cli.output import show
+from cli.server import asked_server
 
 
 def status(
@@ -17,11 +18,9 @@ def status(
     """Print a server's counters: calls, errors, fallbacks, queues. Fails when it does not answer."""
     from google.protobuf.json_format import MessageToDict
 
-    from paperfeed.client import Client
     from paperfeed.v1.status_pb2 import GetStatusRequest
-    from service.config import Settings
 
-    with Client(Settings.read(server=server).server, timeout=timeout) as client:
+    with asked_server(server, timeout=timeout) as client:
         answer = client.status.GetStatus(GetStatusRequest())
     result: dict[str, Any] = MessageToDict(
         answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True

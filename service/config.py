@@ -1,6 +1,7 @@
 """Settings of the service: read once, then passed down as values. The only reader of the environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -10,6 +11,10 @@ from urllib.parse import urlsplit, urlunsplit
 from service.domain.errors import InvalidField
 
 PREFIX = "PAPERFEED_"
+# HOST:PORT, or another of gRPC's own names, such as unix:/run/paperfeed.sock or dns:///paperfeed:50051.
+_ADDRESS = re.compile(
+    r"(\[[^\s\[\]/]+\]|[^\s:\[\]/]+):(?P<port>[0-9]{1,5})|(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):\S+"
+)
 
 
 def _setting(default: Any, help_text: str, *, at_least: float | None = None, at_most: float | None = None) -> Any:
@@ -159,9 +164,16 @@ def _checked(name: str, value: Any, each: Any) -> Any:
         raise InvalidField(name, f"is {converted}; must be {limits or 'a number'}")
     if each.name == "log_level" and converted.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
         raise InvalidField(name, f"'{converted}' is not DEBUG, INFO, WARNING or ERROR")
+    if each.name == "server" and not _is_address(converted):
+        raise InvalidField(name, f"'{converted}' is not HOST:PORT, such as localhost:50051")
     if each.name == "precomputed" and converted not in {"always", "overload", "never"}:
         raise InvalidField(name, f"'{converted}' is not always, overload or never")
     return converted
+
+
+def _is_address(text: str) -> bool:
+    found = _ADDRESS.fullmatch(text)
+    return found is not None and 0 < int(found["port"] or 1) < 65536
 
 
 def without_password(url: str) -> str:

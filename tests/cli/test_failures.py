@@ -10,6 +10,7 @@ import pytest
 from cli.failures import EXTRAS, run
 from tests.cli.conftest import Done, Run, in_process
 from tests.process.running import ROOT, settings
+from tests.rpc.servers import lose_database, serving
 
 # What a command finds where an extra was not installed.
 BLOCKED = """
@@ -57,15 +58,40 @@ def test_size_that_no_page_has(paperfeed: Run, command: str, size: str) -> None:
 
 
 def test_server_away(paperfeed: Run) -> None:
-    """A server that does not answer is a failure in one line, with the status code."""
+    """Where nobody listens, or who does says nothing, one line names the address and how to start a server."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{unused.getsockname()[1]}"
-        done = paperfeed("status", "--server", address, "--timeout", "0.5")
-    assert done.code == 1
-    assert done.err.startswith("paperfeed: the server answered ")
-    assert len(done.err.splitlines()) == 1
-    assert done.out == ""
+        refused = paperfeed("status", "--server", address, "--timeout", "0.5")
+        unused.listen()
+        silent = paperfeed("status", "--server", address, "--timeout", "0.5")
+    expected = f"paperfeed: no server answers at {address}; start one with: paperfeed serve\n"
+    assert refused == silent == Done(1, "", expected)
+
+
+@pytest.mark.parametrize("command", ["feed", "similar", "profile"])
+def test_host_unknown(paperfeed: Run, command: str) -> None:
+    """A host that has no address is no server either, whatever is asked."""
+    done = paperfeed(command, "ada", "--server", "nobody.invalid:50051")
+    assert (done.code, done.out) == (1, "")
+    assert done.err == "paperfeed: no server answers at nobody.invalid:50051; start one with: paperfeed serve\n"
+
+
+def test_no_address(paperfeed: Run) -> None:
+    """An empty address is wrong usage, in one line."""
+    done = paperfeed("status", "--server", "")
+    assert done == Done(2, "", "paperfeed: server: '' is not HOST:PORT, such as localhost:50051\n")
+
+
+def test_server_that_answers_with_a_failure(paperfeed: Run, db: str) -> None:
+    """A server that is there is not said to be away: its answer is shown, or that it was too slow."""
+    with serving(db) as service:
+        slow = paperfeed("status", "--server", service.target, "--timeout", "0.000001")
+        lose_database(service)
+        failed = paperfeed("profile", "ada", "--server", service.target)
+    assert (slow.code, slow.out) == (failed.code, failed.out) == (1, "")
+    assert slow.err.startswith("paperfeed: the server answered DEADLINE_EXCEEDED: ")
+    assert failed.err.startswith("paperfeed: the server answered UNAVAILABLE: the database is not available: ")
 
 
 @pytest.mark.parametrize(
@@ -107,7 +133,7 @@ def test_client_commands_need_no_extra(db: str) -> None:
     assert shown.code == 0
     assert "serve" in shown.out
     assert called.code == 1
-    assert called.err.startswith("paperfeed: the server answered ")
+    assert called.err == "paperfeed: no server answers at 127.0.0.1:1; start one with: paperfeed serve\n"
 
 
 def test_bug_keeps_its_traceback() -> None:

@@ -27,6 +27,13 @@ def test_flags_beat_environment_beats_default() -> None:
         ("DIVERSITY", "nan"),
         ("STALE_DIGEST_DAYS", "inf"),
         ("LOG_LEVEL", "LOUD"),
+        ("SERVER", "localhost"),
+        ("SERVER", ":50051"),
+        ("SERVER", "localhost:many"),
+        ("SERVER", "localhost:0"),
+        ("SERVER", "localhost:65536"),
+        ("SERVER", "::1:50051"),
+        ("SERVER", "http://localhost:50051"),
     ],
 )
 def test_a_bad_value_is_named(name: str, value: str) -> None:
@@ -35,6 +42,14 @@ def test_a_bad_value_is_named(name: str, value: str) -> None:
         Settings.read({f"PAPERFEED_{name}": value})
 
     assert caught.value.field == f"PAPERFEED_{name}"
+
+
+@pytest.mark.parametrize(
+    "address", ["paperfeed:50051", "10.0.0.1:1", "[::1]:65535", "dns:///paperfeed:50051", "unix:/run/paperfeed.sock"]
+)
+def test_addresses_that_grpc_knows(address: str) -> None:
+    """A server's address is a host and a port, or any other name that gRPC has for one."""
+    assert Settings.read({}, server=address).server == address
 
 
 def test_a_password_is_never_shown() -> None:
