@@ -41,12 +41,14 @@ def shared_port(host: str, port: int) -> Iterator[int]:
 def check_port(host: str, port: int) -> None:
     """Returns if a server can listen on every address of the host; gRPC is content with one of them.
 
+    Args:
+        port: 0 asks for any free one.
+
     Raises:
         InvalidField: The port is in use at one of them, or the host has no address here.
     """
-    if port:
-        with _bound(host, port):
-            pass
+    with _bound(host, port):
+        pass
 
 
 @contextlib.contextmanager
@@ -64,12 +66,16 @@ def _bound(host: str, port: int) -> Iterator[list[socket.socket]]:
             except OSError as error:
                 if error.errno in _NO_SUCH_ADDRESS:
                     continue
-                raise InvalidField("port", f"cannot listen on {host}:{port}; is another server there?") from error
+                raise InvalidField("port", f"cannot listen on {host}:{port}; {_cause(error)}") from error
             port = held.getsockname()[1]
             sockets.append(held)
         if not sockets:
-            raise InvalidField("port", f"cannot listen on {host}:{port}; it is no address of this machine")
+            raise InvalidField("host", f"'{host}' is no address of this machine")
         yield sockets
+
+
+def _cause(error: OSError) -> str:
+    return "is another server there?" if error.errno == errno.EADDRINUSE else f"the system says: {error.strerror}"
 
 
 def _addresses(host: str, port: int) -> list[tuple[int, int, int, str, tuple[str, ...]]]:

@@ -44,6 +44,16 @@ def test_port_taken(sqlite_url: str) -> None:
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize("port", [0, 50051])
+@pytest.mark.parametrize("host", ["192.0.2.1", "nobody.invalid"])
+def test_host_of_another_machine(sqlite_url: str, host: str, port: int) -> None:
+    """An address that is not this machine's is told as that, in one line, whatever the port."""
+    done = fails_to_start(sqlite_url, port=port, host=host)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"paperfeed: host: '{host}' is no address of this machine\n"
+
+
 def test_port_taken_at_one_address_of_a_name(sqlite_url: str) -> None:
     """A name whose port is in use at one of its addresses is refused, not served at the others alone."""
     with socket.socket() as taken:
