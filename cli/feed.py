@@ -28,6 +28,9 @@ def feed(
     if as_json:
         show(MessageToDict(answer, preserving_proto_field_name=True), as_json=True, text="")
         return
+    if not answer.digest_id:
+        console.print("there is no digest yet; import one with: paperfeed digest import", markup=False, soft_wrap=True)
+        return
     note = fallback_in_words(answer.fallback_reason)
     console.print(
         f"{answer.digest_id}  ({answer.model_version}){f'  {note}' if note else ''}", markup=False, soft_wrap=True

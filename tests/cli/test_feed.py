@@ -1,0 +1,32 @@
+"""What ``paperfeed feed`` says where there is little to show."""
+
+import json
+from pathlib import Path
+
+from tests.cli.conftest import Run
+from tests.rpc.builders import make_digest, make_papers, record, upsert_ready
+from tests.rpc.servers import serving
+
+
+def test_before_the_first_digest(paperfeed: Run, tmp_path: Path) -> None:
+    """Without any digest the command says how to import one; as JSON the answer is shown as it is."""
+    with serving(f"sqlite:///{tmp_path / 'empty.db'}") as service:
+        done = paperfeed("feed", "ada", "--server", service.target)
+        shown = paperfeed("feed", "ada", "--server", service.target, "--json")
+
+    assert done.out == "there is no digest yet; import one with: paperfeed digest import\n"
+    assert (done.code, done.err) == (shown.code, shown.err) == (0, "")
+    assert json.loads(shown.out)["fallback_reason"] == "FALLBACK_REASON_EMPTY_DIGEST"
+
+
+def test_when_all_is_hidden(paperfeed: Run, tmp_path: Path) -> None:
+    """A digest of which a reader has seen everything is named, and is not taken for none."""
+    with serving(f"sqlite:///{tmp_path / 'read.db'}") as service:
+        paper_ids = upsert_ready(service.client, make_papers(1))
+        digest = make_digest(service.client, paper_ids)
+        record(service.client, "ada", "like", *paper_ids)
+        done = paperfeed("feed", "ada", "--server", service.target)
+
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"{digest}  (")
+    assert done.out.endswith("no paper is left to show\n")
