@@ -63,7 +63,7 @@ class IssueMaker:
         self._everybody = everybody
         self._done: frozenset[str] = frozenset()
         self.newest: Digest | None = None
-        """The newest digest, once issues were made; None where there is none."""
+        """The newest digest, once issues were made; None where there is none within ``LOOK_BACK``."""
 
     def make_waiting(self) -> Counter[str]:
         """Makes the issues of readers whose last one still waits; to be called before anything is sent.
@@ -80,8 +80,8 @@ class IssueMaker:
         """Makes all issues that are due now; counts what became of each reader.
 
         ``made``; ``not_due``; ``has_it`` (an issue of the newest digest); ``empty_feed`` (nothing new for this reader);
-        ``no_digest`` (for every due reader, where the service has none); ``in_flight`` (an earlier issue is being sent:
-        the next run makes the new one); ``left`` (ended the subscription at this moment).
+        ``no_digest`` (for every due reader, where the service has none within ``LOOK_BACK``); ``in_flight`` (an earlier
+        issue is being sent: the next run makes the new one); ``left`` (ended the subscription at this moment).
 
         Raises:
             ServiceUnavailable: The service does not answer; what was made stays.

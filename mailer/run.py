@@ -13,7 +13,7 @@ from mailer.due import weekdays_after
 from mailer.errors import MailerError
 from mailer.feed import Digest
 from mailer.links import Links
-from mailer.making import IssueMaker
+from mailer.making import LOOK_BACK, IssueMaker
 from mailer.reporting import forward_reactions, report_sent
 from mailer.sending import Sender
 from mailer.service import FeedService
@@ -40,7 +40,8 @@ class Summary:
     def in_words(self) -> str:
         """For people, a line each."""
         lines = [f"{count:7d}  {name.replace('_', ' ')}" for name, count in sorted(self.outcomes.items())]
-        return "\n".join([*(lines or ["nobody is subscribed"]), *(f"problem: {problem}" for problem in self.problems)])
+        lines += [f"problem: {problem}" for problem in self.problems]
+        return "\n".join(lines) or "nobody is subscribed"
 
 
 class MailRun:
@@ -155,13 +156,19 @@ class MailRun:
         if tried and not outcomes["sent"] and not self._problems:
             self._problems.append("mail was due and none was sent")
         if outcomes["no_digest"]:
-            self._problems.append("readers are due and the service has no digest")
+            self._problems.append(f"readers are due and {self._why_no_digest()}")
         if outcomes["empty_feed"] > served:
             self._problems.append(
                 f"{outcomes['empty_feed']} readers' feeds were empty, and {served} have an issue of the newest digest: "
                 "is its content all seen?"
             )
         self._look_for_a_stale_digest(outcomes)
+
+    def _why_no_digest(self) -> str:
+        newest = self._service.find_newest_digest()
+        if newest is None:
+            return "the service has no digest"
+        return f"the newest digest is of {newest.date}, more than {LOOK_BACK.days} days ago: is fetching broken?"
 
     def _look_for_a_stale_digest(self, outcomes: Counter[str]) -> None:
         """Readers are due, none gets anything new, and that for longer than a quiet day or two."""

@@ -48,6 +48,11 @@ class FeedService:
                 found.append(_digest(digest))
         return found
 
+    def find_newest_digest(self) -> Digest | None:
+        """The latest digest, however old."""
+        with _mapped():
+            return next(map(_digest, self._client.digests(catalog_pb2.ListDigestsRequest(page_size=1))), None)
+
     def feeds(self, user_ids: Sequence[str], digest_id: str, paper_count: int) -> Iterator[Feed]:
         """One feed for each of the users, in order of user_id, with abstracts and reasons.
 

@@ -143,6 +143,29 @@ def test_no_digest_at_all(store: MailStore, tmp_path: Path, inbox: Inbox, clock:
         summary = run(store, empty, inbox, clock)
     assert not summary.is_ok
     assert summary.outcomes == {"no_digest": 1}
+    assert summary.problems == ("readers are due and the service has no digest",)
+
+
+def test_only_an_old_digest(store: MailStore, service: RunningService, inbox: Inbox, clock: FixedClock) -> None:
+    """Due readers and a newest digest that is too old for an issue: failed, with its date."""
+    subscribe(store, 1)
+    clock.go_on(days=32)
+    summary = run(store, service, inbox, clock)
+    assert summary.outcomes == {"no_digest": 1}
+    assert summary.problems == (
+        f"readers are due and the newest digest is of {TODAY.date()}, more than 31 days ago: is fetching broken?",
+    )
+
+
+def test_nobody_is_subscribed_is_said_of_nobody_only(
+    store: MailStore, service: RunningService, inbox: Inbox, clock: FixedClock
+) -> None:
+    """A run that could not look at its readers does not say that there are none."""
+    assert run(store, service, inbox, clock).in_words() == "nobody is subscribed"
+    subscribe(store, 1)
+    service.stop()
+    summary = run(store, service, inbox, clock)
+    assert summary.in_words() == f"problem: {summary.problems[0]}"
 
 
 def test_deleted_users_are_purged_first(
