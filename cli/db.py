@@ -25,12 +25,13 @@ def upgrade(db: Db = None, as_json: Json = False) -> None:
 @app.command()
 def prune(db: Db = None, as_json: Json = False) -> None:
     """Remove what is older than the PAPERFEED_KEEP_* settings say."""
-    from service.bootstrap import SystemClock, prepare_store
+    from service.bootstrap import SystemClock
     from service.config import Settings
-    from service.storage import retention
+    from service.storage import open_store, retention, schema
 
     settings = Settings.read(db=db)
-    store = prepare_store(settings)
+    schema.check(settings.db)
+    store = open_store(settings.db, pool_size=1)
     try:
         counts = retention.prune(
             store,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.pool import NullPool
 
-from service.domain.errors import SchemaMismatch
+from service.domain.errors import SchemaMismatch, StorageUnavailable
 from service.storage.engine import CONNECT_TIMEOUT_SECONDS, IN_UTC, mapped_errors, parse_url, sqlite_engine
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ def current_revision(url: str) -> str | None:
     Raises:
         StorageUnavailable: The database does not answer.
     """
-    parsed = parse_url(url)
-    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists():
+    if _absent_file(url) is not None:
         return None
     with mapped_errors(), _open(url, begin="BEGIN") as engine, engine.connect() as connection:
         return _revision(connection)
@@ -47,8 +46,10 @@ def check(url: str) -> None:
 
     Raises:
         SchemaMismatch: The schema is older, and must be upgraded, or newer, and needs a newer paperfeed.
-        StorageUnavailable: The database does not answer.
+        StorageUnavailable: The database does not answer, or its file is not there.
     """
+    if (path := _absent_file(url)) is not None:
+        raise StorageUnavailable(f"there is no such database file: {path}")
     revision = current_revision(url)
     if revision is None:
         raise SchemaMismatch("it has no tables yet; run `paperfeed db upgrade`")
@@ -116,6 +117,13 @@ def _open(url: str, *, begin: str = "BEGIN IMMEDIATE") -> Iterator[Engine]:
 def _use_utc(connection: Any, _record: object) -> None:
     connection.execute(IN_UTC)
     connection.commit()
+
+
+def _absent_file(url: str) -> str | None:
+    """SQLite's file, where it does not exist."""
+    parsed = parse_url(url)
+    path = parsed.database or ""
+    return path if parsed.get_backend_name() == "sqlite" and not Path(path).exists() else None
 
 
 def _revision(connection: Connection) -> str | None:

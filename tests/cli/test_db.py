@@ -99,6 +99,23 @@ def test_prune(paperfeed: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, 
     assert (counts["events"], counts["slates"]) == (1, 2)
 
 
+@pytest.mark.parametrize("command", [("db", "prune"), ("export", "--out", "nowhere"), ("estimate",)])
+def test_no_such_file(command: tuple[str, ...], paperfeed: Run, db_path: Path) -> None:
+    """What reads or prunes a database says in one line that its file is not there, and makes none."""
+    done = paperfeed(*command)
+    assert done.code == 1
+    assert done.err == f"paperfeed: the database is not available: there is no such database file: {db_path}\n"
+    assert not db_path.exists()
+
+
+def test_prune_makes_no_tables(paperfeed: Run, db_path: Path) -> None:
+    """A database without tables is refused and gets none."""
+    db_path.touch()
+    done = paperfeed("db", "prune")
+    assert (done.code, "no tables yet" in done.err) == (1, True), done
+    assert row_counts(db_path) == {}
+
+
 def test_prune_refuses_bad_setting(paperfeed: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """A retention that is no number is wrong usage, named by its variable."""
     monkeypatch.setenv("PAPERFEED_KEEP_SLATES_DAYS", "soon")

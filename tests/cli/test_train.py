@@ -208,7 +208,7 @@ def test_files_swapped(paperfeed: Run, files: tuple[Path, Path], tmp_path: Path)
         (("--until", "soon"), 2, "until: 'soon' is not a date"),
         (("--until", "1999-01-01"), 1, "0-papers: has no papers"),
         (("--db", "mysql://somewhere"), 2, "db: must start with sqlite:/// or postgresql://"),
-        (("--db", "sqlite:///nowhere.db"), 1, "no tables yet"),
+        (("--db", "sqlite:///nowhere.db"), 1, "there is no such database file: nowhere.db"),
     ],
 )
 def test_wrong_options(
