@@ -1,6 +1,7 @@
 """Connections: what every one is told at its start, and which failures mean that the database is not available."""
 
 import contextlib
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -49,6 +50,22 @@ _POSTGRES_PROBLEMS = {
     "57P01": "it is being shut down",
     "57P03": "it is starting up or shutting down",
 }
+
+# What PostgreSQL says to who connects, in English; the driver gives these no SQLSTATE.
+_POSTGRES_REFUSALS = (
+    ('database ".*" does not exist', "its server has no database of that name"),
+    ('role ".*" does not exist', "its server has no role of that name"),
+    ("authentication failed", "its server refuses the role or its password"),
+    ("no password supplied", "its server asks for a password"),
+    ("no pg_hba.conf entry", "its server has no rule (pg_hba.conf) that lets this role in"),
+    (
+        "permission denied|not permitted to log in|not currently accepting",
+        "its server does not let this role connect",
+    ),
+    ("too many ", "it has too many connections"),
+    ("starting up|shutting down|not yet accepting", "it is starting up or shutting down"),
+    ("FATAL: ", "its server refuses the connection"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +198,13 @@ def _problem_of(error: DBAPIError) -> str | None:
     if isinstance(error, ProgrammingError) and error.statement is None:
         return "its URL has a parameter that the driver does not take"
     is_lost = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
-    return "it cannot be reached, or the connection was lost" if is_lost else None
+    return _refusal(error.orig) or "it cannot be reached, or the connection was lost" if is_lost else None
+
+
+def _refusal(error: BaseException | None) -> str | None:
+    """What a server that answers has against the connection; in our words, as its own hold names."""
+    _, _, said = str(error).partition("connection failed: ")
+    return next((problem for pattern, problem in _POSTGRES_REFUSALS if re.search(pattern, said)), None)
 
 
 def _problem_of_sqlite(error: sqlite3.Error) -> str | None:

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Engine, event, make_url
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from service.domain.errors import InvalidField, StorageUnavailable
 from service.domain.papers import Paper
-from service.storage import open_store
+from service.storage import open_store, schema
+from service.storage.engine import mapped_errors
 
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
@@ -119,6 +120,49 @@ def test_an_absent_server_keeps_the_password() -> None:
 
     assert "cannot be reached" in caught.value.message
     assert "hunter2" not in f"{caught.value!r} {caught.value.__cause__!r} {store!r} {vars(store)!r}"
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"database": "no_such_name"}, "its server has no database of that name"),
+        ({"username": "nosuchann", "password": "hunter2"}, "its server has no role of that name"),
+    ],
+)
+def test_a_server_that_refuses(postgres_url: str, changes: dict[str, str], problem: str) -> None:
+    """Its cause is told, in words without names and passwords, by what checks and by what reads."""
+    url = make_url(postgres_url).set(**changes).render_as_string(hide_password=False)
+    store = open_store(url)
+
+    for ask in (store.page_token_key, lambda: schema.check(url)):
+        with pytest.raises(StorageUnavailable) as caught:
+            ask()
+        assert caught.value.message == f"the database is not available: {problem}"
+        assert "hunter2" not in f"{caught.value.__cause__!r}"
+    store.dispose()
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        ('FATAL:  password authentication failed for user "ann"', "its server refuses the role or its password"),
+        ("fe_sendauth: no password supplied", "its server asks for a password"),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.1", user "ann"', "has no rule"),
+        ('FATAL:  permission denied for database "x"', "does not let this role connect"),
+        ("FATAL:  sorry, too many clients already", "it has too many connections"),
+        ("FATAL:  the database system is starting up", "it is starting up or shutting down"),
+        ("FATAL:  something new", "its server refuses the connection"),
+        ("Connection refused", "it cannot be reached"),
+    ],
+)
+def test_what_a_server_says_to_who_connects(said: str, problem: str) -> None:
+    """Each cause has words of its own; a server that does not answer cannot be reached."""
+    psycopg = pytest.importorskip("psycopg")
+    error = psycopg.OperationalError(f'connection failed: connection to server at "h", port 5432 failed: {said}')
+
+    with pytest.raises(StorageUnavailable, match=problem), mapped_errors():
+        raise OperationalError(None, None, error)
 
 
 @pytest.mark.postgres

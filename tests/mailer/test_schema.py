@@ -96,6 +96,14 @@ def test_no_database() -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.postgres
+def test_no_database_of_that_name(postgres_url: str) -> None:
+    """A server that answers and has no such database is told from one that does not answer."""
+    url = parse_url(postgres_url).set(database="no_such_name").render_as_string(hide_password=False)
+    with pytest.raises(StorageUnavailable, match="its server has no database of that name"):
+        schema.check(url)
+
+
 @pytest.mark.parametrize("url", ["mysql://ann:hunter2@h/x", "postgresql://ann:hunter2@h:port/x", "hunter2"])
 def test_a_url_that_cannot_be_used_is_not_repeated(url: str) -> None:
     """It is named as the field at fault, without its password."""
