@@ -18,8 +18,19 @@ app = typer.Typer(help="Who gets the digest.", no_args_is_help=True)
 MailDb = Annotated[
     str | None, typer.Option("--mail-db", help="The mailer's own database, sqlite:/// or postgresql://.")
 ]
-Ground = Annotated[str, typer.Option(help="On what ground mail may be sent to them; goes into the record of consent.")]
 _COLUMNS = ("user_id", "address")
+
+
+def _ground(text: str) -> str:
+    if not text.strip():
+        raise typer.BadParameter("must say on what ground")
+    return text
+
+
+Ground = Annotated[
+    str,
+    typer.Option(help="On what ground mail may be sent to them; goes into the record of consent.", callback=_ground),
+]
 
 
 @app.callback()

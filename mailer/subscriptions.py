@@ -138,7 +138,7 @@ class Subscriptions:
     ) -> int:
         """Active subscriptions that an operator vouches for; all or none. Gives how many were new.
 
-        A user who has one with the same address already is left as is.
+        A user who has one with the same address already is left as is. A stopped address is so for its subscriber too.
 
         Args:
             wanted: (user_id, address, name, schedule, paper_count) of each.
@@ -153,13 +153,13 @@ class Subscriptions:
             for number, (user_id, address, name, schedule, paper_count) in enumerate(wanted):
                 try:
                     new = _new(parse_address(address), check_user_id(user_id), name, schedule, paper_count, now)
-                    known = subscribers.find_by_user(connection, user_id)
-                    if known is not None and known.address == new.address:
-                        continue
                     if why := subscribers.find_suppression(connection, new.address):
                         if stopped is None:
                             raise AddressSuppressed(why[0].value)
                         stopped[number] = why[0]
+                        continue
+                    known = subscribers.find_by_user(connection, user_id)
+                    if known is not None and known.address == new.address:
                         continue
                     subscribers.add(connection, replace(new, state=SubscriptionState.ACTIVE))
                 except InvalidField as error:

@@ -79,6 +79,28 @@ def test_from_a_list_to_the_inbox(tmp_path: Path) -> None:
     paperfeed(tmp_path, "subscribers", "remove", "u1", code=1)
 
 
+def test_a_stopped_address_of_a_subscriber(tmp_path: Path) -> None:
+    """Who is subscribed and stopped is named so by ``add`` and left out by ``import``."""
+    consent = ("--consent", "signed up on paper, 2026-03-01")
+    paperfeed(tmp_path, "subscribers", "add", "u1", "ada@example.org", *consent)
+    assert "is subscribed already" in paperfeed(tmp_path, "subscribers", "add", "u1", "ada@example.org", *consent)
+    paperfeed(tmp_path, "subscribers", "suppress", "ada@example.org")
+    said = paperfeed(tmp_path, "subscribers", "add", "u1", "ada@example.org", *consent, code=1)
+    assert "mail to this address is stopped: manual" in said
+    people = tmp_path / "people.csv"
+    people.write_text("user_id,address\nu1,ada@example.org\n", encoding="utf-8")
+    done = paperfeed(tmp_path, "subscribers", "import", str(people), *consent)
+    assert "0 added, 0 there already, 1 left out" in done
+
+
+@pytest.mark.parametrize("ground", ["", " "])
+def test_no_ground(tmp_path: Path, ground: str) -> None:
+    """Consent without a word on what ground is wrong usage, and nobody is added."""
+    said = paperfeed(tmp_path, "subscribers", "add", "u1", "ada@example.org", "--consent", ground, code=2)
+    assert "must say on what ground" in said
+    assert paperfeed(tmp_path, "subscribers", "list") == "nobody\n"
+
+
 def test_a_password_file_that_is_not_there(tmp_path: Path) -> None:
     """The run ends with exit code 1, names the file, and leaves the issue due."""
     with feed_service(tmp_path) as service, smtp_server() as inbox:
