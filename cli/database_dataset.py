@@ -26,8 +26,8 @@ def read_database(url: str, encoder_name: str, name: str = "database") -> "Datas
 
     Raises:
         InvalidField: The URL is none.
-        SchemaMismatch: The database is not there, or of another version.
-        StorageUnavailable: It does not answer.
+        SchemaMismatch: The database is of another version.
+        StorageUnavailable: It is not there, or does not answer.
         TrainingError: It has no papers, or none with a vector of this encoder.
     """
     import numpy as np

@@ -30,8 +30,8 @@ def read_slates(url: str, bundle: "Bundle", *, since: float, until: float, shown
 
     Raises:
         InvalidField: The URL is none.
-        SchemaMismatch: The database is not there, or of another version.
-        StorageUnavailable: It does not answer.
+        SchemaMismatch: The database is of another version.
+        StorageUnavailable: It is not there, or does not answer.
         TrainingError: It has no slate that can be used; says why.
     """
     from service.storage import open_store, schema

@@ -9,7 +9,7 @@ import pytest
 from cli.database_dataset import read_database
 from ranker.signals import Signals
 from service.app.signals import reader_code
-from service.domain.errors import SchemaMismatch
+from service.domain.errors import StorageUnavailable
 from service.domain.events import Event, EventType
 from service.domain.papers import Paper
 from service.storage import SqlStore, open_store
@@ -119,6 +119,6 @@ def test_nothing_to_train_on(sql_store: SqlStore, store_url: str) -> None:
 
 def test_no_database(tmp_path: Path) -> None:
     """A database that is not there is not made."""
-    with pytest.raises(SchemaMismatch):
+    with pytest.raises(StorageUnavailable, match="no such database file"):
         read_database(f"sqlite:///{tmp_path}/none.db", ENCODER)
     assert not list(tmp_path.iterdir())

@@ -10,7 +10,7 @@ from cli.database_slates import read_slates
 from ranker.bundle import Bundle
 from ranker.explore import Exploration, explore
 from ranker.features import SCHEMA
-from service.domain.errors import SchemaMismatch
+from service.domain.errors import StorageUnavailable
 from service.domain.events import Event, EventType
 from service.domain.feeds import FallbackReason, Slate, SlateItem
 from service.domain.papers import Paper
@@ -125,7 +125,7 @@ def test_pruned_features(sql_store: SqlStore, store_url: str, served: Bundle) ->
     fill(sql_store, served)
     with sql_store.connection() as connection:
         connection.execute(slates.update().values(features=b""))
-    with pytest.raises(TrainingError, match="2 its features were pruned"):
+    with pytest.raises(TrainingError, match="of 2, its features were pruned"):
         read(store_url, served)
 
 
@@ -133,6 +133,6 @@ def test_no_slates(sql_store: SqlStore, store_url: str, served: Bundle, tmp_path
     """A database without slates, and one that is not there, are refused; none is made."""
     with pytest.raises(TrainingError, match="no slate can be used: none was ever served"):
         read(store_url, served)
-    with pytest.raises(SchemaMismatch):
+    with pytest.raises(StorageUnavailable, match="no such database file"):
         read(f"sqlite:///{tmp_path}/none.db", served)
     assert not (tmp_path / "none.db").exists()
