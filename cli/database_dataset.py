@@ -30,6 +30,8 @@ def read_database(url: str, encoder_name: str, name: str = "database") -> "Datas
         StorageUnavailable: It is not there, or does not answer.
         TrainingError: It has no papers, or none with a vector of this encoder.
     """
+    from dataclasses import replace
+
     import numpy as np
 
     from service.app.signals import reader_code
@@ -53,10 +55,10 @@ def read_database(url: str, encoder_name: str, name: str = "database") -> "Datas
         dislikes=reactions.dislikes,
         reader_codes=np.array([reader_code(user) for user in reactions.users], dtype=np.int64),
     )
-    if not found.is_imported:
+    if not found.looks_imported:
         return found
     warn("most likes are older than their papers are here: papers count from when they were published")
-    return found.as_elsewhere()
+    return replace(found, is_imported=True)
 
 
 def _papers(tx: "Transaction", encoder_name: str, name: str) -> "PaperColumns":

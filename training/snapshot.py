@@ -103,6 +103,7 @@ class Dataset:
         clicks: Papers that readers clicked without liking or disliking them.
         dislikes: Papers that readers disliked or dismissed.
         reader_codes: Each reader's code in ``papers.signals``; None where no signals are known.
+        is_imported: Whether readers came across papers when these were published, before they were first seen here.
     """
 
     name: str
@@ -112,11 +113,14 @@ class Dataset:
     clicks: Likes = NO_LIKES
     dislikes: Likes = NO_LIKES
     reader_codes: Int64Array | None = None
+    is_imported: bool = False
 
     @cached_property
     def appeared_at(self) -> Float64Array:
         """(n,) Unix seconds from which readers could come across each paper; NaN unknown."""
         papers = self.papers
+        if self.is_imported:
+            return np.fmin(papers.first_seen_at, papers.published_at)
         return np.where(np.isnan(papers.first_seen_at), papers.published_at, papers.first_seen_at)
 
     @cached_property
@@ -150,16 +154,11 @@ class Dataset:
         return digest.hexdigest()
 
     @property
-    def is_imported(self) -> bool:
+    def looks_imported(self) -> bool:
         """Whether most likes with times are from before their papers were first seen: a history of another place."""
         since = self.likes.liked_at - self.papers.first_seen_at[self.likes.papers]
         known = since[np.isfinite(since)]
         return bool(len(known)) and bool((known < -GRACE_SECONDS).mean() > 0.5)
-
-    def as_elsewhere(self) -> "Dataset":
-        """With papers first seen when they were published, where that was earlier: then readers came across them."""
-        papers = self.papers
-        return replace(self, papers=replace(papers, first_seen_at=np.fmin(papers.first_seen_at, papers.published_at)))
 
     def before(self, moment: float) -> "Dataset":
         """What was known at ``moment`` (Unix seconds): no paper that appeared and no like given at or after it.
