@@ -4,9 +4,10 @@ import numpy as np
 
 from ranker.types import Float32Array, Int8Array, UInt8Array
 
-# BLAS may sum in another order for another shape. Blocks of one shape, padded with zeros, give equal bits (tested);
-# 48 is a multiple of the tile heights in use and small enough that a lone paper costs little.
-BLOCK_ROWS = 48
+# BLAS may sum in another order for another shape, and its kernel for AVX2 for another place in a block of more than
+# eight rows. Blocks of one shape, padded with zeros, give equal bits (tested; OPENBLAS_CORETYPE=Haswell in the
+# environment tries that kernel).
+BLOCK_ROWS = 8
 
 
 def multiplied_rows(

@@ -163,7 +163,7 @@ class TestRemoteCluster:
         """Partitions go to its workers, two threads of one process included, and the result is the same."""
         run(
             ask.request(small_world),
-            lambda: open_cluster(scheduler.address, connect_seconds=5),
+            lambda: open_cluster(scheduler.address, connect_seconds=10),
             lambda _done, _total: None,
         )
 
@@ -177,7 +177,7 @@ class TestRemoteCluster:
                 scheduler.process.kill()
 
         with pytest.raises(PartitionFailed, match=r"the Dask scheduler was lost \(\d+ of \d+ partitions are done"):
-            run(ask.request(small_world), lambda: open_cluster(scheduler.address, connect_seconds=5), watch)
+            run(ask.request(small_world), lambda: open_cluster(scheduler.address, connect_seconds=10), watch)
 
         assert not ask.out.exists()
         assert len(parts(partial(ask.out))) >= 2
@@ -187,6 +187,6 @@ class TestRemoteCluster:
         with pytest.raises(ClusterUnavailable, match="it has no workers"):
             run(
                 ask.request(small_world),
-                lambda: open_cluster(scheduler.address, connect_seconds=1),
+                lambda: open_cluster(scheduler.address, connect_seconds=3),
                 lambda _done, _total: None,
             )

@@ -181,15 +181,16 @@ def test_a_stream_that_its_client_leaves_is_counted(start: Callable[..., Service
 
 def test_a_call_that_its_client_leaves_is_counted(start: Callable[..., Service]) -> None:
     """A call whose client goes away while it is at work counts as CANCELLED, though its work is done."""
-    service = start(threads=THREADS)
+    service = start(threads=THREADS, embeds=False)
     request = UpdatePreferencesRequest(user_id="u", preferences=Preferences(followed_authors=["Ada Lovelace"]))
     with closing(sqlite3.connect(service.url.removeprefix("sqlite:///"), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         call = service.client.profiles.UpdatePreferences.future(request)
-        wait_until(lambda: calls_at_work(service) == 1)
+        # At work, not only in line: it waits for the other's transaction with the one connection that writes.
+        wait_until(lambda: service.application.store._engines.writer.pool.checkedout() == 1)
         call.cancel()
         # The server's side hears of it a moment later.
-        time.sleep(0.2)
+        time.sleep(1.0)
         other.execute("ROLLBACK")
     wait_until(lambda: calls_at_work(service) == 0)
     profile = service.client.profiles.GetProfile(GetProfileRequest(user_id="u"), timeout=10)
