@@ -20,7 +20,6 @@ from ranker.types import Float32Array, IndexArray, UInt64Array
 NEIGHBOURS = 50
 _POWER = 4
 _CHUNK = 512
-_BLOCK_ROWS = 8
 _MAX_REMEMBERED = 8_192
 
 
@@ -91,7 +90,7 @@ class CoLikes:
     def _predicted(self, factors: Float32Array) -> Float32Array:
         """(n, m) the weighted mean of the nearest known papers."""
         parts = [
-            self._mean_of_nearest(multiplied_rows(factors[start : start + _CHUNK], self._content, _BLOCK_ROWS))
+            self._mean_of_nearest(multiplied_rows(factors[start : start + _CHUNK], self._content))
             for start in range(0, len(factors), _CHUNK)
         ]
         return np.concatenate(parts) if parts else np.empty((0, self.readers.shape[1]), dtype=np.float32)

@@ -10,10 +10,8 @@ from ranker.types import Float32Array, Int8Array, UInt8Array
 BLOCK_ROWS = 8
 
 
-def multiplied_rows(
-    rows: Float32Array, matrix: Float32Array, block_rows: int = BLOCK_ROWS, out: Float32Array | None = None
-) -> Float32Array:
-    """(n, k) float32: each row times a (d, k) matrix, in blocks of so many rows (other blocks, other bits).
+def multiplied_rows(rows: Float32Array, matrix: Float32Array, out: Float32Array | None = None) -> Float32Array:
+    """(n, k) float32: each row times a (d, k) matrix.
 
     Args:
         out: (n, k) C-contiguous, to write to.
@@ -21,13 +19,13 @@ def multiplied_rows(
     count, width = len(rows), matrix.shape[1]
     if out is None:
         out = np.empty((count, width), dtype=np.float32)
-    whole = count - count % block_rows
+    whole = count - count % BLOCK_ROWS
     if whole:
-        shape = (whole // block_rows, block_rows)
+        shape = (whole // BLOCK_ROWS, BLOCK_ROWS)
         blocks = rows[:whole].reshape(*shape, rows.shape[1])
         np.matmul(blocks, matrix, out=out[:whole].reshape(*shape, width))
     if whole < count:
-        block = np.zeros((block_rows, rows.shape[1]), dtype=np.float32)
+        block = np.zeros((BLOCK_ROWS, rows.shape[1]), dtype=np.float32)
         block[: count - whole] = rows[whole:]
         out[whole:] = (block @ matrix)[: count - whole]
     return out

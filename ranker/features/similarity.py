@@ -13,8 +13,7 @@ from ranker.linear import multiplied_rows
 from ranker.types import Float32Array
 
 FEW_CANDIDATES = 128
-_BLOCK_ROWS = 8
-"""As fast as one product for so few candidates; of more, blocks would take twice as long."""
+"""For so few, blocks of likes are as fast as one product; for more they would take twice as long."""
 _SHARPNESS = np.float32(10)
 _MANY_LIKES = 64
 """From so many on it is cheaper to part the nearest from the rest before sorting."""
@@ -46,7 +45,7 @@ def cosines(liked: Float32Array, candidates: Float32Array, out: Float32Array | N
     # Some BLAS kernels report rows of NaN as invalid.
     with np.errstate(invalid="ignore"):
         if len(candidates) <= FEW_CANDIDATES:
-            return multiplied_rows(liked, candidates.T, _BLOCK_ROWS, out)
+            return multiplied_rows(liked, candidates.T, out)
         return np.matmul(liked, candidates.T, out=out)
 
 
