@@ -81,7 +81,7 @@ docker-lint: $(STAMP)
 	@if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; else echo "hadolint not checked: no build for this platform"; fi
 
 bench: $(STAMP) ## speed, each against a floor measured in the same run; half an hour, on a quiet machine
-	@for name in serve startup embed ranker similar batch scaling others; do $(BIN)/python -m benchmarks.$$name || failed=1; done; exit $${failed:-0}
+	@for name in serving.serve serving.startup jobs.embed ranker serving.similar jobs.batch jobs.scaling serving.others; do $(BIN)/python -m benchmarks.$$name || failed=1; done; exit $${failed:-0}
 
 clean: ## remove builds and caches; .venv and databases stay
 	@rm -rf build dist out .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .coverage htmlcov proto/build

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 
 from batch.errors import DIGESTS_TOLD, UnknownDigest
-from batch.paper_table import table_of
+from batch.export.paper_table import table_of
 from batch.population import Population, pages_of_ids, stored_counts
 from service.app.ports import PaperStore
-from service.app.signals import signals_of
+from service.app.ranking.signals import signals_of
 from service.domain.events import UserState
 from service.storage import open_store
 

@@ -15,7 +15,7 @@ class Job:
         population: See ``Population.name``.
         encoder: Whose vectors are compared.
         model_version: Of the bundle; empty without one, when users are ranked by cosine.
-        features_version: Of the bundle; see ``ranker.bundle.Bundle``.
+        features_version: Of the bundle; see ``ranker.bundle.bundle.Bundle``.
         as_of: What ages are counted to.
         page_size: Items of each slate at most.
         diversity: 0 to 1.

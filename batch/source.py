@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 import pyarrow as pa
 
 from batch.database import DatabaseSource
-from batch.export_source import ExportSource
+from batch.export.source import ExportSource
 from batch.population import Population
 from service.app.ports import Vectors
 from service.domain.events import UserState

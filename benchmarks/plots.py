@@ -1,4 +1,4 @@
-"""Draws the curves of a result of ``benchmarks.scaling`` as SVG pictures that stand by themselves.
+"""Draws the curves of a result of ``benchmarks.jobs.scaling`` as SVG pictures that stand by themselves.
 
     python -m benchmarks.plots benchmarks/results/scaling.json docs
 
@@ -149,7 +149,7 @@ def curves(figures: Sequence[dict[str, Any]]) -> dict[str, list[Line]]:
 def main(arguments: list[str] | None = None) -> int:
     """Writes the pictures and names them."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.plots")
-    parser.add_argument("result", type=Path, help="what benchmarks.scaling printed with --json")
+    parser.add_argument("result", type=Path, help="what benchmarks.jobs.scaling printed with --json")
     parser.add_argument("folder", type=Path, help="where the pictures go")
     options = parser.parse_args(arguments)
     figures = json.loads(options.result.read_text(encoding="utf-8"))["benchmarks"]

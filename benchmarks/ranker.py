@@ -25,12 +25,12 @@ import lightgbm
 import numpy as np
 
 from benchmarks.figures import figure, report
-from ranker.bundle import Bundle, default_bundle_path, load_bundle
+from ranker.bundle.bundle import Bundle, default_bundle_path, load_bundle
 from ranker.papers import PaperColumns, paper_columns
 from ranker.pipeline import rank
-from ranker.profile import Profile, build_profile
+from ranker.profile.profile import Profile, build_profile
 
-READERS = 40
+USERS = 40
 LIKES = 30
 PAGE = 20
 AS_OF = 1_700_000_000.0
@@ -62,12 +62,12 @@ def papers(count: int, dim: int, seed: int, prefix: str) -> PaperColumns:
 def turns(calls: dict[str, Callable[[int], object]], rounds: int) -> dict[str, list[float]]:
     """Milliseconds of each call, all of them in turn."""
     found: dict[str, list[float]] = {name: [] for name in calls}
-    for turn in range(rounds + READERS):
+    for turn in range(rounds + USERS):
         for name, call in calls.items():
             began = time.perf_counter()
-            call(turn % READERS)
+            call(turn % USERS)
             # What a profile computes when first asked belongs to the reader's last event.
-            if turn >= READERS:
+            if turn >= USERS:
                 found[name].append((time.perf_counter() - began) * 1_000)
     return found
 
@@ -76,17 +76,17 @@ def measured(bundle: Bundle, counts: list[int], rounds: int) -> Iterator[dict[st
     """One entry for each number of candidates."""
     dim = bundle.spaces.embedding_dim
     reference = lightgbm.Booster(model_file=str(Path(__file__).with_name("reference_model.txt")))
-    liked = [bundle.spaces.matrix(papers(LIKES, dim, 100 + reader, f"l{reader}-")) for reader in range(READERS)]
+    liked = [bundle.spaces.matrix(papers(LIKES, dim, 100 + user, f"l{user}-")) for user in range(USERS)]
     profiles: list[Profile] = [build_profile(likes, None, np.linspace(0, AS_OF, LIKES)) for likes in liked]
     for count in counts:
         candidates = bundle.spaces.matrix(papers(count, dim, 7, "c"))
         rows = np.random.default_rng(0).standard_normal((count, reference.num_feature())).astype(np.float32)
         ms = turns(
             {
-                "pipeline": lambda reader, c=candidates: rank(
-                    bundle, profiles[reader], c, AS_OF, diversity=DIVERSITY, limit=PAGE
+                "pipeline": lambda user, c=candidates: rank(
+                    bundle, profiles[user], c, AS_OF, diversity=DIVERSITY, limit=PAGE
                 ),
-                "reference": lambda _reader, r=rows: reference.predict(r, num_threads=1),
+                "reference": lambda _user, r=rows: reference.predict(r, num_threads=1),
             },
             rounds,
         )

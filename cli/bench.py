@@ -27,7 +27,7 @@ def serve(
     The database is a new SQLite file, or a new schema on the PostgreSQL server that --db names.
     """
     words = ["--clients", clients, "--seconds", seconds, *(["--db", db] if db else [])]
-    raise typer.Exit(_run("serve", words, as_json))
+    raise typer.Exit(_run("serving.serve", words, as_json))
 
 
 @app.command()
@@ -36,7 +36,7 @@ def embed(
     as_json: Json = False,
 ) -> None:
     """Measure papers per second against SentenceTransformer.encode alone. Fails where the budget does not hold."""
-    raise typer.Exit(_run("embed", ["--papers", papers], as_json))
+    raise typer.Exit(_run("jobs.embed", ["--papers", papers], as_json))
 
 
 @app.command()
@@ -48,7 +48,7 @@ def batch(
 ) -> None:
     """Measure a whole re-rank: rows per second, two workers against one, memory. Fails where a budget does not hold."""
     words = ["--users", users, "--scaling-users", scaling_users, "--papers", papers]
-    raise typer.Exit(_run("batch", words, as_json))
+    raise typer.Exit(_run("jobs.batch", words, as_json))
 
 
 def _run(name: str, words: Sequence[object], as_json: bool) -> int:

@@ -5,27 +5,19 @@ import sys
 import typer
 
 from cli import (
-    batch,
     bench,
     db,
-    digest,
-    estimate,
-    evaluate,
-    events,
-    export,
-    feed,
-    fetch,
-    library,
-    mail,
-    papers,
-    profile,
     serve,
-    status,
-    train,
 )
 from cli import run as schedule
+from cli.batch import export
+from cli.batch import rerank as batch
 from cli.demo import command as demo
 from cli.failures import run
+from cli.imports import digest, events, fetch, library, papers
+from cli.mail import commands as mail
+from cli.models import estimate, evaluate, train
+from cli.queries import feed, profile, status
 
 app = typer.Typer(
     name="paperfeed",

@@ -7,8 +7,8 @@ import typer
 
 from cli.options import Db
 from cli.output import console
-from cli.shared_port import check_port
-from cli.stopping import on_stop
+from service.process.ports import check_port
+from service.process.stopping import on_stop
 
 
 def serve(
@@ -43,7 +43,7 @@ def serve(
         console.print(f"listening on {settings.host}:{bound}", markup=False)
 
     if settings.workers > 1:
-        from cli.workers import Workers
+        from service.process.supervisor import Workers
 
         raise typer.Exit(Workers(settings).run(announce))
     from service.bootstrap import Application

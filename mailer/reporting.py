@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from mailer.clock import Clock
 from mailer.errors import InvalidField, NotFound, ServiceUnavailable
-from mailer.feed import Event
-from mailer.issue import IssuePaper
+from mailer.issues.feed import Event
+from mailer.issues.issue import IssuePaper
 from mailer.service import FeedService
 from mailer.storage import MailStore, issues, reactions, subscribers
 from mailer.storage.issues import StoredIssue
-from mailer.subscription import Subscriber
+from mailer.subscribers.subscription import Subscriber
 
 _log = logging.getLogger("paperfeed.mail")
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 
 from mailer.clock import Clock
 from mailer.config import MailSettings
-from mailer.due import weekdays_after
 from mailer.errors import MailerError
-from mailer.feed import Digest
+from mailer.issues.due import weekdays_after
+from mailer.issues.feed import Digest
+from mailer.issues.making import LOOK_BACK, IssueMaker
 from mailer.links import Links
-from mailer.making import LOOK_BACK, IssueMaker
 from mailer.reporting import forward_reactions, report_sent
-from mailer.sending import Sender
+from mailer.sending.outbox import Sender
 from mailer.service import FeedService
 from mailer.storage import MailStore, deletions, issues, runs, standing
 

@@ -10,7 +10,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from mailer.errors import InvalidField, NotFound, ServiceUnavailable
-from mailer.feed import Digest, Event, Feed, FeedPaper, Preferences, Reason, ReasonKind
+from mailer.issues.feed import Digest, Event, Feed, FeedPaper, Preferences, Reason, ReasonKind
 from paperfeed.client import Client, error_details
 from paperfeed.v1 import catalog_pb2, feed_pb2, profile_pb2
 

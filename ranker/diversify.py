@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ranker.spaces import PaperMatrix
+from ranker.spaces.spaces import PaperMatrix
 from ranker.types import BoolArray, Float64Array, IndexArray
 
 MAX_PLACES = 50

@@ -3,8 +3,8 @@
 import numpy as np
 
 from ranker.features.similarity import cosines, nearest_first
-from ranker.profile import Profile
-from ranker.spaces import PaperMatrix
+from ranker.profile.profile import Profile
+from ranker.spaces.spaces import PaperMatrix
 from ranker.trending import hotness
 from ranker.types import BoolArray, Float64Array
 
@@ -24,7 +24,7 @@ def cosine_scores(profile: Profile, candidates: PaperMatrix) -> Float64Array:
 
 
 def trending_scores(
-    candidates: PaperMatrix, as_of: float, followed: BoolArray | None = None, reader: int = 0
+    candidates: PaperMatrix, as_of: float, followed: BoolArray | None = None, user: int = 0
 ) -> Float64Array:
     """(n,) finite scores without ties, in (0, 1]: a place in the order, not a measure.
 
@@ -33,10 +33,10 @@ def trending_scores(
 
     Args:
         followed: (n,) True where the paper touches a topic or author that the user follows.
-        reader: Whose own events do not count; see ``Asker``.
+        user: Whose own events do not count; see ``UserContext``.
     """
     dates = candidates.dates
-    heat = hotness(candidates, as_of, reader)
+    heat = hotness(candidates, as_of, user)
     flags = np.zeros(len(candidates), dtype=np.bool_) if followed is None else followed
     newest = np.where(np.isnan(dates), np.inf, -dates)
     order = np.lexsort((np.arange(len(candidates)), newest, -heat, ~flags))

@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ranker.asker import NOBODY, Asker
-from ranker.bundle import Bundle
+from ranker.bundle.bundle import Bundle
 from ranker.diversify import diversify
-from ranker.explain import RankReason, RankReasonKind, reasons
 from ranker.explore import Exploration, Explored, explore, stay_chances
 from ranker.fallback import cosine_scores, trending_scores
-from ranker.features import SCHEMA, Inputs, matrix_of
-from ranker.profile import Profile, find_interests_of
+from ranker.features import SCHEMA, Inputs, feature_matrix
+from ranker.profile.profile import Profile, find_interests_of
+from ranker.reasons.explain import RankReason, RankReasonKind, reasons
 from ranker.score import best_first
-from ranker.spaces import PaperMatrix
+from ranker.spaces.spaces import PaperMatrix
 from ranker.trending import trends
 from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray, Int32Array
+from ranker.user_context import UNKNOWN_USER, UserContext
 
 
 class ScoredBy(enum.Enum):
@@ -77,17 +77,17 @@ class ModelRows:
     leaves: Int32Array
 
 
-def model_rows(bundle: Bundle, readers: Sequence[Inputs]) -> list[ModelRows]:
+def model_rows(bundle: Bundle, users: Sequence[Inputs]) -> list[ModelRows]:
     """The rows of many readers: features of each by itself, then one call of the model for all of them.
 
     Equal bit for bit to what ``rank`` computes for one reader; a call of LightGBM costs as much as 40 rows.
     """
-    if not readers:
+    if not users:
         return []
-    find_interests_of([each.profile for each in readers])
-    features = [matrix_of(each) for each in readers]
-    leaves = np.split(bundle.model.leaves(np.concatenate(features)), len(readers))
-    return [ModelRows(*each) for each in zip(readers, features, leaves, strict=True)]
+    find_interests_of([each.profile for each in users])
+    features = [feature_matrix(each) for each in users]
+    leaves = np.split(bundle.model.leaves(np.concatenate(features)), len(users))
+    return [ModelRows(*each) for each in zip(users, features, leaves, strict=True)]
 
 
 def rank(  # noqa: PLR0913 (one list, and one keyword for each wish that may be left out)
@@ -100,7 +100,7 @@ def rank(  # noqa: PLR0913 (one list, and one keyword for each wish that may be 
     diversity: float = 0.0,
     limit: int | None = None,
     explain: bool = True,
-    asker: Asker = NOBODY,
+    user_context: UserContext = UNKNOWN_USER,
     rows_known: ModelRows | None = None,
     shown: int | None = None,
     exploration: Exploration | None = None,
@@ -113,12 +113,12 @@ def rank(  # noqa: PLR0913 (one list, and one keyword for each wish that may be 
         exclude: Ids that must not appear.
         diversity: 0 (order of scores) to 1.
         limit: None returns all candidates.
-        asker: What is known of the reader beyond likes.
+        user_context: What is known of the reader beyond likes.
         rows_known: Of ``model_rows``, for just these arguments; None computes them here.
         shown: Places that matter, at least one: what follows has no reasons and is not varied. None means all.
         exploration: None changes no place. Lists that no bundle scored hold nothing to learn from and stay as they are.
     """
-    inputs = Inputs(profile, candidates, as_of, asker)
+    inputs = Inputs(profile, candidates, as_of, user_context)
     if bundle is None:
         features, leaves = np.empty((len(candidates), 0), dtype=np.float32), None
         scores = cosine_scores(profile, candidates)
@@ -146,15 +146,15 @@ def rank_new_user(
     as_of: float,
     *,
     followed: BoolArray | None = None,
-    reader: int = 0,
+    user: int = 0,
     exclude: frozenset[str] = frozenset(),
     limit: int | None = None,
     explain: bool = True,
 ) -> RankedList:
     """A slate for someone of whom no like is known: see ``fallback.trending_scores``."""
-    scores = trending_scores(candidates, as_of, followed, reader)
+    scores = trending_scores(candidates, as_of, followed, user)
     rows = _unseen(np.argsort(-scores, kind="stable"), candidates, exclude)[:limit]
-    trending = trends(candidates, as_of, reader).is_trending[rows]
+    trending = trends(candidates, as_of, user).is_trending[rows]
     why = tuple((RankReason(RankReasonKind.TRENDING),) if explain and hot else () for hot in trending)
     features = np.empty((len(rows), 0), dtype=np.float32)
     return RankedList(rows, scores[rows], features, why, ScoredBy.TRENDING, stay_chances(len(rows), 0.0))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ranker.explain import family_table
-from ranker.sparse import sums_of_rows
+from ranker.reasons.explain import family_table
+from ranker.spaces.sparse import sums_of_rows
 from ranker.trees import Trees, parse_trees
 from ranker.types import Float32Array, Float64Array, IndexArray, Int32Array
 

@@ -30,7 +30,7 @@ class PaperSignals:
         snapshot_upvotes: (s,) counts seen then.
         event_at: (e,) Unix seconds, ascending.
         event_weights: (e,)
-        event_readers: (e,) codes of readers; 0 unknown.
+        event_users: (e,) codes of readers; 0 unknown.
         heats: (e,) heat right after each event: weights halved every ``HALF_LIFE_SECONDS``, summed.
     """
 
@@ -38,7 +38,7 @@ class PaperSignals:
     snapshot_upvotes: Float64Array
     event_at: Float64Array
     event_weights: Float64Array
-    event_readers: Int64Array
+    event_users: Int64Array
     heats: Float64Array
 
     @classmethod
@@ -52,10 +52,10 @@ class PaperSignals:
         """
         counted: list[tuple[float, float, int]] = []
         seen: set[tuple[str, int]] = set()
-        for at, name, reader in sorted(events):
-            if name in EVENT_WEIGHTS and (not reader or (name, reader) not in seen):
-                seen.add((name, reader))
-                counted.append((at, EVENT_WEIGHTS[name], reader))
+        for at, name, user in sorted(events):
+            if name in EVENT_WEIGHTS and (not user or (name, user) not in seen):
+                seen.add((name, user))
+                counted.append((at, EVENT_WEIGHTS[name], user))
         times = np.array([at for at, _, _ in counted], dtype=np.float64)
         weights = np.array([weight for _, weight, _ in counted], dtype=np.float64)
         ordered = sorted(snapshots)
@@ -64,7 +64,7 @@ class PaperSignals:
             snapshot_upvotes=np.array([upvotes for _, upvotes in ordered], dtype=np.float64),
             event_at=times,
             event_weights=weights,
-            event_readers=np.array([reader for _, _, reader in counted], dtype=np.int64),
+            event_users=np.array([user for _, _, user in counted], dtype=np.int64),
             heats=_running_heat(times, weights),
         )
 
@@ -85,7 +85,7 @@ class Signals:
     event_starts: IndexArray
     event_at: Float64Array
     event_weights: Float64Array
-    event_readers: Int64Array
+    event_users: Int64Array
     heats: Float64Array
 
     @classmethod
@@ -102,7 +102,7 @@ class Signals:
             event_starts=_starts([len(paper.event_at) for paper in papers]),
             event_at=joined("event_at", np.float64),
             event_weights=joined("event_weights", np.float64),
-            event_readers=np.concatenate([paper.event_readers for paper in papers] or [np.empty(0, np.int64)]),
+            event_users=np.concatenate([paper.event_users for paper in papers] or [np.empty(0, np.int64)]),
             heats=joined("heats", np.float64),
         )
 
@@ -122,7 +122,7 @@ class Signals:
             self.snapshot_upvotes[seen],
             self.event_at[done],
             self.event_weights[done],
-            self.event_readers[done],
+            self.event_users[done],
             self.heats[done],
         )
 
@@ -147,7 +147,7 @@ class Signals:
         gained = _at(self.snapshot_upvotes, now) - _at(self.snapshot_upvotes, before)
         return np.asarray(gained / np.maximum(days, 0.25))
 
-    def heat(self, as_of: float, without_reader: int = 0) -> Float64Array:
+    def heat(self, as_of: float, without_user: int = 0) -> Float64Array:
         """(n,) decayed weight of what readers did at or before ``as_of``, without one of them; 0 where nothing."""
         if not len(self.event_at):
             return np.zeros(len(self))
@@ -156,8 +156,8 @@ class Signals:
         last = (self.event_starts[:-1] + counts - 1)[known]
         heat = np.zeros(len(self))
         heat[known] = self.heats[last] * _decay(as_of - self.event_at[last])
-        if without_reader:
-            own = np.flatnonzero((self.event_readers == without_reader) & (self.event_at <= as_of))
+        if without_user:
+            own = np.flatnonzero((self.event_users == without_user) & (self.event_at <= as_of))
             if len(own):
                 rows = self._event_rows[own]
                 worth = self.event_weights[own] * _decay(as_of - self.event_at[own])

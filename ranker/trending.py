@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ranker.signals import DAY_SECONDS
-from ranker.spaces import PaperMatrix
+from ranker.spaces.spaces import PaperMatrix
 from ranker.types import BoolArray, Float64Array
 
 TRENDING_RANK = 0.5
@@ -37,8 +37,8 @@ class Trends:
         return found
 
 
-def trends(candidates: PaperMatrix, as_of: float, reader: int = 0) -> Trends:
-    """The trends at ``as_of`` (Unix seconds), without what ``reader`` did (see ``Asker``)."""
+def trends(candidates: PaperMatrix, as_of: float, user: int = 0) -> Trends:
+    """The trends at ``as_of`` (Unix seconds), without what ``user`` did (see ``UserContext``)."""
     columns, signals = candidates.columns, candidates.columns.signals
     unknown = np.full(len(candidates), np.nan)
     if signals is None:
@@ -52,16 +52,16 @@ def trends(candidates: PaperMatrix, as_of: float, reader: int = 0) -> Trends:
     if len(signals.snapshot_at):
         measured = signals.upvote_velocity(as_of)
         velocity = np.where(np.isnan(measured), velocity, measured)
-    heat = signals.heat(as_of, reader)
+    heat = signals.heat(as_of, user)
     return Trends(upvotes, velocity, heat if (heat > 0).any() else unknown)
 
 
-def hotness(candidates: PaperMatrix, as_of: float, reader: int = 0) -> Float64Array:
+def hotness(candidates: PaperMatrix, as_of: float, user: int = 0) -> Float64Array:
     """(n,) one figure to order candidates by where nothing else is known: heat, and upvotes discounted by age.
 
     Unknown counts as none.
     """
-    found = trends(candidates, as_of, reader)
+    found = trends(candidates, as_of, user)
     ages = np.nan_to_num(_age_days(candidates, as_of))
     return np.asarray(np.nan_to_num(found.heat) + np.nan_to_num(found.upvotes) / (ages + _AGE_OFFSET_DAYS))
 

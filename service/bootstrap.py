@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ranker.blas import use_one_thread
-from ranker.bundle import Bundle, default_bundle_path, load_bundle
+from ranker.bundle.bundle import Bundle, default_bundle_path, load_bundle
 from ranker.errors import BundleError
 from service.api.admission import Gate
 from service.api.catalog import CatalogServicer
@@ -23,11 +23,11 @@ from service.app.catalog import Catalog
 from service.app.counters import Counters
 from service.app.embedder import Embedder
 from service.app.feeds import Feeds
-from service.app.inline_ranking import InlineRanking
-from service.app.precomputed import Precomputed, PrecomputedUse
 from service.app.profiles import Profiles
-from service.app.readers import Readers
-from service.app.serving import ServingSlot
+from service.app.ranking.inline import InlineRanking
+from service.app.ranking.precomputed import Precomputed, PrecomputedUse
+from service.app.ranking.prepared_users import PreparedUsers
+from service.app.ranking.serving import ServingSlot
 from service.config import Settings
 from service.domain.errors import BundleUnusable, StorageUnavailable
 from service.encoder import OpenedEncoder, open_encoder
@@ -133,12 +133,12 @@ class Application:
         )
         self.serving = ServingSlot(self.store, self.encoder.name, lambda name: make_bundle(settings, name))
         self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self._drained)
-        readers = Readers()
+        users = PreparedUsers()
         feeds = Feeds(
             self.store,
             clock,
             self.serving,
-            readers,
+            users,
             counters,
             diversity=settings.diversity,
             stale_digest_days=settings.stale_digest_days,
@@ -150,11 +150,11 @@ class Application:
             ),
             exploration=settings.exploration,
         )
-        inline = InlineRanking(self.store, clock, self.serving, readers, self.encoder, counters)
+        inline = InlineRanking(self.store, clock, self.serving, users, self.encoder, counters)
         tokens = PageTokens(self.store.page_token_key())
         self._server = Server(
             catalog=CatalogServicer(Catalog(self.store, clock, self._text_came), tokens),
-            profiles=ProfileServicer(Profiles(self.store, clock, self.serving, readers), tokens),
+            profiles=ProfileServicer(Profiles(self.store, clock, self.serving, users), tokens),
             feeds=FeedServicer(feeds, inline, tokens),
             status=StatusServicer(
                 counters,

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ranker.types import IndexArray
-from training.fit import Fitted
+from training.data.query_groups import Query
+from training.data.rows import Rows
+from training.data.snapshot import Dataset
 from training.progress import Progress
-from training.query_groups import Query
-from training.rows import Rows
-from training.snapshot import Dataset
+from training.trees.fit import Fitted
 
 
 @dataclass(frozen=True)
@@ -21,17 +21,17 @@ class DataUsed:
     Attributes:
         learned_queries: Queries that the trees were grown on.
         held_out: Rows of the held-out readers' queries, nothing masked.
-        held_out_readers: (queries,) reader of each of those.
+        held_out_users: (queries,) reader of each of those.
     """
 
     name: str
     fingerprint: str
     paper_count: int
-    reader_count: int
+    user_count: int
     like_count: int
     learned_queries: int
     held_out: Rows
-    held_out_readers: IndexArray
+    held_out_users: IndexArray
 
     @classmethod
     def of(cls, dataset: Dataset, learned_queries: int, held_out: Sequence[Query], rows: Rows) -> "DataUsed":
@@ -40,11 +40,11 @@ class DataUsed:
             name=dataset.name,
             fingerprint=dataset.fingerprint,
             paper_count=len(dataset.papers),
-            reader_count=len(np.unique(dataset.likes.readers)),
-            like_count=len(dataset.likes.readers),
+            user_count=len(np.unique(dataset.likes.users)),
+            like_count=len(dataset.likes.users),
             learned_queries=learned_queries,
             held_out=rows,
-            held_out_readers=np.array([query.reader for query in held_out], dtype=np.intp),
+            held_out_users=np.array([query.user for query in held_out], dtype=np.intp),
         )
 
 

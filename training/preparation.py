@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.cross_fitting import Folds, split_likes
+from training.data.cross_fitting import Folds, split_likes
+from training.data.query_groups import Query, lack_of_queries, queries_of
+from training.data.rows import DatasetMatrices
+from training.data.snapshot import Dataset, check_dataset
 from training.errors import TrainingError
-from training.learned_spaces import LearnedSpaces, learn_spaces
 from training.progress import Progress
-from training.query_groups import Query, lack_of_queries, queries_of
 from training.recipes import Recipe
-from training.rows import DatasetMatrices
-from training.snapshot import Dataset, check_dataset
+from training.spaces.learned_spaces import LearnedSpaces, learn_spaces
 
 Queries = list[list[Query]]
 """For each data set its queries."""
@@ -37,7 +37,7 @@ class Prepared:
 
     @property
     def shares(self) -> list[float]:
-        """For each data set how much its queries count in all; see ``training.rows.query_weights``."""
+        """For each data set how much its queries count in all; see ``training.data.rows.query_weights``."""
         return [self.recipe.dated_weight if dataset.dated else 1.0 for dataset in self.datasets]
 
     def matrices(self) -> list[DatasetMatrices]:
@@ -76,10 +76,10 @@ def _split_queries(
     held_out: Queries = []
     for dataset, part in zip(datasets, folds, strict=True):
         queries = queries_of(dataset, part, recipe, rng)
-        readers = rng.permutation(np.unique([query.reader for query in queries]))
-        kept = set(readers[: max(1, round(len(readers) * recipe.held_out_share))].tolist())
-        learn.append([query for query in queries if query.reader not in kept])
-        held_out.append([query for query in queries if query.reader in kept])
+        users = rng.permutation(np.unique([query.user for query in queries]))
+        kept = set(users[: max(1, round(len(users) * recipe.held_out_share))].tolist())
+        learn.append([query for query in queries if query.user not in kept])
+        held_out.append([query for query in queries if query.user in kept])
         if not learn[-1] or not held_out[-1]:
             raise TrainingError(f"{dataset.name}: {lack_of_queries(dataset)}")
     return learn, held_out

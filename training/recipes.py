@@ -5,14 +5,14 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from training.colike_fitting import CoLikeSettings
 from training.errors import TrainingError
-from training.factor_fitting import FactorSettings
+from training.spaces.colike_fitting import CoLikeSettings
+from training.spaces.factor_fitting import FactorSettings
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """Chances of what ``training.simulation`` makes up. Shares are probabilities per query, drawn independently.
+    """Chances of what ``training.data.simulation`` makes up. Shares are probabilities per query, drawn independently.
 
     Attributes:
         follows_share: Queries by readers who follow topics, and, drawn again, authors.
@@ -33,7 +33,7 @@ class Simulated:
 
 @dataclass(frozen=True)
 class Hiding:
-    """How often parts of what is known are hidden from training queries; see ``training.rows``.
+    """How often parts of what is known are hidden from training queries; see ``training.data.rows``.
 
     Attributes:
         small_profile_share: Queries whose profile is cut to one to five likes, as of a reader's first day.
@@ -72,7 +72,7 @@ class Recipe:
         dated_guises: Times each dated query is used, with other parts of it masked; there are few of them.
         left_out_queries: Also ask each dated query with the likes of all other weeks as the profile.
         undated_query_limit: Most queries taken from each undated data set.
-        fold_count: Times the map is fitted anew for training queries; see ``training.cross_fitting``.
+        fold_count: Times the map is fitted anew for training queries; see ``training.data.cross_fitting``.
         factors: How the map is fitted.
         co_likes: How much is kept of who liked what.
         background_count: Papers of the bundle's background.
@@ -83,9 +83,9 @@ class Recipe:
             as they were, not papers drawn at random.
         held_out_share: Readers kept for early stopping and the figures in the manifest.
         topic_count: Topics of the bundle, at most.
-        simulated: What no public data set holds and is made up; see ``training.simulation``.
+        simulated: What no public data set holds and is made up; see ``training.data.simulation``.
         whitening_damping: Added to each variance, in units of the mean variance.
-        min_expert_queries: Each of the two rankers of ``training.experts`` takes so many queries, or there is one.
+        min_expert_queries: Each of the two rankers of ``training.trees.experts`` takes so many queries, or there is one.
         thread_count: Fixed, as LightGBM's sums depend on it.
     """
 
@@ -160,7 +160,7 @@ RECIPES = {
             dated_guises=2,
             undated_query_limit=60,
             undated_candidate_count=40,
-            factors=FactorSettings(factor_count=16, term_count=500, steps=10, batch_readers=64, pool_size=200),
+            factors=FactorSettings(factor_count=16, term_count=500, steps=10, batch_users=64, pool_size=200),
             co_likes=CoLikeSettings(factor_count=16, paper_count=500),
             background_count=100,
             tree_count=30,

@@ -9,19 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from ranker.bundle import write_bundle
+from ranker.bundle.bundle import write_bundle
+from ranker.bundle.manifest import Manifest
 from ranker.features import SCHEMA
-from ranker.manifest import Manifest
 from ranker.score import read_model
 from training.account import Account, DataUsed, Timed
-from training.experts import fit_experts
-from training.fit import Fitted, lambdamart_params
+from training.data.rows import Rows, balanced, feature_rows
+from training.data.snapshot import Dataset
 from training.metrics import best_first_hits, ndcg, recall, reciprocal_rank
 from training.preparation import Prepared, Queries, prepare
 from training.progress import Progress, silent
 from training.recipes import Recipe, find_recipe
-from training.rows import Rows, balanced, feature_rows
-from training.snapshot import Dataset
+from training.trees.experts import fit_experts
+from training.trees.fit import Fitted, lambdamart_params
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from cli.destination import check_folder
 from cli.output import console, progress_bar
 
 if TYPE_CHECKING:
-    from cli.demo.readers import SampleReader
+    from cli.demo.users import SampleUser
     from paperfeed.client import Client
     from paperfeed.v1 import catalog_pb2, feed_pb2
 
@@ -39,50 +39,50 @@ def demo(
 ) -> None:
     """Run a server, give three sample readers their likes, and print and preview their feeds."""
     from cli.demo.preview import write_preview
-    from cli.demo.readers import sample_readers
     from cli.demo.running import running_server
+    from cli.demo.users import sample_users
 
     check_folder("out", out)
     prepared = _digest(digest, date)
-    readers = sample_readers()
+    users = sample_users()
     with running_server(out) as (client, target):
         console.print(f"1. A server runs. It gets {len(prepared.papers)} papers: {prepared.title}.", markup=False)
         _import(client, prepared)
         console.print("2. Three sample readers (invented, like their papers) say what they like:", markup=False)
-        for reader in readers:
-            console.print(f"   {reader.name}: {reader.reads}, {len(reader.likes)} likes", markup=False)
-            _like(client, reader.user_id, reader.likes, prepared.as_of)
+        for user in users:
+            console.print(f"   {user.name}: {user.reads}, {len(user.likes)} likes", markup=False)
+            _like(client, user.user_id, user.likes, prepared.as_of)
         _wait_for_vectors(client)
-        feeds = {reader.user_id: _feed(client, reader.user_id, prepared) for reader in readers}
+        feeds = {user.user_id: _feed(client, user.user_id, prepared) for user in users}
         console.print("3. The same digest, as each of them gets it, and why:\n", markup=False)
-        _print_side_by_side(readers, feeds)
-        _show_one_more_like(client, readers[0], feeds[readers[0].user_id], prepared)
+        _print_side_by_side(users, feeds)
+        _show_one_more_like(client, users[0], feeds[users[0].user_id], prepared)
         stranger = _feed(client, "sample-stranger", prepared)
         console.print("5. Somebody unknown gets what is trending, and the answer says so:", markup=False)
         console.print(_listing(stranger, FEED_SIZE))
-        preview = write_preview(out / "preview.html", prepared, readers, feeds)
-        _mail(client, target, out, readers, prepared)
+        preview = write_preview(out / "preview.html", prepared, users, feeds)
+        _mail(client, target, out, users, prepared)
     console.print(f"The server has stopped. All feeds with their reasons: {preview}", markup=False)
 
 
-def _mail(client: "Client", target: str, out: Path, readers: "list[SampleReader]", digest: DemoDigest) -> None:
+def _mail(client: "Client", target: str, out: Path, users: "list[SampleUser]", digest: DemoDigest) -> None:
     from cli.demo.mailing import Postbox, press_like, running_mail_server, running_pages, send_issues
 
     for old in out.glob("mailer.db*"):
         old.unlink()
-    postbox, reader = Postbox(out / "mail"), readers[1]
+    postbox, user = Postbox(out / "mail"), users[1]
     with running_pages(out, target) as pages, running_mail_server(postbox) as port:
         console.print(
             "6. The same by mail, through an SMTP server that runs on this machine for the moment:", markup=False
         )
-        console.print(send_issues(out, target, pages, port, readers, digest.as_of), markup=False)
-        before = _feed(client, reader.user_id, digest)
-        likes = _like_count(client, reader.user_id)
-        liked = press_like(postbox.html[reader.user_id], 4)
-        _wait_for_like(client, reader.user_id, likes + 1)
-        after = _feed(client, reader.user_id, digest)
+        console.print(send_issues(out, target, pages, port, users, digest.as_of), markup=False)
+        before = _feed(client, user.user_id, digest)
+        likes = _like_count(client, user.user_id)
+        liked = press_like(postbox.html[user.user_id], 4)
+        _wait_for_like(client, user.user_id, likes + 1)
+        after = _feed(client, user.user_id, digest)
     console.print(f"   The issues lie in {out / 'mail'}.", markup=False)
-    console.print(f"   {reader.name} opens the fifth paper's link and presses Like: “{liked}”.", markup=False)
+    console.print(f"   {user.name} opens the fifth paper's link and presses Like: “{liked}”.", markup=False)
     console.print("   What was mailed is not shown again; the next feed, changed by that like:", markup=False)
     _print_changes(before, after, liked)
     console.print()
@@ -107,11 +107,11 @@ def _wait_for_like(client: "Client", user_id: str, count: int) -> None:
 
 
 def _digest(path: Path | None, date: str | None) -> DemoDigest:
-    from cli.demo.readers import SAMPLE_DATE, sample_digest_path
+    from cli.demo.users import SAMPLE_DATE, sample_digest_path
     from service.api.convert import from_paper
     from service.bootstrap import SystemClock
     from service.domain.errors import InvalidField
-    from service.ingest.digest import parse_date, read_digest
+    from service.ingest.digests.digest import parse_date, read_digest
 
     now = SystemClock().now()
     day: dt.date | None
@@ -196,7 +196,7 @@ def _feed(client: "Client", user_id: str, digest: DemoDigest) -> "feed_pb2.GetFe
 
 
 def _listing(feed: "feed_pb2.GetFeedResponse", size: int) -> Text:
-    from cli.reasons import all_in_words, fallback_in_words
+    from cli.queries.reasons import all_in_words, fallback_in_words
 
     text = Text()
     if note := fallback_in_words(feed.fallback_reason):
@@ -208,22 +208,22 @@ def _listing(feed: "feed_pb2.GetFeedResponse", size: int) -> Text:
     return text
 
 
-def _print_side_by_side(readers: "list[SampleReader]", feeds: "dict[str, feed_pb2.GetFeedResponse]") -> None:
-    width = max(36, console.width // len(readers) - 1)
-    panels = [Panel(_listing(feeds[reader.user_id], FEED_SIZE), title=reader.name, width=width) for reader in readers]
+def _print_side_by_side(users: "list[SampleUser]", feeds: "dict[str, feed_pb2.GetFeedResponse]") -> None:
+    width = max(36, console.width // len(users) - 1)
+    panels = [Panel(_listing(feeds[user.user_id], FEED_SIZE), title=user.name, width=width) for user in users]
     console.print(Columns(panels))
 
 
 def _show_one_more_like(
-    client: "Client", reader: "SampleReader", before: "feed_pb2.GetFeedResponse", digest: DemoDigest
+    client: "Client", user: "SampleUser", before: "feed_pb2.GetFeedResponse", digest: DemoDigest
 ) -> None:
-    if reader.one_more_like is None:
+    if user.one_more_like is None:
         return
-    console.print(f"4. {reader.name} now also likes “{reader.one_more_like.title}”:", markup=False)
-    _like(client, reader.user_id, [reader.one_more_like], digest.as_of + dt.timedelta(days=1))
+    console.print(f"4. {user.name} now also likes “{user.one_more_like.title}”:", markup=False)
+    _like(client, user.user_id, [user.one_more_like], digest.as_of + dt.timedelta(days=1))
     _wait_for_vectors(client)
-    after = _feed(client, reader.user_id, digest)
-    _print_changes(before, after, reader.one_more_like.title)
+    after = _feed(client, user.user_id, digest)
+    _print_changes(before, after, user.one_more_like.title)
     console.print()
 
 

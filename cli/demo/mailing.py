@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cli.demo.readers import SampleReader
+    from cli.demo.users import SampleUser
 
 WAIT_SECONDS = 60.0
 
@@ -97,15 +97,15 @@ def running_pages(out: Path, server: str) -> Iterator[str]:
 
 
 def send_issues(
-    out: Path, server: str, pages: str, smtp_port: int, readers: "list[SampleReader]", day: dt.datetime
+    out: Path, server: str, pages: str, smtp_port: int, readers: "list[SampleUser]", day: dt.datetime
 ) -> str:
     """Subscribes the readers and sends each an issue; gives the run's summary in words."""
     from mailer.config import MailSettings
     from mailer.run import MailRun
     from mailer.service import FeedService
     from mailer.storage import open_store
-    from mailer.subscription import Schedule
-    from mailer.subscriptions import Subscriptions
+    from mailer.subscribers.subscription import Schedule
+    from mailer.subscribers.subscriptions import Subscriptions
 
     settings = MailSettings.read(
         {},

@@ -4,11 +4,11 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.reasons import fallback_in_words, in_words
+from cli.queries.reasons import fallback_in_words, in_words
 
 if TYPE_CHECKING:
     from cli.demo.command import DemoDigest
-    from cli.demo.readers import SampleReader
+    from cli.demo.users import SampleUser
     from paperfeed.v1 import feed_pb2
 
 _STYLE = """
@@ -33,11 +33,11 @@ ul li { margin: 0; }
 def write_preview(
     path: Path,
     digest: "DemoDigest",
-    readers: "list[SampleReader]",
+    users: "list[SampleUser]",
     feeds: "dict[str, feed_pb2.GetFeedResponse]",
 ) -> Path:
     """Writes the page; gives its path."""
-    sections = "\n".join(_section(reader, feeds[reader.user_id]) for reader in readers)
+    sections = "\n".join(_section(user, feeds[user.user_id]) for user in users)
     page = f"""<!doctype html>
 <html lang="en">
 <head>
@@ -61,12 +61,12 @@ def write_preview(
     return path
 
 
-def _section(reader: "SampleReader", feed: "feed_pb2.GetFeedResponse") -> str:
+def _section(user: "SampleUser", feed: "feed_pb2.GetFeedResponse") -> str:
     items = "\n".join(_item(item) for item in feed.items)
     note = fallback_in_words(feed.fallback_reason)
-    likes = f"{escape(reader.reads)}; {len(reader.likes)} likes"
+    likes = f"{escape(user.reads)}; {len(user.likes)} likes"
     return f"""<section>
-<h2>{escape(reader.name)}</h2>
+<h2>{escape(user.name)}</h2>
 <p>{likes}{f". {escape(note)}" if note else ""}</p>
 <ol>
 {items}

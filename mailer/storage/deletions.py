@@ -7,7 +7,7 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from mailer.storage.statements import insert_new
 from mailer.storage.tables import consents, deletions, installation, subscribers
-from mailer.subscription import ConsentKind
+from mailer.subscribers.subscription import ConsentKind
 
 OVERLAP = dt.timedelta(minutes=10)
 """Deletions are read again from so long before the latest known one: one may become visible after a later one."""

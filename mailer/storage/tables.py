@@ -19,9 +19,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from mailer.issue import IssueState
+from mailer.issues.issue import IssueState
 from mailer.storage.types import Id, Json, Sequence, UtcDateTime, Word
-from mailer.subscription import ConsentKind, SubscriptionState, SuppressionReason
+from mailer.subscribers.subscription import ConsentKind, SubscriptionState, SuppressionReason
 
 # Named constraints, because a later migration cannot drop a nameless one.
 NAMES = {

@@ -19,8 +19,8 @@ from mailer.errors import InvalidField, LinkRefused, MailerError, NotFound, Serv
 from mailer.links import ACTIONS, Claim, Links, Purpose
 from mailer.service import FeedService
 from mailer.storage import MailStore, issues, subscribers
-from mailer.subscription import Subscriber, SubscriptionState
-from mailer.subscriptions import Subscriptions
+from mailer.subscribers.subscription import Subscriber, SubscriptionState
+from mailer.subscribers.subscriptions import Subscriptions
 from mailer.web import forms
 from mailer.web.forms import Form
 from mailer.web.guards import RateLimit, SafeHeaders, SmallBodies, is_cross_site

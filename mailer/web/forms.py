@@ -3,9 +3,9 @@
 import datetime as dt
 
 from mailer.errors import InvalidField
-from mailer.feed import Preferences
-from mailer.subscription import Schedule
-from mailer.subscriptions import check_name, check_paper_count, check_schedule
+from mailer.issues.feed import Preferences
+from mailer.subscribers.subscription import Schedule
+from mailer.subscribers.subscriptions import check_name, check_paper_count, check_schedule
 
 Form = dict[str, list[str]]
 

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mailer.feed import FeedPaper
-from mailer.issue import IssuePaper
+from mailer.issues.feed import FeedPaper
+from mailer.issues.issue import IssuePaper
+from mailer.issues.reasons import in_words
 from mailer.links import ACTIONS, Claim, Links, Purpose
-from mailer.reasons import in_words
 
 ACTION_WORDS = {
     Purpose.LIKE: ("like", "Like", "Liked"),

@@ -6,7 +6,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from mailer.text import authors_in_words, readable, shortened
+from mailer.issues.text import authors_in_words, readable, shortened
 
 
 def page(template: str, status: int = 200, **facts: Any) -> HTMLResponse:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from mailer.clock import Clock
 from mailer.errors import LinkRefused, NotFound
-from mailer.feed import Event
-from mailer.issue import IssuePaper
+from mailer.issues.feed import Event
+from mailer.issues.issue import IssuePaper
 from mailer.links import Claim
 from mailer.storage import MailStore, issues, reactions, subscribers
 from mailer.storage.issues import StoredIssue
-from mailer.subscription import Subscriber
+from mailer.subscribers.subscription import Subscriber
 
 # Nobody reads a mail and chooses a paper in so short a time after it left.
 SOONEST_CLICK = dt.timedelta(seconds=5)

@@ -10,10 +10,10 @@ import uvicorn
 
 from mailer.clock import Clock
 from mailer.config import MailSettings
-from mailer.confirming import send_confirmations
 from mailer.errors import InvalidField, MailerError
 from mailer.links import Links
 from mailer.reporting import forward_reactions
+from mailer.sending.confirmations import send_confirmations
 from mailer.service import FeedService
 from mailer.storage import MailStore
 from mailer.web.app import Site

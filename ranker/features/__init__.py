@@ -2,7 +2,7 @@
 
 from ranker.features.inputs import Inputs
 from ranker.features.likeness import KnownSimilarities, Similarities, stack_similarities
-from ranker.features.schema import SCHEMA, Schema, compute_matrix, matrix_of
+from ranker.features.schema import SCHEMA, Schema, compute_matrix, feature_matrix
 from ranker.features.similarity import FEW_CANDIDATES
 
 __all__ = [
@@ -13,6 +13,6 @@ __all__ = [
     "Schema",
     "Similarities",
     "compute_matrix",
-    "matrix_of",
+    "feature_matrix",
     "stack_similarities",
 ]

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from ranker.asker import NOBODY, Asker
 from ranker.features.likeness import Likeness, Similarities, likeness
-from ranker.profile import Profile
-from ranker.spaces import PaperMatrix
+from ranker.profile.profile import Profile
+from ranker.spaces.spaces import PaperMatrix
 from ranker.types import Float32Array, IndexArray
+from ranker.user_context import UNKNOWN_USER, UserContext
 
 
 @dataclass(frozen=True)
@@ -16,14 +16,14 @@ class Inputs:
 
     Attributes:
         as_of: Unix seconds.
-        asker: What is known of the reader beyond likes.
+        user_context: What is known of the reader beyond likes.
         similarities: Of the likes to the candidates, where these are known already.
     """
 
     profile: Profile
     candidates: PaperMatrix
     as_of: float
-    asker: Asker = NOBODY
+    user_context: UserContext = UNKNOWN_USER
     similarities: Similarities | None = None
 
     @cached_property

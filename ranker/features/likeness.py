@@ -8,16 +8,16 @@ import numpy as np
 
 from ranker.errors import InputError
 from ranker.features.similarity import FEW_CANDIDATES, cosines, fit_together, summed_up
-from ranker.profile import Profile
-from ranker.spaces import PaperMatrix
-from ranker.sparse import SparseRows
+from ranker.profile.profile import Profile
+from ranker.spaces.spaces import PaperMatrix
+from ranker.spaces.sparse import SparseRows
 from ranker.types import Float32Array, IndexArray
 
 _NOTHING_LEFT = np.float32(1e-12)
 _MODELS = {
     "whitened": "whitened_weights",
     "factors": "factor_weights",
-    "readers": "reader_weights",
+    "users": "user_weights",
     "words": "tfidf_weights",
 }
 """Where the profile keeps its linear model of a space."""
@@ -32,7 +32,7 @@ class Likeness:
         centred: The same after taking out what all candidates share; its linear model is 0.
         whitened: Cosines in the whitened space.
         factors: Cosines of the factors of co-likes.
-        readers: Cosines of the factors of papers' readers.
+        users: Cosines of the factors of papers' readers.
         words: Cosines of TF-IDF rows in which words that many of the candidates share count less.
         bm25: (n,) BM25 weights of the candidate's terms, each times the term's mean TF-IDF in the likes.
         nearest_like: (n,) place among the likes with vectors of the one nearest by ``plain``; 0 where a vector is
@@ -43,7 +43,7 @@ class Likeness:
     centred: Float32Array | None = None
     whitened: Float32Array | None = None
     factors: Float32Array | None = None
-    readers: Float32Array | None = None
+    users: Float32Array | None = None
     words: Float32Array | None = None
     bm25: Float32Array | None = None
     nearest_like: IndexArray | None = None
@@ -82,7 +82,7 @@ class KnownSimilarities:
     @classmethod
     def between(cls, papers: PaperMatrix, candidates: PaperMatrix) -> "KnownSimilarities":
         """Of some papers, at least one, with at most ``FEW_CANDIDATES``; all in the spaces of one bundle."""
-        liked = _Liked(papers.units, papers.whitened, papers.factors, papers.reader_factors, papers.tfidf)
+        liked = _Liked(papers.units, papers.whitened, papers.factors, papers.user_factors, papers.tfidf)
         found = _compared(liked, candidates)
         if found.bm25 is None:
             raise InputError("similarities are kept of papers in the spaces of a bundle only")
@@ -122,7 +122,7 @@ class _Liked(NamedTuple):
     units: Float32Array
     whitened: Float32Array | None
     factors: Float32Array | None
-    reader_factors: Float32Array
+    user_factors: Float32Array
     tfidf: SparseRows | None
 
 
@@ -131,7 +131,7 @@ def _liked_of(profile: Profile) -> _Liked:
         profile.liked_units,
         profile.liked_whitened,
         profile.liked_factors,
-        profile.liked_reader_factors,
+        profile.liked_user_factors,
         profile.liked_tfidf,
     )
 
@@ -193,9 +193,9 @@ def _pairs(liked: _Liked, candidates: PaperMatrix) -> dict[str, tuple[Float32Arr
         found["whitened"] = (liked.whitened, candidates.whitened)
     if liked.factors is not None and candidates.factors is not None:
         found["factors"] = (liked.factors, candidates.factors)
-        readers, placed = liked.reader_factors, candidates.reader_factors
-        if readers.shape[1] and placed.shape[1] == readers.shape[1]:
-            found["readers"] = (readers, placed)
+        users, placed = liked.user_factors, candidates.user_factors
+        if users.shape[1] and placed.shape[1] == users.shape[1]:
+            found["users"] = (users, placed)
     return found
 
 

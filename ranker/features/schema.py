@@ -7,12 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
-from ranker.asker import NOBODY, Asker
 from ranker.features.families import FAMILIES
 from ranker.features.inputs import Inputs
-from ranker.profile import Profile
-from ranker.spaces import PaperMatrix
+from ranker.profile.profile import Profile
+from ranker.spaces.spaces import PaperMatrix
 from ranker.types import Float32Array, IndexArray
+from ranker.user_context import UNKNOWN_USER, UserContext
 
 SCHEMA_VERSION = 2
 """Grows whenever a feature keeps its name but changes its meaning."""
@@ -60,7 +60,9 @@ def _joined() -> Schema:
 SCHEMA = _joined()
 
 
-def compute_matrix(profile: Profile, candidates: PaperMatrix, as_of: float, asker: Asker = NOBODY) -> Float32Array:
+def compute_matrix(
+    profile: Profile, candidates: PaperMatrix, as_of: float, user_context: UserContext = UNKNOWN_USER
+) -> Float32Array:
     """The features of one user against one candidate matrix.
 
     Never stack users or split candidates before this call: float sums depend on the shapes, and only equal shapes give
@@ -68,15 +70,15 @@ def compute_matrix(profile: Profile, candidates: PaperMatrix, as_of: float, aske
 
     Args:
         as_of: Unix seconds.
-        asker: What is known of the reader beyond likes.
+        user_context: What is known of the reader beyond likes.
 
     Returns:
         (n_candidates, len(SCHEMA)) float32, C-contiguous, NaN where unknown.
     """
-    return matrix_of(Inputs(profile, candidates, as_of, asker))
+    return feature_matrix(Inputs(profile, candidates, as_of, user_context))
 
 
-def matrix_of(inputs: Inputs) -> Float32Array:
+def feature_matrix(inputs: Inputs) -> Float32Array:
     """As ``compute_matrix``; the inputs keep what explaining needs again."""
     out = np.full((len(SCHEMA), len(inputs.candidates)), np.nan, dtype=np.float32)
     start = 0

@@ -9,7 +9,7 @@ from enum import IntEnum
 
 import numpy as np
 
-from ranker.linear import multiplied_rows
+from ranker.spaces.linear import multiplied_rows
 from ranker.types import Float32Array
 
 FEW_CANDIDATES = 128

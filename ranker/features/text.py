@@ -45,5 +45,5 @@ def compute(inputs: Inputs, out: Float32Array) -> None:
     out[12] = candidates.log_term_counts
     if candidates.wordless is not None:
         out[:, candidates.wordless] = np.nan
-    # Of the reader, so known for every candidate: the model asks it first (training.experts).
+    # Of the reader, so known for every candidate: the model asks it first (training.trees.experts).
     out[13] = profile.log_mean_terms

@@ -20,7 +20,7 @@ DIRECTIONS = (1, 1, 1, 1, 1, 1)
 
 def compute(inputs: Inputs, out: Float32Array) -> None:
     """NaN where either side has no vector or no category, and where the user follows nothing."""
-    profile, candidates, asker = inputs.profile, inputs.candidates, inputs.asker
+    profile, candidates, user_context = inputs.profile, inputs.candidates, inputs.user_context
     weights, commonness = candidates.topic_weights, candidates.topic_commonness
     if profile.liked_topics is not None and weights is not None and commonness is not None:
         liked = np.stack((profile.liked_topics, profile.liked_topics / commonness))
@@ -28,6 +28,6 @@ def compute(inputs: Inputs, out: Float32Array) -> None:
     if profile.category_shares and candidates.categories.names:
         out[2] = candidates.categories.primary_values(profile.primary_shares)
         out[3] = candidates.categories.mean_values(profile.category_shares)
-    for row, flags in ((4, asker.followed_topic), (5, asker.followed_author)):
+    for row, flags in ((4, user_context.followed_topic), (5, user_context.followed_author)):
         if flags is not None:
             out[row] = flags

@@ -23,7 +23,7 @@ _FEW_PAPERS = 3.0
 def compute(inputs: Inputs, out: Float32Array) -> None:
     """NaN where upvotes are unknown, and heat is NaN for all where nobody touched any candidate."""
     candidates = inputs.candidates
-    found = trends(candidates, inputs.as_of, inputs.asker.reader)
+    found = trends(candidates, inputs.as_of, inputs.user_context.user)
     if not np.isnan(found.upvotes).all():
         out[0] = np.log1p(np.maximum(found.upvotes, 0.0))
         out[1] = ranks_among(found.upvotes)

@@ -9,8 +9,8 @@ from paperfeed.v1 import feed_pb2 as pb
 from service.api import convert
 from service.api.page_tokens import PageTokens, page_size, request_hash
 from service.app.feeds import FeedPage, FeedQuery, Feeds
-from service.app.inline_ranking import InlineRanking, RankingQuery
-from service.app.ranking import check_diversity
+from service.app.ranking.inline import InlineRanking, RankingQuery
+from service.app.ranking.ranking import check_diversity
 from service.domain.errors import InvalidField, InvalidPageToken
 from service.domain.papers import check_id
 

@@ -9,7 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 from paperfeed.v1 import status_pb2 as pb
 from paperfeed.v1 import status_pb2_grpc
 from service.app.counters import Counters
-from service.app.serving import ServingSlot
+from service.app.ranking.serving import ServingSlot
 from service.domain.errors import StorageUnavailable
 
 

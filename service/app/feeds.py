@@ -6,16 +6,17 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from service.app.candidates import CandidateSets, Window
 from service.app.catalog import resolve_all
 from service.app.counters import Counters
-from service.app.matrices import Candidates, Reader
 from service.app.ports import Clock, Store, Transaction, Versions
-from service.app.precomputed import Precomputed, Wish
-from service.app.ranking import MAX_SLATE_SIZE, RankingOptions, feed_exploration, hidden_papers, rank_candidates
-from service.app.readers import Readers
-from service.app.serving import Serving, ServingSlot
-from service.app.similar import SimilarPapers
+from service.app.ranking.candidate_sets import CandidateSets, Window
+from service.app.ranking.candidates import Candidates
+from service.app.ranking.precomputed import Precomputed, Wish
+from service.app.ranking.prepared_user import PreparedUser
+from service.app.ranking.prepared_users import PreparedUsers
+from service.app.ranking.ranking import MAX_SLATE_SIZE, RankingOptions, feed_exploration, hidden_papers, rank_candidates
+from service.app.ranking.serving import Serving, ServingSlot
+from service.app.ranking.similar import SimilarPapers
 from service.domain.errors import Conflict, NotFound
 from service.domain.feeds import FallbackReason, Slate
 from service.domain.identifiers import lookup_keys
@@ -65,7 +66,7 @@ class _Material(NamedTuple):
         exclude: Papers that the caller does not want.
     """
 
-    reader: Reader
+    user: PreparedUser
     candidates: Candidates
     date: dt.date | None
     exclude: frozenset[str] = frozenset()
@@ -86,7 +87,7 @@ class Feeds:
         store: Store,
         clock: Clock,
         serving: ServingSlot,
-        readers: Readers,
+        users: PreparedUsers,
         counters: Counters,
         *,
         diversity: float,
@@ -104,7 +105,7 @@ class Feeds:
         self._candidates = CandidateSets(store, clock)
         self._similar = SimilarPapers()
         self._precomputed = precomputed
-        self._readers = readers
+        self._users = users
 
     def feed(self, query: FeedQuery, *, page_size: int) -> FeedPage:
         """Makes and stores a slate; gives its first page.
@@ -146,11 +147,11 @@ class Feeds:
                 pinned = found[0] if found else ""
                 versions = tx.versions("", pinned) if found else replace(tx.versions("", ""), digest=None)
                 candidates, date = self._candidates.of_digest(tx, serving, versions, pinned)
-                readers = [self._readers.find(tx, serving, user_id, tx.users.version(user_id)) for user_id in batch]
-            for user_id, reader in zip(batch, readers, strict=True):
+                users = [self._users.find(tx, serving, user_id, tx.users.version(user_id)) for user_id in batch]
+            for user_id, user in zip(batch, users, strict=True):
                 mine = replace(query, user_id=user_id, digest_id="" if newest_asked else query.digest_id)
-                made.append(self._make_slate(serving, mine, _Material(reader, candidates, date)))
-            known = {user_id for user_id, reader in zip(batch, readers, strict=True) if reader.state is not None}
+                made.append(self._make_slate(serving, mine, _Material(user, candidates, date)))
+            known = {user_id for user_id, user in zip(batch, users, strict=True) if user.state is not None}
             for slate in self._save(made, known=known, skip_deleted=True):
                 yield _first_page(slate, candidates, page_size)
 
@@ -189,25 +190,25 @@ class Feeds:
         return [(papers[near], cosine) for near, cosine in nearest if near in papers]
 
     def _material(self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions) -> _Material:
-        reader = self._readers.find(tx, serving, query.user_id, versions.user)
+        user = self._users.find(tx, serving, query.user_id, versions.user)
         exclude = self._excluded(tx, query)
         if query.window is not None:
-            return _Material(reader, self._candidates.of_window(tx, serving, query.window), None, exclude)
+            return _Material(user, self._candidates.of_window(tx, serving, query.window), None, exclude)
         candidates, date = self._candidates.of_digest(tx, serving, versions, query.digest_id)
-        return _Material(reader, candidates, date, exclude)
+        return _Material(user, candidates, date, exclude)
 
     def _make_slate(self, serving: Serving, query: FeedQuery, material: _Material) -> Slate:
-        reader, candidates, date, exclude = material
+        user, candidates, date, exclude = material
         as_of = query.as_of or self._clock.now()
         options = RankingOptions(
             as_of=as_of,
             explain=query.explain,
             diversity=self._diversity if query.diversity is None else query.diversity,
-            exclude=exclude | hidden_papers(reader, candidates),
+            exclude=exclude | hidden_papers(user, candidates),
             limit=MAX_SLATE_SIZE,
             exploration=feed_exploration(serving, self._exploration, query.user_id, _shown(query, candidates), as_of),
         )
-        ranking = rank_candidates(serving, reader, candidates, options)
+        ranking = rank_candidates(serving, user, candidates, options)
         fallback = ranking.fallback_reason
         asked_for_newest = not query.digest_id and query.window is None
         if fallback is FallbackReason.NONE and asked_for_newest and self._is_stale(date, as_of):

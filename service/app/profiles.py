@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from service.app.catalog import resolve_all
 from service.app.ports import Clock, Store
-from service.app.readers import Readers
-from service.app.serving import ServingSlot
+from service.app.ranking.prepared_users import PreparedUsers
+from service.app.ranking.serving import ServingSlot
 from service.domain.errors import InvalidField, NotFound
 from service.domain.events import (
     MAX_FUTURE,
@@ -33,13 +33,13 @@ class Profiles:
 
     Args:
         serving: By whose vectors likes are grouped into interests; None where nobody asks for interests.
-        readers: As ``serving``.
+        users: As ``serving``.
     """
 
     def __init__(
-        self, store: Store, clock: Clock, serving: ServingSlot | None = None, readers: Readers | None = None
+        self, store: Store, clock: Clock, serving: ServingSlot | None = None, users: PreparedUsers | None = None
     ) -> None:
-        self._readers = readers
+        self._users = users
         self._store = store
         self._clock = clock
         self._serving = serving
@@ -74,10 +74,10 @@ class Profiles:
 
     def interests(self, user_id: str) -> tuple[Interest, ...]:
         """What the user's likes have in common, heaviest first; empty where no like has a vector yet."""
-        if self._serving is None or self._readers is None:
+        if self._serving is None or self._users is None:
             return ()
         with self._store.read() as tx:
-            return self._readers.find(tx, self._serving.current, user_id, tx.users.version(user_id)).interests
+            return self._users.find(tx, self._serving.current, user_id, tx.users.version(user_id)).interests
 
     def likes(self, user_id: str, *, offset: int, limit: int) -> tuple[list[tuple[Like, str]], bool]:
         """A page of (like, title), newest first, and whether more follow."""

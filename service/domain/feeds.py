@@ -70,7 +70,7 @@ class Slate:
         model_version: The bundle's version; ``cosine`` or ``trending`` where no model scored.
         as_of: The time that ages were computed at.
         request_hash: Names the request; a page token of another request does not fit it.
-        features_version: Names what the features mean, see ``ranker.bundle.Bundle``; empty where no model scored, and
+        features_version: Names what the features mean, see ``ranker.bundle.bundle.Bundle``; empty where no model scored, and
             in slates from before it was kept.
         features: float32 little-endian, one row for each item in the order of the bundle's schema; empty where no model
             scored.

@@ -15,8 +15,8 @@ from service.domain.errors import InvalidField, InvalidFile, SourceUnavailable
 from service.domain.papers import Paper
 from service.fetch.http import Http, Passing
 from service.fetch.kept_pages import KeptPages
-from service.ingest.arxiv_feeds import parse_feed
-from service.ingest.hf_daily import parse_hf_daily
+from service.ingest.digests.arxiv_feeds import parse_feed
+from service.ingest.digests.hf_daily import parse_hf_daily
 from service.ingest.source import decode_utf8
 
 PAGE_SIZE = 100

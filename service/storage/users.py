@@ -13,9 +13,9 @@ from service.app.ports import Clock
 from service.domain.errors import NotFound
 from service.domain.events import DeletedUser, Event, EventType, Preferences, Reaction, UserState, user_id_hash
 from service.domain.signals import HEATING_EVENTS
+from service.domain.states import DECIDING_EVENTS, verdicts
 from service.storage.changes import lock_signals, log_signals
 from service.storage.dialects import chunks, insert, rows_in
-from service.storage.states import DECIDING_EVENTS, verdicts
 from service.storage.tables import deleted_users, events, papers, preferences, slates, users
 
 _VERSION = select(users.c.version).where(users.c.user_id == bindparam("user_id"))

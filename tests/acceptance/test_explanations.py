@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ranker.bundle import default_bundle_path, load_bundle
+from ranker.bundle.bundle import default_bundle_path, load_bundle
 from ranker.features import compute_matrix
 from ranker.papers import paper_columns
-from ranker.profile import build_profile
-from ranker.spaces import PaperMatrix
+from ranker.profile.profile import build_profile
+from ranker.spaces.spaces import PaperMatrix
 from service.encoder import OpenedEncoder, open_encoder
 from tests.process.running import ROOT
-from tests.ranker.attribution import agreement
+from tests.ranker.reasons.attribution import agreement
 
 pytestmark = pytest.mark.model
 
@@ -46,7 +46,7 @@ def test_leaf_table_names_the_family_that_shap_names(encoder: OpenedEncoder) -> 
         return bundle.spaces.matrix(columns)
 
     candidates = placed([json.loads(line) for line in (SAMPLE / "digest.jsonl").read_text("utf-8").splitlines()])
-    libraries = [reader["likes"] for reader in json.loads((SAMPLE / "readers.json").read_text("utf-8"))["readers"]]
+    libraries = [user["likes"] for user in json.loads((SAMPLE / "readers.json").read_text("utf-8"))["readers"]]
     libraries += [taste["liked"] for taste in json.loads(TASTES.read_text("utf-8")).values()]
     rows = [compute_matrix(build_profile(placed(likes)), candidates, float("nan")) for likes in libraries]
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from batch.cargo import bundle_files
 from batch.cluster import Cluster
 from batch.job import Job
 from batch.population import EVENT_BYTES, USER_BYTES, Population
-from batch.rerank import Outcome, Request, Watcher, run
-from ranker.bundle import load_bundle
+from batch.rerank.cargo import bundle_files
+from batch.rerank.coordinator import Outcome, Request, Watcher, run
+from ranker.bundle.bundle import load_bundle
 from service.encoder import HashingEncoder
 from tests.batch.worlds import DIGEST, NOW, World
 

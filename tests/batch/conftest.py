@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from batch.cluster import Cluster, open_cluster
-from ranker.bundle import load_bundle
+from ranker.bundle.bundle import load_bundle
 from service.encoder import HashingEncoder
 from tests.batch.asking import Asking
 from tests.batch.remote import Scheduler, started_scheduler, started_worker

@@ -15,7 +15,7 @@ _PROGRAM = """
 import sys
 from pathlib import Path
 from batch.cluster import open_cluster
-from batch.rerank import run
+from batch.rerank.coordinator import run
 from tests.batch.asking import Asking
 from tests.batch.worlds import World
 

@@ -11,7 +11,7 @@ import pytest
 
 from batch.cluster import Cluster, open_cluster
 from batch.errors import BatchError, ClusterUnavailable, OutputUnusable, PartitionFailed
-from batch.rerank import run
+from batch.rerank.coordinator import run
 from batch.workspace import opened_workspace
 from tests.batch.asking import Asking
 from tests.batch.killing import begin, descendants, is_alive, partial, parts, wait_for

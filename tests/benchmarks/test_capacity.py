@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.capacity import SOURCES, TOWNS, WORDS, Costs, Habits, Town, need_of, number, page, read_costs
+from benchmarks.serving.capacity import SOURCES, TOWNS, WORDS, Costs, Habits, Town, need_of, number, page, read_costs
 from tests.deploy.manifests import named
 from tests.process.running import ROOT
 

@@ -61,13 +61,13 @@ def test_report_names_the_machine_and_no_password(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """One line; exit code 1 where a budget does not hold; the command is shown without the database's password."""
-    monkeypatch.setattr(sys, "argv", ["benchmarks/serve.py", "--db", "postgresql://me:secret@host/name"])
+    monkeypatch.setattr(sys, "argv", ["benchmarks/serving/serve.py", "--db", "postgresql://me:secret@host/name"])
 
     code = report([figure("x", 3.0, 1.0, at_most=2.0), figure("y", 1.0)], as_json=True)
 
     printed = json.loads(capsys.readouterr().out)
     assert code == 1
-    assert printed["made_by"]["command"] == "python -m benchmarks.serve --db postgresql://me@host/name"
+    assert printed["made_by"]["command"] == "python -m benchmarks.serving.serve --db postgresql://me@host/name"
     assert {"processor", "cores", "memory_gb", "load", "python", "libraries"} <= printed["made_by"]["hardware"].keys()
 
 
@@ -75,7 +75,7 @@ def test_details_are_in_the_json_alone(capsys: pytest.CaptureFixture[str]) -> No
     """One line of it, beside the figures; people get a line for each figure."""
     found = [figure("x", 1.0, at_most=2.0), figure("y", 3.0, interval=[2.0, 4.0])]
 
-    codes = [report(found, as_json=as_json, details={"calls": [1, 2]}, readers=3) for as_json in (True, False)]
+    codes = [report(found, as_json=as_json, details={"calls": [1, 2]}, users=3) for as_json in (True, False)]
 
     line, *lines = capsys.readouterr().out.splitlines()
     told = json.loads(line)

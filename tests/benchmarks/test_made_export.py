@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from batch.export import ExportRequest, export
-from batch.export_source import DIGESTS, PAPERS, PROFILES, read_manifest
-from batch.paper_table import _SIGNALS
-from benchmarks.made_export import write_export
-from benchmarks.population import NOW, fill
+from batch.export.paper_table import _SIGNALS
+from batch.export.source import DIGESTS, PAPERS, PROFILES, read_manifest
+from batch.export.writer import ExportRequest, export
+from benchmarks.jobs.made_export import write_export
+from benchmarks.jobs.population import NOW, fill
 
 # Of two hundred papers of forty fields some readers find fewer than this to like.
 LIKES = 10

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import grpc
 import pytest
 
-from benchmarks.processes import Callers
+from benchmarks.serving.processes import Callers
 
 STALL_SECONDS = 0.5
 

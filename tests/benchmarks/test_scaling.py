@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from benchmarks.jobs.scaling import main
 from benchmarks.plots import curves
-from benchmarks.scaling import main
 
 
 def test_candidates_and_likes(capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,7 @@ TINY = (
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_serve(engine: str) -> None:
     """It prints one line: every figure beside its floor, the three budgets judged."""
-    words = [sys.executable, "-m", "benchmarks.serve", *TINY.split()]
+    words = [sys.executable, "-m", "benchmarks.serving.serve", *TINY.split()]
     if engine == "sqlite":
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
     else:

@@ -14,9 +14,9 @@ from mailer.service import FeedService
 from mailer.storage import MailStore, open_store, schema
 from tests.browser.browsers import chromium
 from tests.mailer.feed_service import RunningService, add_digest, feed_service, papers
+from tests.mailer.sending.test_sending import settings_for
 from tests.mailer.site import RunningSite, running_site
 from tests.mailer.smtp_server import Inbox, smtp_server
-from tests.mailer.test_sending import settings_for
 
 
 @dataclass

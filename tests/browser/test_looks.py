@@ -22,9 +22,9 @@ from tests.browser import looks
 from tests.browser.test_mailer import links_of
 from tests.mailer.builders import subscriber
 from tests.mailer.feed_service import add_digest, feed_service, like, papers
+from tests.mailer.sending.test_sending import settings_for
 from tests.mailer.site import running_site
 from tests.mailer.smtp_server import smtp_server
-from tests.mailer.test_sending import settings_for
 
 pytestmark = pytest.mark.browser
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo.readers import sample_readers
+from cli.demo.users import sample_users
 from tests.cli.conftest import in_process
 from tests.mailer.checker import problems
 from tests.requirements import require
@@ -57,12 +57,12 @@ def test_demo_runs_to_its_end(tmp_path: Path) -> None:
     assert done.code == 0, done.err[-2000:]
     for number in range(1, 7):
         assert re.search(rf"^{number}\. ", done.out, re.MULTILINE), done.out
-    readers = sample_readers()
-    assert len(readers) == 3
+    users = sample_users()
+    assert len(users) == 3
     page = (out / "preview.html").read_text(encoding="utf-8")
-    for reader in readers:
-        assert done.out.count(reader.name) >= 2
-        assert f"<h2>{reader.name}</h2>" in page
+    for user in users:
+        assert done.out.count(user.name) >= 2
+        assert f"<h2>{user.name}</h2>" in page
     assert page.count("<section>") == 3
     assert page.count("<li><h3>") == 30
     assert "http://" not in re.sub(r'href="[^"]*"', "", page)
@@ -70,7 +70,7 @@ def test_demo_runs_to_its_end(tmp_path: Path) -> None:
     for file in (out / "mail").glob("*.eml"):
         assert message_problems(file.read_bytes()) == []
     assert re.search(r"^ +3  sent$", done.out, re.MULTILINE)
-    assert_like_changed_the_feed(done.out, (out / "mail" / f"{readers[1].user_id}.html").read_text(encoding="utf-8"))
+    assert_like_changed_the_feed(done.out, (out / "mail" / f"{users[1].user_id}.html").read_text(encoding="utf-8"))
     assert processes_of(out) == []
     assert not (tmp_path / "unused.db").exists()
     log = [json.loads(line) for line in (out / "server.log").read_text().splitlines()]

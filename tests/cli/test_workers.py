@@ -1,6 +1,6 @@
 """When a server process that died is started again."""
 
-from cli.workers import MAX_DEATHS, STEADY_SECONDS, Deaths
+from service.process.supervisor import MAX_DEATHS, STEADY_SECONDS, Deaths
 
 
 def test_each_young_death_doubles_the_wait() -> None:

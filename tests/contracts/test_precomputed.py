@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from service.app.ports import Store
-from service.app.precomputed import Precomputed, PrecomputedUse, Wish
-from service.app.serving import Serving
+from service.app.ranking.precomputed import Precomputed, PrecomputedUse, Wish
+from service.app.ranking.serving import Serving
 from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
 from service.domain.papers import Digest
 from service.domain.precomputed import PrecomputedSlate

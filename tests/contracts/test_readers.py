@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from ranker.bundle import load_bundle
-from ranker.profile import MAX_LIKES
-from ranker.spaces import PaperMatrix
-from service.app.matrices import MAX_DISLIKES, Reader, VersionedCache, counted_likes, matrix_of
+from ranker.bundle.bundle import load_bundle
+from ranker.profile.profile import MAX_LIKES
+from ranker.spaces.spaces import PaperMatrix
+from service.app.cache import VersionedCache
 from service.app.ports import Store
-from service.app.readers import PlacedPapers, Readers
-from service.app.serving import Serving
+from service.app.ranking.placing import place_papers
+from service.app.ranking.prepared_user import MAX_DISLIKES, PreparedUser, counted_likes
+from service.app.ranking.prepared_users import PlacedPapers, PreparedUsers
+from service.app.ranking.serving import Serving
 from service.domain.events import EventType, Like, Preferences, UserState
 from service.domain.papers import Paper, embedding_text
 from service.encoder import HashingEncoder
@@ -38,16 +40,16 @@ def upsert(store: Store, papers: Sequence[Paper], *, embedded: bool = True) -> N
             tx.papers.store_vectors(ENCODER.name, hashed)
 
 
-def seen(store: Store, serving: Serving, readers: Readers) -> dict[str, object]:
+def seen(store: Store, serving: Serving, users: PreparedUsers) -> dict[str, object]:
     """All of ada's profile that features read, and the titles that reasons name."""
     with store.read() as tx:
-        reader = readers.find(tx, serving, "ada", tx.users.version("ada"))
-    profile = reader.profile
+        user = users.find(tx, serving, "ada", tx.users.version("ada"))
+    profile = user.profile
     assert profile is not None
     assert profile.liked_tfidf is not None
     arrays = (profile.liked_units, profile.liked_whitened, profile.liked_tfidf.values, profile.disliked_units)
     return {
-        "titles": [each.title for each in reader.liked],
+        "titles": [each.title for each in user.liked],
         "arrays": [None if array is None else array.tobytes() for array in arrays],
         "rows": profile.liked_vector_rows.tolist(),
         "categories": profile.liked_categories,
@@ -69,16 +71,16 @@ def test_follow_every_change(store: Store, serving: Serving) -> None:
         lambda: upsert(store, [replace(papers[2], categories=("cs.CV", "cs.LG"))]),
         lambda: upsert(store, [replace(papers[1], abstract="Not embedded yet")]),
     ]
-    kept, before = Readers(), None
+    kept, before = PreparedUsers(), None
     for number, change in enumerate(changes):
         change()
         found = seen(store, serving, kept)
-        assert found == seen(store, serving, Readers()), number
+        assert found == seen(store, serving, PreparedUsers()), number
         assert found != before, number
         before = found
     with store.write() as tx:
         assert tx.papers.delete("p2")
-    assert seen(store, serving, kept) == seen(store, serving, Readers())
+    assert seen(store, serving, kept) == seen(store, serving, PreparedUsers())
     assert "Title of paper number 2" not in seen(store, serving, kept)["titles"]  # type: ignore[operator]
 
 
@@ -86,12 +88,12 @@ def test_another_choice_of_bundle(store: Store, serving: Serving) -> None:
     """What was placed in the spaces of one bundle is not used under the next."""
     upsert(store, [paper(0), paper(1)])
     record(store, event())
-    readers = Readers()
+    users = PreparedUsers()
     with store.read() as tx:
-        first = readers.find(tx, serving, "ada", 1)
-        again = readers.find(tx, serving, "ada", 1)
-        other = readers.find(tx, replace(serving, generation=2), "ada", 1)
-        bare = readers.find(tx, replace(serving, bundle=None, generation=3), "ada", 1)
+        first = users.find(tx, serving, "ada", 1)
+        again = users.find(tx, serving, "ada", 1)
+        other = users.find(tx, replace(serving, generation=2), "ada", 1)
+        bare = users.find(tx, replace(serving, bundle=None, generation=3), "ada", 1)
     assert again is first
     assert other is not first
     assert bare.profile is not None
@@ -108,11 +110,11 @@ def test_the_newest_count(store: Store, serving: Serving) -> None:
 
     def place(some: Sequence[Paper]) -> PaperMatrix:
         placed.append([each.paper_id for each in some])
-        return matrix_of(replace(serving, bundle=None), some, {})
+        return place_papers(replace(serving, bundle=None), some, {})
 
-    reader = Reader.of(replace(serving, bundle=None), state, papers, place)
+    user = PreparedUser.of(replace(serving, bundle=None), state, papers, place)
 
-    assert [each.paper_id for each in reader.liked] == placed[0] == [like.paper_id for like in likes[2:]]
+    assert [each.paper_id for each in user.liked] == placed[0] == [like.paper_id for like in likes[2:]]
     assert placed[1] == [like.paper_id for like in dislikes[3:]]
     assert [len(part) for part in counted_likes(state)] == [MAX_LIKES, MAX_DISLIKES]
 

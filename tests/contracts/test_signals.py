@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from service.app import signals
-from service.app.matrices import Candidates
 from service.app.ports import Store
-from service.app.serving import Serving
-from service.app.signals import KeptDigest, reader_code, with_signals
+from service.app.ranking import signals
+from service.app.ranking.candidates import Candidates
+from service.app.ranking.serving import Serving
+from service.app.ranking.signals import KeptDigest, user_code, with_signals
 from service.domain.events import EventType
 from tests.contracts.samples import CLOCK, HOUR, NOW, add_papers, event, paper, record
 
@@ -26,7 +26,7 @@ def assert_current(digest: KeptDigest, store: Store) -> Candidates:
     found, wanted = kept.matrix.columns.signals, fresh.matrix.columns.signals
     assert found is not None
     assert wanted is not None
-    for name in ("snapshot_at", "snapshot_upvotes", "event_starts", "event_at", "event_weights", "event_readers"):
+    for name in ("snapshot_at", "snapshot_upvotes", "event_starts", "event_at", "event_weights", "event_users"):
         assert np.array_equal(getattr(found, name), getattr(wanted, name)), name
     return kept
 
@@ -64,7 +64,7 @@ def test_nothing_new_nothing_made(store: Store) -> None:
     assert assert_current(digest, store) is not first
 
 
-def test_an_older_reader_takes_nothing_back(store: Store) -> None:
+def test_an_older_user_takes_nothing_back(store: Store) -> None:
     """A transaction that began before the last events leaves what is kept as it is, so nothing is counted twice."""
     add_papers(store, 2)
     digest = KeptDigest(candidates_of(store, "p0", "p1"))
@@ -80,8 +80,8 @@ def test_an_older_reader_takes_nothing_back(store: Store) -> None:
     assert assert_current(digest, store) is newest
 
 
-def test_codes_of_readers() -> None:
+def test_codes_of_users() -> None:
     """A reader's code is the same everywhere, and nobody's is 0."""
-    assert reader_code("ada") == reader_code("ada") != reader_code("bob")
-    assert reader_code("ada") != 0
-    assert -(2**63) <= reader_code("ada") < 2**63
+    assert user_code("ada") == user_code("ada") != user_code("bob")
+    assert user_code("ada") != 0
+    assert -(2**63) <= user_code("ada") < 2**63

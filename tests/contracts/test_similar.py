@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from service.app import similar
 from service.app.ports import Store, Vectors
-from service.app.similar import SimilarPapers
+from service.app.ranking import similar
+from service.app.ranking.similar import SimilarPapers
 from service.encoder import HashingEncoder
 from service.storage import SqlStore, open_store
 from tests.contracts.samples import NOW, add_papers, in_threads, paper

@@ -101,7 +101,7 @@ def test_a_missing_folder(tmp_path: Path) -> None:
     store.dispose()
 
 
-def test_readers_cannot_write(store_url: str) -> None:
+def test_users_cannot_write(store_url: str) -> None:
     """A transaction opened for reading refuses to write."""
     store = open_store(store_url)
 

@@ -4,8 +4,8 @@ import logging
 
 import pytest
 
-from mailer.feed import Event
-from mailer.issue import Issue
+from mailer.issues.feed import Event
+from mailer.issues.issue import Issue
 from mailer.reporting import forward_reactions
 from mailer.service import FeedService
 from mailer.storage import MailStore, issues, reactions, subscribers

@@ -9,12 +9,12 @@ from mailer.config import MailSettings
 from mailer.run import KIND, MailRun, Summary
 from mailer.service import FeedService
 from mailer.storage import MailStore, issues, runs, subscribers
-from mailer.subscription import Schedule
+from mailer.subscribers.subscription import Schedule
 from paperfeed.v1 import profile_pb2
 from tests.mailer.builders import TODAY, FixedClock, subscriber
 from tests.mailer.feed_service import RunningService, add_digest, feed_service, like, papers
+from tests.mailer.sending.test_sending import settings_for
 from tests.mailer.smtp_server import Inbox
-from tests.mailer.test_sending import settings_for
 
 
 def run(store: MailStore, service: RunningService, inbox: Inbox, clock: FixedClock, **changes: object) -> Summary:
@@ -93,7 +93,7 @@ def test_a_service_that_is_away(
     store: MailStore, service: RunningService, inbox: Inbox, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run says so and fails; what was made before still goes out, and is reported when the service is back."""
-    monkeypatch.setattr("mailer.sending.BUSY_WAIT_SECONDS", 0.001)
+    monkeypatch.setattr("mailer.sending.outbox.BUSY_WAIT_SECONDS", 0.001)
     subscribe(store, 1)
     down = settings_for(inbox, server=service.target, smtp_port=1)
     with FeedService(service.target, timeout_seconds=1) as feeds:

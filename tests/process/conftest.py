@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ranker.bundle import write_bundle
+from ranker.bundle.bundle import write_bundle
 from service.encoder.hashing import HashingEncoder
 from tests.databases import postgres_schema, require_postgres
 from tests.process.samples import spaces

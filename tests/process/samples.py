@@ -6,8 +6,8 @@ import numpy as np
 
 from paperfeed.client import Client
 from paperfeed.v1 import catalog_pb2, profile_pb2
-from ranker.spaces import Spaces
-from ranker.terms import BUCKET_COUNT
+from ranker.spaces.spaces import Spaces
+from ranker.spaces.terms import BUCKET_COUNT
 from service.encoder.hashing import DIM
 
 _WORDS = [

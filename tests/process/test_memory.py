@@ -1,4 +1,4 @@
-"""Memory does not grow with the number of calls. ``benchmarks/soak.py`` looks a hundred times longer."""
+"""Memory does not grow with the number of calls. ``benchmarks/serving/soak.py`` looks a hundred times longer."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

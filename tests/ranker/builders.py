@@ -6,22 +6,22 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 
-from ranker.background import Background
-from ranker.bundle import Bundle, load_bundle, write_bundle
-from ranker.colikes import CoLikes, text_keys
-from ranker.factors import FactorMap
+from ranker.bundle.bundle import Bundle, load_bundle, write_bundle
 from ranker.features import SCHEMA, compute_matrix
-from ranker.linear import from_bytes, from_nibbles, to_bytes, to_nibbles, unit_rows
 from ranker.papers import PaperColumns, paper_columns
-from ranker.profile import build_profile
-from ranker.spaces import PaperMatrix, Spaces
-from ranker.terms import BUCKET_COUNT, hashed_terms
-from ranker.topics import Topics
+from ranker.profile.profile import build_profile
+from ranker.spaces.background import Background
+from ranker.spaces.colikes import CoLikes, text_keys
+from ranker.spaces.factors import FactorMap
+from ranker.spaces.linear import from_bytes, from_nibbles, to_bytes, to_nibbles, unit_rows
+from ranker.spaces.spaces import PaperMatrix, Spaces
+from ranker.spaces.terms import BUCKET_COUNT, hashed_terms
+from ranker.spaces.topics import Topics
 from ranker.types import Float32Array
 
 DIM = 16
 FACTORS = 6
-READERS = 5
+USERS = 5
 NOW = 1_700_000_000.0
 DAY = 86_400.0
 ENCODER = "made-up-encoder"
@@ -93,8 +93,8 @@ def co_likes(known: PaperMatrix) -> CoLikes:
     """What readers made of some papers: near one another where their factors are, with much noise."""
     assert known.factors is not None
     rng = np.random.default_rng(8)
-    readers = unit_rows(known.factors @ rng.standard_normal((FACTORS, READERS)).astype(np.float32))
-    noisy = unit_rows(readers + 0.3 * rng.standard_normal(readers.shape).astype(np.float32))
+    users = unit_rows(known.factors @ rng.standard_normal((FACTORS, USERS)).astype(np.float32))
+    noisy = unit_rows(users + 0.3 * rng.standard_normal(users.shape).astype(np.float32))
     keys, first = np.unique(text_keys(known.columns.texts), return_index=True)
     return CoLikes(keys, from_bytes(to_bytes(known.factors[first])), from_nibbles(to_nibbles(noisy[first])))
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ranker.bundle import Bundle
+from ranker.bundle.bundle import Bundle
 from tests.ranker.builders import bundle, model_text
 
 

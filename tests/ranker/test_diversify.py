@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ranker.diversify import MAX_PLACES, MAX_POOL, diversify, topic_cap
 from ranker.papers import paper_columns
-from ranker.spaces import PaperMatrix
+from ranker.spaces.spaces import PaperMatrix
 from ranker.types import Float32Array
 
 

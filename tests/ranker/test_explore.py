@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ranker.bundle import Bundle
-from ranker.explain import RankReasonKind
+from ranker.bundle.bundle import Bundle
 from ranker.explore import (
     HEAD,
     LEAST_PAPERS,
@@ -20,8 +19,9 @@ from ranker.explore import (
     stay_chances,
 )
 from ranker.pipeline import rank, rank_new_user
-from ranker.profile import build_profile
-from ranker.spaces import plain_matrix
+from ranker.profile.profile import build_profile
+from ranker.reasons.explain import RankReasonKind
+from ranker.spaces.spaces import plain_matrix
 from tests.ranker.builders import NOW, columns, spaces
 
 PAPERS = columns(77)

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 
 from ranker.fallback import cosine_scores, trending_scores
 from ranker.papers import paper_columns
-from ranker.profile import build_profile
-from ranker.spaces import PaperMatrix, plain_matrix
+from ranker.profile.profile import build_profile
+from ranker.spaces.spaces import PaperMatrix, plain_matrix
 from tests.ranker.builders import DAY, NOW, columns, pending
 
 NAN = float("nan")

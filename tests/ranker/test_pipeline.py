@@ -3,14 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ranker.asker import Asker
-from ranker.bundle import Bundle
-from ranker.explain import RankReasonKind
+from ranker.bundle.bundle import Bundle
 from ranker.explore import Exploration
 from ranker.features import SCHEMA, Inputs, KnownSimilarities, compute_matrix, stack_similarities
 from ranker.pipeline import RankedList, ScoredBy, model_rows, rank, rank_new_user
-from ranker.profile import build_profile
-from ranker.spaces import plain_matrix
+from ranker.profile.profile import build_profile
+from ranker.reasons.explain import RankReasonKind
+from ranker.spaces.spaces import plain_matrix
+from ranker.user_context import UserContext
 from tests.ranker.builders import NOW, columns, pending, spaces
 
 PAPERS = pending(columns(77), [5, 20])
@@ -54,15 +54,18 @@ def test_limit_is_a_prefix(small_bundle: Bundle, diversity: float) -> None:
     assert short.reasons == whole.reasons[:20]
 
 
-def test_rows_of_many_readers_are_those_of_each(small_bundle: Bundle) -> None:
+def test_rows_of_many_users_are_those_of_each(small_bundle: Bundle) -> None:
     """Asking the model for many readers at once changes no bit of any one's list."""
     liked = [LIKES, *(spaces().matrix(columns(count, seed=count, prefix="o")) for count in (1, 3, 60, 30))]
-    askers = [Asker(reader=number) for number in range(5)]
-    readers = [Inputs(build_profile(likes), CANDIDATES, NOW, asker) for likes, asker in zip(liked, askers, strict=True)]
-    for likes, asker, known in zip(liked, askers, model_rows(small_bundle, readers), strict=True):
+    user_contexts = [UserContext(user=number) for number in range(5)]
+    users = [
+        Inputs(build_profile(likes), CANDIDATES, NOW, user_context)
+        for likes, user_context in zip(liked, user_contexts, strict=True)
+    ]
+    for likes, user_context, known in zip(liked, user_contexts, model_rows(small_bundle, users), strict=True):
         profile = build_profile(likes)
-        alone = rank(small_bundle, profile, CANDIDATES, NOW, asker=asker)
-        assert_same(rank(small_bundle, profile, CANDIDATES, NOW, asker=asker, rows_known=known), alone)
+        alone = rank(small_bundle, profile, CANDIDATES, NOW, user_context=user_context)
+        assert_same(rank(small_bundle, profile, CANDIDATES, NOW, user_context=user_context, rows_known=known), alone)
     assert model_rows(small_bundle, []) == []
 
 

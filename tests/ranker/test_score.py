@@ -1,7 +1,7 @@
 import lightgbm
 import numpy as np
 
-from ranker.bundle import Bundle
+from ranker.bundle.bundle import Bundle
 from ranker.features import SCHEMA
 from ranker.score import best_first, read_model
 from tests.ranker.builders import training_features

@@ -42,7 +42,7 @@ def test_own_events_do_not_count() -> None:
     assert np.allclose(SIGNALS.heat(NOW, BOB), [0, 1.5, 0, 5])
 
 
-def test_one_reader_counts_once() -> None:
+def test_one_user_counts_once() -> None:
     """Many clicks of one reader are one click; unknown readers all count; other events never do."""
     clicks = [(NOW, "click", ADA)] * 9
     assert Signals.of([PaperSignals.of([], clicks)]).heat(NOW).tolist() == [1]

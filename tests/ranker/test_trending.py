@@ -2,12 +2,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from ranker.asker import Asker
 from ranker.features import SCHEMA, compute_matrix
-from ranker.profile import build_profile
+from ranker.profile.profile import build_profile
 from ranker.signals import NO_SIGNALS, PaperSignals, Signals
-from ranker.spaces import PaperMatrix
+from ranker.spaces.spaces import PaperMatrix
 from ranker.trending import hotness, ranks_among, trends
+from ranker.user_context import UserContext
 from tests.ranker.builders import DAY, NOW, columns, spaces
 
 PAPERS = columns(12)
@@ -15,15 +15,15 @@ BARE = spaces().matrix(replace(PAPERS, upvotes=np.full(12, np.nan)))
 ADA = 5
 
 
-def with_events(*rows: int, reader: int = 0) -> PaperMatrix:
+def with_events(*rows: int, user: int = 0) -> PaperMatrix:
     """A like of each of the papers, a day ago."""
-    signals = [PaperSignals.of([], [(NOW - DAY, "like", reader)]) if i in rows else NO_SIGNALS for i in range(12)]
+    signals = [PaperSignals.of([], [(NOW - DAY, "like", user)]) if i in rows else NO_SIGNALS for i in range(12)]
     return BARE.with_signals(Signals.of(signals))
 
 
-def column(matrix: PaperMatrix, name: str, asker: Asker | None = None, as_of: float = NOW) -> np.ndarray:
+def column(matrix: PaperMatrix, name: str, user_context: UserContext | None = None, as_of: float = NOW) -> np.ndarray:
     """One feature of all candidates."""
-    features = compute_matrix(build_profile(BARE.take([0])), matrix, as_of, asker or Asker())
+    features = compute_matrix(build_profile(BARE.take([0])), matrix, as_of, user_context or UserContext())
     return features[:, SCHEMA.names.index(name)]
 
 
@@ -31,7 +31,7 @@ def test_nothing_known_is_unknown() -> None:
     """Without a single signal the whole family is NaN."""
     features = compute_matrix(build_profile(BARE.take([0])), BARE, NOW)
     assert np.isnan(features[:, SCHEMA.columns_of("trend")]).all()
-    assert np.isnan(column(with_events(3, reader=ADA), "trend_heat", Asker(reader=ADA))).all()
+    assert np.isnan(column(with_events(3, user=ADA), "trend_heat", UserContext(user=ADA))).all()
 
 
 def test_one_event_makes_the_others_cold() -> None:

@@ -5,12 +5,12 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 
-from ranker.asker import Asker
-from ranker.bundle import write_bundle
+from ranker.bundle.bundle import write_bundle
 from ranker.features import SCHEMA, compute_matrix
 from ranker.papers import paper_columns
-from ranker.profile import build_profile
+from ranker.profile.profile import build_profile
 from ranker.signals import PaperSignals, Signals
+from ranker.user_context import UserContext
 from service.domain.papers import embedding_text
 from service.encoder import HashingEncoder
 from tests.ranker.builders import spaces
@@ -61,16 +61,16 @@ def model_text() -> str:
         candidates = np.setdiff1d(np.arange(len(papers)), likes)
         chosen = matrix.take(candidates.tolist())
         label = (topic_of[candidates] == topic).astype(int) * (1 + (ages[candidates] < 7))
-        disliked, asker = candidates[:0], Asker()
+        disliked, user_context = candidates[:0], UserContext()
         if number % 2:
             topics, authors, heats = (rng.random(len(candidates)) < 0.1 for _ in range(3))
             events = [PaperSignals.of([], [(NOW, "like", 0)] * (3 * hot)) for hot in heats.tolist()]
-            chosen, asker = chosen.with_signals(Signals.of(events)), Asker(topics, authors)
+            chosen, user_context = chosen.with_signals(Signals.of(events)), UserContext(topics, authors)
             label = label + topics + authors + heats
             disliked = rng.choice(np.nonzero(topic_of == topic)[0], 2, replace=False)
             label[(chosen.units @ matrix.units[disliked].T).max(axis=1) > NEAR_COSINE] = 0
         profile = build_profile(matrix.take(likes.tolist()), matrix.take(disliked.tolist()))
-        rows.append(compute_matrix(profile, chosen, NOW, asker))
+        rows.append(compute_matrix(profile, chosen, NOW, user_context))
         labels.append(label)
         sizes.append(len(candidates))
     data = lightgbm.Dataset(np.concatenate(rows), np.concatenate(labels), group=sizes, feature_name=list(SCHEMA.names))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from paperfeed.client import Client
-from ranker.bundle import load_bundle
+from ranker.bundle.bundle import load_bundle
 from service.bootstrap import Application
 from service.encoder import HashingEncoder
 from service.storage import schema

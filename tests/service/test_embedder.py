@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ranker.bundle import Bundle
+from ranker.bundle.bundle import Bundle
 from service.app.embedder import BATCH_SIZE, Embedder, embed_pending
 from service.app.ports import Vectors
-from service.app.serving import ServingSlot
+from service.app.ranking.serving import ServingSlot
 from service.bootstrap import SystemClock
 from service.domain.errors import BundleUnusable, EncoderUnavailable
 from service.domain.papers import EmbeddingState, Paper

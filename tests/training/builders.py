@@ -3,7 +3,7 @@
 import numpy as np
 
 from ranker.papers import paper_columns
-from training.snapshot import Dataset, Likes
+from training.data.snapshot import Dataset, Likes
 
 DIM = 12
 WEEK = 7 * 86_400.0
@@ -12,7 +12,7 @@ MONDAY = 1_483_315_200.0
 _FIELD_WORDS = (("genome", "protein", "cell"), ("compiler", "kernel", "memory"), ("market", "price", "auction"))
 
 
-def planted(*, dated: bool, reader_count: int = 60, paper_count: int = 400, weeks: int = 40, seed: int = 0) -> Dataset:
+def planted(*, dated: bool, user_count: int = 60, paper_count: int = 400, weeks: int = 40, seed: int = 0) -> Dataset:
     """Papers of three fields; each reader likes papers of one field only, and nothing else tells them apart."""
     rng = np.random.default_rng(seed)
     field = rng.integers(0, 3, paper_count)
@@ -27,13 +27,13 @@ def planted(*, dated: bool, reader_count: int = 60, paper_count: int = 400, week
         vectors.astype(np.float32),
         published_at=published if dated else None,
     )
-    readers, liked = [], []
-    for reader in range(reader_count):
-        own = rng.choice(np.flatnonzero(field == reader % 3), 15, replace=False)
-        readers += [reader] * len(own)
+    users, liked = [], []
+    for user in range(user_count):
+        own = rng.choice(np.flatnonzero(field == user % 3), 15, replace=False)
+        users += [user] * len(own)
         liked += own.tolist()
     times = published[liked] if dated else np.full(len(liked), np.nan)
-    return Dataset(name, papers, Likes.of(readers, liked, times.tolist()))
+    return Dataset(name, papers, Likes.of(users, liked, times.tolist()))
 
 
 DATASETS = (planted(dated=True), planted(dated=False, seed=1))

@@ -14,7 +14,7 @@ def test_account(trained: tuple[Path, TrainingReport]) -> None:
     assert fitted.text.count("Tree=") == fitted.tree_count
     assert set(report.account.seconds) == {"spaces", "factors", "features", "trees"}
     for used in report.account.data:
-        assert len(used.held_out_readers) == len(used.held_out.group_sizes) > 0
+        assert len(used.held_out_users) == len(used.held_out.group_sizes) > 0
         assert used.learned_queries > 0
 
 

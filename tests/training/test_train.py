@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ranker.bundle import load_bundle
+from ranker.bundle.bundle import load_bundle
 from ranker.papers import PaperColumns
 from ranker.pipeline import rank
-from ranker.profile import build_profile
+from ranker.profile.profile import build_profile
 from tests.training.builders import DATASETS, MONDAY, WEEK, planted
 from training import Dataset, Likes, TrainingReport, train
 from training.errors import TrainingError
@@ -70,9 +70,9 @@ def with_future(dataset: Dataset) -> Dataset:
         for name, column in vars(papers).items()
         if column is not None
     }
-    unliked = np.setdiff1d(np.arange(len(papers)), likes.papers[likes.of_reader(1)])
+    unliked = np.setdiff1d(np.arange(len(papers)), likes.papers[likes.of_user(1)])
     later = Likes.of(
-        [*likes.readers.tolist(), 0, 1],
+        [*likes.users.tolist(), 0, 1],
         [
             *likes.papers.tolist(),
             len(papers),

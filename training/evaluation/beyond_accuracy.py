@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ranker.types import Float64Array, IndexArray
+from training.data.snapshot import Likes
 from training.evaluation.corpus import Corpus
 from training.evaluation.scoring import Answers
-from training.snapshot import Likes
 
 _TOPIC_COUNT = 50
 _PAPERS_PER_TOPIC = 20
@@ -35,7 +35,7 @@ class Background:
         """Topics are clusters of the visible papers' vectors."""
         counts = np.bincount(likes.papers, minlength=len(corpus.columns)).astype(np.float64)
         counts[counts == 0] = np.nan
-        rarity = -np.log2(counts / len(np.unique(likes.readers)))
+        rarity = -np.log2(counts / len(np.unique(likes.users)))
         return cls(_topics(corpus, visible), corpus.units.astype(np.float64), rarity)
 
 
@@ -46,7 +46,7 @@ def beyond_accuracy(answers: Answers, background: Background) -> dict[str, dict[
     papers. ``novelty``: mean -log2 popularity of its papers. ``overlap``: mean Jaccard index of two readers' first ten,
     over random pairs asked for the same candidates.
     """
-    pairs = _reader_pairs(answers)
+    pairs = _user_pairs(answers)
     return {system: _measures(tops, pairs, background) for system, tops in answers.tops.items()}
 
 
@@ -80,7 +80,7 @@ def _diversity(units: Float64Array) -> float:
     return 1 - total / (count * (count - 1))
 
 
-def _reader_pairs(answers: Answers) -> list[tuple[int, int]]:
+def _user_pairs(answers: Answers) -> list[tuple[int, int]]:
     """Random pairs of queries of one round; fewer than asked for where rounds are small."""
     rng = np.random.default_rng(0)
     order = np.lexsort((rng.random(len(answers.rounds)), answers.rounds))

@@ -32,8 +32,8 @@ class Comparison:
     @classmethod
     def of(cls, answers: Answers, variants: Sequence[str], keep: BoolArray | None = None) -> "Comparison":
         """The systems on the queries ``keep`` (q,), or on all."""
-        chosen = np.ones(len(answers.readers), dtype=np.bool_) if keep is None else keep
-        bootstrap = Bootstrap(answers.readers[chosen], answers.groups[chosen])
+        chosen = np.ones(len(answers.users), dtype=np.bool_) if keep is None else keep
+        bootstrap = Bootstrap(answers.users[chosen], answers.groups[chosen])
         replicates = {
             system: {
                 metric: bootstrap.estimates(figures[chosen, column]) for column, metric in enumerate(answers.metrics)
@@ -110,7 +110,7 @@ def _sliced(
                     "from": low,
                     "to": high,
                     "queries": int(keep.sum()),
-                    "readers": part.bootstrap.reader_count,
+                    "readers": part.bootstrap.user_count,
                     "systems": part.against_best(),
                 }
             )

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse
 
-from ranker.linear import unit_rows
 from ranker.papers import PaperColumns
+from ranker.spaces.linear import unit_rows
 from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
 
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from ranker.bundle import Bundle, load_bundle
+from ranker.bundle.bundle import Bundle, load_bundle
+from training.data.query_groups import Query
+from training.data.snapshot import Dataset, check_parts
 from training.errors import EvaluationError
 from training.evaluation.baselines import Baseline, all_baselines
 from training.evaluation.beyond_accuracy import Background, beyond_accuracy
@@ -29,9 +31,7 @@ from training.evaluation.protocols import (
 from training.evaluation.ranker_system import RankerSystem, variant_names
 from training.evaluation.scoring import TOP, Answers, Recorder
 from training.progress import Progress, silent
-from training.query_groups import Query
 from training.recipes import END_OF_TIME, find_recipe
-from training.snapshot import Dataset, check_parts
 from training.train import train
 
 
@@ -147,20 +147,20 @@ def _rounds(dataset: Dataset, plan: Plan) -> list[Round]:
                 f"{plan.first_day} to {plan.last_day}: no query in the range"
             )
     if plan.max_users is not None:
-        found = _fewer_readers(found, plan.max_users, plan.seeds[0])
-    readers = {query.reader for this in found for query in this.queries}
-    if len(readers) < 2:
+        found = _fewer_users(found, plan.max_users, plan.seeds[0])
+    users = {query.user for this in found for query in this.queries}
+    if len(users) < 2:
         raise EvaluationError(f"{dataset.name}: one reader alone has a long enough history; intervals need two")
     return found
 
 
-def _fewer_readers(rounds: list[Round], limit: int, seed: int) -> list[Round]:
+def _fewer_users(rounds: list[Round], limit: int, seed: int) -> list[Round]:
     """The queries of at most ``limit`` readers, the same in every round."""
-    readers = np.unique([query.reader for this in rounds for query in this.queries])
-    kept = set(np.random.default_rng(seed).permutation(readers)[:limit].tolist())
+    users = np.unique([query.user for this in rounds for query in this.queries])
+    kept = set(np.random.default_rng(seed).permutation(users)[:limit].tolist())
 
     def of_kept(queries: Sequence[Query]) -> tuple[Query, ...]:
-        return tuple(query for query in queries if query.reader in kept)
+        return tuple(query for query in queries if query.user in kept)
 
     fewer = [replace(this, queries=of_kept(this.queries)) for this in rounds]
     return [this for this in fewer if this.queries]
@@ -183,7 +183,7 @@ def _summary(answers: Answers, plan: Plan, background: Background) -> dict[str, 
     whole = Comparison.of(answers, variants)
     return {
         "protocol": plan.protocol,
-        "queries": len(answers.readers),
+        "queries": len(answers.users),
         "skipped": dict(answers.skipped),
         "systems": whole.systems(),
         "paired": whole.paired(),
@@ -206,9 +206,9 @@ def _settings(dataset: Dataset, plan: Plan, baselines: Sequence[Baseline], answe
             "name": dataset.name,
             "fingerprint": dataset.fingerprint,
             "papers": len(dataset.papers),
-            "likes": len(dataset.likes.readers),
-            "readers": len(np.unique(dataset.likes.readers)),
+            "likes": len(dataset.likes.users),
+            "readers": len(np.unique(dataset.likes.users)),
         },
-        "readers_tested": len(np.unique(answers.readers)),
+        "readers_tested": len(np.unique(answers.users)),
         "baselines": {baseline.name: baseline.parameters() for baseline in baselines},
     }

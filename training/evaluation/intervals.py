@@ -35,17 +35,17 @@ class Bootstrap:
     The estimate is the mean over queries within each group, then over groups.
     """
 
-    def __init__(self, readers: IndexArray, groups: IndexArray, samples: int = SAMPLES) -> None:
-        """Draws the resamples; ``readers`` and ``groups`` are (q,)."""
-        _, self._reader = np.unique(readers, return_inverse=True)
+    def __init__(self, users: IndexArray, groups: IndexArray, samples: int = SAMPLES) -> None:
+        """Draws the resamples; ``users`` and ``groups`` are (q,)."""
+        _, self._user = np.unique(users, return_inverse=True)
         _, self._group = np.unique(groups, return_inverse=True)
-        self.reader_count = int(self._reader.max()) + 1
-        self._cells = (int(self._group.max()) + 1, self.reader_count)
+        self.user_count = int(self._user.max()) + 1
+        self._cells = (int(self._group.max()) + 1, self.user_count)
         rng = np.random.default_rng(_SEED)
-        weights = rng.multinomial(self.reader_count, np.full(self.reader_count, 1 / self.reader_count), size=samples)
+        weights = rng.multinomial(self.user_count, np.full(self.user_count, 1 / self.user_count), size=samples)
         # The first row is the data as they are.
-        self._weights = np.concatenate((np.ones((1, self.reader_count)), weights))
-        self._counts = self._summed(np.ones(len(readers)))
+        self._weights = np.concatenate((np.ones((1, self.user_count)), weights))
+        self._counts = self._summed(np.ones(len(users)))
 
     def estimates(self, values: Float64Array) -> Float64Array:
         """(1 + samples,) the mean of (q,) values, first as it is, then in each resample."""
@@ -57,7 +57,7 @@ class Bootstrap:
 
     def interval(self, estimates: Float64Array) -> Interval:
         """From ``estimates``, or from the difference of two."""
-        if self.reader_count < 2:
+        if self.user_count < 2:
             return Interval(float(estimates[0]), float("nan"), float("nan"))
         low, high = np.percentile(estimates[1:], _PERCENTILES)
         return Interval(float(estimates[0]), float(low), float(high))
@@ -65,5 +65,5 @@ class Bootstrap:
     def _summed(self, values: Float64Array) -> Float64Array:
         """(1 + samples, groups) weighted sums."""
         cells = np.zeros(self._cells)
-        np.add.at(cells, (self._group, self._reader), values)
+        np.add.at(cells, (self._group, self._user), values)
         return np.asarray(self._weights @ cells.T, dtype=np.float64)

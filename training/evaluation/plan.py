@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from training.data.snapshot import Dataset
 from training.errors import EvaluationError
-from training.snapshot import Dataset
 
 PROTOCOLS = ("cold-items", "weekly-digest")
 TEST_YEAR = (dt.date(2018, 1, 1), dt.date(2018, 12, 31))
@@ -47,10 +47,10 @@ def check(dataset: Dataset, plan: Plan) -> list[str]:
     Raises:
         EvaluationError: The protocol cannot be run on these data; the message says what is missing.
     """
-    readers = np.unique(dataset.likes.readers)
-    if not len(readers):
+    users = np.unique(dataset.likes.users)
+    if not len(users):
         raise EvaluationError(f"{dataset.name}: nobody likes any of the papers: there are no positive labels")
-    if len(readers) < 2:
+    if len(users) < 2:
         raise EvaluationError(f"{dataset.name}: has one reader alone; intervals need at least two")
     return _check_dates(dataset) if plan.protocol == "weekly-digest" else []
 

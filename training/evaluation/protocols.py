@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ranker.types import BoolArray, Float64Array, IndexArray
+from training.data.query_groups import Query
+from training.data.snapshot import Dataset, Likes
+from training.data.weeks import start_of, week_of
 from training.errors import EvaluationError
-from training.query_groups import Query
-from training.snapshot import Dataset, Likes
-from training.weeks import start_of, week_of
 
 MIN_LIKES = 5
 _COLD_SHARE = 0.2
@@ -65,8 +65,8 @@ def cold_items(dataset: Dataset, seed: int, group: int = 0) -> Round:
     warm = likes.where(np.flatnonzero(~is_cold))
     wanted = likes.where(np.flatnonzero(is_cold))
     queries = tuple(
-        Query(reader, candidates, np.isin(candidates, hits), liked, liked_at, float("nan"))
-        for reader, hits, liked, liked_at in _readers(warm, wanted)
+        Query(user, candidates, np.isin(candidates, hits), liked, liked_at, float("nan"))
+        for user, hits, liked, liked_at in _users(warm, wanted)
     )
     if not queries:
         raise EvaluationError(
@@ -122,8 +122,8 @@ def weekly_digest(dataset: Dataset, first_day: dt.date, last_day: dt.date, seed:
         wanted = likes.where(np.flatnonzero(paper_weeks[likes.papers] == week))
         as_of = start_of(week + 1)
         queries = tuple(
-            Query(reader, candidates, np.isin(candidates, hits), liked, liked_at, as_of, week)
-            for reader, hits, liked, liked_at in _readers(known, wanted)
+            Query(user, candidates, np.isin(candidates, hits), liked, liked_at, as_of, week)
+            for user, hits, liked, liked_at in _users(known, wanted)
         )
         visible = np.flatnonzero((paper_weeks >= 0) & (paper_weeks < week))
         if queries:
@@ -151,9 +151,9 @@ def _weeks(paper_weeks: IndexArray, first_day: dt.date, last_day: dt.date) -> Se
     ]
 
 
-def _readers(known: Likes, wanted: Likes) -> Iterator[tuple[int, IndexArray, IndexArray, Float64Array]]:
+def _users(known: Likes, wanted: Likes) -> Iterator[tuple[int, IndexArray, IndexArray, Float64Array]]:
     """Readers with enough known likes and one to be found: number, papers to find, papers liked, their times."""
-    enough = np.flatnonzero(np.bincount(known.readers) >= MIN_LIKES)
-    for reader in np.intersect1d(enough, wanted.readers).tolist():
-        own, found = known.of_reader(reader), wanted.of_reader(reader)
-        yield reader, wanted.papers[found], known.papers[own], known.liked_at[own]
+    enough = np.flatnonzero(np.bincount(known.users) >= MIN_LIKES)
+    for user in np.intersect1d(enough, wanted.users).tolist():
+        own, found = known.of_user(user), wanted.of_user(user)
+        yield user, wanted.papers[found], known.papers[own], known.liked_at[own]

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ranker.bundle import Bundle
+from ranker.bundle.bundle import Bundle
 from ranker.features import SCHEMA, compute_matrix
 from ranker.papers import PaperColumns
-from ranker.profile import build_profile
+from ranker.profile.profile import build_profile
 from ranker.types import Float64Array
+from training.data.query_groups import Query
 from training.evaluation.protocols import Round
-from training.query_groups import Query
 
 NAME = "paperfeed"
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ranker.types import BoolArray, Float64Array, IndexArray
+from training.data.query_groups import Query
 from training.evaluation.baselines import Baseline
 from training.evaluation.corpus import Corpus
 from training.evaluation.protocols import Round
 from training.evaluation.ranker_system import RankerSystem
 from training.metrics import ndcg, recall, reciprocal_rank
 from training.progress import Progress
-from training.query_groups import Query
 
 Metric = Callable[[BoolArray], float]
 
@@ -42,7 +42,7 @@ class Answers:
     """What the systems answered to q queries.
 
     Attributes:
-        readers: (q,)
+        users: (q,)
         groups: (q,) see ``Round.group``.
         rounds: (q,) number of the round, in order.
         like_counts: (q,) likes in the profile.
@@ -54,7 +54,7 @@ class Answers:
     """
 
     metrics: tuple[str, ...]
-    readers: IndexArray
+    users: IndexArray
     groups: IndexArray
     rounds: IndexArray
     like_counts: IndexArray
@@ -123,7 +123,7 @@ class Recorder:
         )
         return Answers(
             metrics=tuple(self._metrics),
-            readers=columns[0],
+            users=columns[0],
             groups=columns[1],
             rounds=columns[2],
             like_counts=columns[3],
@@ -148,5 +148,5 @@ class Recorder:
         for name, (figures, top) in answers.items():
             self._figures.setdefault(name, []).append(figures)
             self._tops.setdefault(name, []).append(top)
-        self._facts.append((query.reader, this.group, self._rounds, len(query.liked), len(query.candidates)))
+        self._facts.append((query.user, this.group, self._rounds, len(query.liked), len(query.candidates)))
         self._progress("scoring", len(self._facts), total)

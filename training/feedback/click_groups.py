@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ranker.types import IndexArray
+from training.data.query_groups import check_contiguous
+from training.data.rows import Rows
 from training.feedback.examination import Examination
 from training.feedback.log import SlateLog
-from training.fit import LABEL_GAIN
-from training.query_groups import check_contiguous
-from training.rows import Rows
+from training.trees.fit import LABEL_GAIN
 
 LEAST_EXAMINATION_PROPENSITY = 0.05
 """Examination propensities are taken to be at least this, so that no single reaction counts more than twenty times."""
@@ -30,17 +30,17 @@ class ClickGroups:
     """Query groups ready to fit.
 
     Attributes:
-        readers: (groups,) whose reaction each is.
+        users: (groups,) whose reaction each is.
     """
 
     rows: Rows
-    readers: IndexArray
+    users: IndexArray
 
 
 def click_groups(log: SlateLog, examination: Examination) -> ClickGroups:
     """One group for each reaction in a slate of which two or more papers were shown; empty where there are none."""
     starts = np.searchsorted(log.slates, np.arange(len(log) + 1))
-    rows, labels, weights, readers, sizes = [], [], [], [], []
+    rows, labels, weights, users, sizes = [], [], [], [], []
     looked_at = np.maximum(examination.examination_propensities(log.places), LEAST_EXAMINATION_PROPENSITY)
     for slate, (start, stop) in enumerate(zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)):
         shown = np.flatnonzero(log.shown[start:stop]) + start
@@ -50,7 +50,7 @@ def click_groups(log: SlateLog, examination: Examination) -> ClickGroups:
             rows.append(shown)
             labels.append(np.where(shown == wanted, log.grades[wanted], 0))
             weights.append(LABEL_GAIN[log.grades[wanted]] / looked_at[wanted])
-            readers.append(log.readers[slate])
+            users.append(log.users[slate])
             sizes.append(len(shown))
     group_sizes = np.array(sizes, dtype=np.int32)
     check_contiguous(np.repeat(np.arange(len(sizes)), group_sizes).tolist(), group_sizes)
@@ -63,7 +63,7 @@ def click_groups(log: SlateLog, examination: Examination) -> ClickGroups:
             group_sizes,
             np.repeat(relative, group_sizes).astype(np.float32),
         ),
-        np.array(readers, dtype=np.intp),
+        np.array(users, dtype=np.intp),
     )
 
 
@@ -74,7 +74,7 @@ def part_of(groups: ClickGroups, chosen: IndexArray) -> ClickGroups:
     kept = _joined([np.arange(stops[i] - rows.group_sizes[i], stops[i]) for i in chosen.tolist()])
     weights = None if rows.weights is None else rows.weights[kept]
     part = Rows(rows.features[kept], rows.labels[kept], rows.group_sizes[chosen], weights)
-    return ClickGroups(part, groups.readers[chosen])
+    return ClickGroups(part, groups.users[chosen])
 
 
 def _joined(parts: list[IndexArray]) -> IndexArray:

@@ -93,7 +93,7 @@ def exploration_groups(log: SlateLog) -> list[ExplorationGroup]:
 
 def log_likelihoods(log: SlateLog, exponents: Float64Array) -> Float64Array:
     """(len(exponents), readers) the log-likelihood of each reader's reactions; rows of readers without any are 0."""
-    out = np.zeros((len(exponents), int(log.readers.max()) + 1))
+    out = np.zeros((len(exponents), int(log.users.max()) + 1))
     for group in exploration_groups(log):
         members = np.isin(log.slates, group.slates) & log.reacted & (log.places <= group.depth)
         thetas = np.arange(1, group.depth + 1)[:, None] ** -exponents[None, :]
@@ -101,7 +101,7 @@ def log_likelihoods(log: SlateLog, exponents: Float64Array) -> Float64Array:
         rows = np.flatnonzero(members)
         before, places = log.places_before[rows] - 1, log.places[rows] - 1
         values = np.log(thetas[places]) - np.log(seen[before])
-        np.add.at(out.T, log.readers[log.slates[rows]], values)
+        np.add.at(out.T, log.users[log.slates[rows]], values)
     return out
 
 
@@ -124,8 +124,8 @@ def estimate_examination(log: SlateLog) -> Examination:
     return Examination(float(drawn[0]), float(low), float(high), reactions)
 
 
-def resamples(reader_count: int, samples: int) -> Float64Array:
+def resamples(user_count: int, samples: int) -> Float64Array:
     """(1 + samples, readers) how often each reader counts: once in the first row, in the others as drawn."""
     rng = np.random.default_rng(_SEED)
-    drawn = rng.multinomial(reader_count, np.full(reader_count, 1 / reader_count), size=samples)
-    return np.concatenate((np.ones((1, reader_count)), drawn))
+    drawn = rng.multinomial(user_count, np.full(user_count, 1 / user_count), size=samples)
+    return np.concatenate((np.ones((1, user_count)), drawn))

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
-from training.reactions import GRADED_EVENTS, Event, reactions_of
+from training.data.reactions import GRADED_EVENTS, Event, reactions_of
 
 WINDOW_DAYS = 14
 _WINDOW_SECONDS = WINDOW_DAYS * 86_400.0
@@ -39,7 +39,7 @@ class LoggedSlate:
 
     Attributes:
         as_of: Unix seconds.
-        features_version: See ``ranker.bundle.Bundle``; empty where no model scored.
+        features_version: See ``ranker.bundle.bundle.Bundle``; empty where no model scored.
         paper_ids: (n,) in the order shown.
         features: (n, features) float32 as logged; (n, 0) where there are none.
         action_propensities: (n,) see ``ranker.explore``.
@@ -61,7 +61,7 @@ class Outcome:
 
     Attributes:
         shown: (n,) which papers were shown.
-        grades: (n,) as ``training.reactions`` grades them; 0 for what was not reacted to.
+        grades: (n,) as ``training.data.reactions`` grades them; 0 for what was not reacted to.
     """
 
     shown: BoolArray

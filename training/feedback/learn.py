@@ -14,19 +14,19 @@ from pathlib import Path
 
 import numpy as np
 
-from ranker.bundle import Bundle, write_bundle
+from ranker.bundle.bundle import Bundle, write_bundle
+from ranker.bundle.manifest import Manifest
 from ranker.features import SCHEMA
-from ranker.manifest import Manifest
 from ranker.score import read_model
 from ranker.types import Float64Array
 from training.errors import TrainingError
 from training.feedback.click_groups import ClickGroups, click_groups, part_of
 from training.feedback.examination import Examination, estimate_examination
 from training.feedback.log import SlateLog
-from training.fit import fit, lambdamart_params
 from training.metrics import best_first_hits, ndcg
 from training.progress import Progress, silent
 from training.recipes import Recipe, find_recipe
+from training.trees.fit import fit, lambdamart_params
 
 LEARNED = "feedback"
 """Begins the version of bundles made here."""
@@ -90,9 +90,9 @@ def learn_from_slates(
     best = max(starts, key=lambda start: figures[start])
     metrics = {
         "slates": float(len(log)),
-        "readers": float(log.reader_count),
-        "reactions": float(len(groups.readers)),
-        "held_out_reactions": float(len(held_out.readers)),
+        "readers": float(log.user_count),
+        "reactions": float(len(groups.users)),
+        "held_out_reactions": float(len(held_out.users)),
         "ndcg@10": figures[best],
         "base_ndcg@10": _held_out_ndcg(base.model.text, held_out),
     }
@@ -123,11 +123,11 @@ def check_reactions(log: SlateLog) -> None:
     Raises:
         TrainingError: Nobody did, or one reader alone.
     """
-    readers = np.unique(log.readers[log.slates[log.reacted]])
-    shown = f"{len(log)} slates were shown to {log.reader_count} readers"
-    if not len(readers):
+    users = np.unique(log.users[log.slates[log.reacted]])
+    shown = f"{len(log)} slates were shown to {log.user_count} readers"
+    if not len(users):
         raise TrainingError(f"{shown}, and nobody liked, saved or clicked any paper of them")
-    if len(readers) < 2:
+    if len(users) < 2:
         raise TrainingError(f"{shown}, and one reader alone reacted: some are kept apart to stop at, so two are needed")
 
 
@@ -139,11 +139,11 @@ def _careful(recipe: Recipe) -> Recipe:
 
 def _split(groups: ClickGroups, recipe: Recipe, rng: np.random.Generator) -> tuple[ClickGroups, ClickGroups]:
     """Groups to learn from, and those of readers to stop at."""
-    readers = rng.permutation(np.unique(groups.readers))
-    kept = readers[: max(1, round(len(readers) * recipe.held_out_share))]
-    is_kept = np.isin(groups.readers, kept)
+    users = rng.permutation(np.unique(groups.users))
+    kept = users[: max(1, round(len(users) * recipe.held_out_share))]
+    is_kept = np.isin(groups.users, kept)
     learn, held_out = (part_of(groups, np.flatnonzero(each)) for each in (~is_kept, is_kept))
-    if not len(learn.readers) or not len(held_out.readers):
+    if not len(learn.users) or not len(held_out.users):
         raise TrainingError("two or more readers must have reacted to slates of which two or more papers were shown")
     return learn, held_out
 

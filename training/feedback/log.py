@@ -21,7 +21,7 @@ class SlateLog:
     """s slates with n papers in all; the papers of a slate stand together, in the order shown.
 
     Attributes:
-        readers: (s,) reader numbers from 0.
+        users: (s,) reader numbers from 0.
         lengths: (s,) papers of the slate as served.
         shares: (s,) chance of exploration, see ``ranker.explore``.
         depths: (s,) one-based place of the deepest paper that was shown.
@@ -29,13 +29,13 @@ class SlateLog:
         places: (n,) one-based, as shown.
         places_before: (n,) one-based, before exploration.
         shown: (n,)
-        grades: (n,) see ``training.reactions``.
+        grades: (n,) see ``training.data.reactions``.
         features: (n, len(SCHEMA)) float32 as logged.
         left_out: Reason to the number of slates that were left out for it.
-        reader_count: Readers who have a slate here.
+        user_count: Readers who have a slate here.
     """
 
-    readers: IndexArray
+    users: IndexArray
     lengths: IndexArray
     shares: Float64Array
     depths: IndexArray
@@ -48,12 +48,12 @@ class SlateLog:
     left_out: Mapping[str, int]
 
     def __len__(self) -> int:
-        return len(self.readers)
+        return len(self.users)
 
     @property
-    def reader_count(self) -> int:
+    def user_count(self) -> int:
         """Readers who have a slate here."""
-        return len(np.unique(self.readers))
+        return len(np.unique(self.users))
 
     @property
     def reacted(self) -> BoolArray:
@@ -96,14 +96,14 @@ class LogBuilder:
         self._slates: list[tuple[int, int, float, int]] = []
         self._papers: list[tuple[IndexArray | BoolArray, ...]] = []
         self._features: list[Float32Array] = []
-        self._reader_count = 0
+        self._user_count = 0
 
     def add(self, slates: Sequence[LoggedSlate], events: Iterable[LoggedEvent]) -> None:
         """One reader's slates, all of them, and events in the order of arrival."""
         seen = [event for event in events if not event.occurred_at >= self._until]
         for slate, outcome in zip(slates, outcomes_of(slates, seen), strict=True):
             self._take(slate, outcome)
-        self._reader_count += 1
+        self._user_count += 1
 
     def built(self) -> SlateLog:
         """The columns of all that was taken.
@@ -112,13 +112,13 @@ class LogBuilder:
             TrainingError: No slate was taken; the message says for which reasons.
         """
         if not self._slates:
-            raise TrainingError(f"no slate can be used: {self._why() or 'none was ever served to a known reader'}")
+            raise TrainingError(f"no slate can be used: {self._why() or 'none was ever served to a known user'}")
         numbers, lengths, shares, depths = (np.array(column) for column in zip(*self._slates, strict=True))
-        readers = np.unique(numbers, return_inverse=True)[1]
+        users = np.unique(numbers, return_inverse=True)[1]
         places, before, shown, grades = (np.concatenate(column) for column in zip(*self._papers, strict=True))
         sizes = [len(part) for part in self._features]
         return SlateLog(
-            readers=readers,
+            users=users,
             lengths=lengths,
             shares=shares,
             depths=depths,
@@ -141,7 +141,7 @@ class LogBuilder:
         count = len(slate.paper_ids)
         kept = np.flatnonzero(outcome.shown) if self._shown_only else np.arange(count)
         depth = int(np.flatnonzero(outcome.shown)[-1]) + 1
-        self._slates.append((self._reader_count, count, logged.share, depth))
+        self._slates.append((self._user_count, count, logged.share, depth))
         columns = (np.arange(count) + 1, logged.places_before + 1, outcome.shown, outcome.grades)
         self._papers.append(tuple(column[kept] for column in columns))
         self._features.append(slate.features[kept])

@@ -8,7 +8,7 @@ import numpy as np
 
 from ranker.features import SCHEMA
 from ranker.types import Float32Array, Float64Array
-from training.experts import exact_contributions
+from training.trees.experts import exact_contributions
 
 _SAMPLE_ROWS = 2_000
 """Exact SHAP takes about two milliseconds a row."""

@@ -77,7 +77,7 @@ def _stopped(report: TrainingReport) -> str:
 def _held_out(used: DataUsed, model_text: str) -> _HeldOut:
     rows = used.held_out
     model = read_model(model_text, SCHEMA.family_of)
-    bootstrap = Bootstrap(used.held_out_readers, np.zeros(len(rows.group_sizes), dtype=np.intp))
+    bootstrap = Bootstrap(used.held_out_users, np.zeros(len(rows.group_sizes), dtype=np.intp))
     scores = model.scores(model.leaves(rows.features))
     # NaN sorts last either way.
     features = rows.features.astype(np.float64) * np.where(np.array(SCHEMA.directions) < 0, -1, 1)
@@ -181,7 +181,7 @@ def _data(report: TrainingReport) -> str:
         [
             used.name,
             used.paper_count,
-            used.reader_count,
+            used.user_count,
             used.like_count,
             used.learned_queries,
             len(used.held_out.group_sizes),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from mailer.config import MailSettings
-from mailer.issue import Issue, IssuePaper
+from mailer.issues.issue import Issue, IssuePaper
 from mailer.service import FeedService
 from mailer.storage import MailStore, issues, subscribers
 from tests.mailer.builders import NOW, FixedClock, subscriber

@@ -16,9 +16,9 @@ from mailer.storage import MailStore, subscribers
 from paperfeed.v1 import profile_pb2
 from tests.mailer.builders import FixedClock, subscriber
 from tests.mailer.feed_service import RunningService, add_digest, feed_service, like, papers
+from tests.mailer.sending.test_sending import settings_for
 from tests.mailer.site import RunningSite, running_site
 from tests.mailer.smtp_server import smtp_server
-from tests.mailer.test_sending import settings_for
 from tests.mailer.web.reading import dump, events
 
 

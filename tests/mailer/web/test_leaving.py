@@ -6,7 +6,7 @@ import pytest
 
 from mailer.links import Links, Purpose
 from mailer.storage import MailStore, subscribers
-from mailer.subscription import SubscriptionState
+from mailer.subscribers.subscription import SubscriptionState
 from tests.mailer.site import RunningSite
 from tests.mailer.web.reading import state_of, url
 

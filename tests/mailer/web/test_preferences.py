@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from mailer.config import MailSettings
-from mailer.feed import Preferences
+from mailer.issues.feed import Preferences
 from mailer.links import ACTIONS, DAY_SECONDS, Claim, Purpose
 from mailer.service import FeedService
 from mailer.storage import MailStore, subscribers

@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.domain.errors import InvalidField, InvalidFile
-from service.ingest.digest import read_digest
+from service.ingest.digests.digest import read_digest
 from service.ingest.events_csv import iter_events
 from service.ingest.jsonl import iter_papers
-from service.ingest.library import read_library
+from service.ingest.libraries.library import read_library
 from tests.service.ingest.samples import ATOM, BIBTEX, DAY, EVENTS, HF_DAILY, JSONL, NOW, PAGE, RIS, RSS, ZOTERO
 
 READERS: dict[str, Callable[[bytes], object]] = {

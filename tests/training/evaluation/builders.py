@@ -7,9 +7,9 @@ import numpy as np
 
 from ranker.papers import PaperColumns
 from tests.training.builders import MONDAY, WEEK, planted
+from training.data.snapshot import Dataset, Likes
 from training.evaluation.corpus import Corpus, View
 from training.evaluation.protocols import Round, cold_items, weekly_digest
-from training.snapshot import Dataset, Likes
 
 FIRST_DAY, LAST_DAY = dt.date(2017, 5, 1), dt.date(2017, 12, 31)
 
@@ -56,9 +56,9 @@ def with_paper(dataset: Dataset, published_at: float, text: str = "genome protei
         for name, column in vars(papers).items()
         if column is not None
     }
-    readers, rows, times = likes.readers.tolist(), (likes.papers + 1).tolist(), likes.liked_at.tolist()
+    users, rows, times = likes.users.tolist(), (likes.papers + 1).tolist(), likes.liked_at.tolist()
     return replace(
         dataset,
         papers=PaperColumns(**columns),
-        likes=Likes.of([*readers, 0, 1], [*rows, 0, 0], [*times, published_at, MONDAY + WEEK]),
+        likes=Likes.of([*users, 0, 1], [*rows, 0, 0], [*times, published_at, MONDAY + WEEK]),
     )

@@ -7,18 +7,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ranker.bundle import Bundle, load_bundle
+from ranker.bundle.bundle import Bundle, load_bundle
 from ranker.papers import PaperColumns
 from tests.training.builders import MONDAY, WEEK, planted
 from tests.training.evaluation.builders import FIRST_DAY, dated, undated, with_paper
 from training import train
+from training.data.snapshot import Dataset, Likes
 from training.errors import EvaluationError, TrainingError
 from training.evaluation import Plan, evaluate
 from training.evaluation.baselines import all_baselines
 from training.evaluation.corpus import Corpus, anonymous
 from training.evaluation.protocols import Round, known_before, weekly_digest
 from training.evaluation.ranker_system import RankerSystem
-from training.snapshot import Dataset, Likes
 
 WEEKLY = Plan("weekly-digest", first_day=dt.date(2017, 8, 1), last_day=dt.date(2017, 8, 31), recipe="tiny")
 COLD = Plan("cold-items", seeds=(1, 2), recipe="tiny", max_users=20)
@@ -72,7 +72,7 @@ def test_the_future_changes_no_score(bundle: Bundle) -> None:
     data = replace(
         data,
         likes=Likes.of(
-            [*likes.readers.tolist(), 2, 3, 4],
+            [*likes.users.tolist(), 2, 3, 4],
             [*likes.papers.tolist(), *old.tolist()],
             [*likes.liked_at.tolist(), late, late + WEEK, late + 2 * WEEK],
         ),
@@ -159,8 +159,8 @@ def test_doubts(bundle: Bundle) -> None:
 
 def likes(*triples: tuple[int, int, float]) -> Likes:
     """Reader, paper and week."""
-    readers, papers, weeks = zip(*triples, strict=True) if triples else ((), (), ())
-    return Likes.of(readers, papers, [MONDAY + week * WEEK for week in weeks])
+    users, papers, weeks = zip(*triples, strict=True) if triples else ((), (), ())
+    return Likes.of(users, papers, [MONDAY + week * WEEK for week in weeks])
 
 
 @pytest.mark.parametrize(

@@ -7,21 +7,21 @@ from training.evaluation.intervals import Bootstrap
 def test_covers_the_truth() -> None:
     """Of many samples about 95 in 100 have the true mean in their interval."""
     rng = np.random.default_rng(0)
-    readers, inside = np.arange(60), 0
+    users, inside = np.arange(60), 0
     for _ in range(200):
-        bootstrap = Bootstrap(readers, np.zeros(60, dtype=np.intp), samples=300)
+        bootstrap = Bootstrap(users, np.zeros(60, dtype=np.intp), samples=300)
         found = bootstrap.interval(bootstrap.estimates(rng.normal(1.0, 2.0, 60)))
         inside += found.low <= 1.0 <= found.high
     assert 0.88 <= inside / 200 <= 0.99
 
 
-def test_readers_stay_together() -> None:
+def test_users_stay_together() -> None:
     """Asking one reader the same thing ten times makes nobody surer; treating the answers as ten readers would."""
     values = np.repeat(np.random.default_rng(1).normal(size=30), 10)
     together, apart = np.repeat(np.arange(30), 10), np.arange(300)
     widths = []
-    for readers in (together, apart):
-        bootstrap = Bootstrap(readers, np.zeros(300, dtype=np.intp))
+    for users in (together, apart):
+        bootstrap = Bootstrap(users, np.zeros(300, dtype=np.intp))
         found = bootstrap.interval(bootstrap.estimates(values))
         widths.append(found.high - found.low)
     assert widths[0] > 2.5 * widths[1]
@@ -29,8 +29,8 @@ def test_readers_stay_together() -> None:
 
 def test_groups_weigh_the_same() -> None:
     """The mean is that of users within a seed, then of seeds, however many users a seed has."""
-    readers, groups = np.array([0, 1, 2, 0]), np.array([0, 0, 0, 1])
-    bootstrap = Bootstrap(readers, groups)
+    users, groups = np.array([0, 1, 2, 0]), np.array([0, 0, 0, 1])
+    bootstrap = Bootstrap(users, groups)
     assert bootstrap.estimates(np.array([0.0, 0.0, 3.0, 9.0]))[0] == 5.0
     assert np.isfinite(bootstrap.estimates(np.ones(4))).all()
 
@@ -44,7 +44,7 @@ def test_pairing() -> None:
     assert found.mean == pytest.approx(0.01)
 
 
-def test_one_reader() -> None:
+def test_one_user() -> None:
     """Nothing can be resampled: the ends are unknown, and null in JSON."""
     bootstrap = Bootstrap(np.zeros(3, dtype=np.intp), np.zeros(3, dtype=np.intp))
     found = bootstrap.interval(bootstrap.estimates(np.ones(3)))

@@ -6,6 +6,8 @@ import pytest
 
 from tests.training.builders import MONDAY, WEEK
 from tests.training.evaluation.builders import FIRST_DAY, LAST_DAY, dated, undated, with_paper
+from training.data.snapshot import Likes
+from training.data.weeks import week_of
 from training.errors import EvaluationError
 from training.evaluation.protocols import (
     MIN_LIKES,
@@ -18,8 +20,6 @@ from training.evaluation.protocols import (
     weekly_digest,
     without_dates,
 )
-from training.snapshot import Likes
-from training.weeks import week_of
 
 
 def test_a_fifth_is_cold() -> None:
@@ -38,13 +38,13 @@ def test_cold_items() -> None:
     assert not cold[this.likes.papers].any()
     asked = set()
     for query in this.queries:
-        own = data.likes.papers[data.likes.of_reader(query.reader)]
+        own = data.likes.papers[data.likes.of_user(query.user)]
         assert set(query.liked) == set(own[~cold[own]])
         assert len(query.liked) >= MIN_LIKES
         assert set(query.candidates[query.relevant]) == set(own[cold[own]]) != set()
-        asked.add(query.reader)
-    for reader in set(data.likes.readers.tolist()) - asked:
-        own = data.likes.papers[data.likes.of_reader(reader)]
+        asked.add(query.user)
+    for user in set(data.likes.users.tolist()) - asked:
+        own = data.likes.papers[data.likes.of_user(user)]
         assert (~cold[own]).sum() < MIN_LIKES or not cold[own].any()
 
 
@@ -53,9 +53,9 @@ def test_training_sees_no_cold_paper() -> None:
     data = undated()
     cold, part = cold_rows(len(data.papers), 1), warm_part(data, 1)
     assert part.papers.paper_ids == tuple(np.array(data.papers.paper_ids)[~cold])
-    assert len(part.likes.readers) == (~cold[data.likes.papers]).sum()
-    pairs = {(r, part.papers.paper_ids[p]) for r, p in zip(part.likes.readers, part.likes.papers, strict=True)}
-    assert pairs <= {(r, data.papers.paper_ids[p]) for r, p in zip(data.likes.readers, data.likes.papers, strict=True)}
+    assert len(part.likes.users) == (~cold[data.likes.papers]).sum()
+    pairs = {(r, part.papers.paper_ids[p]) for r, p in zip(part.likes.users, part.likes.papers, strict=True)}
+    assert pairs <= {(r, data.papers.paper_ids[p]) for r, p in zip(data.likes.users, data.likes.papers, strict=True)}
 
 
 def test_no_long_history() -> None:
@@ -79,7 +79,7 @@ def test_weeks() -> None:
         assert this.as_of == MONDAY + WEEK * round((this.as_of - MONDAY) / WEEK)
         assert week_of(np.array([this.as_of - 1, this.as_of])).tolist() == [week, week + 1]
         for query in this.queries:
-            own = data.likes.of_reader(query.reader)
+            own = data.likes.of_user(query.user)
             assert set(query.liked) == set(data.likes.papers[own][like_weeks[own] < week])
             assert (query.liked_at < this.as_of - WEEK).all()
             assert set(query.candidates[query.relevant]) == set(data.likes.papers[own][like_weeks[own] == week])
@@ -103,7 +103,7 @@ def test_later_papers_change_no_round() -> None:
         strict=True,
     ):
         assert (plain.candidates + 1 == planted.candidates).all()
-        assert [q.reader for q in plain.queries] == [q.reader for q in planted.queries]
+        assert [q.user for q in plain.queries] == [q.user for q in planted.queries]
         assert all((a.liked + 1 == b.liked).all() for a, b in zip(plain.queries, planted.queries, strict=True))
 
 

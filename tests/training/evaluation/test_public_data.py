@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from datasets.interchange import read_dataset
 from tests.process.running import ROOT
 from tests.requirements import require
+from training.data.snapshot import Dataset
 from training.evaluation.plan import TEST_YEAR
 from training.evaluation.protocols import cold_items, weekly_digest
-from training.interchange import read_dataset
-from training.snapshot import Dataset
 
 pytestmark = pytest.mark.data
 

@@ -5,11 +5,11 @@ import pytest
 import pytrec_eval
 
 from tests.training.evaluation.builders import FIRST_DAY, dated, undated
+from training.data.snapshot import Dataset
 from training.evaluation.baselines import LogisticRegression, MeanCosine, Popularity, Recency
 from training.evaluation.corpus import Corpus
 from training.evaluation.protocols import Round, cold_items, weekly_digest
 from training.evaluation.scoring import METRICS, Recorder
-from training.snapshot import Dataset
 
 THEIRS = {
     "recall@5": "recall_5",
@@ -64,7 +64,7 @@ def test_skipped() -> None:
     answers = recorded("cold-items", data, [cold_items(data, 1), cold_items(data, 2, group=1)]).answers()
     assert set(answers.skipped) == {"recency", "popularity"}
     assert set(answers.figures) == {"logistic-regression"}
-    assert answers.figures["logistic-regression"].shape == (len(answers.readers), 3)
+    assert answers.figures["logistic-regression"].shape == (len(answers.users), 3)
     assert set(answers.groups) == {0, 1}
     assert answers.warnings == ()
 

@@ -58,7 +58,7 @@ def made_up_log(
     *,
     exponent: float,
     share: float = 1.0,
-    reader_count: int = 60,
+    user_count: int = 60,
     slate_count: int = 20,
     count: int = 20,
     seed: int = 0,
@@ -71,10 +71,10 @@ def made_up_log(
     """
     rng = np.random.default_rng(seed)
     builder = LogBuilder(VERSION)
-    for reader in range(reader_count):
+    for user in range(user_count):
         slates, events = [], []
         for number in range(slate_count):
-            slate = logged(f"{reader}-{number}", count, share=share, seed=int(rng.integers(2**31)), is_sorted=is_sorted)
+            slate = logged(f"{user}-{number}", count, share=share, seed=int(rng.integers(2**31)), is_sorted=is_sorted)
             chances = np.arange(1, SHOWN + 1) ** -exponent * attraction(slate.features[:SHOWN])
             events += sent(slate)
             for place in np.flatnonzero(rng.random(SHOWN) < chances).tolist():

@@ -2,11 +2,11 @@ import lightgbm
 import numpy as np
 
 from tests.training.feedback.builders import MORNING, VERSION, logged, sent
+from training.data.snapshot import CLICKED, LIKED
 from training.feedback.click_groups import LEAST_EXAMINATION_PROPENSITY, ClickGroups, click_groups, part_of
 from training.feedback.examination import Examination
 from training.feedback.joining import LoggedEvent
 from training.feedback.log import LogBuilder
-from training.snapshot import CLICKED, LIKED
 
 
 def groups_of(*reactions: tuple[str, str], shown: int = 10, exponent: float = 1.0) -> ClickGroups:
@@ -43,8 +43,8 @@ def test_weights() -> None:
 
 def test_no_group_without_another_paper() -> None:
     """A reaction to the only paper shown tells nothing, and neither does a slate without reactions."""
-    assert len(groups_of(("p0", "click"), shown=1).readers) == 0
-    assert len(groups_of().readers) == 0
+    assert len(groups_of(("p0", "click"), shown=1).users) == 0
+    assert len(groups_of().users) == 0
 
 
 def test_part() -> None:

@@ -9,7 +9,7 @@ from training.feedback.examination import Examination, estimate_examination
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
 def test_recovers_the_position_bias(exponent: float) -> None:
     """The planted exponent lies in the interval, which is narrow, whatever attracts the readers."""
-    found = estimate_examination(made_up_log(exponent=exponent, reader_count=120))
+    found = estimate_examination(made_up_log(exponent=exponent, user_count=120))
 
     assert found.low <= exponent <= found.high
     assert found.high - found.low < 0.4
@@ -18,7 +18,7 @@ def test_recovers_the_position_bias(exponent: float) -> None:
 
 def test_is_not_misled_by_a_good_ranker() -> None:
     """Where the ranker puts what readers want first, places look worth more than they are, but not to this estimate."""
-    log = made_up_log(exponent=0.5, reader_count=150, is_sorted=True)
+    log = made_up_log(exponent=0.5, user_count=150, is_sorted=True)
     clicks = np.bincount(log.places[log.reacted], minlength=11)[1:11]
     naive = -np.polyfit(np.log(np.arange(1, 11)), np.log(clicks), 1)[0]
     found = estimate_examination(log)
@@ -30,7 +30,7 @@ def test_is_not_misled_by_a_good_ranker() -> None:
 def test_too_little_exploration() -> None:
     """Without reactions at explored places nothing is claimed, and the error says what to do."""
     with pytest.raises(TrainingError, match=r"^0 reactions .* 30 are needed: .*PAPERFEED_EXPLORATION"):
-        estimate_examination(made_up_log(exponent=1.0, share=0.0, reader_count=5))
+        estimate_examination(made_up_log(exponent=1.0, share=0.0, user_count=5))
 
 
 def test_given() -> None:

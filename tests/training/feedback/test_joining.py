@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from tests.training.feedback.builders import MORNING, logged
+from training.data.snapshot import CLICKED, LIKED, SAVED
 from training.feedback.joining import WINDOW_DAYS, LoggedEvent, outcomes_of
-from training.snapshot import CLICKED, LIKED, SAVED
 
 DAY = 86_400.0
 

@@ -19,7 +19,7 @@ def test_columns() -> None:
     builder.add([second], [*sent(second, 4), LoggedEvent("p2", "click", MORNING, "b")])
     log = builder.built()
 
-    assert log.readers.tolist() == [0, 1]
+    assert log.users.tolist() == [0, 1]
     assert log.lengths.tolist() == [12, 11]
     assert log.shares.tolist() == [1.0, 0.0]
     assert log.depths.tolist() == [5, 4]
@@ -69,7 +69,7 @@ def test_why_slates_are_left_out() -> None:
 
 def test_no_slates() -> None:
     """Without any slate that is said."""
-    with pytest.raises(TrainingError, match="no slate can be used: none was ever served to a known reader"):
+    with pytest.raises(TrainingError, match="no slate can be used: none was ever served to a known user"):
         LogBuilder(VERSION).built()
 
 

@@ -6,23 +6,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli.database_slates import read_slates
-from ranker.bundle import load_bundle
+from datasets.slates import read_slates
+from ranker.bundle.bundle import load_bundle
 from ranker.features import SCHEMA
 from ranker.types import Float64Array, IndexArray
 from service.storage import schema
-from tests.feedback_loop import DAY, FIRST_DAY, SHOWN, run_loop, upvote_bundle
+from testing.feedback_loop import DAY, FIRST_DAY, SHOWN, run_loop, upvote_bundle
+from testing.simulated_clicks import World
 from training.feedback.examination import estimate_examination
 from training.feedback.learn import learn_from_slates
 from training.feedback.log import SlateLog
-from training.off_policy import Estimates, estimate_value, target_places
+from training.feedback.off_policy import Estimates, estimate_value, target_places
 from training.recipes import find_recipe
-from training.simulate import World
 
 pytestmark = pytest.mark.slow
 
 EXPONENT = 1.0
-READERS, DIGESTS, LEARNED_DIGESTS = 240, 16, 12
+USERS, DIGESTS, LEARNED_DIGESTS = 240, 16, 12
 RECIPE = replace(find_recipe("tiny"), tree_count=150, early_stopping_rounds=40, learning_rate=0.1)
 ALWAYS = 1e18
 LEARNED_UNTIL = (FIRST_DAY + LEARNED_DIGESTS * DAY).timestamp()
@@ -55,7 +55,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Learned:
     url = f"sqlite:///{folder / 'loop.db'}"
     schema.upgrade(url)
     served = upvote_bundle(folder / "served")
-    loop = run_loop(url, served, World(seed=2, exponent=EXPONENT), READERS, DIGESTS, 40, exploration=1.0)
+    loop = run_loop(url, served, World(seed=2, exponent=EXPONENT), USERS, DIGESTS, 40, exploration=1.0)
     base = load_bundle(served, encoder=None)
     log = read_slates(url, base, since=-ALWAYS, until=LEARNED_UNTIL, shown_only=True)
     served_log, later = (
@@ -80,7 +80,7 @@ def test_recovers_the_tastes_and_beats_the_naive_model(learned: Learned) -> None
     assert means["served"] < means["naive"] < means["debiased"]
 
 
-def test_learns_what_the_readers_want(learned: Learned) -> None:
+def test_learns_what_the_users_want(learned: Learned) -> None:
     """The debiased model looks at age first among what is the paper's own, and no longer at upvotes."""
     model = load_bundle(learned.folders["debiased"], encoder=None).model
     gain = dict(zip(SCHEMA.names, model.booster.feature_importance("gain").tolist(), strict=True))
@@ -141,4 +141,4 @@ def scores_of(bundle: Path, log: SlateLog) -> Float64Array:
 
 def later_slates(learned: Learned) -> IndexArray:
     """Numbers in ``served`` of the slates in ``later``: the last of each reader's, one a day."""
-    return np.array([reader * DIGESTS + day for reader in range(READERS) for day in range(LEARNED_DIGESTS, DIGESTS)])
+    return np.array([user * DIGESTS + day for user in range(USERS) for day in range(LEARNED_DIGESTS, DIGESTS)])

@@ -34,11 +34,11 @@ class _Reader(HTMLParser):
 
 def check_self_contained(page: str) -> None:
     """Nothing on the page fetches, runs or points anywhere, and every element is closed where it belongs."""
-    reader = _Reader()
-    reader.feed(page)
-    reader.close()
-    assert reader.found == []
-    assert reader.open == []
+    user = _Reader()
+    user.feed(page)
+    user.close()
+    assert user.found == []
+    assert user.open == []
     style = page.partition("<style>")[2].partition("</style>")[0]
     assert not re.search(r"url\(|@import|expression", style)
     assert not re.search(r"https?:|//|javascript:", page)
@@ -46,6 +46,6 @@ def check_self_contained(page: str) -> None:
 
 def words_of(page: str) -> str:
     """All that a person reads on it, without the style."""
-    reader = _Reader()
-    reader.feed(re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL))
-    return "".join(reader.words)
+    user = _Reader()
+    user.feed(re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL))
+    return "".join(user.words)

@@ -5,8 +5,8 @@ from pathlib import Path
 from ranker.features import SCHEMA
 from tests.training.report.reading import check_self_contained, words_of
 from training import TrainingReport
-from training.fit import Fitted
 from training.report import training_page
+from training.trees.fit import Fitted
 
 
 def test_page(trained: tuple[Path, TrainingReport]) -> None:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ranker.types import Float64Array
+from training.data.query_groups import Query
 from training.evaluation.baselines.contract import Opened
 from training.evaluation.baselines.linear import TfidfSvm
 from training.evaluation.baselines.similarity import nearest_mean
 from training.evaluation.corpus import View
 from training.evaluation.protocols import Round
-from training.query_groups import Query
 
 
 @dataclass(frozen=True)

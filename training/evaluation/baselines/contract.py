@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ranker.types import Float64Array
+from training.data.query_groups import Query
 from training.evaluation.corpus import View
 from training.evaluation.protocols import Round
-from training.query_groups import Query
 
 Scorer = Callable[[Query], Float64Array]
 """Gives (n_candidates,) scores, higher is better and NaN worst, comparable inside the query alone."""

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from ranker.types import Float64Array, IndexArray
+from training.data.query_groups import Query
 from training.evaluation.baselines.contract import Opened, Scorer, once_per_query
 from training.evaluation.corpus import View, without
 from training.evaluation.protocols import Round
-from training.query_groups import Query
 
 
 @dataclass(frozen=True)

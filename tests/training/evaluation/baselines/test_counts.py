@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 
 from tests.training.evaluation.builders import cold_round, dated, week_round
+from training.data.snapshot import Likes
 from training.evaluation.baselines.counts import Popularity, Recency
-from training.snapshot import Likes
 
 
 def test_recency() -> None:

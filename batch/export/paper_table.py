@@ -1,0 +1,98 @@
+"""Papers as an Arrow table: their texts, their vectors of one encoder, and what the crowd did with them.
+
+Numbers keep all their bits, so what is computed from a file equals what is computed from the database.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ranker.signals import NO_SIGNALS, PaperSignals
+from service.app.ports import Vectors
+from service.domain.papers import EmbeddingState, Paper
+
+_TIME = pa.timestamp("us", tz="UTC")
+_SIGNALS = {
+    "snapshot_at": pa.float64(),
+    "snapshot_upvotes": pa.float64(),
+    "event_at": pa.float64(),
+    "event_weights": pa.float64(),
+    "event_readers": pa.int64(),
+    "heats": pa.float64(),
+}
+_FIELDS = ("paper_id", "title", "abstract", "authors", "categories", "url", "published_at", "first_seen_at", "upvotes")
+_LISTS = ("authors", "categories")
+SCHEMA = pa.schema(
+    [
+        pa.field("paper_id", pa.string(), nullable=False),
+        pa.field("title", pa.string(), nullable=False),
+        pa.field("abstract", pa.string(), nullable=False),
+        pa.field("authors", pa.list_(pa.string()), nullable=False),
+        pa.field("categories", pa.list_(pa.string()), nullable=False),
+        pa.field("url", pa.string(), nullable=False),
+        pa.field("published_at", _TIME),
+        pa.field("first_seen_at", _TIME),
+        pa.field("upvotes", pa.int64()),
+        pa.field("embedding", pa.list_(pa.float32())),
+        *(pa.field(name, pa.list_(kind), nullable=False) for name, kind in _SIGNALS.items()),
+    ]
+)
+
+PAPER_COLUMNS = (*_FIELDS, "embedding")
+"""What ``papers_of`` reads."""
+
+
+def table_of(
+    papers: Sequence[Paper], vectors: Mapping[str, Vectors], signals: Mapping[str, PaperSignals] | None = None
+) -> pa.Table:
+    """The papers in their order; one without a vector gets a null, one without signals empty lists."""
+    columns: dict[str, Any] = {
+        name: [list(value) if name in _LISTS else value for value in (getattr(paper, name) for paper in papers)]
+        for name in _FIELDS
+    }
+    columns["embedding"] = [vectors.get(paper.paper_id) for paper in papers]
+    known = [(signals or {}).get(paper.paper_id, NO_SIGNALS) for paper in papers]
+    columns |= {
+        name: [getattr(each, its.name) for each in known]
+        for name, its in zip(_SIGNALS, fields(PaperSignals), strict=True)
+    }
+    return pa.table([pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
+
+
+def papers_of(table: pa.Table) -> list[Paper]:
+    """The papers in their order."""
+    rows: list[dict[str, Any]] = table.select(_FIELDS).to_pylist()
+    has_vector = table.column("embedding").is_valid().to_pylist()
+    return [
+        Paper(
+            **(row | {name: tuple(row[name]) for name in _LISTS}),
+            embedding_state=EmbeddingState.READY if ready else EmbeddingState.PENDING,
+        )
+        for row, ready in zip(rows, has_vector, strict=True)
+    ]
+
+
+def vectors_of(table: pa.Table) -> dict[str, Vectors]:
+    """The vectors there are, by paper id."""
+    ids = table.column("paper_id").to_pylist()
+    return {
+        paper_id: np.asarray(value.values, dtype=np.float32)
+        for paper_id, value in zip(ids, _scalars(table.column("embedding")), strict=True)
+        if value.is_valid
+    }
+
+
+def signals_of(table: pa.Table) -> list[PaperSignals]:
+    """The signals of each row."""
+    columns = [
+        [np.asarray(value.values, dtype=kind.to_pandas_dtype()) for value in _scalars(table.column(name))]
+        for name, kind in _SIGNALS.items()
+    ]
+    return [PaperSignals(*row) for row in zip(*columns, strict=True)]
+
+
+def _scalars(column: pa.ChunkedArray) -> Iterator[Any]:
+    return (value for chunk in column.chunks for value in chunk)

@@ -1,0 +1,108 @@
+"""Liked papers as the serving bundle sees them, kept from user to user: many readers like the same."""
+
+import contextlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from batch.rerank.shelf import MOST_BYTES, Placed, Shelf, stack_placed
+from batch.source import PaperSource
+from ranker.features import FEW_CANDIDATES, KnownSimilarities, Similarities
+from ranker.spaces.spaces import PaperMatrix
+from service.app.ranking.placing import place_papers
+from service.app.ranking.prepared_user import PreparedUser
+from service.app.ranking.serving import Serving
+from service.domain.papers import Paper
+
+PAPER_BYTES = 12_000
+"""What one paper takes, its text included."""
+SIMILARITY_BYTES = 28
+"""What it takes more for each of few candidates."""
+
+
+class LikedPapers:
+    """At most ``limit_bytes`` of papers in memory, or those of one call where these alone are more. For one thread.
+
+    What has to leave the memory is laid into a file, so that a worker places each paper once. A paper's row is the same
+    bits whatever stands beside it, so it does not matter who liked it first. Where candidates are few, each paper's
+    similarities to them are kept too.
+
+    Args:
+        folder: For that file, which has no name there.
+        file_bytes: What it may take; what finds no room is placed again when it is asked for.
+    """
+
+    def __init__(
+        self,
+        serving: Serving,
+        limit_bytes: int,
+        candidates: PaperMatrix,
+        folder: Path,
+        file_bytes: int = MOST_BYTES,
+    ) -> None:
+        self._serving = serving
+        self._compares = serving.bundle is not None and len(candidates) <= FEW_CANDIDATES
+        self._candidates = candidates
+        self._limit_bytes = limit_bytes
+        self._shelf = Shelf(serving.bundle.spaces if serving.bundle else None, folder, file_bytes)
+        self._held: Placed | None = None
+        self._row_of: dict[str, int] = {}
+        self._papers: dict[str, Paper] = {}
+
+    @property
+    def papers(self) -> Mapping[str, Paper]:
+        """What is held in memory, by id."""
+        return self._papers
+
+    @property
+    def paper_bytes(self) -> int:
+        """What one paper takes."""
+        return PAPER_BYTES + (SIMILARITY_BYTES * len(self._candidates) if self._compares else 0)
+
+    def fetch(self, source: PaperSource, paper_ids: Iterable[str]) -> None:
+        """Sees to it that these papers are held in memory, as far as they exist."""
+        wanted = set(paper_ids)
+        missing = sorted(wanted - self._row_of.keys())
+        if (len(self._row_of) + len(missing)) * self.paper_bytes > self._limit_bytes:
+            self._lay_down()
+            missing = sorted(wanted)
+        found = [*self._shelf.take(paper_id for paper_id in missing if paper_id in self._shelf)]
+        new = [paper_id for paper_id in missing if paper_id not in self._shelf]
+        papers = list(source.find_many(new).values()) if new else []
+        if papers:
+            found.append(self._placed(source, papers))
+        if found:
+            self._held = stack_placed([self._held, *found] if self._held else found)
+            self._papers = {paper.paper_id: paper for paper in self._held.papers}
+            self._row_of = {paper_id: row for row, paper_id in enumerate(self._papers)}
+
+    def place(self, papers: Sequence[Paper]) -> PaperMatrix:
+        """Some of the papers held, in that order."""
+        if self._held is None:
+            return place_papers(self._serving, papers, {})
+        return self._held.matrix.take([self._row_of[paper.paper_id] for paper in papers])
+
+    def similarities(self, user: PreparedUser) -> Similarities | None:
+        """Of the reader's likes to the candidates, as far as they are kept."""
+        if self._held is None or self._held.known is None or user.profile is None:
+            return None
+        rows = np.array([self._row_of[paper.paper_id] for paper in user.liked], dtype=np.intp)
+        return self._held.known.of(user.profile, rows)
+
+    def _placed(self, source: PaperSource, papers: Sequence[Paper]) -> Placed:
+        vectors = source.vectors([paper.paper_id for paper in papers], self._serving.encoder)
+        # Nobody asks for BM25 weights of liked papers.
+        matrix = replace(place_papers(self._serving, papers, vectors), bm25=None).completed()
+        known = KnownSimilarities.between(matrix, self._candidates) if self._compares else None
+        return Placed(tuple(papers), matrix, known)
+
+    def _lay_down(self) -> None:
+        """Empties the memory."""
+        new = [row for paper_id, row in self._row_of.items() if paper_id not in self._shelf]
+        if self._held is not None and new:
+            # On a full disk what is not laid down is placed again when it is asked for.
+            with contextlib.suppress(OSError):
+                self._shelf.put(self._held if len(new) == len(self._row_of) else self._held.take(new))
+        self._held, self._row_of, self._papers = None, {}, {}

@@ -1,0 +1,140 @@
+"""How the rows of a training are cut into files, and what makes two runs the same training."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from batch.errors import OutputUnusable
+from batch.train.worker import RowsTask
+from batch.workspace import write_file
+from ranker.features import SCHEMA
+from training.data.query_groups import Query
+from training.data.rows import query_weights
+from training.preparation import Prepared, Queries
+from training.train import fingerprint_of
+
+PLAN_NAME = "_training.json"
+PART_ROWS = 100_000
+"""Rows of a file: some 27 MB in memory, some seconds of work."""
+LEAST_PARTS = 16
+"""So many files at least, as each worker that grows trees takes one or more."""
+HELD_OUT_LIMIT = 4_000
+"""Queries of readers held out, for each data set: their rows are judged in one process."""
+_LEARN, _STOP, _JUDGE = range(3)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """All files of a training.
+
+    Attributes:
+        learn: What the trees are grown on: queries of all data sets dealt out in turn, so that each file is a fair
+            sample and LightGBM may find its bins in any of them; within a file weeks ascend, as the queries of a week
+            share their candidates.
+        stop: For each data set the held-out queries, masked as those.
+        judge: The same as they are.
+        held_out: For each data set those queries.
+    """
+
+    learn: list[RowsTask]
+    stop: list[list[RowsTask]]
+    judge: list[list[RowsTask]]
+    held_out: Queries
+
+    @property
+    def tasks(self) -> list[RowsTask]:
+        """All of them."""
+        held_out = [task for parts in (self.stop, self.judge) for part in parts for task in part]
+        return [*self.learn, *held_out]
+
+
+def cut_rows(prepared: Prepared, part_rows: int = PART_ROWS, held_out_limit: int = HELD_OUT_LIMIT) -> Cut:
+    """The files; the same for the same training, however many workers there are."""
+    held_out = [_drawn(part, held_out_limit, prepared.seed) for part in prepared.held_out]
+    learn_weights = tuple(query_weights(list(map(len, prepared.learn)), prepared.shares))
+    stop_weights = tuple(query_weights(list(map(len, held_out)), prepared.shares))
+    alike = (1.0,) * len(held_out)
+    everything = [(number, query) for number, part in enumerate(prepared.learn) for query in part]
+    count = max(-(-_row_count(everything) // part_rows), min(LEAST_PARTS, len(everything)))
+
+    def task(name: str, queries: Sequence[tuple[int, Query]], weights: tuple[float, ...], *stream: int) -> RowsTask:
+        file_name = f"{name}-{stream[-1]:06d}.parquet"
+        return RowsTask(file_name, tuple(queries), stream[0] != _JUDGE, weights, (prepared.seed, *stream))
+
+    def in_order(name: str, kind: int, weights: tuple[float, ...]) -> list[list[RowsTask]]:
+        return [
+            [
+                task(f"{name}-{number}", part, weights, kind, number, i)
+                for i, part in enumerate(_chunks([(number, query) for query in queries], part_rows))
+            ]
+            for number, queries in enumerate(held_out)
+        ]
+
+    return Cut(
+        [task("learn", everything[i::count], learn_weights, _LEARN, i) for i in range(count)],
+        in_order("stop", _STOP, stop_weights),
+        in_order("judge", _JUDGE, alike),
+        held_out,
+    )
+
+
+def identity_of(prepared: Prepared, encoder_name: str, part_rows: int) -> dict[str, Any]:
+    """All that the rows depend on, as JSON has it."""
+    found = {
+        "data": fingerprint_of(prepared.datasets),
+        "encoder": encoder_name,
+        "features": SCHEMA.sha256,
+        "part_rows": part_rows,
+        "recipe": prepared.recipe.as_params(),
+        "seed": prepared.seed,
+    }
+    return dict(json.loads(json.dumps(found)))
+
+
+def name_of(identity: Mapping[str, Any]) -> str:
+    """Equal for equal trainings."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+
+def claim(folder: Path, identity: Mapping[str, Any]) -> None:
+    """Makes the folder that of a training, or finds that it is.
+
+    Raises:
+        OutputUnusable: It holds the rows of another one.
+    """
+    path = folder / PLAN_NAME
+    try:
+        other = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        write_file(path, (json.dumps(identity, indent=2) + "\n").encode())
+        return
+    except (OSError, ValueError) as error:
+        raise OutputUnusable(path, f"cannot be read ({error}); remove the folder to begin anew") from error
+    if differing := sorted(
+        name for name in identity if not isinstance(other, dict) or identity[name] != other.get(name)
+    ):
+        problem = f"holds the rows of another training, of other {', '.join(differing)}: remove it to begin anew"
+        raise OutputUnusable(folder, problem)
+
+
+def _drawn(queries: Sequence[Query], limit: int, seed: int) -> list[Query]:
+    """At most so many, at random, in their order."""
+    kept = np.random.default_rng(seed).choice(len(queries), min(limit, len(queries)), replace=False)
+    return [queries[i] for i in np.sort(kept)]
+
+
+def _row_count(queries: Sequence[tuple[int, Query]]) -> int:
+    return sum(len(query.candidates) for _, query in queries)
+
+
+def _chunks(queries: Sequence[tuple[int, Query]], part_rows: int) -> list[list[tuple[int, Query]]]:
+    """The queries in their order, about so many rows at a time."""
+    ends = accumulate(len(query.candidates) for _, query in queries)
+    placed = zip(queries, ends, strict=True)
+    return [[pair for pair, _ in part] for _, part in groupby(placed, key=lambda each: (each[1] - 1) // part_rows)]

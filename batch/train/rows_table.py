@@ -1,0 +1,108 @@
+"""Feature rows as Parquet files: whole query groups, each query's rows together, in the order of the queries."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from batch.parquet import facts_of, written
+from ranker.features import SCHEMA as FEATURES
+from ranker.types import Int32Array
+from training.data.query_groups import check_contiguous
+from training.data.rows import Rows
+from training.trees.experts import side_of
+
+_FEATURES = pa.list_(pa.float32(), len(FEATURES))
+SCHEMA = pa.schema(
+    [
+        pa.field("query", pa.int32(), nullable=False),
+        pa.field("label", pa.int8(), nullable=False),
+        pa.field("weight", pa.float32(), nullable=False),
+        pa.field("features", _FEATURES, nullable=False),
+    ],
+    metadata={"paperfeed.features": ",".join(FEATURES.names)},
+)
+ROW_BYTES = 4 * (len(FEATURES) + 3)
+"""What a row takes in memory."""
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """Queries and rows of a file; of the two kinds that ``training.trees.experts`` tells apart."""
+
+    title_queries: int
+    title_rows: int
+    abstract_queries: int
+    abstract_rows: int
+
+    @classmethod
+    def of(cls, rows: Rows) -> "RowCounts":
+        """Counts them."""
+        sides = [side_of(rows, abstracts=abstracts) for abstracts in (False, True)]
+        return cls(*(count for side in sides for count in (len(side.group_sizes), len(side.labels))))
+
+    @classmethod
+    def total(cls, counts: Sequence["RowCounts"]) -> "RowCounts":
+        """Of several files."""
+        return cls(*(sum(vars(each)[name] for each in counts) for name in cls.__dataclass_fields__))
+
+    def queries(self, *, abstracts: bool | None) -> int:
+        """Of one kind; None means both."""
+        return self._chosen(self.title_queries, self.abstract_queries, abstracts)
+
+    def rows(self, *, abstracts: bool | None) -> int:
+        """Likewise."""
+        return self._chosen(self.title_rows, self.abstract_rows, abstracts)
+
+    @staticmethod
+    def _chosen(titles: int, others: int, abstracts: bool | None) -> int:  # noqa: FBT001
+        return titles * (abstracts is not True) + others * (abstracts is not False)
+
+
+def write_rows(path: Path, rows: Rows, facts: Mapping[str, str]) -> None:
+    """Writes the file, whole or not at all.
+
+    Raises:
+        OSError: As the disk says it.
+    """
+    weights = np.ones(len(rows.labels), dtype=np.float32) if rows.weights is None else rows.weights
+    columns = [
+        pa.array(np.repeat(np.arange(len(rows.group_sizes), dtype=np.int32), rows.group_sizes)),
+        pa.array(rows.labels.astype(np.int8)),
+        pa.array(weights),
+        pa.FixedSizeListArray.from_arrays(pa.array(rows.features.reshape(-1)), type=_FEATURES),
+    ]
+    counts = {f"paperfeed.{name}": str(count) for name, count in vars(RowCounts.of(rows)).items()}
+    with written(path, SCHEMA) as file:
+        file.add(pa.table(columns, schema=SCHEMA))
+        file.note({**counts, **facts})
+
+
+def read_rows(path: Path) -> Rows:
+    """The file's rows."""
+    table = pq.read_table(path)
+    query, label, weight, features = (table.column(name).combine_chunks() for name in SCHEMA.names)
+    numbers = query.to_numpy()
+    _, counted = np.unique(numbers, return_counts=True)
+    sizes: Int32Array = counted.astype(np.int32)
+    check_contiguous(numbers.tolist(), sizes)
+    return Rows(
+        features.flatten().to_numpy().reshape(-1, len(FEATURES)),
+        label.to_numpy().astype(np.intp),
+        sizes,
+        weight.to_numpy(),
+    )
+
+
+def counts_of(path: Path, facts: Mapping[str, str]) -> RowCounts | None:
+    """The counts of a file that is there whole and bears these facts; None where there is none."""
+    found = facts_of(path)
+    if found is None or any(found.get(name) != value for name, value in facts.items()):
+        return None
+    try:
+        return RowCounts(*(int(found[f"paperfeed.{name}"]) for name in RowCounts.__dataclass_fields__))
+    except (KeyError, ValueError):
+        return None

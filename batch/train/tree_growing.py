@@ -1,0 +1,307 @@
+"""Trees grown by all workers together: LightGBM's own DaskLGBMRanker on rows that lie in Parquet files.
+
+The workers that hold rows make a network of LightGBM's, beside Dask's. It does not survive the loss of a member: those
+who are left wait for it, without end. So somebody looks whether all are still there, gives up if not, and sees to it
+that those who are left are freed.
+"""
+
+import contextlib
+import logging
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dask.array as da
+import lightgbm
+import numpy as np
+import pandas as pd  # noqa: F401 -- LightGBM's Dask estimators refuse to work without it, and say so late
+from dask.delayed import delayed
+from distributed import Client, Future, get_worker
+
+from batch.cluster import Cluster
+from batch.errors import TreesNotGrown
+from batch.train.rows_table import ROW_BYTES, RowCounts, read_rows
+from ranker.features import SCHEMA
+from ranker.types import Float32Array, IndexArray, Int32Array
+from training.errors import TrainingError
+from training.progress import Progress
+from training.recipes import Recipe
+from training.trees.experts import side_of
+from training.trees.fit import lambdamart_params
+
+LOOK_SECONDS = 1.0
+ANSWER_SECONDS = 30
+FREE_SECONDS = 10
+PEAK = 3.0
+"""Memory at its highest while trees are grown, in units of the rows' own: LightGBM joins the parts of a worker by
+copying them, and keeps its bins beside them. Measured, as is
+"""
+BESIDE_BYTES = 500 * 10**6
+"""what a worker takes beside that: Python's libraries, and the 200,000 rows that bins are found in."""
+_TOPIC = "paperfeed-trees"
+_SCHEDULER_LOST = "the Dask scheduler was lost while trees were grown"
+# LightGBM's scikit-learn classes call some parameters by other names.
+_RENAMED = {
+    "min_data_in_leaf": "min_child_samples",
+    "bagging_fraction": "subsample",
+    "bagging_freq": "subsample_freq",
+    "feature_fraction": "colsample_bytree",
+    "lambda_l2": "reg_lambda",
+    "seed": "random_state",
+}
+# Written into every model: whose machines they were is nobody's business, and the same for the same rows.
+_OF_NETWORK = {
+    "tree_learner": "serial",
+    "num_machines": "1",
+    "local_listen_port": "12400",
+    "time_out": "120",
+    "machines": "",
+}
+
+
+@dataclass(frozen=True)
+class _Share:
+    """What one worker grows trees on.
+
+    Attributes:
+        abstracts: The kind of queries; None takes all.
+    """
+
+    files: tuple[Path, ...]
+    counts: RowCounts
+    abstracts: bool | None
+
+    @property
+    def row_count(self) -> int:
+        return self.counts.rows(abstracts=self.abstracts)
+
+    @property
+    def query_count(self) -> int:
+        return self.counts.queries(abstracts=self.abstracts)
+
+
+_Columns = tuple[Float32Array, IndexArray, Float32Array, Int32Array]
+"""Features, labels, weights and group sizes."""
+
+
+def grow_trees(
+    cluster: Cluster,
+    files: Sequence[tuple[Path, RowCounts]],
+    recipe: Recipe,
+    seed: int,
+    progress: Progress,
+    *,
+    abstracts: bool | None = None,
+) -> str:
+    """A model of as many trees as the recipe has, in LightGBM's text format.
+
+    Args:
+        files: Of rows, each a fair sample of all; workers see them under the same names.
+        abstracts: Learns from queries of one kind; None from all.
+
+    Raises:
+        TrainingError: There are so few rows that no tree splits them.
+        TreesNotGrown: Workers were lost, lack memory or cannot reach one another.
+    """
+    client = cluster.client
+    shares = _shares(client, files, abstracts=abstracts)
+    _quiet()
+    arrays = [_loaded(client, worker, share) for worker, share in shares.items()]
+    features, labels, weights, sizes = (da.concatenate(list(column)) for column in zip(*arrays, strict=True))
+    params: dict[str, Any] = {
+        _RENAMED.get(name, name): value for name, value in lambdamart_params(recipe, seed).items()
+    }
+    # A worker uses as many threads as Dask gave it.
+    del params["num_threads"]
+    ranker = lightgbm.DaskLGBMRanker(client=client, n_estimators=recipe.tree_count, **params)
+    with _told(client, recipe.tree_count, progress), _watched(client, tuple(shares)):
+        ranker.fit(
+            features,
+            labels,
+            sample_weight=weights,
+            group=sizes,
+            feature_name=list(SCHEMA.names),
+            callbacks=[_Tell()],
+        )
+    if not ranker.booster_.feature_importance().any():
+        size = f"{len(sizes)} queries with {len(labels)} candidates"
+        raise TrainingError(f"{size} are too few to learn from: a leaf takes {recipe.min_leaf_rows} of them")
+    return _without_network(ranker.booster_.model_to_string())
+
+
+def _shares(client: Client, files: Sequence[tuple[Path, RowCounts]], *, abstracts: bool | None) -> dict[str, _Share]:
+    """Files dealt out to the workers in turn, by address; who would have no row takes no part.
+
+    Raises:
+        TreesNotGrown: A worker's share is more than it can hold.
+    """
+    workers = _workers(client)
+    found: dict[str, _Share] = {}
+    for i, name in enumerate(sorted(workers)):
+        own = files[i :: len(workers)]
+        share = _Share(tuple(path for path, _ in own), RowCounts.total([each for _, each in own]), abstracts)
+        needed, limit = PEAK * ROW_BYTES * share.row_count + BESIDE_BYTES, int(workers[name]["memory_limit"] or 0)
+        if limit and needed > limit:
+            raise TreesNotGrown(
+                f"a worker's rows take {needed / 1e9:.1f} GB while trees are grown, "
+                f"and it may use {limit / 1e9:.1f} GB: add workers, or give them more memory"
+            )
+        if share.row_count:
+            found[name] = share
+    return found
+
+
+def _loaded(client: Client, worker: str, share: _Share) -> tuple[da.Array, ...]:
+    """The share's columns, each one block, in the memory of the worker."""
+    held = client.submit(_load, share, workers=[worker], allow_other_workers=False, pure=False)
+    rows, queries = share.row_count, share.query_count
+    shapes = (((rows, len(SCHEMA)), np.float32), ((rows,), np.intp), ((rows,), np.float32), ((queries,), np.int32))
+    return tuple(
+        da.from_delayed(delayed(_column)(held, place), shape=shape, dtype=dtype)
+        for place, (shape, dtype) in enumerate(shapes)
+    )
+
+
+def _column(columns: _Columns, place: int) -> Any:
+    return columns[place]
+
+
+def _load(share: _Share) -> _Columns:
+    """Reads the files one by one into arrays that are made once."""
+    _quiet()
+    rows, queries = share.row_count, share.query_count
+    features, labels = np.empty((rows, len(SCHEMA)), dtype=np.float32), np.empty(rows, dtype=np.intp)
+    weights, sizes = np.empty(rows, dtype=np.float32), np.empty(queries, dtype=np.int32)
+    row = query = 0
+    for path in share.files:
+        part = read_rows(path)
+        part = part if share.abstracts is None else side_of(part, abstracts=share.abstracts)
+        own, groups = slice(row, row + len(part.labels)), slice(query, query + len(part.group_sizes))
+        features[own], labels[own], weights[own], sizes[groups] = (
+            part.features,
+            part.labels,
+            part.weights,
+            part.group_sizes,
+        )
+        row, query = own.stop, groups.stop
+    return features, labels, weights, sizes
+
+
+class _Tell:
+    """LightGBM calls it after each tree, in every worker."""
+
+    def __call__(self, env: lightgbm.callback.CallbackEnv) -> None:
+        get_worker().log_event(_TOPIC, env.iteration + 1)
+
+
+@contextlib.contextmanager
+def _told(client: Client, tree_count: int, progress: Progress) -> Iterator[None]:
+    """Passes on how many trees there are."""
+    reached = 0
+
+    def hear(event: tuple[float, int]) -> None:
+        nonlocal reached
+        if event[1] > reached:
+            reached = event[1]
+            progress("trees", reached, tree_count)
+
+    progress("trees", 0, tree_count)
+    client.subscribe_topic(_TOPIC, hear)
+    try:
+        yield
+        progress("trees", tree_count, tree_count)
+    finally:
+        if client.status == "running":
+            client.unsubscribe_topic(_TOPIC)
+
+
+@dataclass
+class _Watch:
+    """Whether all members of the network are still there."""
+
+    client: Client
+    members: tuple[str, ...]
+    is_over: threading.Event = field(default_factory=threading.Event)
+    problem: str = ""
+
+    def follow(self) -> None:
+        """Looks until it is over; where a member is lost, what was asked of the others is taken back."""
+        while not self.is_over.wait(LOOK_SECONDS):
+            if self.look():
+                self._take_back()
+                return
+
+    def look(self) -> str:
+        """What is wrong; empty where nothing is."""
+        if not self.problem:
+            try:
+                lost = set(self.members) - _workers(self.client).keys()
+            except Exception:  # noqa: BLE001 -- Dask's client has many for a scheduler that is gone
+                self.problem, lost = _SCHEDULER_LOST, set()
+            if lost:
+                self.problem = f"{len(lost)} of {len(self.members)} workers were lost while trees were grown"
+        return self.problem
+
+    def _take_back(self) -> None:
+        """What was asked of Dask, so that nobody waits for it any more."""
+        if self.problem == _SCHEDULER_LOST:
+            # Else the client looks for it for a long time.
+            self.client.close(timeout=FREE_SECONDS)
+            return
+        # Not what is loaded: Dask's scheduler stumbles over cancelled data that unfinished work needs.
+        asked = [key for key in self.client.futures if not str(key).startswith(_load.__name__)]
+        self.client.cancel([Future(key, self.client) for key in asked])
+
+
+@contextlib.contextmanager
+def _watched(client: Client, members: tuple[str, ...]) -> Iterator[None]:
+    """Ends the fit inside where a member is lost, and frees the others.
+
+    Raises:
+        TreesNotGrown: That happened, or the fit failed by itself.
+    """
+    watch = _Watch(client, members)
+    thread = threading.Thread(target=watch.follow, name="paperfeed-watch", daemon=True)
+    thread.start()
+    try:
+        yield
+    except Exception as error:
+        watch.is_over.set()
+        thread.join()
+        problem = watch.look() or f"trees could not be grown: {error}"
+        with contextlib.suppress(Exception):
+            # Those who are left hang in LightGBM's network, and no message reaches them there.
+            left = [worker for worker in members if worker in _workers(client)]
+            client.restart_workers(left, timeout=FREE_SECONDS, raise_for_error=False)
+        raise TreesNotGrown(problem) from error
+    finally:
+        watch.is_over.set()
+
+
+def _workers(client: Client) -> dict[str, Any]:
+    """What the scheduler knows of the workers, by address.
+
+    Raises:
+        Exception: It does not answer; a client that has lost it would look for it for a long time.
+    """
+    if client.status != "running" or client.scheduler is None:
+        raise ConnectionError(_SCHEDULER_LOST)
+    return dict(client.sync(client.scheduler.identity, n_workers=-1, callback_timeout=ANSWER_SECONDS)["workers"])
+
+
+def _without_network(text: str) -> str:
+    for name, value in _OF_NETWORK.items():
+        text = re.sub(rf"^\[{name}: .*\]$", f"[{name}: {value}]", text, flags=re.MULTILINE)
+    return text
+
+
+def _quiet() -> None:
+    """LightGBM writes of its ports and of renamed parameters to stdout, where results go."""
+    logger = logging.getLogger("paperfeed.lightgbm")
+    logger.setLevel(logging.ERROR)
+    lightgbm.register_logger(logger)
+    # The library's own level is that of the thread, and is set where parameters are read.
+    lightgbm.Dataset(np.zeros((1, 1)), params={"verbose": -1}).construct()

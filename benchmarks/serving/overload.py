@@ -1,0 +1,156 @@
+"""A server that gets more calls than it can serve, and how many threads serve best.
+
+    python -m benchmarks.serving.overload --json                       # some five minutes
+    python -m benchmarks.serving.overload --threads 1 2 4 16 --json     # first compares settings of PAPERFEED_THREADS
+
+GetFeed with explain for 500 readers, 77 candidates, 30 likes, SQLite, the package's bundle. Before each load the
+server is measured without one: one caller for the latency, 16 for the capacity. Then calls come at a fixed mean rate,
+as from independent callers, however late the answers are: half the capacity, the capacity, twice and four times. The
+driver is a process of its own and shares the processors with the server, so on two cores the capacity is that beside
+the driver.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.figures import figure, report
+from benchmarks.jobs.population import CANDIDATES, DIGEST, LIKES, fill
+from benchmarks.serving.driver import SHED, Calls, drive
+from benchmarks.serving.processes import Server, paperfeed
+from service.encoder import DEFAULT_MODEL
+
+USERS = 500
+CALLERS = 16
+PAUSE_SECONDS = 2.0
+TRANSITION_SECONDS = 2.0
+"""Until the server has noticed that this is no burst; told apart in the result."""
+FACTORS = (0.5, 1.0, 2.0, 4.0)
+GOODPUT = 0.3
+TIMES = 5.0
+
+
+def latencies(calls: Calls) -> dict[str, float]:
+    """Of the accepted calls, milliseconds."""
+    return {"p50_ms": round(calls.percentile(50), 2), "p99_ms": round(calls.percentile(99), 2)}
+
+
+def processor_seconds(server: Server) -> float:
+    """That the server has used since its start."""
+    times = psutil.Process(server.process.pid).cpu_times()
+    return times.user + times.system
+
+
+def unloaded(server: Server, seconds: float) -> dict[str, Any]:
+    """Latency of one caller, capacity with 16, and what a call costs then."""
+    alone = drive(server.address, USERS, seconds, "callers", 1)
+    before = processor_seconds(server)
+    many = drive(server.address, USERS, seconds, "callers", CALLERS)
+    used = processor_seconds(server) - before
+    return {
+        "alone": latencies(alone),
+        "with_16_callers": latencies(many),
+        "capacity_per_second": round(len(many.accepted) / seconds, 1),
+        "processor_ms_per_call": round(1_000 * used / max(len(many.accepted), 1), 2),
+    }
+
+
+def loaded(server: Server, factor: float, seconds: float) -> dict[str, Any]:
+    """The server as it is without load, and under a load of ``factor`` times its capacity."""
+    base = unloaded(server, seconds / 3)
+    time.sleep(PAUSE_SECONDS)
+    rate = factor * base["capacity_per_second"]
+    before = processor_seconds(server)
+    calls = drive(server.address, USERS, seconds + TRANSITION_SECONDS, "rate", rate)
+    used = processor_seconds(server) - before
+    time.sleep(PAUSE_SECONDS)
+    steady = calls.after(TRANSITION_SECONDS)
+    refused = len(calls.calls) - len(calls.accepted)
+    result = {
+        "factor": factor,
+        "offered_per_second": round(len(steady.calls) / seconds, 1),
+        "unloaded": base,
+        "goodput_share": round(len(steady.accepted) / seconds / base["capacity_per_second"], 3),
+        **latencies(steady),
+        "p99_times_unloaded": round(steady.percentile(99) / base["alone"]["p99_ms"], 2),
+        "p99_ms_with_the_first_seconds": round(calls.percentile(99), 2),
+        "ended": steady.kinds,
+    }
+    if refused > len(calls.accepted) / 2:
+        served_ms = base["processor_ms_per_call"] * len(calls.accepted)
+        result["processor_ms_per_refusal"] = round((1_000 * used - served_ms) / refused, 3)
+    return result
+
+
+def judged(loads: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
+    """The entries of the result."""
+    entries = []
+    for load in loads:
+        if load["factor"] < 2:
+            continue
+        where = f"at {load['factor']:g} times the capacity{name}"
+        share, floor = load["goodput_share"], load["unloaded"]["capacity_per_second"]
+        alone = load["unloaded"]["alone"]["p99_ms"]
+        entries += [
+            figure(f"calls answered a second {where}", share * floor, floor, at_least=GOODPUT),
+            figure(f"p99 of accepted calls {where}, ms", load["p99_ms"], alone, at_most=TIMES),
+        ]
+        bare = sum(count for kind, count in load["ended"].items() if not kind.startswith("OK") and kind != SHED)
+        entries.append(figure(f"calls that failed otherwise {where}", bare, at_most=0))
+    return entries
+
+
+def precompute(url: str, folder: Path) -> None:
+    """Makes all readers' slates ahead."""
+    command = [sys.executable, "-m", "cli.main", "batch", "rerank", "--db", url, "--to-store", "--digest", DIGEST]
+    subprocess.run([*command, "--out", str(folder / "slates"), "--workers", "1"], check=True, capture_output=True)
+
+
+def main() -> int:
+    """Prints the result; 1 where a promise does not hold."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.serving.overload")
+    parser.add_argument("--threads", type=int, nargs="*", default=[], help="settings to compare first")
+    parser.add_argument("--seconds", type=float, default=18.0, help="of each load")
+    parser.add_argument("--precomputed", action="store_true", help="again with slates made ahead of time")
+    parser.add_argument("--json", action="store_true", help="one line of JSON")
+    options = parser.parse_args()
+    found: list[dict[str, Any]] = []
+    details: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        url = f"sqlite:///{folder}/overload.db"
+        fill(url, USERS, DEFAULT_MODEL)
+
+        def serve(**settings: Any) -> Any:
+            return paperfeed(folder / "log", db=url, log_level="WARNING", **settings)
+
+        if options.threads:
+            details["threads"] = []
+            for threads in options.threads:
+                with serve(threads=threads) as server:
+                    drive(server.address, USERS, 0, "once", 4)
+                    one = unloaded(server, options.seconds / 2)
+                details["threads"].append({"threads": threads} | one)
+                capacity = one["capacity_per_second"]
+                found.append(figure(f"calls a second, threads: {threads}", capacity, **one["with_16_callers"]))
+        for made_ahead in [False, *([True] if options.precomputed else [])]:
+            if made_ahead:
+                precompute(url, folder)
+            with serve() as server:
+                drive(server.address, USERS, 0, "once", 4)
+                loads = [loaded(server, factor, options.seconds) for factor in FACTORS]
+            which = ", slates made ahead" if made_ahead else ""
+            details[f"loads{which}"] = loads
+            found += judged(loads, which)
+    setting = {"readers": USERS, "candidates": CANDIDATES, "likes": LIKES, "seconds": options.seconds}
+    return report(found, as_json=options.json, details=details, **setting)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

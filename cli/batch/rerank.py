@@ -1,0 +1,192 @@
+"""``paperfeed batch``."""
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.batch.cluster import Scheduler, Workers, absolute_url, announced_cluster, check_scheduler
+from cli.batch.embed import embed
+from cli.options import Db, Json
+from cli.output import progress_bar, show, warn
+
+if TYPE_CHECKING:
+    from batch.rerank.coordinator import Outcome, Request
+    from service.app.ranking.serving import Serving
+    from service.config import Settings
+
+app = typer.Typer(help="Work on whole populations and catalogs, on many cores or machines.", no_args_is_help=True)
+app.command()(embed)
+
+
+@app.command()
+def rerank(
+    digest: Annotated[str, typer.Option(help="Id of the digest whose papers are ranked.")],
+    out: Annotated[Path, typer.Option(help="Folder for the slates; it appears when all of them are there.")],
+    users: Annotated[str, typer.Option(help="'all', or a file that names one user on a line.")] = "all",
+    page_size: Annotated[int, typer.Option(min=1, max=500, help="Items of each slate.")] = 20,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="Time that ages are counted to, ISO 8601. Default: now; going on, the first run's."),
+    ] = None,
+    features: Annotated[bool, typer.Option("--features", help="Write what the model saw of each item, too.")] = False,
+    to_store: Annotated[
+        bool, typer.Option("--to-store", help="Keep the slates in the database too, for GetFeed to serve.")
+    ] = False,
+    scheduler: Scheduler = "local",
+    workers: Workers = None,
+    db: Db = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Export to read instead of a database, see 'paperfeed export'.")
+    ] = None,
+    bundle: Annotated[str | None, typer.Option(help="Folder of the model bundle.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Rank a digest for every user at once, into Parquet. Broken off, the same command goes on where it was."""
+    from batch.rerank.coordinator import run
+    from service.config import Settings
+    from service.domain.errors import InvalidField
+
+    if db is not None and source is not None:
+        raise InvalidField("from", "cannot be given together with --db")
+    if to_store and source is not None:
+        raise InvalidField("to-store", "needs the database that the users are read from, not an export of it")
+    settings = Settings.read(db=db, bundle=bundle)
+    check_scheduler(scheduler, workers)
+    moment = _moment(as_of)
+    if to_store and moment is not None:
+        _check_is_past(moment)
+    request = _request(settings, source, digest, out, users, page_size, moment, with_features=features or to_store)
+    with progress_bar("ranking users") as bar:
+        outcome = run(request, lambda: announced_cluster(scheduler, workers), bar.reach)
+    stored = _store(outcome, out, settings) if to_store else None
+    _show(outcome, out, stored, as_json=as_json)
+
+
+def _request(
+    settings: "Settings",
+    source: Path | None,
+    digest: str,
+    out: Path,
+    users: str,
+    page_size: int,
+    as_of: dt.datetime | None,
+    *,
+    with_features: bool,
+) -> "Request":
+    from batch.job import Job
+    from batch.population import read_population
+    from batch.rerank.cargo import bundle_files
+    from batch.rerank.coordinator import Request
+    from ranker.bundle.bundle import default_bundle_path
+    from service.bootstrap import SystemClock
+
+    population = read_population(users)
+    location, name, serving = _of_database(settings) if source is None else _of_export(settings, source)
+    if serving.bundle is None:
+        warn(f"users are ranked by similarity alone: {serving.problem}")
+    path = Path(settings.bundle).expanduser() if settings.bundle else default_bundle_path()
+    job = Job(
+        source=name,
+        population=population.name,
+        digest_id=digest,
+        encoder=serving.encoder,
+        model_version=serving.bundle.version if serving.bundle else "",
+        features_version=serving.bundle.features_version if serving.bundle else "",
+        as_of=as_of or SystemClock().now(),
+        page_size=page_size,
+        diversity=settings.diversity,
+        exploration=settings.exploration,
+        with_features=with_features,
+    )
+    files = None if serving.bundle is None else bundle_files(path)
+    return Request(job, as_of is not None, location, files, population, out)
+
+
+def _of_database(settings: "Settings") -> tuple[str, str, "Serving"]:
+    """Where the database is, what it is called without its password, and what serves there."""
+    from service.app.ranking.serving import ServingSlot
+    from service.bootstrap import make_bundle, make_encoder
+    from service.config import without_password
+    from service.storage import open_store, schema
+
+    schema.check(settings.db)
+    location = absolute_url(settings.db)
+    store, encoder = open_store(location, pool_size=1), make_encoder(settings)
+    try:
+        serving = ServingSlot(store, encoder.name, lambda name: make_bundle(settings, name)).current
+    finally:
+        encoder.close()
+        store.dispose()
+    return location, without_password(location), serving
+
+
+def _of_export(settings: "Settings", folder: Path) -> tuple[str, str, "Serving"]:
+    """The same of an export, whose vectors decide on the encoder."""
+    from batch.export.source import read_manifest
+    from service.app.ranking.serving import Serving
+    from service.bootstrap import make_bundle
+    from service.domain.errors import BundleUnusable
+
+    manifest = read_manifest(folder)
+    encoder, location = manifest["encoder"], str(folder.absolute())
+    name = f"{location}, made at {manifest['made_at']}"
+    try:
+        return location, name, Serving(encoder, make_bundle(settings, encoder), "", 0)
+    except BundleUnusable as error:
+        return location, name, Serving(encoder, None, error.message, 0)
+
+
+def _moment(text: str | None) -> dt.datetime | None:
+    from service.domain.errors import InvalidField
+
+    if text is None:
+        return None
+    try:
+        found = dt.datetime.fromisoformat(text)
+        # One moment is one job, however it is written.
+        return (found if found.tzinfo else found.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
+    except OverflowError as error:
+        raise InvalidField("as-of", f"{text!r} lies outside the years 1 to 9999 of UTC") from error
+    except ValueError as error:
+        raise InvalidField("as-of", f"{text!r} is not a time such as 2026-03-11T08:00:00+00:00") from error
+
+
+def _check_is_past(as_of: dt.datetime) -> None:
+    """Raises InvalidField for a time whose slates GetFeed could not serve yet."""
+    from service.bootstrap import SystemClock
+    from service.domain.errors import InvalidField
+    from service.domain.events import MAX_FUTURE
+
+    if as_of > SystemClock().now() + MAX_FUTURE:
+        problem = f"{as_of.isoformat()} lies more than 5 minutes in the future: --to-store keeps no such slates"
+        raise InvalidField("as-of", problem)
+
+
+def _store(outcome: "Outcome", out: Path, settings: "Settings") -> int:
+    from batch.job import Job
+    from batch.rerank.to_store import store_slates
+    from service.storage import open_store
+
+    # Where no time is given, a run that goes on takes the first one's.
+    _check_is_past(Job.from_json(outcome.manifest["job"]).as_of)
+    store = open_store(settings.db, pool_size=1)
+    try:
+        with progress_bar("storing slates", outcome.manifest["user_count"]) as bar:
+            return store_slates(out, outcome.manifest, store, bar.advance)
+    finally:
+        store.dispose()
+
+
+def _show(outcome: "Outcome", out: Path, stored: int | None, *, as_json: bool) -> None:
+    found = outcome.manifest
+    result = {"out": str(out), "partitions_done_before": outcome.resumed, **found}
+    if stored is not None:
+        result["stored_count"] = stored
+    text = f"{out}: {found['item_count']} items for {found['user_count']} users, as of {found['job']['as_of']}"
+    if found["empty_count"]:
+        text += f"\n{found['empty_count']} of them have an empty slate: they have seen all of it"
+    if stored is not None:
+        text += f"\n{stored} slates are in the database"
+    show(result, as_json=as_json, text=text)

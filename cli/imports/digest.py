@@ -1,0 +1,62 @@
+"""``paperfeed digest``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.imports.local import open_local
+from cli.options import Db, Embed, Json
+from cli.output import show
+
+app = typer.Typer(help="Digests: dated sets of candidate papers.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """Digests: dated sets of candidate papers."""
+
+
+@app.command("import")
+def import_digest(
+    file: Annotated[Path, typer.Argument(help="Trending page as text, daily-papers JSON, Atom, RSS or JSON Lines.")],
+    date: Annotated[
+        str | None, typer.Option(help="Day of the digest, YYYY-MM-DD; needed where the file has none.")
+    ] = None,
+    digest_id: Annotated[str, typer.Option("--id", help="Id of the digest; default: SOURCE-DATE.")] = "",
+    db: Db = None,
+    embed: Embed = True,
+    as_json: Json = False,
+) -> None:
+    """Read a digest from a file and store it with its papers. Importing it again changes nothing."""
+    from service.domain.papers import Digest, UpsertOutcome
+    from service.ingest.digests.digest import read_digest
+    from service.ingest.times import parse_date
+
+    with open_local(db) as local:
+        now = local.clock.now()
+        parsed = read_digest(file, date=parse_date(date, now=now) if date else None, now=now)
+        digest = Digest(digest_id=digest_id, date=parsed.date, title=parsed.title, source=parsed.source_name)
+        done = local.catalog.import_digest(digest, parsed.papers)
+        embedded = local.embed(wanted=embed)
+        pending = local.pending()
+    counts = done.paper_outcomes
+    result = {
+        "digest_id": done.digest.digest_id,
+        "date": done.digest.date.isoformat(),
+        "digest": done.digest_outcome.value,
+        "papers": len(done.digest.paper_ids),
+        "new": counts[UpsertOutcome.CREATED],
+        "updated": counts[UpsertOutcome.UPDATED],
+        "unchanged": counts[UpsertOutcome.UNCHANGED],
+        "dropped": done.dropped_count,
+        "embedded": embedded,
+        "pending": pending,
+    }
+    text = (
+        f"{result['digest_id']}: {result['papers']} papers, {result['new']} new, {result['updated']} updated, "
+        f"{embedded} embedded, {pending} waiting for a vector"
+    )
+    if done.dropped_count:
+        text += f"\nit replaces a digest of this id, of which it lacks {done.dropped_count} papers; --id makes another"
+    show(result, as_json=as_json, text=text)

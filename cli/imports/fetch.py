@@ -1,0 +1,158 @@
+"""``paperfeed fetch``."""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.imports.local import open_local
+from cli.options import Db, Embed, Json
+from cli.output import note, show
+
+if TYPE_CHECKING:
+    from cli.imports.local import Local
+    from service.config import Settings
+    from service.fetch.http import Http, Patience
+    from service.fetch.kept_pages import KeptPages
+    from service.fetch.sources import Fetched
+
+app = typer.Typer(help="Papers fetched from where they appear, stored as a digest.", no_args_is_help=True)
+
+Date = Annotated[str | None, typer.Option(help="Day of the digest, YYYY-MM-DD; default: today (UTC).")]
+DigestId = Annotated[str, typer.Option("--id", help="Id of the digest; default: SOURCE-DATE.")]
+
+
+@app.callback()
+def group() -> None:
+    """Papers fetched from where they appear, stored as a digest."""
+
+
+@app.command("arxiv")
+def arxiv(
+    categories: Annotated[str, typer.Option(help="A comma list, e.g. cs.LG,cs.CL.")],
+    days: Annotated[
+        int, typer.Option(help="Submitted in so many days up to the date; 0: what was announced today.", min=0, max=60)
+    ] = 0,
+    date: Date = None,
+    digest_id: DigestId = "",
+    db: Db = None,
+    embed: Embed = True,
+    as_json: Json = False,
+) -> None:
+    """Fetch from arXiv what was announced today, or what was submitted in some days."""
+    from service.fetch import sources
+
+    names = [name.strip() for name in categories.split(",") if name.strip()]
+
+    def fetch(http: "Http", settings: "Settings", day: dt.date, kept: "KeptPages") -> "Fetched":
+        if not days:
+            return sources.arxiv_announced(http, settings.arxiv_feed_url, names)
+        first = day - dt.timedelta(days=days - 1)
+        return sources.arxiv_submitted(http, settings.arxiv_api_url, names, first, day, kept)
+
+    _fetch(fetch, date, digest_id, db, embed=embed, as_json=as_json)
+
+
+@app.command("hf-daily")
+def hf_daily(
+    date: Date = None, digest_id: DigestId = "", db: Db = None, embed: Embed = True, as_json: Json = False
+) -> None:
+    """Fetch the daily papers of a day, with their upvotes."""
+    from service.fetch import sources
+
+    _fetch(
+        lambda http, settings, day, _: sources.hf_daily(http, settings.hf_daily_url, day),
+        date,
+        digest_id,
+        db,
+        embed=embed,
+        as_json=as_json,
+    )
+
+
+@app.command("feed")
+def feed(
+    url: Annotated[str, typer.Argument(help="Address of an RSS or Atom feed.")],
+    date: Date = None,
+    digest_id: DigestId = "",
+    db: Db = None,
+    embed: Embed = True,
+    as_json: Json = False,
+) -> None:
+    """Fetch the entries of any RSS or Atom feed, such as a journal's."""
+    from service.fetch import sources
+
+    _fetch(lambda http, *_: sources.any_feed(http, url), date, digest_id, db, embed=embed, as_json=as_json)
+
+
+def _fetch(
+    fetch: "Callable[[Http, Settings, dt.date, KeptPages], Fetched]",
+    date: str | None,
+    digest_id: str,
+    db: str | None,
+    *,
+    embed: bool,
+    as_json: bool,
+) -> None:
+    """Fetches and stores; ends with exit code 1 where something is missing that should be there."""
+    from service.fetch.http import Http
+    from service.fetch.kept_pages import KeptPages
+    from service.ingest.times import parse_date
+
+    with open_local(db) as local:
+        settings, now = local.settings, local.clock.now()
+        day = parse_date(date, now=now) if date else now.date()
+        kept = KeptPages(settings.fetch_path)
+        with Http(_user_agent(settings.fetch_contact), _patience(settings)) as http:
+            found = fetch(http, settings, day, kept)
+        if kept.found_count:
+            note(f"pages that were kept when an earlier run broke off: {kept.found_count}")
+        name = digest_id or f"{found.source_name}-{day}"
+        new = _stored(local, name, day, found)
+        # Only now: whoever is killed before goes on with the pages.
+        if not found.problem:
+            kept.forget()
+        embedded = local.embed(wanted=embed) if found.papers else 0
+    # Most sources rest at weekends; on another day nothing at all is worth a look.
+    is_odd = not found.papers and day.isoweekday() <= 5
+    problem = found.problem or ("no paper on a weekday" if is_odd else "")
+    result = {
+        "digest_id": name if found.papers else "",
+        "date": day.isoformat(),
+        "papers": len(found.papers),
+        "new": new,
+        "embedded": embedded,
+        "problem": problem,
+    }
+    text = f"{name}: {len(found.papers)} papers, {new} new, {embedded} embedded"
+    show(result, as_json=as_json, text=f"{text}; incomplete: {problem}" if problem else text)
+    if problem:
+        raise typer.Exit(1)
+
+
+def _stored(local: "Local", name: str, day: dt.date, found: "Fetched") -> int:
+    """Stores the papers as a digest, where there are any; gives how many are new."""
+    from service.domain.papers import Digest, UpsertOutcome
+
+    if not found.papers:
+        return 0
+    digest = Digest(digest_id=name, date=day, title=found.title, source=found.source_name)
+    return local.catalog.import_digest(digest, found.papers).paper_outcomes[UpsertOutcome.CREATED]
+
+
+def _patience(settings: "Settings") -> "Patience":
+    from service.fetch.http import Patience
+
+    return Patience(
+        tries=settings.fetch_tries,
+        timeout_seconds=settings.fetch_timeout_seconds,
+        pause_seconds=settings.fetch_pause_seconds,
+        wait_seconds=settings.fetch_wait_seconds,
+    )
+
+
+def _user_agent(contact: str) -> str:
+    from importlib.metadata import version
+
+    return f"paperfeed/{version('paperfeed')}" + (f" ({contact})" if contact else "")

@@ -1,0 +1,91 @@
+"""``paperfeed estimate``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from cli.models.feedback import LONG, day, examination_in_words, serving_bundle
+from cli.options import Db, Json
+from cli.output import console, show
+from datasets.slates import read_slates
+
+if TYPE_CHECKING:
+    from training.feedback.off_policy import Estimates
+
+_NAMES = {
+    "served": "what was served",
+    "ips": "the bundle, by inverse weights",
+    "snips": "the same, self-normalised",
+    "dr": "doubly robust",
+}
+
+
+def estimate(
+    bundle: Annotated[
+        Path | None, typer.Option(help="Bundle to judge. Default: the one that serves.", exists=True)
+    ] = None,
+    db: Db = None,
+    first: Annotated[str | None, typer.Option("--from", help="Only slates as of this day or later.")] = None,
+    until: Annotated[str | None, typer.Option(help="Only slates, and what was done, before this day.")] = None,
+    position_bias: Annotated[
+        float | None,
+        typer.Option(min=0, max=3, help="Place k is read with chance k**-X. Default: learned from exploration."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Estimate what a bundle would have earned on the slates that were served, without showing it to anybody."""
+    from ranker.blas import use_one_thread
+    from service.config import Settings
+    from training.feedback.examination import Examination, estimate_examination
+    from training.feedback.learn import check_reactions
+    from training.feedback.off_policy import estimate_value
+
+    use_one_thread()
+    settings = Settings.read(db=db)
+    judged = serving_bundle(settings, bundle)
+    since, before = day("from", first, -LONG), day("until", until, LONG)
+    log = read_slates(settings.db, judged, since=since, until=before, shown_only=False)
+    check_reactions(log)
+    examination = estimate_examination(log) if position_bias is None else Examination.given(position_bias)
+    found = estimate_value(log, judged.model.scores(judged.model.leaves(log.features)), examination)
+    result = {"bundle": judged.version, "left_out": dict(log.left_out), **_as_dict(found)}
+    if as_json:
+        show(result, as_json=True, text="")
+        return
+    console.print(_table(judged.version, found))
+    console.print(_notes(result), markup=False, soft_wrap=True)
+
+
+def _as_dict(found: "Estimates") -> dict[str, Any]:
+    return {
+        "slates": found.slates,
+        "readers": found.users,
+        "reactions": found.reactions,
+        "examination": vars(found.examination),
+        "values": {name: interval.as_dict() for name, interval in found.values.items()},
+        "differences": {name: interval.as_dict() for name, interval in found.differences.items()},
+        "unsupported_share": round(found.unsupported_share, 4),
+        "effective_slates": round(found.effective_slates, 1),
+        "greatest_weight": round(found.greatest_weight, 2),
+    }
+
+
+def _table(version: str, found: "Estimates") -> Table:
+    table = Table("reactions per slate", "estimate", "95 %", "less what was served", "95 %", title=version)
+    for name, words in _NAMES.items():
+        value, difference = found.values[name], found.differences.get(name)
+        row = [words, f"{value.mean:.3f}", f"{value.low:.3f} to {value.high:.3f}"]
+        if difference is not None:
+            row += [f"{difference.mean:+.3f}", f"{difference.low:+.3f} to {difference.high:+.3f}"]
+        table.add_row(*row)
+    return table
+
+
+def _notes(result: dict[str, Any]) -> str:
+    return (
+        f"{result['slates']} slates of {result['readers']} readers with {result['reactions']} reactions, worth "
+        f"{result['effective_slates']:.0f} slates for this bundle; {examination_in_words(result['examination'])}.\n"
+        f"{100 * result['unsupported_share']:.1f} % of what would be read goes to papers that were never shown."
+    )

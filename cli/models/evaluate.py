@@ -1,0 +1,161 @@
+"""``paperfeed evaluate``."""
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.destination import check_file
+from cli.options import Json, RecipeName
+from cli.output import console, show, staged_progress, warn, write_page
+from datasets.files import count_events, load_dataset
+
+if TYPE_CHECKING:
+    from ranker.bundle.bundle import Bundle
+    from training.evaluation import Plan
+
+
+def evaluate(
+    papers: Annotated[Path, typer.Option(help="Papers, JSON Lines.", exists=True, dir_okay=False)],
+    interactions: Annotated[Path, typer.Option(help="Events, CSV.", exists=True, dir_okay=False)],
+    protocol: Annotated[str, typer.Option(help="cold-items or weekly-digest.")],
+    seeds: Annotated[
+        str, typer.Option(help="Seeds with commas; cold-items runs once for each, weekly-digest takes the first.")
+    ] = "1,2,3,4,5",
+    first: Annotated[
+        str, typer.Option("--from", help="weekly-digest asks for weeks that begin on or after this day.")
+    ] = "2018-01-01",
+    last: Annotated[str, typer.Option("--to", help="The last day on which such a week may begin.")] = "2018-12-31",
+    bundle: Annotated[
+        Path | None, typer.Option(help="Bundle to judge. Default: the shipped one; cold-items trains anew.")
+    ] = None,
+    retrain: Annotated[bool, typer.Option(help="Train on what is dated before --from first.")] = False,
+    mask_family: Annotated[
+        list[str] | None, typer.Option(help="Judge the ranker without this family of features too; repeatable.")
+    ] = None,
+    train_without: Annotated[
+        list[str] | None, typer.Option(help="Train without this family of features; repeatable.")
+    ] = None,
+    recipe: RecipeName = "default",
+    max_users: Annotated[int | None, typer.Option(min=2, help="Test that many readers, drawn at random.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Readers scored at a time.")] = 2,
+    embedding_cache: Annotated[str | None, typer.Option(help="File that keeps vectors by text hash.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a page for people to this file.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Measure a ranker against the baselines on people's real behaviour."""
+    from ranker.blas import use_one_thread
+    from service.bootstrap import make_encoder
+    from service.config import Settings
+    from service.domain.errors import InvalidField
+    from training.evaluation import Plan
+    from training.evaluation import evaluate as run_evaluation
+
+    use_one_thread()
+    if bundle is not None and retrain:
+        raise InvalidField("retrain", "cannot be given together with --bundle")
+    plan = Plan(
+        protocol=protocol,
+        seeds=_seeds(seeds),
+        first_day=_day("from", first),
+        last_day=_day("to", last),
+        recipe=recipe,
+        retrain=retrain,
+        masked_families=tuple(dict.fromkeys(mask_family or ())),
+        train_without=tuple(dict.fromkeys(train_without or ())),
+        max_users=max_users,
+        workers=workers,
+    )
+    _check(plan)
+    if report is not None:
+        check_file("report", report)
+    if plan.train_without and (bundle is not None or (protocol == "weekly-digest" and not retrain)):
+        raise InvalidField("train-without", "needs a bundle that is trained here: give --retrain, not --bundle")
+    encoder = make_encoder(Settings.read(embedding_cache=embedding_cache))
+    try:
+        judged = _bundle(plan, bundle, encoder.name)
+        events = count_events(papers, interactions)
+        name = papers.resolve().parent.name
+        dataset = load_dataset(name, papers, interactions, encoder, with_titles=judged is None)
+    finally:
+        encoder.close()
+    with staged_progress("evaluating") as progress:
+        result = run_evaluation(dataset, plan, bundle=judged, encoder_name=encoder.name, progress=progress)
+    _add_events(result, *events)
+    for text in result["settings"]["warnings"]:
+        warn(text)
+    _print(result, report, as_json=as_json)
+
+
+def _check(plan: "Plan") -> None:
+    """What can be wrong about a plan whatever the data.
+
+    Raises:
+        InvalidField: Names the option.
+        TrainingError: No such recipe.
+    """
+    from ranker.features import SCHEMA
+    from service.domain.errors import InvalidField
+    from training.evaluation import PROTOCOLS
+    from training.recipes import find_recipe
+
+    if plan.protocol not in PROTOCOLS:
+        raise InvalidField("protocol", f"{plan.protocol!r} is not one of {', '.join(PROTOCOLS)}")
+    for option, families in (("mask-family", plan.masked_families), ("train-without", plan.train_without)):
+        for family in families:
+            if family not in SCHEMA.families:
+                raise InvalidField(option, f"{family!r} is not one of {', '.join(SCHEMA.families)}")
+    if plan.first_day > plan.last_day:
+        raise InvalidField("from", f"{plan.first_day} is after --to {plan.last_day}")
+    find_recipe(plan.recipe)
+
+
+def _bundle(plan: "Plan", path: Path | None, encoder_name: str) -> "Bundle | None":
+    """The bundle to judge; None where one is to be trained."""
+    from ranker.bundle.bundle import default_bundle_path, load_bundle
+
+    if path is None and (plan.retrain or plan.protocol == "cold-items"):
+        return None
+    return load_bundle(path or default_bundle_path(), encoder=encoder_name)
+
+
+def _add_events(result: dict[str, Any], total: int, unknown: int) -> None:
+    result["settings"]["data"] |= {"events": total, "events_on_unknown_papers": unknown}
+    if unknown:
+        result["settings"]["warnings"].append(f"{unknown} of {total} events name papers that are not given")
+
+
+def _print(result: dict[str, Any], report: Path | None, *, as_json: bool) -> None:
+    if report is not None:
+        from training.report import evaluation_page
+
+        write_page(report, evaluation_page(result))
+    if as_json:
+        show(result, as_json=True, text="")
+        return
+    from cli.models.evaluation_table import tables
+
+    for table in tables(result):
+        console.print(table)
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    from service.domain.errors import InvalidField
+
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+        raise InvalidField("seeds", f"{text!r} is not a list of whole numbers from 0 on, such as 1,2,3")
+    found = tuple(int(part) for part in parts)
+    if len(set(found)) < len(found):
+        raise InvalidField("seeds", f"{text!r} names a seed twice")
+    return found
+
+
+def _day(field: str, text: str) -> dt.date:
+    from service.domain.errors import InvalidField
+
+    try:
+        return dt.date.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidField(field, f"{text!r} is not a date such as 2018-01-31") from error

@@ -1,0 +1,29 @@
+"""``paperfeed profile``: reads from a running server."""
+
+from typing import Annotated
+
+import typer
+
+from cli.options import Json, Server
+from cli.output import show
+from cli.queries.server import asked_server
+
+
+def profile(
+    user: Annotated[str, typer.Argument(help="Whose profile.")],
+    server: Server = None,
+    as_json: Json = False,
+) -> None:
+    """Print what is known of a user: likes, interests, preferences."""
+    from google.protobuf.json_format import MessageToDict
+
+    from paperfeed.v1.profile_pb2 import GetProfileRequest
+
+    with asked_server(server) as client:
+        found = client.profiles.GetProfile(GetProfileRequest(user_id=user)).profile
+    lines = [f"{found.user_id}: {found.like_count} likes, {found.dislike_count} dislikes"]
+    lines += [f"  {each.weight:4.0%}  {each.name}  ({each.like_count})" for each in found.interests]
+    asked = MessageToDict(found.preferences, preserving_proto_field_name=True)
+    lines += [f"{name.replace('_', ' ')}: {', '.join(values)}" for name, values in asked.items()]
+    result = MessageToDict(found, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    show(result, as_json=as_json, text="\n".join(lines))

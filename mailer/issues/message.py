@@ -1,0 +1,264 @@
+"""The message itself: RFC 5322 and MIME, with the headers that large receivers ask of bulk mail.
+
+List-Unsubscribe and List-Unsubscribe-Post (RFC 8058) let a mail client end the subscription with one POST; the latter
+is set only where the web pages have https, as the RFC demands.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from email.errors import MessageError
+from email.headerregistry import Address, HeaderRegistry
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Any
+
+import dkim
+
+from mailer.config import PREFIX, MailSettings
+from mailer.errors import InvalidField
+from mailer.issues.feed import FeedPaper
+from mailer.issues.issue import Issue, IssuePaper
+from mailer.issues.reasons import fallback_in_words, in_words
+from mailer.issues.rendering import render_html, render_text
+from mailer.issues.text import authors_in_words, isolated, readable, shortened
+from mailer.links import Links, Purpose
+from mailer.subscribers.subscription import Subscriber
+
+MAX_BYTES = 95_000
+"""Gmail cuts a message off at 102 kB, unsubscribe link and all."""
+SUBJECT_LENGTH = 78
+SIGNED_HEADERS = (
+    b"from", b"to", b"subject", b"date", b"message-id", b"reply-to", b"mime-version", b"content-type",
+    b"list-id", b"list-unsubscribe", b"list-unsubscribe-post",
+)  # fmt: skip
+
+
+class _Headers(HeaderRegistry):
+    """Makes a class for each kind of header once; the library makes one for each header of each message."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._made: dict[str, type] = {}
+
+    def __getitem__(self, name: str) -> type:
+        kind = name.lower()
+        if kind not in self._made:
+            self._made[kind] = super().__getitem__(name)
+        return self._made[kind]
+
+
+_POLICY = SMTP.clone(max_line_length=78, cte_type="7bit", header_factory=_Headers())
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What an issue is made of.
+
+    Attributes:
+        digest_id: Of the newest digest in it.
+        days: The days that it covers, one or more, ascending.
+        fallback: As in ``mailer.issues.feed.Feed``.
+    """
+
+    issue_id: str
+    digest_id: str
+    slate_id: str
+    days: tuple[dt.date, ...]
+    papers: Sequence[FeedPaper]
+    fallback: str = "none"
+
+
+def compose(draft: Draft, subscriber: Subscriber, settings: MailSettings, links: Links, now: dt.datetime) -> Issue:
+    """The issue as it will go out, unsigned.
+
+    Where it would be too long, abstracts are shortened, then left out, then the last papers stand in the browser only.
+    """
+    count, content = len(draft.papers), b""
+    for abstract_length, shown in _lengths(count):
+        content = _content(draft, subscriber, settings, links, now, abstract_length=abstract_length, shown=shown)
+        if len(content) <= MAX_BYTES:
+            break
+    return Issue(
+        issue_id=draft.issue_id,
+        subscriber_id=subscriber.subscriber_id,
+        digest_id=draft.digest_id,
+        slate_id=draft.slate_id,
+        message_id=_message_id(draft.issue_id, settings),
+        subject=_subject(draft, settings),
+        content=content,
+        papers=tuple(
+            IssuePaper(paper.position, paper.paper_id, readable(paper.title), _web_url(paper)) for paper in draft.papers
+        ),
+        created_at=now,
+    )
+
+
+def _lengths(count: int) -> Iterator[tuple[int, int]]:
+    """(characters of an abstract, papers shown), ever less."""
+    yield from ((280, count), (120, count), (0, count))
+    while count > 1:
+        count = count * 2 // 3
+        yield 0, count
+
+
+def _content(
+    draft: Draft,
+    subscriber: Subscriber,
+    settings: MailSettings,
+    links: Links,
+    now: dt.datetime,
+    *,
+    abstract_length: int,
+    shown: int,
+) -> bytes:
+    papers = [_shown(paper, draft.issue_id, subscriber.subscriber_id, links) for paper in draft.papers[:shown]]
+    for paper in papers:
+        paper["text"] = shortened(paper["text"], abstract_length) if abstract_length else ""
+    facts: dict[str, Any] = {
+        "sender": settings.sender_name,
+        "subject": _subject(draft, settings),
+        "heading": _heading(draft),
+        "preheader": shortened(" · ".join(paper["title"] for paper in papers[1:4]), 160),
+        "note": fallback_in_words(draft.fallback),
+        "papers": papers,
+        "more": len(draft.papers) - shown,
+        "address": subscriber.address,
+        "postal": settings.postal_address,
+        "view_url": links.url(Purpose.VIEW, subscriber.subscriber_id, draft.issue_id),
+        "preferences_url": links.url(Purpose.PREFERENCES, subscriber.subscriber_id),
+        "unsubscribe_url": links.url(Purpose.UNSUBSCRIBE, subscriber.subscriber_id, draft.issue_id),
+    }
+    one_click = settings.base_url.startswith("https://")
+    whole_lines = {
+        "Message-ID": _message_id(draft.issue_id, settings),
+        "List-Id": f"<{settings.list_id or 'digest.' + _domain(settings)}>",
+        "List-Unsubscribe": f"<{facts['unsubscribe_url']}>",
+        **({"List-Unsubscribe-Post": "List-Unsubscribe=One-Click"} if one_click else {}),
+    }
+    return _with_whole_lines(_message(subscriber, "issue", facts, settings, now), whole_lines)
+
+
+def compose_confirmation(subscriber: Subscriber, settings: MailSettings, links: Links, now: dt.datetime) -> bytes:
+    """The question whether the address's owner wants the digest."""
+    url = links.url(Purpose.CONFIRM, subscriber.subscriber_id, detail=subscriber.confirm_nonce)
+    facts = {
+        "sender": settings.sender_name,
+        "subject": f"Please confirm: {settings.sender_name}",
+        "preheader": "Nothing is sent before you say yes.",
+        "address": subscriber.address,
+        "postal": settings.postal_address,
+        "confirm_url": url,
+    }
+    message_id = _message_id(f"confirm-{subscriber.subscriber_id}-{subscriber.confirm_nonce}", settings)
+    return _with_whole_lines(_message(subscriber, "confirm", facts, settings, now), {"Message-ID": message_id})
+
+
+def signed(content: bytes, settings: MailSettings) -> bytes:
+    """The message with a DKIM signature before it; as it is where no signing domain is set.
+
+    Raises:
+        InvalidField: The key or selector cannot be used.
+    """
+    if not settings.dkim_domain:
+        return content
+    try:
+        header = dkim.sign(
+            content,
+            settings.dkim_selector.encode(),
+            settings.dkim_domain.encode(),
+            settings.dkim_key().encode(),
+            canonicalize=(b"relaxed", b"relaxed"),
+            include_headers=list(SIGNED_HEADERS),
+        )
+    except (dkim.DKIMException, ValueError, TypeError, IndexError) as error:
+        raise InvalidField(PREFIX + "DKIM_KEY_FILE", f"no signature can be made with it: {error}") from None
+    return bytes(header) + content
+
+
+def _message(
+    subscriber: Subscriber, template: str, facts: dict[str, Any], settings: MailSettings, now: dt.datetime
+) -> EmailMessage:
+    message = EmailMessage(policy=_POLICY)
+    message["From"] = _address("SENDER_ADDRESS", settings.sender_address, settings.sender_name)
+    message["To"] = _address("address", subscriber.address, subscriber.name)
+    message["Subject"] = facts["subject"]
+    message["Date"] = format_datetime(now)
+    if settings.reply_to:
+        message["Reply-To"] = _address("REPLY_TO", settings.reply_to, "")
+    # Out-of-office replies are not sent to such mail (RFC 3834).
+    message["Auto-Submitted"] = "auto-generated"
+    message.set_content(render_text(f"{template}.txt.jinja", **facts), cte="quoted-printable")
+    message.add_alternative(render_html(f"{template}.html.jinja", **facts), subtype="html", cte="quoted-printable")
+    return message
+
+
+def _with_whole_lines(message: EmailMessage, headers: dict[str, str]) -> bytes:
+    """The message with headers that must not be folded before its own.
+
+    The email package writes a word longer than a line as encoded words, which no receiver decodes in an address of
+    List-Unsubscribe. A line may have 998 octets.
+
+    Raises:
+        InvalidField: A setting that goes into one of them has characters beyond ASCII, or is too long.
+    """
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    for line in lines:
+        if not (line.isascii() and line.isprintable() and len(line) < 998):
+            raise InvalidField(PREFIX + "BASE_URL, SENDER_ADDRESS or LIST_ID", f"cannot stand in a header: {line!r}")
+    return "".join(f"{line}\r\n" for line in lines).encode() + message.as_bytes()
+
+
+def _address(field: str, address: str, name: str) -> Address:
+    try:
+        return Address(display_name=readable(name), addr_spec=address)
+    except (ValueError, IndexError, AttributeError, MessageError) as error:
+        raise InvalidField(field, f"'{address}' cannot stand in a header: {error}") from None
+
+
+def _message_id(name: str, settings: MailSettings) -> str:
+    return f"<{name}@{_domain(settings)}>"
+
+
+def _domain(settings: MailSettings) -> str:
+    return settings.sender_address.rpartition("@")[2] or "localhost"
+
+
+def _heading(draft: Draft) -> str:
+    first, last = draft.days[0], draft.days[-1]
+    days = f"{last:%A, %-d %B %Y}" if first == last else f"{first:%-d %B} to {last:%-d %B %Y}"
+    count = len(draft.papers)
+    return f"{count} paper{'' if count == 1 else 's'} for you: {days}"
+
+
+def _subject(draft: Draft, settings: MailSettings) -> str:
+    first = readable(draft.papers[0].title) if draft.papers else ""
+    more = len(draft.papers) - 1
+    ending = f" and {more} more" if more > 0 else ""
+    room = SUBJECT_LENGTH - len(ending) - len(settings.sender_name) - 2
+    return f"{settings.sender_name}: {shortened(first, max(room, 20))}{ending}"
+
+
+def _shown(paper: FeedPaper, issue_id: str, subscriber_id: str, links: Links) -> dict[str, str]:
+    def url(purpose: Purpose) -> str:
+        return links.url(purpose, subscriber_id, issue_id, paper.position)
+
+    title, why = readable(paper.title), in_words(paper.reasons)
+    return {
+        "title": title,
+        "plain_title": isolated(title),
+        "why": why,
+        "plain_why": isolated(why),
+        "by": shortened(authors_in_words(paper.authors), 160),
+        "text": readable(paper.abstract[:2_000]),
+        "url": url(Purpose.CLICK) if _web_url(paper) else "",
+        "like_url": url(Purpose.LIKE),
+        "save_url": url(Purpose.SAVE),
+        "dislike_url": url(Purpose.DISLIKE),
+    }
+
+
+def _web_url(paper: FeedPaper) -> str:
+    """Where the paper is; empty for anything but a web address."""
+    return paper.url if paper.url.startswith(("https://", "http://")) else ""

@@ -1,0 +1,157 @@
+"""Returned mail and complaints: who is gone or objects gets no more.
+
+Delivery status notifications are RFC 3464, complaints RFC 5965. Only those that bear the Message-ID of an issue that we
+sent, delivery reports to that very address, change anything: anybody can write to the bounce address, but only who got
+the issue knows it.
+"""
+
+import datetime as dt
+import mailbox
+import re
+from collections import Counter
+from email import message_from_bytes
+from email.message import Message
+from email.policy import compat32
+from pathlib import Path
+
+from mailer.clock import Clock
+from mailer.errors import InvalidFile
+from mailer.issues.feed import Event
+from mailer.issues.issue import IssueState
+from mailer.sending.smtp_codes import NO_MAILBOX
+from mailer.storage import MailStore, issues, reactions, standing, subscribers
+from mailer.storage.issues import StoredIssue
+from mailer.subscribers.address import address_key
+from mailer.subscribers.subscription import SuppressionReason
+
+RETURNED_IN_A_ROW = 5
+"""So many issues returned for good one after another, for whatever reason, and the address gets no more."""
+_ENHANCED = re.compile(r"\b5\.\d{1,3}\.\d{1,3}\b")
+
+
+class BounceReader:
+    """Reads messages and carries out what they say; the same message twice changes nothing more."""
+
+    def __init__(self, store: MailStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self.problems: list[str] = []
+        """What could not be read, in words."""
+
+    def read_maildir(self, folder: Path) -> Counter[str]:
+        """All messages in ``new`` of a Maildir; each moves to ``cur`` once it is carried out.
+
+        What cannot be read stays in ``new`` and is named in ``problems``.
+
+        Raises:
+            InvalidFile: The folder is no Maildir.
+        """
+        if not (folder / "new").is_dir() or not (folder / "cur").is_dir():
+            raise InvalidFile(str(folder), "is no Maildir: it has no folders new and cur")
+        outcomes: Counter[str] = Counter()
+        box = mailbox.Maildir(str(folder), create=False)
+        for file in sorted((folder / "new").iterdir()):
+            found = self.read_message(file.read_bytes(), file.name)
+            outcomes += found
+            if not found["unreadable"]:
+                # Seen, as Maildir says it.
+                file.rename(folder / "cur" / f"{file.name.partition(':')[0]}:2,S")
+        box.close()
+        return outcomes
+
+    def read_message(self, content: bytes, name: str = "stdin") -> Counter[str]:
+        """One message; counts what it came to.
+
+        ``suppressed``; ``complaint``; ``returned`` (for good, but the mailbox is there: noted); ``delayed``;
+        ``unknown`` (about no issue of ours); ``other`` (no report); ``unreadable``.
+        """
+        message = message_from_bytes(content, policy=compat32)
+        kind = message.get_content_type()
+        report = str(message.get_param("report-type") or "").lower()
+        if kind != "multipart/report" or report not in {"delivery-status", "feedback-report"}:
+            return Counter(other=1)
+        parts = {part.get_content_type(): part for part in message.walk()}
+        about = self._issue(parts)
+        if report == "feedback-report":
+            return Counter([self._complaint(parts, about)])
+        status = parts.get("message/delivery-status")
+        blocks = status.get_payload() if status is not None else []
+        recipients = [block for block in blocks if isinstance(block, Message) and block["Final-Recipient"]]
+        if not recipients:
+            self.problems.append(f"{name}: a delivery report without a status for any recipient")
+            return Counter(unreadable=1)
+        return Counter(self._recipient(block, about) for block in recipients)
+
+    def _recipient(self, block: Message, about: StoredIssue | None) -> str:
+        """What one recipient's part of a report comes to."""
+        action, status = _word(block["Action"]), _word(block["Status"])
+        if action != "failed" or not status.startswith("5"):
+            return "delayed"
+        named = {address_key(_address(block[field])) for field in ("Original-Recipient", "Final-Recipient")}
+        said = " ".join(str(block["Diagnostic-Code"] or "").split())
+        found = _ENHANCED.search(said)
+        # 5.0.0 says nothing; then the other server's own words may.
+        code = found[0] if found and status == "5.0.0" else status
+        with self._store.write() as connection:
+            reader = subscribers.find(connection, about.subscriber_id) if about else None
+            if about is None or reader is None or address_key(reader.address) not in named:
+                return "unknown"
+            detail = f"{status} {said}"[:300]
+            in_a_row = standing.note_returned(connection, about, detail)
+            if code not in NO_MAILBOX and in_a_row < RETURNED_IN_A_ROW:
+                return "returned"
+            subscribers.suppress(connection, reader.address, SuppressionReason.BOUNCE, detail, self._clock.now())
+        return "suppressed"
+
+    def _complaint(self, parts: dict[str, Message], about: StoredIssue | None) -> str:
+        """Needs a message of ours in it: a complaint ends a subscription, and its sender cannot be trusted."""
+        if "message/feedback-report" not in parts or about is None:
+            return "unknown"
+        now = self._clock.now()
+        with self._store.write() as connection:
+            reader = subscribers.find(connection, about.subscriber_id)
+            if reader is None:
+                return "unknown"
+            subscribers.suppress(connection, reader.address, SuppressionReason.COMPLAINT, "feedback report", now)
+            for paper in issues.papers_of(connection, about.issue_id):
+                event = _complaint_event(about, paper.position, paper.paper_id, reader.user_id, now)
+                reactions.add(connection, reader.subscriber_id, about.issue_id, event)
+        return "complaint"
+
+    def _issue(self, parts: dict[str, Message]) -> StoredIssue | None:
+        """The issue, sent by us, whose Message-ID stands in the returned message or its headers."""
+        for kind in ("message/rfc822", "text/rfc822-headers"):
+            part = parts.get(kind)
+            if part is None:
+                continue
+            payload = part.get_payload()
+            inner = payload[0] if isinstance(payload, list) and payload else None
+            if inner is None:
+                raw = part.get_payload(decode=True)
+                inner = message_from_bytes(raw if isinstance(raw, bytes) else b"", policy=compat32)
+            if isinstance(inner, Message) and inner["Message-ID"]:
+                with self._store.read() as connection:
+                    found = issues.find_by_message_id(connection, str(inner["Message-ID"]).strip())
+                return found if found is not None and found.state is IssueState.SENT else None
+        return None
+
+
+def _complaint_event(issue: StoredIssue, position: int, paper_id: str, user_id: str, now: dt.datetime) -> Event:
+    return Event(
+        event_id=f"mail-complaint-{issue.issue_id}-{position}",
+        user_id=user_id,
+        paper_id=paper_id,
+        event_type="complaint",
+        occurred_at=now,
+        slate_id=issue.slate_id,
+    )
+
+
+def _address(field: object) -> str:
+    """The address of a recipient field, ``rfc822; someone@example.org``; empty where there is none."""
+    kind, _, address = str(field or "").partition(";")
+    return address.strip().strip("<>") if kind.strip().lower() == "rfc822" else ""
+
+
+def _word(field: object) -> str:
+    return (str(field or "").split() or [""])[0].lower()

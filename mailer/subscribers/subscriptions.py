@@ -1,0 +1,227 @@
+"""Use cases: asking for the digest, confirming, changing, leaving. Double opt-in, with a record of each step."""
+
+import datetime as dt
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from mailer.clock import Clock
+from mailer.errors import AddressSuppressed, InvalidField, LinkRefused, NotFound
+from mailer.links import Claim, Purpose
+from mailer.storage import MailStore, confirmations, subscribers
+from mailer.subscribers.address import parse_address
+from mailer.subscribers.subscription import (
+    MAX_PAPERS,
+    ConsentKind,
+    Schedule,
+    Subscriber,
+    SubscriptionState,
+    SuppressionReason,
+)
+
+CONFIRMATION_EVERY = dt.timedelta(minutes=10)
+"""At most one confirmation goes to an address in this time, however often it is asked for."""
+MAX_NAME = 100
+MAX_USER_ID = 200
+
+
+class Subscriptions:
+    """What a reader or an operator may do with a subscription."""
+
+    def __init__(self, store: MailStore, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    def request(self, address: str, schedule: Schedule, paper_count: int, source: str) -> Subscriber | None:
+        """Somebody asks for the digest; a confirmation is put where it will be sent from, and its subscriber given.
+
+        None where mail to the address is stopped, the subscription is active already, or a confirmation went out a
+        moment ago. The caller says the same in every case: a stranger learns nothing about an address.
+
+        Raises:
+            InvalidField: The address, schedule or number of papers cannot be used.
+        """
+        parsed, now = parse_address(address), self._clock.now()
+        check_schedule(schedule)
+        check_paper_count(paper_count)
+        with self._store.write() as connection:
+            stopped = subscribers.find_suppression(connection, parsed)
+            if stopped is not None and stopped[0] is not SuppressionReason.UNSUBSCRIBED:
+                return None
+            known = subscribers.find_by_address(connection, parsed)
+            if known is None:
+                known = _new(parsed, f"mail-{secrets.token_hex(8)}", "", schedule, paper_count, now)
+                subscribers.add(connection, known)
+            elif known.state is SubscriptionState.ACTIVE or _asked_just_now(known, now):
+                return None
+            else:
+                known = replace(known, schedule=schedule, paper_count=paper_count)
+            asked = replace(
+                known, state=SubscriptionState.PENDING, confirm_nonce=secrets.token_urlsafe(12), updated_at=now
+            )
+            subscribers.save(connection, asked)
+            subscribers.record_consent(connection, asked, ConsentKind.REQUESTED, source, now)
+            confirmations.add(connection, asked.subscriber_id, now)
+            return asked
+
+    def confirm(self, claim: Claim, source: str) -> Subscriber:
+        """The address has answered: the subscription becomes active. The link works once.
+
+        Raises:
+            LinkRefused: It was used, a newer one was sent, or mail to the address was stopped meanwhile.
+        """
+        now = self._clock.now()
+        with self._store.write() as connection:
+            found = subscribers.find(connection, claim.subscriber_id)
+            if (
+                found is None
+                or not found.confirm_nonce
+                or not secrets.compare_digest(found.confirm_nonce, claim.detail)
+            ):
+                raise LinkRefused("it was used already, or a newer one was sent")
+            stopped = subscribers.find_suppression(connection, found.address)
+            if stopped is not None and stopped[0] is not SuppressionReason.UNSUBSCRIBED:
+                raise LinkRefused("mail to this address was stopped")
+            subscribers.unsuppress(connection, found.address)
+            active = replace(found, state=SubscriptionState.ACTIVE, confirm_nonce="", updated_at=now)
+            subscribers.save(connection, active)
+            subscribers.record_consent(connection, active, ConsentKind.CONFIRMED, source, now)
+            return active
+
+    def unsubscribe(self, claim: Claim, source: str) -> bool:
+        """Ends the subscription at once; repeating it changes nothing. Gives whether it ended now.
+
+        A subscriber who is gone has nothing left to end, which is fine too.
+        """
+        assert claim.purpose is Purpose.UNSUBSCRIBE  # noqa: S101 (the caller read the token for this purpose)
+        now = self._clock.now()
+        with self._store.write() as connection:
+            found = subscribers.find(connection, claim.subscriber_id)
+            if found is None or found.state in {SubscriptionState.UNSUBSCRIBED, SubscriptionState.SUPPRESSED}:
+                return False
+            subscribers.set_state(connection, found.subscriber_id, SubscriptionState.UNSUBSCRIBED, now)
+            subscribers.record_consent(connection, found, ConsentKind.UNSUBSCRIBED, source, now)
+            # Outlives the subscriber: no later list brings the reader back, only a confirmation does.
+            subscribers.stop(connection, found.address, SuppressionReason.UNSUBSCRIBED, "", now)
+            return True
+
+    def change(self, subscriber_id: str, schedule: Schedule, paper_count: int, name: str) -> Subscriber:
+        """Other days, time, number of papers or name.
+
+        Raises:
+            InvalidField: One of them cannot be used.
+            NotFound: There is no such subscriber.
+        """
+        check_schedule(schedule)
+        check_paper_count(paper_count)
+        with self._store.write() as connection:
+            found = subscribers.find(connection, subscriber_id)
+            if found is None:
+                raise NotFound("subscriber", subscriber_id)
+            changed = replace(
+                found,
+                schedule=schedule,
+                paper_count=paper_count,
+                name=check_name(name),
+                updated_at=self._clock.now(),
+            )
+            subscribers.save(connection, changed)
+            return changed
+
+    def add_many(
+        self,
+        wanted: Sequence[tuple[str, str, str, Schedule, int]],
+        source: str,
+        *,
+        stopped: dict[int, SuppressionReason] | None = None,
+    ) -> int:
+        """Active subscriptions that an operator vouches for; all or none. Gives how many were new.
+
+        A user who has one with the same address already is left as is. A stopped address is so for its subscriber too.
+
+        Args:
+            wanted: (user_id, address, name, schedule, paper_count) of each.
+            stopped: Gets why mail to an address is stopped, by the entry's number from 0; such entries are left out.
+
+        Raises:
+            InvalidField: Names the entry, counted from 0, and what is wrong with it.
+            AddressSuppressed: Mail to one of the addresses is stopped, and ``stopped`` is None.
+        """
+        now, added = self._clock.now(), 0
+        with self._store.write() as connection:
+            for number, (user_id, address, name, schedule, paper_count) in enumerate(wanted):
+                try:
+                    new = _new(parse_address(address), check_user_id(user_id), name, schedule, paper_count, now)
+                    if why := subscribers.find_suppression(connection, new.address):
+                        if stopped is None:
+                            raise AddressSuppressed(why[0].value)
+                        stopped[number] = why[0]
+                        continue
+                    known = subscribers.find_by_user(connection, user_id)
+                    if known is not None and known.address == new.address:
+                        continue
+                    subscribers.add(connection, replace(new, state=SubscriptionState.ACTIVE))
+                except InvalidField as error:
+                    raise InvalidField(f"subscribers[{number}].{error.field}", error.problem) from None
+                subscribers.record_consent(connection, new, ConsentKind.IMPORTED, source, now)
+                added += 1
+        return added
+
+
+def check_schedule(schedule: Schedule) -> Schedule:
+    """A schedule that can be kept.
+
+    Raises:
+        InvalidField: Names the part that cannot.
+    """
+    days = schedule.weekdays
+    if not days or list(days) != sorted(set(days)) or not 1 <= days[0] <= days[-1] <= 7:
+        raise InvalidField("weekdays", "must be one or more of 1 (Monday) to 7 (Sunday), ascending")
+    if schedule.local_time.tzinfo is not None:
+        raise InvalidField("local_time", "is in the subscriber's zone and bears none itself")
+    try:
+        ZoneInfo(schedule.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidField("time_zone", f"'{schedule.time_zone}' is no time zone such as Europe/Vienna") from None
+    return schedule
+
+
+def check_paper_count(count: int) -> int:
+    """A number of papers that an issue can hold."""
+    if not 1 <= count <= MAX_PAPERS:
+        raise InvalidField("paper_count", f"is {count}; must be 1 to {MAX_PAPERS}")
+    return count
+
+
+def check_name(name: str) -> str:
+    """A name that can stand in a header."""
+    if len(name) > MAX_NAME or not name.isprintable():
+        raise InvalidField("name", f"must be at most {MAX_NAME} printable characters")
+    return name.strip()
+
+
+def check_user_id(user_id: str) -> str:
+    """An id that the service takes."""
+    if not 1 <= len(user_id) <= MAX_USER_ID or not user_id.isprintable() or " " in user_id:
+        raise InvalidField("user_id", f"must be 1 to {MAX_USER_ID} printable characters without white space")
+    return user_id
+
+
+def _asked_just_now(known: Subscriber, now: dt.datetime) -> bool:
+    return known.state is SubscriptionState.PENDING and now - known.updated_at < CONFIRMATION_EVERY
+
+
+def _new(address: str, user_id: str, name: str, schedule: Schedule, paper_count: int, now: dt.datetime) -> Subscriber:
+    return Subscriber(
+        subscriber_id=secrets.token_urlsafe(9),
+        user_id=user_id,
+        address=address,
+        name=check_name(name),
+        state=SubscriptionState.PENDING,
+        schedule=check_schedule(schedule),
+        paper_count=check_paper_count(paper_count),
+        confirm_nonce="",
+        created_at=now,
+        updated_at=now,
+    )

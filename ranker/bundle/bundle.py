@@ -1,0 +1,168 @@
+"""Bundles: a trained model and everything it was trained with, as a folder that is either whole or refused.
+
+A folder holds ``model.txt`` (LightGBM's text format), ``spaces.npz`` (arrays, no pickle) and ``manifest.json``, which
+names the hashes of the others and of itself. Hashes tell damage, not malice: a bundle is as trustworthy as its source,
+and nothing in it is ever executed.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ranker.bundle.manifest import (
+    MANIFEST_NAME,
+    MODEL_NAME,
+    SPACES_NAME,
+    Manifest,
+    file_entry,
+    read_manifest,
+    write_manifest,
+)
+from ranker.bundle.spaces_file import read_spaces, spaces_bytes
+from ranker.errors import BundleError, EncoderMismatch
+from ranker.features import SCHEMA
+from ranker.score import Model, read_model
+from ranker.spaces.spaces import Spaces
+from ranker.trees import TreeError
+
+MAX_FILE_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded bundle; shared by all threads, never written to."""
+
+    manifest: Manifest
+    spaces: Spaces
+    model: Model
+
+    @property
+    def version(self) -> str:
+        """Names the contents: equal for equal files, whenever they were made."""
+        return self.manifest.version
+
+    @property
+    def encoder_name(self) -> str:
+        """The encoder whose vectors it was trained on."""
+        return self.manifest.encoder_name
+
+    @property
+    def features_version(self) -> str:
+        """Names what a feature row means: bundles that share it (same schema, same spaces) may exchange their trees."""
+        parts = (self.manifest.schema_sha256, str(self.manifest.files[SPACES_NAME]["sha256"]))
+        return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
+
+
+def default_bundle_path() -> Path:
+    """The folder of the bundle that ships with the package."""
+    return Path(__file__).parent / "default"
+
+
+def load_bundle(path: Path, *, encoder: str | None) -> Bundle:
+    """The bundle in a folder, checked throughout.
+
+    Args:
+        encoder: Name of the encoder in use; None skips that check.
+
+    Raises:
+        EncoderMismatch: The bundle is sound but for another encoder's vectors.
+        BundleError: Anything missing, damaged, too large, or made for other features than this version's.
+    """
+    manifest = read_manifest(path / MANIFEST_NAME)
+    _check_schema(path / MANIFEST_NAME, manifest)
+    if encoder is not None and encoder != manifest.encoder_name:
+        raise EncoderMismatch(path / MANIFEST_NAME, manifest.encoder_name, encoder)
+    model_text = _checked_bytes(path / MODEL_NAME, manifest)
+    spaces = read_spaces(path / SPACES_NAME, _checked_bytes(path / SPACES_NAME, manifest), manifest.embedding_dim)
+    try:
+        model = read_model(model_text.decode("utf-8"), SCHEMA.family_of)
+    except (TreeError, UnicodeDecodeError) as error:
+        raise BundleError(path / MODEL_NAME, str(error)) from error
+    return Bundle(manifest=manifest, spaces=spaces, model=model)
+
+
+def write_bundle(
+    path: Path,
+    *,
+    model_text: str,
+    spaces: Spaces,
+    encoder_name: str,
+    recipe: str,
+    fingerprint: str,
+    created_at: str,
+    params: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
+) -> Manifest:
+    """Writes a bundle folder, whole or not at all; a bundle that stood there before is replaced.
+
+    Equal arguments give equal files, bit for bit.
+
+    Args:
+        fingerprint: Names the training data.
+        created_at: RFC 3339.
+    """
+    files = {MODEL_NAME: model_text.encode(), SPACES_NAME: spaces_bytes(spaces)}
+    manifest = Manifest.of(
+        encoder_name=encoder_name,
+        embedding_dim=spaces.embedding_dim,
+        feature_names=SCHEMA.names,
+        schema_sha256=SCHEMA.sha256,
+        files={name: file_entry(data) for name, data in files.items()},
+        recipe=recipe,
+        fingerprint=fingerprint,
+        created_at=created_at,
+        params=dict(params or {}),
+        metrics=dict(metrics or {}),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    try:
+        for name, data in {**files, MANIFEST_NAME: write_manifest(manifest)}.items():
+            _write_through(staging / name, data)
+        staging.chmod(0o755)
+        _swap(staging, path)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    return manifest
+
+
+def _check_schema(file: Path, manifest: Manifest) -> None:
+    if manifest.feature_names != SCHEMA.names:
+        strange = sorted(set(manifest.feature_names) ^ set(SCHEMA.names)) or ["the same in another order"]
+        raise BundleError(file, f"was trained on other features than this version's ({', '.join(strange[:5])})")
+    if manifest.schema_sha256 != SCHEMA.sha256:
+        raise BundleError(file, "was trained on another version of the features")
+
+
+def _checked_bytes(file: Path, manifest: Manifest) -> bytes:
+    try:
+        size = file.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise BundleError(file, f"has {size} bytes; at most {MAX_FILE_BYTES} are allowed")
+        data = file.read_bytes()
+    except OSError as error:
+        raise BundleError(file, f"cannot be read ({error.strerror})") from error
+    if file_entry(data) != manifest.files.get(file.name):
+        raise BundleError(file, "is damaged: its size or SHA-256 is not the one in the manifest")
+    return data
+
+
+def _write_through(file: Path, data: bytes) -> None:
+    with file.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _swap(staging: Path, path: Path) -> None:
+    """Puts the finished folder in its place. Between the two renames a reader finds no bundle, never half of one."""
+    old = staging.with_name(staging.name + "-old")
+    if path.exists():
+        path.rename(old)
+    staging.rename(path)
+    shutil.rmtree(old, ignore_errors=True)

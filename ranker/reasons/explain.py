@@ -1,0 +1,201 @@
+"""Why a paper stands where it stands: contributions per feature family, and reasons a reader can check.
+
+Attribution follows each row's path through each tree: the step from a node to its child is credited to the family of
+the feature that the node splits on. Unlike exact SHAP this is one table look-up per tree.
+"""
+
+import enum
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ranker.features.inputs import Inputs
+from ranker.features.similarity import Sum
+from ranker.reasons.naming import SEVERAL_TITLES
+from ranker.trees import Trees, node_means
+from ranker.trending import trends
+from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
+
+NEAR_COSINE = 0.3
+"""Below this cosine two papers do not look alike to a reader (MiniLM: unrelated papers lie around 0.1)."""
+NEAR_TFIDF = 0.1
+LIKENESS_FAMILIES = ("embedding", "text", "collaborative")
+"""Families that speak for a paper by its likeness to what the user liked."""
+NEAR_INTEREST_COSINE = 0.5
+"""To the middle of an interest papers are nearer than to its likes: its own members lie around 0.65."""
+SEVERAL_LIKES = SEVERAL_TITLES
+FRESH_SECONDS = 7 * 86_400.0
+
+
+class RankReasonKind(enum.Enum):
+    """What kind of fact speaks for a paper."""
+
+    SIMILAR_TO_LIKED = "similar_to_liked"
+    FRESH = "fresh"
+    TRENDING = "trending"
+    TOPIC = "topic"
+    FOLLOWED_AUTHOR = "followed_author"
+    EXPLORATION = "exploration"
+
+
+class RankReason(NamedTuple):
+    """One fact that speaks for a paper.
+
+    Attributes:
+        liked_index: SIMILAR_TO_LIKED only: row of the liked paper among the likes given to ``build_profile``.
+        similarity: SIMILAR_TO_LIKED only: cosine of the vectors, or of the words where a vector is pending.
+        interest: TOPIC only: number of the interest in ``Profile.interests``; None for a topic that the user follows.
+    """
+
+    kind: RankReasonKind
+    liked_index: int | None = None
+    similarity: float | None = None
+    interest: int | None = None
+
+
+def family_table(trees: Trees, family_of: Sequence[int]) -> Float64Array:
+    """What each leaf owes to each family.
+
+    Returns:
+        (t * m, families) float64 with rows in the order of ``trees.leaf_values`` flattened. A leaf's row plus its
+        root's mean is the leaf's value.
+    """
+    families = np.asarray(family_of, dtype=np.intp)
+    means, _ = node_means(trees)
+    tree_count, node_count = means.shape
+    rows = np.arange(tree_count)
+    node_paths = np.zeros((tree_count, max(node_count, 1), int(families.max()) + 1))
+    leaf_paths = np.zeros((*trees.leaf_values.shape, node_paths.shape[2]))
+    for node in range(node_count):
+        real = rows[trees.split_features[:, node] >= 0]
+        family = families[trees.split_features[real, node]]
+        for side in (0, 1):
+            child = trees.children[real, node, side]
+            for paths, values, chosen, index in (
+                (node_paths, means, child >= 0, child),
+                (leaf_paths, trees.leaf_values, child < 0, -1 - child),
+            ):
+                tree, place = real[chosen], index[chosen]
+                paths[tree, place] = node_paths[tree, node]
+                paths[tree, place, family[chosen]] += values[tree, place] - means[tree, node]
+    return leaf_paths.reshape(-1, leaf_paths.shape[2])
+
+
+def reasons(
+    inputs: Inputs, rows: IndexArray, support: Float32Array | None, families: Sequence[str]
+) -> list[tuple[RankReason, ...]]:
+    """Reasons for the candidates at ``rows``; the one that weighs most first, an empty tuple where nothing speaks.
+
+    Args:
+        support: (len(rows), len(families)) contributions; None where no model scored and likeness is all there is.
+    """
+    likeness, freshness, topicality, trend = _support(support, families, len(rows))
+    # Of equal weights the more concrete reason stands first.
+    found = (
+        (likeness, _similar(inputs, rows, likeness > 0)),
+        (likeness, _near_interests(inputs, rows, likeness > 0)),
+        (topicality, _plain(_KIND.TOPIC, _flags(inputs.user_context.followed_topic, rows, topicality))),
+        (topicality, _plain(_KIND.FOLLOWED_AUTHOR, _flags(inputs.user_context.followed_author, rows, topicality))),
+        (freshness, _plain(_KIND.FRESH, _fresh(inputs, rows) & (freshness > 0))),
+        (trend, _plain(_KIND.TRENDING, _flags(_trending(inputs, trend), rows, trend))),
+    )
+    kept = [(weights, each) for weights, each in found if each is not None]
+    if not kept:
+        return [()] * len(rows)
+    known = np.array([[reason is not None for reason in each] for _, each in kept])
+    weights = np.where(known, [weights for weights, _ in kept], -np.inf)
+    orders = np.argsort(-weights, axis=0, kind="stable").T.tolist()
+    said = list(zip(*(each for _, each in kept), strict=True))
+    return [
+        tuple([row[kind] for kind in order[:count]])
+        for row, order, count in zip(said, orders, known.sum(axis=0).tolist(), strict=True)
+    ]
+
+
+_KIND = RankReasonKind
+_PLAIN = {kind: RankReason(kind) for kind in RankReasonKind}
+_Reasons = list[RankReason | None]
+
+
+def _flags(flags: BoolArray | None, rows: IndexArray, weights: Float32Array) -> BoolArray | None:
+    return None if flags is None else flags[rows] & (weights > 0)
+
+
+def _plain(kind: RankReasonKind, holds: BoolArray | None) -> _Reasons | None:
+    """The same for each row where it holds; None where it holds nowhere."""
+    if holds is None or not holds.any():
+        return None
+    return [_PLAIN[kind] if each else None for each in holds.tolist()]
+
+
+def _fresh(inputs: Inputs, rows: IndexArray) -> BoolArray:
+    ages = inputs.as_of - inputs.candidates.columns.published_at[rows]
+    return np.asarray((ages >= 0) & (ages <= FRESH_SECONDS))
+
+
+def _trending(inputs: Inputs, weights: Float32Array) -> BoolArray | None:
+    if not (weights > 0).any():
+        return None
+    return trends(inputs.candidates, inputs.as_of, inputs.user_context.user).is_trending
+
+
+def _near_interests(inputs: Inputs, rows: IndexArray, holds: BoolArray) -> _Reasons | None:
+    """The interest nearest to each row, where it is clearly near and has likes enough to be called a topic."""
+    sizes = np.array([len(members) for members in inputs.profile.interests.members] + [0])
+    nearest, cosines = (values[rows] for values in inputs.near_interests)
+    # A pending vector's cosine is NaN, which is not near.
+    clear = holds & (sizes[nearest] >= SEVERAL_LIKES) & (cosines >= NEAR_INTEREST_COSINE)
+    if not clear.any():
+        return None
+    said = [RankReason(_KIND.TOPIC, interest=number) for number in range(len(sizes) - 1)]
+    return [said[number] if near else None for number, near in zip(nearest.tolist(), clear.tolist(), strict=True)]
+
+
+def _similar(inputs: Inputs, rows: IndexArray, holds: BoolArray) -> _Reasons | None:
+    """The like nearest to each row, where one is near enough to name."""
+    nearest, similarity = _nearest_likes(inputs, rows)
+    return [
+        RankReason(_KIND.SIMILAR_TO_LIKED, like, value) if near and like >= 0 else None
+        for like, value, near in zip(nearest.tolist(), similarity.tolist(), holds.tolist(), strict=True)
+    ]
+
+
+def _support(
+    contributions: Float32Array | None, families: Sequence[str], count: int
+) -> tuple[Float32Array, Float32Array, Float32Array, Float32Array]:
+    """How far likeness, freshness, topics and trend speak for each row; each (count,)."""
+    none = np.zeros(count, dtype=np.float32)
+    if contributions is None:
+        return np.ones(count, dtype=np.float32), none, none, none
+    columns = dict(zip(families, contributions.T, strict=True))
+    is_alike = np.array([name in LIKENESS_FAMILIES for name in families])
+    parts = contributions.T[is_alike] if is_alike.any() else none[None]
+    together = np.maximum(parts.max(axis=0), parts.sum(axis=0))
+    # Nothing is more like the user than the best of a bad lot: where likeness weighs most, it is still the reason.
+    top = is_alike[contributions.argmax(axis=1)]
+    likeness = np.where(top, np.maximum(together, 1e-9), together)
+    return likeness, columns.get("recency", none), columns.get("topic", none), columns.get("trend", none)
+
+
+def _nearest_likes(inputs: Inputs, rows: IndexArray) -> tuple[IndexArray, Float32Array]:
+    """The like nearest to each row and its similarity; -1 where none is near enough to name."""
+    profile, candidates, found = inputs.profile, inputs.candidates, inputs.likeness
+    nearest = np.full(len(rows), -1, dtype=np.intp)
+    similarity = np.zeros(len(rows), dtype=np.float32)
+    if found.plain is None or found.nearest_like is None:
+        by_words = np.ones(len(rows), dtype=np.bool_)
+    else:
+        value = found.plain[Sum.NEAREST][rows]
+        near = value >= NEAR_COSINE
+        nearest[near] = profile.liked_vector_rows[found.nearest_like[rows[near]]]
+        similarity[near] = value[near]
+        by_words = ~candidates.has_vector[rows]
+    if by_words.any() and profile.liked_tfidf is not None and len(profile.liked_tfidf) and candidates.tfidf is not None:
+        cosines = profile.liked_tfidf.dot(candidates.tfidf.take(rows[by_words]))
+        best = np.argmax(cosines, axis=0)
+        value = cosines[best, np.arange(len(best))]
+        near = value >= NEAR_TFIDF
+        places = np.nonzero(by_words)[0][near]
+        nearest[places], similarity[places] = profile.liked_text_rows[best[near]], value[near]
+    return nearest, similarity

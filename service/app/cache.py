@@ -1,0 +1,47 @@
+"""A cache of versioned values, bounded by bytes and by number, for all threads of the process."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+
+class VersionedCache(Generic[Key, Value]):
+    """The newest value of each key; the least recently used go first. Thread safe.
+
+    Args:
+        limit_bytes: Of all values; the one used last is kept even where it alone is larger.
+        bytes_of: What a value takes.
+        most: So many values at most; None sets no limit.
+    """
+
+    def __init__(self, limit_bytes: int, bytes_of: Callable[[Value], int], most: int | None = None) -> None:
+        self._limit = limit_bytes
+        self._most = most
+        self._bytes_of = bytes_of
+        self._bytes = 0
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[Key, tuple[object, Value]] = OrderedDict()
+
+    def get(self, key: Key, version: object, build: Callable[[], Value]) -> Value:
+        """The value of this key and version, built if another version or none is kept."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is not None and entry[0] == version:
+                self._entries.move_to_end(key)
+                return entry[1]
+        value = build()
+        with self._lock:
+            if (old := self._entries.pop(key, None)) is not None:
+                self._bytes -= self._bytes_of(old[1])
+            self._entries[key] = (version, value)
+            self._bytes += self._bytes_of(value)
+            while len(self._entries) > 1 and self._is_too_much():
+                self._bytes -= self._bytes_of(self._entries.popitem(last=False)[1][1])
+        return value
+
+    def _is_too_much(self) -> bool:
+        return self._bytes > self._limit or (self._most is not None and len(self._entries) > self._most)

@@ -1,0 +1,94 @@
+"""What a feed chooses among: the papers of a digest, kept from call to call, or those first seen in a time window."""
+
+import contextlib
+import datetime as dt
+import threading
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from service.app.cache import VersionedCache
+from service.app.ports import Clock, Store, Transaction, Versions
+from service.app.ranking.candidates import Candidates
+from service.app.ranking.serving import Serving
+from service.app.ranking.signals import KeptDigest, with_signals
+from service.domain.errors import NotFound, Overloaded
+
+Window: TypeAlias = tuple[dt.datetime, dt.datetime | None]
+"""First-seen times [start, end); without an end until now."""
+MAX_WINDOW_PAPERS = 10_000
+WIDE_WINDOW_PAPERS = 1_000
+"""A feed over a window of more papers takes seconds: these are read and placed for it alone."""
+WIDE_RETRY_SECONDS = 5.0
+CACHED_DIGESTS = 16
+KEPT_BYTES = 128 * 2**20
+"""Of digests kept, and at most ``CACHED_DIGESTS`` of them."""
+DIGEST_BYTES, PAPER_BYTES = 800_000, 16_000
+"""What a digest takes, and each of its papers."""
+
+
+class CandidateSets:
+    """Finds candidates. Thread safe."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        self._digests: VersionedCache[str, KeptDigest] = VersionedCache(KEPT_BYTES, _bytes_of, CACHED_DIGESTS)
+        self._wide_window = threading.Lock()
+
+    def of_digest(
+        self, tx: Transaction, serving: Serving, versions: Versions, digest_id: str
+    ) -> tuple[Candidates, dt.date | None]:
+        """The papers of a digest and its date; none at all where there is no digest yet.
+
+        Args:
+            versions: Of this digest.
+            digest_id: As asked for; empty for the newest.
+
+        Raises:
+            NotFound: No such digest.
+        """
+        if versions.digest is None:
+            if digest_id:
+                raise NotFound("digest", digest_id, field="digest_id")
+            return Candidates.build(serving, [], {}), None
+        found_id, version, date = versions.digest
+
+        def load() -> KeptDigest:
+            digest = tx.digests.find(found_id)
+            return KeptDigest(Candidates.load(tx, serving, digest.paper_ids if digest else (), found_id))
+
+        kept = self._digests.get(found_id, (version, serving.generation), load)
+        return kept.with_signals(tx, versions.mark), date
+
+    def of_window(self, tx: Transaction, serving: Serving, window: Window) -> Candidates:
+        """The papers first seen in it, at most ``MAX_WINDOW_PAPERS``, the newest."""
+        return with_signals(tx, Candidates.load(tx, serving, self._seen_in(tx, window, MAX_WINDOW_PAPERS)))
+
+    @contextlib.contextmanager
+    def room_for(self, window: Window | None) -> Iterator[None]:
+        """To be held while a feed is made; of those over wide windows one at a time, so that quick calls find a thread.
+
+        Raises:
+            Overloaded: Another one is being made.
+        """
+        if window is None or not self._is_wide(window):
+            yield
+            return
+        if not self._wide_window.acquire(blocking=False):
+            raise Overloaded("feeds over many papers", retry_after_seconds=WIDE_RETRY_SECONDS)
+        try:
+            yield
+        finally:
+            self._wide_window.release()
+
+    def _is_wide(self, window: Window) -> bool:
+        with self._store.read() as tx:
+            return len(self._seen_in(tx, window, WIDE_WINDOW_PAPERS + 1)) > WIDE_WINDOW_PAPERS
+
+    def _seen_in(self, tx: Transaction, window: Window, limit: int) -> list[str]:
+        start, end = window
+        return tx.papers.first_seen_between(start, end or self._clock.now(), limit=limit)
+
+
+def _bytes_of(kept: KeptDigest) -> int:
+    return DIGEST_BYTES + PAPER_BYTES * len(kept.candidates.papers)

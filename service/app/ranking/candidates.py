@@ -1,0 +1,47 @@
+"""Candidate papers, placed in the spaces of the serving bundle and ready to be ranked for any user."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ranker.spaces.spaces import PaperMatrix
+from service.app.ports import Transaction, Vectors
+from service.app.ranking.placing import place_papers
+from service.app.ranking.serving import Serving
+from service.domain.matching import PaperWords
+from service.domain.papers import Paper
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Candidate papers, ready to be ranked for anyone.
+
+    Attributes:
+        digest_id: Empty for a window of time or given papers.
+        words: In the order of ``papers``.
+    """
+
+    digest_id: str
+    papers: tuple[Paper, ...]
+    words: tuple[PaperWords, ...]
+    matrix: PaperMatrix
+    pending_paper_count: int
+
+    @classmethod
+    def build(
+        cls, serving: Serving, papers: Sequence[Paper], vectors: Mapping[str, Vectors], digest_id: str = ""
+    ) -> "Candidates":
+        """Candidates from papers and the vectors known of them."""
+        return cls(
+            digest_id=digest_id,
+            papers=tuple(papers),
+            words=tuple(PaperWords.of(paper) for paper in papers),
+            matrix=place_papers(serving, papers, vectors),
+            pending_paper_count=sum(1 for paper in papers if paper.paper_id not in vectors),
+        )
+
+    @classmethod
+    def load(cls, tx: Transaction, serving: Serving, paper_ids: Sequence[str], digest_id: str = "") -> "Candidates":
+        """Candidates from stored papers; ids that are gone are left out."""
+        found = tx.papers.find_many(paper_ids)
+        papers = [found[paper_id] for paper_id in paper_ids if paper_id in found]
+        return cls.build(serving, papers, tx.papers.vectors(list(found), serving.encoder), digest_id)

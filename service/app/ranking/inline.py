@@ -1,0 +1,152 @@
+"""RankPapers: any candidates for any taste, stored or given as text. Stores nothing."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from service.app.catalog import indexed, resolve_all
+from service.app.counters import Counters
+from service.app.ports import Clock, Encoder, Store, Transaction, Vectors
+from service.app.ranking.candidates import Candidates
+from service.app.ranking.prepared_user import PreparedUser
+from service.app.ranking.prepared_users import PreparedUsers
+from service.app.ranking.ranking import Ranking, RankingOptions, rank_candidates
+from service.app.ranking.serving import Serving, ServingSlot
+from service.app.ranking.signals import with_signals
+from service.domain.errors import InvalidField
+from service.domain.papers import Paper, check_paper, embedding_text
+
+MAX_INLINE_BYTES = 4_000_000
+
+
+@dataclass(frozen=True)
+class RankingQuery:
+    """What to rank, for which taste: one of the first three and one of the next two are given."""
+
+    user_id: str = ""
+    liked_paper_ids: tuple[str, ...] = ()
+    liked_papers: tuple[Paper, ...] = ()
+    candidate_paper_ids: tuple[str, ...] = ()
+    candidate_papers: tuple[Paper, ...] = ()
+    as_of: dt.datetime | None = None
+    explain: bool = False
+
+
+class InlineRanking:
+    """The use case of RankPapers.
+
+    Args:
+        encoder: Embeds inline text; keeps recent vectors itself.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        serving: ServingSlot,
+        users: PreparedUsers,
+        encoder: Encoder,
+        counters: Counters,
+    ) -> None:
+        self._users = users
+        self._store = store
+        self._clock = clock
+        self._serving = serving
+        self._encoder = encoder
+        self._counters = counters
+
+    def rank(self, query: RankingQuery, *, timeout_seconds: float) -> tuple[Ranking, int]:
+        """The ranking of all candidates, and how many known ones had no vector yet.
+
+        Raises:
+            InvalidField: Not exactly one taste and one set of candidates, or too much text.
+            NotFound: A paper named by id is unknown.
+            DeadlineTooShort: The text could not be embedded in time.
+        """
+        liked, candidates = _check(query)
+        serving = self._serving.current
+        vectors = self._embed(serving, [*liked, *candidates], timeout_seconds)
+        liked_vectors, candidate_vectors = vectors[: len(liked)], vectors[len(liked) :]
+        with self._store.read() as tx:
+            user = self._user(tx, serving, query, liked, _by_id(liked, liked_vectors))
+            if query.candidate_paper_ids:
+                names = query.candidate_paper_ids
+                paper_ids = resolve_all(tx, names, indexed("candidate_paper_ids", len(names)))
+                ranked = with_signals(tx, Candidates.load(tx, serving, list(dict.fromkeys(paper_ids))))
+            else:
+                ranked = Candidates.build(serving, candidates, _by_id(candidates, candidate_vectors))
+        options = RankingOptions(as_of=query.as_of or self._clock.now(), explain=query.explain, limit=None)
+        ranking = rank_candidates(serving, user, ranked, options)
+        self._counters.count_fallback(ranking.fallback_reason.name)
+        return ranking, ranked.pending_paper_count
+
+    def _embed(self, serving: Serving, papers: Sequence[Paper], timeout_seconds: float) -> Sequence[Vectors]:
+        # A different encoder still serves while the catalog is embedded anew: its space is not that of new vectors.
+        if not papers or serving.encoder != self._encoder.name:
+            return []
+        texts = [embedding_text(paper.title, paper.abstract) for paper in papers]
+        return list(self._encoder.encode(texts, timeout_seconds=timeout_seconds))
+
+    def _user(
+        self,
+        tx: Transaction,
+        serving: Serving,
+        query: RankingQuery,
+        liked: Sequence[Paper],
+        vectors: dict[str, Vectors],
+    ) -> PreparedUser:
+        if query.user_id:
+            return self._users.find(tx, serving, query.user_id, tx.users.version(query.user_id))
+        if query.liked_paper_ids:
+            names = query.liked_paper_ids
+            paper_ids = list(dict.fromkeys(resolve_all(tx, names, indexed("liked_paper_ids", len(names)))))
+            found = tx.papers.find_many(paper_ids)
+            return PreparedUser.given(
+                serving, [found[paper_id] for paper_id in paper_ids], tx.papers.vectors(paper_ids, serving.encoder)
+            )
+        return PreparedUser.given(serving, liked, vectors)
+
+
+def _text_bytes(papers: Sequence[Paper]) -> int:
+    return sum(
+        len(text.encode("utf-8", "replace"))
+        for paper in papers
+        for text in (paper.title, paper.abstract, paper.url, *paper.authors, *paper.categories)
+    )
+
+
+def _by_id(papers: Sequence[Paper], vectors: Sequence[Vectors]) -> dict[str, Vectors]:
+    """Empty where nothing was embedded. Likes and candidates apart: one id may stand for two texts."""
+    return {paper.paper_id: vector for paper, vector in zip(papers, vectors, strict=False)}
+
+
+def _check(query: RankingQuery) -> tuple[list[Paper], list[Paper]]:
+    tastes = {
+        "user_id": bool(query.user_id),
+        "liked_paper_ids": bool(query.liked_paper_ids),
+        "liked_papers": bool(query.liked_papers),
+    }
+    sets = {
+        "candidate_paper_ids": bool(query.candidate_paper_ids),
+        "candidate_papers": bool(query.candidate_papers),
+    }
+    for choice in (tastes, sets):
+        given = [name for name, present in choice.items() if present]
+        if len(given) != 1:
+            found = f"{' and '.join(given)} are" if given else "none is"
+            raise InvalidField(
+                given[1] if given else next(iter(choice)), f"give one of {', '.join(choice)}; {found} given"
+            )
+    sizes = {"liked_papers": _text_bytes(query.liked_papers), "candidate_papers": _text_bytes(query.candidate_papers)}
+    if sum(sizes.values()) > MAX_INLINE_BYTES:
+        problem = f"inline text has {sum(sizes.values())} bytes; at most {MAX_INLINE_BYTES} are allowed"
+        raise InvalidField(max(sizes, key=lambda name: sizes[name]), problem)
+    liked = [check_paper(paper, f"liked_papers[{i}]") for i, paper in enumerate(query.liked_papers)]
+    candidates = [check_paper(paper, f"candidate_papers[{i}]") for i, paper in enumerate(query.candidate_papers)]
+    for name, papers in (("liked_papers", liked), ("candidate_papers", candidates)):
+        seen: set[str] = set()
+        for i, paper in enumerate(papers):
+            if paper.paper_id in seen:
+                raise InvalidField(f"{name}[{i}].paper_id", f"'{paper.paper_id}' is given twice")
+            seen.add(paper.paper_id)
+    return liked, candidates

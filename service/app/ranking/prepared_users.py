@@ -1,0 +1,125 @@
+"""Users ready to rank for, and the papers that they like as the serving bundle sees them, kept from call to call.
+
+A profile is built in milliseconds; to place thirty papers in the bundle's spaces takes ten times as long. Many readers
+like the same papers, and a new like leaves the others as they were, so placed papers are kept apart from profiles.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ranker.spaces.spaces import PaperMatrix, stack_matrices
+from service.app.cache import VersionedCache
+from service.app.ports import Transaction
+from service.app.ranking.placing import place_papers
+from service.app.ranking.prepared_user import PreparedUser, counted_likes
+from service.app.ranking.serving import Serving
+from service.domain.papers import Paper, PaperMark
+
+USER_BYTES = 256 * 2**20
+"""Of readers kept: about a thousand with thirty likes."""
+LIKE_BYTES = 8_000
+"""What one like takes in a profile,"""
+DISLIKE_BYTES = 1_600
+"""one dislike there,"""
+EVENT_BYTES = 250
+"""and what each like, dislike and hidden paper takes besides."""
+PLACED_PAPERS = 8_192
+"""Liked papers kept, some 14 kB each: to place one takes longer than to rank a digest."""
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """A paper as it was, in the spaces of one choice of encoder and bundle."""
+
+    mark: PaperMark
+    generation: int
+    paper: Paper
+    row: PaperMatrix
+
+
+class PlacedPapers:
+    """At most ``limit`` papers, those last used. Thread safe.
+
+    A paper's row is the same bits whatever stands beside it, so it does not matter who liked it first.
+    """
+
+    def __init__(self, limit: int = PLACED_PAPERS) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, _Placed] = OrderedDict()
+
+    def find(self, tx: Transaction, serving: Serving, paper_ids: Sequence[str]) -> dict[str, _Placed]:
+        """The papers that are stored, by id; one statement where all of them are kept. A bundle must serve."""
+        marks = tx.papers.marks(paper_ids, serving.encoder)
+        with self._lock:
+            found = {paper_id: self._kept[paper_id] for paper_id in marks if paper_id in self._kept}
+            for paper_id in found:
+                self._kept.move_to_end(paper_id)
+        found = {
+            paper_id: placed
+            for paper_id, placed in found.items()
+            if placed.generation == serving.generation and placed.mark == marks[paper_id]
+        }
+        if missing := [paper_id for paper_id in marks if paper_id not in found]:
+            new = _placed(tx, serving, missing, marks)
+            found |= new
+            with self._lock:
+                self._kept.update(new)
+                while len(self._kept) > self._limit:
+                    self._kept.popitem(last=False)
+        return found
+
+
+def _placed(
+    tx: Transaction, serving: Serving, paper_ids: Sequence[str], marks: Mapping[str, PaperMark]
+) -> dict[str, _Placed]:
+    papers = list(tx.papers.find_many(paper_ids).values())
+    vectors = tx.papers.vectors([paper.paper_id for paper in papers], serving.encoder)
+    matrix = place_papers(serving, papers, vectors).completed()
+    return {
+        paper.paper_id: _Placed(marks[paper.paper_id], serving.generation, paper, matrix.take([row]))
+        for row, paper in enumerate(papers)
+    }
+
+
+class PreparedUsers:
+    """Users by id, rebuilt when their version or the serving bundle changes. Thread safe."""
+
+    def __init__(self) -> None:
+        self._kept: VersionedCache[str, PreparedUser] = VersionedCache(USER_BYTES, _user_bytes)
+        self._placed = PlacedPapers()
+
+    def find(self, tx: Transaction, serving: Serving, user_id: str, version: int | None) -> PreparedUser:
+        """The user at this version; None is an unknown user."""
+        if version is None:
+            return PreparedUser(state=None, profile=None)
+        return self._kept.get(user_id, (version, serving.generation), lambda: self._load(tx, serving, user_id))
+
+    def _load(self, tx: Transaction, serving: Serving, user_id: str) -> PreparedUser:
+        state = tx.users.find_state(user_id)
+        if state is None or not state.likes:
+            return PreparedUser(state=state, profile=None)
+        wanted = [like.paper_id for part in counted_likes(state) for like in part]
+        if serving.bundle is None:
+            papers = tx.papers.find_many(wanted)
+            vectors = tx.papers.vectors(list(papers), serving.encoder)
+            return PreparedUser.of(serving, state, papers, lambda found: place_papers(serving, found, vectors))
+        placed = self._placed.find(tx, serving, wanted)
+
+        def place(papers: Sequence[Paper]) -> PaperMatrix:
+            rows = [placed[paper.paper_id].row for paper in papers]
+            return stack_matrices(rows) if rows else place_papers(serving, [], {})
+
+        return PreparedUser.of(serving, state, {paper_id: each.paper for paper_id, each in placed.items()}, place)
+
+
+def _user_bytes(user: PreparedUser) -> int:
+    size = LIKE_BYTES * (1 + len(user.liked))
+    if user.profile is not None:
+        size += DISLIKE_BYTES * len(user.profile.disliked_units)
+    if user.state is not None:
+        state = user.state
+        size += EVENT_BYTES * (len(state.likes) + len(state.dislikes) + len(state.hidden_paper_ids))
+    return size

@@ -1,0 +1,102 @@
+"""Digest files of any format, told apart by their content."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from service.domain.errors import InvalidField, InvalidFile
+from service.domain.papers import Paper
+from service.ingest.digests.arxiv_feeds import parse_feed
+from service.ingest.digests.hf_daily import parse_hf_daily
+from service.ingest.digests.trending_page import parse_trending_page
+from service.ingest.jsonl import iter_papers
+from service.ingest.source import Content, Source, read_bytes, read_text, source_name
+from service.ingest.times import check_date, parse_date
+
+__all__ = ["DigestFormat", "ParsedDigest", "parse_date", "read_digest"]
+
+DigestFormat: TypeAlias = Literal["auto", "trending-page", "hf-daily", "feed", "jsonl"]
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDigest:
+    """A digest as read.
+
+    Attributes:
+        source_name: hf-trending, hf-daily, arxiv, feed or papers: what the digest's id is made of by default.
+        papers: At least one, in the file's order, each paper_id once.
+    """
+
+    date: dt.date
+    source_name: str
+    title: str
+    papers: tuple[Paper, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    source_name: str
+    title: str
+    papers: tuple[Paper, ...]
+    own_date: dt.date | None = None
+
+
+def read_digest(
+    source: Source,
+    *,
+    date: dt.date | None,
+    now: dt.datetime,
+    format: DigestFormat = "auto",  # noqa: A002 - the word of the command line
+) -> ParsedDigest:
+    """The digest that a file holds.
+
+    Args:
+        source: A path or the bytes.
+        date: The day it is of. None takes the file's own, which daily-papers JSON and most feeds have.
+        now: Aware; a digest may be dated at most one day after it.
+        format: How to read the file; ``auto`` looks at its first character.
+
+    Raises:
+        InvalidField: ``date`` is out of range, or missing and the file does not tell.
+        InvalidFile: The file cannot be read, breaks a rule of its format, or holds no paper.
+    """
+    if date is not None:
+        check_date(date, now)
+    document = Content(source_name(source), read_bytes(source), is_unpacked=True)
+    found = _read(document, _sniffed(document.data) if format == "auto" else format, date)
+    if not found.papers:
+        raise InvalidFile(document.name, "holds no paper")
+    return ParsedDigest(date or _own_date(found, document.name, now), found.source_name, found.title, found.papers)
+
+
+def _sniffed(data: bytes) -> DigestFormat:
+    head = data[:1000].removeprefix(b"\xef\xbb\xbf").lstrip()
+    if head.startswith((b"<", b"\xff\xfe<", b"\xfe\xff\x00<")):
+        return "feed"
+    if head.startswith(b"["):
+        return "hf-daily"
+    return "jsonl" if head.startswith(b"{") else "trending-page"
+
+
+def _read(document: Content, chosen: DigestFormat, date: dt.date | None) -> _Found:
+    if chosen == "feed":
+        feed = parse_feed(document.data, document.name)
+        return _Found("arxiv" if feed.is_arxiv else "feed", feed.title, feed.papers, feed.date)
+    if chosen == "hf-daily":
+        papers, own_date = parse_hf_daily(read_text(document), document.name)
+        return _Found("hf-daily", "Daily papers", papers, own_date)
+    if date is None:
+        raise InvalidField("date", "is required: a file of this format does not say which day it is of")
+    if chosen == "jsonl":
+        return _Found("papers", "", tuple(iter_papers(document)))
+    page = parse_trending_page(read_text(document), document.name, date=date)
+    return _Found("hf-trending", "Trending papers", page)
+
+
+def _own_date(found: _Found, name: str, now: dt.datetime) -> dt.date:
+    if found.own_date is None:
+        raise InvalidField("date", "is required: the file does not say which day it is of")
+    try:
+        return check_date(found.own_date, now)
+    except InvalidField as error:
+        raise InvalidFile(name, f"its own date {error.problem}; give the date") from error

@@ -1,0 +1,76 @@
+"""A reader's reference library: what it holds counts as liked. BibTeX, RIS, or the CSV export of Zotero."""
+
+import datetime as dt
+import re
+from collections.abc import Iterable
+from typing import Literal, TypeAlias
+
+from service.domain.errors import InvalidFile
+from service.ingest.libraries.bibtex import parse_bibtex
+from service.ingest.libraries.entry import LibraryEntry, RawEntry, library_entry
+from service.ingest.libraries.ris import parse_ris
+from service.ingest.libraries.zotero_csv import is_zotero_header, parse_zotero_csv
+from service.ingest.source import Source, read_text, source_name
+
+LibraryFormat: TypeAlias = Literal["auto", "bibtex", "ris", "zotero-csv"]
+
+_RIS_RECORD = re.compile(r"^TY  -", re.MULTILINE)
+_BIBTEX_ENTRY = re.compile(r"^[ \t]*@[ \t]*[A-Za-z]+[ \t]*[{(]", re.MULTILINE)
+
+
+def read_library(
+    source: Source,
+    *,
+    format: LibraryFormat = "auto",  # noqa: A002 - the word of the command line
+) -> list[LibraryEntry]:
+    """The papers of a library in its order, each once; ``auto`` tells the format by the content.
+
+    A paper that stands there twice (same arXiv id, DOI or title: readers do have doubles) is described by its first
+    entry and was added at the earliest time known.
+
+    Raises:
+        InvalidFile: Unreadable, of no known format, without any entry, or an entry breaks a rule.
+    """
+    name, text = source_name(source), read_text(source)
+    chosen = _sniffed(text, name) if format == "auto" else format
+    raw_entries: Iterable[RawEntry]
+    if chosen == "bibtex":
+        raw_entries = parse_bibtex(text, name)
+    elif chosen == "ris":
+        raw_entries = parse_ris(text, name)
+    else:
+        raw_entries = parse_zotero_csv(text, name)
+    entries = _without_doubles(library_entry(raw, name) for raw in raw_entries)
+    if not entries:
+        raise InvalidFile(name, f"holds no entry ({chosen})")
+    return entries
+
+
+def _sniffed(text: str, name: str) -> LibraryFormat:
+    if is_zotero_header(text.lstrip().split("\n", 1)[0]):
+        return "zotero-csv"
+    ris, bibtex = _RIS_RECORD.search(text), _BIBTEX_ENTRY.search(text)
+    if ris and not (bibtex and bibtex.start() < ris.start()):
+        return "ris"
+    if bibtex:
+        return "bibtex"
+    raise InvalidFile(name, "is neither BibTeX nor RIS nor a CSV export of Zotero")
+
+
+def _without_doubles(entries: Iterable[LibraryEntry]) -> list[LibraryEntry]:
+    kept: list[LibraryEntry] = []
+    index_of_alias: dict[str, int] = {}
+    for entry in entries:
+        aliases = entry.paper.aliases
+        index = next((index_of_alias[alias] for alias in aliases if alias in index_of_alias), len(kept))
+        if index == len(kept):
+            kept.append(entry)
+        else:
+            kept[index] = LibraryEntry(kept[index].paper, _earlier(kept[index].added_at, entry.added_at))
+        for alias in aliases:
+            index_of_alias.setdefault(alias, index)
+    return kept
+
+
+def _earlier(first: dt.datetime | None, second: dt.datetime | None) -> dt.datetime | None:
+    return min((time for time in (first, second) if time is not None), default=None)

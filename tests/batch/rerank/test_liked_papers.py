@@ -1,0 +1,140 @@
+import contextlib
+import resource
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from batch.rerank.liked_papers import LikedPapers
+from batch.rerank.shelf import MOST_BYTES
+from batch.source import PaperSource
+from ranker.bundle.bundle import load_bundle
+from ranker.features.likeness import similarities
+from ranker.profile.profile import build_profile
+from ranker.spaces.spaces import PaperMatrix
+from service.app.ports import Transaction, Vectors
+from service.app.ranking.placing import place_papers
+from service.app.ranking.prepared_user import PreparedUser
+from service.app.ranking.serving import Serving
+from service.domain.papers import Paper
+from service.encoder import HashingEncoder
+from service.storage import open_store
+from tests.batch.worlds import World
+
+
+def assert_same(one: PaperMatrix, other: PaperMatrix) -> None:
+    """Equal bit for bit, in all that features read."""
+    assert one.columns.paper_ids == other.columns.paper_ids
+    for field in fields(one):
+        mine, theirs = getattr(one, field.name), getattr(other, field.name)
+        if isinstance(mine, np.ndarray):
+            assert np.array_equal(mine, theirs, equal_nan=True)
+    for name in ("word_density", "factor_density", "user_factors"):
+        assert np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True)
+    assert one.tfidf is None or (one.tfidf.matrix != other.tfidf.matrix).nnz == 0  # type: ignore[union-attr]
+
+
+class Counting:
+    """A source that counts how often each paper is asked for."""
+
+    def __init__(self, papers: PaperSource) -> None:
+        self._papers = papers
+        self.asked: Counter[str] = Counter()
+
+    def find_many(self, paper_ids: Sequence[str]) -> Mapping[str, Paper]:
+        self.asked.update(paper_ids)
+        return self._papers.find_many(paper_ids)
+
+    def vectors(self, paper_ids: Sequence[str], encoder: str) -> Mapping[str, Vectors]:
+        return self._papers.vectors(paper_ids, encoder)
+
+
+@contextlib.contextmanager
+def full_disk() -> Iterator[None]:
+    """No file of this process may grow."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+WANTED = (
+    ["l0003", "l0001"],
+    ["l0005", "l0001", "gone"],
+    [f"l{i:04d}" for i in range(20)],
+    ["l0002"],
+    ["l0003", "l0030", "l0019", "l0005"],
+    [f"l{i:04d}" for i in range(15, 31)],
+    ["gone"],
+)
+
+
+@pytest.mark.parametrize("room", [8, 1_000])
+@pytest.mark.parametrize(
+    ("disk", "file_bytes"),
+    [(contextlib.nullcontext, MOST_BYTES), (full_disk, MOST_BYTES), (contextlib.nullcontext, 0)],
+)
+@pytest.mark.parametrize("with_bundle", [True, False])
+def test_rows_do_not_depend_on_what_was_read_before(
+    small_world: World,
+    bundle: Path,
+    tmp_path: Path,
+    room: int,
+    disk: Callable[[], contextlib.AbstractContextManager[None]],
+    file_bytes: int,
+    *,
+    with_bundle: bool,
+) -> None:
+    """Papers come out as if placed alone, in any order, from memory, from the disk, and where that is full."""
+    found = load_bundle(bundle, encoder=None) if with_bundle else None
+    serving = Serving(HashingEncoder.name, found, "", 0)
+    store = open_store(small_world.url)
+    with store.read() as tx, disk():
+        source = Counting(tx.papers)
+        shown = [f"d{i:04d}" for i in range(20)]
+        digest = list(tx.papers.find_many(shown).values())
+        candidates = place_papers(serving, digest, tx.papers.vectors(shown, serving.encoder))
+        liked = LikedPapers(serving, 0, candidates, tmp_path)
+        liked = LikedPapers(serving, room * liked.paper_bytes, candidates, tmp_path, file_bytes)
+        for wanted in WANTED:
+            liked.fetch(source, wanted)
+            papers = [liked.papers[paper_id] for paper_id in wanted if paper_id in liked.papers]
+            alone = place_papers(serving, papers_of(tx, wanted), tx.papers.vectors(wanted, serving.encoder))
+
+            assert [paper.paper_id for paper in papers] == [each for each in wanted if each != "gone"]
+            assert [paper.title for paper in papers] == list(alone.columns.titles)
+            assert_same(liked.place(papers), alone)
+            assert_same_similarities(liked, papers, alone, candidates)
+            assert len(liked.papers) <= max(room, len(wanted))
+    assert not list(tmp_path.iterdir())
+    most = max(count for paper_id, count in source.asked.items() if paper_id != "gone")
+    assert most == 1 or (room == 8 and (disk is full_disk or not file_bytes))
+    store.dispose()
+
+
+def papers_of(tx: Transaction, wanted: Sequence[str]) -> list[Paper]:
+    """Those that exist, in that order."""
+    found = tx.papers.find_many(wanted)
+    return [found[paper_id] for paper_id in wanted if paper_id in found]
+
+
+def assert_same_similarities(
+    liked: LikedPapers, papers: Sequence[Paper], alone: PaperMatrix, candidates: PaperMatrix
+) -> None:
+    """What is kept equals what is computed for this reader alone, bit for bit."""
+    profile = build_profile(alone)
+    kept = liked.similarities(PreparedUser(state=None, profile=profile, liked=tuple(papers)))
+    if kept is None:
+        # Without a bundle, or with nothing in memory, there is nothing to keep.
+        assert alone.tfidf is None or not papers
+        return
+    expected = similarities(profile, candidates)
+    assert kept.spaces == expected.spaces
+    for mine, theirs in ((kept.stack, expected.stack), (kept.words, expected.words), (kept.bm25, expected.bm25)):
+        assert (mine is None) == (theirs is None)
+        assert mine is None or theirs is None or np.array_equal(mine, theirs, equal_nan=True)

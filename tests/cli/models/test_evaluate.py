@@ -1,0 +1,181 @@
+"""``paperfeed evaluate``: what it prints, and what it says of data and options that do not serve."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Done, Run
+from tests.cli.models.interchange_files import HEADER, write
+from tests.training.builders import planted
+
+
+@pytest.fixture
+def dated(tmp_path: Path) -> tuple[Path, Path]:
+    """Papers and likes with dates."""
+    return write(tmp_path, planted(dated=True))
+
+
+def weekly(paperfeed: Run, files: tuple[Path, Path], *more: object) -> Done:
+    """weekly-digest on a few weeks, trained on what is before them."""
+    span = ("--from", "2017-08-01", "--to", "2017-08-31", "--retrain", "--recipe", "tiny", "--seeds", "1")
+    options = ("--papers", files[0], "--interactions", files[1], "--protocol", "weekly-digest", *span)
+    return paperfeed("evaluate", *options, *more)
+
+
+def cold(paperfeed: Run, files: tuple[Path, Path], *more: object) -> Done:
+    """cold-items with one seed."""
+    options = ("--papers", files[0], "--interactions", files[1], "--protocol", "cold-items", "--recipe", "tiny")
+    return paperfeed("evaluate", *options, "--seeds", "1", *more)
+
+
+def test_weekly_json_and_report(paperfeed: Run, dated: tuple[Path, Path], tmp_path: Path) -> None:
+    """One line of JSON on stdout, and a page on request."""
+    done = weekly(paperfeed, dated, "--mask-family", "text", "--report", tmp_path / "out" / "report.html", "--json")
+    assert (done.code, done.err) == (0, "")
+    result = json.loads(done.out)
+    assert {"protocol", "queries", "skipped", "systems", "paired", "slices", "beyond_accuracy", "settings"} == set(
+        result
+    )
+    assert set(result["systems"]["paperfeed"]["ndcg@10"]) == {"mean", "low", "high"}
+    assert "paperfeed-without-text" in result["paired"]
+    assert result["settings"]["from"] == "2017-08-01"
+    assert result["settings"]["data"]["events_on_unknown_papers"] == 0
+    assert "paperfeed-without-text" in (tmp_path / "out" / "report.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("report", "problem"),
+    [(".", ". is a folder, not a file"), ("events.csv/page.html", "it is not a folder")],
+)
+def test_report_that_cannot_be_written(paperfeed: Run, dated: tuple[Path, Path], report: str, problem: str) -> None:
+    """A page that cannot be written is told before any work is done: what is wrong with the data is not told yet."""
+    dated[1].write_text("")
+    done = weekly(paperfeed, dated, "--report", report)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith("paperfeed: report: ")
+    assert problem in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_cold_table(paperfeed: Run, tmp_path: Path) -> None:
+    """For people there are tables, with what was left out and why."""
+    done = cold(paperfeed, write(tmp_path, planted(dated=False)), "--max-users", "20")
+    assert done.code == 0
+    for part in ("cold-items", "paperfeed minus baseline", "tfidf-svm", "logistic-regression", "overlap", "left out"):
+        assert part in done.out
+
+
+def test_given_bundle(paperfeed: Run, dated: tuple[Path, Path], tmp_path: Path) -> None:
+    """A bundle that was trained before is judged as it is, with a warning where it may know the answers.
+
+    Training left a page beside it.
+    """
+    made = ("--papers", dated[0], "--interactions", dated[1], "--recipe", "tiny", "--out", tmp_path / "bundle")
+    told = json.loads(paperfeed("train", *made, "--json").out)
+    assert told["report"] == str(tmp_path / "bundle-report.html")
+    assert f"Training of {told['version']}" in (tmp_path / "bundle-report.html").read_text()
+    span = ("--from", "2017-08-01", "--to", "2017-08-07")
+    files = ("--papers", dated[0], "--interactions", dated[1], "--protocol", "weekly-digest", *span)
+    done = paperfeed("evaluate", *files, "--bundle", tmp_path / "bundle", "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["settings"]["bundle"] == [told["version"]]
+    assert "paperfeed: warning: the bundle may know" in done.err
+
+
+def test_shipped_bundle_needs_its_encoder(paperfeed: Run, dated: tuple[Path, Path]) -> None:
+    """Under another encoder the shipped bundle is refused, not misread."""
+    done = paperfeed("evaluate", "--papers", dated[0], "--interactions", dated[1], "--protocol", "weekly-digest")
+    assert done.code == 1
+    assert "manifest.json" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (("--seeds", "1,x"), "seeds: '1,x' is not a list of whole numbers"),
+        (("--seeds", "-1"), "seeds: '-1' is not"),
+        (("--seeds", "3,3"), "names a seed twice"),
+        (("--from", "2018-02-30"), "from: '2018-02-30' is not a date"),
+        (("--from", "2018-03-01", "--to", "2018-02-01"), "from: 2018-03-01 is after --to 2018-02-01"),
+        (("--mask-family", "magic"), "mask-family: 'magic' is not one of embedding"),
+        (("--train-without", "magic"), "train-without: 'magic' is not one of embedding"),
+        (("--train-without", "text", "--protocol", "weekly-digest"), "train-without: needs a bundle that is trained"),
+        (("--bundle", "somewhere", "--retrain"), "cannot be given together with --bundle"),
+        (("--protocol", "hot-items"), "protocol: 'hot-items' is not one of cold-items, weekly-digest"),
+        (("--max-users", "1"), "max-users"),
+        (("--papers", "nowhere.jsonl"), "nowhere.jsonl"),
+    ],
+)
+def test_wrong_usage(paperfeed: Run, dated: tuple[Path, Path], options: tuple[str, ...], problem: str) -> None:
+    """Options that make no sense are wrong usage, named before any work is done."""
+    files = ("--papers", dated[0], "--interactions", dated[1], "--protocol", "cold-items")
+    done = paperfeed("evaluate", *files, *options)
+    assert done.code == 2
+    assert problem in done.err
+    assert done.out == ""
+
+
+LIKE = "u{user},dated{paper},like,{when}\n"
+
+
+def events(*triples: tuple[int, int, str]) -> str:
+    """A file of likes."""
+    return HEADER + "".join(LIKE.format(user=r, paper=p, when=when) for r, p, when in triples)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (HEADER, "no event follows the header"),
+        (HEADER + "u,nobody-knows,like,\n", "none of the 1 events names one of the papers"),
+        (HEADER + "u,dated1,dislike,\n", "there are no positive labels"),
+        (events((0, 1, "2018-02-01"), (0, 2, "2018-02-01")), "one reader alone"),
+        (events((0, 1, ""), (1, 2, "")), "likes have no time: weekly-digest needs dates"),
+        (events((0, 1, "1999-01-01"), (1, 2, "1999-01-01")), "the times are out of order"),
+        (events((0, 1, "2018-02-01"), (1, 2, "2018-02-01")), "no reader with 5 or more earlier likes"),
+        (events((0, 1, "soon")), "line 2: occurred_at 'soon' is not"),
+    ],
+)
+def test_data_that_cannot_serve(paperfeed: Run, dated: tuple[Path, Path], text: str, problem: str) -> None:
+    """One line says what is missing; nothing is printed on stdout."""
+    dated[1].write_text(text)
+    done = weekly(paperfeed, dated)
+    assert done.code == 1
+    assert problem in done.err
+    assert len(done.err.splitlines()) == 1
+    assert done.out == ""
+
+
+def test_undated_papers(paperfeed: Run, tmp_path: Path) -> None:
+    """weekly-digest needs dates, and says which protocol does without; no long history is said too."""
+    files = write(tmp_path, planted(dated=False))
+    assert "weekly-digest needs dates, cold-items does not" in weekly(paperfeed, files).err
+    files[1].write_text(HEADER + "a,undated1,like,\nb,undated2,like,\n")
+    done = cold(paperfeed, files)
+    assert (done.code, "5 or more likes of warm papers" in done.err) == (1, True)
+
+
+def test_unknown_recipe(paperfeed: Run, dated: tuple[Path, Path]) -> None:
+    """The error lists the recipes."""
+    done = weekly(paperfeed, dated, "--recipe", "grand")
+    assert done.code == 1
+    assert "no recipe is called 'grand'" in done.err
+
+
+def test_no_query_in_the_range(paperfeed: Run, dated: tuple[Path, Path]) -> None:
+    """A range without a query is an error that names the range."""
+    done = weekly(paperfeed, dated, "--from", "2031-01-01", "--to", "2031-02-01")
+    assert done.code == 1
+    assert "2031-01-01 to 2031-02-01: no query in the range" in done.err
+
+
+def test_unknown_papers_are_counted(paperfeed: Run, dated: tuple[Path, Path]) -> None:
+    """Events on papers that are not given are passed over, and counted."""
+    with dated[1].open("a") as stream:
+        stream.write("u000,nobody-knows,like,2017-02-01\n")
+    done = weekly(paperfeed, dated, "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["settings"]["data"]["events_on_unknown_papers"] == 1
+    assert "paperfeed: warning: 1 of 901 events name papers that are not given" in done.err

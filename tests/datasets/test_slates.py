@@ -1,0 +1,138 @@
+"""Slates with their outcomes out of the service's database, on each engine."""
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datasets.slates import read_slates
+from ranker.bundle.bundle import Bundle
+from ranker.explore import Exploration, explore
+from ranker.features import SCHEMA
+from service.domain.errors import StorageUnavailable
+from service.domain.events import Event, EventType
+from service.domain.feeds import FallbackReason, Slate, SlateItem
+from service.domain.papers import Paper
+from service.storage import SqlStore
+from service.storage.tables import slates
+from tests.contracts.samples import FixedClock
+from tests.ranker.builders import bundle
+from training.data.snapshot import CLICKED, LIKED
+from training.errors import TrainingError
+from training.feedback.log import SlateLog
+
+NOW = dt.datetime(2026, 3, 9, tzinfo=dt.UTC)
+ALWAYS = 1e18
+PAPERS = 12
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """The bundle that served."""
+    return bundle(tmp_path_factory.mktemp("served") / "bundle")
+
+
+def slate(slate_id: str, user_id: str, features_version: str, *, days: float = 0.0) -> Slate:
+    """Twelve papers, one pair of which was swapped."""
+    explored = explore(PAPERS, Exploration(1.0, bytes(range(32))))
+    items = tuple(
+        SlateItem(
+            rank=place + 1,
+            paper_id=f"p{row}",
+            score=-float(row),
+            action_propensity=float(explored.action_propensities[place]),
+        )
+        for place, row in enumerate(explored.order.tolist())
+    )
+    at = NOW + dt.timedelta(days=days)
+    features = np.repeat(explored.order.astype("<f4"), len(SCHEMA)).tobytes()
+    return Slate(slate_id, user_id, "d", "m", FallbackReason.NONE, at, at, "h", 0, items, features_version, features)
+
+
+def fill(store: SqlStore, served: Bundle) -> None:
+    """Two readers and one who is deleted, each with a slate that was mailed, one that was not, another bundle's."""
+    with store.write() as tx:
+        tx.papers.upsert([Paper(f"p{i}", f"Title {i}", first_seen_at=NOW) for i in range(PAPERS)], NOW)
+        for user in ("zoe", "ada", "gone"):
+            tx.slates.add(slate(f"mailed-{user}", user, served.features_version))
+            tx.slates.add(slate(f"unseen-{user}", user, served.features_version, days=1))
+            tx.slates.add(slate(f"other-{user}", user, "another", days=2))
+    with store.write() as tx:
+        events = [
+            Event(f"{kind.value}-{user}-{name}-{i}", user, f"p{i}", kind, NOW + dt.timedelta(days=days), name)
+            for user in ("zoe", "ada", "gone")
+            for kind, name, days, papers in (
+                (EventType.SENT, f"mailed-{user}", 0, range(5)),
+                (EventType.SENT, f"other-{user}", 0, range(5)),
+                (EventType.CLICK, f"mailed-{user}", 9, (1,)),
+                (EventType.LIKE, "", 0.5, (2,)),
+            )
+            for i in papers
+        ]
+        tx.users.record(events, NOW)
+        tx.users.delete("gone", FixedClock(NOW))
+
+
+def read(url: str, served: Bundle, **options: object) -> SlateLog:
+    """All that can be used."""
+    values = {"since": -ALWAYS, "until": ALWAYS, "shown_only": False} | options
+    return read_slates(url, served, **values)  # type: ignore[arg-type]
+
+
+def test_slates_and_outcomes(sql_store: SqlStore, store_url: str, served: Bundle) -> None:
+    """Slates come with features, places before exploration and later reactions; deleted readers with nothing."""
+    fill(sql_store, served)
+    log = read(store_url, served)
+
+    assert log.users.tolist() == [0, 1]
+    assert log.shares.tolist() == [1.0, 1.0]
+    papers = log.places_before.reshape(2, PAPERS) - 1
+    assert (log.features.reshape(2, PAPERS, -1)[:, :, 0] == papers).all()
+    for user in (0, 1):
+        grades = dict(zip(papers[user].tolist(), log.grades.reshape(2, PAPERS)[user].tolist(), strict=True))
+        assert {paper: grade for paper, grade in grades.items() if grade} == {1: CLICKED, 2: LIKED}
+        shown = papers[user][log.shown.reshape(2, PAPERS)[user]]
+        assert sorted(shown.tolist()) == [0, 1, 2, 3, 4]
+    assert sorted(log.left_out.values()) == [2, 2]
+
+
+def test_what_is_left_out_is_said(
+    sql_store: SqlStore, store_url: str, served: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line on stderr for each reason, with how many slates."""
+    fill(sql_store, served)
+    read(store_url, served)
+
+    said = capsys.readouterr().err
+    assert "warning: 2 slates are left out: its features are another bundle's (ranked by m)" in said
+    assert "warning: 2 slates are left out: nothing of it is known to have been shown" in said
+
+
+def test_times(sql_store: SqlStore, store_url: str, served: Bundle) -> None:
+    """Slates outside the days asked for are left out, and what was done later is not seen."""
+    fill(sql_store, served)
+    seconds = NOW.timestamp()
+
+    assert read(store_url, served, until=seconds + 86_400).grades.max() == LIKED
+    assert (read(store_url, served, until=seconds + 86_400).grades == CLICKED).sum() == 0
+    with pytest.raises(TrainingError, match=r"no slate can be used: .*outside the time asked for"):
+        read(store_url, served, since=seconds + 86_400)
+
+
+def test_pruned_features(sql_store: SqlStore, store_url: str, served: Bundle) -> None:
+    """Slates whose features are gone cannot be used, and that is said."""
+    fill(sql_store, served)
+    with sql_store.connection() as connection:
+        connection.execute(slates.update().values(features=b""))
+    with pytest.raises(TrainingError, match="of 2, its features were pruned"):
+        read(store_url, served)
+
+
+def test_no_slates(sql_store: SqlStore, store_url: str, served: Bundle, tmp_path: Path) -> None:
+    """A database without slates, and one that is not there, are refused; none is made."""
+    with pytest.raises(TrainingError, match="no slate can be used: none was ever served"):
+        read(store_url, served)
+    with pytest.raises(StorageUnavailable, match="no such database file"):
+        read(f"sqlite:///{tmp_path}/none.db", served)
+    assert not (tmp_path / "none.db").exists()

@@ -1,0 +1,208 @@
+import datetime as dt
+import shutil
+import subprocess
+from dataclasses import replace
+
+import dkim
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mailer.config import MailSettings
+from mailer.errors import InvalidField
+from mailer.issues.feed import Feed
+from mailer.issues.issue import Issue
+from mailer.issues.message import Draft, compose, compose_confirmation, signed
+from mailer.links import Links, Purpose
+from mailer.subscribers.subscription import Subscriber
+from tests.mailer.builders import NOW, feed, subscriber
+from tests.mailer.checker import parts, problems, text_of_html
+from tests.requirements import require
+
+BASE = "https://mail.example.org"
+SETTINGS = MailSettings.read(
+    {},
+    base_url=BASE,
+    sender_name="Papers of the day",
+    sender_address="digest@example.org",
+    postal_address="Example Society, 1 Way, 1010 Vienna",
+)
+LINKS = Links(b"k" * 32, BASE)
+DAY = dt.date(2026, 3, 11)
+
+
+def issue(
+    shown: Feed, reader: Subscriber | None = None, settings: MailSettings = SETTINGS, days: tuple[dt.date, ...] = (DAY,)
+) -> Issue:
+    """An issue of the feed."""
+    draft = Draft("i" * 24, shown.digest_id, shown.slate_id, days, shown.papers, shown.fallback)
+    return compose(draft, reader or subscriber(), settings, Links(b"k" * 32, settings.base_url), NOW)
+
+
+def test_a_good_message() -> None:
+    """It passes the checker, and both parts have every title, reason, author and link."""
+    made = issue(feed(count=10))
+
+    assert problems(made.content, BASE) == []
+    message, text, html = parts(made.content)
+    assert message["From"] == "Papers of the day <digest@example.org>"
+    assert message["To"] == "reader1@example.org"
+    assert made.message_id == f"<{'i' * 24}@example.org>" == message["Message-ID"]
+    for part in (text, text_of_html(made.content)):
+        for words in ("Paper 7", "Because you liked “A paper you liked”; new this week", "Ada Lovelace", "1010 Vienna"):
+            assert words in part
+    assert html.count(f"{BASE}/like/") == html.count(f"{BASE}/dislike/") == 10
+    assert [paper.paper_id for paper in made.papers] == [f"p{n}" for n in range(1, 11)]
+
+
+HOSTILE = [
+    "<script>alert(1)</script> & <b>bold</b>",
+    "Subject\r\nBcc: victim@example.org",
+    "x" * 300,
+    "ווי נוצרים מאמרים על רשתות עצביות",
+    "تعلم الآلة: دراسة",
+    "\u202eevil txt.exe",
+    "🧪 Emoji 👩\u200d🔬 in a title 🇦🇹",
+    r"On the $\alpha$-divergence of $\mathbb{R}^n$",
+    "Costs $5 or more",
+    "深層学習による文書分類",
+    "a\x00b\x1bc\u2028d",
+]
+
+
+@pytest.mark.parametrize("title", HOSTILE)
+def test_strange_titles(title: str) -> None:
+    """Whatever a title holds, the message stays whole and both parts show its words."""
+    made = issue(feed(title=title.replace("{", "{{").replace("}", "}}")))
+
+    assert problems(made.content, BASE) == []
+    message, text, _ = parts(made.content)
+    assert message.keys().count("Bcc") == 0
+    flat = " ".join(text.replace("\u2068", "").replace("\u2069", "").split())
+    shown = made.papers[0].title
+    assert shown in " ".join(text_of_html(made.content).split())
+    assert shown in flat
+    assert not set("\u202e\x00\x1b\u2028\r\n") & set(shown)
+
+
+def test_formulas_become_readable() -> None:
+    """LaTeX in titles and reasons reads as text; a lone dollar sign stays money."""
+    assert (
+        issue(feed(title=r"On $\alpha$-divergence in $\mathbb{{R}}^n$ {n}"))
+        .papers[0]
+        .title.startswith("On α-divergence in ℝ^n")
+    )
+    assert issue(feed(title="Under $5 {n}")).papers[0].title == "Under $5 1"
+
+
+@given(title=st.text(min_size=1, max_size=200).filter(str.strip), name=st.text(max_size=60).filter(str.isprintable))
+def test_any_text(title: str, name: str) -> None:
+    """No title and no name can break a message."""
+    papers = tuple(replace(paper, title=title, abstract=title * 3, authors=(title,)) for paper in feed().papers)
+    shown = replace(feed(), papers=papers)
+    made = issue(shown, replace(subscriber(), name=name))
+    assert problems(made.content, BASE) == []
+
+
+def test_the_worst_case_is_not_clipped() -> None:
+    """Fifty papers with long titles in letters that take three octets each stay under what Gmail shows whole."""
+    papers = tuple(
+        replace(paper, title="深" * 300, abstract="層" * 2_000, authors=("学" * 80,) * 9)
+        for paper in feed(count=50).papers
+    )
+    made = issue(replace(feed(), papers=papers))
+
+    assert len(made.content) < 100_000
+    assert problems(made.content, BASE) == []
+    assert len(made.papers) == 50
+    assert "more in the browser" in text_of_html(made.content)
+    plain = issue(feed(count=50))
+    assert "Paper 50" in text_of_html(plain.content)
+
+
+def test_without_https_there_is_no_one_click() -> None:
+    """RFC 8058 asks for https; plain links still end the subscription."""
+    made = issue(feed(), settings=replace(SETTINGS, base_url="http://localhost:8025"))
+    assert problems(made.content, "http://localhost:8025") == []
+    assert b"List-Unsubscribe-Post" not in made.content
+
+
+def test_papers_without_a_web_address() -> None:
+    """Nothing but http and https is ever linked to."""
+    papers = tuple(
+        replace(paper, url=url)
+        for paper, url in zip(feed().papers, ("javascript:alert(1)", "", "ftp://x.org/p"), strict=True)
+    )
+    made = issue(replace(feed(), papers=papers))
+    assert [paper.url for paper in made.papers] == ["", "", ""]
+    assert f"{BASE}/click/".encode() not in made.content
+
+
+def test_days_and_fallback() -> None:
+    """One merged issue says what days it covers; a feed that is not personal says so."""
+    merged = issue(feed(count=1), days=(dt.date(2026, 3, 6), DAY))
+    assert "1 paper for you: 6 March to 11 March 2026" in text_of_html(merged.content)
+    stranger = issue(replace(feed(), fallback="new_user"))
+    assert "We do not know your taste yet" in parts(stranger.content)[1]
+
+
+def test_the_same_bytes() -> None:
+    """Made again, an issue is the same but for the boundary between its parts."""
+    first, second = (parts(issue(feed()).content) for _ in range(2))
+    assert first[1:] == second[1:]
+    assert first[0].items()[:-1] == second[0].items()[:-1]
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"sender_address": "no address"}, "SENDER_ADDRESS"),
+        ({"reply_to": "a@b@c"}, "REPLY_TO"),
+        ({"list_id": "bad\r\nBcc: x@example.org"}, "LIST_ID"),
+        ({"base_url": "https://münchen.example"}, "BASE_URL"),
+    ],
+)
+def test_settings_that_cannot_stand_in_a_header(change: dict[str, str], field: str) -> None:
+    """The setting is named; no broken message is made."""
+    with pytest.raises(InvalidField) as caught:
+        issue(feed(), settings=replace(SETTINGS, **change))
+    assert field in caught.value.field
+
+
+def test_confirmation() -> None:
+    """It says who asked for what, bears the one link, and is no bulk mail."""
+    reader = replace(subscriber(), confirm_nonce="n0nce", name="Ада")
+    content = compose_confirmation(reader, SETTINGS, LINKS, NOW)
+
+    assert problems(content, BASE, bulk=False) == []
+    _, text, html = parts(content)
+    url = next(word for word in text.split() if word.startswith(BASE))
+    assert url in html
+    claim = LINKS.read(Purpose.CONFIRM, url.rpartition("/")[2])
+    assert (claim.subscriber_id, claim.detail) == ("s000001", "n0nce")
+
+
+def openssl(*arguments: str) -> str:
+    """What it prints."""
+    return subprocess.run(["openssl", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def test_dkim(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The signature verifies, covers the unsubscribe headers, and a key that is none is named."""
+    require("openssl", shutil.which("openssl") is not None, "needs openssl to make a key")
+    folder = tmp_path_factory.mktemp("dkim")
+    openssl("genrsa", "-traditional", "-out", str(folder / "key.pem"), "2048")
+    public = openssl("rsa", "-in", str(folder / "key.pem"), "-pubout")
+    (folder / "none.pem").write_text("no key", encoding="utf-8")
+    record = "v=DKIM1; k=rsa; p=" + "".join(public.splitlines()[1:-1])
+    settings = replace(SETTINGS, dkim_domain="example.org", dkim_selector="s1", dkim_key_file=str(folder / "key.pem"))
+    content = issue(feed()).content
+
+    done = signed(content, settings)
+
+    assert dkim.verify(done, dnsfunc=lambda *_, **__: record.encode())
+    assert not dkim.verify(done.replace(b"One-Click", b"Two-Click"), dnsfunc=lambda *_, **__: record.encode())
+    assert b"list-unsubscribe-post" in done.partition(b"\r\nMessage-ID")[0].lower()
+    assert signed(content, SETTINGS) == content
+    with pytest.raises(InvalidField, match="DKIM_KEY_FILE"):
+        signed(content, replace(settings, dkim_key_file=str(folder / "none.pem")))

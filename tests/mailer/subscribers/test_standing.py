@@ -1,0 +1,80 @@
+"""A new issue in place of those that were not sent, while a sender is at work."""
+
+import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
+
+from mailer.issues.issue import IssueState
+from mailer.storage import MailStore, issues, open_store, standing, subscribers
+from tests.mailer.builders import NOW, subscriber
+from tests.mailer.sending.test_sending import fill, issue
+
+READERS = 40
+
+
+def test_a_sender_and_a_maker_at_once(store: MailStore, store_url: str) -> None:
+    """Of the old issue and the new one that holds its papers, exactly one is sent or still will be."""
+    fill(store, READERS)
+    with store.read() as connection:
+        unsent = {
+            number: standing.of_readers(connection, [f"s{number:06d}"])[f"s{number:06d}"].unsent
+            for number in range(READERS)
+        }
+
+    def make() -> list[str]:
+        own, outcomes = open_store(store_url), []
+        for number in range(READERS):
+            with own.write() as connection:
+                outcomes.append(standing.add_in_place(connection, issue(number, "d2"), unsent[number]))
+        own.dispose()
+        return outcomes
+
+    def send() -> None:
+        own = open_store(store_url)
+        for _ in range(READERS):
+            with own.write() as connection:
+                held = [
+                    each.issue_id
+                    for each in issues.claim(connection, "sender", NOW, dt.timedelta(minutes=1), 1)
+                    if each.issue_id.endswith("d1")
+                ]
+            with own.write() as connection:
+                for issue_id in held:
+                    issues.mark_sent(connection, issue_id, NOW)
+        own.dispose()
+
+    with ThreadPoolExecutor(2) as pool:
+        making, sending = pool.submit(make), pool.submit(send)
+        sending.result()
+        outcomes = making.result()
+
+    assert set(outcomes) <= {"made", "in_flight"}
+    with store.read() as connection:
+        for number, outcome in enumerate(outcomes):
+            found = {each.digest_id: each.state for each in issues.of_readers(connection, [f"s{number:06d}"])}
+            if outcome == "made":
+                assert found["d1"] is IssueState.CANCELLED
+                assert found["d2"] in {IssueState.DUE, IssueState.CLAIMED}
+            else:
+                assert found == {"d1": IssueState.SENT}
+
+
+def test_how_a_reader_stands(store: MailStore) -> None:
+    """Unsent is what came after the last one sent; a failed issue of a digest is not one that the reader has."""
+    later = NOW + dt.timedelta(days=1)
+    with store.write() as connection:
+        subscribers.add(connection, subscriber(1))
+        issues.add(connection, issue(1, "d1"))
+        issues.mark_sent(connection, "i000001-d1", NOW)
+        failing = issue(1, "d2")
+        issues.add(connection, type(failing)(**{**vars(failing), "created_at": later}))
+        issues.claim(connection, "x", later, dt.timedelta(minutes=1), 1)
+        held = standing.of_readers(connection, ["s000001"])["s000001"]
+        issues.mark_failed(connection, "i000001-d2", "x", "no")
+        failed = standing.of_readers(connection, ["s000001"])["s000001"]
+
+        assert (held.is_in_flight, held.has("d1"), held.has("d2")) == (True, True, True)
+        assert (failed.is_in_flight, failed.has("d1"), failed.has("d2")) == (False, True, False)
+        assert [each.digest_id for each in failed.unsent] == ["d2"]
+        assert standing.of_readers(connection, ["s000002"]) == {}
+        assert standing.count_served(connection, "d1") == 1
+        assert standing.count_served(connection, "d2") == 0

@@ -1,0 +1,87 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ranker.features import SCHEMA, compute_matrix
+from ranker.profile.profile import build_profile
+from ranker.spaces.categories import CategoryTable
+from ranker.spaces.spaces import PaperMatrix
+from ranker.user_context import UserContext
+from tests.ranker.builders import NOW, columns, pending, spaces
+
+SPACES = spaces()
+
+
+def matrix(categories: list[tuple[str, ...]], prefix: str = "p", seed: int = 0) -> PaperMatrix:
+    """Random papers with these categories."""
+    papers = columns(len(categories), prefix=prefix, seed=seed)
+    return SPACES.matrix(replace(papers, categories=tuple(categories)))
+
+
+CANDIDATES = matrix([("cs.IR", "cs.LG"), ("cs.LG",), (), ("cs.LG", "q-bio"), ("cs.LG",), ("cs.LG", "cs.LG")])
+
+
+def column(likes: PaperMatrix, name: str, user_context: UserContext | None = None) -> np.ndarray:
+    """One feature of all candidates."""
+    return compute_matrix(build_profile(likes), CANDIDATES, NOW, user_context or UserContext())[
+        :, SCHEMA.names.index(name)
+    ]
+
+
+def test_primary_share() -> None:
+    """The share of likes, among those with categories, whose primary category is the candidate's."""
+    likes = matrix([("cs.IR",), ("cs.LG", "cs.IR"), (), ("cs.IR", "q-bio")], "l")
+    found = column(likes, "topic_category_share")
+    assert found.tolist()[:2] == pytest.approx([2 / 3, 1 / 3])
+    assert np.isnan(found[2])
+
+
+def test_rare_categories_count_more() -> None:
+    """A shared rare category says more than a shared one that nearly all candidates have."""
+    rare = column(matrix([("q-bio",)], "l"), "topic_category_overlap")[3]
+    common = column(matrix([("cs.LG",)], "l"), "topic_category_overlap")[3]
+    assert rare > 0.5 > common > 0
+    assert rare + common == pytest.approx(1)
+
+
+def test_without_categories() -> None:
+    """Where likes have no categories, or candidates have none, nothing is known."""
+    assert np.isnan(column(matrix([(), ()], "l"), "topic_category_share")).all()
+    bare = compute_matrix(build_profile(CANDIDATES), SPACES.matrix(columns(4)), NOW)
+    assert np.isnan(bare[:, SCHEMA.names.index("topic_category_overlap")]).all()
+
+
+def test_topic_overlap_by_hand() -> None:
+    """Overlap is the product with the mean of the likes' weights; common topics count less in the telling one."""
+    likes = matrix([()] * 5, "l", seed=1)
+    assert likes.topic_weights is not None
+    assert CANDIDATES.topic_weights is not None
+    expected = CANDIDATES.topic_weights @ likes.topic_weights.mean(axis=0)
+    assert np.allclose(column(likes, "topic_overlap"), expected, atol=1e-6)
+    shares = (CANDIDATES.topic_weights.sum(axis=0) + 20 / 4) / (6 + 20) * 4
+    telling = (CANDIDATES.topic_weights / shares) @ likes.topic_weights.mean(axis=0)
+    assert np.allclose(column(likes, "topic_overlap_telling"), telling, atol=1e-5)
+
+
+def test_pending_has_no_topics() -> None:
+    """A pending candidate lacks the topic overlap and keeps its categories."""
+    found = compute_matrix(build_profile(CANDIDATES), SPACES.matrix(pending(CANDIDATES.columns, [1])), NOW)
+    assert np.isnan(found[1, SCHEMA.names.index("topic_overlap")])
+    assert np.isfinite(found[1, SCHEMA.names.index("topic_category_share")])
+
+
+def test_follows() -> None:
+    """Flags are 1 and 0 where the reader follows something, NaN where the reader follows nothing."""
+    flags = np.array([True, False, False, True, False, False])
+    user_context = UserContext(followed_topic=flags)
+    assert column(CANDIDATES, "topic_followed", user_context).tolist() == flags.astype(float).tolist()
+    assert np.isnan(column(CANDIDATES, "topic_followed_author", user_context)).all()
+
+
+def test_table() -> None:
+    """Categories are numbered by first appearance and counted once a paper."""
+    table = CategoryTable.of([("b", "a"), (), ("a", "a")])
+    assert (table.names, table.primary.tolist()) == (("b", "a"), [0, -1, 1])
+    assert list(zip(table.rows.tolist(), table.numbers.tolist(), strict=True)) == [(0, 0), (0, 1), (2, 1)]
+    assert CategoryTable.of([]).mean_values({}).shape == (0,)

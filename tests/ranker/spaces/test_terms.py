@@ -1,0 +1,33 @@
+import subprocess
+import sys
+
+import numpy as np
+
+from ranker.spaces.terms import BUCKET_COUNT, hashed_terms
+
+
+def test_same_in_every_process() -> None:
+    """Buckets do not depend on the interpreter's random hash seed."""
+    code = "from ranker.spaces.terms import hashed_terms; print(hashed_terms('Graph neural networks')[0].tolist())"
+    there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert there.strip() == str(hashed_terms("Graph neural networks")[0].tolist())
+
+
+def test_words_and_pairs() -> None:
+    """Three words give three words and two pairs; case, plural and function words change nothing."""
+    buckets, counts = hashed_terms("graph neural network")
+    assert len(buckets) == counts.sum() == 5
+    assert np.array_equal(buckets, hashed_terms("The GRAPH of neural networks")[0])
+    assert (np.diff(buckets) > 0).all()
+    assert buckets.max() < BUCKET_COUNT
+
+
+def test_order_matters_to_pairs_only() -> None:
+    """Turning two words around keeps the words and changes the pair."""
+    assert len(np.intersect1d(hashed_terms("code search")[0], hashed_terms("search code")[0])) == 2
+
+
+def test_no_words() -> None:
+    """A text without words has no terms."""
+    for text in ("", "the of", "!?"):
+        assert len(hashed_terms(text)[0]) == 0

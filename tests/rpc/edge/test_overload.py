@@ -1,0 +1,180 @@
+"""More calls than the server takes."""
+
+import datetime as dt
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import grpc
+import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+
+from paperfeed.client import error_details
+from paperfeed.v1.catalog_pb2 import GetPaperRequest, ListPapersRequest, UpsertPapersRequest
+from paperfeed.v1.feed_pb2 import GetFeedRequest, TimeWindow
+from paperfeed.v1.profile_pb2 import EVENT_TYPE_LIKE, Event, RecordEventsRequest
+from paperfeed.v1.status_pb2 import GetStatusRequest, GetStatusResponse
+from service.api.admission import METHODS, PREFIX, RETRY_SECONDS
+from service.app.ranking.candidate_sets import WIDE_WINDOW_PAPERS
+from tests.rpc.builders import at, make_papers, upsert, wait_until
+from tests.rpc.servers import Service
+
+THREADS, WAITING, CALLS = 2, 3, 16
+# Of calls that may take seconds, such as UpsertPapers.
+AT_ONCE = 2 * THREADS
+SHED = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def upserts(service: Service, count: int = CALLS) -> list[grpc.Future]:
+    """Calls that write, begun at once."""
+    return [
+        service.client.catalog.UpsertPapers.future(UpsertPapersRequest(papers=make_papers(1)), timeout=30)
+        for _ in range(count)
+    ]
+
+
+def like(service: Service, paper_id: str, event_id: str, timeout: float = 30) -> grpc.Future:
+    """A short call that writes, begun."""
+    event = Event(event_id=event_id, user_id="u", paper_id=paper_id, event_type=EVENT_TYPE_LIKE)
+    return service.client.profiles.RecordEvents.future(RecordEventsRequest(events=[event]), timeout=timeout)
+
+
+def done_count(calls: list[grpc.Future]) -> int:
+    return sum(call.done() for call in calls)
+
+
+def status_of(service: Service) -> GetStatusResponse:
+    return service.client.status.GetStatus(GetStatusRequest(), timeout=10)
+
+
+def queued(service: Service) -> int:
+    """Calls at work or waiting."""
+    return next(queue.length for queue in status_of(service).queues if queue.queue == "calls")
+
+
+def test_too_many_calls_are_shed_at_once_and_the_rest_succeed(start: Callable[..., Service]) -> None:
+    """Of more calls than threads and waiting places just those beyond get RESOURCE_EXHAUSTED, without waiting."""
+    service = start(threads=THREADS, max_waiting_calls=WAITING)
+    with service.application.store.write():  # holds every write up
+        calls = upserts(service)
+        wait_until(lambda: done_count(calls) == CALLS - AT_ONCE - WAITING)
+        early = Counter(call.code() for call in calls if call.done())
+
+    codes = Counter(call.code() for call in calls)
+
+    assert early == {SHED: CALLS - AT_ONCE - WAITING}
+    assert codes == {**early, grpc.StatusCode.OK: AT_ONCE + WAITING}
+    assert status_of(service).paper_count == AT_ONCE + WAITING
+
+
+def test_a_shed_call_says_when_to_come_again_and_is_not_repeated(start: Callable[..., Service]) -> None:
+    """Who is sent away gets ErrorInfo and RetryInfo; the client's channel does not try again by itself."""
+    service = start(threads=THREADS, max_waiting_calls=0)
+    with service.application.store.write():
+        calls = upserts(service)
+        wait_until(lambda: done_count(calls) == CALLS - AT_ONCE)
+        said = [error_details(call.exception()) for call in calls if call.done()]
+        counted = [each for each in status_of(service).calls if each.code == SHED.name]
+
+    assert {each.reason for each in said} == {"OVERLOADED"}
+    assert {each.retry_after_seconds for each in said} == set(RETRY_SECONDS)
+    assert [(each.method, each.count) for each in counted] == [("CatalogService/UpsertPapers", CALLS - AT_ONCE)]
+
+
+def test_a_method_that_does_not_exist_is_not_counted(start: Callable[..., Service]) -> None:
+    """Amid overload too it is UNIMPLEMENTED, and callers cannot fill the counters with names that they make up."""
+    service = start(threads=THREADS, max_waiting_calls=0)
+    (paper_id,) = upsert(service.client, make_papers(1))
+    codes = set()
+    with service.application.store.write(), grpc.insecure_channel(service.target) as channel:
+        busy = [like(service, paper_id, f"e{number}") for number in range(THREADS + 1)]
+        wait_until(lambda: done_count(busy) == 1)
+        for number in range(20):
+            call = channel.unary_unary(f"/paperfeed.v1.{'Nobody' if number % 2 else 'Feed'}Service/Method{number}")
+            with pytest.raises(grpc.RpcError) as raised:
+                call(b"", timeout=10)
+            codes.add(raised.value.code())
+        counted = {each.method for each in status_of(service).calls}
+
+    assert codes == {grpc.StatusCode.UNIMPLEMENTED}
+    assert counted <= {method.removeprefix(PREFIX) for method in METHODS}
+
+
+def test_a_call_that_would_wait_too_long_is_shed(start: Callable[..., Service]) -> None:
+    """With room in the queue, what counts is how long calls took of late."""
+    service = start(threads=1, max_wait_seconds=0.05)
+    (paper_id,) = upsert(service.client, make_papers(1))
+    with service.application.store.write():
+        slow = like(service, paper_id, "slow")
+        time.sleep(1.5)
+    slow.result()
+    with service.application.store.write():
+        at_work = like(service, paper_id, "at-work")
+        wait_until(lambda: queued(service) == 1)
+        shed = like(service, paper_id, "shed")
+        wait_until(shed.done)
+
+    assert at_work.code() is grpc.StatusCode.OK
+    assert shed.code() is SHED
+
+
+def test_wide_windows_are_made_one_at_a_time(start: Callable[..., Service]) -> None:
+    """Of two feeds over more than a thousand papers one is sent away, so that a thread is left for quick calls."""
+    service = start(threads=2)
+    papers = make_papers(WIDE_WINDOW_PAPERS + 1)
+    names = upsert(service.client, papers[:500]) + upsert(service.client, papers[500:])
+    everything, some = at(dt.datetime(2000, 1, 1, tzinfo=dt.UTC)), Timestamp()
+    some.GetCurrentTime()
+
+    def feed(start_at: Timestamp) -> grpc.Future:
+        request = GetFeedRequest(user_id="u", window=TimeWindow(start_at=start_at))
+        return service.client.feeds.GetFeed.future(request, timeout=30)
+
+    with service.application.store.write():  # holds up what would be stored, so that a wide feed stays at work
+        wide = [feed(everything), feed(everything)]
+        wait_until(lambda: done_count(wide) == 1)
+        quick = service.client.catalog.GetPaper(GetPaperRequest(paper_id=names[0]), timeout=10).paper
+
+    assert quick.paper_id == names[0]
+    assert Counter(call.code() for call in wide) == {grpc.StatusCode.OK: 1, SHED: 1}
+    assert {feed(everything).code(), feed(some).code()} == {grpc.StatusCode.OK}
+
+
+def test_a_flood_stops_neither_health_nor_short_calls(start: Callable[..., Service]) -> None:
+    """With every thread for long calls taken and more refused: health, reflection, status and short calls answer."""
+    service = start(threads=THREADS, max_waiting_calls=WAITING)
+    with service.application.store.write(), grpc.insecure_channel(service.target) as channel:
+        calls = upserts(service)
+        wait_until(lambda: done_count(calls) == CALLS - AT_ONCE - WAITING)
+
+        health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+        services = ProtoReflectionDescriptorDatabase(channel).get_services()
+        papers = service.client.catalog.ListPapers(ListPapersRequest(), timeout=10).papers
+        waiting = queued(service)
+
+    assert health.status == health_pb2.HealthCheckResponse.SERVING
+    assert "paperfeed.v1.FeedService" in services
+    assert list(papers) == []
+    assert waiting == AT_ONCE + WAITING
+
+
+def test_a_call_whose_deadline_passed_while_it_waited_is_not_worked(start: Callable[..., Service]) -> None:
+    """Nobody waits for its answer any more."""
+    service = start(threads=1)
+    (paper_id,) = upsert(service.client, make_papers(1))
+    with service.application.store.write():
+        first = like(service, paper_id, "first")
+        wait_until(lambda: queued(service) == 1)
+        late = like(service, paper_id, "late", timeout=0.3)
+        with pytest.raises(grpc.RpcError):
+            late.result()
+    first.result()
+    wait_until(lambda: queued(service) == 0)
+    again = service.client.profiles.RecordEvents(
+        RecordEventsRequest(events=[Event(event_id="late", user_id="u", paper_id=paper_id, event_type=EVENT_TYPE_LIKE)])
+    )
+
+    assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert again.duplicate_count == 0

@@ -1,0 +1,124 @@
+"""The features of a feed as served, of training rows and of a batch: the same bits."""
+
+import datetime as dt
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from datasets.database import read_database
+from paperfeed.v1.feed_pb2 import GetFeedRequest
+from ranker.bundle.bundle import Bundle
+from ranker.features import SCHEMA
+from ranker.score import best_first
+from ranker.types import Float32Array
+from service.app.ranking.signals import user_code
+from service.domain.feeds import Slate
+from service.encoder import HashingEncoder
+from tests.rpc.builders import MONDAY, TOPICS, at, fresh, make_digest, make_papers, record, upsert, upsert_ready
+from tests.rpc.servers import Service
+from training.data.cross_fitting import NO_FOLD
+from training.data.query_groups import Query
+from training.data.rows import DatasetMatrices, feature_rows
+from training.data.snapshot import Dataset
+from training.progress import silent
+
+AS_OF = MONDAY + dt.timedelta(days=9)
+USERS = 5
+
+
+@pytest.fixture
+def slates(service: Service) -> dict[str, Slate]:
+    """Feeds of several readers of one digest, as stored: papers with upvotes, categories, dates and without any.
+
+    Every reader likes and saves other papers than those of the digest and dislikes one; some of them and strangers
+    click and like papers of the digest too, so that there is a trend.
+    """
+    client = service.client
+    shown = [
+        paper
+        for topic in TOPICS
+        for i, paper in enumerate(
+            make_papers(9, topic, categories=[f"cs.{topic}", "cs.all"], published_at=at(MONDAY - dt.timedelta(days=2)))
+        )
+    ]
+    for number, paper in enumerate(shown):
+        if number % 3:
+            paper.upvotes = number
+        if number % 7 == 0:
+            paper.ClearField("published_at")
+    shown_ids = upsert_ready(client, shown)
+    for number, paper in enumerate(shown[:10]):
+        paper.upvotes = 100 + number
+    upsert(client, shown[:10])
+    digest = make_digest(client, shown_ids)
+    users = [fresh("reader") for _ in range(USERS)]
+    for number, user in enumerate(users):
+        topics = [list(TOPICS)[(number + step) % len(TOPICS)] for step in range(2)]
+        liked = upsert_ready(client, [p for t in topics for p in make_papers(3 + 4 * number, t, categories=["cs.all"])])
+        record(client, user, "like", *liked[1:-1], when=MONDAY - dt.timedelta(days=number))
+        record(client, user, "save", liked[-1], when=MONDAY + dt.timedelta(days=1))
+        record(client, user, "dislike", liked[0], when=MONDAY + dt.timedelta(days=1))
+        record(client, fresh("stranger"), "like", *shown_ids[number::7], when=MONDAY + dt.timedelta(days=2))
+        record(client, user, "click", *shown_ids[number : number + 6], when=MONDAY + dt.timedelta(days=3))
+    found = {}
+    for user in users:
+        request = GetFeedRequest(user_id=user, digest_id=digest, as_of=at(AS_OF), page_size=100, diversity=0.0)
+        slate_id = client.feeds.GetFeed(request).slate_id
+        with service.application.store.read() as tx:
+            slate = tx.slates.find(slate_id, with_features=True)
+        assert slate is not None
+        assert {item.paper_id for item in slate.items} == set(shown_ids)
+        digest_order = {paper_id: place for place, paper_id in enumerate(shown_ids)}
+        order = sorted(range(len(slate.items)), key=lambda place: digest_order[slate.items[place].paper_id])
+        features = stored_features(slate)[order].tobytes()
+        found[user] = replace(slate, items=tuple(slate.items[place] for place in order), features=features)
+    return found
+
+
+def stored_features(slate: Slate) -> Float32Array:
+    """A row for each item."""
+    return np.frombuffer(slate.features, "<f4").astype(np.float32).reshape(len(slate.items), -1)
+
+
+def query_of(dataset: Dataset, user_id: str, slate: Slate) -> Query:
+    """The training query of the same reader, candidates and time."""
+    assert dataset.user_codes is not None
+    row_of = {paper_id: row for row, paper_id in enumerate(dataset.papers.paper_ids)}
+    user = int(np.flatnonzero(dataset.user_codes == user_code(user_id))[0])
+    candidates = np.array([row_of[item.paper_id] for item in slate.items], dtype=np.intp)
+    own, against = dataset.likes.of_user(user), dataset.dislikes.of_user(user)
+    return Query(
+        user,
+        candidates,
+        np.zeros(len(candidates), dtype=np.bool_),
+        dataset.likes.papers[own],
+        dataset.likes.liked_at[own],
+        slate.as_of.timestamp(),
+        disliked=dataset.dislikes.papers[against],
+    )
+
+
+def test_equal_bit_for_bit(service: Service, slates: dict[str, Slate]) -> None:
+    """Served features are those of the training rows, and stacking readers for LightGBM changes no score."""
+    bundle = service.application.serving.current.bundle
+    assert isinstance(bundle, Bundle)
+    dataset = read_database(service.url, HashingEncoder.name)
+    matrices = DatasetMatrices(dataset, {NO_FOLD: bundle.spaces}, None)
+    queries = [(matrices, query_of(dataset, user, slate)) for user, slate in slates.items()]
+    rows = feature_rows(queries, None, np.random.default_rng(0), silent)
+    served = np.concatenate([stored_features(slate) for slate in slates.values()])
+
+    for family in SCHEMA.families:
+        columns = SCHEMA.columns_of(family)
+        assert np.isfinite(served[:, columns]).any(), family
+        assert served[:, columns].tobytes() == rows.features[:, columns].tobytes(), family
+
+    scores = bundle.model.scores(bundle.model.leaves(rows.features))
+    assert scores.tolist() == [item.score for slate in slates.values() for item in slate.items]
+    stops = np.cumsum(rows.group_sizes)
+    for slate, stop, size in zip(slates.values(), stops, rows.group_sizes, strict=True):
+        ids = [item.paper_id for item in slate.items]
+        id_ranks = np.argsort(np.argsort(ids))
+        order = best_first(scores[stop - size : stop], id_ranks)
+        assert [slate.items[row].rank for row in order] == list(range(1, size + 1))

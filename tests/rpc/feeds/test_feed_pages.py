@@ -1,0 +1,164 @@
+"""GetFeed and GetSlate: pages of one slate, and what a slate keeps."""
+
+import datetime as dt
+from typing import Any
+
+from paperfeed.client import Client
+from paperfeed.v1.catalog_pb2 import PAPER_VIEW_BASIC, PAPER_VIEW_FULL
+from paperfeed.v1.feed_pb2 import (
+    FALLBACK_REASON_NEW_USER,
+    GetFeedRequest,
+    GetFeedResponse,
+    GetSlateRequest,
+)
+from tests.rpc.builders import (
+    MONDAY,
+    at,
+    fresh,
+    make_digest,
+    make_papers,
+    record,
+    upsert,
+    upsert_ready,
+)
+from tests.rpc.feed_calls import get_feed, shown
+from tests.rpc.servers import Service, serving
+
+DAY = dt.timedelta(days=1)
+
+
+def pages_of(client: Client, request: GetFeedRequest) -> list[GetFeedResponse]:
+    pages = [client.feeds.GetFeed(request)]
+    while token := pages[-1].next_page_token:
+        request.page_token = token
+        pages.append(client.feeds.GetFeed(request))
+    return pages
+
+
+def test_pages_pin_the_slate(client: Client) -> None:
+    """Likes, papers and digests that arrive between two pages change none of the slate's places."""
+    papers = upsert_ready(client, [*make_papers(6), *make_papers(6, "graphs")])
+    digest, user = make_digest(client, papers), fresh("user")
+    whole = get_feed(client, user, digest, as_of=at(MONDAY))
+    request = GetFeedRequest(user_id=user, digest_id=digest, page_size=5, as_of=at(MONDAY))
+    first = client.feeds.GetFeed(request)
+    later_liked = shown(whole)[0]
+    record(client, user, "like", later_liked)
+    make_digest(client, upsert_ready(client, make_papers(3)), digest_id=digest)
+    request.page_token = first.next_page_token
+
+    second, third = pages_of(client, request)
+
+    assert shown(first) + shown(second) + shown(third) == shown(whole)
+    assert [item.rank for item in [*first.items, *second.items, *third.items]] == list(range(1, 13))
+    assert {page.slate_id for page in (first, second, third)} == {first.slate_id}
+    assert {page.fallback_reason for page in (second, third)} == {FALLBACK_REASON_NEW_USER}
+    assert {page.total_size for page in (first, second, third)} == {12}
+    assert {page.as_of.ToSeconds() for page in (first, second, third)} == {at(MONDAY).seconds}
+
+
+def test_later_pages_leave_out_what_was_reacted_to_since(client: Client) -> None:
+    """A paper liked after the first page is missing from the second, and the ranks keep its gap."""
+    papers = upsert_ready(client, make_papers(6))
+    digest, user = make_digest(client, papers), fresh("user")
+    request = GetFeedRequest(user_id=user, digest_id=digest, page_size=3)
+    first = client.feeds.GetFeed(request)
+    slate = client.feeds.GetSlate(GetSlateRequest(slate_id=first.slate_id))
+    record(client, user, "dismiss", slate.items[4].paper.paper_id)
+    request.page_token = first.next_page_token
+
+    second = client.feeds.GetFeed(request)
+
+    assert [item.rank for item in second.items] == [4, 6]
+    assert second.next_page_token == ""
+
+
+def test_page_size_may_change_between_pages(client: Client) -> None:
+    """Pages of different sizes join to the slate without gap or repeat."""
+    digest = make_digest(client, upsert_ready(client, make_papers(7)))
+    request = GetFeedRequest(user_id=fresh("user"), digest_id=digest, page_size=2)
+    first = client.feeds.GetFeed(request)
+    request.page_token, request.page_size = first.next_page_token, 4
+
+    second, third = pages_of(client, request)
+
+    assert [item.rank for page in (first, second, third) for item in page.items] == list(range(1, 8))
+
+
+def test_default_page_and_the_typed_iterator(client: Client) -> None:
+    """0 means 20 items, and the client's iterator walks all pages of one slate."""
+    digest = make_digest(client, upsert_ready(client, make_papers(45)))
+    request = GetFeedRequest(user_id=fresh("user"), digest_id=digest)
+
+    items = list(client.feed_items(request))
+
+    assert len(client.feeds.GetFeed(request).items) == 20
+    assert [item.rank for item in items] == list(range(1, 46))
+    assert len({item.paper.paper_id for item in items}) == 45
+
+
+def test_slates_store_500_places(client: Client) -> None:
+    """Of more candidates the best 500 make the slate."""
+    paper_ids = upsert(client, make_papers(520))
+    digest = make_digest(client, paper_ids)
+
+    feed = get_feed(client, fresh("user"), digest)
+
+    assert feed.total_size == 500
+    assert len(client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id)).items) == 500
+
+
+def test_a_page_agrees_on_every_server(service: Service, tiny_bundle: Any) -> None:
+    """A token that one server gave leads to the same slate on another one of the same database."""
+    client = service.client
+    papers = upsert_ready(client, make_papers(6))
+    liked, *rest = papers
+    digest, user = make_digest(client, rest), fresh("user")
+    record(client, user, "like", liked)
+    request = GetFeedRequest(user_id=user, digest_id=digest, page_size=2, explain=True)
+    first = client.feeds.GetFeed(request)
+    request.page_token = first.next_page_token
+
+    with serving(service.url, bundle=str(tiny_bundle)) as other:
+        there = other.client.feeds.GetFeed(request)
+        here = client.feeds.GetFeed(request)
+        same = GetFeedRequest(user_id=user, digest_id=digest, page_size=4, as_of=at(MONDAY), explain=True)
+        new_there, new_here = other.client.feeds.GetFeed(same), client.feeds.GetFeed(same)
+
+    assert there == here
+    assert [item.rank for item in there.items] == [3, 4]
+    assert list(new_there.items) == list(new_here.items)
+    assert new_there.slate_id != new_here.slate_id
+
+
+def test_get_slate_is_what_was_served(client: Client) -> None:
+    """GetSlate answers all items with scores and reasons as GetFeed showed them."""
+    liked, *rest = upsert_ready(client, make_papers(5))
+    digest, user = make_digest(client, rest), fresh("user")
+    record(client, user, "like", liked)
+    feed = get_feed(client, user, digest, explain=True)
+
+    slate = client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id))
+
+    assert slate.user_id == user
+    assert list(slate.items) == list(feed.items)
+    for name in ("slate_id", "model_version", "digest_id", "pending_paper_count", "fallback_reason", "as_of"):
+        assert getattr(slate, name) == getattr(feed, name)
+    assert slate.created_at.ToNanoseconds() >= slate.as_of.ToNanoseconds()
+
+
+def test_view_decides_about_abstracts(client: Client) -> None:
+    """BASIC, the default, leaves the abstract out and FULL bears it; all else is equal."""
+    (paper,) = papers = make_papers(1, authors=["Ada Lovelace"], upvotes=3)
+    digest = make_digest(client, upsert_ready(client, papers))
+    feeds = {
+        view: get_feed(client, fresh("user"), digest, view=view) for view in (0, PAPER_VIEW_BASIC, PAPER_VIEW_FULL)
+    }
+
+    by_view = {view: feed.items[0].paper for view, feed in feeds.items()}
+    slate = client.feeds.GetSlate(GetSlateRequest(slate_id=feeds[0].slate_id, view=PAPER_VIEW_FULL))
+
+    assert by_view[0] == by_view[PAPER_VIEW_BASIC]
+    assert by_view[0].abstract == ""
+    assert by_view[0].authors == ["Ada Lovelace"]
+    assert by_view[PAPER_VIEW_FULL].abstract == slate.items[0].paper.abstract == paper.abstract

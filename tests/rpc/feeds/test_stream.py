@@ -1,0 +1,207 @@
+"""StreamFeeds."""
+
+import itertools
+from typing import Any
+
+import grpc
+
+from paperfeed.client import Client
+from paperfeed.v1.catalog_pb2 import PAPER_VIEW_FULL
+from paperfeed.v1.feed_pb2 import (
+    FALLBACK_REASON_EMPTY_DIGEST,
+    FALLBACK_REASON_NEW_USER,
+    FALLBACK_REASON_NONE,
+    FALLBACK_REASON_STALE_DIGEST,
+    GetFeedRequest,
+    GetSlateRequest,
+    StreamFeedsRequest,
+    StreamFeedsResponse,
+)
+from paperfeed.v1.profile_pb2 import DeleteUserRequest
+from tests.rpc.builders import (
+    MONDAY,
+    at,
+    failing,
+    fresh,
+    make_digest,
+    make_papers,
+    record,
+    upsert_ready,
+)
+from tests.rpc.servers import Service
+
+
+def stream(client: Client, *user_ids: str, **fields: Any) -> list[StreamFeedsResponse]:
+    return list(client.feeds.StreamFeeds(StreamFeedsRequest(user_ids=user_ids, **fields)))
+
+
+def users(answers: list[StreamFeedsResponse]) -> list[str]:
+    return [answer.user_id for answer in answers]
+
+
+def shown(answer: StreamFeedsResponse) -> list[str]:
+    return [item.paper.paper_id for item in answer.feed.items]
+
+
+def test_one_feed_per_user_in_order_of_id(client: Client) -> None:
+    """Users come sorted by code point and once, whatever the order and repeats of the request; unknown ones too."""
+    digest = make_digest(client, upsert_ready(client, make_papers(2)))
+    suffix = fresh("")
+    names = [f"{letter}{suffix}" for letter in ("b", "Z", "é", "a", "10", "9")]
+
+    answers = stream(client, *names, names[0], digest_id=digest)
+
+    assert users(answers) == sorted(names)
+    assert {answer.feed.fallback_reason for answer in answers} == {FALLBACK_REASON_NEW_USER}
+
+
+def test_each_feed_is_what_get_feed_answers(client: Client) -> None:
+    """The streamed feed has the items, reasons and pages of GetFeed, is stored as a slate, and hides the same."""
+    liked, seen, *rest = upsert_ready(client, make_papers(6, published_at=at(MONDAY)))
+    digest = make_digest(client, [seen, *rest])
+    user, stranger = fresh("a"), fresh("b")
+    record(client, user, "like", liked)
+    record(client, user, "sent", seen)
+
+    answers = stream(
+        client, user, stranger, digest_id=digest, page_size=3, as_of=at(MONDAY), explain=True, view=PAPER_VIEW_FULL
+    )
+
+    for user, answer in zip((user, stranger), answers, strict=True):
+        request = GetFeedRequest(
+            user_id=user, digest_id=digest, page_size=3, as_of=at(MONDAY), explain=True, view=PAPER_VIEW_FULL
+        )
+        single = client.feeds.GetFeed(request)
+        assert list(answer.feed.items) == list(single.items)
+        assert answer.feed.items[0].paper.abstract
+        for name in ("model_version", "digest_id", "fallback_reason", "as_of", "total_size", "pending_paper_count"):
+            assert getattr(answer.feed, name) == getattr(single, name)
+        slate = client.feeds.GetSlate(GetSlateRequest(slate_id=answer.feed.slate_id, view=PAPER_VIEW_FULL))
+        assert slate.user_id == user
+        assert list(slate.items)[:3] == list(answer.feed.items)
+    assert seen not in shown(answers[0])
+    assert answers[0].feed.fallback_reason == FALLBACK_REASON_NONE
+
+
+def test_resumes_after_a_user(client: Client) -> None:
+    """start_after leaves out that user and all before, whether or not it is among the users."""
+    digest = make_digest(client, upsert_ready(client, make_papers(1)))
+    token = fresh("")
+    names = [f"u{i}{token}" for i in range(4)]
+
+    assert users(stream(client, *names, digest_id=digest, start_after=names[1])) == names[2:]
+    assert users(stream(client, *names, digest_id=digest, start_after=f"u1{token}x")) == names[2:]
+    assert users(stream(client, *names, digest_id=digest, start_after=names[3])) == []
+
+
+def test_all_users_are_all_that_are_known(own: Service) -> None:
+    """all_users streams everyone with an event or preference, in order, resumable; the deleted are gone."""
+    client = own.client
+    paper, other = upsert_ready(client, make_papers(2))
+    make_digest(client, [paper, other])
+    for name in ("c", "a", "d", "b"):
+        record(client, name, "click", paper)
+    client.profiles.DeleteUser(DeleteUserRequest(user_id="b"))
+    stream(client, "stranger")
+
+    assert users(stream(client, all_users=True)) == ["a", "c", "d"]
+    assert users(stream(client, all_users=True, start_after="a")) == ["c", "d"]
+
+
+def test_more_users_than_one_read_holds(own: Service) -> None:
+    """A population larger than one batch arrives whole and in order."""
+    client = own.client
+    (paper,) = upsert_ready(client, make_papers(1))
+    make_digest(client, [paper])
+    names = [f"u{i:03d}" for i in range(450)]
+
+    assert users(stream(client, *names, page_size=1)) == names
+
+
+def test_digest_is_pinned_while_streaming(own: Service) -> None:
+    """A newer digest that arrives while streaming does not split the population."""
+    client = own.client
+    old, new = upsert_ready(client, make_papers(2))
+    make_digest(client, [old], "2026-03-09", "old")
+    names = [f"u{i:03d}" for i in range(1_000)]
+
+    answers = client.feeds.StreamFeeds(StreamFeedsRequest(user_ids=names, as_of=at(MONDAY)))
+    first = list(itertools.islice(answers, 1))
+    make_digest(client, [new], "2026-03-10", "new")
+    everyone = [*first, *answers]
+
+    assert users(everyone) == names
+    assert {answer.feed.digest_id for answer in everyone} == {"old"}
+    assert {tuple(shown(answer)) for answer in everyone} == {(old,)}
+    assert {answer.feed.as_of.seconds for answer in everyone} == {at(MONDAY).seconds}
+
+
+def test_no_digest_is_pinned_too(own: Service) -> None:
+    """Where there is none when the stream begins, one that arrives meanwhile is for the next stream."""
+    client = own.client
+    (paper,) = upsert_ready(client, make_papers(1))
+    names = [f"u{i:03d}" for i in range(1_000)]
+
+    answers = client.feeds.StreamFeeds(StreamFeedsRequest(user_ids=names, as_of=at(MONDAY)))
+    first = list(itertools.islice(answers, 1))
+    make_digest(client, [paper], "2026-03-09", "late")
+    everyone = [*first, *answers]
+
+    assert users(everyone) == names
+    assert {answer.feed.digest_id for answer in everyone} == {""}
+    assert {answer.feed.fallback_reason for answer in everyone} == {FALLBACK_REASON_EMPTY_DIGEST}
+
+
+def test_one_time_for_all_users(client: Client) -> None:
+    """Without as_of all users' ages are counted to the same moment."""
+    digest = make_digest(client, upsert_ready(client, make_papers(1)))
+
+    answers = stream(client, fresh("a"), fresh("b"), digest_id=digest)
+
+    assert answers[0].feed.as_of == answers[1].feed.as_of
+
+
+def test_stale_newest_digest_and_none(own: Service) -> None:
+    """The stream tells a stale newest digest as GetFeed does, and an empty feed where there is no digest."""
+    client = own.client
+    liked, other = upsert_ready(client, make_papers(2))
+    record(client, "u", "like", liked)
+    assert [answer.feed.fallback_reason for answer in stream(client, "u")] == [FALLBACK_REASON_EMPTY_DIGEST]
+
+    make_digest(client, [other], "2020-01-01", "d")
+
+    assert [answer.feed.fallback_reason for answer in stream(client, "u")] == [FALLBACK_REASON_STALE_DIGEST]
+    assert [answer.feed.fallback_reason for answer in stream(client, "u", digest_id="d")] == [FALLBACK_REASON_NONE]
+
+
+def test_bad_streams_fail_before_the_first_feed(client: Client) -> None:
+    """Neither or both of user_ids and all_users, an unknown digest and a bad user are told with code and field."""
+    invalid = grpc.StatusCode.INVALID_ARGUMENT
+    with failing(invalid, "INVALID_FIELD", "user_ids"):
+        stream(client)
+    with failing(invalid, "INVALID_FIELD", "user_ids"):
+        stream(client, "u", all_users=True)
+    with failing(invalid, "INVALID_FIELD", "user_ids[1]"):
+        stream(client, "u", "not a user")
+    with failing(invalid, "INVALID_FIELD", "user_ids"):
+        stream(client, *map(str, range(10_001)))
+    with failing(invalid, "INVALID_FIELD", "page_size"):
+        stream(client, "u", page_size=-1)
+    with failing(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", "digest_id"):
+        stream(client, "u", digest_id=fresh("nowhere"))
+
+
+def test_a_client_that_leaves_ends_the_work(own: Service) -> None:
+    """After a cancelled stream the server serves on, and stores no slates for the rest of the population."""
+    client = own.client
+    make_digest(client, upsert_ready(client, make_papers(1)))
+    names = [f"u{i:04d}" for i in range(10_000)]
+    answers = client.feeds.StreamFeeds(StreamFeedsRequest(user_ids=names))
+    next(answers)
+
+    answers.cancel()
+
+    assert users(stream(client, "u")) == ["u"]
+    own.application.stop()
+    with own.application.store.read() as tx:
+        assert list(tx.slates.of_user(names[-1])) == []

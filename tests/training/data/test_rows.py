@@ -1,0 +1,71 @@
+"""What is hidden from training queries: of dated data and of undated data each its own."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ranker.features import SCHEMA
+from ranker.types import Float32Array
+from tests.training.builders import DATASETS
+from training.data.cross_fitting import Folds, split_likes
+from training.data.query_groups import queries_of
+from training.data.rows import DatasetMatrices, feature_rows
+from training.progress import silent
+from training.recipes import Hiding, Recipe, find_recipe
+from training.spaces.learned_spaces import LearnedSpaces, learn_spaces
+
+NOTHING = Hiding(0.0, 0.0, 0.0, (), 0.0)
+RECIPE = replace(find_recipe("tiny"), undated_hiding=NOTHING, dated_hiding=NOTHING)
+DATED, UNDATED = 0, 1
+
+
+@pytest.fixture(scope="module")
+def learned() -> tuple[list[Folds], LearnedSpaces]:
+    """Folds and spaces of both data sets."""
+    folds = [split_likes(dataset, 2, np.random.default_rng(0)) for dataset in DATASETS]
+    return folds, learn_spaces(DATASETS, folds, RECIPE, 0, silent)
+
+
+def features(learned: tuple[list[Folds], LearnedSpaces], part: int, recipe: Recipe) -> Float32Array:
+    """The rows of the last queries of one data set, by readers with some history."""
+    folds, spaces = learned
+    matrices = DatasetMatrices(DATASETS[part], spaces.folds, spaces.foreign[part])
+    queries = queries_of(DATASETS[part], folds[part], recipe, np.random.default_rng(1))[-20:]
+    shown = feature_rows([(matrices, query) for query in queries], recipe, np.random.default_rng(2), silent)
+    return shown.features
+
+
+def column(rows: Float32Array, name: str) -> Float32Array:
+    """One feature."""
+    return rows[:, SCHEMA.names.index(name)]
+
+
+@pytest.mark.parametrize(("part", "other"), [("dated_hiding", UNDATED), ("undated_hiding", DATED)])
+def test_each_kind_has_its_own(learned: tuple[list[Folds], LearnedSpaces], part: str, other: int) -> None:
+    """All of one kind's profiles are cut to one to five likes; the other kind's rows stay as they are."""
+    hiding = replace(RECIPE, **{part: replace(NOTHING, small_profile_share=1.0)})
+    kind = UNDATED if other == DATED else DATED
+
+    cut = column(features(learned, kind, hiding), "profile_log_likes")
+
+    assert cut.max() <= np.log1p(5) + 1e-6
+    assert column(features(learned, kind, RECIPE), "profile_log_likes").max() > np.log1p(8)
+    assert np.array_equal(features(learned, other, hiding), features(learned, other, RECIPE), equal_nan=True)
+
+
+@pytest.mark.parametrize("part", [DATED, UNDATED])
+def test_trained_without_a_family(learned: tuple[list[Folds], LearnedSpaces], part: int) -> None:
+    """A family that a recipe is to do without is unknown in every row of both kinds, and the others are not."""
+    rows = features(learned, part, RECIPE.without(["text", "embedding"]))
+
+    gone = np.concatenate((SCHEMA.columns_of("text"), SCHEMA.columns_of("embedding")))
+    assert np.isnan(rows[:, gone]).all()
+    assert np.isfinite(column(rows, "collaborative_centroid")).any()
+
+
+def test_masks_add_up() -> None:
+    """Doing without a family keeps the other families' shares."""
+    hiding = Hiding().without(["text"])
+    assert dict(hiding.masked_shares) == {**dict(Hiding().masked_shares), "text": 1.0}
+    assert Hiding().without([]) == Hiding()

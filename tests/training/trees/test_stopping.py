@@ -1,0 +1,55 @@
+from dataclasses import replace
+
+import lightgbm
+import numpy as np
+import pytest
+
+from tests.training.trees.test_experts import RECIPE, rows
+from training.data.rows import Rows
+from training.progress import silent
+from training.trees.fit import fit, lambdamart_params
+from training.trees.stopping import cut_at_best
+
+
+def grown(learn: Rows, tree_count: int) -> str:
+    """A model that nothing stopped."""
+    data = lightgbm.Dataset(learn.features, learn.labels, group=learn.group_sizes, weight=learn.weights)
+    return lightgbm.train(lambdamart_params(RECIPE, 0), data, tree_count).model_to_string()
+
+
+def with_grades(part: Rows) -> Rows:
+    """Grades of all kinds, weights that differ from query to query, and queries in which nothing is relevant.
+
+    LightGBM forgets the weight of such a query, so theirs is 1.
+    """
+    rng = np.random.default_rng(1)
+    labels = np.where(part.labels > 0, rng.integers(1, 4, len(part.labels)), 0)
+    labels[: int(part.group_sizes[0])] = 0
+    empty = np.add.reduceat(labels, np.cumsum(part.group_sizes) - part.group_sizes) == 0
+    weights = np.where(empty, 1.0, rng.random(len(part.group_sizes)) + 0.5)
+    return replace(part, labels=labels, weights=np.repeat(weights, part.group_sizes).astype(np.float32))
+
+
+@pytest.mark.parametrize("patience", [3, 40])
+def test_cut_is_where_lightgbm_would_stop(patience: int) -> None:
+    """A model grown without looking and then cut has the trees and the curve of one that was stopped early."""
+    learn, held_out = with_grades(rows(0)), with_grades(rows(1))
+    recipe = replace(RECIPE, tree_count=40, early_stopping_rounds=patience)
+    stopped = fit(learn, held_out, recipe, 0, silent)
+
+    cut = cut_at_best(grown(learn, len(stopped.curve)), held_out)
+
+    assert cut.tree_count == stopped.tree_count
+    assert cut.curve == pytest.approx(stopped.curve, abs=1e-7)
+    trees = [text[text.index("Tree=0") : text.index("end of trees")] for text in (cut.text, stopped.text)]
+    assert trees[0] == trees[1]
+
+
+def test_queries_without_answers_count_as_right() -> None:
+    """As in LightGBM, a query in which all candidates are alike has an nDCG of 1, and the curve does not move."""
+    held_out = replace(rows(1), labels=np.zeros(len(rows(1).labels), dtype=np.intp))
+
+    cut = cut_at_best(grown(rows(0), 5), held_out)
+
+    assert cut.curve == (1.0,) * 5
+    assert cut.tree_count == 1

@@ -1,0 +1,217 @@
+"""Queries to feature rows, with parts of what is known masked at random.
+
+A new deployment lacks dates, vectors or times of likes, and readers start with a few titles. A model that never saw
+such queries ranks them badly.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+
+from ranker.features import SCHEMA, compute_matrix
+from ranker.papers import PaperColumns
+from ranker.profile.profile import build_profile
+from ranker.spaces.spaces import PaperMatrix, Spaces
+from ranker.types import BoolArray, Float32Array, IndexArray, Int32Array
+from ranker.user_context import UserContext
+from training.data.cross_fitting import NO_FOLD
+from training.data.query_groups import Query, check_contiguous, with_fewer_likes
+from training.data.simulation import Crowd, dislikes_of, user_context_of
+from training.data.snapshot import Dataset
+from training.progress import Progress
+from training.recipes import Hiding, Recipe, Simulated
+
+# What is unknown of a candidate without a vector.
+_VECTORIAL = np.concatenate(
+    (
+        SCHEMA.columns_of("embedding"),
+        SCHEMA.columns_of("collaborative"),
+        [SCHEMA.names.index(name) for name in ("topic_overlap", "topic_overlap_telling", "trend_topic_heat")],
+    )
+)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Feature rows of many queries, each query's rows together.
+
+    Attributes:
+        features: (n, len(SCHEMA)) float32.
+        labels: (n,) grades; see ``training.data.reactions``.
+        group_sizes: (queries,) int32.
+        weights: (n,) float32, how much each row counts; None counts all as 1.
+    """
+
+    features: Float32Array
+    labels: IndexArray
+    group_sizes: Int32Array
+    weights: Float32Array | None = None
+
+    @property
+    def relevant(self) -> BoolArray:
+        """(n,) which rows have any positive grade."""
+        return np.asarray(self.labels > 0)
+
+    def where(self, kept: BoolArray) -> "Rows":
+        """The rows of some queries.
+
+        Args:
+            kept: (queries,)
+        """
+        rows = np.repeat(kept, self.group_sizes)
+        weights = None if self.weights is None else self.weights[rows]
+        return Rows(self.features[rows], self.labels[rows], self.group_sizes[kept], weights)
+
+
+def query_weights(counts: Sequence[int], shares: Sequence[float]) -> list[float]:
+    """For each data set what one of its queries weighs, so that a small set is heard like a big one.
+
+    Args:
+        counts: Queries of each data set.
+        shares: What each set's queries shall weigh in all, above 0; only their ratios count.
+    """
+    return [share / sum(shares) * sum(counts) / max(count, 1) for count, share in zip(counts, shares, strict=True)]
+
+
+def balanced(parts: Sequence[Rows], shares: Sequence[float]) -> Rows:
+    """All rows of several data sets, weighted as ``query_weights`` says."""
+    weights = query_weights([len(part.group_sizes) for part in parts], shares)
+    return joined_rows(
+        [
+            replace(part, weights=np.full(len(part.features), weight, dtype=np.float32))
+            for part, weight in zip(parts, weights, strict=True)
+        ]
+    )
+
+
+def joined_rows(parts: Sequence[Rows]) -> Rows:
+    """All rows, in their order; weighted where all parts are."""
+    weights = [part.weights for part in parts if part.weights is not None]
+    return Rows(
+        np.concatenate([part.features for part in parts]),
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.group_sizes for part in parts]),
+        np.concatenate(weights) if len(weights) == len(parts) else None,
+    )
+
+
+class DatasetMatrices:
+    """A data set's papers in several guises, of which a query is shown one."""
+
+    def __init__(self, dataset: Dataset, folds: Mapping[int, Spaces], foreign: Spaces | None) -> None:
+        """Args as ``LearnedSpaces`` says."""
+        # Upvotes without a time were counted long after the likes were given.
+        papers = replace(dataset.papers, upvotes=np.full(len(dataset.papers), np.nan))
+        titles = None if dataset.title_embeddings is None else _titles(papers, dataset.title_embeddings)
+        self.crowd = Crowd(dataset)
+        self._user_codes = dataset.user_codes
+        self._parts: dict[tuple[bool, int], PaperMatrix] = {}
+        self._foreign: dict[bool, PaperMatrix] = {}
+        for is_titles, shown in ((False, papers), (True, titles)):
+            if shown is not None:
+                self._parts |= {(is_titles, fold): found for fold, found in _in_folds(shown, folds).items()}
+                if foreign is not None:
+                    self._foreign[is_titles] = foreign.matrix(shown).completed()
+        # Most queries of a week have the same candidates.
+        self._recent = lru_cache(maxsize=8)(self._gathered)
+
+    def rows(self, papers: IndexArray, guise: "Guise", *, titles: bool = False) -> PaperMatrix:
+        """Some papers in the guise asked for, or in the nearest there is."""
+        return self._recent(papers.tobytes(), guise, titles)
+
+    def code_of(self, user: int) -> int:
+        """The reader's code in the papers' signals; 0 where none are known."""
+        return 0 if self._user_codes is None else int(self._user_codes[user])
+
+    def _gathered(self, papers: bytes, guise: "Guise", titles: bool) -> PaperMatrix:  # noqa: FBT001
+        if guise.foreign and self._foreign:
+            found = self._foreign[titles and True in self._foreign]
+        else:
+            found = self._parts[titles and (True, guise.fold) in self._parts, guise.fold]
+        return found.take(np.frombuffer(papers, dtype=np.intp).tolist())
+
+
+@dataclass(frozen=True)
+class Guise:
+    """In which spaces a query is seen: the fold's, or those of other data sets."""
+
+    fold: int
+    foreign: bool = False
+
+
+def _in_folds(papers: PaperColumns, folds: Mapping[int, Spaces]) -> dict[int, PaperMatrix]:
+    """The papers in each fold's spaces, which differ in map and background alone."""
+    plain = folds[NO_FOLD].matrix(papers)
+    return {fold: (plain if fold == NO_FOLD else spaces.mapped(plain)).completed() for fold, spaces in folds.items()}
+
+
+def feature_rows(
+    queries: Sequence[tuple[DatasetMatrices, Query]],
+    recipe: Recipe | None,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> Rows:
+    """The rows of all queries in their order.
+
+    Args:
+        recipe: None computes what is known as it is, without masking.
+    """
+    parts, labels, numbers = [], [], []
+    for number, (matrices, query) in enumerate(queries):
+        if recipe is None:
+            parts.append(_plain(matrices, query))
+        else:
+            hiding = recipe.hiding(dated=query.week >= 0)
+            shown = _shortened(query, hiding, rng)
+            parts.append(_masked(_disguised(matrices, shown, hiding, recipe.simulated, rng), hiding, rng))
+        labels.append(query.labels)
+        numbers.append(np.full(len(query.candidates), number))
+        if number % 100 == 0 or number + 1 == len(queries):
+            progress("features", number + 1, len(queries))
+    sizes = np.array([len(part) for part in parts], dtype=np.int32)
+    rows = Rows(np.concatenate(parts), np.concatenate(labels), sizes)
+    check_contiguous(np.concatenate(numbers).tolist(), sizes)
+    return rows
+
+
+def _plain(matrices: DatasetMatrices, query: Query) -> Float32Array:
+    guise = Guise(query.fold)
+    likes, candidates = matrices.rows(query.liked, guise), matrices.rows(query.candidates, guise)
+    profile = build_profile(likes, matrices.rows(query.disliked, guise), query.liked_at)
+    return compute_matrix(profile, candidates, query.as_of, UserContext(user=matrices.code_of(query.user)))
+
+
+def _disguised(
+    matrices: DatasetMatrices, query: Query, hiding: Hiding, simulated: Simulated, rng: np.random.Generator
+) -> Float32Array:
+    guise = Guise(query.fold, foreign=rng.random() < hiding.foreign_spaces_share)
+    liked_titles, candidate_titles = rng.random(2) < hiding.titles_only_share
+    likes = matrices.rows(query.liked, guise, titles=bool(liked_titles))
+    candidates = matrices.rows(query.candidates, guise, titles=bool(candidate_titles))
+    disliked = np.union1d(query.disliked, dislikes_of(query, matrices.crowd, simulated, rng))
+    dislikes = matrices.rows(disliked, guise, titles=bool(candidate_titles))
+    candidates, as_of = matrices.crowd.seen(query, candidates, simulated, rng)
+    user_context = replace(user_context_of(query, simulated, rng), user=matrices.code_of(query.user))
+    return compute_matrix(build_profile(likes, dislikes, query.liked_at), candidates, as_of, user_context)
+
+
+def _shortened(query: Query, hiding: Hiding, rng: np.random.Generator) -> Query:
+    if rng.random() >= hiding.small_profile_share:
+        return query
+    return with_fewer_likes(query, int(rng.integers(1, 6)), rng)
+
+
+def _masked(features: Float32Array, hiding: Hiding, rng: np.random.Generator) -> Float32Array:
+    for family, share in hiding.masked_shares:
+        if rng.random() < share:
+            features[:, SCHEMA.columns_of(family)] = np.nan
+    if rng.random() < hiding.pending_share:
+        pending = rng.random(len(features)) < 0.2
+        features[np.ix_(pending, _VECTORIAL)] = np.nan
+    return features
+
+
+def _titles(papers: PaperColumns, embeddings: Float32Array) -> PaperColumns:
+    return PaperColumns(**{**vars(papers), "texts": papers.titles, "embeddings": embeddings})

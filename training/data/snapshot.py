@@ -1,0 +1,237 @@
+"""Training data frozen at a time: papers as columns, and who liked, clicked and disliked what."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from ranker.papers import PaperColumns
+from ranker.types import Float32Array, Float64Array, IndexArray, Int64Array
+from training.errors import TrainingError
+
+LIKED, SAVED, CLICKED = 3, 2, 1
+"""Grades; see ``training.data.reactions``."""
+GRACE_SECONDS = 86_400
+"""Dates without a time stand for some moment of that day, in some time zone."""
+
+
+@dataclass(frozen=True)
+class Likes:
+    """Who liked what, or clicked or disliked it; a pair counts once, at its first time.
+
+    Attributes:
+        users: (k,) reader numbers from 0, ascending.
+        papers: (k,) rows of the data set's papers.
+        liked_at: (k,) float64 Unix seconds; NaN unknown.
+        grades: (k,)
+    """
+
+    users: IndexArray
+    papers: IndexArray
+    liked_at: Float64Array
+    grades: IndexArray
+
+    @classmethod
+    def of(
+        cls,
+        users: Sequence[int],
+        papers: Sequence[int],
+        liked_at: Sequence[float],
+        grades: Sequence[int] | None = None,
+    ) -> "Likes":
+        """Likes without repeats, sorted by reader and time; unknown times come first, ties keep their order.
+
+        Args:
+            grades: None means ``LIKED`` throughout.
+        """
+        who, what = np.asarray(users, dtype=np.intp), np.asarray(papers, dtype=np.intp)
+        when = np.asarray(liked_at, dtype=np.float64)
+        worth = np.full(len(who), LIKED) if grades is None else np.asarray(grades, dtype=np.intp)
+        order = np.lexsort((np.where(np.isnan(when), -np.inf, when), who))
+        found = cls(who, what, when, worth).where(order)
+        _, first = np.unique(np.stack((found.users, found.papers)), axis=1, return_index=True)
+        return found.where(np.sort(first))
+
+    @cached_property
+    def bounds(self) -> IndexArray:
+        """(n_readers + 1,) the likes of reader r are ``bounds[r]:bounds[r + 1]``."""
+        count = int(self.users.max()) + 1 if len(self.users) else 0
+        return np.searchsorted(self.users, np.arange(count + 1))
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def of_user(self, user: int) -> slice:
+        """Where the reader's likes stand; an empty slice for a reader without any."""
+        if user + 1 >= len(self.bounds):
+            return slice(len(self), len(self))
+        return slice(int(self.bounds[user]), int(self.bounds[user + 1]))
+
+    def where(self, keep: IndexArray) -> "Likes":
+        """The likes at ``keep``; readers keep their numbers."""
+        return Likes(self.users[keep], self.papers[keep], self.liked_at[keep], self.grades[keep])
+
+    def placed(self, place: IndexArray) -> "Likes":
+        """The likes of papers that ``place`` gives a new row to; -1 is none."""
+        kept = self.where(np.flatnonzero(place[self.papers] >= 0))
+        return replace(kept, papers=place[kept.papers])
+
+    def with_others(self, others: "Likes") -> "Likes":
+        """These and others of other pairs."""
+        if not len(others):
+            return self
+        one, other = _columns(self), _columns(others)
+        users, papers, liked_at, grades = (np.concatenate(pair).tolist() for pair in zip(one, other, strict=True))
+        return Likes.of(users, papers, liked_at, grades)
+
+
+NO_LIKES = Likes.of([], [], [])
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One source of training queries.
+
+    Attributes:
+        papers: ``signals`` tell what the crowd did with them and when, where the source knows.
+        likes: Likes and saves: what profiles are built from.
+        title_embeddings: (n, d) float32 vectors of the titles alone, for training on libraries that hold titles only;
+            None where there are none.
+        clicks: Papers that readers clicked without liking or disliking them.
+        dislikes: Papers that readers disliked or dismissed.
+        user_codes: Each reader's code in ``papers.signals``; None where no signals are known.
+        is_imported: Whether readers came across papers when these were published, before they were first seen here.
+    """
+
+    name: str
+    papers: PaperColumns
+    likes: Likes
+    title_embeddings: Float32Array | None = None
+    clicks: Likes = NO_LIKES
+    dislikes: Likes = NO_LIKES
+    user_codes: Int64Array | None = None
+    is_imported: bool = False
+
+    @cached_property
+    def appeared_at(self) -> Float64Array:
+        """(n,) Unix seconds from which readers could come across each paper; NaN unknown."""
+        papers = self.papers
+        if self.is_imported:
+            return np.fmin(papers.first_seen_at, papers.published_at)
+        return np.where(np.isnan(papers.first_seen_at), papers.published_at, papers.first_seen_at)
+
+    @cached_property
+    def answers(self) -> Likes:
+        """Likes, saves and clicks: what a query may ask for."""
+        return self.likes.with_others(self.clicks)
+
+    @property
+    def dated(self) -> bool:
+        """Whether all papers and most likes have times; if not, the data set is treated as having none.
+
+        A like without a time is from before all others, as an imported library is.
+        """
+        known = np.isfinite(self.likes.liked_at)
+        return bool(len(known) and known.mean() > 0.5 and np.isfinite(self.appeared_at).all())
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that training reads."""
+        digest = hashlib.sha256()
+        papers = self.papers
+        for row in zip(papers.paper_ids, papers.texts, papers.categories, strict=True):
+            digest.update(json.dumps(row).encode())
+        signals = () if papers.signals is None else vars(papers.signals).values()
+        reactions = [column for part in (self.likes, self.clicks, self.dislikes) for column in _columns(part)]
+        arrays = (papers.embeddings, papers.published_at, papers.first_seen_at, *signals, *reactions)
+        for array in (*arrays, self.title_embeddings, self.user_codes):
+            if array is not None:
+                digest.update(f"{array.dtype.str}{array.shape}".encode())
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    @property
+    def looks_imported(self) -> bool:
+        """Whether most likes with times are from before their papers were first seen: a history of another place."""
+        since = self.likes.liked_at - self.papers.first_seen_at[self.likes.papers]
+        known = since[np.isfinite(since)]
+        return bool(len(known)) and bool((known < -GRACE_SECONDS).mean() > 0.5)
+
+    def before(self, moment: float) -> "Dataset":
+        """What was known at ``moment`` (Unix seconds): no paper that appeared and no like given at or after it.
+
+        Papers and likes without times stay.
+        """
+
+        def known(likes: Likes) -> Likes:
+            return likes.where(np.flatnonzero(~(likes.liked_at >= moment)))
+
+        early = self.part(np.flatnonzero(~(self.appeared_at >= moment) & ~(self.papers.published_at >= moment)))
+        return replace(early, likes=known(early.likes), clicks=known(early.clicks), dislikes=known(early.dislikes))
+
+    def part(self, rows: IndexArray) -> "Dataset":
+        """Some papers and what was done with them; readers keep their numbers."""
+        place = np.full(len(self.papers), -1, dtype=np.intp)
+        place[rows] = np.arange(len(rows))
+        return replace(
+            self,
+            papers=self.papers.take(rows.tolist()),
+            likes=self.likes.placed(place),
+            clicks=self.clicks.placed(place),
+            dislikes=self.dislikes.placed(place),
+            title_embeddings=None if self.title_embeddings is None else self.title_embeddings[rows],
+        )
+
+
+def _columns(likes: Likes) -> tuple[IndexArray, IndexArray, Float64Array, IndexArray]:
+    return likes.users, likes.papers, likes.liked_at, likes.grades
+
+
+def check_dataset(dataset: Dataset, embedding_dim: int) -> None:
+    """Checks that the parts of a data set fit, and that there is something to learn from.
+
+    Raises:
+        TrainingError: Names the data set and what is missing.
+    """
+    check_parts(dataset, embedding_dim)
+    if problem := _lack(dataset):
+        raise TrainingError(f"{dataset.name}: {problem}")
+
+
+def check_parts(dataset: Dataset, embedding_dim: int) -> None:
+    """The first half of ``check_dataset``, for data that nothing is trained on."""
+    if problem := _misfit(dataset, embedding_dim):
+        raise TrainingError(f"{dataset.name}: {problem}")
+
+
+def _misfit(dataset: Dataset, embedding_dim: int) -> str:
+    papers = dataset.papers
+    if papers.embeddings.shape[1] != embedding_dim:
+        return f"vectors have length {papers.embeddings.shape[1]}, not {embedding_dim}"
+    named = np.concatenate([part.papers for part in (dataset.likes, dataset.clicks, dataset.dislikes)])
+    if len(named) and (named.min() < 0 or named.max() >= len(papers)):
+        return "a like names a paper that is not in the data set"
+    if dataset.title_embeddings is not None and dataset.title_embeddings.shape != papers.embeddings.shape:
+        return "title_embeddings must have the shape of the papers' vectors"
+    return ""
+
+
+def _lack(dataset: Dataset) -> str:
+    """What is missing; empty where nothing is."""
+    papers, likes = dataset.papers, dataset.likes
+    if not len(papers):
+        return "has no papers"
+    if not len(likes):
+        clicks = f"; {len(dataset.clicks)} clicks alone make no profile" if len(dataset.clicks) else ""
+        return f"nobody liked or saved any of the papers: there are no positive labels{clicks}"
+    if not np.isfinite(papers.embeddings).all(axis=1).any():
+        return "no paper has a vector"
+    if len(np.unique(likes.users)) < 2:
+        return "has one reader alone: some readers are kept apart to stop at, so there must be two or more"
+    early = int((likes.liked_at < dataset.appeared_at[likes.papers] - GRACE_SECONDS).sum())
+    if dataset.dated and early == len(likes):
+        return "all likes are from before their papers appeared: the times are out of order"
+    return ""

@@ -1,0 +1,247 @@
+"""What another bundle would have earned on slates that were logged: off-policy estimates with intervals.
+
+The value of a policy is the expected number of papers of a slate that the reader likes, saves or clicks, over the
+places that were shown. The policy judged is a bundle that orders each logged slate's papers by its score, without
+variety and exploration, and shows as many places as were shown.
+
+Assumed is the position-based model of ``training.feedback.examination``: reaction to a paper at place k has probability
+theta_k * alpha, whatever stands around it, and how many places are shown does not depend on their order. Under it the
+slate's estimators reduce to sums over papers (Li, Abbasi-Yadkori, Kveton, Muthukrishnan, Vinay and Wen 2018, the PBM
+estimator), with the weight of a paper whose place was h before exploration and would be t under the policy judged
+
+    w = theta_t / sum over shown places k of mu(k | h) theta_k
+
+the examination it would get over the examination that the logging policy gives it on average, mu being the
+probabilities of ``ranker.explore``; theta_t is 0 where t is not shown. With c the reaction (0 or 1) to a paper shown
+at place k:
+
+    IPS     mean over slates of   sum w c
+    SNIPS   (sum w c / sum w theta_k) * mean of sum theta_t, the first two sums over all slates: sum w theta_k estimates
+            sum theta_t, which is known (Swaminathan and Joachims 2015)
+    DR      mean over slates of   sum theta_t a + sum w (c - theta_k a), a being alpha as a regression on the features
+            has it, fitted on other readers (Dudik, Langford and Li 2011; for slates Kiyohara, Saito, Matsuhiro, Narita,
+            Shimizu and Yamamoto 2022)
+
+A paper that exploration could never have shown has no weight: what the policy judged would spend on such papers is
+reported as ``unsupported_share``, and missing from IPS and SNIPS, while DR puts its regression there. Intervals are
+95 % bootstrap intervals that resample readers, and with them estimate the examination propensities anew.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import lightgbm
+import numpy as np
+
+from ranker.types import Float64Array, IndexArray
+from training.errors import EvaluationError
+from training.evaluation.intervals import Interval
+from training.feedback.examination import (
+    EXPONENTS,
+    Examination,
+    ExplorationGroup,
+    exploration_groups,
+    log_likelihoods,
+    resamples,
+)
+from training.feedback.log import SlateLog
+
+SAMPLES = 1_000
+_PERCENTILES = (2.5, 97.5)
+_FOLDS = 2
+_REGRESSION = {
+    "objective": "regression",
+    "num_leaves": 7,
+    "learning_rate": 0.1,
+    "min_data_in_leaf": 50,
+    "lambda_l2": 1.0,
+    "deterministic": True,
+    "force_row_wise": True,
+    "num_threads": 1,
+    "verbose": -1,
+}
+_TREES = 60
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """What a policy is worth.
+
+    Attributes:
+        values: ``ips``, ``snips`` and ``dr`` of the policy judged, and ``served``, what the logged slates earned; in
+            reactions per slate.
+        differences: Each estimate less ``served``, paired.
+        unsupported_share: 0 to 1, of the examination that the policy judged would give, the part for papers that could
+            not have been shown.
+        effective_slates: Slates that would tell as much if all weights were equal (Kish 1965).
+        greatest_weight: Of a paper that was shown.
+    """
+
+    values: Mapping[str, Interval]
+    differences: Mapping[str, Interval]
+    examination: Examination
+    slates: int
+    users: int
+    reactions: int
+    unsupported_share: float
+    effective_slates: float
+    greatest_weight: float
+
+
+def estimate_value(log: SlateLog, scores: Float64Array, examination: Examination) -> Estimates:
+    """Judges the policy that orders each slate by falling score.
+
+    Args:
+        scores: (n,) of all papers of the log, which must hold those that were not shown too; comparable inside a slate.
+
+    Raises:
+        EvaluationError: There is one reader alone, so that no interval can be told.
+    """
+    if log.user_count < 2:
+        raise EvaluationError(
+            "the slates are one reader's alone: intervals resample readers, so there must be two or more"
+        )
+    targets = target_places(log, scores)
+    is_given = examination.low == examination.high and not examination.reactions
+    exponents = np.array([examination.exponent]) if is_given else EXPONENTS
+    attraction = fitted_attraction(log, examination)
+    sums = _Sums(len(exponents), log.user_count)
+    for group in exploration_groups(log):
+        sums.add(log, group, targets, attraction, exponents)
+    weights = resamples(log.user_count, SAMPLES)
+    chosen = np.zeros(len(weights), dtype=np.intp)
+    if not is_given:
+        chosen = np.argmax(log_likelihoods(log, exponents) @ weights.T, axis=0)
+    found = sums.estimates(weights, chosen)
+    here = int(chosen[0])
+    return Estimates(
+        values={name: _interval(drawn) for name, drawn in found.items()},
+        differences={name: _interval(drawn - found["served"]) for name, drawn in found.items() if name != "served"},
+        examination=examination,
+        slates=len(log),
+        users=log.user_count,
+        reactions=int(log.reacted.sum()),
+        unsupported_share=float(sums.unsupported[here].sum() / sums.wanted[here].sum()),
+        effective_slates=len(log) * sums.effective_share(here),
+        greatest_weight=float(sums.greatest[here]),
+    )
+
+
+def target_places(log: SlateLog, scores: Float64Array) -> IndexArray:
+    """(n,) one-based place of each paper when its slate is ordered by falling score.
+
+    Ties go by the place before exploration, never by the place shown: a policy must not know what exploration drew.
+    """
+    order = np.lexsort((log.places_before, -scores, log.slates))
+    starts = np.searchsorted(log.slates, np.arange(len(log)))
+    targets = np.empty(len(order), dtype=np.intp)
+    targets[order] = np.arange(len(order)) - starts[log.slates[order]] + 1
+    return targets
+
+
+def fitted_attraction(log: SlateLog, examination: Examination) -> Float64Array:
+    """(n,) alpha of each paper by a regression on its features, 0 to 1, fitted on readers of the other half.
+
+    Least squares of c against theta_k alpha is that of c / theta_k against alpha with weight theta_k squared.
+    """
+    half = np.random.default_rng(0).permutation(int(log.users.max()) + 1) % _FOLDS
+    folds = half[log.users[log.slates]]
+    theta = examination.examination_propensities(log.places)
+    out = np.zeros(len(log.slates))
+    for fold in range(_FOLDS):
+        learn = log.shown & (folds != fold)
+        if learn.any() and (folds == fold).any():
+            data = lightgbm.Dataset(
+                log.features[learn], log.reacted[learn] / theta[learn], weight=theta[learn] ** 2, free_raw_data=True
+            )
+            booster = lightgbm.train(_REGRESSION, data, _TREES)
+            out[folds == fold] = np.asarray(booster.predict(log.features[folds == fold], num_threads=1))
+    return np.clip(out, 0.0, 1.0)
+
+
+class _Sums:
+    """Sums per exponent and reader, from which every resample is a product of matrices."""
+
+    def __init__(self, exponent_count: int, user_count: int) -> None:
+        shape = (exponent_count, user_count)
+        self.slates = np.zeros(user_count)
+        self.served = np.zeros(user_count)
+        self.ips, self.norm, self.wanted, self.dr, self.unsupported = (np.zeros(shape) for _ in range(5))
+        self.weights, self.squares, self.greatest = (np.zeros(exponent_count) for _ in range(3))
+        self.count = 0
+
+    def add(
+        self,
+        log: SlateLog,
+        group: ExplorationGroup,
+        targets: IndexArray,
+        attraction: Float64Array,
+        exponents: Float64Array,
+    ) -> None:
+        """Adds the slates of a group."""
+        rows = np.flatnonzero(np.isin(log.slates, group.slates))
+        thetas = np.arange(1, group.depth + 1)[:, None] ** -exponents[None, :]
+        # (papers of the slate, exponents): the examination that the logging policy gives by the place before.
+        given = group.chances @ thetas
+        is_shown = rows[log.places[rows] <= group.depth]
+        is_wanted = rows[targets[rows] <= group.depth]
+        before = given[log.places_before[is_shown] - 1]
+        wanted_there = np.where((targets[is_shown] <= group.depth)[:, None], _at(thetas, targets[is_shown]), 0.0)
+        weight = wanted_there / before
+        reacted, theta = log.reacted[is_shown][:, None], thetas[log.places[is_shown] - 1]
+        shown_users = log.users[log.slates[is_shown]]
+        self._sum(self.ips, shown_users, weight * reacted)
+        self._sum(self.norm, shown_users, weight * theta)
+        self._sum(self.dr, shown_users, weight * (reacted - theta * attraction[is_shown][:, None]))
+        wanted, wanted_users = _at(thetas, targets[is_wanted]), log.users[log.slates[is_wanted]]
+        self._sum(self.wanted, wanted_users, wanted)
+        self._sum(self.dr, wanted_users, wanted * attraction[is_wanted][:, None])
+        self._sum(self.unsupported, wanted_users, wanted * (given[log.places_before[is_wanted] - 1] <= 0))
+        np.add.at(self.served, shown_users, log.reacted[is_shown])
+        np.add.at(self.slates, log.users[group.slates], 1)
+        self.weights += weight.sum(axis=0)
+        self.squares += (weight**2).sum(axis=0)
+        self.greatest = np.maximum(self.greatest, weight.max(axis=0))
+        self.count += len(is_shown)
+
+    def effective_share(self, exponent: int) -> float:
+        """0 to 1, how much of the papers shown would tell as much if all weights were equal."""
+        squares = float(self.squares[exponent]) * self.count
+        return float(self.weights[exponent]) ** 2 / squares if squares else 0.0
+
+    def estimates(self, weights: Float64Array, chosen: IndexArray) -> dict[str, Float64Array]:
+        """(resamples,) of each estimator, with the exponent chosen in each resample.
+
+        Args:
+            weights: (resamples, readers) how often each reader counts.
+        """
+        slates = weights @ self.slates
+
+        def total(sums: Float64Array) -> Float64Array:
+            return np.asarray((sums[chosen] * weights).sum(axis=1))
+
+        return {
+            "ips": total(self.ips) / slates,
+            "snips": _share(total(self.ips), total(self.norm)) * total(self.wanted) / slates,
+            "dr": total(self.dr) / slates,
+            "served": weights @ self.served / slates,
+        }
+
+    @staticmethod
+    def _sum(sums: Float64Array, users: IndexArray, values: Float64Array) -> None:
+        np.add.at(sums.T, users, values)
+
+
+def _at(thetas: Float64Array, places: IndexArray) -> Float64Array:
+    """(papers, exponents) the propensities of one-based places; of the last one for places that are not shown."""
+    return np.asarray(thetas[np.minimum(places, len(thetas)) - 1])
+
+
+def _share(part: Float64Array, whole: Float64Array) -> Float64Array:
+    """Part / whole; 0 where the policy judged puts no paper that was shown at a place that is shown."""
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+
+
+def _interval(drawn: Float64Array) -> Interval:
+    low, high = np.percentile(drawn[1:], _PERCENTILES)
+    return Interval(float(drawn[0]), float(low), float(high))
