@@ -1,1 +1,1 @@
-"""The paperfeed client distribution: the API's messages in ``paperfeed.v1``, a typed client in ``paperfeed.client``."""
+"""The paperfeed client distribution: generated API messages in ``paperfeed.v1`` and ``paperfeed.client``."""

@@ -1,15 +1,17 @@
-"""A thin typed client: one channel, deadlines on every call, retries by gRPC's own service config, paging.
+"""A typed client for paperfeed with deadlines, retries and paging.
 
     with Client("localhost:50051") as client:
         client.catalog.UpsertPapers(UpsertPapersRequest(papers=[...]))
         for item in client.feed_items(GetFeedRequest(user_id="u1")):
             print(item.rank, item.paper.title)
 
-The services' stubs are used as generated; every call gets ``timeout`` unless it names its own. Calls that fail raise
-``grpc.RpcError``; ``error_details`` reads what the server said in machine-readable form. Every RPC of paperfeed is safe
-to repeat, so a server that is away for a moment (UNAVAILABLE) is tried again, four times in some nine seconds, within
-the deadline. A server that has too much to do (RESOURCE_EXHAUSTED) is not: come again after
-``error_details(error).retry_after_seconds``, or not at all.
+The client exposes the generated stubs of all services over one channel. A call without a timeout gets the client's
+default deadline. A failed call raises ``grpc.RpcError``; ``error_details`` returns the details of the error.
+
+Every RPC of paperfeed is safe to repeat. If the server cannot be reached or is stopping (UNAVAILABLE), the channel
+repeats the call up to four times within about nine seconds, but not beyond its deadline. It repeats no other failed
+call, for example if the database is unavailable, and no stream after its first message. After RESOURCE_EXHAUSTED, wait
+``error_details(error).retry_after_seconds`` before another attempt.
 """
 
 import json
@@ -52,12 +54,15 @@ SERVICE_CONFIG = {
 
 @dataclass(frozen=True)
 class ErrorDetails:
-    """What a failed call said.
+    """Details of a failed call.
 
     Attributes:
-        reason: Name of an ErrorReason without its prefix, e.g. ``NOT_FOUND``; empty when paperfeed did not say.
-        fields: Problem by path of the request's field.
-        retry_after_seconds: When to come again; None when the server did not say.
+        code: gRPC status code.
+        message: Text for people.
+        reason: Name of an ErrorReason without its prefix, e.g. ``NOT_FOUND``; empty if the error has no ErrorInfo.
+        metadata: Facts that belong to the reason, e.g. ``{"resource": "digest"}``; see ErrorReason.
+        fields: Maps the path of each invalid request field, e.g. ``papers[3].title``, to its problem.
+        retry_after_seconds: Delay before another attempt; None if the server gave none.
     """
 
     code: grpc.StatusCode
@@ -69,7 +74,7 @@ class ErrorDetails:
 
 
 def error_details(error: grpc.RpcError) -> ErrorDetails:
-    """The details of a failed call."""
+    """Return the details of a failed call."""
     call: Any = error
     trailing = dict(call.trailing_metadata() or ())
     status = status_pb2.Status.FromString(trailing.get("grpc-status-details-bin", b""))
@@ -94,7 +99,7 @@ class _Deadline(
     grpc.UnaryUnaryClientInterceptor,
     grpc.UnaryStreamClientInterceptor,
 ):
-    """Gives every call that has none the default deadline; streams get ten times as much."""
+    """Sets the default deadline of calls without a timeout. Streams get ten times as much."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -111,12 +116,12 @@ class _Deadline(
 
 
 class Client:
-    """A connection to one paperfeed service. Thread safe; close it, or use it in a ``with`` block.
+    """A connection to one paperfeed server. Thread safe. Call ``close`` at the end, or use a ``with`` block.
 
     Args:
         target: gRPC target, e.g. ``localhost:50051`` or ``dns:///paperfeed:50051``.
-        timeout: Seconds for a call that names no timeout of its own; streams get ten times as much.
-        credentials: For TLS; None connects without.
+        timeout: Deadline in seconds for calls without a timeout; streams get ten times as much.
+        credentials: Credentials for TLS; None connects without TLS.
     """
 
     def __init__(
@@ -153,31 +158,35 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Ends the connection; calls at work are cancelled."""
+        """Close the connection and cancel the calls in progress."""
         self._channel.close()
 
     def wait_until_ready(self, timeout: float) -> None:
-        """Waits for the server; raises ``grpc.FutureTimeoutError`` when it is not there in time."""
+        """Wait until the server can be reached.
+
+        Raises:
+            grpc.FutureTimeoutError: The server could not be reached within ``timeout`` seconds.
+        """
         grpc.channel_ready_future(self._channel).result(timeout=timeout)
 
     def papers(self, request: catalog_pb2.ListPapersRequest) -> Iterator[catalog_pb2.Paper]:
-        """All papers, page by page."""
+        """Yield all papers. Requests further pages when needed."""
         return _entries(self.catalog.ListPapers, request, "papers")
 
     def digests(self, request: catalog_pb2.ListDigestsRequest) -> Iterator[catalog_pb2.Digest]:
-        """All digests, page by page."""
+        """Yield all digests. Requests further pages when needed."""
         return _entries(self.catalog.ListDigests, request, "digests")
 
     def likes(self, request: profile_pb2.ListLikesRequest) -> Iterator[profile_pb2.Like]:
-        """All likes of a user, page by page."""
+        """Yield all likes of a user. Requests further pages when needed."""
         return _entries(self.profiles.ListLikes, request, "likes")
 
     def deleted_users(self, request: profile_pb2.ListDeletedUsersRequest) -> Iterator[profile_pb2.DeletedUser]:
-        """All tombstones, page by page."""
+        """Yield the tombstones of all deleted users. Requests further pages when needed."""
         return _entries(self.profiles.ListDeletedUsers, request, "deleted_users")
 
     def feed_items(self, request: feed_pb2.GetFeedRequest) -> Iterator[feed_pb2.FeedItem]:
-        """All items of one slate, page by page."""
+        """Yield all items of one slate. Requests further pages when needed."""
         return _entries(self.feeds.GetFeed, request, "items")
 
 

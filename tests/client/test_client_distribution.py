@@ -1,4 +1,4 @@
-"""The client distribution, installed alone where nothing else of the project is."""
+"""The client distribution, installed in an environment without the rest of the project."""
 
 import json
 import shutil
@@ -43,9 +43,9 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The interpreter of a new environment with the client distribution and what it asks for."""
+    """Return the interpreter of a new environment with the client distribution and its dependencies."""
     folder = tmp_path_factory.mktemp("client")
-    # Building in the tree would leave files there.
+    # A build in the working tree would leave files in it.
     source = folder / "source"
     shutil.copytree(ROOT / "proto", source, ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"))
     subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True, capture_output=True)
@@ -60,7 +60,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_works_alone(python: Path, tmp_path: Path) -> None:
-    """`pip install ./proto` is all that a program needs to store and rank papers: no numpy, no torch, no server."""
+    """A program can store and rank papers after `pip install ./proto`, without numpy, torch or the server's code."""
     with running(tmp_path, f"sqlite:///{tmp_path / 'paperfeed.db'}") as server:
         done = subprocess.run(
             [str(python), "-I", "-c", PROGRAM, server.address],
@@ -81,6 +81,6 @@ def test_works_alone(python: Path, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_requirements_agree(python: Path) -> None:
-    """What was installed satisfies every requirement that the distribution names."""
+    """The installed packages satisfy every requirement of the distribution."""
     done = subprocess.run([str(python), "-m", "pip", "check"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class CatalogServiceStub:
-    """Keeps papers and digests. Every RPC that takes a paper_id also takes an alias of the paper: its arXiv id
-    ("arxiv:2401.00001", "2401.00001v2", an arxiv.org address) or DOI ("doi:10.1000/1", a doi.org address).
+    """Stores papers and digests. A paper_id in a request may be the paper's id or an alias: its arXiv id
+    ("arxiv:2401.00001", "2401.00001v2", an arxiv.org address) or its DOI ("doi:10.1000/1", a doi.org address).
     """
 
     def __init__(self, channel):
@@ -79,62 +79,65 @@ class CatalogServiceStub:
 
 
 class CatalogServiceServicer:
-    """Keeps papers and digests. Every RPC that takes a paper_id also takes an alias of the paper: its arXiv id
-    ("arxiv:2401.00001", "2401.00001v2", an arxiv.org address) or DOI ("doi:10.1000/1", a doi.org address).
+    """Stores papers and digests. A paper_id in a request may be the paper's id or an alias: its arXiv id
+    ("arxiv:2401.00001", "2401.00001v2", an arxiv.org address) or its DOI ("doi:10.1000/1", a doi.org address).
     """
 
     def UpsertPapers(self, request, context):
-        """Writes papers. All or nothing; safe to repeat: writing the same again changes nothing and embeds nothing. Returns as
-        soon as the text is stored; vectors follow in the background.
+        """Creates or updates papers in one transaction: all are written, or none. Returns when the text is stored; vectors
+        are computed in the background. Safe to repeat: an identical write changes nothing and computes no vector again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetPaper(self, request, context):
-        """One paper. NOT_FOUND when there is none with this id or alias.
+        """Returns one paper. NOT_FOUND if no paper has this id or alias. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def BatchGetPapers(self, request, context):
-        """Several papers in the order asked for. NOT_FOUND, naming the first unknown id, when one is missing.
+        """Returns several papers in the order of the request. If any id is unknown, the call fails with NOT_FOUND, which
+        names the first unknown id. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListPapers(self, request, context):
-        """All papers in order of paper_id.
+        """Returns all papers, page by page, in ascending order of paper_id. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeletePaper(self, request, context):
-        """Removes a paper, its vector, its places in digests and the events on it. Repeating it gives NOT_FOUND.
+        """Deletes a paper, its vectors, its places in digests and all events on it. NOT_FOUND if no paper has this id or
+        alias. Safe to repeat: a repeated call deletes nothing more and fails with NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CreateDigest(self, request, context):
-        """Makes a digest, or replaces the papers of the one with this id. Safe to repeat.
+        """Creates a digest. If the digest_id exists, replaces its date, title, source and papers. NOT_FOUND if a paper is
+        unknown. On failure nothing changes. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetDigest(self, request, context):
-        """One digest. NOT_FOUND when there is none with this id.
+        """Returns one digest with its paper_ids. NOT_FOUND if no digest has this id. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDigests(self, request, context):
-        """All digests, latest date first, without their papers.
+        """Returns all digests, page by page, latest date first, without their paper_ids. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -192,8 +195,8 @@ def add_CatalogServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class CatalogService:
-    """Keeps papers and digests. Every RPC that takes a paper_id also takes an alias of the paper: its arXiv id
-    ("arxiv:2401.00001", "2401.00001v2", an arxiv.org address) or DOI ("doi:10.1000/1", a doi.org address).
+    """Stores papers and digests. A paper_id in a request may be the paper's id or an alias: its arXiv id
+    ("arxiv:2401.00001", "2401.00001v2", an arxiv.org address) or its DOI ("doi:10.1000/1", a doi.org address).
     """
 
     @staticmethod

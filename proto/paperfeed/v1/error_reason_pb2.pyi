@@ -23,74 +23,108 @@ class _ErrorReason:
 class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReason.ValueType], _builtins.type):
     DESCRIPTOR: _descriptor.EnumDescriptor
     ERROR_REASON_UNSPECIFIED: _ErrorReason.ValueType  # 0
-    """Not used."""
+    """Unspecified: the server never sends this reason."""
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 1
-    """INVALID_ARGUMENT: a field breaks a rule. Metadata: {"field": "papers[3].title"}."""
+    """INVALID_ARGUMENT: a request field is invalid. Metadata, e.g.: {"field": "papers[3].title"}."""
     ERROR_REASON_INVALID_FILE: _ErrorReason.ValueType  # 2
-    """INVALID_ARGUMENT: an input file breaks a rule (command line only). Metadata: {"source": "d.txt", "line": "12"}."""
+    """INVALID_ARGUMENT: an input file is invalid. Only the command line reports this reason. Metadata, e.g.: {"source":
+    "d.txt", "line": "12"}; "line" is absent if no single line is wrong.
+    """
     ERROR_REASON_INVALID_PAGE_TOKEN: _ErrorReason.ValueType  # 3
-    """INVALID_ARGUMENT: the page token was changed, or comes from another request. Metadata: {"field": "page_token"}."""
+    """INVALID_ARGUMENT: the page token was altered or belongs to another request. Metadata: {"field": "page_token"}."""
     ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 4
-    """NOT_FOUND: what the request names is not there. Metadata: {"resource": "digest", "name": "hf-2026-03-11"}."""
+    """NOT_FOUND: a paper, digest, user or slate of the request does not exist. Metadata, e.g.: {"resource": "digest",
+    "name": "hf-2026-03-11", "field": "digest_id"}; "field" is absent if no field named it.
+    """
     ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 6
-    """ABORTED: a concurrent change won; read again, then try again. Metadata: {"resource": "user", "name": "u1"}."""
+    """ABORTED: a concurrent change won. The call may succeed if it is repeated. Metadata, e.g.: {"resource": "user",
+    "name": "u1"}.
+    """
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 7
-    """RESOURCE_EXHAUSTED: a bounded queue is full; RetryInfo says when to come again. Metadata: {"queue": "calls"}."""
+    """RESOURCE_EXHAUSTED: a bounded queue is full. google.rpc.RetryInfo gives the delay before the next attempt.
+    Metadata, e.g.: {"queue": "calls"}.
+    """
     ERROR_REASON_DEADLINE_TOO_SHORT: _ErrorReason.ValueType  # 8
-    """DEADLINE_EXCEEDED: the work did not end within the call's deadline. Metadata: {"work": "embedding"}."""
+    """DEADLINE_EXCEEDED: the work did not finish before the call's deadline. Metadata, e.g.: {"work": "embedding"}."""
     ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 9
-    """UNAVAILABLE: the database does not answer, is locked for too long or has no room."""
+    """UNAVAILABLE: the database does not answer, stays locked for too long, or is full. The call may succeed later."""
     ERROR_REASON_SCHEMA_MISMATCH: _ErrorReason.ValueType  # 10
-    """FAILED_PRECONDITION: the database was made by another version of paperfeed."""
+    """FAILED_PRECONDITION: the database schema belongs to another version of paperfeed. Only the command line reports
+    this reason: a server does not start with such a database.
+    """
     ERROR_REASON_ENCODER_UNAVAILABLE: _ErrorReason.ValueType  # 11
-    """UNAVAILABLE: new text cannot be embedded now."""
+    """UNAVAILABLE: the encoder cannot embed new text now. The call may succeed later."""
     ERROR_REASON_BUNDLE_UNUSABLE: _ErrorReason.ValueType  # 12
-    """UNAVAILABLE: no model bundle fits."""
+    """UNAVAILABLE: the model bundle is missing, damaged, or made for another encoder. Only the command line reports this
+    reason: a server without a bundle ranks by similarity and reports FALLBACK_REASON_MODEL_UNAVAILABLE.
+    """
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 13
-    """INTERNAL: a bug; the metadata's incident names the log line. Metadata: {"incident": "5f0c..."}."""
+    """INTERNAL: a bug in the server. The incident identifies the server's log entry. Metadata, e.g.: {"incident":
+    "5f0c..."}.
+    """
     ERROR_REASON_UNSUPPORTED: _ErrorReason.ValueType  # 14
-    """UNIMPLEMENTED: the RPC is declared but not built yet. Metadata: {"feature": "the model registry"}."""
+    """UNIMPLEMENTED: the RPC is declared but not implemented. Metadata, e.g.: {"feature": "the model registry"}."""
     ERROR_REASON_SOURCE_UNAVAILABLE: _ErrorReason.ValueType  # 15
-    """UNAVAILABLE: what papers are fetched from does not answer, or refuses (command line only). Metadata:
-    {"source": "https://rss.arxiv.org/atom/cs.LG"}.
+    """UNAVAILABLE: a source of papers does not answer or refuses the request. Only the command line reports this reason.
+    Metadata, e.g.: {"source": "https://rss.arxiv.org/atom/cs.LG"}.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
-    """The `reason` of the google.rpc.ErrorInfo that every error of paperfeed itself bears, without the prefix
-    `ERROR_REASON_`; a call that gRPC refuses because too many are at work has none. The `domain` of the ErrorInfo is
-    "paperfeed.v1". Calls with a bad field also bear google.rpc.BadRequest, which names the field.
+    """Reasons of failed calls. The server attaches google.rpc.ErrorInfo to each error that it reports. Its `reason` is one
+    of these names without the prefix `ERROR_REASON_`, and its `domain` is "paperfeed.v1". If a request field caused the
+    error, google.rpc.BadRequest names that field.
+
+    Any RPC except GetStatus may fail with OVERLOADED, STORAGE_UNAVAILABLE or INTERNAL. The comments of the RPCs name
+    other errors.
+
+    A call has no ErrorInfo if it was cancelled, if its method is unknown, if the server is stopping (UNAVAILABLE), or if
+    gRPC itself ended it, e.g. because its deadline passed.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
-"""Not used."""
+"""Unspecified: the server never sends this reason."""
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 1
-"""INVALID_ARGUMENT: a field breaks a rule. Metadata: {"field": "papers[3].title"}."""
+"""INVALID_ARGUMENT: a request field is invalid. Metadata, e.g.: {"field": "papers[3].title"}."""
 ERROR_REASON_INVALID_FILE: ErrorReason.ValueType  # 2
-"""INVALID_ARGUMENT: an input file breaks a rule (command line only). Metadata: {"source": "d.txt", "line": "12"}."""
+"""INVALID_ARGUMENT: an input file is invalid. Only the command line reports this reason. Metadata, e.g.: {"source":
+"d.txt", "line": "12"}; "line" is absent if no single line is wrong.
+"""
 ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 3
-"""INVALID_ARGUMENT: the page token was changed, or comes from another request. Metadata: {"field": "page_token"}."""
+"""INVALID_ARGUMENT: the page token was altered or belongs to another request. Metadata: {"field": "page_token"}."""
 ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 4
-"""NOT_FOUND: what the request names is not there. Metadata: {"resource": "digest", "name": "hf-2026-03-11"}."""
+"""NOT_FOUND: a paper, digest, user or slate of the request does not exist. Metadata, e.g.: {"resource": "digest",
+"name": "hf-2026-03-11", "field": "digest_id"}; "field" is absent if no field named it.
+"""
 ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 6
-"""ABORTED: a concurrent change won; read again, then try again. Metadata: {"resource": "user", "name": "u1"}."""
+"""ABORTED: a concurrent change won. The call may succeed if it is repeated. Metadata, e.g.: {"resource": "user",
+"name": "u1"}.
+"""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 7
-"""RESOURCE_EXHAUSTED: a bounded queue is full; RetryInfo says when to come again. Metadata: {"queue": "calls"}."""
+"""RESOURCE_EXHAUSTED: a bounded queue is full. google.rpc.RetryInfo gives the delay before the next attempt.
+Metadata, e.g.: {"queue": "calls"}.
+"""
 ERROR_REASON_DEADLINE_TOO_SHORT: ErrorReason.ValueType  # 8
-"""DEADLINE_EXCEEDED: the work did not end within the call's deadline. Metadata: {"work": "embedding"}."""
+"""DEADLINE_EXCEEDED: the work did not finish before the call's deadline. Metadata, e.g.: {"work": "embedding"}."""
 ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 9
-"""UNAVAILABLE: the database does not answer, is locked for too long or has no room."""
+"""UNAVAILABLE: the database does not answer, stays locked for too long, or is full. The call may succeed later."""
 ERROR_REASON_SCHEMA_MISMATCH: ErrorReason.ValueType  # 10
-"""FAILED_PRECONDITION: the database was made by another version of paperfeed."""
+"""FAILED_PRECONDITION: the database schema belongs to another version of paperfeed. Only the command line reports
+this reason: a server does not start with such a database.
+"""
 ERROR_REASON_ENCODER_UNAVAILABLE: ErrorReason.ValueType  # 11
-"""UNAVAILABLE: new text cannot be embedded now."""
+"""UNAVAILABLE: the encoder cannot embed new text now. The call may succeed later."""
 ERROR_REASON_BUNDLE_UNUSABLE: ErrorReason.ValueType  # 12
-"""UNAVAILABLE: no model bundle fits."""
+"""UNAVAILABLE: the model bundle is missing, damaged, or made for another encoder. Only the command line reports this
+reason: a server without a bundle ranks by similarity and reports FALLBACK_REASON_MODEL_UNAVAILABLE.
+"""
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 13
-"""INTERNAL: a bug; the metadata's incident names the log line. Metadata: {"incident": "5f0c..."}."""
+"""INTERNAL: a bug in the server. The incident identifies the server's log entry. Metadata, e.g.: {"incident":
+"5f0c..."}.
+"""
 ERROR_REASON_UNSUPPORTED: ErrorReason.ValueType  # 14
-"""UNIMPLEMENTED: the RPC is declared but not built yet. Metadata: {"feature": "the model registry"}."""
+"""UNIMPLEMENTED: the RPC is declared but not implemented. Metadata, e.g.: {"feature": "the model registry"}."""
 ERROR_REASON_SOURCE_UNAVAILABLE: ErrorReason.ValueType  # 15
-"""UNAVAILABLE: what papers are fetched from does not answer, or refuses (command line only). Metadata:
-{"source": "https://rss.arxiv.org/atom/cs.LG"}.
+"""UNAVAILABLE: a source of papers does not answer or refuses the request. Only the command line reports this reason.
+Metadata, e.g.: {"source": "https://rss.arxiv.org/atom/cs.LG"}.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

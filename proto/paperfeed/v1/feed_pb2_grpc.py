@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class FeedServiceStub:
-    """Ranks papers for users.
+    """Ranks papers for users. A slate is one ranked list as it was served to one user; the server stores it and never
+    changes it. `paperfeed db prune` deletes old slates.
     """
 
     def __init__(self, channel):
@@ -63,43 +64,57 @@ class FeedServiceStub:
 
 
 class FeedServiceServicer:
-    """Ranks papers for users.
+    """Ranks papers for users. A slate is one ranked list as it was served to one user; the server stores it and never
+    changes it. `paperfeed db prune` deletes old slates.
     """
 
     def GetFeed(self, request, context):
-        """A user's feed of a digest or of a window of time. Never shows what the user liked, saved, dismissed, disliked or was
-        sent, nor what the user muted. Serving excludes nothing by itself, so a call can be repeated. The slate is stored
-        before the answer leaves; its further pages agree with it whatever happens meanwhile. An unknown user gets the
-        trending papers with fallback_reason NEW_USER.
+        """Ranks the papers of a digest or of a time window for a user, stores the slate and returns its first page. With a
+        page_token, returns a later page of the stored slate.
+
+        A feed omits papers that the user likes, saved, disliked or dismissed, or that were mailed to the user, and papers
+        that match the user's muted topics, authors or keywords. An unknown user gets trending papers with
+        FALLBACK_REASON_NEW_USER.
+
+        Safe to repeat: a feed hides nothing from later feeds. Each call without page_token stores another slate. NOT_FOUND
+        if the digest is unknown, or if the slate of a page_token was pruned or deleted with its user. ABORTED if the user
+        was deleted during the call. RESOURCE_EXHAUSTED if the window holds more than 1,000 papers and the server is
+        ranking another such feed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSlate(self, request, context):
-        """A slate as it was served. NOT_FOUND when it was never served, pruned, or its user deleted.
+        """Returns a stored slate with all its items. NOT_FOUND if the slate never existed, was pruned, or was deleted with
+        its user. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamFeeds(self, request, context):
-        """The first page of many users' feeds, one message a user, in order of user_id. Resumable with start_after.
+        """Streams the first page of many users' feeds, one message per user, in ascending order of user_id. Stores each
+        slate. Users who are deleted during the call are skipped. NOT_FOUND if the digest is unknown. Safe to repeat. After
+        an interruption, repeat the call with start_after set to the last user_id received. The server cancels the stream
+        if the client reads nothing for some time (60 seconds by default).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RankPapers(self, request, context):
-        """Ranks given papers for a given taste and stores nothing. Text that is new is embedded within the call's deadline
-        (30 seconds when the call has none).
+        """Ranks given candidate papers for a given user or set of liked papers. Stores nothing; safe to repeat. NOT_FOUND if
+        a paper named by id is unknown. DEADLINE_EXCEEDED if new text cannot be embedded before the call's deadline (30
+        seconds if the call has none). UNAVAILABLE if the encoder cannot embed new text now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def FindSimilarPapers(self, request, context):
-        """Papers of the catalog nearest to one paper.
+        """Returns the papers of the catalog whose vectors are most similar to the vector of one paper. The search is exact.
+        NOT_FOUND if no paper has this id or alias. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -142,7 +157,8 @@ def add_FeedServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FeedService:
-    """Ranks papers for users.
+    """Ranks papers for users. A slate is one ranked list as it was served to one user; the server stores it and never
+    changes it. `paperfeed db prune` deletes old slates.
     """
 
     @staticmethod

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ModelServiceStub:
-    """Manages model bundles (for administrators). Its RPCs answer UNIMPLEMENTED until the registry comes.
+    """Manages model bundles; for administrators. No RPC of this service is implemented: each call fails with UNIMPLEMENTED.
     """
 
     def __init__(self, channel):
@@ -58,32 +58,33 @@ class ModelServiceStub:
 
 
 class ModelServiceServicer:
-    """Manages model bundles (for administrators). Its RPCs answer UNIMPLEMENTED until the registry comes.
+    """Manages model bundles; for administrators. No RPC of this service is implemented: each call fails with UNIMPLEMENTED.
     """
 
     def ListModels(self, request, context):
-        """All known bundles, newest first.
+        """Not implemented (UNIMPLEMENTED). Will return all known bundles, page by page, newest first. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetModel(self, request, context):
-        """One bundle. NOT_FOUND when there is none with this version.
+        """Not implemented (UNIMPLEMENTED). Will return one bundle, or NOT_FOUND if no bundle has this version. Safe to
+        repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PromoteModel(self, request, context):
-        """Makes a bundle the one that serves, if it passes the gate.
+        """Not implemented (UNIMPLEMENTED). Will make a bundle the serving one if it passes the quality checks.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RollbackModel(self, request, context):
-        """Makes the bundle before the present one serve again.
+        """Not implemented (UNIMPLEMENTED). Will make the previously serving bundle the serving one again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -121,7 +122,7 @@ def add_ModelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModelService:
-    """Manages model bundles (for administrators). Its RPCs answer UNIMPLEMENTED until the registry comes.
+    """Manages model bundles; for administrators. No RPC of this service is implemented: each call fails with UNIMPLEMENTED.
     """
 
     @staticmethod

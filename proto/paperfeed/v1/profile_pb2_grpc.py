@@ -26,8 +26,9 @@ if _version_not_supported:
 
 
 class ProfileServiceStub:
-    """Keeps what is known of users. A user exists from the first event or preference. A user_id is 1 to 200 printable
-    characters without white space; choose one that is no address or name.
+    """Stores the events and preferences of users. A user exists from the first event or preference; a feed alone does not
+    create the user. A user_id is 1 to 200 printable characters without white space. Do not use names or e-mail addresses
+    as user_ids.
     """
 
     def __init__(self, channel):
@@ -74,56 +75,62 @@ class ProfileServiceStub:
 
 
 class ProfileServiceServicer:
-    """Keeps what is known of users. A user exists from the first event or preference. A user_id is 1 to 200 printable
-    characters without white space; choose one that is no address or name.
+    """Stores the events and preferences of users. A user exists from the first event or preference; a feed alone does not
+    create the user. A user_id is 1 to 200 printable characters without white space. Do not use names or e-mail addresses
+    as user_ids.
     """
 
     def RecordEvents(self, request, context):
-        """Records interactions. All or nothing; safe to repeat: an event counts once by its event_id. Acknowledged events
-        survive a crash of the server. NOT_FOUND, naming the event, for an unknown paper.
+        """Records events of users on papers in one transaction: all are recorded, or none. Safe to repeat: an event_id is
+        stored once. Events of a successful call survive a crash of the server. NOT_FOUND if a paper is unknown; the error
+        names the event.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListLikes(self, request, context):
-        """The papers a user likes now, newest like first. A like recorded between two pages may shift an entry to the next
-        page. NOT_FOUND for an unknown user.
+        """Returns the papers that a user likes now, page by page, newest like first. If likes change between two pages, an
+        entry may be repeated or missed. NOT_FOUND if the user is unknown. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetProfile(self, request, context):
-        """What is known of a user. NOT_FOUND for an unknown user.
+        """Returns the profile of a user. NOT_FOUND if the user is unknown. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdatePreferences(self, request, context):
-        """Changes what a user asked for; creates the user if needed. Safe to repeat.
+        """Replaces some or all lists of a user's preferences. Creates the user if unknown. On failure nothing changes. Safe
+        to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ExportUser(self, request, context):
-        """Everything stored of a user, one record a message. NOT_FOUND for an unknown user.
+        """Streams the profile, events and slates of a user, one record per message. NOT_FOUND if the user is unknown. Safe to
+        repeat. The server cancels the stream if the client reads nothing for some time (60 seconds by default).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteUser(self, request, context):
-        """Removes a user and everything derived from the user. Succeeds for an unknown user too.
+        """Deletes a user with all events, preferences and slates, and stores a tombstone. Trained model bundles do not
+        change. Safe to repeat: succeeds without effect if nothing is stored about the user.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListDeletedUsers(self, request, context):
-        """Who was deleted, so that clients can purge their own copies. In order of deleted_at.
+        """Returns the tombstones of deleted users, page by page, in order of deleted_at. Use them to delete your own copies
+        of these users' data. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -176,8 +183,9 @@ def add_ProfileServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ProfileService:
-    """Keeps what is known of users. A user exists from the first event or preference. A user_id is 1 to 200 printable
-    characters without white space; choose one that is no address or name.
+    """Stores the events and preferences of users. A user exists from the first event or preference; a feed alone does not
+    create the user. A user_id is 1 to 200 printable characters without white space. Do not use names or e-mail addresses
+    as user_ids.
     """
 
     @staticmethod

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class StatusServiceStub:
-    """Tells operators how one server process is doing. Readiness is told by grpc.health.v1.Health.
+    """Reports the status of one server process to operators. For readiness probes use grpc.health.v1.Health.
     """
 
     def __init__(self, channel):
@@ -43,11 +43,11 @@ class StatusServiceStub:
 
 
 class StatusServiceServicer:
-    """Tells operators how one server process is doing. Readiness is told by grpc.health.v1.Health.
+    """Reports the status of one server process to operators. For readiness probes use grpc.health.v1.Health.
     """
 
     def GetStatus(self, request, context):
-        """The process's counters since it started; answers without a database too.
+        """Returns the status of the server process that answers. Works under overload and without a database. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,7 +70,7 @@ def add_StatusServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class StatusService:
-    """Tells operators how one server process is doing. Readiness is told by grpc.health.v1.Health.
+    """Reports the status of one server process to operators. For readiness probes use grpc.health.v1.Health.
     """
 
     @staticmethod
