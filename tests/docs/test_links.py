@@ -7,12 +7,8 @@ import pytest
 
 from tests.process.running import ROOT
 
-PAGES = sorted(
-    [
-        *ROOT.glob("*.md"),
-        *(page for name in ("docs", "benchmarks", "proto", "cli") for page in ROOT.glob(f"{name}/**/*.md")),
-    ]
-)
+FOLDERS = ("docs", "benchmarks", "proto", "cli")
+PAGES = sorted([*ROOT.glob("*.md"), *(page for name in FOLDERS for page in (ROOT / name).rglob("*.md"))])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
 
