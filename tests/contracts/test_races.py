@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
+from database.engine import parse_url
 from service.app.ports import Store, Transaction
 from service.app.profiles import Profiles
 from service.domain.events import DeletedUser, EventType, Preferences, user_id_hash
 from service.storage import open_store
-from service.storage.engine import parse_url
 from tests.contracts.samples import (
     CLOCK,
     HOUR,

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from service.domain.errors import InvalidField, StorageUnavailable
 from service.domain.papers import Paper
 from service.storage import open_store, schema
-from service.storage.engine import mapped_errors
+from service.storage.errors import ERRORS
 
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
@@ -161,7 +161,7 @@ def test_what_a_server_says_to_who_connects(said: str, problem: str) -> None:
     psycopg = pytest.importorskip("psycopg")
     error = psycopg.OperationalError(f'connection failed: connection to server at "h", port 5432 failed: {said}')
 
-    with pytest.raises(StorageUnavailable, match=problem), mapped_errors():
+    with pytest.raises(StorageUnavailable, match=problem), ERRORS.translated():
         raise OperationalError(None, None, error)
 
 

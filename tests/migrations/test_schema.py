@@ -16,27 +16,23 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.pool import NullPool
 
+from database.engine import parse_url
 from service.domain.errors import SchemaMismatch, StorageUnavailable
 from service.domain.events import DeletedUser, Like, user_id_hash
 from service.domain.feeds import Reason, ReasonType, SlateItem
 from service.domain.papers import EmbeddingState, Paper, UpsertOutcome
 from service.storage import open_store, schema
-from service.storage.engine import parse_url
 from service.storage.tables import metadata
-from tests.databases import postgres_schema, require_postgres
+from tests.databases import ENGINES, new_database
 
 KEPT = sorted((Path(__file__).parent / "kept").glob("*.sqlite"))
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=dt.UTC)
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=ENGINES)
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database without any table."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/50%25 new.db"
-        return
-    require_postgres()
-    with postgres_schema() as url:
+    with new_database(request.param, tmp_path) as url:
         yield url
 
 
@@ -101,12 +97,11 @@ def test_a_newer_schema_is_refused(empty_url: str) -> None:
     assert schema.current_revision(empty_url) == "9999"
 
 
-def test_an_older_schema_is_refused(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A database of an older paperfeed is to be upgraded first, and the error says how."""
-    schema.upgrade(empty_url)
-    monkeypatch.setattr(schema, "HEAD", "9998")
+def test_an_older_schema_is_refused(empty_url: str) -> None:
+    """The error of a database of an older paperfeed names the command that upgrades it."""
+    schema.upgrade(empty_url, "0001")
 
-    with pytest.raises(SchemaMismatch, match="older than 9998; run `paperfeed db upgrade`"):
+    with pytest.raises(SchemaMismatch, match=f"older than {schema.HEAD}; run `paperfeed db upgrade`"):
         schema.check(empty_url)
 
 
