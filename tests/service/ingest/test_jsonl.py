@@ -64,7 +64,7 @@ def test_faults_name_line_and_field(line: str, problem: str) -> None:
 def test_repeated_id_names_both_lines() -> None:
     """A file that describes one paper twice is refused."""
     line = b'{"paper_id": "x:1", "title": "T"}\n'
-    with pytest.raises(InvalidFile, match="line 3: paper x:1 stands at line 1 already"):
+    with pytest.raises(InvalidFile, match="line 3: paper x:1 is already at line 1"):
         list(iter_papers(line + b"\n" + line))
 
 

@@ -2,7 +2,7 @@ import pytest
 
 from service.domain.errors import InvalidFile
 from service.domain.papers import Paper
-from service.ingest.papers import Places, plain_text, snippet, valid_paper, web_address
+from service.ingest.papers import SeenPapers, plain_text, snippet, valid_paper, web_address
 
 
 @pytest.mark.parametrize(
@@ -35,13 +35,13 @@ def test_broken_rule_names_the_place() -> None:
 
 def test_repeated_paper_names_both_places() -> None:
     """The error leads to the first and to the second place."""
-    lines, entries = Places("f"), Places("f")
+    lines, entries = SeenPapers("f"), SeenPapers("f")
     lines.add("x:1", 300)
     entries.add("x:1", "entry 1")
 
-    with pytest.raises(InvalidFile, match=r"^f, line 400: paper x:1 stands at line 300 already$"):
+    with pytest.raises(InvalidFile, match=r"^f, line 400: paper x:1 is already at line 300$"):
         lines.add("x:1", 400)
-    with pytest.raises(InvalidFile, match=r"^f: entry 2: paper x:1 stands at entry 1 already$"):
+    with pytest.raises(InvalidFile, match=r"^f: entry 2: paper x:1 is already at entry 1$"):
         entries.add("x:1", "entry 2")
 
 

@@ -79,7 +79,7 @@ def test_faults_name_the_entry() -> None:
     """An entry without title and a repeated paper are errors that say which entry."""
     with pytest.raises(InvalidFile, match="entry 2: title: must not be empty"):
         parse_feed(RSS.replace(b"<title>An Old One</title>", b""), "f")
-    with pytest.raises(InvalidFile, match=r"entry 2: paper arxiv:2403\.00001 stands at entry 1"):
+    with pytest.raises(InvalidFile, match=r"entry 2: paper arxiv:2403\.00001 is already at entry 1"):
         parse_feed(RSS.replace(b"2001.00002", b"2403.00001"), "f")
 
 

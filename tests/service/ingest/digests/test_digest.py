@@ -56,7 +56,7 @@ def test_date_out_of_range_is_refused(date: dt.date) -> None:
 @pytest.mark.parametrize("data", [b"[]", b"Mar 11\n", b'<rss version="2.0"><channel><title>T</title></channel></rss>'])
 def test_digest_without_papers_is_refused(data: bytes) -> None:
     """An empty digest would replace a good one."""
-    with pytest.raises(InvalidFile, match="holds no paper"):
+    with pytest.raises(InvalidFile, match="has no paper"):
         read_digest(data, date=DAY, now=NOW)
 
 

@@ -23,7 +23,7 @@ def test_declared_encodings_become_utf8(encoding: str) -> None:
         (b"<rss>&nbsp;</rss>", 1, "undefined entity"),
         (b"\n<html><body/></html>", 2, "neither RSS nor Atom: its root is <html>"),
         (b"<!DOCTYPE rss [\n<!ENTITY a 'b'>]><rss>&a;</rss>", 2, "declares entities"),
-        (b"<rss>" + b"<a>" * 200 + b"</a>" * 200 + b"</rss>", 1, "nested more than 100 deep"),
+        (b"<rss>" + b"<a>" * 200 + b"</a>" * 200 + b"</rss>", 1, "nested more than 100 levels deep"),
         (b"<rss>\n<author><name>" + b"a" * 501 + b"</name></author></rss>", 2, "a name has a word of more than 500"),
         (b"<rss>\n\xff</rss>", 2, "is not UTF-8"),
     ],

@@ -37,7 +37,7 @@ def test_papers_and_day_are_read() -> None:
         ([{"paper": {"id": "2403.00001", "title": ""}}], r"\[0\].paper: title: must not be empty"),
         ([{"paper": {"id": "2403.00001", "title": "T", "authors": ["A"]}}], r"authors\[0\]: must be an object"),
         ([{"paper": {"id": "2403.00001", "title": "T", "upvotes": 10**30}}], "upvotes: must lie between"),
-        ([{"paper": {"id": "2403.00001v1", "title": "T"}}] * 2, r"\[1\]: paper arxiv:2403.00001 stands at \[0\]"),
+        ([{"paper": {"id": "2403.00001v1", "title": "T"}}] * 2, r"\[1\]: paper arxiv:2403.00001 is already at \[0\]"),
     ],
 )
 def test_faults_name_the_entry(value: object, problem: str) -> None:

@@ -50,7 +50,7 @@ def test_header_may_lack_the_day(header: str) -> None:
 @pytest.mark.parametrize("day", ["Mar 12", "Feb 30", "March 11, 2023", "Apr 11"])
 def test_other_day_in_the_header_is_refused(day: str) -> None:
     """A date that contradicts the header is an error that names both."""
-    with pytest.raises(InvalidFile, match=f"the page is of {day}, but the date given is 2024-03-11") as caught:
+    with pytest.raises(InvalidFile, match=f"the page is of {day}, but the given date is 2024-03-11") as caught:
         parse_trending_page(TEXT.replace("Mar 11", day), "f", date=DAY)
     assert caught.value.line == 9
 
@@ -66,11 +66,11 @@ def test_day_may_be_spelled_out(day: str) -> None:
     [
         ("Learning to Rank Papers\n\n", "", 11, "a title was expected here, but .* has 495 characters"),
         ("Learning to Rank Papers", "12\n\nLearning to Rank Papers", 13, "the abstract of '12' was expected here"),
-        ("Learning to Rank Papers", "12\nLearning to Rank Papers", 11, "goes over 2 lines"),
+        ("Learning to Rank Papers", "12\nLearning to Rank Papers", 11, "has 2 lines"),
         ("A Second Paper", f"{ABSTRACT}{ABSTRACT}\n\nA Second Paper", 15, "a title was expected here"),
-        ("A Second Paper", "Mar 10\n\nA Second Paper", 15, "is a date; one page has one day"),
+        ("A Second Paper", "Mar 10\n\nA Second Paper", 15, "is a date; a page has only one"),
         ("More.\n", "More.\n\nAn Orphan\n", 19, "no abstract follows the title 'An Orphan'"),
-        ("A Second", f"Learning to rank papers\n\n{ABSTRACT}\n\nA Second", 15, "stands at line 11 already"),
+        ("A Second", f"Learning to rank papers\n\n{ABSTRACT}\n\nA Second", 15, "is already at line 11"),
     ],
 )
 def test_paragraphs_that_do_not_pair_up_are_refused(old: str, new: str, line: int, problem: str) -> None:

@@ -101,7 +101,7 @@ def test_eprint_of_another_archive_is_no_arxiv_id() -> None:
 @pytest.mark.parametrize(
     ("text", "line", "problem"),
     [
-        ("@misc{a, title={A}}\n\n@misc{b, title={B\n", 3, "a BibTeX entry begins here, but"),
+        ("@misc{a, title={A}}\n\n@misc{b, title={B\n", 3, "the BibTeX entry that begins here is invalid"),
         ("@misc{a, title={A\n@misc{b, title={B}}", 1, "unexpected block start"),
         ("@misc{a,\n title}", 1, "expected a '=' after entry key"),
     ],

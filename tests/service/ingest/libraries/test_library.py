@@ -32,8 +32,8 @@ def test_doubles_count_once() -> None:
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (b"@comment{nothing}", "holds no entry"),
-        (ZOTERO.split(b"\n")[0], "holds no entry"),
+        (b"@comment{nothing}", "has no entry"),
+        (ZOTERO.split(b"\n")[0], "has no entry"),
         (b"Dear library", "is neither BibTeX nor RIS"),
         (b"", "is empty"),
         (b"@misc{k, author={A}}", "line 1: entry k has no title"),

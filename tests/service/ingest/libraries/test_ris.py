@@ -19,8 +19,8 @@ def test_records_are_read() -> None:
     ("text", "line", "problem"),
     [
         ("TY  - JOUR\nTI  - A\nER  - \nTY  - JOUR\nTI  - B\n", 4, "has no end"),
-        ("TY  - JOUR\nTI  - A\n\nTY  - JOUR\nER  - \n", 4, "begins before the one of line 1 ends"),
-        ("TY  - JOUR\nER  - \nER  - \n", 3, "ends that never began"),
+        ("TY  - JOUR\nTI  - A\n\nTY  - JOUR\nER  - \n", 4, "begins before the record of line 1 ends"),
+        ("TY  - JOUR\nER  - \nER  - \n", 3, "ends here, but none has begun"),
     ],
 )
 def test_records_without_border_are_refused(text: str, line: int, problem: str) -> None:
