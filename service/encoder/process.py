@@ -15,7 +15,7 @@ from service.encoder.child import Child, ChildDied, ChildRefused
 from service.encoder.models import EncoderModel
 from service.encoder.restarts import COOL_DOWN_SECONDS, Restarts
 
-# One batch of the worker. Slices of twice the length were not faster, but urgent calls would wait twice as long. A slice
+# A batch of the worker. Slices of twice the size were not faster, but urgent calls would wait twice as long. A slice
 # of the longest abstracts takes one to three seconds on two cores.
 SLICE_TEXTS = 32
 
@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 class EncoderProcess:
     """An encoder in a child process, which starts with the first text. Thread safe.
 
-    If the worker dies, it is started again and its slice is repeated. After three deaths in a row the call and all calls
-    of the next seconds fail. The model's files are checked before every start.
+    If the worker dies, it is started again and its slice is repeated. After three deaths in a row, all calls fail for
+    some seconds. The model's files are checked before every start.
     """
 
     def __init__(
