@@ -16,7 +16,7 @@ from service.ingest.papers import SeenPapers, plain_text, snippet, valid_paper, 
     ],
 )
 def test_plain_text_drops_html_only(text: str, expected: str) -> None:
-    """Tags and entities go, comparisons stay."""
+    """HTML tags and entities are removed, comparisons stay."""
     assert plain_text(text) == expected
 
 
@@ -28,13 +28,13 @@ def test_only_web_addresses_are_links() -> None:
 
 
 def test_broken_rule_names_the_place() -> None:
-    """A rule of the domain is told with file, line and field."""
+    """The error of a broken rule names file, line and field."""
     with pytest.raises(InvalidFile, match=r"^f, line 3: entry 2: title: must not be empty$"):
         valid_paper(Paper("x:1", " "), "f", line=3, place="entry 2")
 
 
 def test_repeated_paper_names_both_places() -> None:
-    """The error leads to the first and to the second place."""
+    """The error names both places of the paper."""
     lines, entries = SeenPapers("f"), SeenPapers("f")
     lines.add("x:1", 300)
     entries.add("x:1", "entry 1")
@@ -46,5 +46,5 @@ def test_repeated_paper_names_both_places() -> None:
 
 
 def test_snippet_is_short() -> None:
-    """An error message never carries a whole abstract."""
+    """An error message never contains a whole abstract."""
     assert len(snippet("x" * 1000)) < 70

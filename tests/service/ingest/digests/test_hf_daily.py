@@ -10,7 +10,7 @@ from tests.service.ingest.samples import HF_DAILY
 
 
 def test_papers_and_day_are_read() -> None:
-    """Ids lose their version, texts their line breaks; the day is the newest one of a listing."""
+    """Ids lose their version and texts their line breaks; the date is the newest day of a listing."""
     papers, day = parse_hf_daily(HF_DAILY.decode(), "f")
 
     assert papers[0] == Paper(
@@ -41,6 +41,6 @@ def test_papers_and_day_are_read() -> None:
     ],
 )
 def test_faults_name_the_entry(value: object, problem: str) -> None:
-    """The error leads to the entry and field."""
+    """The error names the entry and the field."""
     with pytest.raises(InvalidFile, match=problem):
         parse_hf_daily(json.dumps(value), "f")

@@ -6,7 +6,7 @@ from tests.service.ingest.samples import RIS
 
 
 def test_records_are_read() -> None:
-    """Wrapped texts, both tags of titles and all names arrive."""
+    """Wrapped texts, both tags for titles and all names are read."""
     first, second = parse_ris(RIS.decode(), "f")
 
     assert (first.line, first.title, first.doi, first.published) == (1, "Learning to Rank", "10.1000/xyz", "2017/05/03")
@@ -24,7 +24,7 @@ def test_records_are_read() -> None:
     ],
 )
 def test_records_without_border_are_refused(text: str, line: int, problem: str) -> None:
-    """A record that is not closed is never left out in silence."""
+    """A record without its end is an error."""
     with pytest.raises(InvalidFile, match=problem) as caught:
         list(parse_ris(text, "f"))
     assert caught.value.line == line
