@@ -70,6 +70,7 @@ def test_clocks_may_differ_by_five_minutes() -> None:
     assert len(list(iter_events(f"{HEADER}u1,x:1,like,2024-03-11T12:05:00Z\n".encode(), now=NOW))) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(("folder", "count"), [("arxiv-2016-2018", 9_375), ("citeulike-a", 204_986)])
 def test_real_files_are_read(folder: str, count: int) -> None:

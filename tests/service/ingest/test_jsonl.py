@@ -68,6 +68,7 @@ def test_repeated_id_names_both_lines() -> None:
         list(iter_papers(line + b"\n" + line))
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(("folder", "count"), [("arxiv-2016-2018", 14_711), ("citeulike-a", 16_980)])
 def test_real_files_are_read(folder: str, count: int) -> None:

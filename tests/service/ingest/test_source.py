@@ -75,7 +75,7 @@ def test_lines_of_a_decompression_bomb_are_refused(monkeypatch: pytest.MonkeyPat
     """Endless empty lines in a small compressed file are refused early."""
     monkeypatch.setattr(source_module, "MAX_DOCUMENT_BYTES", 100_000)
     with pytest.raises(InvalidFile, match="compressed more than 200 times"):
-        for _ in iter_lines(gzip.compress(b"\n" * 5_000_000)):
+        for _ in iter_lines(gzip.compress(b"\n" * 1_000_000)):
             pass
 
 
