@@ -71,7 +71,7 @@ class IssueMaker:
         Counts and raises as ``make`` does, which then leaves these readers out.
         """
         with self._store.read() as connection:
-            waiting = standing.waiting_readers(connection)
+            waiting = standing.waiting_subscribers(connection)
         outcomes = self._make(lambda reader: reader.subscriber_id in waiting) if waiting else Counter()
         self._done = waiting
         return outcomes
@@ -120,7 +120,7 @@ class IssueMaker:
         self, readers: Sequence[Subscriber], digests: Sequence[Digest], now: dt.datetime, outcomes: Counter[str]
     ) -> list[_Wanted]:
         with self._store.read() as connection:
-            stands = standing.of_readers(connection, [reader.subscriber_id for reader in readers])
+            stands = standing.of_subscribers(connection, [reader.subscriber_id for reader in readers])
         wanted = []
         for reader in readers:
             stand = stands.get(reader.subscriber_id, Standing())

@@ -98,7 +98,7 @@ def test_one_issue_after_an_outage(store: MailStore, service: RunningService, in
     assert set(found.values()) == {1}
     assert {f"x{day}-{n}" for day in (1, 2, 3) for n in (0, 1)} & set(found)
     with store.read() as connection:
-        stand = standing.of_readers(connection, ["s000002"])["s000002"]
+        stand = standing.of_subscribers(connection, ["s000002"])["s000002"]
     assert stand.received is not None
     assert (stand.received.digest_id, stand.unsent) == ("x3", ())
 
@@ -197,5 +197,5 @@ def test_attempts_are_carried_over(store: MailStore, service: RunningService, in
     assert run(store, service, inbox, clock, max_attempts=2).outcomes == {"made": 1, "gave_up": 1}
 
     with store.read() as connection:
-        states = [each.state for each in issues.of_readers(connection, ["s000002"])]
+        states = [each.state for each in issues.of_subscribers(connection, ["s000002"])]
     assert states == [IssueState.CANCELLED, IssueState.FAILED]

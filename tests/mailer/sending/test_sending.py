@@ -39,7 +39,7 @@ def fill(store: MailStore, count: int) -> None:
 def states(store: MailStore) -> dict[str, IssueState]:
     """Where each subscriber's newest issue stands."""
     with store.read() as connection:
-        found = issues.of_readers(connection, [f"s{number:06d}" for number in range(100)])
+        found = issues.of_subscribers(connection, [f"s{number:06d}" for number in range(100)])
     return {stored.subscriber_id: stored.state for stored in found}
 
 
@@ -85,7 +85,7 @@ def test_two_makers_at_once(store: MailStore, store_url: str) -> None:
         assert sum(pool.map(make, "abc")) == 20
     with store.read() as connection:
         for number in range(20):
-            (stored,) = issues.of_readers(connection, [f"s{number:06d}"])
+            (stored,) = issues.of_subscribers(connection, [f"s{number:06d}"])
             assert len(issues.papers_of(connection, stored.issue_id)) == 1
 
 

@@ -16,7 +16,7 @@ def test_a_sender_and_a_maker_at_once(store: MailStore, store_url: str) -> None:
     fill(store, READERS)
     with store.read() as connection:
         unsent = {
-            number: standing.of_readers(connection, [f"s{number:06d}"])[f"s{number:06d}"].unsent
+            number: standing.of_subscribers(connection, [f"s{number:06d}"])[f"s{number:06d}"].unsent
             for number in range(READERS)
         }
 
@@ -50,7 +50,7 @@ def test_a_sender_and_a_maker_at_once(store: MailStore, store_url: str) -> None:
     assert set(outcomes) <= {"made", "in_flight"}
     with store.read() as connection:
         for number, outcome in enumerate(outcomes):
-            found = {each.digest_id: each.state for each in issues.of_readers(connection, [f"s{number:06d}"])}
+            found = {each.digest_id: each.state for each in issues.of_subscribers(connection, [f"s{number:06d}"])}
             if outcome == "made":
                 assert found["d1"] is IssueState.CANCELLED
                 assert found["d2"] in {IssueState.DUE, IssueState.CLAIMED}
@@ -68,13 +68,13 @@ def test_how_a_reader_stands(store: MailStore) -> None:
         failing = issue(1, "d2")
         issues.add(connection, type(failing)(**{**vars(failing), "created_at": later}))
         issues.claim(connection, "x", later, dt.timedelta(minutes=1), 1)
-        held = standing.of_readers(connection, ["s000001"])["s000001"]
+        held = standing.of_subscribers(connection, ["s000001"])["s000001"]
         issues.mark_failed(connection, "i000001-d2", "x", "no")
-        failed = standing.of_readers(connection, ["s000001"])["s000001"]
+        failed = standing.of_subscribers(connection, ["s000001"])["s000001"]
 
         assert (held.is_in_flight, held.has("d1"), held.has("d2")) == (True, True, True)
         assert (failed.is_in_flight, failed.has("d1"), failed.has("d2")) == (False, True, False)
         assert [each.digest_id for each in failed.unsent] == ["d2"]
-        assert standing.of_readers(connection, ["s000002"]) == {}
+        assert standing.of_subscribers(connection, ["s000002"]) == {}
         assert standing.count_served(connection, "d1") == 1
         assert standing.count_served(connection, "d2") == 0
