@@ -89,11 +89,11 @@ def preview(
 
     from mailer.clock import SystemClock
     from mailer.config import MailSettings
+    from mailer.domain.subscription import Schedule, Subscriber, SubscriptionState
     from mailer.errors import NotFound
     from mailer.issues.message import Draft, compose
     from mailer.links import Links
     from mailer.service import FeedService
-    from mailer.subscribers.subscription import Schedule, Subscriber, SubscriptionState
 
     settings, now = MailSettings.read(server=server), SystemClock().now()
     check_folder("out", out)

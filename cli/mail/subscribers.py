@@ -11,7 +11,7 @@ from cli.options import Json
 from cli.output import console, show, warn
 
 if TYPE_CHECKING:
-    from mailer.subscribers.subscription import Schedule, SuppressionReason
+    from mailer.domain.subscription import Schedule, SuppressionReason
 
 app = typer.Typer(help="Who gets the digest.", no_args_is_help=True)
 
@@ -142,9 +142,9 @@ def suppress(
     from cli.mail.commands import open_store
     from mailer.clock import SystemClock
     from mailer.config import MailSettings
+    from mailer.domain.address import parse_address
+    from mailer.domain.subscription import SuppressionReason
     from mailer.storage import subscribers
-    from mailer.subscribers.address import parse_address
-    from mailer.subscribers.subscription import SuppressionReason
 
     parsed = parse_address(address)
     with open_store(MailSettings.read(db=mail_db)) as store, store.write() as connection:
@@ -202,8 +202,8 @@ def _rows(file: Path) -> "list[tuple[int, tuple[str, str, str, Schedule, int]]]"
 
 
 def _schedule(weekdays: str, time: str, zone: str) -> "Schedule":
+    from mailer.domain.subscription import Schedule
     from mailer.errors import InvalidField
-    from mailer.subscribers.subscription import Schedule
     from mailer.subscribers.subscriptions import check_schedule
 
     try:

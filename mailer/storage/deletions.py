@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, func, select, update
 
+from mailer.domain.subscription import ConsentKind
 from mailer.storage.statements import insert_new
 from mailer.storage.tables import consents, deletions, installation, subscribers
-from mailer.subscribers.subscription import ConsentKind
 
 OVERLAP = dt.timedelta(minutes=10)
 """Deletions are read again from so long before the latest known one: one may become visible after a later one."""

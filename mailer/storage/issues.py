@@ -11,10 +11,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
-from mailer.issues.issue import Issue, IssuePaper, IssueState
+from mailer.domain.issue import Issue, IssuePaper, IssueState
+from mailer.domain.subscription import SubscriptionState
 from mailer.storage.statements import insert_new
 from mailer.storage.tables import issue_papers, issues, subscribers
-from mailer.subscribers.subscription import SubscriptionState
 
 
 @dataclass(frozen=True)

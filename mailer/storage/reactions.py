@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, select, update
 
-from mailer.issues.feed import Event
+from mailer.domain.feed import Event
 from mailer.storage.statements import insert_new
 from mailer.storage.tables import reactions, subscribers
 

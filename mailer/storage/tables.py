@@ -19,9 +19,9 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from mailer.issues.issue import IssueState
+from mailer.domain.issue import IssueState
+from mailer.domain.subscription import ConsentKind, SubscriptionState, SuppressionReason
 from mailer.storage.types import Id, Json, Sequence, UtcDateTime, Word
-from mailer.subscribers.subscription import ConsentKind, SubscriptionState, SuppressionReason
 
 # Named constraints, because a later migration cannot drop a nameless one.
 NAMES = {

@@ -12,11 +12,11 @@ from mailer.clock import SystemClock
 from mailer.config import MailSettings
 from mailer.service import FeedService
 from mailer.storage import MailStore, open_store, schema
+from testing.mailer.feed_service import RunningService, add_digest, feed_service, papers
+from testing.mailer.smtp_server import Inbox, smtp_server
 from tests.browser.browsers import chromium
-from tests.mailer.feed_service import RunningService, add_digest, feed_service, papers
 from tests.mailer.sending.test_sending import settings_for
 from tests.mailer.site import RunningSite, running_site
-from tests.mailer.smtp_server import Inbox, smtp_server
 
 
 @dataclass

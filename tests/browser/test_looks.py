@@ -18,13 +18,13 @@ from mailer.run import MailRun
 from mailer.service import FeedService
 from mailer.storage import open_store, schema, subscribers
 from paperfeed.v1 import catalog_pb2
+from testing.mailer.builders import subscriber
+from testing.mailer.feed_service import add_digest, feed_service, like, papers
+from testing.mailer.smtp_server import smtp_server
 from tests.browser import looks
 from tests.browser.test_mailer import links_of
-from tests.mailer.builders import subscriber
-from tests.mailer.feed_service import add_digest, feed_service, like, papers
 from tests.mailer.sending.test_sending import settings_for
 from tests.mailer.site import running_site
-from tests.mailer.smtp_server import smtp_server
 
 pytestmark = pytest.mark.browser
 

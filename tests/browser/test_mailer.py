@@ -16,10 +16,10 @@ from mailer.run import MailRun
 from mailer.service import FeedService
 from mailer.storage import subscribers
 from paperfeed.v1 import catalog_pb2, feed_pb2, profile_pb2
+from testing.mailer.builders import subscriber
+from testing.mailer.feed_service import add_digest, like, papers
+from testing.mailer.smtp_server import Inbox
 from tests.browser.conftest import World
-from tests.mailer.builders import subscriber
-from tests.mailer.feed_service import add_digest, like, papers
-from tests.mailer.smtp_server import Inbox
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=15_000)  # a click without JavaScript returns before the answer is there

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.mailer.builders import TODAY
-from tests.mailer.feed_service import RunningService, add_digest, feed_service, papers
+from testing.mailer.builders import TODAY
+from testing.mailer.feed_service import RunningService, add_digest, feed_service, papers
+from testing.mailer.smtp_server import smtp_server
 from tests.mailer.sending.test_bounces import dsn
-from tests.mailer.smtp_server import smtp_server
 
 
 def paperfeed(folder: Path, *arguments: str, code: int = 0, stdin: bytes = b"", **environment: str) -> str:

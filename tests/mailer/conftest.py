@@ -11,10 +11,10 @@ from sqlalchemy.pool import NullPool
 from mailer.storage import MailStore, open_store, schema
 from mailer.storage.engine import parse_url
 from mailer.storage.tables import installation, metadata
+from testing.mailer.builders import TODAY, FixedClock
+from testing.mailer.feed_service import RunningService, add_digest, feed_service, like, papers
+from testing.mailer.smtp_server import Inbox, smtp_server
 from tests.databases import postgres_schema, require_postgres
-from tests.mailer.builders import TODAY, FixedClock
-from tests.mailer.feed_service import RunningService, add_digest, feed_service, like, papers
-from tests.mailer.smtp_server import Inbox, smtp_server
 
 
 @pytest.fixture(scope="session")

@@ -4,14 +4,14 @@ import logging
 
 import pytest
 
-from mailer.issues.feed import Event
-from mailer.issues.issue import Issue
+from mailer.domain.feed import Event
+from mailer.domain.issue import Issue
 from mailer.reporting import forward_reactions
 from mailer.service import FeedService
 from mailer.storage import MailStore, issues, reactions, subscribers
 from paperfeed.v1 import profile_pb2
-from tests.mailer.builders import TODAY, FixedClock, subscriber
-from tests.mailer.feed_service import RunningService
+from testing.mailer.builders import TODAY, FixedClock, subscriber
+from testing.mailer.feed_service import RunningService
 
 
 def test_an_event_that_the_service_refuses(

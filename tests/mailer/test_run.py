@@ -6,15 +6,15 @@ from pathlib import Path
 import pytest
 
 from mailer.config import MailSettings
+from mailer.domain.subscription import Schedule
 from mailer.run import KIND, MailRun, Summary
 from mailer.service import FeedService
 from mailer.storage import MailStore, issues, runs, subscribers
-from mailer.subscribers.subscription import Schedule
 from paperfeed.v1 import profile_pb2
-from tests.mailer.builders import TODAY, FixedClock, subscriber
-from tests.mailer.feed_service import RunningService, add_digest, feed_service, like, papers
+from testing.mailer.builders import TODAY, FixedClock, subscriber
+from testing.mailer.feed_service import RunningService, add_digest, feed_service, like, papers
+from testing.mailer.smtp_server import Inbox
 from tests.mailer.sending.test_sending import settings_for
-from tests.mailer.smtp_server import Inbox
 
 
 def run(store: MailStore, service: RunningService, inbox: Inbox, clock: FixedClock, **changes: object) -> Summary:

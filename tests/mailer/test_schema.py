@@ -14,8 +14,8 @@ from mailer.storage import open_store, schema, subscribers
 from mailer.storage.engine import parse_url
 from mailer.storage.tables import metadata
 from service.storage import schema as service_schema
+from testing.mailer.builders import subscriber
 from tests.databases import postgres_schema, require_postgres
-from tests.mailer.builders import subscriber
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

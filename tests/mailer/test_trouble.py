@@ -5,14 +5,14 @@ import sqlite3
 
 import pytest
 
+from mailer.domain.subscription import SubscriptionState
 from mailer.run import KIND, Summary
 from mailer.storage import MailStore, open_store, runs, subscribers
-from mailer.subscribers.subscription import SubscriptionState
-from tests.mailer.builders import TODAY, FixedClock
-from tests.mailer.feed_service import RunningService, like
+from testing.mailer.builders import TODAY, FixedClock
+from testing.mailer.feed_service import RunningService, like
+from testing.mailer.smtp_server import Inbox
 from tests.mailer.issues.test_catching_up import run_through
 from tests.mailer.sending.proxy import proxy
-from tests.mailer.smtp_server import Inbox
 from tests.mailer.test_run import run, subscribe
 
 WORDS = {"locked": "it is locked by another process", "read-only": "its file is read-only", "full": "its disk is full"}

@@ -5,18 +5,18 @@ from collections import Counter
 
 import pytest
 
-from mailer.issues.issue import IssueState
+from mailer.domain.issue import IssueState
+from mailer.domain.subscription import Schedule
 from mailer.run import MailRun, Summary
 from mailer.service import FeedService
 from mailer.storage import MailStore, issues, standing, subscribers
-from mailer.subscribers.subscription import Schedule
 from mailer.subscribers.subscriptions import Subscriptions
 from paperfeed.v1 import profile_pb2
-from tests.mailer.builders import FixedClock
-from tests.mailer.feed_service import RunningService, add_digest, papers
+from testing.mailer.builders import FixedClock
+from testing.mailer.feed_service import RunningService, add_digest, papers
+from testing.mailer.smtp_server import Inbox
 from tests.mailer.sending.proxy import proxy
 from tests.mailer.sending.test_sending import settings_for
-from tests.mailer.smtp_server import Inbox
 from tests.mailer.test_run import run, subscribe
 
 

@@ -2,8 +2,8 @@ import datetime as dt
 
 import pytest
 
+from mailer.domain.subscription import Schedule
 from mailer.issues.due import is_due, latest_moment
-from mailer.subscribers.subscription import Schedule
 
 VIENNA = "Europe/Vienna"
 

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mailer.config import MailSettings
+from mailer.domain.feed import Feed
+from mailer.domain.issue import Issue
+from mailer.domain.subscription import Subscriber
 from mailer.errors import InvalidField
-from mailer.issues.feed import Feed
-from mailer.issues.issue import Issue
 from mailer.issues.message import Draft, compose, compose_confirmation, signed
 from mailer.links import Links, Purpose
-from mailer.subscribers.subscription import Subscriber
-from tests.mailer.builders import NOW, feed, subscriber
+from testing.mailer.builders import NOW, feed, subscriber
 from tests.mailer.checker import parts, problems, text_of_html
 from tests.requirements import require
 

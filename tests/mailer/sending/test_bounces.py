@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from mailer.domain.issue import Issue, IssuePaper
+from mailer.domain.subscription import SubscriptionState, SuppressionReason
 from mailer.errors import InvalidFile
-from mailer.issues.issue import Issue, IssuePaper
 from mailer.sending.bounces import BounceReader
 from mailer.storage import MailStore, issues, reactions, subscribers
-from mailer.subscribers.subscription import SubscriptionState, SuppressionReason
-from tests.mailer.builders import NOW, FixedClock, subscriber
+from testing.mailer.builders import NOW, FixedClock, subscriber
 
 REPORT = """\
 From: MAILER-DAEMON@mx.example.net

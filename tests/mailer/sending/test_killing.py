@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from testing.mailer.killing import CONNECTIONS, kill_often
 from tests.databases import postgres_schema, require_postgres
-from tests.mailer.sending.killing import CONNECTIONS, kill_often
 
 
 @pytest.mark.slow

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 
 from mailer.config import MailSettings
-from mailer.issues.issue import Issue, IssuePaper, IssueState
+from mailer.domain.issue import Issue, IssuePaper, IssueState
+from mailer.domain.subscription import SuppressionReason
 from mailer.sending.outbox import Sender
 from mailer.storage import MailStore, issues, open_store, subscribers
-from mailer.subscribers.subscription import SuppressionReason
-from tests.mailer.builders import NOW, FixedClock, subscriber
-from tests.mailer.smtp_server import Inbox, smtp_server
+from testing.mailer.builders import NOW, FixedClock, subscriber
+from testing.mailer.smtp_server import Inbox, smtp_server
 
 
 def settings_for(inbox: Inbox, **changes: object) -> MailSettings:

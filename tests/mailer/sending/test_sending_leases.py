@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from mailer.issues.issue import IssueState
+from mailer.domain.issue import IssueState
 from mailer.sending.outbox import Sender
 from mailer.storage import MailStore, issues
-from tests.mailer.builders import NOW, FixedClock
+from testing.mailer.builders import NOW, FixedClock
+from testing.mailer.smtp_server import smtp_server
 from tests.mailer.sending.test_sending import due, fill, settings_for, states
-from tests.mailer.smtp_server import smtp_server
 
 
 def test_a_mailer_that_was_suspended(store: MailStore) -> None:

@@ -11,9 +11,9 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from mailer.config import MailSettings
 from mailer.sending.outbox import Sender
 from mailer.storage import MailStore
-from tests.mailer.builders import FixedClock
+from testing.mailer.builders import FixedClock
+from testing.mailer.smtp_server import Inbox, smtp_server
 from tests.mailer.sending.test_sending import due, fill
-from tests.mailer.smtp_server import Inbox, smtp_server
 from tests.requirements import require
 
 

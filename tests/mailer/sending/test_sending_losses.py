@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 
 from mailer.config import MailSettings
-from mailer.issues.issue import IssueState
+from mailer.domain.issue import IssueState
 from mailer.sending.outbox import BUSY_TRIES, Sender
 from mailer.storage import MailStore, issues
-from tests.mailer.builders import FixedClock
+from testing.mailer.builders import FixedClock
 from tests.mailer.sending import rude_server as rude
 from tests.mailer.sending.rude_server import RudeServer, rude_server
 from tests.mailer.sending.test_sending import due, fill, states

@@ -4,14 +4,14 @@ import datetime as dt
 
 import pytest
 
-from mailer.issues.issue import IssueState
+from mailer.domain.issue import IssueState
+from mailer.domain.subscription import SubscriptionState
 from mailer.sending.outbox import DOUBTS, Sender
 from mailer.sending.smtp_codes import means_no_mailbox, means_sender_unwanted
 from mailer.storage import MailStore, issues, subscribers
-from mailer.subscribers.subscription import SubscriptionState
-from tests.mailer.builders import NOW, FixedClock
+from testing.mailer.builders import NOW, FixedClock
+from testing.mailer.smtp_server import smtp_server
 from tests.mailer.sending.test_sending import fill, settings_for, states
-from tests.mailer.smtp_server import smtp_server
 
 ABOUT_US = [
     "550 5.1.8 <digest@example.org>: Sender address rejected: Domain not found",

@@ -3,9 +3,9 @@
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 
-from mailer.issues.issue import IssueState
+from mailer.domain.issue import IssueState
 from mailer.storage import MailStore, issues, open_store, standing, subscribers
-from tests.mailer.builders import NOW, subscriber
+from testing.mailer.builders import NOW, subscriber
 from tests.mailer.sending.test_sending import fill, issue
 
 READERS = 40

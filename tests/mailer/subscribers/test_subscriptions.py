@@ -4,14 +4,14 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection, select
 
+from mailer.domain.address import address_hash, parse_address
+from mailer.domain.subscription import ConsentKind, Schedule, Subscriber, SubscriptionState, SuppressionReason
 from mailer.errors import AddressSuppressed, InvalidField, LinkRefused, NotFound
 from mailer.links import Claim, Purpose
 from mailer.storage import MailStore, confirmations, deletions, subscribers
 from mailer.storage.tables import consents
-from mailer.subscribers.address import address_hash, parse_address
-from mailer.subscribers.subscription import ConsentKind, Schedule, Subscriber, SubscriptionState, SuppressionReason
 from mailer.subscribers.subscriptions import Subscriptions
-from tests.mailer.builders import NOW, FixedClock, subscriber
+from testing.mailer.builders import NOW, FixedClock, subscriber
 
 DAILY = Schedule()
 GONE = (address_hash("u000001"), NOW + dt.timedelta(minutes=1))

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from mailer.config import MailSettings
-from mailer.issues.issue import Issue, IssuePaper
+from mailer.domain.issue import Issue, IssuePaper
 from mailer.service import FeedService
 from mailer.storage import MailStore, issues, subscribers
-from tests.mailer.builders import NOW, FixedClock, subscriber
+from testing.mailer.builders import NOW, FixedClock, subscriber
 from tests.mailer.site import RunningSite, running_site
 from tests.mailer.web.reading import TITLE
 

@@ -4,10 +4,10 @@ from typing import Any
 
 from sqlalchemy import select
 
+from mailer.domain.subscription import SubscriptionState
 from mailer.links import Purpose
 from mailer.storage import MailStore, subscribers
 from mailer.storage.tables import metadata
-from mailer.subscribers.subscription import SubscriptionState
 from tests.mailer.site import RunningSite
 
 TITLE = "<b>Bold</b> & \u05d0\u05d1 <script>alert(1)</script>"

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from mailer.domain.subscription import SubscriptionState, SuppressionReason
 from mailer.links import ACTIONS, Claim, Links, Purpose
 from mailer.storage import MailStore, subscribers
-from mailer.subscribers.subscription import SubscriptionState, SuppressionReason
-from tests.mailer.builders import NOW
+from testing.mailer.builders import NOW
 from tests.mailer.site import Answer, RunningSite
 from tests.mailer.web.reading import TITLE, all_urls, dump, events, state_of, url
 

@@ -4,7 +4,7 @@ import pytest
 
 from mailer.links import Purpose
 from mailer.storage import MailStore
-from tests.mailer.builders import FixedClock
+from testing.mailer.builders import FixedClock
 from tests.mailer.site import RunningSite
 from tests.mailer.web.reading import events, url
 

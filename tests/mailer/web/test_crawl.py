@@ -14,11 +14,11 @@ from mailer.run import MailRun
 from mailer.service import FeedService
 from mailer.storage import MailStore, subscribers
 from paperfeed.v1 import profile_pb2
-from tests.mailer.builders import FixedClock, subscriber
-from tests.mailer.feed_service import RunningService, add_digest, feed_service, like, papers
+from testing.mailer.builders import FixedClock, subscriber
+from testing.mailer.feed_service import RunningService, add_digest, feed_service, like, papers
+from testing.mailer.smtp_server import smtp_server
 from tests.mailer.sending.test_sending import settings_for
 from tests.mailer.site import RunningSite, running_site
-from tests.mailer.smtp_server import smtp_server
 from tests.mailer.web.reading import dump, events
 
 

@@ -4,9 +4,9 @@ import urllib.request
 
 import pytest
 
+from mailer.domain.subscription import SubscriptionState
 from mailer.links import Links, Purpose
 from mailer.storage import MailStore, subscribers
-from mailer.subscribers.subscription import SubscriptionState
 from tests.mailer.site import RunningSite
 from tests.mailer.web.reading import state_of, url
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from mailer.config import MailSettings
-from mailer.issues.feed import Preferences
+from mailer.domain.feed import Preferences
 from mailer.links import ACTIONS, DAY_SECONDS, Claim, Purpose
 from mailer.service import FeedService
 from mailer.storage import MailStore, subscribers
-from tests.mailer.builders import FixedClock, subscriber
-from tests.mailer.feed_service import feed_service
+from testing.mailer.builders import FixedClock, subscriber
+from testing.mailer.feed_service import feed_service
 from tests.mailer.site import RunningSite, running_site
 from tests.mailer.web.reading import dump, url
 

@@ -2,8 +2,8 @@
 
 import datetime as dt
 
-from mailer.issues.feed import Feed, FeedPaper, Reason, ReasonKind
-from mailer.subscribers.subscription import Schedule, Subscriber, SubscriptionState
+from mailer.domain.feed import Feed, FeedPaper, Reason, ReasonKind
+from mailer.domain.subscription import Schedule, Subscriber, SubscriptionState
 
 NOW = dt.datetime(2026, 3, 11, 18, tzinfo=dt.UTC)
 # Of tests with a real feed service: long enough ago that no test's clock passes the service's own.

@@ -1,6 +1,6 @@
 """A real SMTP server on loopback that keeps what it takes, and refuses what a test tells it to.
 
-As a program (``python -m tests.mailer.smtp_server LOG``) it runs in its own process, prints its port, and appends
+As a program (``python -m testing.mailer.smtp_server LOG``) it runs in its own process, prints its port, and appends
 ``recipient<TAB>message-id`` to the log for each message after all of it has come, before it says so.
 """
 

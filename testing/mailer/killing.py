@@ -1,6 +1,6 @@
 """Mailers in processes of their own, killed in the middle of their work; the SMTP server's log is the judge.
 
-As a program: ``python -m tests.mailer.sending.killing DB SMTP_PORT LEASE`` sends what is due, as ``paperfeed mail send`` does
+As a program: ``python -m testing.mailer.killing DB SMTP_PORT LEASE`` sends what is due, as ``paperfeed mail send`` does
 once its issues are made.
 """
 
@@ -18,7 +18,7 @@ from mailer.clock import SystemClock
 from mailer.config import MailSettings
 from mailer.sending.outbox import Sender
 from mailer.storage import MailStore, issues, open_store, schema, subscribers
-from tests.mailer.builders import subscriber
+from testing.mailer.builders import subscriber
 from tests.mailer.sending.test_sending import issue
 
 CONNECTIONS = 4
@@ -42,7 +42,7 @@ class Damage:
 @contextmanager
 def logging_server(log: Path) -> Iterator[int]:
     """The port of an SMTP server in its own process, which the kills never touch."""
-    command = [sys.executable, "-m", "tests.mailer.smtp_server", str(log)]
+    command = [sys.executable, "-m", "testing.mailer.smtp_server", str(log)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -96,7 +96,7 @@ def damage(log: Path, count: int) -> Damage:
 
 
 def _mailer(url: str, port: int) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-m", "tests.mailer.sending.killing", url, str(port), "1.0"])
+    return subprocess.Popen([sys.executable, "-m", "testing.mailer.killing", url, str(port), "1.0"])
 
 
 def _wait_for_lines(log: Path, count: int, running: "list[subprocess.Popen[bytes]]") -> None:
