@@ -7,7 +7,6 @@ import datetime as dt
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mailer.clock import Clock
 from mailer.domain.address import parse_address
@@ -22,6 +21,7 @@ from mailer.domain.subscription import (
 from mailer.errors import AddressSuppressed, InvalidField, LinkRefused, NotFound
 from mailer.links import Claim, Purpose
 from mailer.storage import MailStore, confirmations, subscribers
+from mailer.subscribers.schedule import check_schedule
 
 CONFIRMATION_EVERY = dt.timedelta(minutes=10)
 """Minimum time between two confirmation messages to one address."""
@@ -175,24 +175,6 @@ class Subscriptions:
                 subscribers.record_consent(connection, new, ConsentKind.IMPORTED, source, now)
                 added += 1
         return added
-
-
-def check_schedule(schedule: Schedule) -> Schedule:
-    """Return the schedule if it is valid.
-
-    Raises:
-        InvalidField: A part of the schedule is invalid; the error names it.
-    """
-    days = schedule.weekdays
-    if not days or list(days) != sorted(set(days)) or not 1 <= days[0] <= days[-1] <= 7:
-        raise InvalidField("weekdays", "must be one or more of 1 (Monday) to 7 (Sunday), ascending")
-    if schedule.local_time.tzinfo is not None:
-        raise InvalidField("local_time", "must have no time zone of its own")
-    try:
-        ZoneInfo(schedule.time_zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InvalidField("time_zone", f"'{schedule.time_zone}' is not a time zone such as Europe/Vienna") from None
-    return schedule
 
 
 def check_paper_count(count: int) -> int:

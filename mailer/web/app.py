@@ -163,7 +163,7 @@ class Site:
         # The answer is the same for all addresses, so that strangers learn nothing about an address.
         return self._message(
             "Please check your inbox",
-            "If this address can receive our mail and has no subscription yet, we will send a message with a link to it. "
+            "If this address can receive our mail and has no subscription yet, we will send it a message with a link. "
             "You get no other mail unless you open the link and confirm.",
         )
 

@@ -5,7 +5,8 @@ import datetime as dt
 from mailer.domain.feed import Preferences
 from mailer.domain.subscription import Schedule
 from mailer.errors import InvalidField
-from mailer.subscribers.subscriptions import check_paper_count, check_schedule
+from mailer.subscribers.schedule import check_schedule
+from mailer.subscribers.subscriptions import check_paper_count
 
 Form = dict[str, list[str]]
 

@@ -60,9 +60,8 @@ class Courier:
                 try:
                     job()
                 except MailerError as error:
-                    _log.warning(
-                        "a background job failed; it will be repeated", extra={"facts": {"problem": str(error)}}
-                    )
+                    facts = {"problem": str(error)}
+                    _log.warning("a background job failed; it will be repeated", extra={"facts": facts})
                 except Exception:  # noqa: BLE001 (the thread must not die silently)
                     _log.exception("a background job failed; it will be repeated")
 
