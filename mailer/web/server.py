@@ -20,16 +20,23 @@ from mailer.web.app import Site
 
 _log = logging.getLogger("paperfeed.mail")
 
-POLL_SECONDS = 20.0
-
 
 class Courier:
     """A background thread that forwards reactions and sends confirmations.
 
-    It works whenever it is woken, and every ``POLL_SECONDS`` otherwise. It repeats jobs that failed.
+    It works whenever it is woken, and every ``poll_seconds`` otherwise. It repeats jobs that failed.
     """
 
-    def __init__(self, store: MailStore, service: FeedService, settings: MailSettings, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: MailStore,
+        service: FeedService,
+        settings: MailSettings,
+        clock: Clock,
+        *,
+        poll_seconds: float = 20.0,
+    ) -> None:
+        self._poll_seconds = poll_seconds
         self._jobs: tuple[Callable[[], int], ...] = (
             lambda: forward_reactions(store, service, clock),
             lambda: send_confirmations(store, settings, Links(store.signing_key(), settings.base_url), clock),
@@ -54,7 +61,7 @@ class Courier:
 
     def _run(self) -> None:
         while not self._stopping:
-            self._wake.wait(POLL_SECONDS)
+            self._wake.wait(self._poll_seconds)
             self._wake.clear()
             for job in self._jobs:
                 try:

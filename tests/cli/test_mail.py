@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from testing.mailer.builders import TODAY
-from testing.mailer.feed_service import RunningService, add_digest, feed_service, papers
+from testing.mailer.feed_service import TODAY, RunningService, add_digest, feed_service, papers
 from testing.mailer.smtp_server import smtp_server
 from tests.mailer.sending.builders import dsn
 

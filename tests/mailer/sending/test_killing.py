@@ -10,9 +10,9 @@ from tests.databases import postgres_schema, require_postgres
 @pytest.mark.parametrize("mailers", [1, 2])
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_killed_in_the_middle(tmp_path: Path, engine: str, mailers: int) -> None:
-    """Nobody is left out, and nobody gets more doubles than connections were open; they bear the same Message-ID.
+    """Killing mailers loses no message and doubles at most one per connection, with the same Message-ID.
 
-    ``benchmarks/jobs/mail.py`` does the same with 2,000 readers and twenty kills.
+    ``benchmarks/jobs/mail.py`` does the same with 2,000 subscribers and twenty kills.
     """
     count, kills = 150, 2
     if engine == "sqlite":

@@ -1,36 +1,35 @@
-"""A new issue in place of those that were not sent, while a sender is at work."""
+"""What a subscriber was sent, and new issues in place of those that were not sent."""
 
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
 
 from mailer.domain.issue import IssueState
 from mailer.storage import MailStore, issues, open_store, standing, subscribers
-from testing.mailer.builders import NOW, subscriber
-from tests.mailer.sending.test_sending import fill, issue
+from testing.mailer.builders import NOW, fill, issue, subscriber
 
-READERS = 40
+SUBSCRIBERS = 40
 
 
-def test_a_sender_and_a_maker_at_once(store: MailStore, store_url: str) -> None:
-    """Of the old issue and the new one that holds its papers, exactly one is sent or still will be."""
-    fill(store, READERS)
-    with store.read() as connection:
+def test_a_sender_and_a_maker_at_once(each_store: MailStore, each_store_url: str) -> None:
+    """While a sender works, either the old issue or the new one with its papers is sent, never both."""
+    fill(each_store, SUBSCRIBERS)
+    with each_store.read() as connection:
         unsent = {
             number: standing.of_readers(connection, [f"s{number:06d}"])[f"s{number:06d}"].unsent
-            for number in range(READERS)
+            for number in range(SUBSCRIBERS)
         }
 
     def make() -> list[str]:
-        own, outcomes = open_store(store_url), []
-        for number in range(READERS):
+        own, outcomes = open_store(each_store_url), []
+        for number in range(SUBSCRIBERS):
             with own.write() as connection:
                 outcomes.append(standing.add_in_place(connection, issue(number, "d2"), unsent[number]))
         own.dispose()
         return outcomes
 
     def send() -> None:
-        own = open_store(store_url)
-        for _ in range(READERS):
+        own = open_store(each_store_url)
+        for _ in range(SUBSCRIBERS):
             with own.write() as connection:
                 held = [
                     each.issue_id
@@ -48,7 +47,7 @@ def test_a_sender_and_a_maker_at_once(store: MailStore, store_url: str) -> None:
         outcomes = making.result()
 
     assert set(outcomes) <= {"made", "in_flight"}
-    with store.read() as connection:
+    with each_store.read() as connection:
         for number, outcome in enumerate(outcomes):
             found = {each.digest_id: each.state for each in issues.of_readers(connection, [f"s{number:06d}"])}
             if outcome == "made":
@@ -58,15 +57,14 @@ def test_a_sender_and_a_maker_at_once(store: MailStore, store_url: str) -> None:
                 assert found == {"d1": IssueState.SENT}
 
 
-def test_how_a_reader_stands(store: MailStore) -> None:
-    """Unsent is what came after the last one sent; a failed issue of a digest is not one that the reader has."""
+def test_standing(each_store: MailStore) -> None:
+    """``unsent`` holds the issues after the last sent one, and a failed issue does not count as received."""
     later = NOW + dt.timedelta(days=1)
-    with store.write() as connection:
+    with each_store.write() as connection:
         subscribers.add(connection, subscriber(1))
         issues.add(connection, issue(1, "d1"))
         issues.mark_sent(connection, "i000001-d1", NOW)
-        failing = issue(1, "d2")
-        issues.add(connection, type(failing)(**{**vars(failing), "created_at": later}))
+        issues.add(connection, issue(1, "d2", created_at=later))
         issues.claim(connection, "x", later, dt.timedelta(minutes=1), 1)
         held = standing.of_readers(connection, ["s000001"])["s000001"]
         issues.mark_failed(connection, "i000001-d2", "x", "no")
