@@ -57,14 +57,21 @@ class OwnFeeds:
         """Return the part of the paper's title that no other paper has; ``paper`` may be a beginning of a name."""
         return f"part {self.paper_id(paper)}"
 
-    def add_digest(self, name: str, *prefixes_and_counts: str | int, days: int = 0) -> None:
-        """Store a digest, ``days`` after the test's day, of papers such as ``("a", 10)``: a0 to a9."""
+    def add_digest(
+        self, name: str, *prefixes_and_counts: str | int, days: int = 0, seen_days: int | None = None
+    ) -> None:
+        """Store a digest, ``days`` after the test's day, of papers such as ``("a", 10)``: a0 to a9.
+
+        Args:
+            seen_days: Days from the test's day to the day on which the papers were first seen; None means ``days``.
+        """
         pairs = zip(prefixes_and_counts[::2], prefixes_and_counts[1::2], strict=True)
         day = self.today + dt.timedelta(days=days)
+        seen = day if seen_days is None else self.today + dt.timedelta(days=seen_days)
         found = [
             paper
             for prefix, count in pairs
-            for paper in papers(self.paper_id(str(prefix)), int(count), first_seen_at=day)
+            for paper in papers(self.paper_id(str(prefix)), int(count), first_seen_at=seen)
         ]
         with self.client() as client:
             add_digest(client, self.digest_id(name), day.date(), found)

@@ -82,6 +82,19 @@ def test_one_issue_after_an_outage(store: MailStore, feeds: OwnFeeds, inbox: Inb
     assert (stand.received.digest_id, stand.unsent) == (feeds.digest_id("x3"), ())
 
 
+def test_papers_imported_late(store: MailStore, feeds: OwnFeeds, inbox: Inbox, clock: FixedClock) -> None:
+    """If the papers of all missed digests were first seen before the window, the issue has those of the newest."""
+    subscribe(store, feeds, 2)
+    run(store, feeds, inbox, clock)
+    for day, name in ((1, "x1"), (2, "x2")):
+        feeds.add_digest(name, f"{name}-", 2, days=day, seen_days=-10)
+    clock.advance(days=2)
+
+    assert run(store, feeds, inbox, clock).outcomes == {"made": 1, "sent": 1}
+
+    assert sorted(feeds.sent(store, 2)[0]) == ["x2-0", "x2-1"]
+
+
 def test_what_a_sender_holds_is_not_replaced(
     store: MailStore, feeds: OwnFeeds, inbox: Inbox, clock: FixedClock
 ) -> None:

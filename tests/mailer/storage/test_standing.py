@@ -76,3 +76,35 @@ def test_standing(each_store: MailStore) -> None:
         assert standing.of_readers(connection, ["s000002"]) == {}
         assert standing.count_served(connection, "d1") == 1
         assert standing.count_served(connection, "d2") == 0
+
+
+def test_an_issue_in_place_of_others(each_store: MailStore) -> None:
+    """A new issue replaces the waiting ones and keeps their attempts, unless the subscriber has it or has left."""
+    later = NOW + dt.timedelta(days=1)
+    fill(each_store, 2)
+    with each_store.write() as connection:
+        issues.claim(connection, "x", NOW, dt.timedelta(minutes=1), 2)
+        issues.postpone(connection, "i000000-d1", "x", NOW, "450 later")
+        issues.mark_sent(connection, "i000001-d1", NOW)
+        unsent = standing.of_readers(connection, ["s000000"])["s000000"].unsent
+        assert standing.waiting_readers(connection) == {"s000000"}
+
+        assert standing.add_in_place(connection, issue(0, "d2", created_at=later), unsent) == "made"
+        assert standing.add_in_place(connection, issue(1, "d1"), ()) == "has_it"
+        assert standing.add_in_place(connection, issue(9, "d2"), ()) == "left"
+
+        (claimed,) = issues.claim(connection, "y", later, dt.timedelta(minutes=1), 5)
+        assert (claimed.issue_id, claimed.attempt_count) == ("i000000-d2", 1)
+        assert [each.issue_id for each in issues.list_of(connection, "s000001", 5)] == ["i000001-d1"]
+
+
+def test_issues_returned_in_a_row(each_store: MailStore) -> None:
+    """Returned issues are counted back to the last one that arrived."""
+    with each_store.write() as connection:
+        subscribers.add(connection, subscriber(1))
+        for day in range(4):
+            issues.add(connection, issue(1, f"d{day}", created_at=NOW + dt.timedelta(days=day)))
+            issues.mark_sent(connection, f"i000001-d{day}", NOW)
+        found = issues.of_readers(connection, ["s000001"])
+        counts = [standing.note_returned(connection, found[day], "5.2.2 full") for day in (0, 2, 3)]
+    assert counts == [1, 1, 2]
