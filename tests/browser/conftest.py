@@ -36,14 +36,6 @@ class World:
             return MailRun(self.store, feeds, self.settings, SystemClock()).run(everybody=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of this folder: they are slow, need Chromium, and share one process."""
-    for item in items:
-        if item.nodeid.startswith("tests/browser/"):
-            for mark in (pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")):
-                item.add_marker(mark)
-
-
 def awkward_papers() -> list[catalog_pb2.Paper]:
     """Return ten papers, some with a very long word, right-to-left text, formulas, markup or many authors."""
     made = papers("a", 10)
