@@ -79,7 +79,7 @@ class IssueMaker:
         The method counts and raises as ``make``, which then skips these subscribers.
         """
         with self._store.read() as connection:
-            waiting = standing.waiting_readers(connection)
+            waiting = standing.waiting_subscribers(connection)
         outcomes = self._make(lambda subscriber: subscriber.subscriber_id in waiting) if waiting else Counter()
         self._done = waiting
         return outcomes
@@ -125,7 +125,7 @@ class IssueMaker:
         self, page: Sequence[Subscriber], digests: Sequence[Digest], now: dt.datetime, outcomes: Counter[str]
     ) -> list[_Wanted]:
         with self._store.read() as connection:
-            stands = standing.of_readers(connection, [each.subscriber_id for each in page])
+            stands = standing.of_subscribers(connection, [each.subscriber_id for each in page])
         wanted = []
         for subscriber in page:
             stand = stands.get(subscriber.subscriber_id, Standing())

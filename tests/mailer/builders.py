@@ -46,7 +46,7 @@ def run(
 def states(store: MailStore) -> dict[str, IssueState]:
     """Return the state of the newest issue by subscriber_id, for subscribers 0 to 99."""
     with store.read() as connection:
-        found = issues.of_readers(connection, [f"s{number:06d}" for number in range(100)])
+        found = issues.of_subscribers(connection, [f"s{number:06d}" for number in range(100)])
     return {stored.subscriber_id: stored.state for stored in found}
 
 

@@ -1,66 +1,46 @@
 """Databases of the mailer, a part of a shared feed service, an SMTP server and a clock."""
 
 import itertools
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
-from sqlalchemy.pool import NullPool
 
 from mailer.storage import MailStore, open_store, schema
-from mailer.storage.engine import parse_url
-from mailer.storage.tables import installation, metadata
+from mailer.storage.tables import metadata
 from testing.mailer.builders import FixedClock
 from testing.mailer.feed_service import RunningService, feed_service
 from testing.mailer.smtp_server import Inbox, smtp_server
-from tests.databases import postgres_schema, require_postgres
+from tests.databases import ENGINES, MigratedDatabases
 from tests.mailer.feeds import OwnFeeds
 
-BOTH_ENGINES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated file to copy, which is faster than a migration for every test."""
-    path = tmp_path_factory.mktemp("template") / "template.db"
-    schema.upgrade(f"sqlite:///{path}")
-    return path
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """A migrated schema that the tests of the session share."""
-    require_postgres()
-    with postgres_schema() as url:
-        schema.upgrade(url)
-        yield url
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MigratedDatabases]:
+    """The databases of this session."""
+    made = MigratedDatabases(schema.upgrade, metadata, tmp_path_factory.mktemp("template"))
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """A migrated file of this test alone."""
-    shutil.copy(sqlite_template, tmp_path / "mailer.db")
-    return f"sqlite:///{tmp_path / 'mailer.db'}"
+def sqlite_url(databases: MigratedDatabases, tmp_path: Path) -> str:
+    """The URL of an empty database on SQLite."""
+    return databases.empty("sqlite", tmp_path)
 
 
-@pytest.fixture(params=BOTH_ENGINES)
-def each_store_url(request: pytest.FixtureRequest) -> str:
-    """The URL of a migrated, empty database, on each engine in turn."""
-    if request.param == "sqlite":
-        return str(request.getfixturevalue("sqlite_url"))
-    url = str(request.getfixturevalue("postgres_url"))
-    engine = create_engine(parse_url(url), poolclass=NullPool)
-    with engine.begin() as connection:
-        # TRUNCATE would make new files, which takes ten times as long as deleting a few rows.
-        for table in reversed(metadata.sorted_tables):
-            if table.name != "mail_installation":
-                connection.execute(table.delete())
-        connection.execute(installation.update().values(deleted_users_read_until=None))
-    engine.dispose()
-    return url
+@pytest.fixture
+def postgres_url(databases: MigratedDatabases, tmp_path: Path) -> str:
+    """The URL of an empty database on PostgreSQL."""
+    return databases.empty("postgres", tmp_path)
+
+
+@pytest.fixture(params=ENGINES)
+def each_store_url(request: pytest.FixtureRequest, databases: MigratedDatabases, tmp_path: Path) -> str:
+    """The URL of an empty database, on each engine in turn."""
+    return databases.empty(request.param, tmp_path)
 
 
 @pytest.fixture

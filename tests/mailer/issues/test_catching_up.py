@@ -77,7 +77,7 @@ def test_one_issue_after_an_outage(store: MailStore, feeds: OwnFeeds, inbox: Inb
     wanted = {*(f"a{n}" for n in range(10)), *(f"x{day}-{n}" for day in (1, 2, 3) for n in (0, 1))}
     assert papers_sent(store, feeds, 2) == Counter(wanted)
     with store.read() as connection:
-        stand = standing.of_readers(connection, ["s000002"])["s000002"]
+        stand = standing.of_subscribers(connection, ["s000002"])["s000002"]
     assert stand.received is not None
     assert (stand.received.digest_id, stand.unsent) == (feeds.digest_id("x3"), ())
 
@@ -188,5 +188,5 @@ def test_attempts_are_carried_over(store: MailStore, feeds: OwnFeeds, inbox: Inb
     assert run(store, feeds, inbox, clock, max_attempts=2).outcomes == {"made": 1, "gave_up": 1}
 
     with store.read() as connection:
-        found = [each.state for each in issues.of_readers(connection, ["s000002"])]
+        found = [each.state for each in issues.of_subscribers(connection, ["s000002"])]
     assert found == [IssueState.CANCELLED, IssueState.FAILED]

@@ -42,7 +42,7 @@ def test_two_makers_at_once(each_store: MailStore, each_store_url: str) -> None:
         assert sum(pool.map(make, "abc")) == 20
     with each_store.read() as connection:
         for number in range(20):
-            (stored,) = issues.of_readers(connection, [f"s{number:06d}"])
+            (stored,) = issues.of_subscribers(connection, [f"s{number:06d}"])
             assert len(issues.papers_of(connection, stored.issue_id)) == 1
 
 
@@ -82,7 +82,7 @@ def test_claiming_for_a_subscriber_who_left(each_store: MailStore) -> None:
         subscribers.set_state(connection, "s000000", SubscriptionState.UNSUBSCRIBED, NOW)
         found = issues.claim(connection, "next", LATER, LEASE, 5)
         assert [each.subscriber_id for each in found] == ["s000001"]
-        (left,) = issues.of_readers(connection, ["s000000"])
+        (left,) = issues.of_subscribers(connection, ["s000000"])
     assert left.state is IssueState.CANCELLED
 
 

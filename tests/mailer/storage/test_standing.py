@@ -15,7 +15,7 @@ def test_a_sender_and_a_maker_at_once(each_store: MailStore, each_store_url: str
     fill(each_store, SUBSCRIBERS)
     with each_store.read() as connection:
         unsent = {
-            number: standing.of_readers(connection, [f"s{number:06d}"])[f"s{number:06d}"].unsent
+            number: standing.of_subscribers(connection, [f"s{number:06d}"])[f"s{number:06d}"].unsent
             for number in range(SUBSCRIBERS)
         }
 
@@ -49,7 +49,7 @@ def test_a_sender_and_a_maker_at_once(each_store: MailStore, each_store_url: str
     assert set(outcomes) <= {"made", "in_flight"}
     with each_store.read() as connection:
         for number, outcome in enumerate(outcomes):
-            found = {each.digest_id: each.state for each in issues.of_readers(connection, [f"s{number:06d}"])}
+            found = {each.digest_id: each.state for each in issues.of_subscribers(connection, [f"s{number:06d}"])}
             if outcome == "made":
                 assert found["d1"] is IssueState.CANCELLED
                 assert found["d2"] in {IssueState.DUE, IssueState.CLAIMED}
@@ -66,14 +66,14 @@ def test_standing(each_store: MailStore) -> None:
         issues.mark_sent(connection, "i000001-d1", NOW)
         issues.add(connection, issue(1, "d2", created_at=later))
         issues.claim(connection, "x", later, dt.timedelta(minutes=1), 1)
-        held = standing.of_readers(connection, ["s000001"])["s000001"]
+        held = standing.of_subscribers(connection, ["s000001"])["s000001"]
         issues.mark_failed(connection, "i000001-d2", "x", "no")
-        failed = standing.of_readers(connection, ["s000001"])["s000001"]
+        failed = standing.of_subscribers(connection, ["s000001"])["s000001"]
 
         assert (held.is_in_flight, held.has("d1"), held.has("d2")) == (True, True, True)
         assert (failed.is_in_flight, failed.has("d1"), failed.has("d2")) == (False, True, False)
         assert [each.digest_id for each in failed.unsent] == ["d2"]
-        assert standing.of_readers(connection, ["s000002"]) == {}
+        assert standing.of_subscribers(connection, ["s000002"]) == {}
         assert standing.count_served(connection, "d1") == 1
         assert standing.count_served(connection, "d2") == 0
 
@@ -86,8 +86,8 @@ def test_an_issue_in_place_of_others(each_store: MailStore) -> None:
         issues.claim(connection, "x", NOW, dt.timedelta(minutes=1), 2)
         issues.postpone(connection, "i000000-d1", "x", NOW, "450 later")
         issues.mark_sent(connection, "i000001-d1", NOW)
-        unsent = standing.of_readers(connection, ["s000000"])["s000000"].unsent
-        assert standing.waiting_readers(connection) == {"s000000"}
+        unsent = standing.of_subscribers(connection, ["s000000"])["s000000"].unsent
+        assert standing.waiting_subscribers(connection) == {"s000000"}
 
         assert standing.add_in_place(connection, issue(0, "d2", created_at=later), unsent) == "made"
         assert standing.add_in_place(connection, issue(1, "d1"), ()) == "has_it"
@@ -105,6 +105,6 @@ def test_issues_returned_in_a_row(each_store: MailStore) -> None:
         for day in range(4):
             issues.add(connection, issue(1, f"d{day}", created_at=NOW + dt.timedelta(days=day)))
             issues.mark_sent(connection, f"i000001-d{day}", NOW)
-        found = issues.of_readers(connection, ["s000001"])
+        found = issues.of_subscribers(connection, ["s000001"])
         counts = [standing.note_returned(connection, found[day], "5.2.2 full") for day in (0, 2, 3)]
     assert counts == [1, 1, 2]

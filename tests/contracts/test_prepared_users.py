@@ -1,4 +1,4 @@
-"""What is kept of readers, and of the papers that they like, is what would be read anew."""
+"""Cached prepared users, and their cached papers, equal newly built ones."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from service.app.ranking.serving import Serving
 from service.domain.events import EventType, Like, Preferences, UserState
 from service.domain.papers import Paper, embedding_text
 from service.encoder import HashingEncoder
-from tests.contracts.samples import HOUR, NOW, event, paper, record
+from tests.contracts.samples import HOUR, NOW, ON_SQLITE, event, paper, record
 from tests.rpc.bundles import model_text, write_tiny_bundle
 
 ENCODER = HashingEncoder()
@@ -40,8 +40,8 @@ def upsert(store: Store, papers: Sequence[Paper], *, embedded: bool = True) -> N
             tx.papers.store_vectors(ENCODER.name, hashed)
 
 
-def seen(store: Store, serving: Serving, users: PreparedUsers) -> dict[str, object]:
-    """All of ada's profile that features read, and the titles that reasons name."""
+def profile_of_ada(store: Store, serving: Serving, users: PreparedUsers) -> dict[str, object]:
+    """Return the parts of ada's profile that features use, and the titles that reasons name."""
     with store.read() as tx:
         user = users.find(tx, serving, "ada", tx.users.version("ada"))
     profile = user.profile
@@ -58,7 +58,7 @@ def seen(store: Store, serving: Serving, users: PreparedUsers) -> dict[str, obje
 
 
 def test_follow_every_change(store: Store, serving: Serving) -> None:
-    """New likes, dislikes, changed texts and categories, pending vectors and deleted papers: as if nothing was kept."""
+    """After any change of events, papers or vectors, the cached user equals a newly built one."""
     papers = [paper(i, abstract=f"Graph networks, part {i}", categories=("cs.LG",)) for i in range(6)]
     upsert(store, papers)
     record(store, *(event(paper_id=f"p{i}", at=NOW - i * HOUR) for i in range(3)))
@@ -74,18 +74,19 @@ def test_follow_every_change(store: Store, serving: Serving) -> None:
     kept, before = PreparedUsers(), None
     for number, change in enumerate(changes):
         change()
-        found = seen(store, serving, kept)
-        assert found == seen(store, serving, PreparedUsers()), number
+        found = profile_of_ada(store, serving, kept)
+        assert found == profile_of_ada(store, serving, PreparedUsers()), number
         assert found != before, number
         before = found
     with store.write() as tx:
         assert tx.papers.delete("p2")
-    assert seen(store, serving, kept) == seen(store, serving, PreparedUsers())
-    assert "Title of paper number 2" not in seen(store, serving, kept)["titles"]  # type: ignore[operator]
+    assert profile_of_ada(store, serving, kept) == profile_of_ada(store, serving, PreparedUsers())
+    assert "Title of paper number 2" not in profile_of_ada(store, serving, kept)["titles"]  # type: ignore[operator]
 
 
+@ON_SQLITE
 def test_another_choice_of_bundle(store: Store, serving: Serving) -> None:
-    """What was placed in the spaces of one bundle is not used under the next."""
+    """Papers placed in the spaces of one bundle are not used with the next bundle."""
     upsert(store, [paper(0), paper(1)])
     record(store, event())
     users = PreparedUsers()
@@ -100,8 +101,8 @@ def test_another_choice_of_bundle(store: Store, serving: Serving) -> None:
     assert bare.profile.liked_whitened is None
 
 
-def test_the_newest_count(store: Store, serving: Serving) -> None:
-    """Of more likes and dislikes than count, the newest are placed, and the rest is not even read."""
+def test_the_newest_count(serving: Serving) -> None:
+    """If there are more likes and dislikes than count, only the newest are read and placed."""
     likes = [Like(f"p{i}", NOW + i * HOUR) for i in range(MAX_LIKES + 2)]
     dislikes = [Like(f"q{i}", NOW + i * HOUR) for i in range(MAX_DISLIKES + 3)]
     state = UserState("ada", 1, tuple(likes), tuple(dislikes), frozenset(), Preferences(), NOW, NOW)
@@ -119,8 +120,9 @@ def test_the_newest_count(store: Store, serving: Serving) -> None:
     assert [len(part) for part in counted_likes(state)] == [MAX_LIKES, MAX_DISLIKES]
 
 
+@ON_SQLITE
 def test_papers_are_placed_once_and_bounded(store: Store, serving: Serving) -> None:
-    """A kept paper is the same object; the one not asked for longest goes first."""
+    """A cached paper is the same object; the least recently used one is dropped first."""
     upsert(store, [paper(i) for i in range(4)])
     placed = PlacedPapers(limit=3)
     with store.read() as tx:
@@ -134,7 +136,7 @@ def test_papers_are_placed_once_and_bounded(store: Store, serving: Serving) -> N
 
 
 def test_cache_is_bounded_by_bytes() -> None:
-    """Values go when all are too large together, the least recently used first; the last one stays, however large."""
+    """Over the size limit the least recently used values are dropped; the newest one stays, however large."""
     cache: VersionedCache[str, bytes] = VersionedCache(10, len)
     built: list[str] = []
 
@@ -153,7 +155,7 @@ def test_cache_is_bounded_by_bytes() -> None:
 
 
 def test_cache_is_bounded_by_number_too() -> None:
-    """Where so many are enough, more go however small they are."""
+    """Over the maximum number the least recently used values are dropped, however small they are."""
     cache: VersionedCache[int, bytes] = VersionedCache(1_000, len, most=2)
     built: list[int] = []
     for key in (1, 2, 1, 3, 1, 2):
