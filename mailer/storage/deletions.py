@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, delete, func, select, update
 
 from database.statements import chunks, insert_new
+from mailer.domain.subscription import ConsentKind
 from mailer.storage.tables import consents, deletions, installation, subscribers
-from mailer.subscribers.subscription import ConsentKind
 
 OVERLAP = dt.timedelta(minutes=10)
 """Each read starts this long before the latest known deletion, because an earlier one may become visible later."""

@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from database.statements import insert_new
-from mailer.issues.issue import Issue, IssuePaper, IssueState
+from mailer.domain.issue import Issue, IssuePaper, IssueState
+from mailer.domain.subscription import SubscriptionState
 from mailer.storage.tables import issue_papers, issues, subscribers
-from mailer.subscribers.subscription import SubscriptionState
 
 
 @dataclass(frozen=True)

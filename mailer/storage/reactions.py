@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select, update
 
 from database.statements import insert_new
-from mailer.issues.feed import Event
+from mailer.domain.feed import Event
 from mailer.storage.tables import reactions, subscribers
 
 CLICK, MACHINE_CLICK = "mail-click-", "mail-scan-"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from mailer.issues.issue import Issue, IssueState
+from mailer.domain.issue import Issue, IssueState
 from mailer.storage import issues as outbox
 from mailer.storage import subscribers
 from mailer.storage.issues import StoredIssue

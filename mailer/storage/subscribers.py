@@ -10,11 +10,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from database.statements import insert_new
+from mailer.domain.address import address_hash, address_key, user_id_hash
+from mailer.domain.issue import IssueState
+from mailer.domain.subscription import ConsentKind, Schedule, Subscriber, SubscriptionState, SuppressionReason
 from mailer.errors import InvalidField
-from mailer.issues.issue import IssueState
 from mailer.storage.tables import confirmations, consents, issues, subscribers, suppressions
-from mailer.subscribers.address import address_hash, address_key, user_id_hash
-from mailer.subscribers.subscription import ConsentKind, Schedule, Subscriber, SubscriptionState, SuppressionReason
 
 
 def add(connection: Connection, subscriber: Subscriber) -> None:

@@ -16,8 +16,8 @@ from sqlalchemy import (
 )
 
 from database.columns import Id, Json, Sequence, UtcDateTime, Word, belongs_to, new_metadata, not_null
-from mailer.issues.issue import IssueState
-from mailer.subscribers.subscription import ConsentKind, SubscriptionState, SuppressionReason
+from mailer.domain.issue import IssueState
+from mailer.domain.subscription import ConsentKind, SubscriptionState, SuppressionReason
 
 metadata = new_metadata()
 

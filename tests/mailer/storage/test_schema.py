@@ -14,8 +14,8 @@ from mailer.errors import InvalidField, SchemaMismatch, StorageUnavailable
 from mailer.storage import open_store, schema, subscribers
 from mailer.storage.tables import metadata
 from service.storage import schema as service_schema
+from testing.mailer.builders import subscriber
 from tests.databases import ENGINES, new_database
-from tests.mailer.builders import subscriber
 
 
 @pytest.fixture(params=ENGINES)

@@ -1,4 +1,4 @@
-"""A real feed service in a process of its own, with a few papers and a digest or more."""
+"""A real feed service in a process of its own, and calls that give it papers, digests and likes."""
 
 import datetime as dt
 import signal
@@ -14,11 +14,13 @@ from paperfeed.client import Client
 from paperfeed.v1 import catalog_pb2 as pb
 from paperfeed.v1 import profile_pb2
 
+TODAY = dt.datetime.now(dt.UTC).replace(hour=12, minute=0, second=0, microsecond=0) - dt.timedelta(days=13)
+"""A day that is recent for the mailer, and long enough past for tests that advance a clock."""
 TOPICS = ("graph networks", "protein folding", "database indexes", "speech recognition", "auction design")
 
 
 class RunningService:
-    """Starts, stops and starts again on the same database and port."""
+    """A feed service that can be stopped and started again with the same database and port."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -26,7 +28,7 @@ class RunningService:
         self.target = ""
 
     def start(self) -> None:
-        """Serves when it returns."""
+        """Start the service and wait until it listens."""
         port = self.target.rpartition(":")[2] or "0"
         command = [sys.executable, "-m", "cli.main", "serve", "--port", port, "--encoder", "hashing"]
         command += ["--db", f"sqlite:///{self._folder / 'service.db'}"]
@@ -38,7 +40,7 @@ class RunningService:
         self.target = line.removeprefix("listening on ").strip()
 
     def stop(self) -> None:
-        """Ends it; the port stays known."""
+        """Stop the service; ``target`` stays valid for the next start."""
         process, self._process = self._process, None
         if process is not None:
             process.send_signal(signal.SIGTERM)
@@ -47,13 +49,13 @@ class RunningService:
             process.stdout.close()
 
     def client(self) -> Client:
-        """A new client; close it."""
+        """Return a new client, to be closed by the caller."""
         return Client(self.target, timeout=10)
 
 
 @contextmanager
 def feed_service(folder: Path) -> Iterator[RunningService]:
-    """A running service with an empty database in the folder."""
+    """Run a service with an empty database in the folder."""
     service = RunningService(folder)
     service.start()
     try:
@@ -63,14 +65,14 @@ def feed_service(folder: Path) -> Iterator[RunningService]:
 
 
 def add_digest(client: Client, digest_id: str, date: dt.date, papers: Sequence[pb.Paper]) -> None:
-    """Stores the papers and a digest of them."""
+    """Store the papers and a digest of them."""
     client.catalog.UpsertPapers(pb.UpsertPapersRequest(papers=papers))
     digest = pb.Digest(digest_id=digest_id, date=date.isoformat(), title=digest_id, source="test")
     client.catalog.CreateDigest(pb.CreateDigestRequest(digest=digest, paper_ids=[paper.paper_id for paper in papers]))
 
 
-def papers(prefix: str, count: int) -> list[pb.Paper]:
-    """Papers of five topics in turn."""
+def papers(prefix: str, count: int, first_seen_at: dt.datetime | None = None) -> list[pb.Paper]:
+    """Return papers with ids ``prefix0``, ``prefix1`` and so on, of five topics in turn."""
     return [
         pb.Paper(
             paper_id=f"{prefix}{number}",
@@ -78,17 +80,23 @@ def papers(prefix: str, count: int) -> list[pb.Paper]:
             abstract=f"We study {TOPICS[number % 5]} in depth. Results on {TOPICS[number % 5]} are new.",
             authors=["Ada Lovelace"],
             url=f"https://example.org/{prefix}{number}",
+            first_seen_at=None if first_seen_at is None else _timestamp(first_seen_at),
         )
         for number in range(count)
     ]
 
 
 def like(client: Client, user_id: str, paper_ids: Sequence[str]) -> None:
-    """The user likes them."""
-    stamp = Timestamp()
-    stamp.FromDatetime(dt.datetime.now(dt.UTC) - dt.timedelta(hours=1))
+    """Record a like of each paper, an hour ago."""
+    stamp = _timestamp(dt.datetime.now(dt.UTC) - dt.timedelta(hours=1))
     events = [
         profile_pb2.Event(user_id=user_id, paper_id=paper_id, event_type=profile_pb2.EVENT_TYPE_LIKE, occurred_at=stamp)
         for paper_id in paper_ids
     ]
     client.profiles.RecordEvents(profile_pb2.RecordEventsRequest(events=events))
+
+
+def _timestamp(time: dt.datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(time)
+    return stamp

@@ -1,7 +1,7 @@
-"""Mailers in processes of their own, killed in the middle of their work; the SMTP server's log is the judge.
+"""Runs mailers in their own processes, kills them while they send, and evaluates the log of the SMTP server.
 
-As a program: ``python -m tests.mailer.sending.killing DB SMTP_PORT LEASE`` sends what is due, as ``paperfeed mail send`` does
-once its issues are made.
+As a program, ``python -m testing.mailer.killing DB SMTP_PORT LEASE`` sends the due issues, like the second half
+of ``paperfeed mail send``.
 """
 
 import random
@@ -15,23 +15,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailer.clock import SystemClock
-from mailer.config import MailSettings
 from mailer.sending.outbox import Sender
-from mailer.storage import MailStore, issues, open_store, schema, subscribers
-from tests.mailer.builders import subscriber
-from tests.mailer.sending.test_sending import issue
+from mailer.storage import open_store, schema
+from testing.mailer.builders import fill, settings_for
 
 CONNECTIONS = 4
 
 
 @dataclass(frozen=True)
 class Damage:
-    """What the SMTP server's log says after all.
+    """Errors that the log of the SMTP server shows.
 
     Attributes:
-        missing: Addresses that got nothing.
-        doubled: Messages beyond the first to an address.
-        strangers: Doubles with another Message-ID than the first.
+        missing: Number of addresses that got no message.
+        doubled: Number of messages beyond the first to an address.
+        strangers: Number of duplicates whose Message-ID differs from the first message.
     """
 
     missing: int
@@ -41,8 +39,8 @@ class Damage:
 
 @contextmanager
 def logging_server(log: Path) -> Iterator[int]:
-    """The port of an SMTP server in its own process, which the kills never touch."""
-    command = [sys.executable, "-m", "tests.mailer.smtp_server", str(log)]
+    """Run an SMTP server in its own process, which is never killed, and yield its port."""
+    command = [sys.executable, "-m", "testing.mailer.smtp_server", str(log)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -51,23 +49,14 @@ def logging_server(log: Path) -> Iterator[int]:
             process.kill()
 
 
-def fill(url: str, count: int) -> MailStore:
-    """A database with an issue due for each of so many subscribers."""
-    schema.upgrade(url)
-    store = open_store(url)
-    with store.write() as connection:
-        for number in range(count):
-            subscribers.add(connection, subscriber(number))
-            issues.add(connection, issue(number))
-    return store
-
-
 def kill_often(folder: Path, url: str, count: int, kills: int, mailers: int, seed: int) -> Damage:
-    """Runs mailers on one outbox, kills one of them so many times, lets the last ones end, and reads the log."""
+    """Run several mailers on one outbox, kill one of them ``kills`` times, wait for the end, and evaluate the log."""
     rng = random.Random(seed)
     log = folder / "smtp.log"
     log.touch()
-    store = fill(url, count)
+    schema.upgrade(url)
+    store = open_store(url)
+    fill(store, count)
     with logging_server(log) as port:
         running = [_mailer(url, port) for _ in range(mailers)]
         for kill in range(kills):
@@ -84,7 +73,7 @@ def kill_often(folder: Path, url: str, count: int, kills: int, mailers: int, see
 
 
 def damage(log: Path, count: int) -> Damage:
-    """What the log says."""
+    """Evaluate the log of a server that should have got one message for each of ``count`` addresses."""
     lines = [tuple(line.split("\t")) for line in log.read_text(encoding="utf-8").splitlines()]
     counts = Counter(address for address, _ in lines)
     names = Counter(address for address, _ in set(lines))
@@ -96,7 +85,7 @@ def damage(log: Path, count: int) -> Damage:
 
 
 def _mailer(url: str, port: int) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen([sys.executable, "-m", "tests.mailer.sending.killing", url, str(port), "1.0"])
+    return subprocess.Popen([sys.executable, "-m", "testing.mailer.killing", url, str(port), "1.0"])
 
 
 def _wait_for_lines(log: Path, count: int, running: "list[subprocess.Popen[bytes]]") -> None:
@@ -104,15 +93,13 @@ def _wait_for_lines(log: Path, count: int, running: "list[subprocess.Popen[bytes
     while log.read_bytes().count(b"\n") < count:
         if all(process.poll() is not None for process in running):
             return
-        assert time.monotonic() < end, "the mailers stand still"
+        assert time.monotonic() < end, "the mailers do not send anything"
         time.sleep(0.005)
 
 
 def _send(url: str, port: int, lease_seconds: float) -> int:
-    settings = MailSettings.read(
-        {}, db=url, smtp_host="127.0.0.1", smtp_port=port, smtp_security="none", smtp_connections=CONNECTIONS
-    )
     store = open_store(url)
+    settings = settings_for(port, db=url, smtp_connections=CONNECTIONS)
     sender = Sender(store, settings, SystemClock(), lease_seconds=lease_seconds)
     sender.send()
     store.dispose()

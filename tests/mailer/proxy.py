@@ -1,4 +1,4 @@
-"""A TCP proxy before the feed service: makes it slow, lets a test act while an answer is on its way, or cuts it off."""
+"""A TCP proxy in front of the feed service. It delays answers, lets a test act on them, or breaks the connection."""
 
 import contextlib
 import socket
@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 
 
 class Proxy:
-    """Passes bytes on.
+    """A proxy that forwards bytes.
 
     Attributes:
-        target: Where clients find it, HOST:PORT.
-        delay_seconds: Each piece of an answer waits so long.
-        look: Called with each piece of an answer before it is passed on; False cuts all connections for good.
+        target: Address of the proxy, HOST:PORT.
+        delay_seconds: Delay of each piece of an answer.
+        look: Called with each piece of an answer before it is forwarded; False closes all connections permanently.
     """
 
     def __init__(self, service: str) -> None:
@@ -27,7 +27,7 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
-        """Ends all connections and takes no more."""
+        """Close all connections and accept no more."""
         for each in self._sockets:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -57,7 +57,7 @@ class Proxy:
 
 @contextlib.contextmanager
 def proxy(service: str) -> Iterator[Proxy]:
-    """A proxy before the service at HOST:PORT."""
+    """Run a proxy in front of the service at HOST:PORT."""
     running = Proxy(service)
     try:
         yield running

@@ -4,21 +4,21 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection, select
 
+from mailer.domain.address import address_hash
+from mailer.domain.subscription import ConsentKind, Schedule, Subscriber, SubscriptionState, SuppressionReason
 from mailer.errors import AddressSuppressed, InvalidField, LinkRefused, NotFound
 from mailer.links import Claim, Purpose
 from mailer.storage import MailStore, confirmations, deletions, subscribers
 from mailer.storage.tables import consents
-from mailer.subscribers.address import address_hash, parse_address
-from mailer.subscribers.subscription import ConsentKind, Schedule, Subscriber, SubscriptionState, SuppressionReason
 from mailer.subscribers.subscriptions import Subscriptions
-from tests.mailer.builders import NOW, FixedClock, subscriber
+from testing.mailer.builders import NOW, FixedClock, subscriber
 
 DAILY = Schedule()
 GONE = (address_hash("u000001"), NOW + dt.timedelta(minutes=1))
 
 
 def stored(store: MailStore, subscriber_id: str) -> Subscriber:
-    """As the database has it."""
+    """Return the stored subscriber."""
     with store.read() as connection:
         found = subscribers.find(connection, subscriber_id)
     assert found is not None
@@ -26,67 +26,48 @@ def stored(store: MailStore, subscriber_id: str) -> Subscriber:
 
 
 def kinds(store: MailStore, subscriber_id: str) -> list[ConsentKind]:
-    """The record of consents."""
+    """Return the record of consents."""
     with store.read() as connection:
         return kinds_in(connection, subscriber_id)
 
 
 def kinds_in(connection: Connection, subscriber_id: str) -> list[ConsentKind]:
-    """The same, in a transaction that is open."""
+    """Return the record of consents within an open transaction."""
     mine = select(consents.c.kind).where(consents.c.subscriber_id == subscriber_id)
     return list(connection.scalars(mine.order_by(consents.c.sequence)))
 
 
 def confirm_claim(found: Subscriber) -> Claim:
-    """What the link in the confirmation says."""
+    """Return the content of the link in the confirmation message."""
     return Claim(Purpose.CONFIRM, found.subscriber_id, detail=found.confirm_nonce)
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [("Ada@EXAMPLE.org ", "Ada@example.org"), ("a+b@münchen.de", "a+b@xn--mnchen-3ya.de"), ("x@test", "x@test")],
-)
-def test_addresses(text: str, expected: str) -> None:
-    """Domains become lower case and ASCII; local parts stay."""
-    assert parse_address(text) == expected
-
-
-@pytest.mark.parametrize(
-    "text", ["", "ada", "ada@", "@x.org", "a b@x.org", "a@x.org\nBcc: b@x.org", "ü@x.org", "a@" + "x" * 300 + ".org"]
-)
-def test_what_is_no_address(text: str) -> None:
-    """Each is refused by the field's name, line breaks above all."""
-    with pytest.raises(InvalidField) as caught:
-        parse_address(text)
-    assert caught.value.field == "address"
-
-
-def test_double_opt_in(store: MailStore) -> None:
-    """Asked for, confirmed once by the newest link, and every step is on record."""
+def test_double_opt_in(each_store: MailStore) -> None:
+    """A requested subscription is confirmed once, by the newest link, and each step is recorded."""
     clock = FixedClock()
-    service = Subscriptions(store, clock)
+    service = Subscriptions(each_store, clock)
 
-    asked = service.request("Ada@example.org", DAILY, 10, "web 192.0.2.7")
-    assert asked is not None
-    assert stored(store, asked.subscriber_id).state is SubscriptionState.PENDING
-    confirmed = service.confirm(confirm_claim(asked), "web 192.0.2.8")
+    requested = service.request("Ada@example.org", DAILY, 10, "web 192.0.2.7")
+    assert requested is not None
+    assert stored(each_store, requested.subscriber_id).state is SubscriptionState.PENDING
+    confirmed = service.confirm(confirm_claim(requested), "web 192.0.2.8")
 
-    assert stored(store, asked.subscriber_id) == confirmed
+    assert stored(each_store, requested.subscriber_id) == confirmed
     assert confirmed.state is SubscriptionState.ACTIVE
-    assert kinds(store, asked.subscriber_id) == [ConsentKind.REQUESTED, ConsentKind.CONFIRMED]
+    assert kinds(each_store, requested.subscriber_id) == [ConsentKind.REQUESTED, ConsentKind.CONFIRMED]
     with pytest.raises(LinkRefused, match="used already"):
-        service.confirm(confirm_claim(asked), "web")
+        service.confirm(confirm_claim(requested), "web")
 
 
-def test_asking_again(store: MailStore) -> None:
-    """No second confirmation within ten minutes; a later one replaces the first link."""
+def test_requesting_again(each_store: MailStore) -> None:
+    """A second request within ten minutes sends nothing; a later one invalidates the first link."""
     clock = FixedClock()
-    service = Subscriptions(store, clock)
+    service = Subscriptions(each_store, clock)
     first = service.request("ada@example.org", DAILY, 10, "web")
     assert first is not None
 
     assert service.request("ADA@example.org", DAILY, 10, "web") is None
-    clock.go_on(minutes=11)
+    clock.advance(minutes=11)
     second = service.request("ADA@example.org", replace(DAILY, weekdays=(5,)), 20, "web")
 
     assert second is not None
@@ -96,52 +77,55 @@ def test_asking_again(store: MailStore) -> None:
         service.confirm(confirm_claim(first), "web")
     service.confirm(confirm_claim(second), "web")
     assert service.request("ada@example.org", DAILY, 5, "web") is None
-    assert stored(store, first.subscriber_id).paper_count == 20
+    assert stored(each_store, first.subscriber_id).paper_count == 20
 
 
-def test_leaving_and_coming_back(store: MailStore) -> None:
-    """Unsubscribing works at once and any number of times; a new confirmation brings the reader back."""
+def test_leaving_and_coming_back(each_store: MailStore) -> None:
+    """Unsubscribing works at once and repeatedly; a new confirmation renews the subscription."""
     clock = FixedClock()
-    service = Subscriptions(store, clock)
-    asked = service.request("ada@example.org", DAILY, 10, "web")
-    assert asked is not None
-    service.confirm(confirm_claim(asked), "web")
-    leave = Claim(Purpose.UNSUBSCRIBE, asked.subscriber_id, "i1")
+    service = Subscriptions(each_store, clock)
+    requested = service.request("ada@example.org", DAILY, 10, "web")
+    assert requested is not None
+    service.confirm(confirm_claim(requested), "web")
+    leave = Claim(Purpose.UNSUBSCRIBE, requested.subscriber_id, "i1")
 
     assert service.unsubscribe(leave, "one-click")
     assert not service.unsubscribe(leave, "one-click")
     assert not service.unsubscribe(Claim(Purpose.UNSUBSCRIBE, "gone"), "one-click")
-    assert stored(store, asked.subscriber_id).state is SubscriptionState.UNSUBSCRIBED
+    assert stored(each_store, requested.subscriber_id).state is SubscriptionState.UNSUBSCRIBED
     again = service.request("ada@example.org", DAILY, 10, "web")
     assert again is not None
     assert service.confirm(confirm_claim(again), "web").state is SubscriptionState.ACTIVE
-    assert kinds(store, asked.subscriber_id)[2] is ConsentKind.UNSUBSCRIBED
+    assert kinds(each_store, requested.subscriber_id)[2] is ConsentKind.UNSUBSCRIBED
 
 
-def test_suppressed_addresses(store: MailStore) -> None:
-    """After a bounce nobody can subscribe the address, by web or by hand, until an operator lifts it."""
-    service = Subscriptions(store, FixedClock())
-    with store.write() as connection:
+def test_suppressed_addresses(each_store: MailStore) -> None:
+    """A suppressed address cannot be subscribed, by web or by an operator, until the suppression is lifted."""
+    service = Subscriptions(each_store, FixedClock())
+    with each_store.write() as connection:
         subscribers.add(connection, subscriber(1))
-        assert subscribers.suppress(connection, "Reader1@example.org", SuppressionReason.BOUNCE, "5.1.1", NOW)
+        assert subscribers.suppress(connection, "Subscriber1@example.org", SuppressionReason.BOUNCE, "5.1.1", NOW)
         assert subscribers.suppress(connection, "never@example.org", SuppressionReason.MANUAL, "", NOW) is None
-        subscribers.suppress(connection, "reader1@example.org", SuppressionReason.COMPLAINT, "", NOW)
+        subscribers.suppress(connection, "subscriber1@example.org", SuppressionReason.COMPLAINT, "", NOW)
 
-    assert stored(store, "s000001").state is SubscriptionState.SUPPRESSED
-    with store.read() as connection:
-        assert subscribers.find_suppression(connection, "reader1@example.org") == (SuppressionReason.BOUNCE, "5.1.1")
-    assert service.request("reader1@example.org", DAILY, 10, "web") is None
+    assert stored(each_store, "s000001").state is SubscriptionState.SUPPRESSED
+    with each_store.read() as connection:
+        assert subscribers.find_suppression(connection, "subscriber1@example.org") == (
+            SuppressionReason.BOUNCE,
+            "5.1.1",
+        )
+    assert service.request("subscriber1@example.org", DAILY, 10, "web") is None
     with pytest.raises(AddressSuppressed, match="manual"):
         service.add_many([("u9", "never@example.org", "", DAILY, 10)], "a list")
-    with store.write() as connection:
+    with each_store.write() as connection:
         assert subscribers.unsuppress(connection, "never@example.org")
         assert not subscribers.unsuppress(connection, "never@example.org")
     assert service.add_many([("u9", "never@example.org", "", DAILY, 10)], "a list") == 1
 
 
-def test_an_import_is_all_or_nothing(store: MailStore) -> None:
-    """One bad entry is named by its number, and none is stored; repeating a good import adds nothing."""
-    service = Subscriptions(store, FixedClock())
+def test_an_import_is_all_or_nothing(each_store: MailStore) -> None:
+    """An invalid entry is named by its number and nobody is added; repeating an import adds nothing."""
+    service = Subscriptions(each_store, FixedClock())
     good = [(f"u{n}", f"r{n}@example.org", "Ada", DAILY, 10) for n in range(5)]
     for bad, field in (
         (("u9", "no address", "", DAILY, 10), "subscribers[5].address"),
@@ -156,17 +140,17 @@ def test_an_import_is_all_or_nothing(store: MailStore) -> None:
         with pytest.raises(InvalidField) as caught:
             service.add_many([*good, bad], "a list")
         assert caught.value.field == field
-        with store.read() as connection:
+        with each_store.read() as connection:
             assert not subscribers.page(connection, after="", limit=10)
 
     assert service.add_many(good, "a list") == 5
     assert service.add_many(good, "a list") == 0
 
 
-def test_changing(store: MailStore) -> None:
-    """Days, hour, zone and number change; what cannot be kept is refused and nothing changes."""
-    service = Subscriptions(store, FixedClock())
-    with store.write() as connection:
+def test_changing(each_store: MailStore) -> None:
+    """Schedule, number of papers and name can be changed; an invalid value is refused and nothing changes."""
+    service = Subscriptions(each_store, FixedClock())
+    with each_store.write() as connection:
         subscribers.add(connection, subscriber(1))
     weekly = Schedule((1,), dt.time(6, 30), "Asia/Kathmandu")
 
@@ -176,12 +160,12 @@ def test_changing(store: MailStore) -> None:
     with pytest.raises(NotFound):
         service.change("s9", weekly, 25, "")
 
-    assert stored(store, "s000001").schedule == weekly
+    assert stored(each_store, "s000001").schedule == weekly
 
 
-def test_deletions_are_carried_out_once(store: MailStore) -> None:
-    """Whoever was deleted goes with record and all; consent given later counts, and no deletion works twice."""
-    with store.write() as connection:
+def test_deletions_are_carried_out_once(each_store: MailStore) -> None:
+    """A deletion removes the subscriber with all records, unless a later consent exists; it has effect only once."""
+    with each_store.write() as connection:
         for number in range(1, 6):
             subscribers.add(connection, subscriber(number))
         subscribers.record_consent(connection, subscriber(2), ConsentKind.IMPORTED, "a list", NOW)
@@ -194,7 +178,7 @@ def test_deletions_are_carried_out_once(store: MailStore) -> None:
         assert kinds_in(connection, "s000002") == []
         first = subscribers.page(connection, after="", limit=2)
         rest = subscribers.page(connection, after=first[-1].subscriber_id, limit=10, state=SubscriptionState.ACTIVE)
-        # Back again, and by the mailer's clock before the deletion.
+        # A new subscription whose date, by the mailer's clock, is before the deletion.
         subscribers.add(connection, subscriber(2))
         assert deletions.read_from(connection) == an_hour_later - deletions.OVERLAP
         assert deletions.carry_out(connection, deleted) == 0
@@ -202,9 +186,9 @@ def test_deletions_are_carried_out_once(store: MailStore) -> None:
     assert [found.subscriber_id for found in (*first, *rest)] == ["s000001", "s000003", "s000004", "s000005"]
 
 
-def test_a_deletion_that_shows_late(store: MailStore) -> None:
-    """One that is older than the latest known one, and was not there when that was read, is carried out too."""
-    with store.write() as connection:
+def test_a_deletion_that_shows_late(each_store: MailStore) -> None:
+    """A deletion that becomes visible after a later one is carried out too."""
+    with each_store.write() as connection:
         subscribers.add(connection, subscriber(1))
         deletions.carry_out(connection, [("other", NOW + dt.timedelta(minutes=9))])
 
@@ -212,47 +196,47 @@ def test_a_deletion_that_shows_late(store: MailStore) -> None:
 
 
 @pytest.mark.parametrize("reason", [SuppressionReason.MANUAL, SuppressionReason.COMPLAINT, SuppressionReason.BOUNCE])
-def test_a_pending_link_lifts_nothing(store: MailStore, reason: SuppressionReason) -> None:
-    """Whoever is stopped between asking and confirming stays stopped, also where the address alone was written down."""
-    service = Subscriptions(store, FixedClock())
-    asked = service.request("ada@example.org", DAILY, 10, "web")
+def test_a_pending_link_lifts_nothing(each_store: MailStore, reason: SuppressionReason) -> None:
+    """A confirmation link does not lift a suppression that came after the request."""
+    service = Subscriptions(each_store, FixedClock())
+    requested = service.request("ada@example.org", DAILY, 10, "web")
     other = service.request("emmy@example.org", DAILY, 10, "web")
-    assert asked is not None
+    assert requested is not None
     assert other is not None
-    with store.write() as connection:
+    with each_store.write() as connection:
         subscribers.suppress(connection, "ada@example.org", reason, "", NOW)
         subscribers.stop(connection, "emmy@example.org", reason, "", NOW)
         assert [each for each, _ in confirmations.claim(connection, NOW, NOW, 9)] == [other.subscriber_id]
 
-    for each in (asked, other):
+    for each in (requested, other):
         with pytest.raises(LinkRefused):
             service.confirm(confirm_claim(each), "web")
 
-    with store.read() as connection:
+    with each_store.read() as connection:
         for address in ("ada@example.org", "emmy@example.org"):
             assert subscribers.find_suppression(connection, address) == (reason, "")
-    assert stored(store, asked.subscriber_id).state is SubscriptionState.SUPPRESSED
+    assert stored(each_store, requested.subscriber_id).state is SubscriptionState.SUPPRESSED
 
 
-def test_leaving_outlives_the_subscriber(store: MailStore) -> None:
-    """Who left and was forgotten is not brought back by a list, but may ask anew; a complaint weighs more."""
-    service = Subscriptions(store, FixedClock())
+def test_unsubscribing_outlives_the_subscriber(each_store: MailStore) -> None:
+    """After unsubscribing and removal, no import renews a subscription; a request does, unless there is a complaint."""
+    service = Subscriptions(each_store, FixedClock())
     entry = ("ada", "ada@example.org", "", DAILY, 10)
     service.add_many([entry], "a list")
-    with store.write() as connection:
+    with each_store.write() as connection:
         found = subscribers.find_by_user(connection, "ada")
         assert found is not None
     service.unsubscribe(Claim(Purpose.UNSUBSCRIBE, found.subscriber_id), "one-click")
-    with store.write() as connection:
+    with each_store.write() as connection:
         subscribers.remove(connection, found.subscriber_id)
 
     with pytest.raises(AddressSuppressed, match="unsubscribed"):
         service.add_many([entry], "the same list")
-    asked = service.request("ada@example.org", DAILY, 10, "web")
-    assert asked is not None
-    assert service.confirm(confirm_claim(asked), "web").state is SubscriptionState.ACTIVE
+    requested = service.request("ada@example.org", DAILY, 10, "web")
+    assert requested is not None
+    assert service.confirm(confirm_claim(requested), "web").state is SubscriptionState.ACTIVE
 
-    service.unsubscribe(Claim(Purpose.UNSUBSCRIBE, asked.subscriber_id), "one-click")
-    with store.write() as connection:
+    service.unsubscribe(Claim(Purpose.UNSUBSCRIBE, requested.subscriber_id), "one-click")
+    with each_store.write() as connection:
         subscribers.suppress(connection, "ada@example.org", SuppressionReason.COMPLAINT, "", NOW)
     assert service.request("ada@example.org", DAILY, 10, "web") is None

@@ -1,7 +1,7 @@
-"""A real SMTP server on loopback that keeps what it takes, and refuses what a test tells it to.
+"""A real SMTP server on this machine that keeps accepted messages and refuses what a test tells it to.
 
-As a program (``python -m tests.mailer.smtp_server LOG``) it runs in its own process, prints its port, and appends
-``recipient<TAB>message-id`` to the log for each message after all of it has come, before it says so.
+As a program, ``python -m testing.mailer.smtp_server LOG`` prints its port. For each complete message, it appends
+``recipient<TAB>message-id`` to the log before it accepts the message.
 """
 
 import asyncio
@@ -18,11 +18,13 @@ Refusal = Callable[[str], str | None]
 
 
 class Inbox:
-    """What the server took.
+    """The messages that the server accepted, and rules for refusals.
 
     Attributes:
-        refuse_recipient: From address to an SMTP answer such as ``550 5.1.1 no such user``, None to accept.
-        refuse_message: The same at the end of the message.
+        messages: (recipient, content) in order of arrival.
+        refuse_sender: Maps an address to an SMTP reply such as ``550 5.1.1 no such user``, or to None to accept it.
+        refuse_recipient: The same for the recipient.
+        refuse_message: The same for the recipient's message, after it has arrived.
     """
 
     def __init__(self) -> None:
@@ -32,23 +34,26 @@ class Inbox:
         self.refuse_message: Refusal = lambda _: None
         self.port = 0
 
-    async def handle_MAIL(
+    async def handle_MAIL(  # noqa: N802 (aiosmtpd's name)
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
+        """Accept or refuse a sender."""
         refusal = self.refuse_sender(address)
         if refusal is None:
             envelope.mail_from = address
         return refusal or "250 OK"
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
         self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
+        """Accept or refuse a recipient."""
         refusal = self.refuse_recipient(address)
         if refusal is None:
             envelope.rcpt_tos.append(address)
         return refusal or "250 OK"
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 (aiosmtpd's name)
+        """Keep or refuse a message."""
         address, content = envelope.rcpt_tos[0], envelope.original_content or b""
         refusal = self.refuse_message(address)
         if refusal is None:
@@ -57,13 +62,13 @@ class Inbox:
 
     @property
     def addresses(self) -> list[str]:
-        """Recipients, in order of arrival."""
+        """The recipients, in order of arrival."""
         return [address for address, _ in self.messages]
 
 
 @contextmanager
 def smtp_server(**options: Any) -> Iterator[Inbox]:
-    """An inbox behind a server on a free port."""
+    """Run a server on a free port and yield its inbox; the options are those of aiosmtpd's ``SMTP``."""
     inbox, loop = Inbox(), asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="smtp-server", daemon=True)
     thread.start()
@@ -90,12 +95,13 @@ def smtp_server(**options: Any) -> Iterator[Inbox]:
 
 
 class _Log:
-    """Writes a line for each message; flushed before the client is told."""
+    """Writes a line for each message and flushes it before the reply."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("a", encoding="utf-8", buffering=1)
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 (aiosmtpd's name)
+        """Log a message."""
         content = envelope.original_content or b""
         start = content.lower().index(b"message-id:") + len("message-id:")
         message_id = content[start : content.index(b"\r\n", start)].decode().strip()

@@ -1,36 +1,42 @@
-"""Issues made: readers who are due, a feed for each, rendered once and put into the outbox.
+"""Makes issues: requests the feeds of due subscribers, renders one issue each, and adds it to the outbox.
 
-Whoever was away, or wants mail once a week, gets one issue of all that came since the last one, never one for each
-digest: the best of all those days, in one ranking, from a feed over the window of time. The last one is the last that
-was sent: what still waits is replaced, and what failed is made up for.
+A subscriber gets one issue of all digests since the last issue that was sent, never one issue for each digest. If there
+are several digests, the papers come from one feed over their time window. A new issue replaces one that is still due,
+and contains the papers of one that failed.
 """
 
 import datetime as dt
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from mailer.clock import Clock
 from mailer.config import MailSettings
+from mailer.domain.feed import Digest, Feed
+from mailer.domain.subscription import Subscriber, SubscriptionState
 from mailer.issues.due import is_due
-from mailer.issues.feed import Digest, Feed
 from mailer.issues.message import Draft, compose
 from mailer.links import Links
 from mailer.service import FeedService
 from mailer.storage import MailStore, standing, subscribers
 from mailer.storage.issues import StoredIssue
 from mailer.storage.standing import Standing
-from mailer.subscribers.subscription import Subscriber, SubscriptionState
 
-READERS_AT_A_TIME = 200
+SUBSCRIBERS_AT_A_TIME = 200
 LOOK_BACK = dt.timedelta(days=31)
-"""Digests older than this are in no issue."""
+"""Maximum age of the digests in an issue."""
 
 
 @dataclass(frozen=True)
 class _Wanted:
-    """A due reader, the digests that came since the last issue that was sent, latest first, and what was not sent."""
+    """A due subscriber and the content of the next issue.
+
+    Attributes:
+        digests: Digests since the last issue that was sent, newest first.
+        since: Start of the time window of new papers; None means ``LOOK_BACK``.
+        unsent: Issues made since the last issue that was sent, earliest first.
+    """
 
     subscriber: Subscriber
     digests: tuple[Digest, ...]
@@ -39,10 +45,12 @@ class _Wanted:
 
 
 class IssueMaker:
-    """Fills the outbox. Safe to run again, and in several processes: an issue is there once. To be used for one run.
+    """Fills the outbox for one run.
+
+    Several processes may do this at once: the outbox holds at most one issue for each subscriber and digest.
 
     Args:
-        everybody: As if every active reader were due.
+        everybody: Treat every active subscriber as due.
     """
 
     def __init__(
@@ -63,31 +71,32 @@ class IssueMaker:
         self._everybody = everybody
         self._done: frozenset[str] = frozenset()
         self.newest: Digest | None = None
-        """The newest digest, once issues were made; None where there is none within ``LOOK_BACK``."""
+        """The newest digest, set when issues are made; None if no digest is younger than ``LOOK_BACK``."""
 
     def make_waiting(self) -> Counter[str]:
-        """Makes the issues of readers whose last one still waits; to be called before anything is sent.
+        """Make the issues of subscribers whose last issue is still due. Call this before sending starts.
 
-        Counts and raises as ``make`` does, which then leaves these readers out.
+        The method counts and raises as ``make``, which then skips these subscribers.
         """
         with self._store.read() as connection:
             waiting = standing.waiting_subscribers(connection)
-        outcomes = self._make(lambda reader: reader.subscriber_id in waiting) if waiting else Counter()
+        outcomes = self._make(lambda subscriber: subscriber.subscriber_id in waiting) if waiting else Counter()
         self._done = waiting
         return outcomes
 
     def make(self) -> Counter[str]:
-        """Makes all issues that are due now; counts what became of each reader.
+        """Make all issues that are due now, and count the subscribers by outcome.
 
-        ``made``; ``not_due``; ``has_it`` (an issue of the newest digest); ``empty_feed`` (nothing new for this reader);
-        ``no_digest`` (for every due reader, where the service has none within ``LOOK_BACK``); ``in_flight`` (an earlier
-        issue is being sent: the next run makes the new one); ``left`` (ended the subscription at this moment).
+        ``made``: an issue was added to the outbox. ``not_due``: the schedule asks for none. ``has_it``: the subscriber
+        has an issue of the newest digest. ``empty_feed``: the feed has no new papers. ``no_digest``: the subscriber is
+        due, but the service has no digest within ``LOOK_BACK``. ``in_flight``: an earlier issue is being sent, so the
+        next run makes the new one. ``left``: the subscription ended while the issue was made.
 
         Raises:
-            ServiceUnavailable: The service does not answer; what was made stays.
+            ServiceUnavailable: The service does not answer; issues that were made stay in the outbox.
             InvalidField: A setting cannot be used in a message.
         """
-        return self._make(lambda reader: reader.subscriber_id not in self._done)
+        return self._make(lambda subscriber: subscriber.subscriber_id not in self._done)
 
     def _make(self, is_meant: Callable[[Subscriber], bool]) -> Counter[str]:
         outcomes: Counter[str] = Counter()
@@ -95,13 +104,9 @@ class IssueMaker:
         digests = self._service.digests((now - LOOK_BACK).date())
         self.newest = digests[0] if digests else None
         for page in self._active():
-            if not (readers := [reader for reader in page if is_meant(reader)]):
-                continue
-            wanted = self._wanted(readers, digests, now, outcomes)
-            single = [each for each in wanted if len(each.digests) == 1]
-            merged = [each for each in wanted if len(each.digests) > 1]
-            self._make_single(single, outcomes)
-            self._make_merged(merged, outcomes)
+            wanted = self._wanted([each for each in page if is_meant(each)], digests, now, outcomes)
+            self._make_single([each for each in wanted if len(each.digests) == 1], outcomes)
+            self._make_merged([each for each in wanted if len(each.digests) > 1], outcomes)
         return outcomes
 
     def _active(self) -> Iterator[Sequence[Subscriber]]:
@@ -109,7 +114,7 @@ class IssueMaker:
         while True:
             with self._store.read() as connection:
                 found = subscribers.page(
-                    connection, after=after, limit=READERS_AT_A_TIME, state=SubscriptionState.ACTIVE
+                    connection, after=after, limit=SUBSCRIBERS_AT_A_TIME, state=SubscriptionState.ACTIVE
                 )
             if not found:
                 return
@@ -117,15 +122,16 @@ class IssueMaker:
             after = found[-1].subscriber_id
 
     def _wanted(
-        self, readers: Sequence[Subscriber], digests: Sequence[Digest], now: dt.datetime, outcomes: Counter[str]
+        self, page: Sequence[Subscriber], digests: Sequence[Digest], now: dt.datetime, outcomes: Counter[str]
     ) -> list[_Wanted]:
         with self._store.read() as connection:
-            stands = standing.of_subscribers(connection, [reader.subscriber_id for reader in readers])
+            stands = standing.of_subscribers(connection, [each.subscriber_id for each in page])
         wanted = []
-        for reader in readers:
-            stand = stands.get(reader.subscriber_id, Standing())
+        for subscriber in page:
+            stand = stands.get(subscriber.subscriber_id, Standing())
             last = stand.newest.created_at if stand.newest else None
-            if not self._everybody and not is_due(reader.schedule, now, subscribed_at=reader.created_at, last=last):
+            since = subscriber.created_at
+            if not self._everybody and not is_due(subscriber.schedule, now, subscribed_at=since, last=last):
                 outcomes["not_due"] += 1
             elif not digests:
                 outcomes["no_digest"] += 1
@@ -134,7 +140,7 @@ class IssueMaker:
             elif stand.is_in_flight:
                 outcomes["in_flight"] += 1
             else:
-                wanted.append(_Wanted(reader, _missed(digests, stand), _since(digests, stand), stand.unsent))
+                wanted.append(_Wanted(subscriber, _missed(digests, stand), _since(digests, stand), stand.unsent))
         return wanted
 
     def _make_single(self, wanted: Sequence[_Wanted], outcomes: Counter[str]) -> None:
@@ -148,17 +154,14 @@ class IssueMaker:
 
     def _make_merged(self, wanted: Sequence[_Wanted], outcomes: Counter[str]) -> None:
         for each in wanted:
-            since = each.since or self._clock.now() - LOOK_BACK
-            reader = each.subscriber
-            feed = self._service.window_feed(reader.user_id, since, reader.paper_count)
+            user_id, count = each.subscriber.user_id, each.subscriber.paper_count
+            feed = self._service.window_feed(user_id, each.since or self._clock.now() - LOOK_BACK, count)
             if not feed.papers:
-                # First seen before, as after a late import: then at least the newest digest.
-                feed = next(iter(self._service.feeds([reader.user_id], each.digests[0].digest_id, reader.paper_count)))
+                # After a late import, the papers of the newest digest may have been first seen before the window.
+                feed = next(iter(self._service.feeds([user_id], each.digests[0].digest_id, count)))
             self._store_all([(each, feed)], outcomes)
 
-    def _store_all(
-        self, made: "Iterator[tuple[_Wanted, Feed]] | list[tuple[_Wanted, Feed]]", outcomes: Counter[str]
-    ) -> None:
+    def _store_all(self, made: Iterable[tuple[_Wanted, Feed]], outcomes: Counter[str]) -> None:
         composed = []
         for each, feed in made:
             if not feed.papers:
@@ -181,24 +184,28 @@ class IssueMaker:
 
 
 def _missed(digests: Sequence[Digest], stand: Standing) -> tuple[Digest, ...]:
-    """Digests since the last one that was sent; from the first that was to be sent where none was; else the newest."""
+    """Return the digests since the last sent issue, newest first.
+
+    If no issue was sent yet, the result starts with the digest of the first unsent issue. Without any issue, the result
+    is the newest digest.
+    """
     last = stand.received or (stand.unsent[0] if stand.unsent else None)
     if last is None:
         return tuple(digests[:1])
     ids = [digest.digest_id for digest in digests]
     if last.digest_id in ids:
         return tuple(digests[: ids.index(last.digest_id) + (stand.received is None)])
-    # One that is no longer listed was made long ago, or has been replaced: then what is dated since counts.
+    # The digest is older than the listed ones or was deleted, so the date of the issue decides.
     return tuple(digest for digest in digests if digest.date > last.created_at.date()) or tuple(digests[:1])
 
 
 def _since(digests: Sequence[Digest], stand: Standing) -> dt.datetime | None:
-    """From when on papers are new to the reader."""
+    """Return the time after which papers are new to the subscriber; None without any issue."""
     if stand.received is not None:
         return stand.received.created_at
     if not stand.unsent:
         return None
     first = stand.unsent[0]
-    # The papers of an issue that was never sent came before it was made.
+    # The papers of the unsent issue are older than the issue.
     day = next((digest.date for digest in digests if digest.digest_id == first.digest_id), first.created_at.date())
     return min(dt.datetime.combine(day, dt.time(), dt.UTC), first.created_at) - dt.timedelta(days=1)

@@ -1,4 +1,4 @@
-"""A feed as the service answers it, in the mailer's own words."""
+"""Feeds, digests, preferences and events of the feed service, as plain values."""
 
 import datetime as dt
 import enum
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 class ReasonKind(enum.Enum):
-    """Why a paper is there; the values are the contract's names in lower case."""
+    """The kind of a reason; each value is the gRPC contract's name in lower case."""
 
     SIMILAR_TO_LIKED = "similar_to_liked"
     TOPIC = "topic"
@@ -18,7 +18,11 @@ class ReasonKind(enum.Enum):
 
 @dataclass(frozen=True)
 class Reason:
-    """``subject`` is a liked paper's title, a topic or an author; empty where the kind says all."""
+    """The reason for a recommendation.
+
+    Attributes:
+        subject: Title of a liked paper, a topic, or an author; empty if the kind needs none.
+    """
 
     kind: ReasonKind
     subject: str = ""
@@ -26,14 +30,14 @@ class Reason:
 
 @dataclass(frozen=True)
 class FeedPaper:
-    """One place in a feed.
+    """A paper at one position of a feed.
 
     Attributes:
-        position: One-based, as served.
-        url: Of the paper itself; empty where it has none.
-        published_at: None where the source does not say.
-        upvotes: None where the source has none.
-        reasons: Strongest first.
+        position: One-based position as served.
+        url: Web address of the paper; empty if it has none.
+        published_at: None if the source gives no date.
+        upvotes: None if the source counts none.
+        reasons: Reasons, strongest first.
     """
 
     position: int
@@ -50,10 +54,10 @@ class FeedPaper:
 
 @dataclass(frozen=True)
 class Feed:
-    """One user's papers of one digest.
+    """The papers of one digest or time window, ranked for one user.
 
     Attributes:
-        fallback: The contract's fallback reason in lower case, e.g. ``new_user``; ``none`` when all is well.
+        fallback: The contract's fallback reason in lower case, e.g. ``new_user``; ``none`` without a fallback.
     """
 
     user_id: str
@@ -66,7 +70,7 @@ class Feed:
 
 @dataclass(frozen=True)
 class Digest:
-    """A digest's head."""
+    """A digest without its papers."""
 
     digest_id: str
     date: dt.date
@@ -76,7 +80,7 @@ class Digest:
 
 @dataclass(frozen=True)
 class Preferences:
-    """What a user follows and mutes."""
+    """The topics, authors and keywords that a user follows and mutes."""
 
     followed_topics: tuple[str, ...] = ()
     muted_topics: tuple[str, ...] = ()
@@ -87,10 +91,10 @@ class Preferences:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that a user did, or that was done for the user (``sent``), to be told to the service.
+    """An interaction of a user with a paper, or the sending of a paper to a user.
 
     Attributes:
-        event_type: The contract's name in lower case: like, dislike, save, click, impression, sent, complaint, ...
+        event_type: The contract's name in lower case, such as like, dislike, save, click, sent or complaint.
     """
 
     event_id: str

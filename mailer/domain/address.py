@@ -1,4 +1,4 @@
-"""Addresses: what may be one, and when two are the same."""
+"""E-mail addresses: validation, comparison and hashing."""
 
 import hashlib
 
@@ -10,12 +10,12 @@ MAX_LENGTH = 254
 
 
 def parse_address(text: str, field: str = "address") -> str:
-    """The address in its usual form: domain in lower case and ASCII, local part as given.
+    """Return the address with its domain in lower case and ASCII, and its local part unchanged.
 
-    No name server is asked. Local parts beyond ASCII are refused: many servers on the way cannot carry them.
+    The function does not query DNS. It refuses local parts beyond ASCII, which many mail servers cannot transport.
 
     Raises:
-        InvalidField: It cannot be an address; ``field`` is named.
+        InvalidField: The text is not an address; the error names ``field``.
     """
     if len(text) > MAX_LENGTH:
         raise InvalidField(field, f"is longer than {MAX_LENGTH} characters")
@@ -24,20 +24,20 @@ def parse_address(text: str, field: str = "address") -> str:
     except EmailNotValidError as error:
         raise InvalidField(field, f"is not an e-mail address: {error}") from None
     if found.ascii_email is None:
-        raise InvalidField(field, "is not an e-mail address that every server can carry")
+        raise InvalidField(field, "is not an e-mail address that every mail server can transport")
     return found.ascii_email
 
 
 def address_key(address: str) -> str:
-    """Equal for two spellings that reach one mailbox, as far as one can tell without asking its server."""
+    """Return a key that is equal for spellings of one address that differ only in case."""
     return address.lower()
 
 
 def address_hash(address: str) -> str:
-    """SHA-256 of the key, hexadecimal: recognises an address without keeping it."""
+    """Return the hexadecimal SHA-256 of the address key, which identifies an address without storing it."""
     return hashlib.sha256(address_key(address).encode()).hexdigest()
 
 
 def user_id_hash(user_id: str) -> str:
-    """As in the service's tombstones: SHA-256 of the user_id, hexadecimal."""
+    """Return the hexadecimal SHA-256 of the user_id, as the feed service lists deleted users."""
     return hashlib.sha256(user_id.encode()).hexdigest()
