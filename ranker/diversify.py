@@ -37,7 +37,6 @@ def diversify(
     Args:
         order: (m,) rows of ``papers``, best first.
         scores: (n,) scores of all rows of ``papers``.
-        papers: The candidate papers.
         diversity: 0 (no change) to 1 (scores decide the first place only).
         places: Number of first places to fill; None means ``MAX_PLACES``. The number does not change which papers they
             hold.
@@ -63,7 +62,6 @@ def _chosen(worth: Float64Array, topics: IndexArray, most: int, places: int) -> 
         worth: (pool, pool) upper bound of each paper's value (column) once another paper (row) has a place.
         topics: (pool,) topic of each paper; -1 unknown.
         most: Most papers of one topic in any ``TOPIC_WINDOW`` places in a row.
-        places: Number of places, at least one.
     """
     gain = worth[0].copy()
     chosen = [0]

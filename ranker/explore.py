@@ -1,8 +1,8 @@
 """Logged exploration: at most one swap of two papers in a slate, with the exact probability of each outcome.
 
 Exploration is the last change to the order of a slate. With probability ``share`` two papers change places; otherwise
-the list stays as it is. Places are numbered from 1. Let L be the length of the list, at most ``REACH``, let J be the
-smaller of ``HEAD`` and L - 1, and let HEAD' be the smaller of ``HEAD`` and L. The swap is drawn as follows:
+the list stays as it is. Places are numbered from 1. L is the length of the list, at most ``REACH``. J is the smaller
+of ``HEAD`` and L - 1, and HEAD' is the smaller of ``HEAD`` and L. The swap is drawn as follows:
 
 1. A place j is drawn uniformly from 1 to J.
 2. A place q below j is drawn. With probability 1/2 it is drawn uniformly from j + 1 to HEAD'. These swaps measure how

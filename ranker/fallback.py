@@ -28,11 +28,10 @@ def trending_scores(
 ) -> Float64Array:
     """Return scores for a user without likes; (n,) finite, in (0, 1], without ties. Only their order has a meaning.
 
-    Papers are ordered by four keys: followed papers first, then the hottest (see ``trending.hotness``), then the newest
-    (papers without a date last), then the order of the digest.
+    Followed papers come first, then the hottest (see ``trending.hotness``), then the newest, then those that come first
+    in the digest. Papers without a date count as the oldest.
 
     Args:
-        candidates: The candidate papers.
         as_of: Unix seconds.
         followed: (n,) True if the paper has a topic or author that the user follows.
         user: Code of the user, whose own events do not count; see ``UserContext``.

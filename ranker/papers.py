@@ -18,7 +18,6 @@ class PaperColumns:
 
     Attributes:
         paper_ids: Unique ids.
-        titles: One title for each paper; may be empty.
         texts: The title and, on the next line, the abstract if there is one.
         embeddings: (n, d) float32; a row of NaN if the vector is pending.
         published_at: (n,) float64 Unix seconds; NaN unknown.
@@ -26,7 +25,6 @@ class PaperColumns:
         upvotes: (n,) float64 latest counts, of unknown times; NaN unknown. Not used for papers with upvote snapshots in
             ``signals``.
         categories: Categories of each paper, the primary one first.
-        authors: Author names of each paper.
         signals: Upvotes and events with their times; None if no paper has any.
     """
 

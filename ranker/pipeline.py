@@ -38,7 +38,6 @@ class RankedList:
             order, so with these the scores do not fall.
         features: (k, len(SCHEMA)) float32; (k, 0) if no model scored.
         reasons: One tuple for each paper; empty without explanations.
-        scored_by: The method that scored the list.
         action_propensities: (k,) propensity of each paper at its place, see ``ranker.explore``; 1 without exploration.
     """
 
@@ -68,7 +67,6 @@ class ModelRows:
     """The candidates of one user as the model sees them.
 
     Attributes:
-        inputs: The inputs of the features.
         features: (n, len(SCHEMA)) float32 output of ``compute_matrix``.
         leaves: (n, trees) output of ``Model.leaves``.
     """
@@ -110,13 +108,10 @@ def rank(  # noqa: PLR0913 (one keyword for each option)
 
     Args:
         bundle: The bundle that scores; profile and candidates must be in its spaces. None ranks by cosine.
-        profile: The user's profile.
-        candidates: The candidate papers.
         as_of: Unix seconds; ages of papers are counted up to this time.
         exclude: Ids of candidates to leave out.
         diversity: 0 (order of scores) to 1.
         limit: Maximum length of the list; None returns all candidates.
-        explain: Whether to give reasons.
         user_context: Facts about the user beyond likes.
         rows_known: Precomputed output of ``model_rows`` for the same arguments; None computes it here.
         shown: Number of first places that the user sees, at least one. Later places get no reasons and no diversity.

@@ -23,8 +23,6 @@ class Model:
     prediction, and explanations reuse the leaves.
 
     Attributes:
-        text: The model in LightGBM's text format.
-        trees: The trees of ``text``.
         family_of: The number of the family of each feature.
     """
 

@@ -159,7 +159,6 @@ class Signals:
         """Return the summed decayed weights of each paper's events at or before ``as_of``; (n,), 0 without events.
 
         Args:
-            as_of: Unix seconds.
             without_user: Code of a user whose events do not count; 0 for none.
         """
         if not len(self.event_at):
@@ -189,7 +188,6 @@ def stack_signals(parts: Sequence[Signals | None], sizes: Sequence[int]) -> Sign
 
     Args:
         parts: The signals of each part; None for a part whose papers have no signals.
-        sizes: The number of papers of each part.
 
     Raises:
         InputError: The length of a part is not its size.

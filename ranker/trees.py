@@ -89,8 +89,6 @@ def _padded(
     """Return the numbers that each tree has under ``key``; (t, max(sizes)) float64.
 
     Args:
-        trees: The fields of each tree.
-        key: The field to read.
         sizes: (t,) how many numbers each tree must have.
         fill: Value beyond a tree's last number.
         missing: Value of all numbers of a tree without the field; None refuses such a tree.

@@ -38,11 +38,9 @@ class Trends:
 
 
 def trends(candidates: PaperMatrix, as_of: float, user: int = 0) -> Trends:
-    """Return the trends of the candidates at a given time.
+    """Return the trends of the candidates at ``as_of`` (Unix seconds).
 
     Args:
-        candidates: The candidate papers.
-        as_of: Unix seconds.
         user: Code of the user whose own events do not count; 0 for none. See ``UserContext``.
     """
     columns, signals = candidates.columns, candidates.columns.signals

@@ -70,7 +70,6 @@ def load_bundle(path: Path, *, encoder: str | None) -> Bundle:
     """Load and check the bundle in a folder.
 
     Args:
-        path: The folder.
         encoder: Name of the encoder in use; None skips the check of the encoder.
 
     Raises:
@@ -107,15 +106,8 @@ def write_bundle(
     Equal arguments give byte-identical files.
 
     Args:
-        path: The folder to write.
-        model_text: The model in LightGBM's text format.
-        spaces: The spaces that the model was trained in.
-        encoder_name: Name of the encoder whose vectors the model was trained on.
-        recipe: Name of the training recipe; the version begins with it.
         fingerprint: Hash of the training data.
         created_at: Time of training in RFC 3339.
-        params: Parameters of LightGBM and of the recipe.
-        metrics: Held-out metrics.
     """
     files = {MODEL_NAME: model_text.encode(), SPACES_NAME: spaces_bytes(spaces)}
     manifest = Manifest.of(

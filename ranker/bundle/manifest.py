@@ -22,18 +22,10 @@ class Manifest:
     """The fields of manifest.json, except its own hash.
 
     Attributes:
-        format_version: Version of the bundle's format, see ``FORMAT_VERSION``.
         version: ``<recipe>-<12 hexadecimal digits of the hash of the files>``.
-        encoder_name: Name of the encoder whose vectors the model was trained on.
-        embedding_dim: Length of these vectors.
-        feature_names: Names of the model's features, in order.
-        schema_sha256: Hash of the feature schema.
         files: Size and hash of each file: name to {"bytes", "sha256"}.
-        recipe: Name of the training recipe.
         fingerprint: Hash of the training data.
         created_at: Time of training in RFC 3339; the only field that differs between two runs on the same data.
-        params: Parameters of LightGBM and of the recipe.
-        metrics: Held-out metrics.
     """
 
     format_version: int

@@ -77,11 +77,6 @@ def _co_like_arrays(co_likes: CoLikes | None) -> dict[str, Any]:
 def read_spaces(file: Path, data: bytes, embedding_dim: int) -> Spaces:
     """Read the spaces from the bytes of a file.
 
-    Args:
-        file: Name of the file, for error messages.
-        data: Contents of the file.
-        embedding_dim: Length of the encoder's vectors.
-
     Raises:
         BundleError: The data are not an archive of spaces, or an array has the wrong shape, type or range.
     """

@@ -15,8 +15,6 @@ class Inputs:
     """One user and n candidates.
 
     Attributes:
-        profile: The user's profile.
-        candidates: The candidate papers.
         as_of: Unix seconds at which the features hold.
         user_context: Facts about the user beyond likes.
         similarities: Precomputed similarities of the likes to the candidates; None computes them when needed.

@@ -106,7 +106,6 @@ class KnownSimilarities:
         """Return the similarities of a user's likes.
 
         Args:
-            profile: The user's profile.
             rows: The rows of the likes here, in the order given to ``build_profile``.
         """
         vector_rows, text_rows = rows[profile.liked_vector_rows], rows[profile.liked_text_rows]
@@ -169,8 +168,6 @@ def _by_vectors(
     """Yield the name and the matrix of each vector space, the plain one first.
 
     Args:
-        liked: The liked papers.
-        candidates: The candidate papers.
         stack: Where to write the matrices; None allocates each one, so that it is freed when no longer used.
     """
     plain = None
@@ -194,8 +191,6 @@ def _by_words(
     """Return ``words`` and ``bm25`` of ``Similarities``; likes and candidates must have words.
 
     Args:
-        liked: The liked papers.
-        candidates: The candidate papers.
         words: Where to write the cosines; None allocates memory.
     """
     count = len(candidates)
@@ -234,7 +229,6 @@ def _centre(plain: Float32Array, liked: Float32Array, candidates: PaperMatrix, o
     Args:
         plain: (m, n) cosines of likes and candidates.
         liked: (m, d) unit vectors of the likes.
-        candidates: The candidate papers.
         out: (m, n) float32 where the result goes; NaN for a candidate that equals the centre.
     """
     towards = np.einsum("ij,j->i", liked, candidates.centre)
@@ -251,8 +245,6 @@ def likeness(profile: Profile, candidates: PaperMatrix, known: Similarities | No
     """Return the summaries of the similarities of a user's likes to the candidates.
 
     Args:
-        profile: The user's profile.
-        candidates: The candidate papers.
         known: Precomputed similarities of the likes to the candidates; None computes them.
     """
     liked = _liked_of(profile)

@@ -23,9 +23,6 @@ class Schema:
     """The columns of a feature matrix.
 
     Attributes:
-        version: See ``SCHEMA_VERSION``.
-        families: Names of the families in order.
-        names: Name of each column.
         family_of: Number of the family of each column.
         directions: 1, 0 or -1 for each column; see ``families.Family``.
     """
@@ -70,8 +67,6 @@ def compute_matrix(
     Do not split the candidates of a digest before this call: some features compare a candidate with the others.
 
     Args:
-        profile: The user's profile.
-        candidates: The candidate papers.
         as_of: Unix seconds at which the features hold.
         user_context: Facts about the user beyond likes.
 

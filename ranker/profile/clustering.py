@@ -12,7 +12,6 @@ def clusters_of(units: Float32Array, min_cosine: float) -> IndexArray:
 
     Args:
         units: (m, d) finite rows of unit length.
-        min_cosine: -1 to 1.
     """
     # Imported here so that a server starts without it.
     from scipy.cluster.hierarchy import linkage  # noqa: PLC0415

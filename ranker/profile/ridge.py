@@ -22,7 +22,6 @@ def ridge_weights(grams: Float32Array, like_count: int) -> Float32Array:
 
     Args:
         grams: (s, m, m) cosines of the newest m likes with one another in each of s spaces, m at most ``MAX_LIKES``.
-        like_count: Number of likes, m or more.
     """
     space_count, newest = grams.shape[:2]
     weights = np.zeros((space_count, like_count), dtype=np.float32)

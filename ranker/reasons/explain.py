@@ -44,7 +44,6 @@ class RankReason(NamedTuple):
     """One reason for the rank of a paper.
 
     Attributes:
-        kind: The kind of the reason.
         liked_index: SIMILAR_TO_LIKED only: row of the liked paper among the likes given to ``build_profile``.
         similarity: SIMILAR_TO_LIKED only: cosine of the vectors, or TF-IDF cosine if a vector is pending.
         interest: TOPIC only: number of the interest in ``Profile.interests``; None for a topic that the user follows.
@@ -90,11 +89,8 @@ def reasons(
     """Return the reasons for each of the given candidates, the weightiest first; an empty tuple if there are none.
 
     Args:
-        inputs: The inputs of the features.
-        rows: Rows of the candidates to explain.
         support: (len(rows), len(families)) contributions of the families; None if no model scored, and then only the
             similarity to likes can be a reason.
-        families: Names of the families.
     """
     likeness, freshness, topicality, trend = _support(support, families, len(rows))
     # Of equal weights the more specific reason comes first.

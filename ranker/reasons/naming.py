@@ -111,7 +111,6 @@ class _Title(NamedTuple):
     """The phrases of a title.
 
     Attributes:
-        phrases: k phrases.
         table: (4, k) a hash of the key, the first and the last bucket, and the number of words of each phrase.
     """
 
@@ -134,7 +133,6 @@ class _Counted:
     The phrases of all titles are numbered one title after another.
 
     Attributes:
-        titles: The titles of all groups.
         title_starts: Number of the first phrase of each title.
         first: (k,) number of the phrase in the first title of the group that has it.
         groups: (k,) the group.

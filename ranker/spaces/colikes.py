@@ -54,7 +54,6 @@ class CoLikes:
         """Return the user factors of papers; (n, m) float32 of unit length, NaN rows as in ``factors``.
 
         Args:
-            texts: The text of each paper.
             factors: (n, k) co-like factors of the papers.
         """
         out = np.full((len(factors), self.users.shape[1]), np.nan, dtype=np.float32)

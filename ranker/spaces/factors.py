@@ -27,11 +27,6 @@ class FactorMap:
     term_map: Float32Array
 
     def factors(self, whitened: Float32Array, tfidf: SparseRows) -> Float32Array:
-        """Return the factors of papers; (n, k) float32 of unit length, NaN rows where the vector is pending.
-
-        Args:
-            whitened: (n, d) float32 whitened vectors.
-            tfidf: (n, buckets) TF-IDF rows.
-        """
+        """Return the factors of papers; (n, k) float32 of unit length, NaN rows where the vector is pending."""
         from_words = tfidf.select(self.buckets).times(self.term_map)
         return unit_rows(multiplied_rows(whitened, self.vector_map) + from_words)

@@ -12,8 +12,6 @@ def multiplied_rows(rows: Float32Array, matrix: Float32Array, out: Float32Array 
     """Multiply (n, d) rows by a (d, k) matrix, in blocks of rows; (n, k) float32.
 
     Args:
-        rows: (n, d) float32.
-        matrix: (d, k) float32.
         out: (n, k) float32, C-contiguous, where the result goes; None allocates it.
     """
     count, width = len(rows), matrix.shape[1]

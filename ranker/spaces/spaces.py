@@ -42,7 +42,6 @@ class PaperMatrix:
     """A matrix of n papers in the spaces of one bundle. It is immutable, so users and threads share it.
 
     Attributes:
-        columns: The data of the papers.
         units: (n, d) float32 vectors of unit length; NaN rows where the vector is pending.
         whitened: (n, d) float32 whitened vectors of unit length, NaN rows as in ``units``; None without a bundle.
         tfidf: (n, buckets) TF-IDF rows of unit length, empty for texts without words; None without a bundle.

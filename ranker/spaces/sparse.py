@@ -27,7 +27,6 @@ class SparseRows:
         starts: (n + 1,) int32; the entries of row i are at ``starts[i]:starts[i + 1]``.
         columns: (nonzero,) int32 column of each entry, ascending within a row.
         values: (nonzero,) float32 value of each entry.
-        width: Number of columns.
     """
 
     starts: Int32Array
@@ -140,7 +139,6 @@ class CandidateTerms:
         papers: (nonzero,) paper of each entry.
         tfidf: (nonzero,) float32 TF-IDF value of each entry times the weight of the term.
         bm25: (nonzero,) float32 BM25 value of each entry times the weight of the term.
-        paper_count: n.
     """
 
     places: npt.NDArray[np.unsignedinteger]
@@ -173,7 +171,6 @@ class CandidateTerms:
         """Write the similarities of liked rows to the papers, in blocks of likes to limit the memory.
 
         Args:
-            liked: m TF-IDF rows.
             cosines: (m, n) where the TF-IDF cosines go.
             bm25: (m, n) where the products of the rows with the BM25 weights go, or (1, n) where their sum goes.
         """

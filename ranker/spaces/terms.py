@@ -24,8 +24,8 @@ STOP_WORDS = frozenset(
 
 
 @lru_cache(maxsize=65_536)
-def _word_hash(word: str) -> int:
-    """Return the CRC-32 of a word without its plural s; -1 for stop words and single letters."""
+def word_key(word: str) -> int:
+    """Return the CRC-32 of a lower-case word without its plural s; -1 for stop words and single letters."""
     if word in STOP_WORDS or (len(word) == 1 and not word.isdigit()):
         return -1
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
@@ -37,7 +37,7 @@ def _word_hash(word: str) -> int:
 @lru_cache(maxsize=4_096)
 def hashed_terms(text: str) -> tuple[Int32Array, Float32Array]:
     """Return the buckets of a text's terms, ascending, and the count of each; read-only, empty without words."""
-    words = [found for word in _WORD.findall(text.lower()) if (found := _word_hash(word)) >= 0]
+    words = [found for word in _WORD.findall(text.lower()) if (found := word_key(word)) >= 0]
     hashes = np.array(words, dtype=np.uint64)
     # A 64-bit mix of two word hashes; the multiplier is the usual odd constant of Fibonacci hashing.
     pairs = ((hashes[:-1] * np.uint64(_FIRST_MIX)) ^ (hashes[1:] + np.uint64(_PAIR_MARK))) * np.uint64(_LAST_MIX)
@@ -47,11 +47,6 @@ def hashed_terms(text: str) -> tuple[Int32Array, Float32Array]:
     for array in result:
         array.flags.writeable = False
     return result
-
-
-def word_key(word: str) -> int:
-    """Return a number that a lower-case word shares with its plural with s; -1 for stop words and single letters."""
-    return _word_hash(word)
 
 
 def word_bucket(key: int) -> int:

@@ -14,7 +14,6 @@ def agreement(model: Model, users: Sequence[Float32Array], count: int = 20) -> f
     """Return the share of papers for which leaf table and exact SHAP name the same family first.
 
     Args:
-        model: The model to explain.
         users: For each user the feature rows of all candidates.
         count: Number of first papers of each user that are compared.
     """
