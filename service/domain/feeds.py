@@ -72,8 +72,8 @@ class Slate:
         request_hash: Identifies the request; a page token of another request does not match it.
         features_version: Identifies the meaning of the features, see ``ranker.bundle.bundle.Bundle``. Empty if no model
             scored, and in slates stored before this field existed.
-        features: Little-endian float32, one row per item, columns in the order of the bundle's schema; empty if no model
-            scored.
+        features: Little-endian float32, one row per item, columns in the order of the bundle's schema; empty if no
+            model scored.
     """
 
     slate_id: str

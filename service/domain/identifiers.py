@@ -35,7 +35,7 @@ def arxiv_id(text: str) -> str | None:
 
 
 def doi(text: str) -> str | None:
-    """Return the DOI in an id or address, in lower case, without resolver and trailing punctuation; None if there is none."""
+    """Return the DOI in an id or address, in lower case without resolver and final punctuation; None if none."""
     if len(text) > MAX_NAME_LENGTH:
         return None
     match = _DOI.search(text.strip())

@@ -35,7 +35,7 @@ class _Reactions:
     saved: int | None = None
     disliked: int | None = None
     dismissed: int | None = None
-    is_sent: bool = False
+    is_hidden: bool = False
 
     def apply(self, event_type: EventType, index: int) -> None:
         if event_type is EventType.LIKE:
@@ -49,7 +49,7 @@ class _Reactions:
         elif event_type is EventType.DISMISS:
             self.dismissed = index
         else:
-            self.is_sent = True
+            self.is_hidden = True
 
 
 def verdicts(events: Iterable[tuple[str, EventType, dt.datetime | None]]) -> Verdicts:
@@ -72,7 +72,7 @@ def verdicts(events: Iterable[tuple[str, EventType, dt.datetime | None]]) -> Ver
             liked.append(like)
         elif dislike is not None:
             disliked.append(dislike)
-        if paper.is_sent or like is not None or dislike is not None:
+        if paper.is_hidden or like is not None or dislike is not None:
             hidden.add(paper_id)
     return Verdicts(
         likes=tuple(Like(*moments[index]) for index in sorted(liked)),
