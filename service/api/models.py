@@ -1,4 +1,4 @@
-"""ModelService: declared, and UNIMPLEMENTED until the registry comes."""
+"""Servicer of ModelService, which is declared but not implemented."""
 
 from typing import NoReturn
 
@@ -13,17 +13,13 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
     """Answers every RPC with UNIMPLEMENTED."""
 
     def ListModels(self, request: pb.ListModelsRequest, context: grpc.ServicerContext) -> NoReturn:
-        """Not built yet."""
         raise Unsupported("the model registry")
 
     def GetModel(self, request: pb.GetModelRequest, context: grpc.ServicerContext) -> NoReturn:
-        """Not built yet."""
         raise Unsupported("the model registry")
 
     def PromoteModel(self, request: pb.PromoteModelRequest, context: grpc.ServicerContext) -> NoReturn:
-        """Not built yet."""
         raise Unsupported("the model registry")
 
     def RollbackModel(self, request: pb.RollbackModelRequest, context: grpc.ServicerContext) -> NoReturn:
-        """Not built yet."""
         raise Unsupported("the model registry")
