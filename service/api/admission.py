@@ -42,7 +42,7 @@ METHODS = frozenset(
 )
 # Retry delays, used in turn so that refused clients do not all retry at the same time.
 RETRY_SECONDS = (0.5, 1.1, 0.7, 1.3, 0.9, 1.5)
-# During a drain, clients may send one more call, which must get UNAVAILABLE. The drain ends after this time without one.
+# During a drain, clients may send one more call, which must get UNAVAILABLE. The drain waits this long for it.
 QUIET_SECONDS = 0.25
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 
