@@ -122,8 +122,9 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
         self, request: pb.GetFeedRequest | None, page: FeedPage, *, explain: bool, view: int
     ) -> pb.GetFeedResponse:
         slate = page.slate
-        more = request is not None and page.items_to < len(slate.items)
-        token = self._tokens.make(request, [slate.slate_id, page.items_to]) if more and request is not None else ""
+        token = ""
+        if request is not None and page.items_to < len(slate.items):
+            token = self._tokens.make(request, [slate.slate_id, page.items_to])
         return pb.GetFeedResponse(
             slate_id=slate.slate_id,
             model_version=slate.model_version,

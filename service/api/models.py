@@ -4,7 +4,6 @@ from typing import NoReturn
 
 import grpc
 
-from paperfeed.v1 import model_pb2 as pb
 from paperfeed.v1 import model_pb2_grpc
 from service.domain.errors import Unsupported
 
@@ -12,14 +11,7 @@ from service.domain.errors import Unsupported
 class ModelServicer(model_pb2_grpc.ModelServiceServicer):
     """Answers every RPC with UNIMPLEMENTED."""
 
-    def ListModels(self, request: pb.ListModelsRequest, context: grpc.ServicerContext) -> NoReturn:
+    def _unsupported(self, request: object, context: grpc.ServicerContext) -> NoReturn:
         raise Unsupported("the model registry")
 
-    def GetModel(self, request: pb.GetModelRequest, context: grpc.ServicerContext) -> NoReturn:
-        raise Unsupported("the model registry")
-
-    def PromoteModel(self, request: pb.PromoteModelRequest, context: grpc.ServicerContext) -> NoReturn:
-        raise Unsupported("the model registry")
-
-    def RollbackModel(self, request: pb.RollbackModelRequest, context: grpc.ServicerContext) -> NoReturn:
-        raise Unsupported("the model registry")
+    ListModels = GetModel = PromoteModel = RollbackModel = _unsupported

@@ -16,11 +16,7 @@ OTHER_REQUEST = "was issued for another request; repeat all fields except page_s
 
 
 def page_size(requested: int) -> int:
-    """Return the page size to use: 20 for 0, at most 100.
-
-    Raises:
-        InvalidField: The requested size is negative.
-    """
+    """Return the page size to use: 20 for 0, at most 100; raise InvalidField for a negative number."""
     if requested < 0:
         raise InvalidField("page_size", f"is {requested}; must be 0 or more")
     return min(requested, MAX_PAGE_SIZE) or DEFAULT_PAGE_SIZE

@@ -39,11 +39,7 @@ def indexed(field: str, count: int) -> list[str]:
 
 
 def resolve_distinct(tx: Transaction, names: Sequence[str], field: str) -> tuple[str, ...]:
-    """Return the distinct canonical ids of the names in a repeated field, in order of first occurrence.
-
-    Raises:
-        NotFound: A name is unknown.
-    """
+    """Return the distinct results of ``resolve_all`` for the names in a repeated field, in order."""
     return tuple(dict.fromkeys(resolve_all(tx, names, indexed(field, len(names)))))
 
 
@@ -135,11 +131,7 @@ class Catalog:
             return tx.digests.save(replace(digest, paper_ids=paper_ids), self._clock.now())
 
     def get_digest(self, digest_id: str) -> Digest:
-        """Return a digest with its papers; the newest digest for an empty id.
-
-        Raises:
-            NotFound: There is no such digest.
-        """
+        """Return a digest with its papers, the newest one for an empty id; raise NotFound if there is none."""
         with self._store.read() as tx:
             digest = tx.digests.find(digest_id) if digest_id else tx.digests.find_newest()
         if digest is None:
@@ -152,11 +144,7 @@ class Catalog:
             return tx.digests.page(after=after, limit=limit)
 
     def check_digest(self, digest: Digest) -> Digest:
-        """Return ``digest`` with trimmed texts and, if it has no id, its default id.
-
-        Raises:
-            InvalidField: A field breaks a rule.
-        """
+        """Return ``digest`` with trimmed texts and an id; raise InvalidField if a field breaks a rule."""
         check_digest_date(digest.date, self._clock.now(), "digest.date")
         source = check_id(digest.source, "digest.source") if digest.source else ""
         if len(source) > MAX_SOURCE_LENGTH:

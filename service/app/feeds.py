@@ -257,13 +257,7 @@ class Feeds:
         return date is not None and as_of.date() - date > self.stale_after
 
     def _save(self, made: Sequence[Slate], *, known: Collection[str], skip_deleted: bool = False) -> list[Slate]:
-        """Store slates; return those stored.
-
-        A slate of a known user is not stored if the user was deleted since the profile was read.
-
-        Raises:
-            Conflict: Such a user exists and ``skip_deleted`` is False.
-        """
+        """Store slates; return those stored. Skip slates of known users deleted since, or raise Conflict."""
         saved = []
         with self.store.write() as tx:
             for slate in made:

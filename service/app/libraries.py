@@ -11,13 +11,7 @@ from service.domain.papers import Paper, UpsertOutcome, check_id, check_paper
 
 @dataclass(frozen=True)
 class LibraryImport:
-    """Counts of an imported library.
-
-    Attributes:
-        added_count: Papers that were new to the catalog.
-        matched_count: Entries that matched a known paper.
-        liked_count: Likes that were new.
-    """
+    """Counts of an imported library: papers new to the catalog, entries that matched known papers, and new likes."""
 
     added_count: int
     matched_count: int
@@ -27,11 +21,7 @@ class LibraryImport:
 def import_library(
     store: Store, clock: Clock, user_id: str, entries: Sequence[tuple[Paper, dt.datetime | None]]
 ) -> LibraryImport:
-    """Store the papers of a library and a like for each, in one transaction.
-
-    Args:
-        entries: (paper, time at which the user added it to the library or None if unknown).
-    """
+    """Store the papers of (paper, time of adding or None) entries and a like of each, in one transaction."""
     user_id = check_id(user_id, "user_id")
     papers = [check_paper(paper, f"entries[{i}]") for i, (paper, _) in enumerate(entries)]
     now = clock.now()

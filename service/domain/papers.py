@@ -114,11 +114,7 @@ def check_text(value: str, name: str, *, max_length: int, required: bool = False
 
 
 def check_id(value: str, name: str) -> str:
-    """Return ``value`` if it is a valid id: 1 to 200 printable characters without white space.
-
-    Raises:
-        InvalidField: The value is not a valid id.
-    """
+    """Return ``value`` if it has 1 to 200 printable characters and no white space; raise InvalidField otherwise."""
     value = check_text(value, name, max_length=MAX_ID_LENGTH, required=True)
     if not value.isprintable() or any(character.isspace() for character in value):
         raise InvalidField(name, "must contain only printable characters and no white space")
@@ -166,11 +162,7 @@ class PaperMark(NamedTuple):
 
 
 def check_digest_date(date: dt.date, now: dt.datetime, field: str) -> dt.date:
-    """Return ``date`` if a digest may have it: from 1990 to one day after ``now`` (aware).
-
-    Raises:
-        InvalidField: The date is outside that range.
-    """
+    """Return ``date`` if it lies between 1990 and one day after ``now`` (aware); raise InvalidField otherwise."""
     if date < EARLIEST_DIGEST_DATE:
         raise InvalidField(field, f"{date} is before {EARLIEST_DIGEST_DATE}")
     if date > now.astimezone(dt.UTC).date() + dt.timedelta(days=MAX_DIGEST_DAYS_AHEAD):

@@ -24,6 +24,7 @@ from paperfeed.v1.catalog_pb2 import (
     UpsertPapersRequest,
 )
 from paperfeed.v1.profile_pb2 import Event, RecordEventsRequest
+from paperfeed.v1.status_pb2 import GetStatusRequest
 
 # Topics share no word, so that papers of one topic are near and papers of two are not.
 TOPICS = {
@@ -84,6 +85,12 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
         if time.monotonic() > end:
             pytest.fail(f"the condition did not hold within {seconds} seconds")
         time.sleep(0.01)
+
+
+def calls_at_work(client: Client) -> int:
+    """Return the number of calls that run or wait on the server."""
+    queues = client.status.GetStatus(GetStatusRequest(), timeout=10).queues
+    return next(queue.length for queue in queues if queue.queue == "calls")
 
 
 def upsert_ready(client: Client, papers: Sequence[Paper]) -> list[str]:

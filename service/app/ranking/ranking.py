@@ -66,11 +66,7 @@ class RankingOptions:
 
 
 def check_diversity(diversity: float) -> float:
-    """Return ``diversity`` if it is a number from 0 to 1.
-
-    Raises:
-        InvalidField: It is outside that range, or NaN.
-    """
+    """Return ``diversity`` if it is a number from 0 to 1; raise InvalidField otherwise."""
     if not 0.0 <= diversity <= 1.0:
         raise InvalidField("diversity", f"is {diversity}; must be between 0 and 1")
     return diversity

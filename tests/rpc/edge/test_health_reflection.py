@@ -74,7 +74,7 @@ def test_status_counts_what_was_done(own: Service) -> None:
     liked, other = upsert_ready(client, make_papers(2))
     make_digest(client, [other], digest_id="d")
     record(client, "u", "like", liked)
-    for user in ("u", "stranger"):
+    for user in ("u", "unknown"):
         client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id="d"))
     with failing(grpc.StatusCode.NOT_FOUND):
         client.catalog.GetPaper(GetPaperRequest(paper_id="nowhere"))

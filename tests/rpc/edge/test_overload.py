@@ -18,7 +18,7 @@ from paperfeed.v1.profile_pb2 import EVENT_TYPE_LIKE, Event, RecordEventsRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest, GetStatusResponse
 from service.api.admission import METHODS, PREFIX, RETRY_SECONDS
 from service.app.ranking.candidate_sets import WIDE_WINDOW_PAPERS
-from tests.rpc.builders import at, make_papers, upsert, wait_until
+from tests.rpc.builders import at, calls_at_work, make_papers, upsert, wait_until
 from tests.rpc.servers import Service
 
 THREADS, WAITING, CALLS = 2, 3, 16
@@ -47,11 +47,6 @@ def done_count(calls: list[grpc.Future]) -> int:
 
 def status_of(service: Service) -> GetStatusResponse:
     return service.client.status.GetStatus(GetStatusRequest(), timeout=10)
-
-
-def queued(service: Service) -> int:
-    """Return the number of calls that run or wait."""
-    return next(queue.length for queue in status_of(service).queues if queue.queue == "calls")
 
 
 def test_too_many_calls_are_shed_at_once_and_the_rest_succeed(start: Callable[..., Service]) -> None:
@@ -108,14 +103,14 @@ def test_a_call_that_would_wait_too_long_is_shed(start: Callable[..., Service]) 
     (paper_id,) = upsert(service.client, make_papers(1))
     with service.application.store.write():
         slow = like(service, paper_id, "slow")
-        wait_until(lambda: queued(service) == 1)
+        wait_until(lambda: calls_at_work(service.client) == 1)
         # A fifth of a second counts for a hundredth in the mean duration, which is twice the limit.
         time.sleep(0.2)
     slow.result()
-    wait_until(lambda: queued(service) == 0)
+    wait_until(lambda: calls_at_work(service.client) == 0)
     with service.application.store.write():
         at_work = like(service, paper_id, "at-work")
-        wait_until(lambda: queued(service) == 1)
+        wait_until(lambda: calls_at_work(service.client) == 1)
         shed = like(service, paper_id, "shed")
         wait_until(shed.done)
 
@@ -155,7 +150,7 @@ def test_a_flood_stops_neither_health_nor_short_calls(start: Callable[..., Servi
         health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
         services = ProtoReflectionDescriptorDatabase(channel).get_services()
         papers = service.client.catalog.ListPapers(ListPapersRequest(), timeout=10).papers
-        waiting = queued(service)
+        waiting = calls_at_work(service.client)
 
     assert health.status == health_pb2.HealthCheckResponse.SERVING
     assert "paperfeed.v1.FeedService" in services
@@ -169,12 +164,12 @@ def test_a_call_whose_deadline_passed_while_it_waited_is_not_worked(start: Calla
     (paper_id,) = upsert(service.client, make_papers(1))
     with service.application.store.write():
         first = like(service, paper_id, "first")
-        wait_until(lambda: queued(service) == 1)
+        wait_until(lambda: calls_at_work(service.client) == 1)
         late = like(service, paper_id, "late", timeout=0.2)
         with pytest.raises(grpc.RpcError):
             late.result()
     first.result()
-    wait_until(lambda: queued(service) == 0)
+    wait_until(lambda: calls_at_work(service.client) == 0)
     again = service.client.profiles.RecordEvents(
         RecordEventsRequest(events=[Event(event_id="late", user_id="u", paper_id=paper_id, event_type=EVENT_TYPE_LIKE)])
     )

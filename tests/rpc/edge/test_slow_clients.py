@@ -21,7 +21,7 @@ from paperfeed.v1.status_pb2 import GetStatusRequest
 from service.app.profiles import Profiles
 from service.bootstrap import SystemClock
 from service.domain.events import UserState
-from tests.rpc.builders import MONDAY, make_digest, make_papers, record, upsert, upsert_ready, wait_until
+from tests.rpc.builders import MONDAY, calls_at_work, make_digest, make_papers, record, upsert, upsert_ready, wait_until
 from tests.rpc.servers import Service
 
 THREADS = 1
@@ -66,12 +66,6 @@ def unread_streams(service: Service, count: int) -> Iterator[list[grpc.Call]]:
         yield streams
 
 
-def calls_at_work(service: Service) -> int:
-    """Return the number of calls that run or wait."""
-    queues = service.client.status.GetStatus(GetStatusRequest(), timeout=10).queues
-    return next(queue.length for queue in queues if queue.queue == "calls")
-
-
 def counted(service: Service, method: str) -> dict[str, int]:
     """Return the number of calls of the method by status code."""
     calls = service.client.status.GetStatus(GetStatusRequest(), timeout=10).calls
@@ -89,11 +83,11 @@ def test_silent_callers_keep_no_feed_waiting(start: Callable[..., Service], coun
     # Without lending, a feed would wait for a silent call for silence_seconds, and so miss its deadline.
     service = start(threads=THREADS, max_wait_seconds=5.0, silence_seconds=60.0)
     with silent_calls(service, "/paperfeed.v1.FeedService/GetFeed", count) as silent:
-        wait_until(lambda: calls_at_work(service) == count)
+        wait_until(lambda: calls_at_work(service.client) == count)
         answers = [service.client.feeds.GetFeed(GetFeedRequest(user_id="u"), timeout=30) for _ in range(20)]
 
         assert not any(call.done() for call in silent)
-    wait_until(lambda: calls_at_work(service) == 0)
+    wait_until(lambda: calls_at_work(service.client) == 0)
     after = service.client.feeds.GetFeed(GetFeedRequest(user_id="u"), timeout=30)
 
     assert {answer.slate_id != "" for answer in (*answers, after)} == {True}
@@ -150,7 +144,7 @@ def test_unread_streams_keep_no_other_call_waiting(start: Callable[..., Service]
         request = UpsertPapersRequest(papers=make_papers(1))
         answers = [service.client.catalog.UpsertPapers(request, timeout=30) for _ in range(3)]
 
-        assert calls_at_work(service) == AT_ONCE + 2
+        assert calls_at_work(service.client) == AT_ONCE + 2
     assert all(answer.results for answer in answers)
 
 
@@ -159,7 +153,7 @@ def test_an_unread_stream_is_ended(start: Callable[..., Service], caplog: pytest
     service = start(threads=THREADS, stall_seconds=0.5)
     fill(service)
     with unread_streams(service, 1) as (stream,):
-        wait_until(lambda: calls_at_work(service) == 0)
+        wait_until(lambda: calls_at_work(service.client) == 0)
         with pytest.raises(grpc.RpcError) as raised:
             list(stream)
 
@@ -175,7 +169,7 @@ def test_a_stream_that_its_client_leaves_is_counted(start: Callable[..., Service
     fill(service)
     with unread_streams(service, 1) as (stream,):
         stream.cancel()
-        wait_until(lambda: calls_at_work(service) == 0)
+        wait_until(lambda: calls_at_work(service.client) == 0)
 
         assert counted(service, "FeedService/StreamFeeds") == {"CANCELLED": 1}
 
@@ -194,7 +188,7 @@ def test_a_call_that_its_client_leaves_is_counted(start: Callable[..., Service])
         grpc_server: Any = service.application._server._server
         wait_until(lambda: not grpc_server._state.rpc_states)
         other.execute("ROLLBACK")
-    wait_until(lambda: calls_at_work(service) == 0)
+    wait_until(lambda: calls_at_work(service.client) == 0)
     profile = service.client.profiles.GetProfile(GetProfileRequest(user_id="u"), timeout=10)
 
     assert counted(service, "ProfileService/UpdatePreferences") == {"CANCELLED": 1}

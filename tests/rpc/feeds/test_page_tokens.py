@@ -55,14 +55,14 @@ def test_token_of_another_request_rpc_or_user(client: Client) -> None:
         fields = {"user_id": request.user_id, "digest_id": digest, "page_size": 1, "page_token": token, **change}
         with failing(INVALID, "INVALID_PAGE_TOKEN", "page_token"):
             client.feeds.GetFeed(GetFeedRequest(**fields))
-    for stranger in (
+    for request_of_another in (
         ListPapersRequest(page_token=token),
         ListDigestsRequest(page_token=token),
         ListDeletedUsersRequest(page_token=token),
         ListLikesRequest(user_id=request.user_id, page_token=token),
     ):
         with failing(INVALID, "INVALID_PAGE_TOKEN", "page_token"):
-            call(client, stranger)
+            call(client, request_of_another)
 
 
 def test_token_of_a_deleted_user(client: Client) -> None:

@@ -18,10 +18,10 @@ from paperfeed.v1.feed_pb2 import (
     StreamFeedsResponse,
 )
 from paperfeed.v1.profile_pb2 import DeleteUserRequest
-from paperfeed.v1.status_pb2 import GetStatusRequest
 from tests.rpc.builders import (
     MONDAY,
     at,
+    calls_at_work,
     failing,
     fresh,
     make_digest,
@@ -43,12 +43,6 @@ def users(answers: list[StreamFeedsResponse]) -> list[str]:
 
 def shown(answer: StreamFeedsResponse) -> list[str]:
     return [item.paper.paper_id for item in answer.feed.items]
-
-
-def calls_at_work(client: Client) -> int:
-    """Return the number of calls that run or wait."""
-    queues = client.status.GetStatus(GetStatusRequest()).queues
-    return next(queue.length for queue in queues if queue.queue == "calls")
 
 
 def test_one_feed_per_user_in_order_of_id(client: Client) -> None:

@@ -10,6 +10,7 @@ from paperfeed.v1.catalog_pb2 import Paper, UpsertPapersRequest
 from paperfeed.v1.feed_pb2 import REASON_TYPE_TRENDING, GetFeedRequest, GetFeedResponse, RankPapersRequest
 from paperfeed.v1.profile_pb2 import DeleteUserRequest
 from tests.rpc.builders import at, fresh, make_digest, make_papers, record, upsert, upsert_ready
+from tests.rpc.feed_calls import shown
 from tests.rpc.servers import Service, serving
 
 HOUR = dt.timedelta(hours=1)
@@ -30,10 +31,6 @@ def get_feed(client: Client, user: str, digest: str, **fields: Any) -> GetFeedRe
 
 def trending(feed: GetFeedResponse) -> set[str]:
     return {item.paper.paper_id for item in feed.items if any(r.type == REASON_TYPE_TRENDING for r in item.reasons)}
-
-
-def shown(feed: GetFeedResponse) -> list[str]:
-    return [item.paper.paper_id for item in feed.items]
 
 
 def heat(client: Client, *paper_ids: str, kind: str = "like", when: dt.datetime | None = None) -> str:
