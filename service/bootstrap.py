@@ -57,7 +57,7 @@ def prepare_store(settings: Settings, *, may_make: bool = True) -> SqlStore:
     """
     if schema.current_revision(settings.db) is None:
         if not may_make:
-            raise StorageUnavailable("it is missing or empty, and other processes may still use the old one")
+            raise StorageUnavailable("it is missing or empty, and other processes may still have the old one open")
         schema.upgrade(settings.db)
     schema.check(settings.db)
     # A connection for each worker thread and for the background threads.

@@ -21,7 +21,7 @@ SMOOTHING = 0.05
 # Extra threads for calls without a turn. They wait for a client to send or to take a message, or for their next turn.
 MAX_HELD = 32
 # A call that waits longer than this for its client's message lends its turn to another call. Nearly all messages arrive
-# sooner. Lending less often keeps the work on fewer threads, whose memory stays in the cache: a seventh less time.
+# sooner. Lending less often keeps the work on fewer threads, whose memory stays in the cache; it saves a seventh.
 PATIENCE_SECONDS = 0.05
 _log = logging.getLogger("paperfeed.admission")
 
