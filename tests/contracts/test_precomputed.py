@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from service.app.ports import Store
-from service.app.ranking.precomputed import Precomputed, PrecomputedUse, Wish
+from service.app.ranking.precomputed import Precomputed, PrecomputedUse, SlateRequest
 from service.app.ranking.serving import Serving
 from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
 from service.domain.papers import Digest
@@ -62,10 +62,10 @@ def test_versions_include_precomputed_slates(store: Store) -> None:
             (user, digest)
             for user in ("ada", "bob")
             for digest in ("d1", "")
-            if tx.versions(user, digest).is_made_ahead
+            if tx.versions(user, digest).has_precomputed
         }
         assert known == {("ada", "d1"), ("ada", "")}
-        assert not tx.versions("ada", "d2").is_made_ahead
+        assert not tx.versions("ada", "d2").has_precomputed
 
 
 def test_slates_of_another_user_version_are_dropped(store: Store) -> None:
@@ -131,7 +131,7 @@ def test_fits(store: Store, made_at: dt.datetime, explored: bool, explores: bool
     rule = Precomputed(PrecomputedUse.ALWAYS, 24 * HOUR, explores=explores)
 
     with store.read() as tx:
-        wish, now = Wish("ada", made.diversity, 2), tx.versions("ada", "d1")
-        found = rule.find(tx, Serving("mini", None, "", 1), wish, now, NOW)
+        request, now = SlateRequest("ada", made.diversity, 2), tx.versions("ada", "d1")
+        found = rule.find(tx, Serving("mini", None, "", 1), request, now, NOW)
 
     assert (found is not None) == fits

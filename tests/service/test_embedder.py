@@ -139,7 +139,7 @@ def test_the_thread_outlives_whatever_fails(store: SqlStore, caplog: pytest.LogC
     embedder.stop()
 
     logged = [record for record in caplog.records if record.name == "paperfeed.embedder"]
-    assert [record.getMessage() for record in logged] == ["embedding failed; it goes on after a while"]
+    assert [record.getMessage() for record in logged] == ["embedding failed; it will be tried again"]
     assert logged[0].exc_text is not None or logged[0].exc_info is not None
 
 
