@@ -2,9 +2,10 @@
 
 import html
 import re
+from dataclasses import replace
 
 from service.domain.errors import InvalidField, InvalidFile
-from service.domain.papers import MAX_URL_LENGTH, Paper, check_paper
+from service.domain.papers import MAX_LIST_ITEM_LENGTH, MAX_URL_LENGTH, Paper, check_paper
 
 # Only these tags, with or without attributes, count as HTML: "p < 0.05 and q > 0.1" and "a<b and b>c" are text.
 _TAG = re.compile(
@@ -51,11 +52,14 @@ def snippet(text: str) -> str:
 def valid_paper(paper: Paper, source: str, *, line: int | None = None, place: str = "") -> Paper:
     """Return the paper with trimmed texts. ``place`` names the entry in errors if there is no line.
 
+    Names of authors are cut to the allowed length: arXiv has papers whose authors are all written as one name.
+
     Raises:
         InvalidFile: A field breaks a rule of the domain.
     """
     try:
-        return check_paper(paper, "paper")
+        authors = tuple(author[:MAX_LIST_ITEM_LENGTH] for author in paper.authors)
+        return check_paper(replace(paper, authors=authors), "paper")
     except InvalidField as error:
         field = error.field.removeprefix("paper.")
         raise InvalidFile(source, f"{place + ': ' if place else ''}{field}: {error.problem}", line=line) from error

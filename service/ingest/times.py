@@ -4,10 +4,7 @@ import datetime as dt
 import re
 
 from service.domain.errors import InvalidField
-
-EARLIEST_DIGEST = dt.date(1990, 1, 1)
-MAX_DAYS_AHEAD = 1
-"""East of Greenwich it may already be tomorrow."""
+from service.domain.papers import check_digest_date
 
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _ISO_TIME = re.compile(
@@ -42,19 +39,6 @@ def parse_date(text: str, now: dt.datetime) -> dt.date:
     if not _ISO_DATE.fullmatch(text):
         raise InvalidField("date", problem)
     try:
-        return check_date(dt.date.fromisoformat(text), now)
+        return check_digest_date(dt.date.fromisoformat(text), now, "date")
     except ValueError as error:
         raise InvalidField("date", f"{problem}; there is no {text}") from error
-
-
-def check_date(date: dt.date, now: dt.datetime) -> dt.date:
-    """Return the date if a digest can have it.
-
-    Raises:
-        InvalidField: The date is before 1990 or more than a day after ``now``.
-    """
-    if date < EARLIEST_DIGEST:
-        raise InvalidField("date", f"{date} is before {EARLIEST_DIGEST}")
-    if date > now.astimezone(dt.UTC).date() + dt.timedelta(days=MAX_DAYS_AHEAD):
-        raise InvalidField("date", f"{date} lies in the future")
-    return date

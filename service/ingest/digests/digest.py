@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from service.domain.errors import InvalidField, InvalidFile
-from service.domain.papers import Paper
+from service.domain.papers import Paper, check_digest_date
 from service.ingest.digests.arxiv_feeds import parse_feed
 from service.ingest.digests.hf_daily import parse_hf_daily
 from service.ingest.digests.trending_page import parse_trending_page
 from service.ingest.jsonl import iter_papers
 from service.ingest.source import Content, Source, read_bytes, read_text, source_name
-from service.ingest.times import check_date, parse_date
+from service.ingest.times import parse_date
 
 __all__ = ["DigestFormat", "ParsedDigest", "parse_date", "read_digest"]
 
@@ -60,7 +60,7 @@ def read_digest(
         InvalidFile: The file cannot be read, breaks a rule of its format, or has no paper.
     """
     if date is not None:
-        check_date(date, now)
+        check_digest_date(date, now, "date")
     document = Content(source_name(source), read_bytes(source), is_unpacked=True)
     found = _read(document, _detected_format(document.data) if format == "auto" else format, date)
     if not found.papers:
@@ -96,6 +96,6 @@ def _own_date(found: _Found, name: str, now: dt.datetime) -> dt.date:
     if found.own_date is None:
         raise InvalidField("date", "is required: the file has no date")
     try:
-        return check_date(found.own_date, now)
+        return check_digest_date(found.own_date, now, "date")
     except InvalidField as error:
         raise InvalidFile(name, f"its own date {error.problem}; give the date") from error

@@ -33,6 +33,11 @@ def test_broken_rule_names_the_place() -> None:
         valid_paper(Paper("x:1", " "), "f", line=3, place="entry 2")
 
 
+def test_a_long_author_is_cut() -> None:
+    """A list of authors that was written as one name does not cost the whole file."""
+    assert valid_paper(Paper("x:1", "T", authors=("A", "b" * 512)), "f").authors == ("A", "b" * 500)
+
+
 def test_repeated_paper_names_both_places() -> None:
     """The error names both places of the paper."""
     lines, entries = SeenPapers("f"), SeenPapers("f")
