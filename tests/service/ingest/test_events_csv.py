@@ -50,7 +50,7 @@ def test_header_is_checked(header: str, problem: str) -> None:
     [
         ("u1,x:1,like", "has 3 fields, but the header has 4"),
         (",x:1,like,", "user_id: must not be empty"),
-        ("u 1,x:1,like,", "user_id: must be printable"),
+        ("u 1,x:1,like,", "user_id: must contain only printable"),
         ("u1,,like,", "paper_id: must not be empty"),
         ("u1,x:1,Like,", "event: 'Like' is none of like, unlike"),
         ("u1,x:1,like,monday", "occurred_at: 'monday' is not an ISO 8601"),
