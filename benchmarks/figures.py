@@ -123,8 +123,11 @@ def hardware() -> dict[str, Any]:
 
 
 def _command() -> str:
-    program = Path(sys.argv[0])
-    name = f"python -m benchmarks.{program.stem}" if program.parent.name == "benchmarks" else "paperfeed"
+    parts = Path(sys.argv[0]).with_suffix("").parts
+    module = (
+        [part for part in parts[parts.index("benchmarks") :] if part != "__main__"] if "benchmarks" in parts else []
+    )
+    name = f"python -m {'.'.join(module)}" if module else "paperfeed"
     return " ".join([name, *(_PASSWORD.sub(r"\1", word) for word in sys.argv[1:])])
 
 

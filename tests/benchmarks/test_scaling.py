@@ -15,7 +15,7 @@ def test_candidates_and_likes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 0
 
     figures = json.loads(capsys.readouterr().out)["benchmarks"]
-    lines = {curve: {line.label: line.points for line in found} for curve, found in curves(figures).items()}
+    lines = curves(figures)
     assert [x for x, _ in lines["candidates"]["slate of 20"]] == [20, 77]
     assert [x for x, _ in lines["likes"]["features"]] == [5]
     assert all(lines["likes"][name][0][1] > 0 for name in ("first slate after a like", "slate of 20"))
