@@ -26,7 +26,7 @@ from batch.cluster import Cluster, open_cluster
 from batch.train.coordinator import train as train_on_cluster
 from benchmarks.figures import figure, report
 from ranker.blas import use_one_thread
-from tests.training.builders import planted
+from testing.training import planted
 from training import Dataset, train
 from training.recipes import Recipe, find_recipe
 

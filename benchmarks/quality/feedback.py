@@ -34,10 +34,10 @@ from ranker.bundle.bundle import Bundle, load_bundle
 from ranker.features import SCHEMA
 from ranker.types import BoolArray, Float64Array
 from service.storage import schema
+from testing.bundles import write_tiny_bundle
+from testing.click_log import attraction, made_up_log
 from testing.feedback_loop import DAY, FIRST_DAY, SHOWN, run_loop, upvote_bundle
 from testing.simulated_clicks import World
-from tests.rpc.bundles import write_tiny_bundle
-from tests.training.feedback.builders import attraction, made_up_log
 from training.feedback.examination import Examination, estimate_examination
 from training.feedback.learn import learn_from_slates
 from training.feedback.log import SlateLog

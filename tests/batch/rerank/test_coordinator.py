@@ -18,10 +18,10 @@ from service.domain.events import Event, EventType
 from service.domain.papers import Digest
 from service.encoder import HashingEncoder
 from service.storage import open_store
+from testing.calls import at
+from testing.servers import serving
 from tests.batch.asking import Asking, no_cluster, places, slates
 from tests.batch.worlds import DIGEST, DIGEST_SIZE, NOW, World, fill, library
-from tests.rpc.builders import at
-from tests.rpc.servers import serving
 
 pytestmark = pytest.mark.cluster
 MANY_LIKES = 20_000

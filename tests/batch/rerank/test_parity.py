@@ -16,10 +16,10 @@ from paperfeed.v1.feed_pb2 import (
     ReasonType,
     StreamFeedsRequest,
 )
+from testing.calls import at
+from testing.servers import Service, serving
 from tests.batch.asking import FEW_USERS_BYTES, Asking, Slates, slates
 from tests.batch.worlds import DIGEST, NOW, World
-from tests.rpc.builders import at
-from tests.rpc.servers import Service, serving
 
 PAGE = 20
 MANY_USERS_BYTES = 12 * FEW_USERS_BYTES

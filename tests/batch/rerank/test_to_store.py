@@ -23,11 +23,11 @@ from paperfeed.v1.feed_pb2 import (
 from ranker.features import SCHEMA
 from service.domain.papers import Digest
 from service.storage import open_store
+from testing.calls import at, record
+from testing.servers import Service, serving
 from tests.batch.asking import Asking
 from tests.batch.worlds import DIGEST, NOW, World, fill
-from tests.rpc.builders import at, record
 from tests.rpc.feed_calls import prefer, shown
-from tests.rpc.servers import Service, serving
 
 pytestmark = pytest.mark.cluster
 PAGE = 10

@@ -12,7 +12,7 @@ from ranker.papers import PaperColumns
 from ranker.profile.profile import build_profile
 from ranker.spaces.spaces import PaperMatrix, plain_matrix, stack_matrices
 from ranker.types import Float32Array
-from tests.ranker.builders import DAY, NOW, columns, pending, spaces
+from testing.ranker import DAY, NOW, columns, pending, spaces
 
 SPACES = spaces()
 CANDIDATES = SPACES.matrix(pending(columns(77), [5]))

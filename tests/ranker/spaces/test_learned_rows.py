@@ -13,7 +13,7 @@ from ranker.spaces.colikes import NEIGHBOURS, CoLikes, text_keys
 from ranker.spaces.linear import unit_rows
 from ranker.spaces.spaces import PaperMatrix, stack_matrices
 from ranker.types import Float32Array
-from tests.ranker.builders import columns, pending, spaces
+from testing.ranker import columns, pending, spaces
 
 SPACES = spaces()
 PAPERS = pending(columns(70), [4, 33])

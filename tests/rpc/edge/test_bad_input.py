@@ -42,7 +42,7 @@ from paperfeed.v1.profile_pb2 import (
     RecordEventsRequest,
     UpdatePreferencesRequest,
 )
-from tests.rpc.builders import at, call, failing, fresh, make_digest, make_papers, record, upsert, upsert_ready
+from testing.calls import at, call, failing, fresh, make_digest, make_papers, record, upsert, upsert_ready
 
 INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
 TOO_LATE = Timestamp(seconds=253_402_300_800)  # the year 10000

@@ -1,4 +1,4 @@
-"""Made-up papers, spaces, models and bundles for tests of the ranker."""
+"""Made-up papers, spaces, models and bundles of the ranker."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +18,7 @@ from ranker.spaces.spaces import PaperMatrix, Spaces
 from ranker.spaces.terms import BUCKET_COUNT, hashed_terms
 from ranker.spaces.topics import Topics
 from ranker.types import Float32Array
+from testing.papers import WORDS
 
 DIM = 16
 FACTORS = 6
@@ -25,13 +26,11 @@ USERS = 5
 NOW = 1_700_000_000.0
 DAY = 86_400.0
 ENCODER = "made-up-encoder"
-_WORDS = (
-    "graph protein code vision query language genome index neural database kernel market social music speech".split()  # noqa: SIM905
-)
+_WORDS = (*WORDS, "speech")
 
 
 def columns(count: int, *, seed: int = 0, prefix: str = "p", dim: int = DIM) -> PaperColumns:
-    """Random papers in four clusters, of which every fifth has no date and every seventh no upvotes."""
+    """Return random papers in four clusters; every fifth has no date, and every seventh has no upvotes."""
     rng = np.random.default_rng(seed)
     cluster = rng.integers(0, 4, count)
     centres = np.random.default_rng(99).standard_normal((4, dim))
@@ -50,14 +49,14 @@ def columns(count: int, *, seed: int = 0, prefix: str = "p", dim: int = DIM) -> 
 
 
 def pending(papers: PaperColumns, rows: list[int]) -> PaperColumns:
-    """The same papers, some without a vector."""
+    """Return the papers without the vectors of these rows."""
     vectors = papers.embeddings.copy()
     vectors[rows] = np.nan
     return PaperColumns(**{**vars(papers), "embeddings": vectors})
 
 
 def spaces(dim: int = DIM) -> Spaces:
-    """Spaces in which every family of features is alive, and nothing is trivial."""
+    """Return spaces with which every family of features has values, and no matrix is trivial."""
     rng = np.random.default_rng(5)
     plain = Spaces(
         whitening_mean=(0.05 * rng.standard_normal(dim)).astype(np.float32),
@@ -79,7 +78,7 @@ def spaces(dim: int = DIM) -> Spaces:
 
 
 def factor_map(dim: int = DIM) -> FactorMap:
-    """A map that keeps the clusters of ``columns`` apart, and to which the words say something too."""
+    """Return a random map of vectors and of the words of ``columns`` to factors."""
     rng = np.random.default_rng(6)
     buckets = np.unique(np.concatenate([hashed_terms(word)[0] for word in _WORDS])).astype(np.int32)
     return FactorMap(
@@ -90,7 +89,7 @@ def factor_map(dim: int = DIM) -> FactorMap:
 
 
 def co_likes(known: PaperMatrix) -> CoLikes:
-    """What readers made of some papers: near one another where their factors are, with much noise."""
+    """Return user factors of the known papers: similar for papers with similar factors, with much noise."""
     assert known.factors is not None
     rng = np.random.default_rng(8)
     users = unit_rows(known.factors @ rng.standard_normal((FACTORS, USERS)).astype(np.float32))
@@ -100,7 +99,7 @@ def co_likes(known: PaperMatrix) -> CoLikes:
 
 
 def topics(dim: int = DIM) -> Topics:
-    """The directions of the four clusters that ``columns`` draws from."""
+    """Return a topic for each of the four clusters that ``columns`` draws from."""
     centres = np.random.default_rng(99).standard_normal((4, dim))
     return Topics(
         centroids=(centres / np.linalg.norm(centres, axis=1, keepdims=True)).astype(np.float32),
@@ -109,7 +108,7 @@ def topics(dim: int = DIM) -> Topics:
 
 
 def training_features(query_count: int = 40) -> tuple[Float32Array, np.ndarray, list[int]]:
-    """Feature rows, labels (candidates near a like) and group sizes."""
+    """Return feature rows, labels (1 for candidates similar to a like) and group sizes."""
     rng = np.random.default_rng(3)
     papers = spaces().matrix(columns(200, seed=7))
     rows, labels = [], []
@@ -126,7 +125,7 @@ def training_features(query_count: int = 40) -> tuple[Float32Array, np.ndarray, 
 
 
 def model_text(tree_count: int = 25) -> str:
-    """A small LambdaMART model over the real schema."""
+    """Return a small LambdaMART model of the real feature schema."""
     features, labels, groups = training_features()
     data = lightgbm.Dataset(features, labels, group=groups, feature_name=list(SCHEMA.names))
     params = {"objective": "lambdarank", "num_leaves": 8, "num_threads": 1, "deterministic": True, "verbose": -1}
@@ -134,7 +133,7 @@ def model_text(tree_count: int = 25) -> str:
 
 
 def bundle(folder: Path, text: str | None = None) -> Bundle:
-    """A bundle written to ``folder`` and loaded again."""
+    """Write a bundle to the folder and return it, loaded."""
     write_bundle(
         folder,
         model_text=text or model_text(),

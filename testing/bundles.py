@@ -1,4 +1,4 @@
-"""A tiny trained bundle for the hashing encoder."""
+"""A tiny trained bundle for the hashing encoder, for tests of the running server."""
 
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from ranker.signals import PaperSignals, Signals
 from ranker.user_context import UserContext
 from service.domain.papers import embedding_text
 from service.encoder import HashingEncoder
-from tests.ranker.builders import spaces
-from tests.rpc.builders import TOPICS, make_papers
+from testing.calls import make_papers
+from testing.papers import TOPICS
+from testing.ranker import spaces
 
 PAPERS_PER_TOPIC = 40
 QUERIES_PER_TOPIC = 12
@@ -35,10 +36,10 @@ PARAMS = {
 
 
 def model_text() -> str:
-    """A model of readers with one topic each, who like what is of their topic and of the last seven days.
+    """Return a model trained on made-up users, who like papers of their one topic from the last seven days.
 
-    In one query of two they also like some papers of other topics: those they follow, and those that trend. They never
-    like what is near a paper that they dislike.
+    In every second query they also like papers of other topics that they follow or that are trending, and never a
+    paper that is similar to one they dislike.
     """
     papers = [paper for topic in TOPICS for paper in make_papers(PAPERS_PER_TOPIC, topic)]
     for number, paper in enumerate(papers):  # the same model in every run
@@ -78,7 +79,7 @@ def model_text() -> str:
 
 
 def write_tiny_bundle(folder: Path, *, encoder_name: str, model_text: str) -> None:
-    """A bundle with this model for this encoder."""
+    """Write a bundle with the model for the encoder."""
     write_bundle(
         folder,
         model_text=model_text,

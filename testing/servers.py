@@ -23,21 +23,22 @@ class Service:
 
     @property
     def target(self) -> str:
-        """What a channel connects to."""
+        """Return the address that a channel connects to."""
         return f"127.0.0.1:{self.port}"
 
 
 @contextmanager
 def serving(url: str, *, embeds: bool = True, **settings: Any) -> Iterator[Service]:
-    """A server on the database, stopped at the end.
+    """Run a server on the database; it stops when the block ends.
 
     Args:
-        embeds: False leaves every text PENDING.
+        embeds: Whether the server computes vectors; if False, every paper stays PENDING.
+        settings: Fields of ``service.config.Settings``.
     """
     defaults = {"encoder": "hashing", "threads": 8, "drain_seconds": 5.0, "exploration": 0.0}
     application = Application(Settings(db=url, port=0, **{**defaults, **settings}))
     if not embeds:
-        application._embedder.stop()
+        application._embedder.stop()  # noqa: SLF001
     port = application.start()
     try:
         with Client(f"127.0.0.1:{port}") as client:
@@ -47,13 +48,13 @@ def serving(url: str, *, embeds: bool = True, **settings: Any) -> Iterator[Servi
 
 
 def lose_database(service: Service) -> None:
-    """Makes its database file garbage, which the next call finds."""
+    """Overwrite the database file with garbage, so that the next call fails."""
     service.application.store.dispose()
     with Path(service.url.removeprefix("sqlite:///")).open("r+b") as file:
         file.write(b"this is no database at all" * 100)
 
 
 def copied(template: Path, folder: Path) -> str:
-    """The URL of an empty migrated SQLite database in the folder."""
+    """Copy the template, an empty migrated SQLite database, to the folder and return its URL."""
     shutil.copy(template, folder / "rpc.db")
     return f"sqlite:///{folder / 'rpc.db'}"

@@ -1,4 +1,4 @@
-"""Papers, events and waiting, for tests that talk to a real server."""
+"""Calls that fill a real server with papers, digests and events, and checks of calls that fail."""
 
 import datetime as dt
 import itertools
@@ -24,33 +24,25 @@ from paperfeed.v1.catalog_pb2 import (
     UpsertPapersRequest,
 )
 from paperfeed.v1.profile_pb2 import Event, RecordEventsRequest
+from testing.papers import TOPICS
 
-# Topics share no word, so that papers of one topic are near and papers of two are not.
-TOPICS = {
-    "vision": "image segmentation pixel camera depth convolution object detection scene render texture video",
-    "language": "translation token grammar dialogue corpus syntax parsing summary vocabulary sentence prompt decoder",
-    "graphs": "node edge spectral clustering adjacency walk community link motif subgraph isomorphism matching",
-    "robots": "gripper locomotion torque actuator manipulation trajectory planner navigation odometry contact arm leg",
-    "biology": "protein genome folding enzyme cell molecule sequence docking peptide mutation antibody tissue",
-    "audio": "speech acoustic phoneme microphone melody spectrogram voice noise pitch waveform recording music",
-}
 MONDAY = dt.datetime(2026, 3, 9, 12, tzinfo=dt.UTC)
 
 
 def fresh(prefix: str) -> str:
-    """An id that no other test uses."""
+    """Return an id that no other test uses."""
     return f"{prefix}-{secrets.token_hex(6)}"
 
 
 def at(moment: dt.datetime) -> Timestamp:
-    """The moment as a message."""
+    """Return the moment as a protobuf Timestamp."""
     timestamp = Timestamp()
     timestamp.FromDatetime(moment)
     return timestamp
 
 
 def make_papers(count: int, topic: str = "vision", **fields: Any) -> list[Paper]:
-    """Papers of one topic with fresh ids and titles; each shares most words with its neighbours, none with others."""
+    """Return papers of one topic with new ids and titles; a paper shares most words with its neighbours."""
     words = TOPICS[topic].split()
     papers = []
     for i in range(count):
@@ -68,26 +60,26 @@ def make_papers(count: int, topic: str = "vision", **fields: Any) -> list[Paper]
 
 
 def ids(papers: Sequence[Any]) -> list[str]:
-    """The papers' ids."""
+    """Return the ids of the papers."""
     return [paper.paper_id for paper in papers]
 
 
 def upsert(client: Client, papers: Sequence[Paper]) -> list[str]:
-    """Writes papers; gives their canonical ids."""
+    """Write papers and return their canonical ids."""
     return [r.paper_id for r in client.catalog.UpsertPapers(UpsertPapersRequest(papers=papers)).results]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Waits until the condition holds; fails the test when it does not in time."""
+    """Wait until the condition is true; fail the test if it is not true in time."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            pytest.fail("the condition did not come to hold in time")
+            pytest.fail(f"the condition was not true within {seconds:g} seconds")
         time.sleep(0.01)
 
 
 def upsert_ready(client: Client, papers: Sequence[Paper]) -> list[str]:
-    """Writes papers and waits for their vectors."""
+    """Write papers, wait until all have vectors, and return their canonical ids."""
     paper_ids = upsert(client, papers)
 
     def is_ready() -> bool:
@@ -99,13 +91,18 @@ def upsert_ready(client: Client, papers: Sequence[Paper]) -> list[str]:
 
 
 def make_digest(client: Client, paper_ids: Sequence[str], date: str = "2026-03-09", digest_id: str = "") -> str:
-    """Makes a digest; gives its id."""
+    """Create a digest and return its id."""
     digest = catalog_pb2.Digest(digest_id=digest_id or fresh("digest"), date=date)
     return client.catalog.CreateDigest(CreateDigestRequest(digest=digest, paper_ids=paper_ids)).digest.digest_id
 
 
 def record(client: Client, user_id: str, kind: str, *paper_ids: str, when: dt.datetime | None = None) -> None:
-    """Records one event of a kind (``like``) for each paper; with a time, each a second after the one before."""
+    """Record one event for each paper, in one call.
+
+    Args:
+        kind: Name of the event type in lower case, such as ``like``.
+        when: Time of the first event; each further event is one second later. By default the server sets the times.
+    """
     seconds = itertools.count()
     events = [
         Event(
@@ -121,20 +118,20 @@ def record(client: Client, user_id: str, kind: str, *paper_ids: str, when: dt.da
 
 @dataclass
 class Failure:
-    """Filled when the block of ``failing`` has ended."""
+    """The error of the call in a ``failing`` block; it is set when the block has ended."""
 
     details: ErrorDetails | None = None
 
     @property
     def said(self) -> ErrorDetails:
-        """What the failed call said."""
+        """Return the details of the error."""
         assert self.details is not None
         return self.details
 
 
 @contextmanager
 def failing(code: grpc.StatusCode, reason: str | None = None, field: str | None = None) -> Iterator[Failure]:
-    """The call in the block must fail with this code, ErrorInfo reason and violated field."""
+    """Check that the call in the block fails with this status code, ErrorInfo reason and violated field."""
     failure = Failure()
     with pytest.raises(grpc.RpcError) as raised:
         yield failure
@@ -149,7 +146,7 @@ def failing(code: grpc.StatusCode, reason: str | None = None, field: str | None 
 
 
 def call(client: Client, request: Message) -> Any:
-    """Sends a request to the RPC that takes it; streams are read to their end."""
+    """Send a request to the RPC that takes it, and return the response, or the list of all responses of a stream."""
     name = type(request).__name__.removesuffix("Request")
     stub = next(stub for stub in (client.catalog, client.profiles, client.feeds) if hasattr(stub, name))
     answer = getattr(stub, name)(request)
