@@ -53,7 +53,7 @@ def draw(file: Path, title: str, x_name: str, y_name: str, lines: Lines) -> None
 
 
 def _in_words(lines: Lines) -> str:
-    """Return all points as text, for readers who cannot see the picture."""
+    """Return all points as text, for people who cannot see the picture."""
     return " ".join(f"{label}: {'; '.join(f'{x:,g}: {y:,g}' for x, y in points)}." for label, points in lines.items())
 
 

@@ -6,7 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.serving.capacity import SOURCES, TOWNS, WORDS, Costs, Habits, Town, need_of, number, page, read_costs
+from benchmarks.serving.capacity import (
+    SCENARIOS,
+    SOURCES,
+    WORDS,
+    Assumptions,
+    Costs,
+    Scenario,
+    number,
+    page,
+    read_costs,
+    requirements_of,
+)
 from tests.deploy.manifests import named
 from tests.process.running import ROOT
 
@@ -19,13 +30,13 @@ def test_page_shows_what_is_reckoned() -> None:
     shown = re.search(r"<!-- capacity: begin -->\n(.*?)<!-- capacity: end -->", text, re.DOTALL)
 
     assert shown is not None
-    assert shown[1].strip() == page(TOWNS, read_costs(), Habits()).strip()
+    assert shown[1].strip() == page(SCENARIOS, read_costs(), Assumptions()).strip()
 
 
 def test_everything_is_named() -> None:
     """Each cost has its source, each habit its words."""
     assert SOURCES.keys() == {field.name for field in fields(Costs)}
-    assert WORDS.keys() == {field.name for field in fields(Habits)}
+    assert WORDS.keys() == {field.name for field in fields(Assumptions)}
 
 
 def test_arithmetic() -> None:
@@ -44,7 +55,7 @@ def test_arithmetic() -> None:
         event_bytes=10,
         mail_per_second=100,
     )
-    habits = Habits(
+    assumptions = Assumptions(
         feeds_a_day=2,
         events_a_day=10,
         share_of_new_feeds=0.5,
@@ -57,7 +68,7 @@ def test_arithmetic() -> None:
         connections_of_a_server=32,
     )
 
-    need = need_of(Town(1_000_000, 1_000_000), costs, habits)
+    need = requirements_of(Scenario(1_000_000, 1_000_000), costs, assumptions)
 
     assert need.feeds_per_second == pytest.approx(200)
     assert need.events_per_second == pytest.approx(1_000)
@@ -93,8 +104,8 @@ def test_two_digits(value: float, text: str) -> None:
 def test_retention_is_that_of_the_manifests() -> None:
     """The page reckons with the days that deploy/ sets."""
     given = named("ConfigMap/paperfeed")["data"]
-    habits = Habits()
+    assumptions = Assumptions()
 
-    assert int(given["PAPERFEED_KEEP_FEATURES_DAYS"]) == habits.features_days
-    assert int(given["PAPERFEED_KEEP_SLATES_DAYS"]) == habits.slates_days
-    assert int(given["PAPERFEED_KEEP_EVENTS_DAYS"]) == habits.events_days
+    assert int(given["PAPERFEED_KEEP_FEATURES_DAYS"]) == assumptions.features_days
+    assert int(given["PAPERFEED_KEEP_SLATES_DAYS"]) == assumptions.slates_days
+    assert int(given["PAPERFEED_KEEP_EVENTS_DAYS"]) == assumptions.events_days

@@ -82,7 +82,7 @@ def test_details_are_in_the_json_alone(capsys: pytest.CaptureFixture[str]) -> No
     assert codes == [0, 0]
     assert list(told) == ["benchmarks", "calls", "made_by"]
     assert (told["calls"], told["made_by"]["users"]) == ([1, 2], 3)
-    assert lines == ["x: 1.0, budget 2.0: holds", "y: 3.0, interval [2.0, 4.0]"]
+    assert lines == ["x: 1.0, budget 2.0: met", "y: 3.0, interval [2.0, 4.0]"]
 
 
 @pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
