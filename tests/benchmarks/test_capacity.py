@@ -1,4 +1,4 @@
-"""The capacity page shows what the arithmetic gives, and the arithmetic is right."""
+"""The capacity computation, and its copy in docs/scale.md."""
 
 import re
 from dataclasses import fields, replace
@@ -24,8 +24,8 @@ from tests.process.running import ROOT
 COSTS = Costs(**dict.fromkeys((field.name for field in fields(Costs)), 1.0))
 
 
-def test_page_shows_what_is_reckoned() -> None:
-    """docs/scale.md holds the tables that the committed results give."""
+def test_page_shows_the_computed_tables() -> None:
+    """docs/scale.md contains the tables computed from the committed results."""
     text = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
     shown = re.search(r"<!-- capacity: begin -->\n(.*?)<!-- capacity: end -->", text, re.DOTALL)
 
@@ -34,13 +34,13 @@ def test_page_shows_what_is_reckoned() -> None:
 
 
 def test_everything_is_named() -> None:
-    """Each cost has its source, each habit its words."""
+    """Each cost has a source, and each assumption has words for the page."""
     assert SOURCES.keys() == {field.name for field in fields(Costs)}
     assert WORDS.keys() == {field.name for field in fields(Assumptions)}
 
 
 def test_arithmetic() -> None:
-    """With round numbers each need is what a person reckons."""
+    """With round numbers each requirement equals the value computed by hand."""
     costs = replace(
         COSTS,
         feed_core_ms=10,
@@ -84,8 +84,8 @@ def test_arithmetic() -> None:
     assert need.mail_hours == pytest.approx(1e4 / 3_600)
 
 
-def test_a_missing_figure_is_told(tmp_path: Path) -> None:
-    """Results without a figure that is asked for are an error that names it."""
+def test_a_missing_figure_is_named(tmp_path: Path) -> None:
+    """If a figure is missing in the results, the error names it."""
     for file in {file for file, _, _ in SOURCES.values()}:
         (tmp_path / f"{file}.json").write_text('{"benchmarks": []}', encoding="utf-8")
 
@@ -97,12 +97,12 @@ def test_a_missing_figure_is_told(tmp_path: Path) -> None:
     ("value", "text"), [(0, "0"), (0.0123, "0.012"), (1.26, "1.3"), (9.96, "10"), (34.6, "35"), (12_345, "12,000")]
 )
 def test_two_digits(value: float, text: str) -> None:
-    """Figures are no more exact than they can be."""
+    """Values are shown with two significant digits."""
     assert number(value) == text
 
 
 def test_retention_is_that_of_the_manifests() -> None:
-    """The page reckons with the days that deploy/ sets."""
+    """The assumed days of retention are those that deploy/ sets."""
     given = named("ConfigMap/paperfeed")["data"]
     assumptions = Assumptions()
 
