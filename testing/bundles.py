@@ -1,4 +1,4 @@
-"""A tiny trained bundle for the hashing encoder, for tests of the running server."""
+"""Builds a tiny trained bundle for the hashing encoder."""
 
 from pathlib import Path
 
@@ -36,10 +36,9 @@ PARAMS = {
 
 
 def model_text() -> str:
-    """Return a model trained on made-up users, who like papers of their one topic from the last seven days.
+    """Train a model on users with one topic each, who like papers of their topic, more so those of the last seven days.
 
-    In every second query they also like papers of other topics that they follow or that are trending, and never a
-    paper that is similar to one they dislike.
+    In every second query they also like followed and trending papers of other topics, but no paper near a disliked one.
     """
     papers = [paper for topic in TOPICS for paper in make_papers(PAPERS_PER_TOPIC, topic)]
     for number, paper in enumerate(papers):  # the same model in every run
@@ -79,7 +78,7 @@ def model_text() -> str:
 
 
 def write_tiny_bundle(folder: Path, *, encoder_name: str, model_text: str) -> None:
-    """Write a bundle with the model for the encoder."""
+    """Write a bundle with this model for this encoder."""
     write_bundle(
         folder,
         model_text=model_text,

@@ -1,4 +1,4 @@
-"""Calls that fill a real server with papers, digests and events, and checks of calls that fail."""
+"""Builders of papers, digests and events, and waiting, for tests with a real server."""
 
 import datetime as dt
 import itertools
@@ -24,6 +24,7 @@ from paperfeed.v1.catalog_pb2 import (
     UpsertPapersRequest,
 )
 from paperfeed.v1.profile_pb2 import Event, RecordEventsRequest
+from paperfeed.v1.status_pb2 import GetStatusRequest
 from testing.papers import TOPICS
 
 MONDAY = dt.datetime(2026, 3, 9, 12, tzinfo=dt.UTC)
@@ -35,14 +36,14 @@ def fresh(prefix: str) -> str:
 
 
 def at(moment: dt.datetime) -> Timestamp:
-    """Return the moment as a protobuf Timestamp."""
+    """Return the timestamp of a time."""
     timestamp = Timestamp()
     timestamp.FromDatetime(moment)
     return timestamp
 
 
 def make_papers(count: int, topic: str = "vision", **fields: Any) -> list[Paper]:
-    """Return papers of one topic with new ids and titles; a paper shares most words with its neighbours."""
+    """Return papers of one topic with fresh ids and titles; neighbours share most words."""
     words = TOPICS[topic].split()
     papers = []
     for i in range(count):
@@ -60,26 +61,32 @@ def make_papers(count: int, topic: str = "vision", **fields: Any) -> list[Paper]
 
 
 def ids(papers: Sequence[Any]) -> list[str]:
-    """Return the ids of the papers."""
+    """Return the paper ids of messages."""
     return [paper.paper_id for paper in papers]
 
 
 def upsert(client: Client, papers: Sequence[Paper]) -> list[str]:
-    """Write papers and return their canonical ids."""
+    """Write papers; return their canonical ids."""
     return [r.paper_id for r in client.catalog.UpsertPapers(UpsertPapersRequest(papers=papers)).results]
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Wait until the condition is true; fail the test if it is not true in time."""
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait until the condition holds; fail the test after ``seconds``."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            pytest.fail(f"the condition was not true within {seconds:g} seconds")
+            pytest.fail(f"the condition did not hold within {seconds} seconds")
         time.sleep(0.01)
 
 
+def calls_at_work(client: Client) -> int:
+    """Return the number of calls that run or wait on the server."""
+    queues = client.status.GetStatus(GetStatusRequest(), timeout=10).queues
+    return next(queue.length for queue in queues if queue.queue == "calls")
+
+
 def upsert_ready(client: Client, papers: Sequence[Paper]) -> list[str]:
-    """Write papers, wait until all have vectors, and return their canonical ids."""
+    """Write papers and wait for their vectors; return their canonical ids."""
     paper_ids = upsert(client, papers)
 
     def is_ready() -> bool:
@@ -91,18 +98,13 @@ def upsert_ready(client: Client, papers: Sequence[Paper]) -> list[str]:
 
 
 def make_digest(client: Client, paper_ids: Sequence[str], date: str = "2026-03-09", digest_id: str = "") -> str:
-    """Create a digest and return its id."""
+    """Create a digest; return its id."""
     digest = catalog_pb2.Digest(digest_id=digest_id or fresh("digest"), date=date)
     return client.catalog.CreateDigest(CreateDigestRequest(digest=digest, paper_ids=paper_ids)).digest.digest_id
 
 
 def record(client: Client, user_id: str, kind: str, *paper_ids: str, when: dt.datetime | None = None) -> None:
-    """Record one event for each paper, in one call.
-
-    Args:
-        kind: Name of the event type in lower case, such as ``like``.
-        when: Time of the first event; each further event is one second later. By default the server sets the times.
-    """
+    """Record an event of a type such as ``like`` for each paper; with ``when``, at intervals of a second."""
     seconds = itertools.count()
     events = [
         Event(
@@ -118,20 +120,20 @@ def record(client: Client, user_id: str, kind: str, *paper_ids: str, when: dt.da
 
 @dataclass
 class Failure:
-    """The error of the call in a ``failing`` block; it is set when the block has ended."""
+    """The error of the call; set at the end of the block of ``failing``."""
 
     details: ErrorDetails | None = None
 
     @property
     def said(self) -> ErrorDetails:
-        """Return the details of the error."""
+        """Details of the failed call."""
         assert self.details is not None
         return self.details
 
 
 @contextmanager
 def failing(code: grpc.StatusCode, reason: str | None = None, field: str | None = None) -> Iterator[Failure]:
-    """Check that the call in the block fails with this status code, ErrorInfo reason and violated field."""
+    """Assert that the call in the block fails with this code, reason and field."""
     failure = Failure()
     with pytest.raises(grpc.RpcError) as raised:
         yield failure
@@ -146,7 +148,7 @@ def failing(code: grpc.StatusCode, reason: str | None = None, field: str | None 
 
 
 def call(client: Client, request: Message) -> Any:
-    """Send a request to the RPC that takes it, and return the response, or the list of all responses of a stream."""
+    """Send a request to its RPC; read a stream to its end."""
     name = type(request).__name__.removesuffix("Request")
     stub = next(stub for stub in (client.catalog, client.profiles, client.feeds) if hasattr(stub, name))
     answer = getattr(stub, name)(request)
