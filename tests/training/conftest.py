@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training.builders import DATASETS
+from testing.training import DATASETS
 from training import TrainingReport, train
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from ranker.bundle.bundle import Bundle, load_bundle
 from ranker.papers import PaperColumns
-from tests.training.builders import MONDAY, WEEK, planted
+from testing.training import MONDAY, WEEK, planted
 from tests.training.evaluation.builders import FIRST_DAY, dated, undated, with_paper
 from training import train
 from training.data.snapshot import Dataset, Likes
