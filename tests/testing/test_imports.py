@@ -1,12 +1,13 @@
-from pathlib import Path
+import pytest
 
-import testing
-
-FOLDER = Path(testing.__file__).parent
+from tests.process.running import ROOT
 
 
-def test_testing_imports_no_tests() -> None:
-    """Benchmarks use the package testing, so it must not import the tests."""
-    lines = [line for path in FOLDER.rglob("*.py") for line in path.read_text(encoding="utf-8").splitlines()]
+@pytest.mark.parametrize("folder", ["benchmarks", "testing"])
+def test_imports_no_tests(folder: str) -> None:
+    """Benchmarks and the builders that they share with the tests do not import the tests."""
+    files = sorted((ROOT / folder).rglob("*.py"))
+    lines = [line.strip() for path in files for line in path.read_text(encoding="utf-8").splitlines()]
 
-    assert [line for line in lines if line.strip().startswith(("from tests", "import tests"))] == []
+    assert files
+    assert [line for line in lines if line.startswith(("from tests", "import tests"))] == []
