@@ -49,7 +49,7 @@ def any_world(request: pytest.FixtureRequest) -> World:
 @pytest.fixture(scope="session")
 def threads() -> Iterator[Cluster]:
     """A real Dask cluster whose scheduler and only worker are threads of this process; starts no process."""
-    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as client:
         yield Cluster(client)
 
 
