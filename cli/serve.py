@@ -43,9 +43,9 @@ def serve(
         console.print(f"listening on {settings.host}:{bound}", markup=False)
 
     if settings.workers > 1:
-        from service.process.supervisor import Workers
+        from service.process.supervisor import Supervisor
 
-        raise typer.Exit(Workers(settings).run(announce))
+        raise typer.Exit(Supervisor(settings).run(announce))
     from service.bootstrap import Application
 
     # Not an Event: its lock may be held when the handler runs. SimpleQueue is made for this.
