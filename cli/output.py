@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from service.process.failures import note as note
+from service.process.failures import note
 
 console = Console(highlight=False)
 
