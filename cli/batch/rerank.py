@@ -30,12 +30,10 @@ def rerank(
     as_of: Annotated[
         str | None,
         typer.Option(
-            help="Time at which the papers' ages are taken, ISO 8601. Default: now, or the first run's time on resuming."
+            help="Time from which the age of papers is counted, ISO 8601. Default: now, or on resuming the first run's."
         ),
     ] = None,
-    features: Annotated[
-        bool, typer.Option("--features", help="Also write the model's features of each paper.")
-    ] = False,
+    features: Annotated[bool, typer.Option("--features", help="Also write the features that the model saw.")] = False,
     to_store: Annotated[
         bool, typer.Option("--to-store", help="Also store the slates in the database, where GetFeed can serve them.")
     ] = False,
@@ -44,9 +42,7 @@ def rerank(
     db: Db = None,
     source: Annotated[
         Path | None,
-        typer.Option(
-            "--from", help="Read users and papers from this export (see 'paperfeed export'), not from a database."
-        ),
+        typer.Option("--from", help="Rank from this folder of 'paperfeed export' instead of a database."),
     ] = None,
     bundle: Bundle = None,
     as_json: Json = False,
@@ -62,9 +58,7 @@ def rerank(
     if db is not None and source is not None:
         raise InvalidField("from", "cannot be given together with --db")
     if to_store and source is not None:
-        raise InvalidField(
-            "to-store", "needs the database that holds the users; it cannot be given together with --from"
-        )
+        raise InvalidField("to-store", "needs the users' own database; it cannot be given together with --from")
     settings = Settings.read(db=db, bundle=bundle)
     check_scheduler(scheduler, workers)
     moment = _moment(as_of)

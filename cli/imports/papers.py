@@ -23,7 +23,7 @@ def group() -> None:
 def import_papers(
     file: Annotated[
         Path,
-        typer.Argument(help="JSON Lines file with one paper per line; may be gzipped. Format: docs/integrate.md."),
+        typer.Argument(help="JSON Lines file with one paper per line; may be gzipped. Format: docs/start.md."),
     ],
     db: Db = None,
     embed: Embed = True,

@@ -54,8 +54,5 @@ def similar(
         {"paper_id": each.paper.paper_id, "title": each.paper.title, "similarity": round(each.similarity, 4)}
         for each in answer.papers
     ]
-    text = (
-        "\n".join(f"{each['similarity']:.3f}  {each['title']}" for each in found)
-        or "this paper has no vector yet; try again later"
-    )
-    show({"papers": found}, as_json=as_json, text=text)
+    text = "\n".join(f"{each['similarity']:.3f}  {each['title']}" for each in found)
+    show({"papers": found}, as_json=as_json, text=text or "this paper has no vector yet; try again later")

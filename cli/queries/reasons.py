@@ -10,6 +10,13 @@ _WORDS = {
     feed_pb2.REASON_TYPE_FOLLOWED_AUTHOR: "by {subject}, whom you follow",
     feed_pb2.REASON_TYPE_EXPLORATION: "something different",
 }
+_FALLBACKS = {
+    feed_pb2.FALLBACK_REASON_NEW_USER: "no likes yet: trending papers first, then the order of the digest",
+    feed_pb2.FALLBACK_REASON_MODEL_UNAVAILABLE: "no trained model fits the encoder: ranked by similarity to likes alone",
+    feed_pb2.FALLBACK_REASON_STALE_DIGEST: "the newest digest is several days old",
+    feed_pb2.FALLBACK_REASON_OVERLOAD: "the server is busy: this feed was computed earlier",
+    feed_pb2.FALLBACK_REASON_EMPTY_DIGEST: "no paper is left to show",
+}
 
 
 def in_words(reason: feed_pb2.Reason, *, max_subject: int = 60) -> str:
@@ -23,13 +30,6 @@ def all_in_words(item: feed_pb2.FeedItem) -> str:
     return ", ".join(filter(None, (in_words(reason) for reason in item.reasons)))
 
 
-def fallback_in_words(fallback: int) -> str:
+def fallback_in_words(fallback: feed_pb2.FallbackReason.ValueType) -> str:
     """Return why a feed is not fully personal; empty if it is."""
-    words = {
-        feed_pb2.FALLBACK_REASON_NEW_USER: "this user has no likes yet: trending papers first, then the order of the digest",
-        feed_pb2.FALLBACK_REASON_MODEL_UNAVAILABLE: "no trained model fits the encoder: ranked by similarity to the likes alone",
-        feed_pb2.FALLBACK_REASON_STALE_DIGEST: "the newest digest is several days old",
-        feed_pb2.FALLBACK_REASON_OVERLOAD: "the server is busy: this feed was computed earlier",
-        feed_pb2.FALLBACK_REASON_EMPTY_DIGEST: "no paper is left to show",
-    }
-    return {int(reason): text for reason, text in words.items()}.get(fallback, "")
+    return _FALLBACKS.get(fallback, "")
