@@ -10,9 +10,7 @@ import typer
 
 from cli.options import Db, Json
 
-app = typer.Typer(
-    help="Measure speed against the bare libraries. Works in a checkout of the sources only.", no_args_is_help=True
-)
+app = typer.Typer(help="Run speed benchmarks. Needs a checkout of the sources.", no_args_is_help=True)
 
 
 @app.command()

@@ -23,7 +23,7 @@ def group() -> None:
 def import_papers(
     file: Annotated[
         Path,
-        typer.Argument(help="JSON Lines file with one paper per line; may be gzipped. Format: docs/start.md."),
+        typer.Argument(help="JSON Lines file, one paper per line; paper_id and title are required. May be gzipped."),
     ],
     db: Db = None,
     embed: Embed = True,

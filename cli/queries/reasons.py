@@ -12,7 +12,7 @@ _WORDS = {
 }
 _FALLBACKS = {
     feed_pb2.FALLBACK_REASON_NEW_USER: "no likes yet: trending papers first, then the order of the digest",
-    feed_pb2.FALLBACK_REASON_MODEL_UNAVAILABLE: "no trained model fits the encoder: ranked by similarity to likes alone",
+    feed_pb2.FALLBACK_REASON_MODEL_UNAVAILABLE: "no trained model fits the encoder: ranked by similarity alone",
     feed_pb2.FALLBACK_REASON_STALE_DIGEST: "the newest digest is several days old",
     feed_pb2.FALLBACK_REASON_OVERLOAD: "the server is busy: this feed was computed earlier",
     feed_pb2.FALLBACK_REASON_EMPTY_DIGEST: "no paper is left to show",
