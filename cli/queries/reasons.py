@@ -3,7 +3,7 @@
 from paperfeed.v1 import feed_pb2
 
 _WORDS = {
-    feed_pb2.REASON_TYPE_SIMILAR_TO_LIKED: "like “{subject}”",
+    feed_pb2.REASON_TYPE_SIMILAR_TO_LIKED: "similar to “{subject}”",
     feed_pb2.REASON_TYPE_TOPIC: "about {subject}",
     feed_pb2.REASON_TYPE_TRENDING: "trending",
     feed_pb2.REASON_TYPE_FRESH: "new this week",
