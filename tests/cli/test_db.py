@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from service.storage import open_store, schema
-from tests.cli.conftest import Run, in_process, row_counts
+from tests.cli.command import Run, in_process, row_counts
 from tests.contracts.samples import slate
 
 LONG_AGO = "2000-01-01 00:00:00.000000"

@@ -6,7 +6,7 @@ import pytest
 from service.encoder import DEFAULT_MODEL, HashingEncoder
 from service.storage import open_store
 from tests.batch.worlds import DIGEST_SIZE, LIBRARY_SIZE, World, fill, library, write_papers
-from tests.cli.conftest import Run, in_process
+from tests.cli.command import Run, in_process
 
 pytestmark = pytest.mark.cluster
 PAPERS = LIBRARY_SIZE + DIGEST_SIZE

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run, in_process, row_counts
+from tests.cli.command import Run, in_process, row_counts
 from tests.process.running import ROOT, command, settings
 
 DAY = "2024-03-11"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run, row_counts
+from tests.cli.command import Run, row_counts
 
 KNOWN = {"paper_id": "arxiv:1706.03762", "title": "Attention is all you need", "abstract": "We propose a network."}
 BIBTEX = """

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Done, Run
+from tests.cli.command import Done, Run
 from tests.cli.models.interchange_files import HEADER, write
 from tests.training.builders import planted
 

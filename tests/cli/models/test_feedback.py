@@ -12,7 +12,7 @@ from service.encoder import HashingEncoder
 from service.storage import schema
 from testing.feedback_loop import run_loop, upvote_bundle
 from testing.simulated_clicks import World
-from tests.cli.conftest import Done, Run
+from tests.cli.command import Done, Run
 
 pytestmark = pytest.mark.slow
 

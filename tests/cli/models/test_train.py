@@ -13,7 +13,7 @@ from service.domain.events import Event, EventType
 from service.domain.papers import Paper
 from service.encoder import HashingEncoder
 from service.storage import open_store, schema
-from tests.cli.conftest import Done, Run, in_process
+from tests.cli.command import Done, Run, in_process
 from tests.cli.models.interchange_files import HEADER, write
 from tests.training.builders import planted
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.cli.conftest import Run
+from tests.cli.command import Run
 from tests.rpc.builders import make_digest, make_papers, record, upsert_ready
 from tests.rpc.servers import serving
 

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.cli.conftest import Run
+from tests.cli.command import Run
 from tests.process.running import running
 from tests.rpc.builders import fresh, make_papers, record, upsert_ready
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.cli.conftest import Run
+from tests.cli.command import Run
 from tests.rpc.servers import lose_database, serving
 
 

@@ -10,7 +10,7 @@ import pytest
 from service.fetch.http import Http, Patience
 from service.fetch.kept_pages import KEPT_SECONDS, KeptPages
 from service.fetch.sources import Fetched, arxiv_submitted
-from tests.service.fetch.test_sources import DAY, ids, serve_pages
+from tests.service.fetch.builders import DAY, ids, serve_pages
 from tests.service.fetch.web_server import WebServer, web_server
 
 

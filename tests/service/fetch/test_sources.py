@@ -3,35 +3,15 @@
 import datetime as dt
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from service.domain.errors import InvalidField, InvalidFile, SourceUnavailable
 from service.fetch.http import Http, Patience
 from service.fetch.sources import MAX_PAGES, PAGE_SIZE, any_feed, arxiv_announced, arxiv_submitted, hf_daily
+from tests.service.fetch.builders import DAY, ids, page, serve_pages
 from tests.service.fetch.web_server import Request, WebServer, web_server
 
-DAY = dt.date(2026, 3, 11)
-ENTRY = """
-  <entry>
-    <id>http://arxiv.org/abs/2603.{number:05d}v{version}</id>
-    <updated>2026-03-10T12:00:00Z</updated>
-    <published>2026-03-10T12:00:00Z</published>
-    <title>Paper {number}</title>
-    <summary>We study {number}.</summary>
-    <author><name>Ada Lovelace</name></author>
-    <link href="http://arxiv.org/abs/2603.{number:05d}v{version}" rel="alternate" type="text/html"/>
-    <category term="cs.LG" scheme="http://arxiv.org/schemas/atom"/>
-  </entry>"""
-API = """<?xml version="1.0" encoding="UTF-8"?>
-<feed xmlns="http://www.w3.org/2005/Atom">
-  <title type="html">ArXiv Query</title>
-  <id>http://arxiv.org/api/x</id>
-  <updated>2026-03-11T00:00:00-05:00</updated>
-  <opensearch:totalResults xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/">{total}</opensearch:totalResults>
-  {entries}
-</feed>"""
 ANNOUNCED = """<?xml version='1.0' encoding='UTF-8'?>
 <feed xmlns:arxiv="http://arxiv.org/schemas/atom" xmlns:dc="http://purl.org/dc/elements/1.1/"
   xmlns="http://www.w3.org/2005/Atom" xml:lang="en-us">
@@ -54,12 +34,6 @@ ANNOUNCED_ENTRY = """
   </entry>"""
 
 
-def page(numbers: range, total: int, version: int = 1) -> bytes:
-    """A page of the search's answer."""
-    entries = "".join(ENTRY.format(number=number, version=version) for number in numbers)
-    return API.format(total=total, entries=entries).encode()
-
-
 @pytest.fixture
 def server() -> Iterator[WebServer]:
     """A web server."""
@@ -80,21 +54,6 @@ def search(http: Http, server: WebServer) -> tuple[list[str], str]:
     """(ids, problem) of what a search gives."""
     found = arxiv_submitted(http, server.url, ["cs.LG", "cs.CL"], DAY - dt.timedelta(days=2), DAY)
     return [paper.paper_id for paper in found.papers], found.problem
-
-
-def ids(count: int) -> list[str]:
-    """Ids of the first papers."""
-    return [f"arxiv:2603.{number:05d}" for number in range(count)]
-
-
-def serve_pages(total: int) -> Any:
-    """A search that behaves."""
-
-    def answer(request: Request) -> None:
-        start = int(request.query["start"])
-        request.reply(page(range(start, min(start + int(request.query["max_results"]), total)), total))
-
-    return answer
 
 
 @pytest.mark.parametrize("total", [0, 1, PAGE_SIZE, PAGE_SIZE + 1, 250])
