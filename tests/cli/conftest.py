@@ -25,3 +25,11 @@ def trending_page() -> Path:
     page = folder / "digests" / "hf-trending-mar-11.txt"
     require("data", page.exists(), "needs the public data sets: set PAPERFEED_DATA")
     return page
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands wait half a second, not ten, for a scheduler that does not answer."""
+    from batch.cluster import open_cluster
+
+    monkeypatch.setitem(open_cluster.__wrapped__.__kwdefaults__, "connect_seconds", 0.5)

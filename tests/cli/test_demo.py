@@ -50,7 +50,7 @@ def assert_like_changed_the_feed(printed: str, mail: str) -> None:
 
 @pytest.mark.slow
 def test_demo_runs_to_its_end(tmp_path: Path) -> None:
-    """The sample demo prints three feeds, the effect of likes and an unknown user's feed; it writes a page and mails."""
+    """The demo prints three feeds, the effect of likes and an unknown user's feed, and writes a page and mails."""
     require("proc", Path("/proc/self/cmdline").exists(), "needs /proc, which Linux has")
     out = tmp_path / "out"
     done = in_process("demo", "--out", out, db=f"sqlite:///{tmp_path / 'unused.db'}", log_level="INFO")

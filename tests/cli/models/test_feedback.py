@@ -1,4 +1,4 @@
-"""``paperfeed train --feedback`` and ``paperfeed estimate``: a bundle from slates, and what it would have earned."""
+"""``paperfeed train --feedback`` and ``paperfeed estimate``."""
 
 import json
 import sqlite3
@@ -17,14 +17,14 @@ from tests.cli.command import Done, Run
 pytestmark = pytest.mark.slow
 
 
-# So many that among them, whatever was drawn, are reactions enough to explored papers.
+# Enough users that any random draw has reactions to explored papers.
 USERS = 120
 SLATES = 8 * USERS
 
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A database in which readers were sent eight digests, and the bundle that ranked them."""
+    """A database with eight digests served to users, and the bundle that ranked them."""
     folder = tmp_path_factory.mktemp("served")
     schema.upgrade(f"sqlite:///{folder / 'service.db'}")
     bundle = upvote_bundle(folder / "bundle")
@@ -42,18 +42,18 @@ def database(served: tuple[Path, Path], tmp_path: Path) -> Path:
 
 
 def train(paperfeed: Run, database: Path, bundle: Path, *more: object) -> Done:
-    """Learns with the tiny recipe."""
+    """Train with the tiny recipe."""
     options = ("--db", f"sqlite:///{database}", "--base", bundle, "--recipe", "tiny", *more)
     return paperfeed("train", "--feedback", *options)
 
 
 def estimate(paperfeed: Run, database: Path, bundle: Path, *more: object) -> Done:
-    """Judges a bundle."""
+    """Estimate the value of a bundle."""
     return paperfeed("estimate", "--db", f"sqlite:///{database}", "--bundle", bundle, *more)
 
 
 def change(database: Path, *statements: str) -> None:
-    """Changes rows behind the service's back."""
+    """Change rows without the service."""
     with sqlite3.connect(database) as connection:
         for statement in statements:
             connection.execute(statement)
@@ -61,7 +61,7 @@ def change(database: Path, *statements: str) -> None:
 
 
 def test_learn_and_judge(paperfeed: Run, served: tuple[Path, Path], tmp_path: Path) -> None:
-    """A bundle comes from slates, keeps encoder and spaces, says what it rests on, and is judged on later ones."""
+    """A bundle is trained on slates, keeps encoder and features, records its inputs, and is judged on later slates."""
     database, bundle = served
     before = list(sqlite3.connect(database).iterdump())
     options = ("--out", tmp_path / "new", "--until", "2025-01-12", "--position-bias", 0.9)
@@ -88,13 +88,13 @@ def test_learn_and_judge(paperfeed: Run, served: tuple[Path, Path], tmp_path: Pa
 
 
 def test_in_words(paperfeed: Run, served: tuple[Path, Path], tmp_path: Path) -> None:
-    """For people both commands say what they rest on; the database may come from the environment's setting."""
+    """Without --json both commands say how many slates, users and reactions they used."""
     database, bundle = served
     done = train(paperfeed, database, bundle, "--out", tmp_path / "new")
     assert done.code == 0, done
-    assert "by " in done.out
+    assert "estimated from " in done.out
     assert "reactions at explored places" in done.out
-    assert f"{SLATES} slates, {USERS} readers" in done.out
+    assert f"{SLATES} slates, {USERS} users" in done.out
     judged = estimate(paperfeed, database, bundle)
     assert judged.code == 0, judged
     assert "doubly robust" in judged.out
@@ -125,7 +125,7 @@ def test_same_log_same_files(paperfeed: Run, served: tuple[Path, Path], tmp_path
 
 
 def _all_propensities(value: float) -> str:
-    """A statement that gives every item of every slate this propensity."""
+    """Return a statement that gives every item of every slate this propensity."""
     kept = (f"json_extract(value, '$[{place}]')" for place in (0, 1, 3))
     paper_id, score, reasons = kept
     item = f"json_array({paper_id}, {score}, {value}, {reasons})"

@@ -1,4 +1,4 @@
-"""What ``paperfeed status`` says of a server."""
+"""What ``paperfeed status`` prints."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from tests.rpc.servers import lose_database, serving
 
 
 def test_a_lost_database_is_told(paperfeed: Run, tmp_path: Path) -> None:
-    """A server whose database is gone still shows its counters, and a line says what is wrong."""
+    """If a server's database is broken, its counters are still shown, and a line says what is wrong."""
     with serving(f"sqlite:///{tmp_path / 'lost.db'}") as service:
         before = paperfeed("status", "--server", service.target)
         lose_database(service)
