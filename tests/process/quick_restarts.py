@@ -1,4 +1,4 @@
-"""``paperfeed serve --workers`` with a supervisor that waits only briefly before it starts a worker again."""
+"""Runs the supervisor of ``paperfeed serve --workers``, but restarts workers after a short pause."""
 
 import sys
 
@@ -14,7 +14,12 @@ def main() -> None:
     """Serve as the environment says."""
     settings = Settings.read()
     logs.configure(settings.log_level)
-    sys.exit(Supervisor(settings, POLICY).run(lambda port: print(f"listening on {settings.host}:{port}", flush=True)))
+
+    def announce(port: int) -> None:
+        sys.stdout.write(f"listening on {settings.host}:{port}\n")
+        sys.stdout.flush()
+
+    sys.exit(Supervisor(settings, POLICY).run(announce))
 
 
 if __name__ == "__main__":

@@ -107,7 +107,7 @@ def test_slates_of_the_future_are_not_stored(world: World, bundle: Path, tmp_pat
     assert done.code == 0, done.err
     assert again.code == 2
     assert again.err.endswith(
-        "as-of: 2999-01-01T00:00:00+00:00 is more than 5 minutes; --to-store cannot store its slates\n"
+        "as-of: 2999-01-01T00:00:00+00:00 is more than 5 minutes in the future; --to-store cannot store its slates\n"
     )
     assert row_counts(Path(world.url.removeprefix("sqlite:///")))["precomputed_slates"] == 0
 
