@@ -21,12 +21,12 @@ def world(tmp_path: Path) -> World:
 
 @pytest.mark.cluster
 @pytest.mark.slow
-def test_embed(world: World) -> None:
+def test_embed(world: World, paperfeed: Run) -> None:
     """It embeds the papers without a vector and names the dashboard; a second call finds nothing to do."""
     words = ("batch", "embed", "--encoder", "hashing", "--workers", 1)
 
     done = in_process(*words, "--json", db=world.url)
-    again = in_process(*words, db=world.url)
+    again = paperfeed(*words, "--db", world.url)
 
     assert done.code == 0, done.err
     assert json.loads(done.out) == {

@@ -1,6 +1,7 @@
 """``paperfeed batch rerank`` and ``paperfeed export``."""
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -27,20 +28,37 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def rerank(world: World, bundle: Path, out: Path, *more: object) -> Done:
-    """Run the command in a process of its own, which Dask's workers are children of."""
-    words = ("batch", "rerank", "--digest", DIGEST, "--out", out, "--bundle", bundle, *more)
-    return in_process(*words, db=world.url, encoder="hashing")
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Dask scheduler with one worker and no dashboard."""
+    folder = tmp_path_factory.mktemp("cli_batch_scheduler")
+    with started_scheduler(folder) as started, started_worker(started, folder):
+        yield started.address
+
+
+Rank = Callable[..., Done]
+
+
+@pytest.fixture
+def rank(paperfeed: Run, scheduler: str, world: World, bundle: Path, tmp_path: Path) -> Rank:
+    """Run ``batch rerank`` on the scheduler, into the same folder each time."""
+
+    def run(*more: object, db: str = world.url) -> Done:
+        words = ("--digest", DIGEST, "--out", tmp_path / "out", "--bundle", bundle, "--scheduler", scheduler)
+        return paperfeed("batch", "rerank", *words, "--db", db, *more)
+
+    return run
 
 
 @pytest.mark.cluster
 @pytest.mark.slow
-def test_rerank(world: World, bundle: Path, tmp_path: Path) -> None:
+def test_rerank(world: World, bundle: Path, tmp_path: Path, paperfeed: Run) -> None:
     """It writes one slate per user and names the dashboard; a second call finds everything done."""
     out = tmp_path / "slates" / "today"
 
-    done = rerank(world, bundle, out, "--workers", 1, "--page-size", 5, "--as-of", "2026-03-11", "--json")
-    again = rerank(world, bundle, out, "--page-size", 5)
+    words = ("batch", "rerank", "--digest", DIGEST, "--out", out, "--bundle", bundle, "--page-size", 5)
+    done = in_process(*words, "--workers", 1, "--as-of", "2026-03-11", "--json", db=world.url)
+    again = paperfeed(*words, "--db", world.url, PAPERFEED_EXPLORATION="0")
 
     assert done.code == 0, done.err
     result = json.loads(done.out)
@@ -56,13 +74,13 @@ def test_rerank(world: World, bundle: Path, tmp_path: Path) -> None:
 
 @pytest.mark.cluster
 @pytest.mark.slow
-def test_export_and_rank_from_it(world: World, bundle: Path, tmp_path: Path, paperfeed: Run) -> None:
+def test_export_and_rank_from_it(world: World, scheduler: str, tmp_path: Path, paperfeed: Run) -> None:
     """It ranks from an export too. If no bundle fits the encoder, users are ranked by similarity, with a warning."""
     done = paperfeed("export", "--db", world.url, "--out", tmp_path / "export", "--events", "--json")
     assert done.code == 0, done.err
     assert json.loads(done.out)["row_counts"]["profiles"] == 20
 
-    words = ("--digest", DIGEST, "--from", tmp_path / "export", "--workers", 1)
+    words = ("--digest", DIGEST, "--from", tmp_path / "export", "--scheduler", scheduler)
     ranked = paperfeed("batch", "rerank", *words, "--out", tmp_path / "out", "--json")
 
     assert ranked.code == 0, ranked.err
@@ -72,12 +90,12 @@ def test_export_and_rank_from_it(world: World, bundle: Path, tmp_path: Path, pap
 
 @pytest.mark.cluster
 @pytest.mark.slow
-def test_to_store(bundle: Path, tmp_path: Path) -> None:
+def test_to_store(rank: Rank, tmp_path: Path) -> None:
     """With --to-store the slates are also in the database, and storing them again changes nothing."""
     world = fill(f"sqlite:///{tmp_path / 'own.db'}", 20)
 
-    done = rerank(world, bundle, tmp_path / "out", "--workers", 1, "--to-store", "--json")
-    again = rerank(world, bundle, tmp_path / "out", "--to-store")
+    done = rank("--to-store", "--json", db=world.url)
+    again = rank("--to-store", db=world.url)
 
     assert done.code == 0, done.err
     assert json.loads(done.out)["stored_count"] == 20
@@ -87,10 +105,10 @@ def test_to_store(bundle: Path, tmp_path: Path) -> None:
 
 @pytest.mark.cluster
 @pytest.mark.slow
-def test_one_moment_in_two_notations(world: World, bundle: Path, tmp_path: Path) -> None:
+def test_one_moment_in_two_notations(rank: Rank) -> None:
     """The same time in another time zone is the same job."""
-    done = rerank(world, bundle, tmp_path / "out", "--workers", 1, "--as-of", "2026-03-11T08:00:00+09:00", "--json")
-    again = rerank(world, bundle, tmp_path / "out", "--as-of", "2026-03-10T23:00:00Z")
+    done = rank("--as-of", "2026-03-11T08:00:00+09:00", "--json")
+    again = rank("--as-of", "2026-03-10T23:00:00Z")
 
     assert json.loads(done.out)["job"]["as_of"] == "2026-03-10T23:00:00+00:00"
     assert again.code == 0, again.err
@@ -98,11 +116,10 @@ def test_one_moment_in_two_notations(world: World, bundle: Path, tmp_path: Path)
 
 @pytest.mark.cluster
 @pytest.mark.slow
-def test_slates_of_the_future_are_not_stored(world: World, bundle: Path, tmp_path: Path) -> None:
+def test_slates_of_the_future_are_not_stored(rank: Rank, world: World) -> None:
     """Slates of a future time are not stored by a later call either."""
-    words = ("--features", "--workers", 1)
-    done = rerank(world, bundle, tmp_path / "out", *words, "--as-of", "2999-01-01")
-    again = rerank(world, bundle, tmp_path / "out", *words, "--to-store")
+    done = rank("--features", "--as-of", "2999-01-01")
+    again = rank("--features", "--to-store")
 
     assert done.code == 0, done.err
     assert again.code == 2
@@ -114,11 +131,9 @@ def test_slates_of_the_future_are_not_stored(world: World, bundle: Path, tmp_pat
 
 @pytest.mark.cluster
 @pytest.mark.slow
-def test_no_dashboard(world: World, bundle: Path, tmp_path: Path) -> None:
+def test_no_dashboard(rank: Rank) -> None:
     """No dashboard is named if the scheduler has none."""
-    with started_scheduler(tmp_path) as scheduler, started_worker(scheduler, tmp_path):
-        done = rerank(world, bundle, tmp_path / "out", "--scheduler", scheduler.address)
-
+    done = rank()
     assert done.code == 0, done.err
     assert done.err == ""
 

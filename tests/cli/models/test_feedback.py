@@ -135,7 +135,7 @@ def _all_propensities(value: float) -> str:
 @pytest.mark.parametrize(
     ("statements", "problem"),
     [
-        (("DELETE FROM slates",), "no slate can be used: none was ever served to a known reader"),
+        (("DELETE FROM slates",), "no slate can be used: none was ever served to a known user"),
         (
             ("DELETE FROM events WHERE occurred_at > '2025-01-01'",),
             f"of {SLATES}, nothing of it is known to have been shown",
