@@ -1,5 +1,6 @@
 """The manifests in deploy/, read once, and functions to find their parts."""
 
+import functools
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ class Pod:
         return int(self.container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0))
 
 
+@functools.cache
 def manifests() -> list[Manifest]:
     """Return all documents of all files."""
     files = sorted((ROOT / "deploy").glob("*.yaml"))
