@@ -30,7 +30,7 @@ def rerank(
     as_of: Annotated[
         str | None,
         typer.Option(
-            help="Time from which the age of papers is counted, ISO 8601. Default: now, or on resuming the first run's."
+            help="Time to rank for, ISO 8601; it sets the age of papers. Default: now, or on resuming the first run's."
         ),
     ] = None,
     features: Annotated[bool, typer.Option("--features", help="Also write the features that the model saw.")] = False,

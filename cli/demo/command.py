@@ -34,7 +34,7 @@ def demo(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for everything the demo writes.")] = Path("out"),
 ) -> None:
-    """Show the whole way on sample papers: start a server, import, rank for three users, send mail.
+    """Show everything on sample papers: start a server, import, rank for three users, send mail.
 
     The demo stops its server at the end. The feeds are also written to preview.html in the --out folder.
     """

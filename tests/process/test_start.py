@@ -1,4 +1,4 @@
-"""How a server starts, also if something is wrong, and what it does not load."""
+"""The start of a server: successful, refused, and with a damaged bundle."""
 
 import shutil
 import socket

@@ -72,14 +72,14 @@ def test_cold_table(paperfeed: Run, tmp_path: Path) -> None:
 def test_given_bundle(paperfeed: Run, dated: tuple[Path, Path], tmp_path: Path) -> None:
     """A given bundle is judged as it is, with a warning if it may know the answers; training left a page beside it."""
     made = ("--papers", dated[0], "--interactions", dated[1], "--recipe", "tiny", "--out", tmp_path / "bundle")
-    told = json.loads(paperfeed("train", *made, "--json").out)
-    assert told["report"] == str(tmp_path / "bundle-report.html")
-    assert f"Training of {told['version']}" in (tmp_path / "bundle-report.html").read_text()
+    trained = json.loads(paperfeed("train", *made, "--json").out)
+    assert trained["report"] == str(tmp_path / "bundle-report.html")
+    assert f"Training of {trained['version']}" in (tmp_path / "bundle-report.html").read_text()
     span = ("--from", "2017-08-01", "--to", "2017-08-07")
     files = ("--papers", dated[0], "--interactions", dated[1], "--protocol", "weekly-digest", *span)
     done = paperfeed("evaluate", *files, "--bundle", tmp_path / "bundle", "--json")
     assert done.code == 0
-    assert json.loads(done.out)["settings"]["bundle"] == [told["version"]]
+    assert json.loads(done.out)["settings"]["bundle"] == [trained["version"]]
     assert "paperfeed: warning: the bundle may know" in done.err
 
 

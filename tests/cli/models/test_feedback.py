@@ -170,7 +170,7 @@ def test_logs_that_cannot_serve(
 
 
 def test_another_bundle(paperfeed: Run, served: tuple[Path, Path], tmp_path: Path) -> None:
-    """Slates of the bundle that served do not fit the one in the package, which is what is taken unless told."""
+    """Without --base the shipped bundle is used, whose features differ from those of the slates."""
     url = f"sqlite:///{served[0]}"
     done = paperfeed("train", "--feedback", "--db", url, "--recipe", "tiny", "--out", tmp_path / "new")
 
@@ -192,7 +192,7 @@ def test_another_bundle(paperfeed: Run, served: tuple[Path, Path], tmp_path: Pat
     ],
 )
 def test_wrong_options(paperfeed: Run, tmp_path: Path, options: tuple[str, ...], code: int, problem: str) -> None:
-    """What an option says wrong is said before any work is done."""
+    """A wrong option is reported before any work is done."""
     done = paperfeed("train", *options, "--out", tmp_path / "new")
 
     assert (done.code, problem in done.err) == (code, True), done

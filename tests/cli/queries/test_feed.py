@@ -1,4 +1,4 @@
-"""What ``paperfeed feed`` prints if there is little to show."""
+"""Output of ``paperfeed feed`` if there is little to show."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What ``paperfeed status`` prints."""
+"""Output of ``paperfeed status``."""
 
 from pathlib import Path
 
