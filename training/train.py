@@ -1,4 +1,4 @@
-"""The whole of training: snapshot, spaces, queries, rows, model, figures, bundle."""
+"""Training in one readable order: data sets, spaces, queries, rows, model, figures, bundle."""
 
 import datetime as dt
 import hashlib
@@ -26,12 +26,12 @@ from training.trees.fit import Fitted, lambdamart_params
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """What came out of a training run.
+    """The result of a training run.
 
     Attributes:
-        metrics: Data set name to figures on readers that were held out (they stopped the training, so the figures are
-            slightly too good; the protocols in evaluation are the judges).
-        account: What ``training.report`` shows.
+        metrics: Data set name to figures on the held-out users. Early stopping used these users, so the figures are
+            slightly too good; ``training.evaluation`` measures without this bias.
+        account: The content of the report page.
     """
 
     manifest: Manifest
@@ -48,12 +48,12 @@ def train(
     seed: int = 0,
     progress: Progress = silent,
 ) -> TrainingReport:
-    """Trains on the data sets and publishes the bundle to the folder ``out``.
+    """Train on the data sets and write the bundle to the folder ``out``.
 
     The same data, recipe and seed give the same files, except for created_at in the manifest.
 
     Raises:
-        TrainingError: No recipe of that name, or nothing to learn from.
+        TrainingError: No recipe has this name, or there is nothing to learn from.
     """
     recipe = find_recipe(recipe) if isinstance(recipe, str) else recipe
     progress = timed = Timed(progress)
@@ -76,12 +76,12 @@ def train(
 
 @dataclass(frozen=True)
 class Made:
-    """A model, and what it is judged on.
+    """A model, and the rows that measure it.
 
     Attributes:
-        learned_rows: Feature rows that the trees were grown on.
-        held_out: Queries of readers held out.
-        judged: Their rows, nothing masked.
+        learned_rows: Number of feature rows that the trees were grown on.
+        held_out: Queries of the held-out users.
+        judged: Their rows by data set, nothing masked.
     """
 
     fitted: Fitted
@@ -99,10 +99,10 @@ def publish(
     timed: Timed,
     params: Mapping[str, Any] | None = None,
 ) -> TrainingReport:
-    """Judges the model and writes the bundle.
+    """Measure the model and write the bundle.
 
     Args:
-        params: For the manifest, beside the seed, the recipe and LightGBM's.
+        params: Parameters for the manifest, beside the seed, the recipe and those of LightGBM.
     """
     datasets, recipe, seed = prepared.datasets, prepared.recipe, prepared.seed
     metrics = {
@@ -129,12 +129,12 @@ def publish(
 
 
 def fingerprint_of(datasets: Sequence[Dataset]) -> str:
-    """SHA-256 of all that is trained on."""
+    """Return the SHA-256 of all data sets."""
     return hashlib.sha256("".join(dataset.fingerprint for dataset in datasets).encode()).hexdigest()
 
 
 def _figures(model_text: str, rows: Rows) -> dict[str, float]:
-    """Means over queries, rounded so that a figure's last bits do not depend on the order of sums."""
+    """Return means over queries, rounded so that the last bits do not depend on the order of sums."""
     model = read_model(model_text, SCHEMA.family_of)
     scores = model.scores(model.leaves(rows.features))
     stops = np.cumsum(rows.group_sizes)

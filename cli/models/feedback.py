@@ -1,11 +1,10 @@
 """``paperfeed train --feedback``: a bundle from the slates that were served and what readers did with them."""
 
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.output import show, staged_progress
-from datasets.slates import read_slates
+from cli.models.dates import day_limit
+from cli.output import show, staged_progress, warn
 
 if TYPE_CHECKING:
     from ranker.bundle.bundle import Bundle
@@ -25,13 +24,16 @@ def learn(
     as_json: bool,
 ) -> None:
     """Trains and prints what came of it."""
+    from datasets.slates import read_slates
+    from training.dates import END_OF_TIME
     from training.feedback.learn import learn_from_slates
     from training.recipes import find_recipe
 
     chosen = find_recipe(recipe)
     bundle = serving_bundle(settings, base)
-    log = read_slates(settings.db, bundle, since=-LONG, until=day("until", until, LONG), shown_only=True)
+    before = day_limit("until", until, END_OF_TIME)
     with staged_progress("training") as progress:
+        log = read_slates(settings.db, bundle, until=before, shown_only=True, progress=progress, warn=warn)
         report = learn_from_slates(
             log, bundle, out, recipe=chosen, seed=seed, position_bias=position_bias, progress=progress
         )
@@ -72,26 +74,6 @@ def serving_bundle(settings: "Settings", path: Path | None) -> "Bundle":
 
     configured = Path(settings.bundle).expanduser() if settings.bundle else default_bundle_path()
     return load_bundle(path or configured, encoder=None)
-
-
-LONG = 1e18
-"""Unix seconds before or after everything."""
-
-
-def day(field: str, text: str | None, default: float) -> float:
-    """Unix seconds of the day's beginning, UTC; the default where none is given.
-
-    Raises:
-        InvalidField: It is no date.
-    """
-    from service.domain.errors import InvalidField
-
-    if text is None:
-        return default
-    try:
-        return dt.datetime.combine(dt.date.fromisoformat(text), dt.time(), dt.UTC).timestamp()
-    except ValueError as error:
-        raise InvalidField(field, f"{text!r} is not a date such as 2026-01-31") from error
 
 
 def examination_in_words(examination: dict[str, Any]) -> str:
