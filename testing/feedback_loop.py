@@ -92,7 +92,7 @@ class Loop:
         return np.array(found)
 
     def attractions(self, since: float = -np.inf) -> Float64Array:
-        """Return the true attraction of all papers of the slates since a time, in the order in which slates are read."""
+        """Return the true attraction of each paper of the slates since a time, in the order of reading."""
         by_id = {user.user_id: user for user in self.users}
         store = open_store(self.url)
         with store.read() as tx:

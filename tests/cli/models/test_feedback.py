@@ -150,7 +150,7 @@ def _all_propensities(value: float) -> str:
             f"of {SLATES}, served before slates said what their features mean",
         ),
         (("UPDATE slates SET features = x''",), f"of {SLATES}, its features were pruned"),
-        (("DELETE FROM users WHERE user_id != 'reader-00000'",), "one reader alone"),
+        (("DELETE FROM users WHERE user_id != 'user-00000'",), "only one of them reacted"),
         ((_all_propensities(1.0),), "reactions to papers at explored places are too few"),
         ((_all_propensities(0.9),), f"of {SLATES}, explored in a way unknown to this version"),
     ],

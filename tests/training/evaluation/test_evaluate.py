@@ -26,21 +26,21 @@ COLD = Plan("cold-items", seeds=(1, 2), recipe="tiny", max_users=20)
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """Trained on other data of the same kind."""
+    """Train a bundle on other data of the same kind."""
     folder = tmp_path_factory.mktemp("evaluate") / "bundle"
     train([planted(dated=True, seed=5)], folder, encoder_name="made-up", recipe="tiny", seed=1)
     return load_bundle(folder, encoder="made-up")
 
 
 def run(dataset: Dataset, plan: Plan, bundle: Bundle | None) -> dict[str, Any]:
-    """An evaluation without what differs from run to run."""
+    """Run an evaluation and drop the times, which differ from run to run."""
     result = evaluate(dataset, plan, bundle=bundle, encoder_name="made-up")
     del result["settings"]["durations_seconds"]
     return result
 
 
 def scores_of(dataset: Dataset, bundle: Bundle, last_day: dt.date) -> dict[tuple[str, float, str], np.ndarray]:
-    """System, week and profile to scores, for all weeks up to one."""
+    """Return system, week and profile to scores, for all weeks up to a day."""
     hidden = replace(dataset, papers=anonymous(dataset.papers))
     corpus, system = Corpus.of(hidden.papers), RankerSystem(bundle, hidden.papers, ("text",))
     found: dict[tuple[str, float, str], np.ndarray] = {}
@@ -63,7 +63,7 @@ def scores_of(dataset: Dataset, bundle: Bundle, last_day: dt.date) -> dict[tuple
 
 
 def test_the_future_changes_no_score(bundle: Bundle) -> None:
-    """A later paper and likes given in the query's week or later leave every score of every system, bit for bit."""
+    """A later paper and later likes change no bit of any score of any system."""
     last_week, last_day = 29, dt.date(2017, 7, 24)
     data = with_paper(dated(), MONDAY + 30.5 * WEEK)
     old = np.flatnonzero(data.papers.published_at < MONDAY + 10 * WEEK)[:3]
@@ -85,14 +85,14 @@ def test_the_future_changes_no_score(bundle: Bundle) -> None:
 
 
 def test_the_future_changes_no_retrained_bundle() -> None:
-    """With --retrain nothing dated from the first day on is trained on."""
+    """With --retrain, data from the first day on are not trained on."""
     moment = MONDAY + 30 * WEEK
     assert known_before(with_paper(dated(), moment), moment).fingerprint == known_before(dated(), moment).fingerprint
 
 
 @pytest.mark.parametrize("plan", [WEEKLY, replace(WEEKLY, retrain=True)])
 def test_authors_change_nothing(bundle: Bundle, plan: Plan) -> None:
-    """Shuffled authors give the same result, whether the bundle is given or trained."""
+    """Shuffled authors give the same result, with a given bundle and with a trained one."""
     data = dated()
     names = [(f"Author {i % 40}",) for i in range(len(data.papers))]
     results = []
@@ -103,7 +103,7 @@ def test_authors_change_nothing(bundle: Bundle, plan: Plan) -> None:
 
 
 def test_weekly_result(bundle: Bundle) -> None:
-    """The result is JSON with every part that is promised, and finds the planted truth."""
+    """The result is JSON with every promised part, and finds the planted truth."""
     result = run(dated(), replace(WEEKLY, masked_families=("text",)), bundle)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     assert set(result["skipped"]) == {"popularity"}
@@ -119,7 +119,7 @@ def test_weekly_result(bundle: Bundle) -> None:
 
 
 def test_cold_result() -> None:
-    """Each seed trains a bundle of its own; recency and popularity have nothing to go by; two runs agree."""
+    """Each seed trains its own bundle, recency and popularity are skipped, and two runs agree."""
     result = run(undated(), COLD, None)
     assert set(result["skipped"]) == {"recency", "popularity"}
     assert set(result["systems"]["blend"]) == {"recall@50", "recall@100", "ndcg@20"}
@@ -130,7 +130,7 @@ def test_cold_result() -> None:
 
 
 def test_training_without_a_family() -> None:
-    """A bundle trained without a family is the same whether or not the family is known when it is judged."""
+    """A bundle trained without a family does not change when the family is masked in the evaluation."""
     plan = replace(COLD, seeds=(1,), train_without=("embedding",), masked_families=("embedding", "text"))
     result = run(undated(), plan, None)
     assert result["systems"]["paperfeed"] == result["systems"]["paperfeed-without-embedding"]
@@ -138,12 +138,12 @@ def test_training_without_a_family() -> None:
 
 
 def test_workers_change_no_figure(bundle: Bundle) -> None:
-    """Scoring several readers at a time gives the same result."""
+    """Scoring several queries at a time gives the same result."""
     assert run(dated(), replace(WEEKLY, workers=3), bundle) == run(dated(), WEEKLY, bundle)
 
 
 def test_cold_items_looks_at_no_date() -> None:
-    """The same libraries with dates give the same figures as without."""
+    """Dates do not change any figure of cold-items."""
     with_dates = planted(dated=False)
     papers = PaperColumns(**{**vars(with_dates.papers), "published_at": np.full(400, MONDAY + 90 * WEEK)})
     likes = replace(with_dates.likes, liked_at=np.full(len(with_dates.likes.papers), MONDAY + 91 * WEEK))
@@ -152,13 +152,13 @@ def test_cold_items_looks_at_no_date() -> None:
 
 
 def test_doubts(bundle: Bundle) -> None:
-    """A bundle that may have seen the answers is judged, but the result says so."""
+    """A bundle that may have seen the answers is judged with a warning."""
     assert "may know what is dated before 2018-01-01" in run(dated(), WEEKLY, bundle)["settings"]["warnings"][0]
     assert "may have seen the cold ones" in run(undated(), COLD, bundle)["settings"]["warnings"][0]
 
 
 def likes(*triples: tuple[int, int, float]) -> Likes:
-    """Reader, paper and week."""
+    """Return likes from triples of user, paper and week."""
     users, papers, weeks = zip(*triples, strict=True) if triples else ((), (), ())
     return Likes.of(users, papers, [MONDAY + week * WEEK for week in weeks])
 
@@ -167,27 +167,27 @@ def likes(*triples: tuple[int, int, float]) -> Likes:
     ("dataset", "plan", "problem"),
     [
         (replace(dated(), likes=likes()), WEEKLY, "no positive labels"),
-        (replace(dated(), likes=likes((0, 1, 1), (0, 2, 2))), WEEKLY, "one reader alone"),
+        (replace(dated(), likes=likes((0, 1, 1), (0, 2, 2))), WEEKLY, "only one user"),
         (undated(), WEEKLY, "papers have no published_at: weekly-digest needs dates"),
         (replace(dated(), likes=undated().likes), WEEKLY, "likes have no time: weekly-digest needs dates"),
         (replace(dated(), likes=likes((0, 1, 0), (1, 2, 0))), WEEKLY, "2 of 2 likes are from before"),
-        (replace(dated(), likes=likes((0, 1, 50), (1, 2, 50))), WEEKLY, "no reader with 5 or more earlier likes"),
+        (replace(dated(), likes=likes((0, 1, 50), (1, 2, 50))), WEEKLY, "no user with 5 or more earlier likes"),
         (
             dated(),
             replace(WEEKLY, first_day=dt.date(2031, 1, 1), last_day=dt.date(2031, 2, 1)),
             "no query in the range",
         ),
-        (replace(undated(), likes=likes((0, 1, 1), (1, 2, 1))), COLD, "no reader has 5 or more likes of warm papers"),
+        (replace(undated(), likes=likes((0, 1, 1), (1, 2, 1))), COLD, "no user has 5 or more likes of warm papers"),
     ],
 )
 def test_what_is_missing_is_said(dataset: Dataset, plan: Plan, problem: str) -> None:
-    """Data that cannot serve the protocol are refused with the reason, before anything is trained."""
+    """Data that do not suit the protocol are refused with the reason, before any training."""
     with pytest.raises(EvaluationError, match=problem):
         evaluate(dataset, plan, bundle=None, encoder_name="made-up")
 
 
 def test_some_doubtful_times(bundle: Bundle) -> None:
-    """A few likes from before their paper's date, and some without a time, are counted in a warning."""
+    """A warning counts likes from before their paper's date, and likes without a time."""
     data = dated()
     times = data.likes.liked_at.copy()
     times[:3], times[3:5] = MONDAY - WEEK, np.nan
@@ -197,6 +197,6 @@ def test_some_doubtful_times(bundle: Bundle) -> None:
 
 
 def test_unknown_recipe(tmp_path: Path) -> None:
-    """The trainer's error says which recipes there are."""
+    """The error lists the recipes."""
     with pytest.raises(TrainingError, match="no recipe is called 'grand'"):
         evaluate(undated(), replace(COLD, recipe="grand"), bundle=None, encoder_name="made-up")

@@ -10,6 +10,7 @@ from training.evaluation.baselines import LogisticRegression, MeanCosine, Popula
 from training.evaluation.corpus import Corpus
 from training.evaluation.protocols import Round, cold_items, weekly_digest
 from training.evaluation.scoring import METRICS, Recorder
+from training.progress import silent
 
 THEIRS = {
     "recall@5": "recall_5",
@@ -21,13 +22,9 @@ THEIRS = {
 }
 
 
-def ignore(_what: str, _done: int, _total: int) -> None:
-    """No progress is shown."""
-
-
 def recorded(protocol: str, dataset: Dataset, rounds: list[Round]) -> Recorder:
-    """Every round put to a few baselines."""
-    recorder = Recorder(protocol, Corpus.of(dataset.papers), (LogisticRegression(), Recency(), Popularity()), ignore)
+    """Return a recorder after some rounds with a few baselines."""
+    recorder = Recorder(protocol, Corpus.of(dataset.papers), (LogisticRegression(), Recency(), Popularity()), silent)
     for this in rounds:
         recorder.run(this, None, 0)
     return recorder
@@ -35,7 +32,7 @@ def recorded(protocol: str, dataset: Dataset, rounds: list[Round]) -> Recorder:
 
 @pytest.mark.parametrize("protocol", ["cold-items", "weekly-digest"])
 def test_figures_are_trec_eval_s(protocol: str) -> None:
-    """Every figure of every query is what trec_eval finds for the same scores."""
+    """Every figure of every query equals that of trec_eval."""
     if protocol == "cold-items":
         data = undated()
         rounds = [cold_items(data, 1)]
@@ -59,7 +56,7 @@ def test_figures_are_trec_eval_s(protocol: str) -> None:
 
 
 def test_skipped() -> None:
-    """A baseline that the data cannot serve is left out with its reason; the others have a figure for each query."""
+    """A baseline that cannot rank the data is skipped with its reason; the others have figures for each query."""
     data = undated()
     answers = recorded("cold-items", data, [cold_items(data, 1), cold_items(data, 2, group=1)]).answers()
     assert set(answers.skipped) == {"recency", "popularity"}
@@ -70,10 +67,10 @@ def test_skipped() -> None:
 
 
 def test_tops() -> None:
-    """The recorded list holds the best candidates of the query, best first."""
+    """The recorded list holds the query's best candidates, best first."""
     data = undated()
     this = cold_items(data, 1)
-    recorder = Recorder("cold-items", Corpus.of(data.papers), (MeanCosine(),), ignore)
+    recorder = Recorder("cold-items", Corpus.of(data.papers), (MeanCosine(),), silent)
     recorder.run(this, None, 0)
     score = MeanCosine().open(Corpus.of(data.papers).view(this.visible, this.candidates), this)
     assert not isinstance(score, str)
@@ -82,9 +79,9 @@ def test_tops() -> None:
 
 
 def test_partly_served() -> None:
-    """A baseline that some rounds cannot serve ranks nothing there, which is said."""
+    """A baseline that cannot rank some rounds gives a warning."""
     data = undated()
-    recorder = Recorder("cold-items", Corpus.of(data.papers), (Sometimes(),), ignore)
+    recorder = Recorder("cold-items", Corpus.of(data.papers), (Sometimes(),), silent)
     for group in (0, 1):
         recorder.run(cold_items(data, group, group), None, 0)
     answers = recorder.answers()
