@@ -16,7 +16,7 @@ from ranker.score import read_model
 from training.account import Account, DataUsed, Timed
 from training.data.rows import Rows, balanced, feature_rows
 from training.data.snapshot import Dataset
-from training.metrics import best_first_hits, ndcg, recall, reciprocal_rank
+from training.metrics import ndcg, recall, reciprocal_rank
 from training.preparation import Prepared, Queries, prepare
 from training.progress import Progress, silent
 from training.recipes import Recipe, find_recipe
@@ -105,9 +105,8 @@ def publish(
         params: Parameters for the manifest, beside the seed, the recipe and those of LightGBM.
     """
     datasets, recipe, seed = prepared.datasets, prepared.recipe, prepared.seed
-    metrics = {
-        dataset.name: _figures(made.fitted.text, rows) for dataset, rows in zip(datasets, made.judged, strict=True)
-    }
+    judged = zip(datasets, made.judged, strict=True)
+    metrics = {dataset.name: held_out_figures(made.fitted.text, rows) for dataset, rows in judged}
     manifest = write_bundle(
         out,
         model_text=made.fitted.text,
@@ -133,15 +132,10 @@ def fingerprint_of(datasets: Sequence[Dataset]) -> str:
     return hashlib.sha256("".join(dataset.fingerprint for dataset in datasets).encode()).hexdigest()
 
 
-def _figures(model_text: str, rows: Rows) -> dict[str, float]:
-    """Return means over queries, rounded so that the last bits do not depend on the order of sums."""
+def held_out_figures(model_text: str, rows: Rows) -> dict[str, float]:
+    """Return a model's mean figures over queries, rounded so that they do not depend on the order of sums."""
     model = read_model(model_text, SCHEMA.family_of)
-    scores = model.scores(model.leaves(rows.features))
-    stops = np.cumsum(rows.group_sizes)
-    hits = [
-        best_first_hits(scores[stop - size : stop], rows.relevant[stop - size : stop])
-        for stop, size in zip(stops, rows.group_sizes, strict=True)
-    ]
+    hits = rows.hits(model.scores(model.leaves(rows.features)))
     return {
         "queries": float(len(hits)),
         "ndcg@10": round(float(np.mean([ndcg(h, 10) for h in hits])), 4),

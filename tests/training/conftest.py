@@ -1,9 +1,17 @@
 from pathlib import Path
 
 import pytest
+import scipy.linalg  # noqa: F401 - loads scipy's BLAS, which the limit must reach
 
+from ranker.blas import use_one_thread
 from tests.training.builders import DATASETS
 from training import TrainingReport, train
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Limit linear algebra to one thread, as the commands do: on busy cores several threads wait for one another."""
+    use_one_thread()
 
 
 @pytest.fixture(scope="session")

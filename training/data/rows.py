@@ -14,12 +14,13 @@ from ranker.features import SCHEMA, compute_matrix
 from ranker.papers import PaperColumns
 from ranker.profile.profile import build_profile
 from ranker.spaces.spaces import PaperMatrix, Spaces
-from ranker.types import BoolArray, Float32Array, IndexArray, Int32Array
+from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray, Int32Array
 from ranker.user_context import UserContext
 from training.data.cross_fitting import NO_FOLD
 from training.data.query_groups import Query, check_contiguous, with_fewer_likes
 from training.data.simulation import Crowd, dislikes_of, user_context_of
 from training.data.snapshot import Dataset
+from training.metrics import best_first_hits
 from training.progress import Progress
 from training.recipes import Hiding, Recipe, Simulated
 
@@ -53,6 +54,12 @@ class Rows:
     def relevant(self) -> BoolArray:
         """(n,) whether each row has a positive grade."""
         return np.asarray(self.labels > 0)
+
+    def hits(self, scores: Float64Array) -> list[BoolArray]:
+        """Return for each query the relevance of its candidates in the order of falling (n,) scores."""
+        stops = np.cumsum(self.group_sizes)[:-1]
+        parts = zip(np.split(scores, stops), np.split(self.relevant, stops), strict=True)
+        return [best_first_hits(*part) for part in parts]
 
     def where(self, kept: BoolArray) -> "Rows":
         """Return the rows of the queries where ``kept`` (queries,) is true."""

@@ -17,12 +17,11 @@ from ranker.bundle.bundle import Bundle, write_bundle
 from ranker.bundle.manifest import Manifest
 from ranker.features import SCHEMA
 from ranker.score import read_model
-from ranker.types import Float64Array
 from training.errors import TrainingError
 from training.feedback.click_groups import ClickGroups, click_groups, part_of
 from training.feedback.examination import Examination, estimate_examination
 from training.feedback.log import SlateLog
-from training.metrics import best_first_hits, ndcg
+from training.metrics import ndcg
 from training.progress import Progress, silent
 from training.recipes import Recipe, find_recipe
 from training.trees.fit import fit, lambdamart_params
@@ -150,12 +149,9 @@ def _split(groups: ClickGroups, recipe: Recipe, rng: np.random.Generator) -> tup
 
 
 def _held_out_ndcg(model_text: str, groups: ClickGroups) -> float:
-    """Return the weighted mean over groups, rounded so that the last bits do not depend on the order of sums."""
+    """Return the weighted mean over groups, rounded so that it does not depend on the order of sums."""
     rows = groups.rows
     model = read_model(model_text, SCHEMA.family_of)
-    scores: Float64Array = model.scores(model.leaves(rows.features))
-    stops = np.cumsum(rows.group_sizes)
-    spans = [slice(stop - size, stop) for stop, size in zip(stops.tolist(), rows.group_sizes.tolist(), strict=True)]
-    found = [ndcg(best_first_hits(scores[span], rows.relevant[span]), 10) for span in spans]
-    weights = None if rows.weights is None else rows.weights[stops - 1]
+    found = [ndcg(hits, 10) for hits in rows.hits(model.scores(model.leaves(rows.features)))]
+    weights = None if rows.weights is None else rows.weights[np.cumsum(rows.group_sizes) - 1]
     return round(float(np.average(found, weights=weights)), 4)

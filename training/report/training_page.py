@@ -10,7 +10,7 @@ from ranker.score import read_model
 from ranker.types import Float64Array
 from training.account import DataUsed
 from training.evaluation.intervals import Bootstrap, Interval
-from training.metrics import best_first_hits, ndcg
+from training.metrics import ndcg
 from training.report.charts import Row, bars, curve, intervals
 from training.report.importance import Importance, importances
 from training.report.markup import bullets, document, folded, paragraph, section, table, verdict
@@ -98,12 +98,7 @@ def _held_out(used: DataUsed, model_text: str) -> _HeldOut:
 
 def _ndcgs(scores: Float64Array, used: DataUsed) -> Float64Array:
     """Return (queries,) nDCG@10 of each held-out query."""
-    stops = np.cumsum(used.held_out.group_sizes)
-    hits = (
-        best_first_hits(scores[stop - size : stop], used.held_out.relevant[stop - size : stop])
-        for stop, size in zip(stops, used.held_out.group_sizes, strict=True)
-    )
-    return np.array([ndcg(each, 10) for each in hits])
+    return np.array([ndcg(hits, 10) for hits in used.held_out.hits(scores)])
 
 
 def _against_features(found: _HeldOut) -> str:

@@ -16,7 +16,8 @@ from training.recipes import Hiding, Recipe, find_recipe
 from training.spaces.learned_spaces import LearnedSpaces, learn_spaces
 
 NOTHING = Hiding(0.0, 0.0, 0.0, (), 0.0)
-RECIPE = replace(find_recipe("tiny"), undated_hiding=NOTHING, dated_hiding=NOTHING)
+TINY = find_recipe("tiny")
+RECIPE = replace(TINY, factors=replace(TINY.factors, steps=2), undated_hiding=NOTHING, dated_hiding=NOTHING)
 DATED, UNDATED = 0, 1
 
 

@@ -1,5 +1,6 @@
 import datetime as dt
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,40 +8,63 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ranker.bundle.bundle import Bundle, load_bundle
+from ranker.bundle.bundle import Bundle, load_bundle, write_bundle
 from ranker.papers import PaperColumns
-from tests.training.builders import MONDAY, WEEK, planted
-from tests.training.evaluation.builders import FIRST_DAY, dated, undated, with_paper
+from tests.ranker.builders import model_text, spaces
+from tests.training.builders import DIM, MONDAY, WEEK, planted
+from tests.training.evaluation.builders import dated, undated, with_paper
 from training import train
 from training.data.snapshot import Dataset, Likes
 from training.errors import EvaluationError, TrainingError
 from training.evaluation import Plan, evaluate
-from training.evaluation.baselines import all_baselines
+from training.evaluation.baselines import Baseline, MeanCosine, all_baselines
 from training.evaluation.corpus import Corpus, anonymous
 from training.evaluation.protocols import Round, known_before, weekly_digest
 from training.evaluation.ranker_system import RankerSystem
+from training.recipes import find_recipe
 
-WEEKLY = Plan("weekly-digest", first_day=dt.date(2017, 8, 1), last_day=dt.date(2017, 8, 31), recipe="tiny")
+WEEKLY = Plan(
+    "weekly-digest", first_day=dt.date(2017, 8, 1), last_day=dt.date(2017, 8, 21), recipe="tiny", max_users=20
+)
 COLD = Plan("cold-items", seeds=(1, 2), recipe="tiny", max_users=20)
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """Train a bundle on other data of the same kind."""
+    """Write a bundle without a training run: its trees are fitted on random papers."""
     folder = tmp_path_factory.mktemp("evaluate") / "bundle"
+    write_bundle(
+        folder,
+        model_text=model_text(),
+        spaces=spaces(DIM),
+        encoder_name="made-up",
+        recipe="tiny",
+        fingerprint="0" * 64,
+        created_at="2024-01-01T00:00:00+00:00",
+        params={"recipe": find_recipe("tiny").as_params()},
+    )
+    return load_bundle(folder, encoder="made-up")
+
+
+@pytest.fixture(scope="module")
+def trained_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """Train a bundle on other data of the same kind."""
+    folder = tmp_path_factory.mktemp("evaluate") / "trained"
     train([planted(dated=True, seed=5)], folder, encoder_name="made-up", recipe="tiny", seed=1)
     return load_bundle(folder, encoder="made-up")
 
 
-def run(dataset: Dataset, plan: Plan, bundle: Bundle | None) -> dict[str, Any]:
+def run(
+    dataset: Dataset, plan: Plan, bundle: Bundle | None, baselines: Sequence[Baseline] | None = None
+) -> dict[str, Any]:
     """Run an evaluation and drop the times, which differ from run to run."""
-    result = evaluate(dataset, plan, bundle=bundle, encoder_name="made-up")
+    result = evaluate(dataset, plan, bundle=bundle, encoder_name="made-up", baselines=baselines)
     del result["settings"]["durations_seconds"]
     return result
 
 
 def scores_of(dataset: Dataset, bundle: Bundle, last_day: dt.date) -> dict[tuple[str, float, str], np.ndarray]:
-    """Return system, week and profile to scores, for all weeks up to a day."""
+    """Return system, week and profile to scores, for the weeks from 3 July to a day."""
     hidden = replace(dataset, papers=anonymous(dataset.papers))
     corpus, system = Corpus.of(hidden.papers), RankerSystem(bundle, hidden.papers, ("text",))
     found: dict[tuple[str, float, str], np.ndarray] = {}
@@ -49,7 +73,7 @@ def scores_of(dataset: Dataset, bundle: Bundle, last_day: dt.date) -> dict[tuple
         profile = ",".join(hidden.papers.paper_ids[row] for row in liked)
         found[name, this.as_of, profile] = scores
 
-    for this in weekly_digest(hidden, FIRST_DAY, last_day, 1):
+    for this in weekly_digest(hidden, dt.date(2017, 7, 3), last_day, 1):
         view = corpus.view(this.visible, this.candidates)
         opened = {baseline.name: baseline.open(view, this) for baseline in all_baselines()}
         ranker = system.open(this)
@@ -90,7 +114,7 @@ def test_the_future_changes_no_retrained_bundle() -> None:
     assert known_before(with_paper(dated(), moment), moment).fingerprint == known_before(dated(), moment).fingerprint
 
 
-@pytest.mark.parametrize("plan", [WEEKLY, replace(WEEKLY, retrain=True)])
+@pytest.mark.parametrize("plan", [WEEKLY, pytest.param(replace(WEEKLY, retrain=True), marks=pytest.mark.slow)])
 def test_authors_change_nothing(bundle: Bundle, plan: Plan) -> None:
     """Shuffled authors give the same result, with a given bundle and with a trained one."""
     data = dated()
@@ -102,9 +126,10 @@ def test_authors_change_nothing(bundle: Bundle, plan: Plan) -> None:
     assert results[0] == results[1]
 
 
-def test_weekly_result(bundle: Bundle) -> None:
+@pytest.mark.slow
+def test_weekly_result(trained_bundle: Bundle) -> None:
     """The result is JSON with every promised part, and finds the planted truth."""
-    result = run(dated(), replace(WEEKLY, masked_families=("text",)), bundle)
+    result = run(dated(), replace(WEEKLY, masked_families=("text",), max_users=None), trained_bundle)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     assert set(result["skipped"]) == {"popularity"}
     expected = ["paperfeed", "paperfeed-without-text", "mean-cosine", "nearest-like", "tfidf-svm"]
@@ -115,9 +140,10 @@ def test_weekly_result(bundle: Bundle) -> None:
     assert result["paired"]["paperfeed"]["recency"]["ndcg@10"]["beats"]
     assert sum(part["queries"] for part in result["slices"]["library_size"]) == result["queries"]
     assert set(result["beyond_accuracy"]["systems"]) == set(result["systems"])
-    assert result["settings"]["bundle"] == [bundle.version]
+    assert result["settings"]["bundle"] == [trained_bundle.version]
 
 
+@pytest.mark.slow
 def test_cold_result() -> None:
     """Each seed trains its own bundle, recency and popularity are skipped, and two runs agree."""
     result = run(undated(), COLD, None)
@@ -129,6 +155,7 @@ def test_cold_result() -> None:
     assert result == run(undated(), COLD, None)
 
 
+@pytest.mark.slow
 def test_training_without_a_family() -> None:
     """A bundle trained without a family does not change when the family is masked in the evaluation."""
     plan = replace(COLD, seeds=(1,), train_without=("embedding",), masked_families=("embedding", "text"))
@@ -142,6 +169,7 @@ def test_workers_change_no_figure(bundle: Bundle) -> None:
     assert run(dated(), replace(WEEKLY, workers=3), bundle) == run(dated(), WEEKLY, bundle)
 
 
+@pytest.mark.slow
 def test_cold_items_looks_at_no_date() -> None:
     """Dates do not change any figure of cold-items."""
     with_dates = planted(dated=False)
@@ -153,8 +181,9 @@ def test_cold_items_looks_at_no_date() -> None:
 
 def test_doubts(bundle: Bundle) -> None:
     """A bundle that may have seen the answers is judged with a warning."""
-    assert "may know what is dated before 2018-01-01" in run(dated(), WEEKLY, bundle)["settings"]["warnings"][0]
-    assert "may have seen the cold ones" in run(undated(), COLD, bundle)["settings"]["warnings"][0]
+    weekly, cold = run(dated(), WEEKLY, bundle, (MeanCosine(),)), run(undated(), COLD, bundle, (MeanCosine(),))
+    assert "may know what is dated before 2018-01-01" in weekly["settings"]["warnings"][0]
+    assert "may have seen the cold ones" in cold["settings"]["warnings"][0]
 
 
 def likes(*triples: tuple[int, int, float]) -> Likes:
@@ -191,7 +220,7 @@ def test_some_doubtful_times(bundle: Bundle) -> None:
     data = dated()
     times = data.likes.liked_at.copy()
     times[:3], times[3:5] = MONDAY - WEEK, np.nan
-    result = run(replace(data, likes=replace(data.likes, liked_at=times)), WEEKLY, bundle)
+    result = run(replace(data, likes=replace(data.likes, liked_at=times)), WEEKLY, bundle, (MeanCosine(),))
     assert any("3 of 900 likes are from before" in text for text in result["settings"]["warnings"])
     assert any("0 papers and 2 likes without a time" in text for text in result["settings"]["warnings"])
 

@@ -13,7 +13,7 @@ from training.data.snapshot import Dataset
 from training.evaluation.plan import TEST_YEAR
 from training.evaluation.protocols import cold_items, weekly_digest
 
-pytestmark = pytest.mark.data
+pytestmark = [pytest.mark.data, pytest.mark.slow]
 
 
 def public(name: str) -> Dataset:

@@ -6,7 +6,7 @@ import pytrec_eval
 
 from tests.training.evaluation.builders import FIRST_DAY, dated, undated
 from training.data.snapshot import Dataset
-from training.evaluation.baselines import LogisticRegression, MeanCosine, Popularity, Recency
+from training.evaluation.baselines import MeanCosine, Popularity, Recency
 from training.evaluation.corpus import Corpus
 from training.evaluation.protocols import Round, cold_items, weekly_digest
 from training.evaluation.scoring import METRICS, Recorder
@@ -24,7 +24,7 @@ THEIRS = {
 
 def recorded(protocol: str, dataset: Dataset, rounds: list[Round]) -> Recorder:
     """Return a recorder after some rounds with a few baselines."""
-    recorder = Recorder(protocol, Corpus.of(dataset.papers), (LogisticRegression(), Recency(), Popularity()), silent)
+    recorder = Recorder(protocol, Corpus.of(dataset.papers), (MeanCosine(), Recency(), Popularity()), silent)
     for this in rounds:
         recorder.run(this, None, 0)
     return recorder
@@ -40,9 +40,9 @@ def test_figures_are_trec_eval_s(protocol: str) -> None:
         data = dated()
         rounds = list(weekly_digest(data, FIRST_DAY, dt.date(2017, 6, 30), 1))
     answers = recorded(protocol, data, rounds).answers()
-    figures, number = answers.figures["logistic-regression"], 0
+    figures, number = answers.figures["mean-cosine"], 0
     for this in rounds:
-        score = LogisticRegression().open(Corpus.of(data.papers).view(this.visible, this.candidates), this)
+        score = MeanCosine().open(Corpus.of(data.papers).view(this.visible, this.candidates), this)
         assert not isinstance(score, str)
         for query in this.queries:
             ids = [str(row) for row in query.candidates]
@@ -60,8 +60,8 @@ def test_skipped() -> None:
     data = undated()
     answers = recorded("cold-items", data, [cold_items(data, 1), cold_items(data, 2, group=1)]).answers()
     assert set(answers.skipped) == {"recency", "popularity"}
-    assert set(answers.figures) == {"logistic-regression"}
-    assert answers.figures["logistic-regression"].shape == (len(answers.users), 3)
+    assert set(answers.figures) == {"mean-cosine"}
+    assert answers.figures["mean-cosine"].shape == (len(answers.users), 3)
     assert set(answers.groups) == {0, 1}
     assert answers.warnings == ()
 

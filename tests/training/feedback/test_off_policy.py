@@ -25,10 +25,15 @@ def policies(log: SlateLog) -> dict[str, Float64Array]:
     return {"best": best, "worst": -best, "any": any_order, "served": -log.places_before.astype(np.float64)}
 
 
+@pytest.fixture(scope="module")
+def log() -> SlateLog:
+    """Return a log of 150 users."""
+    return made_up_log(exponent=0.7, share=1.0, user_count=150, seed=2)
+
+
 @pytest.mark.parametrize("policy", ["best", "worst", "any", "served"])
-def test_intervals_hold_the_truth(policy: str) -> None:
+def test_intervals_hold_the_truth(log: SlateLog, policy: str) -> None:
     """The interval of each estimator contains the true value, and separates best and worst from served."""
-    log = made_up_log(exponent=0.7, share=1.0, user_count=150, seed=2)
     scores = policies(log)[policy]
     found = estimate_value(log, scores, estimate_examination(log))
 
