@@ -110,7 +110,7 @@ class LogBuilder:
             TrainingError: No slate was taken; the message gives the reasons.
         """
         if not self._slates:
-            raise TrainingError(f"no slate can be used: {self._why() or 'none was ever served to a known user'}")
+            raise TrainingError(f"no slate can be used: {self._why() or 'no slate was served to a known user'}")
         numbers, lengths, shares, depths = (np.array(column) for column in zip(*self._slates, strict=True))
         users = np.unique(numbers, return_inverse=True)[1]
         places, before, shown, grades = (np.concatenate(column) for column in zip(*self._papers, strict=True))
@@ -147,17 +147,17 @@ class LogBuilder:
     def _problem(self, slate: LoggedSlate, outcome: Outcome) -> str:
         """Return the reason why the slate cannot be used; an empty text if it can."""
         if not self._since <= slate.as_of < self._until:
-            return "outside the time asked for"
+            return "outside the given times"
         if not outcome.shown.any():
-            return "nothing of it is known to have been shown: neither sent nor an impression"
+            return "no paper shown (neither a sent event nor an impression)"
         if not slate.features_version:
             is_named = slate.features.shape[1] == 0
-            return "no model scored it" if is_named else "served before slates said what their features mean"
+            return "not scored by a model" if is_named else "served by an older version, without a features_version"
         if slate.features_version != self._features_version:
-            return f"its features are another bundle's (ranked by {slate.model_version})"
+            return f"features of another bundle (ranked by {slate.model_version})"
         if slate.features.shape[1] != len(SCHEMA):
-            return "its features were pruned" if slate.features.shape[1] == 0 else "its features have another schema"
+            return "features pruned" if slate.features.shape[1] == 0 else "features of another schema"
         return ""
 
     def _why(self) -> str:
-        return "; ".join(f"of {count}, {reason}" for reason, count in self._left_out.most_common())
+        return "; ".join(f"{reason} ({count} slates)" for reason, count in self._left_out.most_common())

@@ -12,7 +12,7 @@ from ranker.bundle.bundle import Bundle, load_bundle, write_bundle
 from ranker.papers import PaperColumns
 from tests.ranker.builders import model_text, spaces
 from tests.training.builders import DIM, MONDAY, WEEK, planted
-from tests.training.evaluation.builders import dated, undated, with_paper
+from tests.training.evaluation.builders import FIRST_DAY, dated, undated, with_paper
 from training import train
 from training.data.snapshot import Dataset, Likes
 from training.errors import EvaluationError, TrainingError
@@ -24,7 +24,7 @@ from training.evaluation.ranker_system import RankerSystem
 from training.recipes import find_recipe
 
 WEEKLY = Plan(
-    "weekly-digest", first_day=dt.date(2017, 8, 1), last_day=dt.date(2017, 8, 21), recipe="tiny", max_users=20
+    "weekly-digest", first_day=dt.date(2017, 8, 1), last_day=dt.date(2017, 8, 31), recipe="tiny", max_users=20
 )
 COLD = Plan("cold-items", seeds=(1, 2), recipe="tiny", max_users=20)
 
@@ -64,7 +64,7 @@ def run(
 
 
 def scores_of(dataset: Dataset, bundle: Bundle, last_day: dt.date) -> dict[tuple[str, float, str], np.ndarray]:
-    """Return system, week and profile to scores, for the weeks from 3 July to a day."""
+    """Return system, week and profile to scores, for all weeks up to a day."""
     hidden = replace(dataset, papers=anonymous(dataset.papers))
     corpus, system = Corpus.of(hidden.papers), RankerSystem(bundle, hidden.papers, ("text",))
     found: dict[tuple[str, float, str], np.ndarray] = {}
@@ -73,7 +73,7 @@ def scores_of(dataset: Dataset, bundle: Bundle, last_day: dt.date) -> dict[tuple
         profile = ",".join(hidden.papers.paper_ids[row] for row in liked)
         found[name, this.as_of, profile] = scores
 
-    for this in weekly_digest(hidden, dt.date(2017, 7, 3), last_day, 1):
+    for this in weekly_digest(hidden, FIRST_DAY, last_day, 1):
         view = corpus.view(this.visible, this.candidates)
         opened = {baseline.name: baseline.open(view, this) for baseline in all_baselines()}
         ranker = system.open(this)

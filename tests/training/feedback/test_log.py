@@ -46,20 +46,20 @@ def test_shown_papers_only() -> None:
 def test_why_slates_are_left_out() -> None:
     """Each reason is counted, and the error gives them all if no slate is left."""
     slates = {
-        "nothing of it is known to have been shown: neither sent nor an impression": logged("unseen"),
-        "no model scored it": logged("a", features_version="", width=0),
-        "served before slates said what their features mean": logged("b", features_version=""),
-        "its features are another bundle's (ranked by m)": logged("c", features_version="other"),
-        "its features were pruned": logged("d", width=0),
-        "its features have another schema": logged("e", width=3),
-        "outside the time asked for": logged("f", as_of=MORNING + 10),
+        "no paper shown (neither a sent event nor an impression)": logged("unseen"),
+        "not scored by a model": logged("a", features_version="", width=0),
+        "served by an older version, without a features_version": logged("b", features_version=""),
+        "features of another bundle (ranked by m)": logged("c", features_version="other"),
+        "features pruned": logged("d", width=0),
+        "features of another schema": logged("e", width=3),
+        "outside the given times": logged("f", as_of=MORNING + 10),
         "explored in a way unknown to this version": replace(logged("g"), action_propensities=np.full(12, 0.7)),
     }
     builder = LogBuilder(VERSION, until=MORNING + 5)
     builder.add(
         list(slates.values()), [each for slate in slates.values() if slate.slate_id != "unseen" for each in sent(slate)]
     )
-    with pytest.raises(TrainingError, match=r"no slate can be used: of 1, .*; of 1, "):
+    with pytest.raises(TrainingError, match=r"no slate can be used: .* \(1 slates\); .* \(1 slates\)"):
         builder.built()
     good = logged("good")
     builder.add([good], sent(good))
@@ -69,7 +69,7 @@ def test_why_slates_are_left_out() -> None:
 
 def test_no_slates() -> None:
     """Without any slate the error says so."""
-    with pytest.raises(TrainingError, match="no slate can be used: none was ever served to a known user"):
+    with pytest.raises(TrainingError, match="no slate can be used: no slate was served to a known user"):
         LogBuilder(VERSION).built()
 
 
