@@ -1,16 +1,15 @@
 """``paperfeed estimate``: judge a bundle by the slates that were served."""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
-from cli.models.feedback import bundle_to_judge, examination_in_words, seconds_of_day
+from cli.models.dates import day_limit
+from cli.models.feedback import bundle_to_judge, examination_in_words
 from cli.options import Db, Json
-from cli.output import console, show
-from datasets.slates import read_slates
+from cli.output import console, show, staged_progress, warn
 
 if TYPE_CHECKING:
     from training.feedback.off_policy import Estimates
@@ -51,8 +50,10 @@ def estimate(
 
     Nobody is shown anything: the estimate uses the stored slates and what users did with them (off-policy evaluation).
     """
+    from datasets.slates import read_slates
     from ranker.blas import use_one_thread
     from service.config import Settings
+    from training.dates import END_OF_TIME, START_OF_TIME
     from training.feedback.examination import Examination, estimate_examination
     from training.feedback.learn import check_reactions
     from training.feedback.off_policy import estimate_value
@@ -60,8 +61,11 @@ def estimate(
     use_one_thread()
     settings = Settings.read(db=db)
     judged = bundle_to_judge(settings, bundle)
-    since, before = seconds_of_day("from", first, -math.inf), seconds_of_day("until", until, math.inf)
-    log = read_slates(settings.db, judged, since=since, until=before, shown_only=False)
+    since, before = day_limit("from", first, START_OF_TIME), day_limit("until", until, END_OF_TIME)
+    with staged_progress("estimating") as progress:
+        log = read_slates(
+            settings.db, judged, since=since, until=before, shown_only=False, progress=progress, warn=warn
+        )
     check_reactions(log)
     examination = estimate_examination(log) if position_bias is None else Examination.given(position_bias)
     found = estimate_value(log, judged.model.scores(judged.model.leaves(log.features)), examination)

@@ -1,6 +1,5 @@
 """``paperfeed evaluate``: measure a ranker offline."""
 
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,9 +7,9 @@ import typer
 
 from cli.bundles import bundle_path
 from cli.destination import check_file
+from cli.models.dates import parse_day
 from cli.options import EmbeddingCache, Json, RecipeName
 from cli.output import console, show, staged_progress, warn, write_page
-from datasets.files import count_events, load_dataset
 
 if TYPE_CHECKING:
     from ranker.bundle.bundle import Bundle
@@ -60,6 +59,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a ranker against baselines on what users really liked."""
+    from datasets.files import embed, read_files
     from ranker.blas import use_one_thread
     from service.bootstrap import make_encoder
     from service.config import Settings
@@ -73,8 +73,8 @@ def evaluate(
     plan = Plan(
         protocol=protocol,
         seeds=_seeds(seeds),
-        first_day=_day("from", first),
-        last_day=_day("to", last),
+        first_day=parse_day("from", first),
+        last_day=parse_day("to", last),
         recipe=recipe,
         retrain=retrain,
         masked_families=tuple(dict.fromkeys(mask_family or ())),
@@ -90,14 +90,14 @@ def evaluate(
     encoder = make_encoder(Settings.read(embedding_cache=embedding_cache))
     try:
         judged = _bundle(plan, bundle, encoder.name)
-        events = count_events(papers, interactions)
-        name = papers.resolve().parent.name
-        dataset = load_dataset(name, papers, interactions, encoder, with_titles=judged is None)
+        data = read_files(papers.resolve().parent.name, papers, interactions)
+        with staged_progress("embedding") as progress:
+            dataset = embed(data, encoder, with_titles=judged is None, progress=progress, warn=warn)
     finally:
         encoder.close()
     with staged_progress("evaluating") as progress:
         result = run_evaluation(dataset, plan, bundle=judged, encoder_name=encoder.name, progress=progress)
-    _add_events(result, *events)
+    _add_events(result, data.event_count, data.unknown_count)
     for text in result["settings"]["warnings"]:
         warn(text)
     _print(result, report, as_json=as_json)
@@ -165,12 +165,3 @@ def _seeds(text: str) -> tuple[int, ...]:
     if len(set(found)) < len(found):
         raise InvalidField("seeds", f"{text!r} names a seed twice")
     return found
-
-
-def _day(field: str, text: str) -> dt.date:
-    from service.domain.errors import InvalidField
-
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidField(field, f"{text!r} is not a date such as 2018-01-31") from error

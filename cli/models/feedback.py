@@ -1,13 +1,11 @@
 """``paperfeed train --feedback``: train a bundle on served slates and on what users did with them."""
 
-import datetime as dt
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cli.bundles import bundle_path
-from cli.output import show, staged_progress
-from datasets.slates import read_slates
+from cli.models.dates import day_limit
+from cli.output import show, staged_progress, warn
 
 if TYPE_CHECKING:
     from ranker.bundle.bundle import Bundle
@@ -27,14 +25,16 @@ def learn(
     as_json: bool,
 ) -> None:
     """Train a bundle on the slates in the database, and print the result."""
+    from datasets.slates import read_slates
+    from training.dates import END_OF_TIME
     from training.feedback.learn import learn_from_slates
     from training.recipes import find_recipe
 
     chosen = find_recipe(recipe)
     bundle = bundle_to_judge(settings, base)
-    before = seconds_of_day("until", until, math.inf)
-    log = read_slates(settings.db, bundle, since=-math.inf, until=before, shown_only=True)
+    before = day_limit("until", until, END_OF_TIME)
     with staged_progress("training") as progress:
+        log = read_slates(settings.db, bundle, until=before, shown_only=True, progress=progress, warn=warn)
         report = learn_from_slates(
             log, bundle, out, recipe=chosen, seed=seed, position_bias=position_bias, progress=progress
         )
@@ -74,22 +74,6 @@ def bundle_to_judge(settings: "Settings", folder: Path | None) -> "Bundle":
     from ranker.bundle.bundle import load_bundle
 
     return load_bundle(folder or bundle_path(settings.bundle), encoder=None)
-
-
-def seconds_of_day(option: str, text: str | None, default: float) -> float:
-    """Return the Unix seconds at which the day begins in UTC, or the default if no day is given.
-
-    Raises:
-        InvalidField: The text is not a date.
-    """
-    from service.domain.errors import InvalidField
-
-    if text is None:
-        return default
-    try:
-        return dt.datetime.combine(dt.date.fromisoformat(text), dt.time(), dt.UTC).timestamp()
-    except ValueError as error:
-        raise InvalidField(option, f"{text!r} is not a date such as 2026-01-31") from error
 
 
 def examination_in_words(examination: dict[str, Any]) -> str:

@@ -1,6 +1,5 @@
 """``paperfeed train``: train a model bundle."""
 
-import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,20 +11,16 @@ import typer
 
 from cli.batch.cluster import SCHEDULER_HELP, Workers, announced_cluster, check_scheduler
 from cli.destination import check_file, check_new
+from cli.models.dates import day_limit
 from cli.models.feedback import learn, refuse_with_feedback, refuse_without_feedback
 from cli.options import EmbeddingCache, Json, RecipeName
 from cli.output import show, staged_progress, warn, write_page
-from datasets.database import read_database
-from datasets.files import count_events, load_dataset
 
 if TYPE_CHECKING:
     from service.config import Settings
     from training import TrainingReport
     from training.data.snapshot import Dataset
     from training.recipes import Recipe
-
-# The data of the shipped bundle. The order matters: another order gives another bundle.
-DEFAULT_DATA = ("citeulike-a", "arxiv-2016-2018")
 
 
 def train(
@@ -146,41 +141,34 @@ def _trainer(scheduler: str | None, workers: int | None) -> "Iterator[Callable[.
 
 def _recipe(name: str, until: str | None, query_limit: int | None, *, is_own_data: bool) -> "Recipe":
     """Return the recipe with these limits. Its time limit hides the test year of the public data, and only there."""
-    from service.domain.errors import InvalidField
-    from training.recipes import END_OF_TIME, find_recipe
+    from training.dates import END_OF_TIME
+    from training.recipes import find_recipe
 
     recipe = find_recipe(name)
     if query_limit is not None:
         recipe = replace(recipe, dated_query_limit=query_limit, undated_query_limit=query_limit)
-    if until is None:
-        return replace(recipe, known_until=END_OF_TIME) if is_own_data else recipe
-    try:
-        day = dt.datetime.combine(dt.date.fromisoformat(until), dt.time(), dt.UTC)
-    except ValueError as error:
-        raise InvalidField("until", f"{until!r} is not a date such as 2018-01-31") from error
-    return replace(recipe, known_until=day.timestamp())
+    no_limit = END_OF_TIME if is_own_data else recipe.known_until
+    return replace(recipe, known_until=day_limit("until", until, no_limit))
 
 
 def _datasets(files: dict[str, tuple[Path, Path]], db: str | None, settings: "Settings") -> tuple[str, list["Dataset"]]:
     """Return the encoder's name and all data sets. All files are checked before anything is embedded."""
+    from datasets.database import read_database
+    from datasets.files import embed, read_files
     from service.bootstrap import make_encoder
 
-    for text in _warnings(files):
-        warn(text)
+    read = [read_files(name, *pair) for name, pair in files.items()]
+    for data, (_, interactions) in zip(read, files.values(), strict=True):
+        if data.unknown_count:
+            warn(f"{interactions}: {data.unknown_count} of {data.event_count} events are on unknown papers")
     encoder = make_encoder(settings)
     try:
-        stored = [] if db is None else [read_database(db, encoder.name)]
-        found = [load_dataset(name, *pair, encoder, with_titles=True) for name, pair in files.items()]
+        with staged_progress("reading") as progress:
+            stored = [] if db is None else [read_database(db, encoder.name, progress=progress, warn=warn)]
+            found = [embed(data, encoder, with_titles=True, progress=progress, warn=warn) for data in read]
     finally:
         encoder.close()
     return encoder.name, found + stored
-
-
-def _warnings(files: dict[str, tuple[Path, Path]]) -> Iterator[str]:
-    for papers, interactions in files.values():
-        total, unknown = count_events(papers, interactions)
-        if unknown:
-            yield f"{interactions}: {unknown} of {total} events are on unknown papers"
 
 
 def _files(
@@ -191,6 +179,7 @@ def _files(
     Args:
         data: Folder of the public data sets, used if no files are given; None if they are not wanted.
     """
+    from datasets.files import PUBLIC_DATA, public_files
     from service.domain.errors import InvalidField
 
     papers, interactions = papers or [], interactions or []
@@ -199,7 +188,7 @@ def _files(
     if data is None or papers:
         pairs = enumerate(zip(papers, interactions, strict=True))
         return {f"{i}-{pair[0].name.partition('.')[0]}": pair for i, pair in pairs}
-    found = {name: (data / name / "papers.jsonl.gz", data / name / "interactions.csv.gz") for name in DEFAULT_DATA}
+    found = {name: public_files(data, name) for name in PUBLIC_DATA}
     for file in (file for pair in found.values() for file in pair):
         if not file.exists():
             raise InvalidField("papers", f"is missing, and so is the public data: no file {file}; set PAPERFEED_DATA")

@@ -1,4 +1,4 @@
-"""The stores of the contract tests."""
+"""The database fixtures of the contract tests."""
 
 from tests.contracts.conftest import (  # noqa: F401 - fixtures
     postgres_url,

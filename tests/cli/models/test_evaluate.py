@@ -131,11 +131,11 @@ def events(*triples: tuple[int, int, str]) -> str:
         (HEADER, "no event follows the header"),
         (HEADER + "u,nobody-knows,like,\n", "none of the 1 events names one of the papers"),
         (HEADER + "u,dated1,dislike,\n", "there are no positive labels"),
-        (events((0, 1, "2018-02-01"), (0, 2, "2018-02-01")), "one reader alone"),
+        (events((0, 1, "2018-02-01"), (0, 2, "2018-02-01")), "only one user"),
         (events((0, 1, ""), (1, 2, "")), "likes have no time: weekly-digest needs dates"),
         (events((0, 1, "1999-01-01"), (1, 2, "1999-01-01")), "the times are out of order"),
-        (events((0, 1, "2018-02-01"), (1, 2, "2018-02-01")), "no reader with 5 or more earlier likes"),
-        (events((0, 1, "soon")), "line 2: occurred_at 'soon' is not"),
+        (events((0, 1, "2018-02-01"), (1, 2, "2018-02-01")), "no user with 5 or more earlier likes"),
+        (events((0, 1, "soon")), "line 2: occurred_at: 'soon' is not"),
     ],
 )
 def test_data_that_cannot_serve(paperfeed: Run, dated: tuple[Path, Path], text: str, problem: str) -> None:

@@ -1,4 +1,4 @@
-"""Logs of made-up slates, made without a server: readers of whom place and attraction decide alone."""
+"""Logs of simulated slates, made without a server; reactions depend on place and attraction alone."""
 
 import hashlib
 
@@ -26,7 +26,7 @@ def logged(
     width: int = len(SCHEMA),
     is_sorted: bool = False,
 ) -> LoggedSlate:
-    """A slate of papers p0, p1, ... in the order before exploration; the first feature is the attraction's logit."""
+    """Return an explored slate of papers p0, p1, ...; the first feature is the logit of the attraction."""
     explored = explore(count, Exploration(share, hashlib.sha256(f"{slate_id}{seed}".encode()).digest()))
     features = np.full((count, width), np.nan, dtype=np.float32)
     if width:
@@ -45,12 +45,12 @@ def logged(
 
 
 def sent(slate: LoggedSlate, count: int = SHOWN) -> list[LoggedEvent]:
-    """The first papers of a slate, as mailed."""
+    """Return the sent events of the first papers of a slate."""
     return [LoggedEvent(paper_id, "sent", slate.as_of, slate.slate_id) for paper_id in slate.paper_ids[:count]]
 
 
 def attraction(log_features: Float64Array) -> Float64Array:
-    """What decides, besides the place, whether a made-up reader reacts."""
+    """Return the probability of a reaction to each paper if the user looks at it."""
     return np.asarray(0.9 / (1 + np.exp(-log_features[:, 0].astype(np.float64))))
 
 
@@ -64,10 +64,11 @@ def made_up_log(
     seed: int = 0,
     is_sorted: bool = False,
 ) -> SlateLog:
-    """Readers who are served slates, and react by the position-based model.
+    """Return the log of users who react by the position-based model.
 
     Args:
-        is_sorted: What attracts the reader most comes first, but for exploration; else attraction has no say.
+        share: Share of exploration.
+        is_sorted: Order papers by attraction before exploration; otherwise the order is random.
     """
     rng = np.random.default_rng(seed)
     builder = LogBuilder(VERSION)
