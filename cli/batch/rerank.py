@@ -8,7 +8,6 @@ import typer
 
 from cli.batch.cluster import Scheduler, Workers, absolute_url, announced_cluster, check_scheduler
 from cli.batch.embed import embed
-from cli.bundles import bundle_path
 from cli.options import Bundle, Db, Json
 from cli.output import progress_bar, show, warn
 
@@ -86,7 +85,7 @@ def _request(
     from batch.population import read_population
     from batch.rerank.cargo import bundle_files
     from batch.rerank.coordinator import Request
-    from service.bootstrap import SystemClock
+    from service.bootstrap import SystemClock, bundle_folder
 
     population = read_population(users)
     location, name, serving = _of_database(settings) if source is None else _of_export(settings, source)
@@ -105,7 +104,7 @@ def _request(
         exploration=settings.exploration,
         with_features=with_features,
     )
-    files = None if serving.bundle is None else bundle_files(bundle_path(settings.bundle))
+    files = None if serving.bundle is None else bundle_files(bundle_folder(settings))
     return Request(job, as_of is not None, location, files, population, out)
 
 

@@ -99,10 +99,10 @@ def running_pages(out: Path, server: str) -> Iterator[str]:
 def send_issues(out: Path, server: str, pages: str, smtp_port: int, users: "list[SampleUser]", day: dt.datetime) -> str:
     """Subscribe the users and send each an issue; return the summary of the run in words."""
     from mailer.config import MailSettings
+    from mailer.domain.subscription import Schedule
     from mailer.run import MailRun
     from mailer.service import FeedService
     from mailer.storage import open_store
-    from mailer.subscribers.subscription import Schedule
     from mailer.subscribers.subscriptions import Subscriptions
 
     settings = MailSettings.read(

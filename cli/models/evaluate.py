@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.bundles import bundle_path
 from cli.destination import check_file
 from cli.models.dates import parse_day
 from cli.options import EmbeddingCache, Json, RecipeName
@@ -128,11 +127,11 @@ def _check(plan: "Plan") -> None:
 
 def _bundle(plan: "Plan", path: Path | None, encoder_name: str) -> "Bundle | None":
     """Return the bundle to judge, or None if one is to be trained."""
-    from ranker.bundle.bundle import load_bundle
+    from ranker.bundle.bundle import default_bundle_path, load_bundle
 
     if path is None and (plan.retrain or plan.protocol == "cold-items"):
         return None
-    return load_bundle(path or bundle_path(), encoder=encoder_name)
+    return load_bundle(path or default_bundle_path(), encoder=encoder_name)
 
 
 def _add_events(result: dict[str, Any], total: int, unknown: int) -> None:

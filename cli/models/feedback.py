@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.bundles import bundle_path
 from cli.models.dates import day_limit
 from cli.output import show, staged_progress, warn
 
@@ -72,8 +71,9 @@ def refuse_without_feedback(**options: object) -> None:
 def bundle_to_judge(settings: "Settings", folder: Path | None) -> "Bundle":
     """Load the bundle in the folder, or the configured one. Its encoder is not checked, as no text is embedded."""
     from ranker.bundle.bundle import load_bundle
+    from service.bootstrap import bundle_folder
 
-    return load_bundle(folder or bundle_path(settings.bundle), encoder=None)
+    return load_bundle(folder or bundle_folder(settings), encoder=None)
 
 
 def examination_in_words(examination: dict[str, Any]) -> str:

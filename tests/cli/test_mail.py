@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from mailer.service import FeedService
+from testing.mailer.feed_service import TODAY, add_digest, feed_service, papers
+from testing.mailer.smtp_server import smtp_server
 from tests.cli.command import Run
-from tests.mailer.builders import TODAY
-from tests.mailer.feed_service import add_digest, feed_service, papers
-from tests.mailer.sending.test_bounces import dsn
-from tests.mailer.smtp_server import smtp_server
+from tests.mailer.sending.builders import dsn
 
 Mail = Callable[..., str]
 
@@ -41,7 +40,7 @@ def test_from_a_list_to_the_inbox(mail: Mail, paperfeed: Run, tmp_path: Path) ->
     )
     consent = ("--consent", "signed up on paper, 2026-03-01")
     assert "2 added" in mail("subscribers", "import", people, *consent)
-    assert "0 added, 2 there already" in mail("subscribers", "import", people, *consent)
+    assert "0 added, 2 already subscribed" in mail("subscribers", "import", people, *consent)
     listed = json.loads(mail("subscribers", "list", "--json"))["subscribers"]
     assert [each["weekdays"] for each in sorted(listed, key=lambda each: each["user_id"])] == [[*range(1, 8)], [1, 5]]
 
@@ -75,7 +74,7 @@ def test_from_a_list_to_the_inbox(mail: Mail, paperfeed: Run, tmp_path: Path) ->
     again = tmp_path / "again.csv"
     again.write_text("user_id,address\nu8,new@example.org\nu9,ada@example.org\n", encoding="utf-8")
     done = mail("subscribers", "import", again, *consent)
-    assert "1 added, 0 there already, 1 left out" in done
+    assert "1 added, 0 already subscribed, 1 skipped" in done
     mail("subscribers", "add", "u9", "ada@example.org", *consent, code=1)
     mail("subscribers", "suppress", "ada@example.org", "--lift")
     mail("subscribers", "remove", "u1")
@@ -86,22 +85,22 @@ def test_a_stopped_address_of_a_subscriber(mail: Mail, tmp_path: Path) -> None:
     """``add`` refuses a subscriber whose address is stopped, and ``import`` leaves the subscriber out."""
     consent = ("--consent", "signed up on paper, 2026-03-01")
     mail("subscribers", "add", "u1", "ada@example.org", *consent)
-    assert "is subscribed already" in mail("subscribers", "add", "u1", "ada@example.org", *consent)
+    assert "already subscribed" in mail("subscribers", "add", "u1", "ada@example.org", *consent)
     mail("subscribers", "suppress", "ada@example.org")
     said = mail("subscribers", "add", "u1", "ada@example.org", *consent, code=1)
     assert "mail to this address is stopped: manual" in said
     people = tmp_path / "people.csv"
     people.write_text("user_id,address\nu1,ada@example.org\n", encoding="utf-8")
     done = mail("subscribers", "import", people, *consent)
-    assert "0 added, 0 there already, 1 left out" in done
+    assert "0 added, 0 already subscribed, 1 skipped" in done
 
 
 @pytest.mark.parametrize("ground", ["", " "])
 def test_no_ground(mail: Mail, ground: str) -> None:
     """Empty words of consent are wrong usage, and nobody is added."""
     said = mail("subscribers", "add", "u1", "ada@example.org", "--consent", ground, code=2)
-    assert "must say on what ground" in said
-    assert mail("subscribers", "list") == "nobody\n"
+    assert "must name the grounds" in said
+    assert mail("subscribers", "list") == "no subscribers\n"
 
 
 def test_a_password_file_that_is_not_there(mail: Mail, tmp_path: Path) -> None:
@@ -150,7 +149,7 @@ def test_a_bad_list(mail: Mail, tmp_path: Path, content: str, problem: str) -> N
     file.write_text(content, encoding="utf-8")
     said = mail("subscribers", "import", file, "--consent", "x", code=1)
     assert problem in said
-    assert mail("subscribers", "list") == "nobody\n"
+    assert mail("subscribers", "list") == "no subscribers\n"
 
 
 def test_wrong_settings(mail: Mail, monkeypatch: pytest.MonkeyPatch) -> None:

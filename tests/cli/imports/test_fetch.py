@@ -13,7 +13,7 @@ import pytest
 
 from tests.cli.command import Run
 from tests.process.running import ROOT, command, settings
-from tests.service.fetch.builders import page, serve_pages
+from tests.service.fetch.arxiv_pages import page, serve_pages
 from tests.service.fetch.web_server import Request, web_server
 
 Fetch = Callable[..., dict[str, Any]]
