@@ -161,7 +161,7 @@ FIRST_LIKES = [f"u{user},dated{user},like,2017-03-0{1 + user}" for user in range
         (events("u,dated1,click,", "v,dated2,click,"), "there are no positive labels; 2 clicks alone make no profile"),
         (events("u,dated1,like,2017-03-01", "u,dated2,like,2017-03-02"), "0-papers: has only one user"),
         (events(*(row.replace("2017", "1999") for row in FIRST_LIKES)), "the times are out of order"),
-        (events(*(f"u{i},dated{i},like,2021-01-0{1 + i}" for i in range(5))), "all likes lie in one week"),
+        (events(*(f"u{i},dated{i},like,2021-03-0{1 + i}" for i in range(5))), "all likes lie in one week"),
         (events(*(f"u{i},dated{i},like,20{20 + i}-01-01" for i in range(5))), "they have no history"),
         (events(*(f"u{i},dated{i},like," for i in range(5))), "two or more users must like two or more papers each"),
     ],
