@@ -20,7 +20,7 @@ PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto
 # protoc finds mypy-protobuf on PATH
 PROTOC_OUT = --python_out=$(1) --grpc_python_out=$(1) --mypy_out=quiet:$(1) --mypy_grpc_out=quiet:$(1)
 
-.PHONY: help setup demo test coverage check stubs stubs-check format lint types imports proto-lint docker-lint bench clean
+.PHONY: help setup demo screenshots test test-all coverage check stubs stubs-check format lint types imports proto-lint docker-lint bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,13 +40,19 @@ $(STAMP): pyproject.toml proto/pyproject.toml constraints.txt
 demo: $(STAMP) ## the whole way on sample papers; DIGEST=file and DATE=YYYY-MM-DD take your own digest
 	@$(BIN)/paperfeed demo $(if $(DIGEST),--digest "$(DIGEST)") $(if $(DATE),--date "$(DATE)")
 
-test: $(STAMP) ## run the tests; ARGS="-k words" for some; ends with what was skipped and how to have it
-	@$(BIN)/python -m pytest $(ARGS)
+screenshots: $(STAMP) ## renew docs/feed.png from out/preview.html (needs Chromium; run `make demo` first)
+	@$(BIN)/python docs/screenshots.py
 
-coverage: $(STAMP) ## run the tests and show which lines none of them reaches
-	@$(BIN)/python -m pytest --cov --cov-report=term $(ARGS)
+test: $(STAMP) ## run the fast tests, some minutes; ARGS="-k words" for some of them
+	@.ci/tests.sh $(BIN)/python "not slow" $(ARGS)
 
-check: lint types imports proto-lint stubs-check docker-lint ## everything but the tests: format, lint, types, imports, proto, stubs, Dockerfile
+test-all: $(STAMP) ## run all tests: also those that need a cluster, a browser, a kill loop or a training run
+	@.ci/tests.sh $(BIN)/python "" $(ARGS)
+
+coverage: $(STAMP) ## run all tests and list the lines that none of them reaches
+	@rm -f .coverage; .ci/tests.sh $(BIN)/python "" --cov --cov-append --cov-report=term $(ARGS)
+
+check: lint types imports proto-lint stubs-check docker-lint ## format, lint, types, imports, proto, stubs, Dockerfile
 
 stubs: $(STAMP) ## write the Python stubs of proto/paperfeed/v1/*.proto again
 	@PATH="$(abspath $(BIN)):$$PATH" $(PROTOC) $(call PROTOC_OUT,proto) $(PROTOS)

@@ -1,4 +1,4 @@
-"""The inbox digest: a gRPC client of the service with its own database, outbox, SMTP sender and small web app.
+"""The digest by e-mail: a client of the feed service with its own database, outbox, SMTP sender and web pages.
 
-It imports nothing of the other folders but the client distribution, so it may live on another machine.
+The package uses the feed service only through its gRPC contract, so it can run on another machine.
 """

@@ -1,19 +1,19 @@
-"""The time, as a value that tests can choose."""
+"""The current time, as an object that tests can replace."""
 
 import datetime as dt
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time."""
+    """A source of the current time."""
 
     def now(self) -> dt.datetime:
-        """Aware, UTC."""
+        """Return the current time, aware, in UTC."""
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The clock of this machine."""
 
     def now(self) -> dt.datetime:
-        """Aware, UTC."""
+        """Return the current time, aware, in UTC."""
         return dt.datetime.now(dt.UTC)

@@ -1,21 +1,21 @@
 """Every error that the mailer raises on purpose.
 
     MailerError
-    ├── InvalidField          a setting, argument or form field breaks a rule   (field)
-    ├── InvalidFile           an input file breaks a rule                       (source, line)
-    ├── NotFound              what is named is not there                        (resource, name)
-    ├── LinkRefused           a link was altered, is of another purpose, or too old
-    ├── AddressSuppressed     mail to the address is forbidden                  (reason)
+    ├── InvalidField          a setting, argument or form field breaks a rule      (field)
+    ├── InvalidFile           an input file breaks a rule                          (source, line)
+    ├── NotFound              the named resource does not exist                    (resource, name)
+    ├── LinkRefused           a link was altered, has expired, or has another purpose
+    ├── AddressSuppressed     mail to the address is stopped                       (reason)
     ├── StorageUnavailable    the mailer's database does not answer, or is full
-    ├── SchemaMismatch        its schema is not the code's
+    ├── SchemaMismatch        the database schema does not match the code
     └── ServiceUnavailable    the feed service does not answer, or refuses
 
-The same tree as the service's, doubled on purpose: the two share nothing but the contract.
+The tree resembles the feed service's. The two are separate because the mailer is only a client of the service.
 """
 
 
 class MailerError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base of all errors that the mailer raises on purpose."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -23,7 +23,7 @@ class MailerError(Exception):
 
 
 class InvalidField(MailerError):
-    """``field`` is the setting, option or form field at fault."""
+    """An invalid value; ``field`` names the setting, option or form field."""
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}")
@@ -32,7 +32,7 @@ class InvalidField(MailerError):
 
 
 class InvalidFile(MailerError):
-    """``line`` is one-based, None where no single line is at fault."""
+    """An invalid input file; ``line`` is one-based, None where no single line is at fault."""
 
     def __init__(self, source: str, problem: str, *, line: int | None = None) -> None:
         super().__init__(f"{source if line is None else f'{source}, line {line}'}: {problem}")
@@ -42,7 +42,7 @@ class InvalidFile(MailerError):
 
 
 class NotFound(MailerError):
-    """``resource`` is a noun: subscriber, issue, paper."""
+    """A missing resource; ``resource`` is a noun such as subscriber, issue or paper."""
 
     def __init__(self, resource: str, name: str) -> None:
         super().__init__(f"no {resource} '{name}'")
@@ -51,7 +51,7 @@ class NotFound(MailerError):
 
 
 class LinkRefused(MailerError):
-    """``problem`` is for people: altered, of another purpose, expired, used."""
+    """A link that cannot be used; ``problem`` is shown to subscribers."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"this link cannot be used: {problem}")
@@ -59,7 +59,7 @@ class LinkRefused(MailerError):
 
 
 class AddressSuppressed(MailerError):
-    """No mail may go to the address; ``reason`` is a ``SuppressionReason``'s value."""
+    """Mail to the address is stopped; ``reason`` is the value of a ``SuppressionReason``."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"mail to this address is stopped: {reason}")
@@ -67,21 +67,21 @@ class AddressSuppressed(MailerError):
 
 
 class StorageUnavailable(MailerError):
-    """The mailer's database does not answer, is locked for too long, or has no room."""
+    """The mailer's database does not answer, stays locked, or is full."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"the mailer's database is not available: {problem}")
 
 
 class SchemaMismatch(MailerError):
-    """The schema's revision is not the one that this version works with."""
+    """The revision of the database schema differs from the one that this version needs."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"the mailer's database does not fit this version of paperfeed: {problem}")
 
 
 class ServiceUnavailable(MailerError):
-    """The feed service does not answer, or refuses what the mailer needs."""
+    """The feed service does not answer, or refuses a call that the mailer needs."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"the feed service is not available: {problem}")

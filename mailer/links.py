@@ -1,7 +1,7 @@
-"""Signed links: each token has one purpose, one subscriber and one issue, and is good for nothing else.
+"""Signed links. Each token is valid for one purpose, one subscriber and, where it names one, one issue.
 
-Purposes are salts, so a token of one never passes as another's. GET never acts on one; see ``mailer.web``. A token made
-for a page that another token opened is as old as that one: nobody renews a link by following it.
+The purpose is the salt of the signature, so a token of one purpose is invalid for every other. The links of a page that
+a token opened keep that token's date, so following a link never extends its validity.
 """
 
 import enum
@@ -17,7 +17,7 @@ _SEPARATOR = "~"
 
 
 class Purpose(enum.Enum):
-    """What a token is for; the value is part of the web address."""
+    """The purpose of a token; the value is part of the web address."""
 
     CONFIRM = "confirm"
     UNSUBSCRIBE = "unsubscribe"
@@ -42,11 +42,11 @@ MAX_AGE_SECONDS: dict[Purpose, int | None] = {
     Purpose.DISLIKE: 90 * DAY_SECONDS,
     Purpose.CLICK: 90 * DAY_SECONDS,
 }
-"""Seconds that a token is good for; None for ever."""
+"""Maximum age of a token in seconds; None means that it never expires."""
 
 
 class _DatedSigner(TimestampSigner):
-    """Signs as of ``made_at``, seconds since 1970."""
+    """A signer that dates its signatures ``made_at``, in seconds since 1970."""
 
     made_at = 0
 
@@ -56,11 +56,11 @@ class _DatedSigner(TimestampSigner):
 
 @dataclass(frozen=True)
 class Claim:
-    """What a token says.
+    """The content of a token.
 
     Attributes:
-        detail: The confirm nonce or the paper's position; empty where the purpose has none.
-        made_at: Whole seconds since 1970, of the token that the first page was opened with; None means now.
+        detail: Confirmation nonce or position of a paper; empty if the purpose needs neither.
+        made_at: Date of the token that opened the first page, in whole seconds since 1970; None means now.
     """
 
     purpose: Purpose
@@ -71,11 +71,11 @@ class Claim:
 
 
 class Links:
-    """Makes and reads links; one per process.
+    """Makes and reads links.
 
     Args:
-        key: The installation's signing key.
-        base_url: Where the web app is reached, without a slash at the end.
+        key: Signing key of the installation.
+        base_url: Web address of the mailer's pages.
     """
 
     def __init__(self, key: bytes, base_url: str) -> None:
@@ -92,17 +92,17 @@ class Links:
         *,
         parent: Claim | None = None,
     ) -> str:
-        """The address with a new token.
+        """Return the web address with a new token.
 
         Args:
-            parent: What opened the page that bears the address; the new token is as old.
+            parent: Content of the token that opened the page on which the link stands; the new token keeps its date.
         """
         made_at = parent.made_at if parent else None
         token = self.token(Claim(purpose, subscriber_id, issue_id, str(detail), made_at))
         return f"{self._base_url}/{purpose.value}/{token}"
 
     def token(self, claim: Claim) -> str:
-        """A token that says so. The parts are ours, and none has the separator in it."""
+        """Return a token with this content. No part of a claim contains the separator."""
         signer = self._signers[claim.purpose]
         if claim.made_at is not None:
             signer = _DatedSigner(self._key, salt=_salt(claim.purpose))
@@ -111,13 +111,13 @@ class Links:
         return signer.sign(_SEPARATOR.join(parts)).decode()
 
     def read(self, purpose: Purpose, token: str) -> Claim:
-        """What the token says.
+        """Return the content of the token.
 
         Raises:
-            LinkRefused: It was altered, is of another purpose, or expired.
+            LinkRefused: The token was altered, has expired, or has another purpose.
         """
         if len(token) > MAX_TOKEN_LENGTH:
-            raise LinkRefused("it is not one of ours")
+            raise LinkRefused("it is too long")
         try:
             found, made_at = self._signers[purpose].unsign(
                 token, max_age=MAX_AGE_SECONDS[purpose], return_timestamp=True

@@ -1,4 +1,4 @@
-"""A run: purge, make, send, report, prune, and say what became of everybody."""
+"""One run of the mailer: remove deleted users, make issues, send them, report to the service, delete old issues."""
 
 import datetime as dt
 from collections import Counter
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from mailer.clock import Clock
 from mailer.config import MailSettings
+from mailer.domain.feed import Digest
 from mailer.errors import MailerError
 from mailer.issues.due import weekdays_after
-from mailer.issues.feed import Digest
-from mailer.issues.making import LOOK_BACK, IssueMaker
+from mailer.issues.maker import LOOK_BACK, IssueMaker
 from mailer.links import Links
 from mailer.reporting import forward_reactions, report_sent
 from mailer.sending.outbox import Sender
@@ -21,16 +21,17 @@ from mailer.storage import MailStore, deletions, issues, runs, standing
 
 KIND = "send"
 _BAD = ("refused", "unknown_recipient", "gave_up", "no_digest")
+_CHECK_FETCHING = "check that fetching works"
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run did.
+    """The result of a run.
 
     Attributes:
-        outcomes: Counts by name; see ``IssueMaker.make`` and ``Sender.send``.
-        problems: What went wrong for all, in words.
-        is_ok: Nothing failed, and whoever should have got mail did.
+        outcomes: Number of subscribers or issues by outcome; see ``IssueMaker.make`` and ``Sender.send``.
+        problems: Problems that concern the whole run, as sentences.
+        is_ok: Whether the run had no problem and no issue failed.
     """
 
     outcomes: dict[str, int]
@@ -38,14 +39,14 @@ class Summary:
     is_ok: bool
 
     def in_words(self) -> str:
-        """For people, a line each."""
+        """Return the result as text with one line for each outcome and problem."""
         lines = [f"{count:7d}  {name.replace('_', ' ')}" for name, count in sorted(self.outcomes.items())]
         lines += [f"problem: {problem}" for problem in self.problems]
-        return "\n".join(lines) or "nobody is subscribed"
+        return "\n".join(lines) or "there are no subscribers"
 
 
 class MailRun:
-    """One run, to be made once; ``stop`` ends it after the messages in flight."""
+    """A run of the mailer; use an instance once. ``Sender`` describes the keyword arguments."""
 
     def __init__(
         self,
@@ -55,23 +56,28 @@ class MailRun:
         clock: Clock,
         *,
         lease_seconds: float = 60.0,
+        busy_wait_seconds: float = 0.5,
     ) -> None:
         self._store = store
         self._service = service
         self._settings = settings
         self._clock = clock
-        self._sender = Sender(store, settings, clock, lease_seconds=lease_seconds)
+        self._sender = Sender(store, settings, clock, lease_seconds=lease_seconds, busy_wait_seconds=busy_wait_seconds)
         self._newest: Digest | None = None
         self._problems: list[str] = []
 
     def stop(self) -> None:
-        """Ends after the messages in flight."""
+        """End the run after the messages that are being sent."""
         self._sender.stop()
 
     def run(self, *, everybody: bool = False) -> Summary:
-        """Does it all once; what the service or the SMTP server cannot do now is done by a later run.
+        """Run all steps once and return the result.
 
-        Raises nothing on purpose: what went wrong for all, the mailer's own database included, is in the summary.
+        A later run does what the service or the SMTP server could not do now. The method raises no ``MailerError``: the
+        summary names every problem, those of the mailer's own database included.
+
+        Args:
+            everybody: Make an issue for every active subscriber, due or not.
         """
         started, outcomes = self._clock.now(), Counter[str]()
         outcomes += self._make_and_send(everybody=everybody)
@@ -94,7 +100,7 @@ class MailRun:
     def _make_and_send(self, *, everybody: bool) -> Counter[str]:
         outcomes = Counter[str]()
         maker = self._prepare(outcomes, everybody=everybody)
-        # Issues go out while others are still made: the one waits for the feed service, the other for the SMTP server.
+        # Making waits for the feed service and sending for the SMTP server, so both run at the same time.
         with ThreadPoolExecutor(1, thread_name_prefix="maker") as pool:
             making = pool.submit(maker.make) if maker is not None else None
             with self._noted():
@@ -106,9 +112,9 @@ class MailRun:
         return outcomes
 
     def _prepare(self, outcomes: Counter[str], *, everybody: bool) -> IssueMaker | None:
-        """What has to be done before anything is sent; None where it could not, and no issues can be made.
+        """Do the steps that precede sending; return None if one failed, so that no issues can be made.
 
-        Deletions first, then whoever's last issue still waits gets one issue instead of two.
+        Deleted users are removed first. Then a subscriber whose last issue is still due gets one issue instead of two.
         """
         try:
             outcomes.update(purged=self._purge())
@@ -122,14 +128,14 @@ class MailRun:
 
     @contextmanager
     def _noted(self) -> Iterator[None]:
-        """What fails inside is a problem of the run, and no reason to leave out the rest of it."""
+        """Record an error of the block as a problem of the run, so that the other steps still run."""
         try:
             yield
         except MailerError as error:
             self._problems.append(str(error))
 
     def _purge(self) -> int:
-        """Removes whoever the service has deleted since the last time."""
+        """Remove the subscribers whose users the service has deleted; return their number."""
         with self._store.read() as connection:
             since = deletions.read_from(connection)
         deleted = list(self._service.deleted_users(since))
@@ -145,22 +151,22 @@ class MailRun:
                 issues.prune(connection, before)
 
     def _judge(self, outcomes: Counter[str]) -> None:
-        """Whether whoever should have got mail did; adds what still waits to the outcomes."""
+        """Add the number of waiting issues to the outcomes, and a problem if due subscribers received no mail."""
         with self._store.read() as connection:
             counts = issues.counts(connection, self._clock.now())
-            # All issues are looked through for it, so only where it matters.
-            asked = self._newest if outcomes["empty_feed"] else None
-            served = standing.count_served(connection, asked.digest_id) if asked else 0
+            # The query scans all issues, so it runs only when its result matters.
+            digest = self._newest if outcomes["empty_feed"] else None
+            served = standing.count_served(connection, digest.digest_id) if digest else 0
         outcomes["waiting"] = counts["due"] + counts["later"]
         tried = counts["due"] or outcomes["later"]
         if tried and not outcomes["sent"] and not self._problems:
             self._problems.append("mail was due and none was sent")
         if outcomes["no_digest"]:
-            self._problems.append(f"readers are due and {self._why_no_digest()}")
+            self._problems.append(f"subscribers are due and {self._why_no_digest()}")
         if outcomes["empty_feed"] > served:
             self._problems.append(
-                f"{outcomes['empty_feed']} readers' feeds were empty, and {served} have an issue of the newest digest: "
-                "is its content all seen?"
+                f"the feeds of {outcomes['empty_feed']} subscribers were empty, and only {served} subscribers have an "
+                "issue of the newest digest: check that the digest contains new papers"
             )
         self._look_for_a_stale_digest(outcomes)
 
@@ -168,16 +174,16 @@ class MailRun:
         newest = self._service.find_newest_digest()
         if newest is None:
             return "the service has no digest"
-        return f"the newest digest is of {newest.date}, more than {LOOK_BACK.days} days ago: is fetching broken?"
+        return f"the newest digest is dated {newest.date}, more than {LOOK_BACK.days} days ago: {_CHECK_FETCHING}"
 
     def _look_for_a_stale_digest(self, outcomes: Counter[str]) -> None:
-        """Readers are due, none gets anything new, and that for longer than a quiet day or two."""
+        """Add a problem if subscribers are due and no new digest has come for the configured number of weekdays."""
         limit = self._settings.stale_digest_weekdays
         if not limit or self._newest is None or outcomes["made"] or not outcomes["has_it"]:
             return
         missing = weekdays_after(self._newest.date, self._clock.now().date())
         if missing >= limit:
             self._problems.append(
-                f"{outcomes['has_it']} readers are due and the newest digest is of {self._newest.date}, "
-                f"{missing} weekdays ago: is fetching broken?"
+                f"{outcomes['has_it']} subscribers are due and the newest digest is dated {self._newest.date}, "
+                f"{missing} weekdays ago: {_CHECK_FETCHING}"
             )

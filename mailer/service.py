@@ -1,4 +1,4 @@
-"""The feed service over gRPC: the only place that knows the contract's messages."""
+"""The client of the feed service. Only this module uses the gRPC contract's messages."""
 
 import contextlib
 import datetime as dt
@@ -9,8 +9,8 @@ import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from mailer.domain.feed import Digest, Event, Feed, FeedPaper, Preferences, Reason, ReasonKind
 from mailer.errors import InvalidField, NotFound, ServiceUnavailable
-from mailer.issues.feed import Digest, Event, Feed, FeedPaper, Preferences, Reason, ReasonKind
 from paperfeed.client import Client, error_details
 from paperfeed.v1 import catalog_pb2, feed_pb2, profile_pb2
 
@@ -19,7 +19,7 @@ USERS_PER_CALL = 10_000
 
 
 class FeedService:
-    """Calls of the service; use it in a ``with`` block. Every call may raise ServiceUnavailable."""
+    """A connection to the feed service. Use it in a ``with`` block; every call may raise ServiceUnavailable."""
 
     def __init__(self, target: str, *, tls: bool = False, timeout_seconds: float = 30.0) -> None:
         credentials = grpc.ssl_channel_credentials() if tls else None
@@ -31,15 +31,14 @@ class FeedService:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def newest_digest(self) -> Digest | None:
-        """The digest that feeds are made of when none is named; None before the first."""
-        request = catalog_pb2.ListDigestsRequest(page_size=1)
+    def find_newest_digest(self) -> Digest | None:
+        """Return the newest digest, whatever its date, or None if there is none."""
         with _mapped():
-            found = self._client.catalog.ListDigests(request).digests
+            found = self._client.catalog.ListDigests(catalog_pb2.ListDigestsRequest(page_size=1)).digests
         return _digest(found[0]) if found else None
 
     def digests(self, since: dt.date) -> list[Digest]:
-        """Digests of that day and later, latest first."""
+        """Return the digests dated ``since`` or later, newest first."""
         found = []
         with _mapped():
             for digest in self._client.digests(catalog_pb2.ListDigestsRequest(page_size=100)):
@@ -48,16 +47,12 @@ class FeedService:
                 found.append(_digest(digest))
         return found
 
-    def find_newest_digest(self) -> Digest | None:
-        """The latest digest, however old."""
-        with _mapped():
-            return next(map(_digest, self._client.digests(catalog_pb2.ListDigestsRequest(page_size=1))), None)
-
     def feeds(self, user_ids: Sequence[str], digest_id: str, paper_count: int) -> Iterator[Feed]:
-        """One feed for each of the users, in order of user_id, with abstracts and reasons.
+        """Yield the feed of each user, in ascending order of user_id, with abstracts and reasons.
 
         Args:
-            paper_count: Places at most, 1 to 100.
+            digest_id: Id of the digest to rank; empty means the newest.
+            paper_count: Maximum number of papers in a feed, 1 to 100.
         """
         for start in range(0, len(user_ids), USERS_PER_CALL):
             request = feed_pb2.StreamFeedsRequest(
@@ -72,7 +67,7 @@ class FeedService:
                     yield _feed(answer.user_id, answer.feed)
 
     def window_feed(self, user_id: str, start: dt.datetime, paper_count: int) -> Feed:
-        """One feed of all papers first seen since ``start``, whatever digest they came in."""
+        """Return the user's feed of all papers first seen at or after ``start``, whatever their digest."""
         window = feed_pb2.TimeWindow(start_at=_timestamp(start))
         request = feed_pb2.GetFeedRequest(
             user_id=user_id,
@@ -85,10 +80,10 @@ class FeedService:
             return _feed(user_id, self._client.feeds.GetFeed(request))
 
     def slate(self, slate_id: str) -> Feed:
-        """A feed as it was served.
+        """Return a feed as it was served.
 
         Raises:
-            NotFound: The service keeps it no more.
+            NotFound: The service no longer stores the slate.
         """
         request = feed_pb2.GetSlateRequest(slate_id=slate_id, view=catalog_pb2.PAPER_VIEW_FULL)
         with _mapped("slate", slate_id):
@@ -96,11 +91,13 @@ class FeedService:
             return _feed(answer.user_id, answer)
 
     def record(self, events: Sequence[Event]) -> None:
-        """Tells the service of events; safe to repeat.
+        """Record events in the service. Recording an event again changes nothing.
+
+        The events are sent in calls of up to 1,000; a call that raises has recorded none of its events.
 
         Raises:
-            NotFound: A paper is unknown (deleted meanwhile); nothing of that call was recorded.
-            InvalidField: One of the events breaks a rule; nothing of that call was recorded.
+            NotFound: The service does not know one of the papers, for instance because it was deleted.
+            InvalidField: One of the events is invalid.
         """
         for start in range(0, len(events), EVENTS_PER_CALL):
             sent = [_event(event) for event in events[start : start + EVENTS_PER_CALL]]
@@ -108,7 +105,7 @@ class FeedService:
                 self._client.profiles.RecordEvents(profile_pb2.RecordEventsRequest(events=sent))
 
     def preferences(self, user_id: str) -> Preferences:
-        """What the user follows and mutes; nothing for an unknown user."""
+        """Return the preferences of the user; an unknown user has none."""
         try:
             with _mapped("user", user_id):
                 answer = self._client.profiles.GetProfile(profile_pb2.GetProfileRequest(user_id=user_id))
@@ -118,10 +115,10 @@ class FeedService:
         return Preferences(*(tuple(getattr(found, name)) for name in Preferences.__dataclass_fields__))
 
     def update_preferences(self, user_id: str, preferences: Preferences) -> None:
-        """Replaces what the user follows and mutes.
+        """Replace the preferences of the user.
 
         Raises:
-            InvalidField: One of the words breaks the service's rules.
+            InvalidField: The service refuses one of the values.
         """
         values = {name: list(getattr(preferences, name)) for name in Preferences.__dataclass_fields__}
         request = profile_pb2.UpdatePreferencesRequest(
@@ -131,7 +128,11 @@ class FeedService:
             self._client.profiles.UpdatePreferences(request)
 
     def deleted_users(self, since: dt.datetime | None) -> Iterator[tuple[str, dt.datetime]]:
-        """(SHA-256 of the user_id in hexadecimal, when) of users deleted at or after the time, earliest first."""
+        """Yield (hexadecimal SHA-256 of the user_id, deletion time) of deleted users, earliest first.
+
+        Args:
+            since: Earliest deletion time; None means all.
+        """
         request = profile_pb2.ListDeletedUsersRequest(page_size=100)
         if since is not None:
             request.since.FromDatetime(since)
@@ -185,7 +186,7 @@ def _paper(item: feed_pb2.FeedItem) -> FeedPaper:
 
 
 def _reason(found: feed_pb2.Reason) -> Reason | None:
-    """None for a kind that this version does not know."""
+    """Return the reason, or None if this version does not know its kind."""
     name = found.type
     try:
         kind = ReasonKind(feed_pb2.ReasonType.Name(name).removeprefix("REASON_TYPE_").lower())

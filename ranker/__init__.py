@@ -1,4 +1,4 @@
-"""The numeric heart of paperfeed: features, profiles, model bundles, scoring, diversity and reasons.
+"""The numeric core of paperfeed: features, profiles, model bundles, scoring, diversity and reasons.
 
-Arrays in, arrays out: nothing here knows of storage, the network or an encoder.
+The functions take and return arrays. They do not use storage, the network or an encoder.
 """

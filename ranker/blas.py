@@ -1,15 +1,16 @@
-"""How many threads linear algebra uses: one.
+"""Limits linear algebra to one thread.
 
-Sums over several threads come out in another order on another machine, and for small matrices on busy cores threads
-only wait for one another (features took twenty times as long).
+For small matrices on busy cores the threads only wait for one another: features took twenty times as long. Several
+threads also add numbers in another order than one thread does.
 """
 
 from threadpoolctl import threadpool_limits
 
 
 def use_one_thread() -> threadpool_limits:
-    """Holds every BLAS that the process has loaded to one thread: for good, or as a context for the time of a block.
+    """Limit every BLAS library that the process has loaded to one thread.
 
-    A library that is loaded later brings a BLAS of its own, which this does not reach.
+    The limit holds until the process ends or, in a ``with`` statement, until the block ends. It does not apply to a
+    BLAS library that is loaded later.
     """
     return threadpool_limits(1, user_api="blas")

@@ -1,4 +1,4 @@
-"""Variety in the first places of a slate: greedy maximal marginal relevance (Carbonell and Goldstein 1998)."""
+"""Diversity in the first places of a slate: greedy maximal marginal relevance (Carbonell and Goldstein 1998)."""
 
 import numpy as np
 
@@ -6,45 +6,46 @@ from ranker.spaces.spaces import PaperMatrix
 from ranker.types import BoolArray, Float64Array, IndexArray
 
 MAX_PLACES = 50
-"""Places that are chosen for variety; what follows keeps the order of scores."""
+"""Number of places that are filled for diversity. The papers after them keep the order of scores."""
 MAX_POOL = 200
-"""Best-scored papers among which those places are filled; further down, variety would cost too much relevance."""
+"""Number of best-scored papers that may fill these places. Papers with lower scores would cost too much relevance."""
 TOPIC_WINDOW = 10
 MOST_OF_ONE_TOPIC, LEAST_OF_ONE_TOPIC = 7, 3
-"""Of any ten places in a row at most so many are of one topic, from the least diversity asked for to the greatest.
+"""Most papers of one topic in any ten places in a row, at the lowest and at the highest diversity.
 
-A fixed cap of four took papers of their own narrow field from readers who want just these: of a page of 77 papers a
-reader of genomics wants six that share one topic. Seven bind only where one topic would fill the screen.
+A fixed cap of four hid papers from users who want just their own narrow field. In a digest of 77 papers, a user who
+works on genomics wants six papers of one topic. A cap of seven binds only if one topic would fill the screen.
 """
 
 
 def topic_cap(diversity: float) -> int:
-    """How many of any ten places in a row may be of one topic: 7 up to 0.1, 6 at 0.3, 5 at 0.5, 3 at 1."""
+    """Return how many of any ten places in a row may share a topic: 7 up to 0.1, 6 at 0.3, 5 at 0.5, 3 at 1."""
     return round(MOST_OF_ONE_TOPIC - (MOST_OF_ONE_TOPIC - LEAST_OF_ONE_TOPIC) * diversity)
 
 
 def diversify(
     order: IndexArray, scores: Float64Array, papers: PaperMatrix, diversity: float, places: int | None = None
 ) -> IndexArray:
-    """The same rows, reordered.
+    """Return the rows of ``order``, reordered for diversity.
 
-    Each place takes the paper with the highest (1 - diversity) * score - diversity * similarity, where scores are
-    scaled to 0..1 within the query and similarity is the cosine to the most similar paper placed before. A paper whose
-    topic has had its share of the places before waits, unless nothing else is left. On a tie the paper that stood
-    earlier in ``order`` wins. A paper whose vector is pending is unlike everything; one whose topic is unknown never
-    waits.
+    Each place takes the paper with the highest (1 - diversity) * score - diversity * similarity. Scores are scaled to
+    0..1 within the query. Similarity is the cosine to the most similar paper that already has a place. If a topic has
+    reached its cap, its papers wait until the window has moved on or no other paper is left. On a tie the paper that
+    comes first in ``order`` wins. A paper with a pending vector has similarity 0 to all others. A paper of unknown
+    topic never waits.
 
     Args:
         order: (m,) rows of ``papers``, best first.
-        scores: (n,) of all rows.
-        diversity: 0 (nothing changes) to 1 (scores decide the first place only).
-        places: Only so many first places matter; what stands there is the same for any number. None means all.
+        scores: (n,) scores of all rows of ``papers``.
+        diversity: 0 (no change) to 1 (scores decide the first place only).
+        places: Number of first places to fill; None means ``MAX_PLACES``. The number does not change which papers they
+            hold.
     """
     if diversity <= 0 or len(order) < 3:
         return order
     pool, rest = order[:MAX_POOL], order[MAX_POOL:]
     relevance = (1 - diversity) * _scaled(scores[order])[: len(pool)]
-    # What each paper is still worth at most once another one is placed; nothing where it is itself placed.
+    # Row i holds an upper bound of each paper's value once paper i has a place; -inf for paper i itself.
     worth = relevance - diversity * papers.cosines_among(pool)
     np.fill_diagonal(worth, -np.inf)
     places = min(len(pool), MAX_PLACES if places is None else min(places, MAX_PLACES))
@@ -55,10 +56,12 @@ def diversify(
 
 
 def _chosen(worth: Float64Array, topics: IndexArray, most: int, places: int) -> list[int]:
-    """Where in the pool the papers placed stand, in order, for so many places, at least one.
+    """Return the papers that fill the places, in order, as numbers in the pool.
 
     Args:
-        topics: Of the pool; of any ``TOPIC_WINDOW`` places in a row at most ``most`` are of one.
+        worth: (pool, pool) upper bound of each paper's value (column) once another paper (row) has a place.
+        topics: (pool,) topic of each paper; -1 unknown.
+        most: Most papers of one topic in any ``TOPIC_WINDOW`` places in a row.
     """
     gain = worth[0].copy()
     chosen = [0]
@@ -74,7 +77,7 @@ def _chosen(worth: Float64Array, topics: IndexArray, most: int, places: int) -> 
             best = _not_waiting(gain, waiting, best)
         chosen.append(best)
         np.minimum(gain, worth[best], out=gain)
-        # The next place and those that are counted make one window.
+        # The counted places and the next one form one window.
         gone = topic_of[chosen[place - TOPIC_WINDOW + 1]] if place >= TOPIC_WINDOW - 1 else -1
         new = topic_of[best]
         changed = False
@@ -91,12 +94,12 @@ def _chosen(worth: Float64Array, topics: IndexArray, most: int, places: int) -> 
 
 
 def _not_waiting(gain: Float64Array, waiting: BoolArray, best: int) -> int:
-    """The best whose topic does not have to wait, or the best where all have to."""
+    """Return the best paper whose topic does not wait, or ``best`` if all topics wait."""
     other = int(np.where(waiting, -np.inf, gain).argmax())
     return best if waiting[other] or gain[other] == -np.inf else other
 
 
 def _scaled(values: Float64Array) -> Float64Array:
-    """To 0..1; all equal gives all 1."""
+    """Return the values scaled to 0..1; equal values give 1."""
     low, high = values.min(), values.max()
     return np.ones_like(values) if high <= low else (values - low) / (high - low)

@@ -1,4 +1,4 @@
-"""What can go wrong in the ranker.
+"""The errors of the ranker.
 
 RankerError
 ├── BundleError
@@ -10,19 +10,19 @@ from pathlib import Path
 
 
 class RankerError(Exception):
-    """Base of all errors that the ranker raises on purpose."""
+    """Base class of all errors that the ranker raises."""
 
 
 class InputError(RankerError):
-    """Arrays that do not fit one another."""
+    """Arrays of wrong types, or of sizes that do not match."""
 
 
 class BundleError(RankerError):
-    """A bundle that must not be used.
+    """A bundle that is missing, damaged or made for another version.
 
     Attributes:
-        file: The file or folder at fault.
-        problem: What is wrong with it, for people.
+        file: The file at fault.
+        problem: Text that completes the sentence that begins with the file's name.
     """
 
     def __init__(self, file: Path, problem: str) -> None:
@@ -32,9 +32,7 @@ class BundleError(RankerError):
 
 
 class EncoderMismatch(BundleError):
-    """A sound bundle that was trained on another encoder's vectors than those in use."""
+    """An undamaged bundle that was trained on the vectors of another encoder than the one in use."""
 
     def __init__(self, file: Path, trained_on: str, in_use: str) -> None:
         super().__init__(file, f"was trained on vectors of {trained_on!r}, but the encoder in use is {in_use!r}")
-        self.trained_on = trained_on
-        self.in_use = in_use

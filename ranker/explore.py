@@ -1,23 +1,28 @@
-"""A little logged exploration: the last change to a slate's order, with the exact probability of each outcome.
+"""Logged exploration: at most one swap of two papers in a slate, with the exact probability of each outcome.
 
-With the chance ``share`` one place of the first ten is swapped with a paper from further down; else the list stays.
-Let L be the length of the list, at most ``REACH``, and J the smaller of ``HEAD`` and L - 1. A place j is drawn from 1
-to J, uniformly. Then a place q below it: one time in two among the rest of the first ten, which tells how far down
-readers read at little cost to them, else among the places after those, which shows papers that would never be seen; all
-of it among one of these where the other is empty; uniformly within each. The papers at j and q change places. So for a
-paper whose place before was h, the probability that the logging policy puts it at place k, over the draw and given
-everything else (the reader, the candidates, the bundle), is with j = min(h, k) and q = max(h, k)
+Exploration is the last change to the order of a slate. With probability ``share`` two papers change places; otherwise
+the list stays as it is. Places are numbered from 1. L is the length of the list, at most ``REACH``. J is the smaller
+of ``HEAD`` and L - 1, and HEAD' is the smaller of ``HEAD`` and L. The swap is drawn as follows:
 
-    h != k, j <= J, q <= HEAD        share / J / (HEAD' - j) / 2    HEAD' being the smaller of HEAD and L;
-    h != k, j <= J, HEAD < q <= L    share / J / (L - HEAD') / 2    without the halves where the other row is empty
-    h == k                           1 less the sum of those
+1. A place j is drawn uniformly from 1 to J.
+2. A place q below j is drawn. With probability 1/2 it is drawn uniformly from j + 1 to HEAD'. These swaps measure how
+   far down users read, at little cost to them. Otherwise it is drawn uniformly from HEAD' + 1 to L. These swaps show
+   papers that users would never see. If one of the two ranges is empty, q is drawn from the other.
+3. The papers at j and q change places.
+
+So a paper at place h before exploration is at place k after it with this probability, where j = min(h, k) and
+q = max(h, k):
+
+    h != k, j <= J, q <= HEAD'       share / J / (HEAD' - j) / 2    without "/ 2" if the other range is empty
+    h != k, j <= J, HEAD' < q <= L   share / J / (L - HEAD') / 2    without "/ 2" if the other range is empty
+    h == k                           1 minus the sum of the above over all k != h
     otherwise                        0
 
-This marginal probability is the action propensity that a slate keeps of each paper at the place it got. It is of one
-paper at one place; the papers of one slate do not move independently. Swapping single pairs to learn how much a place
-is worth goes back to Joachims, Swaminathan and Schnabel 2017.
+The probability is taken over the draw, given the user, the candidates and the bundle. A slate stores it for each paper
+at the place it got; it is the paper's action propensity. It is a marginal probability: the papers of one slate do not
+move independently. The method of swapping single pairs is that of Joachims, Swaminathan and Schnabel 2017.
 
-Which pair is drawn follows from the seed alone, so the same request always gets the same list.
+The seed alone decides the swap, so the same request always gets the same list.
 """
 
 import datetime as dt
@@ -30,22 +35,25 @@ import numpy as np
 from ranker.types import Float64Array, IndexArray
 
 HEAD = 10
-"""Places, from the top, one of which may be given to a paper from further down."""
+"""Number of first places, one of which may go to a paper from further down."""
 REACH = 50
-"""Places, from the top, from which that paper comes: further down the cost to the reader outweighs what is learned."""
+"""Number of first places from which that paper may come. A paper from further down would cost the user too much."""
 LEAST_PAPERS = 10
-"""Shorter lists stay as they are: all of it is seen anyway."""
+"""Length of the shortest list that is explored. Users see all of a shorter list anyway."""
 _SAME = 1e-9
 _SWAPPED_BELOW = 0.2
-"""Of ten or more papers each keeps its place with a probability above 0.4, and no pair is drawn with one above 0.12."""
+"""A lower propensity means that the paper was swapped.
+
+In a list of ten or more papers each keeps its place with probability above 0.4, and no pair has probability above 0.12.
+"""
 
 
 @dataclass(frozen=True)
 class Exploration:
-    """How to explore one list.
+    """The exploration that one list gets.
 
     Attributes:
-        share: 0 to 1, the chance that a pair is swapped.
+        share: Probability of a swap, 0 to 1.
         seed: 32 bytes; see ``seed_of``.
     """
 
@@ -55,12 +63,12 @@ class Exploration:
 
 @dataclass(frozen=True)
 class Explored:
-    """A list after exploration.
+    """A list after exploration. All places are zero-based.
 
     Attributes:
-        order: (n,) for each place, zero-based, the zero-based place before of the paper that is there now.
-        action_propensities: (n,) float64, of each paper at the place it has now; read only.
-        place: Zero-based place of the paper that exploration moved up; None where the list stayed.
+        order: (n,) for each place after exploration, the place before of the paper that is there.
+        action_propensities: (n,) float64 action propensity of the paper at each place; read-only.
+        place: Place of the paper that moved up; None if no papers were swapped.
     """
 
     order: IndexArray
@@ -69,25 +77,25 @@ class Explored:
 
 
 def seed_of(user_id: str, digest_id: str, bundle_version: str, as_of: dt.datetime) -> bytes:
-    """The seed of one reader's list: equal requests explore alike, on any process and machine."""
+    """Return the seed of one list; equal requests get equal seeds in any process on any machine."""
     moment = as_of.astimezone(dt.UTC).isoformat()
     return hashlib.sha256(f"explore\x1f{user_id}\x1f{digest_id}\x1f{bundle_version}\x1f{moment}".encode()).digest()
 
 
 def explore(count: int, exploration: Exploration | None) -> Explored:
-    """How a list of ``count`` papers is to be shown; None, or a share of 0, leaves it as it is."""
+    """Return how to show a list of ``count`` papers; without exploration, or with a share of 0, it stays as it is."""
     order = np.arange(count)
     share = exploration.share if exploration else 0.0
     staying = stay_chances(count, share)
     if exploration is None or share <= 0 or count < LEAST_PAPERS:
         return Explored(order, staying, None)
-    # Three numbers in [0, 1), of 64 bits each.
+    # Three numbers in [0, 1) of 64 bits each.
     first, second, third = (int.from_bytes(exploration.seed[i : i + 8], "big") / 2**64 for i in (0, 8, 16))
     if first >= share:
         return Explored(order, staying, None)
     pairs = _pair_chances(count)
     up = int(second * len(pairs))
-    # Every place below is as likely as its part of this place's chances.
+    # The cumulative probabilities of the places below select one of them.
     below = np.cumsum(pairs[up])
     down = int(np.searchsorted(below, third * below[-1], side="right"))
     order[[up, down]] = order[[down, up]]
@@ -98,7 +106,7 @@ def explore(count: int, exploration: Exploration | None) -> Explored:
 
 @lru_cache(maxsize=1_024)
 def stay_chances(count: int, share: float) -> Float64Array:
-    """(count,) the probability that the paper of each place keeps it; read only."""
+    """Return the probability that the paper at each place stays there; (count,), read-only."""
     staying = np.ones(count)
     if count >= LEAST_PAPERS and share > 0:
         pairs = share * _pair_chances(count)
@@ -109,7 +117,7 @@ def stay_chances(count: int, share: float) -> Float64Array:
 
 
 def place_chances(count: int, share: float) -> Float64Array:
-    """(count, count) the probability that the paper of each place before (row) is put at each place (column)."""
+    """Return the probability that the paper at each place (row) moves to each place (column); (count, count)."""
     chances = np.diag(stay_chances(count, share))
     if count >= LEAST_PAPERS and share > 0:
         pairs = share * _pair_chances(count)
@@ -121,10 +129,10 @@ def place_chances(count: int, share: float) -> Float64Array:
 
 @dataclass(frozen=True)
 class LoggedExploration:
-    """What the action propensities of a stored list tell.
+    """The exploration of a stored list, derived from its action propensities.
 
     Attributes:
-        share: As in ``Exploration``.
+        share: Probability of a swap, 0 to 1.
         places_before: (n,) for each place, zero-based, the place before of the paper that is there.
     """
 
@@ -133,10 +141,10 @@ class LoggedExploration:
 
 
 def read_exploration(action_propensities: Float64Array) -> LoggedExploration | None:
-    """What was done to a list, from the action propensities of its papers in the order shown.
+    """Derive the exploration of a list from the action propensities of its papers in the order shown.
 
     Returns:
-        None where they are not what ``explore`` of this version gives for any share and pair.
+        None if ``explore`` of this version gives these propensities for no share and pair.
     """
     count = len(action_propensities)
     order = np.arange(count)
@@ -163,7 +171,7 @@ def read_exploration(action_propensities: Float64Array) -> LoggedExploration | N
 
 @lru_cache(maxsize=1_024)
 def _pair_chances(count: int) -> Float64Array:
-    """(J, L) the probability that the papers of two zero-based places, the upper one first, are drawn; read only."""
+    """Return the probability of each pair of zero-based places, upper and lower, given a swap; (J, L), read-only."""
     length = min(count, REACH)
     near, heads = min(HEAD, length), min(HEAD, length - 1)
     chances = np.zeros((heads, length))

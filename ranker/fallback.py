@@ -1,4 +1,4 @@
-"""Order without a model: likeness where no bundle fits, popularity and age where nothing is known of the user."""
+"""Scores without a model: similarity to the likes without a bundle, popularity and age for users without likes."""
 
 import numpy as np
 
@@ -12,9 +12,9 @@ NEAREST_LIKES = 10
 
 
 def cosine_scores(profile: Profile, candidates: PaperMatrix) -> Float64Array:
-    """(n,) mean cosine of the ten nearest likes, rounded to 1e-6; -1 (below all others) where a vector is pending.
+    """Return the mean cosine of each candidate to its ten nearest likes; (n,), rounded to 1e-6.
 
-    A user without liked vectors gets 0 for every candidate.
+    A candidate with a pending vector gets -1, so it ranks last. If no like has a vector, every candidate gets 0.
     """
     if not len(profile.liked_units):
         return np.zeros(len(candidates))
@@ -26,14 +26,15 @@ def cosine_scores(profile: Profile, candidates: PaperMatrix) -> Float64Array:
 def trending_scores(
     candidates: PaperMatrix, as_of: float, followed: BoolArray | None = None, user: int = 0
 ) -> Float64Array:
-    """(n,) finite scores without ties, in (0, 1]: a place in the order, not a measure.
+    """Return scores for a user without likes; (n,) finite, in (0, 1], without ties. Only their order has a meaning.
 
-    Followed papers come first, then the hottest (see ``trending.hotness``: readers' events and upvotes for the age),
-    then the newest (unknown last), then those that stood first in the digest.
+    Followed papers come first, then the hottest (see ``trending.hotness``), then the newest, then those that come first
+    in the digest. Papers without a date count as the oldest.
 
     Args:
-        followed: (n,) True where the paper touches a topic or author that the user follows.
-        user: Whose own events do not count; see ``UserContext``.
+        as_of: Unix seconds.
+        followed: (n,) True if the paper has a topic or author that the user follows.
+        user: Code of the user, whose own events do not count; see ``UserContext``.
     """
     dates = candidates.dates
     heat = hotness(candidates, as_of, user)

@@ -1,4 +1,4 @@
-"""Papers as columns, as storage and snapshots hand them over; nothing is computed from them here."""
+"""Papers as columns, the form in which storage and snapshots pass them on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,17 +14,18 @@ from ranker.types import Float32Array, Float64Array
 
 @dataclass(frozen=True)
 class PaperColumns:
-    """n papers. Build it with ``paper_columns`` where not every column is known.
+    """The data of n papers. If some columns are unknown, build it with ``paper_columns``.
 
     Attributes:
-        paper_ids: Unique.
-        texts: Title, and on the next line the abstract when there is one.
-        embeddings: (n, d) float32; a row of NaN where the vector is pending.
-        published_at: (n,) float64, Unix seconds; NaN unknown.
-        first_seen_at: (n,) float64, Unix seconds; NaN unknown.
-        upvotes: (n,) float64; NaN unknown.
-        signals: Upvotes and events with their times; None where nothing is known of any paper. Where a paper has
-            snapshots there, ``upvotes`` (the latest count, of no known time) is not looked at.
+        paper_ids: Unique ids.
+        texts: The title and, on the next line, the abstract if there is one.
+        embeddings: (n, d) float32; a row of NaN if the vector is pending.
+        published_at: (n,) float64 Unix seconds; NaN unknown.
+        first_seen_at: (n,) float64 Unix seconds; NaN unknown.
+        upvotes: (n,) float64 latest counts, of unknown times; NaN unknown. Not used for papers with upvote snapshots in
+            ``signals``.
+        categories: Categories of each paper, the primary one first.
+        signals: Upvotes and events with their times; None if no paper has any.
     """
 
     paper_ids: tuple[str, ...]
@@ -45,13 +46,13 @@ class PaperColumns:
             if column is not None and len(column) != len(self.paper_ids):
                 raise InputError(f"{name} has {len(column)} rows for {len(self.paper_ids)} papers")
         if len(set(self.paper_ids)) != len(self.paper_ids):
-            raise InputError("paper_ids holds an id twice")
+            raise InputError("paper_ids must be unique, but holds an id twice")
 
     def __len__(self) -> int:
         return len(self.paper_ids)
 
     def take(self, rows: Sequence[int]) -> "PaperColumns":
-        """The papers at ``rows``, in that order."""
+        """Return the papers at ``rows``, in that order."""
         index = np.asarray(rows, dtype=np.intp)
         pick = _picker(index.tolist())
         return PaperColumns(
@@ -69,8 +70,8 @@ class PaperColumns:
 
 
 def _picker(rows: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-    """Gives the values at the rows of any tuple."""
-    # One row would come as it is, none not at all.
+    """Return a function that takes the values at ``rows`` from a tuple."""
+    # With one row itemgetter returns a bare value; with none it raises.
     return itemgetter(*rows) if len(rows) > 1 else lambda values: tuple(values[row] for row in rows)
 
 
@@ -86,10 +87,10 @@ def paper_columns(
     categories: Sequence[Sequence[str]] | None = None,
     authors: Sequence[Sequence[str]] | None = None,
 ) -> PaperColumns:
-    """Columns in which whatever is left out is unknown for every paper.
+    """Return columns in which every argument left out is unknown for all papers.
 
     Raises:
-        InputError: Columns of different lengths, a wrong dtype, an id twice.
+        InputError: Columns differ in length, the embeddings are not 2-d float32, or an id occurs twice.
     """
     count = len(paper_ids)
     unknown = np.full(count, np.nan)
@@ -107,7 +108,7 @@ def paper_columns(
 
 
 def stack_columns(parts: Sequence[PaperColumns]) -> PaperColumns:
-    """All papers of all parts; at least one part, no paper twice."""
+    """Return the papers of all parts; needs at least one part, and no paper may occur twice."""
     return PaperColumns(
         paper_ids=tuple(x for part in parts for x in part.paper_ids),
         titles=tuple(x for part in parts for x in part.titles),
@@ -123,6 +124,6 @@ def stack_columns(parts: Sequence[PaperColumns]) -> PaperColumns:
 
 
 def text_of(title: str, abstract: str) -> str:
-    """The one text of a paper that encoder and term statistics see."""
+    """Return the text of a paper that the encoder and the term statistics read."""
     title, abstract = title.strip(), abstract.strip()
     return f"{title}\n{abstract}" if abstract else title

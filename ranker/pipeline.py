@@ -1,4 +1,4 @@
-"""The stages in order: features, scores, seen papers out, variety, page, exploration, reasons."""
+"""The stages of ranking in order: features, scores, exclusion of seen papers, diversity, exploration, reasons."""
 
 import enum
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from ranker.diversify import diversify
 from ranker.explore import Exploration, Explored, explore, stay_chances
 from ranker.fallback import cosine_scores, trending_scores
 from ranker.features import SCHEMA, Inputs, feature_matrix
-from ranker.profile.profile import Profile, find_interests_of
+from ranker.profile.profile import Profile
 from ranker.reasons.explain import RankReason, RankReasonKind, reasons
 from ranker.score import best_first
 from ranker.spaces.spaces import PaperMatrix
@@ -21,7 +21,7 @@ from ranker.user_context import UNKNOWN_USER, UserContext
 
 
 class ScoredBy(enum.Enum):
-    """What the scores of a list mean."""
+    """The method that scored a list."""
 
     BUNDLE = "bundle"
     COSINE = "cosine"
@@ -30,15 +30,15 @@ class ScoredBy(enum.Enum):
 
 @dataclass(frozen=True)
 class RankedList:
-    """k candidates, best first.
+    """A list of k candidates, best first.
 
     Attributes:
         rows: (k,) rows of the candidate matrix.
-        scores: (k,) float64, rounded to 1e-6, comparable only inside this list; not sorted where variety
-            or exploration was asked for.
-        features: (k, len(SCHEMA)) float32; (k, 0) where no model scored.
-        reasons: One tuple for each row; empty tuples where no explanation was asked for.
-        action_propensities: (k,) of each paper at its place, see ``ranker.explore``; 1 where nothing was explored.
+        scores: (k,) float64, rounded to 1e-6, comparable only within this list. Diversity and exploration change the
+            order, so with these the scores do not fall.
+        features: (k, len(SCHEMA)) float32; (k, 0) if no model scored.
+        reasons: One tuple for each paper; empty without explanations.
+        action_propensities: (k,) propensity of each paper at its place, see ``ranker.explore``; 1 without exploration.
     """
 
     rows: IndexArray
@@ -49,7 +49,7 @@ class RankedList:
     action_propensities: Float64Array
 
     def first(self, count: int | None) -> "RankedList":
-        """The first places alone; None gives all."""
+        """Return the first ``count`` places; None returns the whole list."""
         if count is None or count >= len(self.rows):
             return self
         return RankedList(
@@ -64,12 +64,11 @@ class RankedList:
 
 @dataclass(frozen=True)
 class ModelRows:
-    """One reader's candidates as the model sees them, computed ahead of ``rank`` beside those of other readers.
+    """The candidates of one user as the model sees them.
 
     Attributes:
-        inputs: What the features were computed from.
-        features: (n, len(SCHEMA)) float32, of ``compute_matrix``.
-        leaves: (n, trees), of ``Model.leaves``.
+        features: (n, len(SCHEMA)) float32 output of ``compute_matrix``.
+        leaves: (n, trees) output of ``Model.leaves``.
     """
 
     inputs: Inputs
@@ -78,19 +77,19 @@ class ModelRows:
 
 
 def model_rows(bundle: Bundle, users: Sequence[Inputs]) -> list[ModelRows]:
-    """The rows of many readers: features of each by itself, then one call of the model for all of them.
+    """Return the model rows of several users: the features of each user, then one call of the model for all users.
 
-    Equal bit for bit to what ``rank`` computes for one reader; a call of LightGBM costs as much as 40 rows.
+    One call for all is faster, because a call of LightGBM costs as much as 40 rows. The results do not depend on how
+    many users share the call, except for rounding.
     """
     if not users:
         return []
-    find_interests_of([each.profile for each in users])
     features = [feature_matrix(each) for each in users]
     leaves = np.split(bundle.model.leaves(np.concatenate(features)), len(users))
     return [ModelRows(*each) for each in zip(users, features, leaves, strict=True)]
 
 
-def rank(  # noqa: PLR0913 (one list, and one keyword for each wish that may be left out)
+def rank(  # noqa: PLR0913 (one keyword for each option)
     bundle: Bundle | None,
     profile: Profile,
     candidates: PaperMatrix,
@@ -105,18 +104,20 @@ def rank(  # noqa: PLR0913 (one list, and one keyword for each wish that may be 
     shown: int | None = None,
     exploration: Exploration | None = None,
 ) -> RankedList:
-    """One user's slate from one candidate matrix.
+    """Rank the candidates for one user.
 
     Args:
-        bundle: None ranks by cosine. Otherwise profile and candidates must be in this bundle's spaces.
-        as_of: Unix seconds; ages are counted to it.
-        exclude: Ids that must not appear.
+        bundle: The bundle that scores; profile and candidates must be in its spaces. None ranks by cosine.
+        as_of: Unix seconds; ages of papers are counted up to this time.
+        exclude: Ids of candidates to leave out.
         diversity: 0 (order of scores) to 1.
-        limit: None returns all candidates.
-        user_context: What is known of the reader beyond likes.
-        rows_known: Of ``model_rows``, for just these arguments; None computes them here.
-        shown: Places that matter, at least one: what follows has no reasons and is not varied. None means all.
-        exploration: None changes no place. Lists that no bundle scored hold nothing to learn from and stay as they are.
+        limit: Maximum length of the list; None returns all candidates.
+        user_context: Facts about the user beyond likes.
+        rows_known: Precomputed output of ``model_rows`` for the same arguments; None computes it here.
+        shown: Number of first places that the user sees, at least one. Later places get no reasons and no diversity.
+            None means all.
+        exploration: None explores nothing. Lists scored without a bundle are never explored: they have no features to
+            learn from.
     """
     inputs = Inputs(profile, candidates, as_of, user_context)
     if bundle is None:
@@ -128,7 +129,7 @@ def rank(  # noqa: PLR0913 (one list, and one keyword for each wish that may be 
         scores = bundle.model.scores(leaves)
     order = _unseen(best_first(scores, candidates.id_ranks), candidates, exclude)
     explored = explore(len(order[:limit]), None if bundle is None else exploration)
-    # Exploration may bring a paper from below onto what is shown.
+    # Exploration may move a paper from below into the shown places, so diversity must reach down to it.
     places = int(explored.order[:shown].max(initial=-1)) + 1
     rows = diversify(order, scores, candidates, diversity, places)[:limit][explored.order]
     why: list[tuple[RankReason, ...]] = [()] * len(rows)
@@ -151,7 +152,7 @@ def rank_new_user(
     limit: int | None = None,
     explain: bool = True,
 ) -> RankedList:
-    """A slate for someone of whom no like is known: see ``fallback.trending_scores``."""
+    """Rank the candidates for a user without likes; see ``fallback.trending_scores`` and ``rank`` for the arguments."""
     scores = trending_scores(candidates, as_of, followed, user)
     rows = _unseen(np.argsort(-scores, kind="stable"), candidates, exclude)[:limit]
     trending = trends(candidates, as_of, user).is_trending[rows]
@@ -161,13 +162,14 @@ def rank_new_user(
 
 
 def _with_exploration(why: list[tuple[RankReason, ...]], explored: Explored) -> list[tuple[RankReason, ...]]:
-    """The paper that exploration moved up stands where it does for that reason first; what else is true of it stays."""
+    """Put EXPLORATION before the other reasons of the paper that exploration moved up."""
     if explored.place is not None and explored.place < len(why):
         why[explored.place] = (RankReason(RankReasonKind.EXPLORATION), *why[explored.place])
     return why
 
 
 def _unseen(order: IndexArray, candidates: PaperMatrix, exclude: frozenset[str]) -> IndexArray:
+    """Return the rows of ``order`` without the excluded papers."""
     if not exclude:
         return order
     hidden = exclude.intersection(candidates.row_of)

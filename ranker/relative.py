@@ -1,4 +1,4 @@
-"""How far a candidate stands out among the others, in figures that mean the same in every digest."""
+"""Features relative to the other candidates, on a scale that is the same for every digest."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from ranker.types import Float32Array
 
 
 def standardised(values: Float32Array) -> Float32Array:
-    """(..., n) float32: each row as standard deviations from its mean, over what is not NaN; NaN stays."""
+    """Return each row as standard deviations from its mean; (..., n) float32. NaN values are ignored and stay NaN."""
     if not values.size:
         return values
     if np.isnan(np.add.reduce(values, axis=None)):
@@ -27,17 +27,19 @@ def _standardised_in_part(values: Float32Array) -> Float32Array:
 
 
 def crowding(densities: Float32Array) -> Float32Array:
-    """(n,) float32: how crowded each candidate's neighbourhood is among the others; 0 where that is unknown."""
+    """Return the standardised density of each candidate's neighbourhood; (n,) float32, 0 if unknown."""
     return np.nan_to_num(standardised(densities))
 
 
 def relative(values: Float32Array, crowded: Float32Array | float, share: float = 0.5) -> Float32Array:
-    """(..., n) float32: how far a candidate stands out from the others, less how crowded its neighbourhood is.
+    """Return how far each candidate stands out from the others, minus a share of its crowding; (..., n) float32.
 
-    Both are taken as standard deviations from the candidates' mean, so that figures of long and short texts, and of
-    narrow and wide digests, mean the same. NaN where a value is NaN.
+    Both terms are standard deviations from the candidates' mean. So the results are comparable between long and short
+    texts and between narrow and wide digests. The result is NaN if a value is NaN.
 
     Args:
-        crowded: Of ``crowding``.
+        values: (..., n) one feature, or several, of n candidates.
+        crowded: Output of ``crowding`` for the candidates; 0 for none.
+        share: Weight of the crowding.
     """
     return standardised(values) - np.float32(share) * np.asarray(crowded, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Scores from feature rows: LightGBM finds each row's leaves, tables give what a leaf is worth and to which family."""
+"""Scores from feature rows: LightGBM finds the leaves of each row, and tables hold the value of each leaf by family."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,14 +17,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Model:
-    """A LambdaMART model, ready to score; safe to share between threads.
+    """A LambdaMART model; threads may share it.
 
-    Scoring in two steps costs no more than LightGBM's own sum (finding leaves alone is a fifth faster than predicting),
-    and explaining then needs no second pass.
+    Scoring takes two steps: finding the leaves, and summing their values. This takes no longer than LightGBM's own
+    prediction, and explanations reuse the leaves.
 
     Attributes:
-        text: LightGBM's text format.
-        family_of: For each feature the number of its family.
+        family_of: The number of the family of each feature.
     """
 
     text: str
@@ -33,13 +32,16 @@ class Model:
 
     @cached_property
     def booster(self) -> "lightgbm.Booster":
-        """LightGBM's own object; importing lightgbm is put off until something is scored."""
+        """LightGBM's model object; the first access imports lightgbm."""
         import lightgbm  # noqa: PLC0415
 
         return lightgbm.Booster(model_str=self.text)
 
     def leaves(self, features: Float32Array) -> Int32Array:
-        """(n, trees) places in the leaf tables; rows are independent, so users may be stacked here."""
+        """Return the leaves of each row as rows of the leaf tables; (n, trees).
+
+        Rows are independent, so one call may serve several users.
+        """
         if not len(features):
             return np.empty((0, len(self.trees.leaf_counts)), dtype=np.int32)
         found: Any = self.booster.predict(features, pred_leaf=True, num_threads=1)
@@ -48,13 +50,16 @@ class Model:
         return places
 
     def scores(self, leaves: Int32Array) -> Float64Array:
-        """(n,) float64, rounded to 1e-6 so that other processors' last bits do not change an order."""
+        """Return the score of each row; (n,) float64, rounded to 1e-6 so that processors agree on the order."""
         sums: Float64Array = np.add.reduce(self._leaf_values.take(leaves), axis=1)
-        # Adding 0 turns -0.0 into 0.0.
+        # The addition turns -0.0 into 0.0.
         return np.asarray(np.round(sums, 6) + 0.0)
 
     def contributions(self, leaves: Int32Array) -> Float32Array:
-        """(n, families) float32; a row plus the mean score over the training rows is the score but for rounding."""
+        """Return what each family adds to the score of each row; (n, families) float32.
+
+        Up to rounding, a row's score is the sum of its contributions plus the mean score of the training rows.
+        """
         return sums_of_rows(self._family_table, leaves)
 
     @cached_property
@@ -68,20 +73,20 @@ class Model:
 
     @cached_property
     def _family_table(self) -> Float32Array:
-        # Half the memory: every feed goes through all of it.
+        # float32 halves the memory that every feed reads.
         return family_table(self.trees, self.family_of).astype(np.float32)
 
 
 def read_model(text: str, family_of: tuple[int, ...]) -> Model:
-    """A model from LightGBM's text format.
+    """Read a model from LightGBM's text format.
 
     Raises:
-        ranker.trees.TreeError: The text is no sound model over ``len(family_of)`` features.
+        ranker.trees.TreeError: The text is not a valid model of ``len(family_of)`` features.
     """
     return Model(text=text, trees=parse_trees(text, len(family_of)), family_of=family_of)
 
 
 def best_first(scores: Float64Array, id_ranks: IndexArray) -> IndexArray:
-    """(n,) rows by falling score; equal scores by rising paper_id."""
+    """Return the rows by falling score, equal scores by rising paper_id; (n,)."""
     order: IndexArray = np.lexsort((id_ranks, -scores))
     return order

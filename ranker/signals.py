@@ -1,6 +1,6 @@
-"""What the crowd did with papers, with times, so that at any moment only what was seen by then counts.
+"""Upvotes and events of papers with their times, so that a query at any time uses only what was known by then.
 
-``PaperSignals`` holds one paper's upvote snapshots and events, ``Signals`` those of n papers side by side.
+``PaperSignals`` holds the upvote snapshots and events of one paper, ``Signals`` those of n papers in flat arrays.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,23 +15,24 @@ from ranker.types import BoolArray, Float64Array, IndexArray, Int64Array
 
 DAY_SECONDS = 86_400.0
 HALF_LIFE_SECONDS = 3 * DAY_SECONDS
-"""After three days an event counts half: a digest's papers are talked about for about a week."""
+"""The weight of an event halves in this time: the papers of a digest are discussed for about a week."""
 EVENT_WEIGHTS: Mapping[str, float] = MappingProxyType({"like": 3.0, "save": 2.0, "click": 1.0})
-"""What an event by one reader adds to a paper's heat, by its name in the interchange format."""
+"""The weight that an event adds to a paper's heat, by the event's name in the interchange format."""
 VELOCITY_SECONDS = 2 * DAY_SECONDS
 
 
 @dataclass(frozen=True)
 class PaperSignals:
-    """One paper.
+    """The upvote snapshots and events of one paper.
 
     Attributes:
         snapshot_at: (s,) Unix seconds, ascending.
-        snapshot_upvotes: (s,) counts seen then.
+        snapshot_upvotes: (s,) upvote counts at these times.
         event_at: (e,) Unix seconds, ascending.
-        event_weights: (e,)
-        event_users: (e,) codes of readers; 0 unknown.
-        heats: (e,) heat right after each event: weights halved every ``HALF_LIFE_SECONDS``, summed.
+        event_weights: (e,) weights of the events, see ``EVENT_WEIGHTS``.
+        event_users: (e,) codes of the users; 0 unknown.
+        heats: (e,) the paper's heat after each event: the sum of the weights so far, halved every
+            ``HALF_LIFE_SECONDS``.
     """
 
     snapshot_at: Float64Array
@@ -45,10 +46,15 @@ class PaperSignals:
     def of(
         cls, snapshots: Sequence[tuple[float, float]] = (), events: Sequence[tuple[float, str, int]] = ()
     ) -> "PaperSignals":
-        """From (time, upvotes) and (time, name, reader's code) in any order.
+        """Return the signals of one paper.
 
-        Of several events of one name by one reader the first counts: a trend is many readers, not one who clicks often.
-        Unknown readers (0) all count. Events of other names than those in ``EVENT_WEIGHTS`` are passed over.
+        Only the first event of each name counts for each user, so that a user who clicks often makes no trend. All
+        events of unknown users count.
+
+        Args:
+            snapshots: (time, upvotes) in any order.
+            events: (time, name, code of the user or 0) in any order. Events whose name is not in ``EVENT_WEIGHTS`` are
+                ignored.
         """
         counted: list[tuple[float, float, int]] = []
         seen: set[tuple[str, int]] = set()
@@ -71,12 +77,13 @@ class PaperSignals:
 
 @dataclass(frozen=True)
 class Signals:
-    """n papers; row i of the snapshots is ``snapshot_starts[i]:snapshot_starts[i + 1]``, likewise of the events.
+    """The signals of n papers.
 
     Attributes:
-        snapshot_starts: (n + 1,)
-        event_starts: (n + 1,)
-        snapshot_at, snapshot_upvotes, event_at, event_weights, event_readers, heats: As in ``PaperSignals``.
+        snapshot_starts: (n + 1,) the snapshots of paper i are ``snapshot_starts[i]:snapshot_starts[i + 1]``.
+        event_starts: (n + 1,) the events of paper i are ``event_starts[i]:event_starts[i + 1]``.
+        snapshot_at, snapshot_upvotes, event_at, event_weights, event_users, heats: As in ``PaperSignals``, of all
+            papers one after another.
     """
 
     snapshot_starts: IndexArray
@@ -90,52 +97,53 @@ class Signals:
 
     @classmethod
     def of(cls, papers: Sequence[PaperSignals]) -> "Signals":
-        """The papers in their order."""
+        """Return the signals of the papers, in their order."""
 
-        def joined(name: str, dtype: type) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-            return np.concatenate([getattr(paper, name) for paper in papers] or [np.empty(0)]).astype(dtype)
+        def joined(name: str) -> Float64Array:
+            return np.concatenate([getattr(paper, name) for paper in papers] or [np.empty(0)]).astype(np.float64)
 
         return cls(
             snapshot_starts=_starts([len(paper.snapshot_at) for paper in papers]),
-            snapshot_at=joined("snapshot_at", np.float64),
-            snapshot_upvotes=joined("snapshot_upvotes", np.float64),
+            snapshot_at=joined("snapshot_at"),
+            snapshot_upvotes=joined("snapshot_upvotes"),
             event_starts=_starts([len(paper.event_at) for paper in papers]),
-            event_at=joined("event_at", np.float64),
-            event_weights=joined("event_weights", np.float64),
+            event_at=joined("event_at"),
+            event_weights=joined("event_weights"),
             event_users=np.concatenate([paper.event_users for paper in papers] or [np.empty(0, np.int64)]),
-            heats=joined("heats", np.float64),
+            heats=joined("heats"),
         )
 
     def __len__(self) -> int:
         return len(self.event_starts) - 1
 
     def take(self, rows: Sequence[int]) -> "Signals":
-        """The papers at ``rows``, in that order."""
+        """Return the signals of the papers at ``rows``, in that order."""
         return Signals.of([self.paper(int(row)) for row in rows])
 
     def paper(self, row: int) -> PaperSignals:
-        """One paper's signals, sharing the memory."""
-        seen = slice(int(self.snapshot_starts[row]), int(self.snapshot_starts[row + 1]))
-        done = slice(int(self.event_starts[row]), int(self.event_starts[row + 1]))
+        """Return the signals of one paper, as views of these arrays."""
+        snapshots = slice(int(self.snapshot_starts[row]), int(self.snapshot_starts[row + 1]))
+        events = slice(int(self.event_starts[row]), int(self.event_starts[row + 1]))
         return PaperSignals(
-            self.snapshot_at[seen],
-            self.snapshot_upvotes[seen],
-            self.event_at[done],
-            self.event_weights[done],
-            self.event_users[done],
-            self.heats[done],
+            self.snapshot_at[snapshots],
+            self.snapshot_upvotes[snapshots],
+            self.event_at[events],
+            self.event_weights[events],
+            self.event_users[events],
+            self.heats[events],
         )
 
     def upvotes(self, as_of: float) -> Float64Array:
-        """(n,) the count last seen at or before ``as_of``; NaN where none was."""
+        """Return the last upvote count of each paper at or before ``as_of``; (n,), NaN if there is none."""
         if not len(self.snapshot_at):
             return np.full(len(self), np.nan)
         return _at(self.snapshot_upvotes, _last_before(self.snapshot_starts, self.snapshot_at, as_of))
 
     def upvote_velocity(self, as_of: float) -> Float64Array:
-        """(n,) upvotes per day from what was seen two days before ``as_of`` (or first) to what was seen last.
+        """Return the upvotes per day of each paper over the two days before ``as_of``; (n,).
 
-        NaN where nothing new was seen within these two days.
+        The difference is taken between the last snapshot and the last one that is at least two days older than
+        ``as_of``, or the first if none is. It is NaN if these are the same snapshot.
         """
         if not len(self.snapshot_at):
             return np.full(len(self), np.nan)
@@ -148,7 +156,11 @@ class Signals:
         return np.asarray(gained / np.maximum(days, 0.25))
 
     def heat(self, as_of: float, without_user: int = 0) -> Float64Array:
-        """(n,) decayed weight of what readers did at or before ``as_of``, without one of them; 0 where nothing."""
+        """Return the summed decayed weights of each paper's events at or before ``as_of``; (n,), 0 without events.
+
+        Args:
+            without_user: Code of a user whose events do not count; 0 for none.
+        """
         if not len(self.event_at):
             return np.zeros(len(self))
         counts = _counts_before(self.event_starts, self.event_at, as_of)
@@ -162,7 +174,7 @@ class Signals:
                 rows = self._event_rows[own]
                 worth = self.event_weights[own] * _decay(as_of - self.event_at[own])
                 heat -= np.bincount(rows, weights=worth, minlength=len(self))
-                # Where all was the reader's own, rounding must not leave a trace of it.
+                # If all events are the user's own, rounding must not leave a rest.
                 heat[counts == np.bincount(rows, minlength=len(self))] = 0.0
         return np.maximum(heat, 0.0)
 
@@ -172,17 +184,20 @@ class Signals:
 
 
 def stack_signals(parts: Sequence[Signals | None], sizes: Sequence[int]) -> Signals | None:
-    """All papers of all parts; None where no part knows anything.
+    """Return the signals of the papers of all parts; None if every part is None.
+
+    Args:
+        parts: The signals of each part; None for a part whose papers have no signals.
 
     Raises:
-        InputError: A part of another length than its size.
+        InputError: The length of a part is not its size.
     """
     if all(part is None for part in parts):
         return None
     papers: list[PaperSignals] = []
     for part, size in zip(parts, sizes, strict=True):
         if part is not None and len(part) != size:
-            raise InputError(f"signals of {len(part)} papers stand beside {size} papers")
+            raise InputError(f"a part of {size} papers has signals of {len(part)} papers")
         papers.extend([NO_SIGNALS] * size if part is None else [part.paper(row) for row in range(size)])
     return Signals.of(papers)
 
@@ -205,22 +220,22 @@ def _starts(sizes: Sequence[int]) -> IndexArray:
 
 
 def _counts_before(starts: IndexArray, times: Float64Array, as_of: float) -> IndexArray:
-    """(n,) how many of each row's ascending times lie at or before ``as_of``; 0 for an ``as_of`` of NaN."""
+    """Return how many of each row's times are at or before ``as_of``; (n,), 0 for an ``as_of`` of NaN."""
     seen: BoolArray = times <= as_of
     running = np.concatenate(([0], np.cumsum(seen)))
     return np.asarray(running[starts[1:]] - running[starts[:-1]], dtype=np.intp)
 
 
 def _last_before(starts: IndexArray, times: Float64Array, as_of: float) -> IndexArray:
-    """(n,) where each row's last time at or before ``as_of`` stands; -1 where there is none."""
+    """Return the index of each row's last time at or before ``as_of``; (n,), -1 if there is none."""
     counts = _counts_before(starts, times, as_of)
     return np.where(counts > 0, starts[:-1] + counts - 1, -1)
 
 
 def _at(values: Float64Array, places: IndexArray) -> Float64Array:
-    """(n,) the values at the places; NaN at -1."""
+    """Return the values at the places; NaN for a place of -1."""
     return np.append(values, np.nan)[places]
 
 
 NO_SIGNALS = PaperSignals.of()
-"""Of a paper that nobody touched and no source counts."""
+"""The signals of a paper without upvotes and events."""

@@ -1,7 +1,7 @@
-"""LightGBM's text model, read into arrays and checked.
+"""Reads LightGBM's text model into arrays and checks it.
 
-Only what paperfeed trains is accepted: numeric splits, constant leaves, one output. LightGBM itself trusts its input,
-so a model whose tree structure is broken must be stopped here.
+Only models as paperfeed trains them are accepted: numeric splits, constant leaves, one output. LightGBM does not check
+its input, so a model with a broken tree structure must be refused here.
 """
 
 from dataclasses import dataclass
@@ -14,19 +14,19 @@ _NODE_KEYS = ("split_feature", "left_child", "right_child")
 
 
 class TreeError(ValueError):
-    """A text that is no sound model; the message says where."""
+    """A text that is not a valid model. The message completes a sentence that begins with the file's name."""
 
 
 @dataclass(frozen=True)
 class Trees:
-    """t trees of at most m leaves, padded.
+    """Arrays of t trees of at most m leaves, padded.
 
     Attributes:
-        leaf_counts: (t,) int32 number of leaves.
-        split_features: (t, m - 1) int32; -1 beyond a tree's last node.
-        children: (t, m - 1, 2) int32 left and right: a node's number, or -1 - leaf.
+        leaf_counts: (t,) int32 number of leaves of each tree.
+        split_features: (t, m - 1) int32 feature of each node; -1 beyond a tree's last node.
+        children: (t, m - 1, 2) int32 left and right child of each node: the number of a node, or -1 - leaf.
         leaf_values: (t, m) float64; 0 beyond a tree's last leaf.
-        leaf_weights: (t, m) float64 training rows in the leaf; 0 beyond the last.
+        leaf_weights: (t, m) float64 number of training rows in each leaf; 0 beyond a tree's last leaf.
     """
 
     leaf_counts: Int32Array
@@ -37,10 +37,10 @@ class Trees:
 
 
 def parse_trees(text: str, feature_count: int) -> Trees:
-    """The trees of a LightGBM text model.
+    """Read the trees of a LightGBM text model.
 
     Raises:
-        TreeError: Not a model, a kind of model that is not served, or trees whose nodes do not hang together.
+        TreeError: The text is not a model, is a model of a kind that is not accepted, or has a broken tree structure.
     """
     head, *blocks = text.split("\nTree=")
     if not head.startswith("tree\n") or not blocks or "\nend of trees" not in blocks[-1]:
@@ -48,7 +48,7 @@ def parse_trees(text: str, feature_count: int) -> Trees:
     _check_head(_fields(head), feature_count)
     trees = [_fields(block.split("\nend of trees")[0]) for block in blocks]
     if any(tree.get("num_cat") != "0" or tree.get("is_linear", "0") != "0" for tree in trees):
-        raise TreeError("has categorical splits or linear leaves, which are not served")
+        raise TreeError("has categorical splits or linear leaves, which are not supported")
     try:
         parsed = _arrays(trees)
     except (KeyError, ValueError, OverflowError) as error:
@@ -63,15 +63,15 @@ def _fields(block: str) -> dict[str, str]:
 
 def _check_head(head: dict[str, str], feature_count: int) -> None:
     if head.get("num_class") != "1" or head.get("num_tree_per_iteration") != "1":
-        raise TreeError("has more than one output")
+        raise TreeError("has more than one output, which is not supported")
     if head.get("max_feature_idx") != str(feature_count - 1):
-        raise TreeError(f"reads features up to number {head.get('max_feature_idx')}, not {feature_count - 1}")
+        raise TreeError(f"uses features up to number {head.get('max_feature_idx')}, not {feature_count - 1}")
 
 
 def _arrays(trees: list[dict[str, str]]) -> Trees:
     leaf_counts = np.array([int(tree["num_leaves"]) for tree in trees], dtype=np.int32)
     if leaf_counts.min() < 1 or leaf_counts.max() > 100_000:
-        raise ValueError("number of leaves out of range")
+        raise ValueError("num_leaves must be 1 to 100000")
     nodes, leaves = leaf_counts - 1, leaf_counts
     split, left, right = (_padded(trees, key, nodes, -1.0).astype(np.int32) for key in _NODE_KEYS)
     return Trees(
@@ -86,15 +86,22 @@ def _arrays(trees: list[dict[str, str]]) -> Trees:
 def _padded(
     trees: list[dict[str, str]], key: str, sizes: Int32Array, fill: float, missing: float | None = None
 ) -> Float64Array:
-    """(t, max(sizes)) float64: the numbers under ``key``, converted at once since there are many small trees."""
+    """Return the numbers that each tree has under ``key``; (t, max(sizes)) float64.
+
+    Args:
+        sizes: (t,) how many numbers each tree must have.
+        fill: Value beyond a tree's last number.
+        missing: Value of all numbers of a tree without the field; None refuses such a tree.
+    """
     out = np.full((len(trees), max(int(sizes.max()), 0)), fill)
     rows = [tree.get(key, "").split() for tree in trees]
     if missing is not None:
-        # A tree that is one leaf is written without counts.
+        # LightGBM writes a tree of a single leaf without counts.
         rows = [row or [str(missing)] * size for row, size in zip(rows, sizes.tolist(), strict=True)]
     wrong = [number for number, (row, size) in enumerate(zip(rows, sizes.tolist(), strict=True)) if len(row) != size]
     if wrong:
         raise ValueError(f"{key} of tree {wrong[0]} has the wrong number of values")
+    # One conversion for all trees: there are many small ones.
     values = np.array([value for row in rows for value in row], dtype=np.float64)
     if not np.isfinite(values).all():
         raise ValueError(f"{key} is not finite")
@@ -103,7 +110,11 @@ def _padded(
 
 
 def _check_structure(trees: Trees, feature_count: int) -> None:
-    """Each node and leaf but the root is the child of exactly one earlier node, so every path ends in a leaf."""
+    """Check that each node and leaf except the root is the child of one earlier node, so every path ends in a leaf.
+
+    Raises:
+        TreeError: The check fails, a node splits on an unknown feature, or a leaf has a negative count.
+    """
     node_count = trees.split_features.shape[1]
     real = np.arange(node_count) < (trees.leaf_counts - 1)[:, None]
     features = trees.split_features[real]
@@ -114,20 +125,23 @@ def _check_structure(trees: Trees, feature_count: int) -> None:
     leaves = trees.leaf_counts[tree]
     is_node = child >= 0
     in_range = np.where(is_node, (child > node) & (child < leaves - 1), -1 - child < leaves)
-    keys = tree * (2 * node_count + 3) + np.where(is_node, child, node_count + 1 - 1 - child + 1)
+    keys = tree * (2 * node_count + 3) + np.where(is_node, child, node_count + 1 - child)
     if not in_range.all() or len(np.unique(keys)) != len(keys):
-        raise TreeError("has a tree whose nodes do not hang together")
+        raise TreeError("has a tree with a broken structure: a node or leaf is missing or has two parents")
     if (trees.leaf_weights < 0).any():
         raise TreeError("has a leaf with a negative count")
 
 
 def node_means(trees: Trees) -> tuple[Float64Array, Float64Array]:
-    """Mean value and number of training rows below each node; both (t, m - 1) float64, 0 beyond the last node."""
+    """Return the mean value and the number of training rows below each node.
+
+    Both are (t, m - 1) float64, 0 beyond a tree's last node.
+    """
     node_count = trees.split_features.shape[1]
     rows = np.arange(len(trees.leaf_counts))
     totals = np.zeros((len(rows), node_count))
     weights = np.zeros((len(rows), node_count))
-    # A tree without counts would divide by nothing.
+    # Avoids a division by zero.
     leaf_weights = np.maximum(trees.leaf_weights, 1e-9)
     leaf_totals = trees.leaf_values * leaf_weights
     for node in range(node_count - 1, -1, -1):

@@ -1,4 +1,4 @@
-"""What trends among candidates at a moment: upvotes as of then, and the decayed heat of readers' events."""
+"""Trends among candidates at a given time: upvotes as of that time, and the decayed heat of events."""
 
 from dataclasses import dataclass
 
@@ -9,19 +9,19 @@ from ranker.spaces.spaces import PaperMatrix
 from ranker.types import BoolArray, Float64Array
 
 TRENDING_RANK = 0.5
-"""Only the upper half of the candidates is called trending, by upvotes or by heat."""
-# As on Hacker News: a paper of two days counts half as much as one of today with as many upvotes.
+"""A paper may be called trending only if it is in the upper half of the candidates by upvotes or by heat."""
+# As on Hacker News: of two papers with equal upvotes, one of two days counts half as much as one of today.
 _AGE_OFFSET_DAYS = 2.0
 
 
 @dataclass(frozen=True)
 class Trends:
-    """n candidates.
+    """The trends of n candidates at one time.
 
     Attributes:
-        upvotes: (n,) as of the moment; NaN unknown.
-        velocity: (n,) upvotes a day; NaN unknown.
-        heat: (n,) see ``Signals.heat``; NaN for all where nobody did anything with any of them.
+        upvotes: (n,) upvotes as of that time; NaN unknown.
+        velocity: (n,) upvotes per day; NaN unknown.
+        heat: (n,) see ``Signals.heat``; NaN for all candidates if none has any heat.
     """
 
     upvotes: Float64Array
@@ -30,7 +30,7 @@ class Trends:
 
     @property
     def is_trending(self) -> BoolArray:
-        """(n,) among the upper half by upvotes or heat, and above 0 there."""
+        """(n,) True if the candidate is in the upper half by upvotes or by heat, and has any."""
         found = np.zeros(len(self.heat), dtype=np.bool_)
         for values in (self.upvotes, self.heat):
             found |= (np.nan_to_num(values) > 0) & (np.nan_to_num(ranks_among(values)) >= TRENDING_RANK)
@@ -38,14 +38,18 @@ class Trends:
 
 
 def trends(candidates: PaperMatrix, as_of: float, user: int = 0) -> Trends:
-    """The trends at ``as_of`` (Unix seconds), without what ``user`` did (see ``UserContext``)."""
+    """Return the trends of the candidates at ``as_of`` (Unix seconds).
+
+    Args:
+        user: Code of the user whose own events do not count; 0 for none. See ``UserContext``.
+    """
     columns, signals = candidates.columns, candidates.columns.signals
     unknown = np.full(len(candidates), np.nan)
     if signals is None:
         return Trends(columns.upvotes, _mean_velocity(columns.upvotes, candidates, as_of), unknown)
     upvotes = columns.upvotes
     if len(signals.snapshot_at):
-        # A count without a time is believed only where no snapshot has one.
+        # A count of unknown time is used only for papers without snapshots.
         has_snapshots = np.diff(signals.snapshot_starts) > 0
         upvotes = np.where(has_snapshots, signals.upvotes(as_of), upvotes)
     velocity = _mean_velocity(upvotes, candidates, as_of)
@@ -57,9 +61,9 @@ def trends(candidates: PaperMatrix, as_of: float, user: int = 0) -> Trends:
 
 
 def hotness(candidates: PaperMatrix, as_of: float, user: int = 0) -> Float64Array:
-    """(n,) one figure to order candidates by where nothing else is known: heat, and upvotes discounted by age.
+    """Return heat plus upvotes discounted by age; (n,) finite. Unknown upvotes and heat count as 0.
 
-    Unknown counts as none.
+    The arguments are those of ``trends``.
     """
     found = trends(candidates, as_of, user)
     ages = np.nan_to_num(_age_days(candidates, as_of))
@@ -67,7 +71,7 @@ def hotness(candidates: PaperMatrix, as_of: float, user: int = 0) -> Float64Arra
 
 
 def ranks_among(values: Float64Array) -> Float64Array:
-    """(n,) share of the known values that lie below each, ties counting half; NaN stays NaN."""
+    """Return the share of the known values that lie below each value, ties counting half; (n,), NaN stays NaN."""
     out = np.full(len(values), np.nan)
     known = ~np.isnan(values)
     ordered = np.sort(values[known])
@@ -78,9 +82,10 @@ def ranks_among(values: Float64Array) -> Float64Array:
 
 
 def _mean_velocity(upvotes: Float64Array, candidates: PaperMatrix, as_of: float) -> Float64Array:
-    """Upvotes a day over the paper's whole age, at least one day; NaN where the age is unknown."""
+    """Return the upvotes per day over each paper's age, at least one day; NaN if upvotes or age are unknown."""
     return np.asarray(upvotes / np.maximum(_age_days(candidates, as_of), 1.0))
 
 
 def _age_days(candidates: PaperMatrix, as_of: float) -> Float64Array:
+    """Return the age of each paper in days, at least 0; NaN if it has no date."""
     return np.asarray(np.maximum((as_of - candidates.dates) / DAY_SECONDS, 0.0))

@@ -1,4 +1,4 @@
-"""Names of the array types that the ranker's parts hand to one another."""
+"""Names of the array types that the modules of the ranker exchange."""
 
 from typing import TypeAlias
 

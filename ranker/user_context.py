@@ -1,4 +1,4 @@
-"""Who asks, beyond likes: what the reader wishes for among these very candidates, and who the reader is."""
+"""Facts about a user beyond likes."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,13 @@ from ranker.types import BoolArray
 
 @dataclass(frozen=True)
 class UserContext:
-    """What the service knows of one reader and one candidate matrix. Everything left out is unknown.
+    """Facts about one user and n candidates. The defaults mean unknown.
 
     Attributes:
-        followed_topic: (n,) which candidates touch a topic that the reader follows; None where the reader follows none.
-        followed_author: (n,) the same for authors.
-        user: The reader's code in ``Signals.event_users``, so that nobody is told that his own likes are a trend; 0
-            for nobody.
+        followed_topic: (n,) True if the candidate has a topic that the user follows; None if the user follows no topic.
+        followed_author: (n,) True if the candidate has an author that the user follows; None if the user follows no
+            author.
+        user: The user's code in ``Signals.event_users``, so that the user's own events make no trend; 0 for none.
     """
 
     followed_topic: BoolArray | None = None
@@ -22,4 +22,4 @@ class UserContext:
 
 
 UNKNOWN_USER = UserContext()
-"""Of whom nothing is known."""
+"""A user of whom nothing beyond likes is known."""

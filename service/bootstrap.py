@@ -1,4 +1,4 @@
-"""The only place that builds concrete adapters and wires them."""
+"""Construction of the adapters and wiring of the service. No other module of the service builds adapters."""
 
 import datetime as dt
 import importlib.metadata
@@ -24,6 +24,7 @@ from service.app.counters import Counters
 from service.app.embedder import Embedder
 from service.app.feeds import Feeds
 from service.app.profiles import Profiles
+from service.app.ranking.candidate_sets import CandidateSets
 from service.app.ranking.inline import InlineRanking
 from service.app.ranking.precomputed import Precomputed, PrecomputedUse
 from service.app.ranking.prepared_users import PreparedUsers
@@ -34,37 +35,37 @@ from service.encoder import OpenedEncoder, open_encoder
 from service.storage import SqlStore, open_store, schema
 
 INLINE_CACHE_BYTES = 64 * 1024 * 1024
-# What one process on a port tells the others.
-TEXT_CAME = "text-came"
+# Messages between the server processes on one port.
+NEW_TEXT = "text-came"
 EMBEDDED = "embedded"
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The system clock."""
 
     def now(self) -> dt.datetime:
-        """UTC, aware."""
+        """Return the current time as an aware UTC datetime."""
         return dt.datetime.now(dt.UTC)
 
 
 def prepare_store(settings: Settings, *, may_make: bool = True) -> SqlStore:
-    """The database, made if it is empty and ``may_make``.
+    """Open the database; create its tables if it is empty and ``may_make``.
 
     Raises:
-        SchemaMismatch: It was made by another version; an existing one is never changed without being asked.
-        StorageUnavailable: It does not answer, or is empty and not to be made.
+        SchemaMismatch: The database was created by another version. It is not migrated unless the user asks for it.
+        StorageUnavailable: The database does not answer, or is empty and must not be created.
     """
     if schema.current_revision(settings.db) is None:
         if not may_make:
-            raise StorageUnavailable("it is gone or empty, and other processes may still have the old one open")
+            raise StorageUnavailable("it is missing or empty, and other processes may still have the old one open")
         schema.upgrade(settings.db)
     schema.check(settings.db)
-    # A connection for each thread that may want one, and for what works in the background.
+    # A connection for each worker thread and for the background threads.
     return open_store(settings.db, pool_size=3 * settings.threads + 4)
 
 
 def make_encoder(settings: Settings) -> OpenedEncoder:
-    """The configured encoder; its process starts when there is text."""
+    """Open the configured encoder; its process starts with the first text."""
     return open_encoder(
         settings.encoder,
         idle_seconds=settings.encoder_idle_seconds,
@@ -75,25 +76,31 @@ def make_encoder(settings: Settings) -> OpenedEncoder:
     )
 
 
+def bundle_folder(settings: Settings) -> Path:
+    """Return the folder of the configured bundle; of the bundle that ships with paperfeed if none is configured."""
+    return Path(settings.bundle).expanduser() if settings.bundle else default_bundle_path()
+
+
 def make_bundle(settings: Settings, encoder: str) -> Bundle:
-    """The configured bundle.
+    """Load the configured bundle.
 
     Raises:
-        BundleUnusable: It is damaged, or made for another encoder or feature schema.
+        BundleUnusable: The bundle is damaged, or was trained for another encoder or feature schema.
     """
-    path = Path(settings.bundle).expanduser() if settings.bundle else default_bundle_path()
     try:
-        return load_bundle(path, encoder=encoder)
+        return load_bundle(bundle_folder(settings), encoder=encoder)
     except BundleError as error:
         raise BundleUnusable(str(error)) from error
 
 
 @dataclass(frozen=True)
 class Place:
-    """Of a process among the ``count`` server processes on one port; ``number`` from 1.
+    """The place of a server process among the ``count`` processes on one port.
 
     Attributes:
-        may_make_database: Only the first process may, at its first start: later, an absent one is lost, not new.
+        number: From 1.
+        may_make_database: Whether the process may create a missing database. Only the first process may, at its first
+            start; later, a missing database is an error.
     """
 
     number: int
@@ -105,11 +112,11 @@ ALONE = Place(number=1, count=1)
 
 
 class Application:
-    """A wired service. ``start`` it, then ``stop`` it; both once.
+    """The wired service. Call ``start`` and then ``stop``, each once.
 
     Args:
-        place: The first process alone embeds what waits; an encoder's process for each would be memory for nothing.
-        tell: Called with a word that the other processes on the port shall ``hear``.
+        place: Only the first process embeds pending texts, because each encoder process takes memory.
+        tell: Sends a message to the other processes on the port, which pass it to ``hear``.
     """
 
     def __init__(
@@ -140,8 +147,9 @@ class Application:
             self.serving,
             users,
             counters,
+            CandidateSets(self.store, clock),
             diversity=settings.diversity,
-            stale_digest_days=settings.stale_digest_days,
+            stale_after=dt.timedelta(days=settings.stale_digest_days),
             precomputed=Precomputed(
                 PrecomputedUse(settings.precomputed),
                 dt.timedelta(hours=settings.precomputed_hours),
@@ -153,7 +161,7 @@ class Application:
         inline = InlineRanking(self.store, clock, self.serving, users, self.encoder, counters)
         tokens = PageTokens(self.store.page_token_key())
         self._server = Server(
-            catalog=CatalogServicer(Catalog(self.store, clock, self._text_came), tokens),
+            catalog=CatalogServicer(Catalog(self.store, clock, self._on_new_text), tokens),
             profiles=ProfileServicer(Profiles(self.store, clock, self.serving, users), tokens),
             feeds=FeedServicer(feeds, inline, tokens),
             status=StatusServicer(
@@ -172,10 +180,10 @@ class Application:
         )
 
     def start(self) -> int:
-        """Serves; gives the port. The bundle is loaded and the database answered before the first call is taken."""
+        """Start to serve and return the port. The bundle is loaded and the database was read before the first call."""
         bundle = self.serving.refresh().bundle
         if bundle is not None:
-            # Importing LightGBM takes a second or two: SERVING shall mean that a feed is answered, not that it waits.
+            # Import LightGBM now, which takes a second or two, so that the first feed does not wait for it.
             _ = bundle.model.booster
         port = self._server.start(self._settings.host, self._settings.port)
         if self._embeds:
@@ -183,24 +191,24 @@ class Application:
         return port
 
     def hear(self, word: str) -> None:
-        """What another process on the port told; words of a newer version are ignored."""
-        if word == TEXT_CAME and self._embeds:
+        """Handle a message of another process on the port; ignore unknown messages, which a newer version may send."""
+        if word == NEW_TEXT and self._embeds:
             self._embedder.wake()
         elif word == EMBEDDED:
             self.serving.catch_up()
 
     def stop(self) -> None:
-        """Drains and ends."""
+        """Drain the server and release all resources."""
         self._server.drain(self._settings.drain_seconds)
         self._embedder.stop()
         self.encoder.close()
         self.store.dispose()
 
-    def _text_came(self) -> None:
+    def _on_new_text(self) -> None:
         if self._embeds:
             self._embedder.wake()
         else:
-            self._tell(TEXT_CAME)
+            self._tell(NEW_TEXT)
 
     def _drained(self) -> None:
         self.serving.catch_up()

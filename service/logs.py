@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on stderr. Facts only; never a title, an address or another personal text."""
+"""Logs to stderr, one JSON object per line. Log entries must not contain titles, addresses or other personal text."""
 
 import datetime as dt
 import json
@@ -7,10 +7,10 @@ import sys
 
 
 class JsonFormatter(logging.Formatter):
-    """Time, level, logger, message, and the ``facts`` given through ``extra``.
+    """Formats a record as JSON: time, level, logger, message and the ``facts`` passed through ``extra``.
 
     Args:
-        worker: Which of the server processes on one port writes; None for one that is alone.
+        worker: Number of the server process that writes the log; None if it is the only process on its port.
     """
 
     def __init__(self, worker: int | None = None) -> None:
@@ -18,7 +18,7 @@ class JsonFormatter(logging.Formatter):
         self._always = {} if worker is None else {"worker": worker}
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line of JSON."""
+        """Return one line of JSON."""
         entry: dict[str, object] = {
             "time": dt.datetime.fromtimestamp(record.created, dt.UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
@@ -33,7 +33,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def configure(level: str, *, worker: int | None = None) -> None:
-    """Sends all logs to stderr as JSON."""
+    """Send all logs to stderr as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(worker))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

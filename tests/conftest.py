@@ -1,23 +1,28 @@
-"""What all tests share: the list, at the end of a run, of what was skipped and how to have it."""
+"""Settings that all tests share, and a list of the skipped tests at the end of a run."""
 
 from collections import Counter
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A slow or busy machine must not fail a test, and a failure must come back when the test is run again.
+settings.register_profile("paperfeed", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("paperfeed")
 
 
 def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
-    """Why a test was skipped, without pytest's prefix."""
+    """Return why a test was skipped, without pytest's prefix."""
     longrepr = report.longrepr
     reason = longrepr[2] if isinstance(longrepr, tuple) else str(longrepr)
     return reason.removeprefix("Skipped: ")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Lists each reason for skipping once, the most frequent first; says so too where nothing was skipped."""
+    """List each reason for skipping once, the most frequent first."""
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = Counter(skip_reason(report) for report in skipped)
 
-    terminalreporter.section("skipped, and how to have it")
+    terminalreporter.section("skipped tests, and what they need")
     if not reasons:
         terminalreporter.write_line("nothing was skipped")
     for reason, count in reasons.most_common():

@@ -60,7 +60,17 @@ class TestServerWheel:
 
     def test_has_only_our_packages(self, server_wheel: list[zipfile.ZipInfo]) -> None:
         """Tests, benchmarks and documents stay out, and no other top-level name is taken."""
-        assert top_level_names(server_wheel) == {"batch", "cli", "mailer", "ranker", "service", "training"}
+        assert top_level_names(server_wheel) == {
+            "batch",
+            "cli",
+            "database",
+            "datasets",
+            "mailer",
+            "ranker",
+            "service",
+            "settings",
+            "training",
+        }
 
     def test_has_every_module(self, server_wheel: list[zipfile.ZipInfo]) -> None:
         """No folder was forgotten for want of an __init__.py."""

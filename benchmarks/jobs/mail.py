@@ -26,9 +26,9 @@ from mailer.links import Links
 from mailer.run import MailRun
 from mailer.service import FeedService
 from mailer.storage import MailStore, open_store, schema, subscribers
-from tests.mailer.builders import feed, subscriber
-from tests.mailer.feed_service import add_digest, feed_service, like, papers
-from tests.mailer.sending.killing import CONNECTIONS, damage, kill_often, logging_server
+from testing.mailer.builders import feed, subscriber
+from testing.mailer.feed_service import add_digest, feed_service, like, papers
+from testing.mailer.killing import CONNECTIONS, damage, kill_often, logging_server
 
 BUDGET_PER_SECOND = 100.0
 MEMORY_MIB = 32

@@ -13,13 +13,13 @@ import numpy as np
 from sqlalchemy import create_engine, insert, text
 
 from benchmarks.ranker import papers as columns
+from database.engine import parse_url
 from ranker.papers import PaperColumns
 from ranker.types import IndexArray
 from service.domain.errors import InvalidField
 from service.domain.events import EventType
 from service.domain.papers import Digest, Paper
 from service.storage import SqlStore, open_store, schema
-from service.storage.engine import parse_url
 from service.storage.tables import events
 
 PAPERS = 10_000

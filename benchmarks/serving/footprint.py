@@ -32,13 +32,14 @@ import numpy as np
 from sqlalchemy import create_engine, text
 
 from batch.cluster import open_cluster
-from batch.job import Job
-from batch.population import Population
-from batch.rerank.cargo import bundle_files
+from batch.rerank.bundle_files import bundle_files
 from batch.rerank.coordinator import Request, run
+from batch.rerank.job import Job
+from batch.rerank.population import Population
 from benchmarks.figures import figure, report
 from benchmarks.jobs.embed import texts
 from benchmarks.jobs.population import CANDIDATES, DIGEST, LIKES, NOW, write_papers
+from database.engine import parse_url
 from paperfeed.client import Client
 from paperfeed.v1.catalog_pb2 import PAPER_VIEW_BASIC
 from paperfeed.v1.feed_pb2 import GetFeedRequest
@@ -48,7 +49,6 @@ from service.domain.events import Event as StoredEvent
 from service.domain.events import EventType
 from service.encoder import DEFAULT_MODEL, open_encoder
 from service.storage import open_store, retention, schema
-from service.storage.engine import parse_url
 
 ROOT = Path(__file__).parents[2]
 PAPERS, USERS, FEW_USERS, ROUNDS, TEXTS = 2_000, 400, 50, 3, 96

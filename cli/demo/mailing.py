@@ -101,10 +101,10 @@ def send_issues(
 ) -> str:
     """Subscribes the readers and sends each an issue; gives the run's summary in words."""
     from mailer.config import MailSettings
+    from mailer.domain.subscription import Schedule
     from mailer.run import MailRun
     from mailer.service import FeedService
     from mailer.storage import open_store
-    from mailer.subscribers.subscription import Schedule
     from mailer.subscribers.subscriptions import Subscriptions
 
     settings = MailSettings.read(

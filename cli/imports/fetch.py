@@ -13,7 +13,7 @@ from cli.output import note, show
 if TYPE_CHECKING:
     from cli.imports.local import Local
     from service.config import Settings
-    from service.fetch.http import Http, Patience
+    from service.fetch.http import Http, RetryLimits
     from service.fetch.kept_pages import KeptPages
     from service.fetch.sources import Fetched
 
@@ -104,7 +104,7 @@ def _fetch(
         settings, now = local.settings, local.clock.now()
         day = parse_date(date, now=now) if date else now.date()
         kept = KeptPages(settings.fetch_path)
-        with Http(_user_agent(settings.fetch_contact), _patience(settings)) as http:
+        with Http(_user_agent(settings.fetch_contact), _retry_limits(settings)) as http:
             found = fetch(http, settings, day, kept)
         if kept.found_count:
             note(f"pages that were kept when an earlier run broke off: {kept.found_count}")
@@ -141,10 +141,10 @@ def _stored(local: "Local", name: str, day: dt.date, found: "Fetched") -> int:
     return local.catalog.import_digest(digest, found.papers).paper_outcomes[UpsertOutcome.CREATED]
 
 
-def _patience(settings: "Settings") -> "Patience":
-    from service.fetch.http import Patience
+def _retry_limits(settings: "Settings") -> "RetryLimits":
+    from service.fetch.http import RetryLimits
 
-    return Patience(
+    return RetryLimits(
         tries=settings.fetch_tries,
         timeout_seconds=settings.fetch_timeout_seconds,
         pause_seconds=settings.fetch_pause_seconds,

@@ -1,48 +1,24 @@
-"""``paperfeed mail``."""
+"""The commands ``paperfeed mail``."""
 
 import datetime as dt
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from cli.destination import check_folder
+from cli.mail.store import MailDb, open_store
 from cli.mail.subscribers import app as subscribers_app
 from cli.options import Json
 from cli.output import console, show, warn
 
-if TYPE_CHECKING:
-    from mailer.config import MailSettings
-    from mailer.storage import MailStore
-
-app = typer.Typer(help="The digest by e-mail: subscribers, issues, bounces.", no_args_is_help=True)
+app = typer.Typer(help="Send the digest by e-mail.", no_args_is_help=True)
 app.add_typer(subscribers_app, name="subscribers")
 
-MailDb = Annotated[
-    str | None, typer.Option("--mail-db", help="The mailer's own database, sqlite:/// or postgresql://.")
-]
 Server = Annotated[str | None, typer.Option("--server", help="Address of the feed service, HOST:PORT.")]
-
-
-@contextmanager
-def open_store(settings: "MailSettings") -> Iterator["MailStore"]:
-    """The mailer's database, made if it is empty."""
-    from mailer import storage
-    from mailer.storage import schema
-
-    if schema.current_revision(settings.db) is None:
-        schema.upgrade(settings.db)
-    schema.check(settings.db)
-    store = storage.open_store(settings.db)
-    try:
-        yield store
-    finally:
-        store.dispose()
 
 
 @app.command("send")
@@ -52,10 +28,12 @@ def send(
     everybody: Annotated[
         bool, typer.Option("--everybody", help="Make an issue for every active subscriber now, due or not.")
     ] = False,
-    lease_seconds: Annotated[float, typer.Option(help="What a killed mailer held is free again after so long.")] = 60.0,
+    lease_seconds: Annotated[
+        float, typer.Option(help="Seconds after which the issues that a killed mailer held are due again.")
+    ] = 60.0,
     as_json: Json = False,
 ) -> None:
-    """Make the issues that are due and hand them to the SMTP server. Fails when somebody did not get theirs."""
+    """Make the issues that are due and send them. Exit with code 1 if a due subscriber did not get an issue."""
     from mailer.clock import SystemClock
     from mailer.config import MailSettings
     from mailer.run import MailRun
@@ -76,43 +54,27 @@ def send(
 
 @app.command("preview")
 def preview(
-    user: Annotated[str, typer.Option(help="The service's user.")],
+    user: Annotated[str, typer.Option(help="User id in the feed service.")],
     out: Annotated[Path, typer.Option(help="Folder for the .eml, .html and .txt files.")],
-    digest: Annotated[str, typer.Option(help="Digest id; empty: the newest.")] = "",
-    papers: Annotated[int, typer.Option(help="Papers in the issue.", min=1, max=50)] = 10,
+    digest: Annotated[str, typer.Option(help="Digest id; empty means the newest digest.")] = "",
+    papers: Annotated[int, typer.Option(help="Number of papers in the issue.", min=1, max=50)] = 10,
     server: Server = None,
 ) -> None:
-    """Write a user's issue to files. Nothing is stored or sent, and its links work nowhere."""
-    import secrets
-    from email import message_from_bytes
-    from email.policy import default
-
+    """Write the issue of a user to files. Nothing is stored or sent, and the links do not work."""
     from mailer.clock import SystemClock
     from mailer.config import MailSettings
     from mailer.errors import NotFound
-    from mailer.issues.message import Draft, compose
-    from mailer.links import Links
+    from mailer.issues.preview import compose_preview, write_message
     from mailer.service import FeedService
-    from mailer.subscribers.subscription import Schedule, Subscriber, SubscriptionState
 
-    settings, now = MailSettings.read(server=server), SystemClock().now()
+    settings = MailSettings.read(server=server)
     check_folder("out", out)
     with FeedService(settings.server, tls=settings.server_tls) as service:
         feed = next(iter(service.feeds([user], digest, papers)))
     if not feed.papers:
-        raise NotFound("paper", f"for {user}: the feed is empty ({feed.fallback})")
-    reader = Subscriber(
-        "preview", user, "reader@example.org", "", SubscriptionState.ACTIVE, Schedule(), papers, "", now, now
-    )
-    draft = Draft("preview", feed.digest_id, feed.slate_id, (now.date(),), feed.papers, feed.fallback)
-    issue = compose(draft, reader, settings, Links(secrets.token_bytes(32), settings.base_url), now)
-    out.mkdir(parents=True, exist_ok=True)
-    message = message_from_bytes(issue.content, policy=default)
-    (out / f"{user}.eml").write_bytes(issue.content)
-    for kind, ending in (("html", "html"), ("plain", "txt")):
-        body = message.get_body((kind,))
-        assert body is not None  # noqa: S101 (every issue has both parts)
-        (out / f"{user}.{ending}").write_text(body.get_content(), encoding="utf-8")
+        raise NotFound(f"paper in the feed (fallback reason: {feed.fallback}) of user", user)
+    issue = compose_preview(feed, settings, SystemClock())
+    write_message(issue.content, out, user)
     console.print(f"{out / user}.eml, .html and .txt: {issue.subject}", markup=False, soft_wrap=True)
 
 
@@ -123,7 +85,7 @@ def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
 ) -> None:
-    """Serve the pages that mails link to, until SIGTERM or Ctrl-C: confirm, preferences, issues, unsubscribe."""
+    """Serve the web pages that mails link to, until SIGTERM or Ctrl-C: confirm, preferences, issues, unsubscribe."""
     from mailer.clock import SystemClock
     from mailer.config import MailSettings
     from mailer.service import FeedService
@@ -145,14 +107,14 @@ def serve(
 @app.command("bounces")
 def bounces(
     maildir: Annotated[
-        Path | None, typer.Option(help="Maildir to read; without it one message is read from stdin.")
+        Path | None, typer.Option(help="Maildir to read; without it, one message is read from stdin.")
     ] = None,
     mail_db: MailDb = None,
     as_json: Json = False,
 ) -> None:
-    """Read returned mail (RFC 3464) and complaints (RFC 5965): addresses that are gone or complain get no more.
+    """Read delivery reports (RFC 3464) and complaints (RFC 5965), and stop mail to the addresses concerned.
 
-    Fails when something could not be read; that stays in the Maildir.
+    Unreadable reports stay in the Maildir, and the exit code is 1.
     """
     from mailer.clock import SystemClock
     from mailer.config import MailSettings
@@ -172,7 +134,7 @@ def bounces(
 
 @app.command("status")
 def status(mail_db: MailDb = None, as_json: Json = False) -> None:
-    """Print what waits in the outbox, and what the last run did."""
+    """Print the state of the outbox and the result of the last run."""
     from mailer.clock import SystemClock
     from mailer.config import MailSettings
     from mailer.run import KIND
@@ -181,23 +143,21 @@ def status(mail_db: MailDb = None, as_json: Json = False) -> None:
     settings = MailSettings.read(db=mail_db)
     with open_store(settings) as store, store.read() as connection:
         counts = issues.counts(connection, SystemClock().now())
-        last = runs.newest(connection, KIND, 1)
-    result = {"outbox": counts, "last_run": asdict(last[0]) if last else None}
+        last = next(iter(runs.newest(connection, KIND, 1)), None)
+    result = {"outbox": counts, "last_run": asdict(last) if last else None}
     lines = [f"{count:7d}  {name}" for name, count in counts.items()]
     if last:
-        ended = last[0].ended_at.astimezone(dt.UTC).isoformat(timespec="seconds")
-        outcomes = ", ".join(f"{count} {name}" for name, count in last[0].outcomes.items())
-        lines.append(
-            f"last run {ended}: {outcomes or 'nothing to do'}{f' ({last[0].problem})' if last[0].problem else ''}"
-        )
+        ended = last.ended_at.astimezone(dt.UTC).isoformat(timespec="seconds")
+        outcomes = ", ".join(f"{count} {name}" for name, count in last.outcomes.items())
+        lines.append(f"last run {ended}: {outcomes or 'nothing to do'}{f' ({last.problem})' if last.problem else ''}")
     show(result, as_json=as_json, text="\n".join(lines))
 
 
 @app.command("upgrade")
 def upgrade(mail_db: MailDb = None) -> None:
-    """Bring the mailer's database up to this version's schema. Safe to repeat."""
+    """Upgrade the mailer's database to the schema of this version. Repeating the command changes nothing."""
     from mailer.config import MailSettings
     from mailer.storage import schema
 
     before, after = schema.upgrade(MailSettings.read(db=mail_db).db)
-    console.print(f"the mailer's schema: {before or 'empty'} -> {after}", markup=False)
+    console.print(f"schema of the mailer's database: {before or 'empty'} -> {after}", markup=False)

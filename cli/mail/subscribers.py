@@ -1,92 +1,93 @@
-"""``paperfeed mail subscribers``."""
+"""The commands ``paperfeed mail subscribers``."""
 
-import csv
-import datetime as dt
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from cli.mail.store import MailDb, open_store
 from cli.options import Json
 from cli.output import console, show, warn
 
-if TYPE_CHECKING:
-    from mailer.subscribers.subscription import Schedule, SuppressionReason
-
-app = typer.Typer(help="Who gets the digest.", no_args_is_help=True)
-
-MailDb = Annotated[
-    str | None, typer.Option("--mail-db", help="The mailer's own database, sqlite:/// or postgresql://.")
-]
-_COLUMNS = ("user_id", "address")
+app = typer.Typer(help="Manage the subscribers of the digest.", no_args_is_help=True)
 
 
-def _ground(text: str) -> str:
+def _grounds(text: str) -> str:
     if not text.strip():
-        raise typer.BadParameter("must say on what ground")
+        raise typer.BadParameter("must name the grounds of the consent")
     return text
 
 
-Ground = Annotated[
+Consent = Annotated[
     str,
-    typer.Option(help="On what ground mail may be sent to them; goes into the record of consent.", callback=_ground),
+    typer.Option(
+        help="Grounds on which you may send mail, e.g. a signed form; stored in the record of consents.",
+        callback=_grounds,
+    ),
 ]
 
 
 @app.callback()
 def group() -> None:
-    """Who gets the digest."""
+    """Manage the subscribers of the digest."""
 
 
 @app.command("add")
 def add(
-    user: Annotated[str, typer.Argument(help="The service's user.")],
+    user: Annotated[str, typer.Argument(help="User id in the feed service.")],
     address: Annotated[str, typer.Argument(help="E-mail address.")],
-    consent: Ground,
+    consent: Consent,
     name: Annotated[str, typer.Option(help="Name for the To header.")] = "",
-    weekdays: Annotated[str, typer.Option(help="1 Monday to 7 Sunday, e.g. 1,3,5; or daily.")] = "daily",
+    weekdays: Annotated[str, typer.Option(help="ISO weekdays, 1 Monday to 7 Sunday, e.g. 1,3,5; or daily.")] = "daily",
     time: Annotated[str, typer.Option(help="Local time, HH:MM.")] = "07:00",
     zone: Annotated[str, typer.Option(help="Time zone, e.g. Europe/Vienna.")] = "UTC",
-    papers: Annotated[int, typer.Option(help="Papers in an issue, 1 to 50.")] = 10,
+    papers: Annotated[int, typer.Option(help="Number of papers in an issue, 1 to 50.")] = 10,
     mail_db: MailDb = None,
 ) -> None:
-    """Subscribe somebody whose consent you have. Readers themselves use the web page."""
-    added = _add([(user, address, name, _schedule(weekdays, time, zone), papers)], consent, mail_db)
-    console.print(f"{'added' if added else 'is subscribed already'}: {user}", markup=False)
+    """Subscribe a user whose consent you have. Users can subscribe themselves on the web page."""
+    from mailer.clock import SystemClock
+    from mailer.config import MailSettings
+    from mailer.subscribers.schedule import parse_schedule
+    from mailer.subscribers.subscriptions import Subscriptions
+
+    schedule = parse_schedule(weekdays, time, zone)
+    with open_store(MailSettings.read(db=mail_db)) as store:
+        added = Subscriptions(store, SystemClock()).add_many([(user, address, name, schedule, papers)], consent)
+    console.print(f"{'added' if added else 'already subscribed'}: {user}", markup=False)
 
 
 @app.command("import")
-def import_csv(
-    file: Annotated[Path, typer.Argument(help="CSV: user_id,address and if wanted name,weekdays,time,zone,papers.")],
-    consent: Ground,
+def import_file(
+    file: Annotated[
+        Path, typer.Argument(help="CSV file: user_id,address and optionally name,weekdays,time,zone,papers.")
+    ],
+    consent: Consent,
     mail_db: MailDb = None,
     as_json: Json = False,
 ) -> None:
-    """Subscribe many whose consent you have: one bad line and nobody is added. Importing a file again adds nothing.
+    """Subscribe the users of a CSV file whose consent you have. If a line is invalid, nobody is added.
 
-    Addresses that mail is stopped to (bounced, complained, unsubscribed) are left out and named.
+    Importing a file again adds nothing. Addresses to which mail is stopped (bounced, complained, unsubscribed) are
+    skipped with a warning.
     """
-    from mailer.errors import InvalidField, InvalidFile
+    from mailer.clock import SystemClock
+    from mailer.config import MailSettings
+    from mailer.subscribers.csv_file import import_csv
+    from mailer.subscribers.subscriptions import Subscriptions
 
-    rows = _rows(file)
-    stopped: dict[int, SuppressionReason] = {}
-    try:
-        added = _add([row for _, row in rows], consent, mail_db, stopped)
-    except InvalidField as error:
-        number, _, field = error.field.removeprefix("subscribers[").partition("].")
-        raise InvalidFile(str(file), f"{field}: {error.problem}", line=rows[int(number)][0]) from None
-    for place, reason in stopped.items():
-        line, (_, address, *_) = rows[place]
+    with open_store(MailSettings.read(db=mail_db)) as store:
+        found = import_csv(Subscriptions(store, SystemClock()), file, consent)
+    for line, address, reason in found.stopped:
         warn(f"{file}, line {line}: {address}: mail to this address is stopped: {reason.value}")
-    known = len(rows) - added - len(stopped)
-    text = f"{added} added, {known} there already" + (f", {len(stopped)} left out" if stopped else "")
-    show({"added": added, "read": len(rows), "stopped": len(stopped)}, as_json=as_json, text=text)
+    skipped = len(found.stopped)
+    text = f"{found.added} added, {found.read - found.added - skipped} already subscribed"
+    text += f", {skipped} skipped" if skipped else ""
+    show({"added": found.added, "read": found.read, "stopped": skipped}, as_json=as_json, text=text)
 
 
 @app.command("list")
 def list_subscribers(mail_db: MailDb = None, as_json: Json = False) -> None:
-    """Print all subscribers, a line each."""
-    from cli.mail.commands import open_store
+    """Print all subscribers, one per line."""
     from mailer.config import MailSettings
     from mailer.storage import subscribers
 
@@ -112,13 +113,12 @@ def list_subscribers(mail_db: MailDb = None, as_json: Json = False) -> None:
                 for each in page
             ]
     text = "\n".join("  ".join(str(value) for value in each.values()) for each in found)
-    show({"subscribers": found}, as_json=as_json, text=text or "nobody")
+    show({"subscribers": found}, as_json=as_json, text=text or "no subscribers")
 
 
 @app.command("remove")
-def remove(user: Annotated[str, typer.Argument(help="The service's user.")], mail_db: MailDb = None) -> None:
-    """Forget a subscriber: address, record and issues. To stop mail and remember why, suppress the address."""
-    from cli.mail.commands import open_store
+def remove(user: Annotated[str, typer.Argument(help="User id in the feed service.")], mail_db: MailDb = None) -> None:
+    """Delete a subscriber with address, consents and issues. To stop mail and keep a record, suppress the address."""
     from mailer.config import MailSettings
     from mailer.errors import NotFound
     from mailer.storage import subscribers
@@ -134,17 +134,18 @@ def remove(user: Annotated[str, typer.Argument(help="The service's user.")], mai
 @app.command("suppress")
 def suppress(
     address: Annotated[str, typer.Argument(help="E-mail address.")],
-    why: Annotated[str, typer.Option(help="For the record.")] = "by hand",
-    lift: Annotated[bool, typer.Option("--lift", help="Allow mail again; the reader has to confirm anew.")] = False,
+    why: Annotated[str, typer.Option(help="Reason, for the record.")] = "by hand",
+    lift: Annotated[
+        bool, typer.Option("--lift", help="Allow mail to the address again; the subscriber has to confirm anew.")
+    ] = False,
     mail_db: MailDb = None,
 ) -> None:
-    """Send nothing to an address any more, whoever asks."""
-    from cli.mail.commands import open_store
+    """Stop all mail to an address; later requests to subscribe it are ignored."""
     from mailer.clock import SystemClock
     from mailer.config import MailSettings
+    from mailer.domain.address import parse_address
+    from mailer.domain.subscription import SuppressionReason
     from mailer.storage import subscribers
-    from mailer.subscribers.address import parse_address
-    from mailer.subscribers.subscription import SuppressionReason
 
     parsed = parse_address(address)
     with open_store(MailSettings.read(db=mail_db)) as store, store.write() as connection:
@@ -154,64 +155,3 @@ def suppress(
             subscribers.suppress(connection, parsed, SuppressionReason.MANUAL, why, SystemClock().now())
             done = "suppressed"
     console.print(done, markup=False)
-
-
-def _add(
-    wanted: "list[tuple[str, str, str, Schedule, int]]",
-    consent: str,
-    mail_db: str | None,
-    stopped: "dict[int, SuppressionReason] | None" = None,
-) -> int:
-    from cli.mail.commands import open_store
-    from mailer.clock import SystemClock
-    from mailer.config import MailSettings
-    from mailer.subscribers.subscriptions import Subscriptions
-
-    with open_store(MailSettings.read(db=mail_db)) as store:
-        return Subscriptions(store, SystemClock()).add_many(wanted, consent, stopped=stopped)
-
-
-def _rows(file: Path) -> "list[tuple[int, tuple[str, str, str, Schedule, int]]]":
-    """(line, entry) of each row."""
-    from mailer.errors import InvalidField, InvalidFile
-
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as opened:
-            reader = csv.DictReader(opened, strict=True)
-            missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise InvalidFile(str(file), f"has no column {', '.join(missing)}", line=1)
-            found = []
-            for row in reader:
-                line = reader.line_num
-                try:
-                    schedule = _schedule(
-                        row.get("weekdays") or "daily", row.get("time") or "07:00", row.get("zone") or "UTC"
-                    )
-                    papers = int(row.get("papers") or 10)
-                except InvalidField as error:
-                    raise InvalidFile(str(file), str(error), line=line) from None
-                except ValueError:
-                    raise InvalidFile(str(file), f"papers: '{row['papers']}' is not a number", line=line) from None
-                found.append(
-                    (line, (row["user_id"] or "", row["address"] or "", row.get("name") or "", schedule, papers))
-                )
-            return found
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidFile(str(file), f"cannot be read: {error}") from None
-
-
-def _schedule(weekdays: str, time: str, zone: str) -> "Schedule":
-    from mailer.errors import InvalidField
-    from mailer.subscribers.subscription import Schedule
-    from mailer.subscribers.subscriptions import check_schedule
-
-    try:
-        days = tuple(range(1, 8)) if weekdays == "daily" else tuple(sorted({int(day) for day in weekdays.split(",")}))
-    except ValueError:
-        raise InvalidField("weekdays", f"'{weekdays}' is neither daily nor days such as 1,3,5") from None
-    try:
-        local_time = dt.time.fromisoformat(time)
-    except ValueError:
-        raise InvalidField("time", f"'{time}' is not a time such as 07:30") from None
-    return check_schedule(Schedule(days, local_time, zone))

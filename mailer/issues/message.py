@@ -1,7 +1,7 @@
-"""The message itself: RFC 5322 and MIME, with the headers that large receivers ask of bulk mail.
+"""Composes messages in RFC 5322 and MIME format, with the headers that large receivers require of bulk mail.
 
-List-Unsubscribe and List-Unsubscribe-Post (RFC 8058) let a mail client end the subscription with one POST; the latter
-is set only where the web pages have https, as the RFC demands.
+With List-Unsubscribe and List-Unsubscribe-Post (RFC 8058), a mail client can end the subscription with one POST. The
+second header is set only if the web pages have https, as the RFC requires.
 """
 
 import datetime as dt
@@ -14,29 +14,23 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Any
 
-import dkim
-
 from mailer.config import PREFIX, MailSettings
+from mailer.domain.feed import FeedPaper
+from mailer.domain.issue import Issue, IssuePaper
+from mailer.domain.subscription import Subscriber
 from mailer.errors import InvalidField
-from mailer.issues.feed import FeedPaper
-from mailer.issues.issue import Issue, IssuePaper
 from mailer.issues.reasons import fallback_in_words, in_words
 from mailer.issues.rendering import render_html, render_text
 from mailer.issues.text import authors_in_words, isolated, readable, shortened
 from mailer.links import Links, Purpose
-from mailer.subscribers.subscription import Subscriber
 
 MAX_BYTES = 95_000
-"""Gmail cuts a message off at 102 kB, unsubscribe link and all."""
+"""Maximum size of an issue. Gmail truncates a message at 102 kB and so hides the unsubscribe link."""
 SUBJECT_LENGTH = 78
-SIGNED_HEADERS = (
-    b"from", b"to", b"subject", b"date", b"message-id", b"reply-to", b"mime-version", b"content-type",
-    b"list-id", b"list-unsubscribe", b"list-unsubscribe-post",
-)  # fmt: skip
 
 
 class _Headers(HeaderRegistry):
-    """Makes a class for each kind of header once; the library makes one for each header of each message."""
+    """Caches the class of each kind of header; the library creates one for each header of each message."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,12 +48,12 @@ _POLICY = SMTP.clone(max_line_length=78, cte_type="7bit", header_factory=_Header
 
 @dataclass(frozen=True)
 class Draft:
-    """What an issue is made of.
+    """The content of an issue before rendering.
 
     Attributes:
-        digest_id: Of the newest digest in it.
-        days: The days that it covers, one or more, ascending.
-        fallback: As in ``mailer.issues.feed.Feed``.
+        digest_id: Id of the newest digest in the issue.
+        days: Days that the issue covers, ascending, at least one.
+        fallback: Fallback reason as in ``mailer.domain.feed.Feed``.
     """
 
     issue_id: str
@@ -71,9 +65,10 @@ class Draft:
 
 
 def compose(draft: Draft, subscriber: Subscriber, settings: MailSettings, links: Links, now: dt.datetime) -> Issue:
-    """The issue as it will go out, unsigned.
+    """Return the rendered issue, unsigned.
 
-    Where it would be too long, abstracts are shortened, then left out, then the last papers stand in the browser only.
+    If the message exceeds ``MAX_BYTES``, abstracts are shortened, then omitted. After that, the last papers are omitted
+    from the message; the web page of the issue shows all of them.
     """
     count, content = len(draft.papers), b""
     for abstract_length, shown in _lengths(count):
@@ -96,7 +91,7 @@ def compose(draft: Draft, subscriber: Subscriber, settings: MailSettings, links:
 
 
 def _lengths(count: int) -> Iterator[tuple[int, int]]:
-    """(characters of an abstract, papers shown), ever less."""
+    """Yield (maximum characters of an abstract, number of papers shown) in decreasing order."""
     yield from ((280, count), (120, count), (0, count))
     while count > 1:
         count = count * 2 // 3
@@ -141,40 +136,18 @@ def _content(
 
 
 def compose_confirmation(subscriber: Subscriber, settings: MailSettings, links: Links, now: dt.datetime) -> bytes:
-    """The question whether the address's owner wants the digest."""
+    """Return the message that asks the owner of an address to confirm the subscription."""
     url = links.url(Purpose.CONFIRM, subscriber.subscriber_id, detail=subscriber.confirm_nonce)
     facts = {
         "sender": settings.sender_name,
         "subject": f"Please confirm: {settings.sender_name}",
-        "preheader": "Nothing is sent before you say yes.",
+        "preheader": "You get no mail unless you confirm.",
         "address": subscriber.address,
         "postal": settings.postal_address,
         "confirm_url": url,
     }
     message_id = _message_id(f"confirm-{subscriber.subscriber_id}-{subscriber.confirm_nonce}", settings)
     return _with_whole_lines(_message(subscriber, "confirm", facts, settings, now), {"Message-ID": message_id})
-
-
-def signed(content: bytes, settings: MailSettings) -> bytes:
-    """The message with a DKIM signature before it; as it is where no signing domain is set.
-
-    Raises:
-        InvalidField: The key or selector cannot be used.
-    """
-    if not settings.dkim_domain:
-        return content
-    try:
-        header = dkim.sign(
-            content,
-            settings.dkim_selector.encode(),
-            settings.dkim_domain.encode(),
-            settings.dkim_key().encode(),
-            canonicalize=(b"relaxed", b"relaxed"),
-            include_headers=list(SIGNED_HEADERS),
-        )
-    except (dkim.DKIMException, ValueError, TypeError, IndexError) as error:
-        raise InvalidField(PREFIX + "DKIM_KEY_FILE", f"no signature can be made with it: {error}") from None
-    return bytes(header) + content
 
 
 def _message(
@@ -187,7 +160,7 @@ def _message(
     message["Date"] = format_datetime(now)
     if settings.reply_to:
         message["Reply-To"] = _address("REPLY_TO", settings.reply_to, "")
-    # Out-of-office replies are not sent to such mail (RFC 3834).
+    # Prevents out-of-office replies (RFC 3834).
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(render_text(f"{template}.txt.jinja", **facts), cte="quoted-printable")
     message.add_alternative(render_html(f"{template}.html.jinja", **facts), subtype="html", cte="quoted-printable")
@@ -195,18 +168,18 @@ def _message(
 
 
 def _with_whole_lines(message: EmailMessage, headers: dict[str, str]) -> bytes:
-    """The message with headers that must not be folded before its own.
+    """Return the message with additional headers in front that must not be folded.
 
-    The email package writes a word longer than a line as encoded words, which no receiver decodes in an address of
+    The email package writes a word longer than a line as encoded words, which receivers do not decode in the address of
     List-Unsubscribe. A line may have 998 octets.
 
     Raises:
-        InvalidField: A setting that goes into one of them has characters beyond ASCII, or is too long.
+        InvalidField: A setting in one of these headers has characters beyond printable ASCII, or is too long.
     """
     lines = [f"{name}: {value}" for name, value in headers.items()]
     for line in lines:
         if not (line.isascii() and line.isprintable() and len(line) < 998):
-            raise InvalidField(PREFIX + "BASE_URL, SENDER_ADDRESS or LIST_ID", f"cannot stand in a header: {line!r}")
+            raise InvalidField(PREFIX + "BASE_URL, SENDER_ADDRESS or LIST_ID", f"cannot be used in a header: {line!r}")
     return "".join(f"{line}\r\n" for line in lines).encode() + message.as_bytes()
 
 
@@ -214,7 +187,7 @@ def _address(field: str, address: str, name: str) -> Address:
     try:
         return Address(display_name=readable(name), addr_spec=address)
     except (ValueError, IndexError, AttributeError, MessageError) as error:
-        raise InvalidField(field, f"'{address}' cannot stand in a header: {error}") from None
+        raise InvalidField(field, f"'{address}' cannot be used in a header: {error}") from None
 
 
 def _message_id(name: str, settings: MailSettings) -> str:
@@ -260,5 +233,5 @@ def _shown(paper: FeedPaper, issue_id: str, subscriber_id: str, links: Links) ->
 
 
 def _web_url(paper: FeedPaper) -> str:
-    """Where the paper is; empty for anything but a web address."""
+    """Return the paper's address if it is http or https, else an empty text."""
     return paper.url if paper.url.startswith(("https://", "http://")) else ""

@@ -1,36 +1,36 @@
-"""Why a paper is there, in words."""
+"""Words for the reasons of a recommendation and for the fallback of a feed."""
 
 from collections.abc import Iterable
 
-from mailer.issues.feed import Reason, ReasonKind
+from mailer.domain.feed import Reason, ReasonKind
 from mailer.issues.text import readable, shortened
 
 MAX_SUBJECT = 90
 _WORDS = {
     ReasonKind.SIMILAR_TO_LIKED: ("because you liked “{}”", "like papers you liked"),
-    ReasonKind.TOPIC: ("about {}", "about what you read"),
+    ReasonKind.TOPIC: ("about {}", "about one of your topics"),
     ReasonKind.TRENDING: ("trending now", "trending now"),
     ReasonKind.FRESH: ("new this week", "new this week"),
-    ReasonKind.FOLLOWED_AUTHOR: ("by {}, whom you follow", "by somebody you follow"),
+    ReasonKind.FOLLOWED_AUTHOR: ("by {}, whom you follow", "by an author you follow"),
     ReasonKind.EXPLORATION: ("something different", "something different"),
 }
 _FALLBACKS = {
-    "new_user": "We do not know your taste yet; these papers are trending. Like some, and the next issue is yours.",
-    "stale_digest": "There is no newer digest; these are from an earlier one.",
-    "model_unavailable": "Ordered by likeness to what you liked alone; the ranking model was not available.",
-    "overload": "Computed ahead of time; your latest likes may be missing.",
+    "new_user": "We do not know your interests yet: these papers are trending. Likes make the next issue personal.",
+    "stale_digest": "There is no newer digest, so these papers come from an earlier one.",
+    "model_unavailable": "Ordered by similarity to your liked papers alone; the ranking model was not available.",
+    "overload": "Precomputed; your latest likes may be missing.",
 }
 
 
 def in_words(reasons: Iterable[Reason], limit: int = 2) -> str:
-    """The strongest reasons in one line, each once; empty where there are none."""
+    """Return up to ``limit`` reasons in one line, strongest first and without repeats; empty without reasons."""
     found = dict.fromkeys(map(_words, reasons))
     text = "; ".join(list(found)[:limit])
     return text[:1].upper() + text[1:]
 
 
 def fallback_in_words(fallback: str) -> str:
-    """A sentence about a feed that is not as it should be; empty when all is well."""
+    """Return a sentence that explains the fallback of a feed; empty without a fallback."""
     return _FALLBACKS.get(fallback, "")
 
 

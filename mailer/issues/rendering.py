@@ -1,4 +1,4 @@
-"""Templates to text and HTML. Everything foreign is escaped by the templates themselves."""
+"""Renders the templates of messages as text and HTML. The HTML templates escape all values."""
 
 import textwrap
 from functools import cache
@@ -13,13 +13,13 @@ WIDTH = 76
 
 
 def render_html(template: str, **facts: Any) -> str:
-    """A whole page with styles inlined, as mail clients drop style sheets; what only a sheet can say stays in one."""
+    """Return a page with inlined styles, because many mail clients drop style sheets; media queries stay in a sheet."""
     page = _environment().get_template(template).render(style=_sheet("mail.css"), dark=_sheet("dark.css"), **facts)
     return str(_inliner().inline(page))
 
 
 def render_text(template: str, **facts: Any) -> str:
-    """Plain text; runs of empty lines become one."""
+    """Return plain text; consecutive empty lines become one."""
     lines = [
         line.rstrip() if line != "-- " else line
         for line in _environment().get_template(template).render(**facts).split("\n")
@@ -29,7 +29,7 @@ def render_text(template: str, **facts: Any) -> str:
 
 
 def wrapped(text: str, indent: str = "") -> str:
-    """Lines of at most 76 characters; words such as addresses are never cut."""
+    """Return the text in lines of at most 76 characters; longer words, such as addresses, stay whole."""
     if len(indent) + len(text) <= WIDTH and "\n" not in text:
         return indent + text
     return textwrap.fill(
@@ -57,5 +57,5 @@ def _inliner() -> css_inline.CSSInliner:
 
 @cache
 def _sheet(name: str) -> Markup:
-    # Ours, from the package; nothing foreign is in it.
+    # A file of this package, so it needs no escaping.
     return Markup((files("mailer") / "templates" / name).read_text(encoding="utf-8"))  # noqa: S704

@@ -1,4 +1,4 @@
-"""Foreign text made fit for a mail: formulas readable, no control characters, no tricks with direction."""
+"""Prepares text of papers for messages: converts LaTeX and removes control and direction characters."""
 
 import re
 import unicodedata
@@ -6,17 +6,17 @@ from functools import lru_cache
 
 from pylatexenc.latex2text import LatexNodes2Text
 
-# Overrides and embeddings could turn the rest of a line around; isolates are ours to set.
+# Direction overrides and embeddings in a title could reverse the rest of the line; ``isolated`` sets its own isolates.
 _DIRECTION = dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C))
 _LATEX = re.compile(r"[\\$]")
-# Longer texts with formulas are left as they are: a parser's time must not be an author's to choose.
+# Longer texts are not parsed for LaTeX, which bounds the time that one text can take.
 _MAX_LATEX = 4_000
 _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
 
 
 @lru_cache(maxsize=10_000)
 def readable(text: str) -> str:
-    """One line: white space collapsed, LaTeX as text where it can be parsed, control and direction characters gone."""
+    """Return the text in one line, with LaTeX as plain text and without control and direction characters."""
     if len(text) <= _MAX_LATEX and _LATEX.search(text):
         text = _without_latex(text)
     if text.isascii() and text.isprintable():
@@ -27,7 +27,7 @@ def readable(text: str) -> str:
 
 
 def shortened(text: str, limit: int) -> str:
-    """At most ``limit`` characters, cut at a word's end where there is one, with an ellipsis."""
+    """Return at most ``limit`` characters; a shortened text ends at a word, if possible, and with an ellipsis."""
     if len(text) <= limit:
         return text
     cut = text[: limit - 1]
@@ -36,13 +36,13 @@ def shortened(text: str, limit: int) -> str:
 
 
 def isolated(text: str) -> str:
-    """For plain text: whatever its direction, the text around it keeps its own."""
+    """Return the text in direction isolates if it has right-to-left letters, so that text around it is unaffected."""
     has_rtl = not text.isascii() and any(unicodedata.bidirectional(each) in {"R", "AL", "AN"} for each in text)
     return f"{_FIRST_STRONG_ISOLATE}{text}{_POP_ISOLATE}" if has_rtl else text
 
 
 def authors_in_words(authors: tuple[str, ...], limit: int = 3) -> str:
-    """The first few names; how many more there are."""
+    """Return the first ``limit`` names and the number of further authors."""
     names = [readable(name) for name in authors if name.strip()]
     if len(names) <= limit + 1:
         return ", ".join(names)
@@ -50,10 +50,10 @@ def authors_in_words(authors: tuple[str, ...], limit: int = 3) -> str:
 
 
 def _without_latex(text: str) -> str:
-    # A dollar sign that stands alone is money, not the start of a formula.
+    # With an odd number of dollar signs, at least one is a currency sign.
     if text.count("$") % 2:
         text = text.replace("$", r"\$")
     try:
         return str(LatexNodes2Text(math_mode="text", keep_comments=True).latex_to_text(text, tolerant_parsing=True))
-    except Exception:  # noqa: BLE001 (whatever a parser makes of an author's text, the mail goes out)
+    except Exception:  # noqa: BLE001 (a text that cannot be parsed must not stop the message)
         return text

@@ -1,8 +1,8 @@
-"""Returned mail and complaints: who is gone or objects gets no more.
+"""Processes returned mail and complaints, and stops mail to the addresses concerned.
 
-Delivery status notifications are RFC 3464, complaints RFC 5965. Only those that bear the Message-ID of an issue that we
-sent, delivery reports to that very address, change anything: anybody can write to the bounce address, but only who got
-the issue knows it.
+Delivery status notifications follow RFC 3464, complaints RFC 5965. A report counts only if it contains the Message-ID
+of an issue that was sent; a delivery report must also name the address of that issue. Anybody can write to the bounce
+address, but only the recipient of an issue knows its Message-ID.
 """
 
 import datetime as dt
@@ -15,55 +15,56 @@ from email.policy import compat32
 from pathlib import Path
 
 from mailer.clock import Clock
+from mailer.domain.address import address_key
+from mailer.domain.feed import Event
+from mailer.domain.issue import IssueState
+from mailer.domain.subscription import SuppressionReason
 from mailer.errors import InvalidFile
-from mailer.issues.feed import Event
-from mailer.issues.issue import IssueState
 from mailer.sending.smtp_codes import NO_MAILBOX
 from mailer.storage import MailStore, issues, reactions, standing, subscribers
 from mailer.storage.issues import StoredIssue
-from mailer.subscribers.address import address_key
-from mailer.subscribers.subscription import SuppressionReason
 
 RETURNED_IN_A_ROW = 5
-"""So many issues returned for good one after another, for whatever reason, and the address gets no more."""
+"""Number of consecutive permanently returned issues after which mail to an address is stopped, whatever the causes."""
 _ENHANCED = re.compile(r"\b5\.\d{1,3}\.\d{1,3}\b")
 
 
 class BounceReader:
-    """Reads messages and carries out what they say; the same message twice changes nothing more."""
+    """Reads reports and applies them to the subscriptions; reading a report again changes nothing."""
 
     def __init__(self, store: MailStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
         self.problems: list[str] = []
-        """What could not be read, in words."""
+        """A sentence about each report that could not be read."""
 
     def read_maildir(self, folder: Path) -> Counter[str]:
-        """All messages in ``new`` of a Maildir; each moves to ``cur`` once it is carried out.
+        """Process all messages in ``new`` of a Maildir, and move each processed message to ``cur``.
 
-        What cannot be read stays in ``new`` and is named in ``problems``.
+        An unreadable message stays in ``new`` and is named in ``problems``. The counts are those of ``read_message``.
 
         Raises:
-            InvalidFile: The folder is no Maildir.
+            InvalidFile: The folder is not a Maildir.
         """
         if not (folder / "new").is_dir() or not (folder / "cur").is_dir():
-            raise InvalidFile(str(folder), "is no Maildir: it has no folders new and cur")
+            raise InvalidFile(str(folder), "is not a Maildir: the folders new and cur are missing")
         outcomes: Counter[str] = Counter()
         box = mailbox.Maildir(str(folder), create=False)
         for file in sorted((folder / "new").iterdir()):
             found = self.read_message(file.read_bytes(), file.name)
             outcomes += found
             if not found["unreadable"]:
-                # Seen, as Maildir says it.
+                # The Maildir flag S means seen.
                 file.rename(folder / "cur" / f"{file.name.partition(':')[0]}:2,S")
         box.close()
         return outcomes
 
     def read_message(self, content: bytes, name: str = "stdin") -> Counter[str]:
-        """One message; counts what it came to.
+        """Process one message and count its recipients by outcome.
 
-        ``suppressed``; ``complaint``; ``returned`` (for good, but the mailbox is there: noted); ``delayed``;
-        ``unknown`` (about no issue of ours); ``other`` (no report); ``unreadable``.
+        ``suppressed``: mail to the address is stopped. ``complaint``: mail is stopped because of a complaint.
+        ``returned``: returned permanently by an existing mailbox, and recorded. ``delayed``: not a permanent failure.
+        ``unknown``: not about an issue that was sent. ``other``: not a report. ``unreadable``: a report without status.
         """
         message = message_from_bytes(content, policy=compat32)
         kind = message.get_content_type()
@@ -78,48 +79,48 @@ class BounceReader:
         blocks = status.get_payload() if status is not None else []
         recipients = [block for block in blocks if isinstance(block, Message) and block["Final-Recipient"]]
         if not recipients:
-            self.problems.append(f"{name}: a delivery report without a status for any recipient")
+            self.problems.append(f"{name}: the delivery report has no status of a recipient")
             return Counter(unreadable=1)
         return Counter(self._recipient(block, about) for block in recipients)
 
     def _recipient(self, block: Message, about: StoredIssue | None) -> str:
-        """What one recipient's part of a report comes to."""
+        """Apply one recipient's part of a delivery report and return the outcome."""
         action, status = _word(block["Action"]), _word(block["Status"])
         if action != "failed" or not status.startswith("5"):
             return "delayed"
         named = {address_key(_address(block[field])) for field in ("Original-Recipient", "Final-Recipient")}
         said = " ".join(str(block["Diagnostic-Code"] or "").split())
         found = _ENHANCED.search(said)
-        # 5.0.0 says nothing; then the other server's own words may.
+        # 5.0.0 gives no cause; the diagnostic text may contain a better code.
         code = found[0] if found and status == "5.0.0" else status
         with self._store.write() as connection:
-            reader = subscribers.find(connection, about.subscriber_id) if about else None
-            if about is None or reader is None or address_key(reader.address) not in named:
+            subscriber = subscribers.find(connection, about.subscriber_id) if about else None
+            if about is None or subscriber is None or address_key(subscriber.address) not in named:
                 return "unknown"
             detail = f"{status} {said}"[:300]
             in_a_row = standing.note_returned(connection, about, detail)
             if code not in NO_MAILBOX and in_a_row < RETURNED_IN_A_ROW:
                 return "returned"
-            subscribers.suppress(connection, reader.address, SuppressionReason.BOUNCE, detail, self._clock.now())
+            subscribers.suppress(connection, subscriber.address, SuppressionReason.BOUNCE, detail, self._clock.now())
         return "suppressed"
 
     def _complaint(self, parts: dict[str, Message], about: StoredIssue | None) -> str:
-        """Needs a message of ours in it: a complaint ends a subscription, and its sender cannot be trusted."""
+        """Stop mail to the subscriber whose issue the complaint contains, and return the outcome."""
         if "message/feedback-report" not in parts or about is None:
             return "unknown"
         now = self._clock.now()
         with self._store.write() as connection:
-            reader = subscribers.find(connection, about.subscriber_id)
-            if reader is None:
+            subscriber = subscribers.find(connection, about.subscriber_id)
+            if subscriber is None:
                 return "unknown"
-            subscribers.suppress(connection, reader.address, SuppressionReason.COMPLAINT, "feedback report", now)
+            subscribers.suppress(connection, subscriber.address, SuppressionReason.COMPLAINT, "feedback report", now)
             for paper in issues.papers_of(connection, about.issue_id):
-                event = _complaint_event(about, paper.position, paper.paper_id, reader.user_id, now)
-                reactions.add(connection, reader.subscriber_id, about.issue_id, event)
+                event = _complaint_event(about, paper.position, paper.paper_id, subscriber.user_id, now)
+                reactions.add(connection, subscriber.subscriber_id, about.issue_id, event)
         return "complaint"
 
     def _issue(self, parts: dict[str, Message]) -> StoredIssue | None:
-        """The issue, sent by us, whose Message-ID stands in the returned message or its headers."""
+        """Return the sent issue whose Message-ID is in the returned message or its headers, else None."""
         for kind in ("message/rfc822", "text/rfc822-headers"):
             part = parts.get(kind)
             if part is None:
@@ -148,7 +149,7 @@ def _complaint_event(issue: StoredIssue, position: int, paper_id: str, user_id: 
 
 
 def _address(field: object) -> str:
-    """The address of a recipient field, ``rfc822; someone@example.org``; empty where there is none."""
+    """Return the address of a recipient field such as ``rfc822; someone@example.org``; empty if there is none."""
     kind, _, address = str(field or "").partition(";")
     return address.strip().strip("<>") if kind.strip().lower() == "rfc822" else ""
 

@@ -1,15 +1,16 @@
-"""Confirmations sent: soon after they are asked for, and again later where the SMTP server would not take them."""
+"""Sends confirmation messages, and sends them again later if the SMTP server refuses them for the moment."""
 
 import datetime as dt
 import logging
 
 from mailer.clock import Clock
 from mailer.config import MailSettings
-from mailer.issues.message import compose_confirmation, signed
+from mailer.domain.subscription import SubscriptionState
+from mailer.issues.message import compose_confirmation
 from mailer.links import Links
+from mailer.sending.signing import signed
 from mailer.sending.smtp import SmtpConnection, Verdict
 from mailer.storage import MailStore, confirmations, subscribers
-from mailer.subscribers.subscription import SubscriptionState
 
 _log = logging.getLogger("paperfeed.mail")
 
@@ -19,7 +20,7 @@ AT_A_TIME = 20
 
 
 def send_confirmations(store: MailStore, settings: MailSettings, links: Links, clock: Clock) -> int:
-    """Sends all that are due; gives how many the SMTP server took."""
+    """Send all confirmations that are due, and return the number that the SMTP server accepted."""
     sent = 0
     with SmtpConnection(settings) as connection:
         while True:
@@ -43,20 +44,20 @@ def _send(
     attempts: int,
 ) -> bool:
     with store.read() as connection:
-        reader = subscribers.find(connection, subscriber_id)
-    verdict, problem = Verdict.REFUSED, "not asked for any more"
-    if reader is not None and reader.state is SubscriptionState.PENDING:
-        content = compose_confirmation(reader, settings, links, clock.now())
-        answer = smtp.send(reader.address, signed(content, settings))
+        subscriber = subscribers.find(connection, subscriber_id)
+    verdict, problem = Verdict.REFUSED, "the subscription does not wait for a confirmation"
+    if subscriber is not None and subscriber.state is SubscriptionState.PENDING:
+        content = compose_confirmation(subscriber, settings, links, clock.now())
+        answer = smtp.send(subscriber.address, signed(content, settings))
         verdict, problem = answer.verdict, answer.problem
-    passing = verdict in {Verdict.LATER, Verdict.SERVER_BUSY, Verdict.SERVER_REFUSES}
+    is_temporary = verdict in {Verdict.LATER, Verdict.SERVER_BUSY, Verdict.SERVER_REFUSES}
     with store.write() as connection:
-        if passing and attempts + 1 < MAX_ATTEMPTS:
+        if is_temporary and attempts + 1 < MAX_ATTEMPTS:
             until = clock.now() + dt.timedelta(minutes=2.0 ** (attempts + 1))
             confirmations.postpone(connection, subscriber_id, until, problem)
         else:
             confirmations.remove(connection, subscriber_id)
     if verdict is not Verdict.ACCEPTED:
-        facts = {"subscriber_id": subscriber_id, "problem": problem, "again": passing}
+        facts = {"subscriber_id": subscriber_id, "problem": problem, "again": is_temporary}
         _log.warning("a confirmation was not accepted", extra={"facts": facts})
     return verdict is Verdict.ACCEPTED

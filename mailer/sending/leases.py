@@ -1,9 +1,9 @@
-"""What one mailer holds of the outbox: claimed with a lease, renewed in time, and let go where another has taken it.
+"""Leases on issues of the outbox: one mailer claims issues, renews its leases, and drops those that another took over.
 
-A mailer that was suspended wakes with messages in memory that another may have sent long since. So each is looked at
-once more before it is handed over: from memory while the last renewal is young, else in the database. What remains is
-the moment between that look and the server's answer, and clocks of several machines that differ by more than half a
-lease.
+While a mailer is suspended, another may send the issues that it holds in memory. Therefore each lease is checked again
+before its issue is handed over: in memory while the last renewal is recent, else in the database. An issue can be sent
+twice only if a lease ends between this check and the server's answer, or if the clocks of two machines differ by more
+than half a lease.
 """
 
 import datetime as dt
@@ -19,14 +19,14 @@ from mailer.storage.issues import Claimed
 
 @dataclass(frozen=True)
 class _Moment:
-    """On both clocks: the monotonic one may stand still while a machine sleeps, the other may be set."""
+    """A moment on two clocks: the monotonic clock may stop while a machine sleeps, and the wall clock may be set."""
 
     monotonic: float
     wall: dt.datetime
 
 
-class Holding:
-    """Claims for one owner; for several threads."""
+class Leases:
+    """The leases of one owner; safe for use by several threads."""
 
     def __init__(self, store: MailStore, clock: Clock, lease: dt.timedelta) -> None:
         self._store = store
@@ -38,7 +38,7 @@ class Holding:
         self.owner = secrets.token_hex(8)
 
     def claim(self, limit: int) -> list[Claimed]:
-        """Takes up to ``limit`` issues more; renews what is held first, so that it never claims its own again."""
+        """Claim up to ``limit`` more issues; renew the held leases first, so that none of them ends and is claimed."""
         with self._lock, self._store.write() as connection:
             now = self._moment()
             if self._age(self._renewed) > self._lease.total_seconds() / 3:
@@ -49,8 +49,8 @@ class Holding:
         return found
 
     def is_ours(self, issue_id: str) -> bool:
-        """Whether the issue still is this owner's to hand over; if so, for at least half a lease from now."""
-        # Without the lock, which may be held for as long as the database takes: what this finds is true of its moment.
+        """Return whether this owner holds the issue; if so, the lease lasts at least half its length from now."""
+        # The lock may be held while the database works, so this read does without it; a single look-up is atomic.
         since = self._sure.get(issue_id)
         if since is not None and self._age(since) < self._lease.total_seconds() / 2:
             return True
@@ -62,12 +62,12 @@ class Holding:
             return issue_id in held
 
     def settled(self, issue_id: str) -> None:
-        """The issue is not to be handed over any more."""
+        """Forget the lease of an issue whose attempt was recorded in the database."""
         with self._lock:
             self._sure.pop(issue_id, None)
 
     def release(self, problem: str) -> None:
-        """What was claimed and not settled is due again at once; that counts for nothing."""
+        """Make all claimed, unsettled issues due again at once, without counting an attempt."""
         with self._lock, self._store.write() as connection:
             issues.release(connection, self.owner, self._clock.now(), problem)
             self._sure.clear()

@@ -1,8 +1,8 @@
-"""The outbox to the SMTP server: claimed with a lease, handed over by a few connections at once, marked at once.
+"""Hands the issues of the outbox over to the SMTP server, over several connections at once.
 
-An issue is marked sent after the server's last word on it and before the connection takes the next one. So a mailer
-that is killed may have one message per connection accepted but not marked; it goes out again under the same Message-ID.
-Where the last word is lost, the attempt counts and the message waits, as after a passing refusal.
+An issue is marked as sent after the server's final reply and before the connection takes the next issue. If a mailer is
+killed, at most one message per connection was accepted but not marked; it is sent again with the same Message-ID. If
+the final reply is lost, the attempt counts, and the message is tried again later, as after a temporary refusal.
 """
 
 import datetime as dt
@@ -17,37 +17,47 @@ from dataclasses import replace
 
 from mailer.clock import Clock
 from mailer.config import MailSettings
-from mailer.issues.message import signed
-from mailer.sending.leases import Holding
+from mailer.domain.subscription import SuppressionReason
+from mailer.sending.leases import Leases
+from mailer.sending.signing import signed
 from mailer.sending.smtp import Answer, SmtpConnection, Verdict
 from mailer.storage import MailStore, issues, subscribers
 from mailer.storage.issues import Claimed
-from mailer.subscribers.subscription import SuppressionReason
 
 _log = logging.getLogger("paperfeed.mail")
 
 FIRST_RETRY_SECONDS = 300.0
 LONGEST_RETRY_SECONDS = 6 * 3600.0
+POLL_SECONDS = 0.05
 BUSY_TRIES = 5
-"""So often in a row a connection may find the server busy, or be lost, before the run gives up for now."""
-BUSY_WAIT_SECONDS = 0.5
+"""Number of consecutive busy replies or lost connections, on one connection, after which the run ends."""
 DOUBTS = 3
-"""So many recipients in a row may be refused as if for the sender's sake before the run takes it for that."""
+"""Number of recipients refused because of the sender, without an accepted one in between, after which the run ends."""
 
 
 class Sender:
-    """Sends what is due until nothing is, the server refuses, or ``stop`` is called.
+    """Sends due issues until none is left, the server refuses all mail, or ``stop`` is called.
 
     Args:
-        lease_seconds: After so long, what a dead mailer held is free again.
+        lease_seconds: Time after which the issues that a dead mailer held are due again.
+        busy_wait_seconds: Wait after the first busy reply of the server; each further wait is twice as long.
     """
 
-    def __init__(self, store: MailStore, settings: MailSettings, clock: Clock, *, lease_seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        store: MailStore,
+        settings: MailSettings,
+        clock: Clock,
+        *,
+        lease_seconds: float = 60.0,
+        busy_wait_seconds: float = 0.5,
+    ) -> None:
         self._store = store
         self._settings = settings
         self._clock = clock
-        self._holding = Holding(store, clock, dt.timedelta(seconds=lease_seconds))
-        # Without a bound of its own: to put must never wait for threads that may be dead.
+        self._busy_wait_seconds = busy_wait_seconds
+        self._leases = Leases(store, clock, dt.timedelta(seconds=lease_seconds))
+        # Unbounded, because a put must not wait for worker threads that may be dead; ``_feed`` limits the size.
         self._work: queue.Queue[Claimed | None] = queue.Queue()
         self._most_queued = 4 * settings.smtp_connections
         self._stopping = threading.Event()
@@ -59,20 +69,22 @@ class Sender:
 
     @property
     def problem(self) -> str:
-        """Why the run ended early; empty where it did not."""
+        """The reason why sending ended early; empty if it did not."""
         return self._problem
 
     def stop(self) -> None:
-        """Ends after the messages in flight."""
+        """End sending after the messages that are being sent."""
         self._stopping.set()
 
     def send(self, more_may_come: Callable[[], bool] = lambda: False) -> Counter[str]:
-        """Works the outbox off; counts ``sent``, ``refused``, ``unknown_recipient``, ``later`` and ``gave_up``.
+        """Send all due issues, and count them by outcome.
 
-        Waits for what another mailer holds, until it is sent or free again.
+        ``sent``: accepted by the server. ``refused``: refused permanently. ``unknown_recipient``: the mailbox does not
+        exist, so mail to the address is stopped. ``later``: refused for the moment. ``gave_up``: refused for the moment
+        at the last attempt. The method waits for issues that another mailer holds until they are sent or due again.
 
         Args:
-            more_may_come: While this is true, an empty outbox is not the end.
+            more_may_come: Returns whether further issues may be added; until it returns False, sending does not end.
         """
         threads = list[threading.Thread]()
         try:
@@ -90,20 +102,20 @@ class Sender:
             for thread in threads:
                 thread.join()
             self._end_doubts()
-            self._holding.release(self._problem)
+            self._leases.release(self._problem)
         return self._outcomes
 
     def _feed(self, more_may_come: Callable[[], bool]) -> None:
         while not self._stopping.is_set():
-            found = self._holding.claim(max(self._most_queued - self._work.qsize(), 0))
+            found = self._leases.claim(max(self._most_queued - self._work.qsize(), 0))
             for each in found:
                 self._work.put(each)
-            # Asked before the outbox is looked at: what was added in between is seen.
+            # Evaluated before the outbox is read, so that no issue added in between is missed.
             may_come = more_may_come()
             if not found and not may_come and self._is_done():
                 return
             if not found:
-                time.sleep(0.05)
+                time.sleep(POLL_SECONDS)
 
     def _is_done(self) -> bool:
         with self._store.read() as connection:
@@ -117,17 +129,17 @@ class Sender:
                 while (issue := self._work.get()) is not None:
                     if not self._stopping.is_set():
                         busy = self._attempt(connection, issue, busy)
-        except BaseException as error:  # noqa: BLE001 (a thread that dies silently would leave the run waiting)
-            _log.exception("a message could not be handed over")
+        except BaseException as error:  # noqa: BLE001 (the run would wait forever for a thread that died)
+            _log.exception("an issue could not be handed over")
             self._end_early(f"{type(error).__name__}: {error}")
 
     def _attempt(self, connection: SmtpConnection, issue: Claimed, busy: int) -> int:
-        """Sends one; gives how often in a row the server was busy or the connection lost."""
+        """Send one issue, and return the number of consecutive busy replies and lost connections."""
         content = signed(issue.content, self._settings)
         while True:
             self._pace.wait()
-            if not self._holding.is_ours(issue.issue_id):
-                _log.warning("another mailer has taken a message", extra={"facts": {"issue_id": issue.issue_id}})
+            if not self._leases.is_ours(issue.issue_id):
+                _log.warning("another mailer has taken over an issue", extra={"facts": {"issue_id": issue.issue_id}})
                 return busy
             answer = connection.send(issue.address, content)
             if answer.verdict is Verdict.SERVER_REFUSES:
@@ -141,10 +153,10 @@ class Sender:
                 return busy
             if answer.verdict is not Verdict.SERVER_BUSY:
                 return busy
-            time.sleep(BUSY_WAIT_SECONDS * 2**busy * random.uniform(0.5, 1.0))  # noqa: S311 (spreads load, no secret)
+            time.sleep(self._busy_wait_seconds * 2**busy * random.uniform(0.5, 1.0))  # noqa: S311 (spreads load)
 
     def _doubt(self, issue: Claimed, answer: Answer) -> None:
-        """Ends the run where the server takes nobody's mail; what it said to one recipient waits for the next ones."""
+        """Defer the decision about a refusal that may concern the sender; end the run if it certainly does."""
         with self._lock:
             self._doubts.append((issue, answer))
             many = len(self._doubts) >= DOUBTS
@@ -152,14 +164,14 @@ class Sender:
             self._end_early(answer.problem)
 
     def _clear_doubts(self) -> None:
-        """The server takes mail from us: what it refused before was about those recipients."""
+        """Settle the deferred issues as refused recipients, because the server accepted mail from this sender."""
         with self._lock:
             doubts, self._doubts = self._doubts, []
         for issue, answer in doubts:
             self._settle(issue, replace(answer, verdict=answer.alone or Verdict.REFUSED))
 
     def _end_doubts(self) -> None:
-        """Nobody is left to ask: who was taken before decides; in a run that was ended nothing is decided."""
+        """Settle the deferred issues at the end: as refused if the server accepted other mail, else not at all."""
         if self._outcomes["sent"] and not self._stopping.is_set():
             self._clear_doubts()
         elif self._doubts:
@@ -173,16 +185,16 @@ class Sender:
                 issues.mark_sent(connection, issue.issue_id, now)
             elif answer.verdict is Verdict.LATER and issue.attempt_count + 1 < self._settings.max_attempts:
                 until = now + _backoff(issue.attempt_count)
-                issues.postpone(connection, issue.issue_id, self._holding.owner, until, answer.problem)
+                issues.postpone(connection, issue.issue_id, self._leases.owner, until, answer.problem)
             else:
                 outcome = "gave_up" if answer.verdict is Verdict.LATER else outcome
-                issues.mark_failed(connection, issue.issue_id, self._holding.owner, answer.problem)
+                issues.mark_failed(connection, issue.issue_id, self._leases.owner, answer.problem)
                 if answer.verdict is Verdict.UNKNOWN_RECIPIENT:
                     subscribers.suppress(connection, issue.address, SuppressionReason.BOUNCE, answer.problem, now)
-        self._holding.settled(issue.issue_id)
+        self._leases.settled(issue.issue_id)
         if outcome != "sent":
             facts = {"issue_id": issue.issue_id, "outcome": outcome, "problem": answer.problem}
-            _log.warning("a message was not accepted", extra={"facts": facts})
+            _log.warning("an issue was not accepted", extra={"facts": facts})
         with self._lock:
             self._outcomes[outcome] += 1
         if answer.verdict is Verdict.ACCEPTED:
@@ -195,7 +207,7 @@ class Sender:
 
 
 class _Pace:
-    """Keeps all connections together below a rate."""
+    """Limits the message rate of all connections together."""
 
     def __init__(self, per_second: float) -> None:
         self._interval = 1 / per_second if per_second else 0.0
@@ -203,7 +215,7 @@ class _Pace:
         self._lock = threading.Lock()
 
     def wait(self) -> None:
-        """Until the next message may go."""
+        """Wait until the next message may be sent."""
         if not self._interval:
             return
         with self._lock:

@@ -1,7 +1,7 @@
-"""One connection to the SMTP server, and what its answers mean.
+"""One connection to the SMTP server, and the interpretation of its replies.
 
-What concerns one reader (a refused recipient, a refused message) is told apart from what concerns all (no log-in, an
-unwanted sender, a server that is busy or away): the second must never be held against a reader.
+A reply may concern one subscriber (a refused recipient or message) or all of them (a failed log-in, a refused sender, a
+busy or unreachable server). The two are kept apart: a reply of the second kind must not fail a subscriber's issue.
 """
 
 import enum
@@ -17,28 +17,29 @@ from mailer.sending.smtp_codes import means_no_mailbox, means_sender_unwanted
 
 
 class Verdict(enum.Enum):
-    """What became of a message."""
+    """The result of an attempt to send a message."""
 
     ACCEPTED = "accepted"
     REFUSED = "refused"
-    """For good: this message or this recipient."""
+    """The server refused this message or recipient permanently."""
     UNKNOWN_RECIPIENT = "unknown_recipient"
-    """For good, and the address with it."""
+    """The server refused the recipient permanently because the mailbox does not exist."""
     LATER = "later"
-    """This message not now; others may go."""
+    """The server refused this message for the moment; it may accept others."""
     SERVER_BUSY = "server_busy"
-    """No message now."""
+    """The server accepts no message for the moment."""
     SERVER_REFUSES = "server_refuses"
-    """No message at all, until somebody mends the settings."""
+    """The server accepts no message with the present settings."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The verdict, and the server's words without addresses.
+    """The verdict on a message.
 
     Attributes:
-        is_lost: The connection ended while this message was on its way; the server may have taken it or not.
-        alone: For SERVER_REFUSES in answer to a recipient: the verdict if the server takes other recipients.
+        problem: Reply of the server without addresses; empty if it accepted the message.
+        is_lost: The connection ended while the message was being sent, so the server may have accepted it or not.
+        alone: If the verdict is SERVER_REFUSES because of a recipient: the verdict if the server accepts others.
     """
 
     verdict: Verdict
@@ -48,7 +49,7 @@ class Answer:
 
 
 class SmtpConnection:
-    """Opens at the first message, and again after the server closed it. Not for several threads."""
+    """A connection that opens at the first message, and again after the server closed it. Not thread-safe."""
 
     def __init__(self, settings: MailSettings) -> None:
         self._settings = settings
@@ -61,7 +62,7 @@ class SmtpConnection:
         self.close()
 
     def send(self, recipient: str, content: bytes) -> Answer:
-        """Hands one message over; ACCEPTED only after the server's last word on it."""
+        """Send one message. The verdict is ACCEPTED only after the server's final reply."""
         try:
             smtp = self._opened()
             refusal = self._name_sender(smtp)
@@ -73,15 +74,15 @@ class SmtpConnection:
         try:
             return self._name_recipient(smtp, recipient) or self._hand_over(smtp, content)
         except (OSError, smtplib.SMTPException) as error:
-            # From here on it may be this very message that the server stumbles over, so it is not sent again at once.
+            # This message may have caused the loss, so it is not sent again at once.
             self.close()
             return Answer(Verdict.LATER, f"the connection was lost: {_words(error)}", is_lost=True)
         except UnicodeError:
             self.close()
-            return Answer(Verdict.REFUSED, "the address has letters that SMTP cannot carry")
+            return Answer(Verdict.REFUSED, "the address contains characters that SMTP cannot transport")
 
     def close(self) -> None:
-        """Ends the connection; the next message opens another."""
+        """Close the connection; the next message opens a new one."""
         smtp, self._smtp = self._smtp, None
         if smtp is not None:
             try:
@@ -90,7 +91,7 @@ class SmtpConnection:
                 smtp.close()
 
     def _name_sender(self, smtp: smtplib.SMTP) -> Answer | None:
-        """None where the server takes the sender."""
+        """Name the sender; return None if the server accepts it."""
         code, text = smtp.mail(self._settings.bounce_address or self._settings.sender_address)
         if code == 250:
             return None
@@ -98,7 +99,7 @@ class SmtpConnection:
         return Answer(Verdict.SERVER_REFUSES if code >= 500 else Verdict.SERVER_BUSY, f"{code} {_plain(text)}")
 
     def _name_recipient(self, smtp: smtplib.SMTP, recipient: str) -> Answer | None:
-        """None where the server takes the recipient."""
+        """Name the recipient; return None if the server accepts it."""
         code, text = smtp.rcpt(recipient)
         if code in {250, 251}:
             return None
@@ -118,7 +119,7 @@ class SmtpConnection:
             return _refusal(code, _plain(text))
         lines = re.sub(rb"(?m)^\.", b"..", content)
         smtp.send(lines + (b".\r\n" if lines.endswith(b"\r\n") else b"\r\n.\r\n"))
-        # RFC 5321, 4.5.3.2.6: who does not wait long enough here sends twice what the server has taken.
+        # RFC 5321, 4.5.3.2.6: too short a timeout here causes duplicates of messages that the server has accepted.
         _set_timeout(smtp, self._settings.smtp_message_timeout_seconds)
         code, text = smtp.getreply()
         _set_timeout(smtp, self._settings.smtp_timeout_seconds)
@@ -129,7 +130,7 @@ class SmtpConnection:
         return _refusal(code, _plain(text))
 
     def _reset(self, smtp: smtplib.SMTP, code: int) -> None:
-        """Makes ready for the next message; what the server said about this one stands, whatever becomes of that."""
+        """Prepare the connection for the next message, or close it; the reply about this message remains valid."""
         try:
             if 400 <= code < 600 and code != 421 and smtp.rset()[0] == 250:
                 return
@@ -151,7 +152,7 @@ class SmtpConnection:
         self._smtp = smtp
         smtp.ehlo_or_helo_if_needed()
         if settings.smtp_security == "starttls":
-            # Raises where the server has none: never on in the clear.
+            # Raises if the server does not offer STARTTLS, so that nothing is sent unencrypted.
             smtp.starttls(context=context)
             smtp.ehlo()
         if settings.smtp_user:
@@ -160,7 +161,10 @@ class SmtpConnection:
 
 
 def _refusal(code: int, words: str) -> Answer:
-    """Of a recipient or a message: passing (4xx) or lasting (5xx); after 421 or gibberish the connection is lost."""
+    """Return the answer for a refused recipient or message: LATER for 4xx, REFUSED for 5xx.
+
+    After 421 or an invalid code, the connection counts as lost.
+    """
     verdict = Verdict.REFUSED if code >= 500 else Verdict.LATER
     return Answer(verdict, f"{code} {words}", is_lost=code < 400 or code == 421)
 
@@ -172,12 +176,13 @@ def _set_timeout(smtp: smtplib.SMTP, seconds: float) -> None:
 
 def _about_server(error: Exception) -> Answer:
     if isinstance(error, smtplib.SMTPAuthenticationError):
-        lasting = error.smtp_code >= 500
-        return Answer(Verdict.SERVER_REFUSES if lasting else Verdict.SERVER_BUSY, f"log-in: {_words(error)}")
+        verdict = Verdict.SERVER_REFUSES if error.smtp_code >= 500 else Verdict.SERVER_BUSY
+        return Answer(verdict, f"log-in: {_words(error)}")
     if isinstance(error, smtplib.SMTPNotSupportedError | ssl.SSLCertVerificationError | InvalidField):
         return Answer(Verdict.SERVER_REFUSES, _words(error))
     if isinstance(error, UnicodeError):
-        return Answer(Verdict.SERVER_REFUSES, "the sender, user or password has letters that SMTP cannot carry")
+        problem = "the sender, user or password contains characters that SMTP cannot transport"
+        return Answer(Verdict.SERVER_REFUSES, problem)
     if isinstance(error, smtplib.SMTPResponseException) and error.smtp_code >= 500:
         return Answer(Verdict.SERVER_REFUSES, _words(error))
     return Answer(Verdict.SERVER_BUSY, _words(error))
@@ -191,6 +196,6 @@ def _words(error: Exception) -> str:
 
 
 def _plain(text: bytes) -> str:
-    """One line without addresses, for logs and summaries."""
+    """Return the text in one line and without addresses, for logs and summaries."""
     line = " ".join(text.decode("utf-8", "replace").split())
     return re.sub(r"[^\s<>]+@[^\s<>]+", "…", line)[:300]

@@ -1,6 +1,7 @@
-"""What a server's refusal of a recipient is about: the mailbox, the sender, or neither of them for sure.
+"""Decides whether the refusal of a recipient concerns the mailbox or the sender.
 
-Reply codes are RFC 5321's, enhanced ones RFC 3463's. Many servers give one code to several causes, so words count too.
+Reply codes follow RFC 5321, enhanced codes RFC 3463. Many servers use one code for several causes, so the text of the
+reply counts too.
 """
 
 import re
@@ -8,7 +9,7 @@ import re
 _ENHANCED = re.compile(r"(?<![\d.])[45]\.(\d{1,3}\.\d{1,3})(?!\.?\d)")
 
 NO_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.6", "5.1.10"})
-"""Not there, its domain not there, moved away, its domain takes no mail. Not 1.0, 1.3 and 1.4, which say less."""
+"""No such mailbox, no such domain, mailbox moved, domain accepts no mail. 5.1.0, 5.1.3 and 5.1.4 are less specific."""
 _NO_MAILBOX_WORDS = re.compile(
     r"\b(no such|unknown|invalid|non-?existent) (local )?(user|mailbox|recipient|account)\b"
     r"|\b(user|mailbox|recipient|account)\b[^.;]{0,40}\b(unknown|not found|does not exist|doesn't exist)\b",
@@ -16,9 +17,9 @@ _NO_MAILBOX_WORDS = re.compile(
 )
 
 _UNWANTED = {"1.7", "1.8", "7.8", "7.9", "7.10", "7.11", "7.14", "7.54", "7.57", "7.60", "7.64"}
-"""The sender's address or domain, and log-in or encryption that is missing; those above 50 are Exchange's own."""
+"""Refused sender address or domain, missing log-in or encryption. Codes above 7.50 are specific to Exchange."""
 _UNWANTED_REPLIES = {454, 502, 503, 504, 530, 534, 535, 538}
-"""No log-in, or commands that the server did not expect."""
+"""Missing log-in, or unexpected commands."""
 _UNWANTED_WORDS = re.compile(
     r"\brelay(?! recipient table)|rcpthosts|authenticat|\bauth\b|\blog-? ?in\b|\bsender\b|\bclient host\b",
     re.IGNORECASE,
@@ -26,7 +27,10 @@ _UNWANTED_WORDS = re.compile(
 
 
 def means_no_mailbox(code: int, words: str) -> bool:
-    """Whether a lasting refusal says that there is no such mailbox; a bare 550 or 553 only where its words say so."""
+    """Return whether a permanent refusal says that the mailbox does not exist.
+
+    A 550 or 553 without a specific enhanced code says so only through its text.
+    """
     enhanced = _enhanced(words)
     if code < 500 or f"5.{enhanced}" in NO_MAILBOX:
         return code >= 500
@@ -36,9 +40,9 @@ def means_no_mailbox(code: int, words: str) -> bool:
 
 
 def means_sender_unwanted(code: int, words: str) -> bool:
-    """Whether it may be about the sender or the log-in, so that it would be said of every recipient.
+    """Return whether a refusal may concern the sender or the log-in, and therefore every recipient.
 
-    For the time being (4xx) only by code: the words of greylisting are too much like it.
+    For temporary refusals (4xx) only the code counts, because replies of greylisting use similar words.
     """
     enhanced = _enhanced(words)
     if enhanced in _UNWANTED or code in _UNWANTED_REPLIES:
@@ -50,6 +54,6 @@ def means_sender_unwanted(code: int, words: str) -> bool:
 
 
 def _enhanced(words: str) -> str:
-    """Subject and detail, such as ``1.1``; empty where the server gives none."""
+    """Return subject and detail of the enhanced code, such as ``1.1``; empty if the reply has none."""
     found = _ENHANCED.search(words)
     return found[1] if found else ""

@@ -1,4 +1,4 @@
-"""Confirmations that wait to be sent. Every function works in the caller's transaction."""
+"""Confirmation messages to send. Every function works in the caller's transaction."""
 
 import datetime as dt
 
@@ -8,14 +8,14 @@ from mailer.storage.tables import confirmations
 
 
 def add(connection: Connection, subscriber_id: str, now: dt.datetime) -> None:
-    """One is due now; an earlier one of the subscriber's is forgotten."""
+    """Add a confirmation that is due now, in place of an earlier one of the subscriber."""
     remove(connection, subscriber_id)
     row = {"subscriber_id": subscriber_id, "attempt_count": 0, "next_attempt_at": now, "problem": ""}
     connection.execute(insert(confirmations), row)
 
 
 def claim(connection: Connection, now: dt.datetime, again_at: dt.datetime, limit: int) -> list[tuple[str, int]]:
-    """(subscriber_id, earlier attempts) of those due; nobody else sees them as due before ``again_at``."""
+    """Claim due confirmations until ``again_at``. Return the (subscriber_id, number of earlier attempts) of each."""
     statement = select(confirmations.c.subscriber_id, confirmations.c.attempt_count)
     due = statement.where(confirmations.c.next_attempt_at <= now).order_by(confirmations.c.next_attempt_at).limit(limit)
     found = [
@@ -28,11 +28,11 @@ def claim(connection: Connection, now: dt.datetime, again_at: dt.datetime, limit
 
 
 def postpone(connection: Connection, subscriber_id: str, until: dt.datetime, problem: str) -> None:
-    """Due again later."""
+    """Make the confirmation due again at ``until``."""
     mine = confirmations.c.subscriber_id == subscriber_id
     connection.execute(update(confirmations).where(mine).values(next_attempt_at=until, problem=problem[:500]))
 
 
 def remove(connection: Connection, subscriber_id: str) -> None:
-    """It was sent, or never will be."""
+    """Delete the confirmation, because it was sent or will never be sent."""
     connection.execute(delete(confirmations).where(confirmations.c.subscriber_id == subscriber_id))

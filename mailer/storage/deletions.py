@@ -1,51 +1,51 @@
-"""The service's deletions, carried out here once each. Every function works in the caller's transaction."""
+"""Deletions of users in the service, each carried out here once. Every function works in the caller's transaction."""
 
 import datetime as dt
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from mailer.storage.statements import insert_new
+from database.statements import chunks, insert_new
+from mailer.domain.subscription import ConsentKind
 from mailer.storage.tables import consents, deletions, installation, subscribers
-from mailer.subscribers.subscription import ConsentKind
 
 OVERLAP = dt.timedelta(minutes=10)
-"""Deletions are read again from so long before the latest known one: one may become visible after a later one."""
-_AT_A_TIME = 500
-_GIVEN = (ConsentKind.REQUESTED, ConsentKind.CONFIRMED, ConsentKind.IMPORTED)
+"""Each read starts this long before the latest known deletion, because an earlier one may become visible later."""
+_CONSENTS = (ConsentKind.REQUESTED, ConsentKind.CONFIRMED, ConsentKind.IMPORTED)
 
 
 def read_from(connection: Connection) -> dt.datetime | None:
-    """From when on deletions are to be read; None for all of them."""
+    """Return the time from which to read deletions; None to read all."""
     until: dt.datetime | None = connection.execute(select(installation.c.deleted_users_read_until)).scalar_one()
     return None if until is None else until - OVERLAP
 
 
 def carry_out(connection: Connection, deleted: Sequence[tuple[str, dt.datetime]]) -> int:
-    """Removes whoever was deleted and has not consented anew since; gives how many.
+    """Remove subscribers whose user was deleted and who have not consented again since. Return their number.
 
-    A deletion that was carried out before does nothing: whoever has come back stays, whatever the clocks say.
+    A deletion that was carried out before has no effect, so that a subscriber who has come back stays even if clocks
+    differ.
 
     Args:
-        deleted: (SHA-256 of the user_id in hexadecimal, when) of each.
+        deleted: (SHA-256 of the user_id in hexadecimal, time of deletion) of each user.
     """
     new = {
         user_id_hash: at
         for user_id_hash, at in sorted(deleted, key=lambda each: each[1])
         if insert_new(connection, deletions, {"user_id_hash": user_id_hash, "deleted_at": at})
     }
-    hashes, count = list(new), 0
-    for start in range(0, len(hashes), _AT_A_TIME):
-        given = func.max(consents.c.occurred_at).filter(consents.c.kind.in_(_GIVEN))
+    count = 0
+    for hashes in chunks(list(new)):
+        consented_at = func.max(consents.c.occurred_at).filter(consents.c.kind.in_(_CONSENTS))
         statement = (
             select(
                 subscribers.c.subscriber_id,
                 subscribers.c.user_id_hash,
                 subscribers.c.created_at,
-                given.label("consented_at"),
+                consented_at.label("consented_at"),
             )
             .outerjoin(consents, consents.c.subscriber_id == subscribers.c.subscriber_id)
-            .where(subscribers.c.user_id_hash.in_(hashes[start : start + _AT_A_TIME]))
+            .where(subscribers.c.user_id_hash.in_(hashes))
             .group_by(subscribers.c.subscriber_id, subscribers.c.user_id_hash, subscribers.c.created_at)
         )
         gone = [
@@ -60,7 +60,7 @@ def carry_out(connection: Connection, deleted: Sequence[tuple[str, dt.datetime]]
 
 
 def _remember(connection: Connection, latest: dt.datetime | None) -> None:
-    """Moves on to the latest one, and forgets what will not be read again."""
+    """Store the time of the latest deletion, and forget deletions that will not be read again."""
     known: dt.datetime | None = connection.execute(select(installation.c.deleted_users_read_until)).scalar_one()
     if latest is None or (known is not None and latest <= known):
         return

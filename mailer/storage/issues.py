@@ -1,7 +1,7 @@
 """Issues and the outbox. Every function works in the caller's transaction.
 
-A row is claimed by an owner for as long as a lease lasts, so several mailers can work on one outbox, and what a killed
-one held is free again when its lease has ended.
+A mailer claims issues for the time of a lease, so several mailers can work on one outbox. Issues that a killed mailer
+had claimed are free again when the lease ends.
 """
 
 import datetime as dt
@@ -11,15 +11,15 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
-from mailer.issues.issue import Issue, IssuePaper, IssueState
-from mailer.storage.statements import insert_new
+from database.statements import insert_new
+from mailer.domain.issue import Issue, IssuePaper, IssueState
+from mailer.domain.subscription import SubscriptionState
 from mailer.storage.tables import issue_papers, issues, subscribers
-from mailer.subscribers.subscription import SubscriptionState
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """An issue that the claiming owner may hand over now. ``attempt_count`` is that of earlier attempts."""
+    """An issue that its owner may send now. ``attempt_count`` is the number of earlier attempts."""
 
     issue_id: str
     subscriber_id: str
@@ -45,7 +45,7 @@ class StoredIssue:
 
 
 def add(connection: Connection, issue: Issue, *, attempt_count: int = 0) -> bool:
-    """Puts an issue into the outbox, due at once; False where the subscriber has one of this digest already."""
+    """Add an issue that is due now. Return False if the subscriber already has an issue of this digest."""
     row = {
         "issue_id": issue.issue_id,
         "subscriber_id": issue.subscriber_id,
@@ -80,13 +80,13 @@ def add(connection: Connection, issue: Issue, *, attempt_count: int = 0) -> bool
 
 
 def claim(connection: Connection, owner: str, now: dt.datetime, lease: dt.timedelta, limit: int) -> list[Claimed]:
-    """Takes up to ``limit`` issues that are due, longest due first; whose reader has left is cancelled instead."""
+    """Claim up to ``limit`` due issues, longest due first. Cancel issues whose subscription is not active any more."""
     free = or_(
         and_(issues.c.state == IssueState.DUE, issues.c.next_attempt_at <= now),
         and_(issues.c.state == IssueState.CLAIMED, issues.c.leased_until <= now),
     )
     wanted = select(issues.c.issue_id).where(free).order_by(issues.c.next_attempt_at, issues.c.issue_id).limit(limit)
-    # On SQLite a write transaction is alone anyway.
+    # SQLite ignores the row lock; its write transactions exclude one another anyway.
     ids = list(connection.execute(wanted.with_for_update(skip_locked=True)).scalars())
     if not ids:
         return []
@@ -104,27 +104,27 @@ def claim(connection: Connection, owner: str, now: dt.datetime, lease: dt.timede
 
 
 def renew(connection: Connection, owner: str, now: dt.datetime, lease: dt.timedelta) -> set[str]:
-    """Keeps what the owner holds for another lease; gives the ids of what that is."""
+    """Extend the lease of the owner's issues. Return their ids."""
     connection.execute(update(issues).where(_held_by(owner)).values(leased_until=now + lease))
     return set(connection.execute(select(issues.c.issue_id).where(_held_by(owner))).scalars())
 
 
 def mark_sent(connection: Connection, issue_id: str, now: dt.datetime) -> None:
-    """The SMTP server has taken it; true whoever holds the lease by now."""
+    """Mark an issue that the SMTP server has accepted, even if another mailer holds the lease by now."""
     values = {"state": IssueState.SENT, "sent_at": now, "leased_until": None, "problem": ""}
     counted = issues.c.attempt_count + 1
     connection.execute(update(issues).where(issues.c.issue_id == issue_id).values(attempt_count=counted, **values))
 
 
 def mark_failed(connection: Connection, issue_id: str, owner: str, problem: str) -> None:
-    """It will never be sent."""
+    """Mark an issue that will never be sent."""
     values = {"state": IssueState.FAILED, "leased_until": None, "problem": problem[:500]}
     mine = _held_by(owner) & (issues.c.issue_id == issue_id)
     connection.execute(update(issues).where(mine).values(attempt_count=issues.c.attempt_count + 1, **values))
 
 
 def postpone(connection: Connection, issue_id: str, owner: str, until: dt.datetime, problem: str) -> None:
-    """One more attempt was made; due again later."""
+    """Count one more attempt, and make the issue due again at ``until``."""
     values = {"state": IssueState.DUE, "leased_until": None, "owner": "", "next_attempt_at": until}
     mine = _held_by(owner) & (issues.c.issue_id == issue_id)
     counted = update(issues).where(mine).values(attempt_count=issues.c.attempt_count + 1, problem=problem[:500])
@@ -132,13 +132,13 @@ def postpone(connection: Connection, issue_id: str, owner: str, until: dt.dateti
 
 
 def release(connection: Connection, owner: str, now: dt.datetime, problem: str) -> None:
-    """All that the owner holds and did not attempt is due again at once; it counts for nothing."""
+    """Make all issues that the owner holds due at once, without counting an attempt."""
     values = {"state": IssueState.DUE, "leased_until": None, "owner": "", "next_attempt_at": now}
     connection.execute(update(issues).where(_held_by(owner)).values(problem=problem[:500], **values))
 
 
 def counts(connection: Connection, now: dt.datetime) -> dict[str, int]:
-    """How many wait (``due`` now, ``later``), are ``claimed`` by somebody, ``sent`` but not yet ``unreported``."""
+    """Return the numbers of issues that are due now (``due``), ``later`` or ``claimed``, or sent but ``unreported``."""
     due = and_(issues.c.state == IssueState.DUE, issues.c.next_attempt_at <= now)
     later = and_(issues.c.state == IssueState.DUE, issues.c.next_attempt_at > now)
     unreported = and_(issues.c.state == IssueState.SENT, issues.c.reported_at.is_(None))
@@ -150,49 +150,49 @@ def counts(connection: Connection, now: dt.datetime) -> dict[str, int]:
 
 
 def unreported(connection: Connection, limit: int) -> list[StoredIssue]:
-    """Sent issues of which the service does not know yet, earliest first."""
+    """Return sent issues that were not reported to the service yet, earliest first."""
     waiting = (issues.c.state == IssueState.SENT) & issues.c.reported_at.is_(None)
     return _stored(connection, select(*_HEAD).where(waiting).order_by(issues.c.sent_at, issues.c.issue_id).limit(limit))
 
 
 def mark_reported(connection: Connection, issue_ids: Sequence[str], now: dt.datetime) -> None:
-    """The service knows."""
+    """Mark issues that were reported to the service."""
     connection.execute(update(issues).where(issues.c.issue_id.in_(list(issue_ids))).values(reported_at=now))
 
 
 def find(connection: Connection, issue_id: str) -> StoredIssue | None:
-    """By its id."""
+    """Return the issue of this id."""
     found = _stored(connection, select(*_HEAD).where(issues.c.issue_id == issue_id))
     return found[0] if found else None
 
 
 def find_by_message_id(connection: Connection, message_id: str) -> StoredIssue | None:
-    """By the Message-ID that a bounce names."""
+    """Return the issue of the Message-ID that a bounce names."""
     found = _stored(connection, select(*_HEAD).where(issues.c.message_id == message_id))
     return found[0] if found else None
 
 
-def of_readers(connection: Connection, subscriber_ids: Sequence[str]) -> list[StoredIssue]:
-    """All issues of these subscribers, earliest first."""
+def of_subscribers(connection: Connection, subscriber_ids: Sequence[str]) -> list[StoredIssue]:
+    """Return all issues of these subscribers, earliest first."""
     statement = select(*_HEAD).where(issues.c.subscriber_id.in_(list(subscriber_ids)))
     return _stored(connection, statement.order_by(issues.c.created_at, issues.c.issue_id))
 
 
 def list_of(connection: Connection, subscriber_id: str, limit: int) -> list[StoredIssue]:
-    """A subscriber's sent issues, newest first."""
+    """Return the sent issues of a subscriber, newest first."""
     mine = (issues.c.subscriber_id == subscriber_id) & (issues.c.state == IssueState.SENT)
     return _stored(connection, select(*_HEAD).where(mine).order_by(issues.c.created_at.desc()).limit(limit))
 
 
 def papers_of(connection: Connection, issue_id: str) -> list[IssuePaper]:
-    """Its papers, in order."""
+    """Return the papers of an issue, in order."""
     columns = (issue_papers.c.position, issue_papers.c.paper_id, issue_papers.c.title, issue_papers.c.url)
     statement = select(*columns).where(issue_papers.c.issue_id == issue_id).order_by(issue_papers.c.position)
     return [IssuePaper(*row) for row in connection.execute(statement)]
 
 
 def prune(connection: Connection, before: dt.datetime) -> int:
-    """Removes issues made before the time; gives how many."""
+    """Delete issues that were made before this time. Return their number."""
     return connection.execute(delete(issues).where(issues.c.created_at < before)).rowcount
 
 

@@ -10,7 +10,7 @@ from mailer.storage.tables import runs
 
 @dataclass(frozen=True)
 class Run:
-    """One run. ``outcomes`` counts by name; ``problem`` is empty where all went well."""
+    """One run. ``outcomes`` holds counts by name; ``problem`` is empty if the run succeeded."""
 
     kind: str
     started_at: dt.datetime
@@ -20,12 +20,12 @@ class Run:
 
 
 def add(connection: Connection, run: Run) -> None:
-    """Adds to the record."""
+    """Add a run to the record."""
     connection.execute(insert(runs), vars(run))
 
 
 def newest(connection: Connection, kind: str, limit: int) -> list[Run]:
-    """The last runs of a kind, newest first."""
+    """Return the last runs of a kind, newest first."""
     columns = (runs.c.kind, runs.c.started_at, runs.c.ended_at, runs.c.outcomes, runs.c.problem)
     statement = select(*columns).where(runs.c.kind == kind).order_by(runs.c.sequence.desc()).limit(limit)
     return [Run(*row) for row in connection.execute(statement)]

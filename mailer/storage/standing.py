@@ -1,4 +1,4 @@
-"""What a reader has been sent and what not, and a new issue in place of what was not.
+"""The sent and unsent issues of each subscriber, and the replacement of unsent issues by a new one.
 
 Every function works in the caller's transaction.
 """
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, select, update
 
-from mailer.issues.issue import Issue, IssueState
+from mailer.domain.issue import Issue, IssueState
 from mailer.storage import issues as outbox
-from mailer.storage import subscribers as readers
+from mailer.storage import subscribers
 from mailer.storage.issues import StoredIssue
 from mailer.storage.tables import issues
 
@@ -19,13 +19,12 @@ _UNSENT = (IssueState.DUE, IssueState.FAILED, IssueState.CANCELLED)
 
 @dataclass(frozen=True)
 class Standing:
-    """How a reader stands.
+    """The issues of one subscriber.
 
     Attributes:
-        newest: Whatever its state; None before the first.
-        received: The newest that the SMTP server accepted.
-        unsent: Made after ``received`` and never accepted, earliest first.
-        is_in_flight: A sender holds one of ``unsent``, so it may be accepted at any moment.
+        newest: The newest issue in any state; None before the first.
+        received: The newest issue that the SMTP server accepted.
+        unsent: Issues made after ``received`` that the SMTP server has not accepted, earliest first.
     """
 
     newest: StoredIssue | None = None
@@ -34,20 +33,20 @@ class Standing:
 
     @property
     def is_in_flight(self) -> bool:
-        """See above."""
+        """Whether a sender has claimed an unsent issue, which the SMTP server may then accept at any moment."""
         return any(each.state is IssueState.CLAIMED for each in self.unsent)
 
     def has(self, digest_id: str) -> bool:
-        """Whether there is an issue of this digest that was sent or still will be."""
+        """Return whether an issue of this digest was sent or will be sent."""
         found = (self.received, *self.unsent)
         lost = (IssueState.FAILED, IssueState.CANCELLED)
         return any(each is not None and each.digest_id == digest_id and each.state not in lost for each in found)
 
 
-def of_readers(connection: Connection, subscriber_ids: Sequence[str]) -> dict[str, Standing]:
-    """By subscriber_id; whoever has no issue at all is left out."""
+def of_subscribers(connection: Connection, subscriber_ids: Sequence[str]) -> dict[str, Standing]:
+    """Return the standing of each subscriber who has any issue, by subscriber_id."""
     found: dict[str, Standing] = {}
-    for issue in outbox.of_readers(connection, subscriber_ids):
+    for issue in outbox.of_subscribers(connection, subscriber_ids):
         before = found.get(issue.subscriber_id, Standing())
         if issue.state is IssueState.SENT:
             found[issue.subscriber_id] = Standing(issue, issue)
@@ -57,16 +56,17 @@ def of_readers(connection: Connection, subscriber_ids: Sequence[str]) -> dict[st
 
 
 def add_in_place(connection: Connection, issue: Issue, unsent: Sequence[StoredIssue]) -> str:
-    """Adds the issue, and cancels those that it holds the papers of; gives what became of it.
+    """Add the issue, and cancel the unsent issues whose papers it holds. Return the outcome.
 
-    ``made``; ``has_it``: there is one of this digest; ``left``: the reader is gone or wants none; ``in_flight``: a
-    sender has taken one of ``unsent`` meanwhile, so nothing was done. Attempts made so far count for the new one too.
+    Outcomes: ``made``; ``has_it``, if there is an issue of this digest; ``left``, if the subscription is not active;
+    ``in_flight``, if a sender has claimed one of ``unsent`` meanwhile, so that nothing was done. Earlier attempts count
+    for the new issue too.
     """
-    if not readers.is_active(connection, issue.subscriber_id):
+    if not subscribers.is_active(connection, issue.subscriber_id):
         return "left"
     ids = [each.issue_id for each in unsent]
     columns = (issues.c.state, issues.c.attempt_count)
-    # Locked: what a sender takes now it takes before or after, never in between.
+    # Locked, so that a sender claims these issues before or after this transaction.
     held = connection.execute(select(*columns).where(issues.c.issue_id.in_(ids)).with_for_update()).all() if ids else []
     if len(held) != len(ids) or any(row.state not in _UNSENT for row in held):
         return "in_flight"
@@ -82,20 +82,20 @@ def add_in_place(connection: Connection, issue: Issue, unsent: Sequence[StoredIs
 
 
 def count_served(connection: Connection, digest_id: str) -> int:
-    """Issues of the digest that were sent or still will be."""
+    """Return the number of issues of the digest that were sent or will be sent."""
     lost = (IssueState.FAILED, IssueState.CANCELLED)
     mine = (issues.c.digest_id == digest_id) & issues.c.state.not_in(lost)
     return connection.execute(select(func.count()).select_from(issues).where(mine)).scalar_one()
 
 
-def waiting_readers(connection: Connection) -> frozenset[str]:
-    """The ids of readers with an issue that waits for a sender."""
+def waiting_subscribers(connection: Connection) -> frozenset[str]:
+    """Return the ids of subscribers with an issue that waits for a sender."""
     statement = select(issues.c.subscriber_id).where(issues.c.state == IssueState.DUE).distinct()
     return frozenset(connection.execute(statement).scalars())
 
 
 def note_returned(connection: Connection, issue: StoredIssue, problem: str) -> int:
-    """Writes down that a sent issue came back; gives how many of the reader's came back in a row, this one included."""
+    """Record that a sent issue bounced. Return how many of the subscriber's issues bounced in a row, with this one."""
     mine = issues.c.issue_id == issue.issue_id
     connection.execute(update(issues).where(mine).values(problem=f"returned: {problem}"[:500]))
     sent = (issues.c.subscriber_id == issue.subscriber_id) & (issues.c.state == IssueState.SENT)

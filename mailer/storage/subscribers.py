@@ -1,4 +1,4 @@
-"""Subscribers, the record of their consents, and the addresses that no mail may go to.
+"""Subscribers, the record of their consents, and the addresses to which no mail may be sent.
 
 Every function works in the caller's transaction.
 """
@@ -9,16 +9,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from database.statements import insert_new
+from mailer.domain.address import address_hash, address_key, user_id_hash
+from mailer.domain.issue import IssueState
+from mailer.domain.subscription import ConsentKind, Schedule, Subscriber, SubscriptionState, SuppressionReason
 from mailer.errors import InvalidField
-from mailer.issues.issue import IssueState
-from mailer.storage.statements import insert_new
 from mailer.storage.tables import confirmations, consents, issues, subscribers, suppressions
-from mailer.subscribers.address import address_hash, address_key, user_id_hash
-from mailer.subscribers.subscription import ConsentKind, Schedule, Subscriber, SubscriptionState, SuppressionReason
 
 
 def add(connection: Connection, subscriber: Subscriber) -> None:
-    """A new subscriber.
+    """Add a subscriber.
 
     Raises:
         InvalidField: The user or the address has a subscription already.
@@ -31,30 +31,30 @@ def add(connection: Connection, subscriber: Subscriber) -> None:
 
 
 def save(connection: Connection, subscriber: Subscriber) -> None:
-    """The subscriber as given, in place of what was stored of it."""
+    """Replace the stored fields of the subscriber."""
     changed = update(subscribers).where(subscribers.c.subscriber_id == subscriber.subscriber_id)
     connection.execute(changed.values(**_values(subscriber)))
 
 
 def find(connection: Connection, subscriber_id: str) -> Subscriber | None:
-    """By its id."""
+    """Return the subscriber of this id."""
     return _one(connection, subscribers.c.subscriber_id == subscriber_id)
 
 
 def find_by_user(connection: Connection, user_id: str) -> Subscriber | None:
-    """By the service's user."""
+    """Return the subscriber of this user of the service."""
     return _one(connection, subscribers.c.user_id == user_id)
 
 
 def find_by_address(connection: Connection, address: str) -> Subscriber | None:
-    """By any spelling of the address."""
+    """Return the subscriber of this address, in any of its spellings."""
     return _one(connection, subscribers.c.address_key == address_key(address))
 
 
 def page(
     connection: Connection, *, after: str, limit: int, state: SubscriptionState | None = None
 ) -> Sequence[Subscriber]:
-    """The next ones in order of subscriber_id; ``after`` is empty for the first page."""
+    """Return the next subscribers in order of subscriber_id. ``after`` is empty for the first page."""
     statement = select(subscribers).where(subscribers.c.subscriber_id > after)
     if state is not None:
         statement = statement.where(subscribers.c.state == state)
@@ -64,12 +64,12 @@ def page(
 
 
 def remove(connection: Connection, subscriber_id: str) -> None:
-    """The subscriber and all that is kept of it, issues too."""
+    """Delete the subscriber with all their issues, reactions and consents."""
     connection.execute(delete(subscribers).where(subscribers.c.subscriber_id == subscriber_id))
 
 
 def is_active(connection: Connection, subscriber_id: str) -> bool:
-    """Whether the subscription is there and active; nobody can remove it before the transaction ends."""
+    """Return whether the subscription exists and is active. Lock it against deletion until the transaction ends."""
     statement = select(subscribers.c.state).where(subscribers.c.subscriber_id == subscriber_id)
     found = connection.execute(statement.with_for_update(read=True, key_share=True)).scalar_one_or_none()
     return found is SubscriptionState.ACTIVE
@@ -78,10 +78,10 @@ def is_active(connection: Connection, subscriber_id: str) -> bool:
 def record_consent(
     connection: Connection, subscriber: Subscriber, kind: ConsentKind, source: str, now: dt.datetime
 ) -> None:
-    """Adds to the record.
+    """Add to the record of consents.
 
     Args:
-        source: How it came about, e.g. ``web 192.0.2.7`` or an operator's reason.
+        source: Origin of the consent, e.g. ``web 192.0.2.7`` or an operator's reason.
     """
     row = {
         "subscriber_id": subscriber.subscriber_id,
@@ -94,7 +94,7 @@ def record_consent(
 
 
 def find_suppression(connection: Connection, address: str) -> tuple[SuppressionReason, str] | None:
-    """(why, detail) where no mail may go to the address."""
+    """Return the (reason, detail) of a suppressed address; None if mail may be sent to it."""
     statement = select(suppressions.c.reason, suppressions.c.detail)
     row = connection.execute(statement.where(suppressions.c.address_hash == address_hash(address))).first()
     return None if row is None else (row.reason, row.detail)
@@ -103,9 +103,10 @@ def find_suppression(connection: Connection, address: str) -> tuple[SuppressionR
 def suppress(
     connection: Connection, address: str, reason: SuppressionReason, detail: str, now: dt.datetime
 ) -> Subscriber | None:
-    """Stops all mail to the address, known or not; gives its subscriber. The first reason but UNSUBSCRIBED stays.
+    """Stop all mail to the address, known or not. Return its subscriber.
 
-    What waits to be sent to it is cancelled, a confirmation too, and a link to confirm that was sent works no more.
+    Waiting issues and confirmations are cancelled, and confirmation links that were sent become invalid. The first
+    reason is kept, unless it is UNSUBSCRIBED.
     """
     stop(connection, address, reason, detail, now)
     subscriber = find_by_address(connection, address)
@@ -119,7 +120,7 @@ def suppress(
 
 
 def stop(connection: Connection, address: str, reason: SuppressionReason, detail: str, now: dt.datetime) -> None:
-    """Writes down that no mail may go to the address, and touches no subscription."""
+    """Record that no mail may be sent to the address. Subscriptions do not change."""
     row = {"address_hash": address_hash(address), "reason": reason, "detail": detail[:500], "created_at": now}
     if insert_new(connection, suppressions, row):
         return
@@ -130,13 +131,13 @@ def stop(connection: Connection, address: str, reason: SuppressionReason, detail
 
 
 def unsuppress(connection: Connection, address: str) -> bool:
-    """Lets mail go to the address again, once its subscriber confirms anew; gives whether it was stopped."""
+    """Allow mail to the address, once its subscriber confirms again. Return whether the address was suppressed."""
     statement = delete(suppressions).where(suppressions.c.address_hash == address_hash(address))
     return bool(connection.execute(statement).rowcount)
 
 
 def set_state(connection: Connection, subscriber_id: str, state: SubscriptionState, now: dt.datetime) -> None:
-    """Changes where the subscription stands; unless it is active then, what waits to be sent is cancelled."""
+    """Set the state of the subscription. If the new state is not active, cancel waiting issues."""
     changed = update(subscribers).where(subscribers.c.subscriber_id == subscriber_id)
     connection.execute(changed.values(state=state, updated_at=now))
     if state is not SubscriptionState.ACTIVE:

@@ -1,58 +1,37 @@
-"""What statements are built from. These tables never create anything: the migrations do, and a test compares the two.
+"""The tables that statements are built from. Only the migrations create tables; a test compares the two.
 
-All names begin with ``mail_``, so that a small installation may keep them beside the service's in one database.
+All names begin with ``mail_``, so that a small installation can keep the mailer's tables in the service's database.
 """
-
-from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
     Column,
-    ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     Time,
     UniqueConstraint,
 )
 
-from mailer.issues.issue import IssueState
-from mailer.storage.types import Id, Json, Sequence, UtcDateTime, Word
-from mailer.subscribers.subscription import ConsentKind, SubscriptionState, SuppressionReason
+from database.columns import Id, Json, Sequence, UtcDateTime, Word, belongs_to, new_metadata, not_null
+from mailer.domain.issue import IssueState
+from mailer.domain.subscription import ConsentKind, SubscriptionState, SuppressionReason
 
-# Named constraints, because a later migration cannot drop a nameless one.
-NAMES = {
-    "pk": "pk_%(table_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-}
-metadata = MetaData(naming_convention=NAMES)
+metadata = new_metadata()
 
-
-def _must(name: str, column_type: Any, *constraints: Any, **options: Any) -> Column[Any]:
-    return Column(name, column_type, *constraints, nullable=False, **options)
-
-
-def _belongs_to(target: str) -> ForeignKey:
-    return ForeignKey(target, ondelete="CASCADE")
-
-
-# deleted_users_read_until: when the latest of the service's deletions was that has been carried out here.
+# deleted_users_read_until: time of the latest deletion in the service that has been carried out here.
 installation = Table(
     "mail_installation",
     metadata,
     Column("id", Integer, CheckConstraint("id = 1", name="one_row"), primary_key=True, autoincrement=False),
-    _must("signing_key", LargeBinary),
-    _must("created_at", UtcDateTime),
+    not_null("signing_key", LargeBinary),
+    not_null("created_at", UtcDateTime),
     Column("deleted_users_read_until", UtcDateTime),
 )
 
-# The service's deletions that have been carried out here, as far back as they are asked for again.
+# Deletions in the service that have been carried out here, as far back as they are read again.
 deletions = Table(
     "mail_deletions",
     metadata,
@@ -60,79 +39,79 @@ deletions = Table(
     Column("deleted_at", UtcDateTime, primary_key=True),
 )
 
-# address_key: the address in the form in which two spellings of it are equal.
-# user_id_hash: as in the service's tombstones, SHA-256 in hexadecimal.
+# address_key: a form of the address that is equal for all its spellings.
+# user_id_hash: SHA-256 in hexadecimal, as in the service's list of deleted users.
 subscribers = Table(
     "mail_subscribers",
     metadata,
     Column("subscriber_id", Id, primary_key=True),
-    _must("user_id", Id, unique=True),
-    _must("user_id_hash", Id, unique=True),
-    _must("address", Text),
-    _must("address_key", Id, unique=True),
-    _must("name", Text),
-    _must("state", Word(SubscriptionState)),
-    _must("weekdays", Json),
-    _must("local_time", Time),
-    _must("time_zone", Text),
-    _must("paper_count", Integer),
-    _must("confirm_nonce", Id),
-    _must("created_at", UtcDateTime),
-    _must("updated_at", UtcDateTime),
+    not_null("user_id", Id, unique=True),
+    not_null("user_id_hash", Id, unique=True),
+    not_null("address", Text),
+    not_null("address_key", Id, unique=True),
+    not_null("name", Text),
+    not_null("state", Word(SubscriptionState)),
+    not_null("weekdays", Json),
+    not_null("local_time", Time),
+    not_null("time_zone", Text),
+    not_null("paper_count", Integer),
+    not_null("confirm_nonce", Id),
+    not_null("created_at", UtcDateTime),
+    not_null("updated_at", UtcDateTime),
     Index(None, "state", "subscriber_id"),
 )
 
-# Only added to. It goes when its subscriber does.
+# Rows are added and never changed. They are deleted with their subscriber.
 consents = Table(
     "mail_consents",
     metadata,
     Column("sequence", Sequence, primary_key=True),
-    _must("subscriber_id", Id, _belongs_to("mail_subscribers.subscriber_id"), index=True),
-    _must("kind", Word(ConsentKind)),
-    _must("address", Text),
-    _must("source", Text),
-    _must("occurred_at", UtcDateTime),
+    not_null("subscriber_id", Id, belongs_to("mail_subscribers.subscriber_id"), index=True),
+    not_null("kind", Word(ConsentKind)),
+    not_null("address", Text),
+    not_null("source", Text),
+    not_null("occurred_at", UtcDateTime),
     sqlite_autoincrement=True,
 )
 
-# Confirmations that are still to be sent; a row goes when the SMTP server has taken its message.
+# Confirmations to send. A row is deleted when the SMTP server has accepted its message.
 confirmations = Table(
     "mail_confirmations",
     metadata,
-    Column("subscriber_id", Id, _belongs_to("mail_subscribers.subscriber_id"), primary_key=True),
-    _must("attempt_count", Integer),
-    _must("next_attempt_at", UtcDateTime, index=True),
-    _must("problem", Text),
+    Column("subscriber_id", Id, belongs_to("mail_subscribers.subscriber_id"), primary_key=True),
+    not_null("attempt_count", Integer),
+    not_null("next_attempt_at", UtcDateTime, index=True),
+    not_null("problem", Text),
 )
 
-# By SHA-256 of the address_key, so that it may outlive the subscriber.
+# The key is the SHA-256 of the address_key, so that a row may outlive its subscriber.
 suppressions = Table(
     "mail_suppressions",
     metadata,
     Column("address_hash", Id, primary_key=True),
-    _must("reason", Word(SuppressionReason)),
-    _must("detail", Text),
-    _must("created_at", UtcDateTime),
+    not_null("reason", Word(SuppressionReason)),
+    not_null("detail", Text),
+    not_null("created_at", UtcDateTime),
 )
 
-# The outbox. An issue goes with its content and papers when pruning removes it.
+# The outbox. Pruning deletes an issue with its content and papers.
 issues = Table(
     "mail_issues",
     metadata,
     Column("issue_id", Id, primary_key=True),
-    _must("subscriber_id", Id, _belongs_to("mail_subscribers.subscriber_id")),
-    _must("digest_id", Id),
-    _must("slate_id", Id),
-    _must("message_id", Id, unique=True),
-    _must("subject", Text),
-    _must("content", LargeBinary),
-    _must("state", Word(IssueState)),
-    _must("attempt_count", Integer),
-    _must("next_attempt_at", UtcDateTime),
-    _must("owner", Id),
+    not_null("subscriber_id", Id, belongs_to("mail_subscribers.subscriber_id")),
+    not_null("digest_id", Id),
+    not_null("slate_id", Id),
+    not_null("message_id", Id, unique=True),
+    not_null("subject", Text),
+    not_null("content", LargeBinary),
+    not_null("state", Word(IssueState)),
+    not_null("attempt_count", Integer),
+    not_null("next_attempt_at", UtcDateTime),
+    not_null("owner", Id),
     Column("leased_until", UtcDateTime),
-    _must("problem", Text),
-    _must("created_at", UtcDateTime),
+    not_null("problem", Text),
+    not_null("created_at", UtcDateTime),
     Column("sent_at", UtcDateTime),
     Column("reported_at", UtcDateTime),  # when the `sent` events reached the service
     UniqueConstraint("subscriber_id", "digest_id"),
@@ -143,29 +122,29 @@ issues = Table(
 issue_papers = Table(
     "mail_issue_papers",
     metadata,
-    Column("issue_id", Id, _belongs_to("mail_issues.issue_id"), primary_key=True),
+    Column("issue_id", Id, belongs_to("mail_issues.issue_id"), primary_key=True),
     Column("position", Integer, primary_key=True),
-    _must("paper_id", Id),
-    _must("title", Text),
-    _must("url", Text),
+    not_null("paper_id", Id),
+    not_null("title", Text),
+    not_null("url", Text),
 )
 
-# What readers did, kept here first and forwarded to the service; event_id makes both idempotent. A click's event_id
-# holds its hour. is_scanner: it looks like a machine that follows every link.
+# Reactions of subscribers, stored here first and then forwarded to the service; event_id makes both steps idempotent.
+# The event_id of a click holds its hour. is_scanner: the click looks like a machine that follows every link.
 reactions = Table(
     "mail_reactions",
     metadata,
     Column("sequence", Sequence, primary_key=True),
-    _must("event_id", Id, unique=True),
-    _must("subscriber_id", Id, _belongs_to("mail_subscribers.subscriber_id"), index=True),
-    _must("issue_id", Id, _belongs_to("mail_issues.issue_id")),
-    _must("paper_id", Id),
-    _must("slate_id", Id),
-    _must("event_type", Id),
-    _must("is_scanner", Integer),
-    _must("occurred_at", UtcDateTime),
+    not_null("event_id", Id, unique=True),
+    not_null("subscriber_id", Id, belongs_to("mail_subscribers.subscriber_id"), index=True),
+    not_null("issue_id", Id, belongs_to("mail_issues.issue_id")),
+    not_null("paper_id", Id),
+    not_null("slate_id", Id),
+    not_null("event_type", Id),
+    not_null("is_scanner", Integer),
+    not_null("occurred_at", UtcDateTime),
     Column("forwarded_at", UtcDateTime, index=True),
-    _must("problem", Text),
+    not_null("problem", Text),
     sqlite_autoincrement=True,
 )
 
@@ -173,11 +152,11 @@ runs = Table(
     "mail_runs",
     metadata,
     Column("sequence", Sequence, primary_key=True),
-    _must("kind", Id),
-    _must("started_at", UtcDateTime),
+    not_null("kind", Id),
+    not_null("started_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
-    _must("outcomes", Json),
-    _must("problem", Text),
+    not_null("outcomes", Json),
+    not_null("problem", Text),
     Index(None, "kind", "started_at"),
     sqlite_autoincrement=True,
 )

@@ -1,17 +1,16 @@
-"""Use cases: asking for the digest, confirming, changing, leaving. Double opt-in, with a record of each step."""
+"""Use cases of subscriptions: request, confirm, change, unsubscribe and import.
+
+Subscribing by the web uses double opt-in. Each step is added to the record of consents.
+"""
 
 import datetime as dt
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mailer.clock import Clock
-from mailer.errors import AddressSuppressed, InvalidField, LinkRefused, NotFound
-from mailer.links import Claim, Purpose
-from mailer.storage import MailStore, confirmations, subscribers
-from mailer.subscribers.address import parse_address
-from mailer.subscribers.subscription import (
+from mailer.domain.address import parse_address
+from mailer.domain.subscription import (
     MAX_PAPERS,
     ConsentKind,
     Schedule,
@@ -19,28 +18,35 @@ from mailer.subscribers.subscription import (
     SubscriptionState,
     SuppressionReason,
 )
+from mailer.errors import AddressSuppressed, InvalidField, LinkRefused, NotFound
+from mailer.links import Claim, Purpose
+from mailer.storage import MailStore, confirmations, subscribers
+from mailer.subscribers.schedule import check_schedule
 
 CONFIRMATION_EVERY = dt.timedelta(minutes=10)
-"""At most one confirmation goes to an address in this time, however often it is asked for."""
+"""Minimum time between two confirmation messages to one address."""
 MAX_NAME = 100
 MAX_USER_ID = 200
 
 
 class Subscriptions:
-    """What a reader or an operator may do with a subscription."""
+    """The actions of subscribers and operators on subscriptions."""
 
     def __init__(self, store: MailStore, clock: Clock) -> None:
         self._store = store
         self._clock = clock
 
     def request(self, address: str, schedule: Schedule, paper_count: int, source: str) -> Subscriber | None:
-        """Somebody asks for the digest; a confirmation is put where it will be sent from, and its subscriber given.
+        """Request a subscription: store it as pending, queue a confirmation message, and return the subscriber.
 
-        None where mail to the address is stopped, the subscription is active already, or a confirmation went out a
-        moment ago. The caller says the same in every case: a stranger learns nothing about an address.
+        Return None if mail to the address is stopped, the subscription is active, or a confirmation was requested less
+        than ten minutes ago. The caller must answer alike in all cases, to tell strangers nothing about an address.
+
+        Args:
+            source: Origin of the request, for the record of consents.
 
         Raises:
-            InvalidField: The address, schedule or number of papers cannot be used.
+            InvalidField: The address, schedule or number of papers is invalid.
         """
         parsed, now = parse_address(address), self._clock.now()
         check_schedule(schedule)
@@ -53,23 +59,23 @@ class Subscriptions:
             if known is None:
                 known = _new(parsed, f"mail-{secrets.token_hex(8)}", "", schedule, paper_count, now)
                 subscribers.add(connection, known)
-            elif known.state is SubscriptionState.ACTIVE or _asked_just_now(known, now):
+            elif known.state is SubscriptionState.ACTIVE or _was_just_requested(known, now):
                 return None
             else:
                 known = replace(known, schedule=schedule, paper_count=paper_count)
-            asked = replace(
+            pending = replace(
                 known, state=SubscriptionState.PENDING, confirm_nonce=secrets.token_urlsafe(12), updated_at=now
             )
-            subscribers.save(connection, asked)
-            subscribers.record_consent(connection, asked, ConsentKind.REQUESTED, source, now)
-            confirmations.add(connection, asked.subscriber_id, now)
-            return asked
+            subscribers.save(connection, pending)
+            subscribers.record_consent(connection, pending, ConsentKind.REQUESTED, source, now)
+            confirmations.add(connection, pending.subscriber_id, now)
+            return pending
 
     def confirm(self, claim: Claim, source: str) -> Subscriber:
-        """The address has answered: the subscription becomes active. The link works once.
+        """Activate the subscription that a confirmation link names. Each link works once.
 
         Raises:
-            LinkRefused: It was used, a newer one was sent, or mail to the address was stopped meanwhile.
+            LinkRefused: The link was used, a newer one was sent, or mail to the address was stopped meanwhile.
         """
         now = self._clock.now()
         with self._store.write() as connection:
@@ -90,9 +96,9 @@ class Subscriptions:
             return active
 
     def unsubscribe(self, claim: Claim, source: str) -> bool:
-        """Ends the subscription at once; repeating it changes nothing. Gives whether it ended now.
+        """End the subscription at once, and return whether it was still running.
 
-        A subscriber who is gone has nothing left to end, which is fine too.
+        Repeated calls, and calls for a removed subscriber, change nothing.
         """
         assert claim.purpose is Purpose.UNSUBSCRIBE  # noqa: S101 (the caller read the token for this purpose)
         now = self._clock.now()
@@ -102,15 +108,15 @@ class Subscriptions:
                 return False
             subscribers.set_state(connection, found.subscriber_id, SubscriptionState.UNSUBSCRIBED, now)
             subscribers.record_consent(connection, found, ConsentKind.UNSUBSCRIBED, source, now)
-            # Outlives the subscriber: no later list brings the reader back, only a confirmation does.
+            # This row outlives the subscriber: no later import renews the subscription, only a confirmation does.
             subscribers.stop(connection, found.address, SuppressionReason.UNSUBSCRIBED, "", now)
             return True
 
     def change(self, subscriber_id: str, schedule: Schedule, paper_count: int, name: str) -> Subscriber:
-        """Other days, time, number of papers or name.
+        """Change the schedule, number of papers and name of a subscriber, and return the changed subscriber.
 
         Raises:
-            InvalidField: One of them cannot be used.
+            InvalidField: One of the values is invalid.
             NotFound: There is no such subscriber.
         """
         check_schedule(schedule)
@@ -136,16 +142,18 @@ class Subscriptions:
         *,
         stopped: dict[int, SuppressionReason] | None = None,
     ) -> int:
-        """Active subscriptions that an operator vouches for; all or none. Gives how many were new.
+        """Add active subscriptions whose consent an operator has, all or none; return the number of new ones.
 
-        A user who has one with the same address already is left as is. A stopped address is so for its subscriber too.
+        A user who already has a subscription with the same address keeps it unchanged.
 
         Args:
-            wanted: (user_id, address, name, schedule, paper_count) of each.
-            stopped: Gets why mail to an address is stopped, by the entry's number from 0; such entries are left out.
+            wanted: (user_id, address, name, schedule, paper_count) of each entry.
+            source: Grounds of the consent, for the record of consents.
+            stopped: Receives the reasons for stopped addresses, by zero-based number of the entry. If it is given, such
+                entries are skipped.
 
         Raises:
-            InvalidField: Names the entry, counted from 0, and what is wrong with it.
+            InvalidField: An entry is invalid; the field is ``subscribers[number].field`` with a zero-based number.
             AddressSuppressed: Mail to one of the addresses is stopped, and ``stopped`` is None.
         """
         now, added = self._clock.now(), 0
@@ -169,46 +177,28 @@ class Subscriptions:
         return added
 
 
-def check_schedule(schedule: Schedule) -> Schedule:
-    """A schedule that can be kept.
-
-    Raises:
-        InvalidField: Names the part that cannot.
-    """
-    days = schedule.weekdays
-    if not days or list(days) != sorted(set(days)) or not 1 <= days[0] <= days[-1] <= 7:
-        raise InvalidField("weekdays", "must be one or more of 1 (Monday) to 7 (Sunday), ascending")
-    if schedule.local_time.tzinfo is not None:
-        raise InvalidField("local_time", "is in the subscriber's zone and bears none itself")
-    try:
-        ZoneInfo(schedule.time_zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise InvalidField("time_zone", f"'{schedule.time_zone}' is no time zone such as Europe/Vienna") from None
-    return schedule
-
-
 def check_paper_count(count: int) -> int:
-    """A number of papers that an issue can hold."""
+    """Return the number of papers if an issue can hold it; raise InvalidField otherwise."""
     if not 1 <= count <= MAX_PAPERS:
         raise InvalidField("paper_count", f"is {count}; must be 1 to {MAX_PAPERS}")
     return count
 
 
 def check_name(name: str) -> str:
-    """A name that can stand in a header."""
+    """Return the name, stripped, if a header can hold it; raise InvalidField otherwise."""
     if len(name) > MAX_NAME or not name.isprintable():
         raise InvalidField("name", f"must be at most {MAX_NAME} printable characters")
     return name.strip()
 
 
 def check_user_id(user_id: str) -> str:
-    """An id that the service takes."""
+    """Return the user id if the feed service accepts it; raise InvalidField otherwise."""
     if not 1 <= len(user_id) <= MAX_USER_ID or not user_id.isprintable() or " " in user_id:
         raise InvalidField("user_id", f"must be 1 to {MAX_USER_ID} printable characters without white space")
     return user_id
 
 
-def _asked_just_now(known: Subscriber, now: dt.datetime) -> bool:
+def _was_just_requested(known: Subscriber, now: dt.datetime) -> bool:
     return known.state is SubscriptionState.PENDING and now - known.updated_at < CONFIRMATION_EVERY
 
 

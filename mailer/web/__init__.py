@@ -1,5 +1,5 @@
-"""The pages that mails link to. They work without JavaScript, set no cookie and ask nobody else for anything.
+"""The web pages that mails link to. They need no JavaScript, set no cookie and load nothing from other sites.
 
-GET never acts: mail scanners follow every link. It shows a page whose button POSTs. The one exception is the click
-redirect, which records at most one weak click per paper and hour.
+Mail scanners follow every link, so GET changes nothing: it shows a page with a button that sends POST. The one
+exception is the click redirect, which records at most one click per paper and hour.
 """

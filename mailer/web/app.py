@@ -1,4 +1,4 @@
-"""The routes. Handlers are plain functions, run in threads: what they wait for is the database."""
+"""The routes of the web pages. Handlers are plain functions that run in threads, because the database blocks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,28 +15,28 @@ from starlette.staticfiles import StaticFiles
 
 from mailer.clock import Clock
 from mailer.config import MailSettings
+from mailer.domain.subscription import Subscriber, SubscriptionState
 from mailer.errors import InvalidField, LinkRefused, MailerError, NotFound, ServiceUnavailable, StorageUnavailable
 from mailer.links import ACTIONS, Claim, Links, Purpose
 from mailer.service import FeedService
 from mailer.storage import MailStore, issues, subscribers
-from mailer.subscribers.subscription import Subscriber, SubscriptionState
-from mailer.subscribers.subscriptions import Subscriptions
+from mailer.subscribers.subscriptions import Subscriptions, check_name
 from mailer.web import forms
 from mailer.web.forms import Form
 from mailer.web.guards import RateLimit, SafeHeaders, SmallBodies, is_cross_site
 from mailer.web.issue_page import ACTION_WORDS, shown_papers
 from mailer.web.pages import message_page, page
-from mailer.web.reacting import Reactions
+from mailer.web.reactions import Reactions
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 ARCHIVE_SIZE = 100
 
 
 class Site:
-    """All pages.
+    """The web pages as one application.
 
     Args:
-        wake: Called when something was stored that is to be sent or told on.
+        wake: Called after a confirmation or reaction was stored, to have it sent at once.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Site:
         self._subscribe_rate = RateLimit("10/hour")
 
     def app(self) -> Starlette:
-        """The ASGI application."""
+        """Return the ASGI application."""
         routes = [
             self._route("/", self._home),
             self._route("/subscribe", self._subscribe, "POST"),
@@ -95,23 +95,24 @@ class Site:
         return Route(path, endpoint, methods=[method])
 
     def _unsubscribe_route(self, handler: Callable[..., Response], method: str) -> Route:
-        """Receivers of many readers' mail press one-click from few addresses: only bad tokens are limited.
+        """Return a route without a rate limit for valid tokens.
 
-        The token says all. No body is parsed, so that none can be in the way (RFC 8058 senders use two types).
+        Large mail providers send the one-click POSTs (RFC 8058) of many subscribers from few addresses. The body is
+        not parsed: the token contains everything, and no form of a body can prevent unsubscribing.
         """
 
-        def leave(request: Request) -> Response:
+        def endpoint(request: Request) -> Response:
             try:
                 return handler(request, {})
             except LinkRefused as error:
-                return self._says(*_in_words(error)) if self._any_rate.allows(request) else self._too_many()
+                return self._error(error) if self._any_rate.allows(request) else self._too_many()
             except MailerError as error:
-                return self._says(*_in_words(error))
+                return self._error(error)
 
-        return Route("/unsubscribe/{token}", leave, methods=[method])
+        return Route("/unsubscribe/{token}", endpoint, methods=[method])
 
     def _too_many(self) -> Response:
-        return self._says("Too many requests", "Please wait a minute and try again.", 429)
+        return self._message("Too many requests", "Please wait a minute and try again.", 429)
 
     def _guarded(
         self, handler: Callable[..., Response], request: Request, form: Form, fixed: dict[str, Any]
@@ -121,13 +122,16 @@ class Site:
         try:
             return handler(request, form, **fixed)
         except MailerError as error:
-            return self._says(*_in_words(error))
+            return self._error(error)
+
+    def _error(self, error: MailerError) -> Response:
+        return self._message(*_error_texts(error))
 
     async def _http_error(self, _request: Request, error: HTTPException) -> Response:
-        title = {404: "There is no such page", 405: "That is not possible here"}.get(error.status_code, "An error")
-        return self._says(title, "Please check the address, or use the links in your mail.", error.status_code)
+        title = {404: "There is no such page", 405: "This action is not possible"}.get(error.status_code, "An error")
+        return self._message(title, "Please check the address, or use the links in your mail.", error.status_code)
 
-    def _says(self, title: str, text: str, status: int = 200) -> Response:
+    def _message(self, title: str, text: str, status: int = 200) -> Response:
         return message_page(title, text, sender=self._settings.sender_name, status=status)
 
     def _page(self, template: str, **facts: Any) -> Response:
@@ -136,7 +140,7 @@ class Site:
     def _claim(self, request: Request, purpose: Purpose) -> Claim:
         return self._links.read(purpose, request.path_params["token"])
 
-    def _reader(self, claim: Claim) -> Subscriber:
+    def _subscriber(self, claim: Claim) -> Subscriber:
         with self._store.read() as connection:
             found = subscribers.find(connection, claim.subscriber_id)
         if found is None:
@@ -150,35 +154,35 @@ class Site:
 
     def _subscribe(self, request: Request, form: Form) -> Response:
         if is_cross_site(request, self._settings.base_url):
-            return self._says("Please use our own form", "This request came from another site's page.", 403)
+            return self._message("Please use the form on this site", "This request came from another site.", 403)
         if not self._subscribe_rate.allows(request):
-            return self._says("Too many requests", "Please try again in an hour.", 429)
+            return self._message("Too many requests", "Please try again in an hour.", 429)
         address, schedule, paper_count = forms.text(form, "address"), forms.schedule(form), forms.paper_count(form, 10)
         if self._subscriptions.request(address, schedule, paper_count, _source(request)):
             self._wake()
-        # The same words whatever the address: a stranger learns nothing about it.
-        return self._says(
-            "Please look into your inbox",
-            "If this address can get mail from us and has no subscription yet, a message with a link is on its way. "
-            "Nothing else is sent before you open it and say yes.",
+        # The answer is the same for all addresses, so that strangers learn nothing about an address.
+        return self._message(
+            "Please check your inbox",
+            "If this address can receive our mail and has no subscription yet, we will send it a message with a link. "
+            "You get no other mail unless you open the link and confirm.",
         )
 
     def _confirm_page(self, request: Request, _form: Form) -> Response:
         claim = self._claim(request, Purpose.CONFIRM)
-        reader = self._reader(claim)
-        if reader.confirm_nonce != claim.detail:
+        subscriber = self._subscriber(claim)
+        if subscriber.confirm_nonce != claim.detail:
             raise LinkRefused("it was used already, or a newer one was sent")
         return self._page(
             "button.html.jinja",
             title="Get papers by mail?",
-            text=f"{self._settings.sender_name} will go to {reader.address}.",
+            text=f"We will send {self._settings.sender_name} to {subscriber.address}.",
             button="Yes, send me papers",
         )
 
     def _confirm(self, request: Request, _form: Form) -> Response:
         claim = self._claim(request, Purpose.CONFIRM)
-        reader = self._subscriptions.confirm(claim, _source(request))
-        preferences_url = self._links.url(Purpose.PREFERENCES, reader.subscriber_id, parent=claim)
+        subscriber = self._subscriptions.confirm(claim, _source(request))
+        preferences_url = self._links.url(Purpose.PREFERENCES, subscriber.subscriber_id, parent=claim)
         return self._page("confirmed.html.jinja", preferences_url=preferences_url)
 
     def _unsubscribe_page(self, request: Request, _form: Form) -> Response:
@@ -193,55 +197,56 @@ class Site:
     def _unsubscribe(self, request: Request, _form: Form) -> Response:
         claim = self._claim(request, Purpose.UNSUBSCRIBE)
         self._subscriptions.unsubscribe(claim, _source(request))
-        return self._says("You are unsubscribed", "No more issues will be sent to you. Sorry to see you go.")
+        return self._message("You are unsubscribed", "No more issues will be sent to you. Sorry to see you go.")
 
     def _preferences_page(self, request: Request, _form: Form) -> Response:
         claim = self._claim(request, Purpose.PREFERENCES)
-        reader = self._reader(claim)
+        subscriber = self._subscriber(claim)
         try:
-            preferences = self._service.preferences(reader.user_id)
+            preferences = self._service.preferences(subscriber.user_id)
         except ServiceUnavailable:
             preferences = None
         return self._page(
             "preferences.html.jinja",
-            reader=reader,
+            subscriber=subscriber,
             preferences=preferences,
             days=DAYS,
             zones=sorted(available_timezones()),
-            is_active=reader.state is SubscriptionState.ACTIVE,
-            archive_url=self._links.url(Purpose.ARCHIVE, reader.subscriber_id, parent=claim),
-            unsubscribe_url=self._links.url(Purpose.UNSUBSCRIBE, reader.subscriber_id, parent=claim),
+            is_active=subscriber.state is SubscriptionState.ACTIVE,
+            archive_url=self._links.url(Purpose.ARCHIVE, subscriber.subscriber_id, parent=claim),
+            unsubscribe_url=self._links.url(Purpose.UNSUBSCRIBE, subscriber.subscriber_id, parent=claim),
         )
 
     def _preferences(self, request: Request, form: Form) -> Response:
-        reader = self._reader(self._claim(request, Purpose.PREFERENCES))
-        # All is checked before anything is stored, and what the service may refuse is stored first.
-        schedule, count, name = forms.schedule(form), forms.paper_count(form, reader.paper_count), forms.name_of(form)
+        subscriber = self._subscriber(self._claim(request, Purpose.PREFERENCES))
+        # The form is checked as a whole before anything is stored. The service may refuse values, so it comes first.
+        schedule, count = forms.schedule(form), forms.paper_count(form, subscriber.paper_count)
+        name = check_name(forms.text(form, "name"))
         if (wanted := forms.preferences(form)) is not None:
-            self._service.update_preferences(reader.user_id, wanted)
-        self._subscriptions.change(reader.subscriber_id, schedule, count, name)
-        return self._says("Saved", "The next issue will be as you asked.")
+            self._service.update_preferences(subscriber.user_id, wanted)
+        self._subscriptions.change(subscriber.subscriber_id, schedule, count, name)
+        return self._message("Saved", "The changes apply from your next issue.")
 
     # -------------------------------------------------------------------------------------------------------- issues
 
     def _archive(self, request: Request, _form: Form) -> Response:
         claim = self._claim(request, Purpose.ARCHIVE)
-        reader_id = self._reader(claim).subscriber_id
+        subscriber_id = self._subscriber(claim).subscriber_id
         with self._store.read() as connection:
-            found = issues.list_of(connection, reader_id, ARCHIVE_SIZE)
+            found = issues.list_of(connection, subscriber_id, ARCHIVE_SIZE)
         shown = [
-            (each.subject, each.created_at, self._links.url(Purpose.VIEW, reader_id, each.issue_id, parent=claim))
+            (each.subject, each.created_at, self._links.url(Purpose.VIEW, subscriber_id, each.issue_id, parent=claim))
             for each in found
         ]
         return self._page("archive.html.jinja", issues=shown)
 
     def _view(self, request: Request, _form: Form) -> Response:
         claim = self._claim(request, Purpose.VIEW)
-        reader = self._reader(claim)
+        subscriber = self._subscriber(claim)
         with self._store.read() as connection:
             issue = issues.find(connection, claim.issue_id)
             papers = issues.papers_of(connection, claim.issue_id)
-        if issue is None or issue.subscriber_id != reader.subscriber_id:
+        if issue is None or issue.subscriber_id != subscriber.subscriber_id:
             raise NotFound("issue", claim.issue_id)
         try:
             more = {each.position: each for each in self._service.slate(issue.slate_id).papers}
@@ -264,13 +269,13 @@ class Site:
             self._wake()
         view_url = self._links.url(Purpose.VIEW, claim.subscriber_id, claim.issue_id, parent=claim)
         return self._page(
-            "done.html.jinja", title="Taken back" if is_undo else done, text=place.paper.title, view_url=view_url
+            "done.html.jinja", title="Undone" if is_undo else done, text=place.paper.title, view_url=view_url
         )
 
     def _click(self, request: Request, _form: Form) -> Response:
         place = self._reactions.place(self._claim(request, Purpose.CLICK))
         if not place.paper.url.startswith(("https://", "http://")):
-            raise LinkRefused("the paper has no address")
+            raise LinkRefused("the paper has no web address")
         if request.method != "HEAD":
             purposes = (request.headers.get(name, "") for name in ("sec-purpose", "purpose", "x-moz"))
             is_prefetch = any("prefetch" in each or "preview" in each for each in purposes)
@@ -278,18 +283,18 @@ class Site:
         return RedirectResponse(place.paper.url, status_code=303)
 
 
-def _in_words(error: MailerError) -> tuple[str, str, int]:
-    """(title, text, status) for a reader."""
+def _error_texts(error: MailerError) -> tuple[str, str, int]:
+    """Return (title, text, HTTP status) of the page that shows the error to a subscriber."""
     match error:
         case LinkRefused():
             return "This link does not work", f"Sorry: {error.problem}.", 403
         case NotFound():
-            return "Not here any more", "What this link is about is no longer kept.", 404
+            return "No longer available", "The page behind this link has been deleted.", 404
         case InvalidField():
-            return "That cannot be used", f"{error.field}: {error.problem}. Please go back and mend it.", 400
+            return "Invalid value", f"{error.field}: {error.problem}. Please go back and correct it.", 400
         case ServiceUnavailable() | StorageUnavailable():
-            return "Not now", "Something we need does not answer. Please try again in a minute.", 503
-    return "That did not work", str(error), 400
+            return "Temporarily unavailable", "Please try again in a minute.", 503
+    return "An error", str(error), 400
 
 
 def _source(request: Request) -> str:

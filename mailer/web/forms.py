@@ -1,34 +1,26 @@
-"""What readers type into the forms, read and checked before anything is stored."""
+"""Reads and checks the fields of submitted forms."""
 
 import datetime as dt
 
+from mailer.domain.feed import Preferences
+from mailer.domain.subscription import Schedule
 from mailer.errors import InvalidField
-from mailer.issues.feed import Preferences
-from mailer.subscribers.subscription import Schedule
-from mailer.subscribers.subscriptions import check_name, check_paper_count, check_schedule
+from mailer.subscribers.schedule import check_schedule
+from mailer.subscribers.subscriptions import check_paper_count
 
 Form = dict[str, list[str]]
 
 
 def text(form: Form, name: str) -> str:
-    """A field's first value, stripped; empty where there is none."""
+    """Return the first value of a field, stripped; empty if there is none."""
     return (form.get(name) or [""])[0].strip()
 
 
-def name_of(form: Form) -> str:
-    """The reader's name; empty is fine.
-
-    Raises:
-        InvalidField: It cannot stand in a header.
-    """
-    return check_name(text(form, "name"))
-
-
 def paper_count(form: Form, default: int) -> int:
-    """Papers in an issue; the default where the field is empty.
+    """Return the number of papers in an issue, or the default if the field is empty.
 
     Raises:
-        InvalidField: It is no number that an issue can hold.
+        InvalidField: The field is not a number, or an issue cannot hold that many papers.
     """
     typed = text(form, "paper_count")
     try:
@@ -38,14 +30,14 @@ def paper_count(form: Form, default: int) -> int:
 
 
 def schedule(form: Form) -> Schedule:
-    """Days, hour and zone. Each day is ticked by hand: none ticked is said, not taken for all.
+    """Return the schedule. A form without a checked weekday is an error; it does not mean every day.
 
     Raises:
-        InvalidField: Names the part that cannot be used.
+        InvalidField: A part of the schedule is invalid; the error names it.
     """
     ticked = form.get("weekdays", [])
     if not ticked:
-        raise InvalidField("weekdays", "tick one day at least; to get no mail at all, use the link to unsubscribe")
+        raise InvalidField("weekdays", "select at least one day; to get no mail at all, use the link to unsubscribe")
     if not all(day in "1234567" and len(day) == 1 for day in ticked):
         raise InvalidField("weekdays", "must be 1 (Monday) to 7 (Sunday)")
     try:
@@ -58,12 +50,12 @@ def schedule(form: Form) -> Schedule:
 
 
 def preferences(form: Form) -> Preferences | None:
-    """What to follow and mute, a line each; None where the page had no such fields."""
+    """Return the topics, authors and keywords, one per line of a field; None if the form has no such fields."""
     if "followed_topics" not in form:
         return None
     return Preferences(*(_lines(form, name) for name in Preferences.__dataclass_fields__))
 
 
 def _lines(form: Form, name: str) -> tuple[str, ...]:
-    """A text area's lines, each once."""
+    """Return the lines of a text area, stripped and without repeats."""
     return tuple(dict.fromkeys(line.strip() for line in text(form, name).splitlines() if line.strip()))

@@ -1,4 +1,4 @@
-"""What every request passes: a limit on its size and rate, and the headers of every answer."""
+"""Limits on the size and rate of requests, and security headers of all responses."""
 
 from collections.abc import Awaitable, Callable
 
@@ -15,7 +15,7 @@ HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
-    # The address is the reader's key: it must not reach the paper's site.
+    # The page's address contains the subscriber's token, which must not reach the paper's site.
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Robots-Tag": "noindex, nofollow",
@@ -24,13 +24,13 @@ HEADERS = {
 
 
 class SafeHeaders:
-    """Adds the headers to every answer that has not its own."""
+    """Middleware that adds ``HEADERS`` to all responses; a response may set its own value."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As ASGI asks."""
+        """Serve an ASGI request."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -43,13 +43,13 @@ class SafeHeaders:
 
 
 class SmallBodies:
-    """Refuses bodies that no form of ours could have."""
+    """Middleware that refuses request bodies larger than ``MAX_BODY_BYTES``."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """As ASGI asks."""
+        """Serve an ASGI request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -81,10 +81,10 @@ def _replay(body: bytes, receive: Receive) -> Callable[[], Awaitable[Message]]:
 
 
 class RateLimit:
-    """Bounds how often one client may do something, in memory: enough for one process, as the web app is.
+    """Limits the requests of each client address, in the memory of this process.
 
     Args:
-        rate: As the library writes it, e.g. ``10/minute``.
+        rate: Limit as the library ``limits`` writes it, e.g. ``10/minute``.
     """
 
     def __init__(self, rate: str) -> None:
@@ -92,16 +92,15 @@ class RateLimit:
         self._limiter = MovingWindowRateLimiter(MemoryStorage())
 
     def allows(self, request: Request) -> bool:
-        """Whether this client may do it once more now."""
+        """Count the request and return whether its client is within the limit."""
         client = request.client.host if request.client else "unknown"
         return self._limiter.hit(self._item, client)
 
 
 def is_cross_site(request: Request, base_url: str) -> bool:
-    """Whether another site's page made the browser send this; unknown counts as no.
+    """Return whether a page of another site sent the request; False if the browser does not say.
 
-    No cookie and no log-in is used here, so another site gains nothing but to ask for a confirmation mail; this keeps
-    it from that.
+    There are no cookies and log-ins, so another site could only request confirmation messages; this check prevents it.
     """
     site = request.headers.get("sec-fetch-site")
     if site is not None:

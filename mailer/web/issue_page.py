@@ -1,10 +1,10 @@
-"""What the page of an issue shows of each paper."""
+"""Prepares the papers of an issue for its web page."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mailer.issues.feed import FeedPaper
-from mailer.issues.issue import IssuePaper
+from mailer.domain.feed import FeedPaper
+from mailer.domain.issue import IssuePaper
 from mailer.issues.reasons import in_words
 from mailer.links import ACTIONS, Claim, Links, Purpose
 
@@ -13,7 +13,7 @@ ACTION_WORDS = {
     Purpose.SAVE: ("save", "Save", "Saved"),
     Purpose.DISLIKE: ("dislike", "Not for me", "Noted: not for you"),
 }
-"""Event type, the button's label and what is said once it is done."""
+"""(event type, label of the button, message after the action) by purpose."""
 
 
 def shown_papers(
@@ -23,12 +23,12 @@ def shown_papers(
     more: Mapping[int, FeedPaper],
     held: Mapping[str, str],
 ) -> list[dict[str, Any]]:
-    """The template's facts, in the papers' order.
+    """Return the template's values of each paper, in order of position.
 
     Args:
-        claim: Of the page; its links are as old.
-        more: What the service knows, by position; what it does not is left out.
-        held: The last deliberate reaction, by paper_id.
+        claim: Content of the token that opened the page; its links keep the token's date.
+        more: Papers with abstract, authors and reasons, by position; the page omits these of other papers.
+        held: Event type of the last deliberate reaction, by paper_id.
     """
 
     def url(purpose: Purpose, position: int) -> str:

@@ -1,4 +1,4 @@
-"""Templates to pages."""
+"""Renders the templates of the web pages."""
 
 from functools import cache
 from typing import Any
@@ -10,12 +10,12 @@ from mailer.issues.text import authors_in_words, readable, shortened
 
 
 def page(template: str, status: int = 200, **facts: Any) -> HTMLResponse:
-    """A page; everything foreign in it is escaped."""
+    """Return the rendered page; the template escapes all values."""
     return HTMLResponse(_environment().get_template(template).render(**facts), status_code=status)
 
 
 def message_page(title: str, text: str, *, sender: str, status: int = 200) -> HTMLResponse:
-    """A page that says one thing."""
+    """Return a page that shows a title and a sentence."""
     return page("message.html.jinja", status, title=title, text=text, sender=sender)
 
 

@@ -1,4 +1,4 @@
-"""The web app as a process: uvicorn, and a thread that sends confirmations and tells the service of reactions."""
+"""Serves the web pages with uvicorn, and sends confirmations and reactions in a background thread."""
 
 import contextlib
 import logging
@@ -20,13 +20,23 @@ from mailer.web.app import Site
 
 _log = logging.getLogger("paperfeed.mail")
 
-LOOK_EVERY_SECONDS = 20.0
-
 
 class Courier:
-    """Works in the background, at once when woken and every few seconds otherwise; what fails is tried again."""
+    """A background thread that forwards reactions and sends confirmations.
 
-    def __init__(self, store: MailStore, service: FeedService, settings: MailSettings, clock: Clock) -> None:
+    It works whenever it is woken, and every ``poll_seconds`` otherwise. It repeats jobs that failed.
+    """
+
+    def __init__(
+        self,
+        store: MailStore,
+        service: FeedService,
+        settings: MailSettings,
+        clock: Clock,
+        *,
+        poll_seconds: float = 20.0,
+    ) -> None:
+        self._poll_seconds = poll_seconds
         self._jobs: tuple[Callable[[], int], ...] = (
             lambda: forward_reactions(store, service, clock),
             lambda: send_confirmations(store, settings, Links(store.signing_key(), settings.base_url), clock),
@@ -36,30 +46,31 @@ class Courier:
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
 
     def start(self) -> None:
-        """Begins."""
+        """Start the thread."""
         self._thread.start()
 
     def wake(self) -> None:
-        """There is something to do now."""
+        """Run the jobs now."""
         self._wake.set()
 
     def stop(self) -> None:
-        """Ends after what it is at."""
+        """End the thread after its present job."""
         self._stopping = True
         self._wake.set()
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
         while not self._stopping:
-            self._wake.wait(LOOK_EVERY_SECONDS)
+            self._wake.wait(self._poll_seconds)
             self._wake.clear()
             for job in self._jobs:
                 try:
                     job()
                 except MailerError as error:
-                    _log.warning("put off", extra={"facts": {"problem": str(error)}})
-                except Exception:  # noqa: BLE001 (a thread that dies silently would stop all forwarding)
-                    _log.exception("a background job failed; it is tried again")
+                    facts = {"problem": str(error)}
+                    _log.warning("a background job failed; it will be repeated", extra={"facts": facts})
+                except Exception:  # noqa: BLE001 (the thread must not die silently)
+                    _log.exception("a background job failed; it will be repeated")
 
 
 def run(
@@ -70,10 +81,13 @@ def run(
     *,
     announce: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Serves until SIGTERM or Ctrl-C, then lets requests at work end.
+    """Serve until SIGTERM or Ctrl-C, then finish the running requests and return.
+
+    Args:
+        announce: Called with the web address once the server listens.
 
     Raises:
-        InvalidField: The address cannot be listened on.
+        InvalidField: The server cannot listen on the configured address.
     """
     courier = Courier(store, service, settings, clock)
     site = Site(store, service, settings, clock, courier.wake)

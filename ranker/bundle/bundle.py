@@ -1,8 +1,8 @@
-"""Bundles: a trained model and everything it was trained with, as a folder that is either whole or refused.
+"""Bundles: folders with a trained model and the spaces it was trained in.
 
-A folder holds ``model.txt`` (LightGBM's text format), ``spaces.npz`` (arrays, no pickle) and ``manifest.json``, which
-names the hashes of the others and of itself. Hashes tell damage, not malice: a bundle is as trustworthy as its source,
-and nothing in it is ever executed.
+A bundle holds ``model.txt`` (LightGBM's text format), ``spaces.npz`` (arrays, no pickle) and ``manifest.json``, which
+holds the hashes of the other files and of itself. A bundle is loaded only if all hashes match. The hashes detect
+damage, not malice, so load bundles only from sources that you trust. No content of a bundle is executed.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ MAX_FILE_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class Bundle:
-    """A loaded bundle; shared by all threads, never written to."""
+    """A loaded bundle. It is immutable, so threads may share it."""
 
     manifest: Manifest
     spaces: Spaces
@@ -43,35 +43,38 @@ class Bundle:
 
     @property
     def version(self) -> str:
-        """Names the contents: equal for equal files, whenever they were made."""
+        """The version, which depends on the contents of the files alone and not on the time of training."""
         return self.manifest.version
 
     @property
     def encoder_name(self) -> str:
-        """The encoder whose vectors it was trained on."""
+        """Name of the encoder whose vectors the bundle was trained on."""
         return self.manifest.encoder_name
 
     @property
     def features_version(self) -> str:
-        """Names what a feature row means: bundles that share it (same schema, same spaces) may exchange their trees."""
+        """The version of the features: a hash of schema and spaces.
+
+        Bundles that share it compute equal feature rows, so their models are interchangeable.
+        """
         parts = (self.manifest.schema_sha256, str(self.manifest.files[SPACES_NAME]["sha256"]))
         return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
 
 
 def default_bundle_path() -> Path:
-    """The folder of the bundle that ships with the package."""
+    """Return the folder of the bundle that ships with the package."""
     return Path(__file__).parent / "default"
 
 
 def load_bundle(path: Path, *, encoder: str | None) -> Bundle:
-    """The bundle in a folder, checked throughout.
+    """Load and check the bundle in a folder.
 
     Args:
-        encoder: Name of the encoder in use; None skips that check.
+        encoder: Name of the encoder in use; None skips the check of the encoder.
 
     Raises:
-        EncoderMismatch: The bundle is sound but for another encoder's vectors.
-        BundleError: Anything missing, damaged, too large, or made for other features than this version's.
+        EncoderMismatch: The bundle was trained on the vectors of another encoder.
+        BundleError: A file is missing, damaged or too large, or the bundle was trained on other features.
     """
     manifest = read_manifest(path / MANIFEST_NAME)
     _check_schema(path / MANIFEST_NAME, manifest)
@@ -98,13 +101,13 @@ def write_bundle(
     params: Mapping[str, Any] | None = None,
     metrics: Mapping[str, Any] | None = None,
 ) -> Manifest:
-    """Writes a bundle folder, whole or not at all; a bundle that stood there before is replaced.
+    """Write a bundle folder, replacing one that exists. If writing fails, the existing folder stays as it is.
 
-    Equal arguments give equal files, bit for bit.
+    Equal arguments give byte-identical files.
 
     Args:
-        fingerprint: Names the training data.
-        created_at: RFC 3339.
+        fingerprint: Hash of the training data.
+        created_at: Time of training in RFC 3339.
     """
     files = {MODEL_NAME: model_text.encode(), SPACES_NAME: spaces_bytes(spaces)}
     manifest = Manifest.of(
@@ -134,9 +137,11 @@ def write_bundle(
 def _check_schema(file: Path, manifest: Manifest) -> None:
     if manifest.feature_names != SCHEMA.names:
         strange = sorted(set(manifest.feature_names) ^ set(SCHEMA.names)) or ["the same in another order"]
-        raise BundleError(file, f"was trained on other features than this version's ({', '.join(strange[:5])})")
+        raise BundleError(
+            file, f"was trained on features other than this version's ({', '.join(strange[:5])}); train it again"
+        )
     if manifest.schema_sha256 != SCHEMA.sha256:
-        raise BundleError(file, "was trained on another version of the features")
+        raise BundleError(file, "was trained on another version of the features; train it again")
 
 
 def _checked_bytes(file: Path, manifest: Manifest) -> bytes:
@@ -148,11 +153,12 @@ def _checked_bytes(file: Path, manifest: Manifest) -> bytes:
     except OSError as error:
         raise BundleError(file, f"cannot be read ({error.strerror})") from error
     if file_entry(data) != manifest.files.get(file.name):
-        raise BundleError(file, "is damaged: its size or SHA-256 is not the one in the manifest")
+        raise BundleError(file, "is damaged: its size or SHA-256 differs from the manifest's")
     return data
 
 
 def _write_through(file: Path, data: bytes) -> None:
+    """Write a file and flush it to the disk."""
     with file.open("wb") as stream:
         stream.write(data)
         stream.flush()
@@ -160,7 +166,7 @@ def _write_through(file: Path, data: bytes) -> None:
 
 
 def _swap(staging: Path, path: Path) -> None:
-    """Puts the finished folder in its place. Between the two renames a reader finds no bundle, never half of one."""
+    """Move the finished folder to its place. Between the two renames there is no bundle, but never half of one."""
     old = staging.with_name(staging.name + "-old")
     if path.exists():
         path.rename(old)

@@ -1,4 +1,4 @@
-"""A bundle's manifest: what it is, what it was made from, and the hashes that prove it whole."""
+"""The manifest of a bundle: its version, its origin and the hashes of its files."""
 
 import hashlib
 import json
@@ -19,15 +19,13 @@ _SELF_HASH = "manifest_sha256"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What stands in manifest.json, besides the hash of itself.
+    """The fields of manifest.json, except its own hash.
 
     Attributes:
-        version: ``<recipe>-<12 hexadecimal digits of the files' hash>``.
-        files: File name to {"bytes", "sha256"}.
-        fingerprint: Names the training data.
-        created_at: RFC 3339; the only field that differs between two runs on the same data.
-        params: LightGBM's parameters and the recipe's.
-        metrics: Held-out figures.
+        version: ``<recipe>-<12 hexadecimal digits of the hash of the files>``.
+        files: Size and hash of each file: name to {"bytes", "sha256"}.
+        fingerprint: Hash of the training data.
+        created_at: Time of training in RFC 3339; the only field that differs between two runs on the same data.
     """
 
     format_version: int
@@ -45,40 +43,45 @@ class Manifest:
 
     @classmethod
     def of(cls, **fields: Any) -> "Manifest":
-        """A manifest of the current format, its version derived from recipe and files."""
+        """Return a manifest of the current format; its version is derived from recipe and files."""
         hashes = json.dumps({name: entry["sha256"] for name, entry in fields["files"].items()}, sort_keys=True)
         version = f"{fields['recipe']}-{hashlib.sha256(hashes.encode()).hexdigest()[:12]}"
         return cls(format_version=FORMAT_VERSION, version=version, **fields)
 
 
 def file_entry(data: bytes) -> dict[str, Any]:
-    """What the manifest says of a file."""
+    """Return the manifest's entry for a file: its size and hash."""
     return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def write_manifest(manifest: Manifest) -> bytes:
-    """The file's bytes; the only rendering that ``read_manifest`` accepts."""
+    """Return the bytes of manifest.json, in the only rendering that ``read_manifest`` accepts."""
     return _render(json.loads(json.dumps(asdict(manifest))))
 
 
 def read_manifest(file: Path) -> Manifest:
-    """The manifest in a file.
+    """Read and check a manifest.
 
     Raises:
-        BundleError: Missing, too large, not a manifest, of another format version, or changed by even one byte.
+        BundleError: The file is missing, too large, not a manifest, of another format version, or changed by one byte
+            or more.
     """
     try:
         if file.stat().st_size > _MAX_BYTES:
-            raise BundleError(file, f"is too large for a manifest (over {_MAX_BYTES} bytes)")
+            raise BundleError(file, f"has more than {_MAX_BYTES} bytes, which is too large for a manifest")
         data = file.read_bytes()
     except OSError as error:
         raise BundleError(file, f"cannot be read ({error.strerror}); is this a bundle folder?") from error
     fields = _parsed(file, data)
     if fields.get("format_version") != FORMAT_VERSION:
-        raise BundleError(file, f"has format version {fields.get('format_version')!r}, not {FORMAT_VERSION}")
-    # Comparing the rendering as well catches changes that JSON does not see, such as white space.
+        raise BundleError(
+            file,
+            f"has format version {fields.get('format_version')!r}, but this version of paperfeed reads"
+            f" {FORMAT_VERSION}; train it again",
+        )
+    # The comparison of renderings also finds changes that the JSON values do not show, such as white space.
     if _render({key: value for key, value in fields.items() if key != _SELF_HASH}) != data:
-        raise BundleError(file, "is damaged: its own SHA-256 does not match")
+        raise BundleError(file, "is damaged: its own SHA-256 does not match its contents")
     return _typed(file, fields)
 
 
@@ -97,7 +100,7 @@ def _typed(file: Path, fields: dict[str, Any]) -> Manifest:
         del fields[_SELF_HASH]
         manifest = Manifest(**{**fields, "feature_names": tuple(fields["feature_names"])})
     except (KeyError, TypeError) as error:
-        raise BundleError(file, f"lacks or has too many fields ({error})") from error
+        raise BundleError(file, f"has missing or unknown fields ({error})") from error
     texts = (manifest.version, manifest.encoder_name, manifest.schema_sha256)
     entries = manifest.files.values() if isinstance(manifest.files, dict) else (None,)
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(entry, dict) for entry in entries):
@@ -106,7 +109,7 @@ def _typed(file: Path, fields: dict[str, Any]) -> Manifest:
 
 
 def _render(fields: dict[str, Any]) -> bytes:
-    """Indented JSON with sorted keys and the hash of the fields in canonical form."""
+    """Return indented JSON with sorted keys, including the hash of the fields in canonical form."""
     canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
     digest = hashlib.sha256(canonical.encode()).hexdigest()
     return (json.dumps({**fields, _SELF_HASH: digest}, indent=2, sort_keys=True) + "\n").encode()

@@ -1,4 +1,4 @@
-"""The file of a bundle's spaces: numpy's archive format without pickle."""
+"""Reads and writes the spaces of a bundle in numpy's archive format, without pickle."""
 
 import io
 import zipfile
@@ -19,12 +19,12 @@ from ranker.spaces.terms import BUCKET_COUNT
 from ranker.spaces.topics import Topics
 from ranker.types import Float32Array
 
-# The parts that would make a bundle large are kept in half precision; training rounds them before it uses them.
+# The largest arrays are stored in half precision. Training rounds them before it uses them.
 _HALF = np.float16
 
 
 def spaces_bytes(spaces: Spaces) -> bytes:
-    """The file's contents; equal for equal spaces."""
+    """Return the bytes of the file; equal spaces give equal bytes."""
     stream = io.BytesIO()
     topics = spaces.topics or Topics.none(spaces.embedding_dim)
     np.savez_compressed(
@@ -75,16 +75,16 @@ def _co_like_arrays(co_likes: CoLikes | None) -> dict[str, Any]:
 
 
 def read_spaces(file: Path, data: bytes, embedding_dim: int) -> Spaces:
-    """The spaces in a file's contents.
+    """Read the spaces from the bytes of a file.
 
     Raises:
-        BundleError: Not such a file, or arrays of the wrong shape, type or range.
+        BundleError: The data are not an archive of spaces, or an array has the wrong shape, type or range.
     """
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             return _spaces(file, {name: archive[name] for name in archive.files}, embedding_dim)
     except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
-        raise BundleError(file, f"is not an archive of spaces ({error})") from error
+        raise BundleError(file, f"is not a complete archive of spaces ({error})") from error
 
 
 _Arrays = Mapping[str, "np.ndarray[Any, Any]"]
@@ -97,7 +97,7 @@ def _spaces(file: Path, arrays: _Arrays, dim: int) -> Spaces:
     _check(file, arrays, "average_length", (), np.float64)
     average_length = float(arrays["average_length"])
     if average_length <= 0 or (arrays["idf"] < 0).any():
-        raise BundleError(file, "average_length must be above 0 and idf not below 0")
+        raise BundleError(file, "average_length must be above 0, and idf at least 0")
     return Spaces(
         whitening_mean=arrays["whitening_mean"],
         whitening_matrix=arrays["whitening_matrix"],
@@ -111,7 +111,7 @@ def _spaces(file: Path, arrays: _Arrays, dim: int) -> Spaces:
 
 
 def _check(file: Path, arrays: _Arrays, name: str, shape: tuple[int | None, ...], dtype: type) -> None:
-    """Raises BundleError unless the array has the type and shape (None: any length) and is finite."""
+    """Raise BundleError unless the array is finite and has this type and shape; None in ``shape`` fits any length."""
     found = arrays[name]
     fits = len(found.shape) == len(shape) and all(
         wanted in {None, size} for wanted, size in zip(shape, found.shape, strict=True)
@@ -127,7 +127,7 @@ def _factor_map(file: Path, arrays: _Arrays, dim: int) -> FactorMap:
     width = arrays["factor_vector_map"].shape[1]
     _check(file, arrays, "factor_term_map", (len(buckets), width), _HALF)
     if len(buckets) and (buckets[0] < 0 or buckets[-1] >= BUCKET_COUNT or (np.diff(buckets) <= 0).any()):
-        raise BundleError(file, f"factor_buckets must rise and lie below {BUCKET_COUNT}")
+        raise BundleError(file, f"factor_buckets must be ascending, from 0 to {BUCKET_COUNT - 1}")
     vector_map, term_map = (arrays[f"factor_{name}_map"].astype(np.float32) for name in ("vector", "term"))
     return FactorMap(vector_map, buckets, term_map)
 
@@ -136,7 +136,7 @@ def _co_likes(file: Path, arrays: _Arrays) -> CoLikes:
     keys = arrays["co_like_keys"]
     _check(file, arrays, "co_like_keys", (None,), np.uint64)
     if not len(keys) or (keys[1:] <= keys[:-1]).any() or "factor_buckets" not in arrays:
-        raise BundleError(file, "co_like_keys must rise, and need a factor map")
+        raise BundleError(file, "co_like_keys must be ascending, not empty, and come with a factor map")
     _check(file, arrays, "co_like_factors", (len(keys), arrays["factor_vector_map"].shape[1]), np.int8)
     _check(file, arrays, "co_like_readers", (len(keys), None), np.uint8)
     return CoLikes(keys, from_bytes(arrays["co_like_factors"]), from_nibbles(arrays["co_like_readers"]))
@@ -149,11 +149,11 @@ def _background(file: Path, arrays: _Arrays) -> Background:
     _check(file, arrays, "background_values", (len(columns),), _HALF)
     sound = len(starts) > 1 and starts[0] == 0 and starts[-1] == len(columns) and (np.diff(starts) >= 0).all()
     if not sound or (columns < 0).any() or (columns >= BUCKET_COUNT).any():
-        raise BundleError(file, "the background's rows do not hang together")
+        raise BundleError(file, "background_starts and background_columns do not form rows")
     factors = None
     if "background_factors" in arrays:
         if "factor_buckets" not in arrays:
-            raise BundleError(file, "background_factors need a factor map")
+            raise BundleError(file, "background_factors must come with a factor map")
         _check(file, arrays, "background_factors", (len(starts) - 1, arrays["factor_vector_map"].shape[1]), _HALF)
         factors = arrays["background_factors"].astype(np.float32)
     values = arrays["background_values"].astype(np.float32)
@@ -167,5 +167,5 @@ def _topics(file: Path, centroids: Float32Array, names: "np.ndarray[Any, Any]", 
     if not (np.abs(lengths - 1) < 1e-3).all():
         raise BundleError(file, "topic_centroids must be of unit length")
     if names.shape != centroids.shape[:1] or names.dtype.kind != "U" or len(set(names.tolist())) != len(names):
-        raise BundleError(file, "topic_names must be one text for each topic, no two alike")
+        raise BundleError(file, "topic_names must be one text for each topic, all different")
     return Topics(centroids, tuple(names.tolist())) if len(names) else None

@@ -1,4 +1,4 @@
-"""What the model sees of a (user, candidate) pair: one module per family, joined by ``families`` and ``schema``."""
+"""The features of (user, candidate) pairs: one module for each family, joined by ``families`` and ``schema``."""
 
 from ranker.features.inputs import Inputs
 from ranker.features.likeness import KnownSimilarities, Similarities, stack_similarities

@@ -1,4 +1,4 @@
-"""Family embedding: the candidate's vector against the vectors of liked and disliked papers."""
+"""Family embedding: similarity of the candidate's vector to the vectors of liked and disliked papers."""
 
 import numpy as np
 
@@ -11,34 +11,36 @@ FAMILY = "embedding"
 NAMES = (
     "embedding_centroid",  # cosine to the mean of the likes
     "embedding_nearest",  # cosine to the nearest like
-    "embedding_top3",  # mean cosine of the three nearest likes
-    "embedding_top10",  # mean cosine of the ten nearest likes
-    "embedding_soft_max",  # mean cosine that favours near likes
-    "embedding_centred_mean",  # after taking out what all candidates share: mean cosine to the likes
-    "embedding_centred_nearest",  # the same to the nearest, the three and the ten nearest
+    "embedding_top3",  # mean cosine to the three nearest likes
+    "embedding_top10",  # mean cosine to the ten nearest likes
+    "embedding_soft_max",  # mean cosine to all likes, weighted towards near ones
+    # After subtracting the mean vector of the candidates from all vectors:
+    "embedding_centred_mean",  # mean cosine to the likes
+    "embedding_centred_nearest",  # cosine to the nearest like
     "embedding_centred_top3",
     "embedding_centred_top10",
-    "embedding_whitened_centroid",  # the first five in the whitened space
+    # The first five features in the whitened space:
+    "embedding_whitened_centroid",
     "embedding_whitened_nearest",
     "embedding_whitened_top3",
     "embedding_whitened_top10",
     "embedding_whitened_soft_max",
-    "embedding_whitened_linear",  # a linear model of the user in the whitened space
-    "embedding_whitened_relative",  # how far the ten nearest stand out among the candidates
-    "embedding_interest",  # cosine to the nearest of the user's interests
-    "embedding_interest_weight",  # and that interest's share of the likes
+    "embedding_whitened_linear",  # score of the user's linear model in the whitened space
+    "embedding_whitened_relative",  # how far embedding_whitened_top10 stands out among the candidates
+    "embedding_interest",  # cosine to the user's nearest interest
+    "embedding_interest_weight",  # weight of that interest
     "embedding_disliked_nearest",  # cosine to the nearest disliked paper
 )
 DIRECTIONS = (1,) * 17 + (0, -1)
 
 
 def compute(inputs: Inputs, out: Float32Array) -> None:
-    """NaN for pending vectors and where the user has no liked (disliked) vectors."""
+    """Write the features; NaN for pending vectors and for users without liked (disliked) vectors."""
     profile, candidates, found = inputs.profile, inputs.candidates, inputs.likeness
     if found.plain is not None and found.centred is not None:
         out[0] = found.plain[Sum.MEAN] / np.float32(max(profile.centroid_length, 1e-6))
         out[1:5] = found.plain[Sum.NEAREST :]
-        # In a digest on one field every paper is near every like; what differs is what matters.
+        # In a digest on one field every paper is near every like. Only the differences tell papers apart.
         out[5] = found.centred[Sum.MEAN]
         out[6:9] = found.centred[Sum.NEAREST : Sum.SOFT_MAX]
         nearest, out[16] = inputs.near_interests

@@ -1,4 +1,4 @@
-"""The list of feature families. A new family is a module like those here and one line in the list."""
+"""The list of feature families. To add a family, write a module with the members of ``Family`` and list it here."""
 
 from typing import Protocol
 
@@ -8,28 +8,28 @@ from ranker.types import Float32Array
 
 
 class Family(Protocol):
-    """What a family's module offers."""
+    """The members of a family's module."""
 
     @property
     def FAMILY(self) -> str:  # noqa: N802
-        """Its name."""
+        """Name of the family."""
         ...
 
     @property
     def NAMES(self) -> tuple[str, ...]:  # noqa: N802
-        """Its features in order; each starts with the family's name."""
+        """Names of the family's features in order; each begins with the family's name."""
         ...
 
     @property
     def DIRECTIONS(self) -> tuple[int, ...]:  # noqa: N802
-        """For each feature 1 (-1) where a higher value must never lower (raise) a score, else 0.
+        """For each feature 1 if a higher value must never lower the score, -1 if it must never raise it, else 0.
 
-        Holding the model to what is certain makes it work on fields and library sizes that it has not seen.
+        These constraints make the model work on fields and library sizes that it was not trained on.
         """
         ...
 
     def compute(self, inputs: Inputs, out: Float32Array, /) -> None:
-        """Writes its features into ``out``: (len(NAMES), n_candidates) float32, NaN throughout; the unknown stays."""
+        """Write the features into ``out``, (len(NAMES), n_candidates) float32 full of NaN; unknown values stay NaN."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""What every family computes its features from."""
+"""The inputs that every family computes its features from."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,12 +12,12 @@ from ranker.user_context import UNKNOWN_USER, UserContext
 
 @dataclass(frozen=True)
 class Inputs:
-    """One reader and n candidates.
+    """One user and n candidates.
 
     Attributes:
-        as_of: Unix seconds.
-        user_context: What is known of the reader beyond likes.
-        similarities: Of the likes to the candidates, where these are known already.
+        as_of: Unix seconds at which the features hold.
+        user_context: Facts about the user beyond likes.
+        similarities: Precomputed similarities of the likes to the candidates; None computes them when needed.
     """
 
     profile: Profile
@@ -28,10 +28,10 @@ class Inputs:
 
     @cached_property
     def likeness(self) -> Likeness:
-        """How like the candidates are to the likes, for the families that compare papers."""
+        """The similarities of the likes to the candidates, summed up over the likes."""
         return likeness(self.profile, self.candidates, self.similarities)
 
     @cached_property
     def near_interests(self) -> tuple[IndexArray, Float32Array]:
-        """Each candidate's nearest interest, -1 where there is none, and the cosine to it."""
+        """The nearest interest of each candidate, -1 if there is none, and the cosine to it; both (n,)."""
         return self.profile.interests.nearest(self.candidates.units)

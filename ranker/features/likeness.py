@@ -1,4 +1,4 @@
-"""How like the candidates are to one reader's likes in all spaces; three families pick their columns from it."""
+"""Similarities of candidates to the likes of one user in all spaces, from which three families take their features."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,30 +13,32 @@ from ranker.spaces.spaces import PaperMatrix
 from ranker.spaces.sparse import SparseRows
 from ranker.types import Float32Array, IndexArray
 
-_NOTHING_LEFT = np.float32(1e-12)
+_MIN_SQUARE = np.float32(1e-12)
 _MODELS = {
     "whitened": "whitened_weights",
     "factors": "factor_weights",
     "users": "user_weights",
     "words": "tfidf_weights",
 }
-"""Where the profile keeps its linear model of a space."""
+"""The attribute of ``Profile`` that holds the linear model of each space."""
 
 
 @dataclass(frozen=True)
 class Likeness:
-    """n candidates; each array is (len(Sum), n) float32, None where reader or candidates lack the space.
+    """Summaries of the similarities of n candidates to the likes.
+
+    Each array is (len(Sum), n) float32, or None if likes or candidates are not in the space.
 
     Attributes:
-        plain: Cosines of the vectors; its linear model is 0.
-        centred: The same after taking out what all candidates share; its linear model is 0.
+        plain: Cosines of the vectors; the linear model is 0.
+        centred: Cosines after subtracting the mean vector of the candidates; the linear model is 0.
         whitened: Cosines in the whitened space.
-        factors: Cosines of the factors of co-likes.
-        users: Cosines of the factors of papers' readers.
-        words: Cosines of TF-IDF rows in which words that many of the candidates share count less.
-        bm25: (n,) BM25 weights of the candidate's terms, each times the term's mean TF-IDF in the likes.
-        nearest_like: (n,) place among the likes with vectors of the one nearest by ``plain``; 0 where a vector is
-            pending.
+        factors: Cosines of the co-like factors.
+        users: Cosines of the user factors.
+        words: Cosines of the TF-IDF rows; a term that many candidates share counts less.
+        bm25: (n,) sum over the candidate's terms of BM25 weight times mean TF-IDF in the likes.
+        nearest_like: (n,) number, among the likes with vectors, of the like nearest by ``plain``; 0 if the candidate's
+            vector is pending.
     """
 
     plain: Float32Array | None = None
@@ -50,13 +52,13 @@ class Likeness:
 
 
 class Similarities(NamedTuple):
-    """Of m papers with vectors and k with words, each to each of n candidates.
+    """Similarities of liked papers, m with vectors and k with words, to n candidates.
 
     Attributes:
-        spaces: Names of the spaces of vectors that both sides have, the plain one first.
-        stack: (s, m, n) float32, a matrix for each of ``spaces``, and one more for words where all papers have both.
-        words: (k, n) by words, NaN for candidates without any; None where either side has no words.
-        bm25: (k, n), or (1, n) for their sum where candidates are many; None as ``words``.
+        spaces: Names of the vector spaces that likes and candidates are in, the plain one first.
+        stack: (s, m, n) float32, one matrix for each of ``spaces``, plus one for words if every like has both.
+        words: (k, n) TF-IDF cosines, NaN for candidates without words; None if the likes or the candidates have none.
+        bm25: (k, n) BM25 similarities, or (1, n) their sum for many candidates; None if ``words`` is None.
     """
 
     spaces: tuple[str, ...]
@@ -67,12 +69,12 @@ class Similarities(NamedTuple):
 
 @dataclass(frozen=True)
 class KnownSimilarities:
-    """Of m papers, kept for readers who like some of them; the same bits as computed for each reader's likes alone.
+    """Similarities of m papers to n candidates, computed once and reused for all users who like some of the papers.
 
     Attributes:
-        spaces: As of ``Similarities``.
-        stack: (s + 1, m, n) float32: of the spaces, then of words.
-        bm25: (m, n)
+        spaces: As in ``Similarities``.
+        stack: (s + 1, m, n) float32, one matrix for each of ``spaces`` and the last for words.
+        bm25: (m, n) BM25 similarities.
     """
 
     spaces: tuple[str, ...]
@@ -81,19 +83,31 @@ class KnownSimilarities:
 
     @classmethod
     def between(cls, papers: PaperMatrix, candidates: PaperMatrix) -> "KnownSimilarities":
-        """Of some papers, at least one, with at most ``FEW_CANDIDATES``; all in the spaces of one bundle."""
+        """Compute the similarities of papers to at most ``FEW_CANDIDATES`` candidates.
+
+        Args:
+            papers: At least one paper, in the spaces of a bundle.
+            candidates: The candidate papers, in the spaces of the same bundle.
+
+        Raises:
+            InputError: The papers are not in the spaces of a bundle.
+        """
         liked = _Liked(papers.units, papers.whitened, papers.factors, papers.user_factors, papers.tfidf)
         found = _compared(liked, candidates)
         if found.bm25 is None:
-            raise InputError("similarities are kept of papers in the spaces of a bundle only")
+            raise InputError("the papers must be in the spaces of a bundle to keep their similarities")
         return cls(found.spaces, found.stack, found.bm25)
 
     def take(self, rows: IndexArray) -> "KnownSimilarities":
-        """Those of the papers at ``rows``, in that order."""
+        """Return the similarities of the papers at ``rows``, in that order."""
         return KnownSimilarities(self.spaces, self.stack[:, rows], self.bm25[rows])
 
     def of(self, profile: Profile, rows: IndexArray) -> Similarities:
-        """Those of a reader's likes, which stand at ``rows`` here in the order given to ``build_profile``."""
+        """Return the similarities of a user's likes.
+
+        Args:
+            rows: The rows of the likes here, in the order given to ``build_profile``.
+        """
         vector_rows, text_rows = rows[profile.liked_vector_rows], rows[profile.liked_text_rows]
         if len(vector_rows) == len(text_rows) == profile.like_count > 0:
             found = self.stack[:, vector_rows]
@@ -106,18 +120,18 @@ class KnownSimilarities:
 
 
 def stack_similarities(parts: Sequence[KnownSimilarities]) -> KnownSimilarities:
-    """Those of all papers of all parts; at least one part, all to the same candidates."""
+    """Return the similarities of the papers of all parts; needs at least one part, all with the same candidates."""
     stack = np.concatenate([part.stack for part in parts], axis=1)
     return KnownSimilarities(parts[0].spaces, stack, np.concatenate([part.bm25 for part in parts]))
 
 
 def similarities(profile: Profile, candidates: PaperMatrix) -> Similarities:
-    """Of a reader's likes."""
+    """Compute the similarities of a user's likes to the candidates."""
     return _compared(_liked_of(profile), candidates)
 
 
 class _Liked(NamedTuple):
-    """Liked papers: m rows of vectors, k of words."""
+    """Liked papers: m rows of vectors and k rows of words."""
 
     units: Float32Array
     whitened: Float32Array | None
@@ -138,7 +152,7 @@ def _liked_of(profile: Profile) -> _Liked:
 
 def _compared(liked: _Liked, candidates: PaperMatrix) -> Similarities:
     spaces = tuple(_pairs(liked, candidates))
-    # Where each like has words and a vector, as most do, all spaces make one stack.
+    # If every like has words and a vector, which is the usual case, words join the stack.
     together = _has_words(liked, candidates) and len(liked.tfidf or ()) == len(liked.units) and bool(spaces)
     stack = np.empty((len(spaces) + together, len(liked.units), len(candidates)), dtype=np.float32)
     for _ in _by_vectors(liked, candidates, stack):
@@ -151,7 +165,11 @@ def _compared(liked: _Liked, candidates: PaperMatrix) -> Similarities:
 def _by_vectors(
     liked: _Liked, candidates: PaperMatrix, stack: Float32Array | None = None
 ) -> Iterator[tuple[str, Float32Array]]:
-    """Each space's matrix, the plain one first; in the stack, or in memory of its own, which goes when it is let go."""
+    """Yield the name and the matrix of each vector space, the plain one first.
+
+    Args:
+        stack: Where to write the matrices; None allocates each one, so that it is freed when no longer used.
+    """
     plain = None
     for number, (name, (rows, placed)) in enumerate(_pairs(liked, candidates).items()):
         matrix = np.empty((len(rows), len(placed)), dtype=np.float32) if stack is None else stack[number]
@@ -170,10 +188,14 @@ def _has_words(liked: _Liked, candidates: PaperMatrix) -> bool:
 def _by_words(
     liked: _Liked, candidates: PaperMatrix, words: Float32Array | None = None
 ) -> tuple[Float32Array, Float32Array]:
-    """``Similarities.words``, in given memory or in memory of its own, and ``bm25``; both sides have words."""
+    """Return ``words`` and ``bm25`` of ``Similarities``; likes and candidates must have words.
+
+    Args:
+        words: Where to write the cosines; None allocates memory.
+    """
     count = len(candidates)
     if liked.tfidf is None or candidates.terms is None:
-        raise InputError("either side has no words")
+        raise InputError("the likes or the candidates have no words")
     if words is None:
         words = np.empty((len(liked.tfidf), count), dtype=np.float32)
     bm25 = np.empty((len(words) if count <= FEW_CANDIDATES else 1, count), dtype=np.float32)
@@ -185,7 +207,7 @@ def _by_words(
 
 
 def _pairs(liked: _Liked, candidates: PaperMatrix) -> dict[str, tuple[Float32Array, Float32Array]]:
-    """Of each space of vectors that both sides have: the likes, the candidates."""
+    """Return for each vector space that both are in the rows of the likes and of the candidates."""
     if not len(liked.units):
         return {}
     found = {"plain": (liked.units, candidates.units), "centred": (liked.units, candidates.units)}
@@ -200,15 +222,19 @@ def _pairs(liked: _Liked, candidates: PaperMatrix) -> dict[str, tuple[Float32Arr
 
 
 def _centre(plain: Float32Array, liked: Float32Array, candidates: PaperMatrix, out: Float32Array) -> None:
-    """(m, n) float32 cosines after taking the candidates' centre out of both sides; NaN where nothing is left.
+    """Write the cosines after subtracting the candidates' centre from all vectors.
 
-    Out of the cosines that are there already: a product of the centred vectors would cost as much as the first one.
+    They follow from the plain cosines. A product of the centred vectors would take as long as the plain product.
+
+    Args:
+        plain: (m, n) cosines of likes and candidates.
+        liked: (m, d) unit vectors of the likes.
+        out: (m, n) float32 where the result goes; NaN for a candidate that equals the centre.
     """
-    # Each like's own sum, so that its bits do not depend on the others, as they may in a product.
     towards = np.einsum("ij,j->i", liked, candidates.centre)
     square = np.float32(candidates.centre @ candidates.centre)
-    # A like's vector has length 1.
-    lengths = np.sqrt(np.maximum(1 - 2 * towards + square, _NOTHING_LEFT))
+    # The vector of a like has length 1.
+    lengths = np.sqrt(np.maximum(1 - 2 * towards + square, _MIN_SQUARE))
     np.subtract(plain, (towards - square)[:, None], out=out)
     out -= candidates.towards_centre
     out /= lengths[:, None]
@@ -216,10 +242,10 @@ def _centre(plain: Float32Array, liked: Float32Array, candidates: PaperMatrix, o
 
 
 def likeness(profile: Profile, candidates: PaperMatrix, known: Similarities | None = None) -> Likeness:
-    """All of it.
+    """Return the summaries of the similarities of a user's likes to the candidates.
 
     Args:
-        known: Of the reader's likes to the candidates; None computes them.
+        known: Precomputed similarities of the likes to the candidates; None computes them.
     """
     liked = _liked_of(profile)
     if known is None and not fit_together(len(liked.units) * len(candidates)):
@@ -240,7 +266,7 @@ def likeness(profile: Profile, candidates: PaperMatrix, known: Similarities | No
 
 
 def _likeness_one_by_one(profile: Profile, liked: _Liked, candidates: PaperMatrix) -> Likeness:
-    """The same bits as from one stack, but no two spaces of many likes and candidates are in memory together."""
+    """Return the same as ``likeness``, but hold the matrix of only one space in memory at a time."""
     found: dict[str, Float32Array] = {}
     nearest, bm25 = None, None
     for name, matrix in _by_vectors(liked, candidates):
@@ -257,7 +283,7 @@ def _likeness_one_by_one(profile: Profile, liked: _Liked, candidates: PaperMatri
 
 
 def _weights(profile: Profile, space: str) -> Float32Array | float:
-    """(m,) the linear model there; 0 where there is none."""
+    """Return the weights of the user's linear model in a space, (m,), or 0 if the space has none."""
     return getattr(profile, _MODELS[space]) if space in _MODELS else 0.0
 
 

@@ -1,4 +1,4 @@
-"""Family profile: the user's library, the same for every candidate; tells the model how far to trust the others."""
+"""Family profile: size, age and spread of the user's library. They tell the model how far to trust other families."""
 
 import math
 
@@ -16,9 +16,9 @@ _DAY_SECONDS = 86_400.0
 
 
 def compute(inputs: Inputs, out: Float32Array) -> None:
-    """The same for every candidate; NaN where no like has a time or a vector."""
+    """Write the features, equal for all candidates; NaN if no like has a time or a vector."""
     profile = inputs.profile
     newest = (inputs.as_of - profile.newest_like_at) / _DAY_SECONDS
-    # max() would turn NaN into 0.
+    # max(NaN, 0.0) depends on the order of its arguments.
     age = newest if math.isnan(newest) else max(newest, 0.0)
     out.T[:] = (math.log1p(profile.like_count), age, 1.0 - profile.centroid_length)

@@ -1,4 +1,4 @@
-"""Family recency: the candidate's age at the time asked about, never at the time of asking."""
+"""Family recency: the candidate's age at ``as_of``."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ _DAY_SECONDS = 86_400.0
 
 
 def compute(inputs: Inputs, out: Float32Array) -> None:
-    """NaN for unknown dates, 0 for dates after ``as_of``."""
+    """Write the features; NaN for unknown dates, 0 for dates after ``as_of``."""
     columns = inputs.candidates.columns
     for row, dates in enumerate((columns.published_at, columns.first_seen_at)):
         out[row] = np.maximum((inputs.as_of - dates) / _DAY_SECONDS, 0.0)

@@ -1,4 +1,4 @@
-"""All families joined: the order of the columns, a hash that names it, and the one function that computes them."""
+"""The feature schema: the order of all features, its hash, and the one function that computes the feature matrix."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from ranker.types import Float32Array, IndexArray
 from ranker.user_context import UNKNOWN_USER, UserContext
 
 SCHEMA_VERSION = 2
-"""Grows whenever a feature keeps its name but changes its meaning."""
+"""Increase it whenever a feature keeps its name but changes its meaning."""
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,8 @@ class Schema:
     """The columns of a feature matrix.
 
     Attributes:
-        families: Family names in order.
-        family_of: For each column the number of its family.
-        directions: For each column 1, 0 or -1; see ``families.Family``.
+        family_of: Number of the family of each column.
+        directions: 1, 0 or -1 for each column; see ``families.Family``.
     """
 
     version: int
@@ -39,11 +38,11 @@ class Schema:
 
     @cached_property
     def sha256(self) -> str:
-        """Differs whenever a model trained on one schema must not read the other's columns."""
+        """Hash of version and names. A model must not read features of a schema with another hash."""
         return hashlib.sha256(json.dumps([self.version, self.names]).encode()).hexdigest()
 
     def columns_of(self, family: str) -> IndexArray:
-        """The columns of one family, ascending; empty for a name that is none."""
+        """Return the columns of one family, ascending; empty for an unknown family."""
         return np.array([i for i, owner in enumerate(self.family_of) if self.families[owner] == family], dtype=np.intp)
 
 
@@ -63,14 +62,13 @@ SCHEMA = _joined()
 def compute_matrix(
     profile: Profile, candidates: PaperMatrix, as_of: float, user_context: UserContext = UNKNOWN_USER
 ) -> Float32Array:
-    """The features of one user against one candidate matrix.
+    """Compute the features of one user and all candidates of a digest.
 
-    Never stack users or split candidates before this call: float sums depend on the shapes, and only equal shapes give
-    equal bits online, in batch and in training.
+    Do not split the candidates of a digest before this call: some features compare a candidate with the others.
 
     Args:
-        as_of: Unix seconds.
-        user_context: What is known of the reader beyond likes.
+        as_of: Unix seconds at which the features hold.
+        user_context: Facts about the user beyond likes.
 
     Returns:
         (n_candidates, len(SCHEMA)) float32, C-contiguous, NaN where unknown.
@@ -79,7 +77,7 @@ def compute_matrix(
 
 
 def feature_matrix(inputs: Inputs) -> Float32Array:
-    """As ``compute_matrix``; the inputs keep what explaining needs again."""
+    """Compute the same matrix as ``compute_matrix`` from inputs, which cache values that explanations reuse."""
     out = np.full((len(SCHEMA), len(inputs.candidates)), np.nan, dtype=np.float32)
     start = 0
     for family in FAMILIES:

@@ -1,8 +1,8 @@
-"""Ways to sum up how similar candidates are to many likes.
+"""Summaries of the similarities of candidates to many likes.
 
-Similarities come as (n_likes, n_candidates), one row for each like: sums and greatest values over the likes are then
-sums of whole rows, several times faster than sums within rows. Several such matrices over the same likes may be
-stacked: a call of numpy costs more than what it does to a digest of 77 papers.
+A matrix of similarities is (n_likes, n_candidates). Sums and maxima over the likes then add whole rows, which is
+several times faster than sums within rows. Several matrices over the same likes may be stacked, because for a digest of
+77 papers the overhead of a numpy call exceeds its work.
 """
 
 from enum import IntEnum
@@ -13,34 +13,36 @@ from ranker.spaces.linear import multiplied_rows
 from ranker.types import Float32Array
 
 FEW_CANDIDATES = 128
-"""For so few, blocks of likes are as fast as one product; for more they would take twice as long."""
+"""Up to this number, products of blocks of likes are as fast as one product; above it, they take twice as long."""
 _SHARPNESS = np.float32(10)
 _MANY_LIKES = 64
-"""From so many on it is cheaper to part the nearest from the rest before sorting."""
+"""Above this number it is faster to select the nearest likes before sorting them."""
 _FIRST, _FEW, _SOME = 1, 3, 10
 _STACKED_VALUES = 20_000
-"""Larger matrices are summed up one by one: a stack of them would not fit into the processor's cache."""
+"""Larger matrices are summed up one by one, because a stack of them would not fit into the processor's cache."""
 
 
 class Sum(IntEnum):
-    """The rows of ``summed_up``."""
+    """The summaries, which are the rows of the output of ``summed_up``."""
 
     MEAN = 0
-    """Of the similarities to all likes."""
+    """Mean over all likes."""
     LINEAR = 1
-    """The linear model of ``ridge.ridge_weights``."""
+    """Score of the user's linear model, see ``ridge.ridge_weights``."""
     NEAREST = 2
+    """Similarity to the nearest like."""
     TOP3 = 3
-    """Mean over the three nearest likes, or all where there are fewer."""
+    """Mean over the three nearest likes, or over all if there are fewer."""
     TOP10 = 4
+    """Mean over the ten nearest likes, or over all if there are fewer."""
     SOFT_MAX = 5
-    """Mean weighted by exp(10 similarity): between the mean and the nearest like."""
+    """Mean weighted by exp(10 * similarity), which lies between the mean and the nearest like."""
 
 
 def cosines(liked: Float32Array, candidates: Float32Array, out: Float32Array | None = None) -> Float32Array:
-    """(m, n) float32, C-contiguous: of (m, d) liked and (n, d) candidate unit rows; NaN rows stay NaN.
+    """Return the cosines of (m, d) liked and (n, d) candidate unit rows; (m, n) float32, C-contiguous.
 
-    Of few candidates (``FEW_CANDIDATES``) each liked row comes out bit for bit the same whatever rows stand beside it.
+    Rows of NaN give NaN. Up to ``FEW_CANDIDATES`` the product is made in blocks of likes, see ``multiplied_rows``.
     """
     # Some BLAS kernels report rows of NaN as invalid.
     with np.errstate(invalid="ignore"):
@@ -50,14 +52,11 @@ def cosines(liked: Float32Array, candidates: Float32Array, out: Float32Array | N
 
 
 def summed_up(similarities: Float32Array, weights: Float32Array) -> Float32Array:
-    """Each matrix of a stack by itself.
+    """Return all summaries of each matrix in a stack; (s, len(Sum), n) float32.
 
     Args:
-        similarities: (s, m, n) with at least one like; a column of a matrix is NaN throughout or not at all.
-        weights: (s, m) of the linear models.
-
-    Returns:
-        (s, len(Sum), n) float32.
+        similarities: (s, m, n) with m at least 1. A column of a matrix must be all NaN or have no NaN.
+        weights: (s, m) weights of the user's linear model for each matrix.
     """
     stack_size, like_count, candidate_count = similarities.shape
     out = np.empty((stack_size, len(Sum), candidate_count), dtype=np.float32)
@@ -69,7 +68,7 @@ def summed_up(similarities: Float32Array, weights: Float32Array) -> Float32Array
 
 
 def fit_together(values: int) -> bool:
-    """Whether matrices of so many values are summed up as a stack; larger ones come out the same one by one."""
+    """Return whether matrices of this many values are summed up as a stack rather than one by one."""
     return values <= _STACKED_VALUES
 
 
@@ -90,14 +89,14 @@ def _sum_up(similarities: Float32Array, weights: Float32Array, out: Float32Array
 
 
 def _means_of_nearest(similarities: Float32Array) -> tuple[Float32Array, Float32Array, Float32Array]:
-    """(s, n) each: the nearest like, the mean of the three and of the ten nearest."""
+    """Return the similarity to the nearest like and the means over the three and the ten nearest; (s, n) each."""
     nearest = nearest_first(similarities, _SOME)
     few = nearest[:, :_FEW]
     return nearest[:, 0], few.mean(axis=1), nearest.mean(axis=1)
 
 
 def nearest_first(similarities: Float32Array, count: int) -> Float32Array:
-    """(s, count, n) the greatest values of each column, falling; all of them where there are fewer likes."""
+    """Return the ``count`` greatest values of each column, descending; (s, count, n), or all m if there are fewer."""
     like_count = similarities.shape[1]
     widest = min(count, like_count)
     if like_count > max(_MANY_LIKES, widest):

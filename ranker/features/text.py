@@ -1,4 +1,4 @@
-"""Family text: words and word pairs that the candidate shares with liked papers."""
+"""Family text: similarity of the candidate to liked papers by words and word pairs."""
 
 import numpy as np
 
@@ -8,30 +8,30 @@ from ranker.relative import relative
 from ranker.types import Float32Array
 
 FAMILY = "text"
-# In all of them words that many of the candidates share count less.
+# In all of these a term that many candidates share counts less.
 NAMES = (
     "text_centroid",  # TF-IDF cosine to the mean of the likes
-    "text_nearest",  # to the nearest like
-    "text_top3",  # mean over the three nearest likes
-    "text_top10",  # over the ten nearest
-    "text_soft_max",  # over all, favouring near likes
-    "text_linear",  # a linear model of the user
+    "text_nearest",  # TF-IDF cosine to the nearest like
+    "text_top3",  # mean cosine to the three nearest likes
+    "text_top10",  # mean cosine to the ten nearest likes
+    "text_soft_max",  # mean cosine to all likes, weighted towards near ones
+    "text_linear",  # score of the user's linear model
     "text_mean",  # mean TF-IDF cosine to all likes
-    "text_bm25",  # BM25 weights of the candidate's terms, each times the term's mean TF-IDF in the likes
-    "text_density",  # mean TF-IDF cosine to the nearest papers at large
-    # How far the candidate stands out among the others, less its density: by mean, linear model and nearest.
-    "text_mean_relative",
-    "text_linear_relative",
-    "text_nearest_relative",
-    # How much text there is: words of titles alone say little, those of abstracts much.
-    "text_candidate_terms",  # natural logarithm of 1 + distinct terms of the candidate
-    "text_liked_terms",  # the same of the mean over the likes
+    "text_bm25",  # sum over the candidate's terms of BM25 weight times mean TF-IDF in the likes
+    "text_density",  # mean TF-IDF cosine to the nearest papers of the background
+    # How far the candidate stands out among the others, minus half its crowding:
+    "text_mean_relative",  # by text_mean
+    "text_linear_relative",  # by text_linear
+    "text_nearest_relative",  # by text_nearest
+    # The amount of text, because titles alone say less than abstracts:
+    "text_candidate_terms",  # natural logarithm of 1 + number of distinct terms of the candidate
+    "text_liked_terms",  # natural logarithm of 1 + mean number of distinct terms of the likes
 )
 DIRECTIONS = (1, 1, 1, 1, 1, 1, 1, 1, -1, 1, 1, 1, 0, 0)
 
 
 def compute(inputs: Inputs, out: Float32Array) -> None:
-    """NaN for candidates without words and users none of whose likes has words."""
+    """Write the features; NaN for candidates without words and for users none of whose likes has words."""
     profile, candidates, found = inputs.profile, inputs.candidates, inputs.likeness
     if found.words is None or found.bm25 is None or profile.liked_tfidf is None:
         return
@@ -45,5 +45,5 @@ def compute(inputs: Inputs, out: Float32Array) -> None:
     out[12] = candidates.log_term_counts
     if candidates.wordless is not None:
         out[:, candidates.wordless] = np.nan
-    # Of the reader, so known for every candidate: the model asks it first (training.trees.experts).
+    # Written last, because it describes the user and so is known for every candidate.
     out[13] = profile.log_mean_terms

@@ -1,4 +1,4 @@
-"""Family topic: topics of the bundle and given categories that candidate and likes share, and what the user follows."""
+"""Family topic: topics and categories that the candidate shares with the likes, and followed topics and authors."""
 
 import numpy as np
 
@@ -8,18 +8,18 @@ from ranker.types import Float32Array
 
 FAMILY = "topic"
 NAMES = (
-    "topic_overlap",  # the candidate's topic weights times the mean of the likes'
-    "topic_overlap_telling",  # the same, each topic divided by how common it is among the candidates
+    "topic_overlap",  # dot product of the candidate's topic weights and the mean topic weights of the likes
+    "topic_overlap_telling",  # the same with each topic divided by how common it is among the candidates
     "topic_category_share",  # share of the likes with the candidate's primary category
-    "topic_category_overlap",  # mean share of likes over the candidate's categories; rare ones count more
-    "topic_followed",  # 1 where the candidate touches a followed topic, else 0
-    "topic_followed_author",  # 1 where a followed author wrote it, else 0
+    "topic_category_overlap",  # mean over the candidate's categories of their shares in the likes; rare ones count more
+    "topic_followed",  # 1 if the candidate has a followed topic, else 0
+    "topic_followed_author",  # 1 if the candidate has a followed author, else 0
 )
 DIRECTIONS = (1, 1, 1, 1, 1, 1)
 
 
 def compute(inputs: Inputs, out: Float32Array) -> None:
-    """NaN where either side has no vector or no category, and where the user follows nothing."""
+    """Write the features; NaN if likes or candidate have no vector or no category, or if the user follows nothing."""
     profile, candidates, user_context = inputs.profile, inputs.candidates, inputs.user_context
     weights, commonness = candidates.topic_weights, candidates.topic_commonness
     if profile.liked_topics is not None and weights is not None and commonness is not None:

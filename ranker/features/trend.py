@@ -1,4 +1,4 @@
-"""Family trend: what the crowd makes of the candidate, as far as it was seen at the time asked about."""
+"""Family trend: upvotes and events of the candidate, as far as they were known at ``as_of``."""
 
 import numpy as np
 
@@ -8,20 +8,20 @@ from ranker.types import Float32Array, Float64Array
 
 FAMILY = "trend"
 NAMES = (
-    "trend_upvotes",  # natural logarithm of 1 + upvotes as of then
-    "trend_upvotes_rank",  # share of the candidates that have fewer
-    "trend_velocity",  # natural logarithm of 1 + upvotes a day
-    "trend_heat",  # natural logarithm of 1 + decayed likes, saves and clicks by other readers
+    "trend_upvotes",  # natural logarithm of 1 + upvotes
+    "trend_upvotes_rank",  # share of the candidates with fewer upvotes
+    "trend_velocity",  # natural logarithm of 1 + upvotes per day
+    "trend_heat",  # natural logarithm of 1 + decayed likes, saves and clicks of other users
     "trend_heat_rank",  # share of the candidates with less heat
-    "trend_topic_heat",  # logarithm of the mean heat of the candidate's topics over that of all candidates
+    "trend_topic_heat",  # natural logarithm of the mean heat of the candidate's topics over that of all candidates
 )
 DIRECTIONS = (1, 1, 1, 1, 1, 1)
-# So many papers of mean heat are added to each topic: one hot paper makes no hot topic.
+# Number of papers of mean heat that are added to each topic, so that one hot paper makes no hot topic.
 _FEW_PAPERS = 3.0
 
 
 def compute(inputs: Inputs, out: Float32Array) -> None:
-    """NaN where upvotes are unknown, and heat is NaN for all where nobody touched any candidate."""
+    """Write the features; NaN for unknown upvotes, and heat is NaN if no candidate has any event."""
     candidates = inputs.candidates
     found = trends(candidates, inputs.as_of, inputs.user_context.user)
     if not np.isnan(found.upvotes).all():
@@ -35,7 +35,7 @@ def compute(inputs: Inputs, out: Float32Array) -> None:
 
 
 def _topic_heat(heat: Float64Array, topic_weights: Float32Array | None) -> Float64Array:
-    """(n,) NaN where a candidate's topics are unknown."""
+    """Return ``trend_topic_heat`` of each candidate; (n,), NaN if its topics are unknown."""
     out = np.full(len(heat), np.nan)
     if topic_weights is None or not topic_weights.shape[1]:
         return out

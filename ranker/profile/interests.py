@@ -1,8 +1,6 @@
-"""Likes to interests: the few directions that a reader's liked papers point in, each with its weight."""
+"""Interests: the few directions that a user's liked papers point in, each with a weight."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
@@ -12,22 +10,23 @@ from ranker.types import Float32Array, Float64Array, IndexArray
 
 MAX_INTERESTS = 8
 MAX_CLUSTERED_LIKES = 500
-"""The newest likes that are clustered: the time grows with their square (half a millisecond for 30, 7 for 500)."""
+"""Number of newest likes that are clustered. The time grows with its square: 0.1 ms for 30 likes, 3 ms for 500."""
 JOIN_COSINE = 0.35
-"""Groups are joined while their papers have at least this cosine on average (MiniLM: papers of one field)."""
+"""Clusters are joined while their papers have at least this mean cosine (MiniLM: papers of one field)."""
 HALF_LIFE_SECONDS = 180 * 86_400.0
 
 
 @dataclass(frozen=True)
 class Interests:
-    """k interests of one reader, heaviest first; k is 0 without liked vectors, else 1 to ``MAX_INTERESTS``.
+    """The k interests of one user, heaviest first; k is 0 without liked vectors, else 1 to ``MAX_INTERESTS``.
 
     Attributes:
         centroids: (k, d) float32 of unit length.
-        weights: (k,) float32 that sum to 1: each interest's likes, where one counts half for every 180 days that it is
-            older than the newest.
-        members: For each interest the rows of its likes as given to ``build_profile``, ascending. Likes without a
-            vector, those beyond the newest ``MAX_CLUSTERED_LIKES`` and those of lesser interests are in none.
+        weights: (k,) float32 that sum to 1. An interest weighs as much as its likes together. The weight of a like
+            halves for every 180 days that it is older than the newest like.
+        members: For each interest the rows of its likes as given to ``build_profile``, ascending. Some likes belong to
+            no interest: those without a vector, those older than the newest ``MAX_CLUSTERED_LIKES``, and those of
+            interests lighter than the heaviest ``MAX_INTERESTS``.
     """
 
     centroids: Float32Array
@@ -38,7 +37,7 @@ class Interests:
         return len(self.members)
 
     def nearest(self, units: Float32Array) -> tuple[IndexArray, Float32Array]:
-        """Each paper's nearest interest and the cosine to it.
+        """Return the interest nearest to each paper and the cosine to it.
 
         Args:
             units: (n, d) float32 of unit length, NaN rows where the vector is pending.
@@ -48,43 +47,28 @@ class Interests:
         """
         if not len(self):
             return np.full(len(units), -1, dtype=np.intp), np.full(len(units), np.nan, dtype=np.float32)
-        # Never another shape for another number of interests or papers: equal likes and papers give equal bits.
+        # The centroids are padded to one shape, so that the number of interests does not change the rounding.
         cosines = multiplied_rows(units, np.ascontiguousarray(_padded(self.centroids).T))[:, : len(self)]
         best = np.argmax(cosines, axis=1)
         found = cosines[np.arange(len(units)), best]
         return np.where(np.isnan(found), -1, best), found
 
 
-class LikedVectors(NamedTuple):
-    """What interests are found in.
+def find_interests(units: Float32Array, rows: IndexArray, liked_at: Float64Array) -> Interests:
+    """Cluster liked papers into interests.
 
-    Attributes:
-        units: (m, d) float32, vectors of liked papers.
-        rows: (m,) their rows as given to ``build_profile``.
-        liked_at: (m,) Unix seconds; NaN unknown, which counts as long ago as the oldest known time.
+    Args:
+        units: (m, d) float32 unit vectors of liked papers.
+        rows: (m,) rows of these likes as given to ``build_profile``.
+        liked_at: (m,) Unix seconds. NaN means unknown and counts as the oldest known time.
     """
-
-    units: Float32Array
-    rows: IndexArray
-    liked_at: Float64Array
-
-
-def find_interests(users: Sequence[LikedVectors]) -> list[Interests]:
-    """The interests of each reader; many together take a fraction of the time, and get the same bits, as one by one."""
-    newest = [_newest(liked.liked_at) for liked in users]
-    clustered = [
-        (liked.units[rows], liked.rows[rows], liked.liked_at[rows]) for liked, rows in zip(users, newest, strict=True)
-    ]
-    labels = clusters_of([units for units, _, _ in clustered], JOIN_COSINE)
-    return [_interests(*liked, own) for liked, own in zip(clustered, labels, strict=True)]
-
-
-def _interests(units: Float32Array, rows: IndexArray, liked_at: Float64Array, labels: IndexArray) -> Interests:
-    """Out of likes that are grouped."""
+    newest = newest_rows(liked_at, MAX_CLUSTERED_LIKES)
+    units, rows, liked_at = units[newest], rows[newest], liked_at[newest]
     if not len(units):
         return Interests(np.empty((0, units.shape[1]), dtype=np.float32), np.empty(0, dtype=np.float32), ())
-    worth = np.exp2(-_ages(liked_at) / HALF_LIFE_SECONDS)
-    weights = np.bincount(labels, worth, len(labels))
+    labels = clusters_of(units, JOIN_COSINE)
+    like_weights = np.exp2(-_ages(liked_at) / HALF_LIFE_SECONDS)
+    weights = np.bincount(labels, like_weights, len(labels))
     first = np.unique(labels)
     # Of equal weights the interest with the earliest like comes first.
     heavy = first[np.argsort(-weights[first], kind="stable")][:MAX_INTERESTS]
@@ -97,16 +81,16 @@ def _interests(units: Float32Array, rows: IndexArray, liked_at: Float64Array, la
     )
 
 
-def _newest(liked_at: Float64Array) -> IndexArray:
-    """The likes that are clustered, in their order."""
-    if len(liked_at) <= MAX_CLUSTERED_LIKES:
+def newest_rows(liked_at: Float64Array, count: int) -> IndexArray:
+    """Return the rows of the newest ``count`` likes, ascending; likes of unknown time (NaN) count as the oldest."""
+    if len(liked_at) <= count:
         return np.arange(len(liked_at))
     oldest_first = np.argsort(np.where(np.isnan(liked_at), -np.inf, liked_at), kind="stable")
-    return np.sort(oldest_first[-MAX_CLUSTERED_LIKES:])
+    return np.sort(oldest_first[-count:])
 
 
 def _ages(liked_at: Float64Array) -> Float64Array:
-    """Seconds before the newest like; 0 for all where no time is known."""
+    """Return how many seconds each like is older than the newest; 0 for all if no time is known."""
     unknown = np.isnan(liked_at)
     known = liked_at[~unknown]
     if not len(known):
@@ -116,6 +100,7 @@ def _ages(liked_at: Float64Array) -> Float64Array:
 
 
 def _padded(centroids: Float32Array) -> Float32Array:
+    """Return the centroids with rows of zeros below, up to ``MAX_INTERESTS`` rows."""
     out = np.zeros((MAX_INTERESTS, centroids.shape[1]), dtype=np.float32)
     out[: len(centroids)] = centroids
     return out

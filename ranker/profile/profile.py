@@ -1,4 +1,4 @@
-"""Liked and disliked papers to a profile: all of a user that features read, computed once per change of the likes."""
+"""Profiles: all that features read of a user, computed once for each change of the user's likes."""
 
 import math
 from collections import Counter
@@ -10,39 +10,40 @@ import numpy as np
 
 from ranker.errors import InputError
 from ranker.profile import ridge
-from ranker.profile.interests import Interests, LikedVectors, find_interests
+from ranker.profile.interests import Interests, find_interests, newest_rows
 from ranker.spaces.spaces import PaperMatrix
 from ranker.spaces.sparse import SparseRows
 from ranker.types import Float32Array, Float64Array, IndexArray
 
 MAX_LIKES = 3_000
-"""The most recent likes that count; older ones would make a feed slower without making it better."""
+"""Number of newest likes in use. Older likes would make a feed slower without making it better."""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One user's interests in the spaces that the likes were given in.
+    """The likes of one user in the spaces of one bundle, or without a bundle.
 
-    Row numbers count the likes as given to ``build_profile``.
+    A row of a like is its number among the likes given to ``build_profile``.
 
     Attributes:
-        like_count: Likes in use, at most ``MAX_LIKES``.
-        newest_like_at: Unix seconds; NaN where no like has a time.
-        liked_vector_rows: (m,) which likes have vectors; m may be 0.
-        liked_units: (m, d) float32.
-        liked_whitened: (m, d) float32; None without a bundle.
-        centroid_length: Length of the mean of ``liked_units``: 1 for one narrow interest, NaN without vectors.
-        whitened_centroid_length: The same in the whitened space.
-        liked_text_rows: (k,) which likes have words.
-        liked_tfidf: (k, buckets); None without a bundle.
-        disliked_units: (j, d) float32.
+        like_count: Number of likes in use, at most ``MAX_LIKES``.
+        newest_like_at: Unix seconds of the newest like; NaN if no like has a time.
+        liked_vector_rows: (m,) rows of the likes that have vectors; m may be 0.
+        liked_units: (m, d) float32 unit vectors of these likes.
+        liked_whitened: (m, d) float32 whitened vectors; None without a bundle.
+        centroid_length: Length of the mean of ``liked_units``: near 1 for one narrow interest, NaN without vectors.
+        whitened_centroid_length: Length of the mean of ``liked_whitened``.
+        liked_text_rows: (k,) rows of the likes that have words.
+        liked_tfidf: (k, buckets) TF-IDF rows of these likes; None without a bundle.
+        disliked_units: (j, d) float32 unit vectors of the disliked papers that have vectors.
         liked_at: (m,) Unix seconds of the likes that have vectors; NaN unknown.
-        liked_topics: (t,) float32, mean of the likes' topic weights; None where no like has any.
+        liked_topics: (t,) float32 mean topic weights of the likes; None if no like has any.
         liked_categories: Categories of each like in use.
-        liked_factors: (m, k) float32; None without a bundle or a map.
-        factor_centroid_length: As ``centroid_length``, of the factors.
-        factor_density: Mean of the likes' own; low where the bundle knows little of the field. NaN without a map.
-        liked_user_factors: (m, f) float32; f is 0 without a bundle or co-likes.
+        liked_factors: (m, k) float32 co-like factors; None without a bundle or a factor map.
+        factor_centroid_length: Length of the mean of ``liked_factors``.
+        factor_density: Mean factor density of the likes, low where the bundle knows little of the field; NaN without a
+            factor map.
+        liked_user_factors: (m, f) float32 user factors of the likes; f is 0 without a bundle or co-likes.
     """
 
     like_count: int
@@ -65,22 +66,22 @@ class Profile:
 
     @cached_property
     def whitened_weights(self) -> Float32Array:
-        """(m,) the linear model in the whitened space; at least one like with a vector, and a bundle."""
+        """(m,) weights of the user's linear model in the whitened space; needs a bundle."""
         return np.asarray(self._linear_models[0])
 
     @cached_property
     def factor_weights(self) -> Float32Array:
-        """(m,) the same on factors."""
+        """(m,) weights of the user's linear model on co-like factors; needs a factor map."""
         return np.asarray(self._linear_models[1])
 
     @cached_property
     def user_weights(self) -> Float32Array:
-        """(m,) the linear model on reader factors."""
+        """(m,) weights of the user's linear model on user factors; needs co-likes."""
         return np.asarray(self._linear_models[2])
 
     @cached_property
     def _linear_models(self) -> Float32Array:
-        """(3, m) of the whitened space, factors and reader factors; solved together."""
+        """(3, m) weights in the whitened space, on co-like factors and on user factors; solved together."""
         spaces = (self.liked_whitened, self.liked_factors, self.liked_user_factors)
         count = len(self.liked_units)
         newest = min(count, ridge.MAX_LIKES)
@@ -92,12 +93,12 @@ class Profile:
 
     @cached_property
     def user_centroid_length(self) -> float:
-        """Length of the mean of ``liked_user_factors``; NaN where there are none."""
+        """Length of the mean of ``liked_user_factors``; NaN without vectors."""
         return _mean_length(self.liked_user_factors)
 
     @cached_property
     def tfidf_weights(self) -> Float32Array:
-        """(k,) the same on words."""
+        """(k,) weights of the user's linear model on words."""
         if self.liked_tfidf is None:
             return np.empty(0, dtype=np.float32)
         return np.asarray(ridge.ridge_weights(self._word_gram[None], len(self.liked_tfidf))[0])
@@ -120,7 +121,7 @@ class Profile:
 
     @cached_property
     def _word_gram(self) -> Float32Array:
-        """(m, m) cosines by words of the newest likes with one another."""
+        """(r, r) TF-IDF cosines of the newest likes with one another, r at most ``ridge.MAX_LIKES``."""
         if self.liked_tfidf is None:
             return np.empty((0, 0), dtype=np.float32)
         count = len(self.liked_tfidf)
@@ -130,44 +131,39 @@ class Profile:
 
     @cached_property
     def interests(self) -> Interests:
-        """The likes in groups; found when first asked for."""
-        return find_interests([self.liked_vectors])[0]
-
-    @property
-    def liked_vectors(self) -> LikedVectors:
-        """What the interests are found in."""
-        return LikedVectors(self.liked_units, self.liked_vector_rows, self.liked_at)
+        """The interests of the user, clustered at the first access."""
+        return find_interests(self.liked_units, self.liked_vector_rows, self.liked_at)
 
     @cached_property
     def category_shares(self) -> Mapping[str, float]:
-        """Of the likes that have categories, the share that has each; empty where none has any."""
+        """The share of each category among the likes that have categories; empty if no like has any."""
         return _shares([tuple(dict.fromkeys(found)) for found in self.liked_categories if found])
 
     @cached_property
     def primary_shares(self) -> Mapping[str, float]:
-        """The same for the first category of each like."""
+        """The share of each primary (first) category among the likes that have categories."""
         return _shares([found[:1] for found in self.liked_categories if found])
 
 
 def build_profile(
     likes: PaperMatrix, dislikes: PaperMatrix | None = None, liked_at: Float64Array | None = None
 ) -> Profile:
-    """The profile of a user, who may like nothing at all.
+    """Return the profile of a user, who may have no likes.
 
     Args:
-        likes: Oldest first where no times are known.
-        dislikes: In the same spaces as ``likes``.
-        liked_at: (n_likes,) Unix seconds, NaN unknown (counts as before every known time).
+        likes: The liked papers; oldest first if no times are known.
+        dislikes: The disliked papers, in the same spaces as ``likes``.
+        liked_at: (n_likes,) Unix seconds. NaN means unknown and counts as before every known time.
 
     Raises:
-        InputError: Times that are not one per like.
+        InputError: ``liked_at`` does not hold one time for each like.
     """
     times = np.full(len(likes), np.nan) if liked_at is None else np.asarray(liked_at, dtype=np.float64)
     if times.shape != (len(likes),):
-        raise InputError(f"liked_at has shape {times.shape} for {len(likes)} likes")
-    rows = _most_recent(times)
+        raise InputError(f"liked_at must hold one time for each of the {len(likes)} likes, but has shape {times.shape}")
+    rows = newest_rows(times, MAX_LIKES)
     vector_rows = rows[likes.has_vector[rows]]
-    # Where all likes have vectors, as mostly, nothing is copied.
+    # If all likes have vectors, which is the usual case, a slice avoids copies.
     chosen = slice(None) if len(vector_rows) == len(likes) else vector_rows
     units = likes.units[chosen]
     whitened = None if likes.whitened is None else likes.whitened[chosen]
@@ -194,13 +190,6 @@ def build_profile(
     )
 
 
-def find_interests_of(profiles: Sequence[Profile]) -> None:
-    """Finds what ``Profile.interests`` gives, of many readers at once."""
-    missing = [profile for profile in profiles if "interests" not in vars(profile)]
-    for profile, found in zip(missing, find_interests([each.liked_vectors for each in missing]), strict=True):
-        vars(profile)["interests"] = found
-
-
 def _mean_topics(likes: PaperMatrix, vector_rows: IndexArray) -> Float32Array | None:
     if likes.topic_weights is None or not likes.topic_weights.shape[1] or not len(vector_rows):
         return None
@@ -208,6 +197,7 @@ def _mean_topics(likes: PaperMatrix, vector_rows: IndexArray) -> Float32Array | 
 
 
 def _shares(found: Sequence[Sequence[str]]) -> dict[str, float]:
+    """Return the share of the sequences that hold each name; no sequence may hold a name twice."""
     counts = Counter(name for names in found for name in names)
     return {name: count / len(found) for name, count in counts.items()}
 
@@ -216,16 +206,8 @@ def _mean_density(likes: PaperMatrix, vector_rows: IndexArray) -> float:
     return float(likes.factor_density[vector_rows].mean()) if len(vector_rows) else float("nan")
 
 
-def _most_recent(times: Float64Array) -> IndexArray:
-    """Rows of the newest ``MAX_LIKES`` likes, in their given order."""
-    if len(times) <= MAX_LIKES:
-        return np.arange(len(times))
-    oldest_first = np.argsort(np.where(np.isnan(times), -np.inf, times), kind="stable")
-    return np.sort(oldest_first[-MAX_LIKES:])
-
-
 def _liked_words(likes: PaperMatrix, rows: IndexArray) -> tuple[IndexArray, SparseRows | None]:
-    """Which likes have words, and their TF-IDF rows."""
+    """Return the rows of the likes that have words, and the TF-IDF rows of these likes."""
     if likes.tfidf is None:
         return rows[:0], None
     text_rows = rows[likes.tfidf.row_sizes[rows] > 0]

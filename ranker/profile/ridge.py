@@ -1,8 +1,8 @@
-"""A linear model per user that is solved, not searched: kernel ridge regression on the likes alone.
+"""A linear model for each user: kernel ridge regression on the likes alone, solved in closed form.
 
-The target is 1 for every like; what is not liked is the background that idf and whitening have taken out already, so no
-negatives are needed. Likes that say the same share their weight (a Gaussian process with a linear kernel, Rasmussen and
-Williams 2006, gives the same mean).
+The target is 1 for every like. No negatives are needed, because idf and whitening have already removed the background
+of papers at large. Likes that resemble one another share their weight. A Gaussian process with a linear kernel gives
+the same mean (Rasmussen and Williams 2006).
 """
 
 import numpy as np
@@ -10,16 +10,18 @@ import numpy as np
 from ranker.types import Float32Array
 
 MAX_LIKES = 400
-"""The newest likes that get a weight: the time grows with their cube (4 ms for 400)."""
+"""Number of newest likes that get a weight. The time grows with its cube: 4 ms for 400 likes."""
 NOISE = 1.0
-"""Variance of a like's noise, in units of a paper's own; the greater, the more alike all weights."""
+"""Variance of the noise of a like, relative to the variance of a paper. More noise makes the weights more equal."""
 
 
 def ridge_weights(grams: Float32Array, like_count: int) -> Float32Array:
-    """(s, like_count) float32: a candidate's score is its cosines to the likes times these; older likes get 0.
+    """Return the weight of each like in each space; (s, like_count) float32, 0 for likes older than the newest m.
+
+    The model's score of a candidate is the sum of its cosines to the likes, each times the weight of the like.
 
     Args:
-        grams: (s, m, m) in each of s spaces the cosines of the newest likes with one another, m at most ``MAX_LIKES``.
+        grams: (s, m, m) cosines of the newest m likes with one another in each of s spaces, m at most ``MAX_LIKES``.
     """
     space_count, newest = grams.shape[:2]
     weights = np.zeros((space_count, like_count), dtype=np.float32)

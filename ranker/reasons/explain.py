@@ -1,7 +1,7 @@
-"""Why a paper stands where it stands: contributions per feature family, and reasons a reader can check.
+"""Explanations of a paper's rank: contributions of feature families, and reasons that a user can check.
 
-Attribution follows each row's path through each tree: the step from a node to its child is credited to the family of
-the feature that the node splits on. Unlike exact SHAP this is one table look-up per tree.
+The contributions follow the path of each row through each tree. The change in mean value from a node to its child
+belongs to the family of the feature that the node splits on. Unlike exact SHAP, this takes one table look-up per tree.
 """
 
 import enum
@@ -18,18 +18,19 @@ from ranker.trending import trends
 from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
 
 NEAR_COSINE = 0.3
-"""Below this cosine two papers do not look alike to a reader (MiniLM: unrelated papers lie around 0.1)."""
+"""Least cosine at which two papers look alike to a user (MiniLM: unrelated papers have about 0.1)."""
 NEAR_TFIDF = 0.1
+"""Least TF-IDF cosine at which two papers look alike to a user."""
 LIKENESS_FAMILIES = ("embedding", "text", "collaborative")
-"""Families that speak for a paper by its likeness to what the user liked."""
+"""Families that measure the similarity of a paper to the user's likes."""
 NEAR_INTEREST_COSINE = 0.5
-"""To the middle of an interest papers are nearer than to its likes: its own members lie around 0.65."""
+"""Least cosine to the centroid of an interest. The members of an interest have about 0.65 to its centroid."""
 SEVERAL_LIKES = SEVERAL_TITLES
 FRESH_SECONDS = 7 * 86_400.0
 
 
 class RankReasonKind(enum.Enum):
-    """What kind of fact speaks for a paper."""
+    """The kind of a reason."""
 
     SIMILAR_TO_LIKED = "similar_to_liked"
     FRESH = "fresh"
@@ -40,11 +41,11 @@ class RankReasonKind(enum.Enum):
 
 
 class RankReason(NamedTuple):
-    """One fact that speaks for a paper.
+    """One reason for the rank of a paper.
 
     Attributes:
         liked_index: SIMILAR_TO_LIKED only: row of the liked paper among the likes given to ``build_profile``.
-        similarity: SIMILAR_TO_LIKED only: cosine of the vectors, or of the words where a vector is pending.
+        similarity: SIMILAR_TO_LIKED only: cosine of the vectors, or TF-IDF cosine if a vector is pending.
         interest: TOPIC only: number of the interest in ``Profile.interests``; None for a topic that the user follows.
     """
 
@@ -55,11 +56,11 @@ class RankReason(NamedTuple):
 
 
 def family_table(trees: Trees, family_of: Sequence[int]) -> Float64Array:
-    """What each leaf owes to each family.
+    """Return what each family contributes to the value of each leaf.
 
     Returns:
-        (t * m, families) float64 with rows in the order of ``trees.leaf_values`` flattened. A leaf's row plus its
-        root's mean is the leaf's value.
+        (t * m, families) float64, rows in the order of ``trees.leaf_values`` flattened. The sum of a leaf's row plus
+        the mean of its tree's root is the leaf's value.
     """
     families = np.asarray(family_of, dtype=np.intp)
     means, _ = node_means(trees)
@@ -85,13 +86,14 @@ def family_table(trees: Trees, family_of: Sequence[int]) -> Float64Array:
 def reasons(
     inputs: Inputs, rows: IndexArray, support: Float32Array | None, families: Sequence[str]
 ) -> list[tuple[RankReason, ...]]:
-    """Reasons for the candidates at ``rows``; the one that weighs most first, an empty tuple where nothing speaks.
+    """Return the reasons for each of the given candidates, the weightiest first; an empty tuple if there are none.
 
     Args:
-        support: (len(rows), len(families)) contributions; None where no model scored and likeness is all there is.
+        support: (len(rows), len(families)) contributions of the families; None if no model scored, and then only the
+            similarity to likes can be a reason.
     """
     likeness, freshness, topicality, trend = _support(support, families, len(rows))
-    # Of equal weights the more concrete reason stands first.
+    # Of equal weights the more specific reason comes first.
     found = (
         (likeness, _similar(inputs, rows, likeness > 0)),
         (likeness, _near_interests(inputs, rows, likeness > 0)),
@@ -106,10 +108,10 @@ def reasons(
     known = np.array([[reason is not None for reason in each] for _, each in kept])
     weights = np.where(known, [weights for weights, _ in kept], -np.inf)
     orders = np.argsort(-weights, axis=0, kind="stable").T.tolist()
-    said = list(zip(*(each for _, each in kept), strict=True))
+    by_row = list(zip(*(each for _, each in kept), strict=True))
     return [
         tuple([row[kind] for kind in order[:count]])
-        for row, order, count in zip(said, orders, known.sum(axis=0).tolist(), strict=True)
+        for row, order, count in zip(by_row, orders, known.sum(axis=0).tolist(), strict=True)
     ]
 
 
@@ -119,41 +121,44 @@ _Reasons = list[RankReason | None]
 
 
 def _flags(flags: BoolArray | None, rows: IndexArray, weights: Float32Array) -> BoolArray | None:
+    """Return which of the rows have the flag and a positive weight; None without flags."""
     return None if flags is None else flags[rows] & (weights > 0)
 
 
 def _plain(kind: RankReasonKind, holds: BoolArray | None) -> _Reasons | None:
-    """The same for each row where it holds; None where it holds nowhere."""
+    """Return a reason of this kind for each row where it holds; None if it holds for no row."""
     if holds is None or not holds.any():
         return None
     return [_PLAIN[kind] if each else None for each in holds.tolist()]
 
 
 def _fresh(inputs: Inputs, rows: IndexArray) -> BoolArray:
+    """Return which of the rows were published within ``FRESH_SECONDS`` before ``as_of``."""
     ages = inputs.as_of - inputs.candidates.columns.published_at[rows]
     return np.asarray((ages >= 0) & (ages <= FRESH_SECONDS))
 
 
 def _trending(inputs: Inputs, weights: Float32Array) -> BoolArray | None:
+    """Return which of all candidates are trending; None if no row has a positive weight."""
     if not (weights > 0).any():
         return None
     return trends(inputs.candidates, inputs.as_of, inputs.user_context.user).is_trending
 
 
 def _near_interests(inputs: Inputs, rows: IndexArray, holds: BoolArray) -> _Reasons | None:
-    """The interest nearest to each row, where it is clearly near and has likes enough to be called a topic."""
+    """Return the nearest interest as a reason for each row, if it is near and has at least ``SEVERAL_LIKES``."""
     sizes = np.array([len(members) for members in inputs.profile.interests.members] + [0])
     nearest, cosines = (values[rows] for values in inputs.near_interests)
-    # A pending vector's cosine is NaN, which is not near.
-    clear = holds & (sizes[nearest] >= SEVERAL_LIKES) & (cosines >= NEAR_INTEREST_COSINE)
-    if not clear.any():
+    # The cosine of a pending vector is NaN, which compares as false.
+    near = holds & (sizes[nearest] >= SEVERAL_LIKES) & (cosines >= NEAR_INTEREST_COSINE)
+    if not near.any():
         return None
-    said = [RankReason(_KIND.TOPIC, interest=number) for number in range(len(sizes) - 1)]
-    return [said[number] if near else None for number, near in zip(nearest.tolist(), clear.tolist(), strict=True)]
+    found = [RankReason(_KIND.TOPIC, interest=number) for number in range(len(sizes) - 1)]
+    return [found[number] if each else None for number, each in zip(nearest.tolist(), near.tolist(), strict=True)]
 
 
 def _similar(inputs: Inputs, rows: IndexArray, holds: BoolArray) -> _Reasons | None:
-    """The like nearest to each row, where one is near enough to name."""
+    """Return the nearest like as a reason for each row, if one is near enough."""
     nearest, similarity = _nearest_likes(inputs, rows)
     return [
         RankReason(_KIND.SIMILAR_TO_LIKED, like, value) if near and like >= 0 else None
@@ -164,7 +169,7 @@ def _similar(inputs: Inputs, rows: IndexArray, holds: BoolArray) -> _Reasons | N
 def _support(
     contributions: Float32Array | None, families: Sequence[str], count: int
 ) -> tuple[Float32Array, Float32Array, Float32Array, Float32Array]:
-    """How far likeness, freshness, topics and trend speak for each row; each (count,)."""
+    """Return the weights of similarity, recency, topics and trend for each row; each (count,)."""
     none = np.zeros(count, dtype=np.float32)
     if contributions is None:
         return np.ones(count, dtype=np.float32), none, none, none
@@ -172,14 +177,14 @@ def _support(
     is_alike = np.array([name in LIKENESS_FAMILIES for name in families])
     parts = contributions.T[is_alike] if is_alike.any() else none[None]
     together = np.maximum(parts.max(axis=0), parts.sum(axis=0))
-    # Nothing is more like the user than the best of a bad lot: where likeness weighs most, it is still the reason.
+    # If a similarity family contributes most, similarity is a reason even if its contribution is not positive.
     top = is_alike[contributions.argmax(axis=1)]
     likeness = np.where(top, np.maximum(together, 1e-9), together)
     return likeness, columns.get("recency", none), columns.get("topic", none), columns.get("trend", none)
 
 
 def _nearest_likes(inputs: Inputs, rows: IndexArray) -> tuple[IndexArray, Float32Array]:
-    """The like nearest to each row and its similarity; -1 where none is near enough to name."""
+    """Return the nearest like of each row, -1 if none is near enough, and the similarity to it."""
     profile, candidates, found = inputs.profile, inputs.candidates, inputs.likeness
     nearest = np.full(len(rows), -1, dtype=np.intp)
     similarity = np.zeros(len(rows), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Names for groups of papers: the words and phrases of their titles that tell most about them, as people write them."""
+"""Names for groups of papers, made of the most characteristic words and phrases of their titles."""
 
 import re
 from bisect import bisect_right
@@ -17,9 +17,9 @@ from ranker.types import Float32Array, Float64Array, IndexArray, Int64Array
 MAX_PHRASE_WORDS = 3
 MAX_NAME_WORDS = 3
 SEVERAL_TITLES = 3
-"""Papers that make a topic; fewer are named one by one."""
+"""Least number of titles of a group that counts as a topic."""
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
-# Words of every field: a name never begins with one, and is never made of one alone.
+# Words common in all fields. A name never begins with one.
 _VAGUE = frozenset(
     """
     able across against among analysis application applied approach approaches aspect based benchmark better beyond
@@ -39,22 +39,22 @@ _VAGUE = frozenset(
     universal user using variation via view vs way web within without workshop world year years
     """.split()  # noqa: SIM905
 )
-# Vague words that make a name of the word before: "operating systems", "deep learning".
+# Vague words that may end a name: "operating systems", "representation learning".
 _HEADS = frozenset({"analysis", "learning", "models", "systems", "theory"})
-# BibTeX keeps capitals in braces, in the middle of words.
+# BibTeX protects capitals with braces, even within words.
 _BRACES = str.maketrans("", "", "{}")
 _LENGTH_BONUS = np.array([0.0, 1.0, 1.5, 1.6])
-"""By the number of words."""
+"""Factor for phrases of 0, 1, 2 and 3 words."""
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """Some neighbouring words of a title.
+    """One to three neighbouring words of a title.
 
     Attributes:
-        key: Equal for phrases that differ only in case and plural.
-        text: As it stands in the title, in lower case.
-        buckets: The hashed terms it is made of: its word, or its pairs of neighbours.
+        key: One number for each word; equal for phrases that differ only in case and plural.
+        text: The words as in the title, in lower case.
+        buckets: Buckets of its hashed terms: of its word, or of its pairs of neighbouring words.
     """
 
     key: tuple[int, ...]
@@ -62,10 +62,10 @@ class Phrase:
     buckets: tuple[int, ...]
 
 
-# A title takes 20 microseconds; the same papers come up in the profiles of many readers.
+# A title takes 20 microseconds, and the same papers are in the profiles of many users.
 @lru_cache(maxsize=16_384)
 def phrases(title: str) -> tuple[Phrase, ...]:
-    """All distinct phrases of one to three words of a title that could be a name."""
+    """Return all distinct phrases of a title that may be part of a name."""
     found: dict[tuple[int, ...], Phrase] = {}
     for run in _runs(title.lower().translate(_BRACES)):
         keys = [word_key(word) for word in run]
@@ -82,21 +82,23 @@ def phrases(title: str) -> tuple[Phrase, ...]:
 def name_groups(
     groups: Sequence[Sequence[str]], idf: Float32Array | None, *, max_phrases: int = 2, least_titles: int = 1
 ) -> tuple[str, ...]:
-    """A name for each group of titles, no two alike; empty where the titles have no telling word.
+    """Return a name for each group of titles. Names are distinct, or empty if no phrase is left.
 
-    A name is one phrase of two or three words, or single words side by side, most telling first. What tells is to stand
-    in many titles of the group, in few of the other groups, and in few papers at large. Of two groups with one name in
-    common it goes to the one that makes a topic (``SEVERAL_TITLES``), else to the first.
+    A name consists of one or more phrases, the most characteristic first. A phrase is characteristic if it occurs in
+    many titles of the group, in few titles of the other groups and in few papers at large. If two groups would get the
+    same name, a group of at least ``SEVERAL_TITLES`` titles gets it, else the first group.
 
     Args:
-        groups: Titles of each group; a title counts once.
-        idf: (buckets,) of the bundle; None where there is none and all terms weigh the same.
-        least_titles: Smaller groups get no name; at most ``SEVERAL_TITLES`` leaves the other names as they are.
+        groups: Titles of each group.
+        idf: (buckets,) inverse document frequencies of the bundle; None gives all terms the same weight.
+        max_phrases: Most phrases in a name, unless more are needed to make it distinct.
+        least_titles: Groups with fewer titles get no name. A value up to ``SEVERAL_TITLES`` does not change the names
+            of the other groups.
     """
     sizes = list(map(len, groups))
     names = [""] * len(groups)
     named = [place for place, size in enumerate(sizes) if size >= max(least_titles, 1)]
-    # Most readers like some papers alone; nothing is counted where no group is to be named.
+    # Many users have only small groups, so this case is worth a shortcut.
     if not named:
         return tuple(names)
     counted = _Counted.of([_read(title) for titles in groups for title in titles], sizes, idf)
@@ -109,8 +111,7 @@ class _Title(NamedTuple):
     """The phrases of a title.
 
     Attributes:
-        table: (4, k) for each phrase a number that stands for its key, two buckets, the same one twice where it has but
-            one, and its words.
+        table: (4, k) a hash of the key, the first and the last bucket, and the number of words of each phrase.
     """
 
     phrases: tuple[Phrase, ...]
@@ -120,22 +121,24 @@ class _Title(NamedTuple):
 @lru_cache(maxsize=16_384)
 def _read(title: str) -> _Title:
     found = phrases(title)
-    # Of whole numbers Python makes the same 64 bits in every process.
+    # Python's hash of a tuple of integers is the same in every process.
     rows = [(hash(phrase.key), phrase.buckets[0], phrase.buckets[-1], len(phrase.key)) for phrase in found]
     return _Title(found, np.array(rows, dtype=np.int64).reshape(-1, 4).T.copy())
 
 
 @dataclass(frozen=True)
 class _Counted:
-    """The phrases of all groups, k pairs of a phrase and a group that has it.
+    """The k distinct pairs of a group and a phrase of its titles.
+
+    The phrases of all titles are numbered one title after another.
 
     Attributes:
-        first: (k,) the phrase as it stands in the first title of the group that has it, counted through all titles.
-        title_starts: Where in that count each title begins.
-        groups: (k,)
-        counts: (k,) titles of the group that have the phrase.
-        worth: (k,) how much it tells about the group.
-        words: (k,)
+        title_starts: Number of the first phrase of each title.
+        first: (k,) number of the phrase in the first title of the group that has it.
+        groups: (k,) the group.
+        counts: (k,) number of titles of the group that have the phrase.
+        worth: (k,) how characteristic the phrase is of the group.
+        words: (k,) number of words of the phrase.
     """
 
     titles: Sequence[_Title]
@@ -148,12 +151,12 @@ class _Counted:
 
     @classmethod
     def of(cls, titles: Sequence[_Title], sizes: Sequence[int], idf: Float32Array | None) -> "_Counted":
-        """Counts the titles of groups of these sizes."""
+        """Return the counts for groups of these sizes, whose titles come one group after another."""
         lengths = [len(title.phrases) for title in titles]
         table = np.concatenate([title.table for title in titles], axis=1)
         count = table.shape[1]
-        # Side by side what is the same phrase, and there the titles in their order, told by the last bits: to sort
-        # numbers is several times faster than to sort places by them.
+        # Sort the phrases by hash and, within equal hashes, by number, which replaces the last bits of the hash.
+        # Sorting one array is several times faster than sorting indices by it.
         bits = count.bit_length()
         ordered = np.sort(table[0] >> bits << bits | np.arange(count))
         entries, numbers = ordered & (1 << bits) - 1, ordered >> bits
@@ -173,9 +176,9 @@ class _Counted:
         return cls(titles, [0, *accumulate(lengths)], first, groups, counts, worth, words)
 
     def best_first(self, group: int) -> Iterator[tuple[Phrase, float]]:
-        """What may name a group, and what each phrase is worth.
+        """Yield the phrases that may name a group and how characteristic they are, best first.
 
-        What stands in a single title of several names the group only where nothing stands in two.
+        Phrases of a single title are used only if no phrase is in two titles of the group.
         """
         own = np.flatnonzero(self.groups == group)
         shared = own[self.counts[own] > 1]
@@ -183,18 +186,19 @@ class _Counted:
         worth, words, first = self.worth[own], self.words[own], self.first[own].tolist()
         order = np.lexsort((-words, -worth)).tolist()
         ranks = list(zip(worth.tolist(), words.tolist(), strict=True))
-        # Few are ever looked at, so few are fetched.
+        # Few phrases are ever used, so they are fetched one by one.
         for rank, alike in groupby(order, key=ranks.__getitem__):
             for phrase in sorted((self._phrase(first[place]) for place in alike), key=attrgetter("text")):
                 yield phrase, rank[0]
 
     def _phrase(self, number: int) -> Phrase:
+        """Return the phrase with this number."""
         title = bisect_right(self.title_starts, number) - 1
         return self.titles[title].phrases[number - self.title_starts[title]]
 
 
 def _chosen(best_first: Iterable[tuple[Phrase, float]], taken: frozenset[str], max_phrases: int) -> str:
-    """The best phrases that share no word, at most three words together, that make a name nobody has yet."""
+    """Return the best phrases, without common words and of at most three words, that form a name not yet taken."""
     parts: list[Phrase] = []
     words: set[int] = set()
     best = 0.0
@@ -214,7 +218,7 @@ def _chosen(best_first: Iterable[tuple[Phrase, float]], taken: frozenset[str], m
 
 
 def _runs(text: str) -> Iterator[list[str]]:
-    """Runs of words without a stop word, punctuation or number between them."""
+    """Yield runs of words without a stop word, punctuation mark or number between them."""
     run: list[str] = []
     end = 0
     for match in _WORD.finditer(text):
@@ -234,7 +238,7 @@ def _runs(text: str) -> Iterator[list[str]]:
 
 
 def _is_name(words: Sequence[str]) -> bool:
-    """Whether the words can name something: alone never a vague one, together none at the beginning."""
+    """Return whether the words may be part of a name: the first is not vague, and a lone word has three letters."""
     if words[0] in _VAGUE:
         return False
     if len(words) == 1:

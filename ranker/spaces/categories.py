@@ -1,4 +1,4 @@
-"""The categories of candidates as numbers, and which of them tell candidates apart."""
+"""The categories of candidates as numbers, and how rare they are."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ _FEW_PAPERS = 10
 
 @dataclass(frozen=True)
 class CategoryTable:
-    """Categories of n papers.
+    """The categories of n papers.
 
     Attributes:
-        names: (v,) distinct categories, in order of first appearance.
-        rows: (k,) for each (paper, category) pair the paper, ascending.
-        numbers: (k,) the category.
-        primary: (n,) each paper's first category; -1 where it has none.
+        names: v distinct categories, in order of first appearance.
+        rows: (k,) the paper of each (paper, category) pair, ascending.
+        numbers: (k,) the category of each pair, as an index into ``names``.
+        primary: (n,) the first category of each paper; -1 if it has none.
     """
 
     names: tuple[str, ...]
@@ -29,7 +29,7 @@ class CategoryTable:
 
     @classmethod
     def of(cls, categories: Sequence[Sequence[str]]) -> "CategoryTable":
-        """The table of papers' categories; the first one is a paper's primary category."""
+        """Return the table of the categories of papers; the first category of a paper is its primary one."""
         number_of: dict[str, int] = {}
         for found in categories:
             for name in found:
@@ -44,31 +44,32 @@ class CategoryTable:
 
     @cached_property
     def rarity(self) -> Float64Array:
-        """(v,) logarithm of one over the share of papers that have the category, drawn towards rare for few papers."""
+        """(v,) logarithm of one over the share of papers with the category; greater for few papers."""
         counts = np.bincount(self.numbers, minlength=len(self.names))
         return np.asarray(np.log((len(self.primary) + _FEW_PAPERS) / np.maximum(counts, 1)))
 
     def primary_values(self, values: Mapping[str, float]) -> Float64Array:
-        """(n,) the value of each paper's primary category, 0 where it has no value; NaN for papers without any."""
+        """Return the value of each paper's primary category; (n,), 0 by default, NaN for papers without categories."""
         return np.append(self._of_names(values), np.nan)[self.primary]
 
     def mean_values(self, values: Mapping[str, float]) -> Float64Array:
-        """(n,) mean value over each paper's categories, the rare ones weighing more; NaN for papers without any."""
+        """Return the mean value of each paper's categories weighted by rarity; (n,), NaN for papers without any."""
         weighted = self._weights * self._of_names(values)[self.numbers]
         return np.asarray(np.bincount(self.rows, weighted, len(self.primary)) / self._totals)
 
     @cached_property
     def _weights(self) -> Float64Array:
-        """(k,) of each pair."""
+        """(k,) rarity of the category of each pair."""
         return self.rarity[self.numbers]
 
     @cached_property
     def _totals(self) -> Float64Array:
-        """(n,) of the weights; NaN for papers without categories."""
-        # Of nothing at all bincount makes whole numbers.
+        """(n,) sum of the weights of each paper; NaN for papers without categories."""
+        # Without pairs bincount returns integers.
         total = np.bincount(self.rows, self._weights, len(self.primary)).astype(np.float64)
         total[self.primary < 0] = np.nan
         return total
 
     def _of_names(self, values: Mapping[str, float]) -> Float64Array:
+        """Return the value of each category; (v,), 0 without a value."""
         return np.array([values.get(name, 0.0) for name in self.names], dtype=np.float64)

@@ -1,7 +1,7 @@
-"""Papers that readers of the training data liked, by who liked them; what is new takes the place of its neighbours.
+"""User factors: a space in which papers lie together if the same users of the training data like them.
 
-Two papers with the same readers lie together here, whatever their words. A paper that training never saw is put at the
-mean of the known papers nearest in content, each weighted by its likeness.
+The words of the papers do not matter. A paper that is not in the training data gets the weighted mean of the known
+papers nearest to it in content.
 """
 
 import hashlib
@@ -24,25 +24,26 @@ _MAX_REMEMBERED = 8_192
 
 
 def text_keys(texts: Sequence[str]) -> UInt64Array:
-    """(n,) 64 bits of a hash of each text: by these a bundle knows papers again."""
+    """Return a 64-bit hash of each text, by which a bundle recognises papers; (n,)."""
     digests = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest() for text in texts]
     return np.frombuffer(b"".join(digests), dtype="<u8").astype(np.uint64)
 
 
 @dataclass(frozen=True)
 class CoLikes:
-    """a papers with likes.
+    """The factors of the a papers of the training data that have likes.
 
     Attributes:
         keys: (a,) uint64, ascending; see ``text_keys``.
-        factors: (a, k) float32 of unit length: where their content puts them.
-        users: (a, m) float32 of unit length: where their readers put them.
+        factors: (a, k) float32 co-like factors of unit length, which follow from the content of the papers.
+        users: (a, m) float32 user factors of unit length, which follow from the users who like the papers.
     """
 
     keys: UInt64Array
     factors: Float32Array
     users: Float32Array
-    # Placing one new paper costs two milliseconds, and a profile is rebuilt at each new like.
+    # User factors of new papers by the bytes of their co-like factors. Predicting one takes two milliseconds, and a
+    # profile is rebuilt at each new like.
     _remembered: dict[bytes, Float32Array] = field(default_factory=dict, init=False, repr=False, compare=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False, compare=False)
 
@@ -50,7 +51,11 @@ class CoLikes:
         return len(self.keys)
 
     def placed(self, texts: Sequence[str], factors: Float32Array) -> Float32Array:
-        """(n, m) float32 of unit length, NaN rows where ``factors`` (n, k) has them; each row stands for itself."""
+        """Return the user factors of papers; (n, m) float32 of unit length, NaN rows as in ``factors``.
+
+        Args:
+            factors: (n, k) co-like factors of the papers.
+        """
         out = np.full((len(factors), self.users.shape[1]), np.nan, dtype=np.float32)
         places = self._places(text_keys(texts))
         known = np.isfinite(factors[:, 0]) & (places >= 0)
@@ -69,7 +74,7 @@ class CoLikes:
         return out
 
     def _remember(self, vectors: dict[bytes, Float32Array]) -> None:
-        """Of more than are remembered the last ones; those remembered longest go first."""
+        """Store predicted user factors; beyond ``_MAX_REMEMBERED`` the oldest are dropped."""
         newest = list(vectors.items())[-_MAX_REMEMBERED:]
         with self._lock:
             excess = len(self._remembered) + len(newest) - _MAX_REMEMBERED
@@ -79,16 +84,16 @@ class CoLikes:
 
     @cached_property
     def _content(self) -> Float32Array:
-        """(k, a) the factors; five megabytes, but to make them each time takes longer than the product."""
+        """(k, a) the co-like factors transposed; kept, because the copy takes longer than the product."""
         return np.ascontiguousarray(self.factors.T)
 
     def _places(self, keys: UInt64Array) -> IndexArray:
-        """(n,) row of each key; -1 where it is not known."""
+        """Return the row of each key; (n,), -1 for unknown keys."""
         found = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
         return np.where(self.keys[found] == keys, found, -1)
 
     def _predicted(self, factors: Float32Array) -> Float32Array:
-        """(n, m) the weighted mean of the nearest known papers."""
+        """Return the weighted mean of the user factors of the known papers nearest to each row; (n, m)."""
         parts = [
             self._mean_of_nearest(multiplied_rows(factors[start : start + _CHUNK], self._content))
             for start in range(0, len(factors), _CHUNK)

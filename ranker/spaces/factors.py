@@ -1,7 +1,8 @@
-"""A learned map from a paper's content to factors in which papers that one reader likes lie together.
+"""A learned linear map from the content of a paper to co-like factors.
 
-A new paper has no likes, so its collaborative factors are predicted from its vector and its words (compare DropoutNet,
-Volkovs et al. 2017). The map is linear and knows no reader, so it serves people and papers never seen in training.
+Papers that the same users like lie together by these factors. A new paper has no likes, so its factors are predicted
+from its vector and its words (compare DropoutNet, Volkovs et al. 2017). The map holds no users, so it works for users
+and papers never seen in training.
 """
 
 from dataclasses import dataclass
@@ -13,12 +14,12 @@ from ranker.types import Float32Array, Int32Array
 
 @dataclass(frozen=True)
 class FactorMap:
-    """Where papers lie by their content.
+    """A linear map from whitened vectors and TF-IDF weights to co-like factors.
 
     Attributes:
-        vector_map: (d, k) float32, for whitened vectors.
-        buckets: (v,) int32, ascending: the term buckets that count.
-        term_map: (v, k) float32, for their TF-IDF weights.
+        vector_map: (d, k) float32 map of whitened vectors.
+        buckets: (v,) int32 term buckets that the map uses, ascending.
+        term_map: (v, k) float32 map of the TF-IDF weights of these buckets.
     """
 
     vector_map: Float32Array
@@ -26,11 +27,6 @@ class FactorMap:
     term_map: Float32Array
 
     def factors(self, whitened: Float32Array, tfidf: SparseRows) -> Float32Array:
-        """(n, k) float32 of unit length, NaN rows where the vector is pending; each row depends on its paper alone.
-
-        Args:
-            whitened: (n, d) float32.
-            tfidf: (n, buckets)
-        """
+        """Return the factors of papers; (n, k) float32 of unit length, NaN rows where the vector is pending."""
         from_words = tfidf.select(self.buckets).times(self.term_map)
         return unit_rows(multiplied_rows(whitened, self.vector_map) + from_words)

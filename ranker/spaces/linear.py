@@ -1,20 +1,18 @@
-"""Dense products whose rows come out bit for bit the same whatever rows stand beside them."""
+"""Products, normalisation and compact storage of dense rows."""
 
 import numpy as np
 
 from ranker.types import Float32Array, Int8Array, UInt8Array
 
-# BLAS may sum in another order for another shape, and its kernel for AVX2 for another place in a block of more than
-# eight rows. Blocks of one shape, padded with zeros, give equal bits (tested; OPENBLAS_CORETYPE=Haswell in the
-# environment tries that kernel).
+# BLAS may add in another order for another shape. Blocks of one shape, padded with zeros, round each row alike.
 BLOCK_ROWS = 8
 
 
 def multiplied_rows(rows: Float32Array, matrix: Float32Array, out: Float32Array | None = None) -> Float32Array:
-    """(n, k) float32: each row times a (d, k) matrix.
+    """Multiply (n, d) rows by a (d, k) matrix, in blocks of rows; (n, k) float32.
 
     Args:
-        out: (n, k) C-contiguous, to write to.
+        out: (n, k) float32, C-contiguous, where the result goes; None allocates it.
     """
     count, width = len(rows), matrix.shape[1]
     if out is None:
@@ -32,7 +30,7 @@ def multiplied_rows(rows: Float32Array, matrix: Float32Array, out: Float32Array 
 
 
 def unit_rows(vectors: Float32Array) -> Float32Array:
-    """Rows scaled to length 1, C-contiguous; rows of zeros or with anything not finite become NaN throughout."""
+    """Return the rows scaled to length 1, C-contiguous; rows of zeros or with values that are not finite become NaN."""
     vectors = np.ascontiguousarray(vectors, dtype=np.float32)
     lengths: Float32Array = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     lengths[~(np.isfinite(lengths) & (lengths > 0))] = np.nan
@@ -40,21 +38,21 @@ def unit_rows(vectors: Float32Array) -> Float32Array:
 
 
 def to_bytes(units: Float32Array) -> Int8Array:
-    """Unit rows as int8, each scaled so that its greatest component is 127: a quarter of the space."""
+    """Pack unit rows as int8, each scaled so that its greatest component is 127: a quarter of the size."""
     peaks = np.abs(units).max(axis=1, keepdims=True, initial=1e-9)
     return np.asarray(np.rint(units / peaks * 127), dtype=np.int8)
 
 
 def from_bytes(rows: Int8Array) -> Float32Array:
-    """Unit rows out of ``to_bytes``."""
+    """Unpack unit rows from the output of ``to_bytes``."""
     return unit_rows(rows.astype(np.float32))
 
 
 def to_nibbles(units: Float32Array) -> UInt8Array:
-    """(n, d / 2) Unit rows in four bits a component, each row scaled so that its greatest component is 7.
+    """Pack unit rows in four bits per component, each scaled so that its greatest component is 7; (n, d / 2).
 
-    An eighth of the space. Of vectors of some hundred components the cosine to what was packed is 0.99, and sums over
-    many of them hardly move. An odd d is filled up with a zero.
+    This takes an eighth of the size. With a hundred components or more, the cosine between a row and its packed form is
+    0.99. An odd d is padded with a zero.
     """
     peaks = np.abs(units).max(axis=1, keepdims=True, initial=1e-9)
     steps = np.full((len(units), units.shape[1] + units.shape[1] % 2), 8, dtype=np.uint8)
@@ -63,6 +61,6 @@ def to_nibbles(units: Float32Array) -> UInt8Array:
 
 
 def from_nibbles(packed: UInt8Array) -> Float32Array:
-    """(n, 2 w) Unit rows out of ``to_nibbles``."""
+    """Unpack unit rows from the (n, w) output of ``to_nibbles``; (n, 2 w)."""
     steps = np.stack((packed & 15, packed >> 4), axis=2).reshape(len(packed), 2 * packed.shape[1])
     return unit_rows(steps.astype(np.float32) - 8)

@@ -1,7 +1,7 @@
-"""The frozen spaces of a bundle, and papers placed in them.
+"""The frozen spaces of a bundle, and matrices of papers in these spaces.
 
-A paper's row comes out bit for bit the same whatever papers stand beside it, so matrices may be built for one digest,
-one paper or a whole catalogue and mixed freely.
+Up to rounding, the row of a paper does not depend on the other papers of its matrix. So matrices may be built for one
+paper, a digest or a whole catalogue, and their rows may be taken and joined freely.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,31 +26,30 @@ from ranker.spaces.topics import Topics, commonness, main_topics
 from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray, Int32Array
 
 _FEW_PAPERS = 10
-_FEW_ENOUGH = 500
-"""Of so many papers all cosines are kept, a megabyte, as every reader's slate asks for most of them."""
+_FEW_COSINES = 500
+"""Up to this number of papers their mutual cosines are cached (1 MB), because every user's slate reads most of them."""
 _REPEAT_WEIGHT = 0.3
-"""What a term that is e times as frequent in a text weighs more; a word said twice is hardly twice the subject."""
+"""The TF-IDF weight of a term grows by this much when its count in a text grows e-fold."""
 _BM25_K1 = 1.2
 _BM25_B = 0.5
 _GIVEN = ("units", "whitened", "tfidf", "bm25", "topic_weights", "factors")
-# Computed when first asked for, dear, and of each paper alone: what is taken from a matrix takes them along.
-_DEAR = ("has_vector", "word_density", "factor_density", "user_factors")
+# Expensive properties that depend on each paper alone: rows taken from a matrix keep their computed values.
+_EXPENSIVE = ("has_vector", "word_density", "factor_density", "user_factors")
 
 
 @dataclass(frozen=True)
 class PaperMatrix:
-    """n papers in the spaces of one bundle; shared by all users, never written to.
+    """A matrix of n papers in the spaces of one bundle. It is immutable, so users and threads share it.
 
     Attributes:
-        columns: What the rows were made from.
-        units: (n, d) float32 of unit length, NaN rows where the vector is pending.
-        whitened: (n, d) float32 of unit length, NaN rows as in ``units``; None without a bundle.
-        tfidf: (n, buckets) of unit length, empty rows for texts without words; None without a bundle.
+        units: (n, d) float32 vectors of unit length; NaN rows where the vector is pending.
+        whitened: (n, d) float32 whitened vectors of unit length, NaN rows as in ``units``; None without a bundle.
+        tfidf: (n, buckets) TF-IDF rows of unit length, empty for texts without words; None without a bundle.
         bm25: (n, buckets) BM25 weights of each paper's terms; None without a bundle.
         topic_weights: (n, t) float32, see ``Topics.weights``; None without a bundle or topics.
-        factors: (n, k) float32 of unit length, see ``FactorMap``, NaN rows as in ``units``; None without a map.
-        background: What densities are measured against; None without a bundle.
-        co_likes: What ``user_factors`` are predicted from; None without a map.
+        factors: (n, k) float32 co-like factors of unit length, NaN rows as in ``units``; None without a factor map.
+        background: The sample that densities refer to; None without a bundle.
+        co_likes: The papers that ``user_factors`` are predicted from; None without a factor map.
     """
 
     columns: PaperColumns
@@ -69,33 +68,33 @@ class PaperMatrix:
     @cached_property
     def has_vector(self) -> BoolArray:
         """(n,) False where the vector is pending."""
-        # A row of no numbers at all would count as finite.
+        # The maximum makes a row without components pending.
         finite = np.isfinite(self.units).sum(axis=1) == max(self.units.shape[1], 1)
         return np.asarray(finite, dtype=np.bool_)
 
     @cached_property
     def centre(self) -> Float32Array:
-        """(d,) mean of the known unit vectors, drawn towards 0 where they are few: what all of these papers share."""
+        """(d,) mean of the known unit vectors, shrunk towards 0 if there are few: what all the papers share."""
         known = self.units[self.has_vector]
         return np.asarray(known.sum(axis=0) / np.float32(len(known) + _FEW_PAPERS))
 
     @cached_property
     def towards_centre(self) -> Float32Array:
-        """(n,) float32 dot product of each unit vector with ``centre``; NaN as in ``units``."""
+        """(n,) float32 dot product of each unit vector and ``centre``; NaN where the vector is pending."""
         found: Float32Array = np.einsum("ij,j->i", self.units, self.centre)
         return found
 
     @cached_property
     def centred_lengths(self) -> Float32Array:
-        """(n,) float32 length of what is left of each unit vector without ``centre``; NaN where that is nothing."""
+        """(n,) float32 length of each unit vector minus ``centre``; NaN if it is 0."""
         rest = self.units - self.centre
         lengths: Float32Array = np.sqrt(np.einsum("ij,ij->i", rest, rest))
         lengths[lengths <= 0] = np.nan
         return lengths
 
     def cosines_among(self, rows: IndexArray) -> Float32Array:
-        """(m, m) float32 of the papers at ``rows`` with one another; 0 where a vector is pending."""
-        if len(self) <= _FEW_ENOUGH:
+        """Return the mutual cosines of the papers at ``rows``; (m, m) float32, 0 where a vector is pending."""
+        if len(self) <= _FEW_COSINES:
             return self._cosines[np.ix_(rows, rows)]
         known = np.nan_to_num(self.units[rows])
         return known @ known.T
@@ -107,52 +106,52 @@ class PaperMatrix:
 
     @cached_property
     def dates(self) -> Float64Array:
-        """(n,) Unix seconds of publication, or of when the paper was first seen; NaN where both are unknown."""
+        """(n,) Unix seconds of publication, else of when the paper was first seen; NaN if both are unknown."""
         columns = self.columns
         return np.where(np.isnan(columns.published_at), columns.first_seen_at, columns.published_at)
 
     @cached_property
     def row_of(self) -> dict[str, int]:
-        """Each paper's row by its id."""
+        """The row of each paper by its id."""
         return {paper_id: row for row, paper_id in enumerate(self.columns.paper_ids)}
 
     @cached_property
     def id_ranks(self) -> IndexArray:
-        """(n,) place of each paper's id in the sorted ids; settles ties."""
+        """(n,) position of each paper's id in the sorted ids, which breaks ties."""
         ranks = np.empty(len(self), dtype=np.intp)
         ranks[sorted(range(len(self)), key=self.columns.paper_ids.__getitem__)] = np.arange(len(self))
         return ranks
 
     @cached_property
     def terms(self) -> CandidateTerms | None:
-        """The papers' terms, ready to be compared with those of likes; None without a bundle."""
+        """The terms of the papers in the form that ``likeness`` compares with likes; None without a bundle."""
         return None if self.tfidf is None or self.bm25 is None else CandidateTerms.of(self.tfidf, self.bm25)
 
     @cached_property
     def wordless(self) -> BoolArray | None:
-        """(n,) which papers have no words; None where all have some."""
+        """(n,) True for papers without words; None if every paper has words or without a bundle."""
         if self.tfidf is None or (self.tfidf.row_sizes > 0).all():
             return None
         return np.asarray(self.tfidf.row_sizes == 0)
 
     @cached_property
     def log_term_counts(self) -> Float64Array:
-        """(n,) natural logarithm of 1 + the paper's distinct terms; with a bundle only."""
+        """(n,) natural logarithm of 1 + the number of distinct terms of each paper; NaN without a bundle."""
         return np.log1p(self.tfidf.row_sizes) if self.tfidf is not None else np.full(len(self), np.nan)
 
     @cached_property
     def word_crowding(self) -> Float32Array:
-        """(n,) ``word_density`` among these papers, see ``features.similarity.crowding``."""
+        """(n,) ``word_density`` relative to the other papers, see ``relative.crowding``."""
         return crowding(self.word_density)
 
     @cached_property
     def factor_crowding(self) -> Float32Array:
-        """(n,) ``factor_density`` among these papers."""
+        """(n,) ``factor_density`` relative to the other papers, see ``relative.crowding``."""
         return crowding(self.factor_density)
 
     @cached_property
     def topic_commonness(self) -> Float32Array | None:
-        """(t,) each topic's weight among these papers, as a multiple of an even share; None without topics."""
+        """(t,) see ``topics.commonness``; None without topics."""
         if self.topic_weights is None or not self.topic_weights.shape[1]:
             return None
         return commonness(self.topic_weights)
@@ -164,34 +163,34 @@ class PaperMatrix:
 
     @cached_property
     def main_topics(self) -> IndexArray:
-        """(n,) each paper's strongest topic; -1 where it is unknown."""
+        """(n,) the topic with the greatest weight of each paper; -1 if unknown."""
         if self.topic_weights is None:
             return np.full(len(self), -1, dtype=np.intp)
         return main_topics(self.topic_weights)
 
     @cached_property
     def word_density(self) -> Float32Array:
-        """(n,) how near by words each paper is to papers at large; NaN without a bundle."""
+        """(n,) mean TF-IDF cosine of each paper to its nearest papers of the background; NaN without a bundle."""
         if self.tfidf is None or self.background is None:
             return np.full(len(self), np.nan, dtype=np.float32)
         return self.background.word_density(self.tfidf)
 
     @cached_property
     def factor_density(self) -> Float32Array:
-        """(n,) the same by factors; NaN where the vector is pending."""
+        """(n,) mean cosine of each paper's factors to the nearest of the background; NaN if the vector is pending."""
         if self.factors is None or self.background is None:
             return np.full(len(self), np.nan, dtype=np.float32)
         return self.background.factor_density(self.factors)
 
     @cached_property
     def user_factors(self) -> Float32Array:
-        """(n, m) float32 of unit length, see ``CoLikes``; m is 0 without co-likes."""
+        """(n, m) float32 user factors of unit length, see ``CoLikes``; m is 0 without co-likes."""
         if self.co_likes is None or self.factors is None:
             return np.empty((len(self), 0), dtype=np.float32)
         return self.co_likes.placed(self.columns.texts, self.factors)
 
     def with_signals(self, signals: Signals | None) -> "PaperMatrix":
-        """The same papers with newer signals. What was computed of the rest is kept: nothing kept reads signals."""
+        """Return the same papers with other signals. Computed values are kept, because none of them reads signals."""
         columns = replace(self.columns, signals=signals)
         found = replace(self, columns=columns)
         own = {field.name for field in fields(self)}
@@ -199,45 +198,45 @@ class PaperMatrix:
         return found
 
     def row_values(self) -> dict[str, Any]:
-        """All that is known of each paper by itself but its columns: what was given, and what was computed so far."""
-        return {name: vars(self)[name] for name in (*_GIVEN, *_DEAR) if name in vars(self)}
+        """Return the values that belong to single papers, by name: those given and those computed so far."""
+        return {name: vars(self)[name] for name in (*_GIVEN, *_EXPENSIVE) if name in vars(self)}
 
     @classmethod
     def of_row_values(
         cls, columns: PaperColumns, values: Mapping[str, Any], background: Background | None, co_likes: CoLikes | None
     ) -> "PaperMatrix":
-        """Papers of whom all this is known."""
+        """Return a matrix of papers from the output of ``row_values``."""
         given = {name: values[name] for name in _GIVEN}
         found = cls(columns=columns, background=background, co_likes=co_likes, **given)
         vars(found).update({name: value for name, value in values.items() if name not in given})
         return found
 
     def take(self, rows: Sequence[int]) -> "PaperMatrix":
-        """The papers at ``rows``, in that order."""
+        """Return the papers at ``rows``, in that order."""
         index = np.asarray(rows, dtype=np.intp)
         values = {name: taken_rows(value, index) for name, value in self.row_values().items()}
         return self.of_row_values(self.columns.take(rows), values, self.background, self.co_likes)
 
     def completed(self) -> "PaperMatrix":
-        """The same with all computed that others taken from it would compute again."""
-        for name in _DEAR:
+        """Compute the expensive values that rows taken from this matrix keep, and return this matrix."""
+        for name in _EXPENSIVE:
             getattr(self, name)
         return self
 
 
 @dataclass(frozen=True)
 class Spaces:
-    """What a bundle knows of vectors and words in general.
+    """The spaces of a bundle: how vectors and words of papers become comparable.
 
     Attributes:
-        whitening_mean: (d,) float32.
-        whitening_matrix: (d, d) float32; rows are multiplied from the left.
-        idf: (buckets,) float32, 0 or more.
+        whitening_mean: (d,) float32 mean of unit vectors.
+        whitening_matrix: (d, d) float32; row vectors are multiplied by it from the left.
+        idf: (buckets,) float32 inverse document frequency of each term bucket, 0 or more.
         average_length: Mean number of terms of a text, for BM25.
-        topics: None counts as no topics.
-        factor_map: None where no likes were there to learn it from.
-        background: None counts as no background.
-        co_likes: None where no likes were there.
+        topics: The topics; None if there are none.
+        factor_map: The map to co-like factors; None if training had no likes.
+        background: The sample that densities refer to; None if there is none.
+        co_likes: The papers with user factors; None if training had no likes.
     """
 
     whitening_mean: Float32Array
@@ -251,17 +250,19 @@ class Spaces:
 
     @property
     def embedding_dim(self) -> int:
-        """d, the length of the vectors that this was fitted on."""
+        """d, the length of the encoder's vectors."""
         return len(self.whitening_mean)
 
     def matrix(self, columns: PaperColumns) -> PaperMatrix:
-        """The papers in these spaces.
+        """Return the papers in these spaces.
 
         Raises:
-            InputError: Vectors of another length than the bundle's.
+            InputError: The vectors do not have length ``embedding_dim``.
         """
         if columns.embeddings.shape[1] != self.embedding_dim:
-            raise InputError(f"vectors have length {columns.embeddings.shape[1]}, not {self.embedding_dim}")
+            raise InputError(
+                f"embeddings must have the bundle's length {self.embedding_dim}, but have {columns.embeddings.shape[1]}"
+            )
         units = unit_rows(columns.embeddings)
         tfidf, bm25 = self._term_rows(columns.texts)
         return self.mapped(
@@ -276,7 +277,11 @@ class Spaces:
         )
 
     def mapped(self, papers: PaperMatrix) -> PaperMatrix:
-        """Papers in spaces that differ from these in map and background alone, as these have them."""
+        """Return the papers with the factor map, background and co-likes of these spaces.
+
+        Args:
+            papers: Papers in spaces that differ from these only in factor map, background and co-likes.
+        """
         if self.factor_map is None or papers.whitened is None or papers.tfidf is None:
             factors = None
         else:
@@ -284,11 +289,11 @@ class Spaces:
         return replace(papers, factors=factors, background=self.background, co_likes=self.co_likes)
 
     def _whiten(self, units: Float32Array) -> Float32Array:
-        """Unit rows in the whitened space."""
+        """Return the unit rows in the whitened space, scaled to unit length."""
         return unit_rows(multiplied_rows(units - self.whitening_mean, self.whitening_matrix))
 
     def _term_rows(self, texts: Sequence[str]) -> tuple[SparseRows, SparseRows]:
-        """TF-IDF of unit length with damped counts, and BM25 weights, on the same terms."""
+        """Return TF-IDF rows of unit length with damped counts, and rows of BM25 weights of the same terms."""
         counted = [hashed_terms(text) for text in texts]
         sizes = np.array([len(buckets) for buckets, _ in counted], dtype=np.int64)
         starts = np.concatenate(([0], np.cumsum(sizes))).astype(np.int32)
@@ -303,25 +308,25 @@ class Spaces:
 
 
 def plain_matrix(columns: PaperColumns) -> PaperMatrix:
-    """The papers without a bundle: enough for cosine ranking, not for a model's features."""
+    """Return the papers without a bundle. This is enough for cosine ranking, but not for the features of a model."""
     return PaperMatrix(columns=columns, units=unit_rows(columns.embeddings))
 
 
 def taken_rows(values: Any, rows: IndexArray) -> Any:
-    """Those of one of the ``row_values``; None of None."""
+    """Return the given rows of one of the ``PaperMatrix.row_values``; None if it is None."""
     if isinstance(values, SparseRows):
         return values.take(rows)
     return None if values is None else values[rows]
 
 
 def stack_matrices(parts: Sequence[PaperMatrix]) -> PaperMatrix:
-    """All papers of all parts as one matrix, equal bit for bit to one built at once; at least one part.
+    """Join the papers of all parts into one matrix; needs at least one part.
 
     Raises:
-        InputError: Parts of different spaces, or a paper twice.
+        InputError: The parts are in different spaces, or a paper occurs twice.
     """
     if len({_shape(part) for part in parts}) != 1:
-        raise InputError("the papers to join are not all in the same spaces")
+        raise InputError("papers of different spaces cannot be joined; all must be in the same spaces")
     topics = [part.topic_weights for part in parts if part.topic_weights is not None]
     factors = [part.factors for part in parts if part.factors is not None]
     whitened = [part.whitened for part in parts if part.whitened is not None]
@@ -338,23 +343,22 @@ def stack_matrices(parts: Sequence[PaperMatrix]) -> PaperMatrix:
         background=parts[0].background,
         co_likes=parts[0].co_likes,
     )
-    for name in _DEAR:
+    for name in _EXPENSIVE:
         if all(name in vars(part) for part in parts):
             vars(found)[name] = np.concatenate([vars(part)[name] for part in parts])
     return found
 
 
 def _shape(matrix: PaperMatrix) -> tuple[int | None, ...]:
-    """Differs for matrices of different spaces, as far as widths tell."""
+    """Return the widths of all spaces, which differ for most matrices of different bundles."""
     arrays = (matrix.units, matrix.whitened, matrix.topic_weights, matrix.factors)
     widths = (None if array is None else array.shape[1] for array in arrays)
     return (*widths, None if matrix.tfidf is None else matrix.tfidf.width)
 
 
 def _unit_segments(values: Float32Array, sizes: IndexArray) -> Float32Array:
-    """``values`` scaled so that each run of ``sizes`` values has length 1; runs of zeros stay zero."""
+    """Return the values scaled so that each run of ``sizes`` values has length 1; runs of zeros stay zero."""
     owners = np.repeat(np.arange(len(sizes)), sizes)
-    # bincount adds one by one in order, so a run's sum does not depend on its neighbours.
     squares = np.bincount(owners, weights=values.astype(np.float64) ** 2, minlength=len(sizes))
     lengths = np.sqrt(squares)
     lengths[lengths == 0] = 1

@@ -1,4 +1,4 @@
-"""Rows of sparse numbers; the only file that touches scipy."""
+"""Sparse rows and their products; scipy.sparse is used only here."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ from ranker.types import Float32Array, Float64Array, IndexArray, Int32Array
 _RARE_SHARE = 0.05
 _FEW_ROWS = 20
 _DENSE_VALUES = 2**18
-"""Up to a megabyte a dense product is faster than one of sparse matrices."""
+"""Up to this number of values (1 MB) a dense product is faster than a sparse one."""
 _BLOCK_CELLS = 2**18
-"""Pairs of a like and a paper whose common terms are in memory at once: some hundred bytes each."""
+"""Number of (like, paper) pairs whose common terms are in memory at once, at a few hundred bytes per pair."""
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,9 @@ class SparseRows:
     """A (n, width) float32 matrix in compressed rows.
 
     Attributes:
-        starts: (n + 1,) int32; row i is ``columns[starts[i]:starts[i + 1]]``.
-        columns: (nonzero,) int32, ascending within a row.
-        values: (nonzero,) float32.
+        starts: (n + 1,) int32; the entries of row i are at ``starts[i]:starts[i + 1]``.
+        columns: (nonzero,) int32 column of each entry, ascending within a row.
+        values: (nonzero,) float32 value of each entry.
     """
 
     starts: Int32Array
@@ -39,32 +39,32 @@ class SparseRows:
 
     @cached_property
     def row_sizes(self) -> Int32Array:
-        """(n,) number of stored values in each row."""
+        """(n,) number of entries of each row."""
         return np.diff(self.starts)
 
     @cached_property
     def owners(self) -> Int32Array:
-        """(nonzero,) the row of each stored value."""
+        """(nonzero,) row of each entry."""
         return np.repeat(np.arange(len(self), dtype=np.int32), self.row_sizes)
 
     @cached_property
     def matrix(self) -> Any:
-        """The same as a scipy matrix that shares the memory."""
+        """This matrix as a scipy matrix that shares the memory."""
         return scipy.sparse.csr_matrix(
             (self.values, self.columns, self.starts), shape=(len(self), self.width), copy=False
         )
 
     @cached_property
     def transposed(self) -> Any:
-        """(width, n) scipy matrix in compressed rows: the papers that hold a term. Built once, for candidates."""
+        """The (width, n) transpose as a scipy matrix in compressed rows."""
         return self.matrix.T.tocsr()
 
     def dot(self, other: "SparseRows") -> Float32Array:
-        """(n, n_other) float32, C-contiguous: dot products of each row of this with each row of another."""
+        """Return the dot products of these rows with the rows of ``other``; (n, n_other) float32, C-contiguous."""
         return np.ascontiguousarray((self.matrix @ other.transposed).toarray(), dtype=np.float32)
 
     def mean(self) -> "SparseRows":
-        """The mean row, as a matrix of one row; at least one row."""
+        """Return the mean row as a matrix of one row; needs at least one row."""
         # Sorting the few thousand terms is ten times faster than a dense sum over all columns.
         columns, places = np.unique(self.columns, return_inverse=True)
         values = np.bincount(places, weights=self.values) / len(self)
@@ -72,9 +72,9 @@ class SparseRows:
         return SparseRows(starts, columns, values.astype(np.float32), self.width)
 
     def gram(self) -> Float32Array:
-        """(n, n) float32: dot products of the rows with one another."""
-        # What stands in one row alone, as most terms of most texts do, meets only itself. The entries of a column
-        # find one another by the last of them: to sort or transpose the columns takes far longer.
+        """Return the dot products of the rows with one another; (n, n) float32."""
+        # Most columns have an entry in one row only, which adds to the diagonal alone. Columns with several entries are
+        # found by the last entry of each column, which is much faster than sorting or transposing.
         order = np.arange(len(self.columns), dtype=np.int32)
         last_of = np.empty(self.width, dtype=np.int32)
         last_of[self.columns] = order
@@ -97,24 +97,24 @@ class SparseRows:
         return np.asarray(found, dtype=np.float32)
 
     def select(self, columns: Int32Array) -> "SparseRows":
-        """The same rows with only the given columns (ascending), numbered by their places among them."""
+        """Return the rows restricted to the given columns (ascending), renumbered from 0."""
         places = np.searchsorted(columns, self.columns)
         kept = columns[np.minimum(places, len(columns) - 1)] == self.columns if len(columns) else places < 0
         starts = np.concatenate(([0], np.cumsum(kept))).astype(np.int32)[self.starts]
         return SparseRows(starts, places[kept].astype(np.int32), self.values[kept], len(columns))
 
     def block(self, rows: slice) -> "SparseRows":
-        """Neighbouring rows, sharing the memory."""
+        """Return consecutive rows, sharing the memory."""
         first, last = self.starts[rows.start], self.starts[rows.stop]
         starts = self.starts[rows.start : rows.stop + 1] - first
         return SparseRows(starts, self.columns[first:last], self.values[first:last], self.width)
 
     def times(self, matrix: Float32Array) -> Float32Array:
-        """(n, k) float32: each row times a (width, k) matrix; a row's sum runs over its own terms in their order."""
+        """Multiply the rows by a (width, k) matrix; (n, k) float32."""
         return np.ascontiguousarray(self.matrix @ matrix, dtype=np.float32)
 
     def take(self, rows: IndexArray) -> "SparseRows":
-        """The given rows, in that order."""
+        """Return the given rows, in that order."""
         sizes = self.row_sizes[rows]
         starts = np.concatenate(([0], np.cumsum(sizes))).astype(np.int32)
         source = np.arange(starts[-1]) + np.repeat(self.starts[rows] - starts[:-1], sizes)
@@ -123,21 +123,22 @@ class SparseRows:
 
 @dataclass(frozen=True)
 class CandidateTerms:
-    """The terms of n papers among which readers choose, each weighted by how well it tells these papers apart.
+    """The terms of n candidate papers by term, each weighted by how well it tells these papers apart.
 
-    Words that were rare when idf was counted may stand in half the papers of today's digest. A term weighs 1 up to a
-    twentieth of the papers, then less, down to 0 in all of many papers. Few papers say little of what is common.
+    A word that was rare when idf was computed may be in half the papers of a digest. A term that is in at most a
+    twentieth of the papers has weight 1. More common terms weigh less, down to 0 for a term in all of many papers. For
+    few papers the weights stay near 1.
 
-    A reader's likes have thousands of terms of which the papers share some hundred: numpy sums those alone three times
-    as fast as a general product of sparse matrices.
+    The likes of a user have thousands of terms, of which the papers share some hundred. Summing these alone in numpy is
+    three times as fast as a general product of sparse matrices.
 
     Attributes:
-        places: (width,) each term's place among the v terms of the papers, v for those in none of them. Of the
-            smallest type that holds v: what a look-up costs is memory that is not in the processor's cache.
-        starts: (v + 1,) the papers that hold the term at place i are ``papers[starts[i]:starts[i + 1]]``.
-        papers: (nonzero,)
-        tfidf: (nonzero,) float32, weighted.
-        bm25: (nonzero,) float32, weighted.
+        places: (width,) index of each term among the v terms of the papers; v for all other terms. The dtype is the
+            smallest that holds v, because a small table stays in the processor's cache.
+        starts: (v + 1,) the papers with term i are ``papers[starts[i]:starts[i + 1]]``.
+        papers: (nonzero,) paper of each entry.
+        tfidf: (nonzero,) float32 TF-IDF value of each entry times the weight of the term.
+        bm25: (nonzero,) float32 BM25 value of each entry times the weight of the term.
     """
 
     places: npt.NDArray[np.unsignedinteger]
@@ -149,7 +150,7 @@ class CandidateTerms:
 
     @classmethod
     def of(cls, tfidf: SparseRows, bm25: SparseRows) -> "CandidateTerms":
-        """From both weights of the same terms."""
+        """Return the terms of the papers from their TF-IDF and BM25 rows, which must have the same entries."""
         order = np.argsort(tfidf.columns, kind="stable")
         terms, row_counts = np.unique(tfidf.columns, return_counts=True)
         places = np.full(tfidf.width, len(terms), dtype=np.min_scalar_type(len(terms)))
@@ -167,12 +168,11 @@ class CandidateTerms:
         )
 
     def against(self, liked: SparseRows, cosines: Float32Array, bm25: Float32Array) -> None:
-        """Compares m liked rows with the papers; what a row gets is the same bits whatever rows stand beside it.
+        """Write the similarities of liked rows to the papers, in blocks of likes to limit the memory.
 
         Args:
-            cosines: (m, n) where TF-IDF cosines are written to.
-            bm25: (m, n), or (1, n) for the sum over the rows, where BM25 weights times the rows' values are written to.
-                The sum runs over blocks of likes, as many as the papers allow.
+            cosines: (m, n) where the TF-IDF cosines go.
+            bm25: (m, n) where the products of the rows with the BM25 weights go, or (1, n) where their sum goes.
         """
         summed = len(bm25) == 1
         total = np.zeros(self.paper_count)
@@ -188,12 +188,12 @@ class CandidateTerms:
             bm25[0] = total
 
     def _compared(self, liked: SparseRows, *, summed: bool) -> tuple[Float64Array, Float64Array]:
-        """(m, n) cosines, and (m, n) BM25 or their (n,) sum."""
+        """Return the (m, n) cosines, and the (m, n) products with the BM25 weights or their (n,) sum."""
         places = self.places[liked.columns]
         shared = np.flatnonzero(places < len(self.starts) - 1)
         places = places[shared].astype(np.intp)
         first, sizes = self.starts[places], self.starts[places + 1] - self.starts[places]
-        # Each shared term of a like meets all papers that hold it.
+        # One pair for each shared term of a like and each paper with that term.
         ends = np.cumsum(sizes)
         pairs = np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - ends + sizes, sizes)
         meeting = np.repeat(shared, sizes)
@@ -209,8 +209,13 @@ class CandidateTerms:
 
 
 def sums_of_rows(table: Float32Array, rows: Int32Array) -> Float32Array:
-    """(n, k) float32: for each of n lists of t row numbers the sum of those rows of an (r, k) table, in their order."""
-    # As a product with a matrix of ones it takes a fifth of the time of gathering the rows and then adding them.
+    """Return the sums of rows of a table; (n, k) float32.
+
+    Args:
+        table: (r, k) float32.
+        rows: (n, t) row numbers; each list of t rows gives one sum.
+    """
+    # A product with a sparse matrix of ones takes a fifth of the time of gathering the rows and adding them.
     starts = np.arange(0, rows.size + 1, max(rows.shape[1], 1), dtype=np.int32)
     ones = scipy.sparse.csr_matrix(
         (np.ones(rows.size, dtype=np.float32), rows.ravel(), starts), shape=(len(rows), len(table)), copy=False
@@ -219,7 +224,7 @@ def sums_of_rows(table: Float32Array, rows: Int32Array) -> Float32Array:
 
 
 def stack_sparse(parts: Sequence[SparseRows]) -> SparseRows:
-    """All rows of all parts; at least one part, all of one width."""
+    """Return the rows of all parts; needs at least one part, all of one width."""
     sizes = np.concatenate([part.row_sizes for part in parts])
     starts = np.concatenate(([0], np.cumsum(sizes))).astype(np.int32)
     columns = np.concatenate([part.columns for part in parts])

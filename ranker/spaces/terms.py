@@ -1,4 +1,4 @@
-"""Text to hashed terms: stemmed words and pairs of neighbouring words, the same in every process on every machine."""
+"""Hashed terms of texts: words without plural s and pairs of neighbouring words, equal in every process."""
 
 import re
 import zlib
@@ -9,7 +9,7 @@ import numpy as np
 from ranker.types import Float32Array, Int32Array
 
 BUCKET_COUNT = 2**18
-"""Terms share buckets by hash, so that no vocabulary has to be kept; 10,000 papers have some 300,000 distinct pairs."""
+"""Terms are hashed into buckets, so no vocabulary is needed; 10,000 papers have some 300,000 distinct pairs."""
 
 _WORD = re.compile(r"[^\W_]+")
 _PAIR_MARK = zlib.crc32(b"pair")
@@ -24,8 +24,8 @@ STOP_WORDS = frozenset(
 
 
 @lru_cache(maxsize=65_536)
-def _word_hash(word: str) -> int:
-    """CRC-32 of the word without its plural s; -1 for words that say nothing."""
+def word_key(word: str) -> int:
+    """Return the CRC-32 of a lower-case word without its plural s; -1 for stop words and single letters."""
     if word in STOP_WORDS or (len(word) == 1 and not word.isdigit()):
         return -1
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")):
@@ -33,11 +33,11 @@ def _word_hash(word: str) -> int:
     return zlib.crc32(word.encode("utf-8", "surrogatepass"))
 
 
-# Counting the terms of an abstract takes 0.1 ms: 30 likes would cost more than ranking a digest does.
+# Hashing an abstract takes 0.1 ms: without a cache, 30 likes would take longer than ranking a digest.
 @lru_cache(maxsize=4_096)
 def hashed_terms(text: str) -> tuple[Int32Array, Float32Array]:
-    """Buckets, ascending, and how often a term of the text fell into each; read-only, empty for a text of no words."""
-    words = [found for word in _WORD.findall(text.lower()) if (found := _word_hash(word)) >= 0]
+    """Return the buckets of a text's terms, ascending, and the count of each; read-only, empty without words."""
+    words = [found for word in _WORD.findall(text.lower()) if (found := word_key(word)) >= 0]
     hashes = np.array(words, dtype=np.uint64)
     # A 64-bit mix of two word hashes; the multiplier is the usual odd constant of Fibonacci hashing.
     pairs = ((hashes[:-1] * np.uint64(_FIRST_MIX)) ^ (hashes[1:] + np.uint64(_PAIR_MARK))) * np.uint64(_LAST_MIX)
@@ -49,17 +49,12 @@ def hashed_terms(text: str) -> tuple[Int32Array, Float32Array]:
     return result
 
 
-def word_key(word: str) -> int:
-    """Equal for a word in lower case and its plural with s; -1 for a word that says nothing."""
-    return _word_hash(word)
-
-
 def word_bucket(key: int) -> int:
-    """The bucket in which ``hashed_terms`` counts a word, by its key."""
+    """Return the bucket in which ``hashed_terms`` counts a word with this key."""
     return key % BUCKET_COUNT
 
 
 def pair_bucket(first: int, second: int) -> int:
-    """The bucket of two neighbouring words, by their keys."""
+    """Return the bucket in which ``hashed_terms`` counts two neighbouring words with these keys."""
     mixed = ((first * _FIRST_MIX) ^ (second + _PAIR_MARK)) * _LAST_MIX % 2**64
     return (mixed >> 40) % BUCKET_COUNT

@@ -1,1 +1,1 @@
-"""The gRPC edge: convert a request, call one use case, convert its result. No rule of the business lives here."""
+"""gRPC servicers: convert a request, call one use case and convert its result. Contains no business rules."""

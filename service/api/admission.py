@@ -1,9 +1,8 @@
-"""Which calls are let in: those that can be answered soon. The others hear at once when to come again.
+"""Admission control: calls that cannot be answered soon are refused at once, with the time to retry.
 
-A call is refused as it arrives, on the server's own thread, before its message is read or a worker thread is asked:
-what is refused must cost little, or a flood would leave no time for what is accepted. The caller's deadline is not
-known there (grpcio shows it to handlers only); a call whose deadline passes while it waits is dropped unworked, by
-grpcio.
+A call is refused on arrival, on the server's own thread, before its message is read and without a worker thread. A
+refusal must be cheap, or a flood of calls would leave no time for accepted ones. The caller's deadline is not known at
+that point, because grpcio shows it to handlers only. If a deadline passes while a call waits, grpcio drops the call.
 """
 
 import itertools
@@ -23,7 +22,7 @@ from service.domain.errors import Overloaded
 
 PREFIX = "/paperfeed.v1."
 STATUS_METHODS = "/paperfeed.v1.StatusService/"
-"""Whoever asks how the server is must hear it when it is not well."""
+"""These calls are always admitted, so that an overloaded server can still report its state."""
 BULK_METHODS = frozenset(
     PREFIX + name
     for name in (
@@ -34,24 +33,24 @@ BULK_METHODS = frozenset(
         "ProfileService/ExportUser",
     )
 )
-"""Calls that may take seconds: they embed text, read much, or last as long as the client reads."""
+"""Calls that may take seconds: they embed text, read much data, or last as long as the client reads."""
 METHODS = frozenset(
     f"/{service.full_name}/{method.name}"
     for file in (catalog_pb2, feed_pb2, model_pb2, profile_pb2, status_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 )
-# When the refused may come again, in turn: not all at once.
+# Retry delays, used in turn so that refused clients do not all retry at the same time.
 RETRY_SECONDS = (0.5, 1.1, 0.7, 1.3, 0.9, 1.5)
-# Who has just got an answer may call again at once and shall hear UNAVAILABLE. So long without a call is quiet.
+# During a drain, clients may send one more call, which must get UNAVAILABLE. The drain waits this long for it.
 QUIET_SECONDS = 0.25
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
 
 
 class Gate(grpc.ServerInterceptor):
-    """Sends each of our calls into its lane, or away. Health, reflection and GetStatus always pass.
+    """Puts each call of our services into its queue, or refuses it. Health, reflection and GetStatus always pass.
 
-    Who is sent away gets no request id and no line in the log, but is counted.
+    A refused call is counted, but has no request id and no log line.
     """
 
     def __init__(self, quick: Lane, bulk: Lane, passage: Passage, counters: Counters) -> None:
@@ -68,14 +67,14 @@ class Gate(grpc.ServerInterceptor):
         )
 
     def close(self) -> None:
-        """From now on calls get UNAVAILABLE at once.
+        """Refuse all new calls with UNAVAILABLE.
 
-        gRPC's own stop() gives CANCELLED, which clients do not retry, to calls that arrived and were not yet looked at.
+        gRPC's own stop() ends calls that have arrived but not started with CANCELLED, which clients do not retry.
         """
         self._is_closed = True
 
     def wait_until_quiet(self, seconds: float) -> None:
-        """Returns when nobody has called for a moment, or after so long."""
+        """Wait until no call has arrived for ``QUIET_SECONDS``, at most for ``seconds``."""
         now = self._called_at = time.monotonic()
         end = now + seconds
         while (now := time.monotonic()) < min(end, self._called_at + QUIET_SECONDS):
@@ -86,7 +85,7 @@ class Gate(grpc.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], Handler],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler:
-        """Called on the server's own thread, in the order in which calls arrive."""
+        """Admit or refuse a call. Runs on the server's own thread, in the order in which calls arrive."""
         path = handler_call_details.method
         method = path.removeprefix(PREFIX)
         if not path.startswith(PREFIX):
@@ -95,7 +94,7 @@ class Gate(grpc.ServerInterceptor):
         if self._is_closed:
             self._called_at = time.monotonic()
             return self._stopping
-        # What does not exist is answered without work. Counted by name, it would let callers fill the memory.
+        # Unknown methods are not counted: callers could fill the memory with made-up names.
         if path.startswith(STATUS_METHODS) or path not in METHODS:
             handler = continuation(handler_call_details)
             return None if handler is None else self._passage.aside(handler, method)
@@ -110,7 +109,10 @@ class Gate(grpc.ServerInterceptor):
 def _refusal(
     pool: ThreadPoolExecutor, code: grpc.StatusCode, message: str, trailer: tuple[tuple[str, str | bytes], ...]
 ) -> Handler:
-    """A handler that ends each call so. It takes a stream, in name, so that grpcio does not wait for the message."""
+    """Return a handler that ends each call with this status.
+
+    The handler is declared to take a stream of requests, so that grpcio does not wait for the message.
+    """
 
     def refuse(_requests: object, context: grpc.ServicerContext) -> NoReturn:
         context.set_trailing_metadata(trailer)

@@ -1,4 +1,4 @@
-"""CatalogService."""
+"""Servicer of CatalogService."""
 
 import datetime as dt
 
@@ -14,7 +14,7 @@ MAX_BATCH = 1_000
 
 
 class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
-    """Papers and digests over gRPC."""
+    """Serves papers and digests."""
 
     def __init__(self, catalog: Catalog, tokens: PageTokens) -> None:
         self._catalog = catalog

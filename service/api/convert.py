@@ -1,11 +1,12 @@
-"""Messages to domain values and back. Every check of a request's shape is here; a rule of the domain is not."""
+"""Conversion between messages and domain values, with checks of a request's form. Domain rules are not checked here."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Any
 
+from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from paperfeed.v1 import catalog_pb2, feed_pb2, profile_pb2
@@ -25,18 +26,30 @@ EVENT_TYPES = {profile_pb2.EventType.Value(f"EVENT_TYPE_{kind.name}"): kind for 
 EVENT_NUMBERS = {kind: number for number, kind in EVENT_TYPES.items()}
 
 
+def parse_message(data: bytes, parse: Callable[[bytes], Any]) -> Any:
+    """Return the request message in ``data``.
+
+    Raises:
+        InvalidField: The bytes are not a message of the type that ``parse`` reads.
+    """
+    try:
+        return parse(data)
+    except DecodeError as error:
+        raise InvalidField("request", "is not a message of this RPC's type") from error
+
+
 def to_timestamp(moment: dt.datetime) -> Timestamp:
-    """The timestamp of an aware time."""
+    """Return the timestamp of an aware time."""
     timestamp = Timestamp()
     timestamp.FromDatetime(moment)
     return timestamp
 
 
 def from_timestamp(timestamp: Timestamp, field: str) -> dt.datetime:
-    """The UTC time of a timestamp.
+    """Return the UTC time of a timestamp.
 
     Raises:
-        InvalidField: Outside the years 1 to 9999, or with nanoseconds out of range.
+        InvalidField: The time is outside the years 1 to 9999, or its nanoseconds are out of range.
     """
     try:
         return timestamp.ToDatetime(tzinfo=dt.UTC)
@@ -45,40 +58,40 @@ def from_timestamp(timestamp: Timestamp, field: str) -> dt.datetime:
 
 
 def optional_time(message: Any, name: str, path: str = "") -> dt.datetime | None:
-    """The time in field ``name``, None when absent."""
+    """Return the time in field ``name``; None if the field is not set."""
     return from_timestamp(getattr(message, name), f"{path}{name}") if message.HasField(name) else None
 
 
 def check_count(values: Sequence[Any], field: str, *, at_most: int, at_least: int = 0) -> None:
-    """Raises InvalidField unless the number of entries lies within the limits."""
+    """Raise InvalidField unless the number of entries is within the limits."""
     if not at_least <= len(values) <= at_most:
         raise InvalidField(field, f"has {len(values)} entries; {at_least} to {at_most} are allowed")
 
 
 def check_name(name: str, field: str) -> str:
-    """An id or alias in a request: addresses may be longer than ids."""
+    """Return an id or alias of a request, trimmed. Aliases may be longer than ids, because they may be addresses."""
     if not name.strip():
         raise InvalidField(field, "must not be empty")
     if len(name) > 10 * MAX_ID_LENGTH:
         raise InvalidField(field, f"has {len(name)} characters; at most {10 * MAX_ID_LENGTH} are allowed")
     if "\x00" in name:
-        raise InvalidField(field, "has a NUL character")
+        raise InvalidField(field, "contains a NUL character")
     return name.strip()
 
 
 def check_optional_name(name: str, field: str) -> str:
-    """As ``check_name``; empty stays empty."""
+    """Return ``check_name``, or an empty name unchanged."""
     return check_name(name, field) if name else ""
 
 
 def check_names(names: Sequence[str], field: str, *, at_most: int, at_least: int = 0) -> list[str]:
-    """Ids or aliases in a repeated field."""
+    """Return the ids or aliases of a repeated field."""
     check_count(names, field, at_most=at_most, at_least=at_least)
     return [check_name(name, f"{field}[{i}]") for i, name in enumerate(names)]
 
 
 def to_paper(message: catalog_pb2.Paper, path: str) -> Paper:
-    """A paper as sent; without a paper_id it gets a derived one."""
+    """Return the paper of a message; derive its paper_id if it has none."""
     return Paper(
         paper_id=message.paper_id or derived_paper_id(message.title, message.url),
         title=message.title,
@@ -92,15 +105,15 @@ def to_paper(message: catalog_pb2.Paper, path: str) -> Paper:
     )
 
 
-# A reader's page holds papers that other readers' pages hold too; a message takes as long to make as a paper to rank.
+# Pages of different users share papers, and making a message takes as long as ranking a paper.
 @lru_cache(maxsize=4_096)
 def shared_paper(paper: Paper, view: int) -> catalog_pb2.Paper:
-    """As ``from_paper``, to be put into another message (which copies it) and never changed."""
+    """Return the cached message of ``from_paper``. Do not change it; putting it into another message copies it."""
     return from_paper(paper, view)
 
 
 def from_paper(paper: Paper, view: int = catalog_pb2.PAPER_VIEW_FULL) -> catalog_pb2.Paper:
-    """A stored paper, without its abstract unless the view is FULL."""
+    """Return the message of a stored paper, without the abstract unless the view is FULL."""
     return catalog_pb2.Paper(
         paper_id=paper.paper_id,
         title=paper.title,
@@ -116,26 +129,26 @@ def from_paper(paper: Paper, view: int = catalog_pb2.PAPER_VIEW_FULL) -> catalog
 
 
 def check_view(view: int) -> int:
-    """A known PaperView."""
+    """Return ``view`` if it is a known PaperView; raise InvalidField otherwise."""
     if view not in catalog_pb2.PaperView.values():
         raise InvalidField("view", f"{view} is not a known view")
     return view
 
 
 def to_digest(message: catalog_pb2.Digest) -> Digest:
-    """A digest as sent, without its papers."""
+    """Return the digest of a message, without its papers."""
     try:
         date = dt.date.fromisoformat(message.date)
     except ValueError:
         date = None
-    # ISO 8601 has more forms than we promise to read: 20260311, 2026-W11-3.
+    # ISO 8601 has other forms, such as 20260311 and 2026-W11-3, which the API does not accept.
     if date is None or date.isoformat() != message.date:
         raise InvalidField("digest.date", f"'{message.date[:40]}' is not a date like 2026-03-11")
     return Digest(digest_id=message.digest_id, date=date, title=message.title, source=message.source)
 
 
 def from_digest(digest: Digest, paper_count: int | None = None) -> catalog_pb2.Digest:
-    """A stored digest."""
+    """Return the message of a stored digest."""
     return catalog_pb2.Digest(
         digest_id=digest.digest_id,
         date=digest.date.isoformat(),
@@ -148,10 +161,10 @@ def from_digest(digest: Digest, paper_count: int | None = None) -> catalog_pb2.D
 
 
 def to_event(message: profile_pb2.Event, path: str) -> Event:
-    """An event as sent; its paper_id may be an alias, its event_id empty."""
+    """Return the event of a message; its paper_id may be an alias, and its event_id may be empty."""
     kind = EVENT_TYPES.get(message.event_type)
     if kind is None:
-        raise InvalidField(f"{path}.event_type", f"{message.event_type} is not a kind of event")
+        raise InvalidField(f"{path}.event_type", f"{message.event_type} is not a known event type")
     return Event(
         event_id=message.event_id,
         user_id=message.user_id,
@@ -163,7 +176,7 @@ def to_event(message: profile_pb2.Event, path: str) -> Event:
 
 
 def from_event(event: Event) -> profile_pb2.Event:
-    """A stored event."""
+    """Return the message of a stored event."""
     return profile_pb2.Event(
         event_id=event.event_id,
         user_id=event.user_id,
@@ -175,17 +188,21 @@ def from_event(event: Event) -> profile_pb2.Event:
 
 
 def to_preferences(message: profile_pb2.Preferences) -> Preferences:
-    """Preferences as sent."""
+    """Return the preferences of a message."""
     return Preferences(**{name: tuple(getattr(message, name)) for name in Preferences.__dataclass_fields__})
 
 
 def from_preferences(preferences: Preferences) -> profile_pb2.Preferences:
-    """Stored preferences."""
+    """Return the message of stored preferences."""
     return profile_pb2.Preferences(**{name: getattr(preferences, name) for name in Preferences.__dataclass_fields__})
 
 
 def from_reason(reason: Reason, unnamed: AbstractSet[str] = frozenset()) -> feed_pb2.Reason:
-    """A reason; a liked paper among the ``unnamed`` came without an id, and so has none in the answer."""
+    """Return the message of a reason.
+
+    Args:
+        unnamed: Derived ids of liked papers sent without an id; the message leaves them out.
+    """
     return feed_pb2.Reason(
         type=REASON_TYPES[reason.reason_type],
         subject=reason.subject,
@@ -195,5 +212,5 @@ def from_reason(reason: Reason, unnamed: AbstractSet[str] = frozenset()) -> feed
 
 
 def check_user_id(user_id: str) -> str:
-    """A valid user id."""
+    """Return ``user_id`` if it is a valid id; raise InvalidField otherwise."""
     return check_id(user_id, "user_id")

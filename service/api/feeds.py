@@ -1,4 +1,4 @@
-"""FeedService."""
+"""Servicer of FeedService."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import grpc
 from paperfeed.v1 import catalog_pb2, feed_pb2_grpc
 from paperfeed.v1 import feed_pb2 as pb
 from service.api import convert
-from service.api.page_tokens import PageTokens, page_size, request_hash
+from service.api.page_tokens import OTHER_REQUEST, PageTokens, page_size, request_hash
 from service.app.feeds import FeedPage, FeedQuery, Feeds
 from service.app.ranking.inline import InlineRanking, RankingQuery
 from service.app.ranking.ranking import check_diversity
@@ -20,12 +20,12 @@ MAX_CANDIDATE_IDS = 10_000
 MAX_INLINE_PAPERS = 1_000
 DEFAULT_RANK_SECONDS = 30.0
 LONGEST_DEADLINE = 7 * 24 * 3600.0
-# The answer itself needs time: embedding must end a little before the caller's deadline.
+# Embedding must end this long before the caller's deadline, because sending the answer takes time.
 ANSWER_SECONDS = 0.05
 
 
 class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
-    """Feeds over gRPC."""
+    """Serves feeds, rankings and similar papers."""
 
     def __init__(self, feeds: Feeds, inline: InlineRanking, tokens: PageTokens) -> None:
         self._feeds = feeds
@@ -42,7 +42,7 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
             slate_id, offset = position
             page = self._feeds.page(query.user_id, slate_id, offset=offset, page_size=limit)
             if page.slate.user_id != query.user_id or page.slate.request_hash != query.request_hash:
-                raise InvalidPageToken("was given by another request; repeat all fields but page_size")
+                raise InvalidPageToken(OTHER_REQUEST)
         return self._answer(request, page, explain=request.explain, view=request.view)
 
     def GetSlate(self, request: pb.GetSlateRequest, context: grpc.ServicerContext) -> pb.GetSlateResponse:
@@ -67,7 +67,7 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
         limit, view = page_size(request.page_size), convert.check_view(request.view)
         convert.check_count(request.user_ids, "user_ids", at_most=MAX_STREAMED_USERS)
         if bool(request.user_ids) == request.all_users:
-            raise InvalidField("user_ids", "give either user_ids or all_users")
+            raise InvalidField("user_ids", "give either user_ids or all_users, and not both")
         user_ids = [check_id(user_id, f"user_ids[{i}]") for i, user_id in enumerate(request.user_ids)]
         query = FeedQuery(
             user_id="",
@@ -86,7 +86,7 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
             yield pb.StreamFeedsResponse(user_id=page.slate.user_id, feed=feed)
 
     def RankPapers(self, request: pb.RankPapersRequest, context: grpc.ServicerContext) -> pb.RankPapersResponse:
-        # A call without a deadline has some centuries left.
+        # For a call without a deadline, grpcio returns a remaining time of centuries.
         remaining = context.time_remaining()
         seconds = max(0.0, remaining - ANSWER_SECONDS) if remaining < LONGEST_DEADLINE else DEFAULT_RANK_SECONDS
         ranking, pending = self._inline.rank(_ranking_query(request), timeout_seconds=seconds)
@@ -122,8 +122,9 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
         self, request: pb.GetFeedRequest | None, page: FeedPage, *, explain: bool, view: int
     ) -> pb.GetFeedResponse:
         slate = page.slate
-        more = request is not None and page.items_to < len(slate.items)
-        token = self._tokens.make(request, [slate.slate_id, page.items_to]) if more and request is not None else ""
+        token = ""
+        if request is not None and page.items_to < len(slate.items):
+            token = self._tokens.make(request, [slate.slate_id, page.items_to])
         return pb.GetFeedResponse(
             slate_id=slate.slate_id,
             model_version=slate.model_version,

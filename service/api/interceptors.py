@@ -1,4 +1,4 @@
-"""What every call gets: a request id, a log line, a count, and errors as statuses."""
+"""Interceptor of all calls: assigns a request id, logs and counts the call, and converts errors to statuses."""
 
 import contextlib
 import logging
@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import grpc
-from google.protobuf.message import DecodeError
 
+from service.api.convert import parse_message
 from service.api.status import abort, code_of
 from service.app.counters import Counters
-from service.domain.errors import InvalidField, PaperfeedError
+from service.domain.errors import PaperfeedError
 
 REQUEST_ID_KEY = "x-request-id"
 _log = logging.getLogger("paperfeed.calls")
 
 
 class CallInterceptor(grpc.ServerInterceptor):
-    """Wraps the handlers of our services; health and reflection pass untouched."""
+    """Wraps the handlers of our services, but not those of health and reflection."""
 
     def __init__(self, counters: Counters) -> None:
         self._counters = counters
@@ -29,7 +29,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         continuation: Callable[[grpc.HandlerCallDetails], "grpc.RpcMethodHandler[Any, Any] | None"],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """Called on the server's own thread for each call, before the call gets a worker thread."""
+        """Wrap the handler of a call. Runs on the server's own thread, before the call gets a worker thread."""
         handler = continuation(handler_call_details)
         path = handler_call_details.method
         if handler is None or not path.startswith("/paperfeed."):
@@ -38,7 +38,7 @@ class CallInterceptor(grpc.ServerInterceptor):
         metadata = dict(handler_call_details.invocation_metadata or ())
         call = _Call(method, metadata, self._counters)
         codecs: dict[str, Any] = {
-            # grpcio would answer INTERNAL for bytes that are no message: they are the caller's mistake.
+            # grpcio would answer INTERNAL for bytes that are not a message; _Call answers INVALID_ARGUMENT.
             "request_deserializer": bytes,
             "response_serializer": handler.response_serializer,
         }
@@ -51,7 +51,7 @@ class CallInterceptor(grpc.ServerInterceptor):
 
 
 class _Call:
-    """One call's passage through the server."""
+    """One call, from its request to its log line."""
 
     def __init__(self, method: str, metadata: dict[str, Any], counters: Counters) -> None:
         given = str(metadata.get(REQUEST_ID_KEY, ""))
@@ -64,13 +64,13 @@ class _Call:
     def unary(
         self, handler: Callable[[Any, Any], Any], parse: Callable[[bytes], Any]
     ) -> Callable[[Any, grpc.ServicerContext], Any]:
-        """The handler of a unary call."""
+        """Return the wrapped handler of a unary call."""
 
         def run(request: bytes, context: grpc.ServicerContext) -> Any:
             self._check_wanted(context)
             try:
-                answer = handler(_parsed(request, parse), context)
-                # In one piece with the answer: see _begin.
+                answer = handler(parse_message(request, parse), context)
+                # Sent together with the answer: see _begin.
                 context.set_trailing_metadata(((REQUEST_ID_KEY, self._request_id),))
                 self._end(self._outcome(context))
             except Exception as error:
@@ -83,17 +83,17 @@ class _Call:
     def stream(
         self, handler: Callable[[Any, Any], Iterator[Any]], parse: Callable[[bytes], Any]
     ) -> Callable[[Any, grpc.ServicerContext], Any]:
-        """The handler of a streaming call: its iteration, too, runs inside the try."""
+        """Return the wrapped handler of a streaming call; errors during its iteration are converted too."""
 
         def run(request: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
             self._check_wanted(context)
             try:
-                for answer in handler(_parsed(request, parse), context):
+                for answer in handler(parse_message(request, parse), context):
                     self._begin(context)
                     yield answer
                 self._end(self._outcome(context))
             except GeneratorExit:
-                # grpcio lets go of a stream that its client, the drain or our patience has ended.
+                # grpcio closes the generator if the client, the drain or a time limit has ended the stream.
                 self._end("CANCELLED")
                 raise
             except Exception as error:
@@ -102,25 +102,25 @@ class _Call:
         return run
 
     def _check_wanted(self, context: grpc.ServicerContext) -> None:
-        """Ends a call whose client went away, or whose deadline passed, while it waited for its turn."""
+        """End a call whose client disconnected, or whose deadline passed, while it waited in the queue."""
         if not context.is_active():
             self._end("CANCELLED")
-            context.abort(grpc.StatusCode.CANCELLED, "nobody waits for the answer")
+            context.abort(grpc.StatusCode.CANCELLED, "the client no longer waits for the answer")
 
     @staticmethod
     def _outcome(context: grpc.ServicerContext) -> str:
-        """Of a call whose work is done: its client may have gone meanwhile, or its deadline passed."""
+        """Return the code to count for finished work; the client may have disconnected in the meantime."""
         return "OK" if context.is_active() else "CANCELLED"
 
     def _begin(self, context: grpc.ServicerContext) -> None:
-        """Sends the headers, once; not before there is an answer or an error.
+        """Send the headers once, together with the first answer or error.
 
-        A client's channel repeats a call that the server's death cut off only if it has seen no headers. An error that
-        we answer with is not repeated: it would come again, and the load with it.
+        If the server dies, a client's channel repeats a call only if it has received no headers. After headers the
+        channel does not repeat a call that ended with an error, which would only add load.
         """
         if not self._begun:
             self._begun = True
-            # It is refused where the caller has gone meanwhile.
+            # grpcio raises if the client has disconnected.
             with contextlib.suppress(grpc.RpcError):
                 context.send_initial_metadata(((REQUEST_ID_KEY, self._request_id),))
 
@@ -138,10 +138,3 @@ class _Call:
         milliseconds = (time.perf_counter() - self._started) * 1_000
         facts = {"request_id": self._request_id, "method": self._method, "code": code, "ms": round(milliseconds, 2)}
         _log.log(level, "call", extra={"facts": facts | ({"reason": reason} if reason else {})}, exc_info=error)
-
-
-def _parsed(request: bytes, parse: Callable[[bytes], Any]) -> Any:
-    try:
-        return parse(request)
-    except DecodeError as error:
-        raise InvalidField("request", "is not a message of this RPC's type") from error

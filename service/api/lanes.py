@@ -1,4 +1,8 @@
-"""Turns for calls of one kind, and who may wait for them."""
+"""A bounded queue of calls with worker threads, and the rule that admits calls to it.
+
+A running call holds a turn, one of a fixed number of slots. While a call waits for its client, another call may have
+the turn.
+"""
 
 import contextlib
 import logging
@@ -10,31 +14,31 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-# A lane that has refused somebody keeps its queue short until so long nobody had to be refused.
+# After a refusal, the queue stays short until no call was refused for this time.
 CALM_SECONDS = 1.0
-# The weight of the latest call in the mean time that calls take.
+# Weight of the latest call in the moving average of call durations.
 SMOOTHING = 0.05
-# Threads beyond those at work. They wait: for a client to send its message or to take ours, or for another turn.
+# Extra threads for calls without a turn. They wait for a client to send or to take a message, or for their next turn.
 MAX_HELD = 32
-# A call that waits so long for its client's message lends its turn to others. Nearly all messages come at once, and few
-# threads do all work: with each thread's own memory in the processor's cache it takes a seventh less time.
+# A call that waits longer than this for its client's message lends its turn to another call. Nearly all messages arrive
+# sooner. Lending less often keeps the work on fewer threads, whose memory stays in the cache; it saves a seventh.
 PATIENCE_SECONDS = 0.05
 _log = logging.getLogger("paperfeed.admission")
 
 
 class Lane(ThreadPoolExecutor):
-    """Turns at work for one kind of calls, and the rule that says whether one more may wait for them.
+    """An executor with a bounded queue for one kind of calls.
 
-    ``threads`` calls have a turn at a time, first come, first served. Who waits for a client keeps nobody else from
-    working, until ``MAX_HELD`` do.
+    At most ``threads`` calls run at a time, in order of arrival. A call that waits for its client does not count,
+    unless more than ``MAX_HELD`` calls do.
 
-    As long as all goes well many may wait: ``max_waiting``, or as many as fit in ``max_wait_seconds``. Once one had to
-    be refused this is no burst but overload, where a long queue helps nobody: it only makes every answer late. From
-    then on one call may wait for every two threads, until nobody was refused for a second.
+    Normally up to ``max_waiting`` calls may wait, if their expected wait is at most ``max_wait_seconds``. A refusal
+    means overload, in which a long queue only delays every answer. After it, one call per two threads may wait, until
+    no call was refused for ``CALM_SECONDS``.
 
     Args:
-        max_wait_seconds: By the mean time that calls took of late.
-        clock: Seconds.
+        max_wait_seconds: Limit for the expected wait, estimated from recent call durations.
+        clock: Returns seconds.
     """
 
     def __init__(
@@ -55,10 +59,10 @@ class Lane(ThreadPoolExecutor):
         self._max_wait_seconds = max_wait_seconds
         self._changed = threading.Condition()
         self._count = 0
-        # Turns taken, those of threads that are about to begin included.
+        # Turns in use, including those of threads that are about to start.
         self._turns = 0
         self._line: deque[_Task | _Return] = deque()
-        # When threads began with their turns, and since when some of them wait for a client.
+        # Start time of each thread's turn, and start time of each wait for a client.
         self._began: dict[int, float] = {}
         self._waits: dict[int, float] = {}
         self._mean_seconds = 0.0
@@ -67,21 +71,21 @@ class Lane(ThreadPoolExecutor):
 
     @property
     def count(self) -> int:
-        """Calls at work or waiting."""
+        """Number of calls that run or wait."""
         return self._count
 
     @property
     def most(self) -> int:
-        """Calls that are ever at work or waiting."""
+        """Maximum number of calls that run or wait."""
         return self._thread_count + self._max_waiting
 
     @property
     def is_crowded(self) -> bool:
-        """Whether as many wait as are at work, or calls are being refused."""
+        """Whether as many calls wait as run, or calls are being refused."""
         return self._count >= 2 * self._thread_count or self._clock() < self._sheds_until
 
     def admits(self) -> bool:
-        """Whether a call that arrives now may wait, or need not."""
+        """Return whether a call that arrives now is admitted; count and log a refusal."""
         with self._changed:
             now, waiting = self._clock(), self._count - self._thread_count
             sheds = now < self._sheds_until
@@ -100,7 +104,7 @@ class Lane(ThreadPoolExecutor):
             return False
 
     def submit(self, call: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """As the base class; the call is made in a turn."""
+        """Queue a call; a worker thread makes it when it has a turn."""
         task = _Task(partial(call, *args, **kwargs))
         with self._changed:
             self._count += 1
@@ -120,7 +124,7 @@ class Lane(ThreadPoolExecutor):
 
     @contextlib.contextmanager
     def apart(self) -> Iterator[None]:
-        """Gives the caller's turn to others for a block that waits for a client, and waits for another one after it."""
+        """Give up the caller's turn during a block that waits for a client; wait for a new turn after it."""
         me = threading.get_ident()
         with self._changed:
             goes_on = self._end_turn(me) and self._pass_on()
@@ -133,7 +137,7 @@ class Lane(ThreadPoolExecutor):
 
     @contextlib.contextmanager
     def for_message(self) -> Iterator[None]:
-        """The same for a block that ends at once, mostly: the turn is lent by ``lend`` alone."""
+        """Mark a block that waits for a client's message, usually shortly; ``lend`` may lend its turn."""
         me = threading.get_ident()
         self._waits[me] = self._clock()
         try:
@@ -146,18 +150,18 @@ class Lane(ThreadPoolExecutor):
                 self._take_turn(me)
 
     def lend(self) -> None:
-        """Lends the turns of those who have waited for a message for too long; to be called ever again."""
+        """Lend the turns of calls that have waited too long for their message. Must be called periodically."""
         limit = self._clock() - PATIENCE_SECONDS
         for thread, since in list(self._waits.items()):
             with self._changed:
-                # It may be another wait of the same thread by now, or none.
+                # The wait may have ended by now; the thread may even be in another wait.
                 lends = self._waits.get(thread) == since <= limit and self._began.pop(thread, None) is not None
                 goes_on = lends and self._pass_on()
             if goes_on:
                 self._go_on()
 
     def _work(self) -> None:
-        """One thread's turns, of task after task as long as there are any."""
+        """Run one task after another until the queue is empty or the turn was lent."""
         me = threading.get_ident()
         while True:
             with self._changed:
@@ -173,7 +177,7 @@ class Lane(ThreadPoolExecutor):
                     return
 
     def _pass_on(self) -> bool:
-        """What becomes of a turn that has ended; whether a thread of ours is to go on with it, since a task is next."""
+        """Pass a free turn to the next in the queue; return whether that is a task, which needs a worker thread."""
         if not self._line:
             self._turns -= 1
             return False
@@ -189,7 +193,7 @@ class Lane(ThreadPoolExecutor):
         try:
             super().submit(self._work)
         except RuntimeError:
-            # The lane is shut down.
+            # The executor is shut down.
             with self._changed:
                 self._turns -= 1
 
@@ -201,23 +205,23 @@ class Lane(ThreadPoolExecutor):
                 return
             claim = _Return(thread)
             self._line.append(claim)
-        # Given by the one whose turn ends.
+        # Released by the thread that passes its turn on.
         claim.its_turn.acquire()
 
     def _end_turn(self, thread: int) -> bool:
-        """False where it was lent, and another took none after it."""
+        """End the turn of a thread; return False if the thread has none because it was lent."""
         began = self._began.pop(thread, None)
         if began is not None:
             self._mean_seconds += SMOOTHING * (self._clock() - began - self._mean_seconds)
         return began is not None
 
     def wait_until_idle(self, seconds: float) -> bool:
-        """Whether nothing was left to do within so long."""
+        """Wait until no call runs or waits, at most for ``seconds``; return whether that happened."""
         with self._changed:
             return self._changed.wait_for(lambda: self._count == 0, seconds)
 
     def _least_age(self, now: float) -> float:
-        """How long the youngest turn has lasted, and so will probably last on; 0 where one is free."""
+        """Return the age of the newest turn as an estimate of its remaining time; 0 if a turn is free."""
         return now - max(self._began.values()) if len(self._began) == self._thread_count else 0.0
 
     def _leave(self) -> None:
@@ -227,26 +231,26 @@ class Lane(ThreadPoolExecutor):
 
 
 class _Task:
-    """A call that has not begun."""
+    """A call that has not started."""
 
     def __init__(self, call: Callable[[], Any]) -> None:
         self.future: Future[Any] = Future()
         self._call = call
 
     def run(self) -> None:
-        """As an executor does."""
+        """Make the call and set the future's result or exception."""
         if not self.future.set_running_or_notify_cancel():
             return
         try:
             result = self._call()
-        except BaseException as error:  # noqa: BLE001 -- it is the caller's to see, as of any executor
+        except BaseException as error:  # noqa: BLE001 -- an executor passes every error to the caller
             self.future.set_exception(error)
         else:
             self.future.set_result(result)
 
 
 class _Return:
-    """A thread whose call goes on when its turn comes."""
+    """A thread that waits for a turn to continue its call."""
 
     def __init__(self, thread: int) -> None:
         self.thread = thread

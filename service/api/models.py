@@ -1,10 +1,9 @@
-"""ModelService: declared, and UNIMPLEMENTED until the registry comes."""
+"""Servicer of ModelService, which is declared but not implemented."""
 
 from typing import NoReturn
 
 import grpc
 
-from paperfeed.v1 import model_pb2 as pb
 from paperfeed.v1 import model_pb2_grpc
 from service.domain.errors import Unsupported
 
@@ -12,18 +11,7 @@ from service.domain.errors import Unsupported
 class ModelServicer(model_pb2_grpc.ModelServiceServicer):
     """Answers every RPC with UNIMPLEMENTED."""
 
-    def ListModels(self, request: pb.ListModelsRequest, context: grpc.ServicerContext) -> NoReturn:
-        """Not built yet."""
+    def _unsupported(self, request: object, context: grpc.ServicerContext) -> NoReturn:
         raise Unsupported("the model registry")
 
-    def GetModel(self, request: pb.GetModelRequest, context: grpc.ServicerContext) -> NoReturn:
-        """Not built yet."""
-        raise Unsupported("the model registry")
-
-    def PromoteModel(self, request: pb.PromoteModelRequest, context: grpc.ServicerContext) -> NoReturn:
-        """Not built yet."""
-        raise Unsupported("the model registry")
-
-    def RollbackModel(self, request: pb.RollbackModelRequest, context: grpc.ServicerContext) -> NoReturn:
-        """Not built yet."""
-        raise Unsupported("the model registry")
+    ListModels = GetModel = PromoteModel = RollbackModel = _unsupported

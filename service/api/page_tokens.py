@@ -1,4 +1,4 @@
-"""Opaque page tokens, signed with the database's own key so that every process accepts them and nobody alters them."""
+"""Opaque page tokens, signed with a key from the database so that every process accepts them and detects changes."""
 
 import hashlib
 from typing import Any
@@ -11,17 +11,19 @@ from service.domain.errors import InvalidField, InvalidPageToken
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
 MAX_TOKEN_LENGTH = 2_000
+NOT_OURS = "was not issued by this service"
+OTHER_REQUEST = "was issued for another request; repeat all fields except page_size"
 
 
 def page_size(requested: int) -> int:
-    """The number of entries to give: 20 for 0, at most 100."""
+    """Return the page size to use: 20 for 0, at most 100; raise InvalidField for a negative number."""
     if requested < 0:
         raise InvalidField("page_size", f"is {requested}; must be 0 or more")
     return min(requested, MAX_PAGE_SIZE) or DEFAULT_PAGE_SIZE
 
 
 def request_hash(request: Message) -> str:
-    """Names the request apart from its page: equal for all pages of one list."""
+    """Return a hash of all fields except page_size and page_token; it is equal for all pages of one list."""
     rest = type(request)()
     rest.CopyFrom(request)
     rest.ClearField("page_size")
@@ -31,29 +33,29 @@ def request_hash(request: Message) -> str:
 
 
 class PageTokens:
-    """Makes and reads page tokens."""
+    """Makes and reads page tokens, signed with ``key``."""
 
     def __init__(self, key: bytes) -> None:
         self._serializer = URLSafeSerializer(key, salt="paperfeed.page_token")
 
     def make(self, request: Message, position: list[Any]) -> str:
-        """A token for the page of this request's list that begins at ``position``."""
+        """Return the token of the page that begins at ``position``."""
         return str(self._serializer.dumps([request_hash(request), position]))
 
     def read(self, request: Any) -> list[Any] | None:
-        """The position that the request's token stands for; None for the first page.
+        """Return the position in the request's page token; None for the first page.
 
         Raises:
-            InvalidPageToken: It was altered, or made for another request.
+            InvalidPageToken: The token was altered, or issued for another request.
         """
         if not request.page_token:
             return None
         if len(request.page_token) > MAX_TOKEN_LENGTH:
-            raise InvalidPageToken("is not one that this service gave")
+            raise InvalidPageToken(NOT_OURS)
         try:
             made_for, position = self._serializer.loads(request.page_token)
         except (BadData, ValueError, TypeError):
-            raise InvalidPageToken("is not one that this service gave") from None
+            raise InvalidPageToken(NOT_OURS) from None
         if made_for != request_hash(request):
-            raise InvalidPageToken("was given by another request; repeat all fields but page_size")
+            raise InvalidPageToken(OTHER_REQUEST)
         return list(position)

@@ -1,7 +1,8 @@
-"""How a call passes from its client to a handler and back: no client holds a turn, or a thread for long, by being slow.
+"""Handlers that wait for slow clients without blocking other calls.
 
-To grpcio every handler made here takes a stream of requests. Then grpcio calls it at once, instead of waiting for the
-message by itself without end, and the handler reads the message where it can be cancelled. On the wire it is the same.
+All handlers made here are declared to take a stream of requests. So grpcio calls them at once instead of waiting for
+the message without a limit, and the handler reads the message itself, where the wait can be cancelled. The wire format
+is the same.
 """
 
 import contextlib
@@ -10,23 +11,25 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeAlias
 
 import grpc
-from google.protobuf.message import DecodeError
 
+from service.api.convert import parse_message
 from service.api.lanes import PATIENCE_SECONDS, Lane
 from service.api.patience import Patience
+from service.api.status import abort
 from service.app.counters import Counters
+from service.domain.errors import InvalidField
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Requests: TypeAlias = Iterator[Any]
 
 
 class Passage:
-    """Makes handlers of handlers.
+    """Wraps handlers so that slow clients block no other calls.
 
     Args:
-        lanes: Whose turns are lent while calls wait for their messages.
-        silence_seconds: A request's message may come so long after its headers.
-        stall_seconds: A client may take so long to make room for the next message of a stream.
+        lanes: Queues whose calls lend their turns while they wait for messages.
+        silence_seconds: Time limit for a request's message after its headers.
+        stall_seconds: Time limit for a client to take a message of a stream.
     """
 
     def __init__(
@@ -40,7 +43,7 @@ class Passage:
         self._stall = Patience("to take a message", stall_seconds)
 
     def close(self) -> None:
-        """Clients may take their time from now on; for the end."""
+        """Stop the background threads; time limits no longer apply."""
         self._closed.set()
         self._silence.close()
         self._stall.close()
@@ -51,13 +54,13 @@ class Passage:
                 lane.lend()
 
     def in_turn(self, handler: Handler, method: str, lane: Lane) -> Handler:
-        """For one of our calls: works on threads of the lane, in its turn.
+        """Return a handler that runs in a turn on the worker threads of ``lane``.
 
-        Answers are serialized in the turn too: threads that did it beside the others' work cost a tenth of all calls.
+        It serializes answers within the turn too; serializing them outside reduces throughput by a tenth.
         """
         serialize = handler.response_serializer or bytes
         if handler.unary_stream is not None:
-            # Any: grpcio reads the attribute that is set below.
+            # Any, because an attribute is set below, which grpcio reads.
             behavior: Any = self._streaming_in_turn(handler.unary_stream, serialize, method, lane)
             make: Any = grpc.stream_stream_rpc_method_handler
         else:
@@ -67,7 +70,7 @@ class Passage:
         return make(behavior, handler.request_deserializer, None)  # type: ignore[no-any-return]
 
     def aside(self, handler: Handler, method: str) -> Handler:
-        """For health, reflection and GetStatus: no turns, and threads of their own."""
+        """Return a handler for health, reflection and GetStatus, which run on threads of their own without turns."""
         if handler.stream_stream is not None:
             conversation = self._conversation(handler.stream_stream, method)
             return grpc.stream_stream_rpc_method_handler(
@@ -79,14 +82,14 @@ class Passage:
         def run(requests: Requests, context: grpc.ServicerContext, *send: Callable[[Any], None]) -> Any:
             request = self._message(requests, context, method)
             try:
-                parsed = parse(request)
-            except DecodeError:
-                context.abort(grpc.StatusCode.INVALID_ARGUMENT, "request: is not a message of this RPC's type")
+                parsed = parse_message(request, parse)
+            except InvalidField as error:
+                abort(context, error, incident="")
             return inner(parsed, context, *send)
 
         if handler.unary_unary is not None:
             return grpc.stream_unary_rpc_method_handler(run, bytes, handler.response_serializer)
-        # Health/Watch sends when there is something to tell, and holds no thread until then.
+        # Health/Watch holds no thread while it has nothing to send.
         watch: Any = run
         watch.experimental_non_blocking = getattr(inner, "experimental_non_blocking", False)
         return grpc.stream_stream_rpc_method_handler(watch, bytes, handler.response_serializer)
@@ -105,7 +108,7 @@ class Passage:
                 request = self._message(requests, context, method)
             with contextlib.closing(handler(request, context)) as answers:
                 for answer in map(serialize, answers):
-                    # A turn for each message: while the client takes it, others work.
+                    # Each message gets a turn of its own; while the client takes it, other calls run.
                     with lane.apart(), self._stall.with_client(context, method):
                         yield answer
 
@@ -132,11 +135,11 @@ class Passage:
             with self._silence.with_client(context, method) as wait:
                 request = next(requests, None)
         except grpc.RpcError:
-            # It went away, was silent for too long, or its deadline has passed.
+            # The client disconnected or was silent for too long, or the deadline has passed.
             self._counters.count_call(method, grpc.StatusCode.CANCELLED.name)
             raise
         if request is None:
-            # grpcio may tell the end of what it reads before it tells that we cancelled the call.
+            # After a cancellation by the server, grpcio may report the end of the stream first.
             code = grpc.StatusCode.CANCELLED if wait.is_lost else grpc.StatusCode.UNIMPLEMENTED
             self._counters.count_call(method, code.name)
             context.abort(code, "the call needs exactly one request message")

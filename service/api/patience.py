@@ -1,4 +1,4 @@
-"""How long a call may wait for its client."""
+"""Time limits for calls that wait for their clients."""
 
 import contextlib
 import logging
@@ -10,14 +10,14 @@ from itertools import takewhile
 
 import grpc
 
-# Of the patience: how late an end may come.
+# How late a call may be cancelled, as a share of the time limit.
 PRECISION = 0.1
 _log = logging.getLogger("paperfeed.calls")
 
 
 @dataclass(slots=True)
 class Wait:
-    """One call's wait for its client; ``is_lost`` once the call was cancelled for it."""
+    """One call's wait for its client; ``is_lost`` is set when the call is cancelled for it."""
 
     method: str
     since: float
@@ -25,26 +25,27 @@ class Wait:
 
 
 class Patience:
-    """Cancels calls whose clients keep a thread waiting for longer than ``seconds``.
+    """Cancels calls that wait for their clients for longer than ``seconds``.
 
-    grpcio waits without end for a message and for room to send one. Cancelling a call from another thread wakes it.
+    grpcio itself waits without a limit for a message, and for room to send one. A cancellation from another thread ends
+    that wait.
 
     Args:
-        what: What clients do meanwhile, for the log.
+        what: Description of the wait for the log, such as "to send its message".
     """
 
     def __init__(self, what: str, seconds: float) -> None:
         self._what = what
         self._seconds = seconds
         self._lock = threading.Lock()
-        # In order of time.
+        # In order of their start.
         self._waiting: dict[grpc.ServicerContext, Wait] = {}
         self._closed = threading.Event()
         threading.Thread(target=self._watch, name="patience", daemon=True).start()
 
     @contextlib.contextmanager
     def with_client(self, context: grpc.ServicerContext, method: str) -> Iterator[Wait]:
-        """The block waits for the call's client and for nothing else."""
+        """Apply the time limit to a block that only waits for the call's client."""
         with self._lock:
             wait = self._waiting[context] = Wait(method, time.monotonic())
         try:
@@ -54,7 +55,7 @@ class Patience:
                 self._waiting.pop(context, None)
 
     def close(self) -> None:
-        """Ends the watch."""
+        """End the thread that watches the time limit."""
         self._closed.set()
 
     def _watch(self) -> None:
@@ -65,7 +66,7 @@ class Patience:
                 context.cancel()
 
     def _late(self) -> list[tuple[grpc.ServicerContext, Wait]]:
-        """Those to cancel now, each once."""
+        """Return the calls to cancel now, each only once."""
         limit = time.monotonic() - self._seconds
         with self._lock:
             late = list(takewhile(lambda each: each[1].since <= limit, self._waiting.items()))

@@ -1,4 +1,4 @@
-"""ProfileService."""
+"""Servicer of ProfileService."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ MAX_EVENTS = 1_000
 
 
 class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
-    """Users over gRPC."""
+    """Serves users, their events and preferences."""
 
     def __init__(self, profiles: Profiles, tokens: PageTokens) -> None:
         self._profiles = profiles

@@ -1,4 +1,4 @@
-"""The gRPC server's life: built, started, drained."""
+"""The gRPC server: construction, start and graceful shutdown."""
 
 import logging
 import time
@@ -31,7 +31,7 @@ from service.api.profiles import ProfileServicer
 from service.api.status_service import StatusServicer
 from service.domain.errors import InvalidField
 
-# Larger than any allowed request (4 MB of inline text), so that one too large gets an answer that names the field.
+# Larger than any allowed request (4 MB of inline text), so that a larger one gets an error that names the field.
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 SERVICES = {
     name: file.DESCRIPTOR.services_by_name[name].full_name
@@ -43,18 +43,18 @@ SERVICES = {
         "StatusService": status_pb2,
     }.items()
 }
-# How long the last answers may take to reach slow clients once all calls are worked off. Streams that never end by
-# themselves (Health/Watch) last as long.
+# Time limit for sending the last answers to slow clients after all calls have finished. Streams without an end, such as
+# Health/Watch, are ended after it.
 ANSWER_SECONDS = 5.0
-# Callers may come again at once, to hear that the server is stopping; a quiet moment is not waited for any longer.
+# Clients may call again during a drain and must be told that the server is stopping. Time limit of that phase.
 MAX_QUIET_SECONDS = 2.0
-# Threads for health, reflection and GetStatus, which must not wait behind other calls. Health/Watch holds none.
-# Nobody lends a turn there, so there are as many more as may wait for silent clients; they are made when needed.
+# Worker threads for health, reflection and GetStatus, which must not wait behind other calls. Health/Watch holds no
+# thread. The number includes MAX_HELD threads that may wait for silent clients; threads are started when needed.
 SIDE_THREADS = 4 + MAX_HELD
-# How long a connection may be still before the client is asked whether it is there, and how long it may take to say so.
+# Time without traffic after which the server pings a client, and time limit for the answer to the ping.
 KEEPALIVE_MILLISECONDS = 30_000
 KEEPALIVE_TIMEOUT_MILLISECONDS = 20_000
-# Calls that may wait for their refusal, which is quick. Beyond that gRPC itself ends them, without details.
+# Number of calls that may wait for their refusal. gRPC itself ends further calls, without details.
 MAX_REFUSALS = 1_000
 _log = logging.getLogger("paperfeed.server")
 
@@ -63,9 +63,9 @@ class Server:
     """A gRPC server with health and reflection.
 
     Args:
-        lanes: Where our calls are worked on.
-        passage: Between clients and handlers.
-        gate: Sends them there, or away.
+        lanes: Queues with the worker threads of our calls.
+        passage: Waits for slow clients on behalf of handlers.
+        gate: Admits calls to the queues, or refuses them.
         port_is_shared: Whether other processes listen on the same port.
     """
 
@@ -94,11 +94,11 @@ class Server:
             options=[
                 ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
                 ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-                # A client that the network cut off is given up within a minute, and with it its calls.
+                # The calls of a client that lost its network connection are cancelled within a minute.
                 ("grpc.keepalive_time_ms", KEEPALIVE_MILLISECONDS),
                 ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MILLISECONDS),
                 ("grpc.http2.max_pings_without_data", 0),
-                # Two servers on one port by accident would answer in turn; with --workers this is a choice.
+                # Only with --workers may several processes listen on one port; otherwise a second server must fail.
                 ("grpc.so_reuseport", int(port_is_shared)),
             ],
         )
@@ -112,10 +112,10 @@ class Server:
         reflection.enable_server_reflection(names, self._server)
 
     def start(self, host: str, port: int) -> int:
-        """Begins to serve; gives the port.
+        """Start to serve and return the port.
 
         Raises:
-            InvalidField: The address cannot be listened on.
+            InvalidField: The server cannot listen on the address.
         """
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         try:
@@ -129,7 +129,7 @@ class Server:
         return int(bound)
 
     def drain(self, seconds: float) -> None:
-        """Refuses new calls with UNAVAILABLE, lets accepted ones end for so long, then stops."""
+        """Refuse new calls with UNAVAILABLE, wait up to ``seconds`` for accepted calls, then stop the server."""
         _log.info("draining", extra={"facts": {"seconds": seconds}})
         end = time.monotonic() + seconds
         self._health.enter_graceful_shutdown()

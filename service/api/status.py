@@ -1,4 +1,4 @@
-"""The one place that turns errors into gRPC statuses, with google.rpc details, for unary and streaming calls."""
+"""Conversion of errors to gRPC statuses with google.rpc details, for unary and streaming calls."""
 
 from collections.abc import Sequence
 from typing import NoReturn
@@ -13,14 +13,14 @@ from service.domain import errors
 
 DOMAIN = "paperfeed.v1"
 DETAILS_KEY = "grpc-status-details-bin"
-# All headers of an answer may have 8 KiB together, the message triples on the wire where it is not ASCII, and the
-# details repeat it: a long id must not turn a clear error into a broken connection.
+# All headers of an answer may have 8 KiB. A message that is not ASCII takes three times its size, and the details
+# repeat it. Without these limits, a long id would break the connection instead of giving a clear error.
 MAX_MESSAGE_BYTES = 600
 MAX_FACT_BYTES = 300
 Packed = tuple[grpc.StatusCode, str, tuple[tuple[str, str | bytes], ...]]
-"""Code, message, and the trailing metadata with google.rpc details."""
+"""Status code, message, and trailing metadata with google.rpc details."""
 
-CODES: dict[type[errors.PaperfeedError], grpc.StatusCode] = {
+CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.InvalidField: grpc.StatusCode.INVALID_ARGUMENT,
     errors.InvalidFile: grpc.StatusCode.INVALID_ARGUMENT,
     errors.InvalidPageToken: grpc.StatusCode.INVALID_ARGUMENT,
@@ -38,19 +38,15 @@ CODES: dict[type[errors.PaperfeedError], grpc.StatusCode] = {
 
 
 def code_of(error: BaseException) -> grpc.StatusCode:
-    """The status code of an error; INTERNAL for one that nobody raised on purpose."""
-    return (
-        CODES.get(type(error), grpc.StatusCode.INTERNAL)
-        if isinstance(error, errors.PaperfeedError)
-        else (grpc.StatusCode.INTERNAL)
-    )
+    """Return the status code of an error; INTERNAL for an error that was not raised on purpose."""
+    return CODES.get(type(error), grpc.StatusCode.INTERNAL)
 
 
 def abort(context: grpc.ServicerContext, error: BaseException, incident: str) -> NoReturn:
-    """Ends the call with the error's status.
+    """End the call with the status of the error.
 
     Args:
-        incident: Names the log line of an error that is a bug; its text stays out of the answer.
+        incident: Identifies the log line of an unexpected error, whose text is not sent to the client.
     """
     if isinstance(error, errors.PaperfeedError):
         code, message, trailer = packed(error)
@@ -62,7 +58,7 @@ def abort(context: grpc.ServicerContext, error: BaseException, incident: str) ->
 
 
 def packed(error: errors.PaperfeedError) -> Packed:
-    """The error as a call ends with it, for one that ends many."""
+    """Return the status of an error in the form that ends a call."""
     return _packed(code_of(error), error.message, _details(error))
 
 

@@ -1,4 +1,4 @@
-"""StatusService: what ``paperfeed status`` prints."""
+"""Servicer of StatusService, which ``paperfeed status`` calls."""
 
 import time
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from service.domain.errors import StorageUnavailable
 
 
 class StatusServicer(status_pb2_grpc.StatusServiceServicer):
-    """The process's counters over gRPC.
+    """Serves the state and the counters of the process.
 
     Args:
-        call_count: Gives how many calls are at work or wait.
-        paper_counts: Gives how many papers there are, and how many of them wait for their vector.
-        place: (number from 1, count) of this process among those on its port.
+        call_count: Returns the number of calls that run or wait.
+        paper_counts: Returns the number of papers and the number of pending papers.
+        place: (number from 1, count) of this process among the processes on its port.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
         try:
             paper_count, queues["embedding"] = self._paper_counts()
         except StorageUnavailable as error:
-            # Whoever asks how the server is wants to hear just that.
+            # The problem is part of the status, so the call succeeds.
             storage_problem = error.message
         return pb.GetStatusResponse(
             version=self._version,

@@ -1,1 +1,1 @@
-"""Use cases, one noun a file. No gRPC and no SQL here: storage and encoder come in through ``ports``."""
+"""Use cases of the service. They use storage and encoder through ``ports`` and know neither gRPC nor SQL."""

@@ -1,4 +1,4 @@
-"""A cache of versioned values, bounded by bytes and by number, for all threads of the process."""
+"""A cache of versioned values, bounded by bytes and by number of entries."""
 
 import threading
 from collections import OrderedDict
@@ -10,12 +10,12 @@ Value = TypeVar("Value")
 
 
 class VersionedCache(Generic[Key, Value]):
-    """The newest value of each key; the least recently used go first. Thread safe.
+    """A cache that keeps one version of each value and evicts the least recently used values. Thread safe.
 
     Args:
-        limit_bytes: Of all values; the one used last is kept even where it alone is larger.
-        bytes_of: What a value takes.
-        most: So many values at most; None sets no limit.
+        limit_bytes: Limit for all values together. The value used last is kept even if it is larger by itself.
+        bytes_of: Returns the size of a value in bytes.
+        most: Limit for the number of values; None sets no limit.
     """
 
     def __init__(self, limit_bytes: int, bytes_of: Callable[[Value], int], most: int | None = None) -> None:
@@ -27,7 +27,7 @@ class VersionedCache(Generic[Key, Value]):
         self._entries: OrderedDict[Key, tuple[object, Value]] = OrderedDict()
 
     def get(self, key: Key, version: object, build: Callable[[], Value]) -> Value:
-        """The value of this key and version, built if another version or none is kept."""
+        """Return the value of this key and version; call ``build`` if the cache has no or another version."""
         with self._lock:
             entry = self._entries.get(key)
             if entry is not None and entry[0] == version:

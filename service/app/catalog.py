@@ -1,4 +1,4 @@
-"""Papers and digests: writing, reading, deleting."""
+"""Use cases over papers and digests."""
 
 import datetime as dt
 from collections.abc import Callable, Sequence
@@ -7,18 +7,20 @@ from dataclasses import dataclass, replace
 from service.app.ports import Clock, Store, Transaction
 from service.domain.errors import InvalidField, NotFound
 from service.domain.identifiers import lookup_keys
-from service.domain.papers import Digest, Paper, UpsertOutcome, check_id, check_paper, check_text
+from service.domain.papers import Digest, Paper, UpsertOutcome, check_digest_date, check_id, check_paper, check_text
 
 MAX_DIGEST_PAPERS = 10_000
 MAX_SOURCE_LENGTH = 100
-EARLIEST_DATE = dt.date(1990, 1, 1)
 
 
 def resolve_all(tx: Transaction, names: Sequence[str], fields: Sequence[str]) -> list[str]:
-    """Canonical ids of names (ids or aliases), in order; ``fields`` is what errors call each name.
+    """Return the canonical id of each name (id or alias), in the same order.
+
+    Args:
+        fields: Field path of each name, for errors.
 
     Raises:
-        NotFound: Naming the first unknown one and its field.
+        NotFound: A name is unknown; the error names the first one and its field.
     """
     keys = [lookup_keys(name) for name in names]
     known = tx.papers.resolve(list({key for forms in keys for key in forms}))
@@ -32,16 +34,22 @@ def resolve_all(tx: Transaction, names: Sequence[str], fields: Sequence[str]) ->
 
 
 def indexed(field: str, count: int) -> list[str]:
-    """Paths of the entries of a repeated field: ``field[0]``, ``field[1]``, ..."""
+    """Return the paths of the entries of a repeated field: ``field[0]``, ``field[1]``, ..."""
     return [f"{field}[{i}]" for i in range(count)]
+
+
+def resolve_distinct(tx: Transaction, names: Sequence[str], field: str) -> tuple[str, ...]:
+    """Return the distinct results of ``resolve_all`` for the names in a repeated field, in order."""
+    return tuple(dict.fromkeys(resolve_all(tx, names, indexed(field, len(names)))))
 
 
 @dataclass(frozen=True)
 class DigestImport:
-    """What importing a digest did.
+    """Result of importing a digest.
 
     Attributes:
-        dropped_count: Papers of the digest of before, of the same id, that it lacks now.
+        paper_outcomes: Number of papers by outcome.
+        dropped_count: Papers of the previous version of the digest that are no longer in it.
     """
 
     digest: Digest
@@ -54,7 +62,7 @@ class Catalog:
     """Use cases over papers and digests.
 
     Args:
-        on_new_text: Called after a commit that left texts to embed; must return at once.
+        on_new_text: Called after a commit that may have left texts to embed; must not block.
     """
 
     def __init__(self, store: Store, clock: Clock, on_new_text: Callable[[], None] = lambda: None) -> None:
@@ -63,10 +71,10 @@ class Catalog:
         self._on_new_text = on_new_text
 
     def upsert(self, papers: Sequence[Paper], *, path: str = "papers") -> list[tuple[str, UpsertOutcome]]:
-        """Writes papers in one transaction; gives (canonical id, outcome) in order.
+        """Write papers in one transaction; return (canonical id, outcome) of each in input order.
 
         Raises:
-            InvalidField: A paper breaks a rule, or two have the same paper_id.
+            InvalidField: A paper breaks a rule, or two papers have the same paper_id.
         """
         checked = self._check_papers(papers, path)
         with self._store.write() as tx:
@@ -75,7 +83,7 @@ class Catalog:
         return results
 
     def import_digest(self, digest: Digest, papers: Sequence[Paper]) -> DigestImport:
-        """Writes a digest with its papers in one transaction: all of it or nothing."""
+        """Write a digest and its papers in one transaction."""
         digest = self.check_digest(digest)
         checked = self._check_papers(papers, "papers")
         with self._store.write() as tx:
@@ -90,11 +98,11 @@ class Catalog:
         return DigestImport(stored, outcome, counts, len(dropped))
 
     def get(self, name: str) -> Paper:
-        """The paper with this id or alias."""
+        """Return the paper with this id or alias."""
         return self._get([name], ["paper_id"])[0]
 
     def batch_get(self, names: Sequence[str]) -> list[Paper]:
-        """Papers in the order of the names."""
+        """Return the papers with these ids or aliases, in the same order."""
         return self._get(names, indexed("paper_ids", len(names)))
 
     def _get(self, names: Sequence[str], fields: Sequence[str]) -> list[Paper]:
@@ -104,26 +112,26 @@ class Catalog:
         return [found[paper_id] for paper_id in paper_ids]
 
     def page(self, *, after: str, limit: int) -> list[Paper]:
-        """Papers with an id greater than ``after``, ascending."""
+        """Return papers with ids greater than ``after``, ascending."""
         with self._store.read() as tx:
             return tx.papers.page(after=after, limit=limit)
 
     def delete(self, name: str) -> None:
-        """Removes a paper and what hangs on it."""
+        """Delete a paper and everything that belongs to it."""
         with self._store.write() as tx:
             tx.papers.delete(resolve_all(tx, [name], ["paper_id"])[0])
 
     def save_digest(self, digest: Digest, names: Sequence[str]) -> tuple[Digest, UpsertOutcome]:
-        """Makes a digest of known papers, or replaces the one with this id."""
+        """Create a digest of known papers, or replace the digest with this id."""
         if len(names) > MAX_DIGEST_PAPERS:
             raise InvalidField("paper_ids", f"has {len(names)} entries; at most {MAX_DIGEST_PAPERS} are allowed")
         digest = self.check_digest(digest)
         with self._store.write() as tx:
-            paper_ids = tuple(dict.fromkeys(resolve_all(tx, names, indexed("paper_ids", len(names)))))
+            paper_ids = resolve_distinct(tx, names, "paper_ids")
             return tx.digests.save(replace(digest, paper_ids=paper_ids), self._clock.now())
 
     def get_digest(self, digest_id: str) -> Digest:
-        """The digest; the newest one for an empty id."""
+        """Return a digest with its papers, the newest one for an empty id; raise NotFound if there is none."""
         with self._store.read() as tx:
             digest = tx.digests.find(digest_id) if digest_id else tx.digests.find_newest()
         if digest is None:
@@ -131,15 +139,13 @@ class Catalog:
         return digest
 
     def digests(self, *, after: tuple[dt.date, str] | None, limit: int) -> list[tuple[Digest, int]]:
-        """(digest without papers, number of papers), latest date first."""
+        """Return (digest without its papers, number of papers), latest date first."""
         with self._store.read() as tx:
             return tx.digests.page(after=after, limit=limit)
 
     def check_digest(self, digest: Digest) -> Digest:
-        """``digest`` with its default id filled in."""
-        latest = (self._clock.now() + dt.timedelta(days=1)).date()
-        if not EARLIEST_DATE <= digest.date <= latest:
-            raise InvalidField("digest.date", f"{digest.date} does not lie between {EARLIEST_DATE} and {latest}")
+        """Return ``digest`` with trimmed texts and an id; raise InvalidField if a field breaks a rule."""
+        check_digest_date(digest.date, self._clock.now(), "digest.date")
         source = check_id(digest.source, "digest.source") if digest.source else ""
         if len(source) > MAX_SOURCE_LENGTH:
             problem = f"has {len(source)} characters; at most {MAX_SOURCE_LENGTH} are allowed"
@@ -159,6 +165,6 @@ class Catalog:
         for i, paper in enumerate(checked):
             if first.setdefault(paper.paper_id, i) != i:
                 raise InvalidField(
-                    f"{path}[{i}].paper_id", f"'{paper.paper_id}' is also that of {path}[{first[paper.paper_id]}]"
+                    f"{path}[{i}].paper_id", f"'{paper.paper_id}' is also the id of {path}[{first[paper.paper_id]}]"
                 )
         return checked

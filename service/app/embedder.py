@@ -1,4 +1,4 @@
-"""Gives every paper its vector, in the background of a server or all at once for the command line."""
+"""Embedding of pending texts: by a background thread of the server, or at once for the command line."""
 
 import datetime as dt
 import logging
@@ -16,11 +16,11 @@ _log = logging.getLogger("paperfeed.embedder")
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """What became of some texts; those in neither count were changed or deleted meanwhile.
+    """Result of embedding some texts; a text in neither count was changed or deleted in the meantime.
 
     Attributes:
-        stored: Vectors that are in the store now.
-        failed: Texts that the encoder cannot embed.
+        stored: Number of vectors stored.
+        failed: Number of texts that the encoder cannot embed.
     """
 
     stored: int
@@ -35,12 +35,16 @@ def embed_pending(
     progress: Callable[[int], None] = lambda _count: None,
     stopping: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Embeds all texts that wait; gives how many vectors were stored.
+    """Embed all pending texts; return the number of vectors stored.
 
-    Several processes may do this at once: each text is leased to one of them.
+    Several processes may do this at the same time: each text is leased to one of them.
+
+    Args:
+        progress: Called after each batch with its number of texts.
+        stopping: Checked before each batch; True ends the work.
 
     Raises:
-        EncoderUnavailable: The encoder does not work; nothing is marked as failed.
+        EncoderUnavailable: The encoder does not work; no text is marked as failed.
     """
     total = 0
     while not stopping():
@@ -55,10 +59,10 @@ def embed_pending(
 
 
 def embed_texts(store: Store, encoder: Encoder, texts: Sequence[PendingText]) -> Embedded:
-    """Embeds these texts and stores their vectors in one transaction; one that cannot be embedded is marked FAILED.
+    """Embed texts and store their vectors in one transaction; mark texts that cannot be embedded as FAILED.
 
     Raises:
-        EncoderUnavailable: The encoder does not work; nothing is marked as failed.
+        EncoderUnavailable: The encoder does not work; no text is marked as failed.
     """
     try:
         vectors = _encoded(encoder, [pending.text for pending in texts])
@@ -66,7 +70,7 @@ def embed_texts(store: Store, encoder: Encoder, texts: Sequence[PendingText]) ->
         if len(texts) > 1:
             alone = [embed_texts(store, encoder, [pending]) for pending in texts]
             return Embedded(sum(each.stored for each in alone), sum(each.failed for each in alone))
-        # One text alone fails: is it the text or the encoder? A text that surely works tells.
+        # A single text failed. Embedding a known good text tells whether the text or the encoder is at fault.
         _encoded(encoder, ["paper"])
         _log.warning("a text cannot be embedded", extra={"facts": {"paper_id": texts[0].paper_id}})
         with store.write() as tx:
@@ -81,22 +85,24 @@ def embed_texts(store: Store, encoder: Encoder, texts: Sequence[PendingText]) ->
 
 
 def _encoded(encoder: Encoder, texts: Sequence[str]) -> Vectors:
-    """The vectors; whatever else the encoder raises is EncoderUnavailable too."""
+    """Return the vectors of texts; raise EncoderUnavailable for every unexpected error of the encoder."""
     try:
         return encoder.encode_in_background(texts)
     except PaperfeedError:
         raise
     except Exception as error:
-        # Behind it is code of others, which may stumble over one text in ways that nobody has listed.
+        # The encoder is third-party code, which may raise any error for an unusual text.
         _log.exception("the encoder failed")
         raise EncoderUnavailable(f"it failed ({type(error).__name__})") from error
 
 
 class Embedder:
-    """A thread that embeds what waits, whenever it is woken and every ``poll_seconds`` (for other processes' papers).
+    """A background thread that embeds pending texts when it is woken, and every ``poll_seconds``.
+
+    It polls because other processes may write papers too.
 
     Args:
-        on_drained: Called after every round, also one that found nothing to do: others may have done it.
+        on_drained: Called after every round, even if it found no text: another process may have embedded them.
     """
 
     def __init__(
@@ -118,16 +124,16 @@ class Embedder:
         self._thread = threading.Thread(target=self._run, name="embedder", daemon=True)
 
     def start(self) -> None:
-        """Starts the thread; a first round begins at once."""
+        """Start the thread and its first round."""
         self._wake.set()
         self._thread.start()
 
     def wake(self) -> None:
-        """There may be new text. Returns at once."""
+        """Start a round soon, because there may be new text. Does not block."""
         self._wake.set()
 
     def stop(self) -> None:
-        """Ends the thread after the batch at work."""
+        """End the thread after the current batch; wait for it for at most five seconds."""
         self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
@@ -142,8 +148,10 @@ class Embedder:
                 self._on_drained()
             except (EncoderUnavailable, StorageUnavailable, DeadlineTooShort, Overloaded) as error:
                 if not self._stopping.is_set():
-                    _log.error("embedding has to wait", extra={"facts": {"problem": error.message}})
+                    _log.error(
+                        "embedding is delayed; it will be tried again", extra={"facts": {"problem": error.message}}
+                    )
                     self._stopping.wait(self._poll_seconds)
-            except Exception:  # noqa: BLE001 -- without this thread nothing would be embedded until a restart
-                _log.exception("embedding failed; it goes on after a while")
+            except Exception:  # noqa: BLE001 -- without this thread no text would be embedded until a restart
+                _log.exception("embedding failed; it will be tried again")
                 self._stopping.wait(self._poll_seconds)

@@ -1,4 +1,4 @@
-"""A reference manager's library as likes."""
+"""Import of a reference manager's library as likes."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from service.domain.papers import Paper, UpsertOutcome, check_id, check_paper
 
 @dataclass(frozen=True)
 class LibraryImport:
-    """What importing a library did."""
+    """Counts of an imported library: papers new to the catalog, entries that matched known papers, and new likes."""
 
     added_count: int
     matched_count: int
@@ -21,14 +21,14 @@ class LibraryImport:
 def import_library(
     store: Store, clock: Clock, user_id: str, entries: Sequence[tuple[Paper, dt.datetime | None]]
 ) -> LibraryImport:
-    """Stores the papers and one like each, in one transaction; (paper, when it was added) in, None where unknown."""
+    """Store the papers of (paper, time of adding or None) entries and a like of each, in one transaction."""
     user_id = check_id(user_id, "user_id")
     papers = [check_paper(paper, f"entries[{i}]") for i, (paper, _) in enumerate(entries)]
     now = clock.now()
     with store.write() as tx:
         known = tx.papers.resolve([alias for paper in papers for alias in paper.aliases])
         found = [next((known[alias] for alias in paper.aliases if alias in known), None) for paper in papers]
-        # A known paper stays as it is: what one reader keeps in a library does not edit the catalog of all.
+        # A known paper stays unchanged: one user's library must not edit the catalog of all users.
         results = tx.papers.upsert([paper for paper, name in zip(papers, found, strict=True) if name is None], now)
         added = iter(results)
         paper_ids = [name or next(added)[0] for name in found]

@@ -1,4 +1,4 @@
-"""Users: events, preferences, likes, export and deletion."""
+"""Use cases over users: events, preferences, likes, export and deletion."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -23,7 +23,7 @@ from service.domain.feeds import Slate
 from service.domain.papers import check_id, check_text
 
 MAX_PREFERENCES = 200
-# Read at a time for an export.
+# Rows read in one transaction of an export.
 EVENTS_AT_A_TIME = 1_000
 SLATES_AT_A_TIME = 50
 
@@ -32,8 +32,8 @@ class Profiles:
     """Use cases over users.
 
     Args:
-        serving: By whose vectors likes are grouped into interests; None where nobody asks for interests.
-        users: As ``serving``.
+        serving: Gives the vectors that group likes into interests; None if interests are not needed.
+        users: Cache of prepared users; None if interests are not needed.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class Profiles:
         self._serving = serving
 
     def record(self, events: Sequence[Event], *, path: str = "events") -> tuple[list[str], list[bool]]:
-        """Stores events; gives their ids and whether each was new. All or nothing, idempotent on event_id.
+        """Store events in one transaction; return their ids and whether each was new. Idempotent on event_id.
 
         Raises:
             InvalidField: An event breaks a rule.
-            NotFound: An event is on an unknown paper.
+            NotFound: An event names an unknown paper.
         """
         checked = [self._check_event(event, f"{path}[{i}]") for i, event in enumerate(events)]
         with self._store.write() as tx:
@@ -61,7 +61,7 @@ class Profiles:
         return [event.event_id for event in complete], new
 
     def state(self, user_id: str) -> UserState:
-        """What is known of a user.
+        """Return the current state of a user.
 
         Raises:
             NotFound: The user is unknown.
@@ -73,14 +73,14 @@ class Profiles:
         return state
 
     def interests(self, user_id: str) -> tuple[Interest, ...]:
-        """What the user's likes have in common, heaviest first; empty where no like has a vector yet."""
+        """Return the interests of a user, heaviest first; empty if no like has a vector yet."""
         if self._serving is None or self._users is None:
             return ()
         with self._store.read() as tx:
             return self._users.find(tx, self._serving.current, user_id, tx.users.version(user_id)).interests
 
     def likes(self, user_id: str, *, offset: int, limit: int) -> tuple[list[tuple[Like, str]], bool]:
-        """A page of (like, title), newest first, and whether more follow."""
+        """Return a page of (like, title), newest first, and whether more likes follow."""
         state = self.state(user_id)
         newest_first = state.likes[::-1][offset : offset + limit]
         with self._store.read() as tx:
@@ -89,12 +89,12 @@ class Profiles:
         return page, offset + limit < len(state.likes)
 
     def update_preferences(self, user_id: str, preferences: Preferences, fields: Sequence[str]) -> Preferences:
-        """Replaces the named lists of a user's preferences (all of them when none is named)."""
+        """Replace the named lists of a user's preferences (all lists if none is named); return all preferences."""
         user_id = check_id(user_id, "user_id")
         known = Preferences.__dataclass_fields__
         for name in fields:
             if name not in known:
-                raise InvalidField("update_mask", f"unknown field '{name}'; known are {', '.join(known)}")
+                raise InvalidField("update_mask", f"unknown field '{name}'; known fields: {', '.join(known)}")
         changes = {name: _check_words(getattr(preferences, name), name) for name in (fields or known)}
         with self._store.write() as tx:
             now = self._clock.now()
@@ -103,23 +103,24 @@ class Profiles:
         return merged
 
     def export(self, user_id: str) -> Iterator[UserState | Event | Slate]:
-        """Everything stored of a user: the state, then events, then slates; with what comes meanwhile.
+        """Yield all data of a user: the state, then all events, then all slates.
 
-        Holds no transaction while the caller takes its time: SQLite's log would grow as long.
+        Each page is read in a transaction of its own, because SQLite's write-ahead log grows during a long one. Data
+        stored during the export may be included.
         """
         yield self.state(user_id)
         yield from self._export_events(user_id)
         yield from self._export_slates(user_id)
 
     def delete(self, user_id: str) -> None:
-        """Removes a user and everything derived from the user; an unknown one is gone already."""
+        """Delete a user and all derived data; do nothing if the user is unknown."""
         with self._store.write() as tx:
             tx.users.delete(check_id(user_id, "user_id"), self._clock)
 
     def deleted(
         self, *, since: dt.datetime | None, after: tuple[dt.datetime, str] | None, limit: int
     ) -> list[DeletedUser]:
-        """Tombstones in order of deletion."""
+        """Return tombstones of deleted users in order of deletion."""
         with self._store.read() as tx:
             return tx.users.deleted(since=since, after=after, limit=limit)
 

@@ -1,1 +1,1 @@
-"""What the service is about: frozen values and their invariants. Standard library only."""
+"""The service's domain: frozen values and their invariants. Uses the standard library only."""

@@ -1,31 +1,31 @@
-"""Every error that the service raises on purpose.
+"""All errors that the service raises on purpose.
 
     PaperfeedError
-    ├── InvalidField          a request field breaks a rule                    (field)
-    ├── InvalidFile           an input file breaks a rule                      (source, line)
-    ├── InvalidPageToken      a page token that this request was not given
-    ├── NotFound              what a request names is not there                (resource, name)
-    ├── Conflict              someone else changed it first                    (resource, name)
+    ├── InvalidField          a request field breaks a rule                     (field)
+    ├── InvalidFile           an input file breaks a rule                       (source, line)
+    ├── InvalidPageToken      the page token is damaged or of another request
+    ├── NotFound              the request names something that does not exist   (resource, name)
+    ├── Conflict              a concurrent change won                           (resource, name)
     ├── Overloaded            a bounded queue is full
-    ├── DeadlineTooShort      the work cannot end within the caller's deadline
+    ├── DeadlineTooShort      the work did not end within the call's deadline
     ├── StorageUnavailable    the database does not answer, or is full
-    ├── SchemaMismatch        the database's schema is not the code's
-    ├── Unsupported           an RPC that is declared but not built yet
-    ├── SourceUnavailable     a place that papers are fetched from             (source)
-    ├── EncoderUnavailable    no encoder, or one whose files do not match
-    └── BundleUnusable        no bundle, or one that does not match
+    ├── SchemaMismatch        the database has another schema version
+    ├── Unsupported           the RPC is declared but not implemented
+    ├── SourceUnavailable     a source of papers cannot be fetched              (source)
+    ├── EncoderUnavailable    the encoder is missing, damaged or has died
+    └── BundleUnusable        the bundle is missing, damaged or does not match
 
-Each class takes facts and builds its own message; ``reason`` is the fixed name a machine reads (the value of the same
-name in ``error_reason.proto``). A ``ValueError`` or ``KeyError`` that escapes is a bug, not an error of this tree.
+Each class takes facts and builds its own message. ``reason`` is a fixed machine-readable name; ``error_reason.proto``
+has a value of the same name. A ``ValueError`` or ``KeyError`` that escapes is a bug, not an error of this tree.
 """
 
 
 class PaperfeedError(Exception):
-    """Base of all errors raised on purpose.
+    """Base class of all errors raised on purpose.
 
     Attributes:
-        reason: Fixed machine-readable name, upper snake case, never reused for something else.
-        metadata: Facts as strings, sent to the client beside the message. Never personal text.
+        reason: Fixed machine-readable name in upper snake case; never reused for another meaning.
+        metadata: Facts as strings, sent to the client with the message; must not contain personal text.
     """
 
     reason = "UNKNOWN"
@@ -37,7 +37,7 @@ class PaperfeedError(Exception):
 
 
 class InvalidField(PaperfeedError):
-    """A request field breaks a rule; ``field`` is its path, e.g. ``papers[3].title``."""
+    """A request field breaks a rule; ``field`` is its path, such as ``papers[3].title``."""
 
     reason = "INVALID_FIELD"
 
@@ -48,7 +48,7 @@ class InvalidField(PaperfeedError):
 
 
 class InvalidFile(PaperfeedError):
-    """An input file breaks a rule; ``line`` is one-based, None where no single line is at fault."""
+    """An input file breaks a rule; ``line`` is one-based, or None if no single line is at fault."""
 
     reason = "INVALID_FILE"
 
@@ -61,7 +61,7 @@ class InvalidFile(PaperfeedError):
 
 
 class InvalidPageToken(PaperfeedError):
-    """The page token was changed, or given by another request than this one."""
+    """The page token was altered, or was issued for another request."""
 
     reason = "INVALID_PAGE_TOKEN"
 
@@ -72,7 +72,12 @@ class InvalidPageToken(PaperfeedError):
 
 
 class NotFound(PaperfeedError):
-    """``resource`` is a noun (paper, digest, user, slate); ``field`` is where the request named it, if it did."""
+    """A named resource does not exist.
+
+    Attributes:
+        resource: Kind of the resource: paper, digest, user or slate.
+        field: Path of the request field that names it; empty if no field does.
+    """
 
     reason = "NOT_FOUND"
 
@@ -86,7 +91,7 @@ class NotFound(PaperfeedError):
 
 
 class Conflict(PaperfeedError):
-    """A concurrent change won; reading again and repeating the call may succeed."""
+    """A concurrent change won; the call may succeed if it is repeated after a new read."""
 
     reason = "CONFLICT"
 
@@ -95,7 +100,7 @@ class Conflict(PaperfeedError):
 
 
 class Overloaded(PaperfeedError):
-    """A bounded queue is full; ``retry_after_seconds`` says when to come again."""
+    """A bounded queue is full; ``retry_after_seconds`` tells the client when to retry."""
 
     reason = "OVERLOADED"
 
@@ -105,7 +110,7 @@ class Overloaded(PaperfeedError):
 
 
 class DeadlineTooShort(PaperfeedError):
-    """The work did not end within the time that the caller gave."""
+    """The work did not end within the caller's deadline."""
 
     reason = "DEADLINE_TOO_SHORT"
 
@@ -114,7 +119,7 @@ class DeadlineTooShort(PaperfeedError):
 
 
 class StorageUnavailable(PaperfeedError):
-    """The database does not answer, is locked for too long, or has no room."""
+    """The database does not answer, stays locked for too long, or is full."""
 
     reason = "STORAGE_UNAVAILABLE"
 
@@ -123,7 +128,7 @@ class StorageUnavailable(PaperfeedError):
 
 
 class SchemaMismatch(PaperfeedError):
-    """The database's schema revision is not the one that this version of paperfeed works with."""
+    """The database has a schema revision that this version of paperfeed does not support."""
 
     reason = "SCHEMA_MISMATCH"
 
@@ -132,7 +137,7 @@ class SchemaMismatch(PaperfeedError):
 
 
 class Unsupported(PaperfeedError):
-    """The RPC is part of the contract but not built yet."""
+    """The RPC is declared in the contract but not implemented."""
 
     reason = "UNSUPPORTED"
 
@@ -141,7 +146,7 @@ class Unsupported(PaperfeedError):
 
 
 class SourceUnavailable(PaperfeedError):
-    """What papers are fetched from does not answer, or refuses; ``source`` is its address."""
+    """A source of papers does not answer, or refuses the request; ``source`` is its address."""
 
     reason = "SOURCE_UNAVAILABLE"
 
@@ -152,7 +157,7 @@ class SourceUnavailable(PaperfeedError):
 
 
 class EncoderUnavailable(PaperfeedError):
-    """The encoder cannot be loaded, does not match its hashes, or died."""
+    """The encoder cannot be loaded, has files that do not match their hashes, or has died."""
 
     reason = "ENCODER_UNAVAILABLE"
 
@@ -161,7 +166,7 @@ class EncoderUnavailable(PaperfeedError):
 
 
 class BundleUnusable(PaperfeedError):
-    """The model bundle is absent, damaged, or made for another encoder or feature schema."""
+    """The model bundle is missing, damaged, or was trained for another encoder or feature schema."""
 
     reason = "BUNDLE_UNUSABLE"
 

@@ -1,4 +1,4 @@
-"""What users do with papers, what follows from it, and what users ask for."""
+"""Users: their events, preferences, likes and interests."""
 
 import datetime as dt
 import enum
@@ -10,7 +10,7 @@ MAX_FUTURE = dt.timedelta(minutes=5)
 
 
 class EventType(enum.Enum):
-    """Kinds of interaction, in the words of the interchange format."""
+    """Kinds of events; the values are those of the interchange format."""
 
     LIKE = "like"
     UNLIKE = "unlike"
@@ -25,12 +25,12 @@ class EventType(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One interaction of a user with a paper.
+    """One event: an interaction of a user with a paper.
 
     Attributes:
         event_id: Idempotency key; see ``default_event_id``.
-        occurred_at: UTC; None means unknown, which sorts before every known time.
-        slate_id: The slate that showed the paper; empty when unknown.
+        occurred_at: UTC; None if unknown. Unknown times sort before all known times.
+        slate_id: Slate that showed the paper; empty if unknown.
     """
 
     event_id: str
@@ -42,11 +42,11 @@ class Event:
 
 
 Reaction: TypeAlias = tuple[str, str, EventType, dt.datetime | None]
-"""User, paper, kind and time of an event, where nothing else of it is asked for."""
+"""User id, paper id, type and time of an event."""
 
 
 def default_event_id(user_id: str, paper_id: str, event_type: EventType, occurred_at: dt.datetime | None) -> str:
-    """The id of an event that came without one: equal for equal user, paper, event and time."""
+    """Return the id of an event sent without one; equal user, paper, type and time give equal ids."""
     moment = occurred_at.astimezone(dt.UTC).isoformat() if occurred_at else ""
     key = f"{user_id}\x1f{paper_id}\x1f{event_type.value}\x1f{moment}"
     return hashlib.sha256(key.encode()).hexdigest()[:32]
@@ -54,7 +54,10 @@ def default_event_id(user_id: str, paper_id: str, event_type: EventType, occurre
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What a user asked for. Words are compared without case; topics against categories and words of the text."""
+    """Topics, authors and keywords that a user follows or mutes.
+
+    Comparison ignores case. A topic matches a category, or words of the title or abstract.
+    """
 
     followed_topics: tuple[str, ...] = ()
     muted_topics: tuple[str, ...] = ()
@@ -65,7 +68,7 @@ class Preferences:
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """A paper that a user likes now; ``liked_at`` is None where the time is unknown."""
+    """A paper that a user currently likes; ``liked_at`` is None if the time is unknown."""
 
     paper_id: str
     liked_at: dt.datetime | None
@@ -73,13 +76,13 @@ class Like:
 
 @dataclass(frozen=True, slots=True)
 class Interest:
-    """A group of liked papers that are alike.
+    """A group of similar liked papers.
 
     Attributes:
         name: A few words of the papers' titles.
-        like_count: Likes in the group, at least 1.
-        weight: Share of all interests, 0 to 1; recent likes count more.
-        paper_ids: The newest few of the likes, newest first.
+        like_count: Number of likes in the group, at least 1.
+        weight: Share among the user's interests, 0 to 1; recent likes count more.
+        paper_ids: A few of the newest likes, newest first.
     """
 
     name: str
@@ -90,13 +93,13 @@ class Interest:
 
 @dataclass(frozen=True, slots=True)
 class UserState:
-    """All that the events of one user say now.
+    """Current state of one user, derived from all events.
 
     Attributes:
-        version: Grows with every recorded event and every change of preferences.
-        likes: Liked and saved papers, oldest first, unknown times before known ones, ties by arrival.
-        dislikes: Disliked and dismissed papers, same order.
-        hidden_paper_ids: Papers a feed must not show.
+        version: Increases with every recorded event and every change of preferences.
+        likes: Liked and saved papers, oldest first; unknown times before known ones; ties in order of arrival.
+        dislikes: Disliked and dismissed papers in the same order.
+        hidden_paper_ids: Papers that a feed must not show.
     """
 
     user_id: str
@@ -110,13 +113,13 @@ class UserState:
 
 
 def user_id_hash(user_id: str) -> str:
-    """What is left of a deleted user's id: its SHA-256 in hexadecimal."""
+    """Return the SHA-256 of a user id in hexadecimal; only this hash is kept of a deleted user."""
     return hashlib.sha256(user_id.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class DeletedUser:
-    """A tombstone: the hash of the id, and when."""
+    """Tombstone of a deleted user: the hash of the id and the time of deletion."""
 
     user_id_hash: str
     deleted_at: dt.datetime

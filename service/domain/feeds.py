@@ -1,4 +1,4 @@
-"""Slates as served, and why each paper is on them."""
+"""Served slates and the reasons for each paper."""
 
 import datetime as dt
 import enum
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class FallbackReason(enum.Enum):
-    """Why a feed is not what the trained ranker makes of a known reader."""
+    """Why a feed was not ranked by the trained model for a known user; NONE if it was."""
 
     NONE = "none"
     NEW_USER = "new_user"
@@ -18,7 +18,7 @@ class FallbackReason(enum.Enum):
 
 
 class ReasonType(enum.Enum):
-    """What kind of fact speaks for a paper."""
+    """Kinds of reasons for a paper."""
 
     SIMILAR_TO_LIKED = "similar_to_liked"
     TOPIC = "topic"
@@ -29,12 +29,12 @@ class ReasonType(enum.Enum):
 
 
 class Reason(NamedTuple):
-    """One fact that speaks for a paper.
+    """One reason why a paper is in a slate.
 
     Attributes:
-        paper_id: SIMILAR_TO_LIKED only: the liked paper.
-        subject: What it is about, for people: the liked paper's title, the topic, the author.
-        similarity: SIMILAR_TO_LIKED only: cosine to the liked paper, -1 to 1; None otherwise.
+        subject: Text for people: the liked paper's title, the topic or the author.
+        paper_id: Id of the liked paper; empty unless SIMILAR_TO_LIKED.
+        similarity: Cosine to the liked paper, -1 to 1; None unless SIMILAR_TO_LIKED.
     """
 
     reason_type: ReasonType
@@ -44,13 +44,13 @@ class Reason(NamedTuple):
 
 
 class SlateItem(NamedTuple):
-    """A paper at its place.
+    """A paper at its place in a slate.
 
     Attributes:
         rank: One-based place in the slate.
-        score: Comparable only inside one slate; rounded to 1e-6.
-        action_propensity: Probability that the logging policy put this paper here, as ``ranker.explore`` defines it;
-            1.0 without exploration.
+        score: Rounded to 1e-6; comparable only within one slate.
+        action_propensity: Probability that the logging policy put this paper at this place, as ``ranker.explore``
+            defines it; 1.0 without exploration.
     """
 
     rank: int
@@ -62,18 +62,18 @@ class SlateItem(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Slate:
-    """One ordered list, served once and never changed.
+    """An ordered list of papers, served once and never changed.
 
     Attributes:
-        slate_id: Random, 128 bit, hexadecimal.
-        digest_id: Empty when the candidates came from a window of time.
-        model_version: The bundle's version; ``cosine`` or ``trending`` where no model scored.
-        as_of: The time that ages were computed at.
-        request_hash: Names the request; a page token of another request does not fit it.
-        features_version: Names what the features mean, see ``ranker.bundle.bundle.Bundle``; empty where no model scored, and
-            in slates from before it was kept.
-        features: float32 little-endian, one row for each item in the order of the bundle's schema; empty where no model
-            scored.
+        slate_id: 128 random bits in hexadecimal.
+        digest_id: Empty if the candidates came from a time window.
+        model_version: Version of the bundle; ``cosine`` or ``trending`` if no model scored.
+        as_of: Time at which ages were computed.
+        request_hash: Identifies the request; a page token of another request does not match it.
+        features_version: Identifies the meaning of the features, see ``ranker.bundle.bundle.Bundle``. Empty if no model
+            scored, and in slates stored before this field existed.
+        features: Little-endian float32, one row per item, columns in the order of the bundle's schema; empty if no
+            model scored.
     """
 
     slate_id: str

@@ -1,7 +1,7 @@
-"""Names of one paper: arXiv ids, DOIs and normalised titles, and the aliases that lead to its canonical id.
+"""Aliases of papers: arXiv ids, DOIs and normalised titles.
 
-Two sources that describe the same paper agree on at least one alias; the first paper_id under which a paper came in
-stays canonical.
+Two descriptions with a common alias are the same paper. The first paper_id under which a paper was stored stays its
+canonical id.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterable
 
 MAX_ID_LENGTH = 200
-# Names and addresses are shorter; the patterns below would take quadratic time on a megabyte of "doi:10.1000/".
+# Real names and addresses are shorter. The patterns below take quadratic time on a megabyte of "doi:10.1000/".
 MAX_NAME_LENGTH = 2_000
 
 _ARXIV = re.compile(
@@ -24,7 +24,7 @@ _NOT_WORD = re.compile(r"[^\w]+")
 
 
 def arxiv_id(text: str) -> str | None:
-    """The arXiv id named by an id, address or citation, without its version; None when there is none."""
+    """Return the arXiv id in an id, address or citation, without its version; None if there is none."""
     if len(text) > MAX_NAME_LENGTH:
         return None
     match = _ARXIV.search(text.strip())
@@ -35,7 +35,7 @@ def arxiv_id(text: str) -> str | None:
 
 
 def doi(text: str) -> str | None:
-    """The DOI named by an id or address, lower case and without resolver or trailing full stop; None without one."""
+    """Return the DOI in an id or address, in lower case without resolver and final punctuation; None if none."""
     if len(text) > MAX_NAME_LENGTH:
         return None
     match = _DOI.search(text.strip())
@@ -43,13 +43,13 @@ def doi(text: str) -> str | None:
 
 
 def normalised_title(title: str) -> str:
-    """The title as words: compatibility forms folded, case and punctuation gone. Empty when no word is left."""
+    """Return the words of a title in NFKC form without case and punctuation; empty if no word is left."""
     folded = unicodedata.normalize("NFKC", title).casefold()
     return " ".join(_NOT_WORD.sub(" ", folded).split())
 
 
 def title_alias(title: str) -> str | None:
-    """The alias ``title:<hash>``; None for titles of under three words ("Introduction"), which name no one paper."""
+    """Return the alias ``title:<hash>``; None for titles of one or two words, which many papers share."""
     words = normalised_title(title)
     if len(words.split()) < 3:
         return None
@@ -57,7 +57,7 @@ def title_alias(title: str) -> str | None:
 
 
 def derived_paper_id(title: str, url: str = "") -> str:
-    """An id for a paper that came without one: its arXiv id, else its DOI, else a hash of its title."""
+    """Return an id for a paper sent without one: its arXiv id, else its DOI, else a hash of its title."""
     if arxiv := arxiv_id(url):
         return f"arxiv:{arxiv}"
     if found := doi(url):
@@ -66,7 +66,7 @@ def derived_paper_id(title: str, url: str = "") -> str:
 
 
 def aliases_of(paper_id: str, title: str, url: str = "") -> tuple[str, ...]:
-    """All names of a paper, its own id first, without repeats."""
+    """Return all distinct aliases of a paper, its own id first."""
     names = [paper_id]
     for text in (paper_id, url):
         if arxiv := arxiv_id(text):
@@ -79,18 +79,18 @@ def aliases_of(paper_id: str, title: str, url: str = "") -> tuple[str, ...]:
 
 
 def is_by_title(alias: str) -> bool:
-    """Whether a paper is called so for its title alone, which another paper may have too."""
+    """Return whether an alias comes from a title; different papers may share a title."""
     return alias.startswith("title:")
 
 
 def are_different(kind: str, names: Iterable[str], others: Iterable[str]) -> bool:
-    """Whether two papers both have names of a kind, ``arxiv`` or ``doi``, and none in common."""
+    """Return whether both papers have aliases of a kind (``arxiv`` or ``doi``) but none in common."""
     mine, theirs = ({name for name in each if name.startswith(f"{kind}:")} for each in (names, others))
     return bool(mine) and bool(theirs) and mine.isdisjoint(theirs)
 
 
 def share_a_name(authors: Iterable[str], others: Iterable[str]) -> bool:
-    """Whether two lists of authors have a family name in common; so it is where one of them is empty."""
+    """Return whether two lists of authors share a family name; True if either list is empty."""
     mine, theirs = (
         {words[-1] for name in each if (words := normalised_title(name).split())} for each in (authors, others)
     )
@@ -98,7 +98,7 @@ def share_a_name(authors: Iterable[str], others: Iterable[str]) -> bool:
 
 
 def lookup_keys(name: str) -> tuple[str, ...]:
-    """What a caller may mean by ``name``: itself, or the canonical form of an arXiv id or DOI in it."""
+    """Return the aliases to look up for a name: the name itself and the arXiv id or DOI in it."""
     keys = [name]
     if arxiv := arxiv_id(name):
         keys.append(f"arxiv:{arxiv}")

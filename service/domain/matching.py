@@ -1,4 +1,4 @@
-"""Whether a paper is about a topic, by an author, or has a keyword that a user named. Case does not matter."""
+"""Matching of papers against the topics, authors and keywords of preferences. Matching ignores case."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from service.domain.papers import Paper
 
 @dataclass(frozen=True, slots=True)
 class PaperWords:
-    """A paper's words, categories and authors in comparable form."""
+    """Words, categories and authors of a paper, normalised for comparison."""
 
     words: str
     categories: frozenset[str]
@@ -17,7 +17,7 @@ class PaperWords:
 
     @classmethod
     def of(cls, paper: Paper) -> "PaperWords":
-        """The comparable form of a paper."""
+        """Return the normalised words, categories and authors of a paper."""
         return cls(
             words=f" {normalised_title(f'{paper.title} {paper.abstract}')} ",
             categories=frozenset(category.casefold() for category in paper.categories),
@@ -25,20 +25,20 @@ class PaperWords:
         )
 
     def has_keyword(self, keyword: str) -> bool:
-        """Whether the keyword or phrase stands in the title or abstract as whole words."""
+        """Return whether the title or abstract contains the keyword or phrase as whole words."""
         phrase = normalised_title(keyword)
         return bool(phrase) and f" {phrase} " in self.words
 
     def has_topic(self, topic: str) -> bool:
-        """Whether the topic is one of the categories, or stands in the text."""
+        """Return whether the topic is a category of the paper, or occurs in its text as whole words."""
         return topic.casefold() in self.categories or self.has_keyword(topic)
 
     def has_author(self, author: str) -> bool:
-        """Whether it has an author of just this name."""
+        """Return whether the paper has an author of exactly this name."""
         return normalised_title(author) in self.authors
 
     def is_muted(self, preferences: Preferences) -> bool:
-        """Whether a user with these preferences must not see it."""
+        """Return whether the preferences mute this paper."""
         return (
             any(self.has_keyword(keyword) for keyword in preferences.muted_keywords)
             or any(self.has_topic(topic) for topic in preferences.muted_topics)

@@ -1,4 +1,4 @@
-"""Papers and digests, as the service knows them."""
+"""Papers, digests and the limits of their fields."""
 
 import datetime as dt
 import enum
@@ -15,10 +15,13 @@ MAX_URL_LENGTH = 2_000
 MAX_LIST_LENGTH = 5_000
 MAX_LIST_ITEM_LENGTH = 500
 MAX_UPVOTES = 1_000_000_000
+EARLIEST_DIGEST_DATE = dt.date(1990, 1, 1)
+# A source in a time zone east of UTC may already have a page dated tomorrow.
+MAX_DIGEST_DAYS_AHEAD = 1
 
 
 class EmbeddingState(enum.Enum):
-    """Where a paper's vector stands."""
+    """State of a paper's vector."""
 
     PENDING = "pending"
     READY = "ready"
@@ -26,7 +29,7 @@ class EmbeddingState(enum.Enum):
 
 
 class UpsertOutcome(enum.Enum):
-    """What writing a paper did."""
+    """Result of writing a paper or a digest."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -35,13 +38,13 @@ class UpsertOutcome(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """A paper as written by a source.
+    """A paper.
 
     Attributes:
-        paper_id: Canonical id once stored; the source's own id before.
-        published_at: UTC, None where the source gives no date.
-        first_seen_at: UTC, when paperfeed first had it; None before it is stored.
-        upvotes: As last seen; None where the source has none (not the same as 0).
+        paper_id: Canonical id of a stored paper; before that, the id given by the source.
+        published_at: UTC; None if the source gives no date.
+        first_seen_at: UTC time at which paperfeed first received the paper; None before it is stored.
+        upvotes: Last known number; None if the source has no upvotes, which differs from 0.
     """
 
     paper_id: str
@@ -57,19 +60,19 @@ class Paper:
 
     @property
     def aliases(self) -> tuple[str, ...]:
-        """All names that lead to this paper, its own id first."""
+        """All aliases of this paper, its own id first."""
         return aliases_of(self.paper_id, self.title, self.url)
 
     @property
     def text_hash(self) -> str:
-        """Names the text that was embedded; changes exactly when the embedding text changes."""
+        """SHA-256 of the embedding text."""
         return text_hash(embedding_text(self.title, self.abstract))
 
     def merged_into(self, stored: "Paper") -> "Paper":
-        """What ``stored`` becomes when this newer description of the same paper is written over it.
+        """Return the stored paper, updated with the fields of this newer description of it.
 
-        The canonical id and first_seen_at stay. A field that the newer source leaves empty keeps its old value, so that
-        a source that knows less does not erase what another knew.
+        The canonical id and first_seen_at stay. A field that is empty in the newer description keeps its stored value,
+        so that a source with less information erases nothing.
         """
         return replace(
             stored,
@@ -84,21 +87,21 @@ class Paper:
 
 
 def embedding_text(title: str, abstract: str) -> str:
-    """The text an encoder sees: the title, and on the next line the abstract when there is one."""
+    """Return the text to embed: the title and, on the next line, the abstract if there is one."""
     title, abstract = title.strip(), abstract.strip()
     return f"{title}\n{abstract}" if abstract else title
 
 
 def text_hash(text: str) -> str:
-    """SHA-256 of the text, as 64 hexadecimal digits."""
+    """Return the SHA-256 of a text as 64 hexadecimal digits."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def check_text(value: str, name: str, *, max_length: int, required: bool = False) -> str:
-    """``value`` without outer white space.
+    """Return ``value`` without leading and trailing white space.
 
     Raises:
-        InvalidField: Empty though required, too long, or with characters that no store or e-mail can carry.
+        InvalidField: The value is required but empty, too long, or contains NUL or a lone surrogate.
     """
     value = value.strip()
     if required and not value:
@@ -106,23 +109,23 @@ def check_text(value: str, name: str, *, max_length: int, required: bool = False
     if len(value) > max_length:
         raise InvalidField(name, f"has {len(value)} characters; at most {max_length} are allowed")
     if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-        raise InvalidField(name, "has characters that are not text (NUL or a lone surrogate)")
+        raise InvalidField(name, "contains characters that are not text (NUL or a lone surrogate)")
     return value
 
 
 def check_id(value: str, name: str) -> str:
-    """A valid id: 1 to 200 characters, printable, no white space inside."""
+    """Return ``value`` if it has 1 to 200 printable characters and no white space; raise InvalidField otherwise."""
     value = check_text(value, name, max_length=MAX_ID_LENGTH, required=True)
     if not value.isprintable() or any(character.isspace() for character in value):
-        raise InvalidField(name, "must be printable and without white space")
+        raise InvalidField(name, "must contain only printable characters and no white space")
     return value
 
 
 def check_paper(paper: Paper, path: str) -> Paper:
-    """``paper`` with trimmed texts; ``path`` is what errors call it, e.g. ``papers[3]``.
+    """Return ``paper`` with trimmed texts; errors name it by ``path``, such as ``papers[3]``.
 
     Raises:
-        InvalidField: Names the field at fault, e.g. ``papers[3].title``.
+        InvalidField: A field breaks a rule; the error names it, such as ``papers[3].title``.
     """
 
     def texts(values: tuple[str, ...], name: str) -> tuple[str, ...]:
@@ -147,10 +150,10 @@ def check_paper(paper: Paper, path: str) -> Paper:
 
 
 class PaperMark(NamedTuple):
-    """What a profile is made from as far as a paper goes; equal as long as nothing of it changes.
+    """The properties of a paper that a profile depends on; while they are equal, a cached row stays valid.
 
     Attributes:
-        has_vector: Of the encoder asked about.
+        has_vector: Whether the requested encoder has embedded the present text.
     """
 
     text_hash: str
@@ -158,16 +161,25 @@ class PaperMark(NamedTuple):
     has_vector: bool
 
 
+def check_digest_date(date: dt.date, now: dt.datetime, field: str) -> dt.date:
+    """Return ``date`` if it lies between 1990 and one day after ``now`` (aware); raise InvalidField otherwise."""
+    if date < EARLIEST_DIGEST_DATE:
+        raise InvalidField(field, f"{date} is before {EARLIEST_DIGEST_DATE}")
+    if date > now.astimezone(dt.UTC).date() + dt.timedelta(days=MAX_DIGEST_DAYS_AHEAD):
+        raise InvalidField(field, f"{date} lies in the future")
+    return date
+
+
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """A dated candidate set.
+    """A dated set of candidate papers.
 
     Attributes:
         digest_id: Unique; by default ``<source>-<date>``.
-        date: The day the digest is of (UTC).
-        source: Where it came from, e.g. ``hf-trending``.
-        version: Grows whenever the digest's papers, their texts or their vectors change.
-        paper_ids: Canonical ids in the source's order, without repeats.
+        date: UTC date of the digest.
+        source: Name of its source, such as ``hf-trending``.
+        version: Increases whenever the digest's papers, their texts or their vectors change.
+        paper_ids: Distinct canonical ids in the source's order.
     """
 
     digest_id: str

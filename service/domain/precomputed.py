@@ -1,4 +1,4 @@
-"""Slates made ahead of time, to be served as long as what they were made from has not changed."""
+"""Precomputed slates, which may be served while their inputs have not changed."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from service.domain.feeds import FallbackReason, SlateItem
 
 @dataclass(frozen=True, slots=True)
 class PrecomputedSlate:
-    """The beginning of one known user's slate of one digest; a user has at most one for each digest.
+    """The first items of a slate, computed in advance for one user and digest; a user has at most one per digest.
 
     Attributes:
-        user_version: The user's when it was made; at another version it no longer fits.
-        digest_version: Likewise the digest's.
+        user_version: Version of the user when the slate was computed; at another version the slate is outdated.
+        digest_version: Version of the digest when the slate was computed; likewise.
         features_version: See ``Slate``.
-        diversity: What it was asked for with.
-        as_of: When it was made: what ages were counted to.
-        is_whole: Whether it ends because there was no more to show.
+        diversity: Diversity that the slate was computed with, 0 to 1.
+        as_of: Time at which ages were computed.
+        is_whole: Whether the slate ends because no candidates were left.
         features: See ``Slate``.
     """
 

@@ -1,4 +1,4 @@
-"""What readers and sources have done with a paper, as the trend sees it."""
+"""Trend signals of papers: upvotes and events of users."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ from typing import TypeAlias
 from service.domain.events import EventType
 
 HEATING_EVENTS = (EventType.LIKE, EventType.SAVE, EventType.CLICK)
-"""The events that make a paper hotter. What takes a like back does not cool it: many saw it all the same."""
+"""Types of events that raise a paper's trend. Taking a like back does not lower it."""
 
 HeatingEvent: TypeAlias = tuple[str, EventType, dt.datetime]
-"""User id, kind and time."""
+"""User id, event type and time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """One paper's.
+    """Trend signals of one paper.
 
     Attributes:
-        snapshots: (seen at, upvotes), in no order.
-        events: Heating events whose time is known, in order of arrival.
+        snapshots: (time, number of upvotes at that time), in no particular order.
+        events: Events of ``HEATING_EVENTS`` with a known time, in order of arrival.
     """
 
     snapshots: tuple[tuple[dt.datetime, int], ...] = ()

@@ -1,4 +1,4 @@
-"""What a user's events say now. Pure: rows in, a verdict per paper out."""
+"""Reduction of a user's events to the current likes, dislikes and hidden papers. Reads no database."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ DECIDING_EVENTS = (
     EventType.SENT,
     EventType.COMPLAINT,
 )
-"""The rest (clicks, impressions: most of all events) says nothing about the state and need not be read."""
+"""Types of events that affect the state. Clicks and impressions, the majority of events, do not."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """See ``UserState`` for the meaning and the order."""
+    """Likes, dislikes and hidden papers of one user; ``UserState`` defines their meaning and order."""
 
     likes: tuple[Like, ...]
     dislikes: tuple[Like, ...]
@@ -28,57 +28,58 @@ class Verdicts:
 
 
 @dataclass(slots=True)
-class _Standing:
-    """What still holds of one paper; each is the place of the event that says so, or None."""
+class _Reactions:
+    """Reactions to one paper that are still in force, each as the index of its event, or None."""
 
     liked: int | None = None
     saved: int | None = None
     disliked: int | None = None
     dismissed: int | None = None
-    is_out: bool = False
+    is_hidden: bool = False
 
-    def take(self, event_type: EventType, place: int) -> None:
+    def apply(self, event_type: EventType, index: int) -> None:
         if event_type is EventType.LIKE:
-            self.liked, self.disliked, self.dismissed = place, None, None
+            self.liked, self.disliked, self.dismissed = index, None, None
         elif event_type is EventType.UNLIKE:
             self.liked = self.saved = self.disliked = None
         elif event_type is EventType.DISLIKE:
-            self.liked, self.saved, self.disliked = None, None, place
+            self.liked, self.saved, self.disliked = None, None, index
         elif event_type is EventType.SAVE:
-            self.saved = place
+            self.saved = index
         elif event_type is EventType.DISMISS:
-            self.dismissed = place
+            self.dismissed = index
         else:
-            self.is_out = True
+            self.is_hidden = True
 
 
 def verdicts(events: Iterable[tuple[str, EventType, dt.datetime | None]]) -> Verdicts:
-    """The state after events of ``DECIDING_EVENTS`` in order of time, unknown times first, ties by arrival.
+    """Reduce (paper id, type, time) of ``DECIDING_EVENTS`` to the current state.
 
-    A paper is never both: one that is liked (or saved) and dismissed too counts as liked, because a dismissal only
-    says "not in my feed". The time of a like is that of the latest LIKE or SAVE still in force; likewise of a dislike.
+    The events must be in order of time, unknown times first, ties in order of arrival. A paper that is liked or saved
+    and also dismissed counts as liked, because a dismissal only removes it from the feed. The time of a like is that
+    of the latest LIKE or SAVE in force; the time of a dislike likewise.
     """
-    standings: dict[str, _Standing] = {}
+    reactions: dict[str, _Reactions] = {}
     moments: list[tuple[str, dt.datetime | None]] = []
-    for place, (paper_id, event_type, occurred_at) in enumerate(events):
+    for index, (paper_id, event_type, occurred_at) in enumerate(events):
         moments.append((paper_id, occurred_at))
-        standings.setdefault(paper_id, _Standing()).take(event_type, place)
+        reactions.setdefault(paper_id, _Reactions()).apply(event_type, index)
     liked, disliked, hidden = [], [], set()
-    for paper_id, standing in standings.items():
-        for_it = _latest(standing.liked, standing.saved)
-        against_it = _latest(standing.disliked, standing.dismissed)
-        if for_it is not None:
-            liked.append(for_it)
-        elif against_it is not None:
-            disliked.append(against_it)
-        if standing.is_out or for_it is not None or against_it is not None:
+    for paper_id, paper in reactions.items():
+        like = _latest(paper.liked, paper.saved)
+        dislike = _latest(paper.disliked, paper.dismissed)
+        if like is not None:
+            liked.append(like)
+        elif dislike is not None:
+            disliked.append(dislike)
+        if paper.is_hidden or like is not None or dislike is not None:
             hidden.add(paper_id)
     return Verdicts(
-        likes=tuple(Like(*moments[place]) for place in sorted(liked)),
-        dislikes=tuple(Like(*moments[place]) for place in sorted(disliked)),
+        likes=tuple(Like(*moments[index]) for index in sorted(liked)),
+        dislikes=tuple(Like(*moments[index]) for index in sorted(disliked)),
         hidden_paper_ids=frozenset(hidden),
     )
 
 
 def _latest(one: int | None, other: int | None) -> int | None:
-    return max((place for place in (one, other) if place is not None), default=None)
+    return max((index for index in (one, other) if index is not None), default=None)

@@ -1,7 +1,7 @@
-"""Text to unit vectors: which model a name means, the child process that runs it, and caches in front.
+"""Encoders, which turn texts into unit vectors: models, the worker process that runs them, and caches.
 
-torch and sentence-transformers are imported by ``worker`` alone, which runs in a process of its own; nothing here may
-import them into the server.
+Only ``worker`` imports torch and sentence-transformers, in its own process. Nothing else here may import them, because
+they must not be loaded into the server.
 """
 
 from pathlib import Path
@@ -35,19 +35,19 @@ def open_encoder(
     cache_path: Path | None = None,
     memory_cache_bytes: int = 0,
 ) -> OpenedEncoder:
-    """The encoder of this name, started by the first text it gets; the caller closes it.
+    """Return the encoder of this name, which starts with its first text. The caller closes it.
 
     Args:
         name: ``all-MiniLM-L6-v2`` (the packaged, verified default), ``hashing`` (trials and tests), the path of a
             sentence-transformers folder, or else a name on the model hub.
-        idle_seconds: The child process ends after this long without work; None keeps it.
-        threads: Of torch; None leaves the choice to torch.
-        device: As torch calls it, e.g. ``cpu`` or ``cuda``.
+        idle_seconds: The worker process ends after this time without work; None keeps it.
+        threads: Threads of torch; None lets torch choose.
+        device: Device in torch's notation, e.g. ``cpu`` or ``cuda``.
         cache_path: SQLite file that keeps vectors between runs; None keeps none.
-        memory_cache_bytes: Bound of the cache in memory; 0 is no cache.
+        memory_cache_bytes: Size limit of the cache in memory; 0 means no cache.
 
     Raises:
-        EncoderUnavailable: A local model folder without safetensors weights.
+        EncoderUnavailable: A local model folder has no safetensors weights.
     """
     encoder: OpenedEncoder
     if name == HASHING:

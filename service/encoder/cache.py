@@ -1,6 +1,6 @@
-"""Vectors kept by encoder and text, on disk and in memory, in front of an encoder.
+"""Caches of vectors by encoder and text hash, in memory and on disk.
 
-A cache only saves work: whatever happens to it, the answer is that of the encoder.
+A broken cache costs time, but never changes a result.
 """
 
 import contextlib
@@ -21,42 +21,42 @@ from service.encoder.opened import OpenedEncoder
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x70666563
-"""Stands in the header of our files, so that no other one is ever taken for a damaged cache and removed."""
+"""SQLite application id of our files, so that no other file is mistaken for a damaged cache and removed."""
 _MAGIC, _MARK = b"SQLite format 3\0", slice(68, 72)
 _TABLES = {"vectors"}
 BUSY_SECONDS = 5.0
 HASHES_PER_QUERY = 500  # Old SQLite builds allow 999 parameters.
-# What Python adds to a vector's own bytes: array, tuple, two strings and a place in the dictionary, measured.
+# Measured overhead per vector: array, tuple, two strings and a dictionary entry.
 ENTRY_OVERHEAD_BYTES = 500
 
 logger = logging.getLogger(__name__)
 
 
 class VectorCache(Protocol):
-    """Remembers vectors of shape (dim,) float32. Thread safe; never raises for what is wrong with the cache."""
+    """Keeps vectors of shape (dim,), float32. Thread safe. Problems of the cache never raise."""
 
     def get_many(self, encoder: str, hashes: Sequence[str]) -> dict[str, Vectors]:
-        """Vectors by text hash; what is not there is left out."""
+        """Return the known vectors by text hash."""
 
     def put_many(self, encoder: str, vectors: Mapping[str, Vectors]) -> None:
-        """Keeps copies by text hash, as far as there is room."""
+        """Keep copies of the vectors by text hash, as far as there is room."""
 
     def close(self) -> None:
-        """Frees what the cache holds; it is empty from then on."""
+        """Release memory and files. The cache is empty afterwards."""
 
 
 class ByteBoundedCache:
-    """In memory; when full, what was asked for least recently goes first."""
+    """A cache in memory, which drops the least recently used vectors when it is full."""
 
     def __init__(self, max_bytes: int) -> None:
-        """Args: max_bytes: Of vectors and what surrounds them, about."""
+        """Create an empty cache. ``max_bytes`` includes an estimate of Python's overhead."""
         self._max_bytes = max_bytes
         self._bytes = 0
         self._lock = threading.Lock()
         self._vectors: OrderedDict[tuple[str, str], Vectors] = OrderedDict()
 
     def get_many(self, encoder: str, hashes: Sequence[str]) -> dict[str, Vectors]:
-        """As ``VectorCache`` says; the vectors are read-only."""
+        """See ``VectorCache``. The vectors are read-only."""
         found = {}
         with self._lock:
             for text in hashes:
@@ -66,10 +66,10 @@ class ByteBoundedCache:
         return found
 
     def put_many(self, encoder: str, vectors: Mapping[str, Vectors]) -> None:
-        """As ``VectorCache`` says."""
+        """See ``VectorCache``."""
         with self._lock:
             for text, vector in vectors.items():
-                # A view would keep the whole matrix of its call alive.
+                # A copy, because a view would keep the whole matrix of its call alive.
                 kept = vector.copy()
                 kept.flags.writeable = False
                 old = self._vectors.pop((encoder, text), None)
@@ -79,28 +79,28 @@ class ByteBoundedCache:
                 self._bytes -= _entry_bytes(self._vectors.popitem(last=False)[1])
 
     def close(self) -> None:
-        """Forgets everything."""
+        """Drop all vectors."""
         with self._lock:
             self._vectors.clear()
             self._bytes = 0
 
 
 class EmbeddingCache:
-    """In one SQLite file that several processes may share.
+    """A cache in an SQLite file, which several processes may share.
 
-    A cache that is damaged, or of another version, is replaced by a new one with a warning; a file that cannot be used
-    for other reasons (locked, disk full, read only, or something else than a cache) is left alone and gives nothing.
+    A damaged cache, or one of another version, is replaced by a new one with a warning. A file that cannot be used for
+    other reasons (locked, disk full, read-only, not a cache) stays as it is, and no vector is found or kept.
     """
 
     def __init__(self, path: Path) -> None:
-        """Touches nothing yet: the first use opens the file, or starts it."""
+        """Create the cache without opening the file. The first use opens or creates it."""
         self._path = path
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._is_closed = False
 
     def get_many(self, encoder: str, hashes: Sequence[str]) -> dict[str, Vectors]:
-        """As ``VectorCache`` says; a vector whose checksum is wrong is left out."""
+        """See ``VectorCache``. Vectors with a wrong checksum are left out."""
         found = {}
         for start in range(0, len(hashes), HASHES_PER_QUERY):
             some = hashes[start : start + HASHES_PER_QUERY]
@@ -110,7 +110,7 @@ class EmbeddingCache:
         return found
 
     def put_many(self, encoder: str, vectors: Mapping[str, Vectors]) -> None:
-        """As ``VectorCache`` says; all of them or, when the file cannot be written, none."""
+        """See ``VectorCache``. If the file cannot be written, no vector is kept."""
         blobs = {text: vector.astype("<f4").tobytes() for text, vector in vectors.items()}
         rows = [(encoder, text, blob, zlib.crc32(blob)) for text, blob in blobs.items()]
 
@@ -122,7 +122,7 @@ class EmbeddingCache:
         self._run(write)
 
     def close(self) -> None:
-        """Closes the file; the vectors stay in it."""
+        """Close the file. The vectors stay in it."""
         with self._lock:
             self._is_closed = True
             self._disconnect()
@@ -137,7 +137,7 @@ class EmbeddingCache:
     def _run(
         self, action: Callable[[sqlite3.Connection], Iterable[tuple[str, bytes, int]]]
     ) -> Iterable[tuple[str, bytes, int]]:
-        """What the action gives; nothing when the file cannot be used."""
+        """Return the result of the action, or nothing if the file cannot be used."""
         with self._lock:
             try:
                 return action(self._opened())
@@ -156,7 +156,7 @@ class EmbeddingCache:
         return self._connection
 
     def _check_own(self) -> None:
-        """Raises OperationalError for a file that is something else."""
+        """Raise OperationalError if the file is not an embedding cache."""
         try:
             with self._path.open("rb") as file:
                 head = file.read(100)
@@ -165,27 +165,29 @@ class EmbeddingCache:
         except OSError as error:
             raise sqlite3.OperationalError(str(error.strerror)) from error
         if head and (not head.startswith(_MAGIC) or (head[_MARK] != _mark() and self._tables() - _TABLES)):
-            raise sqlite3.OperationalError("it is no embedding cache; name another file")
+            raise sqlite3.OperationalError("it is not an embedding cache; name another file")
 
     def _tables(self) -> set[str]:
-        """Of a database; those of the first version have no mark."""
+        """Return the tables of a database without our application id, as caches of the first version are."""
         try:
             with contextlib.closing(
                 sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)
             ) as connection:
                 return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         except sqlite3.DatabaseError as error:
-            raise sqlite3.OperationalError(f"whether it is an embedding cache cannot be read ({error})") from error
+            raise sqlite3.OperationalError(
+                f"it cannot be read, so it may not be an embedding cache ({error})"
+            ) from error
 
     def _connected(self) -> sqlite3.Connection:
         self._check_own()
         connection = sqlite3.connect(self._path, timeout=BUSY_SECONDS, check_same_thread=False)
         try:
-            # In the file itself before there is a log beside it.
+            # Before WAL mode, so that the id is written into the file itself.
             if connection.execute("PRAGMA application_id").fetchone() != (APPLICATION_ID,):
                 connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute("PRAGMA journal_mode = WAL")
-            # The last commits may be lost with the power; they are only a cache's.
+            # A power cut may lose the last commits, which a cache can afford.
             connection.execute("PRAGMA synchronous = NORMAL")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version not in (0, SCHEMA_VERSION):
@@ -216,28 +218,28 @@ class EmbeddingCache:
 
 
 class CachedEncoder:
-    """An encoder that is only asked for texts that no cache has, and once for equal texts of a call."""
+    """An encoder with caches. It encodes only texts that no cache has, and equal texts of a call once."""
 
     def __init__(self, encoder: OpenedEncoder, *caches: VectorCache) -> None:
-        """Args: caches: The fastest first; each learns what a later one, or the encoder, knew. Closed with this."""
+        """Create it with caches, fastest first. Each cache gets the vectors that later caches or the encoder had."""
         self._encoder = encoder
         self._caches = caches
 
     @property
     def name(self) -> str:
-        """The encoder's."""
+        """Name of the encoder."""
         return self._encoder.name
 
     def encode(self, texts: Sequence[str], *, timeout_seconds: float | None = None) -> Vectors:
-        """As ``ports.Encoder`` says; what is cached needs neither time nor the encoder."""
+        """See ``ports.Encoder``. Cached texts need no time of ``timeout_seconds``."""
         return self._encode(texts, lambda missing: self._encoder.encode(missing, timeout_seconds=timeout_seconds))
 
     def encode_in_background(self, texts: Sequence[str]) -> Vectors:
-        """As ``OpenedEncoder`` says."""
+        """See ``OpenedEncoder``."""
         return self._encode(texts, self._encoder.encode_in_background)
 
     def close(self) -> None:
-        """Closes the encoder and the caches."""
+        """Close the encoder and the caches."""
         self._encoder.close()
         for cache in self._caches:
             cache.close()

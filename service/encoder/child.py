@@ -1,4 +1,4 @@
-"""One running worker: starting it, one request at a time with a deadline, ending it."""
+"""A running worker process: starting it, sending one request at a time with a deadline, and stopping it."""
 
 import contextlib
 import os
@@ -14,41 +14,41 @@ from service.domain.errors import DeadlineTooShort
 from service.encoder.frames import BrokenStream, Frame, take_frame
 from service.encoder.models import EncoderModel
 
-# Where the package ``service`` lies: the worker starts there, so that nothing in the caller's folder can shadow it.
+# Folder of the package ``service``. The worker starts there, so that no file of the caller can shadow a module.
 SOURCE_ROOT = Path(__file__).resolve().parents[2]
 READ_BYTES = 1 << 20
 WORK = "embedding"
 
 
 class ChildDied(Exception):
-    """The process ended, hangs, or sends what is not a frame; it is of no more use. Another one may do better."""
+    """The process ended, hangs, or sends invalid frames. A new process may work."""
 
 
 class ChildRefused(Exception):
-    """The process works and says that it cannot do this; a new one would say the same."""
+    """The process works, but refuses the request. A new process would refuse it too."""
 
 
 class Child:
-    """A worker process. Used by one thread at a time; only ``kill`` may come from any.
+    """A worker process. One thread at a time may use it, but any thread may call ``kill``.
 
-    At most one request is inside the process. A request whose caller ran out of time stays there: the next caller
-    first waits for its reply and drops it, so that replies never meet the wrong texts.
+    The process handles one request at a time. If a caller times out, its request stays: the next caller first waits for
+    that reply and drops it, so that no reply is taken for another request.
     """
 
     def __init__(self, model: EncoderModel, *, device: str, threads: int | None, hang_seconds: float) -> None:
-        """Checks the model's files and starts the process; returns before the model is loaded.
+        """Check the model's files and start the process. Return before the model is loaded.
 
         Args:
-            hang_seconds: Loading, or one request, that takes longer is taken for a death.
+            hang_seconds: Loading the model, or one request, that takes longer raises ChildDied.
 
         Raises:
-            EncoderUnavailable: The model's files are not the right ones.
+            EncoderUnavailable: A file of the model is missing or wrong.
             ChildDied: The process cannot be started.
         """
         command = [sys.executable, "-m", "service.encoder.worker", "--model", model.checked_source()]
         command += ["--device", device, "--threads", str(threads or 0), *(["--offline"] if model.is_offline else [])]
         try:
-            # A session of its own keeps Ctrl-C for the server, which may still be answering calls when it drains.
+            # In a new session, Ctrl-C reaches only the server, which may still answer calls while it drains.
             self._process = subprocess.Popen(  # noqa: S603 -- our own module; no shell
                 command,
                 stdin=subprocess.PIPE,
@@ -69,31 +69,34 @@ class Child:
         self._received = bytearray()
         self._dim = 0
         self._last_id = 0
-        self._awaited: int | None = 0  # Reply 0 says that the model is loaded.
+        self._awaited: int | None = 0  # Reply 0: the model is loaded.
         self._awaited_since = time.monotonic()
 
     @property
     def pid(self) -> int:
-        """Of the process, which may have ended."""
+        """Process id. The process may have ended."""
         return self._process.pid
 
     @property
     def is_loaded(self) -> bool:
-        """The process has told that its model is loaded."""
+        """Whether the process has loaded its model."""
         return self._dim > 0
 
     def dim(self, deadline: float | None) -> int:
-        """Numbers in a vector; waits until the model is loaded. Raises as ``encode``."""
+        """Return the length of the vectors. Wait until the model is loaded. Raise as ``encode``."""
         self._settle(deadline)
         return self._dim
 
     def encode(self, texts: Sequence[str], deadline: float | None) -> Vectors:
-        """Unit vectors in the order of the texts; ``deadline`` is a time of ``time.monotonic``.
+        """Return unit vectors in the order of the texts.
+
+        Args:
+            deadline: A time of ``time.monotonic``.
 
         Raises:
-            DeadlineTooShort: The reply did not come in time; the process goes on and stays usable.
-            ChildDied: See there.
-            ChildRefused: See there.
+            DeadlineTooShort: The reply did not come in time. The process goes on and stays usable.
+            ChildDied: The process ended, hangs or sent an invalid reply.
+            ChildRefused: The process cannot load its model, or cannot embed these texts.
         """
         self._settle(deadline)
         self._last_id += 1
@@ -111,11 +114,11 @@ class Child:
         return vectors
 
     def kill(self) -> None:
-        """Ends the process now; who waits for its reply gets ChildDied."""
+        """Kill the process. A thread that waits for its reply gets ChildDied."""
         self._process.kill()
 
     def dispose(self) -> None:
-        """Ends the process and frees its pipes. It holds nothing that a kill could lose."""
+        """Kill the process and close its pipes. The process has no state that could be lost."""
         self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
@@ -124,7 +127,7 @@ class Child:
         self._process.wait()
 
     def _settle(self, deadline: float | None) -> None:
-        """Waits until the process has nothing to do: it is loaded, and an abandoned request is answered."""
+        """Wait until the process is ready: the model is loaded, and a request that timed out is answered."""
         if self._awaited is None:
             return
         reply = self._reply(deadline)
@@ -134,7 +137,7 @@ class Child:
             self._dim = int(reply.header["dim"])
 
     def _reply(self, deadline: float | None) -> Frame:
-        """The reply to the one awaited request."""
+        """Return the reply to the present request."""
         try:
             while (frame := take_frame(self._received)) is None:
                 self._move_bytes(deadline)
@@ -146,7 +149,7 @@ class Child:
         return frame
 
     def _move_bytes(self, deadline: float | None) -> None:
-        """Waits until the process takes or gives some bytes, and moves them."""
+        """Wait until the process can take or has sent some bytes, and move them."""
         hangs_at = self._awaited_since + self._hang_seconds
         until = hangs_at if deadline is None else min(deadline, hangs_at)
         poll = select.poll()

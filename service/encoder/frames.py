@@ -1,9 +1,9 @@
-"""How server and worker talk: a JSON header and raw bytes, each with its length in front. Never pickle.
+"""Messages between server and worker: a JSON header and raw bytes, each preceded by its length. No pickle.
 
     uint32 header length | uint32 body length | header (UTF-8 JSON object) | body       little endian
 
 Requests: ``{"id", "texts"}`` without a body. Replies: ``{"id", "rows", "dim"}`` and rows x dim float32, or
-``{"id", "error"}``. Reply 0 comes unasked, once the model is loaded; it has no rows.
+``{"id", "error"}``. Reply 0 has no request and no rows: the worker sends it when the model is loaded.
 """
 
 import json
@@ -17,7 +17,7 @@ import numpy as np
 from service.app.ports import Vectors
 
 PREFIX = struct.Struct("<II")
-# No frame of ours comes near it (32 texts of 52,000 characters, escaped, are 10 to 20 MB): a longer one is broken.
+# Valid frames are much smaller: 32 escaped texts of 52,000 characters take 10 to 20 MB.
 MAX_PART_BYTES = 256 * 1024 * 1024
 
 
@@ -33,15 +33,15 @@ class Frame:
     body: bytes = b""
 
     def packed(self) -> bytes:
-        """The bytes to send."""
+        """Return the bytes to send."""
         header = json.dumps(dict(self.header)).encode()
         return PREFIX.pack(len(header), len(self.body)) + header + self.body
 
     def vectors(self) -> Vectors:
-        """The rows of a reply; the caller may write to them.
+        """Return the vectors of a reply as a writable array.
 
         Raises:
-            BrokenStream: Rows, dim and body do not fit together.
+            BrokenStream: The body has another length than rows and dim say.
         """
         rows, dim = self.header.get("rows"), self.header.get("dim")
         if not isinstance(rows, int) or not isinstance(dim, int) or rows * dim * 4 != len(self.body):
@@ -50,10 +50,10 @@ class Frame:
 
 
 def take_frame(received: bytearray) -> Frame | None:
-    """Removes the first frame from the buffer; None, and no change, while it is incomplete.
+    """Remove and return the first frame of the buffer. Return None and change nothing while it is incomplete.
 
     Raises:
-        BrokenStream: What is there cannot be the start of a frame.
+        BrokenStream: The buffer cannot be the start of a frame.
     """
     if len(received) < PREFIX.size:
         return None
@@ -68,10 +68,10 @@ def take_frame(received: bytearray) -> Frame | None:
 
 
 def read_frame(stream: BinaryIO) -> Frame | None:
-    """The next frame of a blocking stream; None where it ends.
+    """Return the next frame of a blocking stream; None at its end.
 
     Raises:
-        BrokenStream: The bytes are not a frame, or end inside one.
+        BrokenStream: The bytes are not a frame, or the stream ends inside one.
     """
     prefix = stream.read(PREFIX.size)
     if not prefix:
@@ -88,7 +88,7 @@ def read_frame(stream: BinaryIO) -> Frame | None:
 def _lengths(prefix: bytes) -> tuple[int, int]:
     header_length, body_length = PREFIX.unpack(prefix)
     if max(header_length, body_length) > MAX_PART_BYTES:
-        raise BrokenStream(f"a frame of {header_length} + {body_length} bytes")
+        raise BrokenStream(f"a frame of {header_length} + {body_length} bytes is too long")
     return header_length, body_length
 
 

@@ -1,4 +1,4 @@
-"""A small encoder without weights, for tests and trials: similar words give similar vectors, and nothing else does."""
+"""A small encoder without weights for tests and trials. Only texts with common words get similar vectors."""
 
 import hashlib
 import re
@@ -15,7 +15,7 @@ from service.app.ports import Vectors
 from service.domain.errors import DeadlineTooShort
 
 DIM = 384
-NO_WORDS = " "  # A feature that no text has: the direction of texts without words.
+NO_WORDS = " "  # The direction of texts without words; no text has this feature.
 STOP_WORDS = frozenset(
     """a about all also an and any are as at be been between both but by can for from has have how in into is it its
     many may more most new not of on one only or other our over paper results show some such than that the their
@@ -25,18 +25,18 @@ STOP_WORDS = frozenset(
 
 
 class HashingEncoder:
-    """Sums one fixed pseudo-random direction for each word and each pair of neighbouring words, weighted by count.
+    """Sums a fixed pseudo-random direction for each word and each pair of neighbouring words, weighted by count.
 
-    The sums are of whole numbers, hence exact: equal texts give equal bytes on every machine and in every batch.
+    The sums are exact, because all numbers are integers: equal texts give equal bytes on every machine, in every batch.
     """
 
     name = "hashing-384"
 
     def encode(self, texts: Sequence[str], *, timeout_seconds: float | None = None) -> Vectors:
-        """Unit vectors of shape (len(texts), 384); a text without words gets one fixed vector.
+        """Return unit vectors of shape (len(texts), 384). All texts without words have the same vector.
 
         Raises:
-            DeadlineTooShort: It did not end in time; looked at between texts.
+            DeadlineTooShort: The time ran out. It is checked between texts.
         """
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         vectors = np.empty((len(texts), DIM), np.float32)
@@ -47,11 +47,11 @@ class HashingEncoder:
         return vectors
 
     def encode_in_background(self, texts: Sequence[str]) -> Vectors:
-        """As ``encode``; calls do not wait for one another here."""
+        """Return vectors as ``encode``. Calls of this encoder do not wait for one another."""
         return self.encode(texts)
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Do nothing, because there is nothing to release."""
 
 
 def _vector(text: str) -> npt.NDArray[np.float64]:
@@ -60,7 +60,7 @@ def _vector(text: str) -> npt.NDArray[np.float64]:
     counts.update(f"{first} {second}" for first, second in pairwise(words))
     total = np.zeros(DIM)
     for feature, count in counts.items():
-        total += float(count) * _direction(feature)  # not int: int8 has no room for large counts
+        total += float(count) * _direction(feature)  # float, because int8 is too small for large counts
     if not total.any():
         total += _direction(NO_WORDS)
     return total / np.linalg.norm(total)
@@ -68,7 +68,7 @@ def _vector(text: str) -> npt.NDArray[np.float64]:
 
 @lru_cache(maxsize=20_000)
 def _direction(feature: str) -> npt.NDArray[np.int8]:
-    """Random signs: nearly orthogonal for different features (Achlioptas 2003), 384 bytes each in the cache."""
+    """Return random signs, which are nearly orthogonal for different features (Achlioptas 2003)."""
     digest = hashlib.blake2b(feature.encode("utf-8", "surrogatepass"), digest_size=DIM // 8).digest()
     signs = np.unpackbits(np.frombuffer(digest, np.uint8)).astype(np.int8) * 2 - 1
     signs.flags.writeable = False

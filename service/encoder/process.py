@@ -1,4 +1,4 @@
-"""The encoder that the server uses: a worker process, started when there is text and stopped when there is none."""
+"""The encoder of the server: a worker process that starts with the first text and stops when idle."""
 
 import logging
 import threading
@@ -10,23 +10,23 @@ import numpy.typing as npt
 
 from service.app.ports import Vectors
 from service.domain.errors import EncoderUnavailable
+from service.encoder.call_queue import CallQueue
 from service.encoder.child import Child, ChildDied, ChildRefused
 from service.encoder.models import EncoderModel
 from service.encoder.restarts import COOL_DOWN_SECONDS, Restarts
-from service.encoder.turns import Turns
 
-# One of the worker's batches. Slices twice as long were no faster, and an urgent call would wait twice as long: one
-# slice of the longest abstracts takes one to three seconds on two processor cores.
+# A batch of the worker. Slices of twice the size were not faster, but urgent calls would wait twice as long. A slice
+# of the longest abstracts takes one to three seconds on two cores.
 SLICE_TEXTS = 32
 
 logger = logging.getLogger(__name__)
 
 
 class EncoderProcess:
-    """An encoder in a child process; thread safe, and starts nothing before the first text.
+    """An encoder in a child process, which starts with the first text. Thread safe.
 
-    A worker that dies is started again and the slice it had is repeated; three deaths in a row fail the call, and all
-    calls of the next seconds. The model's files are checked before every start.
+    If the worker dies, it is started again and its slice is repeated. After three deaths in a row, all calls fail for
+    some seconds. The model's files are checked before every start.
     """
 
     def __init__(
@@ -40,61 +40,61 @@ class EncoderProcess:
         hang_seconds: float = 600.0,
         cool_down_seconds: float = COOL_DOWN_SECONDS,
     ) -> None:
-        """Starts nothing yet. The first arguments are those of ``open_encoder``.
+        """Create the encoder without starting the worker. ``open_encoder`` documents the first arguments.
 
         Args:
-            max_waiting: Calls that may wait, urgent and background ones counted apart.
-            hang_seconds: A worker that loads, or works on one slice, for longer is killed.
-            cool_down_seconds: How long calls fail at once after the encoder failed too often.
+            max_waiting: Maximum number of waiting urgent calls, and of waiting background calls.
+            hang_seconds: A worker that takes longer to load, or for one slice, is killed.
+            cool_down_seconds: Time in which all calls fail after the worker failed too often.
         """
         self._model = model
         self._idle_seconds = idle_seconds
         self._threads = threads
         self._device = device
         self._hang_seconds = hang_seconds
-        self._turns = Turns(max_waiting=max_waiting)
+        self._queue = CallQueue(max_waiting=max_waiting)
         self._restarts = Restarts(cool_down_seconds=cool_down_seconds)
-        self._child: Child | None = None  # Changed only by the thread that has the turn.
+        self._child: Child | None = None  # Changed only by the thread that holds the worker.
         self._used_at = 0.0
         self._closed = threading.Event()
 
     @property
     def name(self) -> str:
-        """Stored with every vector."""
+        """Name that is stored with every vector."""
         return self._model.name
 
     @property
     def pid(self) -> int | None:
-        """Of the worker; None while none runs."""
+        """Process id of the worker; None while none runs."""
         child = self._child
         return None if child is None else child.pid
 
     def encode(self, texts: Sequence[str], *, timeout_seconds: float | None = None) -> Vectors:
-        """As ``ports.Encoder`` says; goes before background calls. The time to start the worker counts."""
+        """See ``ports.Encoder``. Goes before background calls. ``timeout_seconds`` includes the worker's start."""
         deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         return self._encode(texts, urgent=True, deadline=deadline)
 
     def encode_in_background(self, texts: Sequence[str]) -> Vectors:
-        """As ``encode`` without a deadline; between its slices every waiting ``encode`` goes first."""
+        """See ``OpenedEncoder``."""
         return self._encode(texts, urgent=False, deadline=None)
 
     def close(self) -> None:
-        """Ends the worker; calls in progress and later ones get EncoderUnavailable. Safe to repeat."""
+        """Stop the worker. Calls in progress and later calls raise EncoderUnavailable. May be repeated."""
         self._closed.set()
         self._restarts.stop_waiting()
         if (child := self._child) is not None:
             child.kill()
-        with self._turns.turn(urgent=True):
+        with self._queue.worker(urgent=True):
             self._stop()
 
     def _encode(self, texts: Sequence[str], *, urgent: bool, deadline: float | None) -> Vectors:
-        # Sorted over the whole call, not slice by slice, so that a batch pads as little as in one large call.
+        # Sorted over the whole call, so that the texts of a batch have similar lengths and need little padding.
         order = np.argsort([-len(text) for text in texts], kind="stable")
         parts: list[tuple[npt.NDArray[np.intp], Vectors]] = []
-        with self._turns.admission(urgent=urgent):
+        with self._queue.admitted(urgent=urgent):
             for start in range(0, max(len(texts), 1), SLICE_TEXTS):
                 rows = order[start : start + SLICE_TEXTS]
-                with self._turns.turn(urgent=urgent, deadline=deadline):
+                with self._queue.worker(urgent=urgent, deadline=deadline):
                     parts.append((rows, self._encode_slice([texts[row] for row in rows], deadline)))
         vectors = np.empty((len(texts), parts[0][1].shape[1]), np.float32)
         for rows, part in parts:
@@ -102,7 +102,7 @@ class EncoderProcess:
         return vectors
 
     def _encode_slice(self, texts: Sequence[str], deadline: float | None) -> Vectors:
-        """Needs the turn. No texts give (0, dim)."""
+        """Return the vectors of one slice; no texts give shape (0, dim). The caller holds the worker."""
         while True:
             try:
                 child = self._running_child(deadline)
@@ -130,7 +130,7 @@ class EncoderProcess:
             self._child, self._used_at = child, time.monotonic()
             logger.info("encoder process %d started for %s", child.pid, self.name)
             if self._closed.is_set():
-                # close() may have looked for a child just before this one was there.
+                # close() may have run just before the child was assigned.
                 child.kill()
             if self._idle_seconds is not None:
                 watch = (child, self._idle_seconds)
@@ -138,27 +138,27 @@ class EncoderProcess:
         return self._child
 
     def _refused(self, error: ChildRefused) -> None:
-        """A refusal to load ends the worker; a refused slice (texts it cannot embed) leaves it usable."""
+        """Raise EncoderUnavailable. A worker that cannot load its model is stopped; one that refuses texts stays."""
         if self._child is not None and not self._child.is_loaded:
             self._stop()
             self._restarts.give_up(str(error))
         raise EncoderUnavailable(str(error)) from error
 
     def _stop_when_idle(self, child: Child, idle_seconds: float) -> None:
-        """Runs in a thread of its own, until the child that it was started for is gone."""
+        """Stop the child when it is idle. Runs in its own thread until this child is gone."""
         while self._child is child and not self._closed.is_set():
             left = self._used_at + idle_seconds - time.monotonic()
             if left > 0:
                 self._closed.wait(left)
             else:
-                # Waiting calls go first, and then the worker is no longer idle.
-                with self._turns.turn(urgent=False):
+                # Waiting calls go first; after them the worker is not idle any more.
+                with self._queue.worker(urgent=False):
                     if self._child is child and self._used_at + idle_seconds <= time.monotonic():
                         logger.info("encoder process %d stopped: idle", child.pid)
                         self._stop()
 
     def _stop(self) -> None:
-        """Needs the turn."""
+        """Stop the child, if any. The caller holds the worker."""
         child, self._child = self._child, None
         if child is not None:
             child.dispose()

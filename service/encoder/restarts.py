@@ -1,4 +1,4 @@
-"""When a worker that failed may be started again."""
+"""Delays between failures and new starts of the worker process."""
 
 import threading
 import time
@@ -11,9 +11,9 @@ COOL_DOWN_SECONDS = 10.0
 
 
 class Restarts:
-    """Waits 0.1 s after the first failure, 0.2 s after the second; after the third in a row nobody tries for 10 s.
+    """Waits 0.1 s after the first failure and 0.2 s after the second. After the third in a row, calls fail for 10 s.
 
-    Used by one thread at a time; only ``stop_waiting`` may come from any.
+    One thread at a time may use it, but any thread may call ``stop_waiting``.
     """
 
     def __init__(self, *, cool_down_seconds: float = COOL_DOWN_SECONDS) -> None:
@@ -24,11 +24,11 @@ class Restarts:
         self._stopped = threading.Event()
 
     def wait(self, deadline: float | None) -> None:
-        """Returns when a start may be tried.
+        """Return when a start may be tried.
 
         Raises:
-            EncoderUnavailable: It failed too often a moment ago; says with what problem.
-            DeadlineTooShort: The wait is longer than the caller has.
+            EncoderUnavailable: The worker failed too often just now. The error names the last problem.
+            DeadlineTooShort: The wait would end after the caller's deadline.
         """
         seconds = self._not_before - time.monotonic()
         if seconds <= 0:
@@ -40,10 +40,10 @@ class Restarts:
         self._stopped.wait(seconds)
 
     def failed(self, problem: str) -> None:
-        """Counts a failure.
+        """Count a failure.
 
         Raises:
-            EncoderUnavailable: It was one too many.
+            EncoderUnavailable: The worker failed too often.
         """
         self._failures += 1
         if self._failures >= MAX_FAILURES:
@@ -51,7 +51,7 @@ class Restarts:
         self._not_before = time.monotonic() + FIRST_WAIT_SECONDS * 2 ** (self._failures - 1)
 
     def give_up(self, problem: str) -> None:
-        """Lets nobody try for a while; then one more failure does the same again.
+        """Make calls fail for a while. After that time, a single failure has the same effect.
 
         Raises:
             EncoderUnavailable: Always.
@@ -62,9 +62,9 @@ class Restarts:
         raise EncoderUnavailable(problem)
 
     def succeeded(self) -> None:
-        """Forgets the failures."""
+        """Reset the number of failures."""
         self._failures = 0
 
     def stop_waiting(self) -> None:
-        """Ends the present wait, and every later one, at once."""
+        """End the present wait and all later waits at once."""
         self._stopped.set()

@@ -1,8 +1,8 @@
-"""The encoder's own process: loads the model, then answers frames on stdin with frames on stdout.
+"""The worker process: loads the model, then answers frames on stdin with frames on stdout.
 
-Run as ``python -m service.encoder.worker --model ...`` by ``child``. The only module that may import torch, and it does
-so inside functions, after the environment is set. It ends when stdin ends, which is also how it learns that the server
-died, however that happened. stderr is for the logs of libraries.
+``child`` runs it as ``python -m service.encoder.worker --model ...``. Only this module imports torch, inside functions
+that have set the environment before. The process ends when stdin ends, so it ends with the server in any case. Logs of
+libraries go to stderr.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from service.encoder.hashing import HashingEncoder
 from service.encoder.models import HASHING
 
 BATCH_SIZE = 32
-SHORTEST = 1e-12  # A shorter vector has no direction that means anything.
+SHORTEST = 1e-12  # The direction of a shorter vector is meaningless.
 LIBRARY_SETTINGS = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -34,18 +34,18 @@ OFFLINE_SETTINGS = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serves until stdin ends; 1 when the model cannot be loaded or the stream is broken."""
+    """Answer requests until stdin ends. Return 1 if the model cannot be loaded or the stream is broken, else 0."""
     parser = argparse.ArgumentParser(prog="python -m service.encoder.worker")
     parser.add_argument("--model", required=True, help="folder, hub name, or 'hashing'")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=0, help="of torch; 0 leaves the choice to torch")
+    parser.add_argument("--threads", type=int, default=0, help="threads of torch; 0 lets torch choose")
     parser.add_argument("--offline", action="store_true", help="load from local files only")
     options = parser.parse_args(arguments)
     replies = _own_stdout()
-    _die_first()
+    _prefer_as_oom_victim()
     try:
         dim, encode = _load(options.model, options.device, options.threads, offline=options.offline)
-    except Exception as error:  # noqa: BLE001 -- whatever a library raises, the server is to hear of it
+    except Exception as error:  # noqa: BLE001 -- the server reports any error of a library
         _send(replies, Frame({"id": 0, "error": f"the model cannot be loaded: {_described(error)}"}))
         return 1
     _send(replies, Frame({"id": 0, "rows": 0, "dim": dim}))
@@ -58,25 +58,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _own_stdout() -> BinaryIO:
-    """A private copy of stdout for frames; from here on whatever a library prints goes to stderr."""
+    """Return a private copy of stdout for frames, and redirect stdout to stderr for libraries that print."""
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return replies
 
 
-def _die_first() -> None:
-    """When memory runs out, Linux is to end this process, which is replaceable, and not the server."""
+def _prefer_as_oom_victim() -> None:
+    """Make Linux kill this replaceable process rather than the server when memory runs out."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500", encoding="ascii")
 
 
 def _load(model: str, device: str, threads: int, *, offline: bool) -> tuple[int, Callable[[list[str]], Vectors]]:
-    """The model's dimension and its function from texts to vectors."""
+    """Return the length of the model's vectors, and its function from texts to vectors."""
     if model == HASHING:
         return HASHING_DIM, HashingEncoder().encode
     settings = LIBRARY_SETTINGS | (OFFLINE_SETTINGS if offline else {})
-    os.environ.update(settings)  # noqa: TID251 -- written for the libraries, which read it on import
-    import torch  # noqa: PLC0415 -- must follow the settings, and hashing does without
+    os.environ.update(settings)  # noqa: TID251 -- libraries read it when they are imported
+    import torch  # noqa: PLC0415 -- after the settings, and not for hashing
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415
 
     if threads > 0:
@@ -86,15 +86,15 @@ def _load(model: str, device: str, threads: int, *, offline: bool) -> tuple[int,
         device=device,
         trust_remote_code=False,
         local_files_only=offline,
-        # Else a folder without safetensors falls back to pickled weights.
+        # Otherwise a folder without safetensors would load pickled weights.
         model_kwargs={"use_safetensors": True},
-    ).float()  # bfloat16 ends in an illegal instruction on some processors
+    ).float()  # bfloat16 causes an illegal instruction on some processors
     dim = transformer.get_embedding_dimension()
     if not isinstance(dim, int):
-        raise TypeError("the model does not tell its dimension")
+        raise TypeError("the model does not say how long its vectors are")
 
     def encode(texts: list[str]) -> Vectors:
-        # Sorts by length inside, so that a batch pads little, and restores the order.
+        # The library sorts by length for little padding, and restores the order.
         return np.asarray(transformer.encode(texts, batch_size=BATCH_SIZE, show_progress_bar=False), np.float32)
 
     return dim, encode
@@ -103,7 +103,7 @@ def _load(model: str, device: str, threads: int, *, offline: bool) -> tuple[int,
 def _answer(request: Frame, encode: Callable[[list[str]], Vectors]) -> Frame:
     request_id = request.header.get("id")
     try:
-        # Tokenizers fail on lone surrogates.
+        # Tokenizers fail for lone surrogates.
         texts = [text.encode("utf-8", "replace").decode() for text in request.header["texts"]]
         vectors = _unit(encode(texts))
     except Exception as error:  # noqa: BLE001 -- one bad slice must not end the process
@@ -115,12 +115,12 @@ def _answer(request: Frame, encode: Callable[[list[str]], Vectors]) -> Frame:
 def _unit(vectors: Vectors) -> Vectors:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if not np.isfinite(lengths).all() or (lengths < SHORTEST).any():
-        raise ValueError("the model gave a vector without a direction (NaN, infinite or zero)")
+        raise ValueError("the model returned a vector that is NaN, infinite or zero")
     return np.asarray(vectors / lengths, np.float32)
 
 
 def _described(error: Exception) -> str:
-    # Libraries write pages; the first line says what happened.
+    # Messages of libraries may fill pages; the first line names the problem.
     first_line = (str(error).strip().splitlines() or [""])[0]
     return f"{type(error).__name__}: {first_line}"[:500]
 

@@ -1,1 +1,1 @@
-"""Papers fetched from where they appear. What is fetched is read by ``service.ingest``."""
+"""Fetching of papers from arXiv, Hugging Face and feeds. ``service.ingest`` parses what was fetched."""

@@ -1,8 +1,7 @@
-"""One polite HTTP client: bounded in time and size, patient with what passes, quick to give up on what does not.
+"""A polite HTTP client with limits on time and size.
 
-What passes (429, 5xx, a broken or slow answer) is tried again, after as long as the server asks (Retry-After) or after
-a growing, jittered wait. What does not (a wrong address, a wrong certificate, 403, 404) fails at once: trying it a
-thousand times has never helped.
+Temporary failures (429, 5xx, an interrupted or slow answer) are retried, after the time that the server asks for
+(Retry-After) or after a growing wait with jitter. Permanent failures (wrong address or certificate, 403, 404) are not.
 """
 
 import datetime as dt
@@ -23,14 +22,14 @@ from service.domain.errors import SourceUnavailable
 MAX_BYTES = 50_000_000
 MAX_REDIRECTS = 5
 LONGEST_WAIT_SECONDS = 300.0
-_PASSING_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+_TEMPORARY_STATUS = frozenset({408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 
 
-class Passing(Exception):
-    """Worth trying again.
+class TemporaryFailure(Exception):
+    """A failure that a retry may cure.
 
     Attributes:
-        after_seconds: As the server asked; None where it did not.
+        after_seconds: Wait that the server asked for; None if it did not.
     """
 
     def __init__(self, problem: str, after_seconds: float | None = None) -> None:
@@ -40,15 +39,15 @@ class Passing(Exception):
 
 
 @dataclass(frozen=True)
-class Patience:
-    """How long to try.
+class RetryLimits:
+    """Limits of requests and retries.
 
     Attributes:
-        tries: Attempts at one address.
-        timeout_seconds: For connecting, and for each part of the answer.
-        total_seconds: For a whole answer.
-        pause_seconds: Between two requests; arXiv asks for three seconds.
-        wait_seconds: The first wait before another try; it doubles.
+        tries: Attempts per address.
+        timeout_seconds: Time limit for connecting, and for each part of the answer.
+        total_seconds: Time limit for a whole answer.
+        pause_seconds: Pause between two requests; arXiv asks for three seconds.
+        wait_seconds: Wait before the second attempt; it doubles with each attempt.
     """
 
     tries: int = 5
@@ -59,21 +58,22 @@ class Patience:
 
 
 class Http:
-    """Use it in a ``with`` block.
+    """The client, to be used in a ``with`` block.
 
     Args:
-        user_agent: Says who asks, with an address to complain to.
+        user_agent: Names the program and an address to contact.
+        sleep: Waits for a number of seconds; tests replace it.
     """
 
     def __init__(
-        self, user_agent: str, patience: Patience | None = None, *, sleep: Callable[[float], None] = time.sleep
+        self, user_agent: str, limits: RetryLimits | None = None, *, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._patience = patience or Patience()
+        self._limits = limits or RetryLimits()
         self._sleep = sleep
         self._last = -float("inf")
         self._client = httpx.Client(
             headers={"User-Agent": user_agent},
-            timeout=self._patience.timeout_seconds,
+            timeout=self._limits.timeout_seconds,
             follow_redirects=True,
             max_redirects=MAX_REDIRECTS,
         )
@@ -89,40 +89,40 @@ class Http:
     def get(
         self, url: str, params: Mapping[str, str] | None = None, check: Callable[[bytes], None] = lambda _: None
     ) -> bytes:
-        """The answer's body, decompressed.
+        """Return the decompressed body of the answer.
 
         Args:
-            check: Raises ``Passing`` for a body that another try may better.
+            check: Raises ``TemporaryFailure`` for a body that is worth a retry.
 
         Raises:
-            SourceUnavailable: It cannot be had: for good, or after all tries. Names the address and the reason.
+            SourceUnavailable: The request failed permanently, or in all attempts. The error names address and reason.
         """
         retrying = Retrying(
-            retry=retry_if_exception_type(Passing),
-            stop=stop_after_attempt(self._patience.tries),
+            retry=retry_if_exception_type(TemporaryFailure),
+            stop=stop_after_attempt(self._limits.tries),
             wait=self._wait,
             sleep=self._sleep,
             reraise=True,
         )
         try:
             return retrying(self._once, url, params, check)
-        except Passing as error:
-            raise SourceUnavailable(url, f"{error.problem} ({self._patience.tries} tries)") from error
+        except TemporaryFailure as error:
+            raise SourceUnavailable(url, f"{error.problem} ({self._limits.tries} tries)") from error
 
     def _once(self, url: str, params: Mapping[str, str] | None, check: Callable[[bytes], None]) -> bytes:
-        pause = self._last + self._patience.pause_seconds - time.monotonic()
+        pause = self._last + self._limits.pause_seconds - time.monotonic()
         if pause > 0:
             self._sleep(pause)
         try:
             body = self._body(url, params)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
-            raise SourceUnavailable(url, f"cannot be asked: {error}") from error
+            raise SourceUnavailable(url, f"cannot be requested: {error}") from error
         except httpx.TimeoutException as error:
-            raise Passing("does not answer in time") from error
+            raise TemporaryFailure("does not answer in time") from error
         except (httpx.TransportError, httpx.DecodingError, httpx.StreamError) as error:
             if _is_certificate(error):
                 raise SourceUnavailable(url, f"its certificate is not valid: {error}") from error
-            raise Passing(f"the answer broke off or never came: {type(error).__name__}") from error
+            raise TemporaryFailure(f"the answer was interrupted or never came: {type(error).__name__}") from error
         finally:
             self._last = time.monotonic()
         check(body)
@@ -131,8 +131,10 @@ class Http:
     def _body(self, url: str, params: Mapping[str, str] | None) -> bytes:
         began = time.monotonic()
         with self._client.stream("GET", url, params=params) as answer:
-            if answer.status_code in _PASSING_STATUS:
-                raise Passing(f"it answered {answer.status_code}", _retry_after(answer.headers.get("Retry-After", "")))
+            if answer.status_code in _TEMPORARY_STATUS:
+                raise TemporaryFailure(
+                    f"it answered {answer.status_code}", _retry_after(answer.headers.get("Retry-After", ""))
+                )
             if answer.status_code != 200:
                 raise SourceUnavailable(url, f"it answered {answer.status_code} {answer.reason_phrase}")
             body = bytearray()
@@ -140,23 +142,23 @@ class Http:
                 body += chunk
                 if len(body) > MAX_BYTES:
                     raise SourceUnavailable(url, f"the answer is larger than {MAX_BYTES:,} bytes")
-                if time.monotonic() - began > self._patience.total_seconds:
-                    raise Passing(f"the answer takes longer than {self._patience.total_seconds:g} seconds")
+                if time.monotonic() - began > self._limits.total_seconds:
+                    raise TemporaryFailure(f"the answer takes longer than {self._limits.total_seconds:g} seconds")
             if not body:
-                raise Passing("it answered with nothing")
+                raise TemporaryFailure("it sent an empty answer")
             return bytes(body)
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
-        asked = error.after_seconds if isinstance(error, Passing) else None
+        asked = error.after_seconds if isinstance(error, TemporaryFailure) else None
         if asked is not None:
             return min(asked, LONGEST_WAIT_SECONDS)
-        grown = wait_random_exponential(multiplier=self._patience.wait_seconds, max=LONGEST_WAIT_SECONDS)
+        grown = wait_random_exponential(multiplier=self._limits.wait_seconds, max=LONGEST_WAIT_SECONDS)
         return grown(state)
 
 
 def _retry_after(value: str) -> float | None:
-    """Seconds, from a number or an HTTP date; None where it is neither."""
+    """Return the seconds of a Retry-After header, which is a number or an HTTP date; None if it is neither."""
     if value.strip().isdigit():
         return float(value)
     try:

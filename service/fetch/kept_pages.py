@@ -1,8 +1,8 @@
-"""Pages of a search that is not at its end: kept in files, so that one who is killed need not ask for them again.
+"""Pages of an unfinished search in files, so that an interrupted fetch need not request them again.
 
-One folder for each search, one file for each page. Files come into being whole (written aside, then renamed) and are
-compressed, which proves them: what cannot be read is as good as not there. Nothing here may stop a fetch; where no file
-can be written, it is only not kept.
+Each search has a folder, and each page a file. A file is written aside and then renamed, so it is always complete.
+Compression adds a checksum: a file that cannot be decompressed counts as missing. Errors of the file system never stop
+a fetch; the page is then not kept.
 """
 
 import contextlib
@@ -15,15 +15,15 @@ import zlib
 from pathlib import Path
 
 KEPT_SECONDS = 12 * 3600
-"""Older pages are asked for again: what a search finds moves on, once a day."""
+"""Older pages are requested again, because the results of a search change once a day."""
 _PREFIX = "search-"
 
 
 class KeptPages:
-    """The pages of searches.
+    """The kept pages of searches.
 
     Args:
-        folder: Where they lie; made when it is needed. None keeps nothing.
+        folder: Folder of the pages, created when needed. None keeps nothing.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -33,11 +33,11 @@ class KeptPages:
 
     @property
     def found_count(self) -> int:
-        """Pages that were there."""
+        """Number of pages that were found."""
         return len(self._found)
 
     def find(self, search: str, start: int) -> bytes | None:
-        """The page of the search that begins at ``start``, zero-based; None where it is not kept."""
+        """Return the page of the search that begins at result ``start`` (zero-based); None if it is not kept."""
         if (path := self._path(search, start)) is None:
             return None
         try:
@@ -52,7 +52,7 @@ class KeptPages:
         return body
 
     def keep(self, search: str, start: int, body: bytes) -> None:
-        """Keeps a page, unless it is kept already."""
+        """Keep a page, unless it is kept already."""
         if (path := self._path(search, start)) is None or (search, start) in self._found:
             return
         aside = path.with_suffix(f".{os.getpid()}")
@@ -62,14 +62,14 @@ class KeptPages:
             aside.replace(path)
 
     def forget(self) -> None:
-        """The searches of this run are at their end; so are those that nobody took up again in time."""
+        """Delete the pages of this run's searches, which are complete, and all pages that are too old."""
         if self._folder is None:
             return
         for path in self._folder.glob(f"{_PREFIX}*"):
             with contextlib.suppress(OSError):
                 if path in self._used or time.time() - path.stat().st_mtime > KEPT_SECONDS:
                     shutil.rmtree(path, ignore_errors=True)
-        with contextlib.suppress(OSError):  # others' pages are in it, or it never was
+        with contextlib.suppress(OSError):  # not empty, or missing
             self._folder.rmdir()
 
     def _path(self, search: str, start: int) -> Path | None:

@@ -1,8 +1,8 @@
-"""Where papers appear: arXiv's announcements and its search, the daily-papers API, any RSS or Atom feed.
+"""Sources of papers: arXiv's announcements and its search, the daily-papers API, and any RSS or Atom feed.
 
-arXiv's announcement feed has what was made public that day, papers that waited in moderation too. The search goes by
-the day of submission; such papers come into it days later, so ask it for overlapping windows of some days: what was
-stored before is only met again.
+arXiv's announcement feed has the papers that were published that day, including papers that waited in moderation. The
+search goes by the day of submission, so moderated papers appear in it days later: search overlapping windows of some
+days. Papers that are stored already do no harm.
 """
 
 import datetime as dt
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from service.domain.errors import InvalidField, InvalidFile, SourceUnavailable
 from service.domain.papers import Paper
-from service.fetch.http import Http, Passing
+from service.fetch.http import Http, TemporaryFailure
 from service.fetch.kept_pages import KeptPages
 from service.ingest.digests.arxiv_feeds import parse_feed
 from service.ingest.digests.hf_daily import parse_hf_daily
@@ -21,7 +21,7 @@ from service.ingest.source import decode_utf8
 
 PAGE_SIZE = 100
 MAX_PAGES = 300
-"""arXiv gives no more than 30,000 papers of one search."""
+"""arXiv returns at most 30,000 papers per search."""
 _CATEGORY = re.compile(r"^[a-z-]+(\.[A-Za-z-]+)?$")
 _TOTAL = re.compile(rb"<(?:\w+:)?totalResults[^>]*>\s*(\d+)\s*<")
 _ENTRY = re.compile(rb"<(?:\w+:)?entry[\s>]")
@@ -29,11 +29,11 @@ _ENTRY = re.compile(rb"<(?:\w+:)?entry[\s>]")
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a source gave.
+    """Papers from a source.
 
     Attributes:
-        papers: Each once, in the source's order.
-        problem: Why it is not all; empty where it is.
+        papers: Each paper once, in the source's order.
+        problem: Why papers are missing; empty if none are.
     """
 
     source_name: str
@@ -43,20 +43,20 @@ class Fetched:
 
 
 def arxiv_announced(http: Http, base_url: str, categories: Sequence[str]) -> Fetched:
-    """What arXiv announced today in these categories, new papers and cross-lists; replacements are left out.
+    """Return the papers that arXiv announced today in these categories: new papers and cross-lists, no replacements.
 
     Raises:
-        InvalidField: A category that arXiv cannot have.
-        SourceUnavailable: It cannot be had.
-        InvalidFile: What came is no feed.
+        InvalidField: A name cannot be an arXiv category.
+        SourceUnavailable: The feed cannot be fetched.
+        InvalidFile: The answer is not a feed.
     """
     url = f"{base_url.rstrip('/')}/atom/{'+'.join(check_categories(categories))}"
     feed = parse_feed(http.get(url, check=_is_xml), url)
     return Fetched("arxiv", feed.title, tuple(paper for paper in feed.papers if paper.published_at is not None))
 
 
-class _NoEnd(Exception):
-    """The search would go on for ever."""
+class _EndlessSearch(Exception):
+    """The search would not end."""
 
 
 def arxiv_submitted(
@@ -67,18 +67,18 @@ def arxiv_submitted(
     last_day: dt.date,
     kept: KeptPages | None = None,
 ) -> Fetched:
-    """What was submitted to arXiv in these categories on these days, both included, earliest first.
+    """Return the papers submitted to arXiv in these categories between these days, both included, earliest first.
 
-    Papers that came are given when a later page fails, when a page brings only what was there before, and after
-    MAX_PAGES; ``problem`` then says which and why.
+    The result may be partial: if a later page fails, if a page only repeats papers, or after MAX_PAGES. Then
+    ``problem`` names the page and the reason.
 
     Args:
-        kept: Pages of the same search, broken off before; they are not asked for again, and new ones go there.
+        kept: Kept pages of the same search, which are not requested again. New pages are added to it.
 
     Raises:
-        InvalidField: A category that arXiv cannot have.
-        SourceUnavailable: Not even the first page can be had.
-        InvalidFile: The first page is no feed, or arXiv's word that the query is wrong.
+        InvalidField: A name cannot be an arXiv category.
+        SourceUnavailable: The first page cannot be fetched.
+        InvalidFile: The first page is not a feed, or says that the query is wrong.
     """
     names = " OR ".join(f"cat:{name}" for name in check_categories(categories))
     query = f"({names}) AND submittedDate:[{first_day:%Y%m%d}0000 TO {last_day:%Y%m%d}2359]"
@@ -93,19 +93,19 @@ def arxiv_submitted(
         if not found:
             raise
         problem = str(error)
-    except _NoEnd as error:
+    except _EndlessSearch as error:
         problem = str(error)
-        kept.forget()  # what goes wrong may be in them
+        kept.forget()  # the problem may be in the kept pages
     days = f"{first_day}" if first_day == last_day else f"{first_day} to {last_day}"
     return Fetched("arxiv", f"arXiv {', '.join(categories)}, submitted {days}", tuple(found.values()), problem)
 
 
 def hf_daily(http: Http, base_url: str, date: dt.date) -> Fetched:
-    """The daily papers of that day; none on many weekends.
+    """Return the daily papers of a day. Many weekends have none.
 
     Raises:
-        SourceUnavailable: They cannot be had.
-        InvalidFile: What came is not a list of daily papers.
+        SourceUnavailable: The list cannot be fetched.
+        InvalidFile: The answer is not a list of daily papers.
     """
     url = f"{base_url.rstrip('/')}/api/daily_papers"
     body = http.get(url, {"date": date.isoformat(), "limit": "100"}, check=_is_json)
@@ -115,21 +115,21 @@ def hf_daily(http: Http, base_url: str, date: dt.date) -> Fetched:
 
 
 def any_feed(http: Http, url: str) -> Fetched:
-    """The entries of an RSS or Atom feed.
+    """Return the entries of an RSS or Atom feed.
 
     Raises:
-        SourceUnavailable: It cannot be had.
-        InvalidFile: What came is no feed.
+        SourceUnavailable: The feed cannot be fetched.
+        InvalidFile: The answer is not a feed.
     """
     feed = parse_feed(http.get(url, check=_is_xml), url)
     return Fetched("arxiv" if feed.is_arxiv else "feed", feed.title, feed.papers)
 
 
 def check_categories(categories: Sequence[str]) -> list[str]:
-    """Categories as arXiv writes them.
+    """Return the names, if they can be arXiv categories.
 
     Raises:
-        InvalidField: Names the one that is not.
+        InvalidField: There is no name, or a name cannot be a category.
     """
     if not categories:
         raise InvalidField("categories", "at least one is needed, e.g. cs.LG")
@@ -145,23 +145,23 @@ def _pages(http: Http, url: str, query: str, kept: KeptPages) -> Iterator[tuple[
     for _ in range(MAX_PAGES):
         data = kept.find(f"{url}?{query}", start)
         if data is None:
-            data = _ask(http, url, query, start)
+            data = _requested_page(http, url, query, start)
         papers = parse_feed(data, f"{url} from {start}").papers
-        kept.keep(f"{url}?{query}", start, data)  # only what can be read
+        kept.keep(f"{url}?{query}", start, data)  # only after it could be parsed
         ids = {paper.paper_id for paper in papers}
         if ids and ids <= seen:
-            raise _NoEnd(f"{url}: from {start} on it only repeats papers")
+            raise _EndlessSearch(f"{url}: the page from {start} on only repeats papers")
         seen |= ids
         yield papers
         total = _total(data)
-        # By what came, not by what was asked for: a short page must not leave a gap.
+        # Advance by the entries that came, so that a short page leaves no gap.
         start += len(_ENTRY.findall(data))
         if start >= total:
             return
-    raise _NoEnd(f"{url}: it has {total} papers, and {MAX_PAGES} pages gave {start} of them; no more are asked for")
+    raise _EndlessSearch(f"{url}: stopped after {MAX_PAGES} pages with {start} of {total} papers")
 
 
-def _ask(http: Http, url: str, query: str, start: int) -> bytes:
+def _requested_page(http: Http, url: str, query: str, start: int) -> bytes:
     params = {
         "search_query": query,
         "start": str(start),
@@ -173,10 +173,10 @@ def _ask(http: Http, url: str, query: str, start: int) -> bytes:
 
 
 def _check_page(body: bytes, start: int) -> None:
-    """Now and then arXiv answers with no entry although there are some; the next try has them."""
+    """Raise TemporaryFailure for a page without entries where there are some. arXiv sometimes sends one."""
     _is_xml(body)
     if start < _total(body) and not _ENTRY.search(body):
-        raise Passing(f"it has {_total(body)} papers and gave none from {start} on")
+        raise TemporaryFailure(f"it has {_total(body)} papers, but sent none from {start} on")
 
 
 def _total(body: bytes) -> int:
@@ -187,11 +187,11 @@ def _total(body: bytes) -> int:
 def _is_xml(body: bytes) -> None:
     head = body[:500].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith((b"<!doctype html", b"<html")):
-        raise Passing("it answered with a web page in place of a feed")
+        raise TemporaryFailure("it sent a web page in place of a feed")
 
 
 def _is_json(body: bytes) -> None:
     try:
         json.loads(body)
     except ValueError:
-        raise Passing("it answered with something else than JSON") from None
+        raise TemporaryFailure("its answer is not JSON") from None

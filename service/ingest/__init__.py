@@ -1,5 +1,5 @@
-"""Bytes in, domain values out: one parser per source format.
+"""Parsers that turn files into domain values, one per source format.
 
-Nothing here opens a database or a socket. Whatever a file holds, the only errors are ``InvalidFile`` and
-``InvalidField``. The parsers of feeds and libraries are imported when first used, so importing this package is cheap.
+Nothing here opens a database or a socket. ``InvalidFile`` and ``InvalidField`` are the only errors, whatever a file
+holds. Third-party parsers are imported when first used, so importing this package is fast.
 """

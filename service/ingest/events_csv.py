@@ -1,10 +1,9 @@
-"""The interchange format of events: CSV with a header, plain or gzip.
+"""Events in the interchange format: CSV with a header, plain or gzip.
 
-Columns, in any order: user_id, paper_id, event, occurred_at (may be empty), and if known event_id and slate_id. Other
+Columns, in any order: user_id, paper_id, event, occurred_at (may be empty); optionally event_id and slate_id. Other
 columns are ignored.
 """
 
-import csv
 import datetime as dt
 from collections.abc import Iterator
 from functools import lru_cache
@@ -12,6 +11,7 @@ from functools import lru_cache
 from service.domain.errors import InvalidField, InvalidFile
 from service.domain.events import MAX_FUTURE, Event, EventType, default_event_id
 from service.domain.papers import check_id
+from service.ingest.csv_records import csv_records
 from service.ingest.papers import snippet
 from service.ingest.source import Source, iter_lines, source_name
 from service.ingest.times import parse_time
@@ -22,47 +22,18 @@ _checked_id = lru_cache(maxsize=50_000)(check_id)
 
 
 def iter_events(source: Source, *, now: dt.datetime) -> Iterator[Event]:
-    """The events in the file's order, checked one by one; memory holds one row.
+    """Return the events in the file's order, reading one row at a time.
 
     Args:
-        source: A path or the bytes.
-        now: Aware; an event may lie at most 5 minutes after it.
+        now: The time now, with its zone. An event may be at most 5 minutes later.
 
     Raises:
-        InvalidFile: While iterating, at the first line at fault.
+        InvalidFile: While iterating, for the first invalid line.
     """
     name = source_name(source)
-    header: list[str] | None = None
-    for line, row in _rows(source, name):
-        if header is None:
-            header = _checked_header(row, name, line)
-        elif len(row) != len(header):
-            raise InvalidFile(name, f"has {len(row)} fields, but the header has {len(header)}", line=line)
-        else:
-            yield _event(dict(zip(header, row, strict=True)), name, line, now)
-
-
-def _rows(source: Source, name: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader((line for _, line in iter_lines(source)), strict=True)
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise InvalidFile(name, f"is not CSV: {error}", line=reader.line_num) from error
-        if any(value.strip() for value in row):
-            yield reader.line_num, [value.strip() for value in row]
-
-
-def _checked_header(row: list[str], name: str, line: int) -> list[str]:
-    missing = [column for column in REQUIRED_COLUMNS if column not in row]
-    if missing:
-        problem = f"the header lacks {', '.join(missing)}; it reads {snippet(','.join(row))}"
-        raise InvalidFile(name, problem, line=line)
-    if len(set(row)) < len(row):
-        raise InvalidFile(name, "the header names a column twice", line=line)
-    return row
+    lines = (line for _, line in iter_lines(source))
+    for line, values in csv_records(lines, name, REQUIRED_COLUMNS, refuse_doubles=True):
+        yield _event(values, name, line, now)
 
 
 def _event(values: dict[str, str], name: str, line: int, now: dt.datetime) -> Event:

@@ -1,4 +1,4 @@
-"""JSON from outside, read strictly: standard JSON only, and each field of the type it must have."""
+"""Strict reading of untrusted JSON: standard JSON only, and a type check for each field."""
 
 import datetime as dt
 import json
@@ -11,10 +11,10 @@ from service.ingest.times import parse_time
 
 
 def load_json(text: str, source: str, *, line: int | None = None) -> Any:
-    """The value that ``text`` is; ``line`` is its line in the file, None when the text is the whole file.
+    """Return the value of a JSON text. ``line`` is its line in the file; None if the text is the whole file.
 
     Raises:
-        InvalidFile: Not standard JSON (NaN and Infinity are not), nested too deep, or with a number of absurd length.
+        InvalidFile: Not standard JSON (NaN and Infinity are not), nested too deep, or with a number that is too long.
     """
     try:
         return json.loads(text, parse_constant=_refuse_constant)
@@ -37,9 +37,9 @@ def _first_words(error: ValueError) -> str:
 
 @dataclass(frozen=True, slots=True)
 class JsonRecord:
-    """One JSON object of a file; its errors name the file, the line or ``path``, and the field.
+    """A JSON object of a file. Errors name the file, the line or ``path``, and the field.
 
-    Every getter treats null like an absent field.
+    Every method treats null like a missing field.
     """
 
     source: str
@@ -49,24 +49,24 @@ class JsonRecord:
 
     @classmethod
     def of(cls, value: Any, source: str, *, line: int | None = None, path: str = "") -> "JsonRecord":
-        """Raises InvalidFile unless ``value`` is a JSON object."""
+        """Return the record of a value. Raise InvalidFile if the value is not a JSON object."""
         if not isinstance(value, dict):
             where = f"{path}: " if path else ""
             raise InvalidFile(source, f"{where}must be an object, not {_type_name(value)}", line=line)
         return cls(source, value, line, path)
 
     def fail(self, field: str, problem: str) -> NoReturn:
-        """Raises the InvalidFile for a field."""
+        """Raise InvalidFile for a field."""
         raise InvalidFile(self.source, f"{self._name(field)}: {problem}", line=self.line)
 
     def record(self, field: str) -> "JsonRecord":
-        """The object in a field that must be there."""
+        """Return the object in a required field."""
         if self.values.get(field) is None:
             self.fail(field, "is missing")
         return JsonRecord.of(self.values[field], self.source, line=self.line, path=self._name(field))
 
     def text(self, field: str, *, required: bool = False) -> str:
-        """The string in a field; empty if absent."""
+        """Return the string in a field; empty if missing."""
         value = self.values.get(field)
         if value is None:
             if required:
@@ -77,7 +77,7 @@ class JsonRecord:
         return value
 
     def items(self, field: str) -> list[Any]:
-        """The array in a field; empty if absent."""
+        """Return the array in a field; empty if missing."""
         value = self.values.get(field)
         if value is None:
             return []
@@ -86,21 +86,21 @@ class JsonRecord:
         return value
 
     def texts(self, field: str) -> tuple[str, ...]:
-        """The array of strings in a field; empty if absent."""
+        """Return the strings of the array in a field; empty if missing."""
         for index, value in enumerate(values := self.items(field)):
             if not isinstance(value, str):
                 self.fail(f"{field}[{index}]", f"must be a string, not {_type_name(value)}")
         return tuple(values)
 
     def count(self, field: str) -> int | None:
-        """The integer in a field."""
+        """Return the integer in a field; None if missing."""
         value = self.values.get(field)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
             self.fail(field, f"must be an integer, not {_type_name(value)}")
         return value
 
     def time(self, field: str) -> dt.datetime | None:
-        """The ISO 8601 date or time in a field, as UTC; None for an empty string too."""
+        """Return the ISO 8601 date or time in a field as UTC; None if missing or empty."""
         text = self.text(field)
         if not text.strip():
             return None

@@ -1,4 +1,4 @@
-"""The interchange format of papers: one JSON object a line, plain or gzip.
+"""Papers in the interchange format: one JSON object per line, plain or gzip.
 
 Required: paper_id, title. Optional: abstract, authors, categories, url, published_at, first_seen_at, upvotes. Other
 fields are ignored, so that files of newer versions can be read.
@@ -8,23 +8,23 @@ from collections.abc import Iterator
 
 from service.domain.papers import Paper
 from service.ingest.json_record import JsonRecord, load_json
-from service.ingest.papers import Places, valid_paper
+from service.ingest.papers import SeenPapers, valid_paper
 from service.ingest.source import Source, iter_lines, source_name
 
 
 def iter_papers(source: Source) -> Iterator[Paper]:
-    """The papers in the file's order, checked one by one: memory holds one line and the ids seen so far.
+    """Return the papers in the file's order, reading one line at a time. Memory holds the ids of all papers.
 
     Raises:
-        InvalidFile: While iterating, at the first line at fault; an id that comes twice names both lines.
+        InvalidFile: While iterating, for the first invalid line. The error of a repeated id names both lines.
     """
     name = source_name(source)
-    places = Places(name)
+    seen = SeenPapers(name)
     for number, line in iter_lines(source):
         if not line.strip():
             continue
         paper = _paper(JsonRecord.of(load_json(line, name, line=number), name, line=number))
-        places.add(paper.paper_id, number)
+        seen.add(paper.paper_id, number)
         yield paper
 
 

@@ -1,7 +1,7 @@
-"""Reads input files within bounds: gzip or plain, UTF-8, as lines, as text or as bytes.
+"""Bounded reading of input files, gzip or plain, as lines, as text or as bytes.
 
-A file may be of any size and content. What cannot be read is an ``InvalidFile`` that names the file and, where there
-is one, the line; memory stays below one line (``iter_lines``) or one document (``read_bytes``).
+A file may have any size and content. ``InvalidFile`` names the file and, if possible, the line. Memory holds at most
+one line (``iter_lines``) or one document (``read_bytes``).
 """
 
 import gzip
@@ -18,7 +18,7 @@ from service.domain.errors import InvalidFile
 
 MAX_LINE_BYTES = 10_000_000
 MAX_DOCUMENT_BYTES = 100_000_000
-# Text of papers and events compresses 3 to 15 times; what is packed far denser only wastes the reader's time.
+# Texts of papers and events compress 3 to 15 times. A much denser file is an attack or a mistake.
 MAX_COMPRESSION_RATIO = 200
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -28,11 +28,11 @@ _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Input that is in memory already.
+    """Input that is already in memory.
 
     Attributes:
-        name: What errors call it, e.g. the address it was fetched from.
-        is_unpacked: Whether the name is that of a file which ``read_bytes`` has decompressed.
+        name: Name in errors, e.g. the address that it was fetched from.
+        is_unpacked: Whether ``read_bytes`` has decompressed the file of this name.
     """
 
     name: str
@@ -45,20 +45,21 @@ Source: TypeAlias = str | Path | bytes | Content
 
 
 def source_name(source: Source) -> str:
-    """What errors call the source."""
+    """Return the name of the source in errors."""
     if isinstance(source, Content):
         return source.name
     if isinstance(source, bytes):
         return "input"
-    # A file name need not be UTF-8; a message has to be.
+    # File names need not be UTF-8, but messages must be.
     return str(source).encode("utf-8", "replace").decode()
 
 
 def iter_lines(source: Source) -> Iterator[tuple[int, str]]:
-    """One-based numbers and lines without their endings, blank ones included; a byte order mark is dropped.
+    """Return the one-based number and the text of each line, without line endings and byte order mark.
 
     Raises:
-        InvalidFile: Unreadable, empty, cut short, not UTF-8, with a NUL, or with a line over ``MAX_LINE_BYTES``.
+        InvalidFile: While iterating: unreadable, empty, cut short, not UTF-8, with a NUL, or with a line over
+            ``MAX_LINE_BYTES``.
     """
     name = source_name(source)
     number, total, blank = 0, 0, True
@@ -81,7 +82,7 @@ def iter_lines(source: Source) -> Iterator[tuple[int, str]]:
 
 
 def read_bytes(source: Source, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> bytes:
-    """The whole document, decompressed.
+    """Return the whole document, decompressed.
 
     Raises:
         InvalidFile: Unreadable, empty, cut short, or larger than ``max_bytes`` once decompressed.
@@ -97,17 +98,17 @@ def read_bytes(source: Source, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> bytes:
 
 
 def read_text(source: Source) -> str:
-    """The whole document as text, with line feeds as its only line ending and without a byte order mark.
+    """Return the whole document as text, with line feeds as line endings and without a byte order mark.
 
     Raises:
-        InvalidFile: As for ``read_bytes``; or not UTF-8, or with a NUL.
+        InvalidFile: As ``read_bytes``; also not UTF-8, or with a NUL.
     """
     text = decode_utf8(read_bytes(source), source_name(source))
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def decode_utf8(data: bytes, name: str, *, first_line: int = 1) -> str:
-    """``data`` as text; errors count lines from ``first_line``, and bytes from 1 within the line.
+    """Return the decoded data. Errors count lines from ``first_line``, and bytes from 1 within the line.
 
     Raises:
         InvalidFile: Not UTF-8, or with a NUL byte.
@@ -134,7 +135,7 @@ def _place(data: bytes, position: int, first_line: int) -> tuple[int, int]:
 
 @contextmanager
 def _open(source: Source) -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    """The decompressed stream and the raw one beneath it (the same one for plain input)."""
+    """Open the decompressed stream, and the raw stream below it (the same stream for plain input)."""
     name = source_name(source)
     with _reading(name, line=None):
         raw = _open_raw(source)
@@ -160,7 +161,7 @@ def _open_raw(source: Source) -> io.BufferedReader:
 
 @contextmanager
 def _reading(name: str, *, line: int | None) -> Iterator[None]:
-    """Turns what opening and reading can raise into an InvalidFile."""
+    """Translate errors of opening and reading into InvalidFile."""
     try:
         yield
     except EOFError as error:

@@ -1,4 +1,4 @@
-"""The database: SQLite or PostgreSQL behind ``service.app.ports.Store``. The only part that speaks SQL."""
+"""``service.app.ports.Store`` on SQLite or PostgreSQL. Only this package contains SQL."""
 
 from service.storage.store import SqlStore, open_store
 

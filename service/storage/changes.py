@@ -1,30 +1,37 @@
-"""Logs of what changed, by which caches in every process are kept up to date. One row for each thing that ever changed.
+"""Locks that order concurrent writers, and logs of changes that keep the caches of every process up to date.
 
-A row keeps the version of the last change only and is never deleted: the greatest version must never come twice.
+A log has one row per thing that ever changed, with the version of its last change. Rows are never deleted, so that the
+greatest version is never given twice.
 """
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, select
 
-from service.storage.dialects import chunks, insert
+from database.statements import chunks, insert, wait_for_lock
 from service.storage.tables import embeddings, signal_changes, vector_changes
 
-_LOCK_SIGNALS = text("SELECT pg_advisory_xact_lock(70460003, hashtext(current_schema()))")
+
+def lock_catalogue(connection: Connection) -> None:
+    """Make this transaction the only one that writes papers, vectors, leases and digests, until it ends.
+
+    PostgreSQL cannot lock rows that do not exist yet, so two writers of one new paper would meet at a unique index.
+    Two workers with old snapshots could also claim the same text.
+    """
+    wait_for_lock(connection, 70460001)
 
 
 def lock_signals(connection: Connection) -> None:
-    """Makes this transaction the only one that writes events and snapshots, until it ends.
+    """Make this transaction the only one that writes events and upvote snapshots, until it ends.
 
-    On PostgreSQL a smaller number could otherwise become visible after a greater one, and who has read up to the
-    greater would never see it. To be taken after all other locks, or two transactions could wait for each other.
+    On PostgreSQL a smaller version could otherwise become visible after a greater one, and a cache that has read the
+    greater one would never see it. Take this lock after all others, or two transactions could wait for each other.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(_LOCK_SIGNALS)
+    wait_for_lock(connection, 70460003)
 
 
 def log_signals(connection: Connection, paper_ids: Sequence[str]) -> None:
-    """The signals of these papers are to be read anew; needs ``lock_signals``."""
+    """Log that the signals of these papers changed. Needs ``lock_signals``."""
     if not paper_ids:
         return
     version = connection.execute(select(func.coalesce(func.max(signal_changes.c.version), 0) + 1)).scalar_one()
@@ -36,7 +43,7 @@ def log_signals(connection: Connection, paper_ids: Sequence[str]) -> None:
 
 
 def log_vectors(connection: Connection, encoder: str, paper_ids: Sequence[str]) -> None:
-    """The vectors that the encoder made of these papers came, changed or went; needs the lock of the catalogue."""
+    """Log that the encoder's vectors of these papers were added, changed or deleted. Needs ``lock_catalogue``."""
     if not paper_ids:
         return
     newest = select(func.coalesce(func.max(vector_changes.c.version), 0) + 1).where(vector_changes.c.encoder == encoder)
@@ -51,7 +58,7 @@ def log_vectors(connection: Connection, encoder: str, paper_ids: Sequence[str]) 
 
 
 def log_all_vectors(connection: Connection, paper_ids: Sequence[str]) -> None:
-    """As ``log_vectors``, for every encoder that has a vector of one of the papers; before the vectors go."""
+    """Call ``log_vectors`` for every encoder that has vectors of the papers. Call this before deleting vectors."""
     by_encoder: dict[str, list[str]] = {}
     for chunk in chunks(paper_ids):
         held = select(embeddings.c.encoder, embeddings.c.paper_id).where(embeddings.c.paper_id.in_(chunk))

@@ -1,4 +1,4 @@
-"""Digests in the database, and the version that tells every process when a candidate set has changed."""
+"""Digests in the database. A digest's version changes with its candidate papers, so that caches notice it."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, or_, select, update
 
+from database.statements import chunks, rows_in
 from service.domain.errors import NotFound
 from service.domain.papers import Digest, UpsertOutcome
-from service.storage.dialects import chunks, lock_catalogue, rows_in
+from service.storage.changes import lock_catalogue
 from service.storage.tables import digest_papers, digests, papers
 
 _NEWEST_FIRST = (digests.c.date.desc(), digests.c.created_at.desc(), digests.c.digest_id.desc())
@@ -93,7 +94,7 @@ class SqlDigests:
 
 
 def touch_digests(connection: Connection, paper_ids: Sequence[str]) -> None:
-    """Gives a new version to every digest that holds one of the papers; needs the lock of the catalogue."""
+    """Give a new version to every digest that holds one of the papers. Needs ``lock_catalogue``."""
     holders = rows_in(connection, select(digest_papers.c.digest_id).distinct(), digest_papers.c.paper_id, paper_ids)
     digest_ids = sorted({row.digest_id for row in holders})
     for chunk in chunks(digest_ids):

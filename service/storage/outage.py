@@ -1,4 +1,4 @@
-"""When a database stops answering, and that its file is still the one that was opened."""
+"""Logging of database outages, and the check that an SQLite file is still the one that was opened."""
 
 import contextlib
 import logging
@@ -10,34 +10,39 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from service.domain.errors import StorageUnavailable
-from service.storage.engine import mapped_errors
+from service.storage.errors import ERRORS
 
 _log = logging.getLogger("paperfeed.storage")
 
 
-class Outage:
-    """Turns errors as ``mapped_errors`` does, and tells the log of each outage once: its cause, and its end.
+class OutageLog:
+    """Logs each outage once: its cause when it begins, and its duration when it ends.
 
     Args:
-        door: What is tried; reads may succeed while writes fail.
+        access: ``read`` or ``write``; reads may succeed while writes fail.
+        url: URL of the database; its password is removed from logged texts.
     """
 
-    def __init__(self, door: str, url: URL) -> None:
-        self._door = door
+    def __init__(self, access: str, url: URL) -> None:
+        self._access = access
         self._secrets = [str(secret) for secret in (url.password, url.query.get("password")) if secret]
         self._lock = threading.Lock()
         self._began: float | None = None
 
     @contextlib.contextmanager
-    def told(self) -> Iterator[None]:
-        """The block is a transaction."""
+    def transaction(self) -> Iterator[None]:
+        """Watch a block that is one transaction, and translate its errors.
+
+        Raises:
+            StorageUnavailable: The database is lost, locked or full.
+        """
         try:
-            with mapped_errors():
+            with ERRORS.translated():
                 yield
         except StorageUnavailable as error:
             self._failed(error)
             raise
-        # What else the block raised has nothing to do with the database.
+        # An error of another kind says nothing about the database.
         if self._began is not None:
             self._worked()
 
@@ -50,7 +55,7 @@ class Outage:
         text = " ".join(str(cause).split()) if cause is not None else ""
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        facts = {"door": self._door, "problem": error.message, "cause": text}
+        facts = {"access": self._access, "problem": error.message, "cause": text}
         _log.warning("database not available", extra={"facts": facts})
 
     def _worked(self) -> None:
@@ -58,24 +63,23 @@ class Outage:
             if self._began is None:
                 return
             seconds, self._began = time.monotonic() - self._began, None
-        _log.warning(
-            "database available again", extra={"facts": {"door": self._door, "after_seconds": round(seconds, 1)}}
-        )
+        facts = {"access": self._access, "after_seconds": round(seconds, 1)}
+        _log.warning("database available again", extra={"facts": facts})
 
 
 class DatabaseFile:
-    """SQLite's file. An open one can be written to after it was deleted: what is acknowledged then is lost."""
+    """The SQLite file of a store. Writes to a file that was deleted while open would be acknowledged and lost."""
 
     def __init__(self, url: URL) -> None:
         self._path = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
         self._opened: tuple[int, int] | None = None
-        self._is_told = False
+        self._is_logged = False
 
     def check(self) -> None:
-        """Costs some microseconds; the first call takes the file as it is.
+        """Compare the file with the one that the first call found. Takes some microseconds.
 
         Raises:
-            StorageUnavailable: It is not there any more, or another one is in its place.
+            StorageUnavailable: The file was removed, or another file took its place.
         """
         if self._path is None:
             return
@@ -83,11 +87,10 @@ class DatabaseFile:
         if self._opened is None:
             self._opened = found
         elif found != self._opened:
-            problem = "its file was removed or replaced while it was open; put it back or start again"
-            if not self._is_told:
-                self._is_told = True
+            if not self._is_logged:
+                self._is_logged = True
                 _log.error("database file is gone", extra={"facts": {"path": self._path}})
-            raise StorageUnavailable(problem)
+            raise StorageUnavailable("its file was removed or replaced while it was open; put it back or start again")
 
     def _identity(self, path: Path) -> tuple[int, int] | None:
         try:

@@ -1,4 +1,4 @@
-"""Papers in the database: names, texts and vectors. ``upserts`` writes the texts."""
+"""Papers in the database: aliases, texts and vectors. ``upserts`` writes texts and aliases."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,23 +21,23 @@ from sqlalchemy import (
     update,
 )
 
+from database.statements import chunks, insert, rows_in
 from service.app.ports import PendingText, Vectors
 from service.domain.identifiers import lookup_keys
 from service.domain.papers import EmbeddingState, Paper, PaperMark, UpsertOutcome, embedding_text
-from service.storage.changes import log_all_vectors, log_vectors
-from service.storage.dialects import chunks, insert, lock_catalogue, rows_in
+from service.storage.changes import lock_catalogue, log_all_vectors, log_vectors
 from service.storage.digests import touch_digests
 from service.storage.pending import pending_between, pending_sizes
 from service.storage.tables import embedding_jobs, embeddings, paper_aliases, papers, vector_changes
 from service.storage.upserts import paper_of, upsert_papers
-from service.storage.users import touch_readers
+from service.storage.users import touch_users_of
 
 # Rows of about 1.5 kB each.
 _ROWS_AT_A_TIME = 2_000
 
 _IS_FAILED = and_(embedding_jobs.c.encoder == bindparam("encoder"), embedding_jobs.c.is_failed)
 _HAS_VECTOR = exists().where(embeddings.c.encoder == bindparam("encoder"), embeddings.c.paper_id == papers.c.paper_id)
-_IS_TAKEN = exists().where(
+_IS_CLAIMED = exists().where(
     embedding_jobs.c.encoder == bindparam("encoder"),
     embedding_jobs.c.paper_id == papers.c.paper_id,
     embedding_jobs.c.text_hash == papers.c.text_hash,
@@ -46,8 +46,8 @@ _IS_TAKEN = exists().where(
         embedding_jobs.c.leased_until > bindparam("now", type_=embedding_jobs.c.leased_until.type),
     ),
 )
-# Three counts over indexes take a millisecond where the search for missing rows takes fifty (100,000 papers). They
-# add up, because vectors and failures are kept of present texts only and no text has both.
+# Three counts over indexes take a millisecond, where a search for missing rows takes fifty (100,000 papers). The
+# difference is exact, because vectors and failures are kept of present texts only, and no text has both.
 _PENDING_COUNT = select(
     select(func.count()).select_from(papers).scalar_subquery()
     - select(func.count()).where(embeddings.c.encoder == bindparam("encoder")).scalar_subquery()
@@ -55,7 +55,7 @@ _PENDING_COUNT = select(
 )
 _PENDING = (
     select(papers.c.paper_id, papers.c.title, papers.c.abstract, papers.c.text_hash)
-    .where(not_(_HAS_VECTOR), not_(_IS_TAKEN))
+    .where(not_(_HAS_VECTOR), not_(_IS_CLAIMED))
     .order_by(papers.c.first_seen_at, papers.c.paper_id)
     .limit(bindparam("limit"))
 )
@@ -94,8 +94,8 @@ class SqlPapers:
         keys_by_name = {name: lookup_keys(name) for name in names}
         keys = list(dict.fromkeys(key for keys in keys_by_name.values() for key in keys))
         found = {row.alias: row.paper_id for row in self._rows(select(paper_aliases), paper_aliases.c.alias, keys)}
-        hits = ((name, next((found[key] for key in keys if key in found), None)) for name, keys in keys_by_name.items())
-        return {name: paper_id for name, paper_id in hits if paper_id is not None}
+        matches = {name: [found[key] for key in keys if key in found] for name, keys in keys_by_name.items()}
+        return {name: paper_ids[0] for name, paper_ids in matches.items() if paper_ids}
 
     def find_many(self, paper_ids: Sequence[str]) -> dict[str, Paper]:
         return {row.paper_id: paper_of(row) for row in self._rows(select(papers), papers.c.paper_id, paper_ids)}
@@ -122,7 +122,7 @@ class SqlPapers:
         is_paper = papers.c.paper_id == paper_id
         if self._connection.execute(select(papers.c.paper_id).where(is_paper)).first() is None:
             return False
-        touch_readers(self._connection, [paper_id])
+        touch_users_of(self._connection, [paper_id])
         touch_digests(self._connection, [paper_id])
         log_all_vectors(self._connection, [paper_id])
         self._connection.execute(delete(papers).where(is_paper))
@@ -185,11 +185,11 @@ class SqlPapers:
         log_vectors(self._connection, encoder, fitting)
         self._set_state(fitting, EmbeddingState.READY)
         touch_digests(self._connection, fitting)
-        touch_readers(self._connection, fitting)
+        touch_users_of(self._connection, fitting)
         return len(fitting)
 
     def mark_failed(self, encoder: str, paper_ids: Sequence[str]) -> None:
-        """See ``PaperStore.mark_failed``. A text that changed since it was claimed is another text: it is let be."""
+        """See ``PaperStore.mark_failed``. A text that changed since it was claimed is not marked."""
         lock_catalogue(self._connection)
         vectors = select(embeddings.c.paper_id).where(embeddings.c.encoder == encoder)
         embedded = {row.paper_id for row in self._rows(vectors, embeddings.c.paper_id, paper_ids)}
@@ -237,7 +237,7 @@ class SqlPapers:
         )
 
     def _set_state(self, paper_ids: Sequence[str], state: EmbeddingState) -> None:
-        # Most papers that another encoder embeds are READY already; PostgreSQL would write their rows anew for nothing.
+        # Papers that another encoder has embedded are READY already; PostgreSQL would rewrite their rows for nothing.
         differs = papers.c.embedding_state != state
         for chunk in chunks(paper_ids):
             chosen = papers.c.paper_id.in_(chunk)

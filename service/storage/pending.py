@@ -1,7 +1,7 @@
-"""Texts that wait for a vector, in the order of the papers' ids: how a catalog is embedded in parts.
+"""Texts without a vector in the order of paper ids, so that a batch job can embed a catalog in ranges.
 
-``SqlPapers.claim_pending`` gives the oldest first, and searches past all that is done for each batch: right for the few
-new papers of a running service, quadratic for a million.
+``SqlPapers.claim_pending`` returns the oldest texts first and skips all finished ones in each call. That suits the few
+new papers of a running service, but takes quadratic time for a million papers.
 """
 
 from collections.abc import Iterator
@@ -20,16 +20,16 @@ _IS_FAILED = exists().where(
     embedding_jobs.c.paper_id == papers.c.paper_id,
     embedding_jobs.c.is_failed,
 )
-_WAITS = and_(not_(_HAS_VECTOR), not_(_IS_FAILED))
+_IS_PENDING = and_(not_(_HAS_VECTOR), not_(_IS_FAILED))
 _SIZES = (
     select(papers.c.paper_id, (func.length(papers.c.title) + func.length(papers.c.abstract)).label("size"))
-    .where(_WAITS)
+    .where(_IS_PENDING)
     .order_by(papers.c.paper_id)
     .execution_options(yield_per=_ROWS_AT_A_TIME)
 )
 _TEXTS = (
     select(papers.c.paper_id, papers.c.title, papers.c.abstract, papers.c.text_hash)
-    .where(papers.c.paper_id > bindparam("after"), papers.c.paper_id <= bindparam("until"), _WAITS)
+    .where(papers.c.paper_id > bindparam("after"), papers.c.paper_id <= bindparam("until"), _IS_PENDING)
     .order_by(papers.c.paper_id)
     .limit(bindparam("limit"))
 )

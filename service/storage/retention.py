@@ -1,4 +1,4 @@
-"""Forgets what is too old to keep. Works in many short transactions, so that feeds are served meanwhile."""
+"""Deletion of old events and slates, in many short transactions so that feeds are served meanwhile."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -14,12 +14,12 @@ from service.storage.store import SqlStore
 from service.storage.tables import events, precomputed_slates, slates
 
 _BATCH_SIZE = 500
-_PASSING_EVENTS = tuple(event_type for event_type in EventType if event_type not in DECIDING_EVENTS)
+_PRUNED_EVENTS = tuple(event_type for event_type in EventType if event_type not in DECIDING_EVENTS)
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How many rows went; ``features`` counts slates that lost their features only."""
+    """Numbers of deleted rows; ``features`` counts slates that lost only their features."""
 
     events: int
     slates: int
@@ -34,13 +34,15 @@ def prune(
     slates_days: int | None = None,
     features_days: int | None = None,
 ) -> Pruned:
-    """Deletes what is older than so many days; None keeps it for ever. Safe to repeat and to break off.
+    """Delete events, slates and features that are older than the given days; None keeps them all.
+
+    The function may be interrupted and repeated.
 
     Args:
-        events_days: Age by arrival of clicks and impressions. What a user likes or was sent follows from the other
-            events, which stay until the user or the paper is deleted.
-        slates_days: Age of slates with their items, those made ahead of time too.
-        features_days: Age of slates that lose their features (the bulk of a slate); the items stay.
+        events_days: Days since impressions and clicks were recorded. Events that decide what a user likes or was sent
+            stay until the user or the paper is deleted.
+        slates_days: Days since served and precomputed slates were made.
+        features_days: Days since slates were made that lose their features (most of their size) and keep their items.
     """
 
     def before(days: int | None) -> dt.datetime | None:
@@ -56,7 +58,7 @@ def prune(
 def _prune_events(store: SqlStore, before: dt.datetime | None) -> int:
     if before is None:
         return 0
-    is_old = and_(events.c.event_type.in_(_PASSING_EVENTS), events.c.recorded_at < before)
+    is_old = and_(events.c.event_type.in_(_PRUNED_EVENTS), events.c.recorded_at < before)
     batch = select(events.c.sequence).where(is_old).limit(_BATCH_SIZE)
 
     def delete_batch(connection: Connection) -> int:
@@ -74,14 +76,14 @@ def _prune_slates(store: SqlStore, before: dt.datetime | None) -> int:
         return 0
     batch = select(slates.c.slate_id).where(slates.c.created_at < before).limit(_BATCH_SIZE)
     key = tuple_(precomputed_slates.c.user_id, precomputed_slates.c.digest_id)
-    ready = select(precomputed_slates.c.user_id, precomputed_slates.c.digest_id).where(
+    precomputed = select(precomputed_slates.c.user_id, precomputed_slates.c.digest_id).where(
         precomputed_slates.c.as_of < before
     )
     return sum(
         _repeat(store, lambda connection, old=old: connection.execute(old).rowcount)  # type: ignore[misc]
         for old in (
             delete(slates).where(slates.c.slate_id.in_(batch)),
-            delete(precomputed_slates).where(key.in_(ready.limit(_BATCH_SIZE))),
+            delete(precomputed_slates).where(key.in_(precomputed.limit(_BATCH_SIZE))),
         )
     )
 

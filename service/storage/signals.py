@@ -1,15 +1,20 @@
-"""What a trend is made of, in the database: upvote snapshots and the events of readers."""
+"""Signals of trends in the database: upvote snapshots, and events of users."""
 
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, Text, bindparam, cast, select
+from sqlalchemy import Connection, ScalarSelect, Text, bindparam, cast, func, select
 
+from database.statements import rows_in
 from service.domain.signals import HEATING_EVENTS, Activity, HeatingEvent
-from service.storage.dialects import rows_in
 from service.storage.tables import events, paper_signals, signal_changes
-from service.storage.versions import MARK
+
+MARK: tuple[ScalarSelect[int], ScalarSelect[int]] = (
+    select(func.coalesce(func.max(signal_changes.c.version), 0)).scalar_subquery(),
+    select(func.coalesce(func.max(events.c.sequence), 0)).scalar_subquery(),
+)
+"""The newest version of a signal and the newest event's number."""
 
 _MARK = select(*MARK)
 _CHANGED = select(signal_changes.c.paper_id).where(signal_changes.c.version > bindparam("version"))
@@ -17,7 +22,7 @@ _EVENTS = select(events.c.paper_id, events.c.user_id, events.c.event_type, event
     events.c.occurred_at.is_not(None)
 )
 _HEATING = _EVENTS.where(events.c.event_type.in_(HEATING_EVENTS))
-# As an expression, or SQLite takes the index over types and reads every like there ever was.
+# An expression, or SQLite would choose the index over types and read all likes of all time.
 _TYPE = cast(events.c.event_type, Text).concat("")
 _NEW_EVENTS = (
     _EVENTS.where(events.c.sequence > bindparam("sequence"), _TYPE.in_([kind.value for kind in HEATING_EVENTS]))

@@ -1,4 +1,4 @@
-"""Slates in the database. A slate is one row, written once, in one statement, by every feed that is served."""
+"""Served slates and precomputed slates in the database. Each slate is one row, so storing or reading it is cheap."""
 
 import datetime as dt
 import json
@@ -7,17 +7,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, or_, select
 
+from database.statements import chunks, insert, rows_in
 from service.domain.feeds import Reason, ReasonType, Slate, SlateItem
-from service.storage.dialects import chunks
-from service.storage.tables import slates, users
+from service.domain.precomputed import PrecomputedSlate
+from service.storage.tables import precomputed_slates, slates, users
 
-_FACTS = tuple(column.name for column in slates.c if column.name not in {"items", "features"})
+_COLUMNS = tuple(column.name for column in slates.c if column.name not in {"items", "features"})
 _INSERT = slates.insert()
-_OF_KNOWN_USER = (
+_INSERT_OF_KNOWN_USER = (
     slates.insert()
     .from_select(
         [column.name for column in slates.c],
-        # The lock makes a deletion wait, so that it finds the slate; new versions of the user do not wait for it.
+        # The lock makes a deletion of the user wait and then find the slate. Updates of the user do not wait for it.
         select(*(bindparam(column.name, type_=column.type) for column in slates.c))
         .select_from(users)
         .where(users.c.user_id == bindparam("user_id", type_=users.c.user_id.type))
@@ -28,7 +29,14 @@ _OF_KNOWN_USER = (
 _SLATES = select(*(column for column in slates.c if column.name != "features"))
 _SLATES_WITH_FEATURES = select(slates)
 _SLATES_AT_A_TIME = 200
-_TYPES = {kind.value: kind for kind in ReasonType}
+
+_PRECOMPUTED_COLUMNS = tuple(column.name for column in precomputed_slates.c if column.name not in {"items", "features"})
+_PRECOMPUTED = select(precomputed_slates).where(
+    precomputed_slates.c.user_id == bindparam("user_id"), precomputed_slates.c.digest_id == bindparam("digest_id")
+)
+_USER_VERSIONS = select(users.c.user_id, users.c.version).order_by(users.c.user_id).with_for_update(key_share=True)
+
+_REASON_TYPES = {kind.value: kind for kind in ReasonType}
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -39,9 +47,9 @@ class SqlSlates:
         self._connection = connection
 
     def add(self, slate: Slate, *, of_known_user: bool = False) -> bool:
-        row = {name: getattr(slate, name) for name in _FACTS}
-        row |= {"items": json_of_items(slate.items), "features": slate.features}
-        stored = self._connection.execute(_OF_KNOWN_USER if of_known_user else _INSERT, row)
+        row = {name: getattr(slate, name) for name in _COLUMNS}
+        row |= {"items": _json_of_items(slate.items), "features": slate.features}
+        stored = self._connection.execute(_INSERT_OF_KNOWN_USER if of_known_user else _INSERT, row)
         return not of_known_user or stored.rowcount == 1
 
     def find(self, slate_id: str, *, with_features: bool = False) -> Slate | None:
@@ -66,13 +74,50 @@ class SqlSlates:
         return [_slate_of(row) for row in self._connection.execute(statement)]
 
 
+class SqlPrecomputed:
+    """``service.app.ports.PrecomputedStore`` in one transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def put(self, slates: Sequence[PrecomputedSlate]) -> int:
+        wanted = sorted({slate.user_id for slate in slates})
+        found = rows_in(self._connection, _USER_VERSIONS, users.c.user_id, wanted)
+        versions = {row.user_id: row.version for row in found}
+        fitting = [slate for slate in slates if versions.get(slate.user_id) == slate.user_version]
+        if fitting:
+            statement = insert(self._connection, precomputed_slates)
+            keys = ["user_id", "digest_id"]
+            changes = {
+                column.name: statement.excluded[column.name]
+                for column in precomputed_slates.c
+                if column.name not in keys
+            }
+            self._connection.execute(
+                statement.on_conflict_do_update(index_elements=keys, set_=changes), list(map(_row_of, fitting))
+            )
+        return len(fitting)
+
+    def find(self, user_id: str, digest_id: str) -> PrecomputedSlate | None:
+        row = self._connection.execute(_PRECOMPUTED, {"user_id": user_id, "digest_id": digest_id}).first()
+        if row is None:
+            return None
+        values = {name: getattr(row, name) for name in _PRECOMPUTED_COLUMNS}
+        return PrecomputedSlate(**values, items=_items_of_json(row.items), features=bytes(row.features))
+
+
 def _slate_of(row: Row[Any]) -> Slate:
-    features = bytes(getattr(row, "features", b""))
-    return Slate(**{name: getattr(row, name) for name in _FACTS}, items=items_of_json(row.items), features=features)
+    values = {name: getattr(row, name) for name in _COLUMNS}
+    return Slate(**values, items=_items_of_json(row.items), features=bytes(getattr(row, "features", b"")))
 
 
-def json_of_items(items: Sequence[SlateItem]) -> str:
-    """A slate's items as they are kept: lists of paper_id, score, action_propensity and reasons, in order of rank."""
+def _row_of(slate: PrecomputedSlate) -> dict[str, Any]:
+    values = {name: getattr(slate, name) for name in _PRECOMPUTED_COLUMNS}
+    return {**values, "items": _json_of_items(slate.items), "features": slate.features}
+
+
+def _json_of_items(items: Sequence[SlateItem]) -> str:
+    """Return the stored form of a slate's items: lists of paper_id, score, action_propensity and reasons, by rank."""
     return _encode(
         [
             (
@@ -86,15 +131,14 @@ def json_of_items(items: Sequence[SlateItem]) -> str:
     )
 
 
-def items_of_json(text: str) -> tuple[SlateItem, ...]:
-    """Items that were kept."""
+def _items_of_json(text: str) -> tuple[SlateItem, ...]:
     return tuple(
         SlateItem(
-            rank=place,
+            rank=rank,
             paper_id=paper_id,
             score=score,
-            reasons=tuple([Reason(_TYPES[kind], *rest) for kind, *rest in reasons]),
+            reasons=tuple([Reason(_REASON_TYPES[kind], *rest) for kind, *rest in reasons]),
             action_propensity=action_propensity,
         )
-        for place, (paper_id, score, action_propensity, reasons) in enumerate(json.loads(text), 1)
+        for rank, (paper_id, score, action_propensity, reasons) in enumerate(json.loads(text), 1)
     )

@@ -1,27 +1,53 @@
-"""The store: hands out transactions, and opens nothing before the first one."""
+"""The store, which opens transactions. It connects when the first transaction begins."""
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, bindparam, literal, select, true
 
+from database.engine import BUSY_TIMEOUT_SECONDS, Engines, open_engines
 from service.app.ports import Versions
-from service.storage.digests import SqlDigests
-from service.storage.engine import BUSY_TIMEOUT_SECONDS, Engines, open_engines
-from service.storage.outage import DatabaseFile, Outage
+from service.storage.digests import VERSION_OF_NEWEST, VERSION_OF_ONE, SqlDigests
+from service.storage.errors import ERRORS
+from service.storage.outage import DatabaseFile, OutageLog
 from service.storage.papers import SqlPapers
-from service.storage.precomputed import SqlPrecomputed
-from service.storage.signals import SqlSignals
-from service.storage.slates import SqlSlates
-from service.storage.tables import installation
+from service.storage.signals import MARK, SqlSignals
+from service.storage.slates import SqlPrecomputed, SqlSlates
+from service.storage.tables import installation, precomputed_slates, users
 from service.storage.users import SqlUsers
-from service.storage.versions import find_versions
 
 _PAGE_TOKEN_KEY = select(installation.c.page_token_key)
 
 
+def _versions_statement(digest: Select[tuple[str, int, object]]) -> Select[tuple[object, ...]]:
+    """Return one statement for all versions: each statement costs as much as ranking twenty papers."""
+    found = digest.subquery()
+    one_row = select(literal(1).label("one")).subquery()
+    has_precomputed = (
+        select(precomputed_slates.c.user_id)
+        .where(
+            precomputed_slates.c.user_id == bindparam("user_id"), precomputed_slates.c.digest_id == found.c.digest_id
+        )
+        .correlate(found)
+        .exists()
+    )
+    return select(
+        select(users.c.version).where(users.c.user_id == bindparam("user_id")).scalar_subquery(),
+        found.c.digest_id,
+        found.c.version,
+        found.c.date,
+        *MARK,
+        has_precomputed,
+    ).select_from(one_row.outerjoin(found, true()))
+
+
+_VERSIONS_WITH_ONE = _versions_statement(VERSION_OF_ONE)
+_VERSIONS_WITH_NEWEST = _versions_statement(VERSION_OF_NEWEST)
+
+
 class SqlTransaction:
-    """One connection in one transaction, seen as six stores."""
+    """``service.app.ports.Transaction`` on one connection."""
 
     __slots__ = ("_connection", "digests", "papers", "precomputed", "signals", "slates", "users")
 
@@ -35,17 +61,22 @@ class SqlTransaction:
         self.precomputed = SqlPrecomputed(connection)
 
     def versions(self, user_id: str, digest_id: str) -> Versions:
-        return find_versions(self._connection, user_id, digest_id)
+        statement = _VERSIONS_WITH_ONE if digest_id else _VERSIONS_WITH_NEWEST
+        parameters = {"user_id": user_id, "digest_id": digest_id} if digest_id else {"user_id": user_id}
+        row: Any = self._connection.execute(statement, parameters).one()
+        user, found_id, version, date, changes, sequence, has_precomputed = row
+        digest = None if found_id is None else (found_id, version, date)
+        return Versions(user, digest, (changes, sequence), bool(has_precomputed))
 
 
 class SqlStore:
-    """``service.app.ports.Store`` on SQLite or PostgreSQL; one per process, never carried over a fork."""
+    """``service.app.ports.Store`` on SQLite or PostgreSQL. One per process; a forked process needs its own."""
 
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
         self._file = DatabaseFile(engines.writer.url)
-        self._reading = Outage("read", engines.reader.url)
-        self._writing = Outage("write", engines.writer.url)
+        self._reads = OutageLog("read", engines.reader.url)
+        self._writes = OutageLog("write", engines.writer.url)
         self._page_token_key: bytes | None = None
 
     @contextlib.contextmanager
@@ -55,7 +86,7 @@ class SqlStore:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[SqlTransaction]:
-        """See ``Store.write``. On SQLite a second one in the same thread waits for the first, in vain."""
+        """See ``Store.write``. On SQLite a nested call in one thread waits for the outer one until it times out."""
         with self.connection() as connection:
             yield SqlTransaction(connection)
 
@@ -67,33 +98,37 @@ class SqlStore:
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[Connection]:
-        """A writing transaction as a bare connection, for the maintenance that belongs to no use case."""
-        with self._writing.told():
+        """Open a writing transaction as a bare connection, for maintenance that is no use case."""
+        with self._writes.transaction():
             self._file.check()
             with self._engines.writer.begin() as connection:
                 yield connection
 
     def dispose(self) -> None:
-        """Closes all connections; the store opens new ones if it is used again."""
+        """Close all connections. The store opens new ones if it is used again."""
         self._engines.dispose()
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[Connection]:
-        with self._reading.told():
-            # Before a new connection would make an empty file in the place of one that is gone.
+        with self._reads.transaction():
+            # Checked first: a new connection would create an empty file in the place of a removed one.
             self._file.check()
             with self._engines.reader.connect() as connection:
                 yield connection
 
 
 def open_store(url: str, *, pool_size: int = 16, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> SqlStore:
-    """The store at ``sqlite:///path`` or ``postgresql://...``; does not connect and does not check the schema.
+    """Return the store at ``sqlite:///path`` or ``postgresql://...``. It does not connect or check the schema.
 
     Args:
-        pool_size: Reading connections kept open; as many again are opened when all are in use.
+        pool_size: Reading connections to keep open; as many again are opened if all are in use.
         busy_timeout_seconds: How long to wait for a lock or a connection before StorageUnavailable.
 
     Raises:
         InvalidField: The URL names another kind of database.
     """
-    return SqlStore(open_engines(url, pool_size=pool_size, busy_timeout_seconds=busy_timeout_seconds))
+    return SqlStore(
+        open_engines(
+            url, ERRORS, application="paperfeed", pool_size=pool_size, busy_timeout_seconds=busy_timeout_seconds
+        )
+    )

@@ -1,4 +1,4 @@
-"""Writing papers: finds out in memory which of them are the same, then writes each changed row once."""
+"""Writing papers: identical papers are found in memory, then each changed row is written once."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
+from database.statements import chunks, insert, rows_in
 from service.domain.identifiers import are_different, is_by_title, share_a_name
 from service.domain.papers import EmbeddingState, Paper, UpsertOutcome
-from service.storage.changes import lock_signals, log_all_vectors, log_signals
-from service.storage.dialects import chunks, insert, lock_catalogue, rows_in
+from service.storage.changes import lock_catalogue, lock_signals, log_all_vectors, log_signals
 from service.storage.digests import touch_digests
 from service.storage.tables import embedding_jobs, embeddings, paper_aliases, paper_signals, papers
-from service.storage.users import touch_readers
+from service.storage.users import touch_users_of
 
 _UPDATE = update(papers).where(papers.c.paper_id == bindparam("key"))
 
@@ -21,9 +21,9 @@ _UPDATE = update(papers).where(papers.c.paper_id == bindparam("key"))
 def upsert_papers(connection: Connection, given: Sequence[Paper], now: dt.datetime) -> list[tuple[str, UpsertOutcome]]:
     """See ``PaperStore.upsert``.
 
-    Where the aliases of one paper lead to two stored ones, its own id decides, then its other aliases in their order;
-    the two stay two. A title leads to no paper of another arXiv id, and to none of another DOI by other authors: many
-    papers share a title, and a preprint and its article have two DOIs.
+    If the aliases of a paper match two stored papers, its own id decides, then its other aliases in their order; the
+    stored papers are not merged. Many papers share a title, so a title never matches a paper with another arXiv id. It
+    matches a paper with another DOI only if they share an author: a preprint and its article have two DOIs.
     """
     lock_catalogue(connection)
     batch = _Batch.load(connection, given)
@@ -33,7 +33,7 @@ def upsert_papers(connection: Connection, given: Sequence[Paper], now: dt.dateti
 
 
 def paper_of(row: Row[Any]) -> Paper:
-    """The paper in a row of ``papers``."""
+    """Return the paper of a row of ``papers``."""
     return Paper(
         paper_id=row.paper_id,
         title=row.title,
@@ -50,29 +50,33 @@ def paper_of(row: Row[Any]) -> Paper:
 
 @dataclass(slots=True)
 class _Batch:
-    """The part of the catalogue that one call is about: as stored, and as it shall be.
+    """The papers of one call.
 
     Attributes:
-        names: All aliases of each paper.
+        stored: Papers as they are in the database.
+        merged: Papers as they will be.
+        id_by_alias: Paper id of each alias.
+        aliases: All aliases of each paper id.
+        new_aliases: Rows to insert.
     """
 
     stored: dict[str, Paper]
-    present: dict[str, Paper]
+    merged: dict[str, Paper]
     id_by_alias: dict[str, str]
-    names: dict[str, set[str]]
+    aliases: dict[str, set[str]]
     new_aliases: list[dict[str, str]]
 
     @classmethod
     def load(cls, connection: Connection, given: Sequence[Paper]) -> "_Batch":
-        names = list(dict.fromkeys(alias for paper in given for alias in paper.aliases))
-        found = rows_in(connection, select(paper_aliases), paper_aliases.c.alias, names)
+        given_aliases = list(dict.fromkeys(alias for paper in given for alias in paper.aliases))
+        found = rows_in(connection, select(paper_aliases), paper_aliases.c.alias, given_aliases)
         id_by_alias = {row.alias: row.paper_id for row in found}
         ids = list(dict.fromkeys(id_by_alias.values()))
         stored = {row.paper_id: paper_of(row) for row in rows_in(connection, select(papers), papers.c.paper_id, ids)}
-        known: dict[str, set[str]] = {}
+        aliases: dict[str, set[str]] = {}
         for row in rows_in(connection, select(paper_aliases), paper_aliases.c.paper_id, ids):
-            known.setdefault(row.paper_id, set()).add(row.alias)
-        return cls(stored=stored, present=dict(stored), id_by_alias=id_by_alias, names=known, new_aliases=[])
+            aliases.setdefault(row.paper_id, set()).add(row.alias)
+        return cls(stored=stored, merged=dict(stored), id_by_alias=id_by_alias, aliases=aliases, new_aliases=[])
 
     def merge(self, paper: Paper, now: dt.datetime) -> tuple[str, UpsertOutcome]:
         known_id = self._find_same(paper)
@@ -81,14 +85,14 @@ class _Batch:
             merged = replace(paper, first_seen_at=first_seen_at, embedding_state=EmbeddingState.PENDING)
             outcome = UpsertOutcome.CREATED
         else:
-            merged = paper.merged_into(self.present[known_id])
-            outcome = UpsertOutcome.UNCHANGED if merged == self.present[known_id] else UpsertOutcome.UPDATED
-        self.present[merged.paper_id] = merged
-        # The names of what it is merged into are stored already.
+            merged = paper.merged_into(self.merged[known_id])
+            outcome = UpsertOutcome.UNCHANGED if merged == self.merged[known_id] else UpsertOutcome.UPDATED
+        self.merged[merged.paper_id] = merged
+        # The aliases of the stored paper stay.
         for alias in paper.aliases:
             if alias not in self.id_by_alias:
                 self.id_by_alias[alias] = merged.paper_id
-                self.names.setdefault(merged.paper_id, set()).add(alias)
+                self.aliases.setdefault(merged.paper_id, set()).add(alias)
                 self.new_aliases.append({"alias": alias, "paper_id": merged.paper_id})
         return merged.paper_id, outcome
 
@@ -97,23 +101,23 @@ class _Batch:
             known_id = self.id_by_alias.get(alias)
             if known_id is None:
                 continue
-            # A paper's own id may be made of its title: there are never two of one id.
-            if alias == paper.paper_id or not is_by_title(alias) or not self._is_another(paper, known_id):
+            # A match of the paper's own id always counts, even if the id is made from the title.
+            if alias == paper.paper_id or not is_by_title(alias) or not self._is_different(paper, known_id):
                 return known_id
         return None
 
-    def _is_another(self, paper: Paper, known_id: str) -> bool:
-        """Whether a stored paper of the same title is not this one."""
-        names = self.names[known_id]
-        if are_different("arxiv", paper.aliases, names):
+    def _is_different(self, paper: Paper, known_id: str) -> bool:
+        """Return whether the stored paper of the same title is another paper."""
+        known = self.aliases[known_id]
+        if are_different("arxiv", paper.aliases, known):
             return True
-        return are_different("doi", paper.aliases, names) and not share_a_name(
-            paper.authors, self.present[known_id].authors
+        return are_different("doi", paper.aliases, known) and not share_a_name(
+            paper.authors, self.merged[known_id].authors
         )
 
     def write(self, connection: Connection, now: dt.datetime) -> None:
-        created = [paper for paper_id, paper in self.present.items() if paper_id not in self.stored]
-        updated = [paper for paper_id, paper in self.present.items() if paper != self.stored.get(paper_id, paper)]
+        created = [paper for paper_id, paper in self.merged.items() if paper_id not in self.stored]
+        updated = [paper for paper_id, paper in self.merged.items() if paper != self.stored.get(paper_id, paper)]
         new_text = {paper.paper_id for paper in updated if paper.text_hash != self.stored[paper.paper_id].text_hash}
         if created:
             connection.execute(papers.insert(), [_row_of(paper) for paper in created])
@@ -124,17 +128,17 @@ class _Batch:
             connection.execute(paper_aliases.insert(), self.new_aliases)
         _forget_vectors(connection, sorted(new_text))
         touch_digests(connection, [paper.paper_id for paper in updated])
-        touch_readers(connection, [paper.paper_id for paper in updated if self._is_news_to_readers(paper)])
+        touch_users_of(connection, [paper.paper_id for paper in updated if self._changes_profiles(paper)])
         self._write_signals(connection, [*created, *updated], now)
 
-    def _is_news_to_readers(self, paper: Paper) -> bool:
-        """Whether a profile reads what has changed of a paper."""
+    def _changes_profiles(self, paper: Paper) -> bool:
+        """Return whether a field that profiles are built from has changed."""
         stored = self.stored[paper.paper_id]
         return (paper.text_hash, paper.categories) != (stored.text_hash, stored.categories)
 
     def _write_signals(self, connection: Connection, changed: Sequence[Paper], now: dt.datetime) -> None:
-        # The upvotes of a stored paper are those of its last snapshot. A new paper's were seen when the paper was: a
-        # digest of last month that is imported today does not make its papers' upvotes news.
+        # Upvotes of a new paper count from when the paper was first seen: a digest of last month that is imported today
+        # must not make them look recent. The upvotes of a stored paper are those of its last snapshot.
         snapshots = [
             {
                 "paper_id": paper.paper_id,
@@ -174,7 +178,7 @@ def _row_of(paper: Paper, *, pending: bool = False) -> dict[str, Any]:
 
 
 def _forget_vectors(connection: Connection, paper_ids: Sequence[str]) -> None:
-    # Leases stay: they name the old text, so they bind nobody, but tell ``mark_failed`` which text was meant.
+    # Leases stay. They name the old text, so they block nobody, but they tell ``mark_failed`` which text was claimed.
     log_all_vectors(connection, paper_ids)
     for chunk in chunks(paper_ids):
         connection.execute(delete(embeddings).where(embeddings.c.paper_id.in_(chunk)))

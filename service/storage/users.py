@@ -1,4 +1,7 @@
-"""Users in the database: events, preferences, tombstones, and the version that tells when a profile is out of date."""
+"""Users in the database: events, preferences and tombstones of deleted users.
+
+A user's version changes with everything that the profile is built from, so that caches notice it.
+"""
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -9,29 +12,25 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, or_, select, update
 
+from database.statements import chunks, insert, rows_in
 from service.app.ports import Clock
 from service.domain.errors import NotFound
 from service.domain.events import DeletedUser, Event, EventType, Preferences, Reaction, UserState, user_id_hash
 from service.domain.signals import HEATING_EVENTS
 from service.domain.states import DECIDING_EVENTS, verdicts
 from service.storage.changes import lock_signals, log_signals
-from service.storage.dialects import chunks, insert, rows_in
 from service.storage.tables import deleted_users, events, papers, preferences, slates, users
 
 _VERSION = select(users.c.version).where(users.c.user_id == bindparam("user_id"))
-_WITH_PREFERENCES = (
-    select(users, *(column for column in preferences.c if column.name != "user_id"))
-    .outerjoin_from(users, preferences)
-    .where(users.c.user_id == bindparam("user_id"))
-)
+_MANY_WITH_PREFERENCES = select(
+    users, *(column for column in preferences.c if column.name != "user_id")
+).outerjoin_from(users, preferences)
+_WITH_PREFERENCES = _MANY_WITH_PREFERENCES.where(users.c.user_id == bindparam("user_id"))
 _DECIDING_EVENTS = (
     select(events.c.paper_id, events.c.event_type, events.c.occurred_at)
     .where(events.c.user_id == bindparam("user_id"), events.c.event_type.in_(DECIDING_EVENTS))
     .order_by(events.c.occurred_at.asc().nulls_first(), events.c.sequence)
 )
-_MANY_WITH_PREFERENCES = select(
-    users, *(column for column in preferences.c if column.name != "user_id")
-).outerjoin_from(users, preferences)
 _MANY_DECIDING_EVENTS = (
     select(events.c.user_id, events.c.paper_id, events.c.event_type, events.c.occurred_at)
     .where(events.c.event_type.in_(DECIDING_EVENTS))
@@ -61,9 +60,9 @@ class SqlUsers:
         """See ``UserStore.record``.
 
         Raises:
-            NotFound: A paper is unknown, or was deleted since the caller resolved it.
+            NotFound: A paper is unknown, or was deleted after the caller resolved it.
         """
-        new = self._unknown_events(events)
+        new = self._new_events(events)
         if not new:
             return [False] * len(events)
         self._hold_papers(sorted({event.paper_id for event in new.values()}))
@@ -94,7 +93,7 @@ class SqlUsers:
 
     def lock_preferences(self, user_id: str, now: dt.datetime) -> Preferences:
         self._hold_users([user_id], now)
-        # A statement of its own, which sees what was committed while the lock was waited for.
+        # A second statement, which sees changes that were committed while the first waited for the lock.
         return _preferences_of(self._connection.execute(_WITH_PREFERENCES, {"user_id": user_id}).one())
 
     def save_preferences(self, user_id: str, preferences: Preferences, now: dt.datetime) -> None:
@@ -124,14 +123,14 @@ class SqlUsers:
 
     def delete(self, user_id: str, clock: Clock) -> bool:
         heated = self._heated_papers(user_id)
-        # The cascade takes the user's events along.
+        # The cascade deletes the events and preferences.
         gone = delete(users).where(users.c.user_id == user_id).returning(users.c.version)
         version = self._connection.execute(gone).scalar_one_or_none()
         slate_count = self._connection.execute(delete(slates).where(slates.c.user_id == user_id)).rowcount
         if version is None and slate_count == 0:
             return False
         lock_signals(self._connection)
-        # The lock makes deletions follow one another, from the look at the clock to the commit.
+        # Deletions hold the lock from reading the clock until the commit, so their times are in the order of commits.
         self._put_tombstone(user_id_hash(user_id), version or 0, clock.now())
         log_signals(self._connection, heated)
         return True
@@ -160,12 +159,12 @@ class SqlUsers:
         return [DeletedUser(row.user_id_hash, row.deleted_at) for row in self._connection.execute(statement)]
 
     def _heated_papers(self, user_id: str) -> list[str]:
-        """The papers in whose trend the user has a part; waits for events of the user that are being recorded."""
+        """Return papers whose trend counts events of the user. Waits for transactions that record such events."""
         self._connection.execute(select(users.c.user_id).where(users.c.user_id == user_id).with_for_update()).all()
         own = select(events.c.paper_id).where(events.c.user_id == user_id, events.c.event_type.in_(HEATING_EVENTS))
         return list(self._connection.scalars(own.distinct()))
 
-    def _unknown_events(self, given: Sequence[Event]) -> dict[str, Event]:
+    def _new_events(self, given: Sequence[Event]) -> dict[str, Event]:
         first: dict[str, Event] = {}
         for event in given:
             first.setdefault(event.event_id, event)
@@ -175,7 +174,7 @@ class SqlUsers:
         return first
 
     def _hold_papers(self, paper_ids: Sequence[str]) -> None:
-        """Keeps the papers from being deleted meanwhile."""
+        """Lock the papers against deletion."""
         statement = select(papers.c.paper_id).order_by(papers.c.paper_id).with_for_update(read=True, key_share=True)
         found = {row.paper_id for row in rows_in(self._connection, statement, papers.c.paper_id, paper_ids)}
         for paper_id in paper_ids:
@@ -183,9 +182,9 @@ class SqlUsers:
                 raise NotFound("paper", paper_id)
 
     def _hold_users(self, user_ids: Sequence[str], now: dt.datetime) -> None:
-        """Creates the missing users and locks all; in the order of their ids, so that two callers cannot deadlock.
+        """Create the missing users and lock all of them. ``user_ids`` are sorted, so that two callers cannot deadlock.
 
-        Whoever has come back has a version greater than any before the deletion.
+        A user who was deleted before gets a version greater than any before the deletion.
         """
         statement = insert(self._connection, users).values(
             user_id=bindparam("user_id"),
@@ -193,11 +192,11 @@ class SqlUsers:
             created_at=bindparam("now", type_=users.c.created_at.type),
             updated_at=bindparam("now", type_=users.c.created_at.type),
         )
-        # An update that changes nothing, because DO NOTHING would not lock the row.
+        # This update changes nothing, but locks the row, which DO NOTHING would not.
         locking = statement.on_conflict_do_update(index_elements=["user_id"], set_={"version": users.c.version})
-        told = locking.returning(users.c.user_id, users.c.version)
-        held = self._connection.execute(told, [{"user_id": user_id, "now": now} for user_id in user_ids]).all()
-        # Not within the INSERT: where that has waited for a deletion, it has looked for the tombstone before.
+        returning = locking.returning(users.c.user_id, users.c.version)
+        held = self._connection.execute(returning, [{"user_id": user_id, "now": now} for user_id in user_ids]).all()
+        # Not part of the INSERT: an INSERT that waits for a deletion has looked for the tombstone before the wait.
         new = [row.user_id for row in held if row.version == 0]
         if new:
             hashes = [{"key": user_id, "user_id_hash": user_id_hash(user_id)} for user_id in new]
@@ -234,30 +233,30 @@ class SqlUsers:
 
 
 def touch_users(connection: Connection, user_ids: Sequence[str], now: dt.datetime | None = None) -> None:
-    """Gives each of the users one new version; without ``now`` the time of their last own change stays."""
+    """Give each of the users a new version. Without ``now``, ``updated_at`` stays: no user made the change."""
     for chunk in chunks(sorted(set(user_ids))):
         chosen = users.c.user_id.in_(chunk)
-        # An UPDATE locks in any order it likes; see _hold_users. Slates of these users may be stored meanwhile.
+        # An UPDATE alone would lock in any order; see _hold_users. This lock lets slates of these users be stored.
         in_order = select(users.c.user_id).where(chosen).order_by(users.c.user_id).with_for_update(key_share=True)
         connection.execute(in_order).all()
         changes: dict[str, Any] = {"version": users.c.version + 1} | ({"updated_at": now} if now else {})
         connection.execute(update(users).where(chosen).values(changes))
 
 
-def touch_readers(connection: Connection, paper_ids: Sequence[str]) -> None:
-    """Gives a new version to everybody whose profile may hold one of the papers, because it has changed.
+def touch_users_of(connection: Connection, paper_ids: Sequence[str]) -> None:
+    """Give a new version to every user whose profile may hold one of these changed papers.
 
-    Waits for events of the papers that are being recorded, so that their users are among those told; later ones wait
-    until the change is there to be read. In the order of ids and before any user is locked, as events are recorded.
+    The papers are locked first, so that users of events that are being recorded are included, and later events see the
+    changed papers. Papers are locked in the order of their ids and before users, as ``record`` does.
     """
     in_order = select(papers.c.paper_id).order_by(papers.c.paper_id).with_for_update()
     locked = [row.paper_id for row in rows_in(connection, in_order, papers.c.paper_id, sorted(paper_ids))]
-    readers = select(events.c.user_id).where(events.c.event_type.in_(DECIDING_EVENTS)).distinct()
-    touch_users(connection, [row.user_id for row in rows_in(connection, readers, events.c.paper_id, locked)])
+    with_events = select(events.c.user_id).where(events.c.event_type.in_(DECIDING_EVENTS)).distinct()
+    touch_users(connection, [row.user_id for row in rows_in(connection, with_events, events.c.paper_id, locked)])
 
 
 def _state_of(user: Row[Any], deciding: Iterable[Any]) -> UserState:
-    """From a row with preferences, and (paper, type, time) of deciding events in their order."""
+    """Return the state of a user, from a row with preferences and the (paper, type, time) of deciding events."""
     now = verdicts((paper_id, event_type, occurred_at) for paper_id, event_type, occurred_at in deciding)
     return UserState(
         user_id=user.user_id,

@@ -1,4 +1,4 @@
-"""The shipped bundle's quick explanations against exact SHAP, on sample papers with the real encoder."""
+"""The explanations of the shipped bundle against exact SHAP, on sample papers with the real encoder."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from service.encoder import OpenedEncoder, open_encoder
 from tests.process.running import ROOT
 from tests.ranker.reasons.attribution import agreement
 
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 SAMPLE = ROOT / "cli" / "sample"
 TASTES = Path(__file__).parent / "tastes.json"
@@ -31,7 +31,7 @@ def encoder() -> Iterator[OpenedEncoder]:
 
 
 def test_leaf_table_names_the_family_that_shap_names(encoder: OpenedEncoder) -> None:
-    """For nearly all of the first 20 papers of seven readers both name the same family first (93 % now)."""
+    """Leaf table and SHAP name the same first family for nearly all of the first 20 papers of all users (93 % now)."""
     bundle = load_bundle(default_bundle_path(), encoder=encoder.name)
 
     def placed(papers: list[dict[str, str]]) -> PaperMatrix:

@@ -1,7 +1,8 @@
-"""A real digest, the real encoder and the shipped bundle: do readers get the papers of their field on top?"""
+"""Feeds of users with known tastes from a real digest, with the real encoder and the shipped bundle."""
 
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,14 +25,14 @@ pytestmark = [pytest.mark.model, pytest.mark.data, pytest.mark.slow]
 DATA = Path(os.environ.get("PAPERFEED_DATA", "../shared/data"))
 PAGE = DATA / "digests" / "hf-trending-mar-11.txt"
 
-# Each taste: three papers liked elsewhere (none is on the page; the abstracts are retold), and beginnings of the titles
-# that belong in the top 10.
+# Each taste has three liked papers and the beginnings of the titles that belong in the top 10. The liked papers are not
+# on the page, and their abstracts are paraphrased.
 TASTES = json.loads((Path(__file__).parent / "tastes.json").read_text(encoding="utf-8"))
 
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """A client of a real server that has the real page and four readers."""
+    """A client of a real server with the real page and one user for each taste."""
     require("data", PAGE.exists(), "needs the public data sets: set PAPERFEED_DATA")
     folder = tmp_path_factory.mktemp("digest")
     cache = os.environ.get("PAPERFEED_EMBEDDING_CACHE", str(folder / "cache.sqlite"))
@@ -60,9 +61,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 
 def _wait_until_embedded(application: Application) -> None:
-    """The server's own embedder may hold a lease on some of the texts."""
-    import time
-
+    """Wait for the server's own embedder, which may hold a lease on some of the texts."""
     end = time.monotonic() + 120
     while time.monotonic() < end:
         with application.store.read() as tx:
@@ -74,7 +73,7 @@ def _wait_until_embedded(application: Application) -> None:
 
 @pytest.mark.parametrize("taste", sorted(TASTES))
 def test_three_likes_bring_the_field_to_the_top(client: Client, taste: str) -> None:
-    """Who liked three papers of a field elsewhere finds the page's papers of that field in the top 10."""
+    """A user who liked three papers of a field gets the page's papers of that field in the top 10."""
     feed = client.feeds.GetFeed(GetFeedRequest(user_id=taste, digest_id="page", page_size=10, explain=True))
 
     assert feed.fallback_reason == feed_pb2.FALLBACK_REASON_NONE
@@ -88,10 +87,7 @@ def test_three_likes_bring_the_field_to_the_top(client: Client, taste: str) -> N
 
 @pytest.mark.parametrize("taste", sorted(TASTES))
 def test_reasons_of_a_page_without_dates_name_likes_only(client: Client, taste: str) -> None:
-    """The first paper says which like it resembles; nothing is called fresh or trending on a page that cannot tell.
-
-    The three likes may be an interest, which its papers then name too.
-    """
+    """On a page without dates and upvotes, reasons name only likes and interests, and the first paper has one."""
     feed = client.feeds.GetFeed(GetFeedRequest(user_id=taste, digest_id="page", page_size=77, explain=True))
 
     kinds = {reason.type for item in feed.items for reason in item.reasons}
@@ -102,8 +98,8 @@ def test_reasons_of_a_page_without_dates_name_likes_only(client: Client, taste: 
     assert feed.items[0].reasons
 
 
-def test_a_stranger_is_told_to_be_one(client: Client) -> None:
-    """Who has liked nothing gets a whole feed with fallback_reason NEW_USER, without reasons that nothing supports."""
+def test_new_user_gets_the_whole_page(client: Client) -> None:
+    """A user without likes gets all papers with fallback_reason NEW_USER and without reasons."""
     feed = client.feeds.GetFeed(GetFeedRequest(user_id="stranger", digest_id="page", page_size=100, explain=True))
 
     assert feed.fallback_reason == feed_pb2.FALLBACK_REASON_NEW_USER
@@ -112,7 +108,7 @@ def test_a_stranger_is_told_to_be_one(client: Client) -> None:
 
 
 def test_inline_text_ranks_like_stored_text(client: Client) -> None:
-    """RankPapers with the likes given as text puts the same paper first as the stored reader's feed."""
+    """RankPapers with the likes as text gives the order and scores of the feed of a user with these likes."""
     liked = [Paper(**each) for each in TASTES["code"]["liked"]]
     feed = client.feeds.GetFeed(GetFeedRequest(user_id="code", digest_id="page", page_size=77, diversity=0.0))
     names = [item.paper.paper_id for item in feed.items]

@@ -1,4 +1,4 @@
-"""Chromium as the system has it, driven by playwright."""
+"""The system's Chromium, driven by playwright."""
 
 import shutil
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A headless browser; skips or fails the test where there is none."""
+    """Run a headless browser; skip or fail the test if there is none."""
     path = next((found for name in NAMES if (found := shutil.which(name))), None)
     require("browser", path is not None, "needs Chromium: install the package chromium")
     with sync_playwright() as playwright:

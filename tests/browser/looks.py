@@ -1,4 +1,4 @@
-"""What can be measured of a page's looks: width, contrast, labels, and whether the keyboard reaches everything."""
+"""Measurements of a page: width, contrast, labels, and reachability by keyboard."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ LEAST_CONTRAST = 4.5
 
 
 def overflow(page: Page) -> int:
-    """CSS pixels by which the page is wider than its window."""
+    """Return the number of CSS pixels by which the page is wider than its window."""
     wider: int = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     return wider
 
 
 def cut_off(page: Page) -> list[str]:
-    """Elements that stick out of the window, although nothing scrolls to them."""
+    """Return the elements that extend beyond the window."""
     found: list[str] = page.evaluate(
         """() => [...document.body.querySelectorAll('*')].filter(e => { const box = e.getBoundingClientRect();
           return box.width && (box.left < -1 || box.right > document.documentElement.clientWidth + 1); })
@@ -26,13 +26,13 @@ def cut_off(page: Page) -> list[str]:
 
 
 def weak_texts(page: Page) -> list[Any]:
-    """[tag, class, contrast] of what is shown with too little contrast to its background."""
+    """Return [tag, class, contrast] of visible texts with too little contrast to their background."""
     weak: list[Any] = page.evaluate(_CONTRASTS, LEAST_CONTRAST)
     return weak
 
 
 def nameless_fields(page: Page) -> list[str]:
-    """Fields without a label, and links and buttons without words."""
+    """Return the fields without a label, and the links and buttons without words."""
     found: list[str] = page.evaluate(
         """active => [...document.querySelectorAll(active)].filter(e => {
           const words = e.labels ? [...e.labels].map(l => l.textContent).join('') : '';
@@ -45,13 +45,13 @@ def nameless_fields(page: Page) -> list[str]:
 
 
 def unreached(page: Page) -> list[str]:
-    """Links, buttons and fields that Tab does not reach, or that do not show that it did."""
+    """Return the links, buttons and fields that Tab does not reach or that show no focus."""
     count: int = page.evaluate(
         """active => { window.all = [...document.querySelectorAll(active)]; window.seen = new Set();
           return all.length; }""",
         ACTIVE,
     )
-    # A field for a time takes up to three steps.
+    # A time field takes up to three steps.
     for _ in range(count * 2 + 10):
         page.keyboard.press("Tab")
         left: int = page.evaluate(

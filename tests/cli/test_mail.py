@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.mailer.builders import TODAY
-from tests.mailer.feed_service import RunningService, add_digest, feed_service, papers
-from tests.mailer.sending.test_bounces import dsn
-from tests.mailer.smtp_server import smtp_server
+from testing.mailer.feed_service import TODAY, RunningService, add_digest, feed_service, papers
+from testing.mailer.smtp_server import smtp_server
+from tests.mailer.sending.builders import dsn
 
 
 def paperfeed(folder: Path, *arguments: str, code: int = 0, stdin: bytes = b"", **environment: str) -> str:
@@ -40,7 +39,7 @@ def test_from_a_list_to_the_inbox(tmp_path: Path) -> None:
     )
     consent = ("--consent", "signed up on paper, 2026-03-01")
     assert "2 added" in paperfeed(tmp_path, "subscribers", "import", str(people), *consent)
-    assert "0 added, 2 there already" in paperfeed(tmp_path, "subscribers", "import", str(people), *consent)
+    assert "0 added, 2 already subscribed" in paperfeed(tmp_path, "subscribers", "import", str(people), *consent)
     listed = json.loads(paperfeed(tmp_path, "subscribers", "list", "--json"))["subscribers"]
     assert [each["weekdays"] for each in sorted(listed, key=lambda each: each["user_id"])] == [[*range(1, 8)], [1, 5]]
 
@@ -72,7 +71,7 @@ def test_from_a_list_to_the_inbox(tmp_path: Path) -> None:
     again = tmp_path / "again.csv"
     again.write_text("user_id,address\nu8,new@example.org\nu9,ada@example.org\n", encoding="utf-8")
     done = paperfeed(tmp_path, "subscribers", "import", str(again), *consent)
-    assert "1 added, 0 there already, 1 left out" in done
+    assert "1 added, 0 already subscribed, 1 skipped" in done
     paperfeed(tmp_path, "subscribers", "add", "u9", "ada@example.org", *consent, code=1)
     paperfeed(tmp_path, "subscribers", "suppress", "ada@example.org", "--lift")
     paperfeed(tmp_path, "subscribers", "remove", "u1")
@@ -83,22 +82,22 @@ def test_a_stopped_address_of_a_subscriber(tmp_path: Path) -> None:
     """Who is subscribed and stopped is named so by ``add`` and left out by ``import``."""
     consent = ("--consent", "signed up on paper, 2026-03-01")
     paperfeed(tmp_path, "subscribers", "add", "u1", "ada@example.org", *consent)
-    assert "is subscribed already" in paperfeed(tmp_path, "subscribers", "add", "u1", "ada@example.org", *consent)
+    assert "already subscribed" in paperfeed(tmp_path, "subscribers", "add", "u1", "ada@example.org", *consent)
     paperfeed(tmp_path, "subscribers", "suppress", "ada@example.org")
     said = paperfeed(tmp_path, "subscribers", "add", "u1", "ada@example.org", *consent, code=1)
     assert "mail to this address is stopped: manual" in said
     people = tmp_path / "people.csv"
     people.write_text("user_id,address\nu1,ada@example.org\n", encoding="utf-8")
     done = paperfeed(tmp_path, "subscribers", "import", str(people), *consent)
-    assert "0 added, 0 there already, 1 left out" in done
+    assert "0 added, 0 already subscribed, 1 skipped" in done
 
 
 @pytest.mark.parametrize("ground", ["", " "])
 def test_no_ground(tmp_path: Path, ground: str) -> None:
     """Consent without a word on what ground is wrong usage, and nobody is added."""
     said = paperfeed(tmp_path, "subscribers", "add", "u1", "ada@example.org", "--consent", ground, code=2)
-    assert "must say on what ground" in said
-    assert paperfeed(tmp_path, "subscribers", "list") == "nobody\n"
+    assert "must name the grounds" in said
+    assert paperfeed(tmp_path, "subscribers", "list") == "no subscribers\n"
 
 
 def test_a_password_file_that_is_not_there(tmp_path: Path) -> None:
@@ -158,7 +157,7 @@ def test_a_bad_list(tmp_path: Path, content: str, problem: str) -> None:
     file.write_text(content, encoding="utf-8")
     said = paperfeed(tmp_path, "subscribers", "import", str(file), "--consent", "x", code=1)
     assert problem in said
-    assert paperfeed(tmp_path, "subscribers", "list") == "nobody\n"
+    assert paperfeed(tmp_path, "subscribers", "list") == "no subscribers\n"
 
 
 def test_wrong_settings(tmp_path: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.mailer.feed_service import feed_service
-from tests.mailer.smtp_server import smtp_server
-from tests.service.fetch.test_sources import serve_pages
+from testing.mailer.feed_service import feed_service
+from testing.mailer.smtp_server import smtp_server
+from tests.service.fetch.arxiv_pages import serve_pages
 from tests.service.fetch.web_server import web_server
 
 STEP = "fetch arxiv --categories cs.LG --days 1 --date 2026-03-09"

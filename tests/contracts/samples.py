@@ -1,4 +1,4 @@
-"""What the tests of the store write into it, and threads to write it at the same time."""
+"""Papers, events and slates for tests of the store, and threads to write them at the same time."""
 
 import datetime as dt
 import threading
@@ -18,18 +18,20 @@ HOUR = dt.timedelta(hours=1)
 ON_POSTGRES = pytest.mark.parametrize(
     "store_url", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
 )
-"""For a test of what SQLite has not."""
+"""Runs a test on PostgreSQL only."""
+ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+"""Runs a test on SQLite only, because its code does not depend on the engine."""
 CREATED, UPDATED, UNCHANGED = UpsertOutcome.CREATED, UpsertOutcome.UPDATED, UpsertOutcome.UNCHANGED
 
 
 @dataclass
 class FixedClock:
-    """Shows one time until it is set to another."""
+    """A clock that shows ``time`` until a test sets it."""
 
     time: dt.datetime
 
     def now(self) -> dt.datetime:
-        """The time it was set to."""
+        """Return the time of the clock."""
         return self.time
 
 
@@ -37,13 +39,13 @@ CLOCK = FixedClock(NOW)
 
 
 def paper(number: int, **fields: object) -> Paper:
-    """A paper with nothing but an id and a title of its own, unless told."""
+    """Return a paper with an id and a title of its own, and these fields."""
     values = {"paper_id": f"p{number}", "title": f"Title of paper number {number}"} | fields
     return Paper(**values)  # type: ignore[arg-type]
 
 
 def add_papers(store: Store, count: int, **fields: object) -> list[str]:
-    """Stores papers p0, p1, ...; gives their ids."""
+    """Store the papers p0, p1 and so on. Return their ids."""
     with store.write() as tx:
         return [paper_id for paper_id, _ in tx.papers.upsert([paper(i, **fields) for i in range(count)], NOW)]
 
@@ -57,19 +59,19 @@ def event(
     user_id: str = "ada",
     slate_id: str = "",
 ) -> Event:
-    """A like of p0 by ada, unless told; its id follows from the rest."""
+    """Return an event; by default a like of p0 by ada, with an id made from its other fields."""
     event_id = event_id or f"{user_id}-{paper_id}-{event_type.value}-{at}"
     return Event(event_id, user_id, paper_id, event_type, at, slate_id)
 
 
 def record(store: Store, *events: Event, now: dt.datetime = NOW) -> list[bool]:
-    """Stores the events in a transaction of their own."""
+    """Store the events in one transaction."""
     with store.write() as tx:
         return tx.users.record(events, now)
 
 
 def embed(store: Store, paper_ids: Sequence[str], encoder: str = "mini") -> int:
-    """Stores a vector of the present text of each paper."""
+    """Store a vector of the present text of each paper."""
     with store.write() as tx:
         papers = tx.papers.find_many(paper_ids)
         vectors = {key: (papers[key].text_hash, np.full(4, i, np.float32)) for i, key in enumerate(paper_ids)}
@@ -77,7 +79,7 @@ def embed(store: Store, paper_ids: Sequence[str], encoder: str = "mini") -> int:
 
 
 def slate(slate_id: str = "s1", user_id: str = "ada", created_at: dt.datetime = NOW) -> Slate:
-    """Two papers, one with reasons and one without, and features of both."""
+    """Return a slate of two papers, one with reasons and one without, with features of both."""
     reason = Reason(ReasonType.SIMILAR_TO_LIKED, "Café “é”", "p9", 0.1 + 0.2)
     items = (
         SlateItem(1, "p0", 1.25, (reason, Reason(ReasonType.FRESH)), 0.5),
@@ -88,7 +90,7 @@ def slate(slate_id: str = "s1", user_id: str = "ada", created_at: dt.datetime = 
 
 
 def in_threads(*calls: Callable[[], object]) -> None:
-    """Runs the calls at the same time; raises what one of them raised."""
+    """Run the calls at the same time. Raise the first error of any of them."""
     errors: list[BaseException] = []
     barrier = threading.Barrier(len(calls))
 

@@ -30,7 +30,7 @@ def changed_vectors(store: Store, since: int, encoder: str = "mini") -> set[str]
 
 
 def test_vectors_that_come_change_and_go(store: Store) -> None:
-    """New vectors, changed texts and deleted papers are told once, to the encoder concerned alone."""
+    """New vectors, changed texts and deleted papers are logged once, only for their encoder."""
     add_papers(store, 4)
     assert vector_version(store) == 0
     embed(store, ["p0", "p1", "p2"])
@@ -50,7 +50,7 @@ def test_vectors_that_come_change_and_go(store: Store) -> None:
 
 
 def test_no_version_comes_twice(store: Store) -> None:
-    """Deleting the paper that changed last does not take its version back."""
+    """Deleting the paper that changed last does not decrease the version."""
     add_papers(store, 2)
     embed(store, ["p0"])
     embed(store, ["p1"])
@@ -61,7 +61,7 @@ def test_no_version_comes_twice(store: Store) -> None:
 
 
 def test_parts_are_all_vectors(store: Store) -> None:
-    """The parts joined are all vectors, ids ascending; of an encoder that has none there is no part."""
+    """The parts together are all vectors in order of ids; an encoder without vectors has no part."""
     add_papers(store, 5)
     embed(store, ["p3", "p0", "p4"])
     with store.read() as tx:
@@ -73,7 +73,7 @@ def test_parts_are_all_vectors(store: Store) -> None:
 
 
 def test_signals_of_papers(store: Store) -> None:
-    """Snapshots and the events that heat, with known times, in order of arrival."""
+    """The signals of a paper are its snapshots and its heating events with known times, in order of arrival."""
     add_papers(store, 3, upvotes=4)
     with store.write() as tx:
         tx.papers.upsert([paper(0, upvotes=9)], NOW + HOUR)
@@ -94,7 +94,7 @@ def test_signals_of_papers(store: Store) -> None:
 
 
 def test_first_upvotes_were_seen_with_the_paper(store: Store) -> None:
-    """A new paper that was seen last week brings the upvotes of last week; later ones are of now."""
+    """Upvotes of a new paper count from when it was first seen; later changes count from now."""
     seen = NOW - dt.timedelta(days=7)
     with store.write() as tx:
         tx.papers.upsert([paper(0, upvotes=4, first_seen_at=seen), paper(1, upvotes=1, first_seen_at=NOW + HOUR)], NOW)
@@ -105,7 +105,7 @@ def test_first_upvotes_were_seen_with_the_paper(store: Store) -> None:
 
 
 def test_new_events_are_told_in_order(store: Store) -> None:
-    """What was recorded after a mark is read by it, oldest first, up to a limit."""
+    """Events that were recorded after a mark are read oldest first, up to a limit."""
     add_papers(store, 2)
     record(store, event(LIKE, "p0"))
     version, sequence = mark(store)
@@ -121,7 +121,7 @@ def test_new_events_are_told_in_order(store: Store) -> None:
 
 
 def test_what_must_be_read_anew(sql_store: SqlStore) -> None:
-    """New upvotes, a deleted user's events and pruned clicks name their papers; a repeated write names none."""
+    """New upvotes, deleted users and pruned clicks log their papers as changed; a repeated write logs none."""
     add_papers(sql_store, 4)
     record(
         sql_store, event(LIKE, "p0"), event(CLICK, "p1"), event(EventType.IMPRESSION, "p2"), event(CLICK, "p3", at=NOW)
@@ -146,7 +146,7 @@ def test_what_must_be_read_anew(sql_store: SqlStore) -> None:
 
 
 def test_no_event_is_missed_between_writers(store: Store) -> None:
-    """While many write at the same time, a reader who follows the marks sees every event exactly once."""
+    """While many threads write, a cache that follows the marks reads every event exactly once."""
     add_papers(store, 1)
     seen: list[str] = []
 
@@ -169,5 +169,5 @@ def test_no_event_is_missed_between_writers(store: Store) -> None:
     assert len(seen) == len(set(seen))
     assert len(rest) == 15
     assert set(seen) <= set(rest)
-    # Whatever came before the last one seen was seen: nothing became visible behind a mark.
+    # No event became visible behind a mark.
     assert seen == rest[: len(seen)]

@@ -1,4 +1,4 @@
-"""What every store promises of precomputed slates, on SQLite and on PostgreSQL."""
+"""The contract of stores for precomputed slates, on SQLite and PostgreSQL."""
 
 import datetime as dt
 from dataclasses import replace
@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 
 from service.app.ports import Store
-from service.app.ranking.precomputed import Precomputed, PrecomputedUse, Wish
+from service.app.ranking.precomputed import Precomputed, PrecomputedUse, SlateRequest
 from service.app.ranking.serving import Serving
 from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
 from service.domain.papers import Digest
 from service.domain.precomputed import PrecomputedSlate
 from service.storage import SqlStore
 from service.storage.retention import prune
-from tests.contracts.samples import CLOCK, HOUR, NOW, add_papers, event, record
+from tests.contracts.samples import CLOCK, HOUR, NOW, ON_SQLITE, add_papers, event, record
 
 ITEMS = (
     SlateItem(1, "p0", 0.25, (Reason(ReasonType.SIMILAR_TO_LIKED, "A title", "p9", 0.5),), 0.9),
@@ -34,7 +34,7 @@ def find(store: Store, user_id: str = "ada", digest_id: str = "d1") -> Precomput
 
 
 def test_comes_back_whole(store: Store) -> None:
-    """A slate is found by user and digest, with all its items, and the next one takes its place."""
+    """A slate is found by user and digest with all its items, and a new slate replaces it."""
     add_papers(store, 2)
     record(store, event())
     newer = replace(SLATE, digest_version=5, items=ITEMS[:1], is_whole=False)
@@ -49,8 +49,8 @@ def test_comes_back_whole(store: Store) -> None:
     assert find(store, "bob") is None
 
 
-def test_versions_tell_who_has_one(store: Store) -> None:
-    """Beside the versions of a user and a digest, named or the newest, stands whether a slate of them is made ahead."""
+def test_versions_include_precomputed_slates(store: Store) -> None:
+    """The versions of a user and a digest, named or newest, say whether they have a precomputed slate."""
     add_papers(store, 2)
     record(store, event(), event(paper_id="p1", user_id="bob"))
     with store.write() as tx:
@@ -62,14 +62,14 @@ def test_versions_tell_who_has_one(store: Store) -> None:
             (user, digest)
             for user in ("ada", "bob")
             for digest in ("d1", "")
-            if tx.versions(user, digest).is_made_ahead
+            if tx.versions(user, digest).has_precomputed
         }
         assert known == {("ada", "d1"), ("ada", "")}
-        assert not tx.versions("ada", "d2").is_made_ahead
+        assert not tx.versions("ada", "d2").has_precomputed
 
 
-def test_none_for_who_has_changed(store: Store) -> None:
-    """A slate made of other events than the user's present ones is not stored, nor one of a user who is gone."""
+def test_slates_of_another_user_version_are_dropped(store: Store) -> None:
+    """A slate of an earlier version of the user, or of a deleted user, is not stored."""
     add_papers(store, 2)
     record(store, event())
     record(store, event(paper_id="p1", user_id="bob"))
@@ -82,7 +82,7 @@ def test_none_for_who_has_changed(store: Store) -> None:
 
 
 def test_goes_with_its_user(store: Store) -> None:
-    """Deleting a user deletes the slates made ahead for the user."""
+    """Deleting a user deletes the user's precomputed slates."""
     add_papers(store, 2)
     record(store, event())
     put(store, SLATE)
@@ -94,7 +94,7 @@ def test_goes_with_its_user(store: Store) -> None:
 
 
 def test_old_ones_are_pruned(store: SqlStore) -> None:
-    """Retention of slates removes those made ahead too."""
+    """Pruning of slates deletes precomputed slates too."""
     add_papers(store, 2)
     record(store, event(), event(paper_id="p1", user_id="bob"))
     put(store, SLATE, replace(SLATE, user_id="bob", as_of=NOW + HOUR))
@@ -105,6 +105,7 @@ def test_old_ones_are_pruned(store: SqlStore) -> None:
     assert find(store, "bob") is not None
 
 
+@ON_SQLITE
 @pytest.mark.parametrize(
     ("made_at", "explored", "explores", "fits"),
     [
@@ -116,7 +117,7 @@ def test_old_ones_are_pruned(store: SqlStore) -> None:
     ],
 )
 def test_fits(store: Store, made_at: dt.datetime, explored: bool, explores: bool, fits: bool) -> None:
-    """A slate of a time to come, too old a slate, and one that explores where the server does not, are not shown."""
+    """A slate is not served if it is from the future, too old, or explores on a server that does not."""
     add_papers(store, 2)
     record(store, event())
     with store.write() as tx:
@@ -130,7 +131,7 @@ def test_fits(store: Store, made_at: dt.datetime, explored: bool, explores: bool
     rule = Precomputed(PrecomputedUse.ALWAYS, 24 * HOUR, explores=explores)
 
     with store.read() as tx:
-        wish, now = Wish("ada", made.diversity, 2), tx.versions("ada", "d1")
-        found = rule.find(tx, Serving("mini", None, "", 1), wish, now, NOW)
+        request, now = SlateRequest("ada", made.diversity, 2), tx.versions("ada", "d1")
+        found = rule.find(tx, Serving("mini", None, "", 1), request, now, NOW)
 
     assert (found is not None) == fits

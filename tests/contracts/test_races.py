@@ -1,4 +1,4 @@
-"""What holds when a change meets another that is not committed yet, on each engine."""
+"""Changes that meet another change that is not committed yet, on each engine."""
 
 import secrets
 import time
@@ -11,11 +11,11 @@ import pytest
 from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.pool import NullPool
 
+from database.engine import parse_url
 from service.app.ports import Store, Transaction
 from service.app.profiles import Profiles
 from service.domain.events import DeletedUser, EventType, Preferences, user_id_hash
 from service.storage import open_store
-from service.storage.engine import parse_url
 from tests.contracts.samples import (
     CLOCK,
     HOUR,
@@ -36,7 +36,7 @@ _WAITING = text("SELECT 1 FROM pg_stat_activity WHERE application_name = :name A
 
 
 def start(url: str, call: Callable[[Store], T]) -> "Future[T]":
-    """Runs the call on a store of its own; returns once it waits for a transaction that is open, or has ended."""
+    """Run the call on its own store. Return when it waits for an open transaction, or has ended."""
     parsed = make_url(url)
     is_postgres = parsed.get_backend_name() == "postgresql"
     name = f"racer-{secrets.token_hex(4)}"
@@ -52,11 +52,11 @@ def start(url: str, call: Callable[[Store], T]) -> "Future[T]":
     threads = ThreadPoolExecutor(1)
     running = threads.submit(run)
     threads.shutdown(wait=False)
-    # On SQLite there is nothing to see and nothing to wait for: no writer begins before the one before it has ended.
+    # On SQLite a writer does not begin before the previous writer has ended, so there is nothing to wait for.
     if is_postgres:
         engine = create_engine(parse_url(url), poolclass=NullPool, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            # The racer gives up by itself when its lock timeout is over.
+            # The call fails by itself when its lock timeout is over.
             while not running.done() and not _is_waiting(connection, name):
                 time.sleep(0.01)
     return running
@@ -90,7 +90,7 @@ def change_title(tx: Transaction) -> None:
 
 
 class Seen(NamedTuple):
-    """What a profile built now would be kept by, and what it would hold of the paper."""
+    """The version of a profile that is built now, and its data of the paper."""
 
     version: int | None
     paper: tuple[str, bool]
@@ -103,8 +103,8 @@ def user_and_paper(store: Store) -> Seen:
 
 
 class TestReturningUsers:
-    def test_who_comes_back_while_being_deleted(self, store: Store, store_url: str) -> None:
-        """A user whose next event waits for the deletion starts empty, above every version of before."""
+    def test_a_user_who_comes_back_during_the_deletion(self, store: Store, store_url: str) -> None:
+        """A user whose next event waits for the deletion starts empty, above all earlier versions."""
         add_papers(store, 2)
         record(store, event())
         record(store, event(EventType.DISLIKE))
@@ -123,7 +123,7 @@ class TestReturningUsers:
 
 class TestSlates:
     def test_a_slate_that_is_stored_during_the_deletion(self, store: Store, store_url: str) -> None:
-        """Deleting a user waits for a slate of the user that is being stored, and takes it along."""
+        """Deleting a user waits for a slate of the user that is being stored, and deletes it."""
         add_papers(store, 1)
         record(store, event())
 
@@ -136,7 +136,7 @@ class TestSlates:
             assert tx.slates.find("s1") is None
 
     def test_a_slate_that_comes_after_the_deletion(self, store: Store, store_url: str) -> None:
-        """A slate waits for the deletion of its user, and is then not stored."""
+        """A slate that waits for the deletion of its user is not stored."""
         add_papers(store, 1)
         record(store, event())
 
@@ -150,7 +150,7 @@ class TestSlates:
 
     @ON_POSTGRES
     def test_slates_wait_for_deletions_alone(self, store: Store) -> None:
-        """Neither an event of the user nor a change of a liked paper holds up a slate."""
+        """A slate waits neither for an event of its user nor for a change of a liked paper."""
         add_papers(store, 1)
         record(store, event())
 
@@ -163,7 +163,7 @@ class TestSlates:
 class TestTombstones:
     @pytest.mark.parametrize("recording_user", ["ada", "bob"])
     def test_the_time_of_a_deletion_that_waits(self, store: Store, store_url: str, recording_user: str) -> None:
-        """A deletion bears the time after all it waited for, so that who polls from the last time on sees it."""
+        """A deletion that waits gets a time after its wait, so that pollers that read from the last time on see it."""
         clock = FixedClock(NOW)
         add_papers(store, 1)
         record(store, event())
@@ -181,7 +181,7 @@ class TestTombstones:
 
 class TestPreferences:
     def test_two_updates_of_different_lists(self, store: Store, store_url: str) -> None:
-        """An update that waits for another of the same user keeps what that one has written."""
+        """An update that waits for another update of the same user keeps the other one's changes."""
         with store.write() as tx:
             tx.users.save_preferences("ada", Preferences(followed_topics=("graphs",)), NOW)
             muting = start(store_url, mute_gans)
@@ -193,12 +193,12 @@ class TestPreferences:
         assert state.preferences == muting.result()
 
 
-class TestReaders:
+class TestChangedPapers:
     @pytest.mark.parametrize("change", [store_vector, change_title], ids=["vector", "title"])
     def test_a_like_of_a_paper_that_changes(
         self, store: Store, store_url: str, change: Callable[[Transaction], object]
     ) -> None:
-        """No version of a user tells of a like together with a text or vector that is out of date."""
+        """No version of a user combines a like with an outdated text or vector."""
         add_papers(store, 1)
 
         with store.write() as tx:
@@ -215,7 +215,7 @@ class TestReaders:
     def test_a_paper_that_changes_while_it_is_liked(
         self, store: Store, store_url: str, change: Callable[[Transaction], object]
     ) -> None:
-        """Whoever likes a paper in a transaction that is open is told when the paper changes after it."""
+        """A user who likes a paper in an open transaction gets a new version when the paper changes afterwards."""
         add_papers(store, 1)
 
         def write(other: Store) -> None:
@@ -230,7 +230,7 @@ class TestReaders:
         assert user_and_paper(store).version == 2
 
     def test_likes_and_changes_do_not_block_each_other(self, store: Store, store_url: str) -> None:
-        """Who records events of many papers and who changes those papers wait for each other, and never in a circle."""
+        """Recording events of many papers and changing those papers wait for each other without a deadlock."""
         paper_ids = add_papers(store, 20)
         other = open_store(store_url)
 

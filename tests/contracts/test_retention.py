@@ -1,4 +1,4 @@
-"""What retention forgets and what it never touches, on SQLite and on PostgreSQL."""
+"""Pruning of old events and slates, on SQLite and PostgreSQL."""
 
 import datetime as dt
 
@@ -13,14 +13,14 @@ DAY = dt.timedelta(days=1)
 
 
 def slate(slate_id: str, age_days: int) -> Slate:
-    """Two papers with their features."""
+    """Return two items with their features."""
     items = (SlateItem(1, "p0", 1.0), SlateItem(2, "p1", 0.5))
     created_at = NOW - age_days * DAY
     return Slate(slate_id, "ada", "d", "m", FallbackReason.NONE, created_at, created_at, "h", 0, items, "", b"12345678")
 
 
 def fill(store: SqlStore, slate_ages: list[int]) -> None:
-    """Stores an event of each type of 1 and of 100 days ago, and slates of the given ages in days."""
+    """Store an event of each type of 1 and of 100 days ago, and slates of the given ages in days."""
     with store.write() as tx:
         tx.papers.upsert([Paper("p0", "x")], NOW)
         for age_days in (1, 100):
@@ -31,14 +31,14 @@ def fill(store: SqlStore, slate_ages: list[int]) -> None:
 
 
 def test_nothing_is_forgotten_unasked(sql_store: SqlStore) -> None:
-    """Without ages everything stays."""
+    """Without limits nothing is deleted."""
     fill(sql_store, [1, 1000])
 
     assert prune(sql_store, NOW) == Pruned(0, 0, 0)
 
 
 def test_old_events_without_meaning_go(sql_store: SqlStore) -> None:
-    """Old clicks and impressions go; what decides about a feed stays, and so does the version."""
+    """Old clicks and impressions are deleted; events that decide about feeds stay, and so does the user's version."""
     fill(sql_store, [])
     with sql_store.read() as tx:
         before = tx.users.find_state("ada")
@@ -50,7 +50,7 @@ def test_old_events_without_meaning_go(sql_store: SqlStore) -> None:
 
 
 def test_old_slates_go_and_older_features_before_them(sql_store: SqlStore) -> None:
-    """Slates go by one age, features by another; a second run finds nothing more."""
+    """Slates and features have separate age limits; a second run deletes nothing."""
     fill(sql_store, [1, 10, 10, 100])
 
     assert prune(sql_store, NOW, slates_days=30, features_days=5) == Pruned(events=0, slates=1, features=2)
@@ -65,7 +65,7 @@ def test_old_slates_go_and_older_features_before_them(sql_store: SqlStore) -> No
 
 
 def test_many_rows_go_in_batches(sql_store: SqlStore) -> None:
-    """More rows than one transaction takes are all found, equal times among them."""
+    """More rows than one transaction takes are all found, even with equal times."""
     fill(sql_store, [10] * 1_100)
 
     assert prune(sql_store, NOW, features_days=5).features == 1_100

@@ -1,4 +1,4 @@
-"""Signals kept beside candidates against those read from the database, on each engine."""
+"""Cached signals of candidates equal those in the database, on each engine."""
 
 import numpy as np
 import pytest
@@ -20,7 +20,7 @@ def candidates_of(store: Store, *paper_ids: str) -> Candidates:
 
 
 def assert_current(digest: KeptDigest, store: Store) -> Candidates:
-    """What is kept equals what is read now; gives it."""
+    """Check that the cached signals equal newly read ones, and return them."""
     with store.read() as tx:
         kept, fresh = digest.with_signals(tx, tx.signals.mark()), with_signals(tx, digest.candidates)
     found, wanted = kept.matrix.columns.signals, fresh.matrix.columns.signals
@@ -33,7 +33,7 @@ def assert_current(digest: KeptDigest, store: Store) -> Candidates:
 
 @pytest.mark.parametrize("many", [3, 2_000])
 def test_follows_every_change(store: Store, monkeypatch: pytest.MonkeyPatch, many: int) -> None:
-    """After events, upvotes, deleted users and long absences what is kept is what the database holds."""
+    """After events, upvotes, deleted users and long pauses, the cached signals equal those in the database."""
     monkeypatch.setattr(signals, "MANY_EVENTS", many)
     names, rng = add_papers(store, 6), np.random.default_rng(1)
     digest = KeptDigest(candidates_of(store, *names[:4]))
@@ -53,7 +53,7 @@ def test_follows_every_change(store: Store, monkeypatch: pytest.MonkeyPatch, man
 
 
 def test_nothing_new_nothing_made(store: Store) -> None:
-    """While no candidate is concerned the very same object is given, whatever else is recorded."""
+    """While no candidate changes, the same object is returned, whatever else is recorded."""
     add_papers(store, 3)
     digest = KeptDigest(candidates_of(store, "p0", "p1"))
     record(store, event(paper_id="p1"))
@@ -64,8 +64,8 @@ def test_nothing_new_nothing_made(store: Store) -> None:
     assert assert_current(digest, store) is not first
 
 
-def test_an_older_user_takes_nothing_back(store: Store) -> None:
-    """A transaction that began before the last events leaves what is kept as it is, so nothing is counted twice."""
+def test_an_older_transaction_changes_nothing(store: Store) -> None:
+    """A transaction that began before the last events leaves the cache as it is, so that nothing counts twice."""
     add_papers(store, 2)
     digest = KeptDigest(candidates_of(store, "p0", "p1"))
     with store.read() as tx:
@@ -81,7 +81,7 @@ def test_an_older_user_takes_nothing_back(store: Store) -> None:
 
 
 def test_codes_of_users() -> None:
-    """A reader's code is the same everywhere, and nobody's is 0."""
+    """A user's code is the same in every process, and never 0."""
     assert user_code("ada") == user_code("ada") != user_code("bob")
     assert user_code("ada") != 0
     assert -(2**63) <= user_code("ada") < 2**63

@@ -1,4 +1,4 @@
-"""The index of similar papers against the database, on each engine."""
+"""The index of similar papers equals a computation from the database, on each engine."""
 
 import numpy as np
 import pytest
@@ -8,14 +8,14 @@ from service.app.ranking import similar
 from service.app.ranking.similar import SimilarPapers
 from service.encoder import HashingEncoder
 from service.storage import SqlStore, open_store
-from tests.contracts.samples import NOW, add_papers, in_threads, paper
+from tests.contracts.samples import NOW, ON_SQLITE, add_papers, in_threads, paper
 
 DIM = 16
 
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Blocks so small that a few papers fill several."""
+    """Use blocks so small that a few papers fill several."""
     monkeypatch.setattr(similar, "BLOCK_ROWS", 4)
 
 
@@ -36,7 +36,7 @@ def nearest(index: SimilarPapers, store: Store, target: int, limit: int = 3) -> 
 
 
 def expected(store: Store, target: int, limit: int = 3) -> list[tuple[str, float]]:
-    """By the plainest computation."""
+    """Return the nearest papers by the simplest computation."""
     with store.read() as tx:
         ids, vectors = tx.papers.all_vectors("mini")
     cosines = [round(float(np.float64(row) @ np.float64(vector(target))), 6) for row in vectors]
@@ -51,7 +51,7 @@ def assert_right(index: SimilarPapers, store: Store) -> None:
 
 
 def test_follows_every_change(store: Store) -> None:
-    """After new, changed and deleted vectors the answers are those of a computation from the database."""
+    """After new, changed and deleted vectors, the answers equal a computation from the database."""
     index = SimilarPapers()
     assert nearest(index, store, 1) == []
     names = add_papers(store, 23)
@@ -71,8 +71,9 @@ def test_follows_every_change(store: Store) -> None:
         assert_right(index, store)
 
 
+@ON_SQLITE
 def test_ties_go_by_id(store: Store) -> None:
-    """Of papers with one vector the least ids come, wherever they lie."""
+    """Papers with equal vectors are ordered by id, in any block."""
     index = SimilarPapers()
     names = add_papers(store, 11)
     store_vectors(store, dict.fromkeys(reversed(names), 5))
@@ -80,7 +81,7 @@ def test_ties_go_by_id(store: Store) -> None:
 
 
 def test_a_twin_has_cosine_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However the sums of a product round, the same vector has a cosine of 1 and comes first."""
+    """An equal vector has a cosine of exactly 1 and comes first, however sums are rounded."""
     monkeypatch.setattr(similar, "BLOCK_ROWS", 2_048)
     vectors = HashingEncoder().encode([f"paper {i} of {i % 7}" for i in range(1_000)])
     edit = similar._Edit((), {})
@@ -103,6 +104,7 @@ def test_what_another_process_wrote(sql_store: SqlStore, store_url: str) -> None
     elsewhere.dispose()
 
 
+@ON_SQLITE
 def test_another_encoder(store: Store) -> None:
     """Vectors of two encoders are never mixed."""
     index = SimilarPapers()
@@ -116,7 +118,7 @@ def test_another_encoder(store: Store) -> None:
 
 
 def test_an_older_transaction_reads_nothing_anew(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A transaction that began before the last change takes the newer state instead of reading all again."""
+    """A transaction that began before the last change uses the newer index instead of reading all again."""
     index = SimilarPapers()
     add_papers(store, 3)
     store_vectors(store, {"p0": 0})
@@ -129,8 +131,9 @@ def test_an_older_transaction_reads_nothing_anew(store: Store, monkeypatch: pyte
         assert index._state is state
 
 
+@ON_SQLITE
 def test_callers_at_once_read_once(store: Store) -> None:
-    """Of many first callers one reads the vectors and the others get the same answer."""
+    """If many threads make the first call, one of them reads the vectors, and all get the same answer."""
     index, reads = SimilarPapers(), []
     store_vectors(store, {name: i for i, name in enumerate(add_papers(store, 9))})
     answers: list[list[tuple[str, float]]] = []

@@ -1,4 +1,4 @@
-"""What every store promises (service.app.ports) of transactions, digests and slates, on SQLite and on PostgreSQL."""
+"""The contract of stores (service.app.ports) for transactions, digests and slates, on SQLite and PostgreSQL."""
 
 import datetime as dt
 
@@ -26,7 +26,7 @@ from tests.contracts.samples import (
 
 class TestTransactions:
     def test_an_error_leaves_nothing_behind(self, store: Store) -> None:
-        """A block that ends with an error has written nothing."""
+        """A transaction that ends with an error writes nothing."""
 
         def write_and_fail() -> None:
             with store.write() as tx:
@@ -40,14 +40,14 @@ class TestTransactions:
             assert tx.papers.count() == 0
 
     def test_a_transaction_sees_its_own_writes(self, store: Store) -> None:
-        """What was written is read in the same block."""
+        """A transaction reads its own writes."""
         with store.write() as tx:
             tx.papers.upsert([paper(1)], NOW)
 
             assert tx.papers.count() == 1
 
     def test_a_read_is_one_snapshot(self, store: Store) -> None:
-        """A reader sees nothing of what is committed after its first look."""
+        """A reading transaction sees nothing that is committed after its first statement."""
         with store.read() as tx:
             before = tx.papers.count()
             add_papers(store, 2)
@@ -139,7 +139,7 @@ class TestDigests:
 
 class TestSlates:
     def test_a_slate_comes_back(self, store: Store) -> None:
-        """A slate is read as it was written, bit for bit; its features only when asked for."""
+        """A slate is read as it was written, bit for bit; its features are read only on request."""
         with store.write() as tx:
             assert tx.slates.add(slate())
 
@@ -151,7 +151,7 @@ class TestSlates:
             assert tx.slates.find("s9") is None
 
     def test_a_slate_of_a_known_user(self, store: Store) -> None:
-        """A slate of someone who should be known is stored only while that is so."""
+        """A slate of a known user is stored only while the user exists."""
         add_papers(store, 1)
         record(store, event(user_id="ada"))
         with store.write() as tx:
@@ -162,7 +162,7 @@ class TestSlates:
             assert tx.slates.find("s2") is None
 
     def test_slates_of_a_user(self, store: Store) -> None:
-        """All slates of one user come oldest first."""
+        """The slates of a user are returned oldest first."""
         with store.write() as tx:
             for i in (2, 0, 1):
                 tx.slates.add(slate(f"s{i}", created_at=NOW + i * HOUR))

@@ -1,4 +1,4 @@
-"""A database that is locked, full or gone is StorageUnavailable, and never tells a secret."""
+"""A database that is locked, full or gone raises StorageUnavailable, without passwords in any text."""
 
 import datetime as dt
 import sqlite3
@@ -13,14 +13,14 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from service.domain.errors import InvalidField, StorageUnavailable
 from service.domain.papers import Paper
 from service.storage import open_store, schema
-from service.storage.engine import mapped_errors
+from service.storage.errors import ERRORS
 
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
 
 @pytest.fixture
 def full_disk() -> Iterator[None]:
-    """New SQLite connections find no room for more pages than the file has."""
+    """Let new SQLite connections add no page to the file."""
 
     def fill(connection: sqlite3.Connection, _record: object) -> None:
         connection.execute("PRAGMA max_page_count = 1")
@@ -31,7 +31,7 @@ def full_disk() -> Iterator[None]:
 
 
 def test_a_locked_file(sqlite_url: str) -> None:
-    """A writer that waits too long for another process gives up; readers go on."""
+    """A writer that waits too long for another process fails; reading goes on."""
     blocker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
     store = open_store(sqlite_url, busy_timeout_seconds=0.05)
@@ -49,7 +49,7 @@ def test_a_locked_file(sqlite_url: str) -> None:
 
 
 def test_writers_queue_in_one_process(sqlite_url: str) -> None:
-    """A second writer waits for the first, and gives up in the end."""
+    """A second writer waits for the first and fails after its timeout."""
     store = open_store(sqlite_url, busy_timeout_seconds=0.05)
     failures: list[StorageUnavailable] = []
 
@@ -71,7 +71,7 @@ def test_writers_queue_in_one_process(sqlite_url: str) -> None:
 
 @pytest.mark.usefixtures("full_disk")
 def test_a_full_disk(sqlite_url: str) -> None:
-    """Without room nothing is written, and what is stored can still be read."""
+    """On a full disk nothing is written, and stored data can still be read."""
     store = open_store(sqlite_url)
 
     with pytest.raises(StorageUnavailable, match="disk is full"), store.write() as tx:
@@ -82,7 +82,7 @@ def test_a_full_disk(sqlite_url: str) -> None:
 
 
 def test_a_damaged_file(sqlite_url: str) -> None:
-    """A file that is no database is not available."""
+    """A file that is not a database raises StorageUnavailable."""
     path = Path(sqlite_url.removeprefix("sqlite:///"))
     path.write_bytes(b"not a database at all" * 400)
     store = open_store(sqlite_url)
@@ -93,7 +93,7 @@ def test_a_damaged_file(sqlite_url: str) -> None:
 
 
 def test_a_missing_folder(tmp_path: Path) -> None:
-    """A file that cannot be opened is not available."""
+    """A file that cannot be opened raises StorageUnavailable."""
     store = open_store(f"sqlite:///{tmp_path}/none/store.db")
 
     with pytest.raises(StorageUnavailable, match="cannot be opened"):
@@ -101,8 +101,8 @@ def test_a_missing_folder(tmp_path: Path) -> None:
     store.dispose()
 
 
-def test_users_cannot_write(store_url: str) -> None:
-    """A transaction opened for reading refuses to write."""
+def test_reading_transactions_cannot_write(store_url: str) -> None:
+    """A reading transaction refuses to write."""
     store = open_store(store_url)
 
     with pytest.raises(StorageUnavailable, match="read-only"), store.read() as tx:
@@ -131,7 +131,7 @@ def test_an_absent_server_keeps_the_password() -> None:
     ],
 )
 def test_a_server_that_refuses(postgres_url: str, changes: dict[str, str], problem: str) -> None:
-    """Its cause is told, in words without names and passwords, by what checks and by what reads."""
+    """Both the check and a read name the reason, without user names and passwords."""
     url = make_url(postgres_url).set(**changes).render_as_string(hide_password=False)
     store = open_store(url)
 
@@ -156,18 +156,18 @@ def test_a_server_that_refuses(postgres_url: str, changes: dict[str, str], probl
         ("Connection refused", "it cannot be reached"),
     ],
 )
-def test_what_a_server_says_to_who_connects(said: str, problem: str) -> None:
-    """Each cause has words of its own; a server that does not answer cannot be reached."""
+def test_refusals_of_a_server(said: str, problem: str) -> None:
+    """Each refusal of PostgreSQL has its own text; a server that does not answer cannot be reached."""
     psycopg = pytest.importorskip("psycopg")
     error = psycopg.OperationalError(f'connection failed: connection to server at "h", port 5432 failed: {said}')
 
-    with pytest.raises(StorageUnavailable, match=problem), mapped_errors():
+    with pytest.raises(StorageUnavailable, match=problem), ERRORS.translated():
         raise OperationalError(None, None, error)
 
 
 @pytest.mark.postgres
 def test_a_locked_row_on_postgres(postgres_url: str) -> None:
-    """A writer that waits too long for another transaction gives up."""
+    """A writer that waits too long for another transaction fails."""
     first = open_store(postgres_url)
     second = open_store(postgres_url, busy_timeout_seconds=0.1)
     with first.write() as tx:
@@ -180,7 +180,7 @@ def test_a_locked_row_on_postgres(postgres_url: str) -> None:
 
 
 def test_bugs_are_not_hidden(sqlite_url: str) -> None:
-    """A statement that is wrong in itself is no outage."""
+    """A wrong statement is not reported as an outage."""
     with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as connection:
         connection.execute("DROP TABLE installation")
     connection.close()
@@ -203,7 +203,7 @@ def test_bugs_are_not_hidden(sqlite_url: str) -> None:
     ],
 )
 def test_other_databases_are_refused(url: str) -> None:
-    """A URL of another kind is named as the field at fault, without being repeated."""
+    """The error of an unsupported URL names the field, and does not repeat the URL."""
     with pytest.raises(InvalidField) as caught:
         open_store(url)
 
@@ -213,7 +213,7 @@ def test_other_databases_are_refused(url: str) -> None:
 
 @pytest.mark.parametrize("happened", ["removed", "replaced"])
 def test_a_file_that_is_not_the_opened_one(sqlite_url: str, happened: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Once the file was removed or replaced, nothing is read or acknowledged; put back, it serves again."""
+    """If the file was removed or replaced, reads and writes fail until it is put back."""
     path = Path(sqlite_url.removeprefix("sqlite:///"))
     store = open_store(sqlite_url)
     with store.write() as tx:
@@ -235,7 +235,7 @@ def test_a_file_that_is_not_the_opened_one(sqlite_url: str, happened: str, caplo
 
 
 def test_an_outage_is_logged_once(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:
-    """The first failure is logged with its cause and the first success after it, not what comes between."""
+    """The first failure is logged with its cause, and the first success after it; failures in between are not."""
     blocker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
     blocker.execute("BEGIN IMMEDIATE")
     store = open_store(sqlite_url, busy_timeout_seconds=0.05)
@@ -260,7 +260,7 @@ def test_an_outage_is_logged_once(sqlite_url: str, caplog: pytest.LogCaptureFixt
 
 
 def test_an_outage_is_logged_without_the_password(caplog: pytest.LogCaptureFixture) -> None:
-    """The log names the cause and no password."""
+    """The log names the cause without the password."""
     store = open_store("postgresql://somebody:hush-hush@127.0.0.1:1/none?connect_timeout=2")
     with pytest.raises(StorageUnavailable), store.read():
         pass

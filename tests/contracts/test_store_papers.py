@@ -1,4 +1,4 @@
-"""What every store promises of papers and their vectors, on SQLite and on PostgreSQL."""
+"""The contract of stores for papers and their vectors, on SQLite and PostgreSQL."""
 
 import datetime as dt
 
@@ -25,7 +25,7 @@ from tests.contracts.samples import (
 
 class TestUpsert:
     def test_all_fields_come_back(self, store: Store) -> None:
-        """A paper is read as it was written, times aware and in UTC."""
+        """A paper is read as it was written, with times in UTC."""
         zone = dt.timezone(dt.timedelta(hours=5, minutes=30))
         given_paper = paper(
             1,
@@ -47,7 +47,7 @@ class TestUpsert:
         assert stored.published_at.tzinfo is dt.UTC
 
     def test_the_same_again_changes_nothing(self, store: Store) -> None:
-        """A repeated write is UNCHANGED and leaves the digest's version alone."""
+        """A repeated write is UNCHANGED and does not change the digest's version."""
         add_papers(store, 2)
         with store.write() as tx:
             tx.digests.save(Digest("d1", NOW.date(), paper_ids=("p0",)), NOW)
@@ -76,7 +76,7 @@ class TestUpsert:
             assert tx.papers.find_many(["p1"])["p1"].abstract == "New"
 
     def test_one_title_of_two_papers(self, store: Store) -> None:
-        """Papers of other arXiv ids, or of other DOIs by other authors, stay two, whenever they come."""
+        """Papers with different arXiv ids, or different DOIs and authors, are not merged by their common title."""
         title = "Robust influence maximization"
         chen = paper(1, paper_id="arxiv:1601.06551", title=title, authors=("Wei Chen", "Tian Lin"))
         he = paper(2, paper_id="1602.05240v2", title=title, authors=("Xinran He",))
@@ -86,12 +86,12 @@ class TestUpsert:
             assert tx.papers.upsert([chen, he], NOW) == [("arxiv:1601.06551", CREATED), ("1602.05240v2", CREATED)]
         with store.write() as tx:
             assert tx.papers.upsert([he, chen], NOW) == [("1602.05240v2", UNCHANGED), ("arxiv:1601.06551", UNCHANGED)]
-            # A title alone leads to the first; so does a DOI where there was none.
+            # A title alone matches the first paper; so does a DOI if the paper had none.
             assert [paper_id for paper_id, _ in tx.papers.upsert([lowalekar], NOW)] == ["arxiv:1601.06551"]
             assert tx.papers.upsert([other], NOW) == [("m", CREATED)]
 
     def test_two_dois_of_one_paper(self, store: Store) -> None:
-        """A preprint and its article have an author in common, in whatever form, and are one."""
+        """A preprint and its article with a common author, in any spelling, are one paper."""
         preprint = paper(
             1, url="https://doi.org/10.1101/2020.01.01", title="A title of both", authors=("Ada Lovelace",)
         )
@@ -102,7 +102,7 @@ class TestUpsert:
             assert [paper_id for paper_id, _ in found] == ["p1", "p1", "p1"]
 
     def test_a_renamed_paper_keeps_its_old_names(self, store: Store) -> None:
-        """After a new title both titles lead to the paper."""
+        """After a change of title, both titles match the paper."""
         with store.write() as tx:
             tx.papers.upsert([paper(1)], NOW)
             tx.papers.upsert([paper(1, title="A wholly other name")], NOW)
@@ -111,7 +111,7 @@ class TestUpsert:
             assert [paper_id for paper_id, _ in tx.papers.upsert([old, new], NOW)] == ["p1", "p1"]
 
     def test_a_changed_text_loses_its_vectors(self, store: Store) -> None:
-        """New text is PENDING again, without vectors, also when it later changes back."""
+        """A new text is PENDING without vectors, even if it later changes back."""
         add_papers(store, 1)
         embed(store, ["p0"])
         with store.write() as tx:
@@ -125,7 +125,7 @@ class TestUpsert:
             assert tx.papers.all_vectors("mini")[0] == []
 
     def test_other_changes_keep_vectors(self, store: Store) -> None:
-        """Upvotes and authors are no part of the text."""
+        """Changes of upvotes and authors keep the vectors."""
         add_papers(store, 1)
         embed(store, ["p0"])
         with store.write() as tx:
@@ -135,7 +135,7 @@ class TestUpsert:
             assert tx.papers.pending_count("mini") == 0
 
     def test_digests_of_changed_papers_get_a_version(self, store: Store) -> None:
-        """A changed paper changes the digests that hold it and no others."""
+        """A changed paper gives a new version to the digests that hold it, and to no others."""
         add_papers(store, 2)
         with store.write() as tx:
             tx.digests.save(Digest("d0", NOW.date(), paper_ids=("p0",)), NOW)
@@ -146,7 +146,7 @@ class TestUpsert:
             assert tx.digests.find_version("d1") == ("d1", 1, NOW.date())
 
     def test_two_writers_of_the_same_papers(self, store: Store, store_url: str) -> None:
-        """Racing writers end with one row per paper and no error, whatever order they come in."""
+        """Concurrent writers store one row per paper without an error, in any order."""
         other = open_store(store_url)
         batch = [paper(i) for i in range(40)]
 
@@ -166,7 +166,7 @@ class TestUpsert:
         other.dispose()
 
     def test_more_papers_than_one_statement_takes(self, store: Store) -> None:
-        """Long lists are cut into statements that every engine accepts."""
+        """Long lists are split into statements that each engine accepts."""
         ids = add_papers(store, 2_100)
 
         with store.read() as tx:
@@ -175,7 +175,7 @@ class TestUpsert:
 
 class TestPapers:
     def test_pages_go_by_code_point(self, store: Store) -> None:
-        """Ids are ordered alike on both engines, capitals before small letters."""
+        """Ids have the same order on both engines, capitals before small letters."""
         ids = ["b", "a", "B", "é", "arxiv:1", "_"]
         with store.write() as tx:
             tx.papers.upsert([Paper(paper_id, "x") for paper_id in ids], NOW)
@@ -184,7 +184,7 @@ class TestPapers:
             assert [p.paper_id for p in tx.papers.page(after="_", limit=2)] == ["a", "arxiv:1"]
 
     def test_first_seen_between(self, store: Store) -> None:
-        """The window holds its start but not its end, newest first, ties by id."""
+        """The window includes its start but not its end; papers are newest first, ties by id."""
         with store.write() as tx:
             tx.papers.upsert([paper(i, first_seen_at=NOW + i // 2 * HOUR) for i in range(6)], NOW)
 
@@ -192,7 +192,7 @@ class TestPapers:
             assert tx.papers.first_seen_between(NOW, NOW + 2 * HOUR, limit=1) == ["p2"]
 
     def test_a_deleted_paper_takes_its_traces_along(self, store: Store) -> None:
-        """Aliases, vectors, events and places in digests go, versions grow, slates stay."""
+        """Deleting a paper deletes its aliases, vectors, events and places in digests, and keeps slates."""
         add_papers(store, 2)
         embed(store, ["p0", "p1"])
         record(store, event(), event(paper_id="p1", user_id="bob"))
@@ -254,7 +254,7 @@ class TestVectors:
             assert tx.digests.find_version("d1") == ("d1", 2, NOW.date())
 
     def test_oldest_papers_are_claimed_first(self, store: Store) -> None:
-        """Claims go by age, and a lease that ended is given again."""
+        """Texts are claimed oldest first, and again after the lease has ended."""
         with store.write() as tx:
             tx.papers.upsert([paper(i, first_seen_at=NOW - i * HOUR, abstract="a") for i in range(3)], NOW)
             first = tx.papers.claim_pending("mini", limit=2, now=NOW, lease=HOUR)
@@ -268,7 +268,7 @@ class TestVectors:
             assert tx.papers.pending_count("mini") == 3
 
     def test_a_changed_text_ends_the_lease(self, store: Store) -> None:
-        """Whoever works on the old text does not keep the new one from being claimed."""
+        """A lease of the old text does not block the new text."""
         add_papers(store, 1)
         with store.write() as tx:
             tx.papers.claim_pending("mini", limit=1, now=NOW, lease=HOUR)
@@ -278,7 +278,7 @@ class TestVectors:
             assert len(tx.papers.claim_pending("mini", limit=1, now=NOW, lease=HOUR)) == 1
 
     def test_two_claimers_share_nothing(self, store: Store, store_url: str) -> None:
-        """Claimers at the same time, each with connections of its own, get every text once."""
+        """Concurrent workers with their own connections claim every text once."""
         add_papers(store, 60)
         other = open_store(store_url)
         claimed: list[str] = []
@@ -322,7 +322,7 @@ class TestVectors:
             assert tx.papers.encoders() == {"mini": 2, "maxi": 1}
 
     def test_pending_texts_by_id(self, store: Store) -> None:
-        """Texts that wait are told with their sizes and read by ranges of ids; embedded and failed ones are not."""
+        """Pending texts are listed with their sizes and read by ranges of ids; embedded and failed texts are not."""
         add_papers(store, 5, abstract="about it")
         embed(store, ["p1"])
         embed(store, ["p2"], "maxi")

@@ -1,4 +1,4 @@
-"""What every store promises of users, on SQLite and on PostgreSQL."""
+"""The contract of stores for users, on SQLite and PostgreSQL."""
 
 import datetime as dt
 import secrets
@@ -25,25 +25,25 @@ from tests.contracts.samples import (
 
 
 def last(kinds: list[EventType], *wanted: EventType) -> int:
-    """The place of the last of the wanted kinds; -1 without one."""
+    """Return the index of the last event of these types; -1 if there is none."""
     return max((i for i, kind in enumerate(kinds) if kind in wanted), default=-1)
 
 
 def model_of_likes(kinds: list[EventType]) -> bool:
-    """Whether events of one paper, in order, make it liked."""
+    """Return whether the events of one paper, in order, make it liked."""
     taken_back = last(kinds, EventType.UNLIKE, EventType.DISLIKE)
     return last(kinds, EventType.LIKE, EventType.SAVE) > taken_back
 
 
 def model_of_dislikes(kinds: list[EventType]) -> bool:
-    """Whether they speak against it."""
+    """Return whether the events of one paper, in order, make it disliked."""
     disliked = last(kinds, EventType.DISLIKE) > last(kinds, EventType.LIKE, EventType.UNLIKE)
     return disliked or last(kinds, EventType.DISMISS) > last(kinds, EventType.LIKE)
 
 
 class TestEvents:
     def test_events_are_idempotent(self, store: Store) -> None:
-        """An event id counts once, in one call and over calls, and only news gives the user a version."""
+        """An event id counts once, within a call and across calls, and only new events change the user's version."""
         add_papers(store, 2)
         first, same_id = event(event_id="e1"), event(EventType.DISLIKE, event_id="e1")
 
@@ -71,7 +71,7 @@ class TestEvents:
             assert tx.users.version("bob") is None
 
     def test_unknown_papers_are_refused(self, store: Store) -> None:
-        """An event of a paper that is gone raises NotFound and stores nothing of the call."""
+        """An event of a deleted paper raises NotFound, and the call stores nothing."""
         add_papers(store, 1)
         with pytest.raises(NotFound, match="no paper 'gone'"):
             record(store, event(), event(paper_id="gone"))
@@ -80,7 +80,7 @@ class TestEvents:
             assert tx.users.version("ada") is None
 
     def test_racing_recorders_lose_nothing(self, store: Store, store_url: str) -> None:
-        """Two recorders of overlapping events for the same users store each once, without a deadlock."""
+        """Two concurrent calls with overlapping events of the same users store each event once, without a deadlock."""
         add_papers(store, 1)
         other = open_store(store_url)
         events = [event(event_id=f"e{i}", user_id=f"user{i % 5}") for i in range(60)]
@@ -98,7 +98,7 @@ class TestEvents:
         other.dispose()
 
     def test_events_in_order_of_arrival(self, store: Store) -> None:
-        """All events of one user come back as given, in order of arrival, over several batches."""
+        """The events of a user are returned as given, in order of arrival, over several batches."""
         add_papers(store, 1)
         events = [event(at=NOW - i * HOUR if i else None, event_id=f"e{i}", slate_id="s") for i in range(7)]
         record(store, *events[:3], event(user_id="bob"))
@@ -135,7 +135,7 @@ class TestState:
         assert ("p0" in state.hidden_paper_ids) == liked
 
     def test_likes_are_ordered_by_time(self, store: Store) -> None:
-        """Likes come oldest first, unknown times before known ones, ties by arrival."""
+        """Likes are ordered by time, unknown times first, ties by arrival."""
         add_papers(store, 5)
         times = [NOW, None, NOW - HOUR, NOW, None]
         record(store, *(event(paper_id=f"p{i}", at=at) for i, at in enumerate(times)))
@@ -147,7 +147,7 @@ class TestState:
         assert state.likes[2] == Like("p2", NOW - HOUR)
 
     def test_many_states_are_those_of_each(self, store: Store) -> None:
-        """States of many users read together are those read one by one; unknown users are left out."""
+        """States of many users read together equal those read one by one; unknown users are left out."""
         add_papers(store, 3)
         names = [f"user-{number:04d}" for number in range(1_000)]
         kinds = [EventType.LIKE, EventType.DISLIKE, EventType.SAVE, EventType.CLICK, EventType.SENT]
@@ -197,8 +197,8 @@ class TestState:
     def test_any_history_agrees_with_a_simple_model(
         self, store: Store, events: list[tuple[int, EventType, int | None]]
     ) -> None:
-        """Whatever happened in whatever order, the state is what the rules say of each paper by itself."""
-        # Hypothesis repeats its examples in one database, so each needs a user nobody has seen.
+        """After any history, the state equals the rules applied to each paper by itself."""
+        # Hypothesis runs its examples in one database, so each needs a new user.
         number = secrets.token_hex(8)
         user_id = f"user-{number}"
         add_papers(store, 3)
@@ -226,7 +226,7 @@ class TestState:
 
 class TestDeletedUsers:
     def test_deleting_reaches_everything(self, store: Store) -> None:
-        """Events, preferences and slates go; a tombstone with the hash stays; nobody else is touched."""
+        """Deleting a user deletes events, preferences and slates, keeps a tombstone, and changes no other user."""
         add_papers(store, 1)
         record(store, event(), event(user_id="bob"))
         with store.write() as tx:
@@ -247,13 +247,13 @@ class TestDeletedUsers:
             assert tx.users.deleted(since=None, after=None, limit=9) == [DeletedUser(user_id_hash("ada"), NOW)]
 
     def test_someone_known_by_slates_only(self, store: Store) -> None:
-        """Slates alone are something to delete."""
+        """A user with slates only can be deleted."""
         with store.write() as tx:
             tx.slates.add(slate())
             assert tx.users.delete("ada", CLOCK)
 
     def test_a_user_may_come_back(self, store: Store) -> None:
-        """A returning user starts empty, at a version that no cache of the old one holds."""
+        """A user who comes back starts empty, at a version above all earlier ones."""
         add_papers(store, 2)
         record(store, event())
         record(store, event(EventType.DISLIKE))
@@ -271,7 +271,7 @@ class TestDeletedUsers:
             assert [user.deleted_at for user in tx.users.deleted(since=None, after=None, limit=9)] == [NOW + HOUR]
 
     def test_pages_of_tombstones(self, store: Store) -> None:
-        """Tombstones go by time, ties by hash; ``since`` is inclusive and ``after`` exclusive."""
+        """Tombstones are ordered by time, ties by hash; ``since`` is inclusive and ``after`` exclusive."""
         with store.write() as tx:
             for i in range(5):
                 tx.users.save_preferences(f"u{i}", Preferences(), NOW)

@@ -1,10 +1,5 @@
-"""The database fixtures of the contract tests."""
+"""The database fixtures that the contract tests share."""
 
-from tests.contracts.conftest import (  # noqa: F401 - fixtures
-    postgres_url,
-    sql_store,
-    sqlite_template,
-    sqlite_url,
-    store,
-    store_url,
-)
+from tests.store_fixtures import databases, sql_store, sqlite_url, store_url
+
+__all__ = ["databases", "sql_store", "sqlite_url", "store_url"]

@@ -1,4 +1,4 @@
-"""The documents name everything there is, and say of the defaults what the code says."""
+"""The documents name every command, setting and recipe, with the defaults of the code."""
 
 import dataclasses
 import json
@@ -23,7 +23,7 @@ ROW = re.compile(r"^\| *`(PAPERFEED_[A-Z_]+)` *\| *([^|]*?) *\| *([^|]*?) *\|$",
 
 
 def commands() -> list[str]:
-    """Every command, as it is typed."""
+    """Return every command as it is typed."""
 
     def walk(command: object, words: tuple[str, ...]) -> list[str]:
         inner = getattr(command, "commands", None)
@@ -35,37 +35,40 @@ def commands() -> list[str]:
 
 
 def text() -> str:
-    """All documents."""
+    """Return the text of all documents."""
     return "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS if path.exists())
 
 
 @pytest.mark.parametrize("command", commands())
 def test_command_is_documented(command: str) -> None:
-    """Every command stands in README.md or docs/."""
+    """README.md or a page of docs/ names every command."""
     assert re.search(rf"\b{re.escape(command)}\b", text())
 
 
 @pytest.mark.parametrize("variable", FIELDS)
 def test_setting_is_documented(variable: str) -> None:
-    """Every setting stands in one table, with the default and the words of the code."""
-    rows = [row for row in ROW.findall(text()) if row[0] == variable]
+    """The tables of docs/settings.md, and no other page, list every setting once, with the code's default and help."""
+    page = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
+    rows = [row for row in ROW.findall(page) if row[0] == variable]
+
     assert len(rows) == 1
+    assert len([row for row in ROW.findall(text()) if row[0] == variable]) == 1
     default = FIELDS[variable].default
     assert rows[0][1].strip("`") == (str(default) if default != "" else "(empty)")
     assert rows[0][2] == FIELDS[variable].metadata["help"]
 
 
 def test_nothing_else_is_documented() -> None:
-    """No document names a PAPERFEED_ variable that there is not."""
+    """No document names a PAPERFEED_ variable that does not exist."""
     named = set(re.findall(r"PAPERFEED_[A-Z]+(?:_[A-Z]+)*", text()))
-    # Read by the tests alone.
+    # Only the tests read PAPERFEED_REQUIRE; "PAPERFEED_KEEP" is the common part of several names.
     assert named - FIELDS.keys() - {"PAPERFEED_REQUIRE"} <= {"PAPERFEED_KEEP"}
 
 
 def test_every_recipe_is_named() -> None:
-    """The help of --recipe names each, and the table of docs/ranking.md has each and no others."""
+    """The help of --recipe names every recipe, and the table of docs/train.md lists exactly the recipes."""
     group = typer.main.get_command(app)
-    page = (ROOT / "docs" / "ranking.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "train.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \|", page.partition("| `--recipe` |")[2].partition("\n\n")[0], re.MULTILINE)
 
     helps = [
@@ -80,8 +83,13 @@ def test_every_recipe_is_named() -> None:
     assert all(re.search(rf"\b{name}\b", words) for name in RECIPES for words in helps)
 
 
+def test_readme_is_short() -> None:
+    """README.md has at most 1,200 words."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1_200
+
+
 def test_batches_rank_the_digest_of_the_readme(paperfeed: Run) -> None:
-    """Who has typed what README.md says has the digest that docs/batch.md ranks."""
+    """The import command of README.md creates the digest that the commands of docs/batch.md rank."""
     readme, batches = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "docs/batch.md"))
     (words,) = re.findall(r"^paperfeed (digest import \S+ --date \S+)", readme, re.MULTILINE)
     asked = re.findall(r"^paperfeed batch rerank.* --digest (\S+)", batches, re.MULTILINE)
@@ -93,7 +101,7 @@ def test_batches_rank_the_digest_of_the_readme(paperfeed: Run) -> None:
 
 
 def test_every_command_explains_itself() -> None:
-    """Every command has a line of help."""
+    """Every command and command group has a help text."""
 
     def walk(command: object, name: str) -> list[str]:
         inner = getattr(command, "commands", {})

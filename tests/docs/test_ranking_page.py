@@ -1,4 +1,4 @@
-"""docs/ranking.md says of the features what the code says."""
+"""docs/ranking.md lists the features, directions and families of the code."""
 
 import re
 
@@ -11,7 +11,7 @@ WORDS = {1: "up", -1: "down", 0: "free"}
 
 
 def test_every_feature_with_its_direction() -> None:
-    """The table has every feature of the schema, in its order, and none else."""
+    """The table lists exactly the features of the schema, in its order, with their directions."""
     found = {name: direction for name, _, direction in ROW.findall(PAGE)}
     expected = {name: WORDS[sign] for name, sign in zip(SCHEMA.names, SCHEMA.directions, strict=True)}
     assert found == expected
@@ -19,13 +19,13 @@ def test_every_feature_with_its_direction() -> None:
 
 
 def test_every_family_has_its_ablation() -> None:
-    """The ablation names each family once."""
+    """The ablation table has one row for each family."""
     part = PAGE.partition("\n## Ablation\n")[2].partition("\n## ")[0]
     assert tuple(re.findall(r"^\| ([a-z]+) \|", part, re.MULTILINE))[1:] == SCHEMA.families
 
 
 def test_contents_lead_somewhere() -> None:
-    """Every link of the table of contents names a section, and no section is without one."""
+    """The table of contents links to every section of the page and to nothing else."""
     linked = re.findall(r"^- \[.+\]\(#(.+)\)$", PAGE, re.MULTILINE)
     headings = re.findall(r"^## (.+)$", PAGE, re.MULTILINE)
     assert linked == [re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings]

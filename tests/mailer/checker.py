@@ -1,4 +1,4 @@
-"""Whether a message is one that large receivers take: RFC 5322, MIME, RFC 8058, size, nothing remote."""
+"""Checks a message for the requirements of large receivers: RFC 5322, MIME, RFC 8058, size, no remote content."""
 
 import re
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ class _Page(HTMLParser):
 
 
 def parts(content: bytes) -> tuple[EmailMessage, str, str]:
-    """(message, text, HTML)."""
+    """Return (message, text, HTML)."""
     message = message_from_bytes(content, policy=default)
     assert isinstance(message, EmailMessage)
     plain, html = message.get_body(("plain",)), message.get_body(("html",))
@@ -49,7 +49,7 @@ def parts(content: bytes) -> tuple[EmailMessage, str, str]:
 
 
 def problems(content: bytes, base_url: str, *, bulk: bool = True) -> list[str]:
-    """All that is wrong with a message; empty for a good one."""
+    """Return everything that is wrong with a message; empty for a good one."""
     headers = content.partition(b"\r\n\r\n")[0] + b"\r\n"
     bulk_problems = _bulk_problems(headers, base_url) if bulk else []
     return [*_line_problems(content), *_mime_problems(content), *bulk_problems, *_link_problems(content, base_url)]
@@ -102,7 +102,7 @@ def _link_problems(content: bytes, base_url: str) -> Iterator[str]:
 
 
 def text_of_html(content: bytes) -> str:
-    """What a reader of the HTML part sees."""
+    """Return the visible text of the HTML part."""
     page = _Page()
     page.feed(parts(content)[2])
     return page.text

@@ -1,4 +1,4 @@
-"""The web app in a thread, behind a real socket."""
+"""The web pages, served from a thread over a real socket."""
 
 import contextlib
 import socket
@@ -25,7 +25,7 @@ from mailer.web.server import Courier
 
 @dataclass(frozen=True)
 class Answer:
-    """What the web app said."""
+    """A response of the web pages."""
 
     status: int
     headers: HTTPMessage
@@ -42,13 +42,13 @@ _OPENER = urllib.request.build_opener(_NoRedirects)
 
 @dataclass(frozen=True)
 class RunningSite:
-    """A web app with its address and its links."""
+    """Running web pages with their address and links."""
 
     base_url: str
     links: Links
 
     def ask(self, url: str, form: dict[str, Any] | None = None, method: str | None = None, **headers: str) -> Answer:
-        """One request; a form makes it a POST. Redirects are not followed."""
+        """Send one request, a POST if a form is given, without following redirects."""
         data = None if form is None else urllib.parse.urlencode(form, doseq=True).encode()
         address = url if "://" in url else self.base_url + url
         request = urllib.request.Request(address, data=data, method=method)
@@ -67,11 +67,11 @@ class RunningSite:
 def running_site(
     store: MailStore, service: FeedService, settings: MailSettings, clock: Clock, *, courier: bool = False
 ) -> Iterator[RunningSite]:
-    """Serves on a free port for as long as the block lasts, with or without the background work."""
+    """Serve the pages on a free port, with or without the background thread."""
     listening = socket.create_server(("127.0.0.1", 0))
     base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     settings = replace(settings, base_url=base_url)
-    background = Courier(store, service, settings, clock)
+    background = Courier(store, service, settings, clock, poll_seconds=0.5)
     site = Site(store, service, settings, clock, background.wake)
     server = uvicorn.Server(uvicorn.Config(site.app(), lifespan="off", log_config=None, access_log=False))
     thread = threading.Thread(target=lambda: server.run(sockets=[listening]), daemon=True)

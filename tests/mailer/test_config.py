@@ -7,7 +7,7 @@ from mailer.errors import InvalidField
 
 
 def test_order_of_sources() -> None:
-    """A flag wins over the environment, which wins over the default; an empty variable counts as not set."""
+    """A flag overrides the environment, which overrides the default; an empty variable counts as unset."""
     environment = {"PAPERFEED_MAIL_SMTP_PORT": "587", "PAPERFEED_MAIL_HOST": "", "PAPERFEED_MAIL_SERVER_TLS": "yes"}
 
     settings = MailSettings.read(environment, sender_name="Papers", smtp_host=None)
@@ -28,21 +28,21 @@ def test_order_of_sources() -> None:
         ("LOG_LEVEL", "LOUD", "is not DEBUG, INFO, WARNING or ERROR"),
     ],
 )
-def test_what_cannot_be_used(name: str, value: str, problem: str) -> None:
-    """The error names the variable and says what would do."""
+def test_invalid_values(name: str, value: str, problem: str) -> None:
+    """The error names the variable and the allowed values."""
     with pytest.raises(InvalidField, match=problem) as caught:
         MailSettings.read({f"PAPERFEED_MAIL_{name}": value})
     assert caught.value.field == f"PAPERFEED_MAIL_{name}"
 
 
 def test_no_password_in_the_clear() -> None:
-    """A log-in without encryption is refused before anything is sent."""
+    """Settings with a log-in and without encryption are refused."""
     with pytest.raises(InvalidField, match="never sent without encryption"):
         MailSettings.read({}, smtp_user="u", smtp_security="none")
 
 
 def test_secrets_come_from_files(tmp_path: Path) -> None:
-    """The password is the file's content without its line end; a file that is not there is named."""
+    """The password is the content of the file without the line end; a missing file is named."""
     file = tmp_path / "password"
     file.write_text("s3cret\n", encoding="utf-8")
 

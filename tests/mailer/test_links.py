@@ -9,13 +9,13 @@ LINKS = Links(b"k" * 32, "https://mail.example.org/")
 
 
 def token_of(url: str) -> str:
-    """The last part of a link."""
+    """Return the token at the end of a link."""
     return url.rpartition("/")[2]
 
 
 @pytest.mark.parametrize("purpose", Purpose)
 def test_round_trip(purpose: Purpose) -> None:
-    """A link says what it was made of, and stands under its purpose's name."""
+    """Reading a link returns the claim it was made of; its path begins with the purpose."""
     url = LINKS.url(purpose, "s1", "i1", 7)
 
     assert url.startswith(f"https://mail.example.org/{purpose.value}/")
@@ -30,9 +30,9 @@ def test_one_purpose_each(made: Purpose, asked: Purpose) -> None:
 
 
 def test_altered_tokens() -> None:
-    """Any one character changed, cut or added, and another installation's key: all refused."""
+    """A token with a changed, missing or additional character, or signed with another key, is refused."""
     token = LINKS.token(Claim(Purpose.LIKE, "s1", "i1", "7"))
-    # The last character of each part holds spare bits that decoding ignores.
+    # Decoding ignores some bits in the last character of each part.
     altered = [
         token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
         for at in range(len(token))
@@ -47,7 +47,7 @@ def test_altered_tokens() -> None:
 
 @pytest.mark.parametrize("purpose", Purpose)
 def test_age(purpose: Purpose, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token is good until its last day; unsubscribing never expires."""
+    """A token is valid until its maximum age; tokens to unsubscribe never expire."""
     import time
 
     token, now, limit = LINKS.token(Claim(purpose, "s1")), time.time(), MAX_AGE_SECONDS[purpose]
@@ -62,7 +62,7 @@ def test_age(purpose: Purpose, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_age_of_a_derived_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A token made from another is as old, through any number of steps."""
+    """A token derived from another keeps its date, through any number of steps."""
     import time
 
     now = time.time()

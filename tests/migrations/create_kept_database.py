@@ -1,6 +1,6 @@
-"""Writes kept/<revision>.sqlite: a small database as the code of that revision left it.
+"""Writes kept/<revision>.sqlite, a small database of the newest revision.
 
-Run it once when a new revision is made, from the repository's root, and commit the file; never run it for an old one:
+Run it once for each new revision from the repository's root, and commit the file. Never run it for an old revision:
 
     python -m tests.migrations.create_kept_database
 """
@@ -22,7 +22,7 @@ NOW = dt.datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=dt.UTC)
 
 
 def main() -> None:
-    """Writes the file for the newest revision."""
+    """Write the file of the newest revision."""
     path = KEPT / f"{schema.HEAD}.sqlite"
     path.unlink(missing_ok=True)
     url = f"sqlite:///{path}"
@@ -44,7 +44,7 @@ def main() -> None:
             Slate("s1", "ada", "d1", "m1", FallbackReason.NONE, NOW, NOW, "hash", 0, (item,), "f1", b"\x00\x00\x80?")
         )
     store.dispose()
-    # One small file without companions, so that it can be committed and copied.
+    # One small file without a WAL file beside it, so that it can be committed and copied.
     connection = sqlite3.connect(path, isolation_level=None)
     for statement in ("PRAGMA journal_mode = DELETE", "PRAGMA page_size = 512", "VACUUM"):
         connection.execute(statement)

@@ -1,14 +1,15 @@
-"""Made-up papers, spaces, models and bundles for tests of the ranker."""
+"""Made-up papers, spaces, models and bundles for tests of the ranker, and comparisons up to rounding."""
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import lightgbm
 import numpy as np
 
 from ranker.bundle.bundle import Bundle, load_bundle, write_bundle
 from ranker.features import SCHEMA, compute_matrix
 from ranker.papers import PaperColumns, paper_columns
+from ranker.pipeline import RankedList
 from ranker.profile.profile import build_profile
 from ranker.spaces.background import Background
 from ranker.spaces.colikes import CoLikes, text_keys
@@ -25,13 +26,15 @@ USERS = 5
 NOW = 1_700_000_000.0
 DAY = 86_400.0
 ENCODER = "made-up-encoder"
+LEARNED = ("factors", "word_density", "factor_density", "user_factors")
+"""The values of a paper that come from the factor map, the background and the co-likes of a bundle."""
 _WORDS = (
     "graph protein code vision query language genome index neural database kernel market social music speech".split()  # noqa: SIM905
 )
 
 
 def columns(count: int, *, seed: int = 0, prefix: str = "p", dim: int = DIM) -> PaperColumns:
-    """Random papers in four clusters, of which every fifth has no date and every seventh no upvotes."""
+    """Random papers in four clusters; every fifth has no date and every seventh no upvotes."""
     rng = np.random.default_rng(seed)
     cluster = rng.integers(0, 4, count)
     centres = np.random.default_rng(99).standard_normal((4, dim))
@@ -57,7 +60,7 @@ def pending(papers: PaperColumns, rows: list[int]) -> PaperColumns:
 
 
 def spaces(dim: int = DIM) -> Spaces:
-    """Spaces in which every family of features is alive, and nothing is trivial."""
+    """Spaces in which every family of features has values."""
     rng = np.random.default_rng(5)
     plain = Spaces(
         whitening_mean=(0.05 * rng.standard_normal(dim)).astype(np.float32),
@@ -79,7 +82,7 @@ def spaces(dim: int = DIM) -> Spaces:
 
 
 def factor_map(dim: int = DIM) -> FactorMap:
-    """A map that keeps the clusters of ``columns`` apart, and to which the words say something too."""
+    """A random factor map that uses vectors and words."""
     rng = np.random.default_rng(6)
     buckets = np.unique(np.concatenate([hashed_terms(word)[0] for word in _WORDS])).astype(np.int32)
     return FactorMap(
@@ -90,7 +93,7 @@ def factor_map(dim: int = DIM) -> FactorMap:
 
 
 def co_likes(known: PaperMatrix) -> CoLikes:
-    """What readers made of some papers: near one another where their factors are, with much noise."""
+    """Co-likes of some papers: their user factors follow their co-like factors with much noise."""
     assert known.factors is not None
     rng = np.random.default_rng(8)
     users = unit_rows(known.factors @ rng.standard_normal((FACTORS, USERS)).astype(np.float32))
@@ -109,7 +112,7 @@ def topics(dim: int = DIM) -> Topics:
 
 
 def training_features(query_count: int = 40) -> tuple[Float32Array, np.ndarray, list[int]]:
-    """Feature rows, labels (candidates near a like) and group sizes."""
+    """Feature rows, labels (1 for candidates near a like) and the sizes of the groups."""
     rng = np.random.default_rng(3)
     papers = spaces().matrix(columns(200, seed=7))
     rows, labels = [], []
@@ -127,6 +130,8 @@ def training_features(query_count: int = 40) -> tuple[Float32Array, np.ndarray, 
 
 def model_text(tree_count: int = 25) -> str:
     """A small LambdaMART model over the real schema."""
+    import lightgbm
+
     features, labels, groups = training_features()
     data = lightgbm.Dataset(features, labels, group=groups, feature_name=list(SCHEMA.names))
     params = {"objective": "lambdarank", "num_leaves": 8, "num_threads": 1, "deterministic": True, "verbose": -1}
@@ -134,7 +139,7 @@ def model_text(tree_count: int = 25) -> str:
 
 
 def bundle(folder: Path, text: str | None = None) -> Bundle:
-    """A bundle written to ``folder`` and loaded again."""
+    """A bundle that was written to ``folder`` and loaded again."""
     write_bundle(
         folder,
         model_text=text or model_text(),
@@ -146,3 +151,30 @@ def bundle(folder: Path, text: str | None = None) -> Bundle:
         metrics={"made-up": {"ndcg@10": 0.5}},
     )
     return load_bundle(folder, encoder=ENCODER)
+
+
+def computed_values() -> Float32Array:
+    """All features of one user and all learned values of papers, flattened."""
+    candidates, likes = spaces().matrix(pending(columns(77), [5])), spaces().matrix(columns(30, seed=1, prefix="l"))
+    parts = [compute_matrix(build_profile(likes), candidates, NOW), *(getattr(candidates, name) for name in LEARNED)]
+    return np.concatenate([part.ravel() for part in parts])
+
+
+def assert_close(found: Any, expected: Any, tolerance: float = 1e-5) -> None:
+    """Two arrays agree up to rounding and are NaN at the same places."""
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance)
+
+
+def assert_lists_agree(found: RankedList, expected: RankedList) -> None:
+    """Two lists hold the same papers and values up to rounding; only papers of equal scores may swap places."""
+    assert found.scored_by is expected.scored_by
+    swapped = found.rows != expected.rows
+    assert_close(found.scores[swapped], expected.scores[swapped])
+    ours, theirs = np.argsort(found.rows), np.argsort(expected.rows)
+    assert np.array_equal(found.rows[ours], expected.rows[theirs])
+    assert_close(found.scores[ours], expected.scores[theirs])
+    assert_close(found.features[ours], expected.features[theirs])
+    for one, other in zip(ours.tolist(), theirs.tolist(), strict=True):
+        for left, right in zip(found.reasons[one], expected.reasons[other], strict=True):
+            assert left._replace(similarity=None) == right._replace(similarity=None)
+            assert_close(left.similarity or 0, right.similarity or 0)

@@ -10,7 +10,7 @@ from ranker.types import Float32Array
 
 
 def inputs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Order, scores with ties, and vectors of which a fifth is pending."""
+    """An order, scores with ties, and vectors of which a fifth is pending."""
     rng = np.random.default_rng(seed)
     units = rng.standard_normal((count, 8)).astype(np.float32)
     units /= np.linalg.norm(units, axis=1, keepdims=True)
@@ -20,7 +20,7 @@ def inputs(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def papers(units: Float32Array, topics: list[int] | None = None) -> PaperMatrix:
-    """Papers of given vectors, each of one topic; -1 is unknown."""
+    """Papers with these vectors, each of one topic; -1 is unknown."""
     columns = paper_columns([f"p{i}" for i in range(len(units))], [""] * len(units), units)
     weights = np.full((len(units), 3), np.nan, dtype=np.float32)
     for row, topic in enumerate(topics or []):
@@ -30,7 +30,7 @@ def papers(units: Float32Array, topics: list[int] | None = None) -> PaperMatrix:
 
 @given(st.integers(0, 260), st.integers(0, 1000), st.floats(0, 1))
 def test_same_papers_once_each(count: int, seed: int, diversity: float) -> None:
-    """Whatever is asked for, every paper appears exactly once."""
+    """Every paper appears exactly once at any diversity."""
     order, scores, units = inputs(count, seed)
     assert sorted(diversify(order, scores, papers(units), diversity).tolist()) == list(range(count))
 
@@ -44,7 +44,7 @@ def test_zero_is_the_order_of_scores(count: int, seed: int) -> None:
 
 @given(st.integers(1, 260), st.integers(0, 1000), st.floats(0.01, 1))
 def test_best_stays_first_and_the_tail_keeps_its_order(count: int, seed: int, diversity: float) -> None:
-    """The best-scored paper leads, and papers beyond the pool never move."""
+    """The best-scored paper stays first, and papers beyond the places and the pool keep their order."""
     order, scores, units = inputs(count, seed)
     found = diversify(order, scores, papers(units), diversity)
     assert found[0] == order[0]
@@ -54,14 +54,14 @@ def test_best_stays_first_and_the_tail_keeps_its_order(count: int, seed: int, di
 
 
 def test_copies_give_way() -> None:
-    """Of two equal papers the second waits until something else was shown."""
+    """Of two identical papers the second comes after a different paper."""
     units = np.array([[1, 0], [1, 0], [0, 1]], dtype=np.float32)
     scores = np.array([1.0, 0.9, 0.5])
     assert diversify(np.array([0, 1, 2]), scores, papers(units), 0.6).tolist() == [0, 2, 1]
 
 
 def test_follows_the_definition() -> None:
-    """Each place holds the maximum of (1 - diversity) * scaled score - diversity * similarity."""
+    """Each place holds the paper with the greatest (1 - diversity) * scaled score - diversity * similarity."""
     order, scores, units = inputs(30, 4)
     found, known = diversify(order, scores, papers(units), 0.4), np.nan_to_num(units)
     scaled = (scores - scores.min()) / (scores.max() - scores.min())
@@ -73,7 +73,7 @@ def test_follows_the_definition() -> None:
 
 @pytest.mark.parametrize(("diversity", "most"), [(0.1, 7), (0.3, 6), (0.5, 5), (1.0, 3)])
 def test_topic_caps(diversity: float, most: int) -> None:
-    """Of ten places in a row few are of one topic while others are left; unknown topics never wait."""
+    """No ten places in a row exceed the topic cap while other papers are left, and unknown topics never wait."""
     assert topic_cap(diversity) == most
     count = 40
     topics = [0] * 20 + [1] * 8 + [2] * 8 + [-1] * 4
@@ -89,6 +89,6 @@ def test_topic_caps(diversity: float, most: int) -> None:
 
 
 def test_one_topic_alone_fills_the_slate() -> None:
-    """Where nothing else is left, the cap gives way and no paper is lost."""
+    """If all papers are of one topic, the cap does not apply and no paper is lost."""
     rows = diversify(np.arange(9), np.linspace(1, 0, 9), papers(np.full((9, 4), np.nan, np.float32), [0] * 9), 0.1)
     assert rows.tolist() == list(range(9))

@@ -22,7 +22,7 @@ from ranker.pipeline import rank, rank_new_user
 from ranker.profile.profile import build_profile
 from ranker.reasons.explain import RankReasonKind
 from ranker.spaces.spaces import plain_matrix
-from tests.ranker.builders import NOW, columns, spaces
+from tests.ranker.builders import NOW, assert_close, columns, spaces
 
 PAPERS = columns(77)
 CANDIDATES = spaces().matrix(PAPERS)
@@ -32,13 +32,13 @@ AS_OF = dt.datetime(2026, 3, 9, tzinfo=dt.UTC)
 
 
 def seed(number: int) -> bytes:
-    """A seed like any other."""
+    """A seed made of a number."""
     return hashlib.sha256(str(number).encode()).digest()
 
 
 @pytest.mark.parametrize("count", [10, 11, 60])
 def test_propensities_are_the_frequencies(count: int) -> None:
-    """Over many seeds each paper comes to each place as often as its probability says."""
+    """Over many seeds, papers move to places with the frequencies that the probabilities predict."""
     share, draws = 0.7, 20_000
     counts = np.zeros((count, count))
     for number in range(draws):
@@ -52,7 +52,7 @@ def test_propensities_are_the_frequencies(count: int) -> None:
 
 @given(st.integers(0, 120), st.floats(0, 1), st.binary(min_size=32, max_size=32))
 def test_what_is_logged_is_what_was_done(count: int, share: float, given_seed: bytes) -> None:
-    """Each list is the papers once, at most one pair swapped; from its propensities all can be read back."""
+    """At most one pair is swapped, and the propensities alone tell which pair and which share."""
     explored = explore(count, Exploration(share, given_seed))
     chances = place_chances(count, share)
 
@@ -72,7 +72,7 @@ def test_what_is_logged_is_what_was_done(count: int, share: float, given_seed: b
 
 
 def test_foreign_propensities_are_not_read() -> None:
-    """Numbers that this policy never gives are told apart, not taken for an exploration."""
+    """Propensities that this policy never gives are not read as an exploration."""
     plain = stay_chances(20, 0.2)
     for strange in (
         np.full(20, 0.9),
@@ -86,7 +86,7 @@ def test_foreign_propensities_are_not_read() -> None:
 
 
 def test_the_seed_names_the_request() -> None:
-    """Equal requests have one seed whatever their time zone; another user, digest, bundle or time has another."""
+    """Equal requests in any time zone have one seed; another user, digest, bundle or time gives another seed."""
     zone = dt.timezone(dt.timedelta(hours=2))
     first = seed_of("ada", "d", "b", AS_OF)
 
@@ -97,7 +97,7 @@ def test_the_seed_names_the_request() -> None:
 
 
 def test_an_explored_list(small_bundle: Bundle) -> None:
-    """Two papers change places, features and scores go with them, and the one that moved up says why it is there."""
+    """Two papers change places with their features and scores, and the one that moved up has the reason EXPLORATION."""
     plain = rank(small_bundle, PROFILE, CANDIDATES, NOW, limit=60)
     explored = rank(small_bundle, PROFILE, CANDIDATES, NOW, limit=60, exploration=Exploration(1.0, seed(1)))
     logged = read_exploration(explored.action_propensities)
@@ -106,8 +106,8 @@ def test_an_explored_list(small_bundle: Bundle) -> None:
 
     assert (order != np.arange(60)).sum() == 2
     assert np.array_equal(explored.rows, plain.rows[order])
-    assert np.array_equal(explored.scores, plain.scores[order])
-    assert np.array_equal(explored.features, plain.features[order], equal_nan=True)
+    assert_close(explored.scores, plain.scores[order])
+    assert_close(explored.features, plain.features[order])
     (place,) = [
         place
         for place, why in enumerate(explored.reasons)
@@ -118,7 +118,7 @@ def test_an_explored_list(small_bundle: Bundle) -> None:
 
 
 def test_excluded_papers_are_never_explored(small_bundle: Bundle) -> None:
-    """Whatever the seed, only papers that may be shown come up."""
+    """Exploration never shows an excluded paper, whatever the seed."""
     exclude = frozenset(PAPERS.paper_ids[::3])
     shown = [
         PAPERS.paper_ids[row]
@@ -132,7 +132,7 @@ def test_excluded_papers_are_never_explored(small_bundle: Bundle) -> None:
 
 
 def test_lists_without_a_model_stay(small_bundle: Bundle) -> None:
-    """Cosine and trending lists hold no features to learn from and are not explored; a share of 0 turns it off."""
+    """Cosine and trending lists are never explored, and a share of 0 turns exploration off."""
     always = Exploration(1.0, seed(1))
     cosine = rank(None, build_profile(plain_matrix(LIKES.columns)), plain_matrix(PAPERS), NOW, exploration=always)
     new = rank_new_user(CANDIDATES, NOW)

@@ -12,7 +12,7 @@ NAN = float("nan")
 
 
 def digest(upvotes: list[float], ages: list[float]) -> PaperMatrix:
-    """Papers without vectors."""
+    """Papers without vectors; ages in days."""
     count = len(upvotes)
     return plain_matrix(
         paper_columns(
@@ -26,13 +26,13 @@ def digest(upvotes: list[float], ages: list[float]) -> PaperMatrix:
 
 
 def order(upvotes: list[float], ages: list[float], followed: list[bool] | None = None) -> list[int]:
-    """Places of the papers, first first."""
+    """The numbers of the papers in their order."""
     flags = None if followed is None else np.array(followed)
     return np.argsort(-trending_scores(digest(upvotes, ages), NOW, flags)).tolist()
 
 
 def test_cosine_is_the_mean_of_ten() -> None:
-    """A score is the mean cosine of the ten nearest likes; pending candidates come last."""
+    """The cosine score is the mean cosine to the ten nearest likes; pending candidates get -1."""
     candidates, likes = plain_matrix(pending(columns(20), [3])), plain_matrix(columns(15, seed=1, prefix="l"))
     scores = cosine_scores(build_profile(likes), candidates)
     cosines = -np.sort(-(candidates.units @ likes.units.T), axis=1)
@@ -42,13 +42,13 @@ def test_cosine_is_the_mean_of_ten() -> None:
 
 
 def test_cosine_without_vectors() -> None:
-    """A user none of whose likes has a vector gets finite, equal scores."""
+    """If no like has a vector, all candidates get score 0."""
     candidates = plain_matrix(columns(4))
     assert cosine_scores(build_profile(candidates.take([])), candidates).tolist() == [0.0] * 4
 
 
 def test_followed_then_hot_then_new_then_first() -> None:
-    """The order is followed, upvotes for the age, newest, place in the digest."""
+    """Trending scores order by followed, upvotes discounted by age, date and place in the digest."""
     assert order([1, 90, 5], [1, 1, 1], [True, False, False]) == [0, 1, 2]
     assert order([10, 12], [0, 30]) == [0, 1]
     assert order([0, 0, NAN], [9, 2, 5]) == [1, 2, 0]
@@ -61,7 +61,7 @@ MAYBE = st.one_of(st.just(NAN), st.floats(-40, 4000))
 
 @given(st.lists(st.tuples(MAYBE, MAYBE), max_size=60))
 def test_strict_order(papers: list[tuple[float, float]]) -> None:
-    """Scores are finite and no two are equal, whatever is known."""
+    """Trending scores are finite and distinct, whatever is known of the papers."""
     scores = trending_scores(digest([abs(u) for u, _ in papers], [a for _, a in papers]), NOW)
     assert np.isfinite(scores).all()
     assert len(np.unique(scores)) == len(papers)

@@ -6,7 +6,7 @@ from ranker.papers import paper_columns, text_of
 
 
 def test_unknown_columns_are_nan() -> None:
-    """What is left out is unknown, not zero."""
+    """Columns that are left out are NaN, not zero."""
     papers = paper_columns(["a", "b"], ["A", "B"], np.zeros((2, 3), np.float32))
     assert np.isnan([papers.published_at, papers.first_seen_at, papers.upvotes]).all()
 
@@ -20,12 +20,12 @@ def test_unknown_columns_are_nan() -> None:
     ],
 )
 def test_columns_that_do_not_fit(ids: list[str], titles: list[str], vectors: np.ndarray, problem: str) -> None:
-    """Columns of different lengths, wrong types and repeated ids are refused with the column's name."""
+    """Columns of different lengths, wrong types and repeated ids are refused with the name of the column."""
     with pytest.raises(InputError, match=problem):
         paper_columns(ids, titles, vectors)
 
 
 def test_text_is_title_and_abstract() -> None:
-    """A paper's text is its title and, on the next line, its abstract when there is one."""
+    """The text of a paper is its title and, on the next line, its abstract if there is one."""
     assert text_of(" A ", " b ") == "A\nb"
     assert text_of("A", " ") == "A"

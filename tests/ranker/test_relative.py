@@ -7,12 +7,12 @@ NAN = np.float32("nan")
 
 
 def array(*values: float) -> Float32Array:
-    """Values as a column."""
+    """A float32 array."""
     return np.array(values, dtype=np.float32)
 
 
 def test_relative_by_hand() -> None:
-    """Standard deviations from the candidates' mean, less a share of those of the density."""
+    """The result is the standardised value minus a share of the standardised density."""
     values, densities = array(1, 2, 3, 6), array(0, 0, 0, 4)
     expected = (values - values.mean()) / values.std() - 0.5 * (densities - densities.mean()) / densities.std()
     assert np.allclose(relative(values, crowding(densities)), expected, atol=1e-6)
@@ -20,7 +20,7 @@ def test_relative_by_hand() -> None:
 
 
 def test_relative_knows_no_scale() -> None:
-    """Figures twice as large, or all larger by one, stand out as far."""
+    """Scaling or shifting all values does not change the result."""
     values, densities = array(0.1, 0.4, 0.2), array(0.3, 0.2, 0.6)
     assert np.allclose(
         relative(2 * values + 1, crowding(3 * densities)), relative(values, crowding(densities)), atol=1e-5
@@ -28,7 +28,7 @@ def test_relative_knows_no_scale() -> None:
 
 
 def test_relative_with_unknown_parts() -> None:
-    """Unknown values stay so and move no other; an unknown density is the mean one; no spread is no difference."""
+    """Unknown values stay NaN and change no other; unknown densities count as the mean; equal values give 0."""
     found = relative(array(1, NAN, 3), crowding(array(1, 5, NAN)))
     assert np.isnan(found).tolist() == [False, True, False]
     assert found[2] == 1
@@ -37,7 +37,7 @@ def test_relative_with_unknown_parts() -> None:
 
 
 def test_rows_stand_for_themselves() -> None:
-    """Several rows at once, one of them with unknown parts, are each what it is alone."""
+    """Several rows at once, one of them with an unknown value, give the same results as one row at a time."""
     rows = np.array([[1, 2, 3, 6], [NAN, 1, 5, 2]], dtype=np.float32)
     crowded = crowding(array(1, 4, 2, 2))
     assert np.allclose(relative(rows, crowded), [relative(row, crowded) for row in rows], equal_nan=True, atol=1e-6)

@@ -7,7 +7,7 @@ from ranker.trees import TreeError, node_means, parse_trees
 
 
 def test_values_are_read_exactly(small_model_text: str) -> None:
-    """Leaf values read from the text are LightGBM's own."""
+    """Leaf values read from the text equal those of LightGBM."""
     trees = parse_trees(small_model_text, len(SCHEMA))
     booster = lightgbm.Booster(model_str=small_model_text)
     for tree in range(booster.num_trees()):
@@ -16,7 +16,7 @@ def test_values_are_read_exactly(small_model_text: str) -> None:
 
 
 def test_root_covers_all_rows(small_model_text: str) -> None:
-    """The root's weight is the sum of its leaves' weights and its mean lies between their values."""
+    """The root's weight is the sum of the leaves' weights, and its mean is at most the greatest leaf value."""
     trees = parse_trees(small_model_text, len(SCHEMA))
     means, weights = node_means(trees)
     assert np.allclose(weights[:, 0], trees.leaf_weights.sum(axis=1))
@@ -37,7 +37,7 @@ def test_root_covers_all_rows(small_model_text: str) -> None:
     ],
 )
 def test_broken_texts(small_model_text: str, old: str, new: str, problem: str) -> None:
-    """Each kind of damage to the text is refused with what is wrong."""
+    """Each kind of damage to the text is refused with a message that names it."""
     assert old in small_model_text
     with pytest.raises(TreeError, match=problem):
         parse_trees(small_model_text.replace(old, new, 1), len(SCHEMA))
@@ -45,10 +45,10 @@ def test_broken_texts(small_model_text: str, old: str, new: str, problem: str) -
 
 @pytest.mark.parametrize("child", ["0", "5000", "-9", "-5000"])
 def test_loops_and_strays(small_model_text: str, child: str) -> None:
-    """A node that is its own child, or a child that does not exist, is refused before LightGBM sees it."""
+    """A node that is its own child, or whose child does not exist, is refused."""
     start = small_model_text.index("left_child=") + len("left_child=")
     stop = min(small_model_text.index(mark, start) for mark in " \n")
-    with pytest.raises(TreeError, match="hang together"):
+    with pytest.raises(TreeError, match="broken structure"):
         parse_trees(small_model_text[:start] + child + small_model_text[stop:], len(SCHEMA))
 
 
@@ -60,6 +60,6 @@ def test_strange_feature(small_model_text: str) -> None:
 
 
 def test_no_text_at_all() -> None:
-    """An empty file is no model."""
+    """An empty text is refused."""
     with pytest.raises(TreeError):
         parse_trees("", len(SCHEMA))

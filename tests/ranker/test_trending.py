@@ -8,7 +8,7 @@ from ranker.signals import NO_SIGNALS, PaperSignals, Signals
 from ranker.spaces.spaces import PaperMatrix
 from ranker.trending import hotness, ranks_among, trends
 from ranker.user_context import UserContext
-from tests.ranker.builders import DAY, NOW, columns, spaces
+from tests.ranker.builders import DAY, NOW, assert_close, columns, spaces
 
 PAPERS = columns(12)
 BARE = spaces().matrix(replace(PAPERS, upvotes=np.full(12, np.nan)))
@@ -16,7 +16,7 @@ ADA = 5
 
 
 def with_events(*rows: int, user: int = 0) -> PaperMatrix:
-    """A like of each of the papers, a day ago."""
+    """The papers; those at ``rows`` were liked a day ago."""
     signals = [PaperSignals.of([], [(NOW - DAY, "like", user)]) if i in rows else NO_SIGNALS for i in range(12)]
     return BARE.with_signals(Signals.of(signals))
 
@@ -28,14 +28,14 @@ def column(matrix: PaperMatrix, name: str, user_context: UserContext | None = No
 
 
 def test_nothing_known_is_unknown() -> None:
-    """Without a single signal the whole family is NaN."""
+    """Without signals, or with only the user's own, all trend features are NaN."""
     features = compute_matrix(build_profile(BARE.take([0])), BARE, NOW)
     assert np.isnan(features[:, SCHEMA.columns_of("trend")]).all()
     assert np.isnan(column(with_events(3, user=ADA), "trend_heat", UserContext(user=ADA))).all()
 
 
 def test_one_event_makes_the_others_cold() -> None:
-    """Where one candidate is hot the others' heat is known to be 0, and the hot one ranks above them."""
+    """If one candidate has heat, the heat of the others is 0 rather than NaN, and the hot one ranks first."""
     heat, rank = column(with_events(3), "trend_heat"), column(with_events(3), "trend_heat_rank")
     assert np.flatnonzero(heat > 0).tolist() == [3]
     assert np.isfinite(heat).all()
@@ -43,7 +43,7 @@ def test_one_event_makes_the_others_cold() -> None:
 
 
 def test_planted_future_changes_nothing() -> None:
-    """A snapshot and events after the time asked about leave every feature as it is."""
+    """Snapshots and events after ``as_of`` change no feature."""
     now = with_events(3, 4)
     signals = now.columns.signals
     assert signals is not None
@@ -53,12 +53,13 @@ def test_planted_future_changes_nothing() -> None:
     ]
     later = BARE.with_signals(Signals.of(future))
     profile = build_profile(BARE.take([0]))
-    assert compute_matrix(profile, later, NOW).tobytes() == compute_matrix(profile, now, NOW).tobytes()
-    assert compute_matrix(profile, later, NOW + 2).tobytes() != compute_matrix(profile, now, NOW + 2).tobytes()
+    assert_close(compute_matrix(profile, later, NOW), compute_matrix(profile, now, NOW))
+    after, before = (compute_matrix(profile, papers, NOW + 2) for papers in (later, now))
+    assert not np.allclose(after, before, equal_nan=True)
 
 
 def test_topic_heat() -> None:
-    """Papers of a topic that is talked about are warmer than those of others, also where they are cold themselves."""
+    """A paper without events has a higher topic heat if the other papers of its topic have events."""
     topics = BARE.main_topics
     topic = int(np.bincount(topics).argmax())
     hot = np.flatnonzero(topics == topic)[:-1]
@@ -69,13 +70,13 @@ def test_topic_heat() -> None:
 
 
 def test_signals_keep_what_was_computed() -> None:
-    """Newer signals do not cost what depends on the texts and vectors."""
+    """Papers with newer signals keep the values computed from texts and vectors."""
     lengths = BARE.centred_lengths
     assert with_events(1).centred_lengths is lengths
 
 
 def test_counts_without_time_stand_only_alone() -> None:
-    """A count without a time is believed unless the paper has snapshots, even if all of those are later."""
+    """A count of unknown time is used unless the paper has snapshots, even if all snapshots are later."""
     matrix = spaces().matrix(PAPERS)
     signals = Signals.of([PaperSignals.of([(NOW + 1, 5)])] + [NO_SIGNALS] * 11)
     found = trends(matrix.with_signals(signals), NOW).upvotes
@@ -84,13 +85,13 @@ def test_counts_without_time_stand_only_alone() -> None:
 
 
 def test_hotness_is_finite() -> None:
-    """What orders a stranger's feed is a number for every candidate."""
+    """Hotness is finite for every candidate, and greatest for the one with events."""
     assert np.isfinite(hotness(with_events(2), NOW)).all()
     assert hotness(with_events(2), NOW).argmax() == 2
 
 
 def test_ranks() -> None:
-    """Ranks are shares of what lies below, ties in the middle, unknown ones left out."""
+    """A rank is the share of known values below, ties counting half; unknown values are left out."""
     assert ranks_among(np.array([5.0, 1.0, np.nan, 5.0, 0.0])).tolist()[:2] == [0.75, 0.375]
     assert np.isnan(ranks_among(np.array([5.0, np.nan]))[1])
     assert ranks_among(np.empty(0)).shape == (0,)

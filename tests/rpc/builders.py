@@ -1,4 +1,4 @@
-"""Papers, events and waiting, for tests that talk to a real server."""
+"""Builders of papers, digests and events, and waiting, for tests with a real server."""
 
 import datetime as dt
 import itertools
@@ -24,6 +24,7 @@ from paperfeed.v1.catalog_pb2 import (
     UpsertPapersRequest,
 )
 from paperfeed.v1.profile_pb2 import Event, RecordEventsRequest
+from paperfeed.v1.status_pb2 import GetStatusRequest
 
 # Topics share no word, so that papers of one topic are near and papers of two are not.
 TOPICS = {
@@ -38,19 +39,19 @@ MONDAY = dt.datetime(2026, 3, 9, 12, tzinfo=dt.UTC)
 
 
 def fresh(prefix: str) -> str:
-    """An id that no other test uses."""
+    """Return an id that no other test uses."""
     return f"{prefix}-{secrets.token_hex(6)}"
 
 
 def at(moment: dt.datetime) -> Timestamp:
-    """The moment as a message."""
+    """Return the timestamp of a time."""
     timestamp = Timestamp()
     timestamp.FromDatetime(moment)
     return timestamp
 
 
 def make_papers(count: int, topic: str = "vision", **fields: Any) -> list[Paper]:
-    """Papers of one topic with fresh ids and titles; each shares most words with its neighbours, none with others."""
+    """Return papers of one topic with fresh ids and titles; neighbours share most words."""
     words = TOPICS[topic].split()
     papers = []
     for i in range(count):
@@ -68,26 +69,32 @@ def make_papers(count: int, topic: str = "vision", **fields: Any) -> list[Paper]
 
 
 def ids(papers: Sequence[Any]) -> list[str]:
-    """The papers' ids."""
+    """Return the paper ids of messages."""
     return [paper.paper_id for paper in papers]
 
 
 def upsert(client: Client, papers: Sequence[Paper]) -> list[str]:
-    """Writes papers; gives their canonical ids."""
+    """Write papers; return their canonical ids."""
     return [r.paper_id for r in client.catalog.UpsertPapers(UpsertPapersRequest(papers=papers)).results]
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-    """Waits until the condition holds; fails the test when it does not in time."""
+def wait_until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait until the condition holds; fail the test after ``seconds``."""
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            pytest.fail("the condition did not come to hold in time")
+            pytest.fail(f"the condition did not hold within {seconds} seconds")
         time.sleep(0.01)
 
 
+def calls_at_work(client: Client) -> int:
+    """Return the number of calls that run or wait on the server."""
+    queues = client.status.GetStatus(GetStatusRequest(), timeout=10).queues
+    return next(queue.length for queue in queues if queue.queue == "calls")
+
+
 def upsert_ready(client: Client, papers: Sequence[Paper]) -> list[str]:
-    """Writes papers and waits for their vectors."""
+    """Write papers and wait for their vectors; return their canonical ids."""
     paper_ids = upsert(client, papers)
 
     def is_ready() -> bool:
@@ -99,13 +106,13 @@ def upsert_ready(client: Client, papers: Sequence[Paper]) -> list[str]:
 
 
 def make_digest(client: Client, paper_ids: Sequence[str], date: str = "2026-03-09", digest_id: str = "") -> str:
-    """Makes a digest; gives its id."""
+    """Create a digest; return its id."""
     digest = catalog_pb2.Digest(digest_id=digest_id or fresh("digest"), date=date)
     return client.catalog.CreateDigest(CreateDigestRequest(digest=digest, paper_ids=paper_ids)).digest.digest_id
 
 
 def record(client: Client, user_id: str, kind: str, *paper_ids: str, when: dt.datetime | None = None) -> None:
-    """Records one event of a kind (``like``) for each paper; with a time, each a second after the one before."""
+    """Record an event of a type such as ``like`` for each paper; with ``when``, at intervals of a second."""
     seconds = itertools.count()
     events = [
         Event(
@@ -121,20 +128,20 @@ def record(client: Client, user_id: str, kind: str, *paper_ids: str, when: dt.da
 
 @dataclass
 class Failure:
-    """Filled when the block of ``failing`` has ended."""
+    """The error of the call; set at the end of the block of ``failing``."""
 
     details: ErrorDetails | None = None
 
     @property
     def said(self) -> ErrorDetails:
-        """What the failed call said."""
+        """Details of the failed call."""
         assert self.details is not None
         return self.details
 
 
 @contextmanager
 def failing(code: grpc.StatusCode, reason: str | None = None, field: str | None = None) -> Iterator[Failure]:
-    """The call in the block must fail with this code, ErrorInfo reason and violated field."""
+    """Assert that the call in the block fails with this code, reason and field."""
     failure = Failure()
     with pytest.raises(grpc.RpcError) as raised:
         yield failure
@@ -149,7 +156,7 @@ def failing(code: grpc.StatusCode, reason: str | None = None, field: str | None 
 
 
 def call(client: Client, request: Message) -> Any:
-    """Sends a request to the RPC that takes it; streams are read to their end."""
+    """Send a request to its RPC; read a stream to its end."""
     name = type(request).__name__.removesuffix("Request")
     stub = next(stub for stub in (client.catalog, client.profiles, client.feeds) if hasattr(stub, name))
     answer = getattr(stub, name)(request)

@@ -1,4 +1,4 @@
-"""A tiny trained bundle for the hashing encoder."""
+"""Builds a tiny trained bundle for the hashing encoder."""
 
 from pathlib import Path
 
@@ -35,10 +35,9 @@ PARAMS = {
 
 
 def model_text() -> str:
-    """A model of readers with one topic each, who like what is of their topic and of the last seven days.
+    """Train a model on users with one topic each, who like papers of their topic, more so those of the last seven days.
 
-    In one query of two they also like some papers of other topics: those they follow, and those that trend. They never
-    like what is near a paper that they dislike.
+    In every second query they also like followed and trending papers of other topics, but no paper near a disliked one.
     """
     papers = [paper for topic in TOPICS for paper in make_papers(PAPERS_PER_TOPIC, topic)]
     for number, paper in enumerate(papers):  # the same model in every run
@@ -78,7 +77,7 @@ def model_text() -> str:
 
 
 def write_tiny_bundle(folder: Path, *, encoder_name: str, model_text: str) -> None:
-    """A bundle with this model for this encoder."""
+    """Write a bundle with this model for this encoder."""
     write_bundle(
         folder,
         model_text=model_text,

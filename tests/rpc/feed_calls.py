@@ -1,4 +1,4 @@
-"""Short ways to ask for feeds and to read them."""
+"""Helpers that request and read feeds."""
 
 from typing import Any
 

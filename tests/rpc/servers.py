@@ -1,4 +1,4 @@
-"""Real servers on free ports, and clients over real channels."""
+"""Real servers on free ports, with clients over real channels."""
 
 import shutil
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from service.config import Settings
 
 @dataclass(frozen=True)
 class Service:
-    """A running server and a client of it."""
+    """A running server and its client."""
 
     application: Application
     client: Client
@@ -23,18 +23,18 @@ class Service:
 
     @property
     def target(self) -> str:
-        """What a channel connects to."""
+        """Address for a channel."""
         return f"127.0.0.1:{self.port}"
 
 
 @contextmanager
 def serving(url: str, *, embeds: bool = True, **settings: Any) -> Iterator[Service]:
-    """A server on the database, stopped at the end.
+    """Run a server on the database; stop it at the end without a drain, so that stopping takes no time.
 
     Args:
         embeds: False leaves every text PENDING.
     """
-    defaults = {"encoder": "hashing", "threads": 8, "drain_seconds": 5.0, "exploration": 0.0}
+    defaults = {"encoder": "hashing", "threads": 8, "drain_seconds": 0.0, "exploration": 0.0}
     application = Application(Settings(db=url, port=0, **{**defaults, **settings}))
     if not embeds:
         application._embedder.stop()
@@ -47,13 +47,13 @@ def serving(url: str, *, embeds: bool = True, **settings: Any) -> Iterator[Servi
 
 
 def lose_database(service: Service) -> None:
-    """Makes its database file garbage, which the next call finds."""
+    """Overwrite the beginning of the server's SQLite file."""
     service.application.store.dispose()
     with Path(service.url.removeprefix("sqlite:///")).open("r+b") as file:
         file.write(b"this is no database at all" * 100)
 
 
 def copied(template: Path, folder: Path) -> str:
-    """The URL of an empty migrated SQLite database in the folder."""
+    """Copy an empty migrated SQLite database to the folder and return its URL."""
     shutil.copy(template, folder / "rpc.db")
     return f"sqlite:///{folder / 'rpc.db'}"

@@ -1,4 +1,4 @@
-"""CatalogService, on each engine."""
+"""CatalogService on each engine."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -46,6 +46,11 @@ from tests.rpc.builders import (
 from tests.rpc.servers import Service
 
 
+@pytest.fixture
+def service(each_engine: Service) -> Service:
+    return each_engine
+
+
 def get(client: Client, name: str) -> Paper:
     return client.catalog.GetPaper(GetPaperRequest(paper_id=name)).paper
 
@@ -56,12 +61,12 @@ def write(client: Client, *papers: Paper) -> list[tuple[str, int]]:
 
 
 def arxiv_number() -> str:
-    """A number that no other test uses."""
+    """Return an arXiv number that no other test uses."""
     return f"2401.{int(fresh('')[1:], 16) % 100_000:05d}"
 
 
 def test_upsert_tells_created_unchanged_and_updated(client: Client) -> None:
-    """The outcome says of each paper what the write did to it."""
+    """UpsertPapers returns the outcome of each paper: created, unchanged or updated."""
     old, new = make_papers(2)
     assert write(client, old) == [(old.paper_id, WRITE_OUTCOME_CREATED)]
 
@@ -73,7 +78,7 @@ def test_upsert_tells_created_unchanged_and_updated(client: Client) -> None:
 
 
 def test_every_field_comes_back(client: Client) -> None:
-    """What was written is what GetPaper answers, order of authors and categories included."""
+    """GetPaper returns all fields as written, including the order of authors and categories."""
     (paper,) = make_papers(1)
     paper.authors.extend(["Zoë Ångström", "Ada Lovelace"])
     paper.categories.extend(["cs.LG", "cs.AI"])
@@ -89,7 +94,7 @@ def test_every_field_comes_back(client: Client) -> None:
 
 
 def test_unknown_upvotes_are_not_zero(client: Client) -> None:
-    """A paper without upvotes answers without the field."""
+    """A paper without upvotes is returned without the field."""
     (paper,) = make_papers(1)
 
     upsert(client, [paper])
@@ -98,7 +103,7 @@ def test_unknown_upvotes_are_not_zero(client: Client) -> None:
 
 
 def test_first_seen_is_the_time_of_the_call_when_absent(client: Client) -> None:
-    """A source that says nothing gives papers the time they came in, and later writes leave it."""
+    """A paper without first_seen_at gets the time of the call, and later writes do not change it."""
     (paper,) = make_papers(1)
     before = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=1)
 
@@ -112,7 +117,7 @@ def test_first_seen_is_the_time_of_the_call_when_absent(client: Client) -> None:
 
 
 def test_empty_field_keeps_stored_value(client: Client) -> None:
-    """A source that knows less erases nothing."""
+    """A write with empty fields erases no stored values."""
     (paper,) = make_papers(1, authors=["Ada Lovelace"], categories=["cs.LG"], url="https://example.org/x", upvotes=3)
     paper.published_at.CopyFrom(at(MONDAY))
     upsert(client, [paper])
@@ -127,7 +132,7 @@ def test_empty_field_keeps_stored_value(client: Client) -> None:
 
 
 def test_arxiv_names_lead_to_one_paper_in_every_rpc(client: Client) -> None:
-    """Id, version, prefix and address of an arXiv paper all name the paper that came first."""
+    """The id of an arXiv paper, with version, prefix or address, names the stored paper in every RPC."""
     number = arxiv_number()
     names = [number, f"{number}v3", f"arxiv:{number}", f"https://arxiv.org/abs/{number}v2", f"arxiv.org/pdf/{number}"]
     (paper, other) = make_papers(2)
@@ -163,7 +168,7 @@ def test_arxiv_names_lead_to_one_paper_in_every_rpc(client: Client) -> None:
 
 
 def test_doi_and_title_lead_to_one_paper(client: Client) -> None:
-    """The same paper under another id, known by its DOI or by its title, is merged into the first."""
+    """A paper with another id but the same DOI or title is merged into the stored paper."""
     (paper,) = make_papers(1)
     name = f"10.1000/{fresh('x')}"
     paper.url = f"https://doi.org/{name}"
@@ -179,7 +184,7 @@ def test_doi_and_title_lead_to_one_paper(client: Client) -> None:
 
 
 def test_two_of_a_call_that_are_one_paper_are_merged(client: Client) -> None:
-    """Two entries with different ids and one title become one paper under the first id."""
+    """Two papers of one call with the same title become one paper with the first id."""
     (paper,) = make_papers(1)
     twin = Paper(paper_id=fresh("twin"), title=paper.title, upvotes=9)
 
@@ -191,7 +196,7 @@ def test_two_of_a_call_that_are_one_paper_are_merged(client: Client) -> None:
 
 
 def test_id_is_derived_when_absent(client: Client) -> None:
-    """Without an id a paper is named by its arXiv id, else by its DOI, else by its title, the same every time."""
+    """A paper without an id gets one from its arXiv id, else its DOI, else its title, equal in every call."""
     number, token = arxiv_number(), fresh("t")
     papers = [
         Paper(title=f"first of three {token}", url=f"https://arxiv.org/abs/{number}"),
@@ -207,7 +212,7 @@ def test_id_is_derived_when_absent(client: Client) -> None:
 
 
 def test_embedding_state_follows_the_text(start: Callable[..., Service]) -> None:
-    """PENDING until embedded, READY then, PENDING again when the text changes, and untouched by other changes."""
+    """A paper is PENDING until embedded, then READY; only a change of its text makes it PENDING again."""
     service = start(embeds=False)
     client, store, encoder = service.client, service.application.store, service.application.encoder
     (paper,) = make_papers(1)
@@ -228,15 +233,15 @@ def test_embedding_state_follows_the_text(start: Callable[..., Service]) -> None
 
 
 def test_server_embeds_by_itself(client: Client) -> None:
-    """New text becomes READY soon after the call that brought it, without a further call."""
+    """The server embeds new text without a further call."""
     (paper,) = make_papers(1)
     upsert(client, [paper])
 
-    wait_until(lambda: get(client, paper.paper_id).embedding_state == EMBEDDING_STATE_READY, seconds=5)
+    wait_until(lambda: get(client, paper.paper_id).embedding_state == EMBEDDING_STATE_READY)
 
 
 def test_batch_keeps_the_order_asked_for(client: Client) -> None:
-    """BatchGetPapers answers in the order of the request, repeats included, and BASIC leaves abstracts out."""
+    """BatchGetPapers keeps the order of the request with repeats, and BASIC leaves out abstracts."""
     papers = make_papers(3)
     a, b, c = upsert(client, papers)
 
@@ -249,7 +254,7 @@ def test_batch_keeps_the_order_asked_for(client: Client) -> None:
 
 
 def test_batch_names_the_first_unknown_paper(client: Client) -> None:
-    """NOT_FOUND says which of the ids is unknown, and where it stands."""
+    """NOT_FOUND names the first unknown id and its field."""
     (known,) = upsert(client, make_papers(1))
     unknown = fresh("nowhere")
 
@@ -261,7 +266,7 @@ def test_batch_names_the_first_unknown_paper(client: Client) -> None:
 
 
 def test_papers_are_paged_in_order_of_id(start: Callable[..., Service]) -> None:
-    """All pages together hold every paper once, in order of paper_id; the last has no token."""
+    """All pages together have every paper once, in order of paper_id; the last page has no token."""
     client = start().client
     expected = sorted(upsert(client, make_papers(7)) + upsert(client, [Paper(paper_id="Zz", title="Capital")]))
 
@@ -281,7 +286,7 @@ def test_papers_are_paged_in_order_of_id(start: Callable[..., Service]) -> None:
 
 @pytest.mark.parametrize(("asked", "given"), [(0, 20), (1, 1), (100, 100), (1_000_000, 100)])
 def test_page_sizes(client: Client, asked: int, given: int) -> None:
-    """0 means 20 and more than 100 means 100."""
+    """A page size of 0 means 20, and more than 100 means 100."""
     upsert(client, make_papers(100))
 
     papers = client.catalog.ListPapers(ListPapersRequest(page_size=asked, view=PAPER_VIEW_BASIC)).papers
@@ -290,7 +295,7 @@ def test_page_sizes(client: Client, asked: int, given: int) -> None:
 
 
 def test_delete_takes_everything_along(client: Client) -> None:
-    """A deleted paper is gone from catalog, digests, likes and neighbours; repeating is NOT_FOUND."""
+    """A deleted paper is removed from catalog, digests, likes and neighbours; deleting it again is NOT_FOUND."""
     gone, kept = upsert_ready(client, make_papers(2))
     user = fresh("user")
     digest = make_digest(client, [gone, kept])
@@ -309,7 +314,7 @@ def test_delete_takes_everything_along(client: Client) -> None:
 
 
 def test_deleted_paper_leaves_slates_readable(client: Client) -> None:
-    """A slate that showed a paper deleted since answers with the others at their old ranks."""
+    """A slate with a deleted paper returns the other papers at their old ranks."""
     papers = upsert_ready(client, make_papers(3))
     feed = client.feeds.GetFeed(GetFeedRequest(user_id=fresh("user"), digest_id=make_digest(client, papers)))
     shown = [item.paper.paper_id for item in feed.items]
@@ -321,7 +326,7 @@ def test_deleted_paper_leaves_slates_readable(client: Client) -> None:
 
 
 def test_digest_created_unchanged_replaced(client: Client) -> None:
-    """The outcome says what the write did; a replaced digest holds the new papers only."""
+    """CreateDigest returns the outcome, and a replaced digest has the new papers only."""
     a, b, c = upsert(client, make_papers(3))
     digest = Digest(digest_id=fresh("digest"), date="2026-03-09", title="Trending", source="hf-trending")
 
@@ -341,7 +346,7 @@ def test_digest_created_unchanged_replaced(client: Client) -> None:
 
 
 def test_digest_id_is_made_of_source_and_date(client: Client) -> None:
-    """A digest without an id is called after its source and date."""
+    """A digest without an id gets one from its source and date."""
     source = fresh("src")
 
     named = client.catalog.CreateDigest(CreateDigestRequest(digest=Digest(date="2026-02-01", source=source)))
@@ -352,7 +357,7 @@ def test_digest_id_is_made_of_source_and_date(client: Client) -> None:
 
 
 def test_digests_are_listed_latest_first(start: Callable[..., Service]) -> None:
-    """ListDigests goes by date, then by id, page by page, without papers but with their number."""
+    """ListDigests returns digests by date, then id, over all pages, with the number of papers but not the papers."""
     client = start().client
     paper_ids = upsert(client, make_papers(2))
     for name, date in (("b", "2026-01-02"), ("a", "2026-01-02"), ("z", "2026-01-01"), ("m", "2026-01-03")):

@@ -1,4 +1,4 @@
-"""ModelService, before there is a registry."""
+"""ModelService, which is not implemented yet."""
 
 import grpc
 import pytest
@@ -10,7 +10,7 @@ from tests.rpc.servers import Service
 
 @pytest.mark.parametrize("rpc", ["ListModels", "GetModel", "PromoteModel", "RollbackModel"])
 def test_models_are_unimplemented(sqlite_service: Service, rpc: str) -> None:
-    """Every RPC of ModelService answers UNIMPLEMENTED with its reason, not INTERNAL."""
+    """Every RPC of ModelService ends with UNIMPLEMENTED and its reason, not INTERNAL."""
     request = getattr(model_pb2, f"{rpc}Request")()
 
     with failing(grpc.StatusCode.UNIMPLEMENTED, "UNSUPPORTED") as failure:

@@ -1,4 +1,4 @@
-"""ProfileService, on each engine."""
+"""ProfileService on each engine."""
 
 import datetime as dt
 import hashlib
@@ -32,6 +32,11 @@ from tests.rpc.servers import Service
 HOUR = dt.timedelta(hours=1)
 
 
+@pytest.fixture
+def service(each_engine: Service) -> Service:
+    return each_engine
+
+
 def profile(client: Client, user: str) -> Profile:
     return client.profiles.GetProfile(GetProfileRequest(user_id=user)).profile
 
@@ -50,7 +55,7 @@ def export(client: Client, user: str) -> list[ExportUserResponse]:
 
 
 def test_an_event_counts_once(client: Client) -> None:
-    """Recording the same again, in the same call or another, is told as a duplicate and changes nothing."""
+    """An event that is recorded again, in the same call or another, is a duplicate and changes nothing."""
     (paper,) = upsert_ready(client, make_papers(1))
     user = fresh("user")
     event = Event(user_id=user, paper_id=paper, event_type=EVENT_TYPE_LIKE, occurred_at=at(MONDAY))
@@ -69,7 +74,7 @@ def test_an_event_counts_once(client: Client) -> None:
 
 
 def test_events_that_differ_in_time_are_two(client: Client) -> None:
-    """The default event_id is made of user, paper, event and time: each of them makes another event."""
+    """Events that differ in user, paper, type or time get different default event ids."""
     a, b = upsert(client, make_papers(2))
     user = fresh("user")
     base = Event(user_id=user, paper_id=a, event_type=EVENT_TYPE_CLICK, occurred_at=at(MONDAY))
@@ -86,7 +91,7 @@ def test_events_that_differ_in_time_are_two(client: Client) -> None:
 
 
 def test_the_latest_event_decides_whatever_order_they_arrive_in(client: Client) -> None:
-    """An older unlike that arrives late does not take a newer like back."""
+    """An older unlike that arrives later does not undo a newer like."""
     late, early = upsert(client, make_papers(2))
     user = fresh("user")
     record(client, user, "like", late, when=MONDAY)
@@ -98,7 +103,7 @@ def test_the_latest_event_decides_whatever_order_they_arrive_in(client: Client) 
 
 
 def test_an_unknown_time_comes_before_every_known_one(client: Client) -> None:
-    """An unlike without a time undoes a like without a time that came before it, but none with a time."""
+    """An unlike without a time undoes an earlier like without a time, but no like with a time."""
     timed, untimed = upsert(client, make_papers(2))
     user = fresh("user")
     record(client, user, "like", timed, when=dt.datetime(1970, 1, 1, tzinfo=dt.UTC))
@@ -109,7 +114,7 @@ def test_an_unknown_time_comes_before_every_known_one(client: Client) -> None:
 
 
 def test_equal_times_go_by_arrival(client: Client) -> None:
-    """Of two events at one moment the later to arrive counts, also inside one call."""
+    """Of two events with the same time, the later in order of arrival counts, also within one call."""
     paper, other = upsert(client, make_papers(2))
     user = fresh("user")
     kinds = {paper: (EVENT_TYPE_LIKE, EVENT_TYPE_UNLIKE), other: (EVENT_TYPE_UNLIKE, EVENT_TYPE_LIKE)}
@@ -143,7 +148,7 @@ def test_equal_times_go_by_arrival(client: Client) -> None:
     ],
 )
 def test_profile_counts(client: Client, kinds: list[str], like_count: int, dislike_count: int) -> None:
-    """The profile counts what the events of a paper say now, and any event makes the user known."""
+    """The profile counts current likes and dislikes, and any event creates the user."""
     (paper,) = upsert(client, make_papers(1))
     user = fresh("user")
     for i, kind in enumerate(kinds):
@@ -156,7 +161,7 @@ def test_profile_counts(client: Client, kinds: list[str], like_count: int, disli
 
 
 def test_likes_come_newest_first_and_untimed_last(client: Client) -> None:
-    """ListLikes goes from the newest like to those without a time, page by page, with titles."""
+    """ListLikes returns likes with titles, newest first and those without a time last, over all pages."""
     papers = make_papers(5)
     a, b, c, d, e = upsert(client, papers)
     user = fresh("user")
@@ -177,7 +182,7 @@ def test_likes_come_newest_first_and_untimed_last(client: Client) -> None:
 
 
 def test_a_repeated_like_moves_to_its_last_time(client: Client) -> None:
-    """The time of a like is that of the latest event that still says so."""
+    """The time of a like is that of its latest event."""
     a, b = upsert(client, make_papers(2))
     user = fresh("user")
     record(client, user, "like", a, when=MONDAY)
@@ -188,7 +193,7 @@ def test_a_repeated_like_moves_to_its_last_time(client: Client) -> None:
 
 
 def test_preferences_are_replaced_as_the_mask_says(client: Client) -> None:
-    """Named lists are replaced, the others stay; an empty mask replaces all of them."""
+    """The lists in the mask are replaced and the others stay; an empty mask replaces all lists."""
     user = fresh("user")
     full = Preferences(
         followed_topics=["cs.LG", "graphs"],
@@ -210,7 +215,7 @@ def test_preferences_are_replaced_as_the_mask_says(client: Client) -> None:
 
 
 def test_preferences_make_a_user_known_and_are_safe_to_repeat(client: Client) -> None:
-    """A user exists from the first preference; trimmed words and repeats of one list are stored once."""
+    """The first preference creates the user; words are trimmed, and repeated words are stored once."""
     user = fresh("user")
 
     for _ in range(2):
@@ -223,7 +228,7 @@ def test_preferences_make_a_user_known_and_are_safe_to_repeat(client: Client) ->
 
 @pytest.mark.parametrize("rpc", ["GetProfile", "ListLikes", "ExportUser"])
 def test_unknown_user_is_not_found(client: Client, rpc: str) -> None:
-    """What asks about a user says NOT_FOUND for one that never did anything, on the stream too."""
+    """RPCs about an unknown user end with NOT_FOUND, streams too."""
     user = fresh("user")
     request = {"GetProfile": GetProfileRequest, "ListLikes": ListLikesRequest, "ExportUser": ExportUserRequest}[rpc]
 
@@ -236,7 +241,7 @@ def test_unknown_user_is_not_found(client: Client, rpc: str) -> None:
 
 
 def test_export_holds_everything(client: Client) -> None:
-    """The profile first, then every event in order of arrival, then every slate with its papers in order."""
+    """ExportUser sends the profile, then all events in order of arrival, then all slates with their papers."""
     a, b, c = upsert(client, make_papers(3))
     user = fresh("user")
     digest = make_digest(client, [a, b, c])
@@ -268,7 +273,7 @@ def test_export_holds_everything(client: Client) -> None:
 
 
 def test_delete_removes_everything_and_leaves_a_hash(client: Client) -> None:
-    """After DeleteUser nothing of the user is found, only the hash of the id remains, and repeating succeeds."""
+    """After DeleteUser only the hash of the user id remains, and a second DeleteUser succeeds."""
     papers = upsert(client, make_papers(3))
     user = fresh("user")
     digest = make_digest(client, papers)
@@ -291,7 +296,7 @@ def test_delete_removes_everything_and_leaves_a_hash(client: Client) -> None:
 
 
 def test_a_deleted_user_may_come_back_as_a_stranger(client: Client) -> None:
-    """New events after DeleteUser start from nothing; nothing of before is remembered anywhere."""
+    """After DeleteUser, new events of the same id start a new user without the old likes."""
     a, b, c = upsert(client, make_papers(3))
     user = fresh("user")
     digest = make_digest(client, [a, b, c])
@@ -307,7 +312,7 @@ def test_a_deleted_user_may_come_back_as_a_stranger(client: Client) -> None:
 
 
 def test_deleting_an_unknown_user_leaves_no_trace(client: Client) -> None:
-    """DeleteUser succeeds for a user that never was, and makes no tombstone."""
+    """DeleteUser of an unknown user succeeds and leaves no tombstone."""
     user = fresh("user")
 
     client.profiles.DeleteUser(DeleteUserRequest(user_id=user))
@@ -317,7 +322,7 @@ def test_deleting_an_unknown_user_leaves_no_trace(client: Client) -> None:
 
 
 def test_deleted_users_are_listed_since(start: Callable[..., Service]) -> None:
-    """Tombstones come in order of deletion, page by page, from the given moment on, that moment included."""
+    """Tombstones come in order of deletion over all pages, from the given time on, inclusive."""
     client = start().client
     users = [fresh("user") for _ in range(3)]
     for user in users:

@@ -1,4 +1,4 @@
-"""Settings."""
+"""Settings of the service."""
 
 from dataclasses import fields
 
@@ -9,7 +9,7 @@ from service.domain.errors import InvalidField
 
 
 def test_flags_beat_environment_beats_default() -> None:
-    """The nearest word counts; a flag that was not given does not."""
+    """A flag wins over the environment, and the environment over the default; None is not given."""
     environment = {"PAPERFEED_PORT": "7000", "PAPERFEED_THREADS": "3"}
 
     settings = Settings.read(environment, port=7001, threads=None)
@@ -37,7 +37,7 @@ def test_flags_beat_environment_beats_default() -> None:
     ],
 )
 def test_a_bad_value_is_named(name: str, value: str) -> None:
-    """A setting that cannot be used is refused by its variable's name."""
+    """The error of an invalid setting names its variable."""
     with pytest.raises(InvalidField) as caught:
         Settings.read({f"PAPERFEED_{name}": value})
 
@@ -48,12 +48,12 @@ def test_a_bad_value_is_named(name: str, value: str) -> None:
     "address", ["paperfeed:50051", "10.0.0.1:1", "[::1]:65535", "dns:///paperfeed:50051", "unix:/run/paperfeed.sock"]
 )
 def test_addresses_that_grpc_knows(address: str) -> None:
-    """A server's address is a host and a port, or any other name that gRPC has for one."""
+    """A server's address is a host and a port, or another name that gRPC knows."""
     assert Settings.read({}, server=address).server == address
 
 
 def test_a_password_is_never_shown() -> None:
-    """The database's password is in no repr."""
+    """The repr does not show the database's password."""
     settings = Settings(db="postgresql://me:secret@host:5432/papers")
 
     assert "secret" not in repr(settings)

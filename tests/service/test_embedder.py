@@ -1,4 +1,4 @@
-"""Embedding what waits."""
+"""Embedding of pending texts."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -57,7 +57,7 @@ def _add(store: SqlStore, titles: Sequence[str]) -> None:
 
 
 def test_everything_that_waits_gets_its_vector_once(store: SqlStore) -> None:
-    """More than a batch is embedded, each text once; a second round finds nothing to do."""
+    """More texts than a batch are embedded, each once; a second call does nothing."""
     titles = [f"subject {i:03d}" for i in range(BATCH_SIZE + 10)]
     _add(store, titles)
     encoder = PickyEncoder()
@@ -73,7 +73,7 @@ def test_everything_that_waits_gets_its_vector_once(store: SqlStore) -> None:
 
 @pytest.mark.parametrize("error", [None, ValueError("an odd letter")])
 def test_a_text_that_cannot_be_embedded_fails_alone(store: SqlStore, error: Exception | None) -> None:
-    """One bad text is marked FAILED; the others of its batch get their vectors, and it is not tried for ever."""
+    """A bad text is marked FAILED and not tried again; the others of its batch get their vectors."""
     _add(store, ["one", "poison", "two"])
     encoder = PickyEncoder(error)
 
@@ -88,7 +88,7 @@ def test_a_text_that_cannot_be_embedded_fails_alone(store: SqlStore, error: Exce
 
 @pytest.mark.parametrize("error", [None, RuntimeError("out of order")])
 def test_a_broken_encoder_marks_nothing(store: SqlStore, error: Exception | None) -> None:
-    """When the encoder itself does not work, the error comes through and no text is blamed."""
+    """If the encoder fails for all texts, its error is raised and no text is marked FAILED."""
     _add(store, ["one", "two"])
     encoder = PickyEncoder(error)
     encoder.broken = True
@@ -101,7 +101,7 @@ def test_a_broken_encoder_marks_nothing(store: SqlStore, error: Exception | None
 
 
 def test_vectors_that_others_made_serve(store: SqlStore) -> None:
-    """A server whose vectors another process made turns to them, though it had nothing to embed itself."""
+    """A server uses the vectors of another process, even if it embeds nothing itself."""
 
     def no_bundle(_encoder: str) -> Bundle:
         raise BundleUnusable("none")
@@ -123,7 +123,7 @@ def test_vectors_that_others_made_serve(store: SqlStore) -> None:
 
 
 def test_the_thread_outlives_whatever_fails(store: SqlStore, caplog: pytest.LogCaptureFixture) -> None:
-    """After an error that nobody foresaw, which the log has with its traceback, what waits is embedded all the same."""
+    """After an unexpected error, which is logged with its traceback, pending texts are still embedded."""
     failures = [RuntimeError("a bug")]
 
     def fail_once() -> None:
@@ -139,7 +139,7 @@ def test_the_thread_outlives_whatever_fails(store: SqlStore, caplog: pytest.LogC
     embedder.stop()
 
     logged = [record for record in caplog.records if record.name == "paperfeed.embedder"]
-    assert [record.getMessage() for record in logged] == ["embedding failed; it goes on after a while"]
+    assert [record.getMessage() for record in logged] == ["embedding failed; it will be tried again"]
     assert logged[0].exc_text is not None or logged[0].exc_info is not None
 
 

@@ -1,4 +1,4 @@
-"""Names of papers."""
+"""Identifiers of papers."""
 
 import pytest
 from hypothesis import given
@@ -22,7 +22,7 @@ from service.domain.identifiers import aliases_of, arxiv_id, derived_paper_id, d
     ],
 )
 def test_every_form_of_an_arxiv_id_is_the_same(text: str) -> None:
-    """Prefix, version, address and DOI of an arXiv paper lead to its one id."""
+    """An arXiv id with prefix or version, the address and the DOI of a paper give the same id."""
     assert arxiv_id(text) == "2401.12345"
 
 
@@ -33,7 +33,7 @@ def test_old_arxiv_ids_are_known() -> None:
 
 @pytest.mark.parametrize("text", ["", "sample:1234.5678x", "cul:2401", "https://example.org/2401.12345678"])
 def test_other_ids_are_no_arxiv_ids(text: str) -> None:
-    """What only resembles an arXiv id is none."""
+    """A text that only resembles an arXiv id is none."""
     assert arxiv_id(text) is None
 
 
@@ -46,7 +46,7 @@ def test_every_form_of_a_doi_is_the_same(text: str) -> None:
 
 
 def test_titles_agree_without_case_and_punctuation() -> None:
-    """Two sources that write a title differently name the same paper; a title of under three words names none."""
+    """Different spellings of a title give the same id; a title of fewer than three words gives none."""
     assert title_alias("Attention Is All You Need!") == title_alias("attention is all  you need")
     assert title_alias("Introduction") is None
     assert title_alias("Einführung in die Physik") != title_alias("Einfuhrung in die Physik")
@@ -61,7 +61,7 @@ def test_aliases_begin_with_the_papers_own_id() -> None:
 
 
 def test_an_id_is_derived_from_the_best_name() -> None:
-    """ArXiv before DOI before title."""
+    """The arXiv id is used before the DOI, and the DOI before the title."""
     assert derived_paper_id("T", "https://arxiv.org/abs/2401.12345v2") == "arxiv:2401.12345"
     assert derived_paper_id("T", "https://doi.org/10.1000/X") == "doi:10.1000/x"
     assert derived_paper_id("T").startswith("title:")
@@ -69,7 +69,7 @@ def test_an_id_is_derived_from_the_best_name() -> None:
 
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_no_text_breaks_the_names(title: str, url: str) -> None:
-    """Any title and address give an id, and looking it up gives it back."""
+    """Any title and address give an id that is among its own lookup keys."""
     paper_id = derived_paper_id(title, url)
 
     assert paper_id in lookup_keys(paper_id)

@@ -1,4 +1,4 @@
-"""Runs the scripts in the transaction that ``mailer.storage.schema`` opened, locked and will commit."""
+"""Run the scripts in the transaction that ``database.schema`` has opened and will commit."""
 
 from alembic import context
 
@@ -6,11 +6,10 @@ from mailer.storage.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
+    version_table=context.config.attributes["version_table"],
     target_metadata=metadata,
     # SQLite changes a column only by building the table anew.
     render_as_batch=True,
-    # The same database may hold the service's tables beside ours.
-    version_table="mail_alembic_version",
 )
 
 with context.begin_transaction():

@@ -1,4 +1,4 @@
-"""What a feed chooses among: the papers of a digest, kept from call to call, or those first seen in a time window."""
+"""Candidate sets of feeds: the papers of a digest, which are cached, or papers first seen in a time window."""
 
 import contextlib
 import datetime as dt
@@ -14,20 +14,20 @@ from service.app.ranking.signals import KeptDigest, with_signals
 from service.domain.errors import NotFound, Overloaded
 
 Window: TypeAlias = tuple[dt.datetime, dt.datetime | None]
-"""First-seen times [start, end); without an end until now."""
+"""First-seen times [start, end); an end of None means now."""
 MAX_WINDOW_PAPERS = 10_000
 WIDE_WINDOW_PAPERS = 1_000
-"""A feed over a window of more papers takes seconds: these are read and placed for it alone."""
+"""A feed over a window of more papers takes seconds, because window candidates are not cached."""
 WIDE_RETRY_SECONDS = 5.0
 CACHED_DIGESTS = 16
 KEPT_BYTES = 128 * 2**20
-"""Of digests kept, and at most ``CACHED_DIGESTS`` of them."""
+"""Limit for all cached digests together, beside the limit of ``CACHED_DIGESTS``."""
 DIGEST_BYTES, PAPER_BYTES = 800_000, 16_000
-"""What a digest takes, and each of its papers."""
+"""Approximate memory of a cached digest: a fixed part and a part per paper."""
 
 
 class CandidateSets:
-    """Finds candidates. Thread safe."""
+    """Finds the candidate papers of feeds. Thread safe."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
@@ -38,14 +38,14 @@ class CandidateSets:
     def of_digest(
         self, tx: Transaction, serving: Serving, versions: Versions, digest_id: str
     ) -> tuple[Candidates, dt.date | None]:
-        """The papers of a digest and its date; none at all where there is no digest yet.
+        """Return the papers of a digest and its date; no papers and None if there is no digest yet.
 
         Args:
-            versions: Of this digest.
-            digest_id: As asked for; empty for the newest.
+            versions: Current versions, read with the same ``digest_id``.
+            digest_id: Empty for the newest digest.
 
         Raises:
-            NotFound: No such digest.
+            NotFound: There is no digest with this id.
         """
         if versions.digest is None:
             if digest_id:
@@ -61,15 +61,17 @@ class CandidateSets:
         return kept.with_signals(tx, versions.mark), date
 
     def of_window(self, tx: Transaction, serving: Serving, window: Window) -> Candidates:
-        """The papers first seen in it, at most ``MAX_WINDOW_PAPERS``, the newest."""
+        """Return the newest papers first seen in the window, at most ``MAX_WINDOW_PAPERS``."""
         return with_signals(tx, Candidates.load(tx, serving, self._seen_in(tx, window, MAX_WINDOW_PAPERS)))
 
     @contextlib.contextmanager
     def room_for(self, window: Window | None) -> Iterator[None]:
-        """To be held while a feed is made; of those over wide windows one at a time, so that quick calls find a thread.
+        """Hold this context while a feed is made: only one feed over a wide window may be made at a time.
+
+        The limit keeps worker threads free for quick calls.
 
         Raises:
-            Overloaded: Another one is being made.
+            Overloaded: Another feed over a wide window is being made.
         """
         if window is None or not self._is_wide(window):
             yield

@@ -1,4 +1,4 @@
-"""Candidate papers, placed in the spaces of the serving bundle and ready to be ranked for any user."""
+"""Candidate papers, placed in the spaces of the serving bundle."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,13 @@ from service.domain.papers import Paper
 
 @dataclass(frozen=True)
 class Candidates:
-    """Candidate papers, ready to be ranked for anyone.
+    """Candidate papers, ready to be ranked for any user.
 
     Attributes:
-        digest_id: Empty for a window of time or given papers.
-        words: In the order of ``papers``.
+        digest_id: Empty if the papers come from a time window or from the request.
+        words: Normalised words of each paper, in the order of ``papers``.
+        matrix: Rows of the papers in the spaces of the bundle, in the same order.
+        pending_paper_count: Papers without a vector.
     """
 
     digest_id: str
@@ -30,7 +32,7 @@ class Candidates:
     def build(
         cls, serving: Serving, papers: Sequence[Paper], vectors: Mapping[str, Vectors], digest_id: str = ""
     ) -> "Candidates":
-        """Candidates from papers and the vectors known of them."""
+        """Return candidates from papers and their vectors by paper id."""
         return cls(
             digest_id=digest_id,
             papers=tuple(papers),
@@ -41,7 +43,7 @@ class Candidates:
 
     @classmethod
     def load(cls, tx: Transaction, serving: Serving, paper_ids: Sequence[str], digest_id: str = "") -> "Candidates":
-        """Candidates from stored papers; ids that are gone are left out."""
+        """Return candidates from stored papers; leave out unknown ids."""
         found = tx.papers.find_many(paper_ids)
         papers = [found[paper_id] for paper_id in paper_ids if paper_id in found]
         return cls.build(serving, papers, tx.papers.vectors(list(found), serving.encoder), digest_id)

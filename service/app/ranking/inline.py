@@ -1,10 +1,10 @@
-"""RankPapers: any candidates for any taste, stored or given as text. Stores nothing."""
+"""Use case of RankPapers: ranks stored or inline papers for a user or for liked papers. Stores nothing."""
 
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.app.catalog import indexed, resolve_all
+from service.app.catalog import resolve_distinct
 from service.app.counters import Counters
 from service.app.ports import Clock, Encoder, Store, Transaction, Vectors
 from service.app.ranking.candidates import Candidates
@@ -21,7 +21,7 @@ MAX_INLINE_BYTES = 4_000_000
 
 @dataclass(frozen=True)
 class RankingQuery:
-    """What to rank, for which taste: one of the first three and one of the next two are given."""
+    """Request for a ranking: exactly one of the first three fields and one of the next two must be given."""
 
     user_id: str = ""
     liked_paper_ids: tuple[str, ...] = ()
@@ -32,60 +32,51 @@ class RankingQuery:
     explain: bool = False
 
 
+@dataclass(frozen=True)
 class InlineRanking:
-    """The use case of RankPapers.
+    """Ranks papers without storing anything.
 
-    Args:
-        encoder: Embeds inline text; keeps recent vectors itself.
+    Attributes:
+        encoder: Embeds inline text; it caches recent vectors.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        serving: ServingSlot,
-        users: PreparedUsers,
-        encoder: Encoder,
-        counters: Counters,
-    ) -> None:
-        self._users = users
-        self._store = store
-        self._clock = clock
-        self._serving = serving
-        self._encoder = encoder
-        self._counters = counters
+    store: Store
+    clock: Clock
+    serving: ServingSlot
+    users: PreparedUsers
+    encoder: Encoder
+    counters: Counters
 
     def rank(self, query: RankingQuery, *, timeout_seconds: float) -> tuple[Ranking, int]:
-        """The ranking of all candidates, and how many known ones had no vector yet.
+        """Return the ranking of all candidates and the number of candidates without a vector.
 
         Raises:
-            InvalidField: Not exactly one taste and one set of candidates, or too much text.
+            InvalidField: The query does not have exactly one kind of likes and one of candidates, or has too much text.
             NotFound: A paper named by id is unknown.
-            DeadlineTooShort: The text could not be embedded in time.
+            DeadlineTooShort: The text was not embedded in time.
         """
         liked, candidates = _check(query)
-        serving = self._serving.current
+        serving = self.serving.current
         vectors = self._embed(serving, [*liked, *candidates], timeout_seconds)
         liked_vectors, candidate_vectors = vectors[: len(liked)], vectors[len(liked) :]
-        with self._store.read() as tx:
+        with self.store.read() as tx:
             user = self._user(tx, serving, query, liked, _by_id(liked, liked_vectors))
             if query.candidate_paper_ids:
-                names = query.candidate_paper_ids
-                paper_ids = resolve_all(tx, names, indexed("candidate_paper_ids", len(names)))
-                ranked = with_signals(tx, Candidates.load(tx, serving, list(dict.fromkeys(paper_ids))))
+                paper_ids = resolve_distinct(tx, query.candidate_paper_ids, "candidate_paper_ids")
+                ranked = with_signals(tx, Candidates.load(tx, serving, paper_ids))
             else:
                 ranked = Candidates.build(serving, candidates, _by_id(candidates, candidate_vectors))
-        options = RankingOptions(as_of=query.as_of or self._clock.now(), explain=query.explain, limit=None)
+        options = RankingOptions(as_of=query.as_of or self.clock.now(), explain=query.explain, limit=None)
         ranking = rank_candidates(serving, user, ranked, options)
-        self._counters.count_fallback(ranking.fallback_reason.name)
+        self.counters.count_fallback(ranking.fallback_reason.name)
         return ranking, ranked.pending_paper_count
 
     def _embed(self, serving: Serving, papers: Sequence[Paper], timeout_seconds: float) -> Sequence[Vectors]:
-        # A different encoder still serves while the catalog is embedded anew: its space is not that of new vectors.
-        if not papers or serving.encoder != self._encoder.name:
+        # While the catalog is embedded again, the old encoder still serves; new vectors would be of another space.
+        if not papers or serving.encoder != self.encoder.name:
             return []
         texts = [embedding_text(paper.title, paper.abstract) for paper in papers]
-        return list(self._encoder.encode(texts, timeout_seconds=timeout_seconds))
+        return list(self.encoder.encode(texts, timeout_seconds=timeout_seconds))
 
     def _user(
         self,
@@ -96,10 +87,9 @@ class InlineRanking:
         vectors: dict[str, Vectors],
     ) -> PreparedUser:
         if query.user_id:
-            return self._users.find(tx, serving, query.user_id, tx.users.version(query.user_id))
+            return self.users.find(tx, serving, query.user_id, tx.users.version(query.user_id))
         if query.liked_paper_ids:
-            names = query.liked_paper_ids
-            paper_ids = list(dict.fromkeys(resolve_all(tx, names, indexed("liked_paper_ids", len(names)))))
+            paper_ids = resolve_distinct(tx, query.liked_paper_ids, "liked_paper_ids")
             found = tx.papers.find_many(paper_ids)
             return PreparedUser.given(
                 serving, [found[paper_id] for paper_id in paper_ids], tx.papers.vectors(paper_ids, serving.encoder)
@@ -116,26 +106,29 @@ def _text_bytes(papers: Sequence[Paper]) -> int:
 
 
 def _by_id(papers: Sequence[Paper], vectors: Sequence[Vectors]) -> dict[str, Vectors]:
-    """Empty where nothing was embedded. Likes and candidates apart: one id may stand for two texts."""
+    """Return vectors by paper id; empty if nothing was embedded.
+
+    Likes and candidates need separate results, because one id may name two texts.
+    """
     return {paper.paper_id: vector for paper, vector in zip(papers, vectors, strict=False)}
 
 
 def _check(query: RankingQuery) -> tuple[list[Paper], list[Paper]]:
-    tastes = {
+    likes = {
         "user_id": bool(query.user_id),
         "liked_paper_ids": bool(query.liked_paper_ids),
         "liked_papers": bool(query.liked_papers),
     }
-    sets = {
+    candidate_sets = {
         "candidate_paper_ids": bool(query.candidate_paper_ids),
         "candidate_papers": bool(query.candidate_papers),
     }
-    for choice in (tastes, sets):
+    for choice in (likes, candidate_sets):
         given = [name for name, present in choice.items() if present]
         if len(given) != 1:
             found = f"{' and '.join(given)} are" if given else "none is"
             raise InvalidField(
-                given[1] if given else next(iter(choice)), f"give one of {', '.join(choice)}; {found} given"
+                given[1] if given else next(iter(choice)), f"give exactly one of {', '.join(choice)}; {found} given"
             )
     sizes = {"liked_papers": _text_bytes(query.liked_papers), "candidate_papers": _text_bytes(query.candidate_papers)}
     if sum(sizes.values()) > MAX_INLINE_BYTES:

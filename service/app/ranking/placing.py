@@ -1,4 +1,4 @@
-"""Converts stored papers to the ranker's columns, and places them in the spaces of the serving bundle."""
+"""Conversion of stored papers to the ranker's columns and to rows in the spaces of the serving bundle."""
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ DEFAULT_DIM = 384
 
 
 def columns_of(papers: Sequence[Paper], vectors: Mapping[str, Vectors], dim: int) -> PaperColumns:
-    """The ranker's columns of some papers; a paper without a vector of this dimension gets a row of NaN."""
+    """Return the ranker's columns of papers; a paper without a vector of this dimension gets a row of NaN."""
     embeddings = np.full((len(papers), dim), np.nan, dtype=np.float32)
     for row, paper in enumerate(papers):
         vector = vectors.get(paper.paper_id)
@@ -35,12 +35,12 @@ def columns_of(papers: Sequence[Paper], vectors: Mapping[str, Vectors], dim: int
 
 
 def seconds_of(moment: dt.datetime | None) -> float:
-    """Return Unix seconds; NaN where the time is unknown."""
+    """Return Unix seconds; NaN if the time is unknown."""
     return moment.timestamp() if moment else float("nan")
 
 
 def place_papers(serving: Serving, papers: Sequence[Paper], vectors: Mapping[str, Vectors]) -> PaperMatrix:
-    """Papers as the serving bundle sees them; without a bundle only their vectors."""
+    """Return papers in the spaces of the serving bundle; without a bundle, only their vectors."""
     if serving.bundle is not None:
         return serving.bundle.spaces.matrix(columns_of(papers, vectors, serving.bundle.spaces.embedding_dim))
     dim = next(iter(vectors.values())).shape[0] if vectors else DEFAULT_DIM

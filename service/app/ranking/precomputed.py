@@ -1,4 +1,4 @@
-"""When a slate made ahead of time is served instead of a new one."""
+"""The rule that decides when a precomputed slate is served instead of a new one."""
 
 import datetime as dt
 import enum
@@ -21,8 +21,8 @@ class PrecomputedUse(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What a feed is asked for."""
+class SlateRequest:
+    """What a precomputed slate must match: the user, the diversity (0 to 1) and the size of the first page."""
 
     user_id: str
     diversity: float
@@ -30,21 +30,13 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class MadeAhead:
-    """A slate that fits, without an id and a request of its own yet, and the date of its digest."""
-
-    slate: Slate
-    date: dt.date
-
-
-@dataclass(frozen=True)
 class Precomputed:
-    """The rule.
+    """The rule for serving precomputed slates.
 
     Attributes:
-        max_age: Since it was made; ages and trends in it are of then.
-        explores: Whether a slate with a paper put elsewhere to learn from it may be served.
-        is_busy: Whether as many calls wait as are at work, or some were refused within the last second.
+        max_age: Maximum age of a slate; its ages and trends are those of its ``as_of``.
+        is_busy: Returns whether the server is overloaded.
+        explores: Whether slates with an explored place may be served.
     """
 
     use: PrecomputedUse
@@ -54,40 +46,40 @@ class Precomputed:
 
     @property
     def wanted(self) -> bool:
-        """Whether to look for one now."""
+        """Whether a precomputed slate may be served now."""
         return self.use is PrecomputedUse.ALWAYS or (self.use is PrecomputedUse.OVERLOAD and self.is_busy())
 
     def find(
-        self, tx: Transaction, serving: Serving, wish: Wish, versions: Versions, now: dt.datetime
-    ) -> MadeAhead | None:
-        """The user's slate of the digest, if it still is what would be made now but for time.
+        self, tx: Transaction, serving: Serving, request: SlateRequest, versions: Versions, now: dt.datetime
+    ) -> tuple[Slate, dt.date] | None:
+        """Return the user's precomputed slate of the digest and the date of the digest; None if no slate matches.
 
-        It is not once the user's events or preferences, the digest or the bundle have changed. Where overload is why it
-        is served, it says so.
+        A slate does not match if the user's events or preferences, the digest or the bundle have changed. The returned
+        slate has neither slate_id nor request_hash. Its fallback reason is OVERLOAD if it is served only for that.
 
         Args:
-            versions: Of the user and the digest.
+            versions: Current versions of the user and the digest.
         """
-        if not versions.is_made_ahead:
+        if not versions.has_precomputed:
             return None
         digest, version = versions.digest, versions.user
-        found = None if digest is None or version is None else tx.precomputed.find(wish.user_id, digest[0])
+        found = None if digest is None or version is None else tx.precomputed.find(request.user_id, digest[0])
         if digest is None or found is None or (found.user_version, found.digest_version) != (version, digest[1]):
             return None
-        # Who likes nothing gets what trends, whatever the bundle.
+        # Users without likes get trending papers, whatever the bundle.
         models = {serving.bundle.version if serving.bundle else "cosine", "trending"}
-        if found.model_version not in models or found.diversity != wish.diversity:
+        if found.model_version not in models or found.diversity != request.diversity:
             return None
-        if not self._may_show(found, wish.page_size, now):
+        if not self._may_show(found, request.page_size, now):
             return None
-        return MadeAhead(self._slate(found, now), digest[2])
+        return self._slate(found, now), digest[2]
 
     def _may_show(self, found: PrecomputedSlate, page_size: int, now: dt.datetime) -> bool:
-        # A batch may have been asked for a day to come.
-        is_of_now = -MAX_FUTURE <= now - found.as_of <= self.max_age
+        # A batch job may have computed the slate for a future day.
+        is_current = -MAX_FUTURE <= now - found.as_of <= self.max_age
         is_explored = any(item.action_propensity != 1 for item in found.items)
-        is_enough = found.is_whole or len(found.items) >= page_size
-        return is_of_now and is_enough and (self.explores or not is_explored)
+        fills_page = found.is_whole or len(found.items) >= page_size
+        return is_current and fills_page and (self.explores or not is_explored)
 
     def _slate(self, found: PrecomputedSlate, now: dt.datetime) -> Slate:
         fallback = found.fallback_reason

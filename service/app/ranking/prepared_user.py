@@ -1,4 +1,4 @@
-"""A user whose likes are read and placed, ready to be ranked for."""
+"""A user with a profile built from placed likes, ready for ranking."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,20 +16,20 @@ from service.domain.events import Interest, Like, UserState
 from service.domain.papers import Paper
 
 MAX_DISLIKES = 1_000
-"""The newest dislikes and dismissals that count."""
+"""Number of newest dislikes and dismissals in a profile."""
 SHOWN_LIKES = 3
-"""Newest likes by which an interest is shown."""
+"""Number of likes listed with an interest."""
 
 
 @dataclass(frozen=True)
 class PreparedUser:
-    """A user, ready to rank for.
+    """A user, ready for ranking.
 
     Attributes:
-        state: None for an unknown user, or a taste given inline.
-        profile: None where nothing is known to like.
-        liked: The papers that the profile was built from, in its order.
-        idf: (buckets,) of the bundle that serves; None without one.
+        state: None for an unknown user, and for likes given in the request.
+        profile: None if no liked paper is known.
+        liked: Liked papers in the order of the profile's rows.
+        idf: (buckets,) inverse document frequencies of the serving bundle; None without a bundle.
     """
 
     state: UserState | None
@@ -39,11 +39,11 @@ class PreparedUser:
 
     @cached_property
     def topic_names(self) -> tuple[str, ...]:
-        """A name for each interest that makes a topic, what a reason may name; empty for others."""
+        """Name of each interest for TOPIC reasons; empty for interests of too few papers."""
         return self._interest_names(SEVERAL_TITLES)
 
     def _interest_names(self, least_titles: int = 1) -> tuple[str, ...]:
-        """A name for each interest of so many papers; empty for others, and where no word tells."""
+        """Return a name for each interest of at least ``least_titles`` papers; empty if no word fits."""
         if self.profile is None:
             return ()
         members = self.profile.interests.members
@@ -52,7 +52,7 @@ class PreparedUser:
 
     @cached_property
     def interests(self) -> tuple[Interest, ...]:
-        """What the reader is interested in, heaviest first; an interest without a telling word bears a title."""
+        """Interests of the user, heaviest first; an interest without a fitting word is named by its newest title."""
         if self.profile is None:
             return ()
         found = self.profile.interests
@@ -74,11 +74,11 @@ class PreparedUser:
         papers: Mapping[str, Paper],
         place: Callable[[Sequence[Paper]], PaperMatrix],
     ) -> "PreparedUser":
-        """A user whose state and papers are read already.
+        """Return a prepared user from a state and papers that were read before.
 
         Args:
-            papers: Those of ``counted_likes``, by id; likes of papers that are gone count for nothing.
-            place: Gives papers as the serving bundle sees them.
+            papers: Papers of ``counted_likes`` by id; likes of deleted papers are ignored.
+            place: Returns papers in the spaces of the serving bundle.
         """
         if not state.likes:
             return cls(state=state, profile=None)
@@ -91,7 +91,7 @@ class PreparedUser:
 
     @classmethod
     def given(cls, serving: Serving, papers: Sequence[Paper], vectors: Mapping[str, Vectors]) -> "PreparedUser":
-        """A taste given as papers, without times."""
+        """Return a prepared user from liked papers without times and their vectors by paper id."""
         if not papers:
             return cls(state=None, profile=None)
         profile = build_profile(place_papers(serving, papers, vectors))
@@ -99,7 +99,7 @@ class PreparedUser:
 
 
 def counted_likes(state: UserState) -> tuple[Sequence[Like], Sequence[Like]]:
-    """The likes and dislikes that a profile is made of: the newest. To place all of thousands would take minutes."""
+    """Return the newest likes and dislikes, which a profile is built from; placing thousands would take minutes."""
     return state.likes[-MAX_LIKES:], state.dislikes[-MAX_DISLIKES:]
 
 

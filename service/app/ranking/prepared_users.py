@@ -1,7 +1,7 @@
-"""Users ready to rank for, and the papers that they like as the serving bundle sees them, kept from call to call.
+"""Caches of prepared users and of placed liked papers.
 
-A profile is built in milliseconds; to place thirty papers in the bundle's spaces takes ten times as long. Many readers
-like the same papers, and a new like leaves the others as they were, so placed papers are kept apart from profiles.
+Placing thirty papers in the bundle's spaces takes ten times as long as building a profile. Placed papers have a cache
+of their own, because many users like the same papers and a new like does not change the rows of the others.
 """
 
 import threading
@@ -18,20 +18,20 @@ from service.app.ranking.serving import Serving
 from service.domain.papers import Paper, PaperMark
 
 USER_BYTES = 256 * 2**20
-"""Of readers kept: about a thousand with thirty likes."""
+"""Limit for all cached users together: about a thousand users with thirty likes."""
 LIKE_BYTES = 8_000
-"""What one like takes in a profile,"""
+"""Approximate memory of one like in a profile."""
 DISLIKE_BYTES = 1_600
-"""one dislike there,"""
+"""Approximate memory of one dislike in a profile."""
 EVENT_BYTES = 250
-"""and what each like, dislike and hidden paper takes besides."""
+"""Approximate memory of each like, dislike and hidden paper in a user's state."""
 PLACED_PAPERS = 8_192
-"""Liked papers kept, some 14 kB each: to place one takes longer than to rank a digest."""
+"""Limit for cached liked papers, about 14 kB each. Placing one takes longer than ranking a digest."""
 
 
 @dataclass(frozen=True)
 class _Placed:
-    """A paper as it was, in the spaces of one choice of encoder and bundle."""
+    """A paper and its row in the spaces of one serving bundle, valid for one mark and generation."""
 
     mark: PaperMark
     generation: int
@@ -40,9 +40,9 @@ class _Placed:
 
 
 class PlacedPapers:
-    """At most ``limit`` papers, those last used. Thread safe.
+    """A cache of the ``limit`` most recently used placed papers. Thread safe.
 
-    A paper's row is the same bits whatever stands beside it, so it does not matter who liked it first.
+    A paper's row has the same bits whatever papers are placed with it, so users can share it.
     """
 
     def __init__(self, limit: int = PLACED_PAPERS) -> None:
@@ -51,7 +51,10 @@ class PlacedPapers:
         self._kept: OrderedDict[str, _Placed] = OrderedDict()
 
     def find(self, tx: Transaction, serving: Serving, paper_ids: Sequence[str]) -> dict[str, _Placed]:
-        """The papers that are stored, by id; one statement where all of them are kept. A bundle must serve."""
+        """Return the stored papers among ``paper_ids`` by id. A bundle must serve.
+
+        Runs one SQL statement if the cache has all of them.
+        """
         marks = tx.papers.marks(paper_ids, serving.encoder)
         with self._lock:
             found = {paper_id: self._kept[paper_id] for paper_id in marks if paper_id in self._kept}
@@ -85,14 +88,14 @@ def _placed(
 
 
 class PreparedUsers:
-    """Users by id, rebuilt when their version or the serving bundle changes. Thread safe."""
+    """A cache of prepared users; rebuilds a user if the user's version or the serving bundle changes. Thread safe."""
 
     def __init__(self) -> None:
         self._kept: VersionedCache[str, PreparedUser] = VersionedCache(USER_BYTES, _user_bytes)
         self._placed = PlacedPapers()
 
     def find(self, tx: Transaction, serving: Serving, user_id: str, version: int | None) -> PreparedUser:
-        """The user at this version; None is an unknown user."""
+        """Return the prepared user at this version; a version of None means an unknown user."""
         if version is None:
             return PreparedUser(state=None, profile=None)
         return self._kept.get(user_id, (version, serving.generation), lambda: self._load(tx, serving, user_id))

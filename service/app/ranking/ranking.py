@@ -1,4 +1,4 @@
-"""One reader against one set of candidates: what is left out, in what order the rest comes, and why."""
+"""Ranking of a set of candidates for a user: hidden papers, order and reasons."""
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
@@ -29,10 +29,11 @@ MAX_SLATE_SIZE = 500
 
 @dataclass(frozen=True)
 class Ranking:
-    """A ranked list with what it was made by.
+    """A ranked list and the model that ranked it.
 
     Attributes:
-        features_version: See ``ranker.bundle.bundle.Bundle``; empty where no model scored.
+        model_version: See ``Slate``.
+        features_version: See ``Slate``.
         features: See ``Slate``.
     """
 
@@ -45,13 +46,14 @@ class Ranking:
 
 @dataclass(frozen=True)
 class RankingOptions:
-    """How to rank.
+    """Options of a ranking.
 
     Attributes:
-        exclude: Ids that must not come up.
-        limit: Places to fill; None ranks everything.
-        page: Only so many first places of the slate are wanted; None means all.
-        exploration: None explores nothing.
+        as_of: Time at which ages and trends are computed.
+        exclude: Ids of papers to leave out.
+        limit: Number of places to fill; None ranks all candidates.
+        page: Number of first places to return; None returns all.
+        exploration: None means no exploration.
     """
 
     as_of: dt.datetime
@@ -64,19 +66,20 @@ class RankingOptions:
 
 
 def check_diversity(diversity: float) -> float:
-    """A number from 0 to 1 (NaN is none)."""
+    """Return ``diversity`` if it is a number from 0 to 1; raise InvalidField otherwise."""
     if not 0.0 <= diversity <= 1.0:
-        raise InvalidField("diversity", f"is {diversity}; must lie between 0 and 1")
+        raise InvalidField("diversity", f"is {diversity}; must be between 0 and 1")
     return diversity
 
 
 def feed_exploration(
     serving: Serving, chance: float, user_id: str, shown: str, as_of: dt.datetime
 ) -> Exploration | None:
-    """How a feed explores: alike for equal requests, not at all without a bundle.
+    """Return the exploration of a feed, equal for equal arguments; None if ``chance`` is 0 or there is no bundle.
 
     Args:
-        shown: Names the candidates: the digest, or the window of time.
+        chance: Chance, 0 to 1, that a place is explored; see ``ranker.explore``.
+        shown: Identifies the candidates: the digest id, or the time window as text.
     """
     if not chance or serving.bundle is None:
         return None
@@ -84,10 +87,10 @@ def feed_exploration(
 
 
 class Asked(NamedTuple):
-    """One of many readers.
+    """A user to rank for with the options of the ranking.
 
     Attributes:
-        similarities: Of the likes to the candidates, where these are known already.
+        similarities: Similarities of the likes to the candidates; None computes them.
     """
 
     user: PreparedUser
@@ -96,38 +99,38 @@ class Asked(NamedTuple):
 
 
 def rank_many(serving: Serving, asked: Sequence[Asked], candidates: Candidates, as_of: dt.datetime) -> list[Ranking]:
-    """What ``rank_candidates`` gives each reader; the model is called once for all of them.
+    """Return what ``rank_candidates`` returns for each user; calls the model once for all users.
 
     Args:
-        as_of: That of all the options.
+        as_of: The ``as_of`` of all options.
     """
-    moment = as_of.timestamp()
+    contexts = [_user_context(user, candidates) for user, _, _ in asked]
     inputs = [
-        Inputs(user.profile, candidates.matrix, moment, _user_context(user, candidates), similarities)
-        for user, _, similarities in asked
+        Inputs(user.profile, candidates.matrix, as_of.timestamp(), context, similarities)
+        for (user, _, similarities), context in zip(asked, contexts, strict=True)
         if user.profile is not None
     ]
     rows = iter(model_rows(serving.bundle, inputs) if serving.bundle else ())
     return [
-        rank_candidates(serving, user, candidates, options, next(rows, None) if user.profile else None)
-        for user, options, _ in asked
+        _rank(serving, user, candidates, options, context, next(rows, None) if user.profile else None)
+        for (user, options, _), context in zip(asked, contexts, strict=True)
     ]
 
 
-def rank_candidates(
+def rank_candidates(serving: Serving, user: PreparedUser, candidates: Candidates, options: RankingOptions) -> Ranking:
+    """Rank candidates for a user. Equal arguments give equal results."""
+    return _rank(serving, user, candidates, options, _user_context(user, candidates), None)
+
+
+def _rank(
     serving: Serving,
     user: PreparedUser,
     candidates: Candidates,
     options: RankingOptions,
-    rows_known: ModelRows | None = None,
+    user_context: UserContext,
+    rows_known: ModelRows | None,
 ) -> Ranking:
-    """Ranks candidates for a reader. Deterministic in its arguments.
-
-    Args:
-        rows_known: What the ranker has computed ahead for this very reader; None for nothing.
-    """
     as_of = options.as_of.timestamp()
-    user_context = _user_context(user, candidates)
     if user.profile is None:
         ranked = _rank_new_user(user_context, candidates, options, as_of)
         version, fallback = "trending", FallbackReason.NEW_USER
@@ -157,7 +160,7 @@ def rank_candidates(
 
 
 def _comparable(serving: Serving, profile: Profile, candidates: Candidates) -> PaperMatrix:
-    """The candidates' matrix; where no candidate has a vector yet, of the width that the likes have."""
+    """Return the candidates' matrix; if no candidate has a vector yet, with the dimension of the likes' vectors."""
     width = profile.liked_units.shape[1]
     if serving.bundle is not None or not len(profile.liked_units) or candidates.matrix.units.shape[1] == width:
         return candidates.matrix
@@ -165,7 +168,7 @@ def _comparable(serving: Serving, profile: Profile, candidates: Candidates) -> P
 
 
 def hidden_papers(user: PreparedUser, candidates: Candidates) -> frozenset[str]:
-    """What a feed must not show this reader: reacted to, sent or muted."""
+    """Return the papers that a feed must not show this user: reacted to, sent or muted."""
     if user.state is None:
         return frozenset()
     preferences = user.state.preferences
@@ -184,7 +187,7 @@ def _preferences(user: PreparedUser) -> Preferences:
 
 
 def _user_context(user: PreparedUser, candidates: Candidates) -> UserContext:
-    """What the reader follows among the candidates, and whose events do not count."""
+    """Return the user's context: followed candidates, and the code of the user's own events."""
     preferences = _preferences(user)
     topics, authors = preferences.followed_topics, preferences.followed_authors
     words = candidates.words
@@ -224,7 +227,7 @@ def _items(ranked: RankedList, user: PreparedUser, candidates: Candidates, *, ex
 
 
 class _Reasons:
-    """The ranker's reasons in words, for one reader."""
+    """Converts the ranker's reasons to reasons of the service, for one user."""
 
     def __init__(self, user: PreparedUser, candidates: Candidates) -> None:
         self._user = user
@@ -232,16 +235,16 @@ class _Reasons:
         self._topics: dict[int, tuple[Reason, ...]] = {}
 
     def of(self, found: Sequence[RankReason], row: int) -> tuple[Reason, ...]:
-        """Why the candidate at ``row`` is on the slate."""
+        """Return the reasons for the candidate at ``row``."""
         why: list[Reason] = []
         if self._user.profile is None:
             why += self._followed_topics(row)
             why += self._followed_authors(row)
         for reason in found:
-            why += self._said(reason, row)
+            why += self._converted(reason, row)
         return tuple(why)
 
-    def _said(self, reason: RankReason, row: int) -> Iterable[Reason]:
+    def _converted(self, reason: RankReason, row: int) -> Iterable[Reason]:
         kind = reason.kind
         if reason.liked_index is not None:
             liked = self._user.liked[reason.liked_index]
@@ -257,7 +260,7 @@ class _Reasons:
     def _topic(self, interest: int) -> tuple[Reason, ...]:
         if interest not in self._topics:
             name = self._user.topic_names[interest]
-            # A topic that no word names would say nothing.
+            # An interest without a name gives no reason.
             self._topics[interest] = (Reason(ReasonType.TOPIC, name),) if name else ()
         return self._topics[interest]
 

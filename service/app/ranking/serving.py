@@ -1,4 +1,4 @@
-"""Which vectors and which bundle serve now."""
+"""The encoder and the bundle that serve at present."""
 
 import logging
 import threading
@@ -14,12 +14,13 @@ _log = logging.getLogger("paperfeed.serving")
 
 @dataclass(frozen=True)
 class Serving:
-    """One consistent choice, read once per request.
+    """A consistent choice of encoder and bundle, read once per request.
 
     Attributes:
         encoder: Name of the encoder whose vectors are compared.
-        bundle: None where none fits; ``problem`` then says why.
-        generation: Another number for every choice; what was computed under one does not fit another.
+        bundle: None if no bundle matches the encoder.
+        problem: Why there is no bundle; empty if there is one.
+        generation: Number of this choice; cached values of another generation are invalid.
     """
 
     encoder: str
@@ -29,10 +30,10 @@ class Serving:
 
 
 class ServingSlot:
-    """Holds the present choice; a new one replaces it whole, while requests at work keep the one they began with.
+    """Holds the present choice of encoder and bundle; running requests keep the choice that they started with.
 
     Args:
-        encoder: The configured encoder's name.
+        encoder: Name of the configured encoder.
         load_bundle: Loads the bundle for an encoder name, or raises BundleUnusable.
     """
 
@@ -46,11 +47,14 @@ class ServingSlot:
 
     @property
     def current(self) -> Serving:
-        """The choice that serves."""
+        """The present choice."""
         return self._current or self.refresh()
 
     def refresh(self) -> Serving:
-        """Chooses again: the configured encoder, unless most vectors are still another's."""
+        """Choose again and return the choice.
+
+        The configured encoder serves once it has embedded all texts; until then the encoder with most vectors serves.
+        """
         with self._lock:
             encoder = self._serving_encoder()
             if self._current is None or self._current.encoder != encoder:
@@ -58,7 +62,7 @@ class ServingSlot:
             return self._current
 
     def catch_up(self) -> None:
-        """Chooses again as long as another encoder than the configured one serves; else costs nothing."""
+        """Choose again if the configured encoder does not serve yet."""
         if self.current.encoder != self._encoder:
             self.refresh()
 
@@ -75,7 +79,7 @@ class ServingSlot:
             bundle = self._load_bundle(encoder)
         except BundleUnusable as error:
             _log.error(
-                "no bundle serves, feeds are ranked by cosine; train one with: paperfeed train",
+                "no bundle serves, so feeds are ranked by cosine; train one with: paperfeed train",
                 extra={"facts": {"problem": error.message, "encoder": encoder}},
             )
             return Serving(encoder, None, error.message, self._generation)

@@ -1,4 +1,4 @@
-"""The trend's raw signals, kept beside the candidates of each digest and brought up to date by what is new."""
+"""Trend signals of candidates. Those of cached digests are updated with new events only."""
 
 import hashlib
 import threading
@@ -12,15 +12,17 @@ from service.app.ranking.candidates import Candidates
 from service.domain.signals import Activity, HeatingEvent
 
 MANY_EVENTS = 2_000
-"""After so many new events all signals of a digest are read anew: cheaper than to look through the events."""
+"""After this many new events, reading all signals of a digest again is cheaper than applying the events."""
 
 
 @dataclass(frozen=True)
 class _Known:
-    """What is known of a digest's candidates at one mark.
+    """The signals of a digest's candidates at one mark.
 
     Attributes:
-        shown: The candidates with signals.
+        mark: See ``SignalStore.mark``.
+        activities: Activity by paper id; papers without any are absent.
+        shown: The candidates with these signals.
     """
 
     mark: tuple[int, int]
@@ -29,10 +31,10 @@ class _Known:
 
 
 class KeptDigest:
-    """A digest's candidates, and their signals as far as they are known. Thread safe.
+    """Cached candidates of a digest and their signals. Thread safe.
 
     Args:
-        candidates: As built, without signals.
+        candidates: The candidates without signals.
     """
 
     def __init__(self, candidates: Candidates) -> None:
@@ -41,12 +43,12 @@ class KeptDigest:
         self._known: _Known | None = None
 
     def with_signals(self, tx: Transaction, mark: tuple[int, int]) -> Candidates:
-        """The candidates with signals of the reading transaction, or newer ones that another has read.
+        """Return the candidates with the signals that the transaction sees, or newer ones from another thread.
 
-        Where nothing is new this reads nothing, else only what is new.
+        Reads only what changed since the last call.
 
         Args:
-            mark: Of the transaction.
+            mark: Mark of the transaction, see ``SignalStore.mark``.
         """
         with self._lock:
             known = self._known
@@ -57,18 +59,18 @@ class KeptDigest:
         else:
             found = _refreshed(tx, self.candidates, known, mark)
         with self._lock:
-            # Two threads may have done the same; each result is right for its mark, and the next call sees to the rest.
+            # Two threads may read at the same time. Each result is correct for its mark; the next call reads the rest.
             self._known = found
         return found.shown
 
 
 def with_signals(tx: Transaction, candidates: Candidates) -> Candidates:
-    """Stored candidates with all their signals, read for one request."""
+    """Return stored candidates with their signals, read for one request."""
     return _shown(candidates, tx.signals.find_many([paper.paper_id for paper in candidates.papers]))
 
 
 def user_code(user_id: str) -> int:
-    """The number by which the ranker knows a reader's own events: 64 bits of a hash, never 0."""
+    """Return the code by which the ranker identifies a user's own events: 64 bits of a hash, never 0."""
     return int.from_bytes(hashlib.sha256(user_id.encode()).digest()[:8], "big", signed=True) or 1
 
 
@@ -94,7 +96,7 @@ def _refreshed(tx: Transaction, candidates: Candidates, known: _Known, mark: tup
     for paper_id, added in new.items():
         before = activities.get(paper_id, Activity())
         activities[paper_id] = replace(before, events=(*before.events, *added))
-    # From what was shown: what its matrix has computed so far need not be computed again.
+    # known.shown is reused because its matrix keeps values that were computed lazily.
     return _Known(mark, activities, _shown(known.shown, activities))
 
 
@@ -107,7 +109,7 @@ def _shown(candidates: Candidates, activities: Mapping[str, Activity]) -> Candid
 
 
 def signals_of(activity: Activity) -> PaperSignals:
-    """One paper's activity as the ranker reads it."""
+    """Return the activity of one paper as the ranker's signals."""
     return PaperSignals.of(
         [(seen_at.timestamp(), float(upvotes)) for seen_at, upvotes in activity.snapshots],
         [(at.timestamp(), kind.value, user_code(user_id)) for user_id, kind, at in activity.events],

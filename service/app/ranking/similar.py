@@ -1,7 +1,7 @@
-"""All vectors of the serving encoder in memory, for exact nearest neighbours.
+"""Exact nearest neighbours among all vectors of the serving encoder, which are kept in memory.
 
-Vectors lie in blocks of one size. A block is never written to once searches can see it: what changes is copied, so a
-search needs no lock and sees one state of the catalogue throughout.
+Vectors are stored in blocks of one size. A block is immutable once searches can see it: a change copies the block. So a
+search needs no lock and sees one consistent state of the catalog.
 """
 
 import threading
@@ -14,20 +14,20 @@ import numpy.typing as npt
 from service.app.ports import Transaction, Vectors
 
 BLOCK_ROWS = 2_048
-"""3 MB for 384 dimensions: what is copied when one vector changes."""
+"""A block has 3 MB for 384 dimensions; a change of one vector copies it."""
 ROUGH = 1e-5
-"""More than what products of float32 may be away from the cosine."""
+"""Upper bound for the rounding error of a cosine computed in float32."""
 CHANGES_AT_ONCE = 5_000
-"""After more changes than this all vectors are read anew."""
+"""After more changes than this, all vectors are read again."""
 
 
 @dataclass(frozen=True)
 class _Block:
-    """Some papers.
+    """The vectors of up to ``BLOCK_ROWS`` papers.
 
     Attributes:
-        paper_ids: At most ``BLOCK_ROWS``; only the last block has fewer.
-        vectors: (``BLOCK_ROWS``, dim) float32 in the order of the ids, then rows of 0.
+        paper_ids: ``BLOCK_ROWS`` ids; fewer only in the last block.
+        vectors: (``BLOCK_ROWS``, dim) float32 in the order of the ids, padded with rows of 0.
     """
 
     paper_ids: tuple[str, ...]
@@ -36,14 +36,14 @@ class _Block:
 
 @dataclass(frozen=True)
 class _State:
-    """The vectors of one encoder at one version."""
+    """All vectors of one encoder at one version."""
 
     encoder: str
     version: int
     blocks: tuple[_Block, ...]
 
     def nearest(self, target: Vectors, limit: int) -> list[tuple[str, float]]:
-        """At least ``limit`` papers, or all, among them the nearest and what ties with them, with exact cosines."""
+        """Return (paper id, exact cosine) of the ``limit`` nearest papers and all ties, and possibly some more."""
         rough = [(block.vectors @ target)[: len(block.paper_ids)] for block in self.blocks]
         ordered = np.concatenate(rough)
         first = max(len(ordered) - limit, 0)
@@ -57,12 +57,12 @@ class _State:
 
 
 def _exact(vectors: Vectors, target: Vectors) -> npt.NDArray[np.float64]:
-    """(papers,) cosines rounded to 1e-6, of (papers, dim): equal vectors get equal ones, and 1 with themselves."""
+    """Return (papers,) cosines of (papers, dim) vectors, rounded to 1e-6; equal vectors have equal cosines."""
     return np.asarray(np.round(np.einsum("ij,j->i", vectors, target, dtype=np.float64), 6) + 0.0)
 
 
 class SimilarPapers:
-    """The index. Empty until first asked; then 4 bytes for each number of each vector (154 MB for 100,000 of 384)."""
+    """An index of all vectors, loaded at the first search. It takes 154 MB for 100,000 vectors of 384 dimensions."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -70,9 +70,9 @@ class SimilarPapers:
         self._places: dict[str, int] = {}
 
     def nearest(self, tx: Transaction, encoder: str, target: Vectors, *, limit: int) -> list[tuple[str, float]]:
-        """(paper id, cosine rounded to 1e-6) of the papers nearest to a unit vector, ties by id; exact.
+        """Return (paper id, cosine rounded to 1e-6) of the papers nearest to a unit vector; ties in order of id.
 
-        Whatever any process wrote before the transaction began counts.
+        The result includes everything that any process committed before the transaction began.
         """
         state = self._fresh(tx, encoder)
         if not state.blocks or limit < 1:
@@ -85,14 +85,14 @@ class SimilarPapers:
         state = self._state
         if state is not None and state.encoder == encoder and state.version >= version:
             return state
-        # Who comes while another one reads waits for it and finds the work done.
+        # A second thread waits here while the first one reads, and then uses its result.
         with self._lock:
             state = self._state
             if state is not None and state.encoder == encoder and state.version >= version:
                 return state
             changed = [] if state is None else tx.papers.vectors_changed_since(encoder, state.version)
             if state is None or state.encoder != encoder or len(changed) > CHANGES_AT_ONCE:
-                # Given back first: two copies of all vectors would be twice the memory.
+                # Release the old state first, so that all vectors are not in memory twice.
                 self._state, state = None, None
                 edit = _Edit((), {})
                 edit.put(pair for part in tx.papers.vector_parts(encoder) for pair in zip(*part, strict=True))
@@ -107,7 +107,11 @@ class SimilarPapers:
 
 
 class _Edit:
-    """The next state in the making; copies each block of the present one before it writes to it."""
+    """Builds the next state; copies a block of the present state before writing to it.
+
+    Args:
+        places: Row of each paper, counted over all blocks; changed in place.
+    """
 
     def __init__(self, blocks: tuple[_Block, ...], places: dict[str, int]) -> None:
         self.places = places
@@ -116,7 +120,7 @@ class _Edit:
         self._is_copy = [False] * len(blocks)
 
     def put(self, papers: Iterable[tuple[str, Vectors]]) -> None:
-        """Adds papers, or changes their vectors."""
+        """Add papers, or replace their vectors."""
         for paper_id, vector in papers:
             place = self.places.get(paper_id)
             if place is None:
@@ -124,7 +128,7 @@ class _Edit:
             self._writable(place // BLOCK_ROWS)[place % BLOCK_ROWS] = vector
 
     def remove(self, paper_ids: Iterable[str]) -> None:
-        """Takes papers out; the last one moves into the gap."""
+        """Remove papers; the last paper moves into the gap."""
         for paper_id in paper_ids:
             place = self.places.pop(paper_id, None)
             if place is None:
@@ -141,7 +145,7 @@ class _Edit:
                 del self._ids[-1], self._vectors[-1], self._is_copy[-1]
 
     def blocks(self) -> tuple[_Block, ...]:
-        """The blocks as they are now; the edit must not go on after this."""
+        """Return the blocks; the edit must not be used afterwards."""
         return tuple(_Block(tuple(ids), vectors) for ids, vectors in zip(self._ids, self._vectors, strict=True))
 
     def _append(self, paper_id: str, dim: int) -> int:

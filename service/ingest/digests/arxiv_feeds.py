@@ -1,7 +1,7 @@
-"""RSS and Atom: the arXiv API, arXiv's daily RSS, and what journals publish.
+"""RSS and Atom feeds: the arXiv API, arXiv's daily RSS, and feeds of journals.
 
-feedparser understands the dialects but forgives broken XML and may follow addresses, so the document is checked by
-expat first and handed over as bytes.
+feedparser knows all dialects, but accepts broken XML and may fetch addresses. Therefore expat checks the document
+first, and feedparser gets it as bytes.
 """
 
 import calendar
@@ -16,8 +16,8 @@ from service.domain.errors import InvalidFile
 from service.domain.identifiers import arxiv_id, derived_paper_id, doi
 from service.domain.papers import Paper
 from service.ingest.digests.feed_xml import utf8_feed
-from service.ingest.papers import Places, plain_text, short_name, snippet, valid_paper, web_address
-from service.ingest.quiet import foreign_parser
+from service.ingest.papers import SeenPapers, plain_text, short_name, snippet, valid_paper, web_address
+from service.ingest.third_party import third_party_parser
 
 _ANNOUNCEMENT = re.compile(r"^\s*arXiv:\S+\s+Announce Type:\s*[\w-]+\s+(?:Abstract:\s*)?", re.IGNORECASE)
 _TITLE_SUFFIX = re.compile(r"\s*\(arXiv:[^()]*\)\s*$", re.IGNORECASE)
@@ -25,11 +25,11 @@ _TITLE_SUFFIX = re.compile(r"\s*\(arXiv:[^()]*\)\s*$", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class ParsedFeed:
-    """What a feed says.
+    """A feed.
 
     Attributes:
-        date: The day the feed says it was made (UTC); None if it does not say.
-        is_arxiv: Whether every paper is named by an arXiv id.
+        date: Day when the feed was made (UTC); None if unknown.
+        is_arxiv: Whether every paper has an arXiv id.
     """
 
     title: str
@@ -39,29 +39,29 @@ class ParsedFeed:
 
 
 def parse_feed(data: bytes, source: str) -> ParsedFeed:
-    """The entries in the feed's order.
+    """Return the feed with its entries in order.
 
-    Versions are cut off arXiv ids, ``published_at`` is when a paper was first published (dates of updates are left
-    out) and texts come without HTML.
+    arXiv ids lose their version, texts lose their HTML, and ``published_at`` is the time of first publication; times of
+    updates are ignored.
 
     Raises:
-        InvalidFile: Not well-formed XML, no feed, arXiv's answer to a wrong query, or an entry without title.
+        InvalidFile: Not well-formed XML, not a feed, arXiv's answer to a wrong query, or an entry without title.
     """
     document = utf8_feed(data, source)
-    with foreign_parser(source, "RSS or Atom", "feedparser"):
+    with third_party_parser(source, "RSS or Atom", "feedparser"):
         import feedparser
 
-        # As a stream: given bytes or text, feedparser takes an address or a file name for something to open.
-        # Not sanitised: to feedparser "n<m" in an abstract begins a tag; plain_text knows better.
+        # A stream, because feedparser opens the address or file that bytes or a text may name.
+        # Not sanitised, because feedparser takes "n<m" in an abstract for a tag; plain_text does not.
         parsed = feedparser.parse(io.BytesIO(document), sanitize_html=False, resolve_relative_uris=False)
-        # As plain dicts: feedparser's own answer with another field's date when one is missing.
+        # Plain dictionaries, because feedparser's own return another field's date for a missing one.
         feed, entries = dict(parsed.feed), [dict(entry) for entry in parsed.entries]
-    places = Places(source)
+    seen = SeenPapers(source)
     papers: list[Paper] = []
     for index, entry in enumerate(entries, start=1):
         place = f"entry {index}"
         papers.append(valid_paper(_paper(entry, source), source, place=place))
-        places.add(papers[-1].paper_id, place)
+        seen.add(papers[-1].paper_id, place)
     is_arxiv = bool(papers) and all(paper.paper_id.startswith("arxiv:") for paper in papers)
     made_at = _time(feed, "published", "updated")
     return ParsedFeed(plain_text(_text(feed, "title")), made_at.date() if made_at else None, tuple(papers), is_arxiv)
@@ -82,7 +82,7 @@ def _paper(entry: Mapping[str, Any], source: str) -> Paper:
         published_at=_published_at(entry),
     )
     if arxiv := arxiv_id(link) or arxiv_id(entry_id.replace("oai:arXiv.org:", "arxiv:")):
-        authors = tuple(name for names in paper.authors for name in names.split(", "))  # one dc:creator names all
+        authors = tuple(name for names in paper.authors for name in names.split(", "))  # one dc:creator holds all names
         return replace(paper, paper_id=f"arxiv:{arxiv}", url=f"https://arxiv.org/abs/{arxiv}", authors=authors)
     for field in ("prism_doi", "dc_identifier", "id"):
         if found := doi(short_name(_text(entry, field))):
@@ -96,7 +96,7 @@ def _authors(entry: Mapping[str, Any]) -> list[str]:
 
 
 def _published_at(entry: Mapping[str, Any]) -> dt.datetime | None:
-    # arXiv's RSS dates every item with the day of announcement; a replaced paper was published long before.
+    # arXiv's RSS gives the day of announcement, but a replaced paper was published before.
     if _text(entry, "arxiv_announce_type").startswith("replace"):
         return None
     return _time(entry, "published")
@@ -108,7 +108,7 @@ def _time(values: Mapping[str, Any], *names: str) -> dt.datetime | None:
         try:
             if moment is not None:
                 return dt.datetime.fromtimestamp(calendar.timegm(moment), dt.UTC)
-        except (ValueError, OverflowError, OSError):  # the year 0, or one that only the feed knows
+        except (ValueError, OverflowError, OSError):  # e.g. the year 0
             continue
     return None
 

@@ -1,17 +1,17 @@
-"""Digest files of any format, told apart by their content."""
+"""Reading of digest files in any supported format."""
 
 import datetime as dt
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from service.domain.errors import InvalidField, InvalidFile
-from service.domain.papers import Paper
+from service.domain.papers import Paper, check_digest_date
 from service.ingest.digests.arxiv_feeds import parse_feed
 from service.ingest.digests.hf_daily import parse_hf_daily
 from service.ingest.digests.trending_page import parse_trending_page
 from service.ingest.jsonl import iter_papers
 from service.ingest.source import Content, Source, read_bytes, read_text, source_name
-from service.ingest.times import check_date, parse_date
+from service.ingest.times import parse_date
 
 __all__ = ["DigestFormat", "ParsedDigest", "parse_date", "read_digest"]
 
@@ -20,11 +20,11 @@ DigestFormat: TypeAlias = Literal["auto", "trending-page", "hf-daily", "feed", "
 
 @dataclass(frozen=True, slots=True)
 class ParsedDigest:
-    """A digest as read.
+    """A digest from a file.
 
     Attributes:
-        source_name: hf-trending, hf-daily, arxiv, feed or papers: what the digest's id is made of by default.
-        papers: At least one, in the file's order, each paper_id once.
+        source_name: hf-trending, hf-daily, arxiv, feed or papers; the default digest id begins with it.
+        papers: At least one paper, in the file's order, each paper_id once.
     """
 
     date: dt.date
@@ -46,30 +46,29 @@ def read_digest(
     *,
     date: dt.date | None,
     now: dt.datetime,
-    format: DigestFormat = "auto",  # noqa: A002 - the word of the command line
+    format: DigestFormat = "auto",  # noqa: A002 - named like the command-line option
 ) -> ParsedDigest:
-    """The digest that a file holds.
+    """Return the digest of a file.
 
     Args:
-        source: A path or the bytes.
-        date: The day it is of. None takes the file's own, which daily-papers JSON and most feeds have.
-        now: Aware; a digest may be dated at most one day after it.
-        format: How to read the file; ``auto`` looks at its first character.
+        date: Date of the digest. None takes the file's own date, which daily-papers JSON and most feeds have.
+        now: The time now, with its zone. A digest may be dated at most one day later.
+        format: Format of the file; ``auto`` detects it from the first character.
 
     Raises:
-        InvalidField: ``date`` is out of range, or missing and the file does not tell.
-        InvalidFile: The file cannot be read, breaks a rule of its format, or holds no paper.
+        InvalidField: ``date`` is out of range, or it is None and the file has no date.
+        InvalidFile: The file cannot be read, breaks a rule of its format, or has no paper.
     """
     if date is not None:
-        check_date(date, now)
+        check_digest_date(date, now, "date")
     document = Content(source_name(source), read_bytes(source), is_unpacked=True)
-    found = _read(document, _sniffed(document.data) if format == "auto" else format, date)
+    found = _read(document, _detected_format(document.data) if format == "auto" else format, date)
     if not found.papers:
-        raise InvalidFile(document.name, "holds no paper")
+        raise InvalidFile(document.name, "has no paper")
     return ParsedDigest(date or _own_date(found, document.name, now), found.source_name, found.title, found.papers)
 
 
-def _sniffed(data: bytes) -> DigestFormat:
+def _detected_format(data: bytes) -> DigestFormat:
     head = data[:1000].removeprefix(b"\xef\xbb\xbf").lstrip()
     if head.startswith((b"<", b"\xff\xfe<", b"\xfe\xff\x00<")):
         return "feed"
@@ -86,7 +85,7 @@ def _read(document: Content, chosen: DigestFormat, date: dt.date | None) -> _Fou
         papers, own_date = parse_hf_daily(read_text(document), document.name)
         return _Found("hf-daily", "Daily papers", papers, own_date)
     if date is None:
-        raise InvalidField("date", "is required: a file of this format does not say which day it is of")
+        raise InvalidField("date", "is required: files of this format have no date")
     if chosen == "jsonl":
         return _Found("papers", "", tuple(iter_papers(document)))
     page = parse_trending_page(read_text(document), document.name, date=date)
@@ -95,8 +94,8 @@ def _read(document: Content, chosen: DigestFormat, date: dt.date | None) -> _Fou
 
 def _own_date(found: _Found, name: str, now: dt.datetime) -> dt.date:
     if found.own_date is None:
-        raise InvalidField("date", "is required: the file does not say which day it is of")
+        raise InvalidField("date", "is required: the file has no date")
     try:
-        return check_date(found.own_date, now)
+        return check_digest_date(found.own_date, now, "date")
     except InvalidField as error:
         raise InvalidFile(name, f"its own date {error.problem}; give the date") from error

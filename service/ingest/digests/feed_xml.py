@@ -1,4 +1,4 @@
-"""Makes sure that bytes are a harmless, well-formed RSS or Atom document before a lenient parser sees them."""
+"""The check that bytes are a harmless, well-formed RSS or Atom document, before a lenient parser reads them."""
 
 import re
 from typing import Any, NoReturn
@@ -9,7 +9,7 @@ from service.ingest.source import decode_utf8
 
 MAX_DEPTH = 100
 _ROOTS = {"rss", "feed", "RDF"}
-# feedparser looks for an address in every name, in time that grows with the square of the longest ASCII word.
+# feedparser searches for a mail address in these elements, in quadratic time of the longest ASCII word.
 _PERSONS = {"author", "contributor", "creator", "email", "managingeditor", "name", "owner", "publisher", "webmaster"}
 _LONG_WORD = re.compile(r"[\w.+-]{501}", re.ASCII)
 _DECLARATION = re.compile(r"^<\?xml\b[^>]*\?>")
@@ -19,11 +19,11 @@ _UTF16_STARTS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def utf8_feed(data: bytes, source: str) -> bytes:
-    """The document's root in UTF-8, without what stands before it.
+    """Return the document's root element in UTF-8, without the declarations before it.
 
     Raises:
-        InvalidFile: Not well-formed, another kind of document, in an unknown encoding, nested deeper than
-            ``MAX_DEPTH``, or with entity declarations (they can make a small file huge).
+        InvalidFile: The document is not well-formed, is no feed, has an unknown encoding, is nested deeper than
+            ``MAX_DEPTH``, or declares entities (which can make a small file huge).
     """
     decoded = _decoded(data, source)
     text = _DECLARATION.sub("", decoded.lstrip())
@@ -49,7 +49,7 @@ def _decoded(data: bytes, source: str) -> str:
 
 
 class _Check:
-    """Handlers of one expat parser."""
+    """Handlers of an expat parser, which raise InvalidFile."""
 
     def __init__(self, source: str, skipped_lines: int) -> None:
         self.source = source
@@ -74,7 +74,7 @@ class _Check:
                 self.fail(f"is XML, but neither RSS nor Atom: its root is <{local_name[:40]}>")
         self._open.append(local_name.lower())
         if len(self._open) > MAX_DEPTH:
-            self.fail(f"elements are nested more than {MAX_DEPTH} deep")
+            self.fail(f"elements are nested more than {MAX_DEPTH} levels deep")
         if local_name.lower() in _PERSONS and self._person is None:
             self._person = []
 
@@ -90,11 +90,11 @@ class _Check:
             self._person.append(text)
 
     def entity(self, *_: Any) -> None:
-        self.fail("declares entities, which feeds must not")
+        self.fail("declares entities, which feeds must not do")
 
 
 def _root(document: bytes, source: str, *, skipped_lines: int) -> bytes:
-    """The root element without what stands before it, once it is known to be well-formed."""
+    """Return the root element of a document that passes all checks."""
     check = _Check(source, skipped_lines)
     try:
         check.parser.Parse(document, True)  # noqa: FBT003 - the parser takes no keywords

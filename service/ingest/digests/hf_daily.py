@@ -1,4 +1,4 @@
-"""The JSON of the Hugging Face daily-papers API: a list of objects, each with a ``paper``."""
+"""JSON of the Hugging Face daily-papers API: a list of objects, each with a ``paper``."""
 
 import datetime as dt
 
@@ -6,28 +6,28 @@ from service.domain.errors import InvalidFile
 from service.domain.identifiers import arxiv_id
 from service.domain.papers import Paper
 from service.ingest.json_record import JsonRecord, load_json
-from service.ingest.papers import Places, one_line, short_name, snippet, valid_paper
+from service.ingest.papers import SeenPapers, one_line, short_name, snippet, valid_paper
 
 PAGE_ADDRESS = "https://huggingface.co/papers/"
 
 
 def parse_hf_daily(text: str, source: str) -> tuple[tuple[Paper, ...], dt.date | None]:
-    """The papers in the list's order, and the newest day on which one of them was put on the list.
+    """Return the papers in the list's order, and the newest day on which one of them was added to the list.
 
     Raises:
-        InvalidFile: Not such a list; the error names the entry (zero-based, as JSON tools count) and field.
+        InvalidFile: The error names the entry (zero-based, as JSON tools count) and the field.
     """
     entries = load_json(text, source)
     if not isinstance(entries, list):
         raise InvalidFile(source, "must be a list of daily papers")
-    places = Places(source)
+    seen = SeenPapers(source)
     papers: list[Paper] = []
     days: list[dt.date] = []
     for index, entry in enumerate(entries):
         record = JsonRecord.of(entry, source, path=f"[{index}]")
         described = record.record("paper")
         papers.append(_paper(described))
-        places.add(papers[-1].paper_id, record.path)
+        seen.add(papers[-1].paper_id, record.path)
         listed_at = described.time("submittedOnDailyAt") or record.time("publishedAt")
         if listed_at:
             days.append(listed_at.date())

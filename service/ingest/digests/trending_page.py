@@ -1,8 +1,8 @@
-"""The text of the Hugging Face trending page, as copied from a browser.
+"""Text of the Hugging Face trending page, as copied from a browser.
 
-A header of short paragraphs (menu words, an invitation to subscribe, a day such as "Mar 11"), then titles and
-abstracts in turn, all separated by blank lines. The text holds no ids, authors, votes or year. It is read strictly: a
-paragraph too many would pair every later title with a wrong abstract.
+The page has a header of short paragraphs (menu words, an invitation to subscribe, a day such as "Mar 11"), then titles
+and abstracts in turn. Blank lines separate all paragraphs. The text has no ids, authors, votes or year. Parsing is
+strict, because one extra paragraph would pair every later title with a wrong abstract.
 """
 
 import datetime as dt
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from service.domain.errors import InvalidFile
 from service.domain.identifiers import derived_paper_id
 from service.domain.papers import Paper
-from service.ingest.papers import Places, one_line, snippet, valid_paper
+from service.ingest.papers import SeenPapers, one_line, snippet, valid_paper
 
 MAX_TITLE_LENGTH = 300
 MIN_ABSTRACT_LENGTH = 80
@@ -25,7 +25,7 @@ _DAY = re.compile(
     r"nov(?:ember)?|dec(?:ember)?)\.? (\d{1,2})(?:, (\d{4}))?",
     re.IGNORECASE | re.ASCII,
 )
-# Where the day is missing, only these are known not to be a title.
+# Paragraphs that are not titles, for a page without a day.
 _MENU = re.compile(
     r"new|trending|(?:daily|trending|new) papers|papers|daily|weekly|monthly|subscribe|follow|log ?in|sign ?up|search|"
     r"get trending papers in your email inbox!?|by ?.{1,60}",
@@ -41,18 +41,18 @@ class _Paragraph:
 
 
 def parse_trending_page(text: str, source: str, *, date: dt.date) -> tuple[Paper, ...]:
-    """The papers in the page's order; their ids are hashes of the titles.
+    """Return the papers in the page's order. Their ids are hashes of the titles.
 
     Args:
-        text: The page, with line feeds as line endings.
-        source: What errors call the file.
-        date: The day the page is of. Month and day must be those of the header, if that names a day.
+        text: Text of the page, with line feeds as line endings.
+        source: Name of the file in errors.
+        date: Date of the page. If the header names a day, it must be the same.
 
     Raises:
         InvalidFile: The paragraphs do not pair up, the header names another day, or a title comes twice.
     """
     paragraphs = _without_header(_paragraphs(text), source, date)
-    places = Places(source)
+    seen = SeenPapers(source)
     papers: list[Paper] = []
     for index in range(0, len(paragraphs), 2):
         title = _checked_title(paragraphs[index], source)
@@ -61,7 +61,7 @@ def parse_trending_page(text: str, source: str, *, date: dt.date) -> tuple[Paper
         abstract = _checked_abstract(paragraphs[index + 1], title, source)
         paper = Paper(derived_paper_id(title.text), title.text, abstract.text)
         papers.append(valid_paper(paper, source, line=title.line))
-        places.add(papers[-1].paper_id, title.line)
+        seen.add(papers[-1].paper_id, title.line)
     return tuple(papers)
 
 
@@ -93,19 +93,19 @@ def _without_header(paragraphs: list[_Paragraph], source: str, date: dt.date) ->
 def _check_day(day: re.Match[str], paragraph: _Paragraph, source: str, date: dt.date) -> None:
     month = _MONTHS.index(day[1][:3].lower()) + 1
     if (month, int(day[2])) != (date.month, date.day) or (day[3] and int(day[3]) != date.year):
-        problem = f"the page is of {paragraph.text}, but the date given is {date}"
+        problem = f"the page is of {paragraph.text}, but the given date is {date}"
         raise InvalidFile(source, problem, line=paragraph.line)
 
 
 def _checked_title(paragraph: _Paragraph, source: str) -> _Paragraph:
-    seen = f"a title was expected here, but {snippet(paragraph.text)}"
+    found = f"a title was expected here, but {snippet(paragraph.text)}"
     if _DAY.fullmatch(paragraph.text):
-        raise InvalidFile(source, f"{seen} is a date; one page has one day", line=paragraph.line)
+        raise InvalidFile(source, f"{found} is a date; a page has only one", line=paragraph.line)
     if len(paragraph.text) > MAX_TITLE_LENGTH:
-        problem = f"{seen} has {len(paragraph.text)} characters (at most {MAX_TITLE_LENGTH})"
+        problem = f"{found} has {len(paragraph.text)} characters (at most {MAX_TITLE_LENGTH})"
         raise InvalidFile(source, problem, line=paragraph.line)
     if paragraph.line_count > 1:
-        raise InvalidFile(source, f"{seen} goes over {paragraph.line_count} lines", line=paragraph.line)
+        raise InvalidFile(source, f"{found} has {paragraph.line_count} lines", line=paragraph.line)
     return paragraph
 
 

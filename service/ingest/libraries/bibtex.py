@@ -1,4 +1,4 @@
-"""Reference libraries in BibTeX and BibLaTeX, as JabRef, Zotero, Mendeley, Google Scholar and arXiv write them."""
+"""Reference libraries in BibTeX and BibLaTeX, as written by JabRef, Zotero, Mendeley, Google Scholar and arXiv."""
 
 import datetime as dt
 import functools
@@ -10,30 +10,30 @@ from service.domain.errors import InvalidFile
 from service.domain.papers import MAX_ABSTRACT_LENGTH
 from service.ingest.libraries.entry import RawEntry, display_name
 from service.ingest.papers import one_line
-from service.ingest.quiet import foreign_parser
+from service.ingest.third_party import third_party_parser
 from service.ingest.times import parse_time
 
-# In BibTeX a percent sign is no comment and an ampersand no column; to the LaTeX decoder both are.
+# BibTeX takes these characters literally; the LaTeX decoder would read a comment, a column or a parameter.
 _BARE_SPECIAL = re.compile(r"(?<!\\)([%&#])")
-# The decoder takes about 2 ms for an abstract, so text without any LaTeX is left alone.
+# The decoder takes about 2 ms for an abstract, so it gets only texts that contain LaTeX.
 _LATEX = re.compile(r"[\\{}$~]|--|``|''")
 _NESTS = re.compile(r"(?<!\\)[{}\[\]]|\\(?:begin|end)\b")
 MAX_DEPTH = 30
-"""Of braces, brackets and environments in one field: the decoder calls itself for each, and Python sets that an end."""
+"""Nested braces, brackets and environments in one field; the decoder is recursive, and Python limits recursion."""
 _TEX_NAME = re.compile(r"\\((?:La)?TeX)\b(?:\{\})?")
 _ESCAPED = re.compile(r"\\([_&%#$~{}])")
 _ADDED_FIELDS = ("date-added", "dateadded", "date_added", "added-at", "timestamp")
 
 
 def parse_bibtex(text: str, source: str) -> Iterator[RawEntry]:
-    """The entries in the file's order; comments, preambles and string definitions are no entries.
+    """Return the entries in the file's order, without comments, preambles and string definitions.
 
-    Of entries that share a key all count, and of a repeated field the first.
+    All entries with the same key count. Of a repeated field the first value counts.
 
     Raises:
-        InvalidFile: While iterating: an entry that is not closed or not of the form ``key = value``.
+        InvalidFile: While iterating: an entry is not closed, or not of the form ``key = value``.
     """
-    with foreign_parser(source, "BibTeX", "bibtexparser"):
+    with third_party_parser(source, "BibTeX", "bibtexparser"):
         import bibtexparser
         from bibtexparser import model
 
@@ -44,7 +44,7 @@ def parse_bibtex(text: str, source: str) -> Iterator[RawEntry]:
             entry = block.ignore_error_block
         elif isinstance(block, model.ParsingFailedBlock):
             problem = getattr(block.error, "abort_reason", None) or "it cannot be read"
-            raise InvalidFile(source, f"a BibTeX entry begins here, but {_shown(problem)}", line=line)
+            raise InvalidFile(source, f"the BibTeX entry that begins here is invalid: {_shown(problem)}", line=line)
         else:
             entry = block
         if isinstance(entry, model.Entry):
@@ -67,7 +67,7 @@ def _entry(entry: Any, line: int) -> RawEntry:
         title=_decoded(values.get("title", "")),
         abstract=_decoded(values.get("abstract", "")),
         authors=_authors(values.get("author", "")),
-        # Not the keywords: they are the reader's own ("to read"), and a paper's categories are seen by all.
+        # Without the keywords: they are personal ("to read"), but all users see the categories of a paper.
         categories=(values["primaryclass"],) if values.get("primaryclass") else (),
         url=_address(values),
         doi=_literal(values.get("doi", "")),
@@ -86,7 +86,7 @@ def _unwrapped(value: str) -> str:
 
 
 def _literal(value: str) -> str:
-    """An id or address: nothing is decoded but escaped characters."""
+    """Return an id or address, in which only escaped characters are decoded."""
     return _ESCAPED.sub(r"\1", value.strip("{} ")).strip()
 
 
@@ -98,13 +98,13 @@ def _address(values: dict[str, str]) -> str:
 
 
 def _decoded(value: str) -> str:
-    """LaTeX as plain text; what is no LaTeX stays, without its braces."""
+    """Return LaTeX as plain text. Text that cannot be decoded only loses its braces."""
     if len(value) > MAX_ABSTRACT_LENGTH or not _LATEX.search(value):
         return value
     if _depth(value) > MAX_DEPTH:
         return _without_braces(value)
     try:
-        with foreign_parser("", "LaTeX", "pylatexenc"):
+        with third_party_parser("", "LaTeX", "pylatexenc"):
             prepared = _TEX_NAME.sub(r"\1", _BARE_SPECIAL.sub(r"\\\1", value))
             return str(_latex_decoder().latex_to_text(prepared))
     except InvalidFile:
@@ -116,7 +116,7 @@ def _without_braces(value: str) -> str:
 
 
 def _depth(value: str) -> int:
-    """How deep braces, brackets and environments are nested; more where they are not closed."""
+    """Return the nesting depth of braces, brackets and environments; more if they are not closed."""
     depth = deepest = 0
     for match in _NESTS.finditer(value):
         depth += 1 if match[0] in ("{", "[", r"\begin") else -1
@@ -126,7 +126,7 @@ def _depth(value: str) -> int:
 
 @functools.cache
 def _latex_decoder() -> Any:
-    # Once: to build its tables takes longer than to decode an abstract.
+    # Cached: building its tables takes longer than decoding an abstract.
     from pylatexenc.latex2text import LatexNodes2Text
 
     return LatexNodes2Text()
@@ -138,7 +138,7 @@ def _authors(value: str) -> tuple[str, ...]:
 
 
 def _author(name: str) -> str:
-    # A name in braces is an organisation: its commas are no "Last, First".
+    # A name in braces is an organisation: its commas do not mean "Last, First".
     return _decoded(name) if name.startswith("{") and name.endswith("}") else display_name(_decoded(name))
 
 
@@ -154,7 +154,7 @@ def _split_names(value: str) -> Iterator[str]:
 
 
 def _added_at(values: dict[str, str]) -> dt.datetime | None:
-    """When the entry was added, if a field of a known tool says so in a form that is understood."""
+    """Return the time when the entry was added, from the first field of a known tool that can be parsed."""
     for name in _ADDED_FIELDS:
         try:
             if values.get(name):

@@ -1,4 +1,4 @@
-"""One entry of a reference library, whatever format it was exported in, and what paper it stands for."""
+"""An entry of a reference library, in any format, and the paper that it describes."""
 
 import datetime as dt
 import re
@@ -15,7 +15,7 @@ _ARXIV_CITATION = re.compile(r"\barxiv\s*:\s*([\w.-]+(?:/\d{7})?)", re.IGNORECAS
 
 @dataclass(frozen=True, slots=True)
 class LibraryEntry:
-    """A paper that its reader keeps; ``added_at`` (UTC) is None where the library does not say since when."""
+    """A paper of a user's library; ``added_at`` (UTC) is None if the library does not say when it was added."""
 
     paper: Paper
     added_at: dt.datetime | None
@@ -23,14 +23,15 @@ class LibraryEntry:
 
 @dataclass(frozen=True, slots=True)
 class RawEntry:
-    """An entry as written; all texts may be empty.
+    """An entry as written in the file. All texts may be empty.
 
     Attributes:
-        place: What errors call it, e.g. ``entry vaswani2017``.
-        eprint: An id that is an arXiv id if it looks like one.
+        place: Name of the entry in errors, e.g. ``entry vaswani2017``.
+        line: Line of the entry; None if unknown.
+        eprint: An id, which is used only if it looks like an arXiv id.
         notes: Texts that may cite the paper's own arXiv id ("arXiv preprint arXiv:1706.03762").
-        published: A date; anything but a full ISO date is taken for unknown (a bare year says too little).
-        added_at: UTC.
+        published: Date of publication, which is used only if it is a full ISO date.
+        added_at: Time when the entry was added (UTC).
     """
 
     place: str
@@ -48,10 +49,10 @@ class RawEntry:
 
 
 def library_entry(raw: RawEntry, source: str) -> LibraryEntry:
-    """The paper of an entry; its id is the arXiv id, else the DOI, else made of the title.
+    """Return the paper of an entry. Its id is the arXiv id, else the DOI, else made from the title.
 
     Raises:
-        InvalidFile: The entry has no title, or a text the domain refuses.
+        InvalidFile: The entry has no title, or a field breaks a rule of the domain.
     """
     title = plain_text(raw.title)
     if not title:
@@ -78,7 +79,7 @@ def _identity(raw: RawEntry, title: str) -> tuple[str, str]:
     if arxiv is None:
         link = address or (f"https://doi.org/{found_doi}" if found_doi else "")
         return (f"doi:{found_doi}" if found_doi else derived_paper_id(title, address)), link
-    # The address is an alias too: naming the journal's DOI there joins the preprint with the printed paper.
+    # The address is an alias too, so the journal's DOI there joins the preprint with the journal paper.
     printed = found_doi is not None and arxiv_id(found_doi) is None
     return f"arxiv:{arxiv}", f"https://doi.org/{found_doi}" if printed else f"https://arxiv.org/abs/{arxiv}"
 
@@ -91,7 +92,7 @@ def _full_date(text: str) -> dt.datetime | None:
 
 
 def display_name(name: str) -> str:
-    """``Last, First`` or ``von Last, Jr, First`` the way it is spoken: first name first."""
+    """Return ``Last, First`` or ``von Last, Jr, First`` with the first name first."""
     parts = [part.strip() for part in name.split(",")]
     if len(parts) == 2:
         return f"{parts[1]} {parts[0]}".strip()

@@ -1,4 +1,4 @@
-"""A reader's reference library: what it holds counts as liked. BibTeX, RIS, or the CSV export of Zotero."""
+"""Reading of a user's reference library in BibTeX, RIS or Zotero's CSV export."""
 
 import datetime as dt
 import re
@@ -21,18 +21,18 @@ _BIBTEX_ENTRY = re.compile(r"^[ \t]*@[ \t]*[A-Za-z]+[ \t]*[{(]", re.MULTILINE)
 def read_library(
     source: Source,
     *,
-    format: LibraryFormat = "auto",  # noqa: A002 - the word of the command line
+    format: LibraryFormat = "auto",  # noqa: A002 - named like the command-line option
 ) -> list[LibraryEntry]:
-    """The papers of a library in its order, each once; ``auto`` tells the format by the content.
+    """Return the papers of a library in its order. ``auto`` detects the format from the content.
 
-    A paper that stands there twice (same arXiv id, DOI or title: readers do have doubles) is described by its first
-    entry and was added at the earliest time known.
+    Entries with the same arXiv id, DOI or title are one paper. It is described by the first entry, and was added at the
+    earliest known time of them.
 
     Raises:
-        InvalidFile: Unreadable, of no known format, without any entry, or an entry breaks a rule.
+        InvalidFile: The file is unreadable, has no known format or no entry, or an entry breaks a rule.
     """
     name, text = source_name(source), read_text(source)
-    chosen = _sniffed(text, name) if format == "auto" else format
+    chosen = _detected_format(text, name) if format == "auto" else format
     raw_entries: Iterable[RawEntry]
     if chosen == "bibtex":
         raw_entries = parse_bibtex(text, name)
@@ -40,13 +40,13 @@ def read_library(
         raw_entries = parse_ris(text, name)
     else:
         raw_entries = parse_zotero_csv(text, name)
-    entries = _without_doubles(library_entry(raw, name) for raw in raw_entries)
+    entries = _merged(library_entry(raw, name) for raw in raw_entries)
     if not entries:
-        raise InvalidFile(name, f"holds no entry ({chosen})")
+        raise InvalidFile(name, f"has no entry ({chosen})")
     return entries
 
 
-def _sniffed(text: str, name: str) -> LibraryFormat:
+def _detected_format(text: str, name: str) -> LibraryFormat:
     if is_zotero_header(text.lstrip().split("\n", 1)[0]):
         return "zotero-csv"
     ris, bibtex = _RIS_RECORD.search(text), _BIBTEX_ENTRY.search(text)
@@ -57,7 +57,7 @@ def _sniffed(text: str, name: str) -> LibraryFormat:
     raise InvalidFile(name, "is neither BibTeX nor RIS nor a CSV export of Zotero")
 
 
-def _without_doubles(entries: Iterable[LibraryEntry]) -> list[LibraryEntry]:
+def _merged(entries: Iterable[LibraryEntry]) -> list[LibraryEntry]:
     kept: list[LibraryEntry] = []
     index_of_alias: dict[str, int] = {}
     for entry in entries:

@@ -1,4 +1,4 @@
-"""Reference libraries in RIS, as EndNote, Zotero, Mendeley and publishers' sites write them."""
+"""Reference libraries in RIS, as written by EndNote, Zotero, Mendeley and publishers' sites."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,33 +6,33 @@ from typing import Any
 
 from service.domain.errors import InvalidFile
 from service.ingest.libraries.entry import RawEntry, display_name
-from service.ingest.quiet import foreign_parser
+from service.ingest.third_party import third_party_parser
 
 MAX_RECORD_LENGTH = 500_000
-"""Characters; rispy's time grows with the square of a text that goes over many lines."""
+"""Maximum number of characters, because rispy takes quadratic time for a text over many lines."""
 
 _BORDER = re.compile(r"^(TY|ER)  -", re.MULTILINE)
 
 
 def parse_ris(text: str, source: str) -> Iterator[RawEntry]:
-    """The records in the file's order.
+    """Return the records in the file's order.
 
     Raises:
-        InvalidFile: A record without its end (rispy would leave it out), or an end without its record.
+        InvalidFile: A record has no end (rispy would skip it), or an end has no record.
     """
     lines = _record_lines(text, source)
-    with foreign_parser(source, "RIS", "rispy"):
+    with third_party_parser(source, "RIS", "rispy"):
         import rispy
 
         records = rispy.loads(text)
     if len(records) != len(lines):
-        raise InvalidFile(source, f"has {len(lines)} RIS records, of which only {len(records)} can be read")
+        raise InvalidFile(source, f"has {len(lines)} RIS records, but only {len(records)} of them can be read")
     for line, record in zip(lines, records, strict=True):
         yield _entry(record, line)
 
 
 def _record_lines(text: str, source: str) -> list[int]:
-    """The line of each record's start."""
+    """Return the first line of each record."""
     lines: list[int] = []
     is_open, line, position, start = False, 1, 0, 0
     for match in _BORDER.finditer(text):
@@ -41,9 +41,9 @@ def _record_lines(text: str, source: str) -> list[int]:
         if is_open and match.start() - start > MAX_RECORD_LENGTH:
             raise InvalidFile(source, f"the RIS record is longer than {MAX_RECORD_LENGTH:,} characters", line=lines[-1])
         if is_start and is_open:
-            raise InvalidFile(source, f"a RIS record begins before the one of line {lines[-1]} ends", line=line)
+            raise InvalidFile(source, f"a RIS record begins before the record of line {lines[-1]} ends", line=line)
         if not is_start and not is_open:
-            raise InvalidFile(source, "a RIS record ends that never began", line=line)
+            raise InvalidFile(source, "a RIS record ends here, but none has begun", line=line)
         if is_start:
             lines.append(line)
             start = match.start()

@@ -1,4 +1,4 @@
-"""Reference libraries as Zotero exports them to CSV."""
+"""Reference libraries in Zotero's CSV export."""
 
 import csv
 import datetime as dt
@@ -6,17 +6,18 @@ import io
 from collections.abc import Iterator
 
 from service.domain.errors import InvalidFile
+from service.ingest.csv_records import csv_records
 from service.ingest.libraries.entry import RawEntry, display_name
 from service.ingest.papers import snippet
 from service.ingest.source import MAX_LINE_BYTES
 from service.ingest.times import parse_time
 
 COLUMNS = ("Key", "Item Type", "Title")
-_NO_PAPERS = {"note", "attachment", "annotation"}
+_NOT_PAPERS = {"note", "attachment", "annotation"}
 
 
 def is_zotero_header(line: str) -> bool:
-    """Whether a file's first line is that of a Zotero export."""
+    """Return whether a file's first line is the header of a Zotero export."""
     try:
         return set(COLUMNS) <= set(next(csv.reader([line]), []))
     except csv.Error:
@@ -24,39 +25,16 @@ def is_zotero_header(line: str) -> bool:
 
 
 def parse_zotero_csv(text: str, source: str) -> Iterator[RawEntry]:
-    """The items in the file's order; notes and attachments that stand alone are left out.
+    """Return the items in the file's order, without notes and attachments that belong to no item.
 
     Raises:
-        InvalidFile: While iterating: not CSV, a column missing, or "Date Added" is no date.
+        InvalidFile: While iterating: not CSV, a missing column, or a "Date Added" that is not a date.
     """
-    header: list[str] | None = None
-    for line, row in _rows(text, source):
-        if header is None:
-            header = row
-            if missing := [column for column in COLUMNS if column not in header]:
-                raise InvalidFile(source, f"the header lacks {', '.join(missing)}", line=line)
-        elif len(row) != len(header):
-            raise InvalidFile(source, f"has {len(row)} fields, but the header has {len(header)}", line=line)
-        else:
-            values = dict(zip(header, row, strict=True))
-            if values["Item Type"].lower() not in _NO_PAPERS:
-                yield _entry(values, source, line)
-
-
-def _rows(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
-    # The module's limit of 128 kB is for the whole process; the "Notes" of one item can be longer.
+    # The default limit of 128 kB, which holds for the whole process, is too small for the notes of some items.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_LINE_BYTES))
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise InvalidFile(source, f"is not CSV: {error}", line=line) from error
-        if any(value.strip() for value in row):
-            yield line, [value.strip() for value in row]
+    for line, values in csv_records(io.StringIO(text, newline=""), source, COLUMNS):
+        if values["Item Type"].lower() not in _NOT_PAPERS:
+            yield _entry(values, source, line)
 
 
 def _entry(values: dict[str, str], source: str, line: int) -> RawEntry:
@@ -81,5 +59,5 @@ def _added_at(text: str, source: str, line: int) -> dt.datetime | None:
     try:
         return parse_time(text)
     except ValueError as error:
-        # Not taken for unknown: a spreadsheet rewrites the whole column, and all dates would be lost in silence.
+        # An error, because a spreadsheet program that rewrites dates changes the whole column: all would be lost.
         raise InvalidFile(source, f"Date Added: {snippet(text)} {error}", line=line) from error

@@ -1,4 +1,4 @@
-"""Runs the scripts in the transaction that ``service.storage.schema`` opened, locked and will commit."""
+"""Run the scripts in the transaction that ``database.schema`` has opened and will commit."""
 
 from alembic import context
 
@@ -6,6 +6,7 @@ from service.storage.tables import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
+    version_table=context.config.attributes["version_table"],
     target_metadata=metadata,
     # SQLite changes a column only by building the table anew.
     render_as_batch=True,

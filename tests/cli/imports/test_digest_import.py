@@ -91,7 +91,7 @@ BAD_DIGESTS = {
     "mistyped field": (lines(PAPER, OTHER | {"upvotes": "7"}), DAY, 1, "{file}, line 2: upvotes: must be an integer"),
     "mistyped list": (lines(OTHER | {"authors": "Ada"}), DAY, 1, "{file}, line 1: authors: must be an array"),
     "no object": (lines(PAPER) + b"[]\n", DAY, 1, "{file}, line 2: must be an object"),
-    "twice in the file": (lines(PAPER, OTHER, PAPER), DAY, 1, "{file}, line 3: paper p1 stands at line 1 already"),
+    "twice in the file": (lines(PAPER, OTHER, PAPER), DAY, 1, "{file}, line 3: paper p1 is already at line 1"),
     "title twice": (page("Mar 11", TITLE, ABSTRACT, TITLE, ABSTRACT), DAY, 1, "{file}, line 7: paper "),
     "daily JSON": (b'[{"paper": {"id": "2401.00001"}}]', None, 1, "{file}: [0].paper.title: is missing"),
     "feed": (b"<feed><entry></feed>", DAY, 1, "{file}, line 1: is not well-formed XML"),

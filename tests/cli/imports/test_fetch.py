@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.service.fetch.test_sources import page, serve_pages
+from tests.service.fetch.arxiv_pages import page, serve_pages
 from tests.service.fetch.web_server import Request, web_server
 
 

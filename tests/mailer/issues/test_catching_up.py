@@ -1,201 +1,192 @@
-"""Runs after something went wrong: nobody gets what was deleted, nothing twice, and nothing is lost."""
+"""Runs after something went wrong: no mail for deleted users, no paper twice, and no paper lost."""
 
+import dataclasses
 import datetime as dt
 from collections import Counter
 
 import pytest
 
-from mailer.issues.issue import IssueState
+from mailer.domain.issue import IssueState
+from mailer.domain.subscription import Schedule
 from mailer.run import MailRun, Summary
 from mailer.service import FeedService
 from mailer.storage import MailStore, issues, standing, subscribers
-from mailer.subscribers.subscription import Schedule
 from mailer.subscribers.subscriptions import Subscriptions
-from paperfeed.v1 import profile_pb2
-from tests.mailer.builders import FixedClock
-from tests.mailer.feed_service import RunningService, add_digest, papers
-from tests.mailer.sending.proxy import proxy
-from tests.mailer.sending.test_sending import settings_for
-from tests.mailer.smtp_server import Inbox
-from tests.mailer.test_run import run, subscribe
+from testing.mailer.builders import FixedClock, address, settings_for
+from testing.mailer.smtp_server import Inbox
+from tests.mailer.builders import run, subscribe
+from tests.mailer.feeds import OwnFeeds
+from tests.mailer.proxy import proxy
+
+NO_SMTP_SERVER = {"smtp_port": 1}
 
 
-@pytest.fixture(autouse=True)
-def _do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mailer.sending.outbox.BUSY_WAIT_SECONDS", 0.001)
+def papers_sent(store: MailStore, feeds: OwnFeeds, user: int) -> Counter[str]:
+    """Count how often each paper was sent to the user."""
+    return Counter(paper for issue in feeds.sent(store, user) for paper in issue)
 
 
-def run_through(store: MailStore, target: str, inbox: Inbox, clock: FixedClock, **changes: object) -> Summary:
-    """One run against a service at another address, or with no SMTP server."""
-    settings = settings_for(inbox, server=target, **changes)
-    with FeedService(target, timeout_seconds=10) as feeds:
-        return MailRun(store, feeds, settings, clock).run()
+def next_digest(feeds: OwnFeeds, clock: FixedClock, name: str, count: int = 2) -> None:
+    """Advance the clock to the next day and add a digest of new papers, named ``name-0`` and so on."""
+    clock.advance(days=1)
+    feeds.add_digest(name, f"{name}-", count, days=(clock.now() - feeds.today).days)
 
 
-def papers_sent(store: MailStore, number: int) -> Counter[str]:
-    """How often each paper was sent to the reader."""
-    with store.read() as connection:
-        sent = issues.list_of(connection, f"s{number:06d}", 20)
-        return Counter(paper.paper_id for each in sent for paper in issues.papers_of(connection, each.issue_id))
+def test_a_waiting_issue_of_a_deleted_user(store: MailStore, feeds: OwnFeeds, inbox: Inbox, clock: FixedClock) -> None:
+    """Even with a slow service, a deleted user's waiting issue is not sent."""
+    subscribe(store, feeds, 1, 2)
+    assert run(store, feeds, inbox, clock, **NO_SMTP_SERVER).outcomes["waiting"] == 2
+    feeds.delete_user(1)
+    clock.advance(minutes=1)
 
-
-def next_digest(running: RunningService, clock: FixedClock, name: str, count: int = 2) -> None:
-    """A day goes by and brings a digest of that name."""
-    clock.go_on(days=1)
-    with running.client() as client:
-        add_digest(client, name, clock.now().date(), papers(f"{name}-", count))
-
-
-def test_a_waiting_issue_of_a_deleted_user(
-    store: MailStore, service: RunningService, inbox: Inbox, clock: FixedClock
-) -> None:
-    """However slow the service is, whoever it has deleted gets nothing of what waited."""
-    subscribe(store, 1, 2)
-    assert run_through(store, service.target, inbox, clock, smtp_port=1).outcomes["waiting"] == 2
-    with service.client() as client:
-        client.profiles.DeleteUser(profile_pb2.DeleteUserRequest(user_id="u000001"))
-    clock.go_on(minutes=1)
-
-    with proxy(service.target) as slow:
-        slow.delay_seconds = 0.2
-        summary = run_through(store, slow.target, inbox, clock)
+    with proxy(feeds.target) as slow:
+        slow.delay_seconds = 0.1
+        summary = run(store, feeds.behind(slow.target), inbox, clock)
 
     assert summary == Summary({"purged": 1, "not_due": 1, "sent": 1}, (), is_ok=True)
-    assert inbox.addresses == ["reader2@example.org"]
+    assert inbox.addresses == [address(2)]
 
 
-def test_coming_back_after_deletion(store: MailStore, service: RunningService, inbox: Inbox, clock: FixedClock) -> None:
-    """A new consent is newer than the deletion: no later run purges it, also not with a new mailer's database."""
-    subscribe(store, 1)
-    with service.client() as client:
-        client.profiles.DeleteUser(profile_pb2.DeleteUserRequest(user_id="u000001"))
-    assert run(store, service, inbox, clock).outcomes == {"purged": 1}
+def test_coming_back_after_deletion(store: MailStore, feeds: OwnFeeds, inbox: Inbox, clock: FixedClock) -> None:
+    """A consent that is newer than the deletion counts: no later run removes the subscriber."""
+    subscribe(store, feeds, 1)
+    feeds.delete_user(1)
+    assert run(store, feeds, inbox, clock).outcomes == {"purged": 1}
     later = FixedClock(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1))
-    Subscriptions(store, later).add_many([("u000001", "again@example.org", "", Schedule(), 5)], "asked again")
-    with store.write() as connection:
-        subscribers_before = subscribers.find_by_user(connection, "u000001")
+    entry = (feeds.user_id(1), "again@example.org", "", Schedule(), 5)
+    Subscriptions(store, later).add_many([entry], "requested again")
+    with store.read() as connection:
+        before = subscribers.find_by_user(connection, feeds.user_id(1))
 
-    assert run(store, service, inbox, clock).outcomes == {"not_due": 1}
+    assert run(store, feeds, inbox, clock).outcomes == {"not_due": 1}
 
     with store.read() as connection:
-        assert subscribers.find_by_user(connection, "u000001") == subscribers_before is not None
+        assert subscribers.find_by_user(connection, feeds.user_id(1)) == before is not None
 
 
-def test_one_issue_after_an_outage(store: MailStore, service: RunningService, inbox: Inbox, clock: FixedClock) -> None:
-    """Three days without an SMTP server, then one issue of all of them, with no paper twice and none left out."""
-    subscribe(store, 2)
-    for name in ("x1", "x2"):
-        run_through(store, service.target, inbox, clock, smtp_port=1)
-        next_digest(service, clock, name)
-    run_through(store, service.target, inbox, clock, smtp_port=1)
-    next_digest(service, clock, "x3")
+def test_one_issue_after_an_outage(store: MailStore, feeds: OwnFeeds, inbox: Inbox, clock: FixedClock) -> None:
+    """After three days without an SMTP server, one issue contains the papers of all days, each once."""
+    subscribe(store, feeds, 2, paper_count=16)
+    for name in ("x1", "x2", "x3"):
+        run(store, feeds, inbox, clock, **NO_SMTP_SERVER)
+        next_digest(feeds, clock, name)
 
-    assert run(store, service, inbox, clock) == Summary({"made": 1, "sent": 1}, (), is_ok=True)
+    assert run(store, feeds, inbox, clock) == Summary({"made": 1, "sent": 1}, (), is_ok=True)
 
     assert len(inbox.messages) == 1
-    found = papers_sent(store, 2)
-    assert len(found) == 10
-    assert set(found.values()) == {1}
-    assert {f"x{day}-{n}" for day in (1, 2, 3) for n in (0, 1)} & set(found)
+    wanted = {*(f"a{n}" for n in range(10)), *(f"x{day}-{n}" for day in (1, 2, 3) for n in (0, 1))}
+    assert papers_sent(store, feeds, 2) == Counter(wanted)
     with store.read() as connection:
-        stand = standing.of_readers(connection, ["s000002"])["s000002"]
+        stand = standing.of_subscribers(connection, ["s000002"])["s000002"]
     assert stand.received is not None
-    assert (stand.received.digest_id, stand.unsent) == ("x3", ())
+    assert (stand.received.digest_id, stand.unsent) == (feeds.digest_id("x3"), ())
+
+
+def test_papers_imported_late(store: MailStore, feeds: OwnFeeds, inbox: Inbox, clock: FixedClock) -> None:
+    """If the papers of all missed digests were first seen before the window, the issue has those of the newest."""
+    subscribe(store, feeds, 2)
+    run(store, feeds, inbox, clock)
+    for day, name in ((1, "x1"), (2, "x2")):
+        feeds.add_digest(name, f"{name}-", 2, days=day, seen_days=-10)
+    clock.advance(days=2)
+
+    assert run(store, feeds, inbox, clock).outcomes == {"made": 1, "sent": 1}
+
+    assert sorted(feeds.sent(store, 2)[0]) == ["x2-0", "x2-1"]
 
 
 def test_what_a_sender_holds_is_not_replaced(
-    store: MailStore, service: RunningService, inbox: Inbox, clock: FixedClock
+    store: MailStore, feeds: OwnFeeds, inbox: Inbox, clock: FixedClock
 ) -> None:
-    """An issue that another mailer has in hand may arrive: the next one waits for it, and brings nothing of it."""
-    subscribe(store, 2)
-    run_through(store, service.target, inbox, clock, smtp_port=1)
-    next_digest(service, clock, "x1")
+    """The next issue waits for one that another mailer is sending, and contains none of its papers."""
+    subscribe(store, feeds, 2)
+    run(store, feeds, inbox, clock, **NO_SMTP_SERVER)
+    next_digest(feeds, clock, "x1")
     with store.write() as connection:
         held = issues.claim(connection, "another", clock.now(), dt.timedelta(hours=1), 1)
-    with FeedService(service.target, timeout_seconds=10) as feeds:
-        mail_run = MailRun(store, feeds, settings_for(inbox, server=service.target), clock)
-        # What another holds is waited for until it is sent or its lease ends, so this run is told to stop.
+    with FeedService(feeds.target, timeout_seconds=10) as service:
+        mail_run = MailRun(store, service, settings_for(inbox.port, server=feeds.target), clock)
+        # A run waits for an issue that another mailer holds, so this one is stopped.
         mail_run.stop()
         assert mail_run.run().outcomes == {"in_flight": 1}
     with store.write() as connection:
         issues.mark_sent(connection, held[0].issue_id, clock.now())
 
-    assert run(store, service, inbox, clock).outcomes == {"made": 1, "sent": 1}
+    assert run(store, feeds, inbox, clock).outcomes == {"made": 1, "sent": 1}
 
-    assert set(papers_sent(store, 2).values()) == {1}
-    assert len(papers_sent(store, 2)) == 12
+    found = papers_sent(store, feeds, 2)
+    assert set(found.values()) == {1}
+    assert len(found) == 12
 
 
 def test_taken_by_a_sender_at_the_last_moment(
-    store: MailStore, service: RunningService, inbox: Inbox, clock: FixedClock
+    store: MailStore, feeds: OwnFeeds, inbox: Inbox, clock: FixedClock
 ) -> None:
-    """Between asking for the feed and storing the issue: nothing is replaced, nothing added."""
-    subscribe(store, 2)
-    run_through(store, service.target, inbox, clock, smtp_port=1)
-    next_digest(service, clock, "x1")
+    """An issue that is sent between the feed's request and its answer is not replaced, and nothing is added."""
+    subscribe(store, feeds, 2)
+    run(store, feeds, inbox, clock, **NO_SMTP_SERVER)
+    next_digest(feeds, clock, "x1")
 
     def take(piece: bytes) -> bool:
-        if b"part x1-" in piece:
+        if feeds.title("x1-").encode() in piece:
             with store.write() as connection:
                 for each in issues.claim(connection, "another", clock.now(), dt.timedelta(hours=1), 5):
                     issues.mark_sent(connection, each.issue_id, clock.now())
         return True
 
-    with proxy(service.target) as watched:
+    with proxy(feeds.target) as watched:
         watched.look = take
-        assert run_through(store, watched.target, inbox, clock).outcomes == {"in_flight": 1}
-    assert run(store, service, inbox, clock).outcomes == {"made": 1, "sent": 1}
-    assert set(papers_sent(store, 2).values()) == {1}
+        assert run(store, feeds.behind(watched.target), inbox, clock).outcomes == {"in_flight": 1}
+    assert run(store, feeds, inbox, clock).outcomes == {"made": 1, "sent": 1}
+    assert set(papers_sent(store, feeds, 2).values()) == {1}
 
 
 @pytest.mark.parametrize("days_between", [0, 1])
 def test_papers_of_a_failed_issue_come_again(
-    store: MailStore, service: RunningService, inbox: Inbox, clock: FixedClock, days_between: int
+    store: MailStore, feeds: OwnFeeds, inbox: Inbox, clock: FixedClock, days_between: int
 ) -> None:
-    """What was refused was not received: it comes with the next digest, or by itself where there is none."""
-    subscribe(store, 2)
-    run(store, service, inbox, clock)
-    next_digest(service, clock, "x1")
+    """The papers of a refused issue come with the next digest's issue, or alone if there is no newer digest."""
+    subscribe(store, feeds, 2)
+    run(store, feeds, inbox, clock)
+    next_digest(feeds, clock, "x1")
     inbox.refuse_recipient = lambda _: "552 5.2.2 mailbox full"
-    assert run(store, service, inbox, clock).outcomes == {"made": 1, "refused": 1}
+    assert run(store, feeds, inbox, clock).outcomes == {"made": 1, "refused": 1}
     inbox.refuse_recipient = lambda _: None
     if days_between:
-        next_digest(service, clock, "x2")
+        next_digest(feeds, clock, "x2")
     else:
-        clock.go_on(days=1)
+        clock.advance(days=1)
 
-    assert run(store, service, inbox, clock) == Summary({"made": 1, "sent": 1}, (), is_ok=True)
+    assert run(store, feeds, inbox, clock) == Summary({"made": 1, "sent": 1}, (), is_ok=True)
 
     wanted = {"x1-0", "x1-1"} | ({"x2-0", "x2-1"} if days_between else set())
-    found = papers_sent(store, 2)
-    assert set(found) == {f"a{n}" for n in range(10)} | wanted
-    assert set(found.values()) == {1}
+    assert papers_sent(store, feeds, 2) == Counter({f"a{n}" for n in range(10)} | wanted)
 
 
-def test_a_first_issue_that_failed(store: MailStore, service: RunningService, inbox: Inbox, clock: FixedClock) -> None:
-    """A reader who never got anything gets the papers of the failed first issue with the next one."""
-    subscribe(store, 2)
+def test_a_first_issue_that_failed(store: MailStore, feeds: OwnFeeds, inbox: Inbox, clock: FixedClock) -> None:
+    """If the first issue fails, its papers come with the next one."""
+    subscribe(store, feeds, 2)
     inbox.refuse_recipient = lambda _: "552 5.2.2 mailbox full"
-    run(store, service, inbox, clock)
+    run(store, feeds, inbox, clock)
     inbox.refuse_recipient = lambda _: None
     with store.write() as connection:
-        reader = subscribers.find(connection, "s000002")
-        assert reader is not None
-        subscribers.save(connection, type(reader)(**{**vars(reader), "paper_count": 20}))
-    next_digest(service, clock, "x1")
-    run(store, service, inbox, clock)
-    assert set(papers_sent(store, 2)) == {*(f"a{n}" for n in range(10)), "x1-0", "x1-1"}
+        found = subscribers.find(connection, "s000002")
+        assert found is not None
+        subscribers.save(connection, dataclasses.replace(found, paper_count=20))
+    next_digest(feeds, clock, "x1")
+    run(store, feeds, inbox, clock)
+    assert set(papers_sent(store, feeds, 2)) == {*(f"a{n}" for n in range(10)), "x1-0", "x1-1"}
 
 
-def test_attempts_are_carried_over(store: MailStore, service: RunningService, inbox: Inbox, clock: FixedClock) -> None:
-    """Whoever's server refuses for now, day after day, is given up in the end, and the run says so."""
-    subscribe(store, 2)
+def test_attempts_are_carried_over(store: MailStore, feeds: OwnFeeds, inbox: Inbox, clock: FixedClock) -> None:
+    """Attempts of a replaced issue count for the new one, so a server that always defers ends in ``gave_up``."""
+    subscribe(store, feeds, 2)
     inbox.refuse_recipient = lambda _: "450 4.2.0 later"
-    assert run(store, service, inbox, clock, max_attempts=2).outcomes == {"made": 1, "later": 1, "waiting": 1}
-    next_digest(service, clock, "x1")
+    assert run(store, feeds, inbox, clock, max_attempts=2).outcomes == {"made": 1, "later": 1, "waiting": 1}
+    next_digest(feeds, clock, "x1")
 
-    assert run(store, service, inbox, clock, max_attempts=2).outcomes == {"made": 1, "gave_up": 1}
+    assert run(store, feeds, inbox, clock, max_attempts=2).outcomes == {"made": 1, "gave_up": 1}
 
     with store.read() as connection:
-        states = [each.state for each in issues.of_readers(connection, ["s000002"])]
-    assert states == [IssueState.CANCELLED, IssueState.FAILED]
+        found = [each.state for each in issues.of_subscribers(connection, ["s000002"])]
+    assert found == [IssueState.CANCELLED, IssueState.FAILED]

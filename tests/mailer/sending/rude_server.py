@@ -1,4 +1,4 @@
-"""An SMTP server on loopback that misbehaves as aiosmtpd does not: it hangs up, falls silent, answers late."""
+"""An SMTP server that misbehaves in ways that aiosmtpd cannot: it hangs up, falls silent or answers late."""
 
 import contextlib
 import re
@@ -21,19 +21,19 @@ LATE_AFTER_DOT = "takes the message and says so late"
 
 
 class RudeServer(socketserver.ThreadingTCPServer):
-    """What it does to whom.
+    """An SMTP server with a misbehaviour for each recipient.
 
     Attributes:
-        manners: From address to one of the constants above; others are treated well.
-        copies: How often each address's message came in full.
-        refusal: What REFUSE_DATA answers.
-        greets: Whether it says anything to whoever connects.
-        late_seconds: How late LATE_AFTER_DOT answers.
+        manners: One of the constants above by address; messages to other addresses are accepted.
+        copies: Number of complete messages by address.
+        refusal: Reply to the command DATA with REFUSE_DATA.
+        greets: Whether the server sends a greeting.
+        late_seconds: Delay of the reply with LATE_AFTER_DOT.
     """
 
     allow_reuse_address = True
     daemon_threads = True
-    # Handlers that wait on purpose end with the process at the latest.
+    # Closing the server does not wait for handlers that are still waiting.
     block_on_close = False
 
     def __init__(self) -> None:
@@ -42,12 +42,12 @@ class RudeServer(socketserver.ThreadingTCPServer):
         self.copies: Counter[str] = Counter()
         self.refusal = "554 5.6.0 not like this"
         self.greets = True
-        self.late_seconds = 0.6
+        self.late_seconds = 1.3
         self.released = threading.Event()
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The port on which the server listens."""
         return int(self.server_address[1])
 
 
@@ -77,14 +77,14 @@ class _Session(socketserver.StreamRequestHandler):
         return None
 
     def _message(self, address: str, manner: str) -> bool:
-        """Whether the connection goes on."""
+        """Handle a message and return whether the connection stays open."""
         if manner == REFUSE_DATA:
             self._say(self.server.refusal)
             return True
         self._say("354 go ahead")
         if manner == RESET_IN_DATA:
             self.rfile.readline()
-            # With no time to linger, closing sends RST.
+            # Without time to linger, closing the socket sends RST.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             return False
         while self.rfile.readline() != b".\r\n":
@@ -107,7 +107,7 @@ class _Session(socketserver.StreamRequestHandler):
 
 @contextmanager
 def rude_server() -> Iterator[RudeServer]:
-    """One on a free port."""
+    """Run a server on a free port."""
     with RudeServer() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()

@@ -6,71 +6,18 @@ from pathlib import Path
 
 import pytest
 
+from mailer.domain.issue import Issue, IssuePaper
+from mailer.domain.subscription import SubscriptionState, SuppressionReason
 from mailer.errors import InvalidFile
-from mailer.issues.issue import Issue, IssuePaper
 from mailer.sending.bounces import BounceReader
 from mailer.storage import MailStore, issues, reactions, subscribers
-from mailer.subscribers.subscription import SubscriptionState, SuppressionReason
-from tests.mailer.builders import NOW, FixedClock, subscriber
-
-REPORT = """\
-From: MAILER-DAEMON@mx.example.net
-To: bounces@example.org
-Subject: Undelivered Mail Returned to Sender
-MIME-Version: 1.0
-Content-Type: multipart/report; report-type={kind}; boundary="B"
-
---B
-Content-Type: text/plain
-
-I'm sorry to have to inform you.
-
---B
-Content-Type: {status_type}
-
-{status}
-
---B
-Content-Type: {returned_type}
-
-{returned}
-
---B--
-"""
-RETURNED = "Message-ID: <i1@example.org>\nFrom: digest@example.org\nSubject: Papers\n"
-
-
-def dsn(action: str = "failed", status: str = "5.1.1", address: str = "reader1@example.org", **changes: str) -> bytes:
-    """A delivery status notification as Postfix writes it."""
-    text = (
-        "Reporting-MTA: dns; mx.example.net\nArrival-Date: Wed, 11 Mar 2026 07:00:00 +0000\n\n"
-        f"Final-Recipient: rfc822; {address}\nAction: {action}\nStatus: {status}\n"
-        "Diagnostic-Code: smtp; 550 5.1.1 no such\n    user here\n"
-    )
-    facts = {
-        "kind": "delivery-status",
-        "status_type": "message/delivery-status",
-        "status": text,
-        "returned_type": "text/rfc822-headers",
-        "returned": RETURNED,
-    }
-    return REPORT.format(**{**facts, **changes}).encode()
-
-
-def complaint(returned: str = RETURNED + "\nHello\n") -> bytes:
-    """A feedback report (RFC 5965)."""
-    return dsn(
-        kind="feedback-report",
-        status_type="message/feedback-report",
-        status="Feedback-Type: abuse\nUser-Agent: Example/1.0\nVersion: 1\n",
-        returned_type="message/rfc822",
-        returned=returned,
-    )
+from testing.mailer.builders import NOW, FixedClock, address, subscriber
+from tests.mailer.sending.builders import complaint, dsn
 
 
 @pytest.fixture
 def reader(store: MailStore) -> BounceReader:
-    """Three subscribers; the first has been sent an issue of two papers, the second's is still to be sent."""
+    """A reader of reports on three subscribers: the first was sent an issue of two papers, the second's is due."""
     with store.write() as connection:
         for number in (1, 2, 3):
             subscribers.add(connection, subscriber(number))
@@ -82,9 +29,9 @@ def reader(store: MailStore) -> BounceReader:
 
 
 def suppression(store: MailStore, number: int = 1) -> SuppressionReason | None:
-    """Why the reader gets no mail."""
+    """Return the reason for stopped mail to the subscriber, and check that the state agrees."""
     with store.read() as connection:
-        found = subscribers.find_suppression(connection, f"reader{number}@example.org")
+        found = subscribers.find_suppression(connection, address(number))
         state = subscribers.find(connection, f"s{number:06d}")
     assert state is not None
     assert (state.state is SubscriptionState.SUPPRESSED) == (found is not None)
@@ -95,15 +42,15 @@ def suppression(store: MailStore, number: int = 1) -> SuppressionReason | None:
     ("message", "outcome", "expected"),
     [
         (dsn(), "suppressed", SuppressionReason.BOUNCE),
-        (dsn(address="<Reader1@Example.org>"), "suppressed", SuppressionReason.BOUNCE),
+        (dsn(address="<Subscriber1@Example.org>"), "suppressed", SuppressionReason.BOUNCE),
         (dsn(status="5.0.0"), "suppressed", SuppressionReason.BOUNCE),
         (dsn(status="5.7.1"), "returned", None),
         (dsn(status="5.2.2"), "returned", None),
         (dsn(status="5.1.8"), "returned", None),
         (dsn(returned="Subject: forged\n"), "unknown", None),
         (dsn(returned="Message-ID: <other@example.org>\n"), "unknown", None),
-        (dsn(returned="Message-ID: <i2@example.org>\n", address="reader2@example.org"), "unknown", None),
-        (dsn(address="reader2@example.org"), "unknown", None),
+        (dsn(returned="Message-ID: <i2@example.org>\n", address="subscriber2@example.org"), "unknown", None),
+        (dsn(address="subscriber2@example.org"), "unknown", None),
         (dsn("delayed", "4.4.1"), "delayed", None),
         (dsn("failed", "4.4.7"), "delayed", None),
         (dsn("delivered", "2.0.0"), "delayed", None),
@@ -117,10 +64,10 @@ def suppression(store: MailStore, number: int = 1) -> SuppressionReason | None:
         (b"", "other", None),
     ],
 )
-def test_what_a_message_means(
+def test_effect_of_a_report(
     reader: BounceReader, store: MailStore, message: bytes, outcome: str, expected: SuppressionReason | None
 ) -> None:
-    """Lasting failures and true complaints stop the mail; delays, strangers and forgeries change nothing."""
+    """Permanent failures and complaints about sent issues stop the mail; delays and forgeries change nothing."""
     for _ in range(2):
         assert reader.read_message(message) == Counter({outcome: 1})
     assert suppression(store) is expected
@@ -128,17 +75,17 @@ def test_what_a_message_means(
 
 
 def test_line_ends(reader: BounceReader, store: MailStore) -> None:
-    """CRLF, as it comes over SMTP, reads the same."""
+    """A report with CRLF line ends, as SMTP transports it, has the same effect."""
     assert reader.read_message(dsn().replace(b"\n", b"\r\n")) == Counter(suppressed=1)
     assert suppression(store) is SuppressionReason.BOUNCE
 
 
 def test_several_recipients(reader: BounceReader, store: MailStore) -> None:
-    """Each recipient's part counts by itself, and only that of the issue's own reader can stop anything."""
+    """Each recipient's part counts separately, and only the part of the issue's subscriber can stop mail."""
     more = dsn().replace(
         b"    user here\n",
-        b"    user here\n\nFinal-Recipient: rfc822; reader2@example.org\nAction: delayed\nStatus: 4.0.0\n\n"
-        b"Original-Recipient: rfc822; reader3@example.org\nFinal-Recipient: rfc822; inner@x\nAction: failed\n"
+        b"    user here\n\nFinal-Recipient: rfc822; subscriber2@example.org\nAction: delayed\nStatus: 4.0.0\n\n"
+        b"Original-Recipient: rfc822; subscriber3@example.org\nFinal-Recipient: rfc822; inner@x\nAction: failed\n"
         b"Status: 5.0.0\n",
     )
     assert reader.read_message(more) == Counter(suppressed=1, delayed=1, unknown=1)
@@ -146,15 +93,15 @@ def test_several_recipients(reader: BounceReader, store: MailStore) -> None:
 
 
 def test_forwarded_mail(reader: BounceReader, store: MailStore) -> None:
-    """The address that we sent to counts, though the report comes from where it was forwarded to."""
-    fields = b"Original-Recipient: rfc822; reader1@example.org\nFinal-Recipient: rfc822; inner@example.net"
-    forwarded = dsn().replace(b"Final-Recipient: rfc822; reader1@example.org", fields)
+    """For forwarded mail, the original recipient counts."""
+    fields = b"Original-Recipient: rfc822; subscriber1@example.org\nFinal-Recipient: rfc822; inner@example.net"
+    forwarded = dsn().replace(b"Final-Recipient: rfc822; subscriber1@example.org", fields)
     assert reader.read_message(forwarded) == Counter(suppressed=1)
     assert suppression(store) is SuppressionReason.BOUNCE
 
 
 def test_returned_several_times_in_a_row(reader: BounceReader, store: MailStore) -> None:
-    """A full mailbox is no reason to stop, five in a row are; one that arrived in between starts the count anew."""
+    """Five returned issues in a row stop the mail; one that arrives in between restarts the count."""
     full = dsn(status="5.2.2")
     for number in range(1, 8):
         name = f"more{number}"
@@ -171,8 +118,8 @@ def test_returned_several_times_in_a_row(reader: BounceReader, store: MailStore)
         assert suppression(store) is (SuppressionReason.BOUNCE if number == 7 else None)
 
 
-def test_a_complaint_is_told_to_the_service(reader: BounceReader, store: MailStore) -> None:
-    """Each paper of the mail gets a complaint event, once."""
+def test_events_of_a_complaint(reader: BounceReader, store: MailStore) -> None:
+    """Each paper of the issue gets one complaint event."""
     for _ in range(2):
         reader.read_message(complaint())
     with store.read() as connection:
@@ -181,7 +128,7 @@ def test_a_complaint_is_told_to_the_service(reader: BounceReader, store: MailSto
 
 
 def test_a_maildir(reader: BounceReader, store: MailStore, tmp_path: Path) -> None:
-    """What was carried out moves to cur; what cannot be read stays and is named; a second run does nothing more."""
+    """Processed reports move to cur; unreadable ones stay and are named; a second run changes nothing."""
     box = mailbox.Maildir(str(tmp_path / "mail"))
     bad = box.add(dsn(status="", status_type="text/plain"))
     for message in (dsn(), complaint(), EmailMessage().as_bytes()):
@@ -196,5 +143,5 @@ def test_a_maildir(reader: BounceReader, store: MailStore, tmp_path: Path) -> No
     assert bad in reader.problems[0]
     assert reader.read_maildir(tmp_path / "mail") == Counter(unreadable=1)
     assert suppression(store) is SuppressionReason.BOUNCE
-    with pytest.raises(InvalidFile, match="is no Maildir"):
+    with pytest.raises(InvalidFile, match="is not a Maildir"):
         reader.read_maildir(tmp_path)

@@ -1,92 +1,28 @@
-import datetime as dt
+import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 import pytest
 
-from mailer.config import MailSettings
-from mailer.issues.issue import Issue, IssuePaper, IssueState
+from mailer.domain.issue import IssueState
+from mailer.domain.subscription import SuppressionReason
 from mailer.sending.outbox import Sender
-from mailer.storage import MailStore, issues, open_store, subscribers
-from mailer.subscribers.subscription import SuppressionReason
-from tests.mailer.builders import NOW, FixedClock, subscriber
-from tests.mailer.smtp_server import Inbox, smtp_server
+from mailer.storage import MailStore, subscribers
+from testing.mailer.builders import NOW, FixedClock, address, fill, issue, settings_for
+from testing.mailer.smtp_server import Inbox
+from tests.mailer.builders import due, states
 
 
-def settings_for(inbox: Inbox, **changes: object) -> MailSettings:
-    """Settings that send to the inbox."""
-    fixed = {"smtp_host": "127.0.0.1", "smtp_port": inbox.port, "smtp_security": "none", "smtp_connections": 2}
-    return MailSettings.read({}, **{**fixed, "smtp_timeout_seconds": 5.0, **changes})
-
-
-def issue(number: int, digest_id: str = "d1") -> Issue:
-    """A small message for subscriber ``number``."""
-    name = f"i{number:06d}-{digest_id}"
-    content = f"Message-ID: <{name}@example.org>\r\nSubject: {name}\r\n\r\nHello\r\n.dot\r\n".encode()
-    papers = (IssuePaper(1, "p1", "Paper 1", "https://example.org/1"),)
-    return Issue(name, f"s{number:06d}", digest_id, "slate", f"<{name}@example.org>", name, content, papers, NOW)
-
-
-def fill(store: MailStore, count: int) -> None:
-    """As many subscribers with an issue each."""
-    with store.write() as connection:
-        for number in range(count):
-            subscribers.add(connection, subscriber(number))
-            assert issues.add(connection, issue(number))
-
-
-def states(store: MailStore) -> dict[str, IssueState]:
-    """Where each subscriber's newest issue stands."""
-    with store.read() as connection:
-        found = issues.of_readers(connection, [f"s{number:06d}" for number in range(100)])
-    return {stored.subscriber_id: stored.state for stored in found}
-
-
-def test_everybody_gets_one(store: MailStore) -> None:
-    """Each message arrives once as it was stored, and a second run finds nothing to do."""
-    fill(store, 30)
-    with smtp_server() as inbox:
-        settings = settings_for(inbox)
-        outcomes = Sender(store, settings, FixedClock()).send()
-        assert Sender(store, settings, FixedClock()).send() == {}
+def test_everybody_gets_one(each_store: MailStore, inbox: Inbox) -> None:
+    """Each message arrives once, as it was stored, and a second run finds nothing to do."""
+    fill(each_store, 30)
+    settings = settings_for(inbox.port)
+    outcomes = Sender(each_store, settings, FixedClock()).send()
+    assert Sender(each_store, settings, FixedClock()).send() == {}
 
     assert outcomes == {"sent": 30}
-    assert sorted(inbox.addresses) == sorted(f"reader{n}@example.org" for n in range(30))
-    assert set(states(store).values()) == {IssueState.SENT}
-    address, content = inbox.messages[0]
-    assert content == issue(int(address.removeprefix("reader").partition("@")[0])).content
-
-
-def test_an_issue_is_there_once(store: MailStore) -> None:
-    """A second issue of one digest for one subscriber is not taken."""
-    fill(store, 1)
-    with store.write() as connection:
-        assert not issues.add(connection, replace(issue(0), issue_id="other", message_id="<other@example.org>"))
-        assert issues.add(connection, issue(0, "d2"))
-
-
-def test_two_makers_at_once(store: MailStore, store_url: str) -> None:
-    """Two mailers that make the same issues at the same moment leave one of each, and neither fails."""
-    with store.write() as connection:
-        for number in range(20):
-            subscribers.add(connection, subscriber(number))
-
-    def make(name: str) -> int:
-        own, added = open_store(store_url), 0
-        for number in range(20):
-            one = replace(issue(number), issue_id=f"{name}{number}", message_id=f"<{name}{number}@example.org>")
-            with own.write() as connection:
-                added += issues.add(connection, one)
-        own.dispose()
-        return added
-
-    with ThreadPoolExecutor(3) as pool:
-        assert sum(pool.map(make, "abc")) == 20
-    with store.read() as connection:
-        for number in range(20):
-            (stored,) = issues.of_readers(connection, [f"s{number:06d}"])
-            assert len(issues.papers_of(connection, stored.issue_id)) == 1
+    assert sorted(inbox.addresses) == sorted(address(n) for n in range(30))
+    assert set(states(each_store).values()) == {IssueState.SENT}
+    assert dict(inbox.messages) == {address(n): issue(n).content for n in range(30)}
 
 
 @pytest.mark.parametrize(
@@ -100,169 +36,99 @@ def test_two_makers_at_once(store: MailStore, store_url: str) -> None:
         ("451 local error", "later", IssueState.DUE, False),
     ],
 )
-def test_a_refused_recipient(store: MailStore, answer: str, outcome: str, state: IssueState, suppressed: bool) -> None:
-    """What one recipient's refusal means for that one; the others get theirs."""
+def test_a_refused_recipient(
+    store: MailStore, inbox: Inbox, answer: str, outcome: str, state: IssueState, suppressed: bool
+) -> None:
+    """A refusal of one recipient affects that one only; the others get their issues."""
     fill(store, 6)
-    with smtp_server() as inbox:
-        inbox.refuse_recipient = lambda address: answer if address == "reader3@example.org" else None
-        outcomes = Sender(store, settings_for(inbox), FixedClock()).send()
+    inbox.refuse_recipient = lambda recipient: answer if recipient == address(3) else None
+    outcomes = Sender(store, settings_for(inbox.port), FixedClock()).send()
 
     assert outcomes == {"sent": 5, outcome: 1}
     assert states(store)["s000003"] is state
     with store.read() as connection:
-        found = subscribers.find_suppression(connection, "reader3@example.org")
+        found = subscribers.find_suppression(connection, address(3))
     assert (found is not None and found[0] is SuppressionReason.BOUNCE) == suppressed
 
 
-def test_a_refused_message(store: MailStore) -> None:
-    """A refusal after the message: for good fails it, for now keeps it for later, under the same Message-ID."""
+def test_a_refused_message(store: MailStore, inbox: Inbox) -> None:
+    """A permanent refusal of a message fails it; after a temporary one, the same message is sent again later."""
     fill(store, 3)
     clock = FixedClock()
-    answers = {"reader0@example.org": "554 5.6.0 bad content", "reader1@example.org": "452 4.3.1 no room"}
-    with smtp_server() as inbox:
-        inbox.refuse_message = answers.get
-        settings = settings_for(inbox)
-        assert Sender(store, settings, clock).send() == {"sent": 1, "refused": 1, "later": 1}
-        assert Sender(store, settings, clock).send() == {}
-        clock.go_on(hours=1)
-        inbox.refuse_message = lambda _: None
-        assert Sender(store, settings, clock).send() == {"sent": 1}
+    inbox.refuse_message = {address(0): "554 5.6.0 bad content", address(1): "452 4.3.1 no room"}.get
+    settings = settings_for(inbox.port)
+    assert Sender(store, settings, clock).send() == {"sent": 1, "refused": 1, "later": 1}
+    assert Sender(store, settings, clock).send() == {}
+    clock.advance(hours=1)
+    inbox.refuse_message = lambda _: None
+    assert Sender(store, settings, clock).send() == {"sent": 1}
 
-    assert inbox.messages[-1] == ("reader1@example.org", issue(1).content)
+    assert inbox.messages[-1] == (address(1), issue(1).content)
 
 
-def test_giving_up(store: MailStore) -> None:
-    """After so many attempts a message fails, each wait longer than the one before."""
+def test_giving_up(store: MailStore, inbox: Inbox) -> None:
+    """After the maximum number of attempts a message fails, and the waits in between become longer."""
     fill(store, 1)
     clock, waits = FixedClock(), []
-    with smtp_server() as inbox:
-        inbox.refuse_recipient = lambda _: "450 later"
-        settings = settings_for(inbox, max_attempts=4)
-        for _ in range(3):
-            assert Sender(store, settings, clock).send() == {"later": 1}
-            waited = 0
-            while not due(store, clock):
-                clock.go_on(minutes=1)
-                waited += 1
-            waits.append(waited)
-        assert Sender(store, settings, clock).send() == {"gave_up": 1}
+    inbox.refuse_recipient = lambda _: "450 later"
+    settings = settings_for(inbox.port, max_attempts=4)
+    for _ in range(3):
+        assert Sender(store, settings, clock).send() == {"later": 1}
+        waited = 0
+        while not due(store, clock):
+            clock.advance(minutes=1)
+            waited += 1
+        waits.append(waited)
+    assert Sender(store, settings, clock).send() == {"gave_up": 1}
 
     assert states(store)["s000000"] is IssueState.FAILED
     assert waits[0] < waits[2]
 
 
-def due(store: MailStore, clock: FixedClock) -> int:
-    """How many may be sent now."""
-    with store.read() as connection:
-        return issues.counts(connection, clock.now())["due"]
-
-
-@pytest.mark.parametrize("refuse", ["log-in", "sender", "busy", "nobody there", "no STARTTLS"])
-def test_a_server_that_takes_nothing(store: MailStore, refuse: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is wrong for all ends the run with the reason; no reader's issue is failed or counted as tried."""
-    monkeypatch.setattr("mailer.sending.outbox.BUSY_WAIT_SECONDS", 0.001)
-    fill(store, 5)
-    with smtp_server() as inbox:
-        changes: dict[str, object] = {}
-        if refuse == "log-in":
-            settings = replace(settings_for(inbox), smtp_user="somebody")
-        elif refuse == "sender":
-            inbox.refuse_sender = lambda _: "553 5.7.1 sender address rejected"
-            settings = settings_for(inbox)
-        elif refuse == "busy":
-            inbox.refuse_sender = lambda _: "421 4.3.2 try again later"
-            settings = settings_for(inbox)
-        elif refuse == "nobody there":
-            settings = settings_for(inbox, smtp_port=1)
-        else:
-            changes["smtp_security"] = "starttls"
-            settings = settings_for(inbox, **changes)
-        sender = Sender(store, settings, FixedClock())
-        outcomes = sender.send()
-
-    assert outcomes == {}
-    assert sender.problem
-    assert inbox.messages == []
-    assert set(states(store).values()) == {IssueState.DUE}
-    assert due(store, FixedClock()) == 5
-    with store.write() as connection:
-        claimed = issues.claim(connection, "x", NOW, dt.timedelta(minutes=1), 10)
-    assert [each.attempt_count for each in claimed] == [0] * 5
-
-
-def test_a_connection_lost_in_the_middle(store: MailStore) -> None:
-    """A server that hangs up is met again, and everybody still gets theirs."""
+def test_a_connection_lost_in_the_middle(store: MailStore, inbox: Inbox) -> None:
+    """After the server closes a connection, the mailer connects again and sends all issues."""
     fill(store, 12)
     lost = iter([True, False, True] + [False] * 100)
-    with smtp_server() as inbox:
-        inbox.refuse_sender = lambda _: "421 closing" if next(lost) else None
-        outcomes = Sender(store, settings_for(inbox), FixedClock()).send()
+    inbox.refuse_sender = lambda _: "421 closing" if next(lost) else None
+    outcomes = Sender(store, settings_for(inbox.port), FixedClock(), busy_wait_seconds=0.001).send()
 
     assert outcomes == {"sent": 12}
-    assert sorted(inbox.addresses) == sorted(f"reader{n}@example.org" for n in range(12))
+    assert sorted(inbox.addresses) == sorted(address(n) for n in range(12))
 
 
-def test_whoever_leaves_gets_nothing_more(store: MailStore) -> None:
-    """Between making and sending: what waits is cancelled, also where a dead mailer held it."""
+def test_a_suppressed_subscriber_gets_nothing_more(store: MailStore, inbox: Inbox) -> None:
+    """Suppressing an address cancels its waiting issue, even one that a dead mailer held."""
     fill(store, 3)
     clock = FixedClock()
     with store.write() as connection:
-        held = issues.claim(connection, "dead", clock.now(), dt.timedelta(seconds=60), 1)
-        for subscriber_id in ("s000000", "s000001"):
-            state = subscribers.find(connection, subscriber_id)
-            assert state is not None
-            subscribers.suppress(connection, state.address, SuppressionReason.MANUAL, "", NOW)
-    assert [each.subscriber_id for each in held] == ["s000000"]
-    clock.go_on(minutes=2)
-    with smtp_server() as inbox:
-        assert Sender(store, settings_for(inbox), clock).send() == {"sent": 1}
-    assert inbox.addresses == ["reader2@example.org"]
+        for number in (0, 1):
+            subscribers.suppress(connection, address(number), SuppressionReason.MANUAL, "", NOW)
+    assert Sender(store, settings_for(inbox.port), clock).send() == {"sent": 1}
+    assert inbox.addresses == [address(2)]
     assert states(store)["s000000"] is IssueState.CANCELLED
 
 
-def test_two_mailers_share_one_outbox(store: MailStore) -> None:
-    """What one has claimed the other cannot, until the lease ends; what was settled stays so."""
-    fill(store, 4)
-    lease, later = dt.timedelta(seconds=60), NOW + dt.timedelta(seconds=61)
-    with store.write() as connection:
-        first = issues.claim(connection, "a", NOW, lease, 3)
-        second = issues.claim(connection, "b", NOW, lease, 3)
-        assert (len(first), len(second)) == (3, 1)
-        assert issues.claim(connection, "c", NOW, lease, 3) == []
-        issues.mark_sent(connection, first[0].issue_id, NOW)
-        issues.renew(connection, "b", later, lease)
-        again = issues.claim(connection, "c", later, lease, 10)
-        assert {each.issue_id for each in again} == {each.issue_id for each in first[1:]}
-        issues.mark_failed(connection, first[1].issue_id, "a", "too late")
-        issues.release(connection, "a", later, "")
-        assert issues.counts(connection, later)["claimed"] == 3
-
-
-def test_a_rate_is_kept(store: MailStore) -> None:
-    """Not more messages a second than allowed, over all connections."""
-    import time
-
+def test_a_rate_is_kept(store: MailStore, inbox: Inbox) -> None:
+    """All connections together send no more messages per second than configured."""
     fill(store, 10)
-    with smtp_server() as inbox:
-        began = time.monotonic()
-        Sender(store, settings_for(inbox, messages_per_second=50.0), FixedClock()).send()
+    began = time.monotonic()
+    Sender(store, settings_for(inbox.port, messages_per_second=50.0), FixedClock()).send()
     assert time.monotonic() - began > 9 / 50
 
 
-def test_stopping(store: MailStore) -> None:
-    """Told to stop, it ends after what is in flight, and the rest is due at once."""
+def test_stopping(store: MailStore, inbox: Inbox) -> None:
+    """``stop`` ends sending after the messages in flight, and the other issues are due at once."""
     fill(store, 40)
-    with smtp_server() as inbox:
-        sender = Sender(store, settings_for(inbox, messages_per_second=200.0), FixedClock())
-        stop_after(inbox, 10, sender.stop)
-        outcomes = sender.send()
+    sender = Sender(store, settings_for(inbox.port), FixedClock())
+    stop_after(inbox, 10, sender.stop)
+    outcomes = sender.send()
 
     assert 10 <= outcomes["sent"] <= 12
     assert due(store, FixedClock()) == 40 - outcomes["sent"]
 
 
 def stop_after(inbox: Inbox, count: int, stop: Callable[[], None]) -> None:
-    """Calls ``stop`` when so many messages have come."""
+    """Call ``stop`` while the message number ``count`` arrives."""
 
     def look(_address: str) -> None:
         if len(inbox.messages) == count - 1:

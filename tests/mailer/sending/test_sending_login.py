@@ -1,4 +1,4 @@
-"""Encryption and log-in against a server with STARTTLS and a certificate that only a test trusts."""
+"""Encryption and log-in with a server that requires STARTTLS."""
 
 import shutil
 import ssl
@@ -11,15 +11,15 @@ from aiosmtpd.smtp import AuthResult, LoginPassword
 from mailer.config import MailSettings
 from mailer.sending.outbox import Sender
 from mailer.storage import MailStore
-from tests.mailer.builders import FixedClock
-from tests.mailer.sending.test_sending import due, fill
-from tests.mailer.smtp_server import Inbox, smtp_server
+from testing.mailer.builders import FixedClock, fill
+from testing.mailer.smtp_server import Inbox, smtp_server
+from tests.mailer.builders import due
 from tests.requirements import require
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where a key and a certificate for 127.0.0.1 lie that nobody has signed."""
+    """A folder with a key and a self-signed certificate for 127.0.0.1."""
     require("openssl", shutil.which("openssl") is not None, "needs openssl to make a certificate")
     made = tmp_path_factory.mktemp("certificate")
     names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def server_options(folder: Path, password: str = "s3cret") -> dict[str, object]:
-    """STARTTLS before anything, then a log-in as ``digest``."""
+    """Return options of a server that requires STARTTLS and a log-in as ``digest``."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")
 
@@ -41,8 +41,8 @@ def server_options(folder: Path, password: str = "s3cret") -> dict[str, object]:
     return {"tls_context": context, "require_starttls": True, "authenticator": check, "auth_required": True}
 
 
-def settings_for(inbox: Inbox, tmp_path: Path) -> MailSettings:
-    """Settings that log in with what the file says."""
+def login_settings(inbox: Inbox, tmp_path: Path) -> MailSettings:
+    """Return settings that log in with the password in a file."""
     (tmp_path / "password").write_text("s3cret\n", encoding="utf-8")
     return MailSettings.read(
         {},
@@ -57,21 +57,21 @@ def settings_for(inbox: Inbox, tmp_path: Path) -> MailSettings:
 def test_encrypted_and_logged_in(
     store: MailStore, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With a certificate that is trusted, the password and the mail go over TLS."""
+    """If the certificate is trusted, the mailer logs in and sends over TLS."""
     monkeypatch.setenv("SSL_CERT_FILE", str(folder / "certificate.pem"))
     fill(store, 5)
     with smtp_server(**server_options(folder)) as inbox:
-        sender = Sender(store, settings_for(inbox, tmp_path), FixedClock())
+        sender = Sender(store, login_settings(inbox, tmp_path), FixedClock())
         assert sender.send() == {"sent": 5}, sender.problem
 
     assert len(inbox.messages) == 5
 
 
 def test_a_certificate_that_is_not_trusted(store: MailStore, folder: Path, tmp_path: Path) -> None:
-    """No password and no mail goes to a server that cannot prove who it is; the run ends and says so."""
+    """An untrusted certificate ends sending before the password or a message is sent."""
     fill(store, 5)
     with smtp_server(**server_options(folder)) as inbox:
-        sender = Sender(store, settings_for(inbox, tmp_path), FixedClock())
+        sender = Sender(store, login_settings(inbox, tmp_path), FixedClock())
         assert sender.send() == {}
 
     assert "certificate verify failed" in sender.problem.lower()
@@ -80,11 +80,11 @@ def test_a_certificate_that_is_not_trusted(store: MailStore, folder: Path, tmp_p
 
 
 def test_a_wrong_password(store: MailStore, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """535 ends the run with the server's words and without the password; nothing counts as tried."""
+    """A failed log-in ends sending with the server's reply and without the password, and no attempt counts."""
     monkeypatch.setenv("SSL_CERT_FILE", str(folder / "certificate.pem"))
     fill(store, 5)
     with smtp_server(**server_options(folder, "another")) as inbox:
-        sender = Sender(store, settings_for(inbox, tmp_path), FixedClock())
+        sender = Sender(store, login_settings(inbox, tmp_path), FixedClock())
         assert sender.send() == {}
 
     assert sender.problem.startswith("log-in: 535")

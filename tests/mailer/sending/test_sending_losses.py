@@ -1,30 +1,23 @@
-"""Servers that hang up, fall silent or answer late: what that costs the message at fault, and nobody else."""
+"""Servers that hang up, fall silent or answer late: only the message concerned is affected."""
 
 import datetime as dt
 from dataclasses import replace
 
 import pytest
 
-from mailer.config import MailSettings
-from mailer.issues.issue import IssueState
+from mailer.domain.issue import IssueState
 from mailer.sending.outbox import BUSY_TRIES, Sender
 from mailer.storage import MailStore, issues
-from tests.mailer.builders import FixedClock
+from testing.mailer.builders import FixedClock, address, fill, settings_for
+from tests.mailer.builders import due, states
 from tests.mailer.sending import rude_server as rude
-from tests.mailer.sending.rude_server import RudeServer, rude_server
-from tests.mailer.sending.test_sending import due, fill, states
+from tests.mailer.sending.rude_server import rude_server
 
-ONE = "reader1@example.org"
-
-
-def settings_for(server: RudeServer, **changes: object) -> MailSettings:
-    """Settings with very little patience."""
-    fixed = {"smtp_host": "127.0.0.1", "smtp_port": server.port, "smtp_security": "none", "smtp_connections": 2}
-    return replace(MailSettings.read({}, **{**fixed, **changes}), smtp_timeout_seconds=0.3)
+ONE = address(1)
 
 
 def attempts(store: MailStore, clock: FixedClock) -> dict[str, int]:
-    """Earlier attempts of whatever waits; takes it."""
+    """Claim all waiting issues, and return their numbers of earlier attempts by address."""
     with store.write() as connection:
         far = clock.now() + dt.timedelta(days=9)
         found = issues.claim(connection, "judge", far, dt.timedelta(minutes=1), 100)
@@ -35,12 +28,12 @@ def attempts(store: MailStore, clock: FixedClock) -> dict[str, int]:
     "manner", [rude.HANG_UP_AT_RECIPIENT, rude.RESET_IN_DATA, rude.HANG_UP_AFTER_DOT, rude.SILENT_AFTER_DOT]
 )
 def test_a_loss_counts_as_an_attempt(store: MailStore, manner: str) -> None:
-    """The message that the server stumbles over waits as after a passing refusal; the others get theirs in that run."""
+    """A lost message waits as after a temporary refusal; the others are sent in the same run."""
     fill(store, 5)
     clock = FixedClock()
     with rude_server() as server:
         server.manners[ONE] = manner
-        settings = replace(settings_for(server), smtp_message_timeout_seconds=0.3)
+        settings = settings_for(server.port, smtp_message_timeout_seconds=1.0)
         sender = Sender(store, settings, clock)
         assert sender.send() == {"sent": 4, "later": 1}
         assert not sender.problem
@@ -51,16 +44,16 @@ def test_a_loss_counts_as_an_attempt(store: MailStore, manner: str) -> None:
 
 
 def test_giving_up_on_lost_answers(store: MailStore) -> None:
-    """A server that never says that it has the message gets it as often as a message may be tried, not oftener."""
+    """If the server never confirms a message, it gets the message no more often than the maximum of attempts."""
     fill(store, 3)
     clock = FixedClock()
     with rude_server() as server:
         server.manners[ONE] = rude.HANG_UP_AFTER_DOT
-        settings = settings_for(server, max_attempts=3)
+        settings = settings_for(server.port, max_attempts=3)
         runs = []
         for _ in range(5):
             runs.append(dict(Sender(store, settings, clock).send()))
-            clock.go_on(hours=8)
+            clock.advance(hours=8)
 
     assert runs == [{"sent": 2, "later": 1}, {"later": 1}, {"gave_up": 1}, {}, {}]
     assert server.copies[ONE] == 3
@@ -68,11 +61,12 @@ def test_giving_up_on_lost_answers(store: MailStore) -> None:
 
 
 def test_a_late_answer_is_waited_for(store: MailStore) -> None:
-    """The answer to a whole message may take longer than any other, and then nothing goes twice."""
+    """The reply to a whole message may take longer than other replies, and then nothing is sent twice."""
     fill(store, 3)
     with rude_server() as server:
         server.manners[ONE] = rude.LATE_AFTER_DOT
-        assert Sender(store, settings_for(server), FixedClock()).send() == {"sent": 3}
+        settings = settings_for(server.port, smtp_timeout_seconds=1.0)
+        assert Sender(store, settings, FixedClock()).send() == {"sent": 3}
 
     assert set(server.copies.values()) == {1}
 
@@ -85,15 +79,12 @@ def test_a_late_answer_is_waited_for(store: MailStore) -> None:
         ("421 4.3.0 closing", "later", IssueState.DUE),
     ],
 )
-def test_a_refused_data_command(
-    store: MailStore, monkeypatch: pytest.MonkeyPatch, refusal: str, outcome: str, state: IssueState
-) -> None:
-    """It is about that message: failed or tried later, counted, and the run goes on."""
-    monkeypatch.setattr("mailer.sending.outbox.BUSY_WAIT_SECONDS", 0.001)
+def test_a_refused_data_command(store: MailStore, refusal: str, outcome: str, state: IssueState) -> None:
+    """A refused DATA command fails or postpones that message, counts an attempt, and sending goes on."""
     fill(store, 4)
     with rude_server() as server:
         server.manners[ONE], server.refusal = rude.REFUSE_DATA, refusal
-        sender = Sender(store, settings_for(server), FixedClock())
+        sender = Sender(store, settings_for(server.port), FixedClock(), busy_wait_seconds=0.001)
         assert sender.send() == {"sent": 3, outcome: 1}
 
     assert not sender.problem
@@ -102,25 +93,25 @@ def test_a_refused_data_command(
 
 
 def test_a_server_that_always_hangs_up(store: MailStore) -> None:
-    """So many losses in a row end the run; whoever was not tried is due at once."""
+    """Several losses in a row end sending; the issues not attempted are due at once."""
     fill(store, 12)
     with rude_server() as server:
-        server.manners = {f"reader{n}@example.org": rude.RESET_IN_DATA for n in range(12)}
-        sender = Sender(store, settings_for(server, smtp_connections=1), FixedClock())
+        server.manners = {address(n): rude.RESET_IN_DATA for n in range(12)}
+        sender = Sender(store, settings_for(server.port, smtp_connections=1), FixedClock())
         assert sender.send() == {"later": BUSY_TRIES}
 
     assert "connection was lost" in sender.problem
     assert due(store, FixedClock()) == 12 - BUSY_TRIES
 
 
-def test_a_server_that_hangs(store: MailStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that takes connections and never greets ends the run in time, and nothing counts as tried."""
-    monkeypatch.setattr("mailer.sending.outbox.BUSY_WAIT_SECONDS", 0.001)
+def test_a_server_that_hangs(store: MailStore) -> None:
+    """A server that accepts connections and never greets ends sending, and no attempt counts."""
     fill(store, 5)
     clock = FixedClock()
     with rude_server() as server:
         server.greets = False
-        sender = Sender(store, settings_for(server), clock)
+        settings = replace(settings_for(server.port), smtp_timeout_seconds=0.1)
+        sender = Sender(store, settings, clock, busy_wait_seconds=0.001)
         assert sender.send() == {}
 
     assert "timed out" in sender.problem

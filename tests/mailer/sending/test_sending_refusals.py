@@ -1,23 +1,23 @@
-"""Refusals of recipients that are about the sender or the log-in, and those that are about one mailbox."""
+"""Refusals of recipients that concern the sender or the log-in, and those that concern one mailbox."""
 
 import datetime as dt
 
 import pytest
 
-from mailer.issues.issue import IssueState
+from mailer.domain.issue import IssueState
+from mailer.domain.subscription import SubscriptionState
 from mailer.sending.outbox import DOUBTS, Sender
 from mailer.sending.smtp_codes import means_no_mailbox, means_sender_unwanted
 from mailer.storage import MailStore, issues, subscribers
-from mailer.subscribers.subscription import SubscriptionState
-from tests.mailer.builders import NOW, FixedClock
-from tests.mailer.sending.test_sending import fill, settings_for, states
-from tests.mailer.smtp_server import smtp_server
+from testing.mailer.builders import NOW, FixedClock, address, fill, settings_for
+from testing.mailer.smtp_server import Inbox
+from tests.mailer.builders import states
 
 ABOUT_US = [
     "550 5.1.8 <digest@example.org>: Sender address rejected: Domain not found",
     "450 4.1.8 <digest@example.org>: Sender address rejected: Domain not found",
     "553 5.1.7 bad sender",
-    "554 5.7.1 <reader@example.org>: Relay access denied",
+    "554 5.7.1 <subscriber@example.org>: Relay access denied",
     "550 5.7.1 Unable to relay",
     "553 5.7.1 <digest@example.org>: Sender address rejected: not owned by user digest",
     "553 sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)",
@@ -28,7 +28,7 @@ ABOUT_US = [
 
 
 def attempts(store: MailStore) -> list[int]:
-    """Earlier attempts of all that is due; takes it."""
+    """Claim all due issues, and return their numbers of earlier attempts."""
     with store.write() as connection:
         found = issues.claim(connection, "judge", NOW + dt.timedelta(days=1), dt.timedelta(minutes=1), 100)
     return [each.attempt_count for each in found]
@@ -36,19 +36,18 @@ def attempts(store: MailStore) -> list[int]:
 
 @pytest.mark.parametrize("answer", ABOUT_US)
 @pytest.mark.parametrize("count", [1, 8])
-def test_said_to_every_recipient(store: MailStore, answer: str, count: int) -> None:
-    """The run ends with the reason; no issue counts as tried, and no address is suppressed."""
+def test_said_to_every_recipient(store: MailStore, inbox: Inbox, answer: str, count: int) -> None:
+    """If every recipient is refused because of the sender, sending ends; no attempt counts and nobody is suppressed."""
     fill(store, count)
     tried: list[str] = []
 
-    def refuse(address: str) -> str:
-        tried.append(address)
+    def refuse(recipient: str) -> str:
+        tried.append(recipient)
         return answer
 
-    with smtp_server() as inbox:
-        inbox.refuse_recipient = refuse
-        sender = Sender(store, settings_for(inbox), FixedClock())
-        assert sender.send() == {}
+    inbox.refuse_recipient = refuse
+    sender = Sender(store, settings_for(inbox.port), FixedClock())
+    assert sender.send() == {}
 
     assert answer[:9] in sender.problem
     assert "@" not in sender.problem
@@ -59,25 +58,23 @@ def test_said_to_every_recipient(store: MailStore, answer: str, count: int) -> N
 
 @pytest.mark.parametrize("answer", ABOUT_US)
 @pytest.mark.parametrize("number", [0, 7])
-def test_said_to_one_recipient(store: MailStore, answer: str, number: int) -> None:
-    """Where others are taken, only that one's issue suffers, first or last, and its address stays."""
+def test_said_to_one_recipient(store: MailStore, inbox: Inbox, answer: str, number: int) -> None:
+    """If other recipients are accepted, only the refused one's issue fails or waits, and its address stays."""
     fill(store, 8)
-    with smtp_server() as inbox:
-        inbox.refuse_recipient = lambda address: answer if address == f"reader{number}@example.org" else None
-        sender = Sender(store, settings_for(inbox), FixedClock())
-        assert sender.send() == {"sent": 7, "later" if answer.startswith("4") else "refused": 1}
+    inbox.refuse_recipient = lambda recipient: answer if recipient == address(number) else None
+    sender = Sender(store, settings_for(inbox.port), FixedClock())
+    assert sender.send() == {"sent": 7, "later" if answer.startswith("4") else "refused": 1}
 
     assert not sender.problem
     assert active(store) == 8
 
 
-def test_a_relay_that_turns_against_us(store: MailStore) -> None:
-    """A refusal of all that begins in the middle of a run fails nobody's issue."""
+def test_a_relay_that_turns_against_us(store: MailStore, inbox: Inbox) -> None:
+    """A refusal of the sender that begins in the middle of a run fails no issue."""
     fill(store, 12)
-    with smtp_server() as inbox:
-        inbox.refuse_recipient = lambda _: "550 5.7.1 sender blocked" if len(inbox.messages) >= 5 else None
-        sender = Sender(store, settings_for(inbox, smtp_connections=1), FixedClock())
-        assert sender.send() == {"sent": 5}
+    inbox.refuse_recipient = lambda _: "550 5.7.1 sender blocked" if len(inbox.messages) >= 5 else None
+    sender = Sender(store, settings_for(inbox.port, smtp_connections=1), FixedClock())
+    assert sender.send() == {"sent": 5}
 
     assert "sender blocked" in sender.problem
     assert list(states(store).values()).count(IssueState.DUE) == 7
@@ -105,8 +102,8 @@ def test_a_relay_that_turns_against_us(store: MailStore) -> None:
         ("550 host 195.5.1.1 will not have it", False),
     ],
 )
-def test_what_is_about_the_mailbox(answer: str, no_mailbox: bool) -> None:
-    """Only what says that the mailbox is not there suppresses an address, and none of these is about the sender."""
+def test_refusals_that_concern_the_mailbox(answer: str, no_mailbox: bool) -> None:
+    """Only a refusal that says that the mailbox does not exist counts as such; none of these concerns the sender."""
     code, words = int(answer[:3]), answer[4:]
 
     assert means_no_mailbox(code, words) is no_mailbox
@@ -114,7 +111,7 @@ def test_what_is_about_the_mailbox(answer: str, no_mailbox: bool) -> None:
 
 
 def active(store: MailStore) -> int:
-    """How many subscribers may get mail."""
+    """Return the number of active subscribers."""
     with store.read() as connection:
         found = [subscribers.find(connection, f"s{number:06d}") for number in range(20)]
     return sum(each is not None and each.state is SubscriptionState.ACTIVE for each in found)

@@ -1,27 +1,27 @@
-"""Two readers with a sent issue each, and the pages over a real socket."""
+"""Two subscribers with a sent issue each, and the web pages over a real socket."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from mailer.config import MailSettings
-from mailer.issues.issue import Issue, IssuePaper
+from mailer.domain.issue import Issue, IssuePaper
 from mailer.service import FeedService
 from mailer.storage import MailStore, issues, subscribers
-from tests.mailer.builders import NOW, FixedClock, subscriber
+from testing.mailer.builders import NOW, FixedClock, subscriber
 from tests.mailer.site import RunningSite, running_site
 from tests.mailer.web.reading import TITLE
 
 
 @pytest.fixture
 def clock() -> FixedClock:
-    """A time that the test moves."""
+    """A clock that the test advances."""
     return FixedClock()
 
 
 @pytest.fixture
 def site(store: MailStore, clock: FixedClock) -> Iterator[RunningSite]:
-    """Two subscribers with a sent issue each; the feed service is away."""
+    """The web pages for two subscribers with a sent issue each, without a feed service."""
     with store.write() as connection:
         for number in (1, 2):
             subscribers.add(connection, subscriber(number))
@@ -35,7 +35,7 @@ def site(store: MailStore, clock: FixedClock) -> Iterator[RunningSite]:
             made = Issue(name, f"s{number:06d}", "d1", "slate", f"<{name}@x>", f"Issue {number}", b"", papers, NOW)
             issues.add(connection, made)
             issues.mark_sent(connection, name, NOW)
-    clock.go_on(minutes=10)
+    clock.advance(minutes=10)
     settings = MailSettings.read({}, sender_name="Papers & more")
     with (
         FeedService("127.0.0.1:1", timeout_seconds=0.2) as service,

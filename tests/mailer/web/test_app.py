@@ -1,4 +1,4 @@
-"""The pages over HTTP: GET never acts, tokens open one door each, and nothing is said to strangers."""
+"""The pages over HTTP: GET changes nothing, each token opens one page, and strangers learn nothing."""
 
 import re
 from html import unescape
@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
+from mailer.domain.subscription import SubscriptionState, SuppressionReason
 from mailer.links import ACTIONS, Claim, Links, Purpose
 from mailer.storage import MailStore, subscribers
-from mailer.subscribers.subscription import SubscriptionState, SuppressionReason
-from tests.mailer.builders import NOW
+from testing.mailer.builders import NOW
 from tests.mailer.site import Answer, RunningSite
 from tests.mailer.web.reading import TITLE, all_urls, dump, events, state_of, url
 
 
 def test_every_answer_is_guarded(site: RunningSite) -> None:
-    """Strict policy, no referrer, no cache, no cookie, nothing from anywhere else, on pages and errors alike."""
+    """Pages and errors have a strict policy, send no referrer, set no cookie and load nothing from other sites."""
     for path in ("/", *all_urls(site), "/none", "/like/forged", "/static/style.css"):
         answer = site.ask(path)
         headers = answer.headers
@@ -29,7 +29,7 @@ def test_every_answer_is_guarded(site: RunningSite) -> None:
 
 
 def test_titles_are_escaped(site: RunningSite) -> None:
-    """A title with HTML is text on every page."""
+    """HTML in a title is shown as text on every page."""
     for purpose in (Purpose.VIEW, *ACTIONS):
         page = site.ask(url(site, purpose, 1)).text
         assert TITLE not in page
@@ -37,7 +37,7 @@ def test_titles_are_escaped(site: RunningSite) -> None:
 
 
 def test_a_crawler_changes_nothing_but_clicks(site: RunningSite, store: MailStore) -> None:
-    """Whoever follows every link on every page twice leaves weak click rows, all marked as a machine's."""
+    """Following every link of every page twice stores nothing but clicks marked as a scanner's."""
     before = dump(store)
     for _ in range(2):
         todo, seen = [site.base_url + "/", *all_urls(site)], set()
@@ -62,7 +62,7 @@ def test_a_crawler_changes_nothing_but_clicks(site: RunningSite, store: MailStor
 
 @pytest.mark.parametrize("purpose", ACTIONS)
 def test_an_action_needs_its_button(site: RunningSite, store: MailStore, purpose: Purpose) -> None:
-    """The link shows a button; pressing it counts once, however often."""
+    """A link shows a button, and pressing it several times counts once."""
     link = url(site, purpose, 2)
     page = site.ask(link)
     assert page.status == 200
@@ -76,7 +76,7 @@ def test_an_action_needs_its_button(site: RunningSite, store: MailStore, purpose
 
 
 def test_changing_ones_mind(site: RunningSite, store: MailStore) -> None:
-    """Like, take it back, like again, dismiss: each change is told once, in order, and the issue shows the last."""
+    """Each change of a reaction is stored once and in order, and the page of the issue shows the last one."""
     like, dislike = url(site, Purpose.LIKE, 2), url(site, Purpose.DISLIKE, 2)
     for link, form in ((like, {}), (like, {"undo": "1"}), (like, {"undo": "1"}), (like, {}), (dislike, {})):
         assert site.ask(link, form).status == 200
@@ -86,8 +86,8 @@ def test_changing_ones_mind(site: RunningSite, store: MailStore) -> None:
     assert len(re.findall(r'aria-pressed="true">Not for me', page)) == 1
 
 
-def test_forged_and_swapped_tokens(site: RunningSite, store: MailStore) -> None:
-    """A token opens its own door alone; changed, foreign and too old ones are refused, and nothing is stored."""
+def test_forged_and_exchanged_tokens(site: RunningSite, store: MailStore) -> None:
+    """A token is valid for its own page alone; forged and foreign tokens are refused, and nothing is stored."""
     stranger = Links(b"x" * 32, site.base_url)
     crossed = site.links.token(Claim(Purpose.LIKE, "s000001", "i2", "1"))
     for purpose in Purpose:
@@ -103,13 +103,13 @@ def test_forged_and_swapped_tokens(site: RunningSite, store: MailStore) -> None:
     assert events(store) == []
 
 
-def test_subscribing_says_the_same_to_everybody(site: RunningSite, store: MailStore) -> None:
-    """New, known and stopped addresses get one answer; only the new one gets a confirmation."""
+def test_subscribing_answers_alike_for_all_addresses(site: RunningSite, store: MailStore) -> None:
+    """New, known and stopped addresses get the same answer; only the new one gets a confirmation."""
     with store.write() as connection:
         subscribers.suppress(connection, "stopped@example.org", SuppressionReason.BOUNCE, "", NOW)
     pages = {
         site.ask("/subscribe", {"address": address, "weekdays": ["1", "5"], "time_zone": "Europe/Vienna"}).text
-        for address in ("new@example.org", "reader1@example.org", "stopped@example.org")
+        for address in ("new@example.org", "subscriber1@example.org", "stopped@example.org")
     }
     assert len(pages) == 1
     rows = dump(store)["mail_confirmations"]
@@ -139,8 +139,8 @@ def test_subscribing_says_the_same_to_everybody(site: RunningSite, store: MailSt
         ({}, "address"),
     ],
 )
-def test_a_form_that_cannot_be_used(site: RunningSite, store: MailStore, form: dict[str, Any], problem: str) -> None:
-    """The page names the field, and nothing is stored."""
+def test_an_invalid_form(site: RunningSite, store: MailStore, form: dict[str, Any], problem: str) -> None:
+    """The page names the invalid field, and nothing is stored."""
     before = dump(store)
     answer = site.ask("/subscribe", {"weekdays": ["1"], **form})
     assert answer.status == 400
@@ -149,7 +149,7 @@ def test_a_form_that_cannot_be_used(site: RunningSite, store: MailStore, form: d
 
 
 def test_other_sites_and_floods(site: RunningSite) -> None:
-    """Another site's form is refused, as are huge bodies and too many tries."""
+    """Forms of other sites, large bodies and too many requests are refused."""
     form = {"address": "a@example.org", "weekdays": "1"}
     assert site.ask("/subscribe", form, Sec_Fetch_Site="cross-site").status == 403
     assert site.ask("/subscribe", form, Origin="https://evil.example").status == 403
@@ -161,7 +161,7 @@ def test_other_sites_and_floods(site: RunningSite) -> None:
 
 
 def test_archive_and_issue(site: RunningSite) -> None:
-    """The archive leads to the issues; an issue stands by itself while the service is away."""
+    """The archive links to the issues, and an issue is shown even without the feed service."""
     archive = url(site, Purpose.ARCHIVE)
     link = re.findall(r'href="([^"]+/view/[^"]+)"', site.ask(archive).text)[0]
     page = site.ask(unescape(link))
@@ -171,6 +171,6 @@ def test_archive_and_issue(site: RunningSite) -> None:
 
 
 def test_healthz(site: RunningSite) -> None:
-    """Alive."""
+    """The health check answers ok."""
     answer: Answer = site.ask("/healthz")
     assert (answer.status, answer.text) == (200, "ok")

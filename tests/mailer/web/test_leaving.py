@@ -1,12 +1,12 @@
-"""Leaving: by the page's button and by a receiver's one-click (RFC 8058)."""
+"""Unsubscribing with the button of the page and with one-click POST (RFC 8058)."""
 
 import urllib.request
 
 import pytest
 
+from mailer.domain.subscription import SubscriptionState
 from mailer.links import Links, Purpose
 from mailer.storage import MailStore, subscribers
-from mailer.subscribers.subscription import SubscriptionState
 from tests.mailer.site import RunningSite
 from tests.mailer.web.reading import state_of, url
 
@@ -20,7 +20,7 @@ EMPTY = ("text/plain", b"")
 
 
 def post(link: str, content_type: str, body: bytes) -> int:
-    """The status of a receiver's POST."""
+    """Send the POST of a mail provider and return the status."""
     headers = {"Content-Type": content_type, "User-Agent": "Receiver/1.0"}
     request = urllib.request.Request(link, data=body, headers=headers, method="POST")
     with urllib.request.urlopen(request, timeout=20) as answer:
@@ -29,7 +29,7 @@ def post(link: str, content_type: str, body: bytes) -> int:
 
 
 def test_unsubscribing(site: RunningSite, store: MailStore) -> None:
-    """The link asks; one click of a mail client's button (RFC 8058) ends it, and again answers 200."""
+    """The link shows a question, a one-click POST ends the subscription, and repeating it answers 200."""
     link = url(site, Purpose.UNSUBSCRIBE)
     assert "Unsubscribe?" in site.ask(link).text
     assert state_of(store) is SubscriptionState.ACTIVE
@@ -45,7 +45,7 @@ def test_unsubscribing(site: RunningSite, store: MailStore) -> None:
 
 @pytest.mark.parametrize("sent", [URLENCODED, MULTIPART, BROKEN, EMPTY])
 def test_bodies_of_one_click(site: RunningSite, store: MailStore, sent: tuple[str, bytes]) -> None:
-    """Either type that RFC 8058 allows, and a body that cannot be read: the token says all."""
+    """A one-click POST works with both content types of RFC 8058 and with an unreadable body."""
     assert post(url(site, Purpose.UNSUBSCRIBE), *sent) == 200
 
     assert state_of(store) is SubscriptionState.UNSUBSCRIBED
@@ -53,7 +53,7 @@ def test_bodies_of_one_click(site: RunningSite, store: MailStore, sent: tuple[st
 
 
 def test_one_click_is_never_too_often(site: RunningSite, store: MailStore) -> None:
-    """A large receiver's many POSTs from one address are all answered, after a flood of bad tokens too."""
+    """Valid POSTs from one address are not limited, not even after many invalid tokens."""
     stranger = Links(b"x" * 32, site.base_url).url(Purpose.UNSUBSCRIBE, "s000001")
     bad = [site.ask(stranger, {}).status for _ in range(310)]
     assert set(bad[:300]) == {403}

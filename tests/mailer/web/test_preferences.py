@@ -1,21 +1,21 @@
-"""The preferences page: all of the form is checked before anything is stored, here or in the service."""
+"""The preferences page checks the whole form before it stores anything, here or in the service."""
 
 import re
 import time
 from collections.abc import Iterator
 from html import unescape
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mailer.config import MailSettings
-from mailer.issues.feed import Preferences
+from mailer.domain.feed import Preferences
 from mailer.links import ACTIONS, DAY_SECONDS, Claim, Purpose
 from mailer.service import FeedService
 from mailer.storage import MailStore, subscribers
-from tests.mailer.builders import FixedClock, subscriber
-from tests.mailer.feed_service import feed_service
+from testing.mailer.builders import FixedClock
+from tests.mailer.builders import subscribe
+from tests.mailer.feeds import OwnFeeds
 from tests.mailer.site import RunningSite, running_site
 from tests.mailer.web.reading import dump, url
 
@@ -23,21 +23,20 @@ FORM = {"weekdays": ["2"], "local_time": "06:30", "time_zone": "Asia/Tokyo", "pa
 
 
 @pytest.fixture
-def with_service(store: MailStore, tmp_path: Path) -> Iterator[tuple[RunningSite, FeedService]]:
-    """One reader; the feed service answers."""
-    with store.write() as connection:
-        subscribers.add(connection, subscriber(1))
-    with feed_service(tmp_path) as running, FeedService(running.target, timeout_seconds=10) as service:
-        settings = MailSettings.read({}, server=running.target)
+def with_service(store: MailStore, feeds: OwnFeeds) -> Iterator[tuple[RunningSite, FeedService]]:
+    """The pages for one subscriber, with the feed service."""
+    subscribe(store, feeds, 1)
+    with FeedService(feeds.target, timeout_seconds=10) as service:
+        settings = MailSettings.read({}, server=feeds.target)
         with running_site(store, service, settings, FixedClock()) as site:
             yield site, service
 
 
 def test_changing_days_while_the_service_is_away(site: RunningSite, store: MailStore) -> None:
-    """Days and hour can be changed; topics are not shown, and not lost."""
+    """Without the service, schedule and name can be changed; topics are neither shown nor lost."""
     link = url(site, Purpose.PREFERENCES)
     page = site.ask(link).text
-    assert "Topics cannot be shown right now" in page
+    assert "Topics are not available at the moment" in page
     assert site.ask(link, FORM).status == 200
     with store.read() as connection:
         found = subscribers.find(connection, "s000001")
@@ -52,8 +51,8 @@ def test_changing_days_while_the_service_is_away(site: RunningSite, store: MailS
     assert site.ask(link, {**FORM, "name": "A\r\nBcc: x@example.org"}).status == 400
 
 
-def test_all_or_nothing(with_service: tuple[RunningSite, FeedService], store: MailStore) -> None:
-    """Whatever one field is wrong, neither topics nor days are stored; with all of them right, both are."""
+def test_all_or_nothing(with_service: tuple[RunningSite, FeedService], store: MailStore, feeds: OwnFeeds) -> None:
+    """If any field is invalid, neither topics nor days are stored; otherwise both are."""
     site, service = with_service
     link = url(site, Purpose.PREFERENCES)
     topics = {"followed_topics": "protein folding\n\nprotein folding\ngraphs", "muted_keywords": "survey"}
@@ -73,29 +72,29 @@ def test_all_or_nothing(with_service: tuple[RunningSite, FeedService], store: Ma
         answer = site.ask(link, {**FORM, **topics, field: value})
         assert answer.status == 400, field
         assert field in answer.text
-        assert service.preferences("u000001") == Preferences(), field
+        assert service.preferences(feeds.user_id(1)) == Preferences(), field
         assert dump(store) == before
 
     assert site.ask(link, {**FORM, **topics}).status == 200
 
     stored = Preferences(followed_topics=("protein folding", "graphs"), muted_keywords=("survey",))
-    assert service.preferences("u000001") == stored
+    assert service.preferences(feeds.user_id(1)) == stored
     assert dump(store) != before
 
 
-def test_no_day_ticked(site: RunningSite, store: MailStore) -> None:
-    """It is said; silently it means neither every day nor none."""
+def test_no_day_selected(site: RunningSite, store: MailStore) -> None:
+    """A form without a day is an error."""
     before = dump(store)
     form = {name: value for name, value in FORM.items() if name != "weekdays"}
     answer = site.ask(url(site, Purpose.PREFERENCES), form)
 
     assert answer.status == 400
-    assert "tick one day at least" in answer.text
+    assert "select at least one day" in answer.text
     assert dump(store) == before
 
 
 def test_links_are_as_old_as_the_mail(site: RunningSite) -> None:
-    """Preferences lead to the archive, to an issue, to its buttons: every link on the way is as old as the first."""
+    """The links from the preferences to the archive, an issue and its buttons keep the date of the first link."""
     made_at = int(time.time()) - 80 * DAY_SECONDS
     link = f"/preferences/{site.links.token(Claim(Purpose.PREFERENCES, 's000001', made_at=made_at))}"
     for purpose in (Purpose.UNSUBSCRIBE, Purpose.ARCHIVE, Purpose.VIEW, Purpose.CLICK, *ACTIONS):
@@ -110,8 +109,8 @@ def test_links_are_as_old_as_the_mail(site: RunningSite) -> None:
     assert site.ask(f"/preferences/{expired}").status == 403
 
 
-def test_a_liked_papers_page_is_no_younger(site: RunningSite) -> None:
-    """The link back to the issue, after the button, is as old as the like's link."""
+def test_the_link_after_a_like_keeps_its_date(site: RunningSite) -> None:
+    """The link back to the issue after a like keeps the date of the like's link."""
     made_at = int(time.time()) - 80 * DAY_SECONDS
     like = f"/like/{site.links.token(Claim(Purpose.LIKE, 's000001', 'i1', '1', made_at))}"
     back = unescape(re.findall(r'href="[^"]+/view/([^"]+)"', site.ask(like, {}).text)[0])

@@ -23,26 +23,26 @@ from ranker.bundle.spaces_file import read_spaces, spaces_bytes
 from ranker.errors import BundleError, EncoderMismatch
 from ranker.features import SCHEMA
 from ranker.spaces.spaces import Spaces
-from tests.ranker.builders import DIM, ENCODER, FACTORS, USERS, bundle, columns, spaces, topics
+from tests.ranker.builders import DIM, ENCODER, FACTORS, USERS, assert_close, bundle, columns, spaces, topics
 
 FILES = (MANIFEST_NAME, MODEL_NAME, SPACES_NAME)
 
 
 @pytest.fixture
 def folder(bundle_folder: Path, tmp_path: Path) -> Path:
-    """A sound bundle of one's own."""
+    """A copy of a valid bundle, for one test."""
     return shutil.copytree(bundle_folder, tmp_path / "bundle")
 
 
 def reseal(folder: Path, **changes: object) -> None:
-    """Changes fields of the manifest and makes its hashes right again, as a careless tool would."""
+    """Change fields of the manifest and update all hashes."""
     fields = {**vars(read_manifest(folder / MANIFEST_NAME)), **changes}
     fields["files"] = {name: file_entry((folder / name).read_bytes()) for name in (MODEL_NAME, SPACES_NAME)}
     (folder / MANIFEST_NAME).write_bytes(write_manifest(type(read_manifest(folder / MANIFEST_NAME))(**fields)))
 
 
 def test_round_trip(small_bundle_again: tuple[Path, Spaces]) -> None:
-    """What was written is what is loaded."""
+    """A loaded bundle has the spaces, features and encoder that were written."""
     path, written = small_bundle_again
     loaded = load_bundle(path, encoder=None)
     assert np.array_equal(loaded.spaces.idf, written.idf)
@@ -54,17 +54,15 @@ def test_round_trip(small_bundle_again: tuple[Path, Spaces]) -> None:
 
 @pytest.fixture
 def small_bundle_again(tmp_path: Path, small_model_text: str) -> tuple[Path, Spaces]:
-    """A bundle just written."""
+    """A bundle that was just written, and its spaces."""
     bundle(tmp_path / "b", small_model_text)
     return tmp_path / "b", spaces()
 
 
-@settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(name=st.sampled_from(FILES), place=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
 def test_one_changed_byte_is_refused(folder: Path, name: str, place: float, flip: int) -> None:
-    """One byte changed anywhere in any file is refused, and the error names a file of the bundle."""
+    """A bundle with one changed byte in any file is refused, and the error names a file of the bundle."""
     file = folder / name
     data = file.read_bytes()
     index = int(place * len(data))
@@ -79,7 +77,7 @@ def test_one_changed_byte_is_refused(folder: Path, name: str, place: float, flip
 
 @pytest.mark.parametrize("name", FILES)
 def test_missing_and_cut_files(folder: Path, name: str) -> None:
-    """A file that is cut short, empty or missing is refused by name."""
+    """A bundle with a truncated, empty or missing file is refused, and the error names the file."""
     data = (folder / name).read_bytes()
     for part in (data[:-1], data[: len(data) // 2], b""):
         (folder / name).write_bytes(part)
@@ -91,33 +89,33 @@ def test_missing_and_cut_files(folder: Path, name: str) -> None:
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    """A path without a bundle is refused as such."""
+    """A folder that does not exist is refused with a question that helps."""
     with pytest.raises(BundleError, match="is this a bundle folder"):
         load_bundle(tmp_path / "nowhere", encoder=None)
 
 
 def test_other_encoder(folder: Path) -> None:
-    """Another encoder is refused with both names."""
+    """A bundle for another encoder is refused with the names of both encoders."""
     with pytest.raises(EncoderMismatch, match=r"made-up-encoder.*other"):
         load_bundle(folder, encoder="other")
 
 
 def test_other_features(folder: Path) -> None:
-    """A bundle of other features is refused and the error names one that differs."""
+    """A bundle of other features is refused, and the error names a feature that differs."""
     reseal(folder, feature_names=(*SCHEMA.names[:-1], "phase_of_the_moon"))
     with pytest.raises(BundleError, match="phase_of_the_moon"):
         load_bundle(folder, encoder=ENCODER)
 
 
 def test_other_meaning_of_features(folder: Path) -> None:
-    """Equal names with another schema hash are refused."""
+    """A bundle with equal feature names but another schema hash is refused."""
     reseal(folder, schema_sha256="0" * 64)
     with pytest.raises(BundleError, match="another version of the features"):
         load_bundle(folder, encoder=ENCODER)
 
 
 def test_newer_format(folder: Path) -> None:
-    """A newer format version is refused as such, not as damage."""
+    """A bundle of a newer format is refused for its format version, not as damaged."""
     text = (folder / MANIFEST_NAME).read_text().replace('"format_version": 2', '"format_version": 3')
     (folder / MANIFEST_NAME).write_text(text)
     with pytest.raises(BundleError, match="format version 3"):
@@ -125,12 +123,12 @@ def test_newer_format(folder: Path) -> None:
 
 
 def test_broken_trees_behind_right_hashes(folder: Path) -> None:
-    """A model whose trees loop is refused even if every hash is right."""
+    """A bundle whose trees have a loop is refused even if all hashes match."""
     text = (folder / MODEL_NAME).read_text()
     start = text.index("left_child=") + len("left_child=")
     (folder / MODEL_NAME).write_text(text[:start] + "0" + text[text.index(" ", start) :])
     reseal(folder)
-    with pytest.raises(BundleError, match=r"model.txt.*hang together"):
+    with pytest.raises(BundleError, match=r"model.txt.*broken structure"):
         load_bundle(folder, encoder=ENCODER)
 
 
@@ -167,7 +165,7 @@ def test_broken_trees_behind_right_hashes(folder: Path) -> None:
     ],
 )
 def test_wrong_arrays_behind_right_hashes(folder: Path, arrays: dict[str, np.ndarray]) -> None:
-    """Arrays that are missing, pickled, of the wrong shape or not finite are refused."""
+    """Arrays that are missing, pickled, of the wrong shape, type or order, or not finite are refused."""
     with np.load(io.BytesIO(spaces_bytes(spaces())), allow_pickle=False) as archive:
         good = {name: archive[name] for name in archive.files}
     np.savez(folder / SPACES_NAME, **({**good, **arrays} if arrays else {}))
@@ -178,7 +176,7 @@ def test_wrong_arrays_behind_right_hashes(folder: Path, arrays: dict[str, np.nda
 
 @pytest.mark.parametrize("lost", ["factor_vector_map", "factor_term_map", "background_values", "co_like_readers"])
 def test_lost_arrays_behind_right_hashes(folder: Path, lost: str) -> None:
-    """A part of which an array is missing is refused, not read as absent."""
+    """A part of the spaces that lacks one of its arrays is refused, not treated as absent."""
     with np.load(io.BytesIO(spaces_bytes(spaces())), allow_pickle=False) as archive:
         np.savez(folder / SPACES_NAME, **{name: archive[name] for name in archive.files if name != lost})
     reseal(folder)
@@ -187,7 +185,7 @@ def test_lost_arrays_behind_right_hashes(folder: Path, lost: str) -> None:
 
 
 def test_learned_parts_come_back(folder: Path) -> None:
-    """Map, background and co-likes are read as they were written, bit for bit, and papers lie where they lay."""
+    """Factor map, background and co-likes come back unchanged, and give papers the same values."""
     written, found = spaces(), load_bundle(folder, encoder=ENCODER).spaces
     for one, other in (
         (written.factor_map, found.factor_map),
@@ -200,8 +198,8 @@ def test_learned_parts_come_back(folder: Path) -> None:
             if isinstance(value, np.ndarray):
                 assert np.array_equal(value, getattr(other, name)), name
     one, other = (each.matrix(columns(20)).completed() for each in (written, found))
-    assert np.array_equal(one.word_density, other.word_density)
-    assert np.array_equal(one.user_factors, other.user_factors)
+    assert_close(one.word_density, other.word_density)
+    assert_close(one.user_factors, other.user_factors)
     bare = read_spaces(
         folder / SPACES_NAME, spaces_bytes(replace(written, factor_map=None, background=None, co_likes=None)), DIM
     )
@@ -209,7 +207,7 @@ def test_learned_parts_come_back(folder: Path) -> None:
 
 
 def test_topics_come_back(folder: Path) -> None:
-    """Topics are read as they were written, and a bundle may have none."""
+    """Topics come back unchanged, and a bundle may have none."""
     assert load_bundle(folder, encoder=ENCODER).spaces.topics is not None
     found = load_bundle(folder, encoder=ENCODER).spaces.topics
     assert found is not None
@@ -221,14 +219,14 @@ def test_topics_come_back(folder: Path) -> None:
 
 @pytest.mark.parametrize("text", ["[]", "{}", "null", '{"format_version": 2}', "[" * 100_000])
 def test_manifests_that_are_none(folder: Path, text: str) -> None:
-    """Whatever stands in the manifest, the answer is a BundleError."""
+    """A manifest that is not JSON or lacks its fields is refused with a BundleError."""
     (folder / MANIFEST_NAME).write_text(text)
     with pytest.raises(BundleError, match=MANIFEST_NAME):
         load_bundle(folder, encoder=None)
 
 
 def test_sealed_manifest_with_wrong_types(folder: Path) -> None:
-    """A manifest that is whole but holds the wrong types is refused."""
+    """A manifest with a valid hash but fields of wrong types is refused."""
     fields = json.loads((folder / MANIFEST_NAME).read_text())
     del fields["manifest_sha256"]
     for name, value in (("feature_names", 3), ("files", []), ("encoder_name", None), ("embedding_dim", "x")):
@@ -238,7 +236,7 @@ def test_sealed_manifest_with_wrong_types(folder: Path) -> None:
 
 
 def test_written_whole_or_not_at_all(tmp_path: Path, small_model_text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A write that fails leaves the bundle that stood there, and nothing beside it."""
+    """If writing fails, the existing bundle stays unchanged and no other file is left."""
     bundle(tmp_path / "b", small_model_text)
     before = {file.name: file.read_bytes() for file in (tmp_path / "b").iterdir()}
 
@@ -253,7 +251,7 @@ def test_written_whole_or_not_at_all(tmp_path: Path, small_model_text: str, monk
 
 
 def test_equal_contents_equal_version(tmp_path: Path) -> None:
-    """The version names the contents: it does not change with the time of writing, but with the model."""
+    """The version changes with the model, but not with the time of writing."""
     versions = [
         write_bundle(
             tmp_path / "b",
@@ -270,7 +268,7 @@ def test_equal_contents_equal_version(tmp_path: Path) -> None:
 
 
 def test_shipped_bundle() -> None:
-    """The bundle in the package loads, fits the features and is at most 10 MB."""
+    """The bundle in the package loads, matches the features and has at most 10 MB."""
     loaded = load_bundle(default_bundle_path(), encoder="all-MiniLM-L6-v2")
     assert len(loaded.model.trees.leaf_counts) >= 50
     assert sum(file.stat().st_size for file in default_bundle_path().iterdir()) <= 10_000_000

@@ -30,7 +30,7 @@ def column(likes: PaperMatrix, name: str, user_context: UserContext | None = Non
 
 
 def test_primary_share() -> None:
-    """The share of likes, among those with categories, whose primary category is the candidate's."""
+    """The category share is that of the likes with the candidate's primary category, among those with categories."""
     likes = matrix([("cs.IR",), ("cs.LG", "cs.IR"), (), ("cs.IR", "q-bio")], "l")
     found = column(likes, "topic_category_share")
     assert found.tolist()[:2] == pytest.approx([2 / 3, 1 / 3])
@@ -38,7 +38,7 @@ def test_primary_share() -> None:
 
 
 def test_rare_categories_count_more() -> None:
-    """A shared rare category says more than a shared one that nearly all candidates have."""
+    """A shared category that few candidates have counts more than one that nearly all have."""
     rare = column(matrix([("q-bio",)], "l"), "topic_category_overlap")[3]
     common = column(matrix([("cs.LG",)], "l"), "topic_category_overlap")[3]
     assert rare > 0.5 > common > 0
@@ -46,14 +46,14 @@ def test_rare_categories_count_more() -> None:
 
 
 def test_without_categories() -> None:
-    """Where likes have no categories, or candidates have none, nothing is known."""
+    """If the likes or the candidates have no categories, the category features are NaN."""
     assert np.isnan(column(matrix([(), ()], "l"), "topic_category_share")).all()
     bare = compute_matrix(build_profile(CANDIDATES), SPACES.matrix(columns(4)), NOW)
     assert np.isnan(bare[:, SCHEMA.names.index("topic_category_overlap")]).all()
 
 
 def test_topic_overlap_by_hand() -> None:
-    """Overlap is the product with the mean of the likes' weights; common topics count less in the telling one."""
+    """The overlap is the product with the mean weights of the likes; the telling one weighs common topics less."""
     likes = matrix([()] * 5, "l", seed=1)
     assert likes.topic_weights is not None
     assert CANDIDATES.topic_weights is not None
@@ -65,14 +65,14 @@ def test_topic_overlap_by_hand() -> None:
 
 
 def test_pending_has_no_topics() -> None:
-    """A pending candidate lacks the topic overlap and keeps its categories."""
+    """A candidate with a pending vector lacks the topic overlap but has the category features."""
     found = compute_matrix(build_profile(CANDIDATES), SPACES.matrix(pending(CANDIDATES.columns, [1])), NOW)
     assert np.isnan(found[1, SCHEMA.names.index("topic_overlap")])
     assert np.isfinite(found[1, SCHEMA.names.index("topic_category_share")])
 
 
 def test_follows() -> None:
-    """Flags are 1 and 0 where the reader follows something, NaN where the reader follows nothing."""
+    """The follow features are 1 or 0 if the user follows something, else NaN."""
     flags = np.array([True, False, False, True, False, False])
     user_context = UserContext(followed_topic=flags)
     assert column(CANDIDATES, "topic_followed", user_context).tolist() == flags.astype(float).tolist()
@@ -80,7 +80,7 @@ def test_follows() -> None:
 
 
 def test_table() -> None:
-    """Categories are numbered by first appearance and counted once a paper."""
+    """Categories are numbered by first appearance and counted once for each paper."""
     table = CategoryTable.of([("b", "a"), (), ("a", "a")])
     assert (table.names, table.primary.tolist()) == (("b", "a"), [0, -1, 1])
     assert list(zip(table.rows.tolist(), table.numbers.tolist(), strict=True)) == [(0, 0), (0, 1), (2, 1)]

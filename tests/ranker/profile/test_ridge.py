@@ -5,7 +5,7 @@ from ranker.spaces.linear import unit_rows
 
 
 def test_weights_by_hand() -> None:
-    """The weighted likes are the ridge regression that a plain computation in the space itself gives."""
+    """The weights equal a ridge regression computed in the space itself."""
     likes = unit_rows(np.random.default_rng(0).standard_normal((12, 7)).astype(np.float32)).astype(np.float64)
     expected = np.linalg.solve(likes.T @ likes + NOISE * np.eye(7), likes.T @ np.ones(12))
     weights = ridge_weights((likes @ likes.T).astype(np.float32)[None], 12)[0]
@@ -14,13 +14,13 @@ def test_weights_by_hand() -> None:
 
 
 def test_twins_share_their_weight() -> None:
-    """Two likes that say the same weigh, each, less than one that says something of its own."""
+    """Two identical likes share their weight: each weighs less than a like of its own kind."""
     gram = np.array([[1, 1, 0], [1, 1, 0], [0, 0, 1]], np.float32)
     assert np.allclose(ridge_weights(np.stack((gram, gram)), 3), [1 / 3, 1 / 3, 1 / 2])
 
 
 def test_older_likes_weigh_nothing() -> None:
-    """Only the newest likes have weights; without any vector there is none."""
+    """Only the newest likes have weights, and without likes there are none."""
     weights = ridge_weights(np.eye(2, dtype=np.float32)[None], 5)[0]
     assert weights.tolist() == [0, 0, 0, 0.5, 0.5]
     assert ridge_weights(np.empty((2, 0, 0), np.float32), 0).shape == (2, 0)

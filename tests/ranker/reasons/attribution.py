@@ -1,4 +1,4 @@
-"""How often two ways to explain one model agree."""
+"""Compares two methods that explain a model."""
 
 from collections.abc import Sequence
 
@@ -11,13 +11,11 @@ from training.trees.experts import exact_contributions
 
 
 def agreement(model: Model, users: Sequence[Float32Array], count: int = 20) -> float:
-    """The leaf table against exact SHAP, over the first papers of several readers.
+    """Return the share of papers for which leaf table and exact SHAP name the same family first.
 
     Args:
-        users: For each the feature rows of all candidates.
-
-    Returns:
-        The share of papers for which both name the same family first.
+        users: For each user the feature rows of all candidates.
+        count: Number of first papers of each user that are compared.
     """
     same: list[bool] = []
     for features in users:

@@ -23,18 +23,18 @@ CANDIDATES = spaces().matrix(columns(20))
 
 
 def support(**values: float) -> Float64Array:
-    """Contributions to one row."""
+    """Contributions of the families to one row."""
     return np.array([[values.get(name, 0.0) for name in SCHEMA.families]])
 
 
 def kinds(row: int, contributions: Float64Array | None, likes: PaperMatrix, as_of: float = NOW) -> list[RankReasonKind]:
-    """What speaks for one candidate."""
+    """The kinds of the reasons for one candidate."""
     found = reasons(Inputs(build_profile(likes), CANDIDATES, as_of), np.array([row]), contributions, SCHEMA.families)
     return [reason.kind for reason in found[0]]
 
 
 def test_contributions_add_up(small_bundle: Bundle) -> None:
-    """Contributions and SHAP's base score, the mean over the training rows, sum to the score."""
+    """Contributions plus the mean score of the training rows (SHAP's base score) equal the score."""
     features = training_features(10)[0]
     model = small_bundle.model
     leaves = model.leaves(features)
@@ -43,7 +43,7 @@ def test_contributions_add_up(small_bundle: Bundle) -> None:
 
 
 def test_agrees_with_exact_shap(small_bundle: Bundle) -> None:
-    """The family named first is nearly always SHAP's: 91 % when this was written."""
+    """The leaf table names the same first family as exact SHAP for nearly all papers (91 % now)."""
     model = small_bundle.model
     papers = small_bundle.spaces.matrix(columns(200, seed=7))
     rng = np.random.default_rng(0)
@@ -57,7 +57,7 @@ def test_agrees_with_exact_shap(small_bundle: Bundle) -> None:
 
 
 def test_names_the_nearest_like() -> None:
-    """The liked paper named is the nearest by cosine, counted among the likes as given, with its cosine."""
+    """SIMILAR_TO_LIKED names the nearest like by cosine, as a row of the likes given, and its cosine."""
     likes = spaces().matrix(pending(columns(20), [0])).take([0, 11, 7])
     found = reasons(
         Inputs(build_profile(likes), CANDIDATES, NOW), np.array([7]), support(embedding=1.0), SCHEMA.families
@@ -67,7 +67,7 @@ def test_names_the_nearest_like() -> None:
     assert found[0][0].similarity == pytest.approx(1.0, abs=1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 2**16),
     like_count=st.integers(1, 40),
@@ -77,7 +77,7 @@ def test_names_the_nearest_like() -> None:
 def test_because_you_liked_is_true(
     small_bundle: Bundle, seed: int, like_count: int, missing: set[int], diversity: float
 ) -> None:
-    """Of all likes that have vectors the one named is nearest by cosine, and of all interests the one named is."""
+    """Reasons name the nearest of all likes with vectors, and the nearest of all interests."""
     papers = columns(117, seed=seed)
     order = np.random.default_rng(seed).permutation(117)
     liked_rows, shown_rows = order[:like_count].tolist(), order[40:].tolist()
@@ -105,14 +105,14 @@ def test_because_you_liked_is_true(
 
 
 def test_no_likeness_without_support() -> None:
-    """A paper that likeness speaks against is not called similar, however near it is."""
+    """A paper is not called similar if the similarity families lower its score, however near it is."""
     likes = CANDIDATES.take([7])
     assert kinds(7, support(embedding=-1.0, text=-1.0, profile=0.5), likes) == []
     assert kinds(7, support(embedding=-1.0, text=1.5), likes) == [SIMILAR]
 
 
 def test_no_likeness_to_distant_papers() -> None:
-    """Below the least cosine no liked paper is named, whatever the contribution."""
+    """Below the least cosine no like is named, whatever the contribution."""
     vectors = CANDIDATES.columns.embeddings
     far = int(np.argmin(CANDIDATES.units @ CANDIDATES.units[7]))
     assert vectors[far] @ vectors[7] < 0
@@ -120,7 +120,7 @@ def test_no_likeness_to_distant_papers() -> None:
 
 
 def test_pending_vectors_use_words() -> None:
-    """Where the candidate's vector is pending, the like nearest in words is named."""
+    """If the candidate's vector is pending, the reason names the like nearest by words."""
     papers = spaces().matrix(pending(columns(20), [7]))
     profile = build_profile(CANDIDATES.take([3, 7]))
     found = reasons(Inputs(profile, papers, NOW), np.array([7]), support(text=1.0), SCHEMA.families)
@@ -129,7 +129,7 @@ def test_pending_vectors_use_words() -> None:
 
 
 def test_fresh_needs_date_age_and_support() -> None:
-    """FRESH needs a known date, at most seven days, and a recency that speaks for the paper."""
+    """FRESH needs a known date at most seven days before as_of, and a positive contribution of recency."""
     dated = int(np.flatnonzero(np.isfinite(CANDIDATES.columns.published_at))[0])
     published = float(CANDIDATES.columns.published_at[dated])
     likes = CANDIDATES.take([])
@@ -140,7 +140,7 @@ def test_fresh_needs_date_age_and_support() -> None:
 
 
 def test_heavier_reason_first() -> None:
-    """The reason that weighs more comes first."""
+    """The reason with the greater contribution comes first."""
     dated = int(np.flatnonzero(np.isfinite(CANDIDATES.columns.published_at))[0])
     likes = CANDIDATES.take([dated])
     as_of = float(CANDIDATES.columns.published_at[dated])
@@ -149,12 +149,12 @@ def test_heavier_reason_first() -> None:
 
 
 def test_without_a_model() -> None:
-    """Cosine ranking has likeness as its only reason."""
+    """Without a model, similarity is the only reason."""
     assert kinds(7, None, CANDIDATES.take([7])) == [SIMILAR]
 
 
 def test_names_the_nearest_interest() -> None:
-    """A paper near an interest of several likes bears it as TOPIC, and it is truly the nearest; few likes are none."""
+    """TOPIC names the nearest interest, if it is near and has several likes."""
     likes = spaces().matrix(columns(30, seed=1, prefix="l"))
     profile = build_profile(likes)
     rows = np.arange(len(CANDIDATES))
@@ -174,18 +174,18 @@ def test_names_the_nearest_interest() -> None:
 
 
 def test_followed_and_trending_need_support() -> None:
-    """What is followed and what trends is said only where flag or heat is there and the family speaks for it."""
+    """Followed and trending reasons need the flag or the heat, and a positive contribution of the family."""
     hot = [PaperSignals.of([], [(NOW, "like", 0)]) if row == 7 else NO_SIGNALS for row in range(20)]
     papers = spaces().matrix(replace(columns(20), upvotes=np.full(20, np.nan))).with_signals(Signals.of(hot))
     flags = np.arange(20) == 7
     user_context = UserContext(followed_topic=flags, followed_author=flags)
 
-    def said(row: int, **values: float) -> list[RankReasonKind]:
+    def kinds_of(row: int, **values: float) -> list[RankReasonKind]:
         rows, profile = np.array([row]), build_profile(CANDIDATES.take([]))
         found = reasons(Inputs(profile, papers, NOW, user_context), rows, support(**values), SCHEMA.families)
         return [reason.kind for reason in found[0]]
 
     topic, author = RankReasonKind.TOPIC, RankReasonKind.FOLLOWED_AUTHOR
-    assert said(7, topic=1.0, trend=2.0) == [RankReasonKind.TRENDING, topic, author]
-    assert said(7, topic=-1.0, trend=-1.0) == []
-    assert said(8, topic=1.0, trend=1.0) == []
+    assert kinds_of(7, topic=1.0, trend=2.0) == [RankReasonKind.TRENDING, topic, author]
+    assert kinds_of(7, topic=-1.0, trend=-1.0) == []
+    assert kinds_of(8, topic=1.0, trend=1.0) == []

@@ -18,20 +18,20 @@ RANKING = [
 
 
 def test_names_what_the_titles_share() -> None:
-    """A phrase of many titles of one group and none of the other names the group, as people write it."""
+    """A group is named after a phrase that many of its titles and no other titles have."""
     names = name_groups([GRAPHS, RANKING], None)
     assert names[0] == "graph neural networks"
     assert "search" in names[1] or "click" in names[1]
 
 
 def test_names_differ() -> None:
-    """Two groups of the same titles do not get the same name; one of them may have none."""
+    """Groups of the same titles get different names or no name."""
     names = name_groups([GRAPHS, GRAPHS, GRAPHS], None)
     assert len({name for name in names if name}) == len([name for name in names if name])
 
 
 def test_small_groups_take_no_name_from_topics() -> None:
-    """Groups that make a topic are named alike whether or not the small ones beside them get a name too."""
+    """The names of large groups do not depend on whether small groups get names too."""
     groups = [GRAPHS[:2], GRAPHS, RANKING]
     topics = name_groups(groups, None, least_titles=3)
     assert topics[0] == ""
@@ -40,19 +40,19 @@ def test_small_groups_take_no_name_from_topics() -> None:
 
 
 def test_rare_words_tell_more() -> None:
-    """Among words of equally many titles the rarer at large names the group."""
+    """Of two words in equally many titles, the one that is rarer at large names the group."""
     idf: Float32Array = np.ones(BUCKET_COUNT, dtype=np.float32)
     idf[word_bucket(word_key("tardigrade"))] = 9
     assert name_groups([["Genome, tardigrade", "Tardigrade, genome"]], idf, max_phrases=1) == ("tardigrade",)
 
 
 def test_nothing_to_say() -> None:
-    """Titles without telling words, and no titles, give an empty name."""
+    """Titles without characteristic words, and groups without titles, give an empty name."""
     assert name_groups([["On the other", "42"], []], None) == ("", "")
 
 
 def test_phrases() -> None:
-    """Phrases never cross punctuation or stop words, drop BibTeX's braces, and hold no stop word or number."""
+    """Phrases do not cross punctuation or stop words, contain no numbers and drop BibTeX's braces."""
     texts = {phrase.text for phrase in phrases("{B}ayesian networks: theory of 3 proteins")}
     assert {"bayesian networks", "bayesian", "proteins"} <= texts
     assert not any(word in text.split() for text in texts for word in ("of", "3"))
@@ -60,7 +60,7 @@ def test_phrases() -> None:
 
 
 def test_buckets_are_those_of_the_text() -> None:
-    """Words and pairs fall into the buckets that term statistics count them in."""
+    """Words and pairs have the same buckets as in hashed_terms."""
     buckets = set(hashed_terms("Graph neural networks")[0].tolist())
     keys = [word_key(word) for word in ("graph", "neural", "networks")]
     assert {word_bucket(key) for key in keys} | {pair_bucket(*keys[:2]), pair_bucket(*keys[1:])} == buckets

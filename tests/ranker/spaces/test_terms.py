@@ -14,7 +14,7 @@ def test_same_in_every_process() -> None:
 
 
 def test_words_and_pairs() -> None:
-    """Three words give three words and two pairs; case, plural and function words change nothing."""
+    """Three words give three words and two pairs; case, plural and stop words change nothing."""
     buckets, counts = hashed_terms("graph neural network")
     assert len(buckets) == counts.sum() == 5
     assert np.array_equal(buckets, hashed_terms("The GRAPH of neural networks")[0])
@@ -23,11 +23,11 @@ def test_words_and_pairs() -> None:
 
 
 def test_order_matters_to_pairs_only() -> None:
-    """Turning two words around keeps the words and changes the pair."""
+    """Two words in the other order give the same word buckets and another pair bucket."""
     assert len(np.intersect1d(hashed_terms("code search")[0], hashed_terms("search code")[0])) == 2
 
 
 def test_no_words() -> None:
-    """A text without words has no terms."""
+    """A text without words, or of stop words only, has no terms."""
     for text in ("", "the of", "!?"):
         assert len(hashed_terms(text)[0]) == 0

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ranker.spaces.topics import NEAREST_TOPICS, Topics, main_topics
-from tests.ranker.builders import columns, pending, spaces
+from tests.ranker.builders import assert_close, columns, pending, spaces
 
 RNG = np.random.default_rng(2)
 CENTROIDS = RNG.standard_normal((64, 384)).astype(np.float32)
@@ -16,7 +16,7 @@ WHOLE = SPACES.matrix(PAPERS)
 
 
 def test_weights_by_hand() -> None:
-    """A paper's weights are those of its nearest topics, sum to 1, and the nearest weighs most."""
+    """Only a paper's nearest topics have weights; they sum to 1, and the nearest topic weighs most."""
     weights = TOPICS.weights(WHOLE.units)
     cosines = WHOLE.units @ TOPICS.centroids.T
     for row in np.flatnonzero(WHOLE.has_vector):
@@ -26,24 +26,24 @@ def test_weights_by_hand() -> None:
 
 
 def test_pending_is_unknown() -> None:
-    """Without a vector all weights are NaN and the main topic is -1."""
+    """A paper with a pending vector has NaN weights and the main topic -1."""
     weights = TOPICS.weights(WHOLE.units)
     assert np.flatnonzero(np.isnan(weights).all(axis=1)).tolist() == [3, 60]
     assert np.flatnonzero(main_topics(weights) == -1).tolist() == [3, 60]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 129), min_size=1, max_size=100, unique=True))
 def test_row_independence(rows: list[int]) -> None:
-    """A paper's weights are equal bit for bit whatever papers are beside it."""
+    """The topic weights of a paper do not depend on the other papers of its matrix."""
     alone = SPACES.matrix(PAPERS.take(rows)).topic_weights
     assert alone is not None
     assert WHOLE.topic_weights is not None
-    assert np.array_equal(alone, WHOLE.topic_weights[rows], equal_nan=True)
+    assert_close(alone, WHOLE.topic_weights[rows])
 
 
 def test_no_topics() -> None:
-    """A bundle without topics gives papers without topics."""
+    """Without topics papers have no topic weights and the main topic -1."""
     none = Topics.none(384)
     assert none.weights(WHOLE.units).shape == (130, 0)
     assert (main_topics(none.weights(WHOLE.units)) == -1).all()

@@ -1,4 +1,4 @@
-"""Bad input: the code, the reason, the field, and nothing half written."""
+"""Bad input gets the right code, reason and field, and nothing of it is stored. On each engine."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -43,6 +43,13 @@ from paperfeed.v1.profile_pb2 import (
     UpdatePreferencesRequest,
 )
 from tests.rpc.builders import at, call, failing, fresh, make_digest, make_papers, record, upsert, upsert_ready
+from tests.rpc.servers import Service
+
+
+@pytest.fixture
+def service(each_engine: Service) -> Service:
+    return each_engine
+
 
 INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
 TOO_LATE = Timestamp(seconds=253_402_300_800)  # the year 10000
@@ -191,7 +198,7 @@ def test_bad_input_is_named(client: Client, case: Case) -> None:
 
 
 def test_a_bad_paper_keeps_all_out(client: Client) -> None:
-    """One bad paper among good ones: none is written."""
+    """If one paper of a call is bad, none is written."""
     good = make_papers(2)
 
     with failing(INVALID, "INVALID_FIELD", "papers[1].title"):
@@ -203,7 +210,7 @@ def test_a_bad_paper_keeps_all_out(client: Client) -> None:
 
 
 def test_a_bad_event_keeps_all_out(client: Client) -> None:
-    """One event on an unknown paper, or from the future, among good ones: none is recorded and no user made."""
+    """If one event of a call is bad, none is recorded and no user is created."""
     (paper,) = upsert(client, make_papers(1))
     user = fresh("user")
     good = Event(user_id=user, paper_id=paper, event_type=EVENT_TYPE_CLICK)
@@ -219,7 +226,7 @@ def test_a_bad_event_keeps_all_out(client: Client) -> None:
 
 
 def test_a_bad_digest_leaves_the_old_one(client: Client) -> None:
-    """Replacing a digest with an unknown paper among others changes nothing."""
+    """Replacing a digest with papers of which one is unknown changes nothing."""
     a, b = upsert(client, make_papers(2))
     digest = make_digest(client, [a])
 
@@ -230,7 +237,7 @@ def test_a_bad_digest_leaves_the_old_one(client: Client) -> None:
 
 
 def test_bad_preferences_leave_the_old_ones(client: Client) -> None:
-    """One bad list among good ones: none is replaced."""
+    """If one list of preferences is bad, none is replaced."""
     user = fresh("user")
     old = Preferences(followed_topics=["cs.LG"])
     client.profiles.UpdatePreferences(UpdatePreferencesRequest(user_id=user, preferences=old))
@@ -243,7 +250,7 @@ def test_bad_preferences_leave_the_old_ones(client: Client) -> None:
 
 
 def test_five_minutes_of_clock_skew_are_allowed(client: Client) -> None:
-    """An event that lies a little in the future is recorded; one that lies further ahead is not."""
+    """An event up to five minutes in the future is recorded, a later one is not."""
     (paper,) = upsert(client, make_papers(1))
     now = dt.datetime.now(dt.UTC)
     record(client, fresh("user"), "like", paper, when=now + dt.timedelta(minutes=4))
@@ -253,7 +260,7 @@ def test_five_minutes_of_clock_skew_are_allowed(client: Client) -> None:
 
 
 def test_the_edges_of_time_are_kept(client: Client) -> None:
-    """The first and the last moment of a timestamp go in and come out, to the microsecond."""
+    """The first and the last valid timestamp are stored and returned to the microsecond."""
     first, last = Timestamp(seconds=-62_135_596_800), Timestamp(seconds=253_402_300_799, nanos=999_999_000)
     papers = make_papers(2)
     papers[0].published_at.CopyFrom(first)
@@ -269,7 +276,7 @@ def test_the_edges_of_time_are_kept(client: Client) -> None:
 
 
 def test_a_long_name_does_not_break_the_connection(client: Client) -> None:
-    """However long the name in an error, the answer stays within what headers may hold and is the right one."""
+    """An error with a very long name fits into the headers and is the right one."""
     for name in ("x" * 2_000, "é" * 2_000, "😀" * 2_000, "%" * 2_000):
         with failing(NOT_FOUND, "NOT_FOUND", "paper_id") as failure:
             client.catalog.GetPaper(GetPaperRequest(paper_id=name))

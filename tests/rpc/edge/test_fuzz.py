@@ -1,4 +1,4 @@
-"""Any request to any RPC gets an answer or a clear refusal, never INTERNAL, UNKNOWN or a lost server."""
+"""Any request to any RPC gets an answer or a clear error, never INTERNAL or UNKNOWN, and the server keeps running."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +55,7 @@ NUMBERS = {
 
 
 def value_of(field: FieldDescriptor) -> st.SearchStrategy[Any]:
-    """Values of one entry of a field, the forbidden ones among them."""
+    """Values of one entry of a field, including invalid ones."""
     if field.cpp_type == FieldDescriptor.CPPTYPE_MESSAGE:
         return messages(field.message_type)
     if field.cpp_type == FieldDescriptor.CPPTYPE_ENUM:
@@ -65,7 +65,7 @@ def value_of(field: FieldDescriptor) -> st.SearchStrategy[Any]:
 
 @st.composite
 def messages(draw: st.DrawFn, kind: Descriptor) -> Message:
-    """Messages of a kind; each field is set two times in three."""
+    """Messages of a type; each field is set with a chance of two in three."""
     message = GetMessageClass(kind)()
     for field in kind.fields:
         if draw(st.integers(0, 2)) == 0:
@@ -82,7 +82,7 @@ def messages(draw: st.DrawFn, kind: Descriptor) -> Message:
 
 @st.composite
 def mutated(draw: st.DrawFn, kind: Descriptor) -> bytes:
-    """A message's bytes with some of them changed, cut off or repeated."""
+    """Bytes of a message, some of them changed, removed or inserted."""
     data = bytearray(draw(messages(kind)).SerializeToString())
     for _ in range(draw(st.integers(1, 4))):
         place = draw(st.integers(0, len(data)))
@@ -94,7 +94,7 @@ def mutated(draw: st.DrawFn, kind: Descriptor) -> bytes:
 def channel(
     request: pytest.FixtureRequest, empty_database: Path, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[grpc.Channel]:
-    """A channel to a server that has a little of everything, on each engine."""
+    """A channel to a server with a few papers, a digest and a user, on each engine."""
     if request.param == "sqlite":
         yield from _channel(copied(empty_database, tmp_path_factory.mktemp("fuzz")), tiny_bundle)
     else:
@@ -113,7 +113,7 @@ def _channel(url: str, bundle: Path) -> Iterator[grpc.Channel]:
 
 
 def code_of(channel: grpc.Channel, method: MethodDescriptor, data: bytes) -> tuple[grpc.StatusCode, str]:
-    """What the server makes of these bytes."""
+    """Send the bytes as a request; return the status code and details."""
     path = f"/{method.containing_service.full_name}/{method.name}"
     try:
         if method.server_streaming:
@@ -128,7 +128,7 @@ def code_of(channel: grpc.Channel, method: MethodDescriptor, data: bytes) -> tup
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 def test_any_message_is_understood_or_refused(channel: grpc.Channel, method: MethodDescriptor) -> None:
-    """A message with any values in its fields, one after another on one database, ends with a clear code."""
+    """Messages with any values in their fields, sent one after another, end with a clear code."""
 
     @FEW
     @given(messages(method.input_type))

@@ -1,4 +1,4 @@
-"""What the server tells about itself: health, reflection, status."""
+"""Health, reflection and GetStatus."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from paperfeed.v1.catalog_pb2 import GetPaperRequest
 from paperfeed.v1.feed_pb2 import GetFeedRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
-from tests.rpc.builders import failing, make_digest, make_papers, record, upsert_ready
+from tests.rpc.builders import failing, make_digest, make_papers, record, upsert_ready, wait_until
 from tests.rpc.servers import Service, lose_database
 
 SERVICES = [f"paperfeed.v1.{name}Service" for name in ("Catalog", "Feed", "Model", "Profile", "Status")]
@@ -32,7 +32,7 @@ def test_everything_is_serving(channel: grpc.Channel, name: str) -> None:
 
 
 def test_unknown_service_has_no_health(channel: grpc.Channel) -> None:
-    """Health of a service that is not there is NOT_FOUND."""
+    """The health of an unknown service is NOT_FOUND."""
     with pytest.raises(grpc.RpcError) as raised:
         health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="paperfeed.v1.Nothing"))
 
@@ -40,14 +40,14 @@ def test_unknown_service_has_no_health(channel: grpc.Channel) -> None:
 
 
 def test_reflection_lists_all_services(channel: grpc.Channel) -> None:
-    """Reflection names our services, health and itself."""
+    """Reflection lists our services, health and reflection."""
     found = ProtoReflectionDescriptorDatabase(channel).get_services()
 
     assert sorted(found) == sorted([*SERVICES, "grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"])
 
 
 def test_a_client_made_of_reflection_alone(sqlite_service: Service, channel: grpc.Channel) -> None:
-    """Descriptors from the server are enough to call GetFeed and read every field of the answer."""
+    """Descriptors from the server are sufficient to call GetFeed and to read all fields of the answer."""
     digest = make_digest(sqlite_service.client, upsert_ready(sqlite_service.client, make_papers(2)))
     pool = descriptor_pool.DescriptorPool(ProtoReflectionDescriptorDatabase(channel))
     method = pool.FindServiceByName("paperfeed.v1.FeedService").FindMethodByName("GetFeed")
@@ -69,12 +69,12 @@ def test_a_client_made_of_reflection_alone(sqlite_service: Service, channel: grp
 
 
 def test_status_counts_what_was_done(own: Service) -> None:
-    """GetStatus tells version, model, encoder, papers, calls by code, feeds by fallback reason, and queues."""
+    """GetStatus returns version, model, encoder, papers, calls by code, feeds by fallback reason, and queues."""
     client = own.client
     liked, other = upsert_ready(client, make_papers(2))
     make_digest(client, [other], digest_id="d")
     record(client, "u", "like", liked)
-    for user in ("u", "stranger"):
+    for user in ("u", "unknown"):
         client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id="d"))
     with failing(grpc.StatusCode.NOT_FOUND):
         client.catalog.GetPaper(GetPaperRequest(paper_id="nowhere"))
@@ -90,12 +90,16 @@ def test_status_counts_what_was_done(own: Service) -> None:
     assert calls["CatalogService/GetPaper", "NOT_FOUND"] == 1
     assert calls["ProfileService/RecordEvents", "OK"] == 1
     assert [(count.reason, count.count) for count in status.fallbacks] == [("NEW_USER", 1), ("NONE", 1)]
-    assert {queue.queue: queue.length for queue in status.queues} == {"calls": 0, "embedding": 0}
     assert status.storage_problem == ""
+
+    def queues() -> dict[str, int]:
+        return {queue.queue: queue.length for queue in client.status.GetStatus(GetStatusRequest()).queues}
+
+    wait_until(lambda: queues() == {"calls": 0, "embedding": 0})
 
 
 def test_status_without_a_database(own: Service) -> None:
-    """GetStatus answers with what the process counted, and says why nothing is known of the papers."""
+    """Without a database, GetStatus still returns the counters, and says why there is no number of papers."""
     upsert_ready(own.client, make_papers(2))
     lose_database(own)
 

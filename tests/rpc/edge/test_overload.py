@@ -1,4 +1,4 @@
-"""More calls than the server takes."""
+"""Overload: more calls than the server can take."""
 
 import datetime as dt
 import time
@@ -18,17 +18,17 @@ from paperfeed.v1.profile_pb2 import EVENT_TYPE_LIKE, Event, RecordEventsRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest, GetStatusResponse
 from service.api.admission import METHODS, PREFIX, RETRY_SECONDS
 from service.app.ranking.candidate_sets import WIDE_WINDOW_PAPERS
-from tests.rpc.builders import at, make_papers, upsert, wait_until
+from tests.rpc.builders import at, calls_at_work, make_papers, upsert, wait_until
 from tests.rpc.servers import Service
 
 THREADS, WAITING, CALLS = 2, 3, 16
-# Of calls that may take seconds, such as UpsertPapers.
+# Number of bulk calls, such as UpsertPapers, that run at a time.
 AT_ONCE = 2 * THREADS
 SHED = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def upserts(service: Service, count: int = CALLS) -> list[grpc.Future]:
-    """Calls that write, begun at once."""
+    """Start calls that write."""
     return [
         service.client.catalog.UpsertPapers.future(UpsertPapersRequest(papers=make_papers(1)), timeout=30)
         for _ in range(count)
@@ -36,7 +36,7 @@ def upserts(service: Service, count: int = CALLS) -> list[grpc.Future]:
 
 
 def like(service: Service, paper_id: str, event_id: str, timeout: float = 30) -> grpc.Future:
-    """A short call that writes, begun."""
+    """Start a short call that writes."""
     event = Event(event_id=event_id, user_id="u", paper_id=paper_id, event_type=EVENT_TYPE_LIKE)
     return service.client.profiles.RecordEvents.future(RecordEventsRequest(events=[event]), timeout=timeout)
 
@@ -49,15 +49,10 @@ def status_of(service: Service) -> GetStatusResponse:
     return service.client.status.GetStatus(GetStatusRequest(), timeout=10)
 
 
-def queued(service: Service) -> int:
-    """Calls at work or waiting."""
-    return next(queue.length for queue in status_of(service).queues if queue.queue == "calls")
-
-
 def test_too_many_calls_are_shed_at_once_and_the_rest_succeed(start: Callable[..., Service]) -> None:
-    """Of more calls than threads and waiting places just those beyond get RESOURCE_EXHAUSTED, without waiting."""
+    """Calls beyond the threads and the queue get RESOURCE_EXHAUSTED without waiting; the others succeed."""
     service = start(threads=THREADS, max_waiting_calls=WAITING)
-    with service.application.store.write():  # holds every write up
+    with service.application.store.write():  # blocks all writes
         calls = upserts(service)
         wait_until(lambda: done_count(calls) == CALLS - AT_ONCE - WAITING)
         early = Counter(call.code() for call in calls if call.done())
@@ -69,8 +64,8 @@ def test_too_many_calls_are_shed_at_once_and_the_rest_succeed(start: Callable[..
     assert status_of(service).paper_count == AT_ONCE + WAITING
 
 
-def test_a_shed_call_says_when_to_come_again_and_is_not_repeated(start: Callable[..., Service]) -> None:
-    """Who is sent away gets ErrorInfo and RetryInfo; the client's channel does not try again by itself."""
+def test_a_shed_call_says_when_to_retry_and_is_not_repeated(start: Callable[..., Service]) -> None:
+    """A refused call gets ErrorInfo and RetryInfo, and the client's channel does not repeat it."""
     service = start(threads=THREADS, max_waiting_calls=0)
     with service.application.store.write():
         calls = upserts(service)
@@ -84,7 +79,7 @@ def test_a_shed_call_says_when_to_come_again_and_is_not_repeated(start: Callable
 
 
 def test_a_method_that_does_not_exist_is_not_counted(start: Callable[..., Service]) -> None:
-    """Amid overload too it is UNIMPLEMENTED, and callers cannot fill the counters with names that they make up."""
+    """An unknown method is UNIMPLEMENTED under overload too, and made-up names do not fill the counters."""
     service = start(threads=THREADS, max_waiting_calls=0)
     (paper_id,) = upsert(service.client, make_papers(1))
     codes = set()
@@ -103,16 +98,19 @@ def test_a_method_that_does_not_exist_is_not_counted(start: Callable[..., Servic
 
 
 def test_a_call_that_would_wait_too_long_is_shed(start: Callable[..., Service]) -> None:
-    """With room in the queue, what counts is how long calls took of late."""
-    service = start(threads=1, max_wait_seconds=0.05)
+    """With room in the queue, a call is refused if recent calls took long."""
+    service = start(threads=1, max_wait_seconds=0.005)
     (paper_id,) = upsert(service.client, make_papers(1))
     with service.application.store.write():
         slow = like(service, paper_id, "slow")
-        time.sleep(1.5)
+        wait_until(lambda: calls_at_work(service.client) == 1)
+        # A fifth of a second counts for a hundredth in the mean duration, which is twice the limit.
+        time.sleep(0.2)
     slow.result()
+    wait_until(lambda: calls_at_work(service.client) == 0)
     with service.application.store.write():
         at_work = like(service, paper_id, "at-work")
-        wait_until(lambda: queued(service) == 1)
+        wait_until(lambda: calls_at_work(service.client) == 1)
         shed = like(service, paper_id, "shed")
         wait_until(shed.done)
 
@@ -121,7 +119,7 @@ def test_a_call_that_would_wait_too_long_is_shed(start: Callable[..., Service]) 
 
 
 def test_wide_windows_are_made_one_at_a_time(start: Callable[..., Service]) -> None:
-    """Of two feeds over more than a thousand papers one is sent away, so that a thread is left for quick calls."""
+    """Of two feeds over more than a thousand papers one is refused, so that a thread is left for quick calls."""
     service = start(threads=2)
     papers = make_papers(WIDE_WINDOW_PAPERS + 1)
     names = upsert(service.client, papers[:500]) + upsert(service.client, papers[500:])
@@ -132,7 +130,7 @@ def test_wide_windows_are_made_one_at_a_time(start: Callable[..., Service]) -> N
         request = GetFeedRequest(user_id="u", window=TimeWindow(start_at=start_at))
         return service.client.feeds.GetFeed.future(request, timeout=30)
 
-    with service.application.store.write():  # holds up what would be stored, so that a wide feed stays at work
+    with service.application.store.write():  # blocks the writing of slates, so that a wide feed keeps running
         wide = [feed(everything), feed(everything)]
         wait_until(lambda: done_count(wide) == 1)
         quick = service.client.catalog.GetPaper(GetPaperRequest(paper_id=names[0]), timeout=10).paper
@@ -143,7 +141,7 @@ def test_wide_windows_are_made_one_at_a_time(start: Callable[..., Service]) -> N
 
 
 def test_a_flood_stops_neither_health_nor_short_calls(start: Callable[..., Service]) -> None:
-    """With every thread for long calls taken and more refused: health, reflection, status and short calls answer."""
+    """While bulk calls are refused, health, reflection, status and short calls are answered."""
     service = start(threads=THREADS, max_waiting_calls=WAITING)
     with service.application.store.write(), grpc.insecure_channel(service.target) as channel:
         calls = upserts(service)
@@ -152,7 +150,7 @@ def test_a_flood_stops_neither_health_nor_short_calls(start: Callable[..., Servi
         health = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
         services = ProtoReflectionDescriptorDatabase(channel).get_services()
         papers = service.client.catalog.ListPapers(ListPapersRequest(), timeout=10).papers
-        waiting = queued(service)
+        waiting = calls_at_work(service.client)
 
     assert health.status == health_pb2.HealthCheckResponse.SERVING
     assert "paperfeed.v1.FeedService" in services
@@ -161,17 +159,17 @@ def test_a_flood_stops_neither_health_nor_short_calls(start: Callable[..., Servi
 
 
 def test_a_call_whose_deadline_passed_while_it_waited_is_not_worked(start: Callable[..., Service]) -> None:
-    """Nobody waits for its answer any more."""
+    """A call whose deadline passed in the queue is not worked on: its event is not recorded."""
     service = start(threads=1)
     (paper_id,) = upsert(service.client, make_papers(1))
     with service.application.store.write():
         first = like(service, paper_id, "first")
-        wait_until(lambda: queued(service) == 1)
-        late = like(service, paper_id, "late", timeout=0.3)
+        wait_until(lambda: calls_at_work(service.client) == 1)
+        late = like(service, paper_id, "late", timeout=0.2)
         with pytest.raises(grpc.RpcError):
             late.result()
     first.result()
-    wait_until(lambda: queued(service) == 0)
+    wait_until(lambda: calls_at_work(service.client) == 0)
     again = service.client.profiles.RecordEvents(
         RecordEventsRequest(events=[Event(event_id="late", user_id="u", paper_id=paper_id, event_type=EVENT_TYPE_LIKE)])
     )

@@ -1,13 +1,14 @@
 """Feeds of a server that explores every slate."""
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from paperfeed.client import Client
 from paperfeed.v1.feed_pb2 import (
     REASON_TYPE_EXPLORATION,
     GetFeedRequest,
@@ -19,19 +20,34 @@ from ranker.explore import place_chances, read_exploration
 from service.domain.feeds import Slate
 from tests.rpc.builders import MONDAY, at, ids, make_digest, make_papers, record, upsert_ready
 from tests.rpc.feed_calls import get_feed, kinds, shown
-from tests.rpc.servers import Service
+from tests.rpc.servers import Service, copied, serving
+
+
+@pytest.fixture(scope="module")
+def exploring(
+    empty_database: Path, tiny_bundle: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Service, list[str]]]:
+    """A server that explores every slate, with a digest of 40 papers, and papers of one topic to like."""
+    url = copied(empty_database, tmp_path_factory.mktemp("exploring"))
+    with serving(url, bundle=str(tiny_bundle), exploration=1.0) as service:
+        client = service.client
+        liked = upsert_ready(client, make_papers(4))
+        make_digest(client, upsert_ready(client, [*make_papers(20), *make_papers(20, "audio")]), digest_id="d")
+        yield service, liked
 
 
 @pytest.fixture
-def exploring(start: Callable[..., Service], tiny_bundle: Path) -> Service:
-    """A server that swaps a pair in every slate, with a digest of 40 papers and a reader of one topic."""
-    service = start(bundle=str(tiny_bundle), exploration=1.0)
-    liked = upsert_ready(service.client, make_papers(4))
-    record(service.client, "ada", "like", *liked, when=MONDAY)
-    make_digest(
-        service.client, upsert_ready(service.client, [*make_papers(20), *make_papers(20, "audio")]), digest_id="d"
-    )
-    return service
+def service(exploring: tuple[Service, list[str]]) -> Service:
+    return exploring[0]
+
+
+@pytest.fixture
+def user(request: pytest.FixtureRequest, exploring: tuple[Service, list[str]]) -> str:
+    """A user of the test's own who likes papers of one topic; the fixed name makes exploration deterministic."""
+    service, liked = exploring
+    name: str = request.node.name
+    record(service.client, name, "like", *liked, when=MONDAY)
+    return name
 
 
 def stored(service: Service, slate_id: str) -> Slate:
@@ -45,10 +61,10 @@ def times(count: int) -> list[dt.datetime]:
     return [MONDAY + dt.timedelta(hours=hour) for hour in range(count)]
 
 
-def test_one_paper_is_shown_to_learn(exploring: Service) -> None:
-    """Exactly one of the first ten papers says EXPLORATION, and the slate keeps how likely each place was."""
-    feed = get_feed(exploring.client, "ada", "d", explain=True, as_of=at(MONDAY))
-    slate = stored(exploring, feed.slate_id)
+def test_one_paper_is_explored(service: Service, client: Client, user: str) -> None:
+    """Exactly one of the first ten papers has the reason EXPLORATION, and the slate stores all propensities."""
+    feed = get_feed(client, user, "d", explain=True, as_of=at(MONDAY))
+    slate = stored(service, feed.slate_id)
     propensities = np.array([item.action_propensity for item in slate.items])
     logged = read_exploration(propensities)
     assert logged is not None
@@ -58,58 +74,54 @@ def test_one_paper_is_shown_to_learn(exploring: Service) -> None:
     assert explored[0] <= 10
     chances = place_chances(40, 1.0)
     assert np.array_equal(propensities, chances[logged.places_before, np.arange(40)])
-    serving = exploring.application.serving.current.bundle
+    serving = service.application.serving.current.bundle
     assert serving is not None
     assert slate.features_version == serving.features_version
 
 
-def test_the_same_request_explores_alike(exploring: Service) -> None:
-    """GetFeed again, its pages, GetSlate and StreamFeeds agree; another time draws anew."""
-    client = exploring.client
-    feed = get_feed(client, "ada", "d", explain=True, as_of=at(MONDAY))
-    request = GetFeedRequest(user_id="ada", digest_id="d", explain=True, as_of=at(MONDAY), page_size=7)
+def test_the_same_request_explores_alike(client: Client, user: str) -> None:
+    """Equal requests of GetFeed, its pages, GetSlate and StreamFeeds explore alike; another as_of explores anew."""
+    feed = get_feed(client, user, "d", explain=True, as_of=at(MONDAY))
+    request = GetFeedRequest(user_id=user, digest_id="d", explain=True, as_of=at(MONDAY), page_size=7)
     (streamed,) = client.feeds.StreamFeeds(
-        StreamFeedsRequest(user_ids=["ada"], digest_id="d", explain=True, as_of=at(MONDAY), page_size=100)
+        StreamFeedsRequest(user_ids=[user], digest_id="d", explain=True, as_of=at(MONDAY), page_size=100)
     )
 
     assert list(client.feed_items(request)) == list(feed.items)
     assert list(client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id)).items) == list(feed.items)
     assert list(streamed.feed.items) == list(feed.items)
-    assert len({tuple(shown(get_feed(client, "ada", "d", as_of=at(time)))) for time in times(8)}) > 4
+    assert len({tuple(shown(get_feed(client, user, "d", as_of=at(time)))) for time in times(8)}) > 4
 
 
-def test_what_must_not_be_shown_is_not_explored(exploring: Service) -> None:
-    """Papers that were sent, dismissed or excluded by the call come up in no slate, whatever is drawn."""
-    client = exploring.client
-    first = shown(get_feed(client, "ada", "d", as_of=at(MONDAY)))
-    record(client, "ada", "sent", *first[:5])
-    record(client, "ada", "dismiss", *first[20:25])
+def test_hidden_papers_are_not_explored(client: Client, user: str) -> None:
+    """Papers that were sent, dismissed or excluded by the request are in no explored slate."""
+    first = shown(get_feed(client, user, "d", as_of=at(MONDAY)))
+    record(client, user, "sent", *first[:5])
+    record(client, user, "dismiss", *first[20:25])
     excluded = first[30:35]
 
     for time in times(10):
-        found = shown(get_feed(client, "ada", "d", as_of=at(time), exclude_paper_ids=excluded))
+        found = shown(get_feed(client, user, "d", as_of=at(time), exclude_paper_ids=excluded))
         assert sorted(found) == sorted({*first} - {*first[:5], *first[20:25], *excluded})
 
 
-def test_ranked_papers_and_strangers_are_not_explored(exploring: Service) -> None:
-    """RankPapers goes by score at any time, and a new user's trending papers keep their order."""
-    client = exploring.client
-    candidates = shown(get_feed(client, "ada", "d"))
+def test_ranked_papers_and_new_users_are_not_explored(client: Client, user: str) -> None:
+    """RankPapers ranks by score at any as_of, and the trending papers of new users keep their order."""
+    candidates = shown(get_feed(client, user, "d"))
     for time in times(5):
-        request = RankPapersRequest(user_id="ada", candidate_paper_ids=candidates, as_of=at(time), explain=True)
+        request = RankPapersRequest(user_id=user, candidate_paper_ids=candidates, as_of=at(time), explain=True)
         ranked = client.feeds.RankPapers(request)
         scores = [item.score for item in ranked.items]
         assert scores == sorted(scores, reverse=True)
         assert all(REASON_TYPE_EXPLORATION not in {reason.type for reason in item.reasons} for item in ranked.items)
-    strangers: set[Any] = {tuple(shown(get_feed(client, "nobody", "d", as_of=at(time)))) for time in times(5)}
-    assert len(strangers) == 1
+    unknown: set[Any] = {tuple(shown(get_feed(client, "unknown", "d", as_of=at(time)))) for time in times(5)}
+    assert len(unknown) == 1
 
 
-def test_windows_are_explored_too(exploring: Service) -> None:
-    """A feed of a window of time draws for the window it was asked for, and again the same."""
-    client = exploring.client
+def test_windows_are_explored_too(client: Client, user: str) -> None:
+    """A feed of a time window is explored, and equal requests explore alike."""
     window = {"start_at": at(MONDAY - dt.timedelta(days=400))}
-    once, again = (get_feed(client, "ada", window=window, as_of=at(MONDAY), explain=True) for _ in range(2))
+    once, again = (get_feed(client, user, window=window, as_of=at(MONDAY), explain=True) for _ in range(2))
 
     assert ids([item.paper for item in once.items]) == ids([item.paper for item in again.items])
     assert sum(REASON_TYPE_EXPLORATION in kinds(item) for item in once.items) == 1

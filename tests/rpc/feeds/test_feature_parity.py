@@ -1,4 +1,4 @@
-"""The features of a feed as served, of training rows and of a batch: the same bits."""
+"""Served features and training rows have the same bits. On each engine."""
 
 import datetime as dt
 from dataclasses import replace
@@ -28,13 +28,13 @@ USERS = 5
 
 
 @pytest.fixture
-def slates(service: Service) -> dict[str, Slate]:
-    """Feeds of several readers of one digest, as stored: papers with upvotes, categories, dates and without any.
+def slates(each_engine: Service) -> dict[str, Slate]:
+    """Stored slates of several users of one digest, whose papers partly lack upvotes or dates.
 
-    Every reader likes and saves other papers than those of the digest and dislikes one; some of them and strangers
-    click and like papers of the digest too, so that there is a trend.
+    All users like and save papers outside the digest and dislike one. They and other users also click and like papers
+    of the digest, so that there are trends.
     """
-    client = service.client
+    service, client = each_engine, each_engine.client
     shown = [
         paper
         for topic in TOPICS
@@ -52,14 +52,14 @@ def slates(service: Service) -> dict[str, Slate]:
         paper.upvotes = 100 + number
     upsert(client, shown[:10])
     digest = make_digest(client, shown_ids)
-    users = [fresh("reader") for _ in range(USERS)]
+    users = [fresh("user") for _ in range(USERS)]
     for number, user in enumerate(users):
         topics = [list(TOPICS)[(number + step) % len(TOPICS)] for step in range(2)]
         liked = upsert_ready(client, [p for t in topics for p in make_papers(3 + 4 * number, t, categories=["cs.all"])])
         record(client, user, "like", *liked[1:-1], when=MONDAY - dt.timedelta(days=number))
         record(client, user, "save", liked[-1], when=MONDAY + dt.timedelta(days=1))
         record(client, user, "dislike", liked[0], when=MONDAY + dt.timedelta(days=1))
-        record(client, fresh("stranger"), "like", *shown_ids[number::7], when=MONDAY + dt.timedelta(days=2))
+        record(client, fresh("other"), "like", *shown_ids[number::7], when=MONDAY + dt.timedelta(days=2))
         record(client, user, "click", *shown_ids[number : number + 6], when=MONDAY + dt.timedelta(days=3))
     found = {}
     for user in users:
@@ -77,12 +77,12 @@ def slates(service: Service) -> dict[str, Slate]:
 
 
 def stored_features(slate: Slate) -> Float32Array:
-    """A row for each item."""
+    """Return one row of features per item."""
     return np.frombuffer(slate.features, "<f4").astype(np.float32).reshape(len(slate.items), -1)
 
 
 def query_of(dataset: Dataset, user_id: str, slate: Slate) -> Query:
-    """The training query of the same reader, candidates and time."""
+    """Return the training query of the same user, candidates and time."""
     assert dataset.user_codes is not None
     row_of = {paper_id: row for row, paper_id in enumerate(dataset.papers.paper_ids)}
     user = int(np.flatnonzero(dataset.user_codes == user_code(user_id))[0])
@@ -99,11 +99,11 @@ def query_of(dataset: Dataset, user_id: str, slate: Slate) -> Query:
     )
 
 
-def test_equal_bit_for_bit(service: Service, slates: dict[str, Slate]) -> None:
-    """Served features are those of the training rows, and stacking readers for LightGBM changes no score."""
-    bundle = service.application.serving.current.bundle
+def test_equal_bit_for_bit(each_engine: Service, slates: dict[str, Slate]) -> None:
+    """Served features equal those of the training rows, and scoring all users together changes no score."""
+    bundle = each_engine.application.serving.current.bundle
     assert isinstance(bundle, Bundle)
-    dataset = read_database(service.url, HashingEncoder.name)
+    dataset = read_database(each_engine.url, HashingEncoder.name)
     matrices = DatasetMatrices(dataset, {NO_FOLD: bundle.spaces}, None)
     queries = [(matrices, query_of(dataset, user, slate)) for user, slate in slates.items()]
     rows = feature_rows(queries, None, np.random.default_rng(0), silent)

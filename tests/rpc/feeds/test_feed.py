@@ -1,4 +1,4 @@
-"""GetFeed: what is shown to whom, and from which candidates."""
+"""GetFeed: candidates, hidden papers and feeds of new users."""
 
 import datetime as dt
 
@@ -34,11 +34,11 @@ from tests.rpc.servers import Service
 DAY = dt.timedelta(days=1)
 
 
-# ---------------------------------------------------------------------------------------------------- what is shown
+# ----------------------------------------------------------------------------------------- shown and hidden papers
 
 
-def test_stranger_gets_what_trends(client: Client) -> None:
-    """An unknown user gets every paper by upvotes for its age, TRENDING for the upper half of them, and NEW_USER."""
+def test_unknown_user_gets_trending_papers(client: Client) -> None:
+    """An unknown user gets all papers by trend and NEW_USER; only the upper half has the reason TRENDING."""
     cold, warm, hot = make_papers(3, published_at=at(MONDAY))
     warm.upvotes, hot.upvotes = 5, 50
     digest = make_digest(client, upsert_ready(client, [cold, warm, hot]))
@@ -58,7 +58,7 @@ def test_stranger_gets_what_trends(client: Client) -> None:
 
 
 def test_new_user_sees_followed_topics_and_authors_first(client: Client) -> None:
-    """Papers with a followed category, word or author come before more popular ones, and say why."""
+    """Papers with a followed category, word or author come before more popular ones, with the reason."""
     popular, by_topic, by_word, by_author = make_papers(4)
     popular.upvotes = 1_000
     by_topic.categories.append("cs.LG")
@@ -81,7 +81,7 @@ def test_new_user_sees_followed_topics_and_authors_first(client: Client) -> None
 
 @pytest.mark.parametrize("has_likes", [False, True])
 def test_muted_is_never_shown(client: Client, has_likes: bool) -> None:
-    """Muted topics, authors and keywords keep papers out, for new and known users, whatever their case."""
+    """Papers of muted topics, authors and keywords are hidden, for new and known users, whatever their case."""
     liked, plain, topic, author, keyword, part = make_papers(6)
     topic.categories.append("cs.CR")
     author.authors.append("Charles Babbage")
@@ -106,21 +106,21 @@ def test_muted_is_never_shown(client: Client, has_likes: bool) -> None:
 
 @pytest.mark.parametrize("kind", ["like", "save", "dislike", "dismiss", "sent", "complaint"])
 def test_what_was_reacted_to_is_never_shown(client: Client, kind: str) -> None:
-    """Each hiding event takes its paper out of the next feed, for a user with or without other likes."""
+    """An event that hides its paper does so in the next feed, for users with and without other likes."""
     liked, seen, *rest = upsert_ready(client, make_papers(4))
     digest = make_digest(client, [seen, *rest])
-    stranger, user = fresh("user"), fresh("user")
+    unknown, user = fresh("user"), fresh("user")
     record(client, user, "like", liked)
-    record(client, stranger, kind, seen)
+    record(client, unknown, kind, seen)
     record(client, user, kind, seen)
 
-    for user in (stranger, user):
-        assert set(shown(get_feed(client, user, digest))) == set(rest)
+    for each in (unknown, user):
+        assert set(shown(get_feed(client, each, digest))) == set(rest)
 
 
 @pytest.mark.parametrize("kind", ["click", "impression"])
 def test_what_was_only_looked_at_stays(client: Client, kind: str) -> None:
-    """A click or an impression hides nothing, and serving a feed hides nothing either."""
+    """A click, an impression or a served feed hides nothing."""
     papers = upsert_ready(client, make_papers(3))
     digest, user = make_digest(client, papers), fresh("user")
     record(client, user, kind, papers[0])
@@ -131,7 +131,7 @@ def test_what_was_only_looked_at_stays(client: Client, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["like", "save", "dislike"])
 def test_unlike_brings_back(client: Client, kind: str) -> None:
-    """A reaction that was taken back hides no more."""
+    """A reaction that was taken back no longer hides the paper."""
     papers = upsert_ready(client, make_papers(2))
     digest, user = make_digest(client, papers), fresh("user")
     record(client, user, kind, papers[0], when=MONDAY)
@@ -143,7 +143,7 @@ def test_unlike_brings_back(client: Client, kind: str) -> None:
 
 
 def test_excluded_papers_are_left_out(client: Client) -> None:
-    """exclude_paper_ids keeps known papers out of this feed only and passes over unknown ones."""
+    """exclude_paper_ids leaves known papers out of this feed only, and ignores unknown ones."""
     a, b, c = upsert_ready(client, make_papers(3))
     digest, user = make_digest(client, [a, b, c]), fresh("user")
 
@@ -155,7 +155,7 @@ def test_excluded_papers_are_left_out(client: Client) -> None:
 
 
 def test_nothing_left_is_an_empty_digest(client: Client) -> None:
-    """Where all candidates are hidden the feed is empty and says so."""
+    """If all candidates are hidden, the feed is empty with EMPTY_DIGEST."""
     (paper,) = upsert_ready(client, make_papers(1))
     digest, user = make_digest(client, [paper]), fresh("user")
     record(client, user, "like", paper)
@@ -165,11 +165,11 @@ def test_nothing_left_is_an_empty_digest(client: Client) -> None:
         assert feed.fallback_reason == FALLBACK_REASON_EMPTY_DIGEST
 
 
-# ------------------------------------------------------------------------------------------------- which candidates
+# ------------------------------------------------------------------------------------------------------- candidates
 
 
 def test_no_digest_at_all(own: Service) -> None:
-    """Before the first digest a feed is empty, not an error; a digest that is named must exist."""
+    """Without any digest a feed is empty, not an error; a named digest must exist."""
     feed = get_feed(own.client, "u")
 
     assert (shown(feed), feed.digest_id, feed.fallback_reason) == ([], "", FALLBACK_REASON_EMPTY_DIGEST)
@@ -178,7 +178,7 @@ def test_no_digest_at_all(own: Service) -> None:
 
 
 def test_newest_digest_is_the_default(own: Service) -> None:
-    """Without a digest_id the feed is of the digest with the latest date, also after a newer one came."""
+    """Without a digest_id the feed is of the digest with the latest date, also after a newer one arrives."""
     a, b, c = upsert_ready(own.client, make_papers(3))
     make_digest(own.client, [a], "2026-03-09", "new")
     make_digest(own.client, [b], "2026-03-08", "old")
@@ -191,7 +191,7 @@ def test_newest_digest_is_the_default(own: Service) -> None:
 
 
 def test_stale_digest(own: Service) -> None:
-    """The newest digest is STALE_DIGEST once older than the setting; a digest that is named never is."""
+    """The newest digest is STALE_DIGEST if it is older than the setting; a named digest never is."""
     liked, other = upsert_ready(own.client, make_papers(2))
     record(own.client, "u", "like", liked)
     make_digest(own.client, [liked, other], "2026-03-09", "d")
@@ -205,7 +205,7 @@ def test_stale_digest(own: Service) -> None:
 
 
 def test_changed_digest_changes_the_next_feed(client: Client) -> None:
-    """A replaced digest, a changed title and a deleted paper show in the very next feed."""
+    """A replaced digest, a changed title and a deleted paper take effect in the next feed."""
     papers = make_papers(3)
     a, b, c = upsert_ready(client, papers)
     digest, user = make_digest(client, [a, b]), fresh("user")
@@ -222,7 +222,7 @@ def test_changed_digest_changes_the_next_feed(client: Client) -> None:
 
 
 def test_window_of_first_sight(client: Client) -> None:
-    """A window holds the papers first seen from its start up to, but without, its end; no digest is named."""
+    """A window has the papers first seen from its start to before its end; the feed names no digest."""
     start_at = dt.datetime(2001, 1, 1, tzinfo=dt.UTC) + dt.timedelta(seconds=int(fresh("")[1:7], 16))
     papers = make_papers(3)
     for paper, seconds in zip(papers, (0, 10, 20), strict=True):
@@ -242,7 +242,7 @@ def test_window_of_first_sight(client: Client) -> None:
 
 
 def test_window_without_end_reaches_to_now(own: Service) -> None:
-    """A window without an end holds everything seen since its start."""
+    """A window without an end has all papers first seen since its start."""
     paper_ids = upsert_ready(own.client, make_papers(2))
 
     feed = get_feed(own.client, "u", window=TimeWindow(start_at=at(dt.datetime.now(dt.UTC) - DAY)))

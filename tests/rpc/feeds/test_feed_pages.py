@@ -1,4 +1,4 @@
-"""GetFeed and GetSlate: pages of one slate, and what a slate keeps."""
+"""GetFeed and GetSlate: pages and contents of a slate."""
 
 import datetime as dt
 from typing import Any
@@ -36,7 +36,7 @@ def pages_of(client: Client, request: GetFeedRequest) -> list[GetFeedResponse]:
 
 
 def test_pages_pin_the_slate(client: Client) -> None:
-    """Likes, papers and digests that arrive between two pages change none of the slate's places."""
+    """Likes, papers and digests that arrive between two pages do not change the slate."""
     papers = upsert_ready(client, [*make_papers(6), *make_papers(6, "graphs")])
     digest, user = make_digest(client, papers), fresh("user")
     whole = get_feed(client, user, digest, as_of=at(MONDAY))
@@ -58,7 +58,7 @@ def test_pages_pin_the_slate(client: Client) -> None:
 
 
 def test_later_pages_leave_out_what_was_reacted_to_since(client: Client) -> None:
-    """A paper liked after the first page is missing from the second, and the ranks keep its gap."""
+    """A paper dismissed after the first page is left out of the second, whose ranks keep the gap."""
     papers = upsert_ready(client, make_papers(6))
     digest, user = make_digest(client, papers), fresh("user")
     request = GetFeedRequest(user_id=user, digest_id=digest, page_size=3)
@@ -74,7 +74,7 @@ def test_later_pages_leave_out_what_was_reacted_to_since(client: Client) -> None
 
 
 def test_page_size_may_change_between_pages(client: Client) -> None:
-    """Pages of different sizes join to the slate without gap or repeat."""
+    """Pages of different sizes form the slate without gaps or repeats."""
     digest = make_digest(client, upsert_ready(client, make_papers(7)))
     request = GetFeedRequest(user_id=fresh("user"), digest_id=digest, page_size=2)
     first = client.feeds.GetFeed(request)
@@ -86,7 +86,7 @@ def test_page_size_may_change_between_pages(client: Client) -> None:
 
 
 def test_default_page_and_the_typed_iterator(client: Client) -> None:
-    """0 means 20 items, and the client's iterator walks all pages of one slate."""
+    """A page size of 0 means 20 items, and the client's iterator reads all pages of one slate."""
     digest = make_digest(client, upsert_ready(client, make_papers(45)))
     request = GetFeedRequest(user_id=fresh("user"), digest_id=digest)
 
@@ -98,7 +98,7 @@ def test_default_page_and_the_typed_iterator(client: Client) -> None:
 
 
 def test_slates_store_500_places(client: Client) -> None:
-    """Of more candidates the best 500 make the slate."""
+    """A slate has at most 500 papers."""
     paper_ids = upsert(client, make_papers(520))
     digest = make_digest(client, paper_ids)
 
@@ -108,9 +108,9 @@ def test_slates_store_500_places(client: Client) -> None:
     assert len(client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id)).items) == 500
 
 
-def test_a_page_agrees_on_every_server(service: Service, tiny_bundle: Any) -> None:
-    """A token that one server gave leads to the same slate on another one of the same database."""
-    client = service.client
+def test_a_page_agrees_on_every_server(each_engine: Service, tiny_bundle: Any) -> None:
+    """A token issued by one server gives the same page on another server of the same database."""
+    client = each_engine.client
     papers = upsert_ready(client, make_papers(6))
     liked, *rest = papers
     digest, user = make_digest(client, rest), fresh("user")
@@ -119,7 +119,7 @@ def test_a_page_agrees_on_every_server(service: Service, tiny_bundle: Any) -> No
     first = client.feeds.GetFeed(request)
     request.page_token = first.next_page_token
 
-    with serving(service.url, bundle=str(tiny_bundle)) as other:
+    with serving(each_engine.url, bundle=str(tiny_bundle)) as other:
         there = other.client.feeds.GetFeed(request)
         here = client.feeds.GetFeed(request)
         same = GetFeedRequest(user_id=user, digest_id=digest, page_size=4, as_of=at(MONDAY), explain=True)
@@ -132,7 +132,7 @@ def test_a_page_agrees_on_every_server(service: Service, tiny_bundle: Any) -> No
 
 
 def test_get_slate_is_what_was_served(client: Client) -> None:
-    """GetSlate answers all items with scores and reasons as GetFeed showed them."""
+    """GetSlate returns all items with the scores and reasons of GetFeed."""
     liked, *rest = upsert_ready(client, make_papers(5))
     digest, user = make_digest(client, rest), fresh("user")
     record(client, user, "like", liked)
@@ -148,7 +148,7 @@ def test_get_slate_is_what_was_served(client: Client) -> None:
 
 
 def test_view_decides_about_abstracts(client: Client) -> None:
-    """BASIC, the default, leaves the abstract out and FULL bears it; all else is equal."""
+    """BASIC, the default, leaves out the abstract, and FULL includes it; all else is equal."""
     (paper,) = papers = make_papers(1, authors=["Ada Lovelace"], upvotes=3)
     digest = make_digest(client, upsert_ready(client, papers))
     feeds = {

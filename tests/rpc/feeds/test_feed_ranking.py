@@ -1,4 +1,4 @@
-"""GetFeed: the order, the reasons, and papers that wait for their vectors."""
+"""GetFeed: order, reasons and pending papers."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -46,8 +46,8 @@ def cosine(one: Any, other: Any) -> float:
     return float(a @ b)
 
 
-def test_trained_model_ranks_what_is_liked_first(client: Client) -> None:
-    """With a bundle that fits, a reader of one topic gets its papers before those of all others, with reason NONE."""
+def test_trained_model_ranks_the_liked_topic_first(client: Client) -> None:
+    """With a matching bundle, a user with likes of one topic gets its papers first, with fallback reason NONE."""
     likes, near, far = make_papers(5), make_papers(5), make_papers(5, "biology")
     upsert_ready(client, likes)
     digest = make_digest(client, upsert_ready(client, [*far, *near]))
@@ -65,8 +65,8 @@ def test_trained_model_ranks_what_is_liked_first(client: Client) -> None:
     assert scores[4] > scores[5]
 
 
-def test_features_of_what_was_served_are_stored(service: Service) -> None:
-    """The slate keeps the features that the model scored: scoring them again gives the scores that were shown."""
+def test_served_features_are_stored(service: Service) -> None:
+    """The slate stores the features: scoring them again gives the served scores."""
     client = service.client
     liked, *rest = upsert_ready(client, make_papers(4))
     digest, user = make_digest(client, rest), fresh("user")
@@ -84,8 +84,8 @@ def test_features_of_what_was_served_are_stored(service: Service) -> None:
     assert bundle.model.scores(bundle.model.leaves(features)).tolist() == [item.score for item in feed.items]
 
 
-def test_without_a_bundle_that_fits_cosine_ranks(bare: Service) -> None:
-    """Where the bundle is of another encoder the nearest papers come first, and the answer says MODEL_UNAVAILABLE."""
+def test_without_a_matching_bundle_cosine_ranks(bare: Service) -> None:
+    """With a bundle of another encoder, the nearest papers come first, with MODEL_UNAVAILABLE."""
     client = bare.client
     liked, *near = make_papers(4)
     far = make_papers(1, "audio")
@@ -108,7 +108,7 @@ def test_without_a_bundle_that_fits_cosine_ranks(bare: Service) -> None:
 
 
 def test_same_as_of_same_order_and_scores(client: Client) -> None:
-    """The same request at the same as_of gives the same items, whatever the clock says, in another slate."""
+    """The same request with the same as_of gives the same items in another slate."""
     liked, *rest = upsert_ready(client, [*make_papers(8, published_at=at(MONDAY)), *make_papers(8, "robots")])
     digest, user = make_digest(client, rest), fresh("user")
     record(client, user, "like", liked)
@@ -120,7 +120,7 @@ def test_same_as_of_same_order_and_scores(client: Client) -> None:
 
 
 def test_age_is_counted_to_as_of(client: Client) -> None:
-    """The same digest asked at another as_of has other ages: what was fresh then is not later."""
+    """Ages are computed at as_of: a paper that is fresh at one is not at a later one."""
     liked, new = make_papers(2)
     new.published_at.CopyFrom(at(MONDAY))
     upsert_ready(client, [liked, new])
@@ -135,7 +135,7 @@ def test_age_is_counted_to_as_of(client: Client) -> None:
 
 
 def test_diversity_changes_the_order_only(client: Client) -> None:
-    """Diversity 0 goes by score; 1 puts something different second; both show the same papers with the same scores."""
+    """Diversity 0 ranks by score and 1 ranks a different topic second; papers and scores stay the same."""
     likes, near, far = make_papers(3), make_papers(6), make_papers(3, "language")
     upsert_ready(client, likes)
     digest, user = make_digest(client, upsert_ready(client, [*near, *far])), fresh("user")
@@ -152,7 +152,7 @@ def test_diversity_changes_the_order_only(client: Client) -> None:
 
 
 def test_one_more_like_changes_the_next_feed(client: Client) -> None:
-    """The feed after a new like is ranked with it."""
+    """A new like changes the next feed."""
     vision, biology = make_papers(3), make_papers(3, "biology")
     digest_papers = [*make_papers(4), *make_papers(4, "biology")]
     upsert_ready(client, [*vision, *biology])
@@ -172,7 +172,7 @@ def test_one_more_like_changes_the_next_feed(client: Client) -> None:
 
 
 def test_similar_to_liked_names_the_nearest_like(client: Client) -> None:
-    """SIMILAR_TO_LIKED bears id, title and cosine of a paper that the user likes and that is the nearest one."""
+    """SIMILAR_TO_LIKED has id, title and cosine of the nearest liked paper."""
     likes = [*make_papers(4), *make_papers(4, "graphs")]
     candidates = [*make_papers(6), *make_papers(6, "graphs"), *make_papers(2, "audio")]
     upsert_ready(client, likes)
@@ -196,20 +196,20 @@ def test_similar_to_liked_names_the_nearest_like(client: Client) -> None:
     assert named >= 6
 
 
-def test_no_reason_without_its_fact(client: Client) -> None:
-    """Papers without dates and upvotes are never called FRESH or TRENDING, for known users and for strangers."""
+def test_no_reason_without_data(client: Client) -> None:
+    """Papers without dates and upvotes are never FRESH or TRENDING, for known and unknown users."""
     liked, *rest = upsert_ready(client, make_papers(10))
     digest, user = make_digest(client, rest), fresh("user")
     record(client, user, "like", liked)
 
-    for user in (user, fresh("user")):
-        feed = get_feed(client, user, digest, explain=True)
+    for each in (user, fresh("user")):
+        feed = get_feed(client, each, digest, explain=True)
         told = {kind for item in feed.items for kind in kinds(item)}
         assert not told & {REASON_TYPE_FRESH, REASON_TYPE_TRENDING}
 
 
 def test_fresh_needs_a_date_of_the_last_seven_days(client: Client) -> None:
-    """Of a new, an old and an undated paper only the new one may be FRESH."""
+    """Of a new, an old and an undated paper, only the new one is FRESH."""
     liked, new, old, undated = make_papers(4)
     new.published_at.CopyFrom(at(MONDAY - DAY))
     old.published_at.CopyFrom(at(MONDAY - 8 * DAY))
@@ -224,7 +224,7 @@ def test_fresh_needs_a_date_of_the_last_seven_days(client: Client) -> None:
 
 
 def test_a_paper_of_the_future_is_not_fresh(client: Client) -> None:
-    """A publication date after as_of is no reason: it was not published in the last 7 days."""
+    """A paper published after as_of is not FRESH."""
     liked, future = make_papers(2)
     future.published_at.CopyFrom(at(MONDAY + 300 * DAY))
     upsert_ready(client, [liked, future])
@@ -237,13 +237,13 @@ def test_a_paper_of_the_future_is_not_fresh(client: Client) -> None:
 
 
 def test_reasons_only_when_asked_for(client: Client) -> None:
-    """Without explain no item bears a reason."""
+    """Without explain no item has a reason."""
     liked, *rest = upsert_ready(client, make_papers(4, upvotes=5))
     digest, user = make_digest(client, rest), fresh("user")
     record(client, user, "like", liked)
 
-    for user in (user, fresh("user")):
-        assert [kinds(item) for item in get_feed(client, user, digest).items] == [[]] * 3
+    for each in (user, fresh("user")):
+        assert [kinds(item) for item in get_feed(client, each, digest).items] == [[]] * 3
 
 
 # ---------------------------------------------------------------------------------------------------------- pending
@@ -253,7 +253,7 @@ def test_reasons_only_when_asked_for(client: Client) -> None:
 def test_pending_papers_are_ranked_and_counted(
     start: Callable[..., Service], tiny_bundle: Any, has_bundle: bool
 ) -> None:
-    """Papers without a vector stand in the feed, their number is told, and the next feed after embedding has none."""
+    """Papers without a vector are in the feed and counted, until they are embedded."""
     service = start(embeds=False, bundle=str(tiny_bundle) if has_bundle else "")
     client = service.client
     liked, first, *rest = upsert(client, make_papers(5))
@@ -274,7 +274,7 @@ def test_pending_papers_are_ranked_and_counted(
 
 
 def test_no_vector_of_a_digest_yet_under_another_width(start: Callable[..., Service]) -> None:
-    """While vectors of another width still serve, a digest that has none of them is ranked, not refused."""
+    """While vectors of another dimension serve, a digest without any of them is still ranked."""
     service = start(embeds=False)
     client, store = service.client, service.application.store
     likes = upsert(client, make_papers(3))
@@ -295,7 +295,7 @@ def test_no_vector_of_a_digest_yet_under_another_width(start: Callable[..., Serv
 
 
 def test_digest_is_named_in_the_answer(client: Client) -> None:
-    """The answer bears the digest's id as stored."""
+    """The answer has the stored id of the digest."""
     digest = Digest(date="2026-03-09", source=fresh("src"))
     client.catalog.CreateDigest(CreateDigestRequest(digest=digest))
 

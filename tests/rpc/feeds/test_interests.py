@@ -1,4 +1,4 @@
-"""Interests in GetProfile, exports and reasons; follows and dislikes in feeds of readers with likes. On each engine."""
+"""Interests in GetProfile, exports and reasons; follows and dislikes in feeds of users with likes."""
 
 import datetime as dt
 
@@ -36,13 +36,13 @@ def feed_of(client: Client, user: str, digest: str) -> GetFeedResponse:
 
 
 def subjects(feed: GetFeedResponse, kind: int) -> dict[str, list[str]]:
-    """What the reasons of one kind say, by paper; papers without one are left out."""
+    """Return the subjects of reasons of one kind by paper; leave out papers without one."""
     found = {item.paper.paper_id: [r.subject for r in item.reasons if r.type == kind] for item in feed.items}
     return {paper_id: said for paper_id, said in found.items() if said}
 
 
 def test_interests_of_a_profile(client: Client) -> None:
-    """Likes of two fields are two interests, named by their words, the recent one first in spite of fewer likes."""
+    """Likes of two topics are two interests, named by their words; the recent one is first despite fewer likes."""
     user = fresh("user")
     old, new = upsert_ready(client, make_papers(4)), upsert_ready(client, make_papers(3, "audio"))
     record(client, user, "like", *old, when=MONDAY - 400 * DAY)
@@ -69,7 +69,7 @@ def test_no_vectors_no_interests(client: Client) -> None:
 
 
 def test_interest_as_a_reason(client: Client) -> None:
-    """Papers near an interest of several likes say so by its name, as GetProfile gives it, and no others do."""
+    """Papers near an interest of several likes, and no others, have a reason with its name as in GetProfile."""
     user = fresh("user")
     near, far = make_papers(3), make_papers(3, "robots")
     digest = make_digest(client, upsert_ready(client, [*near, *far]))
@@ -86,7 +86,7 @@ def test_interest_as_a_reason(client: Client) -> None:
 
 
 def test_follows_count_beside_likes(client: Client) -> None:
-    """A reader with likes sees papers of a followed topic or author higher, with the reason."""
+    """For a user with likes, papers of a followed topic or author rise and have the reason."""
     user = fresh("user")
     papers = make_papers(6, "robots")
     by_topic, by_author = papers[4], papers[5]
@@ -110,7 +110,7 @@ def test_follows_count_beside_likes(client: Client) -> None:
 
 
 def test_dislikes_push_away(client: Client) -> None:
-    """Disliking a paper lowers those near it, in feeds and in RankPapers, more than those far from it."""
+    """A dislike lowers near papers more than far ones, in feeds and in RankPapers."""
     user = fresh("user")
     papers = make_papers(12, "graphs")
     unwanted, near, far = papers[3], [papers[2], papers[4]], [papers[8], papers[9], papers[10]]

@@ -1,4 +1,4 @@
-"""Page tokens: refused when changed, or when another request gave them."""
+"""Page tokens are refused if they were changed or issued for another request."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
 
 
 def test_tampered_page_token(client: Client) -> None:
-    """A token that was cut, changed, made up or is far too long is INVALID_PAGE_TOKEN."""
+    """A token that was cut, changed or made up, or is too long, is INVALID_PAGE_TOKEN."""
     upsert(client, make_papers(2))
     token = client.catalog.ListPapers(ListPapersRequest(page_size=1)).next_page_token
     middle = len(token) // 2
@@ -36,7 +36,7 @@ def test_tampered_page_token(client: Client) -> None:
 
 
 def test_token_of_another_request_rpc_or_user(client: Client) -> None:
-    """A token works for its own list only: not with other fields, another user or another RPC."""
+    """A token is refused with other fields, another user or another RPC."""
     papers = upsert_ready(client, make_papers(3))
     digest, other_digest = make_digest(client, papers), make_digest(client, papers)
     request = GetFeedRequest(user_id=fresh("user"), digest_id=digest, page_size=1)
@@ -55,18 +55,18 @@ def test_token_of_another_request_rpc_or_user(client: Client) -> None:
         fields = {"user_id": request.user_id, "digest_id": digest, "page_size": 1, "page_token": token, **change}
         with failing(INVALID, "INVALID_PAGE_TOKEN", "page_token"):
             client.feeds.GetFeed(GetFeedRequest(**fields))
-    for stranger in (
+    for request_of_another in (
         ListPapersRequest(page_token=token),
         ListDigestsRequest(page_token=token),
         ListDeletedUsersRequest(page_token=token),
         ListLikesRequest(user_id=request.user_id, page_token=token),
     ):
         with failing(INVALID, "INVALID_PAGE_TOKEN", "page_token"):
-            call(client, stranger)
+            call(client, request_of_another)
 
 
 def test_token_of_a_deleted_user(client: Client) -> None:
-    """The pages of a slate are gone with its user."""
+    """After DeleteUser, later pages of the user's slates are NOT_FOUND."""
     papers = upsert_ready(client, make_papers(3))
     request = GetFeedRequest(user_id=fresh("user"), digest_id=make_digest(client, papers), page_size=1)
     request.page_token = client.feeds.GetFeed(request).next_page_token

@@ -20,7 +20,7 @@ def similar(client: Client, name: str, **fields: int) -> list[tuple[str, float]]
 
 
 def test_nearest_first_with_their_cosines(own: Service) -> None:
-    """All other papers come in order of the exact cosine, never the paper itself."""
+    """All other papers come in order of the exact cosine, without the paper itself."""
     papers = [*make_papers(6), *make_papers(3, "audio")]
     upsert_ready(own.client, papers)
     vectors = HashingEncoder().encode([embedding_text(paper.title, paper.abstract) for paper in papers])
@@ -34,7 +34,7 @@ def test_nearest_first_with_their_cosines(own: Service) -> None:
 
 
 def test_ties_go_by_id_and_a_twin_is_not_the_paper_itself(own: Service) -> None:
-    """Papers of the same text stand beside each other in order of id; only the paper asked about is left out."""
+    """Papers with the same text come in order of id; only the requested paper is left out."""
     (paper,) = make_papers(1)
     paper.title = "Two words"  # too short a title to name one paper
     twins = [type(paper)(paper_id=name, title=paper.title, abstract=paper.abstract) for name in ("c", "a", "b")]
@@ -44,17 +44,17 @@ def test_ties_go_by_id_and_a_twin_is_not_the_paper_itself(own: Service) -> None:
     assert similar(own.client, "c", page_size=1) == [("a", 1.0)]
 
 
-def test_pages_are_capped(own: Service) -> None:
-    """0 means 20 papers and more than 100 means 100."""
-    first, *_ = upsert_ready(own.client, make_papers(130))
+def test_pages_are_capped(client: Client) -> None:
+    """0 means 20 papers, and more than 100 means 100."""
+    first, *_ = upsert_ready(client, make_papers(130))
 
-    assert len(similar(own.client, first)) == 20
-    assert len(similar(own.client, first, page_size=7)) == 7
-    assert len(similar(own.client, first, page_size=1_000_000)) == 100
+    assert len(similar(client, first)) == 20
+    assert len(similar(client, first, page_size=7)) == 7
+    assert len(similar(client, first, page_size=1_000_000)) == 100
 
 
 def test_pending_paper_has_no_neighbours_yet(start: Callable[..., Service]) -> None:
-    """While the paper has no vector the answer is empty, not an error."""
+    """For a paper without a vector the answer is empty, not an error."""
     client = start(embeds=False).client
     first, _ = upsert(client, make_papers(2))
 
@@ -62,7 +62,7 @@ def test_pending_paper_has_no_neighbours_yet(start: Callable[..., Service]) -> N
 
 
 def test_view(client: Client) -> None:
-    """FULL bears abstracts, the default does not."""
+    """FULL includes abstracts, the default does not."""
     first, second = make_papers(2)
     upsert_ready(client, [first, second])
     request = FindSimilarPapersRequest(paper_id=first.paper_id, view=PAPER_VIEW_FULL)
@@ -75,7 +75,7 @@ def test_view(client: Client) -> None:
 
 
 def test_unknown_paper(client: Client) -> None:
-    """An unknown paper is NOT_FOUND, named."""
+    """An unknown paper is NOT_FOUND with its name."""
     name = fresh("nowhere")
 
     with failing(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", "paper_id") as failure:
@@ -84,12 +84,12 @@ def test_unknown_paper(client: Client) -> None:
     assert (failure.said.metadata["resource"], failure.said.metadata["name"]) == ("paper", name)
 
 
-def test_changes_show_at_once(service: Service) -> None:
-    """New, changed and deleted papers show in the next answer, on another process too."""
-    client, word = service.client, fresh("zymurgy")
+def test_changes_show_at_once(each_engine: Service) -> None:
+    """New, changed and deleted papers take effect in the next answer, also on another process."""
+    client, word = each_engine.client, fresh("zymurgy")
     twin = [Paper(paper_id=fresh("twin"), title="Two words", abstract=f"{word} {word}") for _ in range(3)]
     first, second, third = (paper.paper_id for paper in twin)
-    with serving(service.url) as other:
+    with serving(each_engine.url) as other:
         upsert_ready(client, twin[:1])
         assert all(cosine < 0.99 for _, cosine in similar(other.client, first))
         upsert_ready(client, twin[1:2])

@@ -21,12 +21,14 @@ from paperfeed.v1.profile_pb2 import DeleteUserRequest
 from tests.rpc.builders import (
     MONDAY,
     at,
+    calls_at_work,
     failing,
     fresh,
     make_digest,
     make_papers,
     record,
     upsert_ready,
+    wait_until,
 )
 from tests.rpc.servers import Service
 
@@ -44,7 +46,7 @@ def shown(answer: StreamFeedsResponse) -> list[str]:
 
 
 def test_one_feed_per_user_in_order_of_id(client: Client) -> None:
-    """Users come sorted by code point and once, whatever the order and repeats of the request; unknown ones too."""
+    """Users, known or not, come once and in order of code points, whatever the order of the request."""
     digest = make_digest(client, upsert_ready(client, make_papers(2)))
     suffix = fresh("")
     names = [f"{letter}{suffix}" for letter in ("b", "Z", "é", "a", "10", "9")]
@@ -56,20 +58,20 @@ def test_one_feed_per_user_in_order_of_id(client: Client) -> None:
 
 
 def test_each_feed_is_what_get_feed_answers(client: Client) -> None:
-    """The streamed feed has the items, reasons and pages of GetFeed, is stored as a slate, and hides the same."""
+    """A streamed feed equals the one of GetFeed, and is stored as a slate."""
     liked, seen, *rest = upsert_ready(client, make_papers(6, published_at=at(MONDAY)))
     digest = make_digest(client, [seen, *rest])
-    user, stranger = fresh("a"), fresh("b")
+    user, unknown = fresh("a"), fresh("b")
     record(client, user, "like", liked)
     record(client, user, "sent", seen)
 
     answers = stream(
-        client, user, stranger, digest_id=digest, page_size=3, as_of=at(MONDAY), explain=True, view=PAPER_VIEW_FULL
+        client, user, unknown, digest_id=digest, page_size=3, as_of=at(MONDAY), explain=True, view=PAPER_VIEW_FULL
     )
 
-    for user, answer in zip((user, stranger), answers, strict=True):
+    for each, answer in zip((user, unknown), answers, strict=True):
         request = GetFeedRequest(
-            user_id=user, digest_id=digest, page_size=3, as_of=at(MONDAY), explain=True, view=PAPER_VIEW_FULL
+            user_id=each, digest_id=digest, page_size=3, as_of=at(MONDAY), explain=True, view=PAPER_VIEW_FULL
         )
         single = client.feeds.GetFeed(request)
         assert list(answer.feed.items) == list(single.items)
@@ -77,14 +79,14 @@ def test_each_feed_is_what_get_feed_answers(client: Client) -> None:
         for name in ("model_version", "digest_id", "fallback_reason", "as_of", "total_size", "pending_paper_count"):
             assert getattr(answer.feed, name) == getattr(single, name)
         slate = client.feeds.GetSlate(GetSlateRequest(slate_id=answer.feed.slate_id, view=PAPER_VIEW_FULL))
-        assert slate.user_id == user
+        assert slate.user_id == each
         assert list(slate.items)[:3] == list(answer.feed.items)
     assert seen not in shown(answers[0])
     assert answers[0].feed.fallback_reason == FALLBACK_REASON_NONE
 
 
 def test_resumes_after_a_user(client: Client) -> None:
-    """start_after leaves out that user and all before, whether or not it is among the users."""
+    """start_after skips that user and all before, whether or not it is among the users."""
     digest = make_digest(client, upsert_ready(client, make_papers(1)))
     token = fresh("")
     names = [f"u{i}{token}" for i in range(4)]
@@ -95,31 +97,30 @@ def test_resumes_after_a_user(client: Client) -> None:
 
 
 def test_all_users_are_all_that_are_known(own: Service) -> None:
-    """all_users streams everyone with an event or preference, in order, resumable; the deleted are gone."""
+    """all_users streams all known users in order, without deleted ones, and can be resumed."""
     client = own.client
     paper, other = upsert_ready(client, make_papers(2))
     make_digest(client, [paper, other])
     for name in ("c", "a", "d", "b"):
         record(client, name, "click", paper)
     client.profiles.DeleteUser(DeleteUserRequest(user_id="b"))
-    stream(client, "stranger")
+    stream(client, "unknown")
 
     assert users(stream(client, all_users=True)) == ["a", "c", "d"]
     assert users(stream(client, all_users=True, start_after="a")) == ["c", "d"]
 
 
-def test_more_users_than_one_read_holds(own: Service) -> None:
-    """A population larger than one batch arrives whole and in order."""
-    client = own.client
+def test_more_users_than_one_read_holds(client: Client) -> None:
+    """A population larger than one batch arrives complete and in order."""
     (paper,) = upsert_ready(client, make_papers(1))
-    make_digest(client, [paper])
+    digest = make_digest(client, [paper])
     names = [f"u{i:03d}" for i in range(450)]
 
-    assert users(stream(client, *names, page_size=1)) == names
+    assert users(stream(client, *names, digest_id=digest, page_size=1)) == names
 
 
 def test_digest_is_pinned_while_streaming(own: Service) -> None:
-    """A newer digest that arrives while streaming does not split the population."""
+    """A newer digest that arrives during a stream does not change the later feeds."""
     client = own.client
     old, new = upsert_ready(client, make_papers(2))
     make_digest(client, [old], "2026-03-09", "old")
@@ -137,7 +138,7 @@ def test_digest_is_pinned_while_streaming(own: Service) -> None:
 
 
 def test_no_digest_is_pinned_too(own: Service) -> None:
-    """Where there is none when the stream begins, one that arrives meanwhile is for the next stream."""
+    """If there is no digest when the stream starts, one that arrives during it is not used."""
     client = own.client
     (paper,) = upsert_ready(client, make_papers(1))
     names = [f"u{i:03d}" for i in range(1_000)]
@@ -153,7 +154,7 @@ def test_no_digest_is_pinned_too(own: Service) -> None:
 
 
 def test_one_time_for_all_users(client: Client) -> None:
-    """Without as_of all users' ages are counted to the same moment."""
+    """Without as_of, all feeds of a stream have the same as_of."""
     digest = make_digest(client, upsert_ready(client, make_papers(1)))
 
     answers = stream(client, fresh("a"), fresh("b"), digest_id=digest)
@@ -162,7 +163,7 @@ def test_one_time_for_all_users(client: Client) -> None:
 
 
 def test_stale_newest_digest_and_none(own: Service) -> None:
-    """The stream tells a stale newest digest as GetFeed does, and an empty feed where there is no digest."""
+    """The stream reports a stale newest digest as GetFeed does, and sends empty feeds if there is no digest."""
     client = own.client
     liked, other = upsert_ready(client, make_papers(2))
     record(client, "u", "like", liked)
@@ -175,7 +176,7 @@ def test_stale_newest_digest_and_none(own: Service) -> None:
 
 
 def test_bad_streams_fail_before_the_first_feed(client: Client) -> None:
-    """Neither or both of user_ids and all_users, an unknown digest and a bad user are told with code and field."""
+    """Bad requests end with code and field before the first feed."""
     invalid = grpc.StatusCode.INVALID_ARGUMENT
     with failing(invalid, "INVALID_FIELD", "user_ids"):
         stream(client)
@@ -192,7 +193,7 @@ def test_bad_streams_fail_before_the_first_feed(client: Client) -> None:
 
 
 def test_a_client_that_leaves_ends_the_work(own: Service) -> None:
-    """After a cancelled stream the server serves on, and stores no slates for the rest of the population."""
+    """After a cancelled stream the server keeps serving, and stores no slates for the remaining users."""
     client = own.client
     make_digest(client, upsert_ready(client, make_papers(1)))
     names = [f"u{i:04d}" for i in range(10_000)]
@@ -202,6 +203,6 @@ def test_a_client_that_leaves_ends_the_work(own: Service) -> None:
     answers.cancel()
 
     assert users(stream(client, "u")) == ["u"]
-    own.application.stop()
+    wait_until(lambda: calls_at_work(client) == 0)
     with own.application.store.read() as tx:
         assert list(tx.slates.of_user(names[-1])) == []

@@ -1,4 +1,4 @@
-"""What the tests of the child process share: waiting, freezing, and looking whether a process runs."""
+"""Helpers of the tests of the worker process: waiting, freezing, and checking whether a process runs."""
 
 import os
 import signal
@@ -13,12 +13,12 @@ from service.encoder.process import EncoderProcess
 
 
 def hashing_process(**options: object) -> EncoderProcess:
-    """A real child process around the small encoder, which starts in a fraction of a second."""
+    """Return an encoder in a real worker process that starts in a fraction of a second."""
     return EncoderProcess(find_model(HASHING), **options)  # type: ignore[arg-type]
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 10.0) -> bool:
-    """Whether it held in time."""
+def wait_until(holds: Callable[[], bool], seconds: float = 30.0) -> bool:
+    """Return whether the condition came true in time."""
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:
@@ -28,7 +28,7 @@ def wait_until(holds: Callable[[], bool], seconds: float = 10.0) -> bool:
 
 
 def runs(pid: int) -> bool:
-    """Whether a process of this id runs; one that ended and was not waited for does not."""
+    """Return whether a process of this id runs. A zombie does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
@@ -38,7 +38,7 @@ def runs(pid: int) -> bool:
 
 @contextmanager
 def frozen(encoder: EncoderProcess) -> Iterator[int]:
-    """The worker's process id, and it stands still meanwhile."""
+    """Stop the worker for the time of the block. Return its process id."""
     encoder.encode(["start"])
     pid = encoder.pid
     assert pid is not None
@@ -51,7 +51,7 @@ def frozen(encoder: EncoderProcess) -> Iterator[int]:
 
 
 class InThread:
-    """Runs a call in a thread; ``result`` gives what it gave or raises what it raised."""
+    """A call in a thread. ``result`` returns its result or raises its error."""
 
     def __init__(self, call: Callable[[], object]) -> None:
         self._call = call
@@ -60,7 +60,7 @@ class InThread:
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
 
-    def result(self, seconds: float = 20.0) -> object:
+    def result(self, seconds: float = 60.0) -> object:
         self._thread.join(seconds)
         assert not self._thread.is_alive(), "the call did not end"
         if self._error is not None:

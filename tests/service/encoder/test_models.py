@@ -1,4 +1,4 @@
-"""What model names mean, and that files which are not the published ones are refused."""
+"""Names of models, and the check of their files."""
 
 import hashlib
 import shutil
@@ -47,13 +47,13 @@ def test_the_default_is_the_packaged_model(published: Path) -> None:
 
 
 def test_an_unchanged_copy_is_accepted(copied: Path) -> None:
-    """It is the content that counts, not the place."""
+    """A copy in another folder is accepted."""
     assert PackagedModel(copied).checked_source() == str(copied)
 
 
 @pytest.mark.parametrize("name", sorted(PACKAGED_SHA256.keys() - {"model.safetensors"}))
 def test_one_changed_byte_is_refused(copied: Path, name: str) -> None:
-    """Any file of tokenizer and configuration that differs in one byte is refused by name."""
+    """A file of the tokenizer or configuration with one changed byte is refused; the error names it."""
     content = bytearray((copied / name).read_bytes())
     content[len(content) // 2] ^= 1
     (copied / name).write_bytes(content)
@@ -63,7 +63,7 @@ def test_one_changed_byte_is_refused(copied: Path, name: str) -> None:
 
 
 def test_cut_weights_are_refused(copied: Path) -> None:
-    """Weights that end early are refused by name."""
+    """Truncated weights are refused; the error names the file."""
     with (copied / "model.safetensors").open("rb") as file:
         start = file.read(1_000_000)
     (copied / "model.safetensors").unlink()
@@ -74,7 +74,7 @@ def test_cut_weights_are_refused(copied: Path) -> None:
 
 
 def test_a_missing_file_is_refused(copied: Path) -> None:
-    """A file that is not there is named."""
+    """The error of a missing file names it."""
     (copied / "vocab.txt").unlink()
 
     with pytest.raises(EncoderUnavailable, match=r"vocab\.txt"):
@@ -83,7 +83,7 @@ def test_a_missing_file_is_refused(copied: Path) -> None:
 
 @pytest.mark.parametrize("name", ["adapter_config.json", "pytorch_model.bin", "2_Normalize/config.json"])
 def test_a_file_that_was_added_is_refused(copied: Path, name: str) -> None:
-    """A file that a loader might pick up is refused though all others are right."""
+    """An extra file that a loader could use is refused."""
     (copied / name).parent.mkdir(exist_ok=True)
     (copied / name).write_text("{}")
 
@@ -92,7 +92,7 @@ def test_a_file_that_was_added_is_refused(copied: Path, name: str) -> None:
 
 
 def test_a_local_model_is_named_after_its_weights(tmp_path: Path) -> None:
-    """The name holds the folder's and the first 12 digits of the weights' SHA-256; other weights are another name."""
+    """The name holds the folder's name and 12 digits of the weights' SHA-256."""
     folder = tmp_path / "mine"
     folder.mkdir()
     (folder / "model.safetensors").write_bytes(b"weights")
@@ -108,7 +108,7 @@ def test_a_local_model_is_named_after_its_weights(tmp_path: Path) -> None:
 
 
 def test_weights_in_several_files_all_count(tmp_path: Path) -> None:
-    """A change in the second of two files changes the name."""
+    """A change in the second of two weight files changes the name."""
     (tmp_path / "a.safetensors").write_bytes(b"a")
     (tmp_path / "b.safetensors").write_bytes(b"b")
     before = LocalModel.at(tmp_path).name
@@ -118,7 +118,7 @@ def test_weights_in_several_files_all_count(tmp_path: Path) -> None:
 
 
 def test_pickled_weights_are_no_weights(tmp_path: Path) -> None:
-    """A local folder with pickled weights only, or none at all, is refused."""
+    """A local folder without safetensors weights is refused."""
     (tmp_path / "pytorch_model.bin").write_bytes(b"pickle")
 
     with pytest.raises(EncoderUnavailable, match="safetensors"):
@@ -128,5 +128,5 @@ def test_pickled_weights_are_no_weights(tmp_path: Path) -> None:
 
 
 def test_other_names_are_names_on_the_hub() -> None:
-    """A name that is no folder keeps its name and may be fetched."""
+    """A name that is not a folder is used as it is, and may be downloaded."""
     assert find_model("allenai/specter2_base") == UnverifiedModel("allenai/specter2_base", "allenai/specter2_base")

@@ -1,4 +1,4 @@
-"""Pages in files: taken up again, never believed when broken or old, and gone at the end."""
+"""Kept pages are used again unless they are damaged or old, and are deleted at the end."""
 
 import datetime as dt
 import os
@@ -7,27 +7,27 @@ from pathlib import Path
 
 import pytest
 
-from service.fetch.http import Http, Patience
+from service.fetch.http import Http, RetryLimits
 from service.fetch.kept_pages import KEPT_SECONDS, KeptPages
 from service.fetch.sources import Fetched, arxiv_submitted
-from tests.service.fetch.test_sources import DAY, ids, serve_pages
+from tests.service.fetch.arxiv_pages import DAY, ids, serve_pages
 from tests.service.fetch.web_server import WebServer, web_server
 
 
 def search(server: WebServer, kept: KeptPages, category: str = "cs.LG", days: int = 0) -> Fetched:
     """A search of 250 papers in three pages."""
-    with Http("test/1", Patience(tries=1, pause_seconds=0, wait_seconds=0)) as http:
+    with Http("test/1", RetryLimits(tries=1, pause_seconds=0, wait_seconds=0)) as http:
         return arxiv_submitted(http, server.url, [category], DAY - dt.timedelta(days=days), DAY, kept)
 
 
 def starts(server: WebServer) -> list[str]:
-    """Where the pages asked for begin; forgets them."""
+    """Return the first results of the requested pages, and forget the requests."""
     found = [path.partition("start=")[2].partition("&")[0] for path, _ in server.requests]
     server.requests.clear()
     return found
 
 
-def broken_off(server: WebServer, folder: Path) -> None:
+def interrupted(server: WebServer, folder: Path) -> None:
     """A search whose third page fails."""
     behaves = serve_pages(250)
     server.answer = lambda request: request.reply(b"", 503) if request.query["start"] == "200" else behaves(request)
@@ -37,10 +37,10 @@ def broken_off(server: WebServer, folder: Path) -> None:
 
 
 def test_going_on(tmp_path: Path) -> None:
-    """The same search asks for what is missing alone; another one for all of its own; at the end nothing is left."""
+    """The same search requests only missing pages, another search all of its own; at the end no file is left."""
     folder = tmp_path / "kept"
     with web_server() as server:
-        broken_off(server, folder)
+        interrupted(server, folder)
         search(server, KeptPages(folder), "cs.CL")
         search(server, KeptPages(folder), days=1)
         assert starts(server) == ["0", "100", "200"] * 2
@@ -61,9 +61,9 @@ def test_going_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["empty", "foreign", "cut", "overwritten"])
 def test_what_cannot_be_read(tmp_path: Path, damage: str) -> None:
-    """A damaged file is as good as none: that page is asked for again."""
+    """The page of a damaged file is requested again."""
     with web_server() as server:
-        broken_off(server, tmp_path)
+        interrupted(server, tmp_path)
         (file,) = tmp_path.glob("*/000100.gz")
         whole = file.read_bytes()
         damaged = {
@@ -79,11 +79,11 @@ def test_what_cannot_be_read(tmp_path: Path, damage: str) -> None:
 
 
 def test_old_pages(tmp_path: Path) -> None:
-    """After so long all is asked for again, and what others left goes."""
+    """Old pages are requested again, and old pages of other searches are deleted."""
     left = tmp_path / "search-left"
     left.mkdir()
     with web_server() as server:
-        broken_off(server, tmp_path)
+        interrupted(server, tmp_path)
         then = time.time() - KEPT_SECONDS - 60
         for path in (*tmp_path.glob("*/*.gz"), left):
             os.utime(path, (then, then))
@@ -97,7 +97,7 @@ def test_old_pages(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be(tmp_path: Path) -> None:
-    """Where no file can be written the search goes as well as without."""
+    """If no file can be written, the search works without kept pages."""
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with web_server() as server:
         server.answer = serve_pages(250)

@@ -1,37 +1,17 @@
-"""Sources in their real formats, whole and broken, through a real server."""
+"""Sources in their real formats, complete and broken, served by a local web server."""
 
 import datetime as dt
 import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from service.domain.errors import InvalidField, InvalidFile, SourceUnavailable
-from service.fetch.http import Http, Patience
+from service.fetch.http import Http, RetryLimits
 from service.fetch.sources import MAX_PAGES, PAGE_SIZE, any_feed, arxiv_announced, arxiv_submitted, hf_daily
+from tests.service.fetch.arxiv_pages import DAY, ids, page, serve_pages
 from tests.service.fetch.web_server import Request, WebServer, web_server
 
-DAY = dt.date(2026, 3, 11)
-ENTRY = """
-  <entry>
-    <id>http://arxiv.org/abs/2603.{number:05d}v{version}</id>
-    <updated>2026-03-10T12:00:00Z</updated>
-    <published>2026-03-10T12:00:00Z</published>
-    <title>Paper {number}</title>
-    <summary>We study {number}.</summary>
-    <author><name>Ada Lovelace</name></author>
-    <link href="http://arxiv.org/abs/2603.{number:05d}v{version}" rel="alternate" type="text/html"/>
-    <category term="cs.LG" scheme="http://arxiv.org/schemas/atom"/>
-  </entry>"""
-API = """<?xml version="1.0" encoding="UTF-8"?>
-<feed xmlns="http://www.w3.org/2005/Atom">
-  <title type="html">ArXiv Query</title>
-  <id>http://arxiv.org/api/x</id>
-  <updated>2026-03-11T00:00:00-05:00</updated>
-  <opensearch:totalResults xmlns:opensearch="http://a9.com/-/spec/opensearch/1.1/">{total}</opensearch:totalResults>
-  {entries}
-</feed>"""
 ANNOUNCED = """<?xml version='1.0' encoding='UTF-8'?>
 <feed xmlns:arxiv="http://arxiv.org/schemas/atom" xmlns:dc="http://purl.org/dc/elements/1.1/"
   xmlns="http://www.w3.org/2005/Atom" xml:lang="en-us">
@@ -54,12 +34,6 @@ ANNOUNCED_ENTRY = """
   </entry>"""
 
 
-def page(numbers: range, total: int, version: int = 1) -> bytes:
-    """A page of the search's answer."""
-    entries = "".join(ENTRY.format(number=number, version=version) for number in numbers)
-    return API.format(total=total, entries=entries).encode()
-
-
 @pytest.fixture
 def server() -> Iterator[WebServer]:
     """A web server."""
@@ -71,35 +45,20 @@ def server() -> Iterator[WebServer]:
 def http() -> Iterator[Http]:
     """A client that does not wait."""
     with Http(
-        "test/1", Patience(tries=3, timeout_seconds=2, pause_seconds=0, wait_seconds=0), sleep=lambda _: None
+        "test/1", RetryLimits(tries=3, timeout_seconds=2, pause_seconds=0, wait_seconds=0), sleep=lambda _: None
     ) as it:
         yield it
 
 
 def search(http: Http, server: WebServer) -> tuple[list[str], str]:
-    """(ids, problem) of what a search gives."""
+    """Return the (ids, problem) of a search."""
     found = arxiv_submitted(http, server.url, ["cs.LG", "cs.CL"], DAY - dt.timedelta(days=2), DAY)
     return [paper.paper_id for paper in found.papers], found.problem
 
 
-def ids(count: int) -> list[str]:
-    """Ids of the first papers."""
-    return [f"arxiv:2603.{number:05d}" for number in range(count)]
-
-
-def serve_pages(total: int) -> Any:
-    """A search that behaves."""
-
-    def answer(request: Request) -> None:
-        start = int(request.query["start"])
-        request.reply(page(range(start, min(start + int(request.query["max_results"]), total)), total))
-
-    return answer
-
-
 @pytest.mark.parametrize("total", [0, 1, PAGE_SIZE, PAGE_SIZE + 1, 250])
 def test_all_pages(http: Http, server: WebServer, total: int) -> None:
-    """Every paper once, in order, whatever the number."""
+    """A search returns every paper once, in order, for any number of papers."""
     server.answer = serve_pages(total)
     assert search(http, server) == (ids(total), "")
     query = server.requests[0][0]
@@ -108,7 +67,7 @@ def test_all_pages(http: Http, server: WebServer, total: int) -> None:
 
 
 def test_a_page_with_fewer_entries(http: Http, server: WebServer) -> None:
-    """A short page leaves no gap: the next one begins where it ended."""
+    """A short page leaves no gap: the next request begins after its last entry."""
 
     def answer(request: Request) -> None:
         start = int(request.query["start"])
@@ -119,7 +78,7 @@ def test_a_page_with_fewer_entries(http: Http, server: WebServer) -> None:
 
 
 def test_an_empty_page_in_the_middle(http: Http, server: WebServer) -> None:
-    """An empty page although there are papers is asked for again; for ever empty, what came before is kept."""
+    """An empty page in the middle is requested again; if it stays empty, the papers before it are returned."""
     behaves = serve_pages(150)
     empty = iter([True])
     server.answer = lambda request: (
@@ -134,11 +93,11 @@ def test_an_empty_page_in_the_middle(http: Http, server: WebServer) -> None:
     )
     found, problem = search(http, server)
     assert found == ids(100)
-    assert "it has 150 papers and gave none from 100 on (3 tries)" in problem
+    assert "it has 150 papers, but sent none from 100 on (3 tries)" in problem
 
 
 def test_a_source_that_fails_half_way(http: Http, server: WebServer) -> None:
-    """Pages that came are kept, and the problem says what failed; with none at all it is an error."""
+    """If a later page fails, the papers before it are returned with the problem; if the first fails, it is an error."""
     behaves = serve_pages(150)
     server.answer = lambda request: request.reply(b"", 503) if request.query["start"] == "100" else behaves(request)
     found, problem = search(http, server)
@@ -151,7 +110,7 @@ def test_a_source_that_fails_half_way(http: Http, server: WebServer) -> None:
 
 
 def test_versions_count_once(http: Http, server: WebServer) -> None:
-    """A paper that moves to another page while pages are fetched, or has a new version, comes once."""
+    """A paper that appears on two pages, or in two versions, is returned once."""
     server.answer = lambda request: request.reply(
         page(range(100), 140) if request.query["start"] == "0" else page(range(60, 140), 140, version=2)
     )
@@ -161,16 +120,16 @@ def test_versions_count_once(http: Http, server: WebServer) -> None:
 
 
 def test_a_search_that_repeats_one_page(http: Http, server: WebServer) -> None:
-    """It ends at the first page that brings nothing new, however many papers are promised, and says so."""
+    """The search ends at the first page without new papers, and reports it."""
     server.say(lambda request: request.reply(page(range(PAGE_SIZE), 10**9)))
     found, problem = search(http, server)
     assert found == ids(PAGE_SIZE)
-    assert "from 100 on it only repeats papers" in problem
+    assert "the page from 100 on only repeats papers" in problem
     assert len(server.requests) == 2
 
 
 def test_a_search_without_end(http: Http, server: WebServer) -> None:
-    """New papers for ever: it ends after so many pages as arXiv can have, and says so."""
+    """A search that never ends is stopped after MAX_PAGES pages, and reports it."""
 
     def answer(request: Request) -> None:
         start = int(request.query["start"])
@@ -180,11 +139,11 @@ def test_a_search_without_end(http: Http, server: WebServer) -> None:
     found, problem = search(http, server)
     assert found == ids(MAX_PAGES)
     assert len(server.requests) == MAX_PAGES
-    assert f"{MAX_PAGES} pages gave {MAX_PAGES} of them; no more are asked for" in problem
+    assert f"stopped after {MAX_PAGES} pages with {MAX_PAGES} of {10**9} papers" in problem
 
 
 def test_a_web_page_in_place_of_a_feed(http: Http, server: WebServer) -> None:
-    """Status 200 with an error page is tried again, then an error."""
+    """A web page with status 200 is retried and then an error."""
     server.say(lambda request: request.reply(b"<!DOCTYPE html><html>sorry</html>"), serve_pages(3))
     assert search(http, server) == (ids(3), "")
     server.say(lambda request: request.reply(b"<html>sorry</html>"))
@@ -202,7 +161,7 @@ def test_a_web_page_in_place_of_a_feed(http: Http, server: WebServer) -> None:
     ],
 )
 def test_broken_and_hostile_xml(http: Http, server: WebServer, body: bytes) -> None:
-    """Malformed documents, entity bombs and outside entities are errors that name the address."""
+    """Malformed documents, entity bombs and external entities are errors that name the address."""
     server.say(lambda request: request.reply(body))
     with pytest.raises(InvalidFile, match=r"127\.0\.0\.1"):
         any_feed(http, server.url)
@@ -210,13 +169,13 @@ def test_broken_and_hostile_xml(http: Http, server: WebServer, body: bytes) -> N
 
 @pytest.mark.parametrize("name", ["", "cs LG", "cs.LG;rm", "../x", "cs.LG+all"])
 def test_categories(http: Http, name: str) -> None:
-    """What cannot be a category is refused before anybody is asked."""
+    """A name that cannot be a category is refused without a request."""
     with pytest.raises(InvalidField, match="categories"):
         arxiv_announced(http, "http://127.0.0.1:1", [name] if name else [])
 
 
 def test_what_was_announced(http: Http, server: WebServer) -> None:
-    """New papers and cross-lists, not replacements; the announcement's words are not part of the abstract."""
+    """New papers and cross-lists are returned, replacements are not; abstracts lose the announcement's prefix."""
     kinds = ["new", "cross", "replace", "replace-cross", "new"]
     entries = "".join(ANNOUNCED_ENTRY.format(number=number, kind=kind) for number, kind in enumerate(kinds))
     server.say(lambda request: request.reply(ANNOUNCED.format(entries=entries).encode()))
@@ -230,7 +189,7 @@ def test_what_was_announced(http: Http, server: WebServer) -> None:
 
 
 def test_daily_papers(http: Http, server: WebServer) -> None:
-    """Titles and upvotes of the day asked for; an empty list is no error; something else than JSON is tried again."""
+    """The papers of a day have their upvotes; an empty list is no error; an answer that is not JSON is retried."""
     entry = {"paper": {"id": "2603.00001", "title": "One", "summary": "We.", "upvotes": 7, "authors": [{"name": "A"}]}}
     server.say(
         lambda request: request.reply(b"<html>busy"), lambda request: request.reply(json.dumps([entry]).encode())

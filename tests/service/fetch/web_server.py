@@ -1,4 +1,4 @@
-"""A web server on loopback that answers as a test tells it to, and misbehaves in every way that sources do."""
+"""A local web server whose answers a test defines, including failures that real sources have."""
 
 import socket
 import threading
@@ -9,17 +9,17 @@ from urllib.parse import parse_qs, urlsplit
 
 
 class Request(BaseHTTPRequestHandler):
-    """One request; what a test's ``answer`` gets."""
+    """A request, as a test's ``answer`` gets it."""
 
     server: "WebServer"
 
     @property
     def query(self) -> dict[str, str]:
-        """Its parameters."""
+        """The parameters of the address."""
         return {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
 
     def reply(self, body: bytes, status: int = 200, **headers: str) -> None:
-        """A whole answer."""
+        """Send a complete answer."""
         self.send_response(status)
         for name, value in {"Content-Length": str(len(body)), **headers}.items():
             self.send_header(name.replace("_", "-"), value)
@@ -27,7 +27,7 @@ class Request(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def break_off(self) -> None:
-        """The connection is reset in the middle of whatever was being said."""
+        """Reset the connection in the middle of the answer."""
         self.wfile.flush()
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         self.connection.close()
@@ -41,11 +41,11 @@ class Request(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def log_message(self, *_: object) -> None:
-        """Says nothing."""
+        """Log nothing."""
 
 
 class WebServer(ThreadingHTTPServer):
-    """Attributes: ``answer``, called for each request; ``requests``, what came (path and headers)."""
+    """The server. ``answer`` handles each request; ``requests`` holds the path and headers of each."""
 
     daemon_threads = True
 
@@ -56,14 +56,14 @@ class WebServer(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Its address."""
+        """The server's address."""
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, *_: object) -> None:
-        """Clients that hang up are what some tests are about."""
+        """Ignore clients that close the connection, which some tests do on purpose."""
 
     def say(self, *answers: Callable[[Request], None]) -> None:
-        """One answer after another; the last one again and again."""
+        """Use these answers one after another, and then the last one again."""
         rest = list(answers)
 
         def answer(request: Request) -> None:
@@ -75,7 +75,7 @@ class WebServer(ThreadingHTTPServer):
 
 @contextmanager
 def web_server() -> Iterator[WebServer]:
-    """A server on a free port."""
+    """Run a server on a free port."""
     server = WebServer()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()

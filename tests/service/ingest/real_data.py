@@ -1,4 +1,4 @@
-"""Where the real data sets lie."""
+"""Paths of the real data sets."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ from tests.requirements import require
 
 
 def data_file(*parts: str) -> Path:
-    """The path of a file of the shared data; skips the test where there is none."""
+    """Return the path of a file of the shared data. Skip the test if it is missing."""
     root = Path(os.environ.get("PAPERFEED_DATA", Path(__file__).parents[4] / "shared" / "data"))
     path = root.joinpath(*parts)
     require("data", path.is_file(), "set PAPERFEED_DATA to the folder with the shared data sets")

@@ -1,4 +1,4 @@
-"""One small valid file of each format, written by hand; all are dated before ``NOW``."""
+"""A small valid file of each format, written by hand. All dates are before ``NOW``."""
 
 import datetime as dt
 import json

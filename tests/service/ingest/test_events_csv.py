@@ -13,7 +13,7 @@ HEADER = "user_id,paper_id,event,occurred_at\n"
 
 
 def test_events_are_read_with_all_columns() -> None:
-    """An event without id gets the default one, an empty time is unknown."""
+    """An event without id gets the default id, and an empty time is unknown."""
     liked_at = dt.datetime(2024, 3, 10, 9, 30, tzinfo=dt.UTC)
     event_id = default_event_id("u1", "arxiv:2403.00001", EventType.LIKE, liked_at)
 
@@ -26,7 +26,7 @@ def test_events_are_read_with_all_columns() -> None:
 
 
 def test_columns_may_stand_in_any_order() -> None:
-    """Columns are told by the header; unknown ones are ignored."""
+    """The header defines the order of columns; unknown columns are ignored."""
     events = list(iter_events(b"event,note,occurred_at,paper_id,user_id\nlike,hm,,x:1,u1\n", now=NOW))
     assert [(event.user_id, event.paper_id) for event in events] == [("u1", "x:1")]
 
@@ -40,7 +40,7 @@ def test_columns_may_stand_in_any_order() -> None:
     ],
 )
 def test_header_is_checked(header: str, problem: str) -> None:
-    """A file without the right header is refused at its first line."""
+    """A file without the right header is refused with its first line."""
     with pytest.raises(InvalidFile, match=f"line 1: {problem}"):
         list(iter_events(f"{header}\nu1,x:1,like,\n".encode(), now=NOW))
 
@@ -50,7 +50,7 @@ def test_header_is_checked(header: str, problem: str) -> None:
     [
         ("u1,x:1,like", "has 3 fields, but the header has 4"),
         (",x:1,like,", "user_id: must not be empty"),
-        ("u 1,x:1,like,", "user_id: must be printable"),
+        ("u 1,x:1,like,", "user_id: must contain only printable"),
         ("u1,,like,", "paper_id: must not be empty"),
         ("u1,x:1,Like,", "event: 'Like' is none of like, unlike"),
         ("u1,x:1,like,monday", "occurred_at: 'monday' is not an ISO 8601"),
@@ -60,16 +60,17 @@ def test_header_is_checked(header: str, problem: str) -> None:
     ],
 )
 def test_faults_name_line_and_column(row: str, problem: str) -> None:
-    """The error leads to the line and the column."""
+    """The error names the line and the column."""
     with pytest.raises(InvalidFile, match=f"line 3: {problem}"):
         list(iter_events(f"{HEADER}u1,x:1,like,\n{row}\n".encode(), now=NOW))
 
 
 def test_clocks_may_differ_by_five_minutes() -> None:
-    """An event just ahead of our clock is taken."""
+    """An event up to five minutes in the future is accepted."""
     assert len(list(iter_events(f"{HEADER}u1,x:1,like,2024-03-11T12:05:00Z\n".encode(), now=NOW))) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(("folder", "count"), [("arxiv-2016-2018", 9_375), ("citeulike-a", 204_986)])
 def test_real_files_are_read(folder: str, count: int) -> None:

@@ -1,4 +1,4 @@
-"""Whatever the bytes, a reader ends with values or with InvalidFile or InvalidField, never with anything else."""
+"""For any bytes, every parser returns values or raises InvalidFile or InvalidField."""
 
 import gzip
 import json
@@ -52,7 +52,7 @@ def survives(reader: str, data: bytes) -> None:
 
 @st.composite
 def mutations(draw: st.DrawFn, sample: bytes) -> bytes:
-    """The sample with up to five pieces replaced, removed, repeated or inserted, and perhaps cut."""
+    """Return the sample with up to five parts replaced, removed, repeated or inserted, and perhaps cut."""
     data = sample
     for _ in range(draw(st.integers(1, 5))):
         start = draw(st.integers(0, len(data)))
@@ -64,7 +64,7 @@ def mutations(draw: st.DrawFn, sample: bytes) -> bytes:
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_valid_samples_are_read(name: str) -> None:
-    """The mutations start from files that are read without error."""
+    """The unchanged samples are read without error."""
     reader, sample = SAMPLES[name]
     assert READERS[reader](sample)
 
@@ -73,14 +73,14 @@ def test_valid_samples_are_read(name: str) -> None:
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_mutated_files_raise_our_errors_only(name: str, data: st.DataObject) -> None:
-    """A file with wrong, missing or misplaced pieces never ends in a traceback."""
+    """A file with wrong, missing or misplaced parts raises our errors only."""
     reader, sample = SAMPLES[name]
     survives(reader, data.draw(mutations(sample)))
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_every_cut_raises_our_errors_only(name: str) -> None:
-    """A file that ends too early, packed or not, never ends in a traceback."""
+    """A file that ends too early, compressed or not, raises our errors only."""
     reader, sample = SAMPLES[name]
     packed = gzip.compress(sample)
     for share in range(40):
@@ -107,7 +107,7 @@ JSON_VALUES = st.recursive(
 @settings(max_examples=300, deadline=None)
 @given(JSON_VALUES)
 def test_any_json_raises_our_errors_only(value: object) -> None:
-    """No JSON value, however shaped, ends in a traceback."""
+    """Any JSON value raises our errors only."""
     survives("undated digest", json.dumps([value]).encode())
     survives("papers", json.dumps(value).encode())
 
@@ -116,6 +116,6 @@ def test_any_json_raises_our_errors_only(value: object) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes_raise_our_errors_only(reader: str, data: bytes) -> None:
-    """Bytes without any form end in an error that can be printed."""
+    """Random bytes raise an error that can be printed."""
     survives(reader, data)
     survives(reader, gzip.compress(data))

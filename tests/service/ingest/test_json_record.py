@@ -15,14 +15,14 @@ from service.ingest.json_record import JsonRecord, load_json
     ],
 )
 def test_what_is_not_standard_json_is_refused(text: str, problem: str) -> None:
-    """Broken, non-standard, bottomless and absurdly long values are errors of the file."""
+    """Broken, non-standard, deeply nested and too long values raise InvalidFile."""
     with pytest.raises(InvalidFile, match=problem) as caught:
         load_json(text, "f", line=7)
     assert caught.value.line == 7
 
 
 def test_line_of_a_syntax_error_is_told() -> None:
-    """In a file that is one JSON value the line is that of the syntax error."""
+    """In a file of one JSON value, the error names the line of the syntax error."""
     with pytest.raises(InvalidFile) as caught:
         load_json("[\n1,\n}", "f")
     assert caught.value.line == 3
@@ -48,7 +48,7 @@ def test_wrong_types_name_the_field(getter: str, value: object, problem: str) ->
 
 
 def test_null_counts_as_absent() -> None:
-    """A null field reads like one that is not there; a required one must be there."""
+    """A null field counts as missing; a missing required field is an error."""
     record = JsonRecord("f", {"x": None})
 
     assert (record.text("x"), record.texts("x"), record.count("x"), record.time("x")) == ("", (), None, None)

@@ -12,7 +12,7 @@ from tests.service.ingest.samples import JSONL
 
 
 def test_papers_are_read_with_all_fields() -> None:
-    """Every field of the format arrives, blank lines and unknown fields do not matter."""
+    """Every field of the format is read; blank lines and unknown fields are ignored."""
     papers = list(iter_papers(JSONL.replace(b'"upvotes"', b'"unknown": {}, "upvotes"')))
 
     assert papers == [
@@ -28,12 +28,12 @@ def test_papers_are_read_with_all_fields() -> None:
 
 
 def test_gzip_reads_the_same() -> None:
-    """A packed file gives the papers of the plain one."""
+    """A compressed file has the same papers as the plain file."""
     assert list(iter_papers(gzip.compress(JSONL))) == list(iter_papers(JSONL))
 
 
 def test_papers_come_one_by_one() -> None:
-    """A fault in a later line does not hold back the papers before it."""
+    """Papers before an invalid line are returned before the error."""
     papers = iter_papers(JSONL + b"{}\n")
 
     assert [next(papers).paper_id, next(papers).paper_id] == ["arxiv:2403.00001", "x:2"]
@@ -47,8 +47,8 @@ def test_papers_come_one_by_one() -> None:
         ("[]", "must be an object, not an array"),
         ('{"paper_id": "x:1"}', "title: is missing"),
         ('{"paper_id": "x:1", "title": ""}', "title: must not be empty"),
-        ('{"paper_id": "x 1", "title": "T"}', "paper_id: must be printable"),
-        ('{"paper_id": "x:1", "title": "\\ud800"}', "title: has characters that are not text"),
+        ('{"paper_id": "x 1", "title": "T"}', "paper_id: must contain only printable"),
+        ('{"paper_id": "x:1", "title": "\\ud800"}', "title: contains characters that are not text"),
         ('{"paper_id": "x:1", "title": "T", "upvotes": -1}', "upvotes: must lie between"),
         ('{"paper_id": "x:1", "title": "T", "upvotes": "3"}', "upvotes: must be an integer"),
         ('{"paper_id": "x:1", "title": "T", "authors": "A"}', "authors: must be an array"),
@@ -56,18 +56,19 @@ def test_papers_come_one_by_one() -> None:
     ],
 )
 def test_faults_name_line_and_field(line: str, problem: str) -> None:
-    """The error leads to the line and the field."""
+    """The error names the line and the field."""
     with pytest.raises(InvalidFile, match=f"^input, line 2: {problem}"):
         list(iter_papers(f"\n{line}\n".encode()))
 
 
 def test_repeated_id_names_both_lines() -> None:
-    """A file that describes one paper twice is refused."""
+    """A file with a repeated paper is refused."""
     line = b'{"paper_id": "x:1", "title": "T"}\n'
-    with pytest.raises(InvalidFile, match="line 3: paper x:1 stands at line 1 already"):
+    with pytest.raises(InvalidFile, match="line 3: paper x:1 is already at line 1"):
         list(iter_papers(line + b"\n" + line))
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(("folder", "count"), [("arxiv-2016-2018", 14_711), ("citeulike-a", 16_980)])
 def test_real_files_are_read(folder: str, count: int) -> None:

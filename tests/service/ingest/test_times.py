@@ -18,7 +18,7 @@ from tests.service.ingest.samples import NOW
     ],
 )
 def test_iso_times_become_utc(text: str, expected: str) -> None:
-    """Dates, naive times (UTC) and times with an offset are understood."""
+    """Dates, times without an offset (UTC) and times with an offset are parsed."""
     assert parse_time(text).isoformat() == expected
 
 
@@ -36,19 +36,19 @@ def test_iso_times_become_utc(text: str, expected: str) -> None:
     ],
 )
 def test_other_times_are_refused(text: str) -> None:
-    """What is not ISO 8601, or no time that exists, is a ValueError."""
+    """A text that is not ISO 8601, and a time that does not exist, raise ValueError."""
     with pytest.raises(ValueError, match="is not"):
         parse_time(text)
 
 
 @pytest.mark.parametrize("text", ["", "Mar 11", "2024-3-11", "2024-02-30", "1989-12-31", "2024-03-13"])
 def test_dates_out_of_form_or_range_are_refused(text: str) -> None:
-    """A digest's date is ISO, exists, is not before 1990 and not after tomorrow."""
+    """A digest's date must be an ISO date between 1990 and tomorrow."""
     with pytest.raises(InvalidField) as caught:
         parse_date(text, NOW)
     assert caught.value.field == "date"
 
 
 def test_tomorrow_is_a_date() -> None:
-    """East of Greenwich it may be tomorrow already."""
+    """Tomorrow's date is accepted, because it may be today's east of Greenwich."""
     assert parse_date(" 2024-03-12 ", NOW) == dt.date(2024, 3, 12)

@@ -1,4 +1,4 @@
-"""The first tables, and the installation's own signing key."""
+"""Create the first tables, and the key of this installation."""
 
 import datetime as dt
 import secrets

@@ -1,4 +1,4 @@
-"""Which of the service's deletions have been carried out, so that none is carried out twice."""
+"""Add the deletions that have been carried out, so that none is carried out twice."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ ID = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
-    """Adds the table."""
+    """Add the table."""
     op.create_table(
         "mail_deletions",
         sa.Column("user_id_hash", ID, nullable=False),
@@ -22,5 +22,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Takes it away."""
+    """Remove the table."""
     op.drop_table("mail_deletions")

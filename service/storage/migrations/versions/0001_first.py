@@ -1,4 +1,4 @@
-"""The first tables, and the installation's own secret."""
+"""Create the first tables, and the secret of this installation."""
 
 import datetime as dt
 import secrets

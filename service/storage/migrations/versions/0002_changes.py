@@ -1,4 +1,4 @@
-"""What changed when: vectors, so that the matrix of all of them is kept up to date, and the signals of a trend."""
+"""Add the logs of changed vectors and of changed signals, by which caches are kept up to date."""
 
 import sqlalchemy as sa
 from alembic import op

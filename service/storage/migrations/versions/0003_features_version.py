@@ -1,4 +1,4 @@
-"""What the features of a slate mean, so that training takes only those that fit. Slates of before do not say."""
+"""Add the version of a slate's features, so that training uses only fitting ones. Older slates have no version."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # The version before inserts without the column.
+    # The default serves the previous release, which inserts without this column.
     op.add_column("slates", sa.Column("features_version", sa.Text, nullable=False, server_default=""))
 
 

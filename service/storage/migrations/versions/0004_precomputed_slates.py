@@ -1,4 +1,4 @@
-"""Slates made ahead of time by a batch job."""
+"""Add slates that a batch job precomputes."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Slates as one row each: items and features move from rows of their own into their slate's."""
+"""Store each slate as one row: items and features move into the row of their slate."""
 
 import json
 
@@ -32,7 +32,7 @@ def upgrade() -> None:
         table.alter_column("items", server_default=None)
         table.alter_column("features", server_default=None)
     op.drop_table("slate_items")
-    # They are kept in another form from now on, and made again by the next batch job.
+    # The form of precomputed slates changes too. The next batch job makes them again.
     op.execute("DELETE FROM precomputed_slates")
 
 
@@ -60,7 +60,7 @@ def _items(rows: list[sa.Row]) -> str:
 
 
 def _features(rows: list[sa.Row]) -> bytes:
-    """Of all items, or of none."""
+    """Return the features of all items, or of none."""
     if len({len(row.features) for row in rows}) != 1:
         return b""
     return b"".join(bytes(row.features) for row in rows)

@@ -1,1 +1,1 @@
-"""One script per revision. A released one is never changed, and never imports the code it was written with."""
+"""One script per revision. A released script never changes, and imports no other code of this project."""

@@ -18,7 +18,7 @@ JOURNAL = b"""\
 
 
 def test_arxiv_api_is_read() -> None:
-    """Versions and HTML go, comparisons stay, and the date is that of the first version."""
+    """Versions and HTML are removed, comparisons stay, and the date is that of the first version."""
     feed = parse_feed(ATOM, "f")
 
     assert (feed.title, feed.date, feed.is_arxiv) == ("ArXiv Query: cat:cs.IR", dt.date(2024, 3, 11), True)
@@ -36,7 +36,7 @@ def test_arxiv_api_is_read() -> None:
 
 
 def test_arxiv_rss_is_read() -> None:
-    """The announcement is cut from the abstract, authors are told apart, replaced papers have no date."""
+    """The announcement is cut from abstracts, authors are split, and replaced papers have no date."""
     feed = parse_feed(RSS, "f")
 
     assert (feed.date, feed.is_arxiv) == (dt.date(2024, 3, 11), True)
@@ -53,7 +53,7 @@ def test_arxiv_rss_is_read() -> None:
 
 
 def test_other_feeds_are_read() -> None:
-    """A journal's feed gives DOIs or titles as ids, no script addresses and no dates of updates."""
+    """Papers of a journal's feed have ids from DOIs or titles, no script addresses and no dates of updates."""
     feed = parse_feed(JOURNAL, "f")
 
     assert (feed.title, feed.date, feed.is_arxiv) == ("A & B", None, False)
@@ -69,20 +69,20 @@ def test_other_feeds_are_read() -> None:
 
 
 def test_arxiv_error_answer_is_refused() -> None:
-    """To a wrong query arXiv answers with a feed of one entry, which is no paper."""
+    """The answer of arXiv to a wrong query is an error, although it is a feed with one entry."""
     answer = ATOM.replace(b"http://arxiv.org/abs/2401.00001v2</id>", b"http://arxiv.org/api/errors#incorrect</id>")
     with pytest.raises(InvalidFile, match="arXiv's answer to a wrong query: 'For"):
         parse_feed(answer, "f")
 
 
 def test_faults_name_the_entry() -> None:
-    """An entry without title and a repeated paper are errors that say which entry."""
+    """An entry without title and a repeated paper are errors that name the entry."""
     with pytest.raises(InvalidFile, match="entry 2: title: must not be empty"):
         parse_feed(RSS.replace(b"<title>An Old One</title>", b""), "f")
-    with pytest.raises(InvalidFile, match=r"entry 2: paper arxiv:2403\.00001 stands at entry 1"):
+    with pytest.raises(InvalidFile, match=r"entry 2: paper arxiv:2403\.00001 is already at entry 1"):
         parse_feed(RSS.replace(b"2001.00002", b"2403.00001"), "f")
 
 
 def test_feed_without_entries_has_no_papers() -> None:
-    """On days without announcements arXiv's feed is empty, which is no fault of the document."""
+    """A feed without entries is valid, because arXiv sends one on days without announcements."""
     assert parse_feed(b'<rss version="2.0"><channel><title>T</title></channel></rss>', "f").papers == ()

@@ -22,7 +22,7 @@ from tests.service.ingest.samples import ATOM, DAY, HF_DAILY, JSONL, NOW, PAGE, 
     ],
 )
 def test_format_is_told_by_the_content(data: bytes, source_name: str, title: str, count: int, tmp_path: Path) -> None:
-    """Every format is known by its first character, packed or not, with or without byte order mark."""
+    """Every format is detected by its first character, compressed or not, with or without byte order mark."""
     packed = tmp_path / "digest.gz"
     packed.write_bytes(gzip.compress(data))
     for written in (data, gzip.compress(data), b"\xef\xbb\xbf" + data, packed):
@@ -32,21 +32,21 @@ def test_format_is_told_by_the_content(data: bytes, source_name: str, title: str
 
 @pytest.mark.parametrize("data", [HF_DAILY, ATOM, RSS])
 def test_own_date_is_taken_if_none_is_given(data: bytes) -> None:
-    """Feeds and the daily list say which day they are of; a given date goes before."""
+    """Feeds and the daily list have their own date; a given date replaces it."""
     assert read_digest(data, date=None, now=NOW).date == DAY
     assert read_digest(data, date=dt.date(2024, 3, 1), now=NOW).date == dt.date(2024, 3, 1)
 
 
 @pytest.mark.parametrize("data", [PAGE, JSONL, RSS.replace(b"pubDate", b"otherDate")])
 def test_date_is_required_where_the_file_has_none(data: bytes) -> None:
-    """Without any date the error asks for one."""
+    """Without a date the error asks for one."""
     with pytest.raises(InvalidField, match="date: is required"):
         read_digest(data, date=None, now=NOW)
 
 
 @pytest.mark.parametrize("date", [dt.date(2024, 3, 13), dt.date(1989, 1, 1)])
 def test_date_out_of_range_is_refused(date: dt.date) -> None:
-    """A wrong year is noticed, whether the caller or the file gives it."""
+    """A date out of range is an error, whether it is given or the file's own."""
     with pytest.raises(InvalidField, match=r"^date: "):
         read_digest(ATOM, date=date, now=NOW)
     with pytest.raises(InvalidFile, match="its own date 2024-03-11 lies in the future; give the date"):
@@ -55,19 +55,19 @@ def test_date_out_of_range_is_refused(date: dt.date) -> None:
 
 @pytest.mark.parametrize("data", [b"[]", b"Mar 11\n", b'<rss version="2.0"><channel><title>T</title></channel></rss>'])
 def test_digest_without_papers_is_refused(data: bytes) -> None:
-    """An empty digest would replace a good one."""
-    with pytest.raises(InvalidFile, match="holds no paper"):
+    """A file without papers is an error."""
+    with pytest.raises(InvalidFile, match="has no paper"):
         read_digest(data, date=DAY, now=NOW)
 
 
 def test_format_can_be_named() -> None:
-    """A named format is not guessed again."""
+    """A given format is not detected again."""
     with pytest.raises(InvalidFile, match="is not JSON"):
         read_digest(PAGE, date=DAY, now=NOW, format="hf-daily")
 
 
 def test_importing_is_cheap() -> None:
-    """The parsers of feeds and libraries are not loaded before they are needed."""
+    """Importing the package loads no third-party parser."""
     code = (
         "import sys, service.ingest.digests.digest, service.ingest.libraries.library, service.ingest.events_csv\n"
         "print(sorted({'feedparser', 'bibtexparser', 'rispy', 'pylatexenc', 'numpy', 'torch'} & set(sys.modules)))"

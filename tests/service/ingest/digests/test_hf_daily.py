@@ -10,7 +10,7 @@ from tests.service.ingest.samples import HF_DAILY
 
 
 def test_papers_and_day_are_read() -> None:
-    """Ids lose their version, texts their line breaks; the day is the newest one of a listing."""
+    """Ids lose their version and texts their line breaks; the date is the newest day of a listing."""
     papers, day = parse_hf_daily(HF_DAILY.decode(), "f")
 
     assert papers[0] == Paper(
@@ -37,10 +37,10 @@ def test_papers_and_day_are_read() -> None:
         ([{"paper": {"id": "2403.00001", "title": ""}}], r"\[0\].paper: title: must not be empty"),
         ([{"paper": {"id": "2403.00001", "title": "T", "authors": ["A"]}}], r"authors\[0\]: must be an object"),
         ([{"paper": {"id": "2403.00001", "title": "T", "upvotes": 10**30}}], "upvotes: must lie between"),
-        ([{"paper": {"id": "2403.00001v1", "title": "T"}}] * 2, r"\[1\]: paper arxiv:2403.00001 stands at \[0\]"),
+        ([{"paper": {"id": "2403.00001v1", "title": "T"}}] * 2, r"\[1\]: paper arxiv:2403.00001 is already at \[0\]"),
     ],
 )
 def test_faults_name_the_entry(value: object, problem: str) -> None:
-    """The error leads to the entry and field."""
+    """The error names the entry and the field."""
     with pytest.raises(InvalidFile, match=problem):
         parse_hf_daily(json.dumps(value), "f")

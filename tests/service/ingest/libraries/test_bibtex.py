@@ -17,7 +17,7 @@ def _only(text: str) -> RawEntry:
 
 
 def test_entries_are_read() -> None:
-    """LaTeX is decoded, names are told apart, ids stay as written, the reader's keywords stay private."""
+    """LaTeX is decoded, names are split, ids stay as written, and the user's keywords are ignored."""
     first, second = parse_bibtex(BIBTEX.decode(), "f")
 
     assert (first.place, first.line) == ("entry muller2017", 4)
@@ -41,18 +41,18 @@ def test_entries_are_read() -> None:
     ],
 )
 def test_latex_becomes_text(latex: str, text: str) -> None:
-    """Accents, macros, mathematics and bare special characters read as a person reads them; no file is opened."""
+    """Accents, macros, mathematics and bare special characters are decoded; no file is opened."""
     assert _only(f"@misc{{k, title = {{{latex}}}}}").title == text
 
 
 @pytest.mark.parametrize("depth", [25, 40, 3000])
 def test_braces_in_braces(depth: int) -> None:
-    """A title nested beyond reason loses its braces, nothing else."""
+    """A title with too deep nesting loses only its braces."""
     assert _only("@misc{k, title = " + "{" * depth + "T" + "}" * depth + "}").title == "T"
 
 
 def test_nesting_ends_before_the_stack_does() -> None:
-    """No nesting brings Python near the end of its stack, where what else runs there would fail too."""
+    """Deep nesting does not use up Python's stack."""
     around = {r"\emph{": "}", r"\begin{a}": r"\end{a}", r"\sqrt[": "]{x}", "${": "}$"}
     nested = [opening * 2000 + "T" + closing * 2000 for opening, closing in around.items()]
     deepest = 0
@@ -75,7 +75,7 @@ def test_nesting_ends_before_the_stack_does() -> None:
 
 
 def test_doubled_keys_and_fields_are_no_fault() -> None:
-    """Both entries of one key count; of a repeated field the first."""
+    """Both entries with the same key count; of a repeated field the first value counts."""
     entries = list(parse_bibtex("@misc{k, title={A}, title={B}}\n@misc{k, title={C}}\n@misc{k, title={D}}", "f"))
     assert [entry.title for entry in entries] == ["A", "C", "D"]
 
@@ -89,25 +89,25 @@ def test_doubled_keys_and_fields_are_no_fault() -> None:
     ],
 )
 def test_addresses_are_found(field: str, url: str) -> None:
-    """An address is taken from the fields where tools put it, without LaTeX around it."""
+    """An address is taken from the fields that tools use for it, without LaTeX around it."""
     assert _only(f"@misc{{k, title={{T}}, {field}}}").url == url
 
 
 def test_eprint_of_another_archive_is_no_arxiv_id() -> None:
-    """A number of another archive that looks like an arXiv id is not taken for one."""
+    """A number of another archive is no arXiv id, even if it looks like one."""
     assert _only("@misc{k, title={T}, eprint={1706.03762}, archivePrefix={HAL}}").eprint == ""
 
 
 @pytest.mark.parametrize(
     ("text", "line", "problem"),
     [
-        ("@misc{a, title={A}}\n\n@misc{b, title={B\n", 3, "a BibTeX entry begins here, but"),
+        ("@misc{a, title={A}}\n\n@misc{b, title={B\n", 3, "the BibTeX entry that begins here is invalid"),
         ("@misc{a, title={A\n@misc{b, title={B}}", 1, "unexpected block start"),
         ("@misc{a,\n title}", 1, "expected a '=' after entry key"),
     ],
 )
 def test_broken_entries_name_the_line(text: str, line: int, problem: str, caplog: pytest.LogCaptureFixture) -> None:
-    """An entry that cannot be read is an error, not left out, and nothing of it is logged."""
+    """An invalid entry is an error, and its text is not logged."""
     with caplog.at_level(logging.DEBUG), pytest.raises(InvalidFile, match=problem) as caught:
         list(parse_bibtex(text, "f"))
     assert caught.value.line == line

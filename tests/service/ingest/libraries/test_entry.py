@@ -25,27 +25,27 @@ from service.ingest.libraries.entry import RawEntry, display_name, library_entry
     ],
 )
 def test_names_of_a_paper_are_found(facts: dict[str, str], paper_id: str, url: str) -> None:
-    """The arXiv id comes first, then the DOI, wherever they stand; a preprint's address names the printed paper."""
+    """The id is the arXiv id, else the DOI, from any field; the address of a preprint names the journal paper."""
     paper = library_entry(RawEntry("entry k", 1, "A Title", **facts), "f").paper
     assert (paper.paper_id, paper.url) == (paper_id, url)
 
 
 def test_paper_without_names_is_named_by_its_title() -> None:
-    """Without arXiv id and DOI the title makes the id; a script address is dropped."""
+    """Without arXiv id and DOI the id is made from the title; a script address is dropped."""
     paper = library_entry(RawEntry("entry k", 1, "A <i>Title</i> of Words", url="javascript:x"), "f").paper
     assert paper.paper_id.startswith("title:")
     assert (paper.title, paper.url) == ("A Title of Words", "")
 
 
 def test_only_full_dates_count() -> None:
-    """A bare year would make up a month and a day."""
+    """Only a full date is used."""
     raw = RawEntry("entry k", 1, "T", published="2017/05/03")
     assert library_entry(raw, "f").paper.published_at == dt.datetime(2017, 5, 3, tzinfo=dt.UTC)
     assert library_entry(RawEntry("entry k", 1, "T", published="2017"), "f").paper.published_at is None
 
 
 def test_entry_without_title_is_named() -> None:
-    """The error tells key and line."""
+    """The error names key and line."""
     with pytest.raises(InvalidFile, match=r"^f, line 7: entry k has no title$"):
         library_entry(RawEntry("entry k", 7, " <b></b> "), "f")
 
@@ -60,5 +60,5 @@ def test_entry_without_title_is_named() -> None:
     ],
 )
 def test_names_are_put_in_spoken_order(name: str, expected: str) -> None:
-    """Followed authors are compared by name, so every format must give the same form."""
+    """Names of all formats get the same form, so that followed authors match."""
     assert display_name(name) == expected

@@ -12,13 +12,13 @@ from tests.service.ingest.samples import BIBTEX, RIS, ZOTERO
     ("data", "first_id"), [(BIBTEX, "doi:10.1000/abc_def"), (RIS, "doi:10.1000/xyz"), (ZOTERO, "doi:10.1000/xyz")]
 )
 def test_format_is_told_by_the_content(data: bytes, first_id: str) -> None:
-    """The three formats are known whatever the file is called."""
+    """The three formats are detected by content."""
     entries = read_library(Content("library", data))
     assert [entry.paper.paper_id for entry in entries] == [first_id, "arxiv:1706.03762"]
 
 
 def test_doubles_count_once() -> None:
-    """The same paper by title or id is one entry, added when it first was."""
+    """Entries with the same title or id are one entry with the earliest time."""
     entries = read_library(
         b"@misc{a, title={One Paper of Ours}, timestamp={2020-01-02}}"
         b"@misc{b, title={One paper of ours}, doi={10.1000/x}, timestamp={2020-01-01}}"
@@ -32,8 +32,8 @@ def test_doubles_count_once() -> None:
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (b"@comment{nothing}", "holds no entry"),
-        (ZOTERO.split(b"\n")[0], "holds no entry"),
+        (b"@comment{nothing}", "has no entry"),
+        (ZOTERO.split(b"\n")[0], "has no entry"),
         (b"Dear library", "is neither BibTeX nor RIS"),
         (b"", "is empty"),
         (b"@misc{k, author={A}}", "line 1: entry k has no title"),
@@ -41,6 +41,6 @@ def test_doubles_count_once() -> None:
     ],
 )
 def test_libraries_without_papers_are_refused(data: bytes, problem: str) -> None:
-    """Nothing found is an error that says why."""
+    """A file without entries is an error that names the reason."""
     with pytest.raises(InvalidFile, match=problem):
         read_library(data)

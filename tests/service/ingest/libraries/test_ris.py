@@ -6,7 +6,7 @@ from tests.service.ingest.samples import RIS
 
 
 def test_records_are_read() -> None:
-    """Wrapped texts, both tags of titles and all names arrive."""
+    """Wrapped texts, both tags for titles and all names are read."""
     first, second = parse_ris(RIS.decode(), "f")
 
     assert (first.line, first.title, first.doi, first.published) == (1, "Learning to Rank", "10.1000/xyz", "2017/05/03")
@@ -19,12 +19,12 @@ def test_records_are_read() -> None:
     ("text", "line", "problem"),
     [
         ("TY  - JOUR\nTI  - A\nER  - \nTY  - JOUR\nTI  - B\n", 4, "has no end"),
-        ("TY  - JOUR\nTI  - A\n\nTY  - JOUR\nER  - \n", 4, "begins before the one of line 1 ends"),
-        ("TY  - JOUR\nER  - \nER  - \n", 3, "ends that never began"),
+        ("TY  - JOUR\nTI  - A\n\nTY  - JOUR\nER  - \n", 4, "begins before the record of line 1 ends"),
+        ("TY  - JOUR\nER  - \nER  - \n", 3, "ends here, but none has begun"),
     ],
 )
 def test_records_without_border_are_refused(text: str, line: int, problem: str) -> None:
-    """A record that is not closed is never left out in silence."""
+    """A record without its end is an error."""
     with pytest.raises(InvalidFile, match=problem) as caught:
         list(parse_ris(text, "f"))
     assert caught.value.line == line

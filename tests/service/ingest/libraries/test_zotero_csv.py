@@ -10,7 +10,7 @@ TEXT = ZOTERO.decode()
 
 
 def test_items_are_read() -> None:
-    """Texts over several lines, names and times arrive; a note is no paper."""
+    """Texts over several lines, names and times are read; notes are ignored."""
     first, second = parse_zotero_csv(TEXT, "f")
 
     assert (first.line, first.title, first.doi) == (2, "Learning to Rank", "10.1000/xyz")
@@ -20,7 +20,7 @@ def test_items_are_read() -> None:
 
 
 def test_header_is_told_from_other_csv() -> None:
-    """Only a file with Zotero's columns is taken for its export."""
+    """A file counts as a Zotero export if it has Zotero's columns."""
     assert is_zotero_header(TEXT.split("\n")[0])
     assert not is_zotero_header("user_id,paper_id")
 
@@ -43,7 +43,7 @@ def test_long_notes_are_read() -> None:
     ],
 )
 def test_faults_name_the_line(old: str, new: str, line: int, problem: str) -> None:
-    """The error leads to the first line of the item."""
+    """The error names the first line of the item."""
     with pytest.raises(InvalidFile, match=problem) as caught:
         list(parse_zotero_csv(TEXT.replace(old, new), "f"))
     assert caught.value.line == line

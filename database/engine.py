@@ -1,0 +1,147 @@
+"""Engines for SQLite files and PostgreSQL databases, and the settings that each of their connections starts with."""
+
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+
+from database.errors import Errors
+
+BUSY_TIMEOUT_SECONDS = 10.0
+CONNECT_TIMEOUT_SECONDS = 5
+# Data that stay unacknowledged for this long mean that the server is gone.
+TCP_TIMEOUT_MILLISECONDS = 30_000
+# PostgreSQL returns times in the session's time zone. In any other zone, some moments of the years 1 and 9999 fall into
+# a year that Python cannot represent.
+USE_UTC = "SET TimeZone = 'UTC'"
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """Two engines on one database. The ``reader`` is read-only."""
+
+    reader: Engine
+    writer: Engine
+
+    def dispose(self) -> None:
+        """Close all connections."""
+        self.reader.dispose()
+        self.writer.dispose()
+
+
+def parse_url(url: str, invalid_url: Callable[[str], Exception] = ValueError) -> URL:
+    """Return the parsed URL with the driver that we use.
+
+    Raises:
+        invalid_url: The URL names neither an SQLite file nor a PostgreSQL database. The text does not repeat the URL,
+            which may hold a password.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        # ValueError: the port is not a number.
+        raise invalid_url("is not a database URL (sqlite:///path or postgresql://...)") from None
+    if parsed.drivername in {"postgresql", "postgres", "postgresql+psycopg"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in {"sqlite", "sqlite+pysqlite"}:
+        raise invalid_url("must start with sqlite:/// or postgresql://")
+    if parsed.database in {None, "", ":memory:"}:
+        raise invalid_url("must name a file (sqlite:///path): several connections share it")
+    return parsed
+
+
+def open_engines(url: str, errors: Errors, *, application: str, pool_size: int, busy_timeout_seconds: float) -> Engines:
+    """Return the engines of a database. No connection is opened yet.
+
+    Args:
+        application: Name that PostgreSQL shows for our connections.
+        pool_size: Reading connections to keep open; as many again are opened if all are in use.
+        busy_timeout_seconds: How long to wait for a lock or a free connection.
+    """
+    parsed = parse_url(url, errors.invalid_url)
+    if parsed.get_backend_name() == "sqlite":
+        # One writer per process: threads wait in the pool, in order, where SQLite would make them poll the lock.
+        writer = sqlite_engine(parsed, "BEGIN IMMEDIATE", busy_timeout_seconds, pool_size=1, max_overflow=0)
+        reader = sqlite_engine(parsed, "BEGIN", busy_timeout_seconds, pool_size=pool_size, max_overflow=pool_size)
+        event.listen(reader, "connect", _refuse_writes)
+        return Engines(reader=reader, writer=writer)
+    engine = _postgres_engine(parsed, application, busy_timeout_seconds, pool_size=pool_size)
+    reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+    return Engines(reader=reader, writer=engine)
+
+
+def sqlite_engine(
+    url: URL, begin: str, busy_timeout_seconds: float, *, foreign_keys: bool = True, **pool: int
+) -> Engine:
+    """Return an engine whose transactions start with the statement ``begin``."""
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_timeout=busy_timeout_seconds,
+        connect_args={"timeout": busy_timeout_seconds},
+        **pool,
+    )
+
+    def prepare(connection: sqlite3.Connection, _record: object) -> None:
+        # By default the driver begins a transaction only before a write, so several reads would not see one snapshot.
+        connection.isolation_level = None
+        _enter_wal(connection, busy_timeout_seconds)
+        # NORMAL needs no fsync per commit. A killed process loses nothing; a power cut may lose the last commits.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
+
+    def begin_transaction(connection: Connection) -> None:
+        # On the driver's connection: through SQLAlchemy the statement would take three times as long.
+        connection.connection.dbapi_connection.execute(begin)  # type: ignore[union-attr]
+
+    event.listen(engine, "connect", prepare)
+    event.listen(engine, "begin", begin_transaction)
+    return engine
+
+
+def _postgres_engine(url: URL, application: str, busy_timeout_seconds: float, *, pool_size: int) -> Engine:
+    """Return an engine that notices a lost server. The URL's own parameters win, but for the time zone."""
+    defaults = {
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "tcp_user_timeout": TCP_TIMEOUT_MILLISECONDS,
+        "application_name": application,
+    }
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_timeout=busy_timeout_seconds,
+        connect_args={name: value for name, value in defaults.items() if name not in url.query},
+    )
+
+    def prepare(connection: Any, _record: object) -> None:
+        connection.execute(f"SET lock_timeout = {int(busy_timeout_seconds * 1000)}; {USE_UTC}")
+        connection.commit()
+
+    event.listen(engine, "connect", prepare)
+    return engine
+
+
+def _refuse_writes(connection: sqlite3.Connection, _record: object) -> None:
+    connection.execute("PRAGMA query_only = ON")
+
+
+def _enter_wal(connection: sqlite3.Connection, timeout_seconds: float) -> None:
+    """Switch the file to WAL mode, which the file keeps. SQLite itself does not wait for the lock that this needs."""
+    give_up_at = time.monotonic() + timeout_seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+            if not is_busy or time.monotonic() > give_up_at:
+                raise
+            time.sleep(0.02)
+        else:
+            return

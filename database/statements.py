@@ -1,0 +1,60 @@
+"""Statements that SQLite and PostgreSQL write differently, and long lists of values split over several statements."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, text
+from sqlalchemy.dialects import sqlite
+
+T = TypeVar("T")
+
+# SQLite before 3.32 takes 999 variables in one statement.
+MAX_VARIABLES = 900
+
+_WAIT_FOR_LOCK = text("SELECT pg_advisory_xact_lock(:number, hashtext(current_schema()))")
+
+
+def chunks(values: Sequence[T], size: int = MAX_VARIABLES) -> Iterator[Sequence[T]]:
+    """Return the values in order, at most ``size`` at a time."""
+    return (values[start : start + size] for start in range(0, len(values), size))
+
+
+def rows_in(
+    connection: Connection,
+    statement: Select[Any],
+    column: ColumnElement[Any],
+    values: Sequence[str],
+    parameters: Mapping[str, Any] | None = None,
+) -> Iterator[Row[Any]]:
+    """Return the rows of the statement whose column is one of the values. The statement's order holds per chunk only.
+
+    Args:
+        parameters: Values of the statement's own parameters.
+    """
+    for chunk in chunks(values):
+        # All rows at once: to fetch them one by one takes twice as long.
+        yield from connection.execute(statement.where(column.in_(chunk)), parameters).all()
+
+
+def insert(connection: Connection, table: Table) -> sqlite.Insert:
+    """Return an INSERT that knows ON CONFLICT. Both engines write it alike, but SQLAlchemy has a class for each."""
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - loaded for PostgreSQL only
+
+    return postgresql.insert(table)  # type: ignore[return-value]
+
+
+def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
+    """Insert the row. Return False if its key is there, even if another process has just inserted it."""
+    statement = insert(connection, table).values(row).on_conflict_do_nothing().returning(*table.primary_key)
+    return connection.execute(statement).first() is not None
+
+
+def wait_for_lock(connection: Connection, number: int) -> None:
+    """On PostgreSQL, hold the advisory lock of this number and schema until the transaction ends.
+
+    On SQLite a write transaction excludes all others anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_WAIT_FOR_LOCK, {"number": number})

@@ -1,0 +1,105 @@
+"""Feeds, digests, preferences and events of the feed service, as plain values."""
+
+import datetime as dt
+import enum
+from dataclasses import dataclass
+
+
+class ReasonKind(enum.Enum):
+    """The kind of a reason; each value is the gRPC contract's name in lower case."""
+
+    SIMILAR_TO_LIKED = "similar_to_liked"
+    TOPIC = "topic"
+    TRENDING = "trending"
+    FRESH = "fresh"
+    FOLLOWED_AUTHOR = "followed_author"
+    EXPLORATION = "exploration"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """The reason for a recommendation.
+
+    Attributes:
+        subject: Title of a liked paper, a topic, or an author; empty if the kind needs none.
+    """
+
+    kind: ReasonKind
+    subject: str = ""
+
+
+@dataclass(frozen=True)
+class FeedPaper:
+    """A paper at one position of a feed.
+
+    Attributes:
+        position: One-based position as served.
+        url: Web address of the paper; empty if it has none.
+        published_at: None if the source gives no date.
+        upvotes: None if the source counts none.
+        reasons: Reasons, strongest first.
+    """
+
+    position: int
+    paper_id: str
+    title: str
+    abstract: str = ""
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    url: str = ""
+    published_at: dt.datetime | None = None
+    upvotes: int | None = None
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True)
+class Feed:
+    """The papers of one digest or time window, ranked for one user.
+
+    Attributes:
+        fallback: The contract's fallback reason in lower case, e.g. ``new_user``; ``none`` without a fallback.
+    """
+
+    user_id: str
+    slate_id: str
+    digest_id: str
+    model_version: str
+    fallback: str
+    papers: tuple[FeedPaper, ...]
+
+
+@dataclass(frozen=True)
+class Digest:
+    """A digest without its papers."""
+
+    digest_id: str
+    date: dt.date
+    title: str
+    paper_count: int
+
+
+@dataclass(frozen=True)
+class Preferences:
+    """The topics, authors and keywords that a user follows and mutes."""
+
+    followed_topics: tuple[str, ...] = ()
+    muted_topics: tuple[str, ...] = ()
+    followed_authors: tuple[str, ...] = ()
+    muted_authors: tuple[str, ...] = ()
+    muted_keywords: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Event:
+    """An interaction of a user with a paper, or the sending of a paper to a user.
+
+    Attributes:
+        event_type: The contract's name in lower case, such as like, dislike, save, click, sent or complaint.
+    """
+
+    event_id: str
+    user_id: str
+    paper_id: str
+    event_type: str
+    occurred_at: dt.datetime
+    slate_id: str = ""

@@ -1,0 +1,211 @@
+"""Makes issues: requests the feeds of due subscribers, renders one issue each, and adds it to the outbox.
+
+A subscriber gets one issue of all digests since the last issue that was sent, never one issue for each digest. If there
+are several digests, the papers come from one feed over their time window. A new issue replaces one that is still due,
+and contains the papers of one that failed.
+"""
+
+import datetime as dt
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mailer.clock import Clock
+from mailer.config import MailSettings
+from mailer.domain.feed import Digest, Feed
+from mailer.domain.subscription import Subscriber, SubscriptionState
+from mailer.issues.due import is_due
+from mailer.issues.message import Draft, compose
+from mailer.links import Links
+from mailer.service import FeedService
+from mailer.storage import MailStore, standing, subscribers
+from mailer.storage.issues import StoredIssue
+from mailer.storage.standing import Standing
+
+SUBSCRIBERS_AT_A_TIME = 200
+LOOK_BACK = dt.timedelta(days=31)
+"""Maximum age of the digests in an issue."""
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """A due subscriber and the content of the next issue.
+
+    Attributes:
+        digests: Digests since the last issue that was sent, newest first.
+        since: Start of the time window of new papers; None means ``LOOK_BACK``.
+        unsent: Issues made since the last issue that was sent, earliest first.
+    """
+
+    subscriber: Subscriber
+    digests: tuple[Digest, ...]
+    since: dt.datetime | None
+    unsent: tuple[StoredIssue, ...]
+
+
+class IssueMaker:
+    """Fills the outbox for one run.
+
+    Several processes may do this at once: the outbox holds at most one issue for each subscriber and digest.
+
+    Args:
+        everybody: Treat every active subscriber as due.
+    """
+
+    def __init__(
+        self,
+        store: MailStore,
+        service: FeedService,
+        settings: MailSettings,
+        links: Links,
+        clock: Clock,
+        *,
+        everybody: bool = False,
+    ) -> None:
+        self._store = store
+        self._service = service
+        self._settings = settings
+        self._links = links
+        self._clock = clock
+        self._everybody = everybody
+        self._done: frozenset[str] = frozenset()
+        self.newest: Digest | None = None
+        """The newest digest, set when issues are made; None if no digest is younger than ``LOOK_BACK``."""
+
+    def make_waiting(self) -> Counter[str]:
+        """Make the issues of subscribers whose last issue is still due. Call this before sending starts.
+
+        The method counts and raises as ``make``, which then skips these subscribers.
+        """
+        with self._store.read() as connection:
+            waiting = standing.waiting_subscribers(connection)
+        outcomes = self._make(lambda subscriber: subscriber.subscriber_id in waiting) if waiting else Counter()
+        self._done = waiting
+        return outcomes
+
+    def make(self) -> Counter[str]:
+        """Make all issues that are due now, and count the subscribers by outcome.
+
+        ``made``: an issue was added to the outbox. ``not_due``: the schedule asks for none. ``has_it``: the subscriber
+        has an issue of the newest digest. ``empty_feed``: the feed has no new papers. ``no_digest``: the subscriber is
+        due, but the service has no digest within ``LOOK_BACK``. ``in_flight``: an earlier issue is being sent, so the
+        next run makes the new one. ``left``: the subscription ended while the issue was made.
+
+        Raises:
+            ServiceUnavailable: The service does not answer; issues that were made stay in the outbox.
+            InvalidField: A setting cannot be used in a message.
+        """
+        return self._make(lambda subscriber: subscriber.subscriber_id not in self._done)
+
+    def _make(self, is_meant: Callable[[Subscriber], bool]) -> Counter[str]:
+        outcomes: Counter[str] = Counter()
+        now = self._clock.now()
+        digests = self._service.digests((now - LOOK_BACK).date())
+        self.newest = digests[0] if digests else None
+        for page in self._active():
+            wanted = self._wanted([each for each in page if is_meant(each)], digests, now, outcomes)
+            self._make_single([each for each in wanted if len(each.digests) == 1], outcomes)
+            self._make_merged([each for each in wanted if len(each.digests) > 1], outcomes)
+        return outcomes
+
+    def _active(self) -> Iterator[Sequence[Subscriber]]:
+        after = ""
+        while True:
+            with self._store.read() as connection:
+                found = subscribers.page(
+                    connection, after=after, limit=SUBSCRIBERS_AT_A_TIME, state=SubscriptionState.ACTIVE
+                )
+            if not found:
+                return
+            yield found
+            after = found[-1].subscriber_id
+
+    def _wanted(
+        self, page: Sequence[Subscriber], digests: Sequence[Digest], now: dt.datetime, outcomes: Counter[str]
+    ) -> list[_Wanted]:
+        with self._store.read() as connection:
+            stands = standing.of_subscribers(connection, [each.subscriber_id for each in page])
+        wanted = []
+        for subscriber in page:
+            stand = stands.get(subscriber.subscriber_id, Standing())
+            last = stand.newest.created_at if stand.newest else None
+            since = subscriber.created_at
+            if not self._everybody and not is_due(subscriber.schedule, now, subscribed_at=since, last=last):
+                outcomes["not_due"] += 1
+            elif not digests:
+                outcomes["no_digest"] += 1
+            elif stand.has(digests[0].digest_id):
+                outcomes["has_it"] += 1
+            elif stand.is_in_flight:
+                outcomes["in_flight"] += 1
+            else:
+                wanted.append(_Wanted(subscriber, _missed(digests, stand), _since(digests, stand), stand.unsent))
+        return wanted
+
+    def _make_single(self, wanted: Sequence[_Wanted], outcomes: Counter[str]) -> None:
+        if not wanted:
+            return
+        by_user = {each.subscriber.user_id: each for each in wanted}
+        count = max(each.subscriber.paper_count for each in wanted)
+        digest_id = wanted[0].digests[0].digest_id
+        feeds = self._service.feeds(sorted(by_user), digest_id, count)
+        self._store_all(((by_user[feed.user_id], feed) for feed in feeds), outcomes)
+
+    def _make_merged(self, wanted: Sequence[_Wanted], outcomes: Counter[str]) -> None:
+        for each in wanted:
+            user_id, count = each.subscriber.user_id, each.subscriber.paper_count
+            feed = self._service.window_feed(user_id, each.since or self._clock.now() - LOOK_BACK, count)
+            if not feed.papers:
+                # After a late import, the papers of the newest digest may have been first seen before the window.
+                feed = next(iter(self._service.feeds([user_id], each.digests[0].digest_id, count)))
+            self._store_all([(each, feed)], outcomes)
+
+    def _store_all(self, made: Iterable[tuple[_Wanted, Feed]], outcomes: Counter[str]) -> None:
+        composed = []
+        for each, feed in made:
+            if not feed.papers:
+                outcomes["empty_feed"] += 1
+                continue
+            days = tuple(sorted({digest.date for digest in each.digests}))
+            draft = Draft(
+                issue_id=secrets.token_urlsafe(9),
+                digest_id=each.digests[0].digest_id,
+                slate_id=feed.slate_id,
+                days=(days[0], days[-1]),
+                papers=feed.papers[: each.subscriber.paper_count],
+                fallback=feed.fallback,
+            )
+            issue = compose(draft, each.subscriber, self._settings, self._links, self._clock.now())
+            composed.append((issue, each.unsent))
+        with self._store.write() as connection:
+            for issue, unsent in composed:
+                outcomes[standing.add_in_place(connection, issue, unsent)] += 1
+
+
+def _missed(digests: Sequence[Digest], stand: Standing) -> tuple[Digest, ...]:
+    """Return the digests since the last sent issue, newest first.
+
+    If no issue was sent yet, the result starts with the digest of the first unsent issue. Without any issue, the result
+    is the newest digest.
+    """
+    last = stand.received or (stand.unsent[0] if stand.unsent else None)
+    if last is None:
+        return tuple(digests[:1])
+    ids = [digest.digest_id for digest in digests]
+    if last.digest_id in ids:
+        return tuple(digests[: ids.index(last.digest_id) + (stand.received is None)])
+    # The digest is older than the listed ones or was deleted, so the date of the issue decides.
+    return tuple(digest for digest in digests if digest.date > last.created_at.date()) or tuple(digests[:1])
+
+
+def _since(digests: Sequence[Digest], stand: Standing) -> dt.datetime | None:
+    """Return the time after which papers are new to the subscriber; None without any issue."""
+    if stand.received is not None:
+        return stand.received.created_at
+    if not stand.unsent:
+        return None
+    first = stand.unsent[0]
+    # The papers of the unsent issue are older than the issue.
+    day = next((digest.date for digest in digests if digest.digest_id == first.digest_id), first.created_at.date())
+    return min(dt.datetime.combine(day, dt.time(), dt.UTC), first.created_at) - dt.timedelta(days=1)

@@ -1,0 +1,74 @@
+"""Imports subscribers from a CSV file."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from mailer.domain.subscription import Schedule, SuppressionReason
+from mailer.errors import InvalidField, InvalidFile
+from mailer.subscribers.schedule import parse_schedule
+from mailer.subscribers.subscriptions import Subscriptions
+
+COLUMNS = ("user_id", "address")
+"""Required columns. ``name``, ``weekdays``, ``time``, ``zone`` and ``papers`` are optional."""
+
+_Entry = tuple[str, str, str, Schedule, int]
+
+
+@dataclass(frozen=True)
+class Imported:
+    """The result of an import.
+
+    Attributes:
+        read: Number of rows.
+        added: Number of new subscribers.
+        stopped: (line, address, reason) of each row that was skipped because mail to the address is stopped.
+    """
+
+    read: int
+    added: int
+    stopped: tuple[tuple[int, str, SuppressionReason], ...]
+
+
+def import_csv(subscriptions: Subscriptions, file: Path, consent: str) -> Imported:
+    """Subscribe all users of a CSV file, or nobody if a line is invalid. Importing a file again adds nothing.
+
+    Args:
+        consent: Grounds of the consent, for the record of consents.
+
+    Raises:
+        InvalidFile: The file cannot be read, or a line is invalid.
+    """
+    rows = _read_rows(file)
+    stopped: dict[int, SuppressionReason] = {}
+    try:
+        added = subscriptions.add_many([entry for _, entry in rows], consent, stopped=stopped)
+    except InvalidField as error:
+        number, _, field = error.field.removeprefix("subscribers[").partition("].")
+        raise InvalidFile(str(file), f"{field}: {error.problem}", line=rows[int(number)][0]) from None
+    skipped = tuple((rows[number][0], rows[number][1][1], reason) for number, reason in stopped.items())
+    return Imported(len(rows), added, skipped)
+
+
+def _read_rows(file: Path) -> list[tuple[int, _Entry]]:
+    """Return (line, entry) of each row."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as opened:
+            reader = csv.DictReader(opened, strict=True)
+            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
+            if missing:
+                raise InvalidFile(str(file), f"has no column {', '.join(missing)}", line=1)
+            return [(reader.line_num, _entry(file, reader.line_num, row)) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidFile(str(file), f"cannot be read: {error}") from None
+
+
+def _entry(file: Path, line: int, row: dict[str, str | None]) -> _Entry:
+    try:
+        schedule = parse_schedule(row.get("weekdays") or "daily", row.get("time") or "07:00", row.get("zone") or "UTC")
+        papers = int(row.get("papers") or 10)
+    except InvalidField as error:
+        raise InvalidFile(str(file), str(error), line=line) from None
+    except ValueError:
+        raise InvalidFile(str(file), f"papers: '{row['papers']}' is not a number", line=line) from None
+    return row["user_id"] or "", row["address"] or "", row.get("name") or "", schedule, papers

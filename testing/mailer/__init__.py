@@ -1,0 +1,1 @@
+"""Parts that the mailer's tests and its benchmark share."""

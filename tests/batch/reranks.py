@@ -1,0 +1,83 @@
+"""Requests of re-ranks, and the slates that they wrote."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from batch.cluster import Cluster
+from batch.rerank.bundle_files import bundle_files
+from batch.rerank.coordinator import Outcome, Request, Watcher, run
+from batch.rerank.job import Job
+from batch.rerank.population import EVENT_BYTES, USER_BYTES, Population
+from ranker.bundle.bundle import load_bundle
+from service.encoder import HashingEncoder
+from tests.batch.worlds import DIGEST, NOW, World
+
+FEW_USERS_BYTES = 5 * (USER_BYTES + 10 * EVENT_BYTES)
+"""Partitions of about five users."""
+
+Slates = dict[str, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Rerank:
+    """Makes and runs requests with one bundle; ``out`` is the output folder."""
+
+    bundle: Path
+    model_version: str
+    out: Path
+
+    def request(self, world: World, **changes: Any) -> Request:
+        """Return a request for a world in small partitions; ``changes`` are attributes of the job or the request."""
+        job = Job(
+            source=world.url,
+            population="all",
+            digest_id=DIGEST,
+            encoder=HashingEncoder.name,
+            model_version=self.model_version,
+            features_version=load_bundle(self.bundle, encoder=None).features_version,
+            as_of=NOW,
+            page_size=20,
+            diversity=0.1,
+            exploration=0.0,
+            with_features=False,
+        )
+        of_job = {name: changes.pop(name) for name in list(changes) if name in Job.__dataclass_fields__}
+        population = changes.pop("users", Population())
+        found = Request(
+            job=replace(job, population=population.name, **of_job),
+            as_of_given=True,
+            location=world.url,
+            bundle=bundle_files(self.bundle),
+            population=population,
+            out=self.out,
+            partition_bytes=FEW_USERS_BYTES,
+        )
+        return replace(found, **changes)
+
+    def run(self, request: Request, cluster: Cluster, watch: Watcher = lambda _done, _total: None) -> Outcome:
+        """Run the request on the cluster."""
+        return run(request, lambda: nullcontext(cluster), watch)
+
+    def run_alone(self, request: Request) -> Outcome:
+        """Run a request that must not need a cluster."""
+        return run(request, no_cluster, lambda _done, _total: None)
+
+
+@contextmanager
+def no_cluster() -> Iterator[Cluster]:
+    """Fail the test: a run that has no work must not open a cluster."""
+    raise AssertionError("a cluster was opened")
+    yield
+
+
+def slates(out: Path) -> Slates:
+    """Return the rows of each user, in the order of the files."""
+    found: Slates = {}
+    for row in pq.read_table(out).to_pylist():
+        found.setdefault(row["user_id"], []).append(row)
+    return found

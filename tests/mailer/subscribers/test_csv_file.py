@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import pytest
+
+from mailer.domain.subscription import Schedule, SuppressionReason
+from mailer.errors import InvalidFile
+from mailer.storage import MailStore, subscribers
+from mailer.subscribers.csv_file import Imported, import_csv
+from mailer.subscribers.subscriptions import Subscriptions
+from testing.mailer.builders import NOW, FixedClock
+
+
+def imported(store: MailStore, file: Path, content: str) -> Imported:
+    """Import a file with this content."""
+    file.write_text(content, encoding="utf-8")
+    return import_csv(Subscriptions(store, FixedClock()), file, "a signed form")
+
+
+def test_import(store: MailStore, tmp_path: Path) -> None:
+    """All columns are read, empty ones get their defaults, and importing again adds nothing."""
+    content = (
+        "\ufeffuser_id,address,name,weekdays,time,zone,papers\n"
+        'u1,ada@example.org,"Lovelace, Ada",,,,\nu2,emmy@example.org,,"5,1",06:30,Europe/Berlin,20\n'
+    )
+    assert imported(store, tmp_path / "people.csv", content) == Imported(2, 2, ())
+    assert imported(store, tmp_path / "people.csv", content) == Imported(2, 0, ())
+
+    with store.read() as connection:
+        first, second = (subscribers.find_by_user(connection, user) for user in ("u1", "u2"))
+    assert first is not None
+    assert second is not None
+    assert (first.name, first.schedule, first.paper_count) == ("Lovelace, Ada", Schedule(), 10)
+    weekly = Schedule((1, 5), Schedule().local_time.replace(6, 30), "Europe/Berlin")
+    assert (second.name, second.schedule, second.paper_count) == ("", weekly, 20)
+
+
+def test_stopped_addresses_are_skipped(store: MailStore, tmp_path: Path) -> None:
+    """An address to which mail is stopped is skipped with its line and reason; the others are added."""
+    with store.write() as connection:
+        subscribers.stop(connection, "ada@example.org", SuppressionReason.BOUNCE, "", NOW)
+    content = "user_id,address\nu1,ada@example.org\nu2,emmy@example.org\n"
+
+    found = imported(store, tmp_path / "people.csv", content)
+
+    assert found == Imported(2, 1, ((2, "ada@example.org", SuppressionReason.BOUNCE),))
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("user_id,mail\n", "line 1: has no column address"),
+        ("user_id,address\nu1,ada\n", "line 2: address: is not an e-mail address"),
+        ("user_id,address,zone\nu1,a@example.org,Mars/Base\n", "line 2: time_zone: 'Mars/Base'"),
+        (
+            "user_id,address,papers\nu0,b@example.org,\nu1,a@example.org,many\n",
+            "line 3: papers: 'many' is not a number",
+        ),
+        ("user_id,address,weekdays\nu1,a@example.org,Mondays\n", "line 2: weekdays: 'Mondays' is neither"),
+        ('user_id,address\n"u1,a@example.org\n', "cannot be read"),
+    ],
+)
+def test_an_invalid_file(store: MailStore, tmp_path: Path, content: str, problem: str) -> None:
+    """The error names the file, the line and the field, and nobody is added."""
+    with pytest.raises(InvalidFile, match=problem) as caught:
+        imported(store, tmp_path / "people.csv", content)
+
+    assert str(tmp_path / "people.csv") in str(caught.value)
+    with store.read() as connection:
+        assert not subscribers.page(connection, after="", limit=1)
+
+
+def test_a_missing_file(store: MailStore, tmp_path: Path) -> None:
+    """A file that cannot be opened is an invalid file."""
+    with pytest.raises(InvalidFile, match="cannot be read"):
+        import_csv(Subscriptions(store, FixedClock()), tmp_path / "none.csv", "a signed form")
