@@ -1,10 +1,9 @@
-"""Dask: where the workers are, what each is given once, and how partitions are handed out.
+"""The Dask cluster: connects to workers, sends them a job's shared data once, and hands out its tasks.
 
-No other file knows it, but for ``tree_growing``, which LightGBM hands to it.
+Only this module and ``batch.train.tree_growing``, which LightGBM calls with a Dask client, import Dask.
 
-A worker that dies takes nothing along: what it was given is given to its successor too, and the partition it was at is
-handed out again. Only so many partitions are out at a time, so that neither the scheduler nor this process grows with
-their number.
+If a worker dies, its successor gets the same shared data, and Dask runs the lost task again. Only a few tasks per
+worker thread are submitted at a time, so memory does not grow with the number of tasks.
 """
 
 import contextlib
@@ -19,25 +18,24 @@ from typing import Any, Generic, TypeVar
 import dask
 from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, as_completed, get_worker
 
-from batch.errors import ClusterUnavailable, PartitionFailed
+from batch.errors import ClusterUnavailable, Failure, PartitionFailed
 
 CONNECT_SECONDS = 10
 TASKS_PER_THREAD = 2
-"""Partitions out at a time for each worker thread: the next one is there when the last one ends."""
+"""Tasks submitted at a time for each worker thread, so that the next one is there when the last one ends."""
 LOCAL = "local"
 
 Given = TypeVar("Given")
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-# Threads inside a worker's libraries would only wait for one another; see ``ranker.blas``. And this is all: by its own
-# choice (MALLOC_TRIM_THRESHOLD_) Dask has workers give memory back at each chance and ask for it anew, which takes a
-# fifth of their time.
+# Threads inside a worker's libraries would only wait for one another; see ``ranker.blas``. These settings replace
+# Dask's own: with its MALLOC_TRIM_THRESHOLD_ workers spend a fifth of their time on returning memory to the system.
 _ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-class _Hold(WorkerPlugin):
-    """What every worker is given once, those that come later too."""
+class _Shared(WorkerPlugin):
+    """Data that every worker gets once, including workers that join later."""
 
     def __init__(self, name: str, given: Any) -> None:
         self.name = name
@@ -45,10 +43,10 @@ class _Hold(WorkerPlugin):
 
 
 class _Quiet(WorkerPlugin):
-    """Workers of this machine share our terminal: stdout is for results, and of dead workers the job itself tells."""
+    """Keeps local workers off the terminal: stdout is for results, and the job itself reports dead workers."""
 
-    def setup(self, worker: Any) -> None:  # noqa: ARG002 -- Dask gives it
-        # LightGBM prints of its network from threads that no log level reaches.
+    def setup(self, worker: Any) -> None:  # noqa: ARG002 -- the signature is Dask's
+        # LightGBM's network prints from threads that ignore the log level.
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, 1)
         os.close(null)
@@ -56,102 +54,111 @@ class _Quiet(WorkerPlugin):
 
 
 def _silence_dask() -> None:
-    """Its warnings of dead workers and slow loops are for who runs the cluster; the job says what follows from them."""
+    """Turn off Dask's warnings of dead workers and slow event loops; the job reports what follows from them."""
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)
 class _Call(Generic[Given, Task, Result]):
-    """A function with what the worker was given, and one task."""
+    """A function that runs in a worker, on the shared data and one task."""
 
     name: str
     function: Callable[[Given, Task], Result]
 
     def __call__(self, task: Task) -> Result:
-        held: Any = get_worker().plugins[self.name]
-        return self.function(held.given, task)
+        shared: Any = get_worker().plugins[self.name]
+        return self.function(shared.given, task)
 
 
 def _has_dashboard(dask_scheduler: Any) -> bool:
-    """In the scheduler, which gives the port of its HTTP server as the dashboard's even where it serves none."""
+    """Return, in the scheduler, whether it serves a dashboard; it reports a port for one in any case."""
     return bool(dask_scheduler.http_application.applications)
 
 
 class Cluster:
-    """Workers that are ready."""
+    """A connected cluster with at least one worker."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
     @property
     def client(self) -> Client:
-        """Dask's own, for ``tree_growing``."""
+        """Dask's client, for ``tree_growing``."""
         return self._client
 
     @cached_property
     def dashboard(self) -> str | None:
-        """Address of Dask's dashboard; None where there is none."""
+        """Address of Dask's dashboard; None if the scheduler serves none."""
         with contextlib.suppress(Exception):
-            # A scheduler may not have this code, or run none but its own: then it is believed.
+            # A remote scheduler may lack this code or refuse to run it. Its own address is then taken on trust.
             if not self._client.run_on_scheduler(_has_dashboard):
                 return None
         return str(self._client.dashboard_link)
 
     @property
     def thread_count(self) -> int:
-        """Threads of all workers."""
+        """Number of threads of all workers."""
         return sum(self._client.nthreads().values())
 
     @property
     def worker_count(self) -> int:
-        """Worker processes."""
+        """Number of worker processes."""
         return len(self._client.nthreads())
 
     def in_each_worker(self, function: Callable[[], Result]) -> list[Result]:
-        """What a function gives in every worker's process."""
+        """Run a function once in every worker process and return the results."""
         return list(self._client.run(function).values())
 
     def each(
         self,
         name: str,
-        function: Callable[[Given, Task], Result],
+        function: Callable[[Given, Task], Result | Failure],
         given: Given,
         tasks: Sequence[Task],
-        take: Callable[[Result], bool],
+        take: Callable[[Result], str],
+        *,
+        done: int = 0,
     ) -> None:
-        """Hands every result to ``take`` as it comes, in no order.
+        """Run ``function(given, task)`` in the workers and pass every result to ``take``, in any order.
+
+        After the first problem no further task is submitted. The results of tasks that already run are still taken.
 
         Args:
-            name: Of the job; no two may run under one name at a time.
-            given: Is sent to each worker once.
-            take: Says whether to go on; if not, what is out already is waited for and handed over, and nothing more.
+            name: Name of the job. Two jobs with one name must not run at the same time.
+            given: Sent to each worker once.
+            take: Returns the problem of a result, or an empty text.
+            done: Number of tasks of the job that an earlier run completed; error messages count them.
 
         Raises:
-            PartitionFailed: A task killed several workers, or the scheduler was lost.
+            PartitionFailed: A task failed or killed several workers, or the scheduler was lost.
         """
-        self._client.register_plugin(_Hold(name, given))
+        self._client.register_plugin(_Shared(name, given))
         call = _Call(name, function)
         waiting = iter(tasks)
-        done = 0
+        total, problem = done + len(tasks), ""
         out = as_completed(raise_errors=False)
         try:
-            out.update(self._submitted(call, waiting, TASKS_PER_THREAD * max(self.thread_count, 1)))
+            out.update(self._submit(call, waiting, TASKS_PER_THREAD * max(self.thread_count, 1)))
             for future in out:
-                result = self._result(future, done, len(tasks))
-                done += 1
+                result = self._result(future, done, total)
                 future.release()
-                if not take(result):
+                found = result.problem if isinstance(result, Failure) else take(result)
+                done += not found
+                problem = problem or found
+                if problem:
                     waiting = iter(())
-                out.update(self._submitted(call, waiting, 1))
+                out.update(self._submit(call, waiting, 1))
         finally:
             with contextlib.suppress(Exception):
-                # A scheduler that is gone has forgotten both already.
+                # A lost scheduler has already forgotten both.
                 self._client.cancel(list(out.futures))
                 self._client.unregister_worker_plugin(name)
+        if problem:
+            raise PartitionFailed(problem, done=done, total=total)
 
-    def _submitted(self, call: Callable[[Task], Result], waiting: Iterator[Task], count: int) -> list[Any]:
-        """Hands out the next tasks."""
+    def _submit(self, call: Callable[[Task], Result], waiting: Iterator[Task], count: int) -> list[Any]:
+        """Submit the next ``count`` tasks, or as many as are left, and return their futures."""
         return [self._client.submit(call, task, pure=False) for task in islice(waiting, count)]
 
     @staticmethod
@@ -159,7 +166,7 @@ class Cluster:
         try:
             return future.result()
         except KilledWorker as error:
-            problem = f"{error.allowed_failures + 1} workers died at the same partition, perhaps for want of memory"
+            problem = f"{error.allowed_failures + 1} workers died at the same partition, perhaps for lack of memory"
             raise PartitionFailed(problem, done=done, total=total) from error
         except Exception as error:
             if future.status == "error":
@@ -171,14 +178,15 @@ class Cluster:
 def open_cluster(
     scheduler: str = LOCAL, *, workers: int | None = None, connect_seconds: float = CONNECT_SECONDS
 ) -> Iterator[Cluster]:
-    """A cluster, closed at the end if it was started here.
+    """Connect to a cluster; a cluster that was started here is closed at the end.
 
     Args:
-        scheduler: ``local`` starts one process for each core, or ``workers`` of them; else the address of a scheduler.
-        connect_seconds: How long to wait for the scheduler and its first worker.
+        scheduler: ``local`` starts worker processes on this machine; anything else is the address of a scheduler.
+        workers: Number of local worker processes; None starts one for each core.
+        connect_seconds: How long to wait for the scheduler and for its first worker.
 
     Raises:
-        ClusterUnavailable: Nobody answers there, or there are no workers.
+        ClusterUnavailable: The scheduler does not answer or has no workers.
     """
     _silence_dask()
     with contextlib.ExitStack() as stack:
@@ -195,7 +203,7 @@ def open_cluster(
 
 @contextlib.contextmanager
 def _local(workers: int) -> Iterator[Client]:
-    # What its profiler samples, it keeps for an hour: half a gigabyte in each worker.
+    # Dask's profiler keeps its samples for an hour: half a gigabyte in each worker.
     settings = {"distributed.nanny.pre-spawn-environ": _ENVIRONMENT, "distributed.worker.profile.enabled": False}
     with (
         dask.config.set(settings),

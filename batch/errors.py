@@ -1,31 +1,39 @@
-"""Every error that batch jobs raise on purpose.
+"""Every error that batch jobs raise on purpose, and the failure that a worker returns.
 
     BatchError
-    ├── UnknownDigest         there is no such digest
-    ├── EmptyDigest           there is nothing to rank
-    ├── ClusterUnavailable    no scheduler at the address, or none of its workers
-    ├── InputUnusable         what is to be read is no whole export, damaged, or of other vectors
-    ├── OutputUnusable        the folder to write to holds something else, or another run works on it
-    ├── PartitionFailed       a part of the work cannot be done; what is done stays and need not be done again
-    └── TreesNotGrown         the rows are there, but workers that grew trees on them were lost or lack memory
+    ├── UnknownDigest         no digest has the id
+    ├── EmptyDigest           the digest has no papers to rank
+    ├── ClusterUnavailable    no scheduler answers at the address, or it has no workers
+    ├── InputUnusable         an export is incomplete, damaged, or holds another encoder's vectors
+    ├── OutputUnusable        the output folder holds something else, or another run works on it
+    ├── PartitionFailed       a part of the work failed; the finished parts are kept
+    └── TreesNotGrown         workers that grew trees were lost or lack memory; the feature rows are kept
 
-Each class takes facts and builds its own message. What workers raise stays in their processes: they answer with a
-``Failure``, because most exceptions do not survive being pickled.
+Each class takes facts and builds its own message. Workers return a ``Failure`` instead of raising, because most
+exceptions cannot be pickled.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-DIGESTS_TOLD = 3
-"""To who asks for one that is not there."""
+NEWEST_DIGESTS = 3
+"""Number of digest ids that an error about an unknown digest names."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that failed in a worker, and the problem in words for people."""
+
+    problem: str
 
 
 class BatchError(Exception):
-    """Base of all errors raised on purpose."""
+    """Base of all errors that batch jobs raise on purpose."""
 
 
 class UnknownDigest(BatchError):
-    """No digest has the id; ``newest`` are ids of those that there are."""
+    """No digest has the id; ``newest`` holds ids of digests that exist."""
 
     def __init__(self, digest_id: str, newest: Sequence[str]) -> None:
         known = f"the newest are {', '.join(newest)}" if newest else "there are none at all"
@@ -33,44 +41,44 @@ class UnknownDigest(BatchError):
 
 
 class EmptyDigest(BatchError):
-    """A digest without papers, or whose papers are all gone."""
+    """The digest has no papers, or all of its papers were deleted."""
 
     def __init__(self, digest_id: str) -> None:
         super().__init__(f"digest '{digest_id}' has no papers: there is nothing to rank")
 
 
 class ClusterUnavailable(BatchError):
-    """Dask's scheduler does not answer, or has nobody to work."""
+    """The Dask scheduler does not answer, or it has no workers."""
 
     def __init__(self, address: str, problem: str) -> None:
         super().__init__(f"no Dask cluster at {address}: {problem}")
 
 
 class InputUnusable(BatchError):
-    """The folder, or one of its files, cannot be read from."""
+    """A folder or file of an export cannot be read."""
 
-    def __init__(self, folder: Path, problem: str) -> None:
-        super().__init__(f"{folder}: {problem}")
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
         self.problem = problem
 
 
 class OutputUnusable(BatchError):
-    """Nothing can be written to the folder."""
+    """Nothing can be written to the output folder."""
 
-    def __init__(self, out: Path, problem: str) -> None:
-        super().__init__(f"{out}: {problem}")
+    def __init__(self, path: Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
 
 
 class PartitionFailed(BatchError):
-    """One partition's work failed; ``done`` of ``total`` partitions are on the disk."""
+    """One partition failed; ``done`` of ``total`` partitions are finished and kept."""
 
     def __init__(self, problem: str, *, done: int, total: int) -> None:
-        kept = f"{done} of {total} partitions are done and kept: the same command goes on from there"
+        kept = f"{done} of {total} partitions are done and kept: run the same command again to resume"
         super().__init__(f"{problem} ({kept})")
 
 
 class TreesNotGrown(BatchError):
-    """The distributed fit came to nothing; the rows that it was to learn from are on the disk."""
+    """The distributed fit failed; the feature rows are on the disk."""
 
     def __init__(self, problem: str) -> None:
-        super().__init__(f"{problem} (the feature rows are kept: the same command goes on from there)")
+        super().__init__(f"{problem} (the feature rows are kept: run the same command again to resume)")

@@ -1,4 +1,4 @@
-"""Parquet files that appear whole or not at all, whoever is killed and whatever is full; damage is found."""
+"""Parquet files that appear complete or not at all; damage is found when they are read."""
 
 import contextlib
 import os
@@ -13,11 +13,10 @@ from batch.errors import InputUnusable
 
 COMPRESSION = "zstd"
 ROW_GROUP_BYTES = 32 * 2**20
-_LEFTOVER = ".*.tmp"
 
 
 class TableWriter:
-    """Adds tables of one schema to a file; holds at most one row group of them in memory."""
+    """Appends tables of one schema to a file; holds at most one row group of them in memory."""
 
     def __init__(self, writer: pq.ParquetWriter, row_group_bytes: int) -> None:
         self._writer = writer
@@ -27,7 +26,7 @@ class TableWriter:
         self.row_count = 0
 
     def add(self, table: pa.Table) -> None:
-        """Appends the rows."""
+        """Append the rows of a table."""
         self.row_count += table.num_rows
         self._waiting.append(table)
         self._waiting_bytes += table.nbytes
@@ -35,22 +34,22 @@ class TableWriter:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what was added."""
+        """Write the rows in memory as a row group."""
         if self._waiting:
             self._writer.write_table(pa.concat_tables(self._waiting), row_group_size=self.row_count or None)
         self._waiting, self._waiting_bytes = [], 0
 
     def note(self, facts: Mapping[str, str]) -> None:
-        """Facts for the file's own metadata."""
+        """Add facts to the file's own metadata."""
         self._writer.add_key_value_metadata(dict(facts))
 
 
 @contextlib.contextmanager
 def written(path: Path, schema: pa.Schema, row_group_bytes: int = ROW_GROUP_BYTES) -> Iterator[TableWriter]:
-    """Writes a file that takes its name when the block ends well; on any error nothing of it stays.
+    """Write a file that takes its name when the block ends without an error; after an error nothing of it stays.
 
     Raises:
-        OSError: As the disk says it, when it is full for example.
+        OSError: The operating system's error, for example on a full disk.
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
@@ -68,10 +67,10 @@ def written(path: Path, schema: pa.Schema, row_group_bytes: int = ROW_GROUP_BYTE
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[pq.ParquetFile]:
-    """A file to read from, by pages whose checksums are looked at.
+    """Open a file whose page checksums are verified as it is read.
 
     Raises:
-        InputUnusable: It cannot be read, or is damaged; while it is open too.
+        InputUnusable: The file cannot be read or is damaged; raised at opening and inside the block.
     """
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
@@ -83,17 +82,17 @@ def opened(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def part_name(number: int) -> str:
-    """Of the file with a table's rows of this place, in the order of the names."""
+    """Return the name of a table's file; names sort in the order of the numbers."""
     return f"part-{number:06d}.parquet"
 
 
 def part_files(folder: Path) -> list[Path]:
-    """The files of a table that lies in a folder, in their order."""
+    """Return the files of a table's folder, in the order of their numbers."""
     return sorted(folder.glob("part-*.parquet"))
 
 
 def facts_of(path: Path) -> dict[str, str] | None:
-    """The facts noted in a file's metadata; None where there is no whole file."""
+    """Return the facts in a file's metadata; None if no complete file is there."""
     try:
         found = pq.read_metadata(path).metadata
     except (OSError, pa.ArrowInvalid):
@@ -102,6 +101,6 @@ def facts_of(path: Path) -> dict[str, str] | None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Removes what killed writers left. One still at it, for a job that is dead, finds its file gone and ends."""
-    for path in folder.glob(_LEFTOVER):
+    """Remove the temporary files of killed writers; a writer that still runs for a dead job then ends with an error."""
+    for path in folder.glob(".*.tmp"):
         path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What a worker keeps of its jobs from task to task, each for as long as the worker has what it was given for it."""
+"""Objects that a worker keeps from task to task of a job, such as a loaded bundle or a connection pool."""
 
 import threading
 import weakref
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class Session(Protocol):
-    """Something of one job."""
+    """The objects that a worker keeps for one job."""
 
     def close(self) -> None:
-        """Gives back what it holds; nobody works with it any more."""
+        """Release what the session holds; nothing uses it any more."""
 
 
 GivenT = TypeVar("GivenT", bound="DataclassInstance")
@@ -22,7 +22,10 @@ SessionT = TypeVar("SessionT", bound=Session)
 
 
 class Sessions(Generic[GivenT, SessionT]):
-    """A session for each thing given; several jobs may share a worker."""
+    """One session for each job's shared data; several jobs may share a worker.
+
+    Dask drops a job's shared data when the job ends. The session is closed at that moment.
+    """
 
     def __init__(self, open_session: Callable[[GivenT], SessionT]) -> None:
         self._open = open_session
@@ -30,14 +33,14 @@ class Sessions(Generic[GivenT, SessionT]):
         self._opening = threading.Lock()
 
     def __len__(self) -> int:
-        """Those that are open."""
+        """Return the number of open sessions."""
         return len(self._held)
 
     def of(self, given: GivenT) -> SessionT:
-        """The session with this; opened once, and alone. It goes with what was given, at the end of the job."""
+        """Return the session of a job's shared data; the first call opens it, and other threads wait for it."""
         with self._opening:
             if id(given) not in self._held:
-                # With a copy, as a session that held the given would keep alive what it shall go with.
+                # The session gets a copy: holding the original would keep it alive, and the session with it.
                 self._held[id(given)] = self._open(replace(given))
                 weakref.finalize(given, self._close, id(given))
             return self._held[id(given)]

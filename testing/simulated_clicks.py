@@ -101,7 +101,7 @@ class World:
 
     def users(self, count: int) -> list[MadeUpUser]:
         """Return users of all fields in turn."""
-        return [MadeUpUser(f"user-{number:05d}", _NAMES[number % len(_NAMES)]) for number in range(count)]
+        return [MadeUpUser(f"reader-{number:05d}", _NAMES[number % len(_NAMES)]) for number in range(count)]
 
     def examination(self, count: int) -> Float64Array:
         """Return (count,) probabilities that a user looks at each place, from the first."""

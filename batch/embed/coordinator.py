@@ -1,6 +1,6 @@
-"""The vectors of a whole catalog: texts that wait are cut into ranges, handed out, and looked for again at the end.
+"""The coordinator of an embedding job: cuts the papers without a vector into ranges and hands these out.
 
-The database is the only record of what is done: a run that was broken off is simply run again.
+The database is the only record of what is done. If a job is interrupted, run it again.
 """
 
 import secrets
@@ -9,22 +9,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from batch.cluster import Cluster
-from batch.embed.worker import RANGE_SIZE, Cargo, Done, Failure, PaperRange, embed, ranges_of
-from batch.errors import PartitionFailed
+from batch.embed.worker import RANGE_SIZE, Cargo, Done, PaperRange, embed, ranges_of
 from service.app.ports import Store
 from service.storage import open_store
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it.
+    """The result of a run.
 
     Attributes:
-        ready_count: Vectors of this encoder that are there at the end.
-        stored_count: Vectors that the workers stored.
-        failed_count: Texts that the encoder cannot embed; marked FAILED.
-        pending_count: Texts that wait at the end: of papers that came or changed in the last moments.
-        range_count: Ranges handed out.
+        ready_count: Number of papers that have a vector of this encoder at the end.
+        stored_count: Number of vectors that the workers stored.
+        failed_count: Number of papers that the encoder cannot embed; they are marked FAILED.
+        pending_count: Number of papers without a vector at the end; they are new or changed at the last moment.
+        range_count: Number of ranges handed out.
     """
 
     encoder: str
@@ -36,21 +35,21 @@ class Outcome:
 
 
 Watcher = Callable[[int, int], None]
-"""Is told how many texts are done with, and how many there are."""
+"""Called with the number of papers done and the number of all papers that lacked a vector."""
 
 
 def run(cargo: Cargo, cluster: Callable[[], Any], watch: Watcher, *, range_size: int = RANGE_SIZE) -> Outcome:
-    """Gives every text its vector; vectors of other encoders stay as they are, and serve.
+    """Give every paper a vector of the encoder; vectors of other encoders stay as they are.
 
-    Texts that come or change meanwhile are taken in further rounds, as long as a round gets something done.
+    Papers that come or change while the job runs are embedded in further rounds, until a round makes no progress.
 
     Args:
-        cluster: Opens the cluster, as a context; called when there is work.
+        cluster: Returns a context manager that opens the cluster; called only if there is work.
         range_size: See ``ranges_of``.
 
     Raises:
-        ClusterUnavailable: Nobody to work.
-        PartitionFailed: A lost or full database, an encoder that does not work; what is stored stays.
+        ClusterUnavailable: No scheduler answers, or it has no workers.
+        PartitionFailed: For example, the database is lost or full, or the encoder fails; stored vectors are kept.
     """
     store = open_store(cargo.location, pool_size=1)
     try:
@@ -90,7 +89,7 @@ def _paper_count(ranges: Iterable[PaperRange]) -> int:
 
 
 def _after(watch: Watcher, before: int) -> Watcher:
-    """Tells of a round after others."""
+    """Return a watcher for a round that follows others in which ``before`` papers were done."""
     return lambda done, total: watch(before + done, before + total)
 
 
@@ -101,19 +100,13 @@ def _waiting(store: Store, encoder: str, range_size: int) -> list[PaperRange]:
 
 def _round(cluster: Cluster, cargo: Cargo, left: list[PaperRange], watch: Watcher) -> list[Done]:
     done: list[Done] = []
-    problems: list[str] = []
     total = _paper_count(left)
 
-    def take(result: Done | Failure) -> bool:
-        if isinstance(result, Done):
-            done.append(result)
-            watch(_paper_count(each.papers for each in done), total)
-        else:
-            problems.append(result.problem)
-        return not problems
+    def take(result: Done) -> str:
+        done.append(result)
+        watch(_paper_count(each.papers for each in done), total)
+        return ""
 
-    # Two runs at a time may only waste work; under one name the end of one would take the cargo from the other.
+    # A random name: two runs of one job waste work but do no harm, unless the end of one removes the other's cargo.
     cluster.each(f"paperfeed-embed-{secrets.token_hex(4)}", embed, cargo, left, take)
-    if problems:
-        raise PartitionFailed(problems[0], done=len(done), total=len(left))
     return done

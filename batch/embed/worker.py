@@ -1,13 +1,15 @@
-"""One range of papers, embedded in a worker: texts that wait are read, encoded and stored, some at a time.
+"""The worker of an embedding job: reads the papers of a range that lack a vector, encodes and stores them in batches.
 
-No lease is taken: a range is with one worker, and what has a vector is not read. So a range that is done again, after a
-kill or beside a server that embeds too, costs at most the texts that were at work.
+No lease is needed: each range has one worker, and papers with a vector are not read. After a kill, or beside a server
+that embeds too, at most one batch of texts is encoded twice.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
+from batch.chunks import chunks
+from batch.errors import Failure
 from batch.sessions import Sessions
 from service.app.embedder import embed_texts
 from service.app.ports import Encoder
@@ -15,28 +17,28 @@ from service.domain.errors import EncoderUnavailable, PaperfeedError
 from service.storage import open_store, schema
 
 RANGE_SIZE = 300_000
-"""Characters of one range, some 200 abstracts: seconds of one core."""
+"""Characters of one range: some 200 abstracts, seconds of one core."""
 PAPER_SIZE = 100
-"""What a paper counts beyond its text, so that titles alone make no endless range."""
+"""Characters added for each paper, so that a range of short titles stays small."""
 TEXTS_AT_A_TIME = 128
-"""In one call of the encoder, which pads less the more it gets, and in one transaction. A kill loses no more."""
+"""Texts of one encoder call and one transaction. Larger calls need less padding; a kill loses one call at most."""
 
 
 class WorkerEncoder(Encoder, Protocol):
-    """An encoder that this process alone uses."""
+    """An encoder that is closed after use."""
 
     def close(self) -> None:
-        """Ends what runs for it."""
+        """End the processes and threads of the encoder."""
 
 
 @dataclass(frozen=True)
 class Cargo:
-    """What every worker is sent once.
+    """The data that every worker gets once.
 
     Attributes:
-        location: The database's URL, with its password.
-        encoder: The name that vectors are stored under.
-        open_encoder: Opens that encoder in the worker; starts nothing before the first text.
+        location: Database URL, with its password.
+        encoder: Name under which vectors are stored.
+        open_encoder: Opens the encoder in the worker; the model is loaded at the first text.
     """
 
     location: str
@@ -46,10 +48,10 @@ class Cargo:
 
 @dataclass(frozen=True)
 class PaperRange:
-    """Papers with ids in (after, until], by code points.
+    """The papers with ids in (after, until], by code points.
 
     Attributes:
-        paper_count: Texts that waited when the catalog was cut.
+        paper_count: Number of papers without a vector when the catalog was cut.
     """
 
     after: str
@@ -59,46 +61,31 @@ class PaperRange:
 
 @dataclass(frozen=True)
 class Done:
-    """A range without a text that waits; counts are of this worker's work."""
+    """A finished range; the counts are those of this worker."""
 
     papers: PaperRange
     stored_count: int
     failed_count: int
 
 
-@dataclass(frozen=True)
-class Failure:
-    """A range that cannot be done, and why, in words for people."""
-
-    papers: PaperRange
-    problem: str
-
-
 def ranges_of(sizes: Iterable[tuple[str, int]], range_size: int = RANGE_SIZE) -> list[PaperRange]:
-    """Cuts texts that wait into ranges of so many characters; a longer one gets a range of its own.
+    """Cut papers into ranges of at most ``range_size`` characters; a longer text gets a range of its own.
 
     Args:
-        sizes: (paper id, characters), ascending.
+        sizes: (paper id, number of characters), ascending.
     """
     found: list[PaperRange] = []
-    after, last, size, papers = "", "", 0, 0
-    for paper_id, characters in sizes:
-        own = PAPER_SIZE + characters
-        if papers and size + own > range_size:
-            found.append(PaperRange(after, last, papers))
-            after, size, papers = last, 0, 0
-        last, size, papers = paper_id, size + own, papers + 1
-    if papers:
-        found.append(PaperRange(after, last, papers))
+    for papers in chunks(sizes, lambda each: PAPER_SIZE + each[1], range_size):
+        found.append(PaperRange(found[-1].until if found else "", papers[-1][0], len(papers)))
     return found
 
 
 class _Session:
-    """What a worker keeps from range to range."""
+    """The database and the encoder that a worker keeps from range to range of one job."""
 
     def __init__(self, cargo: Cargo) -> None:
         self.cargo = cargo
-        # SQLite would make a file that is not there, and say nothing.
+        # SQLite would silently create a missing file.
         schema.check(cargo.location)
         self._store = open_store(cargo.location)
         self._encoder = cargo.open_encoder()
@@ -107,7 +94,7 @@ class _Session:
             raise EncoderUnavailable(f"a worker's files make it {self._encoder.name}, not {cargo.encoder}")
 
     def embed(self, papers: PaperRange) -> Done:
-        """Gives every text of the range its vector."""
+        """Give every paper of the range its vector."""
         stored = failed = 0
         after = papers.after
         while True:
@@ -119,11 +106,11 @@ class _Session:
                 return Done(papers, stored, failed)
             found = embed_texts(self._store, self._encoder, texts)
             stored, failed = stored + found.stored, failed + found.failed
-            # A text that changed meanwhile waits for the next round: nobody who writes shall hold a range for ever.
+            # A text that changed meanwhile waits for the next round, so that steady writes cannot block a range.
             after = texts[-1].paper_id
 
     def close(self) -> None:
-        """Ends the encoder and the connections."""
+        """Close the encoder and the connections."""
         self._encoder.close()
         self._store.dispose()
 
@@ -132,8 +119,8 @@ _sessions = Sessions(_Session)
 
 
 def embed(cargo: Cargo, papers: PaperRange) -> Done | Failure:
-    """Embeds a range; what is stored stays, whatever happens."""
+    """Embed a range; vectors that were stored before a failure are kept."""
     try:
         return _sessions.of(cargo).embed(papers)
     except PaperfeedError as error:
-        return Failure(papers, str(error))
+        return Failure(str(error))

@@ -1,6 +1,6 @@
-"""Papers as an Arrow table: their texts, their vectors of one encoder, and what the crowd did with them.
+"""Papers as an Arrow table: texts, vectors of one encoder, and the upvotes and events that make a paper trend.
 
-Numbers keep all their bits, so what is computed from a file equals what is computed from the database.
+Numbers keep all their bits, so that ranking from a file equals ranking from the database.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -42,13 +42,13 @@ SCHEMA = pa.schema(
 )
 
 PAPER_COLUMNS = (*_FIELDS, "embedding")
-"""What ``papers_of`` reads."""
+"""Columns that ``papers_of`` reads."""
 
 
 def table_of(
     papers: Sequence[Paper], vectors: Mapping[str, Vectors], signals: Mapping[str, PaperSignals] | None = None
 ) -> pa.Table:
-    """The papers in their order; one without a vector gets a null, one without signals empty lists."""
+    """Return a row for each paper; a paper without a vector gets a null, one without signals gets empty lists."""
     columns: dict[str, Any] = {
         name: [list(value) if name in _LISTS else value for value in (getattr(paper, name) for paper in papers)]
         for name in _FIELDS
@@ -63,7 +63,7 @@ def table_of(
 
 
 def papers_of(table: pa.Table) -> list[Paper]:
-    """The papers in their order."""
+    """Return the paper of each row."""
     rows: list[dict[str, Any]] = table.select(_FIELDS).to_pylist()
     has_vector = table.column("embedding").is_valid().to_pylist()
     return [
@@ -76,7 +76,7 @@ def papers_of(table: pa.Table) -> list[Paper]:
 
 
 def vectors_of(table: pa.Table) -> dict[str, Vectors]:
-    """The vectors there are, by paper id."""
+    """Return the vectors by paper id; papers without one are left out."""
     ids = table.column("paper_id").to_pylist()
     return {
         paper_id: np.asarray(value.values, dtype=np.float32)
@@ -86,7 +86,7 @@ def vectors_of(table: pa.Table) -> dict[str, Vectors]:
 
 
 def signals_of(table: pa.Table) -> list[PaperSignals]:
-    """The signals of each row."""
+    """Return the signals of each row."""
     columns = [
         [np.asarray(value.values, dtype=kind.to_pandas_dtype()) for value in _scalars(table.column(name))]
         for name, kind in _SIGNALS.items()

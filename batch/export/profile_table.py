@@ -1,4 +1,4 @@
-"""What users' events say of them as an Arrow table, one row for each user."""
+"""The states of users (likes, dislikes, hidden papers, preferences) as an Arrow table, one row for each user."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,6 +15,8 @@ _TIME = pa.timestamp("us", tz="UTC")
 _LIKES = pa.list_(pa.struct([pa.field("paper_id", pa.string(), nullable=False), pa.field("at", _TIME)]))
 _TEXTS = pa.list_(pa.string())
 _PREFERENCES = tuple(Preferences.__dataclass_fields__)
+USERS_AT_A_TIME = 500
+"""Number of users that are read together, from a database or an export."""
 SCHEMA = pa.schema(
     [
         pa.field("user_id", pa.string(), nullable=False),
@@ -30,19 +32,22 @@ SCHEMA = pa.schema(
 
 
 def table_of(states: Sequence[UserState]) -> pa.Table:
-    """The users in their order."""
+    """Return a row for each user."""
     return pa.Table.from_pylist([_row_of(state) for state in states], schema=SCHEMA)
 
 
 def states_of(table: pa.Table) -> list[UserState]:
-    """The users in their order."""
+    """Return the state of each row's user."""
     likes, dislikes = (_likes_of(table.column(name)) for name in ("likes", "dislikes"))
     rows = table.drop_columns(["likes", "dislikes"]).to_pylist()
     return [_state_of(*each) for each in zip(rows, likes, dislikes, strict=True)]
 
 
 def _likes_of(column: pa.ChunkedArray) -> Iterator[tuple[Like, ...]]:
-    """Of each user; times as whole numbers, as Arrow takes ten times as long to make aware times of its own."""
+    """Yield the likes of each row.
+
+    Times are computed from whole numbers: Arrow's own conversion to aware datetimes takes ten times as long.
+    """
     for chunk in column.chunks:
         flat = chunk.flatten()
         moments = flat.field("at").cast(pa.int64()).to_pylist()

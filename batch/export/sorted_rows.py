@@ -1,12 +1,9 @@
-"""Folders of Parquet files whose rows ascend by one column of text, read by ranges or by names of that column.
-
-What is read at a time is a row group; which ones are needed follows from the least and greatest value that each names.
-"""
+"""A folder of Parquet files whose rows ascend by a text column, read by ranges or by values of that column."""
 
 from bisect import bisect_left
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,9 +11,8 @@ import pyarrow.compute as pc
 from batch.parquet import opened, part_files
 
 
-@dataclass(frozen=True)
-class _Group:
-    """One row group of a file, with the first and the last key in it."""
+class _Group(NamedTuple):
+    """A row group of a file, with its first and its last key."""
 
     path: Path
     number: int
@@ -25,32 +21,36 @@ class _Group:
 
 
 class SortedRows:
-    """A folder of such files."""
+    """The rows of one folder; one row group is in memory at a time.
+
+    Row groups without the keys asked for are not read. (A filter of pyarrow.dataset reads them all if it has more than
+    50 values.)
+    """
 
     def __init__(self, folder: Path, key: str) -> None:
         self._key = key
         self._groups = [group for path in part_files(folder) for group in _groups_of(path, key)]
 
     def between(self, after: str, until: str | None = None, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Rows whose key is in (after, until], ascending, a row group at a time; None means to the end."""
+        """Yield the rows whose key is in (after, until], ascending, in one table for each row group.
+
+        None as ``until`` means to the end; None as ``columns`` means all columns.
+        """
+        wanted = pc.field(self._key) > after
+        if until is not None:
+            wanted &= pc.field(self._key) <= until
         for group in self._groups:
-            if group.last <= after or (until is not None and group.first > until):
-                continue
-            table = _read(group, columns)
-            wanted = pc.greater(table.column(self._key), after)
-            if until is not None:
-                wanted = pc.and_(wanted, pc.less_equal(table.column(self._key), until))
-            yield table.filter(wanted)
+            if group.last > after and (until is None or group.first <= until):
+                yield _read(group, columns).filter(wanted)
 
     def named(self, keys: Collection[str], columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Rows with one of the keys, ascending."""
+        """Yield the rows with one of the keys, ascending, in one table for each row group."""
         ascending = sorted(keys)
+        wanted = pc.field(self._key).isin(pa.array(ascending, pa.string()))
         for group in self._groups:
             start = bisect_left(ascending, group.first)
-            if start == len(ascending) or ascending[start] > group.last:
-                continue
-            table = _read(group, columns)
-            yield table.filter(pc.is_in(table.column(self._key), pa.array(ascending, pa.string())))
+            if start < len(ascending) and ascending[start] <= group.last:
+                yield _read(group, columns).filter(wanted)
 
 
 def _read(group: _Group, columns: Sequence[str] | None) -> pa.Table:
@@ -60,8 +60,7 @@ def _read(group: _Group, columns: Sequence[str] | None) -> pa.Table:
 
 def _groups_of(path: Path, key: str) -> Iterator[_Group]:
     with opened(path) as file:
-        column = file.schema_arrow.get_field_index(key)
         for number in range(file.num_row_groups):
-            # Statistics may be cut short for long keys, the first and the last value are not.
-            keys = file.read_row_group(number, columns=[file.schema_arrow.field(column).name]).column(0)
-            yield _Group(path, number, keys[0].as_py(), keys[len(keys) - 1].as_py())
+            # Not from the statistics: these have no checksum, so damage could hide rows.
+            keys = file.read_row_group(number, columns=[key]).column(0)
+            yield _Group(path, number, keys[0].as_py(), keys[-1].as_py())

@@ -1,4 +1,4 @@
-"""An export as a source: what ``paperfeed export`` wrote, read by row groups."""
+"""An export as the source of a re-rank: the files of ``paperfeed export``, read by row groups."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -8,11 +8,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from batch.errors import DIGESTS_TOLD, InputUnusable, UnknownDigest
+from batch.chunks import pages
+from batch.errors import NEWEST_DIGESTS, InputUnusable, UnknownDigest
 from batch.export import paper_table, profile_table
+from batch.export.profile_table import USERS_AT_A_TIME
 from batch.export.sorted_rows import SortedRows
 from batch.parquet import opened, part_files
-from batch.population import USERS_AT_A_TIME, Population
 from service.app.ports import Vectors
 from service.domain.events import UserState
 from service.domain.papers import Paper
@@ -20,14 +21,14 @@ from service.domain.papers import Paper
 MANIFEST_NAME = "_manifest.json"
 PAPERS, DIGESTS, PROFILES, EVENTS = "papers", "digests", "profiles", "events"
 _READ = (PAPERS, DIGESTS, PROFILES)
-_NO_EXPORT = "is no export: make one with 'paperfeed export'"
+_NO_EXPORT = "is not an export: make one with 'paperfeed export'"
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """What an export says of itself.
+    """Return the manifest of an export.
 
     Raises:
-        InputUnusable: The folder holds no whole export.
+        InputUnusable: The folder holds no complete export.
     """
     try:
         found: dict[str, Any] = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
@@ -40,10 +41,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 class ExportSource:
-    """See ``batch.source.Source``.
+    """See ``batch.rerank.source.Source``; also the ``PaperSource`` of its users.
 
     Raises:
-        InputUnusable: No export, or not all of one; from the methods too, where a file is damaged or gone.
+        InputUnusable: The folder holds no complete export. The methods raise it for a damaged or missing file.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -60,28 +61,28 @@ class ExportSource:
         digests = {row["digest_id"]: row["paper_ids"] for row in _rows_of(self._folder / DIGESTS)}
         wanted = digests.get(digest_id)
         if wanted is None:
-            raise UnknownDigest(digest_id, list(digests)[:DIGESTS_TOLD])
+            raise UnknownDigest(digest_id, list(digests)[:NEWEST_DIGESTS])
         self._check(encoder)
         table = pa.concat_tables([paper_table.SCHEMA.empty_table(), *self._papers.named(wanted)])
         rows = pc.index_in(pa.array(wanted, pa.string()), table.column("paper_id").combine_chunks())
         return table.take(rows.drop_null()), 0
 
-    def counts(self, population: Population) -> Iterator[tuple[str, int]]:
-        """See ``Source.counts``; likes and dislikes stand for events."""
+    def counts(self, user_ids: Sequence[str] | None) -> Iterator[tuple[str, int]]:
+        """See ``Source.counts``; likes and dislikes are counted as events."""
         columns = ["user_id", "likes", "dislikes"]
-        if population.user_ids is None:
+        if user_ids is None:
             for table in self._profiles.between("", columns=columns):
                 yield from _sizes(table)
             return
-        known = dict(pair for table in self._profiles.named(population.user_ids, columns) for pair in _sizes(table))
-        yield from ((user_id, known.get(user_id, 0)) for user_id in population.user_ids)
+        known = dict(pair for table in self._profiles.named(user_ids, columns) for pair in _sizes(table))
+        yield from ((user_id, known.get(user_id, 0)) for user_id in user_ids)
 
     def users(
         self, after: str, until: str, user_ids: Sequence[str] | None
     ) -> Iterator[tuple["ExportSource", list[tuple[str, UserState | None]]]]:
         """See ``Source.users``."""
         if user_ids is not None:
-            for page in _batches(user_ids):
+            for page in pages(user_ids, USERS_AT_A_TIME):
                 tables = self._profiles.named(page)
                 known = {state.user_id: state for table in tables for state in profile_table.states_of(table)}
                 yield self, [(user_id, known.get(user_id)) for user_id in page]
@@ -105,7 +106,7 @@ class ExportSource:
         return found
 
     def close(self) -> None:
-        """See ``Source.close``; no file stays open between two reads."""
+        """See ``Source.close``; no file stays open between two calls."""
 
     def _check(self, encoder: str) -> None:
         if encoder != self._encoder:
@@ -113,13 +114,13 @@ class ExportSource:
 
 
 def _check_count(folder: Path, wanted: int) -> None:
-    """Whether the table has all its rows, as far as the ends of its files tell."""
+    """Raise InputUnusable unless the table's files have as many rows as the manifest says."""
     found = 0
     for path in part_files(folder):
         with opened(path) as file:
             found += file.metadata.num_rows
     if found != wanted:
-        problem = f"has {found} rows, and had {wanted} when it was exported: files are missing or foreign"
+        problem = f"has {found} rows, and had {wanted} when it was exported: files are missing or were added"
         raise InputUnusable(folder, problem)
 
 
@@ -132,7 +133,3 @@ def _rows_of(folder: Path) -> Iterator[dict[str, Any]]:
 def _sizes(table: pa.Table) -> Iterator[tuple[str, int]]:
     sizes = pc.add(pc.list_value_length(table.column("likes")), pc.list_value_length(table.column("dislikes")))
     return zip(table.column("user_id").to_pylist(), sizes.to_pylist(), strict=True)
-
-
-def _batches(user_ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (user_ids[start : start + USERS_AT_A_TIME] for start in range(0, len(user_ids), USERS_AT_A_TIME))

@@ -1,6 +1,6 @@
-"""A service's database as Parquet files: papers with vectors and signals, digests, profiles and, if asked for, events.
+"""Export of a service's database to Parquet files: papers with vectors and signals, digests, profiles and events.
 
-All of it is one consistent snapshot, streamed in the order of the keys, and appears whole or not at all.
+An export is one consistent snapshot, streamed in the order of the keys. It appears complete or not at all.
 """
 
 import contextlib
@@ -16,10 +16,10 @@ import pyarrow as pa
 
 from batch.errors import OutputUnusable
 from batch.export import paper_table, profile_table
+from batch.export.profile_table import USERS_AT_A_TIME
 from batch.export.source import DIGESTS, EVENTS, MANIFEST_NAME, PAPERS, PROFILES
 from batch.parquet import TableWriter, part_name, written
-from batch.population import USERS_AT_A_TIME
-from batch.workspace import Workspace, discard, opened_workspace, place_of, without_empty_parents
+from batch.workspace import Workspace, opened_workspace, place_of, without_empty_parents
 from service.app.ports import Transaction
 from service.app.ranking.signals import signals_of
 from service.domain.events import EventType
@@ -50,12 +50,12 @@ Advance = Callable[[int], None]
 
 @dataclass(frozen=True)
 class Sizes:
-    """How the files are cut.
+    """Sizes of the files and of their parts.
 
     Attributes:
-        papers_at_a_time: Rows read together.
-        row_group_bytes: What a reader has to read to look up one paper or profile.
-        rows_in_file: After so many rows the next file begins.
+        papers_at_a_time: Number of papers read together.
+        row_group_bytes: Size of a row group in memory: the least that must be read to look up one paper or profile.
+        rows_in_file: Number of rows after which the next file begins.
     """
 
     papers_at_a_time: int = 1_000
@@ -65,11 +65,11 @@ class Sizes:
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What to export, and where to.
+    """The database to export, and the folder to write.
 
     Attributes:
-        encoder: Whose vectors come along.
-        with_events: Every event by itself too, in the order of arrival.
+        encoder: Name of the encoder whose vectors are exported.
+        with_events: Whether to export every single event, in the order of arrival.
     """
 
     url: str
@@ -81,10 +81,13 @@ class ExportRequest:
 
 
 def export(request: ExportRequest, advance: Advance) -> dict[str, Any]:
-    """Writes the export; gives what it says of itself.
+    """Write the export and return its manifest.
+
+    Args:
+        advance: Called with the number of papers or users just written.
 
     Raises:
-        OutputUnusable: The folder is there already, or nothing can be written.
+        OutputUnusable: The folder exists already, or cannot be written.
     """
     out = place_of(request.out)
     if out.exists():
@@ -92,7 +95,7 @@ def export(request: ExportRequest, advance: Advance) -> dict[str, Any]:
     store = open_store(request.url, pool_size=1)
     try:
         with without_empty_parents(out), opened_workspace(out) as workspace, store.read() as tx:
-            discard(workspace)
+            workspace.discard()
             try:
                 manifest = _written(tx, request, workspace, advance)
                 workspace.take_name()
@@ -107,9 +110,9 @@ def _written(tx: Transaction, request: ExportRequest, workspace: Workspace, adva
     try:
         return _write_all(tx, request, workspace.folder, advance)
     except BaseException:
-        # It is of one moment: no other run could go on with it.
+        # A snapshot is of one moment: no other run could resume it.
         with contextlib.suppress(OSError):
-            discard(workspace)
+            workspace.discard()
         raise
 
 
@@ -131,7 +134,7 @@ def _tables(
 
 
 def _write(folder: Path, schema: pa.Schema, tables: Iterable[pa.Table], sizes: Sizes) -> int:
-    """Writes tables in their order, into files of a bounded size; gives the rows."""
+    """Write tables in their order into files of bounded size; return the number of rows."""
     folder.mkdir()
     waiting = iter(tables)
     total = 0
@@ -145,6 +148,7 @@ def _write(folder: Path, schema: pa.Schema, tables: Iterable[pa.Table], sizes: S
 
 
 def _fill(file: TableWriter, tables: Iterator[pa.Table], rows: int) -> bool:
+    """Write tables to a file; return True at ``rows`` rows or more, False if no table is left."""
     for table in tables:
         file.add(table)
         if file.row_count >= rows:

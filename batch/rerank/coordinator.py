@@ -1,4 +1,4 @@
-"""The whole of a re-rank: candidates and population are fixed, partitions handed out, the output given its name."""
+"""The coordinator of a re-rank: makes or resumes the plan, hands out its partitions, and finishes the output."""
 
 import secrets
 from collections.abc import Callable, Mapping
@@ -10,25 +10,27 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batch.cluster import Cluster
-from batch.errors import EmptyDigest, OutputUnusable, PartitionFailed
-from batch.job import Job
+from batch.errors import EmptyDigest, OutputUnusable
 from batch.parquet import remove_leftovers
-from batch.population import PARTITION_BYTES, Partition, Population, partitions_of
 from batch.rerank.cargo import Cargo
-from batch.rerank.worker import Done, Failure, Task, rerank
-from batch.source import open_source
-from batch.workspace import Plan, Workspace, find_manifest, opened_workspace, place_of, without_empty_parents
+from batch.rerank.job import Job
+from batch.rerank.output import counts_of, find_manifest, finish
+from batch.rerank.plan import Plan, find_plan, keep_plan, read_candidates
+from batch.rerank.population import PARTITION_BYTES, Partition, Population, partitions_of
+from batch.rerank.source import open_source
+from batch.rerank.worker import Task, rerank
+from batch.workspace import Workspace, opened_workspace, other_folder, place_of, without_empty_parents
 
 
 @dataclass(frozen=True)
 class Request:
-    """A re-rank as it is asked for.
+    """A re-rank and where to write it.
 
     Attributes:
-        job: Its ``as_of`` counts where nothing is done yet, or where ``as_of_given``.
-        location: The database's URL, or the folder of an export.
-        bundle: The bundle's files; None ranks by cosine.
-        partition_bytes: See ``partitions_of``; a run that goes on keeps the cuts of the first.
+        job: A resumed run takes ``as_of`` from its plan, unless ``as_of_given``.
+        location: Database URL, with its password, or folder of an export.
+        bundle: The bundle's files by name; None ranks by cosine.
+        partition_bytes: See ``partitions_of``. A resumed run keeps the partitions of its plan.
     """
 
     job: Job
@@ -42,59 +44,60 @@ class Request:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of it.
+    """The result of a run.
 
     Attributes:
-        manifest: As written beside the output.
-        resumed: Partitions that were done before.
+        manifest: The manifest of the output.
+        resumed: Number of partitions that an earlier run finished.
     """
 
     manifest: dict[str, Any]
     resumed: int
 
 
-_NOBODY = (Partition(0, "", "", 0),)
-"""Without users the output is one file without rows: who reads it finds the columns."""
+_NO_USERS = (Partition(0, "", "", 0),)
+"""Without users the output is one file without rows, so that it has its columns."""
 Watcher = Callable[[int, int], None]
-"""Is told how many users are done, and how many there are."""
+"""Called with the number of users done and the number of all users."""
 
 
 def run(request: Request, cluster: Callable[[], Any], watch: Watcher) -> Outcome:
-    """Ranks the population, or what is left of it; a finished output is left as it is.
+    """Rank the population, or the part of it that an interrupted run left; a finished output stays as it is.
 
     Args:
-        cluster: Opens the cluster, as a context; called when there is work.
+        cluster: Returns a context manager that opens the cluster; called only if there is work.
 
     Raises:
-        UnknownDigest, EmptyDigest: No such digest, or none of its papers is left.
-        OutputUnusable: The folder holds something else, another job's output for example.
-        ClusterUnavailable: Nobody to work.
-        PartitionFailed: A full disk, a lost database; what is done stays.
+        UnknownDigest, EmptyDigest: The digest does not exist, or has no papers.
+        OutputUnusable: The output folder holds something else, such as another job's output.
+        ClusterUnavailable: No scheduler answers, or it has no workers.
+        PartitionFailed: For example, the disk is full or the database was lost; finished partitions are kept.
     """
     out = place_of(request.out)
     if (outcome := _finished(request, out)) is not None:
         return outcome
     with without_empty_parents(out), opened_workspace(out) as workspace:
-        # Another run may have ended just before this one could begin.
+        # Another run may have finished the output before this one got the lock.
         if (outcome := _finished(request, out)) is not None:
             return outcome
-        remove_leftovers(workspace.folder)
-        plan = workspace.find_plan() or _begun(request, workspace)
-        _check_same(request, plan.job, workspace.folder)
-        counts = {each.number: found for each in plan.partitions if (found := workspace.done(plan, each)) is not None}
+        folder = workspace.folder
+        remove_leftovers(folder)
+        plan = find_plan(folder) or _new_plan(request, folder)
+        _check_same(request, plan.job, folder)
+        counts = {
+            each.number: found for each in plan.partitions if (found := counts_of(folder, plan, each)) is not None
+        }
         resumed = len(counts)
-        watch(sum(found["user_count"] for found in counts.values()), plan.user_count)
-        left = [Task(each, request.population.ids_in(each)) for each in plan.partitions if each.number not in counts]
-        if left:
-            candidates, folder = workspace.candidates(), str(workspace.folder)
-            cargo = Cargo(plan.job, request.location, request.bundle, candidates, plan.facts, folder)
+        watch(_user_count(counts), plan.user_count)
+        if resumed < len(plan.partitions):
+            cargo = Cargo(plan.job, request.location, request.bundle, read_candidates(folder), plan.facts, str(folder))
             with cluster() as opened:
-                _work(opened, cargo, left, counts, plan, workspace, watch)
-        return Outcome(workspace.finish(plan, [counts[each.number] for each in plan.partitions]), resumed)
+                _rank(opened, cargo, request.population, plan, workspace, counts, watch)
+        return Outcome(finish(workspace, plan, [counts[each.number] for each in plan.partitions]), resumed)
 
 
 def _finished(request: Request, out: Path) -> Outcome | None:
-    """What came of a run before; None where none is finished."""
+    """Return the outcome if the output is complete already."""
     manifest = find_manifest(out)
     if manifest is None:
         return None
@@ -102,57 +105,59 @@ def _finished(request: Request, out: Path) -> Outcome | None:
     return Outcome(manifest, manifest["partition_count"])
 
 
-def _work(
+def _rank(
     cluster: Cluster,
     cargo: Cargo,
-    left: list[Task],
-    counts: dict[int, dict[str, int]],
+    population: Population,
     plan: Plan,
     workspace: Workspace,
+    counts: dict[int, dict[str, int]],
     watch: Watcher,
 ) -> None:
-    problems: list[str] = []
+    """Rank the partitions that ``counts`` lacks, and add the counts of each."""
+    tasks = [Task(each, population.ids_in(each)) for each in plan.partitions if each.number not in counts]
 
-    def take(result: Done | Failure) -> bool:
-        found = workspace.done(plan, result.partition) if isinstance(result, Done) else None
-        if found is not None:
-            counts[result.partition.number] = found
-            watch(sum(each["user_count"] for each in counts.values()), plan.user_count)
-        elif isinstance(result, Failure):
-            problems.append(result.problem)
-        else:
-            problems.append(f"{workspace.folder} is not the same folder to the workers as it is here")
-        return not problems
+    def take(partition: Partition) -> str:
+        found = counts_of(workspace.folder, plan, partition)
+        if found is None:
+            return other_folder(workspace.folder)
+        counts[partition.number] = found
+        watch(_user_count(counts), plan.user_count)
+        return ""
 
-    cluster.each(f"paperfeed-rerank-{cargo.folder}", rerank, cargo, left, take)
-    if problems:
-        raise PartitionFailed(problems[0], done=len(counts), total=len(plan.partitions))
+    cluster.each(f"paperfeed-rerank-{cargo.folder}", rerank, cargo, tasks, take, done=len(counts))
 
 
-def _begun(request: Request, workspace: Workspace) -> Plan:
-    """Fixes the candidates and cuts the population."""
+def _user_count(counts: Mapping[int, Mapping[str, int]]) -> int:
+    return sum(each["user_count"] for each in counts.values())
+
+
+def _new_plan(request: Request, folder: Path) -> Plan:
+    """Read the candidates, cut the population, and keep both as the plan."""
     source = open_source(request.location)
     try:
         table, version = source.candidates(request.job.digest_id, request.job.encoder)
         if not table.num_rows:
             raise EmptyDigest(request.job.digest_id)
-        partitions = tuple(partitions_of(source.counts(request.population), request.partition_bytes)) or _NOBODY
+        counts = source.counts(request.population.user_ids)
+        partitions = tuple(partitions_of(counts, request.partition_bytes)) or _NO_USERS
     finally:
         source.close()
     plan = Plan(secrets.token_hex(16), request.job, partitions, version, table.column("embedding").null_count)
-    workspace.begin(plan, _file_of(table))
+    keep_plan(folder, plan, _parquet_bytes(table))
     return plan
 
 
-def _file_of(table: pa.Table) -> bytes:
-    """The candidates as they are now, as a Parquet file."""
+def _parquet_bytes(table: pa.Table) -> bytes:
+    """Return the table as a Parquet file."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, write_page_checksum=True)
     return bytes(sink.getvalue())
 
 
 def _check_same(request: Request, other: Job, where: Path) -> None:
-    asked = request.job if request.as_of_given else request.job.at(other.as_of)
-    if differences := asked.differences(other):
+    """Raise OutputUnusable if the folder holds another job than the request's."""
+    job = request.job if request.as_of_given else request.job.at(other.as_of)
+    if differences := job.differences(other):
         problem = f"holds another job ({'; '.join(differences)}): name another folder, or remove it"
         raise OutputUnusable(where, problem)

@@ -1,4 +1,4 @@
-"""Liked papers as the serving bundle sees them, kept from user to user: many readers like the same."""
+"""Liked papers placed in the bundle's spaces, kept from user to user because many users like the same papers."""
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from batch.rerank.shelf import MOST_BYTES, Placed, Shelf, stack_placed
-from batch.source import PaperSource
+from batch.rerank.source import PaperSource
 from ranker.features import FEW_CANDIDATES, KnownSimilarities, Similarities
 from ranker.spaces.spaces import PaperMatrix
 from service.app.ranking.placing import place_papers
@@ -17,21 +17,21 @@ from service.app.ranking.serving import Serving
 from service.domain.papers import Paper
 
 PAPER_BYTES = 12_000
-"""What one paper takes, its text included."""
+"""Memory of one paper, including its text."""
 SIMILARITY_BYTES = 28
-"""What it takes more for each of few candidates."""
+"""Memory of a paper's similarities to one candidate."""
 
 
 class LikedPapers:
-    """At most ``limit_bytes`` of papers in memory, or those of one call where these alone are more. For one thread.
+    """A cache of placed papers in memory and in a file, so that a worker places each paper once. For one thread.
 
-    What has to leave the memory is laid into a file, so that a worker places each paper once. A paper's row is the same
-    bits whatever stands beside it, so it does not matter who liked it first. Where candidates are few, each paper's
-    similarities to them are kept too.
+    A paper's row has the same bits whichever papers are placed with it, so the order of users does not matter. If there
+    are few candidates, each paper's similarities to them are kept too.
 
     Args:
-        folder: For that file, which has no name there.
-        file_bytes: What it may take; what finds no room is placed again when it is asked for.
+        limit_bytes: Maximum memory of the papers. The papers of one call may take more.
+        folder: Folder of the file, which has no name there.
+        file_bytes: Maximum size of the file. Papers that do not fit are placed again when they are needed.
     """
 
     def __init__(
@@ -53,20 +53,20 @@ class LikedPapers:
 
     @property
     def papers(self) -> Mapping[str, Paper]:
-        """What is held in memory, by id."""
+        """The papers in memory, by id."""
         return self._papers
 
     @property
     def paper_bytes(self) -> int:
-        """What one paper takes."""
+        """Memory of one paper."""
         return PAPER_BYTES + (SIMILARITY_BYTES * len(self._candidates) if self._compares else 0)
 
     def fetch(self, source: PaperSource, paper_ids: Iterable[str]) -> None:
-        """Sees to it that these papers are held in memory, as far as they exist."""
+        """Bring these papers into memory; ids that the source does not know are ignored."""
         wanted = set(paper_ids)
         missing = sorted(wanted - self._row_of.keys())
         if (len(self._row_of) + len(missing)) * self.paper_bytes > self._limit_bytes:
-            self._lay_down()
+            self._spill()
             missing = sorted(wanted)
         found = [*self._shelf.take(paper_id for paper_id in missing if paper_id in self._shelf)]
         new = [paper_id for paper_id in missing if paper_id not in self._shelf]
@@ -79,13 +79,13 @@ class LikedPapers:
             self._row_of = {paper_id: row for row, paper_id in enumerate(self._papers)}
 
     def place(self, papers: Sequence[Paper]) -> PaperMatrix:
-        """Some of the papers held, in that order."""
+        """Return the matrix of some papers in memory, in that order."""
         if self._held is None:
             return place_papers(self._serving, papers, {})
         return self._held.matrix.take([self._row_of[paper.paper_id] for paper in papers])
 
     def similarities(self, user: PreparedUser) -> Similarities | None:
-        """Of the reader's likes to the candidates, as far as they are kept."""
+        """Return the similarities of the user's liked papers to the candidates; None if they are not kept."""
         if self._held is None or self._held.known is None or user.profile is None:
             return None
         rows = np.array([self._row_of[paper.paper_id] for paper in user.liked], dtype=np.intp)
@@ -93,16 +93,16 @@ class LikedPapers:
 
     def _placed(self, source: PaperSource, papers: Sequence[Paper]) -> Placed:
         vectors = source.vectors([paper.paper_id for paper in papers], self._serving.encoder)
-        # Nobody asks for BM25 weights of liked papers.
+        # No feature uses the BM25 weights of liked papers.
         matrix = replace(place_papers(self._serving, papers, vectors), bm25=None).completed()
         known = KnownSimilarities.between(matrix, self._candidates) if self._compares else None
         return Placed(tuple(papers), matrix, known)
 
-    def _lay_down(self) -> None:
-        """Empties the memory."""
+    def _spill(self) -> None:
+        """Empty the memory; papers that the file lacks are written to it."""
         new = [row for paper_id, row in self._row_of.items() if paper_id not in self._shelf]
         if self._held is not None and new:
-            # On a full disk what is not laid down is placed again when it is asked for.
+            # On a full disk nothing is written, and the papers are placed again when they are needed.
             with contextlib.suppress(OSError):
                 self._shelf.put(self._held if len(new) == len(self._row_of) else self._held.take(new))
         self._held, self._row_of, self._papers = None, {}, {}

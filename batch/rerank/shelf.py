@@ -1,4 +1,4 @@
-"""Placed papers on a worker's disk: to read one again takes a tenth of the time that it takes to place it."""
+"""Placed papers in a file on a worker's disk: reading a paper takes a tenth of the time of placing it."""
 
 import io
 import mmap
@@ -23,17 +23,17 @@ from ranker.types import IndexArray
 from service.domain.papers import Paper
 
 MOST_BYTES = 4 * 2**30
-"""Some 300,000 papers: a job is not to fill the disk that it writes to."""
+"""Maximum size of the file, some 300,000 papers: a job must not fill the disk that it writes to."""
 _ALIGNMENT = 64
 
 
 class Placed(NamedTuple):
-    """Papers as the serving bundle sees them.
+    """Papers placed in a bundle's spaces.
 
     Attributes:
-        papers: Id, title and categories.
-        matrix: In the order of the papers, with all that a reader's profile needs.
-        known: Their similarities to the candidates; None where these are not kept.
+        papers: Papers with id, title and categories only.
+        matrix: One row for each paper, with everything that a user's profile needs.
+        known: Similarities of the papers to the candidates; None if they are not kept.
     """
 
     papers: tuple[Paper, ...]
@@ -41,13 +41,13 @@ class Placed(NamedTuple):
     known: KnownSimilarities | None
 
     def take(self, rows: Sequence[int]) -> "Placed":
-        """The papers at ``rows``, in that order."""
+        """Return the papers at ``rows``, in that order."""
         papers = tuple(self.papers[row] for row in rows)
         return Placed(papers, self.matrix.take(rows), self.known.take(np.array(rows)) if self.known else None)
 
 
 def stack_placed(parts: Sequence[Placed]) -> Placed:
-    """All papers of all parts; at least one."""
+    """Return all papers of all parts; there must be at least one part."""
     known = [part.known for part in parts if part.known is not None]
     return Placed(
         tuple(paper for part in parts for paper in part.papers),
@@ -58,7 +58,7 @@ def stack_placed(parts: Sequence[Placed]) -> Placed:
 
 @dataclass(frozen=True)
 class _Block:
-    """What was put at once: everything but its arrays, and where in the file each of these is."""
+    """Papers that were put together: a pickle without its arrays, and the place of each array in the file."""
 
     head: bytes
     offset: int
@@ -66,14 +66,12 @@ class _Block:
 
 
 class Shelf:
-    """Any number of placed papers. For one thread.
-
-    They lie in a file without a name, which goes with the process, however that ends.
+    """Placed papers in a file without a name, which the system removes when the process ends. For one thread.
 
     Args:
-        spaces: In which they are placed; None without a bundle.
-        folder: On a disk with room.
-        most_bytes: Of the file; what would make it larger is not kept.
+        spaces: Spaces in which the papers are placed; None without a bundle.
+        folder: Folder of the file.
+        most_bytes: Maximum size of the file; papers that would make it larger are not kept.
     """
 
     def __init__(self, spaces: Spaces | None, folder: Path, most_bytes: int = MOST_BYTES) -> None:
@@ -94,7 +92,7 @@ class Shelf:
         return file
 
     def put(self, placed: Placed) -> None:
-        """Adds papers that are not there yet; or none of them where there is no room.
+        """Add papers that are not on the shelf yet; add none of them if they do not fit.
 
         Raises:
             OSError: The disk is full; nothing was added.
@@ -116,7 +114,7 @@ class Shelf:
         self._places |= {paper.paper_id: (number, row) for row, paper in enumerate(placed.papers)}
 
     def take(self, paper_ids: Iterable[str]) -> Iterator[Placed]:
-        """Papers that are there, in parts."""
+        """Yield papers that are on the shelf, in parts and in no given order."""
         rows: defaultdict[int, list[int]] = defaultdict(list)
         for paper_id in paper_ids:
             number, row = self._places[paper_id]
@@ -129,11 +127,13 @@ class Shelf:
             data = data[self._file.write(data) :]
 
     def _read(self, block: _Block, rows: IndexArray) -> Placed:
-        # The file is seen as memory only while rows are copied out of it: what is seen counts as the process's own.
-        seen = memoryview(mmap.mmap(self._file.fileno(), block.ends[-1], offset=block.offset, access=mmap.ACCESS_READ))
+        # The file is mapped only while rows are copied, because mapped pages count as memory of the process.
+        mapped = memoryview(
+            mmap.mmap(self._file.fileno(), block.ends[-1], offset=block.offset, access=mmap.ACCESS_READ)
+        )
         starts = (0, *(end + -end % _ALIGNMENT for end in block.ends))
-        table, values, known = pickle.loads(  # noqa: S301 - written by this process into a file that nobody else can open
-            block.head, buffers=[seen[start:end] for start, end in zip(starts, block.ends, strict=False)]
+        table, values, known = pickle.loads(  # noqa: S301 -- written by this process to a file without a name
+            block.head, buffers=[mapped[start:end] for start, end in zip(starts, block.ends, strict=False)]
         )
         papers = tuple(
             Paper(paper_id=row["paper_id"], title=row["title"], categories=tuple(row["categories"]))

@@ -1,4 +1,4 @@
-"""Slates as an Arrow table, one row for each item: the schema that docs/batch.md promises."""
+"""Slates as an Arrow table, one row for each item, with the columns that docs/batch.md documents."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _FEATURES = pa.field("features", pa.list_(pa.float32(), len(FEATURES)))
 
 
 def schema(*, with_features: bool) -> pa.Schema:
-    """The columns, in order."""
+    """Return the columns, in order."""
     fields = [
         pa.field("user_id", pa.string(), nullable=False),
         pa.field("rank", pa.int32(), nullable=False),
@@ -47,7 +47,7 @@ class UserSlate:
     """One user's slate.
 
     Attributes:
-        user_version: Of the state that it was made from; None for a user who is not known.
+        user_version: Version of the user's state that was ranked; None for an unknown user.
     """
 
     user_id: str
@@ -58,7 +58,7 @@ class UserSlate:
 def table_of(
     slates: Sequence[UserSlate], digest_id: str, as_of: dt.datetime, *, with_features: bool = False
 ) -> pa.Table:
-    """The slates in their order; an empty slate has no row."""
+    """Return the rows of the slates in their order; an empty slate has no row."""
     items = [item for slate in slates for item in slate.ranking.items]
     owners = pa.array(np.repeat(np.arange(len(slates)), [len(slate.ranking.items) for slate in slates]))
 
@@ -99,7 +99,7 @@ def _reasons(reasons: Sequence[Sequence[Reason]]) -> pa.Array:
 
 
 def _features(rankings: Sequence[Ranking]) -> pa.Array:
-    """Null where no model scored."""
+    """Return the features of each item; null if no model scored it."""
     width = len(FEATURES)
     parts = [ranking.features or bytes(4 * width * len(ranking.items)) for ranking in rankings]
     empty = np.repeat([not ranking.features for ranking in rankings], [len(ranking.items) for ranking in rankings])

@@ -1,25 +1,31 @@
-"""A finished re-rank as precomputed slates in the service's database, for GetFeed to serve."""
+"""Storing the slates of a finished re-rank in the service's database, where GetFeed can serve them."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from batch.job import Job
 from batch.parquet import opened, part_files
+from batch.rerank.job import Job
 from service.app.ports import Store
 from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
 from service.domain.precomputed import PrecomputedSlate
 
 SLATES_AT_A_TIME = 100
-"""In one transaction, so that feeds are served meanwhile."""
+"""Slates of one transaction; small, so that the service can write in between."""
 
 
 def store_slates(out: Path, manifest: dict[str, Any], store: Store, advance: Callable[[int], None]) -> int:
-    """Stores the slates of known users whose events have not changed since; gives how many. Safe to repeat."""
+    """Store the slates of known users whose events have not changed since; return their number. Safe to repeat.
+
+    Args:
+        manifest: The output's manifest.
+        advance: Called with the number of slates just handled.
+    """
     stored = 0
     for path in part_files(out):
         slates = _slates_of(path, manifest)
@@ -31,18 +37,14 @@ def store_slates(out: Path, manifest: dict[str, Any], store: Store, advance: Cal
 
 
 def _slates_of(path: Path, manifest: dict[str, Any]) -> Iterator[PrecomputedSlate]:
-    """The file's slates; a user's rows stand together, though perhaps in two row groups."""
+    """Yield the slates of known users; a user's rows are adjacent, but may span two row groups."""
     job = Job.from_json(manifest["job"])
-    waiting: list[dict[str, Any]] = []
     with opened(path) as file:
-        for number in range(file.num_row_groups):
-            for row in _rows_of(file.read_row_group(number)):
-                if waiting and waiting[-1]["user_id"] != row["user_id"]:
-                    yield from _slate_of(waiting, job, manifest)
-                    waiting = []
-                waiting.append(row)
-    if waiting:
-        yield from _slate_of(waiting, job, manifest)
+        tables = (file.read_row_group(number) for number in range(file.num_row_groups))
+        for _, rows in groupby(chain.from_iterable(map(_rows_of, tables)), key=itemgetter("user_id")):
+            slate = list(rows)
+            if slate[0]["user_version"] is not None:
+                yield _slate_of(slate, job, manifest)
 
 
 def _rows_of(table: pa.Table) -> Iterator[dict[str, Any]]:
@@ -59,11 +61,9 @@ def _rows_of(table: pa.Table) -> Iterator[dict[str, Any]]:
         yield row | {"features": bytes_of_row}
 
 
-def _slate_of(rows: Sequence[dict[str, Any]], job: Job, manifest: dict[str, Any]) -> Iterator[PrecomputedSlate]:
+def _slate_of(rows: Sequence[dict[str, Any]], job: Job, manifest: dict[str, Any]) -> PrecomputedSlate:
     first = rows[0]
-    if first["user_version"] is None:
-        return
-    yield PrecomputedSlate(
+    return PrecomputedSlate(
         user_id=first["user_id"],
         digest_id=job.digest_id,
         user_version=first["user_version"],

@@ -1,4 +1,4 @@
-"""One partition's slates, made in a worker: users read in groups, ranked by the service's own use case, written."""
+"""The worker of a re-rank: reads the users of a partition in groups, ranks them as GetFeed does, and writes a file."""
 
 import threading
 from collections.abc import Iterator
@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from batch.errors import BatchError
+from batch.chunks import chunks
+from batch.errors import BatchError, Failure
 from batch.parquet import written
-from batch.population import EVENT_BYTES, USER_BYTES, Partition
 from batch.rerank.cargo import Cargo
 from batch.rerank.liked_papers import LikedPapers
+from batch.rerank.output import count_facts
+from batch.rerank.population import EVENT_BYTES, USER_BYTES, Partition
 from batch.rerank.slate_table import UserSlate, schema, table_of
+from batch.rerank.source import PaperSource, Users, open_source
 from batch.sessions import Sessions
-from batch.source import PaperSource, Users, open_source
 from ranker.blas import use_one_thread
 from ranker.errors import RankerError
 from service.app.ranking.candidates import Candidates
@@ -25,45 +27,23 @@ from service.domain.errors import PaperfeedError
 from service.domain.events import UserState
 
 GROUP_BYTES = 32 * 2**20
-"""Of users that the model is called on together: some hundred with thirty likes."""
+"""Memory of the users whom the model scores together: some hundred users with thirty likes."""
 LIKED_BYTES = 192 * 2**20
-"""Of liked papers kept from users to users, who read them together as far as they fit in here."""
+"""Memory of the liked papers kept between users; users whose likes fit in here are read together."""
 LEAF_BYTES = 5_000
-"""What one candidate takes while it is scored for one user."""
+"""Memory of one candidate while it is scored for one user."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """A partition; ``user_ids`` are those of the list in it, None where all users are asked for."""
+    """A partition, and the listed users in it; None as ``user_ids`` ranks all of its users."""
 
     partition: Partition
     user_ids: tuple[str, ...] | None
 
 
-@dataclass(frozen=True)
-class Done:
-    """A partition that is on the disk."""
-
-    partition: Partition
-    user_count: int
-    item_count: int
-    empty_count: int
-
-    def facts(self) -> dict[str, str]:
-        """For the file's metadata."""
-        return {f"paperfeed.{name}": str(getattr(self, name)) for name in ("user_count", "item_count", "empty_count")}
-
-
-@dataclass(frozen=True)
-class Failure:
-    """A partition that cannot be done, and why, in words for people."""
-
-    partition: Partition
-    problem: str
-
-
 class Session:
-    """What a worker keeps from partition to partition."""
+    """The objects that a worker keeps from partition to partition of one job."""
 
     def __init__(self, cargo: Cargo) -> None:
         use_one_thread()
@@ -75,24 +55,24 @@ class Session:
 
     @property
     def liked(self) -> LikedPapers:
-        """This thread's."""
+        """Liked papers kept by the calling thread."""
         if not hasattr(self._own, "liked"):
             self._own.liked = LikedPapers(self.serving, LIKED_BYTES, self.candidates.matrix, Path(self.cargo.folder))
         found: LikedPapers = self._own.liked
         return found
 
     def slates(self, task: Task) -> Iterator[list[UserSlate]]:
-        """One slate for each user of the partition, by id, in groups."""
+        """Yield one slate for each user of the partition, in the order of the ids, in groups."""
         user_bytes = USER_BYTES + LEAF_BYTES * len(self.candidates.papers)
         for papers, users in self.source.users(task.partition.after, task.partition.until, task.user_ids):
-            # To look for some papers costs nearly as much as to look for many: the source reads whole blocks.
+            # A source reads whole blocks: finding a few papers costs nearly as much as finding many.
             for some in _groups(users, LIKED_BYTES, 0, self.liked.paper_bytes):
                 self._fetch(papers, some)
                 for group in _groups(some, GROUP_BYTES, user_bytes, EVENT_BYTES):
                     yield self._ranked(group)
 
     def close(self) -> None:
-        """Closes what users are read from."""
+        """Close the source of users and papers."""
         self.source.close()
 
     def _fetch(self, papers: PaperSource, users: Users) -> None:
@@ -113,7 +93,7 @@ class Session:
         ]
 
     def _options(self, user_id: str, user: PreparedUser) -> RankingOptions:
-        """Those of the reader's feed."""
+        """Return the options that GetFeed would use for the user."""
         job = self.cargo.job
         return RankingOptions(
             as_of=job.as_of,
@@ -130,43 +110,36 @@ class Session:
 
 
 def _groups(users: Users, limit: int, user_bytes: int, event_bytes: int) -> Iterator[Users]:
-    """The users in their order, so many bytes of them and their likes at a time, but at least one user."""
-    group: list[tuple[str, UserState | None]] = []
-    size = 0
-    for user_id, state in users:
-        own = user_bytes + event_bytes * (len(state.likes) + len(state.dislikes) if state else 0)
-        if group and size + own > limit:
-            yield group
-            group, size = [], 0
-        group.append((user_id, state))
-        size += own
-    if group:
-        yield group
+    """Yield the users in their order, at most ``limit`` bytes of them and their likes at a time."""
+
+    def size_of(user: tuple[str, UserState | None]) -> int:
+        state = user[1]
+        return user_bytes + event_bytes * (len(state.likes) + len(state.dislikes) if state else 0)
+
+    return chunks(users, size_of, limit)
 
 
 _sessions = Sessions(Session)
 
 
-def rerank(cargo: Cargo, task: Task) -> Done | Failure:
-    """Makes and writes a partition's slates; the file is there whole, or not at all."""
+def rerank(cargo: Cargo, task: Task) -> Partition | Failure:
+    """Rank a partition and write its file, complete or not at all; return the partition."""
     path = Path(cargo.folder, task.partition.file_name)
     try:
-        return _rerank(_sessions.of(cargo), task, path)
+        _write(_sessions.of(cargo), task, path)
     except (PaperfeedError, RankerError, BatchError) as error:
-        return Failure(task.partition, str(error))
+        return Failure(str(error))
     except (OSError, pa.ArrowException) as error:
-        return Failure(task.partition, f"{path}: {getattr(error, 'strerror', None) or error}")
+        return Failure(f"{path}: {getattr(error, 'strerror', None) or error}")
+    return task.partition
 
 
-def _rerank(session: Session, task: Task, path: Path) -> Done:
+def _write(session: Session, task: Task, path: Path) -> None:
     job = session.cargo.job
-    users = items = empty = 0
+    users = empty = 0
     with written(path, schema(with_features=job.with_features)) as file:
         for slates in session.slates(task):
             file.add(table_of(slates, job.digest_id, job.as_of, with_features=job.with_features))
             users += len(slates)
             empty += sum(1 for slate in slates if not slate.ranking.items)
-        items = file.row_count
-        done = Done(task.partition, users, items, empty)
-        file.note({**done.facts(), **session.cargo.facts})
-    return done
+        file.note({**count_facts(users, file.row_count, empty), **session.cargo.facts})

@@ -1,6 +1,6 @@
-"""Training on a cluster: rows are made by all workers and kept as files, trees are grown by all workers together.
+"""The coordinator of training on a cluster: workers write feature rows to files, then grow the trees together.
 
-Everything else is what ``training.train`` does: the same spaces, queries, readers held out, figures and files.
+Everything else equals ``training.train``: the spaces, queries, held-out users, report and bundle files.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from batch.cluster import Cluster
-from batch.errors import PartitionFailed
 from batch.parquet import remove_leftovers
 from batch.train.plan import PART_ROWS, Cut, claim, cut_rows, identity_of, name_of
 from batch.train.rows_table import RowCounts, counts_of, read_rows
 from batch.train.tree_growing import grow_trees
-from batch.train.worker import RowsDone, RowsJob, RowsTask, make_rows
-from batch.workspace import discard, opened_workspace
+from batch.train.worker import RowsJob, RowsTask, make_rows
+from batch.workspace import opened_workspace, other_folder
 from training.account import Timed
 from training.data.rows import Rows, joined_rows
 from training.data.snapshot import Dataset
@@ -40,18 +39,18 @@ def train(
     progress: Progress = silent,
     part_rows: int = PART_ROWS,
 ) -> TrainingReport:
-    """Trains on the data sets and publishes the bundle to the folder ``out``; rows that are there are not made again.
+    """Train on the data sets and write the bundle to the folder ``out``; a resumed run reuses finished row files.
 
-    Which trees come out also depends on the number of workers, by the last bits of sums.
+    The trees also depend on the number of workers, because sums differ in their last bits.
 
     Args:
-        part_rows: Rows of each file of rows, about.
+        part_rows: Approximate number of rows of each row file.
 
     Raises:
-        TrainingError: No recipe of that name, or nothing to learn from.
-        OutputUnusable: Another run works there, or the rows of another training lie there.
-        PartitionFailed: Rows could not be made or written.
-        TreesNotGrown: Workers were lost, lack memory or cannot reach one another.
+        TrainingError: The recipe does not exist, or there is too little to learn from.
+        OutputUnusable: Another run works in the folder, or it holds the rows of another training.
+        PartitionFailed: Rows could not be made or written; finished files are kept.
+        TreesNotGrown: Workers were lost, lack memory or cannot reach one another; the row files are kept.
     """
     recipe = find_recipe(recipe) if isinstance(recipe, str) else recipe
     timed = Timed(progress)
@@ -62,10 +61,10 @@ def train(
         claim(workspace.folder, identity)
         job = RowsJob.of(prepared, workspace.folder, name_of(identity))
         cut = cut_rows(prepared, part_rows)
-        counts = _made(cluster, job, cut.tasks, timed)
+        counts = _make_rows(cluster, job, cut.tasks, timed)
         rows = _RowFiles(workspace.folder, cut, counts)
         learned = RowCounts.total([counts for _, counts in rows.learn])
-        fitted = _grown(cluster, rows, learned, prepared, timed)
+        fitted = _grow(cluster, rows, learned, prepared, timed)
         made = Made(fitted, learned.rows(abstracts=None), cut.held_out, rows.judged())
         report = publish(
             out,
@@ -75,13 +74,13 @@ def train(
             timed=timed,
             params={"worker_count": cluster.worker_count},
         )
-        discard(workspace)
+        workspace.discard()
     return report
 
 
 @dataclass(frozen=True)
 class _RowFiles:
-    """The files of a training, all of which are there."""
+    """All row files of a training."""
 
     folder: Path
     cut: Cut
@@ -89,48 +88,44 @@ class _RowFiles:
 
     @property
     def learn(self) -> list[tuple[Path, RowCounts]]:
-        """What the trees are grown on."""
+        """Files with the rows that the trees learn from, and their counts."""
         return [(self.folder / task.file_name, self.counts[task.file_name]) for task in self.cut.learn]
 
     def stop(self) -> Rows:
-        """What they are cut at, of all data sets."""
+        """Return the rows for early stopping, of all data sets."""
         return self._read([task for part in self.cut.stop for task in part])
 
     def judged(self) -> list[Rows]:
-        """For each data set what the model is judged on."""
+        """Return, for each data set, the rows that the model is evaluated on."""
         return [self._read(part) for part in self.cut.judge]
 
     def _read(self, tasks: Sequence[RowsTask]) -> Rows:
         return joined_rows([read_rows(self.folder / task.file_name) for task in tasks])
 
 
-def _made(cluster: Cluster, job: RowsJob, tasks: Sequence[RowsTask], progress: Progress) -> dict[str, RowCounts]:
-    """Sees to it that all files are there; the counts of each by its name."""
+def _make_rows(cluster: Cluster, job: RowsJob, tasks: Sequence[RowsTask], progress: Progress) -> dict[str, RowCounts]:
+    """Have the workers write the missing row files; return the counts of every file by its name."""
     folder, total = Path(job.folder), sum(len(task.queries) for task in tasks)
     sizes = {task.file_name: len(task.queries) for task in tasks}
     found = {name: counts for name in sizes if (counts := counts_of(folder / name, job.facts)) is not None}
     progress("features", sum(sizes[name] for name in found), total)
-    problems: list[str] = []
 
-    def take(done: RowsDone) -> bool:
-        counts = None if done.problem else counts_of(folder / done.task_name, job.facts)
+    def take(name: str) -> str:
+        counts = counts_of(folder / name, job.facts)
         if counts is None:
-            problems.append(done.problem or f"{folder} is not the same folder to the workers as it is here")
-        else:
-            found[done.task_name] = counts
-            progress("features", sum(sizes[name] for name in found), total)
-        return not problems
+            return other_folder(folder)
+        found[name] = counts
+        progress("features", sum(sizes[name] for name in found), total)
+        return ""
 
     left = [task for task in tasks if task.file_name not in found]
     if left:
-        cluster.each(f"paperfeed-train-{job.folder}", make_rows, job, left, take)
-    if problems:
-        raise PartitionFailed(problems[0], done=len(found), total=len(tasks))
+        cluster.each(f"paperfeed-train-{job.folder}", make_rows, job, left, take, done=len(found))
     return found
 
 
-def _grown(cluster: Cluster, rows: _RowFiles, learned: RowCounts, prepared: Prepared, progress: Progress) -> Fitted:
-    """The model, as ``training.trees.experts`` makes it of one or two rankers."""
+def _grow(cluster: Cluster, rows: _RowFiles, learned: RowCounts, prepared: Prepared, progress: Progress) -> Fitted:
+    """Return the model: one ranker, or two joined as ``training.trees.experts`` does."""
     recipe, stop = prepared.recipe, rows.stop()
     sides = [side_of(stop, abstracts=abstracts) for abstracts in (False, True)]
 

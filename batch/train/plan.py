@@ -1,4 +1,4 @@
-"""How the rows of a training are cut into files, and what makes two runs the same training."""
+"""The plan of a training: how its rows are cut into files, and the identity by which a run can be resumed."""
 
 import hashlib
 import json
@@ -21,25 +21,25 @@ from training.train import fingerprint_of
 
 PLAN_NAME = "_training.json"
 PART_ROWS = 100_000
-"""Rows of a file: some 27 MB in memory, some seconds of work."""
+"""Rows of a file: some 27 MB in memory, seconds of work."""
 LEAST_PARTS = 16
-"""So many files at least, as each worker that grows trees takes one or more."""
+"""Minimum number of files: each worker that grows trees needs at least one."""
 HELD_OUT_LIMIT = 4_000
-"""Queries of readers held out, for each data set: their rows are judged in one process."""
+"""Maximum number of queries of held-out users for each data set: one process evaluates their rows."""
 _LEARN, _STOP, _JUDGE = range(3)
 
 
 @dataclass(frozen=True)
 class Cut:
-    """All files of a training.
+    """All row files of a training.
 
     Attributes:
-        learn: What the trees are grown on: queries of all data sets dealt out in turn, so that each file is a fair
-            sample and LightGBM may find its bins in any of them; within a file weeks ascend, as the queries of a week
-            share their candidates.
-        stop: For each data set the held-out queries, masked as those.
-        judge: The same as they are.
-        held_out: For each data set those queries.
+        learn: Files that the trees learn from. Queries of all data sets are dealt out in turn, so that each file is a
+            fair sample and LightGBM may find its bins in any of them. Within a file weeks ascend, because the queries
+            of a week share their candidates.
+        stop: For each data set, files of the held-out queries for early stopping, masked like ``learn``.
+        judge: For each data set, files of the held-out queries for evaluation, unmasked.
+        held_out: For each data set, the held-out queries.
     """
 
     learn: list[RowsTask]
@@ -49,13 +49,13 @@ class Cut:
 
     @property
     def tasks(self) -> list[RowsTask]:
-        """All of them."""
+        """The tasks of all files."""
         held_out = [task for parts in (self.stop, self.judge) for part in parts for task in part]
         return [*self.learn, *held_out]
 
 
 def cut_rows(prepared: Prepared, part_rows: int = PART_ROWS, held_out_limit: int = HELD_OUT_LIMIT) -> Cut:
-    """The files; the same for the same training, however many workers there are."""
+    """Return the files of a training; they do not depend on the number of workers."""
     held_out = [_drawn(part, held_out_limit, prepared.seed) for part in prepared.held_out]
     learn_weights = tuple(query_weights(list(map(len, prepared.learn)), prepared.shares))
     stop_weights = tuple(query_weights(list(map(len, held_out)), prepared.shares))
@@ -85,7 +85,7 @@ def cut_rows(prepared: Prepared, part_rows: int = PART_ROWS, held_out_limit: int
 
 
 def identity_of(prepared: Prepared, encoder_name: str, part_rows: int) -> dict[str, Any]:
-    """All that the rows depend on, as JSON has it."""
+    """Return everything that the rows depend on, as plain JSON values."""
     found = {
         "data": fingerprint_of(prepared.datasets),
         "encoder": encoder_name,
@@ -98,15 +98,15 @@ def identity_of(prepared: Prepared, encoder_name: str, part_rows: int) -> dict[s
 
 
 def name_of(identity: Mapping[str, Any]) -> str:
-    """Equal for equal trainings."""
+    """Return the name of a training; equal for equal identities."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def claim(folder: Path, identity: Mapping[str, Any]) -> None:
-    """Makes the folder that of a training, or finds that it is.
+    """Note the training in the folder, or check that it is the one noted there.
 
     Raises:
-        OutputUnusable: It holds the rows of another one.
+        OutputUnusable: The folder holds the rows of another training, or the note cannot be read.
     """
     path = folder / PLAN_NAME
     try:
@@ -115,16 +115,16 @@ def claim(folder: Path, identity: Mapping[str, Any]) -> None:
         write_file(path, (json.dumps(identity, indent=2) + "\n").encode())
         return
     except (OSError, ValueError) as error:
-        raise OutputUnusable(path, f"cannot be read ({error}); remove the folder to begin anew") from error
+        raise OutputUnusable(path, f"cannot be read ({error}); remove the folder to start again") from error
     if differing := sorted(
         name for name in identity if not isinstance(other, dict) or identity[name] != other.get(name)
     ):
-        problem = f"holds the rows of another training, of other {', '.join(differing)}: remove it to begin anew"
+        problem = f"holds the rows of another training ({', '.join(differing)} differ): remove it to start again"
         raise OutputUnusable(folder, problem)
 
 
 def _drawn(queries: Sequence[Query], limit: int, seed: int) -> list[Query]:
-    """At most so many, at random, in their order."""
+    """Return at most ``limit`` random queries, in their order."""
     kept = np.random.default_rng(seed).choice(len(queries), min(limit, len(queries)), replace=False)
     return [queries[i] for i in np.sort(kept)]
 
@@ -134,7 +134,7 @@ def _row_count(queries: Sequence[tuple[int, Query]]) -> int:
 
 
 def _chunks(queries: Sequence[tuple[int, Query]], part_rows: int) -> list[list[tuple[int, Query]]]:
-    """The queries in their order, about so many rows at a time."""
+    """Return the queries in their order, in lists of about ``part_rows`` rows."""
     ends = accumulate(len(query.candidates) for _, query in queries)
     placed = zip(queries, ends, strict=True)
     return [[pair for pair, _ in part] for _, part in groupby(placed, key=lambda each: (each[1] - 1) // part_rows)]

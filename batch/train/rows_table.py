@@ -1,4 +1,4 @@
-"""Feature rows as Parquet files: whole query groups, each query's rows together, in the order of the queries."""
+"""Feature rows as Parquet files: the rows of a query are adjacent and in one file, in the order of the queries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,12 +26,12 @@ SCHEMA = pa.schema(
     metadata={"paperfeed.features": ",".join(FEATURES.names)},
 )
 ROW_BYTES = 4 * (len(FEATURES) + 3)
-"""What a row takes in memory."""
+"""Memory of one row."""
 
 
 @dataclass(frozen=True)
 class RowCounts:
-    """Queries and rows of a file; of the two kinds that ``training.trees.experts`` tells apart."""
+    """Numbers of queries and rows in a file, for each of the two kinds of ``training.trees.experts``."""
 
     title_queries: int
     title_rows: int
@@ -40,21 +40,21 @@ class RowCounts:
 
     @classmethod
     def of(cls, rows: Rows) -> "RowCounts":
-        """Counts them."""
+        """Return the counts of rows in memory."""
         sides = [side_of(rows, abstracts=abstracts) for abstracts in (False, True)]
         return cls(*(count for side in sides for count in (len(side.group_sizes), len(side.labels))))
 
     @classmethod
     def total(cls, counts: Sequence["RowCounts"]) -> "RowCounts":
-        """Of several files."""
+        """Return the sum of the counts of several files."""
         return cls(*(sum(vars(each)[name] for each in counts) for name in cls.__dataclass_fields__))
 
     def queries(self, *, abstracts: bool | None) -> int:
-        """Of one kind; None means both."""
+        """Return the number of queries of one kind; None means both."""
         return self._chosen(self.title_queries, self.abstract_queries, abstracts)
 
     def rows(self, *, abstracts: bool | None) -> int:
-        """Likewise."""
+        """Return the number of rows of one kind; None means both."""
         return self._chosen(self.title_rows, self.abstract_rows, abstracts)
 
     @staticmethod
@@ -63,10 +63,10 @@ class RowCounts:
 
 
 def write_rows(path: Path, rows: Rows, facts: Mapping[str, str]) -> None:
-    """Writes the file, whole or not at all.
+    """Write the rows, their counts and further facts to a file, complete or not at all.
 
     Raises:
-        OSError: As the disk says it.
+        OSError: The operating system's error, for example on a full disk.
     """
     weights = np.ones(len(rows.labels), dtype=np.float32) if rows.weights is None else rows.weights
     columns = [
@@ -82,7 +82,7 @@ def write_rows(path: Path, rows: Rows, facts: Mapping[str, str]) -> None:
 
 
 def read_rows(path: Path) -> Rows:
-    """The file's rows."""
+    """Return the rows in a file."""
     table = pq.read_table(path)
     query, label, weight, features = (table.column(name).combine_chunks() for name in SCHEMA.names)
     numbers = query.to_numpy()
@@ -98,7 +98,7 @@ def read_rows(path: Path) -> Rows:
 
 
 def counts_of(path: Path, facts: Mapping[str, str]) -> RowCounts | None:
-    """The counts of a file that is there whole and bears these facts; None where there is none."""
+    """Return the counts of a file; None if it is missing, incomplete or has other facts."""
     found = facts_of(path)
     if found is None or any(found.get(name) != value for name, value in facts.items()):
         return None

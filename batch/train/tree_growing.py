@@ -1,8 +1,7 @@
-"""Trees grown by all workers together: LightGBM's own DaskLGBMRanker on rows that lie in Parquet files.
+"""Growing trees on all workers together, with LightGBM's DaskLGBMRanker on rows in Parquet files.
 
-The workers that hold rows make a network of LightGBM's, beside Dask's. It does not survive the loss of a member: those
-who are left wait for it, without end. So somebody looks whether all are still there, gives up if not, and sees to it
-that those who are left are freed.
+The workers that hold rows connect to a network of LightGBM's own, beside Dask's. If a member is lost, the others wait
+for it for ever. So a thread watches the members; if one is lost, it ends the fit and restarts the others.
 """
 
 import contextlib
@@ -36,14 +35,13 @@ LOOK_SECONDS = 1.0
 ANSWER_SECONDS = 30
 FREE_SECONDS = 10
 PEAK = 3.0
-"""Memory at its highest while trees are grown, in units of the rows' own: LightGBM joins the parts of a worker by
-copying them, and keeps its bins beside them. Measured, as is
-"""
+"""Peak memory while trees are grown, in units of the rows' own (measured): LightGBM joins a worker's parts by copying
+them, and keeps its bins beside them."""
 BESIDE_BYTES = 500 * 10**6
-"""what a worker takes beside that: Python's libraries, and the 200,000 rows that bins are found in."""
+"""Memory of a worker beside that (measured): Python's libraries, and the 200,000 rows in which bins are found."""
 _TOPIC = "paperfeed-trees"
 _SCHEDULER_LOST = "the Dask scheduler was lost while trees were grown"
-# LightGBM's scikit-learn classes call some parameters by other names.
+# LightGBM's scikit-learn classes use other names for some parameters.
 _RENAMED = {
     "min_data_in_leaf": "min_child_samples",
     "bagging_fraction": "subsample",
@@ -52,7 +50,7 @@ _RENAMED = {
     "lambda_l2": "reg_lambda",
     "seed": "random_state",
 }
-# Written into every model: whose machines they were is nobody's business, and the same for the same rows.
+# Values written into every model, so that it does not name machines and equal rows give equal models.
 _OF_NETWORK = {
     "tree_learner": "serial",
     "num_machines": "1",
@@ -64,10 +62,10 @@ _OF_NETWORK = {
 
 @dataclass(frozen=True)
 class _Share:
-    """What one worker grows trees on.
+    """The rows that one worker grows trees on.
 
     Attributes:
-        abstracts: The kind of queries; None takes all.
+        abstracts: The kind of queries to take; None takes all.
     """
 
     files: tuple[Path, ...]
@@ -96,14 +94,14 @@ def grow_trees(
     *,
     abstracts: bool | None = None,
 ) -> str:
-    """A model of as many trees as the recipe has, in LightGBM's text format.
+    """Return a model with the recipe's number of trees, in LightGBM's text format.
 
     Args:
-        files: Of rows, each a fair sample of all; workers see them under the same names.
-        abstracts: Learns from queries of one kind; None from all.
+        files: Row files, each a fair sample of all rows; workers must see them under the same names.
+        abstracts: The kind of queries to learn from; None learns from all.
 
     Raises:
-        TrainingError: There are so few rows that no tree splits them.
+        TrainingError: There are too few rows for any split.
         TreesNotGrown: Workers were lost, lack memory or cannot reach one another.
     """
     client = cluster.client
@@ -114,17 +112,17 @@ def grow_trees(
     params: dict[str, Any] = {
         _RENAMED.get(name, name): value for name, value in lambdamart_params(recipe, seed).items()
     }
-    # A worker uses as many threads as Dask gave it.
+    # Dask sets the number of threads of each worker.
     del params["num_threads"]
     ranker = lightgbm.DaskLGBMRanker(client=client, n_estimators=recipe.tree_count, **params)
-    with _told(client, recipe.tree_count, progress), _watched(client, tuple(shares)):
+    with _progress_passed_on(client, recipe.tree_count, progress), _watched(client, tuple(shares)):
         ranker.fit(
             features,
             labels,
             sample_weight=weights,
             group=sizes,
             feature_name=list(SCHEMA.names),
-            callbacks=[_Tell()],
+            callbacks=[_ReportTree()],
         )
     if not ranker.booster_.feature_importance().any():
         size = f"{len(sizes)} queries with {len(labels)} candidates"
@@ -133,10 +131,10 @@ def grow_trees(
 
 
 def _shares(client: Client, files: Sequence[tuple[Path, RowCounts]], *, abstracts: bool | None) -> dict[str, _Share]:
-    """Files dealt out to the workers in turn, by address; who would have no row takes no part.
+    """Deal the files out to the workers in turn; return the share of each worker that has rows, by address.
 
     Raises:
-        TreesNotGrown: A worker's share is more than it can hold.
+        TreesNotGrown: A worker's share does not fit its memory.
     """
     workers = _workers(client)
     found: dict[str, _Share] = {}
@@ -155,7 +153,7 @@ def _shares(client: Client, files: Sequence[tuple[Path, RowCounts]], *, abstract
 
 
 def _loaded(client: Client, worker: str, share: _Share) -> tuple[da.Array, ...]:
-    """The share's columns, each one block, in the memory of the worker."""
+    """Return the share's columns in the memory of the worker, each as one block."""
     held = client.submit(_load, share, workers=[worker], allow_other_workers=False, pure=False)
     rows, queries = share.row_count, share.query_count
     shapes = (((rows, len(SCHEMA)), np.float32), ((rows,), np.intp), ((rows,), np.float32), ((queries,), np.int32))
@@ -170,7 +168,7 @@ def _column(columns: _Columns, place: int) -> Any:
 
 
 def _load(share: _Share) -> _Columns:
-    """Reads the files one by one into arrays that are made once."""
+    """Read the files one by one into preallocated arrays."""
     _quiet()
     rows, queries = share.row_count, share.query_count
     features, labels = np.empty((rows, len(SCHEMA)), dtype=np.float32), np.empty(rows, dtype=np.intp)
@@ -190,16 +188,16 @@ def _load(share: _Share) -> _Columns:
     return features, labels, weights, sizes
 
 
-class _Tell:
-    """LightGBM calls it after each tree, in every worker."""
+class _ReportTree:
+    """A callback that LightGBM runs after each tree, in every worker; it reports the number of trees."""
 
     def __call__(self, env: lightgbm.callback.CallbackEnv) -> None:
         get_worker().log_event(_TOPIC, env.iteration + 1)
 
 
 @contextlib.contextmanager
-def _told(client: Client, tree_count: int, progress: Progress) -> Iterator[None]:
-    """Passes on how many trees there are."""
+def _progress_passed_on(client: Client, tree_count: int, progress: Progress) -> Iterator[None]:
+    """Pass the number of trees on to ``progress``."""
     reached = 0
 
     def hear(event: tuple[float, int]) -> None:
@@ -220,7 +218,7 @@ def _told(client: Client, tree_count: int, progress: Progress) -> Iterator[None]
 
 @dataclass
 class _Watch:
-    """Whether all members of the network are still there."""
+    """A watch over the members of LightGBM's network."""
 
     client: Client
     members: tuple[str, ...]
@@ -228,40 +226,40 @@ class _Watch:
     problem: str = ""
 
     def follow(self) -> None:
-        """Looks until it is over; where a member is lost, what was asked of the others is taken back."""
+        """Check the members until the fit is over; if one is lost, cancel the work of the others."""
         while not self.is_over.wait(LOOK_SECONDS):
             if self.look():
-                self._take_back()
+                self._cancel()
                 return
 
     def look(self) -> str:
-        """What is wrong; empty where nothing is."""
+        """Return the problem; an empty text if there is none."""
         if not self.problem:
             try:
                 lost = set(self.members) - _workers(self.client).keys()
-            except Exception:  # noqa: BLE001 -- Dask's client has many for a scheduler that is gone
+            except Exception:  # noqa: BLE001 -- Dask's client raises many kinds for a lost scheduler
                 self.problem, lost = _SCHEDULER_LOST, set()
             if lost:
                 self.problem = f"{len(lost)} of {len(self.members)} workers were lost while trees were grown"
         return self.problem
 
-    def _take_back(self) -> None:
-        """What was asked of Dask, so that nobody waits for it any more."""
+    def _cancel(self) -> None:
+        """Cancel the work submitted to Dask, so that the fit ends."""
         if self.problem == _SCHEDULER_LOST:
-            # Else the client looks for it for a long time.
+            # An open client would try to reconnect for a long time.
             self.client.close(timeout=FREE_SECONDS)
             return
-        # Not what is loaded: Dask's scheduler stumbles over cancelled data that unfinished work needs.
+        # Loaded rows stay: Dask's scheduler fails if data is cancelled that unfinished work needs.
         asked = [key for key in self.client.futures if not str(key).startswith(_load.__name__)]
         self.client.cancel([Future(key, self.client) for key in asked])
 
 
 @contextlib.contextmanager
 def _watched(client: Client, members: tuple[str, ...]) -> Iterator[None]:
-    """Ends the fit inside where a member is lost, and frees the others.
+    """Watch the members during the fit in the block; if one is lost, end the fit and restart the others.
 
     Raises:
-        TreesNotGrown: That happened, or the fit failed by itself.
+        TreesNotGrown: A member was lost, or the fit failed by itself.
     """
     watch = _Watch(client, members)
     thread = threading.Thread(target=watch.follow, name="paperfeed-watch", daemon=True)
@@ -273,7 +271,7 @@ def _watched(client: Client, members: tuple[str, ...]) -> Iterator[None]:
         thread.join()
         problem = watch.look() or f"trees could not be grown: {error}"
         with contextlib.suppress(Exception):
-            # Those who are left hang in LightGBM's network, and no message reaches them there.
+            # The other members hang in LightGBM's network, where no message reaches them.
             left = [worker for worker in members if worker in _workers(client)]
             client.restart_workers(left, timeout=FREE_SECONDS, raise_for_error=False)
         raise TreesNotGrown(problem) from error
@@ -282,10 +280,10 @@ def _watched(client: Client, members: tuple[str, ...]) -> Iterator[None]:
 
 
 def _workers(client: Client) -> dict[str, Any]:
-    """What the scheduler knows of the workers, by address.
+    """Return what the scheduler knows of the workers, by address.
 
     Raises:
-        Exception: It does not answer; a client that has lost it would look for it for a long time.
+        Exception: The scheduler does not answer. A closed connection is reported at once, without trying to reconnect.
     """
     if client.status != "running" or client.scheduler is None:
         raise ConnectionError(_SCHEDULER_LOST)
@@ -299,9 +297,9 @@ def _without_network(text: str) -> str:
 
 
 def _quiet() -> None:
-    """LightGBM writes of its ports and of renamed parameters to stdout, where results go."""
+    """Keep LightGBM's messages about ports and renamed parameters off stdout, which is for results."""
     logger = logging.getLogger("paperfeed.lightgbm")
     logger.setLevel(logging.ERROR)
     lightgbm.register_logger(logger)
-    # The library's own level is that of the thread, and is set where parameters are read.
+    # The level of the native library is set for each thread, when it reads parameters.
     lightgbm.Dataset(np.zeros((1, 1)), params={"verbose": -1}).construct()

@@ -1,4 +1,4 @@
-"""One partition of training rows, made in a worker by the functions of ``training`` and written there."""
+"""The worker of a training: computes feature rows with the functions of ``training`` and writes them to a file."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from batch.errors import Failure
 from batch.sessions import Sessions
 from batch.train.rows_table import write_rows
 from ranker.blas import use_one_thread
@@ -23,13 +24,13 @@ from training.recipes import Recipe
 
 @dataclass(frozen=True)
 class RowsJob:
-    """What every worker is given once.
+    """The data that every worker gets once.
 
     Attributes:
-        folds: The spaces of each fold, and
-        foreign: those of the other data sets for each data set, as a bundle keeps them; see ``LearnedSpaces``.
-        folder: Where files are written to; all workers and the one who asks see the same folder there.
-        name: Of the training, kept in each file.
+        folds: The spaces of each fold, as a bundle keeps them; see ``LearnedSpaces``.
+        foreign: For each data set, the spaces learned from the others, as a bundle keeps them.
+        folder: Folder of the row files; the coordinator and all workers must see the same folder there.
+        name: Name of the training, kept in each file.
     """
 
     datasets: tuple[Dataset, ...]
@@ -41,7 +42,7 @@ class RowsJob:
 
     @classmethod
     def of(cls, prepared: Prepared, folder: Path, name: str) -> "RowsJob":
-        """The job; queries come with its tasks."""
+        """Return the job of a prepared training; its tasks have the queries."""
         spaces = prepared.spaces
         return cls(
             prepared.datasets,
@@ -53,7 +54,10 @@ class RowsJob:
         )
 
     def matrices(self) -> list[DatasetMatrices]:
-        """As ``Prepared.matrices``: training rounds its spaces to what a bundle keeps before it uses them."""
+        """Return the same matrices as ``Prepared.matrices``.
+
+        They are equal because training rounds its spaces to the precision of a bundle before it uses them.
+        """
         dim = self.datasets[0].papers.embeddings.shape[1]
 
         def spaces(data: bytes) -> Spaces:
@@ -67,19 +71,19 @@ class RowsJob:
 
     @property
     def facts(self) -> dict[str, str]:
-        """By which a file tells whose it is."""
+        """Metadata by which a file names its training."""
         return {"paperfeed.training": self.name}
 
 
 @dataclass(frozen=True)
 class RowsTask:
-    """One file's rows.
+    """The rows of one file.
 
     Attributes:
-        queries: Number of a data set, and one of its queries.
-        masked: Whether parts of what is known are hidden, as the recipe says.
-        weights: For each data set what one of its queries weighs.
-        stream: Numbers of the random stream; no two tasks of a training share them.
+        queries: Number of the data set and query, for each query.
+        masked: Whether parts of the input are masked, as the recipe says.
+        weights: Weight of one query, for each data set.
+        stream: Seed of the random stream; no two tasks of a training share it.
     """
 
     file_name: str
@@ -89,38 +93,30 @@ class RowsTask:
     stream: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class RowsDone:
-    """A file that is on the disk, or why it is not."""
-
-    task_name: str
-    problem: str = ""
-
-
 class _Papers:
-    """A training's papers, placed once in each worker."""
+    """The papers of one training, placed once in each worker."""
 
     def __init__(self, job: RowsJob) -> None:
         use_one_thread()
         self.matrices = job.matrices()
 
     def close(self) -> None:
-        """Their memory goes with them."""
+        """Nothing to release: the memory goes with the object."""
 
 
 _papers = Sessions(_Papers)
 
 
-def make_rows(job: RowsJob, task: RowsTask) -> RowsDone:
-    """Computes and writes a file; it is there whole, or not at all."""
+def make_rows(job: RowsJob, task: RowsTask) -> str | Failure:
+    """Compute the rows of a file and write it, complete or not at all; return the file's name."""
     path = Path(job.folder, task.file_name)
     try:
         _make_rows(job, task, path)
     except (TrainingError, RankerError) as error:
-        return RowsDone(task.file_name, str(error))
+        return Failure(str(error))
     except OSError as error:
-        return RowsDone(task.file_name, f"{path}: {error.strerror or error}")
-    return RowsDone(task.file_name)
+        return Failure(f"{path}: {error.strerror or error}")
+    return task.file_name
 
 
 def _make_rows(job: RowsJob, task: RowsTask, path: Path) -> None:

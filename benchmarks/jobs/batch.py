@@ -30,10 +30,10 @@ import lightgbm
 import numpy as np
 
 from batch.cluster import Cluster, open_cluster
-from batch.job import Job
-from batch.population import Population
-from batch.rerank.cargo import bundle_files
+from batch.rerank.bundle_files import bundle_files
 from batch.rerank.coordinator import Request, run
+from batch.rerank.job import Job
+from batch.rerank.population import Population
 from benchmarks.figures import figure, report
 from benchmarks.jobs.made_export import replace_users, write_export
 from benchmarks.jobs.population import CANDIDATES, DIGEST, LIKES, NOW, PAPERS

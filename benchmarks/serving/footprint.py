@@ -32,10 +32,10 @@ import numpy as np
 from sqlalchemy import create_engine, text
 
 from batch.cluster import open_cluster
-from batch.job import Job
-from batch.population import Population
-from batch.rerank.cargo import bundle_files
+from batch.rerank.bundle_files import bundle_files
 from batch.rerank.coordinator import Request, run
+from batch.rerank.job import Job
+from batch.rerank.population import Population
 from benchmarks.figures import figure, report
 from benchmarks.jobs.embed import texts
 from benchmarks.jobs.population import CANDIDATES, DIGEST, LIKES, NOW, write_papers

@@ -12,7 +12,10 @@ from cli.options import Bundle, Db, Json
 from cli.output import progress_bar, show, warn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batch.rerank.coordinator import Outcome, Request
+    from ranker.bundle.bundle import Bundle
     from service.app.ranking.serving import Serving
     from service.config import Settings
 
@@ -81,14 +84,27 @@ def _request(
     *,
     with_features: bool,
 ) -> "Request":
-    from batch.job import Job
-    from batch.population import read_population
-    from batch.rerank.cargo import bundle_files
+    from batch.rerank.bundle_files import checked_files
     from batch.rerank.coordinator import Request
+    from batch.rerank.job import Job
+    from batch.rerank.population import read_population
+    from ranker.errors import BundleError
     from service.bootstrap import SystemClock, bundle_folder
+    from service.domain.errors import BundleUnusable
 
     population = read_population(users)
-    location, name, serving = _of_database(settings) if source is None else _of_export(settings, source)
+    files: dict[str, bytes] = {}
+
+    def load(encoder: str) -> "Bundle":
+        # The job's model version and the workers' bundle come from one read: the folder may be replaced at any time.
+        try:
+            bundle, read = checked_files(bundle_folder(settings), encoder)
+        except BundleError as error:
+            raise BundleUnusable(str(error)) from error
+        files.update(read)
+        return bundle
+
+    location, name, serving = _of_database(settings, load) if source is None else _of_export(source, load)
     if serving.bundle is None:
         warn(f"users are ranked by similarity to their likes alone: {serving.problem}")
     job = Job(
@@ -104,14 +120,13 @@ def _request(
         exploration=settings.exploration,
         with_features=with_features,
     )
-    files = None if serving.bundle is None else bundle_files(bundle_folder(settings))
-    return Request(job, as_of is not None, location, files, population, out)
+    return Request(job, as_of is not None, location, files or None, population, out)
 
 
-def _of_database(settings: "Settings") -> tuple[str, str, "Serving"]:
-    """Return the database's URL, the same without its password, and the encoder and bundle that serve it."""
+def _of_database(settings: "Settings", load: "Callable[[str], Bundle]") -> tuple[str, str, "Serving"]:
+    """Return the database's URL, the same without its password, and the encoder and bundle that serve there."""
     from service.app.ranking.serving import ServingSlot
-    from service.bootstrap import make_bundle, make_encoder
+    from service.bootstrap import make_encoder
     from service.config import without_password
     from service.storage import open_store, schema
 
@@ -119,25 +134,24 @@ def _of_database(settings: "Settings") -> tuple[str, str, "Serving"]:
     location = absolute_url(settings.db)
     store, encoder = open_store(location, pool_size=1), make_encoder(settings)
     try:
-        serving = ServingSlot(store, encoder.name, lambda name: make_bundle(settings, name)).current
+        serving = ServingSlot(store, encoder.name, load).current
     finally:
         encoder.close()
         store.dispose()
     return location, without_password(location), serving
 
 
-def _of_export(settings: "Settings", folder: Path) -> tuple[str, str, "Serving"]:
-    """Return an export's folder, its name, and the encoder of its vectors with the bundle that fits."""
+def _of_export(folder: Path, load: "Callable[[str], Bundle]") -> tuple[str, str, "Serving"]:
+    """Return the export's folder, its name, and its encoder with the bundle; the exported vectors fix the encoder."""
     from batch.export.source import read_manifest
     from service.app.ranking.serving import Serving
-    from service.bootstrap import make_bundle
     from service.domain.errors import BundleUnusable
 
     manifest = read_manifest(folder)
     encoder, location = manifest["encoder"], str(folder.absolute())
     name = f"{location}, made at {manifest['made_at']}"
     try:
-        return location, name, Serving(encoder, make_bundle(settings, encoder), "", 0)
+        return location, name, Serving(encoder, load(encoder), "", 0)
     except BundleUnusable as error:
         return location, name, Serving(encoder, None, error.message, 0)
 
@@ -169,7 +183,7 @@ def _check_is_past(as_of: dt.datetime) -> None:
 
 
 def _store(outcome: "Outcome", out: Path, settings: "Settings") -> int:
-    from batch.job import Job
+    from batch.rerank.job import Job
     from batch.rerank.to_store import store_slates
     from service.storage import open_store
 

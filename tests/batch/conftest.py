@@ -1,15 +1,16 @@
-"""Databases, bundles and clusters that the tests of batch share."""
+"""Databases, bundles and clusters that the tests of batch jobs share."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from distributed import Client
 
 from batch.cluster import Cluster, open_cluster
 from ranker.bundle.bundle import load_bundle
 from service.encoder import HashingEncoder
-from tests.batch.asking import Asking
 from tests.batch.remote import Scheduler, started_scheduler, started_worker
+from tests.batch.reranks import Rerank
 from tests.batch.small_disks import mounted_small_disk
 from tests.batch.worlds import World, fill
 from tests.databases import postgres_schema, require_postgres
@@ -26,43 +27,43 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A thousand readers in SQLite; not to be written to."""
-    return fill(f"sqlite:///{tmp_path_factory.mktemp('batch_world') / 'world.db'}", 1_000)
-
-
-@pytest.fixture(scope="session")
-def small_world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A hundred readers in SQLite; not to be written to."""
-    return fill(f"sqlite:///{tmp_path_factory.mktemp('batch_small') / 'world.db'}", 100)
+    """Fifty users in SQLite; not to be written to."""
+    return fill(f"sqlite:///{tmp_path_factory.mktemp('batch_world') / 'world.db'}", 50)
 
 
 @pytest.fixture(scope="session")
 def postgres_world() -> Iterator[World]:
-    """A hundred readers in PostgreSQL; not to be written to."""
+    """Fifty users in PostgreSQL; not to be written to."""
     require_postgres()
     with postgres_schema() as url:
-        yield fill(url, 100)
+        yield fill(url, 50)
 
 
-@pytest.fixture(params=["small", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=["world", pytest.param("postgres_world", marks=pytest.mark.postgres)])
 def any_world(request: pytest.FixtureRequest) -> World:
-    """A hundred readers, on each engine."""
-    found: World = request.getfixturevalue(f"{request.param}_world")
+    """Fifty users, on each engine."""
+    found: World = request.getfixturevalue(request.param)
     return found
 
 
 @pytest.fixture(scope="session")
+def threads() -> Iterator[Cluster]:
+    """A real Dask cluster whose scheduler and only worker are threads of this process; starts no process."""
+    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        yield Cluster(client)
+
+
+@pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """Two workers, for tests that kill none."""
+    """Two worker processes, for tests that kill none."""
     with open_cluster(workers=2) as found:
         yield found
 
 
 @pytest.fixture
-def ask(bundle: Path, tmp_path: Path) -> Asking:
-    """Asks for re-ranks with the bundle, into the test's folder."""
-    model_version = load_bundle(bundle, encoder=None).version
-    return Asking(bundle, model_version, tmp_path / "out")
+def rerank(bundle: Path, tmp_path: Path) -> Rerank:
+    """Requests of re-ranks with the bundle, into the test's folder."""
+    return Rerank(bundle, load_bundle(bundle, encoder=None).version, tmp_path / "out")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A re-rank in a process of its own, to be killed."""
+"""Re-ranks in processes of their own, to be killed."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.batch.asking import Asking
+from tests.batch.reranks import Rerank
 from tests.batch.worlds import World
 from tests.process.running import ROOT, settings
 from tests.rpc.builders import wait_until
@@ -16,41 +16,41 @@ import sys
 from pathlib import Path
 from batch.cluster import open_cluster
 from batch.rerank.coordinator import run
-from tests.batch.asking import Asking
+from tests.batch.reranks import Rerank
 from tests.batch.worlds import World
 
 if __name__ == "__main__":
     bundle, version, out, url = sys.argv[1:]
-    ask = Asking(Path(bundle), version, Path(out))
-    run(ask.request(World(url, ())), lambda: open_cluster(workers=2), lambda done, total: None)
+    rerank = Rerank(Path(bundle), version, Path(out))
+    run(rerank.request(World(url, ())), lambda: open_cluster(workers=2), lambda done, total: None)
 """
 
 
-def begin(ask: Asking, world: World, program: Path) -> subprocess.Popen[bytes]:
-    """Starts the run; the program is a file, because its workers import it again."""
+def begin(rerank: Rerank, world: World, program: Path) -> subprocess.Popen[bytes]:
+    """Start the run; the program is a file, because its workers import it again."""
     program.write_text(_PROGRAM, encoding="utf-8")
-    command = [sys.executable, str(program), str(ask.bundle), ask.model_version, str(ask.out), world.url]
+    command = [sys.executable, str(program), str(rerank.bundle), rerank.model_version, str(rerank.out), world.url]
     environment = settings(db=world.url) | {"PYTHONPATH": str(ROOT)}
     return subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
 
 
 def parts(folder: Path) -> dict[str, int]:
-    """The partitions that are there whole, with the time of their writing."""
+    """Return the finished partitions, with the time at which each was written."""
     return {path.name: path.stat().st_mtime_ns for path in folder.glob("part-*.parquet")}
 
 
 def partial(out: Path) -> Path:
-    """Where the output grows."""
+    """Return the folder in which the output grows."""
     return out.with_name(f".{out.name}.partial")
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Waits until the condition holds."""
+    """Wait until the condition holds; fail the test if it does not in time."""
     wait_until(condition, seconds)
 
 
 def descendants(pid: int) -> list[int]:
-    """Processes that the process started, and that those started."""
+    """Return the processes that a process started, and those that they started."""
     children = [
         int(child)
         for task in Path(f"/proc/{pid}/task").glob("*/children")
@@ -60,7 +60,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process is there and no zombie."""
+    """Return whether the process exists and is no zombie."""
     try:
         os.kill(pid, 0)
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A scheduler and workers that were started by somebody else, as on several machines."""
+"""Dask schedulers and workers that the job did not start, as on several machines."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ from tests.process.running import ROOT
 
 @dataclass(frozen=True)
 class Scheduler:
-    """A running scheduler; ``file`` leads workers to it."""
+    """A running scheduler; workers find it by ``file``."""
 
     address: str
     file: Path
@@ -25,7 +25,7 @@ class Scheduler:
 
 @contextlib.contextmanager
 def started_scheduler(folder: Path) -> Iterator[Scheduler]:
-    """A scheduler without workers."""
+    """Start a scheduler without workers."""
     file = folder / "scheduler.json"
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler"]
     options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)]
@@ -37,7 +37,7 @@ def started_scheduler(folder: Path) -> Iterator[Scheduler]:
 
 @contextlib.contextmanager
 def started_worker(scheduler: Scheduler, folder: Path) -> Iterator[None]:
-    """One worker of that scheduler, with two threads."""
+    """Start a worker with two threads for the scheduler."""
     command = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(scheduler.file)]
     options = ["--nthreads", "2", "--no-dashboard", "--no-nanny", "--local-directory", str(folder / "scratch")]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}

@@ -1,4 +1,4 @@
-"""Disks that are full soon."""
+"""Small disks, to fill up."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from tests.requirements import require
 
 @contextmanager
 def mounted_small_disk(folder: Path) -> Iterator[None]:
-    """A disk of ten megabytes of its own at the folder."""
+    """Mount a disk of ten megabytes at the folder."""
     command = ["mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", str(folder)]
     mounted = os.geteuid() == 0 and not subprocess.run(command, check=False, capture_output=True).returncode
     require("mount", mounted, "needs the right to mount a small disk: run the tests as root")
@@ -22,5 +22,5 @@ def mounted_small_disk(folder: Path) -> Iterator[None]:
 
 
 def resized(disk: Path, size: int) -> None:
-    """Gives the disk so many bytes."""
+    """Resize the disk to ``size`` bytes."""
     subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)

@@ -1,4 +1,4 @@
-"""What a worker keeps of its jobs."""
+"""Sessions that a worker keeps for its jobs."""
 
 import gc
 import threading
@@ -9,13 +9,13 @@ from batch.sessions import Sessions
 
 @dataclass(frozen=True)
 class Given:
-    """What a job brings."""
+    """The shared data of a job."""
 
     name: str
 
 
 class Door:
-    """A session that says whether it is closed."""
+    """A session that knows whether it is closed."""
 
     opened = 0
 
@@ -30,7 +30,7 @@ class Door:
 
 
 def test_each_job_has_its_own() -> None:
-    """Two jobs in turns get each their own session again, and neither closes the other's, be they equal or not."""
+    """Jobs that take turns keep their own sessions, even if their data is equal; none closes another's."""
     sessions = Sessions(Door)
     jobs = [Given("a"), Given("b"), Given("a")]
 
@@ -42,8 +42,8 @@ def test_each_job_has_its_own() -> None:
     assert not any(door.is_closed for door in found[0])
 
 
-def test_a_session_goes_with_what_was_given() -> None:
-    """The end of one job closes its session alone."""
+def test_a_session_ends_with_its_job() -> None:
+    """The end of a job closes only its own session."""
     sessions = Sessions(Door)
     jobs = [Given("a"), Given("b")]
     ended, other = [sessions.of(job) for job in jobs]
@@ -56,7 +56,7 @@ def test_a_session_goes_with_what_was_given() -> None:
 
 
 def test_opened_once() -> None:
-    """Threads that ask at the same time get the same session."""
+    """Threads that ask at the same time get the same session, opened once."""
     sessions, job, found = Sessions(Door), Given("a"), list[Door]()
     before = Door.opened
     threads = [threading.Thread(target=lambda: found.append(sessions.of(job))) for _ in range(8)]

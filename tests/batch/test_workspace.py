@@ -1,4 +1,4 @@
-"""One run at a time in a folder, and a folder only for as long as there is something in it."""
+"""Workspaces: one run at a time in a folder, and no folder without content."""
 
 import threading
 from pathlib import Path
@@ -11,7 +11,7 @@ from tests.batch.killing import partial
 
 
 def test_a_refused_run_takes_nothing_from_the_first(tmp_path: Path) -> None:
-    """A run that is refused before the first one has a plan leaves folder and lock as they are, for a third one too."""
+    """Refused runs leave the folder and the lock of the first run as they are."""
     out = tmp_path / "out"
 
     with opened_workspace(out) as first:
@@ -23,8 +23,8 @@ def test_a_refused_run_takes_nothing_from_the_first(tmp_path: Path) -> None:
     assert (partial(out) / "kept").read_bytes() == b"x"
 
 
-def test_a_run_without_a_plan_leaves_nothing(tmp_path: Path) -> None:
-    """The folder of a run that wrote nothing goes with its lock."""
+def test_a_run_without_files_leaves_nothing(tmp_path: Path) -> None:
+    """The folder of a run that wrote nothing is removed with its lock."""
     with opened_workspace(tmp_path / "out"):
         pass
 
@@ -32,7 +32,7 @@ def test_a_run_without_a_plan_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_the_next_run_is_left_alone(tmp_path: Path) -> None:
-    """A run whose folder has its name does not touch the folder that another run has begun there meanwhile."""
+    """A run whose folder took its name does not touch the folder that another run has begun meanwhile."""
     out = tmp_path / "out"
 
     with opened_workspace(out) as first:
@@ -46,8 +46,8 @@ def test_the_next_run_is_left_alone(tmp_path: Path) -> None:
     assert list(out.iterdir()) == []
 
 
-def test_never_two_runs_however_they_come_and_go(tmp_path: Path) -> None:
-    """Of many runs that begin and end at any time, one at most holds the folder, which is there while it does."""
+def test_never_two_runs(tmp_path: Path) -> None:
+    """Of many runs that begin and end at any time, at most one holds the folder, which exists meanwhile."""
     holders, most, gone = 0, 0, 0
     counting = threading.Lock()
 
@@ -63,7 +63,7 @@ def test_never_two_runs_however_they_come_and_go(tmp_path: Path) -> None:
                     with counting:
                         holders -= 1
             except OutputUnusable as error:
-                assert "another run is writing it" in str(error)  # noqa: PT017 -- most of them are let in
+                assert "another run is writing it" in str(error)  # noqa: PT017 -- most runs get the lock
 
     threads = [threading.Thread(target=come_and_go) for _ in range(4)]
     for thread in threads:

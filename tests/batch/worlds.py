@@ -1,4 +1,4 @@
-"""A service with papers, a digest and readers of every kind, to rank in bulk."""
+"""Databases with papers, a digest and users of every kind, to rank in bulk."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -27,7 +27,7 @@ class World:
 
 
 def library(count: int, prefix: str, seed: int) -> list[Paper]:
-    """Papers of several topics with dates, authors, categories and upvotes, some of them unknown."""
+    """Return papers of several topics with dates, authors, categories and upvotes, some of which are missing."""
     rng = np.random.default_rng(seed)
     names = sorted(TOPICS)
     found = []
@@ -50,7 +50,7 @@ def library(count: int, prefix: str, seed: int) -> list[Paper]:
 
 
 def write_papers(store: SqlStore, papers: Sequence[Paper], *, pending: int = 0) -> None:
-    """Stores papers with vectors, but for the last ``pending`` ones."""
+    """Store papers, all but the last ``pending`` with vectors."""
     encoder = HashingEncoder()
     with store.write() as tx:
         tx.papers.upsert(papers, NOW - dt.timedelta(days=2))
@@ -62,7 +62,7 @@ def write_papers(store: SqlStore, papers: Sequence[Paper], *, pending: int = 0) 
 
 
 def events_of(user_id: str, number: int, rng: np.random.Generator) -> Iterator[Event]:
-    """What one reader did: likes mostly, with and without times; some dislike, save, dismiss, click or were sent."""
+    """Yield a user's events: likes with and without times, and some other kinds."""
     topic = number % len(TOPICS)
     for step in range(int(rng.integers(1, 12))):
         paper = f"l{(int(rng.integers(LIBRARY_SIZE)) // len(TOPICS)) * len(TOPICS) + topic:04d}"
@@ -77,7 +77,7 @@ def events_of(user_id: str, number: int, rng: np.random.Generator) -> Iterator[E
 
 
 def fill(url: str, user_count: int) -> World:
-    """Papers, a digest, readers with libraries, with tastes and without either; none is like another."""
+    """Fill a new database with papers, a digest and different users: with likes, with preferences, and with neither."""
     schema.upgrade(url)
     store = open_store(url)
     rng = np.random.default_rng(7)

@@ -1,4 +1,4 @@
-"""Encoders for workers, each with a fault; a name of their own keeps their vectors apart from the world's."""
+"""Encoders with faults, for workers; their own name keeps their vectors apart from the catalog's."""
 
 import time
 from collections.abc import Sequence
@@ -15,14 +15,14 @@ NAME = "new-384"
 
 
 class NewEncoder(HashingEncoder):
-    """Makes the vectors of ``hashing``, under another name."""
+    """The hashing encoder under another name."""
 
     name = NAME
 
 
 @dataclass
 class SlowEncoder(NewEncoder):
-    """Takes its time, so that there is a middle in which to be killed."""
+    """An encoder that takes its time, so that a job can be killed meanwhile."""
 
     seconds: float
 
@@ -34,7 +34,7 @@ class SlowEncoder(NewEncoder):
 
 @dataclass
 class ClosingEncoder(SlowEncoder):
-    """Takes its time too, under any name, and does not work any more once it is closed."""
+    """A slow encoder of any name that fails once it is closed."""
 
     name: str
     is_closed: bool = False
@@ -53,7 +53,7 @@ class ClosingEncoder(SlowEncoder):
 
 @dataclass
 class PickyEncoder(NewEncoder):
-    """Refuses texts with one of the words; the empty word is in all of them, as for an encoder that does not work."""
+    """An encoder that refuses texts with one of the words; every text has the empty word."""
 
     words: tuple[str, ...]
 
@@ -66,7 +66,7 @@ class PickyEncoder(NewEncoder):
 
 @dataclass
 class MeddlingEncoder(NewEncoder):
-    """While texts are encoded, changes the text of one paper, deletes another and brings a third, as writers might."""
+    """An encoder that changes one paper, deletes another and adds a third while it encodes, as writers might."""
 
     url: str
     changed: str

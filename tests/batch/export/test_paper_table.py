@@ -16,7 +16,7 @@ PAPERS = [
 
 
 def test_all_bits_come_back(tmp_path: Path) -> None:
-    """Papers, vectors and signals read from a file are those that were written, to the last bit."""
+    """Papers, vectors and signals read from a file equal those written, to the last bit."""
     vector = np.random.default_rng(0).standard_normal(384).astype(np.float32)
     signals = PaperSignals.of([(NOW.timestamp(), 3.0)], [(NOW.timestamp() - 0.1, "like", -5), (1.5, "save", 2**62)])
 

@@ -1,7 +1,6 @@
-"""An export holds what the database held at one moment, and ranks like it."""
+"""Exports hold what the database held at one moment, and are ranked like it."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +11,17 @@ from batch.cluster import Cluster
 from batch.errors import InputUnusable, OutputUnusable, UnknownDigest
 from batch.export import source as export_source
 from batch.export.sorted_rows import SortedRows
-from batch.export.writer import ExportRequest, Sizes, export, paper_table, profile_table
-from batch.population import Population
+from batch.export.writer import Sizes, paper_table, profile_table
+from batch.rerank.population import Population
 from service.encoder import HashingEncoder
 from service.storage import open_store
-from tests.batch.asking import Asking
-from tests.batch.worlds import DIGEST, DIGEST_SIZE, LIBRARY_SIZE, NOW, World
-
-
-def exported(world: World, out: Path, **changes: Any) -> dict[str, Any]:
-    """An export of the world."""
-    request = ExportRequest(world.url, HashingEncoder.name, out, NOW)
-    return export(replace(request, **changes), lambda _count: None)
+from tests.batch.export.builders import exported
+from tests.batch.reranks import Rerank
+from tests.batch.worlds import DIGEST, DIGEST_SIZE, LIBRARY_SIZE, World
 
 
 def test_holds_all(any_world: World, tmp_path: Path) -> None:
-    """Papers, vectors, profiles, digests and events are those of the database, in the order of their keys."""
+    """Papers, vectors, profiles, digests and events equal those of the database, in the order of their keys."""
     manifest = exported(any_world, tmp_path / "export", with_events=True)
 
     papers = pq.read_table(tmp_path / "export" / "papers")
@@ -47,29 +41,28 @@ def test_holds_all(any_world: World, tmp_path: Path) -> None:
         assert digests[0]["paper_ids"] == list(tx.digests.find(DIGEST).paper_ids)  # type: ignore[union-attr]
         assert events.num_rows == sum(1 for user_id in any_world.user_ids for _ in tx.users.events(user_id))
     store.dispose()
-    counts = {"papers": LIBRARY_SIZE + DIGEST_SIZE, "digests": 1, "profiles": 100, "events": events.num_rows}
+    counts = {"papers": LIBRARY_SIZE + DIGEST_SIZE, "digests": 1, "profiles": 50, "events": events.num_rows}
     assert manifest["row_counts"] == counts
     assert manifest == json.loads((tmp_path / "export" / "_manifest.json").read_text(encoding="utf-8"))
     assert [path.name for path in tmp_path.iterdir()] == ["export"]
 
 
-@pytest.mark.cluster
-def test_ranks_like_the_database(any_world: World, ask: Asking, cluster: Cluster, tmp_path: Path) -> None:
+def test_ranks_like_the_database(any_world: World, rerank: Rerank, threads: Cluster, tmp_path: Path) -> None:
     """Slates from an export equal those from its database in every column, for all users and for a list."""
     exported(any_world, tmp_path / "export")
     location = str(tmp_path / "export")
     some = Population(("nobody", "u00003", "u00042"))
 
     for number, users in enumerate((Population(), some)):
-        ask.run(ask.request(any_world, users=users, out=tmp_path / f"db{number}"), cluster)
-        ask.run(ask.request(any_world, users=users, out=tmp_path / f"export{number}", location=location), cluster)
+        rerank.run(rerank.request(any_world, users=users, out=tmp_path / f"db{number}"), threads)
+        rerank.run(rerank.request(any_world, users=users, out=tmp_path / f"export{number}", location=location), threads)
 
         assert pq.read_table(tmp_path / f"export{number}").equals(pq.read_table(tmp_path / f"db{number}"))
 
 
-def test_row_groups_are_found(small_world: World, tmp_path: Path) -> None:
-    """Ranges and names find just their rows, over several files of several row groups."""
-    exported(small_world, tmp_path / "export", sizes=Sizes(papers_at_a_time=7, row_group_bytes=1, rows_in_file=20))
+def test_row_groups_are_found(world: World, tmp_path: Path) -> None:
+    """Ranges and names find exactly their rows, over several files of several row groups."""
+    exported(world, tmp_path / "export", sizes=Sizes(papers_at_a_time=7, row_group_bytes=1, rows_in_file=20))
     folder = tmp_path / "export" / "papers"
     rows = SortedRows(folder, "paper_id")
     names = [name for table in rows.between("") for name in table.column("paper_id").to_pylist()]
@@ -91,20 +84,20 @@ def _names(tables: Any) -> list[str]:
     return [name for table in tables for name in table.column("paper_id").to_pylist()]
 
 
-def test_is_never_written_over(small_world: World, tmp_path: Path) -> None:
-    """What is there already stays, and is no place for an export."""
+def test_is_never_overwritten(world: World, tmp_path: Path) -> None:
+    """An existing folder is refused, even if it is empty."""
     (tmp_path / "export").mkdir()
 
     with pytest.raises(OutputUnusable, match="exists already"):
-        exported(small_world, tmp_path / "export")
+        exported(world, tmp_path / "export")
 
 
-def test_other_folders_are_refused(small_world: World, tmp_path: Path) -> None:
-    """A folder that holds no export, vectors of another encoder and unknown digests are clear errors."""
-    exported(small_world, tmp_path / "export")
+def test_other_folders_are_refused(world: World, tmp_path: Path) -> None:
+    """A folder without an export, another encoder's vectors and an unknown digest are clear errors."""
+    exported(world, tmp_path / "export")
     source = export_source.ExportSource(tmp_path / "export")
 
-    with pytest.raises(InputUnusable, match="is no export"):
+    with pytest.raises(InputUnusable, match="is not an export"):
         export_source.ExportSource(tmp_path)
     with pytest.raises(InputUnusable, match="holds vectors of hashing-384, not of other"):
         source.candidates(DIGEST, "other")

@@ -10,7 +10,7 @@ import pytest
 
 from batch.rerank.liked_papers import LikedPapers
 from batch.rerank.shelf import MOST_BYTES
-from batch.source import PaperSource
+from batch.rerank.source import PaperSource
 from ranker.bundle.bundle import load_bundle
 from ranker.features.likeness import similarities
 from ranker.profile.profile import build_profile
@@ -26,7 +26,7 @@ from tests.batch.worlds import World
 
 
 def assert_same(one: PaperMatrix, other: PaperMatrix) -> None:
-    """Equal bit for bit, in all that features read."""
+    """Assert that two matrices are equal, bit for bit, in everything that features use."""
     assert one.columns.paper_ids == other.columns.paper_ids
     for field in fields(one):
         mine, theirs = getattr(one, field.name), getattr(other, field.name)
@@ -38,7 +38,7 @@ def assert_same(one: PaperMatrix, other: PaperMatrix) -> None:
 
 
 class Counting:
-    """A source that counts how often each paper is asked for."""
+    """A source that counts how often each paper is read."""
 
     def __init__(self, papers: PaperSource) -> None:
         self._papers = papers
@@ -54,7 +54,7 @@ class Counting:
 
 @contextlib.contextmanager
 def full_disk() -> Iterator[None]:
-    """No file of this process may grow."""
+    """Keep the files of this process from growing."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
     try:
@@ -81,7 +81,7 @@ WANTED = (
 )
 @pytest.mark.parametrize("with_bundle", [True, False])
 def test_rows_do_not_depend_on_what_was_read_before(
-    small_world: World,
+    world: World,
     bundle: Path,
     tmp_path: Path,
     room: int,
@@ -90,10 +90,10 @@ def test_rows_do_not_depend_on_what_was_read_before(
     *,
     with_bundle: bool,
 ) -> None:
-    """Papers come out as if placed alone, in any order, from memory, from the disk, and where that is full."""
+    """Papers have the same rows as if placed alone, in any order, from memory, from the file, and on a full disk."""
     found = load_bundle(bundle, encoder=None) if with_bundle else None
     serving = Serving(HashingEncoder.name, found, "", 0)
-    store = open_store(small_world.url)
+    store = open_store(world.url)
     with store.read() as tx, disk():
         source = Counting(tx.papers)
         shown = [f"d{i:04d}" for i in range(20)]
@@ -118,7 +118,7 @@ def test_rows_do_not_depend_on_what_was_read_before(
 
 
 def papers_of(tx: Transaction, wanted: Sequence[str]) -> list[Paper]:
-    """Those that exist, in that order."""
+    """Return the papers that exist, in that order."""
     found = tx.papers.find_many(wanted)
     return [found[paper_id] for paper_id in wanted if paper_id in found]
 
@@ -126,11 +126,11 @@ def papers_of(tx: Transaction, wanted: Sequence[str]) -> list[Paper]:
 def assert_same_similarities(
     liked: LikedPapers, papers: Sequence[Paper], alone: PaperMatrix, candidates: PaperMatrix
 ) -> None:
-    """What is kept equals what is computed for this reader alone, bit for bit."""
+    """Assert that kept similarities equal those computed for this user alone, bit for bit."""
     profile = build_profile(alone)
     kept = liked.similarities(PreparedUser(state=None, profile=profile, liked=tuple(papers)))
     if kept is None:
-        # Without a bundle, or with nothing in memory, there is nothing to keep.
+        # Without a bundle, or without papers in memory, no similarities are kept.
         assert alone.tfidf is None or not papers
         return
     expected = similarities(profile, candidates)

@@ -1,4 +1,4 @@
-"""Batch gives what the server gives: the same order, scores and reasons."""
+"""Batch writes what the server returns: the same order, scores and reasons."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from batch.cluster import Cluster, open_cluster
-from batch.population import Population
+from batch.rerank.population import Population
 from paperfeed.v1.feed_pb2 import (
     FallbackReason,
     GetFeedRequest,
@@ -16,24 +16,36 @@ from paperfeed.v1.feed_pb2 import (
     ReasonType,
     StreamFeedsRequest,
 )
-from tests.batch.asking import FEW_USERS_BYTES, Asking, Slates, slates
-from tests.batch.worlds import DIGEST, NOW, World
+from service.domain.events import Event, EventType
+from service.encoder import HashingEncoder
+from service.storage import open_store
+from tests.batch.reranks import FEW_USERS_BYTES, Rerank, Slates, slates
+from tests.batch.worlds import DIGEST, NOW, World, fill, library
 from tests.rpc.builders import at
 from tests.rpc.servers import Service, serving
 
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.xdist_group("batch_cluster")]
 PAGE = 20
-MANY_USERS_BYTES = 12 * FEW_USERS_BYTES
+MANY_LIKES = 15_000
+"""Liked papers that do not fit the memory that a worker keeps for them."""
+MANY_USERS_BYTES = 24 * FEW_USERS_BYTES
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Three hundred users: every combination of what ``fill`` varies; not to be written to."""
+    return fill(f"sqlite:///{tmp_path_factory.mktemp('parity') / 'world.db'}", 300)
 
 
 @pytest.fixture(scope="module")
 def server(world: World, bundle: Path) -> Iterator[Service]:
-    """A real server on the thousand readers."""
+    """A real server on the users."""
     with serving(world.url, embeds=False, bundle=str(bundle)) as found:
         yield found
 
 
 def said(answer: GetFeedResponse) -> list[tuple[Any, ...]]:
-    """What a feed says, as plain values."""
+    """Return the content of a feed as plain values."""
     fallback = FallbackReason.Name(answer.fallback_reason).removeprefix("FALLBACK_REASON_").lower()
     return [
         (
@@ -57,7 +69,7 @@ def said(answer: GetFeedResponse) -> list[tuple[Any, ...]]:
 
 
 def written(found: Slates, user_id: str) -> list[tuple[Any, ...]]:
-    """The same of a user's rows."""
+    """Return the content of a user's rows in the same form."""
     return [
         (
             row["rank"],
@@ -81,7 +93,7 @@ def written(found: Slates, user_id: str) -> list[tuple[Any, ...]]:
 
 @pytest.fixture(scope="module")
 def feeds(server: Service, world: World) -> dict[str, list[tuple[Any, ...]]]:
-    """GetFeed of every reader."""
+    """The feed of every user, from GetFeed."""
     stub = server.client.feeds
     request = GetFeedRequest(digest_id=DIGEST, page_size=PAGE, explain=True, as_of=at(NOW))
     found = {}
@@ -91,43 +103,66 @@ def feeds(server: Service, world: World) -> dict[str, list[tuple[Any, ...]]]:
     return found
 
 
-@pytest.mark.slow
-@pytest.mark.cluster
-class TestThousandReaders:
-    """With and without likes, dislikes, preferences, times and vectors."""
+class TestEveryUser:
+    """Users with and without likes, dislikes, preferences, times and vectors."""
 
     def test_stream_feeds_agrees(self, server: Service, feeds: dict[str, Any]) -> None:
-        """StreamFeeds gives what GetFeed gives."""
+        """StreamFeeds returns what GetFeed returns."""
         request = StreamFeedsRequest(all_users=True, digest_id=DIGEST, page_size=PAGE, explain=True, as_of=at(NOW))
 
         assert {answer.user_id: said(answer.feed) for answer in server.client.feeds.StreamFeeds(request)} == feeds
 
-    def test_one_worker_agrees(self, world: World, feeds: dict[str, Any], ask: Asking) -> None:
-        """Batch on one worker gives what GetFeed gives."""
+    def test_one_worker_agrees(self, world: World, feeds: dict[str, Any], rerank: Rerank) -> None:
+        """Batch on one worker writes what GetFeed returns."""
         with open_cluster(workers=1) as one:
-            ask.run(ask.request(world, page_size=PAGE, partition_bytes=MANY_USERS_BYTES), one)
+            rerank.run(rerank.request(world, page_size=PAGE, partition_bytes=MANY_USERS_BYTES), one)
 
-        found = slates(ask.out)
+        found = slates(rerank.out)
         assert {user_id: written(found, user_id) for user_id in world.user_ids} == feeds
         assert any(row["reasons"] for rows in found.values() for row in rows)
         assert {row["fallback_reason"] for rows in found.values() for row in rows} == {"none", "new_user"}
 
-    def test_two_workers_agree(self, world: World, feeds: dict[str, Any], ask: Asking, cluster: Cluster) -> None:
-        """Batch on two workers gives what GetFeed gives."""
-        ask.run(ask.request(world, page_size=PAGE, partition_bytes=MANY_USERS_BYTES), cluster)
+    def test_two_workers_agree(self, world: World, feeds: dict[str, Any], rerank: Rerank, cluster: Cluster) -> None:
+        """Batch on two workers writes what GetFeed returns."""
+        rerank.run(rerank.request(world, page_size=PAGE, partition_bytes=MANY_USERS_BYTES), cluster)
 
-        found = slates(ask.out)
+        found = slates(rerank.out)
         assert list(found) == [user_id for user_id in world.user_ids if feeds[user_id]]
         assert {user_id: written(found, user_id) for user_id in world.user_ids} == feeds
 
 
-@pytest.mark.cluster
-def test_unknown_user_agrees(world: World, server: Service, ask: Asking, cluster: Cluster) -> None:
-    """Somebody of whom nothing is known gets what GetFeed gives a new user."""
+def test_unknown_user_agrees(world: World, server: Service, rerank: Rerank, cluster: Cluster) -> None:
+    """An unknown user gets the slate that GetFeed returns to a new user."""
     answer = server.client.feeds.GetFeed(
         GetFeedRequest(user_id="nobody", digest_id=DIGEST, page_size=PAGE, explain=True, as_of=at(NOW))
     )
 
-    ask.run(ask.request(world, users=Population(("nobody",)), page_size=PAGE), cluster)
+    rerank.run(rerank.request(world, users=Population(("nobody",)), page_size=PAGE), cluster)
 
-    assert written(slates(ask.out), "nobody") == said(answer)
+    assert written(slates(rerank.out), "nobody") == said(answer)
+
+
+def test_user_with_many_likes_agrees(rerank: Rerank, threads: Cluster, bundle: Path, tmp_path: Path) -> None:
+    """A user with more likes than fit a worker's memory gets the slate that GetFeed returns, and so do the others."""
+    world = fill(f"sqlite:///{tmp_path / 'many.db'}", 30)
+    store = open_store(world.url)
+    papers = library(MANY_LIKES, "m", 5)
+    vectors = np.random.default_rng(0).standard_normal((len(papers), 384)).astype(np.float32)
+    with store.write() as tx:
+        tx.papers.upsert(papers, NOW)
+        hashed = {paper.paper_id: (paper.text_hash, row) for paper, row in zip(papers, vectors, strict=True)}
+        tx.papers.store_vectors(HashingEncoder.name, hashed)
+        tx.users.record(
+            [Event(f"many-{i}", "u00007", paper.paper_id, EventType.LIKE) for i, paper in enumerate(papers)], NOW
+        )
+    store.dispose()
+
+    rerank.run(rerank.request(world, page_size=PAGE), threads)
+
+    found = slates(rerank.out)
+    assert list(found) == sorted(world.user_ids)
+    request = GetFeedRequest(digest_id=DIGEST, page_size=PAGE, explain=True, as_of=at(NOW))
+    with serving(world.url, embeds=False, bundle=str(bundle)) as service:
+        for user_id in ("u00006", "u00007", "u00008"):
+            request.user_id = user_id
+            assert written(found, user_id) == said(service.client.feeds.GetFeed(request))

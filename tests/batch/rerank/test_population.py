@@ -4,15 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.population import (
-    EVENT_BYTES,
-    USER_BYTES,
-    Population,
-    pages_of_ids,
-    partitions_of,
-    read_population,
-    stored_counts,
-)
+from batch.rerank.database import DatabaseSource, pages_of_ids
+from batch.rerank.population import EVENT_BYTES, USER_BYTES, Population, partitions_of, read_population
 from service.domain.errors import InvalidField
 from service.storage import open_store
 from tests.batch.worlds import World
@@ -21,11 +14,11 @@ counted = st.dictionaries(st.text(min_size=1, max_size=4), st.integers(0, 500), 
 
 
 class TestPartitions:
-    """How a population is cut."""
+    """Partitions of a population."""
 
     @given(counted, st.integers(1, 10 * EVENT_BYTES))
     def test_every_user_is_in_one(self, counts: dict[str, int], partition_bytes: int) -> None:
-        """The cuts neither lose a user nor double one, and hold their bytes unless one user alone does not."""
+        """Every user is in one partition; each keeps to the size, unless one user alone is larger."""
         users = sorted(counts)
 
         partitions = partitions_of(iter(sorted(counts.items())), partition_bytes)
@@ -37,8 +30,8 @@ class TestPartitions:
         sizes = [sum(USER_BYTES + EVENT_BYTES * counts[user] for user in part) for part in members]
         assert all(size <= partition_bytes or len(part) == 1 for size, part in zip(sizes, members, strict=True))
 
-    def test_nobody(self) -> None:
-        """Nobody makes no partition."""
+    def test_no_users(self) -> None:
+        """Without users there is no partition."""
         assert partitions_of(iter(())) == []
 
     def test_list_follows_the_cuts(self) -> None:
@@ -52,34 +45,36 @@ class TestPartitions:
 
 
 class TestStored:
-    """Users that a database knows."""
+    """Users in a database."""
 
     def test_pages_in_order(self, any_world: World) -> None:
-        """A range gives its users and no others, ascending, however many pages they fill."""
+        """A range gives exactly its users, ascending; counts are those of all users, or of the listed ones."""
         store = open_store(any_world.url)
-        pages = list(pages_of_ids(store, None, after="u00010", until="u00090"))
-        counts = dict(stored_counts(store, Population()))
-        listed = list(stored_counts(store, Population(("nobody", "u00001"))))
+        pages = list(pages_of_ids(store, None, after="u00010", until="u00040"))
         store.dispose()
+        source = DatabaseSource(any_world.url)
+        counts = dict(source.counts(None))
+        listed = list(source.counts(("nobody", "u00001")))
+        source.close()
 
-        assert [user for page in pages for user in page] == [f"u{number:05d}" for number in range(11, 91)]
+        assert [user for page in pages for user in page] == [f"u{number:05d}" for number in range(11, 41)]
         assert list(counts) == sorted(any_world.user_ids)
         assert listed == [("nobody", 0), ("u00001", counts["u00001"])]
 
 
 class TestFiles:
-    """Users named in a file."""
+    """Users listed in a file."""
 
     def test_is_read(self, tmp_path: Path) -> None:
-        """Blank lines, order and repeats do not matter."""
+        """Blank lines, order and repeated ids do not matter."""
         file = tmp_path / "users.txt"
         file.write_text("zoe\n\n ada \nbob\nada\n", encoding="utf-8")
 
         assert read_population(str(file)).user_ids == ("ada", "bob", "zoe")
         assert read_population("all") == Population()
 
-    def test_file_of_windows(self, tmp_path: Path) -> None:
-        """A mark of the encoding and other line ends are no part of an id."""
+    def test_file_from_windows(self, tmp_path: Path) -> None:
+        """A byte order mark and Windows line ends are no part of an id."""
         file = tmp_path / "users.txt"
         file.write_bytes(b"\xef\xbb\xbfzoe\r\nada\r\n")
 
@@ -95,7 +90,7 @@ class TestFiles:
         ],
     )
     def test_nonsense_is_refused(self, tmp_path: Path, text: bytes | None, problem: str) -> None:
-        """A file without users, with a line that is none, or that is none itself is refused with the reason."""
+        """A file without users, with an invalid id, or that cannot be read is refused with the reason."""
         file = tmp_path / "users.txt"
         if text is not None:
             file.write_bytes(text)
@@ -103,7 +98,7 @@ class TestFiles:
         with pytest.raises(InvalidField, match=problem):
             read_population(str(file))
 
-    def test_name_tells_lists_apart(self) -> None:
-        """Equal lists are the same population, others are not."""
+    def test_names_of_lists(self) -> None:
+        """Equal lists have equal names, different lists have different names."""
         assert Population(("a", "b")).name == Population(("a", "b")).name
         assert len({Population(("a", "b")).name, Population(("ab",)).name, Population().name}) == 3

@@ -1,4 +1,4 @@
-"""Precomputed slates are served as long as what they were made from has not changed."""
+"""Precomputed slates are served as long as the data they were made from has not changed."""
 
 import datetime as dt
 import threading
@@ -20,61 +20,72 @@ from paperfeed.v1.feed_pb2 import (
     GetFeedResponse,
     GetSlateRequest,
 )
+from ranker.bundle.bundle import load_bundle
 from ranker.features import SCHEMA
 from service.domain.papers import Digest
 from service.storage import open_store
-from tests.batch.asking import Asking
-from tests.batch.worlds import DIGEST, NOW, World, fill
+from tests.batch.reranks import Rerank
+from tests.batch.worlds import DIGEST, NOW, fill
 from tests.rpc.builders import at, record
 from tests.rpc.feed_calls import prefer, shown
-from tests.rpc.servers import Service, serving
+from tests.rpc.servers import Service, copied, serving
 
-pytestmark = pytest.mark.cluster
 PAGE = 10
 USER = "u00042"
 NEW_USER = "u00003"
 
 
-@pytest.fixture
-def world(ask: Asking, cluster: Cluster, tmp_path: Path) -> World:
-    """Fifty readers with precomputed slates made just now."""
-    found = fill(f"sqlite:///{tmp_path / 'world.db'}", 50)
+@pytest.fixture(scope="module")
+def template(bundle: Path, threads: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of fifty users with precomputed slates made just now; not to be written to."""
+    folder = tmp_path_factory.mktemp("to_store")
+    world = fill(f"sqlite:///{folder / 'world.db'}", 50)
+    rerank = Rerank(bundle, load_bundle(bundle, encoder=None).version, folder / "out")
     made_at = dt.datetime.now(dt.UTC)
-    outcome = ask.run(ask.request(found, as_of=made_at, page_size=PAGE, with_features=True), cluster)
-    store = open_store(found.url)
+    outcome = rerank.run(rerank.request(world, as_of=made_at, page_size=PAGE, with_features=True), threads)
+    store = open_store(world.url)
     try:
-        assert store_slates(ask.out, outcome.manifest, store, lambda _count: None) == 50
+        assert store_slates(rerank.out, outcome.manifest, store, lambda _count: None) == 50
     finally:
         store.dispose()
-    return found
+    return folder / "world.db"
 
 
 Start = Callable[..., Service]
 
 
-@pytest.fixture
-def start(world: World, bundle: Path) -> Iterator[Start]:
-    """Starts servers on the readers."""
+@pytest.fixture(scope="module")
+def start(template: Path, bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Starts servers, each on a copy of the database of its own."""
     with ExitStack() as stack:
-        yield lambda **settings: stack.enter_context(
-            serving(world.url, embeds=False, **{"bundle": str(bundle), "precomputed": "always", **settings})
-        )
+
+        def started(**settings: Any) -> Service:
+            url = copied(template, tmp_path_factory.mktemp("served"))
+            options = {"bundle": str(bundle), "precomputed": "always", **settings}
+            return stack.enter_context(serving(url, embeds=False, **options))
+
+        yield started
+
+
+@pytest.fixture(scope="module")
+def service(start: Start) -> Service:
+    """A server that serves precomputed slates whenever they fit; each test that writes has a user of its own."""
+    return start()
 
 
 def feed(service: Service, user: str = USER, **fields: Any) -> GetFeedResponse:
-    """A plain feed, as most are asked for."""
+    """Request a plain feed, as most calls do."""
     wish = {"user_id": user, "digest_id": DIGEST, "page_size": PAGE, "explain": True} | fields
     return service.client.feeds.GetFeed(GetFeedRequest(**wish))
 
 
 def is_precomputed(answer: GetFeedResponse) -> bool:
-    """Whether a feed ends where the precomputed slate does; those made anew are longer."""
+    """Return whether a feed ends where the precomputed slate does; other feeds are longer."""
     return bool(answer.total_size == PAGE)
 
 
-def test_is_what_would_be_made(start: Start) -> None:
-    """A precomputed feed has the papers, scores and reasons of one made at the same time, and is a slate of its own."""
-    service = start()
+def test_equals_a_computed_feed(service: Service) -> None:
+    """A precomputed feed equals a feed computed for the same time, and is logged as a slate of its own."""
     ready, again = feed(service), feed(service)
     slate = service.client.feeds.GetSlate(GetSlateRequest(slate_id=ready.slate_id))
 
@@ -94,10 +105,8 @@ def test_is_what_would_be_made(start: Start) -> None:
     assert len(logged.features) == len(logged.items) * len(SCHEMA) * 4
 
 
-def test_page_tokens_fit(start: Start) -> None:
-    """Its pages follow one another and end where it ends."""
-    service = start()
-
+def test_page_tokens_fit(service: Service) -> None:
+    """The pages of a precomputed feed follow one another and end where it ends."""
     first = feed(service, page_size=6)
     second = feed(service, page_size=6, page_token=first.next_page_token)
 
@@ -106,31 +115,29 @@ def test_page_tokens_fit(start: Start) -> None:
     assert second.next_page_token == ""
 
 
-class TestNoLonger:
-    """What ends it."""
+class TestNotServed:
+    """Precomputed slates that do not fit the call."""
 
-    def test_own_events(self, start: Start) -> None:
-        """After an event of the user the feed is made anew, and what the event hides is gone."""
-        service = start()
-        before = feed(service)
-        record(service.client, USER, "dismiss", shown(before)[0])
+    def test_own_events(self, service: Service) -> None:
+        """After an event of the user the feed is computed again, without the paper that the event hides."""
+        before = feed(service, "u00040")
+        record(service.client, "u00040", "dismiss", shown(before)[0])
 
-        after = feed(service)
+        after = feed(service, "u00040")
 
         assert is_precomputed(before)
         assert not is_precomputed(after)
         assert shown(before)[0] not in shown(after)
         assert is_precomputed(feed(service, "u00041"))
 
-    def test_own_preferences(self, start: Start) -> None:
-        """After a change of preferences too."""
-        service = start()
-        prefer(service.client, USER, muted_topics=["cs.VI"])
+    def test_own_preferences(self, service: Service) -> None:
+        """After a change of the user's preferences the feed is computed again."""
+        prefer(service.client, "u00044", muted_topics=["cs.VI"])
 
-        assert not is_precomputed(feed(service))
+        assert not is_precomputed(feed(service, "u00044"))
 
-    def test_other_digest_papers(self, start: Start, world: World) -> None:
-        """After a change of the digest, or when a newer one is there."""
+    def test_other_digest_papers(self, start: Start) -> None:
+        """After a change of the digest the feed has the new papers."""
         service = start()
         with service.application.store.write() as tx:
             tx.digests.save(Digest(digest_id=DIGEST, date=NOW.date(), paper_ids=("d0001", "d0002", "d0003")), NOW)
@@ -146,23 +153,22 @@ class TestNoLonger:
             {"exclude_paper_ids": ["d0001"]},
         ],
     )
-    def test_other_wishes(self, start: Start, fields: dict[str, Any]) -> None:
-        """A call that asks for something else gets just that."""
-        service = start()
+    def test_other_options(self, service: Service, fields: dict[str, Any]) -> None:
+        """A call with other options gets a computed feed."""
         assert not is_precomputed(feed(service, **fields))
 
     @pytest.mark.parametrize(
         "settings", [{"precomputed": "never"}, {"precomputed": "overload"}, {"precomputed_hours": 0.0}]
     )
     def test_settings(self, start: Start, settings: dict[str, Any]) -> None:
-        """It is not served where the settings say so, where nothing is overloaded, or when it is too old."""
+        """No precomputed slate is served if the settings forbid it, nothing is overloaded, or it is too old."""
         service = start(**settings)
 
         assert not is_precomputed(feed(service))
 
 
 def test_overload(start: Start) -> None:
-    """With all threads at work a feed is the precomputed one and says OVERLOAD, unless the newest digest is stale."""
+    """While all threads are busy, precomputed feeds are served and say OVERLOAD, unless the newest digest is stale."""
     service = start(precomputed="overload", threads=2)
     reasons: dict[str, set[int]] = {DIGEST: set(), "": set()}
     lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""Training on a cluster: the rows of whole queries in files, one model of all workers, and what may go wrong."""
+"""Training on a cluster: rows of whole queries in files, one model of all workers, and clear errors."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ from training.preparation import Prepared, prepare
 from training.progress import Progress, silent
 from training.recipes import find_recipe
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.xdist_group("batch_cluster")]
 
 DATASETS = (
     planted(dated=True, user_count=20, paper_count=120, weeks=12),
@@ -43,30 +43,30 @@ RECIPE = replace(
 )
 PART_ROWS = 100
 LONG = replace(RECIPE, tree_count=100_000)
-"""Grows trees until it is stopped."""
+"""A recipe whose trees grow until the run is stopped."""
 
 
 @pytest.fixture(scope="module")
 def trained(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingReport]:
-    """A bundle made by two workers, and what its training told."""
+    """A bundle made by two workers, and the report of its training."""
     folder = tmp_path_factory.mktemp("cluster_trained") / "bundle"
     return folder, run(cluster, folder)
 
 
 def run(cluster: Cluster, out: Path, progress: Progress = silent, **more: object) -> TrainingReport:
-    """A training in small files."""
+    """Train with small files of rows."""
     options = {"recipe": RECIPE, "seed": 4, "part_rows": PART_ROWS, **more}
     return train(cluster, DATASETS, out, encoder_name="made-up", progress=progress, **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
 def prepared() -> Prepared:
-    """The same training up to its rows."""
+    """The same training, prepared up to its rows."""
     return prepare(DATASETS, RECIPE, 4, np.random.default_rng(4), silent)
 
 
 def interrupted(cluster: Cluster, out: Path, stage: str, **more: object) -> None:
-    """A training that somebody breaks off amid its features, or before its first tree."""
+    """Interrupt a training while it makes features, or before its first tree."""
 
     def stop(what: str, done: int, _total: int) -> None:
         if what == stage and (done > 0 or what == "trees"):
@@ -76,8 +76,8 @@ def interrupted(cluster: Cluster, out: Path, stage: str, **more: object) -> None
         run(cluster, out, stop, **more)
 
 
-def test_bundle_is_like_one_made_here(trained: tuple[Path, TrainingReport], tmp_path: Path) -> None:
-    """It loads; spaces, features and the numbers of queries and rows are those of a training in one process."""
+def test_bundle_equals_one_of_one_process(trained: tuple[Path, TrainingReport], tmp_path: Path) -> None:
+    """The bundle loads; spaces, features and numbers of queries and rows equal those of one process."""
     here = train_here(DATASETS, tmp_path / "here", encoder_name="made-up", recipe=RECIPE, seed=4)
     there = trained[1]
 
@@ -95,7 +95,7 @@ def test_bundle_is_like_one_made_here(trained: tuple[Path, TrainingReport], tmp_
 
 
 def test_report_and_model(trained: tuple[Path, TrainingReport]) -> None:
-    """The curve has its greatest value at the last tree, and nothing tells on which machines the model was made."""
+    """The curve is greatest at the last tree, and the model does not name the machines it was made on."""
     folder, report = trained
     fitted = report.account.fitted
     assert fitted.tree_count == int(np.argmax(fitted.curve)) + 1
@@ -108,7 +108,7 @@ def test_report_and_model(trained: tuple[Path, TrainingReport]) -> None:
 
 
 def test_every_query_is_whole_and_in_one_file(prepared: Prepared, cluster: Cluster, tmp_path: Path) -> None:
-    """The files hold each query's rows together, as training here makes them where nothing is masked."""
+    """Each query's rows are adjacent and in one file; unmasked rows equal those of one process."""
     interrupted(cluster, tmp_path / "out", "trees")
     folder, cut = partial(tmp_path / "out"), cut_rows(prepared, PART_ROWS)
 
@@ -126,12 +126,12 @@ def test_every_query_is_whole_and_in_one_file(prepared: Prepared, cluster: Clust
 
 
 def placed_trainings() -> int:
-    """How many trainings this process holds papers for."""
+    """Return the number of trainings for which this process holds papers."""
     return len(training_rows._papers)
 
 
 def test_workers_that_grow_trees_hold_no_papers(cluster: Cluster, tmp_path: Path) -> None:
-    """When trees begin to grow, each worker has given back the memory of the papers that it made rows of."""
+    """When trees begin to grow, no worker holds the papers that it made rows of."""
     held: list[int] = []
 
     def look(what: str, done: int, _total: int) -> None:
@@ -144,7 +144,7 @@ def test_workers_that_grow_trees_hold_no_papers(cluster: Cluster, tmp_path: Path
 
 
 def test_weights_balance_the_data_sets(prepared: Prepared) -> None:
-    """In all, the queries of each data set weigh their share, however many there are."""
+    """The queries of each data set weigh their share in total, however many there are."""
     cut = cut_rows(prepared, PART_ROWS)
     weighed = np.zeros(2)
     for task in cut.learn:
@@ -154,15 +154,15 @@ def test_weights_balance_the_data_sets(prepared: Prepared) -> None:
 
 
 def test_held_out_users_are_limited(prepared: Prepared) -> None:
-    """What is judged in one process has a limit of its own, and the learned rows have none."""
+    """The number of queries for evaluation is limited, that of queries to learn from is not."""
     cut = cut_rows(prepared, PART_ROWS, held_out_limit=1)
     assert list(map(len, cut.held_out)) == [1, 1]
     assert sum(len(task.queries) for task in cut.learn) == sum(map(len, prepared.learn))
 
 
 @pytest.mark.parametrize("stage", ["features", "trees"])
-def test_goes_on(cluster: Cluster, tmp_path: Path, stage: str) -> None:
-    """Broken off, the same training makes no file again that is there; a damaged file is made again."""
+def test_resumes(cluster: Cluster, tmp_path: Path, stage: str) -> None:
+    """A resumed training makes no finished file again; a damaged file is made again."""
     out = tmp_path / "out"
     interrupted(cluster, out, stage)
     assert not out.exists()
@@ -184,9 +184,9 @@ def test_goes_on(cluster: Cluster, tmp_path: Path, stage: str) -> None:
 
 
 def test_rows_of_another_training(cluster: Cluster, tmp_path: Path) -> None:
-    """Rows are taken for no other training than their own: the error says what differs."""
+    """The rows of another training are refused, and the error says what differs."""
     interrupted(cluster, tmp_path / "out", "features")
-    with pytest.raises(OutputUnusable, match="holds the rows of another training, of other seed: remove it"):
+    with pytest.raises(OutputUnusable, match=r"holds the rows of another training \(seed differ\): remove it"):
         run(cluster, tmp_path / "out", seed=5)
     (partial(tmp_path / "out") / PLAN_NAME).write_text("{")
     with pytest.raises(OutputUnusable, match=f"{PLAN_NAME}: cannot be read"):
@@ -194,7 +194,7 @@ def test_rows_of_another_training(cluster: Cluster, tmp_path: Path) -> None:
 
 
 def test_lost_folder(cluster: Cluster, tmp_path: Path) -> None:
-    """A folder that nothing can be written to any more is an error that says so."""
+    """A lost folder is a clear error."""
 
     def remove(what: str, done: int, _total: int) -> None:
         if what == "features" and done == 0:
@@ -205,7 +205,7 @@ def test_lost_folder(cluster: Cluster, tmp_path: Path) -> None:
 
 
 def killing(pids: list[int]) -> Progress:
-    """Kills a worker once some trees are grown."""
+    """Return a watcher that kills a worker once some trees are grown."""
 
     def watch(what: str, done: int, _total: int) -> None:
         if what == "trees" and done >= 3 and pids:
@@ -216,7 +216,7 @@ def killing(pids: list[int]) -> Progress:
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_killed_worker(tmp_path: Path, count: int) -> None:
-    """A worker killed while trees are grown ends the run with a clear error, and the rows are kept."""
+    """If a worker is killed while trees grow, the run ends with a clear error and the rows are kept."""
     out = tmp_path / "out"
     with open_cluster(workers=count) as cluster:
         pids = cluster.in_each_worker(os.getpid)
@@ -227,7 +227,7 @@ def test_killed_worker(tmp_path: Path, count: int) -> None:
 
 
 def test_lost_scheduler(scheduler: Scheduler, worker: None, tmp_path: Path) -> None:
-    """A scheduler that dies while trees are grown ends the run with a clear error."""
+    """If the scheduler dies while trees grow, the run ends with a clear error."""
 
     def watch(what: str, done: int, _total: int) -> None:
         if what == "trees" and done >= 3:

@@ -1,14 +1,13 @@
-"""Trees that many workers grow together beside those of one process, on the same rows."""
+"""Trees that workers grow together, compared with those of one process on the same rows."""
 
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from batch.cluster import Cluster, open_cluster
 from batch.errors import TreesNotGrown
-from batch.train.rows_table import RowCounts, counts_of, read_rows, write_rows
+from batch.train.rows_table import RowCounts, counts_of, write_rows
 from batch.train.tree_growing import grow_trees
 from tests.training.trees.builders import RECIPE, rows
 from training.data.rows import joined_rows
@@ -18,18 +17,18 @@ from training.trees.experts import fit_experts, side_of
 from training.trees.fit import fit
 from training.trees.stopping import cut_at_best
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.xdist_group("batch_cluster")]
 SEEDS = range(8)
 
 
 def trees(text: str) -> str:
-    """What of a model scores."""
+    """Return the trees of a model's text."""
     return text[text.index("Tree=0") : text.index("end of trees")]
 
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, RowCounts]]:
-    """Eight files of sixty queries, half of them by readers with abstracts."""
+    """Eight files of sixty queries, half of which have likes with abstracts."""
     folder = tmp_path_factory.mktemp("rows")
     found = []
     for seed in SEEDS:
@@ -41,21 +40,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, RowCount
     return found
 
 
-def test_files_keep_rows(files: list[tuple[Path, RowCounts]]) -> None:
-    """What is read is what was written; counts tell the kinds apart; a file of other facts is none."""
-    path, counts = files[0]
-    found, written = read_rows(path), rows(0)
-    assert np.array_equal(found.features, written.features)
-    assert np.array_equal(found.labels, written.labels)
-    assert np.array_equal(found.group_sizes, written.group_sizes)
-    assert counts == RowCounts.of(written)
-    assert [counts.queries(abstracts=each) for each in (False, True, None)] == [30, 30, 60]
-    assert counts_of(path, {"of": "another"}) is None
-
-
-@pytest.mark.slow
 def test_one_worker_grows_the_trees_grown_here(files: list[tuple[Path, RowCounts]]) -> None:
-    """By one worker and cut afterwards, or here and stopped early: the same trees, for all queries and for one kind."""
+    """One worker grows the trees of one process with early stopping, for all queries and for one kind."""
     learn, held_out = joined_rows([rows(seed) for seed in SEEDS]), rows(100)
     with open_cluster(workers=1) as cluster:
         every = grow_trees(cluster, files, RECIPE, 0, silent)
@@ -66,9 +52,8 @@ def test_one_worker_grows_the_trees_grown_here(files: list[tuple[Path, RowCounts
     assert trees(cut_at_best(one_kind, held_out).text) == trees(fit(learn, held_out, RECIPE, 0, silent).text)
 
 
-@pytest.mark.slow
 def test_two_workers_grow_a_model_as_good(files: list[tuple[Path, RowCounts]], cluster: Cluster) -> None:
-    """Two workers find what one process finds: nDCG@10 on readers held out is the same within a hundredth."""
+    """The models of two workers and of one process have the same nDCG@10 on held-out users, within a hundredth."""
     learn, held_out = joined_rows([rows(seed) for seed in SEEDS]), joined_rows([rows(seed) for seed in range(100, 104)])
 
     text = grow_trees(cluster, files, RECIPE, 0, silent)
@@ -79,17 +64,15 @@ def test_two_workers_grow_a_model_as_good(files: list[tuple[Path, RowCounts]], c
     assert "127.0.0.1" not in text
 
 
-@pytest.mark.slow
 def test_a_worker_without_rows_takes_no_part(files: list[tuple[Path, RowCounts]], cluster: Cluster) -> None:
-    """With fewer files than workers the others go on without it, and nobody waits."""
+    """With fewer files than workers, the workers without rows take no part, and nothing waits for them."""
     learn, held_out = rows(0), rows(100)
     text = grow_trees(cluster, files[:1], RECIPE, 0, silent)
     assert trees(cut_at_best(text, held_out).text) == trees(fit(learn, held_out, RECIPE, 0, silent).text)
 
 
-@pytest.mark.slow
 def test_too_few_rows(files: list[tuple[Path, RowCounts]], cluster: Cluster) -> None:
-    """Rows that no tree splits are the same error as in one process."""
+    """Rows too few for any split are the same error as in one process."""
     recipe = replace(RECIPE, min_leaf_rows=10_000)
     with pytest.raises(TrainingError, match="480 queries with 9600 candidates are too few to learn from"):
         grow_trees(cluster, files, recipe, 0, silent)
@@ -98,7 +81,7 @@ def test_too_few_rows(files: list[tuple[Path, RowCounts]], cluster: Cluster) -> 
 
 
 def test_more_rows_than_memory(cluster: Cluster) -> None:
-    """Where a worker's rows cannot fit its memory, that is said before anything is loaded."""
+    """If a worker's rows do not fit its memory, the error comes before anything is loaded."""
     counts = RowCounts(title_queries=10**7, title_rows=10**9, abstract_queries=0, abstract_rows=0)
     with pytest.raises(TreesNotGrown, match=r"a worker's rows take 840\.5 GB while trees are grown, and it may use"):
         grow_trees(cluster, [(Path("learn-000000.parquet"), counts)], RECIPE, 0, silent)

@@ -150,7 +150,7 @@ def _all_propensities(value: float) -> str:
             f"served by an older version, without a features_version ({SLATES} slates)",
         ),
         (("UPDATE slates SET features = x''",), f"features pruned ({SLATES} slates)"),
-        (("DELETE FROM users WHERE user_id != 'user-00000'",), "only one of them reacted"),
+        (("DELETE FROM users WHERE user_id != 'reader-00000'",), "only one of them reacted"),
         ((_all_propensities(1.0),), "reactions to papers at explored places are too few"),
         ((_all_propensities(0.9),), f"explored in a way unknown to this version ({SLATES} slates)"),
     ],

@@ -1,4 +1,4 @@
-"""What a re-rank is asked for, and what of it makes two runs the same job."""
+"""The job of a re-rank: everything that its slates depend on, so that two runs can be compared."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -11,16 +11,16 @@ class Job:
     """One slate for each user of a population.
 
     Attributes:
-        source: What users, likes and papers are read from; without a password.
+        source: Name of the database or export that is read; without a password.
         population: See ``Population.name``.
-        encoder: Whose vectors are compared.
-        model_version: Of the bundle; empty without one, when users are ranked by cosine.
-        features_version: Of the bundle; see ``ranker.bundle.bundle.Bundle``.
-        as_of: What ages are counted to.
-        page_size: Items of each slate at most.
+        encoder: Name of the encoder whose vectors are compared.
+        model_version: The bundle's version; empty without a bundle, when users are ranked by cosine.
+        features_version: See ``ranker.bundle.bundle.Bundle``; empty without a bundle.
+        as_of: Time at which the ages of papers are computed.
+        page_size: Maximum number of items of a slate.
         diversity: 0 to 1.
-        exploration: Chance, 0 to 1, that a place of a slate is explored.
-        with_features: Whether the rows bear what the model saw.
+        exploration: Probability, 0 to 1, that a place of a slate is explored.
+        with_features: Whether the output has the features of each item.
     """
 
     source: str
@@ -36,19 +36,19 @@ class Job:
     with_features: bool
 
     def to_json(self) -> dict[str, Any]:
-        """As kept beside the output."""
+        """Return the job as the plan and the manifest keep it."""
         return asdict(self) | {"as_of": self.as_of.isoformat()}
 
     @classmethod
     def from_json(cls, row: Mapping[str, Any]) -> "Job":
-        """Raises KeyError, TypeError or ValueError for anything but ``to_json``."""
+        """Return the job of a ``to_json`` row; raise KeyError, TypeError or ValueError for anything else."""
         return cls(**{**row, "as_of": dt.datetime.fromisoformat(row["as_of"])})
 
     def differences(self, other: "Job") -> list[str]:
-        """What differs, in words."""
+        """Return, in words, each attribute in which the jobs differ."""
         mine, theirs = self.to_json(), other.to_json()
         return [f"{name} is {mine[name]!r}, not {theirs[name]!r}" for name in mine if mine[name] != theirs[name]]
 
     def at(self, as_of: dt.datetime) -> "Job":
-        """The same job at another time."""
+        """Return the same job at another time."""
         return replace(self, as_of=as_of)

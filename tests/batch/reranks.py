@@ -1,4 +1,4 @@
-"""Short ways to ask for a re-rank, and to read what came out."""
+"""Requests of re-ranks, and the slates that they wrote."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -9,30 +9,30 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from batch.cluster import Cluster
-from batch.job import Job
-from batch.population import EVENT_BYTES, USER_BYTES, Population
-from batch.rerank.cargo import bundle_files
+from batch.rerank.bundle_files import bundle_files
 from batch.rerank.coordinator import Outcome, Request, Watcher, run
+from batch.rerank.job import Job
+from batch.rerank.population import EVENT_BYTES, USER_BYTES, Population
 from ranker.bundle.bundle import load_bundle
 from service.encoder import HashingEncoder
 from tests.batch.worlds import DIGEST, NOW, World
 
-FEW_USERS_BYTES = 10 * (USER_BYTES + 10 * EVENT_BYTES)
-"""Partitions of about ten users."""
+FEW_USERS_BYTES = 5 * (USER_BYTES + 10 * EVENT_BYTES)
+"""Partitions of about five users."""
 
 Slates = dict[str, list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
-class Asking:
-    """Requests with one bundle; ``out`` is where the output goes."""
+class Rerank:
+    """Makes and runs requests with one bundle; ``out`` is the output folder."""
 
     bundle: Path
     model_version: str
     out: Path
 
     def request(self, world: World, **changes: Any) -> Request:
-        """A re-rank of a world, in small partitions; changes are of the job or of the request."""
+        """Return a request for a world in small partitions; ``changes`` are attributes of the job or the request."""
         job = Job(
             source=world.url,
             population="all",
@@ -60,25 +60,24 @@ class Asking:
         return replace(found, **changes)
 
     def run(self, request: Request, cluster: Cluster, watch: Watcher = lambda _done, _total: None) -> Outcome:
-        """Runs it on the cluster."""
+        """Run the request on the cluster."""
         return run(request, lambda: nullcontext(cluster), watch)
+
+    def run_alone(self, request: Request) -> Outcome:
+        """Run a request that must not need a cluster."""
+        return run(request, no_cluster, lambda _done, _total: None)
 
 
 @contextmanager
 def no_cluster() -> Iterator[Cluster]:
-    """For runs that must not need one."""
-    raise AssertionError("a cluster was asked for")
+    """Fail the test: a run that has no work must not open a cluster."""
+    raise AssertionError("a cluster was opened")
     yield
 
 
 def slates(out: Path) -> Slates:
-    """Rows by user, in the order of the files."""
+    """Return the rows of each user, in the order of the files."""
     found: Slates = {}
     for row in pq.read_table(out).to_pylist():
         found.setdefault(row["user_id"], []).append(row)
     return found
-
-
-def places(rows: list[dict[str, Any]]) -> list[tuple[int, str, float]]:
-    """What a slate says: rank, paper and score."""
-    return [(row["rank"], row["paper_id"], row["score"]) for row in rows]
