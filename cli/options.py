@@ -23,7 +23,7 @@ Embed = Annotated[
         help="Compute the vectors of new papers now, or leave them to the running server.",
     ),
 ]
-Bundle = Annotated[
+BundleFolder = Annotated[
     str | None,
     typer.Option(
         "--bundle", help="Folder of the trained model (bundle). Default: PAPERFEED_BUNDLE, then the one shipped."

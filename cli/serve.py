@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.options import Bundle, Db, EmbeddingCache
+from cli.options import BundleFolder, Db, EmbeddingCache
 from cli.output import console
 from service.process.ports import check_port
 from service.process.stopping import on_stop
@@ -22,7 +22,7 @@ def serve(
             "Default: all-MiniLM-L6-v2."
         ),
     ] = None,
-    bundle: Bundle = None,
+    bundle: BundleFolder = None,
     embedding_cache: EmbeddingCache = None,
     exploration: Annotated[
         float | None,

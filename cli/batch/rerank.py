@@ -8,7 +8,7 @@ import typer
 
 from cli.batch.cluster import Scheduler, Workers, absolute_url, announced_cluster, check_scheduler
 from cli.batch.embed import embed
-from cli.options import Bundle, Db, Json
+from cli.options import BundleFolder, Db, Json
 from cli.output import progress_bar, show, warn
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def rerank(
         Path | None,
         typer.Option("--from", help="Rank from this folder of 'paperfeed export' instead of a database."),
     ] = None,
-    bundle: Bundle = None,
+    bundle: BundleFolder = None,
     as_json: Json = False,
 ) -> None:
     """Rank a digest for every user and write the results as Parquet files.
