@@ -1,4 +1,4 @@
-"""Runs the feedback loop of simulated users on a real server and database, for tests and the benchmark."""
+"""The feedback loop on made-up readers: a real server, real calls, real tables; for tests and the benchmark."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -35,11 +35,11 @@ LIBRARY = 12
 LIKES = 5
 EVENTS_PER_CALL = 1_000
 PATIENCE_SECONDS = 600.0
-"""Timeout of a call: on a busy machine many feeds take longer than the default."""
+"""On a busy machine many feeds take longer than a call may by default."""
 
 
 def upvote_bundle(folder: Path) -> Path:
-    """Write a bundle that ranks the papers of a field by upvotes, whatever their age; return its folder."""
+    """A bundle that believes in upvotes: of a field's papers it puts those with many first, whatever their age."""
     world = World(seed=1)
     rows, labels, sizes = [], [], []
     for number in range(60):
@@ -58,12 +58,12 @@ def upvote_bundle(folder: Path) -> Path:
 
 @dataclass
 class Loop:
-    """The content of a database that simulated users have used.
+    """What is known of a database that made-up readers have used.
 
     Attributes:
-        papers: All papers by id.
-        slates: User and slate_id of each slate that was sent, in order.
-        digest_count: Number of digests that were sent; nobody has seen the later ones.
+        papers: By id, all that ever came.
+        slates: (reader, slate_id) of each slate that was sent, in order.
+        digest_count: Digests that were sent; the ones after them nobody has seen.
     """
 
     url: str
@@ -74,7 +74,7 @@ class Loop:
     digest_count: int = 0
 
     def values_of(self, bundle: Path) -> Float64Array:
-        """Return (unseen digests, users) true values of the bundle's slates, without exploration."""
+        """(unseen digests, readers) the true value of what the bundle shows, without exploration."""
         with serving(self.url, bundle=str(bundle)) as service:
             return np.array(
                 [
@@ -84,7 +84,7 @@ class Loop:
             )
 
     def best_values(self) -> Float64Array:
-        """Return (unseen digests, users) values of the best possible order."""
+        """(unseen digests, readers) the value of the best order there is."""
         found = []
         for day in self._unseen():
             papers = [paper for paper in self.papers.values() if paper.paper_id.startswith(f"day{day}-")]
@@ -92,7 +92,7 @@ class Loop:
         return np.array(found)
 
     def attractions(self, since: float = -np.inf) -> Float64Array:
-        """Return the true attraction of each paper of the slates since a time, in the order of reading."""
+        """(papers of all slates since then,) the truth, in the order in which slates are read."""
         by_id = {user.user_id: user for user in self.users}
         store = open_store(self.url)
         with store.read() as tx:
@@ -107,7 +107,7 @@ class Loop:
         return np.array(found)
 
     def named(self, paper_ids: Sequence[str]) -> list[MadeUpPaper]:
-        """Return the papers of these ids."""
+        """The papers of these ids."""
         return [self.papers[paper_id] for paper_id in paper_ids]
 
     def _unseen(self) -> range:
@@ -119,7 +119,7 @@ class Loop:
 
 
 def feeds(client: Client, loop: Loop, day: int) -> Iterator[tuple[MadeUpUser, str, list[str]]]:
-    """Yield each user's slate_id and shown papers of the day's digest, at eight in the morning."""
+    """Each reader's slate_id and the papers shown of the day's digest, at eight in the morning."""
     by_id = {user.user_id: user for user in loop.users}
     moment = at(FIRST_DAY + day * DAY + dt.timedelta(hours=8))
     request = StreamFeedsRequest(user_ids=list(by_id), digest_id=f"day{day}", page_size=SHOWN, as_of=moment)
@@ -130,9 +130,9 @@ def feeds(client: Client, loop: Loop, day: int) -> Iterator[tuple[MadeUpUser, st
 def run_loop(
     url: str, bundle: Path, world: World, user_count: int, digest_count: int, paper_count: int, exploration: float
 ) -> Loop:
-    """Send a digest a day to users with a few likes and record their reactions; add ``UNSEEN`` digests for judging.
+    """Readers with a few likes get a digest a day by mail, and react; a few digests more are there to be judged by.
 
-    One reaction in ten does not name its slate, as if the client had lost it.
+    One reaction in ten does not say which slate led to it, as from a client that forgets.
     """
     loop = Loop(url, world, world.users(user_count), digest_count=digest_count)
     with serving(url, bundle=str(bundle), exploration=exploration) as service:
@@ -146,7 +146,7 @@ def run_loop(
 
 
 def add_digest(client: Client, loop: Loop, papers: Sequence[MadeUpPaper], day: int) -> None:
-    """Store the papers and their digest, called ``day<N>``."""
+    """Stores the papers and their digest, called ``day<N>``."""
     loop.papers |= {paper.paper_id: paper for paper in papers}
     today = FIRST_DAY + day * DAY
     for start in range(0, len(papers), 200):
@@ -179,7 +179,7 @@ def _libraries(client: Client, loop: Loop) -> None:
 
 
 def record_all(client: Client, events: Sequence[Event]) -> None:
-    """Record events in calls of at most ``EVENTS_PER_CALL``."""
+    """Records events in as many calls as it takes."""
     for start in range(0, len(events), EVENTS_PER_CALL):
         part = RecordEventsRequest(events=events[start : start + EVENTS_PER_CALL])
         client.profiles.RecordEvents(part, timeout=PATIENCE_SECONDS)

@@ -1,21 +1,22 @@
-"""Simulates users with known tastes and a known position bias, to test learning from feedback.
+"""Readers with known tastes and a known position bias, to prove the feedback loop on.
 
-No public data set holds slates, impressions and clicks, so claims about learning from feedback are tested on these
-users, whose truth is known. (``training.data.simulation`` is something else: it simulates follows and likes of other
-users for training on public likes.) Nothing here knows the service: a driver such as ``testing.feedback_loop`` puts the
-papers into a real server, requests feeds, and shows them to the users.
+No public data set holds slates, impressions and clicks, so what is claimed of learning from feedback is proved on these
+readers, whose truth is known. (``training.data.simulation`` is another thing: it makes up follows and crowds for training on
+public likes.) Nothing here knows the service: a driver, such as ``testing/feedback_loop.py``, puts the papers into a real
+server, asks it for feeds, and gives the readers what came back.
 
-Papers
-    Papers have a field, an age in days at the time of the digest, and upvotes. Every digest has new papers.
-Users
-    Each user has one field. The attraction of a paper for a user is known:
+The world
+    Papers have a field, an age in days at the time of the digest and upvotes. Every digest has new ones.
+The readers
+    Each has one field. How much a reader is drawn to a paper is known (``attraction``):
 
-        GREATEST * (1 if the field is the user's, else OTHER_FIELD) * exp(-age / FRESH_DAYS)
+        GREATEST * (1 if the field is the reader's, else OTHER_FIELD) * exp(-age / FRESH_DAYS)
 
-    Users want new papers of their field; upvotes do not matter to them.
-Position bias
-    A user looks at the paper at place k with probability k ** -exponent (``World.exponent``). The user then reacts with
-    the probability of the attraction: the reaction is a click, and one click in two becomes a like, hours later.
+    They want what is new in their field; upvotes mean nothing to them.
+The position bias
+    The paper at place k is looked at with probability k ** -exponent (``World.exponent``), whatever stands there. A
+    reader reacts to a paper that is looked at with the probability of its attraction: the reaction is a click, and one
+    click in two becomes a like, hours later.
 """
 
 from collections.abc import Sequence
@@ -42,10 +43,10 @@ _NAMES = tuple(FIELDS)
 
 @dataclass(frozen=True)
 class MadeUpPaper:
-    """A paper with its true properties.
+    """A paper and all that is true of it.
 
     Attributes:
-        age_days: Age at the time of the paper's digest.
+        age_days: At the time of its digest.
     """
 
     paper_id: str
@@ -58,25 +59,24 @@ class MadeUpPaper:
 
 @dataclass(frozen=True)
 class MadeUpUser:
-    """A user with a known taste."""
+    """A reader and what is known of the taste."""
 
     user_id: str
     field: str
 
     def attraction(self, paper: MadeUpPaper) -> float:
-        """Return the probability of a reaction to the paper if the user looks at it."""
+        """Probability of a reaction to the paper once it is looked at."""
         match = 1.0 if paper.field == self.field else OTHER_FIELD
         return GREATEST * match * float(np.exp(-paper.age_days / FRESH_DAYS))
 
 
 @dataclass(frozen=True)
 class Reaction:
-    """A reaction to the paper at a place.
+    """What a reader did with the paper at a place.
 
     Attributes:
-        place: Zero-based place in the slate.
         kind: ``click`` or ``like``.
-        delay_hours: Time since the slate was shown; some reactions come days later.
+        delay_hours: After the slate was shown; some come days later.
     """
 
     place: int
@@ -85,10 +85,10 @@ class Reaction:
 
 
 class World:
-    """Makes papers, users and reactions; the same seed and calls give the same world.
+    """Makes papers and lets readers react; the same seed and calls give the same world.
 
     Args:
-        exponent: Exponent of the position bias; at 0 users look at all places alike.
+        exponent: Of the position bias; 0 reads all places alike.
     """
 
     def __init__(self, *, seed: int, exponent: float = 1.0) -> None:
@@ -96,19 +96,19 @@ class World:
         self._rng = np.random.default_rng(seed)
 
     def papers(self, prefix: str, count: int, field: str | None = None) -> list[MadeUpPaper]:
-        """Return new papers of all fields, or of one."""
+        """New papers of all fields, or of one."""
         return [self._paper(f"{prefix}-{number}", field) for number in range(count)]
 
     def users(self, count: int) -> list[MadeUpUser]:
-        """Return users of all fields in turn."""
+        """Readers of all fields in turn."""
         return [MadeUpUser(f"reader-{number:05d}", _NAMES[number % len(_NAMES)]) for number in range(count)]
 
     def examination(self, count: int) -> Float64Array:
-        """Return (count,) probabilities that a user looks at each place, from the first."""
+        """(count,) probability that each place, from the first, is looked at."""
         return np.asarray(np.arange(1, count + 1) ** -self.exponent, dtype=np.float64)
 
     def reactions(self, user: MadeUpUser, shown: Sequence[MadeUpPaper]) -> list[Reaction]:
-        """Return the user's reactions to the papers shown, in their order."""
+        """What the reader does with the papers shown, in their order."""
         chances = self.examination(len(shown)) * [user.attraction(paper) for paper in shown]
         found: list[Reaction] = []
         for place in np.flatnonzero(self._rng.random(len(shown)) < chances).tolist():
@@ -119,7 +119,7 @@ class World:
         return found
 
     def value(self, user: MadeUpUser, shown: Sequence[MadeUpPaper]) -> float:
-        """Return the true value of a slate: the expected number of papers with a reaction."""
+        """The truth that estimates are held against: expected number of papers reacted to."""
         return float(self.examination(len(shown)) @ np.array([user.attraction(paper) for paper in shown]))
 
     def _paper(self, paper_id: str, field: str | None) -> MadeUpPaper:

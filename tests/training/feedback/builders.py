@@ -1,4 +1,4 @@
-"""Logs of simulated slates, made without a server; reactions depend on place and attraction alone."""
+"""Logs of made-up slates, made without a server: readers of whom place and attraction decide alone."""
 
 import hashlib
 
@@ -26,7 +26,7 @@ def logged(
     width: int = len(SCHEMA),
     is_sorted: bool = False,
 ) -> LoggedSlate:
-    """Return an explored slate of papers p0, p1, ...; the first feature is the logit of the attraction."""
+    """A slate of papers p0, p1, ... in the order before exploration; the first feature is the attraction's logit."""
     explored = explore(count, Exploration(share, hashlib.sha256(f"{slate_id}{seed}".encode()).digest()))
     features = np.full((count, width), np.nan, dtype=np.float32)
     if width:
@@ -45,12 +45,12 @@ def logged(
 
 
 def sent(slate: LoggedSlate, count: int = SHOWN) -> list[LoggedEvent]:
-    """Return the sent events of the first papers of a slate."""
+    """The first papers of a slate, as mailed."""
     return [LoggedEvent(paper_id, "sent", slate.as_of, slate.slate_id) for paper_id in slate.paper_ids[:count]]
 
 
 def attraction(log_features: Float64Array) -> Float64Array:
-    """Return the probability of a reaction to each paper if the user looks at it."""
+    """What decides, besides the place, whether a made-up reader reacts."""
     return np.asarray(0.9 / (1 + np.exp(-log_features[:, 0].astype(np.float64))))
 
 
@@ -64,11 +64,10 @@ def made_up_log(
     seed: int = 0,
     is_sorted: bool = False,
 ) -> SlateLog:
-    """Return the log of users who react by the position-based model.
+    """Readers who are served slates, and react by the position-based model.
 
     Args:
-        share: Share of exploration.
-        is_sorted: Order papers by attraction before exploration; otherwise the order is random.
+        is_sorted: What attracts the reader most comes first, but for exploration; else attraction has no say.
     """
     rng = np.random.default_rng(seed)
     builder = LogBuilder(VERSION)
