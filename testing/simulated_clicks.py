@@ -1,22 +1,22 @@
-"""Readers with known tastes and a known position bias, to prove the feedback loop on.
+"""Simulated users with known tastes and a known position bias, to test learning from feedback.
 
-No public data set holds slates, impressions and clicks, so what is claimed of learning from feedback is proved on these
-readers, whose truth is known. (``training.data.simulation`` is another thing: it makes up follows and crowds for training on
-public likes.) Nothing here knows the service: a driver, such as ``testing/feedback_loop.py``, puts the papers into a real
-server, asks it for feeds, and gives the readers what came back.
+No public data set has slates, impressions and clicks, so learning from feedback is tested on users whose true tastes
+are known. (``training.data.simulation`` simulates follows and trends for training on public likes instead.) This
+module does not know the service. A driver, such as ``testing/feedback_loop.py``, writes the papers to a real server,
+requests feeds, and passes them to the users.
 
 The world
-    Papers have a field, an age in days at the time of the digest and upvotes. Every digest has new ones.
-The readers
-    Each has one field. How much a reader is drawn to a paper is known (``attraction``):
+    A paper has a field, upvotes, and an age in days at the time of its digest. Every digest has new papers.
+The users
+    Each user has one field. The attraction of a paper to a user is known:
 
-        GREATEST * (1 if the field is the reader's, else OTHER_FIELD) * exp(-age / FRESH_DAYS)
+        GREATEST * (1 if the field is the user's, else OTHER_FIELD) * exp(-age / FRESH_DAYS)
 
-    They want what is new in their field; upvotes mean nothing to them.
+    So users want new papers of their field. Upvotes do not matter to them.
 The position bias
-    The paper at place k is looked at with probability k ** -exponent (``World.exponent``), whatever stands there. A
-    reader reacts to a paper that is looked at with the probability of its attraction: the reaction is a click, and one
-    click in two becomes a like, hours later.
+    A user looks at the paper at place k with probability k ** -exponent (``World.exponent``), whatever the paper. If
+    so, the user clicks the paper with the probability of its attraction. One click in two is followed by a like one
+    hour later.
 """
 
 from collections.abc import Sequence
@@ -25,14 +25,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ranker.types import Float64Array
+from testing.papers import TOPICS
 
-FIELDS = {
-    "vision": "image segmentation pixel camera depth convolution object detection scene render texture video",
-    "language": "translation token grammar dialogue corpus syntax parsing summary vocabulary sentence prompt decoder",
-    "graphs": "node edge spectral clustering adjacency walk community link motif subgraph isomorphism matching",
-    "robots": "gripper locomotion torque actuator manipulation trajectory planner navigation odometry contact arm leg",
-    "biology": "protein genome folding enzyme cell molecule sequence docking peptide mutation antibody tissue",
-}
+FIELDS = {name: words for name, words in TOPICS.items() if name != "audio"}
+"""Words of each field."""
 GREATEST = 0.95
 OTHER_FIELD = 0.3
 FRESH_DAYS = 5.0
@@ -43,7 +39,7 @@ _NAMES = tuple(FIELDS)
 
 @dataclass(frozen=True)
 class MadeUpPaper:
-    """A paper and all that is true of it.
+    """A paper and the truth about it.
 
     Attributes:
         age_days: At the time of its digest.
@@ -59,24 +55,25 @@ class MadeUpPaper:
 
 @dataclass(frozen=True)
 class MadeUpUser:
-    """A reader and what is known of the taste."""
+    """A user and the field of interest."""
 
     user_id: str
     field: str
 
     def attraction(self, paper: MadeUpPaper) -> float:
-        """Probability of a reaction to the paper once it is looked at."""
+        """Return the probability of a reaction to the paper if the user looks at it."""
         match = 1.0 if paper.field == self.field else OTHER_FIELD
         return GREATEST * match * float(np.exp(-paper.age_days / FRESH_DAYS))
 
 
 @dataclass(frozen=True)
 class Reaction:
-    """What a reader did with the paper at a place.
+    """A reaction of a user to the paper at a place.
 
     Attributes:
+        place: From 0.
         kind: ``click`` or ``like``.
-        delay_hours: After the slate was shown; some come days later.
+        delay_hours: Time after the slate was shown; sometimes days.
     """
 
     place: int
@@ -85,10 +82,10 @@ class Reaction:
 
 
 class World:
-    """Makes papers and lets readers react; the same seed and calls give the same world.
+    """A source of papers, users and reactions; the same seed and calls give the same world.
 
     Args:
-        exponent: Of the position bias; 0 reads all places alike.
+        exponent: Of the position bias; with 0 users look at all places alike.
     """
 
     def __init__(self, *, seed: int, exponent: float = 1.0) -> None:
@@ -96,19 +93,19 @@ class World:
         self._rng = np.random.default_rng(seed)
 
     def papers(self, prefix: str, count: int, field: str | None = None) -> list[MadeUpPaper]:
-        """New papers of all fields, or of one."""
+        """Return new papers, of random fields or of one."""
         return [self._paper(f"{prefix}-{number}", field) for number in range(count)]
 
     def users(self, count: int) -> list[MadeUpUser]:
-        """Readers of all fields in turn."""
+        """Return users of all fields in turn."""
         return [MadeUpUser(f"reader-{number:05d}", _NAMES[number % len(_NAMES)]) for number in range(count)]
 
     def examination(self, count: int) -> Float64Array:
-        """(count,) probability that each place, from the first, is looked at."""
+        """Return (count,) the probability that a user looks at each place, from the first."""
         return np.asarray(np.arange(1, count + 1) ** -self.exponent, dtype=np.float64)
 
     def reactions(self, user: MadeUpUser, shown: Sequence[MadeUpPaper]) -> list[Reaction]:
-        """What the reader does with the papers shown, in their order."""
+        """Return the reactions of the user to the papers in the order shown."""
         chances = self.examination(len(shown)) * [user.attraction(paper) for paper in shown]
         found: list[Reaction] = []
         for place in np.flatnonzero(self._rng.random(len(shown)) < chances).tolist():
@@ -119,7 +116,7 @@ class World:
         return found
 
     def value(self, user: MadeUpUser, shown: Sequence[MadeUpPaper]) -> float:
-        """The truth that estimates are held against: expected number of papers reacted to."""
+        """Return the expected number of papers that the user reacts to, the true value of the order."""
         return float(self.examination(len(shown)) @ np.array([user.attraction(paper) for paper in shown]))
 
     def _paper(self, paper_id: str, field: str | None) -> MadeUpPaper:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from cli.failures import EXTRAS, run
+from testing.servers import lose_database, serving
 from tests.cli.conftest import Done, Run, in_process
 from tests.process.running import ROOT, settings
-from tests.rpc.servers import lose_database, serving
 
 # What a command finds where an extra was not installed.
 BLOCKED = """

@@ -5,12 +5,12 @@ from testing.simulated_clicks import GREATEST, MadeUpPaper, World
 
 
 def paper(field: str, age_days: float) -> MadeUpPaper:
-    """A paper without a text."""
+    """Return a paper without a text."""
     return MadeUpPaper("p", "", "", field, age_days, 1)
 
 
 def test_same_world() -> None:
-    """A seed names a world, its papers and what its readers do."""
+    """The same seed gives the same papers and the same reactions."""
     worlds = [World(seed=seed) for seed in (1, 1, 2)]
     papers = [world.papers("a", 30) for world in worlds]
     reactions = [world.reactions(world.users(1)[0], found) for world, found in zip(worlds, papers, strict=True)]
@@ -20,7 +20,7 @@ def test_same_world() -> None:
 
 
 def test_tastes() -> None:
-    """Readers want what is new in their own field; upvotes mean nothing."""
+    """Users prefer new papers, and papers of their own field."""
     user = World(seed=0).users(1)[0]
     other = next(each.field for each in World(seed=0).users(2)[1:])
 
@@ -31,7 +31,7 @@ def test_tastes() -> None:
 
 @pytest.mark.parametrize("exponent", [0.0, 1.0])
 def test_reactions_follow_the_model(exponent: float) -> None:
-    """Each place is reacted to as often as examination times attraction says, and the value is their sum."""
+    """Users click each place with probability examination times attraction, and the value is the sum."""
     world = World(seed=3, exponent=exponent)
     user, shown = world.users(1)[0], [paper("vision", age) for age in (5, 0, 9, 2, 1)]
     draws = 4_000

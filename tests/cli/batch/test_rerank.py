@@ -6,10 +6,10 @@ import pytest
 
 from ranker.bundle.bundle import load_bundle
 from service.encoder import HashingEncoder
+from testing.bundles import model_text, write_tiny_bundle
 from tests.batch.remote import started_scheduler, started_worker
 from tests.batch.worlds import DIGEST, World, fill
 from tests.cli.conftest import Done, Run, in_process, row_counts
-from tests.rpc.bundles import model_text, write_tiny_bundle
 
 pytestmark = pytest.mark.cluster
 

@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
+from testing.calls import fresh, make_papers, record, upsert_ready
 from tests.cli.conftest import Run
 from tests.process.running import running
-from tests.rpc.builders import fresh, make_papers, record, upsert_ready
 
 
 def test_shows_interests_and_preferences(paperfeed: Run, tmp_path: Path) -> None:

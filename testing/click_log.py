@@ -1,4 +1,4 @@
-"""Logs of made-up slates, made without a server: readers of whom place and attraction decide alone."""
+"""Feedback logs of made-up slates, without a server; place and attraction alone decide the reactions of users."""
 
 import hashlib
 
@@ -26,7 +26,14 @@ def logged(
     width: int = len(SCHEMA),
     is_sorted: bool = False,
 ) -> LoggedSlate:
-    """A slate of papers p0, p1, ... in the order before exploration; the first feature is the attraction's logit."""
+    """Return a slate of papers, named p0, p1, ... in the order before exploration.
+
+    The first feature of a paper is the logit of its attraction.
+
+    Args:
+        share: Probability that exploration swaps two papers.
+        is_sorted: Whether the most attractive papers come first, before exploration; if False, the order is random.
+    """
     explored = explore(count, Exploration(share, hashlib.sha256(f"{slate_id}{seed}".encode()).digest()))
     features = np.full((count, width), np.nan, dtype=np.float32)
     if width:
@@ -45,12 +52,12 @@ def logged(
 
 
 def sent(slate: LoggedSlate, count: int = SHOWN) -> list[LoggedEvent]:
-    """The first papers of a slate, as mailed."""
+    """Return the events that report the first papers of the slate as mailed."""
     return [LoggedEvent(paper_id, "sent", slate.as_of, slate.slate_id) for paper_id in slate.paper_ids[:count]]
 
 
 def attraction(log_features: Float64Array) -> Float64Array:
-    """What decides, besides the place, whether a made-up reader reacts."""
+    """Return (rows,) the probability that a made-up user reacts to a paper that is looked at."""
     return np.asarray(0.9 / (1 + np.exp(-log_features[:, 0].astype(np.float64))))
 
 
@@ -64,10 +71,11 @@ def made_up_log(
     seed: int = 0,
     is_sorted: bool = False,
 ) -> SlateLog:
-    """Readers who are served slates, and react by the position-based model.
+    """Return a log of users who get slates and react by the position-based model.
 
     Args:
-        is_sorted: What attracts the reader most comes first, but for exploration; else attraction has no say.
+        exponent: Of the position bias; a paper at place k is looked at with probability k ** -exponent.
+        is_sorted: Whether the most attractive papers come first, before exploration; if False, the order is random.
     """
     rng = np.random.default_rng(seed)
     builder = LogBuilder(VERSION)
