@@ -1,4 +1,4 @@
-"""What every benchmark prints: figures, each beside its floor and budget, and what made them."""
+"""The output of every benchmark: figures with floors and budgets, and a record of how they were made."""
 
 import datetime as dt
 import importlib.metadata
@@ -28,14 +28,14 @@ def figure(
     judged: float | None = None,
     **facts: object,
 ) -> dict[str, Any]:
-    """One entry of a result.
+    """Return one entry of a result.
 
     Args:
-        floor: What the value cannot beat, measured in the same run and unit; None where there is none.
-        at_most: The budget, where less is better.
-        at_least: The budget, where more is better; at most one of the two.
-        judged: What the budget limits; by default the ratio of value to floor, without a floor the value.
-        facts: Shown beside it.
+        floor: A bound that the value cannot beat, measured in the same run and unit; None if there is none.
+        at_most: The budget, if less is better.
+        at_least: The budget, if more is better; give one of the two at most.
+        judged: The number that the budget limits; by default value / floor, or the value if there is no floor.
+        facts: Further keys of the entry.
     """
     ratio = None if floor is None else value / floor
     if judged is None:
@@ -54,7 +54,7 @@ def figure(
 
 
 def significant(value: float | None) -> float | None:
-    """With four digits; whole numbers stay whole."""
+    """Return the value with four significant digits; whole numbers stay as they are."""
     if value is None or value == int(value):
         return value
     rounded = float(f"{value:.{_DIGITS}g}")
@@ -62,19 +62,19 @@ def significant(value: float | None) -> float | None:
 
 
 def percentiles(values: Sequence[float], wanted: Sequence[float] = (50, 90, 99, 99.9)) -> dict[str, float | None]:
-    """By nearest rank: each is a value that occurred."""
+    """Return percentiles by nearest rank, so each is one of the values."""
     ordered = sorted(values)
     last = len(ordered) - 1
     return {f"p{each:g}": significant(ordered[round(last * each / 100)]) for each in wanted} if ordered else {}
 
 
 def spread(values: Sequence[float]) -> list[float | None]:
-    """The least and the most."""
+    """Return the least and the greatest value."""
     return [significant(min(values)), significant(max(values))]
 
 
 def compared(values: Sequence[float], floors: Sequence[float]) -> tuple[float, float, dict[str, object]]:
-    """The medians of interleaved rounds, and the spread of both and of the rounds' ratios."""
+    """Return the median value, the median floor, and the spread of values, floors and their ratios over the rounds."""
     ratios = [value / floor for value, floor in zip(values, floors, strict=True)]
     spreads = {"rounds": len(values), "value_spread": spread(values), "floor_spread": spread(floors)}
     return statistics.median(values), statistics.median(floors), {**spreads, "ratio_spread": spread(ratios)}
@@ -83,14 +83,14 @@ def compared(values: Sequence[float], floors: Sequence[float]) -> tuple[float, f
 def report(
     figures: Sequence[dict[str, Any]], *, as_json: bool, details: Mapping[str, object] | None = None, **facts: object
 ) -> int:
-    """Prints a result: one line of JSON, or a line for each figure.
+    """Print a result as one line of JSON, or as a line for each figure.
 
     Args:
-        details: What else was found, by name; in the JSON only.
-        facts: Told of the whole of it in ``made_by``.
+        details: Further keys of the JSON; not printed otherwise.
+        facts: Further keys of ``made_by``.
 
     Returns:
-        The exit code: 1 where a budget does not hold.
+        The exit code: 1 if a budget is missed.
     """
     if as_json:
         print(json.dumps({"benchmarks": list(figures), **(details or {}), "made_by": made_by(**facts)}))
@@ -101,13 +101,13 @@ def report(
 
 
 def made_by(**facts: object) -> dict[str, Any]:
-    """The command, what is told of it, the day, the version of the sources, and the machine."""
+    """Return the command, the facts, the day, the version of the sources, and the machine."""
     day = dt.datetime.now(dt.UTC).date().isoformat()
     return {"command": _command(), **facts, "date": day, "commit": _commit(), "hardware": hardware()}
 
 
 def hardware() -> dict[str, Any]:
-    """What ran it, and how busy it was: processes that wanted a processor, averaged over the last 1 and 15 minutes."""
+    """Return the machine and its load averages over the last 1 and 15 minutes."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     load = os.getloadavg()
@@ -123,8 +123,10 @@ def hardware() -> dict[str, Any]:
 
 
 def _command() -> str:
-    program = Path(sys.argv[0])
-    name = f"python -m benchmarks.{program.stem}" if program.parent.name == "benchmarks" else "paperfeed"
+    parts, name = Path(sys.argv[0]).with_suffix("").parts, "paperfeed"
+    if "benchmarks" in parts:
+        module = [part for part in parts[parts.index("benchmarks") :] if part != "__main__"]
+        name = f"python -m {'.'.join(module)}"
     return " ".join([name, *(_PASSWORD.sub(r"\1", word) for word in sys.argv[1:])])
 
 
@@ -138,7 +140,7 @@ def _line(entry: dict[str, Any]) -> str:
     if entry["floor"] is not None:
         words.append(f"floor {entry['floor']:,}, ratio {entry['ratio']:,}")
     if entry["budget"] is not None:
-        words.append(f"budget {entry['budget']:,}: {'holds' if entry['holds'] else 'FAILS'}")
+        words.append(f"budget {entry['budget']:,}: {'met' if entry['holds'] else 'MISSED'}")
     named = ("name", "value", "floor", "ratio", "budget", "holds")
     words += [f"{name} {value}" for name, value in entry.items() if name not in named]
     return ", ".join(words)

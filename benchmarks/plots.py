@@ -1,161 +1,82 @@
-"""Draws the curves of a result of ``benchmarks.jobs.scaling`` as SVG pictures that stand by themselves.
+"""Draw the curves of a result of ``benchmarks.jobs.scaling`` as SVG pictures with matplotlib.
 
     python -m benchmarks.plots benchmarks/results/scaling.json docs
 
-Writes ``scaling-CURVE.svg`` for each curve that the result holds.
+Writes ``scaling-CURVE.svg`` for each curve in the result.
 """
 
 import argparse
 import json
-import math
 import sys
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from html import escape
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-WIDTH, HEIGHT = 760, 420
-LEFT, RIGHT, TOP, BOTTOM = 64, 212, 58, 58
-LABEL_HEIGHT = 16
-COLOURS = ("#0b62c4", "#1a7f37", "#8a6100", "#7a3fb3", "#b3261e")
-FLOOR_COLOUR = "#7d8894"
+import matplotlib as mpl
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
+
 AXES = {
     "candidates": ("A slate of 20, 30 likes, on one thread", "candidates in the digest", "milliseconds"),
-    "likes": ("A slate of 20 from 77 candidates, on one thread", "likes of the reader", "milliseconds"),
+    "likes": ("A slate of 20 from 77 candidates, on one thread", "likes of the user", "milliseconds"),
     "users": ("A whole re-rank, 77 candidates, 30 likes each", "users", "seconds"),
-    "memory": ("Most memory of a whole re-rank", "users", "MB"),
-    "workers": ("A whole re-rank with more workers", "worker processes", "users a second"),
+    "memory": ("Peak memory of a whole re-rank", "users", "MB"),
+    "workers": ("A whole re-rank with more workers", "worker processes", "users per second"),
 }
+"""Title, horizontal axis and vertical axis of each curve."""
 FLOORS = ("reference model alone", "one worker's, times workers")
+"""Lines that are a floor to compare with; they are drawn dashed."""
+Lines: TypeAlias = Mapping[str, Sequence[tuple[float, float]]]
+"""Points (x, y) of each line, by its label."""
 
 
-@dataclass(frozen=True)
-class Line:
-    """Points (x, y), both above 0, and what they are."""
-
-    label: str
-    points: Sequence[tuple[float, float]]
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A logarithmic one from numbers to places."""
-
-    low: float
-    high: float
-    first: float
-    last: float
-
-    def place(self, value: float) -> float:
-        """In the picture's units."""
-        share = math.log(value / self.low) / math.log(self.high / self.low)
-        return round(self.first + share * (self.last - self.first), 1)
-
-
-def picture(title: str, x_name: str, y_name: str, lines: Sequence[Line]) -> str:
-    """Lines over two logarithmic axes, each named at its end; floors are dashed.
-
-    The horizontal axis has a mark at every measured place, the vertical one at round numbers.
-    """
-    xs = sorted({x for line in lines for x, _ in line.points})
-    ys = [y for line in lines for _, y in line.points]
-    across = Axis(xs[0], max(xs[-1], xs[0] * 1.01), LEFT, WIDTH - RIGHT)
-    up = Axis(min(ys) / 1.15, max(ys) * 1.15, HEIGHT - BOTTOM, TOP)
-    words = escape(_in_words(title, y_name, lines))
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{words}"',
-        'font-family="system-ui, sans-serif" font-size="12.5">',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fafbfc"/>',
-        f'<text x="{LEFT - 44}" y="28" font-size="16" font-weight="600" fill="#1c2d4a">{escape(title)}</text>',
-        f'<text x="{LEFT - 44}" y="46" fill="#59636e">{escape(y_name)}</text>',
-    ]
-    for tick in _ticks(up.low, up.high):
-        y = up.place(tick)
-        parts += [
-            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}" stroke="#d1d9e0"/>',
-            f'<text x="{LEFT - 8}" y="{y + 4}" text-anchor="end" fill="#59636e">{tick:,g}</text>',
-        ]
-    for x in xs:
-        place = across.place(x)
-        parts += [
-            f'<line x1="{place}" x2="{place}" y1="{HEIGHT - BOTTOM}" y2="{HEIGHT - BOTTOM + 5}" stroke="#7d8894"/>',
-            f'<text x="{place}" y="{HEIGHT - BOTTOM + 20}" text-anchor="middle" fill="#59636e">{_short(x)}</text>',
-        ]
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    parts.append(f'<text x="{middle}" y="{HEIGHT - 14}" text-anchor="middle" fill="#59636e">{escape(x_name)}</text>')
-    ends = _apart([up.place(line.points[-1][1]) for line in lines])
-    colours = iter(COLOURS)
-    for line, end in zip(lines, ends, strict=True):
-        is_floor = line.label in FLOORS
-        colour = FLOOR_COLOUR if is_floor else next(colours)
-        parts += _drawn(line, across, up, colour, end, "5 4" if is_floor else "none")
-    return "\n".join([*parts, "</svg>", ""])
+def draw(file: Path, title: str, x_name: str, y_name: str, lines: Lines) -> None:
+    """Write the lines over two logarithmic axes; the horizontal axis has a tick at each measured value."""
+    # Text stays text, and the same result gives the same file.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "paperfeed", "font.family": "sans-serif"}):
+        figure = Figure(figsize=(8, 4.4), layout="constrained")
+        axes = figure.subplots()
+        for label, points in lines.items():
+            style = {"linestyle": "--", "color": "gray"} if label in FLOORS else {"marker": "o", "markersize": 4}
+            axes.loglog(*zip(*points, strict=True), label=label, **style)
+        axes.set(title=title, xlabel=x_name, ylabel=y_name)
+        axes.xaxis.set_major_locator(FixedLocator(sorted({x for points in lines.values() for x, _ in points})))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(lambda x, _: f"{x / 10**6:g} million" if x >= 10**6 else f"{x:,g}")
+        axes.yaxis.set_major_formatter(lambda y, _: f"{y:,g}")
+        axes.grid(axis="y", alpha=0.3)
+        axes.spines[["top", "right"]].set_visible(False)
+        figure.legend(loc="outside right upper", frameon=False)
+        figure.savefig(file, metadata={"Date": None, "Title": title, "Description": _in_words(lines)})
 
 
-def _drawn(line: Line, across: Axis, up: Axis, colour: str, end: float, dashes: str) -> Iterable[str]:
-    places = [(across.place(x), up.place(y)) for x, y in line.points]
-    path = " ".join(f"{x},{y}" for x, y in places)
-    yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dashes}"/>'
-    yield from (f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>' for x, y in places)
-    x, y = places[-1]
-    yield f'<polyline points="{x + 5},{y} {x + 14},{end}" fill="none" stroke="{colour}" stroke-width="0.8"/>'
-    yield f'<text x="{x + 17}" y="{end + 4}" fill="{colour}">{escape(line.label)}</text>'
+def _in_words(lines: Lines) -> str:
+    """Return all points as text, for people who cannot see the picture."""
+    return " ".join(f"{label}: {'; '.join(f'{x:,g}: {y:,g}' for x, y in points)}." for label, points in lines.items())
 
 
-def _apart(places: Sequence[float]) -> list[float]:
-    """Places for labels, each as near as can be to where its line ends and none on another."""
-    order = sorted(range(len(places)), key=lambda i: places[i])
-    found = list(places)
-    for above, below in pairwise(order):
-        found[below] = max(found[below], found[above] + LABEL_HEIGHT)
-    # What was pushed out at the bottom goes back up.
-    limit = HEIGHT - BOTTOM + 4.0
-    for i in reversed(order):
-        found[i] = min(found[i], limit)
-        limit = found[i] - LABEL_HEIGHT
+def curves(figures: Sequence[dict[str, Any]]) -> dict[str, dict[str, list[tuple[float, float]]]]:
+    """Return the lines of each curve in the figures of a result; figures without a curve are left out."""
+    found: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for each in figures:
+        for label, y in each.get("series", {}).items():
+            if y > 0:
+                found.setdefault(each["curve"], {}).setdefault(label, []).append((each["x"], y))
     return found
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    steps = (1, 1.5, 2, 3, 5, 7) if high / low < 10 else (1, 2, 5) if high / low < 10**3 else (1,)
-    return [tick for power in powers for step in steps if low <= (tick := step * 10.0**power) <= high]
-
-
-def _short(value: float) -> str:
-    return f"{value / 10**6:g} million" if value >= 10**6 else f"{value:,g}"
-
-
-def _in_words(title: str, y_name: str, lines: Sequence[Line]) -> str:
-    """The numbers too, for who cannot see the picture."""
-    told = ("; ".join(f"{x:,g}: {y:,g}" for x, y in line.points) for line in lines)
-    return f"{title}, {y_name}. " + " ".join(f"{line.label}: {each}." for line, each in zip(lines, told, strict=True))
-
-
-def curves(figures: Sequence[dict[str, Any]]) -> dict[str, list[Line]]:
-    """The lines of each curve that the figures of a result hold."""
-    found: dict[str, dict[str, list[tuple[float, float]]]] = {}
-    for each in figures:
-        if "curve" in each:
-            lines = found.setdefault(each["curve"], {})
-            for label, y in each["series"].items():
-                if y > 0:
-                    lines.setdefault(label, []).append((each["x"], y))
-    return {curve: [Line(*line) for line in lines.items()] for curve, lines in found.items()}
-
-
 def main(arguments: list[str] | None = None) -> int:
-    """Writes the pictures and names them."""
+    """Write the pictures and print their names."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.plots")
-    parser.add_argument("result", type=Path, help="what benchmarks.jobs.scaling printed with --json")
-    parser.add_argument("folder", type=Path, help="where the pictures go")
+    parser.add_argument("result", type=Path, help="JSON that benchmarks.jobs.scaling printed with --json")
+    parser.add_argument("folder", type=Path, help="folder for the pictures")
     options = parser.parse_args(arguments)
     figures = json.loads(options.result.read_text(encoding="utf-8"))["benchmarks"]
     for curve, lines in curves(figures).items():
         file = options.folder / f"scaling-{curve}.svg"
-        file.write_text(picture(*AXES[curve], lines), encoding="utf-8")
+        draw(file, *AXES[curve], lines)
         print(file)
     return 0
 

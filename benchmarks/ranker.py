@@ -1,30 +1,29 @@
-"""The ranker's pipeline against the reference model alone, in process, on one thread.
+"""Compare the ranker's pipeline with the reference model alone, in process, on one thread.
 
     python -m benchmarks.ranker --json
 
-Made-up papers, real spaces and trees of a bundle (the shipped one unless --bundle names another). The pipeline computes
-features, scores, order, variety, the first 20 places and their reasons; the floor is LightGBM's predict of
-reference_model.txt on as many rows. Profile and candidate matrix are in memory, each call is for another reader.
-Shown beside it: building a profile from likes whose words and vectors have to be placed anew.
+The papers are made up; spaces and trees are those of a bundle (the shipped one unless --bundle names another). The
+pipeline computes features, scores, order, variety, the first 20 places and their reasons. The floor is LightGBM's
+predict of reference_model.txt on as many rows. Profiles and the candidate matrix are in memory, and each call is for
+another user.
 """
 
 import argparse
 import os
-import statistics
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Before numpy: its threads are counted when it is imported.
+# Before the import of numpy, which reads them.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 
-import lightgbm
 import numpy as np
 
 from benchmarks.figures import figure, report
+from benchmarks.reference import reference_model, reference_rows
+from benchmarks.timing import median_milliseconds
 from ranker.bundle.bundle import Bundle, default_bundle_path, load_bundle
 from ranker.papers import PaperColumns, paper_columns
 from ranker.pipeline import rank
@@ -40,7 +39,7 @@ WORDS = 4_000
 
 
 def papers(count: int, dim: int, seed: int, prefix: str) -> PaperColumns:
-    """Papers of 40 fields, abstracts of 120 words drawn by Zipf's law from each field's order of the words."""
+    """Return papers of 40 fields, with abstracts of 120 words drawn by Zipf's law from the vocabulary of the field."""
     rng = np.random.default_rng(seed)
     field = rng.integers(0, 40, count)
     centres = np.random.default_rng(1).standard_normal((40, dim))
@@ -59,52 +58,39 @@ def papers(count: int, dim: int, seed: int, prefix: str) -> PaperColumns:
     )
 
 
-def turns(calls: dict[str, Callable[[int], object]], rounds: int) -> dict[str, list[float]]:
-    """Milliseconds of each call, all of them in turn."""
-    found: dict[str, list[float]] = {name: [] for name in calls}
-    for turn in range(rounds + USERS):
-        for name, call in calls.items():
-            began = time.perf_counter()
-            call(turn % USERS)
-            # What a profile computes when first asked belongs to the reader's last event.
-            if turn >= USERS:
-                found[name].append((time.perf_counter() - began) * 1_000)
-    return found
-
-
 def measured(bundle: Bundle, counts: list[int], rounds: int) -> Iterator[dict[str, Any]]:
-    """One entry for each number of candidates."""
+    """Yield a figure for each number of candidates."""
     dim = bundle.spaces.embedding_dim
-    reference = lightgbm.Booster(model_file=str(Path(__file__).with_name("reference_model.txt")))
+    reference = reference_model()
     liked = [bundle.spaces.matrix(papers(LIKES, dim, 100 + user, f"l{user}-")) for user in range(USERS)]
     profiles: list[Profile] = [build_profile(likes, None, np.linspace(0, AS_OF, LIKES)) for likes in liked]
     for count in counts:
         candidates = bundle.spaces.matrix(papers(count, dim, 7, "c"))
-        rows = np.random.default_rng(0).standard_normal((count, reference.num_feature())).astype(np.float32)
-        ms = turns(
+        rows = reference_rows(reference, count)
+        ms = median_milliseconds(
             {
                 "pipeline": lambda user, c=candidates: rank(
                     bundle, profiles[user], c, AS_OF, diversity=DIVERSITY, limit=PAGE
                 ),
                 "reference": lambda _user, r=rows: reference.predict(r, num_threads=1),
             },
+            USERS,
             rounds,
         )
-        value, floor = statistics.median(ms["pipeline"]), statistics.median(ms["reference"])
-        yield figure(f"rank {count} candidates, ms", value, floor, at_most=BUDGETS.get(count))
+        yield figure(f"rank {count} candidates, ms", ms["pipeline"], ms["reference"], at_most=BUDGETS.get(count))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints the figures; 1 where a budget does not hold."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--bundle", type=Path, default=default_bundle_path())
-    parser.add_argument("--candidates", type=int, nargs="+", default=[77, 2_000])
-    parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args(arguments)
-    bundle = load_bundle(given.bundle, encoder=None)
-    found = list(measured(bundle, given.candidates, given.rounds))
-    return report(found, as_json=given.json, bundle=bundle.version)
+    """Print the figures; return 1 if a budget is missed."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.ranker")
+    parser.add_argument("--bundle", type=Path, default=default_bundle_path(), help="folder of the bundle")
+    parser.add_argument("--candidates", type=int, nargs="+", default=[77, 2_000], help="numbers of candidates")
+    parser.add_argument("--rounds", type=int, default=60, help="timed calls of each kind")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
+    options = parser.parse_args(arguments)
+    bundle = load_bundle(options.bundle, encoder=None)
+    found = list(measured(bundle, options.candidates, options.rounds))
+    return report(found, as_json=options.json, bundle=bundle.version)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Runs the feedback loop of simulated users on a real server and database, for tests and the benchmark."""
+"""Simulated users who get digests from a real server and react to them, for tests and the benchmark of feedback."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
@@ -21,11 +21,11 @@ from ranker.types import Float64Array
 from service.domain.papers import embedding_text
 from service.encoder import HashingEncoder
 from service.storage import open_store
+from testing.bundles import PARAMS, write_tiny_bundle
+from testing.calls import at, make_digest, upsert_ready
+from testing.ranker import spaces
+from testing.servers import serving
 from testing.simulated_clicks import FIELDS, MadeUpPaper, MadeUpUser, World
-from tests.ranker.builders import spaces
-from tests.rpc.builders import at, make_digest, upsert_ready
-from tests.rpc.bundles import PARAMS, write_tiny_bundle
-from tests.rpc.servers import serving
 
 FIRST_DAY = dt.datetime(2025, 1, 6, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -34,12 +34,12 @@ UNSEEN = 3
 LIBRARY = 12
 LIKES = 5
 EVENTS_PER_CALL = 1_000
-PATIENCE_SECONDS = 600.0
-"""Timeout of a call: on a busy machine many feeds take longer than the default."""
+DEADLINE_SECONDS = 600.0
+"""Deadline of calls; on a busy machine a stream of many feeds takes longer than the default."""
 
 
 def upvote_bundle(folder: Path) -> Path:
-    """Write a bundle that ranks the papers of a field by upvotes, whatever their age; return its folder."""
+    """Write a bundle whose model prefers papers with many upvotes, whatever their age, and return its folder."""
     world = World(seed=1)
     rows, labels, sizes = [], [], []
     for number in range(60):
@@ -58,12 +58,12 @@ def upvote_bundle(folder: Path) -> Path:
 
 @dataclass
 class Loop:
-    """The content of a database that simulated users have used.
+    """A database that simulated users have used, and the truth about them.
 
     Attributes:
-        papers: All papers by id.
-        slates: User and slate_id of each slate that was sent, in order.
-        digest_count: Number of digests that were sent; nobody has seen the later ones.
+        papers: All papers, by id.
+        slates: (user, slate_id) of each slate that was sent, in order.
+        digest_count: Number of digests that were sent; later digests are stored but unseen.
     """
 
     url: str
@@ -74,7 +74,7 @@ class Loop:
     digest_count: int = 0
 
     def values_of(self, bundle: Path) -> Float64Array:
-        """Return (unseen digests, users) true values of the bundle's slates, without exploration."""
+        """Return (unseen digests, users) the true value of the bundle's slates, without exploration."""
         with serving(self.url, bundle=str(bundle)) as service:
             return np.array(
                 [
@@ -84,7 +84,7 @@ class Loop:
             )
 
     def best_values(self) -> Float64Array:
-        """Return (unseen digests, users) values of the best possible order."""
+        """Return (unseen digests, users) the true value of the best possible slates."""
         found = []
         for day in self._unseen():
             papers = [paper for paper in self.papers.values() if paper.paper_id.startswith(f"day{day}-")]
@@ -92,7 +92,7 @@ class Loop:
         return np.array(found)
 
     def attractions(self, since: float = -np.inf) -> Float64Array:
-        """Return the true attraction of each paper of the slates since a time, in the order of reading."""
+        """Return (papers of all slates since then,) the true attractions, in the order of ``read_slates``."""
         by_id = {user.user_id: user for user in self.users}
         store = open_store(self.url)
         with store.read() as tx:
@@ -107,7 +107,7 @@ class Loop:
         return np.array(found)
 
     def named(self, paper_ids: Sequence[str]) -> list[MadeUpPaper]:
-        """Return the papers of these ids."""
+        """Return the papers with these ids."""
         return [self.papers[paper_id] for paper_id in paper_ids]
 
     def _unseen(self) -> range:
@@ -119,20 +119,20 @@ class Loop:
 
 
 def feeds(client: Client, loop: Loop, day: int) -> Iterator[tuple[MadeUpUser, str, list[str]]]:
-    """Yield each user's slate_id and shown papers of the day's digest, at eight in the morning."""
+    """Yield each user, the id of the slate for the day's digest at eight o'clock, and the ids of its papers."""
     by_id = {user.user_id: user for user in loop.users}
     moment = at(FIRST_DAY + day * DAY + dt.timedelta(hours=8))
     request = StreamFeedsRequest(user_ids=list(by_id), digest_id=f"day{day}", page_size=SHOWN, as_of=moment)
-    for answer in client.feeds.StreamFeeds(request, timeout=PATIENCE_SECONDS):
+    for answer in client.feeds.StreamFeeds(request, timeout=DEADLINE_SECONDS):
         yield by_id[answer.user_id], answer.feed.slate_id, [item.paper.paper_id for item in answer.feed.items]
 
 
 def run_loop(
     url: str, bundle: Path, world: World, user_count: int, digest_count: int, paper_count: int, exploration: float
 ) -> Loop:
-    """Send a digest a day to users with a few likes and record their reactions; add ``UNSEEN`` digests for judging.
+    """Send users with a few likes one digest a day, record their reactions, and store some more, unseen digests.
 
-    One reaction in ten does not name its slate, as if the client had lost it.
+    One reaction in ten does not name its slate, as from a client that omits it.
     """
     loop = Loop(url, world, world.users(user_count), digest_count=digest_count)
     with serving(url, bundle=str(bundle), exploration=exploration) as service:
@@ -146,7 +146,7 @@ def run_loop(
 
 
 def add_digest(client: Client, loop: Loop, papers: Sequence[MadeUpPaper], day: int) -> None:
-    """Store the papers and their digest, called ``day<N>``."""
+    """Store the papers and their digest, named ``day<N>``."""
     loop.papers |= {paper.paper_id: paper for paper in papers}
     today = FIRST_DAY + day * DAY
     for start in range(0, len(papers), 200):
@@ -179,10 +179,10 @@ def _libraries(client: Client, loop: Loop) -> None:
 
 
 def record_all(client: Client, events: Sequence[Event]) -> None:
-    """Record events in calls of at most ``EVENTS_PER_CALL``."""
+    """Record the events in as many calls as needed."""
     for start in range(0, len(events), EVENTS_PER_CALL):
         part = RecordEventsRequest(events=events[start : start + EVENTS_PER_CALL])
-        client.profiles.RecordEvents(part, timeout=PATIENCE_SECONDS)
+        client.profiles.RecordEvents(part, timeout=DEADLINE_SECONDS)
 
 
 def _event(user: MadeUpUser, paper_id: str, kind: str, when: dt.datetime, slate_id: str) -> Event:

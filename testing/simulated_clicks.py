@@ -1,21 +1,22 @@
-"""Simulates users with known tastes and a known position bias, to test learning from feedback.
+"""Simulated users with known tastes and a known position bias, to test learning from feedback.
 
-No public data set holds slates, impressions and clicks, so claims about learning from feedback are tested on these
-users, whose truth is known. (``training.data.simulation`` is something else: it simulates follows and likes of other
-users for training on public likes.) Nothing here knows the service: a driver such as ``testing.feedback_loop`` puts the
-papers into a real server, requests feeds, and shows them to the users.
+No public data set has slates, impressions and clicks, so learning from feedback is tested on users whose true tastes
+are known. (``training.data.simulation`` simulates follows and trends for training on public likes instead.) This
+module does not know the service. A driver, such as ``testing/feedback_loop.py``, writes the papers to a real server,
+requests feeds, and passes them to the users.
 
-Papers
-    Papers have a field, an age in days at the time of the digest, and upvotes. Every digest has new papers.
-Users
-    Each user has one field. The attraction of a paper for a user is known:
+The world
+    A paper has a field, upvotes, and an age in days at the time of its digest. Every digest has new papers.
+The users
+    Each user has one field. The attraction of a paper to a user is known:
 
         GREATEST * (1 if the field is the user's, else OTHER_FIELD) * exp(-age / FRESH_DAYS)
 
-    Users want new papers of their field; upvotes do not matter to them.
-Position bias
-    A user looks at the paper at place k with probability k ** -exponent (``World.exponent``). The user then reacts with
-    the probability of the attraction: the reaction is a click, and one click in two becomes a like, hours later.
+    So users want new papers of their field. Upvotes do not matter to them.
+The position bias
+    A user looks at the paper at place k with probability k ** -exponent (``World.exponent``), whatever the paper. If
+    so, the user clicks the paper with the probability of its attraction. One click in two is followed by a like one
+    hour later.
 """
 
 from collections.abc import Sequence
@@ -24,14 +25,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ranker.types import Float64Array
+from testing.papers import TOPICS
 
-FIELDS = {
-    "vision": "image segmentation pixel camera depth convolution object detection scene render texture video",
-    "language": "translation token grammar dialogue corpus syntax parsing summary vocabulary sentence prompt decoder",
-    "graphs": "node edge spectral clustering adjacency walk community link motif subgraph isomorphism matching",
-    "robots": "gripper locomotion torque actuator manipulation trajectory planner navigation odometry contact arm leg",
-    "biology": "protein genome folding enzyme cell molecule sequence docking peptide mutation antibody tissue",
-}
+FIELDS = {name: words for name, words in TOPICS.items() if name != "audio"}
+"""Words of each field."""
 GREATEST = 0.95
 OTHER_FIELD = 0.3
 FRESH_DAYS = 5.0
@@ -42,10 +39,10 @@ _NAMES = tuple(FIELDS)
 
 @dataclass(frozen=True)
 class MadeUpPaper:
-    """A paper with its true properties.
+    """A paper and the truth about it.
 
     Attributes:
-        age_days: Age at the time of the paper's digest.
+        age_days: At the time of its digest.
     """
 
     paper_id: str
@@ -58,7 +55,7 @@ class MadeUpPaper:
 
 @dataclass(frozen=True)
 class MadeUpUser:
-    """A user with a known taste."""
+    """A user and the field of interest."""
 
     user_id: str
     field: str
@@ -71,12 +68,12 @@ class MadeUpUser:
 
 @dataclass(frozen=True)
 class Reaction:
-    """A reaction to the paper at a place.
+    """A reaction of a user to the paper at a place.
 
     Attributes:
-        place: Zero-based place in the slate.
+        place: From 0.
         kind: ``click`` or ``like``.
-        delay_hours: Time since the slate was shown; some reactions come days later.
+        delay_hours: Time after the slate was shown; sometimes days.
     """
 
     place: int
@@ -85,10 +82,10 @@ class Reaction:
 
 
 class World:
-    """Makes papers, users and reactions; the same seed and calls give the same world.
+    """A source of papers, users and reactions; the same seed and calls give the same world.
 
     Args:
-        exponent: Exponent of the position bias; at 0 users look at all places alike.
+        exponent: Of the position bias; with 0 users look at all places alike.
     """
 
     def __init__(self, *, seed: int, exponent: float = 1.0) -> None:
@@ -96,7 +93,7 @@ class World:
         self._rng = np.random.default_rng(seed)
 
     def papers(self, prefix: str, count: int, field: str | None = None) -> list[MadeUpPaper]:
-        """Return new papers of all fields, or of one."""
+        """Return new papers, of random fields or of one."""
         return [self._paper(f"{prefix}-{number}", field) for number in range(count)]
 
     def users(self, count: int) -> list[MadeUpUser]:
@@ -104,11 +101,11 @@ class World:
         return [MadeUpUser(f"reader-{number:05d}", _NAMES[number % len(_NAMES)]) for number in range(count)]
 
     def examination(self, count: int) -> Float64Array:
-        """Return (count,) probabilities that a user looks at each place, from the first."""
+        """Return (count,) the probability that a user looks at each place, from the first."""
         return np.asarray(np.arange(1, count + 1) ** -self.exponent, dtype=np.float64)
 
     def reactions(self, user: MadeUpUser, shown: Sequence[MadeUpPaper]) -> list[Reaction]:
-        """Return the user's reactions to the papers shown, in their order."""
+        """Return the reactions of the user to the papers in the order shown."""
         chances = self.examination(len(shown)) * [user.attraction(paper) for paper in shown]
         found: list[Reaction] = []
         for place in np.flatnonzero(self._rng.random(len(shown)) < chances).tolist():
@@ -119,7 +116,7 @@ class World:
         return found
 
     def value(self, user: MadeUpUser, shown: Sequence[MadeUpPaper]) -> float:
-        """Return the true value of a slate: the expected number of papers with a reaction."""
+        """Return the expected number of papers that the user reacts to, the true value of the order."""
         return float(self.examination(len(shown)) @ np.array([user.attraction(paper) for paper in shown]))
 
     def _paper(self, paper_id: str, field: str | None) -> MadeUpPaper:

@@ -1,83 +1,45 @@
-"""Papers per second through the encoder process, against SentenceTransformer.encode called directly.
+"""Compare papers per second through the encoder process with SentenceTransformer.encode called directly.
 
     python -m benchmarks.jobs.embed --json
 
-Texts are made of common words, 40 to 300 of them, as titles with abstracts are. Both sides have loaded their model, use
-the same number of threads, embed the same texts in turn, and must agree on the vectors.
+Texts have 40 to 300 common words, about as many as titles with abstracts. Both sides have loaded their model, use the
+same number of threads, embed the same texts in turn, and must return the same vectors.
 """
 
 import argparse
 import sys
-import time
-from collections.abc import Callable
 
 import numpy as np
 
 from benchmarks.figures import figure, report
+from benchmarks.timing import seconds_of
 from service.encoder import EncoderProcess
 from service.encoder.models import PackagedModel
+from testing import papers
 
 BUDGET = 0.95
-WORDS = [
-    "graph",
-    "protein",
-    "code",
-    "vision",
-    "query",
-    "language",
-    "genome",
-    "index",
-    "neural",
-    "database",
-    "kernel",
-    "market",
-    "social",
-    "music",
-    "learning",
-    "of",
-    "the",
-    "model",
-    "a",
-    "we",
-    "propose",
-    "method",
-    "results",
-    "show",
-    "that",
-    "data",
-    "for",
-    "training",
-    "transformer",
-    "large",
-    "scale",
-    "with",
-    "benchmark",
-    "state",
-]
+WORDS = (
+    *papers.WORDS,
+    *"learning of the model a we propose method results show that data for training transformer".split(),  # noqa: SIM905
+    *"large scale with benchmark state".split(),  # noqa: SIM905
+)
 
 
 def texts(count: int) -> list[str]:
-    """Made-up abstracts."""
+    """Return made-up abstracts."""
     rng = np.random.default_rng(0)
-    return [" ".join(rng.choice(WORDS, rng.integers(40, 300))) for _ in range(count)]
-
-
-def seconds_of(call: Callable[[], object]) -> float:
-    """How long a call takes."""
-    began = time.perf_counter()
-    call()
-    return time.perf_counter() - began
+    return [papers.random_text(rng, rng.integers(40, 300), WORDS) for _ in range(count)]
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints the result; 1 when the budget does not hold."""
+    """Print the result; return 1 if the budget is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.jobs.embed")
     parser.add_argument("--papers", type=int, default=128, help="texts in each run")
-    parser.add_argument("--runs", type=int, default=7, help="of each, in turn")
-    parser.add_argument("--json", action="store_true", help="one line of JSON")
+    parser.add_argument("--runs", type=int, default=7, help="runs of each side, in turn")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     options = parser.parse_args(arguments)
 
-    # Here alone: the floor is the library in this very process.
+    # Imported here, so that importing this module does not load torch.
     import torch  # noqa: PLC0415
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415
 
@@ -88,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         ours, theirs = encoder.encode(given), bare.encode(given, normalize_embeddings=True, show_progress_bar=False)
         if float((ours * theirs).sum(axis=1).min()) < 0.999:
-            raise RuntimeError("the encoder process gives other vectors than the library")
+            raise RuntimeError("the vectors of the encoder process differ from those of the library")
         pairs = [
             (
                 seconds_of(lambda: encoder.encode_in_background(given)),
@@ -98,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         ]
     finally:
         encoder.close()
-    # The best of each: other programs only ever add time.
+    # The best run of each side, because other programs only add time.
     value, floor = (options.papers / min(times) for times in zip(*pairs, strict=True))
     found = figure("embed_papers_per_second", value, floor, at_least=BUDGET)
     return report([found], as_json=options.json, papers=options.papers, runs=options.runs)

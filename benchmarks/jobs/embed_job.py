@@ -1,10 +1,10 @@
-"""Papers per second of ``paperfeed batch embed``, against SentenceTransformer.encode called directly on one thread.
+"""Compare papers per second of ``paperfeed batch embed`` with SentenceTransformer.encode on one thread.
 
     python -m benchmarks.jobs.embed_job --json
 
-The job has one worker with one thread of torch, a SQLite database, and made-up texts as in ``benchmarks.jobs.embed``. What
-counts is its pace once the model is loaded: from the end of the first range to the end of the last, reading, encoding
-and storing. The floor encodes the same texts in this process, before and after.
+The job has one worker with one torch thread, a SQLite database, and the made-up texts of ``benchmarks.jobs.embed``. Its
+speed is measured with a loaded model, from the end of the first range to the end of the last, and includes reading and
+storing. The floor encodes the same texts in this process, before and after the job.
 """
 
 import argparse
@@ -17,14 +17,15 @@ import time
 from functools import partial
 from pathlib import Path
 
-# Before numpy and torch: threads are counted when they are imported.
+# Before the imports of numpy and torch, which read it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from batch.cluster import open_cluster
 from batch.embed.coordinator import run
 from batch.embed.worker import Cargo
 from benchmarks.figures import figure, report
-from benchmarks.jobs.embed import seconds_of, texts
+from benchmarks.jobs.embed import texts
+from benchmarks.timing import seconds_of
 from service.domain.papers import Paper
 from service.encoder import DEFAULT_MODEL, open_encoder
 from service.encoder.models import PackagedModel
@@ -32,11 +33,11 @@ from service.storage import open_store, schema
 
 BUDGET = 0.9
 RANGE_SIZE = 130_000
-"""Some hundred texts, as many as go through the encoder at a time."""
+"""Characters of a range: some hundred texts, one batch of the encoder."""
 
 
 def catalog(url: str, given: list[str]) -> None:
-    """A database with a paper for each text."""
+    """Create a database with a paper for each text."""
     schema.upgrade(url)
     store = open_store(url)
     papers = [Paper(f"p{number:06d}", f"Paper {number}", text) for number, text in enumerate(given)]
@@ -46,8 +47,8 @@ def catalog(url: str, given: list[str]) -> None:
 
 
 def papers_per_second(given: list[str]) -> float:
-    """The job's pace after its first range."""
-    told: list[tuple[int, float]] = []
+    """Run the job and return its speed after the first range."""
+    progress: list[tuple[int, float]] = []
     with tempfile.TemporaryDirectory() as folder, open_cluster(workers=1) as cluster:
         url = f"sqlite:///{Path(folder, 'catalog.db')}"
         catalog(url, given)
@@ -55,23 +56,23 @@ def papers_per_second(given: list[str]) -> float:
         outcome = run(
             cargo,
             lambda: contextlib.nullcontext(cluster),
-            lambda done, _total: told.append((done, time.perf_counter())),
+            lambda done, _total: progress.append((done, time.perf_counter())),
             range_size=RANGE_SIZE,
         )
     if outcome.ready_count != len(given):
         raise RuntimeError(f"{outcome.ready_count} vectors for {len(given)} papers")
-    (first, began), (last, ended) = told[1], told[-1]
+    (first, began), (last, ended) = progress[1], progress[-1]
     return (last - first) / (ended - began)
 
 
 def main() -> int:
-    """Prints the result; 1 when the budget does not hold."""
+    """Print the result; return 1 if the budget is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.jobs.embed_job")
-    parser.add_argument("--papers", type=int, default=512, help="texts of the job")
-    parser.add_argument("--json", action="store_true", help="one line of JSON")
+    parser.add_argument("--papers", type=int, default=512, help="texts to embed")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     options = parser.parse_args()
 
-    # Here alone: the floor is the library in this very process.
+    # Imported here, so that importing this module does not load torch.
     import torch  # noqa: PLC0415
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415
 

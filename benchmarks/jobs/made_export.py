@@ -1,8 +1,8 @@
-"""What ``paperfeed export`` writes of a made-up population, for populations too large to go through a database.
+"""Exports of made-up populations, as ``paperfeed export`` writes them, without storing the users in a database.
 
-Papers and the digest do go through one and the real export; the readers' profiles, of which there may be millions, are
-written as columns. A test compares both ways. Papers come without the crowd's likes of them: the digest's own papers,
-whose trends alone are looked at, have none either way.
+Papers and the digest go through a database and the real export. Profiles, which can be millions, are written directly
+as columns. A test compares the result with a real export. The papers lack the trend events from users' likes. A job
+looks only at the trends of the digest's papers, which nobody likes.
 """
 
 import json
@@ -16,14 +16,14 @@ import pyarrow as pa
 from batch.export.source import MANIFEST_NAME, PROFILES, read_manifest
 from batch.export.writer import ExportRequest, Sizes, export, profile_table
 from batch.parquet import written
-from benchmarks.jobs.population import LIKES, NOW, PAPERS, PreparedUsers, fill, paper_id, users_of
+from benchmarks.jobs.population import LIKES, NOW, PAPERS, UserBatch, fill, paper_id, users_of
 from ranker.types import IndexArray
 
 _MICROSECONDS_A_DAY = 86_400 * 10**6
 
 
 def write_export(folder: Path, users: int, encoder: str, likes: int = LIKES, papers: int = PAPERS) -> None:
-    """Writes the export of what ``fill`` puts into a database; the folder must not be there."""
+    """Write the export of the population that ``fill`` makes, to a new folder."""
     with tempfile.TemporaryDirectory() as place:
         url = f"sqlite:///{place}/papers.db"
         fill(url, 0, encoder, likes, papers)
@@ -32,11 +32,11 @@ def write_export(folder: Path, users: int, encoder: str, likes: int = LIKES, pap
 
 
 def replace_users(folder: Path, users: int, likes: int = LIKES, papers: int = PAPERS) -> None:
-    """Gives a made-up export other readers; ``papers`` is what it was made with."""
+    """Replace the users of a made-up export; ``papers`` must be the number that it was written with."""
     shutil.rmtree(folder / PROFILES)
     (folder / PROFILES).mkdir()
     ids = np.array([paper_id(number) for number in range(papers)])
-    tables = (_table(some, ids) for some in users_of(users, likes, papers))
+    tables = (_table(batch, ids) for batch in users_of(users, likes, papers))
     sizes, table, number = Sizes(), next(tables, None), 0
     while table is not None:
         with written(
@@ -51,22 +51,22 @@ def replace_users(folder: Path, users: int, likes: int = LIKES, papers: int = PA
     (folder / MANIFEST_NAME).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
-def _table(some: PreparedUsers, ids: np.ndarray) -> pa.Table:
-    """The readers as a ``profile_table``."""
-    count = len(some.names)
-    known = some.liked >= 0
+def _table(batch: UserBatch, ids: np.ndarray) -> pa.Table:
+    """Return the users as a table of profiles."""
+    count = len(batch.names)
+    known = batch.liked >= 0
     offsets = pa.array(np.concatenate(([0], np.cumsum(known.sum(axis=1)))), pa.int32())
     now = int(NOW.timestamp() * 10**6)
-    likes = {"paper_id": ids[some.liked[known]], "at": now - some.ages[known] * _MICROSECONDS_A_DAY}
+    likes = {"paper_id": ids[batch.liked[known]], "at": now - batch.ages[known] * _MICROSECONDS_A_DAY}
     kind = profile_table.SCHEMA.field("likes").type
     pairs = pa.StructArray.from_arrays(
         [pa.array(likes[field.name], field.type) for field in kind.value_type], fields=list(kind.value_type)
     )
     columns = {
-        "user_id": pa.array(some.names),
+        "user_id": pa.array(batch.names),
         "version": pa.array(np.ones(count, dtype=np.int64)),
         "likes": pa.ListArray.from_arrays(offsets, pairs, type=kind),
-        "hidden_paper_ids": pa.ListArray.from_arrays(offsets, pa.array(_sorted_ids(some.liked, ids))),
+        "hidden_paper_ids": pa.ListArray.from_arrays(offsets, pa.array(_sorted_ids(batch.liked, ids))),
         "created_at": pa.array(np.full(count, now), pa.int64()),
         "updated_at": pa.array(np.full(count, now), pa.int64()),
     }
@@ -81,7 +81,7 @@ def _table(some: PreparedUsers, ids: np.ndarray) -> pa.Table:
 
 
 def _sorted_ids(liked: IndexArray, ids: np.ndarray) -> np.ndarray:
-    """Those of each reader in the order of the text, one reader after another."""
+    """Return the ids of the liked papers, sorted for each user, one user after another."""
     by_text = np.argsort(ids, kind="stable")
     places = np.empty(len(ids), dtype=np.intp)
     places[by_text] = np.arange(len(ids))

@@ -1,14 +1,15 @@
-"""The mailer under load: how fast issues are made and handed over, and what twenty kills do.
+"""Measure the speed of a mail run, and the damage of twenty kills.
 
-    python -m benchmarks.jobs.mail --json            # 10,000 readers; then 2,000 readers and 20 kills, one mailer and two
+    python -m benchmarks.jobs.mail --json
 
-A real feed service (hashing encoder, 77 papers) runs in one process, the SMTP server in another; both on loopback. The
-time is that of a whole run: feeds ranked and streamed, issues rendered, stored, handed over, reported to the service.
+The run has 10,000 subscribers. The kills have 2,000 subscribers, first with one mailer and then with two. A real feed
+service (hashing encoder, 77 papers) runs in one process, the SMTP server in another, both on loopback. The time is that
+of a whole run: rank and stream feeds, render, store and send issues, and report them to the service.
 """
 
 import argparse
 import datetime as dt
-import resource
+import os
 import sys
 import tempfile
 import threading
@@ -19,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import figure, report
+from benchmarks.serving.processes import resident_megabytes
 from mailer.clock import SystemClock
 from mailer.config import MailSettings
 from mailer.issues.message import Draft, compose
@@ -32,17 +34,11 @@ from testing.mailer.killing import CONNECTIONS, damage, kill_often, logging_serv
 
 BUDGET_PER_SECOND = 100.0
 MEMORY_MIB = 32
-"""How much more than after a quarter of the run memory may grow: it must not follow the number of readers."""
-
-
-def resident_mib() -> float:
-    """Now, of this process."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
-    return pages * resource.getpagesize() / 2**20
+"""Limit of the growth after a quarter of the run: memory must not depend on the number of subscribers."""
 
 
 def rendering(count: int) -> float:
-    """Messages a second, composed alone on one thread."""
+    """Return the messages a second of composing alone, on one thread."""
     settings = MailSettings.read({}, base_url="https://mail.example.org")
     links, shown, now = Links(b"k" * 32, settings.base_url), feed(count=10), SystemClock().now()
     began = time.perf_counter()
@@ -53,7 +49,7 @@ def rendering(count: int) -> float:
 
 
 def whole(folder: Path, count: int) -> dict[str, Any]:
-    """10,000 subscribers: issues made from real feeds, rendered, handed over; memory along the way."""
+    """Run the mailer once for all subscribers; return outcomes, speed, memory and the damage in the server's log."""
     schema.upgrade(f"sqlite:///{folder / 'mail.db'}")
     store = open_store(f"sqlite:///{folder / 'mail.db'}")
     with store.write() as connection:
@@ -74,12 +70,12 @@ def whole(folder: Path, count: int) -> dict[str, Any]:
 
 
 def timed(store: MailStore, feeds: FeedService, settings: MailSettings) -> dict[str, Any]:
-    """One run, and the memory of this process before, on the way and after."""
-    memory, done = [resident_mib()], threading.Event()
+    """Run the mailer; return outcomes, speed, and the memory of this process before, during and after the run."""
+    memory, done = [resident_megabytes(os.getpid())], threading.Event()
 
     def watch() -> None:
         while not done.wait(1):
-            memory.append(resident_mib())
+            memory.append(resident_megabytes(os.getpid()))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -88,7 +84,7 @@ def timed(store: MailStore, feeds: FeedService, settings: MailSettings) -> dict[
     seconds = time.perf_counter() - began
     done.set()
     watcher.join()
-    memory.append(resident_mib())
+    memory.append(resident_megabytes(os.getpid()))
     quarter = len(memory) // 4
     return {
         "outcomes": summary.outcomes,
@@ -104,27 +100,27 @@ def timed(store: MailStore, feeds: FeedService, settings: MailSettings) -> dict[
 
 
 def judged(result: dict[str, Any], options: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    """What was promised, and whether it holds."""
+    """Yield the figures with their budgets."""
     rate, memory = result["whole"]["per_second"], result["whole"]["memory_mib"]
     grown = memory["most"] - memory["after a quarter"]
-    name = f"messages a second, {options.readers} readers, ranked, made, handed over and reported"
+    name = f"messages a second of a whole run, {options.readers} subscribers"
     yield figure(name, rate, at_least=BUDGET_PER_SECOND)
-    yield figure("memory that the last three quarters took, MiB", grown, at_most=MEMORY_MIB)
+    yield figure("growth of memory in the last three quarters of the run, MiB", grown, at_most=MEMORY_MIB)
     for mailers in (1, 2):
         found = result[f"killed, mailers: {mailers}"]
         lost, most = found["missing"] + found["strangers"], options.kills * CONNECTIONS
-        what = f"{options.killed_readers} readers, {options.kills} kills, mailers: {mailers}"
-        yield figure(f"left out or made up, {what}", lost, at_most=0)
-        yield figure(f"doubled, {what}", found["doubled"], at_most=most)
+        what = f"{options.killed_readers} subscribers, {options.kills} kills, mailers: {mailers}"
+        yield figure(f"missing or unknown messages, {what}", lost, at_most=0)
+        yield figure(f"messages sent twice, {what}", found["doubled"], at_most=most)
 
 
 def main() -> int:
-    """Prints the result; 1 where a promise does not hold."""
+    """Print the result; return 1 if a budget is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.jobs.mail")
-    parser.add_argument("--readers", type=int, default=10_000)
-    parser.add_argument("--killed-readers", type=int, default=2_000)
-    parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--json", action="store_true", help="one line of JSON")
+    parser.add_argument("--readers", type=int, default=10_000, help="subscribers of the whole run")
+    parser.add_argument("--killed-readers", type=int, default=2_000, help="subscribers of the runs with kills")
+    parser.add_argument("--kills", type=int, default=20, help="kills for one mailer and for two")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

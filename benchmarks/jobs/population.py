@@ -1,10 +1,10 @@
-"""A made-up service to measure: papers of 40 fields, a digest of 77, readers with 30 likes each, in a database."""
+"""A database with a made-up population: papers of 40 fields, a digest of 77, and users with 30 likes each."""
 
 import contextlib
 import datetime as dt
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +15,12 @@ from sqlalchemy import create_engine, insert, text
 from benchmarks.ranker import papers as columns
 from database.engine import parse_url
 from ranker.papers import PaperColumns
-from ranker.types import IndexArray
+from ranker.types import Float32Array, IndexArray
 from service.domain.errors import InvalidField
 from service.domain.events import EventType
 from service.domain.papers import Digest, Paper
 from service.storage import SqlStore, open_store, schema
-from service.storage.tables import events
+from service.storage.tables import events, users
 
 PAPERS = 10_000
 CANDIDATES = 77
@@ -35,13 +35,18 @@ _USERS_AT_A_TIME = 2_000
 
 @contextlib.contextmanager
 def empty_database(url: str | None, folder: Path) -> Iterator[str]:
-    """The URL of one: a file in the folder, or a schema of its own on a PostgreSQL server, dropped on leaving."""
+    """Yield the URL of an empty database.
+
+    Args:
+        url: A PostgreSQL server, on which a new schema is used and dropped at the end; None for a SQLite file in the
+            folder.
+    """
     if url is None:
         yield f"sqlite:///{folder / 'benchmark.db'}"
         return
     parsed, name = parse_url(url), f"paperfeed_benchmark_{secrets.token_hex(6)}"
     if parsed.get_backend_name() != "postgresql":
-        raise InvalidField("db", "must name a PostgreSQL server; without it a new SQLite file is used")
+        raise InvalidField("db", "must be the URL of a PostgreSQL server; leave it out to use a new SQLite file")
     engine = create_engine(parsed, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text(f"CREATE SCHEMA {name}"))
@@ -54,23 +59,23 @@ def empty_database(url: str | None, folder: Path) -> Iterator[str]:
 
 
 def user_id(number: int) -> str:
-    """Of one of the readers."""
+    """Return the id of a user."""
     return f"u{number:08d}"
 
 
 def paper_id(number: int) -> str:
-    """Of one of the papers; the digest's come last."""
+    """Return the id of a paper; the papers of the digest come last."""
     return f"p{number // _PAPERS_AT_A_TIME * _PAPERS_AT_A_TIME:06d}-{number % _PAPERS_AT_A_TIME}"
 
 
 @dataclass(frozen=True)
-class PreparedUsers:
-    """Some readers and what they like, oldest like first.
+class UserBatch:
+    """Some users and their likes, oldest like first.
 
     Attributes:
-        names: (n,) ids, ascending.
-        liked: (n, likes) numbers of papers; -1 where a reader has fewer.
-        ages: (n, likes) days.
+        names: (n,) user ids, ascending.
+        liked: (n, likes) numbers of the liked papers; -1 where a user has fewer likes.
+        ages: (n, likes) ages of the likes in days.
     """
 
     names: list[str]
@@ -78,8 +83,8 @@ class PreparedUsers:
     ages: IndexArray
 
 
-def users_of(count: int, likes: int, papers: int) -> Iterator[PreparedUsers]:
-    """So many readers, some at a time. They like papers of two fields, popular ones more often."""
+def users_of(count: int, likes: int, papers: int) -> Iterator[UserBatch]:
+    """Yield the users, some thousand at a time. Each likes papers of two fields, popular papers more often."""
     fields = np.concatenate([_fields(start, papers - start) for start in range(0, papers, _PAPERS_AT_A_TIME)])
     by_field = np.argsort(fields, kind="stable")
     sizes = np.bincount(fields, minlength=FIELDS)
@@ -88,15 +93,15 @@ def users_of(count: int, likes: int, papers: int) -> Iterator[PreparedUsers]:
         names = [user_id(number) for number in range(start, min(start + _USERS_AT_A_TIME, count))]
         rng = np.random.default_rng([3, start])
         first, second = rng.integers(0, FIELDS, (2, len(names), 1))
-        # The first papers of a field are liked most.
+        # The first papers of a field are liked most often.
         places = (rng.random((len(names), 3 * likes)) ** 2 * (sizes[first] + sizes[second])).astype(np.intp)
         chosen = np.where(places < sizes[first], starts[first] + places, starts[second] + places - sizes[first])
         ages = -np.sort(-rng.integers(4, 400, (len(names), likes)), axis=1)
-        yield PreparedUsers(names, _first_distinct(by_field[chosen], likes), ages)
+        yield UserBatch(names, _first_distinct(by_field[chosen], likes), ages)
 
 
 def _first_distinct(rows: IndexArray, count: int) -> IndexArray:
-    """(n, count): the first distinct values of each row, -1 where there are fewer."""
+    """Return (n, count) the first distinct values of each row, -1 where there are fewer."""
     by_value = np.argsort(rows, axis=1, kind="stable")
     ordered = np.take_along_axis(rows, by_value, axis=1)
     is_again = np.zeros(rows.shape, dtype=np.bool_)
@@ -106,34 +111,51 @@ def _first_distinct(rows: IndexArray, count: int) -> IndexArray:
     ]
 
 
-def fill(url: str, users: int, encoder: str, likes: int = LIKES, papers: int = PAPERS) -> None:
-    """Fills an empty database with papers, a digest and readers."""
+def fill(url: str, user_count: int, encoder: str, likes: int = LIKES, papers: int = PAPERS) -> None:
+    """Fill an empty database with papers, a digest and users."""
     schema.upgrade(url)
     store = open_store(url)
     write_papers(store, encoder, papers)
     common = {"version": 1, "created_at": NOW, "updated_at": NOW}
-    for some in users_of(users, likes, papers):
+    for batch in users_of(user_count, likes, papers):
         with store.connection() as connection:
-            connection.execute(insert(users), [{"user_id": name, **common} for name in some.names])
-            if rows := [row for each in zip(some.names, some.liked, some.ages, strict=True) for row in _likes(*each)]:
+            connection.execute(insert(users), [{"user_id": name, **common} for name in batch.names])
+            likes_of_users = zip(batch.names, batch.liked, batch.ages, strict=True)
+            if rows := [row for user in likes_of_users for row in _likes(*user)]:
                 connection.execute(insert(events), rows)
     store.dispose()
 
 
 def _fields(start: int, count: int) -> IndexArray:
-    """Of papers from a number on; ``columns`` draws the same."""
+    """Return the fields of papers from a number on, the same that ``columns`` draws."""
     return np.random.default_rng(10 + start).integers(0, FIELDS, min(count, _PAPERS_AT_A_TIME))
 
 
 def made_papers(papers: int) -> Iterator[PaperColumns]:
-    """All papers in the order of their numbers, the digest's last, some at a time."""
+    """Yield all papers in the order of their numbers, a thousand at a time; those of the digest come last."""
     for start in range(0, papers + CANDIDATES, _PAPERS_AT_A_TIME):
         count = min(_PAPERS_AT_A_TIME, papers + CANDIDATES - start)
         yield columns(count, DIM, 10 + start, f"p{start:06d}-")
 
 
+def store_papers(
+    store: SqlStore, papers: Sequence[Paper], vectors: Float32Array, encoder: str, first_seen_at: dt.datetime
+) -> None:
+    """Store papers and their vectors in one transaction."""
+    hashed = {paper.paper_id: (paper.text_hash, vector) for paper, vector in zip(papers, vectors, strict=True)}
+    with store.write() as tx:
+        tx.papers.upsert(papers, first_seen_at)
+        tx.papers.store_vectors(encoder, hashed)
+
+
+def random_vectors(rng: np.random.Generator, count: int) -> Float32Array:
+    """Return (count, DIM) random unit vectors."""
+    vectors = rng.standard_normal((count, DIM)).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
 def write_papers(store: SqlStore, encoder: str, papers: int) -> None:
-    """Papers with vectors, and a digest of the last ones."""
+    """Store papers with vectors, and a digest of the last ones."""
     for made in made_papers(papers):
         found = [
             Paper(
@@ -147,10 +169,7 @@ def write_papers(store: SqlStore, encoder: str, papers: int) -> None:
                 zip(made.paper_ids, made.titles, made.texts, made.categories, strict=True)
             )
         ]
-        hashed = {paper.paper_id: (paper.text_hash, row) for paper, row in zip(found, made.embeddings, strict=True)}
-        with store.write() as tx:
-            tx.papers.upsert(found, NOW - dt.timedelta(days=1))
-            tx.papers.store_vectors(encoder, hashed)
+        store_papers(store, found, made.embeddings, encoder, NOW - dt.timedelta(days=1))
     with store.write() as tx:
         candidates = tuple(paper_id(number) for number in range(papers, papers + CANDIDATES))
         tx.digests.save(Digest(digest_id=DIGEST, date=NOW.date(), paper_ids=candidates), NOW)

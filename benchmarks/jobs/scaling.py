@@ -1,30 +1,27 @@
-"""How speed and memory grow with candidates, likes, users and workers, each beside its floor.
+"""Measure how speed and memory grow with candidates, likes, users and workers, each beside a floor.
 
     python -m benchmarks.jobs.scaling --json > benchmarks/results/scaling.json
     python -m benchmarks.plots benchmarks/results/scaling.json docs
     python -m benchmarks.jobs.scaling --only users --users 1000 10000 100000 1000000 --json
 
-Candidates and likes are measured in process, on one thread, as ``benchmarks.ranker`` does; users and workers by whole
-re-ranks of a made-up export, as ``benchmarks.jobs.batch`` does. Every figure bears its ``curve``, its place ``x`` on it and
-``series``, the values drawn there by name.
+Candidates and likes are measured in process on one thread, as in ``benchmarks.ranker``. Users and workers are measured
+with whole re-ranks of a made-up export, as in ``benchmarks.jobs.batch``. Each figure has the name of its ``curve``, its
+position ``x`` on the horizontal axis, and ``series``, the values to draw there by label.
 """
 
 import argparse
 import os
-import statistics
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-# Before numpy: its threads are counted when it is imported.
+# Before the import of numpy, which reads them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
 
-import lightgbm
 import numpy as np
 
 from benchmarks.figures import figure, report, significant
@@ -33,7 +30,9 @@ from benchmarks.jobs.batch import measured as whole_job
 from benchmarks.jobs.made_export import replace_users, write_export
 from benchmarks.jobs.population import CANDIDATES, LIKES, PAPERS
 from benchmarks.ranker import AS_OF, DIVERSITY, PAGE, papers
-from benchmarks.serving.processes import forget_peak, peak_megabytes
+from benchmarks.reference import reference_model, reference_rows
+from benchmarks.serving.processes import peak_megabytes, reset_peak
+from benchmarks.timing import median_milliseconds
 from ranker.bundle.bundle import Bundle, default_bundle_path, load_bundle
 from ranker.features import compute_matrix
 from ranker.papers import PaperColumns
@@ -43,51 +42,32 @@ from ranker.spaces.spaces import PaperMatrix
 from ranker.user_context import UNKNOWN_USER
 
 LIKES_IN_MEMORY = 12_000
-"""Of all readers of one measurement together."""
+"""Likes of all users of one measurement together."""
 MOST_USERS, LEAST_USERS = 40, 4
-LEAST_ROUNDS, ENOUGH_SECONDS = 5, 20.0
 FLOOR = "reference model alone"
 
 
-def medians(calls: dict[str, Callable[[int], object]], users: int, rounds: int) -> dict[str, float]:
-    """Milliseconds of each call, all of them in turn, each round for another reader, after one for every reader.
-
-    There are fewer rounds where they take long.
-    """
-    found: dict[str, list[float]] = {name: [] for name in calls}
-    end = time.perf_counter() + ENOUGH_SECONDS
-    for turn in range(users + rounds):
-        if turn >= users + LEAST_ROUNDS and time.perf_counter() > end:
-            break
-        for name, call in calls.items():
-            began = time.perf_counter()
-            call(turn % users)
-            if turn >= users:
-                found[name].append((time.perf_counter() - began) * 1_000)
-    return {name: statistics.median(each) for name, each in found.items()}
-
-
-class PreparedUsers:
-    """Made-up readers with so many likes each, and the reference model."""
+class MadeUpUsers:
+    """Users with a given number of likes each, whose slates are timed beside the reference model."""
 
     def __init__(self, bundle: Bundle, likes: int) -> None:
         self._bundle = bundle
         self._times = np.linspace(0, AS_OF, likes)
-        self._reference = lightgbm.Booster(model_file=str(Path(__file__).parents[1] / "reference_model.txt"))
+        self._reference = reference_model()
         self.count = max(LEAST_USERS, min(MOST_USERS, LIKES_IN_MEMORY // likes))
         dim = bundle.spaces.embedding_dim
         self._liked = [papers(likes, dim, 100 + number, f"l{number}-") for number in range(self.count)]
         self._profiles = [self._profile(liked) for liked in self._liked]
 
     def candidates(self, count: int) -> PaperMatrix:
-        """So many, placed."""
+        """Return candidate papers, placed in the spaces."""
         return self._bundle.spaces.matrix(papers(count, self._bundle.spaces.embedding_dim, 7, "c"))
 
     def warm(self, candidates: PaperMatrix, rounds: int) -> dict[str, float]:
-        """Milliseconds of a slate of 20, of its stages and of its floor."""
-        model, rows = self._bundle.model, self._rows(len(candidates))
+        """Return the milliseconds of a slate of 20, of its stages and of the floor."""
+        model, rows = self._bundle.model, reference_rows(self._reference, len(candidates))
         features = [compute_matrix(each, candidates, AS_OF, UNKNOWN_USER) for each in self._profiles]
-        found = medians(
+        found = median_milliseconds(
             {
                 "slate of 20": lambda user: self._slate(self._profiles[user], candidates),
                 "features": lambda user: compute_matrix(self._profiles[user], candidates, AS_OF, UNKNOWN_USER),
@@ -101,9 +81,9 @@ class PreparedUsers:
         return {**found, "order, variety, reasons": max(rest, 0.0)}
 
     def first(self, candidates: PaperMatrix, rounds: int) -> float:
-        """Milliseconds of a slate after a new event: liked papers placed, profile built, candidates ranked."""
+        """Return the milliseconds of a slate after a new event: place likes, build the profile, rank candidates."""
         call = {"first": lambda user: self._slate(self._profile(self._liked[user]), candidates)}
-        return medians(call, 1, rounds)["first"]
+        return median_milliseconds(call, 1, rounds)["first"]
 
     def _profile(self, liked: PaperColumns) -> Profile:
         return build_profile(self._bundle.spaces.matrix(liked), None, self._times)
@@ -111,22 +91,19 @@ class PreparedUsers:
     def _slate(self, profile: Profile, candidates: PaperMatrix) -> object:
         return rank(self._bundle, profile, candidates, AS_OF, diversity=DIVERSITY, limit=PAGE)
 
-    def _rows(self, count: int) -> np.ndarray:
-        return np.random.default_rng(0).standard_normal((count, self._reference.num_feature())).astype(np.float32)
-
 
 def over_candidates(bundle: Bundle, counts: Sequence[int], rounds: int) -> Iterator[dict[str, Any]]:
-    """A warm slate of ever larger digests."""
-    users = PreparedUsers(bundle, LIKES)
+    """Yield the figures of a warm slate for each number of candidates."""
+    users = MadeUpUsers(bundle, LIKES)
     for count in counts:
         found = users.warm(users.candidates(count), rounds)
         yield point("candidates", count, f"slate of 20 from {count:,} candidates, {LIKES} likes, ms", found)
 
 
 def over_likes(bundle: Bundle, counts: Sequence[int], rounds: int) -> Iterator[dict[str, Any]]:
-    """A warm slate for ever larger libraries, and the first one after a new like."""
+    """Yield the figures of a warm slate, and of the first slate after a like, for each number of likes."""
     for count in counts:
-        users = PreparedUsers(bundle, count)
+        users = MadeUpUsers(bundle, count)
         candidates = users.candidates(CANDIDATES)
         found = users.warm(candidates, rounds)
         found["first slate after a like"] = users.first(candidates, max(3, rounds // 4))
@@ -134,13 +111,13 @@ def over_likes(bundle: Bundle, counts: Sequence[int], rounds: int) -> Iterator[d
 
 
 def point(curve: str, x: int, name: str, found: dict[str, float]) -> dict[str, Any]:
-    """A figure of a slate in process."""
+    """Return the figure of a slate in process."""
     series = {label: significant(value) for label, value in found.items()}
     return figure(name, found["slate of 20"], found[FLOOR], curve=curve, x=x, series=series)
 
 
 class Jobs:
-    """Whole re-ranks of made-up populations, over one set of papers."""
+    """Whole re-ranks of made-up populations over one set of papers."""
 
     def __init__(self, bundle: Bundle, path: Path, folder: Path, papers: int) -> None:
         self._bundle = bundle
@@ -150,14 +127,14 @@ class Jobs:
         write_export(self._source, 0, bundle.encoder_name, LIKES, papers)
 
     def run(self, users: int, workers: int) -> tuple[Measured, float]:
-        """One, and the most MB that this process, which hands out the work, had resident."""
+        """Run one re-rank; return its measurements and the peak resident MB of this process, the coordinator."""
         replace_users(self._source, users, LIKES, self._papers)
-        forget_peak()
+        reset_peak()
         return whole_job(self._bundle, self._path, self._source, users, workers), peak_megabytes()
 
 
 def over_users(jobs: Jobs, counts: Sequence[int], workers: int) -> Iterator[dict[str, Any]]:
-    """Seconds and memory of re-ranking ever larger populations."""
+    """Yield the seconds and the memory of a re-rank for each number of users."""
     for users in counts:
         job, own = jobs.run(users, workers)
         rows = users * CANDIDATES
@@ -167,13 +144,13 @@ def over_users(jobs: Jobs, counts: Sequence[int], workers: int) -> Iterator[dict
         yield figure(
             name, job.seconds, least, curve="users", x=users, series=series, users_per_second=round(users / job.seconds)
         )
-        series = {"each worker": round(job.megabytes), "process that leads": round(own)}
-        name = f"batch, {users:,} users, {workers} workers: most resident MB of a worker"
+        series = {"each worker": round(job.megabytes), "coordinator": round(own)}
+        name = f"batch, {users:,} users, {workers} workers: peak resident MB of a worker"
         yield figure(name, round(job.megabytes), curve="memory", x=users, series=series)
 
 
 def over_workers(jobs: Jobs, counts: Sequence[int], users: int) -> Iterator[dict[str, Any]]:
-    """Users a second with ever more workers; the floor is as many times what one does."""
+    """Yield the users a second for each number of workers; the floor is the speed of one worker times the number."""
     alone = None
     for workers in counts:
         job, _ = jobs.run(users, workers)
@@ -185,19 +162,21 @@ def over_workers(jobs: Jobs, counts: Sequence[int], users: int) -> Iterator[dict
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints the figures; nothing is promised of them, so it does not fail."""
+    """Print the figures; they have no budgets."""
     curves = ("candidates", "likes", "users", "workers")
     parser = argparse.ArgumentParser(prog="python -m benchmarks.jobs.scaling")
-    parser.add_argument("--bundle", type=Path, default=default_bundle_path())
-    parser.add_argument("--only", nargs="+", choices=curves, default=curves)
-    parser.add_argument("--candidates", type=int, nargs="+", default=[77, 500, 2_000, 10_000])
-    parser.add_argument("--likes", type=int, nargs="+", default=[5, 30, 300, 3_000])
-    parser.add_argument("--rounds", type=int, default=40, help="of calls in process")
-    parser.add_argument("--users", type=int, nargs="+", default=[1_000, 10_000])
-    parser.add_argument("--papers", type=int, default=PAPERS, help="that users may like")
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--worker-users", type=int, default=12_000, help="of the jobs of one worker and of more")
-    parser.add_argument("--json", action="store_true", help="one line of JSON")
+    parser.add_argument("--bundle", type=Path, default=default_bundle_path(), help="folder of the bundle")
+    parser.add_argument("--only", nargs="+", choices=curves, default=curves, help="curves to measure")
+    parser.add_argument(
+        "--candidates", type=int, nargs="+", default=[77, 500, 2_000, 10_000], help="numbers of candidates"
+    )
+    parser.add_argument("--likes", type=int, nargs="+", default=[5, 30, 300, 3_000], help="numbers of likes")
+    parser.add_argument("--rounds", type=int, default=40, help="timed calls of each kind in process")
+    parser.add_argument("--users", type=int, nargs="+", default=[1_000, 10_000], help="numbers of users")
+    parser.add_argument("--papers", type=int, default=PAPERS, help="papers that users like")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="numbers of workers")
+    parser.add_argument("--worker-users", type=int, default=12_000, help="users of the jobs that compare workers")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     options = parser.parse_args(arguments)
     bundle = load_bundle(options.bundle, encoder=None)
     measure: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {

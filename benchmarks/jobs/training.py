@@ -1,10 +1,11 @@
-"""Training on a cluster beside training in one process: how good the models are, on the same readers held out.
+"""Compare the models trained on a cluster with those trained in one process, on the same held-out users.
 
     python -m benchmarks.jobs.training --json
 
-Made-up data sets, dated and undated, of papers of three fields and readers who like one of them, others in each run;
-trained here and on two local workers. The two differ in what is masked of each query and in the order of sums, so their
-figures differ by chance; what counts is the mean difference over the runs, with twice its standard error around it.
+Each run makes up a dated and an undated data set, of papers of three fields and users who each like one field, and
+trains in this process and on two local workers. The two trainings mask different parts of each query and add in another
+order, so their figures differ by chance. The result is the mean difference over the runs, plus and minus twice its
+standard error.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-# Before numpy: its threads are counted when it is imported.
+# Before the import of numpy, which reads them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
@@ -26,7 +27,7 @@ from batch.cluster import Cluster, open_cluster
 from batch.train.coordinator import train as train_on_cluster
 from benchmarks.figures import figure, report
 from ranker.blas import use_one_thread
-from tests.training.builders import planted
+from testing.training import planted
 from training import Dataset, train
 from training.recipes import Recipe, find_recipe
 
@@ -44,7 +45,7 @@ def _recipe(queries: int) -> Recipe:
 def _compared(
     cluster: Cluster, datasets: Sequence[Dataset], recipe: Recipe, seed: int, folder: Path
 ) -> dict[str, float]:
-    """Means over the data sets, and seconds."""
+    """Return the mean figures over the data sets, counts and seconds of both trainings."""
     began = time.perf_counter()
     here = train(datasets, folder / f"here-{seed}", encoder_name="made-up", recipe=recipe, seed=seed)
     between = time.perf_counter()
@@ -65,13 +66,13 @@ def _compared(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints the figures; 1 where the budget does not hold."""
+    """Print the figure; return 1 if the budget is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.jobs.training")
-    parser.add_argument("--runs", type=int, default=100)
-    parser.add_argument("--users", type=int, default=300, help="of each data set")
-    parser.add_argument("--queries", type=int, default=300, help="of each data set at most")
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--json", action="store_true", help="one line of JSON")
+    parser.add_argument("--runs", type=int, default=100, help="pairs of trainings")
+    parser.add_argument("--users", type=int, default=300, help="users of each data set")
+    parser.add_argument("--queries", type=int, default=300, help="most queries of each data set")
+    parser.add_argument("--workers", type=int, default=2, help="worker processes of the cluster")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     options = parser.parse_args(arguments)
     use_one_thread()
     with tempfile.TemporaryDirectory() as folder, open_cluster(workers=options.workers) as cluster:
@@ -86,8 +87,8 @@ def main(arguments: list[str] | None = None) -> int:
     differences = np.array([run["there"] - run["here"] for run in runs])
     error = 2 * float(differences.std(ddof=1)) / len(runs) ** 0.5 if len(runs) > 1 else 0.0
     value = float(differences.mean())
-    name = f"{FIGURE} on {options.workers} workers less {FIGURE} here, readers held out, {len(runs)} runs"
-    # One run tells nothing of how far others would lie from it.
+    name = f"{FIGURE} on {options.workers} workers minus {FIGURE} in one process, held-out users, {len(runs)} runs"
+    # One run says nothing about the spread.
     interval = [round(value - error, 4), round(value + error, 4)] if len(runs) > 1 else None
     found = figure(name, value, at_least=BUDGET, interval=interval)
     facts = {"readers": options.users, "queries": options.queries, "workers": options.workers}

@@ -1,11 +1,11 @@
-"""The whole test of ranking quality, on both public data sets, kept as JSON with the command that made it.
+"""Measure ranking quality on both public data sets, and keep the results as JSON with the command that made them.
 
     python -m benchmarks.quality                    # seeds 1 to 5 of cold-items, the weeks of 2018 of weekly-digest
-    python -m benchmarks.quality --ablation         # also without each family of features, masked
-    python -m benchmarks.quality --ablation --retrain-ablation   # and trained without it: as many trainings as families
+    python -m benchmarks.quality --ablation         # also with each family of features masked
+    python -m benchmarks.quality --ablation --retrain-ablation   # also trained without each
 
-Results go to ``benchmarks/results/quality-<protocol>[-ablation].json``. It takes hours: everything is run through
-``paperfeed evaluate``, as a user would.
+Results go to ``benchmarks/results/quality-<protocol>[-ablation].json``. Every result comes from ``paperfeed evaluate``.
+This takes hours.
 """
 
 import argparse
@@ -23,11 +23,11 @@ from ranker.features import SCHEMA
 DATA = {"cold-items": "citeulike-a", "weekly-digest": "arxiv-2016-2018"}
 RESULTS = Path(__file__).parents[1] / "results"
 ALWAYS_MASKED = "collaborative"
-"""The ranker has to hold without it, so every result has this variant where the family is there."""
+"""The family that is masked in every result, because the ranker must work without it."""
 
 
 def arguments_of(protocol: str, options: argparse.Namespace, masked: list[str]) -> list[str]:
-    """The arguments of one ``paperfeed evaluate``, without where the data and the cache lie."""
+    """Return the arguments of one ``paperfeed evaluate``, without the paths of the data."""
     chosen = ["--protocol", protocol, "--recipe", options.recipe, "--seeds", options.seeds]
     if protocol == "weekly-digest":
         chosen += ["--from", options.first, "--to", options.last, *(["--retrain"] if options.retrain else [])]
@@ -47,12 +47,12 @@ def evaluated(protocol: str, arguments: list[str], data: Path) -> dict[str, Any]
 
 
 def families_to_mask(*, ablation: bool) -> list[str]:
-    """All of them for an ablation; else the one that has to be dispensable, where this version has it."""
+    """Return all families for an ablation, else ``ALWAYS_MASKED`` if the schema has it."""
     return [family for family in SCHEMA.families if ablation or family == ALWAYS_MASKED]
 
 
 def run(protocol: str, options: argparse.Namespace, data: Path) -> Path:
-    """Runs one protocol and writes its file."""
+    """Run one protocol, write its file and return the path."""
     arguments = arguments_of(protocol, options, families_to_mask(ablation=options.ablation))
     result = evaluated(protocol, arguments, data)
     if options.retrain_ablation:
@@ -74,17 +74,19 @@ def run(protocol: str, options: argparse.Namespace, data: Path) -> Path:
 
 
 def main() -> int:
-    """Writes the results and names the files."""
+    """Write the results and print the names of the files."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality")
-    parser.add_argument("--protocol", choices=list(DATA), action="append", help="default: both")
-    parser.add_argument("--seeds", default="1,2,3,4,5")
-    parser.add_argument("--from", dest="first", default="2018-01-01")
-    parser.add_argument("--to", dest="last", default="2018-12-31")
-    parser.add_argument("--recipe", default="default")
-    parser.add_argument("--retrain", action="store_true", help="weekly-digest: train first, not the shipped bundle")
-    parser.add_argument("--max-users", type=int, help="fewer readers, for a look")
-    parser.add_argument("--ablation", action="store_true", help="mask each family in turn")
-    parser.add_argument("--retrain-ablation", action="store_true", help="also train without each family in turn")
+    parser.add_argument("--protocol", choices=list(DATA), action="append", help="protocol to run; default: both")
+    parser.add_argument("--seeds", default="1,2,3,4,5", help="seeds of the evaluation")
+    parser.add_argument("--from", dest="first", default="2018-01-01", help="first day of weekly-digest")
+    parser.add_argument("--to", dest="last", default="2018-12-31", help="last day of weekly-digest")
+    parser.add_argument("--recipe", default="default", help="training recipe")
+    parser.add_argument(
+        "--retrain", action="store_true", help="weekly-digest: train a bundle instead of the shipped one"
+    )
+    parser.add_argument("--max-users", type=int, help="limit of users, for a quick look")
+    parser.add_argument("--ablation", action="store_true", help="also mask each family of features")
+    parser.add_argument("--retrain-ablation", action="store_true", help="also train without each family")
     options = parser.parse_args()
     data = Path(os.environ.get("PAPERFEED_DATA", "../shared/data"))
     for protocol in options.protocol or list(DATA):

@@ -1,13 +1,13 @@
-"""The feedback loop on made-up readers whose taste and position bias are known, at size.
+"""Measure learning from feedback on simulated users whose tastes and position bias are known.
 
     python -m benchmarks.quality.feedback --json
 
-A real server mails digests to readers (``testing/simulated_clicks.py``) under the default exploration, they react, and
-bundles are learned from the first part of the slates in four ways: with examination propensities learned from
-exploration (what ``paperfeed train --feedback`` does), with the true ones, without debiasing, and with LightGBM's
-``position`` field. Each is judged by what readers would truly react to on digests that nobody has seen. Then IPS,
-SNIPS and DR judge policies on the other slates, and over many small logs it is counted how often their intervals hold
-the truth.
+A real server serves digests with exploration to simulated users (``testing/simulated_clicks.py``), and they react.
+Bundles are learned from the first part of the slates in four ways: with examination propensities estimated from
+exploration (as ``paperfeed train --feedback`` does), with the true propensities, without debiasing, and with LightGBM's
+``position`` field. The value of a bundle is the true number of reactions on unseen digests. Then IPS, SNIPS and DR
+estimate the value of policies from the other slates. Over many small logs, the benchmark also counts how often their
+intervals contain the truth.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-# Before numpy: its threads are counted when it is imported.
+# Before the import of numpy, which reads them.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -34,10 +34,10 @@ from ranker.bundle.bundle import Bundle, load_bundle
 from ranker.features import SCHEMA
 from ranker.types import BoolArray, Float64Array
 from service.storage import schema
+from testing.bundles import write_tiny_bundle
+from testing.click_log import attraction, made_up_log
 from testing.feedback_loop import DAY, FIRST_DAY, SHOWN, run_loop, upvote_bundle
 from testing.simulated_clicks import World
-from tests.rpc.bundles import write_tiny_bundle
-from tests.training.feedback.builders import attraction, made_up_log
 from training.feedback.examination import Examination, estimate_examination
 from training.feedback.learn import learn_from_slates
 from training.feedback.log import SlateLog
@@ -47,11 +47,11 @@ from training.trees.fit import LABEL_GAIN, lambdamart_params
 
 RECIPE = replace(find_recipe("default"), thread_count=1)
 HELD_OUT = 8
-"""Every so manyth reader tells the position field when to stop."""
+"""One user in this many is held out for early stopping with the position field."""
 
 
 def learned(log: SlateLog, base: Bundle, folder: Path, exponent: float) -> dict[str, Path]:
-    """Bundles by how they were learned."""
+    """Learn a bundle in each way and return the folders by the name of the way."""
     ways: dict[str, float | None] = {"debiased": None, "debiased, true position bias": exponent, "not debiased": 0.0}
     found = {}
     for number, (name, position_bias) in enumerate(ways.items()):
@@ -62,7 +62,7 @@ def learned(log: SlateLog, base: Bundle, folder: Path, exponent: float) -> dict[
 
 
 def by_position_field(log: SlateLog, base: Bundle, folder: Path) -> Path:
-    """What LightGBM's own unbiased lambdarank makes of the same slates: one graded group for each."""
+    """Learn a bundle with LightGBM's own unbiased lambdarank, one graded group for each slate."""
     held_out = log.users[log.slates] % HELD_OUT == 0
     params = {**lambdamart_params(replace(RECIPE, leaf_count=4), 0), "label_gain": list(LABEL_GAIN)}
 
@@ -87,14 +87,14 @@ def by_position_field(log: SlateLog, base: Bundle, folder: Path) -> Path:
 
 
 def with_interval(values: Float64Array) -> dict[str, float]:
-    """Mean over readers with its 95 % bootstrap interval."""
+    """Return the mean over users with its 95 % bootstrap interval."""
     drawn = np.random.default_rng(0).choice(values, (2_000, len(values))).mean(axis=1)
     low, high = np.percentile(drawn, (2.5, 97.5))
     return {"mean": round(float(values.mean()), 4), "low": round(float(low), 4), "high": round(float(high), 4)}
 
 
 def judged(log: SlateLog, scores: Float64Array, attractions: Float64Array, exponent: float) -> dict[str, Any]:
-    """The truth of a policy beside its estimates."""
+    """Return the true value of a policy beside its estimates."""
     targets = target_places(log, scores)
     shown = targets <= SHOWN
     truth = float((targets[shown] ** -exponent * attractions[shown]).sum() / len(log))
@@ -111,7 +111,7 @@ def judged(log: SlateLog, scores: Float64Array, attractions: Float64Array, expon
 
 
 def loop_at_size(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
-    """Serve, learn, judge."""
+    """Serve, learn from the first slates, and estimate values from the others."""
     url = f"sqlite:///{folder / 'loop.db'}"
     schema.upgrade(url)
     served = upvote_bundle(folder / "served")
@@ -145,7 +145,7 @@ def _scores(bundle: Path, log: SlateLog) -> Float64Array:
 
 
 def coverage(logs: int, exponent: float) -> dict[str, Any]:
-    """How often 95 % intervals hold the truth, and how far the estimates are from it, over many small logs."""
+    """Return how often 95 % intervals contain the truth, and the mean error of the estimates, over many small logs."""
     policies: dict[str, Callable[[SlateLog], Float64Array]] = {
         "best order": lambda log: log.features[:, 0].astype(np.float64),
         "any order": lambda log: np.random.default_rng(5).standard_normal(len(log.slates)),
@@ -178,24 +178,24 @@ def _against_truth(
 
 
 def main() -> int:
-    """Prints the figures; 1 where debiasing did not win."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--users", type=int, default=500)
-    parser.add_argument("--digests", type=int, default=36)
-    parser.add_argument("--learned-digests", type=int, default=18)
-    parser.add_argument("--papers", type=int, default=50)
-    parser.add_argument("--exploration", type=float, default=0.2)
-    parser.add_argument("--exponent", type=float, default=1.0)
-    parser.add_argument("--coverage-logs", type=int, default=60)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--json", action="store_true", help="one line of JSON")
+    """Print the figure; return 1 unless debiasing gains significantly."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality.feedback")
+    parser.add_argument("--users", type=int, default=500, help="simulated users")
+    parser.add_argument("--digests", type=int, default=36, help="digests that are sent")
+    parser.add_argument("--learned-digests", type=int, default=18, help="digests that bundles are learned from")
+    parser.add_argument("--papers", type=int, default=50, help="papers of each digest")
+    parser.add_argument("--exploration", type=float, default=0.2, help="share of slates with exploration")
+    parser.add_argument("--exponent", type=float, default=1.0, help="of the position bias")
+    parser.add_argument("--coverage-logs", type=int, default=60, help="small logs for the coverage of intervals")
+    parser.add_argument("--seed", type=int, default=7, help="seed of users and papers")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     given = parser.parse_args()
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         result = loop_at_size(Path(folder), given)
     result["coverage"] = coverage(given.coverage_logs, given.exponent)
     gain = result["debiased_less"]["not debiased"]
-    name = "true reactions per slate, debiased less not debiased"
+    name = "true reactions per slate, debiased minus not debiased"
     found = figure(name, gain["mean"], interval=[gain["low"], gain["high"]])
     return report(
         [{**found, "budget": 0.0, "holds": gain["low"] > 0}],

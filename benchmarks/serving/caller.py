@@ -1,15 +1,17 @@
-"""One client of a server under measurement: a program of its own that sends ready bytes and keeps times.
+"""A program that is one client of a measured server: it sends serialized requests and measures the calls.
 
-Reads one JSON object a line and answers each with one line. The first is ``{"requests": [hex, ...]}``; a job then has
+It reads JSON objects, one a line. The first is ``{"requests": [hex, ...]}``. Each further line is a job, with the keys
 
-- ``address`` and ``method`` to call,
-- ``calls`` to make one after another, or ``start`` and ``end`` (of time.monotonic, which processes share) between which
-  they are made: one after another, or with ``rate`` (calls a second) at random times, whether or not earlier ones have
-  been answered,
-- ``before``: requests (hex) to ``before_method``, one sent before each call and not timed.
+- ``address`` and ``method``: the server and the method to call;
+- ``calls``: the number of calls, one after another; or ``start`` and ``end``: the times of time.monotonic (which
+  processes share) between which to call, one after another, or with ``rate`` (calls a second) at random times, even if
+  earlier calls are not answered;
+- ``before``: requests (hex) to ``before_method``; one is sent before each call and not measured;
+- ``offset``: the index of the first request; by default the one after the last;
+- ``seed``: the seed of the random times.
 
-The answer is ``{"ends": [...], "milliseconds": [...], "failures": {code: count}}``. At a rate, the time of a call
-counts from when it was meant to be sent: a slow answer does not hide the wait of those that were due meanwhile.
+It answers each job with a line ``{"ends": [...], "milliseconds": [...], "failures": {code: count}}``. At a rate, the
+time of a call counts from when it was due, so it includes the wait behind slow calls.
 """
 
 import json
@@ -26,7 +28,7 @@ TIMEOUT_SECONDS = 30.0
 
 
 class Caller:
-    """Calls with the requests in turn."""
+    """A client that sends the requests in turn."""
 
     def __init__(self, requests: list[bytes]) -> None:
         self._requests = requests
@@ -37,7 +39,7 @@ class Caller:
         self._failures: Counter[str] = Counter()
 
     def run(self, job: dict[str, Any]) -> dict[str, Any]:
-        """Does one job."""
+        """Do one job and return the answer."""
         self._ends, self._milliseconds, self._failures = [], [], Counter()
         call = self._method(job["address"], job["method"])
         self._next = job.get("offset", self._next)
@@ -106,7 +108,7 @@ def _sleep_until(moment: float) -> None:
 
 
 def main() -> None:
-    """Does the jobs until the input ends."""
+    """Do the jobs until the input ends."""
     caller = Caller([bytes.fromhex(each) for each in json.loads(sys.stdin.readline())["requests"]])
     for line in sys.stdin:
         print(json.dumps(caller.run(json.loads(line))), flush=True)

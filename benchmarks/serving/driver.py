@@ -1,11 +1,11 @@
-"""Puts GetFeed calls on a server, from a process of its own: so many callers, or so many calls a second.
+"""A program that sends GetFeed calls to a server, from a number of callers or at a rate.
 
-    python -m benchmarks.serving.driver ADDRESS READERS SECONDS callers 16
-    python -m benchmarks.serving.driver ADDRESS READERS SECONDS rate 250
-    python -m benchmarks.serving.driver ADDRESS READERS 0 once 8        # each reader once, so that their profiles are in memory
+    python -m benchmarks.serving.driver ADDRESS USERS SECONDS callers 16
+    python -m benchmarks.serving.driver ADDRESS USERS SECONDS rate 250
+    python -m benchmarks.serving.driver ADDRESS USERS 0 once 8        # one call for each user, to load the profiles
 
-Prints one line of JSON: for each call when it was due, how long it took from then, and what became of it. One asyncio
-loop and requests serialised ahead, so that the load costs little of the processor that it shares with the server.
+It prints one line of JSON with a ``Call`` for each call. It uses one asyncio loop and serializes the requests before,
+because it shares the processor with the server.
 """
 
 import asyncio
@@ -25,38 +25,38 @@ from paperfeed.v1 import catalog_pb2, feed_pb2
 
 METHOD = "/paperfeed.v1.FeedService/GetFeed"
 DEADLINE_SECONDS = 10.0
-ANSWERED, FALLEN_BACK, SHED = "OK", "OK, slate made ahead (OVERLOAD)", "RESOURCE_EXHAUSTED with RetryInfo"
+ANSWERED, FALLEN_BACK, REFUSED = "OK", "OK, precomputed slate (OVERLOAD)", "RESOURCE_EXHAUSTED with RetryInfo"
 Call = tuple[float, float, str]
-"""(seconds from the start at which it was due, seconds that it took, what became of it)."""
+"""(seconds from the start until the call was due, seconds from then until its end, outcome)."""
 
 
 @dataclass(frozen=True)
 class Calls:
-    """What became of calls."""
+    """The calls of one run of the driver."""
 
     calls: list[Call]
 
     def after(self, seconds: float) -> "Calls":
-        """Those that were due later than that."""
+        """Return the calls that were due after so many seconds."""
         return Calls([call for call in self.calls if call[0] >= seconds])
 
     @property
     def accepted(self) -> list[float]:
-        """Seconds that each call with an answer took."""
+        """Return the seconds of each successful call."""
         return [seconds for _, seconds, kind in self.calls if kind.startswith(ANSWERED)]
 
     @property
-    def kinds(self) -> dict[str, int]:
-        """How many calls ended how."""
+    def outcomes(self) -> dict[str, int]:
+        """Return the number of calls with each outcome, the most frequent first."""
         return dict(collections.Counter(kind for _, _, kind in self.calls).most_common())
 
     def percentile(self, percent: float) -> float:
-        """Milliseconds within which so many of the accepted calls were answered; NaN without any."""
+        """Return a percentile of the successful calls in milliseconds; NaN if there are none."""
         return 1_000 * float(np.percentile(self.accepted, percent)) if self.accepted else float("nan")
 
 
 def drive(address: str, users: int, seconds: float, how: str, much: float) -> Calls:
-    """Runs a driver and waits for it."""
+    """Run the driver in a process and return its calls."""
     command = [sys.executable, "-m", "benchmarks.serving.driver", address, str(users), str(seconds), how, str(much)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return Calls([(due, took, kind) for due, took, kind in json.loads(done.stdout)])
@@ -104,7 +104,7 @@ class _Driver:
         await asyncio.gather(*(work() for _ in range(count)))
 
     async def rate(self, per_second: float, seconds: float) -> None:
-        """Independent callers: gaps between two calls are exponential."""
+        """Send calls like independent callers, with exponential gaps."""
         due, running = 0.0, set()
         while (due := due + self._random.expovariate(per_second)) < seconds:
             if (early := due - (time.monotonic() - self._began)) > 0:

@@ -1,9 +1,9 @@
-"""The floor of GetFeed: a bare grpcio server whose one handler runs the reference model and returns given bytes.
+"""The floor for GetFeed: a bare grpcio server whose only method runs the reference model and returns given bytes.
 
     python -m benchmarks.serving.floor_server ANSWER_FILE ROWS
 
-It has as many threads and the same limits as ``paperfeed serve``, and nothing else of it: no interceptor, no protobuf,
-no database. Prints ``listening on HOST:PORT`` and serves until it is told to end.
+It has the threads and limits of ``paperfeed serve``, but no interceptors, protobuf or database. It prints
+``listening on HOST:PORT`` and serves until it gets SIGTERM.
 """
 
 import sys
@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import grpc
-import lightgbm
-import numpy as np
+
+from benchmarks.reference import reference_model, reference_rows
 
 SERVICE, METHOD = "benchmarks.Floor", "Answer"
 THREADS, WAITING_CALLS = 16, 64
@@ -20,11 +20,10 @@ MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 
 
 def main(answer_file: str, rows: str) -> None:
-    """Serves."""
+    """Serve until the process is stopped."""
     answer = Path(answer_file).read_bytes()
-    model = lightgbm.Booster(model_file=str(Path(__file__).parents[1] / "reference_model.txt"))
-    shape = (int(rows), model.num_feature())
-    features = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    model = reference_model()
+    features = reference_rows(model, int(rows))
 
     def handle(_request: bytes, _context: grpc.ServicerContext) -> bytes:
         model.predict(features, num_threads=1)

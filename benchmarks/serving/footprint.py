@@ -1,21 +1,18 @@
-"""What a feed, an event, a paper and a batch user cost: core milliseconds, bytes in the store, resident memory.
+"""Measure the cost of a feed, an event, a paper and a batch user: core milliseconds, bytes and resident memory.
 
     python -m benchmarks.serving.footprint --postgres postgresql://USER@HOST/NAME --json
 
-``benchmarks.serving.capacity`` reckons machines from it. A real server in a process of its own answers readers with 30 likes
-each from a digest of 77; costs are processor time as the system counts it, of the server and, apart, of PostgreSQL's
-processes on this machine. Other work on the same cores can make it twice as much and more: run it on a quiet machine.
-Bytes are those of whole tables with their indexes. The database named must be empty, and is filled.
+``benchmarks.serving.capacity`` computes machines from the result. A server process serves users with 30 likes each from
+a digest of 77. Costs are the processor time of the server and, separately, of PostgreSQL's processes on this machine.
+Other work on the same cores can double them, so run this on a quiet machine. Bytes are those of whole tables with their
+indexes. The database must be empty; the benchmark fills it.
 """
 
 import argparse
 import contextlib
 import json
 import os
-import re
 import resource
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Before numpy: its threads are counted when it is imported.
+# Before the import of numpy, which reads them.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("MKL_NUM_THREADS", "1")
@@ -38,7 +35,8 @@ from batch.rerank.job import Job
 from batch.rerank.population import Population
 from benchmarks.figures import figure, report
 from benchmarks.jobs.embed import texts
-from benchmarks.jobs.population import CANDIDATES, DIGEST, LIKES, NOW, write_papers
+from benchmarks.jobs.population import CANDIDATES, DIGEST, LIKES, NOW, paper_id, user_id, write_papers
+from benchmarks.serving.processes import cpu_seconds, paperfeed, peak_megabytes
 from database.engine import parse_url
 from paperfeed.client import Client
 from paperfeed.v1.catalog_pb2 import PAPER_VIEW_BASIC
@@ -50,24 +48,13 @@ from service.domain.events import EventType
 from service.encoder import DEFAULT_MODEL, open_encoder
 from service.storage import open_store, retention, schema
 
-ROOT = Path(__file__).parents[2]
 PAPERS, USERS, FEW_USERS, ROUNDS, TEXTS = 2_000, 400, 50, 3, 96
 PAGE = 20
 TABLES = ("papers", "paper_aliases", "embeddings", "vector_changes", "users", "events", "slates")
-_TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def cpu_seconds(*pids: int) -> float:
-    """Processor time that the processes have had."""
-    total = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / _TICKS
 
 
 def table_bytes(url: str) -> dict[str, int]:
-    """Bytes of each table with its indexes."""
+    """Return the bytes of each table with its indexes."""
     engine = create_engine(parse_url(url))
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
@@ -85,7 +72,7 @@ def table_bytes(url: str) -> dict[str, int]:
 
 
 def compact(url: str) -> None:
-    """Gives back what deleted rows took."""
+    """Return the space of deleted rows to the system."""
     engine = create_engine(parse_url(url), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text("VACUUM" if engine.dialect.name == "sqlite" else "VACUUM FULL"))
@@ -93,7 +80,7 @@ def compact(url: str) -> None:
 
 
 def store_pids(url: str) -> list[int]:
-    """PostgreSQL's processes that work for servers now; none of SQLite."""
+    """Return the ids of the PostgreSQL processes that serve paperfeed; none for SQLite."""
     engine = create_engine(parse_url(url))
     if engine.dialect.name == "sqlite":
         return []
@@ -105,7 +92,7 @@ def store_pids(url: str) -> list[int]:
 
 
 def fill(url: str) -> None:
-    """Papers with vectors, a digest, and readers with likes."""
+    """Store papers with vectors, a digest, and users with likes."""
     schema.upgrade(url)
     store = open_store(url)
     write_papers(store, DEFAULT_MODEL, PAPERS)
@@ -113,7 +100,7 @@ def fill(url: str) -> None:
     with store.read() as tx:
         ids = [paper.paper_id for paper in tx.papers.page(after="", limit=PAPERS)]
     for number in range(USERS):
-        user = f"u{number:08d}"
+        user = user_id(number)
         liked = rng.choice(ids, LIKES, replace=False)
         events = [StoredEvent(f"{user}-{paper}", user, str(paper), EventType.LIKE, NOW) for paper in liked]
         with store.write() as tx:
@@ -121,37 +108,19 @@ def fill(url: str) -> None:
     store.dispose()
 
 
-@contextlib.contextmanager
-def served(url: str, folder: Path) -> Iterator[tuple[int, str]]:
-    """A server's process and address."""
-    environment = os.environ | {"PAPERFEED_DB": url, "PAPERFEED_PORT": "0", "PAPERFEED_LOG_LEVEL": "ERROR"}
-    out = folder / "server.out"
-    with out.open("w", encoding="utf-8") as stream:
-        command = [sys.executable, "-m", "cli.main", "serve"]
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=stream, stderr=subprocess.DEVNULL)
-        try:
-            while (found := re.search(r"listening on \S+:(\d+)", out.read_text(encoding="utf-8"))) is None:
-                if process.poll() is not None:
-                    raise RuntimeError("the server did not start")
-                time.sleep(0.05)
-            yield process.pid, f"localhost:{found[1]}"
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
-
-
 def of_server(url: str, folder: Path) -> Iterator[tuple[str, float]]:
-    """Core milliseconds of calls, of the server and of the store; resident memory."""
-    with served(url, folder) as (pid, address), Client(address) as client:
+    """Yield the core milliseconds of calls, for the server and for the store, and the resident memory."""
+    with paperfeed(folder / "log", db=url, log_level="ERROR") as server, Client(server.address) as client:
+        pid = server.process.pid
 
         def feeds() -> None:
             for number in range(USERS):
-                wish = {"user_id": f"u{number:08d}", "digest_id": DIGEST, "page_size": PAGE, "explain": True}
-                client.feeds.GetFeed(GetFeedRequest(view=PAPER_VIEW_BASIC, **wish))
+                fields = {"user_id": user_id(number), "digest_id": DIGEST, "page_size": PAGE, "explain": True}
+                client.feeds.GetFeed(GetFeedRequest(view=PAPER_VIEW_BASIC, **fields))
 
         def events() -> None:
             for number in range(USERS):
-                event = Event(user_id=f"u{number:08d}", paper_id=f"p000000-{number % 100}", event_type=EVENT_TYPE_CLICK)
+                event = Event(user_id=user_id(number), paper_id=paper_id(number % 100), event_type=EVENT_TYPE_CLICK)
                 client.profiles.RecordEvents(RecordEventsRequest(events=[event]))
 
         def costs(call: Any) -> tuple[float, float]:
@@ -171,12 +140,11 @@ def of_server(url: str, folder: Path) -> Iterator[tuple[str, float]]:
         yield "core ms of an event", ours
         yield "core ms of the store for an event", theirs
         yield "core ms of a feed after an event", costs(feeds)[0]
-        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
-        yield "resident MB of a server", int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
+        yield "resident MB of a server", peak_megabytes(pid)
 
 
 def of_store(url: str) -> Iterator[tuple[str, float]]:
-    """Bytes of rows, with what indexes take for them."""
+    """Yield the bytes of rows with their share of the indexes."""
     compact(url)
     whole = table_bytes(url)
     store = open_store(url)
@@ -199,15 +167,15 @@ def of_store(url: str) -> Iterator[tuple[str, float]]:
 
 
 def of_batch(url: str, folder: Path) -> Iterator[tuple[str, float]]:
-    """Core milliseconds of a user in a re-rank, workers only."""
+    """Yield the core milliseconds of a user in a re-rank, of the workers only."""
     path = default_bundle_path()
     bundle = load_bundle(path, encoder=None)
     names = (bundle.encoder_name, bundle.version, bundle.features_version)
     with open_cluster(workers=1) as cluster:
         used = []
-        # The first job imports and loads; two others of different sizes tell what users alone cost.
+        # The first job imports and loads. The difference of two further jobs is the cost of the users alone.
         for users in (1, FEW_USERS, USERS):
-            population = Population(tuple(f"u{number:08d}" for number in range(users)))
+            population = Population(tuple(map(user_id, range(users))))
             job = Job("footprint", population.name, DIGEST, *names, NOW, PAGE, 0.1, 0.0, with_features=False)
             request = Request(job, True, url, bundle_files(path), population, folder / str(users))  # noqa: FBT003
             before = sum(cluster.in_each_worker(time.process_time))
@@ -217,9 +185,9 @@ def of_batch(url: str, folder: Path) -> Iterator[tuple[str, float]]:
 
 
 def of_encoder() -> Iterator[tuple[str, float]]:
-    """Core milliseconds of a paper through the encoder process, and its memory."""
+    """Yield the core milliseconds of a paper in the encoder process, and the memory of the process."""
     used = []
-    # A process that embeds little tells what loading costs.
+    # A process that embeds little shows the cost of loading.
     for count in (8, TEXTS):
         before = _children_seconds()
         encoder = open_encoder(DEFAULT_MODEL, idle_seconds=None, threads=1)
@@ -231,13 +199,13 @@ def of_encoder() -> Iterator[tuple[str, float]]:
 
 
 def _children_seconds() -> float:
-    """Processor time of child processes that have ended."""
+    """Return the processor time of the child processes that have ended."""
     spent = resource.getrusage(resource.RUSAGE_CHILDREN)
     return spent.ru_utime + spent.ru_stime
 
 
 def measured(postgres: str) -> dict[str, float]:
-    """All figures by name."""
+    """Return all figures by name."""
     found = dict(of_encoder())
     with tempfile.TemporaryDirectory() as folder:
         for engine, url in (("sqlite", f"sqlite:///{folder}/footprint.db"), ("postgresql", postgres)):
@@ -250,10 +218,10 @@ def measured(postgres: str) -> dict[str, float]:
 
 
 def main() -> int:
-    """Prints the figures."""
+    """Print the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving.footprint")
-    parser.add_argument("--postgres", default="", help="URL of an empty database; without it SQLite alone is measured")
-    parser.add_argument("--json", action="store_true", help="one line of JSON")
+    parser.add_argument("--postgres", default="", help="URL of an empty database; by default only SQLite is measured")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     options = parser.parse_args()
     found = [figure(name, value) for name, value in measured(options.postgres).items()]
     return report(found, as_json=options.json, digest=CANDIDATES, likes=LIKES)

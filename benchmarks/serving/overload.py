@@ -1,13 +1,12 @@
-"""A server that gets more calls than it can serve, and how many threads serve best.
+"""Measure a server that gets more calls than it can serve, and compare numbers of threads.
 
-    python -m benchmarks.serving.overload --json                       # some five minutes
+    python -m benchmarks.serving.overload --json                       # about five minutes
     python -m benchmarks.serving.overload --threads 1 2 4 16 --json     # first compares settings of PAPERFEED_THREADS
 
-GetFeed with explain for 500 readers, 77 candidates, 30 likes, SQLite, the package's bundle. Before each load the
-server is measured without one: one caller for the latency, 16 for the capacity. Then calls come at a fixed mean rate,
-as from independent callers, however late the answers are: half the capacity, the capacity, twice and four times. The
-driver is a process of its own and shares the processors with the server, so on two cores the capacity is that beside
-the driver.
+The calls are GetFeed with reasons for 500 users, 77 candidates and 30 likes, on SQLite with the shipped bundle. Before
+each load, one caller measures the latency, and 16 callers measure the capacity. Then calls come at a fixed mean rate,
+as from independent callers: half the capacity, the capacity, twice and four times the capacity. The driver is a process
+that shares the processors with the server, so the capacity is that beside the driver.
 """
 
 import argparse
@@ -18,11 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from benchmarks.figures import figure, report
 from benchmarks.jobs.population import CANDIDATES, DIGEST, LIKES, fill
-from benchmarks.serving.driver import SHED, Calls, drive
+from benchmarks.serving.driver import REFUSED, Calls, drive
 from benchmarks.serving.processes import Server, paperfeed
 from service.encoder import DEFAULT_MODEL
 
@@ -30,29 +27,22 @@ USERS = 500
 CALLERS = 16
 PAUSE_SECONDS = 2.0
 TRANSITION_SECONDS = 2.0
-"""Until the server has noticed that this is no burst; told apart in the result."""
+"""Time until the server sheds load: it first takes the load for a burst. The result shows this time apart."""
 FACTORS = (0.5, 1.0, 2.0, 4.0)
-GOODPUT = 0.3
-TIMES = 5.0
+GOODPUT_BUDGET, LATENCY_BUDGET = 0.3, 5.0
 
 
 def latencies(calls: Calls) -> dict[str, float]:
-    """Of the accepted calls, milliseconds."""
+    """Return percentiles of the successful calls."""
     return {"p50_ms": round(calls.percentile(50), 2), "p99_ms": round(calls.percentile(99), 2)}
 
 
-def processor_seconds(server: Server) -> float:
-    """That the server has used since its start."""
-    times = psutil.Process(server.process.pid).cpu_times()
-    return times.user + times.system
-
-
 def unloaded(server: Server, seconds: float) -> dict[str, Any]:
-    """Latency of one caller, capacity with 16, and what a call costs then."""
+    """Return the latency of one caller, the capacity with 16 callers, and the processor time of a call."""
     alone = drive(server.address, USERS, seconds, "callers", 1)
-    before = processor_seconds(server)
+    before = server.cpu_seconds()
     many = drive(server.address, USERS, seconds, "callers", CALLERS)
-    used = processor_seconds(server) - before
+    used = server.cpu_seconds() - before
     return {
         "alone": latencies(alone),
         "with_16_callers": latencies(many),
@@ -62,13 +52,13 @@ def unloaded(server: Server, seconds: float) -> dict[str, Any]:
 
 
 def loaded(server: Server, factor: float, seconds: float) -> dict[str, Any]:
-    """The server as it is without load, and under a load of ``factor`` times its capacity."""
+    """Return measurements of the server without load, and with ``factor`` times its capacity."""
     base = unloaded(server, seconds / 3)
     time.sleep(PAUSE_SECONDS)
     rate = factor * base["capacity_per_second"]
-    before = processor_seconds(server)
+    before = server.cpu_seconds()
     calls = drive(server.address, USERS, seconds + TRANSITION_SECONDS, "rate", rate)
-    used = processor_seconds(server) - before
+    used = server.cpu_seconds() - before
     time.sleep(PAUSE_SECONDS)
     steady = calls.after(TRANSITION_SECONDS)
     refused = len(calls.calls) - len(calls.accepted)
@@ -80,7 +70,7 @@ def loaded(server: Server, factor: float, seconds: float) -> dict[str, Any]:
         **latencies(steady),
         "p99_times_unloaded": round(steady.percentile(99) / base["alone"]["p99_ms"], 2),
         "p99_ms_with_the_first_seconds": round(calls.percentile(99), 2),
-        "ended": steady.kinds,
+        "ended": steady.outcomes,
     }
     if refused > len(calls.accepted) / 2:
         served_ms = base["processor_ms_per_call"] * len(calls.accepted)
@@ -89,7 +79,7 @@ def loaded(server: Server, factor: float, seconds: float) -> dict[str, Any]:
 
 
 def judged(loads: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    """The entries of the result."""
+    """Return the entries of the result."""
     entries = []
     for load in loads:
         if load["factor"] < 2:
@@ -98,27 +88,27 @@ def judged(loads: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
         share, floor = load["goodput_share"], load["unloaded"]["capacity_per_second"]
         alone = load["unloaded"]["alone"]["p99_ms"]
         entries += [
-            figure(f"calls answered a second {where}", share * floor, floor, at_least=GOODPUT),
-            figure(f"p99 of accepted calls {where}, ms", load["p99_ms"], alone, at_most=TIMES),
+            figure(f"calls answered a second {where}", share * floor, floor, at_least=GOODPUT_BUDGET),
+            figure(f"p99 of accepted calls {where}, ms", load["p99_ms"], alone, at_most=LATENCY_BUDGET),
         ]
-        bare = sum(count for kind, count in load["ended"].items() if not kind.startswith("OK") and kind != SHED)
-        entries.append(figure(f"calls that failed otherwise {where}", bare, at_most=0))
+        failed = sum(count for kind, count in load["ended"].items() if not kind.startswith("OK") and kind != REFUSED)
+        entries.append(figure(f"calls that failed otherwise {where}", failed, at_most=0))
     return entries
 
 
 def precompute(url: str, folder: Path) -> None:
-    """Makes all readers' slates ahead."""
+    """Precompute a slate for each user."""
     command = [sys.executable, "-m", "cli.main", "batch", "rerank", "--db", url, "--to-store", "--digest", DIGEST]
     subprocess.run([*command, "--out", str(folder / "slates"), "--workers", "1"], check=True, capture_output=True)
 
 
 def main() -> int:
-    """Prints the result; 1 where a promise does not hold."""
+    """Print the result; return 1 if a budget is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving.overload")
-    parser.add_argument("--threads", type=int, nargs="*", default=[], help="settings to compare first")
-    parser.add_argument("--seconds", type=float, default=18.0, help="of each load")
-    parser.add_argument("--precomputed", action="store_true", help="again with slates made ahead of time")
-    parser.add_argument("--json", action="store_true", help="one line of JSON")
+    parser.add_argument("--threads", type=int, nargs="*", default=[], help="numbers of threads to compare first")
+    parser.add_argument("--seconds", type=float, default=18.0, help="seconds of each load")
+    parser.add_argument("--precomputed", action="store_true", help="measure again with precomputed slates")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     options = parser.parse_args()
     found: list[dict[str, Any]] = []
     details: dict[str, Any] = {}
@@ -139,13 +129,13 @@ def main() -> int:
                 details["threads"].append({"threads": threads} | one)
                 capacity = one["capacity_per_second"]
                 found.append(figure(f"calls a second, threads: {threads}", capacity, **one["with_16_callers"]))
-        for made_ahead in [False, *([True] if options.precomputed else [])]:
-            if made_ahead:
+        for is_precomputed in [False, *([True] if options.precomputed else [])]:
+            if is_precomputed:
                 precompute(url, folder)
             with serve() as server:
                 drive(server.address, USERS, 0, "once", 4)
                 loads = [loaded(server, factor, options.seconds) for factor in FACTORS]
-            which = ", slates made ahead" if made_ahead else ""
+            which = ", precomputed slates" if is_precomputed else ""
             details[f"loads{which}"] = loads
             found += judged(loads, which)
     setting = {"readers": USERS, "candidates": CANDIDATES, "likes": LIKES, "seconds": options.seconds}

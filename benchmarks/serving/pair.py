@@ -1,4 +1,4 @@
-"""The two servers that ``benchmarks.serving.serve`` compares, and what they are asked."""
+"""The two servers that ``benchmarks.serving.serve`` compares, and the requests to them."""
 
 import argparse
 import contextlib
@@ -22,7 +22,7 @@ FLOOR = f"/{floor_server.SERVICE}/{floor_server.METHOD}"
 
 @dataclass(frozen=True)
 class Pair:
-    """The two that are compared, and what tells how long."""
+    """The two servers, and the options of the benchmark."""
 
     real: Server
     floor: Server
@@ -30,12 +30,12 @@ class Pair:
 
 
 def feed_request(number: int) -> feed_pb2.GetFeedRequest:
-    """What one of the users asks."""
+    """Return the GetFeed request of a user."""
     return feed_pb2.GetFeedRequest(user_id=user_id(number), page_size=PAGE, explain=True)
 
 
 def like_request(number: int, paper: int) -> profile_pb2.RecordEventsRequest:
-    """A like, now."""
+    """Return the request that records a like of a user now."""
     now = Timestamp()
     now.GetCurrentTime()
     event = profile_pb2.Event(
@@ -46,9 +46,9 @@ def like_request(number: int, paper: int) -> profile_pb2.RecordEventsRequest:
 
 @contextlib.contextmanager
 def two_servers(options: argparse.Namespace, folder: Path) -> Iterator[Pair]:
-    """``paperfeed serve`` on a filled database, and the floor, which returns what that answered."""
+    """Run ``paperfeed serve`` on a filled database, and the floor, which returns the same bytes as one feed."""
     encoder = load_bundle(options.bundle, encoder=None).encoder_name
-    # The made-up digest has a day of its own; a stale one is ranked alike.
+    # The digest has a fixed date, which must not count as stale.
     settings = {"bundle": options.bundle, "encoder": encoder, "stale_digest_days": 36_500}
     with empty_database(options.db, folder) as url:
         fill(url, options.users, encoder, LIKES, options.papers)
@@ -60,10 +60,10 @@ def two_servers(options: argparse.Namespace, folder: Path) -> Iterator[Pair]:
 
 
 def checked_answer(real: Server) -> bytes:
-    """One feed as bytes; it comes from the bundle, is explained, and its slate is stored.
+    """Return the serialized response of GetFeed for the first user.
 
     Raises:
-        RuntimeError: It is not what shall be measured.
+        RuntimeError: The feed was not ranked with the bundle, has no reasons, or its slate was not stored.
     """
     with grpc.insecure_channel(real.address) as channel:
         stub = feed_pb2_grpc.FeedServiceStub(channel)
@@ -72,5 +72,5 @@ def checked_answer(real: Server) -> bytes:
     fallback = feed_pb2.FallbackReason.Name(feed.fallback_reason)
     explained = sum(bool(item.reasons) for item in feed.items)
     if fallback != "FALLBACK_REASON_NONE" or len(feed.items) != PAGE or not explained or not slate.items:
-        raise RuntimeError(f"not a feed to measure: {fallback}, {len(feed.items)} items, {explained} explained")
+        raise RuntimeError(f"the feed is not as expected: {fallback}, {len(feed.items)} items, {explained} explained")
     return bytes(feed.SerializeToString())

@@ -1,4 +1,4 @@
-"""Servers and clients under measurement, each a process of its own, and what the system says of them (Linux)."""
+"""Server and client processes to measure, and their processor time and memory according to Linux."""
 
 import contextlib
 import json
@@ -20,10 +20,10 @@ GET_FEED = "/paperfeed.v1.FeedService/GetFeed"
 
 @dataclass(frozen=True)
 class Server:
-    """One that listens.
+    """A server process that listens.
 
     Attributes:
-        method: What is asked of it, as gRPC names it.
+        method: Full gRPC name of the method to call.
     """
 
     process: subprocess.Popen[str]
@@ -32,35 +32,38 @@ class Server:
 
     @property
     def target(self) -> dict[str, str]:
-        """The part of a caller's job that names it."""
+        """Return the part of a caller's job that names the server."""
         return {"address": self.address, "method": self.method}
 
     def cpu_seconds(self) -> float:
-        """Processor time so far, of the server and the processes it started, in the system and outside."""
-        return sum(_cpu_seconds(pid) for pid in _family(self.process.pid))
+        """Return the processor time so far of the server and its child processes, in user and system mode."""
+        return cpu_seconds(*_family(self.process.pid))
 
     def resident(self) -> tuple[float, float]:
-        """Megabytes now, of the server's own process and of those it started."""
+        """Return the resident megabytes now, of the server and of its child processes."""
         own, *others = _family(self.process.pid)
         found = 0.0
         for pid in others:
-            # It may end while we look.
+            # A child process may end at any time.
             with contextlib.suppress(OSError, RuntimeError):
                 found += resident_megabytes(pid)
         return resident_megabytes(own), found
 
 
 def paperfeed(log_path: Path, *words: object, **settings: object) -> contextlib.AbstractContextManager[Server]:
-    """``paperfeed serve`` with these further words and settings, asked for feeds; drained on leaving."""
+    """Run ``paperfeed serve`` with these arguments and settings, for calls of GetFeed; drain it at the end."""
     return serving(("cli.main", "serve", "--port", 0, *words), GET_FEED, log_path, **settings)
 
 
 @contextlib.contextmanager
 def serving(arguments: Sequence[object], method: str, log_path: Path, **settings: object) -> Iterator[Server]:
-    """A server started with Python and these arguments; ended on leaving. It must say where it listens.
+    """Run a server with ``python -m`` and these arguments; stop it at the end.
 
     Args:
-        settings: The PAPERFEED_ settings it gets, alone.
+        settings: PAPERFEED_ settings in lower case without the prefix; those of this process are not passed on.
+
+    Raises:
+        RuntimeError: The first line of output is not ``listening on HOST:PORT``.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PAPERFEED_")}
     environment |= {f"PAPERFEED_{name.upper()}": str(value) for name, value in settings.items()}
@@ -71,7 +74,7 @@ def serving(arguments: Sequence[object], method: str, log_path: Path, **settings
     try:
         found = re.fullmatch(r"listening on (\S+)\n", process.stdout.readline())
         if found is None:
-            raise RuntimeError(f"no server: {log_path.read_text(encoding='utf-8')[-_MESSAGE_BYTES:]}")
+            raise RuntimeError(f"the server did not start: {log_path.read_text(encoding='utf-8')[-_MESSAGE_BYTES:]}")
         yield Server(process, found[1], method)
     finally:
         process.terminate()
@@ -84,29 +87,29 @@ def serving(arguments: Sequence[object], method: str, log_path: Path, **settings
 
 
 def resident_megabytes(pid: int) -> float:
-    """Memory of a process, as Linux counts it."""
+    """Return the resident memory of a process."""
     return _status_megabytes(pid, "VmRSS")
 
 
-def forget_peak() -> None:
-    """From now on ``peak_megabytes`` counts anew."""
+def reset_peak() -> None:
+    """Reset the peak memory of this process."""
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
 
-def peak_megabytes() -> float:
-    """The most that this process had resident, since it started or forgot."""
-    return _status_megabytes(os.getpid(), "VmHWM")
+def peak_megabytes(pid: int | None = None) -> float:
+    """Return the peak resident memory of a process, by default this one, since its start or ``reset_peak``."""
+    return _status_megabytes(pid or os.getpid(), "VmHWM")
 
 
 def _status_megabytes(pid: int, name: str) -> float:
     for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1]) / 1024
-    raise RuntimeError(f"no {name} in /proc")
+    raise RuntimeError(f"/proc/{pid}/status has no {name}; this needs Linux")
 
 
 def _family(pid: int) -> Iterator[int]:
-    """A process, those it started and those they started."""
+    """Yield the process and all its descendants."""
     yield pid
     with contextlib.suppress(OSError):
         for children in Path(f"/proc/{pid}/task").glob("*/children"):
@@ -114,20 +117,24 @@ def _family(pid: int) -> Iterator[int]:
                 yield from _family(int(child))
 
 
-def _cpu_seconds(pid: int) -> float:
-    # The name, in brackets, may hold spaces.
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+def cpu_seconds(*pids: int) -> float:
+    """Return the processor time so far of the processes, in user and system mode."""
+    ticks = 0
+    for pid in pids:
+        # The program's name, in brackets, may contain spaces.
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / _TICKS
 
 
 @dataclass
 class Heard:
-    """What clients report of one job.
+    """The measurements of all clients in one job.
 
     Attributes:
-        ends: By time.monotonic, of the calls that succeeded.
-        milliseconds: Of each of these.
-        failures: Calls by status code.
+        ends: End of each successful call, by time.monotonic.
+        milliseconds: Time of each successful call.
+        failures: Number of failed calls by status code.
     """
 
     ends: list[float] = field(default_factory=list)
@@ -135,13 +142,13 @@ class Heard:
     failures: Counter[str] = field(default_factory=Counter)
 
     def add(self, answer: dict[str, Any]) -> None:
-        """Takes one client's answer."""
+        """Add the answer of one client."""
         self.ends += answer["ends"]
         self.milliseconds += answer["milliseconds"]
         self.failures.update(answer["failures"])
 
     def all_succeeded(self) -> "Heard":
-        """Itself.
+        """Return itself if no call failed.
 
         Raises:
             RuntimeError: A call failed.
@@ -152,20 +159,20 @@ class Heard:
 
 
 class Callers:
-    """Clients in processes of their own; see ``benchmarks.serving.caller``. Close it."""
+    """Client processes that run ``benchmarks.serving.caller``. Call ``close`` at the end."""
 
     def __init__(self, count: int, requests: Sequence[bytes]) -> None:
         command = [sys.executable, "-m", "benchmarks.serving.caller"]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         self._processes = [subprocess.Popen(command, cwd=ROOT, text=True, **pipes) for _ in range(count)]
         for number, process in enumerate(self._processes):
-            # Each begins elsewhere: no two ask for the same user at a time.
+            # Each client begins with another request, so that no two call for the same user at a time.
             first = number * len(requests) // count
             mine = [each.hex() for each in (*requests[first:], *requests[:first])]
             _send(process, {"requests": mine})
 
     def run(self, job: dict[str, Any]) -> Heard:
-        """All do the same job."""
+        """Let all clients do the same job at the same time, and return their measurements."""
         for number, process in enumerate(self._processes):
             _send(process, {**job, "seed": f"{job.get('seed', 0)}-{number}"})
         heard = Heard()
@@ -175,7 +182,7 @@ class Callers:
         return heard
 
     def close(self) -> None:
-        """Ends them."""
+        """End the client processes."""
         for process in self._processes:
             assert process.stdin is not None
             process.stdin.close()

@@ -1,14 +1,14 @@
-"""GetFeed of a server process against a bare grpcio server that runs the reference model and returns as many bytes.
+"""Compare GetFeed with a bare grpcio server that runs the reference model and returns as many bytes.
 
     python -m benchmarks.serving.serve --json
     python -m benchmarks.serving.serve --db postgresql://postgres@127.0.0.1/test --json
 
-Two server processes, ``paperfeed serve`` on a made-up database and the floor (``benchmarks.serving.floor_server``), are asked
-by the same client processes in turn, round after round. Everything is warm: digest, bundle and the profiles of all 500
-users. Each request is for the next user; reasons are on, 20 papers of 77, without abstracts, and every slate is logged.
+The same client processes call two servers in turn, round after round: ``paperfeed serve`` on a made-up database, and
+the floor (``benchmarks.serving.floor_server``). Digest, bundle and the profiles of all 500 users are in memory. Each
+request is for the next user and for 20 of 77 papers, with reasons and without abstracts. Every slate is stored.
 
-Clients are closed loops, which call again when they have their answer, or send at random times at a given rate, a share
-of what the closed loops got through: then the time counts from when a call was meant to be sent.
+Some clients call again as soon as they have an answer (closed loops). Others call at random times, at a share of the
+rate of the closed loops; then the time counts from when a call was due.
 """
 
 import argparse
@@ -30,11 +30,11 @@ ONE_CLIENT_BUDGET, CLIENTS_BUDGET, AFTER_EVENT_BUDGET = 2.0, 0.45, 4.0
 USERS, CLIENTS = 500, 16
 RATES = (0.5, 0.8, 0.95)
 LEAD_SECONDS = 0.3
-"""So long before a job begins all clients have been told of it."""
+"""Time between handing out a job and its start, so that all clients are ready."""
 
 
 def one_client(pair: Pair, caller: Callers) -> Iterator[dict[str, Any]]:
-    """One call after another, of known profiles and of profiles with a new event."""
+    """Yield the latency of one client, with profiles in memory and after a new event."""
     options = pair.options
     real, floor, cpu = [], [], []
     for _ in range(options.rounds):
@@ -58,7 +58,7 @@ def one_client(pair: Pair, caller: Callers) -> Iterator[dict[str, Any]]:
 
 
 def latencies(name: str, real: list[list[float]], floor: list[list[float]], budget: float) -> dict[str, Any]:
-    """The median of the rounds' medians, and how the single calls are spread."""
+    """Return the median of the rounds' medians, with the percentiles of all calls."""
     value, least, spreads = compared(*([statistics.median(each) for each in rounds] for rounds in (real, floor)))
     tails = {
         "percentiles": percentiles([each for one in real for each in one]),
@@ -68,7 +68,7 @@ def latencies(name: str, real: list[list[float]], floor: list[list[float]], budg
 
 
 def timed(server: Server, callers: Callers, seconds: float, **job: object) -> tuple[Heard, float]:
-    """What clients heard between two moments, and the server's processor milliseconds for each of their calls."""
+    """Let the clients call for some seconds; return their measurements and the server's processor ms per call."""
     start = time.monotonic() + LEAD_SECONDS
     began = server.cpu_seconds()
     heard = callers.run({**server.target, "start": start, "end": start + seconds, **job})
@@ -79,7 +79,7 @@ def timed(server: Server, callers: Callers, seconds: float, **job: object) -> tu
 
 
 def closed_loops(pair: Pair, callers: Callers) -> Iterator[dict[str, Any]]:
-    """Calls a second of clients that each call again when they have their answer."""
+    """Yield the calls a second, and the processor time of a call, with closed loops."""
     options = pair.options
     found: dict[str, list[tuple[Heard, float]]] = {"real": [], "floor": []}
     for _ in range(options.client_rounds):
@@ -90,7 +90,7 @@ def closed_loops(pair: Pair, callers: Callers) -> Iterator[dict[str, Any]]:
     value, floor, spreads = compared(rates["real"], rates["floor"])
     waits = {name: [each for heard, _ in rounds for each in heard.milliseconds] for name, rounds in found.items()}
     yield figure(
-        f"GetFeed, {options.clients} clients in processes of their own: calls a second",
+        f"GetFeed, {options.clients} client processes: calls a second",
         value,
         floor,
         at_least=CLIENTS_BUDGET,
@@ -103,7 +103,7 @@ def closed_loops(pair: Pair, callers: Callers) -> Iterator[dict[str, Any]]:
 
 
 def at_rates(pair: Pair, callers: Callers, capacities: dict[str, float]) -> Iterator[dict[str, Any]]:
-    """Latency when calls come at random times, each server at the same shares of what it can do."""
+    """Yield the latency of calls at random times, for each server at shares of its own capacity."""
     options = pair.options
     for share in options.rates:
         found = {}
@@ -126,12 +126,12 @@ def at_rates(pair: Pair, callers: Callers, capacities: dict[str, float]) -> Iter
 
 
 def measured(pair: Pair) -> Iterator[dict[str, Any]]:
-    """All figures."""
+    """Yield all figures."""
     options = pair.options
     for count, measure in ((1, one_client), (options.clients, closed_loops)):
         callers = Callers(count, [feed_request(number).SerializeToString() for number in range(options.users)])
         try:
-            # Profiles get into memory, and every thread of the servers has worked.
+            # Loads the profiles into memory, and uses every thread of the servers.
             for server in (pair.real, pair.floor):
                 callers.run({**server.target, "calls": 2 * options.users // count}).all_succeeded()
             found = list(measure(pair, callers))
@@ -142,30 +142,34 @@ def measured(pair: Pair) -> Iterator[dict[str, Any]]:
         finally:
             callers.close()
     megabytes = [sum(server.resident()) for server in (pair.real, pair.floor)]
-    yield figure("server's resident MB afterwards", *megabytes)
+    yield figure("resident MB of the server afterwards", *megabytes)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Prints the figures; 1 where a budget does not hold."""
+    """Print the figures; return 1 if a budget is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving.serve")
-    parser.add_argument("--db", help="PostgreSQL server, by URL; default: SQLite in a new file")
-    parser.add_argument("--bundle", type=Path, default=default_bundle_path())
-    parser.add_argument("--users", type=int, default=USERS, help="whose turn it is")
-    parser.add_argument("--papers", type=int, default=PAPERS, help="that users may like")
-    parser.add_argument("--rounds", type=int, default=12, help="of one client, each server in turn")
-    parser.add_argument("--calls", type=int, default=80, help="in each of these rounds")
-    parser.add_argument("--clients", type=int, default=CLIENTS, help="at the same time")
-    parser.add_argument("--client-rounds", type=int, default=5, help="of all clients, each server in turn")
-    parser.add_argument("--seconds", type=float, default=4.0, help="of each of these rounds")
-    parser.add_argument("--rates", type=float, nargs="*", default=RATES, help="shares of capacity, for random calls")
-    parser.add_argument("--open-seconds", type=float, default=10.0, help="of random calls, at each rate")
+    parser.add_argument("--db", help="URL of a PostgreSQL server; default: a new SQLite file")
+    parser.add_argument("--bundle", type=Path, default=default_bundle_path(), help="folder of the bundle")
+    parser.add_argument("--users", type=int, default=USERS, help="users that feeds are requested for")
+    parser.add_argument("--papers", type=int, default=PAPERS, help="papers that users like")
+    parser.add_argument("--rounds", type=int, default=12, help="rounds of one client, each server in turn")
+    parser.add_argument("--calls", type=int, default=80, help="calls in each of these rounds")
+    parser.add_argument("--clients", type=int, default=CLIENTS, help="client processes of the other figures")
+    parser.add_argument("--client-rounds", type=int, default=5, help="rounds of all clients, each server in turn")
+    parser.add_argument("--seconds", type=float, default=4.0, help="seconds of each of these rounds")
+    parser.add_argument(
+        "--rates", type=float, nargs="*", default=RATES, help="shares of the capacity for calls at random times"
+    )
+    parser.add_argument(
+        "--open-seconds", type=float, default=10.0, help="seconds of calls at random times at each rate"
+    )
     parser.add_argument(
         "--serve-option",
         action="append",
         default=[],
-        help="a further word for paperfeed serve, as --serve-option=WORD; may be repeated",
+        help="a further argument of paperfeed serve, as --serve-option=WORD; may be repeated",
     )
-    parser.add_argument("--json", action="store_true", help="one line of JSON")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder, two_servers(options, Path(folder)) as pair:
         figures = list(measured(pair))

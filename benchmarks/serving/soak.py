@@ -1,11 +1,11 @@
-"""Whether a server's memory stops growing: many calls of all kinds at full speed, and the resident memory on the way.
+"""Check that a server's memory stops growing during many calls of all kinds at full speed.
 
-    python -m benchmarks.serving.soak --json            # 200,000 calls; some twenty minutes on two idle cores
+    python -m benchmarks.serving.soak --json            # 200,000 calls; about twenty minutes on two idle cores
 
-A real server process with the package's bundle and the default encoder, whose child process stays up; 10,000 papers and
-600 readers. The callers keep what is stored in memory stationary, so that whatever still grows is a leak: a reader who
-likes something takes an old like back, is deleted now and then and comes again, and new digests replace old ones.
-Slates pile up on the disk only. Linux only: memory is read from /proc.
+The server process has the shipped bundle, the default encoder, whose child process stays up, 10,000 papers and 600
+users. The callers keep the amount of data in memory constant, so that growth means a leak: a user who likes a paper
+removes an older like, users are sometimes deleted and created again, and new digests replace old ones. Only slates
+accumulate, on the disk. This needs Linux, because memory is read from /proc.
 """
 
 import argparse
@@ -34,7 +34,7 @@ NEW_PAPERS = 5
 CALLS_PER_DIGEST = 2_000
 SAMPLE_SECONDS = 5.0
 GROWTH_MB = 8.0
-"""What the fitted line may rise over the second half of the run: noise of the allocator, not memory per call."""
+"""Allowed rise of the fitted line over the second half of the run, for noise of the allocator."""
 MIX = {
     "feed": 50.0,
     "next_page": 12.0,
@@ -55,8 +55,8 @@ LIKE, UNLIKE, DISMISS = (
 
 
 @dataclass
-class PreparedUser:
-    """What the callers know of one reader: what may be taken back, and the slate seen last."""
+class SimulatedUser:
+    """A user's latest likes, last request and last feed."""
 
     user_id: str
     likes: collections.deque[str] = field(default_factory=collections.deque)
@@ -65,14 +65,14 @@ class PreparedUser:
 
 
 class Callers:
-    """Calls of all kinds, a fixed number at a time, each reader's one after another."""
+    """Callers that send calls of all kinds at the same time; the calls of one user come one after another."""
 
     def __init__(self, channel: grpc.aio.Channel, users: int, calls: int, seed: int) -> None:
         self._catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self._profiles = profile_pb2_grpc.ProfileServiceStub(channel)
         self._feeds = feed_pb2_grpc.FeedServiceStub(channel)
         self._random = random.Random(seed)
-        self._idle = [PreparedUser(f"u{number:08d}") for number in range(users)]
+        self._idle = [SimulatedUser(f"u{number:08d}") for number in range(users)]
         self._left = calls
         self._papers = [f"p{n // 1_000 * 1_000:06d}-{n % 1_000}" for n in range(PAPERS)]
         self.done: collections.Counter[str] = collections.Counter()
@@ -81,11 +81,11 @@ class Callers:
 
     @property
     def count(self) -> int:
-        """Calls made."""
+        """Return the number of calls so far."""
         return self.done.total()
 
     async def run(self) -> None:
-        """Calls until there is nothing left to do."""
+        """Send all calls."""
         await asyncio.gather(*(self._work() for _ in range(CALLERS)))
 
     async def _work(self) -> None:
@@ -106,25 +106,25 @@ class Callers:
             self.failed[f"{kind} {error.code().name}"] += 1
         self.done[kind] += 1
 
-    async def _feed(self, user: PreparedUser) -> None:
+    async def _feed(self, user: SimulatedUser) -> None:
         user.request = feed_pb2.GetFeedRequest(user_id=user.user_id, page_size=20, explain=True)
         user.feed = await self._feeds.GetFeed(user.request)
 
-    async def _next_page(self, user: PreparedUser) -> None:
+    async def _next_page(self, user: SimulatedUser) -> None:
         if user.feed is None or user.request is None or not user.feed.next_page_token:
             await self._feed(user)
             return
         user.request.page_token = user.feed.next_page_token
         user.feed = await self._feeds.GetFeed(user.request)
 
-    async def _slate(self, user: PreparedUser) -> None:
+    async def _slate(self, user: SimulatedUser) -> None:
         if user.feed is None:
             await self._feed(user)
         else:
             await self._feeds.GetSlate(feed_pb2.GetSlateRequest(slate_id=user.feed.slate_id))
 
-    async def _like(self, user: PreparedUser) -> None:
-        """One of today's papers or an older one; an older like is taken back."""
+    async def _like(self, user: SimulatedUser) -> None:
+        """Like a paper of the last feed or any paper, and remove an older like."""
         shown = [item.paper.paper_id for item in user.feed.items] if user.feed else []
         liked = self._random.choice(shown) if shown and self._random.random() < 0.3 else self._any_paper()
         events = [profile_pb2.Event(user_id=user.user_id, paper_id=liked, event_type=LIKE)]
@@ -134,27 +134,27 @@ class Callers:
             events.append(profile_pb2.Event(user_id=user.user_id, paper_id=old, event_type=UNLIKE))
         await self._record(events)
 
-    async def _dismiss(self, user: PreparedUser) -> None:
+    async def _dismiss(self, user: SimulatedUser) -> None:
         shown = [item.paper.paper_id for item in user.feed.items] if user.feed else []
         dismissed = self._random.choice(shown) if shown else self._any_paper()
         await self._record([profile_pb2.Event(user_id=user.user_id, paper_id=dismissed, event_type=DISMISS)])
 
-    async def _list_likes(self, user: PreparedUser) -> None:
+    async def _list_likes(self, user: SimulatedUser) -> None:
         await self._profiles.ListLikes(profile_pb2.ListLikesRequest(user_id=user.user_id))
 
-    async def _rank(self, user: PreparedUser) -> None:
+    async def _rank(self, user: SimulatedUser) -> None:
         chosen = self._random.sample(self._papers, CANDIDATES)
         request = feed_pb2.RankPapersRequest(user_id=user.user_id, candidate_paper_ids=chosen, explain=True)
         await self._feeds.RankPapers(request)
 
-    async def _profile(self, user: PreparedUser) -> None:
+    async def _profile(self, user: SimulatedUser) -> None:
         await self._profiles.GetProfile(profile_pb2.GetProfileRequest(user_id=user.user_id))
 
-    async def _similar(self, _user: PreparedUser) -> None:
+    async def _similar(self, _user: SimulatedUser) -> None:
         await self._feeds.FindSimilarPapers(feed_pb2.FindSimilarPapersRequest(paper_id=self._any_paper()))
 
-    async def _delete(self, user: PreparedUser) -> None:
-        """The reader comes again at once, with as many likes as all began with."""
+    async def _delete(self, user: SimulatedUser) -> None:
+        """Delete the user, and create it again with as many likes as at the start."""
         await self._profiles.DeleteUser(profile_pb2.DeleteUserRequest(user_id=user.user_id))
         chosen = self._random.sample(self._papers, LIKES)
         user.likes, user.feed = collections.deque(chosen[-5:]), None
@@ -163,7 +163,7 @@ class Callers:
         )
 
     async def _digest(self) -> None:
-        """A digest of today, mostly of known papers; a few new ones give the encoder something to do."""
+        """Create a digest of today, mostly of stored papers, with a few new ones for the encoder."""
         self.digests += 1
         new = [
             catalog_pb2.Paper(
@@ -188,7 +188,7 @@ class Callers:
 
 @dataclass(frozen=True)
 class Sample:
-    """Memory at one moment, in MB: of the server, and of its child processes."""
+    """Memory of the server and of its child processes at one moment, in MB."""
 
     seconds: float
     calls: int
@@ -197,30 +197,30 @@ class Sample:
 
 
 async def soak(server: Server, users: int, calls: int) -> tuple[Callers, list[Sample]]:
-    """Calls and watches."""
+    """Send the calls and sample the memory meanwhile."""
     samples: list[Sample] = []
     began = time.monotonic()
     async with grpc.aio.insecure_channel(server.address) as channel:
         callers = Callers(channel, users, calls, seed=1)
 
-        def look() -> None:
+        def take_sample() -> None:
             samples.append(Sample(time.monotonic() - began, callers.count, *server.resident()))
 
         async def watch() -> None:
             while True:
-                look()
+                take_sample()
                 print(f"{samples[-1].calls} calls: {samples[-1].server:.1f} MB", file=sys.stderr, flush=True)
                 await asyncio.sleep(SAMPLE_SECONDS)
 
         watcher = asyncio.create_task(watch())
         await callers.run()
         watcher.cancel()
-        look()
+        take_sample()
     return callers, samples
 
 
 def growth(samples: list[Sample], memory: list[float]) -> float:
-    """MB by which the line fitted to the second half of the calls rises over it."""
+    """Return the rise in MB, over the second half of the calls, of the line fitted to that half."""
     half = samples[-1].calls / 2
     late = [(each.calls, megabytes) for each, megabytes in zip(samples, memory, strict=True) if each.calls >= half]
     if len(late) < 3:
@@ -230,7 +230,7 @@ def growth(samples: list[Sample], memory: list[float]) -> float:
 
 
 def judged(callers: Callers, samples: list[Sample]) -> list[dict[str, Any]]:
-    """The entries of the result."""
+    """Return the entries of the result."""
     grown = growth(samples, [each.server for each in samples])
     children = growth(samples, [each.children for each in samples])
     return [
@@ -241,16 +241,16 @@ def judged(callers: Callers, samples: list[Sample]) -> list[dict[str, Any]]:
 
 
 def main() -> int:
-    """Prints the result; 1 where memory goes on growing or a call fails."""
+    """Print the result; return 1 if memory keeps growing or a call fails."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving.soak")
-    parser.add_argument("--calls", type=int, default=200_000)
-    parser.add_argument("--users", type=int, default=600)
-    parser.add_argument("--json", action="store_true", help="one line of JSON")
+    parser.add_argument("--calls", type=int, default=200_000, help="calls in all")
+    parser.add_argument("--users", type=int, default=600, help="users that call")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         url = f"sqlite:///{name}/soak.db"
         fill(url, options.users, DEFAULT_MODEL)
-        # The encoder's process must not end in between: a new one would hide what the old one had lost.
+        # The encoder's process must not restart, which would hide a leak.
         settings = {"encoder_idle_seconds": 1e6, "encoder_threads": 1, "log_level": "WARNING"}
         with paperfeed(Path(name) / "log", db=url, **settings) as server:
             callers, samples = asyncio.run(soak(server, options.users, options.calls))

@@ -9,12 +9,12 @@ from distributed import Client
 from batch.cluster import Cluster, open_cluster
 from ranker.bundle.bundle import load_bundle
 from service.encoder import HashingEncoder
+from testing.bundles import model_text, write_tiny_bundle
 from tests.batch.remote import Scheduler, started_scheduler, started_worker
 from tests.batch.reranks import Rerank
 from tests.batch.small_disks import mounted_small_disk
 from tests.batch.worlds import World, fill
 from tests.databases import postgres_schema, require_postgres
-from tests.rpc.bundles import model_text, write_tiny_bundle
 
 
 @pytest.fixture(scope="session")

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from testing.calls import wait_until
 from tests.batch.reranks import Rerank
 from tests.batch.worlds import World
 from tests.process.running import ROOT, settings
-from tests.rpc.builders import wait_until
 
 _PROGRAM = """
 import sys

@@ -10,7 +10,7 @@ from service.domain.events import Event, EventType, Preferences
 from service.domain.papers import Digest, Paper
 from service.encoder import HashingEncoder
 from service.storage import SqlStore, open_store, schema
-from tests.rpc.builders import TOPICS
+from testing.papers import TOPICS
 
 NOW = dt.datetime(2026, 3, 11, 8, tzinfo=dt.UTC)
 DIGEST = "today"

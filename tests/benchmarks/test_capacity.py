@@ -1,4 +1,4 @@
-"""The capacity page shows what the arithmetic gives, and the arithmetic is right."""
+"""The capacity computation, and its copy in docs/scale.md."""
 
 import re
 from dataclasses import fields, replace
@@ -6,30 +6,41 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.serving.capacity import SOURCES, TOWNS, WORDS, Costs, Habits, Town, need_of, number, page, read_costs
+from benchmarks.serving.capacity import (
+    SCENARIOS,
+    SOURCES,
+    WORDS,
+    Assumptions,
+    Costs,
+    Scenario,
+    number,
+    page,
+    read_costs,
+    requirements_of,
+)
 from tests.deploy.manifests import named
 from tests.process.running import ROOT
 
 COSTS = Costs(**dict.fromkeys((field.name for field in fields(Costs)), 1.0))
 
 
-def test_page_shows_what_is_reckoned() -> None:
-    """docs/scale.md holds the tables that the committed results give."""
+def test_page_shows_the_computed_tables() -> None:
+    """docs/scale.md contains the tables computed from the committed results."""
     text = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
     shown = re.search(r"<!-- capacity: begin -->\n(.*?)<!-- capacity: end -->", text, re.DOTALL)
 
     assert shown is not None
-    assert shown[1].strip() == page(TOWNS, read_costs(), Habits()).strip()
+    assert shown[1].strip() == page(SCENARIOS, read_costs(), Assumptions()).strip()
 
 
 def test_everything_is_named() -> None:
-    """Each cost has its source, each habit its words."""
+    """Each cost has a source, and each assumption has words for the page."""
     assert SOURCES.keys() == {field.name for field in fields(Costs)}
-    assert WORDS.keys() == {field.name for field in fields(Habits)}
+    assert WORDS.keys() == {field.name for field in fields(Assumptions)}
 
 
 def test_arithmetic() -> None:
-    """With round numbers each need is what a person reckons."""
+    """With round numbers each requirement equals the value computed by hand."""
     costs = replace(
         COSTS,
         feed_core_ms=10,
@@ -44,7 +55,7 @@ def test_arithmetic() -> None:
         event_bytes=10,
         mail_per_second=100,
     )
-    habits = Habits(
+    assumptions = Assumptions(
         feeds_a_day=2,
         events_a_day=10,
         share_of_new_feeds=0.5,
@@ -57,7 +68,7 @@ def test_arithmetic() -> None:
         connections_of_a_server=32,
     )
 
-    need = need_of(Town(1_000_000, 1_000_000), costs, habits)
+    need = requirements_of(Scenario(1_000_000, 1_000_000), costs, assumptions)
 
     assert need.feeds_per_second == pytest.approx(200)
     assert need.events_per_second == pytest.approx(1_000)
@@ -73,8 +84,8 @@ def test_arithmetic() -> None:
     assert need.mail_hours == pytest.approx(1e4 / 3_600)
 
 
-def test_a_missing_figure_is_told(tmp_path: Path) -> None:
-    """Results without a figure that is asked for are an error that names it."""
+def test_a_missing_figure_is_named(tmp_path: Path) -> None:
+    """If a figure is missing in the results, the error names it."""
     for file in {file for file, _, _ in SOURCES.values()}:
         (tmp_path / f"{file}.json").write_text('{"benchmarks": []}', encoding="utf-8")
 
@@ -86,15 +97,15 @@ def test_a_missing_figure_is_told(tmp_path: Path) -> None:
     ("value", "text"), [(0, "0"), (0.0123, "0.012"), (1.26, "1.3"), (9.96, "10"), (34.6, "35"), (12_345, "12,000")]
 )
 def test_two_digits(value: float, text: str) -> None:
-    """Figures are no more exact than they can be."""
+    """Values are shown with two significant digits."""
     assert number(value) == text
 
 
 def test_retention_is_that_of_the_manifests() -> None:
-    """The page reckons with the days that deploy/ sets."""
+    """The assumed days of retention are those that deploy/ sets."""
     given = named("ConfigMap/paperfeed")["data"]
-    habits = Habits()
+    assumptions = Assumptions()
 
-    assert int(given["PAPERFEED_KEEP_FEATURES_DAYS"]) == habits.features_days
-    assert int(given["PAPERFEED_KEEP_SLATES_DAYS"]) == habits.slates_days
-    assert int(given["PAPERFEED_KEEP_EVENTS_DAYS"]) == habits.events_days
+    assert int(given["PAPERFEED_KEEP_FEATURES_DAYS"]) == assumptions.features_days
+    assert int(given["PAPERFEED_KEEP_SLATES_DAYS"]) == assumptions.slates_days
+    assert int(given["PAPERFEED_KEEP_EVENTS_DAYS"]) == assumptions.events_days

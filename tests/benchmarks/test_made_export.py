@@ -1,4 +1,4 @@
-"""Made-up populations: the same ones in a database and as an export."""
+"""Made-up exports compared with real exports of the same population."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from batch.export.writer import ExportRequest, export
 from benchmarks.jobs.made_export import write_export
 from benchmarks.jobs.population import NOW, fill
 
-# Of two hundred papers of forty fields some readers find fewer than this to like.
+# With two hundred papers of forty fields, some users have fewer likes than this.
 LIKES = 10
 
 
 def test_is_what_the_real_export_writes(tmp_path: Path) -> None:
-    """Row for row, for readers with fewer likes than asked for too; but nobody's likes count as a paper's trend."""
+    """A made-up export has the rows of the real one, except trend events; so do users with fewer likes."""
     url = f"sqlite:///{tmp_path / 'population.db'}"
     fill(url, 60, "hashing", LIKES, 200)
     export(ExportRequest(url, "hashing", tmp_path / "real", NOW), lambda _count: None)

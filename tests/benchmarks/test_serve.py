@@ -1,4 +1,4 @@
-"""The benchmark of the server, tiny: every part of it runs, whatever the numbers."""
+"""A tiny run of the server benchmark."""
 
 import json
 import subprocess
@@ -15,9 +15,10 @@ TINY = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_serve(engine: str) -> None:
-    """It prints one line: every figure beside its floor, the three budgets judged."""
+    """The benchmark prints one line of JSON, with a floor for every figure and the three budgets."""
     words = [sys.executable, "-m", "benchmarks.serving.serve", *TINY.split()]
     if engine == "sqlite":
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)

@@ -9,9 +9,9 @@ import pytest
 
 from cli.failures import run
 from service.process.failures import EXTRAS
+from testing.servers import lose_database, serving
 from tests.cli.command import Done, Run, several_in_process
 from tests.process.running import ROOT, settings
-from tests.rpc.servers import lose_database, serving
 
 SAMPLE = ("digest", "import", ROOT / "cli/sample/digest.jsonl", "--date", "2026-03-11", "--no-embed")
 

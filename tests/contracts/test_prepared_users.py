@@ -17,8 +17,8 @@ from service.app.ranking.serving import Serving
 from service.domain.events import EventType, Like, Preferences, UserState
 from service.domain.papers import Paper, embedding_text
 from service.encoder import HashingEncoder
+from testing.bundles import model_text, write_tiny_bundle
 from tests.contracts.samples import HOUR, NOW, ON_SQLITE, event, paper, record
-from tests.rpc.bundles import model_text, write_tiny_bundle
 
 ENCODER = HashingEncoder()
 

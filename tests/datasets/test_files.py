@@ -65,7 +65,7 @@ def test_gzip_and_events(tmp_path: Path) -> None:
         ("{", "line 4: is not JSON"),
         ("3", "line 4: must be an object"),
         ('{"paper_id": "d"}', "line 4: title: is missing"),
-        ('{"paper_id": "a", "title": "A"}', "line 4: paper a stands at line 1 already"),
+        ('{"paper_id": "a", "title": "A"}', "line 4: paper a is already at line 1"),
         ('{"paper_id": "d", "title": "D", "published_at": "soon"}', "line 4: published_at: 'soon' is not"),
         ('{"paper_id": "d", "title": "D", "upvotes": 1.5}', "line 4: upvotes: must be an integer"),
     ],

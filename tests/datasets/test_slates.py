@@ -16,8 +16,8 @@ from service.domain.feeds import FallbackReason, Slate, SlateItem
 from service.domain.papers import Paper
 from service.storage import SqlStore
 from service.storage.tables import slates
+from testing.ranker import bundle
 from tests.contracts.samples import FixedClock
-from tests.ranker.builders import bundle
 from training.data.snapshot import CLICKED, LIKED
 from training.errors import TrainingError
 from training.feedback.log import SlateLog

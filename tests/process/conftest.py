@@ -7,10 +7,10 @@ import pytest
 
 from ranker.bundle.bundle import write_bundle
 from service.encoder.hashing import HashingEncoder
+from testing.ranker import model_text
 from tests.cli.command import clean_environment, paperfeed
 from tests.databases import postgres_schema, require_postgres
 from tests.process.samples import spaces
-from tests.ranker.builders import model_text
 
 __all__ = ["clean_environment", "paperfeed"]
 

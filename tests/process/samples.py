@@ -9,23 +9,7 @@ from paperfeed.v1 import catalog_pb2, profile_pb2
 from ranker.spaces.spaces import Spaces
 from ranker.spaces.terms import BUCKET_COUNT
 from service.encoder.hashing import DIM
-
-_WORDS = [
-    "graph",
-    "protein",
-    "code",
-    "vision",
-    "query",
-    "language",
-    "genome",
-    "index",
-    "neural",
-    "database",
-    "kernel",
-    "market",
-    "social",
-    "music",
-]
+from testing.papers import random_text
 
 
 def papers(count: int, *, prefix: str = "p") -> list[catalog_pb2.Paper]:
@@ -34,8 +18,8 @@ def papers(count: int, *, prefix: str = "p") -> list[catalog_pb2.Paper]:
     return [
         catalog_pb2.Paper(
             paper_id=f"{prefix}{i}",
-            title=f"{prefix} {i}: " + " ".join(rng.choice(_WORDS, 6)),
-            abstract=" ".join(rng.choice(_WORDS, 80)),
+            title=f"{prefix} {i}: " + random_text(rng, 6),
+            abstract=random_text(rng, 80),
         )
         for i in range(count)
     ]

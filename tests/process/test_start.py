@@ -13,11 +13,11 @@ from sqlalchemy import create_engine, text
 from paperfeed.client import Client
 from paperfeed.v1 import feed_pb2
 from service.storage import schema
+from testing.servers import serving
 from tests.cli.command import Done, Run
 from tests.process.running import Server, running
 from tests.process.samples import fill, likes
 from tests.requirements import require
-from tests.rpc.servers import serving
 
 pytestmark = pytest.mark.xdist_group("started_server")
 FailingStart = Callable[..., Done]

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from ranker.bundle.bundle import Bundle
-from tests.ranker.builders import bundle, model_text
+from testing.ranker import bundle, model_text
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from ranker.pipeline import rank, rank_new_user
 from ranker.profile.profile import build_profile
 from ranker.reasons.explain import RankReasonKind
 from ranker.spaces.spaces import plain_matrix
-from tests.ranker.builders import NOW, assert_close, columns, spaces
+from testing.ranker import NOW, assert_close, columns, spaces
 
 PAPERS = columns(77)
 CANDIDATES = spaces().matrix(PAPERS)

@@ -6,7 +6,7 @@ from ranker.fallback import cosine_scores, trending_scores
 from ranker.papers import paper_columns
 from ranker.profile.profile import build_profile
 from ranker.spaces.spaces import PaperMatrix, plain_matrix
-from tests.ranker.builders import DAY, NOW, columns, pending
+from testing.ranker import DAY, NOW, columns, pending
 
 NAN = float("nan")
 

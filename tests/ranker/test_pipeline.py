@@ -11,7 +11,7 @@ from ranker.profile.profile import build_profile
 from ranker.reasons.explain import RankReasonKind
 from ranker.spaces.spaces import plain_matrix
 from ranker.user_context import UserContext
-from tests.ranker.builders import NOW, assert_close, assert_lists_agree, columns, pending, spaces
+from testing.ranker import NOW, assert_close, assert_lists_agree, columns, pending, spaces
 
 PAPERS = pending(columns(77), [5, 20])
 CANDIDATES = spaces().matrix(PAPERS)

@@ -4,7 +4,7 @@ import numpy as np
 from ranker.bundle.bundle import Bundle
 from ranker.features import SCHEMA
 from ranker.score import best_first, read_model
-from tests.ranker.builders import assert_close, training_features
+from testing.ranker import assert_close, training_features
 
 
 def test_scores_are_lightgbms(small_bundle: Bundle) -> None:

@@ -3,7 +3,7 @@ import pytest
 
 from ranker.errors import InputError
 from ranker.signals import DAY_SECONDS, HALF_LIFE_SECONDS, NO_SIGNALS, PaperSignals, Signals, stack_signals
-from tests.ranker.builders import NOW
+from testing.ranker import NOW
 
 ADA, BOB = 11, 22
 PAPERS = [

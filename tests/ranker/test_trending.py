@@ -8,7 +8,7 @@ from ranker.signals import NO_SIGNALS, PaperSignals, Signals
 from ranker.spaces.spaces import PaperMatrix
 from ranker.trending import hotness, ranks_among, trends
 from ranker.user_context import UserContext
-from tests.ranker.builders import DAY, NOW, assert_close, columns, spaces
+from testing.ranker import DAY, NOW, assert_close, columns, spaces
 
 PAPERS = columns(12)
 BARE = spaces().matrix(replace(PAPERS, upvotes=np.full(12, np.nan)))

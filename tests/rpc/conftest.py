@@ -14,9 +14,9 @@ from paperfeed.client import Client
 from ranker.bundle.bundle import load_bundle
 from service.encoder import HashingEncoder
 from service.storage import schema
+from testing.bundles import model_text, write_tiny_bundle
+from testing.servers import Service, copied, serving
 from tests.databases import postgres_schema, require_postgres
-from tests.rpc.bundles import model_text, write_tiny_bundle
-from tests.rpc.servers import Service, copied, serving
 
 
 @pytest.fixture(scope="session")

@@ -30,7 +30,7 @@ from paperfeed.v1.feed_pb2 import FindSimilarPapersRequest, GetFeedRequest, GetS
 from paperfeed.v1.profile_pb2 import EVENT_TYPE_LIKE, Event, GetProfileRequest, ListLikesRequest, RecordEventsRequest
 from service.app.embedder import embed_pending
 from service.bootstrap import SystemClock
-from tests.rpc.builders import (
+from testing.calls import (
     MONDAY,
     at,
     failing,
@@ -43,7 +43,7 @@ from tests.rpc.builders import (
     upsert_ready,
     wait_until,
 )
-from tests.rpc.servers import Service
+from testing.servers import Service
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import grpc
 import pytest
 
 from paperfeed.v1 import model_pb2
-from tests.rpc.builders import failing
-from tests.rpc.servers import Service
+from testing.calls import failing
+from testing.servers import Service
 
 
 @pytest.mark.parametrize("rpc", ["ListModels", "GetModel", "PromoteModel", "RollbackModel"])

@@ -26,8 +26,8 @@ from paperfeed.v1.profile_pb2 import (
     RecordEventsRequest,
     UpdatePreferencesRequest,
 )
-from tests.rpc.builders import MONDAY, at, failing, fresh, ids, make_digest, make_papers, record, upsert, upsert_ready
-from tests.rpc.servers import Service
+from testing.calls import MONDAY, at, failing, fresh, ids, make_digest, make_papers, record, upsert, upsert_ready
+from testing.servers import Service
 
 HOUR = dt.timedelta(hours=1)
 

@@ -16,7 +16,7 @@ from service.domain.errors import BundleUnusable, EncoderUnavailable
 from service.domain.papers import EmbeddingState, Paper
 from service.encoder.hashing import HashingEncoder
 from service.storage import SqlStore, open_store, schema
-from tests.rpc.builders import wait_until
+from testing.calls import wait_until
 
 NOW = dt.datetime(2026, 3, 11, tzinfo=dt.UTC)
 

@@ -10,7 +10,7 @@ def paper(field: str, age_days: float) -> MadeUpPaper:
 
 
 def test_same_world() -> None:
-    """The same seed gives the same papers and reactions."""
+    """The same seed gives the same papers and the same reactions."""
     worlds = [World(seed=seed) for seed in (1, 1, 2)]
     papers = [world.papers("a", 30) for world in worlds]
     reactions = [world.reactions(world.users(1)[0], found) for world, found in zip(worlds, papers, strict=True)]
@@ -20,7 +20,7 @@ def test_same_world() -> None:
 
 
 def test_tastes() -> None:
-    """Users prefer new papers and papers of their own field."""
+    """Users prefer new papers, and papers of their own field."""
     user = World(seed=0).users(1)[0]
     other = next(each.field for each in World(seed=0).users(2)[1:])
 
@@ -31,7 +31,7 @@ def test_tastes() -> None:
 
 @pytest.mark.parametrize("exponent", [0.0, 1.0])
 def test_reactions_follow_the_model(exponent: float) -> None:
-    """Reactions at each place are as frequent as examination times attraction, and the value is their sum."""
+    """Users click each place with probability examination times attraction, and the value is the sum."""
     world = World(seed=3, exponent=exponent)
     user, shown = world.users(1)[0], [paper("vision", age) for age in (5, 0, 9, 2, 1)]
     draws = 4_000

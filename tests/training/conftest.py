@@ -4,7 +4,7 @@ import pytest
 import scipy.linalg  # noqa: F401 - loads scipy's BLAS, which the limit must reach
 
 from ranker.blas import use_one_thread
-from tests.training.builders import DATASETS
+from testing.training import DATASETS
 from training import TrainingReport, train
 
 

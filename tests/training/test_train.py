@@ -10,7 +10,7 @@ from ranker.bundle.bundle import load_bundle
 from ranker.papers import PaperColumns
 from ranker.pipeline import rank
 from ranker.profile.profile import build_profile
-from tests.training.builders import DATASETS, MONDAY, WEEK, planted
+from testing.training import DATASETS, MONDAY, WEEK, planted
 from training import Dataset, Likes, TrainingReport, train
 from training.errors import TrainingError
 from training.recipes import find_recipe

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from service.storage import SqlStore, open_store
+from testing.servers import copied
 from tests.batch.worlds import World, fill
 from tests.databases import postgres_schema, require_postgres
-from tests.rpc.servers import copied
 
 
 @pytest.fixture(scope="session")

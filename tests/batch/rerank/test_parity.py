@@ -19,10 +19,10 @@ from paperfeed.v1.feed_pb2 import (
 from service.domain.events import Event, EventType
 from service.encoder import HashingEncoder
 from service.storage import open_store
+from testing.calls import at
+from testing.servers import Service, serving
 from tests.batch.reranks import FEW_USERS_BYTES, Rerank, Slates, slates
 from tests.batch.worlds import DIGEST, NOW, World, fill, library
-from tests.rpc.builders import at
-from tests.rpc.servers import Service, serving
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.xdist_group("batch_cluster")]
 PAGE = 20

@@ -24,11 +24,11 @@ from ranker.bundle.bundle import load_bundle
 from ranker.features import SCHEMA
 from service.domain.papers import Digest
 from service.storage import open_store
+from testing.calls import at, record
+from testing.servers import Service, copied, serving
 from tests.batch.reranks import Rerank
 from tests.batch.worlds import DIGEST, NOW, fill
-from tests.rpc.builders import at, record
 from tests.rpc.feed_calls import prefer, shown
-from tests.rpc.servers import Service, copied, serving
 
 PAGE = 10
 USER = "u00042"

@@ -15,9 +15,9 @@ from batch.train.coordinator import train
 from batch.train.plan import PLAN_NAME, cut_rows
 from batch.train.rows_table import read_rows
 from ranker.bundle.bundle import load_bundle
+from testing.training import planted
 from tests.batch.killing import partial
 from tests.batch.remote import Scheduler
-from tests.training.builders import planted
 from training import TrainingReport
 from training import train as train_here
 from training.data.rows import feature_rows

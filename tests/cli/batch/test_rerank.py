@@ -9,10 +9,10 @@ import pytest
 
 from ranker.bundle.bundle import load_bundle
 from service.encoder import HashingEncoder
+from testing.bundles import model_text, write_tiny_bundle
 from tests.batch.remote import started_scheduler, started_worker
 from tests.batch.worlds import DIGEST, World, fill
 from tests.cli.command import Done, Run, in_process, row_counts
-from tests.rpc.bundles import model_text, write_tiny_bundle
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from testing.training import planted
 from tests.cli.command import Done, Run
 from tests.cli.models.interchange_files import HEADER, write
-from tests.training.builders import planted
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ from service.domain.events import Event, EventType
 from service.domain.papers import Paper
 from service.encoder import HashingEncoder
 from service.storage import open_store, schema
+from testing.training import planted
 from tests.cli.command import Done, Run, in_process
 from tests.cli.models.interchange_files import HEADER, write
-from tests.training.builders import planted
 
 MONDAY = dt.datetime(2026, 3, 9, tzinfo=dt.UTC)
 FIELDS = ("genome protein cell", "compiler kernel memory", "market price auction")

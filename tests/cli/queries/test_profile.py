@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
+from testing.calls import fresh, make_papers, record, upsert_ready
+from testing.servers import serving
 from tests.cli.command import Run
-from tests.rpc.builders import fresh, make_papers, record, upsert_ready
-from tests.rpc.servers import serving
 
 
 def test_shows_interests_and_preferences(paperfeed: Run, tmp_path: Path) -> None:

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from testing.servers import lose_database, serving
 from tests.cli.command import Run
-from tests.rpc.servers import lose_database, serving
 
 
 def test_a_lost_database_is_told(paperfeed: Run, tmp_path: Path) -> None:

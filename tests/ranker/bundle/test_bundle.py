@@ -23,7 +23,7 @@ from ranker.bundle.spaces_file import read_spaces, spaces_bytes
 from ranker.errors import BundleError, EncoderMismatch
 from ranker.features import SCHEMA
 from ranker.spaces.spaces import Spaces
-from tests.ranker.builders import DIM, ENCODER, FACTORS, USERS, assert_close, bundle, columns, spaces, topics
+from testing.ranker import DIM, ENCODER, FACTORS, USERS, assert_close, bundle, columns, spaces, topics
 
 FILES = (MANIFEST_NAME, MODEL_NAME, SPACES_NAME)
 

@@ -12,7 +12,7 @@ from ranker.papers import stack_columns
 from ranker.profile.profile import build_profile
 from ranker.spaces.spaces import PaperMatrix, plain_matrix
 from ranker.types import Float32Array
-from tests.ranker.builders import DAY, NOW, assert_close, columns, computed_values, pending, spaces
+from testing.ranker import DAY, NOW, assert_close, columns, computed_values, pending, spaces
 
 SPACES = spaces()
 CANDIDATES = SPACES.matrix(pending(columns(77), [5]))
@@ -47,7 +47,7 @@ def test_equal_in_other_surroundings() -> None:
 
 def test_equal_in_another_process_on_one_thread() -> None:
     """A process with one thread for linear algebra computes the same features and learned values."""
-    code = "import sys; from tests.ranker.builders import computed_values; sys.stdout.buffer.write(computed_values())"
+    code = "import sys; from testing.ranker import computed_values; sys.stdout.buffer.write(computed_values())"
     environment = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": ":".join(sys.path)}
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, env=environment).stdout
     assert_close(np.frombuffer(there, np.float32), computed_values())

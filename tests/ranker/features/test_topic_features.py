@@ -8,7 +8,7 @@ from ranker.profile.profile import build_profile
 from ranker.spaces.categories import CategoryTable
 from ranker.spaces.spaces import PaperMatrix
 from ranker.user_context import UserContext
-from tests.ranker.builders import NOW, columns, pending, spaces
+from testing.ranker import NOW, columns, pending, spaces
 
 SPACES = spaces()
 

@@ -5,7 +5,7 @@ from ranker.profile.interests import MAX_CLUSTERED_LIKES, MAX_INTERESTS, Interes
 from ranker.profile.profile import build_profile
 from ranker.spaces.spaces import plain_matrix
 from ranker.types import Float32Array, Float64Array
-from tests.ranker.builders import DAY, NOW, columns, pending
+from testing.ranker import DAY, NOW, columns, pending
 
 RNG = np.random.default_rng(4)
 CENTRES = RNG.standard_normal((12, 64))

@@ -5,7 +5,7 @@ from ranker.errors import InputError
 from ranker.profile import profile as profile_module
 from ranker.profile.profile import build_profile, ridge
 from ranker.spaces.spaces import plain_matrix
-from tests.ranker.builders import columns, pending, spaces
+from testing.ranker import columns, pending, spaces
 
 LIKES = spaces().matrix(pending(columns(8), [2]))
 

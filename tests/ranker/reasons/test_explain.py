@@ -14,7 +14,7 @@ from ranker.signals import NO_SIGNALS, PaperSignals, Signals
 from ranker.spaces.spaces import PaperMatrix
 from ranker.types import Float64Array
 from ranker.user_context import UserContext
-from tests.ranker.builders import DAY, NOW, columns, pending, spaces, training_features
+from testing.ranker import DAY, NOW, columns, pending, spaces, training_features
 from tests.ranker.reasons.attribution import agreement
 from training.trees.experts import exact_contributions
 

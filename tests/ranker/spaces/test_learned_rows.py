@@ -10,7 +10,7 @@ from ranker.spaces.colikes import NEIGHBOURS, CoLikes, text_keys
 from ranker.spaces.linear import unit_rows
 from ranker.spaces.spaces import PaperMatrix, stack_matrices
 from ranker.types import Float32Array
-from tests.ranker.builders import LEARNED, assert_close, columns, pending, spaces
+from testing.ranker import LEARNED, assert_close, columns, pending, spaces
 
 SPACES = spaces()
 PAPERS = pending(columns(70), [4, 33])

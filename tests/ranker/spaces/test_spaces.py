@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ranker.errors import InputError
 from ranker.spaces.spaces import PaperMatrix, plain_matrix, stack_matrices
-from tests.ranker.builders import assert_close, columns, pending, spaces
+from testing.ranker import assert_close, columns, pending, spaces
 
 PAPERS = pending(columns(130, dim=384), [3, 60])
 SPACES = spaces(384)

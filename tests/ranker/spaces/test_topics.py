@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ranker.spaces.topics import NEAREST_TOPICS, Topics, main_topics
-from tests.ranker.builders import assert_close, columns, pending, spaces
+from testing.ranker import assert_close, columns, pending, spaces
 
 RNG = np.random.default_rng(2)
 CENTROIDS = RNG.standard_normal((64, 384)).astype(np.float32)

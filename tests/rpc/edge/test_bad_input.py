@@ -42,8 +42,8 @@ from paperfeed.v1.profile_pb2 import (
     RecordEventsRequest,
     UpdatePreferencesRequest,
 )
-from tests.rpc.builders import at, call, failing, fresh, make_digest, make_papers, record, upsert, upsert_ready
-from tests.rpc.servers import Service
+from testing.calls import at, call, failing, fresh, make_digest, make_papers, record, upsert, upsert_ready
+from testing.servers import Service
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from paperfeed.v1.profile_pb2 import (
 )
 from service.api import status
 from service.domain import errors
-from tests.rpc.builders import make_papers, record, upsert, upsert_ready
-from tests.rpc.servers import Service, lose_database
+from testing.calls import make_papers, record, upsert, upsert_ready
+from testing.servers import Service, lose_database
 
 # ------------------------------------------------------------------------------------------------------ the whole tree
 

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from paperfeed.v1 import catalog_pb2, feed_pb2, model_pb2, profile_pb2, status_pb2
+from testing.calls import make_digest, record, upsert_ready
+from testing.servers import copied, serving
 from tests.databases import postgres_schema, require_postgres
-from tests.rpc.builders import make_digest, record, upsert_ready
-from tests.rpc.servers import copied, serving
 
 METHODS: list[MethodDescriptor] = [
     method

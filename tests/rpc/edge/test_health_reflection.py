@@ -11,8 +11,8 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 from paperfeed.v1.catalog_pb2 import GetPaperRequest
 from paperfeed.v1.feed_pb2 import GetFeedRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
-from tests.rpc.builders import failing, make_digest, make_papers, record, upsert_ready, wait_until
-from tests.rpc.servers import Service, lose_database
+from testing.calls import failing, make_digest, make_papers, record, upsert_ready, wait_until
+from testing.servers import Service, lose_database
 
 SERVICES = [f"paperfeed.v1.{name}Service" for name in ("Catalog", "Feed", "Model", "Profile", "Status")]
 

@@ -18,8 +18,8 @@ from paperfeed.v1.profile_pb2 import EVENT_TYPE_LIKE, Event, RecordEventsRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest, GetStatusResponse
 from service.api.admission import METHODS, PREFIX, RETRY_SECONDS
 from service.app.ranking.candidate_sets import WIDE_WINDOW_PAPERS
-from tests.rpc.builders import at, calls_at_work, make_papers, upsert, wait_until
-from tests.rpc.servers import Service
+from testing.calls import at, calls_at_work, make_papers, upsert, wait_until
+from testing.servers import Service
 
 THREADS, WAITING, CALLS = 2, 3, 16
 # Number of bulk calls, such as UpsertPapers, that run at a time.

@@ -21,8 +21,8 @@ from paperfeed.v1.status_pb2 import GetStatusRequest
 from service.app.profiles import Profiles
 from service.bootstrap import SystemClock
 from service.domain.events import UserState
-from tests.rpc.builders import MONDAY, calls_at_work, make_digest, make_papers, record, upsert, upsert_ready, wait_until
-from tests.rpc.servers import Service
+from testing.calls import MONDAY, calls_at_work, make_digest, make_papers, record, upsert, upsert_ready, wait_until
+from testing.servers import Service
 
 THREADS = 1
 # Number of bulk calls that run at a time.

@@ -18,9 +18,9 @@ from paperfeed.v1.feed_pb2 import (
 )
 from ranker.explore import place_chances, read_exploration
 from service.domain.feeds import Slate
-from tests.rpc.builders import MONDAY, at, ids, make_digest, make_papers, record, upsert_ready
+from testing.calls import MONDAY, at, ids, make_digest, make_papers, record, upsert_ready
+from testing.servers import Service, copied, serving
 from tests.rpc.feed_calls import get_feed, kinds, shown
-from tests.rpc.servers import Service, copied, serving
 
 
 @pytest.fixture(scope="module")

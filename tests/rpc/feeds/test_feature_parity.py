@@ -15,8 +15,9 @@ from ranker.types import Float32Array
 from service.app.ranking.signals import user_code
 from service.domain.feeds import Slate
 from service.encoder import HashingEncoder
-from tests.rpc.builders import MONDAY, TOPICS, at, fresh, make_digest, make_papers, record, upsert, upsert_ready
-from tests.rpc.servers import Service
+from testing.calls import MONDAY, at, fresh, make_digest, make_papers, record, upsert, upsert_ready
+from testing.papers import TOPICS
+from testing.servers import Service
 from training.data.cross_fitting import NO_FOLD
 from training.data.query_groups import Query
 from training.data.rows import DatasetMatrices, feature_rows

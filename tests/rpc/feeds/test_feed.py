@@ -17,7 +17,7 @@ from paperfeed.v1.feed_pb2 import (
     REASON_TYPE_TRENDING,
     TimeWindow,
 )
-from tests.rpc.builders import (
+from testing.calls import (
     MONDAY,
     at,
     failing,
@@ -28,8 +28,8 @@ from tests.rpc.builders import (
     upsert,
     upsert_ready,
 )
+from testing.servers import Service
 from tests.rpc.feed_calls import get_feed, kinds, prefer, shown
-from tests.rpc.servers import Service
 
 DAY = dt.timedelta(days=1)
 

@@ -11,7 +11,7 @@ from paperfeed.v1.feed_pb2 import (
     GetFeedResponse,
     GetSlateRequest,
 )
-from tests.rpc.builders import (
+from testing.calls import (
     MONDAY,
     at,
     fresh,
@@ -21,8 +21,8 @@ from tests.rpc.builders import (
     upsert,
     upsert_ready,
 )
+from testing.servers import Service, serving
 from tests.rpc.feed_calls import get_feed, shown
-from tests.rpc.servers import Service, serving
 
 DAY = dt.timedelta(days=1)
 

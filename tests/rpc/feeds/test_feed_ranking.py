@@ -22,7 +22,7 @@ from service.app.embedder import embed_pending
 from service.bootstrap import SystemClock
 from service.domain.papers import embedding_text
 from service.encoder import HashingEncoder
-from tests.rpc.builders import (
+from testing.calls import (
     MONDAY,
     at,
     fresh,
@@ -32,8 +32,8 @@ from tests.rpc.builders import (
     upsert,
     upsert_ready,
 )
+from testing.servers import Service
 from tests.rpc.feed_calls import get_feed, kinds, shown
-from tests.rpc.servers import Service
 
 DAY = dt.timedelta(days=1)
 

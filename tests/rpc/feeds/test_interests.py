@@ -20,7 +20,8 @@ from paperfeed.v1.profile_pb2 import (
     Profile,
     UpdatePreferencesRequest,
 )
-from tests.rpc.builders import MONDAY, TOPICS, fresh, ids, make_digest, make_papers, record, upsert, upsert_ready
+from testing.calls import MONDAY, fresh, ids, make_digest, make_papers, record, upsert, upsert_ready
+from testing.papers import TOPICS
 
 DAY = dt.timedelta(days=1)
 

@@ -18,7 +18,7 @@ from paperfeed.v1.profile_pb2 import (
     ListDeletedUsersRequest,
     ListLikesRequest,
 )
-from tests.rpc.builders import call, failing, fresh, make_digest, make_papers, upsert, upsert_ready
+from testing.calls import call, failing, fresh, make_digest, make_papers, upsert, upsert_ready
 
 INVALID, NOT_FOUND = grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND
 

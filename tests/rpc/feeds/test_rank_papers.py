@@ -17,8 +17,8 @@ from paperfeed.v1.feed_pb2 import (
 )
 from paperfeed.v1.profile_pb2 import ExportUserRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
-from tests.rpc.builders import MONDAY, at, failing, fresh, ids, make_papers, record, upsert_ready, wait_until
-from tests.rpc.servers import Service
+from testing.calls import MONDAY, at, failing, fresh, ids, make_papers, record, upsert_ready, wait_until
+from testing.servers import Service
 
 
 def rank(client: Client, **fields: Any) -> RankPapersResponse:

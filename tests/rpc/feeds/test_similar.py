@@ -10,8 +10,8 @@ from paperfeed.v1.catalog_pb2 import PAPER_VIEW_FULL, DeletePaperRequest, Paper
 from paperfeed.v1.feed_pb2 import FindSimilarPapersRequest
 from service.domain.papers import embedding_text
 from service.encoder import HashingEncoder
-from tests.rpc.builders import failing, fresh, make_papers, upsert, upsert_ready
-from tests.rpc.servers import Service, serving
+from testing.calls import failing, fresh, make_papers, upsert, upsert_ready
+from testing.servers import Service, serving
 
 
 def similar(client: Client, name: str, **fields: int) -> list[tuple[str, float]]:

@@ -18,7 +18,7 @@ from paperfeed.v1.feed_pb2 import (
     StreamFeedsResponse,
 )
 from paperfeed.v1.profile_pb2 import DeleteUserRequest
-from tests.rpc.builders import (
+from testing.calls import (
     MONDAY,
     at,
     calls_at_work,
@@ -30,7 +30,7 @@ from tests.rpc.builders import (
     upsert_ready,
     wait_until,
 )
-from tests.rpc.servers import Service
+from testing.servers import Service
 
 
 def stream(client: Client, *user_ids: str, **fields: Any) -> list[StreamFeedsResponse]:

@@ -9,9 +9,9 @@ from paperfeed.client import Client
 from paperfeed.v1.catalog_pb2 import Paper, UpsertPapersRequest
 from paperfeed.v1.feed_pb2 import REASON_TYPE_TRENDING, GetFeedRequest, GetFeedResponse, RankPapersRequest
 from paperfeed.v1.profile_pb2 import DeleteUserRequest
-from tests.rpc.builders import at, fresh, make_digest, make_papers, record, upsert, upsert_ready
+from testing.calls import at, fresh, make_digest, make_papers, record, upsert, upsert_ready
+from testing.servers import Service, serving
 from tests.rpc.feed_calls import shown
-from tests.rpc.servers import Service, serving
 
 HOUR = dt.timedelta(hours=1)
 

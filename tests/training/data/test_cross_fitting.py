@@ -1,6 +1,6 @@
 import numpy as np
 
-from tests.training.builders import planted
+from testing.training import planted
 from training.data.cross_fitting import NO_FOLD, split_likes
 from training.data.query_groups import queries_of
 from training.data.weeks import week_of

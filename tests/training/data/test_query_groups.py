@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.training.builders import MONDAY, WEEK, planted
+from testing.training import MONDAY, WEEK, planted
 from training.data.query_groups import check_contiguous, hidden_queries, weekly_queries, with_fewer_likes
 from training.data.snapshot import CLICKED, LIKED, SAVED, Dataset, Likes
 from training.data.weeks import start_of, week_of

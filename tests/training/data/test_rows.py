@@ -7,7 +7,7 @@ import pytest
 
 from ranker.features import SCHEMA
 from ranker.types import Float32Array
-from tests.training.builders import DATASETS
+from testing.training import DATASETS
 from training.data.cross_fitting import Folds, split_likes
 from training.data.query_groups import queries_of
 from training.data.rows import DatasetMatrices, feature_rows

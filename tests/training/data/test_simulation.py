@@ -5,7 +5,7 @@ import numpy as np
 from ranker.features import SCHEMA, compute_matrix
 from ranker.profile.profile import build_profile
 from ranker.spaces.spaces import plain_matrix
-from tests.training.builders import planted
+from testing.training import planted
 from training.data.query_groups import Query
 from training.data.simulation import Crowd, dislikes_of, user_context_of
 from training.recipes import Simulated

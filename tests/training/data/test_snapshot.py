@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ranker.signals import NO_SIGNALS, Signals
-from tests.training.builders import MONDAY, WEEK, planted
+from testing.training import MONDAY, WEEK, planted
 from training.data.snapshot import Likes, check_dataset
 from training.errors import TrainingError
 

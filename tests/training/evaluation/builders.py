@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from ranker.papers import PaperColumns
-from tests.training.builders import MONDAY, WEEK, planted
+from testing.training import MONDAY, WEEK, planted
 from training.data.snapshot import Dataset, Likes
 from training.evaluation.corpus import Corpus, View
 from training.evaluation.protocols import Round, cold_items, weekly_digest

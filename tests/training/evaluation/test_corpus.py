@@ -5,7 +5,7 @@ import pytest
 
 from ranker.papers import paper_columns
 from ranker.signals import PaperSignals, Signals
-from tests.training.builders import MONDAY, WEEK
+from testing.training import MONDAY, WEEK
 from tests.training.evaluation.builders import dated, week_round, with_paper
 from training.evaluation.corpus import Corpus, anonymous
 

@@ -10,8 +10,8 @@ import pytest
 
 from ranker.bundle.bundle import Bundle, load_bundle, write_bundle
 from ranker.papers import PaperColumns
-from tests.ranker.builders import model_text, spaces
-from tests.training.builders import DIM, MONDAY, WEEK, planted
+from testing.ranker import model_text, spaces
+from testing.training import DIM, MONDAY, WEEK, planted
 from tests.training.evaluation.builders import FIRST_DAY, dated, undated, with_paper
 from training import train
 from training.data.snapshot import Dataset, Likes

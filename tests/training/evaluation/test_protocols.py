@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.training.builders import MONDAY, WEEK
+from testing.training import MONDAY, WEEK
 from tests.training.evaluation.builders import FIRST_DAY, LAST_DAY, dated, undated, with_paper
 from training.data.snapshot import Likes
 from training.data.weeks import week_of

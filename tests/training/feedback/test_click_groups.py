@@ -1,7 +1,7 @@
 import lightgbm
 import numpy as np
 
-from tests.training.feedback.builders import MORNING, VERSION, logged, sent
+from testing.click_log import MORNING, VERSION, logged, sent
 from training.data.snapshot import CLICKED, LIKED
 from training.feedback.click_groups import LEAST_EXAMINATION_PROPENSITY, ClickGroups, click_groups, part_of
 from training.feedback.examination import Examination

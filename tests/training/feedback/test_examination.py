@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.training.feedback.builders import made_up_log
+from testing.click_log import made_up_log
 from training.errors import TrainingError
 from training.feedback.examination import Examination, estimate_examination
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tests.training.feedback.builders import MORNING, logged
+from testing.click_log import MORNING, logged
 from training.data.snapshot import CLICKED, LIKED, SAVED
 from training.feedback.joining import WINDOW_DAYS, LoggedEvent, outcomes_of
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ranker.features import SCHEMA
-from tests.training.feedback.builders import MORNING, VERSION, logged, sent
+from testing.click_log import MORNING, VERSION, logged, sent
 from training.errors import TrainingError
 from training.feedback.joining import LoggedEvent
 from training.feedback.log import LogBuilder

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ranker.types import Float64Array
-from tests.training.feedback.builders import SHOWN, VERSION, attraction, logged, made_up_log, sent
+from testing.click_log import SHOWN, VERSION, attraction, logged, made_up_log, sent
 from training.errors import EvaluationError
 from training.feedback.examination import Examination, estimate_examination
 from training.feedback.log import LogBuilder, SlateLog

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from ranker.papers import paper_columns
-from tests.training.builders import DIM
+from testing.training import DIM
 from training.data.snapshot import Dataset, Likes
 from training.spaces.factor_fitting import FactorSettings, LikedPapers, fit_factors
 from training.spaces.space_fitting import fit_spaces, with_factors

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tests.training.builders import planted
+from testing.training import planted
 from training.data.snapshot import Dataset
 from training.spaces.topic_fitting import fit_topics
 

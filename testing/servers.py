@@ -32,12 +32,13 @@ def serving(url: str, *, embeds: bool = True, **settings: Any) -> Iterator[Servi
     """Run a server on the database; stop it at the end without a drain, so that stopping takes no time.
 
     Args:
-        embeds: False leaves every text PENDING.
+        embeds: Whether the server computes vectors; if False, every paper stays PENDING.
+        settings: Fields of ``service.config.Settings``.
     """
     defaults = {"encoder": "hashing", "threads": 8, "drain_seconds": 0.0, "exploration": 0.0}
     application = Application(Settings(db=url, port=0, **{**defaults, **settings}))
     if not embeds:
-        application._embedder.stop()
+        application._embedder.stop()  # noqa: SLF001
     port = application.start()
     try:
         with Client(f"127.0.0.1:{port}") as client:

@@ -1,4 +1,4 @@
-"""Made-up data sets with a planted truth: users like papers of their own field."""
+"""Made-up data sets for training, in which users like papers of their own field only."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ _FIELD_WORDS = (("genome", "protein", "cell"), ("compiler", "kernel", "memory"),
 
 
 def planted(*, dated: bool, user_count: int = 60, paper_count: int = 400, weeks: int = 40, seed: int = 0) -> Dataset:
-    """Return papers of three fields; each user likes papers of one field only, and nothing else separates them."""
+    """Return papers of three fields, and users who each like 15 random papers of one field."""
     rng = np.random.default_rng(seed)
     field = rng.integers(0, 3, paper_count)
     centres = np.random.default_rng(1).standard_normal((3, DIM))
@@ -37,4 +37,4 @@ def planted(*, dated: bool, user_count: int = 60, paper_count: int = 400, weeks:
 
 
 DATASETS = (planted(dated=True), planted(dated=False, seed=1))
-"""One dated and one undated data set for training."""
+"""A dated and an undated data set, to train on."""

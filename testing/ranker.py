@@ -19,6 +19,7 @@ from ranker.spaces.spaces import PaperMatrix, Spaces
 from ranker.spaces.terms import BUCKET_COUNT, hashed_terms
 from ranker.spaces.topics import Topics
 from ranker.types import Float32Array
+from testing.papers import WORDS
 
 DIM = 16
 FACTORS = 6
@@ -28,9 +29,7 @@ DAY = 86_400.0
 ENCODER = "made-up-encoder"
 LEARNED = ("factors", "word_density", "factor_density", "user_factors")
 """The values of a paper that come from the factor map, the background and the co-likes of a bundle."""
-_WORDS = (
-    "graph protein code vision query language genome index neural database kernel market social music speech".split()  # noqa: SIM905
-)
+_WORDS = (*WORDS, "speech")
 
 
 def columns(count: int, *, seed: int = 0, prefix: str = "p", dim: int = DIM) -> PaperColumns:
@@ -53,7 +52,7 @@ def columns(count: int, *, seed: int = 0, prefix: str = "p", dim: int = DIM) -> 
 
 
 def pending(papers: PaperColumns, rows: list[int]) -> PaperColumns:
-    """The same papers, some without a vector."""
+    """Return the papers without the vectors of these rows."""
     vectors = papers.embeddings.copy()
     vectors[rows] = np.nan
     return PaperColumns(**{**vars(papers), "embeddings": vectors})
@@ -103,7 +102,7 @@ def co_likes(known: PaperMatrix) -> CoLikes:
 
 
 def topics(dim: int = DIM) -> Topics:
-    """The directions of the four clusters that ``columns`` draws from."""
+    """Return a topic for each of the four clusters that ``columns`` draws from."""
     centres = np.random.default_rng(99).standard_normal((4, dim))
     return Topics(
         centroids=(centres / np.linalg.norm(centres, axis=1, keepdims=True)).astype(np.float32),
@@ -130,7 +129,7 @@ def training_features(query_count: int = 40) -> tuple[Float32Array, np.ndarray, 
 
 def model_text(tree_count: int = 25) -> str:
     """A small LambdaMART model over the real schema."""
-    import lightgbm
+    import lightgbm  # noqa: PLC0415
 
     features, labels, groups = training_features()
     data = lightgbm.Dataset(features, labels, group=groups, feature_name=list(SCHEMA.names))

@@ -25,16 +25,8 @@ from paperfeed.v1.catalog_pb2 import (
 )
 from paperfeed.v1.profile_pb2 import Event, RecordEventsRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
+from testing.papers import TOPICS
 
-# Topics share no word, so that papers of one topic are near and papers of two are not.
-TOPICS = {
-    "vision": "image segmentation pixel camera depth convolution object detection scene render texture video",
-    "language": "translation token grammar dialogue corpus syntax parsing summary vocabulary sentence prompt decoder",
-    "graphs": "node edge spectral clustering adjacency walk community link motif subgraph isomorphism matching",
-    "robots": "gripper locomotion torque actuator manipulation trajectory planner navigation odometry contact arm leg",
-    "biology": "protein genome folding enzyme cell molecule sequence docking peptide mutation antibody tissue",
-    "audio": "speech acoustic phoneme microphone melody spectrogram voice noise pitch waveform recording music",
-}
 MONDAY = dt.datetime(2026, 3, 9, 12, tzinfo=dt.UTC)
 
 

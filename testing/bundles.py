@@ -13,8 +13,9 @@ from ranker.signals import PaperSignals, Signals
 from ranker.user_context import UserContext
 from service.domain.papers import embedding_text
 from service.encoder import HashingEncoder
-from tests.ranker.builders import spaces
-from tests.rpc.builders import TOPICS, make_papers
+from testing.calls import make_papers
+from testing.papers import TOPICS
+from testing.ranker import spaces
 
 PAPERS_PER_TOPIC = 40
 QUERIES_PER_TOPIC = 12

@@ -1,4 +1,4 @@
-"""Logs of simulated slates, made without a server; reactions depend on place and attraction alone."""
+"""Feedback logs of made-up slates, without a server; place and attraction alone decide the reactions of users."""
 
 import hashlib
 
@@ -26,7 +26,14 @@ def logged(
     width: int = len(SCHEMA),
     is_sorted: bool = False,
 ) -> LoggedSlate:
-    """Return an explored slate of papers p0, p1, ...; the first feature is the logit of the attraction."""
+    """Return a slate of papers, named p0, p1, ... in the order before exploration.
+
+    The first feature of a paper is the logit of its attraction.
+
+    Args:
+        share: Probability that exploration swaps two papers.
+        is_sorted: Whether the most attractive papers come first, before exploration; if False, the order is random.
+    """
     explored = explore(count, Exploration(share, hashlib.sha256(f"{slate_id}{seed}".encode()).digest()))
     features = np.full((count, width), np.nan, dtype=np.float32)
     if width:
@@ -45,12 +52,12 @@ def logged(
 
 
 def sent(slate: LoggedSlate, count: int = SHOWN) -> list[LoggedEvent]:
-    """Return the sent events of the first papers of a slate."""
+    """Return the events that report the first papers of the slate as mailed."""
     return [LoggedEvent(paper_id, "sent", slate.as_of, slate.slate_id) for paper_id in slate.paper_ids[:count]]
 
 
 def attraction(log_features: Float64Array) -> Float64Array:
-    """Return the probability of a reaction to each paper if the user looks at it."""
+    """Return (rows,) the probability that a made-up user reacts to a paper that is looked at."""
     return np.asarray(0.9 / (1 + np.exp(-log_features[:, 0].astype(np.float64))))
 
 
@@ -64,11 +71,11 @@ def made_up_log(
     seed: int = 0,
     is_sorted: bool = False,
 ) -> SlateLog:
-    """Return the log of users who react by the position-based model.
+    """Return a log of users who get slates and react by the position-based model.
 
     Args:
-        share: Share of exploration.
-        is_sorted: Order papers by attraction before exploration; otherwise the order is random.
+        exponent: Of the position bias; a paper at place k is looked at with probability k ** -exponent.
+        is_sorted: Whether the most attractive papers come first, before exploration; if False, the order is random.
     """
     rng = np.random.default_rng(seed)
     builder = LogBuilder(VERSION)
