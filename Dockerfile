@@ -1,6 +1,6 @@
-# The server: paperfeed with the extras server and postgres. Build it where PyTorch's CPU build should be taken:
+# The server: paperfeed with the extras server and postgres. To install PyTorch's small CPU build, name its index:
 #   docker build --build-arg TORCH_INDEX=<the index that PyTorch's install page names for CPU> -t paperfeed .
-# Without TORCH_INDEX pip's own index is used, whose Linux builds bring several GB of GPU libraries along.
+# Without TORCH_INDEX, pip's own index is used. Its Linux builds of PyTorch include several GB of GPU libraries.
 
 FROM python:3.11.14-slim-bookworm AS build
 ARG TORCH_INDEX=""
@@ -8,7 +8,7 @@ ARG EXTRAS="server,postgres"
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_INPUT=1
 WORKDIR /src
 RUN python -m venv /opt/paperfeed
-# torch first and alone: the largest layer stays in the cache while anything else changes
+# torch is installed first: its layer, the largest, stays in the cache while other files change
 COPY constraints.txt ./
 RUN /opt/paperfeed/bin/pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$(grep '^torch==' constraints.txt)"
 COPY . .
@@ -16,7 +16,7 @@ RUN pip wheel --no-deps --wheel-dir /wheels ./proto . \
     && /opt/paperfeed/bin/pip install --find-links /wheels -c constraints.txt "paperfeed[${EXTRAS}]==0.1.0"
 
 FROM python:3.11.14-slim-bookworm
-# LightGBM needs the OpenMP runtime; Debian's versions come and go, so it cannot be pinned
+# LightGBM needs the OpenMP runtime. Debian removes old versions, so the version cannot be pinned
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libgomp1 \

@@ -1,1 +1,1 @@
-"""The ``paperfeed`` command: one file per command group. The only place that composes all parts; nobody imports it."""
+"""The ``paperfeed`` command. It is the only package that uses all others, and no other package imports it."""

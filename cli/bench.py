@@ -1,4 +1,4 @@
-"""``paperfeed bench``: the speed budgets, each against a floor measured in the same run."""
+"""``paperfeed bench``: run the benchmarks that have a speed budget."""
 
 import importlib
 import sys
@@ -10,21 +10,19 @@ import typer
 
 from cli.options import Db, Json
 
-app = typer.Typer(
-    help="Measure speed against what it cannot beat; from a checkout of the sources.", no_args_is_help=True
-)
+app = typer.Typer(help="Run speed benchmarks. Needs a checkout of the sources.", no_args_is_help=True)
 
 
 @app.command()
 def serve(
     db: Db = None,
-    clients: Annotated[int, typer.Option(min=1, help="Clients at the same time.")] = 16,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Of each round of all clients.")] = 4.0,
+    clients: Annotated[int, typer.Option(min=1, help="Number of clients that call at the same time.")] = 16,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Seconds per round of all clients.")] = 4.0,
     as_json: Json = False,
 ) -> None:
-    """Measure GetFeed against a bare gRPC server that runs the reference model. Fails where a budget does not hold.
+    """Measure GetFeed against a bare gRPC server that runs the same model. Exits with 1 if a budget is exceeded.
 
-    The database is a new SQLite file, or a new schema on the PostgreSQL server that --db names.
+    The benchmark uses a new SQLite file, or a new schema on the PostgreSQL server that --db names.
     """
     words = ["--clients", clients, "--seconds", seconds, *(["--db", db] if db else [])]
     raise typer.Exit(_run("serving.serve", words, as_json))
@@ -32,36 +30,38 @@ def serve(
 
 @app.command()
 def embed(
-    papers: Annotated[int, typer.Option(min=1, help="Papers embedded in each round.")] = 128,
+    papers: Annotated[int, typer.Option(min=1, help="Number of papers embedded per round.")] = 128,
     as_json: Json = False,
 ) -> None:
-    """Measure papers per second against SentenceTransformer.encode alone. Fails where the budget does not hold."""
+    """Measure embedding against SentenceTransformer.encode, in papers per second. Exits with 1 if it is too slow."""
     raise typer.Exit(_run("jobs.embed", ["--papers", papers], as_json))
 
 
 @app.command()
 def batch(
-    users: Annotated[int, typer.Option(min=1, help="Users of the large job.")] = 100_000,
-    scaling_users: Annotated[int, typer.Option(min=1, help="Users of the jobs of one worker and of two.")] = 12_000,
-    papers: Annotated[int, typer.Option(min=200, help="Papers that users may like.")] = 10_000,
+    users: Annotated[int, typer.Option(min=1, help="Number of users of the large job.")] = 100_000,
+    scaling_users: Annotated[
+        int, typer.Option(min=1, help="Number of users of the jobs that compare one worker with two.")
+    ] = 12_000,
+    papers: Annotated[int, typer.Option(min=200, help="Number of papers that users may like.")] = 10_000,
     as_json: Json = False,
 ) -> None:
-    """Measure a whole re-rank: rows per second, two workers against one, memory. Fails where a budget does not hold."""
+    """Measure a whole batch job: rows per second, two workers against one, memory. Exits with 1 if a budget fails."""
     words = ["--users", users, "--scaling-users", scaling_users, "--papers", papers]
     raise typer.Exit(_run("jobs.batch", words, as_json))
 
 
 def _run(name: str, words: Sequence[object], as_json: bool) -> int:
-    """Runs a benchmark; benchmarks are no part of what is installed."""
+    """Run a benchmark and return its exit code. Benchmarks are not part of an installed paperfeed."""
     from service.domain.errors import InvalidField
 
-    # Not on the path of an installed command; child processes get the path from here.
+    # An installed command does not have the checkout on its path. Child processes inherit the path from here.
     sys.path.append(str(Path(__file__).parents[1]))
     try:
         module = importlib.import_module(f"benchmarks.{name}")
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("benchmarks"):
             raise
-        raise InvalidField("bench", "benchmarks come with the sources: run this from a checkout") from error
+        raise InvalidField("bench", "needs the benchmarks, which only a checkout of the sources has") from error
     code: int = module.main([*map(str, words), *(["--json"] if as_json else [])])
     return code

@@ -1,4 +1,4 @@
-"""``paperfeed db``."""
+"""``paperfeed db``: upgrade and prune the service's database."""
 
 from dataclasses import asdict
 
@@ -7,12 +7,12 @@ import typer
 from cli.options import Db, Json
 from cli.output import show
 
-app = typer.Typer(help="The database's schema and size.", no_args_is_help=True)
+app = typer.Typer(help="Upgrade the database schema, or remove old rows.", no_args_is_help=True)
 
 
 @app.command()
 def upgrade(db: Db = None, as_json: Json = False) -> None:
-    """Bring the schema to this version's. Safe to repeat; back up first."""
+    """Create or upgrade the tables for this version of paperfeed. Safe to repeat. Back up the database first."""
     from service.config import Settings
     from service.storage import schema
 
@@ -24,7 +24,7 @@ def upgrade(db: Db = None, as_json: Json = False) -> None:
 
 @app.command()
 def prune(db: Db = None, as_json: Json = False) -> None:
-    """Remove what is older than the PAPERFEED_KEEP_* settings say."""
+    """Remove events, slates and stored features that are older than the PAPERFEED_KEEP_* settings allow."""
     from service.bootstrap import SystemClock
     from service.config import Settings
     from service.storage import open_store, retention, schema

@@ -1,4 +1,4 @@
-"""Where a command writes, checked before an hour is spent on it."""
+"""Checks that a command can write its output, made before the work starts."""
 
 import os
 from pathlib import Path
@@ -7,36 +7,36 @@ from service.domain.errors import InvalidField
 
 
 def check_new(option: str, path: Path) -> None:
-    """Returns if something new can be written there; folders that are missing can be made.
+    """Check that something new can be written at the path. Missing parent folders are fine.
 
     Raises:
-        InvalidField: It exists, or nothing can be written there.
+        InvalidField: The path exists, or its folder cannot be written to.
     """
     if path.exists():
-        raise InvalidField(option, f"{path} exists already")
+        raise InvalidField(option, f"{path} already exists; name a new one")
     parent = next(folder for folder in path.absolute().parents if folder.exists())
     _check_writable(option, parent)
 
 
 def check_file(option: str, path: Path) -> None:
-    """Returns if the file can be written, anew or over what it holds.
+    """Check that the file can be created or overwritten.
 
     Raises:
-        InvalidField: It is a folder, or nothing can be written there.
+        InvalidField: The path is a folder, or cannot be written to.
     """
     if not path.exists():
         check_new(option, path)
     elif path.is_dir():
         raise InvalidField(option, f"{path} is a folder, not a file")
     elif not os.access(path, os.W_OK):
-        raise InvalidField(option, f"nothing can be written to {path}")
+        raise InvalidField(option, f"cannot write to {path}")
 
 
 def check_folder(option: str, path: Path) -> None:
-    """Returns if files can be written into the folder, which may be missing.
+    """Check that files can be written into the folder, which may be missing.
 
     Raises:
-        InvalidField: It is a file, or nothing can be written there.
+        InvalidField: The path is a file, or cannot be written to.
     """
     if path.exists():
         _check_writable(option, path)
@@ -46,6 +46,6 @@ def check_folder(option: str, path: Path) -> None:
 
 def _check_writable(option: str, folder: Path) -> None:
     if not folder.is_dir():
-        raise InvalidField(option, f"nothing can be written to {folder}: it is not a folder")
+        raise InvalidField(option, f"cannot write to {folder}: it is not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):
-        raise InvalidField(option, f"nothing can be written to {folder}")
+        raise InvalidField(option, f"cannot write to {folder}")

@@ -1,4 +1,4 @@
-"""The ``paperfeed`` command."""
+"""The ``paperfeed`` command: one module per command or group of commands."""
 
 import sys
 
@@ -21,7 +21,7 @@ from cli.queries import feed, profile, status
 
 app = typer.Typer(
     name="paperfeed",
-    help="A personalised feed from a digest of research papers, over gRPC.",
+    help="Rank each day's new research papers for each user: serve feeds, import papers and likes, train, send mail.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -49,7 +49,7 @@ app.command("demo")(demo.demo)
 
 
 def main() -> None:
-    """Entry point: runs the command and ends the process with its exit code (0 done, 1 failed, 2 wrong usage)."""
+    """Run the command line and end the process with its exit code: 0 done, 1 failed, 2 wrong usage."""
     sys.exit(run(app))
 
 

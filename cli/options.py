@@ -4,12 +4,41 @@ from typing import Annotated
 
 import typer
 
-Db = Annotated[str | None, typer.Option("--db", help="Database URL: sqlite:///PATH or postgresql://USER@HOST/NAME.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one line of JSON on stdout.")]
-Server = Annotated[str | None, typer.Option("--server", help="Address of a running server, HOST:PORT.")]
-Embed = Annotated[bool, typer.Option("--embed/--no-embed", help="Embed new text now, or leave it to the server.")]
+Db = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        help="Database URL: sqlite:///PATH or postgresql://USER@HOST/NAME. Default: PAPERFEED_DB, then ./paperfeed.db.",
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
+Server = Annotated[
+    str | None,
+    typer.Option("--server", help="Server to call, HOST:PORT. Default: PAPERFEED_SERVER, then localhost:50051."),
+]
+Embed = Annotated[
+    bool,
+    typer.Option(
+        "--embed/--no-embed",
+        help="Compute the vectors of new papers now, or leave them to the running server.",
+    ),
+]
+BundleFolder = Annotated[
+    str | None,
+    typer.Option(
+        "--bundle", help="Folder of the trained model (bundle). Default: PAPERFEED_BUNDLE, then the one shipped."
+    ),
+]
+EmbeddingCache = Annotated[
+    str | None,
+    typer.Option(
+        "--embedding-cache",
+        help="File that stores vectors by the hash of their text, so that no text is embedded twice. Default: none.",
+    ),
+]
 
-# Not read from training.recipes: its table brings all of training with it; a test compares the two.
+# Not read from training.recipes, whose import is slow; a test compares the two.
 RecipeName = Annotated[
-    str, typer.Option(help="Recipe of what is trained: default, or tiny, which is quick and only to try things.")
+    str,
+    typer.Option(help="Size of the training: default, or tiny, a quick one for trying things out."),
 ]

@@ -1,11 +1,11 @@
-"""``paperfeed serve``."""
+"""``paperfeed serve``: run the feed server."""
 
 from queue import SimpleQueue
 from typing import Annotated
 
 import typer
 
-from cli.options import Db
+from cli.options import BundleFolder, Db, EmbeddingCache
 from cli.output import console
 from service.process.ports import check_port
 from service.process.stopping import on_stop
@@ -13,17 +13,32 @@ from service.process.stopping import on_stop
 
 def serve(
     db: Db = None,
-    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
-    encoder: Annotated[str | None, typer.Option(help="Encoder: a sentence-transformers model or path.")] = None,
-    bundle: Annotated[str | None, typer.Option(help="Folder of the model bundle.")] = None,
-    embedding_cache: Annotated[
-        str | None, typer.Option(help="File that keeps vectors by text hash across databases.")
+    host: Annotated[str | None, typer.Option(help="Address to listen on. Default: 127.0.0.1.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one. Default: 50051.")] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="Model that turns text into vectors: a sentence-transformers name or folder, or 'hashing'. "
+            "Default: all-MiniLM-L6-v2."
+        ),
     ] = None,
-    exploration: Annotated[float | None, typer.Option(help="Chance, 0 to 1, that a slate is explored.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Server processes on the port; more than one on Linux.")] = None,
+    bundle: BundleFolder = None,
+    embedding_cache: EmbeddingCache = None,
+    exploration: Annotated[
+        float | None,
+        typer.Option(
+            help="Probability, 0 to 1, that one of a feed's first ten places shows a paper from further down. "
+            "Default: 0.2."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Number of server processes on the port; more than 1 needs Linux. Default: 1.")
+    ] = None,
 ) -> None:
-    """Serve feeds over gRPC until SIGTERM, SIGHUP or Ctrl-C, then let accepted calls end."""
+    """Run the gRPC server until SIGTERM, SIGHUP or Ctrl-C. Calls that it has accepted are still answered.
+
+    Every option has a PAPERFEED_ setting, such as PAPERFEED_PORT; an option overrides its setting.
+    """
     from service import logs
     from service.config import Settings
 
@@ -43,12 +58,12 @@ def serve(
         console.print(f"listening on {settings.host}:{bound}", markup=False)
 
     if settings.workers > 1:
-        from service.process.supervisor import Workers
+        from service.process.supervisor import Supervisor
 
-        raise typer.Exit(Workers(settings).run(announce))
+        raise typer.Exit(Supervisor(settings).run(announce))
     from service.bootstrap import Application
 
-    # Not an Event: its lock may be held when the handler runs. SimpleQueue is made for this.
+    # Not an Event, whose lock may be held when the signal handler runs. A SimpleQueue is safe there.
     stopping: SimpleQueue[int] = SimpleQueue()
     on_stop(stopping.put)
     check_port(settings.host, settings.port)

@@ -1,66 +1,114 @@
-"""Data sets in the interchange formats with their vectors, for the commands that train and evaluate."""
+"""Data sets from files in the interchange formats: papers as JSON Lines, events as CSV, each of them plain or gzip."""
 
-from dataclasses import replace
+import datetime as dt
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from cli.output import progress_bar
+import numpy as np
 
-if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
+from datasets.history import with_history
+from ranker.types import Float32Array
+from service.app.ranking.placing import columns_of, seconds_of
+from service.domain.errors import InvalidFile
+from service.domain.papers import Paper, embedding_text
+from service.encoder import OpenedEncoder
+from service.ingest.events_csv import iter_events
+from service.ingest.jsonl import iter_papers
+from training.data.reactions import Event, Reactions, reactions_of
+from training.data.snapshot import Dataset
+from training.progress import Progress, Warn, silent, unheard
 
-    from service.encoder import OpenedEncoder
-    from training.data.snapshot import Dataset
+PUBLIC_DATA = ("citeulike-a", "arxiv-2016-2018")
+"""The data sets of the default bundle, in the order of its training: another order gives another bundle."""
+_TEXTS_AT_A_TIME = 512
 
-_SLICE = 512
 
+@dataclass(frozen=True)
+class FileData:
+    """The checked content of two files. Its papers have no vectors yet.
 
-def load_dataset(
-    name: str, papers: Path, interactions: Path, encoder: "OpenedEncoder", *, with_titles: bool
-) -> "Dataset":
-    """A data set with a vector for each paper.
-
-    Args:
-        with_titles: Also embeds the titles alone where there are abstracts; training asks for them.
+    Attributes:
+        papers: In the order of the file.
+        reactions: Reactions by rows of ``papers``; events on other papers are passed over.
+        event_count: All events of the file.
+        unknown_count: Events on papers that are not in ``papers``.
     """
-    import numpy as np
 
-    from datasets.interchange import read_dataset
-    from service.domain.papers import embedding_text
-    from service.ingest.jsonl import iter_papers
+    name: str
+    papers: tuple[Paper, ...]
+    reactions: Reactions
+    event_count: int
+    unknown_count: int
 
-    found = list(iter_papers(papers))
-    texts = [embedding_text(paper.title, paper.abstract) for paper in found]
-    vectors = _encode(encoder, texts, f"embedding {name}")
-    by_id = {paper.paper_id: vector for paper, vector in zip(found, vectors, strict=True)}
-    dataset = read_dataset(name, papers, interactions, by_id)
-    if not with_titles or not any(paper.abstract for paper in found):
-        return dataset
-    titles = _encode(encoder, [paper.title for paper in found], f"embedding the titles of {name}")
-    title_of = {paper.paper_id: vector for paper, vector in zip(found, titles, strict=True)}
-    return replace(dataset, title_embeddings=np.stack([title_of[each] for each in dataset.papers.paper_ids]))
+    def dataset(self, vectors: Float32Array) -> Dataset:
+        """Return the data set with a vector for each paper.
+
+        Args:
+            vectors: (papers, d) float32.
+        """
+        by_id = dict(zip((paper.paper_id for paper in self.papers), vectors, strict=True))
+        return Dataset(
+            name=self.name,
+            papers=columns_of(self.papers, by_id, vectors.shape[1]),
+            likes=self.reactions.likes,
+            clicks=self.reactions.clicks,
+            dislikes=self.reactions.dislikes,
+        )
 
 
-def count_events(papers: Path, interactions: Path) -> tuple[int, int]:
-    """All events, and those on papers that there are not; both files are checked on the way.
+def public_files(folder: Path, name: str) -> tuple[Path, Path]:
+    """Return the files of papers and of events of a public data set below ``folder``."""
+    return folder / name / "papers.jsonl.gz", folder / name / "interactions.csv.gz"
+
+
+def read_files(name: str, papers_file: Path, events_file: Path) -> FileData:
+    """Read and check both files.
 
     Raises:
-        InvalidFile: The papers cannot be read.
-        SnapshotError: The events cannot, or none is on one of the papers.
+        InvalidFile: A file cannot be read, there are no events, or none names one of the papers.
     """
-    from datasets.interchange import count_events as counted
-    from service.ingest.jsonl import iter_papers
+    papers = tuple(iter_papers(papers_file))
+    row_of = {paper.paper_id: row for row, paper in enumerate(papers)}
+    count, known = 0, []
+    for event in iter_events(events_file, now=dt.datetime.now(dt.UTC)):
+        count += 1
+        row = row_of.get(event.paper_id)
+        if row is not None:
+            known.append(Event(event.user_id, row, event.event_type.value, seconds_of(event.occurred_at)))
+    if not count:
+        raise InvalidFile(str(events_file), "no event follows the header", line=1)
+    if not known:
+        raise InvalidFile(str(events_file), f"none of the {count} events names one of the papers", line=2)
+    return FileData(name, papers, reactions_of(known), count, count - len(known))
 
-    return counted(interactions, frozenset(paper.paper_id for paper in iter_papers(papers)))
+
+def embed(
+    data: FileData,
+    encoder: OpenedEncoder,
+    *,
+    with_titles: bool,
+    progress: Progress = silent,
+    warn: Warn = unheard,
+) -> Dataset:
+    """Return the data set with the encoder's vectors.
+
+    Args:
+        with_titles: Also embed the titles alone where papers have abstracts, as training needs.
+    """
+    texts = [embedding_text(paper.title, paper.abstract) for paper in data.papers]
+    found = with_history(data.dataset(_encoded(encoder, texts, f"embedding {data.name}", progress)), warn)
+    if not with_titles or not any(paper.abstract for paper in data.papers):
+        return found
+    titles = [paper.title for paper in data.papers]
+    stage = f"embedding the titles of {data.name}"
+    return replace(found, title_embeddings=_encoded(encoder, titles, stage, progress))
 
 
-def _encode(encoder: "OpenedEncoder", texts: list[str], what: str) -> "npt.NDArray[np.float32]":
-    import numpy as np
-
+def _encoded(encoder: OpenedEncoder, texts: list[str], stage: str, progress: Progress) -> Float32Array:
+    """Return (texts, d) float32 vectors; there is at least one text."""
     parts = []
-    with progress_bar(what, len(texts)) as bar:
-        for start in range(0, len(texts), _SLICE):
-            parts.append(encoder.encode_in_background(texts[start : start + _SLICE]))
-            bar.advance(len(parts[-1]))
-    return np.concatenate(parts) if parts else np.empty((0, 0), dtype=np.float32)
+    for start in range(0, len(texts), _TEXTS_AT_A_TIME):
+        progress(stage, start, len(texts))
+        parts.append(encoder.encode_in_background(texts[start : start + _TEXTS_AT_A_TIME]))
+    progress(stage, len(texts), len(texts))
+    return np.concatenate(parts)

@@ -1,50 +1,59 @@
-"""The slates of a service's database with what readers did, as columns to learn from and to judge by.
+"""Slates and their outcomes from a service's database, read in one read-only transaction.
 
-As for other training data, stored rows become columns here, because training knows nothing of the service. All is read
-in one transaction that cannot write, one reader after another. Whoever was deleted is not there.
+Deleted users are not in it.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from cli.output import progress_bar, warn
+import numpy as np
 
-if TYPE_CHECKING:
-    from ranker.bundle.bundle import Bundle
-    from service.app.ports import Transaction
-    from service.domain.events import Event
-    from service.domain.feeds import Slate
-    from training.feedback.joining import LoggedEvent, LoggedSlate
-    from training.feedback.log import LogBuilder, SlateLog
+from ranker.bundle.bundle import Bundle
+from service.app.ports import Transaction
+from service.app.ranking.placing import seconds_of
+from service.domain.events import Event
+from service.domain.feeds import Slate
+from service.storage import open_store, schema
+from training.dates import END_OF_TIME, START_OF_TIME
+from training.feedback.joining import LoggedEvent, LoggedSlate
+from training.feedback.log import LogBuilder, SlateLog
+from training.progress import Progress, Warn, silent, unheard
 
 _USERS_AT_A_TIME = 1_000
 
 
-def read_slates(url: str, bundle: "Bundle", *, since: float, until: float, shown_only: bool) -> "SlateLog":
-    """The slates whose features mean what the bundle's mean, with outcomes; says on stderr which others there were.
+def read_slates(
+    url: str,
+    bundle: Bundle,
+    *,
+    since: float = START_OF_TIME,
+    until: float = END_OF_TIME,
+    shown_only: bool,
+    progress: Progress = silent,
+    warn: Warn = unheard,
+) -> SlateLog:
+    """Read the slates whose features have the bundle's ``features_version``, with their outcomes.
 
     Args:
-        since: Unix seconds; slates as of earlier are left out.
-        until: Unix seconds; slates as of then or later are left out, and events at or after it are not seen.
-        shown_only: Whether papers that were not shown are left out.
+        since: Unix seconds; slates as of an earlier time are left out.
+        until: Unix seconds; slates as of this time or later are left out, and so are events at or after it.
+        shown_only: Leave out papers that were not shown.
+        warn: Hears how many slates are left out, once for each reason.
 
     Raises:
-        InvalidField: The URL is none.
-        SchemaMismatch: The database is of another version.
-        StorageUnavailable: It is not there, or does not answer.
-        TrainingError: It has no slate that can be used; says why.
+        InvalidField: The URL is not a database URL.
+        SchemaMismatch: The database has the schema of another version.
+        StorageUnavailable: The database does not exist or does not answer.
+        TrainingError: No slate can be used; the message gives the reasons.
     """
-    from service.storage import open_store, schema
-    from training.feedback.log import LogBuilder
-
     schema.check(url)
     store = open_store(url, pool_size=1)
     builder = LogBuilder(bundle.features_version, since=since, until=until, shown_only=shown_only)
     try:
-        with store.read() as tx, progress_bar("reading slates") as bar:
-            for user_id in _user_ids(tx):
+        with store.read() as tx:
+            users = list(_user_ids(tx))
+            for number, user_id in enumerate(users, 1):
                 _add(tx, user_id, builder)
-                bar.advance(1)
+                progress("reading slates", number, len(users))
     finally:
         store.dispose()
     log = builder.built()
@@ -53,24 +62,20 @@ def read_slates(url: str, bundle: "Bundle", *, since: float, until: float, shown
     return log
 
 
-def _user_ids(tx: "Transaction") -> Iterator[str]:
+def _user_ids(tx: Transaction) -> Iterator[str]:
     after = ""
     while users := tx.users.page_ids(after=after, limit=_USERS_AT_A_TIME):
         after = users[-1]
         yield from users
 
 
-def _add(tx: "Transaction", user_id: str, builder: "LogBuilder") -> None:
+def _add(tx: Transaction, user_id: str, builder: LogBuilder) -> None:
     slates = [_logged_slate(slate) for slate in tx.slates.of_user(user_id, with_features=True)]
     if slates:
         builder.add(slates, [_logged_event(event) for event in tx.users.events(user_id)])
 
 
-def _logged_slate(slate: "Slate") -> "LoggedSlate":
-    import numpy as np
-
-    from training.feedback.joining import LoggedSlate
-
+def _logged_slate(slate: Slate) -> LoggedSlate:
     features = np.frombuffer(slate.features, "<f4").astype(np.float32)
     return LoggedSlate(
         slate_id=slate.slate_id,
@@ -84,8 +89,5 @@ def _logged_slate(slate: "Slate") -> "LoggedSlate":
     )
 
 
-def _logged_event(event: "Event") -> "LoggedEvent":
-    from training.feedback.joining import LoggedEvent
-
-    at = event.occurred_at.timestamp() if event.occurred_at else float("nan")
-    return LoggedEvent(event.paper_id, event.event_type.value, at, event.slate_id)
+def _logged_event(event: Event) -> LoggedEvent:
+    return LoggedEvent(event.paper_id, event.event_type.value, seconds_of(event.occurred_at), event.slate_id)

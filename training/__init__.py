@@ -1,4 +1,4 @@
-"""From papers and likes to a published bundle; runs offline, and the server never imports it."""
+"""Training of bundles from papers and likes. It runs offline; the server never imports it."""
 
 from training.data.snapshot import Dataset, Likes
 from training.train import TrainingReport, train

@@ -1,4 +1,4 @@
-"""What a training run was made of and how it went: everything that a report needs and the bundle does not."""
+"""The account of a training run: everything that the report needs and the bundle does not."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -16,12 +16,12 @@ from training.trees.fit import Fitted
 
 @dataclass(frozen=True)
 class DataUsed:
-    """One data set as training saw it.
+    """One data set as training used it.
 
     Attributes:
-        learned_queries: Queries that the trees were grown on.
-        held_out: Rows of the held-out readers' queries, nothing masked.
-        held_out_users: (queries,) reader of each of those.
+        learned_queries: Number of queries that the trees were grown on.
+        held_out: Rows of the held-out users' queries, nothing masked.
+        held_out_users: (queries,) user of each held-out query.
     """
 
     name: str
@@ -35,7 +35,7 @@ class DataUsed:
 
     @classmethod
     def of(cls, dataset: Dataset, learned_queries: int, held_out: Sequence[Query], rows: Rows) -> "DataUsed":
-        """Counts what was used; ``rows`` are those of ``held_out``."""
+        """Count what was used; ``rows`` are the rows of the queries ``held_out``."""
         return cls(
             name=dataset.name,
             fingerprint=dataset.fingerprint,
@@ -50,11 +50,11 @@ class DataUsed:
 
 @dataclass(frozen=True)
 class Account:
-    """A run as a whole.
+    """A whole training run.
 
     Attributes:
-        learned_rows: Feature rows that the trees were grown on.
-        seconds: Time spent, by stage.
+        learned_rows: Number of feature rows that the trees were grown on.
+        seconds: Stage to seconds spent.
     """
 
     data: tuple[DataUsed, ...]
@@ -64,7 +64,7 @@ class Account:
 
 
 class Timed:
-    """A progress that also counts how long each stage takes; it passes on what it hears."""
+    """A progress callback that measures the time of each stage and calls another callback."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -72,13 +72,13 @@ class Timed:
         self._seconds: dict[str, float] = {}
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        """As ``Progress``."""
+        """Pass the call on and start the clock of the stage."""
         self._stop()
         self._stage = what
         self._progress(what, done, total)
 
     def seconds(self) -> dict[str, float]:
-        """Stage to seconds so far."""
+        """Return the seconds spent so far by stage."""
         self._stop()
         return {stage: round(spent, 1) for stage, spent in self._seconds.items()}
 

@@ -1,4 +1,4 @@
-"""Ranking metrics with binary gain, for one query at a time."""
+"""Ranking metrics of one query with binary gain."""
 
 import numpy as np
 
@@ -6,15 +6,18 @@ from ranker.types import BoolArray, Float64Array, IndexArray
 
 
 def best_first_hits(scores: Float64Array, relevant: BoolArray) -> BoolArray:
-    """``relevant`` in the order of falling scores; equal scores keep their order, so callers must not sort by label."""
+    """Return ``relevant`` in the order of falling scores.
+
+    Equal scores keep their order, so callers must not sort by label.
+    """
     order: IndexArray = np.argsort(-scores, kind="stable")
     return relevant[order]
 
 
 def ndcg(hits: BoolArray, count: int) -> float:
-    """Normalised discounted cumulative gain of the first ``count`` places (Järvelin and Kekäläinen 2002).
+    """Return the normalised discounted cumulative gain of the first ``count`` places; NaN where nothing is relevant.
 
-    NaN where nothing is relevant.
+    Järvelin and Kekäläinen 2002.
     """
     relevant_count = int(hits.sum())
     if not relevant_count:
@@ -25,10 +28,10 @@ def ndcg(hits: BoolArray, count: int) -> float:
 
 
 def reciprocal_rank(hits: BoolArray) -> float:
-    """1 / place of the first relevant item; NaN where nothing is relevant."""
+    """Return 1 / place of the first relevant item; NaN where nothing is relevant."""
     return 1.0 / (int(np.argmax(hits)) + 1) if hits.any() else float("nan")
 
 
 def recall(hits: BoolArray, count: int) -> float:
-    """Share of all relevant items found in the first ``count`` places; NaN where nothing is relevant."""
+    """Return the share of relevant items in the first ``count`` places; NaN where nothing is relevant."""
     return float(hits[:count].sum() / hits.sum()) if hits.any() else float("nan")

@@ -1,4 +1,4 @@
-"""What comes before any feature row: spaces are fitted, queries are made, and some readers are kept apart."""
+"""The steps before feature rows: fit the spaces, make the queries, and hold out some users."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from training.recipes import Recipe
 from training.spaces.learned_spaces import LearnedSpaces, learn_spaces
 
 Queries = list[list[Query]]
-"""For each data set its queries."""
+"""The queries of each data set."""
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A training run up to its rows.
+    """A training run before its feature rows.
 
     Attributes:
-        datasets: As known by the recipe's time.
-        learn: Queries of the readers that the trees are grown on.
-        held_out: Queries of the readers that they are stopped at.
+        datasets: The data sets as known before the recipe's ``known_until``.
+        learn: Queries of the users that the trees are grown on.
+        held_out: Queries of the users held out for early stopping.
     """
 
     datasets: tuple[Dataset, ...]
@@ -37,11 +37,11 @@ class Prepared:
 
     @property
     def shares(self) -> list[float]:
-        """For each data set how much its queries count in all; see ``training.data.rows.query_weights``."""
+        """The total weight of each data set; see ``training.data.rows.query_weights``."""
         return [self.recipe.dated_weight if dataset.dated else 1.0 for dataset in self.datasets]
 
     def matrices(self) -> list[DatasetMatrices]:
-        """For each data set its papers as the queries see them."""
+        """Return the papers of each data set, placed in all spaces."""
         return [
             DatasetMatrices(dataset, self.spaces.folds, foreign)
             for dataset, foreign in zip(self.datasets, self.spaces.foreign, strict=True)
@@ -51,10 +51,10 @@ class Prepared:
 def prepare(
     datasets: Sequence[Dataset], recipe: Recipe, seed: int, rng: np.random.Generator, progress: Progress
 ) -> Prepared:
-    """Everything up to the rows; deterministic in its arguments.
+    """Prepare a run; deterministic in its arguments.
 
     Raises:
-        TrainingError: Nothing to learn from.
+        TrainingError: There is nothing to learn from.
     """
     known = [dataset.before(recipe.known_until) for dataset in datasets]
     if not known:
@@ -71,7 +71,7 @@ def prepare(
 def _split_queries(
     datasets: Sequence[Dataset], folds: Sequence[Folds], recipe: Recipe, rng: np.random.Generator
 ) -> tuple[Queries, Queries]:
-    """Queries of readers to learn from, and of readers to stop at."""
+    """Return the queries to learn from, and those of the held-out users."""
     learn: Queries = []
     held_out: Queries = []
     for dataset, part in zip(datasets, folds, strict=True):

@@ -1,10 +1,17 @@
-"""How the parts of training say how far they are."""
+"""The callbacks by which training and the readers of data sets report. They print nothing themselves."""
 
 from collections.abc import Callable
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
+"""Called with the stage of the work, the number of steps done and the number of steps in all."""
+
+Warn = Callable[[str], None]
+"""Called with one sentence about something odd that does not stop the work."""
 
 
-def silent(_what: str, _done: int, _total: int) -> None:
-    """Says nothing."""
+def silent(_stage: str, _done: int, _total: int) -> None:
+    """Ignore the progress."""
+
+
+def unheard(_text: str) -> None:
+    """Ignore the warning."""

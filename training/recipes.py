@@ -1,26 +1,68 @@
-"""Named recipes: everything about a training run that is chosen rather than learned."""
+"""Named recipes: the settings of a training run that are chosen rather than learned. This module imports no stage."""
 
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from training.dates import day_seconds
 from training.errors import TrainingError
-from training.spaces.colike_fitting import CoLikeSettings
-from training.spaces.factor_fitting import FactorSettings
+
+
+@dataclass(frozen=True)
+class FactorSettings:
+    """Settings of the fit of the factor map; see ``training.spaces.factor_fitting``.
+
+    Attributes:
+        factor_count: k, the length of a paper's factors.
+        term_count: Greatest number of term buckets with factors of their own; the commonest are taken.
+        min_papers: Least number of papers that a bucket occurs in.
+        steps: Batches for each data set.
+        batch_users: Users in a batch.
+        pool_size: Papers drawn at random among which targets must be found.
+        temperature: Temperature of the softmax over cosines.
+        dropout: Share of vector components and terms that a step does not see.
+        learning_rate: Learning rate of Adam; it falls to 0 over the last two thirds of the steps.
+        term_decay: Weight decay of the terms' factors, so that a rare term does not memorise its papers.
+    """
+
+    factor_count: int = 96
+    term_count: int = 12_000
+    min_papers: int = 3
+    steps: int = 130
+    batch_users: int = 512
+    pool_size: int = 4_000
+    temperature: float = 0.1
+    dropout: float = 0.35
+    learning_rate: float = 3e-3
+    term_decay: float = 1e-3
+
+
+@dataclass(frozen=True)
+class CoLikeSettings:
+    """Settings of the fit of co-likes; see ``training.spaces.colike_fitting``.
+
+    Attributes:
+        factor_count: User factors of all data sets together. Each data set gets a share by the square root of its
+            number of likes, so that a small one keeps some beside a big one.
+        paper_count: Greatest number of papers kept: those with most likes, in the same shares.
+    """
+
+    factor_count: int = 512
+    paper_count: int = 12_500
 
 
 @dataclass(frozen=True)
 class Simulated:
-    """Chances of what ``training.data.simulation`` makes up. Shares are probabilities per query, drawn independently.
+    """Chances of simulated signals; see ``training.data.simulation``. Shares are independent probabilities per query.
 
     Attributes:
-        follows_share: Queries by readers who follow topics, and, drawn again, authors.
+        follows_share: Queries of users who follow topics, and, drawn again, authors.
         topic_hits: Chances that a relevant and that another candidate is of a followed topic.
         author_hits: The same for followed authors.
-        dislikes_share: Queries by readers who dislike one to three papers.
-        crowd_share: Queries on undated data in which other readers' likes are seen as they come in.
-        crowd_reach: Least and greatest share of those likes that came in by the time of the query.
+        dislikes_share: Queries of users who dislike one to three papers.
+        crowd_share: Queries on undated data in which likes of other users are visible.
+        crowd_reach: Least and greatest share of those likes that were given before the query.
     """
 
     follows_share: float = 0.2
@@ -33,14 +75,14 @@ class Simulated:
 
 @dataclass(frozen=True)
 class Hiding:
-    """How often parts of what is known are hidden from training queries; see ``training.data.rows``.
+    """Shares of training queries in which some information is hidden; see ``training.data.rows``.
 
     Attributes:
-        small_profile_share: Queries whose profile is cut to one to five likes, as of a reader's first day.
-        foreign_spaces_share: Queries seen in spaces that were fitted on the other data sets only, as readers of a field
-            that is new to the bundle will see theirs.
+        small_profile_share: Queries whose profile is cut to one to five likes, as on a user's first day.
+        foreign_spaces_share: Queries in spaces that were fitted on the other data sets only, as for users of a field
+            that is new to the bundle.
         titles_only_share: Queries that see the likes (and, drawn again, the candidates) by title alone.
-        masked_shares: For each family the share of queries in which it is unknown.
+        masked_shares: For each feature family the share of queries in which it is unknown.
         pending_share: Queries in which a fifth of the candidates has no vector yet.
     """
 
@@ -58,35 +100,36 @@ class Hiding:
     pending_share: float = 0.03
 
     def without(self, families: Iterable[str]) -> "Hiding":
-        """The same with these families always unknown."""
+        """Return the same shares, with these families always unknown."""
         return replace(self, masked_shares=tuple({**dict(self.masked_shares), **dict.fromkeys(families, 1.0)}.items()))
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How queries are made and the model is fitted. Shares are probabilities per query, drawn independently.
+    """Settings of the queries and of the fit. Shares are independent probabilities per query.
 
     Attributes:
-        known_until: Unix seconds; nothing dated at or after it is seen by any part of training.
-        dated_query_limit: Most queries taken from each dated data set.
-        dated_guises: Times each dated query is used, with other parts of it masked; there are few of them.
+        known_until: Unix seconds; no part of training sees papers or likes dated at or after it.
+        dated_query_limit: Greatest number of queries from each dated data set.
+        dated_guises: Number of times that each dated query is used, each time with other parts masked.
         left_out_queries: Also ask each dated query with the likes of all other weeks as the profile.
-        undated_query_limit: Most queries taken from each undated data set.
-        fold_count: Times the map is fitted anew for training queries; see ``training.data.cross_fitting``.
-        factors: How the map is fitted.
-        co_likes: How much is kept of who liked what.
+        undated_query_limit: Greatest number of queries from each undated data set.
+        undated_candidate_count: Candidates of a query on undated data, likes included.
+        fold_count: Number of maps fitted for training queries; see ``training.data.cross_fitting``.
+        factors: Settings of the factor map.
+        co_likes: Settings of the co-likes.
         background_count: Papers of the bundle's background.
-        undated_candidate_count: Candidates in such a query, likes included.
-        undated_hiding: What is hidden from queries on undated data.
-        dated_hiding: What is hidden from queries on dated data.
-        dated_weight: How much a dated data set counts in training, beside 1 for an undated one: its queries are digests
-            as they were, not papers drawn at random.
-        held_out_share: Readers kept for early stopping and the figures in the manifest.
-        topic_count: Topics of the bundle, at most.
-        simulated: What no public data set holds and is made up; see ``training.data.simulation``.
+        undated_hiding: Shares of hidden information in queries on undated data.
+        dated_hiding: The same in queries on dated data.
+        topic_count: Greatest number of topics of the bundle.
+        simulated: Chances of signals that no public data set has.
+        dated_weight: Weight of a dated data set; an undated one has weight 1. Dated queries are real digests, not
+            papers drawn at random.
+        held_out_share: Share of users held out for early stopping and for the figures in the manifest.
         whitening_damping: Added to each variance, in units of the mean variance.
-        min_expert_queries: Each of the two rankers of ``training.trees.experts`` takes so many queries, or there is one.
-        thread_count: Fixed, as LightGBM's sums depend on it.
+        min_expert_queries: Least number of queries for each of the two rankers of ``training.trees.experts``; with
+            fewer, one ranker is fitted.
+        thread_count: Threads of LightGBM; fixed, because its sums depend on it.
     """
 
     name: str
@@ -117,26 +160,24 @@ class Recipe:
     thread_count: int = 1
 
     def hiding(self, *, dated: bool) -> Hiding:
-        """What is hidden from queries of that kind."""
+        """Return the shares of hidden information for dated or undated queries."""
         return self.dated_hiding if dated else self.undated_hiding
 
     def without(self, families: Iterable[str]) -> "Recipe":
-        """The same with these families never seen in training."""
+        """Return the same recipe, with these feature families never seen in training."""
         names = tuple(families)
         return replace(
             self, undated_hiding=self.undated_hiding.without(names), dated_hiding=self.dated_hiding.without(names)
         )
 
     def as_params(self) -> dict[str, Any]:
-        """For the manifest."""
+        """Return the parameters for the manifest."""
         return asdict(self)
 
 
-END_OF_TIME = 253_370_764_800.0
-"""The year 9999: no limit on what is known."""
-_UNTIL_2018 = dt.datetime(2018, 1, 1, tzinfo=dt.UTC).timestamp()
+_UNTIL_2018 = day_seconds(dt.date(2018, 1, 1))
 
-# Digests as they were have readers of one like and papers without co-likes in them already.
+# Dated queries already have users with one like and papers without co-likes.
 _LITTLE_HIDDEN = Hiding(
     small_profile_share=0.15,
     foreign_spaces_share=0.1,
@@ -176,10 +217,10 @@ RECIPES = {
 
 
 def find_recipe(name: str) -> Recipe:
-    """The recipe of that name.
+    """Return the recipe of a name.
 
     Raises:
-        TrainingError: There is none; the message lists those there are.
+        TrainingError: No recipe has this name; the message lists the names.
     """
     try:
         return RECIPES[name]

@@ -1,4 +1,4 @@
-"""The whole of training: snapshot, spaces, queries, rows, model, figures, bundle."""
+"""Training in one readable order: data sets, spaces, queries, rows, model, figures, bundle."""
 
 import datetime as dt
 import hashlib
@@ -16,7 +16,7 @@ from ranker.score import read_model
 from training.account import Account, DataUsed, Timed
 from training.data.rows import Rows, balanced, feature_rows
 from training.data.snapshot import Dataset
-from training.metrics import best_first_hits, ndcg, recall, reciprocal_rank
+from training.metrics import ndcg, recall, reciprocal_rank
 from training.preparation import Prepared, Queries, prepare
 from training.progress import Progress, silent
 from training.recipes import Recipe, find_recipe
@@ -26,12 +26,12 @@ from training.trees.fit import Fitted, lambdamart_params
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """What came out of a training run.
+    """The result of a training run.
 
     Attributes:
-        metrics: Data set name to figures on readers that were held out (they stopped the training, so the figures are
-            slightly too good; the protocols in evaluation are the judges).
-        account: What ``training.report`` shows.
+        metrics: Data set name to figures on the held-out users. Early stopping used these users, so the figures are
+            slightly too good; ``training.evaluation`` measures without this bias.
+        account: The content of the report page.
     """
 
     manifest: Manifest
@@ -48,12 +48,12 @@ def train(
     seed: int = 0,
     progress: Progress = silent,
 ) -> TrainingReport:
-    """Trains on the data sets and publishes the bundle to the folder ``out``.
+    """Train on the data sets and write the bundle to the folder ``out``.
 
     The same data, recipe and seed give the same files, except for created_at in the manifest.
 
     Raises:
-        TrainingError: No recipe of that name, or nothing to learn from.
+        TrainingError: No recipe has this name, or there is nothing to learn from.
     """
     recipe = find_recipe(recipe) if isinstance(recipe, str) else recipe
     progress = timed = Timed(progress)
@@ -76,12 +76,12 @@ def train(
 
 @dataclass(frozen=True)
 class Made:
-    """A model, and what it is judged on.
+    """A model, and the rows that measure it.
 
     Attributes:
-        learned_rows: Feature rows that the trees were grown on.
-        held_out: Queries of readers held out.
-        judged: Their rows, nothing masked.
+        learned_rows: Number of feature rows that the trees were grown on.
+        held_out: Queries of the held-out users.
+        judged: Their rows by data set, nothing masked.
     """
 
     fitted: Fitted
@@ -99,15 +99,14 @@ def publish(
     timed: Timed,
     params: Mapping[str, Any] | None = None,
 ) -> TrainingReport:
-    """Judges the model and writes the bundle.
+    """Measure the model and write the bundle.
 
     Args:
-        params: For the manifest, beside the seed, the recipe and LightGBM's.
+        params: Parameters for the manifest, beside the seed, the recipe and those of LightGBM.
     """
     datasets, recipe, seed = prepared.datasets, prepared.recipe, prepared.seed
-    metrics = {
-        dataset.name: _figures(made.fitted.text, rows) for dataset, rows in zip(datasets, made.judged, strict=True)
-    }
+    judged = zip(datasets, made.judged, strict=True)
+    metrics = {dataset.name: held_out_figures(made.fitted.text, rows) for dataset, rows in judged}
     manifest = write_bundle(
         out,
         model_text=made.fitted.text,
@@ -129,19 +128,14 @@ def publish(
 
 
 def fingerprint_of(datasets: Sequence[Dataset]) -> str:
-    """SHA-256 of all that is trained on."""
+    """Return the SHA-256 of all data sets."""
     return hashlib.sha256("".join(dataset.fingerprint for dataset in datasets).encode()).hexdigest()
 
 
-def _figures(model_text: str, rows: Rows) -> dict[str, float]:
-    """Means over queries, rounded so that a figure's last bits do not depend on the order of sums."""
+def held_out_figures(model_text: str, rows: Rows) -> dict[str, float]:
+    """Return a model's mean figures over queries, rounded so that they do not depend on the order of sums."""
     model = read_model(model_text, SCHEMA.family_of)
-    scores = model.scores(model.leaves(rows.features))
-    stops = np.cumsum(rows.group_sizes)
-    hits = [
-        best_first_hits(scores[stop - size : stop], rows.relevant[stop - size : stop])
-        for stop, size in zip(stops, rows.group_sizes, strict=True)
-    ]
+    hits = rows.hits(model.scores(model.leaves(rows.features)))
     return {
         "queries": float(len(hits)),
         "ndcg@10": round(float(np.mean([ndcg(h, 10) for h in hits])), 4),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import made_by
+from datasets.files import public_files
 from ranker.features import SCHEMA
 
 DATA = {"cold-items": "citeulike-a", "weekly-digest": "arxiv-2016-2018"}
@@ -37,8 +38,8 @@ def arguments_of(protocol: str, options: argparse.Namespace, masked: list[str]) 
 
 def evaluated(protocol: str, arguments: list[str], data: Path) -> dict[str, Any]:
     """The JSON of one run; its progress and warnings are shown."""
-    folder = data / DATA[protocol]
-    files = ["--papers", str(folder / "papers.jsonl.gz"), "--interactions", str(folder / "interactions.csv.gz")]
+    papers, interactions = map(str, public_files(data, DATA[protocol]))
+    files = ["--papers", papers, "--interactions", interactions]
     command = [sys.executable, "-m", "cli.main", "evaluate", *files, *arguments, "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, Any] = json.loads(done.stdout)
@@ -60,8 +61,8 @@ def run(protocol: str, options: argparse.Namespace, data: Path) -> Path:
             family: evaluated(protocol, [*arguments_of(protocol, options, []), "--train-without", family], data)
             for family in SCHEMA.families
         }
-    name = DATA[protocol]
-    files = f"--papers $PAPERFEED_DATA/{name}/papers.jsonl.gz --interactions $PAPERFEED_DATA/{name}/interactions.csv.gz"
+    papers, interactions = public_files(Path("$PAPERFEED_DATA"), DATA[protocol])
+    files = f"--papers {papers} --interactions {interactions}"
     result["made_by"] = made_by(
         command=f"paperfeed evaluate {files} {' '.join(arguments)} --json",
         note="all-MiniLM-L6-v2 was itself trained on citation pairs that may include some of these papers.",

@@ -46,7 +46,6 @@ from training.recipes import find_recipe
 from training.trees.fit import LABEL_GAIN, lambdamart_params
 
 RECIPE = replace(find_recipe("default"), thread_count=1)
-ALWAYS = 1e18
 HELD_OUT = 8
 """One user in this many is held out for early stopping with the position field."""
 
@@ -120,8 +119,8 @@ def loop_at_size(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     loop = run_loop(url, served, world, given.users, given.digests, given.papers, given.exploration)
     base = load_bundle(served, encoder=None)
     until = (FIRST_DAY + given.learned_digests * DAY).timestamp()
-    log = read_slates(url, base, since=-ALWAYS, until=until, shown_only=True)
-    later = read_slates(url, base, since=until, until=ALWAYS, shown_only=False)
+    log = read_slates(url, base, until=until, shown_only=True)
+    later = read_slates(url, base, since=until, shown_only=False)
     attractions = loop.attractions(until)
     folders = {"served": served} | learned(log, base, folder, given.exponent)
     values = {name: loop.values_of(path).mean(axis=0) for name, path in folders.items()}

@@ -1,4 +1,4 @@
-"""``paperfeed batch embed``."""
+"""``paperfeed batch embed``: embed all papers on Dask workers."""
 
 from dataclasses import asdict
 from functools import partial
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 
 def embed(
     encoder: Annotated[
-        str | None, typer.Option(help="Encoder whose vectors are made. Default: that of PAPERFEED_ENCODER.")
+        str | None, typer.Option(help="Encoder to compute the vectors with. Default: PAPERFEED_ENCODER.")
     ] = None,
     scheduler: Scheduler = LOCAL,
     workers: Workers = None,
     db: Db = None,
     as_json: Json = False,
 ) -> None:
-    """Give every paper a vector of an encoder, while other vectors serve. Broken off, the same command goes on."""
+    """Compute one encoder's vector for every paper, on Dask workers. Servers may go on with another encoder.
+
+    If interrupted, run the same command again to resume.
+    """
     from batch.embed.coordinator import run
     from service.config import Settings
     from service.storage import schema
@@ -40,19 +43,19 @@ def embed(
 
 
 def _cargo(settings: "Settings", *, is_local: bool) -> "Cargo":
-    """What workers need, with the encoder's name as this machine's files make it."""
+    """Return what the workers need, with the encoder's name according to the files on this machine."""
     from batch.embed.worker import Cargo
     from service.encoder import open_encoder
 
     open_in_worker = partial(
         open_encoder,
         settings.encoder,
-        # Dask's workers outlive the job; what they loaded for it shall not.
+        # Dask's workers outlive the job; the encoder that they loaded must not.
         idle_seconds=settings.encoder_idle_seconds,
-        # Workers use the cores; threads of one another's encoders would only wait.
+        # One thread each, because there is one worker per core.
         threads=settings.encoder_threads or 1,
         device=settings.encoder_device,
-        # A file that machines share over a network does not lock.
+        # Workers on other machines get no cache: files on a network share do not lock reliably.
         cache_path=settings.cache_path.absolute() if is_local and settings.cache_path else None,
     )
     encoder = open_in_worker()
@@ -65,7 +68,7 @@ def _cargo(settings: "Settings", *, is_local: bool) -> "Cargo":
 def _text(outcome: "Outcome") -> str:
     lines = [f"{outcome.ready_count} papers have a vector of {outcome.encoder}, {outcome.stored_count} of them new"]
     if outcome.failed_count:
-        lines.append(f"{outcome.failed_count} texts cannot be embedded: they are marked as failed")
+        lines.append(f"{outcome.failed_count} papers could not be embedded and are marked as failed")
     if outcome.pending_count:
-        lines.append(f"{outcome.pending_count} texts came or changed meanwhile and wait")
+        lines.append(f"{outcome.pending_count} papers were added or changed meanwhile and wait for a vector")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""``paperfeed export``."""
+"""``paperfeed export``: write the database as Parquet files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +10,12 @@ from cli.output import progress_bar, show
 
 
 def export(
-    out: Annotated[Path, typer.Option(help="Folder for the files; must not exist.")],
-    events: Annotated[bool, typer.Option("--events", help="Every event by itself too.")] = False,
+    out: Annotated[Path, typer.Option(help="New folder for the files; it must not exist yet.")],
+    events: Annotated[bool, typer.Option("--events", help="Also write every single event.")] = False,
     db: Db = None,
     as_json: Json = False,
 ) -> None:
-    """Write papers with vectors, digests and profiles as Parquet files: one consistent moment of the database."""
+    """Write papers with vectors, digests and user profiles as Parquet files, in one consistent snapshot."""
     from batch.export.writer import ExportRequest
     from batch.export.writer import export as run_export
     from service.bootstrap import SystemClock, make_encoder

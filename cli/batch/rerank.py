@@ -1,4 +1,4 @@
-"""``paperfeed batch``."""
+"""``paperfeed batch rerank``: rank a digest for every user on Dask workers."""
 
 import datetime as dt
 from pathlib import Path
@@ -8,7 +8,7 @@ import typer
 
 from cli.batch.cluster import Scheduler, Workers, absolute_url, announced_cluster, check_scheduler
 from cli.batch.embed import embed
-from cli.options import Db, Json
+from cli.options import BundleFolder, Db, Json
 from cli.output import progress_bar, show, warn
 
 if TYPE_CHECKING:
@@ -19,34 +19,40 @@ if TYPE_CHECKING:
     from service.app.ranking.serving import Serving
     from service.config import Settings
 
-app = typer.Typer(help="Work on whole populations and catalogs, on many cores or machines.", no_args_is_help=True)
+app = typer.Typer(help="Rank for all users, or embed all papers, on many cores or machines.", no_args_is_help=True)
 app.command()(embed)
 
 
 @app.command()
 def rerank(
-    digest: Annotated[str, typer.Option(help="Id of the digest whose papers are ranked.")],
-    out: Annotated[Path, typer.Option(help="Folder for the slates; it appears when all of them are there.")],
-    users: Annotated[str, typer.Option(help="'all', or a file that names one user on a line.")] = "all",
-    page_size: Annotated[int, typer.Option(min=1, max=500, help="Items of each slate.")] = 20,
+    digest: Annotated[str, typer.Option(help="Id of the digest to rank.")],
+    out: Annotated[Path, typer.Option(help="Folder for the slates (ranked lists). It appears when all are written.")],
+    users: Annotated[str, typer.Option(help="'all', or a file with one user id per line.")] = "all",
+    page_size: Annotated[int, typer.Option(min=1, max=500, help="Number of papers per user.")] = 20,
     as_of: Annotated[
         str | None,
-        typer.Option(help="Time that ages are counted to, ISO 8601. Default: now; going on, the first run's."),
+        typer.Option(
+            help="Time to rank for, ISO 8601; it sets the age of papers. Default: now, or on resuming the first run's."
+        ),
     ] = None,
-    features: Annotated[bool, typer.Option("--features", help="Write what the model saw of each item, too.")] = False,
+    features: Annotated[bool, typer.Option("--features", help="Also write the features that the model saw.")] = False,
     to_store: Annotated[
-        bool, typer.Option("--to-store", help="Keep the slates in the database too, for GetFeed to serve.")
+        bool, typer.Option("--to-store", help="Also store the slates in the database, where GetFeed can serve them.")
     ] = False,
     scheduler: Scheduler = "local",
     workers: Workers = None,
     db: Db = None,
     source: Annotated[
-        Path | None, typer.Option("--from", help="Export to read instead of a database, see 'paperfeed export'.")
+        Path | None,
+        typer.Option("--from", help="Rank from this folder of 'paperfeed export' instead of a database."),
     ] = None,
-    bundle: Annotated[str | None, typer.Option(help="Folder of the model bundle.")] = None,
+    bundle: BundleFolder = None,
     as_json: Json = False,
 ) -> None:
-    """Rank a digest for every user at once, into Parquet. Broken off, the same command goes on where it was."""
+    """Rank a digest for every user and write the results as Parquet files.
+
+    If interrupted, run the same command again to resume.
+    """
     from batch.rerank.coordinator import run
     from service.config import Settings
     from service.domain.errors import InvalidField
@@ -54,7 +60,7 @@ def rerank(
     if db is not None and source is not None:
         raise InvalidField("from", "cannot be given together with --db")
     if to_store and source is not None:
-        raise InvalidField("to-store", "needs the database that the users are read from, not an export of it")
+        raise InvalidField("to-store", "needs the users' own database; it cannot be given together with --from")
     settings = Settings.read(db=db, bundle=bundle)
     check_scheduler(scheduler, workers)
     moment = _moment(as_of)
@@ -82,19 +88,17 @@ def _request(
     from batch.rerank.coordinator import Request
     from batch.rerank.job import Job
     from batch.rerank.population import read_population
-    from ranker.bundle.bundle import default_bundle_path
     from ranker.errors import BundleError
-    from service.bootstrap import SystemClock
+    from service.bootstrap import SystemClock, bundle_folder
     from service.domain.errors import BundleUnusable
 
     population = read_population(users)
-    path = Path(settings.bundle).expanduser() if settings.bundle else default_bundle_path()
     files: dict[str, bytes] = {}
 
     def load(encoder: str) -> "Bundle":
         # The job's model version and the workers' bundle come from one read: the folder may be replaced at any time.
         try:
-            bundle, read = checked_files(path, encoder)
+            bundle, read = checked_files(bundle_folder(settings), encoder)
         except BundleError as error:
             raise BundleUnusable(str(error)) from error
         files.update(read)
@@ -102,7 +106,7 @@ def _request(
 
     location, name, serving = _of_database(settings, load) if source is None else _of_export(source, load)
     if serving.bundle is None:
-        warn(f"users are ranked by similarity alone: {serving.problem}")
+        warn(f"users are ranked by similarity to their likes alone: {serving.problem}")
     job = Job(
         source=name,
         population=population.name,
@@ -159,22 +163,22 @@ def _moment(text: str | None) -> dt.datetime | None:
         return None
     try:
         found = dt.datetime.fromisoformat(text)
-        # One moment is one job, however it is written.
+        # The same time in another time zone is the same job.
         return (found if found.tzinfo else found.replace(tzinfo=dt.UTC)).astimezone(dt.UTC)
     except OverflowError as error:
-        raise InvalidField("as-of", f"{text!r} lies outside the years 1 to 9999 of UTC") from error
+        raise InvalidField("as-of", f"{text!r} is outside the years 1 to 9999 in UTC") from error
     except ValueError as error:
         raise InvalidField("as-of", f"{text!r} is not a time such as 2026-03-11T08:00:00+00:00") from error
 
 
 def _check_is_past(as_of: dt.datetime) -> None:
-    """Raises InvalidField for a time whose slates GetFeed could not serve yet."""
+    """Raise InvalidField if GetFeed could not serve slates of this time yet."""
     from service.bootstrap import SystemClock
     from service.domain.errors import InvalidField
     from service.domain.events import MAX_FUTURE
 
     if as_of > SystemClock().now() + MAX_FUTURE:
-        problem = f"{as_of.isoformat()} lies more than 5 minutes in the future: --to-store keeps no such slates"
+        problem = f"{as_of.isoformat()} is more than 5 minutes in the future; --to-store cannot store its slates"
         raise InvalidField("as-of", problem)
 
 
@@ -183,7 +187,7 @@ def _store(outcome: "Outcome", out: Path, settings: "Settings") -> int:
     from batch.rerank.to_store import store_slates
     from service.storage import open_store
 
-    # Where no time is given, a run that goes on takes the first one's.
+    # A resumed run without --as-of takes the time of the first run.
     _check_is_past(Job.from_json(outcome.manifest["job"]).as_of)
     store = open_store(settings.db, pool_size=1)
     try:
@@ -200,7 +204,7 @@ def _show(outcome: "Outcome", out: Path, stored: int | None, *, as_json: bool) -
         result["stored_count"] = stored
     text = f"{out}: {found['item_count']} items for {found['user_count']} users, as of {found['job']['as_of']}"
     if found["empty_count"]:
-        text += f"\n{found['empty_count']} of them have an empty slate: they have seen all of it"
+        text += f"\n{found['empty_count']} of these users get no papers: they have seen the whole digest"
     if stored is not None:
         text += f"\n{stored} slates are in the database"
     show(result, as_json=as_json, text=text)

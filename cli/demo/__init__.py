@@ -1,1 +1,1 @@
-"""``paperfeed demo``: the whole way on sample papers, with a real server, a real database and the real encoder."""
+"""``paperfeed demo``: sample papers, a real server, a real database and the real encoder, from import to mail."""

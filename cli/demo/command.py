@@ -1,7 +1,7 @@
-"""The demo's steps, in order, in words."""
+"""``paperfeed demo``: its steps in order, printed as they happen."""
 
 import datetime as dt
-from dataclasses import dataclass, replace
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,76 +14,75 @@ from cli.destination import check_folder
 from cli.output import console, progress_bar
 
 if TYPE_CHECKING:
+    from cli.demo.digest import DemoDigest
     from cli.demo.users import SampleUser
     from paperfeed.client import Client
     from paperfeed.v1 import catalog_pb2, feed_pb2
 
 FEED_SIZE = 5
+"""Papers per user printed in the terminal."""
 PREVIEW_SIZE = 10
-
-
-@dataclass(frozen=True)
-class DemoDigest:
-    """The digest that the demo shows."""
-
-    digest_id: str
-    title: str
-    as_of: dt.datetime
-    papers: "list[catalog_pb2.Paper]"
+"""Papers per user on the page."""
 
 
 def demo(
-    digest: Annotated[Path | None, typer.Option(help="Your own digest instead of the sample.")] = None,
-    date: Annotated[str | None, typer.Option(help="Its day, YYYY-MM-DD.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the database, the log and the preview.")] = Path("out"),
+    digest: Annotated[
+        Path | None, typer.Option(help="Your own digest, in place of the sample: any file that 'digest import' reads.")
+    ] = None,
+    date: Annotated[
+        str | None, typer.Option(help="Day of your digest, YYYY-MM-DD. Required if the file does not name one.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder for everything the demo writes.")] = Path("out"),
 ) -> None:
-    """Run a server, give three sample readers their likes, and print and preview their feeds."""
+    """Show everything on sample papers: start a server, import, rank for three users, send mail.
+
+    The demo stops its server at the end. The feeds are also written to preview.html in the --out folder.
+    """
+    from cli.demo.digest import read_demo_digest
     from cli.demo.preview import write_preview
     from cli.demo.running import running_server
     from cli.demo.users import sample_users
 
     check_folder("out", out)
-    prepared = _digest(digest, date)
-    users = sample_users()
+    prepared = read_demo_digest(digest, date)
+    users, preview = sample_users(), out / "preview.html"
     with running_server(out) as (client, target):
-        console.print(f"1. A server runs. It gets {len(prepared.papers)} papers: {prepared.title}.", markup=False)
+        console.print(f"1. A server starts and receives {len(prepared.papers)} papers: {prepared.title}.", markup=False)
         _import(client, prepared)
-        console.print("2. Three sample readers (invented, like their papers) say what they like:", markup=False)
+        console.print("2. Three users (invented, like the papers) like some papers:", markup=False)
         for user in users:
             console.print(f"   {user.name}: {user.reads}, {len(user.likes)} likes", markup=False)
             _like(client, user.user_id, user.likes, prepared.as_of)
         _wait_for_vectors(client)
         feeds = {user.user_id: _feed(client, user.user_id, prepared) for user in users}
-        console.print("3. The same digest, as each of them gets it, and why:\n", markup=False)
+        console.print("3. The same digest, ranked for each user, with reasons:\n", markup=False)
         _print_side_by_side(users, feeds)
         _show_one_more_like(client, users[0], feeds[users[0].user_id], prepared)
         stranger = _feed(client, "sample-stranger", prepared)
-        console.print("5. Somebody unknown gets what is trending, and the answer says so:", markup=False)
+        console.print("5. An unknown user gets trending papers, and the answer says so:", markup=False)
         console.print(_listing(stranger, FEED_SIZE))
-        preview = write_preview(out / "preview.html", prepared, users, feeds)
+        write_preview(preview, prepared, users, feeds)
         _mail(client, target, out, users, prepared)
-    console.print(f"The server has stopped. All feeds with their reasons: {preview}", markup=False)
+    console.print(f"The server has stopped. Open the feeds with their reasons in a browser: {preview}", markup=False)
 
 
-def _mail(client: "Client", target: str, out: Path, users: "list[SampleUser]", digest: DemoDigest) -> None:
+def _mail(client: "Client", target: str, out: Path, users: "list[SampleUser]", digest: "DemoDigest") -> None:
     from cli.demo.mailing import Postbox, press_like, running_mail_server, running_pages, send_issues
 
     for old in out.glob("mailer.db*"):
         old.unlink()
     postbox, user = Postbox(out / "mail"), users[1]
     with running_pages(out, target) as pages, running_mail_server(postbox) as port:
-        console.print(
-            "6. The same by mail, through an SMTP server that runs on this machine for the moment:", markup=False
-        )
+        console.print("6. The feeds are mailed, through an SMTP server that runs on this machine:", markup=False)
         console.print(send_issues(out, target, pages, port, users, digest.as_of), markup=False)
         before = _feed(client, user.user_id, digest)
         likes = _like_count(client, user.user_id)
         liked = press_like(postbox.html[user.user_id], 4)
         _wait_for_like(client, user.user_id, likes + 1)
         after = _feed(client, user.user_id, digest)
-    console.print(f"   The issues lie in {out / 'mail'}.", markup=False)
-    console.print(f"   {user.name} opens the fifth paper's link and presses Like: “{liked}”.", markup=False)
-    console.print("   What was mailed is not shown again; the next feed, changed by that like:", markup=False)
+    console.print(f"   The mails are in {out / 'mail'}.", markup=False)
+    console.print(f"   {user.name} follows the fifth paper's link and presses Like: “{liked}”.", markup=False)
+    console.print("   Mailed papers are not shown again. That like changes the next feed:", markup=False)
     _print_changes(before, after, liked)
     console.print()
 
@@ -95,8 +94,6 @@ def _like_count(client: "Client", user_id: str) -> int:
 
 
 def _wait_for_like(client: "Client", user_id: str, count: int) -> None:
-    import time
-
     from service.domain.errors import StorageUnavailable
 
     end = time.monotonic() + 60
@@ -106,31 +103,7 @@ def _wait_for_like(client: "Client", user_id: str, count: int) -> None:
         time.sleep(0.05)
 
 
-def _digest(path: Path | None, date: str | None) -> DemoDigest:
-    from cli.demo.users import SAMPLE_DATE, sample_digest_path
-    from service.api.convert import from_paper
-    from service.bootstrap import SystemClock
-    from service.domain.errors import InvalidField
-    from service.ingest.digests.digest import parse_date, read_digest
-
-    now = SystemClock().now()
-    day: dt.date | None
-    if path is None:
-        if date is not None:
-            raise InvalidField("date", "is for your own digest: give --digest too")
-        path, day = sample_digest_path(), SAMPLE_DATE
-        title = "a sample digest, invented for this demo"
-    else:
-        day = parse_date(date, now=now) if date else None
-        title = path.name
-    parsed = read_digest(path, date=day, now=now)
-    as_of = dt.datetime.combine(parsed.date, dt.time(18), dt.UTC)
-    # Seen on the day of the digest, upvotes and all: feeds are asked for as of that day.
-    papers = [from_paper(replace(paper, first_seen_at=paper.first_seen_at or as_of)) for paper in parsed.papers]
-    return DemoDigest(f"{parsed.source_name}-{parsed.date}", f"{title} ({parsed.date})", as_of, papers)
-
-
-def _import(client: "Client", digest: DemoDigest) -> None:
+def _import(client: "Client", digest: "DemoDigest") -> None:
     from paperfeed.v1 import catalog_pb2 as pb
 
     stored = client.catalog.UpsertPapers(pb.UpsertPapersRequest(papers=digest.papers))
@@ -160,8 +133,6 @@ def _like(client: "Client", user_id: str, papers: "list[catalog_pb2.Paper]", at:
 
 
 def _wait_for_vectors(client: "Client") -> None:
-    import time
-
     from paperfeed.v1.status_pb2 import GetStatusRequest
     from service.domain.errors import EncoderUnavailable
 
@@ -170,7 +141,7 @@ def _wait_for_vectors(client: "Client") -> None:
         total = 0
         while time.monotonic() < end:
             answer = client.status.GetStatus(GetStatusRequest())
-            # Not told while the database does not answer: then some may wait.
+            # The queue is missing while the database does not answer; papers may be waiting then.
             lengths = {queue.queue: queue.length for queue in answer.queues}
             waiting = lengths.get("embedding", max(total, 1))
             total = max(total, waiting)
@@ -178,10 +149,11 @@ def _wait_for_vectors(client: "Client") -> None:
             if waiting == 0:
                 return
             time.sleep(0.1)
-    raise EncoderUnavailable("papers still wait for their vectors after 5 minutes; see the server's log")
+    raise EncoderUnavailable("some papers have no vector after 5 minutes; see the server's log")
 
 
-def _feed(client: "Client", user_id: str, digest: DemoDigest) -> "feed_pb2.GetFeedResponse":
+def _feed(client: "Client", user_id: str, digest: "DemoDigest") -> "feed_pb2.GetFeedResponse":
+    from paperfeed.v1 import catalog_pb2
     from paperfeed.v1.feed_pb2 import GetFeedRequest
     from service.api.convert import to_timestamp
 
@@ -189,6 +161,7 @@ def _feed(client: "Client", user_id: str, digest: DemoDigest) -> "feed_pb2.GetFe
         user_id=user_id,
         digest_id=digest.digest_id,
         page_size=PREVIEW_SIZE,
+        view=catalog_pb2.PAPER_VIEW_FULL,
         as_of=to_timestamp(digest.as_of),
         explain=True,
     )
@@ -215,7 +188,7 @@ def _print_side_by_side(users: "list[SampleUser]", feeds: "dict[str, feed_pb2.Ge
 
 
 def _show_one_more_like(
-    client: "Client", user: "SampleUser", before: "feed_pb2.GetFeedResponse", digest: DemoDigest
+    client: "Client", user: "SampleUser", before: "feed_pb2.GetFeedResponse", digest: "DemoDigest"
 ) -> None:
     if user.one_more_like is None:
         return
@@ -228,7 +201,7 @@ def _show_one_more_like(
 
 
 def _print_changes(before: "feed_pb2.GetFeedResponse", after: "feed_pb2.GetFeedResponse", liked: str) -> None:
-    """Papers whose rank is another now, and which of them are there because of the paper just liked."""
+    """Print the papers whose rank has changed, and say which of them resemble the paper just liked."""
     ranks = {item.paper.paper_id: item.rank for item in before.items}
     changed = [item for item in after.items if ranks.get(item.paper.paper_id) != item.rank]
     for item in changed:
@@ -236,6 +209,6 @@ def _print_changes(before: "feed_pb2.GetFeedResponse", after: "feed_pb2.GetFeedR
         came = f"was {old}" if old else f"was below {len(before.items)}"
         console.print(f"   {item.rank:2d} ({came})  {item.paper.title}", markup=False)
         if any(reason.subject == liked for reason in item.reasons):
-            console.print("      like the paper just liked", markup=False, style="dim")
+            console.print("      similar to the paper just liked", markup=False, style="dim")
     if not changed:
-        console.print(f"   the first {len(after.items)} stay as they were", markup=False)
+        console.print(f"   the first {len(after.items)} papers have not changed", markup=False)

@@ -1,4 +1,4 @@
-"""The demo's mail: a mail server on this machine, three issues, and a like given in the web page of one."""
+"""The mail part of the demo: a mail server on this machine, three mails, and a like given on the page of one."""
 
 import asyncio
 import datetime as dt
@@ -23,19 +23,19 @@ WAIT_SECONDS = 60.0
 
 
 class DigestDay:
-    """A clock that stands at the digest's day and goes on from there."""
+    """A clock that starts on the digest's day."""
 
     def __init__(self, start: dt.datetime) -> None:
         self._start = start
         self._began = time.monotonic()
 
     def now(self) -> dt.datetime:
-        """Aware, UTC."""
+        """Return the time, aware and in UTC."""
         return self._start + dt.timedelta(seconds=time.monotonic() - self._began)
 
 
 class Postbox:
-    """Keeps what the mail server takes as files: ``<name>.eml`` and its HTML part."""
+    """Stores each mail that the mail server accepts as ``<name>.eml``, and its HTML part as ``<name>.html``."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -45,7 +45,7 @@ class Postbox:
             old.unlink()
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 (aiosmtpd's name)
-        """Called with each whole message."""
+        """Store one complete message; aiosmtpd calls this."""
         name = envelope.rcpt_tos[0].partition("@")[0]
         content = envelope.original_content
         (self._folder / f"{name}.eml").write_bytes(content)
@@ -57,7 +57,7 @@ class Postbox:
 
 @contextmanager
 def running_mail_server(postbox: Postbox) -> Iterator[int]:
-    """An SMTP server on a free port of this machine; gives the port."""
+    """Run an SMTP server on a free port of this machine; yield the port."""
     from aiosmtpd.smtp import SMTP
 
     loop = asyncio.new_event_loop()
@@ -78,7 +78,7 @@ def running_mail_server(postbox: Postbox) -> Iterator[int]:
 
 @contextmanager
 def running_pages(out: Path, server: str) -> Iterator[str]:
-    """``paperfeed mail serve`` in a process of its own; gives the address of its pages."""
+    """Run ``paperfeed mail serve`` in its own process; yield the address of its pages."""
     command = [sys.executable, "-m", "cli.main", "mail", "serve", "--port", "0"]
     command += ["--server", server, "--mail-db", f"sqlite:///{out / 'mailer.db'}"]
     with (
@@ -96,10 +96,8 @@ def running_pages(out: Path, server: str) -> Iterator[str]:
                 process.kill()
 
 
-def send_issues(
-    out: Path, server: str, pages: str, smtp_port: int, readers: "list[SampleUser]", day: dt.datetime
-) -> str:
-    """Subscribes the readers and sends each an issue; gives the run's summary in words."""
+def send_issues(out: Path, server: str, pages: str, smtp_port: int, users: "list[SampleUser]", day: dt.datetime) -> str:
+    """Subscribe the users and send each an issue; return the summary of the run in words."""
     from mailer.config import MailSettings
     from mailer.domain.subscription import Schedule
     from mailer.run import MailRun
@@ -121,7 +119,7 @@ def send_issues(
     clock = DigestDay(day)
     store = open_store(settings.db)
     try:
-        wanted = [(each.user_id, f"{each.user_id}@example.org", each.name, Schedule(), 5) for each in readers]
+        wanted = [(each.user_id, f"{each.user_id}@example.org", each.name, Schedule(), 5) for each in users]
         Subscriptions(store, clock).add_many(wanted, "invented for the demo")
         with FeedService(server) as service:
             summary = MailRun(store, service, settings, clock).run(everybody=True)
@@ -131,10 +129,10 @@ def send_issues(
 
 
 def press_like(html: str, number: int) -> str:
-    """Follows the mail's nth like link and presses the button of the page it leads to; gives the paper's title."""
+    """Follow like link ``number`` of the mail (from 0), press the page's button, and return the paper's title."""
     link = re.findall(r'href="([^"]+/like/[^"]+)"', html)[number]
     if not link.startswith("http://127.0.0.1:"):
-        raise ValueError(f"the demo's pages are on this machine, not at {link}")
+        raise ValueError(f"the link {link} does not lead to this machine")
     with urllib.request.urlopen(link, timeout=WAIT_SECONDS) as page:  # noqa: S310 (checked above)
         shown = page.read().decode()
     if '<form method="post">' not in shown:
@@ -142,6 +140,6 @@ def press_like(html: str, number: int) -> str:
     with urllib.request.urlopen(link, data=b"", timeout=WAIT_SECONDS) as page:  # noqa: S310 (checked above)
         done = page.read().decode()
     if "<h1>Liked</h1>" not in done:
-        raise ValueError("the page did not say that the like was stored")
+        raise ValueError("the page does not say that the like was stored")
     title = re.search(r'<p dir="auto">(.*?)</p>', done, re.DOTALL)
     return unescape(title[1]) if title else ""

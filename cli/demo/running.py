@@ -1,4 +1,4 @@
-"""A real server in a process of its own, for as long as a ``with`` block lasts."""
+"""Runs a real server in its own process while a ``with`` block lasts."""
 
 import signal
 import subprocess
@@ -15,9 +15,12 @@ START_SECONDS = 60.0
 
 @contextmanager
 def running_server(folder: Path) -> Iterator[tuple[Client, str]]:
-    """A client and the address of a new server on a free port with a new database in ``folder``; stopped at the end.
+    """Start a server on a free port with a new database in ``folder``; yield a client and the server's address.
 
-    Vectors are kept in ``folder`` by the hash of their text, so a second run embeds nothing.
+    Vectors are cached in ``folder``, so a second run embeds nothing.
+
+    Raises:
+        StorageUnavailable: The server did not start.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("demo.db*"):

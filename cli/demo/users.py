@@ -1,4 +1,4 @@
-"""The sample readers and where the sample digest lies. Everything in it is invented."""
+"""The sample users and the sample digest. Everything in them is invented."""
 
 import datetime as dt
 import json
@@ -14,7 +14,7 @@ SAMPLE_DATE = dt.date(2026, 3, 11)
 
 @dataclass(frozen=True)
 class SampleUser:
-    """Somebody with a taste; ``one_more_like`` is what changes it."""
+    """A user with an interest and likes. ``one_more_like`` is a paper whose like changes the feed."""
 
     user_id: str
     name: str
@@ -24,12 +24,12 @@ class SampleUser:
 
 
 def sample_digest_path() -> Path:
-    """The sample digest, JSON Lines."""
+    """Return the path of the sample digest, a JSON Lines file."""
     return Path(str(files("cli.sample") / "digest.jsonl"))
 
 
 def sample_users() -> list[SampleUser]:
-    """The three sample readers."""
+    """Return the three sample users."""
     content = json.loads((files("cli.sample") / "readers.json").read_text(encoding="utf-8"))
     return [
         SampleUser(

@@ -1,4 +1,4 @@
-"""``paperfeed digest``."""
+"""``paperfeed digest``: import a digest from a file."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,26 +9,29 @@ from cli.imports.local import open_local
 from cli.options import Db, Embed, Json
 from cli.output import show
 
-app = typer.Typer(help="Digests: dated sets of candidate papers.", no_args_is_help=True)
+app = typer.Typer(help="Import digests: the papers of one day that are ranked for every user.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """Digests: dated sets of candidate papers."""
+    """Import digests: the papers of one day that are ranked for every user."""
 
 
 @app.command("import")
 def import_digest(
-    file: Annotated[Path, typer.Argument(help="Trending page as text, daily-papers JSON, Atom, RSS or JSON Lines.")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="Saved text of a trending page, daily-papers JSON, an Atom or RSS feed, or JSON Lines."),
+    ],
     date: Annotated[
-        str | None, typer.Option(help="Day of the digest, YYYY-MM-DD; needed where the file has none.")
+        str | None, typer.Option(help="Day of the digest, YYYY-MM-DD. Required if the file does not name one.")
     ] = None,
-    digest_id: Annotated[str, typer.Option("--id", help="Id of the digest; default: SOURCE-DATE.")] = "",
+    digest_id: Annotated[str, typer.Option("--id", help="Id of the digest. Default: SOURCE-DATE.")] = "",
     db: Db = None,
     embed: Embed = True,
     as_json: Json = False,
 ) -> None:
-    """Read a digest from a file and store it with its papers. Importing it again changes nothing."""
+    """Store a digest and its papers from a file. Importing the same file again changes nothing."""
     from service.domain.papers import Digest, UpsertOutcome
     from service.ingest.digests.digest import read_digest
     from service.ingest.times import parse_date
@@ -58,5 +61,8 @@ def import_digest(
         f"{embedded} embedded, {pending} waiting for a vector"
     )
     if done.dropped_count:
-        text += f"\nit replaces a digest of this id, of which it lacks {done.dropped_count} papers; --id makes another"
+        text += (
+            f"\nit replaces the earlier digest with this id and leaves out {done.dropped_count} of its papers; "
+            "to keep both, give this one another --id"
+        )
     show(result, as_json=as_json, text=text)

@@ -1,4 +1,4 @@
-"""``paperfeed events``."""
+"""``paperfeed events``: import what users did with papers."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,21 +9,26 @@ from cli.imports.local import open_local
 from cli.options import Db, Json
 from cli.output import show
 
-app = typer.Typer(help="What users did with papers.", no_args_is_help=True)
+app = typer.Typer(help="Import events: likes, clicks and other actions of users on papers.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """What users did with papers."""
+    """Import events: likes, clicks and other actions of users on papers."""
 
 
 @app.command("import")
 def import_events(
-    file: Annotated[Path, typer.Argument(help="CSV, optionally gzip: user_id,paper_id,event,occurred_at")],
+    file: Annotated[
+        Path, typer.Argument(help="CSV file with the columns user_id, paper_id, event, occurred_at; may be gzipped.")
+    ],
     db: Db = None,
     as_json: Json = False,
 ) -> None:
-    """Store events of known papers: all of the file or nothing. Importing again changes nothing."""
+    """Store events on papers that are in the database. If one line is wrong, nothing is stored.
+
+    Importing the same file again changes nothing.
+    """
     from service.app.profiles import Profiles
     from service.domain.errors import InvalidFile, NotFound
     from service.ingest.events_csv import iter_events
@@ -37,12 +42,12 @@ def import_events(
             problem = f"paper_id: no paper '{error.name}'; import it first"
             raise InvalidFile(source_name(file), problem, line=_line_of(file, error.name)) from error
     result = {"events": len(events), "recorded": sum(new), "duplicates": len(new) - sum(new)}
-    text = f"{result['events']} events, {result['recorded']} new, {result['duplicates']} known already"
+    text = f"{result['events']} events, {result['recorded']} new, {result['duplicates']} stored before"
     show(result, as_json=as_json, text=text)
 
 
 def _line_of(file: Path, paper_id: str) -> int | None:
-    """Where a paper is first named. Looked up only when it is needed, for that costs reading the file again."""
+    """Return the line that first names the paper. This reads the file again, so it is called on failure only."""
     import csv
 
     from service.ingest.source import iter_lines

@@ -1,4 +1,4 @@
-"""``paperfeed fetch``."""
+"""``paperfeed fetch``: download papers and store them as a digest."""
 
 import datetime as dt
 from collections.abc import Callable
@@ -8,7 +8,8 @@ import typer
 
 from cli.imports.local import open_local
 from cli.options import Db, Embed, Json
-from cli.output import note, show
+from cli.output import show
+from service.process.failures import note
 
 if TYPE_CHECKING:
     from cli.imports.local import Local
@@ -17,22 +18,27 @@ if TYPE_CHECKING:
     from service.fetch.kept_pages import KeptPages
     from service.fetch.sources import Fetched
 
-app = typer.Typer(help="Papers fetched from where they appear, stored as a digest.", no_args_is_help=True)
+app = typer.Typer(help="Download new papers and store them as a digest.", no_args_is_help=True)
 
-Date = Annotated[str | None, typer.Option(help="Day of the digest, YYYY-MM-DD; default: today (UTC).")]
-DigestId = Annotated[str, typer.Option("--id", help="Id of the digest; default: SOURCE-DATE.")]
+Date = Annotated[str | None, typer.Option(help="Day of the digest, YYYY-MM-DD. Default: today (UTC).")]
+DigestId = Annotated[str, typer.Option("--id", help="Id of the digest. Default: SOURCE-DATE.")]
 
 
 @app.callback()
 def group() -> None:
-    """Papers fetched from where they appear, stored as a digest."""
+    """Download new papers and store them as a digest."""
 
 
 @app.command("arxiv")
 def arxiv(
-    categories: Annotated[str, typer.Option(help="A comma list, e.g. cs.LG,cs.CL.")],
+    categories: Annotated[str, typer.Option(help="arXiv categories with commas between them, such as cs.LG,cs.CL.")],
     days: Annotated[
-        int, typer.Option(help="Submitted in so many days up to the date; 0: what was announced today.", min=0, max=60)
+        int,
+        typer.Option(
+            help="Fetch papers submitted in this many days up to --date. 0 fetches the papers announced today.",
+            min=0,
+            max=60,
+        ),
     ] = 0,
     date: Date = None,
     digest_id: DigestId = "",
@@ -40,7 +46,7 @@ def arxiv(
     embed: Embed = True,
     as_json: Json = False,
 ) -> None:
-    """Fetch from arXiv what was announced today, or what was submitted in some days."""
+    """Fetch the papers that arXiv announced today, or those submitted in the last days."""
     from service.fetch import sources
 
     names = [name.strip() for name in categories.split(",") if name.strip()]
@@ -58,7 +64,7 @@ def arxiv(
 def hf_daily(
     date: Date = None, digest_id: DigestId = "", db: Db = None, embed: Embed = True, as_json: Json = False
 ) -> None:
-    """Fetch the daily papers of a day, with their upvotes."""
+    """Fetch the daily papers of Hugging Face for one day, with their upvotes."""
     from service.fetch import sources
 
     _fetch(
@@ -73,14 +79,14 @@ def hf_daily(
 
 @app.command("feed")
 def feed(
-    url: Annotated[str, typer.Argument(help="Address of an RSS or Atom feed.")],
+    url: Annotated[str, typer.Argument(help="URL of an RSS or Atom feed.")],
     date: Date = None,
     digest_id: DigestId = "",
     db: Db = None,
     embed: Embed = True,
     as_json: Json = False,
 ) -> None:
-    """Fetch the entries of any RSS or Atom feed, such as a journal's."""
+    """Fetch the entries of an RSS or Atom feed, such as a journal's."""
     from service.fetch import sources
 
     _fetch(lambda http, *_: sources.any_feed(http, url), date, digest_id, db, embed=embed, as_json=as_json)
@@ -95,7 +101,7 @@ def _fetch(
     embed: bool,
     as_json: bool,
 ) -> None:
-    """Fetches and stores; ends with exit code 1 where something is missing that should be there."""
+    """Fetch papers and store them. Exits with code 1 if papers that should be there are missing."""
     from service.fetch.http import Http
     from service.fetch.kept_pages import KeptPages
     from service.ingest.times import parse_date
@@ -107,16 +113,16 @@ def _fetch(
         with Http(_user_agent(settings.fetch_contact), _retry_limits(settings)) as http:
             found = fetch(http, settings, day, kept)
         if kept.found_count:
-            note(f"pages that were kept when an earlier run broke off: {kept.found_count}")
+            note(f"{kept.found_count} pages were kept from an earlier run that was interrupted")
         name = digest_id or f"{found.source_name}-{day}"
         new = _stored(local, name, day, found)
-        # Only now: whoever is killed before goes on with the pages.
+        # Only now, so that a run killed earlier can resume from the pages.
         if not found.problem:
             kept.forget()
         embedded = local.embed(wanted=embed) if found.papers else 0
-    # Most sources rest at weekends; on another day nothing at all is worth a look.
-    is_odd = not found.papers and day.isoweekday() <= 5
-    problem = found.problem or ("no paper on a weekday" if is_odd else "")
+    # Most sources publish nothing at weekends. On a weekday an empty result is suspicious.
+    is_suspicious = not found.papers and day.isoweekday() <= 5
+    problem = found.problem or ("no paper on a weekday" if is_suspicious else "")
     result = {
         "digest_id": name if found.papers else "",
         "date": day.isoformat(),
@@ -132,7 +138,7 @@ def _fetch(
 
 
 def _stored(local: "Local", name: str, day: dt.date, found: "Fetched") -> int:
-    """Stores the papers as a digest, where there are any; gives how many are new."""
+    """Store the papers, if any, as a digest; return how many are new."""
     from service.domain.papers import Digest, UpsertOutcome
 
     if not found.papers:

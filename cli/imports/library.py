@@ -1,4 +1,4 @@
-"""``paperfeed library``."""
+"""``paperfeed library``: import a reference manager's library as likes."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,23 +9,23 @@ from cli.imports.local import open_local
 from cli.options import Db, Embed, Json
 from cli.output import show
 
-app = typer.Typer(help="Libraries of reference managers, as likes.", no_args_is_help=True)
+app = typer.Typer(help="Import a reference manager's library as a user's likes.", no_args_is_help=True)
 
 
 @app.callback()
 def group() -> None:
-    """Libraries of reference managers, as likes."""
+    """Import a reference manager's library as a user's likes."""
 
 
 @app.command("import")
 def import_library(
-    file: Annotated[Path, typer.Argument(help="BibTeX, RIS, or a CSV export of Zotero.")],
-    user: Annotated[str, typer.Option("--user", help="Whose likes they become.")],
+    file: Annotated[Path, typer.Argument(help="Library file: BibTeX, RIS, or a CSV export of Zotero.")],
+    user: Annotated[str, typer.Option("--user", help="Id of the user who likes these papers.")],
     db: Db = None,
     embed: Embed = True,
     as_json: Json = False,
 ) -> None:
-    """Make a library's papers a user's likes; papers not known yet are added."""
+    """Record a like of the user for every paper in the library. Papers that are not in the database are added."""
     from service.app.libraries import import_library as store_library
     from service.ingest.libraries.library import read_library
 
@@ -41,7 +41,7 @@ def import_library(
         "embedded": embedded,
     }
     text = (
-        f"{len(entries)} papers: {done.matched_count} known, {done.added_count} added; "
+        f"{len(entries)} papers: {done.matched_count} in the database before, {done.added_count} added; "
         f"{done.liked_count} new likes of {user}"
     )
     show(result, as_json=as_json, text=text)

@@ -1,4 +1,4 @@
-"""A database opened by a command itself, without a server."""
+"""Opens the database for commands that work on it directly, without a server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ class Local:
     encoder: "OpenedEncoder"
 
     def embed(self, *, wanted: bool) -> int:
-        """Embeds what waits; gives how many vectors were stored (0 when not wanted)."""
+        """Embed the papers that have no vector yet; return how many vectors were stored (0 if not wanted)."""
         if not wanted:
             return 0
         from service.app.embedder import embed_pending
@@ -35,14 +35,14 @@ class Local:
             return embed_pending(self.store, self.encoder, self.clock, progress=bar.advance)
 
     def pending(self) -> int:
-        """Papers that wait for a vector of the configured encoder."""
+        """Return how many papers wait for a vector of the configured encoder."""
         with self.store.read() as tx:
             return tx.papers.pending_count(self.encoder.name)
 
 
 @contextmanager
 def open_local(db: str | None) -> Iterator[Local]:
-    """The database of the flag, the environment or the default, made if it is empty."""
+    """Open the database that --db or PAPERFEED_DB names; create its tables if it is empty."""
     from service.app.catalog import Catalog
     from service.bootstrap import SystemClock, make_encoder, prepare_store
     from service.config import Settings

@@ -1,4 +1,4 @@
-"""``paperfeed papers``."""
+"""``paperfeed papers``: import papers from a file."""
 
 from itertools import islice
 from pathlib import Path
@@ -10,23 +10,26 @@ from cli.imports.local import open_local
 from cli.options import Db, Embed, Json
 from cli.output import progress_bar, show
 
-app = typer.Typer(help="Papers of the catalog.", no_args_is_help=True)
+app = typer.Typer(help="Import papers into the catalog.", no_args_is_help=True)
 BATCH_SIZE = 1_000
 
 
 @app.callback()
 def group() -> None:
-    """Papers of the catalog."""
+    """Import papers into the catalog."""
 
 
 @app.command("import")
 def import_papers(
-    file: Annotated[Path, typer.Argument(help="JSON Lines, optionally gzip: paper_id, title, abstract, ...")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="JSON Lines file, one paper per line; paper_id and title are required. May be gzipped."),
+    ],
     db: Db = None,
     embed: Embed = True,
     as_json: Json = False,
 ) -> None:
-    """Store papers. The whole file is checked before the first one is written; importing again changes nothing."""
+    """Store papers. If one line is wrong, nothing is stored. Importing the same file again changes nothing."""
     from service.domain.papers import UpsertOutcome
     from service.ingest.jsonl import iter_papers
 
@@ -49,5 +52,6 @@ def import_papers(
         "embedded": embedded,
         "pending": pending,
     }
-    text = f"{total} papers, {result['new']} new, {result['updated']} updated, {embedded} embedded, {pending} waiting"
+    text = f"{total} papers, {result['new']} new, {result['updated']} updated, {embedded} embedded, "
+    text += f"{pending} waiting for a vector"
     show(result, as_json=as_json, text=text)

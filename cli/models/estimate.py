@@ -1,4 +1,4 @@
-"""``paperfeed estimate``."""
+"""``paperfeed estimate``: judge a bundle by the slates that were served."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -6,47 +6,66 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from cli.models.feedback import LONG, day, examination_in_words, serving_bundle
+from cli.models.dates import day_limit
+from cli.models.feedback import bundle_to_judge, examination_in_words
 from cli.options import Db, Json
-from cli.output import console, show
-from datasets.slates import read_slates
+from cli.output import console, show, staged_progress, warn
 
 if TYPE_CHECKING:
     from training.feedback.off_policy import Estimates
 
 _NAMES = {
-    "served": "what was served",
-    "ips": "the bundle, by inverse weights",
-    "snips": "the same, self-normalised",
-    "dr": "doubly robust",
+    "served": "the slates as served",
+    "ips": "this bundle, inverse propensity weights",
+    "snips": "this bundle, self-normalised weights",
+    "dr": "this bundle, doubly robust",
 }
 
 
 def estimate(
     bundle: Annotated[
-        Path | None, typer.Option(help="Bundle to judge. Default: the one that serves.", exists=True)
+        Path | None,
+        typer.Option(
+            help="Folder of the bundle to judge. Default: PAPERFEED_BUNDLE, then the one shipped.", exists=True
+        ),
     ] = None,
     db: Db = None,
-    first: Annotated[str | None, typer.Option("--from", help="Only slates as of this day or later.")] = None,
-    until: Annotated[str | None, typer.Option(help="Only slates, and what was done, before this day.")] = None,
+    first: Annotated[
+        str | None, typer.Option("--from", help="First day of the slates to use, YYYY-MM-DD. Default: no limit.")
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Use only slates and reactions before this day, YYYY-MM-DD. Default: no limit.")
+    ] = None,
     position_bias: Annotated[
         float | None,
-        typer.Option(min=0, max=3, help="Place k is read with chance k**-X. Default: learned from exploration."),
+        typer.Option(
+            min=0,
+            max=3,
+            help="Assume that users look at place k with probability k**-X. Default: learned from exploration.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Estimate what a bundle would have earned on the slates that were served, without showing it to anybody."""
+    """Estimate how many reactions a bundle would have earned on the slates that were served.
+
+    Nobody is shown anything: the estimate uses the stored slates and what users did with them (off-policy evaluation).
+    """
+    from datasets.slates import read_slates
     from ranker.blas import use_one_thread
     from service.config import Settings
+    from training.dates import END_OF_TIME, START_OF_TIME
     from training.feedback.examination import Examination, estimate_examination
     from training.feedback.learn import check_reactions
     from training.feedback.off_policy import estimate_value
 
     use_one_thread()
     settings = Settings.read(db=db)
-    judged = serving_bundle(settings, bundle)
-    since, before = day("from", first, -LONG), day("until", until, LONG)
-    log = read_slates(settings.db, judged, since=since, until=before, shown_only=False)
+    judged = bundle_to_judge(settings, bundle)
+    since, before = day_limit("from", first, START_OF_TIME), day_limit("until", until, END_OF_TIME)
+    with staged_progress("estimating") as progress:
+        log = read_slates(
+            settings.db, judged, since=since, until=before, shown_only=False, progress=progress, warn=warn
+        )
     check_reactions(log)
     examination = estimate_examination(log) if position_bias is None else Examination.given(position_bias)
     found = estimate_value(log, judged.model.scores(judged.model.leaves(log.features)), examination)
@@ -73,7 +92,7 @@ def _as_dict(found: "Estimates") -> dict[str, Any]:
 
 
 def _table(version: str, found: "Estimates") -> Table:
-    table = Table("reactions per slate", "estimate", "95 %", "less what was served", "95 %", title=version)
+    table = Table("reactions per slate", "estimate", "95 %", "difference to served", "95 %", title=version)
     for name, words in _NAMES.items():
         value, difference = found.values[name], found.differences.get(name)
         row = [words, f"{value.mean:.3f}", f"{value.low:.3f} to {value.high:.3f}"]
@@ -85,7 +104,7 @@ def _table(version: str, found: "Estimates") -> Table:
 
 def _notes(result: dict[str, Any]) -> str:
     return (
-        f"{result['slates']} slates of {result['readers']} readers with {result['reactions']} reactions, worth "
+        f"{result['slates']} slates of {result['readers']} users with {result['reactions']} reactions, worth "
         f"{result['effective_slates']:.0f} slates for this bundle; {examination_in_words(result['examination'])}.\n"
-        f"{100 * result['unsupported_share']:.1f} % of what would be read goes to papers that were never shown."
+        f"{100 * result['unsupported_share']:.1f} % of the expected views would go to papers that were never shown."
     )

@@ -1,15 +1,14 @@
-"""``paperfeed evaluate``."""
+"""``paperfeed evaluate``: measure a ranker offline."""
 
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cli.destination import check_file
-from cli.options import Json, RecipeName
+from cli.models.dates import parse_day
+from cli.options import EmbeddingCache, Json, RecipeName
 from cli.output import console, show, staged_progress, warn, write_page
-from datasets.files import count_events, load_dataset
 
 if TYPE_CHECKING:
     from ranker.bundle.bundle import Bundle
@@ -17,34 +16,49 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    papers: Annotated[Path, typer.Option(help="Papers, JSON Lines.", exists=True, dir_okay=False)],
-    interactions: Annotated[Path, typer.Option(help="Events, CSV.", exists=True, dir_okay=False)],
-    protocol: Annotated[str, typer.Option(help="cold-items or weekly-digest.")],
+    papers: Annotated[Path, typer.Option(help="Papers as JSON Lines; may be gzipped.", exists=True, dir_okay=False)],
+    interactions: Annotated[Path, typer.Option(help="Events as CSV; may be gzipped.", exists=True, dir_okay=False)],
+    protocol: Annotated[
+        str,
+        typer.Option(
+            help="How to split the data: cold-items (new papers) or weekly-digest (a week's papers per query)."
+        ),
+    ],
     seeds: Annotated[
-        str, typer.Option(help="Seeds with commas; cold-items runs once for each, weekly-digest takes the first.")
+        str,
+        typer.Option(
+            help="Random seeds with commas between them. cold-items runs once per seed; weekly-digest uses the first."
+        ),
     ] = "1,2,3,4,5",
     first: Annotated[
-        str, typer.Option("--from", help="weekly-digest asks for weeks that begin on or after this day.")
+        str, typer.Option("--from", help="First day on which a week of weekly-digest may begin, YYYY-MM-DD.")
     ] = "2018-01-01",
-    last: Annotated[str, typer.Option("--to", help="The last day on which such a week may begin.")] = "2018-12-31",
+    last: Annotated[
+        str, typer.Option("--to", help="Last day on which a week of weekly-digest may begin, YYYY-MM-DD.")
+    ] = "2018-12-31",
     bundle: Annotated[
-        Path | None, typer.Option(help="Bundle to judge. Default: the shipped one; cold-items trains anew.")
+        Path | None,
+        typer.Option(help="Folder of the bundle to judge. Default: the one shipped; cold-items trains a new one."),
     ] = None,
-    retrain: Annotated[bool, typer.Option(help="Train on what is dated before --from first.")] = False,
+    retrain: Annotated[bool, typer.Option(help="First train a bundle on the data dated before --from.")] = False,
     mask_family: Annotated[
-        list[str] | None, typer.Option(help="Judge the ranker without this family of features too; repeatable.")
+        list[str] | None,
+        typer.Option(help="Also judge the ranker with this family of features hidden. May be repeated."),
     ] = None,
     train_without: Annotated[
-        list[str] | None, typer.Option(help="Train without this family of features; repeatable.")
+        list[str] | None, typer.Option(help="Train without this family of features. May be repeated.")
     ] = None,
     recipe: RecipeName = "default",
-    max_users: Annotated[int | None, typer.Option(min=2, help="Test that many readers, drawn at random.")] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Readers scored at a time.")] = 2,
-    embedding_cache: Annotated[str | None, typer.Option(help="File that keeps vectors by text hash.")] = None,
-    report: Annotated[Path | None, typer.Option(help="Write a page for people to this file.")] = None,
+    max_users: Annotated[
+        int | None, typer.Option(min=2, help="Test this many users, drawn at random. Default: all.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Number of users scored at the same time.")] = 2,
+    embedding_cache: EmbeddingCache = None,
+    report: Annotated[Path | None, typer.Option(help="Also write the results to this HTML file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure a ranker against the baselines on people's real behaviour."""
+    """Measure a ranker against baselines on what users really liked."""
+    from datasets.files import embed, read_files
     from ranker.blas import use_one_thread
     from service.bootstrap import make_encoder
     from service.config import Settings
@@ -58,8 +72,8 @@ def evaluate(
     plan = Plan(
         protocol=protocol,
         seeds=_seeds(seeds),
-        first_day=_day("from", first),
-        last_day=_day("to", last),
+        first_day=parse_day("from", first),
+        last_day=parse_day("to", last),
         recipe=recipe,
         retrain=retrain,
         masked_families=tuple(dict.fromkeys(mask_family or ())),
@@ -71,29 +85,29 @@ def evaluate(
     if report is not None:
         check_file("report", report)
     if plan.train_without and (bundle is not None or (protocol == "weekly-digest" and not retrain)):
-        raise InvalidField("train-without", "needs a bundle that is trained here: give --retrain, not --bundle")
+        raise InvalidField("train-without", "applies to training: give --retrain, not --bundle")
     encoder = make_encoder(Settings.read(embedding_cache=embedding_cache))
     try:
         judged = _bundle(plan, bundle, encoder.name)
-        events = count_events(papers, interactions)
-        name = papers.resolve().parent.name
-        dataset = load_dataset(name, papers, interactions, encoder, with_titles=judged is None)
+        data = read_files(papers.resolve().parent.name, papers, interactions)
+        with staged_progress("embedding") as progress:
+            dataset = embed(data, encoder, with_titles=judged is None, progress=progress, warn=warn)
     finally:
         encoder.close()
     with staged_progress("evaluating") as progress:
         result = run_evaluation(dataset, plan, bundle=judged, encoder_name=encoder.name, progress=progress)
-    _add_events(result, *events)
+    _add_events(result, data.event_count, data.unknown_count)
     for text in result["settings"]["warnings"]:
         warn(text)
     _print(result, report, as_json=as_json)
 
 
 def _check(plan: "Plan") -> None:
-    """What can be wrong about a plan whatever the data.
+    """Check the parts of a plan that do not depend on the data.
 
     Raises:
         InvalidField: Names the option.
-        TrainingError: No such recipe.
+        TrainingError: There is no such recipe.
     """
     from ranker.features import SCHEMA
     from service.domain.errors import InvalidField
@@ -112,7 +126,7 @@ def _check(plan: "Plan") -> None:
 
 
 def _bundle(plan: "Plan", path: Path | None, encoder_name: str) -> "Bundle | None":
-    """The bundle to judge; None where one is to be trained."""
+    """Return the bundle to judge, or None if one is to be trained."""
     from ranker.bundle.bundle import default_bundle_path, load_bundle
 
     if path is None and (plan.retrain or plan.protocol == "cold-items"):
@@ -123,7 +137,7 @@ def _bundle(plan: "Plan", path: Path | None, encoder_name: str) -> "Bundle | Non
 def _add_events(result: dict[str, Any], total: int, unknown: int) -> None:
     result["settings"]["data"] |= {"events": total, "events_on_unknown_papers": unknown}
     if unknown:
-        result["settings"]["warnings"].append(f"{unknown} of {total} events name papers that are not given")
+        result["settings"]["warnings"].append(f"{unknown} of {total} events are on unknown papers")
 
 
 def _print(result: dict[str, Any], report: Path | None, *, as_json: bool) -> None:
@@ -145,17 +159,8 @@ def _seeds(text: str) -> tuple[int, ...]:
 
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
-        raise InvalidField("seeds", f"{text!r} is not a list of whole numbers from 0 on, such as 1,2,3")
+        raise InvalidField("seeds", f"{text!r} is not a list of whole numbers such as 1,2,3")
     found = tuple(int(part) for part in parts)
     if len(set(found)) < len(found):
         raise InvalidField("seeds", f"{text!r} names a seed twice")
     return found
-
-
-def _day(field: str, text: str) -> dt.date:
-    from service.domain.errors import InvalidField
-
-    try:
-        return dt.date.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidField(field, f"{text!r} is not a date such as 2018-01-31") from error

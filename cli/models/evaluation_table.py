@@ -1,4 +1,4 @@
-"""The result of an evaluation as tables for people."""
+"""The results of an evaluation as tables for people."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,7 +7,7 @@ from rich.table import Column, Table
 
 
 def tables(result: dict[str, Any]) -> Iterator[Table]:
-    """Figures, differences to the baselines, slices, and what lists are worth besides hits."""
+    """Yield the figures, differences to baselines, slices, and measures beyond accuracy."""
     yield _figures(result)
     for system, paired in result["paired"].items():
         yield _differences(system, paired)
@@ -18,7 +18,7 @@ def tables(result: dict[str, Any]) -> Iterator[Table]:
 def _figures(result: dict[str, Any]) -> Table:
     metrics = list(next(iter(result["systems"].values())))
     settings = result["settings"]
-    title = f"{result['protocol']}: {result['queries']} queries of {settings['readers_tested']} readers"
+    title = f"{result['protocol']}: {result['queries']} queries of {settings['readers_tested']} users"
     skipped = "; ".join(f"{name} left out: {reason}" for name, reason in result["skipped"].items())
     table = Table(Column("system", no_wrap=True), *metrics, title=title, caption=skipped or None, title_justify="left")
     for system, figures in result["systems"].items():
@@ -28,7 +28,7 @@ def _figures(result: dict[str, Any]) -> Table:
 
 def _differences(system: str, paired: dict[str, Any]) -> Table:
     metrics = list(next(iter(paired.values()))) if paired else []
-    title = f"{system} minus baseline, paired (✓ beaten: the interval lies above zero; * best baseline)"
+    title = f"{system} minus baseline, paired (✓ interval above zero; * best baseline)"
     table = Table(Column("baseline", no_wrap=True), *metrics, title=title, title_justify="left")
     for baseline, differences in paired.items():
         table.add_row(baseline, *(_difference(differences[metric]) for metric in metrics))
@@ -36,7 +36,7 @@ def _differences(system: str, paired: dict[str, Any]) -> Table:
 
 
 def _slices(result: dict[str, Any]) -> Table:
-    """The whole bundle alone; the JSON has its variants too."""
+    """Return the slices of the whole bundle; those of its variants are in the JSON result."""
     metrics = list(next(iter(result["systems"].values())))
     table = Table("slice", "queries", *metrics, title="by slice, minus its best baseline", title_justify="left")
     for kind, parts in result["slices"].items():
@@ -63,7 +63,7 @@ def _bounds(part: dict[str, Any]) -> str:
 
 
 def _interval(figure: dict[str, Any]) -> str:
-    """The mean and half the width of its interval; the exact ends are in the JSON."""
+    """Return the mean and half the width of its interval; the JSON result has the exact ends."""
     half = "" if figure["low"] is None else f" ±{(figure['high'] - figure['low']) / 2:.3f}"
     return f"{figure['mean']:.3f}{half}"
 

@@ -1,11 +1,10 @@
-"""``paperfeed train --feedback``: a bundle from the slates that were served and what readers did with them."""
+"""``paperfeed train --feedback``: train a bundle on served slates and on what users did with them."""
 
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cli.output import show, staged_progress
-from datasets.slates import read_slates
+from cli.models.dates import day_limit
+from cli.output import show, staged_progress, warn
 
 if TYPE_CHECKING:
     from ranker.bundle.bundle import Bundle
@@ -24,14 +23,17 @@ def learn(
     seed: int,
     as_json: bool,
 ) -> None:
-    """Trains and prints what came of it."""
+    """Train a bundle on the slates in the database, and print the result."""
+    from datasets.slates import read_slates
+    from training.dates import END_OF_TIME
     from training.feedback.learn import learn_from_slates
     from training.recipes import find_recipe
 
     chosen = find_recipe(recipe)
-    bundle = serving_bundle(settings, base)
-    log = read_slates(settings.db, bundle, since=-LONG, until=day("until", until, LONG), shown_only=True)
+    bundle = bundle_to_judge(settings, base)
+    before = day_limit("until", until, END_OF_TIME)
     with staged_progress("training") as progress:
+        log = read_slates(settings.db, bundle, until=before, shown_only=True, progress=progress, warn=warn)
         report = learn_from_slates(
             log, bundle, out, recipe=chosen, seed=seed, position_bias=position_bias, progress=progress
         )
@@ -49,59 +51,39 @@ def learn(
 
 
 def refuse_with_feedback(**options: object) -> None:
-    """Options that have no meaning with --feedback.
+    """Refuse options that have no meaning together with --feedback.
 
     Raises:
-        InvalidField: One was given.
+        InvalidField: One of the options was given.
     """
     _refuse(options, "cannot be given together with --feedback")
 
 
 def refuse_without_feedback(**options: object) -> None:
-    """Options that have a meaning with --feedback alone.
+    """Refuse options that have a meaning only with --feedback.
 
     Raises:
-        InvalidField: One was given.
+        InvalidField: One of the options was given.
     """
     _refuse(options, "needs --feedback")
 
 
-def serving_bundle(settings: "Settings", path: Path | None) -> "Bundle":
-    """The bundle in the folder, or the one that the settings serve; whatever its encoder, as nothing is encoded."""
-    from ranker.bundle.bundle import default_bundle_path, load_bundle
+def bundle_to_judge(settings: "Settings", folder: Path | None) -> "Bundle":
+    """Load the bundle in the folder, or the configured one. Its encoder is not checked, as no text is embedded."""
+    from ranker.bundle.bundle import load_bundle
+    from service.bootstrap import bundle_folder
 
-    configured = Path(settings.bundle).expanduser() if settings.bundle else default_bundle_path()
-    return load_bundle(path or configured, encoder=None)
-
-
-LONG = 1e18
-"""Unix seconds before or after everything."""
-
-
-def day(field: str, text: str | None, default: float) -> float:
-    """Unix seconds of the day's beginning, UTC; the default where none is given.
-
-    Raises:
-        InvalidField: It is no date.
-    """
-    from service.domain.errors import InvalidField
-
-    if text is None:
-        return default
-    try:
-        return dt.datetime.combine(dt.date.fromisoformat(text), dt.time(), dt.UTC).timestamp()
-    except ValueError as error:
-        raise InvalidField(field, f"{text!r} is not a date such as 2026-01-31") from error
+    return load_bundle(folder or bundle_folder(settings), encoder=None)
 
 
 def examination_in_words(examination: dict[str, Any]) -> str:
-    """How far down readers read."""
+    """Return how likely users are to look at each place of a slate."""
     if not examination["reactions"]:
-        return f"place k is taken to be read with probability k**-{examination['exponent']:g}, as given"
+        return f"users look at place k with probability k**-{examination['exponent']:g}, as given"
     low, high, reactions = (examination[name] for name in ("low", "high", "reactions"))
     return (
-        f"place k is read with probability k**-{examination['exponent']:.2f} ({low:.2f} to {high:.2f}), "
-        f"by {reactions} reactions at explored places"
+        f"users look at place k with probability k**-{examination['exponent']:.2f} ({low:.2f} to {high:.2f}), "
+        f"estimated from {reactions} reactions at explored places"
     )
 
 
@@ -115,13 +97,13 @@ def _refuse(options: dict[str, object], problem: str) -> None:
 
 def _in_words(report: "FeedbackReport", base: "Bundle", out: Path) -> str:
     figures = report.metrics
-    trees = "on top of its trees" if report.grown_on_base else "with all trees anew"
+    trees = "new trees added to the old ones" if report.grown_on_base else "all trees new"
     return "\n".join(
         (
             f"{out}: {report.manifest.version}",
-            f"grown from {base.version}, {trees}",
-            f"{figures['slates']:.0f} slates, {figures['readers']:.0f} readers, {figures['reactions']:.0f} reactions",
+            f"trained from {base.version}, {trees}",
+            f"{figures['slates']:.0f} slates, {figures['readers']:.0f} users, {figures['reactions']:.0f} reactions",
             examination_in_words(vars(report.examination)),
-            f"nDCG@10 on readers held out: {figures['ndcg@10']:.4f}, before {figures['base_ndcg@10']:.4f}",
+            f"nDCG@10 on held-out users: {figures['ndcg@10']:.4f}, before {figures['base_ndcg@10']:.4f}",
         )
     )

@@ -1,6 +1,5 @@
-"""``paperfeed train``."""
+"""``paperfeed train``: train a model bundle."""
 
-import datetime as dt
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,11 +11,10 @@ import typer
 
 from cli.batch.cluster import SCHEDULER_HELP, Workers, announced_cluster, check_scheduler
 from cli.destination import check_file, check_new
+from cli.models.dates import day_limit
 from cli.models.feedback import learn, refuse_with_feedback, refuse_without_feedback
-from cli.options import Json, RecipeName
+from cli.options import EmbeddingCache, Json, RecipeName
 from cli.output import show, staged_progress, warn, write_page
-from datasets.database import read_database
-from datasets.files import count_events, load_dataset
 
 if TYPE_CHECKING:
     from service.config import Settings
@@ -24,60 +22,61 @@ if TYPE_CHECKING:
     from training.data.snapshot import Dataset
     from training.recipes import Recipe
 
-# What the default bundle is made from, in this order: another order is another bundle.
-DEFAULT_DATA = ("citeulike-a", "arxiv-2016-2018")
-
 
 def train(
     recipe: RecipeName = "default",
     papers: Annotated[
-        list[Path] | None, typer.Option(help="Papers, JSON Lines; once per data set. Default: the recipe's own data.")
+        list[Path] | None,
+        typer.Option(help="Papers as JSON Lines. Repeat it for more data sets. Default: the public data."),
     ] = None,
-    interactions: Annotated[list[Path] | None, typer.Option(help="Events, CSV; once per --papers, in order.")] = None,
+    interactions: Annotated[
+        list[Path] | None, typer.Option(help="Events as CSV; one per --papers, in the same order.")
+    ] = None,
     db: Annotated[
-        str | None, typer.Option(help="Database of a service, read as it is now; beside --papers or by itself.")
+        str | None, typer.Option(help="Database URL of a service to train on, alone or together with --papers.")
     ] = None,
     feedback: Annotated[
         bool,
         typer.Option(
             "--feedback",
             "--from-db",
-            help="Learn from the slates in the database and what readers did with them, not from libraries.",
+            help="Train on served slates and the users' reactions to them, not on likes.",
         ),
     ] = False,
     base: Annotated[
         Path | None,
-        typer.Option(help="With --feedback: the bundle whose spaces are kept. Default: the one that serves."),
+        typer.Option(help="With --feedback: folder of the bundle to improve. Default: the one that serves."),
     ] = None,
     position_bias: Annotated[
         float | None,
         typer.Option(
-            min=0, max=3, help="With --feedback: place k is read with chance k**-X. Default: learned from exploration."
+            min=0, max=3, help="With --feedback: assume users look at place k with probability k**-X. Default: learned."
         ),
     ] = None,
     until: Annotated[
         str | None,
         typer.Option(
-            help="See nothing dated on or after this day. Default: no limit; for the recipe's own data, its own."
+            help="Ignore everything dated on or after this day. Default: no limit, except on the public data."
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="Folder to write the bundle to; must not exist.")] = Path("out/bundle"),
+    out: Annotated[Path, typer.Option(help="New folder for the bundle; it must not exist yet.")] = Path("out/bundle"),
     query_limit: Annotated[
-        int | None, typer.Option(min=1, help="Most queries taken from each data set. Default: the recipe's.")
+        int | None,
+        typer.Option(min=1, help="Maximum number of training queries per data set. Default: set by the recipe."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of every random choice.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed and data give the same bundle.", min=0)] = 0,
     scheduler: Annotated[
-        str | None, typer.Option(help=f"Train on a cluster. {SCHEDULER_HELP} Default: in this process.")
+        str | None, typer.Option(help=f"Train on a Dask cluster. {SCHEDULER_HELP} Default: train in this process.")
     ] = None,
     workers: Workers = None,
     report: Annotated[
         Path | None,
-        typer.Option(help="Page for people: what was learned. Default: the bundle's name with -report.html."),
+        typer.Option(help="HTML page about what was learned. Default: the bundle's name with -report.html."),
     ] = None,
-    embedding_cache: Annotated[str | None, typer.Option(help="File that keeps vectors by text hash.")] = None,
+    embedding_cache: EmbeddingCache = None,
     as_json: Json = False,
 ) -> None:
-    """Train a model bundle from a service's database, its readers' feedback, or papers and events in files."""
+    """Train a model bundle on files of papers and events, on a service's database, or on users' feedback."""
     from ranker.blas import use_one_thread
     from service.config import Settings
     from training.report import training_page
@@ -98,7 +97,7 @@ def train(
     is_own_data = db is not None or bool(papers)
     chosen = _recipe(recipe, until, query_limit, is_own_data=is_own_data)
     files = _files(papers, interactions, None if is_own_data else Path(settings.data))
-    # An address at which nobody answers is told before an hour is spent on embedding.
+    # The cluster is opened first: if it does not answer, no hour is spent on embedding.
     with _trainer(scheduler, workers) as run_training:
         encoder_name, datasets = _datasets(files, db, settings)
         with staged_progress("training") as progress:
@@ -111,7 +110,7 @@ def train(
         "recipe": recipe,
         "metrics": {name: dict(figures) for name, figures in made.metrics.items()},
     }
-    lines = [f"{out}: {made.manifest.version}", str(page), "readers held out:"]
+    lines = [f"{out}: {made.manifest.version}", str(page), "held-out users:"]
     for name, figures in result["metrics"].items():
         lines.append(f"  {name}: {', '.join(f'{metric} {value:.4g}' for metric, value in figures.items())}")
     show(result, as_json=as_json, text="\n".join(lines))
@@ -128,7 +127,7 @@ def _check_cluster(scheduler: str | None, workers: int | None) -> None:
 
 @contextmanager
 def _trainer(scheduler: str | None, workers: int | None) -> "Iterator[Callable[..., TrainingReport]]":
-    """What trains: this process, or a cluster that is there as long as the context."""
+    """Yield the function that trains: in this process, or on a cluster that is open as long as the context."""
     if scheduler is None:
         from training.train import train as in_process
 
@@ -141,58 +140,56 @@ def _trainer(scheduler: str | None, workers: int | None) -> "Iterator[Callable[.
 
 
 def _recipe(name: str, until: str | None, query_limit: int | None, *, is_own_data: bool) -> "Recipe":
-    """The recipe; its own time limit keeps the public data's test year unseen, and has no meaning for other data."""
-    from service.domain.errors import InvalidField
-    from training.recipes import END_OF_TIME, find_recipe
+    """Return the recipe with these limits. Its time limit hides the test year of the public data, and only there."""
+    from training.dates import END_OF_TIME
+    from training.recipes import find_recipe
 
     recipe = find_recipe(name)
     if query_limit is not None:
         recipe = replace(recipe, dated_query_limit=query_limit, undated_query_limit=query_limit)
-    if until is None:
-        return replace(recipe, known_until=END_OF_TIME) if is_own_data else recipe
-    try:
-        day = dt.datetime.combine(dt.date.fromisoformat(until), dt.time(), dt.UTC)
-    except ValueError as error:
-        raise InvalidField("until", f"{until!r} is not a date such as 2018-01-31") from error
-    return replace(recipe, known_until=day.timestamp())
+    no_limit = END_OF_TIME if is_own_data else recipe.known_until
+    return replace(recipe, known_until=day_limit("until", until, no_limit))
 
 
 def _datasets(files: dict[str, tuple[Path, Path]], db: str | None, settings: "Settings") -> tuple[str, list["Dataset"]]:
-    """The encoder's name and all data sets; what is wrong about any is said before anything is embedded."""
+    """Return the encoder's name and all data sets. All files are checked before anything is embedded."""
+    from datasets.database import read_database
+    from datasets.files import embed, read_files
     from service.bootstrap import make_encoder
 
-    for text in _doubts(files):
-        warn(text)
+    read = [read_files(name, *pair) for name, pair in files.items()]
+    for data, (_, interactions) in zip(read, files.values(), strict=True):
+        if data.unknown_count:
+            warn(f"{interactions}: {data.unknown_count} of {data.event_count} events are on unknown papers")
     encoder = make_encoder(settings)
     try:
-        stored = [] if db is None else [read_database(db, encoder.name)]
-        found = [load_dataset(name, *pair, encoder, with_titles=True) for name, pair in files.items()]
+        with staged_progress("reading") as progress:
+            stored = [] if db is None else [read_database(db, encoder.name, progress=progress, warn=warn)]
+            found = [embed(data, encoder, with_titles=True, progress=progress, warn=warn) for data in read]
     finally:
         encoder.close()
     return encoder.name, found + stored
 
 
-def _doubts(files: dict[str, tuple[Path, Path]]) -> Iterator[str]:
-    for papers, interactions in files.values():
-        total, unknown = count_events(papers, interactions)
-        if unknown:
-            yield f"{interactions}: {unknown} of {total} events name papers that are not given"
-
-
 def _files(
     papers: list[Path] | None, interactions: list[Path] | None, data: Path | None
 ) -> dict[str, tuple[Path, Path]]:
-    """Papers and events by the name of the data set; the recipe's own data in ``data``, unless it is None."""
+    """Return the files of papers and events by name of data set.
+
+    Args:
+        data: Folder of the public data sets, used if no files are given; None if they are not wanted.
+    """
+    from datasets.files import PUBLIC_DATA, public_files
     from service.domain.errors import InvalidField
 
     papers, interactions = papers or [], interactions or []
     if len(papers) != len(interactions):
-        raise InvalidField("interactions", f"given {len(interactions)} times for {len(papers)} --papers")
+        raise InvalidField("interactions", f"is given {len(interactions)} times, but --papers {len(papers)} times")
     if data is None or papers:
         pairs = enumerate(zip(papers, interactions, strict=True))
         return {f"{i}-{pair[0].name.partition('.')[0]}": pair for i, pair in pairs}
-    found = {name: (data / name / "papers.jsonl.gz", data / name / "interactions.csv.gz") for name in DEFAULT_DATA}
+    found = {name: public_files(data, name) for name in PUBLIC_DATA}
     for file in (file for pair in found.values() for file in pair):
         if not file.exists():
-            raise InvalidField("papers", f"none given, and {file} (PAPERFEED_DATA) is not there")
+            raise InvalidField("papers", f"is missing, and so is the public data: no file {file}; set PAPERFEED_DATA")
     return found

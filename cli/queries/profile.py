@@ -1,4 +1,4 @@
-"""``paperfeed profile``: reads from a running server."""
+"""``paperfeed profile``: ask a running server about a user."""
 
 from typing import Annotated
 
@@ -6,20 +6,20 @@ import typer
 
 from cli.options import Json, Server
 from cli.output import show
-from cli.queries.server import asked_server
+from cli.queries.server import server_client
 
 
 def profile(
-    user: Annotated[str, typer.Argument(help="Whose profile.")],
+    user: Annotated[str, typer.Argument(help="Id of the user.")],
     server: Server = None,
     as_json: Json = False,
 ) -> None:
-    """Print what is known of a user: likes, interests, preferences."""
+    """Print a user's profile: number of likes, interests and preferences."""
     from google.protobuf.json_format import MessageToDict
 
     from paperfeed.v1.profile_pb2 import GetProfileRequest
 
-    with asked_server(server) as client:
+    with server_client(server) as client:
         found = client.profiles.GetProfile(GetProfileRequest(user_id=user)).profile
     lines = [f"{found.user_id}: {found.like_count} likes, {found.dislike_count} dislikes"]
     lines += [f"  {each.weight:4.0%}  {each.name}  ({each.like_count})" for each in found.interests]

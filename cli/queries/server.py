@@ -1,4 +1,4 @@
-"""The running server that commands ask."""
+"""Connects commands to a running server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,20 +13,20 @@ CONNECT_SECONDS = 0.5
 
 
 class NoServer(Exception):
-    """Nobody answers at the address."""
+    """No server answers at the address."""
 
     def __init__(self, address: str) -> None:
         super().__init__(f"no server answers at {address}; start one with: paperfeed serve")
 
 
 @contextmanager
-def asked_server(server: str | None, *, timeout: float = 30.0) -> Iterator["Client"]:
-    """A client of the server at the address, or of the one that the settings name.
+def server_client(server: str | None, *, timeout: float = 30.0) -> Iterator["Client"]:
+    """Yield a client of the server at the address, or of the server that the settings name.
 
     Raises:
-        InvalidField: It is no address.
-        NoServer: A call in the ``with`` block failed, and nobody answers there.
-        grpc.RpcError: The server's own answer to a call that failed.
+        InvalidField: The address is malformed.
+        NoServer: A call in the ``with`` block failed because no server answers there.
+        grpc.RpcError: The server answered a call with an error.
     """
     import grpc
 
@@ -38,22 +38,22 @@ def asked_server(server: str | None, *, timeout: float = 30.0) -> Iterator["Clie
         try:
             yield client
         except grpc.RpcError as error:
-            if _is_of_server(error) or _is_there(client):
+            if _came_from_server(error) or _is_there(client):
                 raise
             raise NoServer(address) from error
 
 
-def _is_of_server(error: "grpc.RpcError") -> bool:
-    """Whether the error is an answer, not what our own side says for want of one."""
+def _came_from_server(error: "grpc.RpcError") -> bool:
+    """Return whether the server sent the error. Otherwise the client made it up because no answer came."""
     import grpc
 
     call: grpc.Call = error  # type: ignore[assignment]  # what a stub raises is both
-    ours = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
-    return call.code() not in ours or bool(call.trailing_metadata())
+    by_client = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
+    return call.code() not in by_client or bool(call.trailing_metadata())
 
 
 def _is_there(client: "Client") -> bool:
-    """Whether the client is connected: then the server was too slow for the deadline, or broke off."""
+    """Return whether the client can connect. If so, the server missed the deadline or broke the connection."""
     import grpc
 
     try:

@@ -1,4 +1,4 @@
-"""``paperfeed status``."""
+"""``paperfeed status``: ask a running server for its counters."""
 
 import datetime as dt
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ import typer
 
 from cli.options import Json, Server
 from cli.output import show
-from cli.queries.server import asked_server
+from cli.queries.server import server_client
 
 
 def status(
@@ -15,12 +15,12 @@ def status(
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.")] = 5.0,
     as_json: Json = False,
 ) -> None:
-    """Print a server's counters: calls, errors, fallbacks, queues. Fails when it does not answer."""
+    """Print a server's counters: calls, errors, fallbacks and queues. Exits with 1 if it does not answer."""
     from google.protobuf.json_format import MessageToDict
 
     from paperfeed.v1.status_pb2 import GetStatusRequest
 
-    with asked_server(server, timeout=timeout) as client:
+    with server_client(server, timeout=timeout) as client:
         answer = client.status.GetStatus(GetStatusRequest())
     result: dict[str, Any] = MessageToDict(
         answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True

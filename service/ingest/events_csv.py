@@ -6,6 +6,7 @@ columns are ignored.
 
 import datetime as dt
 from collections.abc import Iterator
+from functools import lru_cache
 
 from service.domain.errors import InvalidField, InvalidFile
 from service.domain.events import MAX_FUTURE, Event, EventType, default_event_id
@@ -16,6 +17,8 @@ from service.ingest.source import Source, iter_lines, source_name
 from service.ingest.times import parse_time
 
 REQUIRED_COLUMNS = ("user_id", "paper_id", "event", "occurred_at")
+# Ids repeat from row to row, and checking them is half of the time that a row takes.
+_checked_id = lru_cache(maxsize=50_000)(check_id)
 
 
 def iter_events(source: Source, *, now: dt.datetime) -> Iterator[Event]:
@@ -35,7 +38,7 @@ def iter_events(source: Source, *, now: dt.datetime) -> Iterator[Event]:
 
 def _event(values: dict[str, str], name: str, line: int, now: dt.datetime) -> Event:
     try:
-        user_id, paper_id = check_id(values["user_id"], "user_id"), check_id(values["paper_id"], "paper_id")
+        user_id, paper_id = _checked_id(values["user_id"], "user_id"), _checked_id(values["paper_id"], "paper_id")
         event_type = _event_type(values["event"])
         occurred_at = _time(values["occurred_at"], now)
         event_id, slate_id = values.get("event_id", ""), values.get("slate_id", "")

@@ -1,4 +1,4 @@
-"""A port that is ours alone until we say so, and then shared with our own processes."""
+"""Checks that a port is free, and reserves one that several server processes share."""
 
 import contextlib
 import errno
@@ -14,21 +14,21 @@ _NO_SUCH_ADDRESS = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
 
 @contextlib.contextmanager
 def shared_port(host: str, port: int) -> Iterator[int]:
-    """Holds the port, without listening on it, for processes of this user that bind it with SO_REUSEPORT; gives it.
+    """Reserve a port, without listening on it, for processes that bind it with SO_REUSEPORT; yield its number.
 
-    The socket is bound as one that shares with nobody, so that a second server by accident is refused, and shares only
-    from then on. Other users' processes cannot join, and a program that does not ask for SO_REUSEPORT cannot either.
+    The socket is first bound without SO_REUSEPORT, so a second server started by mistake is refused. It is shared only
+    from then on. Processes of other users, and programs that do not ask for SO_REUSEPORT, cannot bind the port.
 
     Args:
-        port: 0 takes a free one.
+        port: 0 takes a free port.
 
     Raises:
         InvalidField: The port is in use, the host has no address here, or this system cannot share a port.
     """
     if sys.platform != "linux":
         problem = (
-            "several processes on one port need Linux, which spreads connections over them; elsewhere run one server a "
-            "port, and a load balancer before them"
+            "several processes can share a port on Linux only, which spreads connections over them; on other systems "
+            "start one server per port behind a load balancer"
         )
         raise InvalidField("workers", problem)
     with _bound(host, port) as sockets:
@@ -39,13 +39,13 @@ def shared_port(host: str, port: int) -> Iterator[int]:
 
 
 def check_port(host: str, port: int) -> None:
-    """Returns if a server can listen on every address of the host; gRPC is content with one of them.
+    """Check that a server can listen on every address of the host; gRPC itself is content with one of them.
 
     Args:
-        port: 0 asks for any free one.
+        port: 0 stands for any free port.
 
     Raises:
-        InvalidField: The port is in use at one of them, or the host has no address here.
+        InvalidField: The port is in use at one of the addresses, or the host has no address here.
     """
     with _bound(host, port):
         pass
@@ -53,14 +53,14 @@ def check_port(host: str, port: int) -> None:
 
 @contextlib.contextmanager
 def _bound(host: str, port: int) -> Iterator[list[socket.socket]]:
-    """A socket on each address of the host, all on one port, listening on none."""
+    """Yield one socket per address of the host, all bound to the same port and none of them listening."""
     with contextlib.ExitStack() as stack:
         sockets: list[socket.socket] = []
         for family, kind, protocol, _, address in _addresses(host, port):
             try:
                 held = stack.enter_context(socket.socket(family, kind, protocol))
                 if sys.platform != "win32":
-                    # Connections of a server that has just ended may still be fading away. On Windows it means more.
+                    # Connections of a server that has just ended may linger. On Windows the option means more.
                     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 held.bind((address[0], port, *address[2:]))
             except OSError as error:
@@ -70,7 +70,7 @@ def _bound(host: str, port: int) -> Iterator[list[socket.socket]]:
             port = held.getsockname()[1]
             sockets.append(held)
         if not sockets:
-            raise InvalidField("host", f"'{host}' is no address of this machine")
+            raise _no_address(host)
         yield sockets
 
 
@@ -78,9 +78,13 @@ def _cause(error: OSError) -> str:
     return "is another server there?" if error.errno == errno.EADDRINUSE else f"the system says: {error.strerror}"
 
 
+def _no_address(host: str) -> InvalidField:
+    return InvalidField("host", f"'{host}' is not an address of this machine")
+
+
 def _addresses(host: str, port: int) -> list[tuple[int, int, int, str, tuple[str, ...]]]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError as error:
-        raise InvalidField("host", f"'{host}' is no address of this machine") from error
+        raise _no_address(host) from error
     return found  # type: ignore[return-value]  # addresses of IPv4 and IPv6 have two and four parts

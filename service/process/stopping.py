@@ -1,15 +1,15 @@
-"""The signals that ask a server to end."""
+"""The signals that ask a server to stop."""
 
 import signal
 from collections.abc import Callable
 
 
-def on_stop(told: Callable[[int], None]) -> None:
-    """Calls ``told`` with the number of each SIGTERM, Ctrl-C and, where there is one, closed terminal (SIGHUP).
+def on_stop(callback: Callable[[int], None]) -> None:
+    """Call ``callback`` with the signal's number on each SIGTERM, Ctrl-C and closed terminal (SIGHUP, where it exists).
 
-    Under ``nohup`` SIGHUP is ignored already, and stays so.
+    If SIGHUP is ignored already, as under ``nohup``, it stays ignored.
     """
     for name in ("SIGTERM", "SIGINT", "SIGHUP"):
         number = getattr(signal, name, None)
         if number is not None and (name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN):
-            signal.signal(number, lambda received, _: told(received))
+            signal.signal(number, lambda received, _: callback(received))

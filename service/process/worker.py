@@ -1,8 +1,8 @@
-"""One server process of ``paperfeed serve --workers``: ``python -m service.process.worker``, started by the supervisor.
+"""One server process of ``paperfeed serve --workers``; the supervisor starts ``python -m service.process.worker``.
 
-Its settings come as JSON in the first line on stdin, so that no password shows in the list of processes; later lines
-are what other workers tell. The end of stdin means that the supervisor is gone: then the worker drains and ends too.
-On stdout it says ``serving`` once it does, and what the others shall know.
+The first line on stdin holds the settings as JSON, so that no password shows in the list of processes. Later lines are
+messages from other workers. The end of stdin means that the supervisor has ended; the worker then drains and ends too.
+On stdout the worker writes ``serving`` once it serves, and its own messages to the other workers.
 """
 
 import contextlib
@@ -13,10 +13,10 @@ from dataclasses import asdict
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from cli.failures import run
-from cli.output import note
+from service import logs
 from service.config import Settings
 from service.domain.errors import StorageUnavailable
+from service.process.failures import note, run
 from service.process.stopping import on_stop
 
 if TYPE_CHECKING:
@@ -26,29 +26,27 @@ SERVING = "serving"
 
 
 NO_DATABASE = 75
-"""The exit code of a worker that could not start because the database does not answer (EX_TEMPFAIL)."""
+"""Exit code of a worker that could not start because the database does not answer (EX_TEMPFAIL)."""
 
 
 def first_line(settings: Settings, number: int, *, may_make_database: bool) -> str:
-    """What the supervisor writes to worker ``number`` (from 1) at its start."""
-    given = {"number": number, "may_make_database": may_make_database, "settings": asdict(settings)}
-    return json.dumps(given) + "\n"
+    """Return the line that the supervisor writes to worker ``number`` (from 1) at its start."""
+    start = {"number": number, "may_make_database": may_make_database, "settings": asdict(settings)}
+    return json.dumps(start) + "\n"
 
 
 def main() -> None:
-    """Serves until SIGTERM or the end of stdin.
+    """Serve until SIGTERM or the end of stdin.
 
     Raises:
         SystemExit: With NO_DATABASE.
     """
-    from service import logs
-
-    given = json.loads(sys.stdin.readline())
-    settings = Settings(**given["settings"])
-    logs.configure(settings.log_level, worker=given["number"])
+    start = json.loads(sys.stdin.readline())
+    settings = Settings(**start["settings"])
+    logs.configure(settings.log_level, worker=start["number"])
     stopping: SimpleQueue[None] = SimpleQueue()
     on_stop(lambda _: stopping.put(None))
-    application = _started(settings, given["number"], may_make_database=given["may_make_database"])
+    application = _started(settings, start["number"], may_make_database=start["may_make_database"])
 
     def listen() -> None:
         for line in sys.stdin:
@@ -62,7 +60,7 @@ def main() -> None:
 
 
 def _started(settings: Settings, number: int, *, may_make_database: bool) -> "Application":
-    from service.bootstrap import Application, Place
+    from service.bootstrap import Application, Place  # noqa: PLC0415 (``run`` reports a package that is missing)
 
     try:
         application = Application(settings, Place(number, settings.workers, may_make_database), tell=_say)
@@ -74,7 +72,7 @@ def _started(settings: Settings, number: int, *, may_make_database: bool) -> "Ap
 
 
 def _say(word: str) -> None:
-    # One write, so that two threads' words do not mix. A supervisor that is gone hears nothing.
+    # One write, so that lines of two threads do not mix. The pipe is broken if the supervisor has ended.
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.write(word + "\n")
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""``paperfeed db``: the schema, and forgetting."""
+"""``paperfeed db``: the schema, and the removal of old rows."""
 
 import datetime as dt
 import json
@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from service.storage import open_store, schema
-from tests.cli.conftest import Run, in_process, row_counts
+from tests.cli.command import Run, in_process, row_counts
 from tests.contracts.samples import slate
 
 LONG_AGO = "2000-01-01 00:00:00.000000"
 
 
 def change(path: Path, statement: str) -> None:
-    """Changes the database behind the program's back."""
+    """Change the database without the program."""
     connection = sqlite3.connect(path)
     with connection:
         connection.execute(statement)
@@ -23,7 +23,7 @@ def change(path: Path, statement: str) -> None:
 
 
 def test_upgrade_twice(paperfeed: Run, db_path: Path) -> None:
-    """The first upgrade makes the tables, the second changes nothing; both say where the schema is."""
+    """The first upgrade makes the tables, the second changes nothing; both print the schema's revision."""
     first, second = paperfeed("db", "upgrade", "--json"), paperfeed("db", "upgrade", "--json")
     assert (first.code, second.code) == (0, 0)
     assert json.loads(first.out) == {"before": None, "after": schema.HEAD}
@@ -32,7 +32,7 @@ def test_upgrade_twice(paperfeed: Run, db_path: Path) -> None:
 
 
 def test_upgrade_through_a_process(tmp_path: Path) -> None:
-    """The real command takes the flag before the environment and prints one line for people."""
+    """In the real command the option overrides the environment; it prints one line."""
     done = in_process("db", "upgrade", "--db", f"sqlite:///{tmp_path / 'flag.db'}", db="sqlite:////nowhere/at/all.db")
     assert done.code == 0, done.err
     assert done.out == f"the schema is at {schema.HEAD} (was empty)\n"
@@ -40,7 +40,7 @@ def test_upgrade_through_a_process(tmp_path: Path) -> None:
 
 
 def test_upgrade_refuses_newer(paperfeed: Run, db_path: Path) -> None:
-    """A newer version's database is left alone: exit code 1."""
+    """A database of a newer version is left as it is: exit code 1."""
     assert paperfeed("db", "upgrade").code == 0
     change(db_path, "UPDATE alembic_version SET version_num = '9999'")
     done = paperfeed("db", "upgrade")
@@ -66,7 +66,7 @@ def test_bad_url(url: str, message: str, paperfeed: Run) -> None:
 
 
 def test_not_a_database(paperfeed: Run, db_path: Path) -> None:
-    """A file that is no database fails with exit code 1 and stays as it was."""
+    """A file that is not a database fails with exit code 1 and stays as it was."""
     db_path.write_bytes(b"just some words, and a good many of them " * 50)
     before = db_path.read_bytes()
     done = paperfeed("db", "upgrade")
@@ -76,7 +76,7 @@ def test_not_a_database(paperfeed: Run, db_path: Path) -> None:
 
 
 def test_prune(paperfeed: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, db_path: Path) -> None:
-    """Old clicks, old slates and the features of older slates go as the settings say; likes stay; twice is as once."""
+    """Old clicks, slates and features are removed as the settings say; likes stay; a second run removes nothing."""
     papers, events = tmp_path / "papers.jsonl", tmp_path / "events.csv"
     papers.write_text('{"paper_id": "p0", "title": "Zero"}\n{"paper_id": "p1", "title": "One"}\n')
     events.write_text("user_id,paper_id,event,occurred_at\nada,p0,like,\nada,p0,click,\nada,p1,impression,\n")
@@ -101,7 +101,7 @@ def test_prune(paperfeed: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, 
 
 @pytest.mark.parametrize("command", [("db", "prune"), ("export", "--out", "nowhere"), ("estimate",)])
 def test_no_such_file(command: tuple[str, ...], paperfeed: Run, db_path: Path) -> None:
-    """What reads or prunes a database says in one line that its file is not there, and makes none."""
+    """Commands that read or prune a database report a missing file in one line, and create none."""
     done = paperfeed(*command)
     assert done.code == 1
     assert done.err == f"paperfeed: the database is not available: there is no such database file: {db_path}\n"
@@ -117,7 +117,7 @@ def test_prune_makes_no_tables(paperfeed: Run, db_path: Path) -> None:
 
 
 def test_prune_refuses_bad_setting(paperfeed: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A retention that is no number is wrong usage, named by its variable."""
+    """A setting that is not a number is wrong usage, named by its variable."""
     monkeypatch.setenv("PAPERFEED_KEEP_SLATES_DAYS", "soon")
     done = paperfeed("db", "prune")
     assert done.code == 2

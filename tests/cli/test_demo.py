@@ -1,4 +1,4 @@
-"""``paperfeed demo``: the whole way, in a process of its own, ends well and leaves nothing running."""
+"""``paperfeed demo``: it runs to its end in a process of its own and leaves nothing running."""
 
 import html
 import json
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.demo.users import sample_users
-from tests.cli.conftest import in_process
+from tests.cli.command import Run, in_process
 from tests.mailer.checker import problems
 from tests.requirements import require
 
@@ -16,14 +16,14 @@ NASTY = "<script>alert('x')</script> & \"friends\""
 
 
 def message_problems(content: bytes) -> list[str]:
-    """What the checker of mails says."""
+    """Return the problems that the checker of mails finds."""
     base_url = re.search(rb"^List-Unsubscribe: <(http://127\.0\.0\.1:\d+)/", content, re.MULTILINE)
     assert base_url is not None
     return problems(content, base_url[1].decode())
 
 
 def processes_of(folder: Path) -> list[str]:
-    """Command lines of processes that name the folder."""
+    """Return the command lines of processes that name the folder."""
     found = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -36,9 +36,9 @@ def processes_of(folder: Path) -> list[str]:
 
 
 def assert_like_changed_the_feed(printed: str, mail: str) -> None:
-    """The paper liked is the mail's fifth; the reader's next feed has other ranks."""
+    """Check that the liked paper is the mail's fifth, and that the next feed has other ranks."""
     words = " ".join(printed.split())
-    said = re.search(r"presses Like: “(.+?)”\. What was mailed is not shown again; (.+?) The server has stopped", words)
+    said = re.search(r"presses Like: “(.+?)”\. Mailed papers are not shown again\. (.+?) The server has stopped", words)
     assert said is not None, printed
     titles = re.findall(r'<h2 class="name"[^>]*>(?:<a [^>]*>)?([^<]+)<', mail)
     assert " ".join(html.unescape(titles[4]).split()) == said[1]
@@ -50,7 +50,7 @@ def assert_like_changed_the_feed(printed: str, mail: str) -> None:
 
 @pytest.mark.slow
 def test_demo_runs_to_its_end(tmp_path: Path) -> None:
-    """The sample demo prints three feeds, what likes change and a stranger's feed; it writes a page and mails."""
+    """The demo prints three feeds, the effect of likes and an unknown user's feed, and writes a page and mails."""
     require("proc", Path("/proc/self/cmdline").exists(), "needs /proc, which Linux has")
     out = tmp_path / "out"
     done = in_process("demo", "--out", out, db=f"sqlite:///{tmp_path / 'unused.db'}", log_level="INFO")
@@ -62,9 +62,9 @@ def test_demo_runs_to_its_end(tmp_path: Path) -> None:
     page = (out / "preview.html").read_text(encoding="utf-8")
     for user in users:
         assert done.out.count(user.name) >= 2
-        assert f"<h2>{user.name}</h2>" in page
+        assert f"</span>{user.name}</h2>" in page
     assert page.count("<section>") == 3
-    assert page.count("<li><h3>") == 30
+    assert page.count("<li><article>") == page.count('<p class="abstract">') == 30
     assert "http://" not in re.sub(r'href="[^"]*"', "", page)
     assert len(list((out / "mail").glob("*.eml"))) == len(list((out / "mail").glob("*.html"))) == 3
     for file in (out / "mail").glob("*.eml"):
@@ -79,7 +79,7 @@ def test_demo_runs_to_its_end(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_own_digest_is_escaped(tmp_path: Path) -> None:
-    """A digest of one's own with markup in its titles, and a name with markup, ends up as text in the page."""
+    """Markup in the titles, the links and the name of a user's own digest ends up as text in the page."""
     digest, out = tmp_path / "<b>mine.jsonl", tmp_path / "out"
     papers = [
         {"paper_id": f"own:{i}", "title": f"{NASTY} number {i}", "abstract": "Graphs and code.", "url": "javascript:x"}
@@ -98,18 +98,18 @@ def test_own_digest_is_escaped(tmp_path: Path) -> None:
     assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt; &amp; &quot;friends&quot;" in page
 
 
-def test_date_without_digest(tmp_path: Path) -> None:
-    """--date alone is wrong usage, told before a server is started."""
-    done = in_process("demo", "--date", "2026-03-11", "--out", tmp_path / "out", db="sqlite:///unused.db")
+def test_date_without_digest(paperfeed: Run, tmp_path: Path) -> None:
+    """--date without --digest is wrong usage, reported before a server starts."""
+    done = paperfeed("demo", "--date", "2026-03-11", "--out", tmp_path / "out")
     assert done.code == 2
-    assert done.err == "paperfeed: date: is for your own digest: give --digest too\n"
+    assert done.err == "paperfeed: date: belongs to your own digest: give --digest too\n"
     assert not (tmp_path / "out").exists()
 
 
-def test_out_is_a_file(tmp_path: Path) -> None:
+def test_out_is_a_file(paperfeed: Run, tmp_path: Path) -> None:
     """A file where the folder should be is wrong usage, and stays as it is."""
     (tmp_path / "taken").write_text("mine", encoding="utf-8")
-    done = in_process("demo", "--out", tmp_path / "taken", db="sqlite:///unused.db")
+    done = paperfeed("demo", "--out", tmp_path / "taken")
     assert done.code == 2
-    assert done.err == f"paperfeed: out: nothing can be written to {tmp_path / 'taken'}: it is not a folder\n"
+    assert done.err == f"paperfeed: out: cannot write to {tmp_path / 'taken'}: it is not a folder\n"
     assert (tmp_path / "taken").read_text(encoding="utf-8") == "mine"

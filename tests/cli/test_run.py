@@ -1,16 +1,16 @@
-"""``paperfeed run`` as a process: its steps are real commands against real servers."""
+"""``paperfeed run``: its steps are real commands against real servers."""
 
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from testing.mailer.feed_service import feed_service
 from testing.mailer.smtp_server import smtp_server
+from tests.cli.command import Run
 from tests.service.fetch.arxiv_pages import serve_pages
 from tests.service.fetch.web_server import web_server
 
@@ -18,12 +18,12 @@ STEP = "fetch arxiv --categories cs.LG --days 1 --date 2026-03-09"
 
 
 def command(*arguments: str) -> list[str]:
-    """``paperfeed run``."""
+    """Return the command line of ``paperfeed run``."""
     return [sys.executable, "-m", "cli.main", "run", *arguments]
 
 
 def environment(folder: Path, **values: str) -> dict[str, str]:
-    """Databases of the test alone."""
+    """Return settings with databases of the test's own."""
     return {
         **os.environ,
         "PAPERFEED_ENCODER": "hashing",
@@ -40,7 +40,7 @@ def environment(folder: Path, **values: str) -> dict[str, str]:
 
 @pytest.mark.slow
 def test_once(tmp_path: Path) -> None:
-    """Fetch and mail run one after the other; one that fails does not keep the other from its work."""
+    """Fetch and mail run one after the other; if one fails, the other still runs."""
     with feed_service(tmp_path) as service, smtp_server() as inbox, web_server() as source:
         source.answer = serve_pages(5)
         values = environment(
@@ -68,7 +68,7 @@ def test_once(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_on_a_schedule(tmp_path: Path) -> None:
-    """It looks again and again, warns of a step that keeps failing, and ends soon after SIGTERM."""
+    """Steps run again and again, a step that keeps failing gets a warning, and SIGTERM ends the command."""
     values = environment(tmp_path, PAPERFEED_MAIL_SMTP_PORT="many")
     arguments = command("--mail-every", "0.01", "--fetch", STEP, "--at", "05:30", "--zone", "Asia/Tokyo")
     with (
@@ -81,10 +81,8 @@ def test_on_a_schedule(tmp_path: Path) -> None:
             lines.append(process.stdout.readline())
             assert lines[-1], "it ended by itself"
         process.send_signal(signal.SIGTERM)
-        began = time.monotonic()
         assert process.wait(60) == 0
-        assert time.monotonic() - began < 40
-    assert any("morning: next at" in line and "05:30" in line for line in lines)
+    assert any("fetch: next at" in line and "05:30" in line for line in lines)
     assert "has failed 3 times in a row" in (tmp_path / "errors").read_text(encoding="utf-8")
 
 
@@ -95,21 +93,13 @@ def test_on_a_schedule(tmp_path: Path) -> None:
         (("--days", "0,8"), "days: '0,8'"),
         (("--days", "Mon"), "days: 'Mon'"),
         (("--zone", "Mars/Base"), "zone: 'Mars/Base'"),
-        (("--fetch", "rm -rf x"), "'rm -rf x' is none of our commands"),
+        (("--fetch", "rm -rf x"), "fetch: 'rm -rf x' does not begin with one of: fetch"),
         (("--fetch", 'fetch "x'), "fetch: 'fetch \"x' cannot be read as a command: No closing quotation"),
         (("--fetch", "fetch x\\"), "cannot be read as a command: No escaped character"),
     ],
 )
-def test_wrong_usage(tmp_path: Path, arguments: tuple[str, ...], problem: str) -> None:
-    """Named, with exit code 2, before anything runs."""
-    done = subprocess.run(
-        command("--once", "--mail-every", "0", *arguments),
-        env=environment(tmp_path),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 2
-    assert problem in done.stderr
-    assert "Traceback" not in done.stderr
+def test_wrong_usage(paperfeed: Run, arguments: tuple[str, ...], problem: str) -> None:
+    """The wrong option is named, with exit code 2, before anything runs."""
+    done = paperfeed("run", "--once", "--mail-every", "0", *arguments)
+    assert done.code == 2
+    assert problem in done.err

@@ -1,4 +1,4 @@
-"""The stores that data sets are read from."""
+"""The database fixtures that the contract tests share."""
 
 from tests.store_fixtures import databases, sql_store, sqlite_url, store_url
 

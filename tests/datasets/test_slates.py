@@ -1,4 +1,4 @@
-"""Slates with their outcomes out of the service's database, on each engine."""
+"""Slates and outcomes from the service's database. Reads are tested on each engine, the rest on SQLite."""
 
 import datetime as dt
 from pathlib import Path
@@ -23,18 +23,18 @@ from training.errors import TrainingError
 from training.feedback.log import SlateLog
 
 NOW = dt.datetime(2026, 3, 9, tzinfo=dt.UTC)
-ALWAYS = 1e18
+ON_SQLITE = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 PAPERS = 12
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """The bundle that served."""
+    """Write the bundle that served."""
     return bundle(tmp_path_factory.mktemp("served") / "bundle")
 
 
 def slate(slate_id: str, user_id: str, features_version: str, *, days: float = 0.0) -> Slate:
-    """Twelve papers, one pair of which was swapped."""
+    """Return an explored slate of twelve papers."""
     explored = explore(PAPERS, Exploration(1.0, bytes(range(32))))
     items = tuple(
         SlateItem(
@@ -51,7 +51,7 @@ def slate(slate_id: str, user_id: str, features_version: str, *, days: float = 0
 
 
 def fill(store: SqlStore, served: Bundle) -> None:
-    """Two readers and one who is deleted, each with a slate that was mailed, one that was not, another bundle's."""
+    """Store two users and a deleted one, each with a mailed slate, an unseen slate and one of another bundle."""
     with store.write() as tx:
         tx.papers.upsert([Paper(f"p{i}", f"Title {i}", first_seen_at=NOW) for i in range(PAPERS)], NOW)
         for user in ("zoe", "ada", "gone"):
@@ -75,13 +75,12 @@ def fill(store: SqlStore, served: Bundle) -> None:
 
 
 def read(url: str, served: Bundle, **options: object) -> SlateLog:
-    """All that can be used."""
-    values = {"since": -ALWAYS, "until": ALWAYS, "shown_only": False} | options
-    return read_slates(url, served, **values)  # type: ignore[arg-type]
+    """Read all usable slates with all their papers."""
+    return read_slates(url, served, shown_only=False, **options)  # type: ignore[arg-type]
 
 
 def test_slates_and_outcomes(sql_store: SqlStore, store_url: str, served: Bundle) -> None:
-    """Slates come with features, places before exploration and later reactions; deleted readers with nothing."""
+    """Slates have features, places before exploration and later reactions; deleted users are left out."""
     fill(sql_store, served)
     log = read(store_url, served)
 
@@ -97,41 +96,47 @@ def test_slates_and_outcomes(sql_store: SqlStore, store_url: str, served: Bundle
     assert sorted(log.left_out.values()) == [2, 2]
 
 
-def test_what_is_left_out_is_said(
-    sql_store: SqlStore, store_url: str, served: Bundle, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One line on stderr for each reason, with how many slates."""
+@ON_SQLITE
+def test_left_out_slates_are_reported(sql_store: SqlStore, store_url: str, served: Bundle) -> None:
+    """Each reason gives one warning with the number of slates, and progress counts the users."""
     fill(sql_store, served)
-    read(store_url, served)
+    warnings: list[str] = []
+    steps: list[tuple[str, int, int]] = []
+    read(store_url, served, warn=warnings.append, progress=lambda *step: steps.append(step))
 
-    said = capsys.readouterr().err
-    assert "warning: 2 slates are left out: its features are another bundle's (ranked by m)" in said
-    assert "warning: 2 slates are left out: nothing of it is known to have been shown" in said
+    assert sorted(warnings) == [
+        "2 slates are left out: features of another bundle (ranked by m)",
+        "2 slates are left out: no paper shown (neither a sent event nor an impression)",
+    ]
+    assert steps == [("reading slates", 1, 2), ("reading slates", 2, 2)]
 
 
+@ON_SQLITE
 def test_times(sql_store: SqlStore, store_url: str, served: Bundle) -> None:
-    """Slates outside the days asked for are left out, and what was done later is not seen."""
+    """Slates outside the given times are left out, and so are later events."""
     fill(sql_store, served)
     seconds = NOW.timestamp()
 
     assert read(store_url, served, until=seconds + 86_400).grades.max() == LIKED
     assert (read(store_url, served, until=seconds + 86_400).grades == CLICKED).sum() == 0
-    with pytest.raises(TrainingError, match=r"no slate can be used: .*outside the time asked for"):
+    with pytest.raises(TrainingError, match=r"no slate can be used: .*outside the given times"):
         read(store_url, served, since=seconds + 86_400)
 
 
+@ON_SQLITE
 def test_pruned_features(sql_store: SqlStore, store_url: str, served: Bundle) -> None:
-    """Slates whose features are gone cannot be used, and that is said."""
+    """Slates with pruned features cannot be used, and the error says so."""
     fill(sql_store, served)
     with sql_store.connection() as connection:
         connection.execute(slates.update().values(features=b""))
-    with pytest.raises(TrainingError, match="of 2, its features were pruned"):
+    with pytest.raises(TrainingError, match=r"features pruned \(2 slates\)"):
         read(store_url, served)
 
 
+@ON_SQLITE
 def test_no_slates(sql_store: SqlStore, store_url: str, served: Bundle, tmp_path: Path) -> None:
-    """A database without slates, and one that is not there, are refused; none is made."""
-    with pytest.raises(TrainingError, match="no slate can be used: none was ever served"):
+    """A database without slates and a missing database are refused, and none is created."""
+    with pytest.raises(TrainingError, match="no slate can be used: no slate was served"):
         read(store_url, served)
     with pytest.raises(StorageUnavailable, match="no such database file"):
         read(f"sqlite:///{tmp_path}/none.db", served)

@@ -1,5 +1,6 @@
-"""What lies in deploy/, read once, and ways to walk through it."""
+"""The manifests in deploy/, read once, and functions to find their parts."""
 
+import functools
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ class Pod:
 
     @property
     def words(self) -> list[list[str]]:
-        """Commands that it runs; of a shell's script those of our own programs."""
+        """The commands that it runs; of a shell script only those of paperfeed and Dask."""
         command = self.container.get("command", [])
         if command[:1] != ["/bin/sh"]:
             return [[*command, *self.container.get("args", [])]]
@@ -37,39 +38,40 @@ class Pod:
 
     @property
     def grace_seconds(self) -> int:
-        """From being told to end to being killed."""
+        """Seconds between the request to end and the kill."""
         return int(self.spec.get("terminationGracePeriodSeconds", 30))
 
     @property
     def pause_seconds(self) -> int:
-        """Until SIGTERM."""
+        """Seconds between the request to end and SIGTERM."""
         return int(self.container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0))
 
 
+@functools.cache
 def manifests() -> list[Manifest]:
-    """All documents of all files."""
+    """Return all documents of all files."""
     files = sorted((ROOT / "deploy").glob("*.yaml"))
     return [each for file in files for each in yaml.safe_load_all(file.read_text(encoding="utf-8"))]
 
 
 def name_of(manifest: Manifest) -> str:
-    """Such as ``Service/paperfeed``."""
+    """Return the manifest's name, such as ``Service/paperfeed``."""
     return f"{manifest['kind']}/{manifest['metadata']['name']}"
 
 
 def named(name: str) -> Manifest:
-    """The one of that name."""
+    """Return the manifest with this name."""
     (found,) = [each for each in manifests() if name_of(each) == name]
     return found
 
 
 def of_kind(kind: str) -> list[Manifest]:
-    """All of a kind."""
+    """Return all manifests of a kind."""
     return [each for each in manifests() if each["kind"] == kind]
 
 
 def pods() -> Iterator[Pod]:
-    """Every pod that is started."""
+    """Yield every pod."""
     for each in manifests():
         spec = each.get("spec", {})
         template = spec.get("jobTemplate", {}).get("spec", spec).get("template")
@@ -78,7 +80,7 @@ def pods() -> Iterator[Pod]:
 
 
 def environment_of(pod: Pod) -> dict[str, str]:
-    """Its variables; those from a secret are empty."""
+    """Return the pod's environment variables; those from a secret are empty."""
     found: dict[str, str] = {}
     for source in pod.container.get("envFrom", []):
         found |= named(f"ConfigMap/{source['configMapRef']['name']}")["data"]

@@ -1,5 +1,6 @@
-"""The manifests say what Kubernetes takes, and name only what paperfeed has."""
+"""The manifests are valid for Kubernetes, and name only commands and settings that paperfeed has."""
 
+import copy
 import importlib
 import re
 import tomllib
@@ -20,7 +21,7 @@ from tests.process.running import ROOT
 OURS = [pod for pod in pods() if "paperfeed:" in pod.container["image"]]
 VERSIONS = ("1.34", "1.37")
 STOP_SECONDS = 10
-"""What a server needs beyond its drain: last answers, and the batch of texts that is being embedded."""
+"""Seconds that a server needs after its drain: for last answers and the batch of texts being embedded."""
 
 each_manifest = pytest.mark.parametrize("manifest", manifests(), ids=name_of)
 each_pod = pytest.mark.parametrize("pod", list(pods()), ids=lambda pod: pod.owner)
@@ -30,13 +31,13 @@ each_of_ours = pytest.mark.parametrize("pod", OURS, ids=lambda pod: pod.owner)
 @each_manifest
 @pytest.mark.parametrize("version", VERSIONS)
 def test_kubernetes_takes_it(manifest: Manifest, version: str) -> None:
-    """It fits the schema of an old and a new version of Kubernetes, which knows every field in it."""
+    """Each manifest fits the schema of an old and a new version of Kubernetes, without unknown fields."""
     kubernetes_validate.validate(manifest, version, strict=True)
 
 
 def test_a_mistake_is_found() -> None:
-    """The schema refuses a field that there is not, deep in a pod."""
-    wrong = named("Deployment/paperfeed")
+    """The schema refuses an unknown field deep in a pod."""
+    wrong = copy.deepcopy(named("Deployment/paperfeed"))
     wrong["spec"]["template"]["spec"]["containers"][0]["readOnly"] = True
 
     with pytest.raises(kubernetes_validate.ValidationError):
@@ -45,7 +46,7 @@ def test_a_mistake_is_found() -> None:
 
 @each_of_ours
 def test_commands_are_ours(pod: Pod) -> None:
-    """Every command and flag is one that paperfeed, or Dask, takes."""
+    """Every command and option is one of paperfeed or Dask."""
     assert pod.words
     for program, *words in pod.words:
         if program == "paperfeed":
@@ -59,19 +60,19 @@ def _parsed(command: Any, words: list[str]) -> None:
     while hasattr(command, "commands"):
         command = command.commands[words[0]]
         words = words[1:]
-    # Parses, and runs nothing.
+    # This parses the words and runs nothing.
     command.make_context(command.name, list(words))
 
 
 def test_a_flag_that_is_not_there_is_found() -> None:
-    """Parsing refuses what the command does not take."""
+    """Parsing refuses an unknown option."""
     with pytest.raises(Exception, match="--nothing"):
         _parsed(typer.main.get_command(app), ["serve", "--nothing"])
 
 
 @each_of_ours
 def test_settings_are_ours(pod: Pod) -> None:
-    """Every variable is a setting, with a value that it takes."""
+    """Every variable is a setting with a valid value."""
     given = {name: value for name, value in environment_of(pod).items() if name.startswith(PREFIX)}
     mail = {name: value for name, value in given.items() if name.startswith(MAIL_PREFIX)}
     ours = {name: value for name, value in given.items() if name not in mail}
@@ -84,7 +85,7 @@ def test_settings_are_ours(pod: Pod) -> None:
 
 @each_pod
 def test_pod_may_do_little(pod: Pod) -> None:
-    """No root, no writing but to its volumes, no privileges, bounded memory, no key to the cluster."""
+    """No pod has root, privileges, a writable root file system, unlimited memory or access to the cluster."""
     of_pod, of_container = pod.spec["securityContext"], pod.container["securityContext"]
     assert of_pod["runAsNonRoot"]
     assert of_pod["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -99,7 +100,7 @@ def test_pod_may_do_little(pod: Pod) -> None:
 
 @each_of_ours
 def test_image_is_ours(pod: Pod) -> None:
-    """Pods run the user of the Dockerfile, and the version of this tree."""
+    """Pods run as the user of the Dockerfile, with an image of this version."""
     user = re.search(r"^USER (\d+):(\d+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -109,7 +110,7 @@ def test_image_is_ours(pod: Pod) -> None:
 
 
 def test_image_holds_what_the_commands_need() -> None:
-    """Nothing that the wheel is built from is kept out of the build."""
+    """The Docker build context has every package of the distribution."""
     kept = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     find = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"][
         "find"
@@ -119,7 +120,7 @@ def test_image_holds_what_the_commands_need() -> None:
 
 
 def test_no_secret_is_written() -> None:
-    """Secrets are named, never held; no URL has a password in it."""
+    """The manifests name secrets but hold none, and no URL has a password."""
     text = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "deploy").glob("*.yaml"))
 
     assert not of_kind("Secret")
@@ -130,7 +131,7 @@ def test_no_secret_is_written() -> None:
 
 
 def test_ports_meet() -> None:
-    """Every Service leads to pods that there are, at a port that they open; paperfeed listens where it says."""
+    """Every Service leads to existing pods, at a port that they open; paperfeed listens on its own port."""
     started = list(pods())
     for service in of_kind("Service"):
         chosen = [pod for pod in started if service["spec"]["selector"].items() <= pod.labels.items()]
@@ -143,7 +144,7 @@ def test_ports_meet() -> None:
 
 
 def test_drain_fits_the_grace() -> None:
-    """A server is not killed before it has drained; nor a mail run before the message in flight is answered."""
+    """A server is killed only after its drain, and a mail run only after the message in flight."""
     (server,) = [pod for pod in OURS if pod.owner == "Deployment/paperfeed"]
     (mail,) = [pod for pod in OURS if pod.owner == "CronJob/paperfeed-mail-send"]
     settings = Settings.read(environment_of(server))
@@ -155,7 +156,7 @@ def test_drain_fits_the_grace() -> None:
 
 
 def test_balancer_leads_to_the_servers() -> None:
-    """Envoy asks the headless Service by its name, at its port, and watches the health that servers tell."""
+    """Envoy uses the headless Service's name and port, and the servers' health service."""
     config = yaml.safe_load(named("ConfigMap/paperfeed-balancer")["data"]["envoy.yaml"])
     service = named("Service/paperfeed")
     (cluster,) = config["static_resources"]["clusters"]
@@ -171,7 +172,7 @@ def test_balancer_leads_to_the_servers() -> None:
 
 
 def test_only_clients_reach_the_servers() -> None:
-    """Pods that call the server bear the label that its NetworkPolicy lets in; no other pod does."""
+    """Pods that call the server carry the label that its NetworkPolicy admits; no other pod does."""
     (rule,) = named("NetworkPolicy/paperfeed")["spec"]["ingress"]
     label = rule["from"][0]["podSelector"]["matchLabels"]
     callers = {pod.owner for pod in pods() if label.items() <= pod.labels.items()}
@@ -180,7 +181,7 @@ def test_only_clients_reach_the_servers() -> None:
 
 
 def test_files_are_shared() -> None:
-    """The slates lie under one path in the job and in the workers, on a disk that all of them write."""
+    """The job and the workers mount the slates at the same path, on a disk that all of them can write."""
     mounted = {
         pod.owner: {mount["name"]: mount["mountPath"] for mount in pod.container.get("volumeMounts", [])}
         for pod in pods()

@@ -8,13 +8,16 @@ import pytest
 from ranker.bundle.bundle import write_bundle
 from service.encoder.hashing import HashingEncoder
 from testing.ranker import model_text
+from tests.cli.command import clean_environment, paperfeed
 from tests.databases import postgres_schema, require_postgres
 from tests.process.samples import spaces
+
+__all__ = ["clean_environment", "paperfeed"]
 
 
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
-    """A database that is not there yet."""
+    """A database that does not exist yet."""
     return f"sqlite:///{tmp_path / 'paperfeed.db'}"
 
 

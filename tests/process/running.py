@@ -1,4 +1,4 @@
-"""The server as its users start it: a process of its own, told apart from others by nothing but its arguments."""
+"""Starts the server as its users do: in a process of its own."""
 
 import contextlib
 import json
@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,19 +16,27 @@ from typing import Any
 from paperfeed.client import Client
 
 ROOT = Path(__file__).parent.parent.parent
-START_SECONDS = 60.0
+WAIT_SECONDS = 40.0
 
 
 def settings(**values: object) -> dict[str, str]:
-    """An environment with these PAPERFEED_ settings alone; unless told, ``hashing`` encodes and nothing is explored."""
+    """Return an environment with these PAPERFEED_ settings only. Default: encoder ``hashing``, no exploration."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PAPERFEED_")}
     given = {"encoder": "hashing", "exploration": 0} | values
     return kept | {f"PAPERFEED_{name.upper()}": str(value) for name, value in given.items()}
 
 
 def command(*arguments: object) -> list[str]:
-    """The command line of ``paperfeed`` with these arguments."""
+    """Return the command line of ``paperfeed`` with these arguments."""
     return [sys.executable, "-m", "cli.main", *map(str, arguments)]
+
+
+def eventually(condition: Callable[[], bool], seconds: float = WAIT_SECONDS) -> bool:
+    """Wait until the condition holds; return whether it did in time."""
+    give_up_at = time.monotonic() + seconds
+    while not (holds := condition()) and time.monotonic() < give_up_at:
+        time.sleep(0.05)
+    return holds
 
 
 @dataclass(frozen=True)
@@ -45,39 +53,54 @@ class Server:
         return f"127.0.0.1:{self.port}"
 
     def client(self, **options: Any) -> Client:
-        """A client of it; close it."""
+        """Return a new client; close it."""
         return Client(self.address, **options)
 
     def log(self) -> list[dict[str, Any]]:
-        """What it has logged, line by line."""
-        return [json.loads(line) for line in self.log_path.read_text().splitlines() if line.startswith("{")]
+        """Return the entries of the log so far."""
+        # The last line may be half written.
+        lines = [line for line in self.log_path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return [json.loads(line) for line in lines if line.startswith("{")]
+
+    def messages(self, text: str) -> list[dict[str, Any]]:
+        """Return the log entries with this message."""
+        return [entry for entry in self.log() if entry["message"] == text]
 
     def calls(self) -> dict[str, str]:
-        """Status code by request id of all calls that a handler ended."""
-        return {entry["request_id"]: entry["code"] for entry in self.log() if entry["message"] == "call"}
+        """Return the status code of each finished call, by request id."""
+        return {entry["request_id"]: entry["code"] for entry in self.messages("call")}
 
     def kill(self) -> None:
-        """Ends it as a power cut would: at once."""
+        """End the process at once, as a power cut would."""
         self.process.kill()
         self.process.wait(timeout=10)
 
     def terminate(self) -> None:
-        """Asks it to end, and returns at once."""
+        """Ask the process to end, and return at once."""
         self.process.send_signal(signal.SIGTERM)
 
-    def ended(self, timeout: float = 40.0) -> int:
-        """Waits for its end; gives the exit code."""
+    def ended(self, timeout: float = WAIT_SECONDS) -> int:
+        """Wait for the end of the process; return the exit code."""
         return self.process.wait(timeout=timeout)
 
 
 @contextlib.contextmanager
-def running(folder: Path, db: str, *, port: int = 0, **values: object) -> Iterator[Server]:
-    """A server in a process of its own; killed at the end if it is still there."""
+def running(folder: Path, db: str, *, port: int = 0, module: str = "cli.main", **values: object) -> Iterator[Server]:
+    """Start a server in a process of its own; kill it at the end if it is still there.
+
+    Args:
+        module: ``tests.process.quick_restarts`` starts a supervisor that restarts workers after a short pause.
+    """
     log_path = folder / f"server-{time.monotonic_ns()}.log"
-    arguments = command("serve", "--port", port, "--db", db)
+    arguments = ["serve"] if module == "cli.main" else []
     with log_path.open("w") as log:
         process = subprocess.Popen(
-            arguments, env=settings(**values), cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True
+            [sys.executable, "-m", module, *arguments],
+            env=settings(db=db, port=port, **values),
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
         )
     assert process.stdout is not None
     try:

@@ -1,4 +1,4 @@
-"""What the tests of the running server put into it."""
+"""Papers, likes and spaces for the tests of the running server."""
 
 import datetime as dt
 
@@ -13,7 +13,7 @@ from testing.papers import random_text
 
 
 def papers(count: int, *, prefix: str = "p") -> list[catalog_pb2.Paper]:
-    """Papers of a few common words."""
+    """Return papers made of a few common words."""
     rng = np.random.default_rng(4)
     return [
         catalog_pb2.Paper(
@@ -26,7 +26,7 @@ def papers(count: int, *, prefix: str = "p") -> list[catalog_pb2.Paper]:
 
 
 def fill(client: Client, count: int = 40) -> list[str]:
-    """Stores papers and today's digest of them; gives their ids."""
+    """Store papers and today's digest of them; return their ids."""
     stored = client.catalog.UpsertPapers(catalog_pb2.UpsertPapersRequest(papers=papers(count)))
     ids = [result.paper_id for result in stored.results]
     digest = catalog_pb2.Digest(digest_id="today", date=dt.datetime.now(dt.UTC).date().isoformat())
@@ -35,7 +35,7 @@ def fill(client: Client, count: int = 40) -> list[str]:
 
 
 def likes(user_id: str, paper_ids: list[str], *, event_ids: list[str] | None = None) -> profile_pb2.RecordEventsRequest:
-    """Likes of papers."""
+    """Return a request that records likes of the papers."""
     return profile_pb2.RecordEventsRequest(
         events=[
             profile_pb2.Event(
@@ -50,7 +50,7 @@ def likes(user_id: str, paper_ids: list[str], *, event_ids: list[str] | None = N
 
 
 def spaces() -> Spaces:
-    """Spaces for the vectors of the hashing encoder that change nothing."""
+    """Return spaces that leave the vectors of the hashing encoder as they are."""
     return Spaces(
         whitening_mean=np.zeros(DIM, np.float32),
         whitening_matrix=np.eye(DIM, dtype=np.float32),

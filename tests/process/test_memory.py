@@ -1,4 +1,4 @@
-"""Memory does not grow with the number of calls. ``benchmarks/serving/soak.py`` looks a hundred times longer."""
+"""Memory does not grow with the number of calls. ``benchmarks/serving/soak.py`` runs a hundred times longer."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +19,7 @@ GROWTH_MB = 12.0
 
 @pytest.mark.slow
 def test_calls_leave_nothing_behind(sqlite_url: str, hashing_bundle: Path, tmp_path: Path) -> None:
-    """Feeds, slates, likes and deletions for the same readers, twice as many, take no more memory."""
+    """Twice as many feeds, slates, likes and deletions for the same users take no more memory."""
     require("proc", Path("/proc/self/maps").exists(), "needs /proc, which Linux has")
     with running(tmp_path, sqlite_url, bundle=hashing_bundle, threads=2) as server, server.client() as client:
         paper_ids = fill(client)

@@ -1,11 +1,11 @@
-"""Several server processes on one port."""
+"""``paperfeed serve --workers``: several server processes on one port."""
 
 import contextlib
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,14 +23,15 @@ from paperfeed.v1 import (
     status_pb2,
     status_pb2_grpc,
 )
-from tests.process.running import ROOT, Server, command, running, settings
+from tests.cli.command import Run
+from tests.process.running import ROOT, WAIT_SECONDS, Server, command, eventually, running, settings
 from tests.process.samples import fill, likes, papers
 from tests.requirements import require
 
 WORKERS = 2
-WAIT_SECONDS = 40.0
 # Well below the 15 seconds after which the embedding process looks by itself.
 SOON_SECONDS = 8.0
+QUICK = "tests.process.quick_restarts"
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +57,7 @@ class Connection:
 
 @contextlib.contextmanager
 def connections(server: Server) -> Iterator[list[Connection]]:
-    """One to each worker, in their order."""
+    """Yield a connection to each worker, in the order of their numbers."""
     found: dict[int, Connection] = {}
     with contextlib.ExitStack() as stack:
         give_up_at = time.monotonic() + WAIT_SECONDS
@@ -64,40 +65,25 @@ def connections(server: Server) -> Iterator[list[Connection]]:
             assert time.monotonic() < give_up_at, f"only {sorted(found)} of {WORKERS} workers answer"
             options = [("grpc.use_local_subchannel_pool", 1)]
             each = Connection(stack.enter_context(grpc.insecure_channel(server.address, options=options)))
-            # A connection may have been waiting for a process that was killed before it looked.
+            # The connection may have been made to a process that was killed before it answered.
             with contextlib.suppress(grpc.RpcError):
                 found.setdefault(each.status.worker, each)
         yield [found[number] for number in sorted(found)]
 
 
 def children(server: Server) -> list[psutil.Process]:
-    """The worker processes, oldest first; the hashing encoder has none of its own."""
-    return sorted(psutil.Process(server.process.pid).children(), key=lambda process: process.create_time())
+    """Return the worker processes, oldest first; the hashing encoder has none of its own."""
+    try:
+        return sorted(psutil.Process(server.process.pid).children(), key=lambda process: process.create_time())
+    except psutil.NoSuchProcess:
+        return []
 
 
-def eventually(condition: Callable[[], bool], seconds: float = WAIT_SECONDS) -> bool:
-    """Whether it became true in time."""
-    give_up_at = time.monotonic() + seconds
-    while not (holds := condition()) and time.monotonic() < give_up_at:
-        time.sleep(0.1)
-    return holds
-
-
-def refused(db: str, *arguments: object, **values: object) -> subprocess.CompletedProcess[str]:
-    """What a server says that does not come up."""
-    return subprocess.run(
-        command("serve", "--db", db, *arguments),
-        env=settings(**values),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
+@pytest.mark.parametrize(
+    "db_url", ["sqlite", pytest.param("postgres", marks=[pytest.mark.postgres, pytest.mark.slow])], indirect=True
+)
 def test_processes_are_one_service(db_url: str, tmp_path: Path) -> None:
-    """Each process is healthy and says which it is; what one records or makes, the other knows at the next call."""
+    """Each process is healthy and says its number; what one stores, the other knows at the next call."""
     with running(tmp_path, db_url, workers=WORKERS) as server:
         with server.client() as client:
             paper_ids = fill(client)
@@ -107,17 +93,17 @@ def test_processes_are_one_service(db_url: str, tmp_path: Path) -> None:
                 health_pb2_grpc.HealthStub(each.channel).Check(health_pb2.HealthCheckRequest(), timeout=20).status
                 for each in (first, second)
             ]
-            profile_pb2_grpc.ProfileServiceStub(first.channel).RecordEvents(likes("reader", paper_ids[:5]))
-            # Both have the reader in memory now.
-            first.feed("reader")
-            page = second.feed("reader", page_size=10)
-            next_page = first.feed("reader", page_size=10, page_token=page.next_page_token)
+            profile_pb2_grpc.ProfileServiceStub(first.channel).RecordEvents(likes("user", paper_ids[:5]))
+            # Both have the user in memory now.
+            first.feed("user")
+            page = second.feed("user", page_size=10)
+            next_page = first.feed("user", page_size=10, page_token=page.next_page_token)
             whole = feed_pb2_grpc.FeedServiceStub(first.channel).GetSlate(
                 feed_pb2.GetSlateRequest(slate_id=page.slate_id), timeout=20
             )
             liked = page.items[0].paper.paper_id
-            profile_pb2_grpc.ProfileServiceStub(first.channel).RecordEvents(likes("reader", [liked]))
-            after = second.feed("reader")
+            profile_pb2_grpc.ProfileServiceStub(first.channel).RecordEvents(likes("user", [liked]))
+            after = second.feed("user")
             counted = [{call.method: call.count for call in each.status.calls} for each in (first, second)]
 
         process_count = len(children(server))
@@ -135,8 +121,9 @@ def test_processes_are_one_service(db_url: str, tmp_path: Path) -> None:
     assert {entry["port"] for entry in served} == {server.port}
 
 
+@pytest.mark.slow
 def test_new_text_is_embedded_soon(sqlite_url: str, tmp_path: Path) -> None:
-    """Papers that came to a process that does not embed get their vectors at once from the one that does."""
+    """Papers sent to a process that does not embed soon get their vectors from the process that does."""
     with running(tmp_path, sqlite_url, workers=WORKERS) as server, connections(server) as (_, second):
         catalog = catalog_pb2_grpc.CatalogServiceStub(second.channel)
         catalog.UpsertPapers(catalog_pb2.UpsertPapersRequest(papers=papers(3)), timeout=20)
@@ -150,7 +137,7 @@ def test_new_text_is_embedded_soon(sqlite_url: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_killed_process_is_replaced(db_url: str, tmp_path: Path) -> None:
-    """After kill -9 of one process, callers with the project's client notice nothing, and soon there are two again."""
+    """After kill -9 of each process in turn, callers with the project's client notice nothing; both are replaced."""
     counts, problems, stop = [0] * 6, list[str](), threading.Event()
 
     with running(tmp_path, db_url, workers=WORKERS) as server:
@@ -168,26 +155,29 @@ def test_killed_process_is_replaced(db_url: str, tmp_path: Path) -> None:
                         return
                     counts[number] += 1
 
+        def all_go_on(before: list[int]) -> bool:
+            return bool(problems) or all(late > early for early, late in zip(before, counts, strict=True))
+
         threads = [threading.Thread(target=call, args=(number,)) for number in range(len(counts))]
         for thread in threads:
             thread.start()
-        time.sleep(0.5)
+        assert eventually(lambda: all_go_on([0] * len(counts)))
         before = children(server)
         for victim in before:
             victim.kill()
-            assert eventually(lambda: len(children(server)) == WORKERS)
+            assert eventually(lambda victim=victim: len(children(server)) == WORKERS and victim not in children(server))
             with connections(server) as found:
                 assert len(found) == WORKERS
         late = list(counts)
-        time.sleep(0.5)
+        went_on = eventually(lambda: all_go_on(late))
         stop.set()
         for thread in threads:
             thread.join(timeout=WAIT_SECONDS)
             assert not thread.is_alive()
         replaced = {process.pid for process in children(server)}.isdisjoint({process.pid for process in before})
-        ended = [entry for entry in server.log() if entry["message"] == "worker ended; it is started again"]
+        ended = server.messages("worker ended; starting it again")
     assert problems == []
-    assert all(after > earlier for earlier, after in zip(late, counts, strict=True))
+    assert went_on
     assert replaced
     assert [(entry["ended"], entry["exit_code"]) for entry in ended] == [(1, -signal.SIGKILL), (2, -signal.SIGKILL)]
 
@@ -195,13 +185,13 @@ def test_killed_process_is_replaced(db_url: str, tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_dying_again_and_again_is_given_up(sqlite_url: str, tmp_path: Path) -> None:
     """A process that dies soon after each start ends the service with exit code 1 and a line that says so."""
-    with running(tmp_path, sqlite_url, workers=WORKERS) as server:
-        first, victim = children(server)
+    with running(tmp_path, sqlite_url, module=QUICK, workers=WORKERS) as server:
+        first, _ = children(server)
         while server.process.poll() is None:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                victim.kill()
-            found = psutil.pids() and [each for each in _children_of(server) if each.pid != first.pid]
-            victim = found[0] if found else victim
+            for victim in children(server):
+                if victim != first:
+                    with contextlib.suppress(psutil.NoSuchProcess):
+                        victim.kill()
             time.sleep(0.05)
         code, log = server.ended(), server.log_path.read_text()
         alive = first.is_running()
@@ -212,18 +202,20 @@ def test_dying_again_and_again_is_given_up(sqlite_url: str, tmp_path: Path) -> N
 
 
 def limit_files(server: Server, count: int) -> None:
-    """The supervisor can have so many files and pipes open; with none free it can start no process."""
+    """Limit the open files and pipes of the supervisor; with none left it can start no process."""
     process = psutil.Process(server.process.pid)
     process.rlimit(psutil.RLIMIT_NOFILE, (count, process.rlimit(psutil.RLIMIT_NOFILE)[1]))
 
 
 def not_started(server: Server) -> list[dict[str, object]]:
-    """What the log tells of starts that failed."""
-    return [entry for entry in server.log() if entry["message"].startswith("worker could not be started")]
+    """Return the log entries of starts that failed."""
+    return server.messages("worker could not be started; trying again")
 
 
+@pytest.mark.slow
 def test_a_start_that_fails_is_tried_again(sqlite_url: str, tmp_path: Path) -> None:
-    """Where a dead process cannot be replaced for want of room, the others serve on, and it is when there is room."""
+    """If a dead process cannot be replaced for want of files, the other serves on; it is replaced when it can be."""
+    # The default policy: the pauses between starts leave time to raise the limit before the service gives up.
     with running(tmp_path, sqlite_url, workers=WORKERS) as server:
         first, victim = children(server)
         limit_files(server, 3)
@@ -233,16 +225,16 @@ def test_a_start_that_fails_is_tried_again(sqlite_url: str, tmp_path: Path) -> N
         with connections(server) as found:
             assert len(found) == WORKERS
         served_on = first.is_running()
-        told = not_started(server)
+        failed = not_started(server)
     assert served_on
-    assert {(entry["ended"], entry["problem"]) for entry in told} == {(2, "Too many open files")}
-    assert [entry["after_seconds"] for entry in told[:2]] == [1.0, 2.0]
+    assert {(entry["ended"], entry["problem"]) for entry in failed} == {(2, "Too many open files")}
+    assert [entry["after_seconds"] for entry in failed[:2]] == [1.0, 2.0]
 
 
 @pytest.mark.slow
 def test_starts_that_fail_again_and_again_are_given_up(sqlite_url: str, tmp_path: Path) -> None:
-    """Where there is never room for a dead process, the service ends with exit code 1 and a line that says so."""
-    with running(tmp_path, sqlite_url, workers=WORKERS) as server:
+    """If a dead process can never be replaced, the service ends with exit code 1 and a line that says so."""
+    with running(tmp_path, sqlite_url, module=QUICK, workers=WORKERS) as server:
         first, victim = children(server)
         limit_files(server, 3)
         victim.kill()
@@ -254,38 +246,39 @@ def test_starts_that_fail_again_and_again_are_given_up(sqlite_url: str, tmp_path
     assert not alive
 
 
-def _children_of(server: Server) -> list[psutil.Process]:
-    try:
-        return children(server)
-    except psutil.NoSuchProcess:
-        return []
-
-
+@pytest.mark.slow
 def test_workers_end_with_their_supervisor(sqlite_url: str, tmp_path: Path) -> None:
-    """Where the supervisor is killed, its workers end by themselves and leave the port."""
+    """If the supervisor is killed, its workers end by themselves."""
     with running(tmp_path, sqlite_url, workers=WORKERS) as server:
         left = children(server)
         server.kill()
         assert eventually(lambda: not any(process.is_running() for process in left))
 
 
-def test_port_is_not_shared_with_strangers(sqlite_url: str, tmp_path: Path) -> None:
-    """A second server on the port is refused, with several processes or one, whichever way the first one runs."""
-    other = f"sqlite:///{tmp_path / 'other.db'}"
+@pytest.mark.slow
+def test_port_is_not_shared_with_strangers(sqlite_url: str, tmp_path: Path, paperfeed: Run) -> None:
+    """A second server on the port is refused, whether each of the two has one process or several."""
     done = []
     for workers in (WORKERS, 1):
         with running(tmp_path, sqlite_url, workers=workers) as server:
-            done += [refused(other, "--port", server.port, "--workers", count) for count in (1, WORKERS)]
-            server.terminate()
-            server.ended()
-    assert [each.returncode for each in done] == [2] * 4
-    assert all("paperfeed: port: cannot listen on 127.0.0.1:" in each.stderr.splitlines()[-1] for each in done)
-    assert {each.stdout for each in done} == {""}
+            done += [paperfeed("serve", "--port", server.port, "--workers", count) for count in (1, WORKERS)]
+    assert [each.code for each in done] == [2] * 4
+    assert all(each.err.startswith("paperfeed: port: cannot listen on 127.0.0.1:") for each in done)
+    assert {each.out for each in done} == {""}
 
 
-def test_failing_start(sqlite_url: str) -> None:
-    """What one server would say that cannot start is said once, with its exit code."""
-    done = refused("postgresql://somebody:hush-hush@127.0.0.1:1/none?connect_timeout=2", "--port", 0, workers=WORKERS)
+@pytest.mark.slow
+def test_failing_start() -> None:
+    """If no worker can start, one worker's message is shown once, and the exit code is that of a single server."""
+    done = subprocess.run(
+        command("serve", "--port", 0, "--workers", WORKERS),
+        env=settings(db="postgresql://somebody:hush-hush@127.0.0.1:1/none?connect_timeout=2"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
     assert done.returncode == 1
     assert done.stderr.count("the database is not available") == 1
@@ -295,15 +288,16 @@ def test_failing_start(sqlite_url: str) -> None:
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_a_lost_database_is_not_made_anew(sqlite_url: str, tmp_path: Path) -> None:
-    """With the file gone, a process that starts again waits for it, whichever it is, and makes no empty one."""
+    """If the file is gone, a process that starts again waits for it and makes no empty one."""
     path = Path(sqlite_url.removeprefix("sqlite:///"))
-    with running(tmp_path, sqlite_url, workers=WORKERS) as server:
+    with running(tmp_path, sqlite_url, module=QUICK, workers=WORKERS) as server:
         path.rename(path.with_suffix(".away"))
         for victim in children(server):
             victim.kill()
-        waits = "and other processes may still have the old one open"
-        assert eventually(lambda: server.log_path.read_text().count(waits) >= 2 * WORKERS)
+        problem = "and other processes may still have the old one open"
+        assert eventually(lambda: server.log_path.read_text().count(problem) >= 2 * WORKERS)
         was_made, is_running = path.exists(), server.process.poll() is None
         path.with_suffix(".away").rename(path)
         with connections(server) as found:
@@ -313,14 +307,14 @@ def test_a_lost_database_is_not_made_anew(sqlite_url: str, tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_waiting_for_the_database_is_no_death(sqlite_url: str, tmp_path: Path) -> None:
-    """However often a process finds no database, those that serve go on."""
+def test_waiting_for_the_database_is_no_failure(sqlite_url: str, tmp_path: Path) -> None:
+    """However often a process finds no database, the other processes serve on."""
     path = Path(sqlite_url.removeprefix("sqlite:///"))
-    with running(tmp_path, sqlite_url, workers=WORKERS) as server:
+    with running(tmp_path, sqlite_url, module=QUICK, workers=WORKERS) as server:
         first, second = children(server)
         path.rename(path.with_suffix(".away"))
         second.kill()
-        vain = "server process is tried again: the database does not answer"
-        assert eventually(lambda: sum(entry["message"] == vain for entry in server.log()) > 5, 60)
+        problem = "the database does not answer; starting the worker again later"
+        assert eventually(lambda: len(server.messages(problem)) > 5)
 
         assert first.is_running()

@@ -1,13 +1,15 @@
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from training import TrainingReport
 from training.account import Timed
 
 
+@pytest.mark.slow
 def test_account(trained: tuple[Path, TrainingReport]) -> None:
-    """The curve has its greatest value at the tree that training stopped at; every stage took some time."""
+    """The curve has its greatest value at the last tree of the model, and every stage has its seconds."""
     report = trained[1]
     fitted = report.account.fitted
     assert fitted.tree_count == int(np.argmax(fitted.curve)) + 1
@@ -18,8 +20,8 @@ def test_account(trained: tuple[Path, TrainingReport]) -> None:
         assert used.learned_queries > 0
 
 
-def test_timed_passes_on_what_it_hears() -> None:
-    """The progress behind it hears the same, and each stage has its seconds."""
+def test_timed_passes_calls_on() -> None:
+    """The wrapped callback gets the same calls, and each stage has its seconds."""
     heard: list[tuple[str, int, int]] = []
     timed = Timed(lambda *step: heard.append(step))
 

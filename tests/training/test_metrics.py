@@ -9,7 +9,7 @@ from training.metrics import best_first_hits, ndcg, recall, reciprocal_rank
 
 
 def test_by_hand() -> None:
-    """Values worked out on paper: hits at places 2 and 4 of five."""
+    """The metrics have the values computed by hand for hits at places 2 and 4 of five."""
     hits = np.array([False, True, False, True, False])
     assert ndcg(hits, 10) == pytest.approx((1 / math.log2(3) + 1 / math.log2(5)) / (1 + 1 / math.log2(3)))
     assert ndcg(hits, 2) == pytest.approx((1 / math.log2(3)) / (1 + 1 / math.log2(3)))
@@ -18,7 +18,7 @@ def test_by_hand() -> None:
 
 
 def test_nothing_relevant() -> None:
-    """Where there is nothing to find no metric has a value."""
+    """Without relevant items every metric is NaN."""
     hits = np.zeros(3, dtype=np.bool_)
     assert np.isnan([ndcg(hits, 10), reciprocal_rank(hits), recall(hits, 5)]).all()
 

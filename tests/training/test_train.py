@@ -16,8 +16,9 @@ from training.errors import TrainingError
 from training.recipes import find_recipe
 
 
+@pytest.mark.slow
 def test_finds_the_planted_truth(trained: tuple[Path, TrainingReport]) -> None:
-    """Where likes follow the field alone, a reader never seen in training gets their field on top."""
+    """If likes follow the field alone, a user who was not in training gets papers of the own field on top."""
     bundle = load_bundle(trained[0], encoder="made-up")
     fresh = planted(dated=True, seed=9)
     matrix = bundle.spaces.matrix(fresh.papers)
@@ -27,6 +28,7 @@ def test_finds_the_planted_truth(trained: tuple[Path, TrainingReport]) -> None:
     assert np.mean([field[row] for row in ranked.rows[: len(mine) // 2]]) > 0.95
 
 
+@pytest.mark.slow
 def test_report(trained: tuple[Path, TrainingReport]) -> None:
     """The report has figures for each data set, and the manifest holds the same."""
     folder, report = trained
@@ -37,8 +39,9 @@ def test_report(trained: tuple[Path, TrainingReport]) -> None:
     assert manifest["recipe"] == "tiny"
 
 
+@pytest.mark.slow
 def test_same_run_same_files(trained: tuple[Path, TrainingReport], tmp_path: Path) -> None:
-    """Training twice gives the same files but for created_at; another seed gives another model."""
+    """Training twice gives the same files except for created_at; another seed gives another model."""
     train(DATASETS, tmp_path / "again", encoder_name="made-up", recipe="tiny", seed=4)
     for name in ("model.txt", "spaces.npz"):
         assert (tmp_path / "again" / name).read_bytes() == (trained[0] / name).read_bytes()
@@ -51,7 +54,7 @@ def test_same_run_same_files(trained: tuple[Path, TrainingReport], tmp_path: Pat
 
 
 def with_future(dataset: Dataset) -> Dataset:
-    """The same data set with a paper and likes dated after the recipe's limit, and a late like of an early paper."""
+    """Add a paper and likes dated after the recipe's limit, and a late like of an early paper."""
     moment = dt.datetime(2018, 1, 1, tzinfo=dt.UTC).timestamp()
     papers, likes = dataset.papers, dataset.likes
     extra = {
@@ -83,23 +86,26 @@ def with_future(dataset: Dataset) -> Dataset:
     return replace(dataset, papers=PaperColumns(**columns), likes=later)
 
 
+@pytest.mark.slow
 def test_nothing_from_the_future(trained: tuple[Path, TrainingReport], tmp_path: Path) -> None:
-    """Papers and likes dated after the recipe's limit change not one byte of the bundle."""
+    """Papers and likes dated after the recipe's limit change no byte of the bundle."""
     train((with_future(DATASETS[0]), DATASETS[1]), tmp_path / "b", encoder_name="made-up", recipe="tiny", seed=4)
     for name in ("model.txt", "spaces.npz"):
         assert (tmp_path / "b" / name).read_bytes() == (trained[0] / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_authors_change_nothing(trained: tuple[Path, TrainingReport], tmp_path: Path) -> None:
-    """Author names are not seen."""
+    """Author names do not change the model."""
     papers = PaperColumns(**{**vars(DATASETS[0].papers), "authors": (("A. Author",),) * len(DATASETS[0].papers)})
     named = replace(DATASETS[0], papers=papers)
     train((named, DATASETS[1]), tmp_path / "b", encoder_name="made-up", recipe="tiny", seed=4)
     assert (tmp_path / "b" / "model.txt").read_bytes() == (trained[0] / "model.txt").read_bytes()
 
 
-def test_progress_is_told(tmp_path: Path) -> None:
-    """The callback hears of every stage and of its end."""
+@pytest.mark.slow
+def test_progress_is_reported(tmp_path: Path) -> None:
+    """The callback is called for every stage and for the end of it."""
     heard: list[tuple[str, int, int]] = []
     with_titles = replace(DATASETS[0], title_embeddings=DATASETS[0].papers.embeddings)
     train(
@@ -114,7 +120,7 @@ def test_progress_is_told(tmp_path: Path) -> None:
 
 
 def test_nothing_to_learn_from(tmp_path: Path) -> None:
-    """No data, no likes and unknown recipes are errors that say so, and no bundle is written."""
+    """Missing data, missing likes and unknown recipes raise errors that say so, and no bundle is written."""
     empty = replace(DATASETS[0], likes=Likes.of([], [], []))
     for datasets, recipe, problem in (
         ([], "tiny", "no data sets"),

@@ -1,7 +1,7 @@
-"""Which likes a map may learn from when it serves in training queries: never those that the query asks for.
+"""Cross-fitting: the map in a training query has never seen the likes that the query asks for.
 
-A map that had seen the answers would look better in training than it ever is on new papers, and the ranker would trust
-it too much (cross-fitting, Chernozhukov et al. 2018). The bundle's own map then learns from all likes.
+A map that had seen the answers would look better in training than on new papers, and the ranker would trust it too much
+(Chernozhukov et al. 2018). The bundle's own map learns from all likes.
 """
 
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ class Folds:
     """The folds of one data set.
 
     Attributes:
-        visible: For each fold the likes that a map may see.
-        of_paper: Undated data: (n,) the fold in which each paper is hidden; some are in none of ``visible``.
-        first_weeks: Dated data: (folds,) the first week that each fold serves; it serves until the next one begins.
+        visible: For each fold the likes that its map may see.
+        of_paper: Undated data: (n,) the fold that hides each paper. Numbers from ``len(visible)`` on hide it nowhere.
+        first_weeks: Dated data: (folds,) the first week of each fold; a fold ends where the next one begins.
     """
 
     visible: tuple[Likes, ...]
@@ -34,16 +34,16 @@ class Folds:
         return len(self.visible)
 
     def of_week(self, week: int) -> int:
-        """The fold whose map may serve in that week; ``NO_FOLD`` where it is too early for any."""
+        """Return the fold of a week; ``NO_FOLD`` before the first fold."""
         first_weeks = () if self.first_weeks is None else self.first_weeks
         return int(np.searchsorted(first_weeks, week, side="right")) - 1
 
 
 def split_likes(dataset: Dataset, count: int, rng: np.random.Generator) -> Folds:
-    """The folds of a data set.
+    """Split the likes of a data set into folds.
 
-    Undated papers fall into five parts at random, of which ``count`` (at most five) are hidden in turn. Dated likes are
-    cut at ``count`` weeks, each part learning from what came before it.
+    Undated papers fall into five random parts, of which ``count`` (at most five) are hidden in turn. Dated likes are
+    cut at ``count`` weeks; each fold sees the likes before its first week.
     """
     likes = dataset.likes
     if dataset.dated:

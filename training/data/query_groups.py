@@ -1,4 +1,4 @@
-"""Data sets to queries: a profile, candidates and which of them were liked."""
+"""Turns data sets into queries: a profile, candidate papers and their relevance."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,18 +16,18 @@ from training.recipes import Recipe
 
 @dataclass(frozen=True)
 class Query:
-    """One reader's question, and what the answer should have been.
+    """One ranking task of one user, with the right answer.
 
     Attributes:
         candidates: (n,) rows of papers.
-        relevant: (n,) which candidates the reader liked, saved or clicked.
+        relevant: (n,) whether the user liked, saved or clicked each candidate.
         liked: (m,) rows of papers in the profile, never among the candidates.
-        liked_at: (m,) Unix seconds, NaN unknown.
+        liked_at: (m,) Unix seconds; NaN unknown.
         as_of: Unix seconds; NaN where the data set has no dates.
-        week: Number of the week, for dated data; queries of one week share their candidates. -1 otherwise.
-        fold: Whose map may serve it; see ``training.data.cross_fitting``.
-        grades: (n,) of the candidates, see ``training.data.reactions``; None where all that is relevant is liked.
-        disliked: Rows of papers that the reader is known to dislike when asking, never among the candidates.
+        week: Number of the week for dated data, -1 otherwise. Queries of one week share their candidates.
+        fold: Fold whose spaces the query may use; see ``training.data.cross_fitting``.
+        grades: (n,) grades of the candidates, see ``training.data.reactions``; None grades all relevant ones as liked.
+        disliked: Rows of papers that the user disliked before the query, never among the candidates.
     """
 
     user: int
@@ -43,21 +43,20 @@ class Query:
 
     @property
     def labels(self) -> IndexArray:
-        """(n,) the grades."""
+        """The (n,) grades of the candidates."""
         return self.relevant * LIKED if self.grades is None else self.grades
 
 
 def weekly_queries(dataset: Dataset, min_likes: int = 1, *, left_out: bool = False) -> Iterator[Query]:
-    """One query for each reader and ISO week in which the reader liked papers of that week, weeks ascending.
+    """Yield one query for each ISO week and user who liked, saved or clicked papers of that week, weeks ascending.
 
-    Candidates are all papers that appeared in the week, asked at its end; profile and dislikes are from before its
-    Monday. Saved and clicked papers are asked for too.
+    Candidates are all papers that appeared in the week; the query is at its end. Profile and dislikes are from before
+    the week's Monday.
 
     Args:
-        min_likes: Readers with fewer likes in the profile are left out.
-        left_out: The profile holds the likes of all other weeks, later ones too, and no times: leave-one-out. It asks
-            of those too who have no earlier likes, and gives every question a second, fuller profile. For training
-            alone.
+        min_likes: Users with fewer likes in the profile are left out.
+        left_out: The profile holds the likes of all other weeks, later ones too, without times (leave-one-out). This
+            also covers users without earlier likes, and gives every query a second, fuller profile. For training only.
     """
     likes, answers, dislikes = dataset.likes, dataset.answers, dataset.dislikes
     paper_weeks = week_of(dataset.appeared_at)
@@ -83,7 +82,7 @@ def weekly_queries(dataset: Dataset, min_likes: int = 1, *, left_out: bool = Fal
 
 
 def _grades(candidates: IndexArray, answers: Likes, own: slice, counted: BoolArray) -> IndexArray:
-    """(n,) the grade of each of the ascending candidates; 0 for those that are none of the reader's answers."""
+    """Return the (n,) grades of the candidates, which ascend; 0 for candidates that are not among the answers."""
     grades = np.zeros(len(candidates), dtype=np.intp)
     hits = answers.papers[own][counted[own]]
     among = np.isin(hits, candidates)
@@ -94,9 +93,9 @@ def _grades(candidates: IndexArray, answers: Likes, own: slice, counted: BoolArr
 def hidden_queries(
     dataset: Dataset, fold_of: IndexArray, fold: int, candidate_count: int, rng: np.random.Generator
 ) -> Iterator[Query]:
-    """For each reader, in random order, one query that asks for likes among the papers of one fold.
+    """Yield one query for each user, in random order, that asks for papers of one fold.
 
-    Candidates are what the reader liked, saved or clicked there and others drawn at random from the same fold; the
+    Candidates are the papers that the user liked, saved or clicked in the fold, and others drawn from it at random. The
     profile is the rest of the likes.
     """
     likes, answers, dislikes = dataset.likes, dataset.answers, dataset.dislikes
@@ -119,7 +118,7 @@ def hidden_queries(
 
 
 def queries_of(dataset: Dataset, folds: Folds, recipe: Recipe, rng: np.random.Generator) -> list[Query]:
-    """The training queries of one data set, within the recipe's limits."""
+    """Return the training queries of one data set, within the recipe's limits."""
     if folds.of_paper is not None:
         limit = recipe.undated_query_limit // len(folds)
         found = (
@@ -135,27 +134,27 @@ def queries_of(dataset: Dataset, folds: Folds, recipe: Recipe, rng: np.random.Ge
 
 
 def _drawn(found: Iterator[Query], recipe: Recipe, rng: np.random.Generator) -> list[Query]:
-    """As many as the recipe takes, drawn at random, in their order."""
+    """Return at most ``dated_query_limit`` queries, drawn at random, in their order."""
     queries = list(found)
     kept = np.sort(rng.choice(len(queries), min(recipe.dated_query_limit, len(queries)), replace=False))
     return [queries[i] for i in kept]
 
 
 def lack_of_queries(dataset: Dataset) -> str:
-    """Why too few readers of a data set can be asked: what is missing."""
+    """Return the reason why a data set gives too few queries."""
     if not dataset.dated:
-        return "two or more readers must like two or more papers each, and there are too few of them"
+        return "two or more users must like two or more papers each, and there are too few such users"
     weeks = np.unique(week_of(dataset.likes.liked_at[np.isfinite(dataset.likes.liked_at)]))
     if len(weeks) < 2:
-        return "all likes lie in one week: training asks of each week what the likes before it foretell"
+        return "all likes lie in one week: training predicts the likes of a week from those of earlier weeks"
     return (
-        "two or more readers must have liked something and, in a later week, papers that appeared in that week; "
-        "there are too few of them: readers have no history, or the times are out of order"
+        "two or more users must have liked a paper and, in a later week, papers that appeared in that week; "
+        "there are too few such users: they have no history, or the times are out of order"
     )
 
 
 def with_fewer_likes(query: Query, count: int, rng: np.random.Generator) -> Query:
-    """The same question by a reader of whom at most ``count`` likes are known."""
+    """Return the query with at most ``count`` likes in the profile, drawn at random."""
     if len(query.liked) <= count:
         return query
     kept = np.sort(rng.choice(len(query.liked), count, replace=False))
@@ -163,16 +162,16 @@ def with_fewer_likes(query: Query, count: int, rng: np.random.Generator) -> Quer
 
 
 def check_contiguous(query_ids: Sequence[int], group_sizes: Int32Array) -> None:
-    """Checks that each query's rows stand together in groups of the given sizes.
+    """Check that the rows of each query stand together in groups of the given sizes.
 
-    LightGBM takes group sizes on trust and would learn nonsense from shuffled rows.
+    LightGBM does not check this and would learn nonsense from shuffled rows.
 
     Raises:
-        TrainingError: They do not.
+        TrainingError: The sizes do not fit, or the rows of a query are apart.
     """
     ids = np.asarray(query_ids)
     if int(group_sizes.sum()) != len(ids):
-        raise TrainingError(f"groups hold {int(group_sizes.sum())} rows, the matrix {len(ids)}")
+        raise TrainingError(f"the groups have {int(group_sizes.sum())} rows, but the matrix has {len(ids)}")
     starts = np.concatenate(([0], np.cumsum(group_sizes)))[:-1]
     expected = np.repeat(ids[starts], group_sizes)
     if (ids != expected).any() or len(np.unique(ids[starts])) != len(starts):

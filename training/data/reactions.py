@@ -1,15 +1,15 @@
-"""What readers' events say in the end: who likes, clicked and dislikes what.
+"""Reduces events to reactions: the likes, clicks and dislikes that hold after all events.
 
-The same rules read interchange files and the service's database. As in the service, an event counts at its time,
-unknown times first and ties by arrival; a dismissal takes back no like. What stands at the end gives a grade, the label
-of the paper in a query:
+The same rules apply to files and databases. As in the service, events count in the order of their times; unknown times
+come first, and ties keep the order of arrival. A dismissal does not take back a like. The final state of a paper gives
+its grade, which is its label in a query:
 
     3   liked
     2   saved
     1   clicked, and nothing more
-    0   disliked or dismissed, whatever was clicked; and everything else
+    0   disliked or dismissed, clicked or not; and everything else
 
-Profiles are built from likes and saves alone, as the service builds them; a click is nothing but a label.
+Profiles are built from likes and saves, as in the service; a click is only a label.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -22,11 +22,11 @@ from training.data.snapshot import CLICKED, LIKED, SAVED, Likes
 
 GRADED_EVENTS = frozenset({"like", "unlike", "dislike", "click", "save", "dismiss"})
 OTHER_EVENTS = frozenset({"impression", "sent", "complaint"})
-"""Known, and without a say in what a reader likes."""
+"""Known events that do not change any reaction."""
 
 
 class Event(NamedTuple):
-    """One event; ``paper`` is a row, ``occurred_at`` Unix seconds, NaN unknown."""
+    """One event; ``paper`` is a row, ``occurred_at`` is in Unix seconds (NaN unknown)."""
 
     user_id: str
     paper: int
@@ -36,13 +36,13 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True)
 class Reactions:
-    """What holds after all events.
+    """The reactions that hold after all events.
 
     Attributes:
-        users: Ids by reader number, ascending.
-        likes: Liked and saved papers, from the first such event that still stands.
+        users: User ids by user number, ascending.
+        likes: Liked and saved papers, with the time of the first such event that still holds.
         clicks: Papers that were clicked and are neither liked nor disliked.
-        dislikes: Disliked and dismissed papers, from the last such event.
+        dislikes: Disliked and dismissed papers, with the time of the last such event.
     """
 
     users: tuple[str, ...]
@@ -53,7 +53,7 @@ class Reactions:
 
 @dataclass(slots=True)
 class _Standing:
-    """Times of what still holds of one reader and paper; None where it does not."""
+    """Times of the reactions of one user to one paper; None where a reaction does not hold."""
 
     liked: float | None = None
     saved: float | None = None
@@ -77,7 +77,7 @@ class _Standing:
             self.dismissed = at
 
     def verdict(self) -> tuple[int, float] | None:
-        """Grade and time; None where nothing holds."""
+        """Return grade and time; None where no reaction holds."""
         if self.liked is not None or self.saved is not None:
             return LIKED if self.liked is not None else SAVED, _edge(min, self.liked, self.saved)
         if self.disliked is not None or self.dismissed is not None:
@@ -86,7 +86,7 @@ class _Standing:
 
 
 def reactions_of(events: Iterable[Event]) -> Reactions:
-    """What the events leave; they come in the order of their arrival. Kinds beyond ``GRADED_EVENTS`` say nothing."""
+    """Return the reactions after all events, which come in the order of arrival. Ungraded events are ignored."""
     standings: dict[tuple[str, int], _Standing] = {}
     for event in sorted(events, key=lambda each: _order(each.occurred_at)):
         if event.kind in GRADED_EVENTS:
@@ -107,7 +107,7 @@ def _columns(rows: Sequence[tuple[int, int, float, int]]) -> Likes:
 
 
 def _edge(choose: Callable[..., float], *times: float | None) -> float:
-    """The first or last of the times that are there; an unknown one is the first of all."""
+    """Return the first or last of the times that are not None; an unknown time is before all others."""
     return choose((at for at in times if at is not None), key=_order)
 
 

@@ -1,6 +1,6 @@
-"""Queries to feature rows, with parts of what is known masked at random.
+"""Turns queries into feature rows, with information masked at random.
 
-A new deployment lacks dates, vectors or times of likes, and readers start with a few titles. A model that never saw
+A new deployment lacks dates, vectors or times of likes, and its users start with a few titles. A model that never saw
 such queries ranks them badly.
 """
 
@@ -14,16 +14,17 @@ from ranker.features import SCHEMA, compute_matrix
 from ranker.papers import PaperColumns
 from ranker.profile.profile import build_profile
 from ranker.spaces.spaces import PaperMatrix, Spaces
-from ranker.types import BoolArray, Float32Array, IndexArray, Int32Array
+from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray, Int32Array
 from ranker.user_context import UserContext
 from training.data.cross_fitting import NO_FOLD
 from training.data.query_groups import Query, check_contiguous, with_fewer_likes
 from training.data.simulation import Crowd, dislikes_of, user_context_of
 from training.data.snapshot import Dataset
+from training.metrics import best_first_hits
 from training.progress import Progress
 from training.recipes import Hiding, Recipe, Simulated
 
-# What is unknown of a candidate without a vector.
+# Features that are unknown for a candidate without a vector.
 _VECTORIAL = np.concatenate(
     (
         SCHEMA.columns_of("embedding"),
@@ -35,13 +36,13 @@ _VECTORIAL = np.concatenate(
 
 @dataclass(frozen=True)
 class Rows:
-    """Feature rows of many queries, each query's rows together.
+    """Feature rows of many queries; the rows of a query stand together.
 
     Attributes:
         features: (n, len(SCHEMA)) float32.
         labels: (n,) grades; see ``training.data.reactions``.
         group_sizes: (queries,) int32.
-        weights: (n,) float32, how much each row counts; None counts all as 1.
+        weights: (n,) float32 weight of each row; None gives all rows weight 1.
     """
 
     features: Float32Array
@@ -51,32 +52,34 @@ class Rows:
 
     @property
     def relevant(self) -> BoolArray:
-        """(n,) which rows have any positive grade."""
+        """(n,) whether each row has a positive grade."""
         return np.asarray(self.labels > 0)
 
-    def where(self, kept: BoolArray) -> "Rows":
-        """The rows of some queries.
+    def hits(self, scores: Float64Array) -> list[BoolArray]:
+        """Return for each query the relevance of its candidates in the order of falling (n,) scores."""
+        stops = np.cumsum(self.group_sizes)[:-1]
+        parts = zip(np.split(scores, stops), np.split(self.relevant, stops), strict=True)
+        return [best_first_hits(*part) for part in parts]
 
-        Args:
-            kept: (queries,)
-        """
+    def where(self, kept: BoolArray) -> "Rows":
+        """Return the rows of the queries where ``kept`` (queries,) is true."""
         rows = np.repeat(kept, self.group_sizes)
         weights = None if self.weights is None else self.weights[rows]
         return Rows(self.features[rows], self.labels[rows], self.group_sizes[kept], weights)
 
 
 def query_weights(counts: Sequence[int], shares: Sequence[float]) -> list[float]:
-    """For each data set what one of its queries weighs, so that a small set is heard like a big one.
+    """Return the weight of one query of each data set, so that the total weights have the ratios of ``shares``.
 
     Args:
         counts: Queries of each data set.
-        shares: What each set's queries shall weigh in all, above 0; only their ratios count.
+        shares: Total weight of each data set, above 0; only ratios matter.
     """
     return [share / sum(shares) * sum(counts) / max(count, 1) for count, share in zip(counts, shares, strict=True)]
 
 
 def balanced(parts: Sequence[Rows], shares: Sequence[float]) -> Rows:
-    """All rows of several data sets, weighted as ``query_weights`` says."""
+    """Return the rows of several data sets together, weighted by ``query_weights``."""
     weights = query_weights([len(part.group_sizes) for part in parts], shares)
     return joined_rows(
         [
@@ -87,7 +90,7 @@ def balanced(parts: Sequence[Rows], shares: Sequence[float]) -> Rows:
 
 
 def joined_rows(parts: Sequence[Rows]) -> Rows:
-    """All rows, in their order; weighted where all parts are."""
+    """Return all rows in their order; with weights where all parts have weights."""
     weights = [part.weights for part in parts if part.weights is not None]
     return Rows(
         np.concatenate([part.features for part in parts]),
@@ -98,11 +101,11 @@ def joined_rows(parts: Sequence[Rows]) -> Rows:
 
 
 class DatasetMatrices:
-    """A data set's papers in several guises, of which a query is shown one."""
+    """The papers of a data set in several spaces, with whole texts and, where there are title vectors, by title."""
 
     def __init__(self, dataset: Dataset, folds: Mapping[int, Spaces], foreign: Spaces | None) -> None:
-        """Args as ``LearnedSpaces`` says."""
-        # Upvotes without a time were counted long after the likes were given.
+        """Place all papers; ``folds`` and ``foreign`` are those of ``LearnedSpaces``."""
+        # Upvotes without a time were counted long after the likes.
         papers = replace(dataset.papers, upvotes=np.full(len(dataset.papers), np.nan))
         titles = None if dataset.title_embeddings is None else _titles(papers, dataset.title_embeddings)
         self.crowd = Crowd(dataset)
@@ -118,11 +121,14 @@ class DatasetMatrices:
         self._recent = lru_cache(maxsize=8)(self._gathered)
 
     def rows(self, papers: IndexArray, guise: "Guise", *, titles: bool = False) -> PaperMatrix:
-        """Some papers in the guise asked for, or in the nearest there is."""
+        """Return some papers in the spaces of the guise.
+
+        Falls back to the fold's spaces without foreign ones, and to whole texts without title vectors.
+        """
         return self._recent(papers.tobytes(), guise, titles)
 
     def code_of(self, user: int) -> int:
-        """The reader's code in the papers' signals; 0 where none are known."""
+        """Return the user's code in the papers' signals; 0 where no codes are known."""
         return 0 if self._user_codes is None else int(self._user_codes[user])
 
     def _gathered(self, papers: bytes, guise: "Guise", titles: bool) -> PaperMatrix:  # noqa: FBT001
@@ -135,14 +141,14 @@ class DatasetMatrices:
 
 @dataclass(frozen=True)
 class Guise:
-    """In which spaces a query is seen: the fold's, or those of other data sets."""
+    """The spaces of a query: those of its fold, or those fitted on the other data sets."""
 
     fold: int
     foreign: bool = False
 
 
 def _in_folds(papers: PaperColumns, folds: Mapping[int, Spaces]) -> dict[int, PaperMatrix]:
-    """The papers in each fold's spaces, which differ in map and background alone."""
+    """Return the papers in the spaces of each fold, which differ in map and background alone."""
     plain = folds[NO_FOLD].matrix(papers)
     return {fold: (plain if fold == NO_FOLD else spaces.mapped(plain)).completed() for fold, spaces in folds.items()}
 
@@ -153,10 +159,10 @@ def feature_rows(
     rng: np.random.Generator,
     progress: Progress,
 ) -> Rows:
-    """The rows of all queries in their order.
+    """Return the rows of all queries in their order.
 
     Args:
-        recipe: None computes what is known as it is, without masking.
+        recipe: The recipe that masks information; None masks nothing.
     """
     parts, labels, numbers = [], [], []
     for number, (matrices, query) in enumerate(queries):

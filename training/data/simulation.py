@@ -1,7 +1,7 @@
-"""What no public data set holds, made up by rules that are plain to see: follows, dislikes, and a crowd's early likes.
+"""Simulates signals that no public data set has, by simple rules: follows, dislikes, and early likes of other users.
 
-Without it the model would never look at these features, or give them a meaning by accident. The chances stand in the
-recipe (``Simulated``); how much real readers' follows and dislikes say is for their own logs to tell.
+Without them the model would ignore these features, or learn a meaning by accident. The recipe (``Simulated``) sets the
+chances; only real logs can tell the weight of real follows and dislikes.
 """
 
 import numpy as np
@@ -17,12 +17,12 @@ from training.recipes import Simulated
 
 _NO_ROWS = np.empty(0, dtype=np.intp)
 _ASKED_AT = 1_500_000_000.0
-"""The time at which a query on undated data is asked, where a crowd's likes need one."""
+"""The time of a query on undated data whose simulated likes need a time."""
 _CROWD_DAYS = 10.0
 
 
 class Crowd:
-    """A data set's papers as other readers and their neighbours in the embedding space see them."""
+    """A data set's papers with the likes of all users and their neighbours in the embedding space."""
 
     def __init__(self, dataset: Dataset) -> None:
         self._likes = dataset.likes
@@ -33,11 +33,11 @@ class Crowd:
     def seen(
         self, query: Query, candidates: PaperMatrix, chances: Simulated, rng: np.random.Generator
     ) -> tuple[PaperMatrix, float]:
-        """The candidates with what a crowd did by the time of the query, and that time.
+        """Return the candidates with simulated signals of other users, and the time of the query.
 
-        Where likes have no dates, some of other readers' likes are taken to have come in during the last ten days, as
-        likes here and, other ones, as upvotes elsewhere. Dated data hold no crowd (arXiv's authors like their own), so
-        there and in the other queries nothing is known. Never the reader's own likes.
+        On undated data, some likes of other users are taken to have been given during the last ten days; others, drawn
+        independently, become upvotes. Dated data and all other queries get no signals: in the public dated data the
+        likes are authors' own papers. The user's own like never counts.
         """
         if self._is_dated or rng.random() >= chances.crowd_share:
             return candidates, query.as_of
@@ -56,23 +56,23 @@ class Crowd:
         return candidates.with_signals(Signals.of(signals)), _ASKED_AT
 
     def liked_by(self, user: int) -> IndexArray:
-        """All papers that the reader ever likes."""
+        """Return all papers that the user ever likes."""
         return self._likes.papers[self._likes.of_user(user)]
 
     def most_alike(self, papers: IndexArray, liked: IndexArray) -> IndexArray:
-        """The third of the papers that is nearest to the mean of the liked ones; at least one."""
+        """Return the third of the papers that lies nearest to the mean of the liked ones; at least one."""
         cosines = self._units[papers] @ self._units[liked].mean(axis=0)
         return papers[np.argsort(-cosines, kind="stable")[: len(papers) // 3 + 1]]
 
     def neighbours(self, paper: int, count: int) -> IndexArray:
-        """The papers nearest to one, itself first."""
+        """Return the paper itself and its ``count`` nearest neighbours, nearest first."""
         cosines = self._units @ self._units[paper]
         nearest = np.argpartition(-cosines, min(count, len(cosines) - 1))[: count + 1]
         return nearest[np.argsort(-cosines[nearest], kind="stable")]
 
 
 def user_context_of(query: Query, chances: Simulated, rng: np.random.Generator) -> UserContext:
-    """A reader who follows topics and authors, of which relevant candidates have more than others; or who does not."""
+    """Return a user who may follow topics and authors; relevant candidates match them more often than others."""
     topics = rng.random() < chances.follows_share
     authors = rng.random() < chances.follows_share
     return UserContext(
@@ -82,11 +82,10 @@ def user_context_of(query: Query, chances: Simulated, rng: np.random.Generator) 
 
 
 def dislikes_of(query: Query, crowd: Crowd, chances: Simulated, rng: np.random.Generator) -> IndexArray:
-    """One to three papers that the reader disliked before; mostly none.
+    """Return one to three papers that the user disliked before; mostly none.
 
-    People dislike what a feed shows them, so the papers come from that third of the irrelevant candidates that looks
-    most like the likes. Half are close to such a candidate (the reader has seen its like before and did not want it),
-    half are such candidates themselves. None is liked or relevant.
+    People dislike what a feed shows them, so the papers come from the third of the irrelevant candidates that is most
+    similar to the likes. Half are neighbours of such a candidate, half are such candidates. None is liked or relevant.
     """
     irrelevant = query.candidates[~query.relevant]
     if rng.random() >= chances.dislikes_share or not len(irrelevant):
@@ -106,7 +105,7 @@ def _flags(relevant: BoolArray, hits: tuple[float, float], rng: np.random.Genera
 
 
 def _snapshots(upvotes: int, rng: np.random.Generator) -> list[tuple[float, float]]:
-    """An early count and the present one."""
+    """Return snapshots of an early count and of the present one."""
     early = round(upvotes * rng.random())
     return [(_ASKED_AT - 3 * DAY_SECONDS, float(early)), (_ASKED_AT - rng.random() * DAY_SECONDS, float(upvotes))]
 

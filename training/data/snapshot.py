@@ -1,4 +1,4 @@
-"""Training data frozen at a time: papers as columns, and who liked, clicked and disliked what."""
+"""Training data frozen at a time: papers as columns, with likes, clicks and dislikes."""
 
 import hashlib
 import json
@@ -15,18 +15,18 @@ from training.errors import TrainingError
 LIKED, SAVED, CLICKED = 3, 2, 1
 """Grades; see ``training.data.reactions``."""
 GRACE_SECONDS = 86_400
-"""Dates without a time stand for some moment of that day, in some time zone."""
+"""Tolerance for dates without a time: they stand for any moment of the day, in any time zone."""
 
 
 @dataclass(frozen=True)
 class Likes:
-    """Who liked what, or clicked or disliked it; a pair counts once, at its first time.
+    """Pairs of users and papers: likes, or clicks, or dislikes. A pair occurs once, at its first time.
 
     Attributes:
-        users: (k,) reader numbers from 0, ascending.
+        users: (k,) user numbers from 0, ascending.
         papers: (k,) rows of the data set's papers.
         liked_at: (k,) float64 Unix seconds; NaN unknown.
-        grades: (k,)
+        grades: (k,) see ``training.data.reactions``.
     """
 
     users: IndexArray
@@ -42,10 +42,10 @@ class Likes:
         liked_at: Sequence[float],
         grades: Sequence[int] | None = None,
     ) -> "Likes":
-        """Likes without repeats, sorted by reader and time; unknown times come first, ties keep their order.
+        """Return likes without repeats, sorted by user and time; unknown times come first, ties keep their order.
 
         Args:
-            grades: None means ``LIKED`` throughout.
+            grades: (k,) grades; None grades all as ``LIKED``.
         """
         who, what = np.asarray(users, dtype=np.intp), np.asarray(papers, dtype=np.intp)
         when = np.asarray(liked_at, dtype=np.float64)
@@ -57,7 +57,7 @@ class Likes:
 
     @cached_property
     def bounds(self) -> IndexArray:
-        """(n_readers + 1,) the likes of reader r are ``bounds[r]:bounds[r + 1]``."""
+        """(users + 1,) the likes of user u are ``bounds[u]:bounds[u + 1]``."""
         count = int(self.users.max()) + 1 if len(self.users) else 0
         return np.searchsorted(self.users, np.arange(count + 1))
 
@@ -65,22 +65,22 @@ class Likes:
         return len(self.users)
 
     def of_user(self, user: int) -> slice:
-        """Where the reader's likes stand; an empty slice for a reader without any."""
+        """Return the slice of a user's likes; an empty slice for a user without likes."""
         if user + 1 >= len(self.bounds):
             return slice(len(self), len(self))
         return slice(int(self.bounds[user]), int(self.bounds[user + 1]))
 
     def where(self, keep: IndexArray) -> "Likes":
-        """The likes at ``keep``; readers keep their numbers."""
+        """Return the likes at the positions ``keep``; users keep their numbers."""
         return Likes(self.users[keep], self.papers[keep], self.liked_at[keep], self.grades[keep])
 
     def placed(self, place: IndexArray) -> "Likes":
-        """The likes of papers that ``place`` gives a new row to; -1 is none."""
+        """Return the likes with new rows of papers, ``place[old row]``; -1 drops the likes of a paper."""
         kept = self.where(np.flatnonzero(place[self.papers] >= 0))
         return replace(kept, papers=place[kept.papers])
 
     def with_others(self, others: "Likes") -> "Likes":
-        """These and others of other pairs."""
+        """Return these likes together with likes of other pairs."""
         if not len(others):
             return self
         one, other = _columns(self), _columns(others)
@@ -96,14 +96,14 @@ class Dataset:
     """One source of training queries.
 
     Attributes:
-        papers: ``signals`` tell what the crowd did with them and when, where the source knows.
-        likes: Likes and saves: what profiles are built from.
+        papers: Papers as columns, with ``signals`` where the source has them.
+        likes: Likes and saves, from which profiles are built.
         title_embeddings: (n, d) float32 vectors of the titles alone, for training on libraries that hold titles only;
             None where there are none.
-        clicks: Papers that readers clicked without liking or disliking them.
-        dislikes: Papers that readers disliked or dismissed.
-        user_codes: Each reader's code in ``papers.signals``; None where no signals are known.
-        is_imported: Whether readers came across papers when these were published, before they were first seen here.
+        clicks: Clicks on papers that are neither liked nor disliked.
+        dislikes: Dislikes and dismissals.
+        user_codes: (users,) each user's code in ``papers.signals``; None where there are no signals.
+        is_imported: Whether users saw papers at their publication, before ``first_seen_at``.
     """
 
     name: str
@@ -117,7 +117,7 @@ class Dataset:
 
     @cached_property
     def appeared_at(self) -> Float64Array:
-        """(n,) Unix seconds from which readers could come across each paper; NaN unknown."""
+        """(n,) Unix seconds from which users could see each paper; NaN unknown."""
         papers = self.papers
         if self.is_imported:
             return np.fmin(papers.first_seen_at, papers.published_at)
@@ -125,21 +125,21 @@ class Dataset:
 
     @cached_property
     def answers(self) -> Likes:
-        """Likes, saves and clicks: what a query may ask for."""
+        """Likes, saves and clicks, which a query may ask for."""
         return self.likes.with_others(self.clicks)
 
     @property
     def dated(self) -> bool:
-        """Whether all papers and most likes have times; if not, the data set is treated as having none.
+        """Whether all papers and most likes have times; otherwise the data set counts as undated.
 
-        A like without a time is from before all others, as an imported library is.
+        A like without a time is from before all others, as in an imported library.
         """
         known = np.isfinite(self.likes.liked_at)
         return bool(len(known) and known.mean() > 0.5 and np.isfinite(self.appeared_at).all())
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of all that training reads."""
+        """SHA-256 of everything that training reads."""
         digest = hashlib.sha256()
         papers = self.papers
         for row in zip(papers.paper_ids, papers.texts, papers.categories, strict=True):
@@ -155,13 +155,13 @@ class Dataset:
 
     @property
     def looks_imported(self) -> bool:
-        """Whether most likes with times are from before their papers were first seen: a history of another place."""
+        """Whether most likes with times are older than ``first_seen_at`` of their papers: an imported history."""
         since = self.likes.liked_at - self.papers.first_seen_at[self.likes.papers]
         known = since[np.isfinite(since)]
         return bool(len(known)) and bool((known < -GRACE_SECONDS).mean() > 0.5)
 
     def before(self, moment: float) -> "Dataset":
-        """What was known at ``moment`` (Unix seconds): no paper that appeared and no like given at or after it.
+        """Return the data set without papers that appeared and likes that were given at ``moment`` or later.
 
         Papers and likes without times stay.
         """
@@ -173,7 +173,7 @@ class Dataset:
         return replace(early, likes=known(early.likes), clicks=known(early.clicks), dislikes=known(early.dislikes))
 
     def part(self, rows: IndexArray) -> "Dataset":
-        """Some papers and what was done with them; readers keep their numbers."""
+        """Return the data set of some papers; users keep their numbers."""
         place = np.full(len(self.papers), -1, dtype=np.intp)
         place[rows] = np.arange(len(rows))
         return replace(
@@ -191,7 +191,7 @@ def _columns(likes: Likes) -> tuple[IndexArray, IndexArray, Float64Array, IndexA
 
 
 def check_dataset(dataset: Dataset, embedding_dim: int) -> None:
-    """Checks that the parts of a data set fit, and that there is something to learn from.
+    """Check that the parts of a data set fit, and that there is something to learn from.
 
     Raises:
         TrainingError: Names the data set and what is missing.
@@ -202,7 +202,11 @@ def check_dataset(dataset: Dataset, embedding_dim: int) -> None:
 
 
 def check_parts(dataset: Dataset, embedding_dim: int) -> None:
-    """The first half of ``check_dataset``, for data that nothing is trained on."""
+    """Check that the parts of a data set fit.
+
+    Raises:
+        TrainingError: Names the data set and what does not fit.
+    """
     if problem := _misfit(dataset, embedding_dim):
         raise TrainingError(f"{dataset.name}: {problem}")
 
@@ -220,7 +224,7 @@ def _misfit(dataset: Dataset, embedding_dim: int) -> str:
 
 
 def _lack(dataset: Dataset) -> str:
-    """What is missing; empty where nothing is."""
+    """Return what is missing for training; an empty text where nothing is."""
     papers, likes = dataset.papers, dataset.likes
     if not len(papers):
         return "has no papers"
@@ -230,7 +234,7 @@ def _lack(dataset: Dataset) -> str:
     if not np.isfinite(papers.embeddings).all(axis=1).any():
         return "no paper has a vector"
     if len(np.unique(likes.users)) < 2:
-        return "has one reader alone: some readers are kept apart to stop at, so there must be two or more"
+        return "has only one user: some users are held out for early stopping, so there must be two or more"
     early = int((likes.liked_at < dataset.appeared_at[likes.papers] - GRACE_SECONDS).sum())
     if dataset.dated and early == len(likes):
         return "all likes are from before their papers appeared: the times are out of order"

@@ -10,11 +10,11 @@ _FIRST_MONDAY = 4 * 86_400.0
 
 
 def week_of(times: Float64Array) -> IndexArray:
-    """Number of the ISO week since 1970 for each time; -1 where it is unknown."""
+    """Return the number of the ISO week of each time, 0 from the first Monday of 1970; -1 where the time is unknown."""
     weeks = np.floor((times - _FIRST_MONDAY) / WEEK_SECONDS)
     return np.where(np.isnan(times), -1, weeks).astype(np.intp)
 
 
 def start_of(week: int) -> float:
-    """Monday 00:00 UTC of a week, Unix seconds."""
+    """Return Monday 00:00 UTC of a week in Unix seconds."""
     return _FIRST_MONDAY + float(week) * WEEK_SECONDS

@@ -1,4 +1,4 @@
-"""How good a ranking is: two protocols on real behaviour, baselines, intervals. It serves nobody."""
+"""Offline evaluation of rankings: two protocols on real behaviour, with baselines and intervals."""
 
 from training.evaluation.evaluate import evaluate
 from training.evaluation.plan import PROTOCOLS, Plan

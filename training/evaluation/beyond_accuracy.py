@@ -1,4 +1,4 @@
-"""What a list is worth besides hits: variety within it, between readers, and how well known its papers are already."""
+"""Measures of lists beyond hits: variety within a list and between users, and novelty of the papers."""
 
 from dataclasses import dataclass
 
@@ -17,13 +17,13 @@ _OVERLAP_TOP = 10
 
 @dataclass(frozen=True)
 class Background:
-    """What the lists are held against.
+    """The facts about papers that the measures use.
 
     Attributes:
         topics: (n,) topic of each paper.
-        units: (n, d) vectors.
-        rarity: (n,) -log2 of the share of readers who like the paper, NaN where nobody does. Counted over all likes:
-            like labels, they are looked at after ranking only.
+        units: (n, d) unit vectors.
+        rarity: (n,) -log2 of the share of users who like the paper; NaN if nobody does. Counted over all likes: like
+            labels, it is used after ranking only.
     """
 
     topics: IndexArray
@@ -32,7 +32,7 @@ class Background:
 
     @classmethod
     def of(cls, corpus: Corpus, visible: IndexArray, likes: Likes) -> "Background":
-        """Topics are clusters of the visible papers' vectors."""
+        """Return the facts; topics are clusters of the visible papers' vectors."""
         counts = np.bincount(likes.papers, minlength=len(corpus.columns)).astype(np.float64)
         counts[counts == 0] = np.nan
         rarity = -np.log2(counts / len(np.unique(likes.users)))
@@ -40,11 +40,11 @@ class Background:
 
 
 def beyond_accuracy(answers: Answers, background: Background) -> dict[str, dict[str, float | None]]:
-    """System to measure to mean over queries; null where it cannot be known.
+    """Return system to measure to mean over queries; None where a measure is unknown.
 
     ``topic_coverage``: distinct topics in a list over its length. ``intra_list_diversity``: 1 - mean cosine between its
-    papers. ``novelty``: mean -log2 popularity of its papers. ``overlap``: mean Jaccard index of two readers' first ten,
-    over random pairs asked for the same candidates.
+    papers. ``novelty``: mean -log2 popularity of its papers. ``overlap``: mean Jaccard index of the first ten papers of
+    two users, over random pairs of queries with the same candidates.
     """
     pairs = _user_pairs(answers)
     return {system: _measures(tops, pairs, background) for system, tops in answers.tops.items()}
@@ -63,7 +63,7 @@ def _measures(tops: IndexArray, pairs: list[tuple[int, int]], background: Backgr
 
 
 def _topics(corpus: Corpus, visible: IndexArray) -> IndexArray:
-    """(n,) cluster of each paper; k-means on unit vectors of the visible papers."""
+    """Return the (n,) cluster of each paper, by k-means on unit vectors of the visible papers."""
     from sklearn.cluster import KMeans  # noqa: PLC0415 (two seconds to import)
 
     seen = corpus.units[visible]
@@ -74,14 +74,14 @@ def _topics(corpus: Corpus, visible: IndexArray) -> IndexArray:
 
 
 def _diversity(units: Float64Array) -> float:
-    """1 - mean cosine over the pairs of at least two papers."""
+    """Return 1 - mean cosine over all pairs of two or more papers."""
     count = len(units)
     total = float((units.sum(axis=0) ** 2).sum()) - float((units**2).sum())
     return 1 - total / (count * (count - 1))
 
 
 def _user_pairs(answers: Answers) -> list[tuple[int, int]]:
-    """Random pairs of queries of one round; fewer than asked for where rounds are small."""
+    """Return random pairs of queries of the same round; fewer than ``_PAIRS`` where rounds are small."""
     rng = np.random.default_rng(0)
     order = np.lexsort((rng.random(len(answers.rounds)), answers.rounds))
     found = []

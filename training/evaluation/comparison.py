@@ -1,4 +1,4 @@
-"""Figures of all systems, and how far the ranker lies from each baseline; on all queries or on a slice of them."""
+"""Compares the ranker with each baseline, on all queries or on a slice of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ CANDIDATE_COUNTS = ((1, 50), (51, 100), (101, 150), (151, 300), (301, 1_000), (1
 
 @dataclass(frozen=True)
 class Comparison:
-    """Systems on the same queries.
+    """The figures of all systems on the same queries.
 
     Attributes:
-        variants: The ranker's names; all other systems are baselines.
+        variants: Names of the ranker's variants; all other systems are baselines.
         replicates: System to metric to (1 + samples,) estimates.
     """
 
@@ -31,7 +31,7 @@ class Comparison:
 
     @classmethod
     def of(cls, answers: Answers, variants: Sequence[str], keep: BoolArray | None = None) -> "Comparison":
-        """The systems on the queries ``keep`` (q,), or on all."""
+        """Return the comparison on the queries where ``keep`` (q,) is true; None keeps all."""
         chosen = np.ones(len(answers.users), dtype=np.bool_) if keep is None else keep
         bootstrap = Bootstrap(answers.users[chosen], answers.groups[chosen])
         replicates = {
@@ -45,23 +45,23 @@ class Comparison:
         return cls(present, baselines, answers.metrics, bootstrap, replicates)
 
     def systems(self) -> dict[str, Any]:
-        """System to metric to mean, low and high."""
+        """Return system to metric to mean, low and high."""
         return {
             system: {metric: self.bootstrap.interval(found).as_dict() for metric, found in of_metric.items()}
             for system, of_metric in self.replicates.items()
         }
 
     def best_baseline(self, metric: str) -> str | None:
-        """The baseline with the highest mean; the first of equals, None without any."""
+        """Return the baseline with the highest mean; the first of equals, None without baselines."""
         return max(self.baselines, key=lambda name: self.replicates[name][metric][0], default=None)
 
     def difference(self, system: str, baseline: str, metric: str) -> dict[str, Any]:
-        """Mean, low and high of the paired difference, and whether its interval lies above zero."""
+        """Return mean, low and high of the paired difference, and whether its interval lies above zero."""
         found = self.bootstrap.interval(self.replicates[system][metric] - self.replicates[baseline][metric])
         return {**found.as_dict(), "beats": found.above_zero}
 
     def paired(self) -> dict[str, Any]:
-        """Variant to baseline to metric to difference; ``best`` marks the strongest baseline of a metric."""
+        """Return variant to baseline to metric to difference; ``best`` marks the strongest baseline of a metric."""
         best = {metric: self.best_baseline(metric) for metric in self.metrics}
         return {
             system: {
@@ -75,7 +75,7 @@ class Comparison:
         }
 
     def against_best(self) -> dict[str, Any]:
-        """Variant to metric to its mean, the best baseline here with its mean, and the difference."""
+        """Return variant to metric to its mean, the best baseline with its mean, and the difference."""
         found: dict[str, Any] = {}
         for system in self.variants:
             found[system] = {}
@@ -90,7 +90,7 @@ class Comparison:
 
 
 def slices(answers: Answers, variants: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """By likes in the profile and by number of candidates; each slice against its own best baseline."""
+    """Return slices by likes in the profile and by candidates, each compared with its own best baseline."""
     return {
         "library_size": _sliced(answers, variants, answers.like_counts, LIBRARY_SIZES),
         "candidate_count": _sliced(answers, variants, answers.candidate_counts, CANDIDATE_COUNTS),

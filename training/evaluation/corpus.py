@@ -1,7 +1,6 @@
-"""The papers of a test as baselines see them: vectors and counted terms, and what of them may be seen in each round.
+"""The papers of an evaluation as baselines see them: vectors and term counts, restricted to each round.
 
-Counting terms is done once; what is learned from the counts (idf, whitening) is derived for each round from the rows
-that are visible in it, and from no other row.
+Terms are counted once. Idf and whitening are derived for each round from the visible rows, and from no other row.
 """
 
 from collections.abc import Hashable
@@ -19,10 +18,10 @@ from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
 
 @dataclass(frozen=True)
 class Corpus:
-    """All papers of a test, those of later rounds among them.
+    """All papers of an evaluation, also those of later rounds.
 
     Attributes:
-        columns: Authors, upvotes and signals blanked; see ``anonymous``.
+        columns: Papers without authors, upvotes and signals; see ``anonymous``.
         units: (n, d) float32 of unit length; zeros where there is no vector.
     """
 
@@ -31,33 +30,33 @@ class Corpus:
 
     @classmethod
     def of(cls, columns: PaperColumns) -> "Corpus":
-        """The papers as any system may see them."""
+        """Return the papers as a system may see them."""
         hidden = anonymous(columns)
         return cls(hidden, np.nan_to_num(unit_rows(hidden.embeddings), nan=0.0))
 
     @cached_property
     def counts(self) -> Any:
-        """(n, vocabulary) scipy CSR of float64: how often each word and pair of words stands in each text."""
+        """(n, vocabulary) scipy CSR of float64: counts of each word and pair of words in each text."""
         from sklearn.feature_extraction.text import CountVectorizer  # noqa: PLC0415 (two seconds to import)
 
         vectorizer = CountVectorizer(ngram_range=(1, 2), stop_words="english", dtype=np.float64)
         try:
             found = vectorizer.fit_transform(self.columns.texts).tocsr()
-        except ValueError:  # no text has a word; scikit-learn has no class of its own for that
+        except ValueError:  # no text has a word; scikit-learn has no error class for this
             return scipy.sparse.csr_matrix((len(self.columns), 1))
-        # Otherwise terms stand in the order of their first sight, and a later paper would change the last bits of sums.
+        # Otherwise terms stand in the order of first occurrence, and a later paper would change the last bits of sums.
         found.sort_indices()
         return found
 
     def view(self, visible: IndexArray, candidates: IndexArray) -> "View":
-        """What a round sees: the visible rows to learn from, and the candidates' own text and vectors."""
+        """Return the view of a round: visible rows to learn from, and the candidates' own texts and vectors."""
         return View(self, visible, candidates)
 
 
 class View:
-    """A corpus in one round. Only ``visible`` rows enter idf and whitening; nothing of other rows is read at all.
+    """A corpus in one round. Only ``visible`` rows enter idf and whitening.
 
-    Arrays here have a row for each of ``rows``; ``local`` finds it.
+    Arrays have a row for each paper of ``rows``; ``local`` returns its position.
     """
 
     def __init__(self, corpus: Corpus, visible: IndexArray, candidates: IndexArray) -> None:
@@ -67,15 +66,15 @@ class View:
         self.rows = np.union1d(visible, candidates)
         self._spaces: dict[float, Float32Array] = {}
         self.shared: dict[Hashable, Any] = {}
-        """What baselines share within the round."""
+        """Values that baselines share within the round."""
 
     def local(self, rows: IndexArray) -> IndexArray:
-        """Places of papers in this view's arrays."""
+        """Return the positions of papers in the view's arrays."""
         return np.searchsorted(self.rows, rows)
 
     @property
     def paper_ids(self) -> tuple[str, ...]:
-        """Of the whole corpus, by its rows."""
+        """Paper ids of the whole corpus, by its rows."""
         return self._corpus.columns.paper_ids
 
     @cached_property
@@ -89,7 +88,7 @@ class View:
         return self._corpus.units[self.rows]
 
     def whitened(self, damping: float) -> Float32Array:
-        """(rows, d) float32 of unit length: mean removed, variances evened out.
+        """Return (rows, d) float32 of unit length, with the mean removed and variances evened out.
 
         Args:
             damping: Added to each variance, in units of the mean variance.
@@ -102,9 +101,9 @@ class View:
 
     @cached_property
     def tfidf(self) -> Any:
-        """(rows, vocabulary) scipy CSR: TF-IDF of unit length with damped counts and smoothed idf, as scikit-learn's.
+        """(rows, vocabulary) scipy CSR: TF-IDF of unit length with log counts and smoothed idf, as in scikit-learn.
 
-        Terms that no visible paper has are left out, as a vocabulary fitted on the visible papers would.
+        Terms that no visible paper has are left out, as if the vocabulary were fitted on the visible papers.
         """
         counts = self._corpus.counts
         seen = np.bincount(counts[self.visible].indices, minlength=counts.shape[1])
@@ -119,17 +118,17 @@ class View:
 
 
 def anonymous(columns: PaperColumns) -> PaperColumns:
-    """The papers without authors, upvotes and signals.
+    """Return the papers without authors, upvotes and signals.
 
-    Authors would give the answer away where they stand for readers; the others count what readers liked, upvotes at no
-    known time.
+    Authors would reveal the answers in data where authors stand for users. Upvotes and signals count likes, upvotes at
+    an unknown time.
     """
     count = len(columns)
     return replace(columns, authors=((),) * count, upvotes=np.full(count, np.nan), signals=None)
 
 
 def _whitening(units: Float64Array, damping: float) -> tuple[Float32Array, Float32Array]:
-    """Mean and the symmetric inverse square root of the damped covariance."""
+    """Return the mean, and the symmetric inverse square root of the damped covariance."""
     dim = units.shape[1]
     if not len(units):
         return np.zeros(dim, dtype=np.float32), np.eye(dim, dtype=np.float32)
@@ -140,6 +139,6 @@ def _whitening(units: Float64Array, damping: float) -> tuple[Float32Array, Float
 
 
 def without(rows: IndexArray, some: IndexArray) -> IndexArray:
-    """``rows`` that are not in ``some``, in their order."""
+    """Return the ``rows`` that are not in ``some``, in their order."""
     keep: BoolArray = ~np.isin(rows, some)
     return rows[keep]

@@ -1,4 +1,4 @@
-"""A protocol run from data set to figures, in one readable order."""
+"""Runs a protocol from data set to figures, in one readable order."""
 
 import tempfile
 import time
@@ -13,6 +13,7 @@ import numpy as np
 from ranker.bundle.bundle import Bundle, load_bundle
 from training.data.query_groups import Query
 from training.data.snapshot import Dataset, check_parts
+from training.dates import END_OF_TIME, day_seconds
 from training.errors import EvaluationError
 from training.evaluation.baselines import Baseline, all_baselines
 from training.evaluation.beyond_accuracy import Background, beyond_accuracy
@@ -20,9 +21,9 @@ from training.evaluation.comparison import Comparison, slices
 from training.evaluation.corpus import Corpus, anonymous
 from training.evaluation.plan import Plan, check
 from training.evaluation.protocols import (
+    MIN_LIKES,
     Round,
     cold_items,
-    day_seconds,
     known_before,
     warm_part,
     weekly_digest,
@@ -31,13 +32,13 @@ from training.evaluation.protocols import (
 from training.evaluation.ranker_system import RankerSystem, variant_names
 from training.evaluation.scoring import TOP, Answers, Recorder
 from training.progress import Progress, silent
-from training.recipes import END_OF_TIME, find_recipe
+from training.recipes import find_recipe
 from training.train import train
 
 
 @dataclass
 class _Durations:
-    """Seconds spent, by what they were spent on."""
+    """Seconds spent by stage."""
 
     seconds: dict[str, float]
 
@@ -57,15 +58,15 @@ def evaluate(
     progress: Progress = silent,
     baselines: Sequence[Baseline] | None = None,
 ) -> dict[str, Any]:
-    """Runs a protocol and gives what ``paperfeed evaluate --json`` prints.
+    """Run a protocol and return the result that ``paperfeed evaluate --json`` prints.
 
     Args:
-        bundle: What to judge; None trains one as the protocol allows.
-        baselines: None takes all.
+        bundle: The bundle to judge; None trains one as the protocol allows.
+        baselines: The baselines; None takes all.
 
     Raises:
-        EvaluationError: The data cannot serve the protocol; the message says what is missing.
-        TrainingError: No bundle can be trained on what is visible.
+        EvaluationError: The protocol cannot be run on the data; the message says what is missing.
+        TrainingError: No bundle can be trained on the visible data.
     """
     durations = _Durations({})
     check_parts(dataset, dataset.papers.embeddings.shape[1])
@@ -98,7 +99,7 @@ def evaluate(
 def _judged(
     dataset: Dataset, plan: Plan, rounds: Sequence[Round], bundle: Bundle | None, trainer: "_Trainer"
 ) -> Iterator[tuple[Round, RankerSystem]]:
-    """Each round with the ranker to judge in it: the given one, one trained for the round, or one for all weeks."""
+    """Yield each round with its ranker: the given one, one trained for the round, or one trained for all weeks."""
     system = None if bundle is None else RankerSystem(bundle, dataset.papers, plan.masked_families)
     for this in rounds:
         if bundle is None and (system is None or plan.protocol == "cold-items"):
@@ -110,14 +111,14 @@ def _judged(
 
 @dataclass(frozen=True)
 class _Trainer:
-    """Trains what the protocol allows to be trained."""
+    """Trains bundles on the data that the protocol allows."""
 
     encoder_name: str
     progress: Progress
     durations: _Durations
 
     def train(self, dataset: Dataset, plan: Plan, seed: int) -> Bundle:
-        """A bundle that has seen what the protocol lets it see."""
+        """Return a bundle that has seen only the data that the protocol allows."""
         if plan.protocol == "cold-items":
             visible, until = warm_part(dataset, seed), END_OF_TIME
         else:
@@ -131,7 +132,7 @@ class _Trainer:
 
 
 def _shown(dataset: Dataset, plan: Plan) -> Dataset:
-    """What any system may see at all."""
+    """Return the data that a system may see at all."""
     hidden = replace(dataset, papers=anonymous(dataset.papers))
     return without_dates(hidden) if plan.protocol == "cold-items" else hidden
 
@@ -143,19 +144,19 @@ def _rounds(dataset: Dataset, plan: Plan) -> list[Round]:
         found = list(weekly_digest(dataset, plan.first_day, plan.last_day, plan.seeds[0]))
         if not found:
             raise EvaluationError(
-                f"{dataset.name}: no reader with 5 or more earlier likes likes a paper of a week that begins from "
-                f"{plan.first_day} to {plan.last_day}: no query in the range"
+                f"{dataset.name}: no user with {MIN_LIKES} or more earlier likes likes a paper of a week that begins "
+                f"from {plan.first_day} to {plan.last_day}: no query in the range"
             )
     if plan.max_users is not None:
         found = _fewer_users(found, plan.max_users, plan.seeds[0])
     users = {query.user for this in found for query in this.queries}
     if len(users) < 2:
-        raise EvaluationError(f"{dataset.name}: one reader alone has a long enough history; intervals need two")
+        raise EvaluationError(f"{dataset.name}: only one user has a long enough history; intervals need two")
     return found
 
 
 def _fewer_users(rounds: list[Round], limit: int, seed: int) -> list[Round]:
-    """The queries of at most ``limit`` readers, the same in every round."""
+    """Return the rounds with the queries of at most ``limit`` users, the same in every round."""
     users = np.unique([query.user for this in rounds for query in this.queries])
     kept = set(np.random.default_rng(seed).permutation(users)[:limit].tolist())
 
@@ -167,7 +168,7 @@ def _fewer_users(rounds: list[Round], limit: int, seed: int) -> list[Round]:
 
 
 def _doubts(plan: Plan, bundle: Bundle | None) -> list[str]:
-    """Why a given bundle may look better than it is."""
+    """Return the reasons why a given bundle may look better than it is."""
     if bundle is None:
         return []
     if plan.protocol == "cold-items":

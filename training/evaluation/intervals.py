@@ -1,4 +1,4 @@
-"""Means with bootstrap intervals; readers are resampled, so that all queries of a reader stay together."""
+"""Means with bootstrap intervals. Users are resampled, so that all queries of a user stay together."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ _PERCENTILES = (2.5, 97.5)
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean and its 95 % interval; the ends are NaN where there is only one reader to resample."""
+    """A mean and its 95 % interval; the ends are NaN if there is only one user."""
 
     mean: float
     low: float
@@ -25,45 +25,45 @@ class Interval:
         return self.low > 0
 
     def as_dict(self) -> dict[str, float | None]:
-        """For JSON, where NaN is null."""
+        """Return the interval for JSON, with None for NaN."""
         return {name: None if np.isnan(x) else round(float(x), 6) for name, x in vars(self).items()}
 
 
 class Bootstrap:
-    """The same resamples of readers for every system, so that differences are paired (Efron and Tibshirani 1993).
+    """The same resamples of users for every system, so that differences are paired (Efron and Tibshirani 1993).
 
     The estimate is the mean over queries within each group, then over groups.
     """
 
     def __init__(self, users: IndexArray, groups: IndexArray, samples: int = SAMPLES) -> None:
-        """Draws the resamples; ``users`` and ``groups`` are (q,)."""
+        """Draw the resamples; ``users`` and ``groups`` are (q,)."""
         _, self._user = np.unique(users, return_inverse=True)
         _, self._group = np.unique(groups, return_inverse=True)
         self.user_count = int(self._user.max()) + 1
         self._cells = (int(self._group.max()) + 1, self.user_count)
         rng = np.random.default_rng(_SEED)
         weights = rng.multinomial(self.user_count, np.full(self.user_count, 1 / self.user_count), size=samples)
-        # The first row is the data as they are.
+        # The first row is the data themselves.
         self._weights = np.concatenate((np.ones((1, self.user_count)), weights))
         self._counts = self._summed(np.ones(len(users)))
 
     def estimates(self, values: Float64Array) -> Float64Array:
-        """(1 + samples,) the mean of (q,) values, first as it is, then in each resample."""
+        """Return (1 + samples,) means of (q,) values: of the data, then of each resample."""
         sums = self._summed(values)
-        with np.errstate(invalid="ignore"):  # 0 / 0 where a small group has no reader in a resample
+        with np.errstate(invalid="ignore"):  # 0 / 0 where a small group has no user in a resample
             means = sums / self._counts
         known = np.isfinite(means)
         return np.asarray(np.where(known, means, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1), dtype=np.float64)
 
     def interval(self, estimates: Float64Array) -> Interval:
-        """From ``estimates``, or from the difference of two."""
+        """Return the interval of ``estimates``, or of the difference of two."""
         if self.user_count < 2:
             return Interval(float(estimates[0]), float("nan"), float("nan"))
         low, high = np.percentile(estimates[1:], _PERCENTILES)
         return Interval(float(estimates[0]), float(low), float(high))
 
     def _summed(self, values: Float64Array) -> Float64Array:
-        """(1 + samples, groups) weighted sums."""
+        """Return (1 + samples, groups) weighted sums."""
         cells = np.zeros(self._cells)
         np.add.at(cells, (self._group, self._user), values)
         return np.asarray(self._weights @ cells.T, dtype=np.float64)

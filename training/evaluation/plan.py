@@ -1,11 +1,11 @@
-"""What to evaluate, checked against the data before any work is done."""
+"""The plan of an evaluation, and its check against the data before any work is done."""
 
 import datetime as dt
 from dataclasses import dataclass
 
 import numpy as np
 
-from training.data.snapshot import Dataset
+from training.data.snapshot import GRACE_SECONDS, Dataset
 from training.errors import EvaluationError
 
 PROTOCOLS = ("cold-items", "weekly-digest")
@@ -17,16 +17,16 @@ class Plan:
     """One run of one protocol.
 
     Attributes:
-        seeds: cold-items runs once for each; weekly-digest takes the first for whatever is drawn at random.
-        first_day: weekly-digest asks for weeks that begin on or after it.
+        seeds: cold-items runs once for each seed; weekly-digest uses the first for all random draws.
+        first_day: weekly-digest uses weeks that begin on or after this day.
         last_day: The last day on which such a week may begin.
-        recipe: Of the bundles trained here.
-        retrain: weekly-digest trains on what is dated before ``first_day``; cold-items always trains, unless a bundle
-            is given.
-        masked_families: Each gives one more variant of the ranker, which does not know that family.
-        train_without: Families that the bundles trained here never see.
-        workers: Queries answered at a time; changes the time alone, no figure.
-        max_users: Readers tested, drawn at random; None tests all.
+        recipe: Recipe of the bundles trained here.
+        retrain: weekly-digest trains on data from before ``first_day``; cold-items always trains, unless a bundle is
+            given.
+        masked_families: Each adds a variant of the ranker with this feature family unknown.
+        train_without: Feature families that the bundles trained here never see.
+        max_users: Number of users tested, drawn at random; None tests all.
+        workers: Queries answered at a time; this changes no figure.
     """
 
     protocol: str
@@ -42,7 +42,7 @@ class Plan:
 
 
 def check(dataset: Dataset, plan: Plan) -> list[str]:
-    """What is odd about the data but does not forbid the run.
+    """Check the data, and return warnings about oddities that do not prevent the run.
 
     Raises:
         EvaluationError: The protocol cannot be run on these data; the message says what is missing.
@@ -51,7 +51,7 @@ def check(dataset: Dataset, plan: Plan) -> list[str]:
     if not len(users):
         raise EvaluationError(f"{dataset.name}: nobody likes any of the papers: there are no positive labels")
     if len(users) < 2:
-        raise EvaluationError(f"{dataset.name}: has one reader alone; intervals need at least two")
+        raise EvaluationError(f"{dataset.name}: has only one user; intervals need at least two")
     return _check_dates(dataset) if plan.protocol == "weekly-digest" else []
 
 
@@ -61,8 +61,7 @@ def _check_dates(dataset: Dataset) -> list[str]:
     for what, times in (("papers have no published_at", dataset.papers.published_at), ("likes have no time", liked_at)):
         if np.isnan(times).all():
             raise EvaluationError(f"{dataset.name}: {what}: weekly-digest needs dates, cold-items does not")
-    # A day's grace: dates without a time stand for some moment of that day, in some time zone.
-    early = int((liked_at < published - 86_400).sum())
+    early = int((liked_at < published - GRACE_SECONDS).sum())
     if early * 2 > len(liked_at):
         raise EvaluationError(
             f"{dataset.name}: {early} of {len(liked_at)} likes are from before their paper was published: "

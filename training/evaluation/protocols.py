@@ -1,6 +1,6 @@
-"""The two ways to ask: which papers are candidates, what is visible, and what the right answers are.
+"""The two protocols: they choose candidates, visible data and right answers.
 
-A round is a set of queries that see the same and have the same candidates: a seed of cold-items, a week of
+A round is a set of queries with the same visible data and the same candidates: a seed of cold-items, or a week of
 weekly-digest.
 """
 
@@ -15,6 +15,7 @@ from ranker.types import BoolArray, Float64Array, IndexArray
 from training.data.query_groups import Query
 from training.data.snapshot import Dataset, Likes
 from training.data.weeks import start_of, week_of
+from training.dates import day_seconds
 from training.errors import EvaluationError
 
 MIN_LIKES = 5
@@ -23,15 +24,15 @@ _COLD_SHARE = 0.2
 
 @dataclass(frozen=True)
 class Round:
-    """Queries that see the same.
+    """Queries with the same visible data and the same candidates.
 
     Attributes:
-        group: Figures are means within a group, then over groups: the seed's number in cold-items, else 0.
-        seed: Of everything drawn at random in the round.
-        visible: Rows of papers whose text and vectors may be counted and learned from, ascending.
-        negatives: Rows of papers that may serve as negatives, ascending; a part of ``visible``.
-        candidates: (n,) rows, in an order that knows nothing of labels; settles ties.
-        likes: The visible ones.
+        group: Number of the seed in cold-items, else 0. Figures are means within a group, then over groups.
+        seed: Seed of all random draws in the round.
+        visible: Rows of papers whose texts and vectors may be learned from, ascending.
+        negatives: Rows of papers that may be used as negatives, ascending; a part of ``visible``.
+        candidates: (n,) rows in an order that does not depend on labels; equal scores keep it.
+        likes: The visible likes.
         as_of: Unix seconds; NaN where the protocol has no time.
     """
 
@@ -46,17 +47,17 @@ class Round:
 
 
 def cold_rows(paper_count: int, seed: int) -> BoolArray:
-    """(paper_count,) a random fifth of the papers."""
+    """Return (paper_count,) flags of a random fifth of the papers."""
     cold = np.zeros(paper_count, dtype=np.bool_)
     cold[np.random.default_rng(seed).permutation(paper_count)[: round(paper_count * _COLD_SHARE)]] = True
     return cold
 
 
 def cold_items(dataset: Dataset, seed: int, group: int = 0) -> Round:
-    """Cold papers to be found by readers whose likes of the other papers are known.
+    """Return the round in which cold papers are to be found from the likes of all other papers.
 
     Raises:
-        EvaluationError: No reader has enough warm likes and a cold one.
+        EvaluationError: No user has enough warm likes and a cold one.
     """
     cold = cold_rows(len(dataset.papers), seed)
     likes = dataset.likes
@@ -70,30 +71,30 @@ def cold_items(dataset: Dataset, seed: int, group: int = 0) -> Round:
     )
     if not queries:
         raise EvaluationError(
-            f"{dataset.name}: no reader has {MIN_LIKES} or more likes of warm papers and 1 or more of cold ones "
-            f"(seed {seed}): cold-items needs readers with longer histories"
+            f"{dataset.name}: no user has {MIN_LIKES} or more likes of warm papers and 1 or more of cold ones "
+            f"(seed {seed}): cold-items needs users with longer histories"
         )
     everything = np.arange(len(dataset.papers))
     return Round(group, seed, everything, np.flatnonzero(~cold), candidates, warm, float("nan"), queries)
 
 
 def warm_part(dataset: Dataset, seed: int) -> Dataset:
-    """What a bundle may be trained on in cold-items: the warm papers and their likes.
+    """Return the data to train on in cold-items: the warm papers and their likes.
 
-    The cold papers serve it for nothing, not even as negatives.
+    Cold papers are not used, not even as negatives.
     """
     return dataset.part(np.flatnonzero(~cold_rows(len(dataset.papers), seed)))
 
 
 def without_dates(dataset: Dataset) -> Dataset:
-    """The data set as cold-items sees it: libraries at one moment, in which no date says anything."""
+    """Return the data set as cold-items sees it: without any dates."""
     likes, unknown = dataset.likes, np.full(len(dataset.papers), np.nan)
     papers = replace(dataset.papers, published_at=unknown, first_seen_at=unknown)
     return replace(dataset, papers=papers, likes=replace(likes, liked_at=np.full(len(likes), np.nan)))
 
 
 def known_before(dataset: Dataset, moment: float) -> Dataset:
-    """What is certain to have been known at ``moment``: papers and likes with an earlier date."""
+    """Return the papers and likes that are dated before ``moment``; without those of unknown date."""
     part = dataset.part(np.flatnonzero(dataset.papers.published_at < moment))
 
     def known(likes: Likes) -> Likes:
@@ -103,17 +104,14 @@ def known_before(dataset: Dataset, moment: float) -> Dataset:
 
 
 def weekly_digest(dataset: Dataset, first_day: dt.date, last_day: dt.date, seed: int) -> Iterator[Round]:
-    """One round for each ISO week that begins in the range, ascending.
+    """Yield one round for each ISO week that begins in the range, ascending; both days are included.
 
-    The profile is what was liked before the week's Monday, of papers from before it; right are the reader's likes among
-    the week's papers. Weeks without a query are passed over.
-
-    Args:
-        last_day: Included.
+    Candidates are the papers of the week, and the answers are the user's likes among them. The profile holds likes
+    from before the week's Monday, of papers from before it. Weeks without a query are left out.
     """
     papers, likes = dataset.papers, dataset.likes
     paper_weeks, like_weeks = week_of(papers.published_at), week_of(likes.liked_at)
-    # A like and its paper must both be from before a week to be known in it; -1 is an unknown time, known in none.
+    # A like is known in a week if the like and its paper are both from before it; unknown times (-1) are never known.
     known_from = np.maximum(paper_weeks[likes.papers], like_weeks) + 1
     known_from[(paper_weeks[likes.papers] < 0) | (like_weeks < 0)] = np.iinfo(np.intp).max
     for week in _weeks(paper_weeks, first_day, last_day):
@@ -130,13 +128,8 @@ def weekly_digest(dataset: Dataset, first_day: dt.date, last_day: dt.date, seed:
             yield Round(0, seed, visible, visible, candidates, known, as_of, queries)
 
 
-def day_seconds(day: dt.date) -> float:
-    """Unix seconds at which a day begins."""
-    return dt.datetime(day.year, day.month, day.day, tzinfo=dt.UTC).timestamp()
-
-
 def tie_order(dataset: Dataset, rows: IndexArray) -> IndexArray:
-    """Rows in the order of a hash of their ids: equal scores keep it, so no system gains from the file's order."""
+    """Return rows in the order of a hash of their ids, so that ties do not favour any order of the file."""
     ids = dataset.papers.paper_ids
     return np.array(sorted(rows.tolist(), key=lambda row: (zlib.crc32(ids[row].encode()), ids[row])), dtype=np.intp)
 
@@ -152,7 +145,7 @@ def _weeks(paper_weeks: IndexArray, first_day: dt.date, last_day: dt.date) -> Se
 
 
 def _users(known: Likes, wanted: Likes) -> Iterator[tuple[int, IndexArray, IndexArray, Float64Array]]:
-    """Readers with enough known likes and one to be found: number, papers to find, papers liked, their times."""
+    """Yield users with enough known likes and an answer: number, answers, papers liked, times of these likes."""
     enough = np.flatnonzero(np.bincount(known.users) >= MIN_LIKES)
     for user in np.intersect1d(enough, wanted.users).tolist():
         own, found = known.of_user(user), wanted.of_user(user)

@@ -1,4 +1,4 @@
-"""The trained ranker as one of the systems under test."""
+"""The trained ranker as a system under test."""
 
 from collections.abc import Callable, Sequence
 
@@ -18,18 +18,18 @@ VariantScorer = Callable[[Query], dict[str, Float64Array]]
 
 
 def variant_names(masked_families: Sequence[str]) -> tuple[str, ...]:
-    """The whole bundle, then the bundle with each of the families masked."""
+    """Return the names of the bundle, and of the bundle with each of the families masked."""
     return (NAME, *(f"{NAME}-without-{family}" for family in masked_families))
 
 
 class RankerSystem:
-    """A bundle, and the same bundle with families of features unknown; they share all work but the trees'."""
+    """A bundle, and the same bundle with each masked family; they share all work except the trees."""
 
     def __init__(self, bundle: Bundle, columns: PaperColumns, masked_families: Sequence[str] = ()) -> None:
-        """Places all papers in the bundle's spaces, once; a row does not depend on the others.
+        """Place all papers in the bundle's spaces; a row does not depend on the others.
 
         Args:
-            columns: All papers, anonymous.
+            columns: All papers, see ``training.evaluation.corpus.anonymous``.
         """
         self._bundle = bundle
         self._matrix = bundle.spaces.matrix(columns).completed()
@@ -37,11 +37,11 @@ class RankerSystem:
 
     @property
     def version(self) -> str:
-        """Of the bundle."""
+        """The version of the bundle."""
         return self._bundle.version
 
     def open(self, this: Round) -> VariantScorer:
-        """A scorer for the round: (n_candidates,) for each variant."""
+        """Return a scorer for the round that gives (n_candidates,) scores for each variant."""
         candidates = self._matrix.take(this.candidates.tolist())
 
         def score(query: Query) -> dict[str, Float64Array]:

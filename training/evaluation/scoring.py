@@ -1,4 +1,4 @@
-"""Every query put to every system; keeps figures and the tops of the lists, not the scores."""
+"""Puts every query to every system. Figures and the tops of the lists are kept, scores are not."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from training.progress import Progress
 Metric = Callable[[BoolArray], float]
 
 Answer = tuple[list[float], IndexArray]
-"""The figures of one system on one query, and the (top,) rows that it put first, padded with -1."""
+"""The figures of one system on one query, and the (top,) rows of its best papers, padded with -1."""
 
 METRICS: Mapping[str, Mapping[str, Metric]] = {
     "cold-items": {
@@ -34,23 +34,23 @@ METRICS: Mapping[str, Mapping[str, Metric]] = {
 }
 
 TOP = {"cold-items": 20, "weekly-digest": 10}
-"""Length of the lists that are looked at as lists."""
+"""Length of the lists whose tops are kept."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What the systems answered to q queries.
+    """The answers of the systems to q queries.
 
     Attributes:
-        users: (q,)
+        users: (q,) user of each query.
         groups: (q,) see ``Round.group``.
-        rounds: (q,) number of the round, in order.
-        like_counts: (q,) likes in the profile.
-        candidate_counts: (q,)
+        rounds: (q,) number of the round, ascending.
+        like_counts: (q,) number of likes in the profile.
+        candidate_counts: (q,) number of candidates.
         figures: System to (q, metrics) float64.
-        tops: System to (q, top) rows of papers, -1 where there are fewer candidates.
-        skipped: System to the reason why the data cannot serve it.
-        warnings: Of systems that could not serve every round.
+        tops: System to (q, top) rows of papers, padded with -1.
+        skipped: System to the reason why it ranks nothing.
+        warnings: One sentence for each system that ranks nothing in some rounds.
     """
 
     metrics: tuple[str, ...]
@@ -66,12 +66,12 @@ class Answers:
 
 
 class Recorder:
-    """Collects answers, round by round."""
+    """Collects answers round by round."""
 
     def __init__(
         self, protocol: str, corpus: Corpus, baselines: Sequence[Baseline], progress: Progress, workers: int = 1
     ) -> None:
-        """Nothing is recorded yet; ``workers`` queries are answered at a time."""
+        """Start without answers; ``workers`` queries are answered at a time."""
         self._metrics = METRICS[protocol]
         self._top = TOP[protocol]
         self._corpus = corpus
@@ -85,11 +85,11 @@ class Recorder:
         self._rounds = 0
 
     def run(self, this: Round, system: RankerSystem | None, total: int) -> None:
-        """Puts a round's queries to all systems.
+        """Put the queries of a round to all systems.
 
         Args:
-            system: The trained ranker; None tests the baselines alone.
-            total: Queries of all rounds, for the progress bar.
+            system: The trained ranker; None tests only the baselines.
+            total: Number of queries of all rounds, for the progress callback.
         """
         view = self._corpus.view(this.visible, this.candidates)
         opened = {baseline.name: baseline.open(view, this) for baseline in self._baselines}
@@ -106,14 +106,14 @@ class Recorder:
                 found[baseline.name] = np.zeros(len(query.candidates)) if scorer is None else scorer(query)
             return {name: self._answer(query, scores) for name, scores in found.items()}
 
-        # Threads, as the heavy parts (trees, BLAS, solvers) run outside the interpreter's lock.
+        # Threads suffice: the heavy parts (trees, BLAS, solvers) release the interpreter's lock.
         with ThreadPoolExecutor(self._workers) as pool:
             for query, answers in zip(this.queries, pool.map(answered, this.queries), strict=True):
                 self._record(this, query, answers, total)
         self._rounds += 1
 
     def answers(self) -> Answers:
-        """All that was recorded."""
+        """Return all answers."""
         columns = np.array(self._facts, dtype=np.intp).reshape(-1, 5).T
         skipped = {name: reasons[0] for name, reasons in self._unserved.items() if len(reasons) == self._rounds}
         partly = tuple(
@@ -135,8 +135,8 @@ class Recorder:
         )
 
     def _answer(self, query: Query, scores: Float64Array) -> Answer:
-        """A query's figures and the top of its list."""
-        # NaN sorts last; equal scores keep the candidates' order, which knows nothing of labels.
+        """Return the figures of a query and the top of its list."""
+        # NaN sorts last; equal scores keep the candidates' order, which does not depend on labels.
         order = np.argsort(-scores, kind="stable")
         hits = query.relevant[order]
         top = np.full(self._top, -1, dtype=np.intp)

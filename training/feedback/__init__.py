@@ -1,1 +1,1 @@
-"""What readers did with slates: joined, freed of position bias, learned from. docs/feedback.md has the picture."""
+"""Learning from slates: joins outcomes, corrects position bias, fits and judges. See docs/feedback.md."""

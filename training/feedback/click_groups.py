@@ -1,13 +1,13 @@
-"""Query groups from slates: one for each reaction, weighted against position bias.
+"""Turns slates into query groups: one for each reaction, weighted against position bias.
 
-A group holds the paper that was reacted to, with its grade as label, and the other papers shown in the slate with
-label 0. Its weight is what the grade is worth divided by the examination propensity of the place (the inverse
-propensity weighting of Joachims, Swaminathan and Schnabel 2017, as pairs of LambdaMART): a like at place 10 says more
-than one at place 1, because fewer readers came so far. Groups of their own, because LightGBM multiplies what a row
-gains by the row's weight, not a pair's by the pair's, and weighs all groups of one query group alike.
+A group holds the paper with the reaction, labelled with its grade, and the other shown papers of the slate with label
+0. Its weight is the gain of the grade divided by the examination propensity of the place (inverse propensity weighting
+of Joachims, Swaminathan and Schnabel 2017, for the pairs of LambdaMART). A like at place 10 counts more than one at
+place 1, because fewer users read so far. Each reaction has its own group, because LightGBM weights rows, not pairs, and
+the two sides of a pair cancel only in groups of one weight.
 
-That a paper was not reacted to is used only against the one that was, in the same slate, and in expectation both ways:
-where both are wanted alike, the two weighted comparisons cancel out. So a paper that nobody looked at is no negative.
+A paper without a reaction counts only against a paper with one, in the same slate. If both are wanted equally, the two
+weighted comparisons cancel in expectation. So a paper that nobody looked at is not a negative.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from training.feedback.log import SlateLog
 from training.trees.fit import LABEL_GAIN
 
 LEAST_EXAMINATION_PROPENSITY = 0.05
-"""Examination propensities are taken to be at least this, so that no single reaction counts more than twenty times."""
+"""Lower limit of examination propensities, so that no reaction counts more than twenty times."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ClickGroups:
     """Query groups ready to fit.
 
     Attributes:
-        users: (groups,) whose reaction each is.
+        users: (groups,) user of each reaction.
     """
 
     rows: Rows
@@ -38,7 +38,7 @@ class ClickGroups:
 
 
 def click_groups(log: SlateLog, examination: Examination) -> ClickGroups:
-    """One group for each reaction in a slate of which two or more papers were shown; empty where there are none."""
+    """Return one group for each reaction in a slate with two or more shown papers."""
     starts = np.searchsorted(log.slates, np.arange(len(log) + 1))
     rows, labels, weights, users, sizes = [], [], [], [], []
     looked_at = np.maximum(examination.examination_propensities(log.places), LEAST_EXAMINATION_PROPENSITY)
@@ -54,7 +54,7 @@ def click_groups(log: SlateLog, examination: Examination) -> ClickGroups:
             sizes.append(len(shown))
     group_sizes = np.array(sizes, dtype=np.int32)
     check_contiguous(np.repeat(np.arange(len(sizes)), group_sizes).tolist(), group_sizes)
-    # Only ratios count; around 1 they leave LightGBM's own regularisation its meaning.
+    # Only ratios matter; a mean of 1 keeps the meaning of LightGBM's regularisation.
     relative = np.array(weights) / np.mean(weights) if weights else np.empty(0)
     return ClickGroups(
         Rows(
@@ -68,7 +68,7 @@ def click_groups(log: SlateLog, examination: Examination) -> ClickGroups:
 
 
 def part_of(groups: ClickGroups, chosen: IndexArray) -> ClickGroups:
-    """Some of the groups, in their order."""
+    """Return the chosen groups, in their order."""
     rows = groups.rows
     stops = np.cumsum(rows.group_sizes)
     kept = _joined([np.arange(stops[i] - rows.group_sizes[i], stops[i]) for i in chosen.tolist()])

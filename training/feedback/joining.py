@@ -1,11 +1,11 @@
-"""Events to the slates that led to them: what was shown at which place, and what became of it.
+"""Joins events to the slates that led to them: which papers were shown, and how users reacted.
 
-An event that names its slate belongs to that slate, however late it comes. One that names none belongs to the latest
-slate of the same reader that holds the paper and was made at most ``WINDOW_DAYS`` before it; without a time, or outside
-the window, to none.
+An event that names its slate belongs to this slate, however late it comes. Any other event belongs to the latest slate
+of the same user that holds the paper and was made at most ``WINDOW_DAYS`` before the event. An event without a time or
+outside the window belongs to no slate.
 
-A paper was shown where an issue with it was sent, an impression says so, or the reader reacted to it. What a slate
-holds below that was served and not seen: it is neither liked nor disliked, and no row of any training group.
+A paper was shown if an issue with it was sent, if there is an impression of it, or if the user reacted to it. Other
+papers of a slate were served but not seen: they are neither liked nor disliked, and in no training group.
 """
 
 from collections import defaultdict
@@ -25,7 +25,7 @@ JOINED_EVENTS = GRADED_EVENTS | SHOWING_EVENTS
 
 
 class LoggedEvent(NamedTuple):
-    """One event of a reader; ``occurred_at`` in Unix seconds, NaN unknown; ``slate_id`` empty where none is named."""
+    """One event of a user; ``occurred_at`` in Unix seconds (NaN unknown), ``slate_id`` empty if unknown."""
 
     paper_id: str
     kind: str
@@ -39,9 +39,9 @@ class LoggedSlate:
 
     Attributes:
         as_of: Unix seconds.
-        features_version: See ``ranker.bundle.bundle.Bundle``; empty where no model scored.
-        paper_ids: (n,) in the order shown.
-        features: (n, features) float32 as logged; (n, 0) where there are none.
+        features_version: Version of the features, see ``ranker.bundle.bundle.Bundle``; empty if no model scored.
+        paper_ids: (n,) paper ids in the order shown.
+        features: (n, features) float32 as logged; (n, 0) if there are none.
         action_propensities: (n,) see ``ranker.explore``.
     """
 
@@ -57,11 +57,11 @@ class LoggedSlate:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one slate.
+    """The outcome of one slate.
 
     Attributes:
-        shown: (n,) which papers were shown.
-        grades: (n,) as ``training.data.reactions`` grades them; 0 for what was not reacted to.
+        shown: (n,) whether each paper was shown.
+        grades: (n,) see ``training.data.reactions``; 0 without a reaction.
     """
 
     shown: BoolArray
@@ -69,7 +69,7 @@ class Outcome:
 
 
 def outcomes_of(slates: Sequence[LoggedSlate], events: Sequence[LoggedEvent]) -> list[Outcome]:
-    """What became of each of one reader's slates; ``events`` are all of the reader's, in the order of their arrival."""
+    """Return the outcome of each slate of one user; ``events`` are all events of the user in the order of arrival."""
     places = [{paper_id: place for place, paper_id in enumerate(slate.paper_ids)} for slate in slates]
     number_of = {slate.slate_id: number for number, slate in enumerate(slates)}
     newest_first = sorted(range(len(slates)), key=lambda number: -slates[number].as_of)
@@ -87,13 +87,13 @@ def outcomes_of(slates: Sequence[LoggedSlate], events: Sequence[LoggedEvent]) ->
 
 
 def _led_to(slate: LoggedSlate, places: dict[str, int], event: LoggedEvent) -> bool:
-    """Whether an event without a slate may belong to this one; never where its time is unknown."""
+    """Return whether an event without a slate may belong to this one; False if its time is unknown."""
     return event.paper_id in places and 0 <= event.occurred_at - slate.as_of <= _WINDOW_SECONDS
 
 
 def _outcome(count: int, events: Sequence[Event]) -> Outcome:
     shown = np.zeros(count, dtype=np.bool_)
-    # To take a like back shows nothing anew.
+    # Taking a like back does not show the paper again.
     shown[[event.paper for event in events if event.kind != "unlike"]] = True
     grades = np.zeros(count, dtype=np.intp)
     found = reactions_of(events)

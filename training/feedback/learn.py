@@ -1,9 +1,8 @@
-"""A bundle from feedback: the spaces of the one that served, trees that have seen what readers did with its slates.
+"""Trains a bundle on feedback: the spaces of the bundle that served, with trees fitted on the outcomes of its slates.
 
-Features are taken as logged, so nothing is computed anew and nothing that came later can leak in; but they mean what
-the serving bundle's spaces make them mean, and the new bundle keeps these. Its trees are grown on top of the base's,
-which have seen more readers than any log, and also all anew; of the two, those are kept that rank the held-out
-readers better.
+Features are used as logged, so no later information can leak in. Their meaning depends on the spaces of the serving
+bundle, so the new bundle keeps these. Trees are grown twice: on top of the base's trees, which have seen more users
+than any log, and from nothing. The model that ranks the held-out users better is kept.
 """
 
 import datetime as dt
@@ -18,32 +17,31 @@ from ranker.bundle.bundle import Bundle, write_bundle
 from ranker.bundle.manifest import Manifest
 from ranker.features import SCHEMA
 from ranker.score import read_model
-from ranker.types import Float64Array
 from training.errors import TrainingError
 from training.feedback.click_groups import ClickGroups, click_groups, part_of
 from training.feedback.examination import Examination, estimate_examination
 from training.feedback.log import SlateLog
-from training.metrics import best_first_hits, ndcg
+from training.metrics import ndcg
 from training.progress import Progress, silent
 from training.recipes import Recipe, find_recipe
 from training.trees.fit import fit, lambdamart_params
 
 LEARNED = "feedback"
-"""Begins the version of bundles made here."""
+"""The recipe name of these bundles, with which their versions begin."""
 MOST_LEAVES, LEAST_LEAF_ROWS = 4, 100
-"""Trees are kept this small whatever the recipe: some thousand reactions, each weighing up to twenty times another, are
-soon learned by heart. On made-up readers, 1,500 slates, trees of 7 leaves with 20 rows lost half of what debiasing won.
+"""Limits of the trees for every recipe. Some thousand reactions, whose weights differ up to twentyfold, are soon
+overfitted. On 1,500 simulated slates, trees of 7 leaves with 20 rows lost half of the gain of debiasing.
 """
 
 
 @dataclass(frozen=True)
 class FeedbackReport:
-    """What came out.
+    """The result of training on feedback.
 
     Attributes:
         grown_on_base: Whether the base's trees are part of the model.
-        metrics: nDCG@10 of the reactions of readers held out, each weighted as in training, by the new model and the
-            base's; and the counts of what was learned from.
+        metrics: nDCG@10 of the new and the base's model on the reactions of held-out users, weighted as in training;
+            and counts of slates, users and reactions.
     """
 
     manifest: Manifest
@@ -63,15 +61,15 @@ def learn_from_slates(
     grow_on_base: bool | None = None,
     progress: Progress = silent,
 ) -> FeedbackReport:
-    """Trains on the log and publishes the bundle to the folder ``out``.
+    """Train on the log and write the bundle to the folder ``out``.
 
     The same log, base, recipe and seed give the same files, except for created_at in the manifest.
 
     Args:
         base: The bundle whose features the log holds.
-        position_bias: Exponent of the examination propensities; None estimates it from explored slates, 0 takes
-            reactions at face value.
-        grow_on_base: Whether the base's trees come first; None tries both and takes the better.
+        position_bias: Exponent of the examination propensities; None estimates it from explored slates, 0 corrects
+            nothing.
+        grow_on_base: Whether the base's trees come first; None tries both and keeps the better model.
 
     Raises:
         TrainingError: There is nothing to learn from; the message says what is missing.
@@ -118,43 +116,42 @@ def learn_from_slates(
 
 
 def check_reactions(log: SlateLog) -> None:
-    """Checks that somebody reacted to something.
+    """Check that two or more users reacted.
 
     Raises:
-        TrainingError: Nobody did, or one reader alone.
+        TrainingError: No user reacted, or only one.
     """
     users = np.unique(log.users[log.slates[log.reacted]])
-    shown = f"{len(log)} slates were shown to {log.user_count} readers"
+    shown = f"{len(log)} slates were shown to {log.user_count} users"
     if not len(users):
-        raise TrainingError(f"{shown}, and nobody liked, saved or clicked any paper of them")
+        raise TrainingError(f"{shown}, and nobody liked, saved or clicked a paper of them")
     if len(users) < 2:
-        raise TrainingError(f"{shown}, and one reader alone reacted: some are kept apart to stop at, so two are needed")
+        raise TrainingError(
+            f"{shown}, and only one of them reacted: some users are held out for early stopping, so two are needed"
+        )
 
 
 def _careful(recipe: Recipe) -> Recipe:
-    """The recipe with trees fit for few and noisy reactions."""
+    """Return the recipe with trees that suit few and noisy reactions."""
     leaf_count = min(recipe.leaf_count, MOST_LEAVES)
     return replace(recipe, leaf_count=leaf_count, min_leaf_rows=max(recipe.min_leaf_rows, LEAST_LEAF_ROWS))
 
 
 def _split(groups: ClickGroups, recipe: Recipe, rng: np.random.Generator) -> tuple[ClickGroups, ClickGroups]:
-    """Groups to learn from, and those of readers to stop at."""
+    """Return the groups to learn from, and those of the held-out users."""
     users = rng.permutation(np.unique(groups.users))
     kept = users[: max(1, round(len(users) * recipe.held_out_share))]
     is_kept = np.isin(groups.users, kept)
     learn, held_out = (part_of(groups, np.flatnonzero(each)) for each in (~is_kept, is_kept))
     if not len(learn.users) or not len(held_out.users):
-        raise TrainingError("two or more readers must have reacted to slates of which two or more papers were shown")
+        raise TrainingError("two or more users must have reacted to slates of which two or more papers were shown")
     return learn, held_out
 
 
 def _held_out_ndcg(model_text: str, groups: ClickGroups) -> float:
-    """Weighted mean over groups, rounded so that its last bits do not depend on the order of sums."""
+    """Return the weighted mean over groups, rounded so that it does not depend on the order of sums."""
     rows = groups.rows
     model = read_model(model_text, SCHEMA.family_of)
-    scores: Float64Array = model.scores(model.leaves(rows.features))
-    stops = np.cumsum(rows.group_sizes)
-    spans = [slice(stop - size, stop) for stop, size in zip(stops.tolist(), rows.group_sizes.tolist(), strict=True)]
-    found = [ndcg(best_first_hits(scores[span], rows.relevant[span]), 10) for span in spans]
-    weights = None if rows.weights is None else rows.weights[stops - 1]
+    found = [ndcg(hits, 10) for hits in rows.hits(model.scores(model.leaves(rows.features)))]
+    weights = None if rows.weights is None else rows.weights[np.cumsum(rows.group_sizes) - 1]
     return round(float(np.average(found, weights=weights)), 4)

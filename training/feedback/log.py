@@ -1,4 +1,4 @@
-"""Slates with their outcomes as columns: those that a bundle's trees can learn from, and why not the others."""
+"""Collects slates and their outcomes as columns, and counts the slates that cannot be used."""
 
 import hashlib
 from collections import Counter
@@ -10,29 +10,27 @@ import numpy as np
 from ranker.explore import read_exploration
 from ranker.features import SCHEMA
 from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
+from training.dates import END_OF_TIME, START_OF_TIME
 from training.errors import TrainingError
 from training.feedback.joining import LoggedEvent, LoggedSlate, Outcome, outcomes_of
-
-FAR_FUTURE = float("inf")
 
 
 @dataclass(frozen=True)
 class SlateLog:
-    """s slates with n papers in all; the papers of a slate stand together, in the order shown.
+    """s slates with n papers in all. The papers of a slate stand together, in the order shown.
 
     Attributes:
-        users: (s,) reader numbers from 0.
-        lengths: (s,) papers of the slate as served.
-        shares: (s,) chance of exploration, see ``ranker.explore``.
-        depths: (s,) one-based place of the deepest paper that was shown.
-        slates: (n,) number of each paper's slate, ascending.
-        places: (n,) one-based, as shown.
-        places_before: (n,) one-based, before exploration.
-        shown: (n,)
+        users: (s,) user numbers from 0.
+        lengths: (s,) number of papers of the slate as served.
+        shares: (s,) share of exploration, see ``ranker.explore``.
+        depths: (s,) one-based place of the lowest paper that was shown.
+        slates: (n,) slate number of each paper, ascending.
+        places: (n,) one-based places as shown.
+        places_before: (n,) one-based places before exploration.
+        shown: (n,) whether each paper was shown.
         grades: (n,) see ``training.data.reactions``.
         features: (n, len(SCHEMA)) float32 as logged.
-        left_out: Reason to the number of slates that were left out for it.
-        user_count: Readers who have a slate here.
+        left_out: Reason to the number of slates left out for it.
     """
 
     users: IndexArray
@@ -52,12 +50,12 @@ class SlateLog:
 
     @property
     def user_count(self) -> int:
-        """Readers who have a slate here."""
+        """Number of users with a slate in the log."""
         return len(np.unique(self.users))
 
     @property
     def reacted(self) -> BoolArray:
-        """(n,) which papers were liked, saved or clicked."""
+        """(n,) whether each paper was liked, saved or clicked."""
         return np.asarray(self.grades > 0)
 
     @property
@@ -72,21 +70,21 @@ class SlateLog:
 
 
 class LogBuilder:
-    """Takes one reader's slates and events after another's; ``built`` gives the columns.
+    """Collects slates and events user by user; ``built`` returns the columns.
 
     Args:
-        features_version: Only slates with features of this meaning are taken.
-        since: Unix seconds; only slates as of this time or later are taken.
-        until: Unix seconds; only slates as of before this time are taken, and no event at or after it counts.
-        shown_only: Keeps of each slate only the papers that were shown: enough to learn from, not to judge.
+        features_version: Only slates with this version of features are taken.
+        since: Unix seconds; slates as of an earlier time are left out.
+        until: Unix seconds; slates as of this time or later are left out, and so are events at or after it.
+        shown_only: Keep only shown papers: enough for learning, not for judging.
     """
 
     def __init__(
         self,
         features_version: str,
         *,
-        since: float = -FAR_FUTURE,
-        until: float = FAR_FUTURE,
+        since: float = START_OF_TIME,
+        until: float = END_OF_TIME,
         shown_only: bool = False,
     ) -> None:
         self._features_version = features_version
@@ -99,20 +97,20 @@ class LogBuilder:
         self._user_count = 0
 
     def add(self, slates: Sequence[LoggedSlate], events: Iterable[LoggedEvent]) -> None:
-        """One reader's slates, all of them, and events in the order of arrival."""
+        """Add all slates of one user, and the user's events in the order of arrival."""
         seen = [event for event in events if not event.occurred_at >= self._until]
         for slate, outcome in zip(slates, outcomes_of(slates, seen), strict=True):
             self._take(slate, outcome)
         self._user_count += 1
 
     def built(self) -> SlateLog:
-        """The columns of all that was taken.
+        """Return the columns of all slates taken.
 
         Raises:
-            TrainingError: No slate was taken; the message says for which reasons.
+            TrainingError: No slate was taken; the message gives the reasons.
         """
         if not self._slates:
-            raise TrainingError(f"no slate can be used: {self._why() or 'none was ever served to a known user'}")
+            raise TrainingError(f"no slate can be used: {self._why() or 'no slate was served to a known user'}")
         numbers, lengths, shares, depths = (np.array(column) for column in zip(*self._slates, strict=True))
         users = np.unique(numbers, return_inverse=True)[1]
         places, before, shown, grades = (np.concatenate(column) for column in zip(*self._papers, strict=True))
@@ -147,19 +145,19 @@ class LogBuilder:
         self._features.append(slate.features[kept])
 
     def _problem(self, slate: LoggedSlate, outcome: Outcome) -> str:
-        """Why the slate cannot be used; empty where it can."""
+        """Return the reason why the slate cannot be used; an empty text if it can."""
         if not self._since <= slate.as_of < self._until:
-            return "outside the time asked for"
+            return "outside the given times"
         if not outcome.shown.any():
-            return "nothing of it is known to have been shown: neither sent nor an impression"
+            return "no paper shown (neither a sent event nor an impression)"
         if not slate.features_version:
             is_named = slate.features.shape[1] == 0
-            return "no model scored it" if is_named else "served before slates said what their features mean"
+            return "not scored by a model" if is_named else "served by an older version, without a features_version"
         if slate.features_version != self._features_version:
-            return f"its features are another bundle's (ranked by {slate.model_version})"
+            return f"features of another bundle (ranked by {slate.model_version})"
         if slate.features.shape[1] != len(SCHEMA):
-            return "its features were pruned" if slate.features.shape[1] == 0 else "its features have another schema"
+            return "features pruned" if slate.features.shape[1] == 0 else "features of another schema"
         return ""
 
     def _why(self) -> str:
-        return "; ".join(f"of {count}, {reason}" for reason, count in self._left_out.most_common())
+        return "; ".join(f"{reason} ({count} slates)" for reason, count in self._left_out.most_common())

@@ -1,30 +1,29 @@
-"""What another bundle would have earned on slates that were logged: off-policy estimates with intervals.
+"""Off-policy evaluation: estimates, with intervals, what a bundle would have earned on logged slates.
 
-The value of a policy is the expected number of papers of a slate that the reader likes, saves or clicks, over the
-places that were shown. The policy judged is a bundle that orders each logged slate's papers by its score, without
-variety and exploration, and shows as many places as were shown.
+The value of a policy is the expected number of papers of a slate that the user likes, saves or clicks, over the places
+that were shown. The target policy is a bundle that orders the papers of each logged slate by its score, without
+diversification and exploration, and shows as many places as were shown.
 
-Assumed is the position-based model of ``training.feedback.examination``: reaction to a paper at place k has probability
-theta_k * alpha, whatever stands around it, and how many places are shown does not depend on their order. Under it the
-slate's estimators reduce to sums over papers (Li, Abbasi-Yadkori, Kveton, Muthukrishnan, Vinay and Wen 2018, the PBM
-estimator), with the weight of a paper whose place was h before exploration and would be t under the policy judged
+The model is that of ``training.feedback.examination``: a user reacts to a paper at place k with probability theta_k *
+alpha, independently of the papers around it, and the number of shown places does not depend on their order. The slate
+estimators then reduce to sums over papers (Li, Abbasi-Yadkori, Kveton, Muthukrishnan, Vinay and Wen 2018, the PBM
+estimator). A paper whose place was h before exploration and is t under the target policy has the weight
 
     w = theta_t / sum over shown places k of mu(k | h) theta_k
 
-the examination it would get over the examination that the logging policy gives it on average, mu being the
-probabilities of ``ranker.explore``; theta_t is 0 where t is not shown. With c the reaction (0 or 1) to a paper shown
-at place k:
+the examination under the target policy over the mean examination under the logging policy. The probabilities mu are
+those of ``ranker.explore``; theta_t is 0 if t is not shown. With c the reaction (0 or 1) to a paper shown at place k:
 
     IPS     mean over slates of   sum w c
     SNIPS   (sum w c / sum w theta_k) * mean of sum theta_t, the first two sums over all slates: sum w theta_k estimates
             sum theta_t, which is known (Swaminathan and Joachims 2015)
-    DR      mean over slates of   sum theta_t a + sum w (c - theta_k a), a being alpha as a regression on the features
-            has it, fitted on other readers (Dudik, Langford and Li 2011; for slates Kiyohara, Saito, Matsuhiro, Narita,
-            Shimizu and Yamamoto 2022)
+    DR      mean over slates of   sum theta_t a + sum w (c - theta_k a), where a estimates alpha by a regression on the
+            features that is fitted on other users (Dudik, Langford and Li 2011; for slates Kiyohara, Saito, Matsuhiro,
+            Narita, Shimizu and Yamamoto 2022)
 
-A paper that exploration could never have shown has no weight: what the policy judged would spend on such papers is
-reported as ``unsupported_share``, and missing from IPS and SNIPS, while DR puts its regression there. Intervals are
-95 % bootstrap intervals that resample readers, and with them estimate the examination propensities anew.
+A paper that exploration could never have shown has no weight. The examination that the target policy gives to such
+papers is reported as ``unsupported_share``; IPS and SNIPS lack it, while DR uses the regression. Intervals are 95 %
+bootstrap intervals that resample users and estimate the examination propensities of each resample.
 """
 
 from collections.abc import Mapping
@@ -65,16 +64,16 @@ _TREES = 60
 
 @dataclass(frozen=True)
 class Estimates:
-    """What a policy is worth.
+    """The estimated value of a policy.
 
     Attributes:
-        values: ``ips``, ``snips`` and ``dr`` of the policy judged, and ``served``, what the logged slates earned; in
+        values: ``ips``, ``snips`` and ``dr`` of the target policy, and ``served``, the value of the logged slates; in
             reactions per slate.
-        differences: Each estimate less ``served``, paired.
-        unsupported_share: 0 to 1, of the examination that the policy judged would give, the part for papers that could
-            not have been shown.
-        effective_slates: Slates that would tell as much if all weights were equal (Kish 1965).
-        greatest_weight: Of a paper that was shown.
+        differences: Each estimate minus ``served``, paired.
+        unsupported_share: 0 to 1, share of the target policy's examination that goes to papers that could not have been
+            shown.
+        effective_slates: Number of equally weighted slates with the same information (Kish 1965).
+        greatest_weight: Greatest weight of a shown paper.
     """
 
     values: Mapping[str, Interval]
@@ -89,18 +88,17 @@ class Estimates:
 
 
 def estimate_value(log: SlateLog, scores: Float64Array, examination: Examination) -> Estimates:
-    """Judges the policy that orders each slate by falling score.
+    """Estimate the value of the policy that orders each slate by falling score.
 
     Args:
-        scores: (n,) of all papers of the log, which must hold those that were not shown too; comparable inside a slate.
+        log: Slates with all their papers, also those that were not shown.
+        scores: (n,) scores of all papers, comparable within a slate.
 
     Raises:
-        EvaluationError: There is one reader alone, so that no interval can be told.
+        EvaluationError: There is only one user, so there is no interval.
     """
     if log.user_count < 2:
-        raise EvaluationError(
-            "the slates are one reader's alone: intervals resample readers, so there must be two or more"
-        )
+        raise EvaluationError("all slates are of one user: intervals resample users, so there must be two or more")
     targets = target_places(log, scores)
     is_given = examination.low == examination.high and not examination.reactions
     exponents = np.array([examination.exponent]) if is_given else EXPONENTS
@@ -128,9 +126,9 @@ def estimate_value(log: SlateLog, scores: Float64Array, examination: Examination
 
 
 def target_places(log: SlateLog, scores: Float64Array) -> IndexArray:
-    """(n,) one-based place of each paper when its slate is ordered by falling score.
+    """Return the (n,) one-based places of the papers when each slate is ordered by falling score.
 
-    Ties go by the place before exploration, never by the place shown: a policy must not know what exploration drew.
+    Ties keep the order before exploration, not the order shown: a policy must not know the draws of exploration.
     """
     order = np.lexsort((log.places_before, -scores, log.slates))
     starts = np.searchsorted(log.slates, np.arange(len(log)))
@@ -140,9 +138,9 @@ def target_places(log: SlateLog, scores: Float64Array) -> IndexArray:
 
 
 def fitted_attraction(log: SlateLog, examination: Examination) -> Float64Array:
-    """(n,) alpha of each paper by a regression on its features, 0 to 1, fitted on readers of the other half.
+    """Return the (n,) alpha of each paper, 0 to 1, by a regression on features, fitted on the other half of the users.
 
-    Least squares of c against theta_k alpha is that of c / theta_k against alpha with weight theta_k squared.
+    Least squares of c against theta_k alpha equals that of c / theta_k against alpha with weight theta_k squared.
     """
     half = np.random.default_rng(0).permutation(int(log.users.max()) + 1) % _FOLDS
     folds = half[log.users[log.slates]]
@@ -160,7 +158,7 @@ def fitted_attraction(log: SlateLog, examination: Examination) -> Float64Array:
 
 
 class _Sums:
-    """Sums per exponent and reader, from which every resample is a product of matrices."""
+    """Sums by exponent and user, from which every resample is a matrix product."""
 
     def __init__(self, exponent_count: int, user_count: int) -> None:
         shape = (exponent_count, user_count)
@@ -178,10 +176,10 @@ class _Sums:
         attraction: Float64Array,
         exponents: Float64Array,
     ) -> None:
-        """Adds the slates of a group."""
+        """Add the slates of a group."""
         rows = np.flatnonzero(np.isin(log.slates, group.slates))
         thetas = np.arange(1, group.depth + 1)[:, None] ** -exponents[None, :]
-        # (papers of the slate, exponents): the examination that the logging policy gives by the place before.
+        # (papers of the slate, exponents): mean examination under the logging policy, by the place before exploration.
         given = group.chances @ thetas
         is_shown = rows[log.places[rows] <= group.depth]
         is_wanted = rows[targets[rows] <= group.depth]
@@ -205,15 +203,16 @@ class _Sums:
         self.count += len(is_shown)
 
     def effective_share(self, exponent: int) -> float:
-        """0 to 1, how much of the papers shown would tell as much if all weights were equal."""
+        """Return the share, 0 to 1, of equally weighted shown papers with the same information."""
         squares = float(self.squares[exponent]) * self.count
         return float(self.weights[exponent]) ** 2 / squares if squares else 0.0
 
     def estimates(self, weights: Float64Array, chosen: IndexArray) -> dict[str, Float64Array]:
-        """(resamples,) of each estimator, with the exponent chosen in each resample.
+        """Return (resamples,) values of each estimator.
 
         Args:
-            weights: (resamples, readers) how often each reader counts.
+            weights: (resamples, users) counts of each user.
+            chosen: (resamples,) number of the exponent in each resample.
         """
         slates = weights @ self.slates
 
@@ -233,12 +232,12 @@ class _Sums:
 
 
 def _at(thetas: Float64Array, places: IndexArray) -> Float64Array:
-    """(papers, exponents) the propensities of one-based places; of the last one for places that are not shown."""
+    """Return (papers, exponents) propensities of one-based places; places not shown get that of the last one."""
     return np.asarray(thetas[np.minimum(places, len(thetas)) - 1])
 
 
 def _share(part: Float64Array, whole: Float64Array) -> Float64Array:
-    """Part / whole; 0 where the policy judged puts no paper that was shown at a place that is shown."""
+    """Return part / whole; 0 where the target policy shows none of the shown papers."""
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 

@@ -1,4 +1,4 @@
-"""Pages for whoever decides about a model: one file each, no script, nothing fetched."""
+"""Report pages about models for decision makers: one HTML file each, without scripts or external resources."""
 
 from training.report.evaluation_page import evaluation_page
 from training.report.training_page import training_page

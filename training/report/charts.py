@@ -1,7 +1,7 @@
-"""Plots as inline SVG inside tables: each row bears its figure in words too, so nothing is told by the picture alone.
+"""Charts as inline SVG inside tables. Each row also has its figure as text, so no information is in the picture alone.
 
-Only lines are stretched to the width of the screen; letters stand in HTML and keep their size. Colours come from the
-page's style, for light and dark.
+Only lines are stretched to the width of the screen; labels are HTML and keep their size. Colours come from the page's
+style, which has a light and a dark scheme.
 """
 
 import math
@@ -19,9 +19,10 @@ class Row:
     """One line of a chart.
 
     Attributes:
-        figure: The numbers in words.
-        low: End of the 95 % interval; None where there is none.
-        kind: ranker, baseline, good, bad or open: the colour.
+        figure: The numbers as text.
+        low: Lower end of the 95 % interval; None if there is no interval.
+        high: Upper end.
+        kind: The colour: ranker, baseline, good, bad or open.
     """
 
     label: str
@@ -34,24 +35,24 @@ class Row:
 
 @dataclass(frozen=True)
 class Scale:
-    """From numbers to places, in percent of the width."""
+    """A map from numbers to positions in percent of the width."""
 
     low: float
     high: float
 
     @classmethod
     def over(cls, values: Sequence[float]) -> "Scale":
-        """With some air around the values; never empty."""
+        """Return a scale with a margin around the values."""
         low, high = min(values), max(values)
         air = 0.04 * (high - low) or 0.5
         return cls(low - air, high + air)
 
     def place(self, value: float) -> float:
-        """0 at the left end, 100 at the right."""
+        """Return the position of a value: 0 is the left end, 100 the right end."""
         return round(100 * (value - self.low) / (self.high - self.low), 2)
 
     def ticks(self) -> list[float]:
-        """Round numbers within the scale, at most six."""
+        """Return at most six round numbers within the scale."""
         rough = (self.high - self.low) / _TICKS
         power = 10.0 ** math.floor(math.log10(rough))
         step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough)
@@ -61,12 +62,12 @@ class Scale:
 
 
 def intervals(head: tuple[str, str], rows: Sequence[Row], *, with_zero: bool = False) -> str:
-    """A dot for each mean and a line for its interval.
+    """Return a chart with a dot for each mean and a line for its interval.
 
     Args:
-        head: What the labels and what the figures are.
-        with_zero: Zero is on the scale and marked, as differences need it. A row far beyond all others is then drawn
-            as an arrow at the edge: a baseline that is no match must not make the others' differences invisible.
+        head: Headings of the labels and of the figures.
+        with_zero: Mark zero, for differences. A row far beyond all others becomes an arrow at the edge, so that the
+            others' differences stay visible.
     """
     shown = _without_outliers(rows) if with_zero else rows
     ends = [value for row in shown for value in (row.mean, row.low, row.high) if value is not None]
@@ -76,18 +77,18 @@ def intervals(head: tuple[str, str], rows: Sequence[Row], *, with_zero: bool = F
     return _chart(head, lines + _axis(scale))
 
 
-def bars(head: tuple[str, str], rows: Sequence[Row], seconds: Sequence[float]) -> str:
-    """A bar from zero for each mean, and a thin one below it for each of ``seconds``; none is negative."""
-    top = max([*(row.mean for row in rows), *seconds, 1e-12])
+def bars(head: tuple[str, str], rows: Sequence[Row], thin: Sequence[float]) -> str:
+    """Return a chart with a bar for each mean, and a thin bar below it for each of ``thin``; no value is negative."""
+    top = max([*(row.mean for row in rows), *thin, 1e-12])
     lines = (
         _line(row, _bar(row.mean / top, 'y="1" height="5"') + _bar(second / top, 'class="second" y="7" height="2"'))
-        for row, second in zip(rows, seconds, strict=True)
+        for row, second in zip(rows, thin, strict=True)
     )
     return _chart(head, "".join(lines))
 
 
 def curve(values: Sequence[float], stop: int, label: str) -> str:
-    """A line through the values of steps 1, 2, ...; ``stop`` is the step to mark. ``label`` tells it in words."""
+    """Return a line through the values of steps 1, 2, ... with the step ``stop`` marked; ``label`` describes it."""
     height, width = Scale.over(values), Scale(1, max(len(values), 2))
     points = " ".join(f"{width.place(i)},{100 - height.place(value)}" for i, value in enumerate(values, 1))
     levels = [(tick, round(100 - height.place(tick), 2)) for tick in height.ticks()]
@@ -104,7 +105,7 @@ def curve(values: Sequence[float], stop: int, label: str) -> str:
 
 
 def _without_outliers(rows: Sequence[Row]) -> list[Row]:
-    """The rows without those, at most two, whose mean is over three times as far from zero as any other's."""
+    """Return the rows without at most two whose mean is over three times as far from zero as the next one."""
     kept = sorted(rows, key=lambda row: abs(row.mean))
     while len(kept) > max(2, len(rows) - 2) and abs(kept[-1].mean) > _FAR * abs(kept[-2].mean):
         kept.pop()
@@ -120,7 +121,7 @@ def _chart(head: tuple[str, str], lines: str) -> str:
 
 
 def _line(row: Row, drawing: str) -> str:
-    # Long names may break where they have an underscore.
+    # Long names may wrap after an underscore.
     label = text(row.label).replace("_", "_<wbr>")
     svg = f'<svg aria-hidden="true" viewBox="0 0 100 10" preserveAspectRatio="none">{drawing}</svg>'
     return (
@@ -134,7 +135,7 @@ def _interval(row: Row, scale: Scale) -> str:
     if not 0 <= mean <= 100:
         points = "2,1 0,5 2,9" if mean < 0 else "98,1 100,5 98,9"
         return f'<polyline class="{row.kind}" points="{points}"/>'
-    # A line of no length with round ends is a dot that is not stretched with the rest.
+    # A line of length 0 with round ends is a dot that is not stretched with the rest.
     dot = f'<line class="dot {row.kind}" x1="{mean}" x2="{mean}" y1="5" y2="5"/>'
     if row.low is None or row.high is None:
         return dot

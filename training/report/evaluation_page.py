@@ -1,4 +1,4 @@
-"""The result of ``paperfeed evaluate`` as a page."""
+"""The report page of ``paperfeed evaluate``."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -8,13 +8,13 @@ from training.report.markup import bullets, document, folded, section, table, ve
 from training.report.verdict import SLICE_NAMES, bounds_of, kind_of, verdict_of, words_of
 
 _KEY = (
-    "Green: the whole 95 % interval lies above zero, so the baseline is beaten. Red: it lies below. Amber: the data do "
-    "not tell. A star marks the best baseline of the figure; an arrow points to what lies far outside."
+    "Green: the whole 95 % interval lies above zero, so the ranker beats the baseline. Red: it lies below zero. Amber: "
+    "the data do not decide. A star marks the best baseline of the metric; an arrow stands for a value far outside."
 )
 
 
 def evaluation_page(result: dict[str, Any]) -> str:
-    """The page for a result as ``--json`` prints it; the same result gives the same page."""
+    """Return the page of a result, as ``--json`` prints it; the same result gives the same page."""
     settings = result["settings"]
     title = f"{result['protocol']} on {settings['data']['name']}: is the ranker better than the baselines?"
     found = verdict_of(result)
@@ -25,11 +25,11 @@ def evaluation_page(result: dict[str, Any]) -> str:
 
 
 def _figures(result: dict[str, Any]) -> str:
-    """All systems, a chart for each metric."""
+    """Return a chart of all systems for each metric."""
     metrics = list(next(iter(result["systems"].values())))
     note = (
-        f"{result['queries']} queries of {result['settings']['readers_tested']} readers. Mean and 95 % interval "
-        "(readers resampled); higher is better."
+        f"{result['queries']} queries of {result['settings']['readers_tested']} users. Mean and 95 % interval "
+        "(users resampled); higher is better."
     )
     charts = []
     for metric in metrics:
@@ -72,7 +72,7 @@ def _slices(result: dict[str, Any]) -> str:
     charts = []
     for kind, parts in result["slices"].items():
         if len(parts) < 2:
-            continue  # the whole, told above
+            continue  # the same as all queries
         for metric in next(iter(result["systems"].values())):
             rows = [row for part in parts for row in _slice_rows(part, ranker, metric)]
             if rows:
@@ -91,7 +91,7 @@ def _slice_rows(part: dict[str, Any], ranker: str | None, metric: str) -> Iterat
 
 
 def _variants(result: dict[str, Any]) -> str:
-    """The ranker without this or that; folded, as there may be many."""
+    """Return the ranker without each family; folded, because there may be many."""
     variants = list(result["paired"].items())[1:]
     parts = [folded(f"{name} minus each baseline", *_difference_charts(paired)) for name, paired in variants]
     return section("Without a family of features", *parts, note=_KEY) if parts else ""
@@ -106,7 +106,7 @@ def _beyond(result: dict[str, Any]) -> str:
     ]
     note = (
         f"Of the first {found['top']} papers. Topic coverage: distinct topics over papers. Intra-list diversity: 1 - "
-        "mean cosine. Novelty: mean -log2 popularity. Overlap: how alike two readers' lists are."
+        "mean cosine. Novelty: mean -log2 popularity. Overlap: mean Jaccard index of two users' lists."
     )
     return section(
         "Beyond accuracy", table(["system", *(each.replace("_", " ") for each in measures)], rows), note=note
@@ -119,17 +119,17 @@ def _settings(result: dict[str, Any]) -> str:
     facts = [
         f"bundle: {', '.join(settings['bundle'])}, {'trained here' if settings['trained_here'] else 'given'}",
         f"encoder: {settings['encoder']}; a public one may itself have been trained on some of these papers",
-        f"recipe of what is trained here: {settings['recipe']}",
-        f"data: {data['name']}, {data['papers']} papers, {data['likes']} likes of {data['readers']} readers",
+        f"recipe of bundles trained here: {settings['recipe']}",
+        f"data: {data['name']}, {data['papers']} papers, {data['likes']} likes of {data['readers']} users",
         f"fingerprint of the data: {data['fingerprint']}",
         f"seeds: {_joined(settings['seeds'])}",
         *([f"weeks that begin from {settings['from']} to {settings['to']}"] if settings["from"] else []),
-        *([f"readers drawn at random: {settings['max_users']}"] if settings["max_users"] else []),
+        *([f"users drawn at random: {settings['max_users']}"] if settings["max_users"] else []),
         *([f"trained without: {_joined(settings['trained_without'])}"] if settings["trained_without"] else []),
         f"seconds: {_joined(f'{what} {spent:g}' for what, spent in settings['durations_seconds'].items())}",
     ]
     baselines = [
-        f"{name}: {_joined(f'{key} {value}' for key, value in chosen.items()) or 'nothing to choose'}"
+        f"{name}: {_joined(f'{key} {value}' for key, value in chosen.items()) or 'no parameters'}"
         for name, chosen in settings["baselines"].items()
     ]
     return section("How it was measured", bullets(facts), folded("Settings of the baselines", bullets(baselines)))

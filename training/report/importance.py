@@ -1,4 +1,4 @@
-"""How much each feature says: LightGBM's gain in training, and SHAP values on rows that were held out."""
+"""Feature importance: LightGBM's gain in training, and SHAP values on held-out rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ _SAMPLE_ROWS = 2_000
 
 @dataclass(frozen=True)
 class Importance:
-    """Shares that sum to 1, over features or over families; all zero where the model never splits.
+    """Shares of features or of families that sum to 1; all zero if the model never splits.
 
     Attributes:
-        names: Of features or families.
-        gain: (n,) of the sum of all splits' gains.
-        shap: (n,) of the mean absolute SHAP value; a family's is that of the sum over its features.
+        names: (n,) names of features or families.
+        gain: (n,) shares of the total gain of all splits.
+        shap: (n,) shares of the mean absolute SHAP value; a family's value is the sum over its features.
     """
 
     names: tuple[str, ...]
@@ -30,11 +30,11 @@ class Importance:
 
 
 def importances(model_text: str, held_out: Sequence[Float32Array]) -> tuple[Importance, Importance]:
-    """By feature and by family.
+    """Return the importance by feature and by family.
 
     Args:
         model_text: LightGBM's text format.
-        held_out: For each data set (n, len(SCHEMA)) rows, at least one; as many are looked at in each, evenly spaced.
+        held_out: For each data set (n, len(SCHEMA)) rows, at least one. Equally many of each are used, evenly spaced.
     """
     booster = lightgbm.Booster(model_str=model_text)
     shown = np.concatenate([_spread(rows, _SAMPLE_ROWS // len(held_out)) for rows in held_out])

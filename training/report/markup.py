@@ -1,4 +1,4 @@
-"""HTML that stands by itself: the frame of a page, its style, tables and lists. Every text given is escaped here."""
+"""Self-contained HTML: the frame of a page, its style, tables and lists. All texts are escaped here."""
 
 import html
 from collections.abc import Iterable, Sequence
@@ -42,12 +42,12 @@ td.good { color: var(--good) } td.bad { color: var(--bad) } td.open { color: var
 
 
 def text(value: object) -> str:
-    """Escaped, for use between tags and in attributes."""
+    """Return the value escaped for use between tags and in attributes."""
     return html.escape(str(value))
 
 
 def document(title: str, parts: Iterable[str]) -> str:
-    """A whole page that begins with its title."""
+    """Return a whole page that begins with its title."""
     head = (
         '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{text(title)}</title><style>{_STYLE}</style>"
@@ -57,31 +57,31 @@ def document(title: str, parts: Iterable[str]) -> str:
 
 
 def section(title: str, *parts: str, note: str = "") -> str:
-    """A heading, a word on how to read what follows, and that."""
+    """Return a heading, a note on how to read the section, and the parts."""
     return f"<section><h2>{text(title)}</h2>{paragraph(note)}{''.join(parts)}</section>"
 
 
 def paragraph(note: str) -> str:
-    """A small one; nothing for no text."""
+    """Return a small paragraph; nothing for an empty text."""
     return f'<p class="note">{text(note)}</p>' if note else ""
 
 
 def verdict(headline: str, points: Sequence[str], kind: str) -> str:
-    """What a reader in a hurry should know.
+    """Return the box with the summary of the page.
 
     Args:
-        kind: good, bad or open.
+        kind: The colour: good, bad or open.
     """
     return f'<div class="verdict {kind}"><p>{text(headline)}</p>{bullets(points)}</div>'
 
 
 def bullets(points: Sequence[str]) -> str:
-    """A list; nothing for no points."""
+    """Return a list; nothing for no points."""
     return f"<ul>{''.join(f'<li>{text(point)}</li>' for point in points)}</ul>" if points else ""
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Text in columns; what is wider than the screen scrolls by itself."""
+    """Return a table; one that is wider than the screen scrolls by itself."""
     top = "".join(f'<th scope="col">{text(cell)}</th>' for cell in head)
     lines = (
         f'<tr><th scope="row">{text(first)}</th>{"".join(f"<td>{text(cell)}</td>" for cell in rest)}</tr>'
@@ -92,5 +92,5 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def folded(summary: str, *parts: str) -> str:
-    """Shown on request."""
+    """Return parts that unfold on a click on the summary."""
     return f"<details><summary>{text(summary)}</summary>{''.join(parts)}</details>"

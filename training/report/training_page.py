@@ -1,4 +1,4 @@
-"""What ``paperfeed train`` made, as a page."""
+"""The report page of ``paperfeed train``."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from ranker.score import read_model
 from ranker.types import Float64Array
 from training.account import DataUsed
 from training.evaluation.intervals import Bootstrap, Interval
-from training.metrics import best_first_hits, ndcg
+from training.metrics import ndcg
 from training.report.charts import Row, bars, curve, intervals
 from training.report.importance import Importance, importances
 from training.report.markup import bullets, document, folded, paragraph, section, table, verdict
@@ -19,9 +19,9 @@ from training.train import TrainingReport
 
 _MODEL = "the model"
 _LIMITS = (
-    "These readers were not learned from, but they told when to stop and which feature is best alone, so both figures "
-    "are slightly too good. Whether the model is good enough to promote is for paperfeed evaluate to say, which holds "
-    "it against the baselines on papers and weeks that it has not seen."
+    "The trees were not grown on these users, but early stopping and the choice of the best single feature used them, "
+    "so both figures are slightly too good. Use paperfeed evaluate to decide whether to promote the model: it compares "
+    "the model with the baselines on papers and weeks that it has not seen."
 )
 _FEATURES_SHOWN = 25
 _BEST_SHOWN = 5
@@ -29,11 +29,11 @@ _BEST_SHOWN = 5
 
 @dataclass(frozen=True)
 class _HeldOut:
-    """One data set's held-out readers, ranked by the model and by single features.
+    """Rankings of one data set's held-out users by the model and by single features.
 
     Attributes:
-        figures: Ranking to mean nDCG@10 with its interval; the model first, then the best features, best first.
-        difference: The model less the best feature, as in an evaluation's result.
+        figures: Ranking to mean nDCG@10 with its interval: the model, then the best features, best first.
+        difference: The model minus the best feature, as in an evaluation's result.
     """
 
     name: str
@@ -44,7 +44,7 @@ class _HeldOut:
 
 
 def training_page(report: TrainingReport) -> str:
-    """The page; the same run gives the same page but for the times."""
+    """Return the page of a run; the same run gives the same page except for the times."""
     found = [_held_out(used, report.account.fitted.text) for used in report.account.data]
     parts = [_verdict(report, found), *(_against_features(each) for each in found)]
     parts += [_learning_curve(report), _importance(report), _data(report), _run(report)]
@@ -55,9 +55,9 @@ def _verdict(report: TrainingReport, found: Sequence[_HeldOut]) -> str:
     kinds = [kind_of(each.difference) for each in found]
     worst = "bad" if "bad" in kinds else "open" if "open" in kinds else "good"
     headline = {
-        "good": "On readers held out the model clearly beats every single feature",
-        "open": "On readers held out the model is not everywhere shown to beat its best single feature",
-        "bad": "On readers held out a single feature ranks better than the model",
+        "good": "On held-out users the model clearly beats every single feature",
+        "open": "On held-out users the model is not shown to beat its best single feature on every data set",
+        "bad": "On held-out users a single feature ranks better than the model",
     }[worst]
     points = [
         f"{each.name}: nDCG@10 is {each.figures[_MODEL].mean:.3f}; the best single feature, {each.best_feature}, has "
@@ -70,8 +70,8 @@ def _verdict(report: TrainingReport, found: Sequence[_HeldOut]) -> str:
 def _stopped(report: TrainingReport) -> str:
     fitted = report.account.fitted
     if fitted.tree_count == len(fitted.curve) > 1:
-        return f"The last of {fitted.tree_count} trees still helped: a recipe with more trees may do better"
-    return f"Training stopped by itself: of {len(fitted.curve)} trees grown, the first {fitted.tree_count} are kept"
+        return f"The last of {fitted.tree_count} trees still helped: a recipe with more trees may be better"
+    return f"Early stopping: of {len(fitted.curve)} trees grown, the first {fitted.tree_count} are kept"
 
 
 def _held_out(used: DataUsed, model_text: str) -> _HeldOut:
@@ -79,7 +79,7 @@ def _held_out(used: DataUsed, model_text: str) -> _HeldOut:
     model = read_model(model_text, SCHEMA.family_of)
     bootstrap = Bootstrap(used.held_out_users, np.zeros(len(rows.group_sizes), dtype=np.intp))
     scores = model.scores(model.leaves(rows.features))
-    # NaN sorts last either way.
+    # NaN sorts last in both directions.
     features = rows.features.astype(np.float64) * np.where(np.array(SCHEMA.directions) < 0, -1, 1)
     by_feature = np.stack([_ndcgs(features[:, column], used) for column in range(len(SCHEMA))])
     best = np.argsort(-by_feature.mean(axis=1), kind="stable")[:_BEST_SHOWN]
@@ -97,13 +97,8 @@ def _held_out(used: DataUsed, model_text: str) -> _HeldOut:
 
 
 def _ndcgs(scores: Float64Array, used: DataUsed) -> Float64Array:
-    """(queries,) nDCG@10 of each held-out query."""
-    stops = np.cumsum(used.held_out.group_sizes)
-    hits = (
-        best_first_hits(scores[stop - size : stop], used.held_out.relevant[stop - size : stop])
-        for stop, size in zip(stops, used.held_out.group_sizes, strict=True)
-    )
-    return np.array([ndcg(each, 10) for each in hits])
+    """Return (queries,) nDCG@10 of each held-out query."""
+    return np.array([ndcg(hits, 10) for hits in used.held_out.hits(scores)])
 
 
 def _against_features(found: _HeldOut) -> str:
@@ -112,10 +107,10 @@ def _against_features(found: _HeldOut) -> str:
         for name, each in found.figures.items()
     ]
     note = (
-        f"nDCG@10 on {found.query_count} queries of readers that the trees were not grown on, nothing masked, with "
-        "95 % intervals (readers resampled); the model, and the single features that rank best when they rank alone."
+        f"nDCG@10 on {found.query_count} queries of users that the trees were not grown on, nothing masked, with 95 % "
+        "intervals (users resampled): the model, and the single features that rank best alone."
     )
-    return section(f"Held-out readers: {found.name}", intervals(("ranked by", "nDCG@10"), rows), note=note)
+    return section(f"Held-out users: {found.name}", intervals(("ranked by", "nDCG@10"), rows), note=note)
 
 
 def _ends(found: Interval) -> tuple[float | None, float | None]:
@@ -130,8 +125,8 @@ def _words(found: Interval) -> str:
 def _learning_curve(report: TrainingReport) -> str:
     fitted = report.account.fitted
     note = (
-        "nDCG@10 on the held-out readers after each tree, with parts masked at random as in training; all data sets "
-        f"together, each weighing the same. The dashed line marks the {fitted.tree_count} trees that are kept."
+        "nDCG@10 on the held-out users after each tree, with parts masked at random as in training, weighted as in "
+        f"training over all data sets. The dashed line marks the {fitted.tree_count} trees that are kept."
     )
     last = f"{fitted.curve[fitted.tree_count - 1]:.4f} at tree {fitted.tree_count}, the best"
     label = f"nDCG@10 by tree: {fitted.curve[0]:.4f} at tree 1, {last}, {fitted.curve[-1]:.4f} at the last"
@@ -145,24 +140,24 @@ def _importance(report: TrainingReport) -> str:
     held_out = [used.held_out.features for used in report.account.data]
     by_feature, by_family = importances(report.account.fitted.text, held_out)
     note = (
-        "SHAP: how far a feature moves the scores of held-out rows, up or down. Gain: how much it helped while the "
-        "trees were grown. Both as shares of the whole. What no held-out reader has (follows, trends) has gain from "
-        "what training makes up, and no SHAP here. What is the same for all candidates of a reader (profile) moves no "
-        "paper past another by itself; it turns other features up or down."
+        "SHAP: how far a feature moves the scores of held-out rows, up or down. Gain: how much its splits reduced the "
+        "loss in training. Both are shares of the total. Features that no held-out user has (follows, trends) have "
+        "gain from simulated signals, and no SHAP here. Features with one value for all candidates of a user (profile) "
+        "do not order papers by themselves; they strengthen or weaken other features."
     )
     parts = ["<h3>By family</h3>", _shares(by_family, len(by_family.names))]
     count = min(_FEATURES_SHOWN, int((by_feature.shap > 0).sum()))
-    parts += [f"<h3>The {count} features that weigh most by SHAP</h3>", _shares(by_feature, count)]
+    parts += [f"<h3>The {count} features with the greatest SHAP</h3>", _shares(by_feature, count)]
     every = [
         [name, _percent(shap), _percent(gain)]
         for name, shap, gain in zip(by_feature.names, by_feature.shap, by_feature.gain, strict=True)
     ]
     parts.append(folded("Every feature in numbers", table(["feature", "SHAP", "gain"], every)))
-    return section("What the model looks at", *parts, note=note)
+    return section("Feature importance", *parts, note=note)
 
 
 def _shares(found: Importance, count: int) -> str:
-    """Those that weigh most by SHAP."""
+    """Return a chart of the ``count`` names with the greatest SHAP."""
     order = np.argsort(-found.shap, kind="stable")[:count].tolist()
     rows = [
         Row(found.names[i], f"{_percent(found.shap[i])} SHAP, {_percent(found.gain[i])} gain", float(found.shap[i]))
@@ -176,7 +171,7 @@ def _percent(share: float) -> str:
 
 
 def _data(report: TrainingReport) -> str:
-    head = ["data set", "papers", "readers", "likes", "queries learned from", "queries held out", "fingerprint"]
+    head = ["data set", "papers", "users", "likes", "training queries", "held-out queries", "fingerprint"]
     rows = [
         [
             used.name,
@@ -190,7 +185,7 @@ def _data(report: TrainingReport) -> str:
         for used in report.account.data
     ]
     fingerprint = paragraph(f"Fingerprint of all data together: {report.manifest.fingerprint}")
-    return section("Data", table(head, rows), fingerprint, note="As training saw it: nothing dated after its limit.")
+    return section("Data", table(head, rows), fingerprint, note="As training used it: nothing dated after its limit.")
 
 
 def _run(report: TrainingReport) -> str:

@@ -1,4 +1,4 @@
-"""An evaluation's result in plain words: what is shown, what is not, and what to doubt."""
+"""The result of an evaluation in words: what the data show, what they do not show, and the doubts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ SLICE_NAMES = {"library_size": "likes in the profile", "candidate_count": "candi
 
 @dataclass(frozen=True)
 class Verdict:
-    """Words for whoever decides.
+    """A summary for decision makers.
 
     Attributes:
-        kind: good where every baseline is beaten on every figure, bad where one beats the ranker, else open.
+        kind: good if the ranker beats every baseline on every metric, bad if a baseline beats it, else open.
     """
 
     headline: str
@@ -21,9 +21,9 @@ class Verdict:
 
 
 def verdict_of(result: dict[str, Any]) -> Verdict:
-    """The verdict on the first system of ``paired``, the bundle as it is."""
+    """Return the verdict on the first system of ``paired``, which is the bundle without changes."""
     if not any(result["paired"].values()):
-        return Verdict("There is no baseline to hold the ranker against", (), "open")
+        return Verdict("There is no baseline to compare the ranker with", (), "open")
     ranker = next(iter(result["paired"]))
     points = [
         *_against_best(result, ranker),
@@ -36,24 +36,24 @@ def verdict_of(result: dict[str, Any]) -> Verdict:
 
 
 def kind_of(difference: dict[str, Any]) -> str:
-    """Good where the whole interval lies above zero, bad where it lies below, else open."""
+    """Return good if the whole interval lies above zero, bad if it lies below, else open."""
     if difference["beats"]:
         return "good"
     return "bad" if difference["high"] is not None and difference["high"] < 0 else "open"
 
 
 def bounds_name(kind: str, part: dict[str, Any]) -> str:
-    """Such as: 5 to 10 likes in the profile."""
+    """Return the name of a slice, such as: 5 to 10 likes in the profile."""
     return f"{bounds_of(part)} {SLICE_NAMES[kind]}"
 
 
 def bounds_of(part: dict[str, Any]) -> str:
-    """Such as: 5 to 10."""
+    """Return the bounds of a slice, such as: 5 to 10."""
     return f"{part['from']} to {part['to']}" if part["to"] else f"{part['from']} or more"
 
 
 def words_of(difference: dict[str, Any]) -> str:
-    """Such as: +0.012 (+0.004 to +0.020)."""
+    """Return a difference as text, such as: +0.012 (+0.004 to +0.020)."""
     mean, low, high = (difference[name] for name in ("mean", "low", "high"))
     return _signed(mean) if low is None else f"{_signed(mean)} ({_signed(low)} to {_signed(high)})"
 
@@ -72,9 +72,9 @@ def _headline(ranker: str, paired: dict[str, Any]) -> str:
     kinds = {name: _kind({name: metrics}) for name, metrics in paired.items()}
     worse, unclear = ([name for name, kind in kinds.items() if kind == wanted] for wanted in ("bad", "open"))
     if not worse and not unclear:
-        return f"{ranker} beats every baseline ({len(paired)}) on every figure"
-    told = [f"is worse than {_listed(worse)} on some figure"] if worse else []
-    told += [f"is not shown to beat {_listed(unclear)} on every figure"] if unclear else []
+        return f"{ranker} beats every baseline ({len(paired)}) on every metric"
+    told = [f"is worse than {_listed(worse)} on some metric"] if worse else []
+    told += [f"is not shown to beat {_listed(unclear)} on every metric"] if unclear else []
     beaten = len(paired) - len(worse) - len(unclear)
     return f"{ranker} {' and '.join(told)}; it beats {beaten} of {len(paired)} baselines"
 
@@ -83,7 +83,7 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
-_MEANING = {"good": "clearly better", "bad": "clearly worse", "open": "the data do not tell them apart"}
+_MEANING = {"good": "clearly better", "bad": "clearly worse", "open": "the data do not separate them"}
 
 
 def _against_best(result: dict[str, Any], ranker: str) -> Iterator[str]:
@@ -98,7 +98,7 @@ def _against_best(result: dict[str, Any], ranker: str) -> Iterator[str]:
 
 
 def _on_slices(result: dict[str, Any], ranker: str) -> Iterator[str]:
-    """Slices of one reader alone have no interval and show nothing."""
+    """Yield points about slices; slices with one user have no interval and are left out."""
     judged = 0
     places: dict[str, list[str]] = {"bad": [], "open": []}
     for kind, parts in result["slices"].items():
@@ -110,7 +110,7 @@ def _on_slices(result: dict[str, Any], ranker: str) -> Iterator[str]:
                 if metrics:
                     names.append(f"{bounds_name(kind, part)} ({', '.join(metrics)}; {part['queries']} queries)")
     if judged and not any(places.values()):
-        yield f"On each of {judged} slices it clearly beats the slice's own best baseline, on every figure"
+        yield f"On each of {judged} slices it clearly beats the slice's own best baseline, on every metric"
     if places["bad"]:
         yield f"Clearly worse than the best baseline of the slice: {'; '.join(places['bad'])}"
     if places["open"]:

@@ -1,7 +1,9 @@
-"""Factors of liked papers by their readers: a truncated SVD of the normalised like matrix (PureSVD, Cremonesi 2010)."""
+"""Fits co-likes: user factors of liked papers by a truncated SVD of the normalised like matrix.
+
+PureSVD, Cremonesi, Koren and Turrin 2010.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
@@ -10,30 +12,20 @@ from ranker.blas import use_one_thread
 from ranker.spaces.colikes import CoLikes, text_keys
 from ranker.spaces.linear import from_bytes, from_nibbles, to_bytes, to_nibbles, unit_rows
 from ranker.types import Float32Array, IndexArray
+from training.recipes import CoLikeSettings
 from training.spaces.factor_fitting import LikedPapers
 
 _POWER_ITERATIONS = 3
 
 
-@dataclass(frozen=True)
-class CoLikeSettings:
-    """How much is kept.
-
-    Attributes:
-        factor_count: Of all data sets together; each gets its share by the square root of its likes, so that beside a
-            big one a small one still has some.
-        paper_count: Most papers kept: those with most likes, each data set its share.
-    """
-
-    factor_count: int = 512
-    paper_count: int = 12_500
-
-
 def fit_co_likes(parts: Sequence[LikedPapers], settings: CoLikeSettings, seed: int) -> CoLikes | None:
-    """The liked papers of all data sets; None without any. ``parts`` are placed by the map that will serve.
+    """Return the factors of the liked papers of all data sets; None where there are no likes.
 
-    Data sets share no readers, so each has factors of its own. Values are rounded to what a bundle keeps: eight
-    bits, and four for readers.
+    Data sets share no users, so each gets columns of its own. Values are rounded as the bundle stores them: content
+    factors to eight bits, user factors to four.
+
+    Args:
+        parts: Papers with the factors of the final map.
     """
     counts = np.sqrt([len(part.likes.users) for part in parts])
     if not counts.sum():
@@ -52,8 +44,8 @@ def fit_co_likes(parts: Sequence[LikedPapers], settings: CoLikeSettings, seed: i
 
 
 def _of_part(part: LikedPapers, factor_count: int, paper_count: int, seed: int) -> tuple[IndexArray, Float32Array]:
-    """Rows of the papers kept, and their factors of unit length."""
-    from sklearn.utils.extmath import randomized_svd  # noqa: PLC0415 -- dear to import, and only training has it
+    """Return the rows of the papers kept, and (rows, rank) user factors of unit length."""
+    from sklearn.utils.extmath import randomized_svd  # noqa: PLC0415 -- slow to import, and an extra of training
 
     likes, paper_total = part.likes, len(part.papers)
     counts = np.bincount(likes.papers, minlength=paper_total)
@@ -64,7 +56,7 @@ def _of_part(part: LikedPapers, factor_count: int, paper_count: int, seed: int) 
     sizes = np.bincount(likes.users)
     weights = (sizes[likes.users] * counts[likes.papers]) ** -0.5
     matrix = scipy.sparse.csr_matrix((weights, (likes.users, likes.papers)), shape=(len(sizes), paper_total))
-    with use_one_thread():  # scikit-learn has just brought scipy's BLAS
+    with use_one_thread():  # scikit-learn has just loaded scipy's BLAS
         _, values, directions = randomized_svd(matrix, rank, n_iter=_POWER_ITERATIONS, random_state=seed)
     kept = np.sort(liked[np.argsort(-counts[liked], kind="stable")[:paper_count]])
     found = unit_rows((directions[:, kept].T * np.sqrt(values)).astype(np.float32))
@@ -73,7 +65,7 @@ def _of_part(part: LikedPapers, factor_count: int, paper_count: int, seed: int) 
 
 
 def _sorted(parts: Sequence[LikedPapers], kept: Sequence[IndexArray], users: Float32Array) -> CoLikes | None:
-    """In the order of their keys; of papers with one text the first is kept."""
+    """Return the papers in the order of their text keys. Of papers with the same text the first is kept."""
     texts = [part.papers.columns.texts[row] for part, rows in zip(parts, kept, strict=True) for row in rows.tolist()]
     factors = [
         part.papers.factors[rows] for part, rows in zip(parts, kept, strict=True) if part.papers.factors is not None

@@ -1,7 +1,7 @@
-"""Learns the map from content to collaborative factors: papers that one reader likes come to lie together.
+"""Fits the map from content to collaborative factors, in which papers liked by the same users lie close together.
 
-A two-tower model with shared linear towers: part of a reader's likes is the profile, another part must be found among
-many papers (sampled softmax, Jean et al. 2015; content in place of ids as in DropoutNet, Volkovs et al. 2017).
+A two-tower model with shared linear towers. One part of a user's likes is the profile; the other part must be found
+among many papers (sampled softmax, Jean et al. 2015). Content replaces ids as in DropoutNet (Volkovs et al. 2017).
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +15,7 @@ from ranker.spaces.spaces import PaperMatrix
 from ranker.spaces.sparse import SparseRows
 from ranker.types import Float32Array, IndexArray, Int32Array
 from training.data.snapshot import Likes
+from training.recipes import FactorSettings
 
 if TYPE_CHECKING:
     import torch
@@ -25,37 +26,8 @@ _HIDDEN_SHARES = (0.1, 0.5)
 
 
 @dataclass(frozen=True)
-class FactorSettings:
-    """How the map is fitted.
-
-    Attributes:
-        factor_count: k, the length of a paper's factors.
-        term_count: Most term buckets that get factors of their own: the commonest.
-        min_papers: A bucket must stand in so many papers.
-        steps: Batches for each data set.
-        batch_users: Readers in a batch.
-        pool_size: Papers drawn at random among which targets must be found.
-        temperature: Of the softmax over cosines.
-        dropout: Share of vector components and terms that a step does not see.
-        learning_rate: Of Adam, falling to 0 over the last two thirds.
-        term_decay: Weight decay of the terms' factors: a rare term shall not remember its papers.
-    """
-
-    factor_count: int = 96
-    term_count: int = 12_000
-    min_papers: int = 3
-    steps: int = 130
-    batch_users: int = 512
-    pool_size: int = 4_000
-    temperature: float = 0.1
-    dropout: float = 0.35
-    learning_rate: float = 3e-3
-    term_decay: float = 1e-3
-
-
-@dataclass(frozen=True)
 class LikedPapers:
-    """One data set's papers and the likes that the map may learn from."""
+    """The papers of one data set, and the likes that the map may learn from."""
 
     papers: PaperMatrix
     likes: Likes
@@ -68,11 +40,14 @@ def fit_factors(
     thread_count: int,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> FactorMap | None:
-    """The map; None where no reader has two likes to learn from.
+    """Return the map; None where no user has two likes.
 
-    The same arguments give the same bits on one machine. Values are rounded to what a bundle keeps (float16).
+    The same arguments give the same bits on one machine. Values are rounded to float16, as the bundle stores them.
+
+    Args:
+        progress: Called with the steps done and the steps in all.
     """
-    import torch  # noqa: PLC0415 -- two seconds that only this needs
+    import torch  # noqa: PLC0415 -- takes two seconds, and only this module needs it
 
     sets = [found for part in parts if (found := _TrainingSet.of(part)) is not None]
     if not sets:
@@ -91,7 +66,13 @@ def fit_factors(
 
 @dataclass(frozen=True)
 class _Batch:
-    """Readers 0..b-1: ``profile`` and ``targets`` are (reader, paper) pairs, ``pool`` the papers to choose among."""
+    """A batch of users 0..b-1.
+
+    Attributes:
+        profile: Arrays of users and papers, one entry for each like in a profile.
+        targets: The same for the likes to be found.
+        pool: Papers among which the targets must be found.
+    """
 
     user_count: int
     profile: tuple[IndexArray, IndexArray]
@@ -100,12 +81,12 @@ class _Batch:
 
     @property
     def profile_starts(self) -> IndexArray:
-        """(b + 1,) where each reader's part of the profile begins."""
+        """(b + 1,) start of each user's part of the profile."""
         return np.concatenate(([0], np.cumsum(np.bincount(self.profile[0], minlength=self.user_count))))
 
 
 class _TrainingSet:
-    """A data set, and batches of its readers without end."""
+    """A data set with an endless sequence of batches of its users."""
 
     def __init__(self, whitened: Float32Array, tfidf: SparseRows, likes: Likes, known: IndexArray) -> None:
         self.whitened, self.tfidf, self.likes, self.known = whitened, tfidf, likes, known
@@ -114,17 +95,17 @@ class _TrainingSet:
 
     @classmethod
     def of(cls, part: LikedPapers) -> "_TrainingSet | None":
-        """None where there is nothing to learn from."""
+        """Return the training set; None where there is nothing to learn from."""
         matrix = part.papers
         if matrix.whitened is None or matrix.tfidf is None:
             return None
         likes = part.likes.where(np.flatnonzero(matrix.has_vector[part.likes.papers]))
-        # What nobody likes is no paper to choose against: it may be hidden, or of another time.
+        # Papers without likes are not drawn into the pool: their likes may be hidden or lie in another time.
         found = cls(np.nan_to_num(matrix.whitened), matrix.tfidf, likes, np.unique(likes.papers))
         return found if len(found.users) and len(found.known) >= 2 else None
 
     def next_batch(self, rng: np.random.Generator, settings: FactorSettings) -> _Batch:
-        """The next readers; every reader comes up once before any comes up again."""
+        """Return the next batch; every user is drawn once before any is drawn again."""
         count = min(settings.batch_users, len(self.users))
         while len(self._queue) < count:
             self._queue += rng.permutation(self.users).tolist()
@@ -149,7 +130,7 @@ def _pairs(papers: Sequence[IndexArray]) -> tuple[IndexArray, IndexArray]:
 
 
 class _Towers:
-    """The two maps under training."""
+    """The vector map and the term map during training."""
 
     def __init__(self, dim: int, buckets: Int32Array, settings: FactorSettings) -> None:
         import torch  # noqa: PLC0415
@@ -168,7 +149,7 @@ class _Towers:
         )
 
     def learn(self, part: _TrainingSet, batch: _Batch, step: int, rng: np.random.Generator) -> None:
-        """One step of gradient descent on one batch."""
+        """Take one step of gradient descent on one batch."""
         for group in self._optimizer.param_groups:
             group["lr"] = self._settings.learning_rate * min(1.0, 1.5 * (1 - step / self._settings.steps))
         loss = self._loss(part, batch, rng)
@@ -177,7 +158,7 @@ class _Towers:
         self._optimizer.step()
 
     def frozen(self) -> FactorMap:
-        """What was learned, in the precision that a bundle keeps."""
+        """Return the learned map in float16 precision."""
         vector_map, term_map = (
             parameter.detach().numpy().astype(np.float16).astype(np.float32)
             for parameter in (self._vector_map, self._term_map)
@@ -185,7 +166,7 @@ class _Towers:
         return FactorMap(vector_map, self._buckets, term_map)
 
     def _loss(self, part: _TrainingSet, batch: _Batch, rng: np.random.Generator) -> "torch.Tensor":
-        """Mean cross entropy of the targets; a reader with more targets weighs as the square root of their number."""
+        """Return the mean cross entropy of the targets. A user weighs as the square root of the number of targets."""
         import torch  # noqa: PLC0415
 
         rows = np.unique(np.concatenate((batch.pool, batch.profile[1])))
@@ -204,7 +185,7 @@ class _Towers:
         return -mean
 
     def _factors(self, part: _TrainingSet, rows: IndexArray, rng: np.random.Generator) -> "torch.Tensor":
-        """(len(rows), k) of unit length, with dropout."""
+        """Return the (len(rows), k) factors of unit length, with dropout."""
         import torch  # noqa: PLC0415
 
         keep = 1 - self._settings.dropout
@@ -219,7 +200,7 @@ class _Towers:
 def _sums(
     rows: IndexArray | Int32Array, starts: IndexArray | Int32Array, table: "torch.Tensor", weights: Float32Array
 ) -> "torch.Tensor":
-    """(m, k): for each run of ``rows`` the weighted sum of those rows of the table."""
+    """Return (m, k): for each run of ``rows`` the weighted sum of these rows of the table."""
     import torch  # noqa: PLC0415
 
     found: torch.Tensor = torch.nn.functional.embedding_bag(
@@ -242,7 +223,7 @@ def _int64(values: Any) -> "torch.Tensor":
 
 
 def _common_buckets(parts: Sequence[SparseRows], settings: FactorSettings) -> Int32Array:
-    """The buckets that stand in most papers, ascending; each data set weighs the same."""
+    """Return the term buckets that occur in most papers, ascending. Each data set weighs the same."""
     counts = np.stack([np.bincount(part.columns, minlength=part.width) for part in parts])
     shares = (counts / np.array([[max(len(part), 1)] for part in parts])).sum(axis=0)
     shares[counts.sum(axis=0) < settings.min_papers] = 0

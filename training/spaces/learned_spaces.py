@@ -1,4 +1,4 @@
-"""All spaces of a training run: the bundle's own, those in which its training queries are seen, and foreign ones."""
+"""Fits all spaces of a training run: those of the bundle, of the folds, and of the other data sets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,11 +16,11 @@ from training.spaces.space_fitting import fit_spaces, with_factors
 
 @dataclass(frozen=True)
 class LearnedSpaces:
-    """Spaces that differ in which likes their map has seen.
+    """Spaces whose maps are fitted on different likes.
 
     Attributes:
-        bundle: The map has seen all likes.
-        folds: For each fold the spaces whose map has not seen what the fold's queries ask for; ``NO_FOLD`` has no map.
+        bundle: The map is fitted on all likes.
+        folds: By fold, spaces whose map has not seen the answers of the fold's queries; ``NO_FOLD`` has no map.
         foreign: For each data set the spaces fitted on the other data sets; None where there is no other.
     """
 
@@ -32,7 +32,7 @@ class LearnedSpaces:
 def learn_spaces(
     datasets: Sequence[Dataset], folds: Sequence[Folds], recipe: Recipe, seed: int, progress: Progress
 ) -> LearnedSpaces:
-    """Fits all spaces; deterministic in its arguments."""
+    """Fit all spaces; deterministic in its arguments."""
     others = [[other for other in datasets if other is not dataset] for dataset in datasets]
     fold_count = max(len(part) for part in folds)
     fit_count = fold_count + 1 + sum(map(bool, others))
@@ -40,7 +40,7 @@ def learn_spaces(
     base = fit_spaces(datasets, recipe.whitening_damping, recipe.topic_count)
     found = {NO_FOLD: with_factors(base, datasets, None, recipe.background_count)}
     for fold in range(fold_count):
-        # A data set with fewer folds than another shows its last again: nothing asks for its queries then.
+        # A data set with fewer folds than another repeats its last fold, which no query of it uses.
         visible = [part.visible[min(fold, len(part) - 1)] for part in folds]
         found[fold] = fits.complete(base, datasets, visible)
     return LearnedSpaces(
@@ -51,14 +51,14 @@ def learn_spaces(
 
 
 class _Fits:
-    """Fits maps one after the other and says how far it is."""
+    """Fits maps one after the other and reports the progress."""
 
     def __init__(self, recipe: Recipe, seed: int, count: int, progress: Progress) -> None:
         self._recipe, self._seed, self._count, self._progress = recipe, seed, count, progress
         self._done = 0
 
     def complete(self, base: Spaces, datasets: Sequence[Dataset], visible: Sequence[Likes]) -> Spaces:
-        """The spaces with all that is learned from the visible likes, and the background."""
+        """Return the spaces with the map and co-likes of the visible likes, and with the background."""
         parts = [
             LikedPapers(base.matrix(dataset.papers), likes) for dataset, likes in zip(datasets, visible, strict=True)
         ]
@@ -69,7 +69,7 @@ class _Fits:
         return replace(spaces, co_likes=fit_co_likes(mapped, self._recipe.co_likes, self._seed))
 
     def foreign(self, others: Sequence[Dataset]) -> Spaces | None:
-        """All of it learned from these data sets alone."""
+        """Return spaces that are fitted on these data sets alone."""
         if not others:
             return None
         base = fit_spaces(others, self._recipe.whitening_damping, self._recipe.topic_count)

@@ -1,4 +1,4 @@
-"""Whitening, term weights and background, counted over the papers that training may see."""
+"""Fits whitening, term weights and background on the papers that training may see."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,12 +16,17 @@ from training.data.snapshot import Dataset
 from training.spaces.topic_fitting import fit_topics
 
 MAX_IDF = 7.0
-"""Of a term in one of 1,100 texts: what is rarer still, most of it pairs of words, tells two texts apart no better, and
-uncapped it makes up most of a text's length."""
+"""The weight of a term in one of 1,100 texts. Rarer terms, mostly pairs of words, do not tell texts apart any better;
+without this limit they make up most of a text's length."""
 
 
 def fit_spaces(datasets: Sequence[Dataset], damping: float, topic_count: int = 0) -> Spaces:
-    """The spaces of a bundle. Each data set weighs the same, so that a big one does not set the scale for all."""
+    """Return spaces without a map. Each data set weighs the same, so that a big one does not set the scale for all.
+
+    Args:
+        damping: Added to each variance, in units of the mean variance.
+        topic_count: Greatest number of topics; 0 fits none.
+    """
     mean, matrix = _whitening([dataset.papers.embeddings for dataset in datasets], damping)
     idf, average_length = _term_weights([dataset.papers.texts for dataset in datasets])
     return Spaces(mean, matrix, idf, average_length, fit_topics(datasets, topic_count) if topic_count else None)
@@ -30,9 +35,9 @@ def fit_spaces(datasets: Sequence[Dataset], damping: float, topic_count: int = 0
 def with_factors(
     spaces: Spaces, datasets: Sequence[Dataset], factor_map: FactorMap | None, background_count: int
 ) -> Spaces:
-    """The spaces with a map, and a background of about so many papers; each data set gives as many.
+    """Return the spaces with a map and a background of about ``background_count`` papers.
 
-    The papers are evenly spaced in their data set. Values are rounded to what a bundle keeps (float16).
+    Each data set gives equally many papers, evenly spaced. Values are rounded to float16, as the bundle stores them.
     """
     mapped = replace(spaces, factor_map=factor_map)
     share = max(1, background_count // max(len(datasets), 1))
@@ -44,7 +49,7 @@ def with_factors(
 
 
 def _spread(dataset: Dataset, count: int) -> list[int]:
-    """Rows of so many papers that have vectors; all papers where none has."""
+    """Return rows of ``count`` papers with vectors, evenly spaced; of any papers where none has a vector."""
     known = np.flatnonzero(np.isfinite(dataset.papers.embeddings).all(axis=1))
     rows = known if len(known) else np.arange(len(dataset.papers))
     return [int(row) for row in rows[np.unique(np.linspace(0, len(rows) - 1, count).astype(np.intp))]]
@@ -55,7 +60,7 @@ def _halved(values: Float32Array) -> Float32Array:
 
 
 def _whitening(vectors: Sequence[Float32Array], damping: float) -> tuple[Float32Array, Float32Array]:
-    """Mean, and the symmetric inverse square root of the damped covariance."""
+    """Return the mean, and the symmetric inverse square root of the damped covariance."""
     units = [unit_rows(part).astype(np.float64) for part in vectors]
     known = [part[np.isfinite(part).all(axis=1)] for part in units]
     means = np.array([part.mean(axis=0) for part in known if len(part)])
@@ -67,9 +72,10 @@ def _whitening(vectors: Sequence[Float32Array], damping: float) -> tuple[Float32
 
 
 def _term_weights(texts: Sequence[Sequence[str]]) -> tuple[Float32Array, float]:
-    """Inverse document frequencies from the mean share of texts a bucket occurs in, and the mean length of long texts.
+    """Return inverse document frequencies by bucket, and the greatest mean text length of all data sets.
 
-    A term never seen weighs as much as one seen in a single text, and none more than ``MAX_IDF``.
+    The frequency is the mean share of texts with the bucket. A term that was never seen weighs as much as a term of a
+    single text; no weight exceeds ``MAX_IDF``.
     """
     shares = np.zeros(BUCKET_COUNT)
     lengths: list[float] = []

@@ -1,4 +1,4 @@
-"""The topics of a bundle: spherical k-means (Dhillon and Modha 2001) over the papers' vectors, each named by words."""
+"""Fits the topics of a bundle: spherical k-means (Dhillon and Modha 2001) over paper vectors, with names."""
 
 import math
 from collections import Counter, defaultdict
@@ -19,9 +19,9 @@ _LONGER_IS_CLEARER = (0.0, 1.0, 1.6, 1.7)
 
 
 def fit_topics(datasets: Sequence[Dataset], count: int) -> Topics:
-    """At most ``count`` topics. Each data set weighs the same, so that a big one does not take all topics.
+    """Return at most ``count`` topics. Each data set weighs the same, so that a big one does not take all topics.
 
-    The seed is fixed, apart from that of training: two models of the same data speak of the same topics.
+    The seed does not depend on that of training: two models of the same data have the same topics.
     """
     units = [unit_rows(dataset.papers.embeddings) for dataset in datasets]
     known: list[BoolArray] = [np.asarray(np.isfinite(part).all(axis=1)) for part in units]
@@ -40,7 +40,7 @@ def fit_topics(datasets: Sequence[Dataset], count: int) -> Topics:
 
 
 def _clustered(vectors: Float32Array, worth: Float64Array, count: int) -> tuple[Float32Array, IndexArray]:
-    """Unit centroids and each paper's own; topics that nobody belongs to are left out."""
+    """Return unit centroids and the centroid of each paper; centroids without papers are left out."""
     rng = np.random.default_rng(_SEED)
     centroids = _spread(vectors, worth, count, rng)
     owners = np.full(len(vectors), -1, dtype=np.intp)
@@ -55,7 +55,7 @@ def _clustered(vectors: Float32Array, worth: Float64Array, count: int) -> tuple[
 
 
 def _spread(vectors: Float32Array, worth: Float64Array, count: int, rng: np.random.Generator) -> Float32Array:
-    """Starting points far from one another (k-means++, Arthur and Vassilvitskii 2007)."""
+    """Return starting points that lie far apart (k-means++, Arthur and Vassilvitskii 2007)."""
     chosen = [int(rng.choice(len(vectors), p=worth / worth.sum()))]
     distances = np.full(len(vectors), np.inf)
     for _ in range(count - 1):
@@ -68,7 +68,7 @@ def _spread(vectors: Float32Array, worth: Float64Array, count: int, rng: np.rand
 
 
 def _means(vectors: Float32Array, worth: Float64Array, owners: IndexArray, before: Float32Array) -> Float32Array:
-    """The directions of the weighted means; a topic without papers stays where it was."""
+    """Return the directions of the weighted means; a topic without papers keeps its centroid."""
     out = before.copy()
     for topic in range(len(before)):
         members = np.flatnonzero(owners == topic)
@@ -81,9 +81,9 @@ def _means(vectors: Float32Array, worth: Float64Array, owners: IndexArray, befor
 
 
 def _names(titles: Sequence[str], worth: Float64Array, owners: IndexArray, count: int) -> tuple[str, ...]:
-    """A name of one or two phrases for each topic, by class-based TF-IDF (Grootendorst 2022) over the titles.
+    """Return a name of one or two phrases for each topic, by class-based TF-IDF (Grootendorst 2022) over the titles.
 
-    A phrase may name only the topic that it tells most about, so no two topics share one.
+    A phrase names only the topic in which it scores highest, so no two topics share a phrase.
     """
     shares: list[Counter[tuple[int, ...]]] = [Counter() for _ in range(count)]
     texts: dict[tuple[int, ...], Counter[str]] = defaultdict(Counter)

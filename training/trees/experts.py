@@ -1,7 +1,7 @@
-"""Two rankers in one model: one for readers whose likes are known by abstracts, one for those known by titles alone.
+"""Fits two rankers in one model: one for users whose likes have abstracts, one for users whose likes are titles alone.
 
-What counts differs between the two: abstracts share words where titles share none, and vectors of titles tell less.
-Which kind a query is, all its candidates share, so boosting by itself never asks (see ``training.trees.joined_trees``).
+The two need different features: abstracts share words where titles share none, and vectors of titles say less. All
+candidates of a query are of one kind, so boosting never splits by kind (see ``training.trees.joined_trees``).
 """
 
 from collections.abc import Sequence
@@ -19,17 +19,20 @@ from training.trees.joined_trees import join_models, split_model
 
 GATE = "text_liked_terms"
 GATE_TERMS = 80
-"""Mean distinct terms of the likes, pairs of words included: titles have about 11, at most 32, abstracts about 185, and
-those of few readers less than 80. Between them the ranker of titles serves: it asks less of words."""
+"""Threshold on the mean number of distinct terms of the likes, pairs of words included.
+
+Titles have about 11 terms and at most 32; abstracts have about 185, and few users' abstracts have less than 80. In
+between, the ranker of titles is used, because it relies less on words.
+"""
 _COLUMN = SCHEMA.names.index(GATE)
 _THRESHOLD = float(np.log1p(GATE_TERMS))
 
 
 def fit_experts(train: Rows, held_out: Rows, recipe: Recipe, seed: int, progress: Progress) -> Fitted:
-    """Both rankers as one model; a single one where either kind has too few queries to learn from and to stop at.
+    """Fit both rankers as one model; a single ranker where either kind has too few queries.
 
     Raises:
-        TrainingError: There are so few rows that no tree splits them.
+        TrainingError: There are too few rows for a tree to split.
     """
     sides = [(side_of(train, abstracts=each), side_of(held_out, abstracts=each)) for each in (False, True)]
     if not are_two([len(learn.group_sizes) for learn, _ in sides], [stop for _, stop in sides], recipe):
@@ -39,26 +42,26 @@ def fit_experts(train: Rows, held_out: Rows, recipe: Recipe, seed: int, progress
 
 
 def are_two(learned: Sequence[int], held_out: Sequence[Rows], recipe: Recipe) -> bool:
-    """Whether there are queries enough for a ranker of titles and one of abstracts.
+    """Return whether there are enough queries for a ranker of titles and one of abstracts.
 
     Args:
-        learned: Queries of each kind to learn from.
-        held_out: Rows of each kind to stop at.
+        learned: Number of queries of each kind to learn from.
+        held_out: Rows of each kind for early stopping.
     """
     return min(learned) >= recipe.min_expert_queries and all(len(rows.group_sizes) for rows in held_out)
 
 
 def side_of(rows: Rows, *, abstracts: bool) -> Rows:
-    """The queries of one kind; those whose words are unknown count among the titles."""
+    """Return the queries of one kind; queries without known words count as titles."""
     starts = np.cumsum(rows.group_sizes) - rows.group_sizes
     return rows.where(np.asarray((rows.features[starts, _COLUMN] > _THRESHOLD) == abstracts))
 
 
 def join_experts(fitted: Sequence[Fitted], held_out: Sequence[Rows]) -> Fitted:
-    """The rankers of titles and of abstracts as one model.
+    """Return the rankers of titles and of abstracts as one model.
 
     Args:
-        held_out: What each was stopped at.
+        held_out: The rows at which each was stopped.
     """
     text = join_models(fitted[0].text, fitted[1].text, _COLUMN, _THRESHOLD)
     shares = np.array([_weight(rows) for rows in held_out])
@@ -69,7 +72,7 @@ def join_experts(fitted: Sequence[Fitted], held_out: Sequence[Rows]) -> Fitted:
 
 
 def exact_contributions(model_text: str, features: Float32Array) -> Float64Array:
-    """(n, len(SCHEMA) + 1) exact SHAP values of each row in the ranker that scores it, and that one's base score."""
+    """Return (n, len(SCHEMA) + 1) exact SHAP values and base score of each row, in the ranker that scores it."""
     sides = split_model(model_text, _COLUMN, _THRESHOLD)
     if sides is None:
         return _shap(model_text, features)
@@ -87,11 +90,11 @@ def _shap(model_text: str, features: Float32Array) -> Float64Array:
 
 
 def _reached(one: Fitted, tree: int) -> float:
-    """What a side has at that tree of the joined model: it stays as it is after its own last."""
+    """Return a side's nDCG at a tree of the joined model; it stays the same after the side's last tree."""
     return one.curve[min(tree, one.tree_count) - 1]
 
 
 def _weight(rows: Rows) -> float:
-    """Of the queries, as the curve of both kinds together counts them."""
+    """Return the total weight of the queries in the joint curve."""
     starts = np.cumsum(rows.group_sizes) - rows.group_sizes
     return float(len(starts) if rows.weights is None else rows.weights[starts].sum())

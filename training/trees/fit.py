@@ -1,4 +1,4 @@
-"""LambdaMART (Burges 2010) on feature rows, the same bits for the same rows."""
+"""Fits LambdaMART (Burges 2010) on feature rows: the same rows give the same bits."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from training.progress import Progress
 from training.recipes import Recipe
 
 LABEL_GAIN = (0.0, 1 / 7, 3 / 7, 1.0)
-"""What a grade is worth: LightGBM's own 2^grade - 1, scaled to 1 for a like.
+"""The gain of each grade: LightGBM's own 2^grade - 1, scaled to 1 for a like.
 
 Data of likes alone then give the same bits as binary labels.
 """
@@ -20,12 +20,12 @@ Data of likes alone then give the same bits as binary labels.
 
 @dataclass(frozen=True)
 class Fitted:
-    """A model, and how it came to be.
+    """A model with its learning curve.
 
     Attributes:
-        text: LightGBM's text format, stopped at the best tree.
-        curve: nDCG@10 on the held-out readers after each tree, those beyond the best included.
-        tree_count: Trees in the model; 1-based number of the best one.
+        text: The model in LightGBM's text format, cut after the best tree.
+        curve: nDCG@10 on the held-out users after each tree, also after the best one.
+        tree_count: Trees in the model: the one-based number of the best tree.
     """
 
     text: str
@@ -34,7 +34,7 @@ class Fitted:
 
 
 def lambdamart_params(recipe: Recipe, seed: int) -> dict[str, object]:
-    """LightGBM's parameters."""
+    """Return LightGBM's parameters for the recipe."""
     return {
         "objective": "lambdarank",
         "metric": "ndcg",
@@ -61,13 +61,13 @@ def lambdamart_params(recipe: Recipe, seed: int) -> dict[str, object]:
 def fit(
     train: Rows, held_out: Rows, recipe: Recipe, seed: int, progress: Progress, *, grown_on: str | None = None
 ) -> Fitted:
-    """A model, stopped where the held-out readers' nDCG@10 no longer grows.
+    """Fit a model, with early stopping by nDCG@10 on the held-out users.
 
     Args:
-        grown_on: Text of a model whose trees come first and stay as they are; None begins with none.
+        grown_on: Text of a model whose trees come first and stay as they are; None starts without trees.
 
     Raises:
-        TrainingError: There are so few rows that no tree splits them.
+        TrainingError: There are too few rows for a tree to split.
     """
     params = lambdamart_params(recipe, seed)
     names = list(SCHEMA.names)
@@ -96,5 +96,5 @@ def fit(
         size = f"{len(train.group_sizes)} queries with {len(train.labels)} candidates"
         raise TrainingError(f"{size} are too few to learn from: a leaf takes {recipe.min_leaf_rows} of them")
     text = booster.model_to_string(num_iteration=booster.best_iteration)
-    # LightGBM gives 0 where nothing stopped early.
+    # LightGBM sets best_iteration to 0 where nothing stopped early.
     return Fitted(text, tuple(evals["valid_0"]["ndcg@10"]), booster.best_iteration or booster.current_iteration())

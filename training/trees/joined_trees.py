@@ -1,7 +1,7 @@
-"""Two models in LightGBM's text format as one: each tree asks at its root which of the two it is.
+"""Joins two models in LightGBM's text format into one, whose trees choose between the two at their roots.
 
-Boosting never finds such a root by itself: where all candidates of a query share a value, a split on it gains nothing,
-as the lambdas of a query sum to zero. So it is made by hand, and the trees on either side are grown by themselves (a
+Boosting never finds such a root: where all candidates of a query share a value, a split on it gains nothing, because
+the lambdas of a query sum to zero. So the root is added here, and the trees of each side are grown separately (a
 mixture of experts with a hard gate, Jacobs et al. 1991).
 """
 
@@ -28,13 +28,14 @@ _NAN_GOES_LEFT = "10"
 
 
 def join_models(low: str, high: str, feature: int, threshold: float) -> str:
-    """One model that scores as ``low`` where the feature is at most the threshold or unknown, as ``high`` elsewhere.
+    """Return a model that scores as ``low`` where the feature is at most the threshold or unknown, else as ``high``.
 
-    Each tree's values are shifted so that their mean over its training rows is 0, which changes no order within one
-    side; so the root itself speaks for no candidate, and its family is credited with nothing.
+    The values of each tree are shifted to a mean of 0 over its training rows, which changes no order within a side. So
+    the root favours no candidate, and its feature family gets no credit.
 
     Args:
-        low: LightGBM's text format, as ``high``: over the same features, numeric splits, any numbers of trees.
+        low: LightGBM's text format, as ``high``. Both have the same features and numeric splits, and any number of
+            trees.
     """
     head, first, tail = _parsed(low)
     _, second, _ = _parsed(high)
@@ -44,10 +45,10 @@ def join_models(low: str, high: str, feature: int, threshold: float) -> str:
 
 
 def split_model(text: str, feature: int, threshold: float) -> tuple[str, str] | None:
-    """The two models that ``join_models`` made one of, up to a constant in their scores; None where it did not.
+    """Undo ``join_models``, up to a constant in the scores; None if the model was not joined at this split.
 
-    Exact SHAP values of a joined model also credit its roots, which speak for no candidate. Those of the side that a
-    row is scored by do not.
+    Exact SHAP values of a joined model also credit its roots, which favour no candidate. The SHAP values of the side
+    that scores a row do not.
     """
     head, trees, tail = _parsed(text)
     asked = (str(feature), repr(float(threshold)))
@@ -63,7 +64,7 @@ def split_model(text: str, feature: int, threshold: float) -> tuple[str, str] | 
 
 @dataclass(frozen=True)
 class _Tree:
-    """One tree's fields, as the text has them; all nodes and leaves in their order."""
+    """The fields of one tree as in the text, with nodes and leaves in their order."""
 
     fields: dict[str, str]
 
@@ -72,26 +73,29 @@ class _Tree:
         return int(self.fields["num_leaves"])
 
     def of_nodes(self, key: str) -> list[str]:
-        """One text for each inner node."""
+        """Return one text for each inner node."""
         return self.fields.get(key, "").split()
 
     def of_leaves(self, key: str) -> list[str]:
-        """One text for each leaf; a tree that is one leaf is written without counts, which SHAP would divide by."""
+        """Return one text for each leaf.
+
+        A tree of one leaf is written without counts. They become 1, because SHAP divides by them.
+        """
         return self.fields.get(key, "").split() or ["1"] * self.leaf_count
 
     def children(self, key: str, first_node: int, first_leaf: int) -> list[str]:
-        """Of each node: the number of a node, or -1 - leaf, in a tree where this one's begin at those numbers."""
+        """Return each node's child, a node or -1 - leaf, with the numbers of nodes and leaves shifted."""
         found = (int(child) for child in self.of_nodes(key))
         return [str(child + first_node if child >= 0 else child - first_leaf) for child in found]
 
     def sides(self) -> "tuple[_Tree, _Tree]":
-        """The trees below the root, which stand one after the other."""
+        """Return the two trees below the root, which stand one after the other."""
         right = int(self.of_nodes("right_child")[0])
         nodes = (right if right >= 0 else self.leaf_count - 1) - 1
         return self._part(1, nodes, 0), self._part(1 + nodes, self.leaf_count - 2 - nodes, nodes + 1)
 
     def _part(self, first_node: int, node_count: int, first_leaf: int) -> "_Tree":
-        """So many nodes from one on, and the leaves from another on that belong to them."""
+        """Return the tree of ``node_count`` nodes from ``first_node`` on and of their leaves from ``first_leaf`` on."""
         nodes = slice(first_node, first_node + node_count)
         leaves = slice(first_leaf, first_leaf + node_count + 1)
         fields = {"num_leaves": str(node_count + 1), "num_cat": "0"}
@@ -101,23 +105,23 @@ class _Tree:
         return _Tree({**fields, "is_linear": "0", "shrinkage": self.fields["shrinkage"]})
 
     def place(self, first_node: int, first_leaf: int) -> str:
-        """This tree as a child, likewise."""
+        """Return this tree as a child whose nodes and leaves begin at the given numbers."""
         return str(first_node if self.leaf_count > 1 else -1 - first_leaf)
 
     @property
     def mean(self) -> float:
-        """Of the leaves' values over the training rows."""
+        """The mean of the leaf values over the training rows."""
         counts = np.array(self.of_leaves("leaf_count"), dtype=np.float64)
         return float(self._values @ counts / counts.sum())
 
     @property
     def centred_leaves(self) -> list[str]:
-        """The leaves' values with a mean of 0."""
+        """The leaf values, shifted to a mean of 0."""
         return [repr(value) for value in (self._values - self.mean).tolist()]
 
     @property
     def centred_nodes(self) -> list[str]:
-        """The nodes' values, likewise."""
+        """The node values, shifted by the same mean."""
         return [f"{float(value) - self.mean:.6g}" for value in self.of_nodes("internal_value")]
 
     @property
@@ -125,19 +129,19 @@ class _Tree:
         return np.array(self.of_leaves("leaf_value"), dtype=np.float64)
 
 
-# Stands for the trees that one side has fewer than the other.
+# Takes the place of a missing tree on the side with fewer trees.
 _NOTHING = _Tree({"num_leaves": "1", "leaf_value": "0"})
 
 
 @dataclass(frozen=True)
 class _Root:
-    """The split that is put over two trees."""
+    """A split above two trees."""
 
     feature: int
     threshold: float
 
     def over(self, left: _Tree, right: _Tree) -> _Tree:
-        """The joined tree."""
+        """Return the joined tree."""
         nodes, leaves = left.leaf_count, left.leaf_count
         count = sum(int(float(each)) for tree in (left, right) for each in tree.of_leaves("leaf_count"))
 
@@ -176,7 +180,7 @@ class _Root:
 
 
 def _parsed(text: str) -> tuple[str, list[_Tree], str]:
-    """What stands before the trees, the trees, and what stands after "end of trees"."""
+    """Return the text before the trees, the trees, and the text after "end of trees"."""
     head, *blocks = text.split("\nTree=")
     blocks[-1], tail = blocks[-1].split("\nend of trees", 1)
     lines = ([line.split("=", 1) for line in block.split("\n") if "=" in line] for block in blocks)
@@ -184,7 +188,7 @@ def _parsed(text: str) -> tuple[str, list[_Tree], str]:
 
 
 def _written(head: str, trees: Sequence[_Tree], tail: str) -> str:
-    """The text of which ``_parsed`` makes these parts."""
+    """Return the text that ``_parsed`` splits into these parts."""
     lines = ("\n".join(f"{key}={value}" for key, value in tree.fields.items()) for tree in trees)
     blocks = [f"Tree={number}\n{fields}\n\n\n" for number, fields in enumerate(lines)]
     sizes = " ".join(str(len(block)) for block in blocks)

@@ -1,7 +1,7 @@
-"""Where a model that was grown without looking is cut: at the tree that is best for readers held out.
+"""Early stopping afterwards: cuts a model after the tree that is best for the held-out users.
 
 LightGBM's early stopping needs all held-out rows in the process that grows the trees. Where several processes grow them
-together none has, so the trees are grown to the recipe's count and cut afterwards.
+together, no process has all rows. Then the trees are grown to the recipe's count and cut afterwards.
 """
 
 import lightgbm
@@ -15,7 +15,7 @@ PLACES = 10
 
 
 def cut_at_best(model_text: str, held_out: Rows) -> Fitted:
-    """The model up to its best tree by nDCG@10; of equally good ones the first."""
+    """Return the model up to its best tree by nDCG@10; of equally good trees the first."""
     booster = lightgbm.Booster(model_str=model_text)
     curve = _curve(booster, held_out)
     best = int(np.argmax(curve)) + 1
@@ -23,7 +23,7 @@ def cut_at_best(model_text: str, held_out: Rows) -> Fitted:
 
 
 def _curve(booster: lightgbm.Booster, rows: Rows) -> list[float]:
-    """nDCG@10 after each tree, as LightGBM computes it: graded gains, and 1 where all grades of a query are equal."""
+    """Return nDCG@10 after each tree, as LightGBM computes it: a query without a positive grade has an nDCG of 1."""
     starts = np.cumsum(rows.group_sizes) - rows.group_sizes
     query = np.repeat(np.arange(len(starts)), rows.group_sizes)
     weights = np.ones(len(starts)) if rows.weights is None else rows.weights[starts].astype(np.float64)
@@ -40,7 +40,7 @@ def _curve(booster: lightgbm.Booster, rows: Rows) -> list[float]:
 
 
 def _gained(gains: Float64Array, order: IndexArray, starts: IndexArray, rows: Rows) -> Float64Array:
-    """(queries,) discounted gain of the first places when the rows stand in that order."""
+    """Return the (queries,) discounted gains of the first places when the rows stand in ``order``."""
     places = np.arange(len(order)) - np.repeat(starts, rows.group_sizes)
     discounts = np.where(places < PLACES, 1 / np.log2(places + 2), 0.0)
     return np.asarray(np.add.reduceat(gains[order] * discounts, starts))

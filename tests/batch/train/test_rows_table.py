@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 
 from batch.train.rows_table import RowCounts, counts_of, read_rows, write_rows
-from tests.batch.train.rows import rows
+from tests.training.trees.builders import rows
 
 
 def test_files_keep_rows(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from batch.cluster import Cluster, open_cluster
 from batch.errors import TreesNotGrown
 from batch.train.rows_table import RowCounts, counts_of, write_rows
 from batch.train.tree_growing import grow_trees
-from tests.batch.train.rows import RECIPE, rows
+from tests.training.trees.builders import RECIPE, rows
 from training.data.rows import joined_rows
 from training.errors import TrainingError
 from training.progress import silent

@@ -1,3 +1,5 @@
+"""``paperfeed batch embed``."""
+
 import json
 from pathlib import Path
 
@@ -6,9 +8,8 @@ import pytest
 from service.encoder import DEFAULT_MODEL, HashingEncoder
 from service.storage import open_store
 from tests.batch.worlds import DIGEST_SIZE, LIBRARY_SIZE, World, fill, library, write_papers
-from tests.cli.conftest import Run, in_process
+from tests.cli.command import Run, in_process
 
-pytestmark = pytest.mark.cluster
 PAPERS = LIBRARY_SIZE + DIGEST_SIZE
 
 
@@ -18,13 +19,14 @@ def world(tmp_path: Path) -> World:
     return fill(f"sqlite:///{tmp_path / 'world.db'}", 0)
 
 
+@pytest.mark.cluster
 @pytest.mark.slow
-def test_embed(world: World) -> None:
-    """It embeds what waits, says so, names the dashboard, and a second call finds nothing to do."""
+def test_embed(world: World, paperfeed: Run) -> None:
+    """It embeds the papers without a vector and names the dashboard; a second call finds nothing to do."""
     words = ("batch", "embed", "--encoder", "hashing", "--workers", 1)
 
     done = in_process(*words, "--json", db=world.url)
-    again = in_process(*words, db=world.url)
+    again = paperfeed(*words, "--db", world.url)
 
     assert done.code == 0, done.err
     assert json.loads(done.out) == {
@@ -41,10 +43,11 @@ def test_embed(world: World) -> None:
     assert again.out == f"{PAPERS} papers have a vector of hashing-384, 0 of them new\n"
 
 
+@pytest.mark.cluster
 @pytest.mark.slow
 @pytest.mark.model
 def test_real_encoder_and_cache(tmp_path: Path) -> None:
-    """The packaged model works in Dask's workers, and keeps its vectors in the embedding cache, where there is one."""
+    """The packaged model works in Dask's workers and stores its vectors in the embedding cache, if one is set."""
     url, cache = f"sqlite:///{tmp_path / 'few.db'}", tmp_path / "cache.db"
     fill(url, 0)
     store = open_store(url)
@@ -64,18 +67,16 @@ def test_real_encoder_and_cache(tmp_path: Path) -> None:
     assert vectors.shape == (6, 384)
 
 
-def test_unreachable_scheduler(world: World) -> None:
-    """A scheduler that is not there ends it with one line and exit code 1."""
-    words = ("batch", "embed", "--encoder", "hashing", "--scheduler", "tcp://127.0.0.1:9")
-
-    done = in_process(*words, db=world.url)
-
+@pytest.mark.usefixtures("impatient")
+def test_unreachable_scheduler(world: World, paperfeed: Run) -> None:
+    """A scheduler that does not answer ends the command with one line and exit code 1."""
+    done = paperfeed("batch", "embed", "--db", world.url, "--scheduler", "tcp://127.0.0.1:9")
     assert done.code == 1
     assert done.err == "paperfeed: no Dask cluster at tcp://127.0.0.1:9: the scheduler does not answer\n"
 
 
 def test_unknown_encoder(world: World, tmp_path: Path, paperfeed: Run) -> None:
-    """A folder without weights is told before anything is started."""
+    """A folder without weights is reported before any worker starts."""
     done = paperfeed("batch", "embed", "--db", world.url, "--encoder", tmp_path)
 
     assert done.code == 1
@@ -83,7 +84,7 @@ def test_unknown_encoder(world: World, tmp_path: Path, paperfeed: Run) -> None:
 
 
 def test_wrong_usage(paperfeed: Run) -> None:
-    """A scheduler that is no address is wrong usage."""
+    """A scheduler that is not an address is wrong usage."""
     done = paperfeed("batch", "embed", "--scheduler", "localhost")
 
     assert done.code == 2
@@ -91,15 +92,15 @@ def test_wrong_usage(paperfeed: Run) -> None:
 
 
 def test_workers_of_somebody_else(paperfeed: Run) -> None:
-    """How many workers another's scheduler has is not ours to say, so the option is refused."""
+    """--workers is refused for a remote scheduler."""
     done = paperfeed("batch", "embed", "--scheduler", "tcp://here:8786", "--workers", 2)
 
     assert done.code == 2
-    assert "workers: are those of the scheduler at tcp://here:8786: leave the option out" in done.err
+    assert "workers: cannot be set for the scheduler at tcp://here:8786: leave the option out" in done.err
 
 
 def test_without_a_database(paperfeed: Run, tmp_path: Path) -> None:
-    """A database that is not there is not made by embedding it."""
+    """A missing database is reported and not created."""
     done = paperfeed("batch", "embed")
 
     assert done.code == 1

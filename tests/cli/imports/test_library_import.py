@@ -1,4 +1,4 @@
-"""Libraries of reference managers become likes."""
+"""``paperfeed library import``."""
 
 import json
 import sqlite3
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run, row_counts
+from tests.cli.command import Run, row_counts
 
 KNOWN = {"paper_id": "arxiv:1706.03762", "title": "Attention is all you need", "abstract": "We propose a network."}
 BIBTEX = """
@@ -36,7 +36,7 @@ FORMATS = {"library.bib": BIBTEX, "library.ris": RIS, "library.csv": ZOTERO}
 
 
 def liked(path: Path) -> list[tuple[str, str]]:
-    """(user, title) of all likes."""
+    """Return (user, title) of all likes."""
     statement = """SELECT user_id, title FROM events JOIN papers USING (paper_id) WHERE event_type = 'like'
                    ORDER BY events.sequence"""
     connection = sqlite3.connect(path)
@@ -56,7 +56,7 @@ def known_paper(paperfeed: Run, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_matches_and_adds(name: str, known_paper: None, paperfeed: Run, tmp_path: Path, db_path: Path) -> None:
-    """Each format: the known paper is found by its id or title, the other is added, both are liked, once."""
+    """In each format the known paper is found by id or title, the other is added, and both are liked once."""
     library = tmp_path / name
     library.write_text(FORMATS[name])
     first = paperfeed("library", "import", library, "--user", "ada", "--json")
@@ -68,7 +68,7 @@ def test_matches_and_adds(name: str, known_paper: None, paperfeed: Run, tmp_path
 
 
 def test_two_formats_one_paper(paperfeed: Run, tmp_path: Path, db_path: Path) -> None:
-    """The same library from three programs gives two papers, not six."""
+    """The same library in three formats gives two papers, not six."""
     for name, content in FORMATS.items():
         (tmp_path / name).write_text(content)
         assert paperfeed("library", "import", tmp_path / name, "--user", "ada").code == 0
@@ -93,7 +93,7 @@ def test_user_is_required(paperfeed: Run, tmp_path: Path) -> None:
 def test_bad_library(
     content: str, code: int, message: str, known_paper: None, paperfeed: Run, tmp_path: Path, db_path: Path
 ) -> None:
-    """A library with a mistake changes nothing and says where it is."""
+    """A library with a mistake changes nothing, and the place of the mistake is named."""
     library = tmp_path / "library.txt"
     library.write_text(content)
     before = row_counts(db_path)

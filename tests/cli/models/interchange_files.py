@@ -1,4 +1,4 @@
-"""Data sets as the files that a user would give."""
+"""Writes data sets as files of papers and events."""
 
 import datetime as dt
 import json
@@ -11,12 +11,12 @@ HEADER = "user_id,paper_id,event,occurred_at\n"
 
 
 def moment(seconds: float) -> str:
-    """As the interchange formats write it."""
+    """Return the time in ISO 8601; empty for NaN."""
     return "" if math.isnan(seconds) else dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat()
 
 
 def write(folder: Path, dataset: Dataset) -> tuple[Path, Path]:
-    """The files of papers and events."""
+    """Write the files of papers and events; return their paths."""
     papers, likes = dataset.papers, dataset.likes
     rows = zip(papers.paper_ids, papers.titles, papers.published_at.tolist(), strict=True)
     lines = [json.dumps({"paper_id": i, "title": t, "published_at": moment(p) or None}) for i, t, p in rows]

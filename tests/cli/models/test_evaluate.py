@@ -1,4 +1,4 @@
-"""``paperfeed evaluate``: what it prints, and what it says of data and options that do not serve."""
+"""``paperfeed evaluate``: its output, and its messages about unusable data and options."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from testing.training import planted
-from tests.cli.conftest import Done, Run
+from tests.cli.command import Done, Run
 from tests.cli.models.interchange_files import HEADER, write
 
 
@@ -17,20 +17,21 @@ def dated(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def weekly(paperfeed: Run, files: tuple[Path, Path], *more: object) -> Done:
-    """weekly-digest on a few weeks, trained on what is before them."""
+    """Run weekly-digest on a few weeks, with a bundle trained on the time before them."""
     span = ("--from", "2017-08-01", "--to", "2017-08-31", "--retrain", "--recipe", "tiny", "--seeds", "1")
     options = ("--papers", files[0], "--interactions", files[1], "--protocol", "weekly-digest", *span)
     return paperfeed("evaluate", *options, *more)
 
 
 def cold(paperfeed: Run, files: tuple[Path, Path], *more: object) -> Done:
-    """cold-items with one seed."""
+    """Run cold-items with one seed."""
     options = ("--papers", files[0], "--interactions", files[1], "--protocol", "cold-items", "--recipe", "tiny")
     return paperfeed("evaluate", *options, "--seeds", "1", *more)
 
 
+@pytest.mark.slow
 def test_weekly_json_and_report(paperfeed: Run, dated: tuple[Path, Path], tmp_path: Path) -> None:
-    """One line of JSON on stdout, and a page on request."""
+    """It prints one line of JSON on stdout, and writes a page to --report."""
     done = weekly(paperfeed, dated, "--mask-family", "text", "--report", tmp_path / "out" / "report.html", "--json")
     assert (done.code, done.err) == (0, "")
     result = json.loads(done.out)
@@ -49,7 +50,7 @@ def test_weekly_json_and_report(paperfeed: Run, dated: tuple[Path, Path], tmp_pa
     [(".", ". is a folder, not a file"), ("events.csv/page.html", "it is not a folder")],
 )
 def test_report_that_cannot_be_written(paperfeed: Run, dated: tuple[Path, Path], report: str, problem: str) -> None:
-    """A page that cannot be written is told before any work is done: what is wrong with the data is not told yet."""
+    """A report that cannot be written is refused before the data is read."""
     dated[1].write_text("")
     done = weekly(paperfeed, dated, "--report", report)
     assert (done.code, done.out) == (2, "")
@@ -58,33 +59,32 @@ def test_report_that_cannot_be_written(paperfeed: Run, dated: tuple[Path, Path],
     assert len(done.err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_cold_table(paperfeed: Run, tmp_path: Path) -> None:
-    """For people there are tables, with what was left out and why."""
+    """Without --json it prints tables, and says which baselines were left out and why."""
     done = cold(paperfeed, write(tmp_path, planted(dated=False)), "--max-users", "20")
     assert done.code == 0
     for part in ("cold-items", "paperfeed minus baseline", "tfidf-svm", "logistic-regression", "overlap", "left out"):
         assert part in done.out
 
 
+@pytest.mark.slow
 def test_given_bundle(paperfeed: Run, dated: tuple[Path, Path], tmp_path: Path) -> None:
-    """A bundle that was trained before is judged as it is, with a warning where it may know the answers.
-
-    Training left a page beside it.
-    """
+    """A given bundle is judged as it is, with a warning if it may know the answers; training left a page beside it."""
     made = ("--papers", dated[0], "--interactions", dated[1], "--recipe", "tiny", "--out", tmp_path / "bundle")
-    told = json.loads(paperfeed("train", *made, "--json").out)
-    assert told["report"] == str(tmp_path / "bundle-report.html")
-    assert f"Training of {told['version']}" in (tmp_path / "bundle-report.html").read_text()
+    trained = json.loads(paperfeed("train", *made, "--json").out)
+    assert trained["report"] == str(tmp_path / "bundle-report.html")
+    assert f"Training of {trained['version']}" in (tmp_path / "bundle-report.html").read_text()
     span = ("--from", "2017-08-01", "--to", "2017-08-07")
     files = ("--papers", dated[0], "--interactions", dated[1], "--protocol", "weekly-digest", *span)
     done = paperfeed("evaluate", *files, "--bundle", tmp_path / "bundle", "--json")
     assert done.code == 0
-    assert json.loads(done.out)["settings"]["bundle"] == [told["version"]]
+    assert json.loads(done.out)["settings"]["bundle"] == [trained["version"]]
     assert "paperfeed: warning: the bundle may know" in done.err
 
 
 def test_shipped_bundle_needs_its_encoder(paperfeed: Run, dated: tuple[Path, Path]) -> None:
-    """Under another encoder the shipped bundle is refused, not misread."""
+    """The shipped bundle is refused with another encoder."""
     done = paperfeed("evaluate", "--papers", dated[0], "--interactions", dated[1], "--protocol", "weekly-digest")
     assert done.code == 1
     assert "manifest.json" in done.err
@@ -101,7 +101,7 @@ def test_shipped_bundle_needs_its_encoder(paperfeed: Run, dated: tuple[Path, Pat
         (("--from", "2018-03-01", "--to", "2018-02-01"), "from: 2018-03-01 is after --to 2018-02-01"),
         (("--mask-family", "magic"), "mask-family: 'magic' is not one of embedding"),
         (("--train-without", "magic"), "train-without: 'magic' is not one of embedding"),
-        (("--train-without", "text", "--protocol", "weekly-digest"), "train-without: needs a bundle that is trained"),
+        (("--train-without", "text", "--protocol", "weekly-digest"), "train-without: applies to training"),
         (("--bundle", "somewhere", "--retrain"), "cannot be given together with --bundle"),
         (("--protocol", "hot-items"), "protocol: 'hot-items' is not one of cold-items, weekly-digest"),
         (("--max-users", "1"), "max-users"),
@@ -109,7 +109,7 @@ def test_shipped_bundle_needs_its_encoder(paperfeed: Run, dated: tuple[Path, Pat
     ],
 )
 def test_wrong_usage(paperfeed: Run, dated: tuple[Path, Path], options: tuple[str, ...], problem: str) -> None:
-    """Options that make no sense are wrong usage, named before any work is done."""
+    """A wrong option is named, as wrong usage, before any work is done."""
     files = ("--papers", dated[0], "--interactions", dated[1], "--protocol", "cold-items")
     done = paperfeed("evaluate", *files, *options)
     assert done.code == 2
@@ -121,7 +121,7 @@ LIKE = "u{user},dated{paper},like,{when}\n"
 
 
 def events(*triples: tuple[int, int, str]) -> str:
-    """A file of likes."""
+    """Return a file of likes."""
     return HEADER + "".join(LIKE.format(user=r, paper=p, when=when) for r, p, when in triples)
 
 
@@ -131,15 +131,15 @@ def events(*triples: tuple[int, int, str]) -> str:
         (HEADER, "no event follows the header"),
         (HEADER + "u,nobody-knows,like,\n", "none of the 1 events names one of the papers"),
         (HEADER + "u,dated1,dislike,\n", "there are no positive labels"),
-        (events((0, 1, "2018-02-01"), (0, 2, "2018-02-01")), "one reader alone"),
+        (events((0, 1, "2018-02-01"), (0, 2, "2018-02-01")), "only one user"),
         (events((0, 1, ""), (1, 2, "")), "likes have no time: weekly-digest needs dates"),
         (events((0, 1, "1999-01-01"), (1, 2, "1999-01-01")), "the times are out of order"),
-        (events((0, 1, "2018-02-01"), (1, 2, "2018-02-01")), "no reader with 5 or more earlier likes"),
-        (events((0, 1, "soon")), "line 2: occurred_at 'soon' is not"),
+        (events((0, 1, "2018-02-01"), (1, 2, "2018-02-01")), "no user with 5 or more earlier likes"),
+        (events((0, 1, "soon")), "line 2: occurred_at: 'soon' is not"),
     ],
 )
 def test_data_that_cannot_serve(paperfeed: Run, dated: tuple[Path, Path], text: str, problem: str) -> None:
-    """One line says what is missing; nothing is printed on stdout."""
+    """One line on stderr says what the data lacks."""
     dated[1].write_text(text)
     done = weekly(paperfeed, dated)
     assert done.code == 1
@@ -149,7 +149,7 @@ def test_data_that_cannot_serve(paperfeed: Run, dated: tuple[Path, Path], text: 
 
 
 def test_undated_papers(paperfeed: Run, tmp_path: Path) -> None:
-    """weekly-digest needs dates, and says which protocol does without; no long history is said too."""
+    """weekly-digest refuses undated papers and names the other protocol, which refuses histories that are too short."""
     files = write(tmp_path, planted(dated=False))
     assert "weekly-digest needs dates, cold-items does not" in weekly(paperfeed, files).err
     files[1].write_text(HEADER + "a,undated1,like,\nb,undated2,like,\n")
@@ -158,7 +158,7 @@ def test_undated_papers(paperfeed: Run, tmp_path: Path) -> None:
 
 
 def test_unknown_recipe(paperfeed: Run, dated: tuple[Path, Path]) -> None:
-    """The error lists the recipes."""
+    """An unknown recipe is an error."""
     done = weekly(paperfeed, dated, "--recipe", "grand")
     assert done.code == 1
     assert "no recipe is called 'grand'" in done.err
@@ -171,11 +171,12 @@ def test_no_query_in_the_range(paperfeed: Run, dated: tuple[Path, Path]) -> None
     assert "2031-01-01 to 2031-02-01: no query in the range" in done.err
 
 
+@pytest.mark.slow
 def test_unknown_papers_are_counted(paperfeed: Run, dated: tuple[Path, Path]) -> None:
-    """Events on papers that are not given are passed over, and counted."""
+    """Events on unknown papers are ignored and counted."""
     with dated[1].open("a") as stream:
         stream.write("u000,nobody-knows,like,2017-02-01\n")
     done = weekly(paperfeed, dated, "--json")
     assert done.code == 0
     assert json.loads(done.out)["settings"]["data"]["events_on_unknown_papers"] == 1
-    assert "paperfeed: warning: 1 of 901 events name papers that are not given" in done.err
+    assert "paperfeed: warning: 1 of 901 events are on unknown papers" in done.err

@@ -1,4 +1,4 @@
-"""``paperfeed train --feedback`` and ``paperfeed estimate``: a bundle from slates, and what it would have earned."""
+"""``paperfeed train --feedback`` and ``paperfeed estimate``."""
 
 import json
 import sqlite3
@@ -12,19 +12,19 @@ from service.encoder import HashingEncoder
 from service.storage import schema
 from testing.feedback_loop import run_loop, upvote_bundle
 from testing.simulated_clicks import World
-from tests.cli.conftest import Done, Run
+from tests.cli.command import Done, Run
 
 pytestmark = pytest.mark.slow
 
 
-# So many that among them, whatever was drawn, are reactions enough to explored papers.
+# Enough users that any random draw has reactions to explored papers.
 USERS = 120
 SLATES = 8 * USERS
 
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A database in which readers were sent eight digests, and the bundle that ranked them."""
+    """A database with eight digests served to users, and the bundle that ranked them."""
     folder = tmp_path_factory.mktemp("served")
     schema.upgrade(f"sqlite:///{folder / 'service.db'}")
     bundle = upvote_bundle(folder / "bundle")
@@ -42,18 +42,18 @@ def database(served: tuple[Path, Path], tmp_path: Path) -> Path:
 
 
 def train(paperfeed: Run, database: Path, bundle: Path, *more: object) -> Done:
-    """Learns with the tiny recipe."""
+    """Train with the tiny recipe."""
     options = ("--db", f"sqlite:///{database}", "--base", bundle, "--recipe", "tiny", *more)
     return paperfeed("train", "--feedback", *options)
 
 
 def estimate(paperfeed: Run, database: Path, bundle: Path, *more: object) -> Done:
-    """Judges a bundle."""
+    """Estimate the value of a bundle."""
     return paperfeed("estimate", "--db", f"sqlite:///{database}", "--bundle", bundle, *more)
 
 
 def change(database: Path, *statements: str) -> None:
-    """Changes rows behind the service's back."""
+    """Change rows without the service."""
     with sqlite3.connect(database) as connection:
         for statement in statements:
             connection.execute(statement)
@@ -61,7 +61,7 @@ def change(database: Path, *statements: str) -> None:
 
 
 def test_learn_and_judge(paperfeed: Run, served: tuple[Path, Path], tmp_path: Path) -> None:
-    """A bundle comes from slates, keeps encoder and spaces, says what it rests on, and is judged on later ones."""
+    """A bundle is trained on slates, keeps encoder and features, records its inputs, and is judged on later slates."""
     database, bundle = served
     before = list(sqlite3.connect(database).iterdump())
     options = ("--out", tmp_path / "new", "--until", "2025-01-12", "--position-bias", 0.9)
@@ -73,8 +73,8 @@ def test_learn_and_judge(paperfeed: Run, served: tuple[Path, Path], tmp_path: Pa
     assert result["version"].startswith("feedback-")
     assert new.manifest.params["examination"] == result["examination"]
     assert result["metrics"]["slates"] == 6 * USERS
-    assert result["left_out"] == {"outside the time asked for": 2 * USERS}
-    assert f"warning: {2 * USERS} slates are left out: outside the time asked for" in done.err
+    assert result["left_out"] == {"outside the given times": 2 * USERS}
+    assert f"warning: {2 * USERS} slates are left out: outside the given times" in done.err
 
     judged = estimate(paperfeed, database, tmp_path / "new", "--from", "2025-01-12", "--position-bias", 1, "--json")
     assert judged.code == 0, judged
@@ -88,13 +88,13 @@ def test_learn_and_judge(paperfeed: Run, served: tuple[Path, Path], tmp_path: Pa
 
 
 def test_in_words(paperfeed: Run, served: tuple[Path, Path], tmp_path: Path) -> None:
-    """For people both commands say what they rest on; the database may come from the environment's setting."""
+    """Without --json both commands say how many slates, users and reactions they used."""
     database, bundle = served
     done = train(paperfeed, database, bundle, "--out", tmp_path / "new")
     assert done.code == 0, done
-    assert "by " in done.out
+    assert "estimated from " in done.out
     assert "reactions at explored places" in done.out
-    assert f"{SLATES} slates, {USERS} readers" in done.out
+    assert f"{SLATES} slates, {USERS} users" in done.out
     judged = estimate(paperfeed, database, bundle)
     assert judged.code == 0, judged
     assert "doubly robust" in judged.out
@@ -125,7 +125,7 @@ def test_same_log_same_files(paperfeed: Run, served: tuple[Path, Path], tmp_path
 
 
 def _all_propensities(value: float) -> str:
-    """A statement that gives every item of every slate this propensity."""
+    """Return a statement that gives every item of every slate this propensity."""
     kept = (f"json_extract(value, '$[{place}]')" for place in (0, 1, 3))
     paper_id, score, reasons = kept
     item = f"json_array({paper_id}, {score}, {value}, {reasons})"
@@ -135,24 +135,24 @@ def _all_propensities(value: float) -> str:
 @pytest.mark.parametrize(
     ("statements", "problem"),
     [
-        (("DELETE FROM slates",), "no slate can be used: none was ever served to a known reader"),
+        (("DELETE FROM slates",), "no slate can be used: no slate was served to a known user"),
         (
             ("DELETE FROM events WHERE occurred_at > '2025-01-01'",),
-            f"of {SLATES}, nothing of it is known to have been shown",
+            f"no paper shown (neither a sent event nor an impression) ({SLATES} slates)",
         ),
-        (("DELETE FROM events WHERE event_type NOT IN ('sent')",), "nobody liked, saved or clicked any paper of them"),
+        (("DELETE FROM events WHERE event_type NOT IN ('sent')",), "nobody liked, saved or clicked a paper of them"),
         (
             ("UPDATE slates SET features_version = 'other'",),
-            f"of {SLATES}, its features are another bundle's (ranked by tiny-",
+            "no slate can be used: features of another bundle (ranked by tiny-",
         ),
         (
             ("UPDATE slates SET features_version = ''",),
-            f"of {SLATES}, served before slates said what their features mean",
+            f"served by an older version, without a features_version ({SLATES} slates)",
         ),
-        (("UPDATE slates SET features = x''",), f"of {SLATES}, its features were pruned"),
-        (("DELETE FROM users WHERE user_id != 'reader-00000'",), "one reader alone"),
+        (("UPDATE slates SET features = x''",), f"features pruned ({SLATES} slates)"),
+        (("DELETE FROM users WHERE user_id != 'reader-00000'",), "only one of them reacted"),
         ((_all_propensities(1.0),), "reactions to papers at explored places are too few"),
-        ((_all_propensities(0.9),), f"of {SLATES}, explored in a way unknown to this version"),
+        ((_all_propensities(0.9),), f"explored in a way unknown to this version ({SLATES} slates)"),
     ],
 )
 def test_logs_that_cannot_serve(
@@ -170,12 +170,12 @@ def test_logs_that_cannot_serve(
 
 
 def test_another_bundle(paperfeed: Run, served: tuple[Path, Path], tmp_path: Path) -> None:
-    """Slates of the bundle that served do not fit the one in the package, which is what is taken unless told."""
+    """Without --base the shipped bundle is used, whose features differ from those of the slates."""
     url = f"sqlite:///{served[0]}"
     done = paperfeed("train", "--feedback", "--db", url, "--recipe", "tiny", "--out", tmp_path / "new")
 
     assert done.code == 1
-    assert f"no slate can be used: of {SLATES}, its features are another bundle's" in done.err
+    assert "no slate can be used: features of another bundle" in done.err
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_another_bundle(paperfeed: Run, served: tuple[Path, Path], tmp_path: Pat
     ],
 )
 def test_wrong_options(paperfeed: Run, tmp_path: Path, options: tuple[str, ...], code: int, problem: str) -> None:
-    """What an option says wrong is said before any work is done."""
+    """A wrong option is reported before any work is done."""
     done = paperfeed("train", *options, "--out", tmp_path / "new")
 
     assert (done.code, problem in done.err) == (code, True), done

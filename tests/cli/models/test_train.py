@@ -1,4 +1,4 @@
-"""``paperfeed train``: the same files from the same data, the service's database, and data that no model comes from."""
+"""``paperfeed train``: equal data gives equal files; training on a database; data that nothing can be trained on."""
 
 import datetime as dt
 import json
@@ -14,7 +14,7 @@ from service.domain.papers import Paper
 from service.encoder import HashingEncoder
 from service.storage import open_store, schema
 from testing.training import planted
-from tests.cli.conftest import Done, Run, in_process
+from tests.cli.command import Done, Run, in_process
 from tests.cli.models.interchange_files import HEADER, write
 
 MONDAY = dt.datetime(2026, 3, 9, tzinfo=dt.UTC)
@@ -28,12 +28,13 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def trained(paperfeed: Run, files: tuple[Path, Path], *more: object) -> Done:
-    """A run of the tiny recipe on the files."""
+    """Train the tiny recipe on the files."""
     return paperfeed("train", "--papers", files[0], "--interactions", files[1], "--recipe", "tiny", *more)
 
 
+@pytest.mark.slow
 def test_same_files_from_other_processes(files: tuple[Path, Path], tmp_path: Path) -> None:
-    """Two processes with other hash seeds and other numbers of BLAS threads write the same, created_at aside."""
+    """Two processes with different hash seeds and numbers of BLAS threads write the same files but for created_at."""
     clicks = [f"u{user:03},dated{paper},click,2017-05-0{1 + paper % 7}\n" for user in range(60) for paper in (3, 9)]
     files[1].write_text(files[1].read_text() + "".join(clicks))
     bundles = []
@@ -50,7 +51,7 @@ def test_same_files_from_other_processes(files: tuple[Path, Path], tmp_path: Pat
     assert manifests[0] == manifests[1]
 
 
-# A hash seed is settled before a process starts.
+# The hash seed is fixed when a process starts.
 START = """
 import os, sys
 wanted = {{"PYTHONHASHSEED": "{seed}", "OPENBLAS_NUM_THREADS": "{seed}"}}
@@ -59,7 +60,7 @@ os.execve(sys.executable, [sys.executable, "-m", "cli.main", *sys.argv[1:]], {{*
 
 
 def stored(url: str, *, kinds: tuple[str, ...] = ("like", "save", "click", "dislike"), days: int = 70) -> None:
-    """Papers of three fields, three a day; each of 30 readers reacts in these ways to papers of one field."""
+    """Papers of three fields, three a day; each of 30 users reacts in these ways to papers of one field."""
     schema.upgrade(url)
     papers = [
         Paper(f"p{i:03}", f"{FIELDS[i % 3]} {i}", first_seen_at=MONDAY + dt.timedelta(days=i / 210 * days))
@@ -68,7 +69,7 @@ def stored(url: str, *, kinds: tuple[str, ...] = ("like", "save", "click", "disl
     vectors = HashingEncoder().encode([paper.title for paper in papers])
     rng = np.random.default_rng(0)
     events = [
-        Event(f"{user}-{row}", f"reader{user}", papers[row].paper_id, EventType(kinds[place % len(kinds)]), at)
+        Event(f"{user}-{row}", f"user{user}", papers[row].paper_id, EventType(kinds[place % len(kinds)]), at)
         for user in range(30)
         for place, row in enumerate(rng.choice(np.arange(user % 3, 210, 3), 24, replace=False).tolist())
         if (at := papers[row].first_seen_at + dt.timedelta(hours=1))
@@ -83,18 +84,19 @@ def stored(url: str, *, kinds: tuple[str, ...] = ("like", "save", "click", "disl
 
 
 def from_database(paperfeed: Run, url: str, *more: object) -> Done:
-    """A run of the tiny recipe on a database."""
+    """Train the tiny recipe on a database."""
     return paperfeed("train", "--db", url, "--recipe", "tiny", *more)
 
 
 @pytest.fixture
 def url(tmp_path: Path) -> str:
-    """A database that is not there yet."""
+    """A database that does not exist yet."""
     return f"sqlite:///{tmp_path / 'service.db'}"
 
 
+@pytest.mark.slow
 def test_database(paperfeed: Run, url: str, files: tuple[Path, Path], tmp_path: Path) -> None:
-    """A bundle comes from the service's rows, alone or beside files, and the rows stay as they are."""
+    """A bundle is trained on the service's rows, alone or together with files, and the rows stay as they are."""
     stored(url)
     before = list(sqlite3.connect(tmp_path / "service.db").iterdump())
     done = from_database(paperfeed, url, "--out", tmp_path / "alone", "--json")
@@ -106,8 +108,9 @@ def test_database(paperfeed: Run, url: str, files: tuple[Path, Path], tmp_path: 
     assert list(sqlite3.connect(tmp_path / "service.db").iterdump()) == before
 
 
+@pytest.mark.slow
 def test_database_of_libraries(paperfeed: Run, url: str, tmp_path: Path) -> None:
-    """Where most likes have no time, as after importing libraries, papers are asked for without dates."""
+    """A database whose likes have no time, as after importing libraries, can be trained on."""
     stored(url)
     with sqlite3.connect(tmp_path / "service.db") as connection:
         connection.execute("UPDATE events SET occurred_at = NULL")
@@ -125,13 +128,13 @@ def test_database_of_libraries(paperfeed: Run, url: str, tmp_path: Path) -> None
 def test_database_that_cannot_serve(
     paperfeed: Run, url: str, tmp_path: Path, shape: dict[str, object], problem: str
 ) -> None:
-    """Clicks alone make no profile, and one week has no weeks before it: the error says which."""
+    """Clicks alone make no profile, and one week has no week before it: the error says which is the problem."""
     stored(url, **shape)  # type: ignore[arg-type]
     check_refused(from_database(paperfeed, url, "--out", tmp_path / "bundle"), problem, tmp_path / "bundle")
 
 
 def check_refused(done: Done, problem: str, out: Path, code: int = 1) -> None:
-    """One line that names the problem, and nothing written."""
+    """Check that one line names the problem and nothing was written."""
     assert (done.code, done.out) == (code, ""), done
     assert problem in done.err
     assert len(done.err.splitlines()) == 1
@@ -140,7 +143,7 @@ def check_refused(done: Done, problem: str, out: Path, code: int = 1) -> None:
 
 
 def events(*rows: str) -> str:
-    """A file of events."""
+    """Return a file of events."""
     return HEADER + "".join(f"{row}\n" for row in rows)
 
 
@@ -150,26 +153,26 @@ FIRST_LIKES = [f"u{user},dated{user},like,2017-03-0{1 + user}" for user in range
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "events.csv, line 1: the header lacks user_id, paper_id, event, occurred_at"),
+        ("", "events.csv: is empty"),
         (HEADER, "events.csv, line 1: no event follows the header"),
         ("user_id,paper_id\nu,a\n", "events.csv, line 1: the header lacks event, occurred_at"),
-        (events("u,dated1,like"), "events.csv, line 2: has too few columns"),
-        (events("u,dated1,adore,2017-03-01"), "events.csv, line 2: event 'adore' is none of click, complaint"),
-        (events("u,dated1,like,yesterday"), "events.csv, line 2: occurred_at 'yesterday' is not an ISO 8601"),
+        (events("u,dated1,like"), "events.csv, line 2: has 3 fields, but the header has 4"),
+        (events("u,dated1,adore,2017-03-01"), "events.csv, line 2: event: 'adore' is none of like, unlike"),
+        (events("u,dated1,like,yesterday"), "events.csv, line 2: occurred_at: 'yesterday' is not an ISO 8601"),
         (events("u,who,like,", "v,knows,like,"), "events.csv, line 2: none of the 2 events names one of the papers"),
         (events("u,dated1,dislike,", "v,dated2,dismiss,"), "0-papers: nobody liked or saved any of the papers"),
         (events("u,dated1,click,", "v,dated2,click,"), "there are no positive labels; 2 clicks alone make no profile"),
-        (events("u,dated1,like,2017-03-01", "u,dated2,like,2017-03-02"), "0-papers: has one reader alone"),
+        (events("u,dated1,like,2017-03-01", "u,dated2,like,2017-03-02"), "0-papers: has only one user"),
         (events(*(row.replace("2017", "1999") for row in FIRST_LIKES)), "the times are out of order"),
-        (events(*(f"u{i},dated{i},like,2031-01-0{1 + i}" for i in range(5))), "all likes lie in one week"),
-        (events(*(f"u{i},dated{i},like,20{31 + i}-01-01" for i in range(5))), "readers have no history"),
-        (events(*(f"u{i},dated{i},like," for i in range(5))), "two or more readers must like two or more papers each"),
+        (events(*(f"u{i},dated{i},like,2021-03-0{1 + i}" for i in range(5))), "all likes lie in one week"),
+        (events(*(f"u{i},dated{i},like,20{20 + i}-01-01" for i in range(5))), "they have no history"),
+        (events(*(f"u{i},dated{i},like," for i in range(5))), "two or more users must like two or more papers each"),
     ],
 )
 def test_events_that_cannot_serve(
     paperfeed: Run, files: tuple[Path, Path], tmp_path: Path, text: str, problem: str
 ) -> None:
-    """One line names the file and the line, or the data set and what it lacks."""
+    """One line names the file and the line at fault, or the data set and what it lacks."""
     files[1].write_text(text)
     check_refused(trained(paperfeed, files, "--out", tmp_path / "bundle"), problem, tmp_path / "bundle")
 
@@ -186,13 +189,13 @@ def test_events_that_cannot_serve(
 def test_papers_that_cannot_serve(
     paperfeed: Run, files: tuple[Path, Path], tmp_path: Path, text: str, problem: str
 ) -> None:
-    """The papers' file is named, and the line where one is at fault."""
+    """One line names the papers' file, and the line if one is at fault."""
     files[0].write_text(text)
     check_refused(trained(paperfeed, files, "--out", tmp_path / "bundle"), problem, tmp_path / "bundle")
 
 
 def test_files_swapped(paperfeed: Run, files: tuple[Path, Path], tmp_path: Path) -> None:
-    """Papers given as interactions, and the reverse, are told by the first line."""
+    """Papers given as interactions, and the reverse, are recognised by the first line."""
     done = trained(paperfeed, (files[1], files[0]), "--out", tmp_path / "bundle")
     check_refused(done, "events.csv, line 1: is not JSON", tmp_path / "bundle")
     done = trained(paperfeed, (files[0], files[0]), "--out", tmp_path / "bundle")
@@ -203,7 +206,7 @@ def test_files_swapped(paperfeed: Run, files: tuple[Path, Path], tmp_path: Path)
     ("options", "code", "problem"),
     [
         (("--recipe", "grand"), 1, "no recipe is called 'grand'; there are default, tiny"),
-        (("--interactions", "twice.csv"), 2, "interactions: given 2 times for 1 --papers"),
+        (("--interactions", "twice.csv"), 2, "interactions: is given 2 times, but --papers 1 times"),
         (("--papers", "nowhere.jsonl", "--interactions", "nowhere.csv"), 1, "nowhere.jsonl: there is no such file"),
         (("--until", "soon"), 2, "until: 'soon' is not a date"),
         (("--until", "1999-01-01"), 1, "0-papers: has no papers"),
@@ -214,42 +217,43 @@ def test_files_swapped(paperfeed: Run, files: tuple[Path, Path], tmp_path: Path)
 def test_wrong_options(
     paperfeed: Run, files: tuple[Path, Path], tmp_path: Path, options: tuple[str, ...], code: int, problem: str
 ) -> None:
-    """What an option says wrong is said before any work is done."""
+    """A wrong option is reported before any work is done."""
     done = trained(paperfeed, files, *options, "--out", tmp_path / "bundle")
     check_refused(done, problem, tmp_path / "bundle", code)
 
 
 def test_out_exists(paperfeed: Run, files: tuple[Path, Path], tmp_path: Path) -> None:
-    """What stands where the bundle should go stays."""
+    """An existing file at --out is kept."""
     (tmp_path / "bundle").write_text("mine")
     done = trained(paperfeed, files, "--out", tmp_path / "bundle")
-    assert (done.code, "bundle exists already" in done.err) == (2, True)
+    assert (done.code, "bundle already exists" in done.err) == (2, True)
     assert (tmp_path / "bundle").read_text() == "mine"
     below = trained(paperfeed, files, "--out", tmp_path / "bundle" / "below")
-    assert (below.code, "nothing can be written to" in below.err) == (2, True)
+    assert (below.code, "cannot write to" in below.err) == (2, True)
 
 
 @pytest.mark.parametrize("options", [("--report", "."), ("--report", "papers.jsonl/page.html"), ()])
 def test_report_that_cannot_be_written(
     paperfeed: Run, files: tuple[Path, Path], tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    """A page that cannot be written, beside the bundle or where --report says, is told before any work is done."""
+    """A report that cannot be written, at its default place or at --report, is refused before any work is done."""
     (tmp_path / "bundle-report.html").mkdir()
     done = trained(paperfeed, files, *options, "--out", tmp_path / "bundle")
     check_refused(done, "paperfeed: report: ", tmp_path / "bundle", 2)
 
 
+@pytest.mark.slow
 def test_unknown_papers_are_counted(paperfeed: Run, files: tuple[Path, Path], tmp_path: Path) -> None:
-    """Events on papers that are not given are passed over, with a warning that counts them."""
+    """Events on unknown papers are ignored, with a warning that counts them."""
     with files[1].open("a") as stream:
         stream.write("u000,nobody-knows,like,2017-02-01\n")
     done = trained(paperfeed, files, "--out", tmp_path / "bundle")
     assert done.code == 0
-    assert done.err == f"paperfeed: warning: {files[1]}: 1 of 901 events name papers that are not given\n"
+    assert done.err == f"paperfeed: warning: {files[1]}: 1 of 901 events are on unknown papers\n"
 
 
 def test_too_few_rows_for_a_tree(paperfeed: Run, files: tuple[Path, Path], tmp_path: Path) -> None:
-    """Two readers with hardly any history are too few to learn from, and that is what is said."""
+    """Two users with hardly any history are refused as too few to learn from."""
     rows = [f"u{i % 2},dated{i},like," for i in range(6)]
     files[1].write_text(events(*rows))
     problem = "candidates are too few to learn from"
@@ -259,7 +263,7 @@ def test_too_few_rows_for_a_tree(paperfeed: Run, files: tuple[Path, Path], tmp_p
 @pytest.mark.cluster
 @pytest.mark.slow
 def test_on_a_cluster(files: tuple[Path, Path], tmp_path: Path) -> None:
-    """On workers of this machine it makes a bundle and a page too; stdout has the result and nothing else."""
+    """Workers of this machine write a bundle and a page; stdout has the result and nothing else."""
     out = tmp_path / "bundle"
     options = ("--recipe", "tiny", "--query-limit", 40, "--scheduler", "local", "--workers", 2, "--out", out, "--json")
     done = in_process("train", "--papers", files[0], "--interactions", files[1], *options, db="", encoder="hashing")
@@ -278,7 +282,7 @@ def test_on_a_cluster(files: tuple[Path, Path], tmp_path: Path) -> None:
     ("options", "code", "problem"),
     [
         (("--workers", "2"), 2, "workers: needs --scheduler"),
-        (("--scheduler", "tcp://here:8786", "--workers", "2"), 2, "workers: are those of the scheduler at"),
+        (("--scheduler", "tcp://here:8786", "--workers", "2"), 2, "workers: cannot be set for the scheduler at"),
         (("--scheduler", "somewhere"), 2, "scheduler: 'somewhere' is neither 'local' nor an address"),
         (
             ("--scheduler", "local", "--feedback", "--db", "sqlite:///x.db"),
@@ -293,14 +297,13 @@ def test_on_a_cluster(files: tuple[Path, Path], tmp_path: Path) -> None:
     ],
 )
 def test_no_cluster(paperfeed: Run, tmp_path: Path, options: tuple[str, ...], code: int, problem: str) -> None:
-    """Options of a cluster that do not fit are told before anything is read."""
+    """Contradicting options of a cluster are refused before anything is read."""
     done = paperfeed("train", *options, "--out", tmp_path / "bundle")
     check_refused(done, problem, tmp_path / "bundle", code)
 
 
-@pytest.mark.cluster
-@pytest.mark.slow
+@pytest.mark.usefixtures("impatient")
 def test_nobody_at_the_address(paperfeed: Run, files: tuple[Path, Path], tmp_path: Path) -> None:
-    """A scheduler that does not answer is one line, and nothing is left behind."""
+    """A scheduler that does not answer gives one line, and nothing is left behind."""
     done = trained(paperfeed, files, "--scheduler", "tcp://127.0.0.1:9", "--out", tmp_path / "bundle")
     check_refused(done, "no Dask cluster at tcp://127.0.0.1:9: the scheduler does not answer", tmp_path / "bundle")

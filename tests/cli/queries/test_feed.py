@@ -1,15 +1,15 @@
-"""What ``paperfeed feed`` says where there is little to show."""
+"""Output of ``paperfeed feed`` if there is little to show."""
 
 import json
 from pathlib import Path
 
 from testing.calls import make_digest, make_papers, record, upsert_ready
 from testing.servers import serving
-from tests.cli.conftest import Run
+from tests.cli.command import Run
 
 
 def test_before_the_first_digest(paperfeed: Run, tmp_path: Path) -> None:
-    """Without any digest the command says how to import one; as JSON the answer is shown as it is."""
+    """Without any digest the command says how to import one; --json prints the answer as it is."""
     with serving(f"sqlite:///{tmp_path / 'empty.db'}") as service:
         done = paperfeed("feed", "ada", "--server", service.target)
         shown = paperfeed("feed", "ada", "--server", service.target, "--json")
@@ -20,7 +20,7 @@ def test_before_the_first_digest(paperfeed: Run, tmp_path: Path) -> None:
 
 
 def test_when_all_is_hidden(paperfeed: Run, tmp_path: Path) -> None:
-    """A digest of which a reader has seen everything is named, and is not taken for none."""
+    """If the user has seen every paper of a digest, the digest is named and no paper is shown."""
     with serving(f"sqlite:///{tmp_path / 'read.db'}") as service:
         paper_ids = upsert_ready(service.client, make_papers(1))
         digest = make_digest(service.client, paper_ids)

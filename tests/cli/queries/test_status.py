@@ -1,13 +1,13 @@
-"""What ``paperfeed status`` says of a server."""
+"""Output of ``paperfeed status``."""
 
 from pathlib import Path
 
 from testing.servers import lose_database, serving
-from tests.cli.conftest import Run
+from tests.cli.command import Run
 
 
 def test_a_lost_database_is_told(paperfeed: Run, tmp_path: Path) -> None:
-    """A server whose database is gone still shows its counters, and a line says what is wrong."""
+    """If a server's database is broken, its counters are still shown, and a line says what is wrong."""
     with serving(f"sqlite:///{tmp_path / 'lost.db'}") as service:
         before = paperfeed("status", "--server", service.target)
         lose_database(service)

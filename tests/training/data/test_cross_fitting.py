@@ -10,7 +10,7 @@ DATED, UNDATED = planted(dated=True), planted(dated=False)
 
 
 def test_undated_folds_hide_papers() -> None:
-    """A fold's map sees every like but those of the fifth of papers that its queries ask for."""
+    """The map of a fold sees all likes except those of the fifth of papers that its queries ask for."""
     folds = split_likes(UNDATED, 2, np.random.default_rng(0))
     assert folds.of_paper is not None
     assert len(folds) == 2
@@ -22,7 +22,7 @@ def test_undated_folds_hide_papers() -> None:
 
 
 def test_dated_folds_see_the_past() -> None:
-    """A week's map has seen no like from that week or later; early weeks have none."""
+    """The map of a week has seen no like from that week or later; early weeks have no map."""
     folds = split_likes(DATED, 3, np.random.default_rng(0))
     found = {NO_FOLD: 0, 0: 0, 1: 0, 2: 0}
     for query in queries_of(DATED, folds, find_recipe("default"), np.random.default_rng(0)):

@@ -21,7 +21,7 @@ def test_weeks_begin_on_monday() -> None:
 
 
 def test_weekly_queries_see_the_past_only() -> None:
-    """Profiles hold likes from before the week's Monday, candidates are of that week, and there is a hit."""
+    """Profiles hold likes from before the week's Monday; candidates are of that week, and one is relevant."""
     queries = list(weekly_queries(DATED, min_likes=2))
     assert len(queries) > 50
     for query in queries:
@@ -36,7 +36,7 @@ def test_weekly_queries_see_the_past_only() -> None:
 
 
 def test_left_out_queries_see_all_other_weeks() -> None:
-    """The profile is what was liked in every other week, without times; candidates and labels are the week's."""
+    """The profile holds the likes of all other weeks, without times; candidates and labels are those of the week."""
     earlier = {(query.user, query.week): query for query in weekly_queries(DATED)}
     queries = list(weekly_queries(DATED, left_out=True))
 
@@ -53,7 +53,7 @@ def test_left_out_queries_see_all_other_weeks() -> None:
 
 
 def test_hidden_queries() -> None:
-    """Each reader is asked once; profile and candidates are apart, and all candidates' labels are right."""
+    """Each user has one query; profile and candidates are disjoint, and the labels are right."""
     fold_of = np.arange(len(UNDATED.papers)) % 5
     queries = list(hidden_queries(UNDATED, fold_of, 2, 50, np.random.default_rng(0)))
     assert len({query.user for query in queries}) == len(queries) > 50
@@ -68,7 +68,7 @@ def test_hidden_queries() -> None:
 
 
 def test_fewer_likes() -> None:
-    """A cut profile is a part of the whole one, with its times."""
+    """A cut profile is a part of the whole profile, with its times."""
     query = next(q for q in weekly_queries(DATED) if len(q.liked) > 5)
     cut = with_fewer_likes(query, 3, np.random.default_rng(0))
     assert len(cut.liked) == len(cut.liked_at) == 3
@@ -77,7 +77,7 @@ def test_fewer_likes() -> None:
 
 
 def test_contiguity() -> None:
-    """Rows of a query must stand together and fill its group."""
+    """Rows of a query that are apart or do not fill their group are refused."""
     check_contiguous([0, 0, 1], np.array([2, 1], np.int32))
     for ids, sizes in (([0, 1, 0], [2, 1]), ([0, 0, 1], [2, 2]), ([0, 1, 0], [1, 1, 1])):
         with pytest.raises(TrainingError):
@@ -85,7 +85,7 @@ def test_contiguity() -> None:
 
 
 def with_reactions(dataset: Dataset) -> Dataset:
-    """The same with every fifth like only saved, and each reader's clicks and dislikes of four papers not liked."""
+    """Turn every fifth like into a save, and add four clicks and four dislikes of each user."""
     rng = np.random.default_rng(3)
     likes = replace(dataset.likes, grades=np.where(np.arange(len(dataset.likes)) % 5, LIKED, SAVED))
     users = np.unique(likes.users)
@@ -100,7 +100,7 @@ def with_reactions(dataset: Dataset) -> Dataset:
 
 @pytest.mark.parametrize("dataset", [with_reactions(DATED), with_reactions(UNDATED)], ids=["dated", "undated"])
 def test_graded_queries(dataset: Dataset) -> None:
-    """Labels are the grades; a dislike is never positive, a click never in a profile, and dislikes come from before."""
+    """Labels are the grades; dislikes are never positive and earlier than the query, clicks never in a profile."""
     fold_of = np.arange(len(dataset.papers)) % 5
     hidden = hidden_queries(dataset, fold_of, 2, 50, np.random.default_rng(0))
     queries = list(weekly_queries(dataset) if dataset.dated else hidden)
@@ -123,13 +123,13 @@ def test_graded_queries(dataset: Dataset) -> None:
 
 
 def test_likes_alone_are_binary() -> None:
-    """Where only likes are known, what is relevant is liked, and the labels say no more."""
+    """With likes alone every relevant candidate has the grade of a like."""
     for query in weekly_queries(DATED):
         assert np.array_equal(query.labels, query.relevant * LIKED)
 
 
 def test_weeks_are_those_of_first_sight() -> None:
-    """Where it is known when readers could first see a paper, that decides the week of its digest, not its date."""
+    """If first_seen_at is known, it decides the week of a paper, and published_at does not."""
     seen_at = DATED.papers.published_at + 3 * WEEK
     later = replace(
         DATED,

@@ -38,7 +38,7 @@ UNKNOWN = float("nan")
     ],
 )
 def test_grades(kinds: str, grade: int | None) -> None:
-    """What the events of one reader and paper leave, in their order."""
+    """The events of one user and paper, in this order, give this grade."""
     found = reactions_of(Event("u", 7, kind, float(time)) for time, kind in enumerate(kinds.split()))
     parts = (found.likes, found.clicks, found.dislikes)
     assert [int(each) for part in parts for each in part.grades] == ([] if grade is None else [grade])
@@ -46,7 +46,7 @@ def test_grades(kinds: str, grade: int | None) -> None:
 
 
 def test_times_and_users() -> None:
-    """Events count at their times, unknown ones first; a like is as old as its first, a dislike as its last."""
+    """Events count in the order of time, unknown times first; a like has its first time, a dislike its last."""
     found = reactions_of(
         [
             Event("b", 1, "like", 9.0),
@@ -72,8 +72,8 @@ def test_times_and_users() -> None:
         max_size=14,
     )
 )
-def test_as_the_service_sees_it(given: list[tuple[int, EventType, int | None]]) -> None:
-    """Whatever happens, training and service agree on what is liked and disliked."""
+def test_training_agrees_with_the_service(given: list[tuple[int, EventType, int | None]]) -> None:
+    """For any events, training and service agree on the liked and the disliked papers."""
     start = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     found = reactions_of(
         Event("u", paper, kind.value, UNKNOWN if at is None else float(at)) for paper, kind, at in given
@@ -87,5 +87,5 @@ def test_as_the_service_sees_it(given: list[tuple[int, EventType, int | None]]) 
 
 
 def test_all_kinds_are_known() -> None:
-    """Every kind of event that the service records is known here."""
+    """Training knows every kind of event that the service records."""
     assert {kind.value for kind in EventType} == GRADED_EVENTS | OTHER_EVENTS

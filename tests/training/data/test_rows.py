@@ -1,4 +1,4 @@
-"""What is hidden from training queries: of dated data and of undated data each its own."""
+"""Hidden information in training queries, for dated and for undated data."""
 
 from dataclasses import replace
 
@@ -16,19 +16,20 @@ from training.recipes import Hiding, Recipe, find_recipe
 from training.spaces.learned_spaces import LearnedSpaces, learn_spaces
 
 NOTHING = Hiding(0.0, 0.0, 0.0, (), 0.0)
-RECIPE = replace(find_recipe("tiny"), undated_hiding=NOTHING, dated_hiding=NOTHING)
+TINY = find_recipe("tiny")
+RECIPE = replace(TINY, factors=replace(TINY.factors, steps=2), undated_hiding=NOTHING, dated_hiding=NOTHING)
 DATED, UNDATED = 0, 1
 
 
 @pytest.fixture(scope="module")
 def learned() -> tuple[list[Folds], LearnedSpaces]:
-    """Folds and spaces of both data sets."""
+    """Fit folds and spaces of both data sets."""
     folds = [split_likes(dataset, 2, np.random.default_rng(0)) for dataset in DATASETS]
     return folds, learn_spaces(DATASETS, folds, RECIPE, 0, silent)
 
 
 def features(learned: tuple[list[Folds], LearnedSpaces], part: int, recipe: Recipe) -> Float32Array:
-    """The rows of the last queries of one data set, by readers with some history."""
+    """Return the rows of the last queries of one data set, whose users have some history."""
     folds, spaces = learned
     matrices = DatasetMatrices(DATASETS[part], spaces.folds, spaces.foreign[part])
     queries = queries_of(DATASETS[part], folds[part], recipe, np.random.default_rng(1))[-20:]
@@ -37,13 +38,13 @@ def features(learned: tuple[list[Folds], LearnedSpaces], part: int, recipe: Reci
 
 
 def column(rows: Float32Array, name: str) -> Float32Array:
-    """One feature."""
+    """Return the column of one feature."""
     return rows[:, SCHEMA.names.index(name)]
 
 
 @pytest.mark.parametrize(("part", "other"), [("dated_hiding", UNDATED), ("undated_hiding", DATED)])
 def test_each_kind_has_its_own(learned: tuple[list[Folds], LearnedSpaces], part: str, other: int) -> None:
-    """All of one kind's profiles are cut to one to five likes; the other kind's rows stay as they are."""
+    """All profiles of one kind are cut to one to five likes; rows of the other kind do not change."""
     hiding = replace(RECIPE, **{part: replace(NOTHING, small_profile_share=1.0)})
     kind = UNDATED if other == DATED else DATED
 
@@ -56,7 +57,7 @@ def test_each_kind_has_its_own(learned: tuple[list[Folds], LearnedSpaces], part:
 
 @pytest.mark.parametrize("part", [DATED, UNDATED])
 def test_trained_without_a_family(learned: tuple[list[Folds], LearnedSpaces], part: int) -> None:
-    """A family that a recipe is to do without is unknown in every row of both kinds, and the others are not."""
+    """A recipe without a family has it unknown in every row of both kinds; other families stay known."""
     rows = features(learned, part, RECIPE.without(["text", "embedding"]))
 
     gone = np.concatenate((SCHEMA.columns_of("text"), SCHEMA.columns_of("embedding")))
@@ -65,7 +66,7 @@ def test_trained_without_a_family(learned: tuple[list[Folds], LearnedSpaces], pa
 
 
 def test_masks_add_up() -> None:
-    """Doing without a family keeps the other families' shares."""
+    """Leaving a family out keeps the shares of the other families."""
     hiding = Hiding().without(["text"])
     assert dict(hiding.masked_shares) == {**dict(Hiding().masked_shares), "text": 1.0}
     assert Hiding().without([]) == Hiding()

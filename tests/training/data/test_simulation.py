@@ -23,7 +23,7 @@ def rng() -> np.random.Generator:
 
 
 def test_follows_favour_what_is_relevant() -> None:
-    """Over many queries the flags fall as often as the recipe says."""
+    """Relevant and other candidates match follows as often as the recipe says."""
     relevant = np.arange(20_000) < 10_000
     user_context = user_context_of(replace(QUERY, candidates=np.arange(20_000), relevant=relevant), ALWAYS, rng())
     assert user_context.followed_topic is not None
@@ -41,7 +41,7 @@ def test_follows_favour_what_is_relevant() -> None:
 
 
 def test_nobody_follows_dislikes_or_trends() -> None:
-    """With all chances at 0 nothing is made up."""
+    """With all chances at 0 nothing is simulated."""
     user_context = user_context_of(QUERY, NEVER, rng())
     assert user_context.followed_topic is None
     assert user_context.followed_author is None
@@ -54,7 +54,7 @@ def test_nobody_follows_dislikes_or_trends() -> None:
 
 
 def test_dislikes_are_never_liked() -> None:
-    """Disliked are one to three papers, none of them liked or relevant, some of them no candidates."""
+    """One to three papers are disliked; none is liked or relevant, and some are not candidates."""
     crowd, outside = Crowd(DATASET), 0
     for seed in range(60):
         found = dislikes_of(QUERY, crowd, ALWAYS, np.random.default_rng(seed))
@@ -65,7 +65,7 @@ def test_dislikes_are_never_liked() -> None:
 
 
 def test_the_crowd_is_other_users() -> None:
-    """What trends is what other readers like; a paper that the reader alone likes stays cold."""
+    """Likes of other users make a trend; a paper that only the user likes has no trend."""
     likes = DATASET.likes
     alone = np.flatnonzero(np.bincount(likes.papers, minlength=400) == 0)[:3]
     query = replace(QUERY, candidates=np.union1d(CANDIDATES, alone))
@@ -79,7 +79,7 @@ def test_the_crowd_is_other_users() -> None:
 
 
 def test_dated_data_hold_no_crowd() -> None:
-    """Where likes have dates the trend stays unknown: what others will like is not known at the time of a query."""
+    """On dated data trends stay unknown, because later likes are not known at the time of a query."""
     dated = planted(dated=True)
     candidates = plain_matrix(dated.papers).take(CANDIDATES.tolist())
     assert Crowd(dated).seen(QUERY, candidates, ALWAYS, rng())[0] is candidates

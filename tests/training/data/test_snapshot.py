@@ -12,7 +12,7 @@ DATED = planted(dated=True)
 
 
 def test_likes_count_once() -> None:
-    """A pair counts once, at its first time; a reader's likes stand together by time."""
+    """A pair occurs once, at its first time; the likes of a user stand together in the order of time."""
     likes = Likes.of([1, 0, 1, 1], [5, 5, 5, 2], [9.0, 1.0, 3.0, 4.0])
     assert likes.users.tolist() == [0, 1, 1]
     assert likes.papers.tolist() == [5, 5, 2]
@@ -21,7 +21,7 @@ def test_likes_count_once() -> None:
 
 
 def test_before() -> None:
-    """Nothing from the moment on is left, and likes still name the same papers."""
+    """Papers and likes from the moment on are gone, and the other likes still name the same papers."""
     moment = MONDAY + 20 * WEEK
     past = DATED.before(moment)
     assert (past.papers.published_at < moment).all()
@@ -33,7 +33,7 @@ def test_before() -> None:
 
 
 def test_undated_data_stays() -> None:
-    """Papers and likes without times are not cut."""
+    """Papers and likes without times stay."""
     undated = planted(dated=False).before(0.0)
     assert len(undated.papers) == 400
     assert not undated.dated
@@ -48,7 +48,7 @@ def test_fingerprint() -> None:
 
 @pytest.mark.parametrize("changed", ["clicks", "dislikes", "likes", "user_codes", "categories", "signals"])
 def test_fingerprint_covers(changed: str) -> None:
-    """Grades, clicks, dislikes, readers' codes, categories and signals are parts of the fingerprint."""
+    """Grades, clicks, dislikes, user codes, categories and signals change the fingerprint."""
     papers, likes, count = DATED.papers, DATED.likes, len(DATED.papers)
     other = {
         "clicks": replace(DATED, clicks=Likes.of([0], [0], [1.0], [1])),
@@ -62,7 +62,7 @@ def test_fingerprint_covers(changed: str) -> None:
 
 
 def test_parts_must_fit() -> None:
-    """Vectors of another length, likes of no paper and odd title vectors are refused by the data set's name."""
+    """Vectors of another length, likes of unknown papers and misfit title vectors are refused."""
     for wrong in (
         replace(DATED, likes=Likes.of([0], [4000], [1.0])),
         replace(DATED, title_embeddings=np.zeros((1, 12), np.float32)),

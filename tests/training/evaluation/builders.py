@@ -15,30 +15,30 @@ FIRST_DAY, LAST_DAY = dt.date(2017, 5, 1), dt.date(2017, 12, 31)
 
 
 def dated() -> Dataset:
-    """Three fields, dated, each reader in one of them."""
+    """Return a dated data set of three fields; each user likes one field."""
     return planted(dated=True)
 
 
 def undated() -> Dataset:
-    """The same without dates."""
+    """Return the same data set without dates."""
     return planted(dated=False)
 
 
 def cold_round() -> tuple[View, Round]:
-    """A round of cold-items on ``undated``."""
+    """Return a round of cold-items on ``undated``."""
     data = undated()
     this = cold_items(data, 1)
     return Corpus.of(data.papers).view(this.visible, this.candidates), this
 
 
 def week_round(dataset: Dataset, number: int = 0) -> tuple[View, Round]:
-    """A round of weekly-digest."""
+    """Return a round of weekly-digest."""
     this = list(weekly_digest(dataset, FIRST_DAY, LAST_DAY, 1))[number]
     return Corpus.of(dataset.papers).view(this.visible, this.candidates), this
 
 
 def with_paper(dataset: Dataset, published_at: float, text: str = "genome protein cell") -> Dataset:
-    """One more paper, first in the file, liked by reader 0 at its date and by reader 1, by a slip, long before."""
+    """Add a paper, first in the file, that user 0 likes at its date and user 1 by a wrong date long before."""
     papers, likes = dataset.papers, dataset.likes
     new = {
         "paper_ids": ("planted",),

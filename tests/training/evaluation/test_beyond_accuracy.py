@@ -8,7 +8,7 @@ from training.evaluation.scoring import Answers
 
 
 def answers(tops: dict[str, list[list[int]]], rounds: list[int]) -> Answers:
-    """Lists as systems might give them."""
+    """Return answers with these lists."""
     count = np.zeros(len(rounds), dtype=np.intp)
     lists = {name: np.array(rows) for name, rows in tops.items()}
     return Answers(("mrr",), np.arange(len(rounds)), count, np.array(rounds), count, count, {}, lists, {}, ())
@@ -22,19 +22,19 @@ BACKGROUND = Background(
 
 
 def test_by_hand() -> None:
-    """Each measure on lists small enough to work out on paper; -1 stands for no paper."""
+    """The measures have the values computed by hand; -1 means no paper."""
     found = beyond_accuracy(answers({"a": [[0, 1, -1], [0, 2, -1]], "b": [[2, 3, -1], [2, 3, -1]]}, [0, 0]), BACKGROUND)
     assert found["a"] == {"topic_coverage": 0.75, "intra_list_diversity": 0.5, "novelty": 1.5, "overlap": 0.333333}
     assert found["b"] == {"topic_coverage": 1.0, "intra_list_diversity": 2.0, "novelty": None, "overlap": 1.0}
 
 
 def test_overlap_within_a_round() -> None:
-    """Readers who were asked for other candidates are not compared."""
+    """Queries of different rounds are not compared."""
     assert beyond_accuracy(answers({"a": [[0, 1], [0, 2]]}, [0, 1]), BACKGROUND)["a"]["overlap"] is None
 
 
 def test_background() -> None:
-    """Topics follow the planted fields, and what a third of the readers likes is rarer than what half of them does."""
+    """Topics follow the planted fields, and rarity is -log2 of the share of users who like a paper."""
     data = dated()
     found = Background.of(Corpus.of(data.papers), np.arange(200), data.likes)
     assert 2 <= len(np.unique(found.topics)) <= 10

@@ -11,14 +11,14 @@ LIKES = np.repeat([7, 30], COUNT // 2)
 
 
 def answers(**figures: np.ndarray) -> Answers:
-    """One metric of some systems."""
+    """Return answers with one metric of some systems."""
     zeros = np.zeros(COUNT, dtype=np.intp)
     columns = {name.replace("_", "-"): values[:, None] for name, values in figures.items()}
     return Answers(("mrr",), np.arange(COUNT), zeros, zeros, LIKES, zeros + 77, columns, {}, {}, ())
 
 
 def test_best_is_marked() -> None:
-    """The strongest baseline is marked; what is certainly better beats, what is certainly worse does not."""
+    """The strongest baseline is marked, and ``beats`` holds for certain improvements only."""
     found = Comparison.of(answers(paperfeed=WEAK + 0.1, low=WEAK, high=WEAK + 0.2), ("paperfeed",))
     assert found.best_baseline("mrr") == "high"
     paired = found.paired()["paperfeed"]
@@ -29,7 +29,7 @@ def test_best_is_marked() -> None:
 
 
 def test_slices_have_their_own_best() -> None:
-    """Each slice is held against the baseline that is strongest in it, and adds up to all queries."""
+    """Each slice is compared with its own strongest baseline, and the slices add up to all queries."""
     few = np.where(LIKES < 10, WEAK + 0.3, WEAK)
     many = np.where(LIKES < 10, WEAK, WEAK + 0.3)
     found = slices(answers(paperfeed=WEAK + 0.2, few=few, many=many), ("paperfeed",))
@@ -42,7 +42,7 @@ def test_slices_have_their_own_best() -> None:
 
 
 def test_without_baselines() -> None:
-    """Where every baseline is left out there is nothing to compare with, and no error."""
+    """Without baselines there is no comparison and no error."""
     found = Comparison.of(answers(paperfeed=WEAK), ("paperfeed", "paperfeed-without-text"))
     assert found.best_baseline("mrr") is None
     assert found.paired() == {"paperfeed": {}}

@@ -11,7 +11,7 @@ from training.evaluation.corpus import Corpus, anonymous
 
 
 def test_tfidf_is_the_library_s() -> None:
-    """Weights are those of a TfidfVectorizer fitted on the visible papers alone."""
+    """Weights equal those of a TfidfVectorizer fitted on the visible papers alone."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     view, this = week_round(dated(), 5)
@@ -23,7 +23,7 @@ def test_tfidf_is_the_library_s() -> None:
 
 
 def test_whitening_evens_out_the_visible() -> None:
-    """Directions that varied sixteenfold come to vary alike, and rows that are not visible do not matter to it."""
+    """Whitening evens out variances, and rows that are not visible do not change it."""
     rng = np.random.default_rng(0)
     vectors = (rng.standard_normal((300, 4)) * (4, 2, 1, 1)).astype(np.float32)
     spaces = []
@@ -37,7 +37,7 @@ def test_whitening_evens_out_the_visible() -> None:
 
 
 def test_later_papers_change_no_bit() -> None:
-    """Idf, whitening and vectors of a round are the same bits whether or not a later paper stands in the file."""
+    """A later paper in the file changes no bit of a round's idf, whitening and vectors."""
     view, _ = week_round(dated(), 5)
     planted, _ = week_round(with_paper(dated(), MONDAY + 35 * WEEK), 5)
     assert (view.rows + 1 == planted.rows).all()
@@ -46,7 +46,7 @@ def test_later_papers_change_no_bit() -> None:
 
 
 def test_no_words_no_vectors() -> None:
-    """Papers without words or vectors give rows of zeros, no error."""
+    """Papers without words or vectors give rows of zeros and no error."""
     vectors = np.full((3, 2), np.nan, dtype=np.float32)
     view = Corpus.of(paper_columns(["a", "b", "c"], ["the", "of", "-"], vectors)).view(np.arange(2), np.array([2]))
     assert view.tfidf.nnz == 0
@@ -55,7 +55,7 @@ def test_no_words_no_vectors() -> None:
 
 
 def test_anonymous() -> None:
-    """Neither authors nor upvotes nor what readers did are left."""
+    """Authors, upvotes and signals are removed."""
     papers = with_paper(dated(), MONDAY).papers
     seen = Signals.of([PaperSignals.of([(MONDAY, 3.0)], [(MONDAY, "like", 1)]) for _ in papers.paper_ids])
     hidden = anonymous(replace(papers, signals=seen))

@@ -1,5 +1,6 @@
 import datetime as dt
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,40 +8,63 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ranker.bundle.bundle import Bundle, load_bundle
+from ranker.bundle.bundle import Bundle, load_bundle, write_bundle
 from ranker.papers import PaperColumns
-from testing.training import MONDAY, WEEK, planted
+from testing.ranker import model_text, spaces
+from testing.training import DIM, MONDAY, WEEK, planted
 from tests.training.evaluation.builders import FIRST_DAY, dated, undated, with_paper
 from training import train
 from training.data.snapshot import Dataset, Likes
 from training.errors import EvaluationError, TrainingError
 from training.evaluation import Plan, evaluate
-from training.evaluation.baselines import all_baselines
+from training.evaluation.baselines import Baseline, MeanCosine, all_baselines
 from training.evaluation.corpus import Corpus, anonymous
 from training.evaluation.protocols import Round, known_before, weekly_digest
 from training.evaluation.ranker_system import RankerSystem
+from training.recipes import find_recipe
 
-WEEKLY = Plan("weekly-digest", first_day=dt.date(2017, 8, 1), last_day=dt.date(2017, 8, 31), recipe="tiny")
+WEEKLY = Plan(
+    "weekly-digest", first_day=dt.date(2017, 8, 1), last_day=dt.date(2017, 8, 31), recipe="tiny", max_users=20
+)
 COLD = Plan("cold-items", seeds=(1, 2), recipe="tiny", max_users=20)
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """Trained on other data of the same kind."""
+    """Write a bundle without a training run: its trees are fitted on random papers."""
     folder = tmp_path_factory.mktemp("evaluate") / "bundle"
+    write_bundle(
+        folder,
+        model_text=model_text(),
+        spaces=spaces(DIM),
+        encoder_name="made-up",
+        recipe="tiny",
+        fingerprint="0" * 64,
+        created_at="2024-01-01T00:00:00+00:00",
+        params={"recipe": find_recipe("tiny").as_params()},
+    )
+    return load_bundle(folder, encoder="made-up")
+
+
+@pytest.fixture(scope="module")
+def trained_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """Train a bundle on other data of the same kind."""
+    folder = tmp_path_factory.mktemp("evaluate") / "trained"
     train([planted(dated=True, seed=5)], folder, encoder_name="made-up", recipe="tiny", seed=1)
     return load_bundle(folder, encoder="made-up")
 
 
-def run(dataset: Dataset, plan: Plan, bundle: Bundle | None) -> dict[str, Any]:
-    """An evaluation without what differs from run to run."""
-    result = evaluate(dataset, plan, bundle=bundle, encoder_name="made-up")
+def run(
+    dataset: Dataset, plan: Plan, bundle: Bundle | None, baselines: Sequence[Baseline] | None = None
+) -> dict[str, Any]:
+    """Run an evaluation and drop the times, which differ from run to run."""
+    result = evaluate(dataset, plan, bundle=bundle, encoder_name="made-up", baselines=baselines)
     del result["settings"]["durations_seconds"]
     return result
 
 
 def scores_of(dataset: Dataset, bundle: Bundle, last_day: dt.date) -> dict[tuple[str, float, str], np.ndarray]:
-    """System, week and profile to scores, for all weeks up to one."""
+    """Return system, week and profile to scores, for all weeks up to a day."""
     hidden = replace(dataset, papers=anonymous(dataset.papers))
     corpus, system = Corpus.of(hidden.papers), RankerSystem(bundle, hidden.papers, ("text",))
     found: dict[tuple[str, float, str], np.ndarray] = {}
@@ -63,7 +87,7 @@ def scores_of(dataset: Dataset, bundle: Bundle, last_day: dt.date) -> dict[tuple
 
 
 def test_the_future_changes_no_score(bundle: Bundle) -> None:
-    """A later paper and likes given in the query's week or later leave every score of every system, bit for bit."""
+    """A later paper and later likes change no bit of any score of any system."""
     last_week, last_day = 29, dt.date(2017, 7, 24)
     data = with_paper(dated(), MONDAY + 30.5 * WEEK)
     old = np.flatnonzero(data.papers.published_at < MONDAY + 10 * WEEK)[:3]
@@ -85,14 +109,14 @@ def test_the_future_changes_no_score(bundle: Bundle) -> None:
 
 
 def test_the_future_changes_no_retrained_bundle() -> None:
-    """With --retrain nothing dated from the first day on is trained on."""
+    """With --retrain, data from the first day on are not trained on."""
     moment = MONDAY + 30 * WEEK
     assert known_before(with_paper(dated(), moment), moment).fingerprint == known_before(dated(), moment).fingerprint
 
 
-@pytest.mark.parametrize("plan", [WEEKLY, replace(WEEKLY, retrain=True)])
+@pytest.mark.parametrize("plan", [WEEKLY, pytest.param(replace(WEEKLY, retrain=True), marks=pytest.mark.slow)])
 def test_authors_change_nothing(bundle: Bundle, plan: Plan) -> None:
-    """Shuffled authors give the same result, whether the bundle is given or trained."""
+    """Shuffled authors give the same result, with a given bundle and with a trained one."""
     data = dated()
     names = [(f"Author {i % 40}",) for i in range(len(data.papers))]
     results = []
@@ -102,9 +126,10 @@ def test_authors_change_nothing(bundle: Bundle, plan: Plan) -> None:
     assert results[0] == results[1]
 
 
-def test_weekly_result(bundle: Bundle) -> None:
-    """The result is JSON with every part that is promised, and finds the planted truth."""
-    result = run(dated(), replace(WEEKLY, masked_families=("text",)), bundle)
+@pytest.mark.slow
+def test_weekly_result(trained_bundle: Bundle) -> None:
+    """The result is JSON with every promised part, and finds the planted truth."""
+    result = run(dated(), replace(WEEKLY, masked_families=("text",), max_users=None), trained_bundle)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     assert set(result["skipped"]) == {"popularity"}
     expected = ["paperfeed", "paperfeed-without-text", "mean-cosine", "nearest-like", "tfidf-svm"]
@@ -115,11 +140,12 @@ def test_weekly_result(bundle: Bundle) -> None:
     assert result["paired"]["paperfeed"]["recency"]["ndcg@10"]["beats"]
     assert sum(part["queries"] for part in result["slices"]["library_size"]) == result["queries"]
     assert set(result["beyond_accuracy"]["systems"]) == set(result["systems"])
-    assert result["settings"]["bundle"] == [bundle.version]
+    assert result["settings"]["bundle"] == [trained_bundle.version]
 
 
+@pytest.mark.slow
 def test_cold_result() -> None:
-    """Each seed trains a bundle of its own; recency and popularity have nothing to go by; two runs agree."""
+    """Each seed trains its own bundle, recency and popularity are skipped, and two runs agree."""
     result = run(undated(), COLD, None)
     assert set(result["skipped"]) == {"recency", "popularity"}
     assert set(result["systems"]["blend"]) == {"recall@50", "recall@100", "ndcg@20"}
@@ -129,8 +155,9 @@ def test_cold_result() -> None:
     assert result == run(undated(), COLD, None)
 
 
+@pytest.mark.slow
 def test_training_without_a_family() -> None:
-    """A bundle trained without a family is the same whether or not the family is known when it is judged."""
+    """A bundle trained without a family does not change when the family is masked in the evaluation."""
     plan = replace(COLD, seeds=(1,), train_without=("embedding",), masked_families=("embedding", "text"))
     result = run(undated(), plan, None)
     assert result["systems"]["paperfeed"] == result["systems"]["paperfeed-without-embedding"]
@@ -138,12 +165,13 @@ def test_training_without_a_family() -> None:
 
 
 def test_workers_change_no_figure(bundle: Bundle) -> None:
-    """Scoring several readers at a time gives the same result."""
+    """Scoring several queries at a time gives the same result."""
     assert run(dated(), replace(WEEKLY, workers=3), bundle) == run(dated(), WEEKLY, bundle)
 
 
+@pytest.mark.slow
 def test_cold_items_looks_at_no_date() -> None:
-    """The same libraries with dates give the same figures as without."""
+    """Dates do not change any figure of cold-items."""
     with_dates = planted(dated=False)
     papers = PaperColumns(**{**vars(with_dates.papers), "published_at": np.full(400, MONDAY + 90 * WEEK)})
     likes = replace(with_dates.likes, liked_at=np.full(len(with_dates.likes.papers), MONDAY + 91 * WEEK))
@@ -152,13 +180,14 @@ def test_cold_items_looks_at_no_date() -> None:
 
 
 def test_doubts(bundle: Bundle) -> None:
-    """A bundle that may have seen the answers is judged, but the result says so."""
-    assert "may know what is dated before 2018-01-01" in run(dated(), WEEKLY, bundle)["settings"]["warnings"][0]
-    assert "may have seen the cold ones" in run(undated(), COLD, bundle)["settings"]["warnings"][0]
+    """A bundle that may have seen the answers is judged with a warning."""
+    weekly, cold = run(dated(), WEEKLY, bundle, (MeanCosine(),)), run(undated(), COLD, bundle, (MeanCosine(),))
+    assert "may know what is dated before 2018-01-01" in weekly["settings"]["warnings"][0]
+    assert "may have seen the cold ones" in cold["settings"]["warnings"][0]
 
 
 def likes(*triples: tuple[int, int, float]) -> Likes:
-    """Reader, paper and week."""
+    """Return likes from triples of user, paper and week."""
     users, papers, weeks = zip(*triples, strict=True) if triples else ((), (), ())
     return Likes.of(users, papers, [MONDAY + week * WEEK for week in weeks])
 
@@ -167,36 +196,36 @@ def likes(*triples: tuple[int, int, float]) -> Likes:
     ("dataset", "plan", "problem"),
     [
         (replace(dated(), likes=likes()), WEEKLY, "no positive labels"),
-        (replace(dated(), likes=likes((0, 1, 1), (0, 2, 2))), WEEKLY, "one reader alone"),
+        (replace(dated(), likes=likes((0, 1, 1), (0, 2, 2))), WEEKLY, "only one user"),
         (undated(), WEEKLY, "papers have no published_at: weekly-digest needs dates"),
         (replace(dated(), likes=undated().likes), WEEKLY, "likes have no time: weekly-digest needs dates"),
         (replace(dated(), likes=likes((0, 1, 0), (1, 2, 0))), WEEKLY, "2 of 2 likes are from before"),
-        (replace(dated(), likes=likes((0, 1, 50), (1, 2, 50))), WEEKLY, "no reader with 5 or more earlier likes"),
+        (replace(dated(), likes=likes((0, 1, 50), (1, 2, 50))), WEEKLY, "no user with 5 or more earlier likes"),
         (
             dated(),
             replace(WEEKLY, first_day=dt.date(2031, 1, 1), last_day=dt.date(2031, 2, 1)),
             "no query in the range",
         ),
-        (replace(undated(), likes=likes((0, 1, 1), (1, 2, 1))), COLD, "no reader has 5 or more likes of warm papers"),
+        (replace(undated(), likes=likes((0, 1, 1), (1, 2, 1))), COLD, "no user has 5 or more likes of warm papers"),
     ],
 )
 def test_what_is_missing_is_said(dataset: Dataset, plan: Plan, problem: str) -> None:
-    """Data that cannot serve the protocol are refused with the reason, before anything is trained."""
+    """Data that do not suit the protocol are refused with the reason, before any training."""
     with pytest.raises(EvaluationError, match=problem):
         evaluate(dataset, plan, bundle=None, encoder_name="made-up")
 
 
 def test_some_doubtful_times(bundle: Bundle) -> None:
-    """A few likes from before their paper's date, and some without a time, are counted in a warning."""
+    """A warning counts likes from before their paper's date, and likes without a time."""
     data = dated()
     times = data.likes.liked_at.copy()
     times[:3], times[3:5] = MONDAY - WEEK, np.nan
-    result = run(replace(data, likes=replace(data.likes, liked_at=times)), WEEKLY, bundle)
+    result = run(replace(data, likes=replace(data.likes, liked_at=times)), WEEKLY, bundle, (MeanCosine(),))
     assert any("3 of 900 likes are from before" in text for text in result["settings"]["warnings"])
     assert any("0 papers and 2 likes without a time" in text for text in result["settings"]["warnings"])
 
 
 def test_unknown_recipe(tmp_path: Path) -> None:
-    """The trainer's error says which recipes there are."""
+    """The error lists the recipes."""
     with pytest.raises(TrainingError, match="no recipe is called 'grand'"):
         evaluate(undated(), replace(COLD, recipe="grand"), bundle=None, encoder_name="made-up")

@@ -5,7 +5,7 @@ from training.evaluation.intervals import Bootstrap
 
 
 def test_covers_the_truth() -> None:
-    """Of many samples about 95 in 100 have the true mean in their interval."""
+    """About 95 of 100 intervals contain the true mean."""
     rng = np.random.default_rng(0)
     users, inside = np.arange(60), 0
     for _ in range(200):
@@ -16,7 +16,7 @@ def test_covers_the_truth() -> None:
 
 
 def test_users_stay_together() -> None:
-    """Asking one reader the same thing ten times makes nobody surer; treating the answers as ten readers would."""
+    """Ten equal queries of one user do not narrow the interval; ten users would."""
     values = np.repeat(np.random.default_rng(1).normal(size=30), 10)
     together, apart = np.repeat(np.arange(30), 10), np.arange(300)
     widths = []
@@ -28,7 +28,7 @@ def test_users_stay_together() -> None:
 
 
 def test_groups_weigh_the_same() -> None:
-    """The mean is that of users within a seed, then of seeds, however many users a seed has."""
+    """The mean is taken within each group, then over groups, whatever their sizes."""
     users, groups = np.array([0, 1, 2, 0]), np.array([0, 0, 0, 1])
     bootstrap = Bootstrap(users, groups)
     assert bootstrap.estimates(np.array([0.0, 0.0, 3.0, 9.0]))[0] == 5.0
@@ -36,7 +36,7 @@ def test_groups_weigh_the_same() -> None:
 
 
 def test_pairing() -> None:
-    """A small but steady difference is certain, however much both systems vary."""
+    """A small but constant difference is certain, however much both systems vary."""
     base = np.random.default_rng(2).normal(size=100)
     bootstrap = Bootstrap(np.arange(100), np.zeros(100, dtype=np.intp))
     found = bootstrap.interval(bootstrap.estimates(base + 0.01) - bootstrap.estimates(base))
@@ -45,7 +45,7 @@ def test_pairing() -> None:
 
 
 def test_one_user() -> None:
-    """Nothing can be resampled: the ends are unknown, and null in JSON."""
+    """With one user the ends are unknown, and null in JSON."""
     bootstrap = Bootstrap(np.zeros(3, dtype=np.intp), np.zeros(3, dtype=np.intp))
     found = bootstrap.interval(bootstrap.estimates(np.ones(3)))
     assert found.as_dict() == {"mean": 1.0, "low": None, "high": None}

@@ -8,12 +8,12 @@ from testing.training import MONDAY, WEEK
 from tests.training.evaluation.builders import FIRST_DAY, LAST_DAY, dated, undated, with_paper
 from training.data.snapshot import Likes
 from training.data.weeks import week_of
+from training.dates import day_seconds
 from training.errors import EvaluationError
 from training.evaluation.protocols import (
     MIN_LIKES,
     cold_items,
     cold_rows,
-    day_seconds,
     known_before,
     tie_order,
     warm_part,
@@ -23,14 +23,14 @@ from training.evaluation.protocols import (
 
 
 def test_a_fifth_is_cold() -> None:
-    """Each seed draws another fifth, always the same."""
+    """Each seed draws its own fifth, always the same."""
     assert cold_rows(400, 3).sum() == 80
     assert (cold_rows(400, 3) == cold_rows(400, 3)).all()
     assert (cold_rows(400, 3) != cold_rows(400, 4)).any()
 
 
 def test_cold_items() -> None:
-    """Profiles hold all warm likes, answers all cold ones, candidates are all cold papers; the rest is not asked."""
+    """Profiles hold all warm likes, answers all cold ones, candidates all cold papers; other users are left out."""
     data = undated()
     cold, this = cold_rows(len(data.papers), 1), cold_items(data, 1)
     assert set(this.candidates) == set(np.flatnonzero(cold))
@@ -59,7 +59,7 @@ def test_training_sees_no_cold_paper() -> None:
 
 
 def test_no_long_history() -> None:
-    """Readers with fewer than five warm likes cannot be asked, and the error says so."""
+    """If no user has five warm likes, the error says so."""
     data = undated()
     few = replace(data, likes=Likes.of([0, 0, 1], [1, 2, 3], [np.nan] * 3))
     with pytest.raises(EvaluationError, match="5 or more likes of warm papers"):
@@ -67,7 +67,7 @@ def test_no_long_history() -> None:
 
 
 def test_weeks() -> None:
-    """Candidates are the week's papers, the profile what was known before its Monday, the answer the week's likes."""
+    """Candidates are the week's papers, profiles the earlier likes, and answers the week's likes."""
     data = dated()
     weeks, like_weeks = week_of(data.papers.published_at), week_of(data.likes.liked_at)
     rounds = list(weekly_digest(data, FIRST_DAY, LAST_DAY, 1))
@@ -86,7 +86,7 @@ def test_weeks() -> None:
 
 
 def test_range_of_weeks() -> None:
-    """A week counts if it begins in the range, both ends included."""
+    """A week counts if it begins in the range, which includes both ends."""
     data = dated()
     monday = dt.date(2017, 6, 5)
     assert [this.as_of for this in weekly_digest(data, monday, monday, 1)] == [day_seconds(dt.date(2017, 6, 12))]
@@ -94,7 +94,7 @@ def test_range_of_weeks() -> None:
 
 
 def test_later_papers_change_no_round() -> None:
-    """A paper dated later is in no candidate set and no profile, even where a like of it has a slip of a date."""
+    """A later paper is in no candidate set and no profile, even if a like of it has an early wrong date."""
     data = dated()
     late = MONDAY + 30.5 * WEEK
     for plain, planted in zip(
@@ -108,7 +108,7 @@ def test_later_papers_change_no_round() -> None:
 
 
 def test_known_before() -> None:
-    """Training before a day sees what is dated before it, and nothing whose date is unknown."""
+    """Training before a day sees only papers and likes with a date before it."""
     data = dated()
     moment = MONDAY + 20 * WEEK
     known = known_before(with_paper(data, moment), moment)
@@ -119,7 +119,7 @@ def test_known_before() -> None:
 
 
 def test_ties_know_no_file_order() -> None:
-    """Equal scores are ordered by a hash of the ids, wherever the papers stand in the file."""
+    """The order of ties depends on the ids, not on the order of the file."""
     data = dated()
     order = tie_order(data, np.arange(50))
     backwards = replace(data, papers=data.papers.take(range(49, -1, -1)))

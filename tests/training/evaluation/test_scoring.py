@@ -6,10 +6,11 @@ import pytrec_eval
 
 from tests.training.evaluation.builders import FIRST_DAY, dated, undated
 from training.data.snapshot import Dataset
-from training.evaluation.baselines import LogisticRegression, MeanCosine, Popularity, Recency
+from training.evaluation.baselines import MeanCosine, Popularity, Recency
 from training.evaluation.corpus import Corpus
 from training.evaluation.protocols import Round, cold_items, weekly_digest
 from training.evaluation.scoring import METRICS, Recorder
+from training.progress import silent
 
 THEIRS = {
     "recall@5": "recall_5",
@@ -21,13 +22,9 @@ THEIRS = {
 }
 
 
-def ignore(_what: str, _done: int, _total: int) -> None:
-    """No progress is shown."""
-
-
 def recorded(protocol: str, dataset: Dataset, rounds: list[Round]) -> Recorder:
-    """Every round put to a few baselines."""
-    recorder = Recorder(protocol, Corpus.of(dataset.papers), (LogisticRegression(), Recency(), Popularity()), ignore)
+    """Return a recorder after some rounds with a few baselines."""
+    recorder = Recorder(protocol, Corpus.of(dataset.papers), (MeanCosine(), Recency(), Popularity()), silent)
     for this in rounds:
         recorder.run(this, None, 0)
     return recorder
@@ -35,7 +32,7 @@ def recorded(protocol: str, dataset: Dataset, rounds: list[Round]) -> Recorder:
 
 @pytest.mark.parametrize("protocol", ["cold-items", "weekly-digest"])
 def test_figures_are_trec_eval_s(protocol: str) -> None:
-    """Every figure of every query is what trec_eval finds for the same scores."""
+    """Every figure of every query equals that of trec_eval."""
     if protocol == "cold-items":
         data = undated()
         rounds = [cold_items(data, 1)]
@@ -43,9 +40,9 @@ def test_figures_are_trec_eval_s(protocol: str) -> None:
         data = dated()
         rounds = list(weekly_digest(data, FIRST_DAY, dt.date(2017, 6, 30), 1))
     answers = recorded(protocol, data, rounds).answers()
-    figures, number = answers.figures["logistic-regression"], 0
+    figures, number = answers.figures["mean-cosine"], 0
     for this in rounds:
-        score = LogisticRegression().open(Corpus.of(data.papers).view(this.visible, this.candidates), this)
+        score = MeanCosine().open(Corpus.of(data.papers).view(this.visible, this.candidates), this)
         assert not isinstance(score, str)
         for query in this.queries:
             ids = [str(row) for row in query.candidates]
@@ -59,21 +56,21 @@ def test_figures_are_trec_eval_s(protocol: str) -> None:
 
 
 def test_skipped() -> None:
-    """A baseline that the data cannot serve is left out with its reason; the others have a figure for each query."""
+    """A baseline that cannot rank the data is skipped with its reason; the others have figures for each query."""
     data = undated()
     answers = recorded("cold-items", data, [cold_items(data, 1), cold_items(data, 2, group=1)]).answers()
     assert set(answers.skipped) == {"recency", "popularity"}
-    assert set(answers.figures) == {"logistic-regression"}
-    assert answers.figures["logistic-regression"].shape == (len(answers.users), 3)
+    assert set(answers.figures) == {"mean-cosine"}
+    assert answers.figures["mean-cosine"].shape == (len(answers.users), 3)
     assert set(answers.groups) == {0, 1}
     assert answers.warnings == ()
 
 
 def test_tops() -> None:
-    """The recorded list holds the best candidates of the query, best first."""
+    """The recorded list holds the query's best candidates, best first."""
     data = undated()
     this = cold_items(data, 1)
-    recorder = Recorder("cold-items", Corpus.of(data.papers), (MeanCosine(),), ignore)
+    recorder = Recorder("cold-items", Corpus.of(data.papers), (MeanCosine(),), silent)
     recorder.run(this, None, 0)
     score = MeanCosine().open(Corpus.of(data.papers).view(this.visible, this.candidates), this)
     assert not isinstance(score, str)
@@ -82,9 +79,9 @@ def test_tops() -> None:
 
 
 def test_partly_served() -> None:
-    """A baseline that some rounds cannot serve ranks nothing there, which is said."""
+    """A baseline that cannot rank some rounds gives a warning."""
     data = undated()
-    recorder = Recorder("cold-items", Corpus.of(data.papers), (Sometimes(),), ignore)
+    recorder = Recorder("cold-items", Corpus.of(data.papers), (Sometimes(),), silent)
     for group in (0, 1):
         recorder.run(cold_items(data, group, group), None, 0)
     answers = recorder.answers()

@@ -10,7 +10,7 @@ from training.feedback.log import LogBuilder
 
 
 def groups_of(*reactions: tuple[str, str], shown: int = 10, exponent: float = 1.0) -> ClickGroups:
-    """Of one slate, of which the first papers were shown."""
+    """Return the groups of one slate whose first papers were shown."""
     slate = logged(count=30)
     builder = LogBuilder(VERSION)
     builder.add([slate], [*sent(slate, shown), *(LoggedEvent(*pair, MORNING, "s") for pair in reactions)])
@@ -18,7 +18,7 @@ def groups_of(*reactions: tuple[str, str], shown: int = 10, exponent: float = 1.
 
 
 def test_one_group_for_each_reaction() -> None:
-    """A group has the paper with its grade and all others shown with 0; papers not shown are in none."""
+    """A group holds the paper with its grade and all other shown papers with 0; other papers are in no group."""
     groups = groups_of(("p1", "click"), ("p7", "like"))
 
     assert groups.rows.group_sizes.tolist() == [10, 10]
@@ -28,7 +28,7 @@ def test_one_group_for_each_reaction() -> None:
 
 
 def test_weights() -> None:
-    """A group weighs what the grade is worth over the examination propensity of its place, up to a limit."""
+    """The weight of a group is the gain of its grade over the examination propensity, up to a limit."""
     weights = groups_of(("p1", "click"), ("p7", "like"), ("p3", "like")).rows.weights
     assert weights is not None
     by_group = weights.reshape(3, 10)
@@ -42,13 +42,13 @@ def test_weights() -> None:
 
 
 def test_no_group_without_another_paper() -> None:
-    """A reaction to the only paper shown tells nothing, and neither does a slate without reactions."""
+    """A reaction to the only paper shown gives no group, nor does a slate without reactions."""
     assert len(groups_of(("p0", "click"), shown=1).users) == 0
     assert len(groups_of().users) == 0
 
 
 def test_part() -> None:
-    """Chosen groups keep their rows together."""
+    """Chosen groups keep their rows together and in order."""
     groups = groups_of(("p1", "click"), ("p4", "click"), ("p7", "like"))
     part = part_of(groups, np.array([0, 2]))
 
@@ -56,8 +56,8 @@ def test_part() -> None:
     assert part.rows.group_sizes.tolist() == [10, 10]
 
 
-def test_why_groups_and_not_rows_bear_weights() -> None:
-    """LightGBM scales a row's gradient by its weight: the two sides of a pair cancel only in groups of one weight."""
+def test_why_weights_are_per_group() -> None:
+    """In LightGBM the two sides of a pair cancel only if all rows of the group have one weight."""
     features = np.array([[0.0], [1.0]] * 50)
     labels = [0, 1] * 50
     params = {

@@ -8,7 +8,7 @@ from training.feedback.examination import Examination, estimate_examination
 
 @pytest.mark.parametrize("exponent", [0.0, 0.5, 1.0])
 def test_recovers_the_position_bias(exponent: float) -> None:
-    """The planted exponent lies in the interval, which is narrow, whatever attracts the readers."""
+    """The planted exponent lies in the interval, and the interval is narrow."""
     found = estimate_examination(made_up_log(exponent=exponent, user_count=120))
 
     assert found.low <= exponent <= found.high
@@ -17,7 +17,7 @@ def test_recovers_the_position_bias(exponent: float) -> None:
 
 
 def test_is_not_misled_by_a_good_ranker() -> None:
-    """Where the ranker puts what readers want first, places look worth more than they are, but not to this estimate."""
+    """A good ranker makes a naive estimate of the position bias too high, but not this one."""
     log = made_up_log(exponent=0.5, user_count=150, is_sorted=True)
     clicks = np.bincount(log.places[log.reacted], minlength=11)[1:11]
     naive = -np.polyfit(np.log(np.arange(1, 11)), np.log(clicks), 1)[0]
@@ -28,13 +28,13 @@ def test_is_not_misled_by_a_good_ranker() -> None:
 
 
 def test_too_little_exploration() -> None:
-    """Without reactions at explored places nothing is claimed, and the error says what to do."""
+    """Without reactions at explored places there is an error that says what to do."""
     with pytest.raises(TrainingError, match=r"^0 reactions .* 30 are needed: .*PAPERFEED_EXPLORATION"):
         estimate_examination(made_up_log(exponent=1.0, share=0.0, user_count=5))
 
 
 def test_given() -> None:
-    """A given exponent has no interval; 0 reads all places alike."""
+    """A given exponent has no interval, and exponent 0 gives all places the propensity 1."""
     given = Examination.given(1.0)
 
     assert given.examination_propensities(np.array([1, 2, 10])).tolist() == [1.0, 0.5, 0.1]

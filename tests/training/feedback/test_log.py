@@ -31,8 +31,8 @@ def test_columns() -> None:
     assert np.array_equal(log.features[:12], first.features, equal_nan=True)
 
 
-def test_what_was_shown_alone() -> None:
-    """For learning, papers that were not shown are not kept, and those that were keep their places."""
+def test_shown_papers_only() -> None:
+    """With shown_only, other papers are dropped and shown papers keep their places."""
     slate = logged()
     builder = LogBuilder(VERSION, shown_only=True)
     builder.add([slate], [LoggedEvent(f"p{i}", "impression", MORNING, "s") for i in (1, 4, 7)])
@@ -44,22 +44,22 @@ def test_what_was_shown_alone() -> None:
 
 
 def test_why_slates_are_left_out() -> None:
-    """Each reason is counted, and where nothing is left the error tells them all."""
+    """Each reason is counted, and the error gives them all if no slate is left."""
     slates = {
-        "nothing of it is known to have been shown: neither sent nor an impression": logged("unseen"),
-        "no model scored it": logged("a", features_version="", width=0),
-        "served before slates said what their features mean": logged("b", features_version=""),
-        "its features are another bundle's (ranked by m)": logged("c", features_version="other"),
-        "its features were pruned": logged("d", width=0),
-        "its features have another schema": logged("e", width=3),
-        "outside the time asked for": logged("f", as_of=MORNING + 10),
+        "no paper shown (neither a sent event nor an impression)": logged("unseen"),
+        "not scored by a model": logged("a", features_version="", width=0),
+        "served by an older version, without a features_version": logged("b", features_version=""),
+        "features of another bundle (ranked by m)": logged("c", features_version="other"),
+        "features pruned": logged("d", width=0),
+        "features of another schema": logged("e", width=3),
+        "outside the given times": logged("f", as_of=MORNING + 10),
         "explored in a way unknown to this version": replace(logged("g"), action_propensities=np.full(12, 0.7)),
     }
     builder = LogBuilder(VERSION, until=MORNING + 5)
     builder.add(
         list(slates.values()), [each for slate in slates.values() if slate.slate_id != "unseen" for each in sent(slate)]
     )
-    with pytest.raises(TrainingError, match=r"no slate can be used: of 1, .*; of 1, "):
+    with pytest.raises(TrainingError, match=r"no slate can be used: .* \(1 slates\); .* \(1 slates\)"):
         builder.built()
     good = logged("good")
     builder.add([good], sent(good))
@@ -68,13 +68,13 @@ def test_why_slates_are_left_out() -> None:
 
 
 def test_no_slates() -> None:
-    """Without any slate that is said."""
-    with pytest.raises(TrainingError, match="no slate can be used: none was ever served to a known user"):
+    """Without any slate the error says so."""
+    with pytest.raises(TrainingError, match="no slate can be used: no slate was served to a known user"):
         LogBuilder(VERSION).built()
 
 
 def test_later_events_are_not_seen() -> None:
-    """What was done at or after the limit does not count, though its slate does."""
+    """Events at or after the limit do not count, though their slate does."""
     slate = logged()
     builder = LogBuilder(VERSION, until=MORNING + 100)
     builder.add([slate], [*sent(slate), LoggedEvent("p1", "click", MORNING + 100, "s")])
@@ -83,7 +83,7 @@ def test_later_events_are_not_seen() -> None:
 
 
 def test_the_fingerprint_covers_the_columns() -> None:
-    """The same log has one fingerprint, and a reaction more another."""
+    """Equal logs have equal fingerprints, and one more reaction changes the fingerprint."""
     prints = []
     for kinds in ((), (), ("click",)):
         slate = logged()

@@ -1,4 +1,4 @@
-"""The whole loop on readers of known taste and position bias: served, shown, reacted to, learned, served again."""
+"""The whole feedback loop on users of known taste and position bias: serve, react, learn, serve again."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from ranker.types import Float64Array, IndexArray
 from service.storage import schema
 from testing.feedback_loop import DAY, FIRST_DAY, SHOWN, run_loop, upvote_bundle
 from testing.simulated_clicks import World
+from training.dates import START_OF_TIME
 from training.feedback.examination import estimate_examination
 from training.feedback.learn import learn_from_slates
 from training.feedback.log import SlateLog
@@ -24,20 +25,19 @@ pytestmark = pytest.mark.slow
 EXPONENT = 1.0
 USERS, DIGESTS, LEARNED_DIGESTS = 240, 16, 12
 RECIPE = replace(find_recipe("tiny"), tree_count=150, early_stopping_rounds=40, learning_rate=0.1)
-ALWAYS = 1e18
 LEARNED_UNTIL = (FIRST_DAY + LEARNED_DIGESTS * DAY).timestamp()
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What became of one world.
+    """The results of one loop.
 
     Attributes:
-        log: The slates that were learned from.
-        served: All slates, those that were learned from and later ones, and all their papers.
-        later: The later slates alone.
-        attractions: (papers of ``served``,) the truth.
-        values: By bundle, the mean true value per reader, shape (readers,), on digests that nobody has seen.
+        log: The slates that training used.
+        served: All slates with all their papers.
+        later: The slates after those of training.
+        attractions: (papers of ``served``,) true attractions.
+        values: By bundle, the (users,) mean true values on digests that nobody has seen.
     """
 
     log: SlateLog
@@ -50,16 +50,16 @@ class Learned:
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Learned:
-    """120 readers, 16 digests of 40 papers; a bundle learned of the first 12 with debiasing, and the same without."""
+    """Run 16 digests of 40 papers for 240 users; train on the first 12, with and without debiasing."""
     folder = tmp_path_factory.mktemp("loop")
     url = f"sqlite:///{folder / 'loop.db'}"
     schema.upgrade(url)
     served = upvote_bundle(folder / "served")
     loop = run_loop(url, served, World(seed=2, exponent=EXPONENT), USERS, DIGESTS, 40, exploration=1.0)
     base = load_bundle(served, encoder=None)
-    log = read_slates(url, base, since=-ALWAYS, until=LEARNED_UNTIL, shown_only=True)
+    log = read_slates(url, base, until=LEARNED_UNTIL, shown_only=True)
     served_log, later = (
-        read_slates(url, base, since=since, until=ALWAYS, shown_only=False) for since in (-ALWAYS, LEARNED_UNTIL)
+        read_slates(url, base, since=since, shown_only=False) for since in (START_OF_TIME, LEARNED_UNTIL)
     )
     attractions = loop.attractions()
     folders = {"served": served, "debiased": folder / "debiased", "naive": folder / "naive"}
@@ -70,7 +70,7 @@ def learned(tmp_path_factory: pytest.TempPathFactory) -> Learned:
 
 
 def test_recovers_the_tastes_and_beats_the_naive_model(learned: Learned) -> None:
-    """Debiased training comes within a tenth of the best order there is, and above the same training without it."""
+    """Debiased training comes within a tenth of the best order, and is better than training without debiasing."""
     means = {name: float(values.mean()) for name, values in learned.values.items()}
     difference = learned.values["debiased"] - learned.values["naive"]
     resampled = np.random.default_rng(0).choice(difference, (2_000, len(difference))).mean(axis=1)
@@ -80,8 +80,8 @@ def test_recovers_the_tastes_and_beats_the_naive_model(learned: Learned) -> None
     assert means["served"] < means["naive"] < means["debiased"]
 
 
-def test_learns_what_the_users_want(learned: Learned) -> None:
-    """The debiased model looks at age first among what is the paper's own, and no longer at upvotes."""
+def test_learns_the_users_taste(learned: Learned) -> None:
+    """The debiased model gains far more from the age of papers than from upvotes."""
     model = load_bundle(learned.folders["debiased"], encoder=None).model
     gain = dict(zip(SCHEMA.names, model.booster.feature_importance("gain").tolist(), strict=True))
 
@@ -89,7 +89,7 @@ def test_learns_what_the_users_want(learned: Learned) -> None:
 
 
 def test_position_bias_is_recovered(learned: Learned) -> None:
-    """The planted exponent lies in its interval, made half as wide again: one draw in twenty misses a 95 % interval."""
+    """The planted exponent lies in the interval, widened by half, because 95 % intervals miss one draw in twenty."""
     found = estimate_examination(learned.log)
     margin = (found.high - found.low) / 4
 
@@ -98,7 +98,7 @@ def test_position_bias_is_recovered(learned: Learned) -> None:
 
 @pytest.mark.parametrize("policy", ["newest first", "served"])
 def test_estimates_hold_the_truth(learned: Learned, policy: str) -> None:
-    """On logged slates the intervals of IPS, SNIPS and DR hold what a known policy would truly have earned."""
+    """On logged slates the intervals of IPS, SNIPS and DR contain the true value of a known policy."""
     log = learned.served
     scores = -log.features[:, SCHEMA.names.index("recency_published_days")].astype(np.float64)
     if policy == "served":
@@ -107,8 +107,8 @@ def test_estimates_hold_the_truth(learned: Learned, policy: str) -> None:
     check_estimates(learned, log, scores, learned.attractions)
 
 
-def test_a_better_bundle_is_told(learned: Learned) -> None:
-    """On slates that it has not learned from the debiased bundle is estimated truly, and above what was served."""
+def test_a_better_bundle_is_recognised(learned: Learned) -> None:
+    """On slates outside its training the debiased bundle's estimates hold the truth, above what was served."""
     scores = scores_of(learned.folders["debiased"], learned.later)
     attractions = learned.attractions[np.isin(learned.served.slates, later_slates(learned))]
 
@@ -118,9 +118,10 @@ def test_a_better_bundle_is_told(learned: Learned) -> None:
 
 
 def check_estimates(learned: Learned, log: SlateLog, scores: Float64Array, attractions: Float64Array) -> Estimates:
-    """Every interval holds the truth; how far down readers read is told by all slates, as the later ones are few.
+    """Check that every interval, widened by half, contains the truth.
 
-    Half as wide again, since 95 % of draws are not all, and the draw hangs on the last bits of a processor's sums.
+    The position bias is estimated on all slates, because the later ones are few. The margin is needed because 95 %
+    intervals miss some draws, and the draw depends on the last bits of a processor's sums.
     """
     targets = target_places(log, scores)
     shown = targets <= SHOWN
@@ -134,11 +135,11 @@ def check_estimates(learned: Learned, log: SlateLog, scores: Float64Array, attra
 
 
 def scores_of(bundle: Path, log: SlateLog) -> Float64Array:
-    """What the bundle's model makes of the logged features."""
+    """Return the scores of the bundle's model on the logged features."""
     model = load_bundle(bundle, encoder=None).model
     return model.scores(model.leaves(log.features))
 
 
 def later_slates(learned: Learned) -> IndexArray:
-    """Numbers in ``served`` of the slates in ``later``: the last of each reader's, one a day."""
+    """Return the numbers in ``served`` of the slates in ``later``; each user has one slate a day."""
     return np.array([user * DIGESTS + day for user in range(USERS) for day in range(LEARNED_DIGESTS, DIGESTS)])

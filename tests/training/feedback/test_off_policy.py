@@ -12,23 +12,28 @@ ESTIMATORS = ("ips", "snips", "dr")
 
 
 def truth(log: SlateLog, scores: Float64Array, exponent: float) -> float:
-    """What the policy that orders by these scores is worth on the slates of the log."""
+    """Return the true value of the policy that orders by these scores."""
     targets = target_places(log, scores)
     shown = targets <= SHOWN
     return float((targets[shown] ** -exponent * attraction(log.features[shown])).sum() / len(log))
 
 
 def policies(log: SlateLog) -> dict[str, Float64Array]:
-    """Scores of policies whose worth is known: the best there is, the worst, any, and the one that served."""
+    """Return scores of policies of known value: the best, the worst, a random one, and the one that served."""
     best = log.features[:, 0].astype(np.float64)
     any_order = np.random.default_rng(5).standard_normal(len(best))
     return {"best": best, "worst": -best, "any": any_order, "served": -log.places_before.astype(np.float64)}
 
 
+@pytest.fixture(scope="module")
+def log() -> SlateLog:
+    """Return a log of 150 users."""
+    return made_up_log(exponent=0.7, share=1.0, user_count=150, seed=2)
+
+
 @pytest.mark.parametrize("policy", ["best", "worst", "any", "served"])
-def test_intervals_hold_the_truth(policy: str) -> None:
-    """Each estimator's interval contains what the policy is truly worth, and the policies are told apart."""
-    log = made_up_log(exponent=0.7, share=1.0, user_count=150, seed=2)
+def test_intervals_hold_the_truth(log: SlateLog, policy: str) -> None:
+    """The interval of each estimator contains the true value, and separates best and worst from served."""
     scores = policies(log)[policy]
     found = estimate_value(log, scores, estimate_examination(log))
 
@@ -43,7 +48,7 @@ def test_intervals_hold_the_truth(policy: str) -> None:
 
 
 def test_without_bias_on_average() -> None:
-    """Over many logs the estimators' errors average out: with the exponent known, IPS and DR are unbiased."""
+    """With the exponent known, the mean error over many logs is zero within its standard error."""
     errors: dict[str, list[float]] = {name: [] for name in ESTIMATORS}
     for seed in range(25):
         log = made_up_log(exponent=1.0, share=1.0, user_count=20, slate_count=10, seed=100 + seed)
@@ -58,7 +63,7 @@ def test_without_bias_on_average() -> None:
 
 
 def test_the_wrong_position_bias_misleads() -> None:
-    """Reactions taken at face value undervalue the best order: the correction is what makes the estimates right."""
+    """Without the correction of position bias, the best order is underestimated."""
     log = made_up_log(exponent=1.0, share=1.0, user_count=150, seed=4)
     scores = policies(log)["best"]
     naive = estimate_value(log, scores, Examination.given(0.0))
@@ -67,7 +72,7 @@ def test_the_wrong_position_bias_misleads() -> None:
 
 
 def test_what_was_never_shown_is_reported() -> None:
-    """Without exploration a policy that shows other papers spends its readers' attention on unknown ones."""
+    """Without exploration, a policy that shows other papers has an unsupported share of 1."""
     log = made_up_log(exponent=1.0, share=0.0, user_count=5)
     worst = log.places_before.astype(np.float64)
     found = estimate_value(log, worst, Examination.given(1.0))
@@ -80,7 +85,7 @@ def test_what_was_never_shown_is_reported() -> None:
 
 
 def test_target_places() -> None:
-    """Each slate is ordered by falling score, ties as they were."""
+    """Each slate is ordered by falling score, and ties keep their order."""
     slates = [logged("a", 10), logged("b", 10)]
     builder = LogBuilder(VERSION)
     builder.add(slates, [each for slate in slates for each in sent(slate)])
@@ -91,9 +96,9 @@ def test_target_places() -> None:
 
 
 def test_one_user() -> None:
-    """One reader's slates bear no interval."""
+    """Slates of one user are refused, because there is no interval."""
     slate = logged()
     builder = LogBuilder(VERSION)
     builder.add([slate], sent(slate))
-    with pytest.raises(EvaluationError, match="one reader's alone"):
+    with pytest.raises(EvaluationError, match="all slates are of one user"):
         estimate_value(builder.built(), np.zeros(12), Examination.given(1.0))

@@ -1,4 +1,4 @@
-"""Pages as a browser would take them."""
+"""Checks report pages as a browser would parse them."""
 
 import re
 from html.parser import HTMLParser
@@ -8,7 +8,7 @@ _FORBIDDEN = {"script", "link", "iframe", "object", "embed", "img", "image", "us
 _WITHOUT_END = {"meta", "line", "rect", "polyline", "wbr"}
 
 
-class _Reader(HTMLParser):
+class _PageParser(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.open: list[str] = []
@@ -33,19 +33,19 @@ class _Reader(HTMLParser):
 
 
 def check_self_contained(page: str) -> None:
-    """Nothing on the page fetches, runs or points anywhere, and every element is closed where it belongs."""
-    user = _Reader()
-    user.feed(page)
-    user.close()
-    assert user.found == []
-    assert user.open == []
+    """Check that the page loads, runs and links to nothing, and that every element is closed in its place."""
+    parser = _PageParser()
+    parser.feed(page)
+    parser.close()
+    assert parser.found == []
+    assert parser.open == []
     style = page.partition("<style>")[2].partition("</style>")[0]
     assert not re.search(r"url\(|@import|expression", style)
     assert not re.search(r"https?:|//|javascript:", page)
 
 
 def words_of(page: str) -> str:
-    """All that a person reads on it, without the style."""
-    user = _Reader()
-    user.feed(re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL))
-    return "".join(user.words)
+    """Return the visible text of the page."""
+    parser = _PageParser()
+    parser.feed(re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL))
+    return "".join(parser.words)

@@ -4,25 +4,25 @@ from typing import Any
 
 
 def figure(mean: float, half: float | None = 0.05) -> dict[str, Any]:
-    """A mean and its interval; None for none."""
+    """Return a mean and its interval; None for no interval."""
     ends = (None, None) if half is None else (mean - half, mean + half)
     return {"mean": mean, "low": ends[0], "high": ends[1]}
 
 
 def difference(mean: float, half: float | None = 0.05) -> dict[str, Any]:
-    """A paired difference."""
+    """Return a paired difference."""
     found = figure(mean, half)
     return {**found, "beats": found["low"] is not None and found["low"] > 0}
 
 
 def one_slice(mean: float, *, low: int = 5, high: int | None = 10, half: float | None = 0.05) -> dict[str, Any]:
-    """Against the blend, on one slice."""
+    """Return one slice with the difference to the blend."""
     against = {"mean": 0.5, "best_baseline": "blend", "difference": difference(mean, half)}
     return {"from": low, "to": high, "queries": 3, "readers": 2, "systems": {"paperfeed": {"mrr": against}}}
 
 
 def result(blend: float = 0.1, recency: float = 0.4, **changes: Any) -> dict[str, Any]:
-    """An evaluation in which paperfeed lies so far above two baselines."""
+    """Return an evaluation in which paperfeed lies above two baselines by these differences."""
     paired = {
         "blend": {"mrr": {**difference(blend), "best": True}},
         "recency": {"mrr": {**difference(recency), "best": False}},

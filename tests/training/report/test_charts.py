@@ -12,7 +12,7 @@ REAL = st.floats(-1e3, 1e3).map(lambda value: round(value, 6))
 
 @given(st.lists(REAL, min_size=1, max_size=9))
 def test_scale_holds_its_values(values: list[float]) -> None:
-    """All lie between the ends, and a few round numbers do too."""
+    """All values lie between the ends, with one to six ticks."""
     scale = Scale.over(values)
     assert all(0 <= scale.place(value) <= 100 for value in values)
     ticks = scale.ticks()
@@ -23,7 +23,7 @@ def test_scale_holds_its_values(values: list[float]) -> None:
 
 @given(st.lists(st.tuples(REAL, st.floats(0, 10)), min_size=1, max_size=9), st.booleans())
 def test_intervals_of_anything(pairs: list[tuple[float, float]], with_zero: bool) -> None:
-    """Whatever the figures, each row is there with its words, and nothing is drawn outside."""
+    """For any figures each row shows its text, and nothing is drawn outside the plot."""
     rows = [Row(f"row{i}", f"{mean:.3f}!", mean, mean - half, mean + half) for i, (mean, half) in enumerate(pairs)]
     chart = intervals(("what", "figure"), rows, with_zero=with_zero)
     check_self_contained(chart)
@@ -33,7 +33,7 @@ def test_intervals_of_anything(pairs: list[tuple[float, float]], with_zero: bool
 
 
 def test_far_row_is_an_arrow() -> None:
-    """One baseline that is no match leaves the others' differences to be seen."""
+    """A row far beyond the others becomes an arrow, and the others stay dots."""
     rows = [Row("near", "", 0.01, 0.005, 0.015), Row("nearer", "", 0.02, 0.01, 0.03), Row("far", "", 0.9, 0.8, 1.0)]
     chart = intervals(("what", "figure"), rows, with_zero=True)
     assert chart.count("<polyline") == 1
@@ -42,12 +42,12 @@ def test_far_row_is_an_arrow() -> None:
 
 
 def test_no_interval_is_a_dot_alone() -> None:
-    """Where the interval is unknown none is drawn."""
+    """Without an interval only the dot is drawn."""
     assert intervals(("what", "figure"), [Row("one", "0.5", 0.5)]).count('class="baseline"') == 0
 
 
 def test_bars_have_lengths() -> None:
-    """The greatest of all is as wide as the plot; nothing at all is a sliver."""
+    """The greatest value is as wide as the plot, and zero has the least width."""
     chart = bars(("what", "share"), [Row("a", "", 0.5), Row("b", "", 0.25)], [0.0, 0.125])
     assert re.findall(r'width="([^"]*)"', chart) == ["100.00", "0.30", "50.00", "25.00"]
     assert 'width="0.30"' in bars(("what", "share"), [Row("a", "", 0.0)], [0.0])
@@ -55,7 +55,7 @@ def test_bars_have_lengths() -> None:
 
 @pytest.mark.parametrize("values", [[0.5], [0.5, 0.5], [0.1, 0.3, 0.2]])
 def test_curve(values: list[float]) -> None:
-    """One point for each step, the mark at the stop, and its story for who cannot see it."""
+    """The curve has one point for each step, a mark at the stop, and a label for screen readers."""
     chart = curve(values, len(values), "how it went")
     check_self_contained(chart)
     assert 'aria-label="how it went"' in chart

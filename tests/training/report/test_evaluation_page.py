@@ -4,7 +4,7 @@ from training.report import evaluation_page
 
 
 def test_self_contained_and_escaped() -> None:
-    """The page fetches nothing, runs nothing, and shows names as text."""
+    """The page loads and runs nothing, and shows names as text."""
     found = result()
     found["settings"]["data"]["name"] = "<script>alert(1)</script>"
     page = evaluation_page(found)
@@ -12,11 +12,11 @@ def test_self_contained_and_escaped() -> None:
     assert "<script>alert(1)</script>" in words_of(page)
 
 
-def test_says_what_counts() -> None:
-    """Verdict, figures, differences, slices, variants, what was left out and the doubts are all on it, in words."""
+def test_all_parts_are_on_the_page() -> None:
+    """The page has verdict, figures, differences, slices, variants, skipped baselines and doubts as text."""
     words = words_of(evaluation_page(result()))
     for part in (
-        "paperfeed beats every baseline (2) on every figure",
+        "paperfeed beats every baseline (2) on every metric",
         "0.500 (0.450 to 0.550)",
         "blend *",
         "+0.100 (+0.050 to +0.150) ✓",
@@ -31,12 +31,12 @@ def test_says_what_counts() -> None:
 
 
 def test_nothing_to_compare_with() -> None:
-    """Without any baseline there is a page all the same, and it says so."""
+    """Without any baseline the page says so."""
     page = evaluation_page(result(paired={"paperfeed": {}}, slices={"library_size": []}))
     check_self_contained(page)
-    assert "no baseline to hold the ranker against" in words_of(page)
+    assert "no baseline to compare the ranker with" in words_of(page)
 
 
 def test_same_result_same_page() -> None:
-    """Nothing of time or chance is in it."""
+    """The same result gives the same page."""
     assert evaluation_page(result()) == evaluation_page(result())

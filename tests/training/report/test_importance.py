@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import numpy as np
 
 from ranker.features import SCHEMA
@@ -7,9 +5,8 @@ from training import TrainingReport
 from training.report.importance import importances
 
 
-def test_importances(trained: tuple[Path, TrainingReport]) -> None:
-    """Shares sum to one; families' gain is the sum of their features'."""
-    report = trained[1]
+def test_importances(report: TrainingReport) -> None:
+    """Shares sum to 1, and the gain of a family is the sum of its features' gains."""
     held_out = [used.held_out.features for used in report.account.data]
     by_feature, by_family = importances(report.account.fitted.text, held_out)
     for found in (by_feature, by_family):

@@ -2,6 +2,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from ranker.features import SCHEMA
 from tests.training.report.reading import check_self_contained, words_of
 from training import TrainingReport
@@ -9,18 +11,17 @@ from training.report import training_page
 from training.trees.fit import Fitted
 
 
-def test_page(trained: tuple[Path, TrainingReport]) -> None:
-    """Self-contained, and says what was learned, from what, and what it cannot say."""
-    report = trained[1]
+def test_page(report: TrainingReport) -> None:
+    """The page is self-contained, and shows the data, the model and the limits of the figures."""
     page = training_page(report)
     check_self_contained(page)
     words = words_of(page)
     for part in (
         report.manifest.version,
-        "Held-out readers: dated",
-        "Held-out readers: undated",
+        "Held-out users: dated",
+        "Held-out users: undated",
         "Learning curve",
-        "is for paperfeed evaluate to say",
+        "Use paperfeed evaluate to decide",
         report.manifest.fingerprint,
         "recipe tiny, seed 4",
         *SCHEMA.names,
@@ -29,9 +30,8 @@ def test_page(trained: tuple[Path, TrainingReport]) -> None:
         assert part in words
 
 
-def test_figures_are_the_manifests(trained: tuple[Path, TrainingReport]) -> None:
+def test_figures_are_the_manifests(report: TrainingReport) -> None:
     """The model's nDCG@10 on the page is the one in the manifest."""
-    report = trained[1]
     words = words_of(training_page(report))
     for name, figures in report.metrics.items():
         said = re.search(rf"{name}: nDCG@10 is ([\d.]+)", words)
@@ -39,14 +39,21 @@ def test_figures_are_the_manifests(trained: tuple[Path, TrainingReport]) -> None
         assert abs(float(said[1]) - figures["ndcg@10"]) <= 0.001
 
 
-def test_same_report_same_page(trained: tuple[Path, TrainingReport]) -> None:
-    """Drawn twice, the page is the same."""
-    assert training_page(trained[1]) == training_page(trained[1])
+def test_same_report_same_page(report: TrainingReport) -> None:
+    """The same report gives the same page."""
+    assert training_page(report) == training_page(report)
 
 
-def test_stop_is_told(trained: tuple[Path, TrainingReport]) -> None:
-    """Whether training stopped by itself or ran out of trees."""
-    report = trained[1]
+@pytest.mark.slow
+def test_page_of_a_real_run(trained: tuple[Path, TrainingReport]) -> None:
+    """A real training run gives a self-contained page with its version."""
+    page = training_page(trained[1])
+    check_self_contained(page)
+    assert trained[1].manifest.version in words_of(page)
+
+
+def test_early_stopping_is_reported(report: TrainingReport) -> None:
+    """The page says whether training stopped early or ran out of trees."""
     text = report.account.fitted.text
 
     def said(fitted: Fitted) -> str:

@@ -11,8 +11,8 @@ SETTINGS = FactorSettings(factor_count=8, steps=150, batch_users=32, pool_size=1
 FIELDS = 4
 
 
-def read_together(seed: int) -> LikedPapers:
-    """Readers like one field; a field shows in one word and one direction among many that mean nothing."""
+def papers_and_users(seed: int) -> LikedPapers:
+    """Return papers and users of four fields; one word and one direction among many random ones show the field."""
     rng = np.random.default_rng(seed)
     field = np.arange(200) % FIELDS
     vectors = rng.standard_normal((200, DIM)).astype(np.float32)
@@ -25,41 +25,41 @@ def read_together(seed: int) -> LikedPapers:
 
 
 def same_field_gap(vectors: np.ndarray) -> float:
-    """Mean cosine inside a field less that across fields."""
+    """Return the mean cosine within fields minus that across fields."""
     field = np.arange(len(vectors)) % FIELDS
     same = field[:, None] == field[None, :]
     cosines = vectors @ vectors.T
     return float(cosines[same & ~np.eye(len(vectors), dtype=bool)].mean() - cosines[~same].mean())
 
 
-def test_papers_read_together_lie_together() -> None:
-    """The map finds the word and the direction that readers go by, on papers nobody has liked yet."""
-    learned = fit_factors([read_together(0)], SETTINGS, seed=1, thread_count=1)
+def test_papers_liked_together_lie_together() -> None:
+    """On papers without likes, the map separates fields by the word and the direction that show them."""
+    learned = fit_factors([papers_and_users(0)], SETTINGS, seed=1, thread_count=1)
     assert learned is not None
-    fresh = read_together(7).papers
+    fresh = papers_and_users(7).papers
     assert fresh.whitened is not None
     assert fresh.tfidf is not None
     assert same_field_gap(learned.factors(fresh.whitened, fresh.tfidf)) > 3 * same_field_gap(fresh.whitened)
 
 
 def test_equal_runs_give_equal_bits() -> None:
-    """Twice the same is the same; another seed is another map."""
-    runs = [fit_factors([read_together(0)], SETTINGS, seed=seed, thread_count=1) for seed in (1, 1, 2)]
+    """Two equal runs give the same map; another seed gives another map."""
+    runs = [fit_factors([papers_and_users(0)], SETTINGS, seed=seed, thread_count=1) for seed in (1, 1, 2)]
     first, again, other = (None if run is None else run.term_map.tobytes() for run in runs)
     assert first == again != other
 
 
 def test_nobody_likes_two_papers() -> None:
-    """Without pairs of likes there is no map, and papers then have no factors."""
-    lonely = read_together(0)
+    """If nobody likes two papers, there is no map."""
+    lonely = papers_and_users(0)
     likes = Likes.of([0, 1], [0, 1], [np.nan, np.nan])
     assert fit_factors([LikedPapers(lonely.papers, likes)], SETTINGS, seed=0, thread_count=1) is None
 
 
 @pytest.mark.parametrize("has_map", [True, False])
 def test_a_bundle_keeps_what_training_used(has_map: bool) -> None:
-    """Map and background are rounded before they are used, so that the file loses nothing."""
-    part = read_together(0)
+    """Map and background are in float16 precision already, so that the file loses nothing."""
+    part = papers_and_users(0)
     learned = fit_factors([part], SETTINGS, seed=1, thread_count=1) if has_map else None
     data = Dataset("d", part.papers.columns, part.likes)
     spaces = with_factors(fit_spaces([data], 1.0), [data], learned, 50)

@@ -10,12 +10,12 @@ FIELDS = ({"genome", "protein", "cell"}, {"compiler", "kernel", "memory"}, {"mar
 
 
 def field_of(dataset: Dataset) -> np.ndarray:
-    """The planted field of each paper."""
+    """Return the planted field of each paper."""
     return np.array([next(i for i, words in enumerate(FIELDS) if t.split()[0] in words) for t in dataset.papers.titles])
 
 
 def test_finds_and_names_the_planted_fields() -> None:
-    """Three topics over papers of three fields are the fields, each named by two of its own words."""
+    """Three topics over papers of three fields are the fields, and each is named by two words of its field."""
     dataset = planted(dated=True)
     topics = fit_topics([dataset], 3)
     assert topics.centroids.shape == (3, dataset.papers.embeddings.shape[1])
@@ -29,7 +29,7 @@ def test_finds_and_names_the_planted_fields() -> None:
 
 
 def test_same_data_same_topics() -> None:
-    """Fitting twice gives the same bits, and no two names are alike."""
+    """Fitting twice gives the same bits, and all names differ."""
     datasets = [planted(dated=True), planted(dated=False, seed=1)]
     one, two = fit_topics(datasets, 8), fit_topics(datasets, 8)
     assert one.centroids.tobytes() == two.centroids.tobytes()
@@ -38,7 +38,7 @@ def test_same_data_same_topics() -> None:
 
 
 def test_data_sets_weigh_the_same() -> None:
-    """A field that only a small data set has gets its topic beside a big data set of another field."""
+    """The field of a small data set gets a topic beside a big data set of another field."""
     rng = np.random.default_rng(0)
     base = planted(dated=True).papers
 
@@ -55,7 +55,7 @@ def test_data_sets_weigh_the_same() -> None:
 
 
 def test_fewer_papers_than_topics() -> None:
-    """There are never more topics than papers, and none of data without vectors."""
+    """There are at most as many topics as papers, and none without vectors."""
     papers = planted(dated=True).papers
     few = replace(planted(dated=True), papers=papers.take(range(5)))
     assert 1 <= len(fit_topics([few], 64)) <= 5

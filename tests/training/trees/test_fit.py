@@ -16,7 +16,7 @@ RECIPE = replace(find_recipe("tiny"), tree_count=8)
 
 
 def rows(seed: int, grades: tuple[int, ...] = (LIKED,)) -> Rows:
-    """Queries in which the first feature tells what is relevant, with these grades in turn."""
+    """Return queries in which the first feature decides the relevance, with these grades in turn."""
     rng = np.random.default_rng(seed)
     features = rng.standard_normal((600, len(SCHEMA))).astype(np.float32)
     relevant = features[:, 0] > 0.8
@@ -25,12 +25,12 @@ def rows(seed: int, grades: tuple[int, ...] = (LIKED,)) -> Rows:
 
 
 def trees(train: Rows, held_out: Rows) -> str:
-    """The model without the parameters that stand behind it."""
+    """Return the trees of the fitted model, without its parameters."""
     return fit(train, held_out, RECIPE, 0, silent).text.partition("parameters:")[0]
 
 
 def test_likes_alone_train_as_binary_labels_do() -> None:
-    """A like is worth 1, so that data of likes alone give the trees of labels 0 and 1, bit for bit."""
+    """Data of likes alone give the trees of binary labels, bit for bit."""
     params = {name: value for name, value in lambdamart_params(RECIPE, 0).items() if name != "label_gain"}
     one, other = rows(0), rows(1)
     data = lightgbm.Dataset(one.features, one.labels > 0, group=one.group_sizes, feature_name=list(SCHEMA.names))
@@ -42,13 +42,13 @@ def test_likes_alone_train_as_binary_labels_do() -> None:
 
 
 def test_grades_matter() -> None:
-    """Gains rise with the grade, and other grades give other trees."""
+    """Gains grow with the grade, and other grades give other trees."""
     assert list(LABEL_GAIN) == sorted(LABEL_GAIN)
     assert trees(rows(0, (LIKED, SAVED, CLICKED)), rows(1)) != trees(rows(0), rows(1))
 
 
 def test_too_few_rows() -> None:
-    """Where no tree can split the rows there is no model."""
+    """Too few rows for a tree to split raise an error."""
     few = Rows(rows(0).features[:20], rows(0).labels[:20], np.array([20], np.int32))
     with pytest.raises(TrainingError, match="1 queries with 20 candidates are too few"):
         fit(few, few, RECIPE, 0, silent)

@@ -4,7 +4,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from tests.training.trees.test_experts import RECIPE, rows
+from tests.training.trees.builders import RECIPE, rows
 from training.data.rows import Rows
 from training.progress import silent
 from training.trees.fit import fit, lambdamart_params
@@ -12,15 +12,15 @@ from training.trees.stopping import cut_at_best
 
 
 def grown(learn: Rows, tree_count: int) -> str:
-    """A model that nothing stopped."""
+    """Return a model without early stopping."""
     data = lightgbm.Dataset(learn.features, learn.labels, group=learn.group_sizes, weight=learn.weights)
     return lightgbm.train(lambdamart_params(RECIPE, 0), data, tree_count).model_to_string()
 
 
 def with_grades(part: Rows) -> Rows:
-    """Grades of all kinds, weights that differ from query to query, and queries in which nothing is relevant.
+    """Return the rows with all grades, with weights, and with a query without relevant candidates.
 
-    LightGBM forgets the weight of such a query, so theirs is 1.
+    LightGBM ignores the weight of such a query, so its weight is 1.
     """
     rng = np.random.default_rng(1)
     labels = np.where(part.labels > 0, rng.integers(1, 4, len(part.labels)), 0)
@@ -32,7 +32,7 @@ def with_grades(part: Rows) -> Rows:
 
 @pytest.mark.parametrize("patience", [3, 40])
 def test_cut_is_where_lightgbm_would_stop(patience: int) -> None:
-    """A model grown without looking and then cut has the trees and the curve of one that was stopped early."""
+    """A cut model has the trees and the curve of a model that LightGBM stopped early."""
     learn, held_out = with_grades(rows(0)), with_grades(rows(1))
     recipe = replace(RECIPE, tree_count=40, early_stopping_rounds=patience)
     stopped = fit(learn, held_out, recipe, 0, silent)
@@ -46,7 +46,7 @@ def test_cut_is_where_lightgbm_would_stop(patience: int) -> None:
 
 
 def test_queries_without_answers_count_as_right() -> None:
-    """As in LightGBM, a query in which all candidates are alike has an nDCG of 1, and the curve does not move."""
+    """As in LightGBM, a query without relevant candidates has an nDCG of 1."""
     held_out = replace(rows(1), labels=np.zeros(len(rows(1).labels), dtype=np.intp))
 
     cut = cut_at_best(grown(rows(0), 5), held_out)

@@ -1,4 +1,4 @@
-"""What readers would have without a trained ranker: the systems that paperfeed has to beat."""
+"""Baselines: the systems without a trained ranker that paperfeed has to beat."""
 
 from training.evaluation.baselines.blend import Blend
 from training.evaluation.baselines.contract import Baseline, Opened, Scorer
@@ -22,6 +22,6 @@ __all__ = [
 
 
 def all_baselines() -> tuple[Baseline, ...]:
-    """Every baseline with the parameters chosen on the dev split (docs/ranking.md), in the order shown."""
+    """Return every baseline with the parameters chosen on the dev split (docs/ranking.md), in the order shown."""
     svm = TfidfSvm()
     return (MeanCosine(), NearestLike(), svm, LogisticRegression(), Blend(svm), Recency(), Popularity())

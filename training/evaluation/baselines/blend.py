@@ -1,4 +1,4 @@
-"""Two strong rankings summed by rank, without any learning: whether a trained ranker earns its keep."""
+"""A baseline that adds the ranks of two strong baselines, without training."""
 
 from dataclasses import dataclass
 
@@ -23,11 +23,11 @@ class Blend:
     name: str = "blend"
 
     def parameters(self) -> dict[str, float | int | str]:
-        """Those of both halves."""
+        """Return the parameters of both rankings."""
         return {**self.svm.parameters(), "damping": self.damping, "nearest": self.nearest_count}
 
     def open(self, view: View, this: Round) -> Opened:
-        """A scorer for the round, or the reason why not."""
+        """Return a scorer for the round, or the reason why there is none."""
         by_words = self.svm.open(view, this)
         if isinstance(by_words, str):
             return by_words
@@ -40,7 +40,7 @@ class Blend:
 
 
 def ranks(scores: Float64Array) -> Float64Array:
-    """(n,) 0 for the highest score; equal scores share the mean of their places."""
+    """Return (n,) ranks, 0 for the highest score; equal scores share the mean of their ranks."""
     _, inverse, counts = np.unique(-scores, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)
     return np.asarray(ends - (counts + 1) / 2, dtype=np.float64)[inverse]

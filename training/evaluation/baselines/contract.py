@@ -1,4 +1,4 @@
-"""What every baseline offers: a name, and a scorer for each round, or the reason why the data cannot serve it."""
+"""The interface of a baseline: a name, and a scorer for each round or the reason why there is none."""
 
 import threading
 from collections.abc import Callable
@@ -10,31 +10,31 @@ from training.evaluation.corpus import View
 from training.evaluation.protocols import Round
 
 Scorer = Callable[[Query], Float64Array]
-"""Gives (n_candidates,) scores, higher is better and NaN worst, comparable inside the query alone."""
+"""Returns (n_candidates,) scores, comparable within the query only; higher is better, NaN is worst."""
 
 Opened = Scorer | str
-"""A scorer, or why there is none."""
+"""A scorer, or the reason why the data have none."""
 
 
 class Baseline(Protocol):
-    """One way to rank without training on other readers' queries."""
+    """A ranking method without training on other users' queries."""
 
     @property
     def name(self) -> str:
-        """As it stands in the results."""
+        """The name in the results."""
         ...
 
     def parameters(self) -> dict[str, float | int | str]:
-        """What was chosen for it."""
+        """Return the chosen parameters."""
         ...
 
     def open(self, view: View, this: Round) -> Opened:
-        """Fits what can be shared by all queries of a round; sees nothing but ``view`` and the round's visible part."""
+        """Fit what all queries of a round share, on ``view`` and the round's visible part alone."""
         ...
 
 
 def once_per_query(scorer: Scorer) -> Scorer:
-    """A scorer that answers the query its thread asked last without working again, so that two baselines share it."""
+    """Return a scorer that caches the scores of its thread's last query, so that two baselines share the work."""
     last = threading.local()
 
     def score(query: Query) -> Float64Array:

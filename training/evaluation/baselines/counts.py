@@ -1,4 +1,4 @@
-"""Baselines that know nothing of the reader."""
+"""Baselines that are the same for all users."""
 
 from dataclasses import dataclass
 
@@ -16,11 +16,11 @@ class Recency:
     name: str = "recency"
 
     def parameters(self) -> dict[str, float | int | str]:
-        """There are none to choose."""
+        """Return no parameters."""
         return {}
 
     def open(self, view: View, this: Round) -> Opened:
-        """A scorer for the round, or the reason why not."""
+        """Return a scorer for the round, or the reason why there is none."""
         published = view.published_at[view.local(this.candidates)]
         if np.isnan(published).all():
             return "no candidate has a date"
@@ -35,11 +35,11 @@ class Popularity:
     name: str = "popularity"
 
     def parameters(self) -> dict[str, float | int | str]:
-        """There are none to choose."""
+        """Return no parameters."""
         return {}
 
     def open(self, _view: View, this: Round) -> Opened:
-        """A scorer for the round, or the reason why not."""
+        """Return a scorer for the round, or the reason why there is none."""
         if not np.isin(this.likes.papers, this.candidates).any():
             return "no candidate has a like that may be seen"
         top = max(int(this.likes.papers.max()), int(this.candidates.max()))

@@ -1,4 +1,4 @@
-"""Baselines that fit a linear classifier for each reader: likes against papers drawn at random."""
+"""Baselines that fit a linear classifier for each user: likes against papers drawn at random."""
 
 import zlib
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ class TfidfSvm:
     name: str = "tfidf-svm"
 
     def parameters(self) -> dict[str, float | int | str]:
-        """C and the number of negatives."""
+        """Return C and the number of negatives."""
         return {"C": self.regularisation, "negatives": self.negative_count}
 
     def open(self, view: View, this: Round) -> Opened:
-        """A scorer for the round, or the reason why not."""
+        """Return a scorer for the round, or the reason why there is none."""
         from sklearn.svm import LinearSVC  # noqa: PLC0415 (two seconds to import)
 
         def classifier() -> Any:
@@ -51,12 +51,12 @@ class LogisticRegression:
     name: str = "logistic-regression"
 
     def parameters(self) -> dict[str, float | int | str]:
-        """C, the number of negatives and the space."""
+        """Return C, the number of negatives and the space."""
         space = "plain" if self.damping is None else f"whitened, damping {self.damping}"
         return {"C": self.regularisation, "negatives": self.negative_count, "space": space}
 
     def open(self, view: View, this: Round) -> Opened:
-        """A scorer for the round, or the reason why not."""
+        """Return a scorer for the round, or the reason why there is none."""
         from sklearn.linear_model import LogisticRegression as Classifier  # noqa: PLC0415 (two seconds to import)
 
         def classifier() -> Any:
@@ -67,10 +67,10 @@ class LogisticRegression:
 
 
 def draw_negatives(view_ids: tuple[str, ...], this: Round, liked: IndexArray, count: int) -> IndexArray:
-    """Rows of visible papers that the reader did not like, ascending.
+    """Return rows of visible papers that the user did not like, ascending.
 
-    The draw depends on the round's seed and on what is liked, not on row or reader numbers, which papers and readers
-    of the future would shift.
+    The draw depends on the round's seed and on the ids of the likes. It does not depend on row or user numbers, which
+    later papers and users would shift.
     """
     pool = without(this.negatives, liked)
     name = zlib.crc32("\n".join(view_ids[row] for row in liked.tolist()).encode())
@@ -79,11 +79,11 @@ def draw_negatives(view_ids: tuple[str, ...], this: Round, liked: IndexArray, co
 
 
 def _linear_scorer(view: View, this: Round, vectors: Any, negative_count: int, classifier: Any) -> Scorer | str:
-    """Scores by the distance from the plane that parts likes from negatives.
+    """Return a scorer by the distance from the plane that separates likes from negatives.
 
     Args:
         vectors: (rows of the view, d) dense or sparse.
-        classifier: Makes an unfitted one.
+        classifier: Returns an unfitted classifier.
     """
     longest = max(len(query.liked) for query in this.queries)
     if len(this.negatives) <= longest:

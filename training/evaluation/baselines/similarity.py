@@ -13,16 +13,16 @@ from training.evaluation.protocols import Round
 
 @dataclass(frozen=True)
 class MeanCosine:
-    """zotero-arxiv-daily: the mean cosine to the likes, newer likes weighing more; equal weights without dates."""
+    """zotero-arxiv-daily: the mean cosine to the likes; newer likes weigh more, and likes without dates equally."""
 
     name: str = "mean-cosine"
 
     def parameters(self) -> dict[str, float | int | str]:
-        """None: as published."""
+        """Return no parameters; the method is used as published."""
         return {}
 
     def open(self, view: View, this: Round) -> Opened:
-        """A scorer for the round."""
+        """Return a scorer for the round."""
         candidates = view.units[view.local(this.candidates)]
 
         def score(query: Query) -> Float64Array:
@@ -39,11 +39,11 @@ class NearestLike:
     name: str = "nearest-like"
 
     def parameters(self) -> dict[str, float | int | str]:
-        """There are none to choose."""
+        """Return no parameters."""
         return {}
 
     def open(self, view: View, this: Round) -> Opened:
-        """A scorer for the round."""
+        """Return a scorer for the round."""
         candidates = view.units[view.local(this.candidates)]
 
         def score(query: Query) -> Float64Array:
@@ -54,7 +54,7 @@ class NearestLike:
 
 
 def recency_weights(liked_at: Float64Array) -> Float64Array:
-    """(n_likes,) 1 / (1 + log10(rank)) with rank 1 for the newest like, scaled to sum 1.
+    """Return (n_likes,) weights 1 / (1 + log10(rank)) with rank 1 for the newest like, scaled to sum 1.
 
     Unknown times count as oldest; all equal where no time is known.
     """
@@ -67,7 +67,7 @@ def recency_weights(liked_at: Float64Array) -> Float64Array:
 
 
 def nearest_mean(view: View, this: Round, query: Query, damping: float, count: int) -> Float64Array:
-    """(n_candidates,) mean cosine of the ``count`` nearest likes in the whitened space."""
+    """Return (n_candidates,) mean cosines of the ``count`` nearest likes in the whitened space."""
     space = view.whitened(damping)
     similarities = space[view.local(this.candidates)] @ space[view.local(query.liked)].T
     kept = min(count, similarities.shape[1])

@@ -7,12 +7,12 @@ from training.evaluation.baselines.similarity import nearest_mean
 
 
 def test_ranks() -> None:
-    """The best has rank 0; equals share the mean of their places."""
+    """The best has rank 0, and equal scores share the mean of their ranks."""
     assert ranks(np.array([1.0, 5.0, 3.0, 3.0])).tolist() == [3.0, 0.0, 1.5, 1.5]
 
 
 def test_sum_of_ranks() -> None:
-    """The blend orders by the sum of both ranks."""
+    """The blend scores by the sum of both ranks."""
     view, this = cold_round()
     svm = TfidfSvm()
     by_words, blend = svm.open(view, this), Blend(svm).open(view, this)

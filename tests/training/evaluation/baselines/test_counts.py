@@ -8,7 +8,7 @@ from training.evaluation.baselines.counts import Popularity, Recency
 
 
 def test_recency() -> None:
-    """Newest first; without dates the reason is given."""
+    """Recency ranks the newest first; without dates it returns the reason."""
     view, this = week_round(dated())
     score = Recency().open(view, this)
     assert not isinstance(score, str)
@@ -17,7 +17,7 @@ def test_recency() -> None:
 
 
 def test_popularity() -> None:
-    """Likes that may be seen are counted; where candidates have none, the reason is given."""
+    """Popularity counts visible likes; if candidates have none, it returns the reason."""
     view, this = cold_round()
     assert "no candidate has a like" in str(Popularity().open(view, this))
     likes = Likes.of([0, 1, 2], [int(this.candidates[4])] * 2 + [int(this.candidates[0])], [np.nan] * 3)

@@ -7,7 +7,7 @@ from training.evaluation.baselines.linear import LogisticRegression, TfidfSvm, d
 
 
 def test_find_the_planted_field() -> None:
-    """Both put what the reader likes far above chance."""
+    """Both rank papers of the liked field far above chance."""
     view, this = cold_round()
     for baseline in (TfidfSvm(), LogisticRegression(), LogisticRegression(damping=None)):
         score = baseline.open(view, this)
@@ -20,7 +20,7 @@ def test_find_the_planted_field() -> None:
 
 
 def test_negatives() -> None:
-    """Negatives are visible papers that the reader did not like; the draw depends on seed and likes alone."""
+    """Negatives are visible papers without a like of the user; the draw depends on seed and likes alone."""
     view, this = cold_round()
     liked = this.queries[0].liked
     drawn = draw_negatives(view.paper_ids, this, liked, 50)
@@ -33,7 +33,7 @@ def test_negatives() -> None:
 
 
 def test_no_negatives() -> None:
-    """Where nothing but likes is visible the reason is given."""
+    """If only the likes are visible, both return the reason."""
     view, this = cold_round()
     alone = replace(this, negatives=this.queries[0].liked, queries=this.queries[:1])
     assert "no papers besides the likes" in str(LogisticRegression().open(view, alone))

