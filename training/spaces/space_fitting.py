@@ -73,7 +73,7 @@ def inverse_root(covariance: Float64Array, damping: float) -> Float32Array:
     """Return the symmetric inverse square root of a covariance, with ``damping`` mean variances added to each."""
     variances, directions = np.linalg.eigh(covariance)
     scale = 1 / np.sqrt(np.maximum(variances, 0) + damping * variances.mean() + 1e-12)
-    return ((directions * scale) @ directions.T).astype(np.float32)
+    return np.asarray((directions * scale) @ directions.T, dtype=np.float32)
 
 
 def _term_weights(texts: Sequence[Sequence[str]]) -> tuple[Float32Array, float]:
