@@ -21,8 +21,6 @@ import numpy as np
 from training.data.snapshot import CLICKED, LIKED, SAVED, Likes
 
 GRADED_EVENTS = frozenset({"like", "unlike", "dislike", "click", "save", "dismiss"})
-OTHER_EVENTS = frozenset({"impression", "sent", "complaint"})
-"""Known events that do not change any reaction."""
 
 
 class Event(NamedTuple):

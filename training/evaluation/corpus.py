@@ -14,6 +14,7 @@ import scipy.sparse
 from ranker.papers import PaperColumns
 from ranker.spaces.linear import unit_rows
 from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
+from training.spaces.space_fitting import inverse_root
 
 
 @dataclass(frozen=True)
@@ -133,9 +134,7 @@ def _whitening(units: Float64Array, damping: float) -> tuple[Float32Array, Float
     if not len(units):
         return np.zeros(dim, dtype=np.float32), np.eye(dim, dtype=np.float32)
     mean = units.mean(axis=0)
-    variances, directions = np.linalg.eigh((units - mean).T @ (units - mean) / len(units))
-    scale = 1 / np.sqrt(np.maximum(variances, 0) + damping * variances.mean() + 1e-12)
-    return mean.astype(np.float32), ((directions * scale) @ directions.T).astype(np.float32)
+    return mean.astype(np.float32), inverse_root((units - mean).T @ (units - mean) / len(units), damping)
 
 
 def without(rows: IndexArray, some: IndexArray) -> IndexArray:

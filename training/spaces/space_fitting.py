@@ -11,7 +11,7 @@ from ranker.spaces.linear import unit_rows
 from ranker.spaces.spaces import Spaces
 from ranker.spaces.sparse import stack_sparse
 from ranker.spaces.terms import BUCKET_COUNT, hashed_terms
-from ranker.types import Float32Array
+from ranker.types import Float32Array, Float64Array
 from training.data.snapshot import Dataset
 from training.spaces.topic_fitting import fit_topics
 
@@ -66,9 +66,14 @@ def _whitening(vectors: Sequence[Float32Array], damping: float) -> tuple[Float32
     means = np.array([part.mean(axis=0) for part in known if len(part)])
     mean = means.mean(axis=0)
     covariance = np.mean([(part - mean).T @ (part - mean) / len(part) for part in known if len(part)], axis=0)
+    return mean.astype(np.float32), inverse_root(covariance, damping)
+
+
+def inverse_root(covariance: Float64Array, damping: float) -> Float32Array:
+    """Return the symmetric inverse square root of a covariance, with ``damping`` mean variances added to each."""
     variances, directions = np.linalg.eigh(covariance)
     scale = 1 / np.sqrt(np.maximum(variances, 0) + damping * variances.mean() + 1e-12)
-    return mean.astype(np.float32), ((directions * scale) @ directions.T).astype(np.float32)
+    return np.asarray((directions * scale) @ directions.T, dtype=np.float32)
 
 
 def _term_weights(texts: Sequence[Sequence[str]]) -> tuple[Float32Array, float]:
