@@ -2,6 +2,8 @@
 # Runs the tests in two parts: in several processes, then alone those marked "serial", which depend on time.
 # Usage: .ci/tests.sh PYTHON MARKERS [PYTEST ARGUMENTS]; empty MARKERS select all tests.
 set -uo pipefail
+# One thread per process: more would only compete for the cores that the processes use already.
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OPENBLAS_NUM_THREADS=${OPENBLAS_NUM_THREADS:-1}
 python=$1 markers=${2:+($2) and }
 shift 2
 

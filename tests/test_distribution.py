@@ -64,7 +64,7 @@ class TestServerWheel:
             "batch",
             "cli",
             "database",
-            "datasets",
+            "data_sets",
             "mailer",
             "ranker",
             "service",

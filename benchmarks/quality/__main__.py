@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import made_by
-from datasets.files import public_files
+from data_sets.files import public_files
 from ranker.features import SCHEMA
 
 DATA = {"cold-items": "citeulike-a", "weekly-digest": "arxiv-2016-2018"}

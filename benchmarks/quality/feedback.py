@@ -29,7 +29,7 @@ import lightgbm
 import numpy as np
 
 from benchmarks.figures import figure, report
-from datasets.slates import read_slates
+from data_sets.slates import read_slates
 from ranker.bundle.bundle import Bundle, load_bundle
 from ranker.features import SCHEMA
 from ranker.types import BoolArray, Float64Array

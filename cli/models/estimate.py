@@ -50,7 +50,7 @@ def estimate(
 
     Nobody is shown anything: the estimate uses the stored slates and what users did with them (off-policy evaluation).
     """
-    from datasets.slates import read_slates
+    from data_sets.slates import read_slates
     from ranker.blas import use_one_thread
     from service.config import Settings
     from training.dates import END_OF_TIME, START_OF_TIME

@@ -58,7 +58,7 @@ def evaluate(
     as_json: Json = False,
 ) -> None:
     """Measure a ranker against baselines on what users really liked."""
-    from datasets.files import embed, read_files
+    from data_sets.files import embed, read_files
     from ranker.blas import use_one_thread
     from service.bootstrap import make_encoder
     from service.config import Settings

@@ -24,7 +24,7 @@ def learn(
     as_json: bool,
 ) -> None:
     """Train a bundle on the slates in the database, and print the result."""
-    from datasets.slates import read_slates
+    from data_sets.slates import read_slates
     from training.dates import END_OF_TIME
     from training.feedback.learn import learn_from_slates
     from training.recipes import find_recipe

@@ -153,8 +153,8 @@ def _recipe(name: str, until: str | None, query_limit: int | None, *, is_own_dat
 
 def _datasets(files: dict[str, tuple[Path, Path]], db: str | None, settings: "Settings") -> tuple[str, list["Dataset"]]:
     """Return the encoder's name and all data sets. All files are checked before anything is embedded."""
-    from datasets.database import read_database
-    from datasets.files import embed, read_files
+    from data_sets.database import read_database
+    from data_sets.files import embed, read_files
     from service.bootstrap import make_encoder
 
     read = [read_files(name, *pair) for name, pair in files.items()]
@@ -179,7 +179,7 @@ def _files(
     Args:
         data: Folder of the public data sets, used if no files are given; None if they are not wanted.
     """
-    from datasets.files import PUBLIC_DATA, public_files
+    from data_sets.files import PUBLIC_DATA, public_files
     from service.domain.errors import InvalidField
 
     papers, interactions = papers or [], interactions or []

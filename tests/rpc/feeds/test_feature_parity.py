@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from datasets.database import read_database
+from data_sets.database import read_database
 from paperfeed.v1.feed_pb2 import GetFeedRequest
 from ranker.bundle.bundle import Bundle
 from ranker.features import SCHEMA

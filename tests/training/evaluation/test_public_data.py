@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.files import public_files, read_files
+from data_sets.files import public_files, read_files
 from tests.process.running import ROOT
 from tests.requirements import require
 from training.data.snapshot import Dataset

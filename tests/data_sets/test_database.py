@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.database import read_database
+from data_sets.database import read_database
 from ranker.signals import Signals
 from service.app.ranking.signals import user_code
 from service.domain.errors import StorageUnavailable

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from datasets.history import with_history
+from data_sets.history import with_history
 from ranker.papers import PaperColumns, stack_columns
 from ranker.signals import NO_SIGNALS, Signals
 from service.app.ports import Transaction, Vectors

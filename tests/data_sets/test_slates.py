@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.slates import read_slates
+from data_sets.slates import read_slates
 from ranker.bundle.bundle import Bundle
 from ranker.explore import Exploration, explore
 from ranker.features import SCHEMA

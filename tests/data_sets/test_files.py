@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datasets.files import embed, public_files, read_files
+from data_sets.files import embed, public_files, read_files
 from service.domain.errors import InvalidFile
 from service.encoder import HashingEncoder
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from datasets.history import with_history
+from data_sets.history import with_history
 from ranker.types import Float32Array
 from service.app.ranking.placing import columns_of, seconds_of
 from service.domain.errors import InvalidFile
