@@ -1,12 +1,16 @@
 """Rules about the tree as a whole."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from importlinter import cli as import_linter
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = ("service", "ranker", "training", "batch", "cli", "proto", "benchmarks", "deploy", "tests", "docs", ".ci")
+FOLDERS = (
+    *("service", "ranker", "training", "batch", "mailer", "cli", "database", "settings", "data_sets", "proto"),
+    *("benchmarks", "testing", "deploy", "tests", "docs", ".ci"),
+)
 TEXT = {".py", ".pyi", ".proto", ".toml", ".yaml", ".md", ".txt", ".json", ".jsonl", ".sh", ".ini", ""}
 SECRET = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}\b")
 HOME = re.compile(r"(?<![\w.:])/(?:root|home/\w+|Users/\w+)/")
@@ -29,6 +33,26 @@ def test_imports_keep_their_contracts() -> None:
 def test_proto_folder_is_no_package() -> None:
     """An __init__.py in proto/ would hide the library of that name."""
     assert not (ROOT / "proto" / "__init__.py").exists()
+
+
+def sources() -> list[Path]:
+    """The source files that people write: no generated stubs, and no empty package files."""
+    files = [path for path in text_files() if path.suffix in {".py", ".proto"} and path.name != "__init__.py"]
+    return [path for path in files if "_pb2" not in path.name]
+
+
+def test_no_crowded_folder() -> None:
+    """At most 15 source files lie side by side, so that a newcomer sees a folder at a glance."""
+    crowded = {folder: count for folder, count in Counter(path.parent for path in sources()).items() if count > 15}
+
+    assert crowded == {}
+
+
+def test_no_test_imports_another() -> None:
+    """Tests import builders from modules of builders, so that each test file can be read and changed alone."""
+    importing = re.compile(r"^\s*(?:from|import) tests\.(?:\w+\.)*test_\w+", re.MULTILINE)
+
+    assert [path for path in sources() if importing.search(path.read_text(encoding="utf-8"))] == []
 
 
 def test_no_secret_and_no_home_folder() -> None:

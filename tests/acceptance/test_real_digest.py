@@ -20,7 +20,7 @@ from service.config import Settings
 from service.ingest.digests.digest import parse_date, read_digest
 from tests.requirements import require
 
-pytestmark = [pytest.mark.model, pytest.mark.data, pytest.mark.slow]
+pytestmark = [pytest.mark.model, pytest.mark.data, pytest.mark.slow, pytest.mark.xdist_group("real_digest")]
 
 DATA = Path(os.environ.get("PAPERFEED_DATA", "../shared/data"))
 PAGE = DATA / "digests" / "hf-trending-mar-11.txt"

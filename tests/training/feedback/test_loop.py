@@ -20,7 +20,7 @@ from training.feedback.log import SlateLog
 from training.feedback.off_policy import Estimates, estimate_value, target_places
 from training.recipes import find_recipe
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("feedback_loop")]
 
 EXPONENT = 1.0
 USERS, DIGESTS, LEARNED_DIGESTS = 240, 16, 12
