@@ -75,7 +75,7 @@ def run(
         bool, typer.Option("--once", help="Run every command once now, then exit with the highest exit code.")
     ] = False,
 ) -> None:
-    """Fetch papers and send mail on a schedule until SIGTERM or Ctrl-C. Cron can do the same: see docs/mailer.md."""
+    """Fetch papers and send mail on a schedule until SIGTERM, SIGHUP or Ctrl-C. For cron, see docs/mailer.md."""
     from apscheduler.schedulers.background import BackgroundScheduler
     from apscheduler.triggers.cron import CronTrigger
     from apscheduler.triggers.interval import IntervalTrigger
