@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cli.options import Db, Json
+from service.domain.errors import InvalidField
 
 app = typer.Typer(help="Run speed benchmarks. Needs a checkout of the sources.", no_args_is_help=True)
 
@@ -53,8 +54,6 @@ def batch(
 
 def _run(name: str, words: Sequence[object], as_json: bool) -> int:
     """Run a benchmark and return its exit code. Benchmarks are not part of an installed paperfeed."""
-    from service.domain.errors import InvalidField
-
     # An installed command does not have the checkout on its path. Child processes inherit the path from here.
     sys.path.append(str(Path(__file__).parents[1]))
     try:

@@ -1,11 +1,14 @@
 """``paperfeed db``: upgrade and prune the service's database."""
 
+import datetime as dt
 from dataclasses import asdict
 
 import typer
 
+from cli.local import opened_store
 from cli.options import Db, Json
 from cli.output import show
+from service.config import Settings
 
 app = typer.Typer(help="Upgrade the database schema, or remove old rows.", no_args_is_help=True)
 
@@ -13,11 +16,9 @@ app = typer.Typer(help="Upgrade the database schema, or remove old rows.", no_ar
 @app.command()
 def upgrade(db: Db = None, as_json: Json = False) -> None:
     """Create or upgrade the tables for this version of paperfeed. Safe to repeat. Back up the database first."""
-    from service.config import Settings
     from service.storage import schema
 
-    url = Settings.read(db=db).db
-    before, after = schema.upgrade(url)
+    before, after = schema.upgrade(Settings.read(db=db).db)
     text = f"the schema is at {after}" + ("" if before == after else f" (was {before or 'empty'})")
     show({"before": before, "after": after}, as_json=as_json, text=text)
 
@@ -25,22 +26,16 @@ def upgrade(db: Db = None, as_json: Json = False) -> None:
 @app.command()
 def prune(db: Db = None, as_json: Json = False) -> None:
     """Remove events, slates and stored features that are older than the PAPERFEED_KEEP_* settings allow."""
-    from service.bootstrap import SystemClock
-    from service.config import Settings
-    from service.storage import open_store, retention, schema
+    from service.storage import retention
 
     settings = Settings.read(db=db)
-    schema.check(settings.db)
-    store = open_store(settings.db, pool_size=1)
-    try:
+    with opened_store(settings.db) as store:
         counts = retention.prune(
             store,
-            SystemClock().now(),
+            dt.datetime.now(dt.UTC),
             events_days=settings.keep_events_days or None,
             slates_days=settings.keep_slates_days or None,
             features_days=settings.keep_features_days or None,
         )
-    finally:
-        store.dispose()
     result = asdict(counts)
     show(result, as_json=as_json, text="\n".join(f"{name}: {count}" for name, count in result.items()))

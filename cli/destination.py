@@ -14,8 +14,7 @@ def check_new(option: str, path: Path) -> None:
     """
     if path.exists():
         raise InvalidField(option, f"{path} already exists; name a new one")
-    parent = next(folder for folder in path.absolute().parents if folder.exists())
-    _check_writable(option, parent)
+    check_folder(option, path)
 
 
 def check_file(option: str, path: Path) -> None:
@@ -24,27 +23,21 @@ def check_file(option: str, path: Path) -> None:
     Raises:
         InvalidField: The path is a folder, or cannot be written to.
     """
-    if not path.exists():
-        check_new(option, path)
-    elif path.is_dir():
+    if path.is_dir():
         raise InvalidField(option, f"{path} is a folder, not a file")
+    if not path.exists():
+        check_folder(option, path)
     elif not os.access(path, os.W_OK):
         raise InvalidField(option, f"cannot write to {path}")
 
 
 def check_folder(option: str, path: Path) -> None:
-    """Check that files can be written into the folder, which may be missing.
+    """Check that files can be written into the folder. The folder and its parents may be missing.
 
     Raises:
-        InvalidField: The path is a file, or cannot be written to.
+        InvalidField: The path or a parent is a file, or cannot be written to.
     """
-    if path.exists():
-        _check_writable(option, path)
-    else:
-        check_new(option, path)
-
-
-def _check_writable(option: str, folder: Path) -> None:
+    folder = next(each for each in (path, *path.absolute().parents) if each.exists())
     if not folder.is_dir():
         raise InvalidField(option, f"cannot write to {folder}: it is not a folder")
     if not os.access(folder, os.W_OK | os.X_OK):

@@ -4,20 +4,15 @@ import sys
 
 import typer
 
-from cli import (
-    bench,
-    db,
-    serve,
-)
+from cli import bench, db, serve
 from cli import run as schedule
-from cli.batch import export
-from cli.batch import rerank as batch
+from cli.batch import commands as batch
 from cli.demo import command as demo
 from cli.failures import run
-from cli.imports import digest, events, fetch, library, papers
+from cli.imports import fetch, files
 from cli.mail import commands as mail
 from cli.models import estimate, evaluate, train
-from cli.queries import feed, profile, status
+from cli.queries import commands as queries
 
 app = typer.Typer(
     name="paperfeed",
@@ -27,24 +22,24 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("serve")(serve.serve)
-app.add_typer(digest.app, name="digest")
+app.add_typer(files.digests, name="digest")
 app.add_typer(fetch.app, name="fetch")
-app.add_typer(papers.app, name="papers")
-app.add_typer(events.app, name="events")
-app.add_typer(library.app, name="library")
-app.command("feed")(feed.feed)
-app.command("similar")(feed.similar)
-app.command("profile")(profile.profile)
+app.add_typer(files.papers, name="papers")
+app.add_typer(files.events, name="events")
+app.add_typer(files.libraries, name="library")
+app.command("feed")(queries.feed)
+app.command("similar")(queries.similar)
+app.command("profile")(queries.profile)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
-app.command("export")(export.export)
+app.command("export")(batch.export)
 app.add_typer(bench.app, name="bench")
 app.add_typer(batch.app, name="batch")
 app.command("estimate")(estimate.estimate)
 app.add_typer(mail.app, name="mail")
 app.command("run")(schedule.run)
 app.add_typer(db.app, name="db")
-app.command("status")(status.status)
+app.command("status")(queries.status)
 app.command("demo")(demo.demo)
 
 

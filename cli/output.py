@@ -34,18 +34,18 @@ class Bar:
     def __init__(self, progress: Progress, task: Any) -> None:
         self._progress = progress
         self._task = task
+        self._stage = ""
 
     def advance(self, count: int) -> None:
         """Add ``count`` units of work done."""
         self._progress.advance(self._task, count)
 
-    def reach(self, done: int, total: int) -> None:
-        """Show ``done`` of ``total`` units of work."""
+    def reach(self, done: int, total: int, stage: str = "") -> None:
+        """Show ``done`` of ``total`` units of work. Another stage than before starts the bar and its clock again."""
+        if stage != self._stage:
+            self._stage = stage
+            self._progress.reset(self._task, description=stage, total=total)
         self._progress.update(self._task, completed=done, total=total)
-
-    def begin(self, stage: str, total: int) -> None:
-        """Start again from zero for another stage of the work."""
-        self._progress.reset(self._task, description=stage, total=total)
 
 
 @contextmanager
@@ -61,16 +61,7 @@ def progress_bar(stage: str, total: int | None = None) -> Iterator[Bar]:
 def staged_progress(stage: str) -> Iterator[Callable[[str, int, int], None]]:
     """Show a progress bar for work in stages; yield a function to call with (stage, units done, units in all)."""
     with progress_bar(stage) as bar:
-        current = ""
-
-        def progress(now: str, done: int, total: int) -> None:
-            nonlocal current
-            if now != current:
-                current = now
-                bar.begin(now, total)
-            bar.reach(done, total)
-
-        yield progress
+        yield lambda now, done, total: bar.reach(done, total, now)
 
 
 def warn(text: str) -> None:

@@ -2,17 +2,20 @@
 
 import datetime as dt
 import shlex
-import signal
 import subprocess
 import sys
 import threading
 import time
+import zoneinfo
 from collections import Counter
+from queue import SimpleQueue
 from typing import Annotated
 
 import typer
 
 from cli.output import console, show_text, warn
+from service.domain.errors import InvalidField
+from service.process.stopping import on_stop
 
 WARN_AFTER = 3
 """A step that fails this often in a row gets a warning."""
@@ -72,7 +75,7 @@ def run(
         bool, typer.Option("--once", help="Run every command once now, then exit with the highest exit code.")
     ] = False,
 ) -> None:
-    """Fetch papers and send mail on a schedule until SIGTERM or Ctrl-C. Cron can do the same: see docs/mailer.md."""
+    """Fetch papers and send mail on a schedule until SIGTERM, SIGHUP or Ctrl-C. For cron, see docs/mailer.md."""
     from apscheduler.schedulers.background import BackgroundScheduler
     from apscheduler.triggers.cron import CronTrigger
     from apscheduler.triggers.interval import IntervalTrigger
@@ -83,9 +86,8 @@ def run(
     if once:
         codes = [steps.run(step) for step in [*daily, *(["mail send"] if mail_every else [])]]
         raise typer.Exit(max(codes, default=0))
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
+    stopping: SimpleQueue[int] = SimpleQueue()
+    on_stop(stopping.put)
     # If the machine slept at the planned time, the steps run once when it wakes, however often they were missed.
     defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": 18 * 3600}
     scheduler = BackgroundScheduler(timezone=zone, job_defaults=defaults)
@@ -93,20 +95,16 @@ def run(
         trigger = CronTrigger(day_of_week=weekdays, hour=hour, minute=minute, timezone=zone)
         scheduler.add_job(lambda: [steps.run(step) for step in daily], trigger, name="fetch")
     if mail_every:
-        scheduler.add_job(
-            lambda: steps.run("mail send"), IntervalTrigger(minutes=0, seconds=mail_every * 60), name="mail"
-        )
+        scheduler.add_job(lambda: steps.run("mail send"), IntervalTrigger(seconds=mail_every * 60), name="mail")
     scheduler.start()
     for job in scheduler.get_jobs():
         console.print(f"{job.name}: next at {job.next_run_time:%Y-%m-%d %H:%M %Z}", markup=False)
-    stopping.wait()
+    stopping.get()
     steps.stop()
     scheduler.shutdown(wait=True)
 
 
 def _checked(step: str) -> str:
-    from service.domain.errors import InvalidField
-
     try:
         words = shlex.split(step)
     except ValueError as error:
@@ -118,10 +116,6 @@ def _checked(step: str) -> str:
 
 def _schedule(at: str, days: str, zone: str) -> tuple[int, int, str]:
     """Return hour, minute and weekdays in APScheduler's form, where Monday is 0."""
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    from service.domain.errors import InvalidField
-
     try:
         time_of_day = dt.time.fromisoformat(at)
     except ValueError:
@@ -133,7 +127,7 @@ def _schedule(at: str, days: str, zone: str) -> tuple[int, int, str]:
     if not numbers or not 1 <= numbers[0] <= numbers[-1] <= 7:
         raise InvalidField("days", f"'{days}' is not a list of weekdays from 1 to 7, such as 1,2,3")
     try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        zoneinfo.ZoneInfo(zone)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise InvalidField("zone", f"'{zone}' is not a time zone such as Europe/Vienna") from None
     return time_of_day.hour, time_of_day.minute, ",".join(str(number - 1) for number in numbers)

@@ -7,6 +7,8 @@ import typer
 
 from cli.options import BundleFolder, Db, EmbeddingCache
 from cli.output import console
+from service import logs
+from service.config import Settings
 from service.process.ports import check_port
 from service.process.stopping import on_stop
 
@@ -39,9 +41,6 @@ def serve(
 
     Every option has a PAPERFEED_ setting, such as PAPERFEED_PORT; an option overrides its setting.
     """
-    from service import logs
-    from service.config import Settings
-
     settings = Settings.read(
         db=db,
         host=host,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.domain.errors import InvalidField
 from service.process.failures import note
 
 if TYPE_CHECKING:
@@ -26,8 +27,6 @@ def check_scheduler(scheduler: str, workers: int | None) -> None:
     Raises:
         InvalidField: The scheduler is neither 'local' nor an address, or --workers is given for a remote scheduler.
     """
-    from service.domain.errors import InvalidField
-
     if scheduler != LOCAL and "://" not in scheduler:
         raise InvalidField("scheduler", f"'{scheduler}' is neither 'local' nor an address such as tcp://localhost:8786")
     if scheduler != LOCAL and workers is not None:

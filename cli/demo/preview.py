@@ -4,8 +4,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-from cli.demo.digest import DemoDigest
-from cli.demo.users import SampleUser
+from cli.demo.samples import DemoDigest, SampleUser
 from cli.output import write_page
 from cli.queries.reasons import fallback_in_words, in_words
 from paperfeed.v1 import catalog_pb2, feed_pb2

@@ -2,19 +2,21 @@
 
 import datetime as dt
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.imports.local import open_local
+from cli.local import open_local
 from cli.options import Db, Embed, Json
 from cli.output import show
+from service.config import Settings
+from service.domain.papers import Digest, UpsertOutcome
+from service.ingest.times import parse_date
 from service.process.failures import note
 
 if TYPE_CHECKING:
-    from cli.imports.local import Local
-    from service.config import Settings
-    from service.fetch.http import Http, RetryLimits
+    from service.fetch.http import Http
     from service.fetch.kept_pages import KeptPages
     from service.fetch.sources import Fetched
 
@@ -22,11 +24,6 @@ app = typer.Typer(help="Download new papers and store them as a digest.", no_arg
 
 Date = Annotated[str | None, typer.Option(help="Day of the digest, YYYY-MM-DD. Default: today (UTC).")]
 DigestId = Annotated[str, typer.Option("--id", help="Id of the digest. Default: SOURCE-DATE.")]
-
-
-@app.callback()
-def group() -> None:
-    """Download new papers and store them as a digest."""
 
 
 @app.command("arxiv")
@@ -51,13 +48,13 @@ def arxiv(
 
     names = [name.strip() for name in categories.split(",") if name.strip()]
 
-    def fetch(http: "Http", settings: "Settings", day: dt.date, kept: "KeptPages") -> "Fetched":
+    def fetch(http: "Http", settings: Settings, day: dt.date, kept: "KeptPages") -> "Fetched":
         if not days:
             return sources.arxiv_announced(http, settings.arxiv_feed_url, names)
         first = day - dt.timedelta(days=days - 1)
         return sources.arxiv_submitted(http, settings.arxiv_api_url, names, first, day, kept)
 
-    _fetch(fetch, date, digest_id, db, embed=embed, as_json=as_json)
+    _fetch(date, digest_id, db, embed, as_json, fetch)
 
 
 @app.command("hf-daily")
@@ -65,16 +62,9 @@ def hf_daily(
     date: Date = None, digest_id: DigestId = "", db: Db = None, embed: Embed = True, as_json: Json = False
 ) -> None:
     """Fetch the daily papers of Hugging Face for one day, with their upvotes."""
-    from service.fetch import sources
+    from service.fetch.sources import hf_daily as daily
 
-    _fetch(
-        lambda http, settings, day, _: sources.hf_daily(http, settings.hf_daily_url, day),
-        date,
-        digest_id,
-        db,
-        embed=embed,
-        as_json=as_json,
-    )
+    _fetch(date, digest_id, db, embed, as_json, lambda http, settings, day, _: daily(http, settings.hf_daily_url, day))
 
 
 @app.command("feed")
@@ -87,35 +77,43 @@ def feed(
     as_json: Json = False,
 ) -> None:
     """Fetch the entries of an RSS or Atom feed, such as a journal's."""
-    from service.fetch import sources
+    from service.fetch.sources import any_feed
 
-    _fetch(lambda http, *_: sources.any_feed(http, url), date, digest_id, db, embed=embed, as_json=as_json)
+    _fetch(date, digest_id, db, embed, as_json, lambda http, *_: any_feed(http, url))
 
 
 def _fetch(
-    fetch: "Callable[[Http, Settings, dt.date, KeptPages], Fetched]",
     date: str | None,
     digest_id: str,
     db: str | None,
-    *,
     embed: bool,
     as_json: bool,
+    fetch: "Callable[[Http, Settings, dt.date, KeptPages], Fetched]",
 ) -> None:
     """Fetch papers and store them. Exits with code 1 if papers that should be there are missing."""
-    from service.fetch.http import Http
+    from service.fetch.http import Http, RetryLimits
     from service.fetch.kept_pages import KeptPages
-    from service.ingest.times import parse_date
 
     with open_local(db) as local:
         settings, now = local.settings, local.clock.now()
         day = parse_date(date, now=now) if date else now.date()
         kept = KeptPages(settings.fetch_path)
-        with Http(_user_agent(settings.fetch_contact), _retry_limits(settings)) as http:
+        contact = f" ({settings.fetch_contact})" if settings.fetch_contact else ""
+        limits = RetryLimits(
+            tries=settings.fetch_tries,
+            timeout_seconds=settings.fetch_timeout_seconds,
+            pause_seconds=settings.fetch_pause_seconds,
+            wait_seconds=settings.fetch_wait_seconds,
+        )
+        with Http(f"paperfeed/{version('paperfeed')}{contact}", limits) as http:
             found = fetch(http, settings, day, kept)
         if kept.found_count:
             note(f"{kept.found_count} pages were kept from an earlier run that was interrupted")
         name = digest_id or f"{found.source_name}-{day}"
-        new = _stored(local, name, day, found)
+        new = 0
+        if found.papers:
+            digest = Digest(digest_id=name, date=day, title=found.title, source=found.source_name)
+            new = local.catalog.import_digest(digest, found.papers).paper_outcomes[UpsertOutcome.CREATED]
         # Only now, so that a run killed earlier can resume from the pages.
         if not found.problem:
             kept.forget()
@@ -135,30 +133,3 @@ def _fetch(
     show(result, as_json=as_json, text=f"{text}; incomplete: {problem}" if problem else text)
     if problem:
         raise typer.Exit(1)
-
-
-def _stored(local: "Local", name: str, day: dt.date, found: "Fetched") -> int:
-    """Store the papers, if any, as a digest; return how many are new."""
-    from service.domain.papers import Digest, UpsertOutcome
-
-    if not found.papers:
-        return 0
-    digest = Digest(digest_id=name, date=day, title=found.title, source=found.source_name)
-    return local.catalog.import_digest(digest, found.papers).paper_outcomes[UpsertOutcome.CREATED]
-
-
-def _retry_limits(settings: "Settings") -> "RetryLimits":
-    from service.fetch.http import RetryLimits
-
-    return RetryLimits(
-        tries=settings.fetch_tries,
-        timeout_seconds=settings.fetch_timeout_seconds,
-        pause_seconds=settings.fetch_pause_seconds,
-        wait_seconds=settings.fetch_wait_seconds,
-    )
-
-
-def _user_agent(contact: str) -> str:
-    from importlib.metadata import version
-
-    return f"paperfeed/{version('paperfeed')}" + (f" ({contact})" if contact else "")

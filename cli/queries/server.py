@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from service.config import Settings
+
 if TYPE_CHECKING:
     import grpc
 
@@ -31,16 +33,19 @@ def server_client(server: str | None, *, timeout: float = 30.0) -> Iterator["Cli
     import grpc
 
     from paperfeed.client import Client
-    from service.config import Settings
 
     address = Settings.read(server=server).server
     with Client(address, timeout=timeout) as client:
         try:
             yield client
         except grpc.RpcError as error:
-            if _came_from_server(error) or _is_there(client):
-                raise
-            raise NoServer(address) from error
+            if not _came_from_server(error):
+                try:
+                    client.wait_until_ready(CONNECT_SECONDS)
+                except grpc.FutureTimeoutError:
+                    raise NoServer(address) from error
+            # A server is there: it answered with an error, missed the deadline or broke the connection.
+            raise
 
 
 def _came_from_server(error: "grpc.RpcError") -> bool:
@@ -50,14 +55,3 @@ def _came_from_server(error: "grpc.RpcError") -> bool:
     call: grpc.Call = error  # type: ignore[assignment]  # what a stub raises is both
     by_client = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}
     return call.code() not in by_client or bool(call.trailing_metadata())
-
-
-def _is_there(client: "Client") -> bool:
-    """Return whether the client can connect. If so, the server missed the deadline or broke the connection."""
-    import grpc
-
-    try:
-        client.wait_until_ready(CONNECT_SECONDS)
-    except grpc.FutureTimeoutError:
-        return False
-    return True

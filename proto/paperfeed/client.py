@@ -17,7 +17,6 @@ call, for example if the database is unavailable, and no stream after its first 
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Any, Self
 
 import grpc
@@ -36,19 +35,12 @@ from paperfeed.v1 import (
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
-SERVICE_CONFIG = {
-    "methodConfig": [
-        {
-            "name": [{}],
-            "retryPolicy": {
-                "maxAttempts": 5,
-                "initialBackoff": "0.4s",
-                "maxBackoff": "5s",
-                "backoffMultiplier": 2.5,
-                "retryableStatusCodes": ["UNAVAILABLE"],
-            },
-        }
-    ]
+RETRY_POLICY = {
+    "maxAttempts": 5,
+    "initialBackoff": "0.4s",
+    "maxBackoff": "5s",
+    "backoffMultiplier": 2.5,
+    "retryableStatusCodes": ["UNAVAILABLE"],
 }
 
 
@@ -95,10 +87,7 @@ def error_details(error: grpc.RpcError) -> ErrorDetails:
     )
 
 
-class _Deadline(
-    grpc.UnaryUnaryClientInterceptor,
-    grpc.UnaryStreamClientInterceptor,
-):
+class _Deadline(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
     """Sets the default deadline of calls without a timeout. Streams get ten times as much."""
 
     def __init__(self, seconds: float) -> None:
@@ -132,16 +121,15 @@ class Client:
         credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
         options = [
-            ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+            ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": RETRY_POLICY}]})),
             ("grpc.enable_retries", 1),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ]
-        self._channel = (
-            grpc.secure_channel(target, credentials, options=options)
-            if credentials
-            else grpc.insecure_channel(target, options=options)
-        )
+        if credentials:
+            self._channel = grpc.secure_channel(target, credentials, options=options)
+        else:
+            self._channel = grpc.insecure_channel(target, options=options)
         channel = grpc.intercept_channel(self._channel, _Deadline(timeout))
         self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self.profiles = profile_pb2_grpc.ProfileServiceStub(channel)
@@ -152,9 +140,7 @@ class Client:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

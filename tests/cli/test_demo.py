@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.demo.users import sample_users
+from cli.demo.samples import sample_users
 from tests.cli.command import Run, in_process
 from tests.mailer.checker import problems
 from tests.requirements import require

@@ -1,16 +1,16 @@
 """Opens the database for commands that work on it directly, without a server."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cli.output import progress_bar
+from service.config import Settings
 
 if TYPE_CHECKING:
     from service.app.catalog import Catalog
     from service.bootstrap import SystemClock
-    from service.config import Settings
     from service.encoder import OpenedEncoder
     from service.storage import SqlStore
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Local:
     """The parts of the service that import commands use."""
 
-    settings: "Settings"
+    settings: Settings
     store: "SqlStore"
     clock: "SystemClock"
     catalog: "Catalog"
@@ -27,10 +27,10 @@ class Local:
 
     def embed(self, *, wanted: bool) -> int:
         """Embed the papers that have no vector yet; return how many vectors were stored (0 if not wanted)."""
-        if not wanted:
-            return 0
         from service.app.embedder import embed_pending
 
+        if not wanted:
+            return 0
         with progress_bar("embedding", self.pending()) as bar:
             return embed_pending(self.store, self.encoder, self.clock, progress=bar.advance)
 
@@ -45,14 +45,24 @@ def open_local(db: str | None) -> Iterator[Local]:
     """Open the database that --db or PAPERFEED_DB names; create its tables if it is empty."""
     from service.app.catalog import Catalog
     from service.bootstrap import SystemClock, make_encoder, prepare_store
-    from service.config import Settings
 
-    settings = Settings.read(db=db)
+    settings, clock = Settings.read(db=db), SystemClock()
     store = prepare_store(settings)
-    clock = SystemClock()
-    encoder = make_encoder(settings)
     try:
-        yield Local(settings, store, clock, Catalog(store, clock), encoder)
+        with closing(make_encoder(settings)) as encoder:
+            yield Local(settings, store, clock, Catalog(store, clock), encoder)
     finally:
-        encoder.close()
+        store.dispose()
+
+
+@contextmanager
+def opened_store(url: str) -> Iterator["SqlStore"]:
+    """Open a database that has the tables of this version, and close it at the end."""
+    from service.storage import open_store, schema
+
+    schema.check(url)
+    store = open_store(url, pool_size=1)
+    try:
+        yield store
+    finally:
         store.dispose()

@@ -1,0 +1,94 @@
+"""``paperfeed feed``, ``similar``, ``profile`` and ``status``: ask a running server."""
+
+import datetime as dt
+from typing import Annotated, Any
+
+import typer
+from google.protobuf.json_format import MessageToDict
+
+from cli.options import Json, Server
+from cli.output import show, show_text
+from cli.queries.reasons import all_in_words, fallback_in_words
+from cli.queries.server import server_client
+from paperfeed.v1.feed_pb2 import FindSimilarPapersRequest, GetFeedRequest
+from paperfeed.v1.profile_pb2 import GetProfileRequest
+from paperfeed.v1.status_pb2 import GetStatusRequest
+
+User = Annotated[str, typer.Argument(help="Id of the user.")]
+Size = Annotated[int, typer.Option("-n", "--size", min=1, max=100, help="Number of papers, 1 to 100.")]
+
+
+def feed(
+    user: User,
+    digest: Annotated[str, typer.Option(help="Id of the digest. Default: the newest.")] = "",
+    size: Size = 20,
+    server: Server = None,
+    as_json: Json = False,
+) -> None:
+    """Print a user's ranked feed, with the reason for each paper."""
+    with server_client(server) as client:
+        request = GetFeedRequest(user_id=user, digest_id=digest, page_size=size, explain=True)
+        answer = client.feeds.GetFeed(request)
+    if as_json:
+        show(MessageToDict(answer, preserving_proto_field_name=True), as_json=True, text="")
+        return
+    if not answer.digest_id:
+        show_text("there is no digest yet; import one with: paperfeed digest import")
+        return
+    note = fallback_in_words(answer.fallback_reason)
+    show_text(f"{answer.digest_id}  ({answer.model_version}){f'  {note}' if note else ''}")
+    for item in answer.items:
+        show_text(f"{item.rank:3d}. {item.paper.title}")
+        if why := all_in_words(item):
+            show_text(f"     {why}", style="dim")
+
+
+def similar(
+    paper: Annotated[str, typer.Argument(help="Id of the paper, or another id it is known by.")],
+    size: Size = 10,
+    server: Server = None,
+    as_json: Json = False,
+) -> None:
+    """Print the papers that are most similar to one paper."""
+    with server_client(server) as client:
+        answer = client.feeds.FindSimilarPapers(FindSimilarPapersRequest(paper_id=paper, page_size=size))
+    found: list[dict[str, Any]] = [
+        {"paper_id": each.paper.paper_id, "title": each.paper.title, "similarity": round(each.similarity, 4)}
+        for each in answer.papers
+    ]
+    text = "\n".join(f"{each['similarity']:.3f}  {each['title']}" for each in found)
+    show({"papers": found}, as_json=as_json, text=text or "this paper has no vector yet; try again later")
+
+
+def profile(user: User, server: Server = None, as_json: Json = False) -> None:
+    """Print a user's profile: number of likes, interests and preferences."""
+    with server_client(server) as client:
+        found = client.profiles.GetProfile(GetProfileRequest(user_id=user)).profile
+    lines = [f"{found.user_id}: {found.like_count} likes, {found.dislike_count} dislikes"]
+    lines += [f"  {each.weight:4.0%}  {each.name}  ({each.like_count})" for each in found.interests]
+    asked = MessageToDict(found.preferences, preserving_proto_field_name=True)
+    lines += [f"{name.replace('_', ' ')}: {', '.join(values)}" for name, values in asked.items()]
+    result = MessageToDict(found, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    show(result, as_json=as_json, text="\n".join(lines))
+
+
+def status(
+    server: Server = None,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.")] = 5.0,
+    as_json: Json = False,
+) -> None:
+    """Print a server's counters: calls, errors, fallbacks and queues. Exits with 1 if it does not answer."""
+    with server_client(server, timeout=timeout) as client:
+        answer = client.status.GetStatus(GetStatusRequest())
+    result = MessageToDict(answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    lines = [
+        f"paperfeed {answer.version}, up {dt.timedelta(seconds=answer.uptime.seconds)}",
+        *([f"process  {answer.worker} of {answer.worker_count}"] if answer.worker_count > 1 else []),
+        f"model    {answer.model_version or 'none: ' + answer.model_problem}",
+        f"encoder  {answer.encoder}",
+        f"papers   {f'unknown: {answer.storage_problem}' if answer.storage_problem else answer.paper_count}",
+        *(f"queue    {queue.queue}: {queue.length}" for queue in answer.queues),
+        *(f"call     {call.method} {call.code}: {call.count}" for call in answer.calls),
+        *(f"feeds    {fallback.reason}: {fallback.count}" for fallback in answer.fallbacks),
+    ]
+    show(result, as_json=as_json, text="\n".join(lines))
