@@ -5,7 +5,6 @@ of an issue that was sent; a delivery report must also name the address of that 
 address, but only the recipient of an issue knows its Message-ID.
 """
 
-import datetime as dt
 import mailbox
 import re
 from collections import Counter
@@ -16,7 +15,6 @@ from pathlib import Path
 
 from mailer.clock import Clock
 from mailer.domain.address import address_key
-from mailer.domain.feed import Event
 from mailer.domain.issue import IssueState
 from mailer.domain.subscription import SuppressionReason
 from mailer.errors import InvalidFile
@@ -114,8 +112,7 @@ class BounceReader:
             if subscriber is None:
                 return "unknown"
             subscribers.suppress(connection, subscriber.address, SuppressionReason.COMPLAINT, "feedback report", now)
-            for paper in issues.papers_of(connection, about.issue_id):
-                event = _complaint_event(about, paper.position, paper.paper_id, subscriber.user_id, now)
+            for event in issues.paper_events(connection, about, subscriber.user_id, "complaint", now):
                 reactions.add(connection, subscriber.subscriber_id, about.issue_id, event)
         return "complaint"
 
@@ -135,17 +132,6 @@ class BounceReader:
                     found = issues.find_by_message_id(connection, str(inner["Message-ID"]).strip())
                 return found if found is not None and found.state is IssueState.SENT else None
         return None
-
-
-def _complaint_event(issue: StoredIssue, position: int, paper_id: str, user_id: str, now: dt.datetime) -> Event:
-    return Event(
-        event_id=f"mail-complaint-{issue.issue_id}-{position}",
-        user_id=user_id,
-        paper_id=paper_id,
-        event_type="complaint",
-        occurred_at=now,
-        slate_id=issue.slate_id,
-    )
 
 
 def _address(field: object) -> str:

@@ -106,7 +106,7 @@ class Subscriptions:
             found = subscribers.find(connection, claim.subscriber_id)
             if found is None or found.state in {SubscriptionState.UNSUBSCRIBED, SubscriptionState.SUPPRESSED}:
                 return False
-            subscribers.set_state(connection, found.subscriber_id, SubscriptionState.UNSUBSCRIBED, now)
+            subscribers.end(connection, found.subscriber_id, SubscriptionState.UNSUBSCRIBED, now)
             subscribers.record_consent(connection, found, ConsentKind.UNSUBSCRIBED, source, now)
             # This row outlives the subscriber: no later import renews the subscription, only a confirmation does.
             subscribers.stop(connection, found.address, SuppressionReason.UNSUBSCRIBED, "", now)

@@ -104,8 +104,8 @@ def test_suppressed_addresses(each_store: MailStore) -> None:
     service = Subscriptions(each_store, FixedClock())
     with each_store.write() as connection:
         subscribers.add(connection, subscriber(1))
-        assert subscribers.suppress(connection, "Subscriber1@example.org", SuppressionReason.BOUNCE, "5.1.1", NOW)
-        assert subscribers.suppress(connection, "never@example.org", SuppressionReason.MANUAL, "", NOW) is None
+        subscribers.suppress(connection, "Subscriber1@example.org", SuppressionReason.BOUNCE, "5.1.1", NOW)
+        subscribers.suppress(connection, "never@example.org", SuppressionReason.MANUAL, "", NOW)
         subscribers.suppress(connection, "subscriber1@example.org", SuppressionReason.COMPLAINT, "", NOW)
 
     assert stored(each_store, "s000001").state is SubscriptionState.SUPPRESSED
