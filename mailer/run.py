@@ -171,7 +171,7 @@ class MailRun:
         self._look_for_a_stale_digest(outcomes)
 
     def _why_no_digest(self) -> str:
-        newest = self._service.find_newest_digest()
+        newest = next(self._service.digests(), None)
         if newest is None:
             return "the service has no digest"
         return f"the newest digest is dated {newest.date}, more than {LOOK_BACK.days} days ago: {_CHECK_FETCHING}"

@@ -9,7 +9,7 @@ import datetime as dt
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailer.clock import Clock
 from mailer.config import MailSettings
@@ -101,7 +101,7 @@ class IssueMaker:
     def _make(self, is_meant: Callable[[Subscriber], bool]) -> Counter[str]:
         outcomes: Counter[str] = Counter()
         now = self._clock.now()
-        digests = self._service.digests((now - LOOK_BACK).date())
+        digests = list(self._service.digests((now - LOOK_BACK).date()))
         self.newest = digests[0] if digests else None
         for page in self._active():
             wanted = self._wanted([each for each in page if is_meant(each)], digests, now, outcomes)
@@ -168,14 +168,9 @@ class IssueMaker:
                 outcomes["empty_feed"] += 1
                 continue
             days = tuple(sorted({digest.date for digest in each.digests}))
-            draft = Draft(
-                issue_id=secrets.token_urlsafe(9),
-                digest_id=each.digests[0].digest_id,
-                slate_id=feed.slate_id,
-                days=(days[0], days[-1]),
-                papers=feed.papers[: each.subscriber.paper_count],
-                fallback=feed.fallback,
-            )
+            papers = feed.papers[: each.subscriber.paper_count]
+            shown = replace(feed, digest_id=each.digests[0].digest_id, papers=papers)
+            draft = Draft(secrets.token_urlsafe(9), (days[0], days[-1]), shown)
             issue = compose(draft, each.subscriber, self._settings, self._links, self._clock.now())
             composed.append((issue, each.unsent))
         with self._store.write() as connection:
