@@ -119,7 +119,7 @@ class MailRun:
         try:
             outcomes.update(purged=self._purge())
             links = Links(self._store.signing_key(), self._settings.base_url)
-            maker = IssueMaker(self._store, self._service, self._settings, links, self._clock, everybody=everybody)
+            maker = IssueMaker(self._store, self._service, self._settings, links, self._clock, everybody)
             outcomes.update(maker.make_waiting())
         except MailerError as error:
             self._problems.append(str(error))

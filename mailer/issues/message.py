@@ -20,7 +20,7 @@ from mailer.domain.issue import Issue, IssuePaper
 from mailer.domain.subscription import Subscriber
 from mailer.errors import InvalidField
 from mailer.issues.reasons import fallback_in_words, in_words
-from mailer.issues.rendering import render_html, render_text
+from mailer.issues.rendering import render_mail, render_text
 from mailer.issues.text import authors_in_words, isolated, readable, shortened
 from mailer.links import Links, Purpose
 
@@ -159,8 +159,8 @@ def _message(
         message["Reply-To"] = _address("REPLY_TO", settings.reply_to, "")
     # Prevents out-of-office replies (RFC 3834).
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(render_text(f"{template}.txt.jinja", **facts), cte="quoted-printable")
-    message.add_alternative(render_html(f"{template}.html.jinja", **facts), subtype="html", cte="quoted-printable")
+    message.set_content(render_text(f"{template}.txt", **facts), cte="quoted-printable")
+    message.add_alternative(render_mail(f"{template}.html", **facts), subtype="html", cte="quoted-printable")
     return message
 
 

@@ -142,7 +142,7 @@ class SmtpConnection:
         if self._smtp is not None:
             return self._smtp
         settings, context = self._settings, ssl.create_default_context()
-        password = settings.smtp_password() if settings.smtp_user else ""
+        password = settings.secret("smtp_password_file") if settings.smtp_user else ""
         timeout = settings.smtp_timeout_seconds
         smtp: smtplib.SMTP
         if settings.smtp_security == "tls":
