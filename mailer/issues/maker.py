@@ -8,7 +8,7 @@ and contains the papers of one that failed.
 import datetime as dt
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from mailer.clock import Clock
@@ -53,7 +53,7 @@ class IssueMaker:
     Attributes:
         everybody: Treat every active subscriber as due.
         newest: The newest digest, set when issues are made; None if no digest is younger than ``LOOK_BACK``.
-        done: Ids of the subscribers for whom ``make_waiting`` made an issue.
+        done: Ids of the subscribers whom ``make_waiting`` has handled, and whom ``make`` skips.
     """
 
     store: MailStore
@@ -95,23 +95,11 @@ class IssueMaker:
         now = self.clock.now()
         digests = list(self.service.digests((now - LOOK_BACK).date()))
         self.newest = digests[0] if digests else None
-        for page in self._active():
+        for page in subscribers.pages(self.store, SUBSCRIBERS_AT_A_TIME, {SubscriptionState.ACTIVE}):
             wanted = self._wanted([each for each in page if is_meant(each)], digests, now, outcomes)
             self._make_single([each for each in wanted if len(each.digests) == 1], outcomes)
             self._make_merged([each for each in wanted if len(each.digests) > 1], outcomes)
         return outcomes
-
-    def _active(self) -> Iterator[Sequence[Subscriber]]:
-        after = ""
-        while True:
-            with self.store.read() as connection:
-                found = subscribers.page(
-                    connection, after=after, limit=SUBSCRIBERS_AT_A_TIME, state=SubscriptionState.ACTIVE
-                )
-            if not found:
-                return
-            yield found
-            after = found[-1].subscriber_id
 
     def _wanted(
         self, page: Sequence[Subscriber], digests: Sequence[Digest], now: dt.datetime, outcomes: Counter[str]

@@ -1,10 +1,10 @@
 """Subscribers, the record of their consents, and the addresses to which no mail may be sent.
 
-Every function works in the caller's transaction.
+Every function but ``pages`` works in the caller's transaction.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -15,6 +15,7 @@ from mailer.domain.address import address_hash, address_key, user_id_hash
 from mailer.domain.issue import IssueState
 from mailer.domain.subscription import ConsentKind, Schedule, Subscriber, SubscriptionState, SuppressionReason
 from mailer.errors import InvalidField
+from mailer.storage.store import MailStore
 from mailer.storage.tables import confirmations, consents, issues, subscribers, suppressions
 
 
@@ -52,16 +53,17 @@ def find_by_address(connection: Connection, address: str) -> Subscriber | None:
     return _one(connection, subscribers.c.address_key == address_key(address))
 
 
-def page(
-    connection: Connection, *, after: str, limit: int, state: SubscriptionState | None = None
-) -> Sequence[Subscriber]:
-    """Return the next subscribers in order of subscriber_id. ``after`` is empty for the first page."""
-    statement = select(subscribers).where(subscribers.c.subscriber_id > after)
-    if state is not None:
-        statement = statement.where(subscribers.c.state == state)
-    return [
-        _subscriber(row) for row in connection.execute(statement.order_by(subscribers.c.subscriber_id).limit(limit))
-    ]
+def pages(store: MailStore, size: int, states: Collection[SubscriptionState]) -> Iterator[Sequence[Subscriber]]:
+    """Yield pages of the subscribers in these states, in order of subscriber_id, each in a transaction of its own."""
+    after = ""
+    statement = select(subscribers).where(subscribers.c.state.in_(states)).order_by(subscribers.c.subscriber_id)
+    while True:
+        with store.read() as connection:
+            rows = connection.execute(statement.where(subscribers.c.subscriber_id > after).limit(size)).all()
+        if not rows:
+            return
+        yield list(map(_subscriber, rows))
+        after = rows[-1].subscriber_id
 
 
 def remove(connection: Connection, subscriber_id: str) -> None:
