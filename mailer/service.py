@@ -63,11 +63,7 @@ class FeedService:
         """Return the user's feed of all papers first seen at or after ``start``, whatever their digest."""
         window = feed_pb2.TimeWindow(start_at=_timestamp(start))
         request = feed_pb2.GetFeedRequest(
-            user_id=user_id,
-            window=window,
-            page_size=paper_count,
-            explain=True,
-            view=catalog_pb2.PAPER_VIEW_FULL,
+            user_id=user_id, window=window, page_size=paper_count, explain=True, view=catalog_pb2.PAPER_VIEW_FULL
         )
         with _mapped():
             return _feed(user_id, self._client.feeds.GetFeed(request))

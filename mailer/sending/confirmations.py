@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+from contextlib import closing
 
 from mailer.clock import Clock
 from mailer.config import MailSettings
@@ -23,7 +24,7 @@ _NOT_WAITING = Answer(Verdict.REFUSED, "the subscription does not wait for a con
 def send_confirmations(store: MailStore, settings: MailSettings, links: Links, clock: Clock) -> int:
     """Send all confirmations that are due, and return the number that the SMTP server accepted."""
     sent = 0
-    with SmtpConnection(settings) as smtp:
+    with closing(SmtpConnection(settings)) as smtp:
         while True:
             now = clock.now()
             with store.write() as connection:

@@ -4,7 +4,7 @@ Every function but ``pages`` works in the caller's transaction.
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -53,10 +53,10 @@ def find_by_address(connection: Connection, address: str) -> Subscriber | None:
     return _one(connection, subscribers.c.address_key == address_key(address))
 
 
-def pages(store: MailStore, size: int, states: Collection[SubscriptionState]) -> Iterator[Sequence[Subscriber]]:
+def pages(store: MailStore, size: int, states: Iterable[SubscriptionState]) -> Iterator[Sequence[Subscriber]]:
     """Yield pages of the subscribers in these states, in order of subscriber_id, each in a transaction of its own."""
     after = ""
-    statement = select(subscribers).where(subscribers.c.state.in_(states)).order_by(subscribers.c.subscriber_id)
+    statement = select(subscribers).where(subscribers.c.state.in_(list(states))).order_by(subscribers.c.subscriber_id)
     while True:
         with store.read() as connection:
             rows = connection.execute(statement.where(subscribers.c.subscriber_id > after).limit(size)).all()

@@ -59,7 +59,9 @@ class Subscriptions:
             if known is None:
                 known = _new(parsed, f"mail-{secrets.token_hex(8)}", "", schedule, paper_count, now)
                 subscribers.add(connection, known)
-            elif known.state is SubscriptionState.ACTIVE or _was_just_requested(known, now):
+            elif known.state is SubscriptionState.ACTIVE:
+                return None
+            elif known.state is SubscriptionState.PENDING and now - known.updated_at < CONFIRMATION_EVERY:
                 return None
             else:
                 known = replace(known, schedule=schedule, paper_count=paper_count)
@@ -80,11 +82,8 @@ class Subscriptions:
         now = self.clock.now()
         with self.store.write() as connection:
             found = subscribers.find(connection, claim.subscriber_id)
-            if (
-                found is None
-                or not found.confirm_nonce
-                or not secrets.compare_digest(found.confirm_nonce, claim.detail)
-            ):
+            nonce = found.confirm_nonce if found else ""
+            if found is None or not nonce or not secrets.compare_digest(nonce, claim.detail):
                 raise LinkRefused("it was used already, or a newer one was sent")
             stopped = subscribers.find_suppression(connection, found.address)
             if stopped is not None and stopped[0] is not SuppressionReason.UNSUBSCRIBED:
@@ -126,11 +125,7 @@ class Subscriptions:
             if found is None:
                 raise NotFound("subscriber", subscriber_id)
             changed = replace(
-                found,
-                schedule=schedule,
-                paper_count=paper_count,
-                name=check_name(name),
-                updated_at=self.clock.now(),
+                found, schedule=schedule, paper_count=paper_count, name=check_name(name), updated_at=self.clock.now()
             )
             subscribers.save(connection, changed)
             return changed
@@ -196,10 +191,6 @@ def check_user_id(user_id: str) -> str:
     if not 1 <= len(user_id) <= MAX_USER_ID or not user_id.isprintable() or " " in user_id:
         raise InvalidField("user_id", f"must be 1 to {MAX_USER_ID} printable characters without white space")
     return user_id
-
-
-def _was_just_requested(known: Subscriber, now: dt.datetime) -> bool:
-    return known.state is SubscriptionState.PENDING and now - known.updated_at < CONFIRMATION_EVERY
 
 
 def _new(address: str, user_id: str, name: str, schedule: Schedule, paper_count: int, now: dt.datetime) -> Subscriber:

@@ -21,7 +21,7 @@ from mailer.errors import InvalidField, LinkRefused, MailerError, NotFound, Serv
 from mailer.issues.rendering import render
 from mailer.links import ACTIONS, Claim, Links, Purpose
 from mailer.service import FeedService
-from mailer.storage import MailStore, issues, subscribers
+from mailer.storage import MailStore, issues, reactions, subscribers
 from mailer.subscribers.subscriptions import Subscriptions, check_name
 from mailer.web import forms
 from mailer.web.forms import Form
@@ -236,13 +236,14 @@ class Site:
         with self._store.read() as connection:
             issue = issues.find(connection, claim.issue_id)
             papers = issues.papers_of(connection, claim.issue_id)
+            held = reactions.latest(connection, claim.issue_id)
         if issue is None or issue.subscriber_id != subscriber.subscriber_id:
             raise NotFound("issue", claim.issue_id)
         try:
             more = {each.position: each for each in self._service.slate(issue.slate_id).papers}
         except (ServiceUnavailable, NotFound):
             more = {}
-        shown = shown_papers(self._links, claim, papers, more, self._reactions.held(issue.issue_id))
+        shown = shown_papers(self._links, claim, papers, more, held)
         return self._page("issue", subject=issue.subject, made_at=issue.created_at, papers=shown)
 
     def _action_page(self, purpose: Purpose, request: Request, _form: Form) -> Response:

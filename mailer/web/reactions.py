@@ -92,8 +92,3 @@ class Reactions:
             since = now - SCANNER_WINDOW
             if reactions.clicks_since(connection, issue_id, since) >= SCANNER_CLICKS:
                 reactions.mark_scanner(connection, issue_id, since)
-
-    def held(self, issue_id: str) -> dict[str, str]:
-        """Return the event type of the last deliberate reaction to each paper of the issue, by paper_id."""
-        with self.store.read() as connection:
-            return reactions.latest(connection, issue_id)
