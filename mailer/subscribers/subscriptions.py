@@ -56,12 +56,11 @@ class Subscriptions:
             if stopped is not None and stopped[0] is not SuppressionReason.UNSUBSCRIBED:
                 return None
             known = subscribers.find_by_address(connection, parsed)
+            is_recent = known is not None and now - known.updated_at < CONFIRMATION_EVERY
             if known is None:
                 known = _new(parsed, f"mail-{secrets.token_hex(8)}", "", schedule, paper_count, now)
                 subscribers.add(connection, known)
-            elif known.state is SubscriptionState.ACTIVE:
-                return None
-            elif known.state is SubscriptionState.PENDING and now - known.updated_at < CONFIRMATION_EVERY:
+            elif known.state is SubscriptionState.ACTIVE or (is_recent and known.state is SubscriptionState.PENDING):
                 return None
             else:
                 known = replace(known, schedule=schedule, paper_count=paper_count)
