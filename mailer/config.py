@@ -81,27 +81,14 @@ class MailSettings:
             raise InvalidField(PREFIX + "SMTP_SECURITY", "is none: a password is never sent without encryption")
         return found
 
-    def smtp_password(self) -> str:
-        """Return the password of the SMTP server; empty if none is set.
+    def secret(self, name: str) -> str:
+        """Return the stripped content of the file that the setting names; empty if the setting is empty.
 
         Raises:
             InvalidField: The file cannot be read.
         """
-        return _secret("SMTP_PASSWORD_FILE", self.smtp_password_file)
-
-    def dkim_key(self) -> str:
-        """Return the private key, PEM; empty if none is set.
-
-        Raises:
-            InvalidField: The file cannot be read.
-        """
-        return _secret("DKIM_KEY_FILE", self.dkim_key_file)
-
-
-def _secret(name: str, path: str) -> str:
-    if not path:
-        return ""
-    try:
-        return Path(path).expanduser().read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidField(PREFIX + name, f"{path} cannot be read: {error}") from None
+        path = getattr(self, name)
+        try:
+            return Path(path).expanduser().read_text(encoding="utf-8").strip() if path else ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise InvalidField(PREFIX + name.upper(), f"{path} cannot be read: {error}") from None

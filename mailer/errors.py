@@ -2,10 +2,10 @@
 
     MailerError
     ├── InvalidField          a setting, argument or form field breaks a rule      (field)
-    ├── InvalidFile           an input file breaks a rule                          (source, line)
-    ├── NotFound              the named resource does not exist                    (resource, name)
+    ├── InvalidFile           an input file breaks a rule
+    ├── NotFound              the named resource does not exist
     ├── LinkRefused           a link was altered, has expired, or has another purpose
-    ├── AddressSuppressed     mail to the address is stopped                       (reason)
+    ├── AddressSuppressed     mail to the address is stopped
     ├── StorageUnavailable    the mailer's database does not answer, or is full
     ├── SchemaMismatch        the database schema does not match the code
     └── ServiceUnavailable    the feed service does not answer, or refuses
@@ -16,10 +16,6 @@ The tree resembles the feed service's. The two are separate because the mailer i
 
 class MailerError(Exception):
     """Base of all errors that the mailer raises on purpose."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
 
 
 class InvalidField(MailerError):
@@ -36,9 +32,6 @@ class InvalidFile(MailerError):
 
     def __init__(self, source: str, problem: str, *, line: int | None = None) -> None:
         super().__init__(f"{source if line is None else f'{source}, line {line}'}: {problem}")
-        self.source = source
-        self.problem = problem
-        self.line = line
 
 
 class NotFound(MailerError):
@@ -46,8 +39,6 @@ class NotFound(MailerError):
 
     def __init__(self, resource: str, name: str) -> None:
         super().__init__(f"no {resource} '{name}'")
-        self.resource = resource
-        self.name = name
 
 
 class LinkRefused(MailerError):
@@ -63,7 +54,6 @@ class AddressSuppressed(MailerError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"mail to this address is stopped: {reason}")
-        self.reason = reason
 
 
 class StorageUnavailable(MailerError):

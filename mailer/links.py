@@ -32,26 +32,22 @@ class Purpose(enum.Enum):
 
 ACTIONS = (Purpose.LIKE, Purpose.SAVE, Purpose.DISLIKE)
 MAX_AGE_SECONDS: dict[Purpose, int | None] = {
+    **dict.fromkeys(Purpose, 90 * DAY_SECONDS),
     Purpose.CONFIRM: 7 * DAY_SECONDS,
     Purpose.UNSUBSCRIBE: None,
-    Purpose.PREFERENCES: 90 * DAY_SECONDS,
-    Purpose.ARCHIVE: 90 * DAY_SECONDS,
-    Purpose.VIEW: 90 * DAY_SECONDS,
-    Purpose.LIKE: 90 * DAY_SECONDS,
-    Purpose.SAVE: 90 * DAY_SECONDS,
-    Purpose.DISLIKE: 90 * DAY_SECONDS,
-    Purpose.CLICK: 90 * DAY_SECONDS,
 }
 """Maximum age of a token in seconds; None means that it never expires."""
 
 
-class _DatedSigner(TimestampSigner):
-    """A signer that dates its signatures ``made_at``, in seconds since 1970."""
+class _Signer(TimestampSigner):
+    """A signer for one purpose. It dates its signatures ``made_at``, in seconds since 1970; None means now."""
 
-    made_at = 0
+    def __init__(self, key: bytes, purpose: Purpose, made_at: int | None = None) -> None:
+        super().__init__(key, salt=f"paperfeed.mail.{purpose.value}")
+        self._made_at = made_at
 
     def get_timestamp(self) -> int:
-        return self.made_at
+        return super().get_timestamp() if self._made_at is None else self._made_at
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,7 @@ class Links:
     def __init__(self, key: bytes, base_url: str) -> None:
         self._key = key
         self._base_url = base_url.rstrip("/")
-        self._signers = {each: TimestampSigner(key, salt=_salt(each)) for each in Purpose}
+        self._signers = {each: _Signer(key, each) for each in Purpose}
 
     def url(
         self,
@@ -103,12 +99,10 @@ class Links:
 
     def token(self, claim: Claim) -> str:
         """Return a token with this content. No part of a claim contains the separator."""
-        signer = self._signers[claim.purpose]
-        if claim.made_at is not None:
-            signer = _DatedSigner(self._key, salt=_salt(claim.purpose))
-            signer.made_at = claim.made_at
-        parts = (claim.subscriber_id, claim.issue_id, claim.detail)
-        return signer.sign(_SEPARATOR.join(parts)).decode()
+        content = _SEPARATOR.join((claim.subscriber_id, claim.issue_id, claim.detail))
+        is_new = claim.made_at is None
+        signer = self._signers[claim.purpose] if is_new else _Signer(self._key, claim.purpose, claim.made_at)
+        return signer.sign(content).decode()
 
     def read(self, purpose: Purpose, token: str) -> Claim:
         """Return the content of the token.
@@ -119,16 +113,11 @@ class Links:
         if len(token) > MAX_TOKEN_LENGTH:
             raise LinkRefused("it is too long")
         try:
-            found, made_at = self._signers[purpose].unsign(
-                token, max_age=MAX_AGE_SECONDS[purpose], return_timestamp=True
-            )
+            max_age = MAX_AGE_SECONDS[purpose]
+            found, made_at = self._signers[purpose].unsign(token, max_age=max_age, return_timestamp=True)
         except SignatureExpired:
             raise LinkRefused("it is too old") from None
         except (BadData, ValueError, TypeError):
             raise LinkRefused("it is incomplete or was changed") from None
         subscriber_id, issue_id, detail = found.decode().split(_SEPARATOR)
         return Claim(purpose, subscriber_id, issue_id, detail, int(made_at.timestamp()))
-
-
-def _salt(purpose: Purpose) -> str:
-    return f"paperfeed.mail.{purpose.value}"

@@ -9,12 +9,9 @@ from collections.abc import Sequence
 
 from mailer.clock import Clock
 from mailer.domain.feed import Event
-from mailer.domain.issue import IssuePaper
-from mailer.domain.subscription import Subscriber
 from mailer.errors import InvalidField, NotFound, ServiceUnavailable
 from mailer.service import FeedService
 from mailer.storage import MailStore, issues, reactions, subscribers
-from mailer.storage.issues import StoredIssue
 
 _log = logging.getLogger("paperfeed.mail")
 
@@ -33,16 +30,16 @@ def report_sent(store: MailStore, service: FeedService, clock: Clock) -> int:
     while True:
         with store.read() as connection:
             waiting = issues.unreported(connection, ISSUES_AT_A_TIME)
-            found = {each.issue_id: subscribers.find(connection, each.subscriber_id) for each in waiting}
-            papers = {each.issue_id: issues.papers_of(connection, each.issue_id) for each in waiting}
+            events = [
+                event
+                for issue in waiting
+                if (subscriber := subscribers.find(connection, issue.subscriber_id)) is not None
+                for event in issues.paper_events(
+                    connection, issue, subscriber.user_id, "sent", issue.sent_at or issue.created_at
+                )
+            ]
         if not waiting:
             return count
-        events = [
-            event
-            for issue in waiting
-            if (subscriber := found[issue.issue_id]) is not None
-            for event in _sent_events(issue, subscriber, papers[issue.issue_id])
-        ]
         record_known(service, events)
         with store.write() as connection:
             issues.mark_reported(connection, [issue.issue_id for issue in waiting], clock.now())
@@ -63,9 +60,9 @@ def forward_reactions(store: MailStore, service: FeedService, clock: Clock) -> i
             waiting = reactions.waiting(connection, 500, clicks_before=clock.now() - CLICKS_WAIT)
         if not waiting:
             return count
-        record_known(service, [each.event for each in waiting])
+        record_known(service, [event for _, event in waiting])
         with store.write() as connection:
-            reactions.mark_forwarded(connection, [each.sequence for each in waiting], clock.now())
+            reactions.mark_forwarded(connection, [sequence for sequence, _ in waiting], clock.now())
         count += len(waiting)
 
 
@@ -92,17 +89,3 @@ def record_known(service: FeedService, events: Sequence[Event]) -> None:
         middle = len(events) // 2
         record_known(service, events[:middle])
         record_known(service, events[middle:])
-
-
-def _sent_events(issue: StoredIssue, subscriber: Subscriber, papers: Sequence[IssuePaper]) -> list[Event]:
-    return [
-        Event(
-            event_id=f"mail-sent-{issue.issue_id}-{paper.position}",
-            user_id=subscriber.user_id,
-            paper_id=paper.paper_id,
-            event_type="sent",
-            occurred_at=issue.sent_at or issue.created_at,
-            slate_id=issue.slate_id,
-        )
-        for paper in papers
-    ]

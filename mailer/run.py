@@ -119,7 +119,7 @@ class MailRun:
         try:
             outcomes.update(purged=self._purge())
             links = Links(self._store.signing_key(), self._settings.base_url)
-            maker = IssueMaker(self._store, self._service, self._settings, links, self._clock, everybody=everybody)
+            maker = IssueMaker(self._store, self._service, self._settings, links, self._clock, everybody)
             outcomes.update(maker.make_waiting())
         except MailerError as error:
             self._problems.append(str(error))
@@ -171,7 +171,7 @@ class MailRun:
         self._look_for_a_stale_digest(outcomes)
 
     def _why_no_digest(self) -> str:
-        newest = self._service.find_newest_digest()
+        newest = next(self._service.digests(), None)
         if newest is None:
             return "the service has no digest"
         return f"the newest digest is dated {newest.date}, more than {LOOK_BACK.days} days ago: {_CHECK_FETCHING}"

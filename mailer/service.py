@@ -9,13 +9,13 @@ import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from mailer.domain.feed import Digest, Event, Feed, FeedPaper, Preferences, Reason, ReasonKind
+from mailer.domain.feed import Digest, Event, Feed, FeedPaper, Preferences, Reason
 from mailer.errors import InvalidField, NotFound, ServiceUnavailable
 from paperfeed.client import Client, error_details
 from paperfeed.v1 import catalog_pb2, feed_pb2, profile_pb2
 
 EVENTS_PER_CALL = 1_000
-USERS_PER_CALL = 10_000
+_REASONS = {number: name.removeprefix("REASON_TYPE_").lower() for name, number in feed_pb2.ReasonType.items()}
 
 
 class FeedService:
@@ -31,50 +31,39 @@ class FeedService:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def find_newest_digest(self) -> Digest | None:
-        """Return the newest digest, whatever its date, or None if there is none."""
+    def digests(self, since: dt.date = dt.date.min) -> Iterator[Digest]:
+        """Yield the digests dated ``since`` or later, newest first."""
         with _mapped():
-            found = self._client.catalog.ListDigests(catalog_pb2.ListDigestsRequest(page_size=1)).digests
-        return _digest(found[0]) if found else None
-
-    def digests(self, since: dt.date) -> list[Digest]:
-        """Return the digests dated ``since`` or later, newest first."""
-        found = []
-        with _mapped():
-            for digest in self._client.digests(catalog_pb2.ListDigestsRequest(page_size=100)):
-                if dt.date.fromisoformat(digest.date) < since:
-                    break
-                found.append(_digest(digest))
-        return found
+            for found in self._client.digests(catalog_pb2.ListDigestsRequest(page_size=100)):
+                digest = Digest(found.digest_id, dt.date.fromisoformat(found.date))
+                if digest.date < since:
+                    return
+                yield digest
 
     def feeds(self, user_ids: Sequence[str], digest_id: str, paper_count: int) -> Iterator[Feed]:
         """Yield the feed of each user, in ascending order of user_id, with abstracts and reasons.
 
         Args:
+            user_ids: Up to 10,000 users.
             digest_id: Id of the digest to rank; empty means the newest.
             paper_count: Maximum number of papers in a feed, 1 to 100.
         """
-        for start in range(0, len(user_ids), USERS_PER_CALL):
-            request = feed_pb2.StreamFeedsRequest(
-                user_ids=user_ids[start : start + USERS_PER_CALL],
-                digest_id=digest_id,
-                page_size=paper_count,
-                explain=True,
-                view=catalog_pb2.PAPER_VIEW_FULL,
-            )
-            with _mapped():
-                for answer in self._client.feeds.StreamFeeds(request):
-                    yield _feed(answer.user_id, answer.feed)
+        request = feed_pb2.StreamFeedsRequest(
+            user_ids=user_ids,
+            digest_id=digest_id,
+            page_size=paper_count,
+            explain=True,
+            view=catalog_pb2.PAPER_VIEW_FULL,
+        )
+        with _mapped():
+            for answer in self._client.feeds.StreamFeeds(request):
+                yield _feed(answer.user_id, answer.feed)
 
     def window_feed(self, user_id: str, start: dt.datetime, paper_count: int) -> Feed:
         """Return the user's feed of all papers first seen at or after ``start``, whatever their digest."""
         window = feed_pb2.TimeWindow(start_at=_timestamp(start))
         request = feed_pb2.GetFeedRequest(
-            user_id=user_id,
-            window=window,
-            page_size=paper_count,
-            explain=True,
-            view=catalog_pb2.PAPER_VIEW_FULL,
+            user_id=user_id, window=window, page_size=paper_count, explain=True, view=catalog_pb2.PAPER_VIEW_FULL
         )
         with _mapped():
             return _feed(user_id, self._client.feeds.GetFeed(request))
@@ -138,7 +127,7 @@ class FeedService:
             request.since.FromDatetime(since)
         with _mapped():
             for deleted in self._client.deleted_users(request):
-                yield deleted.user_id_hash, _time(deleted.deleted_at)
+                yield deleted.user_id_hash, deleted.deleted_at.ToDatetime(tzinfo=dt.UTC)
 
 
 @contextlib.contextmanager
@@ -154,16 +143,11 @@ def _mapped(resource: str = "", name: str = "") -> Iterator[None]:
         raise ServiceUnavailable(f"{details.code.name}: {details.message}") from error
 
 
-def _digest(found: catalog_pb2.Digest) -> Digest:
-    return Digest(found.digest_id, dt.date.fromisoformat(found.date), found.title, found.paper_count)
-
-
 def _feed(user_id: str, answer: "feed_pb2.GetFeedResponse | feed_pb2.GetSlateResponse") -> Feed:
     return Feed(
         user_id=user_id,
         slate_id=answer.slate_id,
         digest_id=answer.digest_id,
-        model_version=answer.model_version,
         fallback=feed_pb2.FallbackReason.Name(answer.fallback_reason).removeprefix("FALLBACK_REASON_").lower(),
         papers=tuple(map(_paper, answer.items)),
     )
@@ -177,22 +161,10 @@ def _paper(item: feed_pb2.FeedItem) -> FeedPaper:
         title=paper.title,
         abstract=paper.abstract,
         authors=tuple(paper.authors),
-        categories=tuple(paper.categories),
         url=paper.url,
-        published_at=_time(paper.published_at) if paper.HasField("published_at") else None,
-        upvotes=paper.upvotes if paper.HasField("upvotes") else None,
-        reasons=tuple(reason for each in item.reasons if (reason := _reason(each)) is not None),
+        # A newer service may give reasons of other types.
+        reasons=tuple(Reason(_REASONS[each.type], each.subject) for each in item.reasons if each.type in _REASONS),
     )
-
-
-def _reason(found: feed_pb2.Reason) -> Reason | None:
-    """Return the reason, or None if this version does not know its kind."""
-    name = found.type
-    try:
-        kind = ReasonKind(feed_pb2.ReasonType.Name(name).removeprefix("REASON_TYPE_").lower())
-    except ValueError:
-        return None
-    return Reason(kind, found.subject)
 
 
 def _event(event: Event) -> profile_pb2.Event:
@@ -210,7 +182,3 @@ def _timestamp(time: dt.datetime) -> Timestamp:
     stamp = Timestamp()
     stamp.FromDatetime(time)
     return stamp
-
-
-def _time(stamp: Timestamp) -> dt.datetime:
-    return stamp.ToDatetime(tzinfo=dt.UTC)

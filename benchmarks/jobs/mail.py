@@ -43,7 +43,7 @@ def rendering(count: int) -> float:
     links, shown, now = Links(b"k" * 32, settings.base_url), feed(count=10), SystemClock().now()
     began = time.perf_counter()
     for number in range(count):
-        draft = Draft(f"i{number}", "d1", shown.slate_id, (now.date(),), shown.papers)
+        draft = Draft(f"i{number}", (now.date(),), shown)
         compose(draft, subscriber(number), settings, links, now)
     return count / (time.perf_counter() - began)
 

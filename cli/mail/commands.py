@@ -13,7 +13,7 @@ from cli.destination import check_folder
 from cli.mail.store import MailDb, open_store
 from cli.mail.subscribers import app as subscribers_app
 from cli.options import Json
-from cli.output import console, show, warn
+from cli.output import show, show_text, warn
 
 app = typer.Typer(help="Send the digest by e-mail.", no_args_is_help=True)
 app.add_typer(subscribers_app, name="subscribers")
@@ -42,7 +42,7 @@ def send(
 
     settings = MailSettings.read(db=mail_db, server=server)
     logs.configure(settings.log_level)
-    with open_store(settings) as store, FeedService(settings.server, tls=settings.server_tls) as service:
+    with open_store(settings.db) as store, FeedService(settings.server, tls=settings.server_tls) as service:
         run = MailRun(store, service, settings, SystemClock(), lease_seconds=lease_seconds)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: run.stop())
@@ -75,7 +75,7 @@ def preview(
         raise NotFound(f"paper in the feed (fallback reason: {feed.fallback}) of user", user)
     issue = compose_preview(feed, settings, SystemClock())
     write_message(issue.content, out, user)
-    console.print(f"{out / user}.eml, .html and .txt: {issue.subject}", markup=False, soft_wrap=True)
+    show_text(f"{out / user}.eml, .html and .txt: {issue.subject}")
 
 
 @app.command("serve")
@@ -94,14 +94,8 @@ def serve(
 
     settings = MailSettings.read(db=mail_db, server=server, host=host, port=port)
     logs.configure(settings.log_level)
-    with open_store(settings) as store, FeedService(settings.server, tls=settings.server_tls) as service:
-        run(
-            store,
-            service,
-            settings,
-            SystemClock(),
-            announce=lambda url: console.print(f"listening on {url}", markup=False),
-        )
+    with open_store(settings.db) as store, FeedService(settings.server, tls=settings.server_tls) as service:
+        run(store, service, settings, SystemClock(), announce=lambda url: show_text(f"listening on {url}"))
 
 
 @app.command("bounces")
@@ -117,11 +111,9 @@ def bounces(
     Unreadable reports stay in the Maildir, and the exit code is 1.
     """
     from mailer.clock import SystemClock
-    from mailer.config import MailSettings
     from mailer.sending.bounces import BounceReader
 
-    settings = MailSettings.read(db=mail_db)
-    with open_store(settings) as store:
+    with open_store(mail_db) as store:
         reader = BounceReader(store, SystemClock())
         outcomes = reader.read_maildir(maildir) if maildir else reader.read_message(sys.stdin.buffer.read())
     for problem in reader.problems:
@@ -136,12 +128,10 @@ def bounces(
 def status(mail_db: MailDb = None, as_json: Json = False) -> None:
     """Print the state of the outbox and the result of the last run."""
     from mailer.clock import SystemClock
-    from mailer.config import MailSettings
     from mailer.run import KIND
     from mailer.storage import issues, runs
 
-    settings = MailSettings.read(db=mail_db)
-    with open_store(settings) as store, store.read() as connection:
+    with open_store(mail_db) as store, store.read() as connection:
         counts = issues.counts(connection, SystemClock().now())
         last = next(iter(runs.newest(connection, KIND, 1)), None)
     result = {"outbox": counts, "last_run": asdict(last) if last else None}
@@ -160,4 +150,4 @@ def upgrade(mail_db: MailDb = None) -> None:
     from mailer.storage import schema
 
     before, after = schema.upgrade(MailSettings.read(db=mail_db).db)
-    console.print(f"schema of the mailer's database: {before or 'empty'} -> {after}", markup=False)
+    show_text(f"schema of the mailer's database: {before or 'empty'} -> {after}")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from mailer.config import MailSettings
     from mailer.storage import MailStore
 
 MailDb = Annotated[
@@ -17,15 +16,17 @@ MailDb = Annotated[
 
 
 @contextmanager
-def open_store(settings: "MailSettings") -> Iterator["MailStore"]:
-    """Open the mailer's database; create the schema if the database is empty."""
+def open_store(mail_db: str | None) -> Iterator["MailStore"]:
+    """Open the mailer's database, None for the configured one; create the schema if the database is empty."""
     from mailer import storage
+    from mailer.config import MailSettings
     from mailer.storage import schema
 
-    if schema.current_revision(settings.db) is None:
-        schema.upgrade(settings.db)
-    schema.check(settings.db)
-    store = storage.open_store(settings.db)
+    url = MailSettings.read(db=mail_db).db
+    if schema.current_revision(url) is None:
+        schema.upgrade(url)
+    schema.check(url)
+    store = storage.open_store(url)
     try:
         yield store
     finally:

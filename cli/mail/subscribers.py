@@ -1,13 +1,13 @@
 """The commands ``paperfeed mail subscribers``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cli.mail.store import MailDb, open_store
 from cli.options import Json
-from cli.output import console, show, warn
+from cli.output import show, show_text, warn
 
 app = typer.Typer(help="Manage the subscribers of the digest.", no_args_is_help=True)
 
@@ -27,11 +27,6 @@ Consent = Annotated[
 ]
 
 
-@app.callback()
-def group() -> None:
-    """Manage the subscribers of the digest."""
-
-
 @app.command("add")
 def add(
     user: Annotated[str, typer.Argument(help="User id in the feed service.")],
@@ -46,14 +41,13 @@ def add(
 ) -> None:
     """Subscribe a user whose consent you have. Users can subscribe themselves on the web page."""
     from mailer.clock import SystemClock
-    from mailer.config import MailSettings
     from mailer.subscribers.schedule import parse_schedule
     from mailer.subscribers.subscriptions import Subscriptions
 
     schedule = parse_schedule(weekdays, time, zone)
-    with open_store(MailSettings.read(db=mail_db)) as store:
+    with open_store(mail_db) as store:
         added = Subscriptions(store, SystemClock()).add_many([(user, address, name, schedule, papers)], consent)
-    console.print(f"{'added' if added else 'already subscribed'}: {user}", markup=False)
+    show_text(f"{'added' if added else 'already subscribed'}: {user}")
 
 
 @app.command("import")
@@ -71,11 +65,10 @@ def import_file(
     skipped with a warning.
     """
     from mailer.clock import SystemClock
-    from mailer.config import MailSettings
     from mailer.subscribers.csv_file import import_csv
     from mailer.subscribers.subscriptions import Subscriptions
 
-    with open_store(MailSettings.read(db=mail_db)) as store:
+    with open_store(mail_db) as store:
         found = import_csv(Subscriptions(store, SystemClock()), file, consent)
     for line, address, reason in found.stopped:
         warn(f"{file}, line {line}: {address}: mail to this address is stopped: {reason.value}")
@@ -88,30 +81,23 @@ def import_file(
 @app.command("list")
 def list_subscribers(mail_db: MailDb = None, as_json: Json = False) -> None:
     """Print all subscribers, one per line."""
-    from mailer.config import MailSettings
+    from mailer.domain.subscription import SubscriptionState
     from mailer.storage import subscribers
 
-    found: list[dict[str, Any]] = []
-    with open_store(MailSettings.read(db=mail_db)) as store:
-        after = ""
-        while True:
-            with store.read() as connection:
-                page = subscribers.page(connection, after=after, limit=1_000)
-            if not page:
-                break
-            after = page[-1].subscriber_id
-            found += [
-                {
-                    "user_id": each.user_id,
-                    "address": each.address,
-                    "state": each.state.value,
-                    "weekdays": list(each.schedule.weekdays),
-                    "local_time": f"{each.schedule.local_time:%H:%M}",
-                    "time_zone": each.schedule.time_zone,
-                    "paper_count": each.paper_count,
-                }
-                for each in page
-            ]
+    with open_store(mail_db) as store:
+        found = [
+            {
+                "user_id": each.user_id,
+                "address": each.address,
+                "state": each.state.value,
+                "weekdays": list(each.schedule.weekdays),
+                "local_time": f"{each.schedule.local_time:%H:%M}",
+                "time_zone": each.schedule.time_zone,
+                "paper_count": each.paper_count,
+            }
+            for page in subscribers.pages(store, 1_000, SubscriptionState)
+            for each in page
+        ]
     text = "\n".join("  ".join(str(value) for value in each.values()) for each in found)
     show({"subscribers": found}, as_json=as_json, text=text or "no subscribers")
 
@@ -119,16 +105,15 @@ def list_subscribers(mail_db: MailDb = None, as_json: Json = False) -> None:
 @app.command("remove")
 def remove(user: Annotated[str, typer.Argument(help="User id in the feed service.")], mail_db: MailDb = None) -> None:
     """Delete a subscriber with address, consents and issues. To stop mail and keep a record, suppress the address."""
-    from mailer.config import MailSettings
     from mailer.errors import NotFound
     from mailer.storage import subscribers
 
-    with open_store(MailSettings.read(db=mail_db)) as store, store.write() as connection:
+    with open_store(mail_db) as store, store.write() as connection:
         found = subscribers.find_by_user(connection, user)
         if found is None:
             raise NotFound("subscriber", user)
         subscribers.remove(connection, found.subscriber_id)
-    console.print(f"removed: {user}", markup=False)
+    show_text(f"removed: {user}")
 
 
 @app.command("suppress")
@@ -142,16 +127,15 @@ def suppress(
 ) -> None:
     """Stop all mail to an address; later requests to subscribe it are ignored."""
     from mailer.clock import SystemClock
-    from mailer.config import MailSettings
     from mailer.domain.address import parse_address
     from mailer.domain.subscription import SuppressionReason
     from mailer.storage import subscribers
 
     parsed = parse_address(address)
-    with open_store(MailSettings.read(db=mail_db)) as store, store.write() as connection:
+    with open_store(mail_db) as store, store.write() as connection:
         if lift:
             done = "allowed" if subscribers.unsuppress(connection, parsed) else "was not suppressed"
         else:
             subscribers.suppress(connection, parsed, SuppressionReason.MANUAL, why, SystemClock().now())
             done = "suppressed"
-    console.print(done, markup=False)
+    show_text(done)

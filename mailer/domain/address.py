@@ -9,23 +9,22 @@ from mailer.errors import InvalidField
 MAX_LENGTH = 254
 
 
-def parse_address(text: str, field: str = "address") -> str:
+def parse_address(text: str) -> str:
     """Return the address with its domain in lower case and ASCII, and its local part unchanged.
 
     The function does not query DNS. It refuses local parts beyond ASCII, which many mail servers cannot transport.
 
     Raises:
-        InvalidField: The text is not an address; the error names ``field``.
+        InvalidField: The text is not an address.
     """
     if len(text) > MAX_LENGTH:
-        raise InvalidField(field, f"is longer than {MAX_LENGTH} characters")
+        raise InvalidField("address", f"is longer than {MAX_LENGTH} characters")
     try:
         found = validate_email(text.strip(), check_deliverability=False, allow_smtputf8=False, test_environment=True)
     except EmailNotValidError as error:
-        raise InvalidField(field, f"is not an e-mail address: {error}") from None
-    if found.ascii_email is None:
-        raise InvalidField(field, "is not an e-mail address that every mail server can transport")
-    return found.ascii_email
+        raise InvalidField("address", f"is not an e-mail address: {error}") from None
+    # None only for local parts beyond ASCII, which were refused above.
+    return found.ascii_email or ""
 
 
 def address_key(address: str) -> str:

@@ -1,19 +1,7 @@
 """Feeds, digests, preferences and events of the feed service, as plain values."""
 
 import datetime as dt
-import enum
 from dataclasses import dataclass
-
-
-class ReasonKind(enum.Enum):
-    """The kind of a reason; each value is the gRPC contract's name in lower case."""
-
-    SIMILAR_TO_LIKED = "similar_to_liked"
-    TOPIC = "topic"
-    TRENDING = "trending"
-    FRESH = "fresh"
-    FOLLOWED_AUTHOR = "followed_author"
-    EXPLORATION = "exploration"
 
 
 @dataclass(frozen=True)
@@ -21,10 +9,11 @@ class Reason:
     """The reason for a recommendation.
 
     Attributes:
+        kind: The gRPC contract's name in lower case, e.g. ``topic``.
         subject: Title of a liked paper, a topic, or an author; empty if the kind needs none.
     """
 
-    kind: ReasonKind
+    kind: str
     subject: str = ""
 
 
@@ -35,8 +24,6 @@ class FeedPaper:
     Attributes:
         position: One-based position as served.
         url: Web address of the paper; empty if it has none.
-        published_at: None if the source gives no date.
-        upvotes: None if the source counts none.
         reasons: Reasons, strongest first.
     """
 
@@ -45,10 +32,7 @@ class FeedPaper:
     title: str
     abstract: str = ""
     authors: tuple[str, ...] = ()
-    categories: tuple[str, ...] = ()
     url: str = ""
-    published_at: dt.datetime | None = None
-    upvotes: int | None = None
     reasons: tuple[Reason, ...] = ()
 
 
@@ -63,7 +47,6 @@ class Feed:
     user_id: str
     slate_id: str
     digest_id: str
-    model_version: str
     fallback: str
     papers: tuple[FeedPaper, ...]
 
@@ -74,8 +57,6 @@ class Digest:
 
     digest_id: str
     date: dt.date
-    title: str
-    paper_count: int
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ and contains the papers of one that failed.
 import datetime as dt
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from mailer.clock import Clock
 from mailer.config import MailSettings
@@ -44,44 +44,36 @@ class _Wanted:
     unsent: tuple[StoredIssue, ...]
 
 
+@dataclass
 class IssueMaker:
     """Fills the outbox for one run.
 
     Several processes may do this at once: the outbox holds at most one issue for each subscriber and digest.
 
-    Args:
+    Attributes:
         everybody: Treat every active subscriber as due.
+        newest: The newest digest, set when issues are made; None if no digest is younger than ``LOOK_BACK``.
+        done: Ids of the subscribers whom ``make_waiting`` has handled, and whom ``make`` skips.
     """
 
-    def __init__(
-        self,
-        store: MailStore,
-        service: FeedService,
-        settings: MailSettings,
-        links: Links,
-        clock: Clock,
-        *,
-        everybody: bool = False,
-    ) -> None:
-        self._store = store
-        self._service = service
-        self._settings = settings
-        self._links = links
-        self._clock = clock
-        self._everybody = everybody
-        self._done: frozenset[str] = frozenset()
-        self.newest: Digest | None = None
-        """The newest digest, set when issues are made; None if no digest is younger than ``LOOK_BACK``."""
+    store: MailStore
+    service: FeedService
+    settings: MailSettings
+    links: Links
+    clock: Clock
+    everybody: bool
+    newest: Digest | None = None
+    done: frozenset[str] = frozenset()
 
     def make_waiting(self) -> Counter[str]:
         """Make the issues of subscribers whose last issue is still due. Call this before sending starts.
 
         The method counts and raises as ``make``, which then skips these subscribers.
         """
-        with self._store.read() as connection:
+        with self.store.read() as connection:
             waiting = standing.waiting_subscribers(connection)
         outcomes = self._make(lambda subscriber: subscriber.subscriber_id in waiting) if waiting else Counter()
-        self._done = waiting
+        self.done = waiting
         return outcomes
 
     def make(self) -> Counter[str]:
@@ -96,42 +88,30 @@ class IssueMaker:
             ServiceUnavailable: The service does not answer; issues that were made stay in the outbox.
             InvalidField: A setting cannot be used in a message.
         """
-        return self._make(lambda subscriber: subscriber.subscriber_id not in self._done)
+        return self._make(lambda subscriber: subscriber.subscriber_id not in self.done)
 
     def _make(self, is_meant: Callable[[Subscriber], bool]) -> Counter[str]:
         outcomes: Counter[str] = Counter()
-        now = self._clock.now()
-        digests = self._service.digests((now - LOOK_BACK).date())
+        now = self.clock.now()
+        digests = list(self.service.digests((now - LOOK_BACK).date()))
         self.newest = digests[0] if digests else None
-        for page in self._active():
+        for page in subscribers.pages(self.store, SUBSCRIBERS_AT_A_TIME, {SubscriptionState.ACTIVE}):
             wanted = self._wanted([each for each in page if is_meant(each)], digests, now, outcomes)
             self._make_single([each for each in wanted if len(each.digests) == 1], outcomes)
             self._make_merged([each for each in wanted if len(each.digests) > 1], outcomes)
         return outcomes
 
-    def _active(self) -> Iterator[Sequence[Subscriber]]:
-        after = ""
-        while True:
-            with self._store.read() as connection:
-                found = subscribers.page(
-                    connection, after=after, limit=SUBSCRIBERS_AT_A_TIME, state=SubscriptionState.ACTIVE
-                )
-            if not found:
-                return
-            yield found
-            after = found[-1].subscriber_id
-
     def _wanted(
         self, page: Sequence[Subscriber], digests: Sequence[Digest], now: dt.datetime, outcomes: Counter[str]
     ) -> list[_Wanted]:
-        with self._store.read() as connection:
+        with self.store.read() as connection:
             stands = standing.of_subscribers(connection, [each.subscriber_id for each in page])
         wanted = []
         for subscriber in page:
             stand = stands.get(subscriber.subscriber_id, Standing())
             last = stand.newest.created_at if stand.newest else None
             since = subscriber.created_at
-            if not self._everybody and not is_due(subscriber.schedule, now, subscribed_at=since, last=last):
+            if not self.everybody and not is_due(subscriber.schedule, now, subscribed_at=since, last=last):
                 outcomes["not_due"] += 1
             elif not digests:
                 outcomes["no_digest"] += 1
@@ -149,16 +129,16 @@ class IssueMaker:
         by_user = {each.subscriber.user_id: each for each in wanted}
         count = max(each.subscriber.paper_count for each in wanted)
         digest_id = wanted[0].digests[0].digest_id
-        feeds = self._service.feeds(sorted(by_user), digest_id, count)
+        feeds = self.service.feeds(sorted(by_user), digest_id, count)
         self._store_all(((by_user[feed.user_id], feed) for feed in feeds), outcomes)
 
     def _make_merged(self, wanted: Sequence[_Wanted], outcomes: Counter[str]) -> None:
         for each in wanted:
             user_id, count = each.subscriber.user_id, each.subscriber.paper_count
-            feed = self._service.window_feed(user_id, each.since or self._clock.now() - LOOK_BACK, count)
+            feed = self.service.window_feed(user_id, each.since or self.clock.now() - LOOK_BACK, count)
             if not feed.papers:
                 # After a late import, the papers of the newest digest may have been first seen before the window.
-                feed = next(iter(self._service.feeds([user_id], each.digests[0].digest_id, count)))
+                feed = next(iter(self.service.feeds([user_id], each.digests[0].digest_id, count)))
             self._store_all([(each, feed)], outcomes)
 
     def _store_all(self, made: Iterable[tuple[_Wanted, Feed]], outcomes: Counter[str]) -> None:
@@ -168,17 +148,12 @@ class IssueMaker:
                 outcomes["empty_feed"] += 1
                 continue
             days = tuple(sorted({digest.date for digest in each.digests}))
-            draft = Draft(
-                issue_id=secrets.token_urlsafe(9),
-                digest_id=each.digests[0].digest_id,
-                slate_id=feed.slate_id,
-                days=(days[0], days[-1]),
-                papers=feed.papers[: each.subscriber.paper_count],
-                fallback=feed.fallback,
-            )
-            issue = compose(draft, each.subscriber, self._settings, self._links, self._clock.now())
+            papers = feed.papers[: each.subscriber.paper_count]
+            shown = replace(feed, digest_id=each.digests[0].digest_id, papers=papers)
+            draft = Draft(secrets.token_urlsafe(9), (days[0], days[-1]), shown)
+            issue = compose(draft, each.subscriber, self.settings, self.links, self.clock.now())
             composed.append((issue, each.unsent))
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             for issue, unsent in composed:
                 outcomes[standing.add_in_place(connection, issue, unsent)] += 1
 

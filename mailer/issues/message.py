@@ -5,7 +5,7 @@ second header is set only if the web pages have https, as the RFC requires.
 """
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.headerregistry import Address, HeaderRegistry
@@ -15,12 +15,12 @@ from email.utils import format_datetime
 from typing import Any
 
 from mailer.config import PREFIX, MailSettings
-from mailer.domain.feed import FeedPaper
+from mailer.domain.feed import Feed, FeedPaper
 from mailer.domain.issue import Issue, IssuePaper
 from mailer.domain.subscription import Subscriber
 from mailer.errors import InvalidField
 from mailer.issues.reasons import fallback_in_words, in_words
-from mailer.issues.rendering import render_html, render_text
+from mailer.issues.rendering import render_mail, render_text
 from mailer.issues.text import authors_in_words, isolated, readable, shortened
 from mailer.links import Links, Purpose
 
@@ -51,17 +51,13 @@ class Draft:
     """The content of an issue before rendering.
 
     Attributes:
-        digest_id: Id of the newest digest in the issue.
         days: Days that the issue covers, ascending, at least one.
-        fallback: Fallback reason as in ``mailer.domain.feed.Feed``.
+        feed: Papers of the issue; ``digest_id`` names the newest of its digests.
     """
 
     issue_id: str
-    digest_id: str
-    slate_id: str
     days: tuple[dt.date, ...]
-    papers: Sequence[FeedPaper]
-    fallback: str = "none"
+    feed: Feed
 
 
 def compose(draft: Draft, subscriber: Subscriber, settings: MailSettings, links: Links, now: dt.datetime) -> Issue:
@@ -70,7 +66,7 @@ def compose(draft: Draft, subscriber: Subscriber, settings: MailSettings, links:
     If the message exceeds ``MAX_BYTES``, abstracts are shortened, then omitted. After that, the last papers are omitted
     from the message; the web page of the issue shows all of them.
     """
-    count, content = len(draft.papers), b""
+    count, content = len(draft.feed.papers), b""
     for abstract_length, shown in _lengths(count):
         content = _content(draft, subscriber, settings, links, now, abstract_length=abstract_length, shown=shown)
         if len(content) <= MAX_BYTES:
@@ -78,13 +74,14 @@ def compose(draft: Draft, subscriber: Subscriber, settings: MailSettings, links:
     return Issue(
         issue_id=draft.issue_id,
         subscriber_id=subscriber.subscriber_id,
-        digest_id=draft.digest_id,
-        slate_id=draft.slate_id,
+        digest_id=draft.feed.digest_id,
+        slate_id=draft.feed.slate_id,
         message_id=_message_id(draft.issue_id, settings),
         subject=_subject(draft, settings),
         content=content,
         papers=tuple(
-            IssuePaper(paper.position, paper.paper_id, readable(paper.title), _web_url(paper)) for paper in draft.papers
+            IssuePaper(paper.position, paper.paper_id, readable(paper.title), _web_url(paper))
+            for paper in draft.feed.papers
         ),
         created_at=now,
     )
@@ -108,7 +105,7 @@ def _content(
     abstract_length: int,
     shown: int,
 ) -> bytes:
-    papers = [_shown(paper, draft.issue_id, subscriber.subscriber_id, links) for paper in draft.papers[:shown]]
+    papers = [_shown(paper, draft.issue_id, subscriber.subscriber_id, links) for paper in draft.feed.papers[:shown]]
     for paper in papers:
         paper["text"] = shortened(paper["text"], abstract_length) if abstract_length else ""
     facts: dict[str, Any] = {
@@ -116,9 +113,9 @@ def _content(
         "subject": _subject(draft, settings),
         "heading": _heading(draft),
         "preheader": shortened(" · ".join(paper["title"] for paper in papers[1:4]), 160),
-        "note": fallback_in_words(draft.fallback),
+        "note": fallback_in_words(draft.feed.fallback),
         "papers": papers,
-        "more": len(draft.papers) - shown,
+        "more": len(draft.feed.papers) - shown,
         "address": subscriber.address,
         "postal": settings.postal_address,
         "view_url": links.url(Purpose.VIEW, subscriber.subscriber_id, draft.issue_id),
@@ -162,8 +159,8 @@ def _message(
         message["Reply-To"] = _address("REPLY_TO", settings.reply_to, "")
     # Prevents out-of-office replies (RFC 3834).
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(render_text(f"{template}.txt.jinja", **facts), cte="quoted-printable")
-    message.add_alternative(render_html(f"{template}.html.jinja", **facts), subtype="html", cte="quoted-printable")
+    message.set_content(render_text(f"{template}.txt", **facts), cte="quoted-printable")
+    message.add_alternative(render_mail(f"{template}.html", **facts), subtype="html", cte="quoted-printable")
     return message
 
 
@@ -201,13 +198,13 @@ def _domain(settings: MailSettings) -> str:
 def _heading(draft: Draft) -> str:
     first, last = draft.days[0], draft.days[-1]
     days = f"{last:%A, %-d %B %Y}" if first == last else f"{first:%-d %B} to {last:%-d %B %Y}"
-    count = len(draft.papers)
+    count = len(draft.feed.papers)
     return f"{count} paper{'' if count == 1 else 's'} for you: {days}"
 
 
 def _subject(draft: Draft, settings: MailSettings) -> str:
-    first = readable(draft.papers[0].title) if draft.papers else ""
-    more = len(draft.papers) - 1
+    first = readable(draft.feed.papers[0].title) if draft.feed.papers else ""
+    more = len(draft.feed.papers) - 1
     ending = f" and {more} more" if more > 0 else ""
     room = SUBJECT_LENGTH - len(ending) - len(settings.sender_name) - 2
     return f"{settings.sender_name}: {shortened(first, max(room, 20))}{ending}"

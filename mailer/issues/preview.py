@@ -29,7 +29,7 @@ def compose_preview(feed: Feed, settings: MailSettings, clock: Clock) -> Issue:
         created_at=now,
         updated_at=now,
     )
-    draft = Draft("preview", feed.digest_id, feed.slate_id, (now.date(),), feed.papers, feed.fallback)
+    draft = Draft("preview", (now.date(),), feed)
     return compose(draft, subscriber, settings, Links(secrets.token_bytes(32), settings.base_url), now)
 
 

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable
 
-from mailer.domain.feed import Reason, ReasonKind
+from mailer.domain.feed import Reason
 from mailer.issues.text import readable, shortened
 
 MAX_SUBJECT = 90
 _WORDS = {
-    ReasonKind.SIMILAR_TO_LIKED: ("because you liked “{}”", "like papers you liked"),
-    ReasonKind.TOPIC: ("about {}", "about one of your topics"),
-    ReasonKind.TRENDING: ("trending now", "trending now"),
-    ReasonKind.FRESH: ("new this week", "new this week"),
-    ReasonKind.FOLLOWED_AUTHOR: ("by {}, whom you follow", "by an author you follow"),
-    ReasonKind.EXPLORATION: ("something different", "something different"),
+    "similar_to_liked": ("because you liked “{}”", "like papers you liked"),
+    "topic": ("about {}", "about one of your topics"),
+    "trending": ("trending now", "trending now"),
+    "fresh": ("new this week", "new this week"),
+    "followed_author": ("by {}, whom you follow", "by an author you follow"),
+    "exploration": ("something different", "something different"),
 }
 _FALLBACKS = {
     "new_user": "We do not know your interests yet: these papers are trending. Likes make the next issue personal.",
@@ -23,8 +23,8 @@ _FALLBACKS = {
 
 
 def in_words(reasons: Iterable[Reason], limit: int = 2) -> str:
-    """Return up to ``limit`` reasons in one line, strongest first and without repeats; empty without reasons."""
-    found = dict.fromkeys(map(_words, reasons))
+    """Return up to ``limit`` reasons of known kinds in one line, strongest first and without repeats."""
+    found = dict.fromkeys(_words(each) for each in reasons if each.kind in _WORDS)
     text = "; ".join(list(found)[:limit])
     return text[:1].upper() + text[1:]
 

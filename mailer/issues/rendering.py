@@ -1,4 +1,4 @@
-"""Renders the templates of messages as text and HTML. The HTML templates escape all values."""
+"""Renders the templates of messages and web pages. The HTML templates escape all values."""
 
 import textwrap
 from functools import cache
@@ -9,21 +9,24 @@ import css_inline
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
+from mailer.issues.text import authors_in_words, readable, shortened
+
 WIDTH = 76
 
 
-def render_html(template: str, **facts: Any) -> str:
-    """Return a page with inlined styles, because many mail clients drop style sheets; media queries stay in a sheet."""
-    page = _environment().get_template(template).render(style=_sheet("mail.css"), dark=_sheet("dark.css"), **facts)
-    return str(_inliner().inline(page))
+def render(template: str, **facts: Any) -> str:
+    """Return the rendered template, a path below ``templates`` without the ending ``.jinja``."""
+    return _environment().get_template(f"{template}.jinja").render(**facts)
+
+
+def render_mail(template: str, **facts: Any) -> str:
+    """Return HTML with inlined styles, because many mail clients drop style sheets; media queries stay in a sheet."""
+    return str(_inliner().inline(render(template, style=_sheet("mail.css"), dark=_sheet("dark.css"), **facts)))
 
 
 def render_text(template: str, **facts: Any) -> str:
     """Return plain text; consecutive empty lines become one."""
-    lines = [
-        line.rstrip() if line != "-- " else line
-        for line in _environment().get_template(template).render(**facts).split("\n")
-    ]
+    lines = [line.rstrip() if line != "-- " else line for line in render(template, **facts).split("\n")]
     kept = [line for before, line in zip(["", *lines], lines, strict=False) if line or before]
     return "\n".join(kept).strip() + "\n"
 
@@ -46,7 +49,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["wrapped"] = wrapped
+    environment.filters |= {"wrapped": wrapped, "readable": readable, "shortened": shortened}
+    environment.filters["authors"] = authors_in_words
     return environment
 
 

@@ -5,10 +5,10 @@ of an issue that was sent; a delivery report must also name the address of that 
 address, but only the recipient of an issue knows its Message-ID.
 """
 
-import datetime as dt
 import mailbox
 import re
 from collections import Counter
+from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.message import Message
 from email.policy import compat32
@@ -16,7 +16,6 @@ from pathlib import Path
 
 from mailer.clock import Clock
 from mailer.domain.address import address_key
-from mailer.domain.feed import Event
 from mailer.domain.issue import IssueState
 from mailer.domain.subscription import SuppressionReason
 from mailer.errors import InvalidFile
@@ -29,14 +28,17 @@ RETURNED_IN_A_ROW = 5
 _ENHANCED = re.compile(r"\b5\.\d{1,3}\.\d{1,3}\b")
 
 
+@dataclass(frozen=True)
 class BounceReader:
-    """Reads reports and applies them to the subscriptions; reading a report again changes nothing."""
+    """Reads reports and applies them to the subscriptions; reading a report again changes nothing.
 
-    def __init__(self, store: MailStore, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
-        self.problems: list[str] = []
-        """A sentence about each report that could not be read."""
+    Attributes:
+        problems: A sentence about each report that could not be read.
+    """
+
+    store: MailStore
+    clock: Clock
+    problems: list[str] = field(default_factory=list)
 
     def read_maildir(self, folder: Path) -> Counter[str]:
         """Process all messages in ``new`` of a Maildir, and move each processed message to ``cur``.
@@ -93,7 +95,7 @@ class BounceReader:
         found = _ENHANCED.search(said)
         # 5.0.0 gives no cause; the diagnostic text may contain a better code.
         code = found[0] if found and status == "5.0.0" else status
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             subscriber = subscribers.find(connection, about.subscriber_id) if about else None
             if about is None or subscriber is None or address_key(subscriber.address) not in named:
                 return "unknown"
@@ -101,21 +103,20 @@ class BounceReader:
             in_a_row = standing.note_returned(connection, about, detail)
             if code not in NO_MAILBOX and in_a_row < RETURNED_IN_A_ROW:
                 return "returned"
-            subscribers.suppress(connection, subscriber.address, SuppressionReason.BOUNCE, detail, self._clock.now())
+            subscribers.suppress(connection, subscriber.address, SuppressionReason.BOUNCE, detail, self.clock.now())
         return "suppressed"
 
     def _complaint(self, parts: dict[str, Message], about: StoredIssue | None) -> str:
         """Stop mail to the subscriber whose issue the complaint contains, and return the outcome."""
         if "message/feedback-report" not in parts or about is None:
             return "unknown"
-        now = self._clock.now()
-        with self._store.write() as connection:
+        now = self.clock.now()
+        with self.store.write() as connection:
             subscriber = subscribers.find(connection, about.subscriber_id)
             if subscriber is None:
                 return "unknown"
             subscribers.suppress(connection, subscriber.address, SuppressionReason.COMPLAINT, "feedback report", now)
-            for paper in issues.papers_of(connection, about.issue_id):
-                event = _complaint_event(about, paper.position, paper.paper_id, subscriber.user_id, now)
+            for event in issues.paper_events(connection, about, subscriber.user_id, "complaint", now):
                 reactions.add(connection, subscriber.subscriber_id, about.issue_id, event)
         return "complaint"
 
@@ -131,21 +132,10 @@ class BounceReader:
                 raw = part.get_payload(decode=True)
                 inner = message_from_bytes(raw if isinstance(raw, bytes) else b"", policy=compat32)
             if isinstance(inner, Message) and inner["Message-ID"]:
-                with self._store.read() as connection:
+                with self.store.read() as connection:
                     found = issues.find_by_message_id(connection, str(inner["Message-ID"]).strip())
                 return found if found is not None and found.state is IssueState.SENT else None
         return None
-
-
-def _complaint_event(issue: StoredIssue, position: int, paper_id: str, user_id: str, now: dt.datetime) -> Event:
-    return Event(
-        event_id=f"mail-complaint-{issue.issue_id}-{position}",
-        user_id=user_id,
-        paper_id=paper_id,
-        event_type="complaint",
-        occurred_at=now,
-        slate_id=issue.slate_id,
-    )
 
 
 def _address(field: object) -> str:

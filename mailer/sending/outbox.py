@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 
 from mailer.clock import Clock
@@ -64,13 +65,9 @@ class Sender:
         self._lock = threading.Lock()
         self._outcomes: Counter[str] = Counter()
         self._doubts: list[tuple[Claimed, Answer]] = []
-        self._problem = ""
-        self._pace = _Pace(settings.messages_per_second)
-
-    @property
-    def problem(self) -> str:
+        self.problem = ""
         """The reason why sending ended early; empty if it did not."""
-        return self._problem
+        self._pace = _Pace(settings.messages_per_second)
 
     def stop(self) -> None:
         """End sending after the messages that are being sent."""
@@ -102,7 +99,7 @@ class Sender:
             for thread in threads:
                 thread.join()
             self._end_doubts()
-            self._leases.release(self._problem)
+            self._leases.release(self.problem)
         return self._outcomes
 
     def _feed(self, more_may_come: Callable[[], bool]) -> None:
@@ -125,7 +122,7 @@ class Sender:
     def _deliver(self) -> None:
         busy = 0
         try:
-            with SmtpConnection(self._settings) as connection:
+            with closing(SmtpConnection(self._settings)) as connection:
                 while (issue := self._work.get()) is not None:
                     if not self._stopping.is_set():
                         busy = self._attempt(connection, issue, busy)
@@ -202,7 +199,7 @@ class Sender:
 
     def _end_early(self, problem: str) -> None:
         with self._lock:
-            self._problem = self._problem or problem
+            self.problem = self.problem or problem
         self._stopping.set()
 
 

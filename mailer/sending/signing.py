@@ -24,7 +24,7 @@ def signed(content: bytes, settings: MailSettings) -> bytes:
             content,
             settings.dkim_selector.encode(),
             settings.dkim_domain.encode(),
-            settings.dkim_key().encode(),
+            settings.secret("dkim_key_file").encode(),
             canonicalize=(b"relaxed", b"relaxed"),
             include_headers=list(SIGNED_HEADERS),
         )

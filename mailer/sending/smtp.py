@@ -9,7 +9,6 @@ import re
 import smtplib
 import ssl
 from dataclasses import dataclass
-from typing import Self
 
 from mailer.config import MailSettings
 from mailer.errors import InvalidField
@@ -54,12 +53,6 @@ class SmtpConnection:
     def __init__(self, settings: MailSettings) -> None:
         self._settings = settings
         self._smtp: smtplib.SMTP | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def send(self, recipient: str, content: bytes) -> Answer:
         """Send one message. The verdict is ACCEPTED only after the server's final reply."""
@@ -142,7 +135,7 @@ class SmtpConnection:
         if self._smtp is not None:
             return self._smtp
         settings, context = self._settings, ssl.create_default_context()
-        password = settings.smtp_password() if settings.smtp_user else ""
+        password = settings.secret("smtp_password_file") if settings.smtp_user else ""
         timeout = settings.smtp_timeout_seconds
         smtp: smtplib.SMTP
         if settings.smtp_security == "tls":
@@ -175,17 +168,14 @@ def _set_timeout(smtp: smtplib.SMTP, seconds: float) -> None:
 
 
 def _about_server(error: Exception) -> Answer:
-    if isinstance(error, smtplib.SMTPAuthenticationError):
-        verdict = Verdict.SERVER_REFUSES if error.smtp_code >= 500 else Verdict.SERVER_BUSY
-        return Answer(verdict, f"log-in: {_words(error)}")
-    if isinstance(error, smtplib.SMTPNotSupportedError | ssl.SSLCertVerificationError | InvalidField):
-        return Answer(Verdict.SERVER_REFUSES, _words(error))
     if isinstance(error, UnicodeError):
         problem = "the sender, user or password contains characters that SMTP cannot transport"
         return Answer(Verdict.SERVER_REFUSES, problem)
-    if isinstance(error, smtplib.SMTPResponseException) and error.smtp_code >= 500:
-        return Answer(Verdict.SERVER_REFUSES, _words(error))
-    return Answer(Verdict.SERVER_BUSY, _words(error))
+    is_refusal = isinstance(error, smtplib.SMTPNotSupportedError | ssl.SSLCertVerificationError | InvalidField)
+    if isinstance(error, smtplib.SMTPResponseException):
+        is_refusal = error.smtp_code >= 500
+    problem = f"{'log-in: ' if isinstance(error, smtplib.SMTPAuthenticationError) else ''}{_words(error)}"
+    return Answer(Verdict.SERVER_REFUSES if is_refusal else Verdict.SERVER_BUSY, problem)
 
 
 def _words(error: Exception) -> str:

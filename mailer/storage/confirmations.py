@@ -18,9 +18,7 @@ def claim(connection: Connection, now: dt.datetime, again_at: dt.datetime, limit
     """Claim due confirmations until ``again_at``. Return the (subscriber_id, number of earlier attempts) of each."""
     statement = select(confirmations.c.subscriber_id, confirmations.c.attempt_count)
     due = statement.where(confirmations.c.next_attempt_at <= now).order_by(confirmations.c.next_attempt_at).limit(limit)
-    found = [
-        (row.subscriber_id, row.attempt_count) for row in connection.execute(due.with_for_update(skip_locked=True))
-    ]
+    found = [(row[0], row[1]) for row in connection.execute(due.with_for_update(skip_locked=True))]
     taken = confirmations.c.subscriber_id.in_([subscriber_id for subscriber_id, _ in found])
     counted = confirmations.c.attempt_count + 1
     connection.execute(update(confirmations).where(taken).values(next_attempt_at=again_at, attempt_count=counted))

@@ -27,7 +27,7 @@ def carry_out(connection: Connection, deleted: Sequence[tuple[str, dt.datetime]]
     differ.
 
     Args:
-        deleted: (SHA-256 of the user_id in hexadecimal, time of deletion) of each user.
+        deleted: At least one (SHA-256 of the user_id in hexadecimal, time of deletion) of each user.
     """
     new = {
         user_id_hash: at
@@ -37,16 +37,12 @@ def carry_out(connection: Connection, deleted: Sequence[tuple[str, dt.datetime]]
     count = 0
     for hashes in chunks(list(new)):
         consented_at = func.max(consents.c.occurred_at).filter(consents.c.kind.in_(_CONSENTS))
+        columns = (subscribers.c.subscriber_id, subscribers.c.user_id_hash, subscribers.c.created_at)
         statement = (
-            select(
-                subscribers.c.subscriber_id,
-                subscribers.c.user_id_hash,
-                subscribers.c.created_at,
-                consented_at.label("consented_at"),
-            )
+            select(*columns, consented_at.label("consented_at"))
             .outerjoin(consents, consents.c.subscriber_id == subscribers.c.subscriber_id)
             .where(subscribers.c.user_id_hash.in_(hashes))
-            .group_by(subscribers.c.subscriber_id, subscribers.c.user_id_hash, subscribers.c.created_at)
+            .group_by(*columns)
         )
         gone = [
             row.subscriber_id
@@ -55,14 +51,9 @@ def carry_out(connection: Connection, deleted: Sequence[tuple[str, dt.datetime]]
         ]
         if gone:
             count += connection.execute(delete(subscribers).where(subscribers.c.subscriber_id.in_(gone))).rowcount
-    _remember(connection, max((at for _, at in deleted), default=None))
+    # Deletions that will not be read again are forgotten.
+    since, latest = read_from(connection), max(at for _, at in deleted)
+    if since is None or latest > since + OVERLAP:
+        connection.execute(update(installation).values(deleted_users_read_until=latest))
+        connection.execute(delete(deletions).where(deletions.c.deleted_at < latest - OVERLAP))
     return count
-
-
-def _remember(connection: Connection, latest: dt.datetime | None) -> None:
-    """Store the time of the latest deletion, and forget deletions that will not be read again."""
-    known: dt.datetime | None = connection.execute(select(installation.c.deleted_users_read_until)).scalar_one()
-    if latest is None or (known is not None and latest <= known):
-        return
-    connection.execute(update(installation).values(deleted_users_read_until=latest))
-    connection.execute(delete(deletions).where(deletions.c.deleted_at < latest - OVERLAP))

@@ -6,12 +6,13 @@ had claimed are free again when the lease ends.
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, delete, func, insert, or_, select, update
 
 from database.statements import insert_new
+from mailer.domain.feed import Event
 from mailer.domain.issue import Issue, IssuePaper, IssueState
 from mailer.domain.subscription import SubscriptionState
 from mailer.storage.tables import issue_papers, issues, subscribers
@@ -22,9 +23,7 @@ class Claimed:
     """An issue that its owner may send now. ``attempt_count`` is the number of earlier attempts."""
 
     issue_id: str
-    subscriber_id: str
     address: str
-    message_id: str
     content: bytes
     attempt_count: int
 
@@ -44,36 +43,16 @@ class StoredIssue:
     sent_at: dt.datetime | None
 
 
+_HEAD = [issues.c[field.name] for field in fields(StoredIssue)]
+
+
 def add(connection: Connection, issue: Issue, *, attempt_count: int = 0) -> bool:
     """Add an issue that is due now. Return False if the subscriber already has an issue of this digest."""
-    row = {
-        "issue_id": issue.issue_id,
-        "subscriber_id": issue.subscriber_id,
-        "digest_id": issue.digest_id,
-        "slate_id": issue.slate_id,
-        "message_id": issue.message_id,
-        "subject": issue.subject,
-        "content": issue.content,
-        "state": IssueState.DUE,
-        "attempt_count": attempt_count,
-        "next_attempt_at": issue.created_at,
-        "owner": "",
-        "leased_until": None,
-        "problem": "",
-        "created_at": issue.created_at,
-    }
-    if not insert_new(connection, issues, row):
+    row = {name: value for name, value in vars(issue).items() if name != "papers"}
+    row |= {"state": IssueState.DUE, "attempt_count": attempt_count, "next_attempt_at": issue.created_at}
+    if not insert_new(connection, issues, {**row, "owner": "", "problem": ""}):
         return False
-    papers = [
-        {
-            "issue_id": issue.issue_id,
-            "position": paper.position,
-            "paper_id": paper.paper_id,
-            "title": paper.title,
-            "url": paper.url,
-        }
-        for paper in issue.papers
-    ]
+    papers = [{"issue_id": issue.issue_id, **vars(paper)} for paper in issue.papers]
     if papers:
         connection.execute(insert(issue_papers), papers)
     return True
@@ -92,12 +71,10 @@ def claim(connection: Connection, owner: str, now: dt.datetime, lease: dt.timede
         return []
     gone = select(subscribers.c.subscriber_id).where(subscribers.c.state != SubscriptionState.ACTIVE)
     left = issues.c.issue_id.in_(ids) & issues.c.subscriber_id.in_(gone)
-    connection.execute(update(issues).where(left).values(state=IssueState.CANCELLED, leased_until=None))
-    values = {"state": IssueState.CLAIMED, "owner": owner, "leased_until": now + lease}
+    _change(connection, left, state=IssueState.CANCELLED, leased_until=None)
     active = issues.c.issue_id.in_(ids) & (issues.c.state != IssueState.CANCELLED)
-    connection.execute(update(issues).where(active).values(**values))
-    columns = (issues.c.issue_id, issues.c.subscriber_id, subscribers.c.address, issues.c.message_id)
-    statement = select(*columns, issues.c.content, issues.c.attempt_count)
+    _change(connection, active, state=IssueState.CLAIMED, owner=owner, leased_until=now + lease)
+    statement = select(issues.c.issue_id, subscribers.c.address, issues.c.content, issues.c.attempt_count)
     joined = statement.join(subscribers, subscribers.c.subscriber_id == issues.c.subscriber_id)
     found = connection.execute(joined.where(active).order_by(issues.c.next_attempt_at))
     return [Claimed(*row) for row in found]
@@ -105,36 +82,31 @@ def claim(connection: Connection, owner: str, now: dt.datetime, lease: dt.timede
 
 def renew(connection: Connection, owner: str, now: dt.datetime, lease: dt.timedelta) -> set[str]:
     """Extend the lease of the owner's issues. Return their ids."""
-    connection.execute(update(issues).where(_held_by(owner)).values(leased_until=now + lease))
+    _change(connection, _held_by(owner), leased_until=now + lease)
     return set(connection.execute(select(issues.c.issue_id).where(_held_by(owner))).scalars())
 
 
 def mark_sent(connection: Connection, issue_id: str, now: dt.datetime) -> None:
     """Mark an issue that the SMTP server has accepted, even if another mailer holds the lease by now."""
     values = {"state": IssueState.SENT, "sent_at": now, "leased_until": None, "problem": ""}
-    counted = issues.c.attempt_count + 1
-    connection.execute(update(issues).where(issues.c.issue_id == issue_id).values(attempt_count=counted, **values))
+    _change(connection, issues.c.issue_id == issue_id, attempt_count=_ONE_MORE, **values)
 
 
 def mark_failed(connection: Connection, issue_id: str, owner: str, problem: str) -> None:
     """Mark an issue that will never be sent."""
     values = {"state": IssueState.FAILED, "leased_until": None, "problem": problem[:500]}
-    mine = _held_by(owner) & (issues.c.issue_id == issue_id)
-    connection.execute(update(issues).where(mine).values(attempt_count=issues.c.attempt_count + 1, **values))
+    _change(connection, _held_by(owner) & (issues.c.issue_id == issue_id), attempt_count=_ONE_MORE, **values)
 
 
 def postpone(connection: Connection, issue_id: str, owner: str, until: dt.datetime, problem: str) -> None:
     """Count one more attempt, and make the issue due again at ``until``."""
-    values = {"state": IssueState.DUE, "leased_until": None, "owner": "", "next_attempt_at": until}
-    mine = _held_by(owner) & (issues.c.issue_id == issue_id)
-    counted = update(issues).where(mine).values(attempt_count=issues.c.attempt_count + 1, problem=problem[:500])
-    connection.execute(counted.values(**values))
+    values = _due_again(until, problem)
+    _change(connection, _held_by(owner) & (issues.c.issue_id == issue_id), attempt_count=_ONE_MORE, **values)
 
 
 def release(connection: Connection, owner: str, now: dt.datetime, problem: str) -> None:
     """Make all issues that the owner holds due at once, without counting an attempt."""
-    values = {"state": IssueState.DUE, "leased_until": None, "owner": "", "next_attempt_at": now}
-    connection.execute(update(issues).where(_held_by(owner)).values(problem=problem[:500], **values))
+    _change(connection, _held_by(owner), **_due_again(now, problem))
 
 
 def counts(connection: Connection, now: dt.datetime) -> dict[str, int]:
@@ -157,19 +129,17 @@ def unreported(connection: Connection, limit: int) -> list[StoredIssue]:
 
 def mark_reported(connection: Connection, issue_ids: Sequence[str], now: dt.datetime) -> None:
     """Mark issues that were reported to the service."""
-    connection.execute(update(issues).where(issues.c.issue_id.in_(list(issue_ids))).values(reported_at=now))
+    _change(connection, issues.c.issue_id.in_(list(issue_ids)), reported_at=now)
 
 
 def find(connection: Connection, issue_id: str) -> StoredIssue | None:
     """Return the issue of this id."""
-    found = _stored(connection, select(*_HEAD).where(issues.c.issue_id == issue_id))
-    return found[0] if found else None
+    return next(iter(_stored(connection, select(*_HEAD).where(issues.c.issue_id == issue_id))), None)
 
 
 def find_by_message_id(connection: Connection, message_id: str) -> StoredIssue | None:
     """Return the issue of the Message-ID that a bounce names."""
-    found = _stored(connection, select(*_HEAD).where(issues.c.message_id == message_id))
-    return found[0] if found else None
+    return next(iter(_stored(connection, select(*_HEAD).where(issues.c.message_id == message_id))), None)
 
 
 def of_subscribers(connection: Connection, subscriber_ids: Sequence[str]) -> list[StoredIssue]:
@@ -191,28 +161,43 @@ def papers_of(connection: Connection, issue_id: str) -> list[IssuePaper]:
     return [IssuePaper(*row) for row in connection.execute(statement)]
 
 
+def paper_events(
+    connection: Connection, issue: StoredIssue, user_id: str, event_type: str, at: dt.datetime
+) -> list[Event]:
+    """Return an event of this type on each paper of the issue, in order."""
+    return [
+        Event(
+            f"mail-{event_type}-{issue.issue_id}-{each.position}",
+            user_id,
+            each.paper_id,
+            event_type,
+            at,
+            issue.slate_id,
+        )
+        for each in papers_of(connection, issue.issue_id)
+    ]
+
+
 def prune(connection: Connection, before: dt.datetime) -> int:
     """Delete issues that were made before this time. Return their number."""
     return connection.execute(delete(issues).where(issues.c.created_at < before)).rowcount
 
 
-_HEAD = (
-    issues.c.issue_id,
-    issues.c.subscriber_id,
-    issues.c.digest_id,
-    issues.c.slate_id,
-    issues.c.message_id,
-    issues.c.subject,
-    issues.c.state,
-    issues.c.created_at,
-    issues.c.sent_at,
-)
+_ONE_MORE = issues.c.attempt_count + 1
 
 
-def _held_by(owner: str) -> Any:
+def _change(connection: Connection, condition: ColumnElement[bool], **values: Any) -> None:
+    connection.execute(update(issues).where(condition).values(**values))
+
+
+def _due_again(at: dt.datetime, problem: str) -> dict[str, Any]:
+    values = {"state": IssueState.DUE, "leased_until": None, "owner": ""}
+    return {**values, "next_attempt_at": at, "problem": problem[:500]}
+
+
+def _held_by(owner: str) -> ColumnElement[bool]:
     return (issues.c.state == IssueState.CLAIMED) & (issues.c.owner == owner)
 
 
-def _stored(connection: Connection, statement: Any) -> list[StoredIssue]:
-    rows: Sequence[Row[Any]] = connection.execute(statement).all()
-    return [StoredIssue(**row._asdict()) for row in rows]
+def _stored(connection: Connection, statement: Select[Any]) -> list[StoredIssue]:
+    return [StoredIssue(*row) for row in connection.execute(statement)]

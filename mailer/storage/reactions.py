@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import fields
 
 from sqlalchemy import Connection, func, select, update
 
@@ -14,27 +14,10 @@ CLICK, MACHINE_CLICK = "mail-click-", "mail-scan-"
 """Prefixes of the event ids of clicks: those of subscribers, and those of programs that say so in their request."""
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """An event that was not forwarded to the service yet."""
-
-    sequence: int
-    event: Event
-
-
 def add(connection: Connection, subscriber_id: str, issue_id: str, event: Event, *, is_scanner: bool = False) -> bool:
     """Store an event. Return False if it was stored before."""
-    row = {
-        "event_id": event.event_id,
-        "subscriber_id": subscriber_id,
-        "issue_id": issue_id,
-        "paper_id": event.paper_id,
-        "slate_id": event.slate_id,
-        "event_type": event.event_type,
-        "is_scanner": int(is_scanner),
-        "occurred_at": event.occurred_at,
-        "problem": "",
-    }
+    row = {name: value for name, value in vars(event).items() if name != "user_id"}
+    row |= {"subscriber_id": subscriber_id, "issue_id": issue_id, "is_scanner": int(is_scanner), "problem": ""}
     return insert_new(connection, reactions, row)
 
 
@@ -76,27 +59,19 @@ def mark_scanner(connection: Connection, issue_id: str, since: dt.datetime) -> N
     connection.execute(update(reactions).where(unforwarded).values(is_scanner=1))
 
 
-def waiting(connection: Connection, limit: int, clicks_before: dt.datetime | None = None) -> list[Waiting]:
-    """Return events that were not forwarded yet, earliest first, without a scanner's clicks.
+def waiting(connection: Connection, limit: int, clicks_before: dt.datetime) -> list[tuple[int, Event]]:
+    """Return (sequence, event) of events that were not forwarded yet, earliest first, without a scanner's clicks.
 
     Args:
         clicks_before: Leave out later clicks, because a scanner is recognised only after some time.
     """
     unforwarded = reactions.c.forwarded_at.is_(None) & (reactions.c.is_scanner == 0)
-    if clicks_before is not None:
-        unforwarded &= (reactions.c.event_type != "click") | (reactions.c.occurred_at < clicks_before)
-    columns = (
-        reactions.c.sequence,
-        reactions.c.event_id,
-        subscribers.c.user_id,
-        reactions.c.paper_id,
-        reactions.c.event_type,
-        reactions.c.occurred_at,
-        reactions.c.slate_id,
-    )
-    joined = select(*columns).join(subscribers, subscribers.c.subscriber_id == reactions.c.subscriber_id)
+    unforwarded &= (reactions.c.event_type != "click") | (reactions.c.occurred_at < clicks_before)
+    columns = [subscribers.c.user_id if each.name == "user_id" else reactions.c[each.name] for each in fields(Event)]
+    statement = select(reactions.c.sequence, *columns)
+    joined = statement.join(subscribers, subscribers.c.subscriber_id == reactions.c.subscriber_id)
     found = connection.execute(joined.where(unforwarded).order_by(reactions.c.sequence).limit(limit))
-    return [Waiting(row[0], Event(*row[1:])) for row in found]
+    return [(sequence, Event(*values)) for sequence, *values in found]
 
 
 def mark_forwarded(connection: Connection, sequences: Sequence[int], now: dt.datetime) -> None:

@@ -1,10 +1,13 @@
-"""The schema of the mailer. ``database.schema.Schema`` documents the functions."""
+"""The schema of the mailer, and its errors. ``database.schema.Schema`` documents the functions."""
 
+from functools import partial
 from pathlib import Path
 
+from database.errors import Errors
 from database.schema import Schema
-from mailer.storage.errors import ERRORS
+from mailer.errors import InvalidField, SchemaMismatch, StorageUnavailable
 
+ERRORS = Errors(invalid_url=partial(InvalidField, "db"), unavailable=StorageUnavailable, schema_mismatch=SchemaMismatch)
 KNOWN_REVISIONS = ("0001", "0002")
 """All revisions, oldest first; a test compares them with the scripts."""
 

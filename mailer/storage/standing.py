@@ -14,7 +14,7 @@ from mailer.storage import subscribers
 from mailer.storage.issues import StoredIssue
 from mailer.storage.tables import issues
 
-_UNSENT = (IssueState.DUE, IssueState.FAILED, IssueState.CANCELLED)
+_LOST = (IssueState.FAILED, IssueState.CANCELLED)
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ class Standing:
     def has(self, digest_id: str) -> bool:
         """Return whether an issue of this digest was sent or will be sent."""
         found = (self.received, *self.unsent)
-        lost = (IssueState.FAILED, IssueState.CANCELLED)
-        return any(each is not None and each.digest_id == digest_id and each.state not in lost for each in found)
+        return any(each is not None and each.digest_id == digest_id and each.state not in _LOST for each in found)
 
 
 def of_subscribers(connection: Connection, subscriber_ids: Sequence[str]) -> dict[str, Standing]:
@@ -68,23 +67,21 @@ def add_in_place(connection: Connection, issue: Issue, unsent: Sequence[StoredIs
     columns = (issues.c.state, issues.c.attempt_count)
     # Locked, so that a sender claims these issues before or after this transaction.
     held = connection.execute(select(*columns).where(issues.c.issue_id.in_(ids)).with_for_update()).all() if ids else []
-    if len(held) != len(ids) or any(row.state not in _UNSENT for row in held):
+    if len(held) != len(ids) or any(row.state not in (IssueState.DUE, *_LOST) for row in held):
         return "in_flight"
     same_digest = [each.issue_id for each in unsent if each.digest_id == issue.digest_id]
     connection.execute(delete(issues).where(issues.c.issue_id.in_(same_digest)))
     attempts = max((row.attempt_count for row in held if row.state is IssueState.DUE), default=0)
     if not outbox.add(connection, issue, attempt_count=attempts):
         return "has_it"
-    waiting = issues.c.issue_id.in_(ids) & (issues.c.state == IssueState.DUE)
-    values = {"state": IssueState.CANCELLED, "problem": f"replaced by {issue.issue_id}"}
-    connection.execute(update(issues).where(waiting).values(**values))
+    replaced = update(issues).where(issues.c.issue_id.in_(ids), issues.c.state == IssueState.DUE)
+    connection.execute(replaced.values(state=IssueState.CANCELLED, problem=f"replaced by {issue.issue_id}"))
     return "made"
 
 
 def count_served(connection: Connection, digest_id: str) -> int:
     """Return the number of issues of the digest that were sent or will be sent."""
-    lost = (IssueState.FAILED, IssueState.CANCELLED)
-    mine = (issues.c.digest_id == digest_id) & issues.c.state.not_in(lost)
+    mine = (issues.c.digest_id == digest_id) & issues.c.state.not_in(_LOST)
     return connection.execute(select(func.count()).select_from(issues).where(mine)).scalar_one()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, select
 
 from database.engine import BUSY_TIMEOUT_SECONDS, Engines, open_engines
-from mailer.storage.errors import ERRORS
+from mailer.storage.schema import ERRORS
 from mailer.storage.tables import installation
 
 
@@ -38,7 +38,7 @@ class MailStore:
         self._engines.dispose()
 
 
-def open_store(url: str, *, pool_size: int = 8, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> MailStore:
+def open_store(url: str, *, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> MailStore:
     """Return the store at ``sqlite:///path`` or ``postgresql://...``. It does not connect or check the schema.
 
     Raises:
@@ -46,6 +46,6 @@ def open_store(url: str, *, pool_size: int = 8, busy_timeout_seconds: float = BU
     """
     return MailStore(
         open_engines(
-            url, ERRORS, application="paperfeed-mailer", pool_size=pool_size, busy_timeout_seconds=busy_timeout_seconds
+            url, ERRORS, application="paperfeed-mailer", pool_size=8, busy_timeout_seconds=busy_timeout_seconds
         )
     )

@@ -1,10 +1,11 @@
 """Subscribers, the record of their consents, and the addresses to which no mail may be sent.
 
-Every function works in the caller's transaction.
+Every function but ``pages`` works in the caller's transaction.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
@@ -14,6 +15,7 @@ from mailer.domain.address import address_hash, address_key, user_id_hash
 from mailer.domain.issue import IssueState
 from mailer.domain.subscription import ConsentKind, Schedule, Subscriber, SubscriptionState, SuppressionReason
 from mailer.errors import InvalidField
+from mailer.storage.store import MailStore
 from mailer.storage.tables import confirmations, consents, issues, subscribers, suppressions
 
 
@@ -51,16 +53,17 @@ def find_by_address(connection: Connection, address: str) -> Subscriber | None:
     return _one(connection, subscribers.c.address_key == address_key(address))
 
 
-def page(
-    connection: Connection, *, after: str, limit: int, state: SubscriptionState | None = None
-) -> Sequence[Subscriber]:
-    """Return the next subscribers in order of subscriber_id. ``after`` is empty for the first page."""
-    statement = select(subscribers).where(subscribers.c.subscriber_id > after)
-    if state is not None:
-        statement = statement.where(subscribers.c.state == state)
-    return [
-        _subscriber(row) for row in connection.execute(statement.order_by(subscribers.c.subscriber_id).limit(limit))
-    ]
+def pages(store: MailStore, size: int, states: Iterable[SubscriptionState]) -> Iterator[Sequence[Subscriber]]:
+    """Yield pages of the subscribers in these states, in order of subscriber_id, each in a transaction of its own."""
+    after = ""
+    statement = select(subscribers).where(subscribers.c.state.in_(list(states))).order_by(subscribers.c.subscriber_id)
+    while True:
+        with store.read() as connection:
+            rows = connection.execute(statement.where(subscribers.c.subscriber_id > after).limit(size)).all()
+        if not rows:
+            return
+        yield list(map(_subscriber, rows))
+        after = rows[-1].subscriber_id
 
 
 def remove(connection: Connection, subscriber_id: str) -> None:
@@ -83,14 +86,8 @@ def record_consent(
     Args:
         source: Origin of the consent, e.g. ``web 192.0.2.7`` or an operator's reason.
     """
-    row = {
-        "subscriber_id": subscriber.subscriber_id,
-        "kind": kind,
-        "address": subscriber.address,
-        "source": source[:500],
-        "occurred_at": now,
-    }
-    connection.execute(insert(consents), row)
+    row = {"subscriber_id": subscriber.subscriber_id, "address": subscriber.address, "kind": kind, "occurred_at": now}
+    connection.execute(insert(consents), {**row, "source": source[:500]})
 
 
 def find_suppression(connection: Connection, address: str) -> tuple[SuppressionReason, str] | None:
@@ -100,23 +97,19 @@ def find_suppression(connection: Connection, address: str) -> tuple[SuppressionR
     return None if row is None else (row.reason, row.detail)
 
 
-def suppress(
-    connection: Connection, address: str, reason: SuppressionReason, detail: str, now: dt.datetime
-) -> Subscriber | None:
-    """Stop all mail to the address, known or not. Return its subscriber.
+def suppress(connection: Connection, address: str, reason: SuppressionReason, detail: str, now: dt.datetime) -> None:
+    """Stop all mail to the address, known or not.
 
     Waiting issues and confirmations are cancelled, and confirmation links that were sent become invalid. The first
     reason is kept, unless it is UNSUBSCRIBED.
     """
     stop(connection, address, reason, detail, now)
-    subscriber = find_by_address(connection, address)
-    if subscriber is not None:
-        set_state(connection, subscriber.subscriber_id, SubscriptionState.SUPPRESSED, now)
+    if (subscriber := find_by_address(connection, address)) is not None:
+        end(connection, subscriber.subscriber_id, SubscriptionState.SUPPRESSED, now)
         mine = subscribers.c.subscriber_id == subscriber.subscriber_id
         connection.execute(update(subscribers).where(mine).values(confirm_nonce=""))
         connection.execute(delete(confirmations).where(confirmations.c.subscriber_id == subscriber.subscriber_id))
         record_consent(connection, subscriber, ConsentKind.SUPPRESSED, f"{reason.value}: {detail}", now)
-    return subscriber
 
 
 def stop(connection: Connection, address: str, reason: SuppressionReason, detail: str, now: dt.datetime) -> None:
@@ -136,13 +129,12 @@ def unsuppress(connection: Connection, address: str) -> bool:
     return bool(connection.execute(statement).rowcount)
 
 
-def set_state(connection: Connection, subscriber_id: str, state: SubscriptionState, now: dt.datetime) -> None:
-    """Set the state of the subscription. If the new state is not active, cancel waiting issues."""
+def end(connection: Connection, subscriber_id: str, state: SubscriptionState, now: dt.datetime) -> None:
+    """Set the state of a subscription that has ended, and cancel its waiting issues."""
     changed = update(subscribers).where(subscribers.c.subscriber_id == subscriber_id)
     connection.execute(changed.values(state=state, updated_at=now))
-    if state is not SubscriptionState.ACTIVE:
-        waiting = (issues.c.subscriber_id == subscriber_id) & (issues.c.state == IssueState.DUE)
-        connection.execute(update(issues).where(waiting).values(state=IssueState.CANCELLED, problem=state.value))
+    waiting = (issues.c.subscriber_id == subscriber_id) & (issues.c.state == IssueState.DUE)
+    connection.execute(update(issues).where(waiting).values(state=IssueState.CANCELLED, problem=state.value))
 
 
 def _one(connection: Connection, condition: Any) -> Subscriber | None:
@@ -151,34 +143,11 @@ def _one(connection: Connection, condition: Any) -> Subscriber | None:
 
 
 def _subscriber(row: Row[Any]) -> Subscriber:
-    return Subscriber(
-        subscriber_id=row.subscriber_id,
-        user_id=row.user_id,
-        address=row.address,
-        name=row.name,
-        state=row.state,
-        schedule=Schedule(tuple(row.weekdays), row.local_time, row.time_zone),
-        paper_count=row.paper_count,
-        confirm_nonce=row.confirm_nonce,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-    )
+    values = {each.name: getattr(row, each.name) for each in fields(Subscriber) if each.name != "schedule"}
+    return Subscriber(**values, schedule=Schedule(tuple(row.weekdays), row.local_time, row.time_zone))
 
 
 def _values(subscriber: Subscriber) -> dict[str, Any]:
-    return {
-        "subscriber_id": subscriber.subscriber_id,
-        "user_id": subscriber.user_id,
-        "user_id_hash": user_id_hash(subscriber.user_id),
-        "address": subscriber.address,
-        "address_key": address_key(subscriber.address),
-        "name": subscriber.name,
-        "state": subscriber.state,
-        "weekdays": list(subscriber.schedule.weekdays),
-        "local_time": subscriber.schedule.local_time,
-        "time_zone": subscriber.schedule.time_zone,
-        "paper_count": subscriber.paper_count,
-        "confirm_nonce": subscriber.confirm_nonce,
-        "created_at": subscriber.created_at,
-        "updated_at": subscriber.updated_at,
-    }
+    values = {name: value for name, value in vars(subscriber).items() if name != "schedule"}
+    keys = {"user_id_hash": user_id_hash(subscriber.user_id), "address_key": address_key(subscriber.address)}
+    return {**values, **vars(subscriber.schedule), **keys}

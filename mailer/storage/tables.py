@@ -3,17 +3,7 @@
 All names begin with ``mail_``, so that a small installation can keep the mailer's tables in the service's database.
 """
 
-from sqlalchemy import (
-    CheckConstraint,
-    Column,
-    Index,
-    Integer,
-    LargeBinary,
-    Table,
-    Text,
-    Time,
-    UniqueConstraint,
-)
+from sqlalchemy import CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text, Time, UniqueConstraint
 
 from database.columns import Id, Json, Sequence, UtcDateTime, Word, belongs_to, new_metadata, not_null
 from mailer.domain.issue import IssueState

@@ -6,7 +6,7 @@ Subscribing by the web uses double opt-in. Each step is added to the record of c
 import datetime as dt
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from mailer.clock import Clock
 from mailer.domain.address import parse_address
@@ -29,12 +29,12 @@ MAX_NAME = 100
 MAX_USER_ID = 200
 
 
+@dataclass(frozen=True)
 class Subscriptions:
     """The actions of subscribers and operators on subscriptions."""
 
-    def __init__(self, store: MailStore, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
+    store: MailStore
+    clock: Clock
 
     def request(self, address: str, schedule: Schedule, paper_count: int, source: str) -> Subscriber | None:
         """Request a subscription: store it as pending, queue a confirmation message, and return the subscriber.
@@ -48,18 +48,19 @@ class Subscriptions:
         Raises:
             InvalidField: The address, schedule or number of papers is invalid.
         """
-        parsed, now = parse_address(address), self._clock.now()
+        parsed, now = parse_address(address), self.clock.now()
         check_schedule(schedule)
         check_paper_count(paper_count)
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             stopped = subscribers.find_suppression(connection, parsed)
             if stopped is not None and stopped[0] is not SuppressionReason.UNSUBSCRIBED:
                 return None
             known = subscribers.find_by_address(connection, parsed)
+            is_recent = known is not None and now - known.updated_at < CONFIRMATION_EVERY
             if known is None:
                 known = _new(parsed, f"mail-{secrets.token_hex(8)}", "", schedule, paper_count, now)
                 subscribers.add(connection, known)
-            elif known.state is SubscriptionState.ACTIVE or _was_just_requested(known, now):
+            elif known.state is SubscriptionState.ACTIVE or (is_recent and known.state is SubscriptionState.PENDING):
                 return None
             else:
                 known = replace(known, schedule=schedule, paper_count=paper_count)
@@ -77,14 +78,11 @@ class Subscriptions:
         Raises:
             LinkRefused: The link was used, a newer one was sent, or mail to the address was stopped meanwhile.
         """
-        now = self._clock.now()
-        with self._store.write() as connection:
+        now = self.clock.now()
+        with self.store.write() as connection:
             found = subscribers.find(connection, claim.subscriber_id)
-            if (
-                found is None
-                or not found.confirm_nonce
-                or not secrets.compare_digest(found.confirm_nonce, claim.detail)
-            ):
+            nonce = found.confirm_nonce if found else ""
+            if found is None or not nonce or not secrets.compare_digest(nonce, claim.detail):
                 raise LinkRefused("it was used already, or a newer one was sent")
             stopped = subscribers.find_suppression(connection, found.address)
             if stopped is not None and stopped[0] is not SuppressionReason.UNSUBSCRIBED:
@@ -101,12 +99,12 @@ class Subscriptions:
         Repeated calls, and calls for a removed subscriber, change nothing.
         """
         assert claim.purpose is Purpose.UNSUBSCRIBE  # noqa: S101 (the caller read the token for this purpose)
-        now = self._clock.now()
-        with self._store.write() as connection:
+        now = self.clock.now()
+        with self.store.write() as connection:
             found = subscribers.find(connection, claim.subscriber_id)
             if found is None or found.state in {SubscriptionState.UNSUBSCRIBED, SubscriptionState.SUPPRESSED}:
                 return False
-            subscribers.set_state(connection, found.subscriber_id, SubscriptionState.UNSUBSCRIBED, now)
+            subscribers.end(connection, found.subscriber_id, SubscriptionState.UNSUBSCRIBED, now)
             subscribers.record_consent(connection, found, ConsentKind.UNSUBSCRIBED, source, now)
             # This row outlives the subscriber: no later import renews the subscription, only a confirmation does.
             subscribers.stop(connection, found.address, SuppressionReason.UNSUBSCRIBED, "", now)
@@ -121,16 +119,12 @@ class Subscriptions:
         """
         check_schedule(schedule)
         check_paper_count(paper_count)
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             found = subscribers.find(connection, subscriber_id)
             if found is None:
                 raise NotFound("subscriber", subscriber_id)
             changed = replace(
-                found,
-                schedule=schedule,
-                paper_count=paper_count,
-                name=check_name(name),
-                updated_at=self._clock.now(),
+                found, schedule=schedule, paper_count=paper_count, name=check_name(name), updated_at=self.clock.now()
             )
             subscribers.save(connection, changed)
             return changed
@@ -156,8 +150,8 @@ class Subscriptions:
             InvalidField: An entry is invalid; the field is ``subscribers[number].field`` with a zero-based number.
             AddressSuppressed: Mail to one of the addresses is stopped, and ``stopped`` is None.
         """
-        now, added = self._clock.now(), 0
-        with self._store.write() as connection:
+        now, added = self.clock.now(), 0
+        with self.store.write() as connection:
             for number, (user_id, address, name, schedule, paper_count) in enumerate(wanted):
                 try:
                     new = _new(parse_address(address), check_user_id(user_id), name, schedule, paper_count, now)
@@ -196,10 +190,6 @@ def check_user_id(user_id: str) -> str:
     if not 1 <= len(user_id) <= MAX_USER_ID or not user_id.isprintable() or " " in user_id:
         raise InvalidField("user_id", f"must be 1 to {MAX_USER_ID} printable characters without white space")
     return user_id
-
-
-def _was_just_requested(known: Subscriber, now: dt.datetime) -> bool:
-    return known.state is SubscriptionState.PENDING and now - known.updated_at < CONFIRMATION_EVERY
 
 
 def _new(address: str, user_id: str, name: str, schedule: Schedule, paper_count: int, now: dt.datetime) -> Subscriber:

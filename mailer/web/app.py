@@ -1,6 +1,7 @@
 """The routes of the web pages. Handlers are plain functions that run in threads, because the database blocks."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 from zoneinfo import available_timezones
 
@@ -8,8 +9,8 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -17,19 +18,20 @@ from mailer.clock import Clock
 from mailer.config import MailSettings
 from mailer.domain.subscription import Subscriber, SubscriptionState
 from mailer.errors import InvalidField, LinkRefused, MailerError, NotFound, ServiceUnavailable, StorageUnavailable
+from mailer.issues.rendering import render
 from mailer.links import ACTIONS, Claim, Links, Purpose
 from mailer.service import FeedService
-from mailer.storage import MailStore, issues, subscribers
+from mailer.storage import MailStore, issues, reactions, subscribers
 from mailer.subscribers.subscriptions import Subscriptions, check_name
 from mailer.web import forms
 from mailer.web.forms import Form
-from mailer.web.guards import RateLimit, SafeHeaders, SmallBodies, is_cross_site
+from mailer.web.guards import RateLimit, SafeHeaders, is_cross_site, read_form
 from mailer.web.issue_page import ACTION_WORDS, shown_papers
-from mailer.web.pages import message_page, page
 from mailer.web.reactions import Reactions
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 ARCHIVE_SIZE = 100
+Handler = Callable[[Request, Form], Response]
 
 
 class Site:
@@ -72,29 +74,22 @@ class Site:
             self._route("/archive/{token}", self._archive),
             self._route("/view/{token}", self._view),
             self._route("/click/{token}", self._click),
-            *(self._route(f"/{each.value}/{{token}}", self._action_page, purpose=each) for each in ACTIONS),
-            *(self._route(f"/{each.value}/{{token}}", self._act, "POST", purpose=each) for each in ACTIONS),
+            *(self._route(f"/{each.value}/{{token}}", partial(self._action_page, each)) for each in ACTIONS),
+            *(self._route(f"/{each.value}/{{token}}", partial(self._act, each), "POST") for each in ACTIONS),
             Route("/healthz", lambda _: PlainTextResponse("ok")),
             Mount("/static", StaticFiles(packages=[("mailer.web", "static")])),
         ]
-        return Starlette(
-            routes=routes,
-            middleware=[Middleware(SafeHeaders), Middleware(SmallBodies)],
-            exception_handlers={HTTPException: self._http_error},  # type: ignore[dict-item]
-        )
+        handlers: dict[Any, Any] = {HTTPException: self._http_error, ClientDisconnect: lambda *_: Response()}
+        return Starlette(routes=routes, middleware=[Middleware(SafeHeaders)], exception_handlers=handlers)
 
-    def _route(self, path: str, handler: Callable[..., Response], method: str = "GET", **fixed: Any) -> Route:
+    def _route(self, path: str, handler: Handler, method: str = "GET") -> Route:
         async def endpoint(request: Request) -> Response:
-            form: Form = {}
-            if method == "POST":
-                data = await request.form()
-                for name, value in data.multi_items():
-                    form.setdefault(name, []).append(value if isinstance(value, str) else "")
-            return await run_in_threadpool(self._guarded, handler, request, form, fixed)
+            form = await read_form(request) if method == "POST" else {}
+            return await run_in_threadpool(self._guarded, handler, request, form)
 
         return Route(path, endpoint, methods=[method])
 
-    def _unsubscribe_route(self, handler: Callable[..., Response], method: str) -> Route:
+    def _unsubscribe_route(self, handler: Handler, method: str) -> Route:
         """Return a route without a rate limit for valid tokens.
 
         Large mail providers send the one-click POSTs (RFC 8058) of many subscribers from few addresses. The body is
@@ -104,38 +99,33 @@ class Site:
         def endpoint(request: Request) -> Response:
             try:
                 return handler(request, {})
-            except LinkRefused as error:
-                return self._error(error) if self._any_rate.allows(request) else self._too_many()
             except MailerError as error:
-                return self._error(error)
+                is_refused = isinstance(error, LinkRefused) and not self._any_rate.allows(request)
+                return self._too_many() if is_refused else self._message(*_error_texts(error))
 
         return Route("/unsubscribe/{token}", endpoint, methods=[method])
 
     def _too_many(self) -> Response:
         return self._message("Too many requests", "Please wait a minute and try again.", 429)
 
-    def _guarded(
-        self, handler: Callable[..., Response], request: Request, form: Form, fixed: dict[str, Any]
-    ) -> Response:
+    def _guarded(self, handler: Handler, request: Request, form: Form) -> Response:
         if not self._any_rate.allows(request):
             return self._too_many()
         try:
-            return handler(request, form, **fixed)
+            return handler(request, form)
         except MailerError as error:
-            return self._error(error)
-
-    def _error(self, error: MailerError) -> Response:
-        return self._message(*_error_texts(error))
+            return self._message(*_error_texts(error))
 
     async def _http_error(self, _request: Request, error: HTTPException) -> Response:
-        title = {404: "There is no such page", 405: "This action is not possible"}.get(error.status_code, "An error")
-        return self._message(title, "Please check the address, or use the links in your mail.", error.status_code)
+        titles = {404: "There is no such page", 405: "This action is not possible", 413: "The form is too large"}
+        text = "Please check the address, or use the links in your mail."
+        return self._message(titles.get(error.status_code, "An error"), text, error.status_code)
 
     def _message(self, title: str, text: str, status: int = 200) -> Response:
-        return message_page(title, text, sender=self._settings.sender_name, status=status)
+        return self._page("message", status, title=title, text=text)
 
-    def _page(self, template: str, **facts: Any) -> Response:
-        return page(template, sender=self._settings.sender_name, **facts)
+    def _page(self, template: str, status: int = 200, **facts: Any) -> Response:
+        return HTMLResponse(render(f"web/{template}.html", sender=self._settings.sender_name, **facts), status)
 
     def _claim(self, request: Request, purpose: Purpose) -> Claim:
         return self._links.read(purpose, request.path_params["token"])
@@ -150,7 +140,7 @@ class Site:
     # ------------------------------------------------------------------------------------------------- subscriptions
 
     def _home(self, _request: Request, _form: Form) -> Response:
-        return self._page("home.html.jinja", days=DAYS, zones=sorted(available_timezones()))
+        return self._page("home", days=DAYS, zones=sorted(available_timezones()))
 
     def _subscribe(self, request: Request, form: Form) -> Response:
         if is_cross_site(request, self._settings.base_url):
@@ -173,7 +163,7 @@ class Site:
         if subscriber.confirm_nonce != claim.detail:
             raise LinkRefused("it was used already, or a newer one was sent")
         return self._page(
-            "button.html.jinja",
+            "button",
             title="Get papers by mail?",
             text=f"We will send {self._settings.sender_name} to {subscriber.address}.",
             button="Yes, send me papers",
@@ -183,12 +173,12 @@ class Site:
         claim = self._claim(request, Purpose.CONFIRM)
         subscriber = self._subscriptions.confirm(claim, _source(request))
         preferences_url = self._links.url(Purpose.PREFERENCES, subscriber.subscriber_id, parent=claim)
-        return self._page("confirmed.html.jinja", preferences_url=preferences_url)
+        return self._page("confirmed", preferences_url=preferences_url)
 
     def _unsubscribe_page(self, request: Request, _form: Form) -> Response:
         self._claim(request, Purpose.UNSUBSCRIBE)
         return self._page(
-            "button.html.jinja",
+            "button",
             title="Unsubscribe?",
             text="You will get no more issues. You can come back at any time.",
             button="Unsubscribe",
@@ -207,7 +197,7 @@ class Site:
         except ServiceUnavailable:
             preferences = None
         return self._page(
-            "preferences.html.jinja",
+            "preferences",
             subscriber=subscriber,
             preferences=preferences,
             days=DAYS,
@@ -238,7 +228,7 @@ class Site:
             (each.subject, each.created_at, self._links.url(Purpose.VIEW, subscriber_id, each.issue_id, parent=claim))
             for each in found
         ]
-        return self._page("archive.html.jinja", issues=shown)
+        return self._page("archive", issues=shown)
 
     def _view(self, request: Request, _form: Form) -> Response:
         claim = self._claim(request, Purpose.VIEW)
@@ -246,21 +236,22 @@ class Site:
         with self._store.read() as connection:
             issue = issues.find(connection, claim.issue_id)
             papers = issues.papers_of(connection, claim.issue_id)
+            held = reactions.latest(connection, claim.issue_id)
         if issue is None or issue.subscriber_id != subscriber.subscriber_id:
             raise NotFound("issue", claim.issue_id)
         try:
             more = {each.position: each for each in self._service.slate(issue.slate_id).papers}
         except (ServiceUnavailable, NotFound):
             more = {}
-        shown = shown_papers(self._links, claim, papers, more, self._reactions.held(issue.issue_id))
-        return self._page("issue.html.jinja", subject=issue.subject, made_at=issue.created_at, papers=shown)
+        shown = shown_papers(self._links, claim, papers, more, held)
+        return self._page("issue", subject=issue.subject, made_at=issue.created_at, papers=shown)
 
-    def _action_page(self, request: Request, _form: Form, purpose: Purpose) -> Response:
+    def _action_page(self, purpose: Purpose, request: Request, _form: Form) -> Response:
         place = self._reactions.place(self._claim(request, purpose))
         _, label, _ = ACTION_WORDS[purpose]
-        return self._page("button.html.jinja", title=f"{label}?", text=place.paper.title, button=label)
+        return self._page("button", title=f"{label}?", text=place.paper.title, button=label)
 
-    def _act(self, request: Request, form: Form, purpose: Purpose) -> Response:
+    def _act(self, purpose: Purpose, request: Request, form: Form) -> Response:
         claim = self._claim(request, purpose)
         place = self._reactions.place(claim)
         event_type, _, done = ACTION_WORDS[purpose]
@@ -268,9 +259,7 @@ class Site:
         if self._reactions.react(place, "unlike" if is_undo else event_type):
             self._wake()
         view_url = self._links.url(Purpose.VIEW, claim.subscriber_id, claim.issue_id, parent=claim)
-        return self._page(
-            "done.html.jinja", title="Undone" if is_undo else done, text=place.paper.title, view_url=view_url
-        )
+        return self._page("done", title="Undone" if is_undo else done, text=place.paper.title, view_url=view_url)
 
     def _click(self, request: Request, _form: Form) -> Response:
         place = self._reactions.place(self._claim(request, Purpose.CLICK))

@@ -1,14 +1,16 @@
 """Limits on the size and rate of requests, and security headers of all responses."""
 
-from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qs
 
 from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mailer.web.forms import Form
 
 MAX_BODY_BYTES = 64 * 1024
 HEADERS = {
@@ -42,42 +44,18 @@ class SafeHeaders:
         await self._app(scope, receive, with_headers)
 
 
-class SmallBodies:
-    """Middleware that refuses request bodies larger than ``MAX_BODY_BYTES``."""
+async def read_form(request: Request) -> Form:
+    """Return the fields of a submitted form (application/x-www-form-urlencoded).
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve an ASGI request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        body = b""
-        more = True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                return
-            body += message.get("body", b"")
-            more = message.get("more_body", False)
-            if len(body) > MAX_BODY_BYTES:
-                await PlainTextResponse("the form is too large", status_code=413)(scope, receive, send)
-                return
-        await self._app(scope, _replay(body, receive), send)
-
-
-def _replay(body: bytes, receive: Receive) -> Callable[[], Awaitable[Message]]:
-    given = False
-
-    async def again() -> Message:
-        nonlocal given
-        if given:
-            return await receive()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return again
+    Raises:
+        HTTPException: The body is larger than ``MAX_BODY_BYTES``.
+    """
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise HTTPException(413)
+    return parse_qs(body.decode(errors="replace"), keep_blank_values=True)
 
 
 class RateLimit:

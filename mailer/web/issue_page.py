@@ -17,11 +17,7 @@ ACTION_WORDS = {
 
 
 def shown_papers(
-    links: Links,
-    claim: Claim,
-    papers: Sequence[IssuePaper],
-    more: Mapping[int, FeedPaper],
-    held: Mapping[str, str],
+    links: Links, claim: Claim, papers: Sequence[IssuePaper], more: Mapping[int, FeedPaper], held: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """Return the template's values of each paper, in order of position.
 

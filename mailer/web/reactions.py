@@ -32,12 +32,12 @@ class Place:
     paper: IssuePaper
 
 
+@dataclass(frozen=True)
 class Reactions:
     """The reactions of subscribers to papers."""
 
-    def __init__(self, store: MailStore, clock: Clock) -> None:
-        self._store = store
-        self._clock = clock
+    store: MailStore
+    clock: Clock
 
     def place(self, claim: Claim) -> Place:
         """Return the paper that a link names.
@@ -46,7 +46,7 @@ class Reactions:
             LinkRefused: The token names no paper of the issue.
             NotFound: The issue or its subscriber was deleted.
         """
-        with self._store.read() as connection:
+        with self.store.read() as connection:
             subscriber = subscribers.find(connection, claim.subscriber_id)
             issue = issues.find(connection, claim.issue_id)
             papers = issues.papers_of(connection, claim.issue_id)
@@ -61,8 +61,8 @@ class Reactions:
 
     def react(self, place: Place, event_type: str) -> bool:
         """Store a like, save, dislike or unlike; return False if it equals the present reaction to the paper."""
-        now, paper_id = self._clock.now(), place.paper.paper_id
-        with self._store.write() as connection:
+        now, paper_id = self.clock.now(), place.paper.paper_id
+        with self.store.write() as connection:
             before = reactions.latest(connection, place.issue.issue_id)
             if before.get(paper_id, "unlike") == event_type:
                 return False
@@ -77,14 +77,14 @@ class Reactions:
 
     def click(self, place: Place, user_agent: str, *, is_prefetch: bool) -> None:
         """Store at most one click per paper and hour. Clicks of machines are stored separately and never count."""
-        now, issue_id = self._clock.now(), place.issue.issue_id
+        now, issue_id = self.clock.now(), place.issue.issue_id
         too_soon = place.issue.sent_at is not None and now - place.issue.sent_at < SOONEST_CLICK
         is_machine = is_prefetch or too_soon or not user_agent or _MACHINES.search(user_agent) is not None
         # The event ids differ, so that a scanner's click does not replace the subscriber's click of the same hour.
         kind = reactions.MACHINE_CLICK if is_machine else reactions.CLICK
         name = f"{kind}{issue_id}-{place.paper.position}-{now:%Y%m%d%H}"
         event = Event(name, place.subscriber.user_id, place.paper.paper_id, "click", now, place.issue.slate_id)
-        with self._store.write() as connection:
+        with self.store.write() as connection:
             if is_machine:
                 reactions.add(connection, place.subscriber.subscriber_id, issue_id, event, is_scanner=True)
                 return
@@ -92,8 +92,3 @@ class Reactions:
             since = now - SCANNER_WINDOW
             if reactions.clicks_since(connection, issue_id, since) >= SCANNER_CLICKS:
                 reactions.mark_scanner(connection, issue_id, since)
-
-    def held(self, issue_id: str) -> dict[str, str]:
-        """Return the event type of the last deliberate reaction to each paper of the issue, by paper_id."""
-        with self._store.read() as connection:
-            return reactions.latest(connection, issue_id)

@@ -3,7 +3,7 @@
 import datetime as dt
 
 from mailer.config import MailSettings
-from mailer.domain.feed import Feed, FeedPaper, Reason, ReasonKind
+from mailer.domain.feed import Feed, FeedPaper, Reason
 from mailer.domain.issue import Issue, IssuePaper
 from mailer.domain.subscription import Schedule, Subscriber, SubscriptionState
 from mailer.storage import MailStore, issues, subscribers
@@ -70,15 +70,12 @@ def feed(user_id: str = "u000001", *, count: int = 3, digest_id: str = "d1", tit
             title=title.format(n=n),
             abstract=f"We study the {n}th question and answer it. " * 12,
             authors=("Ada Lovelace", "Emmy Noether", "Sofia Kovalevskaya", "Grace Hopper")[: n % 4 + 1],
-            categories=("cs.LG",),
             url=f"https://arxiv.org/abs/2603.{n:05d}",
-            published_at=NOW - dt.timedelta(days=1),
-            upvotes=n,
-            reasons=(Reason(ReasonKind.SIMILAR_TO_LIKED, "A paper you liked"), Reason(ReasonKind.FRESH)),
+            reasons=(Reason("similar_to_liked", "A paper you liked"), Reason("fresh")),
         )
         for n in range(1, count + 1)
     )
-    return Feed(user_id, f"slate-{user_id}-{digest_id}", digest_id, "default-1", "none", papers)
+    return Feed(user_id, f"slate-{user_id}-{digest_id}", digest_id, "none", papers)
 
 
 def issue(number: int, digest_id: str = "d1", *, created_at: dt.datetime = NOW) -> Issue:

@@ -46,7 +46,7 @@ def test_secrets_come_from_files(tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text("s3cret\n", encoding="utf-8")
 
-    assert MailSettings.read({}, smtp_password_file=str(file)).smtp_password() == "s3cret"
-    assert not MailSettings.read({}).smtp_password()
+    assert MailSettings.read({}, smtp_password_file=str(file)).secret("smtp_password_file") == "s3cret"
+    assert not MailSettings.read({}).secret("smtp_password_file")
     with pytest.raises(InvalidField, match="none-such cannot be read"):
-        MailSettings.read({}, smtp_password_file=str(tmp_path / "none-such")).smtp_password()
+        MailSettings.read({}, smtp_password_file=str(tmp_path / "none-such")).secret("smtp_password_file")

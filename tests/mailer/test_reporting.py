@@ -37,4 +37,4 @@ def test_an_event_that_the_service_refuses(
     facts = [record.facts["event_id"] for record in caplog.records]  # type: ignore[attr-defined]
     assert facts == [feeds.paper_id("like-a4")]
     with store.read() as connection:
-        assert reactions.waiting(connection, 10) == []
+        assert reactions.waiting(connection, 10, clock.now()) == []

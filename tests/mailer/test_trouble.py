@@ -64,7 +64,7 @@ def test_subscribers_who_leave_while_issues_are_made(
         if feeds.title("a").encode() in piece:
             with store.write() as connection:
                 subscribers.remove(connection, "s000001")
-                subscribers.set_state(connection, "s000002", SubscriptionState.UNSUBSCRIBED, clock.now())
+                subscribers.end(connection, "s000002", SubscriptionState.UNSUBSCRIBED, clock.now())
         return True
 
     with proxy(feeds.target) as watched:

@@ -31,7 +31,7 @@ def issue(
     shown: Feed, to: Subscriber | None = None, settings: MailSettings = SETTINGS, days: tuple[dt.date, ...] = (DAY,)
 ) -> Issue:
     """Return an issue of the feed."""
-    draft = Draft("i" * 24, shown.digest_id, shown.slate_id, days, shown.papers, shown.fallback)
+    draft = Draft("i" * 24, days, shown)
     return compose(draft, to or subscriber(), settings, Links(b"k" * 32, settings.base_url), NOW)
 
 

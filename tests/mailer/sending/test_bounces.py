@@ -123,7 +123,7 @@ def test_events_of_a_complaint(reader: BounceReader, store: MailStore) -> None:
     for _ in range(2):
         reader.read_message(complaint())
     with store.read() as connection:
-        told = [(each.event.event_type, each.event.paper_id) for each in reactions.waiting(connection, 10)]
+        told = [(each.event_type, each.paper_id) for _, each in reactions.waiting(connection, 10, NOW)]
     assert told == [("complaint", "p1"), ("complaint", "p2")]
 
 

@@ -79,9 +79,9 @@ def test_claiming_for_a_subscriber_who_left(each_store: MailStore) -> None:
     fill(each_store, 2)
     with each_store.write() as connection:
         issues.claim(connection, "dead", NOW, LEASE, 1)
-        subscribers.set_state(connection, "s000000", SubscriptionState.UNSUBSCRIBED, NOW)
+        subscribers.end(connection, "s000000", SubscriptionState.UNSUBSCRIBED, NOW)
         found = issues.claim(connection, "next", LATER, LEASE, 5)
-        assert [each.subscriber_id for each in found] == ["s000001"]
+        assert [each.issue_id for each in found] == ["i000001-d1"]
         (left,) = issues.of_subscribers(connection, ["s000000"])
     assert left.state is IssueState.CANCELLED
 

@@ -28,9 +28,9 @@ def event(name: str, event_type: str = "like", paper_id: str = "p1", at: dt.date
     return Event(name, "u000001", paper_id, event_type, at, "slate")
 
 
-def waiting(connection: Connection, **limits: dt.datetime) -> list[str]:
+def waiting(connection: Connection, clicks_before: dt.datetime = NOW + 9 * MINUTE) -> list[str]:
     """Return the ids of the events to forward."""
-    return [each.event.event_id for each in reactions.waiting(connection, 10, **limits)]
+    return [each.event_id for _, each in reactions.waiting(connection, 10, clicks_before)]
 
 
 def test_an_event_is_stored_once(connection: Connection) -> None:
@@ -39,9 +39,9 @@ def test_an_event_is_stored_once(connection: Connection) -> None:
     assert not reactions.add(connection, "s000001", ISSUE, event("e1", "save"))
     assert reactions.add(connection, "s000001", ISSUE, event("e2", "dislike"))
 
-    found = reactions.waiting(connection, 10)
-    assert [each.event for each in found] == [event("e1"), event("e2", "dislike")]
-    reactions.mark_forwarded(connection, [found[0].sequence], NOW)
+    (sequence, first), (_, second) = reactions.waiting(connection, 10, NOW)
+    assert (first, second) == (event("e1"), event("e2", "dislike"))
+    reactions.mark_forwarded(connection, [sequence], NOW)
     assert waiting(connection) == ["e2"]
 
 
@@ -75,5 +75,5 @@ def test_clicks_wait(connection: Connection) -> None:
     reactions.add(connection, "s000001", ISSUE, event("e1"))
     reactions.add_click(connection, "s000001", ISSUE, event("mail-click-1", "click"))
 
-    assert waiting(connection, clicks_before=NOW) == ["e1"]
-    assert waiting(connection, clicks_before=NOW + MINUTE) == ["e1", "mail-click-1"]
+    assert waiting(connection, NOW) == ["e1"]
+    assert waiting(connection, NOW + MINUTE) == ["e1", "mail-click-1"]

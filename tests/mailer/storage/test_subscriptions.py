@@ -104,8 +104,8 @@ def test_suppressed_addresses(each_store: MailStore) -> None:
     service = Subscriptions(each_store, FixedClock())
     with each_store.write() as connection:
         subscribers.add(connection, subscriber(1))
-        assert subscribers.suppress(connection, "Subscriber1@example.org", SuppressionReason.BOUNCE, "5.1.1", NOW)
-        assert subscribers.suppress(connection, "never@example.org", SuppressionReason.MANUAL, "", NOW) is None
+        subscribers.suppress(connection, "Subscriber1@example.org", SuppressionReason.BOUNCE, "5.1.1", NOW)
+        subscribers.suppress(connection, "never@example.org", SuppressionReason.MANUAL, "", NOW)
         subscribers.suppress(connection, "subscriber1@example.org", SuppressionReason.COMPLAINT, "", NOW)
 
     assert stored(each_store, "s000001").state is SubscriptionState.SUPPRESSED
@@ -140,8 +140,7 @@ def test_an_import_is_all_or_nothing(each_store: MailStore) -> None:
         with pytest.raises(InvalidField) as caught:
             service.add_many([*good, bad], "a list")
         assert caught.value.field == field
-        with each_store.read() as connection:
-            assert not subscribers.page(connection, after="", limit=10)
+        assert not list(subscribers.pages(each_store, 10, SubscriptionState))
 
     assert service.add_many(good, "a list") == 5
     assert service.add_many(good, "a list") == 0
@@ -176,14 +175,25 @@ def test_deletions_are_carried_out_once(each_store: MailStore) -> None:
         assert deletions.carry_out(connection, deleted) == 1
 
         assert kinds_in(connection, "s000002") == []
-        first = subscribers.page(connection, after="", limit=2)
-        rest = subscribers.page(connection, after=first[-1].subscriber_id, limit=10, state=SubscriptionState.ACTIVE)
+        kept = [number for number in range(1, 6) if subscribers.find(connection, f"s{number:06d}")]
         # A new subscription whose date, by the mailer's clock, is before the deletion.
         subscribers.add(connection, subscriber(2))
         assert deletions.read_from(connection) == an_hour_later - deletions.OVERLAP
         assert deletions.carry_out(connection, deleted) == 0
         assert subscribers.find_by_user(connection, "u000002") is not None
-    assert [found.subscriber_id for found in (*first, *rest)] == ["s000001", "s000003", "s000004", "s000005"]
+    assert kept == [1, 3, 4, 5]
+
+
+def test_pages(each_store: MailStore) -> None:
+    """Pages hold the subscribers in the wanted states, in order."""
+    with each_store.write() as connection:
+        for number in range(1, 6):
+            subscribers.add(connection, subscriber(number))
+        subscribers.end(connection, "s000002", SubscriptionState.UNSUBSCRIBED, NOW)
+
+    found = subscribers.pages(each_store, 2, {SubscriptionState.ACTIVE})
+    assert [[each.subscriber_id[-1] for each in page] for page in found] == [["1", "3"], ["4", "5"]]
+    assert sum(len(page) for page in subscribers.pages(each_store, 2, SubscriptionState)) == 5
 
 
 def test_a_deletion_that_shows_late(each_store: MailStore) -> None:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mailer.domain.subscription import Schedule, SuppressionReason
+from mailer.domain.subscription import Schedule, SubscriptionState, SuppressionReason
 from mailer.errors import InvalidFile
 from mailer.storage import MailStore, subscribers
 from mailer.subscribers.csv_file import Imported, import_csv
@@ -65,8 +65,7 @@ def test_an_invalid_file(store: MailStore, tmp_path: Path, content: str, problem
         imported(store, tmp_path / "people.csv", content)
 
     assert str(tmp_path / "people.csv") in str(caught.value)
-    with store.read() as connection:
-        assert not subscribers.page(connection, after="", limit=1)
+    assert not list(subscribers.pages(store, 1, SubscriptionState))
 
 
 def test_a_missing_file(store: MailStore, tmp_path: Path) -> None:

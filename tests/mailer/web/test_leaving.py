@@ -17,6 +17,7 @@ MULTIPART = (
 )
 BROKEN = ("multipart/form-data; boundary=----x", b"------x\r\nContent")
 EMPTY = ("text/plain", b"")
+LARGE = ("application/x-www-form-urlencoded", b"x" * 200_000)
 
 
 def post(link: str, content_type: str, body: bytes) -> int:
@@ -43,9 +44,9 @@ def test_unsubscribing(site: RunningSite, store: MailStore) -> None:
     assert site.ask(link, {"List-Unsubscribe": "One-Click"}).status == 200
 
 
-@pytest.mark.parametrize("sent", [URLENCODED, MULTIPART, BROKEN, EMPTY])
+@pytest.mark.parametrize("sent", [URLENCODED, MULTIPART, BROKEN, EMPTY, LARGE])
 def test_bodies_of_one_click(site: RunningSite, store: MailStore, sent: tuple[str, bytes]) -> None:
-    """A one-click POST works with both content types of RFC 8058 and with an unreadable body."""
+    """A one-click POST works with both content types of RFC 8058 and with an unreadable or large body."""
     assert post(url(site, Purpose.UNSUBSCRIBE), *sent) == 200
 
     assert state_of(store) is SubscriptionState.UNSUBSCRIBED
