@@ -1,8 +1,9 @@
-"""Reduction of a user's events to the current likes, dislikes and hidden papers. Reads no database."""
+"""State derived from events: a user's likes, dislikes and hidden papers, and a paper's trend signals."""
 
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from service.domain.events import EventType, Like
 
@@ -16,6 +17,12 @@ DECIDING_EVENTS = (
     EventType.COMPLAINT,
 )
 """Types of events that affect the state. Clicks and impressions, the majority of events, do not."""
+
+HEATING_EVENTS = (EventType.LIKE, EventType.SAVE, EventType.CLICK)
+"""Types of events that raise a paper's trend. Taking a like back does not lower it."""
+
+HeatingEvent: TypeAlias = tuple[str, EventType, dt.datetime]
+"""User id, event type and time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +71,16 @@ def verdicts(events: Iterable[tuple[str, EventType, dt.datetime | None]]) -> Ver
         dislikes=tuple(Like(*moments[index]) for index in sorted(disliked)),
         hidden_paper_ids=frozenset(paper_id for paper_id, reactions in in_force.items() if reactions),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Trend signals of one paper.
+
+    Attributes:
+        snapshots: (time, number of upvotes at that time), in no particular order.
+        events: Events of ``HEATING_EVENTS`` with a known time, in order of arrival.
+    """
+
+    snapshots: tuple[tuple[dt.datetime, int], ...] = ()
+    events: tuple[HeatingEvent, ...] = ()

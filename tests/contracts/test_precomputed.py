@@ -8,9 +8,8 @@ import pytest
 from service.app.ports import Store
 from service.app.ranking.precomputed import Precomputed, PrecomputedUse
 from service.app.ranking.serving import Serving
-from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
+from service.domain.feeds import FallbackReason, PrecomputedSlate, Reason, ReasonType, SlateItem
 from service.domain.papers import Digest
-from service.domain.precomputed import PrecomputedSlate
 from service.storage import SqlStore
 from service.storage.retention import prune
 from tests.contracts.samples import CLOCK, HOUR, NOW, ON_SQLITE, add_papers, event, record

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from service.app.ports import Transaction, Versions
 from service.app.ranking.serving import Serving
 from service.domain.events import MAX_FUTURE
-from service.domain.feeds import FallbackReason, Slate
-from service.domain.precomputed import PrecomputedSlate
+from service.domain.feeds import FallbackReason, PrecomputedSlate, Slate
 
 
 class PrecomputedUse(enum.Enum):
