@@ -1,7 +1,6 @@
 """Construction of the adapters and wiring of the service. No other module of the service builds adapters."""
 
 import datetime as dt
-import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,12 +102,9 @@ class Place:
             start; later, a missing database is an error.
     """
 
-    number: int
-    count: int
+    number: int = 1
+    count: int = 1
     may_make_database: bool = True
-
-
-ALONE = Place(number=1, count=1)
 
 
 class Application:
@@ -120,7 +116,7 @@ class Application:
     """
 
     def __init__(
-        self, settings: Settings, place: Place = ALONE, *, tell: Callable[[str], None] = lambda _word: None
+        self, settings: Settings, place: Place = Place(), *, tell: Callable[[str], None] = lambda _word: None
     ) -> None:
         use_one_thread()
         self._settings = settings
@@ -133,10 +129,7 @@ class Application:
         quick = Lane("quick", settings.threads, waiting, settings.max_wait_seconds)
         bulk = Lane("bulk", 2 * settings.threads, waiting)
         passage = Passage(
-            counters,
-            (quick, bulk),
-            silence_seconds=settings.silence_seconds,
-            stall_seconds=settings.stall_seconds,
+            counters, (quick, bulk), silence_seconds=settings.silence_seconds, stall_seconds=settings.stall_seconds
         )
         self.serving = ServingSlot(self.store, self.encoder.name, lambda name: make_bundle(settings, name))
         self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self._drained)
@@ -169,7 +162,6 @@ class Application:
                 self.serving,
                 call_count=lambda: quick.count + bulk.count,
                 paper_counts=self._paper_counts,
-                version=importlib.metadata.version("paperfeed"),
                 place=(place.number, place.count),
             ),
             lanes=(quick, bulk),

@@ -12,8 +12,7 @@ import pyarrow as pa
 from batch.parquet import opened, part_files
 from batch.rerank.job import Job
 from service.app.ports import Store
-from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
-from service.domain.precomputed import PrecomputedSlate
+from service.domain.feeds import FallbackReason, PrecomputedSlate, Reason, ReasonType, SlateItem
 
 SLATES_AT_A_TIME = 100
 """Slates of one transaction; small, so that the service can write in between."""

@@ -34,12 +34,12 @@ BULK_METHODS = frozenset(
     )
 )
 """Calls that may take seconds: they embed text, read much data, or last as long as the client reads."""
-METHODS = frozenset(
-    f"/{service.full_name}/{method.name}"
+SERVICES = [
+    service
     for file in (catalog_pb2, feed_pb2, model_pb2, profile_pb2, status_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
-    for method in service.methods
-)
+]
+METHODS = frozenset(f"/{service.full_name}/{method.name}" for service in SERVICES for method in service.methods)
 # Retry delays, used in turn so that refused clients do not all retry at the same time.
 RETRY_SECONDS = (0.5, 1.1, 0.7, 1.3, 0.9, 1.5)
 # During a drain, clients may send one more call, which must get UNAVAILABLE. The drain waits this long for it.
@@ -81,9 +81,7 @@ class Gate(grpc.ServerInterceptor):
             time.sleep(min(end, self._called_at + QUIET_SECONDS) - now)
 
     def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Handler],
-        handler_call_details: grpc.HandlerCallDetails,
+        self, continuation: Callable[[grpc.HandlerCallDetails], Handler], handler_call_details: grpc.HandlerCallDetails
     ) -> Handler:
         """Admit or refuse a call. Runs on the server's own thread, in the order in which calls arrive."""
         path = handler_call_details.method

@@ -21,8 +21,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         self._tokens = tokens
 
     def UpsertPapers(self, request: pb.UpsertPapersRequest, context: grpc.ServicerContext) -> pb.UpsertPapersResponse:
-        convert.check_count(request.papers, "papers", at_least=1, at_most=MAX_BATCH)
-        papers = [convert.to_paper(paper, f"papers[{i}]") for i, paper in enumerate(request.papers)]
+        papers = convert.to_papers(request.papers, "papers", at_least=1, at_most=MAX_BATCH)
         return pb.UpsertPapersResponse(
             results=[
                 pb.UpsertPaperResult(paper_id=paper_id, outcome=convert.OUTCOMES[outcome])
@@ -59,10 +58,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
     def CreateDigest(self, request: pb.CreateDigestRequest, context: grpc.ServicerContext) -> pb.CreateDigestResponse:
         names = convert.check_names(request.paper_ids, "paper_ids", at_most=MAX_DIGEST_PAPERS)
         digest, outcome = self._catalog.save_digest(convert.to_digest(request.digest), names)
-        return pb.CreateDigestResponse(
-            digest=convert.from_digest(digest),
-            outcome=convert.OUTCOMES[outcome],
-        )
+        return pb.CreateDigestResponse(digest=convert.from_digest(digest), outcome=convert.OUTCOMES[outcome])
 
     def GetDigest(self, request: pb.GetDigestRequest, context: grpc.ServicerContext) -> pb.GetDigestResponse:
         digest_id = convert.check_optional_name(request.digest_id, "digest_id")

@@ -14,7 +14,7 @@ from service.domain.errors import InvalidField
 from service.domain.events import Event, EventType, Preferences
 from service.domain.feeds import FallbackReason, Reason, ReasonType
 from service.domain.identifiers import MAX_ID_LENGTH, derived_paper_id
-from service.domain.papers import Digest, EmbeddingState, Paper, UpsertOutcome, check_id
+from service.domain.papers import Digest, EmbeddingState, Paper, UpsertOutcome
 
 EMBEDDING_STATES = {
     state: catalog_pb2.EmbeddingState.Value(f"EMBEDDING_STATE_{state.name}") for state in EmbeddingState
@@ -27,19 +27,17 @@ EVENT_NUMBERS = {kind: number for number, kind in EVENT_TYPES.items()}
 
 
 def parse_message(data: bytes, parse: Callable[[bytes], Any]) -> Any:
-    """Return the request message in ``data``.
-
-    Raises:
-        InvalidField: The bytes are not a message of the type that ``parse`` reads.
-    """
+    """Return the request message in ``data``; raise InvalidField if ``parse`` cannot read it."""
     try:
         return parse(data)
     except DecodeError as error:
         raise InvalidField("request", "is not a message of this RPC's type") from error
 
 
-def to_timestamp(moment: dt.datetime) -> Timestamp:
-    """Return the timestamp of an aware time."""
+def to_timestamp(moment: dt.datetime | None) -> Timestamp | None:
+    """Return the timestamp of an aware time; None for None."""
+    if moment is None:
+        return None
     timestamp = Timestamp()
     timestamp.FromDatetime(moment)
     return timestamp
@@ -84,10 +82,16 @@ def check_optional_name(name: str, field: str) -> str:
     return check_name(name, field) if name else ""
 
 
-def check_names(names: Sequence[str], field: str, *, at_most: int, at_least: int = 0) -> list[str]:
+def check_names(names: Sequence[str], field: str, *, at_most: int, at_least: int = 0) -> tuple[str, ...]:
     """Return the ids or aliases of a repeated field."""
     check_count(names, field, at_most=at_most, at_least=at_least)
-    return [check_name(name, f"{field}[{i}]") for i, name in enumerate(names)]
+    return tuple(check_name(name, f"{field}[{i}]") for i, name in enumerate(names))
+
+
+def to_papers(messages: Sequence[catalog_pb2.Paper], field: str, *, at_most: int, at_least: int = 0) -> list[Paper]:
+    """Return the papers of a repeated field."""
+    check_count(messages, field, at_most=at_most, at_least=at_least)
+    return [to_paper(message, f"{field}[{i}]") for i, message in enumerate(messages)]
 
 
 def to_paper(message: catalog_pb2.Paper, path: str) -> Paper:
@@ -121,8 +125,8 @@ def from_paper(paper: Paper, view: int = catalog_pb2.PAPER_VIEW_FULL) -> catalog
         authors=paper.authors,
         categories=paper.categories,
         url=paper.url,
-        published_at=to_timestamp(paper.published_at) if paper.published_at else None,
-        first_seen_at=to_timestamp(paper.first_seen_at) if paper.first_seen_at else None,
+        published_at=to_timestamp(paper.published_at),
+        first_seen_at=to_timestamp(paper.first_seen_at),
         upvotes=paper.upvotes,
         embedding_state=EMBEDDING_STATES[paper.embedding_state],
     )
@@ -156,7 +160,7 @@ def from_digest(digest: Digest, paper_count: int | None = None) -> catalog_pb2.D
         source=digest.source,
         paper_ids=digest.paper_ids,
         paper_count=len(digest.paper_ids) if paper_count is None else paper_count,
-        created_at=to_timestamp(digest.created_at) if digest.created_at else None,
+        created_at=to_timestamp(digest.created_at),
     )
 
 
@@ -182,7 +186,7 @@ def from_event(event: Event) -> profile_pb2.Event:
         user_id=event.user_id,
         paper_id=event.paper_id,
         event_type=EVENT_NUMBERS[event.event_type],
-        occurred_at=to_timestamp(event.occurred_at) if event.occurred_at else None,
+        occurred_at=to_timestamp(event.occurred_at),
         slate_id=event.slate_id,
     )
 
@@ -209,8 +213,3 @@ def from_reason(reason: Reason, unnamed: AbstractSet[str] = frozenset()) -> feed
         paper_id="" if reason.paper_id in unnamed else reason.paper_id,
         similarity=reason.similarity,
     )
-
-
-def check_user_id(user_id: str) -> str:
-    """Return ``user_id`` if it is a valid id; raise InvalidField otherwise."""
-    return check_id(user_id, "user_id")

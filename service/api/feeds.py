@@ -162,34 +162,26 @@ def _feed_query(request: pb.GetFeedRequest) -> FeedQuery:
             raise InvalidField("window.end_at", "must come after window.start_at")
         window = (start, end)
     return FeedQuery(
-        user_id=convert.check_user_id(request.user_id),
+        user_id=check_id(request.user_id, "user_id"),
         digest_id=convert.check_optional_name(request.digest_id, "digest_id"),
         window=window,
         as_of=convert.optional_time(request, "as_of"),
         explain=request.explain,
         diversity=check_diversity(request.diversity) if request.HasField("diversity") else None,
-        exclude_paper_ids=tuple(
-            convert.check_names(request.exclude_paper_ids, "exclude_paper_ids", at_most=MAX_EXCLUDED)
-        ),
+        exclude_paper_ids=convert.check_names(request.exclude_paper_ids, "exclude_paper_ids", at_most=MAX_EXCLUDED),
         request_hash=request_hash(request),
     )
 
 
 def _ranking_query(request: pb.RankPapersRequest) -> RankingQuery:
-    convert.check_count(request.liked_papers, "liked_papers", at_most=MAX_INLINE_PAPERS)
-    convert.check_count(request.candidate_papers, "candidate_papers", at_most=MAX_INLINE_PAPERS)
+    candidates = convert.to_papers(request.candidate_papers, "candidate_papers", at_most=MAX_INLINE_PAPERS)
+    candidate_ids = convert.check_names(request.candidate_paper_ids, "candidate_paper_ids", at_most=MAX_CANDIDATE_IDS)
     return RankingQuery(
-        user_id=convert.check_user_id(request.user_id) if request.user_id else "",
-        liked_paper_ids=tuple(
-            convert.check_names(request.liked_paper_ids, "liked_paper_ids", at_most=MAX_INLINE_PAPERS)
-        ),
-        liked_papers=tuple(convert.to_paper(p, f"liked_papers[{i}]") for i, p in enumerate(request.liked_papers)),
-        candidate_paper_ids=tuple(
-            convert.check_names(request.candidate_paper_ids, "candidate_paper_ids", at_most=MAX_CANDIDATE_IDS)
-        ),
-        candidate_papers=tuple(
-            convert.to_paper(p, f"candidate_papers[{i}]") for i, p in enumerate(request.candidate_papers)
-        ),
+        user_id=check_id(request.user_id, "user_id") if request.user_id else "",
+        liked_paper_ids=convert.check_names(request.liked_paper_ids, "liked_paper_ids", at_most=MAX_INLINE_PAPERS),
+        liked_papers=tuple(convert.to_papers(request.liked_papers, "liked_papers", at_most=MAX_INLINE_PAPERS)),
+        candidate_paper_ids=candidate_ids,
+        candidate_papers=tuple(candidates),
         as_of=convert.optional_time(request, "as_of"),
         explain=request.explain,
     )

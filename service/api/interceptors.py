@@ -125,16 +125,16 @@ class _Call:
                 context.send_initial_metadata(((REQUEST_ID_KEY, self._request_id),))
 
     def _fail(self, error: Exception, context: grpc.ServicerContext) -> NoReturn:
-        code = code_of(error)
         if isinstance(error, PaperfeedError):
-            self._end(code.name, reason=error.reason)
+            self._end(code_of(error).name, reason=error.reason)
         else:
-            self._end(code.name, reason="INTERNAL", level=logging.ERROR, error=error)
+            self._end(code_of(error).name, reason="INTERNAL", bug=error)
         self._begin(context)
         abort(context, error, self._request_id)
 
-    def _end(self, code: str, *, reason: str = "", level: int = logging.INFO, error: Exception | None = None) -> None:
+    def _end(self, code: str, *, reason: str = "", bug: Exception | None = None) -> None:
         self._counters.count_call(self._method, code)
         milliseconds = (time.perf_counter() - self._started) * 1_000
         facts = {"request_id": self._request_id, "method": self._method, "code": code, "ms": round(milliseconds, 2)}
-        _log.log(level, "call", extra={"facts": facts | ({"reason": reason} if reason else {})}, exc_info=error)
+        level = logging.ERROR if bug else logging.INFO
+        _log.log(level, "call", extra={"facts": facts | ({"reason": reason} if reason else {})}, exc_info=bug)

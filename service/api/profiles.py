@@ -37,11 +37,7 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
         likes, more = self._profiles.likes(request.user_id, offset=offset, limit=limit)
         return pb.ListLikesResponse(
             likes=[
-                pb.Like(
-                    paper_id=like.paper_id,
-                    title=title,
-                    liked_at=convert.to_timestamp(like.liked_at) if like.liked_at else None,
-                )
+                pb.Like(paper_id=like.paper_id, title=title, liked_at=convert.to_timestamp(like.liked_at))
                 for like, title in likes
             ],
             next_page_token=self._tokens.make(request, [offset + limit]) if more else "",

@@ -3,46 +3,26 @@
 import logging
 import time
 from collections.abc import Sequence
+from typing import NoReturn
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from paperfeed.v1 import (
-    catalog_pb2,
-    catalog_pb2_grpc,
-    feed_pb2,
-    feed_pb2_grpc,
-    model_pb2,
-    model_pb2_grpc,
-    profile_pb2,
-    profile_pb2_grpc,
-    status_pb2,
-    status_pb2_grpc,
-)
-from service.api.admission import Gate
+from paperfeed.v1 import catalog_pb2_grpc, feed_pb2_grpc, model_pb2_grpc, profile_pb2_grpc, status_pb2_grpc
+from service.api.admission import SERVICES, Gate
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
 from service.api.interceptors import CallInterceptor
 from service.api.lanes import MAX_HELD, Lane
-from service.api.models import ModelServicer
 from service.api.passage import Passage
 from service.api.profiles import ProfileServicer
 from service.api.status_service import StatusServicer
-from service.domain.errors import InvalidField
+from service.domain.errors import InvalidField, Unsupported
 
 # Larger than any allowed request (4 MB of inline text), so that a larger one gets an error that names the field.
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
-SERVICES = {
-    name: file.DESCRIPTOR.services_by_name[name].full_name
-    for name, file in {
-        "CatalogService": catalog_pb2,
-        "ProfileService": profile_pb2,
-        "FeedService": feed_pb2,
-        "ModelService": model_pb2,
-        "StatusService": status_pb2,
-    }.items()
-}
+NAMES = tuple(service.full_name for service in SERVICES)
 # Time limit for sending the last answers to slow clients after all calls have finished. Streams without an end, such as
 # Health/Watch, are ended after it.
 ANSWER_SECONDS = 5.0
@@ -57,6 +37,15 @@ KEEPALIVE_TIMEOUT_MILLISECONDS = 20_000
 # Number of calls that may wait for their refusal. gRPC itself ends further calls, without details.
 MAX_REFUSALS = 1_000
 _log = logging.getLogger("paperfeed.server")
+
+
+class ModelServicer(model_pb2_grpc.ModelServiceServicer):
+    """Answers every RPC with UNIMPLEMENTED: the service is declared but not implemented."""
+
+    def _unsupported(self, request: object, context: grpc.ServicerContext) -> NoReturn:
+        raise Unsupported("the model registry")
+
+    ListModels = GetModel = PromoteModel = RollbackModel = _unsupported
 
 
 class Server:
@@ -108,7 +97,7 @@ class Server:
         model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(), self._server)
         status_pb2_grpc.add_StatusServiceServicer_to_server(status, self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (*SERVICES.values(), health.SERVICE_NAME, reflection.SERVICE_NAME)
+        names = (*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
         reflection.enable_server_reflection(names, self._server)
 
     def start(self, host: str, port: int) -> int:
@@ -123,7 +112,7 @@ class Server:
         except RuntimeError as error:
             raise InvalidField("port", f"cannot listen on {address}; is another server there?") from error
         self._server.start()
-        for name in ("", *SERVICES.values()):
+        for name in ("", *NAMES):
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         _log.info("serving", extra={"facts": {"port": bound}})
         return int(bound)

@@ -1,5 +1,6 @@
 """Servicer of StatusService, which ``paperfeed status`` calls."""
 
+import importlib.metadata
 import time
 from collections.abc import Callable
 
@@ -29,14 +30,12 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
         *,
         call_count: Callable[[], int],
         paper_counts: Callable[[], tuple[int, int]],
-        version: str,
         place: tuple[int, int],
     ) -> None:
         self._counters = counters
         self._serving = serving
         self._call_count = call_count
         self._paper_counts = paper_counts
-        self._version = version
         self._worker, self._worker_count = place
         self._started = time.monotonic()
 
@@ -51,7 +50,7 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
             # The problem is part of the status, so the call succeeds.
             storage_problem = error.message
         return pb.GetStatusResponse(
-            version=self._version,
+            version=importlib.metadata.version("paperfeed"),
             uptime=uptime,
             model_version=serving.bundle.version if serving.bundle else "",
             model_problem=serving.problem,

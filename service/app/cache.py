@@ -1,5 +1,6 @@
-"""A cache of versioned values, bounded by bytes and by number of entries."""
+"""A cache of versioned values, bounded by their sizes and by number of entries."""
 
+import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
@@ -13,35 +14,35 @@ class VersionedCache(Generic[Key, Value]):
     """A cache that keeps one version of each value and evicts the least recently used values. Thread safe.
 
     Args:
-        limit_bytes: Limit for all values together. The value used last is kept even if it is larger by itself.
-        bytes_of: Returns the size of a value in bytes.
-        most: Limit for the number of values; None sets no limit.
+        limit: Limit for the sizes of all values together. The value used last is kept even if it is larger by itself.
+        size_of: Returns the size of a value.
+        most: Limit for the number of values.
     """
 
-    def __init__(self, limit_bytes: int, bytes_of: Callable[[Value], int], most: int | None = None) -> None:
-        self._limit = limit_bytes
+    def __init__(self, limit: int, size_of: Callable[[Value], int], most: float = math.inf) -> None:
+        self._limit = limit
         self._most = most
-        self._bytes_of = bytes_of
-        self._bytes = 0
+        self._size_of = size_of
+        self._size = 0
         self._lock = threading.Lock()
         self._entries: OrderedDict[Key, tuple[object, Value]] = OrderedDict()
 
-    def get(self, key: Key, version: object, build: Callable[[], Value]) -> Value:
-        """Return the value of this key and version; call ``build`` if the cache has no or another version."""
+    def find(self, key: Key, version: object) -> Value | None:
+        """Return the value of this key and version; None if the cache has no or another version."""
         with self._lock:
-            entry = self._entries.get(key)
-            if entry is not None and entry[0] == version:
-                self._entries.move_to_end(key)
-                return entry[1]
-        value = build()
+            found_version, value = self._entries.get(key, (None, None))
+            if value is None or found_version != version:
+                return None
+            self._entries.move_to_end(key)
+            return value
+
+    def put(self, key: Key, version: object, value: Value) -> Value:
+        """Keep the value in place of another version, and return it."""
         with self._lock:
             if (old := self._entries.pop(key, None)) is not None:
-                self._bytes -= self._bytes_of(old[1])
+                self._size -= self._size_of(old[1])
             self._entries[key] = (version, value)
-            self._bytes += self._bytes_of(value)
-            while len(self._entries) > 1 and self._is_too_much():
-                self._bytes -= self._bytes_of(self._entries.popitem(last=False)[1][1])
+            self._size += self._size_of(value)
+            while len(self._entries) > 1 and (self._size > self._limit or len(self._entries) > self._most):
+                self._size -= self._size_of(self._entries.popitem(last=False)[1][1])
         return value
-
-    def _is_too_much(self) -> bool:
-        return self._bytes > self._limit or (self._most is not None and len(self._entries) > self._most)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 
 from service.app.ports import Clock, Store, Transaction
 from service.domain.errors import InvalidField, NotFound
-from service.domain.identifiers import lookup_keys
 from service.domain.papers import Digest, Paper, UpsertOutcome, check_digest_date, check_id, check_paper, check_text
 
 MAX_DIGEST_PAPERS = 10_000
@@ -22,15 +21,11 @@ def resolve_all(tx: Transaction, names: Sequence[str], fields: Sequence[str]) ->
     Raises:
         NotFound: A name is unknown; the error names the first one and its field.
     """
-    keys = [lookup_keys(name) for name in names]
-    known = tx.papers.resolve(list({key for forms in keys for key in forms}))
-    found = []
-    for name, forms, field in zip(names, keys, fields, strict=True):
-        canonical = next((known[form] for form in forms if form in known), None)
-        if canonical is None:
+    known = tx.papers.resolve(names)
+    for name, field in zip(names, fields, strict=True):
+        if name not in known:
             raise NotFound("paper", name, field=field)
-        found.append(canonical)
-    return found
+    return [known[name] for name in names]
 
 
 def indexed(field: str, count: int) -> list[str]:
@@ -41,6 +36,20 @@ def indexed(field: str, count: int) -> list[str]:
 def resolve_distinct(tx: Transaction, names: Sequence[str], field: str) -> tuple[str, ...]:
     """Return the distinct results of ``resolve_all`` for the names in a repeated field, in order."""
     return tuple(dict.fromkeys(resolve_all(tx, names, indexed(field, len(names)))))
+
+
+def check_papers(papers: Sequence[Paper], path: str) -> list[Paper]:
+    """Return the papers of the repeated field ``path`` with trimmed texts.
+
+    Raises:
+        InvalidField: A paper breaks a rule, or two papers have the same paper_id.
+    """
+    checked = [check_paper(paper, name) for paper, name in zip(papers, indexed(path, len(papers)), strict=True)]
+    first: dict[str, int] = {}
+    for i, paper in enumerate(checked):
+        if (same := first.setdefault(paper.paper_id, i)) != i:
+            raise InvalidField(f"{path}[{i}].paper_id", f"'{paper.paper_id}' is also the id of {path}[{same}]")
+    return checked
 
 
 @dataclass(frozen=True)
@@ -71,12 +80,8 @@ class Catalog:
         self._on_new_text = on_new_text
 
     def upsert(self, papers: Sequence[Paper], *, path: str = "papers") -> list[tuple[str, UpsertOutcome]]:
-        """Write papers in one transaction; return (canonical id, outcome) of each in input order.
-
-        Raises:
-            InvalidField: A paper breaks a rule, or two papers have the same paper_id.
-        """
-        checked = self._check_papers(papers, path)
+        """Check and write papers in one transaction; return (canonical id, outcome) of each in input order."""
+        checked = check_papers(papers, path)
         with self._store.write() as tx:
             results = tx.papers.upsert(checked, self._clock.now())
         self._on_new_text()
@@ -85,7 +90,7 @@ class Catalog:
     def import_digest(self, digest: Digest, papers: Sequence[Paper]) -> DigestImport:
         """Write a digest and its papers in one transaction."""
         digest = self.check_digest(digest)
-        checked = self._check_papers(papers, "papers")
+        checked = check_papers(papers, "papers")
         with self._store.write() as tx:
             now = self._clock.now()
             results = tx.papers.upsert(checked, now)
@@ -157,14 +162,3 @@ class Catalog:
             source=source,
             title=check_text(digest.title, "digest.title", max_length=2_000),
         )
-
-    @staticmethod
-    def _check_papers(papers: Sequence[Paper], path: str) -> list[Paper]:
-        checked = [check_paper(paper, f"{path}[{i}]") for i, paper in enumerate(papers)]
-        first: dict[str, int] = {}
-        for i, paper in enumerate(checked):
-            if first.setdefault(paper.paper_id, i) != i:
-                raise InvalidField(
-                    f"{path}[{i}].paper_id", f"'{paper.paper_id}' is also the id of {path}[{first[paper.paper_id]}]"
-                )
-        return checked

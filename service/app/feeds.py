@@ -4,14 +4,13 @@ import datetime as dt
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from service.app.catalog import resolve_all
 from service.app.counters import Counters
 from service.app.ports import Clock, Store, Transaction, Versions
 from service.app.ranking.candidate_sets import CandidateSets, Window
 from service.app.ranking.candidates import Candidates
-from service.app.ranking.precomputed import Precomputed, SlateRequest
+from service.app.ranking.precomputed import Precomputed
 from service.app.ranking.prepared_user import PreparedUser
 from service.app.ranking.prepared_users import PreparedUsers
 from service.app.ranking.ranking import MAX_SLATE_SIZE, RankingOptions, feed_exploration, hidden_papers, rank_candidates
@@ -19,7 +18,6 @@ from service.app.ranking.serving import Serving, ServingSlot
 from service.app.ranking.similar import SimilarPapers
 from service.domain.errors import Conflict, NotFound
 from service.domain.feeds import FallbackReason, Slate
-from service.domain.identifiers import lookup_keys
 from service.domain.papers import Paper
 
 USERS_PER_READ = 200
@@ -65,20 +63,6 @@ class FeedPage:
     hidden_paper_ids: frozenset[str] = frozenset()
 
 
-class _Material(NamedTuple):
-    """Inputs of a slate.
-
-    Attributes:
-        date: Date of the digest; None for a time window.
-        exclude: Papers that the request excludes.
-    """
-
-    user: PreparedUser
-    candidates: Candidates
-    date: dt.date | None
-    exclude: frozenset[str] = frozenset()
-
-
 @dataclass(frozen=True)
 class Feeds:
     """Use cases over feeds.
@@ -114,14 +98,12 @@ class Feeds:
         with self.candidates.room_for(query.window):
             with self.store.read() as tx:
                 versions = tx.versions(query.user_id, query.digest_id)
-                precomputed = self._precomputed_page(tx, serving, query, versions, page_size)
-                found = precomputed or self._material(tx, serving, query, versions)
-            if isinstance(found, FeedPage):
-                page = found
-            else:
-                page = _first_page(self._make_slate(serving, query, found), found.candidates, page_size)
-            self._save([page.slate], known=() if versions.user is None else {query.user_id})
-        return page
+                page = self._precomputed_page(tx, serving, query, versions, page_size)
+                found = page or self._inputs(tx, serving, query, versions)
+            if not isinstance(found, FeedPage):
+                found = _first_page(self._make_slate(serving, query, *found), found[1], page_size)
+            self._save([found.slate], known=() if versions.user is None else {query.user_id})
+        return found
 
     def stream(
         self, query: FeedQuery, user_ids: Sequence[str] | None, *, start_after: str, page_size: int
@@ -139,21 +121,20 @@ class Feeds:
         # The digest is chosen once, so that one that arrives during the stream does not change later feeds.
         serving = self.serving.current
         with self.store.read() as tx:
-            found = tx.digests.find_version(query.digest_id)
-        if found is None and query.digest_id:
+            digest = tx.versions("", query.digest_id).digest
+        if digest is None and query.digest_id:
             raise NotFound("digest", query.digest_id, field="digest_id")
+        pinned = digest[0] if digest else ""
         for batch in self._user_batches(user_ids, start_after):
-            made = []
             with self.store.read() as tx:
-                pinned = found[0] if found else ""
-                versions = tx.versions("", pinned) if found else replace(tx.versions("", ""), digest=None)
+                versions = tx.versions("", pinned) if digest else replace(tx.versions("", ""), digest=None)
                 candidates, date = self.candidates.of_digest(tx, serving, versions, pinned)
-                users = [self.users.find(tx, serving, user_id, tx.users.version(user_id)) for user_id in batch]
-            for user_id, user in zip(batch, users, strict=True):
-                made.append(
-                    self._make_slate(serving, replace(query, user_id=user_id), _Material(user, candidates, date))
-                )
-            known = {user_id for user_id, user in zip(batch, users, strict=True) if user.state is not None}
+                users = {name: self.users.find(tx, serving, name, tx.users.version(name)) for name in batch}
+            made = [
+                self._make_slate(serving, replace(query, user_id=user_id), user, candidates, date)
+                for user_id, user in users.items()
+            ]
+            known = {user_id for user_id, user in users.items() if user.state is not None}
             for slate in self._save(made, known=known, skip_deleted=True):
                 yield _first_page(slate, candidates, page_size)
 
@@ -164,7 +145,7 @@ class Feeds:
             NotFound: The slate was pruned, or its user was deleted.
         """
         with self.store.read() as tx:
-            slate = self._find_slate(tx, slate_id)
+            slate = _find_slate(tx, slate_id)
             items = slate.items[offset : offset + page_size]
             papers = tx.papers.find_many([item.paper_id for item in items])
             state = tx.users.find_state(user_id)
@@ -174,7 +155,7 @@ class Feeds:
     def slate(self, slate_id: str) -> FeedPage:
         """Return all items of a stored slate."""
         with self.store.read() as tx:
-            slate = self._find_slate(tx, slate_id)
+            slate = _find_slate(tx, slate_id)
             papers = tx.papers.find_many([item.paper_id for item in slate.items])
         return FeedPage(slate, 0, len(slate.items), papers)
 
@@ -191,16 +172,25 @@ class Feeds:
             papers = tx.papers.find_many([near for near, _ in nearest])
         return [(papers[near], cosine) for near, cosine in nearest if near in papers]
 
-    def _material(self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions) -> _Material:
+    def _inputs(
+        self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions
+    ) -> tuple[PreparedUser, Candidates, dt.date | None, frozenset[str]]:
+        """Return the user, the candidates, the date of the digest (None for a time window) and the excluded papers."""
         user = self.users.find(tx, serving, query.user_id, versions.user)
-        exclude = self._excluded(tx, query)
+        exclude = frozenset(tx.papers.resolve(query.exclude_paper_ids).values())
         if query.window is not None:
-            return _Material(user, self.candidates.of_window(tx, serving, query.window), None, exclude)
-        candidates, date = self.candidates.of_digest(tx, serving, versions, query.digest_id)
-        return _Material(user, candidates, date, exclude)
+            return user, self.candidates.of_window(tx, serving, query.window), None, exclude
+        return user, *self.candidates.of_digest(tx, serving, versions, query.digest_id), exclude
 
-    def _make_slate(self, serving: Serving, query: FeedQuery, material: _Material) -> Slate:
-        user, candidates, date, exclude = material
+    def _make_slate(
+        self,
+        serving: Serving,
+        query: FeedQuery,
+        user: PreparedUser,
+        candidates: Candidates,
+        date: dt.date | None,
+        exclude: frozenset[str] = frozenset(),
+    ) -> Slate:
         as_of = query.as_of or self.clock.now()
         options = RankingOptions(
             as_of=as_of,
@@ -239,8 +229,9 @@ class Feeds:
         if not is_plain or not self.precomputed.wanted:
             return None
         diversity, now = self.diversity if query.diversity is None else query.diversity, self.clock.now()
-        request = SlateRequest(query.user_id, diversity, page_size)
-        found = self.precomputed.find(tx, serving, request, versions, now)
+        found = self.precomputed.find(
+            tx, serving, versions, query.user_id, diversity=diversity, page_size=page_size, now=now
+        )
         if found is None:
             return None
         slate, date = found
@@ -267,18 +258,6 @@ class Feeds:
                     raise Conflict("user", slate.user_id)
         return saved
 
-    @staticmethod
-    def _excluded(tx: Transaction, query: FeedQuery) -> frozenset[str]:
-        keys = [key for name in query.exclude_paper_ids for key in lookup_keys(name)]
-        return frozenset(tx.papers.resolve(keys).values()) if keys else frozenset()
-
-    @staticmethod
-    def _find_slate(tx: Transaction, slate_id: str) -> Slate:
-        slate = tx.slates.find(slate_id)
-        if slate is None:
-            raise NotFound("slate", slate_id, field="slate_id")
-        return slate
-
     def _user_batches(self, user_ids: Sequence[str] | None, start_after: str) -> Iterator[list[str]]:
         if user_ids is not None:
             wanted = sorted({user_id for user_id in user_ids if user_id > start_after})
@@ -297,6 +276,13 @@ class Feeds:
 def _shown(query: FeedQuery, candidates: Candidates) -> str:
     """Identify the candidates of a slate, to seed exploration."""
     return f"{query.window[0]}/{query.window[1]}" if query.window else candidates.digest_id
+
+
+def _find_slate(tx: Transaction, slate_id: str) -> Slate:
+    slate = tx.slates.find(slate_id)
+    if slate is None:
+        raise NotFound("slate", slate_id, field="slate_id")
+    return slate
 
 
 def _first_page(slate: Slate, candidates: Candidates, page_size: int) -> FeedPage:

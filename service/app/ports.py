@@ -14,10 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from service.domain.events import DeletedUser, Event, EventType, Preferences, Reaction, UserState
-from service.domain.feeds import Slate
+from service.domain.feeds import PrecomputedSlate, Slate
 from service.domain.papers import Digest, Paper, PaperMark, UpsertOutcome
-from service.domain.precomputed import PrecomputedSlate
-from service.domain.signals import Activity, HeatingEvent
+from service.domain.states import Activity, HeatingEvent
 
 Vectors: TypeAlias = npt.NDArray[np.float32]
 
@@ -75,10 +74,7 @@ class PaperStore(Protocol):
         """Yield the result of ``all_vectors`` in parts, ids ascending, which takes less memory."""
 
     def vector_version(self, encoder: str) -> int:
-        """Return a number that increases when a vector of this encoder is added, changed or deleted.
-
-        Cheap: reads one indexed row.
-        """
+        """Return a number that increases when a vector of this encoder changes in any way. Reads one indexed row."""
 
     def vectors_changed_since(self, encoder: str, version: int) -> list[str]:
         """Return ids, in no order, of papers whose vectors were added, changed or deleted since the version."""
@@ -133,12 +129,6 @@ class DigestStore(Protocol):
 
     def find_newest(self) -> Digest | None:
         """Return the digest with the latest date, then the latest creation, then the greatest id; None if none."""
-
-    def find_version(self, digest_id: str) -> tuple[str, int, dt.date] | None:
-        """Return (id, version, date) of the digest, or of the newest one for an empty id; None if there is none.
-
-        Cheap: reads one indexed row.
-        """
 
     def page(self, *, after: tuple[dt.date, str] | None, limit: int) -> list[tuple[Digest, int]]:
         """Return (digest without its papers, number of papers) after the (date, id) ``after``.
@@ -207,13 +197,6 @@ class UserStore(Protocol):
 class SignalStore(Protocol):
     """Trend signals: upvote snapshots and the likes, saves and clicks of users. Events without a time are left out."""
 
-    def mark(self) -> tuple[int, int]:
-        """Return (version, sequence), which change when any signal changes.
-
-        The version increases when a paper's signals must be read again, because upvotes were added or events deleted.
-        The sequence increases with every recorded event. Cheap: reads two indexed rows in one statement.
-        """
-
     def changed_since(self, version: int) -> list[str]:
         """Return ids, in no order, of papers whose signals must be read again since the version."""
 
@@ -260,7 +243,8 @@ class Versions:
     Attributes:
         user: None for an unknown user.
         digest: (id, version, date); None if there is no digest.
-        mark: See ``SignalStore.mark``.
+        mark: (version, sequence) of all signals. The version increases when a paper's signals must be read again,
+            because upvotes were added or events deleted. The sequence increases with every recorded event.
         has_precomputed: Whether a precomputed slate of the user and digest is stored, outdated or not.
     """
 
@@ -274,10 +258,7 @@ class Transaction(Protocol):
     """One unit of work over all tables."""
 
     def versions(self, user_id: str, digest_id: str) -> Versions:
-        """Return the versions of a user and a digest, the newest digest for an empty id.
-
-        Cheap: reads indexed rows in one statement.
-        """
+        """Return the versions of a user and a digest (the newest for an empty id). Reads indexed rows at once."""
 
     @property
     def papers(self) -> PaperStore:

@@ -1,22 +1,7 @@
 """All errors that the service raises on purpose.
 
-    PaperfeedError
-    ├── InvalidField          a request field breaks a rule                     (field)
-    ├── InvalidFile           an input file breaks a rule                       (source, line)
-    ├── InvalidPageToken      the page token is damaged or of another request
-    ├── NotFound              the request names something that does not exist   (resource, name)
-    ├── Conflict              a concurrent change won                           (resource, name)
-    ├── Overloaded            a bounded queue is full
-    ├── DeadlineTooShort      the work did not end within the call's deadline
-    ├── StorageUnavailable    the database does not answer, or is full
-    ├── SchemaMismatch        the database has another schema version
-    ├── Unsupported           the RPC is declared but not implemented
-    ├── SourceUnavailable     a source of papers cannot be fetched              (source)
-    ├── EncoderUnavailable    the encoder is missing, damaged or has died
-    └── BundleUnusable        the bundle is missing, damaged or does not match
-
 Each class takes facts and builds its own message. ``reason`` is a fixed machine-readable name; ``error_reason.proto``
-has a value of the same name. A ``ValueError`` or ``KeyError`` that escapes is a bug, not an error of this tree.
+has a value of the same name. A ``ValueError`` or ``KeyError`` that escapes is a bug.
 """
 
 
@@ -30,16 +15,18 @@ class PaperfeedError(Exception):
 
     reason = "UNKNOWN"
 
+    def __init_subclass__(cls, *, reason: str) -> None:
+        super().__init_subclass__()
+        cls.reason = reason
+
     def __init__(self, message: str, **metadata: str) -> None:
         super().__init__(message)
         self.message = message
         self.metadata = metadata
 
 
-class InvalidField(PaperfeedError):
+class InvalidField(PaperfeedError, reason="INVALID_FIELD"):
     """A request field breaks a rule; ``field`` is its path, such as ``papers[3].title``."""
-
-    reason = "INVALID_FIELD"
 
     def __init__(self, field: str, problem: str) -> None:
         super().__init__(f"{field}: {problem}", field=field)
@@ -47,10 +34,8 @@ class InvalidField(PaperfeedError):
         self.problem = problem
 
 
-class InvalidFile(PaperfeedError):
+class InvalidFile(PaperfeedError, reason="INVALID_FILE"):
     """An input file breaks a rule; ``line`` is one-based, or None if no single line is at fault."""
-
-    reason = "INVALID_FILE"
 
     def __init__(self, source: str, problem: str, *, line: int | None = None) -> None:
         place = source if line is None else f"{source}, line {line}"
@@ -60,10 +45,8 @@ class InvalidFile(PaperfeedError):
         self.line = line
 
 
-class InvalidPageToken(PaperfeedError):
+class InvalidPageToken(PaperfeedError, reason="INVALID_PAGE_TOKEN"):
     """The page token was altered, or was issued for another request."""
-
-    reason = "INVALID_PAGE_TOKEN"
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"page_token: {problem}", field="page_token")
@@ -71,84 +54,61 @@ class InvalidPageToken(PaperfeedError):
         self.problem = problem
 
 
-class NotFound(PaperfeedError):
-    """A named resource does not exist.
-
-    Attributes:
-        resource: Kind of the resource: paper, digest, user or slate.
-        field: Path of the request field that names it; empty if no field does.
-    """
-
-    reason = "NOT_FOUND"
+class NotFound(PaperfeedError, reason="NOT_FOUND"):
+    """A named resource (paper, digest, user or slate) does not exist; ``field`` is the request field that names it."""
 
     def __init__(self, resource: str, name: str, *, field: str = "") -> None:
         where = f"{field}: " if field else ""
         facts = {"resource": resource, "name": name} | ({"field": field} if field else {})
         super().__init__(f"{where}no {resource} '{name}'", **facts)
-        self.resource = resource
         self.name = name
-        self.field = field
 
 
-class Conflict(PaperfeedError):
+class Conflict(PaperfeedError, reason="CONFLICT"):
     """A concurrent change won; the call may succeed if it is repeated after a new read."""
-
-    reason = "CONFLICT"
 
     def __init__(self, resource: str, name: str) -> None:
         super().__init__(f"{resource} '{name}' was changed at the same time; try again", resource=resource, name=name)
 
 
-class Overloaded(PaperfeedError):
+class Overloaded(PaperfeedError, reason="OVERLOADED"):
     """A bounded queue is full; ``retry_after_seconds`` tells the client when to retry."""
-
-    reason = "OVERLOADED"
 
     def __init__(self, queue: str, *, retry_after_seconds: float = 1.0) -> None:
         super().__init__(f"too much work is waiting ({queue}); try again later", queue=queue)
         self.retry_after_seconds = retry_after_seconds
 
 
-class DeadlineTooShort(PaperfeedError):
+class DeadlineTooShort(PaperfeedError, reason="DEADLINE_TOO_SHORT"):
     """The work did not end within the caller's deadline."""
-
-    reason = "DEADLINE_TOO_SHORT"
 
     def __init__(self, work: str) -> None:
         super().__init__(f"{work} did not end within the call's deadline", work=work)
 
 
-class StorageUnavailable(PaperfeedError):
+class StorageUnavailable(PaperfeedError, reason="STORAGE_UNAVAILABLE"):
     """The database does not answer, stays locked for too long, or is full."""
-
-    reason = "STORAGE_UNAVAILABLE"
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"the database is not available: {problem}")
 
 
-class SchemaMismatch(PaperfeedError):
+class SchemaMismatch(PaperfeedError, reason="SCHEMA_MISMATCH"):
     """The database has a schema revision that this version of paperfeed does not support."""
-
-    reason = "SCHEMA_MISMATCH"
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"the database's schema does not fit this version of paperfeed: {problem}")
 
 
-class Unsupported(PaperfeedError):
+class Unsupported(PaperfeedError, reason="UNSUPPORTED"):
     """The RPC is declared in the contract but not implemented."""
-
-    reason = "UNSUPPORTED"
 
     def __init__(self, feature: str) -> None:
         super().__init__(f"{feature} is not available in this version", feature=feature)
 
 
-class SourceUnavailable(PaperfeedError):
+class SourceUnavailable(PaperfeedError, reason="SOURCE_UNAVAILABLE"):
     """A source of papers does not answer, or refuses the request; ``source`` is its address."""
-
-    reason = "SOURCE_UNAVAILABLE"
 
     def __init__(self, source: str, problem: str) -> None:
         super().__init__(f"{source}: {problem}", source=source)
@@ -156,19 +116,15 @@ class SourceUnavailable(PaperfeedError):
         self.problem = problem
 
 
-class EncoderUnavailable(PaperfeedError):
+class EncoderUnavailable(PaperfeedError, reason="ENCODER_UNAVAILABLE"):
     """The encoder cannot be loaded, has files that do not match their hashes, or has died."""
-
-    reason = "ENCODER_UNAVAILABLE"
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"the encoder is not available: {problem}")
 
 
-class BundleUnusable(PaperfeedError):
+class BundleUnusable(PaperfeedError, reason="BUNDLE_UNUSABLE"):
     """The model bundle is missing, damaged, or was trained for another encoder or feature schema."""
-
-    reason = "BUNDLE_UNUSABLE"
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"the model bundle cannot be used: {problem}")

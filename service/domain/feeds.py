@@ -1,4 +1,4 @@
-"""Served slates and the reasons for each paper."""
+"""Served and precomputed slates, and the reasons for each paper."""
 
 import datetime as dt
 import enum
@@ -87,4 +87,32 @@ class Slate:
     pending_paper_count: int
     items: tuple[SlateItem, ...]
     features_version: str = ""
+    features: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class PrecomputedSlate:
+    """The first items of a slate, computed in advance for one user and digest; a user has at most one per digest.
+
+    It may be served while its inputs have not changed. Fields that are not listed are those of ``Slate``.
+
+    Attributes:
+        user_version: Version of the user when the slate was computed; at another version the slate is outdated.
+        digest_version: Version of the digest when the slate was computed; likewise.
+        diversity: Diversity that the slate was computed with, 0 to 1.
+        is_whole: Whether the slate ends because no candidates were left.
+    """
+
+    user_id: str
+    digest_id: str
+    user_version: int
+    digest_version: int
+    model_version: str
+    features_version: str
+    diversity: float
+    fallback_reason: FallbackReason
+    as_of: dt.datetime
+    pending_paper_count: int
+    is_whole: bool
+    items: tuple[SlateItem, ...]
     features: bytes = b""

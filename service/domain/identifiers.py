@@ -51,31 +51,30 @@ def normalised_title(title: str) -> str:
 def title_alias(title: str) -> str | None:
     """Return the alias ``title:<hash>``; None for titles of one or two words, which many papers share."""
     words = normalised_title(title)
-    if len(words.split()) < 3:
-        return None
-    return f"title:{hashlib.sha256(words.encode()).hexdigest()[:32]}"
+    return _title_hash(words) if len(words.split()) >= 3 else None
 
 
 def derived_paper_id(title: str, url: str = "") -> str:
     """Return an id for a paper sent without one: its arXiv id, else its DOI, else a hash of its title."""
-    if arxiv := arxiv_id(url):
+    return _external_alias(url) or title_alias(title) or _title_hash(title.strip())
+
+
+def _title_hash(text: str) -> str:
+    return f"title:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def _external_alias(text: str) -> str | None:
+    """Return ``arxiv:<id>`` or else ``doi:<doi>`` of the id or address in a text; None if it has neither."""
+    if arxiv := arxiv_id(text):
         return f"arxiv:{arxiv}"
-    if found := doi(url):
-        return f"doi:{found}"
-    return title_alias(title) or f"title:{hashlib.sha256(title.strip().encode()).hexdigest()[:32]}"
+    found = doi(text)
+    return f"doi:{found}" if found else None
 
 
 def aliases_of(paper_id: str, title: str, url: str = "") -> tuple[str, ...]:
     """Return all distinct aliases of a paper, its own id first."""
-    names = [paper_id]
-    for text in (paper_id, url):
-        if arxiv := arxiv_id(text):
-            names.append(f"arxiv:{arxiv}")
-        elif found := doi(text):
-            names.append(f"doi:{found}")
-    if by_title := title_alias(title):
-        names.append(by_title)
-    return tuple(dict.fromkeys(names))
+    names = (paper_id, _external_alias(paper_id), _external_alias(url), title_alias(title))
+    return tuple(dict.fromkeys(name for name in names if name is not None))
 
 
 def is_by_title(alias: str) -> bool:
@@ -99,9 +98,4 @@ def share_a_name(authors: Iterable[str], others: Iterable[str]) -> bool:
 
 def lookup_keys(name: str) -> tuple[str, ...]:
     """Return the aliases to look up for a name: the name itself and the arXiv id or DOI in it."""
-    keys = [name]
-    if arxiv := arxiv_id(name):
-        keys.append(f"arxiv:{arxiv}")
-    elif found := doi(name):
-        keys.append(f"doi:{found}")
-    return tuple(dict.fromkeys(keys))
+    return aliases_of(name, title="")

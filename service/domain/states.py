@@ -1,8 +1,9 @@
-"""Reduction of a user's events to the current likes, dislikes and hidden papers. Reads no database."""
+"""State derived from events: a user's likes, dislikes and hidden papers, and a paper's trend signals."""
 
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from service.domain.events import EventType, Like
 
@@ -17,6 +18,12 @@ DECIDING_EVENTS = (
 )
 """Types of events that affect the state. Clicks and impressions, the majority of events, do not."""
 
+HEATING_EVENTS = (EventType.LIKE, EventType.SAVE, EventType.CLICK)
+"""Types of events that raise a paper's trend. Taking a like back does not lower it."""
+
+HeatingEvent: TypeAlias = tuple[str, EventType, dt.datetime]
+"""User id, event type and time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
@@ -27,29 +34,12 @@ class Verdicts:
     hidden_paper_ids: frozenset[str]
 
 
-@dataclass(slots=True)
-class _Reactions:
-    """Reactions to one paper that are still in force, each as the index of its event, or None."""
-
-    liked: int | None = None
-    saved: int | None = None
-    disliked: int | None = None
-    dismissed: int | None = None
-    is_hidden: bool = False
-
-    def apply(self, event_type: EventType, index: int) -> None:
-        if event_type is EventType.LIKE:
-            self.liked, self.disliked, self.dismissed = index, None, None
-        elif event_type is EventType.UNLIKE:
-            self.liked = self.saved = self.disliked = None
-        elif event_type is EventType.DISLIKE:
-            self.liked, self.saved, self.disliked = None, None, index
-        elif event_type is EventType.SAVE:
-            self.saved = index
-        elif event_type is EventType.DISMISS:
-            self.dismissed = index
-        else:
-            self.is_hidden = True
+_UNDONE_BY = {
+    EventType.LIKE: (EventType.DISLIKE, EventType.DISMISS),
+    EventType.UNLIKE: (EventType.LIKE, EventType.SAVE, EventType.DISLIKE, EventType.UNLIKE),
+    EventType.DISLIKE: (EventType.LIKE, EventType.SAVE),
+}
+"""Events that an event of this type takes back. UNLIKE has no effect of its own."""
 
 
 def verdicts(events: Iterable[tuple[str, EventType, dt.datetime | None]]) -> Verdicts:
@@ -59,27 +49,38 @@ def verdicts(events: Iterable[tuple[str, EventType, dt.datetime | None]]) -> Ver
     and also dismissed counts as liked, because a dismissal only removes it from the feed. The time of a like is that
     of the latest LIKE or SAVE in force; the time of a dislike likewise.
     """
-    reactions: dict[str, _Reactions] = {}
+    # Index of the latest event of each type that is in force, by paper.
+    in_force: dict[str, dict[EventType, int]] = {}
     moments: list[tuple[str, dt.datetime | None]] = []
     for index, (paper_id, event_type, occurred_at) in enumerate(events):
         moments.append((paper_id, occurred_at))
-        reactions.setdefault(paper_id, _Reactions()).apply(event_type, index)
-    liked, disliked, hidden = [], [], set()
-    for paper_id, paper in reactions.items():
-        like = _latest(paper.liked, paper.saved)
-        dislike = _latest(paper.disliked, paper.dismissed)
-        if like is not None:
+        reactions = in_force.setdefault(paper_id, {})
+        reactions[event_type] = index
+        for undone in _UNDONE_BY.get(event_type, ()):
+            reactions.pop(undone, None)
+    liked, disliked = [], []
+    for reactions in in_force.values():
+        like = max(reactions.get(EventType.LIKE, -1), reactions.get(EventType.SAVE, -1))
+        dislike = max(reactions.get(EventType.DISLIKE, -1), reactions.get(EventType.DISMISS, -1))
+        if like >= 0:
             liked.append(like)
-        elif dislike is not None:
+        elif dislike >= 0:
             disliked.append(dislike)
-        if paper.is_hidden or like is not None or dislike is not None:
-            hidden.add(paper_id)
     return Verdicts(
         likes=tuple(Like(*moments[index]) for index in sorted(liked)),
         dislikes=tuple(Like(*moments[index]) for index in sorted(disliked)),
-        hidden_paper_ids=frozenset(hidden),
+        hidden_paper_ids=frozenset(paper_id for paper_id, reactions in in_force.items() if reactions),
     )
 
 
-def _latest(one: int | None, other: int | None) -> int | None:
-    return max((index for index in (one, other) if index is not None), default=None)
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """Trend signals of one paper.
+
+    Attributes:
+        snapshots: (time, number of upvotes at that time), in no particular order.
+        events: Events of ``HEATING_EVENTS`` with a known time, in order of arrival.
+    """
+
+    snapshots: tuple[tuple[dt.datetime, int], ...] = ()
+    events: tuple[HeatingEvent, ...] = ()

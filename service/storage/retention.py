@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, and_, delete, func, or_, select, tuple_, update
 
 from service.domain.events import EventType
-from service.domain.signals import HEATING_EVENTS
-from service.domain.states import DECIDING_EVENTS
+from service.domain.states import DECIDING_EVENTS, HEATING_EVENTS
 from service.storage.changes import lock_signals, log_signals
 from service.storage.store import SqlStore
 from service.storage.tables import events, precomputed_slates, slates

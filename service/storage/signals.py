@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, ScalarSelect, Text, bindparam, cast, func, select
 
 from database.statements import rows_in
-from service.domain.signals import HEATING_EVENTS, Activity, HeatingEvent
+from service.domain.states import HEATING_EVENTS, Activity, HeatingEvent
 from service.storage.tables import events, paper_signals, signal_changes
 
 MARK: tuple[ScalarSelect[int], ScalarSelect[int]] = (
@@ -16,7 +16,6 @@ MARK: tuple[ScalarSelect[int], ScalarSelect[int]] = (
 )
 """The newest version of a signal and the newest event's number."""
 
-_MARK = select(*MARK)
 _CHANGED = select(signal_changes.c.paper_id).where(signal_changes.c.version > bindparam("version"))
 _EVENTS = select(events.c.paper_id, events.c.user_id, events.c.event_type, events.c.occurred_at).where(
     events.c.occurred_at.is_not(None)
@@ -36,10 +35,6 @@ class SqlSignals:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-
-    def mark(self) -> tuple[int, int]:
-        version, sequence = self._connection.execute(_MARK).one()
-        return version, sequence
 
     def changed_since(self, version: int) -> list[str]:
         return list(self._connection.scalars(_CHANGED, {"version": version}))

@@ -8,8 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, bindparam, or_, select
 
 from database.statements import chunks, insert, rows_in
-from service.domain.feeds import Reason, ReasonType, Slate, SlateItem
-from service.domain.precomputed import PrecomputedSlate
+from service.domain.feeds import PrecomputedSlate, Reason, ReasonType, Slate, SlateItem
 from service.storage.tables import precomputed_slates, slates, users
 
 _COLUMNS = tuple(column.name for column in slates.c if column.name not in {"items", "features"})

@@ -16,8 +16,7 @@ from database.statements import chunks, insert, rows_in
 from service.app.ports import Clock
 from service.domain.errors import NotFound
 from service.domain.events import DeletedUser, Event, EventType, Preferences, Reaction, UserState, user_id_hash
-from service.domain.signals import HEATING_EVENTS
-from service.domain.states import DECIDING_EVENTS, verdicts
+from service.domain.states import DECIDING_EVENTS, HEATING_EVENTS, verdicts
 from service.storage.changes import lock_signals, log_signals
 from service.storage.tables import deleted_users, events, papers, preferences, slates, users
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from service.app.ports import Store
 from service.domain.events import EventType
-from service.domain.signals import Activity
+from service.domain.states import Activity
 from service.storage import SqlStore
 from service.storage.retention import prune
 from tests.contracts.samples import CLOCK, HOUR, NOW, add_papers, embed, event, in_threads, paper, record
@@ -16,7 +16,7 @@ LIKE, CLICK = EventType.LIKE, EventType.CLICK
 
 def mark(store: Store) -> tuple[int, int]:
     with store.read() as tx:
-        return tx.signals.mark()
+        return tx.versions("", "").mark
 
 
 def vector_version(store: Store, encoder: str = "mini") -> int:
@@ -116,8 +116,8 @@ def test_new_events_are_told_in_order(store: Store) -> None:
             ("p0", ("ada", CLICK, NOW)),
         ]
         assert len(tx.signals.events_since(sequence, limit=1)) == 1
-        assert tx.signals.mark()[0] == version
-        assert tx.signals.mark()[1] > sequence
+        assert tx.versions("", "").mark[0] == version
+        assert tx.versions("", "").mark[1] > sequence
 
 
 def test_what_must_be_read_anew(sql_store: SqlStore) -> None:
@@ -159,7 +159,7 @@ def test_no_event_is_missed_between_writers(store: Store) -> None:
         sequence = 0
         for _ in range(60):
             with store.read() as tx:
-                new = tx.signals.mark()[1]
+                new = tx.versions("", "").mark[1]
                 seen.extend(user for _, (user, _, _) in tx.signals.events_since(sequence, limit=1_000))
                 sequence = new
 

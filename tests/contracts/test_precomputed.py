@@ -6,11 +6,10 @@ from dataclasses import replace
 import pytest
 
 from service.app.ports import Store
-from service.app.ranking.precomputed import Precomputed, PrecomputedUse, SlateRequest
+from service.app.ranking.precomputed import Precomputed, PrecomputedUse
 from service.app.ranking.serving import Serving
-from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
+from service.domain.feeds import FallbackReason, PrecomputedSlate, Reason, ReasonType, SlateItem
 from service.domain.papers import Digest
-from service.domain.precomputed import PrecomputedSlate
 from service.storage import SqlStore
 from service.storage.retention import prune
 from tests.contracts.samples import CLOCK, HOUR, NOW, ON_SQLITE, add_papers, event, record
@@ -131,7 +130,7 @@ def test_fits(store: Store, made_at: dt.datetime, explored: bool, explores: bool
     rule = Precomputed(PrecomputedUse.ALWAYS, 24 * HOUR, explores=explores)
 
     with store.read() as tx:
-        request, now = SlateRequest("ada", made.diversity, 2), tx.versions("ada", "d1")
-        found = rule.find(tx, Serving("mini", None, "", 1), request, now, NOW)
+        serving, versions = Serving("mini", None, "", 1), tx.versions("ada", "d1")
+        found = rule.find(tx, serving, versions, "ada", diversity=made.diversity, page_size=2, now=NOW)
 
     assert (found is not None) == fits

@@ -22,7 +22,7 @@ def candidates_of(store: Store, *paper_ids: str) -> Candidates:
 def assert_current(digest: KeptDigest, store: Store) -> Candidates:
     """Check that the cached signals equal newly read ones, and return them."""
     with store.read() as tx:
-        kept, fresh = digest.with_signals(tx, tx.signals.mark()), with_signals(tx, digest.candidates)
+        kept, fresh = digest.with_signals(tx, tx.versions("", "").mark), with_signals(tx, digest.candidates)
     found, wanted = kept.matrix.columns.signals, fresh.matrix.columns.signals
     assert found is not None
     assert wanted is not None
@@ -69,7 +69,7 @@ def test_an_older_transaction_changes_nothing(store: Store) -> None:
     add_papers(store, 2)
     digest = KeptDigest(candidates_of(store, "p0", "p1"))
     with store.read() as tx:
-        old_mark = tx.signals.mark()
+        old_mark = tx.versions("", "").mark
     record(store, event(paper_id="p0"), event(paper_id="p1", user_id="bob"))
     newest = assert_current(digest, store)
 

@@ -14,9 +14,9 @@ DIM = 16
 
 
 @pytest.fixture(autouse=True)
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Use blocks so small that a few papers fill several."""
-    monkeypatch.setattr(similar, "BLOCK_ROWS", 4)
+def few_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Allow so few changes that some tests read all vectors again."""
+    monkeypatch.setattr(similar, "MAX_CHANGES", 6)
 
 
 def vector(seed: int) -> Vectors:
@@ -73,20 +73,18 @@ def test_follows_every_change(store: Store) -> None:
 
 @ON_SQLITE
 def test_ties_go_by_id(store: Store) -> None:
-    """Papers with equal vectors are ordered by id, in any block."""
+    """Papers with equal vectors are ordered by id, however they were read."""
     index = SimilarPapers()
     names = add_papers(store, 11)
     store_vectors(store, dict.fromkeys(reversed(names), 5))
     assert [name for name, _ in nearest(index, store, 5)] == ["p0", "p1", "p10"]
 
 
-def test_a_twin_has_cosine_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_twin_has_cosine_one() -> None:
     """An equal vector has a cosine of exactly 1 and comes first, however sums are rounded."""
-    monkeypatch.setattr(similar, "BLOCK_ROWS", 2_048)
     vectors = HashingEncoder().encode([f"paper {i} of {i % 7}" for i in range(1_000)])
-    edit = similar._Edit((), {})
-    edit.put((f"p{i}", vector) for i, vector in enumerate(vectors))
-    state = similar._State("hashing", 1, edit.blocks())
+    names = [f"p{i}" for i in range(len(vectors))]
+    state = similar._State("hashing", 1, ((names[:700], vectors[:700]), (names[700:], vectors[700:])))
 
     found = [max(state.nearest(vector, 1), key=lambda pair: pair[1]) for vector in vectors]
 

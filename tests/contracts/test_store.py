@@ -111,7 +111,7 @@ class TestDigests:
         day = dt.timedelta(days=1)
         with store.write() as tx:
             assert tx.digests.find_newest() is None
-            assert tx.digests.find_version("") is None
+            assert tx.versions("", "").digest is None
             tx.digests.save(Digest("z", NOW.date() - day), NOW + 5 * HOUR)
             tx.digests.save(Digest("y", NOW.date()), NOW)
             tx.digests.save(Digest("a", NOW.date()), NOW + HOUR)
@@ -120,8 +120,8 @@ class TestDigests:
             newest = tx.digests.find_newest()
             assert newest is not None
             assert newest.digest_id == "b"
-            assert tx.digests.find_version("") == ("b", 1, NOW.date())
-            assert tx.digests.find_version("nope") is None
+            assert tx.versions("", "").digest == ("b", 1, NOW.date())
+            assert tx.versions("", "nope").digest is None
 
     def test_pages_of_digests(self, store: Store) -> None:
         """Pages go by latest date, ties by id, and start after the given one."""

@@ -52,12 +52,12 @@ class CandidateSets:
                 raise NotFound("digest", digest_id, field="digest_id")
             return Candidates.build(serving, [], {}), None
         found_id, version, date = versions.digest
-
-        def load() -> KeptDigest:
+        key = (version, serving.generation)
+        kept = self._digests.find(found_id, key)
+        if kept is None:
             digest = tx.digests.find(found_id)
-            return KeptDigest(Candidates.load(tx, serving, digest.paper_ids if digest else (), found_id))
-
-        kept = self._digests.get(found_id, (version, serving.generation), load)
+            candidates = Candidates.load(tx, serving, digest.paper_ids if digest else (), found_id)
+            kept = self._digests.put(found_id, key, KeptDigest(candidates))
         return kept.with_signals(tx, versions.mark), date
 
     def of_window(self, tx: Transaction, serving: Serving, window: Window) -> Candidates:

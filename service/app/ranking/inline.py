@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from service.app.catalog import resolve_distinct
+from service.app.catalog import check_papers, resolve_distinct
 from service.app.counters import Counters
 from service.app.ports import Clock, Encoder, Store, Transaction, Vectors
 from service.app.ranking.candidates import Candidates
@@ -14,7 +14,7 @@ from service.app.ranking.ranking import Ranking, RankingOptions, rank_candidates
 from service.app.ranking.serving import Serving, ServingSlot
 from service.app.ranking.signals import with_signals
 from service.domain.errors import InvalidField
-from service.domain.papers import Paper, check_paper, embedding_text
+from service.domain.papers import Paper, embedding_text
 
 MAX_INLINE_BYTES = 4_000_000
 
@@ -58,14 +58,13 @@ class InlineRanking:
         liked, candidates = _check(query)
         serving = self.serving.current
         vectors = self._embed(serving, [*liked, *candidates], timeout_seconds)
-        liked_vectors, candidate_vectors = vectors[: len(liked)], vectors[len(liked) :]
         with self.store.read() as tx:
-            user = self._user(tx, serving, query, liked, _by_id(liked, liked_vectors))
+            user = self._user(tx, serving, query, liked, _by_id(liked, vectors))
             if query.candidate_paper_ids:
                 paper_ids = resolve_distinct(tx, query.candidate_paper_ids, "candidate_paper_ids")
                 ranked = with_signals(tx, Candidates.load(tx, serving, paper_ids))
             else:
-                ranked = Candidates.build(serving, candidates, _by_id(candidates, candidate_vectors))
+                ranked = Candidates.build(serving, candidates, _by_id(candidates, vectors[len(liked) :]))
         options = RankingOptions(as_of=query.as_of or self.clock.now(), explain=query.explain, limit=None)
         ranking = rank_candidates(serving, user, ranked, options)
         self.counters.count_fallback(ranking.fallback_reason.name)
@@ -79,21 +78,14 @@ class InlineRanking:
         return list(self.encoder.encode(texts, timeout_seconds=timeout_seconds))
 
     def _user(
-        self,
-        tx: Transaction,
-        serving: Serving,
-        query: RankingQuery,
-        liked: Sequence[Paper],
-        vectors: dict[str, Vectors],
+        self, tx: Transaction, serving: Serving, query: RankingQuery, liked: list[Paper], vectors: dict[str, Vectors]
     ) -> PreparedUser:
         if query.user_id:
             return self.users.find(tx, serving, query.user_id, tx.users.version(query.user_id))
         if query.liked_paper_ids:
             paper_ids = resolve_distinct(tx, query.liked_paper_ids, "liked_paper_ids")
             found = tx.papers.find_many(paper_ids)
-            return PreparedUser.given(
-                serving, [found[paper_id] for paper_id in paper_ids], tx.papers.vectors(paper_ids, serving.encoder)
-            )
+            liked, vectors = [found[name] for name in paper_ids], tx.papers.vectors(paper_ids, serving.encoder)
         return PreparedUser.given(serving, liked, vectors)
 
 
@@ -106,7 +98,7 @@ def _text_bytes(papers: Sequence[Paper]) -> int:
 
 
 def _by_id(papers: Sequence[Paper], vectors: Sequence[Vectors]) -> dict[str, Vectors]:
-    """Return vectors by paper id; empty if nothing was embedded.
+    """Return the first vectors by paper id; empty if nothing was embedded.
 
     Likes and candidates need separate results, because one id may name two texts.
     """
@@ -114,32 +106,15 @@ def _by_id(papers: Sequence[Paper], vectors: Sequence[Vectors]) -> dict[str, Vec
 
 
 def _check(query: RankingQuery) -> tuple[list[Paper], list[Paper]]:
-    likes = {
-        "user_id": bool(query.user_id),
-        "liked_paper_ids": bool(query.liked_paper_ids),
-        "liked_papers": bool(query.liked_papers),
-    }
-    candidate_sets = {
-        "candidate_paper_ids": bool(query.candidate_paper_ids),
-        "candidate_papers": bool(query.candidate_papers),
-    }
-    for choice in (likes, candidate_sets):
-        given = [name for name, present in choice.items() if present]
+    """Return the liked and the candidate papers of the query with trimmed texts."""
+    for choice in (("user_id", "liked_paper_ids", "liked_papers"), ("candidate_paper_ids", "candidate_papers")):
+        given = [name for name in choice if getattr(query, name)]
         if len(given) != 1:
             found = f"{' and '.join(given)} are" if given else "none is"
-            raise InvalidField(
-                given[1] if given else next(iter(choice)), f"give exactly one of {', '.join(choice)}; {found} given"
-            )
+            field = given[1] if given else choice[0]
+            raise InvalidField(field, f"give exactly one of {', '.join(choice)}; {found} given")
     sizes = {"liked_papers": _text_bytes(query.liked_papers), "candidate_papers": _text_bytes(query.candidate_papers)}
     if sum(sizes.values()) > MAX_INLINE_BYTES:
         problem = f"inline text has {sum(sizes.values())} bytes; at most {MAX_INLINE_BYTES} are allowed"
         raise InvalidField(max(sizes, key=lambda name: sizes[name]), problem)
-    liked = [check_paper(paper, f"liked_papers[{i}]") for i, paper in enumerate(query.liked_papers)]
-    candidates = [check_paper(paper, f"candidate_papers[{i}]") for i, paper in enumerate(query.candidate_papers)]
-    for name, papers in (("liked_papers", liked), ("candidate_papers", candidates)):
-        seen: set[str] = set()
-        for i, paper in enumerate(papers):
-            if paper.paper_id in seen:
-                raise InvalidField(f"{name}[{i}].paper_id", f"'{paper.paper_id}' is given twice")
-            seen.add(paper.paper_id)
-    return liked, candidates
+    return check_papers(query.liked_papers, "liked_papers"), check_papers(query.candidate_papers, "candidate_papers")

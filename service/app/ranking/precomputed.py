@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from service.app.ports import Transaction, Versions
 from service.app.ranking.serving import Serving
 from service.domain.events import MAX_FUTURE
-from service.domain.feeds import FallbackReason, Slate
-from service.domain.precomputed import PrecomputedSlate
+from service.domain.feeds import FallbackReason, PrecomputedSlate, Slate
 
 
 class PrecomputedUse(enum.Enum):
@@ -18,15 +17,6 @@ class PrecomputedUse(enum.Enum):
     ALWAYS = "always"
     OVERLOAD = "overload"
     NEVER = "never"
-
-
-@dataclass(frozen=True)
-class SlateRequest:
-    """What a precomputed slate must match: the user, the diversity (0 to 1) and the size of the first page."""
-
-    user_id: str
-    diversity: float
-    page_size: int
 
 
 @dataclass(frozen=True)
@@ -50,7 +40,15 @@ class Precomputed:
         return self.use is PrecomputedUse.ALWAYS or (self.use is PrecomputedUse.OVERLOAD and self.is_busy())
 
     def find(
-        self, tx: Transaction, serving: Serving, request: SlateRequest, versions: Versions, now: dt.datetime
+        self,
+        tx: Transaction,
+        serving: Serving,
+        versions: Versions,
+        user_id: str,
+        *,
+        diversity: float,
+        page_size: int,
+        now: dt.datetime,
     ) -> tuple[Slate, dt.date] | None:
         """Return the user's precomputed slate of the digest and the date of the digest; None if no slate matches.
 
@@ -59,27 +57,26 @@ class Precomputed:
 
         Args:
             versions: Current versions of the user and the digest.
+            diversity: Diversity of the request, 0 to 1.
+            page_size: Number of items that the slate must have, unless no candidates were left.
         """
-        if not versions.has_precomputed:
+        if not versions.has_precomputed or versions.digest is None:
             return None
-        digest, version = versions.digest, versions.user
-        found = None if digest is None or version is None else tx.precomputed.find(request.user_id, digest[0])
-        if digest is None or found is None or (found.user_version, found.digest_version) != (version, digest[1]):
+        digest_id, digest_version, date = versions.digest
+        found = tx.precomputed.find(user_id, digest_id)
+        if found is None or (found.user_version, found.digest_version) != (versions.user, digest_version):
             return None
         # Users without likes get trending papers, whatever the bundle.
         models = {serving.bundle.version if serving.bundle else "cosine", "trending"}
-        if found.model_version not in models or found.diversity != request.diversity:
-            return None
-        if not self._may_show(found, request.page_size, now):
-            return None
-        return self._slate(found, now), digest[2]
-
-    def _may_show(self, found: PrecomputedSlate, page_size: int, now: dt.datetime) -> bool:
-        # A batch job may have computed the slate for a future day.
-        is_current = -MAX_FUTURE <= now - found.as_of <= self.max_age
-        is_explored = any(item.action_propensity != 1 for item in found.items)
-        fills_page = found.is_whole or len(found.items) >= page_size
-        return is_current and fills_page and (self.explores or not is_explored)
+        matches = (
+            found.model_version in models
+            and found.diversity == diversity
+            # A batch job may have computed the slate for a future day.
+            and -MAX_FUTURE <= now - found.as_of <= self.max_age
+            and (found.is_whole or len(found.items) >= page_size)
+            and (self.explores or all(item.action_propensity == 1 for item in found.items))
+        )
+        return (self._slate(found, now), date) if matches else None
 
     def _slate(self, found: PrecomputedSlate, now: dt.datetime) -> Slate:
         fallback = found.fallback_reason

@@ -4,10 +4,8 @@ Placing thirty papers in the bundle's spaces takes ten times as long as building
 of their own, because many users like the same papers and a new like does not change the rows of the others.
 """
 
-import threading
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import TypeAlias
 
 from ranker.spaces.spaces import PaperMatrix, stack_matrices
 from service.app.cache import VersionedCache
@@ -15,7 +13,7 @@ from service.app.ports import Transaction
 from service.app.ranking.placing import place_papers
 from service.app.ranking.prepared_user import PreparedUser, counted_likes
 from service.app.ranking.serving import Serving
-from service.domain.papers import Paper, PaperMark
+from service.domain.papers import Paper
 
 USER_BYTES = 256 * 2**20
 """Limit for all cached users together: about a thousand users with thirty likes."""
@@ -27,64 +25,36 @@ EVENT_BYTES = 250
 """Approximate memory of each like, dislike and hidden paper in a user's state."""
 PLACED_PAPERS = 8_192
 """Limit for cached liked papers, about 14 kB each. Placing one takes longer than ranking a digest."""
-
-
-@dataclass(frozen=True)
-class _Placed:
-    """A paper and its row in the spaces of one serving bundle, valid for one mark and generation."""
-
-    mark: PaperMark
-    generation: int
-    paper: Paper
-    row: PaperMatrix
+Placed: TypeAlias = tuple[Paper, PaperMatrix]
+"""A paper and its row in the spaces of a bundle."""
 
 
 class PlacedPapers:
-    """A cache of the ``limit`` most recently used placed papers. Thread safe.
+    """A cache of the ``limit`` most recently used liked papers and their rows in the serving bundle. Thread safe.
 
     A paper's row has the same bits whatever papers are placed with it, so users can share it.
     """
 
     def __init__(self, limit: int = PLACED_PAPERS) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[str, _Placed] = OrderedDict()
+        self._kept: VersionedCache[str, Placed] = VersionedCache(limit, lambda _: 1)
 
-    def find(self, tx: Transaction, serving: Serving, paper_ids: Sequence[str]) -> dict[str, _Placed]:
-        """Return the stored papers among ``paper_ids`` by id. A bundle must serve.
+    def find(self, tx: Transaction, serving: Serving, paper_ids: Sequence[str]) -> dict[str, Placed]:
+        """Return the stored papers among ``paper_ids`` by id, each with its row. A bundle must serve.
 
         Runs one SQL statement if the cache has all of them.
         """
         marks = tx.papers.marks(paper_ids, serving.encoder)
-        with self._lock:
-            found = {paper_id: self._kept[paper_id] for paper_id in marks if paper_id in self._kept}
-            for paper_id in found:
-                self._kept.move_to_end(paper_id)
-        found = {
-            paper_id: placed
-            for paper_id, placed in found.items()
-            if placed.generation == serving.generation and placed.mark == marks[paper_id]
-        }
-        if missing := [paper_id for paper_id in marks if paper_id not in found]:
-            new = _placed(tx, serving, missing, marks)
-            found |= new
-            with self._lock:
-                self._kept.update(new)
-                while len(self._kept) > self._limit:
-                    self._kept.popitem(last=False)
-        return found
-
-
-def _placed(
-    tx: Transaction, serving: Serving, paper_ids: Sequence[str], marks: Mapping[str, PaperMark]
-) -> dict[str, _Placed]:
-    papers = list(tx.papers.find_many(paper_ids).values())
-    vectors = tx.papers.vectors([paper.paper_id for paper in papers], serving.encoder)
-    matrix = place_papers(serving, papers, vectors).completed()
-    return {
-        paper.paper_id: _Placed(marks[paper.paper_id], serving.generation, paper, matrix.take([row]))
-        for row, paper in enumerate(papers)
-    }
+        versions = {paper_id: (mark, serving.generation) for paper_id, mark in marks.items()}
+        found = {paper_id: self._kept.find(paper_id, version) for paper_id, version in versions.items()}
+        known = {paper_id: placed for paper_id, placed in found.items() if placed is not None}
+        if len(known) < len(found):
+            papers = list(tx.papers.find_many([paper_id for paper_id in found if paper_id not in known]).values())
+            vectors = tx.papers.vectors([paper.paper_id for paper in papers], serving.encoder)
+            matrix = place_papers(serving, papers, vectors).completed()
+            for row, paper in enumerate(papers):
+                placed = (paper, matrix.take([row]))
+                known[paper.paper_id] = self._kept.put(paper.paper_id, versions[paper.paper_id], placed)
+        return known
 
 
 class PreparedUsers:
@@ -98,7 +68,8 @@ class PreparedUsers:
         """Return the prepared user at this version; a version of None means an unknown user."""
         if version is None:
             return PreparedUser(state=None, profile=None)
-        return self._kept.get(user_id, (version, serving.generation), lambda: self._load(tx, serving, user_id))
+        key = (version, serving.generation)
+        return self._kept.find(user_id, key) or self._kept.put(user_id, key, self._load(tx, serving, user_id))
 
     def _load(self, tx: Transaction, serving: Serving, user_id: str) -> PreparedUser:
         state = tx.users.find_state(user_id)
@@ -112,10 +83,10 @@ class PreparedUsers:
         placed = self._placed.find(tx, serving, wanted)
 
         def place(papers: Sequence[Paper]) -> PaperMatrix:
-            rows = [placed[paper.paper_id].row for paper in papers]
+            rows = [placed[paper.paper_id][1] for paper in papers]
             return stack_matrices(rows) if rows else place_papers(serving, [], {})
 
-        return PreparedUser.of(serving, state, {paper_id: each.paper for paper_id, each in placed.items()}, place)
+        return PreparedUser.of(serving, state, {paper_id: paper for paper_id, (paper, _) in placed.items()}, place)
 
 
 def _user_bytes(user: PreparedUser) -> int:

@@ -1,7 +1,7 @@
 """Ranking of a set of candidates for a user: hidden papers, order and reasons."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +13,6 @@ from ranker.pipeline import ModelRows, RankedList, model_rows, rank, rank_new_us
 from ranker.profile.profile import Profile
 from ranker.reasons.explain import RankReason, RankReasonKind
 from ranker.spaces.spaces import PaperMatrix, plain_matrix
-from ranker.types import BoolArray
 from ranker.user_context import UserContext
 from service.app.ranking.candidates import Candidates
 from service.app.ranking.placing import columns_of
@@ -29,13 +28,7 @@ MAX_SLATE_SIZE = 500
 
 @dataclass(frozen=True)
 class Ranking:
-    """A ranked list and the model that ranked it.
-
-    Attributes:
-        model_version: See ``Slate``.
-        features_version: See ``Slate``.
-        features: See ``Slate``.
-    """
+    """A ranked list and the model that ranked it; ``Slate`` describes the fields."""
 
     model_version: str
     features_version: str
@@ -171,15 +164,11 @@ def hidden_papers(user: PreparedUser, candidates: Candidates) -> frozenset[str]:
     """Return the papers that a feed must not show this user: reacted to, sent or muted."""
     if user.state is None:
         return frozenset()
-    preferences = user.state.preferences
-    muted = (
-        paper.paper_id
-        for paper, words in zip(candidates.papers, candidates.words, strict=True)
-        if words.is_muted(preferences)
-    )
-    if preferences.muted_keywords or preferences.muted_topics or preferences.muted_authors:
-        return user.state.hidden_paper_ids | frozenset(muted)
-    return user.state.hidden_paper_ids
+    hidden, preferences = user.state.hidden_paper_ids, user.state.preferences
+    if not (preferences.muted_keywords or preferences.muted_topics or preferences.muted_authors):
+        return hidden
+    pairs = zip(candidates.papers, candidates.words, strict=True)
+    return hidden.union(paper.paper_id for paper, words in pairs if words.is_muted(preferences))
 
 
 def _preferences(user: PreparedUser) -> Preferences:
@@ -192,14 +181,10 @@ def _user_context(user: PreparedUser, candidates: Candidates) -> UserContext:
     topics, authors = preferences.followed_topics, preferences.followed_authors
     words = candidates.words
     return UserContext(
-        followed_topic=_flags([any(map(each.has_topic, topics)) for each in words]) if topics else None,
-        followed_author=_flags([any(map(each.has_author, authors)) for each in words]) if authors else None,
+        followed_topic=np.array([any(map(each.has_topic, topics)) for each in words], np.bool_) if topics else None,
+        followed_author=np.array([any(map(each.has_author, authors)) for each in words], np.bool_) if authors else None,
         user=user_code(user.state.user_id) if user.state else 0,
     )
-
-
-def _flags(values: Sequence[bool]) -> BoolArray:
-    return np.array(values, dtype=np.bool_)
 
 
 def _rank_new_user(
@@ -217,62 +202,37 @@ def _rank_new_user(
     )
 
 
-def _items(ranked: RankedList, user: PreparedUser, candidates: Candidates, *, explain: bool) -> Iterable[SlateItem]:
-    reasons = _Reasons(user, candidates)
+def _items(ranked: RankedList, user: PreparedUser, candidates: Candidates, *, explain: bool) -> Iterator[SlateItem]:
     rows, scores, propensities = ranked.rows.tolist(), ranked.scores.tolist(), ranked.action_propensities.tolist()
     papers = candidates.papers
     for place, (row, score, action_propensity) in enumerate(zip(rows, scores, propensities, strict=True)):
-        why = reasons.of(ranked.reasons[place], row) if explain else ()
+        why = tuple(_reasons(user, candidates, row, ranked.reasons[place])) if explain else ()
         yield SlateItem(place + 1, papers[row].paper_id, score, why, action_propensity)
 
 
-class _Reasons:
-    """Converts the ranker's reasons to reasons of the service, for one user."""
-
-    def __init__(self, user: PreparedUser, candidates: Candidates) -> None:
-        self._user = user
-        self._candidates = candidates
-        self._topics: dict[int, tuple[Reason, ...]] = {}
-
-    def of(self, found: Sequence[RankReason], row: int) -> tuple[Reason, ...]:
-        """Return the reasons for the candidate at ``row``."""
-        why: list[Reason] = []
-        if self._user.profile is None:
-            why += self._followed_topics(row)
-            why += self._followed_authors(row)
-        for reason in found:
-            why += self._converted(reason, row)
-        return tuple(why)
-
-    def _converted(self, reason: RankReason, row: int) -> Iterable[Reason]:
-        kind = reason.kind
+def _reasons(user: PreparedUser, candidates: Candidates, row: int, found: Sequence[RankReason]) -> Iterator[Reason]:
+    """Yield the ranker's reasons for the candidate at ``row`` as reasons of the service."""
+    words, preferences = candidates.words[row], _preferences(user)
+    topics = (Reason(ReasonType.TOPIC, topic) for topic in preferences.followed_topics if words.has_topic(topic))
+    authors = (
+        Reason(ReasonType.FOLLOWED_AUTHOR, author)
+        for author in preferences.followed_authors
+        if words.has_author(author)
+    )
+    if user.profile is None:
+        yield from topics
+        yield from authors
+    for reason in found:
         if reason.liked_index is not None:
-            liked = self._user.liked[reason.liked_index]
-            return (Reason(ReasonType.SIMILAR_TO_LIKED, liked.title, liked.paper_id, reason.similarity),)
-        if reason.interest is not None:
-            return self._topic(reason.interest)
-        if kind is RankReasonKind.TOPIC:
-            return self._followed_topics(row)
-        if kind is RankReasonKind.FOLLOWED_AUTHOR:
-            return self._followed_authors(row)
-        return _PLAIN[kind]
-
-    def _topic(self, interest: int) -> tuple[Reason, ...]:
-        if interest not in self._topics:
-            name = self._user.topic_names[interest]
+            liked = user.liked[reason.liked_index]
+            yield Reason(ReasonType.SIMILAR_TO_LIKED, liked.title, liked.paper_id, reason.similarity)
+        elif reason.interest is not None:
             # An interest without a name gives no reason.
-            self._topics[interest] = (Reason(ReasonType.TOPIC, name),) if name else ()
-        return self._topics[interest]
-
-    def _followed_topics(self, row: int) -> Iterable[Reason]:
-        words = self._candidates.words[row]
-        topics = _preferences(self._user).followed_topics
-        return [Reason(ReasonType.TOPIC, topic) for topic in topics if words.has_topic(topic)]
-
-    def _followed_authors(self, row: int) -> Iterable[Reason]:
-        words = self._candidates.words[row]
-        authors = _preferences(self._user).followed_authors
-        return [Reason(ReasonType.FOLLOWED_AUTHOR, author) for author in authors if words.has_author(author)]
-
-
-_PLAIN = {kind: (Reason(ReasonType(kind.value)),) for kind in RankReasonKind}
+            if name := user.topic_names[reason.interest]:
+                yield Reason(ReasonType.TOPIC, name)
+        elif reason.kind is RankReasonKind.TOPIC:
+            yield from topics
+        elif reason.kind is RankReasonKind.FOLLOWED_AUTHOR:
+            yield from authors
+        else:
+            yield Reason(ReasonType(reason.kind.value))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from ranker.signals import NO_SIGNALS, PaperSignals, Signals
 from service.app.ports import Transaction
 from service.app.ranking.candidates import Candidates
-from service.domain.signals import Activity, HeatingEvent
+from service.domain.states import Activity, HeatingEvent
 
 MANY_EVENTS = 2_000
 """After this many new events, reading all signals of a digest again is cheaper than applying the events."""
@@ -20,7 +20,7 @@ class _Known:
     """The signals of a digest's candidates at one mark.
 
     Attributes:
-        mark: See ``SignalStore.mark``.
+        mark: See ``Versions``.
         activities: Activity by paper id; papers without any are absent.
         shown: The candidates with these signals.
     """
@@ -48,7 +48,7 @@ class KeptDigest:
         Reads only what changed since the last call.
 
         Args:
-            mark: Mark of the transaction, see ``SignalStore.mark``.
+            mark: Mark of the transaction, see ``Versions``.
         """
         with self._lock:
             known = self._known
