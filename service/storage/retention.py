@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import Connection, and_, delete, func, select, tuple_, update
 
 from service.domain.events import EventType
 from service.domain.signals import HEATING_EVENTS
@@ -114,6 +114,4 @@ def _prune_features(store: SqlStore, before: dt.datetime | None) -> int:
         if len(rows) < _BATCH_SIZE:
             return total
         last = rows[-1]
-        page = batch.where(
-            or_(created_at > last.created_at, and_(created_at == last.created_at, slate_id > last.slate_id))
-        )
+        page = batch.where(tuple_(created_at, slate_id) > (last.created_at, last.slate_id))
