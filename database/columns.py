@@ -1,4 +1,8 @@
-"""Column types that store the same values on SQLite and PostgreSQL, and shorthands to declare columns."""
+"""Column types that store the same values on SQLite and PostgreSQL, and shorthands to declare columns.
+
+Released migrations use ``Id``, ``Sequence``, ``new_metadata``, ``not_null`` and ``belongs_to``, so their SQL must never
+change. A test compares it with the databases that are kept of every revision.
+"""
 
 import datetime as dt
 import enum

@@ -31,7 +31,7 @@ class Schema:
     """The schema of one package, which may share its database with the schema of another.
 
     Attributes:
-        migrations: Folder of the Alembic environment.
+        scripts: Folder of the Alembic scripts, one per revision. ``database/env.py`` runs them.
         revisions: All revisions, oldest first.
         version_table: Table in which Alembic keeps the revision.
         lock_number: Number of the advisory lock that lets one process at a time migrate on PostgreSQL.
@@ -39,7 +39,7 @@ class Schema:
         errors: Exceptions to raise.
     """
 
-    migrations: Path
+    scripts: Path
     revisions: tuple[str, ...]
     version_table: str
     lock_number: int
@@ -121,7 +121,8 @@ class Schema:
 
         config = Config(attributes={"connection": connection, "version_table": self.version_table})
         # Alembic reads a per cent sign as the start of a variable.
-        config.set_main_option("script_location", str(self.migrations).replace("%", "%%"))
+        config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+        config.set_main_option("version_locations", str(self.scripts).replace("%", "%%"))
         config.set_main_option("path_separator", "os")
         return config
 
