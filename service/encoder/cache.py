@@ -15,9 +15,8 @@ from typing import Protocol
 
 import numpy as np
 
-from service.app.ports import Vectors
+from service.app.ports import Encoder, Vectors
 from service.domain.papers import text_hash
-from service.encoder.opened import OpenedEncoder
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x70666563
@@ -30,6 +29,16 @@ HASHES_PER_QUERY = 500  # Old SQLite builds allow 999 parameters.
 ENTRY_OVERHEAD_BYTES = 500
 
 logger = logging.getLogger(__name__)
+
+
+class OpenedEncoder(Encoder, Protocol):
+    """An encoder that must be closed. Thread safe."""
+
+    def encode_in_background(self, texts: Sequence[str]) -> Vectors:
+        """Return vectors as ``encode`` without a deadline. Calls of ``encode`` go first, also between two slices."""
+
+    def close(self) -> None:
+        """Release processes and files. Calls in progress fail with EncoderUnavailable. May be repeated."""
 
 
 class VectorCache(Protocol):

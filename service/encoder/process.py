@@ -53,10 +53,10 @@ class EncoderProcess:
         self._device = device
         self._hang_seconds = hang_seconds
         self._queue = CallQueue(max_waiting=max_waiting)
-        self._restarts = Restarts(cool_down_seconds=cool_down_seconds)
         self._child: Child | None = None  # Changed only by the thread that holds the worker.
         self._used_at = 0.0
         self._closed = threading.Event()
+        self._restarts = Restarts(self._closed, cool_down_seconds)
 
     @property
     def name(self) -> str:
@@ -81,7 +81,6 @@ class EncoderProcess:
     def close(self) -> None:
         """Stop the worker. Calls in progress and later calls raise EncoderUnavailable. May be repeated."""
         self._closed.set()
-        self._restarts.stop_waiting()
         if (child := self._child) is not None:
             child.kill()
         with self._queue.worker(urgent=True):
