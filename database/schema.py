@@ -8,12 +8,11 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, Connection, Engine, column, create_engine, event, inspect, select, table
-from sqlalchemy.pool import NullPool
+from sqlalchemy import URL, Connection, Engine, column, inspect, select, table
 
-from database.engine import CONNECT_TIMEOUT_SECONDS, USE_UTC, parse_url, sqlite_engine
+from database.engine import parse_url, postgres_engine, sqlite_engine
 from database.errors import Errors
 from database.statements import wait_for_lock
 
@@ -146,18 +145,11 @@ def _open(url: URL, *, begin: str) -> Iterator[Engine]:
     if url.get_backend_name() == "sqlite":
         engine = sqlite_engine(url, begin, MIGRATION_TIMEOUT_SECONDS, foreign_keys=False)
     else:
-        arguments = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
-        engine = create_engine(url, hide_parameters=True, poolclass=NullPool, connect_args=arguments)
-        event.listen(engine, "connect", _use_utc)
+        engine = postgres_engine(url, "paperfeed", MIGRATION_TIMEOUT_SECONDS, pool_size=1)
     try:
         yield engine
     finally:
         engine.dispose()
-
-
-def _use_utc(connection: Any, _record: object) -> None:
-    connection.execute(USE_UTC)
-    connection.commit()
 
 
 def _absent_file(url: URL) -> str | None:

@@ -48,7 +48,7 @@ class Child:
         try:
             # In a new session, Ctrl-C reaches only the server, which may still answer calls while it drains.
             self._process = subprocess.Popen(  # noqa: S603 -- our own module; no shell
-                command, stdin=theirs, stdout=theirs, cwd=SOURCE_ROOT, start_new_session=True
+                command, stdin=theirs.fileno(), stdout=theirs.fileno(), cwd=SOURCE_ROOT, start_new_session=True
             )
         except OSError as error:
             self._socket.close()

@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _send(replies, Frame({"id": 0, "rows": 0, "dim": dim}))
     received = bytearray()
     try:
-        while (request := receive_frame(received, lambda: sys.stdin.buffer.read1(READ_BYTES))) is not None:
+        while (request := receive_frame(received, lambda: os.read(sys.stdin.fileno(), READ_BYTES))) is not None:
             _send(replies, _answer(request, encode))
     except (BrokenStream, BrokenPipeError):
         return 1

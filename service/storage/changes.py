@@ -63,7 +63,7 @@ def log_all_vectors(connection: Connection, paper_ids: Sequence[str]) -> None:
     """Call ``log_vectors`` for every encoder that has vectors of the papers. Call this before deleting vectors."""
     by_encoder: dict[str, list[str]] = {}
     held = select(embeddings.c.encoder, embeddings.c.paper_id)
-    for encoder, paper_id in rows_in(connection, held, embeddings.c.paper_id, paper_ids):
-        by_encoder.setdefault(encoder, []).append(paper_id)
+    for row in rows_in(connection, held, embeddings.c.paper_id, paper_ids):
+        by_encoder.setdefault(row.encoder, []).append(row.paper_id)
     for encoder in sorted(by_encoder):
         log_vectors(connection, encoder, by_encoder[encoder])

@@ -246,7 +246,7 @@ class SqlPapers:
             self._connection.execute(update(papers).where(chosen, differs).values(embedding_state=state))
 
 
-def _pending_text(row: Row[Any]) -> PendingText:
+def _pending_text(row: Any) -> PendingText:
     return PendingText(row.paper_id, embedding_text(row.title, row.abstract), row.text_hash)
 
 

@@ -21,16 +21,10 @@ from service.storage.changes import lock_papers, lock_signals, log_signals
 from service.storage.tables import deleted_users, events, papers, preferences, slates, users
 
 _VERSION = select(users.c.version).where(users.c.user_id == bindparam("user_id"))
-_MANY_WITH_PREFERENCES = select(
-    users, *(column for column in preferences.c if column.name != "user_id")
-).outerjoin_from(users, preferences)
-_WITH_PREFERENCES = _MANY_WITH_PREFERENCES.where(users.c.user_id == bindparam("user_id"))
-_DECIDING_EVENTS = (
-    select(events.c.paper_id, events.c.event_type, events.c.occurred_at)
-    .where(events.c.user_id == bindparam("user_id"), events.c.event_type.in_(DECIDING_EVENTS))
-    .order_by(events.c.occurred_at.asc().nulls_first(), events.c.sequence)
+_WITH_PREFERENCES = select(users, *(column for column in preferences.c if column.name != "user_id")).outerjoin_from(
+    users, preferences
 )
-_MANY_DECIDING_EVENTS = (
+_DECIDING_EVENTS = (
     select(events.c.user_id, events.c.paper_id, events.c.event_type, events.c.occurred_at)
     .where(events.c.event_type.in_(DECIDING_EVENTS))
     .order_by(events.c.user_id, events.c.occurred_at.asc().nulls_first(), events.c.sequence)
@@ -76,24 +70,21 @@ class SqlUsers:
         return self._connection.execute(_VERSION, {"user_id": user_id}).scalar_one_or_none()
 
     def find_state(self, user_id: str) -> UserState | None:
-        user = self._connection.execute(_WITH_PREFERENCES, {"user_id": user_id}).first()
-        if user is None:
-            return None
-        return _state_of(user, self._connection.execute(_DECIDING_EVENTS, {"user_id": user_id}).all())
+        return self.find_states([user_id]).get(user_id)
 
     def find_states(self, user_ids: Sequence[str]) -> dict[str, UserState]:
         found: dict[str, UserState] = {}
         for chunk in chunks(user_ids):
-            rows = self._connection.execute(_MANY_DECIDING_EVENTS.where(events.c.user_id.in_(chunk)))
+            rows = self._connection.execute(_DECIDING_EVENTS.where(events.c.user_id.in_(chunk)))
             deciding = {user_id: [row[1:] for row in own] for user_id, own in groupby(rows, itemgetter(0))}
-            for user in self._connection.execute(_MANY_WITH_PREFERENCES.where(users.c.user_id.in_(chunk))):
+            for user in self._connection.execute(_WITH_PREFERENCES.where(users.c.user_id.in_(chunk))):
                 found[user.user_id] = _state_of(user, deciding.get(user.user_id, ()))
         return found
 
     def lock_preferences(self, user_id: str, now: dt.datetime) -> Preferences:
         self._hold_users([user_id], now)
         # A second statement, which sees changes that were committed while the first waited for the lock.
-        return _preferences_of(self._connection.execute(_WITH_PREFERENCES, {"user_id": user_id}).one())
+        return _preferences_of(self._connection.execute(_WITH_PREFERENCES.where(users.c.user_id == user_id)).one())
 
     def save_preferences(self, user_id: str, preferences: Preferences, now: dt.datetime) -> None:
         self._hold_users([user_id], now)
