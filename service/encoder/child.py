@@ -22,7 +22,11 @@ class ChildDied(Exception):
 
 
 class ChildRefused(Exception):
-    """The process works, but refuses the request. A new process would refuse it too."""
+    """The process cannot embed the texts. A new process could not either."""
+
+
+class ModelRefused(Exception):
+    """The process cannot load its model. A new process could not either."""
 
 
 class Child:
@@ -68,11 +72,6 @@ class Child:
         """Process id. The process may have ended."""
         return self._process.pid
 
-    @property
-    def is_loaded(self) -> bool:
-        """Whether the process has loaded its model."""
-        return self._dim > 0
-
     def dim(self, deadline: float | None) -> int:
         """Return the length of the vectors. Wait until the model is loaded. Raise as ``encode``."""
         self._settle(deadline)
@@ -87,7 +86,8 @@ class Child:
         Raises:
             DeadlineTooShort: The reply did not come in time. The process goes on and stays usable.
             ChildDied: The process ended, hangs or sent an invalid reply.
-            ChildRefused: The process cannot load its model, or cannot embed these texts.
+            ChildRefused: The process cannot embed these texts.
+            ModelRefused: The process cannot load its model.
         """
         self._settle(deadline)
         self._last_id += 1
@@ -121,7 +121,7 @@ class Child:
         reply = self._reply(deadline)
         if reply.header["id"] == 0:
             if "error" in reply.header:
-                raise ChildRefused(str(reply.header["error"]))
+                raise ModelRefused(str(reply.header["error"]))
             self._dim = int(reply.header["dim"])
 
     def _reply(self, deadline: float | None) -> Frame:

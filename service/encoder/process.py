@@ -11,7 +11,7 @@ import numpy.typing as npt
 from service.app.ports import Vectors
 from service.domain.errors import EncoderUnavailable
 from service.encoder.call_queue import CallQueue
-from service.encoder.child import Child, ChildDied, ChildRefused
+from service.encoder.child import Child, ChildDied, ChildRefused, ModelRefused
 from service.encoder.models import EncoderModel
 from service.encoder.restarts import COOL_DOWN_SECONDS, Restarts
 
@@ -113,8 +113,11 @@ class EncoderProcess:
                 self._raise_if_closed()
                 logger.warning("encoder process failed: %s", error)
                 self._restarts.failed(str(error))
+            except ModelRefused as error:
+                self._stop()
+                self._restarts.give_up(str(error))
             except ChildRefused as error:
-                self._refused(error)
+                raise EncoderUnavailable(str(error)) from error
             else:
                 self._restarts.succeeded()
                 self._used_at = time.monotonic()
@@ -135,13 +138,6 @@ class EncoderProcess:
                 watch = (child, self._idle_seconds)
                 threading.Thread(target=self._stop_when_idle, args=watch, name="encoder-idle", daemon=True).start()
         return self._child
-
-    def _refused(self, error: ChildRefused) -> None:
-        """Raise EncoderUnavailable. A worker that cannot load its model is stopped; one that refuses texts stays."""
-        if self._child is not None and not self._child.is_loaded:
-            self._stop()
-            self._restarts.give_up(str(error))
-        raise EncoderUnavailable(str(error)) from error
 
     def _stop_when_idle(self, child: Child, idle_seconds: float) -> None:
         """Stop the child when it is idle. Runs in its own thread until this child is gone."""

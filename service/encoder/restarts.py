@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import NoReturn
 
 from service.domain.errors import DeadlineTooShort, EncoderUnavailable
 
@@ -51,7 +52,7 @@ class Restarts:
             self.give_up(problem)
         self._not_before = time.monotonic() + FIRST_WAIT_SECONDS * 2 ** (self._failures - 1)
 
-    def give_up(self, problem: str) -> None:
+    def give_up(self, problem: str) -> NoReturn:
         """Make calls fail for a while. After that time, a single failure has the same effect.
 
         Raises:

@@ -6,20 +6,7 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    Select,
-    and_,
-    bindparam,
-    delete,
-    exists,
-    func,
-    not_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, delete, exists, func, select, update
 
 from database.statements import chunks, from_row, put_rows, rows_in
 from service.app.ports import PendingText, Vectors
@@ -51,11 +38,9 @@ _PENDING_COUNT = select(
     - select(func.count()).where(_IS_FAILED).scalar_subquery()
 )
 _PENDING = select(papers.c.paper_id, papers.c.title, papers.c.abstract, papers.c.text_hash).where(
-    not_(_HAS_VECTOR), not_(_HAS_FAILED)
+    ~_HAS_VECTOR, ~_HAS_FAILED
 )
-_CLAIMABLE = (
-    _PENDING.where(not_(_IS_LEASED)).order_by(papers.c.first_seen_at, papers.c.paper_id).limit(bindparam("limit"))
-)
+_CLAIMABLE = _PENDING.where(~_IS_LEASED).order_by(papers.c.first_seen_at, papers.c.paper_id).limit(bindparam("limit"))
 # In the order of paper ids, so that a batch job can embed a catalog in ranges. _CLAIMABLE skips all finished texts in
 # each call. That suits the few new papers of a running service, but takes quadratic time for a million papers.
 _PENDING_BETWEEN = (

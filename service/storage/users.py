@@ -126,7 +126,6 @@ class SqlUsers:
         return True
 
     def reactions(self, kinds: Collection[EventType]) -> Iterator[Reaction]:
-        """See ``UserStore.reactions``."""
         statement = (
             select(events.c.user_id, events.c.paper_id, events.c.event_type, events.c.occurred_at)
             .where(events.c.event_type.in_(kinds))
