@@ -67,7 +67,7 @@ def open_engines(url: str, errors: Errors, *, application: str, pool_size: int, 
         # One writer per process: threads wait in the pool, in order, where SQLite would make them poll the lock.
         writer = sqlite_engine(parsed, "BEGIN IMMEDIATE", busy_timeout_seconds, pool_size=1, max_overflow=0)
         reader = sqlite_engine(parsed, "BEGIN", busy_timeout_seconds, pool_size=pool_size, max_overflow=pool_size)
-        event.listen(reader, "connect", _refuse_writes)
+        event.listen(reader, "connect", lambda connection, _: connection.execute("PRAGMA query_only = ON"))
         return Engines(reader=reader, writer=writer)
     engine = postgres_engine(parsed, application, busy_timeout_seconds, pool_size=pool_size)
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -126,10 +126,6 @@ def postgres_engine(url: URL, application: str, busy_timeout_seconds: float, *, 
 
     event.listen(engine, "connect", prepare)
     return engine
-
-
-def _refuse_writes(connection: sqlite3.Connection, _record: object) -> None:
-    connection.execute("PRAGMA query_only = ON")
 
 
 def _enter_wal(connection: sqlite3.Connection, timeout_seconds: float) -> None:

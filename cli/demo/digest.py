@@ -28,7 +28,8 @@ def read_demo_digest(path: Path | None, date: str | None) -> DemoDigest:
     from service.api.convert import from_paper
     from service.bootstrap import SystemClock
     from service.domain.errors import InvalidField
-    from service.ingest.digests.digest import parse_date, read_digest
+    from service.ingest.digests.digest import read_digest
+    from service.ingest.times import parse_date
 
     now = SystemClock().now()
     day: dt.date | None

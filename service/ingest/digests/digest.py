@@ -11,9 +11,6 @@ from service.ingest.digests.hf_daily import parse_hf_daily
 from service.ingest.digests.trending_page import parse_trending_page
 from service.ingest.jsonl import iter_papers
 from service.ingest.source import Content, Source, read_bytes, read_text, source_name
-from service.ingest.times import parse_date
-
-__all__ = ["DigestFormat", "ParsedDigest", "parse_date", "read_digest"]
 
 DigestFormat: TypeAlias = Literal["auto", "trending-page", "hf-daily", "feed", "jsonl"]
 
