@@ -1,4 +1,8 @@
-"""Column types that store the same values on SQLite and PostgreSQL, and shorthands to declare columns."""
+"""Column types that store the same values on SQLite and PostgreSQL, and shorthands to declare columns.
+
+Released migrations use ``Id``, ``Sequence``, ``new_metadata``, ``not_null`` and ``belongs_to``, so their SQL must never
+change. A test compares it with the databases that are kept of every revision.
+"""
 
 import datetime as dt
 import enum
@@ -20,13 +24,11 @@ class UtcDateTime(TypeDecorator[dt.datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: dt.datetime | None, _dialect: Dialect) -> dt.datetime | None:
-        """Return the stored form."""
         if value is not None and value.tzinfo is None:
             raise ValueError("a time without a zone cannot be stored")
         return None if value is None else value.astimezone(dt.UTC)
 
     def process_result_value(self, value: dt.datetime | None, _dialect: Dialect) -> dt.datetime | None:
-        """Return the value of the stored form."""
         if value is None:
             return None
         return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
@@ -43,11 +45,9 @@ class Word(TypeDecorator[enum.Enum]):
         self.members = members
 
     def process_bind_param(self, value: enum.Enum | None, _dialect: Dialect) -> str | None:
-        """Return the stored form."""
         return None if value is None else str(value.value)
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> enum.Enum | None:
-        """Return the value of the stored form."""
         return None if value is None else self.members(value)
 
 
@@ -58,11 +58,9 @@ class Json(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, _dialect: Dialect) -> str | None:
-        """Return the stored form."""
         return None if value is None else json.dumps(value, ensure_ascii=False)
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> Any:
-        """Return the value of the stored form."""
         return None if value is None else json.loads(value)
 
 
@@ -72,7 +70,6 @@ class Texts(Json):
     cache_ok = True
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> tuple[str, ...] | None:
-        """Return the value of the stored form."""
         return None if value is None else tuple(json.loads(value))
 
 

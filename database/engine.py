@@ -67,9 +67,9 @@ def open_engines(url: str, errors: Errors, *, application: str, pool_size: int, 
         # One writer per process: threads wait in the pool, in order, where SQLite would make them poll the lock.
         writer = sqlite_engine(parsed, "BEGIN IMMEDIATE", busy_timeout_seconds, pool_size=1, max_overflow=0)
         reader = sqlite_engine(parsed, "BEGIN", busy_timeout_seconds, pool_size=pool_size, max_overflow=pool_size)
-        event.listen(reader, "connect", _refuse_writes)
+        event.listen(reader, "connect", lambda connection, _: connection.execute("PRAGMA query_only = ON"))
         return Engines(reader=reader, writer=writer)
-    engine = _postgres_engine(parsed, application, busy_timeout_seconds, pool_size=pool_size)
+    engine = postgres_engine(parsed, application, busy_timeout_seconds, pool_size=pool_size)
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return Engines(reader=reader, writer=engine)
 
@@ -103,7 +103,7 @@ def sqlite_engine(
     return engine
 
 
-def _postgres_engine(url: URL, application: str, busy_timeout_seconds: float, *, pool_size: int) -> Engine:
+def postgres_engine(url: URL, application: str, busy_timeout_seconds: float, *, pool_size: int) -> Engine:
     """Return an engine that notices a lost server. The URL's own parameters win, but for the time zone."""
     defaults = {
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
@@ -126,10 +126,6 @@ def _postgres_engine(url: URL, application: str, busy_timeout_seconds: float, *,
 
     event.listen(engine, "connect", prepare)
     return engine
-
-
-def _refuse_writes(connection: sqlite3.Connection, _record: object) -> None:
-    connection.execute("PRAGMA query_only = ON")
 
 
 def _enter_wal(connection: sqlite3.Connection, timeout_seconds: float) -> None:

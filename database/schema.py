@@ -8,12 +8,11 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from sqlalchemy import URL, Connection, Engine, column, create_engine, event, inspect, select, table
-from sqlalchemy.pool import NullPool
+from sqlalchemy import URL, Connection, Engine, column, inspect, select, table
 
-from database.engine import CONNECT_TIMEOUT_SECONDS, USE_UTC, parse_url, sqlite_engine
+from database.engine import parse_url, postgres_engine, sqlite_engine
 from database.errors import Errors
 from database.statements import wait_for_lock
 
@@ -31,7 +30,7 @@ class Schema:
     """The schema of one package, which may share its database with the schema of another.
 
     Attributes:
-        migrations: Folder of the Alembic environment.
+        scripts: Folder of the Alembic scripts, one per revision. ``database/env.py`` runs them.
         revisions: All revisions, oldest first.
         version_table: Table in which Alembic keeps the revision.
         lock_number: Number of the advisory lock that lets one process at a time migrate on PostgreSQL.
@@ -39,7 +38,7 @@ class Schema:
         errors: Exceptions to raise.
     """
 
-    migrations: Path
+    scripts: Path
     revisions: tuple[str, ...]
     version_table: str
     lock_number: int
@@ -121,7 +120,8 @@ class Schema:
 
         config = Config(attributes={"connection": connection, "version_table": self.version_table})
         # Alembic reads a per cent sign as the start of a variable.
-        config.set_main_option("script_location", str(self.migrations).replace("%", "%%"))
+        config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
+        config.set_main_option("version_locations", str(self.scripts).replace("%", "%%"))
         config.set_main_option("path_separator", "os")
         return config
 
@@ -145,18 +145,11 @@ def _open(url: URL, *, begin: str) -> Iterator[Engine]:
     if url.get_backend_name() == "sqlite":
         engine = sqlite_engine(url, begin, MIGRATION_TIMEOUT_SECONDS, foreign_keys=False)
     else:
-        arguments = {} if "connect_timeout" in url.query else {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
-        engine = create_engine(url, hide_parameters=True, poolclass=NullPool, connect_args=arguments)
-        event.listen(engine, "connect", _use_utc)
+        engine = postgres_engine(url, "paperfeed", MIGRATION_TIMEOUT_SECONDS, pool_size=1)
     try:
         yield engine
     finally:
         engine.dispose()
-
-
-def _use_utc(connection: Any, _record: object) -> None:
-    connection.execute(USE_UTC)
-    connection.commit()
 
 
 def _absent_file(url: URL) -> str | None:

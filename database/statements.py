@@ -1,6 +1,7 @@
-"""Statements that SQLite and PostgreSQL write differently, and long lists of values split over several statements."""
+"""Statements that SQLite and PostgreSQL write differently, long lists of values, and rows as dataclasses."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, Table, text
@@ -36,6 +37,17 @@ def rows_in(
         yield from connection.execute(statement.where(column.in_(chunk)), parameters).all()
 
 
+def from_row(cls: type[T], row: Row[Any], **others: Any) -> T:
+    """Return the dataclass whose fields have the names of the row's columns. ``others`` are values of other fields."""
+    names = (each.name for each in fields(cls))  # type: ignore[arg-type]
+    return cls(**{name: getattr(row, name) for name in names if name not in others}, **others)
+
+
+def to_row(value: Any, **others: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass by name. ``others`` replace or add values of columns."""
+    return {each.name: getattr(value, each.name) for each in fields(value)} | others
+
+
 def insert(connection: Connection, table: Table) -> sqlite.Insert:
     """Return an INSERT that knows ON CONFLICT. Both engines write it alike, but SQLAlchemy has a class for each."""
     if connection.dialect.name == "sqlite":
@@ -49,6 +61,14 @@ def insert_new(connection: Connection, table: Table, row: dict[str, Any]) -> boo
     """Insert the row. Return False if its key is there, even if another process has just inserted it."""
     statement = insert(connection, table).values(row).on_conflict_do_nothing().returning(*table.primary_key)
     return connection.execute(statement).first() is not None
+
+
+def put_rows(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows, which have all columns of the table. They replace rows with the same primary keys."""
+    if rows:
+        statement = insert(connection, table)
+        changes = {column.name: statement.excluded[column.name] for column in table.c if not column.primary_key}
+        connection.execute(statement.on_conflict_do_update(index_elements=table.primary_key, set_=changes), rows)
 
 
 def wait_for_lock(connection: Connection, number: int) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from benchmarks.figures import figure, report
 from benchmarks.timing import seconds_of
 from service.encoder import EncoderProcess
-from service.encoder.models import PackagedModel
+from service.encoder.models import DEFAULT_MODEL, find_model
 from testing import papers
 
 BUDGET = 0.95
@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
     import torch  # noqa: PLC0415
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415
 
-    model = PackagedModel()
+    model = find_model(DEFAULT_MODEL)
     bare = SentenceTransformer(model.checked_source(), device="cpu", local_files_only=True)
     encoder = EncoderProcess(model, idle_seconds=None, threads=torch.get_num_threads())
     given = texts(options.papers)

@@ -28,7 +28,7 @@ from benchmarks.jobs.embed import texts
 from benchmarks.timing import seconds_of
 from service.domain.papers import Paper
 from service.encoder import DEFAULT_MODEL, open_encoder
-from service.encoder.models import PackagedModel
+from service.encoder.models import find_model
 from service.storage import open_store, schema
 
 BUDGET = 0.9
@@ -77,7 +77,7 @@ def main() -> int:
     from sentence_transformers import SentenceTransformer  # noqa: PLC0415
 
     torch.set_num_threads(1)
-    bare = SentenceTransformer(PackagedModel().checked_source(), device="cpu", local_files_only=True)
+    bare = SentenceTransformer(find_model(DEFAULT_MODEL).checked_source(), device="cpu", local_files_only=True)
     given = texts(options.papers)
     bare.encode(given[:32], show_progress_bar=False)
 

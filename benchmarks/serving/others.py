@@ -43,7 +43,7 @@ from benchmarks.serving.processes import Callers, Server, paperfeed
 from benchmarks.timing import seconds_of
 from ranker.bundle.bundle import Bundle, default_bundle_path, load_bundle
 from ranker.types import Float64Array, IndexArray
-from service.encoder.models import PackagedModel
+from service.encoder.models import DEFAULT_MODEL, find_model
 
 USERS = 1_000
 TOLERANCE, MOST_ITERATIONS, REGULARISATION = 1e-6, 10_000, 0.1
@@ -58,7 +58,9 @@ class Encoding:
         # The modules imported above set one thread.
         torch.set_num_threads(os.cpu_count() or 1)
         began = time.perf_counter()
-        self._model = SentenceTransformer(PackagedModel().checked_source(), device="cpu", local_files_only=True)
+        self._model = SentenceTransformer(
+            find_model(DEFAULT_MODEL).checked_source(), device="cpu", local_files_only=True
+        )
         self.load_seconds = time.perf_counter() - began
         self._texts = texts(1_000)
         self._encode(self._texts[:4])

@@ -6,24 +6,12 @@ they must not be loaded into the server.
 
 from pathlib import Path
 
-from service.encoder.cache import ByteBoundedCache, CachedEncoder, EmbeddingCache, VectorCache
+from service.encoder.cache import ByteBoundedCache, CachedEncoder, EmbeddingCache, OpenedEncoder, VectorCache
 from service.encoder.hashing import HashingEncoder
 from service.encoder.models import DEFAULT_MODEL, HASHING, find_model
-from service.encoder.opened import OpenedEncoder
 from service.encoder.process import EncoderProcess
 
-__all__ = [
-    "DEFAULT_MODEL",
-    "HASHING",
-    "ByteBoundedCache",
-    "CachedEncoder",
-    "EmbeddingCache",
-    "EncoderProcess",
-    "HashingEncoder",
-    "OpenedEncoder",
-    "VectorCache",
-    "open_encoder",
-]
+__all__ = ["DEFAULT_MODEL", "EncoderProcess", "HashingEncoder", "OpenedEncoder", "open_encoder"]
 
 
 def open_encoder(

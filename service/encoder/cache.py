@@ -15,14 +15,13 @@ from typing import Protocol
 
 import numpy as np
 
-from service.app.ports import Vectors
+from service.app.ports import Encoder, Vectors
 from service.domain.papers import text_hash
-from service.encoder.opened import OpenedEncoder
 
 SCHEMA_VERSION = 1
 APPLICATION_ID = 0x70666563
 """SQLite application id of our files, so that no other file is mistaken for a damaged cache and removed."""
-_MAGIC, _MARK = b"SQLite format 3\0", slice(68, 72)
+_MAGIC, _MARK, _MARK_AT = b"SQLite format 3\0", APPLICATION_ID.to_bytes(4, "big"), slice(68, 72)
 _TABLES = {"vectors"}
 BUSY_SECONDS = 5.0
 HASHES_PER_QUERY = 500  # Old SQLite builds allow 999 parameters.
@@ -30,6 +29,16 @@ HASHES_PER_QUERY = 500  # Old SQLite builds allow 999 parameters.
 ENTRY_OVERHEAD_BYTES = 500
 
 logger = logging.getLogger(__name__)
+
+
+class OpenedEncoder(Encoder, Protocol):
+    """An encoder that must be closed. Thread safe."""
+
+    def encode_in_background(self, texts: Sequence[str]) -> Vectors:
+        """Return vectors as ``encode`` without a deadline. Calls of ``encode`` go first, also between two slices."""
+
+    def close(self) -> None:
+        """Release processes and files. Calls in progress fail with EncoderUnavailable. May be repeated."""
 
 
 class VectorCache(Protocol):
@@ -164,7 +173,7 @@ class EmbeddingCache:
             return
         except OSError as error:
             raise sqlite3.OperationalError(str(error.strerror)) from error
-        if head and (not head.startswith(_MAGIC) or (head[_MARK] != _mark() and self._tables() - _TABLES)):
+        if head and (not head.startswith(_MAGIC) or (head[_MARK_AT] != _MARK and self._tables() - _TABLES)):
             raise sqlite3.OperationalError("it is not an embedding cache; name another file")
 
     def _tables(self) -> set[str]:
@@ -265,10 +274,6 @@ class CachedEncoder:
         if vectors:
             for cache in caches:
                 cache.put_many(self.name, vectors)
-
-
-def _mark() -> bytes:
-    return APPLICATION_ID.to_bytes(4, "big")
 
 
 def _entry_bytes(vector: Vectors) -> int:

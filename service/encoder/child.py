@@ -1,8 +1,6 @@
 """A running worker process: starting it, sending one request at a time with a deadline, and stopping it."""
 
-import contextlib
-import os
-import select
+import socket
 import subprocess
 import sys
 import time
@@ -11,12 +9,11 @@ from pathlib import Path
 
 from service.app.ports import Vectors
 from service.domain.errors import DeadlineTooShort
-from service.encoder.frames import BrokenStream, Frame, take_frame
+from service.encoder.frames import READ_BYTES, BrokenStream, Frame, receive_frame
 from service.encoder.models import EncoderModel
 
 # Folder of the package ``service``. The worker starts there, so that no file of the caller can shadow a module.
 SOURCE_ROOT = Path(__file__).resolve().parents[2]
-READ_BYTES = 1 << 20
 WORK = "embedding"
 
 
@@ -25,7 +22,11 @@ class ChildDied(Exception):
 
 
 class ChildRefused(Exception):
-    """The process works, but refuses the request. A new process would refuse it too."""
+    """The process cannot embed the texts. A new process could not either."""
+
+
+class ModelRefused(Exception):
+    """The process cannot load its model. A new process could not either."""
 
 
 class Child:
@@ -47,23 +48,17 @@ class Child:
         """
         command = [sys.executable, "-m", "service.encoder.worker", "--model", model.checked_source()]
         command += ["--device", device, "--threads", str(threads or 0), *(["--offline"] if model.is_offline else [])]
+        self._socket, theirs = socket.socketpair()
         try:
             # In a new session, Ctrl-C reaches only the server, which may still answer calls while it drains.
             self._process = subprocess.Popen(  # noqa: S603 -- our own module; no shell
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                bufsize=0,
-                cwd=SOURCE_ROOT,
-                start_new_session=True,
+                command, stdin=theirs.fileno(), stdout=theirs.fileno(), cwd=SOURCE_ROOT, start_new_session=True
             )
         except OSError as error:
+            self._socket.close()
             raise ChildDied(f"the encoder process cannot be started: {error.strerror}") from error
-        self._requests, self._replies = (
-            pipe.fileno() for pipe in (self._process.stdin, self._process.stdout) if pipe is not None
-        )
-        os.set_blocking(self._requests, False)
-        os.set_blocking(self._replies, False)
+        finally:
+            theirs.close()
         self._hang_seconds = hang_seconds
         self._unsent = memoryview(b"")
         self._received = bytearray()
@@ -76,11 +71,6 @@ class Child:
     def pid(self) -> int:
         """Process id. The process may have ended."""
         return self._process.pid
-
-    @property
-    def is_loaded(self) -> bool:
-        """Whether the process has loaded its model."""
-        return self._dim > 0
 
     def dim(self, deadline: float | None) -> int:
         """Return the length of the vectors. Wait until the model is loaded. Raise as ``encode``."""
@@ -96,7 +86,8 @@ class Child:
         Raises:
             DeadlineTooShort: The reply did not come in time. The process goes on and stays usable.
             ChildDied: The process ended, hangs or sent an invalid reply.
-            ChildRefused: The process cannot load its model, or cannot embed these texts.
+            ChildRefused: The process cannot embed these texts.
+            ModelRefused: The process cannot load its model.
         """
         self._settle(deadline)
         self._last_id += 1
@@ -118,12 +109,9 @@ class Child:
         self._process.kill()
 
     def dispose(self) -> None:
-        """Kill the process and close its pipes. The process has no state that could be lost."""
+        """Kill the process and close the connection. The process has no state that could be lost."""
         self._process.kill()
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+        self._socket.close()
         self._process.wait()
 
     def _settle(self, deadline: float | None) -> None:
@@ -133,48 +121,33 @@ class Child:
         reply = self._reply(deadline)
         if reply.header["id"] == 0:
             if "error" in reply.header:
-                raise ChildRefused(str(reply.header["error"]))
+                raise ModelRefused(str(reply.header["error"]))
             self._dim = int(reply.header["dim"])
 
     def _reply(self, deadline: float | None) -> Frame:
-        """Return the reply to the present request."""
+        """Send the rest of the present request, and return its reply."""
+        hangs_at = self._awaited_since + self._hang_seconds
+        until = hangs_at if deadline is None else min(deadline, hangs_at)
         try:
-            while (frame := take_frame(self._received)) is None:
-                self._move_bytes(deadline)
+            while self._unsent:
+                self._unsent = self._unsent[self._ready(until).send(self._unsent) :]
+            frame = receive_frame(self._received, lambda: self._ready(until).recv(READ_BYTES))
+        except TimeoutError:
+            if time.monotonic() < hangs_at:
+                raise DeadlineTooShort(WORK) from None
+            raise ChildDied(f"the encoder process gave no answer for {self._hang_seconds:g} seconds") from None
+        except OSError as error:
+            raise ChildDied(f"the encoder process ended: {error.strerror}") from error
         except BrokenStream as error:
             raise ChildDied(str(error)) from error
+        if frame is None:
+            raise ChildDied("the encoder process ended")
         if frame.header.get("id") != self._awaited:
             raise ChildDied("the encoder process answered a request that was not made")
         self._awaited = None
         return frame
 
-    def _move_bytes(self, deadline: float | None) -> None:
-        """Wait until the process can take or has sent some bytes, and move them."""
-        hangs_at = self._awaited_since + self._hang_seconds
-        until = hangs_at if deadline is None else min(deadline, hangs_at)
-        poll = select.poll()
-        poll.register(self._replies, select.POLLIN)
-        if self._unsent:
-            poll.register(self._requests, select.POLLOUT)
-        left = until - time.monotonic()
-        ready = poll.poll(left * 1000) if left > 0 else []
-        if not ready and time.monotonic() >= hangs_at:
-            raise ChildDied(f"the encoder process gave no answer for {self._hang_seconds:g} seconds")
-        if not ready and left <= 0:
-            raise DeadlineTooShort(WORK)
-        try:
-            for descriptor, _ in ready:
-                if descriptor == self._requests:
-                    self._unsent = self._unsent[os.write(self._requests, self._unsent) :]
-                else:
-                    self._receive()
-        except BlockingIOError:
-            return
-        except OSError as error:
-            raise ChildDied(f"the encoder process ended: {error.strerror}") from error
-
-    def _receive(self) -> None:
-        received = os.read(self._replies, READ_BYTES)
-        if not received:
-            raise ChildDied("the encoder process ended")
-        self._received += received
+    def _ready(self, until: float) -> socket.socket:
+        """Return the socket, whose next operation raises TimeoutError at the given time."""
+        self._socket.settimeout(max(until - time.monotonic(), 1e-6))
+        return self._socket

@@ -8,15 +8,16 @@ Requests: ``{"id", "texts"}`` without a body. Replies: ``{"id", "rows", "dim"}``
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from service.app.ports import Vectors
 
 PREFIX = struct.Struct("<II")
+READ_BYTES = 1 << 20
 # Valid frames are much smaller: 32 escaped texts of 52,000 characters take 10 to 20 MB.
 MAX_PART_BYTES = 256 * 1024 * 1024
 
@@ -49,54 +50,44 @@ class Frame:
         return np.frombuffer(self.body, "<f4").astype(np.float32).reshape(rows, dim)
 
 
-def take_frame(received: bytearray) -> Frame | None:
-    """Remove and return the first frame of the buffer. Return None and change nothing while it is incomplete.
+def receive_frame(received: bytearray, read: Callable[[], bytes]) -> Frame | None:
+    """Return the next frame of a stream; None if the stream ends before it.
 
-    Raises:
-        BrokenStream: The buffer cannot be the start of a frame.
-    """
-    if len(received) < PREFIX.size:
-        return None
-    header_length, body_length = _lengths(bytes(received[: PREFIX.size]))
-    body_start = PREFIX.size + header_length
-    if len(received) < body_start + body_length:
-        return None
-    header = _header(bytes(received[PREFIX.size : body_start]))
-    body = bytes(received[body_start : body_start + body_length])
-    del received[: body_start + body_length]
-    return Frame(header, body)
-
-
-def read_frame(stream: BinaryIO) -> Frame | None:
-    """Return the next frame of a blocking stream; None at its end.
+    Args:
+        received: Bytes that were read but not returned yet. They stay here if ``read`` raises, so that another call can
+            go on with the frame.
+        read: Returns some bytes of the stream; none at its end.
 
     Raises:
         BrokenStream: The bytes are not a frame, or the stream ends inside one.
     """
-    prefix = stream.read(PREFIX.size)
-    if not prefix:
+    while (frame := _take_frame(received)) is None:
+        some = read()
+        if not some and received:
+            raise BrokenStream("the stream ends inside a frame")
+        if not some:
+            return None
+        received += some
+    return frame
+
+
+def _take_frame(received: bytearray) -> Frame | None:
+    """Remove and return the first frame. Return None and change nothing while it is incomplete."""
+    if len(received) < PREFIX.size:
         return None
-    if len(prefix) < PREFIX.size:
-        raise BrokenStream("the stream ends inside a frame")
-    header_length, body_length = _lengths(prefix)
-    header, body = stream.read(header_length), stream.read(body_length)
-    if len(header) < header_length or len(body) < body_length:
-        raise BrokenStream("the stream ends inside a frame")
-    return Frame(_header(header), body)
-
-
-def _lengths(prefix: bytes) -> tuple[int, int]:
-    header_length, body_length = PREFIX.unpack(prefix)
+    header_length, body_length = PREFIX.unpack_from(received)
     if max(header_length, body_length) > MAX_PART_BYTES:
         raise BrokenStream(f"a frame of {header_length} + {body_length} bytes is too long")
-    return header_length, body_length
-
-
-def _header(raw: bytes) -> dict[str, Any]:
+    body_start = PREFIX.size + header_length
+    end = body_start + body_length
+    if len(received) < end:
+        return None
     try:
-        header = json.loads(raw)
+        header = json.loads(received[PREFIX.size : body_start])
     except ValueError as error:
         raise BrokenStream("a frame's header is not JSON") from error
     if not isinstance(header, dict):
         raise BrokenStream("a frame's header is not an object")
-    return header
+    body = bytes(received[body_start:end])
+    del received[:end]
+    return Frame(header, body)

@@ -5,9 +5,9 @@ Nothing here imports a model's package or loads weights.
 
 import hashlib
 import importlib.util
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from service.domain.errors import EncoderUnavailable
 
@@ -32,102 +32,66 @@ PACKAGED_SHA256 = {
 PACKAGED_INERT = frozenset({"README.md", ".gitattributes", "data_config.json"})
 
 
-class EncoderModel(Protocol):
-    """A model that the worker can load."""
-
-    @property
-    def name(self) -> str:
-        """Name that is stored with every vector. Vectors of different names are not comparable."""
-
-    @property
-    def is_offline(self) -> bool:
-        """Whether all files are on this machine, so that loading must not use the network."""
-
-    def checked_source(self) -> str:
-        """Check the files, and return the folder or name that the worker loads.
-
-        Raises:
-            EncoderUnavailable: A file is missing or differs from the expected one. The error names it.
-        """
-
-
 @dataclass(frozen=True, slots=True)
-class PackagedModel:
-    """The default model from its Python package, whose files must have fixed hashes.
+class EncoderModel:
+    """A model that the worker can load.
 
     Attributes:
-        folder: Folder of the files. None looks for the installed package when the model is about to be loaded, so that
-            a server that embeds nothing runs without the package.
+        name: Name that is stored with every vector. Vectors of different names are not comparable.
+        checked_source: Checks the files, and returns the folder or name that the worker loads. If a file is missing or
+            differs from the expected one, it raises EncoderUnavailable, which names the file.
+        is_offline: Whether all files are on this machine, so that loading must not use the network.
     """
 
-    folder: Path | None = None
-    name: str = field(default=DEFAULT_MODEL, init=False)
-    is_offline: bool = field(default=True, init=False)
-
-    def checked_source(self) -> str:
-        """Return the folder, if all files have the expected hashes and no other file could change the vectors."""
-        folder = self.folder or _package_folder()
-        for file_name, expected in PACKAGED_SHA256.items():
-            if _sha256(folder / file_name) != expected:
-                raise EncoderUnavailable(f"{file_name} of {DEFAULT_MODEL} is not the published file")
-        # Loaders look for files by name (adapter_config.json, added_tokens.json), so an extra file may change vectors.
-        present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-        if unexpected := sorted(present - PACKAGED_SHA256.keys() - PACKAGED_INERT):
-            raise EncoderUnavailable(f"{unexpected[0]} does not belong to {DEFAULT_MODEL}")
-        return str(folder)
-
-
-@dataclass(frozen=True, slots=True)
-class LocalModel:
-    """A sentence-transformers folder of the operator. Its name contains the hash of its weights."""
-
-    folder: Path
     name: str
-    is_offline: bool = field(default=True, init=False)
-
-    @classmethod
-    def at(cls, folder: Path) -> "LocalModel":
-        """Return the model in this folder.
-
-        Raises:
-            EncoderUnavailable: The folder or its safetensors weights are missing.
-        """
-        folder = folder.expanduser().resolve()
-        return cls(folder, f"{folder.name}@{_weights_sha256(folder)[:12]}")
-
-    def checked_source(self) -> str:
-        """Return the folder, if it still has the weights that its name was made from."""
-        if not self.name.endswith(f"@{_weights_sha256(self.folder)[:12]}"):
-            raise EncoderUnavailable(f"the weights in {self.folder.name} changed after the start")
-        return str(self.folder)
-
-
-@dataclass(frozen=True, slots=True)
-class UnverifiedModel:
-    """A model whose files are not checked: a name on the model hub, or the built-in hashing encoder."""
-
-    name: str
-    source: str
-    is_offline: bool = False
-
-    def checked_source(self) -> str:
-        """Return the source unchecked."""
-        return self.source
+    checked_source: Callable[[], str]
+    is_offline: bool = True
 
 
 def find_model(name: str) -> EncoderModel:
     """Return the model of a name, as described in ``open_encoder``.
 
+    The files of the packaged model must have fixed hashes. The name of a local model contains the hash of its weights.
+    The files of a model on the hub are not checked.
+
     Raises:
         EncoderUnavailable: The name is a path, but the folder or its safetensors weights are missing.
     """
     if name == DEFAULT_MODEL:
-        return PackagedModel()
+        # The package is found when the model is loaded, so that a server that embeds nothing runs without it.
+        return EncoderModel(name, lambda: packaged_source(_package_folder()))
     if name == HASHING:
-        return UnverifiedModel("hashing-384", HASHING, is_offline=True)
+        return EncoderModel("hashing-384", lambda: HASHING)
     if name.startswith((".", "/", "~")) or Path(name).is_dir():
-        return LocalModel.at(Path(name))
-    return UnverifiedModel(name, name)
+        return _local_model(Path(name).expanduser().resolve())
+    return EncoderModel(name, lambda: name, is_offline=False)
+
+
+def packaged_source(folder: Path) -> str:
+    """Return the folder of the default model, if its files are the published ones and no other file could count.
+
+    Raises:
+        EncoderUnavailable: A file is missing, differs or does not belong to the model. The error names it.
+    """
+    for file_name, expected in PACKAGED_SHA256.items():
+        if _sha256(folder / file_name) != expected:
+            raise EncoderUnavailable(f"{file_name} of {DEFAULT_MODEL} is not the published file")
+    # Loaders look for files by name (adapter_config.json, added_tokens.json), so an extra file may change vectors.
+    present = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    if unexpected := sorted(present - PACKAGED_SHA256.keys() - PACKAGED_INERT):
+        raise EncoderUnavailable(f"{unexpected[0]} does not belong to {DEFAULT_MODEL}")
+    return str(folder)
+
+
+def _local_model(folder: Path) -> EncoderModel:
+    weights = _weights_sha256(folder)
+
+    def checked_source() -> str:
+        if _weights_sha256(folder) != weights:
+            raise EncoderUnavailable(f"the weights in {folder.name} changed after the start")
+        return str(folder)
+
+    return EncoderModel(f"{folder.name}@{weights[:12]}", checked_source)
 
 
 def _package_folder() -> Path:

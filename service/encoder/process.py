@@ -11,7 +11,7 @@ import numpy.typing as npt
 from service.app.ports import Vectors
 from service.domain.errors import EncoderUnavailable
 from service.encoder.call_queue import CallQueue
-from service.encoder.child import Child, ChildDied, ChildRefused
+from service.encoder.child import Child, ChildDied, ChildRefused, ModelRefused
 from service.encoder.models import EncoderModel
 from service.encoder.restarts import COOL_DOWN_SECONDS, Restarts
 
@@ -53,10 +53,10 @@ class EncoderProcess:
         self._device = device
         self._hang_seconds = hang_seconds
         self._queue = CallQueue(max_waiting=max_waiting)
-        self._restarts = Restarts(cool_down_seconds=cool_down_seconds)
         self._child: Child | None = None  # Changed only by the thread that holds the worker.
         self._used_at = 0.0
         self._closed = threading.Event()
+        self._restarts = Restarts(self._closed, cool_down_seconds)
 
     @property
     def name(self) -> str:
@@ -81,7 +81,6 @@ class EncoderProcess:
     def close(self) -> None:
         """Stop the worker. Calls in progress and later calls raise EncoderUnavailable. May be repeated."""
         self._closed.set()
-        self._restarts.stop_waiting()
         if (child := self._child) is not None:
             child.kill()
         with self._queue.worker(urgent=True):
@@ -114,8 +113,11 @@ class EncoderProcess:
                 self._raise_if_closed()
                 logger.warning("encoder process failed: %s", error)
                 self._restarts.failed(str(error))
+            except ModelRefused as error:
+                self._stop()
+                self._restarts.give_up(str(error))
             except ChildRefused as error:
-                self._refused(error)
+                raise EncoderUnavailable(str(error)) from error
             else:
                 self._restarts.succeeded()
                 self._used_at = time.monotonic()
@@ -136,13 +138,6 @@ class EncoderProcess:
                 watch = (child, self._idle_seconds)
                 threading.Thread(target=self._stop_when_idle, args=watch, name="encoder-idle", daemon=True).start()
         return self._child
-
-    def _refused(self, error: ChildRefused) -> None:
-        """Raise EncoderUnavailable. A worker that cannot load its model is stopped; one that refuses texts stays."""
-        if self._child is not None and not self._child.is_loaded:
-            self._stop()
-            self._restarts.give_up(str(error))
-        raise EncoderUnavailable(str(error)) from error
 
     def _stop_when_idle(self, child: Child, idle_seconds: float) -> None:
         """Stop the child when it is idle. Runs in its own thread until this child is gone."""

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import NoReturn
 
 from service.domain.errors import DeadlineTooShort, EncoderUnavailable
 
@@ -13,15 +14,16 @@ COOL_DOWN_SECONDS = 10.0
 class Restarts:
     """Waits 0.1 s after the first failure and 0.2 s after the second. After the third in a row, calls fail for 10 s.
 
-    One thread at a time may use it, but any thread may call ``stop_waiting``.
+    One thread at a time may use it.
     """
 
-    def __init__(self, *, cool_down_seconds: float = COOL_DOWN_SECONDS) -> None:
+    def __init__(self, closed: threading.Event, cool_down_seconds: float) -> None:
+        """Create it without failures. ``closed`` ends all waits at once."""
+        self._closed = closed
         self._cool_down_seconds = cool_down_seconds
         self._failures = 0
         self._problem = ""
         self._not_before = 0.0
-        self._stopped = threading.Event()
 
     def wait(self, deadline: float | None) -> None:
         """Return when a start may be tried.
@@ -37,7 +39,7 @@ class Restarts:
             raise EncoderUnavailable(self._problem)
         if deadline is not None and deadline < self._not_before:
             raise DeadlineTooShort("embedding")
-        self._stopped.wait(seconds)
+        self._closed.wait(seconds)
 
     def failed(self, problem: str) -> None:
         """Count a failure.
@@ -50,7 +52,7 @@ class Restarts:
             self.give_up(problem)
         self._not_before = time.monotonic() + FIRST_WAIT_SECONDS * 2 ** (self._failures - 1)
 
-    def give_up(self, problem: str) -> None:
+    def give_up(self, problem: str) -> NoReturn:
         """Make calls fail for a while. After that time, a single failure has the same effect.
 
         Raises:
@@ -64,7 +66,3 @@ class Restarts:
     def succeeded(self) -> None:
         """Reset the number of failures."""
         self._failures = 0
-
-    def stop_waiting(self) -> None:
-        """End the present wait and all later waits at once."""
-        self._stopped.set()

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from service.app.ports import Vectors
-from service.encoder.frames import BrokenStream, Frame, read_frame
+from service.encoder.frames import READ_BYTES, BrokenStream, Frame, receive_frame
 from service.encoder.hashing import DIM as HASHING_DIM
 from service.encoder.hashing import HashingEncoder
 from service.encoder.models import HASHING
@@ -49,8 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _send(replies, Frame({"id": 0, "error": f"the model cannot be loaded: {_described(error)}"}))
         return 1
     _send(replies, Frame({"id": 0, "rows": 0, "dim": dim}))
+    received = bytearray()
     try:
-        while (request := read_frame(sys.stdin.buffer)) is not None:
+        while (request := receive_frame(received, lambda: os.read(sys.stdin.fileno(), READ_BYTES))) is not None:
             _send(replies, _answer(request, encode))
     except (BrokenStream, BrokenPipeError):
         return 1

@@ -36,13 +36,11 @@ def csv_records(
 
 def _rows(lines: Iterable[str], source: str) -> Iterator[tuple[int, list[str]]]:
     reader = csv.reader(lines, strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise InvalidFile(source, f"is not CSV: {error}", line=line) from error
-        if any(value.strip() for value in row):
-            yield line, [value.strip() for value in row]
+    line = 1
+    try:
+        for row in reader:
+            if any(value.strip() for value in row):
+                yield line, [value.strip() for value in row]
+            line = reader.line_num + 1
+    except csv.Error as error:
+        raise InvalidFile(source, f"is not CSV: {error}", line=line) from error

@@ -24,15 +24,11 @@ def load_json(text: str, source: str, *, line: int | None = None) -> Any:
     except RecursionError as error:
         raise InvalidFile(source, "is not usable JSON: nested too deep", line=line) from error
     except ValueError as error:  # NaN, or an integer of more digits than Python converts
-        raise InvalidFile(source, f"is not usable JSON: {_first_words(error)}", line=line) from error
+        raise InvalidFile(source, f"is not usable JSON: {str(error).partition(';')[0]}", line=line) from error
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
-
-
-def _first_words(error: ValueError) -> str:
-    return str(error).split(";", 1)[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,8 @@ def _open(source: Source) -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """Open the decompressed stream, and the raw stream below it (the same stream for plain input)."""
     name = source_name(source)
     with _reading(name, line=None):
-        raw = _open_raw(source)
+        data = source.data if isinstance(source, Content) else source
+        raw = io.BufferedReader(io.BytesIO(data) if isinstance(data, bytes) else io.FileIO(Path(data)))
     with raw:
         with _reading(name, line=None):
             head = raw.peek(2)[:2]
@@ -149,14 +150,6 @@ def _open(source: Source) -> Iterator[tuple[BinaryIO, BinaryIO]]:
         if head and name.endswith(".gz") and not (isinstance(source, Content) and source.is_unpacked):
             raise InvalidFile(name, "is named .gz, but its content is not gzip")
         yield raw, raw
-
-
-def _open_raw(source: Source) -> io.BufferedReader:
-    if isinstance(source, Content):
-        source = source.data
-    if isinstance(source, bytes):
-        return io.BufferedReader(io.BytesIO(source))
-    return Path(source).open("rb")
 
 
 @contextmanager

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, func, select
 
-from database.statements import chunks, insert, wait_for_lock
-from service.storage.tables import embeddings, signal_changes, vector_changes
+from database.statements import put_rows, rows_in, wait_for_lock
+from service.domain.errors import NotFound
+from service.storage.tables import embeddings, papers, signal_changes, vector_changes
 
 
 def lock_catalogue(connection: Connection) -> None:
@@ -30,39 +31,39 @@ def lock_signals(connection: Connection) -> None:
     wait_for_lock(connection, 70460003)
 
 
+def lock_papers(connection: Connection, paper_ids: Sequence[str]) -> None:
+    """Lock the papers against deletion, until the transaction ends.
+
+    Raises:
+        NotFound: A paper is unknown. The error names the first one.
+    """
+    statement = select(papers.c.paper_id).order_by(papers.c.paper_id).with_for_update(read=True, key_share=True)
+    found = {row.paper_id for row in rows_in(connection, statement, papers.c.paper_id, paper_ids)}
+    for paper_id in paper_ids:
+        if paper_id not in found:
+            raise NotFound("paper", paper_id)
+
+
 def log_signals(connection: Connection, paper_ids: Sequence[str]) -> None:
     """Log that the signals of these papers changed. Needs ``lock_signals``."""
-    if not paper_ids:
-        return
     version = connection.execute(select(func.coalesce(func.max(signal_changes.c.version), 0) + 1)).scalar_one()
-    statement = insert(connection, signal_changes)
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["paper_id"], set_={"version": statement.excluded.version}),
-        [{"paper_id": paper_id, "version": version} for paper_id in sorted(set(paper_ids))],
-    )
+    rows = [{"paper_id": paper_id, "version": version} for paper_id in sorted(set(paper_ids))]
+    put_rows(connection, signal_changes, rows)
 
 
 def log_vectors(connection: Connection, encoder: str, paper_ids: Sequence[str]) -> None:
     """Log that the encoder's vectors of these papers were added, changed or deleted. Needs ``lock_catalogue``."""
-    if not paper_ids:
-        return
     newest = select(func.coalesce(func.max(vector_changes.c.version), 0) + 1).where(vector_changes.c.encoder == encoder)
     version = connection.execute(newest).scalar_one()
-    statement = insert(connection, vector_changes)
-    connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["encoder", "paper_id"], set_={"version": statement.excluded.version}
-        ),
-        [{"encoder": encoder, "paper_id": paper_id, "version": version} for paper_id in paper_ids],
-    )
+    rows = [{"encoder": encoder, "paper_id": paper_id, "version": version} for paper_id in paper_ids]
+    put_rows(connection, vector_changes, rows)
 
 
 def log_all_vectors(connection: Connection, paper_ids: Sequence[str]) -> None:
     """Call ``log_vectors`` for every encoder that has vectors of the papers. Call this before deleting vectors."""
     by_encoder: dict[str, list[str]] = {}
-    for chunk in chunks(paper_ids):
-        held = select(embeddings.c.encoder, embeddings.c.paper_id).where(embeddings.c.paper_id.in_(chunk))
-        for encoder, paper_id in connection.execute(held):
-            by_encoder.setdefault(encoder, []).append(paper_id)
+    held = select(embeddings.c.encoder, embeddings.c.paper_id)
+    for row in rows_in(connection, held, embeddings.c.paper_id, paper_ids):
+        by_encoder.setdefault(row.encoder, []).append(row.paper_id)
     for encoder in sorted(by_encoder):
         log_vectors(connection, encoder, by_encoder[encoder])

@@ -5,13 +5,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, bindparam, delete, func, or_, select, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, func, or_, select, update
 
-from database.statements import chunks, rows_in
-from service.domain.errors import NotFound
+from database.statements import chunks, from_row, put_rows, rows_in, to_row
 from service.domain.papers import Digest, UpsertOutcome
-from service.storage.changes import lock_catalogue
-from service.storage.tables import digest_papers, digests, papers
+from service.storage.changes import lock_catalogue, lock_papers
+from service.storage.tables import digest_papers, digests
 
 _NEWEST_FIRST = (digests.c.date.desc(), digests.c.created_at.desc(), digests.c.digest_id.desc())
 _VERSION = select(digests.c.digest_id, digests.c.version, digests.c.date)
@@ -35,16 +34,17 @@ class SqlDigests:
         saved = replace(digest, version=version, created_at=created_at)
         if saved == stored:
             return stored, UpsertOutcome.UNCHANGED
-        self._check_papers(saved.paper_ids)
+        lock_papers(self._connection, saved.paper_ids)
         saved = replace(saved, version=version + 1)
-        row = {name: getattr(saved, name) for name in ("date", "title", "source", "version", "created_at")}
-        is_it = digests.c.digest_id == saved.digest_id
-        if stored:
-            self._connection.execute(update(digests).where(is_it).values(row))
-            self._connection.execute(delete(digest_papers).where(digest_papers.c.digest_id == saved.digest_id))
-        else:
-            self._connection.execute(digests.insert().values(digest_id=saved.digest_id, **row))
-        self._write_papers(saved)
+        row = to_row(saved)
+        del row["paper_ids"]
+        put_rows(self._connection, digests, [row])
+        self._connection.execute(delete(digest_papers).where(digest_papers.c.digest_id == saved.digest_id))
+        rows = [
+            {"digest_id": saved.digest_id, "position": position, "paper_id": paper_id}
+            for position, paper_id in enumerate(saved.paper_ids)
+        ]
+        put_rows(self._connection, digest_papers, rows)
         return saved, UpsertOutcome.UPDATED if stored else UpsertOutcome.CREATED
 
     def find(self, digest_id: str) -> Digest | None:
@@ -59,7 +59,7 @@ class SqlDigests:
             date, digest_id = after
             same_day = and_(digests.c.date == date, digests.c.digest_id > digest_id)
             statement = statement.where(or_(digests.c.date < date, same_day))
-        return [(_digest_of(row), row.paper_count) for row in self._connection.execute(statement)]
+        return [(from_row(Digest, row, paper_ids=()), row.paper_count) for row in self._connection.execute(statement)]
 
     def _find(self, statement: Select[Any]) -> Digest | None:
         row = self._connection.execute(statement).first()
@@ -70,22 +70,7 @@ class SqlDigests:
             .where(digest_papers.c.digest_id == row.digest_id)
             .order_by(digest_papers.c.position)
         )
-        return replace(_digest_of(row), paper_ids=tuple(self._connection.scalars(in_order)))
-
-    def _check_papers(self, paper_ids: Sequence[str]) -> None:
-        rows = rows_in(self._connection, select(papers.c.paper_id), papers.c.paper_id, paper_ids)
-        known = {row.paper_id for row in rows}
-        for paper_id in paper_ids:
-            if paper_id not in known:
-                raise NotFound("paper", paper_id)
-
-    def _write_papers(self, digest: Digest) -> None:
-        rows = [
-            {"digest_id": digest.digest_id, "position": position, "paper_id": paper_id}
-            for position, paper_id in enumerate(digest.paper_ids)
-        ]
-        if rows:
-            self._connection.execute(digest_papers.insert(), rows)
+        return from_row(Digest, row, paper_ids=tuple(self._connection.scalars(in_order)))
 
 
 def touch_digests(connection: Connection, paper_ids: Sequence[str]) -> None:
@@ -94,14 +79,3 @@ def touch_digests(connection: Connection, paper_ids: Sequence[str]) -> None:
     digest_ids = sorted({row.digest_id for row in holders})
     for chunk in chunks(digest_ids):
         connection.execute(update(digests).where(digests.c.digest_id.in_(chunk)).values(version=digests.c.version + 1))
-
-
-def _digest_of(row: Row[Any]) -> Digest:
-    return Digest(
-        digest_id=row.digest_id,
-        date=row.date,
-        title=row.title,
-        source=row.source,
-        version=row.version,
-        created_at=row.created_at,
-    )

@@ -83,7 +83,10 @@ class DatabaseFile:
         """
         if self._path is None:
             return
-        found = self._identity(self._path)
+        found = None
+        with contextlib.suppress(OSError):
+            status = self._path.stat()
+            found = status.st_dev, status.st_ino
         if self._opened is None:
             self._opened = found
         elif found != self._opened:
@@ -91,10 +94,3 @@ class DatabaseFile:
                 self._is_logged = True
                 _log.error("database file is gone", extra={"facts": {"path": self._path}})
             raise StorageUnavailable("its file was removed or replaced while it was open; put it back or start again")
-
-    def _identity(self, path: Path) -> tuple[int, int] | None:
-        try:
-            found = path.stat()
-        except OSError:
-            return None
-        return found.st_dev, found.st_ino

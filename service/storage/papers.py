@@ -2,49 +2,33 @@
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Row,
-    Select,
-    and_,
-    bindparam,
-    delete,
-    exists,
-    func,
-    not_,
-    or_,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, delete, exists, func, select, update
 
-from database.statements import chunks, insert, rows_in
+from database.statements import chunks, from_row, put_rows, rows_in
 from service.app.ports import PendingText, Vectors
 from service.domain.identifiers import lookup_keys
 from service.domain.papers import EmbeddingState, Paper, PaperMark, UpsertOutcome, embedding_text
 from service.storage.changes import lock_catalogue, log_all_vectors, log_vectors
 from service.storage.digests import touch_digests
-from service.storage.pending import pending_between, pending_sizes
 from service.storage.tables import embedding_jobs, embeddings, paper_aliases, papers, vector_changes
-from service.storage.upserts import paper_of, upsert_papers
+from service.storage.upserts import upsert_papers
 from service.storage.users import touch_users_of
 
-# Rows of about 1.5 kB each.
+# Vectors of about 1.5 kB each.
 _ROWS_AT_A_TIME = 2_000
 
-_IS_FAILED = and_(embedding_jobs.c.encoder == bindparam("encoder"), embedding_jobs.c.is_failed)
 _HAS_VECTOR = exists().where(embeddings.c.encoder == bindparam("encoder"), embeddings.c.paper_id == papers.c.paper_id)
-_IS_CLAIMED = exists().where(
+_IS_FAILED = and_(embedding_jobs.c.encoder == bindparam("encoder"), embedding_jobs.c.is_failed)
+_HAS_FAILED = exists().where(embedding_jobs.c.paper_id == papers.c.paper_id, _IS_FAILED)
+_IS_LEASED = exists().where(
     embedding_jobs.c.encoder == bindparam("encoder"),
     embedding_jobs.c.paper_id == papers.c.paper_id,
     embedding_jobs.c.text_hash == papers.c.text_hash,
-    or_(
-        embedding_jobs.c.is_failed,
-        embedding_jobs.c.leased_until > bindparam("now", type_=embedding_jobs.c.leased_until.type),
-    ),
+    embedding_jobs.c.leased_until > bindparam("now", type_=embedding_jobs.c.leased_until.type),
 )
 # Three counts over indexes take a millisecond, where a search for missing rows takes fifty (100,000 papers). The
 # difference is exact, because vectors and failures are kept of present texts only, and no text has both.
@@ -53,11 +37,23 @@ _PENDING_COUNT = select(
     - select(func.count()).where(embeddings.c.encoder == bindparam("encoder")).scalar_subquery()
     - select(func.count()).where(_IS_FAILED).scalar_subquery()
 )
-_PENDING = (
-    select(papers.c.paper_id, papers.c.title, papers.c.abstract, papers.c.text_hash)
-    .where(not_(_HAS_VECTOR), not_(_IS_CLAIMED))
-    .order_by(papers.c.first_seen_at, papers.c.paper_id)
+_PENDING = select(papers.c.paper_id, papers.c.title, papers.c.abstract, papers.c.text_hash).where(
+    ~_HAS_VECTOR, ~_HAS_FAILED
+)
+_CLAIMABLE = _PENDING.where(~_IS_LEASED).order_by(papers.c.first_seen_at, papers.c.paper_id).limit(bindparam("limit"))
+# In the order of paper ids, so that a batch job can embed a catalog in ranges. _CLAIMABLE skips all finished texts in
+# each call. That suits the few new papers of a running service, but takes quadratic time for a million papers.
+_PENDING_BETWEEN = (
+    _PENDING.where(papers.c.paper_id > bindparam("after"), papers.c.paper_id <= bindparam("until"))
+    .order_by(papers.c.paper_id)
     .limit(bindparam("limit"))
+)
+_PENDING_SIZES = (
+    _PENDING.with_only_columns(
+        papers.c.paper_id, (func.length(papers.c.title) + func.length(papers.c.abstract)).label("size")
+    )
+    .order_by(papers.c.paper_id)
+    .execution_options(yield_per=5_000)
 )
 _END_LEASE = delete(embedding_jobs).where(
     embedding_jobs.c.encoder == bindparam("encoder"),
@@ -92,13 +88,13 @@ class SqlPapers:
 
     def resolve(self, names: Sequence[str]) -> dict[str, str]:
         keys_by_name = {name: lookup_keys(name) for name in names}
-        keys = list(dict.fromkeys(key for keys in keys_by_name.values() for key in keys))
+        keys = list(dict.fromkeys(chain.from_iterable(keys_by_name.values())))
         found = {row.alias: row.paper_id for row in self._rows(select(paper_aliases), paper_aliases.c.alias, keys)}
         matches = {name: [found[key] for key in keys if key in found] for name, keys in keys_by_name.items()}
         return {name: paper_ids[0] for name, paper_ids in matches.items() if paper_ids}
 
     def find_many(self, paper_ids: Sequence[str]) -> dict[str, Paper]:
-        return {row.paper_id: paper_of(row) for row in self._rows(select(papers), papers.c.paper_id, paper_ids)}
+        return {row.paper_id: from_row(Paper, row) for row in self._rows(select(papers), papers.c.paper_id, paper_ids)}
 
     def marks(self, paper_ids: Sequence[str], encoder: str) -> dict[str, PaperMark]:
         rows = rows_in(self._connection, _MARKS, papers.c.paper_id, paper_ids, {"encoder": encoder})
@@ -106,7 +102,7 @@ class SqlPapers:
 
     def page(self, *, after: str, limit: int) -> list[Paper]:
         statement = select(papers).where(papers.c.paper_id > after).order_by(papers.c.paper_id).limit(limit)
-        return [paper_of(row) for row in self._connection.execute(statement)]
+        return [from_row(Paper, row) for row in self._connection.execute(statement)]
 
     def first_seen_between(self, start: dt.datetime, end: dt.datetime, *, limit: int) -> list[str]:
         statement = (
@@ -164,21 +160,16 @@ class SqlPapers:
         lock_catalogue(self._connection)
         if self.pending_count(encoder) == 0:
             return []
-        rows = self._connection.execute(_PENDING, {"encoder": encoder, "now": now, "limit": limit}).all()
+        rows = self._connection.execute(_CLAIMABLE, {"encoder": encoder, "now": now, "limit": limit}).all()
         self._put_jobs(encoder, {row.paper_id: row.text_hash for row in rows}, until=now + lease, is_failed=False)
-        return [PendingText(row.paper_id, embedding_text(row.title, row.abstract), row.text_hash) for row in rows]
+        return list(map(_pending_text, rows))
 
     def store_vectors(self, encoder: str, vectors: Mapping[str, tuple[str, Vectors]]) -> int:
         lock_catalogue(self._connection)
         present = self._text_hashes(list(vectors))
         fitting = [paper_id for paper_id, (text_hash, _) in vectors.items() if present.get(paper_id) == text_hash]
-        if fitting:
-            rows = [_row_of(encoder, paper_id, *vectors[paper_id]) for paper_id in fitting]
-            statement = insert(self._connection, embeddings)
-            changes = {name: statement.excluded[name] for name in ("text_hash", "dim", "vector")}
-            self._connection.execute(
-                statement.on_conflict_do_update(index_elements=["encoder", "paper_id"], set_=changes), rows
-            )
+        rows = [_row_of(encoder, paper_id, *vectors[paper_id]) for paper_id in fitting]
+        put_rows(self._connection, embeddings, rows)
         leases = [{"encoder": encoder, "key": key, "text_hash": text_hash} for key, (text_hash, _) in vectors.items()]
         if leases:
             self._connection.execute(_END_LEASE, leases)
@@ -207,10 +198,12 @@ class SqlPapers:
         return int(self._connection.execute(_PENDING_COUNT, {"encoder": encoder}).scalar_one())
 
     def pending_sizes(self, encoder: str) -> Iterator[tuple[str, int]]:
-        return pending_sizes(self._connection, encoder)
+        for row in self._connection.execute(_PENDING_SIZES, {"encoder": encoder}):
+            yield row.paper_id, row.size
 
     def pending_between(self, encoder: str, *, after: str, until: str, limit: int) -> list[PendingText]:
-        return pending_between(self._connection, encoder, after, until, limit)
+        bounds = {"encoder": encoder, "after": after, "until": until, "limit": limit}
+        return [_pending_text(row) for row in self._connection.execute(_PENDING_BETWEEN, bounds)]
 
     def encoders(self) -> dict[str, int]:
         statement = select(embeddings.c.encoder, func.count().label("vector_count")).group_by(embeddings.c.encoder)
@@ -226,15 +219,9 @@ class SqlPapers:
     def _put_jobs(
         self, encoder: str, text_hashes: Mapping[str, str], *, until: dt.datetime | None, is_failed: bool
     ) -> None:
-        if not text_hashes:
-            return
-        statement = insert(self._connection, embedding_jobs)
-        changes = {name: statement.excluded[name] for name in ("text_hash", "leased_until", "is_failed")}
         fixed = {"encoder": encoder, "leased_until": until, "is_failed": is_failed}
-        self._connection.execute(
-            statement.on_conflict_do_update(index_elements=["encoder", "paper_id"], set_=changes),
-            [fixed | {"paper_id": paper_id, "text_hash": text_hash} for paper_id, text_hash in text_hashes.items()],
-        )
+        rows = [fixed | {"paper_id": paper_id, "text_hash": text_hash} for paper_id, text_hash in text_hashes.items()]
+        put_rows(self._connection, embedding_jobs, rows)
 
     def _set_state(self, paper_ids: Sequence[str], state: EmbeddingState) -> None:
         # Papers that another encoder has embedded are READY already; PostgreSQL would rewrite their rows for nothing.
@@ -242,6 +229,10 @@ class SqlPapers:
         for chunk in chunks(paper_ids):
             chosen = papers.c.paper_id.in_(chunk)
             self._connection.execute(update(papers).where(chosen, differs).values(embedding_state=state))
+
+
+def _pending_text(row: Any) -> PendingText:
+    return PendingText(row.paper_id, embedding_text(row.title, row.abstract), row.text_hash)
 
 
 def _row_of(encoder: str, paper_id: str, text_hash: str, vector: Vectors) -> dict[str, Any]:

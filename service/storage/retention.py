@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, and_, delete, func, or_, select, tuple_, update
+from sqlalchemy import Connection, and_, delete, func, select, tuple_, update
 
 from service.domain.events import EventType
 from service.domain.states import DECIDING_EVENTS, HEATING_EVENTS
@@ -44,8 +44,8 @@ def prune(
         features_days: Days since slates were made that lose their features (most of their size) and keep their items.
     """
 
-    def before(days: int | None) -> dt.datetime | None:
-        return None if days is None else now - dt.timedelta(days=days)
+    def before(days: int | None) -> dt.datetime:
+        return dt.datetime.min.replace(tzinfo=dt.UTC) if days is None else now - dt.timedelta(days=days)
 
     return Pruned(
         events=_prune_events(store, before(events_days)),
@@ -54,9 +54,7 @@ def prune(
     )
 
 
-def _prune_events(store: SqlStore, before: dt.datetime | None) -> int:
-    if before is None:
-        return 0
+def _prune_events(store: SqlStore, before: dt.datetime) -> int:
     is_old = and_(events.c.event_type.in_(_PRUNED_EVENTS), events.c.recorded_at < before)
     batch = select(events.c.sequence).where(is_old).limit(_BATCH_SIZE)
 
@@ -70,9 +68,7 @@ def _prune_events(store: SqlStore, before: dt.datetime | None) -> int:
     return _repeat(store, delete_batch)
 
 
-def _prune_slates(store: SqlStore, before: dt.datetime | None) -> int:
-    if before is None:
-        return 0
+def _prune_slates(store: SqlStore, before: dt.datetime) -> int:
     batch = select(slates.c.slate_id).where(slates.c.created_at < before).limit(_BATCH_SIZE)
     key = tuple_(precomputed_slates.c.user_id, precomputed_slates.c.digest_id)
     precomputed = select(precomputed_slates.c.user_id, precomputed_slates.c.digest_id).where(
@@ -97,9 +93,7 @@ def _repeat(store: SqlStore, delete_batch: Callable[[Connection], int]) -> int:
             return total
 
 
-def _prune_features(store: SqlStore, before: dt.datetime | None) -> int:
-    if before is None:
-        return 0
+def _prune_features(store: SqlStore, before: dt.datetime) -> int:
     total = 0
     created_at, slate_id = slates.c.created_at, slates.c.slate_id
     batch = select(created_at, slate_id).where(created_at < before).order_by(created_at, slate_id).limit(_BATCH_SIZE)
@@ -113,6 +107,4 @@ def _prune_features(store: SqlStore, before: dt.datetime | None) -> int:
         if len(rows) < _BATCH_SIZE:
             return total
         last = rows[-1]
-        page = batch.where(
-            or_(created_at > last.created_at, and_(created_at == last.created_at, slate_id > last.slate_id))
-        )
+        page = batch.where(tuple_(created_at, slate_id) > (last.created_at, last.slate_id))

@@ -9,7 +9,7 @@ KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 """All revisions, oldest first; a test compares them with the scripts."""
 
 _SCHEMA = Schema(
-    migrations=Path(__file__).parent / "migrations",
+    scripts=Path(__file__).parent / "migrations" / "versions",
     revisions=KNOWN_REVISIONS,
     version_table="alembic_version",
     lock_number=70460002,

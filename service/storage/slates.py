@@ -5,13 +5,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, or_, select
+from sqlalchemy import Connection, Row, bindparam, select, tuple_
 
-from database.statements import chunks, insert, rows_in
+from database.statements import chunks, from_row, put_rows, rows_in, to_row
 from service.domain.feeds import PrecomputedSlate, Reason, ReasonType, Slate, SlateItem
 from service.storage.tables import precomputed_slates, slates, users
 
-_COLUMNS = tuple(column.name for column in slates.c if column.name not in {"items", "features"})
 _INSERT = slates.insert()
 _INSERT_OF_KNOWN_USER = (
     slates.insert()
@@ -29,7 +28,6 @@ _SLATES = select(*(column for column in slates.c if column.name != "features"))
 _SLATES_WITH_FEATURES = select(slates)
 _SLATES_AT_A_TIME = 200
 
-_PRECOMPUTED_COLUMNS = tuple(column.name for column in precomputed_slates.c if column.name not in {"items", "features"})
 _PRECOMPUTED = select(precomputed_slates).where(
     precomputed_slates.c.user_id == bindparam("user_id"), precomputed_slates.c.digest_id == bindparam("digest_id")
 )
@@ -46,9 +44,8 @@ class SqlSlates:
         self._connection = connection
 
     def add(self, slate: Slate, *, of_known_user: bool = False) -> bool:
-        row = {name: getattr(slate, name) for name in _COLUMNS}
-        row |= {"items": _json_of_items(slate.items), "features": slate.features}
-        stored = self._connection.execute(_INSERT_OF_KNOWN_USER if of_known_user else _INSERT, row)
+        statement = _INSERT_OF_KNOWN_USER if of_known_user else _INSERT
+        stored = self._connection.execute(statement, to_row(slate, items=_json_of_items(slate.items)))
         return not of_known_user or stored.rowcount == 1
 
     def find(self, slate_id: str, *, with_features: bool = False) -> Slate | None:
@@ -68,8 +65,7 @@ class SqlSlates:
         created_at, slate_id = slates.c.created_at, slates.c.slate_id
         statement = _SLATES.where(slates.c.user_id == user_id).order_by(created_at, slate_id).limit(limit)
         if after is not None:
-            at_that_time = and_(created_at == after[0], slate_id > after[1])
-            statement = statement.where(or_(created_at > after[0], at_that_time))
+            statement = statement.where(tuple_(created_at, slate_id) > after)
         return [_slate_of(row) for row in self._connection.execute(statement)]
 
 
@@ -84,35 +80,19 @@ class SqlPrecomputed:
         found = rows_in(self._connection, _USER_VERSIONS, users.c.user_id, wanted)
         versions = {row.user_id: row.version for row in found}
         fitting = [slate for slate in slates if versions.get(slate.user_id) == slate.user_version]
-        if fitting:
-            statement = insert(self._connection, precomputed_slates)
-            keys = ["user_id", "digest_id"]
-            changes = {
-                column.name: statement.excluded[column.name]
-                for column in precomputed_slates.c
-                if column.name not in keys
-            }
-            self._connection.execute(
-                statement.on_conflict_do_update(index_elements=keys, set_=changes), list(map(_row_of, fitting))
-            )
+        rows = [to_row(slate, items=_json_of_items(slate.items)) for slate in fitting]
+        put_rows(self._connection, precomputed_slates, rows)
         return len(fitting)
 
     def find(self, user_id: str, digest_id: str) -> PrecomputedSlate | None:
         row = self._connection.execute(_PRECOMPUTED, {"user_id": user_id, "digest_id": digest_id}).first()
         if row is None:
             return None
-        values = {name: getattr(row, name) for name in _PRECOMPUTED_COLUMNS}
-        return PrecomputedSlate(**values, items=_items_of_json(row.items), features=bytes(row.features))
+        return from_row(PrecomputedSlate, row, items=_items_of_json(row.items), features=bytes(row.features))
 
 
 def _slate_of(row: Row[Any]) -> Slate:
-    values = {name: getattr(row, name) for name in _COLUMNS}
-    return Slate(**values, items=_items_of_json(row.items), features=bytes(getattr(row, "features", b"")))
-
-
-def _row_of(slate: PrecomputedSlate) -> dict[str, Any]:
-    values = {name: getattr(slate, name) for name in _PRECOMPUTED_COLUMNS}
-    return {**values, "items": _json_of_items(slate.items), "features": slate.features}
+    return from_row(Slate, row, items=_items_of_json(row.items), features=bytes(getattr(row, "features", b"")))
 
 
 def _json_of_items(items: Sequence[SlateItem]) -> str:

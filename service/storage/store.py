@@ -17,8 +17,6 @@ from service.storage.slates import SqlPrecomputed, SqlSlates
 from service.storage.tables import installation, precomputed_slates, users
 from service.storage.users import SqlUsers
 
-_PAGE_TOKEN_KEY = select(installation.c.page_token_key)
-
 
 def _versions_statement(digest: Select[tuple[str, int, object]]) -> Select[tuple[object, ...]]:
     """Return one statement for all versions: each statement costs as much as ranking twenty papers."""
@@ -77,7 +75,6 @@ class SqlStore:
         self._file = DatabaseFile(engines.writer.url)
         self._reads = OutageLog("read", engines.reader.url)
         self._writes = OutageLog("write", engines.writer.url)
-        self._page_token_key: bytes | None = None
 
     @contextlib.contextmanager
     def read(self) -> Iterator[SqlTransaction]:
@@ -91,10 +88,8 @@ class SqlStore:
             yield SqlTransaction(connection)
 
     def page_token_key(self) -> bytes:
-        if self._page_token_key is None:
-            with self._reader() as connection:
-                self._page_token_key = bytes(connection.execute(_PAGE_TOKEN_KEY).scalar_one())
-        return self._page_token_key
+        with self._reader() as connection:
+            return bytes(connection.execute(select(installation.c.page_token_key)).scalar_one())
 
     @contextlib.contextmanager
     def connection(self) -> Iterator[Connection]:

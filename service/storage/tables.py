@@ -1,4 +1,7 @@
-"""The tables that statements are built from. Only the migrations create tables; a test compares the two."""
+"""The tables that statements are built from. Only the migrations create tables; a test compares the two.
+
+The migrations also create the tables models and api_keys, which no statement uses.
+"""
 
 from sqlalchemy import (
     BigInteger,
@@ -209,33 +212,4 @@ deleted_users = Table(
     not_null("deleted_at", UtcDateTime),
     not_null("last_version", BigInteger),
     Index(None, "deleted_at", "user_id_hash"),
-)
-
-models = Table(
-    "models",
-    metadata,
-    Column("model_version", Id, primary_key=True),
-    not_null("state", Text),
-    not_null("bundle_path", Text),
-    not_null("bundle_hash", Text),
-    not_null("schema_hash", Text),
-    not_null("encoder", Id),
-    not_null("metrics", Text),
-    not_null("needs_retraining", Boolean),
-    not_null("created_at", UtcDateTime),
-    Column("promoted_at", UtcDateTime),
-    Index(None, "state", "promoted_at"),
-)
-
-# Only hashes of keys are stored, so that a copy of the database gives no access.
-api_keys = Table(
-    "api_keys",
-    metadata,
-    Column("key_id", Id, primary_key=True),
-    not_null("key_hash", Id, unique=True),
-    not_null("label", Text),
-    not_null("role", Text),
-    not_null("created_at", UtcDateTime),
-    Column("expires_at", UtcDateTime),
-    Column("revoked_at", UtcDateTime),
 )

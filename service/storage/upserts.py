@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
-from database.statements import chunks, insert, rows_in
+from database.statements import chunks, from_row, put_rows, rows_in, to_row
 from service.domain.identifiers import are_different, is_by_title, share_a_name
 from service.domain.papers import EmbeddingState, Paper, UpsertOutcome
 from service.storage.changes import lock_catalogue, lock_signals, log_all_vectors, log_signals
@@ -30,22 +30,6 @@ def upsert_papers(connection: Connection, given: Sequence[Paper], now: dt.dateti
     outcomes = [batch.merge(paper, now) for paper in given]
     batch.write(connection, now)
     return outcomes
-
-
-def paper_of(row: Row[Any]) -> Paper:
-    """Return the paper of a row of ``papers``."""
-    return Paper(
-        paper_id=row.paper_id,
-        title=row.title,
-        abstract=row.abstract,
-        authors=row.authors,
-        categories=row.categories,
-        url=row.url,
-        published_at=row.published_at,
-        first_seen_at=row.first_seen_at,
-        upvotes=row.upvotes,
-        embedding_state=row.embedding_state,
-    )
 
 
 @dataclass(slots=True)
@@ -72,7 +56,8 @@ class _Batch:
         found = rows_in(connection, select(paper_aliases), paper_aliases.c.alias, given_aliases)
         id_by_alias = {row.alias: row.paper_id for row in found}
         ids = list(dict.fromkeys(id_by_alias.values()))
-        stored = {row.paper_id: paper_of(row) for row in rows_in(connection, select(papers), papers.c.paper_id, ids)}
+        rows = rows_in(connection, select(papers), papers.c.paper_id, ids)
+        stored = {row.paper_id: from_row(Paper, row) for row in rows}
         aliases: dict[str, set[str]] = {}
         for row in rows_in(connection, select(paper_aliases), paper_aliases.c.paper_id, ids):
             aliases.setdefault(row.paper_id, set()).add(row.alias)
@@ -150,31 +135,14 @@ class _Batch:
             and (paper.paper_id not in self.stored or paper.upvotes != self.stored[paper.paper_id].upvotes)
         ]
         if snapshots:
-            statement = insert(connection, paper_signals)
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=["paper_id", "seen_at"], set_={"upvotes": statement.excluded.upvotes}
-                ),
-                snapshots,
-            )
+            put_rows(connection, paper_signals, snapshots)
             lock_signals(connection)
             log_signals(connection, [str(snapshot["paper_id"]) for snapshot in snapshots])
 
 
 def _row_of(paper: Paper, *, pending: bool = False) -> dict[str, Any]:
-    return {
-        "paper_id": paper.paper_id,
-        "text_hash": paper.text_hash,
-        "embedding_state": EmbeddingState.PENDING if pending else paper.embedding_state,
-        "first_seen_at": paper.first_seen_at,
-        "published_at": paper.published_at,
-        "upvotes": paper.upvotes,
-        "url": paper.url,
-        "title": paper.title,
-        "authors": paper.authors,
-        "categories": paper.categories,
-        "abstract": paper.abstract,
-    }
+    state = EmbeddingState.PENDING if pending else paper.embedding_state
+    return to_row(paper, text_hash=paper.text_hash, embedding_state=state)
 
 
 def _forget_vectors(connection: Connection, paper_ids: Sequence[str]) -> None:

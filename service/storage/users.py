@@ -5,32 +5,25 @@ A user's version changes with everything that the profile is built from, so that
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, select, tuple_, update
 
-from database.statements import chunks, insert, rows_in
+from database.statements import chunks, from_row, insert, put_rows, rows_in, to_row
 from service.app.ports import Clock
-from service.domain.errors import NotFound
 from service.domain.events import DeletedUser, Event, EventType, Preferences, Reaction, UserState, user_id_hash
 from service.domain.states import DECIDING_EVENTS, HEATING_EVENTS, verdicts
-from service.storage.changes import lock_signals, log_signals
+from service.storage.changes import lock_papers, lock_signals, log_signals
 from service.storage.tables import deleted_users, events, papers, preferences, slates, users
 
 _VERSION = select(users.c.version).where(users.c.user_id == bindparam("user_id"))
-_MANY_WITH_PREFERENCES = select(
-    users, *(column for column in preferences.c if column.name != "user_id")
-).outerjoin_from(users, preferences)
-_WITH_PREFERENCES = _MANY_WITH_PREFERENCES.where(users.c.user_id == bindparam("user_id"))
-_DECIDING_EVENTS = (
-    select(events.c.paper_id, events.c.event_type, events.c.occurred_at)
-    .where(events.c.user_id == bindparam("user_id"), events.c.event_type.in_(DECIDING_EVENTS))
-    .order_by(events.c.occurred_at.asc().nulls_first(), events.c.sequence)
+_WITH_PREFERENCES = select(users, *(column for column in preferences.c if column.name != "user_id")).outerjoin_from(
+    users, preferences
 )
-_MANY_DECIDING_EVENTS = (
+_DECIDING_EVENTS = (
     select(events.c.user_id, events.c.paper_id, events.c.event_type, events.c.occurred_at)
     .where(events.c.event_type.in_(DECIDING_EVENTS))
     .order_by(events.c.user_id, events.c.occurred_at.asc().nulls_first(), events.c.sequence)
@@ -64,7 +57,7 @@ class SqlUsers:
         new = self._new_events(events)
         if not new:
             return [False] * len(events)
-        self._hold_papers(sorted({event.paper_id for event in new.values()}))
+        lock_papers(self._connection, sorted({event.paper_id for event in new.values()}))
         self._hold_users(sorted({event.user_id for event in new.values()}), now)
         lock_signals(self._connection)
         stored = self._insert_events(list(new.values()), now)
@@ -76,28 +69,25 @@ class SqlUsers:
         return self._connection.execute(_VERSION, {"user_id": user_id}).scalar_one_or_none()
 
     def find_state(self, user_id: str) -> UserState | None:
-        user = self._connection.execute(_WITH_PREFERENCES, {"user_id": user_id}).first()
-        if user is None:
-            return None
-        return _state_of(user, self._connection.execute(_DECIDING_EVENTS, {"user_id": user_id}).all())
+        return self.find_states([user_id]).get(user_id)
 
     def find_states(self, user_ids: Sequence[str]) -> dict[str, UserState]:
         found: dict[str, UserState] = {}
         for chunk in chunks(user_ids):
-            rows = self._connection.execute(_MANY_DECIDING_EVENTS.where(events.c.user_id.in_(chunk)))
+            rows = self._connection.execute(_DECIDING_EVENTS.where(events.c.user_id.in_(chunk)))
             deciding = {user_id: [row[1:] for row in own] for user_id, own in groupby(rows, itemgetter(0))}
-            for user in self._connection.execute(_MANY_WITH_PREFERENCES.where(users.c.user_id.in_(chunk))):
+            for user in self._connection.execute(_WITH_PREFERENCES.where(users.c.user_id.in_(chunk))):
                 found[user.user_id] = _state_of(user, deciding.get(user.user_id, ()))
         return found
 
     def lock_preferences(self, user_id: str, now: dt.datetime) -> Preferences:
         self._hold_users([user_id], now)
         # A second statement, which sees changes that were committed while the first waited for the lock.
-        return _preferences_of(self._connection.execute(_WITH_PREFERENCES, {"user_id": user_id}).one())
+        return _preferences_of(self._connection.execute(_WITH_PREFERENCES.where(users.c.user_id == user_id)).one())
 
     def save_preferences(self, user_id: str, preferences: Preferences, now: dt.datetime) -> None:
         self._hold_users([user_id], now)
-        self._put_preferences(user_id, preferences)
+        self._put_preferences(to_row(preferences, user_id=user_id))
         touch_users(self._connection, [user_id], now)
 
     def page_ids(self, *, after: str, limit: int) -> list[str]:
@@ -118,7 +108,7 @@ class SqlUsers:
     def events_after(self, user_id: str, sequence: int, *, limit: int) -> list[tuple[int, Event]]:
         own = and_(events.c.user_id == user_id, events.c.sequence > sequence)
         rows = self._connection.execute(select(events).where(own).order_by(events.c.sequence).limit(limit))
-        return [(row.sequence, _event_of(row)) for row in rows]
+        return [(row.sequence, from_row(Event, row)) for row in rows]
 
     def delete(self, user_id: str, clock: Clock) -> bool:
         heated = self._heated_papers(user_id)
@@ -135,7 +125,6 @@ class SqlUsers:
         return True
 
     def reactions(self, kinds: Collection[EventType]) -> Iterator[Reaction]:
-        """See ``UserStore.reactions``."""
         statement = (
             select(events.c.user_id, events.c.paper_id, events.c.event_type, events.c.occurred_at)
             .where(events.c.event_type.in_(kinds))
@@ -153,8 +142,7 @@ class SqlUsers:
         if since is not None:
             statement = statement.where(deleted_at >= since)
         if after is not None:
-            at_that_time = and_(deleted_at == after[0], hashed > after[1])
-            statement = statement.where(or_(deleted_at > after[0], at_that_time))
+            statement = statement.where(tuple_(deleted_at, hashed) > after)
         return [DeletedUser(row.user_id_hash, row.deleted_at) for row in self._connection.execute(statement)]
 
     def _heated_papers(self, user_id: str) -> list[str]:
@@ -171,14 +159,6 @@ class SqlUsers:
         for row in known:
             del first[row.event_id]
         return first
-
-    def _hold_papers(self, paper_ids: Sequence[str]) -> None:
-        """Lock the papers against deletion."""
-        statement = select(papers.c.paper_id).order_by(papers.c.paper_id).with_for_update(read=True, key_share=True)
-        found = {row.paper_id for row in rows_in(self._connection, statement, papers.c.paper_id, paper_ids)}
-        for paper_id in paper_ids:
-            if paper_id not in found:
-                raise NotFound("paper", paper_id)
 
     def _hold_users(self, user_ids: Sequence[str], now: dt.datetime) -> None:
         """Create the missing users and lock all of them. ``user_ids`` are sorted, so that two callers cannot deadlock.
@@ -203,24 +183,10 @@ class SqlUsers:
 
     def _insert_events(self, new: Sequence[Event], now: dt.datetime) -> set[str]:
         statement = insert(self._connection, events).on_conflict_do_nothing().returning(events.c.event_id)
-        rows = [
-            {
-                "event_id": event.event_id,
-                "user_id": event.user_id,
-                "paper_id": event.paper_id,
-                "event_type": event.event_type,
-                "occurred_at": event.occurred_at,
-                "slate_id": event.slate_id,
-                "recorded_at": now,
-            }
-            for event in new
-        ]
-        return set(self._connection.scalars(statement, rows))
+        return set(self._connection.scalars(statement, [to_row(event, recorded_at=now) for event in new]))
 
-    def _put_preferences(self, user_id: str, wanted: Preferences) -> None:
-        statement = insert(self._connection, preferences).values(user_id=user_id, **asdict(wanted))
-        changes = {name: statement.excluded[name] for name in _PREFERENCE_NAMES}
-        self._connection.execute(statement.on_conflict_do_update(index_elements=["user_id"], set_=changes))
+    def _put_preferences(self, row: dict[str, Any]) -> None:
+        put_rows(self._connection, preferences, [row])
 
     def _put_tombstone(self, hashed: str, version: int, now: dt.datetime) -> None:
         statement = insert(self._connection, deleted_users).values(
@@ -271,14 +237,3 @@ def _state_of(user: Row[Any], deciding: Iterable[Any]) -> UserState:
 
 def _preferences_of(user: Row[Any]) -> Preferences:
     return Preferences(**{name: getattr(user, name) or () for name in _PREFERENCE_NAMES})
-
-
-def _event_of(row: Row[Any]) -> Event:
-    return Event(
-        event_id=row.event_id,
-        user_id=row.user_id,
-        paper_id=row.paper_id,
-        event_type=row.event_type,
-        occurred_at=row.occurred_at,
-        slate_id=row.slate_id,
-    )

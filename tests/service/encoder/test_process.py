@@ -13,7 +13,7 @@ import pytest
 
 from service.domain.errors import DeadlineTooShort, EncoderUnavailable, Overloaded
 from service.encoder.hashing import HashingEncoder
-from service.encoder.models import UnverifiedModel
+from service.encoder.models import EncoderModel
 from service.encoder.process import SLICE_TEXTS, EncoderProcess
 from tests.service.encoder.lifecycle import InThread, frozen, hashing_process, runs, wait_until
 
@@ -176,7 +176,7 @@ def test_the_process_ends_with_its_server() -> None:
 def test_a_model_that_does_not_load_fails_calls(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Calls fail with the reason, and no second process is started during the cool-down."""
     caplog.set_level(logging.INFO, "service.encoder.process")
-    encoder = EncoderProcess(UnverifiedModel("x", str(tmp_path), is_offline=True), cool_down_seconds=3600)
+    encoder = EncoderProcess(EncoderModel("x", lambda: str(tmp_path)), cool_down_seconds=3600)
 
     for _ in range(2):
         with pytest.raises(EncoderUnavailable, match="cannot be loaded"):

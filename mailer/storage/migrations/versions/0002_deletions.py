@@ -3,20 +3,20 @@
 import sqlalchemy as sa
 from alembic import op
 
+from database.columns import Id, not_null
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None
-
-ID = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
     """Add the table."""
     op.create_table(
         "mail_deletions",
-        sa.Column("user_id_hash", ID, nullable=False),
-        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=False),
+        not_null("user_id_hash", Id),
+        not_null("deleted_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("user_id_hash", "deleted_at", name="pk_mail_deletions"),
     )
 

@@ -3,30 +3,30 @@
 import sqlalchemy as sa
 from alembic import op
 
+from database.columns import Id, not_null
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
 depends_on = None
 
-ID = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
-
 
 def upgrade() -> None:
     op.create_table(
         "precomputed_slates",
-        sa.Column("user_id", ID, nullable=False),
-        sa.Column("digest_id", ID, nullable=False),
-        sa.Column("user_version", sa.BigInteger, nullable=False),
-        sa.Column("digest_version", sa.BigInteger, nullable=False),
-        sa.Column("model_version", sa.Text, nullable=False),
-        sa.Column("features_version", sa.Text, nullable=False),
-        sa.Column("diversity", sa.Double, nullable=False),
-        sa.Column("fallback_reason", sa.Text, nullable=False),
-        sa.Column("as_of", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("pending_paper_count", sa.Integer, nullable=False),
-        sa.Column("is_whole", sa.Boolean, nullable=False),
-        sa.Column("items", sa.Text, nullable=False),
-        sa.Column("features", sa.LargeBinary, nullable=False),
+        not_null("user_id", Id),
+        not_null("digest_id", Id),
+        not_null("user_version", sa.BigInteger),
+        not_null("digest_version", sa.BigInteger),
+        not_null("model_version", sa.Text),
+        not_null("features_version", sa.Text),
+        not_null("diversity", sa.Double),
+        not_null("fallback_reason", sa.Text),
+        not_null("as_of", sa.DateTime(timezone=True)),
+        not_null("pending_paper_count", sa.Integer),
+        not_null("is_whole", sa.Boolean),
+        not_null("items", sa.Text),
+        not_null("features", sa.LargeBinary),
         sa.ForeignKeyConstraint(
             ["user_id"], ["users.user_id"], name="fk_precomputed_slates_user_id", ondelete="CASCADE"
         ),

@@ -5,12 +5,13 @@ import json
 import sqlalchemy as sa
 from alembic import op
 
+from database.columns import Id, not_null
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-ID = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 SLATES_AT_A_TIME = 500
 
 slates = sa.table("slates", sa.column("slate_id"), sa.column("items"), sa.column("features"))
@@ -22,8 +23,8 @@ slate_items = sa.table(
 
 
 def upgrade() -> None:
-    op.add_column("slates", sa.Column("items", sa.Text, nullable=False, server_default="[]"))
-    op.add_column("slates", sa.Column("features", sa.LargeBinary, nullable=False, server_default=sa.text("''")))
+    op.add_column("slates", not_null("items", sa.Text, server_default="[]"))
+    op.add_column("slates", not_null("features", sa.LargeBinary, server_default=sa.text("''")))
     connection = op.get_bind()
     slate_ids = connection.execute(sa.select(slates.c.slate_id)).scalars().all()
     for start in range(0, len(slate_ids), SLATES_AT_A_TIME):
@@ -69,13 +70,13 @@ def _features(rows: list[sa.Row]) -> bytes:
 def downgrade() -> None:
     op.create_table(
         "slate_items",
-        sa.Column("slate_id", ID, nullable=False),
-        sa.Column("rank", sa.Integer, nullable=False),
-        sa.Column("paper_id", ID, nullable=False),
-        sa.Column("score", sa.Double, nullable=False),
-        sa.Column("reasons", sa.Text, nullable=False),
-        sa.Column("action_propensity", sa.Double, nullable=False),
-        sa.Column("features", sa.LargeBinary, nullable=False),
+        not_null("slate_id", Id),
+        not_null("rank", sa.Integer),
+        not_null("paper_id", Id),
+        not_null("score", sa.Double),
+        not_null("reasons", sa.Text),
+        not_null("action_propensity", sa.Double),
+        not_null("features", sa.LargeBinary),
         sa.ForeignKeyConstraint(["slate_id"], ["slates.slate_id"], name="fk_slate_items_slate_id", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("slate_id", "rank", name="pk_slate_items"),
     )

@@ -1,1 +1,1 @@
-"""One script per revision. A released script never changes, and imports no other code of this project."""
+"""One script per revision. A released script never changes, nor do the declarations that it imports."""

@@ -1,13 +1,14 @@
-"""Run the scripts in the transaction that ``database.schema`` has opened and will commit."""
+"""Run Alembic's scripts in the transaction that ``database.schema`` has opened and will commit."""
 
 from alembic import context
 
-from service.storage.tables import metadata
+from database.columns import new_metadata
 
 context.configure(
     connection=context.config.attributes["connection"],
     version_table=context.config.attributes["version_table"],
-    target_metadata=metadata,
+    # For the names of constraints.
+    target_metadata=new_metadata(),
     # SQLite changes a column only by building the table anew.
     render_as_batch=True,
 )
