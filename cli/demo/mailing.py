@@ -50,7 +50,7 @@ def send_issues(mail_db: str, server: str, pages: str, port: int, users: Sequenc
     )
     clock = DigestDay(day)
     wanted = [(each.user_id, f"{each.user_id}@example.org", each.name, Schedule(), 5) for each in users]
-    with open_store(settings) as store, FeedService(server) as service:
+    with open_store(mail_db) as store, FeedService(server) as service:
         Subscriptions(store, clock).add_many(wanted, "invented for the demo")
         return MailRun(store, service, settings, clock).run(everybody=True).in_words()
 
