@@ -3,7 +3,6 @@
 Terms are counted once. Idf and whitening are derived for each round from the visible rows, and from no other row.
 """
 
-from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -66,7 +65,7 @@ class View:
         self.candidates = candidates
         self.rows = np.union1d(visible, candidates)
         self._spaces: dict[float, Float32Array] = {}
-        self.shared: dict[Hashable, Any] = {}
+        self.shared: dict[str, Any] = {}
         """Values that baselines share within the round."""
 
     def local(self, rows: IndexArray) -> IndexArray:
