@@ -17,8 +17,9 @@ from ranker.bundle.bundle import Bundle, write_bundle
 from ranker.bundle.manifest import Manifest
 from ranker.features import SCHEMA
 from ranker.score import read_model
+from ranker.types import BoolArray
 from training.errors import TrainingError
-from training.feedback.click_groups import ClickGroups, click_groups, part_of
+from training.feedback.click_groups import ClickGroups, click_groups
 from training.feedback.examination import Examination, estimate_examination
 from training.feedback.log import SlateLog
 from training.metrics import ndcg
@@ -140,9 +141,8 @@ def _careful(recipe: Recipe) -> Recipe:
 def _split(groups: ClickGroups, recipe: Recipe, rng: np.random.Generator) -> tuple[ClickGroups, ClickGroups]:
     """Return the groups to learn from, and those of the held-out users."""
     users = rng.permutation(np.unique(groups.users))
-    kept = users[: max(1, round(len(users) * recipe.held_out_share))]
-    is_kept = np.isin(groups.users, kept)
-    learn, held_out = (part_of(groups, np.flatnonzero(each)) for each in (~is_kept, is_kept))
+    is_kept: BoolArray = np.isin(groups.users, users[: max(1, round(len(users) * recipe.held_out_share))])
+    learn, held_out = groups.where(~is_kept), groups.where(is_kept)
     if not len(learn.users) or not len(held_out.users):
         raise TrainingError("two or more users must have reacted to slates of which two or more papers were shown")
     return learn, held_out
@@ -153,5 +153,4 @@ def _held_out_ndcg(model_text: str, groups: ClickGroups) -> float:
     rows = groups.rows
     model = read_model(model_text, SCHEMA.family_of)
     found = [ndcg(hits, 10) for hits in rows.hits(model.scores(model.leaves(rows.features)))]
-    weights = None if rows.weights is None else rows.weights[np.cumsum(rows.group_sizes) - 1]
-    return round(float(np.average(found, weights=weights)), 4)
+    return round(float(np.average(found, weights=rows.query_weights)), 4)
