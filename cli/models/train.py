@@ -12,7 +12,7 @@ import typer
 from cli.batch.cluster import SCHEDULER_HELP, Workers, announced_cluster, check_scheduler
 from cli.destination import check_file, check_new
 from cli.models.dates import day_limit
-from cli.models.feedback import learn, refuse_with_feedback, refuse_without_feedback
+from cli.models.feedback import learn, refuse
 from cli.options import EmbeddingCache, Json, RecipeName
 from cli.output import show, staged_progress, warn, write_page
 
@@ -87,13 +87,12 @@ def train(
     page = report or out.with_name(f"{out.name}-report.html")
     check_new("out", out)
     if feedback:
-        refuse_with_feedback(
-            papers=papers, interactions=interactions, report=report, scheduler=scheduler, query_limit=query_limit
-        )
+        refused = {"papers": papers, "interactions": interactions, "report": report, "scheduler": scheduler}
+        refuse("cannot be given together with --feedback", **refused, query_limit=query_limit)
         learn(settings, base, out, recipe=recipe, until=until, position_bias=position_bias, seed=seed, as_json=as_json)
         return
     check_file("report", page)
-    refuse_without_feedback(base=base, position_bias=position_bias)
+    refuse("needs --feedback", base=base, position_bias=position_bias)
     is_own_data = db is not None or bool(papers)
     chosen = _recipe(recipe, until, query_limit, is_own_data=is_own_data)
     files = _files(papers, interactions, None if is_own_data else Path(settings.data))
