@@ -51,7 +51,7 @@ def learn(
 
 
 def refuse(problem: str, **options: object) -> None:
-    """Refuse options that have no meaning with or without --feedback.
+    """Refuse options that have no meaning beside the other options; the problem says why.
 
     Raises:
         InvalidField: One of the options was given.

@@ -82,7 +82,10 @@ def train(
     from training.report import training_page
 
     use_one_thread()
-    _check_cluster(scheduler, workers)
+    if scheduler is None:
+        refuse("needs --scheduler", workers=workers)
+    else:
+        check_scheduler(scheduler, workers)
     settings = Settings.read(db=db if feedback else None, embedding_cache=embedding_cache)
     page = report or out.with_name(f"{out.name}-report.html")
     check_new("out", out)
@@ -113,15 +116,6 @@ def train(
     for name, figures in result["metrics"].items():
         lines.append(f"  {name}: {', '.join(f'{metric} {value:.4g}' for metric, value in figures.items())}")
     show(result, as_json=as_json, text="\n".join(lines))
-
-
-def _check_cluster(scheduler: str | None, workers: int | None) -> None:
-    from service.domain.errors import InvalidField
-
-    if scheduler is not None:
-        check_scheduler(scheduler, workers)
-    elif workers is not None:
-        raise InvalidField("workers", "needs --scheduler")
 
 
 @contextmanager

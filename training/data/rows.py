@@ -166,7 +166,8 @@ def feature_rows(
             parts.append(_plain(matrices, query))
         else:
             hiding = recipe.hiding(dated=query.week >= 0)
-            shown = _shortened(query, hiding, rng)
+            is_short = rng.random() < hiding.small_profile_share
+            shown = with_fewer_likes(query, int(rng.integers(1, 6)), rng) if is_short else query
             parts.append(_masked(_disguised(matrices, shown, hiding, recipe.simulated, rng), hiding, rng))
         labels.append(query.labels)
         if number % 100 == 0 or number + 1 == len(queries):
@@ -195,12 +196,6 @@ def _disguised(
     candidates, as_of = matrices.crowd.seen(query, candidates, simulated, rng)
     user_context = replace(user_context_of(query, simulated, rng), user=matrices.code_of(query.user))
     return compute_matrix(build_profile(likes, dislikes, query.liked_at), candidates, as_of, user_context)
-
-
-def _shortened(query: Query, hiding: Hiding, rng: np.random.Generator) -> Query:
-    if rng.random() >= hiding.small_profile_share:
-        return query
-    return with_fewer_likes(query, int(rng.integers(1, 6)), rng)
 
 
 def _masked(features: Float32Array, hiding: Hiding, rng: np.random.Generator) -> Float32Array:

@@ -203,20 +203,14 @@ def check_parts(dataset: Dataset, embedding_dim: int) -> None:
     Raises:
         TrainingError: Names the data set and what does not fit.
     """
-    if problem := _misfit(dataset, embedding_dim):
-        raise TrainingError(f"{dataset.name}: {problem}")
-
-
-def _misfit(dataset: Dataset, embedding_dim: int) -> str:
     papers = dataset.papers
     if papers.embeddings.shape[1] != embedding_dim:
-        return f"vectors have length {papers.embeddings.shape[1]}, not {embedding_dim}"
+        raise TrainingError(f"{dataset.name}: vectors have length {papers.embeddings.shape[1]}, not {embedding_dim}")
     named = np.concatenate([part.papers for part in (dataset.likes, dataset.clicks, dataset.dislikes)])
     if len(named) and (named.min() < 0 or named.max() >= len(papers)):
-        return "a like names a paper that is not in the data set"
+        raise TrainingError(f"{dataset.name}: a like names a paper that is not in the data set")
     if dataset.title_embeddings is not None and dataset.title_embeddings.shape != papers.embeddings.shape:
-        return "title_embeddings must have the shape of the papers' vectors"
-    return ""
+        raise TrainingError(f"{dataset.name}: title_embeddings must have the shape of the papers' vectors")
 
 
 def _lack(dataset: Dataset) -> str:

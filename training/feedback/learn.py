@@ -59,7 +59,6 @@ def learn_from_slates(
     recipe: str | Recipe = "default",
     seed: int = 0,
     position_bias: float | None = None,
-    grow_on_base: bool | None = None,
     progress: Progress = silent,
 ) -> FeedbackReport:
     """Train on the log and write the bundle to the folder ``out``.
@@ -70,7 +69,6 @@ def learn_from_slates(
         base: The bundle whose features the log holds.
         position_bias: Exponent of the examination propensities; None estimates it from explored slates, 0 corrects
             nothing.
-        grow_on_base: Whether the base's trees come first; None tries both and keeps the better model.
 
     Raises:
         TrainingError: There is nothing to learn from; the message says what is missing.
@@ -80,13 +78,13 @@ def learn_from_slates(
     examination = estimate_examination(log) if position_bias is None else Examination.given(position_bias)
     groups = click_groups(log, examination)
     learn, held_out = _split(groups, recipe, np.random.default_rng(seed))
-    starts = {None: (True, False), True: (True,), False: (False,)}[grow_on_base]
+    # The key says whether the base's trees come first. Of equally good models the first is kept.
     fitted = {
-        start: fit(learn.rows, held_out.rows, recipe, seed, progress, grown_on=base.model.text if start else None)
-        for start in starts
+        on_base: fit(learn.rows, held_out.rows, recipe, seed, progress, grown_on=base.model.text if on_base else None)
+        for on_base in (True, False)
     }
-    figures = {start: _held_out_ndcg(each.text, held_out) for start, each in fitted.items()}
-    best = max(starts, key=lambda start: figures[start])
+    figures = {on_base: _held_out_ndcg(each.text, held_out) for on_base, each in fitted.items()}
+    best = max(figures, key=lambda on_base: figures[on_base])
     metrics = {
         "slates": float(len(log)),
         "readers": float(log.user_count),

@@ -69,11 +69,6 @@ class _Batch:
     targets: tuple[IndexArray, IndexArray]
     pool: IndexArray
 
-    @property
-    def profile_starts(self) -> IndexArray:
-        """(b + 1,) start of each user's part of the profile."""
-        return np.concatenate(([0], np.cumsum(np.bincount(self.profile[0], minlength=self.user_count))))
-
 
 class _TrainingSet:
     """A data set with an endless sequence of batches of its users."""
@@ -159,7 +154,8 @@ class _Towers:
         factors = self._factors(part, rows, rng)
         pool, liked = np.searchsorted(rows, batch.pool), np.searchsorted(rows, batch.profile[1])
         ones = np.ones(len(liked), dtype=np.float32)
-        users = normalize(_sums(liked, batch.profile_starts, factors, ones))
+        starts = np.searchsorted(batch.profile[0], np.arange(batch.user_count + 1))
+        users = normalize(_sums(liked, starts, factors, ones))
         logits = users @ factors[torch.from_numpy(pool)].T / self._settings.temperature
         hidden = torch.zeros_like(logits)
         in_pool = np.isin(batch.profile[1], batch.pool)
