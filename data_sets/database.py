@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from data_sets.history import with_history
 from ranker.papers import PaperColumns, stack_columns
 from ranker.signals import NO_SIGNALS, Signals
 from service.app.ports import Transaction, Vectors
@@ -50,7 +49,7 @@ def read_database(
         dislikes=reactions.dislikes,
         user_codes=np.array([user_code(user) for user in reactions.users], dtype=np.int64),
     )
-    return with_history(found, warn)
+    return found.with_history(warn)
 
 
 def _papers(tx: Transaction, encoder_name: str, name: str, progress: Progress, warn: Warn) -> PaperColumns:

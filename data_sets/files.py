@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from data_sets.history import with_history
 from ranker.types import Float32Array
 from service.app.ranking.placing import columns_of, seconds_of
 from service.domain.errors import InvalidFile
@@ -96,7 +95,7 @@ def embed(
         with_titles: Also embed the titles alone where papers have abstracts, as training needs.
     """
     texts = [embedding_text(paper.title, paper.abstract) for paper in data.papers]
-    found = with_history(data.dataset(_encoded(encoder, texts, f"embedding {data.name}", progress)), warn)
+    found = data.dataset(_encoded(encoder, texts, f"embedding {data.name}", progress)).with_history(warn)
     if not with_titles or not any(paper.abstract for paper in data.papers):
         return found
     titles = [paper.title for paper in data.papers]

@@ -52,7 +52,9 @@ def read_slates(
         with store.read() as tx:
             users = list(_user_ids(tx))
             for number, user_id in enumerate(users, 1):
-                _add(tx, user_id, builder)
+                slates = [_logged_slate(slate) for slate in tx.slates.of_user(user_id, with_features=True)]
+                if slates:
+                    builder.add(slates, [_logged_event(event) for event in tx.users.events(user_id)])
                 progress("reading slates", number, len(users))
     finally:
         store.dispose()
@@ -67,12 +69,6 @@ def _user_ids(tx: Transaction) -> Iterator[str]:
     while users := tx.users.page_ids(after=after, limit=_USERS_AT_A_TIME):
         after = users[-1]
         yield from users
-
-
-def _add(tx: Transaction, user_id: str, builder: LogBuilder) -> None:
-    slates = [_logged_slate(slate) for slate in tx.slates.of_user(user_id, with_features=True)]
-    if slates:
-        builder.add(slates, [_logged_event(event) for event in tx.users.events(user_id)])
 
 
 def _logged_slate(slate: Slate) -> LoggedSlate:

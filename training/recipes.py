@@ -1,7 +1,7 @@
 """Named recipes: the settings of a training run that are chosen rather than learned. This module imports no stage."""
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -99,7 +99,7 @@ class Hiding:
     )
     pending_share: float = 0.03
 
-    def without(self, families: Iterable[str]) -> "Hiding":
+    def without(self, families: Sequence[str]) -> "Hiding":
         """Return the same shares, with these families always unknown."""
         return replace(self, masked_shares=tuple({**dict(self.masked_shares), **dict.fromkeys(families, 1.0)}.items()))
 
@@ -163,12 +163,10 @@ class Recipe:
         """Return the shares of hidden information for dated or undated queries."""
         return self.dated_hiding if dated else self.undated_hiding
 
-    def without(self, families: Iterable[str]) -> "Recipe":
+    def without(self, families: Sequence[str]) -> "Recipe":
         """Return the same recipe, with these feature families never seen in training."""
-        names = tuple(families)
-        return replace(
-            self, undated_hiding=self.undated_hiding.without(names), dated_hiding=self.dated_hiding.without(names)
-        )
+        undated, dated = self.undated_hiding.without(families), self.dated_hiding.without(families)
+        return replace(self, undated_hiding=undated, dated_hiding=dated)
 
     def as_params(self) -> dict[str, Any]:
         """Return the parameters for the manifest."""
@@ -188,14 +186,9 @@ _LITTLE_HIDDEN = Hiding(
 RECIPES = {
     recipe.name: recipe
     for recipe in (
+        Recipe("default", known_until=_UNTIL_2018, left_out_queries=True, dated_hiding=_LITTLE_HIDDEN),
         Recipe(
-            name="default",
-            known_until=_UNTIL_2018,
-            left_out_queries=True,
-            dated_hiding=_LITTLE_HIDDEN,
-        ),
-        Recipe(
-            name="tiny",
+            "tiny",
             known_until=_UNTIL_2018,
             dated_query_limit=100,
             dated_guises=2,
@@ -210,7 +203,6 @@ RECIPES = {
             topic_count=8,
             min_leaf_rows=20,
             min_expert_queries=5,
-            thread_count=1,
         ),
     )
 }

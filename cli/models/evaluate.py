@@ -1,17 +1,17 @@
 """``paperfeed evaluate``: measure a ranker offline."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.destination import check_file
 from cli.models.dates import parse_day
+from cli.models.evaluation_table import tables
 from cli.options import EmbeddingCache, Json, RecipeName
 from cli.output import console, show, staged_progress, warn, write_page
 
 if TYPE_CHECKING:
-    from ranker.bundle.bundle import Bundle
     from training.evaluation import Plan
 
 
@@ -60,11 +60,13 @@ def evaluate(
     """Measure a ranker against baselines on what users really liked."""
     from data_sets.files import embed, read_files
     from ranker.blas import use_one_thread
+    from ranker.bundle.bundle import default_bundle_path, load_bundle
     from service.bootstrap import make_encoder
     from service.config import Settings
     from service.domain.errors import InvalidField
     from training.evaluation import Plan
     from training.evaluation import evaluate as run_evaluation
+    from training.report import evaluation_page
 
     use_one_thread()
     if bundle is not None and retrain:
@@ -88,18 +90,27 @@ def evaluate(
         raise InvalidField("train-without", "applies to training: give --retrain, not --bundle")
     encoder = make_encoder(Settings.read(embedding_cache=embedding_cache))
     try:
-        judged = _bundle(plan, bundle, encoder.name)
+        trains = bundle is None and (retrain or protocol == "cold-items")
+        judged = None if trains else load_bundle(bundle or default_bundle_path(), encoder=encoder.name)
         data = read_files(papers.resolve().parent.name, papers, interactions)
         with staged_progress("embedding") as progress:
-            dataset = embed(data, encoder, with_titles=judged is None, progress=progress, warn=warn)
+            dataset = embed(data, encoder, with_titles=trains, progress=progress, warn=warn)
     finally:
         encoder.close()
     with staged_progress("evaluating") as progress:
         result = run_evaluation(dataset, plan, bundle=judged, encoder_name=encoder.name, progress=progress)
-    _add_events(result, data.event_count, data.unknown_count)
+    total, unknown = data.event_count, data.unknown_count
+    result["settings"]["data"] |= {"events": total, "events_on_unknown_papers": unknown}
+    if unknown:
+        result["settings"]["warnings"].append(f"{unknown} of {total} events are on unknown papers")
     for text in result["settings"]["warnings"]:
         warn(text)
-    _print(result, report, as_json=as_json)
+    if report is not None:
+        write_page(report, evaluation_page(result))
+    if as_json:
+        show(result, as_json=True, text="")
+    else:
+        console.print(*tables(result), sep="\n")
 
 
 def _check(plan: "Plan") -> None:
@@ -123,35 +134,6 @@ def _check(plan: "Plan") -> None:
     if plan.first_day > plan.last_day:
         raise InvalidField("from", f"{plan.first_day} is after --to {plan.last_day}")
     find_recipe(plan.recipe)
-
-
-def _bundle(plan: "Plan", path: Path | None, encoder_name: str) -> "Bundle | None":
-    """Return the bundle to judge, or None if one is to be trained."""
-    from ranker.bundle.bundle import default_bundle_path, load_bundle
-
-    if path is None and (plan.retrain or plan.protocol == "cold-items"):
-        return None
-    return load_bundle(path or default_bundle_path(), encoder=encoder_name)
-
-
-def _add_events(result: dict[str, Any], total: int, unknown: int) -> None:
-    result["settings"]["data"] |= {"events": total, "events_on_unknown_papers": unknown}
-    if unknown:
-        result["settings"]["warnings"].append(f"{unknown} of {total} events are on unknown papers")
-
-
-def _print(result: dict[str, Any], report: Path | None, *, as_json: bool) -> None:
-    if report is not None:
-        from training.report import evaluation_page
-
-        write_page(report, evaluation_page(result))
-    if as_json:
-        show(result, as_json=True, text="")
-        return
-    from cli.models.evaluation_table import tables
-
-    for table in tables(result):
-        console.print(table)
 
 
 def _seeds(text: str) -> tuple[int, ...]:

@@ -18,9 +18,10 @@ def tables(result: dict[str, Any]) -> Iterator[Table]:
 def _figures(result: dict[str, Any]) -> Table:
     metrics = list(next(iter(result["systems"].values())))
     settings = result["settings"]
-    title = f"{result['protocol']}: {result['queries']} queries of {settings['readers_tested']} users"
-    skipped = "; ".join(f"{name} left out: {reason}" for name, reason in result["skipped"].items())
-    table = Table(Column("system", no_wrap=True), *metrics, title=title, caption=skipped or None, title_justify="left")
+    table = _table(
+        "system", metrics, f"{result['protocol']}: {result['queries']} queries of {settings['readers_tested']} users"
+    )
+    table.caption = "; ".join(f"{name} left out: {reason}" for name, reason in result["skipped"].items()) or None
     for system, figures in result["systems"].items():
         table.add_row(system, *(_interval(figures[metric]) for metric in metrics))
     return table
@@ -28,8 +29,7 @@ def _figures(result: dict[str, Any]) -> Table:
 
 def _differences(system: str, paired: dict[str, Any]) -> Table:
     metrics = list(next(iter(paired.values()))) if paired else []
-    title = f"{system} minus baseline, paired (✓ interval above zero; * best baseline)"
-    table = Table(Column("baseline", no_wrap=True), *metrics, title=title, title_justify="left")
+    table = _table("baseline", metrics, f"{system} minus baseline, paired (✓ interval above zero; * best baseline)")
     for baseline, differences in paired.items():
         table.add_row(baseline, *(_difference(differences[metric]) for metric in metrics))
     return table
@@ -50,12 +50,14 @@ def _slices(result: dict[str, Any]) -> Table:
 def _beyond(result: dict[str, Any]) -> Table:
     found = result["beyond_accuracy"]
     measures = list(next(iter(found["systems"].values())))
-    table = Table(
-        Column("system", no_wrap=True), *measures, title=f"beyond accuracy, first {found['top']}", title_justify="left"
-    )
+    table = _table("system", measures, f"beyond accuracy, first {found['top']}")
     for system, values in found["systems"].items():
         table.add_row(system, *("-" if values[name] is None else f"{values[name]:.3f}" for name in measures))
     return table
+
+
+def _table(first: str, columns: list[str], title: str) -> Table:
+    return Table(Column(first, no_wrap=True), *columns, title=title, title_justify="left")
 
 
 def _bounds(part: dict[str, Any]) -> str:

@@ -50,22 +50,17 @@ def learn(
     show(result, as_json=as_json, text=_in_words(report, bundle, out))
 
 
-def refuse_with_feedback(**options: object) -> None:
-    """Refuse options that have no meaning together with --feedback.
+def refuse(problem: str, **options: object) -> None:
+    """Refuse options that have no meaning beside the other options; the problem says why.
 
     Raises:
         InvalidField: One of the options was given.
     """
-    _refuse(options, "cannot be given together with --feedback")
+    from service.domain.errors import InvalidField
 
-
-def refuse_without_feedback(**options: object) -> None:
-    """Refuse options that have a meaning only with --feedback.
-
-    Raises:
-        InvalidField: One of the options was given.
-    """
-    _refuse(options, "needs --feedback")
+    for name, value in options.items():
+        if value is not None and value != []:
+            raise InvalidField(name.replace("_", "-"), problem)
 
 
 def bundle_to_judge(settings: "Settings", folder: Path | None) -> "Bundle":
@@ -85,14 +80,6 @@ def examination_in_words(examination: dict[str, Any]) -> str:
         f"users look at place k with probability k**-{examination['exponent']:.2f} ({low:.2f} to {high:.2f}), "
         f"estimated from {reactions} reactions at explored places"
     )
-
-
-def _refuse(options: dict[str, object], problem: str) -> None:
-    from service.domain.errors import InvalidField
-
-    for name, value in options.items():
-        if value is not None and value != []:
-            raise InvalidField(name.replace("_", "-"), problem)
 
 
 def _in_words(report: "FeedbackReport", base: "Bundle", out: Path) -> str:

@@ -12,7 +12,7 @@ import typer
 from cli.batch.cluster import SCHEDULER_HELP, Workers, announced_cluster, check_scheduler
 from cli.destination import check_file, check_new
 from cli.models.dates import day_limit
-from cli.models.feedback import learn, refuse_with_feedback, refuse_without_feedback
+from cli.models.feedback import learn, refuse
 from cli.options import EmbeddingCache, Json, RecipeName
 from cli.output import show, staged_progress, warn, write_page
 
@@ -82,18 +82,20 @@ def train(
     from training.report import training_page
 
     use_one_thread()
-    _check_cluster(scheduler, workers)
+    if scheduler is None:
+        refuse("needs --scheduler", workers=workers)
+    else:
+        check_scheduler(scheduler, workers)
     settings = Settings.read(db=db if feedback else None, embedding_cache=embedding_cache)
     page = report or out.with_name(f"{out.name}-report.html")
     check_new("out", out)
     if feedback:
-        refuse_with_feedback(
-            papers=papers, interactions=interactions, report=report, scheduler=scheduler, query_limit=query_limit
-        )
+        refused = {"papers": papers, "interactions": interactions, "report": report, "scheduler": scheduler}
+        refuse("cannot be given together with --feedback", **refused, query_limit=query_limit)
         learn(settings, base, out, recipe=recipe, until=until, position_bias=position_bias, seed=seed, as_json=as_json)
         return
     check_file("report", page)
-    refuse_without_feedback(base=base, position_bias=position_bias)
+    refuse("needs --feedback", base=base, position_bias=position_bias)
     is_own_data = db is not None or bool(papers)
     chosen = _recipe(recipe, until, query_limit, is_own_data=is_own_data)
     files = _files(papers, interactions, None if is_own_data else Path(settings.data))
@@ -114,15 +116,6 @@ def train(
     for name, figures in result["metrics"].items():
         lines.append(f"  {name}: {', '.join(f'{metric} {value:.4g}' for metric, value in figures.items())}")
     show(result, as_json=as_json, text="\n".join(lines))
-
-
-def _check_cluster(scheduler: str | None, workers: int | None) -> None:
-    from service.domain.errors import InvalidField
-
-    if scheduler is not None:
-        check_scheduler(scheduler, workers)
-    elif workers is not None:
-        raise InvalidField("workers", "needs --scheduler")
 
 
 @contextmanager

@@ -47,14 +47,13 @@ class Query:
         return self.relevant * LIKED if self.grades is None else self.grades
 
 
-def weekly_queries(dataset: Dataset, min_likes: int = 1, *, left_out: bool = False) -> Iterator[Query]:
+def weekly_queries(dataset: Dataset, *, left_out: bool = False) -> Iterator[Query]:
     """Yield one query for each ISO week and user who liked, saved or clicked papers of that week, weeks ascending.
 
     Candidates are all papers that appeared in the week; the query is at its end. Profile and dislikes are from before
     the week's Monday.
 
     Args:
-        min_likes: Users with fewer likes in the profile are left out.
         left_out: The profile holds the likes of all other weeks, later ones too, without times (leave-one-out). This
             also covers users without earlier likes, and gives every query a second, fuller profile. For training only.
     """
@@ -69,7 +68,7 @@ def weekly_queries(dataset: Dataset, min_likes: int = 1, *, left_out: bool = Fal
             own, against = likes.of_user(user), dislikes.of_user(user)
             shown = like_weeks[own] != week if left_out else like_weeks[own] < week
             liked = likes.papers[own][shown]
-            if len(liked) < min_likes:
+            if not len(liked):
                 continue
             disliked = dislikes.papers[against][dislike_weeks[against] < week]
             keep = candidates[~np.isin(candidates, np.concatenate((liked, disliked)))]

@@ -11,18 +11,20 @@ from functools import lru_cache
 import numpy as np
 
 from ranker.features import SCHEMA, compute_matrix
-from ranker.papers import PaperColumns
 from ranker.profile.profile import build_profile
 from ranker.spaces.spaces import PaperMatrix, Spaces
 from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray, Int32Array
 from ranker.user_context import UserContext
 from training.data.cross_fitting import NO_FOLD
-from training.data.query_groups import Query, check_contiguous, with_fewer_likes
+from training.data.query_groups import Query, with_fewer_likes
 from training.data.simulation import Crowd, dislikes_of, user_context_of
 from training.data.snapshot import Dataset
 from training.metrics import best_first_hits
 from training.progress import Progress
 from training.recipes import Hiding, Recipe, Simulated
+
+FOREIGN = NO_FOLD - 1
+"""Stands in place of a fold for the spaces that were fitted on the other data sets."""
 
 # Features that are unknown for a candidate without a vector.
 _VECTORIAL = np.concatenate(
@@ -51,14 +53,23 @@ class Rows:
     weights: Float32Array | None = None
 
     @property
+    def starts(self) -> IndexArray:
+        """(queries,) the first row of each query."""
+        return np.cumsum(self.group_sizes, dtype=np.intp) - self.group_sizes
+
+    @property
+    def query_weights(self) -> Float32Array:
+        """(queries,) float32 weight of each query."""
+        return np.ones(len(self.group_sizes), dtype=np.float32) if self.weights is None else self.weights[self.starts]
+
+    @property
     def relevant(self) -> BoolArray:
         """(n,) whether each row has a positive grade."""
         return np.asarray(self.labels > 0)
 
     def hits(self, scores: Float64Array) -> list[BoolArray]:
         """Return for each query the relevance of its candidates in the order of falling (n,) scores."""
-        stops = np.cumsum(self.group_sizes)[:-1]
-        parts = zip(np.split(scores, stops), np.split(self.relevant, stops), strict=True)
+        parts = zip(np.split(scores, self.starts[1:]), np.split(self.relevant, self.starts[1:]), strict=True)
         return [best_first_hits(*part) for part in parts]
 
     def where(self, kept: BoolArray) -> "Rows":
@@ -104,53 +115,38 @@ class DatasetMatrices:
     """The papers of a data set in several spaces, with whole texts and, where there are title vectors, by title."""
 
     def __init__(self, dataset: Dataset, folds: Mapping[int, Spaces], foreign: Spaces | None) -> None:
-        """Place all papers; ``folds`` and ``foreign`` are those of ``LearnedSpaces``."""
+        """Place all papers; ``folds`` and ``foreign`` are those of ``LearnedSpaces``.
+
+        The spaces of the folds differ in map and background alone.
+        """
         # Upvotes without a time were counted long after the likes.
         papers = replace(dataset.papers, upvotes=np.full(len(dataset.papers), np.nan))
-        titles = None if dataset.title_embeddings is None else _titles(papers, dataset.title_embeddings)
+        shown = {False: papers}
+        if dataset.title_embeddings is not None:
+            shown[True] = replace(papers, texts=papers.titles, embeddings=dataset.title_embeddings)
         self.crowd = Crowd(dataset)
         self._user_codes = dataset.user_codes
+        self.has_foreign = foreign is not None
         self._parts: dict[tuple[bool, int], PaperMatrix] = {}
-        self._foreign: dict[bool, PaperMatrix] = {}
-        for is_titles, shown in ((False, papers), (True, titles)):
-            if shown is not None:
-                self._parts |= {(is_titles, fold): found for fold, found in _in_folds(shown, folds).items()}
-                if foreign is not None:
-                    self._foreign[is_titles] = foreign.matrix(shown).completed()
+        for titles, part in shown.items():
+            plain = folds[NO_FOLD].matrix(part)
+            for fold, spaces in folds.items():
+                self._parts[titles, fold] = (plain if fold == NO_FOLD else spaces.mapped(plain)).completed()
+            if foreign is not None:
+                self._parts[titles, FOREIGN] = foreign.matrix(part).completed()
         # Most queries of a week have the same candidates.
         self._recent = lru_cache(maxsize=8)(self._gathered)
 
-    def rows(self, papers: IndexArray, guise: "Guise", *, titles: bool = False) -> PaperMatrix:
-        """Return some papers in the spaces of the guise.
-
-        Falls back to the fold's spaces without foreign ones, and to whole texts without title vectors.
-        """
-        return self._recent(papers.tobytes(), guise, titles)
+    def rows(self, papers: IndexArray, fold: int, *, titles: bool = False) -> PaperMatrix:
+        """Return some papers in the spaces of a fold or ``FOREIGN``; with whole texts if there are no title vectors."""
+        return self._recent(papers.tobytes(), fold, titles and (True, fold) in self._parts)
 
     def code_of(self, user: int) -> int:
         """Return the user's code in the papers' signals; 0 where no codes are known."""
         return 0 if self._user_codes is None else int(self._user_codes[user])
 
-    def _gathered(self, papers: bytes, guise: "Guise", titles: bool) -> PaperMatrix:  # noqa: FBT001
-        if guise.foreign and self._foreign:
-            found = self._foreign[titles and True in self._foreign]
-        else:
-            found = self._parts[titles and (True, guise.fold) in self._parts, guise.fold]
-        return found.take(np.frombuffer(papers, dtype=np.intp).tolist())
-
-
-@dataclass(frozen=True)
-class Guise:
-    """The spaces of a query: those of its fold, or those fitted on the other data sets."""
-
-    fold: int
-    foreign: bool = False
-
-
-def _in_folds(papers: PaperColumns, folds: Mapping[int, Spaces]) -> dict[int, PaperMatrix]:
-    """Return the papers in the spaces of each fold, which differ in map and background alone."""
-    plain = folds[NO_FOLD].matrix(papers)
-    return {fold: (plain if fold == NO_FOLD else spaces.mapped(plain)).completed() for fold, spaces in folds.items()}
+    def _gathered(self, papers: bytes, fold: int, titles: bool) -> PaperMatrix:  # noqa: FBT001
+        return self._parts[titles, fold].take(np.frombuffer(papers, dtype=np.intp).tolist())
 
 
 def feature_rows(
@@ -164,49 +160,42 @@ def feature_rows(
     Args:
         recipe: The recipe that masks information; None masks nothing.
     """
-    parts, labels, numbers = [], [], []
+    parts, labels = [], []
     for number, (matrices, query) in enumerate(queries):
         if recipe is None:
             parts.append(_plain(matrices, query))
         else:
             hiding = recipe.hiding(dated=query.week >= 0)
-            shown = _shortened(query, hiding, rng)
+            is_short = rng.random() < hiding.small_profile_share
+            shown = with_fewer_likes(query, int(rng.integers(1, 6)), rng) if is_short else query
             parts.append(_masked(_disguised(matrices, shown, hiding, recipe.simulated, rng), hiding, rng))
         labels.append(query.labels)
-        numbers.append(np.full(len(query.candidates), number))
         if number % 100 == 0 or number + 1 == len(queries):
             progress("features", number + 1, len(queries))
     sizes = np.array([len(part) for part in parts], dtype=np.int32)
-    rows = Rows(np.concatenate(parts), np.concatenate(labels), sizes)
-    check_contiguous(np.concatenate(numbers).tolist(), sizes)
-    return rows
+    return Rows(np.concatenate(parts), np.concatenate(labels), sizes)
 
 
 def _plain(matrices: DatasetMatrices, query: Query) -> Float32Array:
-    guise = Guise(query.fold)
-    likes, candidates = matrices.rows(query.liked, guise), matrices.rows(query.candidates, guise)
-    profile = build_profile(likes, matrices.rows(query.disliked, guise), query.liked_at)
+    likes, dislikes, candidates = (
+        matrices.rows(papers, query.fold) for papers in (query.liked, query.disliked, query.candidates)
+    )
+    profile = build_profile(likes, dislikes, query.liked_at)
     return compute_matrix(profile, candidates, query.as_of, UserContext(user=matrices.code_of(query.user)))
 
 
 def _disguised(
     matrices: DatasetMatrices, query: Query, hiding: Hiding, simulated: Simulated, rng: np.random.Generator
 ) -> Float32Array:
-    guise = Guise(query.fold, foreign=rng.random() < hiding.foreign_spaces_share)
+    fold = FOREIGN if rng.random() < hiding.foreign_spaces_share and matrices.has_foreign else query.fold
     liked_titles, candidate_titles = rng.random(2) < hiding.titles_only_share
-    likes = matrices.rows(query.liked, guise, titles=bool(liked_titles))
-    candidates = matrices.rows(query.candidates, guise, titles=bool(candidate_titles))
+    likes = matrices.rows(query.liked, fold, titles=bool(liked_titles))
+    candidates = matrices.rows(query.candidates, fold, titles=bool(candidate_titles))
     disliked = np.union1d(query.disliked, dislikes_of(query, matrices.crowd, simulated, rng))
-    dislikes = matrices.rows(disliked, guise, titles=bool(candidate_titles))
+    dislikes = matrices.rows(disliked, fold, titles=bool(candidate_titles))
     candidates, as_of = matrices.crowd.seen(query, candidates, simulated, rng)
     user_context = replace(user_context_of(query, simulated, rng), user=matrices.code_of(query.user))
     return compute_matrix(build_profile(likes, dislikes, query.liked_at), candidates, as_of, user_context)
-
-
-def _shortened(query: Query, hiding: Hiding, rng: np.random.Generator) -> Query:
-    if rng.random() >= hiding.small_profile_share:
-        return query
-    return with_fewer_likes(query, int(rng.integers(1, 6)), rng)
 
 
 def _masked(features: Float32Array, hiding: Hiding, rng: np.random.Generator) -> Float32Array:
@@ -217,7 +206,3 @@ def _masked(features: Float32Array, hiding: Hiding, rng: np.random.Generator) ->
         pending = rng.random(len(features)) < 0.2
         features[np.ix_(pending, _VECTORIAL)] = np.nan
     return features
-
-
-def _titles(papers: PaperColumns, embeddings: Float32Array) -> PaperColumns:
-    return PaperColumns(**{**vars(papers), "texts": papers.titles, "embeddings": embeddings})

@@ -49,7 +49,7 @@ class Crowd:
         signals = [
             PaperSignals.of(
                 _snapshots(int(vote), rng) if has_votes else (),
-                [(_moment(rng), "like", 0) for _ in range(int(like))],
+                [(_ASKED_AT - rng.random() * _CROWD_DAYS * DAY_SECONDS, "like", 0) for _ in range(int(like))],
             )
             for like, vote in zip(likes, votes, strict=True)
         ]
@@ -108,7 +108,3 @@ def _snapshots(upvotes: int, rng: np.random.Generator) -> list[tuple[float, floa
     """Return snapshots of an early count and of the present one."""
     early = round(upvotes * rng.random())
     return [(_ASKED_AT - 3 * DAY_SECONDS, float(early)), (_ASKED_AT - rng.random() * DAY_SECONDS, float(upvotes))]
-
-
-def _moment(rng: np.random.Generator) -> float:
-    return float(_ASKED_AT - rng.random() * _CROWD_DAYS * DAY_SECONDS)

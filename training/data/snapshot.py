@@ -2,15 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ranker.papers import PaperColumns
 from ranker.types import Float32Array, Float64Array, IndexArray, Int64Array
 from training.errors import TrainingError
+from training.progress import Warn
 
 LIKED, SAVED, CLICKED = 3, 2, 1
 """Grades; see ``training.data.reactions``."""
@@ -35,13 +37,7 @@ class Likes:
     grades: IndexArray
 
     @classmethod
-    def of(
-        cls,
-        users: Sequence[int],
-        papers: Sequence[int],
-        liked_at: Sequence[float],
-        grades: Sequence[int] | None = None,
-    ) -> "Likes":
+    def of(cls, users: ArrayLike, papers: ArrayLike, liked_at: ArrayLike, grades: ArrayLike | None = None) -> "Likes":
         """Return likes without repeats, sorted by user and time; unknown times come first, ties keep their order.
 
         Args:
@@ -83,9 +79,7 @@ class Likes:
         """Return these likes together with likes of other pairs."""
         if not len(others):
             return self
-        one, other = _columns(self), _columns(others)
-        users, papers, liked_at, grades = (np.concatenate(pair).tolist() for pair in zip(one, other, strict=True))
-        return Likes.of(users, papers, liked_at, grades)
+        return Likes.of(*map(np.concatenate, zip(_columns(self), _columns(others), strict=True)))
 
 
 NO_LIKES = Likes.of([], [], [])
@@ -153,37 +147,39 @@ class Dataset:
                 digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
-    @property
-    def looks_imported(self) -> bool:
-        """Whether most likes with times are older than ``first_seen_at`` of their papers: an imported history."""
+    def with_history(self, warn: Warn) -> "Dataset":
+        """Return the data set, marked as imported where most likes are older than ``first_seen_at`` of their papers.
+
+        Papers of an imported data set count from their publication.
+        """
         since = self.likes.liked_at - self.papers.first_seen_at[self.likes.papers]
         known = since[np.isfinite(since)]
-        return bool(len(known)) and bool((known < -GRACE_SECONDS).mean() > 0.5)
+        if not len(known) or (known < -GRACE_SECONDS).mean() <= 0.5:
+            return self
+        warn(
+            f"{self.name}: most likes are older than their papers are here: papers count from when they were published"
+        )
+        return replace(self, is_imported=True)
+
+    def with_reactions(self, change: Callable[[Likes], Likes]) -> "Dataset":
+        """Return the data set with its likes, clicks and dislikes changed."""
+        return replace(self, likes=change(self.likes), clicks=change(self.clicks), dislikes=change(self.dislikes))
 
     def before(self, moment: float) -> "Dataset":
         """Return the data set without papers that appeared and likes that were given at ``moment`` or later.
 
         Papers and likes without times stay.
         """
-
-        def known(likes: Likes) -> Likes:
-            return likes.where(np.flatnonzero(~(likes.liked_at >= moment)))
-
         early = self.part(np.flatnonzero(~(self.appeared_at >= moment) & ~(self.papers.published_at >= moment)))
-        return replace(early, likes=known(early.likes), clicks=known(early.clicks), dislikes=known(early.dislikes))
+        return early.with_reactions(lambda likes: likes.where(np.flatnonzero(~(likes.liked_at >= moment))))
 
     def part(self, rows: IndexArray) -> "Dataset":
         """Return the data set of some papers; users keep their numbers."""
         place = np.full(len(self.papers), -1, dtype=np.intp)
         place[rows] = np.arange(len(rows))
-        return replace(
-            self,
-            papers=self.papers.take(rows.tolist()),
-            likes=self.likes.placed(place),
-            clicks=self.clicks.placed(place),
-            dislikes=self.dislikes.placed(place),
-            title_embeddings=None if self.title_embeddings is None else self.title_embeddings[rows],
-        )
+        titles = None if self.title_embeddings is None else self.title_embeddings[rows]
+        part = replace(self, papers=self.papers.take(rows.tolist()), title_embeddings=titles)
+        return part.with_reactions(lambda likes: likes.placed(place))
 
 
 def _columns(likes: Likes) -> tuple[IndexArray, IndexArray, Float64Array, IndexArray]:
@@ -207,20 +203,14 @@ def check_parts(dataset: Dataset, embedding_dim: int) -> None:
     Raises:
         TrainingError: Names the data set and what does not fit.
     """
-    if problem := _misfit(dataset, embedding_dim):
-        raise TrainingError(f"{dataset.name}: {problem}")
-
-
-def _misfit(dataset: Dataset, embedding_dim: int) -> str:
     papers = dataset.papers
     if papers.embeddings.shape[1] != embedding_dim:
-        return f"vectors have length {papers.embeddings.shape[1]}, not {embedding_dim}"
+        raise TrainingError(f"{dataset.name}: vectors have length {papers.embeddings.shape[1]}, not {embedding_dim}")
     named = np.concatenate([part.papers for part in (dataset.likes, dataset.clicks, dataset.dislikes)])
     if len(named) and (named.min() < 0 or named.max() >= len(papers)):
-        return "a like names a paper that is not in the data set"
+        raise TrainingError(f"{dataset.name}: a like names a paper that is not in the data set")
     if dataset.title_embeddings is not None and dataset.title_embeddings.shape != papers.embeddings.shape:
-        return "title_embeddings must have the shape of the papers' vectors"
-    return ""
+        raise TrainingError(f"{dataset.name}: title_embeddings must have the shape of the papers' vectors")
 
 
 def _lack(dataset: Dataset) -> str:

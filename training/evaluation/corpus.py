@@ -3,7 +3,6 @@
 Terms are counted once. Idf and whitening are derived for each round from the visible rows, and from no other row.
 """
 
-from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -66,7 +65,7 @@ class View:
         self.candidates = candidates
         self.rows = np.union1d(visible, candidates)
         self._spaces: dict[float, Float32Array] = {}
-        self.shared: dict[Hashable, Any] = {}
+        self.shared: dict[str, Any] = {}
         """Values that baselines share within the round."""
 
     def local(self, rows: IndexArray) -> IndexArray:
@@ -96,8 +95,14 @@ class View:
         """
         if damping not in self._spaces:
             seen = self._corpus.units[self.visible].astype(np.float64)
-            mean, matrix = _whitening(seen[seen.any(axis=1)], damping)
-            self._spaces[damping] = np.nan_to_num(unit_rows(((self.units - mean) @ matrix).astype(np.float32)), nan=0.0)
+            seen = seen[seen.any(axis=1)]
+            mean, matrix = np.zeros(seen.shape[1]), np.eye(seen.shape[1], dtype=np.float32)
+            if len(seen):
+                mean = seen.mean(axis=0)
+                matrix = inverse_root((seen - mean).T @ (seen - mean) / len(seen), damping)
+            self._spaces[damping] = np.nan_to_num(
+                unit_rows(((self.units - mean.astype(np.float32)) @ matrix).astype(np.float32)), nan=0.0
+            )
         return self._spaces[damping]
 
     @cached_property
@@ -126,15 +131,6 @@ def anonymous(columns: PaperColumns) -> PaperColumns:
     """
     count = len(columns)
     return replace(columns, authors=((),) * count, upvotes=np.full(count, np.nan), signals=None)
-
-
-def _whitening(units: Float64Array, damping: float) -> tuple[Float32Array, Float32Array]:
-    """Return the mean, and the symmetric inverse square root of the damped covariance."""
-    dim = units.shape[1]
-    if not len(units):
-        return np.zeros(dim, dtype=np.float32), np.eye(dim, dtype=np.float32)
-    mean = units.mean(axis=0)
-    return mean.astype(np.float32), inverse_root((units - mean).T @ (units - mean) / len(units), damping)
 
 
 def without(rows: IndexArray, some: IndexArray) -> IndexArray:

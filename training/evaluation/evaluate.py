@@ -4,7 +4,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from training.data.query_groups import Query
 from training.data.snapshot import Dataset, check_parts
 from training.dates import END_OF_TIME, day_seconds
 from training.errors import EvaluationError
-from training.evaluation.baselines import Baseline, all_baselines
+from training.evaluation.baselines import BASELINES, Baseline
 from training.evaluation.beyond_accuracy import Background, beyond_accuracy
 from training.evaluation.comparison import Comparison, slices
 from training.evaluation.corpus import Corpus, anonymous
@@ -36,19 +36,6 @@ from training.recipes import find_recipe
 from training.train import train
 
 
-@dataclass
-class _Durations:
-    """Seconds spent by stage."""
-
-    seconds: dict[str, float]
-
-    @contextmanager
-    def of(self, what: str) -> Iterator[None]:
-        began = time.perf_counter()
-        yield
-        self.seconds[what] = round(self.seconds.get(what, 0.0) + time.perf_counter() - began, 2)
-
-
 def evaluate(
     dataset: Dataset,
     plan: Plan,
@@ -56,85 +43,72 @@ def evaluate(
     bundle: Bundle | None,
     encoder_name: str,
     progress: Progress = silent,
-    baselines: Sequence[Baseline] | None = None,
+    baselines: Sequence[Baseline] = BASELINES,
 ) -> dict[str, Any]:
     """Run a protocol and return the result that ``paperfeed evaluate --json`` prints.
 
     Args:
         bundle: The bundle to judge; None trains one as the protocol allows.
-        baselines: The baselines; None takes all.
 
     Raises:
         EvaluationError: The protocol cannot be run on the data; the message says what is missing.
         TrainingError: No bundle can be trained on the visible data.
     """
-    durations = _Durations({})
+    durations: dict[str, float] = {}
     check_parts(dataset, dataset.papers.embeddings.shape[1])
     warnings = [*check(dataset, plan), *_doubts(plan, bundle)]
-    shown = _shown(dataset, plan)
+    shown = replace(dataset, papers=anonymous(dataset.papers))
+    if plan.protocol == "cold-items":
+        shown = without_dates(shown)
     rounds = _rounds(shown, plan)
-    used = all_baselines() if baselines is None else tuple(baselines)
     corpus = Corpus.of(shown.papers)
-    recorder = Recorder(plan.protocol, corpus, used, progress, plan.workers)
+    recorder = Recorder(plan.protocol, corpus, baselines, progress, plan.workers)
     total = sum(len(this.queries) for this in rounds)
     versions: list[str] = []
-    for this, judged in _judged(shown, plan, rounds, bundle, _Trainer(encoder_name, progress, durations)):
-        versions += [judged.version] if judged.version not in versions[-1:] else []
-        with durations.of("scoring"):
-            recorder.run(this, judged, total)
+    system = None if bundle is None else RankerSystem(bundle, shown.papers, plan.masked_families)
+    for this in rounds:
+        # Without a given bundle, cold-items trains one for each round, and weekly-digest one for all weeks.
+        if system is None or (bundle is None and plan.protocol == "cold-items"):
+            with _timed(durations, "training"):
+                trained = _trained(shown, plan, this.seed, encoder_name, progress)
+            system = RankerSystem(trained, shown.papers, plan.masked_families)
+        versions += [system.version] if system.version not in versions[-1:] else []
+        with _timed(durations, "scoring"):
+            recorder.run(this, system, total)
     answers = recorder.answers()
-    with durations.of("summary"):
+    with _timed(durations, "summary"):
         result = _summary(answers, plan, Background.of(corpus, rounds[0].visible, dataset.likes))
     result["settings"] = {
-        **_settings(dataset, plan, used, answers),
+        **_settings(dataset, plan, baselines, answers),
         "bundle": versions,
         "trained_here": bundle is None,
         "encoder": encoder_name,
         "warnings": [*warnings, *answers.warnings],
-        "durations_seconds": durations.seconds,
+        "durations_seconds": durations,
     }
     return result
 
 
-def _judged(
-    dataset: Dataset, plan: Plan, rounds: Sequence[Round], bundle: Bundle | None, trainer: "_Trainer"
-) -> Iterator[tuple[Round, RankerSystem]]:
-    """Yield each round with its ranker: the given one, one trained for the round, or one trained for all weeks."""
-    system = None if bundle is None else RankerSystem(bundle, dataset.papers, plan.masked_families)
-    for this in rounds:
-        if bundle is None and (system is None or plan.protocol == "cold-items"):
-            trained = trainer.train(dataset, plan, this.seed)
-            system = RankerSystem(trained, dataset.papers, plan.masked_families)
-        if system is not None:
-            yield this, system
+def _trained(dataset: Dataset, plan: Plan, seed: int, encoder_name: str, progress: Progress) -> Bundle:
+    """Return a bundle that has seen only the data that the protocol allows."""
+    if plan.protocol == "cold-items":
+        visible, until = warm_part(dataset, seed), END_OF_TIME
+    else:
+        until = day_seconds(plan.first_day)
+        visible = known_before(dataset, until)
+    recipe = replace(find_recipe(plan.recipe), known_until=until).without(plan.train_without)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bundle"
+        train([visible], path, encoder_name=encoder_name, recipe=recipe, seed=seed, progress=progress)
+        return load_bundle(path, encoder=encoder_name)
 
 
-@dataclass(frozen=True)
-class _Trainer:
-    """Trains bundles on the data that the protocol allows."""
-
-    encoder_name: str
-    progress: Progress
-    durations: _Durations
-
-    def train(self, dataset: Dataset, plan: Plan, seed: int) -> Bundle:
-        """Return a bundle that has seen only the data that the protocol allows."""
-        if plan.protocol == "cold-items":
-            visible, until = warm_part(dataset, seed), END_OF_TIME
-        else:
-            until = day_seconds(plan.first_day)
-            visible = known_before(dataset, until)
-        recipe = replace(find_recipe(plan.recipe), known_until=until).without(plan.train_without)
-        with self.durations.of("training"), tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "bundle"
-            train([visible], path, encoder_name=self.encoder_name, recipe=recipe, seed=seed, progress=self.progress)
-            return load_bundle(path, encoder=self.encoder_name)
-
-
-def _shown(dataset: Dataset, plan: Plan) -> Dataset:
-    """Return the data that a system may see at all."""
-    hidden = replace(dataset, papers=anonymous(dataset.papers))
-    return without_dates(hidden) if plan.protocol == "cold-items" else hidden
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    """Add the seconds spent in the context to those of the stage."""
+    began = time.perf_counter()
+    yield
+    seconds[stage] = round(seconds.get(stage, 0.0) + time.perf_counter() - began, 2)
 
 
 def _rounds(dataset: Dataset, plan: Plan) -> list[Round]:
@@ -211,5 +185,5 @@ def _settings(dataset: Dataset, plan: Plan, baselines: Sequence[Baseline], answe
             "readers": len(np.unique(dataset.likes.users)),
         },
         "readers_tested": len(np.unique(answers.users)),
-        "baselines": {baseline.name: baseline.parameters() for baseline in baselines},
+        "baselines": {baseline.name: dict(baseline.parameters) for baseline in baselines},
     }

@@ -8,7 +8,6 @@ from ranker.types import Float64Array, IndexArray
 
 SAMPLES = 2_000
 _SEED = 20_180_101
-_PERCENTILES = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
@@ -19,6 +18,12 @@ class Interval:
     low: float
     high: float
 
+    @classmethod
+    def of(cls, estimates: Float64Array) -> "Interval":
+        """Return the interval of (1 + samples,) estimates: of the data, then of each resample."""
+        low, high = np.percentile(estimates[1:], (2.5, 97.5))
+        return cls(float(estimates[0]), float(low), float(high))
+
     @property
     def above_zero(self) -> bool:
         """Whether the whole interval lies above zero."""
@@ -27,6 +32,12 @@ class Interval:
     def as_dict(self) -> dict[str, float | None]:
         """Return the interval for JSON, with None for NaN."""
         return {name: None if np.isnan(x) else round(float(x), 6) for name, x in vars(self).items()}
+
+
+def resamples(user_count: int, samples: int, seed: int) -> Float64Array:
+    """Return (1 + samples, users) counts of each user: 1 in the first row, random in the others."""
+    drawn = np.random.default_rng(seed).multinomial(user_count, np.full(user_count, 1 / user_count), size=samples)
+    return np.concatenate((np.ones((1, user_count)), drawn))
 
 
 class Bootstrap:
@@ -41,10 +52,7 @@ class Bootstrap:
         _, self._group = np.unique(groups, return_inverse=True)
         self.user_count = int(self._user.max()) + 1
         self._cells = (int(self._group.max()) + 1, self.user_count)
-        rng = np.random.default_rng(_SEED)
-        weights = rng.multinomial(self.user_count, np.full(self.user_count, 1 / self.user_count), size=samples)
-        # The first row is the data themselves.
-        self._weights = np.concatenate((np.ones((1, self.user_count)), weights))
+        self._weights = resamples(self.user_count, samples, _SEED)
         self._counts = self._summed(np.ones(len(users)))
 
     def estimates(self, values: Float64Array) -> Float64Array:
@@ -59,8 +67,7 @@ class Bootstrap:
         """Return the interval of ``estimates``, or of the difference of two."""
         if self.user_count < 2:
             return Interval(float(estimates[0]), float("nan"), float("nan"))
-        low, high = np.percentile(estimates[1:], _PERCENTILES)
-        return Interval(float(estimates[0]), float(low), float(high))
+        return Interval.of(estimates)
 
     def _summed(self, values: Float64Array) -> Float64Array:
         """Return (1 + samples, groups) weighted sums."""

@@ -96,11 +96,7 @@ def without_dates(dataset: Dataset) -> Dataset:
 def known_before(dataset: Dataset, moment: float) -> Dataset:
     """Return the papers and likes that are dated before ``moment``; without those of unknown date."""
     part = dataset.part(np.flatnonzero(dataset.papers.published_at < moment))
-
-    def known(likes: Likes) -> Likes:
-        return likes.where(np.flatnonzero(likes.liked_at < moment))
-
-    return replace(part, likes=known(part.likes), clicks=known(part.clicks), dislikes=known(part.dislikes))
+    return part.with_reactions(lambda likes: likes.where(np.flatnonzero(likes.liked_at < moment)))
 
 
 def weekly_digest(dataset: Dataset, first_day: dt.date, last_day: dt.date, seed: int) -> Iterator[Round]:
@@ -135,13 +131,8 @@ def tie_order(dataset: Dataset, rows: IndexArray) -> IndexArray:
 
 
 def _weeks(paper_weeks: IndexArray, first_day: dt.date, last_day: dt.date) -> Sequence[int]:
-    days = np.array([day_seconds(first_day), day_seconds(last_day)])
-    begins = np.array([start_of(int(week)) for week in np.unique(paper_weeks)])
-    return [
-        int(week)
-        for week, begin in zip(np.unique(paper_weeks), begins, strict=True)
-        if week >= 0 and days[0] <= begin <= days[1]
-    ]
+    first, last = day_seconds(first_day), day_seconds(last_day)
+    return [week for week in np.unique(paper_weeks).tolist() if week >= 0 and first <= start_of(week) <= last]
 
 
 def _users(known: Likes, wanted: Likes) -> Iterator[tuple[int, IndexArray, IndexArray, Float64Array]]:

@@ -78,8 +78,7 @@ class Recorder:
         self._baselines = tuple(baselines)
         self._progress = progress
         self._workers = workers
-        self._figures: dict[str, list[list[float]]] = {}
-        self._tops: dict[str, list[IndexArray]] = {}
+        self._found: dict[str, list[Answer]] = {}
         self._facts: list[tuple[int, int, int, int, int]] = []
         self._unserved: dict[str, list[str]] = {}
         self._rounds = 0
@@ -93,7 +92,6 @@ class Recorder:
         """
         view = self._corpus.view(this.visible, this.candidates)
         opened = {baseline.name: baseline.open(view, this) for baseline in self._baselines}
-        scorers = {name: scorer for name, scorer in opened.items() if not isinstance(scorer, str)}
         for name, reason in opened.items():
             if isinstance(reason, str):
                 self._unserved.setdefault(name, []).append(reason)
@@ -101,35 +99,34 @@ class Recorder:
 
         def answered(query: Query) -> dict[str, Answer]:
             found = {} if variants is None else variants(query)
-            for baseline in self._baselines:
-                scorer = scorers.get(baseline.name)
-                found[baseline.name] = np.zeros(len(query.candidates)) if scorer is None else scorer(query)
+            for name, scorer in opened.items():
+                found[name] = np.zeros(len(query.candidates)) if isinstance(scorer, str) else scorer(query)
             return {name: self._answer(query, scores) for name, scores in found.items()}
 
         # Threads suffice: the heavy parts (trees, BLAS, solvers) release the interpreter's lock.
         with ThreadPoolExecutor(self._workers) as pool:
             for query, answers in zip(this.queries, pool.map(answered, this.queries), strict=True):
-                self._record(this, query, answers, total)
+                for name, answer in answers.items():
+                    self._found.setdefault(name, []).append(answer)
+                self._facts.append((query.user, this.group, self._rounds, len(query.liked), len(query.candidates)))
+                self._progress("scoring", len(self._facts), total)
         self._rounds += 1
 
     def answers(self) -> Answers:
         """Return all answers."""
-        columns = np.array(self._facts, dtype=np.intp).reshape(-1, 5).T
+        users, groups, rounds, like_counts, candidate_counts = np.array(self._facts, dtype=np.intp).reshape(-1, 5).T
         skipped = {name: reasons[0] for name, reasons in self._unserved.items() if len(reasons) == self._rounds}
         partly = tuple(
             f"{name} ranks nothing in {len(reasons)} of {self._rounds} rounds: {reasons[0]}"
             for name, reasons in self._unserved.items()
             if name not in skipped
         )
+        kept = {name: found for name, found in self._found.items() if name not in skipped}
         return Answers(
-            metrics=tuple(self._metrics),
-            users=columns[0],
-            groups=columns[1],
-            rounds=columns[2],
-            like_counts=columns[3],
-            candidate_counts=columns[4],
-            figures={name: np.array(rows) for name, rows in self._figures.items() if name not in skipped},
-            tops={name: np.stack(rows) for name, rows in self._tops.items() if name not in skipped},
+            tuple(self._metrics),
+            *(users, groups, rounds, like_counts, candidate_counts),
+            figures={name: np.array([figures for figures, _ in found]) for name, found in kept.items()},
+            tops={name: np.stack([top for _, top in found]) for name, found in kept.items()},
             skipped=skipped,
             warnings=partly,
         )
@@ -143,10 +140,3 @@ class Recorder:
         best = query.candidates[order[: self._top]]
         top[: len(best)] = best
         return [metric(hits) for metric in self._metrics.values()], top
-
-    def _record(self, this: Round, query: Query, answers: Mapping[str, Answer], total: int) -> None:
-        for name, (figures, top) in answers.items():
-            self._figures.setdefault(name, []).append(figures)
-            self._tops.setdefault(name, []).append(top)
-        self._facts.append((query.user, this.group, self._rounds, len(query.liked), len(query.candidates)))
-        self._progress("scoring", len(self._facts), total)

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ranker.types import IndexArray
-from training.data.query_groups import check_contiguous
+from ranker.types import BoolArray, IndexArray
 from training.data.rows import Rows
 from training.feedback.examination import Examination
 from training.feedback.log import SlateLog
@@ -23,6 +22,8 @@ from training.trees.fit import LABEL_GAIN
 
 LEAST_EXAMINATION_PROPENSITY = 0.05
 """Lower limit of examination propensities, so that no reaction counts more than twenty times."""
+
+_NO_ROWS = np.empty(0, dtype=np.intp)
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class ClickGroups:
 
     rows: Rows
     users: IndexArray
+
+    def where(self, kept: BoolArray) -> "ClickGroups":
+        """Return the groups where ``kept`` (groups,) is true."""
+        return ClickGroups(self.rows.where(kept), self.users[kept])
 
 
 def click_groups(log: SlateLog, examination: Examination) -> ClickGroups:
@@ -53,29 +58,14 @@ def click_groups(log: SlateLog, examination: Examination) -> ClickGroups:
             users.append(log.users[slate])
             sizes.append(len(shown))
     group_sizes = np.array(sizes, dtype=np.int32)
-    check_contiguous(np.repeat(np.arange(len(sizes)), group_sizes).tolist(), group_sizes)
     # Only ratios matter; a mean of 1 keeps the meaning of LightGBM's regularisation.
     relative = np.array(weights) / np.mean(weights) if weights else np.empty(0)
     return ClickGroups(
         Rows(
-            log.features[_joined(rows)],
-            _joined(labels),
+            log.features[np.concatenate([_NO_ROWS, *rows])],
+            np.concatenate([_NO_ROWS, *labels]),
             group_sizes,
             np.repeat(relative, group_sizes).astype(np.float32),
         ),
         np.array(users, dtype=np.intp),
     )
-
-
-def part_of(groups: ClickGroups, chosen: IndexArray) -> ClickGroups:
-    """Return the chosen groups, in their order."""
-    rows = groups.rows
-    stops = np.cumsum(rows.group_sizes)
-    kept = _joined([np.arange(stops[i] - rows.group_sizes[i], stops[i]) for i in chosen.tolist()])
-    weights = None if rows.weights is None else rows.weights[kept]
-    part = Rows(rows.features[kept], rows.labels[kept], rows.group_sizes[chosen], weights)
-    return ClickGroups(part, groups.users[chosen])
-
-
-def _joined(parts: list[IndexArray]) -> IndexArray:
-    return np.concatenate(parts) if parts else np.empty(0, dtype=np.intp)

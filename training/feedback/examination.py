@@ -18,13 +18,13 @@ Slates without exploration carry no information here.
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from ranker.explore import place_chances
 from ranker.types import Float64Array, IndexArray
 from training.errors import TrainingError
+from training.evaluation.intervals import Interval, resamples
 from training.feedback.log import SlateLog
 
 EXPONENTS = np.round(np.arange(0, 3.0001, 0.025), 3)
@@ -32,7 +32,7 @@ EXPONENTS = np.round(np.arange(0, 3.0001, 0.025), 3)
 LEAST_REACTIONS = 30
 """Least number of reactions to papers at explored places; the exponent is then known to about 0.3."""
 SAMPLES = 1_000
-_SEED = 20_190_211
+SEED = 20_190_211
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class ExplorationGroup:
     slates: IndexArray
     chances: Float64Array
 
-    @cached_property
+    @property
     def depth(self) -> int:
         """Number of places shown."""
         return int(self.chances.shape[1])
@@ -118,14 +118,6 @@ def estimate_examination(log: SlateLog) -> Examination:
             f"{LEAST_REACTIONS} are needed: explore more (PAPERFEED_EXPLORATION), or give --position-bias"
         )
     likelihoods = log_likelihoods(log, EXPONENTS)
-    weights = resamples(likelihoods.shape[1], SAMPLES)
-    drawn = EXPONENTS[np.argmax(likelihoods @ weights.T, axis=0)]
-    low, high = np.percentile(drawn[1:], (2.5, 97.5))
-    return Examination(float(drawn[0]), float(low), float(high), reactions)
-
-
-def resamples(user_count: int, samples: int) -> Float64Array:
-    """Return (1 + samples, users) counts of each user: 1 in the first row, random in the others."""
-    rng = np.random.default_rng(_SEED)
-    drawn = rng.multinomial(user_count, np.full(user_count, 1 / user_count), size=samples)
-    return np.concatenate((np.ones((1, user_count)), drawn))
+    weights = resamples(likelihoods.shape[1], SAMPLES, SEED)
+    found = Interval.of(EXPONENTS[np.argmax(likelihoods @ weights.T, axis=0)])
+    return Examination(found.mean, found.low, found.high, reactions)

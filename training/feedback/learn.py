@@ -17,8 +17,9 @@ from ranker.bundle.bundle import Bundle, write_bundle
 from ranker.bundle.manifest import Manifest
 from ranker.features import SCHEMA
 from ranker.score import read_model
+from ranker.types import BoolArray
 from training.errors import TrainingError
-from training.feedback.click_groups import ClickGroups, click_groups, part_of
+from training.feedback.click_groups import ClickGroups, click_groups
 from training.feedback.examination import Examination, estimate_examination
 from training.feedback.log import SlateLog
 from training.metrics import ndcg
@@ -58,7 +59,6 @@ def learn_from_slates(
     recipe: str | Recipe = "default",
     seed: int = 0,
     position_bias: float | None = None,
-    grow_on_base: bool | None = None,
     progress: Progress = silent,
 ) -> FeedbackReport:
     """Train on the log and write the bundle to the folder ``out``.
@@ -69,7 +69,6 @@ def learn_from_slates(
         base: The bundle whose features the log holds.
         position_bias: Exponent of the examination propensities; None estimates it from explored slates, 0 corrects
             nothing.
-        grow_on_base: Whether the base's trees come first; None tries both and keeps the better model.
 
     Raises:
         TrainingError: There is nothing to learn from; the message says what is missing.
@@ -79,13 +78,13 @@ def learn_from_slates(
     examination = estimate_examination(log) if position_bias is None else Examination.given(position_bias)
     groups = click_groups(log, examination)
     learn, held_out = _split(groups, recipe, np.random.default_rng(seed))
-    starts = {None: (True, False), True: (True,), False: (False,)}[grow_on_base]
+    # The key says whether the base's trees come first. Of equally good models the first is kept.
     fitted = {
-        start: fit(learn.rows, held_out.rows, recipe, seed, progress, grown_on=base.model.text if start else None)
-        for start in starts
+        on_base: fit(learn.rows, held_out.rows, recipe, seed, progress, grown_on=base.model.text if on_base else None)
+        for on_base in (True, False)
     }
-    figures = {start: _held_out_ndcg(each.text, held_out) for start, each in fitted.items()}
-    best = max(starts, key=lambda start: figures[start])
+    figures = {on_base: _held_out_ndcg(each.text, held_out) for on_base, each in fitted.items()}
+    best = max(figures, key=lambda on_base: figures[on_base])
     metrics = {
         "slates": float(len(log)),
         "readers": float(log.user_count),
@@ -140,9 +139,8 @@ def _careful(recipe: Recipe) -> Recipe:
 def _split(groups: ClickGroups, recipe: Recipe, rng: np.random.Generator) -> tuple[ClickGroups, ClickGroups]:
     """Return the groups to learn from, and those of the held-out users."""
     users = rng.permutation(np.unique(groups.users))
-    kept = users[: max(1, round(len(users) * recipe.held_out_share))]
-    is_kept = np.isin(groups.users, kept)
-    learn, held_out = (part_of(groups, np.flatnonzero(each)) for each in (~is_kept, is_kept))
+    is_kept: BoolArray = np.isin(groups.users, users[: max(1, round(len(users) * recipe.held_out_share))])
+    learn, held_out = groups.where(~is_kept), groups.where(is_kept)
     if not len(learn.users) or not len(held_out.users):
         raise TrainingError("two or more users must have reacted to slates of which two or more papers were shown")
     return learn, held_out
@@ -153,5 +151,4 @@ def _held_out_ndcg(model_text: str, groups: ClickGroups) -> float:
     rows = groups.rows
     model = read_model(model_text, SCHEMA.family_of)
     found = [ndcg(hits, 10) for hits in rows.hits(model.scores(model.leaves(rows.features)))]
-    weights = None if rows.weights is None else rows.weights[np.cumsum(rows.group_sizes) - 1]
-    return round(float(np.average(found, weights=weights)), 4)
+    return round(float(np.average(found, weights=rows.query_weights)), 4)

@@ -110,7 +110,8 @@ class LogBuilder:
             TrainingError: No slate was taken; the message gives the reasons.
         """
         if not self._slates:
-            raise TrainingError(f"no slate can be used: {self._why() or 'no slate was served to a known user'}")
+            why = "; ".join(f"{reason} ({count} slates)" for reason, count in self._left_out.most_common())
+            raise TrainingError(f"no slate can be used: {why or 'no slate was served to a known user'}")
         numbers, lengths, shares, depths = (np.array(column) for column in zip(*self._slates, strict=True))
         users = np.unique(numbers, return_inverse=True)[1]
         places, before, shown, grades = (np.concatenate(column) for column in zip(*self._papers, strict=True))
@@ -131,10 +132,9 @@ class LogBuilder:
 
     def _take(self, slate: LoggedSlate, outcome: Outcome) -> None:
         logged = read_exploration(slate.action_propensities)
-        if problem := self._problem(slate, outcome) or ("" if logged else "explored in a way unknown to this version"):
-            self._left_out[problem] += 1
-            return
-        if logged is None:
+        problem = self._problem(slate, outcome)
+        if problem or logged is None:
+            self._left_out[problem or "explored in a way unknown to this version"] += 1
             return
         count = len(slate.paper_ids)
         kept = np.flatnonzero(outcome.shown) if self._shown_only else np.arange(count)
@@ -158,6 +158,3 @@ class LogBuilder:
         if slate.features.shape[1] != len(SCHEMA):
             return "features pruned" if slate.features.shape[1] == 0 else "features of another schema"
         return ""
-
-    def _why(self) -> str:
-        return "; ".join(f"{reason} ({count} slates)" for reason, count in self._left_out.most_common())

@@ -34,19 +34,18 @@ import numpy as np
 
 from ranker.types import Float64Array, IndexArray
 from training.errors import EvaluationError
-from training.evaluation.intervals import Interval
+from training.evaluation.intervals import Interval, resamples
 from training.feedback.examination import (
     EXPONENTS,
+    SAMPLES,
+    SEED,
     Examination,
     ExplorationGroup,
     exploration_groups,
     log_likelihoods,
-    resamples,
 )
 from training.feedback.log import SlateLog
 
-SAMPLES = 1_000
-_PERCENTILES = (2.5, 97.5)
 _FOLDS = 2
 _REGRESSION = {
     "objective": "regression",
@@ -106,15 +105,15 @@ def estimate_value(log: SlateLog, scores: Float64Array, examination: Examination
     sums = _Sums(len(exponents), log.user_count)
     for group in exploration_groups(log):
         sums.add(log, group, targets, attraction, exponents)
-    weights = resamples(log.user_count, SAMPLES)
+    weights = resamples(log.user_count, SAMPLES, SEED)
     chosen = np.zeros(len(weights), dtype=np.intp)
     if not is_given:
         chosen = np.argmax(log_likelihoods(log, exponents) @ weights.T, axis=0)
     found = sums.estimates(weights, chosen)
     here = int(chosen[0])
     return Estimates(
-        values={name: _interval(drawn) for name, drawn in found.items()},
-        differences={name: _interval(drawn - found["served"]) for name, drawn in found.items() if name != "served"},
+        values={name: Interval.of(drawn) for name, drawn in found.items()},
+        differences={name: Interval.of(drawn - found["served"]) for name, drawn in found.items() if name != "served"},
         examination=examination,
         slates=len(log),
         users=log.user_count,
@@ -188,13 +187,13 @@ class _Sums:
         weight = wanted_there / before
         reacted, theta = log.reacted[is_shown][:, None], thetas[log.places[is_shown] - 1]
         shown_users = log.users[log.slates[is_shown]]
-        self._sum(self.ips, shown_users, weight * reacted)
-        self._sum(self.norm, shown_users, weight * theta)
-        self._sum(self.dr, shown_users, weight * (reacted - theta * attraction[is_shown][:, None]))
+        np.add.at(self.ips.T, shown_users, weight * reacted)
+        np.add.at(self.norm.T, shown_users, weight * theta)
+        np.add.at(self.dr.T, shown_users, weight * (reacted - theta * attraction[is_shown][:, None]))
         wanted, wanted_users = _at(thetas, targets[is_wanted]), log.users[log.slates[is_wanted]]
-        self._sum(self.wanted, wanted_users, wanted)
-        self._sum(self.dr, wanted_users, wanted * attraction[is_wanted][:, None])
-        self._sum(self.unsupported, wanted_users, wanted * (given[log.places_before[is_wanted] - 1] <= 0))
+        np.add.at(self.wanted.T, wanted_users, wanted)
+        np.add.at(self.dr.T, wanted_users, wanted * attraction[is_wanted][:, None])
+        np.add.at(self.unsupported.T, wanted_users, wanted * (given[log.places_before[is_wanted] - 1] <= 0))
         np.add.at(self.served, shown_users, log.reacted[is_shown])
         np.add.at(self.slates, log.users[group.slates], 1)
         self.weights += weight.sum(axis=0)
@@ -226,10 +225,6 @@ class _Sums:
             "served": weights @ self.served / slates,
         }
 
-    @staticmethod
-    def _sum(sums: Float64Array, users: IndexArray, values: Float64Array) -> None:
-        np.add.at(sums.T, users, values)
-
 
 def _at(thetas: Float64Array, places: IndexArray) -> Float64Array:
     """Return (papers, exponents) propensities of one-based places; places not shown get that of the last one."""
@@ -239,8 +234,3 @@ def _at(thetas: Float64Array, places: IndexArray) -> Float64Array:
 def _share(part: Float64Array, whole: Float64Array) -> Float64Array:
     """Return part / whole; 0 where the target policy shows none of the shown papers."""
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
-
-
-def _interval(drawn: Float64Array) -> Interval:
-    low, high = np.percentile(drawn[1:], _PERCENTILES)
-    return Interval(float(drawn[0]), float(low), float(high))

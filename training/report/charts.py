@@ -72,9 +72,12 @@ def intervals(head: tuple[str, str], rows: Sequence[Row], *, with_zero: bool = F
     shown = _without_outliers(rows) if with_zero else rows
     ends = [value for row in shown for value in (row.mean, row.low, row.high) if value is not None]
     scale = Scale.over([*ends, *([0.0] if with_zero else [])])
-    grid = "".join(_upright(scale.place(tick), "zero" if with_zero and tick == 0 else "grid") for tick in scale.ticks())
+    ticks = [(scale.place(tick), "zero" if with_zero and tick == 0 else "grid") for tick in scale.ticks()]
+    grid = "".join(f'<line class="{kind}" x1="{place}" x2="{place}" y1="0" y2="10"/>' for place, kind in ticks)
     lines = "".join(_line(row, grid + _interval(row, scale)) for row in rows)
-    return _chart(head, lines + _axis(scale))
+    labels = _tick_labels(scale, scale.ticks())
+    axis = f'<tr class="axis" aria-hidden="true"><td></td><td class="plot">{labels}</td><td></td></tr>'
+    return _chart(head, lines + axis)
 
 
 def bars(head: tuple[str, str], rows: Sequence[Row], thin: Sequence[float]) -> str:
@@ -145,15 +148,6 @@ def _interval(row: Row, scale: Scale) -> str:
 
 def _bar(share: float, place: str) -> str:
     return f'<rect {place} width="{max(100 * share, 0.3):.2f}"/>'
-
-
-def _upright(place: float, kind: str) -> str:
-    return f'<line class="{kind}" x1="{place}" x2="{place}" y1="0" y2="10"/>'
-
-
-def _axis(scale: Scale) -> str:
-    labels = _tick_labels(scale, scale.ticks())
-    return f'<tr class="axis" aria-hidden="true"><td></td><td class="plot">{labels}</td><td></td></tr>'
 
 
 def _tick_labels(scale: Scale, ticks: Sequence[float]) -> str:

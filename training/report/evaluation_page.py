@@ -17,9 +17,11 @@ def evaluation_page(result: dict[str, Any]) -> str:
     """Return the page of a result, as ``--json`` prints it; the same result gives the same page."""
     settings = result["settings"]
     title = f"{result['protocol']} on {settings['data']['name']}: is the ranker better than the baselines?"
-    found = verdict_of(result)
-    parts = [verdict(found.headline, found.points, found.kind), _figures(result)]
-    parts += [_differences(name, paired) for name, paired in list(result["paired"].items())[:1]]
+    parts = [verdict(*verdict_of(result)), _figures(result)]
+    for name, paired in list(result["paired"].items())[:1]:
+        parts.append(
+            section(f"{name} minus each baseline, on the same queries", *_difference_charts(paired), note=_KEY)
+        )
     parts += [_slices(result), _variants(result), _beyond(result), _settings(result)]
     return document(title, parts)
 
@@ -34,23 +36,16 @@ def _figures(result: dict[str, Any]) -> str:
     charts = []
     for metric in metrics:
         rows = [
-            _figure_row(name, figures[metric], "ranker" if name in result["paired"] else "baseline")
+            figure_row(name, figures[metric], "ranker" if name in result["paired"] else "baseline")
             for name, figures in result["systems"].items()
         ]
         charts += [f"<h3>{metric}</h3>", intervals(("system", metric), rows)]
     return section("Figures", *charts, note=note)
 
 
-def _figure_row(name: str, figure: dict[str, Any], kind: str) -> Row:
-    words = f"{figure['mean']:.3f}"
-    if figure["low"] is not None:
-        words += f" ({figure['low']:.3f} to {figure['high']:.3f})"
-    return Row(name, words, figure["mean"], figure["low"], figure["high"], kind)
-
-
-def _differences(system: str, paired: dict[str, Any]) -> str:
-    title = f"{system} minus each baseline, on the same queries"
-    return section(title, *_difference_charts(paired), note=_KEY)
+def figure_row(name: str, figure: dict[str, Any], kind: str) -> Row:
+    """Return the row of a figure with its interval."""
+    return Row(name, words_of(figure, sign=""), figure["mean"], figure["low"], figure["high"], kind)
 
 
 def _difference_charts(paired: dict[str, Any]) -> Iterator[str]:

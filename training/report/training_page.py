@@ -9,9 +9,10 @@ from ranker.features import SCHEMA
 from ranker.score import read_model
 from ranker.types import Float64Array
 from training.account import DataUsed
-from training.evaluation.intervals import Bootstrap, Interval
+from training.evaluation.intervals import Bootstrap
 from training.metrics import ndcg
 from training.report.charts import Row, bars, curve, intervals
+from training.report.evaluation_page import figure_row
 from training.report.importance import Importance, importances
 from training.report.markup import bullets, document, folded, paragraph, section, table, verdict
 from training.report.verdict import kind_of, words_of
@@ -32,13 +33,13 @@ class _HeldOut:
     """Rankings of one data set's held-out users by the model and by single features.
 
     Attributes:
-        figures: Ranking to mean nDCG@10 with its interval: the model, then the best features, best first.
-        difference: The model minus the best feature, as in an evaluation's result.
+        figures: Ranking to nDCG@10, as in an evaluation's result: the model, then the best features, best first.
+        difference: The model minus the best feature, also as there.
     """
 
     name: str
     query_count: int
-    figures: dict[str, Interval]
+    figures: dict[str, dict[str, float | None]]
     best_feature: str
     difference: dict[str, float | bool | None]
 
@@ -60,8 +61,8 @@ def _verdict(report: TrainingReport, found: Sequence[_HeldOut]) -> str:
         "bad": "On held-out users a single feature ranks better than the model",
     }[worst]
     points = [
-        f"{each.name}: nDCG@10 is {each.figures[_MODEL].mean:.3f}; the best single feature, {each.best_feature}, has "
-        f"{each.figures[each.best_feature].mean:.3f}; difference {words_of(each.difference)}"
+        f"{each.name}: nDCG@10 is {each.figures[_MODEL]['mean']:.3f}; the best single feature, {each.best_feature}, "
+        f"has {each.figures[each.best_feature]['mean']:.3f}; difference {words_of(each.difference)}"
         for each in found
     ]
     return verdict(headline, [*points, _stopped(report), _LIMITS], worst)
@@ -90,7 +91,7 @@ def _held_out(used: DataUsed, model_text: str) -> _HeldOut:
     return _HeldOut(
         name=used.name,
         query_count=len(rows.group_sizes),
-        figures={name: bootstrap.interval(estimates) for name, estimates in replicates.items()},
+        figures={name: bootstrap.interval(estimates).as_dict() for name, estimates in replicates.items()},
         best_feature=best_feature,
         difference={**difference.as_dict(), "beats": difference.above_zero},
     )
@@ -102,24 +103,12 @@ def _ndcgs(scores: Float64Array, used: DataUsed) -> Float64Array:
 
 
 def _against_features(found: _HeldOut) -> str:
-    rows = [
-        Row(name, _words(each), each.mean, *_ends(each), kind="ranker" if name == _MODEL else "baseline")
-        for name, each in found.figures.items()
-    ]
+    rows = [figure_row(name, each, "ranker" if name == _MODEL else "baseline") for name, each in found.figures.items()]
     note = (
         f"nDCG@10 on {found.query_count} queries of users that the trees were not grown on, nothing masked, with 95 % "
         "intervals (users resampled): the model, and the single features that rank best alone."
     )
     return section(f"Held-out users: {found.name}", intervals(("ranked by", "nDCG@10"), rows), note=note)
-
-
-def _ends(found: Interval) -> tuple[float | None, float | None]:
-    return (None, None) if np.isnan(found.low) else (found.low, found.high)
-
-
-def _words(found: Interval) -> str:
-    low, high = _ends(found)
-    return f"{found.mean:.3f}" if low is None else f"{found.mean:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _learning_curve(report: TrainingReport) -> str:
@@ -174,13 +163,8 @@ def _data(report: TrainingReport) -> str:
     head = ["data set", "papers", "users", "likes", "training queries", "held-out queries", "fingerprint"]
     rows = [
         [
-            used.name,
-            used.paper_count,
-            used.user_count,
-            used.like_count,
-            used.learned_queries,
-            len(used.held_out.group_sizes),
-            used.fingerprint[:16],
+            *(used.name, used.paper_count, used.user_count, used.like_count, used.learned_queries),
+            *(len(used.held_out.group_sizes), used.fingerprint[:16]),
         ]
         for used in report.account.data
     ]

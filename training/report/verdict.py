@@ -1,14 +1,13 @@
 """The result of an evaluation in words: what the data show, what they do not show, and the doubts."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
+_ENDS = ("mean", "low", "high")
 SLICE_NAMES = {"library_size": "likes in the profile", "candidate_count": "candidates"}
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """A summary for decision makers.
 
     Attributes:
@@ -42,25 +41,16 @@ def kind_of(difference: dict[str, Any]) -> str:
     return "bad" if difference["high"] is not None and difference["high"] < 0 else "open"
 
 
-def bounds_name(kind: str, part: dict[str, Any]) -> str:
-    """Return the name of a slice, such as: 5 to 10 likes in the profile."""
-    return f"{bounds_of(part)} {SLICE_NAMES[kind]}"
-
-
 def bounds_of(part: dict[str, Any]) -> str:
     """Return the bounds of a slice, such as: 5 to 10."""
     return f"{part['from']} to {part['to']}" if part["to"] else f"{part['from']} or more"
 
 
-def words_of(difference: dict[str, Any]) -> str:
-    """Return a difference as text, such as: +0.012 (+0.004 to +0.020)."""
-    mean, low, high = (difference[name] for name in ("mean", "low", "high"))
-    return _signed(mean) if low is None else f"{_signed(mean)} ({_signed(low)} to {_signed(high)})"
-
-
-def _signed(value: float) -> str:
+def words_of(figure: dict[str, Any], sign: str = "+") -> str:
+    """Return a difference as text, such as: +0.012 (+0.004 to +0.020); a figure if the sign is an empty text."""
     # Adding 0 turns -0.0 into 0.0.
-    return f"{round(value, 3) + 0.0:+.3f}"
+    mean, *ends = (f"{round(x, 3) + 0.0:{sign}.3f}" for x in (figure[name] for name in _ENDS) if x is not None)
+    return f"{mean} ({' to '.join(ends)})" if ends else mean
 
 
 def _kind(paired: dict[str, Any]) -> str:
@@ -108,7 +98,8 @@ def _on_slices(result: dict[str, Any], ranker: str) -> Iterator[str]:
             for outcome, names in places.items():
                 metrics = [metric for metric, found in outcomes.items() if found == outcome]
                 if metrics:
-                    names.append(f"{bounds_name(kind, part)} ({', '.join(metrics)}; {part['queries']} queries)")
+                    name = f"{bounds_of(part)} {SLICE_NAMES[kind]}"
+                    names.append(f"{name} ({', '.join(metrics)}; {part['queries']} queries)")
     if judged and not any(places.values()):
         yield f"On each of {judged} slices it clearly beats the slice's own best baseline, on every metric"
     if places["bad"]:

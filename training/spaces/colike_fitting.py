@@ -13,7 +13,7 @@ from ranker.spaces.colikes import CoLikes, text_keys
 from ranker.spaces.linear import from_bytes, from_nibbles, to_bytes, to_nibbles, unit_rows
 from ranker.types import Float32Array, IndexArray
 from training.recipes import CoLikeSettings
-from training.spaces.factor_fitting import LikedPapers
+from training.spaces.space_fitting import LikedPapers
 
 _POWER_ITERATIONS = 3
 

@@ -2,35 +2,27 @@
 
 A two-tower model with shared linear towers. One part of a user's likes is the profile; the other part must be found
 among many papers (sampled softmax, Jean et al. 2015). Content replaces ids as in DropoutNet (Volkovs et al. 2017).
+
+Import this module inside functions: torch takes two seconds to import, and nothing else in training needs it.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
+from torch.nn.functional import embedding_bag, normalize
 
 from ranker.spaces.factors import FactorMap
-from ranker.spaces.spaces import PaperMatrix
 from ranker.spaces.sparse import SparseRows
 from ranker.types import Float32Array, IndexArray, Int32Array
 from training.data.snapshot import Likes
 from training.recipes import FactorSettings
-
-if TYPE_CHECKING:
-    import torch
+from training.spaces.space_fitting import LikedPapers
 
 _MAX_PROFILE = 30
 _MAX_TARGETS = 10
 _HIDDEN_SHARES = (0.1, 0.5)
-
-
-@dataclass(frozen=True)
-class LikedPapers:
-    """The papers of one data set, and the likes that the map may learn from."""
-
-    papers: PaperMatrix
-    likes: Likes
 
 
 def fit_factors(
@@ -38,17 +30,15 @@ def fit_factors(
     settings: FactorSettings,
     seed: int,
     thread_count: int,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Callable[[int], None] = lambda _done: None,
 ) -> FactorMap | None:
     """Return the map; None where no user has two likes.
 
     The same arguments give the same bits on one machine. Values are rounded to float16, as the bundle stores them.
 
     Args:
-        progress: Called with the steps done and the steps in all.
+        progress: Called with the number of steps done.
     """
-    import torch  # noqa: PLC0415 -- takes two seconds, and only this module needs it
-
     sets = [found for part in parts if (found := _TrainingSet.of(part)) is not None]
     if not sets:
         return None
@@ -60,7 +50,7 @@ def fit_factors(
     for step in range(settings.steps):
         for part in sets:
             towers.learn(part, part.next_batch(rng, settings), step, rng)
-        progress(step + 1, settings.steps)
+        progress(step + 1)
     return towers.frozen()
 
 
@@ -78,11 +68,6 @@ class _Batch:
     profile: tuple[IndexArray, IndexArray]
     targets: tuple[IndexArray, IndexArray]
     pool: IndexArray
-
-    @property
-    def profile_starts(self) -> IndexArray:
-        """(b + 1,) start of each user's part of the profile."""
-        return np.concatenate(([0], np.cumsum(np.bincount(self.profile[0], minlength=self.user_count))))
 
 
 class _TrainingSet:
@@ -133,8 +118,6 @@ class _Towers:
     """The vector map and the term map during training."""
 
     def __init__(self, dim: int, buckets: Int32Array, settings: FactorSettings) -> None:
-        import torch  # noqa: PLC0415
-
         self._settings = settings
         self._buckets = buckets
         shape = (dim, settings.factor_count)
@@ -165,15 +148,14 @@ class _Towers:
         )
         return FactorMap(vector_map, self._buckets, term_map)
 
-    def _loss(self, part: _TrainingSet, batch: _Batch, rng: np.random.Generator) -> "torch.Tensor":
+    def _loss(self, part: _TrainingSet, batch: _Batch, rng: np.random.Generator) -> torch.Tensor:
         """Return the mean cross entropy of the targets. A user weighs as the square root of the number of targets."""
-        import torch  # noqa: PLC0415
-
         rows = np.unique(np.concatenate((batch.pool, batch.profile[1])))
         factors = self._factors(part, rows, rng)
         pool, liked = np.searchsorted(rows, batch.pool), np.searchsorted(rows, batch.profile[1])
         ones = np.ones(len(liked), dtype=np.float32)
-        users = _unit(_sums(liked, batch.profile_starts, factors, ones))
+        starts = np.searchsorted(batch.profile[0], np.arange(batch.user_count + 1))
+        users = normalize(_sums(liked, starts, factors, ones))
         logits = users @ factors[torch.from_numpy(pool)].T / self._settings.temperature
         hidden = torch.zeros_like(logits)
         in_pool = np.isin(batch.profile[1], batch.pool)
@@ -181,45 +163,25 @@ class _Towers:
         found = torch.log_softmax(logits + hidden, dim=1)
         user, place = batch.targets[0], np.searchsorted(batch.pool, batch.targets[1])
         weights = torch.from_numpy(np.bincount(user)[user].astype(np.float32) ** -0.5)
-        mean: torch.Tensor = torch.dot(found[user, place], weights) / weights.sum()
-        return -mean
+        return -torch.dot(found[user, place], weights) / weights.sum()
 
-    def _factors(self, part: _TrainingSet, rows: IndexArray, rng: np.random.Generator) -> "torch.Tensor":
+    def _factors(self, part: _TrainingSet, rows: IndexArray, rng: np.random.Generator) -> torch.Tensor:
         """Return the (len(rows), k) factors of unit length, with dropout."""
-        import torch  # noqa: PLC0415
-
         keep = 1 - self._settings.dropout
         vectors = part.whitened[rows]
         vectors = vectors * (rng.random(vectors.shape, dtype=np.float32) < keep) / np.float32(keep)
         words = part.tfidf.take(rows).select(self._buckets)
         values = words.values * (rng.random(len(words.values), dtype=np.float32) < keep) / np.float32(keep)
         from_words = _sums(words.columns, words.starts, self._term_map, values)
-        return _unit(torch.from_numpy(vectors) @ self._vector_map + from_words)
+        return normalize(torch.from_numpy(vectors) @ self._vector_map + from_words)
 
 
 def _sums(
-    rows: IndexArray | Int32Array, starts: IndexArray | Int32Array, table: "torch.Tensor", weights: Float32Array
-) -> "torch.Tensor":
+    rows: IndexArray | Int32Array, starts: IndexArray | Int32Array, table: torch.Tensor, weights: Float32Array
+) -> torch.Tensor:
     """Return (m, k): for each run of ``rows`` the weighted sum of these rows of the table."""
-    import torch  # noqa: PLC0415
-
-    found: torch.Tensor = torch.nn.functional.embedding_bag(
-        _int64(rows), table, _int64(starts[:-1]), mode="sum", per_sample_weights=torch.from_numpy(weights)
-    )
-    return found
-
-
-def _unit(rows: "torch.Tensor") -> "torch.Tensor":
-    import torch  # noqa: PLC0415
-
-    found: torch.Tensor = torch.nn.functional.normalize(rows, dim=1)
-    return found
-
-
-def _int64(values: Any) -> "torch.Tensor":
-    import torch  # noqa: PLC0415
-
-    return torch.from_numpy(np.asarray(values, dtype=np.int64))
+    places, offsets = (torch.from_numpy(np.asarray(values, dtype=np.int64)) for values in (rows, starts[:-1]))
+    return embedding_bag(places, table, offsets, mode="sum", per_sample_weights=torch.from_numpy(weights))
 
 
 def _common_buckets(parts: Sequence[SparseRows], settings: FactorSettings) -> Int32Array:

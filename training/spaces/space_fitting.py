@@ -1,23 +1,31 @@
 """Fits whitening, term weights and background on the papers that training may see."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ranker.spaces.background import Background
 from ranker.spaces.factors import FactorMap
 from ranker.spaces.linear import unit_rows
-from ranker.spaces.spaces import Spaces
+from ranker.spaces.spaces import PaperMatrix, Spaces
 from ranker.spaces.sparse import stack_sparse
 from ranker.spaces.terms import BUCKET_COUNT, hashed_terms
 from ranker.types import Float32Array, Float64Array
-from training.data.snapshot import Dataset
+from training.data.snapshot import Dataset, Likes
 from training.spaces.topic_fitting import fit_topics
 
 MAX_IDF = 7.0
 """The weight of a term in one of 1,100 texts. Rarer terms, mostly pairs of words, do not tell texts apart any better;
 without this limit they make up most of a text's length."""
+
+
+@dataclass(frozen=True)
+class LikedPapers:
+    """The papers of one data set, and the likes that a map or co-likes may learn from."""
+
+    papers: PaperMatrix
+    likes: Likes
 
 
 def fit_spaces(datasets: Sequence[Dataset], damping: float, topic_count: int = 0) -> Spaces:

@@ -53,8 +53,7 @@ def are_two(learned: Sequence[int], held_out: Sequence[Rows], recipe: Recipe) ->
 
 def side_of(rows: Rows, *, abstracts: bool) -> Rows:
     """Return the queries of one kind; queries without known words count as titles."""
-    starts = np.cumsum(rows.group_sizes) - rows.group_sizes
-    return rows.where(np.asarray((rows.features[starts, _COLUMN] > _THRESHOLD) == abstracts))
+    return rows.where(np.asarray((rows.features[rows.starts, _COLUMN] > _THRESHOLD) == abstracts))
 
 
 def join_experts(fitted: Sequence[Fitted], held_out: Sequence[Rows]) -> Fitted:
@@ -64,9 +63,11 @@ def join_experts(fitted: Sequence[Fitted], held_out: Sequence[Rows]) -> Fitted:
         held_out: The rows at which each was stopped.
     """
     text = join_models(fitted[0].text, fitted[1].text, _COLUMN, _THRESHOLD)
-    shares = np.array([_weight(rows) for rows in held_out])
+    # The weight of a side in the joint curve is the total weight of its queries.
+    shares = np.array([float(rows.query_weights.sum()) for rows in held_out])
     length = max(len(one.curve) for one in fitted)
-    curves = [[_reached(one, tree) for tree in range(1, length + 1)] for one in fitted]
+    # The nDCG of a side stays the same after its last tree.
+    curves = [[one.curve[min(tree, one.tree_count - 1)] for tree in range(length)] for one in fitted]
     curve = shares @ np.array(curves) / shares.sum()
     return Fitted(text, tuple(curve.tolist()), max(one.tree_count for one in fitted))
 
@@ -87,14 +88,3 @@ def exact_contributions(model_text: str, features: Float32Array) -> Float64Array
 def _shap(model_text: str, features: Float32Array) -> Float64Array:
     found = lightgbm.Booster(model_str=model_text).predict(features, pred_contrib=True, num_threads=1)
     return np.asarray(found, dtype=np.float64)
-
-
-def _reached(one: Fitted, tree: int) -> float:
-    """Return a side's nDCG at a tree of the joined model; it stays the same after the side's last tree."""
-    return one.curve[min(tree, one.tree_count) - 1]
-
-
-def _weight(rows: Rows) -> float:
-    """Return the total weight of the queries in the joint curve."""
-    starts = np.cumsum(rows.group_sizes) - rows.group_sizes
-    return float(len(starts) if rows.weights is None else rows.weights[starts].sum())

@@ -6,23 +6,16 @@ mixture of experts with a hard gate, Jacobs et al. 1991).
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
 import numpy as np
 
-from ranker.types import Float64Array
-
-_NODE_KEYS = (
-    "split_feature",
-    "split_gain",
-    "threshold",
-    "decision_type",
-    *("internal_" + each for each in ("value", "weight", "count")),
-)
+_SPLIT_KEYS = ("split_feature", "split_gain", "threshold", "decision_type")
 _CHILD_KEYS = ("left_child", "right_child")
 _LEAF_KEYS = ("leaf_value", "leaf_weight", "leaf_count")
+_INNER_KEYS = ("internal_value", "internal_weight", "internal_count")
 # A missing value is NaN (2 << 2) and goes left (2).
 _NAN_GOES_LEFT = "10"
 
@@ -39,9 +32,9 @@ def join_models(low: str, high: str, feature: int, threshold: float) -> str:
     """
     head, first, tail = _parsed(low)
     _, second, _ = _parsed(high)
-    root = _Root(feature, threshold)
-    pairs = zip_longest(first, second, fillvalue=_NOTHING)
-    return _written(head, [root.over(*pair) for pair in pairs], tail)
+    # An empty tree takes the place of a missing tree on the side with fewer trees.
+    pairs = zip_longest(first, second, fillvalue=_Tree({"num_leaves": "1", "leaf_value": "0"}))
+    return _written(head, [_joined(*pair, feature, threshold) for pair in pairs], tail)
 
 
 def split_model(text: str, feature: int, threshold: float) -> tuple[str, str] | None:
@@ -98,85 +91,48 @@ class _Tree:
         """Return the tree of ``node_count`` nodes from ``first_node`` on and of their leaves from ``first_leaf`` on."""
         nodes = slice(first_node, first_node + node_count)
         leaves = slice(first_leaf, first_leaf + node_count + 1)
-        fields = {"num_leaves": str(node_count + 1), "num_cat": "0"}
-        fields |= {key: " ".join(self.of_nodes(key)[nodes]) for key in _NODE_KEYS}
-        fields |= {key: " ".join(self.children(key, -first_node, -first_leaf)[nodes]) for key in _CHILD_KEYS}
-        fields |= {key: " ".join(self.of_leaves(key)[leaves]) for key in _LEAF_KEYS}
-        return _Tree({**fields, "is_linear": "0", "shrinkage": self.fields["shrinkage"]})
+        fields = {key: self.of_nodes(key)[nodes] for key in (*_SPLIT_KEYS, *_INNER_KEYS)}
+        fields |= {key: self.children(key, -first_node, -first_leaf)[nodes] for key in _CHILD_KEYS}
+        fields |= {key: self.of_leaves(key)[leaves] for key in _LEAF_KEYS}
+        return _tree(node_count + 1, fields, self.fields["shrinkage"])
 
     def place(self, first_node: int, first_leaf: int) -> str:
         """Return this tree as a child whose nodes and leaves begin at the given numbers."""
         return str(first_node if self.leaf_count > 1 else -1 - first_leaf)
 
-    @property
-    def mean(self) -> float:
-        """The mean of the leaf values over the training rows."""
+    def centred(self) -> "_Tree":
+        """Return this tree with its values shifted, so that the leaves' mean over the training rows is 0."""
+        values = np.array(self.of_leaves("leaf_value"), dtype=np.float64)
         counts = np.array(self.of_leaves("leaf_count"), dtype=np.float64)
-        return float(self._values @ counts / counts.sum())
-
-    @property
-    def centred_leaves(self) -> list[str]:
-        """The leaf values, shifted to a mean of 0."""
-        return [repr(value) for value in (self._values - self.mean).tolist()]
-
-    @property
-    def centred_nodes(self) -> list[str]:
-        """The node values, shifted by the same mean."""
-        return [f"{float(value) - self.mean:.6g}" for value in self.of_nodes("internal_value")]
-
-    @property
-    def _values(self) -> Float64Array:
-        return np.array(self.of_leaves("leaf_value"), dtype=np.float64)
+        mean = float(values @ counts / counts.sum())
+        leaves = " ".join(map(repr, (values - mean).tolist()))
+        nodes = " ".join(f"{float(value) - mean:.6g}" for value in self.of_nodes("internal_value"))
+        return _Tree({**self.fields, "leaf_value": leaves, "internal_value": nodes})
 
 
-# Takes the place of a missing tree on the side with fewer trees.
-_NOTHING = _Tree({"num_leaves": "1", "leaf_value": "0"})
+def _tree(leaf_count: int, fields: Mapping[str, Sequence[str]], shrinkage: str) -> _Tree:
+    """Return a tree whose fields stand in LightGBM's order."""
+    keys = (*_SPLIT_KEYS, *_CHILD_KEYS, *_LEAF_KEYS, *_INNER_KEYS)
+    texts = {key: " ".join(fields[key]) for key in keys}
+    return _Tree({"num_leaves": str(leaf_count), "num_cat": "0", **texts, "is_linear": "0", "shrinkage": shrinkage})
 
 
-@dataclass(frozen=True)
-class _Root:
-    """A split above two trees."""
-
-    feature: int
-    threshold: float
-
-    def over(self, left: _Tree, right: _Tree) -> _Tree:
-        """Return the joined tree."""
-        nodes, leaves = left.leaf_count, left.leaf_count
-        count = sum(int(float(each)) for tree in (left, right) for each in tree.of_leaves("leaf_count"))
-
-        def joined(root: Sequence[str], *parts: Sequence[str]) -> str:
-            return " ".join([*root, *(word for part in parts for word in part)])
-
-        def of_nodes(key: str, root: str) -> str:
-            return joined([root], left.of_nodes(key), right.of_nodes(key))
-
-        def of_leaves(key: str) -> str:
-            return joined([], left.of_leaves(key), right.of_leaves(key))
-
-        def children(key: str, root: str) -> str:
-            return joined([root], left.children(key, 1, 0), right.children(key, nodes, leaves))
-
-        return _Tree(
-            {
-                "num_leaves": str(left.leaf_count + right.leaf_count),
-                "num_cat": "0",
-                "split_feature": of_nodes("split_feature", str(self.feature)),
-                "split_gain": of_nodes("split_gain", "0"),
-                "threshold": of_nodes("threshold", repr(float(self.threshold))),
-                "decision_type": of_nodes("decision_type", _NAN_GOES_LEFT),
-                "left_child": children("left_child", left.place(1, 0)),
-                "right_child": children("right_child", right.place(nodes, leaves)),
-                "leaf_value": joined([], left.centred_leaves, right.centred_leaves),
-                "leaf_weight": of_leaves("leaf_weight"),
-                "leaf_count": of_leaves("leaf_count"),
-                "internal_value": joined(["0"], left.centred_nodes, right.centred_nodes),
-                "internal_weight": of_nodes("internal_weight", "0"),
-                "internal_count": of_nodes("internal_count", str(count)),
-                "is_linear": "0",
-                "shrinkage": left.fields.get("shrinkage") or right.fields.get("shrinkage") or "1",
-            }
-        )
+def _joined(left: _Tree, right: _Tree, feature: int, threshold: float) -> _Tree:
+    """Return one tree: a split, with the two centred trees below it."""
+    left, right = left.centred(), right.centred()
+    size = left.leaf_count
+    count = sum(int(float(each)) for tree in (left, right) for each in tree.of_leaves("leaf_count"))
+    root = {
+        **dict(zip(_SPLIT_KEYS, (str(feature), "0", repr(float(threshold)), _NAN_GOES_LEFT), strict=True)),
+        **dict(zip(_INNER_KEYS, ("0", "0", str(count)), strict=True)),
+        **dict(zip(_CHILD_KEYS, (left.place(1, 0), right.place(size, size)), strict=True)),
+    }
+    fields = {key: [root[key], *left.of_nodes(key), *right.of_nodes(key)] for key in (*_SPLIT_KEYS, *_INNER_KEYS)}
+    for key in _CHILD_KEYS:
+        fields[key] = [root[key], *left.children(key, 1, 0), *right.children(key, size, size)]
+    fields |= {key: left.of_leaves(key) + right.of_leaves(key) for key in _LEAF_KEYS}
+    shrinkage = left.fields.get("shrinkage") or right.fields.get("shrinkage") or "1"
+    return _tree(size + right.leaf_count, fields, shrinkage)
 
 
 def _parsed(text: str) -> tuple[str, list[_Tree], str]:

@@ -24,23 +24,22 @@ def cut_at_best(model_text: str, held_out: Rows) -> Fitted:
 
 def _curve(booster: lightgbm.Booster, rows: Rows) -> list[float]:
     """Return nDCG@10 after each tree, as LightGBM computes it: a query without a positive grade has an nDCG of 1."""
-    starts = np.cumsum(rows.group_sizes) - rows.group_sizes
-    query = np.repeat(np.arange(len(starts)), rows.group_sizes)
-    weights = np.ones(len(starts)) if rows.weights is None else rows.weights[starts].astype(np.float64)
+    query = np.repeat(np.arange(len(rows.group_sizes)), rows.group_sizes)
+    weights = rows.query_weights.astype(np.float64)
     gains = np.array(LABEL_GAIN)[rows.labels]
-    ideal = _gained(gains, np.lexsort((-gains, query)), starts, rows)
+    ideal = _gained(gains, np.lexsort((-gains, query)), rows)
     scores = np.zeros(len(gains))
     curve = []
     for tree in range(booster.current_iteration()):
         scores += booster.predict(rows.features, start_iteration=tree, num_iteration=1, raw_score=True, num_threads=1)
-        gained = _gained(gains, np.lexsort((-scores, query)), starts, rows)
+        gained = _gained(gains, np.lexsort((-scores, query)), rows)
         found = np.divide(gained, ideal, out=np.ones_like(gained), where=ideal > 0)
         curve.append(float(weights @ found / weights.sum()))
     return curve
 
 
-def _gained(gains: Float64Array, order: IndexArray, starts: IndexArray, rows: Rows) -> Float64Array:
+def _gained(gains: Float64Array, order: IndexArray, rows: Rows) -> Float64Array:
     """Return the (queries,) discounted gains of the first places when the rows stand in ``order``."""
-    places = np.arange(len(order)) - np.repeat(starts, rows.group_sizes)
+    places = np.arange(len(order)) - np.repeat(rows.starts, rows.group_sizes)
     discounts = np.where(places < PLACES, 1 / np.log2(places + 2), 0.0)
-    return np.asarray(np.add.reduceat(gains[order] * discounts, starts))
+    return np.asarray(np.add.reduceat(gains[order] * discounts, rows.starts))

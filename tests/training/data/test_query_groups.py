@@ -22,14 +22,14 @@ def test_weeks_begin_on_monday() -> None:
 
 def test_weekly_queries_see_the_past_only() -> None:
     """Profiles hold likes from before the week's Monday; candidates are of that week, and one is relevant."""
-    queries = list(weekly_queries(DATED, min_likes=2))
+    queries = list(weekly_queries(DATED))
     assert len(queries) > 50
     for query in queries:
         monday = query.as_of - WEEK
         assert (query.liked_at < monday).all()
         published = DATED.papers.published_at[query.candidates]
         assert ((published >= monday) & (published < query.as_of)).all()
-        assert len(query.liked) >= 2
+        assert len(query.liked) >= 1
         assert query.relevant.any()
         own = DATED.likes.papers[DATED.likes.of_user(query.user)]
         assert np.array_equal(query.relevant, np.isin(query.candidates, own))

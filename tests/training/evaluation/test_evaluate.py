@@ -17,7 +17,7 @@ from training import train
 from training.data.snapshot import Dataset, Likes
 from training.errors import EvaluationError, TrainingError
 from training.evaluation import Plan, evaluate
-from training.evaluation.baselines import Baseline, MeanCosine, all_baselines
+from training.evaluation.baselines import BASELINES, Baseline, mean_cosine
 from training.evaluation.corpus import Corpus, anonymous
 from training.evaluation.protocols import Round, known_before, weekly_digest
 from training.evaluation.ranker_system import RankerSystem
@@ -26,6 +26,7 @@ from training.recipes import find_recipe
 WEEKLY = Plan(
     "weekly-digest", first_day=dt.date(2017, 8, 1), last_day=dt.date(2017, 8, 31), recipe="tiny", max_users=20
 )
+MEAN_COSINE = Baseline("mean-cosine", mean_cosine)
 COLD = Plan("cold-items", seeds=(1, 2), recipe="tiny", max_users=20)
 
 
@@ -55,7 +56,7 @@ def trained_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 
 def run(
-    dataset: Dataset, plan: Plan, bundle: Bundle | None, baselines: Sequence[Baseline] | None = None
+    dataset: Dataset, plan: Plan, bundle: Bundle | None, baselines: Sequence[Baseline] = BASELINES
 ) -> dict[str, Any]:
     """Run an evaluation and drop the times, which differ from run to run."""
     result = evaluate(dataset, plan, bundle=bundle, encoder_name="made-up", baselines=baselines)
@@ -75,7 +76,7 @@ def scores_of(dataset: Dataset, bundle: Bundle, last_day: dt.date) -> dict[tuple
 
     for this in weekly_digest(hidden, FIRST_DAY, last_day, 1):
         view = corpus.view(this.visible, this.candidates)
-        opened = {baseline.name: baseline.open(view, this) for baseline in all_baselines()}
+        opened = {baseline.name: baseline.open(view, this) for baseline in BASELINES}
         ranker = system.open(this)
         for query in this.queries:
             for name, score in opened.items():
@@ -181,7 +182,7 @@ def test_cold_items_looks_at_no_date() -> None:
 
 def test_doubts(bundle: Bundle) -> None:
     """A bundle that may have seen the answers is judged with a warning."""
-    weekly, cold = run(dated(), WEEKLY, bundle, (MeanCosine(),)), run(undated(), COLD, bundle, (MeanCosine(),))
+    weekly, cold = run(dated(), WEEKLY, bundle, (MEAN_COSINE,)), run(undated(), COLD, bundle, (MEAN_COSINE,))
     assert "may know what is dated before 2018-01-01" in weekly["settings"]["warnings"][0]
     assert "may have seen the cold ones" in cold["settings"]["warnings"][0]
 
@@ -220,7 +221,7 @@ def test_some_doubtful_times(bundle: Bundle) -> None:
     data = dated()
     times = data.likes.liked_at.copy()
     times[:3], times[3:5] = MONDAY - WEEK, np.nan
-    result = run(replace(data, likes=replace(data.likes, liked_at=times)), WEEKLY, bundle, (MeanCosine(),))
+    result = run(replace(data, likes=replace(data.likes, liked_at=times)), WEEKLY, bundle, (MEAN_COSINE,))
     assert any("3 of 900 likes are from before" in text for text in result["settings"]["warnings"])
     assert any("0 papers and 2 likes without a time" in text for text in result["settings"]["warnings"])
 

@@ -6,12 +6,13 @@ import pytrec_eval
 
 from tests.training.evaluation.builders import FIRST_DAY, dated, undated
 from training.data.snapshot import Dataset
-from training.evaluation.baselines import MeanCosine, Popularity, Recency
-from training.evaluation.corpus import Corpus
+from training.evaluation.baselines import Baseline, Opened, mean_cosine, popularity, recency
+from training.evaluation.corpus import Corpus, View
 from training.evaluation.protocols import Round, cold_items, weekly_digest
 from training.evaluation.scoring import METRICS, Recorder
 from training.progress import silent
 
+MEAN_COSINE = Baseline("mean-cosine", mean_cosine)
 THEIRS = {
     "recall@5": "recall_5",
     "recall@50": "recall_50",
@@ -24,7 +25,8 @@ THEIRS = {
 
 def recorded(protocol: str, dataset: Dataset, rounds: list[Round]) -> Recorder:
     """Return a recorder after some rounds with a few baselines."""
-    recorder = Recorder(protocol, Corpus.of(dataset.papers), (MeanCosine(), Recency(), Popularity()), silent)
+    some = (MEAN_COSINE, Baseline("recency", recency), Baseline("popularity", popularity))
+    recorder = Recorder(protocol, Corpus.of(dataset.papers), some, silent)
     for this in rounds:
         recorder.run(this, None, 0)
     return recorder
@@ -42,8 +44,7 @@ def test_figures_are_trec_eval_s(protocol: str) -> None:
     answers = recorded(protocol, data, rounds).answers()
     figures, number = answers.figures["mean-cosine"], 0
     for this in rounds:
-        score = MeanCosine().open(Corpus.of(data.papers).view(this.visible, this.candidates), this)
-        assert not isinstance(score, str)
+        score = mean_cosine(Corpus.of(data.papers).view(this.visible, this.candidates), this)
         for query in this.queries:
             ids = [str(row) for row in query.candidates]
             labels = dict(zip(ids, query.relevant.astype(int).tolist(), strict=True))
@@ -70,10 +71,9 @@ def test_tops() -> None:
     """The recorded list holds the query's best candidates, best first."""
     data = undated()
     this = cold_items(data, 1)
-    recorder = Recorder("cold-items", Corpus.of(data.papers), (MeanCosine(),), silent)
+    recorder = Recorder("cold-items", Corpus.of(data.papers), (MEAN_COSINE,), silent)
     recorder.run(this, None, 0)
-    score = MeanCosine().open(Corpus.of(data.papers).view(this.visible, this.candidates), this)
-    assert not isinstance(score, str)
+    score = mean_cosine(Corpus.of(data.papers).view(this.visible, this.candidates), this)
     best = this.candidates[np.argsort(-score(this.queries[0]), kind="stable")[:20]]
     assert (recorder.answers().tops["mean-cosine"][0] == best).all()
 
@@ -81,7 +81,7 @@ def test_tops() -> None:
 def test_partly_served() -> None:
     """A baseline that cannot rank some rounds gives a warning."""
     data = undated()
-    recorder = Recorder("cold-items", Corpus.of(data.papers), (Sometimes(),), silent)
+    recorder = Recorder("cold-items", Corpus.of(data.papers), (Baseline("sometimes", not_today),), silent)
     for group in (0, 1):
         recorder.run(cold_items(data, group, group), None, 0)
     answers = recorder.answers()
@@ -89,11 +89,6 @@ def test_partly_served() -> None:
     assert answers.warnings == ("sometimes ranks nothing in 1 of 2 rounds: not today",)
 
 
-class Sometimes:
-    name = "sometimes"
-
-    def parameters(self) -> dict[str, float | int | str]:
-        return {}
-
-    def open(self, view: object, this: Round) -> object:
-        return "not today" if this.group else (lambda query: np.zeros(len(query.candidates)))
+def not_today(_view: View, this: Round) -> Opened:
+    """Rank nothing except in the first group."""
+    return "not today" if this.group else (lambda query: np.zeros(len(query.candidates)))

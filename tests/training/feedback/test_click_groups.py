@@ -3,7 +3,7 @@ import numpy as np
 
 from testing.click_log import MORNING, VERSION, logged, sent
 from training.data.snapshot import CLICKED, LIKED
-from training.feedback.click_groups import LEAST_EXAMINATION_PROPENSITY, ClickGroups, click_groups, part_of
+from training.feedback.click_groups import LEAST_EXAMINATION_PROPENSITY, ClickGroups, click_groups
 from training.feedback.examination import Examination
 from training.feedback.joining import LoggedEvent
 from training.feedback.log import LogBuilder
@@ -50,7 +50,7 @@ def test_no_group_without_another_paper() -> None:
 def test_part() -> None:
     """Chosen groups keep their rows together and in order."""
     groups = groups_of(("p1", "click"), ("p4", "click"), ("p7", "like"))
-    part = part_of(groups, np.array([0, 2]))
+    part = groups.where(np.array([True, False, True]))
 
     assert part.rows.labels.reshape(2, 10).argmax(axis=1).tolist() == [1, 7]
     assert part.rows.group_sizes.tolist() == [10, 10]

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from ranker.papers import paper_columns
+from ranker.spaces.factors import FactorMap
 from testing.training import DIM
 from training.data.snapshot import Dataset, Likes
-from training.spaces.factor_fitting import FactorSettings, LikedPapers, fit_factors
-from training.spaces.space_fitting import fit_spaces, with_factors
+from training.recipes import FactorSettings
+from training.spaces.space_fitting import LikedPapers, fit_spaces, with_factors
 
 SETTINGS = FactorSettings(factor_count=8, steps=150, batch_users=32, pool_size=100)
 FIELDS = 4
@@ -24,6 +25,13 @@ def papers_and_users(seed: int) -> LikedPapers:
     return LikedPapers(fit_spaces([Dataset("d", papers, likes)], 1.0).matrix(papers), likes)
 
 
+def fitted(part: LikedPapers, seed: int) -> FactorMap | None:
+    """Fit the map; torch is imported only in a test that runs."""
+    from training.spaces.factor_fitting import fit_factors
+
+    return fit_factors([part], SETTINGS, seed=seed, thread_count=1)
+
+
 def same_field_gap(vectors: np.ndarray) -> float:
     """Return the mean cosine within fields minus that across fields."""
     field = np.arange(len(vectors)) % FIELDS
@@ -34,7 +42,7 @@ def same_field_gap(vectors: np.ndarray) -> float:
 
 def test_papers_liked_together_lie_together() -> None:
     """On papers without likes, the map separates fields by the word and the direction that show them."""
-    learned = fit_factors([papers_and_users(0)], SETTINGS, seed=1, thread_count=1)
+    learned = fitted(papers_and_users(0), seed=1)
     assert learned is not None
     fresh = papers_and_users(7).papers
     assert fresh.whitened is not None
@@ -44,7 +52,7 @@ def test_papers_liked_together_lie_together() -> None:
 
 def test_equal_runs_give_equal_bits() -> None:
     """Two equal runs give the same map; another seed gives another map."""
-    runs = [fit_factors([papers_and_users(0)], SETTINGS, seed=seed, thread_count=1) for seed in (1, 1, 2)]
+    runs = [fitted(papers_and_users(0), seed=seed) for seed in (1, 1, 2)]
     first, again, other = (None if run is None else run.term_map.tobytes() for run in runs)
     assert first == again != other
 
@@ -53,14 +61,14 @@ def test_nobody_likes_two_papers() -> None:
     """If nobody likes two papers, there is no map."""
     lonely = papers_and_users(0)
     likes = Likes.of([0, 1], [0, 1], [np.nan, np.nan])
-    assert fit_factors([LikedPapers(lonely.papers, likes)], SETTINGS, seed=0, thread_count=1) is None
+    assert fitted(LikedPapers(lonely.papers, likes), seed=0) is None
 
 
 @pytest.mark.parametrize("has_map", [True, False])
 def test_a_bundle_keeps_what_training_used(has_map: bool) -> None:
     """Map and background are in float16 precision already, so that the file loses nothing."""
     part = papers_and_users(0)
-    learned = fit_factors([part], SETTINGS, seed=1, thread_count=1) if has_map else None
+    learned = fitted(part, seed=1) if has_map else None
     data = Dataset("d", part.papers.columns, part.likes)
     spaces = with_factors(fit_spaces([data], 1.0), [data], learned, 50)
     assert spaces.background is not None
