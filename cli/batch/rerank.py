@@ -84,10 +84,10 @@ def _request(
     *,
     with_features: bool,
 ) -> "Request":
-    from batch.rerank.bundle_files import checked_files
     from batch.rerank.coordinator import Request
     from batch.rerank.job import Job
     from batch.rerank.population import read_population
+    from ranker.bundle.bundle import bundle_files, bundle_of
     from ranker.errors import BundleError
     from service.bootstrap import SystemClock, bundle_folder
     from service.domain.errors import BundleUnusable
@@ -98,7 +98,8 @@ def _request(
     def load(encoder: str) -> "Bundle":
         # The job's model version and the workers' bundle come from one read: the folder may be replaced at any time.
         try:
-            bundle, read = checked_files(bundle_folder(settings), encoder)
+            read = bundle_files(bundle_folder(settings))
+            bundle = bundle_of(read, bundle_folder(settings), encoder=encoder)
         except BundleError as error:
             raise BundleUnusable(str(error)) from error
         files.update(read)
