@@ -11,12 +11,12 @@ def product(rows: Float32Array, matrix: Float32Array) -> Float32Array:
     """Multiply (n, d) rows by a (d, k) matrix; (n, k) float32. Rows of NaN give NaN."""
     # BLAS may add in another order for another shape. In blocks of one shape, a row's result does not depend on the
     # other rows, so slates do not depend on the papers that were placed together.
-    blocks = np.zeros((-(-len(rows) // _BLOCK_ROWS), _BLOCK_ROWS, rows.shape[1]), dtype=np.float32)
-    blocks.reshape(-1, rows.shape[1])[: len(rows)] = rows
+    padded = np.zeros((len(rows) + -len(rows) % _BLOCK_ROWS, rows.shape[1]), dtype=np.float32)
+    padded[: len(rows)] = rows
     # Some BLAS kernels report rows of NaN as invalid.
     with np.errstate(invalid="ignore"):
-        found: Float32Array = blocks @ matrix
-    return found.reshape(-1, matrix.shape[1])[: len(rows)]
+        found: Float32Array = padded.reshape(len(padded) // _BLOCK_ROWS, _BLOCK_ROWS, rows.shape[1]) @ matrix
+    return found.reshape(len(padded), matrix.shape[1])[: len(rows)]
 
 
 def unit_rows(vectors: Float32Array) -> Float32Array:
