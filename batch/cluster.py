@@ -77,38 +77,33 @@ def _has_dashboard(dask_scheduler: Any) -> bool:
 
 
 class Cluster:
-    """A connected cluster with at least one worker."""
+    """A connected cluster with at least one worker, and its Dask client."""
 
     def __init__(self, client: Client) -> None:
-        self._client = client
-
-    @property
-    def client(self) -> Client:
-        """Dask's client, for ``tree_growing``."""
-        return self._client
+        self.client = client
 
     @cached_property
     def dashboard(self) -> str | None:
         """Address of Dask's dashboard; None if the scheduler serves none."""
         with contextlib.suppress(Exception):
             # A remote scheduler may lack this code or refuse to run it. Its own address is then taken on trust.
-            if not self._client.run_on_scheduler(_has_dashboard):
+            if not self.client.run_on_scheduler(_has_dashboard):
                 return None
-        return str(self._client.dashboard_link)
+        return str(self.client.dashboard_link)
 
     @property
     def thread_count(self) -> int:
         """Number of threads of all workers."""
-        return sum(self._client.nthreads().values())
+        return sum(self.client.nthreads().values())
 
     @property
     def worker_count(self) -> int:
         """Number of worker processes."""
-        return len(self._client.nthreads())
+        return len(self.client.nthreads())
 
     def in_each_worker(self, function: Callable[[], Result]) -> list[Result]:
         """Run a function once in every worker process and return the results."""
-        return list(self._client.run(function).values())
+        return list(self.client.run(function).values())
 
     def each(
         self,
@@ -133,7 +128,7 @@ class Cluster:
         Raises:
             PartitionFailed: A task failed or killed several workers, or the scheduler was lost.
         """
-        self._client.register_plugin(_Shared(name, given))
+        self.client.register_plugin(_Shared(name, given))
         call = _Call(name, function)
         waiting = iter(tasks)
         total, problem = done + len(tasks), ""
@@ -152,14 +147,14 @@ class Cluster:
         finally:
             with contextlib.suppress(Exception):
                 # A lost scheduler has already forgotten both.
-                self._client.cancel(list(out.futures))
-                self._client.unregister_worker_plugin(name)
+                self.client.cancel(list(out.futures))
+                self.client.unregister_worker_plugin(name)
         if problem:
             raise PartitionFailed(problem, done=done, total=total)
 
     def _submit(self, call: Callable[[Task], Result], waiting: Iterator[Task], count: int) -> list[Any]:
         """Submit the next ``count`` tasks, or as many as are left, and return their futures."""
-        return [self._client.submit(call, task, pure=False) for task in islice(waiting, count)]
+        return [self.client.submit(call, task, pure=False) for task in islice(waiting, count)]
 
     @staticmethod
     def _result(future: Any, done: int, total: int) -> Any:
@@ -189,11 +184,8 @@ def open_cluster(
         ClusterUnavailable: The scheduler does not answer or has no workers.
     """
     _silence_dask()
-    with contextlib.ExitStack() as stack:
-        if scheduler == LOCAL:
-            client = stack.enter_context(_local(workers or os.cpu_count() or 1))
-        else:
-            client = stack.enter_context(_remote(scheduler, connect_seconds))
+    opened = _local(workers or os.cpu_count() or 1) if scheduler == LOCAL else _remote(scheduler, connect_seconds)
+    with opened as client:
         try:
             client.wait_for_workers(1, timeout=connect_seconds)
         except TimeoutError as error:

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batch.errors import InputUnusable
+from batch.workspace import new_file
 
 COMPRESSION = "zstd"
 ROW_GROUP_BYTES = 32 * 2**20
@@ -46,23 +46,14 @@ class TableWriter:
 
 @contextlib.contextmanager
 def written(path: Path, schema: pa.Schema, row_group_bytes: int = ROW_GROUP_BYTES) -> Iterator[TableWriter]:
-    """Write a file that takes its name when the block ends without an error; after an error nothing of it stays.
-
-    Raises:
-        OSError: The operating system's error, for example on a full disk.
-    """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            with pq.ParquetWriter(stream, schema, compression=COMPRESSION, write_page_checksum=True) as writer:
-                tables = TableWriter(writer, row_group_bytes)
-                yield tables
-                tables.flush()
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    """Write a file as ``workspace.new_file`` does, complete or not at all."""
+    with (
+        new_file(path) as stream,
+        pq.ParquetWriter(stream, schema, compression=COMPRESSION, write_page_checksum=True) as writer,
+    ):
+        tables = TableWriter(writer, row_group_bytes)
+        yield tables
+        tables.flush()
 
 
 @contextlib.contextmanager

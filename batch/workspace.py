@@ -7,9 +7,11 @@ runs from working in one folder.
 import contextlib
 import fcntl
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from batch.errors import OutputUnusable
 
@@ -141,23 +143,33 @@ def without_empty_parents(out: Path) -> Iterator[None]:
         raise
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write a file that takes its name when all of it is on the disk.
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that takes its name when the block has ended and all of it is on the disk.
+
+    After an error nothing of it stays.
 
     Raises:
-        OutputUnusable: The file cannot be written.
+        OSError: The operating system's error, for example on a full disk.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("wb") as stream:
-            stream.write(data)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
-    except OSError as error:
-        raise OutputUnusable(path, f"cannot be written: {error.strerror}") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file, complete or not at all; raise OutputUnusable if it cannot be written."""
+    try:
+        with new_file(path) as stream:
+            stream.write(data)
+    except OSError as error:
+        raise OutputUnusable(path, f"cannot be written: {error.strerror}") from error
 
 
 def other_folder(folder: Path) -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ranker.spaces.spaces import PaperMatrix
-from ranker.types import BoolArray, Float64Array, IndexArray
+from ranker.types import Float64Array, IndexArray
 
 MAX_PLACES = 50
 """Number of places that are filled for diversity. The papers after them keep the order of scores."""
@@ -66,37 +66,23 @@ def _chosen(worth: Float64Array, topics: IndexArray, most: int, places: int) -> 
     gain = worth[0].copy()
     chosen = [0]
     topic_of = topics.tolist()
-    counts = [0] * (max(topic_of, default=-1) + 1)
-    if topic_of[0] >= 0:
-        counts[topic_of[0]] = 1
-    full: set[int] = set()
-    waiting = np.zeros(len(topics), dtype=np.bool_)
-    for place in range(1, places):
+    # The last count is that of papers of unknown topic, which never wait.
+    counts = np.zeros(max(topic_of) + 2)
+    counts[-1] = -np.inf
+    counts[topic_of[0]] += 1
+    while len(chosen) < places:
         best = int(gain.argmax())
-        if full and waiting[best]:
-            best = _not_waiting(gain, waiting, best)
+        if counts[topic_of[best]] >= most:
+            other = int(np.where(counts[topics] >= most, -np.inf, gain).argmax())
+            # If all topics wait, the best paper gets the place.
+            best = other if counts[topic_of[other]] < most and gain[other] > -np.inf else best
         chosen.append(best)
         np.minimum(gain, worth[best], out=gain)
         # The counted places and the next one form one window.
-        gone = topic_of[chosen[place - TOPIC_WINDOW + 1]] if place >= TOPIC_WINDOW - 1 else -1
-        new = topic_of[best]
-        changed = False
-        if gone >= 0 and gone != new:
-            counts[gone] -= 1
-            changed = counts[gone] == most - 1
-        if new >= 0 and gone != new:
-            counts[new] += 1
-            changed |= counts[new] == most
-        if changed:
-            full = {topic for topic in {*full, gone, new} if topic >= 0 and counts[topic] >= most}
-            waiting = np.isin(topics, list(full))
+        counts[topic_of[best]] += 1
+        if len(chosen) >= TOPIC_WINDOW:
+            counts[topic_of[chosen[-TOPIC_WINDOW]]] -= 1
     return chosen
-
-
-def _not_waiting(gain: Float64Array, waiting: BoolArray, best: int) -> int:
-    """Return the best paper whose topic does not wait, or ``best`` if all topics wait."""
-    other = int(np.where(waiting, -np.inf, gain).argmax())
-    return best if waiting[other] or gain[other] == -np.inf else other
 
 
 def _scaled(values: Float64Array) -> Float64Array:

@@ -22,13 +22,11 @@ class BundleError(RankerError):
 
     Attributes:
         file: The file at fault.
-        problem: Text that completes the sentence that begins with the file's name.
     """
 
     def __init__(self, file: Path, problem: str) -> None:
         super().__init__(f"{file}: {problem}")
         self.file = file
-        self.problem = problem
 
 
 class EncoderMismatch(BundleError):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import itemgetter
 from typing import Any
 
@@ -55,18 +56,12 @@ class PaperColumns:
         """Return the papers at ``rows``, in that order."""
         index = np.asarray(rows, dtype=np.intp)
         pick = _picker(index.tolist())
-        return PaperColumns(
-            paper_ids=pick(self.paper_ids),
-            titles=pick(self.titles),
-            texts=pick(self.texts),
-            embeddings=self.embeddings[index],
-            published_at=self.published_at[index],
-            first_seen_at=self.first_seen_at[index],
-            upvotes=self.upvotes[index],
-            categories=pick(self.categories),
-            authors=pick(self.authors),
-            signals=None if self.signals is None else self.signals.take(rows),
-        )
+        taken: dict[str, Any] = {
+            name: column[index] if isinstance(column, np.ndarray) else pick(column)
+            for name, column in vars(self).items()
+            if name != "signals"
+        }
+        return PaperColumns(**taken, signals=None if self.signals is None else self.signals.take(rows))
 
 
 def _picker(rows: Sequence[int]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
@@ -109,18 +104,13 @@ def paper_columns(
 
 def stack_columns(parts: Sequence[PaperColumns]) -> PaperColumns:
     """Return the papers of all parts; needs at least one part, and no paper may occur twice."""
-    return PaperColumns(
-        paper_ids=tuple(x for part in parts for x in part.paper_ids),
-        titles=tuple(x for part in parts for x in part.titles),
-        texts=tuple(x for part in parts for x in part.texts),
-        embeddings=np.concatenate([part.embeddings for part in parts]),
-        published_at=np.concatenate([part.published_at for part in parts]),
-        first_seen_at=np.concatenate([part.first_seen_at for part in parts]),
-        upvotes=np.concatenate([part.upvotes for part in parts]),
-        categories=tuple(x for part in parts for x in part.categories),
-        authors=tuple(x for part in parts for x in part.authors),
-        signals=stack_signals([part.signals for part in parts], [len(part) for part in parts]),
-    )
+    signals = stack_signals([part.signals for part in parts], [len(part) for part in parts])
+    columns = {name: [vars(part)[name] for part in parts] for name in vars(parts[0]) if name != "signals"}
+    joined: dict[str, Any] = {
+        name: np.concatenate(found) if isinstance(found[0], np.ndarray) else tuple(chain.from_iterable(found))
+        for name, found in columns.items()
+    }
+    return PaperColumns(**joined, signals=signals)
 
 
 def text_of(title: str, abstract: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ranker.bundle.bundle import Bundle
 from ranker.diversify import diversify
-from ranker.explore import Exploration, Explored, explore, stay_chances
+from ranker.explore import Exploration, explore, stay_chances
 from ranker.fallback import cosine_scores, trending_scores
 from ranker.features import SCHEMA, Inputs, feature_matrix
 from ranker.profile.profile import Profile
@@ -137,7 +137,9 @@ def rank(  # noqa: PLR0913 (one keyword for each option)
         seen = rows[:shown]
         support = None if bundle is None or leaves is None else bundle.model.contributions(leaves[seen])
         found = reasons(inputs, seen, support, SCHEMA.families)
-        why[: len(seen)] = _with_exploration(found, explored)
+        why[: len(seen)] = found
+        if explored.place is not None and explored.place < len(seen):
+            why[explored.place] = (RankReason(RankReasonKind.EXPLORATION), *why[explored.place])
     scored_by = ScoredBy.COSINE if bundle is None else ScoredBy.BUNDLE
     return RankedList(rows, scores[rows], features[rows], tuple(why), scored_by, explored.action_propensities)
 
@@ -161,20 +163,8 @@ def rank_new_user(
     return RankedList(rows, scores[rows], features, why, ScoredBy.TRENDING, stay_chances(len(rows), 0.0))
 
 
-def _with_exploration(why: list[tuple[RankReason, ...]], explored: Explored) -> list[tuple[RankReason, ...]]:
-    """Put EXPLORATION before the other reasons of the paper that exploration moved up."""
-    if explored.place is not None and explored.place < len(why):
-        why[explored.place] = (RankReason(RankReasonKind.EXPLORATION), *why[explored.place])
-    return why
-
-
 def _unseen(order: IndexArray, candidates: PaperMatrix, exclude: frozenset[str]) -> IndexArray:
     """Return the rows of ``order`` without the excluded papers."""
-    if not exclude:
-        return order
-    hidden = exclude.intersection(candidates.row_of)
-    if not hidden:
-        return order
     shown = np.ones(len(candidates), dtype=np.bool_)
-    shown[[candidates.row_of[paper_id] for paper_id in hidden]] = False
+    shown[[candidates.row_of[paper_id] for paper_id in exclude.intersection(candidates.row_of)]] = False
     return order[shown[order]]

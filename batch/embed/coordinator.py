@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from batch.cluster import Cluster
 from batch.embed.worker import RANGE_SIZE, Cargo, Done, PaperRange, embed, ranges_of
 from service.app.ports import Store
 from service.storage import open_store
@@ -72,15 +71,24 @@ def run(cargo: Cargo, cluster: Callable[[], Any], watch: Watcher, *, range_size:
 def _in_rounds(store: Store, cargo: Cargo, cluster: Callable[[], Any], watch: Watcher, range_size: int) -> list[Done]:
     done: list[Done] = []
     left = _waiting(store, cargo.encoder, range_size)
-    watch(0, _paper_count(left))
+    total = _paper_count(left)
+    watch(0, total)
     if not left:
         return done
+
+    def take(result: Done) -> str:
+        done.append(result)
+        watch(_paper_count(each.papers for each in done), total)
+        return ""
+
     with cluster() as opened:
         while left:
-            found = _round(opened, cargo, left, _after(watch, _paper_count(each.papers for each in done)))
-            done += found
-            is_progress = any(each.stored_count or each.failed_count for each in found)
+            before = len(done)
+            # A random name: two runs of one job do no harm, unless the end of one removes the other's cargo.
+            opened.each(f"paperfeed-embed-{secrets.token_hex(4)}", embed, cargo, left, take)
+            is_progress = any(each.stored_count or each.failed_count for each in done[before:])
             left = _waiting(store, cargo.encoder, range_size) if is_progress else []
+            total = _paper_count([*(each.papers for each in done), *left])
     return done
 
 
@@ -88,25 +96,6 @@ def _paper_count(ranges: Iterable[PaperRange]) -> int:
     return sum(each.paper_count for each in ranges)
 
 
-def _after(watch: Watcher, before: int) -> Watcher:
-    """Return a watcher for a round that follows others in which ``before`` papers were done."""
-    return lambda done, total: watch(before + done, before + total)
-
-
 def _waiting(store: Store, encoder: str, range_size: int) -> list[PaperRange]:
     with store.read() as tx:
         return ranges_of(tx.papers.pending_sizes(encoder), range_size)
-
-
-def _round(cluster: Cluster, cargo: Cargo, left: list[PaperRange], watch: Watcher) -> list[Done]:
-    done: list[Done] = []
-    total = _paper_count(left)
-
-    def take(result: Done) -> str:
-        done.append(result)
-        watch(_paper_count(each.papers for each in done), total)
-        return ""
-
-    # A random name: two runs of one job waste work but do no harm, unless the end of one removes the other's cargo.
-    cluster.each(f"paperfeed-embed-{secrets.token_hex(4)}", embed, cargo, left, take)
-    return done

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from batch.export.paper_table import papers_of, signals_of, vectors_of
-from batch.rerank.bundle_files import load_files
 from batch.rerank.job import Job
+from ranker.bundle.bundle import bundle_of
 from ranker.signals import Signals
 from service.app.ranking.candidates import Candidates
 from service.app.ranking.serving import Serving
@@ -35,7 +36,7 @@ class Cargo:
 
     def serving(self) -> Serving:
         """Return the bundle, loaded and checked, as the ranking code of the service takes it."""
-        bundle = None if self.bundle is None else load_files(self.bundle, self.job.encoder)
+        bundle = None if self.bundle is None else bundle_of(self.bundle, Path("bundle"), encoder=self.job.encoder)
         return Serving(self.job.encoder, bundle, "", 0)
 
     def placed_candidates(self, serving: Serving) -> Candidates:

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -157,7 +157,7 @@ def _parquet_bytes(table: pa.Table) -> bytes:
 
 def _check_same(request: Request, other: Job, where: Path) -> None:
     """Raise OutputUnusable if the folder holds another job than the request's."""
-    job = request.job if request.as_of_given else request.job.at(other.as_of)
+    job = request.job if request.as_of_given else replace(request.job, as_of=other.as_of)
     if differences := job.differences(other):
         problem = f"holds another job ({'; '.join(differences)}): name another folder, or remove it"
         raise OutputUnusable(where, problem)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
@@ -48,7 +48,3 @@ class Job:
         """Return, in words, each attribute in which the jobs differ."""
         mine, theirs = self.to_json(), other.to_json()
         return [f"{name} is {mine[name]!r}, not {theirs[name]!r}" for name in mine if mine[name] != theirs[name]]
-
-    def at(self, as_of: dt.datetime) -> "Job":
-        """Return the same job at another time."""
-        return replace(self, as_of=as_of)

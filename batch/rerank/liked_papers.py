@@ -9,7 +9,7 @@ import numpy as np
 
 from batch.rerank.shelf import MOST_BYTES, Placed, Shelf, stack_placed
 from batch.rerank.source import PaperSource
-from ranker.features import FEW_CANDIDATES, KnownSimilarities, Similarities
+from ranker.features import FEW_CANDIDATES, Similarities, paper_similarities, similarities_of
 from ranker.spaces.spaces import PaperMatrix
 from service.app.ranking.placing import place_papers
 from service.app.ranking.prepared_user import PreparedUser
@@ -25,8 +25,8 @@ SIMILARITY_BYTES = 28
 class LikedPapers:
     """A cache of placed papers in memory and in a file, so that a worker places each paper once. For one thread.
 
-    A paper's row has the same bits whichever papers are placed with it, so the order of users does not matter. If there
-    are few candidates, each paper's similarities to them are kept too.
+    Up to rounding, a paper's row does not depend on the papers placed with it, so the order of users does not matter.
+    If there are few candidates, each paper's similarities to them are kept too.
 
     Args:
         limit_bytes: Maximum memory of the papers. The papers of one call may take more.
@@ -89,14 +89,13 @@ class LikedPapers:
         if self._held is None or self._held.known is None or user.profile is None:
             return None
         rows = np.array([self._row_of[paper.paper_id] for paper in user.liked], dtype=np.intp)
-        return self._held.known.of(user.profile, rows)
+        return similarities_of(self._held.known, user.profile, rows)
 
     def _placed(self, source: PaperSource, papers: Sequence[Paper]) -> Placed:
         vectors = source.vectors([paper.paper_id for paper in papers], self._serving.encoder)
         # No feature uses the BM25 weights of liked papers.
         matrix = replace(place_papers(self._serving, papers, vectors), bm25=None).completed()
-        known = KnownSimilarities.between(matrix, self._candidates) if self._compares else None
-        return Placed(tuple(papers), matrix, known)
+        return Placed(tuple(papers), matrix, paper_similarities(matrix, self._candidates) if self._compares else None)
 
     def _spill(self) -> None:
         """Empty the memory; papers that the file lacks are written to it."""

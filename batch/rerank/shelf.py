@@ -7,7 +7,7 @@ import pickle
 import tempfile
 import weakref
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from ranker.features import KnownSimilarities, stack_similarities
+from ranker.features import Similarities
 from ranker.papers import paper_columns
 from ranker.spaces.spaces import PaperMatrix, Spaces, stack_matrices, taken_rows
 from ranker.types import IndexArray
@@ -33,17 +33,17 @@ class Placed(NamedTuple):
     Attributes:
         papers: Papers with id, title and categories only.
         matrix: One row for each paper, with everything that a user's profile needs.
-        known: Similarities of the papers to the candidates; None if they are not kept.
+        known: Output of ``paper_similarities``, one row for each paper; None if it is not kept.
     """
 
     papers: tuple[Paper, ...]
     matrix: PaperMatrix
-    known: KnownSimilarities | None
+    known: Similarities | None
 
     def take(self, rows: Sequence[int]) -> "Placed":
         """Return the papers at ``rows``, in that order."""
-        papers = tuple(self.papers[row] for row in rows)
-        return Placed(papers, self.matrix.take(rows), self.known.take(np.array(rows)) if self.known else None)
+        known = None if self.known is None else _rows_of(self.known, np.array(rows))
+        return Placed(tuple(self.papers[row] for row in rows), self.matrix.take(rows), known)
 
 
 def stack_placed(parts: Sequence[Placed]) -> Placed:
@@ -52,8 +52,13 @@ def stack_placed(parts: Sequence[Placed]) -> Placed:
     return Placed(
         tuple(paper for part in parts for paper in part.papers),
         stack_matrices([part.matrix for part in parts]),
-        stack_similarities(known) if known else None,
+        {name: np.concatenate([part[name] for part in known]) for name in known[0]} if known else None,
     )
+
+
+def _rows_of(values: Mapping[str, Any], rows: IndexArray) -> dict[str, Any]:
+    """Return the given rows of each value."""
+    return {name: taken_rows(value, rows) for name, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ class Shelf:
             Paper(paper_id=row["paper_id"], title=row["title"], categories=tuple(row["categories"]))
             for row in table.take(pa.array(rows)).to_pylist()
         )
-        taken = {name: taken_rows(value, rows) for name, value in values.items()}
+        taken = _rows_of(values, rows)
         columns = paper_columns(
             [paper.paper_id for paper in papers],
             [paper.title for paper in papers],
@@ -147,15 +152,10 @@ class Shelf:
             categories=[paper.categories for paper in papers],
         )
         matrix = PaperMatrix.of_row_values(columns, taken, self._background, self._co_likes)
-        return Placed(papers, matrix, None if known is None else known.take(rows))
+        return Placed(papers, matrix, None if known is None else _rows_of(known, rows))
 
 
-def _content(placed: Placed) -> tuple[pa.Table, dict[str, Any], KnownSimilarities | None]:
-    table = pa.table(
-        {
-            "paper_id": pa.array([paper.paper_id for paper in placed.papers], pa.string()),
-            "title": pa.array([paper.title for paper in placed.papers], pa.string()),
-            "categories": pa.array([list(paper.categories) for paper in placed.papers], pa.list_(pa.string())),
-        }
-    )
-    return table, placed.matrix.row_values(), placed.known
+def _content(placed: Placed) -> tuple[pa.Table, dict[str, Any], Similarities | None]:
+    rows = [(paper.paper_id, paper.title, paper.categories) for paper in placed.papers]
+    columns = map(pa.array, zip(*rows, strict=True), (pa.string(), pa.string(), pa.list_(pa.string())))
+    return pa.table(list(columns), ["paper_id", "title", "categories"]), placed.matrix.row_values(), placed.known

@@ -116,14 +116,8 @@ def grow_trees(
     del params["num_threads"]
     ranker = lightgbm.DaskLGBMRanker(client=client, n_estimators=recipe.tree_count, **params)
     with _progress_passed_on(client, recipe.tree_count, progress), _watched(client, tuple(shares)):
-        ranker.fit(
-            features,
-            labels,
-            sample_weight=weights,
-            group=sizes,
-            feature_name=list(SCHEMA.names),
-            callbacks=[_ReportTree()],
-        )
+        names, callbacks = list(SCHEMA.names), [_report_tree]
+        ranker.fit(features, labels, sample_weight=weights, group=sizes, feature_name=names, callbacks=callbacks)
     if not ranker.booster_.feature_importance().any():
         size = f"{len(sizes)} queries with {len(labels)} candidates"
         raise TrainingError(f"{size} are too few to learn from: a leaf takes {recipe.min_leaf_rows} of them")
@@ -178,21 +172,15 @@ def _load(share: _Share) -> _Columns:
         part = read_rows(path)
         part = part if share.abstracts is None else side_of(part, abstracts=share.abstracts)
         own, groups = slice(row, row + len(part.labels)), slice(query, query + len(part.group_sizes))
-        features[own], labels[own], weights[own], sizes[groups] = (
-            part.features,
-            part.labels,
-            part.weights,
-            part.group_sizes,
-        )
+        features[own], labels[own] = part.features, part.labels
+        weights[own], sizes[groups] = part.weights, part.group_sizes
         row, query = own.stop, groups.stop
     return features, labels, weights, sizes
 
 
-class _ReportTree:
-    """A callback that LightGBM runs after each tree, in every worker; it reports the number of trees."""
-
-    def __call__(self, env: lightgbm.callback.CallbackEnv) -> None:
-        get_worker().log_event(_TOPIC, env.iteration + 1)
+def _report_tree(env: lightgbm.callback.CallbackEnv) -> None:
+    """Report the number of trees; LightGBM calls this after each tree, in every worker."""
+    get_worker().log_event(_TOPIC, env.iteration + 1)
 
 
 @contextlib.contextmanager

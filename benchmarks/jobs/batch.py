@@ -28,7 +28,6 @@ os.environ.setdefault("MKL_NUM_THREADS", "1")
 
 
 from batch.cluster import open_cluster
-from batch.rerank.bundle_files import bundle_files
 from batch.rerank.coordinator import Request, run
 from batch.rerank.job import Job
 from batch.rerank.population import Population
@@ -38,7 +37,7 @@ from benchmarks.jobs.population import CANDIDATES, DIGEST, LIKES, NOW, PAPERS
 from benchmarks.reference import reference_model, reference_rows
 from benchmarks.serving.processes import peak_megabytes
 from benchmarks.timing import seconds_of
-from ranker.bundle.bundle import Bundle, default_bundle_path, load_bundle
+from ranker.bundle.bundle import Bundle, bundle_files, default_bundle_path, load_bundle
 
 RATE_BUDGET, SCALING_BUDGET, MEGABYTES_BUDGET = 0.5, 1.7, 1_500.0
 FLOOR_ROWS = 64 * CANDIDATES

@@ -29,7 +29,6 @@ import numpy as np
 from sqlalchemy import create_engine, text
 
 from batch.cluster import open_cluster
-from batch.rerank.bundle_files import bundle_files
 from batch.rerank.coordinator import Request, run
 from batch.rerank.job import Job
 from batch.rerank.population import Population
@@ -42,7 +41,7 @@ from paperfeed.client import Client
 from paperfeed.v1.catalog_pb2 import PAPER_VIEW_BASIC
 from paperfeed.v1.feed_pb2 import GetFeedRequest
 from paperfeed.v1.profile_pb2 import EVENT_TYPE_CLICK, Event, RecordEventsRequest
-from ranker.bundle.bundle import default_bundle_path, load_bundle
+from ranker.bundle.bundle import bundle_files, default_bundle_path, load_bundle
 from service.domain.events import Event as StoredEvent
 from service.domain.events import EventType
 from service.encoder import DEFAULT_MODEL, open_encoder

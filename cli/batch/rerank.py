@@ -8,14 +8,13 @@ from typing import Any
 
 from batch.export.source import read_manifest
 from batch.rerank import to_store
-from batch.rerank.bundle_files import checked_files
 from batch.rerank.coordinator import Request
 from batch.rerank.job import Job
 from batch.rerank.population import read_population
 from cli.batch.cluster import absolute_url
 from cli.local import opened_store
 from cli.output import progress_bar, warn
-from ranker.bundle.bundle import Bundle
+from ranker.bundle.bundle import Bundle, bundle_files, bundle_of
 from ranker.errors import BundleError
 from service.app.ranking.serving import Serving, ServingSlot
 from service.bootstrap import bundle_folder, make_encoder
@@ -41,7 +40,8 @@ def make_request(
     def load(encoder: str) -> Bundle:
         # The job's model version and the workers' bundle come from one read: the folder may be replaced at any time.
         try:
-            bundle, read = checked_files(bundle_folder(settings), encoder)
+            read = bundle_files(bundle_folder(settings))
+            bundle = bundle_of(read, bundle_folder(settings), encoder=encoder)
         except BundleError as error:
             raise BundleUnusable(str(error)) from error
         files.update(read)

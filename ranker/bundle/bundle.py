@@ -30,7 +30,7 @@ from ranker.score import Model, read_model
 from ranker.spaces.spaces import Spaces
 from ranker.trees import TreeError
 
-MAX_FILE_BYTES = 64 * 2**20
+_MAX_BYTES = {MANIFEST_NAME: 2**20, MODEL_NAME: 64 * 2**20, SPACES_NAME: 64 * 2**20}
 
 
 @dataclass(frozen=True)
@@ -67,23 +67,43 @@ def default_bundle_path() -> Path:
 
 
 def load_bundle(path: Path, *, encoder: str | None) -> Bundle:
-    """Load and check the bundle in a folder.
+    """Load and check the bundle in a folder; see ``bundle_of`` for argument and errors."""
+    return bundle_of(bundle_files(path), path, encoder=encoder)
+
+
+def bundle_files(path: Path) -> dict[str, bytes]:
+    """Return the files of the bundle in a folder by name.
+
+    A batch job reads them once and sends the same bytes to every worker, because another bundle may replace the
+    folder's at any time.
+
+    Raises:
+        BundleError: A file is missing or too large.
+    """
+    return {name: _read(path / name, limit) for name, limit in _MAX_BYTES.items()}
+
+
+def bundle_of(files: Mapping[str, bytes], path: Path, *, encoder: str | None) -> Bundle:
+    """Return the bundle in the output of ``bundle_files``, checked.
 
     Args:
+        path: Folder that error messages name.
         encoder: Name of the encoder in use; None skips the check of the encoder.
 
     Raises:
         EncoderMismatch: The bundle was trained on the vectors of another encoder.
-        BundleError: A file is missing, damaged or too large, or the bundle was trained on other features.
+        BundleError: A file is damaged, or the bundle was trained on other features.
     """
-    manifest = read_manifest(path / MANIFEST_NAME)
+    manifest = read_manifest(path / MANIFEST_NAME, files[MANIFEST_NAME])
     _check_schema(path / MANIFEST_NAME, manifest)
     if encoder is not None and encoder != manifest.encoder_name:
         raise EncoderMismatch(path / MANIFEST_NAME, manifest.encoder_name, encoder)
-    model_text = _checked_bytes(path / MODEL_NAME, manifest)
-    spaces = read_spaces(path / SPACES_NAME, _checked_bytes(path / SPACES_NAME, manifest), manifest.embedding_dim)
+    for name in (MODEL_NAME, SPACES_NAME):
+        if file_entry(files[name]) != manifest.files.get(name):
+            raise BundleError(path / name, "is damaged: its size or SHA-256 differs from the manifest's")
+    spaces = read_spaces(path / SPACES_NAME, files[SPACES_NAME], manifest.embedding_dim)
     try:
-        model = read_model(model_text.decode("utf-8"), SCHEMA.family_of)
+        model = read_model(files[MODEL_NAME].decode("utf-8"), SCHEMA.family_of)
     except (TreeError, UnicodeDecodeError) as error:
         raise BundleError(path / MODEL_NAME, str(error)) from error
     return Bundle(manifest=manifest, spaces=spaces, model=model)
@@ -144,17 +164,14 @@ def _check_schema(file: Path, manifest: Manifest) -> None:
         raise BundleError(file, "was trained on another version of the features; train it again")
 
 
-def _checked_bytes(file: Path, manifest: Manifest) -> bytes:
+def _read(file: Path, limit: int) -> bytes:
     try:
         size = file.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise BundleError(file, f"has {size} bytes; at most {MAX_FILE_BYTES} are allowed")
-        data = file.read_bytes()
+        if size > limit:
+            raise BundleError(file, f"has {size} bytes; at most {limit} are allowed")
+        return file.read_bytes()
     except OSError as error:
-        raise BundleError(file, f"cannot be read ({error.strerror})") from error
-    if file_entry(data) != manifest.files.get(file.name):
-        raise BundleError(file, "is damaged: its size or SHA-256 differs from the manifest's")
-    return data
+        raise BundleError(file, f"cannot be read ({error.strerror}); is this a bundle folder?") from error
 
 
 def _write_through(file: Path, data: bytes) -> None:

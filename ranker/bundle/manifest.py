@@ -13,7 +13,6 @@ FORMAT_VERSION = 2
 MANIFEST_NAME = "manifest.json"
 MODEL_NAME = "model.txt"
 SPACES_NAME = "spaces.npz"
-_MAX_BYTES = 2**20
 _SELF_HASH = "manifest_sha256"
 
 
@@ -59,19 +58,16 @@ def write_manifest(manifest: Manifest) -> bytes:
     return _render(json.loads(json.dumps(asdict(manifest))))
 
 
-def read_manifest(file: Path) -> Manifest:
+def read_manifest(file: Path, data: bytes) -> Manifest:
     """Read and check a manifest.
 
+    Args:
+        file: Path that error messages name.
+        data: Contents of the file.
+
     Raises:
-        BundleError: The file is missing, too large, not a manifest, of another format version, or changed by one byte
-            or more.
+        BundleError: The data are not a manifest, of another format version, or changed by one byte or more.
     """
-    try:
-        if file.stat().st_size > _MAX_BYTES:
-            raise BundleError(file, f"has more than {_MAX_BYTES} bytes, which is too large for a manifest")
-        data = file.read_bytes()
-    except OSError as error:
-        raise BundleError(file, f"cannot be read ({error.strerror}); is this a bundle folder?") from error
     fields = _parsed(file, data)
     if fields.get("format_version") != FORMAT_VERSION:
         raise BundleError(

@@ -1,7 +1,7 @@
-"""The features of (user, candidate) pairs: one module for each family, joined by ``families`` and ``schema``."""
+"""The features of (user, candidate) pairs: one module for each family, joined by ``schema``."""
 
 from ranker.features.inputs import Inputs
-from ranker.features.likeness import KnownSimilarities, Similarities, stack_similarities
+from ranker.features.likeness import Similarities, paper_similarities, similarities_of
 from ranker.features.schema import SCHEMA, Schema, compute_matrix, feature_matrix
 from ranker.features.similarity import FEW_CANDIDATES
 
@@ -9,10 +9,10 @@ __all__ = [
     "FEW_CANDIDATES",
     "SCHEMA",
     "Inputs",
-    "KnownSimilarities",
     "Schema",
     "Similarities",
     "compute_matrix",
     "feature_matrix",
-    "stack_similarities",
+    "paper_similarities",
+    "similarities_of",
 ]

@@ -40,12 +40,12 @@ def compute(inputs: Inputs, out: Float32Array) -> None:
     profile, candidates, found = inputs.profile, inputs.candidates, inputs.likeness
     if found.factors is None:
         return
-    _columns_of(found.factors, profile.factor_centroid_length, out[:6])
+    _columns_of(found.factors, profile.centroid_lengths["factors"], out[:6])
     out[6] = candidates.factor_density
     out[7] = np.where(candidates.has_vector, np.float32(profile.factor_density), np.float32(np.nan))
     out[8:10] = relative(out[0:4:3], candidates.factor_crowding, share=0.25)
     if found.users is not None:
-        _columns_of(found.users, profile.user_centroid_length, out[10:16])
+        _columns_of(found.users, profile.centroid_lengths["users"], out[10:16])
         out[16] = relative(out[10], candidates.factor_crowding, share=0.25)
 
 

@@ -38,7 +38,7 @@ def compute(inputs: Inputs, out: Float32Array) -> None:
     """Write the features; NaN for pending vectors and for users without liked (disliked) vectors."""
     profile, candidates, found = inputs.profile, inputs.candidates, inputs.likeness
     if found.plain is not None and found.centred is not None:
-        out[0] = found.plain[Sum.MEAN] / np.float32(max(profile.centroid_length, 1e-6))
+        out[0] = found.plain[Sum.MEAN] / np.float32(max(profile.centroid_lengths["plain"], 1e-6))
         out[1:5] = found.plain[Sum.NEAREST :]
         # In a digest on one field every paper is near every like. Only the differences tell papers apart.
         out[5] = found.centred[Sum.MEAN]
@@ -46,7 +46,7 @@ def compute(inputs: Inputs, out: Float32Array) -> None:
         nearest, out[16] = inputs.near_interests
         out[17] = np.append(profile.interests.weights, np.float32(np.nan))[nearest]
     if found.whitened is not None:
-        out[9] = found.whitened[Sum.MEAN] / np.float32(max(profile.whitened_centroid_length, 1e-6))
+        out[9] = found.whitened[Sum.MEAN] / np.float32(max(profile.centroid_lengths["whitened"], 1e-6))
         out[10:14] = found.whitened[Sum.NEAREST :]
         out[14] = found.whitened[Sum.LINEAR]
         out[15] = relative(out[12], 0)

@@ -21,4 +21,4 @@ def compute(inputs: Inputs, out: Float32Array) -> None:
     newest = (inputs.as_of - profile.newest_like_at) / _DAY_SECONDS
     # max(NaN, 0.0) depends on the order of its arguments.
     age = newest if math.isnan(newest) else max(newest, 0.0)
-    out.T[:] = (math.log1p(profile.like_count), age, 1.0 - profile.centroid_length)
+    out.T[:] = (math.log1p(profile.like_count), age, 1.0 - profile.centroid_lengths.get("plain", math.nan))

@@ -4,10 +4,11 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 
-from ranker.features.families import FAMILIES
+from ranker.features import collaborative, embedding, profile, recency, text, topic, trend
 from ranker.features.inputs import Inputs
 from ranker.profile.profile import Profile
 from ranker.spaces.spaces import PaperMatrix
@@ -18,13 +19,50 @@ SCHEMA_VERSION = 2
 """Increase it whenever a feature keeps its name but changes its meaning."""
 
 
+class Family(Protocol):
+    """The members of a family's module; a new family is a module with these members that ``FAMILIES`` lists."""
+
+    @property
+    def FAMILY(self) -> str:  # noqa: N802
+        """Name of the family."""
+        ...
+
+    @property
+    def NAMES(self) -> tuple[str, ...]:  # noqa: N802
+        """Names of the family's features in order; each begins with the family's name."""
+        ...
+
+    @property
+    def DIRECTIONS(self) -> tuple[int, ...]:  # noqa: N802
+        """For each feature 1 if a higher value must never lower the score, -1 if it must never raise it, else 0.
+
+        These constraints make the model work on fields and library sizes that it was not trained on.
+        """
+        ...
+
+    def compute(self, inputs: Inputs, out: Float32Array, /) -> None:
+        """Write the features into ``out``, (len(NAMES), n_candidates) float32 full of NaN; unknown values stay NaN."""
+        ...
+
+
+FAMILIES: tuple[Family, ...] = (
+    embedding,
+    text,
+    collaborative,
+    recency,
+    profile,
+    topic,
+    trend,
+)
+
+
 @dataclass(frozen=True)
 class Schema:
     """The columns of a feature matrix.
 
     Attributes:
         family_of: Number of the family of each column.
-        directions: 1, 0 or -1 for each column; see ``families.Family``.
+        directions: 1, 0 or -1 for each column; see ``Family``.
     """
 
     version: int
@@ -46,17 +84,13 @@ class Schema:
         return np.array([i for i, owner in enumerate(self.family_of) if self.families[owner] == family], dtype=np.intp)
 
 
-def _joined() -> Schema:
-    return Schema(
-        version=SCHEMA_VERSION,
-        families=tuple(family.FAMILY for family in FAMILIES),
-        names=tuple(name for family in FAMILIES for name in family.NAMES),
-        family_of=tuple(i for i, family in enumerate(FAMILIES) for _ in family.NAMES),
-        directions=tuple(direction for family in FAMILIES for direction in family.DIRECTIONS),
-    )
-
-
-SCHEMA = _joined()
+SCHEMA = Schema(
+    version=SCHEMA_VERSION,
+    families=tuple(family.FAMILY for family in FAMILIES),
+    names=tuple(name for family in FAMILIES for name in family.NAMES),
+    family_of=tuple(i for i, family in enumerate(FAMILIES) for _ in family.NAMES),
+    directions=tuple(direction for family in FAMILIES for direction in family.DIRECTIONS),
+)
 
 
 def compute_matrix(

@@ -9,17 +9,18 @@ from enum import IntEnum
 
 import numpy as np
 
-from ranker.spaces.linear import multiplied_rows
+from ranker.spaces.linear import product
 from ranker.types import Float32Array
 
 FEW_CANDIDATES = 128
-"""Up to this number, products of blocks of likes are as fast as one product; above it, they take twice as long."""
+"""Up to this number, blocks of likes are multiplied and BM25 similarities are computed for each like.
+
+Above it, blocks would take twice as long, and only the sum of the BM25 similarities is computed to save memory.
+"""
 _SHARPNESS = np.float32(10)
 _MANY_LIKES = 64
 """Above this number it is faster to select the nearest likes before sorting them."""
-_FIRST, _FEW, _SOME = 1, 3, 10
-_STACKED_VALUES = 20_000
-"""Larger matrices are summed up one by one, because a stack of them would not fit into the processor's cache."""
+_FEW, _SOME = 3, 10
 
 
 class Sum(IntEnum):
@@ -39,16 +40,12 @@ class Sum(IntEnum):
     """Mean weighted by exp(10 * similarity), which lies between the mean and the nearest like."""
 
 
-def cosines(liked: Float32Array, candidates: Float32Array, out: Float32Array | None = None) -> Float32Array:
-    """Return the cosines of (m, d) liked and (n, d) candidate unit rows; (m, n) float32, C-contiguous.
-
-    Rows of NaN give NaN. Up to ``FEW_CANDIDATES`` the product is made in blocks of likes, see ``multiplied_rows``.
-    """
-    # Some BLAS kernels report rows of NaN as invalid.
+def cosines(liked: Float32Array, candidates: Float32Array) -> Float32Array:
+    """Return the cosines of (m, d) liked and (n, d) candidate unit rows; (m, n) float32. Rows of NaN give NaN."""
+    if len(candidates) <= FEW_CANDIDATES:
+        return product(liked, candidates.T)
     with np.errstate(invalid="ignore"):
-        if len(candidates) <= FEW_CANDIDATES:
-            return multiplied_rows(liked, candidates.T, out)
-        return np.matmul(liked, candidates.T, out=out)
+        return np.asarray(liked @ candidates.T)
 
 
 def summed_up(similarities: Float32Array, weights: Float32Array) -> Float32Array:
@@ -58,41 +55,23 @@ def summed_up(similarities: Float32Array, weights: Float32Array) -> Float32Array
         similarities: (s, m, n) with m at least 1. A column of a matrix must be all NaN or have no NaN.
         weights: (s, m) weights of the user's linear model for each matrix.
     """
-    stack_size, like_count, candidate_count = similarities.shape
-    out = np.empty((stack_size, len(Sum), candidate_count), dtype=np.float32)
-    step = stack_size if fit_together(like_count * candidate_count) else 1
-    for start in range(0, stack_size, step):
-        part = slice(start, start + step)
-        _sum_up(similarities[part], weights[part], out[part])
-    return out
-
-
-def fit_together(values: int) -> bool:
-    """Return whether matrices of this many values are summed up as a stack rather than one by one."""
-    return values <= _STACKED_VALUES
-
-
-def _sum_up(similarities: Float32Array, weights: Float32Array, out: Float32Array) -> None:
+    out = np.empty((len(similarities), len(Sum), similarities.shape[2]), dtype=np.float32)
     factors = np.empty((len(similarities), 2, weights.shape[1]), dtype=np.float32)
     factors[:, Sum.MEAN] = np.float32(1) / np.float32(weights.shape[1])
     factors[:, Sum.LINEAR] = weights
     with np.errstate(invalid="ignore"):
         out[:, : Sum.NEAREST] = np.matmul(factors, similarities)
-    for kind, means in zip((Sum.NEAREST, Sum.TOP3, Sum.TOP10), _means_of_nearest(similarities), strict=True):
-        out[:, kind] = means
+    nearest = nearest_first(similarities, _SOME)
+    out[:, Sum.NEAREST] = nearest[:, 0]
+    out[:, Sum.TOP3] = nearest[:, :_FEW].mean(axis=1)
+    out[:, Sum.TOP10] = nearest.mean(axis=1)
     shares = similarities - out[:, Sum.NEAREST, None]
     shares *= _SHARPNESS
     np.exp(shares, out=shares)
     total = np.add.reduce(shares, axis=1)
     shares *= similarities
     np.divide(np.add.reduce(shares, axis=1), total, out=out[:, Sum.SOFT_MAX])
-
-
-def _means_of_nearest(similarities: Float32Array) -> tuple[Float32Array, Float32Array, Float32Array]:
-    """Return the similarity to the nearest like and the means over the three and the ten nearest; (s, n) each."""
-    nearest = nearest_first(similarities, _SOME)
-    few = nearest[:, :_FEW]
-    return nearest[:, 0], few.mean(axis=1), nearest.mean(axis=1)
+    return out
 
 
 def nearest_first(similarities: Float32Array, count: int) -> Float32Array:

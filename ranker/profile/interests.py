@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ranker.profile.clustering import clusters_of
-from ranker.spaces.linear import multiplied_rows, unit_rows
+from ranker.spaces.linear import product, unit_rows
 from ranker.types import Float32Array, Float64Array, IndexArray
 
 MAX_INTERESTS = 8
@@ -47,8 +47,7 @@ class Interests:
         """
         if not len(self):
             return np.full(len(units), -1, dtype=np.intp), np.full(len(units), np.nan, dtype=np.float32)
-        # The centroids are padded to one shape, so that the number of interests does not change the rounding.
-        cosines = multiplied_rows(units, np.ascontiguousarray(_padded(self.centroids).T))[:, : len(self)]
+        cosines = product(units, np.ascontiguousarray(self.centroids.T))
         best = np.argmax(cosines, axis=1)
         found = cosines[np.arange(len(units)), best]
         return np.where(np.isnan(found), -1, best), found
@@ -97,10 +96,3 @@ def _ages(liked_at: Float64Array) -> Float64Array:
         return np.zeros(len(liked_at))
     newest = known.max()
     return np.asarray(np.where(unknown, newest - known.min(), newest - liked_at))
-
-
-def _padded(centroids: Float32Array) -> Float32Array:
-    """Return the centroids with rows of zeros below, up to ``MAX_INTERESTS`` rows."""
-    out = np.zeros((MAX_INTERESTS, centroids.shape[1]), dtype=np.float32)
-    out[: len(centroids)] = centroids
-    return out

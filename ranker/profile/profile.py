@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +17,8 @@ from ranker.types import Float32Array, Float64Array, IndexArray
 
 MAX_LIKES = 3_000
 """Number of newest likes in use. Older likes would make a feed slower without making it better."""
+_MODELLED = ("whitened", "factors", "users")
+"""Vector spaces in which the user has a linear model."""
 
 
 @dataclass(frozen=True)
@@ -30,78 +32,60 @@ class Profile:
         newest_like_at: Unix seconds of the newest like; NaN if no like has a time.
         liked_vector_rows: (m,) rows of the likes that have vectors; m may be 0.
         liked_units: (m, d) float32 unit vectors of these likes.
-        liked_whitened: (m, d) float32 whitened vectors; None without a bundle.
-        centroid_length: Length of the mean of ``liked_units``: near 1 for one narrow interest, NaN without vectors.
-        whitened_centroid_length: Length of the mean of ``liked_whitened``.
+        liked_vectors: (m, w) float32 rows of these likes by vector space; see ``PaperMatrix.vectors``.
         liked_text_rows: (k,) rows of the likes that have words.
         liked_tfidf: (k, buckets) TF-IDF rows of these likes; None without a bundle.
         disliked_units: (j, d) float32 unit vectors of the disliked papers that have vectors.
         liked_at: (m,) Unix seconds of the likes that have vectors; NaN unknown.
         liked_topics: (t,) float32 mean topic weights of the likes; None if no like has any.
         liked_categories: Categories of each like in use.
-        liked_factors: (m, k) float32 co-like factors; None without a bundle or a factor map.
-        factor_centroid_length: Length of the mean of ``liked_factors``.
         factor_density: Mean factor density of the likes, low where the bundle knows little of the field; NaN without a
             factor map.
-        liked_user_factors: (m, f) float32 user factors of the likes; f is 0 without a bundle or co-likes.
     """
 
     like_count: int
     newest_like_at: float
     liked_vector_rows: IndexArray
     liked_units: Float32Array
-    liked_whitened: Float32Array | None
-    centroid_length: float
-    whitened_centroid_length: float
+    liked_vectors: Mapping[str, Float32Array]
     liked_text_rows: IndexArray
     liked_tfidf: SparseRows | None
     disliked_units: Float32Array
-    liked_at: Float64Array = field(default_factory=lambda: np.empty(0))
-    liked_topics: Float32Array | None = None
-    liked_categories: tuple[tuple[str, ...], ...] = ()
-    liked_factors: Float32Array | None = None
-    factor_centroid_length: float = float("nan")
-    factor_density: float = float("nan")
-    liked_user_factors: Float32Array = field(default_factory=lambda: np.empty((0, 0), dtype=np.float32))
+    liked_at: Float64Array
+    liked_topics: Float32Array | None
+    liked_categories: tuple[tuple[str, ...], ...]
+    factor_density: float
+
+    def linear_model(self, space: str) -> Float32Array | float:
+        """Return the weights of the user's linear model in a space of ``Likeness``; 0 if the space has none.
+
+        Returns:
+            (m,) for a vector space, (k,) for words.
+        """
+        if space == "words":
+            return self._word_weights
+        return self._vector_weights[_MODELLED.index(space)] if space in _MODELLED else 0.0
 
     @cached_property
-    def whitened_weights(self) -> Float32Array:
-        """(m,) weights of the user's linear model in the whitened space; needs a bundle."""
-        return np.asarray(self._linear_models[0])
-
-    @cached_property
-    def factor_weights(self) -> Float32Array:
-        """(m,) weights of the user's linear model on co-like factors; needs a factor map."""
-        return np.asarray(self._linear_models[1])
-
-    @cached_property
-    def user_weights(self) -> Float32Array:
-        """(m,) weights of the user's linear model on user factors; needs co-likes."""
-        return np.asarray(self._linear_models[2])
-
-    @cached_property
-    def _linear_models(self) -> Float32Array:
-        """(3, m) weights in the whitened space, on co-like factors and on user factors; solved together."""
-        spaces = (self.liked_whitened, self.liked_factors, self.liked_user_factors)
+    def _vector_weights(self) -> Float32Array:
+        """(3, m) weights in the spaces of ``_MODELLED``; solved together."""
         count = len(self.liked_units)
         newest = min(count, ridge.MAX_LIKES)
-        grams = np.zeros((len(spaces), newest, newest), dtype=np.float32)
-        for gram, units in zip(grams, spaces, strict=True):
-            if units is not None and len(units) == count:
-                np.matmul(units[count - newest :], units[count - newest :].T, out=gram)
+        grams = np.zeros((len(_MODELLED), newest, newest), dtype=np.float32)
+        for gram, space in zip(grams, _MODELLED, strict=True):
+            if space in self.liked_vectors:
+                rows = self.liked_vectors[space][count - newest :]
+                np.matmul(rows, rows.T, out=gram)
         return ridge.ridge_weights(grams, count)
 
     @cached_property
-    def user_centroid_length(self) -> float:
-        """Length of the mean of ``liked_user_factors``; NaN without vectors."""
-        return _mean_length(self.liked_user_factors)
+    def centroid_lengths(self) -> Mapping[str, float]:
+        """Length of the mean of the likes in each vector space: near 1 for one narrow interest, NaN without vectors."""
+        return {space: _mean_length(rows) for space, rows in self.liked_vectors.items()}
 
     @cached_property
-    def tfidf_weights(self) -> Float32Array:
-        """(k,) weights of the user's linear model on words."""
-        if self.liked_tfidf is None:
-            return np.empty(0, dtype=np.float32)
-        return np.asarray(ridge.ridge_weights(self._word_gram[None], len(self.liked_tfidf))[0])
+    def _word_weights(self) -> Float32Array:
+        return np.asarray(ridge.ridge_weights(self._word_gram[None], len(self.liked_text_rows))[0])
 
     @cached_property
     def tfidf_centroid_length(self) -> float:
@@ -165,28 +149,20 @@ def build_profile(
     vector_rows = rows[likes.has_vector[rows]]
     # If all likes have vectors, which is the usual case, a slice avoids copies.
     chosen = slice(None) if len(vector_rows) == len(likes) else vector_rows
-    units = likes.units[chosen]
-    whitened = None if likes.whitened is None else likes.whitened[chosen]
-    factors = None if likes.factors is None else likes.factors[chosen]
     text_rows, tfidf = _liked_words(likes, rows)
     return Profile(
         like_count=len(rows),
         newest_like_at=float(np.nanmax(times)) if np.isfinite(times).any() else float("nan"),
         liked_vector_rows=vector_rows,
-        liked_units=units,
-        liked_whitened=whitened,
-        centroid_length=_mean_length(units),
-        whitened_centroid_length=float("nan") if whitened is None else _mean_length(whitened),
+        liked_units=likes.units[chosen],
+        liked_vectors={space: rows[chosen] for space, rows in likes.vectors.items()},
         liked_text_rows=text_rows,
         liked_tfidf=tfidf,
         disliked_units=likes.units[:0] if dislikes is None else dislikes.units[dislikes.has_vector],
         liked_at=times[vector_rows],
         liked_topics=_mean_topics(likes, vector_rows),
         liked_categories=tuple(likes.columns.categories[row] for row in rows.tolist()),
-        liked_factors=factors,
-        factor_centroid_length=float("nan") if factors is None else _mean_length(factors),
-        factor_density=_mean_density(likes, vector_rows),
-        liked_user_factors=likes.user_factors[chosen],
+        factor_density=float(likes.factor_density[vector_rows].mean()) if len(vector_rows) else float("nan"),
     )
 
 
@@ -200,10 +176,6 @@ def _shares(found: Sequence[Sequence[str]]) -> dict[str, float]:
     """Return the share of the sequences that hold each name; no sequence may hold a name twice."""
     counts = Counter(name for names in found for name in names)
     return {name: count / len(found) for name, count in counts.items()}
-
-
-def _mean_density(likes: PaperMatrix, vector_rows: IndexArray) -> float:
-    return float(likes.factor_density[vector_rows].mean()) if len(vector_rows) else float("nan")
 
 
 def _liked_words(likes: PaperMatrix, rows: IndexArray) -> tuple[IndexArray, SparseRows | None]:

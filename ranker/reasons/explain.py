@@ -25,7 +25,6 @@ LIKENESS_FAMILIES = ("embedding", "text", "collaborative")
 """Families that measure the similarity of a paper to the user's likes."""
 NEAR_INTEREST_COSINE = 0.5
 """Least cosine to the centroid of an interest. The members of an interest have about 0.65 to its centroid."""
-SEVERAL_LIKES = SEVERAL_TITLES
 FRESH_SECONDS = 7 * 86_400.0
 
 
@@ -93,6 +92,9 @@ def reasons(
             similarity to likes can be a reason.
     """
     likeness, freshness, topicality, trend = _support(support, families, len(rows))
+    trending = None
+    if (trend > 0).any():
+        trending = trends(inputs.candidates, inputs.as_of, inputs.user_context.user).is_trending
     # Of equal weights the more specific reason comes first.
     found = (
         (likeness, _similar(inputs, rows, likeness > 0)),
@@ -100,7 +102,7 @@ def reasons(
         (topicality, _plain(_KIND.TOPIC, _flags(inputs.user_context.followed_topic, rows, topicality))),
         (topicality, _plain(_KIND.FOLLOWED_AUTHOR, _flags(inputs.user_context.followed_author, rows, topicality))),
         (freshness, _plain(_KIND.FRESH, _fresh(inputs, rows) & (freshness > 0))),
-        (trend, _plain(_KIND.TRENDING, _flags(_trending(inputs, trend), rows, trend))),
+        (trend, _plain(_KIND.TRENDING, _flags(trending, rows, trend))),
     )
     kept = [(weights, each) for weights, each in found if each is not None]
     if not kept:
@@ -138,19 +140,12 @@ def _fresh(inputs: Inputs, rows: IndexArray) -> BoolArray:
     return np.asarray((ages >= 0) & (ages <= FRESH_SECONDS))
 
 
-def _trending(inputs: Inputs, weights: Float32Array) -> BoolArray | None:
-    """Return which of all candidates are trending; None if no row has a positive weight."""
-    if not (weights > 0).any():
-        return None
-    return trends(inputs.candidates, inputs.as_of, inputs.user_context.user).is_trending
-
-
 def _near_interests(inputs: Inputs, rows: IndexArray, holds: BoolArray) -> _Reasons | None:
-    """Return the nearest interest as a reason for each row, if it is near and has at least ``SEVERAL_LIKES``."""
+    """Return the nearest interest as a reason for each row, if it is near and has at least ``SEVERAL_TITLES``."""
     sizes = np.array([len(members) for members in inputs.profile.interests.members] + [0])
     nearest, cosines = (values[rows] for values in inputs.near_interests)
     # The cosine of a pending vector is NaN, which compares as false.
-    near = holds & (sizes[nearest] >= SEVERAL_LIKES) & (cosines >= NEAR_INTEREST_COSINE)
+    near = holds & (sizes[nearest] >= SEVERAL_TITLES) & (cosines >= NEAR_INTEREST_COSINE)
     if not near.any():
         return None
     found = [RankReason(_KIND.TOPIC, interest=number) for number in range(len(sizes) - 1)]

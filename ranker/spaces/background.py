@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ranker.spaces.linear import multiplied_rows
+from ranker.spaces.linear import product
 from ranker.spaces.sparse import SparseRows
 from ranker.types import Float32Array
 
@@ -40,12 +40,11 @@ class Background:
         """Return the mean cosine of each row of factors to its nearest papers in the sample; (n,), NaN for NaN rows."""
         if self.factors is None:
             return np.full(len(factors), np.nan, dtype=np.float32)
-        return _nearest_mean(multiplied_rows(factors, np.ascontiguousarray(self.factors.T)))
+        return _nearest_mean(product(factors, np.ascontiguousarray(self.factors.T)))
 
 
 def _nearest_mean(similarities: Float32Array) -> Float32Array:
     """Return the mean of the greatest values of each row; (n,)."""
     width = similarities.shape[1]
     count = max(1, round(width * NEAREST_SHARE))
-    nearest = np.partition(similarities, width - count, axis=1)[:, width - count :]
-    return np.asarray(np.sort(nearest, axis=1).mean(axis=1))
+    return np.asarray(np.partition(similarities, width - count, axis=1)[:, width - count :].mean(axis=1))

@@ -13,7 +13,7 @@ from itertools import islice
 
 import numpy as np
 
-from ranker.spaces.linear import multiplied_rows, unit_rows
+from ranker.spaces.linear import product, unit_rows
 from ranker.spaces.sparse import SparseRows
 from ranker.types import Float32Array, IndexArray, UInt64Array
 
@@ -95,7 +95,7 @@ class CoLikes:
     def _predicted(self, factors: Float32Array) -> Float32Array:
         """Return the weighted mean of the user factors of the known papers nearest to each row; (n, m)."""
         parts = [
-            self._mean_of_nearest(multiplied_rows(factors[start : start + _CHUNK], self._content))
+            self._mean_of_nearest(product(factors[start : start + _CHUNK], self._content))
             for start in range(0, len(factors), _CHUNK)
         ]
         return np.concatenate(parts) if parts else np.empty((0, self.users.shape[1]), dtype=np.float32)

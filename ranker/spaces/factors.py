@@ -7,7 +7,7 @@ and papers never seen in training.
 
 from dataclasses import dataclass
 
-from ranker.spaces.linear import multiplied_rows, unit_rows
+from ranker.spaces.linear import product, unit_rows
 from ranker.spaces.sparse import SparseRows
 from ranker.types import Float32Array, Int32Array
 
@@ -29,4 +29,4 @@ class FactorMap:
     def factors(self, whitened: Float32Array, tfidf: SparseRows) -> Float32Array:
         """Return the factors of papers; (n, k) float32 of unit length, NaN rows where the vector is pending."""
         from_words = tfidf.select(self.buckets).times(self.term_map)
-        return unit_rows(multiplied_rows(whitened, self.vector_map) + from_words)
+        return unit_rows(product(whitened, self.vector_map) + from_words)

@@ -4,29 +4,19 @@ import numpy as np
 
 from ranker.types import Float32Array, Int8Array, UInt8Array
 
-# BLAS may add in another order for another shape. Blocks of one shape, padded with zeros, round each row alike.
-BLOCK_ROWS = 8
+_BLOCK_ROWS = 8
 
 
-def multiplied_rows(rows: Float32Array, matrix: Float32Array, out: Float32Array | None = None) -> Float32Array:
-    """Multiply (n, d) rows by a (d, k) matrix, in blocks of rows; (n, k) float32.
-
-    Args:
-        out: (n, k) float32, C-contiguous, where the result goes; None allocates it.
-    """
-    count, width = len(rows), matrix.shape[1]
-    if out is None:
-        out = np.empty((count, width), dtype=np.float32)
-    whole = count - count % BLOCK_ROWS
-    if whole:
-        shape = (whole // BLOCK_ROWS, BLOCK_ROWS)
-        blocks = rows[:whole].reshape(*shape, rows.shape[1])
-        np.matmul(blocks, matrix, out=out[:whole].reshape(*shape, width))
-    if whole < count:
-        block = np.zeros((BLOCK_ROWS, rows.shape[1]), dtype=np.float32)
-        block[: count - whole] = rows[whole:]
-        out[whole:] = (block @ matrix)[: count - whole]
-    return out
+def product(rows: Float32Array, matrix: Float32Array) -> Float32Array:
+    """Multiply (n, d) rows by a (d, k) matrix; (n, k) float32. Rows of NaN give NaN."""
+    # BLAS may add in another order for another shape. In blocks of one shape, a row's result does not depend on the
+    # other rows, so slates do not depend on the papers that were placed together.
+    padded = np.zeros((len(rows) + -len(rows) % _BLOCK_ROWS, rows.shape[1]), dtype=np.float32)
+    padded[: len(rows)] = rows
+    # Some BLAS kernels report rows of NaN as invalid.
+    with np.errstate(invalid="ignore"):
+        found: Float32Array = padded.reshape(len(padded) // _BLOCK_ROWS, _BLOCK_ROWS, rows.shape[1]) @ matrix
+    return found.reshape(len(padded), matrix.shape[1])[: len(rows)]
 
 
 def unit_rows(vectors: Float32Array) -> Float32Array:

@@ -19,7 +19,7 @@ from ranker.spaces.background import Background
 from ranker.spaces.categories import CategoryTable
 from ranker.spaces.colikes import CoLikes
 from ranker.spaces.factors import FactorMap
-from ranker.spaces.linear import multiplied_rows, unit_rows
+from ranker.spaces.linear import product, unit_rows
 from ranker.spaces.sparse import CandidateTerms, SparseRows, stack_sparse
 from ranker.spaces.terms import BUCKET_COUNT, hashed_terms
 from ranker.spaces.topics import Topics, commonness, main_topics
@@ -189,6 +189,12 @@ class PaperMatrix:
             return np.empty((len(self), 0), dtype=np.float32)
         return self.co_likes.placed(self.columns.texts, self.factors)
 
+    @property
+    def vectors(self) -> dict[str, Float32Array]:
+        """(n, w) rows of the papers in each vector space that they are in, by the name that ``Likeness`` gives it."""
+        found = {"plain": self.units, "whitened": self.whitened, "factors": self.factors, "users": self.user_factors}
+        return {space: rows for space, rows in found.items() if rows is not None and rows.shape[1]}
+
     def with_signals(self, signals: Signals | None) -> "PaperMatrix":
         """Return the same papers with other signals. Computed values are kept, because none of them reads signals."""
         columns = replace(self.columns, signals=signals)
@@ -290,7 +296,7 @@ class Spaces:
 
     def _whiten(self, units: Float32Array) -> Float32Array:
         """Return the unit rows in the whitened space, scaled to unit length."""
-        return unit_rows(multiplied_rows(units - self.whitening_mean, self.whitening_matrix))
+        return unit_rows(product(units - self.whitening_mean, self.whitening_matrix))
 
     def _term_rows(self, texts: Sequence[str]) -> tuple[SparseRows, SparseRows]:
         """Return TF-IDF rows of unit length with damped counts, and rows of BM25 weights of the same terms."""
@@ -327,26 +333,17 @@ def stack_matrices(parts: Sequence[PaperMatrix]) -> PaperMatrix:
     """
     if len({_shape(part) for part in parts}) != 1:
         raise InputError("papers of different spaces cannot be joined; all must be in the same spaces")
-    topics = [part.topic_weights for part in parts if part.topic_weights is not None]
-    factors = [part.factors for part in parts if part.factors is not None]
-    whitened = [part.whitened for part in parts if part.whitened is not None]
-    tfidf = [part.tfidf for part in parts if part.tfidf is not None]
-    bm25 = [part.bm25 for part in parts if part.bm25 is not None]
-    found = PaperMatrix(
-        columns=stack_columns([part.columns for part in parts]),
-        units=np.concatenate([part.units for part in parts]),
-        whitened=np.concatenate(whitened) if whitened else None,
-        tfidf=stack_sparse(tfidf) if tfidf else None,
-        bm25=stack_sparse(bm25) if bm25 else None,
-        topic_weights=np.concatenate(topics) if topics else None,
-        factors=np.concatenate(factors) if factors else None,
-        background=parts[0].background,
-        co_likes=parts[0].co_likes,
-    )
-    for name in _EXPENSIVE:
-        if all(name in vars(part) for part in parts):
-            vars(found)[name] = np.concatenate([vars(part)[name] for part in parts])
-    return found
+    rows = [part.row_values() for part in parts]
+    values = {name: _stacked([row[name] for row in rows]) for name in rows[0] if all(name in row for row in rows)}
+    columns = stack_columns([part.columns for part in parts])
+    return PaperMatrix.of_row_values(columns, values, parts[0].background, parts[0].co_likes)
+
+
+def _stacked(values: Sequence[Any]) -> Any:
+    """Return the rows of all parts of one of the ``PaperMatrix.row_values``; None if a part is None."""
+    if any(value is None for value in values):
+        return None
+    return stack_sparse(values) if isinstance(values[0], SparseRows) else np.concatenate(values)
 
 
 def _shape(matrix: PaperMatrix) -> tuple[int | None, ...]:

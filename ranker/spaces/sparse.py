@@ -167,28 +167,24 @@ class CandidateTerms:
             paper_count=len(tfidf),
         )
 
-    def against(self, liked: SparseRows, cosines: Float32Array, bm25: Float32Array) -> None:
-        """Write the similarities of liked rows to the papers, in blocks of likes to limit the memory.
+    def against(self, liked: SparseRows, *, summed: bool) -> tuple[Float32Array, Float32Array]:
+        """Return the similarities of m liked rows to the papers.
 
-        Args:
-            cosines: (m, n) where the TF-IDF cosines go.
-            bm25: (m, n) where the products of the rows with the BM25 weights go, or (1, n) where their sum goes.
+        Returns:
+            (m, n) TF-IDF cosines; (m, n) products of the rows with the BM25 weights, or (1, n) their sum if ``summed``.
         """
-        summed = len(bm25) == 1
-        total = np.zeros(self.paper_count)
+        cosines = np.empty((len(liked), self.paper_count), dtype=np.float32)
+        bm25 = np.zeros((1 if summed else len(liked), self.paper_count), dtype=np.float32)
+        # Blocks of likes limit the memory.
         step = max(_BLOCK_CELLS // max(self.paper_count, 1), 1)
         for start in range(0, len(liked), step):
             rows = slice(start, min(start + step, len(liked)))
-            cosines[rows], found = self._compared(liked.block(rows), summed=summed)
-            if summed:
-                total += found
-            else:
-                bm25[rows] = found
-        if summed:
-            bm25[0] = total
+            cosines[rows], found = self._compared(liked.block(rows))
+            bm25[slice(1) if summed else rows] += found.sum(axis=0) if summed else found
+        return cosines, bm25
 
-    def _compared(self, liked: SparseRows, *, summed: bool) -> tuple[Float64Array, Float64Array]:
-        """Return the (m, n) cosines, and the (m, n) products with the BM25 weights or their (n,) sum."""
+    def _compared(self, liked: SparseRows) -> tuple[Float64Array, Float64Array]:
+        """Return the (m, n) cosines, and the (m, n) products with the BM25 weights."""
         places = self.places[liked.columns]
         shared = np.flatnonzero(places < len(self.starts) - 1)
         places = places[shared].astype(np.intp)
@@ -197,15 +193,16 @@ class CandidateTerms:
         ends = np.cumsum(sizes)
         pairs = np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - ends + sizes, sizes)
         meeting = np.repeat(shared, sizes)
-        papers, values = self.papers[pairs], liked.values[meeting]
-        cells = liked.owners[meeting] * self.paper_count + papers
+        values = liked.values[meeting]
+        cells = liked.owners[meeting] * self.paper_count + self.papers[pairs]
         shape = (len(liked), self.paper_count)
-        cosines = np.asarray(np.bincount(cells, values * self.tfidf[pairs], shape[0] * shape[1]), np.float64)
-        bm25 = values * self.bm25[pairs]
-        if summed:
-            return cosines.reshape(shape), np.asarray(np.bincount(papers, bm25, self.paper_count), np.float64)
-        found = np.asarray(np.bincount(cells, bm25, shape[0] * shape[1]), np.float64)
-        return cosines.reshape(shape), found.reshape(shape)
+        cosines, bm25 = (
+            np.bincount(cells, values * weights[pairs], shape[0] * shape[1])
+            .astype(np.float64, copy=False)
+            .reshape(shape)
+            for weights in (self.tfidf, self.bm25)
+        )
+        return cosines, bm25
 
 
 def sums_of_rows(table: Float32Array, rows: Int32Array) -> Float32Array:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ranker.spaces.linear import multiplied_rows
+from ranker.spaces.linear import product
 from ranker.types import Float32Array, IndexArray
 
 NEAREST_TOPICS = 3
@@ -44,7 +44,7 @@ class Topics:
             (n, t) float32. The ``NEAREST_TOPICS`` nearest topics get a softmax of their cosines, which sums to 1; all
             others get 0. Rows of NaN stay NaN.
         """
-        return _softened(multiplied_rows(units, np.ascontiguousarray(self.centroids.T)))
+        return _softened(product(units, np.ascontiguousarray(self.centroids.T)))
 
 
 def _softened(cosines: Float32Array) -> Float32Array:

@@ -9,11 +9,10 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from batch.cluster import Cluster
-from batch.rerank.bundle_files import bundle_files
 from batch.rerank.coordinator import Outcome, Request, Watcher, run
 from batch.rerank.job import Job
 from batch.rerank.population import EVENT_BYTES, USER_BYTES, Population
-from ranker.bundle.bundle import load_bundle
+from ranker.bundle.bundle import bundle_files, load_bundle
 from service.encoder import HashingEncoder
 from tests.batch.worlds import DIGEST, NOW, World
 

@@ -47,7 +47,7 @@ def profile_of_ada(store: Store, serving: Serving, users: PreparedUsers) -> dict
     profile = user.profile
     assert profile is not None
     assert profile.liked_tfidf is not None
-    arrays = (profile.liked_units, profile.liked_whitened, profile.liked_tfidf.values, profile.disliked_units)
+    arrays = (*profile.liked_vectors.values(), profile.liked_tfidf.values, profile.disliked_units)
     return {
         "titles": [each.title for each in user.liked],
         "arrays": [None if array is None else array.tobytes() for array in arrays],
@@ -98,7 +98,7 @@ def test_another_choice_of_bundle(store: Store, serving: Serving) -> None:
     assert again is first
     assert other is not first
     assert bare.profile is not None
-    assert bare.profile.liked_whitened is None
+    assert "whitened" not in bare.profile.liked_vectors
 
 
 def test_the_newest_count(serving: Serving) -> None:

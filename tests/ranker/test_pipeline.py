@@ -5,7 +5,7 @@ import pytest
 
 from ranker.bundle.bundle import Bundle
 from ranker.explore import Exploration
-from ranker.features import SCHEMA, Inputs, KnownSimilarities, compute_matrix, stack_similarities
+from ranker.features import SCHEMA, Inputs, compute_matrix, paper_similarities, similarities_of
 from ranker.pipeline import RankedList, ScoredBy, model_rows, rank, rank_new_user
 from ranker.profile.profile import build_profile
 from ranker.reasons.explain import RankReasonKind
@@ -76,12 +76,12 @@ def test_known_similarities_change_nothing(small_bundle: Bundle, wordless: tuple
     texts = columns(60, seed=3, prefix="k")
     texts = replace(texts, texts=tuple("" if row in wordless else text for row, text in enumerate(texts.texts)))
     catalogue = spaces().matrix(pending(texts, [7, 20]))
-    parts = [catalogue.take(range(25)), catalogue.take(range(59, 24, -1))]
-    known = stack_similarities([KnownSimilarities.between(part, CANDIDATES) for part in parts])
-    known = known.take(np.array([*range(25), *range(59, 24, -1)]))
+    known = paper_similarities(catalogue, CANDIDATES)
     for rows in ([30, 2, 59, 11, 24, 25, 40, 1, 9], [3], [7], [7, 20], [20, 3, 8], [0, 7, 1], []):
         profile = build_profile(catalogue.take(rows))
-        inputs = Inputs(profile, CANDIDATES, NOW, similarities=known.of(profile, np.array(rows, dtype=np.intp)))
+        inputs = Inputs(
+            profile, CANDIDATES, NOW, similarities=similarities_of(known, profile, np.array(rows, dtype=np.intp))
+        )
         together = rank(small_bundle, profile, CANDIDATES, NOW, rows_known=model_rows(small_bundle, [inputs])[0])
         assert_lists_agree(together, rank(small_bundle, profile, CANDIDATES, NOW))
 

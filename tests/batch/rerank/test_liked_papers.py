@@ -22,18 +22,19 @@ from service.app.ranking.serving import Serving
 from service.domain.papers import Paper
 from service.encoder import HashingEncoder
 from service.storage import open_store
+from testing.ranker import assert_close
 from tests.batch.worlds import World
 
 
 def assert_same(one: PaperMatrix, other: PaperMatrix) -> None:
-    """Assert that two matrices are equal, bit for bit, in everything that features use."""
+    """Assert that two matrices are equal, up to rounding, in everything that features use."""
     assert one.columns.paper_ids == other.columns.paper_ids
     for field in fields(one):
         mine, theirs = getattr(one, field.name), getattr(other, field.name)
         if isinstance(mine, np.ndarray):
-            assert np.array_equal(mine, theirs, equal_nan=True)
+            assert_close(mine, theirs)
     for name in ("word_density", "factor_density", "user_factors"):
-        assert np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True)
+        assert_close(getattr(one, name), getattr(other, name))
     assert one.tfidf is None or (one.tfidf.matrix != other.tfidf.matrix).nnz == 0  # type: ignore[union-attr]
 
 
@@ -126,15 +127,14 @@ def papers_of(tx: Transaction, wanted: Sequence[str]) -> list[Paper]:
 def assert_same_similarities(
     liked: LikedPapers, papers: Sequence[Paper], alone: PaperMatrix, candidates: PaperMatrix
 ) -> None:
-    """Assert that kept similarities equal those computed for this user alone, bit for bit."""
+    """Assert that kept similarities equal those computed for this user alone, up to rounding."""
     profile = build_profile(alone)
     kept = liked.similarities(PreparedUser(state=None, profile=profile, liked=tuple(papers)))
     if kept is None:
         # Without a bundle, or without papers in memory, no similarities are kept.
         assert alone.tfidf is None or not papers
         return
-    expected = similarities(profile, candidates)
-    assert kept.spaces == expected.spaces
-    for mine, theirs in ((kept.stack, expected.stack), (kept.words, expected.words), (kept.bm25, expected.bm25)):
-        assert (mine is None) == (theirs is None)
-        assert mine is None or theirs is None or np.array_equal(mine, theirs, equal_nan=True)
+    expected = dict(similarities(profile, candidates))
+    assert list(kept) == list(expected)
+    for name, matrix in expected.items():
+        assert_close(kept[name], matrix)

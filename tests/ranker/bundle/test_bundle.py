@@ -36,9 +36,11 @@ def folder(bundle_folder: Path, tmp_path: Path) -> Path:
 
 def reseal(folder: Path, **changes: object) -> None:
     """Change fields of the manifest and update all hashes."""
-    fields = {**vars(read_manifest(folder / MANIFEST_NAME)), **changes}
+    file = folder / MANIFEST_NAME
+    manifest = read_manifest(file, file.read_bytes())
+    fields = {**vars(manifest), **changes}
     fields["files"] = {name: file_entry((folder / name).read_bytes()) for name in (MODEL_NAME, SPACES_NAME)}
-    (folder / MANIFEST_NAME).write_bytes(write_manifest(type(read_manifest(folder / MANIFEST_NAME))(**fields)))
+    file.write_bytes(write_manifest(type(manifest)(**fields)))
 
 
 def test_round_trip(small_bundle_again: tuple[Path, Spaces]) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ranker.features import SCHEMA, compute_matrix
-from ranker.features.families import FAMILIES
 from ranker.features.likeness import likeness, similarities
+from ranker.features.schema import FAMILIES
 from ranker.papers import stack_columns
 from ranker.profile.profile import build_profile
 from ranker.spaces.spaces import PaperMatrix, plain_matrix
@@ -183,7 +183,7 @@ def test_many_likes_of_many_candidates() -> None:
     """Many likes and candidates are compared one space at a time: same features, little memory."""
     likes, candidates = SPACES.matrix(columns(1_100, seed=1, prefix="l")), SPACES.matrix(columns(600))
     profile = build_profile(likes)
-    together = likeness(profile, candidates, similarities(profile, candidates))
+    together = likeness(profile, candidates, dict(similarities(profile, candidates)))
 
     tracemalloc.start()
     apart = likeness(profile, candidates)
@@ -197,10 +197,9 @@ def test_many_likes_of_many_candidates() -> None:
     for name, values in vars(together).items():
         if name != "nearest_like":
             assert_close(getattr(apart, name), values)
-    cosines = similarities(profile, candidates).words
-    assert cosines is not None
+    cosines = dict(similarities(profile, candidates))["words"]
     for rows in (slice(0, 3), slice(-3, None)):
         few = build_profile(likes.take(range(1_100)[rows]))
-        assert_close(similarities(few, candidates).words, cosines[rows])
+        assert_close(dict(similarities(few, candidates))["words"], cosines[rows])
     # One of the six matrices takes 2.6 MB. All of them, with all common terms of any two papers, took 100 MB.
     assert peak < 60e6

@@ -41,13 +41,13 @@ def test_nothing_liked() -> None:
     """The profile of a user without likes has no likes and NaN lengths."""
     profile = build_profile(LIKES.take([]))
     assert profile.like_count == 0
-    assert np.isnan([profile.newest_like_at, profile.centroid_length, profile.tfidf_centroid_length]).all()
+    assert np.isnan([profile.newest_like_at, profile.centroid_lengths["plain"], profile.tfidf_centroid_length]).all()
 
 
 def test_without_a_bundle() -> None:
     """Without a bundle a profile holds vectors only."""
     profile = build_profile(plain_matrix(columns(4)), plain_matrix(columns(2, prefix="d")))
-    assert profile.liked_whitened is None
+    assert "whitened" not in profile.liked_vectors
     assert profile.liked_tfidf is None
     assert profile.disliked_units.shape == (2, 16)
 

@@ -9,7 +9,8 @@ from ranker.bundle.bundle import Bundle
 from ranker.features import SCHEMA, Inputs, compute_matrix
 from ranker.pipeline import rank
 from ranker.profile.profile import build_profile
-from ranker.reasons.explain import FRESH_SECONDS, NEAR_INTEREST_COSINE, SEVERAL_LIKES, RankReasonKind, reasons
+from ranker.reasons.explain import FRESH_SECONDS, NEAR_INTEREST_COSINE, RankReasonKind, reasons
+from ranker.reasons.naming import SEVERAL_TITLES
 from ranker.signals import NO_SIGNALS, PaperSignals, Signals
 from ranker.spaces.spaces import PaperMatrix
 from ranker.types import Float64Array
@@ -167,7 +168,7 @@ def test_names_the_nearest_interest() -> None:
     for row, interests in named.items():
         assert interests in ([], [int(cosines[row].argmax())])
         if interests:
-            assert len(profile.interests.members[interests[0]]) >= SEVERAL_LIKES
+            assert len(profile.interests.members[interests[0]]) >= SEVERAL_TITLES
             assert cosines[row].max() >= NEAR_INTEREST_COSINE
     assert RankReasonKind.TOPIC not in kinds(7, support(embedding=1.0), CANDIDATES.take([7, 8]))
     assert RankReasonKind.TOPIC not in kinds(7, support(embedding=-1.0, profile=1.0), likes)

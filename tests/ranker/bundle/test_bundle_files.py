@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from batch.rerank.bundle_files import bundle_files, checked_files, load_files
-from ranker.bundle.bundle import default_bundle_path, load_bundle
+from ranker.bundle.bundle import bundle_files, bundle_of, default_bundle_path, load_bundle
 from ranker.errors import BundleError
 from service.encoder import HashingEncoder
 
@@ -19,11 +18,12 @@ def copy(bundle: Path, tmp_path: Path) -> Path:
 
 def test_version_is_that_of_the_bytes(copy: Path) -> None:
     """If another bundle replaces the folder after the read, the bytes still give the version of the job."""
-    found, files = checked_files(copy, HashingEncoder.name)
+    files = bundle_files(copy)
+    found = bundle_of(files, copy, encoder=HashingEncoder.name)
     shutil.rmtree(copy)
     shutil.copytree(default_bundle_path(), copy)
 
-    sent = load_files(files, HashingEncoder.name)
+    sent = bundle_of(files, copy, encoder=HashingEncoder.name)
 
     assert (sent.version, sent.features_version) == (found.version, found.features_version)
     assert load_bundle(copy, encoder=None).version != found.version
@@ -32,10 +32,10 @@ def test_version_is_that_of_the_bytes(copy: Path) -> None:
 def test_errors_name_the_folder(copy: Path) -> None:
     """Errors about another encoder, a damaged and a missing file name the file in the bundle's folder."""
     with pytest.raises(BundleError, match=f"^{copy}/manifest.json: was trained on vectors of"):
-        checked_files(copy, "another")
+        bundle_of(bundle_files(copy), copy, encoder="another")
     (copy / "model.txt").write_bytes(b"damaged")
     with pytest.raises(BundleError, match=f"^{copy}/model.txt: is damaged"):
-        checked_files(copy, HashingEncoder.name)
+        bundle_of(bundle_files(copy), copy, encoder=HashingEncoder.name)
     (copy / "model.txt").unlink()
     with pytest.raises(BundleError, match=f"^{copy}/model.txt: cannot be read"):
         bundle_files(copy)
