@@ -150,7 +150,7 @@ def _pages(http: Http, url: str, query: str, kept: KeptPages) -> Iterator[tuple[
         kept.keep(f"{url}?{query}", start, data)  # only after it could be parsed
         ids = {paper.paper_id for paper in papers}
         if ids and ids <= seen:
-            raise _EndlessSearch(f"{url}: the page from {start} on only repeats papers")
+            raise _EndlessSearch(f"{url}: the page that starts at result {start} only repeats earlier papers")
         seen |= ids
         yield papers
         total = _total(data)

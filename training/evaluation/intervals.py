@@ -64,7 +64,7 @@ class Bootstrap:
         return np.asarray(np.where(known, means, 0).sum(axis=1) / np.maximum(known.sum(axis=1), 1), dtype=np.float64)
 
     def interval(self, estimates: Float64Array) -> Interval:
-        """Return the interval of ``estimates``, or of the difference of two."""
+        """Return the 95 % interval of (1 + samples,) estimates; without ends for fewer than two users."""
         if self.user_count < 2:
             return Interval(float(estimates[0]), float("nan"), float("nan"))
         return Interval.of(estimates)

@@ -155,7 +155,7 @@ class GetStatusResponse(_message.Message):
     worker_count: _builtins.int
     """Number of server processes on this port."""
     storage_problem: _builtins.str
-    """Cause why the database is unavailable. Empty if the database answered."""
+    """Reason why the database is unavailable. Empty if the database answered."""
     @_builtins.property
     def uptime(self) -> _duration_pb2.Duration:
         """Time since this process started."""

@@ -108,7 +108,7 @@ def test_a_search_that_repeats_itself(fetch: Fetch, db_path: Path) -> None:
         server.say(lambda request: request.reply(page(range(100), 10**9)))
         done = fetch(server.url, "arxiv", "--categories", "cs.LG", "--days", "1", "--date", "2026-03-09", code=1)
     assert done["papers"] == 100
-    assert "only repeats papers" in done["problem"]
+    assert "only repeats earlier papers" in done["problem"]
     assert not Path(f"{db_path}-fetch").exists()
 
 
