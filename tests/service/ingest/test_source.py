@@ -26,7 +26,11 @@ def test_byte_order_mark_is_dropped() -> None:
     assert read_text(b"\xef\xbb\xbfa\rb") == "a\nb"
 
 
-@pytest.mark.parametrize("data", [b"", b"\n \r\n", b"\xef\xbb\xbf", gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\n \r\n", b"\xef\xbb\xbf", gzip.compress(b"", mtime=0)],
+    ids=["nothing", "blank lines", "byte order mark", "empty gzip"],
+)
 def test_empty_file_is_refused(data: bytes) -> None:
     """A file without text is an error."""
     for read in (read_text, lambda content: list(iter_lines(content))):
