@@ -44,13 +44,13 @@ screenshots: $(STAMP) ## renew docs/feed.png from out/preview.html (needs Chromi
 	@$(BIN)/python docs/screenshots.py
 
 test: $(STAMP) ## run the fast tests, some minutes; ARGS="-k words" for some of them
-	@.ci/tests.sh $(BIN)/python "not slow" $(ARGS)
+	@.ci/tests.sh $(BIN)/python fast $(ARGS)
 
 test-all: $(STAMP) ## run all tests: also those that need a cluster, a browser, a kill loop or a training run
-	@.ci/tests.sh $(BIN)/python "" $(ARGS)
+	@.ci/tests.sh $(BIN)/python all $(ARGS)
 
 coverage: $(STAMP) ## run all tests and list the lines that none of them reaches
-	@rm -f .coverage; .ci/tests.sh $(BIN)/python "" --cov --cov-append --cov-report=term $(ARGS)
+	@rm -f .coverage; .ci/tests.sh $(BIN)/python all --cov --cov-append --cov-report=term $(ARGS)
 
 check: lint types imports proto-lint stubs-check docker-lint ## format, lint, types, imports, proto, stubs, Dockerfile
 
