@@ -110,7 +110,7 @@ def test_estimates_hold_the_truth(learned: Learned, policy: str) -> None:
 def test_a_better_bundle_is_recognised(learned: Learned) -> None:
     """On slates outside its training the debiased bundle's estimates hold the truth, above what was served.
 
-    The later slates are few and the draw depends on the last bits, so each difference must lie a standard error above 0.
+    The later slates are few and the draw depends on the last bits: each difference must lie a standard error above 0.
     """
     scores = scores_of(learned.folders["debiased"], learned.later)
     attractions = learned.attractions[np.isin(learned.served.slates, later_slates(learned))]
