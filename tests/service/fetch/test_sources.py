@@ -124,7 +124,7 @@ def test_a_search_that_repeats_one_page(http: Http, server: WebServer) -> None:
     server.say(lambda request: request.reply(page(range(PAGE_SIZE), 10**9)))
     found, problem = search(http, server)
     assert found == ids(PAGE_SIZE)
-    assert "the page from 100 on only repeats earlier papers" in problem
+    assert "the page that starts at result 100 only repeats earlier papers" in problem
     assert len(server.requests) == 2
 
 
