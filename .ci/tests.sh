@@ -8,7 +8,8 @@ export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OPENBLAS_NUM_THREADS=${OPENBLAS_NUM
 python=$1 which=$2
 shift 2
 
-parallel=(-n auto --maxprocesses 4 --dist loadgroup)
+# Tests of one file share a process, and with it the fixtures of the file.
+parallel=(-n auto --maxprocesses 4 --dist loadfile)
 found=0 code=0
 part() { # pytest exits with 5 if no test matches, which is wrong only if no part has one
     "$python" -m pytest "$@"

@@ -55,7 +55,6 @@ def top_level_names(wheel: list[zipfile.ZipInfo]) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("distribution")
 class TestServerWheel:
     """The distribution paperfeed."""
 
@@ -105,7 +104,6 @@ class TestServerWheel:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("distribution")
 class TestClientWheel:
     """The distribution paperfeed-client."""
 

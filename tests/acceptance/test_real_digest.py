@@ -21,7 +21,7 @@ from service.ingest.digests.digest import read_digest
 from service.ingest.times import parse_date
 from tests.requirements import require
 
-pytestmark = [pytest.mark.model, pytest.mark.data, pytest.mark.slow, pytest.mark.xdist_group("real_digest")]
+pytestmark = [pytest.mark.model, pytest.mark.data, pytest.mark.slow]
 
 DATA = Path(os.environ.get("PAPERFEED_DATA", "../shared/data"))
 PAGE = DATA / "digests" / "hf-trending-mar-11.txt"

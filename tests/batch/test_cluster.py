@@ -85,7 +85,6 @@ def open_sessions() -> int:
     return len(ranking._sessions) + len(embedding._sessions)
 
 
-@pytest.mark.xdist_group("batch_cluster")
 @pytest.mark.cluster
 @pytest.mark.slow
 def test_workers_keep_nothing_of_finished_jobs(world: World, rerank: Rerank, cluster: Cluster, tmp_path: Path) -> None:

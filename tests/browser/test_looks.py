@@ -18,7 +18,7 @@ from tests.browser import looks
 from tests.browser.conftest import World
 from tests.browser.mails import html_of, links_of, wait_for_mail
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 WIDTHS = (320, 600, 1200)
 NAMES = ("mail", "home", "issue", "preferences", "archive", "like", "liked", "unsubscribe", "refused")

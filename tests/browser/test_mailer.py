@@ -15,7 +15,7 @@ from testing.mailer.feed_service import like
 from tests.browser.conftest import World
 from tests.browser.mails import links_of, wait_for_mail
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 expect.set_options(timeout=30_000)  # a click without JavaScript returns before the answer is there
 
 

@@ -59,7 +59,6 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("client_distribution")
 def test_works_alone(python: Path, tmp_path: Path) -> None:
     """A program can store and rank papers after `pip install ./proto`, without numpy, torch or the server's code."""
     with running(tmp_path, f"sqlite:///{tmp_path / 'paperfeed.db'}") as server:
@@ -81,7 +80,6 @@ def test_works_alone(python: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("client_distribution")
 def test_requirements_agree(python: Path) -> None:
     """The installed packages satisfy every requirement of the distribution."""
     done = subprocess.run([str(python), "-m", "pip", "check"], capture_output=True, text=True, check=False)

@@ -19,7 +19,6 @@ from tests.process.running import Server, running
 from tests.process.samples import fill, likes
 from tests.requirements import require
 
-pytestmark = pytest.mark.xdist_group("started_server")
 FailingStart = Callable[..., Done]
 
 

@@ -8,7 +8,6 @@ from training.account import Timed
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("trained")
 def test_account(trained: tuple[Path, TrainingReport]) -> None:
     """The curve has its greatest value at the last tree of the model, and every stage has its seconds."""
     report = trained[1]

@@ -17,7 +17,6 @@ from training.recipes import find_recipe
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("trained")
 def test_finds_the_planted_truth(trained: tuple[Path, TrainingReport]) -> None:
     """If likes follow the field alone, a user who was not in training gets papers of the own field on top."""
     bundle = load_bundle(trained[0], encoder="made-up")
@@ -30,7 +29,6 @@ def test_finds_the_planted_truth(trained: tuple[Path, TrainingReport]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("trained")
 def test_report(trained: tuple[Path, TrainingReport]) -> None:
     """The report has figures for each data set, and the manifest holds the same."""
     folder, report = trained
@@ -42,7 +40,6 @@ def test_report(trained: tuple[Path, TrainingReport]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("trained")
 def test_same_run_same_files(trained: tuple[Path, TrainingReport], tmp_path: Path) -> None:
     """Training twice gives the same files except for created_at; another seed gives another model."""
     train(DATASETS, tmp_path / "again", encoder_name="made-up", recipe="tiny", seed=4)
@@ -90,7 +87,6 @@ def with_future(dataset: Dataset) -> Dataset:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("trained")
 def test_nothing_from_the_future(trained: tuple[Path, TrainingReport], tmp_path: Path) -> None:
     """Papers and likes dated after the recipe's limit change no byte of the bundle."""
     train((with_future(DATASETS[0]), DATASETS[1]), tmp_path / "b", encoder_name="made-up", recipe="tiny", seed=4)
@@ -99,7 +95,6 @@ def test_nothing_from_the_future(trained: tuple[Path, TrainingReport], tmp_path:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("trained")
 def test_authors_change_nothing(trained: tuple[Path, TrainingReport], tmp_path: Path) -> None:
     """Author names do not change the model."""
     papers = PaperColumns(**{**vars(DATASETS[0].papers), "authors": (("A. Author",),) * len(DATASETS[0].papers)})
@@ -109,7 +104,6 @@ def test_authors_change_nothing(trained: tuple[Path, TrainingReport], tmp_path: 
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("trained")
 def test_progress_is_reported(tmp_path: Path) -> None:
     """The callback is called for every stage and for the end of it."""
     heard: list[tuple[str, int, int]] = []

@@ -24,7 +24,7 @@ from testing.servers import Service, serving
 from tests.batch.reranks import FEW_USERS_BYTES, Rerank, Slates, slates
 from tests.batch.worlds import DIGEST, NOW, World, fill, library
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.xdist_group("batch_cluster")]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 PAGE = 20
 MANY_LIKES = 15_000
 """Liked papers that do not fit the memory that a worker keeps for them."""

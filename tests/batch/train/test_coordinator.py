@@ -25,7 +25,7 @@ from training.preparation import Prepared, prepare
 from training.progress import Progress, silent
 from training.recipes import find_recipe
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.xdist_group("batch_cluster")]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
 DATASETS = (
     planted(dated=True, user_count=20, paper_count=120, weeks=12),

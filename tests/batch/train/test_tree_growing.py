@@ -17,7 +17,7 @@ from training.trees.experts import fit_experts, side_of
 from training.trees.fit import fit
 from training.trees.stopping import cut_at_best
 
-pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.xdist_group("batch_cluster")]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 SEEDS = range(8)
 
 

@@ -14,7 +14,7 @@ from testing.feedback_loop import run_loop, upvote_bundle
 from testing.simulated_clicks import World
 from tests.cli.command import Done, Run
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli_feedback")]
+pytestmark = pytest.mark.slow
 
 
 # Enough users that any random draw has reactions to explored papers.

@@ -20,10 +20,10 @@ from training.feedback.log import SlateLog
 from training.feedback.off_policy import Estimates, estimate_value, target_places
 from training.recipes import find_recipe
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("feedback_loop")]
+pytestmark = pytest.mark.slow
 
 EXPONENT = 1.0
-USERS, DIGESTS, LEARNED_DIGESTS = 240, 16, 12
+USERS, DIGESTS, LEARNED_DIGESTS = 240, 24, 12
 RECIPE = replace(find_recipe("tiny"), tree_count=150, early_stopping_rounds=40, learning_rate=0.1)
 LEARNED_UNTIL = (FIRST_DAY + LEARNED_DIGESTS * DAY).timestamp()
 
@@ -50,7 +50,7 @@ class Learned:
 
 @pytest.fixture(scope="module")
 def learned(tmp_path_factory: pytest.TempPathFactory) -> Learned:
-    """Run 16 digests of 40 papers for 240 users; train on the first 12, with and without debiasing."""
+    """Run 24 digests of 40 papers for 240 users; train on the first 12, with and without debiasing."""
     folder = tmp_path_factory.mktemp("loop")
     url = f"sqlite:///{folder / 'loop.db'}"
     schema.upgrade(url)
@@ -108,17 +108,13 @@ def test_estimates_hold_the_truth(learned: Learned, policy: str) -> None:
 
 
 def test_a_better_bundle_is_recognised(learned: Learned) -> None:
-    """On slates outside its training the debiased bundle's estimates hold the truth, above what was served.
-
-    The later slates are few and the draw depends on the last bits: each difference must lie a standard error above 0.
-    """
+    """On slates outside its training the debiased bundle's estimates hold the truth, above what was served."""
     scores = scores_of(learned.folders["debiased"], learned.later)
     attractions = learned.attractions[np.isin(learned.served.slates, later_slates(learned))]
 
     found = check_estimates(learned, learned.later, scores, attractions)
 
-    standard_errors_above = [(each.mean + each.low) / 2 for each in found.differences.values()]
-    assert min(standard_errors_above) > 0, found.differences
+    assert all(difference.low > 0 for difference in found.differences.values()), found.differences
 
 
 def check_estimates(learned: Learned, log: SlateLog, scores: Float64Array, attractions: Float64Array) -> Estimates:

@@ -45,7 +45,6 @@ def test_same_report_same_page(report: TrainingReport) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("trained")
 def test_page_of_a_real_run(trained: tuple[Path, TrainingReport]) -> None:
     """A real training run gives a self-contained page with its version."""
     page = training_page(trained[1])
