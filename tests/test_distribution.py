@@ -1,4 +1,4 @@
-"""The two wheels hold what a user needs and nothing else."""
+"""The two wheels contain what a user needs, and nothing else."""
 
 import shutil
 import subprocess
@@ -14,7 +14,7 @@ MAX_BUNDLE_BYTES = 10_000_000
 
 
 def build_wheel(source: Path, target: Path) -> list[zipfile.ZipInfo]:
-    """The files of the wheel built from a source folder, with the setuptools that is installed: no network."""
+    """Build the wheel of a source folder with the installed setuptools, without network, and return its files."""
     command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(target), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
@@ -24,14 +24,14 @@ def build_wheel(source: Path, target: Path) -> list[zipfile.ZipInfo]:
 
 
 def names_in_tree(folder: Path, pattern: str) -> set[str]:
-    """The files below a folder of the tree, by their path from the root."""
+    """Return the paths of the files below a folder, relative to the root."""
     found = (path for path in folder.rglob(pattern) if path.is_file() and "__pycache__" not in path.parts)
     return {path.relative_to(ROOT).as_posix() for path in found}
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the sources, so that building leaves nothing behind and takes no old build along."""
+    """A copy of the sources, so that a build leaves nothing behind and includes no old build."""
     copy = tmp_path_factory.mktemp("tree") / "copy"
     shutil.copytree(ROOT, copy, ignore=NOT_SOURCE)
     return copy
@@ -39,18 +39,18 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def server_wheel(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> list[zipfile.ZipInfo]:
-    """What lies in the wheel of paperfeed."""
+    """The files in the wheel of paperfeed."""
     return build_wheel(tree, tmp_path_factory.mktemp("server"))
 
 
 @pytest.fixture(scope="module")
 def client_wheel(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> list[zipfile.ZipInfo]:
-    """What lies in the wheel of paperfeed-client."""
+    """The files in the wheel of paperfeed-client."""
     return build_wheel(tree / "proto", tmp_path_factory.mktemp("client"))
 
 
 def top_level_names(wheel: list[zipfile.ZipInfo]) -> set[str]:
-    """The first parts of a wheel's paths, less its metadata."""
+    """Return the top-level names in a wheel, without its metadata."""
     return {first for each in wheel if not (first := each.filename.split("/")[0]).endswith(".dist-info")}
 
 
@@ -59,7 +59,7 @@ class TestServerWheel:
     """The distribution paperfeed."""
 
     def test_has_only_our_packages(self, server_wheel: list[zipfile.ZipInfo]) -> None:
-        """Tests, benchmarks and documents stay out, and no other top-level name is taken."""
+        """The wheel contains no tests, benchmarks or documents, and no other top-level name."""
         assert top_level_names(server_wheel) == {
             "batch",
             "cli",
@@ -80,7 +80,7 @@ class TestServerWheel:
             assert names_in_tree(ROOT / package, "*.py") <= names
 
     def test_has_its_data(self, server_wheel: list[zipfile.ZipInfo]) -> None:
-        """The default bundle, the migrations and the sample papers come along."""
+        """The wheel contains the default bundle, the migrations and the sample papers."""
         names = {each.filename for each in server_wheel}
         bundle = names_in_tree(ROOT / "ranker" / "bundle" / "default", "*")
 
@@ -97,7 +97,7 @@ class TestServerWheel:
         assert 0 < size <= MAX_BUNDLE_BYTES
 
     def test_has_no_leftovers(self, server_wheel: list[zipfile.ZipInfo]) -> None:
-        """Compiled files and databases of whoever built it stay out."""
+        """The wheel contains no compiled files and no databases."""
         leftovers = [each.filename for each in server_wheel if each.filename.endswith((".pyc", ".db", ".db-wal"))]
 
         assert leftovers == []
@@ -108,7 +108,7 @@ class TestClientWheel:
     """The distribution paperfeed-client."""
 
     def test_has_only_paperfeed(self, client_wheel: list[zipfile.ZipInfo]) -> None:
-        """It takes one top-level name, and not `proto`."""
+        """The wheel has one top-level name, which is not `proto`."""
         assert top_level_names(client_wheel) == {"paperfeed"}
 
     def test_has_contract_stubs_and_types(self, client_wheel: list[zipfile.ZipInfo]) -> None:

@@ -75,10 +75,10 @@ def _check_parts(out: Path, manifest: Mapping[str, Any]) -> None:
         counts = _counts_in(facts_of(path) or {})
         if counts is None:
             problem = "is missing" if not path.exists() else "is damaged, or no part of this output"
-            raise OutputUnusable(path, f"{problem}: remove the folder to make it anew")
+            raise OutputUnusable(path, f"{problem}: remove the folder and run the command again")
         totals = {name: totals[name] + counts[name] for name in COUNTS}
     if any(totals[name] != manifest[name] for name in COUNTS):
-        raise OutputUnusable(out, "holds parts of different outputs: remove the folder to make it anew")
+        raise OutputUnusable(out, "holds parts of different outputs: remove the folder and run the command again")
 
 
 def _counts_in(facts: Mapping[str, str]) -> dict[str, int] | None:

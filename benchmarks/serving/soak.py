@@ -3,8 +3,8 @@
     python -m benchmarks.serving.soak --json            # 200,000 calls; about twenty minutes on two idle cores
 
 The server process has the shipped bundle, the default encoder, whose child process stays up, 10,000 papers and 600
-users. The callers keep the amount of data in memory constant, so that growth means a leak: a user who likes a paper
-removes an older like, users are sometimes deleted and created again, and new digests replace old ones. Only slates
+users. The callers keep the amount of data in memory constant, so growth means a leak: for each new like they remove an
+older like of the same user, they sometimes delete and create users, and new digests replace old ones. Only slates
 accumulate, on the disk. This needs Linux, because memory is read from /proc.
 """
 

@@ -32,7 +32,7 @@ say = partial(console.print, markup=False)
 
 
 def run_demo(digest: DemoDigest, out: Path) -> None:
-    """Run the demo. Vectors are cached in the folder, so a second run embeds nothing; all else there is made anew."""
+    """Run the demo. Vectors are cached in the folder, so a second run embeds nothing; all other files are replaced."""
     (out / "mail").mkdir(parents=True, exist_ok=True)
     for pattern in ("demo.db*", "mailer.db*", "mail/*.eml", "mail/*.html"):
         for old in out.glob(pattern):

@@ -119,7 +119,7 @@ def import_events(
 @libraries.command("import")
 def import_library(
     file: Annotated[Path, typer.Argument(help="Library file: BibTeX, RIS, or a CSV export of Zotero.")],
-    user: Annotated[str, typer.Option("--user", help="Id of the user who likes these papers.")],
+    user: Annotated[str, typer.Option("--user", help="Id of the user. Each paper becomes a like of this user.")],
     db: Db = None,
     embed: Embed = True,
     as_json: Json = False,

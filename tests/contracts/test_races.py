@@ -215,7 +215,7 @@ class TestChangedPapers:
     def test_a_paper_that_changes_while_it_is_liked(
         self, store: Store, store_url: str, change: Callable[[Transaction], object]
     ) -> None:
-        """A user who likes a paper in an open transaction gets a new version when the paper changes afterwards."""
+        """If a paper changes while a like of it is in an open transaction, the user still gets a new version."""
         add_papers(store, 1)
 
         def write(other: Store) -> None:

@@ -1,4 +1,4 @@
-"""Which calls a lane lets in."""
+"""Admission of calls to a lane, and the order in which its worker threads serve them."""
 
 import threading
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ THREADS = 2
 
 
 class HandClock:
-    """Time that passes when told to."""
+    """A clock that a test sets."""
 
     def __init__(self) -> None:
         self.seconds = 100.0
@@ -21,7 +21,7 @@ class HandClock:
 
 
 class Calls:
-    """Calls that last until they are let go."""
+    """Calls that last until ``end``."""
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
@@ -29,7 +29,7 @@ class Calls:
         self._at_work = threading.Semaphore(0)
 
     def come(self, count: int) -> int:
-        """So many arrive at once; gives how many are let in. Those whose turn it is are at work then."""
+        """Let ``count`` calls arrive at once, wait until the free threads work on them, and return the number admitted."""
         free = THREADS - self._lane.count
         admitted = 0
         for _ in range(count):
@@ -45,7 +45,7 @@ class Calls:
         self._go.wait(20)
 
     def end(self) -> None:
-        """All of them are answered."""
+        """Answer all calls."""
         self._go.set()
         assert self._lane.wait_until_idle(20)
         self._go.clear()
@@ -71,13 +71,13 @@ def calls(lane: Lane) -> Iterator[Calls]:
 
 
 def test_a_burst_may_wait(lane: Lane, calls: Calls) -> None:
-    """As many as there are threads and waiting places are let in."""
+    """The lane admits as many calls as it has threads and waiting places."""
     assert calls.come(20) == THREADS + 8
     assert lane.count == THREADS + 8
 
 
 def test_overload_keeps_the_queue_short(lane: Lane, calls: Calls) -> None:
-    """After a refusal only one may wait for every two threads."""
+    """After a refusal only one call may wait for every two threads."""
     calls.come(20)
     calls.end()
 
@@ -86,7 +86,7 @@ def test_overload_keeps_the_queue_short(lane: Lane, calls: Calls) -> None:
 
 
 def test_overload_ends_a_second_after_the_last_refusal(lane: Lane, calls: Calls, clock: HandClock) -> None:
-    """Refusals count, not calls that were let in."""
+    """Only refusals prolong the overload, not admitted calls."""
     calls.come(20)
     calls.end()
     clock.seconds += 0.9 * CALM_SECONDS
@@ -102,8 +102,8 @@ def test_overload_ends_a_second_after_the_last_refusal(lane: Lane, calls: Calls,
     assert calls.come(20) == THREADS + 8
 
 
-def test_what_counts_is_how_long_calls_took(lane: Lane, calls: Calls, clock: HandClock) -> None:
-    """After calls of ten seconds each the mean is half a second: four may wait for two threads, the last a second."""
+def test_long_calls_shorten_the_queue(lane: Lane, calls: Calls, clock: HandClock) -> None:
+    """A call of ten seconds raises the mean to half a second: four calls may wait for two threads, the last a second."""
     calls.come(1)
     clock.seconds += 10.0
     calls.end()
@@ -113,7 +113,7 @@ def test_what_counts_is_how_long_calls_took(lane: Lane, calls: Calls, clock: Han
 
 
 def test_a_free_thread_is_always_given(clock: HandClock) -> None:
-    """However long calls took, one that need not wait is let in."""
+    """A call that need not wait is admitted, even if earlier calls took long."""
     with Lane("test", 1, max_waiting=0, max_wait_seconds=0.001, clock=clock) as lane:
         calls = Calls(lane)
         assert calls.come(1) == 1
@@ -124,7 +124,7 @@ def test_a_free_thread_is_always_given(clock: HandClock) -> None:
 
 
 def test_crowded_means_as_many_wait_as_work(lane: Lane, calls: Calls) -> None:
-    """That is when a feed made ahead of time is served."""
+    """A lane is crowded, and precomputed slates are served, when as many calls wait as are being worked on."""
     calls.come(2 * THREADS - 1)
     before = lane.is_crowded
     calls.come(1)
@@ -133,7 +133,7 @@ def test_crowded_means_as_many_wait_as_work(lane: Lane, calls: Calls) -> None:
 
 
 def test_a_call_that_raises_leaves_too(lane: Lane) -> None:
-    """It is neither at work nor waiting any more, and its place is free."""
+    """A call that raises leaves the lane, and its place is free."""
 
     def fail() -> None:
         raise KeyError
@@ -146,7 +146,7 @@ def test_a_call_that_raises_leaves_too(lane: Lane) -> None:
 
 
 def test_calls_at_work_for_long_are_expected_to_last(lane: Lane, calls: Calls, clock: HandClock) -> None:
-    """With every turn taken for longer than a call may wait, the next is refused, however short calls were of late."""
+    """If all threads are busy for longer than a call may wait, the next call is refused, even after short calls."""
     calls.come(1)
     clock.seconds += 5.0
     calls.come(1)
@@ -159,7 +159,7 @@ def test_calls_at_work_for_long_are_expected_to_last(lane: Lane, calls: Calls, c
 
 
 def test_waiting_for_a_client_is_not_work(lane: Lane, calls: Calls, clock: HandClock) -> None:
-    """Calls that wait for their message for long keep none from working, and their time is not expected of others."""
+    """A call that waits for its message does not block others, and its wait does not count in the expected wait."""
     came, worked = threading.Event(), threading.Event()
     waiting = threading.Semaphore(0)
     after: list[str] = []
@@ -188,8 +188,8 @@ def test_waiting_for_a_client_is_not_work(lane: Lane, calls: Calls, clock: HandC
     assert calls.come(20) == THREADS + 8
 
 
-def test_who_lent_a_turn_takes_another(clock: HandClock) -> None:
-    """When the message has come at last the call waits until fewer than ``threads`` are at work."""
+def test_a_call_that_waited_for_its_message_queues_again(clock: HandClock) -> None:
+    """When its message has arrived, the call waits until fewer than ``threads`` calls are being worked on."""
     came, waits = threading.Event(), threading.Event()
     order: list[str] = []
     with Lane("test", 1, max_waiting=8, clock=clock) as lane:
@@ -216,8 +216,8 @@ def test_who_lent_a_turn_takes_another(clock: HandClock) -> None:
     assert order == ["other", "silent"]
 
 
-def test_turns_go_to_who_came_first(clock: HandClock) -> None:
-    """One that works on at once after its turn, as a stream does, goes behind those that wait."""
+def test_first_come_first_served(clock: HandClock) -> None:
+    """A call that continues after its turn, such as a stream, goes behind the waiting calls."""
     order: list[str] = []
     waiting, begun = threading.Event(), threading.Event()
     with Lane("test", 1, max_waiting=8, clock=clock) as lane:

@@ -19,7 +19,7 @@ def likes_of(fields: list[int], spread: float = 0.5) -> Float32Array:
 
 
 def found_in(units: Float32Array, times: Float64Array) -> Interests:
-    """The interests of a user who likes these vectors."""
+    """Return the interests that are found in these vectors of liked papers."""
     return find_interests(units, np.arange(len(units)), times)
 
 

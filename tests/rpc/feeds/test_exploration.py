@@ -43,7 +43,7 @@ def service(exploring: tuple[Service, list[str]]) -> Service:
 
 @pytest.fixture
 def user(request: pytest.FixtureRequest, exploring: tuple[Service, list[str]]) -> str:
-    """A user of the test's own who likes papers of one topic; the fixed name makes exploration deterministic."""
+    """A new user with likes of one topic. The user is named after the test, so exploration is deterministic."""
     service, liked = exploring
     name: str = request.node.name
     record(service.client, name, "like", *liked, when=MONDAY)
