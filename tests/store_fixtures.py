@@ -1,4 +1,7 @@
-"""Fixtures that give each test an empty store of the service. A conftest imports the ones that its tests use."""
+"""Fixtures that give each test an empty database or store of the service. A conftest imports those that it uses.
+
+The mailer's conftest imports the URLs, and replaces ``databases`` by databases of its own.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path

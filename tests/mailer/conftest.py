@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -11,8 +10,11 @@ from mailer.storage.tables import metadata
 from testing.mailer.builders import FixedClock
 from testing.mailer.feed_service import RunningService, feed_service
 from testing.mailer.smtp_server import Inbox, smtp_server
-from tests.databases import ENGINES, MigratedDatabases
+from tests.databases import MigratedDatabases
 from tests.mailer.feeds import OwnFeeds
+from tests.store_fixtures import postgres_url, sqlite_url, store_url
+
+__all__ = ["postgres_url", "sqlite_url", "store_url"]
 
 _numbers = itertools.count()
 
@@ -26,27 +28,9 @@ def databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MigratedData
 
 
 @pytest.fixture
-def sqlite_url(databases: MigratedDatabases, tmp_path: Path) -> str:
-    """The URL of an empty database on SQLite."""
-    return databases.empty("sqlite", tmp_path)
-
-
-@pytest.fixture
-def postgres_url(databases: MigratedDatabases, tmp_path: Path) -> str:
-    """The URL of an empty database on PostgreSQL."""
-    return databases.empty("postgres", tmp_path)
-
-
-@pytest.fixture(params=ENGINES)
-def each_store_url(request: pytest.FixtureRequest, databases: MigratedDatabases, tmp_path: Path) -> str:
-    """The URL of an empty database, on each engine in turn."""
-    return databases.empty(request.param, tmp_path)
-
-
-@pytest.fixture
-def each_store(each_store_url: str) -> Iterator[MailStore]:
+def each_store(store_url: str) -> Iterator[MailStore]:
     """An empty store, on each engine in turn."""
-    opened = open_store(each_store_url)
+    opened = open_store(store_url)
     yield opened
     opened.dispose()
 

@@ -29,7 +29,7 @@ class Calls:
         self._at_work = threading.Semaphore(0)
 
     def come(self, count: int) -> int:
-        """Let ``count`` calls arrive at once, wait until the free threads work on them, and return the number admitted."""
+        """Let ``count`` calls arrive at once, wait until the free threads work, and return the number admitted."""
         free = THREADS - self._lane.count
         admitted = 0
         for _ in range(count):
@@ -103,7 +103,7 @@ def test_overload_ends_a_second_after_the_last_refusal(lane: Lane, calls: Calls,
 
 
 def test_long_calls_shorten_the_queue(lane: Lane, calls: Calls, clock: HandClock) -> None:
-    """A call of ten seconds raises the mean to half a second: four calls may wait for two threads, the last a second."""
+    """A call of ten seconds raises the mean to half a second: four may wait for two threads, the last for a second."""
     calls.come(1)
     clock.seconds += 10.0
     calls.end()

@@ -23,14 +23,14 @@ def test_an_issue_is_there_once(each_store: MailStore) -> None:
         assert issues.add(connection, issue(0, "d2"))
 
 
-def test_two_makers_at_once(each_store: MailStore, each_store_url: str) -> None:
+def test_two_makers_at_once(each_store: MailStore, store_url: str) -> None:
     """Mailers that add the same issues at the same time leave one of each, and none fails."""
     with each_store.write() as connection:
         for number in range(20):
             subscribers.add(connection, subscriber(number))
 
     def make(name: str) -> int:
-        own, added = open_store(each_store_url), 0
+        own, added = open_store(store_url), 0
         for number in range(20):
             one = replace(issue(number), issue_id=f"{name}{number}", message_id=f"<{name}{number}@example.org>")
             with own.write() as connection:

@@ -10,7 +10,7 @@ from testing.mailer.builders import NOW, fill, issue, subscriber
 SUBSCRIBERS = 40
 
 
-def test_a_sender_and_a_maker_at_once(each_store: MailStore, each_store_url: str) -> None:
+def test_a_sender_and_a_maker_at_once(each_store: MailStore, store_url: str) -> None:
     """While a sender works, either the old issue or the new one with its papers is sent, never both."""
     fill(each_store, SUBSCRIBERS)
     with each_store.read() as connection:
@@ -20,7 +20,7 @@ def test_a_sender_and_a_maker_at_once(each_store: MailStore, each_store_url: str
         }
 
     def make() -> list[str]:
-        own, outcomes = open_store(each_store_url), []
+        own, outcomes = open_store(store_url), []
         for number in range(SUBSCRIBERS):
             with own.write() as connection:
                 outcomes.append(standing.add_in_place(connection, issue(number, "d2"), unsent[number]))
@@ -28,7 +28,7 @@ def test_a_sender_and_a_maker_at_once(each_store: MailStore, each_store_url: str
         return outcomes
 
     def send() -> None:
-        own = open_store(each_store_url)
+        own = open_store(store_url)
         for _ in range(SUBSCRIBERS):
             with own.write() as connection:
                 held = [
