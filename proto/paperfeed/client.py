@@ -10,7 +10,7 @@ default deadline. A failed call raises ``grpc.RpcError``; ``error_details`` retu
 
 Every RPC of paperfeed is safe to repeat. If the server cannot be reached or is stopping (UNAVAILABLE), the channel
 repeats the call up to four times within about nine seconds, but not beyond its deadline. It repeats no other failed
-call, for example if the database is unavailable, and no stream after its first message. After RESOURCE_EXHAUSTED, wait
+call, for example if the database is unavailable, and no stream. After RESOURCE_EXHAUSTED, wait
 ``error_details(error).retry_after_seconds`` before another attempt.
 """
 
@@ -20,16 +20,19 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 import grpc
-from google.rpc import error_details_pb2, status_pb2
+from google.rpc import error_details_pb2
+from google.rpc import status_pb2 as rpc_status_pb2
 
 from paperfeed.v1 import (
     catalog_pb2,
     catalog_pb2_grpc,
     feed_pb2,
     feed_pb2_grpc,
+    model_pb2,
     model_pb2_grpc,
     profile_pb2,
     profile_pb2_grpc,
+    status_pb2,
     status_pb2_grpc,
 )
 
@@ -42,6 +45,16 @@ RETRY_POLICY = {
     "backoffMultiplier": 2.5,
     "retryableStatusCodes": ["UNAVAILABLE"],
 }
+# grpcio (1.85) never ends a stream whose server goes away for good while the stream is retried: its iterator waits
+# forever, beyond the deadline too. So streams are not retried.
+_STREAMS = [
+    {"service": service.full_name, "method": method.name}
+    for file in (catalog_pb2, feed_pb2, model_pb2, profile_pb2, status_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+    if method.server_streaming
+]
+_SERVICE_CONFIG = json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": RETRY_POLICY}, {"name": _STREAMS}]})
 
 
 @dataclass(frozen=True)
@@ -69,7 +82,7 @@ def error_details(error: grpc.RpcError) -> ErrorDetails:
     """Return the details of a failed call."""
     call: Any = error
     trailing = dict(call.trailing_metadata() or ())
-    status = status_pb2.Status.FromString(trailing.get("grpc-status-details-bin", b""))
+    status = rpc_status_pb2.Status.FromString(trailing.get("grpc-status-details-bin", b""))
     info, request, retry = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest(), error_details_pb2.RetryInfo()
     retry_after = None
     for detail in status.details:
@@ -121,7 +134,7 @@ class Client:
         credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
         options = [
-            ("grpc.service_config", json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": RETRY_POLICY}]})),
+            ("grpc.service_config", _SERVICE_CONFIG),
             ("grpc.enable_retries", 1),
             ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),

@@ -82,7 +82,7 @@ def test_a_service_that_dies_in_the_middle_of_the_feeds(
     subscribe(store, feeds, *range(1, 31))
     with proxy(feeds.target) as dying:
         dying.look = lambda piece: feeds.title("a").encode() not in piece
-        summary = run(store, feeds.behind(dying.target), inbox, clock, timeout_seconds=5.0)
+        summary = run(store, feeds.behind(dying.target), inbox, clock)
 
     assert not summary.is_ok
     assert "the feed service is not available" in summary.problems[0]
