@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests in parts: the fast and the slow ones in several processes, then alone those marked "serial", which
-# depend on time. The parts have processes of their own, so that browsers and clusters do not disturb the fast tests.
+# depend on time (all of them are slow). The parts have processes of their own, so that browsers and clusters do not
+# disturb the fast tests.
 # Usage: .ci/tests.sh PYTHON fast|all [PYTEST ARGUMENTS]
 set -uo pipefail
 # One thread per process: more would only compete for the cores that the processes use already.
@@ -14,6 +15,7 @@ found=0 code=0
 part() { # pytest exits with 5 if no test matches, which is wrong only if no part has one
     "$python" -m pytest "$@"
     local result=$?
+    if [ $result -eq 2 ]; then exit 2; fi # interrupted
     if [ $result -ne 5 ]; then found=1; fi
     if [ $result -ne 5 ] && [ $code -eq 0 ]; then code=$result; fi
 }
@@ -22,8 +24,6 @@ part "${parallel[@]}" -m "not slow and not serial" "$@"
 if [ "$which" = all ]; then
     part "${parallel[@]}" -m "slow and not serial" "$@"
     part -m serial "$@"
-else
-    part -m "serial and not slow" "$@"
 fi
 if [ $found -eq 0 ]; then exit 5; fi
 exit $code

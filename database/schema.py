@@ -83,7 +83,7 @@ class Schema:
         """Upgrade the schema to the revision, and return the revisions before and after. Create a missing SQLite file.
 
         The upgrade happens as a whole or not at all. Several processes may call this at once: one migrates, the others
-        wait and then find nothing to do.
+        wait, for at most ten minutes, and then find nothing to do.
 
         Raises:
             schema_mismatch: A newer paperfeed made the schema.

@@ -1,6 +1,7 @@
 """Construction of the adapters and wiring of the service. No other module of the service builds adapters."""
 
 import datetime as dt
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ from service.domain.errors import BundleUnusable, StorageUnavailable
 from service.encoder import OpenedEncoder, open_encoder
 from service.storage import SqlStore, open_store, schema
 
+_log = logging.getLogger("paperfeed.storage")
 INLINE_CACHE_BYTES = 64 * 1024 * 1024
 # Messages between the server processes on one port.
 NEW_TEXT = "text-came"
@@ -57,7 +59,8 @@ def prepare_store(settings: Settings, *, may_make: bool = True) -> SqlStore:
     if schema.current_revision(settings.db) is None:
         if not may_make:
             raise StorageUnavailable("it is missing or empty, and other processes may still have the old one open")
-        schema.upgrade(settings.db)
+        _, revision = schema.upgrade(settings.db)
+        _log.info("tables created", extra={"facts": {"revision": revision}})
     schema.check(settings.db)
     # A connection for each worker thread and for the background threads.
     return open_store(settings.db, pool_size=3 * settings.threads + 4)

@@ -19,6 +19,8 @@ def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """List each reason for skipping once, the most frequent first."""
+    if not terminalreporter.stats:
+        return
     skipped = terminalreporter.stats.get("skipped", [])
     reasons = Counter(skip_reason(report) for report in skipped)
 

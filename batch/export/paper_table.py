@@ -4,7 +4,6 @@ Numbers keep all their bits, so that ranking from a file equals ranking from the
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -16,13 +15,14 @@ from service.domain.papers import EmbeddingState, Paper
 
 _TIME = pa.timestamp("us", tz="UTC")
 _SIGNALS = {
-    "snapshot_at": pa.float64(),
-    "snapshot_upvotes": pa.float64(),
-    "event_at": pa.float64(),
-    "event_weights": pa.float64(),
-    "event_readers": pa.int64(),
-    "heats": pa.float64(),
+    "snapshot_at": ("snapshot_at", pa.float64()),
+    "snapshot_upvotes": ("snapshot_upvotes", pa.float64()),
+    "event_at": ("event_at", pa.float64()),
+    "event_weights": ("event_weights", pa.float64()),
+    "event_readers": ("event_users", pa.int64()),
+    "heats": ("heats", pa.float64()),
 }
+"""Field of ``PaperSignals`` and type of each column."""
 _FIELDS = ("paper_id", "title", "abstract", "authors", "categories", "url", "published_at", "first_seen_at", "upvotes")
 _LISTS = ("authors", "categories")
 SCHEMA = pa.schema(
@@ -37,7 +37,7 @@ SCHEMA = pa.schema(
         pa.field("first_seen_at", _TIME),
         pa.field("upvotes", pa.int64()),
         pa.field("embedding", pa.list_(pa.float32())),
-        *(pa.field(name, pa.list_(kind), nullable=False) for name, kind in _SIGNALS.items()),
+        *(pa.field(name, pa.list_(kind), nullable=False) for name, (_, kind) in _SIGNALS.items()),
     ]
 )
 
@@ -55,10 +55,7 @@ def table_of(
     }
     columns["embedding"] = [vectors.get(paper.paper_id) for paper in papers]
     known = [(signals or {}).get(paper.paper_id, NO_SIGNALS) for paper in papers]
-    columns |= {
-        name: [getattr(each, its.name) for each in known]
-        for name, its in zip(_SIGNALS, fields(PaperSignals), strict=True)
-    }
+    columns |= {name: [getattr(each, field) for each in known] for name, (field, _) in _SIGNALS.items()}
     return pa.table([pa.array(columns[field.name], field.type) for field in SCHEMA], schema=SCHEMA)
 
 
@@ -87,11 +84,11 @@ def vectors_of(table: pa.Table) -> dict[str, Vectors]:
 
 def signals_of(table: pa.Table) -> list[PaperSignals]:
     """Return the signals of each row."""
-    columns = [
-        [np.asarray(value.values, dtype=kind.to_pandas_dtype()) for value in _scalars(table.column(name))]
-        for name, kind in _SIGNALS.items()
-    ]
-    return [PaperSignals(*row) for row in zip(*columns, strict=True)]
+    columns = {
+        field: [np.asarray(value.values, dtype=kind.to_pandas_dtype()) for value in _scalars(table.column(name))]
+        for name, (field, kind) in _SIGNALS.items()
+    }
+    return [PaperSignals(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
 
 
 def _scalars(column: pa.ChunkedArray) -> Iterator[Any]:

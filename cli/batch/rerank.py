@@ -63,7 +63,7 @@ def make_request(
         exploration=settings.exploration,
         with_features=with_features,
     )
-    return Request(job, as_of is not None, location, files or None, population, out)
+    return Request(job, as_of is not None, location, None if serving.bundle is None else files, population, out)
 
 
 def parse_moment(text: str) -> dt.datetime:

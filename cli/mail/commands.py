@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cli.destination import check_folder
-from cli.mail.store import MailDb, open_store
+from cli.mail.store import MailDb, configured_store, open_store
 from cli.mail.subscribers import app as subscribers_app
 from cli.options import Json
 from cli.output import show, show_text, warn
@@ -113,7 +113,7 @@ def bounces(
     from mailer.clock import SystemClock
     from mailer.sending.bounces import BounceReader
 
-    with open_store(mail_db) as store:
+    with configured_store(mail_db) as store:
         reader = BounceReader(store, SystemClock())
         outcomes = reader.read_maildir(maildir) if maildir else reader.read_message(sys.stdin.buffer.read())
     for problem in reader.problems:
@@ -131,7 +131,7 @@ def status(mail_db: MailDb = None, as_json: Json = False) -> None:
     from mailer.run import KIND
     from mailer.storage import issues, runs
 
-    with open_store(mail_db) as store, store.read() as connection:
+    with configured_store(mail_db) as store, store.read() as connection:
         counts = issues.counts(connection, SystemClock().now())
         last = next(iter(runs.newest(connection, KIND, 1)), None)
     result = {"outbox": counts, "last_run": asdict(last) if last else None}

@@ -1,7 +1,7 @@
 """The mailer's database as the commands of ``paperfeed mail`` open it."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,13 +16,11 @@ MailDb = Annotated[
 
 
 @contextmanager
-def open_store(mail_db: str | None) -> Iterator["MailStore"]:
-    """Open the mailer's database, None for the configured one; create the schema if the database is empty."""
+def open_store(url: str) -> Iterator["MailStore"]:
+    """Open the mailer's database, and create the schema if the database is empty."""
     from mailer import storage
-    from mailer.config import MailSettings
     from mailer.storage import schema
 
-    url = MailSettings.read(db=mail_db).db
     if schema.current_revision(url) is None:
         schema.upgrade(url)
     schema.check(url)
@@ -31,3 +29,10 @@ def open_store(mail_db: str | None) -> Iterator["MailStore"]:
         yield store
     finally:
         store.dispose()
+
+
+def configured_store(mail_db: str | None) -> AbstractContextManager["MailStore"]:
+    """Open the database that ``--mail-db`` or else the settings name."""
+    from mailer.config import MailSettings
+
+    return open_store(MailSettings.read(db=mail_db).db)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.mail.store import MailDb, open_store
+from cli.mail.store import MailDb, configured_store
 from cli.options import Json
 from cli.output import show, show_text, warn
 
@@ -45,7 +45,7 @@ def add(
     from mailer.subscribers.subscriptions import Subscriptions
 
     schedule = parse_schedule(weekdays, time, zone)
-    with open_store(mail_db) as store:
+    with configured_store(mail_db) as store:
         added = Subscriptions(store, SystemClock()).add_many([(user, address, name, schedule, papers)], consent)
     show_text(f"{'added' if added else 'already subscribed'}: {user}")
 
@@ -68,7 +68,7 @@ def import_file(
     from mailer.subscribers.csv_file import import_csv
     from mailer.subscribers.subscriptions import Subscriptions
 
-    with open_store(mail_db) as store:
+    with configured_store(mail_db) as store:
         found = import_csv(Subscriptions(store, SystemClock()), file, consent)
     for line, address, reason in found.stopped:
         warn(f"{file}, line {line}: {address}: mail to this address is stopped: {reason.value}")
@@ -84,7 +84,7 @@ def list_subscribers(mail_db: MailDb = None, as_json: Json = False) -> None:
     from mailer.domain.subscription import SubscriptionState
     from mailer.storage import subscribers
 
-    with open_store(mail_db) as store:
+    with configured_store(mail_db) as store:
         found = [
             {
                 "user_id": each.user_id,
@@ -108,7 +108,7 @@ def remove(user: Annotated[str, typer.Argument(help="User id in the feed service
     from mailer.errors import NotFound
     from mailer.storage import subscribers
 
-    with open_store(mail_db) as store, store.write() as connection:
+    with configured_store(mail_db) as store, store.write() as connection:
         found = subscribers.find_by_user(connection, user)
         if found is None:
             raise NotFound("subscriber", user)
@@ -132,7 +132,7 @@ def suppress(
     from mailer.storage import subscribers
 
     parsed = parse_address(address)
-    with open_store(mail_db) as store, store.write() as connection:
+    with configured_store(mail_db) as store, store.write() as connection:
         if lift:
             done = "allowed" if subscribers.unsuppress(connection, parsed) else "was not suppressed"
         else:

@@ -117,7 +117,12 @@ class Site:
             return self._message(*_error_texts(error))
 
     async def _http_error(self, _request: Request, error: HTTPException) -> Response:
-        titles = {404: "There is no such page", 405: "This action is not possible", 413: "The form is too large"}
+        titles = {
+            404: "There is no such page",
+            405: "This action is not possible",
+            413: "The form is too large",
+            415: "The form is of an unknown type",
+        }
         text = "Please check the address, or use the links in your mail."
         return self._message(titles.get(error.status_code, "An error"), text, error.status_code)
 

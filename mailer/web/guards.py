@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mailer.web.forms import Form
 
 MAX_BODY_BYTES = 64 * 1024
+FORM_TYPE = "application/x-www-form-urlencoded"
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -48,13 +49,15 @@ async def read_form(request: Request) -> Form:
     """Return the fields of a submitted form (application/x-www-form-urlencoded).
 
     Raises:
-        HTTPException: The body is larger than ``MAX_BODY_BYTES``.
+        HTTPException: The body is larger than ``MAX_BODY_BYTES``, or has another type.
     """
     body = b""
     async for chunk in request.stream():
         body += chunk
         if len(body) > MAX_BODY_BYTES:
             raise HTTPException(413)
+    if body and request.headers.get("content-type", FORM_TYPE).partition(";")[0].strip().lower() != FORM_TYPE:
+        raise HTTPException(415)
     return parse_qs(body.decode(errors="replace"), keep_blank_values=True)
 
 

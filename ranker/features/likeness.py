@@ -61,8 +61,8 @@ def likeness(profile: Profile, candidates: PaperMatrix, known: Similarities | No
     Args:
         known: Precomputed similarities of the likes to the candidates; None computes them.
     """
-    # Small matrices are summed up together; of large ones only one is in memory at a time.
-    together = known is not None or len(profile.liked_units) * len(candidates) <= _STACKED_VALUES
+    # Small matrices are summed up together. Of large ones at most two are in memory: one, and the next.
+    together = len(profile.liked_units) * len(candidates) <= _STACKED_VALUES
     pairs = similarities(profile, candidates) if known is None else iter(known.items())
     found: dict[str, Float32Array] = {}
     nearest, bm25 = None, None
@@ -78,6 +78,7 @@ def likeness(profile: Profile, candidates: PaperMatrix, known: Similarities | No
         for row, name in zip(weights, names, strict=True):
             row[:] = profile.linear_model(name)
         found |= zip(names, summed_up(stack, weights), strict=True)
+        del matrices, stack
     return Likeness(**found, bm25=bm25, nearest_like=nearest)
 
 

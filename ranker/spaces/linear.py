@@ -11,12 +11,17 @@ def product(rows: Float32Array, matrix: Float32Array) -> Float32Array:
     """Multiply (n, d) rows by a (d, k) matrix; (n, k) float32. Rows of NaN give NaN."""
     # BLAS may add in another order for another shape. In blocks of one shape, a row's result does not depend on the
     # other rows, so slates do not depend on the papers that were placed together.
-    padded = np.zeros((len(rows) + -len(rows) % _BLOCK_ROWS, rows.shape[1]), dtype=np.float32)
-    padded[: len(rows)] = rows
+    blocks, rest = divmod(len(rows), _BLOCK_ROWS)
+    whole = len(rows) - rest
+    found = np.empty((len(rows), matrix.shape[1]), dtype=np.float32)
+    padded = np.zeros((_BLOCK_ROWS, rows.shape[1]), dtype=np.float32)
+    padded[:rest] = rows[whole:]
     # Some BLAS kernels report rows of NaN as invalid.
     with np.errstate(invalid="ignore"):
-        found: Float32Array = padded.reshape(len(padded) // _BLOCK_ROWS, _BLOCK_ROWS, rows.shape[1]) @ matrix
-    return found.reshape(len(padded), matrix.shape[1])[: len(rows)]
+        products = rows[:whole].reshape(blocks, _BLOCK_ROWS, rows.shape[1]) @ matrix
+        found[:whole] = products.reshape(whole, matrix.shape[1])
+        found[whole:] = (padded @ matrix)[:rest]
+    return found
 
 
 def unit_rows(vectors: Float32Array) -> Float32Array:

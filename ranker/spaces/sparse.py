@@ -174,14 +174,15 @@ class CandidateTerms:
             (m, n) TF-IDF cosines; (m, n) products of the rows with the BM25 weights, or (1, n) their sum if ``summed``.
         """
         cosines = np.empty((len(liked), self.paper_count), dtype=np.float32)
-        bm25 = np.zeros((1 if summed else len(liked), self.paper_count), dtype=np.float32)
+        # The sum of many blocks is rounded once.
+        bm25 = np.zeros((1 if summed else len(liked), self.paper_count), np.float64 if summed else np.float32)
         # Blocks of likes limit the memory.
         step = max(_BLOCK_CELLS // max(self.paper_count, 1), 1)
         for start in range(0, len(liked), step):
             rows = slice(start, min(start + step, len(liked)))
             cosines[rows], found = self._compared(liked.block(rows))
             bm25[slice(1) if summed else rows] += found.sum(axis=0) if summed else found
-        return cosines, bm25
+        return cosines, bm25.astype(np.float32, copy=False)
 
     def _compared(self, liked: SparseRows) -> tuple[Float64Array, Float64Array]:
         """Return the (m, n) cosines, and the (m, n) products with the BM25 weights."""

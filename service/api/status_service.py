@@ -38,6 +38,7 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
         self._paper_counts = paper_counts
         self._worker, self._worker_count = place
         self._started = time.monotonic()
+        self._version = importlib.metadata.version("paperfeed")
 
     def GetStatus(self, request: pb.GetStatusRequest, context: grpc.ServicerContext) -> pb.GetStatusResponse:
         uptime = Duration()
@@ -50,7 +51,7 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
             # The problem is part of the status, so the call succeeds.
             storage_problem = error.message
         return pb.GetStatusResponse(
-            version=importlib.metadata.version("paperfeed"),
+            version=self._version,
             uptime=uptime,
             model_version=serving.bundle.version if serving.bundle else "",
             model_problem=serving.problem,

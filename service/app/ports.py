@@ -319,7 +319,7 @@ class Encoder(Protocol):
         """
 
     def encode_in_background(self, texts: Sequence[str]) -> Vectors:
-        """Return the same vectors as ``encode``; calls of ``encode`` have priority."""
+        """Return vectors as ``encode`` without a deadline. Calls of ``encode`` go first, also between two slices."""
 
 
 class Clock(Protocol):

@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         while (request := receive_frame(received, lambda: os.read(sys.stdin.fileno(), READ_BYTES))) is not None:
             _send(replies, _answer(request, encode))
-    except (BrokenStream, BrokenPipeError):
+    except (BrokenStream, ConnectionError):
         return 1
     return 0
 

@@ -44,13 +44,13 @@ def prune(
         features_days: Days since slates were made that lose their features (most of their size) and keep their items.
     """
 
-    def before(days: int | None) -> dt.datetime:
-        return dt.datetime.min.replace(tzinfo=dt.UTC) if days is None else now - dt.timedelta(days=days)
+    def pruned(part: Callable[[SqlStore, dt.datetime], int], days: int | None) -> int:
+        return 0 if days is None else part(store, now - dt.timedelta(days=days))
 
     return Pruned(
-        events=_prune_events(store, before(events_days)),
-        slates=_prune_slates(store, before(slates_days)),
-        features=_prune_features(store, before(features_days)),
+        events=pruned(_prune_events, events_days),
+        slates=pruned(_prune_slates, slates_days),
+        features=pruned(_prune_features, features_days),
     )
 
 

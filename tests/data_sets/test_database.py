@@ -81,7 +81,7 @@ def test_an_imported_history(sql_store: SqlStore, store_url: str, days: int) -> 
 
     assert set(found.appeared_at) == {(published if days < 0 else NOW).timestamp()}
     assert warnings[0] == "3 of 4 papers have no vector of made-up yet; they count as pending"
-    assert any("papers count from when they were published" in text for text in warnings) == (days < 0)
+    assert any("papers count from publication" in text for text in warnings) == (days < 0)
 
 
 @ON_SQLITE

@@ -130,7 +130,7 @@ def test_imported_history(tmp_path: Path, liked_at: str, is_imported: bool) -> N
     data = embed(read, HashingEncoder(), with_titles=False, warn=warnings.append)
 
     assert data.appeared_at.tolist() == [0 if is_imported else 7 * 86_400]
-    assert [text.startswith("d: most likes are older") for text in warnings] == [True] * is_imported
+    assert [text.startswith("d: most likes are dated before") for text in warnings] == [True] * is_imported
 
 
 def test_public_files(tmp_path: Path) -> None:

@@ -157,7 +157,7 @@ class Dataset:
         if not len(known) or (known < -GRACE_SECONDS).mean() <= 0.5:
             return self
         warn(
-            f"{self.name}: most likes are older than their papers are here: papers count from when they were published"
+            f"{self.name}: most likes are dated before their papers were first stored, so papers count from publication"
         )
         return replace(self, is_imported=True)
 
@@ -217,7 +217,7 @@ def _lack(dataset: Dataset) -> str:
     """Return what is missing for training; an empty text where nothing is."""
     papers, likes = dataset.papers, dataset.likes
     if not len(papers):
-        return "has no papers"
+        return "has no papers (a limit such as --until may hide all of them)"
     if not len(likes):
         clicks = f"; {len(dataset.clicks)} clicks alone make no profile" if len(dataset.clicks) else ""
         return f"nobody liked or saved any of the papers: there are no positive labels{clicks}"

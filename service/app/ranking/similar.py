@@ -40,7 +40,11 @@ class _State:
         return ((list(self.new), np.stack(list(self.new.values()))),) if self.new else ()
 
     def nearest(self, target: Vectors, limit: int) -> list[tuple[str, float]]:
-        """Return (paper id, exact cosine) of the ``limit`` nearest papers and all ties, and possibly some more."""
+        """Return (paper id, exact cosine) of the ``limit`` nearest papers and all ties, and possibly some more.
+
+        Args:
+            limit: At least 1.
+        """
         parts = (*self.read, *self._new_part)
         if not parts:
             return []

@@ -149,11 +149,12 @@ def test_an_invalid_form(site: RunningSite, store: MailStore, form: dict[str, An
 
 
 def test_other_sites_and_floods(site: RunningSite) -> None:
-    """Forms of other sites, large bodies and too many requests are refused."""
+    """Forms of other sites, large bodies, other types of bodies and too many requests are refused."""
     form = {"address": "a@example.org", "weekdays": "1"}
     assert site.ask("/subscribe", form, Sec_Fetch_Site="cross-site").status == 403
     assert site.ask("/subscribe", form, Origin="https://evil.example").status == 403
     assert site.ask("/subscribe", {"address": "x" * 100_000}).status == 413
+    assert site.ask("/subscribe", form, Content_Type="multipart/form-data; boundary=x").status == 415
     assert site.ask("/subscribe", method="PUT").status == 405
     statuses = [site.ask("/subscribe", form).status for _ in range(12)]
     assert statuses[0] == 200

@@ -159,7 +159,7 @@ def test_explain_is_asked_for(client: Client) -> None:
     assert [list(item.reasons) for item in ranked.items] == [[], []]
 
 
-def test_short_deadline_fails_in_time(own: Service) -> None:
+def test_a_short_deadline_ends_the_call(own: Service) -> None:
     """If text cannot be embedded within the deadline, the server itself ends the call with DEADLINE_EXCEEDED."""
     client = own.client
     text = " ".join(fresh("word") for _ in range(200))
