@@ -190,8 +190,13 @@ def test_calls_that_a_drain_cuts_are_reported(sqlite_url: str, tmp_path: Path) -
         pytest.param(signal.SIGHUP, 2, marks=pytest.mark.slow),
     ],
 )
-def test_idle_server_ends_at_once(sqlite_url: str, tmp_path: Path, number: int, workers: int) -> None:
+def test_idle_server_ends_at_once(
+    sqlite_url: str, tmp_path: Path, number: int, workers: int, request: pytest.FixtureRequest
+) -> None:
     """SIGTERM, or a closed terminal (SIGHUP), ends an idle server without waiting for the drain time."""
+    # Under nohup SIGHUP is ignored, and the server would inherit that.
+    before = signal.signal(number, signal.SIG_DFL)
+    request.addfinalizer(lambda: signal.signal(number, before))
     with running(tmp_path, sqlite_url, workers=workers, drain_seconds=3600) as server:
         server.process.send_signal(number)
         assert server.ended() == 0
