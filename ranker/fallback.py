@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from ranker.features.similarity import cosines, nearest_first
 from ranker.profile.profile import Profile
 from ranker.spaces.spaces import PaperMatrix
 from ranker.trending import hotness
@@ -18,7 +17,9 @@ def cosine_scores(profile: Profile, candidates: PaperMatrix) -> Float64Array:
     """
     if not len(profile.liked_units):
         return np.zeros(len(candidates))
-    means = nearest_first(cosines(profile.liked_units, candidates.units)[None], NEAREST_LIKES)[0].mean(axis=0)
+    with np.errstate(invalid="ignore"):
+        cosines = profile.liked_units @ candidates.units.T
+    means = np.sort(cosines, axis=0)[-NEAREST_LIKES:].mean(axis=0)
     scores = np.where(candidates.has_vector, means, np.float32(-1.0)).astype(np.float64)
     return np.round(scores, 6)
 

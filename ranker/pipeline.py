@@ -1,7 +1,6 @@
 """The stages of ranking in order: features, scores, exclusion of seen papers, diversity, exploration, reasons."""
 
 import enum
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +9,9 @@ from ranker.bundle.bundle import Bundle
 from ranker.diversify import diversify
 from ranker.explore import Exploration, explore, stay_chances
 from ranker.fallback import cosine_scores, trending_scores
-from ranker.features import SCHEMA, Inputs, feature_matrix
+from ranker.features import SCHEMA, Inputs, compute_features
 from ranker.profile.profile import Profile
-from ranker.reasons.explain import RankReason, RankReasonKind, reasons
+from ranker.reasons.explain import RankReason, RankReasonKind, Shown, reasons
 from ranker.score import best_first
 from ranker.spaces.spaces import PaperMatrix
 from ranker.trending import trends
@@ -63,30 +62,33 @@ class RankedList:
 
 
 @dataclass(frozen=True)
-class ModelRows:
-    """The candidates of one user as the model sees them.
+class Scored:
+    """The n candidates as the model sees them for one user.
 
     Attributes:
-        features: (n, len(SCHEMA)) float32 output of ``compute_matrix``.
+        features: (n, len(SCHEMA)) float32, see ``compute_features``.
         leaves: (n, trees) output of ``Model.leaves``.
+        scores: (n,) output of ``Model.scores``.
     """
 
-    inputs: Inputs
     features: Float32Array
     leaves: Int32Array
+    scores: Float64Array
 
 
-def model_rows(bundle: Bundle, users: Sequence[Inputs]) -> list[ModelRows]:
-    """Return the model rows of several users: the features of each user, then one call of the model for all users.
+def score(bundle: Bundle, inputs: Inputs) -> list[Scored]:
+    """Return the scored candidates of each user.
 
-    One call for all is faster, because a call of LightGBM costs as much as 40 rows. The results do not depend on how
-    many users share the call, except for rounding.
+    The features of all users are computed in a few large operations, and the model is called once. Up to rounding, the
+    results do not depend on how many users share the call.
     """
-    if not users:
-        return []
-    features = [feature_matrix(each) for each in users]
-    leaves = np.split(bundle.model.leaves(np.concatenate(features)), len(users))
-    return [ModelRows(*each) for each in zip(users, features, leaves, strict=True)]
+    features = compute_features(inputs)
+    users, count, width = features.shape
+    rows = features.reshape(users * count, width)
+    leaves = bundle.model.leaves(rows)
+    scores = bundle.model.scores(rows, leaves).reshape(users, count)
+    by_user = leaves.reshape(users, count, -1)
+    return [Scored(*found) for found in zip(features, by_user, scores, strict=True)]
 
 
 def rank(  # noqa: PLR0913 (one keyword for each option)
@@ -100,7 +102,7 @@ def rank(  # noqa: PLR0913 (one keyword for each option)
     limit: int | None = None,
     explain: bool = True,
     user_context: UserContext = UNKNOWN_USER,
-    rows_known: ModelRows | None = None,
+    scored: Scored | None = None,
     shown: int | None = None,
     exploration: Exploration | None = None,
 ) -> RankedList:
@@ -113,20 +115,17 @@ def rank(  # noqa: PLR0913 (one keyword for each option)
         diversity: 0 (order of scores) to 1.
         limit: Maximum length of the list; None returns all candidates.
         user_context: Facts about the user beyond likes.
-        rows_known: Precomputed output of ``model_rows`` for the same arguments; None computes it here.
+        scored: Output of ``score`` for this user; None computes it here.
         shown: Number of first places that the user sees, at least one. Later places get no reasons and no diversity.
             None means all.
         exploration: None explores nothing. Lists scored without a bundle are never explored: they have no features to
             learn from.
     """
-    inputs = Inputs(profile, candidates, as_of, user_context)
     if bundle is None:
-        features, leaves = np.empty((len(candidates), 0), dtype=np.float32), None
-        scores = cosine_scores(profile, candidates)
+        features, scores = np.empty((len(candidates), 0), dtype=np.float32), cosine_scores(profile, candidates)
     else:
-        known = rows_known or model_rows(bundle, [inputs])[0]
-        inputs, features, leaves = known.inputs, known.features, known.leaves
-        scores = bundle.model.scores(leaves)
+        scored = scored or score(bundle, Inputs.of(profile, candidates, as_of, user_context))[0]
+        features, scores = scored.features, scored.scores
     order = _unseen(best_first(scores, candidates.id_ranks), candidates, exclude)
     explored = explore(len(order[:limit]), None if bundle is None else exploration)
     # Exploration may move a paper from below into the shown places, so diversity must reach down to it.
@@ -135,9 +134,10 @@ def rank(  # noqa: PLR0913 (one keyword for each option)
     why: list[tuple[RankReason, ...]] = [()] * len(rows)
     if explain:
         seen = rows[:shown]
-        support = None if bundle is None or leaves is None else bundle.model.contributions(leaves[seen])
-        found = reasons(inputs, seen, support, SCHEMA.families)
-        why[: len(seen)] = found
+        support = None
+        if bundle is not None and scored is not None:
+            support = bundle.model.contributions(features[seen], scored.leaves[seen])
+        why[: len(seen)] = reasons(Shown(profile, candidates, seen, as_of, user_context), support, SCHEMA.families)
         if explored.place is not None and explored.place < len(seen):
             why[explored.place] = (RankReason(RankReasonKind.EXPLORATION), *why[explored.place])
     scored_by = ScoredBy.COSINE if bundle is None else ScoredBy.BUNDLE

@@ -26,12 +26,7 @@ def _standardised_in_part(values: Float32Array) -> Float32Array:
     return out
 
 
-def crowding(densities: Float32Array) -> Float32Array:
-    """Return the standardised density of each candidate's neighbourhood; (n,) float32, 0 if unknown."""
-    return np.nan_to_num(standardised(densities))
-
-
-def relative(values: Float32Array, crowded: Float32Array | float, share: float = 0.5) -> Float32Array:
+def relative(values: Float32Array, crowded: Float32Array, share: float = 0.5) -> Float32Array:
     """Return how far each candidate stands out from the others, minus a share of its crowding; (..., n) float32.
 
     Both terms are standard deviations from the candidates' mean. So the results are comparable between long and short
@@ -39,7 +34,7 @@ def relative(values: Float32Array, crowded: Float32Array | float, share: float =
 
     Args:
         values: (..., n) one feature, or several, of n candidates.
-        crowded: Output of ``crowding`` for the candidates; 0 for none.
+        crowded: (n,) how crowded the neighbourhood of each candidate is, see ``PaperMatrix.word_crowding``.
         share: Weight of the crowding.
     """
-    return standardised(values) - np.float32(share) * np.asarray(crowded, dtype=np.float32)
+    return standardised(values) - np.float32(share) * crowded

@@ -1,4 +1,4 @@
-"""The feature schema: the order of all features, its hash, and the one function that computes the feature matrix."""
+"""The feature schema: the order of all features, its hash, and the one function that computes all features."""
 
 import hashlib
 import json
@@ -15,7 +15,7 @@ from ranker.spaces.spaces import PaperMatrix
 from ranker.types import Float32Array, IndexArray
 from ranker.user_context import UNKNOWN_USER, UserContext
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Increase it whenever a feature keeps its name but changes its meaning."""
 
 
@@ -41,7 +41,11 @@ class Family(Protocol):
         ...
 
     def compute(self, inputs: Inputs, out: Float32Array, /) -> None:
-        """Write the features into ``out``, (len(NAMES), n_candidates) float32 full of NaN; unknown values stay NaN."""
+        """Write the features into ``out``; unknown values stay NaN.
+
+        Args:
+            out: (len(NAMES), users, n_candidates) float32 full of NaN.
+        """
         ...
 
 
@@ -96,26 +100,29 @@ SCHEMA = Schema(
 def compute_matrix(
     profile: Profile, candidates: PaperMatrix, as_of: float, user_context: UserContext = UNKNOWN_USER
 ) -> Float32Array:
-    """Compute the features of one user and all candidates of a digest.
-
-    Do not split the candidates of a digest before this call: some features compare a candidate with the others.
-
-    Args:
-        as_of: Unix seconds at which the features hold.
-        user_context: Facts about the user beyond likes.
+    """Compute the features of one user and all candidates of a digest; see ``compute_features``.
 
     Returns:
-        (n_candidates, len(SCHEMA)) float32, C-contiguous, NaN where unknown.
+        (n_candidates, len(SCHEMA)) float32.
     """
-    return feature_matrix(Inputs(profile, candidates, as_of, user_context))
+    return compute_features(Inputs.of(profile, candidates, as_of, user_context))[0]
 
 
-def feature_matrix(inputs: Inputs) -> Float32Array:
-    """Compute the same matrix as ``compute_matrix`` from inputs, which cache values that explanations reuse."""
-    out = np.full((len(SCHEMA), len(inputs.candidates)), np.nan, dtype=np.float32)
+def compute_features(inputs: Inputs) -> Float32Array:
+    """Compute the features of several users and all candidates of a digest.
+
+    Do not split the candidates of a digest before this call: some features compare a candidate with the others. Up to
+    rounding, the features of a user do not depend on the other users.
+
+    Returns:
+        (users, n_candidates, len(SCHEMA)) float32, C-contiguous, NaN where unknown.
+    """
+    shape = (len(SCHEMA), len(inputs.profiles), len(inputs.candidates))
+    out: Float32Array = np.full(shape, np.nan, dtype=np.float32)
     start = 0
     for family in FAMILIES:
         stop = start + len(family.NAMES)
         family.compute(inputs, out[start:stop])
         start = stop
-    return np.ascontiguousarray(out.T)
+    found: Float32Array = np.ascontiguousarray(out.transpose(1, 2, 0))
+    return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ranker.profile.clustering import clusters_of
-from ranker.spaces.linear import product, unit_rows
+from ranker.spaces.linear import unit_rows
 from ranker.types import Float32Array, Float64Array, IndexArray
 
 MAX_INTERESTS = 8
@@ -47,7 +47,8 @@ class Interests:
         """
         if not len(self):
             return np.full(len(units), -1, dtype=np.intp), np.full(len(units), np.nan, dtype=np.float32)
-        cosines = product(units, np.ascontiguousarray(self.centroids.T))
+        with np.errstate(invalid="ignore"):
+            cosines = units @ self.centroids.T
         best = np.argmax(cosines, axis=1)
         found = cosines[np.arange(len(units)), best]
         return np.where(np.isnan(found), -1, best), found

@@ -6,16 +6,18 @@ belongs to the family of the feature that the node splits on. Unlike exact SHAP,
 
 import enum
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from ranker.features.inputs import Inputs
-from ranker.features.similarity import Sum
+from ranker.profile.profile import Profile
 from ranker.reasons.naming import SEVERAL_TITLES
+from ranker.spaces.spaces import PaperMatrix
 from ranker.trees import Trees, node_means
 from ranker.trending import trends
 from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
+from ranker.user_context import UserContext
 
 NEAR_COSINE = 0.3
 """Least cosine at which two papers look alike to a user (MiniLM: unrelated papers have about 0.1)."""
@@ -82,31 +84,45 @@ def family_table(trees: Trees, family_of: Sequence[int]) -> Float64Array:
     return leaf_paths.reshape(-1, leaf_paths.shape[2])
 
 
-def reasons(
-    inputs: Inputs, rows: IndexArray, support: Float32Array | None, families: Sequence[str]
-) -> list[tuple[RankReason, ...]]:
-    """Return the reasons for each of the given candidates, the weightiest first; an empty tuple if there are none.
+@dataclass(frozen=True)
+class Shown:
+    """The candidates that one user sees.
+
+    Attributes:
+        rows: (k,) rows of ``candidates``.
+        as_of: Unix seconds.
+    """
+
+    profile: Profile
+    candidates: PaperMatrix
+    rows: IndexArray
+    as_of: float
+    user_context: UserContext
+
+
+def reasons(shown: Shown, support: Float32Array | None, families: Sequence[str]) -> list[tuple[RankReason, ...]]:
+    """Return the reasons for each candidate shown, the weightiest first; an empty tuple if there are none.
 
     Args:
-        support: (len(rows), len(families)) contributions of the families; None if no model scored, and then only the
+        support: (k, len(families)) contributions of the families; None if no model scored, and then only the
             similarity to likes can be a reason.
     """
-    likeness, freshness, topicality, trend = _support(support, families, len(rows))
-    trending = None
+    likeness, freshness, topicality, trend = _support(support, families, len(shown.rows))
+    context, trending = shown.user_context, None
     if (trend > 0).any():
-        trending = trends(inputs.candidates, inputs.as_of, inputs.user_context.user).is_trending
+        trending = trends(shown.candidates, shown.as_of, context.user).is_trending
     # Of equal weights the more specific reason comes first.
     found = (
-        (likeness, _similar(inputs, rows, likeness > 0)),
-        (likeness, _near_interests(inputs, rows, likeness > 0)),
-        (topicality, _plain(_KIND.TOPIC, _flags(inputs.user_context.followed_topic, rows, topicality))),
-        (topicality, _plain(_KIND.FOLLOWED_AUTHOR, _flags(inputs.user_context.followed_author, rows, topicality))),
-        (freshness, _plain(_KIND.FRESH, _fresh(inputs, rows) & (freshness > 0))),
-        (trend, _plain(_KIND.TRENDING, _flags(trending, rows, trend))),
+        (likeness, _similar(shown, likeness > 0)),
+        (likeness, _near_interests(shown, likeness > 0)),
+        (topicality, _plain(_KIND.TOPIC, _flags(context.followed_topic, shown.rows, topicality))),
+        (topicality, _plain(_KIND.FOLLOWED_AUTHOR, _flags(context.followed_author, shown.rows, topicality))),
+        (freshness, _plain(_KIND.FRESH, _fresh(shown) & (freshness > 0))),
+        (trend, _plain(_KIND.TRENDING, _flags(trending, shown.rows, trend))),
     )
     kept = [(weights, each) for weights, each in found if each is not None]
     if not kept:
-        return [()] * len(rows)
+        return [()] * len(shown.rows)
     known = np.array([[reason is not None for reason in each] for _, each in kept])
     weights = np.where(known, [weights for weights, _ in kept], -np.inf)
     orders = np.argsort(-weights, axis=0, kind="stable").T.tolist()
@@ -134,16 +150,17 @@ def _plain(kind: RankReasonKind, holds: BoolArray | None) -> _Reasons | None:
     return [_PLAIN[kind] if each else None for each in holds.tolist()]
 
 
-def _fresh(inputs: Inputs, rows: IndexArray) -> BoolArray:
-    """Return which of the rows were published within ``FRESH_SECONDS`` before ``as_of``."""
-    ages = inputs.as_of - inputs.candidates.columns.published_at[rows]
+def _fresh(shown: Shown) -> BoolArray:
+    """Return which of the candidates were published within ``FRESH_SECONDS`` before ``as_of``."""
+    ages = shown.as_of - shown.candidates.columns.published_at[shown.rows]
     return np.asarray((ages >= 0) & (ages <= FRESH_SECONDS))
 
 
-def _near_interests(inputs: Inputs, rows: IndexArray, holds: BoolArray) -> _Reasons | None:
+def _near_interests(shown: Shown, holds: BoolArray) -> _Reasons | None:
     """Return the nearest interest as a reason for each row, if it is near and has at least ``SEVERAL_TITLES``."""
-    sizes = np.array([len(members) for members in inputs.profile.interests.members] + [0])
-    nearest, cosines = (values[rows] for values in inputs.near_interests)
+    interests = shown.profile.interests
+    sizes = np.array([len(members) for members in interests.members] + [0])
+    nearest, cosines = interests.nearest(shown.candidates.units[shown.rows])
     # The cosine of a pending vector is NaN, which compares as false.
     near = holds & (sizes[nearest] >= SEVERAL_TITLES) & (cosines >= NEAR_INTEREST_COSINE)
     if not near.any():
@@ -152,9 +169,9 @@ def _near_interests(inputs: Inputs, rows: IndexArray, holds: BoolArray) -> _Reas
     return [found[number] if each else None for number, each in zip(nearest.tolist(), near.tolist(), strict=True)]
 
 
-def _similar(inputs: Inputs, rows: IndexArray, holds: BoolArray) -> _Reasons | None:
+def _similar(shown: Shown, holds: BoolArray) -> _Reasons | None:
     """Return the nearest like as a reason for each row, if one is near enough."""
-    nearest, similarity = _nearest_likes(inputs, rows)
+    nearest, similarity = _nearest_likes(shown)
     return [
         RankReason(_KIND.SIMILAR_TO_LIKED, like, value) if near and like >= 0 else None
         for like, value, near in zip(nearest.tolist(), similarity.tolist(), holds.tolist(), strict=True)
@@ -178,24 +195,39 @@ def _support(
     return likeness, columns.get("recency", none), columns.get("topic", none), columns.get("trend", none)
 
 
-def _nearest_likes(inputs: Inputs, rows: IndexArray) -> tuple[IndexArray, Float32Array]:
+def _nearest_likes(shown: Shown) -> tuple[IndexArray, Float32Array]:
     """Return the nearest like of each row, -1 if none is near enough, and the similarity to it."""
-    profile, candidates, found = inputs.profile, inputs.candidates, inputs.likeness
+    profile, candidates, rows = shown.profile, shown.candidates, shown.rows
     nearest = np.full(len(rows), -1, dtype=np.intp)
     similarity = np.zeros(len(rows), dtype=np.float32)
-    if found.plain is None or found.nearest_like is None:
-        by_words = np.ones(len(rows), dtype=np.bool_)
-    else:
-        value = found.plain[Sum.NEAREST][rows]
-        near = value >= NEAR_COSINE
-        nearest[near] = profile.liked_vector_rows[found.nearest_like[rows[near]]]
-        similarity[near] = value[near]
-        by_words = ~candidates.has_vector[rows]
-    if by_words.any() and profile.liked_tfidf is not None and len(profile.liked_tfidf) and candidates.tfidf is not None:
-        cosines = profile.liked_tfidf.dot(candidates.tfidf.take(rows[by_words]))
-        best = np.argmax(cosines, axis=0)
-        value = cosines[best, np.arange(len(best))]
-        near = value >= NEAR_TFIDF
-        places = np.nonzero(by_words)[0][near]
-        nearest[places], similarity[places] = profile.liked_text_rows[best[near]], value[near]
+    by_vector = candidates.has_vector[rows] if len(profile.liked_units) else np.zeros(len(rows), dtype=np.bool_)
+    if by_vector.any():
+        cosines = profile.liked_units @ candidates.units[rows[by_vector]].T
+        _take_near(nearest, similarity, by_vector, cosines, profile.liked_vector_rows, NEAR_COSINE)
+    if not by_vector.all() and profile.liked_tfidf is not None and candidates.tfidf is not None:
+        cosines = profile.liked_tfidf.dot(candidates.tfidf.take(rows[~by_vector]))
+        _take_near(nearest, similarity, ~by_vector, cosines, profile.liked_text_rows, NEAR_TFIDF)
     return nearest, similarity
+
+
+def _take_near(
+    nearest: IndexArray,
+    similarity: Float32Array,
+    chosen: BoolArray,
+    cosines: Float32Array,
+    like_rows: IndexArray,
+    least: float,
+) -> None:
+    """Write the nearest like of the chosen papers and its cosine, where that is at least ``least``.
+
+    Args:
+        cosines: (likes, chosen papers).
+        like_rows: (likes,) numbers of the likes.
+    """
+    if not len(cosines):
+        return
+    best = cosines.argmax(axis=0)
+    value = cosines[best, np.arange(len(best))]
+    near = value >= least
+    places = np.flatnonzero(chosen)[near]
+    nearest[places], similarity[places] = like_rows[best[near]], value[near]

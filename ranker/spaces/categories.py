@@ -48,10 +48,6 @@ class CategoryTable:
         counts = np.bincount(self.numbers, minlength=len(self.names))
         return np.asarray(np.log((len(self.primary) + _FEW_PAPERS) / np.maximum(counts, 1)))
 
-    def primary_values(self, values: Mapping[str, float]) -> Float64Array:
-        """Return the value of each paper's primary category; (n,), 0 by default, NaN for papers without categories."""
-        return np.append(self._of_names(values), np.nan)[self.primary]
-
     def mean_values(self, values: Mapping[str, float]) -> Float64Array:
         """Return the mean value of each paper's categories weighted by rarity; (n,), NaN for papers without any."""
         weighted = self._weights * self._of_names(values)[self.numbers]

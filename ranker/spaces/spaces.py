@@ -1,10 +1,10 @@
-"""The frozen spaces of a bundle, and matrices of papers in these spaces.
+"""The spaces in which papers become comparable, and matrices of papers in these spaces.
 
 Up to rounding, the row of a paper does not depend on the other papers of its matrix. So matrices may be built for one
-paper, a digest or a whole catalogue, and their rows may be taken and joined freely.
+paper, a digest or a whole catalog, and their rows may be taken and joined freely.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -13,28 +13,29 @@ import numpy as np
 
 from ranker.errors import InputError
 from ranker.papers import PaperColumns, stack_columns
-from ranker.relative import crowding
+from ranker.relative import standardised
 from ranker.signals import Signals
-from ranker.spaces.background import Background
 from ranker.spaces.categories import CategoryTable
-from ranker.spaces.colikes import CoLikes
 from ranker.spaces.factors import FactorMap
-from ranker.spaces.linear import product, unit_rows
+from ranker.spaces.linear import inverse_root, unit_rows
 from ranker.spaces.sparse import CandidateTerms, SparseRows, stack_sparse
+from ranker.spaces.statistics import CorpusStatistics, with_prior
 from ranker.spaces.terms import BUCKET_COUNT, hashed_terms
-from ranker.spaces.topics import Topics, commonness, main_topics
-from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray, Int32Array
+from ranker.spaces.topics import Topics, main_topics
+from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
 
-_FEW_PAPERS = 10
+MAX_IDF = 7.0
+"""The weight of a term in one of 1,100 texts. Rarer terms, mostly pairs of words, do not tell texts apart any better;
+without this limit they make up most of a text's length."""
+WHITENING_DAMPING = 2.0
+"""Added to each variance before whitening, in units of the mean variance, so that noise is not blown up."""
+NEAREST_SHARE = 1 / 30
+"""Share of the background that counts as near. A smaller one makes densities noisy; a larger one hides differences."""
 _FEW_COSINES = 500
-"""Up to this number of papers their mutual cosines are cached (1 MB), because every user's slate reads most of them."""
+"""Up to this number of papers their mutual cosines are cached (1 MB), because the slates of all users read them."""
 _REPEAT_WEIGHT = 0.3
 """The TF-IDF weight of a term grows by this much when its count in a text grows e-fold."""
-_BM25_K1 = 1.2
-_BM25_B = 0.5
-_GIVEN = ("units", "whitened", "tfidf", "bm25", "topic_weights", "factors")
-# Expensive properties that depend on each paper alone: rows taken from a matrix keep their computed values.
-_EXPENSIVE = ("has_vector", "word_density", "factor_density", "user_factors")
+_ROWS = ("units", "whitened", "tfidf", "topic_weights", "factors")
 
 
 @dataclass(frozen=True)
@@ -45,22 +46,18 @@ class PaperMatrix:
         units: (n, d) float32 vectors of unit length; NaN rows where the vector is pending.
         whitened: (n, d) float32 whitened vectors of unit length, NaN rows as in ``units``; None without a bundle.
         tfidf: (n, buckets) TF-IDF rows of unit length, empty for texts without words; None without a bundle.
-        bm25: (n, buckets) BM25 weights of each paper's terms; None without a bundle.
         topic_weights: (n, t) float32, see ``Topics.weights``; None without a bundle or topics.
         factors: (n, k) float32 co-like factors of unit length, NaN rows as in ``units``; None without a factor map.
-        background: The sample that densities refer to; None without a bundle.
-        co_likes: The papers that ``user_factors`` are predicted from; None without a factor map.
+        background: TF-IDF rows of a sample of the corpus, which ``word_crowding`` refers to; None without a bundle.
     """
 
     columns: PaperColumns
     units: Float32Array
     whitened: Float32Array | None = None
     tfidf: SparseRows | None = None
-    bm25: SparseRows | None = None
     topic_weights: Float32Array | None = None
     factors: Float32Array | None = None
-    background: Background | None = None
-    co_likes: CoLikes | None = None
+    background: SparseRows | None = None
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -71,26 +68,6 @@ class PaperMatrix:
         # The maximum makes a row without components pending.
         finite = np.isfinite(self.units).sum(axis=1) == max(self.units.shape[1], 1)
         return np.asarray(finite, dtype=np.bool_)
-
-    @cached_property
-    def centre(self) -> Float32Array:
-        """(d,) mean of the known unit vectors, shrunk towards 0 if there are few: what all the papers share."""
-        known = self.units[self.has_vector]
-        return np.asarray(known.sum(axis=0) / np.float32(len(known) + _FEW_PAPERS))
-
-    @cached_property
-    def towards_centre(self) -> Float32Array:
-        """(n,) float32 dot product of each unit vector and ``centre``; NaN where the vector is pending."""
-        found: Float32Array = np.einsum("ij,j->i", self.units, self.centre)
-        return found
-
-    @cached_property
-    def centred_lengths(self) -> Float32Array:
-        """(n,) float32 length of each unit vector minus ``centre``; NaN if it is 0."""
-        rest = self.units - self.centre
-        lengths: Float32Array = np.sqrt(np.einsum("ij,ij->i", rest, rest))
-        lengths[lengths <= 0] = np.nan
-        return lengths
 
     def cosines_among(self, rows: IndexArray) -> Float32Array:
         """Return the mutual cosines of the papers at ``rows``; (m, m) float32, 0 where a vector is pending."""
@@ -124,8 +101,8 @@ class PaperMatrix:
 
     @cached_property
     def terms(self) -> CandidateTerms | None:
-        """The terms of the papers in the form that ``likeness`` compares with likes; None without a bundle."""
-        return None if self.tfidf is None or self.bm25 is None else CandidateTerms.of(self.tfidf, self.bm25)
+        """The terms of the papers in the form that likes are compared with; None without a bundle."""
+        return None if self.tfidf is None else CandidateTerms.of(self.tfidf)
 
     @cached_property
     def wordless(self) -> BoolArray | None:
@@ -141,20 +118,19 @@ class PaperMatrix:
 
     @cached_property
     def word_crowding(self) -> Float32Array:
-        """(n,) ``word_density`` relative to the other papers, see ``relative.crowding``."""
-        return crowding(self.word_density)
+        """(n,) how crowded the neighbourhood of each paper is, in standard deviations from the papers' mean.
 
-    @cached_property
-    def factor_crowding(self) -> Float32Array:
-        """(n,) ``factor_density`` relative to the other papers, see ``relative.crowding``."""
-        return crowding(self.factor_density)
-
-    @cached_property
-    def topic_commonness(self) -> Float32Array | None:
-        """(t,) see ``topics.commonness``; None without topics."""
-        if self.topic_weights is None or not self.topic_weights.shape[1]:
-            return None
-        return commonness(self.topic_weights)
+        A paper written in common words is similar to everything. So the more crowded its neighbourhood, the less its
+        similarity to a library says (compare cross-domain local scaling, Conneau et al. 2018). The crowding is the mean
+        TF-IDF cosine to the nearest papers of the background; it is 0 without a bundle.
+        """
+        if self.tfidf is None or self.background is None or not len(self.background):
+            return np.zeros(len(self), dtype=np.float32)
+        # ``dot`` caches the transpose of its argument: the background, which stays the same.
+        cosines = self.tfidf.dot(self.background)
+        count = max(1, round(cosines.shape[1] * NEAREST_SHARE))
+        nearest = np.partition(cosines, cosines.shape[1] - count, axis=1)[:, cosines.shape[1] - count :]
+        return np.nan_to_num(standardised(nearest.mean(axis=1)))
 
     @cached_property
     def categories(self) -> CategoryTable:
@@ -168,32 +144,11 @@ class PaperMatrix:
             return np.full(len(self), -1, dtype=np.intp)
         return main_topics(self.topic_weights)
 
-    @cached_property
-    def word_density(self) -> Float32Array:
-        """(n,) mean TF-IDF cosine of each paper to its nearest papers of the background; NaN without a bundle."""
-        if self.tfidf is None or self.background is None:
-            return np.full(len(self), np.nan, dtype=np.float32)
-        return self.background.word_density(self.tfidf)
-
-    @cached_property
-    def factor_density(self) -> Float32Array:
-        """(n,) mean cosine of each paper's factors to the nearest of the background; NaN if the vector is pending."""
-        if self.factors is None or self.background is None:
-            return np.full(len(self), np.nan, dtype=np.float32)
-        return self.background.factor_density(self.factors)
-
-    @cached_property
-    def user_factors(self) -> Float32Array:
-        """(n, m) float32 user factors of unit length, see ``CoLikes``; m is 0 without co-likes."""
-        if self.co_likes is None or self.factors is None:
-            return np.empty((len(self), 0), dtype=np.float32)
-        return self.co_likes.placed(self.columns.texts, self.factors)
-
     @property
     def vectors(self) -> dict[str, Float32Array]:
-        """(n, w) rows of the papers in each vector space that they are in, by the name that ``Likeness`` gives it."""
-        found = {"plain": self.units, "whitened": self.whitened, "factors": self.factors, "users": self.user_factors}
-        return {space: rows for space, rows in found.items() if rows is not None and rows.shape[1]}
+        """(n, w) rows of the papers in each vector space that they are in, by its name."""
+        found = {"plain": self.units, "whitened": self.whitened, "factors": self.factors}
+        return {space: rows for space, rows in found.items() if rows is not None}
 
     def with_signals(self, signals: Signals | None) -> "PaperMatrix":
         """Return the same papers with other signals. Computed values are kept, because none of them reads signals."""
@@ -203,61 +158,68 @@ class PaperMatrix:
         vars(found).update({name: value for name, value in vars(self).items() if name not in own})
         return found
 
-    def row_values(self) -> dict[str, Any]:
-        """Return the values that belong to single papers, by name: those given and those computed so far."""
-        return {name: vars(self)[name] for name in (*_GIVEN, *_EXPENSIVE) if name in vars(self)}
-
-    @classmethod
-    def of_row_values(
-        cls, columns: PaperColumns, values: Mapping[str, Any], background: Background | None, co_likes: CoLikes | None
-    ) -> "PaperMatrix":
-        """Return a matrix of papers from the output of ``row_values``."""
-        given = {name: values[name] for name in _GIVEN}
-        found = cls(columns=columns, background=background, co_likes=co_likes, **given)
-        vars(found).update({name: value for name, value in values.items() if name not in given})
-        return found
-
     def take(self, rows: Sequence[int]) -> "PaperMatrix":
         """Return the papers at ``rows``, in that order."""
         index = np.asarray(rows, dtype=np.intp)
-        values = {name: taken_rows(value, index) for name, value in self.row_values().items()}
-        return self.of_row_values(self.columns.take(rows), values, self.background, self.co_likes)
-
-    def completed(self) -> "PaperMatrix":
-        """Compute the expensive values that rows taken from this matrix keep, and return this matrix."""
-        for name in _EXPENSIVE:
-            getattr(self, name)
-        return self
+        taken = {name: taken_rows(vars(self)[name], index) for name in _ROWS}
+        return PaperMatrix(columns=self.columns.take(rows), **taken, background=self.background)
 
 
 @dataclass(frozen=True)
 class Spaces:
     """The spaces of a bundle: how vectors and words of papers become comparable.
 
+    Term weights, whitening and background come from ``statistics``, which are those of the training data until
+    ``adapted`` adds those of a catalog.
+
     Attributes:
-        whitening_mean: (d,) float32 mean of unit vectors.
-        whitening_matrix: (d, d) float32; row vectors are multiplied by it from the left.
-        idf: (buckets,) float32 inverse document frequency of each term bucket, 0 or more.
-        average_length: Mean number of terms of a text, for BM25.
+        prior: Statistics of the training data.
         topics: The topics; None if there are none.
-        factor_map: The map to co-like factors; None if training had no likes.
-        background: The sample that densities refer to; None if there is none.
-        co_likes: The papers with user factors; None if training had no likes.
+        factor_map: The map to co-like factors; None if it was not learned.
+        statistics: The statistics in use.
     """
 
-    whitening_mean: Float32Array
-    whitening_matrix: Float32Array
-    idf: Float32Array
-    average_length: float
+    prior: CorpusStatistics
     topics: Topics | None = None
     factor_map: FactorMap | None = None
-    background: Background | None = None
-    co_likes: CoLikes | None = None
+    catalog: CorpusStatistics | None = None
 
     @property
     def embedding_dim(self) -> int:
         """d, the length of the encoder's vectors."""
-        return len(self.whitening_mean)
+        return self.prior.embedding_dim
+
+    def adapted(self, catalog: CorpusStatistics | None) -> "Spaces":
+        """Return the spaces for a catalog; for an empty catalog if it is None.
+
+        Raises:
+            InputError: The catalog's vectors have another length.
+        """
+        found = replace(self, catalog=catalog)
+        # Computed at once, so that the first request does not wait for it.
+        _ = found.idf, found.whitening_matrix, found.background
+        return found
+
+    @cached_property
+    def statistics(self) -> CorpusStatistics:
+        """The statistics in use: those of the catalog, with the prior."""
+        return with_prior(self.prior, self.catalog)
+
+    @cached_property
+    def idf(self) -> Float32Array:
+        """(buckets,) inverse document frequency of each term bucket, from 0 to ``MAX_IDF``."""
+        shares = np.clip(self.statistics.term_shares.astype(np.float64), np.exp(-MAX_IDF), 1.0)
+        return np.asarray(-np.log(shares), dtype=np.float32)
+
+    @cached_property
+    def whitening_matrix(self) -> Float32Array:
+        """(d, d) symmetric inverse square root of the damped covariance of the vectors."""
+        return inverse_root(self.statistics.covariance, WHITENING_DAMPING)
+
+    @cached_property
+    def background(self) -> SparseRows:
+        """TF-IDF rows of the statistics' sample."""
+        return self._tfidf(self.statistics.sample)
 
     def matrix(self, columns: PaperColumns) -> PaperMatrix:
         """Return the papers in these spaces.
@@ -270,47 +232,36 @@ class Spaces:
                 f"embeddings must have the bundle's length {self.embedding_dim}, but have {columns.embeddings.shape[1]}"
             )
         units = unit_rows(columns.embeddings)
-        tfidf, bm25 = self._term_rows(columns.texts)
-        return self.mapped(
-            PaperMatrix(
+        tfidf = self._tfidf(_counted(columns.texts))
+        # Some BLAS kernels report rows of NaN as invalid.
+        with np.errstate(invalid="ignore"):
+            centred: Float32Array = units - self.statistics.vector_mean
+            whitened = unit_rows(centred @ self.whitening_matrix)
+            return PaperMatrix(
                 columns=columns,
                 units=units,
-                whitened=self._whiten(units),
+                whitened=whitened,
                 tfidf=tfidf,
-                bm25=bm25,
                 topic_weights=None if self.topics is None else self.topics.weights(units),
+                factors=None if self.factor_map is None else self.factor_map.factors(units, tfidf),
+                background=self.background,
             )
-        )
 
-    def mapped(self, papers: PaperMatrix) -> PaperMatrix:
-        """Return the papers with the factor map, background and co-likes of these spaces.
+    def _tfidf(self, counts: SparseRows) -> SparseRows:
+        """Return rows of term counts as TF-IDF rows of unit length with damped counts."""
+        values = (1 + _REPEAT_WEIGHT * np.log(counts.values)) * self.idf[counts.columns]
+        lengths = np.sqrt(np.bincount(counts.owners, values.astype(np.float64) ** 2, len(counts)))
+        lengths[lengths == 0] = 1
+        return replace(counts, values=(values / lengths[counts.owners]).astype(np.float32))
 
-        Args:
-            papers: Papers in spaces that differ from these only in factor map, background and co-likes.
-        """
-        if self.factor_map is None or papers.whitened is None or papers.tfidf is None:
-            factors = None
-        else:
-            factors = self.factor_map.factors(papers.whitened, papers.tfidf)
-        return replace(papers, factors=factors, background=self.background, co_likes=self.co_likes)
 
-    def _whiten(self, units: Float32Array) -> Float32Array:
-        """Return the unit rows in the whitened space, scaled to unit length."""
-        return unit_rows(product(units - self.whitening_mean, self.whitening_matrix))
-
-    def _term_rows(self, texts: Sequence[str]) -> tuple[SparseRows, SparseRows]:
-        """Return TF-IDF rows of unit length with damped counts, and rows of BM25 weights of the same terms."""
-        counted = [hashed_terms(text) for text in texts]
-        sizes = np.array([len(buckets) for buckets, _ in counted], dtype=np.int64)
-        starts = np.concatenate(([0], np.cumsum(sizes))).astype(np.int32)
-        buckets = np.concatenate([buckets for buckets, _ in counted] or [np.empty(0, np.int32)])
-        counts = np.concatenate([counts for _, counts in counted] or [np.empty(0, np.float32)])
-        idf = self.idf[buckets]
-        tfidf = _unit_segments((1 + _REPEAT_WEIGHT * np.log(counts)) * idf, sizes)
-        lengths = np.repeat([float(counts.sum()) for _, counts in counted], sizes)
-        damping = _BM25_K1 * (1 - _BM25_B + _BM25_B * lengths / self.average_length)
-        bm25 = (idf * counts * (_BM25_K1 + 1) / (counts + damping)).astype(np.float32)
-        return _rows(starts, buckets, tfidf), _rows(starts, buckets, bm25)
+def _counted(texts: Sequence[str]) -> SparseRows:
+    """Return the (texts, buckets) counts of the texts' terms."""
+    counted = [hashed_terms(text) for text in texts]
+    starts = np.concatenate(([0], np.cumsum([len(buckets) for buckets, _ in counted], dtype=np.int64)))
+    columns = np.concatenate([buckets for buckets, _ in counted] or [np.empty(0, np.int32)])
+    counts = np.concatenate([counts for _, counts in counted] or [np.empty(0, np.float32)])
+    return SparseRows(starts.astype(np.int32), columns, counts, BUCKET_COUNT)
 
 
 def plain_matrix(columns: PaperColumns) -> PaperMatrix:
@@ -319,7 +270,7 @@ def plain_matrix(columns: PaperColumns) -> PaperMatrix:
 
 
 def taken_rows(values: Any, rows: IndexArray) -> Any:
-    """Return the given rows of one of the ``PaperMatrix.row_values``; None if it is None."""
+    """Return the given rows of an array or of sparse rows; None if it is None."""
     if isinstance(values, SparseRows):
         return values.take(rows)
     return None if values is None else values[rows]
@@ -333,14 +284,13 @@ def stack_matrices(parts: Sequence[PaperMatrix]) -> PaperMatrix:
     """
     if len({_shape(part) for part in parts}) != 1:
         raise InputError("papers of different spaces cannot be joined; all must be in the same spaces")
-    rows = [part.row_values() for part in parts]
-    values = {name: _stacked([row[name] for row in rows]) for name in rows[0] if all(name in row for row in rows)}
+    values = {name: _stacked([vars(part)[name] for part in parts]) for name in _ROWS}
     columns = stack_columns([part.columns for part in parts])
-    return PaperMatrix.of_row_values(columns, values, parts[0].background, parts[0].co_likes)
+    return PaperMatrix(columns=columns, **values, background=parts[0].background)
 
 
 def _stacked(values: Sequence[Any]) -> Any:
-    """Return the rows of all parts of one of the ``PaperMatrix.row_values``; None if a part is None."""
+    """Return the rows of all parts; None if a part is None."""
     if any(value is None for value in values):
         return None
     return stack_sparse(values) if isinstance(values[0], SparseRows) else np.concatenate(values)
@@ -351,16 +301,3 @@ def _shape(matrix: PaperMatrix) -> tuple[int | None, ...]:
     arrays = (matrix.units, matrix.whitened, matrix.topic_weights, matrix.factors)
     widths = (None if array is None else array.shape[1] for array in arrays)
     return (*widths, None if matrix.tfidf is None else matrix.tfidf.width)
-
-
-def _unit_segments(values: Float32Array, sizes: IndexArray) -> Float32Array:
-    """Return the values scaled so that each run of ``sizes`` values has length 1; runs of zeros stay zero."""
-    owners = np.repeat(np.arange(len(sizes)), sizes)
-    squares = np.bincount(owners, weights=values.astype(np.float64) ** 2, minlength=len(sizes))
-    lengths = np.sqrt(squares)
-    lengths[lengths == 0] = 1
-    return (values / lengths[owners]).astype(np.float32)
-
-
-def _rows(starts: Int32Array, buckets: Int32Array, values: Float32Array) -> SparseRows:
-    return SparseRows(starts=starts, columns=buckets, values=values, width=BUCKET_COUNT)

@@ -9,14 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse
 
-from ranker.types import Float32Array, Float64Array, IndexArray, Int32Array
+from ranker.types import Float32Array, IndexArray, Int32Array
 
 _RARE_SHARE = 0.05
 _FEW_ROWS = 20
-_DENSE_VALUES = 2**18
-"""Up to this number of values (1 MB) a dense product is faster than a sparse one."""
-_BLOCK_CELLS = 2**18
-"""Number of (like, paper) pairs whose common terms are in memory at once, at a few hundred bytes per pair."""
 
 
 @dataclass(frozen=True)
@@ -63,38 +59,9 @@ class SparseRows:
         """Return the dot products of these rows with the rows of ``other``; (n, n_other) float32, C-contiguous."""
         return np.ascontiguousarray((self.matrix @ other.transposed).toarray(), dtype=np.float32)
 
-    def mean(self) -> "SparseRows":
-        """Return the mean row as a matrix of one row; needs at least one row."""
-        # Sorting the few thousand terms is ten times faster than a dense sum over all columns.
-        columns, places = np.unique(self.columns, return_inverse=True)
-        values = np.bincount(places, weights=self.values) / len(self)
-        starts = np.array([0, len(columns)], dtype=np.int32)
-        return SparseRows(starts, columns, values.astype(np.float32), self.width)
-
     def gram(self) -> Float32Array:
         """Return the dot products of the rows with one another; (n, n) float32."""
-        # Most columns have an entry in one row only, which adds to the diagonal alone. Columns with several entries are
-        # found by the last entry of each column, which is much faster than sorting or transposing.
-        order = np.arange(len(self.columns), dtype=np.int32)
-        last_of = np.empty(self.width, dtype=np.int32)
-        last_of[self.columns] = order
-        last = last_of[self.columns]
-        earlier = np.flatnonzero(last != order)
-        number_of = np.zeros(len(order), dtype=np.int32)
-        number_of[last[earlier]] = 1
-        shared = np.flatnonzero(number_of)
-        number_of[shared] = np.arange(len(shared))
-        entries = np.concatenate((earlier, shared))
-        owners, numbers, values = self.owners[entries], number_of[last[entries]], self.values[entries]
-        if len(self) * len(shared) > _DENSE_VALUES:
-            rows = scipy.sparse.csr_matrix((values, (owners, numbers)), shape=(len(self), len(shared)))
-            found = (rows @ rows.T).toarray()
-        else:
-            dense = np.zeros((len(self), len(shared)), dtype=np.float32)
-            dense[owners, numbers] = values
-            found = dense @ dense.T
-        np.fill_diagonal(found, np.bincount(self.owners, self.values * self.values, len(self)))
-        return np.asarray(found, dtype=np.float32)
+        return np.asarray((self.matrix @ self.matrix.T).toarray(), dtype=np.float32)
 
     def select(self, columns: Int32Array) -> "SparseRows":
         """Return the rows restricted to the given columns (ascending), renumbered from 0."""
@@ -102,12 +69,6 @@ class SparseRows:
         kept = columns[np.minimum(places, len(columns) - 1)] == self.columns if len(columns) else places < 0
         starts = np.concatenate(([0], np.cumsum(kept))).astype(np.int32)[self.starts]
         return SparseRows(starts, places[kept].astype(np.int32), self.values[kept], len(columns))
-
-    def block(self, rows: slice) -> "SparseRows":
-        """Return consecutive rows, sharing the memory."""
-        first, last = self.starts[rows.start], self.starts[rows.stop]
-        starts = self.starts[rows.start : rows.stop + 1] - first
-        return SparseRows(starts, self.columns[first:last], self.values[first:last], self.width)
 
     def times(self, matrix: Float32Array) -> Float32Array:
         """Multiply the rows by a (width, k) matrix; (n, k) float32."""
@@ -125,9 +86,9 @@ class SparseRows:
 class CandidateTerms:
     """The terms of n candidate papers by term, each weighted by how well it tells these papers apart.
 
-    A word that was rare when idf was computed may be in half the papers of a digest. A term that is in at most a
-    twentieth of the papers has weight 1. More common terms weigh less, down to 0 for a term in all of many papers. For
-    few papers the weights stay near 1.
+    A term that is rare in the corpus may be in half the papers of a digest. A term that is in at most a twentieth of
+    the papers has weight 1. More common terms weigh less, down to 0 for a term in all of many papers. For few papers
+    the weights stay near 1.
 
     The likes of a user have thousands of terms, of which the papers share some hundred. Summing these alone in numpy is
     three times as fast as a general product of sparse matrices.
@@ -137,73 +98,55 @@ class CandidateTerms:
             smallest that holds v, because a small table stays in the processor's cache.
         starts: (v + 1,) the papers with term i are ``papers[starts[i]:starts[i + 1]]``.
         papers: (nonzero,) paper of each entry.
-        tfidf: (nonzero,) float32 TF-IDF value of each entry times the weight of the term.
-        bm25: (nonzero,) float32 BM25 value of each entry times the weight of the term.
+        values: (nonzero,) float32 TF-IDF value of each entry times the weight of the term.
     """
 
     places: npt.NDArray[np.unsignedinteger]
     starts: Int32Array
     papers: Int32Array
-    tfidf: Float32Array
-    bm25: Float32Array
+    values: Float32Array
     paper_count: int
 
     @classmethod
-    def of(cls, tfidf: SparseRows, bm25: SparseRows) -> "CandidateTerms":
-        """Return the terms of the papers from their TF-IDF and BM25 rows, which must have the same entries."""
+    def of(cls, tfidf: SparseRows) -> "CandidateTerms":
+        """Return the terms of the papers from their TF-IDF rows."""
         order = np.argsort(tfidf.columns, kind="stable")
         terms, row_counts = np.unique(tfidf.columns, return_counts=True)
         places = np.full(tfidf.width, len(terms), dtype=np.min_scalar_type(len(terms)))
         places[terms] = np.arange(len(terms))
         shares = np.maximum(row_counts, 1) / (len(tfidf) + _FEW_ROWS)
         weights = np.minimum(np.log(1 / shares) / np.log(1 / _RARE_SHARE), 1.0).astype(np.float32)
-        telling = np.repeat(weights, row_counts)
         return cls(
             places=places,
             starts=np.concatenate(([0], np.cumsum(row_counts))).astype(np.int32),
-            papers=tfidf.owners[order].astype(np.int32),
-            tfidf=tfidf.values[order] * telling,
-            bm25=bm25.values[order] * telling,
+            papers=tfidf.owners[order],
+            values=tfidf.values[order] * np.repeat(weights, row_counts),
             paper_count=len(tfidf),
         )
 
-    def against(self, liked: SparseRows, *, summed: bool) -> tuple[Float32Array, Float32Array]:
-        """Return the similarities of m liked rows to the papers.
+    def products(self, terms: Sequence[Int32Array], values: Sequence[Float32Array]) -> Float32Array:
+        """Return the dot products of the papers with rows of u users; (k, u, n) float32.
 
-        Returns:
-            (m, n) TF-IDF cosines; (m, n) products of the rows with the BM25 weights, or (1, n) their sum if ``summed``.
+        Args:
+            terms: The (v,) terms of each user.
+            values: The (k, v) values of these terms in each of k rows.
         """
-        cosines = np.empty((len(liked), self.paper_count), dtype=np.float32)
-        # The sum of many blocks is rounded once.
-        bm25 = np.zeros((1 if summed else len(liked), self.paper_count), np.float64 if summed else np.float32)
-        # Blocks of likes limit the memory.
-        step = max(_BLOCK_CELLS // max(self.paper_count, 1), 1)
-        for start in range(0, len(liked), step):
-            rows = slice(start, min(start + step, len(liked)))
-            cosines[rows], found = self._compared(liked.block(rows))
-            bm25[slice(1) if summed else rows] += found.sum(axis=0) if summed else found
-        return cosines, bm25.astype(np.float32, copy=False)
-
-    def _compared(self, liked: SparseRows) -> tuple[Float64Array, Float64Array]:
-        """Return the (m, n) cosines, and the (m, n) products with the BM25 weights."""
-        places = self.places[liked.columns]
+        places = self.places[np.concatenate(terms)]
         shared = np.flatnonzero(places < len(self.starts) - 1)
+        owners = np.repeat(np.arange(len(terms)), [len(part) for part in terms])[shared]
         places = places[shared].astype(np.intp)
         first, sizes = self.starts[places], self.starts[places + 1] - self.starts[places]
-        # One pair for each shared term of a like and each paper with that term.
+        # One pair for each shared term of a user and each paper with that term.
         ends = np.cumsum(sizes)
         pairs = np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - ends + sizes, sizes)
-        meeting = np.repeat(shared, sizes)
-        values = liked.values[meeting]
-        cells = liked.owners[meeting] * self.paper_count + self.papers[pairs]
-        shape = (len(liked), self.paper_count)
-        cosines, bm25 = (
-            np.bincount(cells, values * weights[pairs], shape[0] * shape[1])
-            .astype(np.float64, copy=False)
-            .reshape(shape)
-            for weights in (self.tfidf, self.bm25)
-        )
-        return cosines, bm25
+        cells = np.repeat(owners * self.paper_count, sizes) + self.papers[pairs]
+        weights = self.values[pairs]
+        shape = (len(terms), self.paper_count)
+        found = [
+            np.bincount(cells, np.repeat(row[shared], sizes) * weights, shape[0] * shape[1]).reshape(shape)
+            for row in np.concatenate(values, axis=1)
+        ]
+        return np.asarray(found, dtype=np.float32)
 
 
 def sums_of_rows(table: Float32Array, rows: Int32Array) -> Float32Array:

@@ -4,14 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ranker.spaces.linear import product
 from ranker.types import Float32Array, IndexArray
 
 NEAREST_TOPICS = 3
 """Number of nearest topics that get a weight. Weights on the others would be noise that makes papers alike."""
 _SOFTNESS = np.float32(0.05)
-# Number of evenly spread papers added to the candidates, because few candidates do not show what is common.
-_FEW_PAPERS = np.float32(20.0)
 
 
 @dataclass(frozen=True)
@@ -44,7 +41,7 @@ class Topics:
             (n, t) float32. The ``NEAREST_TOPICS`` nearest topics get a softmax of their cosines, which sums to 1; all
             others get 0. Rows of NaN stay NaN.
         """
-        return _softened(product(units, np.ascontiguousarray(self.centroids.T)))
+        return _softened(units @ self.centroids.T)
 
 
 def _softened(cosines: Float32Array) -> Float32Array:
@@ -68,11 +65,3 @@ def main_topics(weights: Float32Array) -> IndexArray:
         return np.full(len(weights), -1, dtype=np.intp)
     known = ~np.isnan(weights[:, 0])
     return np.where(known, np.argmax(np.nan_to_num(weights), axis=1), -1)
-
-
-def commonness(weights: Float32Array) -> Float32Array:
-    """Return the share of each topic in the weights of all papers, as a multiple of an even share; (t,)."""
-    topic_count = np.float32(weights.shape[1])
-    known = weights[~np.isnan(weights[:, 0])]
-    total = known.sum(axis=0) + _FEW_PAPERS / topic_count
-    return np.asarray(total / (np.float32(len(known)) + _FEW_PAPERS) * topic_count)

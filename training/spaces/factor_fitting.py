@@ -14,6 +14,7 @@ import torch
 from torch.nn.functional import embedding_bag, normalize
 
 from ranker.spaces.factors import FactorMap
+from ranker.spaces.spaces import Spaces
 from ranker.spaces.sparse import SparseRows
 from ranker.types import Float32Array, IndexArray, Int32Array
 from training.data.snapshot import Likes
@@ -26,6 +27,7 @@ _HIDDEN_SHARES = (0.1, 0.5)
 
 
 def fit_factors(
+    spaces: Spaces,
     parts: Sequence[LikedPapers],
     settings: FactorSettings,
     seed: int,
@@ -37,21 +39,44 @@ def fit_factors(
     The same arguments give the same bits on one machine. Values are rounded to float16, as the bundle stores them.
 
     Args:
+        spaces: The spaces of the papers.
         progress: Called with the number of steps done.
     """
-    sets = [found for part in parts if (found := _TrainingSet.of(part)) is not None]
+    whitening = _Whitening.of(spaces)
+    sets = [found for part in parts if (found := _TrainingSet.of(part, whitening)) is not None]
     if not sets:
         return None
     torch.set_num_threads(thread_count)
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     buckets = _common_buckets([part.tfidf for part in sets], settings)
-    towers = _Towers(sets[0].whitened.shape[1], buckets, settings)
+    towers = _Towers(spaces.embedding_dim, buckets, settings)
     for step in range(settings.steps):
         for part in sets:
             towers.learn(part, part.next_batch(rng, settings), step, rng)
         progress(step + 1)
-    return towers.frozen()
+    return towers.frozen(whitening)
+
+
+@dataclass(frozen=True)
+class _Whitening:
+    """An affine map that evens out the variances of vectors, so that gradient descent converges fast.
+
+    Attributes:
+        offset: (d,) float32.
+        matrix: (d, d) float32, by which unit vectors are multiplied before the offset is added.
+    """
+
+    offset: Float32Array
+    matrix: Float32Array
+
+    @classmethod
+    def of(cls, spaces: Spaces) -> "_Whitening":
+        """Return the whitening of the spaces, scaled so that whitened vectors have length 1 in the mean."""
+        mean = spaces.statistics.vector_mean
+        spread = np.trace(spaces.whitening_matrix @ spaces.statistics.covariance @ spaces.whitening_matrix)
+        matrix = np.asarray(spaces.whitening_matrix / max(float(spread), 1e-12) ** 0.5, dtype=np.float32)
+        return cls(-mean @ matrix, matrix)
 
 
 @dataclass(frozen=True)
@@ -79,14 +104,16 @@ class _TrainingSet:
         self._queue: list[int] = []
 
     @classmethod
-    def of(cls, part: LikedPapers) -> "_TrainingSet | None":
+    def of(cls, part: LikedPapers, whitening: _Whitening) -> "_TrainingSet | None":
         """Return the training set; None where there is nothing to learn from."""
         matrix = part.papers
-        if matrix.whitened is None or matrix.tfidf is None:
+        if matrix.tfidf is None:
             return None
         likes = part.likes.where(np.flatnonzero(matrix.has_vector[part.likes.papers]))
         # Papers without likes are not drawn into the pool: their likes may be hidden or lie in another time.
-        found = cls(np.nan_to_num(matrix.whitened), matrix.tfidf, likes, np.unique(likes.papers))
+        whitened = np.nan_to_num(matrix.units) @ whitening.matrix + whitening.offset
+        whitened[~matrix.has_vector] = 0
+        found = cls(whitened, matrix.tfidf, likes, np.unique(likes.papers))
         return found if len(found.users) and len(found.known) >= 2 else None
 
     def next_batch(self, rng: np.random.Generator, settings: FactorSettings) -> _Batch:
@@ -140,13 +167,14 @@ class _Towers:
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimizer.step()
 
-    def frozen(self) -> FactorMap:
-        """Return the learned map in float16 precision."""
-        vector_map, term_map = (
-            parameter.detach().numpy().astype(np.float16).astype(np.float32)
-            for parameter in (self._vector_map, self._term_map)
+    def frozen(self, whitening: _Whitening) -> FactorMap:
+        """Return the learned map of unit vectors in float16 precision."""
+        learned = self._vector_map.detach().numpy()
+        offset, vector_map, term_map = (
+            found.astype(np.float16).astype(np.float32)
+            for found in (whitening.offset @ learned, whitening.matrix @ learned, self._term_map.detach().numpy())
         )
-        return FactorMap(vector_map, self._buckets, term_map)
+        return FactorMap(offset, vector_map, self._buckets, term_map)
 
     def _loss(self, part: _TrainingSet, batch: _Batch, rng: np.random.Generator) -> torch.Tensor:
         """Return the mean cross entropy of the targets. A user weighs as the square root of the number of targets."""
