@@ -105,7 +105,8 @@ def compute_matrix(
     Returns:
         (n_candidates, len(SCHEMA)) float32.
     """
-    return compute_features(Inputs.of(profile, candidates, as_of, user_context))[0]
+    found: Float32Array = compute_features(Inputs.of(profile, candidates, as_of, user_context))[0]
+    return found
 
 
 def compute_features(inputs: Inputs) -> Float32Array:
