@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from training.data.catalogs import DatasetPapers
 from training.data.cross_fitting import Folds, split_likes
 from training.data.query_groups import Query, lack_of_queries, queries_of
-from training.data.rows import DatasetMatrices
 from training.data.snapshot import Dataset, check_dataset
 from training.errors import TrainingError
 from training.progress import Progress
@@ -40,12 +40,17 @@ class Prepared:
         """The total weight of each data set; see ``training.data.rows.query_weights``."""
         return [self.recipe.dated_weight if dataset.dated else 1.0 for dataset in self.datasets]
 
-    def matrices(self) -> list[DatasetMatrices]:
-        """Return the papers of each data set, placed in all spaces."""
-        return [
-            DatasetMatrices(dataset, self.spaces.folds, foreign)
-            for dataset, foreign in zip(self.datasets, self.spaces.foreign, strict=True)
-        ]
+    def papers(self) -> list[DatasetPapers]:
+        """Return the papers of each data set, as its queries see them."""
+        return papers_of(self.datasets, self.spaces)
+
+
+def papers_of(datasets: Sequence[Dataset], spaces: LearnedSpaces) -> list[DatasetPapers]:
+    """Return the papers of each data set, as its queries see them."""
+    return [
+        DatasetPapers(dataset, prior, spaces.maps, foreign_map)
+        for dataset, prior, foreign_map in zip(datasets, spaces.priors, spaces.foreign_maps, strict=True)
+    ]
 
 
 def prepare(

@@ -39,20 +39,6 @@ class FactorSettings:
 
 
 @dataclass(frozen=True)
-class CoLikeSettings:
-    """Settings of the fit of co-likes; see ``training.spaces.colike_fitting``.
-
-    Attributes:
-        factor_count: User factors of all data sets together. Each data set gets a share by the square root of its
-            number of likes, so that a small one keeps some beside a big one.
-        paper_count: Greatest number of papers kept: those with most likes, in the same shares.
-    """
-
-    factor_count: int = 512
-    paper_count: int = 12_500
-
-
-@dataclass(frozen=True)
 class Simulated:
     """Chances of simulated signals; see ``training.data.simulation``. Shares are independent probabilities per query.
 
@@ -79,15 +65,15 @@ class Hiding:
 
     Attributes:
         small_profile_share: Queries whose profile is cut to one to five likes, as on a user's first day.
-        foreign_spaces_share: Queries in spaces that were fitted on the other data sets only, as for users of a field
-            that is new to the bundle.
+        foreign_map_share: Queries with the factor map that was fitted on the other data sets only, as for users of a
+            field that is new to the bundle.
         titles_only_share: Queries that see the likes (and, drawn again, the candidates) by title alone.
         masked_shares: For each feature family the share of queries in which it is unknown.
         pending_share: Queries in which a fifth of the candidates has no vector yet.
     """
 
     small_profile_share: float = 0.3
-    foreign_spaces_share: float = 0.4
+    foreign_map_share: float = 0.4
     titles_only_share: float = 0.2
     masked_shares: tuple[tuple[str, float], ...] = (
         ("embedding", 0.05),
@@ -116,9 +102,9 @@ class Recipe:
         undated_query_limit: Greatest number of queries from each undated data set.
         undated_candidate_count: Candidates of a query on undated data, likes included.
         fold_count: Number of maps fitted for training queries; see ``training.data.cross_fitting``.
-        factors: Settings of the factor map.
-        co_likes: Settings of the co-likes.
-        background_count: Papers of the bundle's background.
+        catalog_sizes: Sizes of the catalogs whose statistics training queries see, drawn at random; None means all
+            papers from before the query.
+        factors: Settings of the factor map; None learns no map.
         undated_hiding: Shares of hidden information in queries on undated data.
         dated_hiding: The same in queries on dated data.
         topic_count: Greatest number of topics of the bundle.
@@ -126,9 +112,6 @@ class Recipe:
         dated_weight: Weight of a dated data set; an undated one has weight 1. Dated queries are real digests, not
             papers drawn at random.
         held_out_share: Share of users held out for early stopping and for the figures in the manifest.
-        whitening_damping: Added to each variance, in units of the mean variance.
-        min_expert_queries: Least number of queries for each of the two rankers of ``training.trees.experts``; with
-            fewer, one ranker is fitted.
         thread_count: Threads of LightGBM; fixed, because its sums depend on it.
     """
 
@@ -140,23 +123,20 @@ class Recipe:
     undated_query_limit: int = 6_000
     undated_candidate_count: int = 300
     fold_count: int = 2
-    factors: FactorSettings = field(default_factory=FactorSettings)
-    co_likes: CoLikeSettings = field(default_factory=CoLikeSettings)
-    background_count: int = 2000
+    catalog_sizes: tuple[int | None, ...] = (0, 300, 3_000, None)
+    factors: FactorSettings | None = field(default_factory=FactorSettings)
     undated_hiding: Hiding = field(default_factory=Hiding)
     dated_hiding: Hiding = field(default_factory=Hiding)
     topic_count: int = 64
     simulated: Simulated = field(default_factory=Simulated)
     dated_weight: float = 2.0
     held_out_share: float = 0.12
-    whitening_damping: float = 2.0
     tree_count: int = 200
     early_stopping_rounds: int = 40
     leaf_count: int = 31
     learning_rate: float = 0.09
     min_leaf_rows: int = 200
     truncation_level: int = 100
-    min_expert_queries: int = 500
     thread_count: int = 1
 
     def hiding(self, *, dated: bool) -> Hiding:
@@ -178,7 +158,7 @@ _UNTIL_2018 = day_seconds(dt.date(2018, 1, 1))
 # Dated queries already have users with one like and papers without co-likes.
 _LITTLE_HIDDEN = Hiding(
     small_profile_share=0.15,
-    foreign_spaces_share=0.1,
+    foreign_map_share=0.1,
     titles_only_share=0.05,
     masked_shares=tuple((family, share / 2) for family, share in Hiding().masked_shares),
 )
@@ -195,14 +175,11 @@ RECIPES = {
             undated_query_limit=60,
             undated_candidate_count=40,
             factors=FactorSettings(factor_count=16, term_count=500, steps=10, batch_users=64, pool_size=200),
-            co_likes=CoLikeSettings(factor_count=16, paper_count=500),
-            background_count=100,
             tree_count=30,
             early_stopping_rounds=10,
             leaf_count=7,
             topic_count=8,
             min_leaf_rows=20,
-            min_expert_queries=5,
         ),
     )
 }

@@ -20,8 +20,7 @@ from training.metrics import ndcg, recall, reciprocal_rank
 from training.preparation import Prepared, Queries, prepare
 from training.progress import Progress, silent
 from training.recipes import Recipe, find_recipe
-from training.trees.experts import fit_experts
-from training.trees.fit import Fitted, lambdamart_params
+from training.trees.fit import Fitted, fit, lambdamart_params
 
 
 @dataclass(frozen=True)
@@ -59,17 +58,17 @@ def train(
     progress = timed = Timed(progress)
     rng = np.random.default_rng(seed)
     prepared = prepare(datasets, recipe, seed, rng, progress)
-    matrices = prepared.matrices()
+    papers = prepared.papers()
 
     def rows_of(queries: Queries, masking: Recipe | None) -> list[Rows]:
         return [
             feature_rows([(own, query) for query in part], masking, rng, progress)
-            for own, part in zip(matrices, queries, strict=True)
+            for own, part in zip(papers, queries, strict=True)
         ]
 
     train_rows = balanced(rows_of(prepared.learn, recipe), prepared.shares)
     check_rows = balanced(rows_of(prepared.held_out, recipe), prepared.shares)
-    fitted = fit_experts(train_rows, check_rows, recipe, seed, progress)
+    fitted = fit(train_rows, check_rows, recipe, seed, progress)
     made = Made(fitted, len(train_rows.features), prepared.held_out, rows_of(prepared.held_out, None))
     return publish(out, prepared, made, encoder_name=encoder_name, timed=timed)
 

@@ -19,8 +19,8 @@ from ranker.spaces.categories import CategoryTable
 from ranker.spaces.factors import FactorMap
 from ranker.spaces.linear import inverse_root, unit_rows
 from ranker.spaces.sparse import CandidateTerms, SparseRows, stack_sparse
-from ranker.spaces.statistics import CorpusStatistics, with_prior
-from ranker.spaces.terms import BUCKET_COUNT, hashed_terms
+from ranker.spaces.statistics import CorpusStatistics, count_terms, with_prior
+from ranker.spaces.terms import hashed_terms
 from ranker.spaces.topics import Topics, main_topics
 from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
 
@@ -221,8 +221,11 @@ class Spaces:
         """TF-IDF rows of the statistics' sample."""
         return self._tfidf(self.statistics.sample)
 
-    def matrix(self, columns: PaperColumns) -> PaperMatrix:
+    def matrix(self, columns: PaperColumns, counts: SparseRows | None = None) -> PaperMatrix:
         """Return the papers in these spaces.
+
+        Args:
+            counts: Output of ``count_terms`` for the texts; None counts them.
 
         Raises:
             InputError: The vectors do not have length ``embedding_dim``.
@@ -232,7 +235,7 @@ class Spaces:
                 f"embeddings must have the bundle's length {self.embedding_dim}, but have {columns.embeddings.shape[1]}"
             )
         units = unit_rows(columns.embeddings)
-        tfidf = self._tfidf(_counted(columns.texts))
+        tfidf = self._tfidf(count_terms(columns.texts, hashed_terms) if counts is None else counts)
         # Some BLAS kernels report rows of NaN as invalid.
         with np.errstate(invalid="ignore"):
             centred: Float32Array = units - self.statistics.vector_mean
@@ -253,15 +256,6 @@ class Spaces:
         lengths = np.sqrt(np.bincount(counts.owners, values.astype(np.float64) ** 2, len(counts)))
         lengths[lengths == 0] = 1
         return replace(counts, values=(values / lengths[counts.owners]).astype(np.float32))
-
-
-def _counted(texts: Sequence[str]) -> SparseRows:
-    """Return the (texts, buckets) counts of the texts' terms."""
-    counted = [hashed_terms(text) for text in texts]
-    starts = np.concatenate(([0], np.cumsum([len(buckets) for buckets, _ in counted], dtype=np.int64)))
-    columns = np.concatenate([buckets for buckets, _ in counted] or [np.empty(0, np.int32)])
-    counts = np.concatenate([counts for _, counts in counted] or [np.empty(0, np.float32)])
-    return SparseRows(starts.astype(np.int32), columns, counts, BUCKET_COUNT)
 
 
 def plain_matrix(columns: PaperColumns) -> PaperMatrix:

@@ -7,7 +7,7 @@ an empty catalog the prior alone is used, and with a full one it hardly matters.
 
 import io
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +15,8 @@ import numpy as np
 
 from ranker.errors import InputError
 from ranker.spaces.sparse import SparseRows, stack_sparse
-from ranker.spaces.terms import BUCKET_COUNT, term_counts
-from ranker.types import Float32Array, Float64Array
+from ranker.spaces.terms import BUCKET_COUNT, TermCounts, term_counts
+from ranker.types import Float32Array, Float64Array, IndexArray
 
 PRIOR_PAPERS = 1_000
 """Number of papers that the prior counts as, beside those of the catalog."""
@@ -152,22 +152,25 @@ class StatisticsCounter:
         self._vectors = 0
         self._sum = np.zeros(embedding_dim)
         self._products = np.zeros((embedding_dim, embedding_dim))
-        self._sampled = set(np.unique(np.linspace(0, paper_count - 1, min(SAMPLE_SIZE, paper_count)).astype(int)))
-        self._sample: list[tuple[Any, Any]] = []
+        self._sampled = spread(paper_count, SAMPLE_SIZE)
+        self._sample: list[SparseRows] = [count_terms([])]
 
     def add(self, texts: Iterable[str], units: Float32Array) -> None:
+        """Count some papers; see ``add_counts``."""
+        self.add_counts(count_terms(texts), units)
+
+    def add_counts(self, counts: SparseRows, units: Float32Array) -> None:
         """Count some papers.
 
         Args:
-            units: (n, d) unit vectors of the papers that have one; their order does not matter.
+            counts: (n, buckets) counts of the papers' terms, see ``count_terms``.
+            units: Unit vectors of the papers that have one; their order does not matter, and NaN rows do not count.
         """
-        for text in texts:
-            buckets, counts = term_counts(text)
-            self._term_papers[buckets] += 1
-            self._length += float(counts.sum())
-            if self._papers in self._sampled:
-                self._sample.append((buckets, counts))
-            self._papers += 1
+        self._term_papers += np.bincount(counts.columns, minlength=BUCKET_COUNT)
+        self._length += float(counts.values.sum())
+        numbers = np.arange(self._papers, self._papers + len(counts))
+        self._sample.append(counts.take(np.flatnonzero(np.isin(numbers, self._sampled))))
+        self._papers += len(counts)
         known = units[np.isfinite(units).all(axis=1)].astype(np.float64)
         self._vectors += len(known)
         self._sum += known.sum(axis=0)
@@ -175,10 +178,6 @@ class StatisticsCounter:
 
     def finish(self) -> CorpusStatistics:
         """Return the statistics of all papers so far."""
-        sizes = [len(buckets) for buckets, _ in self._sample]
-        starts = np.concatenate(([0], np.cumsum(sizes, dtype=np.int64))).astype(np.int32)
-        columns = np.concatenate([buckets for buckets, _ in self._sample] or [np.empty(0, np.int32)])
-        counts = np.concatenate([counts for _, counts in self._sample] or [np.empty(0, np.float32)])
         vectors = max(self._vectors, 1)
         return CorpusStatistics(
             paper_count=self._papers,
@@ -187,18 +186,27 @@ class StatisticsCounter:
             vector_count=self._vectors,
             vector_mean=(self._sum / vectors).astype(np.float32),
             vector_products=(self._products / vectors).astype(np.float32),
-            sample=SparseRows(starts, columns, counts, BUCKET_COUNT),
+            sample=stack_sparse(self._sample),
         )
 
 
-def count_corpus(texts: Sequence[str], units: Float32Array) -> CorpusStatistics:
-    """Return the statistics of papers.
+def count_terms(texts: Iterable[str], count: Callable[[str], TermCounts] = term_counts) -> SparseRows:
+    """Return the counts of the texts' terms; (texts, buckets) float32.
 
     Args:
-        units: (n, d) unit vectors; NaN rows where the vector is pending.
+        count: ``term_counts``, or ``hashed_terms``, which keeps the counts of recent texts.
     """
-    counter = StatisticsCounter(units.shape[1], len(texts))
-    counter.add(texts, units)
+    counted = [count(text) for text in texts]
+    starts = np.concatenate(([0], np.cumsum([len(buckets) for buckets, _ in counted], dtype=np.int64)))
+    columns = np.concatenate([buckets for buckets, _ in counted] or [np.empty(0, np.int32)])
+    counts = np.concatenate([counts for _, counts in counted] or [np.empty(0, np.float32)])
+    return SparseRows(starts.astype(np.int32), columns, counts, BUCKET_COUNT)
+
+
+def count_corpus(counts: SparseRows, units: Float32Array) -> CorpusStatistics:
+    """Return the statistics of papers; see ``StatisticsCounter.add_counts`` for the arguments."""
+    counter = StatisticsCounter(units.shape[1], len(counts))
+    counter.add_counts(counts, units)
     return counter.finish()
 
 
@@ -220,7 +228,9 @@ def blended(parts: Sequence[CorpusStatistics], weights: Sequence[float]) -> Corp
         vector_count=sum(part.vector_count for part in parts),
         vector_mean=_mean([part.vector_mean for part in parts], by_vector),
         vector_products=_mean([part.vector_products for part in parts], by_vector),
-        sample=stack_sparse([_spread(part.sample, size) for part, size in zip(parts, sizes, strict=True)]),
+        sample=stack_sparse(
+            [part.sample.take(spread(len(part.sample), size)) for part, size in zip(parts, sizes, strict=True)]
+        ),
     )
 
 
@@ -242,6 +252,6 @@ def _mean(arrays: Sequence[Float32Array], weights: Float64Array) -> Float32Array
     return np.asarray(total, dtype=np.float32)
 
 
-def _spread(rows: SparseRows, count: int) -> SparseRows:
-    """Return ``count`` of the rows, evenly spaced; all of them if there are fewer."""
-    return rows.take(np.unique(np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(np.intp)))
+def spread(total: int, count: int) -> IndexArray:
+    """Return ``count`` evenly spaced numbers below ``total``, ascending; all of them if there are fewer."""
+    return np.linspace(0, total - 1, min(count, total)).astype(np.intp)

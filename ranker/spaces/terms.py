@@ -3,6 +3,7 @@
 import re
 import zlib
 from functools import lru_cache
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,6 +12,8 @@ from ranker.types import Float32Array, Int32Array
 BUCKET_COUNT = 2**18
 """Terms are hashed into buckets, so no vocabulary is needed; 10,000 papers have some 300,000 distinct pairs."""
 
+TermCounts: TypeAlias = tuple[Int32Array, Float32Array]
+"""Term buckets, ascending, and the count of each."""
 _WORD = re.compile(r"[^\W_]+")
 _PAIR_MARK = zlib.crc32(b"pair")
 _FIRST_MIX, _LAST_MIX = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
@@ -33,7 +36,7 @@ def word_key(word: str) -> int:
     return zlib.crc32(word.encode("utf-8", "surrogatepass"))
 
 
-def term_counts(text: str) -> tuple[Int32Array, Float32Array]:
+def term_counts(text: str) -> TermCounts:
     """Return the buckets of a text's terms, ascending, and the count of each; read-only, empty without words."""
     words = [found for word in _WORD.findall(text.lower()) if (found := word_key(word)) >= 0]
     hashes = np.array(words, dtype=np.uint64)

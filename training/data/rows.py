@@ -4,36 +4,27 @@ A new deployment lacks dates, vectors or times of likes, and its users start wit
 such queries ranks them badly.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from itertools import groupby
 
 import numpy as np
 
 from ranker.features import SCHEMA, compute_matrix
 from ranker.profile.profile import build_profile
-from ranker.spaces.spaces import PaperMatrix, Spaces
 from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray, Int32Array
 from ranker.user_context import UserContext
-from training.data.cross_fitting import NO_FOLD
+from training.data.catalogs import Catalog, DatasetPapers
 from training.data.query_groups import Query, with_fewer_likes
-from training.data.simulation import Crowd, dislikes_of, user_context_of
-from training.data.snapshot import Dataset
+from training.data.simulation import dislikes_of, user_context_of
 from training.metrics import best_first_hits
 from training.progress import Progress
 from training.recipes import Hiding, Recipe, Simulated
 
-FOREIGN = NO_FOLD - 1
-"""Stands in place of a fold for the spaces that were fitted on the other data sets."""
-
+QUERIES_PER_CATALOG = 32
+"""Training queries of one week that share a catalog, because counting one takes as long as some hundred queries."""
 # Features that are unknown for a candidate without a vector.
-_VECTORIAL = np.concatenate(
-    (
-        SCHEMA.columns_of("embedding"),
-        SCHEMA.columns_of("collaborative"),
-        [SCHEMA.names.index(name) for name in ("topic_overlap", "topic_overlap_telling", "trend_topic_heat")],
-    )
-)
+_VECTORIAL = np.concatenate((SCHEMA.columns_of("embedding"), SCHEMA.columns_of("collaborative")))
 
 
 @dataclass(frozen=True)
@@ -111,46 +102,8 @@ def joined_rows(parts: Sequence[Rows]) -> Rows:
     )
 
 
-class DatasetMatrices:
-    """The papers of a data set in several spaces, with whole texts and, where there are title vectors, by title."""
-
-    def __init__(self, dataset: Dataset, folds: Mapping[int, Spaces], foreign: Spaces | None) -> None:
-        """Place all papers; ``folds`` and ``foreign`` are those of ``LearnedSpaces``.
-
-        The spaces of the folds differ in map and background alone.
-        """
-        # Upvotes without a time were counted long after the likes.
-        papers = replace(dataset.papers, upvotes=np.full(len(dataset.papers), np.nan))
-        shown = {False: papers}
-        if dataset.title_embeddings is not None:
-            shown[True] = replace(papers, texts=papers.titles, embeddings=dataset.title_embeddings)
-        self.crowd = Crowd(dataset)
-        self._user_codes = dataset.user_codes
-        self.has_foreign = foreign is not None
-        self._parts: dict[tuple[bool, int], PaperMatrix] = {}
-        for titles, part in shown.items():
-            plain = folds[NO_FOLD].matrix(part)
-            for fold, spaces in folds.items():
-                self._parts[titles, fold] = (plain if fold == NO_FOLD else spaces.mapped(plain)).completed()
-            if foreign is not None:
-                self._parts[titles, FOREIGN] = foreign.matrix(part).completed()
-        # Most queries of a week have the same candidates.
-        self._recent = lru_cache(maxsize=8)(self._gathered)
-
-    def rows(self, papers: IndexArray, fold: int, *, titles: bool = False) -> PaperMatrix:
-        """Return some papers in the spaces of a fold or ``FOREIGN``; with whole texts if there are no title vectors."""
-        return self._recent(papers.tobytes(), fold, titles and (True, fold) in self._parts)
-
-    def code_of(self, user: int) -> int:
-        """Return the user's code in the papers' signals; 0 where no codes are known."""
-        return 0 if self._user_codes is None else int(self._user_codes[user])
-
-    def _gathered(self, papers: bytes, fold: int, titles: bool) -> PaperMatrix:  # noqa: FBT001
-        return self._parts[titles, fold].take(np.frombuffer(papers, dtype=np.intp).tolist())
-
-
 def feature_rows(
-    queries: Sequence[tuple[DatasetMatrices, Query]],
+    queries: Sequence[tuple[DatasetPapers, Query]],
     recipe: Recipe | None,
     rng: np.random.Generator,
     progress: Progress,
@@ -161,14 +114,14 @@ def feature_rows(
         recipe: The recipe that masks information; None masks nothing.
     """
     parts, labels = [], []
-    for number, (matrices, query) in enumerate(queries):
+    for number, (papers, query, catalog) in enumerate(_with_catalogs(queries, recipe, rng)):
         if recipe is None:
-            parts.append(_plain(matrices, query))
+            parts.append(_plain(papers, query, catalog))
         else:
             hiding = recipe.hiding(dated=query.week >= 0)
             is_short = rng.random() < hiding.small_profile_share
             shown = with_fewer_likes(query, int(rng.integers(1, 6)), rng) if is_short else query
-            parts.append(_masked(_disguised(matrices, shown, hiding, recipe.simulated, rng), hiding, rng))
+            parts.append(_masked(_disguised(papers, shown, catalog, hiding, recipe.simulated, rng), hiding, rng))
         labels.append(query.labels)
         if number % 100 == 0 or number + 1 == len(queries):
             progress("features", number + 1, len(queries))
@@ -176,25 +129,55 @@ def feature_rows(
     return Rows(np.concatenate(parts), np.concatenate(labels), sizes)
 
 
-def _plain(matrices: DatasetMatrices, query: Query) -> Float32Array:
+def _with_catalogs(
+    queries: Sequence[tuple[DatasetPapers, Query]], recipe: Recipe | None, rng: np.random.Generator
+) -> Iterator[tuple[DatasetPapers, Query, Catalog]]:
+    """Yield each query with the catalog of which it sees statistics, in their order.
+
+    Training draws catalogs of many sizes, so that the trees learn to live with all of them.
+    """
+    for _, group in groupby(queries, key=lambda each: (id(each[0]), each[1].week, each[1].fold)):
+        alike = list(group)
+        for start in range(0, len(alike), QUERIES_PER_CATALOG):
+            part = alike[start : start + QUERIES_PER_CATALOG]
+            query = part[0][1]
+            catalog = Catalog(query.week, query.fold)
+            if recipe is not None:
+                hiding = recipe.hiding(dated=query.week >= 0)
+                catalog = Catalog(
+                    query.week,
+                    query.fold,
+                    size=recipe.catalog_sizes[rng.integers(len(recipe.catalog_sizes))],
+                    is_foreign=bool(rng.random() < hiding.foreign_map_share),
+                    seed=int(rng.integers(2**31)),
+                )
+            for papers, each in part:
+                yield papers, each, catalog
+
+
+def _plain(papers: DatasetPapers, query: Query, catalog: Catalog) -> Float32Array:
     likes, dislikes, candidates = (
-        matrices.rows(papers, query.fold) for papers in (query.liked, query.disliked, query.candidates)
+        papers.matrix(rows, catalog) for rows in (query.liked, query.disliked, query.candidates)
     )
     profile = build_profile(likes, dislikes, query.liked_at)
-    return compute_matrix(profile, candidates, query.as_of, UserContext(user=matrices.code_of(query.user)))
+    return compute_matrix(profile, candidates, query.as_of, UserContext(user=papers.code_of(query.user)))
 
 
 def _disguised(
-    matrices: DatasetMatrices, query: Query, hiding: Hiding, simulated: Simulated, rng: np.random.Generator
+    papers: DatasetPapers,
+    query: Query,
+    catalog: Catalog,
+    hiding: Hiding,
+    simulated: Simulated,
+    rng: np.random.Generator,
 ) -> Float32Array:
-    fold = FOREIGN if rng.random() < hiding.foreign_spaces_share and matrices.has_foreign else query.fold
-    liked_titles, candidate_titles = rng.random(2) < hiding.titles_only_share
-    likes = matrices.rows(query.liked, fold, titles=bool(liked_titles))
-    candidates = matrices.rows(query.candidates, fold, titles=bool(candidate_titles))
-    disliked = np.union1d(query.disliked, dislikes_of(query, matrices.crowd, simulated, rng))
-    dislikes = matrices.rows(disliked, fold, titles=bool(candidate_titles))
-    candidates, as_of = matrices.crowd.seen(query, candidates, simulated, rng)
-    user_context = replace(user_context_of(query, simulated, rng), user=matrices.code_of(query.user))
+    liked_titles, candidate_titles = (bool(found) for found in rng.random(2) < hiding.titles_only_share)
+    likes = papers.matrix(query.liked, catalog, titles=liked_titles)
+    candidates = papers.matrix(query.candidates, catalog, titles=candidate_titles)
+    disliked = np.union1d(query.disliked, dislikes_of(query, papers.crowd, simulated, rng))
+    dislikes = papers.matrix(disliked, catalog, titles=candidate_titles)
+    candidates, as_of = papers.crowd.seen(query, candidates, simulated, rng)
+    user_context = replace(user_context_of(query, simulated, rng), user=papers.code_of(query.user))
     return compute_matrix(build_profile(likes, dislikes, query.liked_at), candidates, as_of, user_context)
 
 

@@ -11,9 +11,8 @@ import numpy as np
 import scipy.sparse
 
 from ranker.papers import PaperColumns
-from ranker.spaces.linear import unit_rows
+from ranker.spaces.linear import inverse_root, unit_rows
 from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
-from training.spaces.space_fitting import inverse_root
 
 
 @dataclass(frozen=True)

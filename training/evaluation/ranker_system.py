@@ -8,6 +8,8 @@ from ranker.bundle.bundle import Bundle
 from ranker.features import SCHEMA, compute_matrix
 from ranker.papers import PaperColumns
 from ranker.profile.profile import build_profile
+from ranker.spaces.linear import unit_rows
+from ranker.spaces.statistics import count_corpus, count_terms
 from ranker.types import Float64Array
 from training.data.query_groups import Query
 from training.evaluation.protocols import Round
@@ -23,16 +25,19 @@ def variant_names(masked_families: Sequence[str]) -> tuple[str, ...]:
 
 
 class RankerSystem:
-    """A bundle, and the same bundle with each masked family; they share all work except the trees."""
+    """A bundle, and the same bundle with each masked family; they share all work except the trees.
+
+    In each round the bundle is adapted to the visible papers, as to the catalog of a service.
+
+    Args:
+        columns: All papers, see ``training.evaluation.corpus.anonymous``.
+    """
 
     def __init__(self, bundle: Bundle, columns: PaperColumns, masked_families: Sequence[str] = ()) -> None:
-        """Place all papers in the bundle's spaces; a row does not depend on the others.
-
-        Args:
-            columns: All papers, see ``training.evaluation.corpus.anonymous``.
-        """
         self._bundle = bundle
-        self._matrix = bundle.spaces.matrix(columns).completed()
+        self._columns = columns
+        self._counts = count_terms(columns.texts)
+        self._units = unit_rows(columns.embeddings)
         self._masked = tuple(masked_families)
 
     @property
@@ -42,18 +47,22 @@ class RankerSystem:
 
     def open(self, this: Round) -> VariantScorer:
         """Return a scorer for the round that gives (n_candidates,) scores for each variant."""
-        candidates = self._matrix.take(this.candidates.tolist())
+        visible = count_corpus(self._counts.take(this.visible), self._units[this.visible])
+        spaces = self._bundle.spaces.adapted(visible)
+        used = np.unique(np.concatenate([this.candidates, *(query.liked for query in this.queries)]))
+        matrix = spaces.matrix(self._columns.take(used.tolist()), self._counts.take(used))
+        candidates = matrix.take(np.searchsorted(used, this.candidates).tolist())
 
         def score(query: Query) -> dict[str, Float64Array]:
-            profile = build_profile(self._matrix.take(query.liked.tolist()), None, query.liked_at)
-            features = compute_matrix(profile, candidates, this.as_of)
+            likes = matrix.take(np.searchsorted(used, query.liked).tolist())
+            features = compute_matrix(build_profile(likes, None, query.liked_at), candidates, this.as_of)
             model, found = self._bundle.model, {}
             for name, family in zip(variant_names(self._masked), (None, *self._masked), strict=True):
                 shown = features
                 if family is not None:
                     shown = features.copy()
                     shown[:, SCHEMA.columns_of(family)] = np.nan
-                found[name] = model.scores(model.leaves(shown))
+                found[name] = model.scores(shown, model.leaves(shown))
             return found
 
         return score
