@@ -10,11 +10,18 @@ from ranker.papers import PaperColumns
 from ranker.profile.profile import build_profile
 from ranker.spaces.linear import unit_rows
 from ranker.spaces.statistics import count_corpus, count_terms
-from ranker.types import Float64Array
+from ranker.types import Float32Array, Float64Array
 from training.data.query_groups import Query
 from training.evaluation.protocols import Round
 
 NAME = "paperfeed"
+FEATURE_SUM = "feature-sum"
+"""The baseline without trees: the sum of three features that say how far a paper stands out. The trees must beat it."""
+FEATURE_WEIGHTS = {
+    "embedding_linear_relative": 1.0,
+    "text_linear_relative": 1.0,
+    "topic_category_overlap_relative": 0.5,
+}
 
 VariantScorer = Callable[[Query], dict[str, Float64Array]]
 
@@ -24,8 +31,14 @@ def variant_names(masked_families: Sequence[str]) -> tuple[str, ...]:
     return (NAME, *(f"{NAME}-without-{family}" for family in masked_families))
 
 
+def feature_sum(features: Float32Array) -> Float64Array:
+    """Return the weighted sum of each row's ``FEATURE_WEIGHTS``; (n,), unknown values count as 0."""
+    columns = [SCHEMA.names.index(name) for name in FEATURE_WEIGHTS]
+    return np.asarray(np.nan_to_num(features[:, columns]) @ np.array(list(FEATURE_WEIGHTS.values())))
+
+
 class RankerSystem:
-    """A bundle, and the same bundle with each masked family; they share all work except the trees.
+    """A bundle, the same bundle with each masked family, and the baseline ``FEATURE_SUM``; they share all features.
 
     In each round the bundle is adapted to the visible papers, as to the catalog of a service.
 
@@ -46,7 +59,7 @@ class RankerSystem:
         return self._bundle.version
 
     def open(self, this: Round) -> VariantScorer:
-        """Return a scorer for the round that gives (n_candidates,) scores for each variant."""
+        """Return a scorer for the round that gives (n_candidates,) scores for each variant and for ``FEATURE_SUM``."""
         visible = count_corpus(self._counts.take(this.visible), self._units[this.visible])
         spaces = self._bundle.spaces.adapted(visible)
         used = np.unique(np.concatenate([this.candidates, *(query.liked for query in this.queries)]))
@@ -56,7 +69,7 @@ class RankerSystem:
         def score(query: Query) -> dict[str, Float64Array]:
             likes = matrix.take(np.searchsorted(used, query.liked).tolist())
             features = compute_matrix(build_profile(likes, None, query.liked_at), candidates, this.as_of)
-            model, found = self._bundle.model, {}
+            model, found = self._bundle.model, {FEATURE_SUM: feature_sum(features)}
             for name, family in zip(variant_names(self._masked), (None, *self._masked), strict=True):
                 shown = features
                 if family is not None:
