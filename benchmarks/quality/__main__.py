@@ -1,98 +1,154 @@
-"""Measure ranking quality on both public data sets, and keep the results as JSON with the command that made them.
+"""Measure ranking quality on the public data sets, and keep the results as JSON with the command that made them.
 
-    python -m benchmarks.quality                    # seeds 1 to 5 of cold-items, the weeks of 2018 of weekly-digest
-    python -m benchmarks.quality --ablation         # also with each family of features masked
-    python -m benchmarks.quality --ablation --retrain-ablation   # also trained without each
+    python -m benchmarks.quality --all            # every run below; about an hour with vectors in the cache
+    python -m benchmarks.quality arxiv-2025       # some of them
+    python -m benchmarks.quality --dev left-out-arxiv-2025   # on the dev split, for choosing; nothing is written
 
-Results go to ``benchmarks/results/quality-<protocol>[-ablation].json``. Every result comes from ``paperfeed evaluate``.
-This takes hours.
+The runs:
+
+- ``arxiv-2025``: weekly-digest with the shipped bundle, which knows nothing dated after September 2025.
+- ``arxiv-2016-2018``: weekly-digest with a bundle trained on what is before the test weeks.
+- ``citeulike-a``: cold-items with a bundle trained for each seed.
+- ``left-out-<data set>``: a bundle trained on the other two data sets, which has never seen this one.
+- ``deployment``: an empty catalog, then a digest a day for sixty days; see ``benchmarks/quality/deployment.py``.
+
+Results go to ``benchmarks/results/quality-<run>.json``. Set PAPERFEED_EMBEDDING_CACHE to a file that keeps vectors
+between runs: embedding the data sets takes an hour or two.
 """
 
 import argparse
+import datetime as dt
 import json
 import os
-import subprocess
-import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+# Before the import of numpy, which reads them.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from benchmarks.figures import made_by
-from data_sets.files import public_files
-from ranker.features import SCHEMA
+from benchmarks.quality.deployment import deployment
+from data_sets.files import PUBLIC_DATA, embed, public_files, read_files
+from ranker.bundle.bundle import Bundle, default_bundle_path, load_bundle
+from service.bootstrap import make_encoder
+from service.config import Settings
+from training.data.snapshot import Dataset
+from training.evaluation import Plan, evaluate
+from training.train import train
 
-DATA = {"cold-items": "citeulike-a", "weekly-digest": "arxiv-2016-2018"}
 RESULTS = Path(__file__).parents[1] / "results"
-ALWAYS_MASKED = "collaborative"
-"""The family that is masked in every result, because the ranker must work without it."""
+NOTE = "all-MiniLM-L6-v2 was itself trained on citation pairs that may include some of these papers."
+DEPLOYMENT = "deployment"
+LEFT_OUT = "left-out-"
+RUNS = (*PUBLIC_DATA, *(LEFT_OUT + name for name in PUBLIC_DATA), DEPLOYMENT)
+SHIPPED = "arxiv-2025"
+"""The data set that the shipped bundle is judged on: its test weeks are later than everything the bundle knows."""
 
 
-def arguments_of(protocol: str, options: argparse.Namespace, masked: list[str]) -> list[str]:
-    """Return the arguments of one ``paperfeed evaluate``, without the paths of the data."""
-    chosen = ["--protocol", protocol, "--recipe", options.recipe, "--seeds", options.seeds]
-    if protocol == "weekly-digest":
-        chosen += ["--from", options.first, "--to", options.last, *(["--retrain"] if options.retrain else [])]
-    if options.max_users is not None:
-        chosen += ["--max-users", str(options.max_users)]
-    return chosen + [word for family in masked for word in ("--mask-family", family)]
+@dataclass(frozen=True)
+class Split:
+    """The plans of the test or of the dev split.
+
+    Attributes:
+        weeks: First and last day on which a week may begin, by data set.
+        seeds: Seeds of cold-items.
+        left_out_seeds: Seeds of cold-items with a bundle trained on other data sets.
+    """
+
+    weeks: dict[str, tuple[dt.date, dt.date]]
+    seeds: tuple[int, ...]
+    left_out_seeds: tuple[int, ...]
+
+    def plan(self, name: str, *, is_left_out: bool = False) -> Plan:
+        """Return the plan for a data set."""
+        if name in self.weeks:
+            first, last = self.weeks[name]
+            return Plan("weekly-digest", first_day=first, last_day=last, workers=2)
+        seeds = self.left_out_seeds if is_left_out else self.seeds
+        return Plan("cold-items", seeds=seeds, recipe="co-likes", workers=2)
 
 
-def evaluated(protocol: str, arguments: list[str], data: Path) -> dict[str, Any]:
-    """The JSON of one run; its progress and warnings are shown."""
-    papers, interactions = map(str, public_files(data, DATA[protocol]))
-    files = ["--papers", papers, "--interactions", interactions]
-    command = [sys.executable, "-m", "cli.main", "evaluate", *files, *arguments, "--json"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+TEST = Split(
+    weeks={
+        "arxiv-2025": (dt.date(2025, 10, 6), dt.date(2025, 12, 22)),
+        "arxiv-2016-2018": (dt.date(2018, 1, 1), dt.date(2018, 12, 31)),
+    },
+    seeds=(1, 2, 3, 4, 5),
+    left_out_seeds=(1, 2),
+)
+DEV = Split(
+    weeks={
+        "arxiv-2025": (dt.date(2025, 7, 7), dt.date(2025, 9, 29)),
+        "arxiv-2016-2018": (dt.date(2017, 7, 1), dt.date(2017, 12, 31)),
+    },
+    seeds=(101,),
+    left_out_seeds=(101,),
+)
 
 
-def families_to_mask(*, ablation: bool) -> list[str]:
-    """Return all families for an ablation, else ``ALWAYS_MASKED`` if the schema has it."""
-    return [family for family in SCHEMA.families if ablation or family == ALWAYS_MASKED]
+@lru_cache
+def loaded(name: str) -> tuple[str, Dataset]:
+    """Return the encoder's name and a public data set with its vectors."""
+    data = Path(os.environ.get("PAPERFEED_DATA", "../shared/data"))
+    encoder = make_encoder(Settings.read())
+    try:
+        return encoder.name, embed(read_files(name, *public_files(data, name)), encoder, with_titles=True)
+    finally:
+        encoder.close()
 
 
-def run(protocol: str, options: argparse.Namespace, data: Path) -> Path:
-    """Run one protocol, write its file and return the path."""
-    arguments = arguments_of(protocol, options, families_to_mask(ablation=options.ablation))
-    result = evaluated(protocol, arguments, data)
-    if options.retrain_ablation:
-        options.retrain = True
-        result["retrained_without"] = {
-            family: evaluated(protocol, [*arguments_of(protocol, options, []), "--train-without", family], data)
-            for family in SCHEMA.families
-        }
-    papers, interactions = public_files(Path("$PAPERFEED_DATA"), DATA[protocol])
-    files = f"--papers {papers} --interactions {interactions}"
-    result["made_by"] = made_by(
-        command=f"paperfeed evaluate {files} {' '.join(arguments)} --json",
-        note="all-MiniLM-L6-v2 was itself trained on citation pairs that may include some of these papers.",
-    )
-    RESULTS.mkdir(exist_ok=True)
-    file = RESULTS / f"quality-{protocol}{'-ablation' if options.ablation else ''}.json"
-    file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    return file
+def trained(names: Sequence[str]) -> Bundle:
+    """Return a bundle trained on these data sets with the default recipe."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bundle"
+        encoder = loaded(names[0])[0]
+        train([loaded(name)[1] for name in names], path, encoder_name=encoder, recipe="default")
+        return load_bundle(path, encoder=encoder)
+
+
+def result_of(run: str, split: Split) -> dict[str, Any]:
+    """Return the result of a run."""
+    if run == DEPLOYMENT:
+        encoder, dataset = loaded(SHIPPED)
+        return deployment(dataset, load_bundle(default_bundle_path(), encoder=encoder), split.weeks[SHIPPED][0])
+    name = run.removeprefix(LEFT_OUT)
+    encoder, dataset = loaded(name)
+    plan = split.plan(name, is_left_out=name != run)
+    if name != run:
+        bundle = trained([other for other in PUBLIC_DATA if other != name])
+    elif run == SHIPPED and split is TEST:
+        bundle = load_bundle(default_bundle_path(), encoder=encoder)
+    else:
+        bundle, plan = None, replace(plan, retrain=True)
+    return evaluate(dataset, plan, bundle=bundle, encoder_name=encoder)
 
 
 def main() -> int:
-    """Write the results and print the names of the files."""
+    """Make the results and print the names of the files, or the main figures of the dev split."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality")
-    parser.add_argument("--protocol", choices=list(DATA), action="append", help="protocol to run; default: both")
-    parser.add_argument("--seeds", default="1,2,3,4,5", help="seeds of the evaluation")
-    parser.add_argument("--from", dest="first", default="2018-01-01", help="first day of weekly-digest")
-    parser.add_argument("--to", dest="last", default="2018-12-31", help="last day of weekly-digest")
-    parser.add_argument("--recipe", default="default", help="training recipe")
-    parser.add_argument(
-        "--retrain", action="store_true", help="weekly-digest: train a bundle instead of the shipped one"
-    )
-    parser.add_argument("--max-users", type=int, help="limit of users, for a quick look")
-    parser.add_argument("--ablation", action="store_true", help="also mask each family of features")
-    parser.add_argument("--retrain-ablation", action="store_true", help="also train without each family")
+    parser.add_argument("runs", nargs="*", metavar="run", help=f"one of {', '.join(RUNS)}")
+    parser.add_argument("--all", action="store_true", help="every run")
+    parser.add_argument("--dev", action="store_true", help="use the dev split and write nothing")
     options = parser.parse_args()
-    data = Path(os.environ.get("PAPERFEED_DATA", "../shared/data"))
-    for protocol in options.protocol or list(DATA):
-        print(run(protocol, options, data))
+    runs = RUNS if options.all else tuple(options.runs)
+    if not runs or set(runs) - set(RUNS):
+        parser.error(f"name one or more of {', '.join(RUNS)}, or give --all")
+    for run in runs:
+        result = result_of(run, DEV if options.dev else TEST)
+        if options.dev:
+            print(run, json.dumps(result["systems"], indent=1))
+            continue
+        result["made_by"] = made_by(command=f"python -m benchmarks.quality {run}", note=NOTE)
+        file = RESULTS / f"quality-{run}.json"
+        file.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        print(file)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())
