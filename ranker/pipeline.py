@@ -84,8 +84,9 @@ def score(bundle: Bundle, inputs: Inputs) -> list[Scored]:
     """
     features = compute_features(inputs)
     users, count, width = features.shape
-    leaves = bundle.model.leaves(features.reshape(users * count, width))
-    scores = bundle.model.scores(leaves).reshape(users, count)
+    rows = features.reshape(users * count, width)
+    leaves = bundle.model.leaves(rows)
+    scores = bundle.model.scores(rows, leaves).reshape(users, count)
     by_user = leaves.reshape(users, count, -1)
     return [Scored(*found) for found in zip(features, by_user, scores, strict=True)]
 
@@ -135,7 +136,7 @@ def rank(  # noqa: PLR0913 (one keyword for each option)
         seen = rows[:shown]
         support = None
         if bundle is not None and scored is not None:
-            support = bundle.model.contributions(scored.leaves[seen])
+            support = bundle.model.contributions(features[seen], scored.leaves[seen])
         why[: len(seen)] = reasons(Shown(profile, candidates, seen, as_of, user_context), support, SCHEMA.families)
         if explored.place is not None and explored.place < len(seen):
             why[explored.place] = (RankReason(RankReasonKind.EXPLORATION), *why[explored.place])

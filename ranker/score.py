@@ -1,4 +1,7 @@
-"""Scores from feature rows: LightGBM finds the leaves of each row, and tables hold the value of each leaf by family."""
+"""Scores from feature rows: a weighted sum of a few features, and trees that correct it.
+
+LightGBM finds the leaves of each row, and tables hold the value of each leaf by family.
+"""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -23,11 +26,13 @@ class Model:
     prediction, and explanations reuse the leaves.
 
     Attributes:
+        base: (features,) float32 weights of the sum that the trees correct; a feature of unknown value adds nothing.
         family_of: The number of the family of each feature.
     """
 
     text: str
     trees: Trees
+    base: Float32Array
     family_of: tuple[int, ...]
 
     @cached_property
@@ -49,18 +54,25 @@ class Model:
         places += self._tree_starts
         return places
 
-    def scores(self, leaves: Int32Array) -> Float64Array:
-        """Return the score of each row; (n,) float64, rounded to 1e-6 so that processors agree on the order."""
-        sums: Float64Array = np.add.reduce(self._leaf_values.take(leaves), axis=1)
+    def scores(self, features: Float32Array, leaves: Int32Array) -> Float64Array:
+        """Return the score of each row; (n,) float64, rounded to 1e-6 so that processors agree on the order.
+
+        Args:
+            leaves: Output of ``leaves`` for the features.
+        """
+        sums: Float64Array = np.add.reduce(self._leaf_values.take(leaves), axis=1) + base_scores(features, self.base)
         # The addition turns -0.0 into 0.0.
         return np.asarray(np.round(sums, 6) + 0.0)
 
-    def contributions(self, leaves: Int32Array) -> Float32Array:
+    def contributions(self, features: Float32Array, leaves: Int32Array) -> Float32Array:
         """Return what each family adds to the score of each row; (n, families) float32.
 
-        Up to rounding, a row's score is the sum of its contributions plus the mean score of the training rows.
+        Up to rounding, a row's score is the sum of its contributions plus the mean of the trees on the training rows.
         """
-        return sums_of_rows(self._family_table, leaves)
+        found = sums_of_rows(self._family_table, leaves)
+        for column in np.flatnonzero(self.base).tolist():
+            found[:, self.family_of[column]] += np.nan_to_num(features[:, column]) * self.base[column]
+        return found
 
     @cached_property
     def _tree_starts(self) -> Int32Array:
@@ -77,13 +89,19 @@ class Model:
         return family_table(self.trees, self.family_of).astype(np.float32)
 
 
-def read_model(text: str, family_of: tuple[int, ...]) -> Model:
+def base_scores(features: Float32Array, base: Float32Array) -> Float64Array:
+    """Return the sum of each row's features weighted by ``base``; (n,) float64, unknown values count as 0."""
+    used = np.flatnonzero(base)
+    return np.asarray(np.nan_to_num(features[:, used]).astype(np.float64) @ base[used])
+
+
+def read_model(text: str, base: Float32Array, family_of: tuple[int, ...]) -> Model:
     """Read a model from LightGBM's text format.
 
     Raises:
         ranker.trees.TreeError: The text is not a valid model of ``len(family_of)`` features.
     """
-    return Model(text=text, trees=parse_trees(text, len(family_of)), family_of=family_of)
+    return Model(text, parse_trees(text, len(family_of)), base, family_of)
 
 
 def best_first(scores: Float64Array, id_ranks: IndexArray) -> IndexArray:

@@ -6,6 +6,7 @@ damage, not malice, so load bundles only from sources that you trust. No content
 """
 
 import hashlib
+import math
 import os
 import shutil
 import tempfile
@@ -13,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ranker.bundle.manifest import (
     MANIFEST_NAME,
@@ -30,6 +33,7 @@ from ranker.score import Model, read_model
 from ranker.spaces.spaces import Spaces
 from ranker.spaces.statistics import CorpusStatistics
 from ranker.trees import TreeError
+from ranker.types import Float32Array
 
 _MAX_BYTES = {MANIFEST_NAME: 2**20, MODEL_NAME: 64 * 2**20, SPACES_NAME: 64 * 2**20}
 
@@ -112,16 +116,17 @@ def bundle_of(files: Mapping[str, bytes], path: Path, *, encoder: str | None) ->
             raise BundleError(path / name, "is damaged: its size or SHA-256 differs from the manifest's")
     spaces = read_spaces(path / SPACES_NAME, files[SPACES_NAME], manifest.embedding_dim)
     try:
-        model = read_model(files[MODEL_NAME].decode("utf-8"), SCHEMA.family_of)
+        model = read_model(files[MODEL_NAME].decode("utf-8"), _base(path / MANIFEST_NAME, manifest), SCHEMA.family_of)
     except (TreeError, UnicodeDecodeError) as error:
         raise BundleError(path / MODEL_NAME, str(error)) from error
     return Bundle(manifest=manifest, spaces=spaces, model=model)
 
 
-def write_bundle(
+def write_bundle(  # noqa: PLR0913 (one keyword for each part of a bundle)
     path: Path,
     *,
     model_text: str,
+    base: Mapping[str, float],
     spaces: Spaces,
     encoder_name: str,
     recipe: str,
@@ -135,6 +140,7 @@ def write_bundle(
     Equal arguments give byte-identical files.
 
     Args:
+        base: Weight of each feature in the sum that the trees correct, see ``Model``.
         fingerprint: Hash of the training data.
         created_at: Time of training in RFC 3339.
     """
@@ -144,6 +150,7 @@ def write_bundle(
         embedding_dim=spaces.embedding_dim,
         feature_names=SCHEMA.names,
         schema_sha256=SCHEMA.sha256,
+        base=dict(base),
         files={name: file_entry(data) for name, data in files.items()},
         recipe=recipe,
         fingerprint=fingerprint,
@@ -161,6 +168,16 @@ def write_bundle(
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return manifest
+
+
+def _base(file: Path, manifest: Manifest) -> Float32Array:
+    """Return the base weights of all features."""
+    weights = np.zeros(len(SCHEMA), dtype=np.float32)
+    for name, weight in manifest.base.items():
+        if name not in SCHEMA.names or not math.isfinite(weight):
+            raise BundleError(file, f"has a base weight that is not a number or of no feature ({name})")
+        weights[SCHEMA.names.index(name)] = weight
+    return weights
 
 
 def _check_schema(file: Path, manifest: Manifest) -> None:

@@ -21,7 +21,8 @@ class Manifest:
     """The fields of manifest.json, except its own hash.
 
     Attributes:
-        version: ``<recipe>-<12 hexadecimal digits of the hash of the files>``.
+        version: ``<recipe>-<12 hexadecimal digits of the hash of base and files>``.
+        base: Weight of features in the sum that the trees correct; see ``ranker.score.Model``.
         files: Size and hash of each file: name to {"bytes", "sha256"}.
         fingerprint: Hash of the training data.
         created_at: Time of training in RFC 3339; the only field that differs between two runs on the same data.
@@ -33,6 +34,7 @@ class Manifest:
     embedding_dim: int
     feature_names: tuple[str, ...]
     schema_sha256: str
+    base: Mapping[str, float]
     files: Mapping[str, Mapping[str, Any]]
     recipe: str
     fingerprint: str
@@ -42,8 +44,11 @@ class Manifest:
 
     @classmethod
     def of(cls, **fields: Any) -> "Manifest":
-        """Return a manifest of the current format; its version is derived from recipe and files."""
-        hashes = json.dumps({name: entry["sha256"] for name, entry in fields["files"].items()}, sort_keys=True)
+        """Return a manifest of the current format; its version is derived from recipe, base and files."""
+        hashes = json.dumps(
+            {"base": fields["base"], **{name: entry["sha256"] for name, entry in fields["files"].items()}},
+            sort_keys=True,
+        )
         version = f"{fields['recipe']}-{hashlib.sha256(hashes.encode()).hexdigest()[:12]}"
         return cls(format_version=FORMAT_VERSION, version=version, **fields)
 
@@ -99,7 +104,9 @@ def _typed(file: Path, fields: dict[str, Any]) -> Manifest:
         raise BundleError(file, f"has missing or unknown fields ({error})") from error
     texts = (manifest.version, manifest.encoder_name, manifest.schema_sha256)
     entries = manifest.files.values() if isinstance(manifest.files, dict) else (None,)
-    if not all(isinstance(text, str) for text in texts) or not all(isinstance(entry, dict) for entry in entries):
+    sound = all(isinstance(text, str) for text in texts) and all(isinstance(entry, dict) for entry in entries)
+    numbers = list(manifest.base.values()) if isinstance(manifest.base, dict) else [None]
+    if not sound or not all(isinstance(number, int | float) for number in numbers):
         raise BundleError(file, "has a field of the wrong type")
     return manifest
 

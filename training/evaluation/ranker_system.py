@@ -75,7 +75,7 @@ class RankerSystem:
                 if family is not None:
                     shown = features.copy()
                     shown[:, SCHEMA.columns_of(family)] = np.nan
-                found[name] = model.scores(model.leaves(shown))
+                found[name] = model.scores(shown, model.leaves(shown))
             return found
 
         return score
