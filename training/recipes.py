@@ -102,6 +102,7 @@ class Recipe:
         undated_query_limit: Greatest number of queries from each undated data set.
         undated_candidate_count: Candidates of a query on undated data, likes included.
         fold_count: Number of maps fitted for training queries; see ``training.data.cross_fitting``.
+        base: Weights of the features whose sum the trees correct; see ``ranker.score.Model``.
         catalog_sizes: Sizes of the catalogs whose statistics training queries see, drawn at random; None means all
             papers from before the query.
         factors: Settings of the factor map; None learns no map.
@@ -123,6 +124,11 @@ class Recipe:
     undated_query_limit: int = 6_000
     undated_candidate_count: int = 300
     fold_count: int = 2
+    base: tuple[tuple[str, float], ...] = (
+        ("embedding_mean_relative", 1.5),
+        ("text_evidence", 1.5),
+        ("topic_category_overlap_relative", 1.0),
+    )
     catalog_sizes: tuple[int | None, ...] = (0, 300, 3_000, None)
     factors: FactorSettings | None = field(default_factory=FactorSettings)
     undated_hiding: Hiding = field(default_factory=Hiding)

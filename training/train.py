@@ -11,8 +11,6 @@ import numpy as np
 
 from ranker.bundle.bundle import write_bundle
 from ranker.bundle.manifest import Manifest
-from ranker.features import SCHEMA
-from ranker.score import read_model
 from training.account import Account, DataUsed, Timed
 from training.data.rows import Rows, balanced, feature_rows
 from training.data.snapshot import Dataset
@@ -105,10 +103,11 @@ def publish(
     """
     datasets, recipe, seed = prepared.datasets, prepared.recipe, prepared.seed
     judged = zip(datasets, made.judged, strict=True)
-    metrics = {dataset.name: held_out_figures(made.fitted.text, rows) for dataset, rows in judged}
+    metrics = {dataset.name: held_out_figures(made.fitted, rows) for dataset, rows in judged}
     manifest = write_bundle(
         out,
         model_text=made.fitted.text,
+        base=made.fitted.base_weights,
         spaces=prepared.spaces.bundle,
         encoder_name=encoder_name,
         recipe=recipe.name,
@@ -131,10 +130,10 @@ def fingerprint_of(datasets: Sequence[Dataset]) -> str:
     return hashlib.sha256("".join(dataset.fingerprint for dataset in datasets).encode()).hexdigest()
 
 
-def held_out_figures(model_text: str, rows: Rows) -> dict[str, float]:
+def held_out_figures(fitted: Fitted, rows: Rows) -> dict[str, float]:
     """Return a model's mean figures over queries, rounded so that they do not depend on the order of sums."""
-    model = read_model(model_text, SCHEMA.family_of)
-    hits = rows.hits(model.scores(model.leaves(rows.features)))
+    model = fitted.model
+    hits = rows.hits(model.scores(rows.features, model.leaves(rows.features)))
     return {
         "queries": float(len(hits)),
         "ndcg@10": round(float(np.mean([ndcg(h, 10) for h in hits])), 4),

@@ -83,6 +83,13 @@ class Profile:
     liked_categories: tuple[tuple[str, ...], ...]
 
     @cached_property
+    def mean_terms(self) -> float:
+        """Mean number of distinct terms of the likes that have words; NaN without any."""
+        if self.liked_tfidf is None or not len(self.liked_tfidf):
+            return math.nan
+        return float(self.liked_tfidf.row_sizes.mean())
+
+    @cached_property
     def spread(self) -> float:
         """0 for one narrow interest, towards 1 for scattered likes: 1 - length of the mean vector; NaN if unknown."""
         if not len(self.liked_units):

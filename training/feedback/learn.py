@@ -15,8 +15,7 @@ import numpy as np
 
 from ranker.bundle.bundle import Bundle, write_bundle
 from ranker.bundle.manifest import Manifest
-from ranker.features import SCHEMA
-from ranker.score import read_model
+from ranker.score import Model
 from ranker.types import BoolArray
 from training.errors import TrainingError
 from training.feedback.click_groups import ClickGroups, click_groups
@@ -80,10 +79,10 @@ def learn_from_slates(
     learn, held_out = _split(groups, recipe, np.random.default_rng(seed))
     # The key says whether the base's trees come first. Of equally good models the first is kept.
     fitted = {
-        on_base: fit(learn.rows, held_out.rows, recipe, seed, progress, grown_on=base.model.text if on_base else None)
+        on_base: fit(learn.rows, held_out.rows, recipe, seed, progress, grown_on=base.model if on_base else None)
         for on_base in (True, False)
     }
-    figures = {on_base: _held_out_ndcg(each.text, held_out) for on_base, each in fitted.items()}
+    figures = {on_base: _held_out_ndcg(each.model, held_out) for on_base, each in fitted.items()}
     best = max(figures, key=lambda on_base: figures[on_base])
     metrics = {
         "slates": float(len(log)),
@@ -91,11 +90,12 @@ def learn_from_slates(
         "reactions": float(len(groups.users)),
         "held_out_reactions": float(len(held_out.users)),
         "ndcg@10": figures[best],
-        "base_ndcg@10": _held_out_ndcg(base.model.text, held_out),
+        "base_ndcg@10": _held_out_ndcg(base.model, held_out),
     }
     manifest = write_bundle(
         out,
         model_text=fitted[best].text,
+        base=fitted[best].base_weights,
         spaces=base.spaces,
         encoder_name=base.encoder_name,
         recipe=LEARNED,
@@ -146,9 +146,8 @@ def _split(groups: ClickGroups, recipe: Recipe, rng: np.random.Generator) -> tup
     return learn, held_out
 
 
-def _held_out_ndcg(model_text: str, groups: ClickGroups) -> float:
+def _held_out_ndcg(model: Model, groups: ClickGroups) -> float:
     """Return the weighted mean over groups, rounded so that it does not depend on the order of sums."""
     rows = groups.rows
-    model = read_model(model_text, SCHEMA.family_of)
-    found = [ndcg(hits, 10) for hits in rows.hits(model.scores(model.leaves(rows.features)))]
+    found = [ndcg(hits, 10) for hits in rows.hits(model.scores(rows.features, model.leaves(rows.features)))]
     return round(float(np.average(found, weights=rows.query_weights)), 4)
