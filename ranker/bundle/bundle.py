@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from ranker.errors import BundleError, EncoderMismatch
 from ranker.features import SCHEMA
 from ranker.score import Model, read_model
 from ranker.spaces.spaces import Spaces
+from ranker.spaces.statistics import CorpusStatistics
 from ranker.trees import TreeError
 
 _MAX_BYTES = {MANIFEST_NAME: 2**20, MODEL_NAME: 64 * 2**20, SPACES_NAME: 64 * 2**20}
@@ -40,6 +41,14 @@ class Bundle:
     manifest: Manifest
     spaces: Spaces
     model: Model
+
+    def adapted(self, catalog: CorpusStatistics | None) -> "Bundle":
+        """Return the bundle with the statistics of a catalog; with those of its training data alone if it is None.
+
+        Raises:
+            InputError: The catalog's vectors have another length.
+        """
+        return replace(self, spaces=self.spaces.adapted(catalog))
 
     @property
     def version(self) -> str:

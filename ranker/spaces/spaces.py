@@ -21,6 +21,7 @@ from ranker.spaces.colikes import CoLikes
 from ranker.spaces.factors import FactorMap
 from ranker.spaces.linear import product, unit_rows
 from ranker.spaces.sparse import CandidateTerms, SparseRows, stack_sparse
+from ranker.spaces.statistics import CorpusStatistics
 from ranker.spaces.terms import BUCKET_COUNT, hashed_terms
 from ranker.spaces.topics import Topics, commonness, main_topics
 from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray, Int32Array
@@ -258,6 +259,15 @@ class Spaces:
     def embedding_dim(self) -> int:
         """d, the length of the encoder's vectors."""
         return len(self.whitening_mean)
+
+    def adapted(self, catalog: CorpusStatistics | None) -> "Spaces":
+        """Return the spaces for a catalog; for an empty catalog if it is None. (A stand-in: the real one is coming.)"""
+        if catalog is None or not catalog.paper_count:
+            return self
+        if catalog.embedding_dim != self.embedding_dim:
+            raise InputError(f"the catalog's vectors have length {catalog.embedding_dim}, not {self.embedding_dim}")
+        idf = np.minimum(-np.log(np.maximum(catalog.term_shares, 1e-12)), 7.0).astype(np.float32)
+        return replace(self, idf=idf, average_length=catalog.average_length, whitening_mean=catalog.vector_mean)
 
     def matrix(self, columns: PaperColumns) -> PaperMatrix:
         """Return the papers in these spaces.

@@ -33,9 +33,7 @@ def word_key(word: str) -> int:
     return zlib.crc32(word.encode("utf-8", "surrogatepass"))
 
 
-# Hashing an abstract takes 0.1 ms: without a cache, 30 likes would take longer than ranking a digest.
-@lru_cache(maxsize=4_096)
-def hashed_terms(text: str) -> tuple[Int32Array, Float32Array]:
+def term_counts(text: str) -> tuple[Int32Array, Float32Array]:
     """Return the buckets of a text's terms, ascending, and the count of each; read-only, empty without words."""
     words = [found for word in _WORD.findall(text.lower()) if (found := word_key(word)) >= 0]
     hashes = np.array(words, dtype=np.uint64)
@@ -47,6 +45,11 @@ def hashed_terms(text: str) -> tuple[Int32Array, Float32Array]:
     for array in result:
         array.flags.writeable = False
     return result
+
+
+# Hashing an abstract takes 0.1 ms: without a cache, 30 likes would take longer than ranking a digest. Counting a corpus
+# does not use the cache, because it would push the likes out.
+hashed_terms = lru_cache(maxsize=4_096)(term_counts)
 
 
 def word_bucket(key: int) -> int:
