@@ -33,7 +33,7 @@ def serving(url: str, *, embeds: bool = True, counts: bool = False, **settings: 
 
     Args:
         embeds: Whether the server computes vectors; if False, every paper stays PENDING.
-        counts: Whether the server counts the statistics of the catalog; if False, scores do not change with the catalog.
+        counts: Whether the server counts the statistics of the catalog; if False, it serves what others counted.
         settings: Fields of ``service.config.Settings``.
     """
     defaults = {"encoder": "hashing", "threads": 8, "drain_seconds": 0.0, "exploration": 0.0}
