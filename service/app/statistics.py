@@ -3,6 +3,7 @@
 See docs/adr/0022: the newest papers are counted as a whole each time, so the cost does not grow with the catalog.
 """
 
+import contextlib
 import datetime as dt
 import logging
 import threading
@@ -173,14 +174,11 @@ class StatisticsKeeper:
             self._wake.wait(self._poll_seconds)
             self._wake.clear()
             try:
-                if self._counts:
-                    count_if_due(self._store, self._serving.current, self._clock, stopping=self._stopping.is_set)
-                self._serving.catch_up()
-            except StorageUnavailable as error:
-                if not self._stopping.is_set():
-                    _log.error(
-                        "statistics of the catalog wait for the database", extra={"facts": {"problem": error.message}}
-                    )
+                # The store logs each outage once. The next round tries again.
+                with contextlib.suppress(StorageUnavailable):
+                    if self._counts:
+                        count_if_due(self._store, self._serving.current, self._clock, stopping=self._stopping.is_set)
+                    self._serving.catch_up()
             except Exception:  # noqa: BLE001 -- without this thread the statistics would stay as they are
                 _log.exception("counting the catalog failed; it will be tried again")
                 self._stopping.wait(self._poll_seconds)
