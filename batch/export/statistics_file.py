@@ -16,21 +16,24 @@ ENTRY = "statistics"
 
 
 def write_statistics(tx: Transaction, encoder: str, folder: Path) -> dict[str, Any] | None:
-    """Write the newest statistics of the database and return the manifest's entry; None if there are none.
+    """Write the newest statistics of the database that can be read; return the manifest's entry, None without any.
 
     Raises:
         OSError: The file cannot be written.
     """
-    newest = next(iter(tx.statistics.counted(encoder)), None)
-    data = tx.statistics.data(newest.version) if newest else None
-    if newest is None or data is None:
-        return None
-    (folder / STATISTICS_NAME).write_bytes(data)
-    return {
-        "version": newest.version,
-        "paper_count": newest.paper_count,
-        "counted_at": newest.counted_at.isoformat(),
-    }
+    for version in tx.statistics.counted(encoder):
+        data = tx.statistics.data(version.version) or b""
+        try:
+            CorpusStatistics.of_bytes(data)
+        except InputError:
+            continue
+        (folder / STATISTICS_NAME).write_bytes(data)
+        return {
+            "version": version.version,
+            "paper_count": version.paper_count,
+            "counted_at": version.counted_at.isoformat(),
+        }
+    return None
 
 
 def read_statistics(folder: Path, manifest: Mapping[str, Any], as_of: dt.datetime | None) -> tuple[int, bytes]:

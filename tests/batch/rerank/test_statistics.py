@@ -39,10 +39,10 @@ def own(tmp_path: Path) -> World:
     return world
 
 
-def count(world: World, counted_at: dt.datetime) -> int:
-    """Store statistics of the world's papers."""
+def count(world: World, counted_at: dt.datetime, data: bytes | None = None) -> int:
+    """Store statistics of the world's papers, or these bytes in their place."""
     store = open_store(world.url)
-    version = put_statistics(store, counted_at)
+    version = put_statistics(store, counted_at, data=data)
     store.dispose()
     return version
 
@@ -141,6 +141,12 @@ class TestExport:
         mine, theirs = (pq.read_table(each.out) for each in (of_export, of_database))
         assert mine["statistics_version"].equals(theirs["statistics_version"])
         assert mine["score"].to_pylist() == pytest.approx(theirs["score"].to_pylist(), abs=1e-4)
+
+    def test_damaged_statistics_are_not_exported(self, own: World, tmp_path: Path) -> None:
+        """An export holds the newest statistics that can be read."""
+        count(own, NOW, b"rubbish")
+
+        assert exported(own, tmp_path / "export")["statistics"]["version"] == 1
 
     def test_export_of_a_later_time(self, own: World, make: Make, tmp_path: Path) -> None:
         """A job of a time before the exported statistics, or from an export without any, has version 0."""
