@@ -29,6 +29,7 @@ from service.app.ranking.inline import InlineRanking
 from service.app.ranking.precomputed import Precomputed, PrecomputedUse
 from service.app.ranking.prepared_users import PreparedUsers
 from service.app.ranking.serving import ServingSlot
+from service.app.statistics import StatisticsKeeper
 from service.config import Settings
 from service.domain.errors import BundleUnusable, StorageUnavailable
 from service.encoder import OpenedEncoder, open_encoder
@@ -114,7 +115,8 @@ class Application:
     """The wired service. Call ``start`` and then ``stop``, each once.
 
     Args:
-        place: Only the first process embeds pending texts, because each encoder process takes memory.
+        place: Only the first process embeds pending texts, because each encoder process takes memory, and counts the
+            statistics of the catalog.
         tell: Sends a message to the other processes on the port, which pass it to ``hear``.
     """
 
@@ -136,6 +138,7 @@ class Application:
         )
         self.serving = ServingSlot(self.store, self.encoder.name, lambda name: make_bundle(settings, name))
         self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self._drained)
+        self._statistics = StatisticsKeeper(self.store, self.serving, clock, counts=self._embeds)
         users = PreparedUsers()
         feeds = Feeds(
             self.store,
@@ -181,6 +184,7 @@ class Application:
             # Import LightGBM now, which takes a second or two, so that the first feed does not wait for it.
             _ = bundle.model.booster
         port = self._server.start(self._settings.host, self._settings.port)
+        self._statistics.start()
         if self._embeds:
             self._embedder.start()
         return port
@@ -190,12 +194,13 @@ class Application:
         if word == NEW_TEXT and self._embeds:
             self._embedder.wake()
         elif word == EMBEDDED:
-            self.serving.catch_up()
+            self._statistics.wake()
 
     def stop(self) -> None:
         """Drain the server and release all resources."""
         self._server.drain(self._settings.drain_seconds)
         self._embedder.stop()
+        self._statistics.stop()
         self.encoder.close()
         self.store.dispose()
 
@@ -207,6 +212,7 @@ class Application:
 
     def _drained(self) -> None:
         self.serving.catch_up()
+        self._statistics.wake()
         self._tell(EMBEDDED)
 
     def _paper_counts(self) -> tuple[int, int]:

@@ -28,17 +28,20 @@ class Service:
 
 
 @contextmanager
-def serving(url: str, *, embeds: bool = True, **settings: Any) -> Iterator[Service]:
+def serving(url: str, *, embeds: bool = True, counts: bool = False, **settings: Any) -> Iterator[Service]:
     """Run a server on the database; stop it at the end without a drain, so that stopping takes no time.
 
     Args:
         embeds: Whether the server computes vectors; if False, every paper stays PENDING.
+        counts: Whether the server counts the statistics of the catalog; if False, it serves what others counted.
         settings: Fields of ``service.config.Settings``.
     """
     defaults = {"encoder": "hashing", "threads": 8, "drain_seconds": 0.0, "exploration": 0.0}
     application = Application(Settings(db=url, port=0, **{**defaults, **settings}))
     if not embeds:
         application._embedder.stop()  # noqa: SLF001
+    if not counts:
+        application._statistics.stop()  # noqa: SLF001
     port = application.start()
     try:
         with Client(f"127.0.0.1:{port}") as client:

@@ -1,4 +1,4 @@
-"""Export of a service's database to Parquet files: papers with vectors and signals, digests, profiles and events.
+"""Export of a service's database to files: papers with vectors and signals, digests, profiles, events and statistics.
 
 An export is one consistent snapshot, streamed in the order of the keys. It appears complete or not at all.
 """
@@ -18,6 +18,7 @@ from batch.errors import OutputUnusable
 from batch.export import paper_table, profile_table
 from batch.export.profile_table import USERS_AT_A_TIME
 from batch.export.source import DIGESTS, EVENTS, MANIFEST_NAME, PAPERS, PROFILES
+from batch.export.statistics_file import ENTRY, write_statistics
 from batch.parquet import TableWriter, part_name, written
 from batch.workspace import Workspace, opened_workspace, place_of, without_empty_parents
 from service.app.ports import Transaction
@@ -118,7 +119,12 @@ def _written(tx: Transaction, request: ExportRequest, workspace: Workspace, adva
 
 def _write_all(tx: Transaction, request: ExportRequest, folder: Path, advance: Advance) -> dict[str, Any]:
     counts = {name: _write(folder / name, *parts, request.sizes) for name, parts in _tables(tx, request, advance)}
-    manifest = {"encoder": request.encoder, "made_at": request.made_at.isoformat(), "row_counts": counts}
+    manifest = {
+        "encoder": request.encoder,
+        "made_at": request.made_at.isoformat(),
+        "row_counts": counts,
+        ENTRY: write_statistics(tx, request.encoder, folder),
+    }
     (folder / MANIFEST_NAME).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return manifest
 

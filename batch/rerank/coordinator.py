@@ -15,7 +15,7 @@ from batch.parquet import remove_leftovers
 from batch.rerank.cargo import Cargo
 from batch.rerank.job import Job
 from batch.rerank.output import counts_of, find_manifest, finish
-from batch.rerank.plan import Plan, find_plan, keep_plan, read_candidates
+from batch.rerank.plan import Plan, find_plan, keep_plan, read_candidates, read_statistics
 from batch.rerank.population import PARTITION_BYTES, Partition, Population, partitions_of
 from batch.rerank.source import open_source
 from batch.rerank.worker import Task, rerank
@@ -27,10 +27,12 @@ class Request:
     """A re-rank and where to write it.
 
     Attributes:
-        job: A resumed run takes ``as_of`` from its plan, unless ``as_of_given``.
+        job: A resumed run takes ``as_of`` from its plan, unless ``as_of_given``, and always its statistics_version.
         location: Database URL, with its password, or folder of an export.
         bundle: The bundle's files by name; None ranks by cosine.
         partition_bytes: See ``partitions_of``. A resumed run keeps the partitions of its plan.
+        statistics: Output of ``CorpusStatistics.to_bytes`` for the job's statistics_version; empty for version 0. A
+            resumed run keeps the statistics of its plan.
     """
 
     job: Job
@@ -40,6 +42,7 @@ class Request:
     population: Population
     out: Path
     partition_bytes: int = PARTITION_BYTES
+    statistics: bytes = b""
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,15 @@ def run(request: Request, cluster: Callable[[], Any], watch: Watcher) -> Outcome
         resumed = len(counts)
         watch(_user_count(counts), plan.user_count)
         if resumed < len(plan.partitions):
-            cargo = Cargo(plan.job, request.location, request.bundle, read_candidates(folder), plan.facts, str(folder))
+            cargo = Cargo(
+                job=plan.job,
+                location=request.location,
+                bundle=request.bundle,
+                statistics=read_statistics(folder, plan.job),
+                candidates=read_candidates(folder),
+                facts=plan.facts,
+                folder=str(folder),
+            )
             with cluster() as opened:
                 _rank(opened, cargo, request.population, plan, workspace, counts, watch)
         return Outcome(finish(workspace, plan, [counts[each.number] for each in plan.partitions]), resumed)
@@ -144,7 +155,7 @@ def _new_plan(request: Request, folder: Path) -> Plan:
     finally:
         source.close()
     plan = Plan(secrets.token_hex(16), request.job, partitions, version, table.column("embedding").null_count)
-    keep_plan(folder, plan, _parquet_bytes(table))
+    keep_plan(folder, plan, _parquet_bytes(table), request.statistics)
     return plan
 
 
@@ -157,7 +168,9 @@ def _parquet_bytes(table: pa.Table) -> bytes:
 
 def _check_same(request: Request, other: Job, where: Path) -> None:
     """Raise OutputUnusable if the folder holds another job than the request's."""
-    job = request.job if request.as_of_given else replace(request.job, as_of=other.as_of)
+    # The catalog may have been counted since the first run.
+    job = replace(request.job, statistics_version=other.statistics_version)
+    job = job if request.as_of_given else replace(job, as_of=other.as_of)
     if differences := job.differences(other):
         problem = f"holds another job ({'; '.join(differences)}): name another folder, or remove it"
         raise OutputUnusable(where, problem)

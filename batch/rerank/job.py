@@ -21,6 +21,8 @@ class Job:
         diversity: 0 to 1.
         exploration: Probability, 0 to 1, that a place of a slate is explored.
         with_features: Whether the output has the features of each item.
+        statistics_version: Version of the statistics of the catalog that the bundle is adapted to; 0 if its own
+            statistics are used alone.
     """
 
     source: str
@@ -34,6 +36,7 @@ class Job:
     diversity: float
     exploration: float
     with_features: bool
+    statistics_version: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the job as the plan and the manifest keep it."""

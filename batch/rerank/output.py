@@ -8,7 +8,7 @@ from typing import Any
 from batch.errors import OutputUnusable
 from batch.parquet import facts_of, part_files, part_name
 from batch.rerank.job import Job
-from batch.rerank.plan import CANDIDATES_NAME, PLAN_NAME, Plan
+from batch.rerank.plan import CANDIDATES_NAME, PLAN_NAME, STATISTICS_NAME, Plan
 from batch.rerank.population import Partition
 from batch.workspace import Workspace, write_file
 
@@ -40,7 +40,7 @@ def finish(workspace: Workspace, plan: Plan, counts: Sequence[Mapping[str, int]]
     of_digest = {name: getattr(plan, name) for name in _OF_DIGEST}
     manifest = {"job": plan.job.to_json(), **totals, "partition_count": len(plan.partitions), **of_digest}
     write_file(workspace.folder / MANIFEST_NAME, (json.dumps(manifest, indent=2) + "\n").encode())
-    workspace.take_name(CANDIDATES_NAME, PLAN_NAME)
+    workspace.take_name(CANDIDATES_NAME, STATISTICS_NAME, PLAN_NAME)
     return manifest
 
 

@@ -1,7 +1,7 @@
-"""The plan of a re-rank: the job, its partitions and its candidate papers, kept in the folder where the output grows.
+"""The plan of a re-rank: the job, its partitions, its candidate papers and its statistics of the catalog.
 
-A resumed run takes all three from the plan. Each partition's file names its plan, so that no job takes another job's
-partitions for its own.
+The plan is kept in the folder where the output grows, and a resumed run takes all four from it. Each partition's file
+names its plan, so that no job takes another job's partitions for its own.
 """
 
 import json
@@ -13,9 +13,12 @@ from batch.parquet import opened, part_files
 from batch.rerank.job import Job
 from batch.rerank.population import Partition
 from batch.workspace import write_file
+from ranker.errors import InputError
+from ranker.spaces.statistics import CorpusStatistics
 
 PLAN_NAME = "_plan.json"
 CANDIDATES_NAME = "_candidates.parquet"
+STATISTICS_NAME = "_statistics.npz"
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,8 @@ def find_plan(folder: Path) -> Plan | None:
         raise OutputUnusable(folder / PLAN_NAME, problem) from error
 
 
-def keep_plan(folder: Path, plan: Plan, candidates: bytes) -> None:
-    """Write the candidates and the plan; the plan last, so that a folder with a plan is complete.
+def keep_plan(folder: Path, plan: Plan, candidates: bytes, statistics: bytes) -> None:
+    """Write the candidates, the statistics and the plan; the plan last, so that a folder with a plan is complete.
 
     Raises:
         OutputUnusable: A file cannot be written.
@@ -73,8 +76,26 @@ def keep_plan(folder: Path, plan: Plan, candidates: bytes) -> None:
         # Partitions of a lost plan: if this plan has fewer, they would become part of its output.
         path.unlink()
     write_file(folder / CANDIDATES_NAME, candidates)
+    write_file(folder / STATISTICS_NAME, statistics)
     row = asdict(plan) | {"job": plan.job.to_json()}
     write_file(folder / PLAN_NAME, json.dumps(row).encode())
+
+
+def read_statistics(folder: Path, job: Job) -> bytes:
+    """Return the statistics of the catalog of the plan's job; nothing for version 0.
+
+    Raises:
+        OutputUnusable: The file is missing or damaged.
+    """
+    if not job.statistics_version:
+        return b""
+    path = folder / STATISTICS_NAME
+    try:
+        data = path.read_bytes()
+        CorpusStatistics.of_bytes(data)
+    except (OSError, InputError) as error:
+        raise OutputUnusable(path, f"cannot be read ({error}); remove the folder to start again") from error
+    return data
 
 
 def read_candidates(folder: Path) -> bytes:

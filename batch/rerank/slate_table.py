@@ -37,6 +37,7 @@ def schema(*, with_features: bool) -> pa.Schema:
         pa.field("as_of", pa.timestamp("us", tz="UTC"), nullable=False),
         pa.field("user_version", pa.int64()),
         pa.field("action_propensity", pa.float64(), nullable=False),
+        pa.field("statistics_version", pa.int64(), nullable=False),
     ]
     notes = {"paperfeed.features": ",".join(FEATURES.names)} if with_features else None
     return pa.schema([*fields, _FEATURES] if with_features else fields, metadata=notes)
@@ -77,6 +78,7 @@ def table_of(
         pa.repeat(pa.scalar(as_of, pa.timestamp("us", tz="UTC")), len(items)),
         each([slate.user_version for slate in slates], pa.int64()),
         pa.array([item.action_propensity for item in items], pa.float64()),
+        each([slate.ranking.statistics_version for slate in slates], pa.int64()),
     ]
     if with_features:
         columns.append(_features([slate.ranking for slate in slates]))

@@ -76,6 +76,8 @@ def _slate_of(rows: Sequence[dict[str, Any]], job: Job, manifest: dict[str, Any]
         is_whole=len(rows) < job.page_size,
         items=tuple(map(_item_of, rows)),
         features=b"".join(row["features"] for row in rows),
+        # Files of an earlier version have no such column.
+        statistics_version=first.get("statistics_version", 0),
     )
 
 

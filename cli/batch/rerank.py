@@ -3,10 +3,12 @@
 import datetime as dt
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from batch.export.source import read_manifest
+from batch.export.statistics_file import read_statistics
 from batch.rerank import to_store
 from batch.rerank.coordinator import Request
 from batch.rerank.job import Job
@@ -47,7 +49,9 @@ def make_request(
         files.update(read)
         return bundle
 
-    location, name, serving = _of_database(settings, load) if source is None else _of_export(source, load)
+    location, name, serving, statistics = (
+        _of_database(settings, load, as_of) if source is None else _of_export(source, load, as_of)
+    )
     if serving.bundle is None:
         warn(f"users are ranked by similarity to their likes alone: {serving.problem}")
     job = Job(
@@ -62,8 +66,17 @@ def make_request(
         diversity=settings.diversity,
         exploration=settings.exploration,
         with_features=with_features,
+        statistics_version=serving.statistics_version,
     )
-    return Request(job, as_of is not None, location, None if serving.bundle is None else files, population, out)
+    return Request(
+        job=job,
+        as_of_given=as_of is not None,
+        location=location,
+        bundle=None if serving.bundle is None else files,
+        population=population,
+        out=out,
+        statistics=statistics,
+    )
 
 
 def parse_moment(text: str) -> dt.datetime:
@@ -92,19 +105,37 @@ def store_slates(manifest: dict[str, Any], out: Path, settings: Settings) -> int
         return to_store.store_slates(out, manifest, store, bar.advance)
 
 
-def _of_database(settings: Settings, load: Callable[[str], Bundle]) -> tuple[str, str, Serving]:
-    """Return the database's URL, the same without its password, and the encoder and bundle that serve there."""
+def _of_database(
+    settings: Settings, load: Callable[[str], Bundle], as_of: dt.datetime | None
+) -> tuple[str, str, Serving, bytes]:
+    """Return the database's URL, the same without its password, and the choice that serves there with its statistics.
+
+    Args:
+        as_of: The statistics are those of this time; None takes the newest.
+    """
     location = absolute_url(settings.db)
     with opened_store(location) as store, closing(make_encoder(settings)) as encoder:
-        return location, without_password(location), ServingSlot(store, encoder.name, load).current
+        serving = ServingSlot(store, encoder.name, load).at(as_of)
+        with store.read() as tx:
+            statistics = tx.statistics.data(serving.statistics_version) or b""
+    # The version may have been pruned a moment ago.
+    serving = replace(serving, statistics_version=serving.statistics_version if statistics else 0)
+    return location, without_password(location), serving, statistics
 
 
-def _of_export(folder: Path, load: Callable[[str], Bundle]) -> tuple[str, str, Serving]:
-    """Return the export's folder, its name, and its encoder with the bundle; the exported vectors fix the encoder."""
+def _of_export(
+    folder: Path, load: Callable[[str], Bundle], as_of: dt.datetime | None
+) -> tuple[str, str, Serving, bytes]:
+    """Return the export's folder, its name, and its encoder with the bundle and the statistics.
+
+    The exported vectors fix the encoder.
+    """
     manifest = read_manifest(folder)
     encoder, location = manifest["encoder"], str(folder.absolute())
     name = f"{location}, made at {manifest['made_at']}"
     try:
-        return location, name, Serving(encoder, load(encoder), "", 0)
+        bundle = load(encoder)
     except BundleUnusable as error:
-        return location, name, Serving(encoder, None, error.message, 0)
+        return location, name, Serving(encoder, None, error.message, 0), b""
+    version, statistics = read_statistics(folder, manifest, as_of)
+    return location, name, Serving(encoder, bundle, "", 0, version), statistics

@@ -12,7 +12,7 @@ from cli.queries.reasons import all_in_words, fallback_in_words
 from cli.queries.server import server_client
 from paperfeed.v1.feed_pb2 import FindSimilarPapersRequest, GetFeedRequest
 from paperfeed.v1.profile_pb2 import GetProfileRequest
-from paperfeed.v1.status_pb2 import GetStatusRequest
+from paperfeed.v1.status_pb2 import GetStatusRequest, GetStatusResponse
 
 User = Annotated[str, typer.Argument(help="Id of the user.")]
 Size = Annotated[int, typer.Option("-n", "--size", min=1, max=100, help="Number of papers, 1 to 100.")]
@@ -72,6 +72,15 @@ def profile(user: User, server: Server = None, as_json: Json = False) -> None:
     show(result, as_json=as_json, text="\n".join(lines))
 
 
+def _counted(answer: GetStatusResponse) -> str:
+    """Return the statistics of the catalog that a server ranks with, in words."""
+    if not answer.statistics_version:
+        return "version 0, the bundle's own statistics alone"
+    counted_at = answer.statistics_counted_at.ToDatetime(dt.UTC)
+    papers = f"a catalog of {answer.statistics_paper_count} papers"
+    return f"version {answer.statistics_version}, of {papers} at {counted_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
 def status(
     server: Server = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.")] = 5.0,
@@ -85,6 +94,7 @@ def status(
         f"paperfeed {answer.version}, up {dt.timedelta(seconds=answer.uptime.seconds)}",
         *([f"process  {answer.worker} of {answer.worker_count}"] if answer.worker_count > 1 else []),
         f"model    {answer.model_version or 'none: ' + answer.model_problem}",
+        f"catalog  {_counted(answer)}",
         f"encoder  {answer.encoder}",
         f"papers   {f'unknown: {answer.storage_problem}' if answer.storage_problem else answer.paper_count}",
         *(f"queue    {queue.queue}: {queue.length}" for queue in answer.queues),

@@ -53,6 +53,7 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
             slate_id=slate.slate_id,
             user_id=slate.user_id,
             model_version=slate.model_version,
+            statistics_version=slate.statistics_version,
             digest_id=slate.digest_id,
             pending_paper_count=slate.pending_paper_count,
             fallback_reason=convert.FALLBACKS[slate.fallback_reason],
@@ -93,6 +94,7 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
         derived = {convert.to_paper(p, "").paper_id for p in request.liked_papers if not p.paper_id}
         return pb.RankPapersResponse(
             model_version=ranking.model_version,
+            statistics_version=ranking.statistics_version,
             fallback_reason=convert.FALLBACKS[ranking.fallback_reason],
             pending_paper_count=pending,
             items=[
@@ -128,6 +130,7 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
         return pb.GetFeedResponse(
             slate_id=slate.slate_id,
             model_version=slate.model_version,
+            statistics_version=slate.statistics_version,
             digest_id=slate.digest_id,
             pending_paper_count=slate.pending_paper_count,
             fallback_reason=convert.FALLBACKS[slate.fallback_reason],

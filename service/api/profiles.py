@@ -108,6 +108,7 @@ def _from_slate(slate: Slate) -> pb.ExportedSlate:
         slate_id=slate.slate_id,
         digest_id=slate.digest_id,
         model_version=slate.model_version,
+        statistics_version=slate.statistics_version,
         created_at=convert.to_timestamp(slate.created_at),
         paper_ids=[item.paper_id for item in slate.items],
     )

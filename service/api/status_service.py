@@ -9,6 +9,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from paperfeed.v1 import status_pb2 as pb
 from paperfeed.v1 import status_pb2_grpc
+from service.api import convert
 from service.app.counters import Counters
 from service.app.ranking.serving import ServingSlot
 from service.domain.errors import StorageUnavailable
@@ -43,7 +44,7 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
     def GetStatus(self, request: pb.GetStatusRequest, context: grpc.ServicerContext) -> pb.GetStatusResponse:
         uptime = Duration()
         uptime.FromMilliseconds(int((time.monotonic() - self._started) * 1_000))
-        serving = self._serving.current
+        serving, statistics = self._serving.current, self._serving.statistics
         queues, paper_count, storage_problem = {"calls": self._call_count()}, 0, ""
         try:
             paper_count, queues["embedding"] = self._paper_counts()
@@ -58,6 +59,9 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
             encoder=serving.encoder,
             paper_count=paper_count,
             storage_problem=storage_problem,
+            statistics_version=statistics.version if statistics else 0,
+            statistics_counted_at=convert.to_timestamp(statistics.counted_at) if statistics else None,
+            statistics_paper_count=statistics.paper_count if statistics else 0,
             worker=self._worker,
             worker_count=self._worker_count,
             calls=[pb.CallCount(method=m, code=code, count=count) for m, code, count in self._counters.calls()],

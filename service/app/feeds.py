@@ -30,7 +30,7 @@ class FeedQuery:
     Attributes:
         digest_id: Empty for the newest digest; ignored with a window.
         window: Time window of the candidates; None for a digest.
-        as_of: Time at which ages are computed; None means now.
+        as_of: Time at which ages are computed, and whose statistics of the catalog are used; None means now.
         diversity: 0 to 1; None means the configured default.
         request_hash: Identifies the request, for page tokens.
     """
@@ -94,7 +94,7 @@ class Feeds:
             Conflict: The user was deleted in the meantime.
             Overloaded: Another feed over a wide window is being made.
         """
-        serving = self.serving.current
+        serving = self.serving.at(query.as_of)
         with self.candidates.room_for(query.window):
             with self.store.read() as tx:
                 versions = tx.versions(query.user_id, query.digest_id)
@@ -117,9 +117,9 @@ class Feeds:
         Raises:
             NotFound: The digest is unknown.
         """
+        # Statistics and digest are chosen once, so that those that arrive during the stream do not change later feeds.
+        serving = self.serving.at(query.as_of)
         query = replace(query, as_of=query.as_of or self.clock.now())
-        # The digest is chosen once, so that one that arrives during the stream does not change later feeds.
-        serving = self.serving.current
         with self.store.read() as tx:
             digest = tx.versions("", query.digest_id).digest
         if digest is None and query.digest_id:
@@ -219,6 +219,7 @@ class Feeds:
             items=ranking.items,
             features_version=ranking.features_version,
             features=ranking.features,
+            statistics_version=ranking.statistics_version,
         )
 
     def _precomputed_page(

@@ -74,6 +74,8 @@ class Slate:
             scored, and in slates stored before this field existed.
         features: Little-endian float32, one row per item, columns in the order of the bundle's schema; empty if no
             model scored.
+        statistics_version: Version of the catalog statistics that the bundle was adapted to; 0 if the bundle's own
+            statistics served alone, if no model scored, and in slates stored before this field existed.
     """
 
     slate_id: str
@@ -88,6 +90,7 @@ class Slate:
     items: tuple[SlateItem, ...]
     features_version: str = ""
     features: bytes = b""
+    statistics_version: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +119,4 @@ class PrecomputedSlate:
     is_whole: bool
     items: tuple[SlateItem, ...]
     features: bytes = b""
+    statistics_version: int = 0

@@ -14,6 +14,7 @@ from service.storage.outage import DatabaseFile, OutageLog
 from service.storage.papers import SqlPapers
 from service.storage.signals import MARK, SqlSignals
 from service.storage.slates import SqlPrecomputed, SqlSlates
+from service.storage.statistics import SqlStatistics
 from service.storage.tables import installation, precomputed_slates, users
 from service.storage.users import SqlUsers
 
@@ -47,7 +48,7 @@ _VERSIONS_WITH_NEWEST = _versions_statement(VERSION_OF_NEWEST)
 class SqlTransaction:
     """``service.app.ports.Transaction`` on one connection."""
 
-    __slots__ = ("_connection", "digests", "papers", "precomputed", "signals", "slates", "users")
+    __slots__ = ("_connection", "digests", "papers", "precomputed", "signals", "slates", "statistics", "users")
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -57,6 +58,7 @@ class SqlTransaction:
         self.slates = SqlSlates(connection)
         self.signals = SqlSignals(connection)
         self.precomputed = SqlPrecomputed(connection)
+        self.statistics = SqlStatistics(connection)
 
     def versions(self, user_id: str, digest_id: str) -> Versions:
         statement = _VERSIONS_WITH_ONE if digest_id else _VERSIONS_WITH_NEWEST

@@ -181,6 +181,7 @@ slates = Table(
     not_null("features_version", Text, server_default=""),
     not_null("items", Text),
     not_null("features", LargeBinary),
+    not_null("statistics_version", BigInteger, server_default="0"),
     Index(None, "user_id", "created_at", "slate_id"),
     Index(None, "created_at", "slate_id"),
 )
@@ -202,6 +203,22 @@ precomputed_slates = Table(
     not_null("is_whole", Boolean),
     not_null("items", Text),
     not_null("features", LargeBinary),
+    not_null("statistics_version", BigInteger, server_default="0"),
+)
+
+# Without data, a row is the claim of a process that is counting. Versions are never given twice.
+catalog_statistics = Table(
+    "catalog_statistics",
+    metadata,
+    Column("version", Sequence, primary_key=True),
+    not_null("encoder", Id),
+    not_null("paper_count", BigInteger),
+    not_null("vector_version", BigInteger),
+    not_null("claimed_at", UtcDateTime),
+    Column("counted_at", UtcDateTime),
+    Column("data", LargeBinary),
+    Index(None, "encoder", "version"),
+    sqlite_autoincrement=True,
 )
 
 # last_version: a user who is created again starts above it, so that no cache takes entries of the deleted user.

@@ -214,6 +214,7 @@ def test_kept_databases_are_upgraded_and_used(kept: Path, tmp_path: Path) -> Non
     assert slate is not None
     assert slate.items == (SlateItem(1, "p2", 0.5, (Reason(ReasonType.FRESH),)),)
     assert slate.features == b"\x00\x00\x80?"
+    assert slate.statistics_version == 0
     assert digest is not None
     assert digest.paper_ids == ("p2", "arxiv:2401.00001")
     assert tombstones == [DeletedUser(user_id_hash("bob"), NOW)]

@@ -280,7 +280,9 @@ class GetFeedRequest(_message.Message):
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """Time to which the ages of papers are computed. If absent, the time of the call. Equal requests with an equal as_of
-        and unchanged data give equal orders and scores.
+        and unchanged data give equal orders and scores. If present, also chooses the statistics of the catalog: the newest
+        version counted at this time or before. Versions are kept for 30 days; before them, the bundle's own statistics are
+        used alone.
         """
 
     @_builtins.property
@@ -331,6 +333,7 @@ class GetFeedResponse(_message.Message):
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    STATISTICS_VERSION_FIELD_NUMBER: _builtins.int
     slate_id: _builtins.str
     """Id of the stored slate. Events can refer to it."""
     model_version: _builtins.str
@@ -347,6 +350,11 @@ class GetFeedResponse(_message.Message):
     """Token for the next page. Empty on the last page."""
     total_size: _builtins.int
     """Number of items in the whole slate, at most 500. A precomputed slate may be shorter than a newly ranked one."""
+    statistics_version: _builtins.int
+    """Version of the statistics of the catalog that the slate was ranked with. They are counted over the newest papers,
+    and change as the catalog grows. 0 if the bundle's own statistics were used alone, or if no bundle ranked the
+    slate.
+    """
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeedItem]:
         """Items of this page in order of rank. A later page omits papers that the user has reacted to since the slate was
@@ -369,10 +377,11 @@ class GetFeedResponse(_message.Message):
         next_page_token: _builtins.str = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
         total_size: _builtins.int = ...,
+        statistics_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "digest_id", b"digest_id", "fallback_reason", b"fallback_reason", "items", b"items", "model_version", b"model_version", "next_page_token", b"next_page_token", "pending_paper_count", b"pending_paper_count", "slate_id", b"slate_id", "total_size", b"total_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "digest_id", b"digest_id", "fallback_reason", b"fallback_reason", "items", b"items", "model_version", b"model_version", "next_page_token", b"next_page_token", "pending_paper_count", b"pending_paper_count", "slate_id", b"slate_id", "statistics_version", b"statistics_version", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -419,6 +428,7 @@ class GetSlateResponse(_message.Message):
     ITEMS_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    STATISTICS_VERSION_FIELD_NUMBER: _builtins.int
     slate_id: _builtins.str
     """Id of the slate."""
     user_id: _builtins.str
@@ -433,6 +443,10 @@ class GetSlateResponse(_message.Message):
     """Number of candidate papers that had no vector when the slate was made."""
     fallback_reason: Global___FallbackReason.ValueType
     """Reason why the slate was not made in the normal way; FALLBACK_REASON_NONE if it was."""
+    statistics_version: _builtins.int
+    """Version of the statistics of the catalog that the slate was ranked with. 0 if the bundle's own statistics were used
+    alone, or if no bundle ranked the slate.
+    """
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeedItem]:
         """All items in order of rank, without papers deleted since. Items have reasons if the slate was made with explain or
@@ -459,10 +473,11 @@ class GetSlateResponse(_message.Message):
         items: _abc.Iterable[Global___FeedItem] | None = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        statistics_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "created_at", b"created_at", "digest_id", b"digest_id", "fallback_reason", b"fallback_reason", "items", b"items", "model_version", b"model_version", "pending_paper_count", b"pending_paper_count", "slate_id", b"slate_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "created_at", b"created_at", "digest_id", b"digest_id", "fallback_reason", b"fallback_reason", "items", b"items", "model_version", b"model_version", "pending_paper_count", b"pending_paper_count", "slate_id", b"slate_id", "statistics_version", b"statistics_version", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -504,7 +519,9 @@ class StreamFeedsRequest(_message.Message):
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time to which the ages of papers are computed, for all users. If absent, the time of the call."""
+        """Time to which the ages of papers are computed, for all users. If absent, the time of the call. If present, also
+        chooses the statistics of the catalog, as in GetFeed.
+        """
 
     def __init__(
         self,
@@ -592,7 +609,9 @@ class RankPapersRequest(_message.Message):
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time to which the ages of papers are computed. If absent, the time of the call."""
+        """Time to which the ages of papers are computed. If absent, the time of the call. If present, also chooses the
+        statistics of the catalog, as in GetFeed.
+        """
 
     def __init__(
         self,
@@ -661,6 +680,7 @@ class RankPapersResponse(_message.Message):
     FALLBACK_REASON_FIELD_NUMBER: _builtins.int
     PENDING_PAPER_COUNT_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
+    STATISTICS_VERSION_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
     """Version of the model bundle that ranked the papers. "cosine" if no bundle is usable; "trending" for users without
     likes.
@@ -669,6 +689,10 @@ class RankPapersResponse(_message.Message):
     """Reason why the papers were not ranked in the normal way; FALLBACK_REASON_NONE if they were."""
     pending_paper_count: _builtins.int
     """Number of candidate papers without a vector."""
+    statistics_version: _builtins.int
+    """Version of the statistics of the catalog that the papers were ranked with. 0 if the bundle's own statistics were
+    used alone, for example while the catalog is empty, or if no bundle ranked the papers.
+    """
     @_builtins.property
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___RankedPaper]:
         """All candidates in order of rank. Unlike feeds, includes papers that the user likes, muted or has reacted to."""
@@ -680,10 +704,11 @@ class RankPapersResponse(_message.Message):
         fallback_reason: Global___FallbackReason.ValueType = ...,
         pending_paper_count: _builtins.int = ...,
         items: _abc.Iterable[Global___RankedPaper] | None = ...,
+        statistics_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fallback_reason", b"fallback_reason", "items", b"items", "model_version", b"model_version", "pending_paper_count", b"pending_paper_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fallback_reason", b"fallback_reason", "items", b"items", "model_version", b"model_version", "pending_paper_count", b"pending_paper_count", "statistics_version", b"statistics_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -563,12 +563,17 @@ class ExportedSlate(_message.Message):
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     PAPER_IDS_FIELD_NUMBER: _builtins.int
+    STATISTICS_VERSION_FIELD_NUMBER: _builtins.int
     slate_id: _builtins.str
     """Id of the slate."""
     digest_id: _builtins.str
     """Id of the digest whose papers were ranked. Empty for a time window, and if no digest was stored."""
     model_version: _builtins.str
     """Version of the model bundle that ranked the slate; "cosine" or "trending" if no bundle ranked it."""
+    statistics_version: _builtins.int
+    """Version of the statistics of the catalog that the slate was ranked with. 0 if the bundle's own statistics were used
+    alone, or if no bundle ranked the slate.
+    """
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """Time when the slate was served."""
@@ -585,10 +590,11 @@ class ExportedSlate(_message.Message):
         model_version: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         paper_ids: _abc.Iterable[_builtins.str] | None = ...,
+        statistics_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "digest_id", b"digest_id", "model_version", b"model_version", "paper_ids", b"paper_ids", "slate_id", b"slate_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "digest_id", b"digest_id", "model_version", b"model_version", "paper_ids", b"paper_ids", "slate_id", b"slate_id", "statistics_version", b"statistics_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

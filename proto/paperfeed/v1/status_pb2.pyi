@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
@@ -138,6 +139,9 @@ class GetStatusResponse(_message.Message):
     WORKER_FIELD_NUMBER: _builtins.int
     WORKER_COUNT_FIELD_NUMBER: _builtins.int
     STORAGE_PROBLEM_FIELD_NUMBER: _builtins.int
+    STATISTICS_VERSION_FIELD_NUMBER: _builtins.int
+    STATISTICS_COUNTED_AT_FIELD_NUMBER: _builtins.int
+    STATISTICS_PAPER_COUNT_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the server."""
     model_version: _builtins.str
@@ -156,6 +160,12 @@ class GetStatusResponse(_message.Message):
     """Number of server processes on this port."""
     storage_problem: _builtins.str
     """Reason why the database is unavailable. Empty if the database answered."""
+    statistics_version: _builtins.int
+    """Version of the statistics of the catalog that this process ranks with. 0 if the bundle's own statistics are used
+    alone, because the catalog has too few papers or was not counted yet, or if no model bundle is usable.
+    """
+    statistics_paper_count: _builtins.int
+    """Number of papers in the catalog when these statistics were counted. 0 for version 0."""
     @_builtins.property
     def uptime(self) -> _duration_pb2.Duration:
         """Time since this process started."""
@@ -172,6 +182,10 @@ class GetStatusResponse(_message.Message):
     def queues(self) -> _containers.RepeatedCompositeFieldContainer[Global___QueueLength]:
         """Queue lengths in order of name. "embedding" is missing if the database is unavailable."""
 
+    @_builtins.property
+    def statistics_counted_at(self) -> _timestamp_pb2.Timestamp:
+        """Time when these statistics were counted. Absent for version 0."""
+
     def __init__(
         self,
         *,
@@ -187,10 +201,13 @@ class GetStatusResponse(_message.Message):
         worker: _builtins.int = ...,
         worker_count: _builtins.int = ...,
         storage_problem: _builtins.str = ...,
+        statistics_version: _builtins.int = ...,
+        statistics_counted_at: _timestamp_pb2.Timestamp | None = ...,
+        statistics_paper_count: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["uptime", b"uptime"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["statistics_counted_at", b"statistics_counted_at", "uptime", b"uptime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "encoder", b"encoder", "fallbacks", b"fallbacks", "model_problem", b"model_problem", "model_version", b"model_version", "paper_count", b"paper_count", "queues", b"queues", "storage_problem", b"storage_problem", "uptime", b"uptime", "version", b"version", "worker", b"worker", "worker_count", b"worker_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "encoder", b"encoder", "fallbacks", b"fallbacks", "model_problem", b"model_problem", "model_version", b"model_version", "paper_count", b"paper_count", "queues", b"queues", "statistics_counted_at", b"statistics_counted_at", "statistics_paper_count", b"statistics_paper_count", "statistics_version", b"statistics_version", "storage_problem", b"storage_problem", "uptime", b"uptime", "version", b"version", "worker", b"worker", "worker_count", b"worker_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

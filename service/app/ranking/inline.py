@@ -56,7 +56,7 @@ class InlineRanking:
             DeadlineTooShort: The text was not embedded in time.
         """
         liked, candidates = _check(query)
-        serving = self.serving.current
+        serving = self.serving.at(query.as_of)
         vectors = self._embed(serving, [*liked, *candidates], timeout_seconds)
         with self.store.read() as tx:
             user = self._user(tx, serving, query, liked, _by_id(liked, vectors))

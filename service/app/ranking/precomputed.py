@@ -53,7 +53,8 @@ class Precomputed:
         """Return the user's precomputed slate of the digest and the date of the digest; None if no slate matches.
 
         A slate does not match if the user's events or preferences, the digest or the bundle have changed. The returned
-        slate has neither slate_id nor request_hash. Its fallback reason is OVERLOAD if it is served only for that.
+        slate has neither slate_id nor request_hash. Its fallback reason is OVERLOAD if it is served only for that. New
+        statistics of the catalog do not matter: a slate of this morning stays valid, and names those it was made with.
 
         Args:
             versions: Current versions of the user and the digest.
@@ -95,4 +96,5 @@ class Precomputed:
             pending_paper_count=found.pending_paper_count,
             items=found.items,
             features=found.features,
+            statistics_version=found.statistics_version,
         )

@@ -35,6 +35,7 @@ class Ranking:
     fallback_reason: FallbackReason
     items: tuple[SlateItem, ...]
     features: bytes = b""
+    statistics_version: int = 0
 
 
 @dataclass(frozen=True)
@@ -147,9 +148,14 @@ def _rank(
     shown = ranked.first(options.page)
     items = tuple(_items(shown, user, candidates, explain=options.explain))
     scored = serving.bundle is not None and user.profile is not None
-    features_version = serving.bundle.features_version if scored and serving.bundle else ""
-    features = shown.features.astype("<f4", copy=False).tobytes()
-    return Ranking(version, features_version, fallback if items else FallbackReason.EMPTY_DIGEST, items, features)
+    return Ranking(
+        model_version=version,
+        features_version=serving.bundle.features_version if scored and serving.bundle else "",
+        fallback_reason=fallback if items else FallbackReason.EMPTY_DIGEST,
+        items=items,
+        features=shown.features.astype("<f4", copy=False).tobytes(),
+        statistics_version=serving.statistics_version if scored else 0,
+    )
 
 
 def _comparable(serving: Serving, profile: Profile, candidates: Candidates) -> PaperMatrix:
