@@ -17,7 +17,7 @@ from training.data.reactions import Event, Reactions, reactions_of
 from training.data.snapshot import Dataset
 from training.progress import Progress, Warn, silent, unheard
 
-PUBLIC_DATA = ("citeulike-a", "arxiv-2016-2018")
+PUBLIC_DATA = ("citeulike-a", "arxiv-2016-2018", "arxiv-2025")
 """The data sets of the default bundle, in the order of its training: another order gives another bundle."""
 _TEXTS_AT_A_TIME = 512
 
