@@ -25,7 +25,7 @@ from training import train as train_here
 from training.data.rows import QUERIES_PER_CATALOG, feature_rows
 from training.preparation import Prepared, prepare
 from training.progress import Progress, silent
-from training.recipes import find_recipe
+from training.recipes import FactorSettings, find_recipe
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -37,7 +37,7 @@ TINY = find_recipe("tiny")
 RECIPE = replace(
     TINY,
     tree_count=20,
-    factors=replace(TINY.factors, steps=2),
+    factors=FactorSettings(factor_count=16, term_count=500, steps=2, batch_users=64, pool_size=200),
     dated_query_limit=16,
     dated_guises=1,
     undated_query_limit=16,

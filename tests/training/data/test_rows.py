@@ -14,12 +14,13 @@ from training.data.query_groups import queries_of
 from training.data.rows import feature_rows
 from training.preparation import papers_of
 from training.progress import silent
-from training.recipes import Hiding, Recipe, find_recipe
+from training.recipes import FactorSettings, Hiding, Recipe, Simulated, find_recipe
 from training.spaces.learned_spaces import learn_spaces
 
 NOTHING = Hiding(0.0, 0.0, 0.0, (), 0.0)
 TINY = find_recipe("tiny")
-RECIPE = replace(TINY, factors=replace(TINY.factors, steps=2), undated_hiding=NOTHING, dated_hiding=NOTHING)
+FACTORS = FactorSettings(factor_count=16, term_count=500, steps=2, batch_users=64, pool_size=200)
+RECIPE = replace(TINY, factors=FACTORS, undated_hiding=NOTHING, dated_hiding=NOTHING)
 DATED, UNDATED = 0, 1
 
 
@@ -71,3 +72,15 @@ def test_masks_add_up() -> None:
     hiding = Hiding().without(["text"])
     assert dict(hiding.masked_shares) == {**dict(Hiding().masked_shares), "text": 1.0}
     assert Hiding().without([]) == Hiding()
+
+
+def test_catalogs_of_the_recipe(learned: tuple[list[Folds], list[DatasetPapers]]) -> None:
+    """Rows see statistics of catalogs of the recipe's sizes; without a recipe they see all papers from before."""
+    folds, papers = learned
+    plain = replace(RECIPE, simulated=Simulated(follows_share=0, dislikes_share=0, crowd_share=0))
+    none, everything = (features(learned, DATED, replace(plain, catalog_sizes=(size,))) for size in (0, None))
+    queries = queries_of(DATASETS[DATED], folds[DATED], RECIPE, np.random.default_rng(1))[-20:]
+    judged = feature_rows([(papers[DATED], query) for query in queries], None, np.random.default_rng(2), silent)
+
+    assert np.array_equal(everything, judged.features, equal_nan=True)
+    assert not np.allclose(column(none, "text_linear"), column(everything, "text_linear"), equal_nan=True)

@@ -81,6 +81,7 @@ def test_the_map_begins_as_a_whitening() -> None:
     spaces, part = papers_and_users(0)
     learned = fit(spaces, part, replace(SETTINGS, steps=0), seed=1)
     assert learned is not None
+    assert part.papers.tfidf is not None
     torch.manual_seed(1)
     weights = (torch.randn((DIM, SETTINGS.factor_count)) * DIM**-0.5).numpy()
     centred = part.papers.units - spaces.statistics.vector_mean
