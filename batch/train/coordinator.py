@@ -19,12 +19,10 @@ from batch.workspace import opened_workspace, other_folder
 from training.account import Timed
 from training.data.rows import Rows, joined_rows
 from training.data.snapshot import Dataset
-from training.preparation import Prepared, prepare
+from training.preparation import prepare
 from training.progress import Progress, silent
 from training.recipes import Recipe, find_recipe
 from training.train import Made, TrainingReport, publish
-from training.trees.experts import are_two, join_experts, side_of
-from training.trees.fit import Fitted
 from training.trees.stopping import cut_at_best
 
 
@@ -59,13 +57,13 @@ def train(
         prepared = prepare(datasets, recipe, seed, np.random.default_rng(seed), timed)
         identity = identity_of(prepared, encoder_name, part_rows)
         claim(workspace.folder, identity)
-        job = RowsJob.of(prepared, workspace.folder, name_of(identity))
+        job = RowsJob(prepared.datasets, recipe, prepared.spaces, str(workspace.folder), name_of(identity))
         cut = cut_rows(prepared, part_rows)
         counts = _make_rows(cluster, job, cut.tasks, timed)
         rows = _RowFiles(workspace.folder, cut, counts)
+        fitted = cut_at_best(grow_trees(cluster, rows.learn, recipe, seed, timed), rows.stop())
         learned = RowCounts.total([counts for _, counts in rows.learn])
-        fitted = _grow(cluster, rows, learned, prepared, timed)
-        made = Made(fitted, learned.rows(abstracts=None), cut.held_out, rows.judged())
+        made = Made(fitted, learned.rows, cut.held_out, rows.judged())
         report = publish(
             out,
             prepared,
@@ -122,17 +120,3 @@ def _make_rows(cluster: Cluster, job: RowsJob, tasks: Sequence[RowsTask], progre
     if left:
         cluster.each(f"paperfeed-train-{job.folder}", make_rows, job, left, take, done=len(found))
     return found
-
-
-def _grow(cluster: Cluster, rows: _RowFiles, learned: RowCounts, prepared: Prepared, progress: Progress) -> Fitted:
-    """Return the model: one ranker, or two joined as ``training.trees.experts`` does."""
-    recipe, stop = prepared.recipe, rows.stop()
-    sides = [side_of(stop, abstracts=abstracts) for abstracts in (False, True)]
-
-    def ranker(abstracts: bool | None, held_out: Rows) -> Fitted:  # noqa: FBT001
-        text = grow_trees(cluster, rows.learn, recipe, prepared.seed, progress, abstracts=abstracts)
-        return cut_at_best(text, held_out)
-
-    if not are_two([learned.queries(abstracts=each) for each in (False, True)], sides, recipe):
-        return ranker(None, stop)
-    return join_experts([ranker(bool(number), side) for number, side in enumerate(sides)], sides)

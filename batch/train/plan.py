@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import accumulate, chain, groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,13 @@ from batch.train.worker import RowsTask
 from batch.workspace import write_file
 from ranker.features import SCHEMA
 from training.data.query_groups import Query
-from training.data.rows import query_weights
+from training.data.rows import QUERIES_PER_CATALOG, query_weights
 from training.preparation import Prepared, Queries
 from training.train import fingerprint_of
 
 PLAN_NAME = "_training.json"
 PART_ROWS = 100_000
-"""Rows of a file: some 27 MB in memory, seconds of work."""
+"""Rows of a file: some 12 MB in memory, seconds of work."""
 LEAST_PARTS = 16
 """Minimum number of files: each worker that grows trees needs at least one."""
 HELD_OUT_LIMIT = 4_000
@@ -35,8 +35,8 @@ class Cut:
 
     Attributes:
         learn: Files that the trees learn from. Queries of all data sets are dealt out in turn, so that each file is a
-            fair sample and LightGBM may find its bins in any of them. Within a file weeks ascend, because the queries
-            of a week share their candidates.
+            fair sample and LightGBM may find its bins in any of them. They are dealt in groups that share a catalog,
+            because counting its statistics takes long. Within a file weeks ascend.
         stop: For each data set, files of the held-out queries for early stopping, masked like ``learn``.
         judge: For each data set, files of the held-out queries for evaluation, unmasked.
         held_out: For each data set, the held-out queries.
@@ -60,8 +60,9 @@ def cut_rows(prepared: Prepared, part_rows: int = PART_ROWS, held_out_limit: int
     learn_weights = tuple(query_weights(list(map(len, prepared.learn)), prepared.shares))
     stop_weights = tuple(query_weights(list(map(len, held_out)), prepared.shares))
     alike = (1.0,) * len(held_out)
-    everything = [(number, query) for number, part in enumerate(prepared.learn) for query in part]
-    count = max(-(-_row_count(everything) // part_rows), min(LEAST_PARTS, len(everything)))
+    groups = [group for number, part in enumerate(prepared.learn) for group in _groups(number, part)]
+    row_count = sum(len(query.candidates) for group in groups for _, query in group)
+    count = min(max(-(-row_count // part_rows), LEAST_PARTS), len(groups))
 
     def task(name: str, queries: Sequence[tuple[int, Query]], weights: tuple[float, ...], *stream: int) -> RowsTask:
         file_name = f"{name}-{stream[-1]:06d}.parquet"
@@ -77,7 +78,7 @@ def cut_rows(prepared: Prepared, part_rows: int = PART_ROWS, held_out_limit: int
         ]
 
     return Cut(
-        [task("learn", everything[i::count], learn_weights, _LEARN, i) for i in range(count)],
+        [task("learn", list(chain(*groups[i::count])), learn_weights, _LEARN, i) for i in range(count)],
         in_order("stop", _STOP, stop_weights),
         in_order("judge", _JUDGE, alike),
         held_out,
@@ -129,8 +130,14 @@ def _drawn(queries: Sequence[Query], limit: int, seed: int) -> list[Query]:
     return [queries[i] for i in np.sort(kept)]
 
 
-def _row_count(queries: Sequence[tuple[int, Query]]) -> int:
-    return sum(len(query.candidates) for _, query in queries)
+def _groups(number: int, queries: Sequence[Query]) -> list[list[tuple[int, Query]]]:
+    """Return the queries of a data set in groups that share a catalog, in their order."""
+    alike = (list(part) for _, part in groupby(queries, key=lambda query: (query.week, query.fold)))
+    return [
+        [(number, query) for query in part[start : start + QUERIES_PER_CATALOG]]
+        for part in alike
+        for start in range(0, len(part), QUERIES_PER_CATALOG)
+    ]
 
 
 def _chunks(queries: Sequence[tuple[int, Query]], part_rows: int) -> list[list[tuple[int, Query]]]:

@@ -13,7 +13,6 @@ from ranker.features import SCHEMA as FEATURES
 from ranker.types import Int32Array
 from training.data.query_groups import check_contiguous
 from training.data.rows import Rows
-from training.trees.experts import side_of
 
 _FEATURES = pa.list_(pa.float32(), len(FEATURES))
 SCHEMA = pa.schema(
@@ -31,35 +30,20 @@ ROW_BYTES = 4 * (len(FEATURES) + 3)
 
 @dataclass(frozen=True)
 class RowCounts:
-    """Numbers of queries and rows in a file, for each of the two kinds of ``training.trees.experts``."""
+    """Numbers of queries and rows in a file."""
 
-    title_queries: int
-    title_rows: int
-    abstract_queries: int
-    abstract_rows: int
+    queries: int
+    rows: int
 
     @classmethod
     def of(cls, rows: Rows) -> "RowCounts":
         """Return the counts of rows in memory."""
-        sides = [side_of(rows, abstracts=abstracts) for abstracts in (False, True)]
-        return cls(*(count for side in sides for count in (len(side.group_sizes), len(side.labels))))
+        return cls(len(rows.group_sizes), len(rows.labels))
 
     @classmethod
     def total(cls, counts: Sequence["RowCounts"]) -> "RowCounts":
         """Return the sum of the counts of several files."""
-        return cls(*(sum(vars(each)[name] for each in counts) for name in cls.__dataclass_fields__))
-
-    def queries(self, *, abstracts: bool | None) -> int:
-        """Return the number of queries of one kind; None means both."""
-        return self._chosen(self.title_queries, self.abstract_queries, abstracts)
-
-    def rows(self, *, abstracts: bool | None) -> int:
-        """Return the number of rows of one kind; None means both."""
-        return self._chosen(self.title_rows, self.abstract_rows, abstracts)
-
-    @staticmethod
-    def _chosen(titles: int, others: int, abstracts: bool | None) -> int:  # noqa: FBT001
-        return titles * (abstracts is not True) + others * (abstracts is not False)
+        return cls(sum(each.queries for each in counts), sum(each.rows for each in counts))
 
 
 def write_rows(path: Path, rows: Rows, facts: Mapping[str, str]) -> None:

@@ -28,7 +28,6 @@ from ranker.types import Float32Array, IndexArray, Int32Array
 from training.errors import TrainingError
 from training.progress import Progress
 from training.recipes import Recipe
-from training.trees.experts import side_of
 from training.trees.fit import lambdamart_params
 
 LOOK_SECONDS = 1.0
@@ -62,23 +61,10 @@ _OF_NETWORK = {
 
 @dataclass(frozen=True)
 class _Share:
-    """The rows that one worker grows trees on.
-
-    Attributes:
-        abstracts: The kind of queries to take; None takes all.
-    """
+    """The rows that one worker grows trees on."""
 
     files: tuple[Path, ...]
     counts: RowCounts
-    abstracts: bool | None
-
-    @property
-    def row_count(self) -> int:
-        return self.counts.rows(abstracts=self.abstracts)
-
-    @property
-    def query_count(self) -> int:
-        return self.counts.queries(abstracts=self.abstracts)
 
 
 _Columns = tuple[Float32Array, IndexArray, Float32Array, Int32Array]
@@ -86,26 +72,19 @@ _Columns = tuple[Float32Array, IndexArray, Float32Array, Int32Array]
 
 
 def grow_trees(
-    cluster: Cluster,
-    files: Sequence[tuple[Path, RowCounts]],
-    recipe: Recipe,
-    seed: int,
-    progress: Progress,
-    *,
-    abstracts: bool | None = None,
+    cluster: Cluster, files: Sequence[tuple[Path, RowCounts]], recipe: Recipe, seed: int, progress: Progress
 ) -> str:
     """Return a model with the recipe's number of trees, in LightGBM's text format.
 
     Args:
         files: Row files, each a fair sample of all rows; workers must see them under the same names.
-        abstracts: The kind of queries to learn from; None learns from all.
 
     Raises:
         TrainingError: There are too few rows for any split.
         TreesNotGrown: Workers were lost, lack memory or cannot reach one another.
     """
     client = cluster.client
-    shares = _shares(client, files, abstracts=abstracts)
+    shares = _shares(client, files)
     _quiet()
     arrays = [_loaded(client, worker, share) for worker, share in shares.items()]
     features, labels, weights, sizes = (da.concatenate(list(column)) for column in zip(*arrays, strict=True))
@@ -124,7 +103,7 @@ def grow_trees(
     return _without_network(ranker.booster_.model_to_string())
 
 
-def _shares(client: Client, files: Sequence[tuple[Path, RowCounts]], *, abstracts: bool | None) -> dict[str, _Share]:
+def _shares(client: Client, files: Sequence[tuple[Path, RowCounts]]) -> dict[str, _Share]:
     """Deal the files out to the workers in turn; return the share of each worker that has rows, by address.
 
     Raises:
@@ -134,14 +113,14 @@ def _shares(client: Client, files: Sequence[tuple[Path, RowCounts]], *, abstract
     found: dict[str, _Share] = {}
     for i, name in enumerate(sorted(workers)):
         own = files[i :: len(workers)]
-        share = _Share(tuple(path for path, _ in own), RowCounts.total([each for _, each in own]), abstracts)
-        needed, limit = PEAK * ROW_BYTES * share.row_count + BESIDE_BYTES, int(workers[name]["memory_limit"] or 0)
+        share = _Share(tuple(path for path, _ in own), RowCounts.total([each for _, each in own]))
+        needed, limit = PEAK * ROW_BYTES * share.counts.rows + BESIDE_BYTES, int(workers[name]["memory_limit"] or 0)
         if limit and needed > limit:
             raise TreesNotGrown(
                 f"a worker's rows take {needed / 1e9:.1f} GB while trees are grown, "
                 f"and it may use {limit / 1e9:.1f} GB: add workers, or give them more memory"
             )
-        if share.row_count:
+        if share.counts.rows:
             found[name] = share
     return found
 
@@ -149,7 +128,7 @@ def _shares(client: Client, files: Sequence[tuple[Path, RowCounts]], *, abstract
 def _loaded(client: Client, worker: str, share: _Share) -> tuple[da.Array, ...]:
     """Return the share's columns in the memory of the worker, each as one block."""
     held = client.submit(_load, share, workers=[worker], allow_other_workers=False, pure=False)
-    rows, queries = share.row_count, share.query_count
+    rows, queries = share.counts.rows, share.counts.queries
     shapes = (((rows, len(SCHEMA)), np.float32), ((rows,), np.intp), ((rows,), np.float32), ((queries,), np.int32))
     return tuple(
         da.from_delayed(delayed(_column)(held, place), shape=shape, dtype=dtype)
@@ -164,13 +143,12 @@ def _column(columns: _Columns, place: int) -> Any:
 def _load(share: _Share) -> _Columns:
     """Read the files one by one into preallocated arrays."""
     _quiet()
-    rows, queries = share.row_count, share.query_count
+    rows, queries = share.counts.rows, share.counts.queries
     features, labels = np.empty((rows, len(SCHEMA)), dtype=np.float32), np.empty(rows, dtype=np.intp)
     weights, sizes = np.empty(rows, dtype=np.float32), np.empty(queries, dtype=np.int32)
     row = query = 0
     for path in share.files:
         part = read_rows(path)
-        part = part if share.abstracts is None else side_of(part, abstracts=share.abstracts)
         own, groups = slice(row, row + len(part.labels)), slice(query, query + len(part.group_sizes))
         features[own], labels[own] = part.features, part.labels
         weights[own], sizes[groups] = part.weights, part.group_sizes

@@ -2,7 +2,9 @@
 
 import os
 import signal
+from collections import Counter
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +22,10 @@ from tests.batch.killing import partial
 from tests.batch.remote import Scheduler
 from training import TrainingReport
 from training import train as train_here
-from training.data.rows import feature_rows
+from training.data.rows import QUERIES_PER_CATALOG, feature_rows
 from training.preparation import Prepared, prepare
 from training.progress import Progress, silent
-from training.recipes import find_recipe
+from training.recipes import FactorSettings, find_recipe
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
@@ -35,7 +37,7 @@ TINY = find_recipe("tiny")
 RECIPE = replace(
     TINY,
     tree_count=20,
-    factors=replace(TINY.factors, steps=2),
+    factors=FactorSettings(factor_count=16, term_count=500, steps=2, batch_users=64, pool_size=200),
     dated_query_limit=16,
     dated_guises=1,
     undated_query_limit=16,
@@ -117,7 +119,7 @@ def test_every_query_is_whole_and_in_one_file(prepared: Prepared, cluster: Clust
     assert sizes == sorted(len(query.candidates) for part in prepared.learn for query in part)
     assert len(learned) >= 4
 
-    for own, part, tasks in zip(prepared.matrices(), prepared.held_out, cut.judge, strict=True):
+    for own, part, tasks in zip(prepared.papers(), prepared.held_out, cut.judge, strict=True):
         expected = feature_rows([(own, query) for query in part], None, np.random.default_rng(0), silent)
         found = [read_rows(folder / task.file_name) for task in tasks]
         assert np.array_equal(np.concatenate([rows.labels for rows in found]), expected.labels)
@@ -141,6 +143,16 @@ def test_workers_that_grow_trees_hold_no_papers(cluster: Cluster, tmp_path: Path
     run(cluster, tmp_path / "out", look)
 
     assert held == [0, 0]
+
+
+def test_queries_with_one_catalog_are_in_one_file(prepared: Prepared) -> None:
+    """Queries of one data set, week and fold are in one file if they are few enough to share a catalog."""
+    learn = cut_rows(prepared, PART_ROWS).learn
+    places = [[(number, query.week, query.fold) for number, query in task.queries] for task in learn]
+    sizes = Counter(chain(*places))
+    assert max(sizes.values()) > 1
+    assert all(size <= QUERIES_PER_CATALOG for size in sizes.values())
+    assert sum(len(set(keys)) for keys in places) == len(sizes)
 
 
 def test_weights_balance_the_data_sets(prepared: Prepared) -> None:

@@ -13,7 +13,6 @@ from tests.training.trees.builders import RECIPE, rows
 from training.data.rows import joined_rows
 from training.errors import TrainingError
 from training.progress import silent
-from training.trees.experts import fit_experts, side_of
 from training.trees.fit import fit
 from training.trees.stopping import cut_at_best
 
@@ -28,7 +27,7 @@ def trees(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, RowCounts]]:
-    """Eight files of sixty queries, half of which have likes with abstracts."""
+    """Eight files of sixty queries."""
     folder = tmp_path_factory.mktemp("rows")
     found = []
     for seed in SEEDS:
@@ -41,15 +40,12 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, RowCount
 
 
 def test_one_worker_grows_the_trees_grown_here(files: list[tuple[Path, RowCounts]]) -> None:
-    """One worker grows the trees of one process with early stopping, for all queries and for one kind."""
+    """One worker grows the trees of one process with early stopping."""
     learn, held_out = joined_rows([rows(seed) for seed in SEEDS]), rows(100)
     with open_cluster(workers=1) as cluster:
-        every = grow_trees(cluster, files, RECIPE, 0, silent)
-        one_kind = grow_trees(cluster, files, RECIPE, 0, silent, abstracts=True)
+        text = grow_trees(cluster, files, RECIPE, 0, silent)
 
-    assert trees(cut_at_best(every, held_out).text) == trees(fit(learn, held_out, RECIPE, 0, silent).text)
-    learn, held_out = side_of(learn, abstracts=True), side_of(held_out, abstracts=True)
-    assert trees(cut_at_best(one_kind, held_out).text) == trees(fit(learn, held_out, RECIPE, 0, silent).text)
+    assert trees(cut_at_best(text, held_out).text) == trees(fit(learn, held_out, RECIPE, 0, silent).text)
 
 
 def test_two_workers_grow_a_model_as_good(files: list[tuple[Path, RowCounts]], cluster: Cluster) -> None:
@@ -77,11 +73,11 @@ def test_too_few_rows(files: list[tuple[Path, RowCounts]], cluster: Cluster) -> 
     with pytest.raises(TrainingError, match="480 queries with 9600 candidates are too few to learn from"):
         grow_trees(cluster, files, recipe, 0, silent)
     with pytest.raises(TrainingError, match="are too few to learn from"):
-        fit_experts(rows(0), rows(1), recipe, 0, silent)
+        fit(rows(0), rows(1), recipe, 0, silent)
 
 
 def test_more_rows_than_memory(cluster: Cluster) -> None:
     """If a worker's rows do not fit its memory, the error comes before anything is loaded."""
-    counts = RowCounts(title_queries=10**7, title_rows=10**9, abstract_queries=0, abstract_rows=0)
-    with pytest.raises(TreesNotGrown, match=r"a worker's rows take 840\.5 GB while trees are grown, and it may use"):
+    counts = RowCounts(queries=10**7, rows=10**9)
+    with pytest.raises(TreesNotGrown, match=r"a worker's rows take 348\.5 GB while trees are grown, and it may use"):
         grow_trees(cluster, [(Path("learn-000000.parquet"), counts)], RECIPE, 0, silent)

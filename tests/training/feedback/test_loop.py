@@ -85,7 +85,7 @@ def test_learns_the_users_taste(learned: Learned) -> None:
     model = load_bundle(learned.folders["debiased"], encoder=None).model
     gain = dict(zip(SCHEMA.names, model.booster.feature_importance("gain").tolist(), strict=True))
 
-    assert gain["recency_published_days"] > 10 * sum(gain[name] for name in SCHEMA.names if name.startswith("trend_"))
+    assert gain["recency_days"] > 10 * sum(gain[name] for name in SCHEMA.names if name.startswith("trend_"))
 
 
 def test_position_bias_is_recovered(learned: Learned) -> None:
@@ -100,7 +100,7 @@ def test_position_bias_is_recovered(learned: Learned) -> None:
 def test_estimates_hold_the_truth(learned: Learned, policy: str) -> None:
     """On logged slates the intervals of IPS, SNIPS and DR contain the true value of a known policy."""
     log = learned.served
-    scores = -log.features[:, SCHEMA.names.index("recency_published_days")].astype(np.float64)
+    scores = -log.features[:, SCHEMA.names.index("recency_days")].astype(np.float64)
     if policy == "served":
         scores = scores_of(learned.folders["served"], log)
 

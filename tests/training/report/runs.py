@@ -9,13 +9,12 @@ from training import TrainingReport
 from training.account import Account, DataUsed
 from training.progress import silent
 from training.train import held_out_figures
-from training.trees.experts import fit_experts
-from training.trees.fit import lambdamart_params
+from training.trees.fit import fit, lambdamart_params
 
 
 def report_of_training() -> TrainingReport:
     """Return the report of a model for two data sets of random rows."""
-    fitted = fit_experts(rows(0), rows(1), RECIPE, 4, silent)
+    fitted = fit(rows(0), rows(1), RECIPE, 4, silent)
     data = tuple(_data_used(name, seed) for name, seed in (("dated", 2), ("undated", 3)))
     metrics = {used.name: held_out_figures(fitted.text, used.held_out) for used in data}
     manifest = Manifest.of(

@@ -1,4 +1,4 @@
-"""Feature rows for which titles and abstracts need different features."""
+"""Feature rows in which words and vectors decide the relevance."""
 
 from dataclasses import replace
 
@@ -8,19 +8,15 @@ from ranker.features import SCHEMA
 from training.data.rows import Rows
 from training.data.snapshot import LIKED
 from training.recipes import find_recipe
-from training.trees.experts import GATE, GATE_TERMS
 
-RECIPE = replace(find_recipe("tiny"), tree_count=12, min_expert_queries=10)
-COLUMN = SCHEMA.names.index(GATE)
+RECIPE = replace(find_recipe("tiny"), tree_count=12)
 BY_WORDS, BY_VECTORS = SCHEMA.names.index("text_mean"), SCHEMA.names.index("embedding_nearest")
 QUERIES, SIZE = 60, 20
 
 
-def rows(seed: int, abstract_share: float = 0.5) -> Rows:
-    """Return queries whose relevance depends on words where likes have abstracts, and on vectors elsewhere."""
+def rows(seed: int) -> Rows:
+    """Return queries of random features, in which a high sum of two features makes a candidate relevant."""
     rng = np.random.default_rng(seed)
     features = rng.standard_normal((QUERIES * SIZE, len(SCHEMA))).astype(np.float32)
-    abstracts = np.repeat(np.arange(QUERIES) < abstract_share * QUERIES, SIZE)
-    features[:, COLUMN] = np.log1p(np.where(abstracts, GATE_TERMS * 4, GATE_TERMS / 4))
-    telling = np.where(abstracts, features[:, BY_WORDS], features[:, BY_VECTORS])
-    return Rows(features, np.where(telling > 1, LIKED, 0), np.full(QUERIES, SIZE, np.int32))
+    telling = features[:, BY_WORDS] + features[:, BY_VECTORS]
+    return Rows(features, np.where(telling > 1.4, LIKED, 0), np.full(QUERIES, SIZE, np.int32))

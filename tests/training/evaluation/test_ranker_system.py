@@ -1,0 +1,52 @@
+"""The trained ranker under evaluation: in each round its statistics are those of the visible papers."""
+
+import numpy as np
+import pytest
+
+from ranker.bundle.bundle import Bundle, load_bundle, write_bundle
+from ranker.types import Float64Array
+from testing.ranker import ENCODER, model_text, spaces
+from testing.training import DIM, MONDAY, WEEK
+from tests.training.evaluation.builders import dated, week_round, with_paper
+from training.data.snapshot import Dataset
+from training.evaluation.corpus import anonymous
+from training.evaluation.ranker_system import RankerSystem
+
+ROUND = 5
+WORDS = "genome genome protein cell"
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """Write a bundle without a training run: its trees are fitted on random papers."""
+    folder = tmp_path_factory.mktemp("ranker_system") / "bundle"
+    write_bundle(
+        folder,
+        model_text=model_text(),
+        spaces=spaces(DIM),
+        encoder_name=ENCODER,
+        recipe="test",
+        fingerprint="0" * 64,
+        created_at="2024-01-01T00:00:00+00:00",
+    )
+    return load_bundle(folder, encoder=ENCODER)
+
+
+def scores(bundle: Bundle, dataset: Dataset) -> Float64Array:
+    """Return the scores of all queries of one round."""
+    _, this = week_round(dataset, ROUND)
+    score = RankerSystem(bundle, anonymous(dataset.papers)).open(this)
+    return np.concatenate([score(query)["paperfeed"] for query in this.queries])
+
+
+def test_a_later_paper_changes_no_score(bundle: Bundle) -> None:
+    """A paper that is not visible yet changes no bit of any score."""
+    _, this = week_round(dated(), ROUND)
+    later = with_paper(dated(), this.as_of + WEEK, WORDS)
+    assert np.array_equal(scores(bundle, dated()), scores(bundle, later))
+
+
+def test_an_earlier_paper_counts(bundle: Bundle) -> None:
+    """A visible paper that is no candidate is part of the statistics, so that it changes scores."""
+    earlier = with_paper(dated(), MONDAY, WORDS)
+    assert not np.array_equal(scores(bundle, dated()), scores(bundle, earlier))
