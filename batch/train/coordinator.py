@@ -23,6 +23,7 @@ from training.preparation import prepare
 from training.progress import Progress, silent
 from training.recipes import Recipe, find_recipe
 from training.train import Made, TrainingReport, publish
+from training.trees.fit import base_of
 from training.trees.stopping import cut_at_best
 
 
@@ -61,7 +62,8 @@ def train(
         cut = cut_rows(prepared, part_rows)
         counts = _make_rows(cluster, job, cut.tasks, timed)
         rows = _RowFiles(workspace.folder, cut, counts)
-        fitted = cut_at_best(grow_trees(cluster, rows.learn, recipe, seed, timed), rows.stop())
+        text = grow_trees(cluster, rows.learn, recipe, seed, timed)
+        fitted = cut_at_best(text, base_of(recipe), rows.stop())
         learned = RowCounts.total([counts for _, counts in rows.learn])
         made = Made(fitted, learned.rows, cut.held_out, rows.judged())
         report = publish(

@@ -24,11 +24,12 @@ from batch.cluster import Cluster
 from batch.errors import TreesNotGrown
 from batch.train.rows_table import ROW_BYTES, RowCounts, read_rows
 from ranker.features import SCHEMA
-from ranker.types import Float32Array, IndexArray, Int32Array
+from ranker.score import base_scores
+from ranker.types import Float32Array, Float64Array, IndexArray, Int32Array
 from training.errors import TrainingError
 from training.progress import Progress
 from training.recipes import Recipe
-from training.trees.fit import lambdamart_params
+from training.trees.fit import base_of, lambdamart_params
 
 LOOK_SECONDS = 1.0
 ANSWER_SECONDS = 30
@@ -61,14 +62,19 @@ _OF_NETWORK = {
 
 @dataclass(frozen=True)
 class _Share:
-    """The rows that one worker grows trees on."""
+    """The rows that one worker grows trees on.
+
+    Attributes:
+        base: Weights of the sum that the trees correct.
+    """
 
     files: tuple[Path, ...]
     counts: RowCounts
+    base: Float32Array
 
 
-_Columns = tuple[Float32Array, IndexArray, Float32Array, Int32Array]
-"""Features, labels, weights and group sizes."""
+_Columns = tuple[Float32Array, IndexArray, Float32Array, Float64Array, Int32Array]
+"""Features, labels, weights, scores that the trees correct, and group sizes."""
 
 
 def grow_trees(
@@ -84,10 +90,10 @@ def grow_trees(
         TreesNotGrown: Workers were lost, lack memory or cannot reach one another.
     """
     client = cluster.client
-    shares = _shares(client, files)
+    shares = _shares(client, files, base_of(recipe))
     _quiet()
     arrays = [_loaded(client, worker, share) for worker, share in shares.items()]
-    features, labels, weights, sizes = (da.concatenate(list(column)) for column in zip(*arrays, strict=True))
+    features, labels, weights, starts, sizes = (da.concatenate(list(column)) for column in zip(*arrays, strict=True))
     params: dict[str, Any] = {
         _RENAMED.get(name, name): value for name, value in lambdamart_params(recipe, seed).items()
     }
@@ -95,15 +101,22 @@ def grow_trees(
     del params["num_threads"]
     ranker = lightgbm.DaskLGBMRanker(client=client, n_estimators=recipe.tree_count, **params)
     with _progress_passed_on(client, recipe.tree_count, progress), _watched(client, tuple(shares)):
-        names, callbacks = list(SCHEMA.names), [_report_tree]
-        ranker.fit(features, labels, sample_weight=weights, group=sizes, feature_name=names, callbacks=callbacks)
+        ranker.fit(
+            features,
+            labels,
+            sample_weight=weights,
+            init_score=starts,
+            group=sizes,
+            feature_name=list(SCHEMA.names),
+            callbacks=[_report_tree],
+        )
     if not ranker.booster_.feature_importance().any():
         size = f"{len(sizes)} queries with {len(labels)} candidates"
         raise TrainingError(f"{size} are too few to learn from: a leaf takes {recipe.min_leaf_rows} of them")
     return _without_network(ranker.booster_.model_to_string())
 
 
-def _shares(client: Client, files: Sequence[tuple[Path, RowCounts]]) -> dict[str, _Share]:
+def _shares(client: Client, files: Sequence[tuple[Path, RowCounts]], base: Float32Array) -> dict[str, _Share]:
     """Deal the files out to the workers in turn; return the share of each worker that has rows, by address.
 
     Raises:
@@ -113,7 +126,7 @@ def _shares(client: Client, files: Sequence[tuple[Path, RowCounts]]) -> dict[str
     found: dict[str, _Share] = {}
     for i, name in enumerate(sorted(workers)):
         own = files[i :: len(workers)]
-        share = _Share(tuple(path for path, _ in own), RowCounts.total([each for _, each in own]))
+        share = _Share(tuple(path for path, _ in own), RowCounts.total([each for _, each in own]), base)
         needed, limit = PEAK * ROW_BYTES * share.counts.rows + BESIDE_BYTES, int(workers[name]["memory_limit"] or 0)
         if limit and needed > limit:
             raise TreesNotGrown(
@@ -129,7 +142,13 @@ def _loaded(client: Client, worker: str, share: _Share) -> tuple[da.Array, ...]:
     """Return the share's columns in the memory of the worker, each as one block."""
     held = client.submit(_load, share, workers=[worker], allow_other_workers=False, pure=False)
     rows, queries = share.counts.rows, share.counts.queries
-    shapes = (((rows, len(SCHEMA)), np.float32), ((rows,), np.intp), ((rows,), np.float32), ((queries,), np.int32))
+    shapes = (
+        ((rows, len(SCHEMA)), np.float32),
+        ((rows,), np.intp),
+        ((rows,), np.float32),
+        ((rows,), np.float64),
+        ((queries,), np.int32),
+    )
     return tuple(
         da.from_delayed(delayed(_column)(held, place), shape=shape, dtype=dtype)
         for place, (shape, dtype) in enumerate(shapes)
@@ -153,7 +172,7 @@ def _load(share: _Share) -> _Columns:
         features[own], labels[own] = part.features, part.labels
         weights[own], sizes[groups] = part.weights, part.group_sizes
         row, query = own.stop, groups.stop
-    return features, labels, weights, sizes
+    return features, labels, weights, base_scores(features, share.base), sizes
 
 
 def _report_tree(env: lightgbm.callback.CallbackEnv) -> None:

@@ -144,13 +144,11 @@ def _with_catalogs(
             catalog = Catalog(query.week, query.fold)
             if recipe is not None:
                 hiding = recipe.hiding(dated=query.week >= 0)
-                catalog = Catalog(
-                    query.week,
-                    query.fold,
-                    size=recipe.catalog_sizes[rng.integers(len(recipe.catalog_sizes))],
-                    is_foreign=bool(rng.random() < hiding.foreign_map_share),
-                    seed=int(rng.integers(2**31)),
-                )
+                size = recipe.catalog_sizes[rng.integers(len(recipe.catalog_sizes))]
+                # A catalog that is not drawn is the same for all groups of a week, and counted once.
+                seed = int(rng.integers(2**31)) if size else 0
+                is_foreign = bool(rng.random() < hiding.foreign_map_share)
+                catalog = Catalog(query.week, query.fold, size, is_foreign, seed)
             for papers, each in part:
                 yield papers, each, catalog
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import lightgbm
 import numpy as np
 
 from ranker.features import SCHEMA
+from ranker.score import Model
 from ranker.types import Float32Array, Float64Array
 
 _SAMPLE_ROWS = 2_000
@@ -28,18 +28,20 @@ class Importance:
     shap: Float64Array
 
 
-def importances(model_text: str, held_out: Sequence[Float32Array]) -> tuple[Importance, Importance]:
-    """Return the importance by feature and by family.
+def importances(model: Model, held_out: Sequence[Float32Array]) -> tuple[Importance, Importance]:
+    """Return the importance by feature and by family, in the base and the trees together. The gain is that of the trees.
 
     Args:
-        model_text: LightGBM's text format.
         held_out: For each data set (n, len(SCHEMA)) rows, at least one. Equally many of each are used, evenly spaced.
     """
-    booster = lightgbm.Booster(model_str=model_text)
+    booster = model.booster
     shown = np.concatenate([_spread(rows, _SAMPLE_ROWS // len(held_out)) for rows in held_out])
     gain = np.asarray(booster.feature_importance(importance_type="gain"), dtype=np.float64)
     # The last column is the base score.
     shap = np.asarray(booster.predict(shown, pred_contrib=True, num_threads=1), dtype=np.float64)[:, :-1]
+    # The base is linear: a feature moves the score by its weight times its distance from the mean.
+    known = np.nan_to_num(shown).astype(np.float64)
+    shap += (known - known.mean(axis=0)) * model.base
     columns = [SCHEMA.columns_of(family) for family in SCHEMA.families]
     family_gain = np.array([gain[own].sum() for own in columns])
     family_shap = np.array([np.abs(shap[:, own].sum(axis=1)).mean() for own in columns])

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ranker.features import SCHEMA
-from ranker.score import read_model
+from ranker.score import Model
 from ranker.types import Float64Array
 from training.account import DataUsed
 from training.evaluation.intervals import Bootstrap
@@ -46,7 +46,7 @@ class _HeldOut:
 
 def training_page(report: TrainingReport) -> str:
     """Return the page of a run; the same run gives the same page except for the times."""
-    found = [_held_out(used, report.account.fitted.text) for used in report.account.data]
+    found = [_held_out(used, report.account.fitted.model) for used in report.account.data]
     parts = [_verdict(report, found), *(_against_features(each) for each in found)]
     parts += [_learning_curve(report), _importance(report), _data(report), _run(report)]
     return document(f"Training of {report.manifest.version}: what was learned, and how far to trust it", parts)
@@ -75,11 +75,10 @@ def _stopped(report: TrainingReport) -> str:
     return f"Early stopping: of {len(fitted.curve)} trees grown, the first {fitted.tree_count} are kept"
 
 
-def _held_out(used: DataUsed, model_text: str) -> _HeldOut:
+def _held_out(used: DataUsed, model: Model) -> _HeldOut:
     rows = used.held_out
-    model = read_model(model_text, SCHEMA.family_of)
     bootstrap = Bootstrap(used.held_out_users, np.zeros(len(rows.group_sizes), dtype=np.intp))
-    scores = model.scores(model.leaves(rows.features))
+    scores = model.scores(rows.features, model.leaves(rows.features))
     # NaN sorts last in both directions.
     features = rows.features.astype(np.float64) * np.where(np.array(SCHEMA.directions) < 0, -1, 1)
     by_feature = np.stack([_ndcgs(features[:, column], used) for column in range(len(SCHEMA))])
@@ -127,7 +126,7 @@ def _learning_curve(report: TrainingReport) -> str:
 
 def _importance(report: TrainingReport) -> str:
     held_out = [used.held_out.features for used in report.account.data]
-    by_feature, by_family = importances(report.account.fitted.text, held_out)
+    by_feature, by_family = importances(report.account.fitted.model, held_out)
     note = (
         "SHAP: how far a feature moves the scores of held-out rows, up or down. Gain: how much its splits reduced the "
         "loss in training. Both are shares of the total. Features that no held-out user has (follows, trends) have "
