@@ -29,7 +29,7 @@ class Importance:
 
 
 def importances(model: Model, held_out: Sequence[Float32Array]) -> tuple[Importance, Importance]:
-    """Return the importance by feature and by family, in the base and the trees together. The gain is that of the trees.
+    """Return the importance by feature and by family. SHAP is that of the whole model, gain that of the trees.
 
     Args:
         held_out: For each data set (n, len(SCHEMA)) rows, at least one. Equally many of each are used, evenly spaced.
