@@ -107,13 +107,21 @@ def training_features(query_count: int = 40) -> tuple[Float32Array, np.ndarray, 
     return np.concatenate(rows), np.concatenate(labels), [40] * query_count
 
 
-def model_text(tree_count: int = 25) -> str:
-    """A small LambdaMART model over the real schema."""
+def model_text(tree_count: int = 25, *, constrained: bool = False) -> str:
+    """A small LambdaMART model over the real schema; if it is constrained, it follows the schema's directions."""
     import lightgbm  # noqa: PLC0415
 
     features, labels, groups = training_features()
     data = lightgbm.Dataset(features, labels, group=groups, feature_name=list(SCHEMA.names))
-    params = {"objective": "lambdarank", "num_leaves": 8, "num_threads": 1, "deterministic": True, "verbose": -1}
+    params: dict[str, Any] = {
+        "objective": "lambdarank",
+        "num_leaves": 8,
+        "num_threads": 1,
+        "deterministic": True,
+        "verbose": -1,
+    }
+    if constrained:
+        params["monotone_constraints"] = list(SCHEMA.directions)
     return lightgbm.train(params, data, tree_count).model_to_string()
 
 
