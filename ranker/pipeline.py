@@ -87,7 +87,7 @@ def score(bundle: Bundle, inputs: Inputs) -> list[Scored]:
     rows = features.reshape(users * count, width)
     leaves = bundle.model.leaves(rows)
     scores = bundle.model.scores(rows, leaves).reshape(users, count)
-    by_user = leaves.reshape(users, count, -1)
+    by_user = leaves.reshape(users, count, leaves.shape[1])
     return [Scored(*found) for found in zip(features, by_user, scores, strict=True)]
 
 

@@ -82,6 +82,7 @@ def write_tiny_bundle(folder: Path, *, encoder_name: str, model_text: str) -> No
     write_bundle(
         folder,
         model_text=model_text,
+        base={},
         spaces=spaces(HashingEncoder().encode(["x"]).shape[1]),
         encoder_name=encoder_name,
         recipe="tiny",

@@ -1,6 +1,6 @@
 """Made-up papers, spaces, models and bundles for tests of the ranker, and comparisons up to rounding."""
 
-from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +11,22 @@ from ranker.features import SCHEMA, compute_matrix
 from ranker.papers import PaperColumns, paper_columns
 from ranker.pipeline import RankedList
 from ranker.profile.profile import build_profile
-from ranker.spaces.background import Background
-from ranker.spaces.colikes import CoLikes, text_keys
 from ranker.spaces.factors import FactorMap
-from ranker.spaces.linear import from_bytes, from_nibbles, to_bytes, to_nibbles, unit_rows
-from ranker.spaces.spaces import PaperMatrix, Spaces
-from ranker.spaces.terms import BUCKET_COUNT, hashed_terms
+from ranker.spaces.linear import unit_rows
+from ranker.spaces.spaces import Spaces
+from ranker.spaces.statistics import CorpusStatistics, count_corpus, count_terms
+from ranker.spaces.terms import hashed_terms
 from ranker.spaces.topics import Topics
 from ranker.types import Float32Array
 from testing.papers import WORDS
 
 DIM = 16
 FACTORS = 6
-USERS = 5
 NOW = 1_700_000_000.0
 DAY = 86_400.0
 ENCODER = "made-up-encoder"
-LEARNED = ("factors", "word_density", "factor_density", "user_factors")
-"""The values of a paper that come from the factor map, the background and the co-likes of a bundle."""
+BASE = {"embedding_mean_relative": 0.25, "text_linear_relative": 0.5}
+"""The sum that the trees of the made-up bundle correct."""
 _WORDS = (*WORDS, "speech")
 
 
@@ -58,47 +56,31 @@ def pending(papers: PaperColumns, rows: list[int]) -> PaperColumns:
     return PaperColumns(**{**vars(papers), "embeddings": vectors})
 
 
+@cache
 def spaces(dim: int = DIM) -> Spaces:
     """Spaces in which every family of features has values."""
-    rng = np.random.default_rng(5)
-    plain = Spaces(
-        whitening_mean=(0.05 * rng.standard_normal(dim)).astype(np.float32),
-        whitening_matrix=(np.eye(dim) + 0.1 * rng.standard_normal((dim, dim))).astype(np.float32),
-        idf=rng.uniform(0.5, 8.0, BUCKET_COUNT).astype(np.float32),
-        average_length=12.0,
+    return Spaces(
+        prior=statistics(columns(300, seed=11, prefix="known", dim=dim)),
         topics=topics(dim),
         factor_map=factor_map(dim),
     )
-    known = plain.matrix(columns(60, seed=11, prefix="known", dim=dim))
-    assert known.factors is not None
-    assert known.tfidf is not None
-    halved = replace(known.tfidf, values=known.tfidf.values.astype(np.float16).astype(np.float32))
-    return replace(
-        plain,
-        background=Background(halved, known.factors.astype(np.float16).astype(np.float32)),
-        co_likes=co_likes(known),
-    )
+
+
+def statistics(papers: PaperColumns) -> CorpusStatistics:
+    """The statistics of these papers."""
+    return count_corpus(count_terms(papers.texts), unit_rows(papers.embeddings))
 
 
 def factor_map(dim: int = DIM) -> FactorMap:
     """A random factor map that uses vectors and words."""
     rng = np.random.default_rng(6)
     buckets = np.unique(np.concatenate([hashed_terms(word)[0] for word in _WORDS])).astype(np.int32)
-    return FactorMap(
-        vector_map=rng.standard_normal((dim, FACTORS)).astype(np.float16).astype(np.float32),
-        buckets=buckets,
-        term_map=(0.2 * rng.standard_normal((len(buckets), FACTORS))).astype(np.float16).astype(np.float32),
+    offset, vector_map, term_map = (
+        # Bundles keep factor maps in half precision.
+        (scale * rng.standard_normal(shape)).astype(np.float16).astype(np.float32)
+        for scale, shape in ((0.5, FACTORS), (1.0, (dim, FACTORS)), (0.2, (len(buckets), FACTORS)))
     )
-
-
-def co_likes(known: PaperMatrix) -> CoLikes:
-    """Co-likes of some papers: their user factors follow their co-like factors with much noise."""
-    assert known.factors is not None
-    rng = np.random.default_rng(8)
-    users = unit_rows(known.factors @ rng.standard_normal((FACTORS, USERS)).astype(np.float32))
-    noisy = unit_rows(users + 0.3 * rng.standard_normal(users.shape).astype(np.float32))
-    keys, first = np.unique(text_keys(known.columns.texts), return_index=True)
-    return CoLikes(keys, from_bytes(to_bytes(known.factors[first])), from_nibbles(to_nibbles(noisy[first])))
+    return FactorMap(offset, vector_map, buckets, term_map)
 
 
 def topics(dim: int = DIM) -> Topics:
@@ -119,29 +101,36 @@ def training_features(query_count: int = 40) -> tuple[Float32Array, np.ndarray, 
         order = rng.permutation(200)
         profile = build_profile(papers.take(order[:6].tolist()))
         features = compute_matrix(profile, papers.take(order[6:46].tolist()), NOW)
-        signal = features[:, SCHEMA.names.index("embedding_top3")] - 0.02 * np.nan_to_num(
-            features[:, SCHEMA.names.index("recency_published_days")], nan=15
-        )
+        signal = named(features, "embedding_nearest") - 0.02 * np.nan_to_num(named(features, "recency_days"), nan=15)
         rows.append(features)
         labels.append((signal > np.quantile(signal, 0.8)).astype(int))
     return np.concatenate(rows), np.concatenate(labels), [40] * query_count
 
 
-def model_text(tree_count: int = 25) -> str:
-    """A small LambdaMART model over the real schema."""
+def model_text(tree_count: int = 25, *, constrained: bool = False) -> str:
+    """A small LambdaMART model over the real schema; if it is constrained, it follows the schema's directions."""
     import lightgbm  # noqa: PLC0415
 
     features, labels, groups = training_features()
     data = lightgbm.Dataset(features, labels, group=groups, feature_name=list(SCHEMA.names))
-    params = {"objective": "lambdarank", "num_leaves": 8, "num_threads": 1, "deterministic": True, "verbose": -1}
+    params: dict[str, Any] = {
+        "objective": "lambdarank",
+        "num_leaves": 8,
+        "num_threads": 1,
+        "deterministic": True,
+        "verbose": -1,
+    }
+    if constrained:
+        params["monotone_constraints"] = list(SCHEMA.directions)
     return lightgbm.train(params, data, tree_count).model_to_string()
 
 
 def bundle(folder: Path, text: str | None = None) -> Bundle:
-    """A bundle that was written to ``folder`` and loaded again."""
+    """A bundle with ``BASE`` that was written to ``folder`` and loaded again."""
     write_bundle(
         folder,
         model_text=text or model_text(),
+        base=BASE,
         spaces=spaces(),
         encoder_name=ENCODER,
         recipe="test",
@@ -152,11 +141,18 @@ def bundle(folder: Path, text: str | None = None) -> Bundle:
     return load_bundle(folder, encoder=ENCODER)
 
 
+def named(features: Float32Array, name: str) -> Float32Array:
+    """The values of one feature; the features are the last axis of the array."""
+    found: Float32Array = features[..., SCHEMA.names.index(name)]
+    return found
+
+
 def computed_values() -> Float32Array:
-    """All features of one user and all learned values of papers, flattened."""
+    """All features of one user and the factors of the candidates, flattened."""
     candidates, likes = spaces().matrix(pending(columns(77), [5])), spaces().matrix(columns(30, seed=1, prefix="l"))
-    parts = [compute_matrix(build_profile(likes), candidates, NOW), *(getattr(candidates, name) for name in LEARNED)]
-    return np.concatenate([part.ravel() for part in parts])
+    assert candidates.factors is not None
+    features = compute_matrix(build_profile(likes), candidates, NOW)
+    return np.concatenate((features.ravel(), candidates.factors.ravel()))
 
 
 def assert_close(found: Any, expected: Any, tolerance: float = 1e-5) -> None:

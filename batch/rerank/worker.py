@@ -11,7 +11,7 @@ from batch.chunks import chunks
 from batch.errors import BatchError, Failure
 from batch.parquet import written
 from batch.rerank.cargo import Cargo
-from batch.rerank.liked_papers import LikedPapers
+from batch.rerank.liked_papers import PAPER_BYTES, LikedPapers
 from batch.rerank.output import count_facts
 from batch.rerank.population import EVENT_BYTES, USER_BYTES, Partition
 from batch.rerank.slate_table import UserSlate, schema, table_of
@@ -27,11 +27,9 @@ from service.domain.errors import PaperfeedError
 from service.domain.events import UserState
 
 GROUP_BYTES = 32 * 2**20
-"""Memory of the users whom the model scores together: some hundred users with thirty likes."""
+"""Memory of the users who are ranked together: some hundred users with thirty likes."""
 LIKED_BYTES = 192 * 2**20
 """Memory of the liked papers kept between users; users whose likes fit in here are read together."""
-LEAF_BYTES = 5_000
-"""Memory of one candidate while it is scored for one user."""
 
 
 @dataclass(frozen=True)
@@ -57,18 +55,17 @@ class Session:
     def liked(self) -> LikedPapers:
         """Liked papers kept by the calling thread."""
         if not hasattr(self._own, "liked"):
-            self._own.liked = LikedPapers(self.serving, LIKED_BYTES, self.candidates.matrix, Path(self.cargo.folder))
+            self._own.liked = LikedPapers(self.serving, LIKED_BYTES, Path(self.cargo.folder))
         found: LikedPapers = self._own.liked
         return found
 
     def slates(self, task: Task) -> Iterator[list[UserSlate]]:
         """Yield one slate for each user of the partition, in the order of the ids, in groups."""
-        user_bytes = USER_BYTES + LEAF_BYTES * len(self.candidates.papers)
         for papers, users in self.source.users(task.partition.after, task.partition.until, task.user_ids):
             # A source reads whole blocks: finding a few papers costs nearly as much as finding many.
-            for some in _groups(users, LIKED_BYTES, 0, self.liked.paper_bytes):
+            for some in _groups(users, LIKED_BYTES, 0, PAPER_BYTES):
                 self._fetch(papers, some)
-                for group in _groups(some, GROUP_BYTES, user_bytes, EVENT_BYTES):
+                for group in _groups(some, GROUP_BYTES, USER_BYTES, EVENT_BYTES):
                     yield self._ranked(group)
 
     def close(self) -> None:
@@ -82,10 +79,7 @@ class Session:
 
     def _ranked(self, group: Users) -> list[UserSlate]:
         users = [self._user(state) for _, state in group]
-        asked = [
-            Asked(user, self._options(user_id, user), self.liked.similarities(user))
-            for (user_id, _), user in zip(group, users, strict=True)
-        ]
+        asked = [Asked(user, self._options(user_id, user)) for (user_id, _), user in zip(group, users, strict=True)]
         ranked = rank_many(self.serving, asked, self.candidates, self.cargo.job.as_of)
         return [
             UserSlate(user_id, state.version if state else None, ranking)

@@ -71,7 +71,7 @@ class MadeUpUsers:
             {
                 "slate of 20": lambda user: self._slate(self._profiles[user], candidates),
                 "features": lambda user: compute_matrix(self._profiles[user], candidates, AS_OF, UNKNOWN_USER),
-                "trees": lambda user: model.scores(model.leaves(features[user])),
+                "trees": lambda user: model.scores(features[user], model.leaves(features[user])),
                 FLOOR: lambda _user: self._reference.predict(rows, num_threads=1),
             },
             self.count,

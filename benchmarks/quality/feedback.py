@@ -125,7 +125,7 @@ def loop_at_size(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
     folders = {"served": served} | learned(log, base, folder, given.exponent)
     values = {name: loop.values_of(path).mean(axis=0) for name, path in folders.items()}
     policies = {name: _scores(path, later) for name, path in folders.items() if name in {"served", "debiased"}}
-    policies["newest first"] = -later.features[:, SCHEMA.names.index("recency_published_days")].astype(np.float64)
+    policies["newest first"] = -later.features[:, SCHEMA.names.index("recency_days")].astype(np.float64)
     return {
         "slates": {"learned": len(log), "judged": len(later)},
         "reactions_learned": int(log.reacted.sum()),
@@ -141,7 +141,7 @@ def loop_at_size(folder: Path, given: argparse.Namespace) -> dict[str, Any]:
 
 def _scores(bundle: Path, log: SlateLog) -> Float64Array:
     model = load_bundle(bundle, encoder=None).model
-    return model.scores(model.leaves(log.features))
+    return model.scores(log.features, model.leaves(log.features))
 
 
 def coverage(logs: int, exponent: float) -> dict[str, Any]:

@@ -68,7 +68,8 @@ def estimate(
         )
     check_reactions(log)
     examination = estimate_examination(log) if position_bias is None else Examination.given(position_bias)
-    found = estimate_value(log, judged.model.scores(judged.model.leaves(log.features)), examination)
+    scores = judged.model.scores(log.features, judged.model.leaves(log.features))
+    found = estimate_value(log, scores, examination)
     result = {"bundle": judged.version, "left_out": dict(log.left_out), **_as_dict(found)}
     if as_json:
         show(result, as_json=True, text="")

@@ -6,7 +6,6 @@ damage, not malice, so load bundles only from sources that you trust. No content
 """
 
 import hashlib
-import math
 import os
 import shutil
 import tempfile
@@ -35,6 +34,7 @@ from ranker.spaces.statistics import CorpusStatistics
 from ranker.trees import TreeError
 from ranker.types import Float32Array
 
+_MAX_BASE_WEIGHT = 1e6
 _MAX_BYTES = {MANIFEST_NAME: 2**20, MODEL_NAME: 64 * 2**20, SPACES_NAME: 64 * 2**20}
 
 
@@ -174,8 +174,8 @@ def _base(file: Path, manifest: Manifest) -> Float32Array:
     """Return the base weights of all features."""
     weights = np.zeros(len(SCHEMA), dtype=np.float32)
     for name, weight in manifest.base.items():
-        if name not in SCHEMA.names or not math.isfinite(weight):
-            raise BundleError(file, f"has a base weight that is not a number or of no feature ({name})")
+        if name not in SCHEMA.names or not abs(weight) <= _MAX_BASE_WEIGHT:
+            raise BundleError(file, f"has a base weight that is too large, not a number or of no feature ({name})")
         weights[SCHEMA.names.index(name)] = weight
     return weights
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from service.app.catalog import resolve_all
@@ -13,7 +13,15 @@ from service.app.ranking.candidates import Candidates
 from service.app.ranking.precomputed import Precomputed
 from service.app.ranking.prepared_user import PreparedUser
 from service.app.ranking.prepared_users import PreparedUsers
-from service.app.ranking.ranking import MAX_SLATE_SIZE, RankingOptions, feed_exploration, hidden_papers, rank_candidates
+from service.app.ranking.ranking import (
+    MAX_SLATE_SIZE,
+    Asked,
+    Ranking,
+    RankingOptions,
+    feed_exploration,
+    hidden_papers,
+    rank_many,
+)
 from service.app.ranking.serving import Serving, ServingSlot
 from service.app.ranking.similar import SimilarPapers
 from service.domain.errors import Conflict, NotFound
@@ -101,7 +109,9 @@ class Feeds:
                 page = self._precomputed_page(tx, serving, query, versions, page_size)
                 found = page or self._inputs(tx, serving, query, versions)
             if not isinstance(found, FeedPage):
-                found = _first_page(self._make_slate(serving, query, *found), found[1], page_size)
+                user, candidates, date, exclude = found
+                slates = self._make_slates(serving, query, {query.user_id: user}, candidates, date, exclude)
+                found = _first_page(slates[0], candidates, page_size)
             self._save([found.slate], known=() if versions.user is None else {query.user_id})
         return found
 
@@ -130,10 +140,7 @@ class Feeds:
                 versions = tx.versions("", pinned) if digest else replace(tx.versions("", ""), digest=None)
                 candidates, date = self.candidates.of_digest(tx, serving, versions, pinned)
                 users = {name: self.users.find(tx, serving, name, tx.users.version(name)) for name in batch}
-            made = [
-                self._make_slate(serving, replace(query, user_id=user_id), user, candidates, date)
-                for user_id, user in users.items()
-            ]
+            made = self._make_slates(serving, query, users, candidates, date)
             known = {user_id for user_id, user in users.items() if user.state is not None}
             for slate in self._save(made, known=known, skip_deleted=True):
                 yield _first_page(slate, candidates, page_size)
@@ -182,25 +189,47 @@ class Feeds:
             return user, self.candidates.of_window(tx, serving, query.window), None, exclude
         return user, *self.candidates.of_digest(tx, serving, versions, query.digest_id), exclude
 
-    def _make_slate(
+    def _make_slates(
         self,
         serving: Serving,
         query: FeedQuery,
-        user: PreparedUser,
+        users: Mapping[str, PreparedUser],
         candidates: Candidates,
         date: dt.date | None,
         exclude: frozenset[str] = frozenset(),
-    ) -> Slate:
+    ) -> list[Slate]:
+        """Return a slate for each user; the ``user_id`` of the query is not used."""
         as_of = query.as_of or self.clock.now()
-        options = RankingOptions(
-            as_of=as_of,
-            explain=query.explain,
-            diversity=self.diversity if query.diversity is None else query.diversity,
-            exclude=exclude | hidden_papers(user, candidates),
-            limit=MAX_SLATE_SIZE,
-            exploration=feed_exploration(serving, self.exploration, query.user_id, _shown(query, candidates), as_of),
-        )
-        ranking = rank_candidates(serving, user, candidates, options)
+        shown = _shown(query, candidates)
+        asked = [
+            Asked(
+                user,
+                RankingOptions(
+                    as_of=as_of,
+                    explain=query.explain,
+                    diversity=self.diversity if query.diversity is None else query.diversity,
+                    exclude=exclude | hidden_papers(user, candidates),
+                    limit=MAX_SLATE_SIZE,
+                    exploration=feed_exploration(serving, self.exploration, user_id, shown, as_of),
+                ),
+            )
+            for user_id, user in users.items()
+        ]
+        rankings = rank_many(serving, asked, candidates, as_of)
+        return [
+            self._slate(query, user_id, candidates, ranking, date, as_of)
+            for user_id, ranking in zip(users, rankings, strict=True)
+        ]
+
+    def _slate(
+        self,
+        query: FeedQuery,
+        user_id: str,
+        candidates: Candidates,
+        ranking: Ranking,
+        date: dt.date | None,
+        as_of: dt.datetime,
+    ) -> Slate:
         fallback = ranking.fallback_reason
         asked_for_newest = not query.digest_id and query.window is None
         if fallback is FallbackReason.NONE and asked_for_newest and self._is_stale(date, as_of):
@@ -208,7 +237,7 @@ class Feeds:
         self.counters.count_fallback(fallback.name)
         return Slate(
             slate_id=secrets.token_hex(16),
-            user_id=query.user_id,
+            user_id=user_id,
             digest_id=candidates.digest_id,
             model_version=ranking.model_version,
             fallback_reason=fallback,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ranker.bundle.bundle import load_bundle
-from ranker.spaces.statistics import CorpusStatistics, count_corpus
+from ranker.spaces.statistics import CorpusStatistics, count_corpus, count_terms
 from service.app import statistics
 from service.app.ports import StatisticsVersion, Store
 from service.app.ranking.serving import Serving
@@ -233,7 +233,7 @@ class TestCounting:
         found = count_catalog(store, ENCODER, DIM)
 
         units = np.concatenate([np.array([unit_of(each) for each in ready]), missing]).astype(np.float32)
-        assert same(found, count_corpus([each.title for each in (*ready, *pending, *wide)], units))
+        assert same(found, count_corpus(count_terms(each.title for each in (*ready, *pending, *wide)), units))
 
     def test_newest_papers(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
         """Of a large catalog the papers that were first seen last are counted."""
@@ -243,7 +243,7 @@ class TestCounting:
         found = count_catalog(store, ENCODER, DIM)
 
         units = np.array([unit_of(each) for each in papers], np.float32)
-        assert same(found, count_corpus([each.title for each in papers], units))
+        assert same(found, count_corpus(count_terms(each.title for each in papers), units))
 
     def test_empty_catalog(self, store: Store) -> None:
         """An empty catalog has statistics of no papers, which can be stored and read."""

@@ -5,12 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from ranker.bundle.bundle import write_bundle
 from service.encoder.hashing import HashingEncoder
-from testing.ranker import model_text
+from testing.bundles import model_text, write_tiny_bundle
 from tests.cli.command import clean_environment, paperfeed
 from tests.databases import postgres_schema, require_postgres
-from tests.process.samples import spaces
 
 __all__ = ["clean_environment", "paperfeed"]
 
@@ -36,13 +34,5 @@ def db_url(request: pytest.FixtureRequest, sqlite_url: str) -> Iterator[str]:
 def hashing_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle for the encoder ``hashing``; copy it to change it."""
     folder = tmp_path_factory.mktemp("bundles") / "hashing"
-    write_bundle(
-        folder,
-        model_text=model_text(),
-        spaces=spaces(),
-        encoder_name=HashingEncoder.name,
-        recipe="test",
-        fingerprint="0" * 64,
-        created_at="2024-01-01T00:00:00+00:00",
-    )
+    write_tiny_bundle(folder, encoder_name=HashingEncoder.name, model_text=model_text())
     return folder

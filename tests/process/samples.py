@@ -6,9 +6,6 @@ import numpy as np
 
 from paperfeed.client import Client
 from paperfeed.v1 import catalog_pb2, profile_pb2
-from ranker.spaces.spaces import Spaces
-from ranker.spaces.terms import BUCKET_COUNT
-from service.encoder.hashing import DIM
 from testing.papers import random_text
 
 
@@ -46,14 +43,4 @@ def likes(user_id: str, paper_ids: list[str], *, event_ids: list[str] | None = N
             )
             for i, paper_id in enumerate(paper_ids)
         ]
-    )
-
-
-def spaces() -> Spaces:
-    """Return spaces that leave the vectors of the hashing encoder as they are."""
-    return Spaces(
-        whitening_mean=np.zeros(DIM, np.float32),
-        whitening_matrix=np.eye(DIM, dtype=np.float32),
-        idf=np.ones(BUCKET_COUNT, np.float32),
-        average_length=80.0,
     )

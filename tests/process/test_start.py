@@ -136,7 +136,7 @@ def test_sound_bundle_serves(server: Server) -> None:
     mapped = Path(f"/proc/{server.process.pid}/maps").read_text()
     libraries = {Path(line.split()[-1]).name for line in mapped.splitlines() if ".so" in line}
     assert answer.fallback_reason == feed_pb2.FALLBACK_REASON_NONE
-    assert answer.model_version.startswith("test-")
+    assert answer.model_version.startswith("tiny-")
     assert len(answer.items) == 20
     assert states == [health_pb2.HealthCheckResponse.SERVING] * 2
     assert "lib_lightgbm.so" in libraries

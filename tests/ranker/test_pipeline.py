@@ -1,16 +1,13 @@
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
 from ranker.bundle.bundle import Bundle
 from ranker.explore import Exploration
-from ranker.features import SCHEMA, Inputs, compute_matrix, paper_similarities, similarities_of
-from ranker.pipeline import RankedList, ScoredBy, model_rows, rank, rank_new_user
+from ranker.features import SCHEMA, compute_matrix
+from ranker.pipeline import RankedList, ScoredBy, rank, rank_new_user
 from ranker.profile.profile import build_profile
 from ranker.reasons.explain import RankReasonKind
 from ranker.spaces.spaces import plain_matrix
-from ranker.user_context import UserContext
 from testing.ranker import NOW, assert_close, assert_lists_agree, columns, pending, spaces
 
 PAPERS = pending(columns(77), [5, 20])
@@ -54,38 +51,6 @@ def test_limit_is_a_prefix(small_bundle: Bundle, diversity: float) -> None:
     assert short.reasons == whole.reasons[:20]
 
 
-def test_rows_of_many_users_are_those_of_each(small_bundle: Bundle) -> None:
-    """One call of the model for many users gives each user the list of a call for that user alone."""
-    liked = [LIKES, *(spaces().matrix(columns(count, seed=count, prefix="o")) for count in (1, 3, 60, 30))]
-    user_contexts = [UserContext(user=number) for number in range(5)]
-    users = [
-        Inputs(build_profile(likes), CANDIDATES, NOW, user_context)
-        for likes, user_context in zip(liked, user_contexts, strict=True)
-    ]
-    for likes, user_context, known in zip(liked, user_contexts, model_rows(small_bundle, users), strict=True):
-        profile = build_profile(likes)
-        alone = rank(small_bundle, profile, CANDIDATES, NOW, user_context=user_context)
-        together = rank(small_bundle, profile, CANDIDATES, NOW, user_context=user_context, rows_known=known)
-        assert_lists_agree(together, alone)
-    assert model_rows(small_bundle, []) == []
-
-
-@pytest.mark.parametrize("wordless", [(), (3,)])
-def test_known_similarities_change_nothing(small_bundle: Bundle, wordless: tuple[int, ...]) -> None:
-    """Similarities kept for a whole catalogue give the same list as those computed for the likes of one user."""
-    texts = columns(60, seed=3, prefix="k")
-    texts = replace(texts, texts=tuple("" if row in wordless else text for row, text in enumerate(texts.texts)))
-    catalogue = spaces().matrix(pending(texts, [7, 20]))
-    known = paper_similarities(catalogue, CANDIDATES)
-    for rows in ([30, 2, 59, 11, 24, 25, 40, 1, 9], [3], [7], [7, 20], [20, 3, 8], [0, 7, 1], []):
-        profile = build_profile(catalogue.take(rows))
-        inputs = Inputs(
-            profile, CANDIDATES, NOW, similarities=similarities_of(known, profile, np.array(rows, dtype=np.intp))
-        )
-        together = rank(small_bundle, profile, CANDIDATES, NOW, rows_known=model_rows(small_bundle, [inputs])[0])
-        assert_lists_agree(together, rank(small_bundle, profile, CANDIDATES, NOW))
-
-
 @pytest.mark.parametrize("places", [1, 2, 3, 5, 10, 20, 50])
 @pytest.mark.parametrize("exploration", [None, *(Exploration(1.0, bytes([seed]) * 32) for seed in range(0, 256, 51))])
 def test_only_a_page_is_shown(small_bundle: Bundle, places: int, exploration: Exploration | None) -> None:
@@ -114,6 +79,15 @@ def test_ties_go_by_id(small_bundle: Bundle) -> None:
         assert ranked.scores[0] == ranked.scores[1]
         assert [paper_ids[row] for row in ranked.rows] == ["a", "b"]
     assert len(one) == 2
+
+
+def test_pending_candidates_rank_by_the_rest(small_bundle: Bundle) -> None:
+    """Candidates without vectors get a score from their words and dates, and are in the list."""
+    bare = spaces().matrix(pending(columns(77), list(range(0, 77, 2))))
+    ranked = rank(small_bundle, PROFILE, bare, NOW)
+    assert sorted(ranked.rows.tolist()) == list(range(77))
+    assert np.isfinite(ranked.scores).all()
+    assert len(np.unique(ranked.scores[ranked.rows % 2 == 0])) > 10
 
 
 def test_without_a_bundle() -> None:

@@ -58,21 +58,11 @@ def test_planted_future_changes_nothing() -> None:
     assert not np.allclose(after, before, equal_nan=True)
 
 
-def test_topic_heat() -> None:
-    """A paper without events has a higher topic heat if the other papers of its topic have events."""
-    topics = BARE.main_topics
-    topic = int(np.bincount(topics).argmax())
-    hot = np.flatnonzero(topics == topic)[:-1]
-    found = column(with_events(*hot.tolist()), "trend_topic_heat")
-    cold = np.flatnonzero(topics == topic)[-1]
-    assert found[cold] > 0
-    assert found[cold] > found[topics != topic].max()
-
-
 def test_signals_keep_what_was_computed() -> None:
     """Papers with newer signals keep the values computed from texts and vectors."""
-    lengths = BARE.centred_lengths
-    assert with_events(1).centred_lengths is lengths
+    crowding, terms = BARE.word_crowding, BARE.terms
+    assert with_events(1).word_crowding is crowding
+    assert with_events(1).terms is terms
 
 
 def test_counts_without_time_stand_only_alone() -> None:

@@ -32,7 +32,7 @@ Placed: TypeAlias = tuple[Paper, PaperMatrix]
 class PlacedPapers:
     """A cache of the ``limit`` most recently used liked papers and their rows in the serving bundle. Thread safe.
 
-    A paper's row has the same bits whatever papers are placed with it, so users can share it.
+    Up to rounding, a paper's row does not depend on the papers placed with it, so users can share it.
     """
 
     def __init__(self, limit: int = PLACED_PAPERS) -> None:
@@ -50,7 +50,7 @@ class PlacedPapers:
         if len(known) < len(found):
             papers = list(tx.papers.find_many([paper_id for paper_id in found if paper_id not in known]).values())
             vectors = tx.papers.vectors([paper.paper_id for paper in papers], serving.encoder)
-            matrix = place_papers(serving, papers, vectors).completed()
+            matrix = place_papers(serving, papers, vectors)
             for row, paper in enumerate(papers):
                 placed = (paper, matrix.take([row]))
                 known[paper.paper_id] = self._kept.put(paper.paper_id, versions[paper.paper_id], placed)

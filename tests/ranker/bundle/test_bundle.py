@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ranker.bundle.bundle import default_bundle_path, load_bundle, write_bundle
+from ranker.bundle.bundle import Bundle, default_bundle_path, load_bundle, write_bundle
 from ranker.bundle.manifest import (
     MANIFEST_NAME,
     MODEL_NAME,
     SPACES_NAME,
+    Manifest,
     _render,
     file_entry,
     read_manifest,
@@ -23,7 +24,7 @@ from ranker.bundle.spaces_file import read_spaces, spaces_bytes
 from ranker.errors import BundleError, EncoderMismatch
 from ranker.features import SCHEMA
 from ranker.spaces.spaces import Spaces
-from testing.ranker import DIM, ENCODER, FACTORS, USERS, assert_close, bundle, columns, spaces, topics
+from testing.ranker import BASE, DIM, ENCODER, FACTORS, assert_close, bundle, columns, spaces, statistics, topics
 
 FILES = (MANIFEST_NAME, MODEL_NAME, SPACES_NAME)
 
@@ -49,6 +50,8 @@ def test_round_trip(small_bundle_again: tuple[Path, Spaces]) -> None:
     loaded = load_bundle(path, encoder=None)
     assert np.array_equal(loaded.spaces.idf, written.idf)
     assert np.array_equal(loaded.spaces.whitening_matrix, written.whitening_matrix)
+    assert {name: float(loaded.model.base[SCHEMA.names.index(name)]) for name in BASE} == BASE
+    assert np.count_nonzero(loaded.model.base) == len(BASE)
     assert loaded.manifest.feature_names == SCHEMA.names
     assert loaded.encoder_name == ENCODER
     assert loaded.version.startswith("test-")
@@ -116,12 +119,40 @@ def test_other_meaning_of_features(folder: Path) -> None:
         load_bundle(folder, encoder=ENCODER)
 
 
-def test_newer_format(folder: Path) -> None:
-    """A bundle of a newer format is refused for its format version, not as damaged."""
-    text = (folder / MANIFEST_NAME).read_text().replace('"format_version": 2', '"format_version": 3')
-    (folder / MANIFEST_NAME).write_text(text)
-    with pytest.raises(BundleError, match="format version 3"):
+@pytest.mark.parametrize("version", [1, 2, 4])
+def test_other_formats(folder: Path, version: int) -> None:
+    """A bundle of an older or newer format is refused for its format, with a sentence that says what to do."""
+    file = folder / MANIFEST_NAME
+    file.write_text(file.read_text().replace('"format_version": 3', f'"format_version": {version}'))
+    with pytest.raises(BundleError, match=rf"format version {version}, but .* reads 3; train it again"):
         load_bundle(folder, encoder=ENCODER)
+
+
+@pytest.mark.parametrize("base", [{"phase_of_the_moon": 1.0}, {"text_linear": float("nan")}, {"text_linear": 10**400}])
+def test_wrong_base(folder: Path, base: dict[str, float]) -> None:
+    """A base weight of an unknown feature, or that is not a finite number, is refused."""
+    reseal(folder, base=base)
+    with pytest.raises(BundleError, match="base weight"):
+        load_bundle(folder, encoder=ENCODER)
+
+
+def test_the_base_is_part_of_the_version(tmp_path: Path, small_model_text: str) -> None:
+    """Bundles that differ in the base alone have other versions, but their features are the same."""
+    one = bundle(tmp_path / "b", small_model_text)
+    reseal(tmp_path / "b", base={**BASE, "text_linear": 1.0})
+    other = load_bundle(tmp_path / "b", encoder=ENCODER)
+    fields = {key: value for key, value in vars(other.manifest).items() if key not in {"format_version", "version"}}
+    assert Manifest.of(**fields).version != one.version
+    assert other.features_version == one.features_version
+
+
+def test_adapted_to_a_catalog(small_bundle: Bundle) -> None:
+    """An adapted bundle ranks with the catalog's statistics; its files, model and version are the same."""
+    found = small_bundle.adapted(statistics(columns(3_000, seed=5)))
+    assert not np.allclose(found.spaces.idf, small_bundle.spaces.idf)
+    assert found.model is small_bundle.model
+    assert found.version == small_bundle.version
+    assert np.array_equal(found.adapted(None).spaces.idf, small_bundle.spaces.idf)
 
 
 def test_broken_trees_behind_right_hashes(folder: Path) -> None:
@@ -138,11 +169,19 @@ def test_broken_trees_behind_right_hashes(folder: Path) -> None:
     "arrays",
     [
         {},
-        {"whitening_mean": np.zeros(3, np.float32)},
-        {"idf": np.array([object()])},
-        {"idf": np.full(2**18, np.nan, np.float32)},
+        {"vector_mean": np.zeros(3, np.float32)},
+        {"vector_mean": np.zeros(DIM)},
+        {"vector_mean": np.full(DIM, np.nan, np.float32)},
+        {"vector_products": np.zeros(3, np.float32)},
+        {"vector_products": np.full(DIM * (DIM + 1) // 2, np.inf, np.float32)},
+        {"term_shares": np.array([object()])},
+        {"term_shares": np.full(2**18, np.nan, np.float32)},
         {"average_length": np.float64(0)},
         {"average_length": np.zeros(2)},
+        {"paper_count": np.int64(-1)},
+        {"sample_sizes": np.array([2**16 - 1], np.uint16)},
+        {"sample_columns": np.array([2**18], np.int32)},
+        {"sample_counts": np.zeros(3, np.uint8)},
         {"topic_centroids": np.ones((4, 3), np.float32)},
         {"topic_centroids": np.full((4, DIM), 9, np.float32)},
         {"topic_centroids": np.full((4, DIM), np.nan, np.float32)},
@@ -155,15 +194,7 @@ def test_broken_trees_behind_right_hashes(folder: Path) -> None:
         {"factor_vector_map": np.full((DIM, FACTORS), np.inf, np.float16)},
         {"factor_vector_map": np.zeros((DIM, FACTORS), np.float32)},
         {"factor_term_map": np.zeros((1, FACTORS), np.float16)},
-        {"background_starts": np.array([0, 9, 4], np.int32)},
-        {"background_columns": np.array([2**18], np.int32)},
-        {"background_values": np.ones(2, np.float16)},
-        {"background_factors": np.ones((2, FACTORS), np.float16)},
-        {"background_factors": np.ones((60, FACTORS + 1), np.float16)},
-        {"co_like_keys": np.array([2, 1], np.uint64)},
-        {"co_like_keys": np.empty(0, np.uint64)},
-        {"co_like_factors": np.ones((2, FACTORS), np.int8)},
-        {"co_like_readers": np.ones((1, USERS), np.uint8)},
+        {"factor_offset": np.zeros(FACTORS + 1, np.float16)},
     ],
 )
 def test_wrong_arrays_behind_right_hashes(folder: Path, arrays: dict[str, np.ndarray]) -> None:
@@ -176,7 +207,9 @@ def test_wrong_arrays_behind_right_hashes(folder: Path, arrays: dict[str, np.nda
         load_bundle(folder, encoder=ENCODER)
 
 
-@pytest.mark.parametrize("lost", ["factor_vector_map", "factor_term_map", "background_values", "co_like_readers"])
+@pytest.mark.parametrize(
+    "lost", ["factor_vector_map", "factor_term_map", "factor_offset", "sample_counts", "vector_products"]
+)
 def test_lost_arrays_behind_right_hashes(folder: Path, lost: str) -> None:
     """A part of the spaces that lacks one of its arrays is refused, not treated as absent."""
     with np.load(io.BytesIO(spaces_bytes(spaces())), allow_pickle=False) as archive:
@@ -186,26 +219,26 @@ def test_lost_arrays_behind_right_hashes(folder: Path, lost: str) -> None:
         load_bundle(folder, encoder=ENCODER)
 
 
-def test_learned_parts_come_back(folder: Path) -> None:
-    """Factor map, background and co-likes come back unchanged, and give papers the same values."""
+def test_spaces_come_back(folder: Path) -> None:
+    """Statistics and factor map come back unchanged, and give papers the same rows; a bundle may have no factor map."""
     written, found = spaces(), load_bundle(folder, encoder=ENCODER).spaces
-    for one, other in (
-        (written.factor_map, found.factor_map),
-        (written.background, found.background),
-        (written.co_likes, found.co_likes),
-    ):
-        assert one is not None
-        assert other is not None
+    assert written.factor_map is not None
+    assert found.factor_map is not None
+    for one, other in ((written.factor_map, found.factor_map), (written.prior, found.prior)):
         for name, value in vars(one).items():
             if isinstance(value, np.ndarray):
                 assert np.array_equal(value, getattr(other, name)), name
-    one, other = (each.matrix(columns(20)).completed() for each in (written, found))
-    assert_close(one.word_density, other.word_density)
-    assert_close(one.user_factors, other.user_factors)
-    bare = read_spaces(
-        folder / SPACES_NAME, spaces_bytes(replace(written, factor_map=None, background=None, co_likes=None)), DIM
-    )
-    assert (bare.factor_map, bare.background, bare.co_likes) == (None, None, None)
+    papers = columns(20)
+    one, other = written.matrix(papers), found.matrix(papers)
+    for name in ("units", "whitened", "topic_weights", "factors", "word_crowding"):
+        assert_close(getattr(one, name), getattr(other, name))
+    bare = read_spaces(folder / SPACES_NAME, spaces_bytes(replace(written, factor_map=None)), DIM)
+    assert bare.factor_map is None
+
+
+def test_the_catalog_is_not_part_of_the_bundle() -> None:
+    """The file of adapted spaces is that of the spaces as they were trained."""
+    assert spaces_bytes(spaces().adapted(statistics(columns(50)))) == spaces_bytes(spaces())
 
 
 def test_topics_come_back(folder: Path) -> None:
@@ -219,7 +252,7 @@ def test_topics_come_back(folder: Path) -> None:
     assert read_spaces(folder / SPACES_NAME, data, DIM).topics is None
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", "null", '{"format_version": 2}', "[" * 100_000])
+@pytest.mark.parametrize("text", ["[]", "{}", "null", '{"format_version": 3}', "[" * 100_000])
 def test_manifests_that_are_none(folder: Path, text: str) -> None:
     """A manifest that is not JSON or lacks its fields is refused with a BundleError."""
     (folder / MANIFEST_NAME).write_text(text)
@@ -231,7 +264,13 @@ def test_sealed_manifest_with_wrong_types(folder: Path) -> None:
     """A manifest with a valid hash but fields of wrong types is refused."""
     fields = json.loads((folder / MANIFEST_NAME).read_text())
     del fields["manifest_sha256"]
-    for name, value in (("feature_names", 3), ("files", []), ("encoder_name", None), ("embedding_dim", "x")):
+    for name, value in (
+        ("feature_names", 3),
+        ("files", []),
+        ("encoder_name", None),
+        ("embedding_dim", "x"),
+        ("base", []),
+    ):
         (folder / MANIFEST_NAME).write_bytes(_render({**fields, name: value}))
         with pytest.raises(BundleError):
             load_bundle(folder, encoder=ENCODER)
@@ -258,6 +297,7 @@ def test_equal_contents_equal_version(tmp_path: Path) -> None:
         write_bundle(
             tmp_path / "b",
             model_text=text,
+            base={},
             spaces=spaces(),
             encoder_name=ENCODER,
             recipe="test",
@@ -270,7 +310,7 @@ def test_equal_contents_equal_version(tmp_path: Path) -> None:
 
 
 def test_shipped_bundle() -> None:
-    """The bundle in the package loads, matches the features and has at most 10 MB."""
+    """The bundle in the package loads, matches the features and has at most 12 MB."""
     loaded = load_bundle(default_bundle_path(), encoder="all-MiniLM-L6-v2")
     assert len(loaded.model.trees.leaf_counts) >= 50
-    assert sum(file.stat().st_size for file in default_bundle_path().iterdir()) <= 10_000_000
+    assert sum(file.stat().st_size for file in default_bundle_path().iterdir()) <= 12_000_000

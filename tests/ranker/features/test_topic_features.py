@@ -8,7 +8,7 @@ from ranker.profile.profile import build_profile
 from ranker.spaces.categories import CategoryTable
 from ranker.spaces.spaces import PaperMatrix
 from ranker.user_context import UserContext
-from testing.ranker import NOW, columns, pending, spaces
+from testing.ranker import NOW, columns, named, pending, spaces
 
 SPACES = spaces()
 
@@ -24,17 +24,26 @@ CANDIDATES = matrix([("cs.IR", "cs.LG"), ("cs.LG",), (), ("cs.LG", "q-bio"), ("c
 
 def column(likes: PaperMatrix, name: str, user_context: UserContext | None = None) -> np.ndarray:
     """One feature of all candidates."""
-    return compute_matrix(build_profile(likes), CANDIDATES, NOW, user_context or UserContext())[
-        :, SCHEMA.names.index(name)
+    return named(compute_matrix(build_profile(likes), CANDIDATES, NOW, user_context or UserContext()), name)
+
+
+def test_overlap_by_hand() -> None:
+    """The overlap is the mean of the categories' shares among the likes with categories, rare ones counting more."""
+    likes = matrix([("cs.IR",), ("cs.LG", "cs.IR"), (), ("cs.IR", "q-bio", "cs.IR")], "l")
+    shares = {"cs.IR": 1.0, "cs.LG": 1 / 3, "q-bio": 1 / 3}
+    # Of six candidates one has cs.IR, five have cs.LG and one has q-bio.
+    rarity = {name: np.log(16 / count) for name, count in (("cs.IR", 1), ("cs.LG", 5), ("q-bio", 1))}
+    own = CANDIDATES.columns.categories
+    expected = [
+        np.average([shares[name] for name in set(c)], weights=[rarity[n] for n in set(c)]) if c else np.nan for c in own
     ]
+    found = column(likes, "topic_category_overlap")
 
-
-def test_primary_share() -> None:
-    """The category share is that of the likes with the candidate's primary category, among those with categories."""
-    likes = matrix([("cs.IR",), ("cs.LG", "cs.IR"), (), ("cs.IR", "q-bio")], "l")
-    found = column(likes, "topic_category_share")
-    assert found.tolist()[:2] == pytest.approx([2 / 3, 1 / 3])
-    assert np.isnan(found[2])
+    assert np.allclose(found, expected, atol=1e-6, equal_nan=True)
+    known = found[~np.isnan(found)]
+    relative = column(likes, "topic_category_overlap_relative")
+    assert np.allclose(relative[~np.isnan(found)], (known - known.mean()) / known.std(), atol=1e-5)
+    assert np.isnan(relative[2])
 
 
 def test_rare_categories_count_more() -> None:
@@ -47,28 +56,15 @@ def test_rare_categories_count_more() -> None:
 
 def test_without_categories() -> None:
     """If the likes or the candidates have no categories, the category features are NaN."""
-    assert np.isnan(column(matrix([(), ()], "l"), "topic_category_share")).all()
+    assert np.isnan(column(matrix([(), ()], "l"), "topic_category_overlap")).all()
     bare = compute_matrix(build_profile(CANDIDATES), SPACES.matrix(columns(4)), NOW)
-    assert np.isnan(bare[:, SCHEMA.names.index("topic_category_overlap")]).all()
+    assert np.isnan(bare[:, SCHEMA.columns_of("topic")]).all()
 
 
-def test_topic_overlap_by_hand() -> None:
-    """The overlap is the product with the mean weights of the likes; the telling one weighs common topics less."""
-    likes = matrix([()] * 5, "l", seed=1)
-    assert likes.topic_weights is not None
-    assert CANDIDATES.topic_weights is not None
-    expected = CANDIDATES.topic_weights @ likes.topic_weights.mean(axis=0)
-    assert np.allclose(column(likes, "topic_overlap"), expected, atol=1e-6)
-    shares = (CANDIDATES.topic_weights.sum(axis=0) + 20 / 4) / (6 + 20) * 4
-    telling = (CANDIDATES.topic_weights / shares) @ likes.topic_weights.mean(axis=0)
-    assert np.allclose(column(likes, "topic_overlap_telling"), telling, atol=1e-5)
-
-
-def test_pending_has_no_topics() -> None:
-    """A candidate with a pending vector lacks the topic overlap but has the category features."""
+def test_pending_has_categories() -> None:
+    """A candidate with a pending vector has the category features."""
     found = compute_matrix(build_profile(CANDIDATES), SPACES.matrix(pending(CANDIDATES.columns, [1])), NOW)
-    assert np.isnan(found[1, SCHEMA.names.index("topic_overlap")])
-    assert np.isfinite(found[1, SCHEMA.names.index("topic_category_share")])
+    assert np.isfinite(found[1, SCHEMA.names.index("topic_category_overlap")])
 
 
 def test_follows() -> None:

@@ -1,46 +1,73 @@
 from dataclasses import replace
 
-import lightgbm
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ranker.bundle.bundle import Bundle
-from ranker.features import SCHEMA, Inputs, compute_matrix
+from ranker.features import SCHEMA, compute_matrix
 from ranker.pipeline import rank
-from ranker.profile.profile import build_profile
-from ranker.reasons.explain import FRESH_SECONDS, NEAR_INTEREST_COSINE, RankReasonKind, reasons
+from ranker.profile.profile import Profile, build_profile
+from ranker.reasons.explain import FRESH_SECONDS, NEAR_INTEREST_COSINE, RankReasonKind, Shown, reasons
 from ranker.reasons.naming import SEVERAL_TITLES
 from ranker.signals import NO_SIGNALS, PaperSignals, Signals
 from ranker.spaces.spaces import PaperMatrix
-from ranker.types import Float64Array
-from ranker.user_context import UserContext
+from ranker.types import Float32Array
+from ranker.user_context import UNKNOWN_USER, UserContext
 from testing.ranker import DAY, NOW, columns, pending, spaces, training_features
-from tests.ranker.reasons.attribution import agreement
+from tests.ranker.reasons.attribution import agreement, exact_contributions
 
 SIMILAR, FRESH = RankReasonKind.SIMILAR_TO_LIKED, RankReasonKind.FRESH
 CANDIDATES = spaces().matrix(columns(20))
 
 
-def support(**values: float) -> Float64Array:
+def support(**values: float) -> Float32Array:
     """Contributions of the families to one row."""
-    return np.array([[values.get(name, 0.0) for name in SCHEMA.families]])
+    return np.array([[values.get(name, 0.0) for name in SCHEMA.families]], dtype=np.float32)
 
 
-def kinds(row: int, contributions: Float64Array | None, likes: PaperMatrix, as_of: float = NOW) -> list[RankReasonKind]:
+def shown(
+    profile: Profile,
+    rows: list[int],
+    candidates: PaperMatrix = CANDIDATES,
+    as_of: float = NOW,
+    user_context: UserContext = UNKNOWN_USER,
+) -> Shown:
+    """The candidates at these rows, as the user sees them."""
+    return Shown(profile, candidates, np.array(rows), as_of, user_context)
+
+
+def kinds(row: int, contributions: Float32Array | None, likes: PaperMatrix, as_of: float = NOW) -> list[RankReasonKind]:
     """The kinds of the reasons for one candidate."""
-    found = reasons(Inputs(build_profile(likes), CANDIDATES, as_of), np.array([row]), contributions, SCHEMA.families)
+    found = reasons(shown(build_profile(likes), [row], as_of=as_of), contributions, SCHEMA.families)
     return [reason.kind for reason in found[0]]
 
 
 def test_contributions_add_up(small_bundle: Bundle) -> None:
-    """Contributions plus the mean score of the training rows (SHAP's base score) equal the score."""
+    """Contributions plus the mean of the trees on the training rows equal the score, with a base and without."""
     features = training_features(10)[0]
+    for model in (small_bundle.model, replace(small_bundle.model, base=np.zeros(len(SCHEMA), dtype=np.float32))):
+        leaves = model.leaves(features)
+        mean = exact_contributions(model, features)[:, -1]
+        found = model.contributions(features, leaves).sum(axis=1) + mean
+        assert np.allclose(found, model.scores(features, leaves), atol=3e-6)
+
+
+def test_the_base_adds_to_its_family(small_bundle: Bundle) -> None:
+    """A feature of the base adds its weighted value to the contribution of its own family alone."""
+    features = training_features(3)[0]
+    weights = np.zeros(len(SCHEMA), dtype=np.float32)
+    column = SCHEMA.names.index("text_linear_relative")
+    weights[column] = 2.0
     model = small_bundle.model
     leaves = model.leaves(features)
-    base = np.asarray(lightgbm.Booster(model_str=model.text).predict(features, pred_contrib=True))[:, -1]
-    assert np.allclose(model.contributions(leaves).sum(axis=1) + base, model.scores(leaves), atol=1e-6)
+    with_base, without = (replace(model, base=each).contributions(features, leaves) for each in (weights, 0 * weights))
+
+    added = with_base - without
+    family = SCHEMA.families.index("text")
+    assert np.allclose(added[:, family], 2 * features[:, column], atol=1e-5)
+    assert not np.delete(added, family, axis=1).any()
 
 
 def test_agrees_with_exact_shap(small_bundle: Bundle) -> None:
@@ -60,9 +87,7 @@ def test_agrees_with_exact_shap(small_bundle: Bundle) -> None:
 def test_names_the_nearest_like() -> None:
     """SIMILAR_TO_LIKED names the nearest like by cosine, as a row of the likes given, and its cosine."""
     likes = spaces().matrix(pending(columns(20), [0])).take([0, 11, 7])
-    found = reasons(
-        Inputs(build_profile(likes), CANDIDATES, NOW), np.array([7]), support(embedding=1.0), SCHEMA.families
-    )
+    found = reasons(shown(build_profile(likes), [7]), support(embedding=1.0), SCHEMA.families)
     assert found[0][0].kind is SIMILAR
     assert found[0][0].liked_index == 2
     assert found[0][0].similarity == pytest.approx(1.0, abs=1e-6)
@@ -124,7 +149,7 @@ def test_pending_vectors_use_words() -> None:
     """If the candidate's vector is pending, the reason names the like nearest by words."""
     papers = spaces().matrix(pending(columns(20), [7]))
     profile = build_profile(CANDIDATES.take([3, 7]))
-    found = reasons(Inputs(profile, papers, NOW), np.array([7]), support(text=1.0), SCHEMA.families)
+    found = reasons(shown(profile, [7], papers), support(text=1.0), SCHEMA.families)
     assert found[0][0].liked_index == 1
     assert found[0][0].similarity == pytest.approx(1.0, abs=1e-5)
 
@@ -158,10 +183,8 @@ def test_names_the_nearest_interest() -> None:
     """TOPIC names the nearest interest, if it is near and has several likes."""
     likes = spaces().matrix(columns(30, seed=1, prefix="l"))
     profile = build_profile(likes)
-    rows = np.arange(len(CANDIDATES))
-    found = reasons(
-        Inputs(profile, CANDIDATES, NOW), rows, np.repeat(support(embedding=1.0), 20, axis=0), SCHEMA.families
-    )
+    rows = list(range(len(CANDIDATES)))
+    found = reasons(shown(profile, rows), np.repeat(support(embedding=1.0), 20, axis=0), SCHEMA.families)
     cosines = CANDIDATES.units @ profile.interests.centroids.T
     named = {row: [r.interest for r in found[row] if r.kind is RankReasonKind.TOPIC] for row in rows}
     assert any(named.values())
@@ -182,8 +205,8 @@ def test_followed_and_trending_need_support() -> None:
     user_context = UserContext(followed_topic=flags, followed_author=flags)
 
     def kinds_of(row: int, **values: float) -> list[RankReasonKind]:
-        rows, profile = np.array([row]), build_profile(CANDIDATES.take([]))
-        found = reasons(Inputs(profile, papers, NOW, user_context), rows, support(**values), SCHEMA.families)
+        seen = shown(build_profile(CANDIDATES.take([])), [row], papers, user_context=user_context)
+        found = reasons(seen, support(**values), SCHEMA.families)
         return [reason.kind for reason in found[0]]
 
     topic, author = RankReasonKind.TOPIC, RankReasonKind.FOLLOWED_AUTHOR

@@ -129,7 +129,7 @@ def test_equal_up_to_rounding(each_engine: Service, slates: dict[str, Slate]) ->
         assert np.isfinite(served[:, columns]).any(), family
         assert_close(served[:, columns], rows.features[:, columns])
 
-    scores = bundle.model.scores(bundle.model.leaves(served))
+    scores = bundle.model.scores(served, bundle.model.leaves(served))
     assert_close(scores, [item.score for slate in slates.values() for item in slate.items])
     stops = np.cumsum(rows.group_sizes)
     for slate, stop, size in zip(slates.values(), stops, rows.group_sizes, strict=True):

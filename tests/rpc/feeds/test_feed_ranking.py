@@ -81,7 +81,7 @@ def test_served_features_are_stored(service: Service) -> None:
     bundle = service.application.serving.current.bundle
     assert bundle is not None
     assert features.shape == (3, len(SCHEMA))
-    assert bundle.model.scores(bundle.model.leaves(features)).tolist() == [item.score for item in feed.items]
+    assert bundle.model.scores(features, bundle.model.leaves(features)).tolist() == [item.score for item in feed.items]
 
 
 def test_without_a_matching_bundle_cosine_ranks(bare: Service) -> None:

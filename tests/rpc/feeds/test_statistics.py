@@ -19,7 +19,7 @@ from paperfeed.v1.feed_pb2 import (
 )
 from paperfeed.v1.profile_pb2 import ExportUserRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
-from ranker.spaces.statistics import count_corpus
+from ranker.spaces.statistics import count_corpus, count_terms
 from testing.calls import at, make_digest, make_papers, record, upsert_ready, wait_until
 from testing.servers import Service, serving
 from testing.statistics import put_statistics
@@ -184,7 +184,7 @@ def test_unreadable_statistics_are_passed_over(
     bad = {
         "bytes": data[:2000] + bytes(byte ^ 255 for byte in data[2000:]),
         "cut": data[: len(data) // 2],
-        "length": count_corpus(["a text of other vectors"] * 9, np.eye(9, 8, dtype=np.float32)).to_bytes(),
+        "length": count_corpus(count_terms(["a text of other vectors"] * 9), np.eye(9, 8, dtype=np.float32)).to_bytes(),
     }[kind]
 
     count(filled, COUNTED_AT + HOUR, bad)

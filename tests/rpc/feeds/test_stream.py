@@ -4,6 +4,7 @@ import itertools
 from typing import Any
 
 import grpc
+import pytest
 
 from paperfeed.client import Client
 from paperfeed.v1.catalog_pb2 import PAPER_VIEW_FULL
@@ -30,6 +31,7 @@ from testing.calls import (
     upsert_ready,
     wait_until,
 )
+from testing.papers import TOPICS
 from testing.servers import Service
 
 
@@ -83,6 +85,31 @@ def test_each_feed_is_what_get_feed_answers(client: Client) -> None:
         assert list(slate.items)[:3] == list(answer.feed.items)
     assert seen not in shown(answers[0])
     assert answers[0].feed.fallback_reason == FALLBACK_REASON_NONE
+
+
+@pytest.mark.parametrize("rows", [1, 11, 100_000])
+def test_users_are_ranked_together(client: Client, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    """However many users are scored in one call, each gets the feed of GetFeed."""
+    monkeypatch.setattr("service.app.ranking.ranking.SCORED_ROWS", rows)
+    liked = upsert_ready(client, [paper for topic in TOPICS for paper in make_papers(2, topic)])
+    digest = make_digest(client, upsert_ready(client, [paper for topic in TOPICS for paper in make_papers(1, topic)]))
+    names = [fresh(letter) for letter in "abcdef"]
+    for number, name in enumerate(names[:-1]):
+        record(client, name, "like", *liked[number : 2 * number + 1])
+        record(client, name, "dislike", liked[-1 - number])
+
+    answers = stream(client, *names, digest_id=digest, as_of=at(MONDAY), explain=True)
+
+    for name, answer in zip(names, answers, strict=True):
+        single = client.feeds.GetFeed(GetFeedRequest(user_id=name, digest_id=digest, as_of=at(MONDAY), explain=True))
+        assert [item.score for item in answer.feed.items] == pytest.approx(
+            [item.score for item in single.items], abs=1e-5
+        )
+        assert [item.paper.paper_id for item in answer.feed.items] == [item.paper.paper_id for item in single.items]
+        assert [[reason.type for reason in item.reasons] for item in answer.feed.items] == [
+            [reason.type for reason in item.reasons] for item in single.items
+        ]
+    assert {answer.feed.fallback_reason for answer in answers[:-1]} == {FALLBACK_REASON_NONE}
 
 
 def test_resumes_after_a_user(client: Client) -> None:
