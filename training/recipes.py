@@ -125,11 +125,11 @@ class Recipe:
     undated_candidate_count: int = 300
     fold_count: int = 2
     base: tuple[tuple[str, float], ...] = (
-        ("embedding_mean_relative", 1.2),
+        ("embedding_mean_relative", 1.0),
         ("embedding_linear_relative", 0.6),
-        ("embedding_nearest_relative", 0.8),
-        ("text_evidence", 1.6),
-        ("topic_category_overlap_relative", 1.6),
+        ("embedding_nearest_relative", 0.4),
+        ("text_evidence", 1.5),
+        ("topic_category_overlap_relative", 1.5),
     )
     catalog_sizes: tuple[int | None, ...] = (0, 300, 3_000, None)
     factors: FactorSettings | None = field(default_factory=FactorSettings)

@@ -3,21 +3,37 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
 from ranker.profile.profile import Profile
 from ranker.spaces.spaces import PaperMatrix
-from ranker.types import Float32Array
+from ranker.spaces.sparse import stack_sparse
+from ranker.types import Float32Array, IndexArray
 from ranker.user_context import UNKNOWN_USER, UserContext
 
-MEAN, LINEAR = 0, 1
-"""The rows of ``Inputs.projections`` and ``Inputs.word_projections``."""
+
+class Likeness(NamedTuple):
+    """Summaries of the similarities of n candidates to the likes of u users, each (u, n) float32.
+
+    Attributes:
+        mean: Mean over all likes.
+        linear: Score of the user's linear model, see ``ridge``.
+        nearest: Similarity to the nearest like.
+    """
+
+    mean: Float32Array
+    linear: Float32Array
+    nearest: Float32Array
 
 
 @dataclass(frozen=True)
 class Inputs:
     """u users and the n candidates that they share.
+
+    The likes of all users are concatenated and compared in one product, and their similarities are summed up user by
+    user.
 
     Attributes:
         as_of: Unix seconds at which the features hold.
@@ -36,6 +52,42 @@ class Inputs:
         """Return the inputs of one user."""
         return cls((profile,), candidates, as_of, (user_context,))
 
+    def likeness(self, space: str) -> Likeness | None:
+        """Return the summaries in a vector space; NaN for pending vectors and for users without liked vectors.
+
+        None if the candidates are not in the space.
+        """
+        placed = self.candidates.vectors.get(space)
+        if placed is None:
+            return None
+        known = [user for user, profile in enumerate(self.profiles) if len(profile.liked_vectors.get(space, ()))]
+        if not known:
+            return self._unknown()
+        found = [self.profiles[user] for user in known]
+        rows = [profile.liked_vectors[space] for profile in found]
+        # Some BLAS kernels report rows of NaN as invalid.
+        with np.errstate(invalid="ignore"):
+            cosines = np.concatenate(rows) @ placed.T
+            return self._summed_up(known, cosines, [profile.weights[space] for profile in found])
+
+    @cached_property
+    def word_likeness(self) -> Likeness | None:
+        """The same for words, in which a term that many candidates share counts less; NaN for candidates without words.
+
+        None without a bundle.
+        """
+        terms, wordless = self.candidates.terms, self.candidates.wordless
+        if terms is None:
+            return None
+        known = [user for user, profile in enumerate(self.profiles) if len(profile.word_weights)]
+        if not known:
+            return self._unknown()
+        liked = [tfidf for user in known if (tfidf := self.profiles[user].liked_tfidf) is not None]
+        cosines = terms.cosines(stack_sparse(liked))
+        if wordless is not None:
+            cosines[:, wordless] = np.nan
+        return self._summed_up(known, cosines, [self.profiles[user].word_weights for user in known])
+
     def greatest_cosines(self, rows_of: Callable[[Profile], Float32Array]) -> Float32Array:
         """Return the greatest cosine of each candidate to some unit rows of each user; (u, n), NaN without rows.
 
@@ -43,56 +95,40 @@ class Inputs:
             rows_of: Returns the (m, d) rows of a user.
         """
         rows = [rows_of(profile) for profile in self.profiles]
-        sizes = np.array([len(part) for part in rows])
         out = np.full((len(rows), len(self.candidates)), np.nan, dtype=np.float32)
-        known = np.flatnonzero(sizes)
-        if len(known):
+        known = [user for user, own in enumerate(rows) if len(own)]
+        if known:
             with np.errstate(invalid="ignore"):
-                cosines = np.concatenate([rows[user] for user in known.tolist()]) @ self.candidates.units.T
-            starts = np.cumsum(sizes[known]) - sizes[known]
-            out[known] = np.maximum.reduceat(cosines, starts, axis=0)
+                cosines = np.concatenate([rows[user] for user in known]) @ self.candidates.units.T
+            out[known] = np.maximum.reduceat(cosines, _starts([len(rows[user]) for user in known]), axis=0)
         return out
 
-    def projections(self, space: str) -> Float32Array | None:
-        """Return the dot products of the candidates and the users' directions in a vector space.
+    def _unknown(self) -> Likeness:
+        unknown = np.full((3, len(self.profiles), len(self.candidates)), np.nan, dtype=np.float32)
+        return Likeness(*unknown)
 
-        Returns:
-            (2, u, n) float32 by mean and by linear model, NaN for pending vectors and for users without directions;
-            None if the candidates are not in the space.
+    def _summed_up(self, known: list[int], similarities: Float32Array, weights: Sequence[Float32Array]) -> Likeness:
+        """Return the summaries of the similarities.
+
+        Args:
+            known: The users that have likes.
+            similarities: (m, n) similarities of these users' likes, one user after another.
+            weights: The weights of each user's likes in the linear model.
         """
-        rows = self.candidates.vectors.get(space)
-        if rows is None:
-            return None
-        out = np.full((2, len(self.profiles), len(rows)), np.nan, dtype=np.float32)
-        known = [user for user, profile in enumerate(self.profiles) if space in profile.directions]
-        if known:
-            found = [self.profiles[user].directions[space] for user in known]
-            directions = np.stack([each.mean for each in found] + [each.linear for each in found])
-            with np.errstate(invalid="ignore"):
-                out[:, known] = (directions @ rows.T).reshape(2, len(known), -1)
-        return out
-
-    @cached_property
-    def word_projections(self) -> Float32Array | None:
-        """The same for words, in which a term that many candidates share counts less; NaN for candidates without words.
-
-        None without a bundle.
-        """
-        if self.candidates.terms is None:
-            return None
-        directions = [profile.word_directions for profile in self.profiles]
-        known = [user for user, found in enumerate(directions) if found is not None]
-        out = np.full((2, len(directions), len(self.candidates)), np.nan, dtype=np.float32)
-        if known:
-            found = [each for each in directions if each is not None]
-            out[:, known] = self.candidates.terms.products(
-                [each.terms for each in found], [each.values for each in found]
-            )
-        if self.candidates.wordless is not None:
-            out[..., self.candidates.wordless] = np.nan
+        sizes = [len(own) for own in weights]
+        starts = _starts(sizes)
+        out = self._unknown()
+        out.mean[known] = np.add.reduceat(similarities, starts, axis=0) / by_user(sizes)
+        out.nearest[known] = np.maximum.reduceat(similarities, starts, axis=0)
+        out.linear[known] = np.add.reduceat(similarities * np.concatenate(weights)[:, None], starts, axis=0)
         return out
 
 
 def by_user(values: Sequence[float]) -> Float32Array:
     """Return one value for each user as a (u, 1) array, which stands for all candidates."""
     return np.array(values, dtype=np.float32)[:, None]
+
+
+def _starts(sizes: Sequence[int]) -> IndexArray:
+    """Return where each of the consecutive parts of these sizes begins."""
+    return np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.intp)

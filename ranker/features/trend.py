@@ -10,10 +10,9 @@ FAMILY = "trend"
 NAMES = (
     "trend_upvotes_rank",  # share of the candidates with fewer upvotes
     "trend_velocity",  # natural logarithm of 1 + upvotes per day
-    "trend_heat",  # natural logarithm of 1 + decayed likes, saves and clicks of other users
-    "trend_heat_rank",  # share of the candidates with less heat
+    "trend_heat_rank",  # share of the candidates with less heat: decayed likes, saves and clicks of other users
 )
-DIRECTIONS = (1, 1, 1, 1)
+DIRECTIONS = (1, 1, 1)
 
 
 def compute(inputs: Inputs, out: Float32Array) -> None:
@@ -28,5 +27,4 @@ def compute(inputs: Inputs, out: Float32Array) -> None:
             own[0] = ranks_among(found.upvotes)
             own[1] = np.log1p(np.maximum(found.velocity, 0.0))
         if not np.isnan(found.heat).all():
-            own[2] = np.log1p(found.heat)
-            own[3] = ranks_among(found.heat)
+            own[2] = ranks_among(found.heat)

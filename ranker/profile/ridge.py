@@ -15,14 +15,16 @@ NOISE = 1.0
 """Variance of the noise of a like, relative to the variance of a paper. More noise makes the weights more equal."""
 
 
-def ridge_weights(grams: Float32Array) -> Float32Array:
-    """Return the weight of each like in each space; (s, m) float32.
+def ridge_weights(gram: Float32Array, like_count: int) -> Float32Array:
+    """Return the weight of each like; (like_count,) float32, 0 for likes older than the newest m.
 
     The model's score of a candidate is the sum of its cosines to the likes, each times the weight of the like.
 
     Args:
-        grams: (s, m, m) cosines of the likes with one another in each of s spaces.
+        gram: (m, m) cosines of the newest m likes with one another, m at most ``MAX_LIKES``.
     """
-    damped = grams + np.eye(grams.shape[1], dtype=np.float32) * np.float32(NOISE)
-    ones = np.ones((*damped.shape[:2], 1), dtype=np.float32)
-    return np.asarray(np.linalg.solve(damped, ones)[:, :, 0], dtype=np.float32)
+    weights = np.zeros(like_count, dtype=np.float32)
+    if len(gram):
+        damped = gram + np.eye(len(gram), dtype=np.float32) * np.float32(NOISE)
+        weights[like_count - len(gram) :] = np.linalg.solve(damped, np.ones(len(gram), dtype=np.float32))
+    return weights

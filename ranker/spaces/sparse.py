@@ -13,6 +13,8 @@ from ranker.types import Float32Array, IndexArray, Int32Array
 
 _RARE_SHARE = 0.05
 _FEW_ROWS = 20
+_BLOCK_CELLS = 2**18
+"""Number of (like, paper) pairs whose common terms are in memory at once, at a few hundred bytes per pair."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,10 @@ class SparseRows:
 
     def gram(self) -> Float32Array:
         """Return the dot products of the rows with one another; (n, n) float32."""
-        return np.asarray((self.matrix @ self.matrix.T).toarray(), dtype=np.float32)
+        # Renumbered columns make the transpose small: it takes time for each column, used or not.
+        used, places = np.unique(self.columns, return_inverse=True)
+        rows = scipy.sparse.csr_matrix((self.values, places, self.starts), shape=(len(self), len(used)))
+        return np.asarray((rows @ rows.T).toarray(), dtype=np.float32)
 
     def select(self, columns: Int32Array) -> "SparseRows":
         """Return the rows restricted to the given columns (ascending), renumbered from 0."""
@@ -124,29 +129,27 @@ class CandidateTerms:
             paper_count=len(tfidf),
         )
 
-    def products(self, terms: Sequence[Int32Array], values: Sequence[Float32Array]) -> Float32Array:
-        """Return the dot products of the papers with rows of u users; (k, u, n) float32.
-
-        Args:
-            terms: The (v,) terms of each user.
-            values: The (k, v) values of these terms in each of k rows.
-        """
-        places = self.places[np.concatenate(terms)]
-        shared = np.flatnonzero(places < len(self.starts) - 1)
-        owners = np.repeat(np.arange(len(terms)), [len(part) for part in terms])[shared]
-        places = places[shared].astype(np.intp)
-        first, sizes = self.starts[places], self.starts[places + 1] - self.starts[places]
-        # One pair for each shared term of a user and each paper with that term.
-        ends = np.cumsum(sizes)
-        pairs = np.arange(ends[-1] if len(ends) else 0) + np.repeat(first - ends + sizes, sizes)
-        cells = np.repeat(owners * self.paper_count, sizes) + self.papers[pairs]
-        weights = self.values[pairs]
-        shape = (len(terms), self.paper_count)
-        found = [
-            np.bincount(cells, np.repeat(row[shared], sizes) * weights, shape[0] * shape[1]).reshape(shape)
-            for row in np.concatenate(values, axis=1)
-        ]
-        return np.asarray(found, dtype=np.float32)
+    def cosines(self, liked: SparseRows) -> Float32Array:
+        """Return the weighted TF-IDF cosines of m liked rows to the papers; (m, n) float32."""
+        out = np.empty((len(liked), self.paper_count), dtype=np.float32)
+        # Blocks of likes limit the memory.
+        step = max(_BLOCK_CELLS // max(self.paper_count, 1), 1)
+        for start in range(0, len(liked), step):
+            stop = min(start + step, len(liked))
+            first, last = int(liked.starts[start]), int(liked.starts[stop])
+            places = self.places[liked.columns[first:last]]
+            shared = np.flatnonzero(places < len(self.starts) - 1)
+            places = places[shared].astype(np.intp)
+            entries, sizes = self.starts[places], self.starts[places + 1] - self.starts[places]
+            # One pair for each shared term of a like and each paper with that term.
+            ends = np.cumsum(sizes)
+            pairs = np.arange(ends[-1] if len(ends) else 0) + np.repeat(entries - ends + sizes, sizes)
+            owners = (liked.owners[first:last][shared] - start) * self.paper_count
+            cells = np.repeat(owners, sizes) + self.papers[pairs]
+            products = np.repeat(liked.values[first:last][shared], sizes) * self.values[pairs]
+            found = np.bincount(cells, products, (stop - start) * self.paper_count)
+            out[start:stop] = found.reshape(stop - start, self.paper_count)
+        return out
 
 
 def sums_of_rows(table: Float32Array, rows: Int32Array) -> Float32Array:
