@@ -17,7 +17,7 @@ from ranker.spaces.sparse import SparseRows, stack_sparse
 from ranker.spaces.terms import BUCKET_COUNT, TermCounts, term_counts
 from ranker.types import Float32Array, Float64Array, IndexArray
 
-PRIOR_PAPERS = 1_000
+PRIOR_PAPERS = 300
 """Number of papers that the prior counts as, beside those of the catalog."""
 SAMPLE_SIZE = 1_500
 """Number of papers in the sample. A smaller sample makes densities noisy; a larger one makes them slow."""
