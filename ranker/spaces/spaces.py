@@ -24,8 +24,8 @@ from ranker.spaces.terms import hashed_terms
 from ranker.spaces.topics import Topics, main_topics
 from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
 
-MAX_IDF = 7.0
-"""The weight of a term in one of 1,100 texts. Rarer terms, mostly pairs of words, do not tell texts apart any better;
+MAX_IDF = 8.0
+"""The weight of a term in one of 3,000 texts. Rarer terms, mostly pairs of words, do not tell texts apart any better;
 without this limit they make up most of a text's length."""
 WHITENING_DAMPING = 2.0
 """Added to each variance before whitening, in units of the mean variance, so that noise is not blown up."""
