@@ -125,7 +125,7 @@ def test_nothing_to_learn_from(tmp_path: Path) -> None:
     for datasets, recipe, problem in (
         ([], "tiny", "no data sets"),
         ([empty], "tiny", "no positive labels"),
-        (DATASETS, "grand", "no recipe is called 'grand'; there are default, tiny"),
+        (DATASETS, "grand", "no recipe is called 'grand'; there are co-likes, default, tiny"),
     ):
         with pytest.raises(TrainingError, match=problem):
             train(datasets, tmp_path / "b", encoder_name="made-up", recipe=recipe)

@@ -64,7 +64,7 @@ def test_trained_without_a_family(learned: tuple[list[Folds], list[DatasetPapers
 
     gone = np.concatenate((SCHEMA.columns_of("text"), SCHEMA.columns_of("embedding")))
     assert np.isnan(rows[:, gone]).all()
-    assert np.isfinite(column(rows, "collaborative_mean")).any()
+    assert np.isfinite(column(rows, "collaborative_linear")).any()
 
 
 def test_masks_add_up() -> None:

@@ -73,7 +73,7 @@ def test_the_crowd_is_other_users() -> None:
     candidates = plain_matrix(replace(DATASET.papers, upvotes=np.full(400, np.nan))).take(query.candidates.tolist())
     seen, as_of = Crowd(DATASET).seen(query, candidates, replace(ALWAYS, crowd_reach=(1.0, 1.0)), rng())
     heat = compute_matrix(build_profile(plain_matrix(DATASET.papers).take(LIKED.tolist())), seen, as_of)
-    heat = heat[:, SCHEMA.names.index("trend_heat")]
+    heat = heat[:, SCHEMA.names.index("trend_heat_rank")]
     assert (heat[np.isin(query.candidates, alone)] == 0).all()
     assert (heat > 0).mean() > 0.5
 

@@ -10,7 +10,7 @@ import pytest
 
 from ranker.bundle.bundle import Bundle, load_bundle, write_bundle
 from ranker.papers import PaperColumns
-from testing.ranker import model_text, spaces
+from testing.ranker import BASE, model_text, spaces
 from testing.training import DIM, MONDAY, WEEK, planted
 from tests.training.evaluation.builders import FIRST_DAY, dated, undated, with_paper
 from training import train
@@ -37,6 +37,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     write_bundle(
         folder,
         model_text=model_text(),
+        base=BASE,
         spaces=spaces(DIM),
         encoder_name="made-up",
         recipe="tiny",

@@ -5,7 +5,7 @@ import pytest
 
 from ranker.bundle.bundle import Bundle, load_bundle, write_bundle
 from ranker.types import Float64Array
-from testing.ranker import ENCODER, model_text, spaces
+from testing.ranker import BASE, ENCODER, model_text, spaces
 from testing.training import DIM, MONDAY, WEEK
 from tests.training.evaluation.builders import dated, week_round, with_paper
 from training.data.snapshot import Dataset
@@ -23,6 +23,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     write_bundle(
         folder,
         model_text=model_text(),
+        base=BASE,
         spaces=spaces(DIM),
         encoder_name=ENCODER,
         recipe="test",
