@@ -74,6 +74,13 @@ def test_masks_add_up() -> None:
     assert Hiding().without([]) == Hiding()
 
 
+def test_a_family_left_out_is_not_in_the_base() -> None:
+    """The base loses the features of a family that is left out, and keeps the others."""
+    left = TINY.without(["embedding"]).base
+    assert left == tuple(each for each in TINY.base if not each[0].startswith("embedding_"))
+    assert 0 < len(left) < len(TINY.base)
+
+
 def test_catalogs_of_the_recipe(learned: tuple[list[Folds], list[DatasetPapers]]) -> None:
     """Rows see statistics of catalogs of the recipe's sizes; without a recipe they see all papers from before."""
     folds, papers = learned
