@@ -55,7 +55,7 @@ def test_same_run_same_files(trained: tuple[Path, TrainingReport], tmp_path: Pat
 
 def with_future(dataset: Dataset) -> Dataset:
     """Add a paper and likes dated after the recipe's limit, and a late like of an early paper."""
-    moment = dt.datetime(2018, 1, 1, tzinfo=dt.UTC).timestamp()
+    moment = find_recipe("tiny").known_until
     papers, likes = dataset.papers, dataset.likes
     extra = {
         "paper_ids": ("future",),

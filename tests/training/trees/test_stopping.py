@@ -46,7 +46,7 @@ def test_cut_is_where_lightgbm_would_stop(patience: int) -> None:
     cut = cut_at_best(grown(learn, len(stopped.curve)), BASE, held_out)
 
     assert cut.tree_count == stopped.tree_count
-    assert cut.base_weights == stopped.base_weights == {"text_linear": 1.0}
+    assert cut.base_weights == stopped.base_weights == dict(RECIPE.base)
     assert cut.curve == pytest.approx(stopped.curve, abs=1e-7)
     trees = [text[text.index("Tree=0") : text.index("end of trees")] for text in (cut.text, stopped.text)]
     assert trees[0] == trees[1]
