@@ -81,5 +81,5 @@ def test_too_few_rows(files: list[tuple[Path, RowCounts]], cluster: Cluster) -> 
 def test_more_rows_than_memory(cluster: Cluster) -> None:
     """If a worker's rows do not fit its memory, the error comes before anything is loaded."""
     counts = RowCounts(queries=10**7, rows=10**9)
-    with pytest.raises(TreesNotGrown, match=r"a worker's rows take 348\.5 GB while trees are grown, and it may use"):
+    with pytest.raises(TreesNotGrown, match=r"a worker's rows take 360\.5 GB while trees are grown, and it may use"):
         grow_trees(cluster, [(Path("learn-000000.parquet"), counts)], RECIPE, 0, silent)
