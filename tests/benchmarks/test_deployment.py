@@ -1,7 +1,6 @@
 """Quality of a new deployment by day, on a made-up data set."""
 
 import datetime as dt
-from pathlib import Path
 from typing import Any
 
 import numpy as np

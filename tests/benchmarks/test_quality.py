@@ -100,7 +100,7 @@ def plan_and_bundle(monkeypatch: pytest.MonkeyPatch, run: str, split: Split) -> 
         return {}
 
     monkeypatch.setattr(quality, "loaded", lambda _name: ("made-up", DATASETS[0]))
-    monkeypatch.setattr(quality, "trained", lambda names: set(names))
+    monkeypatch.setattr(quality, "trained", set)
     monkeypatch.setattr(quality, "load_bundle", lambda _path, encoder: f"shipped, for {encoder}")
     monkeypatch.setattr(quality, "evaluate", evaluate)
     quality.result_of(run, split)

@@ -1,4 +1,3 @@
-import datetime as dt
 import json
 from dataclasses import replace
 from pathlib import Path

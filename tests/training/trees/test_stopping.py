@@ -4,8 +4,8 @@ import lightgbm
 import numpy as np
 import pytest
 
-from tests.training.trees.builders import RECIPE, rows
 from ranker.score import base_scores
+from tests.training.trees.builders import RECIPE, rows
 from training.data.rows import Rows
 from training.progress import silent
 from training.trees.fit import base_of, fit, lambdamart_params
