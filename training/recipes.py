@@ -152,9 +152,11 @@ class Recipe:
         return self.dated_hiding if dated else self.undated_hiding
 
     def without(self, families: Sequence[str]) -> "Recipe":
-        """Return the same recipe, with these feature families never seen in training."""
+        """Return the same recipe, with these feature families never seen in training and not in the base."""
         undated, dated = self.undated_hiding.without(families), self.dated_hiding.without(families)
-        return replace(self, undated_hiding=undated, dated_hiding=dated)
+        # The name of a feature begins with its family's.
+        left = tuple((name, weight) for name, weight in self.base if name.partition("_")[0] not in families)
+        return replace(self, base=left, undated_hiding=undated, dated_hiding=dated)
 
     def as_params(self) -> dict[str, Any]:
         """Return the parameters for the manifest."""

@@ -37,6 +37,8 @@ FREE_SECONDS = 10
 PEAK = 3.0
 """Peak memory while trees are grown, in units of the rows' own (measured): LightGBM joins a worker's parts by copying
 them, and keeps its bins beside them."""
+START_BYTES = 8
+"""Memory of the score of a row that the trees correct; it is not in the files."""
 BESIDE_BYTES = 500 * 10**6
 """Memory of a worker beside that (measured): Python's libraries, and the 200,000 rows in which bins are found."""
 _TOPIC = "paperfeed-trees"
@@ -127,7 +129,8 @@ def _shares(client: Client, files: Sequence[tuple[Path, RowCounts]], base: Float
     for i, name in enumerate(sorted(workers)):
         own = files[i :: len(workers)]
         share = _Share(tuple(path for path, _ in own), RowCounts.total([each for _, each in own]), base)
-        needed, limit = PEAK * ROW_BYTES * share.counts.rows + BESIDE_BYTES, int(workers[name]["memory_limit"] or 0)
+        needed = PEAK * (ROW_BYTES + START_BYTES) * share.counts.rows + BESIDE_BYTES
+        limit = int(workers[name]["memory_limit"] or 0)
         if limit and needed > limit:
             raise TreesNotGrown(
                 f"a worker's rows take {needed / 1e9:.1f} GB while trees are grown, "

@@ -1,4 +1,3 @@
-import datetime as dt
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -55,7 +54,7 @@ def test_same_run_same_files(trained: tuple[Path, TrainingReport], tmp_path: Pat
 
 def with_future(dataset: Dataset) -> Dataset:
     """Add a paper and likes dated after the recipe's limit, and a late like of an early paper."""
-    moment = dt.datetime(2018, 1, 1, tzinfo=dt.UTC).timestamp()
+    moment = find_recipe("tiny").known_until
     papers, likes = dataset.papers, dataset.likes
     extra = {
         "paper_ids": ("future",),
@@ -125,7 +124,7 @@ def test_nothing_to_learn_from(tmp_path: Path) -> None:
     for datasets, recipe, problem in (
         ([], "tiny", "no data sets"),
         ([empty], "tiny", "no positive labels"),
-        (DATASETS, "grand", "no recipe is called 'grand'; there are default, tiny"),
+        (DATASETS, "grand", "no recipe is called 'grand'; there are co-likes, default, tiny"),
     ):
         with pytest.raises(TrainingError, match=problem):
             train(datasets, tmp_path / "b", encoder_name="made-up", recipe=recipe)

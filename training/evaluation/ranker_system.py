@@ -69,13 +69,13 @@ class RankerSystem:
         def score(query: Query) -> dict[str, Float64Array]:
             likes = matrix.take(np.searchsorted(used, query.liked).tolist())
             features = compute_matrix(build_profile(likes, None, query.liked_at), candidates, this.as_of)
-            model, found = self._bundle.model, {FEATURE_SUM: feature_sum(features)}
+            model, found = self._bundle.model, {}
             for name, family in zip(variant_names(self._masked), (None, *self._masked), strict=True):
                 shown = features
                 if family is not None:
                     shown = features.copy()
                     shown[:, SCHEMA.columns_of(family)] = np.nan
                 found[name] = model.scores(shown, model.leaves(shown))
-            return found
+            return {**found, FEATURE_SUM: feature_sum(features)}
 
         return score

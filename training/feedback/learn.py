@@ -24,7 +24,7 @@ from training.feedback.log import SlateLog
 from training.metrics import ndcg
 from training.progress import Progress, silent
 from training.recipes import Recipe, find_recipe
-from training.trees.fit import fit, lambdamart_params
+from training.trees.fit import Fitted, fit, lambdamart_params
 
 LEARNED = "feedback"
 """The recipe name of these bundles, with which their versions begin."""
@@ -78,10 +78,14 @@ def learn_from_slates(
     groups = click_groups(log, examination)
     learn, held_out = _split(groups, recipe, np.random.default_rng(seed))
     # The key says whether the base's trees come first. Of equally good models the first is kept.
-    fitted = {
-        on_base: fit(learn.rows, held_out.rows, recipe, seed, progress, grown_on=base.model if on_base else None)
-        for on_base in (True, False)
-    }
+    fitted: dict[bool, Fitted] = {}
+    for on_base, model in ((True, base.model), (False, None)):
+        try:
+            fitted[on_base] = fit(learn.rows, held_out.rows, recipe, seed, progress, grown_on=model)
+        except TrainingError:
+            # No split helps, for example on a base whose weights are too large: trees may not lower them.
+            if not on_base and not fitted:
+                raise
     figures = {on_base: _held_out_ndcg(each.model, held_out) for on_base, each in fitted.items()}
     best = max(figures, key=lambda on_base: figures[on_base])
     metrics = {

@@ -9,15 +9,16 @@ from batch.cluster import Cluster, open_cluster
 from batch.errors import TreesNotGrown
 from batch.train.rows_table import RowCounts, counts_of, write_rows
 from batch.train.tree_growing import grow_trees
-from tests.training.trees.builders import RECIPE, rows
+from tests.training.trees.builders import RECIPE, WITHOUT_BASE, rows
 from training.data.rows import joined_rows
 from training.errors import TrainingError
 from training.progress import silent
-from training.trees.fit import fit
+from training.trees.fit import base_of, fit
 from training.trees.stopping import cut_at_best
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 SEEDS = range(8)
+BASE = base_of(RECIPE)
 
 
 def trees(text: str) -> str:
@@ -40,12 +41,13 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, RowCount
 
 
 def test_one_worker_grows_the_trees_grown_here(files: list[tuple[Path, RowCounts]]) -> None:
-    """One worker grows the trees of one process with early stopping."""
+    """One worker grows the trees of one process with early stopping; they correct the recipe's base."""
     learn, held_out = joined_rows([rows(seed) for seed in SEEDS]), rows(100)
     with open_cluster(workers=1) as cluster:
         text = grow_trees(cluster, files, RECIPE, 0, silent)
 
-    assert trees(cut_at_best(text, held_out).text) == trees(fit(learn, held_out, RECIPE, 0, silent).text)
+    assert trees(cut_at_best(text, BASE, held_out).text) == trees(fit(learn, held_out, RECIPE, 0, silent).text)
+    assert trees(text) != trees(fit(learn, held_out, WITHOUT_BASE, 0, silent).text)
 
 
 def test_two_workers_grow_a_model_as_good(files: list[tuple[Path, RowCounts]], cluster: Cluster) -> None:
@@ -54,7 +56,7 @@ def test_two_workers_grow_a_model_as_good(files: list[tuple[Path, RowCounts]], c
 
     text = grow_trees(cluster, files, RECIPE, 0, silent)
 
-    assert max(cut_at_best(text, held_out).curve) == pytest.approx(
+    assert max(cut_at_best(text, BASE, held_out).curve) == pytest.approx(
         max(fit(learn, held_out, RECIPE, 0, silent).curve), abs=0.01
     )
     assert "127.0.0.1" not in text
@@ -64,7 +66,7 @@ def test_a_worker_without_rows_takes_no_part(files: list[tuple[Path, RowCounts]]
     """With fewer files than workers, the workers without rows take no part, and nothing waits for them."""
     learn, held_out = rows(0), rows(100)
     text = grow_trees(cluster, files[:1], RECIPE, 0, silent)
-    assert trees(cut_at_best(text, held_out).text) == trees(fit(learn, held_out, RECIPE, 0, silent).text)
+    assert trees(cut_at_best(text, BASE, held_out).text) == trees(fit(learn, held_out, RECIPE, 0, silent).text)
 
 
 def test_too_few_rows(files: list[tuple[Path, RowCounts]], cluster: Cluster) -> None:
@@ -79,5 +81,5 @@ def test_too_few_rows(files: list[tuple[Path, RowCounts]], cluster: Cluster) -> 
 def test_more_rows_than_memory(cluster: Cluster) -> None:
     """If a worker's rows do not fit its memory, the error comes before anything is loaded."""
     counts = RowCounts(queries=10**7, rows=10**9)
-    with pytest.raises(TreesNotGrown, match=r"a worker's rows take 348\.5 GB while trees are grown, and it may use"):
+    with pytest.raises(TreesNotGrown, match=r"a worker's rows take 360\.5 GB while trees are grown, and it may use"):
         grow_trees(cluster, [(Path("learn-000000.parquet"), counts)], RECIPE, 0, silent)

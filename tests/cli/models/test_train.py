@@ -205,7 +205,7 @@ def test_files_swapped(paperfeed: Run, files: tuple[Path, Path], tmp_path: Path)
 @pytest.mark.parametrize(
     ("options", "code", "problem"),
     [
-        (("--recipe", "grand"), 1, "no recipe is called 'grand'; there are default, tiny"),
+        (("--recipe", "grand"), 1, "no recipe is called 'grand'; there are co-likes, default, tiny"),
         (("--interactions", "twice.csv"), 2, "interactions: is given 2 times, but --papers 1 times"),
         (("--papers", "nowhere.jsonl", "--interactions", "nowhere.csv"), 1, "nowhere.jsonl: there is no such file"),
         (("--until", "soon"), 2, "until: 'soon' is not a date"),

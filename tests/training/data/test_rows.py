@@ -64,7 +64,7 @@ def test_trained_without_a_family(learned: tuple[list[Folds], list[DatasetPapers
 
     gone = np.concatenate((SCHEMA.columns_of("text"), SCHEMA.columns_of("embedding")))
     assert np.isnan(rows[:, gone]).all()
-    assert np.isfinite(column(rows, "collaborative_mean")).any()
+    assert np.isfinite(column(rows, "collaborative_linear")).any()
 
 
 def test_masks_add_up() -> None:
@@ -72,6 +72,13 @@ def test_masks_add_up() -> None:
     hiding = Hiding().without(["text"])
     assert dict(hiding.masked_shares) == {**dict(Hiding().masked_shares), "text": 1.0}
     assert Hiding().without([]) == Hiding()
+
+
+def test_a_family_left_out_is_not_in_the_base() -> None:
+    """The base loses the features of a family that is left out, and keeps the others."""
+    left = TINY.without(["embedding"]).base
+    assert left == tuple(each for each in TINY.base if not each[0].startswith("embedding_"))
+    assert 0 < len(left) < len(TINY.base)
 
 
 def test_catalogs_of_the_recipe(learned: tuple[list[Folds], list[DatasetPapers]]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from ranker.bundle.bundle import Bundle, load_bundle, write_bundle
 from ranker.papers import PaperColumns
-from testing.ranker import model_text, spaces
+from testing.ranker import BASE, model_text, spaces
 from testing.training import DIM, MONDAY, WEEK, planted
 from tests.training.evaluation.builders import FIRST_DAY, dated, undated, with_paper
 from training import train
@@ -37,6 +37,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     write_bundle(
         folder,
         model_text=model_text(),
+        base=BASE,
         spaces=spaces(DIM),
         encoder_name="made-up",
         recipe="tiny",
@@ -104,7 +105,7 @@ def test_the_future_changes_no_score(bundle: Bundle) -> None:
     )
     plain, planted_scores = scores_of(dated(), bundle, last_day), scores_of(data, bundle, last_day)
     assert len(plain) > 500
-    assert {name for name, _, _ in plain} >= {"paperfeed", "paperfeed-without-text", "tfidf-svm", "blend", "recency"}
+    assert {name for name, _, _ in plain} >= {"paperfeed", "paperfeed-without-text", "feature-sum", "blend", "recency"}
     assert plain.keys() == planted_scores.keys()
     assert all((plain[key] == planted_scores[key]).all() for key in plain)
 
@@ -133,12 +134,13 @@ def test_weekly_result(trained_bundle: Bundle) -> None:
     result = run(dated(), replace(WEEKLY, masked_families=("text",), max_users=None), trained_bundle)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
     assert set(result["skipped"]) == {"popularity"}
-    expected = ["paperfeed", "paperfeed-without-text", "mean-cosine", "nearest-like", "tfidf-svm"]
+    expected = ["paperfeed", "paperfeed-without-text", "feature-sum", "mean-cosine", "nearest-like", "tfidf-svm"]
     assert list(result["systems"]) == [*expected, "logistic-regression", "blend", "recency"]
     assert set(result["systems"]["paperfeed"]) == {"ndcg@10", "mrr", "recall@5"}
     assert result["systems"]["paperfeed"]["mrr"]["mean"] > result["systems"]["recency"]["mrr"]["mean"]
     assert set(result["paired"]) == {"paperfeed", "paperfeed-without-text"}
     assert result["paired"]["paperfeed"]["recency"]["ndcg@10"]["beats"]
+    assert "feature-sum" in result["paired"]["paperfeed"]
     assert sum(part["queries"] for part in result["slices"]["library_size"]) == result["queries"]
     assert set(result["beyond_accuracy"]["systems"]) == set(result["systems"])
     assert result["settings"]["bundle"] == [trained_bundle.version]
@@ -183,7 +185,7 @@ def test_cold_items_looks_at_no_date() -> None:
 def test_doubts(bundle: Bundle) -> None:
     """A bundle that may have seen the answers is judged with a warning."""
     weekly, cold = run(dated(), WEEKLY, bundle, (MEAN_COSINE,)), run(undated(), COLD, bundle, (MEAN_COSINE,))
-    assert "may know what is dated before 2018-01-01" in weekly["settings"]["warnings"][0]
+    assert "may know what is dated before 2025-10-01" in weekly["settings"]["warnings"][0]
     assert "may have seen the cold ones" in cold["settings"]["warnings"][0]
 
 

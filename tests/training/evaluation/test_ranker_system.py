@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from ranker.bundle.bundle import Bundle, load_bundle, write_bundle
+from ranker.features import SCHEMA
 from ranker.types import Float64Array
-from testing.ranker import ENCODER, model_text, spaces
+from testing.ranker import BASE, ENCODER, model_text, spaces
 from testing.training import DIM, MONDAY, WEEK
 from tests.training.evaluation.builders import dated, week_round, with_paper
 from training.data.snapshot import Dataset
 from training.evaluation.corpus import anonymous
-from training.evaluation.ranker_system import RankerSystem
+from training.evaluation.ranker_system import FEATURE_WEIGHTS, RankerSystem, feature_sum
 
 ROUND = 5
 WORDS = "genome genome protein cell"
@@ -23,6 +24,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     write_bundle(
         folder,
         model_text=model_text(),
+        base=BASE,
         spaces=spaces(DIM),
         encoder_name=ENCODER,
         recipe="test",
@@ -50,3 +52,11 @@ def test_an_earlier_paper_counts(bundle: Bundle) -> None:
     """A visible paper that is no candidate is part of the statistics, so that it changes scores."""
     earlier = with_paper(dated(), MONDAY, WORDS)
     assert not np.array_equal(scores(bundle, dated()), scores(bundle, earlier))
+
+
+def test_feature_sum() -> None:
+    """The baseline without trees adds up weighted features; unknown values and all other features count as 0."""
+    features = np.full((2, len(SCHEMA)), 7.0, dtype=np.float32)
+    features[:, [SCHEMA.names.index(name) for name in FEATURE_WEIGHTS]] = [[1, 2, 4], [1, np.nan, 4]]
+    found = feature_sum(features)
+    assert found.tolist() == [1 + 2 + 0.5 * 4, 1 + 0.5 * 4]

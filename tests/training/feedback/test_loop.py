@@ -137,7 +137,7 @@ def check_estimates(learned: Learned, log: SlateLog, scores: Float64Array, attra
 def scores_of(bundle: Path, log: SlateLog) -> Float64Array:
     """Return the scores of the bundle's model on the logged features."""
     model = load_bundle(bundle, encoder=None).model
-    return model.scores(model.leaves(log.features))
+    return model.scores(log.features, model.leaves(log.features))
 
 
 def later_slates(learned: Learned) -> IndexArray:

@@ -16,12 +16,13 @@ def report_of_training() -> TrainingReport:
     """Return the report of a model for two data sets of random rows."""
     fitted = fit(rows(0), rows(1), RECIPE, 4, silent)
     data = tuple(_data_used(name, seed) for name, seed in (("dated", 2), ("undated", 3)))
-    metrics = {used.name: held_out_figures(fitted.text, used.held_out) for used in data}
+    metrics = {used.name: held_out_figures(fitted, used.held_out) for used in data}
     manifest = Manifest.of(
         encoder_name="made-up",
         embedding_dim=12,
         feature_names=SCHEMA.names,
         schema_sha256=SCHEMA.sha256,
+        base=fitted.base_weights,
         files={},
         recipe="tiny",
         fingerprint="f" * 64,

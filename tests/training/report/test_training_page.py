@@ -54,10 +54,10 @@ def test_page_of_a_real_run(trained: tuple[Path, TrainingReport]) -> None:
 
 def test_early_stopping_is_reported(report: TrainingReport) -> None:
     """The page says whether training stopped early or ran out of trees."""
-    text = report.account.fitted.text
+    text, base = report.account.fitted.text, report.account.fitted.base
 
     def said(fitted: Fitted) -> str:
         return words_of(training_page(replace(report, account=replace(report.account, fitted=fitted))))
 
-    assert "of 3 trees grown, the first 2 are kept" in said(Fitted(text, (0.1, 0.3, 0.2), 2))
-    assert "The last of 3 trees still helped" in said(Fitted(text, (0.1, 0.2, 0.3), 3))
+    assert "of 3 trees grown, the first 2 are kept" in said(Fitted(text, base, (0.1, 0.3, 0.2), 2))
+    assert "The last of 3 trees still helped" in said(Fitted(text, base, (0.1, 0.2, 0.3), 3))

@@ -1,4 +1,4 @@
-"""Feature rows in which words and vectors decide the relevance."""
+"""Feature rows in which words and vectors decide the relevance, and a recipe whose base weighs vectors too little."""
 
 from dataclasses import replace
 
@@ -9,8 +9,9 @@ from training.data.rows import Rows
 from training.data.snapshot import LIKED
 from training.recipes import find_recipe
 
-RECIPE = replace(find_recipe("tiny"), tree_count=12)
-BY_WORDS, BY_VECTORS = SCHEMA.names.index("text_mean"), SCHEMA.names.index("embedding_nearest")
+RECIPE = replace(find_recipe("tiny"), tree_count=12, base=(("text_linear", 1.0), ("embedding_nearest", 0.5)))
+WITHOUT_BASE = replace(RECIPE, base=())
+BY_WORDS, BY_VECTORS = SCHEMA.names.index("text_linear"), SCHEMA.names.index("embedding_nearest")
 QUERIES, SIZE = 60, 20
 
 

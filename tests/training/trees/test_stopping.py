@@ -4,16 +4,22 @@ import lightgbm
 import numpy as np
 import pytest
 
+from ranker.score import base_scores
 from tests.training.trees.builders import RECIPE, rows
 from training.data.rows import Rows
 from training.progress import silent
-from training.trees.fit import fit, lambdamart_params
+from training.trees.fit import base_of, fit, lambdamart_params
 from training.trees.stopping import cut_at_best
+
+BASE = base_of(RECIPE)
 
 
 def grown(learn: Rows, tree_count: int) -> str:
-    """Return a model without early stopping."""
-    data = lightgbm.Dataset(learn.features, learn.labels, group=learn.group_sizes, weight=learn.weights)
+    """Return a model on the recipe's base without early stopping."""
+    starts = base_scores(learn.features, BASE)
+    data = lightgbm.Dataset(
+        learn.features, learn.labels, group=learn.group_sizes, weight=learn.weights, init_score=starts
+    )
     return lightgbm.train(lambdamart_params(RECIPE, 0), data, tree_count).model_to_string()
 
 
@@ -37,9 +43,10 @@ def test_cut_is_where_lightgbm_would_stop(patience: int) -> None:
     recipe = replace(RECIPE, tree_count=40, early_stopping_rounds=patience)
     stopped = fit(learn, held_out, recipe, 0, silent)
 
-    cut = cut_at_best(grown(learn, len(stopped.curve)), held_out)
+    cut = cut_at_best(grown(learn, len(stopped.curve)), BASE, held_out)
 
     assert cut.tree_count == stopped.tree_count
+    assert cut.base_weights == stopped.base_weights == dict(RECIPE.base)
     assert cut.curve == pytest.approx(stopped.curve, abs=1e-7)
     trees = [text[text.index("Tree=0") : text.index("end of trees")] for text in (cut.text, stopped.text)]
     assert trees[0] == trees[1]
@@ -49,7 +56,7 @@ def test_queries_without_answers_count_as_right() -> None:
     """As in LightGBM, a query without relevant candidates has an nDCG of 1."""
     held_out = replace(rows(1), labels=np.zeros(len(rows(1).labels), dtype=np.intp))
 
-    cut = cut_at_best(grown(rows(0), 5), held_out)
+    cut = cut_at_best(grown(rows(0), 5), BASE, held_out)
 
     assert cut.curve == (1.0,) * 5
     assert cut.tree_count == 1
