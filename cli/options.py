@@ -40,5 +40,7 @@ EmbeddingCache = Annotated[
 # Not read from training.recipes, whose import is slow; a test compares the two.
 RecipeName = Annotated[
     str,
-    typer.Option(help="Size of the training: default, or tiny, a quick one for trying things out."),
+    typer.Option(
+        help="Settings: default, co-likes (for papers that many users share), or tiny (quick, for trying things out)."
+    ),
 ]

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
+import pytest
 
 from batch.cluster import Cluster
 from batch.rerank.coordinator import Outcome, Request, Watcher, run
 from batch.rerank.job import Job
 from batch.rerank.population import EVENT_BYTES, USER_BYTES, Population
+from paperfeed.v1.feed_pb2 import FallbackReason, GetFeedResponse, ReasonType
 from ranker.bundle.bundle import bundle_files, load_bundle
 from service.encoder import HashingEncoder
 from tests.batch.worlds import DIGEST, NOW, World
@@ -65,6 +67,43 @@ class Rerank:
     def run_alone(self, request: Request) -> Outcome:
         """Run a request that must not need a cluster."""
         return run(request, no_cluster, lambda _done, _total: None)
+
+
+def said(answer: GetFeedResponse) -> list[tuple[Any, ...]]:
+    """Return the content of a feed as plain values."""
+    fallback = FallbackReason.Name(answer.fallback_reason).removeprefix("FALLBACK_REASON_").lower()
+    return [
+        (
+            item.rank,
+            item.paper.paper_id,
+            item.score,
+            tuple(
+                (
+                    ReasonType.Name(reason.type).removeprefix("REASON_TYPE_").lower(),
+                    reason.subject,
+                    reason.paper_id,
+                    reason.similarity if reason.HasField("similarity") else None,
+                )
+                for reason in item.reasons
+            ),
+            answer.model_version,
+            fallback,
+        )
+        for item in answer.items
+    ]
+
+
+def assert_agree(found: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> None:
+    """Two feeds have the same papers in the same order with the same reasons, and the same numbers up to rounding."""
+
+    def without_numbers(rows: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+        return [(*row[:2], tuple(reason[:3] for reason in row[3]), *row[4:]) for row in rows]
+
+    def numbers(rows: list[tuple[Any, ...]]) -> list[float]:
+        return [value for row in rows for value in (row[2], *(reason[3] or 0.0 for reason in row[3]))]
+
+    assert without_numbers(found) == without_numbers(expected)
+    assert numbers(found) == pytest.approx(numbers(expected), abs=1e-5)
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import chain
 from typing import Any
 
 import pytest
@@ -50,11 +49,10 @@ def profile_of_ada(store: Store, serving: Serving, users: PreparedUsers) -> dict
     profile = user.profile
     assert profile is not None
     assert profile.liked_tfidf is not None
-    assert profile.word_directions is not None
-    directions = [vars(profile.directions[space]).values() for space in sorted(profile.directions)]
     arrays = (
-        *(profile.liked_units, profile.liked_tfidf.values, profile.disliked_units, profile.word_directions.values),
-        *chain.from_iterable(directions),
+        *(profile.liked_vectors[space] for space in sorted(profile.liked_vectors)),
+        *(profile.weights[space] for space in sorted(profile.weights)),
+        *(profile.liked_tfidf.values, profile.word_weights, profile.disliked_units),
     )
     return {
         "titles": [each.title for each in user.liked],
@@ -115,7 +113,8 @@ def test_another_choice_of_bundle(store: Store, serving: Serving) -> None:
     assert again is first
     assert other is not first
     assert bare.profile is not None
-    assert not bare.profile.directions
+    assert set(bare.profile.liked_vectors) == {"plain"}
+    assert not bare.profile.weights
 
 
 def test_the_newest_count(serving: Serving) -> None:

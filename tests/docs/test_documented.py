@@ -69,7 +69,7 @@ def test_every_recipe_is_named() -> None:
     """The help of --recipe names every recipe, and the table of docs/train.md lists exactly the recipes."""
     group = typer.main.get_command(app)
     page = (ROOT / "docs" / "train.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `(\w+)` \|", page.partition("| `--recipe` |")[2].partition("\n\n")[0], re.MULTILINE)
+    rows = re.findall(r"^\| `([\w-]+)` \|", page.partition("| `--recipe` |")[2].partition("\n\n")[0], re.MULTILINE)
 
     helps = [
         parameter.help

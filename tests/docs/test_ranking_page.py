@@ -1,9 +1,10 @@
-"""docs/ranking.md lists the features, directions and families of the code."""
+"""docs/ranking.md lists the features with their directions and weights."""
 
 import re
 
 from ranker.features import SCHEMA
 from tests.process.running import ROOT
+from training.recipes import RECIPES
 
 PAGE = (ROOT / "docs" / "ranking.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `([a-z0-9_]+)` \| (.+) \| (up|down|free) \|$", re.MULTILINE)
@@ -18,10 +19,20 @@ def test_every_feature_with_its_direction() -> None:
     assert list(found) == list(SCHEMA.names)
 
 
-def test_every_family_has_its_ablation() -> None:
-    """The ablation table has one row for each family."""
-    part = PAGE.partition("\n## Ablation\n")[2].partition("\n## ")[0]
-    assert tuple(re.findall(r"^\| ([a-z]+) \|", part, re.MULTILINE))[1:] == SCHEMA.families
+def test_the_sum_is_that_of_the_default_recipe() -> None:
+    """The page gives the sum that the trees correct with the weights of the default recipe."""
+    part = PAGE.partition("\n## The sum that the trees correct\n")[2].partition("\n## ")[0]
+    terms = re.findall(r"\b(\d+\.\d+) ([a-z_]+)", part)
+    assert [(name, float(weight)) for weight, name in terms] == list(RECIPES["default"].base)
+
+
+def test_only_features_have_a_worth() -> None:
+    """The table of the worth of each feature names features of the schema, none of them twice."""
+    part = PAGE.partition("\n## Worth of each feature\n")[2].partition("\n## ")[0]
+    assert "\n| without |" in part
+    names = re.findall(r"^\| `([a-z_]+)` \|", part, re.MULTILINE)
+    assert len(set(names)) == len(names)
+    assert set(names) <= set(SCHEMA.names)
 
 
 def test_contents_lead_somewhere() -> None:

@@ -34,6 +34,24 @@ def standard(values: Float64Array) -> Float64Array:
     return np.asarray((values - values.mean()) / values.std())
 
 
+def crowded(values: Float64Array) -> Float64Array:
+    """The values as standard deviations from their mean, minus half the crowding."""
+    return np.asarray(standard(values) - 0.5 * CANDIDATES.word_crowding)
+
+
+def word_cosines(likes: PaperMatrix) -> tuple[Float64Array, Float64Array]:
+    """The TF-IDF products of all candidates with these likes, and those of the likes with one another.
+
+    In the first, terms of more than a twentieth of the candidates count less.
+    """
+    assert likes.tfidf is not None
+    assert CANDIDATES.tfidf is not None
+    rows = CANDIDATES.tfidf.matrix.toarray().astype(np.float64)
+    shares = np.maximum((rows > 0).sum(axis=0), 1) / (77 + 20)
+    liked = likes.tfidf.matrix.toarray().astype(np.float64)
+    return (rows * np.minimum(np.log(shares) / np.log(0.05), 1)) @ liked.T, liked
+
+
 def linear_weights(likes: Float64Array) -> Float64Array:
     """The weights of the likes in a user's linear model, by its definition."""
     return np.linalg.solve(likes @ likes.T + NOISE * np.eye(len(likes)), np.ones(len(likes)))
@@ -107,47 +125,64 @@ def test_nearest_papers_by_hand() -> None:
 
 @pytest.mark.parametrize("family", LEARNED)
 @pytest.mark.parametrize("count", [1, 2, 30])
-def test_directions_by_hand(family: str, count: int) -> None:
-    """Products with the mean like and the linear model, and their standardised values, equal plain computations."""
+def test_likeness_by_hand(family: str, count: int) -> None:
+    """The linear model, and the standardised mean, linear and nearest cosines, equal plain computations."""
     likes, candidates = (getattr(part, LEARNED[family]).astype(np.float64) for part in (LIKES, CANDIDATES))
     likes = likes[:count]
     found = features(LIKES.take(range(count)))[KNOWN]
-    mean = candidates[KNOWN] @ likes.mean(axis=0)
-    linear = candidates[KNOWN] @ (likes.T @ linear_weights(likes))
+    cosines = candidates[KNOWN] @ likes.T
+    linear = cosines @ linear_weights(likes)
 
-    if family == "collaborative":
-        assert np.allclose(named(found, "collaborative_mean"), mean, atol=1e-5)
     assert np.allclose(named(found, f"{family}_linear"), linear, atol=1e-5)
-    assert np.allclose(named(found, f"{family}_mean_relative"), standard(mean), atol=1e-4)
+    assert np.allclose(named(found, f"{family}_mean_relative"), standard(cosines.mean(axis=1)), atol=1e-4)
     assert np.allclose(named(found, f"{family}_linear_relative"), standard(linear), atol=1e-4)
+    if family == "embedding":
+        assert np.allclose(named(found, "embedding_nearest_relative"), standard(cosines.max(axis=1)), atol=1e-4)
 
 
 @pytest.mark.parametrize("count", [1, 30])
 def test_text_by_hand(count: int) -> None:
     """Text features are TF-IDF products in which terms of more than a twentieth of the candidates count less."""
-    assert LIKES.tfidf is not None
-    assert CANDIDATES.tfidf is not None
-    rows = CANDIDATES.tfidf.matrix.toarray().astype(np.float64)
-    shares = np.maximum((rows > 0).sum(axis=0), 1) / (77 + 20)
-    weights = np.minimum(np.log(shares) / np.log(0.05), 1)
-    likes = LIKES.tfidf.matrix.toarray().astype(np.float64)[:count]
-    mean = (rows * weights) @ likes.mean(axis=0)
-    linear = (rows * weights) @ (likes.T @ linear_weights(likes))
-    found = features(LIKES.take(range(count)))
+    likes = LIKES.take(range(count))
+    cosines, liked = word_cosines(likes)
+    linear, nearest = cosines @ linear_weights(liked), cosines.max(axis=1)
+    found = features(likes)
 
-    assert np.allclose(named(found, "text_mean"), mean, atol=1e-5)
     assert np.allclose(named(found, "text_linear"), linear, atol=1e-5)
-    half = 0.5 * CANDIDATES.word_crowding
-    assert np.allclose(named(found, "text_mean_relative"), standard(mean) - half, atol=1e-3)
-    assert np.allclose(named(found, "text_linear_relative"), standard(linear) - half, atol=1e-3)
-    assert np.allclose(named(found, "text_candidate_terms"), np.log1p((rows > 0).sum(axis=1)), atol=1e-6)
+    assert np.allclose(named(found, "text_nearest"), nearest, atol=1e-5)
+    assert np.allclose(named(found, "text_linear_relative"), crowded(linear), atol=1e-3)
+    assert np.allclose(named(found, "text_nearest_relative"), crowded(nearest), atol=1e-3)
+    assert CANDIDATES.tfidf is not None
+    assert np.allclose(named(found, "text_candidate_terms"), np.log1p(CANDIDATES.tfidf.row_sizes), atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_evidence_by_hand(count: int) -> None:
+    """The evidence is 0.6 of the linear and 0.4 of the nearest feature, times a weight that grows with the texts.
+
+    The weight is 1 if the geometric mean of the mean numbers of terms of likes and candidates is 80.
+    """
+    likes = LIKES.take(range(count))
+    cosines, liked = word_cosines(likes)
+    assert CANDIDATES.tfidf is not None
+    terms = np.sqrt((liked > 0).sum(axis=1).mean() * CANDIDATES.tfidf.row_sizes.mean())
+    both = 0.6 * crowded(cosines @ linear_weights(liked)) + 0.4 * crowded(cosines.max(axis=1))
+
+    assert np.allclose(named(features(likes), "text_evidence"), (terms / 80) ** 0.75 * both, atol=1e-3)
+
+
+def test_evidence_of_longer_texts() -> None:
+    """The same likeness is more evidence in longer texts: sixteen times the terms on one side weigh 2.8 times."""
+    profile = build_profile(LIKES)
+    longer = replace(profile)
+    vars(longer)["mean_terms"] = 16 * profile.mean_terms
+    found, more = (named(compute_matrix(each, CANDIDATES, NOW), "text_evidence") for each in (profile, longer))
+    assert_close(more, found * 4**0.75)
 
 
 def test_library_by_hand() -> None:
-    """The profile features are the logarithm of the number of likes, and one minus the length of their mean."""
-    found = features()
-    assert np.allclose(named(found, "profile_log_likes"), np.log(31))
-    assert np.allclose(named(found, "profile_spread"), 1 - np.linalg.norm(LIKES.units.mean(axis=0)), atol=1e-6)
+    """The feature of the profile is the logarithm of one plus the number of likes."""
+    assert np.allclose(named(features(), "profile_log_likes"), np.log(31))
 
 
 def test_pending_candidate() -> None:
@@ -192,8 +227,7 @@ def test_pending_likes() -> None:
     found = features(SPACES.matrix(pending(columns(3, prefix="l"), [0, 1, 2])))
     for family in LEARNED:
         assert np.isnan(found[:, SCHEMA.columns_of(family)]).all()
-    assert np.isnan(named(found, "profile_spread")).all()
-    assert np.isfinite(named(found, "text_mean")).all()
+    assert np.isfinite(named(found, "text_nearest")).all()
 
 
 def test_nothing_liked() -> None:

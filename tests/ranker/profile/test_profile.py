@@ -8,6 +8,7 @@ from ranker.profile import profile as profile_module
 from ranker.profile.profile import build_profile
 from ranker.profile.ridge import NOISE
 from ranker.spaces.spaces import plain_matrix
+from ranker.types import Float64Array
 from testing.ranker import assert_close, columns, pending, spaces
 
 LIKES = spaces().matrix(pending(columns(8), [2]))
@@ -22,43 +23,38 @@ def test_pending_likes_keep_their_words() -> None:
     assert np.isfinite(profile.liked_units).all()
 
 
-def test_directions_by_hand() -> None:
-    """The directions of a space are the mean like, and the likes weighted by the linear model."""
+def weights_of(likes: Float64Array) -> Float64Array:
+    """The weights of the likes in a user's linear model, by its definition."""
+    return np.linalg.solve(likes @ likes.T + NOISE * np.eye(len(likes)), np.ones(len(likes)))
+
+
+def test_vectors_and_weights_by_hand() -> None:
+    """The vectors of a space are the rows of the likes that have vectors, and their weights those of a linear model."""
     profile = build_profile(LIKES)
+    assert_close(profile.liked_vectors["plain"], LIKES.units[profile.liked_vector_rows])
     for space, rows in (("whitened", LIKES.whitened), ("factors", LIKES.factors)):
         assert rows is not None
-        known = rows[profile.liked_vector_rows].astype(np.float64)
-        weights = np.linalg.solve(known @ known.T + NOISE * np.eye(7), np.ones(7))
-        assert np.allclose(profile.directions[space].mean, known.mean(axis=0), atol=1e-6)
-        assert np.allclose(profile.directions[space].linear, weights @ known, atol=1e-5)
+        known = rows[profile.liked_vector_rows]
+        assert_close(profile.liked_vectors[space], known)
+        assert_close(profile.weights[space], weights_of(known.astype(np.float64)))
 
 
-def test_word_directions_by_hand() -> None:
-    """The directions of words are those of the TF-IDF rows, on the terms of the likes."""
+def test_words_by_hand() -> None:
+    """Words are the TF-IDF rows of the likes, with the weights of a linear model and the mean number of terms."""
     profile = build_profile(LIKES)
     assert profile.liked_tfidf is not None
-    assert profile.word_directions is not None
     rows = profile.liked_tfidf.matrix.toarray().astype(np.float64)
-    weights = np.linalg.solve(rows @ rows.T + NOISE * np.eye(8), np.ones(8))
-    terms = profile.word_directions.terms
-    assert terms.tolist() == np.flatnonzero(rows.any(axis=0)).tolist()
-    assert np.allclose(
-        profile.word_directions.values, np.stack((rows.mean(axis=0), weights @ rows))[:, terms], atol=1e-5
-    )
+    assert_close(profile.word_weights, weights_of(rows))
+    assert profile.mean_terms == pytest.approx((rows > 0).sum(axis=1).mean())
 
 
 def test_linear_models_weigh_the_newest_likes_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The linear models of a large library are those of its newest likes; the means are those of all."""
+    """The linear models of a large library are those of its newest likes; older likes weigh nothing."""
     monkeypatch.setattr(profile_module, "MODELLED_LIKES", 3)
     whole, newest = build_profile(LIKES), build_profile(LIKES.take([5, 6, 7]))
     for space in ("whitened", "factors"):
-        assert_close(whole.directions[space].linear, newest.directions[space].linear)
-        assert not np.allclose(whole.directions[space].mean, newest.directions[space].mean)
-    assert whole.word_directions is not None
-    assert newest.word_directions is not None
-    own = np.isin(whole.word_directions.terms, newest.word_directions.terms)
-    assert_close(whole.word_directions.values[1, own], newest.word_directions.values[1])
-    assert not whole.word_directions.values[1, ~own].any()
+        assert whole.weights[space].tolist() == [0] * 4 + newest.weights[space].tolist()
+    assert_close(whole.word_weights, np.concatenate((np.zeros(5), newest.word_weights)))
 
 
 def test_only_the_newest_likes_count(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,30 +66,28 @@ def test_only_the_newest_likes_count(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_nothing_liked() -> None:
-    """The profile of a user without likes has neither likes nor directions, and an unknown spread."""
+    """The profile of a user without likes has neither likes nor weights."""
     profile = build_profile(LIKES.take([]))
     assert profile.like_count == 0
-    assert np.isnan([profile.newest_like_at, profile.spread]).all()
-    assert (profile.directions, profile.word_directions, profile.category_shares) == ({}, None, {})
+    assert np.isnan([profile.newest_like_at, profile.mean_terms]).all()
+    assert {space: len(rows) for space, rows in profile.liked_vectors.items()} == {
+        "plain": 0,
+        "whitened": 0,
+        "factors": 0,
+    }
+    assert [len(weights) for weights in (*profile.weights.values(), profile.word_weights)] == [0, 0, 0]
+    assert profile.category_shares == {}
 
 
 def test_likes_without_vectors_or_words() -> None:
-    """Likes without vectors give no directions in vector spaces, and likes without words none in that of words."""
+    """Likes without vectors weigh nothing in vector spaces, and likes without words nothing in that of words."""
     bare = build_profile(spaces().matrix(pending(columns(2), [0, 1])))
-    assert bare.directions == {}
-    assert bare.word_directions is not None
+    assert [len(weights) for weights in bare.weights.values()] == [0, 0]
+    assert len(bare.word_weights) == 2
     silent = build_profile(spaces().matrix(replace(columns(2), texts=("", "the of"))))
-    assert silent.word_directions is None
-    assert set(silent.directions) == {"whitened", "factors"}
-
-
-def test_spread() -> None:
-    """Equal likes have no spread, and opposite likes the greatest."""
-    one = columns(2)
-    rows = one.embeddings[[0, 0]]
-    assert build_profile(plain_matrix(replace(one, embeddings=rows))).spread == pytest.approx(0, abs=1e-6)
-    rows = rows * np.array([[1], [-1]], dtype=np.float32)
-    assert build_profile(plain_matrix(replace(one, embeddings=rows))).spread == pytest.approx(1, abs=1e-6)
+    assert len(silent.word_weights) == 0
+    assert np.isnan(silent.mean_terms)
+    assert {space: len(weights) for space, weights in silent.weights.items()} == {"whitened": 2, "factors": 2}
 
 
 def test_category_shares() -> None:
@@ -105,8 +99,8 @@ def test_category_shares() -> None:
 def test_without_a_bundle() -> None:
     """Without a bundle a profile holds vectors only."""
     profile = build_profile(plain_matrix(columns(4)), plain_matrix(columns(2, prefix="d")))
-    assert profile.directions == {}
-    assert (profile.liked_tfidf, profile.word_directions) == (None, None)
+    assert set(profile.liked_vectors) == {"plain"}
+    assert (profile.weights, profile.liked_tfidf, len(profile.word_weights)) == ({}, None, 0)
     assert profile.disliked_units.shape == (2, 16)
 
 

@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from ranker.spaces import sparse
+from ranker.spaces.sparse import CandidateTerms, SparseRows
+from testing.ranker import assert_close, columns, spaces
+
+LIKES = spaces().matrix(columns(12, seed=1, prefix="l")).tfidf
+CANDIDATES = spaces().matrix(columns(30)).tfidf
+
+
+def dense(rows: SparseRows) -> np.ndarray:
+    """The rows with all their zeros."""
+    return np.asarray(rows.matrix.toarray(), dtype=np.float64)
+
+
+def test_gram_by_hand() -> None:
+    """The dot products of rows with one another equal those of the whole rows, also without rows or entries."""
+    assert LIKES is not None
+    assert_close(LIKES.gram(), dense(LIKES) @ dense(LIKES).T)
+    assert LIKES.take(np.arange(0)).gram().shape == (0, 0)
+    empty = SparseRows(np.zeros(3, np.int32), np.empty(0, np.int32), np.empty(0, np.float32), 9)
+    assert empty.gram().tolist() == [[0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("cells", [1, 70, 2**18])
+def test_cosines_do_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch, cells: int) -> None:
+    """Likes that are compared one by one, in blocks, or all at once have the same weighted cosines."""
+    assert LIKES is not None
+    assert CANDIDATES is not None
+    rows = dense(CANDIDATES)
+    shares = np.maximum((rows > 0).sum(axis=0), 1) / (30 + 20)
+    expected = dense(LIKES) @ (rows * np.minimum(np.log(shares) / np.log(0.05), 1)).T
+    monkeypatch.setattr(sparse, "_BLOCK_CELLS", cells)
+
+    assert_close(CandidateTerms.of(CANDIDATES).cosines(LIKES), expected)
+
+
+def test_cosines_without_papers_or_likes() -> None:
+    """Without likes, or without papers, there are no cosines; without common words they are 0."""
+    assert LIKES is not None
+    assert CANDIDATES is not None
+    nothing = np.arange(0)
+    assert CandidateTerms.of(CANDIDATES).cosines(LIKES.take(nothing)).shape == (0, 30)
+    assert CandidateTerms.of(CANDIDATES.take(nothing)).cosines(LIKES).shape == (12, 0)
+    other = spaces().matrix(columns(1)).tfidf
+    assert other is not None
+    strange = SparseRows(other.starts, np.arange(other.starts[-1], dtype=np.int32), other.values, other.width)
+    assert not CandidateTerms.of(CANDIDATES).cosines(strange).any()
