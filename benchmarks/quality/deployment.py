@@ -92,4 +92,4 @@ def _smoothed(figures: "np.ndarray[Any, Any]", rounds: "np.ndarray[Any, Any]") -
     """Return the mean over the queries of each round and the six before it."""
     sums, counts = np.bincount(rounds, figures).cumsum(), np.bincount(rounds).cumsum()
     before = np.maximum(np.arange(len(sums)) - SMOOTHED_DAYS, -1)
-    return (sums - np.append(sums, 0)[before]) / (counts - np.append(counts, 0)[before])
+    return np.asarray((sums - np.append(sums, 0)[before]) / (counts - np.append(counts, 0)[before]))

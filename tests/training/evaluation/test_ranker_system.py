@@ -57,6 +57,6 @@ def test_an_earlier_paper_counts(bundle: Bundle) -> None:
 def test_feature_sum() -> None:
     """The baseline without trees adds up weighted features; unknown values and all other features count as 0."""
     features = np.full((2, len(SCHEMA)), 7.0, dtype=np.float32)
-    features[:, [SCHEMA.names.index(name) for name in FEATURE_WEIGHTS]] = [[1, 2, 4], [1, np.nan, 4]]
+    features[:, [SCHEMA.names.index(name) for name in FEATURE_WEIGHTS]] = [[1.0, 2.0, 4.0], [1.0, np.nan, 4.0]]
     found = feature_sum(features)
     assert found.tolist() == [1 + 2 + 0.5 * 4, 1 + 0.5 * 4]
