@@ -31,7 +31,7 @@ def encoder() -> Iterator[OpenedEncoder]:
 
 
 def test_leaf_table_names_the_family_that_shap_names(encoder: OpenedEncoder) -> None:
-    """Leaf table and SHAP name the same first family for nearly all of the first 20 papers of all users (93 % now)."""
+    """Leaf table and SHAP name the same first family for nearly all of the first 20 papers of all users (99 % now)."""
     bundle = load_bundle(default_bundle_path(), encoder=encoder.name)
 
     def placed(papers: list[dict[str, str]]) -> PaperMatrix:
