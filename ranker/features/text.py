@@ -33,7 +33,7 @@ def compute(inputs: Inputs, out: Float32Array) -> None:
         return
     out[:2] = found.linear, found.nearest
     out[2:4] = relative(out[:2], candidates.word_crowding)
-    terms = by_user([profile.mean_terms for profile in inputs.profiles]) * candidates.tfidf.row_sizes.mean()
+    terms = by_user([profile.text_amount for profile in inputs.profiles]) * candidates.tfidf.row_sizes.mean()
     weight = (np.sqrt(terms) / _USUAL_TERMS) ** _EVIDENCE_POWER
     out[4] = weight * (_LINEAR_SHARE * out[2] + (1 - _LINEAR_SHARE) * out[3])
     out[5] = candidates.log_term_counts

@@ -16,6 +16,8 @@ from ranker.spaces.spaces import PaperMatrix
 from ranker.spaces.sparse import SparseRows
 from ranker.types import Float32Array, Float64Array, IndexArray
 
+ENOUGH_TERMS = 100
+"""Number of terms of all likes from which on words count in full. Three titles have about 33, and are soon misled."""
 MAX_LIKES = 3_000
 """Number of newest likes in use. Older likes would make a feed slower without making it better."""
 
@@ -58,11 +60,12 @@ class Profile:
         return self.liked_vectors["plain"]
 
     @cached_property
-    def mean_terms(self) -> float:
-        """Mean number of distinct terms of the likes that have words; NaN without any."""
+    def text_amount(self) -> float:
+        """Mean number of distinct terms of the likes that have words, less if they have few in all; NaN without any."""
         if self.liked_tfidf is None or not len(self.liked_tfidf):
             return math.nan
-        return float(self.liked_tfidf.row_sizes.mean())
+        sizes = self.liked_tfidf.row_sizes
+        return float(sizes.mean()) * min(1.0, float(sizes.sum()) / ENOUGH_TERMS)
 
     @cached_property
     def interests(self) -> Interests:
