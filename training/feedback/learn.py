@@ -141,7 +141,7 @@ def _careful(recipe: Recipe) -> Recipe:
     that started from the base of public data reached 85 % of the best value, and trees from nothing 95 %.
     """
     leaf_count = min(recipe.leaf_count, MOST_LEAVES)
-    return replace(recipe, base=(), leaf_count=leaf_count, min_leaf_rows=max(recipe.min_leaf_rows, LEAST_LEAF_ROWS))
+    return replace(recipe, base=(), leaf_count=leaf_count, min_leaf_rows=LEAST_LEAF_ROWS)
 
 
 def _split(groups: ClickGroups, recipe: Recipe, rng: np.random.Generator) -> tuple[ClickGroups, ClickGroups]:

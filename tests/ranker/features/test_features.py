@@ -165,7 +165,8 @@ def test_evidence_by_hand(count: int) -> None:
     likes = LIKES.take(range(count))
     cosines, liked = word_cosines(likes)
     assert CANDIDATES.tfidf is not None
-    terms = np.sqrt((liked > 0).sum(axis=1).mean() * CANDIDATES.tfidf.row_sizes.mean())
+    counts = (liked > 0).sum(axis=1)
+    terms = np.sqrt(counts.mean() * min(1, counts.sum() / 100) * CANDIDATES.tfidf.row_sizes.mean())
     both = 0.6 * crowded(cosines @ linear_weights(liked)) + 0.4 * crowded(cosines.max(axis=1))
 
     assert np.allclose(named(features(likes), "text_evidence"), (terms / 80) ** 0.75 * both, atol=1e-3)
@@ -175,7 +176,7 @@ def test_evidence_of_longer_texts() -> None:
     """The same likeness is more evidence in longer texts: sixteen times the terms on one side weigh 2.8 times."""
     profile = build_profile(LIKES)
     longer = replace(profile)
-    vars(longer)["mean_terms"] = 16 * profile.mean_terms
+    vars(longer)["text_amount"] = 16 * profile.text_amount
     found, more = (named(compute_matrix(each, CANDIDATES, NOW), "text_evidence") for each in (profile, longer))
     assert_close(more, found * 4**0.75)
 

@@ -40,12 +40,21 @@ def test_vectors_and_weights_by_hand() -> None:
 
 
 def test_words_by_hand() -> None:
-    """Words are the TF-IDF rows of the likes, with the weights of a linear model and the mean number of terms."""
+    """Words are the TF-IDF rows of the likes, with the weights of a linear model and the amount of text."""
     profile = build_profile(LIKES)
     assert profile.liked_tfidf is not None
     rows = profile.liked_tfidf.matrix.toarray().astype(np.float64)
     assert_close(profile.word_weights, weights_of(rows))
-    assert profile.mean_terms == pytest.approx((rows > 0).sum(axis=1).mean())
+    counts = (rows > 0).sum(axis=1)
+    assert profile.text_amount == pytest.approx(counts.mean() * min(1, counts.sum() / 100))
+
+
+def test_few_terms_are_less_text() -> None:
+    """The amount of text is the mean number of terms, and less if all likes together have less than a hundred."""
+    words = [" ".join(f"w{number}" for number in range(count)) for count in (10, 100)]
+    short, long = (spaces().matrix(replace(columns(1), texts=(text,))) for text in words)
+    assert build_profile(long).text_amount == 199
+    assert build_profile(short).text_amount == pytest.approx(19 * 0.19)
 
 
 def test_linear_models_weigh_the_newest_likes_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +78,7 @@ def test_nothing_liked() -> None:
     """The profile of a user without likes has neither likes nor weights."""
     profile = build_profile(LIKES.take([]))
     assert profile.like_count == 0
-    assert np.isnan([profile.newest_like_at, profile.mean_terms]).all()
+    assert np.isnan([profile.newest_like_at, profile.text_amount]).all()
     assert {space: len(rows) for space, rows in profile.liked_vectors.items()} == {
         "plain": 0,
         "whitened": 0,
@@ -86,7 +95,7 @@ def test_likes_without_vectors_or_words() -> None:
     assert len(bare.word_weights) == 2
     silent = build_profile(spaces().matrix(replace(columns(2), texts=("", "the of"))))
     assert len(silent.word_weights) == 0
-    assert np.isnan(silent.mean_terms)
+    assert np.isnan(silent.text_amount)
     assert {space: len(weights) for space, weights in silent.weights.items()} == {"whitened": 2, "factors": 2}
 
 
