@@ -26,15 +26,6 @@ def test_the_sum_is_that_of_the_default_recipe() -> None:
     assert [(name, float(weight)) for weight, name in terms] == list(RECIPES["default"].base)
 
 
-def test_only_features_have_a_worth() -> None:
-    """The table of the worth of each feature names features of the schema, none of them twice."""
-    part = PAGE.partition("\n## Worth of each feature\n")[2].partition("\n## ")[0]
-    assert "\n| without |" in part
-    names = re.findall(r"^\| `([a-z_]+)` \|", part, re.MULTILINE)
-    assert len(set(names)) == len(names)
-    assert set(names) <= set(SCHEMA.names)
-
-
 def test_contents_lead_somewhere() -> None:
     """The table of contents links to every section of the page and to nothing else."""
     linked = re.findall(r"^- \[.+\]\(#(.+)\)$", PAGE, re.MULTILINE)
