@@ -26,7 +26,7 @@ from benchmarks.serving.pair import RECORD_EVENTS, Pair, feed_request, like_requ
 from benchmarks.serving.processes import Callers, Heard, Server
 from ranker.bundle.bundle import default_bundle_path
 
-ONE_CLIENT_BUDGET, CLIENTS_BUDGET, AFTER_EVENT_BUDGET = 2.0, 0.45, 4.0
+ONE_CLIENT_BUDGET, CLIENTS_BUDGET, AFTER_EVENT_BUDGET = 2.5, 0.4, 4.5
 USERS, CLIENTS = 500, 16
 RATES = (0.5, 0.8, 0.95)
 LEAD_SECONDS = 0.3
