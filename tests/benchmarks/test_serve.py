@@ -30,7 +30,7 @@ def test_serve(engine: str) -> None:
     assert done.returncode in {0, 1}, done.stderr
     assert done.stdout, done.stderr
     found = json.loads(done.stdout)
-    assert [each["budget"] for each in found["benchmarks"] if each["budget"]] == [2.0, 4.0, 0.45]
+    assert [each["budget"] for each in found["benchmarks"] if each["budget"]] == [2.5, 4.5, 0.4]
     for each in found["benchmarks"]:
         assert each["value"] > 0
         assert each["ratio"] == pytest.approx(each["value"] / each["floor"], rel=0.01)
