@@ -32,7 +32,7 @@ USER, DIGEST = "ada", "d"
 
 
 def fill(client: Client) -> list[str]:
-    """Store sixty papers of two topics, a digest of most of them and a user who likes the others; return the digest."""
+    """Store sixty papers of two topics. Most of them form a digest, and one user likes the rest. Return the digest."""
     one, two = upsert_ready(client, make_papers(30)), upsert_ready(client, make_papers(30, "graphs"))
     record(client, USER, "like", *one[:4], two[0])
     make_digest(client, one[4:] + two[1:], digest_id=DIGEST)
