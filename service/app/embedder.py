@@ -2,11 +2,11 @@
 
 import datetime as dt
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from service.app.ports import Clock, Encoder, PendingText, Store, Vectors
+from service.app.rounds import Rounds
 from service.domain.errors import DeadlineTooShort, EncoderUnavailable, Overloaded, PaperfeedError, StorageUnavailable
 
 LEASE = dt.timedelta(minutes=10)
@@ -96,10 +96,8 @@ def _encoded(encoder: Encoder, texts: Sequence[str]) -> Vectors:
         raise EncoderUnavailable(f"it failed ({type(error).__name__})") from error
 
 
-class Embedder:
-    """A background thread that embeds pending texts when it is woken, and every ``poll_seconds``.
-
-    It polls because other processes may write papers too.
+class Embedder(Rounds):
+    """A background thread that embeds pending texts in rounds.
 
     Args:
         on_drained: Called after every round, even if it found no text: another process may have embedded them.
@@ -114,44 +112,17 @@ class Embedder:
         on_drained: Callable[[], object],
         poll_seconds: float = 15.0,
     ) -> None:
+        super().__init__("embedder", _log, "embedding failed; it will be tried again", poll_seconds)
         self._store = store
         self._encoder = encoder
         self._clock = clock
         self._on_drained = on_drained
-        self._poll_seconds = poll_seconds
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="embedder", daemon=True)
 
-    def start(self) -> None:
-        """Start the thread and its first round."""
-        self._wake.set()
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Start a round soon, because there may be new text. Does not block."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """End the thread after the current batch; wait for it for at most five seconds."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.wait(self._poll_seconds)
-            self._wake.clear()
-            try:
-                embed_pending(self._store, self._encoder, self._clock, stopping=self._stopping.is_set)
-                self._on_drained()
-            except (EncoderUnavailable, StorageUnavailable, DeadlineTooShort, Overloaded) as error:
-                if not self._stopping.is_set():
-                    _log.error(
-                        "embedding is delayed; it will be tried again", extra={"facts": {"problem": error.message}}
-                    )
-                    self._stopping.wait(self._poll_seconds)
-            except Exception:  # noqa: BLE001 -- without this thread no text would be embedded until a restart
-                _log.exception("embedding failed; it will be tried again")
+    def _round(self) -> None:
+        try:
+            embed_pending(self._store, self._encoder, self._clock, stopping=self._stopping.is_set)
+            self._on_drained()
+        except (EncoderUnavailable, StorageUnavailable, DeadlineTooShort, Overloaded) as error:
+            if not self._stopping.is_set():
+                _log.error("embedding is delayed; it will be tried again", extra={"facts": {"problem": error.message}})
                 self._stopping.wait(self._poll_seconds)

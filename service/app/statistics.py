@@ -6,7 +6,6 @@ See docs/adr/0022: the newest papers are counted as a whole each time, so the co
 import contextlib
 import datetime as dt
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -15,6 +14,7 @@ import numpy as np
 from ranker.spaces.statistics import CorpusStatistics, StatisticsCounter
 from service.app.ports import Clock, StatisticsVersion, Store, Transaction
 from service.app.ranking.serving import Serving, ServingSlot
+from service.app.rounds import Rounds
 from service.domain.errors import StorageUnavailable
 from service.domain.papers import embedding_text
 
@@ -132,10 +132,8 @@ def _with_pauses(texts: Sequence[str]) -> Iterator[str]:
         yield text
 
 
-class StatisticsKeeper:
+class StatisticsKeeper(Rounds):
     """A background thread of every server process, which switches to the newest statistics of the catalog.
-
-    It looks every ``poll_seconds``, and when it is woken.
 
     Args:
         counts: Whether it also counts the catalog when that is due.
@@ -144,41 +142,15 @@ class StatisticsKeeper:
     def __init__(
         self, store: Store, serving: ServingSlot, clock: Clock, *, counts: bool, poll_seconds: float = 10.0
     ) -> None:
+        super().__init__("statistics", _log, "counting the catalog failed; it will be tried again", poll_seconds)
         self._store = store
         self._serving = serving
         self._clock = clock
         self._counts = counts
-        self._poll_seconds = poll_seconds
-        self._wake = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="statistics", daemon=True)
 
-    def start(self) -> None:
-        """Start the thread and its first round."""
-        self._wake.set()
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Start a round soon, because the catalog may have changed. Does not block."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """End the thread soon, also while it is counting; wait for it for at most five seconds."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout=5)
-
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.wait(self._poll_seconds)
-            self._wake.clear()
-            try:
-                # The store logs each outage once. The next round tries again.
-                with contextlib.suppress(StorageUnavailable):
-                    if self._counts:
-                        count_if_due(self._store, self._serving.current, self._clock, stopping=self._stopping.is_set)
-                    self._serving.catch_up()
-            except Exception:  # noqa: BLE001 -- without this thread the statistics would stay as they are
-                _log.exception("counting the catalog failed; it will be tried again")
-                self._stopping.wait(self._poll_seconds)
+    def _round(self) -> None:
+        # The store logs each outage once. The next round tries again.
+        with contextlib.suppress(StorageUnavailable):
+            if self._counts:
+                count_if_due(self._store, self._serving.current, self._clock, stopping=self._stopping.is_set)
+            self._serving.catch_up()

@@ -1,8 +1,7 @@
 """Embedding of pending texts."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from service.bootstrap import SystemClock
 from service.domain.errors import BundleUnusable, EncoderUnavailable
 from service.domain.papers import EmbeddingState, Paper
 from service.encoder.hashing import HashingEncoder
-from service.storage import SqlStore, open_store, schema
+from service.storage import SqlStore
 from testing.calls import wait_until
 
 NOW = dt.datetime(2026, 3, 11, tzinfo=dt.UTC)
@@ -39,16 +38,6 @@ class PickyEncoder(HashingEncoder):
         if self.broken or any("poison" in text for text in texts):
             raise self._error
         return super().encode_in_background(texts)
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
-    """An empty database."""
-    url = f"sqlite:///{tmp_path / 'papers.db'}"
-    schema.upgrade(url)
-    store = open_store(url)
-    yield store
-    store.dispose()
 
 
 def _add(store: SqlStore, titles: Sequence[str]) -> None:

@@ -1,8 +1,5 @@
 """The background thread that counts the catalog and switches to its statistics."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from ranker.bundle.bundle import Bundle
@@ -10,18 +7,8 @@ from service.app.ranking.serving import ServingSlot
 from service.app.statistics import StatisticsKeeper
 from service.bootstrap import SystemClock
 from service.domain.errors import BundleUnusable, StorageUnavailable
-from service.storage import SqlStore, open_store, schema
+from service.storage import SqlStore
 from testing.calls import wait_until
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqlStore]:
-    """An empty database."""
-    url = f"sqlite:///{tmp_path / 'papers.db'}"
-    schema.upgrade(url)
-    store = open_store(url)
-    yield store
-    store.dispose()
 
 
 def no_bundle(_encoder: str) -> Bundle:
