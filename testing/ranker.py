@@ -125,13 +125,13 @@ def model_text(tree_count: int = 25, *, constrained: bool = False) -> str:
     return lightgbm.train(params, data, tree_count).model_to_string()
 
 
-def bundle(folder: Path, text: str | None = None) -> Bundle:
-    """A bundle with ``BASE`` that was written to ``folder`` and loaded again."""
+def bundle(folder: Path, text: str | None = None, dim: int = DIM) -> Bundle:
+    """A bundle with ``BASE`` for vectors of this length that was written to ``folder`` and loaded again."""
     write_bundle(
         folder,
         model_text=text or model_text(),
         base=BASE,
-        spaces=spaces(),
+        spaces=spaces(dim),
         encoder_name=ENCODER,
         recipe="test",
         fingerprint="0" * 64,

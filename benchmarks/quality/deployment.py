@@ -19,7 +19,7 @@ from training.dates import day_seconds
 from training.evaluation.baselines import BASELINES
 from training.evaluation.corpus import Corpus, anonymous
 from training.evaluation.protocols import MIN_LIKES, Round, tie_order
-from training.evaluation.ranker_system import NAME, RankerSystem, variant_names
+from training.evaluation.ranker_system import FEATURE_SUM, NAME, RankerSystem, variant_names
 from training.evaluation.scoring import Recorder
 from training.progress import silent
 
@@ -27,7 +27,7 @@ DAYS = 60
 DAY_SECONDS = 86_400.0
 SMOOTHED_DAYS = 7
 """A day has some dozens of queries, so figures are also given as means over the last seven days."""
-_RANKERS = (*variant_names(()), "feature-sum")
+_RANKERS = (*variant_names(()), FEATURE_SUM)
 
 
 def deployment(dataset: Dataset, bundle: Bundle, first_day: dt.date) -> dict[str, Any]:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from benchmarks.quality.deployment import DAYS, SMOOTHED_DAYS, deployment
-from ranker.bundle.bundle import Bundle, load_bundle, write_bundle
+from ranker.bundle.bundle import Bundle
 from ranker.papers import PaperColumns
 from ranker.types import BoolArray
-from testing.ranker import BASE, ENCODER, model_text, spaces
+from testing.ranker import bundle as made_up_bundle
 from testing.training import DIM, planted
 from training.data.snapshot import Dataset
 from training.dates import day_seconds
@@ -22,19 +22,8 @@ DATA = planted(dated=True, user_count=30, paper_count=600, weeks=20)
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """Write a bundle without a training run: its trees are fitted on random papers."""
-    folder = tmp_path_factory.mktemp("deployment") / "bundle"
-    write_bundle(
-        folder,
-        model_text=model_text(),
-        base=BASE,
-        spaces=spaces(DIM),
-        encoder_name=ENCODER,
-        recipe="test",
-        fingerprint="0" * 64,
-        created_at="2024-01-01T00:00:00+00:00",
-    )
-    return load_bundle(folder, encoder=ENCODER)
+    """A bundle without a training run: its trees are fitted on random papers."""
+    return made_up_bundle(tmp_path_factory.mktemp("deployment") / "bundle", dim=DIM)
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ import numpy as np
 
 from ranker.features import SCHEMA
 from ranker.score import Model
+from ranker.spaces.statistics import spread
 from ranker.types import Float32Array, Float64Array
 
 _SAMPLE_ROWS = 2_000
@@ -35,7 +36,8 @@ def importances(model: Model, held_out: Sequence[Float32Array]) -> tuple[Importa
         held_out: For each data set (n, len(SCHEMA)) rows, at least one. Equally many of each are used, evenly spaced.
     """
     booster = model.booster
-    shown = np.concatenate([_spread(rows, _SAMPLE_ROWS // len(held_out)) for rows in held_out])
+    count = max(_SAMPLE_ROWS // len(held_out), 1)
+    shown = np.concatenate([rows[spread(len(rows), count)] for rows in held_out])
     gain = np.asarray(booster.feature_importance(importance_type="gain"), dtype=np.float64)
     # The last column is the base score.
     shap = np.asarray(booster.predict(shown, pred_contrib=True, num_threads=1), dtype=np.float64)[:, :-1]
@@ -49,10 +51,6 @@ def importances(model: Model, held_out: Sequence[Float32Array]) -> tuple[Importa
         Importance(SCHEMA.names, _shares(gain), _shares(np.abs(shap).mean(axis=0))),
         Importance(SCHEMA.families, _shares(family_gain), _shares(family_shap)),
     )
-
-
-def _spread(rows: Float32Array, count: int) -> Float32Array:
-    return rows[np.unique(np.linspace(0, len(rows) - 1, max(count, 1)).astype(np.intp))]
 
 
 def _shares(values: Float64Array) -> Float64Array:

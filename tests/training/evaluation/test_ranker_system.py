@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ranker.bundle.bundle import Bundle, load_bundle, write_bundle
+from ranker.bundle.bundle import Bundle
 from ranker.features import SCHEMA
 from ranker.types import Float64Array
-from testing.ranker import BASE, ENCODER, model_text, spaces
+from testing.ranker import bundle as made_up_bundle
 from testing.training import DIM, MONDAY, WEEK
 from tests.training.evaluation.builders import dated, week_round, with_paper
 from training.data.snapshot import Dataset
@@ -19,19 +19,8 @@ WORDS = "genome genome protein cell"
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """Write a bundle without a training run: its trees are fitted on random papers."""
-    folder = tmp_path_factory.mktemp("ranker_system") / "bundle"
-    write_bundle(
-        folder,
-        model_text=model_text(),
-        base=BASE,
-        spaces=spaces(DIM),
-        encoder_name=ENCODER,
-        recipe="test",
-        fingerprint="0" * 64,
-        created_at="2024-01-01T00:00:00+00:00",
-    )
-    return load_bundle(folder, encoder=ENCODER)
+    """A bundle without a training run: its trees are fitted on random papers."""
+    return made_up_bundle(tmp_path_factory.mktemp("ranker_system") / "bundle", dim=DIM)
 
 
 def scores(bundle: Bundle, dataset: Dataset) -> Float64Array:
