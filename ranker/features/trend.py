@@ -18,11 +18,13 @@ DIRECTIONS = (1, 1, 1)
 def compute(inputs: Inputs, out: Float32Array) -> None:
     """Write the features; NaN for unknown upvotes, and heat is NaN if no candidate has any event."""
     signals = inputs.candidates.columns.signals
-    # Without events the trends are the same for all users.
-    users = inputs.contexts if signals is not None and len(signals.event_at) else inputs.contexts[:1]
-    for user, context in enumerate(users):
+    has_events = signals is not None and len(signals.event_at) > 0
+    for user, context in enumerate(inputs.contexts):
+        own = out[:, user]
+        if user and not has_events:  # Trends without events are the same for all users.
+            own[:] = out[:, 0]
+            continue
         found = trends(inputs.candidates, inputs.as_of, context.user)
-        own = out[:, user] if len(users) == len(inputs.contexts) else out
         if not np.isnan(found.upvotes).all():
             own[0] = ranks_among(found.upvotes)
             own[1] = np.log1p(np.maximum(found.velocity, 0.0))

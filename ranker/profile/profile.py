@@ -30,7 +30,6 @@ class Profile:
 
     Attributes:
         like_count: Number of likes in use, at most ``MAX_LIKES``.
-        newest_like_at: Unix seconds of the newest like; NaN if no like has a time.
         liked_vector_rows: (m,) rows of the likes that have vectors; m may be 0.
         liked_at: (m,) Unix seconds of these likes; NaN unknown.
         liked_vectors: (m, w) float32 rows of these likes by vector space; see ``PaperMatrix.vectors``.
@@ -43,7 +42,6 @@ class Profile:
     """
 
     like_count: int
-    newest_like_at: float
     liked_vector_rows: IndexArray
     liked_at: Float64Array
     liked_vectors: Mapping[str, Float32Array]
@@ -102,7 +100,6 @@ def build_profile(
     vectors = {space: found[vector_rows] for space, found in likes.vectors.items()}
     return Profile(
         like_count=len(rows),
-        newest_like_at=float(np.nanmax(times)) if np.isfinite(times).any() else math.nan,
         liked_vector_rows=vector_rows,
         liked_at=times[vector_rows],
         liked_vectors=vectors,

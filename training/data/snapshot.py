@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ranker.papers import PaperColumns
+from ranker.spaces.linear import unit_rows
+from ranker.spaces.statistics import CorpusStatistics, count_corpus, count_terms
 from ranker.types import Float32Array, Float64Array, IndexArray, Int64Array
 from training.errors import TrainingError
 from training.progress import Warn
@@ -116,6 +118,11 @@ class Dataset:
         if self.is_imported:
             return np.fmin(papers.first_seen_at, papers.published_at)
         return np.where(np.isnan(papers.first_seen_at), papers.published_at, papers.first_seen_at)
+
+    @cached_property
+    def statistics(self) -> CorpusStatistics:
+        """The statistics of all papers; counted once, although several priors are made of them."""
+        return count_corpus(count_terms(self.papers.texts), unit_rows(self.papers.embeddings))
 
     @cached_property
     def answers(self) -> Likes:

@@ -38,48 +38,31 @@ def learn_spaces(
     others = [[other for other in datasets if other is not dataset] for dataset in datasets]
     spaces = fit_spaces(datasets, recipe.topic_count)
     priors = tuple(fit_spaces(rest or [dataset]) for rest, dataset in zip(others, datasets, strict=True))
-    if recipe.factors is None:
-        return LearnedSpaces(spaces, priors, {NO_FOLD: None}, (None,) * len(datasets))
-    return _with_maps(LearnedSpaces(spaces, priors, {}, ()), datasets, folds, recipe, seed, progress)
-
-
-def _with_maps(
-    learned: LearnedSpaces,
-    datasets: Sequence[Dataset],
-    folds: Sequence[Folds],
-    recipe: Recipe,
-    seed: int,
-    progress: Progress,
-) -> LearnedSpaces:
-    """Return the spaces with their factor maps."""
-    from training.spaces.factor_fitting import fit_factors  # noqa: PLC0415 (two seconds to import)
-
     settings = recipe.factors
     if settings is None:
-        return learned
-    papers = [learned.bundle.matrix(dataset.papers) for dataset in datasets]
+        return LearnedSpaces(spaces, priors, {NO_FOLD: None}, (None,) * len(datasets))
+    from training.spaces.factor_fitting import fit_factors  # noqa: PLC0415 (two seconds to import)
+
+    papers = [spaces.matrix(dataset.papers) for dataset in datasets]
     fold_count = max(len(part) for part in folds)
-    step_count = settings.steps * (fold_count + 1 + len(datasets) * (len(datasets) > 1))
+    step_count = settings.steps * (fold_count + 1 + sum(map(bool, others)))
     starts = itertools.count(0, settings.steps)
 
     def fitted(visible: Sequence[Likes | None]) -> FactorMap | None:
         """Return the map of the visible likes; None stands for a data set that is not used."""
         parts = [LikedPapers(own, likes) for own, likes in zip(papers, visible, strict=True) if likes is not None]
         start = next(starts)
-        return fit_factors(
-            learned.bundle,
-            parts,
-            settings,
-            seed,
-            recipe.thread_count,
-            lambda done: progress("factors", start + done, step_count),
-        )
+
+        def report(done: int) -> None:
+            progress("factors", start + done, step_count)
+
+        return fit_factors(spaces, parts, settings, seed, recipe.thread_count, report)
 
     # A data set with fewer folds than another repeats its last fold, which no query of it uses.
     maps = {fold: fitted([part.visible[min(fold, len(part) - 1)] for part in folds]) for fold in range(fold_count)}
-    foreign = [
-        fitted([None if other is dataset else other.likes for other in datasets]) if len(datasets) > 1 else None
-        for dataset in datasets
-    ]
-    whole = replace(learned.bundle, factor_map=fitted([dataset.likes for dataset in datasets]))
-    return LearnedSpaces(whole, learned.priors, {NO_FOLD: None, **maps}, tuple(foreign))
+    foreign = tuple(
+        fitted([None if other is dataset else other.likes for other in datasets]) if rest else None
+        for rest, dataset in zip(others, datasets, strict=True)
+    )
+    whole = fitted([dataset.likes for dataset in datasets])
+    return LearnedSpaces(replace(spaces, factor_map=whole), priors, {NO_FOLD: None, **maps}, foreign)

@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ranker.spaces.linear import unit_rows
 from ranker.spaces.spaces import PaperMatrix, Spaces
-from ranker.spaces.statistics import blended, count_corpus, count_terms
+from ranker.spaces.statistics import blended
 from training.data.snapshot import Dataset, Likes
 from training.spaces.topic_fitting import fit_topics
 
@@ -24,8 +23,5 @@ def fit_spaces(datasets: Sequence[Dataset], topic_count: int = 0) -> Spaces:
     Args:
         topic_count: Greatest number of topics; 0 fits none.
     """
-    counted = [
-        count_corpus(count_terms(dataset.papers.texts), unit_rows(dataset.papers.embeddings)) for dataset in datasets
-    ]
-    topics = fit_topics(datasets, topic_count) if topic_count else None
-    return Spaces(blended(counted, [1.0] * len(counted)), topics)
+    prior = blended([dataset.statistics for dataset in datasets], [1.0] * len(datasets))
+    return Spaces(prior, fit_topics(datasets, topic_count) if topic_count else None)

@@ -71,14 +71,15 @@ def test_only_the_newest_likes_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profile_module, "MAX_LIKES", 3)
     profile = build_profile(LIKES.take([0, 1, 3, 4, 5]), None, np.array([5.0, 1.0, np.nan, 3.0, 4.0]))
     assert profile.liked_vector_rows.tolist() == [0, 3, 4]
-    assert profile.newest_like_at == 5.0
+    assert np.nanmax(profile.liked_at) == 5.0
 
 
 def test_nothing_liked() -> None:
     """The profile of a user without likes has neither likes nor weights."""
     profile = build_profile(LIKES.take([]))
     assert profile.like_count == 0
-    assert np.isnan([profile.newest_like_at, profile.text_amount]).all()
+    assert not len(profile.liked_at)
+    assert np.isnan(profile.text_amount)
     assert {space: len(rows) for space, rows in profile.liked_vectors.items()} == {
         "plain": 0,
         "whitened": 0,
