@@ -9,7 +9,7 @@ from cli import run as schedule
 from cli.batch import commands as batch
 from cli.demo import command as demo
 from cli.failures import run
-from cli.imports import fetch, files
+from cli.imports import digests, fetch, files
 from cli.mail import commands as mail
 from cli.models import estimate, evaluate, train
 from cli.queries import commands as queries
@@ -22,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("serve")(serve.serve)
-app.add_typer(files.digests, name="digest")
+app.add_typer(digests.app, name="digest")
 app.add_typer(fetch.app, name="fetch")
 app.add_typer(files.papers, name="papers")
 app.add_typer(files.events, name="events")

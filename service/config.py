@@ -120,6 +120,9 @@ class Settings:
         at_least=0,
         at_most=600,
     )
+    fetch_private_redirects: bool = setting(
+        default=False, help_text="Whether a redirect may lead to an address of a private network."
+    )
     fetch_folder: str = setting(
         "",
         "Folder that keeps pages of an unfinished search; empty: beside the SQLite database, nowhere with PostgreSQL.",

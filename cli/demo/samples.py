@@ -71,4 +71,4 @@ def read_demo_digest(path: Path | None, date: str | None) -> DemoDigest:
     as_of = dt.datetime.combine(parsed.date, dt.time(18), dt.UTC)
     # The papers and their upvotes count as first seen on the digest's day, as of which the demo asks for feeds.
     papers = [from_paper(replace(paper, first_seen_at=paper.first_seen_at or as_of)) for paper in parsed.papers]
-    return DemoDigest(f"{parsed.source_name}-{parsed.date}", f"{title} ({parsed.date})", as_of, papers)
+    return DemoDigest(f"{parsed.source.partition('/')[0]}-{parsed.date}", f"{title} ({parsed.date})", as_of, papers)

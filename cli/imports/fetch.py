@@ -2,16 +2,19 @@
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.imports.digests import Add, DigestId, Replace, StoredDigest, chosen_effect, in_words, store_digest
 from cli.local import open_local
 from cli.options import Db, Embed, Json
 from cli.output import show
+from service.app.catalog import Existing
 from service.config import Settings
-from service.domain.papers import Digest, UpsertOutcome
+from service.domain.papers import Digest
 from service.ingest.times import parse_date
 from service.process.failures import note
 
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Download new papers and store them as a digest.", no_args_is_help=True)
 
 Date = Annotated[str | None, typer.Option(help="Day of the digest, YYYY-MM-DD. Default: today (UTC).")]
-DigestId = Annotated[str, typer.Option("--id", help="Id of the digest. Default: SOURCE-DATE.")]
 
 
 @app.command("arxiv")
@@ -39,6 +41,8 @@ def arxiv(
     ] = 0,
     date: Date = None,
     digest_id: DigestId = "",
+    add: Add = False,
+    replace: Replace = False,
     db: Db = None,
     embed: Embed = True,
     as_json: Json = False,
@@ -54,49 +58,66 @@ def arxiv(
         first = day - dt.timedelta(days=days - 1)
         return sources.arxiv_submitted(http, settings.arxiv_api_url, names, first, day, kept)
 
-    _fetch(date, digest_id, db, embed, as_json, fetch)
+    options = _Options(date, digest_id, chosen_effect(add=add, replace=replace), db, embed, as_json)
+    _fetch(options, fetch)
 
 
 @app.command("hf-daily")
 def hf_daily(
-    date: Date = None, digest_id: DigestId = "", db: Db = None, embed: Embed = True, as_json: Json = False
-) -> None:
-    """Fetch the daily papers of Hugging Face for one day, with their upvotes."""
-    from service.fetch.sources import hf_daily as daily
-
-    _fetch(date, digest_id, db, embed, as_json, lambda http, settings, day, _: daily(http, settings.hf_daily_url, day))
-
-
-@app.command("feed")
-def feed(
-    url: Annotated[str, typer.Argument(help="URL of an RSS or Atom feed.")],
     date: Date = None,
     digest_id: DigestId = "",
+    add: Add = False,
+    replace: Replace = False,
     db: Db = None,
     embed: Embed = True,
     as_json: Json = False,
 ) -> None:
-    """Fetch the entries of an RSS or Atom feed, such as a journal's."""
+    """Fetch the daily papers of Hugging Face for one day, with their upvotes."""
+    from service.fetch.sources import hf_daily as daily
+
+    options = _Options(date, digest_id, chosen_effect(add=add, replace=replace), db, embed, as_json)
+    _fetch(options, lambda http, settings, day, _: daily(http, settings.hf_daily_url, day))
+
+
+@app.command("feed")
+def feed(
+    url: Annotated[str, typer.Argument(help="URL of an RSS, Atom or JSON feed.")],
+    date: Date = None,
+    digest_id: DigestId = "",
+    add: Add = False,
+    replace: Replace = False,
+    db: Db = None,
+    embed: Embed = True,
+    as_json: Json = False,
+) -> None:
+    """Fetch the entries of an RSS, Atom or JSON feed, such as a journal's."""
     from service.fetch.sources import any_feed
 
-    _fetch(date, digest_id, db, embed, as_json, lambda http, *_: any_feed(http, url))
+    options = _Options(date, digest_id, chosen_effect(add=add, replace=replace), db, embed, as_json)
+    _fetch(options, lambda http, *_: any_feed(http, url))
 
 
-def _fetch(
-    date: str | None,
-    digest_id: str,
-    db: str | None,
-    embed: bool,
-    as_json: bool,
-    fetch: "Callable[[Http, Settings, dt.date, KeptPages], Fetched]",
-) -> None:
+@dataclass(frozen=True)
+class _Options:
+    """Options that all sources share."""
+
+    date: str | None
+    digest_id: str
+    existing: Existing
+    db: str | None
+    embed: bool
+    as_json: bool
+
+
+def _fetch(options: _Options, fetch: "Callable[[Http, Settings, dt.date, KeptPages], Fetched]") -> None:
     """Fetch papers and store them. Exits with code 1 if papers that should be there are missing."""
     from service.fetch.http import Http, RetryLimits
     from service.fetch.kept_pages import KeptPages
 
-    with open_local(db) as local:
+    stored: StoredDigest | None = None
+    with open_local(options.db) as local:
         settings, now = local.settings, local.clock.now()
-        day = parse_date(date, now=now) if date else now.date()
+        day = parse_date(options.date, now=now) if options.date else now.date()
         kept = KeptPages(settings.fetch_path)
         contact = f" ({settings.fetch_contact})" if settings.fetch_contact else ""
         limits = RetryLimits(
@@ -105,31 +126,34 @@ def _fetch(
             pause_seconds=settings.fetch_pause_seconds,
             wait_seconds=settings.fetch_wait_seconds,
         )
-        with Http(f"paperfeed/{version('paperfeed')}{contact}", limits) as http:
+        user_agent = f"paperfeed/{version('paperfeed')}{contact}"
+        with Http(user_agent, limits, allow_private_redirects=settings.fetch_private_redirects) as http:
             found = fetch(http, settings, day, kept)
         if kept.found_count:
             note(f"{kept.found_count} pages were kept from an earlier run that was interrupted")
-        name = digest_id or f"{found.source_name}-{day}"
-        new = 0
         if found.papers:
-            digest = Digest(digest_id=name, date=day, title=found.title, source=found.source_name)
-            new = local.catalog.import_digest(digest, found.papers).paper_outcomes[UpsertOutcome.CREATED]
+            digest = Digest(digest_id=options.digest_id, date=day, title=found.title, source=found.source)
+            stored = store_digest(local, digest, found.papers, existing=options.existing, embed=options.embed)
         # Only now, so that a run killed earlier can resume from the pages.
         if not found.problem:
             kept.forget()
-        embedded = local.embed(wanted=embed) if found.papers else 0
     # Most sources publish nothing at weekends. On a weekday an empty result is suspicious.
-    is_suspicious = not found.papers and day.isoweekday() <= 5
+    is_suspicious = stored is None and day.isoweekday() <= 5
     problem = found.problem or ("no paper on a weekday" if is_suspicious else "")
     result = {
-        "digest_id": name if found.papers else "",
+        "digest_id": stored.digest_id if stored else "",
         "date": day.isoformat(),
         "papers": len(found.papers),
-        "new": new,
-        "embedded": embedded,
+        "new": stored.counts["new"] if stored else 0,
+        "embedded": stored.counts["embedded"] if stored else 0,
+        "dropped": stored.done.dropped_count if stored else 0,
+        "skipped": [asdict(each) for each in found.skipped],
         "problem": problem,
     }
-    text = f"{name}: {len(found.papers)} papers, {new} new, {embedded} embedded"
-    show(result, as_json=as_json, text=f"{text}; incomplete: {problem}" if problem else text)
+    name = stored.digest_id if stored else options.digest_id or f"{found.source}, {day}"
+    text = f"{name}: {len(found.papers)} papers, {result['new']} new, {result['embedded']} embedded"
+    text = f"{text}; incomplete: {problem}" if problem else text
+    notes = [*(stored.notes if stored else ()), *in_words(found.skipped)]
+    show(result, as_json=options.as_json, text="\n".join([text, *notes]))
     if problem:
         raise typer.Exit(1)

@@ -1,28 +1,24 @@
-"""``paperfeed papers``, ``digest``, ``events`` and ``library``: import a file into the database, without a server."""
+"""``paperfeed papers``, ``events`` and ``library``: import a file into the database, without a server."""
 
 import csv
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from cli.local import Local, open_local
+from cli.imports.digests import counted
+from cli.local import open_local
 from cli.options import Db, Embed, Json
 from cli.output import progress_bar, show
 from service.domain.errors import InvalidFile, NotFound
-from service.domain.papers import Digest, UpsertOutcome
-from service.ingest.digests.digest import read_digest
+from service.domain.papers import UpsertOutcome
 from service.ingest.events_csv import iter_events
 from service.ingest.jsonl import iter_papers
 from service.ingest.libraries.library import read_library
 from service.ingest.source import iter_lines, source_name
-from service.ingest.times import parse_date
 
 papers = typer.Typer(help="Import papers into the catalog.", no_args_is_help=True)
-digests = typer.Typer(
-    help="Import digests: the papers of one day that are ranked for every user.", no_args_is_help=True
-)
 events = typer.Typer(help="Import events: likes, clicks and other actions of users on papers.", no_args_is_help=True)
 libraries = typer.Typer(help="Import a reference manager's library as a user's likes.", no_args_is_help=True)
 BATCH_SIZE = 1_000
@@ -48,46 +44,8 @@ def import_papers(
                 for _, outcome in local.catalog.upsert(batch):
                     outcomes[outcome] += 1
                 bar.advance(len(batch))
-        counts, text = _embedded(local, outcomes, wanted=embed)
+        counts, text = counted(local, outcomes, wanted=embed)
     show({"papers": total, **counts}, as_json=as_json, text=f"{total} papers, {text}")
-
-
-@digests.command("import")
-def import_digest(
-    file: Annotated[
-        Path,
-        typer.Argument(help="Saved text of a trending page, daily-papers JSON, an Atom or RSS feed, or JSON Lines."),
-    ],
-    date: Annotated[
-        str | None, typer.Option(help="Day of the digest, YYYY-MM-DD. Required if the file does not name one.")
-    ] = None,
-    digest_id: Annotated[str, typer.Option("--id", help="Id of the digest. Default: SOURCE-DATE.")] = "",
-    db: Db = None,
-    embed: Embed = True,
-    as_json: Json = False,
-) -> None:
-    """Store a digest and its papers from a file. Importing the same file again changes nothing."""
-    with open_local(db) as local:
-        now = local.clock.now()
-        parsed = read_digest(file, date=parse_date(date, now=now) if date else None, now=now)
-        digest = Digest(digest_id=digest_id, date=parsed.date, title=parsed.title, source=parsed.source_name)
-        done = local.catalog.import_digest(digest, parsed.papers)
-        counts, text = _embedded(local, done.paper_outcomes, wanted=embed)
-    result = {
-        "digest_id": done.digest.digest_id,
-        "date": done.digest.date.isoformat(),
-        "digest": done.digest_outcome.value,
-        "papers": len(done.digest.paper_ids),
-        "dropped": done.dropped_count,
-        **counts,
-    }
-    text = f"{result['digest_id']}: {result['papers']} papers, {text}"
-    if done.dropped_count:
-        text += (
-            f"\nit replaces the earlier digest with this id and leaves out {done.dropped_count} of its papers; "
-            "to keep both, give this one another --id"
-        )
-    show(result, as_json=as_json, text=text)
 
 
 @events.command("import")
@@ -143,15 +101,6 @@ def import_library(
         f"{done.liked_count} new likes of {user}"
     )
     show(result, as_json=as_json, text=text)
-
-
-def _embedded(local: Local, outcomes: dict[UpsertOutcome, int], *, wanted: bool) -> tuple[dict[str, Any], str]:
-    """Embed the new papers if wanted; return the counts of the import by name, and in words."""
-    new, updated = outcomes[UpsertOutcome.CREATED], outcomes[UpsertOutcome.UPDATED]
-    embedded, pending = local.embed(wanted=wanted), local.pending()
-    text = f"{new} new, {updated} updated, {embedded} embedded, {pending} waiting for a vector"
-    counts = {"new": new, "updated": updated, "unchanged": outcomes[UpsertOutcome.UNCHANGED]}
-    return {**counts, "embedded": embedded, "pending": pending}, text
 
 
 def _line_of(file: Path, paper_id: str) -> int | None:

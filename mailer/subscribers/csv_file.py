@@ -1,6 +1,7 @@
 """Imports subscribers from a CSV file."""
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,12 +56,22 @@ def _read_rows(file: Path) -> list[tuple[int, _Entry]]:
     try:
         with file.open(encoding="utf-8-sig", newline="") as opened:
             reader = csv.DictReader(opened, strict=True)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise InvalidFile(str(file), f"has no column {', '.join(missing)}", line=1)
+            header = list(reader.fieldnames or ())
+            if missing := [name for name in COLUMNS if name not in header]:
+                raise InvalidFile(str(file), f"has no column {', '.join(missing)}{_hint(header, missing)}", line=1)
             return [(reader.line_num, _entry(file, reader.line_num, row)) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InvalidFile(str(file), f"cannot be read: {error}") from None
+
+
+def _hint(header: Sequence[str], missing: Sequence[str]) -> str:
+    """Return what is probably wrong with a header; empty if that is unknown."""
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and separator in header[0]:
+            return f": it has {name} between the columns; save the file with commas"
+    if set(missing) & {name.strip().lower() for name in header}:
+        return ": column names must be written in small letters and without spaces around them"
+    return ""
 
 
 def _entry(file: Path, line: int, row: dict[str, str | None]) -> _Entry:

@@ -1,6 +1,7 @@
 """Use cases over papers and digests."""
 
 import datetime as dt
+import enum
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -52,6 +53,21 @@ def check_papers(papers: Sequence[Paper], path: str) -> list[Paper]:
     return checked
 
 
+class Existing(enum.Enum):
+    """What an import does with a digest that is stored already."""
+
+    REPLACE_SAME_SOURCE = "replace-same-source"
+    """Replace it if its papers come from the same source; otherwise take another id, or refuse the given one."""
+    ADD = "add"
+    """Add the papers that it lacks, whatever their source."""
+    REPLACE = "replace"
+    """Replace it, whatever its source."""
+
+
+SEVERAL_SOURCES = "several"
+"""Source of a digest to which papers of another source were added."""
+
+
 @dataclass(frozen=True)
 class DigestImport:
     """Result of importing a digest.
@@ -59,12 +75,14 @@ class DigestImport:
     Attributes:
         paper_outcomes: Number of papers by outcome.
         dropped_count: Papers of the previous version of the digest that are no longer in it.
+        kept_count: Papers of the previous version of the digest to which the others were added.
     """
 
     digest: Digest
     digest_outcome: UpsertOutcome
     paper_outcomes: dict[UpsertOutcome, int]
     dropped_count: int
+    kept_count: int = 0
 
 
 class Catalog:
@@ -87,20 +105,54 @@ class Catalog:
         self._on_new_text()
         return results
 
-    def import_digest(self, digest: Digest, papers: Sequence[Paper]) -> DigestImport:
-        """Write a digest and its papers in one transaction."""
-        digest = self.check_digest(digest)
+    def import_digest(
+        self, digest: Digest, papers: Sequence[Paper], *, existing: Existing = Existing.REPLACE_SAME_SOURCE
+    ) -> DigestImport:
+        """Write a digest and its papers in one transaction.
+
+        Args:
+            digest: Its source is ``KIND`` or ``KIND/ORIGIN``. Without an id it gets ``KIND-DATE``, or
+                ``KIND-DATE-ORIGIN`` if the digest of that id has another source.
+            existing: What is done with a stored digest of this id.
+
+        Raises:
+            InvalidField: A field breaks a rule, there are too many papers, or the digest of this id has another source.
+        """
         checked = check_papers(papers, "papers")
         with self._store.write() as tx:
             now = self._clock.now()
+            digest, before = self._placed(tx, digest, existing)
             results = tx.papers.upsert(checked, now)
             paper_ids = tuple(dict.fromkeys(paper_id for paper_id, _ in results))
-            before = tx.digests.find(digest.digest_id)
+            if before and existing is Existing.ADD:
+                paper_ids = tuple(dict.fromkeys((*before.paper_ids, *paper_ids)))
+                source = before.source if before.source == digest.source else SEVERAL_SOURCES
+                digest = replace(digest, source=source, title=before.title or digest.title)
+            if len(paper_ids) > MAX_DIGEST_PAPERS:
+                raise InvalidField("papers", f"the digest would have {len(paper_ids)} (at most {MAX_DIGEST_PAPERS})")
             stored, outcome = tx.digests.save(replace(digest, paper_ids=paper_ids), now)
-        dropped = set(before.paper_ids if before else ()).difference(stored.paper_ids)
+        earlier = set(before.paper_ids if before else ())
         self._on_new_text()
         counts = {kind: sum(1 for _, found in results if found is kind) for kind in UpsertOutcome}
-        return DigestImport(stored, outcome, counts, len(dropped))
+        kept = len(earlier) if existing is Existing.ADD else 0
+        return DigestImport(stored, outcome, counts, len(earlier.difference(stored.paper_ids)), kept)
+
+    def _placed(self, tx: Transaction, digest: Digest, existing: Existing) -> tuple[Digest, Digest | None]:
+        """Return the digest with an id, and the stored digest of this id.
+
+        Raises:
+            InvalidField: The stored digest has another source and may not be changed.
+        """
+        kind, _, origin = digest.source.partition("/")
+        default = f"{kind or 'digest'}-{digest.date.isoformat()}"
+        names = [digest.digest_id] if digest.digest_id else [default, *([f"{default}-{origin}"] if origin else [])]
+        for name in names:
+            named = self.check_digest(replace(digest, digest_id=name))
+            before = tx.digests.find(named.digest_id)
+            if before is None or existing is not Existing.REPLACE_SAME_SOURCE or before.source == named.source:
+                return named, before
+        problem = f"the digest '{names[-1]}' has papers of another source; add to it, replace it, or name another id"
+        raise InvalidField("id", problem)
 
     def get(self, name: str) -> Paper:
         """Return the paper with this id or alias."""

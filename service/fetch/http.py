@@ -2,10 +2,16 @@
 
 Temporary failures (429, 5xx, an interrupted or slow answer) are retried, after the time that the server asks for
 (Retry-After) or after a growing wait with jitter. Permanent failures (wrong address or certificate, 403, 404) are not.
+
+Redirects into private networks are refused, so that a feed on the internet cannot have this machine ask its neighbours.
+The address that the user named may be private.
 """
 
 import datetime as dt
 import email.utils
+import ipaddress
+import re
+import socket
 import ssl
 import time
 from collections.abc import Callable, Mapping
@@ -61,12 +67,20 @@ class Http:
 
     Args:
         user_agent: Names the program and an address to contact.
+        allow_private_redirects: Whether redirects to other hosts in private networks are followed.
         sleep: Waits for a number of seconds; tests replace it.
     """
 
     def __init__(
-        self, user_agent: str, limits: RetryLimits | None = None, *, sleep: Callable[[float], None] = time.sleep
+        self,
+        user_agent: str,
+        limits: RetryLimits | None = None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        allow_private_redirects: bool = False,
     ) -> None:
+        self._allow_private = allow_private_redirects
+        self._named = httpx.URL("")
         self._limits = limits or RetryLimits()
         self._sleep = sleep
         self._last = -float("inf")
@@ -75,6 +89,7 @@ class Http:
             timeout=self._limits.timeout_seconds,
             follow_redirects=True,
             max_redirects=MAX_REDIRECTS,
+            event_hooks={"request": [self._check_target]},
         )
 
     def __enter__(self) -> Self:
@@ -114,6 +129,8 @@ class Http:
             body = self._body(url, params)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
             raise SourceUnavailable(url, f"cannot be requested: {error}") from error
+        except (ValueError, OverflowError) as error:  # e.g. a part of the host name that is too long for a name server
+            raise SourceUnavailable(url, f"cannot be requested: its host or port is not valid ({error})") from error
         except httpx.TimeoutException as error:
             raise TemporaryFailure("does not answer in time") from error
         except (httpx.TransportError, httpx.DecodingError, httpx.StreamError) as error:
@@ -127,6 +144,7 @@ class Http:
 
     def _body(self, url: str, params: Mapping[str, str] | None) -> bytes:
         began = time.monotonic()
+        self._named = httpx.URL(url)
         with self._client.stream("GET", url, params=params) as answer:
             if answer.status_code in _TEMPORARY_STATUS:
                 raise TemporaryFailure(
@@ -145,6 +163,18 @@ class Http:
                 raise TemporaryFailure("it sent an empty answer")
             return bytes(body)
 
+    def _check_target(self, request: httpx.Request) -> None:
+        """Refuse a redirect into a private network, unless it stays on the host that was named.
+
+        Raises:
+            SourceUnavailable: The target is private.
+        """
+        host, port = request.url.host, request.url.port
+        is_named_host = host == self._named.host and port in {self._named.port, None}
+        if not self._allow_private and not is_named_host and _is_private(host):
+            problem = f"it redirects to {host}, which is private; PAPERFEED_FETCH_PRIVATE_REDIRECTS=true allows this"
+            raise SourceUnavailable(str(self._named), problem)
+
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         asked = error.after_seconds if isinstance(error, TemporaryFailure) else None
@@ -156,14 +186,24 @@ class Http:
 
 def _retry_after(value: str) -> float | None:
     """Return the seconds of a Retry-After header, which is a number or an HTTP date; None if it is neither."""
-    if value.strip().isdigit():
+    if re.fullmatch(r"[0-9]{1,15}", value.strip()):
         return float(value)
     try:
         then = email.utils.parsedate_to_datetime(value)
-    except ValueError:
+        then = then if then.tzinfo else then.replace(tzinfo=dt.UTC)
+        return max(0.0, (then - dt.datetime.now(dt.UTC)).total_seconds())
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    then = then if then.tzinfo else then.replace(tzinfo=dt.UTC)
-    return max(0.0, (then - dt.datetime.now(dt.UTC)).total_seconds())
+
+
+def _is_private(host: str) -> bool:
+    """Return whether a host, or one of the addresses that its name has, is not on the public internet."""
+    try:
+        found = {entry[4][0] for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+    except (OSError, ValueError):  # the request fails too, or goes to a proxy that knows the name
+        return False
+    addresses = (ipaddress.ip_address(str(address).partition("%")[0]) for address in found)
+    return any(not (getattr(address, "ipv4_mapped", None) or address).is_global for address in addresses)
 
 
 def _is_certificate(error: BaseException) -> bool:

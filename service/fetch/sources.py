@@ -15,8 +15,10 @@ from service.domain.errors import InvalidField, InvalidFile, SourceUnavailable
 from service.domain.papers import Paper
 from service.fetch.http import Http, TemporaryFailure
 from service.fetch.kept_pages import KeptPages
-from service.ingest.digests.arxiv_feeds import parse_feed
+from service.ingest.digests.arxiv_feeds import ParsedFeed, parse_feed
 from service.ingest.digests.hf_daily import parse_hf_daily
+from service.ingest.digests.origin import digest_source
+from service.ingest.problems import Problem
 from service.ingest.source import decode_utf8
 
 PAGE_SIZE = 100
@@ -32,14 +34,17 @@ class Fetched:
     """Papers from a source.
 
     Attributes:
+        source: Where the papers come from, as in ``ParsedDigest``.
         papers: Each paper once, in the source's order.
         problem: Why papers are missing; empty if none are.
+        skipped: Entries that were left out.
     """
 
-    source_name: str
+    source: str
     title: str
     papers: tuple[Paper, ...]
     problem: str = ""
+    skipped: tuple[Problem, ...] = ()
 
 
 def arxiv_announced(http: Http, base_url: str, categories: Sequence[str]) -> Fetched:
@@ -52,7 +57,7 @@ def arxiv_announced(http: Http, base_url: str, categories: Sequence[str]) -> Fet
     """
     url = f"{base_url.rstrip('/')}/atom/{'+'.join(check_categories(categories))}"
     feed = parse_feed(http.get(url, check=_is_xml), url)
-    return Fetched("arxiv", feed.title, tuple(paper for paper in feed.papers if paper.published_at is not None))
+    return Fetched(_arxiv_source(categories), feed.title, feed.papers, skipped=feed.skipped)
 
 
 class _EndlessSearch(Exception):
@@ -84,10 +89,12 @@ def arxiv_submitted(
     query = f"({names}) AND submittedDate:[{first_day:%Y%m%d}0000 TO {last_day:%Y%m%d}2359]"
     url, kept = f"{base_url.rstrip('/')}/api/query", kept or KeptPages(None)
     found: dict[str, Paper] = {}
+    skipped: list[Problem] = []
     problem = ""
     try:
-        for papers in _pages(http, url, query, kept):
-            for paper in papers:
+        for page in _pages(http, url, query, kept):
+            skipped.extend(page.skipped)
+            for paper in page.papers:
                 found.setdefault(paper.paper_id, paper)
     except (SourceUnavailable, InvalidFile) as error:
         if not found:
@@ -97,7 +104,8 @@ def arxiv_submitted(
         problem = str(error)
         kept.forget()  # the problem may be in the kept pages
     days = f"{first_day}" if first_day == last_day else f"{first_day} to {last_day}"
-    return Fetched("arxiv", f"arXiv {', '.join(categories)}, submitted {days}", tuple(found.values()), problem)
+    title = f"arXiv {', '.join(categories)}, submitted {days}"
+    return Fetched(_arxiv_source(categories), title, tuple(found.values()), problem, tuple(skipped))
 
 
 def hf_daily(http: Http, base_url: str, date: dt.date) -> Fetched:
@@ -110,19 +118,24 @@ def hf_daily(http: Http, base_url: str, date: dt.date) -> Fetched:
     url = f"{base_url.rstrip('/')}/api/daily_papers"
     body = http.get(url, {"date": date.isoformat(), "limit": "100"}, check=_is_json)
     name = f"{url}?date={date}"
-    papers, _ = parse_hf_daily(decode_utf8(body, name), name)
-    return Fetched("hf-daily", f"Daily papers, {date}", papers)
+    papers, _, skipped = parse_hf_daily(decode_utf8(body, name), name)
+    return Fetched("hf-daily", f"Daily papers, {date}", papers, skipped=skipped)
 
 
 def any_feed(http: Http, url: str) -> Fetched:
-    """Return the entries of an RSS or Atom feed.
+    """Return the entries of an RSS, Atom or JSON Feed.
 
     Raises:
         SourceUnavailable: The feed cannot be fetched.
         InvalidFile: The answer is not a feed.
     """
-    feed = parse_feed(http.get(url, check=_is_xml), url)
-    return Fetched("arxiv" if feed.is_arxiv else "feed", feed.title, feed.papers)
+    feed = parse_feed(http.get(url), url)
+    source = digest_source("arxiv" if feed.is_arxiv else "feed", url)
+    return Fetched(source, feed.title, feed.papers, skipped=feed.skipped)
+
+
+def _arxiv_source(categories: Sequence[str]) -> str:
+    return digest_source("arxiv", "+".join(sorted(set(categories))))
 
 
 def check_categories(categories: Sequence[str]) -> list[str]:
@@ -139,20 +152,20 @@ def check_categories(categories: Sequence[str]) -> list[str]:
     return list(categories)
 
 
-def _pages(http: Http, url: str, query: str, kept: KeptPages) -> Iterator[tuple[Paper, ...]]:
+def _pages(http: Http, url: str, query: str, kept: KeptPages) -> Iterator[ParsedFeed]:
     start = total = 0
     seen: set[str] = set()
     for _ in range(MAX_PAGES):
         data = kept.find(f"{url}?{query}", start)
         if data is None:
             data = _requested_page(http, url, query, start)
-        papers = parse_feed(data, f"{url} from {start}").papers
+        page = parse_feed(data, f"{url} from {start}")
         kept.keep(f"{url}?{query}", start, data)  # only after it could be parsed
-        ids = {paper.paper_id for paper in papers}
+        ids = {paper.paper_id for paper in page.papers}
         if ids and ids <= seen:
             raise _EndlessSearch(f"{url}: the page that starts at result {start} only repeats earlier papers")
         seen |= ids
-        yield papers
+        yield page
         total = _total(data)
         # Advance by the entries that came, so that a short page leaves no gap.
         start += len(_ENTRY.findall(data))

@@ -25,13 +25,23 @@ def csv_records(
             header = row
             if missing := [column for column in required if column not in header]:
                 problem = f"the header lacks {', '.join(missing)}; it reads {snippet(','.join(header))}"
-                raise InvalidFile(source, problem, line=line)
+                raise InvalidFile(source, problem + _header_hint(header, missing), line=line)
             if refuse_doubles and len(set(header)) < len(header):
                 raise InvalidFile(source, "the header names a column twice", line=line)
         elif len(row) != len(header):
             raise InvalidFile(source, f"has {len(row)} fields, but the header has {len(header)}", line=line)
         else:
             yield line, dict(zip(header, row, strict=True))
+
+
+def _header_hint(header: Sequence[str], missing: Sequence[str]) -> str:
+    """Return what is probably wrong with a header; empty if that is unknown."""
+    for separator, name in ((";", "semicolons"), ("\t", "tabs")):
+        if len(header) == 1 and separator in header[0]:
+            return f". It has {name} between the columns; save the file with commas"
+    if {name.lower() for name in missing} & {name.lower() for name in header}:
+        return ". Column names must be written in small letters"
+    return ""
 
 
 def _rows(lines: Iterable[str], source: str) -> Iterator[tuple[int, list[str]]]:

@@ -61,6 +61,8 @@ def _event_type(text: str) -> EventType:
         return EventType(text)
     except ValueError as error:
         known = ", ".join(kind.value for kind in EventType)
+        if text.lower() in {kind.value for kind in EventType}:
+            raise InvalidField("event", f"{snippet(text)} must be written in small letters: {text.lower()}") from error
         raise InvalidField("event", f"{snippet(text)} is none of {known}") from error
 
 

@@ -1,21 +1,11 @@
 """Functions that all parsers share: cleaning texts, checking papers, and finding repeated papers."""
 
-import html
 import re
 from dataclasses import replace
 
 from service.domain.errors import InvalidField, InvalidFile
 from service.domain.papers import MAX_LIST_ITEM_LENGTH, MAX_URL_LENGTH, Paper, check_paper
-
-# Only these tags, with or without attributes, count as HTML: "p < 0.05 and q > 0.1" and "a<b and b>c" are text.
-_TAG = re.compile(
-    r"</?(?:a|abbr|article|b|blockquote|br|cite|code|dd|div|dl|dt|em|figure|font|h[1-6]|hr|i|img|li|mark|ol|p|pre|q|s|"
-    r"section|small|span|strong|sub|sup|table|tbody|td|th|tr|tt|u|ul|inline-formula|tex-math|jats:\w+)"
-    r"""(?:\s+[\w:-]+\s*=\s*(?:"[^"<>]*"|'[^'<>]*'|[^\s<>"']+))*\s*/?>""",
-    re.IGNORECASE,
-)
-_INLINE_TAG = re.compile(r"</?(?:sub|sup|b|i|em|strong|span|tt|u|small|a)\b", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]")
+from service.ingest.markup import text_blocks
 
 
 def one_line(text: str) -> str:
@@ -24,9 +14,8 @@ def one_line(text: str) -> str:
 
 
 def plain_text(text: str) -> str:
-    """Return the text on one line, without HTML tags and entities."""
-    without_tags = _TAG.sub(lambda tag: "" if _INLINE_TAG.match(tag.group()) else " ", text)
-    return one_line(_CONTROL.sub(" ", html.unescape(without_tags)))
+    """Return the text on one line, without HTML, MathML, JATS and entities."""
+    return " ".join(text_blocks(text))
 
 
 def web_address(text: str) -> str:

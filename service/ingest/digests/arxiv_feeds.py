@@ -1,26 +1,30 @@
-"""RSS and Atom feeds: the arXiv API, arXiv's daily RSS, and feeds of journals.
+"""Papers of feeds: the arXiv API, arXiv's daily feeds, and feeds of journals, preprint servers and blogs."""
 
-feedparser knows all dialects, but accepts broken XML and may fetch addresses. Therefore expat checks the document
-first, and feedparser gets it as bytes.
-"""
-
-import calendar
 import datetime as dt
-import io
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from functools import lru_cache
 
 from service.domain.errors import InvalidFile
-from service.domain.identifiers import arxiv_id, derived_paper_id, doi
-from service.domain.papers import Paper
-from service.ingest.digests.feed_xml import utf8_feed
-from service.ingest.papers import SeenPapers, plain_text, short_name, snippet, valid_paper, web_address
-from service.ingest.third_party import third_party_parser
+from service.domain.identifiers import arxiv_id, derived_paper_id, doi, title_alias
+from service.domain.papers import MAX_LIST_LENGTH, Paper
+from service.ingest.digests.feed_entries import FeedEntry, read_feed
+from service.ingest.digests.names import author_names
+from service.ingest.digests.notices import described
+from service.ingest.libraries.bibtex import _decoded as latex_text
+from service.ingest.papers import plain_text, short_name, snippet, valid_paper, web_address
+from service.ingest.problems import Problem
 
-_ANNOUNCEMENT = re.compile(r"^\s*arXiv:\S+\s+Announce Type:\s*[\w-]+\s+(?:Abstract:\s*)?", re.IGNORECASE)
-_TITLE_SUFFIX = re.compile(r"\s*\(arXiv:[^()]*\)\s*$", re.IGNORECASE)
+# arXiv's older feeds end a title with "(arXiv:1901.00002v7 [cs.LG] UPDATED)"; others begin it with "[ASAP]".
+_TITLE_SUFFIX = re.compile(r"\s*\(arXiv:[^()]*?(?P<updated>UPDATED)?\)\s*$", re.IGNORECASE)
+_TITLE_PREFIX = re.compile(r"^\[ASAP\]\s+")
+_DOI_IN_ADDRESS = re.compile(r"/doi/(?:abs/|full/|epdf/|pdf/)?(10\.\d{4,9}/[^?#\s]+)")
+# Accents on a letter; "don\\'t" is an escaped apostrophe.
+_ACCENT = (
+    r"""\\(?:(?:["`^~=.]|'(?!(?:s|t|d|m|ll|re|ve)\b))\s?(?:\{\\?[A-Za-z]\}|\\?[A-Za-z])|"""
+    r"[cvuHk](?:\{[A-Za-z]\}|\s[A-Za-z](?![A-Za-z])))"
+)
+_TEX_ACCENT = re.compile(rf"\{{{_ACCENT}\}}|{_ACCENT}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,95 +33,125 @@ class ParsedFeed:
 
     Attributes:
         date: Day when the feed was made (UTC); None if unknown.
+        papers: Each paper once, in the feed's order.
         is_arxiv: Whether every paper has an arXiv id.
+        address: Address of the feed or of its web page; empty if unknown.
+        skipped: Entries that are no paper: without a title, repeated, or breaking a rule.
+        replaced_count: Announcements of new versions of older papers, which are left out too.
     """
 
     title: str
     date: dt.date | None
     papers: tuple[Paper, ...]
     is_arxiv: bool
+    address: str = ""
+    skipped: tuple[Problem, ...] = ()
+    replaced_count: int = 0
 
 
 def parse_feed(data: bytes, source: str) -> ParsedFeed:
-    """Return the feed with its entries in order.
+    """Return the papers of an RSS, Atom or JSON Feed document, with plain texts.
 
-    arXiv ids lose their version, texts lose their HTML, and ``published_at`` is the time of first publication; times of
-    updates are ignored.
+    arXiv ids lose their version, and ``published_at`` is the time of first publication; times of updates are ignored.
 
     Raises:
-        InvalidFile: Not well-formed XML, not a feed, arXiv's answer to a wrong query, or an entry without title.
+        InvalidFile: Not a feed, not well-formed, or arXiv's answer to a wrong query.
     """
-    document = utf8_feed(data, source)
-    with third_party_parser(source, "RSS or Atom", "feedparser"):
-        import feedparser
-
-        # A stream, because feedparser opens the address or file that bytes or a text may name.
-        # Not sanitised, because feedparser takes "n<m" in an abstract for a tag; plain_text does not.
-        parsed = feedparser.parse(io.BytesIO(document), sanitize_html=False, resolve_relative_uris=False)
-        # Plain dictionaries, because feedparser's own return another field's date for a missing one.
-        feed, entries = dict(parsed.feed), [dict(entry) for entry in parsed.entries]
-    seen = SeenPapers(source)
-    papers: list[Paper] = []
-    for index, entry in enumerate(entries, start=1):
-        place = f"entry {index}"
-        papers.append(valid_paper(_paper(entry, source), source, place=place))
-        seen.add(papers[-1].paper_id, place)
-    is_arxiv = bool(papers) and all(paper.paper_id.startswith("arxiv:") for paper in papers)
-    made_at = _time(feed, "published", "updated")
-    return ParsedFeed(plain_text(_text(feed, "title")), made_at.date() if made_at else None, tuple(papers), is_arxiv)
-
-
-def _paper(entry: Mapping[str, Any], source: str) -> Paper:
-    link, entry_id = short_name(_text(entry, "link")), short_name(_text(entry, "id"))
-    if "arxiv.org/api/errors" in entry_id:
-        raise InvalidFile(source, f"is arXiv's answer to a wrong query: {snippet(plain_text(_text(entry, 'summary')))}")
-    title = _TITLE_SUFFIX.sub("", plain_text(_text(entry, "title")))
-    paper = Paper(
-        paper_id=derived_paper_id(title, link),
-        title=title,
-        abstract=_ANNOUNCEMENT.sub("", plain_text(_text(entry, "summary"))),
-        authors=tuple(_authors(entry)),
-        categories=tuple(plain_text(_text(tag, "term")) for tag in _list(entry, "tags")),
-        url=web_address(link),
-        published_at=_published_at(entry),
-    )
-    if arxiv := arxiv_id(link) or arxiv_id(entry_id.replace("oai:arXiv.org:", "arxiv:")):
-        authors = tuple(name for names in paper.authors for name in names.split(", "))  # one dc:creator holds all names
-        return replace(paper, paper_id=f"arxiv:{arxiv}", url=f"https://arxiv.org/abs/{arxiv}", authors=authors)
-    for field in ("prism_doi", "dc_identifier", "id"):
-        if found := doi(short_name(_text(entry, field))):
-            return replace(paper, paper_id=f"doi:{found}", url=paper.url or f"https://doi.org/{found}")
-    return paper
-
-
-def _authors(entry: Mapping[str, Any]) -> list[str]:
-    names = [plain_text(_text(author, "name")) for author in _list(entry, "authors")]
-    return names if any(names) else [plain_text(_text(entry, "author"))]
-
-
-def _published_at(entry: Mapping[str, Any]) -> dt.datetime | None:
-    # arXiv's RSS gives the day of announcement, but a replaced paper was published before.
-    if _text(entry, "arxiv_announce_type").startswith("replace"):
-        return None
-    return _time(entry, "published")
-
-
-def _time(values: Mapping[str, Any], *names: str) -> dt.datetime | None:
-    for name in names:
-        moment = values.get(f"{name}_parsed")
-        try:
-            if moment is not None:
-                return dt.datetime.fromtimestamp(calendar.timegm(moment), dt.UTC)
-        except (ValueError, OverflowError, OSError):  # e.g. the year 0
+    feed = read_feed(data, source)
+    papers: dict[str, Paper] = {}
+    places: dict[str, str] = {}
+    skipped: list[Problem] = []
+    replaced_count = 0
+    for number, entry in enumerate(feed.entries, start=1):
+        _check_no_error(entry, source)
+        paper, announced_as = _paper(entry)
+        if announced_as.startswith("replace"):
+            replaced_count += 1
             continue
-    return None
+        problem = _problem(paper, places)
+        if not problem:
+            try:
+                papers[paper.paper_id] = valid_paper(paper, source)
+            except InvalidFile as error:
+                problem = error.problem
+        if problem:
+            name = paper.title if len(paper.title) <= 60 else paper.title[:57] + "..."
+            skipped.append(Problem(entry.line, name or f"entry {number}", problem))
+        else:
+            places[paper.paper_id] = f"line {entry.line}" if entry.line else f"entry {number}"
+    return ParsedFeed(
+        title=plain_text(feed.title)[:500],
+        date=feed.made_at.date() if feed.made_at else None,
+        papers=tuple(papers.values()),
+        is_arxiv=bool(papers) and all(paper_id.startswith("arxiv:") for paper_id in papers),
+        address=feed.address,
+        skipped=tuple(skipped),
+        replaced_count=replaced_count,
+    )
 
 
-def _text(values: Mapping[str, Any], name: str) -> str:
-    value = values.get(name)
-    return value if isinstance(value, str) else ""
+def _check_no_error(entry: FeedEntry, source: str) -> None:
+    if any("arxiv.org/api/errors" in short_name(name) for name in entry.names):
+        said = snippet(plain_text(" ".join(entry.texts)))
+        raise InvalidFile(source, f"is arXiv's answer to a wrong query: {said}")
 
 
-def _list(values: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
-    value = values.get(name)
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+def _problem(paper: Paper, places: dict[str, str]) -> str:
+    if not paper.title:
+        return "has no title"
+    return f"is the paper of {places[paper.paper_id]}" if paper.paper_id in places else ""
+
+
+def _paper(entry: FeedEntry) -> tuple[Paper, str]:
+    """Return the paper of an entry, which may break rules, and arXiv's type of its announcement."""
+    link = short_name(entry.link.strip())
+    names = [short_name(name.strip()) for name in (*entry.names, link)]
+    found_arxiv = next(
+        filter(None, map(arxiv_id, (link, *(name.replace("oai:arXiv.org:", "arxiv:") for name in names)))), None
+    )
+    found_doi = next(filter(None, map(doi, names)), None) or _doi_in_address(link)
+    title, is_updated = _title(entry.title)
+    texts = described(entry.texts, title=title, doi=found_doi or "")
+    url = web_address(link)
+    if found_arxiv:
+        paper_id, url = f"arxiv:{found_arxiv}", f"https://arxiv.org/abs/{found_arxiv}"
+    elif found_doi:
+        paper_id, url = f"doi:{found_doi}", url or f"https://doi.org/{found_doi}"
+    elif title_alias(title) is None:
+        # Such as "Editorial Board", of which every journal has many.
+        paper_id = derived_paper_id(f"{title} {link}")
+    else:
+        paper_id = derived_paper_id(title)
+    paper = Paper(
+        paper_id=paper_id,
+        title=title,
+        abstract=_with_accents(texts.abstract),
+        authors=author_names(entry.authors or (texts.authors,), is_arxiv=found_arxiv is not None),
+        categories=tuple(map(plain_text, entry.categories[:MAX_LIST_LENGTH])),
+        url=url,
+        published_at=entry.published_at,
+    )
+    return paper, "replace" if is_updated else entry.announced_as or texts.announced_as
+
+
+def _title(text: str) -> tuple[str, bool]:
+    """Return the title in plain text, and whether it announces a new version of an older paper."""
+    title = _with_accents(plain_text(text))
+    suffix = _TITLE_SUFFIX.search(title)
+    is_updated = suffix is not None and suffix["updated"] is not None
+    return _TITLE_PREFIX.sub("", title[: suffix.start()] if suffix else title), is_updated
+
+
+def _doi_in_address(link: str) -> str | None:
+    match = _DOI_IN_ADDRESS.search(link)
+    return doi(match[1]) if match else None
+
+
+def _with_accents(text: str) -> str:
+    r"""Return the text with accents such as ``\"o`` and ``\v{c}`` as letters. Formulas stay as they are."""
+    return _TEX_ACCENT.sub(lambda match: _accent(match[0]), text) if "\\" in text else text
+
+
+@lru_cache(maxsize=1_000)
+def _accent(tex: str) -> str:
+    return latex_text(tex)

@@ -6,32 +6,44 @@ from service.domain.errors import InvalidFile
 from service.domain.identifiers import arxiv_id
 from service.domain.papers import Paper
 from service.ingest.json_record import JsonRecord, load_json
-from service.ingest.papers import SeenPapers, one_line, short_name, snippet, valid_paper
+from service.ingest.papers import one_line, short_name, snippet, valid_paper
+from service.ingest.problems import Problem
 
 PAGE_ADDRESS = "https://huggingface.co/papers/"
 
 
-def parse_hf_daily(text: str, source: str) -> tuple[tuple[Paper, ...], dt.date | None]:
-    """Return the papers in the list's order, and the newest day on which one of them was added to the list.
+def parse_hf_daily(text: str, source: str) -> tuple[tuple[Paper, ...], dt.date | None, tuple[Problem, ...]]:
+    """Return the papers in the list's order, the newest day on which one was added to the list, and what was left out.
+
+    Entries that are repeated, or break a rule, are left out. They are named by zero-based numbers, as JSON tools count.
 
     Raises:
-        InvalidFile: The error names the entry (zero-based, as JSON tools count) and the field.
+        InvalidFile: Not JSON, or not a list.
     """
     entries = load_json(text, source)
     if not isinstance(entries, list):
         raise InvalidFile(source, "must be a list of daily papers")
-    seen = SeenPapers(source)
-    papers: list[Paper] = []
+    papers: dict[str, Paper] = {}
+    places: dict[str, str] = {}
     days: list[dt.date] = []
+    skipped: list[Problem] = []
     for index, entry in enumerate(entries):
-        record = JsonRecord.of(entry, source, path=f"[{index}]")
-        described = record.record("paper")
-        papers.append(_paper(described))
-        seen.add(papers[-1].paper_id, record.path)
-        listed_at = described.time("submittedOnDailyAt") or record.time("publishedAt")
+        place = f"[{index}]"
+        try:
+            record = JsonRecord.of(entry, source, path=place)
+            described = record.record("paper")
+            paper = _paper(described)
+            listed_at = described.time("submittedOnDailyAt") or record.time("publishedAt")
+        except InvalidFile as error:
+            skipped.append(Problem(None, place, error.problem.removeprefix(f"{place}: ").removeprefix(f"{place}.")))
+            continue
+        if paper.paper_id in papers:
+            skipped.append(Problem(None, place, f"is the paper of {places[paper.paper_id]}"))
+            continue
+        papers[paper.paper_id], places[paper.paper_id] = paper, place
         if listed_at:
             days.append(listed_at.date())
-    return tuple(papers), max(days, default=None)
+    return tuple(papers.values()), max(days, default=None), tuple(skipped)
 
 
 def _paper(record: JsonRecord) -> Paper:

@@ -65,6 +65,13 @@ def parse_trending_page(text: str, source: str, *, date: dt.date) -> tuple[Paper
     return tuple(papers)
 
 
+def has_header(text: str) -> bool:
+    """Return whether a text begins with the day or the menu of the page."""
+    paragraphs = _paragraphs(text)
+    header = [paragraph.text for paragraph in paragraphs[:MAX_HEADER_PARAGRAPHS]]
+    return bool(header) and (_MENU.fullmatch(header[0]) is not None or any(map(_DAY.fullmatch, header)))
+
+
 def _paragraphs(text: str) -> list[_Paragraph]:
     paragraphs: list[_Paragraph] = []
     lines: list[str] = []
@@ -104,6 +111,8 @@ def _checked_title(paragraph: _Paragraph, source: str) -> _Paragraph:
     if len(paragraph.text) > MAX_TITLE_LENGTH:
         problem = f"{found} has {len(paragraph.text)} characters (at most {MAX_TITLE_LENGTH})"
         raise InvalidFile(source, problem, line=paragraph.line)
+    if re.match(r"[#|>*+-]|\d+[.)] ", paragraph.text) or re.search(r"[.:;,]$", paragraph.text):
+        raise InvalidFile(source, f"{found} is a sentence or Markdown", line=paragraph.line)
     if paragraph.line_count > 1:
         raise InvalidFile(source, f"{found} has {paragraph.line_count} lines", line=paragraph.line)
     return paragraph

@@ -84,6 +84,33 @@ Abstract: Revised.</description>
  </channel>
 </rss>""".encode()
 
+JSON_FEED = json.dumps(
+    {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": "A blog",
+        "home_page_url": "https://blog.example/",
+        "items": [
+            {
+                "id": "1",
+                "url": "https://blog.example/1",
+                "title": "Learning to Rank",
+                "content_html": "<p>We rank.</p>",
+                "date_published": "2024-03-10T08:00:00Z",
+                "authors": [{"name": "Ada Byron"}],
+                "tags": ["ranking"],
+            }
+        ],
+    }
+).encode()
+
+MARKDOWN = b"""\
+# Papers of the day
+
+- [Learning to Rank](https://arxiv.org/abs/2403.00001) - Ada Byron, Emile Zola
+- **A Second Paper** [[paper](https://arxiv.org/abs/2403.00002)] [[code](https://github.com/a/b)]
+  - Abstract: We study how lists are made and what readers do with them, for a year and a day.
+"""
+
 JSONL = b"""\
 {"paper_id": "arxiv:2403.00001", "title": "First", "abstract": "A.", "authors": ["Ada Byron"], "categories": ["cs.IR"]}
 

@@ -13,7 +13,21 @@ from service.ingest.digests.digest import read_digest
 from service.ingest.events_csv import iter_events
 from service.ingest.jsonl import iter_papers
 from service.ingest.libraries.library import read_library
-from tests.service.ingest.samples import ATOM, BIBTEX, DAY, EVENTS, HF_DAILY, JSONL, NOW, PAGE, RIS, RSS, ZOTERO
+from tests.service.ingest.samples import (
+    ATOM,
+    BIBTEX,
+    DAY,
+    EVENTS,
+    HF_DAILY,
+    JSON_FEED,
+    JSONL,
+    MARKDOWN,
+    NOW,
+    PAGE,
+    RIS,
+    RSS,
+    ZOTERO,
+)
 
 READERS: dict[str, Callable[[bytes], object]] = {
     "digest": lambda data: read_digest(data, date=DAY, now=NOW),
@@ -27,6 +41,8 @@ SAMPLES = {
     "hf-daily": ("undated digest", HF_DAILY),
     "atom": ("undated digest", ATOM),
     "rss": ("digest", RSS),
+    "json feed": ("digest", JSON_FEED),
+    "markdown": ("digest", MARKDOWN),
     "jsonl digest": ("digest", JSONL),
     "jsonl": ("papers", JSONL),
     "events": ("events", EVENTS),

@@ -2,22 +2,7 @@ import pytest
 
 from service.domain.errors import InvalidFile
 from service.domain.papers import Paper
-from service.ingest.papers import SeenPapers, plain_text, snippet, valid_paper, web_address
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("<p>One</p><p>Two<br/>three</p>", "One Two three"),
-        ("CO<sub>2</sub> &amp; <i class='x'>E. coli</i>\n x", "CO2 & E. coli x"),
-        ("for p < 0.05 and q > 0.1", "for p < 0.05 and q > 0.1"),
-        ("if a<b and b>c", "if a<b and b>c"),
-        ("tab\tand\x0bbell\x07", "tab and bell"),
-    ],
-)
-def test_plain_text_drops_html_only(text: str, expected: str) -> None:
-    """HTML tags and entities are removed, comparisons stay."""
-    assert plain_text(text) == expected
+from service.ingest.papers import SeenPapers, snippet, valid_paper, web_address
 
 
 def test_only_web_addresses_are_links() -> None:

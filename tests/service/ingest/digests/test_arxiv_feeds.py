@@ -1,6 +1,8 @@
 import datetime as dt
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from service.domain.errors import InvalidFile
 from service.domain.papers import Paper
@@ -36,7 +38,7 @@ def test_arxiv_api_is_read() -> None:
 
 
 def test_arxiv_rss_is_read() -> None:
-    """The announcement is cut from abstracts, authors are split, and replaced papers have no date."""
+    """The announcement is cut from abstracts, authors are split, and new versions of older papers are left out."""
     feed = parse_feed(RSS, "f")
 
     assert (feed.date, feed.is_arxiv) == (dt.date(2024, 3, 11), True)
@@ -49,11 +51,11 @@ def test_arxiv_rss_is_read() -> None:
         "https://arxiv.org/abs/2403.00001",
         dt.datetime(2024, 3, 11, 4, tzinfo=dt.UTC),
     )
-    assert (feed.papers[1].abstract, feed.papers[1].published_at) == ("Revised.", None)
+    assert (len(feed.papers), feed.replaced_count, feed.skipped) == (1, 1, ())
 
 
 def test_other_feeds_are_read() -> None:
-    """Papers of a journal's feed have ids from DOIs or titles, no script addresses and no dates of updates."""
+    """Papers of a journal's feed have ids from DOIs or titles, and no script addresses."""
     feed = parse_feed(JOURNAL, "f")
 
     assert (feed.title, feed.date, feed.is_arxiv) == ("A & B", None, False)
@@ -61,8 +63,9 @@ def test_other_feeds_are_read() -> None:
         "doi:10.1000/abc",
         "Cells in vivo",
         "One. p < 0.05 & more",
-        ("Byron, A.", "Emile Zola"),
+        ("A. Byron", "Emile Zola"),
         url="https://journal.example/1",
+        published_at=dt.datetime(2024, 3, 1, tzinfo=dt.UTC),
     )
     assert feed.papers[1].paper_id.startswith("title:")
     assert (feed.papers[1].url, feed.papers[1].published_at) == ("", None)
@@ -75,12 +78,77 @@ def test_arxiv_error_answer_is_refused() -> None:
         parse_feed(answer, "f")
 
 
-def test_faults_name_the_entry() -> None:
-    """An entry without title and a repeated paper are errors that name the entry."""
-    with pytest.raises(InvalidFile, match="entry 2: title: must not be empty"):
-        parse_feed(RSS.replace(b"<title>An Old One</title>", b""), "f")
-    with pytest.raises(InvalidFile, match=r"entry 2: paper arxiv:2403\.00001 is already at entry 1"):
-        parse_feed(RSS.replace(b"2001.00002", b"2403.00001"), "f")
+def test_bad_entries_are_left_out_and_named() -> None:
+    """An entry without a title and a repeated one cost no other entry, and are named with their lines."""
+    untitled = parse_feed(RSS.replace(b"<title>Learning to Rank</title>", b"<title> </title>"), "f")
+    assert [str(each) for each in untitled.skipped] == ["line 5, entry 1: has no title"]
+
+    item = RSS[RSS.index(b"<item>") : RSS.index(b"</item>") + 7]
+    repeated = parse_feed(RSS.replace(b"</channel>", item + b"</channel>"), "f")
+    assert [paper.paper_id for paper in repeated.papers] == ["arxiv:2403.00001"]
+    assert [str(each) for each in repeated.skipped] == ["line 19, Learning to Rank: is the paper of line 5"]
+
+
+def test_short_titles_of_two_addresses_are_two_papers() -> None:
+    """Every journal has an "Editorial Board", so the address belongs to the id of such an entry."""
+    item = "<item><title>Editorial Board</title><link>https://journal.example/{}</link></item>"
+    text = f"<rss><channel>{item.format(1)}{item.format(2)}{item.format(1)}</channel></rss>"
+    feed = parse_feed(text.encode(), "f")
+    assert len({paper.paper_id for paper in feed.papers}) == len(feed.papers) == 2
+    assert len(feed.skipped) == 1
+
+
+@pytest.mark.parametrize("kind", ["replace", "replace-cross"])
+@pytest.mark.parametrize("form", ["element", "text", "title"])
+def test_new_versions_are_left_out_in_every_form(kind: str, form: str) -> None:
+    """arXiv announces new versions in an element, in the text or, formerly, in the title."""
+    title = "Old (arXiv:1901.00002v7 [cs.LG] UPDATED)" if form == "title" else "Old"
+    said = f"arXiv:1901.00002v7 Announce Type: {kind} Abstract: Old." if form == "text" else "Old."
+    element = (
+        f"<announce_type xmlns='http://arxiv.org/schemas/atom'>{kind}</announce_type>" if form == "element" else ""
+    )
+    item = f"<item><title>{title}</title><link>https://arxiv.org/abs/1901.00002</link><description>{said}</description>"
+    feed = parse_feed(f"<rss><channel>{item}{element}</item></channel></rss>".encode(), "f")
+    assert (feed.papers, feed.replaced_count) == ((), 1)
+
+
+def test_accents_in_tex_are_read_and_formulas_stay() -> None:
+    """Accents in titles and abstracts become letters; formulas, and apostrophes that were escaped, stay as they are."""
+    text = r"Schr\"odinger, Poincar\'e, Erd\H{o}s and {\v C}ech don\'t like $\hat{x}\cdot\vec{y}$"
+    item = f"<item><title>Cats of Schr\\&quot;odinger</title><description>{text}</description></item>"
+    paper = parse_feed(f"<rss><channel>{item}</channel></rss>".encode(), "f").papers[0]
+    assert paper.title == "Cats of Schrödinger"
+    assert paper.abstract == r"Schrödinger, Poincaré, Erdős and Čech don\'t like $\hat{x}\cdot\vec{y}$"
+
+
+TITLES = st.text(alphabet="abcdefgh ijkl", min_size=3).map(str.strip).filter(lambda text: len(text) > 2)
+BAD_ITEMS = st.sampled_from(
+    [
+        "<item/>",
+        "<item><title/></item>",
+        "<item><title>&lt;p&gt; &lt;/p&gt;</title><link>https://journal.example/x</link></item>",
+        f"<item><title>{'long ' * 1000}</title></item>",
+        "<item><description>Only a text.</description></item>",
+        "<item><title>Known one</title><link>https://doi.org/10.1000/0</link></item>",
+        "<item><title>Odd &amp;amp; id</title><guid>doi:10.1000/" + "a" * 300 + "</guid></item>",
+        "<item><title>New version</title><link>https://arxiv.org/abs/2401.00009</link>"
+        "<description>arXiv:2401.00009v2 Announce Type: replace</description></item>",
+    ]
+)
+
+
+@given(titles=st.lists(TITLES, min_size=1, max_size=8), bad=BAD_ITEMS, place=st.integers(0, 8))
+def test_good_entries_arrive_whatever_stands_between_them(titles: list[str], bad: str, place: int) -> None:
+    """One bad entry among good ones costs only itself."""
+    items = [
+        f"<item><title>{title}</title><link>https://doi.org/10.1000/{number}</link></item>"
+        for number, title in enumerate(titles)
+    ]
+    place = max(1, min(place, len(items)))  # the repeated paper has to come second
+    items.insert(place, bad)
+    feed = parse_feed(f"<rss version='2.0'><channel>{''.join(items)}</channel></rss>".encode(), "f")
+    assert [paper.paper_id for paper in feed.papers] == [f"doi:10.1000/{number}" for number in range(len(titles))]
+    assert len(feed.skipped) + feed.replaced_count == 1
 
 
 def test_feed_without_entries_has_no_papers() -> None:
