@@ -151,7 +151,7 @@ class Catalog:
             before = tx.digests.find(named.digest_id)
             if before is None or existing is not Existing.REPLACE_SAME_SOURCE or before.source == named.source:
                 return named, before
-        problem = f"the digest '{names[-1]}' has papers of another source; add to it, replace it, or name another id"
+        problem = f"the digest '{names[-1]}' has papers of another source; give --add, --replace or another --id"
         raise InvalidField("id", problem)
 
     def get(self, name: str) -> Paper:

@@ -3,6 +3,8 @@
 import datetime as dt
 import gzip
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -34,6 +36,7 @@ def test_real_digest_twice(trending_page: Path, paperfeed: Run, db_path: Path) -
     counts = row_counts(db_path)
     second = paperfeed("digest", "import", trending_page, "--date", DAY, "--json")
     same = {"digest_id": f"hf-trending-{DAY}", "date": DAY, "papers": 77, "updated": 0, "pending": 0, "dropped": 0}
+    same |= {"skipped": [], "replaced": 0}
     assert (first.code, second.code) == (0, 0)
     assert json.loads(first.out) == same | {"digest": "created", "new": 77, "unchanged": 0, "embedded": 77}
     assert json.loads(second.out) == same | {"digest": "unchanged", "new": 0, "unchanged": 77, "embedded": 0}
@@ -52,17 +55,108 @@ def test_real_digest_in_words(trending_page: Path, db_path: Path) -> None:
     assert "Traceback" not in done.err
 
 
-def test_another_digest_of_the_day(tmp_path: Path, paperfeed: Run) -> None:
-    """Importing another file of the same day reports what it replaces."""
-    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
-    first.write_bytes(lines(PAPER, OTHER))
-    second.write_bytes(lines(OTHER))
-    one, other, again = (
-        paperfeed("digest", "import", file, "--date", DAY, "--no-embed") for file in (first, second, second)
-    )
+def test_replacing_says_so(tmp_path: Path, paperfeed: Run) -> None:
+    """Importing the same file with fewer papers reports what it replaces; importing it again is quiet about it."""
+    file = tmp_path / "mine.jsonl"
+    file.write_bytes(lines(PAPER, OTHER))
+    one = paperfeed("digest", "import", file, "--date", DAY, "--no-embed")
+    file.write_bytes(lines(OTHER))
+    other, again = (paperfeed("digest", "import", file, "--date", DAY, "--no-embed") for _ in range(2))
 
     assert "replaces" not in one.out + again.out
     assert "it replaces the earlier digest with this id and leaves out 1 of its papers" in other.out
+    assert "nothing new: all 1 papers were known before" in other.out
+
+
+def digest_papers(db_path: Path) -> dict[str, set[str]]:
+    """Return the paper ids of each stored digest."""
+    found: dict[str, set[str]] = {}
+    with closing(sqlite3.connect(db_path)) as connection:
+        for digest_id, paper_id in connection.execute("select digest_id, paper_id from digest_papers"):
+            found.setdefault(digest_id, set()).add(paper_id)
+    return found
+
+
+def test_two_sources_of_a_day_are_two_digests(tmp_path: Path, paperfeed: Run, db_path: Path) -> None:
+    """The second source gets an id of its own, and keeps it when it is imported again."""
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    first.write_bytes(lines(PAPER))
+    second.write_bytes(lines(OTHER))
+    for file, digest_id in 2 * ((first, f"papers-{DAY}"), (second, f"papers-{DAY}-second")):
+        done = paperfeed("digest", "import", file, "--date", DAY, "--no-embed", "--json")
+        assert json.loads(done.out)["digest_id"] == digest_id
+    assert digest_papers(db_path) == {f"papers-{DAY}": {"p1"}, f"papers-{DAY}-second": {"p2"}}
+
+
+def test_a_named_digest_of_another_source_is_kept(tmp_path: Path, paperfeed: Run, db_path: Path) -> None:
+    """With --id, a digest of another source is refused, joined (--add) or replaced (--replace), and each says so."""
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    first.write_bytes(lines(PAPER))
+    second.write_bytes(lines(OTHER))
+    into = ("--date", DAY, "--no-embed", "--id", "day")
+    assert paperfeed("digest", "import", first, *into).code == 0
+
+    refused = paperfeed("digest", "import", second, *into)
+    assert (refused.code, digest_papers(db_path)) == (2, {"day": {"p1"}})
+    assert refused.err == (
+        "paperfeed: id: the digest 'day' has papers of another source; give --add, --replace or another --id\n"
+    )
+    added = paperfeed("digest", "import", second, *into, "--add")
+    assert "day: 2 papers" in added.out
+    assert "1 papers were in this digest before" in added.out
+    assert digest_papers(db_path) == {"day": {"p1", "p2"}}
+    # The joined digest has no longer the first source alone.
+    assert paperfeed("digest", "import", first, *into).code == 2
+    assert paperfeed("digest", "import", first, *into, "--add").code == 0
+    replaced = paperfeed("digest", "import", first, *into, "--replace")
+    assert "leaves out 1 of its papers" in replaced.out
+    assert digest_papers(db_path) == {"day": {"p1"}}
+    assert paperfeed("digest", "import", first, *into, "--add", "--replace").code == 2
+
+
+def test_add_without_an_id_joins_the_digest_of_the_day(tmp_path: Path, paperfeed: Run, db_path: Path) -> None:
+    """With --add, all sources of a kind and day share one digest."""
+    for name, paper in (("first", PAPER), ("second", OTHER)):
+        (tmp_path / f"{name}.jsonl").write_bytes(lines(paper))
+        assert paperfeed("digest", "import", tmp_path / f"{name}.jsonl", "--date", DAY, "--no-embed", "--add").code == 0
+    assert digest_papers(db_path) == {f"papers-{DAY}": {"p1", "p2"}}
+
+
+def feed(count: int, untitled: int = 0) -> bytes:
+    """Return a feed with papers and untitled items."""
+    items = [f"<item><title>Paper number {i}</title><link>https://j.example/{i}</link></item>" for i in range(count)]
+    items += [f"<item><title/><link>https://j.example/x{i}</link></item>" for i in range(untitled)]
+    return f"<rss><channel><title>J</title>{''.join(items)}</channel></rss>".encode()
+
+
+def test_what_is_left_out_is_named(tmp_path: Path, paperfeed: Run, db_path: Path) -> None:
+    """At most ten entries are shown; --json and --report have all; --strict stores nothing."""
+    file, report = tmp_path / "feed.xml", tmp_path / "report.txt"
+    file.write_bytes(feed(2, untitled=12))
+    strict = paperfeed("digest", "import", file, "--date", DAY, "--strict")
+    assert (strict.code, row_counts(db_path)["papers"]) == (1, 0)
+    assert "12 entries cannot be used, first line 1, entry 3: has no title" in strict.err
+
+    shown = paperfeed("digest", "import", file, "--date", DAY, "--no-embed", "--report", report)
+    assert shown.code == 0
+    assert "12 entries left out:" in shown.out
+    assert shown.out.count("has no title") == 10
+    assert "and 2 more" in shown.out
+    assert report.read_text().count("has no title") == 12
+    found = json.loads(paperfeed("digest", "import", file, "--date", DAY, "--no-embed", "--json").out)
+    assert found["papers"] == 2
+    assert found["skipped"][0] == {"line": 1, "key": "entry 3", "reason": "has no title"}
+    assert len(found["skipped"]) == 12
+
+
+@pytest.mark.slow
+def test_a_feed_above_the_limit_is_cut_and_says_so(tmp_path: Path, paperfeed: Run) -> None:
+    """A digest has at most 10,000 papers."""
+    file = tmp_path / "feed.xml"
+    file.write_bytes(feed(10_002))
+    done = paperfeed("digest", "import", file, "--date", DAY, "--no-embed")
+    assert done.code == 0
+    assert "only the first 10,000 of 10,002 papers are in it" in done.out
 
 
 BAD_DIGESTS = {
@@ -88,7 +182,10 @@ BAD_DIGESTS = {
     "no object": (lines(PAPER) + b"[]\n", DAY, 1, "{file}, line 2: must be an object"),
     "twice in the file": (lines(PAPER, OTHER, PAPER), DAY, 1, "{file}, line 3: paper p1 is already at line 1"),
     "title twice": (page("Mar 11", TITLE, ABSTRACT, TITLE, ABSTRACT), DAY, 1, "{file}, line 7: paper "),
-    "daily JSON": (b'[{"paper": {"id": "2401.00001"}}]', None, 1, "{file}: [0].paper.title: is missing"),
+    "daily JSON": (b'[{"paper": {"id": "2401.00001"}}]', DAY, 1, "{file}: has no paper: [0]: paper.title: is missing"),
+    "web page": (b"<!DOCTYPE html><p>busy", DAY, 1, "{file}: is a web page, not a feed"),
+    "table": (b"| a | b |\n|---|---|\n| [x](https://x.example) | y |\n", DAY, 1, "{file}: is a Markdown table"),
+    "prose": (page("It rained.", ABSTRACT), DAY, 1, "{file}, line 1: a title was expected here, but 'It rained.'"),
     "feed": (b"<feed><entry></feed>", DAY, 1, "{file}, line 1: is not well-formed XML"),
 }
 
@@ -118,6 +215,12 @@ BAD_EVENTS = {
     "no user": (HEADER + ",p1,like,\n", "{file}, line 2: user_id: "),
     "too few fields": (HEADER + "u,p1\n", "{file}, line 2: has 2 fields, but the header has 4"),
     "no header": ("u,p1,like,\n", "{file}, line 1: the header lacks user_id"),
+    "semicolons": (
+        HEADER.replace(",", ";"),
+        "{file}, line 1: the header lacks user_id, paper_id, event, occurred_at; ",
+    ),
+    "capital columns": (HEADER.upper(), "{file}, line 1: the header lacks user_id, paper_id, event, occurred_at; "),
+    "capital event": (HEADER + "u,p1,LIKE,\n", "{file}, line 2: event: 'LIKE' must be written in small letters: like"),
     "open quote": (HEADER + 'u,"p1,like,\n', "{file}, line 2: is not CSV"),
     "empty": ("", "{file}: is empty"),
 }
@@ -137,6 +240,21 @@ def test_bad_events(case: str, paperfeed: Run, db_path: Path, tmp_path: Path) ->
     assert done.err.startswith("paperfeed: " + message.format(file=bad)), done.err
     assert len(done.err.splitlines()) == 1
     assert row_counts(db_path) == before
+
+
+@pytest.mark.parametrize(
+    ("header", "hint"),
+    [
+        (HEADER.replace(",", ";"), "It has semicolons between the columns; save the file with commas"),
+        (HEADER.replace(",", "\t"), "It has tabs between the columns; save the file with commas"),
+        (HEADER.upper(), "Column names must be written in small letters"),
+    ],
+)
+def test_what_is_wrong_with_a_header_is_told(header: str, hint: str, paperfeed: Run, tmp_path: Path) -> None:
+    """The error of a header names the separator or the capital letters."""
+    events = tmp_path / "events.csv"
+    events.write_text(header + "u,p1,like,\n")
+    assert hint in paperfeed("events", "import", events).err
 
 
 def test_events_twice(paperfeed: Run, tmp_path: Path, db_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_short_titles_of_two_addresses_are_two_papers() -> None:
 @pytest.mark.parametrize("kind", ["replace", "replace-cross"])
 @pytest.mark.parametrize("form", ["element", "text", "title"])
 def test_new_versions_are_left_out_in_every_form(kind: str, form: str) -> None:
-    """arXiv announces new versions in an element, in the text or, formerly, in the title."""
+    """New versions are announced in an element, in the text or, formerly, in the title."""
     title = "Old (arXiv:1901.00002v7 [cs.LG] UPDATED)" if form == "title" else "Old"
     said = f"arXiv:1901.00002v7 Announce Type: {kind} Abstract: Old." if form == "text" else "Old."
     element = (
@@ -131,8 +131,7 @@ BAD_ITEMS = st.sampled_from(
         "<item><description>Only a text.</description></item>",
         "<item><title>Known one</title><link>https://doi.org/10.1000/0</link></item>",
         "<item><title>Odd &amp;amp; id</title><guid>doi:10.1000/" + "a" * 300 + "</guid></item>",
-        "<item><title>New version</title><link>https://arxiv.org/abs/2401.00009</link>"
-        "<description>arXiv:2401.00009v2 Announce Type: replace</description></item>",
+        "<item><title>Old</title><guid>arXiv:2401.00009</guid><summary>arXiv:1 Announce Type: replace</summary></item>",
     ]
 )
 

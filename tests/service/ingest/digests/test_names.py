@@ -38,7 +38,7 @@ def test_names_are_told_apart(texts: list[str], names: list[str]) -> None:
 
 
 def test_names_of_arxiv_are_never_turned_round() -> None:
-    """arXiv writes first names first, so a comma always ends a name."""
+    """The feeds of arXiv write first names first, so a comma always ends a name."""
     assert author_names(["Plato, Di Lim"], is_arxiv=True) == ("Plato", "Di Lim")
 
 

@@ -54,8 +54,8 @@ def test_a_notice_is_no_abstract(notice: str) -> None:
         "<p>{}</p><p>[Imag. Rev. 136, 101801] Published Mon Mar 09, 2026</p>",
         "<p>{}</p><p>PMID:<a href='x'>12345</a> | DOI:<a href='y'>10.9999/w.1</a></p>",
         "{}<p>The post <a href='x'>Moss clocks</a> appeared first on <a href='y'>Wall</a>.</p>",
-        "{}<br/>To cite this article before page numbers are assigned, use the DOI form of citation above.<br/>The "
-        "content of this RSS Feed (c) The Imaginary Society",
+        "{}<br/>To cite this article before page numbers are assigned, use the DOI form of citation above.",
+        "{}<br/>The content of this RSS Feed (c) The Imaginary Society",
     ],
 )
 def test_what_stands_around_an_abstract_is_removed(text: str) -> None:
