@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from email.errors import MessageError
 from email.headerregistry import Address, HeaderRegistry
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import format_datetime
 from typing import Any
 
@@ -21,7 +21,7 @@ from mailer.domain.subscription import Subscriber
 from mailer.errors import InvalidField
 from mailer.issues.reasons import fallback_in_words, in_words
 from mailer.issues.rendering import render_mail, render_text
-from mailer.issues.text import authors_in_words, isolated, readable, shortened
+from mailer.issues.text import authors_in_words, in_one_line, isolated, readable, shortened
 from mailer.links import Links, Purpose
 
 MAX_BYTES = 95_000
@@ -39,8 +39,20 @@ class _Headers(HeaderRegistry):
     def __getitem__(self, name: str) -> type:
         kind = name.lower()
         if kind not in self._made:
-            self._made[kind] = super().__getitem__(name)
+            found = super().__getitem__(name)
+            self._made[kind] = type("Whole", (_Whole, found), {}) if kind in {"from", "to", "reply-to"} else found
         return self._made[kind]
+
+
+class _Whole:
+    """A header with addresses that is not folded. Folding would lose the quotes around a name, and its backslashes.
+
+    Only names beyond ASCII are folded, as they are encoded in short words. A line may have 998 octets.
+    """
+
+    def fold(self, *, policy: Policy) -> str:
+        """Return the header as it is sent."""
+        return str(super().fold(policy=policy.clone(max_line_length=998) if str(self).isascii() else policy))  # type: ignore[misc]
 
 
 _POLICY = SMTP.clone(max_line_length=78, cte_type="7bit", header_factory=_Headers())
@@ -182,7 +194,7 @@ def _with_whole_lines(message: EmailMessage, headers: dict[str, str]) -> bytes:
 
 def _address(field: str, address: str, name: str) -> Address:
     try:
-        return Address(display_name=readable(name), addr_spec=address)
+        return Address(display_name=in_one_line(name), addr_spec=address)
     except (ValueError, IndexError, AttributeError, MessageError) as error:
         raise InvalidField(field, f"'{address}' cannot be used in a header: {error}") from None
 

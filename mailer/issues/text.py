@@ -17,8 +17,12 @@ _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
 @lru_cache(maxsize=10_000)
 def readable(text: str) -> str:
     """Return the text in one line, with LaTeX as plain text and without control and direction characters."""
-    if len(text) <= _MAX_LATEX and _LATEX.search(text):
-        text = _without_latex(text)
+    is_latex = len(text) <= _MAX_LATEX and _LATEX.search(text) is not None
+    return in_one_line(_without_latex(text) if is_latex else text)
+
+
+def in_one_line(text: str) -> str:
+    """Return the text in one line, without control and direction characters. A backslash stays one."""
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
     text = text.translate(_DIRECTION)

@@ -51,6 +51,28 @@ def test_a_good_message() -> None:
     assert [paper.paper_id for paper in made.papers] == [f"p{n}" for n in range(1, 11)]
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Back\\slash",
+        "a\\",
+        'Quote " and \\ both',
+        "Noll, Ida \\ Wall",
+        "\\c{c} $5",
+        "Ümlaut \\ x",
+        "x\\" * 30,
+        "w\\ord " * 20 + "end",
+    ],
+)
+def test_names_in_headers_stay_as_they_are(name: str) -> None:
+    """A backslash, a quote or a dollar in the name of the sender or a subscriber is no LaTeX, and arrives."""
+    made = issue(feed(), replace(subscriber(), name=name), replace(SETTINGS, sender_name=name))
+
+    message, _, _ = parts(made.content)
+    for header in ("From", "To"):
+        assert [address.display_name for address in message[header].addresses] == [name]
+
+
 HOSTILE = [
     "<script>alert(1)</script> & <b>bold</b>",
     "Subject\r\nBcc: victim@example.org",
