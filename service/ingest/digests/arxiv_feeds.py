@@ -105,7 +105,7 @@ def _problem(paper: Paper, places: dict[str, str]) -> str:
 def _paper(entry: FeedEntry) -> tuple[Paper, str]:
     """Return the paper of an entry, which may break rules, and arXiv's type of its announcement."""
     link = short_name(entry.link.strip())
-    names = [short_name(name.strip()) for name in (*entry.names, link)]
+    names = [short_name(name.strip().replace("info:doi/", "doi:")) for name in (*entry.names, link)]
     found_arxiv = next(
         filter(None, map(arxiv_id, (link, *(name.replace("oai:arXiv.org:", "arxiv:") for name in names)))), None
     )

@@ -190,7 +190,9 @@ def _link(values: dict[str, list[Element]], base: str) -> str:
 
 
 def _authors(values: dict[str, list[Element]]) -> tuple[str, ...]:
-    if creators := _all(values, "dc:creator"):
+    elements = values.get("dc:creator", [])
+    listed = [item for each in elements for item in each.iter() if item.tag.rpartition(":")[2] == "li"]  # rdf:Seq
+    if creators := tuple(text for each in listed or elements if (text := _inner(each)).strip()):
         return creators
     elements = (*values.get("author", ()), *values.get("authors", ()))
     named = tuple(

@@ -20,7 +20,8 @@ from service.ingest.third_party import third_party_parser
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-MAX_LENGTH = 5_000_000
+MAX_LENGTH = 1_000_000
+"""Characters; the longest lists of a day have a fifth of this, and markdown-it takes seconds for each million."""
 MIN_ABSTRACT_LENGTH = 80
 _LINKED_ITEM = re.compile(r"^\s{0,8}(?:[-*+]|\d{1,4}[.)]|#{1,6})\s.*\]\(\s*<?https?://", re.MULTILINE)
 _TABLE = re.compile(r"^\s*\|?\s*:?-{2,}:?\s*\|[\s|:-]*$", re.MULTILINE)
@@ -38,6 +39,7 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _DAY = re.compile(r"^\W*(?:\d{4}[-./]\d{1,2}(?:[-./]\d{1,2})?|\d{1,2}[-./]\d{1,2}[-./]\d{4})(?:\W+|$)")
+_NUMBER = re.compile(r"^\d{1,3}[.)] +")
 _LEAD = re.compile(r"^\W*(?:title|paper)\s*:\s*", re.IGNORECASE)
 _TAIL = re.compile(r"(?:\s*\(?\s*read more on\s*|[\s\[({|:,\u2013\u2014-])+$", re.IGNORECASE)
 _FIELD = re.compile(r"^\W*(?P<name>authors?|abstract|summary|tl;?dr|[\w ]{1,20})\W*:\W*(?P<value>.*)$", re.IGNORECASE)
@@ -53,7 +55,7 @@ class _Line:
         starts_item: Whether it is the first line of a list item.
         links: (text, address) of each link to the web.
         strong: First bold text.
-        before: Text before the first link, without names in italics.
+        before: Lines of the text before the first link, without names in italics.
         after: Lines of the text after the first link, and names in italics.
     """
 
@@ -75,10 +77,10 @@ class _Line:
         """The title of the paper that the line links to; empty if it links to none."""
         named = [text for text, _ in self.papers or self.links if not _LABEL.fullmatch(text)]
         if named:
-            return _LEAD.sub("", named[0])
+            return _NUMBER.sub("", _LEAD.sub("", named[0]))
         if not self.links or re.search(r":\W*$", self.before):  # "Link: [arXiv](...)" tells of the paper above
             return ""
-        candidates = (_DAY.sub("", text) for text in (self.strong, self.before, *self.after[:1]))
+        candidates = (_DAY.sub("", text) for text in (self.strong, *self.before.split("\n")[:1], *self.after[:1]))
         found = (_TAIL.sub("", _LEAD.sub("", text)).strip(" ]):,\u2013\u2014") for text in candidates)
         return next((text for text in found if not _LABEL.fullmatch(text)), "")
 
@@ -206,7 +208,7 @@ class _Inline:
                 self.line.before += text
 
     def read(self) -> _Line:
-        self.line.before = one_line(self.line.before)
+        self.line.before = "\n".join(map(one_line, self.line.before.split("\n"))).strip()
         self.line.after += [text for each in self.after.split("\n") if (text := plain_text(each))]
         return self.line
 
@@ -219,14 +221,15 @@ def _items(lines: "Sequence[_Line]") -> Iterator[_Item]:
         is_detail = item is not None and _is_detail(line, title, item)
         if is_detail and item is not None:
             item.links.extend(line.links)
-            item.blocks.extend(text for text in (line.before, *line.after) if text)
+            item.blocks.extend(text for text in (*line.before.split("\n"), *line.after) if text)
             continue
         if item is not None:
             yield item
         if title:
             item = _Item(line, title, list(line.links), list(line.after))
-        elif line.is_heading and len(line.before.split()) >= 3:
-            item = _Item(line, _DAY.sub("", line.before), [], [])
+        elif (line.is_heading or line.starts_item) and len(line.before.split()) >= 3:
+            # The title of a paper, if its link stands below.
+            item = _Item(line, _NUMBER.sub("", _DAY.sub("", line.before.split("\n")[0])), [], list(line.after))
         else:
             item = None
     if item is not None:
@@ -240,8 +243,8 @@ def _is_detail(line: _Line, title: str, item: _Item) -> bool:
         return False
     if line.depth == first.depth:
         return not line.starts_item and (first.depth > 0 or first.is_heading or not title)
-    # Below a heading that is no paper stands a list of papers.
-    return not (title and first.is_heading and not item.has_paper)
+    # Below a heading that is no paper, and below an item without a link, stands a list of papers.
+    return not title or item.has_paper or not (first.is_heading or not item.links)
 
 
 def _paper(item: _Item) -> Paper:
@@ -257,7 +260,7 @@ def _paper(item: _Item) -> Paper:
             authors = authors or named["value"]
         elif named and named["name"].lower() in _ABSTRACTS:
             abstract = named["value"]
-        elif are_names(block.strip(" .-\u2013\u2014:")):
+        elif not block.endswith(":") and are_names(block.strip(" .-\u2013\u2014:")):
             authors = authors or block.strip(" .-\u2013\u2014:")
         elif len(block) >= MIN_ABSTRACT_LENGTH > len(abstract):
             abstract = block

@@ -49,6 +49,9 @@ def test_stopped_addresses_are_skipped(store: MailStore, tmp_path: Path) -> None
     ("content", "problem"),
     [
         ("user_id,mail\n", "line 1: has no column address"),
+        ("user_id;address\n", "line 1: has no column user_id, address: it has semicolons between the columns; save"),
+        ("user_id\taddress\n", "line 1: has no column user_id, address: it has tabs between the columns; save"),
+        ("User_ID,address\n", "line 1: has no column user_id: column names must be written in small letters"),
         ("user_id,address\nu1,ada\n", "line 2: address: is not an e-mail address"),
         ("user_id,address,zone\nu1,a@example.org,Mars/Base\n", "line 2: time_zone: 'Mars/Base'"),
         (
