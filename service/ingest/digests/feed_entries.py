@@ -17,6 +17,10 @@ from service.ingest.markup import MARKED_OPENING
 from service.ingest.source import decode_utf8
 from service.ingest.times import parse_time
 
+MAX_ENTRIES = 20_000
+"""A feed with more is refused; the longest real one, a page of arXiv's search, has 2,000."""
+MAX_DATES = 10
+"""Dates of one entry, and of one feed, that are tried."""
 _FEED_TITLES = ("title", "dc:title")
 _FEED_DATES = ("pubDate", "published", "lastBuildDate", "updated", "modified", "dc:date")
 _IDS = ("prism:doi", "dc:identifier", "guid", "id", "dcterms:identifier")
@@ -65,7 +69,8 @@ def read_feed(data: bytes, source: str) -> RawFeed:
     """Return the feed of an RSS, Atom or JSON Feed document.
 
     Raises:
-        InvalidFile: The document is none of them, is not well-formed, or is hostile.
+        InvalidFile: The document is none of them, is not well-formed, is hostile, or has more than
+            ``MAX_ENTRIES`` entries.
     """
     if is_json_feed(data):
         return _json_feed(load_json(decode_utf8(data, source), source), source)
@@ -73,7 +78,8 @@ def read_feed(data: bytes, source: str) -> RawFeed:
     channels = [root, *(child for child in root if child.tag == "channel")]
     values = _values([child for channel in reversed(channels) for child in channel])
     address = _link(values, "")
-    items = (child for channel in channels for child in channel if child.tag in {"item", "entry"})
+    items = [child for channel in channels for child in channel if child.tag in {"item", "entry"}]
+    _check_count(len(items), source)
     return RawFeed(
         title=_first(values, *_FEED_TITLES),
         address=address or _first(values, "id"),
@@ -112,8 +118,13 @@ def _in_words(text: str) -> dt.datetime:
     raise ValueError("is not a date")
 
 
+def _check_count(count: int, source: str) -> None:
+    if count > MAX_ENTRIES:
+        raise InvalidFile(source, f"has {count:,} entries; at most {MAX_ENTRIES:,} are allowed")
+
+
 def _first_time(texts: Sequence[str]) -> dt.datetime | None:
-    return next((moment for text in texts if (moment := parse_feed_time(text))), None)
+    return next((moment for text in texts[:MAX_DATES] if (moment := parse_feed_time(text))), None)
 
 
 def _entry(item: Element, base: str) -> FeedEntry:
@@ -190,10 +201,10 @@ def _link(values: dict[str, list[Element]], base: str) -> str:
 
 
 def _authors(values: dict[str, list[Element]]) -> tuple[str, ...]:
-    elements = values.get("dc:creator", [])
-    listed = [item for each in elements for item in each.iter() if item.tag.rpartition(":")[2] == "li"]  # rdf:Seq
-    if creators := tuple(text for each in listed or elements if (text := _inner(each)).strip()):
-        return creators
+    creators = values.get("dc:creator", [])
+    listed = [item for each in creators for item in each.iter() if item.tag.rpartition(":")[2] == "li"]  # rdf:Seq
+    if names := tuple(text for each in listed or creators if (text := _inner(each)).strip()):
+        return names
     elements = (*values.get("author", ()), *values.get("authors", ()))
     named = tuple(
         _first(_values(each), "name", "dc:creator") if len(each) and _values(each).get("name") else _inner(each)
@@ -205,6 +216,7 @@ def _authors(values: dict[str, list[Element]]) -> tuple[str, ...]:
 def _json_feed(value: Any, source: str) -> RawFeed:
     if not isinstance(value, dict) or not isinstance(value.get("items"), list):
         raise InvalidFile(source, "is no JSON Feed: it has no list of items")
+    _check_count(len(value["items"]), source)
     return RawFeed(
         title=_text(value, "title"),
         address=_text(value, "feed_url") or _text(value, "home_page_url"),

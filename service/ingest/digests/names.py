@@ -28,7 +28,7 @@ def author_names(texts: Sequence[str], *, is_arxiv: bool = False) -> tuple[str, 
     Args:
         is_arxiv: Whether the elements are arXiv's, which always writes first names first.
     """
-    cleaned = [text for text in map(_cleaned, texts) if text]
+    cleaned = [text for text in map(_cleaned, texts[:MAX_LIST_LENGTH]) if text]
     found = (name for text in cleaned for name in _split(text, is_one=len(cleaned) > 1, is_arxiv=is_arxiv))
     return tuple(dict.fromkeys(name for name in found if name))[:MAX_LIST_LENGTH]
 

@@ -1,4 +1,6 @@
+import contextlib
 import datetime as dt
+import time
 
 import pytest
 from hypothesis import given
@@ -119,6 +121,29 @@ def test_accents_in_tex_are_read_and_formulas_stay() -> None:
     paper = parse_feed(f"<rss><channel>{item}</channel></rss>".encode(), "f").papers[0]
     assert paper.title == "Cats of Schrödinger"
     assert paper.abstract == r"Schrödinger, Poincaré, Erdős and Čech don\'t like $\hat{x}\cdot\vec{y}$"
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "<item><title>A</title>" + "<pubDate>x</pubDate>" * 20_000 + "</item>",
+        "<item><title>A</title>" + "<author>Ida Noll</author>" * 50_000 + "</item>",
+        "<item><title>A</title><author>" + "(" * 200_000 + "</author></item>",
+        "<item><title>A</title><author>" + " and and" * 50_000 + "</author></item>",
+        "<item><title>A</title><author>" + "a@" * 200_000 + "</author></item>",
+        "<item><title>" + "(arXiv:" * 50_000 + "</title></item>",
+        "<item><title>a" + " " * 200_000 + "b</title></item>",
+        "<item><title>A</title>" + "<guid>doi:10.1000/</guid>" * 20_000 + "</item>",
+        "<item><title>A</title><guid>" + "doi:10.1000/" * 20_000 + "</guid></item>",
+        "<item/>" * 20_001,
+    ],
+)
+def test_hostile_entries_take_linear_time(item: str) -> None:
+    """An entry with very many or very long parts is read, or refused, within seconds."""
+    began = time.perf_counter()
+    with contextlib.suppress(InvalidFile):
+        parse_feed(f"<rss><channel>{item}</channel></rss>".encode(), "f")
+    assert time.perf_counter() - began < 10
 
 
 TITLES = st.text(alphabet="abcdefgh ijkl", min_size=3).map(str.strip).filter(lambda text: len(text) > 2)

@@ -23,7 +23,8 @@ LISTS = {
     f"### 2. {B} of walls\n- Paper ID: [2603.00002]({V})\n- Authors: Cy Poe\n",
     "fields": f"# Date: 2026-03-11\n\n## {A}\n**Authors**: Ida Noll  \n**Link**: [arXiv]({U})  \n**Domain**: Moss  \n\n"
     f"**Abstract**: \n{LONG}\n\n---\n\n## {B} of walls\n\n[arXiv]({V})\n\n**Authors:** Cy Poe\n\n**Summary:** {LONG}\n",
-    "sections": f"# Papers 2026-03-11\n## [Contents](#contents)\n- [Moss](#moss)\n## Moss\n- [{A}]({U})\n## Snails\n- [{B}]({V})\n"
+    "sections": f"# Papers 2026-03-11\n## [Contents](#contents)\n- [Moss](#moss)\n## Moss\n- [{A}]({U})\n"
+    f"## Snails\n- [{B}]({V})\n"
     "\n## Links\n- [The repository of this list](https://github.com/a/b)\n",
     "nested": f"- **{A}**\n  - Authors: Ida Noll\n  - [arXiv]({U})\n  - {LONG}\n- [{B}]({V})\n  > {LONG}\n",
     "wrapped": f"- [{A}]({U})\n  Ida Noll, Ben Orr\n  {LONG}\n- [{B}]({V})\n",
