@@ -1,26 +1,23 @@
 """``paperfeed digest``: import a digest from a file, without a server. ``paperfeed fetch`` stores them the same way."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cli.destination import check_file
+from cli.imports.problems import check_report, show_import
 from cli.local import Local, open_local
-from cli.options import Db, Embed, Json
-from cli.output import show
+from cli.options import Db, Embed, Json, Report
 from service.app.catalog import MAX_DIGEST_PAPERS, DigestImport, Existing
 from service.domain.errors import InvalidField, InvalidFile
 from service.domain.papers import Digest, Paper, UpsertOutcome
 from service.ingest.digests.digest import read_digest
-from service.ingest.problems import Problem
 from service.ingest.source import source_name
 from service.ingest.times import parse_date
 
 app = typer.Typer(help="Import digests: the papers of one day that are ranked for every user.", no_args_is_help=True)
-MAX_SHOWN = 10
 
 DigestId = Annotated[
     str,
@@ -53,22 +50,17 @@ def import_digest(
         bool,
         typer.Option("--strict", help="Store nothing if an entry cannot be used. Default: leave it out and say so."),
     ] = False,
-    report: Annotated[
-        Path | None, typer.Option(help="File to write all entries that were left out to, one per line.")
-    ] = None,
+    report: Report = None,
     db: Db = None,
     embed: Embed = True,
     as_json: Json = False,
 ) -> None:
     """Store a digest and its papers from a file. Importing the same file again changes nothing."""
     existing = chosen_effect(add=add, replace=replace)
-    if report:
-        check_file("report", report)
+    check_report(report)
     with open_local(db) as local:
         now = local.clock.now()
         parsed = read_digest(file, date=parse_date(date, now=now) if date else None, now=now)
-        if report:
-            report.write_text("".join(f"{each}\n" for each in parsed.skipped), encoding="utf-8")
         if strict and parsed.skipped:
             raise InvalidFile(
                 source_name(file), f"{len(parsed.skipped)} entries cannot be used, first {parsed.skipped[0]}"
@@ -82,13 +74,13 @@ def import_digest(
         "papers": len(stored.done.digest.paper_ids),
         "dropped": stored.done.dropped_count,
         **stored.counts,
-        "skipped": [asdict(each) for each in parsed.skipped],
         "replaced": parsed.replaced_count,
     }
-    lines = [f"{stored.digest_id}: {result['papers']} papers, {stored.text}", *stored.notes]
+    text = f"{stored.digest_id}: {result['papers']} papers, {stored.text}"
+    lines = [f"{text}, {len(parsed.skipped)} left out" if parsed.skipped else text, *stored.notes]
     if parsed.replaced_count:
-        lines.append(f"{parsed.replaced_count} new versions of older papers left out")
-    show(result, as_json=as_json, text="\n".join([*lines, *in_words(parsed.skipped)]))
+        lines.append(f"{parsed.replaced_count} new versions of older papers are not in it")
+    show_import(result, "\n".join(lines), parsed.skipped, report=report, as_json=as_json)
 
 
 @dataclass(frozen=True)
@@ -148,16 +140,6 @@ def _notes(done: DigestImport, papers: Sequence[Paper], counts: dict[str, Any]) 
         newest = f"; the newest is of {max(days):%Y-%m-%d}" if days else ""
         notes.append(f"nothing new: all {len(papers)} papers were known before{newest}")
     return notes
-
-
-def in_words(skipped: Sequence[Problem]) -> list[str]:
-    """Return one line for each of the first entries that were left out, after a line with their number."""
-    if not skipped:
-        return []
-    more = len(skipped) - MAX_SHOWN
-    ending = [f"  and {more} more; --json names all"] if more > 0 else []
-    lines = [f"  {each}" for each in skipped[:MAX_SHOWN]]
-    return [f"{len(skipped)} {'entry' if len(skipped) == 1 else 'entries'} left out:", *lines, *ending]
 
 
 def counted(local: Local, outcomes: dict[UpsertOutcome, int], *, wanted: bool) -> tuple[dict[str, Any], str]:

@@ -2,16 +2,16 @@
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.imports.digests import Add, DigestId, Replace, StoredDigest, chosen_effect, in_words, store_digest
+from cli.imports.digests import Add, DigestId, Replace, StoredDigest, chosen_effect, store_digest
+from cli.imports.problems import show_import
 from cli.local import open_local
 from cli.options import Db, Embed, Json
-from cli.output import show
 from service.app.catalog import Existing
 from service.config import Settings
 from service.domain.papers import Digest
@@ -147,13 +147,12 @@ def _fetch(options: _Options, fetch: "Callable[[Http, Settings, dt.date, KeptPag
         "new": stored.counts["new"] if stored else 0,
         "embedded": stored.counts["embedded"] if stored else 0,
         "dropped": stored.done.dropped_count if stored else 0,
-        "skipped": [asdict(each) for each in found.skipped],
         "problem": problem,
     }
     name = stored.digest_id if stored else options.digest_id or f"{found.source}, {day}"
     text = f"{name}: {len(found.papers)} papers, {result['new']} new, {result['embedded']} embedded"
     text = f"{text}; incomplete: {problem}" if problem else text
-    notes = [*(stored.notes if stored else ()), *in_words(found.skipped)]
-    show(result, as_json=options.as_json, text="\n".join([text, *notes]))
+    lines = [text, *(stored.notes if stored else ())]
+    show_import(result, "\n".join(lines), found.skipped, report=None, as_json=options.as_json)
     if problem:
         raise typer.Exit(1)

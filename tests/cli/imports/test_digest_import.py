@@ -36,7 +36,7 @@ def test_real_digest_twice(trending_page: Path, paperfeed: Run, db_path: Path) -
     counts = row_counts(db_path)
     second = paperfeed("digest", "import", trending_page, "--date", DAY, "--json")
     same = {"digest_id": f"hf-trending-{DAY}", "date": DAY, "papers": 77, "updated": 0, "pending": 0, "dropped": 0}
-    same |= {"skipped": [], "replaced": 0}
+    same |= {"skipped": [], "repaired": [], "replaced": 0}
     assert (first.code, second.code) == (0, 0)
     assert json.loads(first.out) == same | {"digest": "created", "new": 77, "unchanged": 0, "embedded": 77}
     assert json.loads(second.out) == same | {"digest": "unchanged", "new": 0, "unchanged": 77, "embedded": 0}
@@ -139,7 +139,7 @@ def test_what_is_left_out_is_named(tmp_path: Path, paperfeed: Run, db_path: Path
 
     shown = paperfeed("digest", "import", file, "--date", DAY, "--no-embed", "--report", report)
     assert shown.code == 0
-    assert "12 entries left out:" in shown.out
+    assert ", 12 left out\nleft out:\n  line 1, entry 3: has no title\n" in shown.out
     assert shown.out.count("has no title") == 10
     assert "and 2 more" in shown.out
     assert report.read_text().count("has no title") == 12

@@ -61,6 +61,7 @@ def test_fetched_papers_become_a_digest(fetch: Fetch) -> None:
             "embedded": 120,
             "dropped": 0,
             "skipped": [],
+            "repaired": [],
             "problem": "",
         }
         assert fetch(server.url, *arxiv)["new"] == 0
@@ -194,7 +195,7 @@ def test_replacements_and_stale_feeds_are_said(paperfeed: Run) -> None:
         ]
     assert "replaces" not in said[0] + said[2]
     assert "it replaces the earlier digest with this id and leaves out 1 of its papers" in said[1]
-    assert "1 entry left out:\n  line 1, entry 3: has no title" in said[1]
+    assert "left out:\n  line 1, entry 3: has no title" in said[1]
     assert "nothing new: all 2 papers were known before; the newest is of 2026-03-03" in said[2]
 
 
