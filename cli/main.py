@@ -1,6 +1,8 @@
 """The ``paperfeed`` command: one module per command or group of commands."""
 
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -12,15 +14,33 @@ from cli.failures import run
 from cli.imports import digests, fetch, files
 from cli.mail import commands as mail
 from cli.models import estimate, evaluate, train
+from cli.output import show_text
 from cli.queries import commands as queries
+from cli.queries import reactions
 
 app = typer.Typer(
     name="paperfeed",
-    help="Rank each day's new research papers for each user: serve feeds, import papers and likes, train, send mail.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        show_text(f"paperfeed {version('paperfeed')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Rank each day's new research papers for each user: serve feeds, import papers and likes, train, send mail."""
+
+
 app.command("serve")(serve.serve)
 app.add_typer(digests.app, name="digest")
 app.add_typer(fetch.app, name="fetch")
@@ -29,6 +49,9 @@ app.add_typer(files.events, name="events")
 app.add_typer(files.libraries, name="library")
 app.command("feed")(queries.feed)
 app.command("similar")(queries.similar)
+app.command("like")(reactions.like)
+app.command("dislike")(reactions.dislike)
+app.command("dismiss")(reactions.dismiss)
 app.command("profile")(queries.profile)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)

@@ -1,7 +1,7 @@
 """The commands ``paperfeed mail subscribers``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -83,9 +83,10 @@ def list_subscribers(mail_db: MailDb = None, as_json: Json = False) -> None:
     """Print all subscribers, one per line."""
     from mailer.domain.subscription import SubscriptionState
     from mailer.storage import subscribers
+    from mailer.subscribers.schedule import days_in_words
 
     with configured_store(mail_db) as store:
-        found = [
+        found: list[dict[str, Any]] = [
             {
                 "user_id": each.user_id,
                 "address": each.address,
@@ -98,7 +99,8 @@ def list_subscribers(mail_db: MailDb = None, as_json: Json = False) -> None:
             for page in subscribers.pages(store, 1_000, SubscriptionState)
             for each in page
         ]
-    text = "\n".join("  ".join(str(value) for value in each.values()) for each in found)
+    shown = [each | {"weekdays": days_in_words(each["weekdays"])} for each in found]
+    text = "\n".join("  ".join(str(value) for value in each.values()) for each in shown)
     show({"subscribers": found}, as_json=as_json, text=text or "no subscribers")
 
 

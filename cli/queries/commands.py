@@ -10,6 +10,7 @@ from cli.options import Json, Server
 from cli.output import show, show_text
 from cli.queries.reasons import all_in_words, fallback_in_words
 from cli.queries.server import server_client
+from paperfeed.v1.catalog_pb2 import Paper
 from paperfeed.v1.feed_pb2 import FindSimilarPapersRequest, GetFeedRequest
 from paperfeed.v1.profile_pb2 import GetProfileRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest, GetStatusResponse
@@ -25,7 +26,7 @@ def feed(
     server: Server = None,
     as_json: Json = False,
 ) -> None:
-    """Print a user's ranked feed, with the reason for each paper."""
+    """Print a user's ranked feed: title, reasons, id, link and score of each paper."""
     with server_client(server) as client:
         request = GetFeedRequest(user_id=user, digest_id=digest, page_size=size, explain=True)
         answer = client.feeds.GetFeed(request)
@@ -41,6 +42,12 @@ def feed(
         show_text(f"{item.rank:3d}. {item.paper.title}")
         if why := all_in_words(item):
             show_text(f"     {why}", style="dim")
+        show_text(f"     {_named(item.paper)}  score {item.score:.3f}", style="dim")
+
+
+def _named(paper: Paper) -> str:
+    """Return the id and the address of a paper, which other commands and browsers take."""
+    return "  ".join(filter(None, (paper.paper_id, paper.url)))
 
 
 def similar(
@@ -53,10 +60,17 @@ def similar(
     with server_client(server) as client:
         answer = client.feeds.FindSimilarPapers(FindSimilarPapersRequest(paper_id=paper, page_size=size))
     found: list[dict[str, Any]] = [
-        {"paper_id": each.paper.paper_id, "title": each.paper.title, "similarity": round(each.similarity, 4)}
+        {
+            "paper_id": each.paper.paper_id,
+            "title": each.paper.title,
+            "url": each.paper.url,
+            "similarity": round(each.similarity, 4),
+        }
         for each in answer.papers
     ]
-    text = "\n".join(f"{each['similarity']:.3f}  {each['title']}" for each in found)
+    text = "\n".join(
+        f"{each.similarity:.3f}  {each.paper.title}\n       {_named(each.paper)}" for each in answer.papers
+    )
     show({"papers": found}, as_json=as_json, text=text or "this paper has no vector yet; try again later")
 
 

@@ -30,3 +30,33 @@ def test_when_all_is_hidden(paperfeed: Run, tmp_path: Path) -> None:
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"{digest}  (")
     assert done.out.endswith("no paper is left to show\n")
+
+
+def test_papers_have_ids_links_and_scores_and_can_be_liked(paperfeed: Run, tmp_path: Path) -> None:
+    """The feed and similar papers name id and link; liked and dismissed papers leave the feed."""
+    with serving(f"sqlite:///{tmp_path / 'likes.db'}") as service:
+        papers = make_papers(4, url="https://journal.example/1")
+        first, second, third, fourth = upsert_ready(service.client, papers)
+        make_digest(service.client, [first, second, third, fourth])
+        to = ("--server", service.target)
+        before = paperfeed("feed", "ada", *to)
+        near = paperfeed("similar", first, *to)
+        said = [
+            paperfeed(kind, "ada", paper, *to)
+            for kind, paper in (("like", first), ("dislike", second), ("dismiss", third))
+        ]
+        after = paperfeed("feed", "ada", *to)
+        unknown = paperfeed("like", "ada", "nothing", *to)
+
+    for paper_id in (first, second, third, fourth):
+        assert f"     {paper_id}  https://journal.example/1  score " in before.out
+    assert f"       {second}  https://journal.example/1" in near.out
+    assert [done.out for done in said] == [f"ada: 1 papers {what}\n" for what in ("liked", "disliked", "dismissed")]
+    assert fourth in after.out
+    assert not any(paper_id in after.out for paper_id in (first, second, third))
+    assert (unknown.code, "NOT_FOUND" in unknown.err) == (1, True)
+
+
+def test_version(paperfeed: Run) -> None:
+    """``--version`` prints name and version."""
+    assert paperfeed("--version").out.startswith("paperfeed ")

@@ -52,7 +52,7 @@ def test_header_is_checked(header: str, problem: str) -> None:
         (",x:1,like,", "user_id: must not be empty"),
         ("u 1,x:1,like,", "user_id: must contain only printable"),
         ("u1,,like,", "paper_id: must not be empty"),
-        ("u1,x:1,Like,", "event: 'Like' is none of like, unlike"),
+        ("u1,x:1,Like,", "event: 'Like' must be written in small letters: like"),
         ("u1,x:1,like,monday", "occurred_at: 'monday' is not an ISO 8601"),
         ("u1,x:1,like,2024-03-11T12:05:01Z", "occurred_at: 2024-03-11T12:05:01Z lies in the future"),
         ('u1,"x:1"2,like,', "is not CSV"),

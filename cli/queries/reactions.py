@@ -1,0 +1,51 @@
+"""``paperfeed like``, ``dislike`` and ``dismiss``: tell a running server what a user thinks of papers."""
+
+import datetime as dt
+from typing import Annotated
+
+import typer
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from cli.options import Json, Server
+from cli.output import show
+from cli.queries.server import server_client
+from paperfeed.v1.profile_pb2 import (
+    EVENT_TYPE_DISLIKE,
+    EVENT_TYPE_DISMISS,
+    EVENT_TYPE_LIKE,
+    Event,
+    EventType,
+    RecordEventsRequest,
+)
+
+User = Annotated[str, typer.Argument(help="Id of the user.")]
+Papers = Annotated[
+    list[str],
+    typer.Argument(help="Ids of the papers, as 'paperfeed feed' prints them, or other ids they are known by."),
+]
+
+
+def like(user: User, papers: Papers, server: Server = None, as_json: Json = False) -> None:
+    """Record that a user likes papers and wants more like them. Feeds omit them from then on."""
+    _record(user, papers, EVENT_TYPE_LIKE, "liked", server, as_json)
+
+
+def dislike(user: User, papers: Papers, server: Server = None, as_json: Json = False) -> None:
+    """Record that a user wants fewer papers like these. Feeds omit them from then on."""
+    _record(user, papers, EVENT_TYPE_DISLIKE, "disliked", server, as_json)
+
+
+def dismiss(user: User, papers: Papers, server: Server = None, as_json: Json = False) -> None:
+    """Record that a user does not want to see papers again."""
+    _record(user, papers, EVENT_TYPE_DISMISS, "dismissed", server, as_json)
+
+
+def _record(
+    user: str, papers: list[str], kind: EventType.ValueType, done: str, server: str | None, as_json: bool
+) -> None:
+    now = Timestamp()
+    now.FromDatetime(dt.datetime.now(dt.UTC))
+    events = [Event(user_id=user, paper_id=paper, event_type=kind, occurred_at=now) for paper in papers]
+    with server_client(server) as client:
+        answer = client.profiles.RecordEvents(RecordEventsRequest(events=events))
+    show({"recorded": answer.recorded_count}, as_json=as_json, text=f"{user}: {answer.recorded_count} papers {done}")
