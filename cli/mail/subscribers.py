@@ -1,7 +1,7 @@
 """The commands ``paperfeed mail subscribers``."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -83,23 +83,22 @@ def list_subscribers(mail_db: MailDb = None, as_json: Json = False) -> None:
     """Print all subscribers, one per line."""
     from mailer.domain.subscription import SubscriptionState
     from mailer.storage import subscribers
-    from mailer.subscribers.schedule import days_in_words
 
     with configured_store(mail_db) as store:
-        found: list[dict[str, Any]] = [
-            {
-                "user_id": each.user_id,
-                "address": each.address,
-                "state": each.state.value,
-                "weekdays": list(each.schedule.weekdays),
-                "local_time": f"{each.schedule.local_time:%H:%M}",
-                "time_zone": each.schedule.time_zone,
-                "paper_count": each.paper_count,
-            }
-            for page in subscribers.pages(store, 1_000, SubscriptionState)
-            for each in page
-        ]
-    shown = [each | {"weekdays": days_in_words(each["weekdays"])} for each in found]
+        known = [each for page in subscribers.pages(store, 1_000, SubscriptionState) for each in page]
+    found = [
+        {
+            "user_id": each.user_id,
+            "address": each.address,
+            "state": each.state.value,
+            "weekdays": list(each.schedule.weekdays),
+            "local_time": f"{each.schedule.local_time:%H:%M}",
+            "time_zone": each.schedule.time_zone,
+            "paper_count": each.paper_count,
+        }
+        for each in known
+    ]
+    shown = [values | {"weekdays": each.schedule.days_in_words} for values, each in zip(found, known, strict=True)]
     text = "\n".join("  ".join(str(value) for value in each.values()) for each in shown)
     show({"subscribers": found}, as_json=as_json, text=text or "no subscribers")
 

@@ -52,6 +52,13 @@ class Schedule:
     local_time: dt.time = dt.time(7)
     time_zone: str = "UTC"
 
+    @property
+    def days_in_words(self) -> str:
+        """The weekdays in words: ``daily``, ``Mon-Fri`` or ``Mon, Wed``."""
+        known = {(1, 2, 3, 4, 5, 6, 7): "daily", (1, 2, 3, 4, 5): "Mon-Fri"}
+        names = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+        return known.get(self.weekdays) or ", ".join(names[day - 1] for day in self.weekdays)
+
 
 @dataclass(frozen=True)
 class Subscriber:

@@ -36,12 +36,14 @@ class _Wanted:
         digests: Digests since the last issue that was sent, newest first.
         since: Start of the time window of new papers; None means ``LOOK_BACK``.
         unsent: Issues made since the last issue that was sent, earliest first.
+        is_first: Whether no issue was sent to the subscriber yet.
     """
 
     subscriber: Subscriber
     digests: tuple[Digest, ...]
     since: dt.datetime | None
     unsent: tuple[StoredIssue, ...]
+    is_first: bool
 
 
 @dataclass
@@ -120,7 +122,8 @@ class IssueMaker:
             elif stand.is_in_flight:
                 outcomes["in_flight"] += 1
             else:
-                wanted.append(_Wanted(subscriber, _missed(digests, stand), _since(digests, stand), stand.unsent))
+                missed, is_first = _missed(digests, stand), stand.received is None
+                wanted.append(_Wanted(subscriber, missed, _since(digests, stand), stand.unsent, is_first))
         return wanted
 
     def _make_single(self, wanted: Sequence[_Wanted], outcomes: Counter[str]) -> None:
@@ -150,7 +153,7 @@ class IssueMaker:
             days = tuple(sorted({digest.date for digest in each.digests}))
             papers = feed.papers[: each.subscriber.paper_count]
             shown = replace(feed, digest_id=each.digests[0].digest_id, papers=papers)
-            draft = Draft(secrets.token_urlsafe(9), (days[0], days[-1]), shown)
+            draft = Draft(secrets.token_urlsafe(9), (days[0], days[-1]), shown, each.is_first)
             issue = compose(draft, each.subscriber, self.settings, self.links, self.clock.now())
             composed.append((issue, each.unsent))
         with self.store.write() as connection:

@@ -65,11 +65,13 @@ class Draft:
     Attributes:
         days: Days that the issue covers, ascending, at least one.
         feed: Papers of the issue; ``digest_id`` names the newest of its digests.
+        is_first: Whether the subscriber has got no issue yet, so that this one says what it is.
     """
 
     issue_id: str
     days: tuple[dt.date, ...]
     feed: Feed
+    is_first: bool = False
 
 
 def compose(draft: Draft, subscriber: Subscriber, settings: MailSettings, links: Links, now: dt.datetime) -> Issue:
@@ -125,6 +127,7 @@ def _content(
         "subject": _subject(draft, settings),
         "heading": _heading(draft),
         "preheader": shortened(" · ".join(paper["title"] for paper in papers[1:4]), 160),
+        "intro": _introduction(draft, subscriber, settings),
         "note": fallback_in_words(draft.feed.fallback),
         "papers": papers,
         "more": len(draft.feed.papers) - shown,
@@ -220,6 +223,18 @@ def _subject(draft: Draft, settings: MailSettings) -> str:
     ending = f" and {more} more" if more > 0 else ""
     room = SUBJECT_LENGTH - len(ending) - len(settings.sender_name) - 2
     return f"{settings.sender_name}: {shortened(first, max(room, 20))}{ending}"
+
+
+def _introduction(draft: Draft, subscriber: Subscriber, settings: MailSettings) -> str:
+    """Return what the mail is and how to change it, for a first issue; otherwise an empty text."""
+    if not draft.is_first:
+        return ""
+    days = subscriber.schedule.days_in_words
+    when = days if days == "daily" else f"on {days}"
+    return (
+        f"Welcome to {settings.sender_name}: new research papers, chosen for you. You get this mail {when}, because "
+        f"{subscriber.address} was subscribed. The links at its end change the days, or end the subscription."
+    )
 
 
 def _shown(paper: FeedPaper, issue_id: str, subscriber_id: str, links: Links) -> dict[str, str]:

@@ -1,22 +1,12 @@
 """Checks and parses schedules."""
 
 import datetime as dt
-from collections.abc import Collection
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from mailer.domain.subscription import Schedule
 from mailer.errors import InvalidField
 
 EVERY_DAY = tuple(range(1, 8))
-
-
-def days_in_words(days: Collection[int]) -> str:
-    """Return ISO weekdays in words: ``daily``, ``Mon-Fri`` or ``Mon,Wed``."""
-    if set(days) == set(EVERY_DAY):
-        return "daily"
-    if list(days) == [1, 2, 3, 4, 5]:
-        return "Mon-Fri"
-    return ",".join(("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")[day - 1] for day in days)
 
 
 def check_schedule(schedule: Schedule) -> Schedule:

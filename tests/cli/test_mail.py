@@ -41,6 +41,8 @@ def test_from_a_list_to_the_inbox(mail: Mail, paperfeed: Run, tmp_path: Path) ->
     consent = ("--consent", "signed up on paper, 2026-03-01")
     assert "2 added" in mail("subscribers", "import", people, *consent)
     assert "0 added, 2 already subscribed" in mail("subscribers", "import", people, *consent)
+    assert "active  daily  07:00  UTC" in mail("subscribers", "list")
+    assert "active  Mon, Fri  06:30  Europe/Berlin" in mail("subscribers", "list")
     listed = json.loads(mail("subscribers", "list", "--json"))["subscribers"]
     assert [each["weekdays"] for each in sorted(listed, key=lambda each: each["user_id"])] == [[*range(1, 8)], [1, 5]]
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mailer.config import MailSettings
 from mailer.domain.feed import Feed
 from mailer.domain.issue import Issue
-from mailer.domain.subscription import Subscriber
+from mailer.domain.subscription import Schedule, Subscriber
 from mailer.errors import InvalidField
 from mailer.issues.message import Draft, compose, compose_confirmation
 from mailer.links import Links, Purpose
@@ -71,6 +71,17 @@ def test_names_in_headers_stay_as_they_are(name: str) -> None:
     message, _, _ = parts(made.content)
     for header in ("From", "To"):
         assert [address.display_name for address in message[header].addresses] == [name]
+
+
+def test_the_first_issue_says_what_it_is() -> None:
+    """The first mail to a subscriber says what it is and how to end it; later ones do not."""
+    to = replace(subscriber(), schedule=Schedule((1, 3)))
+    made = [compose(Draft("i" * 24, (DAY,), feed(), is_first), to, SETTINGS, LINKS, NOW) for is_first in (True, False)]
+    for content, expected in zip([each.content for each in made], (True, False), strict=True):
+        for text in (" ".join(parts(content)[1].split()), text_of_html(content)):
+            assert ("Welcome to Papers of the day: new research papers" in text) == expected
+            assert ("You get this mail on Mon, Wed, because subscriber1@example.org was subscribed" in text) == expected
+    assert problems(made[0].content, BASE) == []
 
 
 HOSTILE = [
