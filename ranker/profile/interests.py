@@ -36,23 +36,6 @@ class Interests:
     def __len__(self) -> int:
         return len(self.members)
 
-    def nearest(self, units: Float32Array) -> tuple[IndexArray, Float32Array]:
-        """Return the interest nearest to each paper and the cosine to it.
-
-        Args:
-            units: (n, d) float32 of unit length, NaN rows where the vector is pending.
-
-        Returns:
-            (n,) numbers of interests, -1 where the vector is pending or there is no interest; (n,) cosines, NaN there.
-        """
-        if not len(self):
-            return np.full(len(units), -1, dtype=np.intp), np.full(len(units), np.nan, dtype=np.float32)
-        with np.errstate(invalid="ignore"):
-            cosines = units @ self.centroids.T
-        best = np.argmax(cosines, axis=1)
-        found = cosines[np.arange(len(units)), best]
-        return np.where(np.isnan(found), -1, best), found
-
 
 def find_interests(units: Float32Array, rows: IndexArray, liked_at: Float64Array) -> Interests:
     """Cluster liked papers into interests.

@@ -152,7 +152,7 @@ class CandidateTerms:
         return out
 
 
-def sums_of_rows(table: Float32Array, rows: Int32Array) -> Float32Array:
+def sums_of_rows(table: Float32Array, rows: IndexArray) -> Float32Array:
     """Return the sums of rows of a table; (n, k) float32.
 
     Args:
