@@ -50,10 +50,13 @@ class Model:
 
         Up to rounding, a row's score is the sum of its contributions plus the mean of the trees on the training rows.
         """
-        found = sums_of_rows(self._family_table, leaves.T)
-        for column in np.flatnonzero(self.base).tolist():
-            found[:, self.family_of[column]] += np.nan_to_num(features[:, column]) * self.base[column]
-        return found
+        used = np.flatnonzero(self.base)
+        return sums_of_rows(self._family_table, leaves.T) + _known(features, used) @ self._base_table[used]
+
+    @cached_property
+    def _base_table(self) -> Float32Array:
+        """(features, families) the weight of each feature in its family."""
+        return self.base[:, None] * (np.array(self.family_of)[:, None] == np.arange(self._family_table.shape[1]))
 
     @cached_property
     def _family_table(self) -> Float32Array:
@@ -64,7 +67,13 @@ class Model:
 def base_scores(features: Float32Array, base: Float32Array) -> Float64Array:
     """Return the sum of each row's features weighted by ``base``; (n,) float64, unknown values count as 0."""
     used = np.flatnonzero(base)
-    return np.asarray(np.nan_to_num(features[:, used]).astype(np.float64) @ base[used])
+    return np.asarray(_known(features, used).astype(np.float64) @ base[used])
+
+
+def _known(features: Float32Array, columns: IndexArray) -> Float32Array:
+    """Return some columns of the features, with 0 for unknown values."""
+    found = features[:, columns]
+    return np.where(np.isnan(found), np.float32(0), found)
 
 
 def read_model(text: str, base: Float32Array, family_of: tuple[int, ...]) -> Model:

@@ -84,7 +84,7 @@ class Inputs:
         if not known:
             return self._unknown()
         liked = [tfidf for user in known if (tfidf := self.profiles[user].liked_tfidf) is not None]
-        cosines = terms.cosines(stack_sparse(liked))
+        cosines = stack_sparse(liked).dot(terms)
         if wordless is not None:
             cosines[:, wordless] = np.nan
         return self._summed_up(known, cosines, [self.profiles[user].word_weights for user in known])
@@ -143,4 +143,4 @@ def by_user(values: Sequence[float]) -> Float32Array:
 
 def _starts(sizes: Sequence[int]) -> IndexArray:
     """Return where each of the consecutive parts of these sizes begins."""
-    return np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.intp)
+    return np.cumsum([0, *sizes[:-1]])

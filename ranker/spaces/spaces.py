@@ -18,7 +18,7 @@ from ranker.signals import Signals
 from ranker.spaces.categories import CategoryTable
 from ranker.spaces.factors import FactorMap
 from ranker.spaces.linear import inverse_root, unit_rows
-from ranker.spaces.sparse import CandidateTerms, SparseRows, stack_sparse
+from ranker.spaces.sparse import SparseRows, stack_sparse, telling_terms
 from ranker.spaces.statistics import CorpusStatistics, count_terms, with_prior
 from ranker.spaces.terms import hashed_terms
 from ranker.spaces.topics import Topics
@@ -71,7 +71,7 @@ class PaperMatrix:
     def cosines_among(self, rows: IndexArray) -> Float32Array:
         """Return the mutual cosines of the papers at ``rows``; (m, m) float32, 0 where a vector is pending."""
         if len(self) <= _FEW_COSINES:
-            return self._cosines[np.ix_(rows, rows)]
+            return self._cosines.take(rows, axis=0).take(rows, axis=1)
         known = np.nan_to_num(self.units[rows])
         return known @ known.T
 
@@ -108,9 +108,9 @@ class PaperMatrix:
         return ranks
 
     @cached_property
-    def terms(self) -> CandidateTerms | None:
-        """The terms of the papers in the form that likes are compared with; None without a bundle."""
-        return None if self.tfidf is None else CandidateTerms.of(self.tfidf)
+    def terms(self) -> SparseRows | None:
+        """The terms of the papers with the weights that likes are compared by; None without a bundle."""
+        return None if self.tfidf is None else telling_terms(self.tfidf)
 
     @cached_property
     def wordless(self) -> BoolArray | None:
@@ -134,7 +134,6 @@ class PaperMatrix:
         """
         if self.tfidf is None or self.spaces is None or not len(self.spaces.background):
             return np.zeros(len(self), dtype=np.float32)
-        # ``dot`` caches the transpose of its argument: the background, which stays the same.
         cosines = self.tfidf.dot(self.spaces.background)
         count = max(1, round(cosines.shape[1] * NEAREST_SHARE))
         nearest = np.partition(cosines, cosines.shape[1] - count, axis=1)[:, cosines.shape[1] - count :]
@@ -283,22 +282,16 @@ def stack_matrices(parts: Sequence[PaperMatrix]) -> PaperMatrix:
     Raises:
         InputError: The parts are in different spaces, or a paper occurs twice.
     """
-    if len({_shape(part) for part in parts}) != 1:
-        raise InputError("papers of different spaces cannot be joined; all must be in the same spaces")
     values = {name: _stacked([vars(part)[name] for part in parts]) for name in _ROWS}
     columns = stack_columns([part.columns for part in parts])
     return PaperMatrix(columns=columns, **values, spaces=parts[0].spaces)
 
 
 def _stacked(values: Sequence[Any]) -> Any:
-    """Return the rows of all parts; None if a part is None."""
-    if any(value is None for value in values):
+    """Return the rows of all parts; None if they are None."""
+    widths = {None if value is None else value.shape[1] for value in values}
+    if len(widths) != 1:
+        raise InputError("papers of different spaces cannot be joined; all must be in the same spaces")
+    if None in widths:
         return None
     return stack_sparse(values) if isinstance(values[0], SparseRows) else np.concatenate(values)
-
-
-def _shape(matrix: PaperMatrix) -> tuple[int | None, ...]:
-    """Return the widths of all spaces, which differ for most matrices of different bundles."""
-    arrays = (matrix.units, matrix.whitened, matrix.factors)
-    widths = (None if array is None else array.shape[1] for array in arrays)
-    return (*widths, None if matrix.tfidf is None else matrix.tfidf.width)
