@@ -69,7 +69,7 @@ class Scored:
         features: (n, len(SCHEMA)) float32, see ``compute_features``.
         leaves: (trees, n) output of ``Model.leaves``.
         scores: (n,) output of ``Model.scores``.
-        cosines: (m, n) see ``Inputs.cosines``.
+        cosines: (m, n) cosines to the user's rows, see ``Inputs.cosines``.
     """
 
     features: Float32Array
@@ -141,8 +141,8 @@ def rank(  # noqa: PLR0913 (one keyword for each option)
             cosines = scored.cosines
         else:
             support, cosines = None, candidates.cosines_to([profile.liked_units, profile.interests.centroids])
-        what = Shown(profile, candidates, seen, cosines, as_of, user_context)
-        why[: len(seen)] = reasons(what, support, SCHEMA.families)
+        page = Shown(profile, candidates, seen, cosines, as_of, user_context)
+        why[: len(seen)] = reasons(page, support, SCHEMA.families)
         if explored.place is not None and explored.place < len(seen):
             why[explored.place] = (RankReason(RankReasonKind.EXPLORATION), *why[explored.place])
     scored_by = ScoredBy.COSINE if bundle is None else ScoredBy.BUNDLE

@@ -56,7 +56,8 @@ class Model:
     @cached_property
     def _base_table(self) -> Float32Array:
         """(features, families) the weight of each feature in its family."""
-        return self.base[:, None] * (np.array(self.family_of)[:, None] == np.arange(self._family_table.shape[1]))
+        own = np.array(self.family_of)[:, None] == np.arange(self._family_table.shape[1])
+        return np.asarray(self.base[:, None] * own)
 
     @cached_property
     def _family_table(self) -> Float32Array:

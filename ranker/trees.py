@@ -227,8 +227,7 @@ def node_means(trees: Trees) -> tuple[Float64Array, Float64Array]:
 
     Both are (t, m - 1) float64, 0 beyond a tree's last node.
     """
-    below = trees.below.any(axis=2)
-    # Avoids a division by zero.
-    weights = np.maximum(trees.leaf_weights, 1e-9)[:, None]
-    totals, counts = (np.where(below, each, 0.0).sum(axis=2) for each in (trees.leaf_values[:, None] * weights, weights))
-    return totals / np.maximum(counts, 1e-300), counts
+    # The maximum avoids a division by zero.
+    weights = trees.below.any(axis=2) * np.maximum(trees.leaf_weights, 1e-9)[:, None]
+    counts = weights.sum(axis=2)
+    return (weights * trees.leaf_values[:, None]).sum(axis=2) / np.maximum(counts, 1e-300), counts

@@ -12,6 +12,8 @@ from ranker.types import Float32Array, IndexArray, Int32Array
 
 _RARE_SHARE = 0.05
 _FEW_ROWS = 20
+_DENSE_ROWS = 100
+"""Up to this number of rows, a dense matrix of their common columns has the products of rows in half the time."""
 _BLOCK_CELLS = 2**21
 """Number of products of rows that are in memory twice: as a sparse and as a dense matrix."""
 
@@ -52,9 +54,7 @@ class SparseRows:
     @cached_property
     def matrix(self) -> Any:
         """This matrix as a scipy matrix that shares the memory."""
-        return scipy.sparse.csr_matrix(
-            (self.values, self.columns, self.starts), shape=self.shape, copy=False
-        )
+        return scipy.sparse.csr_matrix((self.values, self.columns, self.starts), shape=self.shape, copy=False)
 
     @cached_property
     def transposed(self) -> Any:
@@ -74,10 +74,15 @@ class SparseRows:
 
     def gram(self) -> Float32Array:
         """Return the dot products of the rows with one another; (n, n) float32."""
+        if len(self) > _DENSE_ROWS:
+            # Renumbered columns make the transpose small: it takes time for each column, used or not.
+            used, places = np.unique(self.columns, return_inverse=True)
+            rows = scipy.sparse.csr_matrix((self.values, places, self.starts), shape=(len(self), len(used)))
+            return np.asarray((rows @ rows.T).toarray(), dtype=np.float32)
         # Sorting one array is faster than sorting indices by it.
         entries = np.sort(self.columns.astype(np.int64) << 32 | np.arange(len(self.columns)))
         columns, entries = entries >> 32, entries & 0xFFFFFFFF
-        # A column of a single row adds to the diagonal alone. That leaves few columns, so their product is a dense one.
+        # Most columns are in a single row and add to the diagonal alone; the others form a small dense matrix.
         shared = np.zeros(len(columns), dtype=np.bool_)
         shared[1:] = columns[1:] == columns[:-1]
         shared[:-1] |= shared[1:]

@@ -17,7 +17,9 @@ def dense(rows: SparseRows) -> np.ndarray:
 def test_gram_by_hand() -> None:
     """The dot products of rows with one another equal those of the whole rows, also without rows or entries."""
     assert LIKES is not None
-    assert_close(LIKES.gram(), dense(LIKES) @ dense(LIKES).T)
+    for rows in (LIKES, CANDIDATES, spaces().matrix(columns(101)).tfidf):
+        assert rows is not None
+        assert_close(rows.gram(), dense(rows) @ dense(rows).T)
     assert LIKES.take(np.arange(0)).gram().shape == (0, 0)
     empty = SparseRows(np.zeros(3, np.int32), np.empty(0, np.int32), np.empty(0, np.float32), 9)
     assert empty.gram().tolist() == [[0, 0], [0, 0]]
