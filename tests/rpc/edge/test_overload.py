@@ -16,7 +16,7 @@ from paperfeed.v1.catalog_pb2 import GetPaperRequest, ListPapersRequest, UpsertP
 from paperfeed.v1.feed_pb2 import GetFeedRequest, TimeWindow
 from paperfeed.v1.profile_pb2 import EVENT_TYPE_LIKE, Event, RecordEventsRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest, GetStatusResponse
-from service.api.admission import METHODS, PREFIX, RETRY_SECONDS
+from service.api.queues import RETRY_SECONDS
 from service.app.ranking.candidate_sets import WIDE_WINDOW_PAPERS
 from testing.calls import at, calls_at_work, make_papers, upsert, wait_until
 from testing.servers import Service
@@ -75,6 +75,9 @@ def test_a_shed_call_says_when_to_retry_and_is_not_repeated(start: Callable[...,
 
     assert {each.reason for each in said} == {"OVERLOADED"}
     assert {each.retry_after_seconds for each in said} == set(RETRY_SECONDS)
+    assert {dict(call.trailing_metadata())["grpc-retry-pushback-ms"] for call in calls if call.code() is SHED} == {
+        str(int(seconds * 1_000)) for seconds in RETRY_SECONDS
+    }
     assert [(each.method, each.count) for each in counted] == [("CatalogService/UpsertPapers", CALLS - AT_ONCE)]
 
 
@@ -94,7 +97,7 @@ def test_a_method_that_does_not_exist_is_not_counted(start: Callable[..., Servic
         counted = {each.method for each in status_of(service).calls}
 
     assert codes == {grpc.StatusCode.UNIMPLEMENTED}
-    assert counted <= {method.removeprefix(PREFIX) for method in METHODS}
+    assert counted <= {"CatalogService/UpsertPapers", "ProfileService/RecordEvents"}
 
 
 def test_a_call_that_would_wait_too_long_is_shed(start: Callable[..., Service]) -> None:
