@@ -11,7 +11,7 @@ from ranker.bundle.bundle import Bundle, default_bundle_path, load_bundle
 from ranker.errors import BundleError
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
-from service.api.handlers import PREFIX, Together
+from service.api.handlers import PREFIX, Handlers, Together
 from service.api.page_tokens import PageTokens
 from service.api.profiles import ProfileServicer
 from service.api.queues import CallQueue
@@ -158,6 +158,17 @@ class Application:
         tokens = PageTokens(self.store.page_token_key())
         profile_servicer = ProfileServicer(Profiles(self.store, clock, self.serving, users), tokens)
         feed_servicer = FeedServicer(feeds, inline, tokens)
+        handlers = Handlers(
+            counters,
+            quick,
+            bulk,
+            {
+                f"{PREFIX}FeedService/GetFeed": Together(feed_servicer.kind_of_feed, feed_servicer.feeds_together),
+                f"{PREFIX}ProfileService/RecordEvents": Together(lambda _: "events", profile_servicer.record_together),
+            },
+            silence_seconds=settings.silence_seconds,
+            stall_seconds=settings.stall_seconds,
+        )
         self._server = Server(
             catalog=CatalogServicer(Catalog(self.store, clock, self._on_new_text), tokens),
             profiles=profile_servicer,
@@ -165,19 +176,11 @@ class Application:
             status=StatusServicer(
                 counters,
                 self.serving,
-                call_count=lambda: self._server.call_count,
+                call_count=lambda: handlers.count,
                 paper_counts=self._paper_counts,
                 place=(place.number, place.count),
             ),
-            counters=counters,
-            quick=quick,
-            bulk=bulk,
-            together={
-                f"{PREFIX}FeedService/GetFeed": Together(feed_servicer.kind_of_feed, feed_servicer.feeds_together),
-                f"{PREFIX}ProfileService/RecordEvents": Together(lambda _: "events", profile_servicer.record_together),
-            },
-            silence_seconds=settings.silence_seconds,
-            stall_seconds=settings.stall_seconds,
+            handlers=handlers,
             port_is_shared=place.count > 1,
         )
 

@@ -62,7 +62,7 @@ class Settings:
     )
     max_waiting_calls: int = setting(64, "Calls that may wait for a thread; more are refused.", at_least=0)
     max_wait_seconds: float = setting(
-        1.0, "A call that would probably wait longer than this for a thread is refused.", at_least=0.001, at_most=3600
+        0.5, "A call that would probably wait longer than this for a thread is refused.", at_least=0.001, at_most=3600
     )
     silence_seconds: float = setting(
         15.0,

@@ -5,6 +5,8 @@ which the message must arrive. They read exactly one message; on the wire nothin
 """
 
 import asyncio
+import contextlib
+import sys
 import time
 from collections.abc import Callable, Coroutine, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +23,19 @@ from service.domain.errors import InvalidField, ServerStopping
 
 PREFIX = "/paperfeed.v1."
 STATUS_METHODS = f"{PREFIX}StatusService/"
+BULK_METHODS = frozenset(
+    PREFIX + name
+    for name in (
+        "CatalogService/UpsertPapers",
+        "FeedService/FindSimilarPapers",
+        "FeedService/RankPapers",
+        "FeedService/StreamFeeds",
+        "ProfileService/ExportUser",
+    )
+)
+"""Calls that may take seconds: they embed text, read much data, or last as long as the client reads."""
+# Threads for GetStatus, which is never refused and must not wait behind other calls.
+STATUS_THREADS = 2
 # A thread makes this many answers of a stream, or as many as it can in this time, before it takes the next call.
 ANSWERS_AT_ONCE = 32
 TURN_SECONDS = 0.02
@@ -44,11 +59,12 @@ class Together:
     make: Callable[[Sequence[Any]], Sequence[Message]]
 
 
-class Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
+class Handlers(grpc.GenericRpcHandler):
     """The handlers of all our RPCs. Their servicers' methods run on the threads of the call's queue.
 
     Args:
-        queue_of: Returns the queue for the path of a method.
+        quick: Queue of short calls.
+        bulk: Queue of the calls in ``BULK_METHODS``.
         together: By path, the methods whose waiting calls are made together.
         silence_seconds: Time limit for a request's message after its headers.
         stall_seconds: Time limit for a client to take a message of a stream.
@@ -57,23 +73,27 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
     def __init__(
         self,
         counters: Counters,
-        queue_of: Callable[[str], CallQueue],
+        quick: CallQueue,
+        bulk: CallQueue,
         together: Mapping[str, Together],
         *,
         silence_seconds: float,
         stall_seconds: float,
     ) -> None:
         self._counters = counters
-        self._queue_of = queue_of
+        self._quick = quick
+        self._bulk = bulk
+        self._aside = CallQueue("status", threads=STATUS_THREADS, max_waiting=sys.maxsize)
         self._together = together
         self._silence = ClientWaits("send its message", silence_seconds)
         self._stall = ClientWaits("take a message", stall_seconds)
         self._handlers: dict[str, Method] = {}
-        self._is_closed = False
+        self._refuses = False
+        self._has_come = asyncio.Event()
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
         self.count = 0
         """Number of calls that have not ended, without those of GetStatus."""
-        self.last_call_at = 0.0
-        """Time of the latest call on the monotonic clock."""
 
     def add_registered_method_handlers(self, service: str, methods: Mapping[str, Method]) -> None:
         """Take the methods of a servicer. The generated ``add_..._to_server`` call this as on a server."""
@@ -91,12 +111,35 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
         """Return the handler of a method; None for an unknown method."""
         return self._handlers.get(handler_call_details.method)
 
-    def close(self) -> None:
+    def refuse_all(self) -> None:
         """Refuse all new calls with UNAVAILABLE."""
-        self._is_closed = True
+        self._refuses = True
+
+    async def wait_until_idle(self, seconds: float) -> None:
+        """Wait until all calls have ended, at most for ``seconds``."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._is_idle.wait(), seconds)
+
+    async def wait_until_quiet(self, quiet_seconds: float, seconds: float) -> None:
+        """Wait until no call has come for ``quiet_seconds``, at most for ``seconds``."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while True:
+                    self._has_come.clear()
+                    await asyncio.wait_for(self._has_come.wait(), quiet_seconds)
+
+    def close(self) -> None:
+        """End the threads of all queues when their calls have been made."""
+        for queue in (self._quick, self._bulk, self._aside):
+            queue.close()
+
+    def _queue_of(self, path: str) -> CallQueue:
+        if path.startswith(STATUS_METHODS):
+            return self._aside
+        return self._bulk if path in BULK_METHODS else self._quick
 
     def _unary(self, path: str, method: Method) -> Callable[..., Any]:
-        queue, together = self._queue_of(path), self._together.get(path)
+        queue, together = self._queue_of(path), self._together.get(path, Together(lambda _: None, lambda _: ()))
         parse, serialize = method.request_deserializer, method.response_serializer
 
         def alone(argument: tuple[bytes, Call]) -> bytes:
@@ -104,16 +147,15 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
             return bytes(serialize(method.unary_unary(parse_message(data, parse), call)))
 
         def make_together(arguments: Sequence[tuple[bytes, Call]]) -> list[bytes]:
-            assert together is not None
             return [serialize(answer) for answer in together.make([parse(data) for data, _ in arguments])]
 
         def kind_of(data: bytes) -> Hashable:
-            if together is None or len(data) > MAX_BYTES_TOGETHER:
+            if path not in self._together or len(data) > MAX_BYTES_TOGETHER:
                 return None
             kind = together.kind(parse_message(data, parse))
             return None if kind is None else (path, kind)
 
-        work = Work(alone, make_together if together else None)
+        work = Work(alone, make_together)
 
         async def answer(call: Call, context: Any) -> bytes:
             data = await self._message(call, context, queue)
@@ -157,7 +199,8 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
         """Return the answer, or end the call with the status of the error."""
         counts = not path.startswith(STATUS_METHODS)
         self.count += counts
-        self.last_call_at = time.monotonic()
+        self._is_idle.clear()
+        self._has_come.set()
         try:
             return await answer
         except (asyncio.CancelledError, grpc.aio.BaseError):
@@ -168,6 +211,8 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
             return None
         finally:
             self.count -= counts
+            if not self.count:
+                self._is_idle.set()
 
     async def _message(self, call: Call, context: Any, queue: CallQueue) -> bytes:
         """Return the call's message, if the call is admitted.
@@ -178,7 +223,7 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[misc]
             ClientTooSlow: The message does not arrive.
             InvalidField: The client ended the call without a message.
         """
-        if self._is_closed:
+        if self._refuses:
             raise ServerStopping
         queue.check_room(seconds=call.time_remaining())
         async with self._silence.limit():

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -25,24 +25,11 @@ from paperfeed.v1 import (
 )
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
-from service.api.handlers import PREFIX, STATUS_METHODS, Handlers, Together
+from service.api.handlers import Handlers
 from service.api.profiles import ProfileServicer
-from service.api.queues import CallQueue
 from service.api.status_service import StatusServicer
-from service.app.counters import Counters
 from service.domain.errors import InvalidField, Unsupported
 
-BULK_METHODS = frozenset(
-    PREFIX + name
-    for name in (
-        "CatalogService/UpsertPapers",
-        "FeedService/FindSimilarPapers",
-        "FeedService/RankPapers",
-        "FeedService/StreamFeeds",
-        "ProfileService/ExportUser",
-    )
-)
-"""Calls that may take seconds: they embed text, read much data, or last as long as the client reads."""
 NAMES = tuple(
     service.full_name
     for file in (catalog_pb2, feed_pb2, model_pb2, profile_pb2, status_pb2)
@@ -51,8 +38,6 @@ NAMES = tuple(
 # The largest request, RankPapers with 4 MB of text, takes about half of it.
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
-# Threads for GetStatus, which is never refused and must not wait behind other calls.
-STATUS_THREADS = 2
 # Time limit for sending the last answers to slow clients after all calls have finished. Streams without an end, such as
 # Health/Watch, are ended after it.
 ANSWER_SECONDS = 5.0
@@ -60,13 +45,12 @@ ANSWER_SECONDS = 5.0
 # QUIET_SECONDS, at most for MAX_QUIET_SECONDS.
 QUIET_SECONDS = 0.25
 MAX_QUIET_SECONDS = 2.0
-# How often a drain looks whether all calls have ended.
-LOOK_SECONDS = 0.01
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
-    # Further calls on a connection wait at the client.
-    ("grpc.max_concurrent_streams", 256),
+    # Further calls on a connection wait at the client. With a smaller number, a large burst of calls would be cut off:
+    # for a moment the server counts calls that the client has seen end.
+    ("grpc.max_concurrent_streams", 4_096),
     # By default, grpcio cancels calls of a burst at random when 1,000 have arrived but are not yet handled.
     ("grpc.server.max_pending_requests", 100_000),
     ("grpc.server.max_pending_requests_hard_limit", 100_000),
@@ -96,11 +80,7 @@ class Server:
     """A gRPC server with health and reflection. Call ``start`` and then ``drain``, each once, from another thread.
 
     Args:
-        quick: Queue of short calls.
-        bulk: Queue of the calls in ``BULK_METHODS``.
-        together: By path, the methods whose waiting calls are made together.
-        silence_seconds: Time limit for a request's message after its headers.
-        stall_seconds: Time limit for a client to take a message of a stream.
+        handlers: Take the methods of the servicers, and make their calls.
         port_is_shared: Whether other processes listen on the same port.
     """
 
@@ -111,43 +91,23 @@ class Server:
         profiles: ProfileServicer,
         feeds: FeedServicer,
         status: StatusServicer,
-        counters: Counters,
-        quick: CallQueue,
-        bulk: CallQueue,
-        together: Mapping[str, Together],
-        silence_seconds: float,
-        stall_seconds: float,
+        handlers: Handlers,
         port_is_shared: bool,
     ) -> None:
+        self._handlers = handlers
         # Only with --workers may several processes listen on one port; otherwise a second server must fail.
         self._options = (*OPTIONS, ("grpc.so_reuseport", int(port_is_shared)))
-        aside = CallQueue("status", threads=STATUS_THREADS, max_waiting=1_000_000)
-        self._queues = (quick, bulk, aside)
-
-        def queue_of(path: str) -> CallQueue:
-            if path.startswith(STATUS_METHODS):
-                return aside
-            return bulk if path in BULK_METHODS else quick
-
-        self._handlers = Handlers(
-            counters, queue_of, together, silence_seconds=silence_seconds, stall_seconds=stall_seconds
-        )
-        # The generated functions are not typed for grpc.aio; they call two methods that Handlers has.
-        handlers: Any = self._handlers
-        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(catalog, handlers)
-        profile_pb2_grpc.add_ProfileServiceServicer_to_server(profiles, handlers)
-        feed_pb2_grpc.add_FeedServiceServicer_to_server(feeds, handlers)
-        model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(), handlers)
-        status_pb2_grpc.add_StatusServiceServicer_to_server(status, handlers)
+        # The generated functions are not typed for grpc.aio; of a server they call two methods, which Handlers has.
+        registry: Any = handlers
+        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(catalog, registry)
+        profile_pb2_grpc.add_ProfileServiceServicer_to_server(profiles, registry)
+        feed_pb2_grpc.add_FeedServiceServicer_to_server(feeds, registry)
+        model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(), registry)
+        status_pb2_grpc.add_StatusServiceServicer_to_server(status, registry)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="grpc", daemon=True)
         self._health = health.aio.HealthServicer()
         self._server: grpc.aio.Server | None = None
-
-    @property
-    def call_count(self) -> int:
-        """Number of calls of our services that have not ended."""
-        return self._handlers.count
 
     def start(self, host: str, port: int) -> int:
         """Start to serve and return the port.
@@ -167,8 +127,7 @@ class Server:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-        for queue in self._queues:
-            queue.close()
+        self._handlers.close()
         if cut:
             _log.warning("accepted calls were cut: they did not end in time", extra={"facts": {"calls": cut}})
         _log.info("stopped")
@@ -196,13 +155,9 @@ class Server:
             return 0
         end = time.monotonic() + seconds
         await self._health.enter_graceful_shutdown()
-        self._handlers.close()
-        while self._handlers.count and time.monotonic() < end:
-            await asyncio.sleep(LOOK_SECONDS)
+        self._handlers.refuse_all()
+        await self._handlers.wait_until_idle(seconds)
         cut = self._handlers.count
-        start = time.monotonic()
-        quiet_end = min(end, start + MAX_QUIET_SECONDS)
-        while (now := time.monotonic()) < min(quiet_end, max(start, self._handlers.last_call_at) + QUIET_SECONDS):
-            await asyncio.sleep(LOOK_SECONDS)
-        await self._server.stop(min(max(end - now, 0.0), ANSWER_SECONDS))
+        await self._handlers.wait_until_quiet(QUIET_SECONDS, min(end - time.monotonic(), MAX_QUIET_SECONDS))
+        await self._server.stop(min(max(end - time.monotonic(), 0.0), ANSWER_SECONDS))
         return cut

@@ -10,6 +10,7 @@ import pytest
 
 from service.api.queues import MAX_TOGETHER, SMOOTHING, CallQueue, Work
 from service.domain.errors import Overloaded
+from testing.calls import wait_until
 
 THREADS, WAITING = 2, 8
 
@@ -41,8 +42,8 @@ class Calls:
             number = len(self.tasks)
             self.tasks.append(asyncio.create_task(self.queue.run(Work(self._make), number)))
             await asyncio.sleep(0)
-        while len(self.made) < min(len(self.tasks), self._threads):
-            await asyncio.sleep(0.001)
+        expected = min(len(self.tasks), self._threads)
+        await asyncio.to_thread(wait_until, lambda: len(self.made) >= expected)
         return admitted
 
     async def end(self) -> list[int]:
