@@ -132,7 +132,7 @@ class Application:
         quick = CallQueue(
             "quick", threads=settings.threads, max_waiting=waiting, max_wait_seconds=settings.max_wait_seconds
         )
-        bulk = CallQueue("bulk", threads=2 * settings.threads, max_waiting=waiting)
+        bulk = CallQueue("bulk", threads=settings.threads, max_waiting=waiting)
         self.serving = ServingSlot(self.store, self.encoder.name, lambda name: make_bundle(settings, name))
         self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self._drained)
         self._statistics = StatisticsKeeper(self.store, self.serving, clock, counts=self._embeds)

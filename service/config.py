@@ -56,7 +56,7 @@ class Settings:
     )
     threads: int = setting(
         2,
-        "Calls handled at once. Slow calls (streams, RankPapers, new papers) have twice as many threads of their own.",
+        "Quick calls handled at once. Bulk calls (streams, RankPapers, new papers) have as many threads of their own.",
         at_least=1,
         at_most=1024,
     )

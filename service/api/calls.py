@@ -11,7 +11,7 @@ from typing import Any
 from service.api.queues import RETRY_SECONDS
 from service.api.status import reason_of, status_of
 from service.app.counters import Counters
-from service.domain.errors import ClientTooSlow, Overloaded, PaperfeedError
+from service.domain.errors import ClientTooSlow, Overloaded, PaperfeedError, ServerStopping
 
 REQUEST_ID_KEY = "x-request-id"
 # Calls that may wait at a time for their clients to send the message, and again to take an answer. One more ends the
@@ -107,7 +107,8 @@ class Call:
         """End the call with the status of an error."""
         self._is_active = False
         code, message, trailer = status_of(error, self._request_id)
-        if isinstance(error, Overloaded):
+        is_refused = isinstance(error, Overloaded | ServerStopping)
+        if is_refused:
             # A flood must cost little: no log line, and no headers, so that the channel of a client may retry the call.
             self._counters.count_call(self._method, code.name)
         else:
@@ -115,7 +116,7 @@ class Call:
             self._end(code.name, reason=reason_of(error), bug=error if is_bug else None)
         try:
             async with asyncio.timeout(ERROR_SECONDS):
-                if not isinstance(error, Overloaded):
+                if not is_refused:
                     await self.send_headers()
                 await self._context.abort(code, message, trailer)
         except TimeoutError:

@@ -38,7 +38,7 @@ from testing.servers import Service
 
 THREADS = 1
 # Number of bulk calls that run at a time.
-AT_ONCE = 2 * THREADS
+AT_ONCE = THREADS
 CANCELLED = grpc.StatusCode.CANCELLED
 LONG_USERS = [f"u{i:05d}" for i in range(10_000)]
 
