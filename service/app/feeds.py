@@ -116,25 +116,27 @@ class Feeds:
         """
         serving = self.serving.at(queries[0].as_of)
         with self.candidates.room_for(queries[0].window):
-            pages: list[FeedPage | None] = []
-            wanted: list[_Wanted] = []
-            known: set[str] = set()
             with self.store.read() as tx:
-                for query, page_size in zip(queries, page_sizes, strict=True):
-                    versions = tx.versions(query.user_id, query.digest_id)
-                    known.update(() if versions.user is None else (query.user_id,))
-                    pages.append(self._precomputed_page(tx, serving, query, versions, page_size))
-                    if pages[-1] is None:
-                        user = self.users.find(tx, serving, query.user_id, versions.user)
-                        exclude = frozenset(tx.papers.resolve(query.exclude_paper_ids).values())
-                        wanted.append(_Wanted(query, user, exclude))
-                if wanted:
-                    candidates, date = self._candidates(tx, serving, queries[0], versions)
-            made = iter(self._make_slates(serving, wanted, candidates, date) if wanted else ())
-            complete = [
-                page or _first_page(next(made), candidates, page_size)
-                for page, page_size in zip(pages, page_sizes, strict=True)
-            ]
+                versions = [tx.versions(query.user_id, query.digest_id) for query in queries]
+                pages = [
+                    self._precomputed_page(tx, serving, query, its_versions, page_size)
+                    for query, its_versions, page_size in zip(queries, versions, page_sizes, strict=True)
+                ]
+                wanted = [
+                    self._wanted(tx, serving, query, its_versions)
+                    for query, its_versions, page in zip(queries, versions, pages, strict=True)
+                    if page is None
+                ]
+                shown = self._candidates(tx, serving, queries[0], versions[0]) if wanted else None
+            if shown is not None:
+                candidates, date = shown
+                made = iter(self._make_slates(serving, wanted, candidates, date))
+                pages = [
+                    page or _first_page(next(made), candidates, page_size)
+                    for page, page_size in zip(pages, page_sizes, strict=True)
+                ]
+            complete = [page for page in pages if page is not None]
+            known = {query.user_id for query, its in zip(queries, versions, strict=True) if its.user is not None}
             self._save([page.slate for page in complete], known=known)
         return complete
 
@@ -202,6 +204,10 @@ class Feeds:
             nearest = [pair for pair in found if pair[0] != paper_id][:limit]
             papers = tx.papers.find_many([near for near, _ in nearest])
         return [(papers[near], cosine) for near, cosine in nearest if near in papers]
+
+    def _wanted(self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions) -> "_Wanted":
+        user = self.users.find(tx, serving, query.user_id, versions.user)
+        return _Wanted(query, user, frozenset(tx.papers.resolve(query.exclude_paper_ids).values()))
 
     def _candidates(
         self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions
