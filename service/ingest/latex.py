@@ -2,6 +2,7 @@
 
 import functools
 import re
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,6 @@ from service.ingest.third_party import third_party_parser
 MAX_DEPTH = 30
 """Nested braces, brackets and environments in one text; the decoder is recursive, and Python limits recursion."""
 
-# The decoder takes about 2 ms for an abstract, so it gets only texts that contain LaTeX.
 _LATEX = re.compile(r"[\\{}$~]|--|``|''")
 _NESTS = re.compile(r"(?<!\\)[{}\[\]]|\\(?:begin|end)\b")
 # BibTeX takes these characters literally; the LaTeX decoder would read a comment, a column or a parameter.
@@ -29,25 +29,32 @@ _WORD_IN_FORMULA = re.compile(r"(?:^|\s)[^\W\d_]{2,}")
 _DEGREE = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ(?![A-Za-z]))")
 _SCRIPT = re.compile(r"(?<!\\)[_^]")
 _FONT_SWITCH = re.compile(r"\\(?:rm|bf|it|sl|sf|tt|sc|em|cal|frak|displaystyle|textstyle)(?![A-Za-z])\s*")
-
-_GREEK = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron pi rho sigma tau upsilon phi chi "
-    "psi omega"
-).split()
+_GROUP = r"\{(?:[^{}\\]|\\.|\{(?:[^{}\\]|\\.|\{(?:[^{}\\]|\\.)*+\})*+\})*+\}"
+# A part of a text that can be decoded by itself: a formula, a group, an accented letter, a macro with its arguments.
+_PIECE = re.compile(
+    rf"""\$(?:\\.|[^$\\])*+\$|{_GROUP}|\\[cHkbdruvt]\s++[A-Za-z]"""
+    rf"""|\\['`^"~=.]\s*+(?:{_GROUP}|\\[A-Za-z]++\s*+|[A-Za-z])"""
+    rf"""|\\[A-Za-z]++\*?+\s*+(?:\[[^\][{{}}\\]*+\])?+(?:{_GROUP})*+|\\.|~|---?|``|\'\'""",
+    re.DOTALL,
+)
+_NO_PIECE = re.compile(r"[\\{}$]")
+_BLOCK = re.compile(r"\\(?:begin|verb)(?![A-Za-z])")
+_MAX_CACHED = 60
+_GREEK = re.compile(r"GREEK (SMALL|CAPITAL) LETTER (\w+)")
 # Replacements that the library lacks, or has only for whole documents.
 _MACROS = {
     "textless": "<", "textgreater": ">", "textbar": "|", "textquotedbl": '"', "textquotesingle": "'",
     "textunderscore": "_", "textbraceleft": "{", "textbraceright": "}", "textdollar": "$", "textslash": "/",
     "pounds": "£", "copyright": "©", "S": "§", "P": "¶", "dag": "†", "ddag": "‡", "degree": "°", "textdegree": "°",
     "textcelsius": "°C", "celsius": "°C", "textmu": "µ", "micro": "µ", "textasteriskcentered": "*", "textellipsis": "…",
-    "slash": "/", "lq": "‘", "rq": "’", "TeX": "TeX", "LaTeX": "LaTeX", "LaTeXe": "LaTeX2e", "BibTeX": "BibTeX",
-    "XeTeX": "XeTeX", "url": "%s", "href": "%(2)s", "foreignlanguage": "%(2)s",
+    "slash": "/", "lq": "\u2018", "rq": "\u2019", "TeX": "TeX", "LaTeX": "LaTeX", "LaTeXe": "LaTeX2e",
+    "BibTeX": "BibTeX", "XeTeX": "XeTeX", "url": "%s", "href": "%(2)s", "foreignlanguage": "%(2)s",
 }  # fmt: skip
 _ARGUMENTS = {"href": "{{", "foreignlanguage": "{{", "noopsort": "{", "thanks": "{", "index": "{"}
 _DISCARDED = (
-    "noopsort thanks index footnote label color hphantom vphantom selectlanguage hypersetup cite citet citep ref "
-    "autoref cref Cref eqref"
-).split()
+    *("noopsort", "thanks", "index", "footnote", "label", "color", "hphantom", "vphantom", "selectlanguage"),
+    *("hypersetup", "cite", "citet", "citep", "ref", "autoref", "cref", "Cref", "eqref", "-"),
+)
 
 
 def latex_text(value: str) -> str:
@@ -64,15 +71,13 @@ def latex_text(value: str) -> str:
         f"${_formula(piece)}$" if is_formula else _BARE_DOLLAR.sub(r"\\$", _prepared(piece))
         for piece, is_formula in _pieces(value)
     )
-    try:
-        with third_party_parser("", "LaTeX", "pylatexenc"):
-            return _decode(prepared)
-    except InvalidFile:
-        return _without_braces(value)
+    if _NO_PIECE.search(_PIECE.sub("", prepared)) or _BLOCK.search(prepared):
+        return _decoded(prepared)
+    return _PIECE.sub(lambda piece: (_cached if len(piece[0]) <= _MAX_CACHED else _decoded)(piece[0]), prepared)
 
 
 def formula_text(value: str) -> str:
-    """Return plain text in which only the formulas ($H_2$) are LaTeX, with the formulas as ``latex_text`` gives them."""
+    """Return plain text in which only the formulas ($H_2$) are LaTeX, with the formulas as plain text."""
     if "$" not in value and "\\(" not in value:
         return value
     pieces = _pieces(value)
@@ -124,9 +129,17 @@ def _depth(value: str) -> int:
     return deepest
 
 
-def _decode(value: str) -> str:
-    decoder, macros = _decoder()
-    return str(decoder.latex_to_text(value, latex_context=macros))
+def _decoded(value: str) -> str:
+    try:
+        with third_party_parser("", "LaTeX", "pylatexenc"):
+            decoder, macros = _decoder()
+            return str(decoder.latex_to_text(value, latex_context=macros))
+    except InvalidFile:
+        return _without_braces(value)
+
+
+# The decoder is slow, but the same accents and macros come again and again.
+_cached = functools.lru_cache(maxsize=10_000)(_decoded)
 
 
 @functools.cache
@@ -151,15 +164,13 @@ def _decoder() -> tuple[Any, Any]:
 
 def _symbols() -> dict[str, str]:
     """Return characters by macro: the Greek letters of text fonts, and the encoder's tables turned round."""
-    import unicodedata
-
     from pylatexenc.latexencode import get_builtin_conversion_rules
 
     symbols: dict[str, str] = {}
-    for name in _GREEK:
-        letter = "lamda" if name == "lambda" else name
-        symbols[f"text{name}"] = unicodedata.lookup(f"GREEK SMALL LETTER {letter}")
-        symbols[f"text{name.capitalize()}"] = unicodedata.lookup(f"GREEK CAPITAL LETTER {letter}")
+    for code in range(0x391, 0x3CA):
+        if letter := _GREEK.fullmatch(unicodedata.name(chr(code), "")):
+            name = "lambda" if letter[2] == "LAMDA" else letter[2].lower()
+            symbols[f"text{name if letter[1] == 'SMALL' else name.capitalize()}"] = chr(code)
     for table in ("defaults", "unicode-xml"):
         for rule in get_builtin_conversion_rules(table):
             for code, latex in rule.rule.items():

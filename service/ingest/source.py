@@ -130,7 +130,7 @@ def read_any_text(source: Source) -> tuple[str, str]:
         if data.startswith(_UTF16_BOMS):
             text, hint = data.decode("utf-16"), ""
         else:
-            text, hint = _decoded(data, name)
+            text, hint = _decoded(data)
     except UnicodeDecodeError as error:
         raise InvalidFile(name, "is broken UTF-16 text; save it as UTF-8") from error
     if (position := text.find("\x00")) >= 0:
@@ -138,7 +138,7 @@ def read_any_text(source: Source) -> tuple[str, str]:
     return text.replace("\r\n", "\n").replace("\r", "\n"), hint
 
 
-def _decoded(data: bytes, name: str) -> tuple[str, str]:
+def _decoded(data: bytes) -> tuple[str, str]:
     """Return the text and, if it is not UTF-8, a hint how it was read."""
     data = data.removeprefix(_UTF8_BOM)
     try:

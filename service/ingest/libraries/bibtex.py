@@ -27,8 +27,8 @@ def parse_bibtex(text: str, source: str) -> Iterator[RawEntry | Problem]:
     """Return the entries in the file's order, and the problem of each entry that cannot be read.
 
     All entries with the same key count. Of a repeated field the first value counts. An entry inherits what it lacks
-    from the entries that ``crossref`` and ``xdata`` name. A broken definition of strings is no entry: it is returned
-    as a problem without a key.
+    from the entries that ``crossref`` and ``xdata`` name. What is wrong in a definition of strings is said of the next
+    entry.
 
     Raises:
         InvalidFile: While iterating: the file ends inside an entry.
@@ -43,9 +43,13 @@ def parse_bibtex(text: str, source: str) -> Iterator[RawEntry | Problem]:
     for block, values in read:
         if block.type != "string":
             by_key.setdefault(block.key.lower(), values)
+    before: list[str] = []
     for block, values in read:
+        if block.type == "string" and (block.failure or block.problems):
+            before.append(f"the @string before it: {block.failure or block.problems[0]}")
         if block.type not in _NO_PAPERS:
-            yield _entry(block, _with_inherited(values, by_key))
+            yield _entry(block, _with_inherited(values, by_key), before)
+            before = []
 
 
 def _joined(value: Value, strings: Mapping[str, str]) -> str:
@@ -76,7 +80,7 @@ def _ancestors(values: Mapping[str, str]) -> list[tuple[str, bool]]:
     return data + ([(values["crossref"].strip("{} ").lower(), False)] if values.get("crossref") else [])
 
 
-def _entry(block: Block, values: Mapping[str, str]) -> RawEntry | Problem:
+def _entry(block: Block, values: Mapping[str, str], before: list[str]) -> RawEntry | Problem:
     if block.failure:
         return Problem(block.line, block.key, block.failure)
     is_arxiv = (values.get("archiveprefix") or values.get("eprinttype") or "arxiv").strip("{} ").lower() == "arxiv"
@@ -95,7 +99,7 @@ def _entry(block: Block, values: Mapping[str, str]) -> RawEntry | Problem:
         notes=tuple(_literal(values.get(name, "")) for name in _NOTE_FIELDS),
         published=(values.get("date", ""),),
         added_at=_added_at(values),
-        problems=tuple(block.problems),
+        problems=(*before, *block.problems),
     )
 
 

@@ -19,12 +19,21 @@ Value: TypeAlias = list[tuple[str, bool]]
 
 # A line that begins with a percent sign is a comment. BibTeX itself would read an entry in it.
 _BLOCK = re.compile(r"^[^\S\n]*+%[^\n]*+|@[^\S\n]*+(?P<type>[A-Za-z][\w+-]*+)\s*+(?P<opening>[{(])", re.MULTILINE)
-_NAME = r"""[^\s"#%,={}()]++"""
-_KEY_OR_FIELD = r"""(?:\{\s*+[^,={}"\n]*+[,=]|\{\s*+[^\s,={}"]*+[^\S\n]*+(?:\}|\n)|\(\s*+[^\s,={}()"]*+\s*+[,=])"""
+_NAME = r"""[^\s"#%,;={}()]++"""
+_CLASSIC_TYPES = {
+    *("article", "book", "booklet", "conference", "inbook", "incollection", "inproceedings", "manual", "mastersthesis"),
+    *("misc", "phdthesis", "proceedings", "techreport", "unpublished", "collection", "dataset", "electronic", "online"),
+    *("patent", "periodical", "report", "software", "thesis", "www"),
+}
+_KEY_OR_FIELD = r"""(?:\{\s*+[^,={}"\n]*+[,=]|\(\s*+[^\s,={}()"]*+\s*+[,=])"""
 _LIKE_AN_ENTRY = re.compile(_KEY_OR_FIELD)
-_NEXT_ENTRY = re.compile(rf"(?:^|(?<=[}})]))[^\S\n]*+@[^\S\n]*+[A-Za-z][\w+-]*+\s*+(?={_KEY_OR_FIELD})", re.MULTILINE)
+_NEXT_ENTRY = re.compile(
+    rf"""(?:^|(?<=[}})]))[^\S\n]*+@[^\S\n]*+(?:[A-Za-z][\w+-]*+\s*+(?={_KEY_OR_FIELD})|
+    (?:{"|".join(sorted(_CLASSIC_TYPES))})\s*+\{{\s*+[^\s,={{}}"]*+[^\S\n]*+(?:\}}|\n))""".replace("\n    ", ""),
+    re.MULTILINE | re.IGNORECASE,
+)
 _GAP = re.compile(r"(?:\s++|%[^\n]*+)*+")
-_GAP_AND_COMMAS = re.compile(r"(?:[\s,]++|%[^\n]*+)*+")
+_GAP_AND_COMMAS = re.compile(r"(?:[\s,;]++|%[^\n]*+)*+")
 _KEY = re.compile(r"""\s*+((?:[^\s,={}"]++(?:[^\S\n]++(?=[^\s,={}"]))?+)*+)\s*+""")
 _ODD_KEY = re.compile(r"\s*+([^,\n]*+),")
 _FIELD = re.compile(rf"({_NAME}(?:[^\S\n]++{_NAME})*+)\s*+=\s*+")
@@ -39,14 +48,9 @@ _LOOSE_FIELD = re.compile(
     re.MULTILINE,
 )
 _END_OF_ENTRY = re.compile(r"""(?<=[}"])\s*[})][^\S\n]*(?:\n|\Z)|\n[^\S\n]*[})]""")
+_ENDS_EARLY = re.compile(rf"""[^\S\n]*+[^\s@%][^\n@]*?(?:,\s*+|\n\s*+)(?:{_NAME})\s*+=\s*+["{{\w]""")
 _ENDS_ENTRY = re.compile(r"""[}"]\s*[})]\s*\Z|\n\s*[})]\s*\Z""")
-_CLASSIC_TYPES = set(
-    "article book booklet conference inbook incollection inproceedings manual mastersthesis misc phdthesis proceedings "
-    "techreport unpublished online".split()
-)
 _STYLE_SHEET = {"media", "font-face", "import", "keyframes", "charset", "page", "supports"}
-
-
 MAX_PROBLEMS = 10
 """Problems of one block that are named."""
 
@@ -90,7 +94,7 @@ def bibtex_blocks(text: str, source: str) -> Iterator[Block]:
             is_comment_open = is_comment_open or end is None
             position = end or text.find("\n", position) % (len(text) + 1)
             continue
-        if kind not in _CLASSIC_TYPES and not _LIKE_AN_ENTRY.match(text, opening):
+        if kind not in _CLASSIC_TYPES and kind != "string" and not _LIKE_AN_ENTRY.match(text, opening):
             continue
         line, line_at = line + text.count("\n", line_at, match.start()), match.start()
         if next_entry < position:
@@ -127,26 +131,36 @@ class _Reader:
 
     def read(self) -> int:
         """Fill the block and return the position after it."""
-        first: _Unreadable | None = None
+        failures: list[_Unreadable] = []
         for skips_escaped in (False, True):
             self.block.fields, self.block.problems = {}, []
             try:
-                return self._fields(self._key(), skips_escaped=skips_escaped)
+                return self._checked_end(self._fields(self._key(), skips_escaped=skips_escaped))
             except _Unreadable as error:
-                first = first or error
-        assert first is not None  # noqa: S101 - the loop has returned or set it
-        if self.limit == len(self.text) and self._is_cut_off(first):
+                failures.append(error)
+        strict_count = len(self.block.fields)
+        self.block.fields, end = self._loose_fields()
+        if self.limit == len(self.text) and self._is_cut_off(failures[0], len(self.block.fields) > strict_count):
             name = f" {self.block.key[:100]}" if self.block.key else ""
             problem = f"the file ends inside the BibTeX entry{name} that begins here; is it cut off?"
             raise InvalidFile(self.source, problem, line=self.block.line)
-        self.block.fields, self.block.problems = self._loose_fields(), [str(first)]
+        self.block.problems = [str(failures[0])]
         if not self.block.fields:
-            self.block.failure = str(first)
-        return self.limit
+            self.block.failure = str(failures[0])
+        return end
 
-    def _is_cut_off(self, error: _Unreadable) -> bool:
-        """Return whether the last block of the file was cut off. A block with a wrong brace still ends like one."""
-        return error.is_cut_off or (error.is_open and not _ENDS_ENTRY.search(self.text, max(0, self.limit - 1000)))
+    def _is_cut_off(self, failure: _Unreadable, has_more_fields: bool) -> bool:  # noqa: FBT001 - private
+        """Return whether the last block of the file was cut off. One with a wrong brace still ends like an entry."""
+        if not (failure.is_open or failure.is_cut_off):
+            return False
+        ends_like_one = _ENDS_ENTRY.search(self.text, max(0, self.limit - 1000))
+        return not (ends_like_one and (failure.is_open or has_more_fields))
+
+    def _checked_end(self, end: int) -> int:
+        """Return the end of the block, unless the rest of its line has more fields: then a brace is one too many."""
+        if _ENDS_EARLY.match(self.text, end, self.limit):
+            raise _Unreadable(f"it ends too early, with a brace too many (line {self._line(end)})")
+        return end
 
     def _line(self, position: int) -> int:
         return self.block.line + self.text.count("\n", self.opening, position)
@@ -195,7 +209,7 @@ class _Reader:
             value, position = self._value(match, closing, skips_escaped=skips_escaped)
             self.block.fields.setdefault(match[1].lower(), value)
             after = _GAP.match(self.text, position, self.limit).end()  # type: ignore[union-attr]
-            if after < self.limit and self.text[after] not in (",", closing):
+            if after < self.limit and self.text[after] not in (",", ";", closing):
                 following = _FIELD.match(self.text, after, self.limit)
                 if not following:
                     raise _Unreadable(f"the value of {match[1][:60]} ends too early (line {self._line(after)})")
@@ -228,30 +242,31 @@ class _Reader:
                 return parts, position
             position = _GAP.match(self.text, joined + 1, self.limit).end()  # type: ignore[union-attr]
 
-    def _loose_fields(self) -> dict[str, Value]:
-        """Return the fields of a block with unbalanced braces or quotes; each value ends where a field begins."""
+    def _loose_fields(self) -> tuple[dict[str, Value], int]:
+        """Return the fields of a block with unbalanced braces or quotes, and its end.
+
+        Each value ends where the next field begins.
+        """
         start = self._key()
         first = _FIELD.match(self.text, _GAP_AND_COMMAS.match(self.text, start, self.limit).end(), self.limit)  # type: ignore[union-attr]
+        found = _END_OF_ENTRY.search(self.text, first.end() if first else start, self.limit)
+        end = found.start() if found else self.limit
         heads = [first] if first else []
-        heads += _LOOSE_FIELD.finditer(self.text, first.end() if first else start, self.limit)
+        heads += _LOOSE_FIELD.finditer(self.text, first.end() if first else start, end)
         fields: dict[str, Value] = {}
         for head, following in zip_longest(heads, heads[1:]):
-            end = following.start() if following else self._end_of_entry(head.end())
-            written = self.text[head.end() : end].strip(", \t\n")
+            written = self.text[head.end() : following.start() if following else end].strip(",; \t\n")
             is_bare = written[:1] not in ("{", '"')
             fields.setdefault(head[1].lower(), [(written if is_bare else _unwrapped(written), is_bare)])
-        return fields
-
-    def _end_of_entry(self, position: int) -> int:
-        end = _END_OF_ENTRY.search(self.text, position, self.limit)
-        return end.start() if end else self.limit
+        return fields, found.end() if found else self.limit
 
 
 def _unwrapped(written: str) -> str:
-    """Return a value without its first and last delimiter; one of them may be missing."""
-    if written[0] == '"':
-        return written[1:].removesuffix('"')
-    return written[1:].removesuffix("}") if written.count("{") <= written.count("}") else written[1:]
+    """Return a value without its first and last delimiter; one of them may be missing or of the other kind."""
+    inner = written[1:]
+    if written[0] == '"' or (inner.count('"') == 1 and inner.endswith('"')):
+        return inner.removesuffix('"')
+    return inner.removesuffix("}") if written.count("{") <= written.count("}") else inner
 
 
 def _closing(text: str, start: int, limit: int, pattern: re.Pattern[str]) -> int | None:
