@@ -15,7 +15,7 @@ Db = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
 Report = Annotated[
     Path | None,
-    typer.Option("--report", help="Write the result to this file as JSON, with everything that was left out."),
+    typer.Option("--report", help="File to write all entries to that were left out or repaired, one per line."),
 ]
 Server = Annotated[
     str | None,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.imports.problems import end_with_nothing, problem_lists, show_import
+from cli.imports.problems import check_report, end_with_nothing, show_import
 from cli.local import Local, open_local
 from cli.options import Db, Embed, Json, Report
 from cli.output import progress_bar, show
@@ -49,6 +49,7 @@ def import_papers(
 
     Importing the same file again changes nothing.
     """
+    check_report(report)
     skipped: list[Problem] = []
     total = sum(1 for _ in iter_papers(file, on_problem=None if strict else skipped.append))
     if not total:
@@ -62,8 +63,9 @@ def import_papers(
                     outcomes[outcome] += 1
                 bar.advance(len(batch))
         counts, text = _embedded(local, outcomes, wanted=embed)
-    result = {"papers": total, **counts, **problem_lists(skipped)}
-    show_import(result, f"{total} papers, {text}", skipped, report=report, as_json=as_json)
+    if skipped:
+        text += f"\n{total:,} of {total + len(skipped):,} imported, {len(skipped):,} skipped"
+    show_import({"papers": total, **counts}, f"{total} papers, {text}", skipped, report=report, as_json=as_json)
 
 
 def _ignore(_problem: Problem) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from cli.imports.problems import end_with_nothing, problem_lists, show_import
+from cli.imports.problems import check_report, end_with_nothing, show_import
 from cli.local import open_local
 from cli.options import Db, Embed, Json, Report
 from service.ingest.libraries.library import read_library
@@ -32,6 +32,7 @@ def import_library(
     """
     from service.app.libraries import import_library as store_library
 
+    check_report(report)
     library = read_library(file, strict=strict)
     if not library.papers:
         end_with_nothing(file, library.skipped, report=report, as_json=as_json)
@@ -41,7 +42,7 @@ def import_library(
         )
         embedded = local.embed(wanted=embed)
     conflicts = [
-        Problem(entry.line, entry.key, f"its {alias} belongs to another paper of the database: left out")
+        Problem(entry.line, entry.key, f"{alias} is another paper of the database; the id is left out")
         for entry, alias in ((library.papers[index], alias) for index, alias in done.conflicts)
     ]
     repaired = [*library.repaired, *conflicts]
@@ -54,12 +55,11 @@ def import_library(
         "liked": done.liked_count,
         "liked_before": done.liked_before_count,
         "embedded": embedded,
-        **problem_lists(library.skipped, repaired),
     }
     repeated = library.read_count - len(library.papers)
     text = (
         f"{library.read_count:,} of {entry_count:,} imported, {len(library.skipped):,} skipped\n"
-        f"{len(library.papers):,} papers{f' ({repeated:,} entries repeat others)' if repeated else ''}: "
+        f"{len(library.papers):,} papers{f' ({repeated:,} repeated)' if repeated else ''}: "
         f"{done.matched_count:,} in the database before, {done.added_count:,} added; "
         f"{done.liked_count:,} new likes of {user}, {done.liked_before_count:,} liked before"
     )

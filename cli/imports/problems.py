@@ -1,11 +1,11 @@
 """How imports say what they left out."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NoReturn
 
+from cli.destination import check_file
 from cli.output import show
 from service.domain.errors import InvalidFile
 from service.ingest.problems import Problem
@@ -15,10 +15,10 @@ SHOWN_COUNT = 10
 """Problems of a kind that are shown in text; JSON and reports have all."""
 
 
-def problem_lists(skipped: Sequence[Problem], repaired: Sequence[Problem] | None = None) -> dict[str, Any]:
-    """Return the problems for a result in JSON, each with line, key and reason; without ``repaired`` if it is None."""
-    lists = {"skipped": skipped} | ({} if repaired is None else {"repaired": repaired})
-    return {name: [asdict(problem) for problem in problems] for name, problems in lists.items()}
+def check_report(report: Path | None) -> None:
+    """Refuse a report that cannot be written, before anything is stored."""
+    if report:
+        check_file("report", report)
 
 
 def show_import(
@@ -30,18 +30,15 @@ def show_import(
     report: Path | None,
     as_json: bool,
 ) -> None:
-    """Print the result of an import and its first problems; write the report, if there is to be one.
-
-    Raises:
-        InvalidFile: The report cannot be written.
-    """
+    """Print the result of an import with all problems in JSON, or the first ones in text; write all to the report."""
     if report:
-        try:
-            report.write_text(json.dumps(result, default=str, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        except OSError as error:
-            raise InvalidFile(source_name(report), f"the report cannot be written: {error.strerror}") from error
-    lists = [*_lines("left out", skipped), *_lines("read, although something was wrong", repaired)]
-    show(result, as_json=as_json, text="\n".join([text, *lists]))
+        kinds = (("left out", skipped), ("read", repaired))
+        lines = (f"{kind}: {problem}\n" for kind, problems in kinds for problem in problems)
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.write_text("".join(lines), encoding="utf-8")
+    lists = {"skipped": [*map(asdict, skipped)], "repaired": [*map(asdict, repaired)]}
+    shown = [*_in_words("left out", skipped), *_in_words("read, although something was wrong", repaired)]
+    show(result | lists, as_json=as_json, text="\n".join([text, *shown]))
 
 
 def end_with_nothing(file: Path, skipped: Sequence[Problem], *, report: Path | None, as_json: bool) -> NoReturn:
@@ -50,15 +47,14 @@ def end_with_nothing(file: Path, skipped: Sequence[Problem], *, report: Path | N
     Raises:
         InvalidFile: Always.
     """
-    result = {"entries": len(skipped), "papers": 0, **problem_lists(skipped)}
     text = f"0 of {len(skipped):,} imported, {len(skipped):,} skipped"
-    show_import(result, text, skipped, report=report, as_json=as_json)
+    show_import({"entries": len(skipped), "papers": 0}, text, skipped, report=report, as_json=as_json)
     raise InvalidFile(source_name(file), "nothing could be imported")
 
 
-def _lines(title: str, problems: Sequence[Problem]) -> list[str]:
+def _in_words(title: str, problems: Sequence[Problem]) -> list[str]:
     if not problems:
         return []
+    more = len(problems) - SHOWN_COUNT
     shown = [f"  {problem}" for problem in problems[:SHOWN_COUNT]]
-    more = len(problems) - len(shown)
-    return [f"{title}:", *shown] + ([f"  and {more:,} more; --json or --report FILE has all"] if more else [])
+    return [f"{title}:", *shown] + ([f"  and {more:,} more; --json or --report FILE names all"] if more > 0 else [])

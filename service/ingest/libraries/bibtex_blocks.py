@@ -40,11 +40,12 @@ _FIELD = re.compile(rf"({_NAME}(?:[^\S\n]++{_NAME})*+)\s*+=\s*+")
 _BARE = re.compile(r"""[^\s,#{}"=]++(?:[^\S\n]++[^\s,#{}"=]++)*+""")
 _BRACE = re.compile(r"[{}]")
 _BRACE_OR_ESCAPE = re.compile(r"[{}]|\\.", re.DOTALL)
+_DELIMITER = re.compile(r"""[{}()"]""")
 _QUOTE_OR_BRACE = re.compile(r'[{}"]')
 _QUOTE_OR_BRACE_OR_ESCAPE = re.compile(r'[{}"]|\\.', re.DOTALL)
 # Where a field begins for certain: at the start of a line, or after the comma behind a closed value.
 _LOOSE_FIELD = re.compile(
-    rf"""(?:^[^\S\n]*+,?+[^\S\n]*+|(?<=[}}"\d],)[^\S\n]*+)({_NAME})[^\S\n]*+=\s*+(?=[{{"]|[\w.-]++\s*+(?:[,#}})]|\n))""",
+    rf"""(?:^[^\S\n]*+,?+[^\S\n]*+|(?<=[}}"\d],)[^\S\n]*+)({_NAME})[^\S\n]*+=\s*+(?=[{{"]|[\w.-]++\s*+(?:[,#}})]|\n|\Z))""",
     re.MULTILINE,
 )
 _END_OF_ENTRY = re.compile(r"""(?<=[}"])\s*[})][^\S\n]*(?:\n|\Z)|\n[^\S\n]*[})]""")
@@ -205,7 +206,8 @@ class _Reader:
             match = _FIELD.match(self.text, position, self.limit)
             if not match:
                 shown = " ".join(self.text[position : min(position + 30, self.limit)].split())
-                raise _Unreadable(f"'{shown}' is no field (line {self._line(position)})")
+                is_begun = not _DELIMITER.search(self.text, position, self.limit)
+                raise _Unreadable(f"'{shown}' is no field (line {self._line(position)})", is_cut_off=is_begun)
             value, position = self._value(match, closing, skips_escaped=skips_escaped)
             self.block.fields.setdefault(match[1].lower(), value)
             after = _GAP.match(self.text, position, self.limit).end()  # type: ignore[union-attr]

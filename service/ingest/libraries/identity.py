@@ -26,7 +26,9 @@ def distinct_papers(entries: Sequence[LibraryEntry]) -> tuple[list[LibraryEntry]
             entry = replace(entry, paper=entry.paper.without(alias))
             kind, _, name = alias.partition(":")
             shown = "arXiv id" if kind == "arxiv" else "DOI"
-            problems.append(Problem(entry.line, entry.key, f"its {shown} {name} stands at other papers too: left out"))
+            problems.append(
+                Problem(entry.line, entry.key, f"its {shown} {name} stands at other papers too; the id is left out")
+            )
         _add(entry, kept, index_of_alias)
     return kept, problems
 
