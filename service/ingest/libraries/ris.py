@@ -14,7 +14,7 @@ _TAG = {
     1: re.compile(r"^(?:(?:(TY|ER)[^\S\n]*|([A-Z][A-Z0-9]) )-(?=[^\S\n]|$))[^\S\n]*(.*)$", re.MULTILINE),
     2: re.compile(r"^(?:(TY|ER)[^\S\n]*|([A-Z][A-Z0-9])  )-[^\S\n]*(.*)$", re.MULTILINE),
 }
-_FIRST_TAG = re.compile(r"^(?:TY|TI|T1|AU|A1)( {1,2})-(?= |$)", re.MULTILINE)
+_FIRST_TAG = re.compile(r"^(?:TY|TI|T1|AU|A1)(  (?=-)| (?=-(?: |$)))", re.MULTILINE)
 _MARK = re.compile(r"^(?:TY|ER) {1,2}-", re.MULTILINE)
 _ARTICLE_NOTES = ("N1", "M1", "JO", "JF", "T2")
 _WHOLE_BOOKS = {"BOOK", "EBOOK", "EDBOOK", "WHOLE"}

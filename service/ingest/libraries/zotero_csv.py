@@ -47,8 +47,8 @@ def parse_zotero_csv(text: str, source: str) -> Iterator[RawEntry | Problem]:
             values = dict(zip(header, row, strict=False))
             if values["Item Type"].lower() not in _NOT_PAPERS:
                 yield _entry(values, line)
-        # Without a line break behind it, a short row is the beginning of a longer one.
-        elif index == len(rows) and (not row or (len(row) < len(header) and not text.endswith("\n"))):
+        # Without a line break behind it, the last row may be the beginning of a longer one.
+        elif index == len(rows) and len(row) < len(header) and not text.endswith("\n" if row else '"\n'):
             raise InvalidFile(source, "the file ends inside the item that begins here; is it cut off?", line=line)
         elif not row:
             yield Problem(line, "", "is not CSV: its quotes are not paired")
@@ -100,6 +100,8 @@ def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
                 break
             except csv.Error:
                 yield first, []
+                if len(starts) > 1:
+                    break
                 continue
             if any(values):
                 yield first, values
