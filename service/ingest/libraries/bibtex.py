@@ -14,7 +14,7 @@ from service.ingest.times import parse_time
 _ESCAPED = re.compile(r"\\([_&%#$~{}])")
 _ADDED_FIELDS = ("date-added", "dateadded", "date_added", "added-at", "creationdate", "timestamp")
 _ADDRESS_FIELDS = ("url", "link", "ee", "bdsk-url-1", "howpublished", "note")
-_NOTE_FIELDS = ("journal", "journaltitle", "howpublished", "number", "note")
+_CITATION_FIELDS = ("journal", "journaltitle", "howpublished", "number")
 # Blocks that describe no paper: sets of entries, data for other entries, and settings of styles and programs.
 _NO_PAPERS = {"string", "set", "xdata", "control", "ieeetranbstctl", "bibdesk_info"}
 # What a chapter may take from its book. The title, abstract, DOI and address of the book are not those of the chapter.
@@ -84,6 +84,8 @@ def _entry(block: Block, values: Mapping[str, str], before: list[str]) -> RawEnt
     if block.failure:
         return Problem(block.line, block.key, block.failure)
     is_arxiv = (values.get("archiveprefix") or values.get("eprinttype") or "arxiv").strip("{} ").lower() == "arxiv"
+    # Zotero writes the paper's own id at the start of the note; elsewhere in a note it may be that of another paper.
+    note = values.get("note", "") if values.get("note", "").lower().startswith("arxiv:") else ""
     category = values.get("primaryclass") or values.get("eprintclass") or ""
     return RawEntry(
         key=block.key,
@@ -96,7 +98,7 @@ def _entry(block: Block, values: Mapping[str, str], before: list[str]) -> RawEnt
         url=_address(values),
         doi=_literal(values.get("doi", "")),
         eprint=_literal(values.get("eprint") or values.get("arxivid") or "") if is_arxiv else "",
-        notes=tuple(_literal(values.get(name, "")) for name in _NOTE_FIELDS),
+        notes=(*(_literal(values.get(name, "")) for name in _CITATION_FIELDS), _literal(note)),
         published=(values.get("date", ""),),
         added_at=_added_at(values),
         problems=(*before, *block.problems),

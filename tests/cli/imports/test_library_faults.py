@@ -34,11 +34,12 @@ CASES: dict[str, Case] = {
         {},
     ),
     "untitled.csv": (
-        f'''"Key","Item Type","Author","Title","Date Added"
-"AAAA1111","journalArticle","Noll, Ida","{MOSS}","2030-02-05 10:00:00"
-"BBBB2222","letter","Orr, Ben","","2030-02-05 10:01:00"
-"CCCC3333","preprint","Lim, Di","{LICHEN}","2030-02-06 10:00:00"
-''',
+        (
+            '"Key","Item Type","Author","Title","Date Added"\n'
+            f'"AAAA1111","journalArticle","Noll, Ida","{MOSS}","2030-02-05 10:00:00"\n'
+            '"BBBB2222","letter","Orr, Ben","","2030-02-05 10:01:00"\n'
+            f'"CCCC3333","preprint","Lim, Di","{LICHEN}","2030-02-06 10:00:00"\n'
+        ),
         {MOSS, LICHEN},
         {3: "has no title"},
         {},

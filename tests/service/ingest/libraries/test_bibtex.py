@@ -111,6 +111,12 @@ def test_eprint(fields: str, eprint: str) -> None:
     assert _only(f"@misc{{k, title={{T}}, {fields}}}").eprint == eprint
 
 
+@pytest.mark.parametrize(("note", "cited"), [("arXiv:1706.03762 [cs]", True), ("Extends arXiv:1706.03762", False)])
+def test_note(note: str, cited: bool) -> None:
+    """A note names the paper's own arXiv id only if it begins with it."""
+    assert any(_only(f"@misc{{k, title={{T}}, note = {{{note}}}}}").notes) is cited
+
+
 def test_subtitle() -> None:
     """A subtitle is a part of the title, as in the other formats."""
     assert _only("@book{k, title = {Moss}, subtitle = {A {History}}}").title == "Moss: A History"
