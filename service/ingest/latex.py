@@ -20,6 +20,8 @@ _BARE_SPECIAL = re.compile(r"(?<!\\)([%&#])")
 _BARE_DOLLAR = re.compile(r"(?<!\\)\$")
 # LaTeX reads a macro \ia, but authors of libraries mean an accented i and an a.
 _JOINED_I = re.compile(r"""\\(['`^"~=.])\\([ij])(?=[A-Za-z])""")
+# Mendeley writes the line breaks of abstracts in this form.
+_WRITTEN_BREAK = re.compile(r"\$\\backslash\$[nr]")
 _FORMULA_START = re.compile(
     r"\\\((?P<round>.{1,1000}?)\\\)|\\\[(?P<square>.{1,1000}?)\\\]|\\.|\$\$(?P<double>[^$]{1,1000})\$\$|\$", re.DOTALL
 )
@@ -69,7 +71,7 @@ def latex_text(value: str) -> str:
         return _without_braces(value)
     prepared = "".join(
         f"${_formula(piece)}$" if is_formula else _BARE_DOLLAR.sub(r"\\$", _prepared(piece))
-        for piece, is_formula in _pieces(value)
+        for piece, is_formula in _pieces(_WRITTEN_BREAK.sub(" ", value))
     )
     if _NO_PIECE.search(_PIECE.sub("", prepared)) or _BLOCK.search(prepared):
         return _decoded(prepared)

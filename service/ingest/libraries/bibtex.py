@@ -11,7 +11,9 @@ from service.ingest.libraries.names import bibtex_names
 from service.ingest.problems import Problem
 from service.ingest.times import parse_time
 
-_ESCAPED = re.compile(r"\\([_&%#$~{}])")
+_TILDE = re.compile(r"\{?\\(?:textasciitilde(?![A-Za-z])|~)(?:\{\})?\}?|\$\\sim\$")
+# Mendeley puts braces around escaped characters.
+_ESCAPED = re.compile(r"\{\\?([_&%#$])\}|\\([_&%#${}])")
 _ADDED_FIELDS = ("date-added", "dateadded", "date_added", "added-at", "creationdate", "timestamp")
 _ADDRESS_FIELDS = ("url", "link", "ee", "bdsk-url-1", "howpublished", "note")
 _CITATION_FIELDS = ("journal", "journaltitle", "howpublished", "number")
@@ -115,7 +117,7 @@ def _title(values: Mapping[str, str]) -> str:
 
 def _literal(value: str) -> str:
     """Return an id or address, in which only escaped characters are decoded."""
-    return _ESCAPED.sub(r"\1", value.strip("{} ")).strip()
+    return _ESCAPED.sub(lambda match: match[1] or match[2], _TILDE.sub("~", value.strip("{} "))).strip()
 
 
 def _address(values: Mapping[str, str]) -> str:

@@ -11,15 +11,21 @@ _BREAK = re.compile(r"[{}]|;|\s(?:and)(?=\s)", re.IGNORECASE)
 _BRACE_OR_COMMA = re.compile(r"[{},]")
 _SUFFIX = re.compile(r"(?:jr|sr|[iv]{1,4})\.?", re.IGNORECASE)
 _COMPANY = re.compile(r"(?:inc|ltd|llc|llp|corp|gmbh|ag|co|plc|s\.?a|usa|uk)\.?", re.IGNORECASE)
+_ET_AL = re.compile(r",?\s*\bet\.?\s*al\b\.?\s*$", re.IGNORECASE)
+_INITIALS = re.compile(r"(?:[^\W\d_]\.?[\s-]?){1,4}")
 _LOWER_WORD = re.compile(r"(?:^|\s)(?:of|for|the|in|on)\s", re.IGNORECASE)
 
 
 def bibtex_names(value: str) -> tuple[str, ...]:
     """Return the names of a BibTeX field, which ``and`` or a semicolon separates; "others" is no name.
 
-    A name in braces is one of an organisation, unless it has the form ``Last, First``.
+    A name in braces is one of an organisation, unless it has the form ``Last, First``. Lists with commas alone are read
+    where there is no doubt.
     """
-    return tuple(name for written in _split(html.unescape(one_line(value))) for name in _spoken(written) if name)
+    written = list(_split(html.unescape(one_line(value))))
+    if len(written) == 1:
+        written = _between_commas(written[0])
+    return tuple(name for each in written for name in _spoken(each) if name)
 
 
 def listed_names(value: str) -> tuple[str, ...]:
@@ -30,6 +36,16 @@ def listed_names(value: str) -> tuple[str, ...]:
 def display_name(name: str) -> str:
     """Return ``Last, First``, ``von Last, Jr, First`` or ``Last, First, Jr`` with the first name first."""
     return _in_spoken_order([part.strip() for part in name.split(",")]) or name.strip()
+
+
+def _between_commas(written: str) -> list[str]:
+    """Return the names of ``Ida Noll, Ben Orr, Cy Poe`` and of ``Noll, I., Orr, B.``; else the text as one name."""
+    parts = [part.strip() for part in _parts(_ET_AL.sub("", written))]
+    if len(parts) >= 3 and all(len(part.split()) >= 2 for part in parts):
+        return parts
+    if len(parts) >= 4 and len(parts) % 2 == 0 and all(map(_INITIALS.fullmatch, parts[1::2])):
+        return [f"{last}, {first}" for last, first in zip(parts[::2], parts[1::2], strict=True)]
+    return [written]
 
 
 def _in_spoken_order(parts: list[str]) -> str:
@@ -45,7 +61,7 @@ def _in_spoken_order(parts: list[str]) -> str:
 
 
 def _spoken(written: str) -> Iterator[str]:
-    written = written.strip()
+    written = _ET_AL.sub("", written.strip())
     if not written or written.lower() == "others":
         return
     inner = _inside_braces(written)

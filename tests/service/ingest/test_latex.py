@@ -24,6 +24,7 @@ from service.ingest.latex import formula_text, latex_text
         ("$5M, or US$ 6 and $n$ of $k$-means", "$5M, or US$ 6 and n of k-means"),
         (r"data\-base \href{http://a.example}{here} \url{b.example}\footnote{x}\cite{y}", "database here b.example"),
         (r"{\noopsort{a}}Moss \foreignlanguage{german}{Wand}", "Moss Wand"),
+        (r"Trees$\backslash$nand$\backslash$r$\backslash$nwalls C$\backslash$:", r"Trees and  walls C\:"),
         ("unbalanced {brace and \\textit{more", "unbalanced brace and more"),
         ("a } b { c", "a  b  c"),
     ],

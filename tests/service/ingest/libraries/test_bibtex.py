@@ -90,6 +90,8 @@ Write to me@home.example (or not); @media (min-width: 1px) { a { b: c } }
     [
         (r"howpublished = {\url{https://example.org/a_b}}", "https://example.org/a_b"),
         (r"url = {https://example.org/a\_b}", "https://example.org/a_b"),
+        (r"url = {https://example.org/{\~{}}a{\_}b?c=1{\&}d={\%}20\&e}", "https://example.org/~a_b?c=1&d=%20&e"),
+        (r"url = {https://example.org/\~{}a{\textasciitilde}b}", "https://example.org/~a~b"),
         (r"note = {in print}", ""),
     ],
 )
