@@ -17,8 +17,12 @@ from service.domain.errors import InvalidFile
 Value: TypeAlias = list[tuple[str, bool]]
 """Parts of a value that ``#`` joins; True marks the name of a string, or a number."""
 
-# A line that begins with a percent sign is a comment. BibTeX itself would read an entry in it.
-_BLOCK = re.compile(r"^[^\S\n]*+%[^\n]*+|@[^\S\n]*+(?P<type>[A-Za-z][\w+-]*+)\s*+(?P<opening>[{(])", re.MULTILINE)
+# Lines that begin with a percent sign, or with @comment and no brace, are comments. BibTeX itself would read entries
+# in them.
+_BLOCK = re.compile(
+    r"^[^\S\n]*+(?:%|@comment\b(?![^\S\n]*+[{(]))[^\n]*+|@[^\S\n]*+(?P<type>[A-Za-z][\w+-]*+)\s*+(?P<opening>[{(])",
+    re.MULTILINE | re.IGNORECASE,
+)
 _NAME = r"""[^\s"#%,;={}()]++"""
 _CLASSIC_TYPES = {
     *("article", "book", "booklet", "conference", "inbook", "incollection", "inproceedings", "manual", "mastersthesis"),

@@ -43,7 +43,11 @@ def _between_commas(written: str) -> list[str]:
     parts = [part.strip() for part in _parts(_ET_AL.sub("", written))]
     if len(parts) >= 3 and all(len(part.split()) >= 2 for part in parts):
         return parts
-    if len(parts) >= 4 and len(parts) % 2 == 0 and all(map(_INITIALS.fullmatch, parts[1::2])):
+    if (
+        len(parts) >= 4
+        and len(parts) % 2 == 0
+        and all(part.isupper() and _INITIALS.fullmatch(part) for part in parts[1::2])
+    ):
         return [f"{last}, {first}" for last, first in zip(parts[::2], parts[1::2], strict=True)]
     return [written]
 

@@ -72,6 +72,8 @@ def test_blocks_that_are_no_papers() -> None:
 @comment{jabref-meta: databaseType:biblatex; { }}
 @Comment{@article{x, title = {Left out}}}
 %@article{y, title = {Left out}}
+@comment @article{y,
+@comment   title = {Left out}}
 @preamble{"\\newcommand{\\noopsort}[1]{}"}
 @control{REVTEX41Control, author="08", title="0"}
 @IEEEtranBSTCTL{IEEE:ctl, CTLuse_url = "no"}
@@ -82,7 +84,7 @@ Write to me@home.example (or not); @media (min-width: 1px) { a { b: c } }
 """
     [entry] = parse_bibtex(text, "f")
     assert isinstance(entry, RawEntry)
-    assert (entry.title, entry.line) == ("The only paper", 11)
+    assert (entry.title, entry.line) == ("The only paper", 13)
 
 
 @pytest.mark.parametrize(
@@ -132,6 +134,7 @@ def test_subtitle() -> None:
         ("@misc{Poe 2028 title = {B}}", "B", "a comma is missing before title (line 1)"),
         ("@misc{\n  title = {B}\n}", "B", "it has no key"),
         ("@misc{k, author = {A}b, C.}, title = {B}}", "B", "the value of author ends too early (line 1)"),
+        ('@misc{k,\n note = "up to 15{{\\%}.",\n title = "B"\n}\n', "B", "the value of note has no end (line 2)"),
         ("@misc{k,\n title = {A}} B},\n year = 1\n}", "A B", "it ends too early, with a brace too many (line 2)"),
         ('@misc{k, title = "A "B" C", year = 1}', 'A "B" C', "the value of title ends too early (line 1)"),
         ("@misc{k, title = {B}, year = {1}\n\n@misc{x, note = {}}", "B", "its closing brace is missing"),
