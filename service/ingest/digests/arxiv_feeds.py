@@ -11,7 +11,7 @@ from service.domain.papers import MAX_LIST_LENGTH, Paper
 from service.ingest.digests.feed_entries import FeedEntry, read_feed
 from service.ingest.digests.names import author_names
 from service.ingest.digests.notices import described
-from service.ingest.libraries.bibtex import _decoded as latex_text
+from service.ingest.latex import latex_text
 from service.ingest.papers import plain_text, short_name, snippet, valid_paper, web_address
 from service.ingest.problems import Problem
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from service.domain.papers import MAX_LIST_LENGTH
-from service.ingest.libraries.bibtex import _decoded as latex_text
-from service.ingest.libraries.entry import display_name
+from service.ingest.latex import latex_text
+from service.ingest.libraries.names import display_name
 from service.ingest.papers import plain_text
 
 MAX_LENGTH = 50_000
