@@ -137,7 +137,7 @@ class Application:
             counters, (quick, bulk), silence_seconds=settings.silence_seconds, stall_seconds=settings.stall_seconds
         )
         self.serving = ServingSlot(self.store, self.encoder.name, lambda name: make_bundle(settings, name))
-        self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self._drained)
+        self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self._drained, dim=self._vector_length)
         self._statistics = StatisticsKeeper(self.store, self.serving, clock, counts=self._embeds)
         users = PreparedUsers()
         feeds = Feeds(
@@ -201,7 +201,9 @@ class Application:
         self._server.drain(self._settings.drain_seconds)
         self._embedder.stop()
         self._statistics.stop()
+        # Ends the batch in work, whose texts the embedder then gives back.
         self.encoder.close()
+        self._embedder.stop()
         self.store.dispose()
 
     def _on_new_text(self) -> None:
@@ -214,6 +216,13 @@ class Application:
         self.serving.catch_up()
         self._statistics.wake()
         self._tell(EMBEDDED)
+
+    def _vector_length(self) -> int | None:
+        """Return the length that vectors of the configured encoder must have; None without a bundle for it."""
+        serving = self.serving.current
+        if serving.bundle is None or serving.encoder != self.encoder.name:
+            return None
+        return serving.bundle.spaces.embedding_dim
 
     def _paper_counts(self) -> tuple[int, int]:
         with self.store.read() as tx:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from service.app.catalog import resolve_all
 from service.app.counters import Counters
 from service.app.ports import Clock, Store, Transaction, Versions
-from service.app.ranking.candidate_sets import CandidateSets, Window
+from service.app.ranking.candidate_sets import BeingPlaced, CandidateSets, Window
 from service.app.ranking.candidates import Candidates
 from service.app.ranking.precomputed import Precomputed
 from service.app.ranking.prepared_user import PreparedUser
@@ -95,12 +95,24 @@ class Feeds:
     index: SimilarPapers = field(default_factory=SimilarPapers)
 
     def feed(self, query: FeedQuery, *, page_size: int) -> FeedPage:
-        """Make and store a slate; return its first page.
+        """Make and store a slate; return its first page. Wait for a large digest that is not in memory.
 
         Raises:
             NotFound: The digest is unknown.
             Conflict: The user was deleted in the meantime.
-            Overloaded: Another feed over a wide window is being made.
+            Overloaded: Another feed over a wide window is being made, or another call waits for a large digest.
+        """
+        while True:
+            try:
+                return self.feed_now(query, page_size=page_size)
+            except BeingPlaced as placing:
+                self.candidates.wait(placing)
+
+    def feed_now(self, query: FeedQuery, *, page_size: int) -> FeedPage:
+        """Make a feed as ``feed`` does, but do not wait for a large digest: a caller may wait without a thread.
+
+        Raises:
+            BeingPlaced: The digest is large and not in memory; call again when it is.
         """
         serving = self.serving.at(query.as_of)
         with self.candidates.room_for(query.window):
@@ -136,10 +148,7 @@ class Feeds:
             raise NotFound("digest", query.digest_id, field="digest_id")
         pinned = digest[0] if digest else ""
         for batch in self._user_batches(user_ids, start_after):
-            with self.store.read() as tx:
-                versions = tx.versions("", pinned) if digest else replace(tx.versions("", ""), digest=None)
-                candidates, date = self.candidates.of_digest(tx, serving, versions, pinned)
-                users = {name: self.users.find(tx, serving, name, tx.users.version(name)) for name in batch}
+            users, candidates, date = self._inputs_of_many(serving, batch, pinned)
             made = self._make_slates(serving, query, users, candidates, date)
             known = {user_id for user_id, user in users.items() if user.state is not None}
             for slate in self._save(made, known=known, skip_deleted=True):
@@ -178,6 +187,23 @@ class Feeds:
             nearest = [pair for pair in found if pair[0] != paper_id][:limit]
             papers = tx.papers.find_many([near for near, _ in nearest])
         return [(papers[near], cosine) for near, cosine in nearest if near in papers]
+
+    def _inputs_of_many(
+        self, serving: Serving, user_ids: Sequence[str], digest_id: str
+    ) -> tuple[dict[str, PreparedUser], Candidates, dt.date | None]:
+        """Return the users, the candidates and the date of the digest; no candidates without a digest."""
+        while True:
+            with self.store.read() as tx:
+                versions = tx.versions("", digest_id)
+                known = versions if digest_id else replace(versions, digest=None)
+                try:
+                    candidates, date = self.candidates.of_digest(tx, serving, known, digest_id)
+                except BeingPlaced as placing:
+                    done = placing.done
+                else:
+                    users = {name: self.users.find(tx, serving, name, tx.users.version(name)) for name in user_ids}
+                    return users, candidates, date
+            done.result()
 
     def _inputs(
         self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions

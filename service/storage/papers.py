@@ -6,7 +6,21 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, delete, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Delete,
+    Row,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    select,
+    update,
+)
 
 from database.statements import chunks, from_row, put_rows, rows_in
 from service.app.ports import PendingText, Vectors
@@ -55,11 +69,14 @@ _PENDING_SIZES = (
     .order_by(papers.c.paper_id)
     .execution_options(yield_per=5_000)
 )
-_END_LEASE = delete(embedding_jobs).where(
+_OF_TEXT = and_(
     embedding_jobs.c.encoder == bindparam("encoder"),
     embedding_jobs.c.paper_id == bindparam("key"),
-    embedding_jobs.c.text_hash == bindparam("text_hash"),
+    embedding_jobs.c.text_hash == bindparam("hash"),
 )
+_END_JOB = delete(embedding_jobs).where(_OF_TEXT)
+_END_LEASE = delete(embedding_jobs).where(_OF_TEXT, ~embedding_jobs.c.is_failed)
+_EXTEND_LEASE = update(embedding_jobs).where(_OF_TEXT, ~embedding_jobs.c.is_failed)
 
 _VECTOR_VERSION = select(func.coalesce(func.max(vector_changes.c.version), 0)).where(
     vector_changes.c.encoder == bindparam("encoder")
@@ -130,7 +147,7 @@ class SqlPapers:
     def vectors(self, paper_ids: Sequence[str], encoder: str) -> dict[str, Vectors]:
         statement = select(embeddings.c.paper_id, embeddings.c.vector).where(embeddings.c.encoder == encoder)
         rows = self._rows(statement, embeddings.c.paper_id, paper_ids)
-        return {row.paper_id: _vectors_of(row.vector) for row in rows}
+        return {row.paper_id: _vectors_of(row.vector) for row in rows if len(row.vector) % 4 == 0}
 
     def all_vectors(self, encoder: str) -> tuple[list[str], Vectors]:
         parts = list(self.vector_parts(encoder))
@@ -138,9 +155,11 @@ class SqlPapers:
         return ids, np.concatenate([vectors for _, vectors in parts]) if parts else np.empty((0, 0), np.float32)
 
     def vector_parts(self, encoder: str) -> Iterator[tuple[list[str], Vectors]]:
+        size = func.length(embeddings.c.vector)
+        sizes = select(size).where(embeddings.c.encoder == encoder).group_by(size).order_by(func.count().desc(), size)
         statement = (
             select(embeddings.c.paper_id, embeddings.c.vector)
-            .where(embeddings.c.encoder == encoder)
+            .where(embeddings.c.encoder == encoder, size == sizes.limit(1).scalar_subquery())
             .order_by(embeddings.c.paper_id)
             .execution_options(yield_per=_ROWS_AT_A_TIME)
         )
@@ -170,14 +189,37 @@ class SqlPapers:
         fitting = [paper_id for paper_id, (text_hash, _) in vectors.items() if present.get(paper_id) == text_hash]
         rows = [_row_of(encoder, paper_id, *vectors[paper_id]) for paper_id in fitting]
         put_rows(self._connection, embeddings, rows)
-        leases = [{"encoder": encoder, "key": key, "text_hash": text_hash} for key, (text_hash, _) in vectors.items()]
-        if leases:
-            self._connection.execute(_END_LEASE, leases)
+        self._change_jobs(_END_JOB, encoder, {key: text_hash for key, (text_hash, _) in vectors.items()})
         log_vectors(self._connection, encoder, fitting)
         self._set_state(fitting, EmbeddingState.READY)
         touch_digests(self._connection, fitting)
         touch_users_of(self._connection, fitting)
         return len(fitting)
+
+    def extend_leases(self, encoder: str, texts: Sequence[PendingText], *, until: dt.datetime) -> None:
+        lock_catalogue(self._connection)
+        self._change_jobs(_EXTEND_LEASE.values(leased_until=until), encoder, _hashes_of(texts))
+
+    def end_leases(self, encoder: str, texts: Sequence[PendingText]) -> None:
+        lock_catalogue(self._connection)
+        self._change_jobs(_END_LEASE, encoder, _hashes_of(texts))
+
+    def odd_vectors(self, encoder: str, dim: int) -> list[str]:
+        is_odd = (func.length(embeddings.c.vector) != 4 * dim) | (embeddings.c.dim != dim)
+        statement = select(embeddings.c.paper_id).where(embeddings.c.encoder == encoder, is_odd)
+        return list(self._connection.scalars(statement))
+
+    def forget_vectors(self, encoder: str, paper_ids: Sequence[str]) -> None:
+        lock_catalogue(self._connection)
+        log_vectors(self._connection, encoder, paper_ids)
+        for chunk in chunks(paper_ids):
+            chosen = and_(embeddings.c.encoder == encoder, embeddings.c.paper_id.in_(chunk))
+            self._connection.execute(delete(embeddings).where(chosen))
+        others = select(embeddings.c.paper_id).distinct()
+        embedded = {row.paper_id for row in self._rows(others, embeddings.c.paper_id, paper_ids)}
+        self._set_state([each for each in paper_ids if each not in embedded], EmbeddingState.PENDING)
+        touch_digests(self._connection, paper_ids)
+        touch_users_of(self._connection, paper_ids)
 
     def mark_failed(self, encoder: str, paper_ids: Sequence[str]) -> None:
         """See ``PaperStore.mark_failed``. A text that changed since it was claimed is not marked."""
@@ -216,6 +258,11 @@ class SqlPapers:
         statement = select(papers.c.paper_id, papers.c.text_hash)
         return {row.paper_id: row.text_hash for row in self._rows(statement, papers.c.paper_id, paper_ids)}
 
+    def _change_jobs(self, statement: Delete | Update, encoder: str, text_hashes: Mapping[str, str]) -> None:
+        if text_hashes:
+            rows = [{"encoder": encoder, "key": key, "hash": text_hash} for key, text_hash in text_hashes.items()]
+            self._connection.execute(statement, rows)
+
     def _put_jobs(
         self, encoder: str, text_hashes: Mapping[str, str], *, until: dt.datetime | None, is_failed: bool
     ) -> None:
@@ -229,6 +276,10 @@ class SqlPapers:
         for chunk in chunks(paper_ids):
             chosen = papers.c.paper_id.in_(chunk)
             self._connection.execute(update(papers).where(chosen, differs).values(embedding_state=state))
+
+
+def _hashes_of(texts: Sequence[PendingText]) -> dict[str, str]:
+    return {pending.paper_id: pending.text_hash for pending in texts}
 
 
 def _pending_text(row: Any) -> PendingText:

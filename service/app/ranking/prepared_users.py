@@ -52,8 +52,10 @@ class PlacedPapers:
             vectors = tx.papers.vectors([paper.paper_id for paper in papers], serving.encoder)
             matrix = place_papers(serving, papers, vectors)
             for row, paper in enumerate(papers):
-                placed = (paper, matrix.take([row]))
-                known[paper.paper_id] = self._kept.put(paper.paper_id, versions[paper.paper_id], placed)
+                placed = known[paper.paper_id] = (paper, matrix.take([row]))
+                # A stored vector that cannot be compared is replaced soon, and the mark stays the same.
+                if matrix.has_vector[row] == marks[paper.paper_id].has_vector:
+                    self._kept.put(paper.paper_id, versions[paper.paper_id], placed)
         return known
 
 
