@@ -69,6 +69,9 @@ def _check_head(head: dict[str, str], feature_count: int) -> None:
 
 
 def _arrays(trees: list[dict[str, str]]) -> Trees:
+    # LightGBM would read the categories of a categorical split from where there are none.
+    if any(int(kind) & 1 for tree in trees for kind in tree.get("decision_type", "").split()):
+        raise ValueError("a split is categorical")
     leaf_counts = np.array([int(tree["num_leaves"]) for tree in trees], dtype=np.int32)
     if leaf_counts.min() < 1 or leaf_counts.max() > 100_000:
         raise ValueError("num_leaves must be 1 to 100000")

@@ -30,12 +30,15 @@ from service.app.ranking.precomputed import Precomputed, PrecomputedUse
 from service.app.ranking.prepared_users import PreparedUsers
 from service.app.ranking.serving import ServingSlot
 from service.app.statistics import StatisticsKeeper
+from service.app.storage_probe import StorageProbe
 from service.config import Settings
 from service.domain.errors import BundleUnusable, StorageUnavailable
 from service.encoder import OpenedEncoder, open_encoder
 from service.storage import SqlStore, open_store, schema
 
 _log = logging.getLogger("paperfeed.storage")
+STATEMENT_TIMEOUT_SECONDS = 20.0
+"""Limit for one statement on PostgreSQL. The slowest of a server take a second with a million papers."""
 INLINE_CACHE_BYTES = 64 * 1024 * 1024
 # Messages between the server processes on one port.
 NEW_TEXT = "text-came"
@@ -64,7 +67,9 @@ def prepare_store(settings: Settings, *, may_make: bool = True) -> SqlStore:
         _log.info("tables created", extra={"facts": {"revision": revision}})
     schema.check(settings.db)
     # A connection for each worker thread and for the background threads.
-    return open_store(settings.db, pool_size=3 * settings.threads + 4)
+    return open_store(
+        settings.db, pool_size=3 * settings.threads + 4, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS
+    )
 
 
 def make_encoder(settings: Settings) -> OpenedEncoder:
@@ -167,7 +172,7 @@ class Application:
                 counters,
                 self.serving,
                 call_count=lambda: quick.count + bulk.count,
-                paper_counts=self._paper_counts,
+                paper_counts=StorageProbe(self._paper_counts, lambda: self.store.problem),
                 place=(place.number, place.count),
             ),
             lanes=(quick, bulk),

@@ -32,6 +32,8 @@ LEASE = dt.timedelta(minutes=10)
 """Age at which a claim is void. Counting takes seconds."""
 PAPERS_AT_A_TIME = 100
 """Number of papers of one read transaction."""
+TEXTS_AT_A_TIME = 4
+"""Number of texts between two pauses."""
 _ALL_TIME = dt.datetime(1, 1, 1, tzinfo=dt.UTC), dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
 _log = logging.getLogger("paperfeed.statistics")
 
@@ -125,7 +127,7 @@ def count_catalog(
         texts = [embedding_text(papers[name].title, papers[name].abstract) for name in chosen if name in papers]
         fitting = [vector for vector in vectors.values() if vector.shape == (embedding_dim,)]
         units = np.array(fitting, dtype=np.float32).reshape(len(fitting), embedding_dim)
-        counter.add(with_pauses(texts), units)
+        counter.add(with_pauses(texts, at_a_time=TEXTS_AT_A_TIME), units)
     return counter.finish()
 
 

@@ -1,6 +1,7 @@
 """Papers in the database: aliases, texts and vectors. ``upserts`` writes texts and aliases."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -155,19 +156,19 @@ class SqlPapers:
         return ids, np.concatenate([vectors for _, vectors in parts]) if parts else np.empty((0, 0), np.float32)
 
     def vector_parts(self, encoder: str) -> Iterator[tuple[list[str], Vectors]]:
-        size = func.length(embeddings.c.vector)
-        sizes = select(size).where(embeddings.c.encoder == encoder).group_by(size).order_by(func.count().desc(), size)
+        some = select(embeddings.c.dim).where(embeddings.c.encoder == encoder).order_by(embeddings.c.paper_id)
+        dims = Counter(self._connection.scalars(some.limit(_ROWS_AT_A_TIME)))
+        size = 4 * max(dims, key=lambda dim: (dims[dim], dim), default=0)
         statement = (
             select(embeddings.c.paper_id, embeddings.c.vector)
-            .where(embeddings.c.encoder == encoder, size == sizes.limit(1).scalar_subquery())
+            .where(embeddings.c.encoder == encoder)
             .order_by(embeddings.c.paper_id)
             .execution_options(yield_per=_ROWS_AT_A_TIME)
         )
-        for rows in self._connection.execute(statement).partitions():
-            yield (
-                [row.paper_id for row in rows],
-                _vectors_of(b"".join(row.vector for row in rows)).reshape(len(rows), -1),
-            )
+        for part in self._connection.execute(statement).partitions():
+            if rows := [row for row in part if len(row.vector) == size]:
+                vectors = _vectors_of(b"".join(row.vector for row in rows)).reshape(len(rows), -1)
+                yield [row.paper_id for row in rows], vectors
 
     def vector_version(self, encoder: str) -> int:
         return int(self._connection.execute(_VECTOR_VERSION, {"encoder": encoder}).scalar_one())
@@ -205,9 +206,10 @@ class SqlPapers:
         self._change_jobs(_END_LEASE, encoder, _hashes_of(texts))
 
     def odd_vectors(self, encoder: str, dim: int) -> list[str]:
-        is_odd = (func.length(embeddings.c.vector) != 4 * dim) | (embeddings.c.dim != dim)
-        statement = select(embeddings.c.paper_id).where(embeddings.c.encoder == encoder, is_odd)
-        return list(self._connection.scalars(statement))
+        sizes = select(embeddings.c.paper_id, embeddings.c.dim, func.length(embeddings.c.vector).label("size"))
+        statement = sizes.where(embeddings.c.encoder == encoder).execution_options(yield_per=5_000)
+        rows = self._connection.execute(statement)
+        return [row.paper_id for row in rows if (row.dim, row.size) != (dim, 4 * dim)]
 
     def forget_vectors(self, encoder: str, paper_ids: Sequence[str]) -> None:
         lock_catalogue(self._connection)

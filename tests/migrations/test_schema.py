@@ -224,7 +224,7 @@ def test_kept_databases_are_upgraded_and_used(kept: Path, tmp_path: Path) -> Non
 
 
 def test_events_are_kept_when_their_ids_become_those_of_users(empty_url: str) -> None:
-    """The events of 0006 stay, numbers of deleted events are not given again, and the way back keeps the first event."""
+    """The events of 0006 stay, numbers of deleted events are not given again, and the way back keeps one event."""
     schema.upgrade(empty_url, "0006")
     engine = create_engine(parse_url(empty_url), poolclass=NullPool)
     old = metadata.tables["events"]

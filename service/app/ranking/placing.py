@@ -16,7 +16,6 @@ from service.domain.papers import Paper, embedding_text
 
 DEFAULT_DIM = 384
 KEPT_TERMS = 1_000
-TEXTS_AT_A_TIME = 4
 PAUSE_SECONDS = 0.0002
 """Pause after some texts: worker threads get the interpreter within a millisecond, and not after five."""
 
@@ -51,7 +50,7 @@ def place_papers(serving: Serving, papers: Sequence[Paper], vectors: Mapping[str
     if serving.bundle is not None:
         columns = columns_of(papers, vectors, serving.bundle.spaces.embedding_dim)
         # Terms of many papers are not kept, because they would push those of the users' likes out.
-        counts = None if len(papers) <= KEPT_TERMS else count_terms(with_pauses(columns.texts))
+        counts = None if len(papers) <= KEPT_TERMS else count_terms(with_pauses(columns.texts, at_a_time=16))
         return serving.bundle.spaces.matrix(columns, counts)
     # A vector of another length than most is not of this encoder; its paper is pending.
     lengths = Counter(len(vector) for vector in vectors.values()) or {DEFAULT_DIM: 1}
@@ -59,9 +58,9 @@ def place_papers(serving: Serving, papers: Sequence[Paper], vectors: Mapping[str
     return plain_matrix(columns_of(papers, vectors, dim))
 
 
-def with_pauses(texts: Sequence[str]) -> Iterator[str]:
-    """Yield the texts; let other threads work in between."""
+def with_pauses(texts: Sequence[str], *, at_a_time: int) -> Iterator[str]:
+    """Yield the texts; let other threads work between some of them. A pause takes up to a millisecond."""
     for number, text in enumerate(texts):
-        if number % TEXTS_AT_A_TIME == 0:
+        if number % at_a_time == 0:
             time.sleep(PAUSE_SECONDS)
         yield text

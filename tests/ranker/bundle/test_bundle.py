@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -163,6 +164,32 @@ def test_broken_trees_behind_right_hashes(folder: Path) -> None:
     reseal(folder)
     with pytest.raises(BundleError, match=r"model.txt.*broken structure"):
         load_bundle(folder, encoder=ENCODER)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("pattern", "replacement"),
+    [
+        (r"tree_sizes=.*", "tree_sizes=999999999"),
+        (r"tree_sizes=(.*)", r"tree_sizes=-\1"),
+        (r"threshold=.*\n", ""),
+        (r"threshold=.*", "threshold=nonsense"),
+        (r"feature_names=.*", "feature_names=x"),
+        (r"feature_infos=.*", "feature_infos=x"),
+    ],
+    ids=["long", "negative", "no thresholds", "no numbers", "names", "infos"],
+)
+def test_models_that_stop_lightgbm(folder: Path, pattern: str, replacement: str) -> None:
+    """A model with right hashes that LightGBM stumbles over is refused, and this process goes on."""
+    file = folder / MODEL_NAME
+    changed = re.sub(pattern, replacement, file.read_text(), count=1)
+    assert changed != file.read_text()
+    file.write_text(changed)
+    reseal(folder)
+
+    for _ in range(2):
+        with pytest.raises(BundleError, match=r"model\.txt: LightGBM cannot use it: a process that tried ended with"):
+            load_bundle(folder, encoder=None)
 
 
 @pytest.mark.parametrize(
