@@ -12,9 +12,8 @@ from service.app.rounds import Rounds
 from service.domain.errors import DeadlineTooShort, EncoderUnavailable, Overloaded, PaperfeedError, StorageUnavailable
 
 LEASE = dt.timedelta(seconds=20)
-"""Time after which another process takes over the texts of a process that is gone."""
-RENEWAL_SECONDS = 5.0
-"""The leases of texts in work are renewed in this interval: embedding a batch takes longer than a lease."""
+"""Time after which another process takes over the texts of a process that is gone. Leases of texts in work are renewed
+four times in it, because embedding a batch takes longer."""
 BATCH_SIZE = 64
 _log = logging.getLogger("paperfeed.embedder")
 
@@ -39,15 +38,17 @@ def embed_pending(
     *,
     progress: Callable[[int], None] = lambda _count: None,
     stopping: Callable[[], bool] = lambda: False,
+    lease: dt.timedelta = LEASE,
 ) -> int:
     """Embed all pending texts; return the number of vectors stored.
 
     Several processes may do this at the same time: each text is leased to one of them. The leases of a process that
-    ends are given back; those of a killed one end after ``LEASE``.
+    ends are given back; those of a killed one end.
 
     Args:
         progress: Called after each batch with its number of texts.
         stopping: Checked before each batch; True ends the work.
+        lease: Time for which a killed process keeps its texts.
 
     Raises:
         EncoderUnavailable: The encoder does not work; no text is marked as failed.
@@ -55,10 +56,10 @@ def embed_pending(
     total = 0
     while not stopping():
         with store.write() as tx:
-            batch = tx.papers.claim_pending(encoder.name, limit=BATCH_SIZE, now=clock.now(), lease=LEASE)
+            batch = tx.papers.claim_pending(encoder.name, limit=BATCH_SIZE, now=clock.now(), lease=lease)
         if not batch:
             break
-        with _held(store, encoder.name, clock, batch):
+        with _held(store, encoder.name, clock, batch, lease):
             stored = embed_texts(store, encoder, batch).stored
         progress(len(batch))
         total += stored
@@ -66,14 +67,16 @@ def embed_pending(
 
 
 @contextlib.contextmanager
-def _held(store: Store, encoder: str, clock: Clock, texts: Sequence[PendingText]) -> Iterator[None]:
+def _held(
+    store: Store, encoder: str, clock: Clock, texts: Sequence[PendingText], lease: dt.timedelta
+) -> Iterator[None]:
     """Renew the leases of texts during the block. Give the texts back if it fails."""
     ended = threading.Event()
 
     def renew() -> None:
-        while not ended.wait(RENEWAL_SECONDS):
+        while not ended.wait(lease.total_seconds() / 4):
             with contextlib.suppress(StorageUnavailable), store.write() as tx:
-                tx.papers.extend_leases(encoder, texts, until=clock.now() + LEASE)
+                tx.papers.extend_leases(encoder, texts, until=clock.now() + lease)
 
     renewal = threading.Thread(target=renew, name="leases", daemon=True)
     renewal.start()
@@ -144,6 +147,7 @@ class Embedder(Rounds):
         on_drained: Callable[[], object],
         dim: Callable[[], int | None] = lambda: None,
         poll_seconds: float = 15.0,
+        lease: dt.timedelta = LEASE,
     ) -> None:
         super().__init__("embedder", _log, "embedding failed; it will be tried again", poll_seconds)
         self._store = store
@@ -151,6 +155,7 @@ class Embedder(Rounds):
         self._clock = clock
         self._on_drained = on_drained
         self._dim = dim
+        self._lease = lease
         self._is_first_round = True
 
     def _round(self) -> None:
@@ -158,7 +163,7 @@ class Embedder(Rounds):
             if self._is_first_round:
                 self._forget_odd_vectors()
                 self._is_first_round = False
-            embed_pending(self._store, self._encoder, self._clock, stopping=self._stopping.is_set)
+            embed_pending(self._store, self._encoder, self._clock, stopping=self._stopping.is_set, lease=self._lease)
             self._on_drained()
         except (EncoderUnavailable, StorageUnavailable, DeadlineTooShort, Overloaded) as error:
             if not self._stopping.is_set():

@@ -71,7 +71,7 @@ _PENDING_SIZES = (
     .execution_options(yield_per=5_000)
 )
 _OF_TEXT = and_(
-    embedding_jobs.c.encoder == bindparam("encoder"),
+    embedding_jobs.c.encoder == bindparam("of_encoder"),
     embedding_jobs.c.paper_id == bindparam("key"),
     embedding_jobs.c.text_hash == bindparam("hash"),
 )
@@ -262,7 +262,7 @@ class SqlPapers:
 
     def _change_jobs(self, statement: Delete | Update, encoder: str, text_hashes: Mapping[str, str]) -> None:
         if text_hashes:
-            rows = [{"encoder": encoder, "key": key, "hash": text_hash} for key, text_hash in text_hashes.items()]
+            rows = [{"of_encoder": encoder, "key": key, "hash": text_hash} for key, text_hash in text_hashes.items()]
             self._connection.execute(statement, rows)
 
     def _put_jobs(

@@ -50,7 +50,7 @@ def place_papers(serving: Serving, papers: Sequence[Paper], vectors: Mapping[str
     if serving.bundle is not None:
         columns = columns_of(papers, vectors, serving.bundle.spaces.embedding_dim)
         # Terms of many papers are not kept, because they would push those of the users' likes out.
-        counts = None if len(papers) <= KEPT_TERMS else count_terms(with_pauses(columns.texts, at_a_time=16))
+        counts = None if len(papers) <= KEPT_TERMS else count_terms(with_pauses(columns.texts, at_a_time=64))
         return serving.bundle.spaces.matrix(columns, counts)
     # A vector of another length than most is not of this encoder; its paper is pending.
     lengths = Counter(len(vector) for vector in vectors.values()) or {DEFAULT_DIM: 1}
