@@ -145,7 +145,7 @@ class Application:
         self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self._drained, dim=self._vector_length)
         self._statistics = StatisticsKeeper(self.store, self.serving, clock, counts=self._embeds)
         users = PreparedUsers()
-        feeds = Feeds(
+        self.feeds = feeds = Feeds(
             self.store,
             clock,
             self.serving,

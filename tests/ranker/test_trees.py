@@ -28,6 +28,7 @@ def test_root_covers_all_rows(small_model_text: str) -> None:
     [
         ("left_child=", "left_child=7 ", "wrong number"),
         ("num_cat=0", "num_cat=1", "categorical"),
+        ("decision_type=", "decision_type=1 ", "categorical"),
         ("num_class=1", "num_class=2", "one output"),
         ("max_feature_idx=", "max_feature_idx=1", "features up to"),
         ("num_leaves=8", "num_leaves=many", "cannot be read"),
