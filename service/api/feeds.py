@@ -1,6 +1,6 @@
 """Servicer of FeedService."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import grpc
 
@@ -44,6 +44,23 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
             if page.slate.user_id != query.user_id or page.slate.request_hash != query.request_hash:
                 raise InvalidPageToken(OTHER_REQUEST)
         return self._answer(request, page, explain=request.explain, view=request.view)
+
+    @staticmethod
+    def kind_of_feed(request: pb.GetFeedRequest) -> str | None:
+        """Return the kind of a request for ``feeds_together``: its digest. None if it must be made alone."""
+        is_plain = not request.page_token and not request.HasField("as_of") and not request.HasField("window")
+        return f"digest {request.digest_id}" if is_plain else None
+
+    def feeds_together(self, requests: Sequence[pb.GetFeedRequest]) -> list[pb.GetFeedResponse]:
+        """Answer several GetFeed requests of one kind; the slates are made and stored together."""
+        pages = self._feeds.feeds(
+            [_feed_query(request) for request in requests],
+            page_sizes=[page_size(request.page_size) for request in requests],
+        )
+        return [
+            self._answer(request, page, explain=request.explain, view=request.view)
+            for request, page in zip(requests, pages, strict=True)
+        ]
 
     def GetSlate(self, request: pb.GetSlateRequest, context: grpc.ServicerContext) -> pb.GetSlateResponse:
         view = convert.check_view(request.view)

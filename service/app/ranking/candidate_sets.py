@@ -50,7 +50,6 @@ class CandidateSets:
         self._clock = clock
         self._digests: VersionedCache[str, KeptDigest] = VersionedCache(KEPT_BYTES, _bytes_of, CACHED_DIGESTS)
         self._wide_window = threading.Lock()
-        self._waits = threading.Lock()
         self._placing: dict[str, Future[KeptDigest]] = {}
         self._placing_changes = threading.Lock()
         self._one_at_a_time = threading.Lock()
@@ -66,6 +65,7 @@ class CandidateSets:
 
         Raises:
             NotFound: There is no digest with this id.
+            BeingPlaced: The digest is large and not in memory.
         """
         if versions.digest is None:
             if digest_id:
@@ -82,26 +82,14 @@ class CandidateSets:
             kept = self._digests.get(found_id, key, lambda: self._placed(tx, serving, found_id, paper_ids))
         return kept.with_signals(tx, versions.mark), date
 
-    def wait(self, placing: BeingPlaced) -> None:
-        """Wait until a digest is placed. Only one thread may wait here, so that others have time for quick calls.
-
-        Raises:
-            Overloaded: Another thread waits for a digest.
-            StorageUnavailable: The digest could not be read.
-        """
-        if not self._waits.acquire(blocking=False):
-            raise Overloaded("feeds over many papers", retry_after_seconds=WIDE_RETRY_SECONDS)
-        try:
-            placing.done.result()
-        finally:
-            self._waits.release()
-
     def _placed_soon(self, serving: Serving, digest_id: str) -> "Future[KeptDigest]":
         """Return the present work on a digest; start it if there is none."""
         with self._placing_changes:
             found = self._placing.get(digest_id)
             if found is None:
                 found = self._placing[digest_id] = Future()
+                # One that stops waiting cancels nothing for the others.
+                found.set_running_or_notify_cancel()
                 # A daemon, so that a process that stops does not wait for it.
                 work = threading.Thread(
                     target=self._place, args=(serving, digest_id, found), name="placing", daemon=True

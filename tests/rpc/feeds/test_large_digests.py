@@ -43,15 +43,20 @@ def test_calls_can_wait_without_a_thread(own: Service, many: list[str]) -> None:
 
     def ask(_: int) -> Any:
         with pytest.raises(BeingPlaced) as waiting:
-            feeds.feed_now(query, page_size=20)
+            feeds.feed(query, page_size=20)
         return waiting.value.done
 
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(ask, range(4)))
 
     assert len(set(map(id, found))) == 1
+    assert not found[0].cancel()
     assert len(found[0].result(60).candidates.papers) == len(many)
-    assert len(feeds.feed_now(query, page_size=20).slate.items) > 0
+    assert len(feeds.feed(query, page_size=20).slate.items) > 0
+    save(own.client, many[1:])
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda number: get_feed(own.client, f"u{number}", "large"), range(4)))
+    assert all(many[0] not in shown(answer) for answer in answers)
 
 
 @pytest.mark.slow
