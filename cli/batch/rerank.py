@@ -16,7 +16,7 @@ from batch.rerank.population import read_population
 from cli.batch.cluster import absolute_url
 from cli.local import opened_store
 from cli.output import progress_bar, warn
-from ranker.bundle.bundle import Bundle, bundle_files, bundle_of, try_model
+from ranker.bundle.bundle import Bundle, bundle_files, bundle_of
 from ranker.errors import BundleError
 from service.app.ranking.serving import Serving, ServingSlot
 from service.bootstrap import bundle_folder, make_encoder
@@ -44,7 +44,6 @@ def make_request(
         try:
             read = bundle_files(bundle_folder(settings))
             bundle = bundle_of(read, bundle_folder(settings), encoder=encoder)
-            try_model(bundle, bundle_folder(settings))
         except BundleError as error:
             raise BundleUnusable(str(error)) from error
         files.update(read)

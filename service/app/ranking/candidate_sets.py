@@ -21,7 +21,7 @@ WIDE_WINDOW_PAPERS = 1_000
 """A feed over a window of more papers takes seconds, because window candidates are not cached."""
 WIDE_RETRY_SECONDS = 5.0
 WIDE_DIGEST_PAPERS = 1_000
-"""A digest of more papers is placed by a thread of its own: it takes half a millisecond of processor time for each paper."""
+"""A digest of more papers is placed by a thread of its own: each takes half a millisecond of processor time."""
 CACHED_DIGESTS = 16
 KEPT_BYTES = 512 * 2**20
 """Limit for all cached digests together, beside the limit of ``CACHED_DIGESTS``. Two of the largest digests and many

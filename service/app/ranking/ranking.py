@@ -27,6 +27,7 @@ from service.domain.matching import Matches
 MAX_SLATE_SIZE = 500
 SCORED_ROWS = 6_000
 """Number of pairs of a user and a candidate that are scored in one call. More would not be faster; they take 30 MB."""
+_PLAIN_REASONS = {kind: Reason(ReasonType(kind.value)) for kind in RankReasonKind}
 
 
 @dataclass(frozen=True)
@@ -241,4 +242,4 @@ def _reasons(user: PreparedUser, matches: Matches, row: int, found: Sequence[Ran
         elif reason.kind is RankReasonKind.FOLLOWED_AUTHOR:
             yield from authors
         else:
-            yield Reason(ReasonType(reason.kind.value))
+            yield _PLAIN_REASONS[reason.kind]
