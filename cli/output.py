@@ -7,18 +7,35 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 
-from service.process.failures import note
+from service.process.failures import note, printable
 
-console = Console(highlight=False)
+
+class SafeConsole(Console):
+    """A console that prints no control characters of any text, in tables and bars too, but those that it makes."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Yield the segments of what is printed."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(printable(segment.text), segment.style)
+
+
+console = SafeConsole(highlight=False)
+
+
+def one_line(text: str) -> str:
+    """Return foreign text, such as a title, for one line among others: it can make no line of its own."""
+    return " ".join(printable(text).split())
 
 
 def show(result: dict[str, Any], *, as_json: bool, text: str) -> None:
     """Print a result: as one line of JSON, or as text for people."""
     if as_json:
-        sys.stdout.write(json.dumps(result, default=str) + "\n")
+        # JSON escapes all control characters but this one.
+        sys.stdout.write(json.dumps(result, default=str).replace("\x7f", "\\u007f") + "\n")
     else:
         show_text(text)
 
@@ -52,7 +69,7 @@ class Bar:
 def progress_bar(stage: str, total: int | None = None) -> Iterator[Bar]:
     """Show a progress bar on stderr, if that is a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    errors = Console(stderr=True)
+    errors = SafeConsole(stderr=True)
     with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
         yield Bar(progress, progress.add_task(stage, total=total))
 

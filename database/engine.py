@@ -1,8 +1,9 @@
 """Engines for SQLite files and PostgreSQL databases, and the settings that each of their connections starts with."""
 
+import contextlib
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,9 +11,13 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from database.errors import Errors
+from database.files import DatabaseFiles
+from database.watch import ConnectionWatch
 
 BUSY_TIMEOUT_SECONDS = 10.0
 CONNECT_TIMEOUT_SECONDS = 5
+ANSWER_SECONDS = 3.0
+"""Time beyond the limit of a statement in which the server must say that it has ended it."""
 # Data that stay unacknowledged for this long mean that the server is gone.
 TCP_TIMEOUT_MILLISECONDS = 30_000
 # PostgreSQL returns times in the session's time zone. In any other zone, some moments of the years 1 and 9999 fall into
@@ -26,11 +31,39 @@ class Engines:
 
     reader: Engine
     writer: Engine
+    files: DatabaseFiles
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Connection]:
+        """Open a read-only transaction, which sees one snapshot of the database.
+
+        Raises:
+            unavailable: The SQLite files are not those that were opened.
+        """
+        with self.files.checked(self.reader, self.writer), self.reader.connect() as connection:
+            self.files.opened()
+            yield connection
+
+    @contextlib.contextmanager
+    def write(self, began: Callable[[], None] = lambda: None) -> Iterator[Connection]:
+        """Open a writing transaction. It is committed at the end of the block, or rolled back if the block raises.
+
+        Args:
+            began: Called when the transaction has begun. On SQLite it waits for other writers before that.
+
+        Raises:
+            unavailable: The SQLite files are not those that were opened, so that the transaction may be lost.
+        """
+        with self.files.checked(self.writer, self.reader), self.writer.begin() as connection:
+            self.files.opened()
+            began()
+            yield connection
 
     def dispose(self) -> None:
         """Close all connections."""
         self.reader.dispose()
         self.writer.dispose()
+        self.files.closed()
 
 
 def parse_url(url: str, invalid_url: Callable[[str], Exception] = ValueError) -> URL:
@@ -54,24 +87,34 @@ def parse_url(url: str, invalid_url: Callable[[str], Exception] = ValueError) ->
     return parsed
 
 
-def open_engines(url: str, errors: Errors, *, application: str, pool_size: int, busy_timeout_seconds: float) -> Engines:
+def open_engines(
+    url: str,
+    errors: Errors,
+    *,
+    application: str,
+    pool_size: int,
+    busy_timeout_seconds: float,
+    statement_timeout_seconds: float | None = None,
+) -> Engines:
     """Return the engines of a database. No connection is opened yet.
 
     Args:
         application: Name that PostgreSQL shows for our connections.
         pool_size: Reading connections to keep open; as many again are opened if all are in use.
         busy_timeout_seconds: How long to wait for a lock or a free connection.
+        statement_timeout_seconds: Limit for one statement on PostgreSQL; None for jobs that read or write all rows.
     """
     parsed = parse_url(url, errors.invalid_url)
+    files = DatabaseFiles(parsed, errors.unavailable)
     if parsed.get_backend_name() == "sqlite":
         # One writer per process: threads wait in the pool, in order, where SQLite would make them poll the lock.
         writer = sqlite_engine(parsed, "BEGIN IMMEDIATE", busy_timeout_seconds, pool_size=1, max_overflow=0)
         reader = sqlite_engine(parsed, "BEGIN", busy_timeout_seconds, pool_size=pool_size, max_overflow=pool_size)
         event.listen(reader, "connect", lambda connection, _: connection.execute("PRAGMA query_only = ON"))
-        return Engines(reader=reader, writer=writer)
-    engine = postgres_engine(parsed, application, busy_timeout_seconds, pool_size=pool_size)
+        return Engines(reader=reader, writer=writer, files=files)
+    engine = postgres_engine(parsed, application, busy_timeout_seconds, statement_timeout_seconds, pool_size=pool_size)
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-    return Engines(reader=reader, writer=engine)
+    return Engines(reader=reader, writer=engine, files=files)
 
 
 def sqlite_engine(
@@ -103,8 +146,19 @@ def sqlite_engine(
     return engine
 
 
-def postgres_engine(url: URL, application: str, busy_timeout_seconds: float, *, pool_size: int) -> Engine:
-    """Return an engine that notices a lost server. The URL's own parameters win, but for the time zone."""
+def postgres_engine(
+    url: URL,
+    application: str,
+    busy_timeout_seconds: float,
+    statement_timeout_seconds: float | None = None,
+    *,
+    pool_size: int,
+) -> Engine:
+    """Return an engine that notices a lost server. The URL's own parameters win, but for the time zone.
+
+    With a limit for statements, the server ends those that take longer, and the engine breaks the connection to a
+    server that does not answer at all.
+    """
     defaults = {
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
         "tcp_user_timeout": TCP_TIMEOUT_MILLISECONDS,
@@ -122,8 +176,13 @@ def postgres_engine(url: URL, application: str, busy_timeout_seconds: float, *, 
 
     def prepare(connection: Any, _record: object) -> None:
         connection.execute(f"SET lock_timeout = {int(busy_timeout_seconds * 1000)}; {USE_UTC}")
+        if statement_timeout_seconds is not None:
+            connection.execute(f"SET statement_timeout = {int(statement_timeout_seconds * 1000)}")
         connection.commit()
+        if watch is not None:
+            watch.add(connection)
 
+    watch = None if statement_timeout_seconds is None else ConnectionWatch(statement_timeout_seconds + ANSWER_SECONDS)
     event.listen(engine, "connect", prepare)
     return engine
 

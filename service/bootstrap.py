@@ -28,12 +28,15 @@ from service.app.ranking.precomputed import Precomputed, PrecomputedUse
 from service.app.ranking.prepared_users import PreparedUsers
 from service.app.ranking.serving import ServingSlot
 from service.app.statistics import StatisticsKeeper
+from service.app.storage_probe import StorageProbe
 from service.config import Settings
 from service.domain.errors import BundleUnusable, StorageUnavailable
 from service.encoder import OpenedEncoder, open_encoder
 from service.storage import SqlStore, open_store, schema
 
 _log = logging.getLogger("paperfeed.storage")
+STATEMENT_TIMEOUT_SECONDS = 20.0
+"""Limit for one statement on PostgreSQL. The slowest of a server take a second with a million papers."""
 INLINE_CACHE_BYTES = 64 * 1024 * 1024
 # Messages between the server processes on one port.
 NEW_TEXT = "text-came"
@@ -62,7 +65,9 @@ def prepare_store(settings: Settings, *, may_make: bool = True) -> SqlStore:
         _log.info("tables created", extra={"facts": {"revision": revision}})
     schema.check(settings.db)
     # A connection for each worker thread and for the background threads.
-    return open_store(settings.db, pool_size=3 * settings.threads + 4)
+    return open_store(
+        settings.db, pool_size=3 * settings.threads + 4, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS
+    )
 
 
 def make_encoder(settings: Settings) -> OpenedEncoder:
@@ -134,10 +139,10 @@ class Application:
         )
         bulk = CallQueue("bulk", threads=settings.threads, max_waiting=waiting)
         self.serving = ServingSlot(self.store, self.encoder.name, lambda name: make_bundle(settings, name))
-        self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self._drained)
+        self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self._drained, dim=self._vector_length)
         self._statistics = StatisticsKeeper(self.store, self.serving, clock, counts=self._embeds)
         users = PreparedUsers()
-        feeds = Feeds(
+        self.feeds = feeds = Feeds(
             self.store,
             clock,
             self.serving,
@@ -177,7 +182,7 @@ class Application:
                 counters,
                 self.serving,
                 call_count=lambda: handlers.count,
-                paper_counts=self._paper_counts,
+                paper_counts=StorageProbe(self._paper_counts, lambda: self.store.problem),
                 place=(place.number, place.count),
             ),
             handlers=handlers,
@@ -205,7 +210,9 @@ class Application:
         self._server.drain(self._settings.drain_seconds)
         self._embedder.stop()
         self._statistics.stop()
+        # Ends the batch in work, whose texts the embedder then gives back.
         self.encoder.close()
+        self._embedder.stop()
         self.store.dispose()
 
     def _on_new_text(self) -> None:
@@ -218,6 +225,13 @@ class Application:
         self.serving.catch_up()
         self._statistics.wake()
         self._tell(EMBEDDED)
+
+    def _vector_length(self) -> int | None:
+        """Return the length that vectors of the configured encoder must have; None without a bundle for it."""
+        serving = self.serving.current
+        if serving.bundle is None or serving.encoder != self.encoder.name:
+            return None
+        return serving.bundle.spaces.embedding_dim
 
     def _paper_counts(self) -> tuple[int, int]:
         with self.store.read() as tx:

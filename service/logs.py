@@ -29,7 +29,8 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(entry, default=str)
+        # JSON escapes all control characters but this one.
+        return json.dumps(entry, default=str).replace("\x7f", "\\u007f")
 
 
 def configure(level: str, *, worker: int | None = None) -> None:

@@ -16,11 +16,12 @@ from benchmarks.ranker import papers as columns
 from database.engine import parse_url
 from ranker.papers import PaperColumns
 from ranker.types import Float32Array, IndexArray
+from service.app.profiles import MAX_PREFERENCES
 from service.domain.errors import InvalidField
 from service.domain.events import EventType
 from service.domain.papers import Digest, Paper
 from service.storage import SqlStore, open_store, schema
-from service.storage.tables import events, users
+from service.storage.tables import events, preferences, users
 
 PAPERS = 10_000
 CANDIDATES = 77
@@ -29,6 +30,7 @@ FIELDS = 40
 DIM = 384
 DIGEST = "today"
 NOW = dt.datetime(2026, 3, 11, 8, tzinfo=dt.UTC)
+PREFERENCE_EVERY, LONG_PREFERENCES_EVERY = 5, 50
 _PAPERS_AT_A_TIME = 1_000
 _USERS_AT_A_TIME = 2_000
 
@@ -111,8 +113,20 @@ def _first_distinct(rows: IndexArray, count: int) -> IndexArray:
     ]
 
 
-def fill(url: str, user_count: int, encoder: str, likes: int = LIKES, papers: int = PAPERS) -> None:
-    """Fill an empty database with papers, a digest and users."""
+def fill(
+    url: str,
+    user_count: int,
+    encoder: str,
+    likes: int = LIKES,
+    papers: int = PAPERS,
+    *,
+    with_preferences: bool = True,
+) -> None:
+    """Fill an empty database with papers, a digest and users.
+
+    Args:
+        with_preferences: Whether every fifth user has preferences.
+    """
     schema.upgrade(url)
     store = open_store(url)
     write_papers(store, encoder, papers)
@@ -120,10 +134,29 @@ def fill(url: str, user_count: int, encoder: str, likes: int = LIKES, papers: in
     for batch in users_of(user_count, likes, papers):
         with store.connection() as connection:
             connection.execute(insert(users), [{"user_id": name, **common} for name in batch.names])
+            if chosen := list(enumerate(batch.names))[::PREFERENCE_EVERY] if with_preferences else []:
+                connection.execute(insert(preferences), [_preferences(*each) for each in chosen])
             likes_of_users = zip(batch.names, batch.liked, batch.ages, strict=True)
             if rows := [row for user in likes_of_users for row in _likes(*user)]:
                 connection.execute(insert(events), rows)
     store.dispose()
+
+
+def _preferences(number: int, name: str) -> dict[str, Any]:
+    """Return the preferences of a user: a few words and topics, or for every fiftieth user as many as are allowed."""
+    count = MAX_PREFERENCES if number % LONG_PREFERENCES_EVERY == 0 else 5
+
+    def phrases(kind: str) -> tuple[str, ...]:
+        return tuple(f"word{(number * 31 + each * 17) % 2_000} {kind}{each}" for each in range(count))
+
+    return {
+        "user_id": name,
+        "followed_topics": (f"c{number % 9}", *phrases("topic")[1:]),
+        "muted_topics": phrases("subject"),
+        "followed_authors": phrases("author"),
+        "muted_authors": phrases("writer"),
+        "muted_keywords": phrases("word"),
+    }
 
 
 def _fields(start: int, count: int) -> IndexArray:

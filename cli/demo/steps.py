@@ -14,7 +14,7 @@ from cli.demo.mailing import press_like, send_issues
 from cli.demo.preview import write_preview
 from cli.demo.samples import DemoDigest, SampleUser, sample_users
 from cli.demo.servers import DemoFailed, Postbox, running, running_mail_server
-from cli.output import console, progress_bar
+from cli.output import console, one_line, progress_bar
 from cli.queries.reasons import all_in_words, fallback_in_words
 from paperfeed.client import Client
 from paperfeed.v1 import catalog_pb2 as pb
@@ -150,7 +150,7 @@ def _listing(feed: GetFeedResponse) -> Text:
     if note := fallback_in_words(feed.fallback_reason):
         text.append(f"({note})\n", style="italic")
     for item in feed.items[:FEED_SIZE]:
-        text.append(f"{item.rank}. {item.paper.title}\n", style="bold")
+        text.append(f"{item.rank}. {one_line(item.paper.title)}\n", style="bold")
         if why := all_in_words(item):
             text.append(f"   {why}\n", style="dim")
     return text
@@ -162,7 +162,8 @@ def _say_changes(before: GetFeedResponse, after: GetFeedResponse, liked: str) ->
     changed = [item for item in after.items if ranks.get(item.paper.paper_id) != item.rank]
     for item in changed:
         old = ranks.get(item.paper.paper_id)
-        say(f"   {item.rank:2d} ({f'was {old}' if old else f'was below {len(before.items)}'})  {item.paper.title}")
+        before_text = f"was {old}" if old else f"was below {len(before.items)}"
+        say(f"   {item.rank:2d} ({before_text})  {one_line(item.paper.title)}")
         if any(reason.subject == liked for reason in item.reasons):
             say("      similar to the paper just liked", style="dim")
     if not changed:

@@ -7,7 +7,7 @@ import typer
 from google.protobuf.json_format import MessageToDict
 
 from cli.options import Json, Server
-from cli.output import show, show_text
+from cli.output import one_line, show, show_text
 from cli.queries.reasons import all_in_words, fallback_in_words
 from cli.queries.server import server_client
 from paperfeed.v1.catalog_pb2 import Paper
@@ -39,7 +39,7 @@ def feed(
     note = fallback_in_words(answer.fallback_reason)
     show_text(f"{answer.digest_id}  ({answer.model_version}){f'  {note}' if note else ''}")
     for item in answer.items:
-        show_text(f"{item.rank:3d}. {item.paper.title}")
+        show_text(f"{item.rank:3d}. {one_line(item.paper.title)}")
         if why := all_in_words(item):
             show_text(f"     {why}", style="dim")
         show_text(f"     {_named(item.paper)}  score {item.score:.3f}", style="dim")
@@ -47,7 +47,7 @@ def feed(
 
 def _named(paper: Paper) -> str:
     """Return the id and the address of a paper, which other commands and browsers take."""
-    return "  ".join(filter(None, (paper.paper_id, paper.url)))
+    return one_line("  ".join(filter(None, (paper.paper_id, paper.url))))
 
 
 def similar(
@@ -69,7 +69,7 @@ def similar(
         for each in answer.papers
     ]
     text = "\n".join(
-        f"{each.similarity:.3f}  {each.paper.title}\n       {_named(each.paper)}" for each in answer.papers
+        f"{each.similarity:.3f}  {one_line(each.paper.title)}\n       {_named(each.paper)}" for each in answer.papers
     )
     show({"papers": found}, as_json=as_json, text=text or "this paper has no vector yet; try again later")
 
@@ -79,9 +79,9 @@ def profile(user: User, server: Server = None, as_json: Json = False) -> None:
     with server_client(server) as client:
         found = client.profiles.GetProfile(GetProfileRequest(user_id=user)).profile
     lines = [f"{found.user_id}: {found.like_count} likes, {found.dislike_count} dislikes"]
-    lines += [f"  {each.weight:4.0%}  {each.name}  ({each.like_count})" for each in found.interests]
+    lines += [f"  {each.weight:4.0%}  {one_line(each.name)}  ({each.like_count})" for each in found.interests]
     asked = MessageToDict(found.preferences, preserving_proto_field_name=True)
-    lines += [f"{name.replace('_', ' ')}: {', '.join(values)}" for name, values in asked.items()]
+    lines += [f"{name.replace('_', ' ')}: {', '.join(map(one_line, values))}" for name, values in asked.items()]
     result = MessageToDict(found, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
     show(result, as_json=as_json, text="\n".join(lines))
 

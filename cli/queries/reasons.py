@@ -1,5 +1,6 @@
 """Reasons and fallbacks of a feed in words."""
 
+from cli.output import one_line
 from paperfeed.v1 import feed_pb2
 
 _WORDS = {
@@ -21,7 +22,9 @@ _FALLBACKS = {
 
 def in_words(reason: feed_pb2.Reason, *, max_subject: int = 60) -> str:
     """Return one reason in a few words."""
-    subject = reason.subject if len(reason.subject) <= max_subject else reason.subject[: max_subject - 1].rstrip() + "…"
+    subject = one_line(reason.subject)
+    if len(subject) > max_subject:
+        subject = subject[: max_subject - 1].rstrip() + "…"
     return _WORDS.get(reason.type, "").format(subject=subject)
 
 

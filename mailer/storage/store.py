@@ -19,13 +19,13 @@ class MailStore:
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a read-only transaction, which sees one snapshot of the database."""
-        with ERRORS.translated(), self._engines.reader.connect() as connection:
+        with ERRORS.translated(), self._engines.read() as connection:
             yield connection
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
         """Open a writing transaction, committed as a whole or not at all. Calls in one thread must not nest."""
-        with ERRORS.translated(), self._engines.writer.begin() as connection:
+        with ERRORS.translated(), self._engines.write() as connection:
             yield connection
 
     def signing_key(self) -> bytes:

@@ -151,6 +151,12 @@ class PaperMatrix:
             return np.full(len(self), -1, dtype=np.intp)
         return self.spaces.topics.nearest(self.units)
 
+    def compute(self) -> None:
+        """Compute now what is otherwise computed when it is first needed, except for cosines."""
+        for name, value in vars(type(self)).items():
+            if isinstance(value, cached_property) and name != "_cosines":
+                getattr(self, name)
+
     @property
     def vectors(self) -> dict[str, Float32Array]:
         """(n, w) rows of the papers in each vector space that they are in, by its name."""

@@ -19,6 +19,7 @@ from service.api.calls import Call, ClientWaits
 from service.api.convert import parse_message
 from service.api.queues import CallQueue, Work
 from service.app.counters import Counters
+from service.app.ranking.candidate_sets import BeingPlaced
 from service.domain.errors import InvalidField, ServerStopping
 
 PREFIX = "/paperfeed.v1."
@@ -159,9 +160,15 @@ class Handlers(grpc.GenericRpcHandler):
 
         async def answer(call: Call, context: Any) -> bytes:
             data = await self._message(call, context, queue)
-            made: bytes = await queue.run(work, (data, call), kind=kind_of(data), size=len(data))
-            call.succeed()
-            return made
+            while True:
+                try:
+                    made: bytes = await queue.run(work, (data, call), kind=kind_of(data), size=len(data))
+                except BeingPlaced as placing:
+                    # Nobody's thread waits for a large digest.
+                    await asyncio.wrap_future(placing.done)
+                else:
+                    call.succeed()
+                    return made
 
         async def run(_requests: object, context: Any) -> bytes | None:
             call = Call(path.removeprefix(PREFIX), context, self._counters)

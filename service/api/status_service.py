@@ -12,7 +12,7 @@ from paperfeed.v1 import status_pb2_grpc
 from service.api import convert
 from service.app.counters import Counters
 from service.app.ranking.serving import ServingSlot
-from service.domain.errors import StorageUnavailable
+from service.app.storage_probe import StorageProbe
 
 
 class StatusServicer(status_pb2_grpc.StatusServiceServicer):
@@ -20,7 +20,7 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
 
     Args:
         call_count: Returns the number of calls that run or wait.
-        paper_counts: Returns the number of papers and the number of pending papers.
+        paper_counts: Finds the number of papers and the number of pending papers.
         place: (number from 1, count) of this process among the processes on its port.
     """
 
@@ -30,7 +30,7 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
         serving: ServingSlot,
         *,
         call_count: Callable[[], int],
-        paper_counts: Callable[[], tuple[int, int]],
+        paper_counts: StorageProbe[tuple[int, int]],
         place: tuple[int, int],
     ) -> None:
         self._counters = counters
@@ -45,12 +45,11 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
         uptime = Duration()
         uptime.FromMilliseconds(int((time.monotonic() - self._started) * 1_000))
         serving, statistics = self._serving.current, self._serving.statistics
-        queues, paper_count, storage_problem = {"calls": self._call_count()}, 0, ""
-        try:
-            paper_count, queues["embedding"] = self._paper_counts()
-        except StorageUnavailable as error:
-            # The problem is part of the status, so the call succeeds.
-            storage_problem = error.message
+        queues, paper_count = {"calls": self._call_count()}, 0
+        # The problem is part of the status, so the call succeeds.
+        counts, storage_problem = self._paper_counts.find()
+        if counts is not None:
+            paper_count, queues["embedding"] = counts
         return pb.GetStatusResponse(
             version=self._version,
             uptime=uptime,

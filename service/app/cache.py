@@ -3,10 +3,11 @@
 import math
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from typing import Generic, TypeVar
 
-Key = TypeVar("Key")
+Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
@@ -25,18 +26,20 @@ class VersionedCache(Generic[Key, Value]):
         self._size_of = size_of
         self._size = 0
         self._lock = threading.Lock()
-        self._entries: OrderedDict[Key, tuple[object, Value]] = OrderedDict()
+        self._entries: OrderedDict[Key, tuple[Hashable, Value]] = OrderedDict()
+        self._flights: dict[tuple[Key, Hashable], Future[Value]] = {}
 
-    def find(self, key: Key, version: object) -> Value | None:
+    def find(self, key: Key, version: Hashable) -> Value | None:
         """Return the value of this key and version; None if the cache has no or another version."""
         with self._lock:
-            found_version, value = self._entries.get(key, (None, None))
-            if value is None or found_version != version:
-                return None
-            self._entries.move_to_end(key)
-            return value
+            return self._find(key, version)
 
-    def put(self, key: Key, version: object, value: Value) -> Value:
+    def last(self, key: Key) -> Value | None:
+        """Return the value of this key at whatever version; None if the cache has none."""
+        with self._lock:
+            return self._entries.get(key, (None, None))[1]
+
+    def put(self, key: Key, version: Hashable, value: Value) -> Value:
         """Keep the value in place of another version, and return it."""
         with self._lock:
             if (old := self._entries.pop(key, None)) is not None:
@@ -45,4 +48,45 @@ class VersionedCache(Generic[Key, Value]):
             self._size += self._size_of(value)
             while len(self._entries) > 1 and (self._size > self._limit or len(self._entries) > self._most):
                 self._size -= self._size_of(self._entries.popitem(last=False)[1][1])
+        return value
+
+    def start(self, key: Key, version: Hashable, make: Callable[[], Value]) -> tuple[Future[Value], bool]:
+        """Return the value as a future, and whether this call made it.
+
+        If the cache does not have this version, ``make`` makes it. Of several threads one makes it; the futures of the
+        others get the same value or error.
+        """
+        with self._lock:
+            flight = self._flights.get((key, version))
+            if flight is not None:
+                return flight, False
+            flight = Future()
+            if (value := self._find(key, version)) is not None:
+                flight.set_result(value)
+                return flight, False
+            self._flights[key, version] = flight
+        try:
+            flight.set_result(self.put(key, version, make()))
+        except BaseException as error:
+            flight.set_exception(error)
+            raise
+        finally:
+            with self._lock:
+                del self._flights[key, version]
+        return flight, True
+
+    def get(self, key: Key, version: Hashable, make: Callable[[], Value]) -> Value:
+        """Return the value of this key and version.
+
+        If the cache does not have it, ``make`` makes it, once at a time: other threads wait for the value or its error.
+        """
+        if (value := self.find(key, version)) is not None:
+            return value
+        return self.start(key, version, make)[0].result()
+
+    def _find(self, key: Key, version: Hashable) -> Value | None:
+        found_version, value = self._entries.get(key, (None, None))
+        if value is None or found_version != version:
+            return None
+        self._entries.move_to_end(key)
         return value

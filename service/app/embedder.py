@@ -1,15 +1,19 @@
 """Embedding of pending texts: by a background thread of the server, or at once for the command line."""
 
+import contextlib
 import datetime as dt
 import logging
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from service.app.ports import Clock, Encoder, PendingText, Store, Vectors
 from service.app.rounds import Rounds
 from service.domain.errors import DeadlineTooShort, EncoderUnavailable, Overloaded, PaperfeedError, StorageUnavailable
 
-LEASE = dt.timedelta(minutes=10)
+LEASE = dt.timedelta(seconds=20)
+"""Time after which another process takes over the texts of a process that is gone. Leases of texts in work are renewed
+four times in it, because embedding a batch takes longer."""
 BATCH_SIZE = 64
 _log = logging.getLogger("paperfeed.embedder")
 
@@ -34,14 +38,17 @@ def embed_pending(
     *,
     progress: Callable[[int], None] = lambda _count: None,
     stopping: Callable[[], bool] = lambda: False,
+    lease: dt.timedelta = LEASE,
 ) -> int:
     """Embed all pending texts; return the number of vectors stored.
 
-    Several processes may do this at the same time: each text is leased to one of them.
+    Several processes may do this at the same time: each text is leased to one of them. The leases of a process that
+    ends are given back; those of a killed one end.
 
     Args:
         progress: Called after each batch with its number of texts.
         stopping: Checked before each batch; True ends the work.
+        lease: Time for which a killed process keeps its texts.
 
     Raises:
         EncoderUnavailable: The encoder does not work; no text is marked as failed.
@@ -49,13 +56,39 @@ def embed_pending(
     total = 0
     while not stopping():
         with store.write() as tx:
-            batch = tx.papers.claim_pending(encoder.name, limit=BATCH_SIZE, now=clock.now(), lease=LEASE)
+            batch = tx.papers.claim_pending(encoder.name, limit=BATCH_SIZE, now=clock.now(), lease=lease)
         if not batch:
             break
-        stored = embed_texts(store, encoder, batch).stored
+        with _held(store, encoder.name, clock, batch, lease):
+            stored = embed_texts(store, encoder, batch).stored
         progress(len(batch))
         total += stored
     return total
+
+
+@contextlib.contextmanager
+def _held(
+    store: Store, encoder: str, clock: Clock, texts: Sequence[PendingText], lease: dt.timedelta
+) -> Iterator[None]:
+    """Renew the leases of texts during the block. Give the texts back if it fails."""
+    ended = threading.Event()
+
+    def renew() -> None:
+        while not ended.wait(lease.total_seconds() / 4):
+            with contextlib.suppress(StorageUnavailable), store.write() as tx:
+                tx.papers.extend_leases(encoder, texts, until=clock.now() + lease)
+
+    renewal = threading.Thread(target=renew, name="leases", daemon=True)
+    renewal.start()
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(StorageUnavailable), store.write() as tx:
+            tx.papers.end_leases(encoder, texts)
+        raise
+    finally:
+        ended.set()
+        renewal.join()
 
 
 def embed_texts(store: Store, encoder: Encoder, texts: Sequence[PendingText]) -> Embedded:
@@ -101,6 +134,8 @@ class Embedder(Rounds):
 
     Args:
         on_drained: Called after every round, even if it found no text: another process may have embedded them.
+        dim: Returns the length that vectors must have; None if it is not known. The first round deletes vectors of
+            another length, so that their papers are embedded again.
     """
 
     def __init__(
@@ -110,19 +145,39 @@ class Embedder(Rounds):
         clock: Clock,
         *,
         on_drained: Callable[[], object],
+        dim: Callable[[], int | None] = lambda: None,
         poll_seconds: float = 15.0,
+        lease: dt.timedelta = LEASE,
     ) -> None:
         super().__init__("embedder", _log, "embedding failed; it will be tried again", poll_seconds)
         self._store = store
         self._encoder = encoder
         self._clock = clock
         self._on_drained = on_drained
+        self._dim = dim
+        self._lease = lease
+        self._is_first_round = True
 
     def _round(self) -> None:
         try:
-            embed_pending(self._store, self._encoder, self._clock, stopping=self._stopping.is_set)
+            if self._is_first_round:
+                self._forget_odd_vectors()
+                self._is_first_round = False
+            embed_pending(self._store, self._encoder, self._clock, stopping=self._stopping.is_set, lease=self._lease)
             self._on_drained()
         except (EncoderUnavailable, StorageUnavailable, DeadlineTooShort, Overloaded) as error:
             if not self._stopping.is_set():
                 _log.error("embedding is delayed; it will be tried again", extra={"facts": {"problem": error.message}})
                 self._stopping.wait(self._poll_seconds)
+
+    def _forget_odd_vectors(self) -> None:
+        dim, encoder = self._dim(), self._encoder.name
+        if dim is None:
+            return
+        with self._store.read() as tx:
+            odd, count = tx.papers.odd_vectors(encoder, dim), tx.papers.encoders().get(encoder, 0)
+        # If none fits, the encoder makes vectors of another length than the bundle needs, and would do so again.
+        if 0 < len(odd) < count:
+            _log.warning("vectors of a wrong length are made again", extra={"facts": {"count": len(odd), "dim": dim}})
+            with self._store.write() as tx:
+                tx.papers.forget_vectors(encoder, odd)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from service.app.catalog import resolve_all
 from service.app.counters import Counters
 from service.app.ports import Clock, Store, Transaction, Versions
-from service.app.ranking.candidate_sets import CandidateSets, Window
+from service.app.ranking.candidate_sets import BeingPlaced, CandidateSets, Window
 from service.app.ranking.candidates import Candidates
 from service.app.ranking.precomputed import Precomputed
 from service.app.ranking.prepared_user import PreparedUser
@@ -102,6 +102,7 @@ class Feeds:
             NotFound: The digest is unknown.
             Conflict: The user was deleted in the meantime.
             Overloaded: Another feed over a wide window is being made.
+            BeingPlaced: The digest is large and not in memory; call again when it is.
         """
         return self.feeds([query], page_sizes=[page_size])[0]
 
@@ -112,7 +113,7 @@ class Feeds:
             queries: All have the same digest_id, window and as_of.
 
         Raises:
-            NotFound, Conflict, Overloaded: As ``feed`` for any of the queries. Nothing is stored.
+            NotFound, Conflict, Overloaded, BeingPlaced: As ``feed`` for any of the queries. Nothing is stored.
         """
         serving = self.serving.at(queries[0].as_of)
         with self.candidates.room_for(queries[0].window):
@@ -161,10 +162,7 @@ class Feeds:
             raise NotFound("digest", query.digest_id, field="digest_id")
         pinned = digest[0] if digest else ""
         for batch in self._user_batches(user_ids, start_after):
-            with self.store.read() as tx:
-                versions = tx.versions("", pinned) if digest else replace(tx.versions("", ""), digest=None)
-                candidates, date = self.candidates.of_digest(tx, serving, versions, pinned)
-                users = {name: self.users.find(tx, serving, name, tx.users.version(name)) for name in batch}
+            users, candidates, date = self._inputs_of_many(serving, batch, pinned)
             wanted = [_Wanted(replace(query, user_id=name), user) for name, user in users.items()]
             made = self._make_slates(serving, wanted, candidates, date)
             known = {user_id for user_id, user in users.items() if user.state is not None}
@@ -204,6 +202,23 @@ class Feeds:
             nearest = [pair for pair in found if pair[0] != paper_id][:limit]
             papers = tx.papers.find_many([near for near, _ in nearest])
         return [(papers[near], cosine) for near, cosine in nearest if near in papers]
+
+    def _inputs_of_many(
+        self, serving: Serving, user_ids: Sequence[str], digest_id: str
+    ) -> tuple[dict[str, PreparedUser], Candidates, dt.date | None]:
+        """Return the users, the candidates and the date of the digest; no candidates without a digest."""
+        while True:
+            with self.store.read() as tx:
+                versions = tx.versions("", digest_id)
+                known = versions if digest_id else replace(versions, digest=None)
+                try:
+                    candidates, date = self.candidates.of_digest(tx, serving, known, digest_id)
+                except BeingPlaced as placing:
+                    done = placing.done
+                else:
+                    users = {name: self.users.find(tx, serving, name, tx.users.version(name)) for name in user_ids}
+                    return users, candidates, date
+            done.result()
 
     def _wanted(self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions) -> "_Wanted":
         user = self.users.find(tx, serving, query.user_id, versions.user)

@@ -65,13 +65,19 @@ class PaperStore(Protocol):
         """Return the number of papers."""
 
     def vectors(self, paper_ids: Sequence[str], encoder: str) -> dict[str, Vectors]:
-        """Return the (dim,) vector of each paper's present text by id; leave out papers without one."""
+        """Return the vector of each paper's present text by id; leave out papers without one.
+
+        Vectors have the length that was stored: a caller must not rely on equal lengths.
+        """
 
     def all_vectors(self, encoder: str) -> tuple[list[str], Vectors]:
         """Return the ids, ascending, and (n, dim) vectors of all papers whose present text the encoder has embedded."""
 
     def vector_parts(self, encoder: str) -> Iterator[tuple[list[str], Vectors]]:
-        """Yield the result of ``all_vectors`` in parts, ids ascending, which takes less memory."""
+        """Yield the result of ``all_vectors`` in parts, ids ascending, which takes less memory.
+
+        A vector of another length than most is left out.
+        """
 
     def vector_version(self, encoder: str) -> int:
         """Return a number that increases when a vector of this encoder changes in any way. Reads one indexed row."""
@@ -85,6 +91,12 @@ class PaperStore(Protocol):
         Until the lease ends, no other caller in any process gets these texts. FAILED texts are left out.
         """
 
+    def extend_leases(self, encoder: str, texts: Sequence[PendingText], *, until: dt.datetime) -> None:
+        """Let the leases of texts that are still leased end at ``until``."""
+
+    def end_leases(self, encoder: str, texts: Sequence[PendingText]) -> None:
+        """Give claimed texts back, so that they can be claimed again at once."""
+
     def store_vectors(self, encoder: str, vectors: Mapping[str, tuple[str, Vectors]]) -> int:
         """Store ``{paper_id: (text_hash, vector)}``; return the number of vectors stored.
 
@@ -94,6 +106,12 @@ class PaperStore(Protocol):
 
     def marks(self, paper_ids: Sequence[str], encoder: str) -> dict[str, PaperMark]:
         """Return marks by paper id, which change when the papers change; leave out unknown ids."""
+
+    def odd_vectors(self, encoder: str, dim: int) -> list[str]:
+        """Return ids, in no order, of papers whose vector does not have ``dim`` numbers. Reads the whole table."""
+
+    def forget_vectors(self, encoder: str, paper_ids: Sequence[str]) -> None:
+        """Delete the vectors of papers, so that they are embedded again. The papers become PENDING."""
 
     def mark_failed(self, encoder: str, paper_ids: Sequence[str]) -> None:
         """Mark papers as FAILED until their text changes, because the encoder cannot embed their text."""
@@ -141,9 +159,12 @@ class UserStore(Protocol):
     """Users: their events, preferences and state."""
 
     def record(self, events: Sequence[Event], now: dt.datetime) -> list[bool]:
-        """Store events; return for each whether it is new. An event whose event_id is already stored is ignored.
+        """Store events; return for each whether it is new. A repeated event (``Event.repeats``) is ignored.
 
         Creates users. Paper ids must be canonical and known.
+
+        Raises:
+            OtherEvent: The user has another event of this id. The transaction must be rolled back.
         """
 
     def version(self, user_id: str) -> int | None:
@@ -275,6 +296,9 @@ class StatisticsStore(Protocol):
             after: Newest version that the caller knows, 0 if none. A newer counted version means that another process
                 has counted since.
         """
+
+    def give_up(self, version: int) -> None:
+        """End a claim without statistics, so that another process can count at once."""
 
     def put(self, version: int, data: bytes, *, now: dt.datetime, keep: dt.timedelta) -> bool:
         """Store the statistics of a claimed version; return False and store nothing if the claim is void.

@@ -15,6 +15,7 @@ from service.domain.events import (
     Event,
     Interest,
     Like,
+    OtherEvent,
     Preferences,
     UserState,
     default_event_id,
@@ -45,19 +46,24 @@ class Profiles:
         self._serving = serving
 
     def record(self, events: Sequence[Event], *, path: str = "events") -> tuple[list[str], list[bool]]:
-        """Store events in one transaction; return their ids and whether each was new. Idempotent on event_id.
+        """Store events in one transaction; return their ids and whether each was new.
+
+        An event that is sent again with the same event_id changes nothing.
 
         Raises:
-            InvalidField: An event breaks a rule.
+            InvalidField: An event breaks a rule, or the user has another event with its event_id.
             NotFound: An event names an unknown paper.
         """
         checked = [self._check_event(event, f"{path}[{i}]") for i, event in enumerate(events)]
-        with self._store.write() as tx:
-            paper_ids = resolve_all(
-                tx, [event.paper_id for event in checked], [f"{path}[{i}].paper_id" for i in range(len(checked))]
-            )
-            complete = [_complete(event, paper_id) for event, paper_id in zip(checked, paper_ids, strict=True)]
-            new = tx.users.record(complete, self._clock.now())
+        paths = [f"{path}[{i}].paper_id" for i in range(len(checked))]
+        try:
+            with self._store.write() as tx:
+                paper_ids = resolve_all(tx, [event.paper_id for event in checked], paths)
+                complete = [_complete(event, paper_id) for event, paper_id in zip(checked, paper_ids, strict=True)]
+                new = tx.users.record(complete, self._clock.now())
+        except OtherEvent as other:
+            problem = "is already the id of another event of this user"
+            raise InvalidField(f"{path}[{other.place}].event_id", problem) from other
         return [event.event_id for event in complete], new
 
     def state(self, user_id: str) -> UserState:

@@ -7,12 +7,13 @@ import contextlib
 import datetime as dt
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from ranker.spaces.statistics import CorpusStatistics, StatisticsCounter
 from service.app.ports import Clock, StatisticsVersion, Store, Transaction
+from service.app.ranking.placing import with_pauses
 from service.app.ranking.serving import Serving, ServingSlot
 from service.app.rounds import Rounds
 from service.domain.errors import StorageUnavailable
@@ -32,8 +33,7 @@ LEASE = dt.timedelta(minutes=10)
 PAPERS_AT_A_TIME = 100
 """Number of papers of one read transaction."""
 TEXTS_AT_A_TIME = 4
-PAUSE_SECONDS = 0.0002
-"""Pause after some texts: worker threads get the interpreter within a millisecond, and not after five."""
+"""Number of texts between two pauses."""
 _ALL_TIME = dt.datetime(1, 1, 1, tzinfo=dt.UTC), dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
 _log = logging.getLogger("paperfeed.statistics")
 
@@ -83,7 +83,13 @@ def count_if_due(
     if version is None:
         return None
     started = time.monotonic()
-    statistics = count_catalog(store, encoder, serving.bundle.spaces.embedding_dim, stopping=stopping)
+    statistics = None
+    try:
+        statistics = count_catalog(store, encoder, serving.bundle.spaces.embedding_dim, stopping=stopping)
+    finally:
+        if statistics is None:
+            with store.write() as tx:
+                tx.statistics.give_up(version)
     if statistics is None:
         return None
     data = statistics.to_bytes()
@@ -121,15 +127,8 @@ def count_catalog(
         texts = [embedding_text(papers[name].title, papers[name].abstract) for name in chosen if name in papers]
         fitting = [vector for vector in vectors.values() if vector.shape == (embedding_dim,)]
         units = np.array(fitting, dtype=np.float32).reshape(len(fitting), embedding_dim)
-        counter.add(_with_pauses(texts), units)
+        counter.add(with_pauses(texts, at_a_time=TEXTS_AT_A_TIME), units)
     return counter.finish()
-
-
-def _with_pauses(texts: Sequence[str]) -> Iterator[str]:
-    for number, text in enumerate(texts):
-        if number % TEXTS_AT_A_TIME == 0:
-            time.sleep(PAUSE_SECONDS)
-        yield text
 
 
 class StatisticsKeeper(Rounds):

@@ -28,7 +28,7 @@ class Event:
     """One event: an interaction of a user with a paper.
 
     Attributes:
-        event_id: Idempotency key; see ``default_event_id``.
+        event_id: Idempotency key among the events of the user; see ``default_event_id``.
         occurred_at: UTC; None if unknown. Unknown times sort before all known times.
         slate_id: Slate that showed the paper; empty if unknown.
     """
@@ -39,6 +39,27 @@ class Event:
     event_type: EventType
     occurred_at: dt.datetime | None = None
     slate_id: str = ""
+
+    def repeats(self, stored: "Event") -> bool:
+        """Return whether this is a stored event of the same user and event_id, sent again.
+
+        An id made from the content does not depend on the slate, so an event with such an id may name another one.
+        """
+        same = (self.paper_id, self.event_type, self.occurred_at) == (
+            stored.paper_id,
+            stored.event_type,
+            stored.occurred_at,
+        )
+        own_id = default_event_id(self.user_id, self.paper_id, self.event_type, self.occurred_at)
+        return same and (self.slate_id == stored.slate_id or self.event_id == own_id)
+
+
+class OtherEvent(Exception):
+    """An event has the user and the event_id of another event; ``place`` is its place in the list, from 0."""
+
+    def __init__(self, place: int) -> None:
+        super().__init__(f"event {place} has the id of another event")
+        self.place = place
 
 
 Reaction: TypeAlias = tuple[str, str, EventType, dt.datetime | None]

@@ -20,7 +20,7 @@ _ARXIV = re.compile(
 )
 _DOI = re.compile(r"(?:^|doi:\s*|doi\.org/)(10\.\d{4,9}/\S+)$", re.IGNORECASE)
 _ARXIV_DOI = re.compile(r"^10\.48550/arxiv\.(.+)$")
-_NOT_WORD = re.compile(r"[^\w]+")
+_WORD = re.compile(r"\w+")
 
 
 def arxiv_id(text: str) -> str | None:
@@ -45,7 +45,7 @@ def doi(text: str) -> str | None:
 def normalised_title(title: str) -> str:
     """Return the words of a title in NFKC form without case and punctuation; empty if no word is left."""
     folded = unicodedata.normalize("NFKC", title).casefold()
-    return " ".join(_NOT_WORD.sub(" ", folded).split())
+    return " ".join(_WORD.findall(folded))
 
 
 def title_alias(title: str) -> str | None:

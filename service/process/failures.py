@@ -54,4 +54,21 @@ def run(program: Callable[[], object], explain: Callable[[Exception], Outcome | 
 
 def note(text: str) -> None:
     """Print one line for people on stderr, whatever the log settings are."""
-    print(f"paperfeed: {text}", file=sys.stderr)  # noqa: T201 (not a log line)
+    print("paperfeed:", *printable(text).splitlines(), file=sys.stderr)  # noqa: T201 (not a log line)
+
+
+_DIRECTIONS = (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x200E, 0x200F, 0x061C)
+_NOT_PRINTED = {
+    **dict.fromkeys((*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029), " "),
+    **dict.fromkeys(_DIRECTIONS),
+    ord("\n"): "\n",
+}
+
+
+def printable(text: str) -> str:
+    """Return the text as a terminal may get it: without control characters, except for the ends of lines.
+
+    Titles come from strangers. Escape sequences in them could change the screen, and direction characters the order of
+    what stands beside them.
+    """
+    return text if text.isascii() and text.isprintable() else text.translate(_NOT_PRINTED)

@@ -1,17 +1,18 @@
-"""Logging of database outages, and the check that an SQLite file is still the one that was opened."""
+"""Logging of database outages."""
 
 import contextlib
 import logging
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from sqlalchemy import URL
 
 from service.domain.errors import StorageUnavailable
 from service.storage.errors import ERRORS
 
+LONG_WAIT_SECONDS = 1.0
+SHOWN_SECONDS = 60.0
 _log = logging.getLogger("paperfeed.storage")
 
 
@@ -28,26 +29,48 @@ class OutageLog:
         self._secrets = [str(secret) for secret in (url.password, url.query.get("password")) if secret]
         self._lock = threading.Lock()
         self._began: float | None = None
+        self._last_failure = 0.0, ""
+        self._waiting: dict[int, float] = {}
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
-        """Watch a block that is one transaction, and translate its errors.
+        """Watch a block that is one transaction, and translate its errors. The block calls ``began`` at its beginning.
 
         Raises:
             StorageUnavailable: The database is lost, locked or full.
         """
+        self._waiting[threading.get_ident()] = time.monotonic()
         try:
             with ERRORS.translated():
                 yield
         except StorageUnavailable as error:
             self._failed(error)
             raise
+        finally:
+            self.began()
         # An error of another kind says nothing about the database.
         if self._began is not None:
             self._worked()
 
+    def began(self) -> None:
+        """Note that this thread's transaction has begun."""
+        self._waiting.pop(threading.get_ident(), None)
+
+    def problem(self) -> str:
+        """Return why transactions fail or wait at present; empty if none does.
+
+        A failure counts until a transaction succeeds, but for a minute at most: there may be no transaction after it.
+        """
+        now = time.monotonic()
+        waited = now - min(self._waiting.copy().values(), default=now)
+        if waited > LONG_WAIT_SECONDS:
+            return StorageUnavailable(f"a {self._access} has waited for it for {waited:.0f} s").message
+        at, message = self._last_failure
+        return message if self._began is not None and now - at < SHOWN_SECONDS else ""
+
     def _failed(self, error: StorageUnavailable) -> None:
         with self._lock:
+            self._last_failure = time.monotonic(), error.message
             if self._began is not None:
                 return
             self._began = time.monotonic()
@@ -65,32 +88,3 @@ class OutageLog:
             seconds, self._began = time.monotonic() - self._began, None
         facts = {"access": self._access, "after_seconds": round(seconds, 1)}
         _log.warning("database available again", extra={"facts": facts})
-
-
-class DatabaseFile:
-    """The SQLite file of a store. Writes to a file that was deleted while open would be acknowledged and lost."""
-
-    def __init__(self, url: URL) -> None:
-        self._path = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
-        self._opened: tuple[int, int] | None = None
-        self._is_logged = False
-
-    def check(self) -> None:
-        """Compare the file with the one that the first call found. Takes some microseconds.
-
-        Raises:
-            StorageUnavailable: The file was removed, or another file took its place.
-        """
-        if self._path is None:
-            return
-        found = None
-        with contextlib.suppress(OSError):
-            status = self._path.stat()
-            found = status.st_dev, status.st_ino
-        if self._opened is None:
-            self._opened = found
-        elif found != self._opened:
-            if not self._is_logged:
-                self._is_logged = True
-                _log.error("database file is gone", extra={"facts": {"path": self._path}})
-            raise StorageUnavailable("its file was removed or replaced while it was open; put it back or start again")

@@ -1,12 +1,27 @@
 """Papers in the database: aliases, texts and vectors. ``upserts`` writes texts and aliases."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
 import numpy as np
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, bindparam, delete, exists, func, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Delete,
+    Row,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    select,
+    update,
+)
 
 from database.statements import chunks, from_row, put_rows, rows_in
 from service.app.ports import PendingText, Vectors
@@ -55,11 +70,14 @@ _PENDING_SIZES = (
     .order_by(papers.c.paper_id)
     .execution_options(yield_per=5_000)
 )
-_END_LEASE = delete(embedding_jobs).where(
-    embedding_jobs.c.encoder == bindparam("encoder"),
+_OF_TEXT = and_(
+    embedding_jobs.c.encoder == bindparam("of_encoder"),
     embedding_jobs.c.paper_id == bindparam("key"),
-    embedding_jobs.c.text_hash == bindparam("text_hash"),
+    embedding_jobs.c.text_hash == bindparam("hash"),
 )
+_END_JOB = delete(embedding_jobs).where(_OF_TEXT)
+_END_LEASE = delete(embedding_jobs).where(_OF_TEXT, ~embedding_jobs.c.is_failed)
+_EXTEND_LEASE = update(embedding_jobs).where(_OF_TEXT, ~embedding_jobs.c.is_failed)
 
 _VECTOR_VERSION = select(func.coalesce(func.max(vector_changes.c.version), 0)).where(
     vector_changes.c.encoder == bindparam("encoder")
@@ -130,7 +148,7 @@ class SqlPapers:
     def vectors(self, paper_ids: Sequence[str], encoder: str) -> dict[str, Vectors]:
         statement = select(embeddings.c.paper_id, embeddings.c.vector).where(embeddings.c.encoder == encoder)
         rows = self._rows(statement, embeddings.c.paper_id, paper_ids)
-        return {row.paper_id: _vectors_of(row.vector) for row in rows}
+        return {row.paper_id: _vectors_of(row.vector) for row in rows if len(row.vector) % 4 == 0}
 
     def all_vectors(self, encoder: str) -> tuple[list[str], Vectors]:
         parts = list(self.vector_parts(encoder))
@@ -138,17 +156,19 @@ class SqlPapers:
         return ids, np.concatenate([vectors for _, vectors in parts]) if parts else np.empty((0, 0), np.float32)
 
     def vector_parts(self, encoder: str) -> Iterator[tuple[list[str], Vectors]]:
+        some = select(embeddings.c.dim).where(embeddings.c.encoder == encoder).order_by(embeddings.c.paper_id)
+        dims = Counter(self._connection.scalars(some.limit(_ROWS_AT_A_TIME)))
+        size = 4 * max(dims, key=lambda dim: (dims[dim], dim), default=0)
         statement = (
             select(embeddings.c.paper_id, embeddings.c.vector)
             .where(embeddings.c.encoder == encoder)
             .order_by(embeddings.c.paper_id)
             .execution_options(yield_per=_ROWS_AT_A_TIME)
         )
-        for rows in self._connection.execute(statement).partitions():
-            yield (
-                [row.paper_id for row in rows],
-                _vectors_of(b"".join(row.vector for row in rows)).reshape(len(rows), -1),
-            )
+        for part in self._connection.execute(statement).partitions():
+            if rows := [row for row in part if len(row.vector) == size]:
+                vectors = _vectors_of(b"".join(row.vector for row in rows)).reshape(len(rows), -1)
+                yield [row.paper_id for row in rows], vectors
 
     def vector_version(self, encoder: str) -> int:
         return int(self._connection.execute(_VECTOR_VERSION, {"encoder": encoder}).scalar_one())
@@ -170,14 +190,38 @@ class SqlPapers:
         fitting = [paper_id for paper_id, (text_hash, _) in vectors.items() if present.get(paper_id) == text_hash]
         rows = [_row_of(encoder, paper_id, *vectors[paper_id]) for paper_id in fitting]
         put_rows(self._connection, embeddings, rows)
-        leases = [{"encoder": encoder, "key": key, "text_hash": text_hash} for key, (text_hash, _) in vectors.items()]
-        if leases:
-            self._connection.execute(_END_LEASE, leases)
+        self._change_jobs(_END_JOB, encoder, {key: text_hash for key, (text_hash, _) in vectors.items()})
         log_vectors(self._connection, encoder, fitting)
         self._set_state(fitting, EmbeddingState.READY)
         touch_digests(self._connection, fitting)
         touch_users_of(self._connection, fitting)
         return len(fitting)
+
+    def extend_leases(self, encoder: str, texts: Sequence[PendingText], *, until: dt.datetime) -> None:
+        lock_catalogue(self._connection)
+        self._change_jobs(_EXTEND_LEASE.values(leased_until=until), encoder, _hashes_of(texts))
+
+    def end_leases(self, encoder: str, texts: Sequence[PendingText]) -> None:
+        lock_catalogue(self._connection)
+        self._change_jobs(_END_LEASE, encoder, _hashes_of(texts))
+
+    def odd_vectors(self, encoder: str, dim: int) -> list[str]:
+        sizes = select(embeddings.c.paper_id, embeddings.c.dim, func.length(embeddings.c.vector).label("size"))
+        statement = sizes.where(embeddings.c.encoder == encoder).execution_options(yield_per=5_000)
+        rows = self._connection.execute(statement)
+        return [row.paper_id for row in rows if (row.dim, row.size) != (dim, 4 * dim)]
+
+    def forget_vectors(self, encoder: str, paper_ids: Sequence[str]) -> None:
+        lock_catalogue(self._connection)
+        log_vectors(self._connection, encoder, paper_ids)
+        for chunk in chunks(paper_ids):
+            chosen = and_(embeddings.c.encoder == encoder, embeddings.c.paper_id.in_(chunk))
+            self._connection.execute(delete(embeddings).where(chosen))
+        others = select(embeddings.c.paper_id).distinct()
+        embedded = {row.paper_id for row in self._rows(others, embeddings.c.paper_id, paper_ids)}
+        self._set_state([each for each in paper_ids if each not in embedded], EmbeddingState.PENDING)
+        touch_digests(self._connection, paper_ids)
+        touch_users_of(self._connection, paper_ids)
 
     def mark_failed(self, encoder: str, paper_ids: Sequence[str]) -> None:
         """See ``PaperStore.mark_failed``. A text that changed since it was claimed is not marked."""
@@ -216,6 +260,11 @@ class SqlPapers:
         statement = select(papers.c.paper_id, papers.c.text_hash)
         return {row.paper_id: row.text_hash for row in self._rows(statement, papers.c.paper_id, paper_ids)}
 
+    def _change_jobs(self, statement: Delete | Update, encoder: str, text_hashes: Mapping[str, str]) -> None:
+        if text_hashes:
+            rows = [{"of_encoder": encoder, "key": key, "hash": text_hash} for key, text_hash in text_hashes.items()]
+            self._connection.execute(statement, rows)
+
     def _put_jobs(
         self, encoder: str, text_hashes: Mapping[str, str], *, until: dt.datetime | None, is_failed: bool
     ) -> None:
@@ -229,6 +278,10 @@ class SqlPapers:
         for chunk in chunks(paper_ids):
             chosen = papers.c.paper_id.in_(chunk)
             self._connection.execute(update(papers).where(chosen, differs).values(embedding_state=state))
+
+
+def _hashes_of(texts: Sequence[PendingText]) -> dict[str, str]:
+    return {pending.paper_id: pending.text_hash for pending in texts}
 
 
 def _pending_text(row: Any) -> PendingText:

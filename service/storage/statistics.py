@@ -52,6 +52,9 @@ class SqlStatistics:
             self._connection.execute(catalog_statistics.insert().values(row).returning(_stored.version)).scalar_one()
         )
 
+    def give_up(self, version: int) -> None:
+        self._connection.execute(delete(catalog_statistics).where(_stored.version == version, ~_IS_COUNTED))
+
     def put(self, version: int, data: bytes, *, now: dt.datetime, keep: dt.timedelta) -> bool:
         is_claim = (_stored.version == version) & ~_IS_COUNTED
         counted = self._connection.execute(

@@ -10,7 +10,7 @@ from database.engine import BUSY_TIMEOUT_SECONDS, Engines, open_engines
 from service.app.ports import Versions
 from service.storage.digests import VERSION_OF_NEWEST, VERSION_OF_ONE, SqlDigests
 from service.storage.errors import ERRORS
-from service.storage.outage import DatabaseFile, OutageLog
+from service.storage.outage import OutageLog
 from service.storage.papers import SqlPapers
 from service.storage.signals import MARK, SqlSignals
 from service.storage.slates import SqlPrecomputed, SqlSlates
@@ -74,7 +74,6 @@ class SqlStore:
 
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
-        self._file = DatabaseFile(engines.writer.url)
         self._reads = OutageLog("read", engines.reader.url)
         self._writes = OutageLog("write", engines.writer.url)
 
@@ -96,10 +95,13 @@ class SqlStore:
     @contextlib.contextmanager
     def connection(self) -> Iterator[Connection]:
         """Open a writing transaction as a bare connection, for maintenance that is no use case."""
-        with self._writes.transaction():
-            self._file.check()
-            with self._engines.writer.begin() as connection:
-                yield connection
+        with self._writes.transaction(), self._engines.write(self._writes.began) as connection:
+            yield connection
+
+    @property
+    def problem(self) -> str:
+        """Why transactions fail or wait for a second and more at present; empty if none does."""
+        return self._writes.problem() or self._reads.problem()
 
     def dispose(self) -> None:
         """Close all connections. The store opens new ones if it is used again."""
@@ -107,25 +109,36 @@ class SqlStore:
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[Connection]:
-        with self._reads.transaction():
-            # Checked first: a new connection would create an empty file in the place of a removed one.
-            self._file.check()
-            with self._engines.reader.connect() as connection:
-                yield connection
+        with self._reads.transaction(), self._engines.read() as connection:
+            self._reads.began()
+            yield connection
 
 
-def open_store(url: str, *, pool_size: int = 16, busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS) -> SqlStore:
+def open_store(
+    url: str,
+    *,
+    pool_size: int = 16,
+    busy_timeout_seconds: float = BUSY_TIMEOUT_SECONDS,
+    statement_timeout_seconds: float | None = None,
+) -> SqlStore:
     """Return the store at ``sqlite:///path`` or ``postgresql://...``. It does not connect or check the schema.
 
     Args:
         pool_size: Reading connections to keep open; as many again are opened if all are in use.
         busy_timeout_seconds: How long to wait for a lock or a connection before StorageUnavailable.
+        statement_timeout_seconds: How long one statement may take on PostgreSQL before StorageUnavailable; None for no
+            limit.
 
     Raises:
         InvalidField: The URL names another kind of database.
     """
     return SqlStore(
         open_engines(
-            url, ERRORS, application="paperfeed", pool_size=pool_size, busy_timeout_seconds=busy_timeout_seconds
+            url,
+            ERRORS,
+            application="paperfeed",
+            pool_size=pool_size,
+            busy_timeout_seconds=busy_timeout_seconds,
+            statement_timeout_seconds=statement_timeout_seconds,
         )
     )

@@ -4,17 +4,26 @@ A user's version changes with everything that the profile is built from, so that
 """
 
 import datetime as dt
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Row, and_, bindparam, case, delete, func, select, tuple_, update
 
 from database.statements import chunks, from_row, insert, put_rows, rows_in, to_row
 from service.app.ports import Clock
-from service.domain.events import DeletedUser, Event, EventType, Preferences, Reaction, UserState, user_id_hash
+from service.domain.events import (
+    DeletedUser,
+    Event,
+    EventType,
+    OtherEvent,
+    Preferences,
+    Reaction,
+    UserState,
+    user_id_hash,
+)
 from service.domain.states import DECIDING_EVENTS, HEATING_EVENTS, verdicts
 from service.storage.changes import lock_papers, lock_signals, log_signals
 from service.storage.tables import deleted_users, events, papers, preferences, slates, users
@@ -39,6 +48,8 @@ _LIFT_ABOVE_TOMBSTONE = (
     .values(version=_LAST_VERSION + 1)
 )
 _ROWS_AT_A_TIME = 10_000
+_Key: TypeAlias = tuple[str, str]
+"""The user and the id of an event."""
 _PREFERENCE_NAMES = tuple(preference.name for preference in fields(Preferences))
 
 
@@ -53,17 +64,16 @@ class SqlUsers:
 
         Raises:
             NotFound: A paper is unknown, or was deleted after the caller resolved it.
+            OtherEvent: See ``UserStore.record``.
         """
-        new = self._new_events(events)
-        if not new:
-            return [False] * len(events)
-        lock_papers(self._connection, sorted({event.paper_id for event in new.values()}))
-        self._hold_users(sorted({event.user_id for event in new.values()}), now)
+        first = _first_places(events)
+        lock_papers(self._connection, sorted({event.paper_id for event in events}))
+        self._hold_users(sorted({event.user_id for event in events}), now)
         lock_signals(self._connection)
-        stored = self._insert_events(list(new.values()), now)
-        touch_users(self._connection, [new[event_id].user_id for event_id in stored], now)
-        # Of two events with one id in the same call, the first is the stored one.
-        return [event.event_id in stored and new[event.event_id] is event for event in events]
+        new = self._insert_events([events[place] for place in first.values()], now)
+        self._check_repeats({key: events[place] for key, place in first.items() if key not in new}, first)
+        touch_users(self._connection, [user_id for user_id, _ in new], now)
+        return [first[_key_of(event)] == place and _key_of(event) in new for place, event in enumerate(events)]
 
     def version(self, user_id: str) -> int | None:
         return self._connection.execute(_VERSION, {"user_id": user_id}).scalar_one_or_none()
@@ -151,14 +161,14 @@ class SqlUsers:
         own = select(events.c.paper_id).where(events.c.user_id == user_id, events.c.event_type.in_(HEATING_EVENTS))
         return list(self._connection.scalars(own.distinct()))
 
-    def _new_events(self, given: Sequence[Event]) -> dict[str, Event]:
-        first: dict[str, Event] = {}
-        for event in given:
-            first.setdefault(event.event_id, event)
-        known = rows_in(self._connection, select(events.c.event_id), events.c.event_id, list(first))
-        for row in known:
-            del first[row.event_id]
-        return first
+    def _check_repeats(self, known: Mapping[_Key, Event], places: Mapping[_Key, int]) -> None:
+        """Raise OtherEvent unless each of the events equals the stored event of its key."""
+        for user_id, own in groupby(sorted(known), itemgetter(0)):
+            statement = select(events).where(events.c.user_id == user_id)
+            for row in rows_in(self._connection, statement, events.c.event_id, [event_id for _, event_id in own]):
+                stored = from_row(Event, row)
+                if not known[_key_of(stored)].repeats(stored):
+                    raise OtherEvent(places[_key_of(stored)])
 
     def _hold_users(self, user_ids: Sequence[str], now: dt.datetime) -> None:
         """Create the missing users and lock all of them. ``user_ids`` are sorted, so that two callers cannot deadlock.
@@ -181,9 +191,12 @@ class SqlUsers:
             hashes = [{"key": user_id, "user_id_hash": user_id_hash(user_id)} for user_id in new]
             self._connection.execute(_LIFT_ABOVE_TOMBSTONE, hashes)
 
-    def _insert_events(self, new: Sequence[Event], now: dt.datetime) -> set[str]:
-        statement = insert(self._connection, events).on_conflict_do_nothing().returning(events.c.event_id)
-        return set(self._connection.scalars(statement, [to_row(event, recorded_at=now) for event in new]))
+    def _insert_events(self, new: Sequence[Event], now: dt.datetime) -> set[_Key]:
+        """Return the keys of the events that were not stored before."""
+        keys = (events.c.user_id, events.c.event_id)
+        statement = insert(self._connection, events).on_conflict_do_nothing().returning(*keys)
+        found = self._connection.execute(statement, [to_row(event, recorded_at=now) for event in new])
+        return {(user_id, event_id) for user_id, event_id in found}
 
     def _put_preferences(self, row: dict[str, Any]) -> None:
         put_rows(self._connection, preferences, [row])
@@ -195,6 +208,19 @@ class SqlUsers:
         new, old = statement.excluded.last_version, deleted_users.c.last_version
         changes = {"deleted_at": statement.excluded.deleted_at, "last_version": case((new > old, new), else_=old)}
         self._connection.execute(statement.on_conflict_do_update(index_elements=["user_id_hash"], set_=changes))
+
+
+def _key_of(event: Event) -> _Key:
+    return event.user_id, event.event_id
+
+
+def _first_places(given: Sequence[Event]) -> dict[_Key, int]:
+    """Return the place of the first event of each key; raise OtherEvent if a later one of the key is another event."""
+    found: dict[_Key, int] = {}
+    for place, event in enumerate(given):
+        if not event.repeats(given[found.setdefault(_key_of(event), place)]):
+            raise OtherEvent(place)
+    return found
 
 
 def touch_users(connection: Connection, user_ids: Sequence[str], now: dt.datetime | None = None) -> None:

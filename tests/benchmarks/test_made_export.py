@@ -17,7 +17,7 @@ LIKES = 10
 def test_is_what_the_real_export_writes(tmp_path: Path) -> None:
     """A made-up export has the rows of the real one, except trend events; so do users with fewer likes."""
     url = f"sqlite:///{tmp_path / 'population.db'}"
-    fill(url, 60, "hashing", LIKES, 200)
+    fill(url, 60, "hashing", LIKES, 200, with_preferences=False)
     export(ExportRequest(url, "hashing", tmp_path / "real", NOW), lambda _count: None)
 
     write_export(tmp_path / "made", 60, "hashing", LIKES, 200)

@@ -1,19 +1,22 @@
 """A database that is locked, full or gone raises StorageUnavailable, without passwords in any text."""
 
+import contextlib
 import datetime as dt
+import os
 import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event, make_url
+from sqlalchemy import Engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from service.domain.errors import InvalidField, StorageUnavailable
 from service.domain.papers import Paper
 from service.storage import open_store, schema
 from service.storage.errors import ERRORS
+from tests.mailer.proxy import proxy
 
 NOW = dt.datetime(2026, 3, 1, tzinfo=dt.UTC)
 
@@ -211,27 +214,105 @@ def test_other_databases_are_refused(url: str) -> None:
     assert "hunter2" not in caught.value.message
 
 
-@pytest.mark.parametrize("happened", ["removed", "replaced"])
+@pytest.mark.parametrize("happened", ["removed", "replaced", "emptied"])
 def test_a_file_that_is_not_the_opened_one(sqlite_url: str, happened: str, caplog: pytest.LogCaptureFixture) -> None:
-    """If the file was removed or replaced, reads and writes fail until it is put back."""
+    """If the file was removed, replaced or emptied, reads and writes fail until it is put back."""
     path = Path(sqlite_url.removeprefix("sqlite:///"))
     store = open_store(sqlite_url)
     with store.write() as tx:
         tx.papers.upsert([Paper("p1", "x")], NOW)
-    path.rename(path.with_suffix(".away"))
+    content = path.read_bytes()
+    if happened == "emptied":
+        os.truncate(path, 0)
+    else:
+        path.rename(path.with_suffix(".away"))
     if happened == "replaced":
-        path.write_bytes(path.with_suffix(".away").read_bytes())
+        path.write_bytes(content)
 
     for transaction in (store.read, store.write, store.write):
-        with pytest.raises(StorageUnavailable, match="removed or replaced"), transaction():
+        with pytest.raises(StorageUnavailable, match="removed, replaced or emptied"), transaction():
             pass
-    path.with_suffix(".away").rename(path)
+    if happened == "emptied":
+        path.write_bytes(content)
+    else:
+        path.with_suffix(".away").rename(path)
     with store.read() as tx:
         count = tx.papers.count()
     store.dispose()
 
     assert count == 1
     assert [entry.message for entry in caplog.records if entry.levelname == "ERROR"] == ["database file is gone"]
+
+
+@pytest.mark.parametrize("part", ["-wal", "-shm"])
+@pytest.mark.parametrize("is_replaced", [False, True], ids=["removed", "replaced"])
+def test_a_removed_log(sqlite_url: str, part: str, *, is_replaced: bool) -> None:
+    """If the write-ahead log or its index is removed, nothing more is acknowledged, and what was stays readable."""
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    file = path.with_name(path.name + part)
+    store = open_store(sqlite_url)
+    with store.write() as tx:
+        tx.papers.upsert([Paper("p1", "The first title")], NOW)
+    file.rename(path.with_suffix(".away"))
+    if is_replaced:
+        file.touch()
+
+    for transaction in (store.write, store.read, store.write):
+        with pytest.raises(StorageUnavailable, match=f"its file {file.name} was removed"), transaction():
+            pass
+    if is_replaced:
+        return
+    # As a process that was killed leaves it: the store is not disposed of.
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        assert other.execute("SELECT paper_id FROM papers").fetchall() == [("p1",)]
+
+
+@pytest.mark.parametrize("part", ["", "-wal", "-shm"])
+def test_a_file_that_is_removed_during_a_transaction(sqlite_url: str, part: str) -> None:
+    """A write is not acknowledged if the file that it went to was removed before its end."""
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    store = open_store(sqlite_url)
+    with store.read() as tx:
+        tx.papers.count()
+
+    def write() -> None:
+        with store.write() as tx:
+            tx.papers.upsert([Paper("p1", "x")], NOW)
+            path.with_name(path.name + part).unlink()
+
+    with pytest.raises(StorageUnavailable, match="was removed"):
+        write()
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_a_server_that_stops_answering(postgres_url: str) -> None:
+    """A statement without an answer fails soon, though the connection stays open, and so do later ones."""
+    url = make_url(postgres_url)
+    with proxy(f"{url.host}:{url.port or 5432}") as server:
+        host, _, port = server.target.rpartition(":")
+        through = url.set(host=host, port=int(port)).render_as_string(hide_password=False)
+        store = open_store(through, statement_timeout_seconds=0.5)
+        with store.read() as tx:
+            assert tx.papers.count() == 0
+        server.look = lambda _: threading.Event().wait()
+
+        for transaction in (store.read, store.write):
+            with pytest.raises(StorageUnavailable, match="connection was lost"), transaction() as tx:
+                tx.papers.count()
+        store.dispose()
+
+
+@pytest.mark.postgres
+def test_a_statement_that_takes_too_long(postgres_url: str) -> None:
+    """PostgreSQL ends a statement at its limit; the next one works."""
+    store = open_store(postgres_url, statement_timeout_seconds=0.2)
+
+    with pytest.raises(StorageUnavailable, match="took too long"), store.connection() as connection:
+        connection.execute(text("SELECT pg_sleep(30)"))
+    with store.read() as tx:
+        assert tx.papers.count() == 0
+    store.dispose()
 
 
 def test_an_outage_is_logged_once(sqlite_url: str, caplog: pytest.LogCaptureFixture) -> None:

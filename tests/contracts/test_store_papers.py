@@ -3,10 +3,12 @@
 import datetime as dt
 
 import numpy as np
+from sqlalchemy import update
 
 from service.app.ports import Store
 from service.domain.papers import Digest, EmbeddingState, Paper
-from service.storage import open_store
+from service.storage import SqlStore, open_store
+from service.storage.tables import embeddings
 from tests.contracts.samples import (
     CREATED,
     HOUR,
@@ -266,6 +268,56 @@ class TestVectors:
             assert [text.paper_id for text in second] == ["p0"]
             assert [text.paper_id for text in third] == ["p2", "p1"]
             assert tx.papers.pending_count("mini") == 3
+
+    def test_leases_are_extended_and_given_back(self, store: Store) -> None:
+        """An extended lease holds longer; a text that was given back is claimed again at once, a failed one is not."""
+        add_papers(store, 3)
+        with store.write() as tx:
+            texts = tx.papers.claim_pending("mini", limit=9, now=NOW, lease=HOUR)
+            tx.papers.extend_leases("mini", texts[:2], until=NOW + 3 * HOUR)
+            tx.papers.mark_failed("mini", ["p1"])
+
+            later = tx.papers.claim_pending("mini", limit=9, now=NOW + HOUR, lease=HOUR)
+            tx.papers.end_leases("mini", texts[:2])
+            again = tx.papers.claim_pending("mini", limit=9, now=NOW + HOUR, lease=HOUR)
+
+            assert [[text.paper_id for text in found] for found in (later, again)] == [["p2"], ["p0"]]
+            assert tx.papers.find_many(["p1"])["p1"].embedding_state is EmbeddingState.FAILED
+
+    def test_vectors_of_a_wrong_length(self, sql_store: SqlStore) -> None:
+        """Readers of all vectors leave them out. When they are forgotten, their papers, digests and users change."""
+        add_papers(sql_store, 6)
+        embed(sql_store, [f"p{i}" for i in range(6)])
+        record(sql_store, event(paper_id="p1"))
+        with sql_store.connection() as connection:
+            for name, size in (("p1", 12), ("p2", 20), ("p3", 15), ("p4", 0)):
+                chosen = update(embeddings).where(embeddings.c.paper_id == name)
+                connection.execute(chosen.values(vector=b"\x01" * size))
+
+        with sql_store.write() as tx:
+            tx.digests.save(Digest("d1", NOW.date(), paper_ids=("p1",)), NOW)
+            before = tx.versions("ada", "d1")
+            assert {
+                key: len(vector) for key, vector in tx.papers.vectors([f"p{i}" for i in range(6)], "mini").items()
+            } == {
+                "p0": 4,
+                "p1": 3,
+                "p2": 5,
+                "p4": 0,
+                "p5": 4,
+            }
+            assert tx.papers.all_vectors("mini")[0] == ["p0", "p5"]
+            assert sorted(tx.papers.odd_vectors("mini", 4)) == ["p1", "p2", "p3", "p4"]
+            version = tx.papers.vector_version("mini")
+            tx.papers.forget_vectors("mini", ["p1", "p2", "p3", "p4"])
+
+            assert tx.papers.odd_vectors("mini", 4) == []
+            assert tx.papers.pending_count("mini") == 4
+            assert sorted(tx.papers.vectors_changed_since("mini", version)) == ["p1", "p2", "p3", "p4"]
+            assert tx.papers.find_many(["p1"])["p1"].embedding_state is EmbeddingState.PENDING
+            after = tx.versions("ada", "d1")
+            assert (after.user, after.digest) != (before.user, before.digest)
+            assert len(tx.papers.claim_pending("mini", limit=9, now=NOW, lease=HOUR)) == 4
 
     def test_a_changed_text_ends_the_lease(self, store: Store) -> None:
         """A lease of the old text does not block the new text."""

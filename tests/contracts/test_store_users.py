@@ -2,6 +2,7 @@
 
 import datetime as dt
 import secrets
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,7 +10,16 @@ from hypothesis import strategies as st
 
 from service.app.ports import Store
 from service.domain.errors import NotFound
-from service.domain.events import DeletedUser, Event, EventType, Like, Preferences, user_id_hash
+from service.domain.events import (
+    DeletedUser,
+    Event,
+    EventType,
+    Like,
+    OtherEvent,
+    Preferences,
+    default_event_id,
+    user_id_hash,
+)
 from service.storage import open_store
 from tests.contracts.samples import (
     CLOCK,
@@ -45,10 +55,10 @@ class TestEvents:
     def test_events_are_idempotent(self, store: Store) -> None:
         """An event id counts once, within a call and across calls, and only new events change the user's version."""
         add_papers(store, 2)
-        first, same_id = event(event_id="e1"), event(EventType.DISLIKE, event_id="e1")
+        first = event(event_id="e1", slate_id="s1")
 
-        assert record(store, first, same_id, event(paper_id="p1")) == [True, False, True]
-        assert record(store, first, same_id, now=NOW + HOUR) == [False, False]
+        assert record(store, first, first, event(paper_id="p1")) == [True, False, True]
+        assert record(store, replace(first), first, now=NOW + HOUR) == [False, False]
 
         with store.read() as tx:
             state = tx.users.find_state("ada")
@@ -61,14 +71,64 @@ class TestEvents:
             assert tx.users.version("bob") is None
             assert tx.users.find_state("bob") is None
 
-    def test_a_taken_event_id_makes_no_user(self, store: Store) -> None:
-        """An event that is not stored does not create its user."""
-        add_papers(store, 1)
+    def test_an_event_id_belongs_to_its_user(self, store: Store) -> None:
+        """Events of two users with one id are two events, within a call and across calls."""
+        add_papers(store, 2)
         record(store, event(event_id="e1"))
 
-        assert record(store, event(event_id="e1", user_id="bob")) == [False]
+        others = [event(EventType.SAVE, "p1", event_id="e1", user_id=user) for user in ("bob", "cleo")]
+        assert record(store, *others, event(event_id="e1")) == [True, True, False]
         with store.read() as tx:
-            assert tx.users.version("bob") is None
+            assert [list(tx.users.events(user)) for user in ("bob", "cleo")] == [[others[0]], [others[1]]]
+
+    @pytest.mark.parametrize(
+        "other",
+        [
+            event(paper_id="p1", event_id="e1"),
+            event(EventType.SAVE, event_id="e1"),
+            event(at=NOW + HOUR, event_id="e1"),
+            event(at=None, event_id="e1"),
+            event(event_id="e1", slate_id="s1"),
+        ],
+        ids=["paper", "type", "time", "no time", "slate"],
+    )
+    def test_another_event_with_a_known_id_is_refused(self, store: Store, other: Event) -> None:
+        """An event with the id of another event of the user is refused, and nothing of the call is stored."""
+        add_papers(store, 2)
+        with pytest.raises(OtherEvent) as in_one_call:
+            record(store, event(paper_id="p1"), event(event_id="e1"), other)
+        record(store, event(event_id="e1"))
+        with pytest.raises(OtherEvent) as later:
+            record(store, event(paper_id="p1"), other)
+
+        assert (in_one_call.value.place, later.value.place) == (2, 1)
+        with store.read() as tx:
+            assert list(tx.users.events("ada")) == [event(event_id="e1")]
+
+    def test_an_id_made_from_the_content_does_not_depend_on_the_slate(self, store: Store) -> None:
+        """The same event without an id of its own, seen in two slates, is one event."""
+        add_papers(store, 1)
+        made = default_event_id("ada", "p0", EventType.LIKE, NOW)
+
+        assert record(store, event(event_id=made, slate_id="s1"), event(event_id=made, slate_id="s2")) == [True, False]
+
+    def test_racing_events_with_one_id(self, store: Store, store_url: str) -> None:
+        """Of two different events with one id that are recorded at the same time, one is refused."""
+        add_papers(store, 1)
+        other = open_store(store_url)
+        for number in range(10):
+            refused: list[int] = []
+
+            def write(target: Store, kind: EventType, name: str = f"e{number}", refused: list[int] = refused) -> None:
+                try:
+                    record(target, event(kind, event_id=name))
+                except OtherEvent as error:
+                    refused.append(error.place)
+
+            in_threads(lambda: write(store, EventType.LIKE), lambda: write(other, EventType.SAVE))
+
+            assert refused == [0]
+        other.dispose()
 
     def test_unknown_papers_are_refused(self, store: Store) -> None:
         """An event of a deleted paper raises NotFound, and the call stores nothing."""

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -15,15 +16,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, inspect, text
+from sqlalchemy import create_engine, insert, inspect, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import NullPool
 
 from database import columns
 from database.engine import parse_url
+from database.statements import to_row
 from mailer.storage import schema as mail_schema
 from service.domain.errors import SchemaMismatch, StorageUnavailable
-from service.domain.events import DeletedUser, Like, user_id_hash
+from service.domain.events import DeletedUser, Event, EventType, Like, user_id_hash
 from service.domain.feeds import Reason, ReasonType, SlateItem
 from service.domain.papers import EmbeddingState, Paper, UpsertOutcome
 from service.storage import open_store, schema
@@ -32,6 +34,7 @@ from tests.databases import ENGINES, new_database
 
 KEPT = sorted((Path(__file__).parent / "kept").glob("*.sqlite"))
 NOW = dt.datetime(2026, 1, 2, 3, 4, 5, 678_900, tzinfo=dt.UTC)
+TIMES = {"created_at": NOW, "updated_at": NOW}
 
 
 @pytest.fixture(params=ENGINES)
@@ -218,6 +221,33 @@ def test_kept_databases_are_upgraded_and_used(kept: Path, tmp_path: Path) -> Non
     assert digest is not None
     assert digest.paper_ids == ("p2", "arxiv:2401.00001")
     assert tombstones == [DeletedUser(user_id_hash("bob"), NOW)]
+
+
+def test_events_are_kept_when_their_ids_become_those_of_users(empty_url: str) -> None:
+    """The events of 0006 stay, numbers of deleted events are not given again, and the way back keeps one event."""
+    schema.upgrade(empty_url, "0006")
+    engine = create_engine(parse_url(empty_url), poolclass=NullPool)
+    old = metadata.tables["events"]
+    with engine.begin() as connection:
+        connection.execute(insert(metadata.tables["users"]), {"user_id": "ada", "version": 1} | TIMES)
+        paper = Paper("p1", "A paper", first_seen_at=NOW)
+        connection.execute(insert(metadata.tables["papers"]), to_row(paper, text_hash=paper.text_hash))
+        likes = [Event(f"e{number}", "ada", "p1", EventType.LIKE, NOW) for number in range(3)]
+        connection.execute(insert(old), [to_row(like, recorded_at=NOW) for like in likes])
+        connection.execute(old.delete().where(old.c.event_id == "e2"))
+
+    schema.upgrade(empty_url)
+    store = open_store(empty_url)
+    with store.write() as tx:
+        assert list(tx.users.events("ada")) == likes[:2]
+        assert tx.users.record([replace(likes[0], user_id="bob")], NOW) == [True]
+        assert [sequence for sequence, _ in tx.users.events_after("bob", 3, limit=9)] == [4]
+    store.dispose()
+    schema.downgrade(empty_url, "0006")
+
+    with engine.connect() as connection:
+        rows = connection.execute(select(old.c.sequence, old.c.user_id).order_by(old.c.sequence)).all()
+    assert [tuple(row) for row in rows] == [(1, "ada"), (2, "ada")]
 
 
 def test_a_failed_migration_changes_nothing(tmp_path: Path) -> None:

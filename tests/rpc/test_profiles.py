@@ -26,6 +26,7 @@ from paperfeed.v1.profile_pb2 import (
     RecordEventsRequest,
     UpdatePreferencesRequest,
 )
+from service.domain.events import EventType, default_event_id
 from testing.calls import MONDAY, at, failing, fresh, ids, make_digest, make_papers, record, upsert, upsert_ready
 from testing.servers import Service
 
@@ -71,6 +72,35 @@ def test_an_event_counts_once(client: Client) -> None:
     assert again.event_ids == [named.event_id, first.event_ids[0]]
     assert profile(client, user) == before
     assert len(export(client, user)) == 3
+
+
+def test_event_ids_belong_to_users(client: Client) -> None:
+    """Two users may use one event id, whether they name it or another user guesses the id that would be derived."""
+    first, second = upsert_ready(client, make_papers(2))
+    ann, bob, name = fresh("ann"), fresh("bob"), fresh("e")
+    derived = default_event_id(ann, first, EventType.LIKE, None)
+    taken = [Event(event_id=each, user_id=bob, paper_id=second, event_type=EVENT_TYPE_LIKE) for each in (name, derived)]
+    own = [Event(event_id=each, user_id=ann, paper_id=first, event_type=EVENT_TYPE_LIKE) for each in (name, "")]
+
+    recorded = [client.profiles.RecordEvents(RecordEventsRequest(events=events)) for events in (taken, own)]
+
+    assert [(answer.recorded_count, answer.duplicate_count) for answer in recorded] == [(2, 0), (2, 0)]
+    assert recorded[1].event_ids == [name, derived]
+    assert likes(client, ann) == [first]
+
+
+def test_another_event_with_a_known_id_is_refused(client: Client) -> None:
+    """An event with the id of another event of the user is refused by its field, and nothing of the call is stored."""
+    first, second = upsert_ready(client, make_papers(2))
+    user, name = fresh("user"), fresh("e")
+    like = Event(event_id=name, user_id=user, paper_id=first, event_type=EVENT_TYPE_LIKE)
+    other = Event(event_id=name, user_id=user, paper_id=second, event_type=EVENT_TYPE_LIKE)
+    client.profiles.RecordEvents(RecordEventsRequest(events=[like]))
+
+    for events, place in (([Event(user_id=user, paper_id=second, event_type=EVENT_TYPE_LIKE), other], 1), ([other], 0)):
+        with failing(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", f"events[{place}].event_id"):
+            client.profiles.RecordEvents(RecordEventsRequest(events=events))
+    assert likes(client, user) == [first]
 
 
 def test_events_that_differ_in_time_are_two(client: Client) -> None:

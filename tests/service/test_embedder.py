@@ -1,6 +1,8 @@
 """Embedding of pending texts."""
 
 import datetime as dt
+import threading
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,7 +15,7 @@ from service.app.ranking.serving import ServingSlot
 from service.bootstrap import SystemClock
 from service.domain.errors import BundleUnusable, EncoderUnavailable
 from service.domain.papers import EmbeddingState, Paper
-from service.encoder.hashing import HashingEncoder
+from service.encoder.hashing import DIM, HashingEncoder
 from service.storage import SqlStore
 from testing.calls import wait_until
 
@@ -38,6 +40,19 @@ class PickyEncoder(HashingEncoder):
         if self.broken or any("poison" in text for text in texts):
             raise self._error
         return super().encode_in_background(texts)
+
+
+class SlowEncoder(HashingEncoder):
+    """Takes until it is closed, and then fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.began, self.closed = threading.Event(), threading.Event()
+
+    def encode_in_background(self, texts: Sequence[str]) -> Vectors:
+        self.began.set()
+        self.closed.wait(60)
+        raise EncoderUnavailable("it was closed")
 
 
 def _add(store: SqlStore, titles: Sequence[str]) -> None:
@@ -87,6 +102,57 @@ def test_a_broken_encoder_marks_nothing(store: SqlStore, error: Exception | None
 
     with store.read() as tx:
         assert tx.papers.pending_count(encoder.name) == 2
+
+
+def test_texts_of_a_broken_encoder_are_given_back(store: SqlStore) -> None:
+    """After a failure, another process can embed the texts at once."""
+    _add(store, ["one", "two"])
+    broken = PickyEncoder()
+    broken.broken = True
+    with pytest.raises(EncoderUnavailable):
+        embed_pending(store, broken, SystemClock())
+
+    assert embed_pending(store, PickyEncoder(), SystemClock()) == 2
+
+
+def test_texts_of_a_slow_encoder_stay_leased(store: SqlStore) -> None:
+    """While a batch takes longer than a lease, nobody else embeds its texts; once its process stops, others do."""
+    _add(store, ["one", "two"])
+    slow, other = SlowEncoder(), PickyEncoder()
+    embedder = Embedder(store, slow, SystemClock(), on_drained=lambda: None, lease=dt.timedelta(seconds=0.6))
+    embedder.start()
+    slow.began.wait(20)
+
+    time.sleep(1.5)
+    assert embed_pending(store, other, SystemClock()) == 0
+    slow.closed.set()
+    embedder.stop()
+
+    assert embed_pending(store, other, SystemClock()) == 2
+
+
+@pytest.mark.parametrize("fitting", [3, 0])
+def test_vectors_of_a_wrong_length_are_made_again(store: SqlStore, fitting: int) -> None:
+    """A start makes vectors of a wrong length again, unless all have it: the encoder would make them so again."""
+    titles = [f"subject {i}" for i in range(5)]
+    _add(store, titles)
+    encoder = PickyEncoder()
+    embed_pending(store, encoder, SystemClock())
+    with store.write() as tx:
+        papers = tx.papers.page(after="", limit=9)[fitting:]
+        odd = {paper.paper_id: (paper.text_hash, np.ones(7, np.float32)) for paper in papers}
+        tx.papers.store_vectors(encoder.name, odd)
+    drained = threading.Event()
+    embedder = Embedder(store, encoder, SystemClock(), on_drained=drained.set, dim=lambda: DIM)
+
+    embedder.start()
+    assert drained.wait(20)
+    embedder.stop()
+
+    with store.read() as tx:
+        vectors = tx.papers.vectors([f"p:{title}" for title in titles], encoder.name)
+    lengths = [len(vector) for vector in vectors.values()]
+    assert lengths == ([DIM] * 5 if fitting else [7] * 5)
 
 
 def test_vectors_that_others_made_serve(store: SqlStore) -> None:

@@ -1,17 +1,23 @@
 """Conversion of stored papers to the ranker's columns and to rows in the spaces of the serving bundle."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from ranker.papers import PaperColumns
 from ranker.spaces.spaces import PaperMatrix, plain_matrix
+from ranker.spaces.statistics import count_terms
 from service.app.ports import Vectors
 from service.app.ranking.serving import Serving
 from service.domain.papers import Paper, embedding_text
 
 DEFAULT_DIM = 384
+KEPT_TERMS = 1_000
+PAUSE_SECONDS = 0.0002
+"""Pause after some texts: worker threads get the interpreter within a millisecond, and not after five."""
 
 
 def columns_of(papers: Sequence[Paper], vectors: Mapping[str, Vectors], dim: int) -> PaperColumns:
@@ -42,6 +48,19 @@ def seconds_of(moment: dt.datetime | None) -> float:
 def place_papers(serving: Serving, papers: Sequence[Paper], vectors: Mapping[str, Vectors]) -> PaperMatrix:
     """Return papers in the spaces of the serving bundle; without a bundle, only their vectors."""
     if serving.bundle is not None:
-        return serving.bundle.spaces.matrix(columns_of(papers, vectors, serving.bundle.spaces.embedding_dim))
-    dim = next(iter(vectors.values())).shape[0] if vectors else DEFAULT_DIM
+        columns = columns_of(papers, vectors, serving.bundle.spaces.embedding_dim)
+        # Terms of many papers are not kept, because they would push those of the users' likes out.
+        counts = None if len(papers) <= KEPT_TERMS else count_terms(with_pauses(columns.texts, at_a_time=64))
+        return serving.bundle.spaces.matrix(columns, counts)
+    # A vector of another length than most is not of this encoder; its paper is pending.
+    lengths = Counter(len(vector) for vector in vectors.values()) or {DEFAULT_DIM: 1}
+    dim = max(lengths, key=lambda length: (lengths[length], length))
     return plain_matrix(columns_of(papers, vectors, dim))
+
+
+def with_pauses(texts: Sequence[str], *, at_a_time: int) -> Iterator[str]:
+    """Yield the texts; let other threads work between some of them. A pause takes up to a millisecond."""
+    for number, text in enumerate(texts):
+        if number % at_a_time == 0:
+            time.sleep(PAUSE_SECONDS)
+        yield text

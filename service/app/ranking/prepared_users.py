@@ -54,8 +54,10 @@ class PlacedPapers:
             # Only candidates are compared with what the spaces hold.
             matrix = replace(place_papers(serving, papers, vectors), spaces=None)
             for row, paper in enumerate(papers):
-                placed = (paper, matrix.take([row]))
-                known[paper.paper_id] = self._kept.put(paper.paper_id, versions[paper.paper_id], placed)
+                placed = known[paper.paper_id] = (paper, matrix.take([row]))
+                # A stored vector that cannot be compared is replaced soon, and the mark stays the same.
+                if matrix.has_vector[row] == marks[paper.paper_id].has_vector:
+                    self._kept.put(paper.paper_id, versions[paper.paper_id], placed)
         return known
 
 

@@ -1,7 +1,7 @@
 """Ranking of a set of candidates for a user: hidden papers, order and reasons."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from ranker.pipeline import RankedList, Scored, rank, rank_new_user, score
 from ranker.profile.profile import Profile
 from ranker.reasons.explain import RankReason, RankReasonKind
 from ranker.spaces.spaces import PaperMatrix, plain_matrix
+from ranker.types import BoolArray
 from ranker.user_context import UserContext
 from service.app.ranking.candidates import Candidates
 from service.app.ranking.placing import columns_of
@@ -20,8 +21,8 @@ from service.app.ranking.prepared_user import PreparedUser
 from service.app.ranking.serving import Serving
 from service.app.ranking.signals import user_code
 from service.domain.errors import InvalidField
-from service.domain.events import Preferences
 from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
+from service.domain.matching import Matches
 
 MAX_SLATE_SIZE = 500
 SCORED_ROWS = 6_000
@@ -176,27 +177,26 @@ def hidden_papers(user: PreparedUser, candidates: Candidates) -> frozenset[str]:
     """Return the papers that a feed must not show this user: reacted to, sent or muted."""
     if user.state is None:
         return frozenset()
-    hidden, preferences = user.state.hidden_paper_ids, user.state.preferences
-    if not (preferences.muted_keywords or preferences.muted_topics or preferences.muted_authors):
-        return hidden
-    pairs = zip(candidates.papers, candidates.words, strict=True)
-    return hidden.union(paper.paper_id for paper, words in pairs if words.is_muted(preferences))
-
-
-def _preferences(user: PreparedUser) -> Preferences:
-    return user.state.preferences if user.state else Preferences()
+    muted = candidates.matcher.find(user.state).muted
+    return user.state.hidden_paper_ids.union(candidates.papers[row].paper_id for row in muted)
 
 
 def _user_context(user: PreparedUser, candidates: Candidates) -> UserContext:
     """Return the user's context: followed candidates, and the code of the user's own events."""
-    preferences = _preferences(user)
-    topics, authors = preferences.followed_topics, preferences.followed_authors
-    words = candidates.words
+    if user.state is None:
+        return UserContext()
+    matches, preferences = candidates.matcher.find(user.state), user.state.preferences
     return UserContext(
-        followed_topic=np.array([any(map(each.has_topic, topics)) for each in words], np.bool_) if topics else None,
-        followed_author=np.array([any(map(each.has_author, authors)) for each in words], np.bool_) if authors else None,
-        user=user_code(user.state.user_id) if user.state else 0,
+        followed_topic=_flags(matches.topics, candidates) if preferences.followed_topics else None,
+        followed_author=_flags(matches.authors, candidates) if preferences.followed_authors else None,
+        user=user_code(user.state.user_id),
     )
+
+
+def _flags(rows: Collection[int], candidates: Candidates) -> BoolArray:
+    flags = np.zeros(len(candidates.papers), dtype=np.bool_)
+    flags[list(rows)] = True
+    return flags
 
 
 def _rank_new_user(
@@ -216,21 +216,16 @@ def _rank_new_user(
 
 def _items(ranked: RankedList, user: PreparedUser, candidates: Candidates, *, explain: bool) -> Iterator[SlateItem]:
     rows, scores, propensities = ranked.rows.tolist(), ranked.scores.tolist(), ranked.action_propensities.tolist()
-    papers = candidates.papers
+    papers, matches = candidates.papers, candidates.matcher.find(user.state)
     for place, (row, value, action_propensity) in enumerate(zip(rows, scores, propensities, strict=True)):
-        why = tuple(_reasons(user, candidates, row, ranked.reasons[place])) if explain else ()
+        why = tuple(_reasons(user, matches, row, ranked.reasons[place])) if explain else ()
         yield SlateItem(place + 1, papers[row].paper_id, value, why, action_propensity)
 
 
-def _reasons(user: PreparedUser, candidates: Candidates, row: int, found: Sequence[RankReason]) -> Iterator[Reason]:
+def _reasons(user: PreparedUser, matches: Matches, row: int, found: Sequence[RankReason]) -> Iterator[Reason]:
     """Yield the ranker's reasons for the candidate at ``row`` as reasons of the service."""
-    words, preferences = candidates.words[row], _preferences(user)
-    topics = (Reason(ReasonType.TOPIC, topic) for topic in preferences.followed_topics if words.has_topic(topic))
-    authors = (
-        Reason(ReasonType.FOLLOWED_AUTHOR, author)
-        for author in preferences.followed_authors
-        if words.has_author(author)
-    )
+    topics = [Reason(ReasonType.TOPIC, topic) for topic in matches.topics.get(row, ())]
+    authors = [Reason(ReasonType.FOLLOWED_AUTHOR, author) for author in matches.authors.get(row, ())]
     if user.profile is None:
         yield from topics
         yield from authors

@@ -35,10 +35,12 @@ class KeptDigest:
 
     Args:
         candidates: The candidates without signals.
+        generation: Generation of the ``Serving`` in whose spaces they are.
     """
 
-    def __init__(self, candidates: Candidates) -> None:
+    def __init__(self, candidates: Candidates, generation: int = 0) -> None:
         self.candidates = candidates
+        self.generation = generation
         self._lock = threading.Lock()
         self._known: _Known | None = None
 

@@ -46,7 +46,8 @@ class _State:
             limit: At least 1.
         """
         parts = (*self.read, *self._new_part)
-        if not parts:
+        # A stored vector may have a wrong length; the paper is then embedded again.
+        if not parts or len(target) != parts[0][1].shape[1]:
             return []
         rough = [vectors @ target for _, vectors in parts]
         ordered = np.concatenate(rough)
@@ -101,5 +102,8 @@ class SimilarPapers:
         else:
             kept = {paper_id: vector for paper_id, vector in state.new.items() if paper_id not in latest}
             new = kept | tx.papers.vectors(list(latest), encoder)
+            width = len(next(iter(new.values()))) if new else 0
+            width = state.read[0][1].shape[1] if state.read else width
+            new = {paper_id: vector for paper_id, vector in new.items() if len(vector) == width}
             self._state = _State(encoder, version, state.read, state.changed | latest, new)
         return self._state

@@ -1,5 +1,6 @@
 import io
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -163,6 +164,37 @@ def test_broken_trees_behind_right_hashes(folder: Path) -> None:
     reseal(folder)
     with pytest.raises(BundleError, match=r"model.txt.*broken structure"):
         load_bundle(folder, encoder=ENCODER)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "replacement", "is_refused"),
+    [
+        (r"threshold=.*\n", "", True),
+        (r"threshold=.*", "threshold=nonsense", True),
+        (r"decision_type=\d+", "decision_type=1", True),
+        (r"tree_sizes=.*", "tree_sizes=999999999", False),
+        (r"tree_sizes=(.*)", r"tree_sizes=-\1", False),
+        (r"feature_names=.*", "feature_names=x", False),
+        (r"feature_infos=.*", "feature_infos=x", False),
+    ],
+    ids=["no thresholds", "no numbers", "categorical", "long", "negative", "names", "infos"],
+)
+def test_models_that_stop_lightgbm(folder: Path, pattern: str, replacement: str, *, is_refused: bool) -> None:
+    """A model with right hashes on which LightGBM would end the process is refused, or scores as before."""
+    before = load_bundle(folder, encoder=None).model
+    file = folder / MODEL_NAME
+    changed = re.sub(pattern, replacement, file.read_text(), count=1)
+    assert changed != file.read_text()
+    file.write_text(changed)
+    reseal(folder)
+    features = np.random.default_rng(0).normal(size=(9, len(SCHEMA))).astype(np.float32)
+
+    if is_refused:
+        with pytest.raises(BundleError, match=r"model\.txt"):
+            load_bundle(folder, encoder=None)
+    else:
+        after = load_bundle(folder, encoder=None).model
+        assert np.array_equal(after.leaves(features), before.leaves(features))
 
 
 @pytest.mark.parametrize(

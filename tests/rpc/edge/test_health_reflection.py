@@ -1,18 +1,27 @@
 """Health, reflection and GetStatus."""
 
+import contextlib
+import re
+import sqlite3
+import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import grpc
 import pytest
 from google.protobuf import descriptor_pool, message_factory
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
+from sqlalchemy import make_url
 
 from paperfeed.v1.catalog_pb2 import GetPaperRequest
 from paperfeed.v1.feed_pb2 import GetFeedRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
 from testing.calls import failing, make_digest, make_papers, record, upsert_ready, wait_until
-from testing.servers import Service, lose_database
+from testing.servers import Service, lose_database, serving
+from tests.databases import postgres_schema, require_postgres
+from tests.mailer.proxy import proxy
 
 SERVICES = [f"paperfeed.v1.{name}Service" for name in ("Catalog", "Feed", "Model", "Profile", "Status")]
 
@@ -109,3 +118,42 @@ def test_status_without_a_database(own: Service) -> None:
     assert status.model_version.startswith("tiny-")
     assert status.storage_problem == "the database is not available: its file is not a database"
     assert (status.paper_count, [queue.queue for queue in status.queues]) == (0, ["calls"])
+
+
+def test_status_of_a_database_that_hangs(own: Service) -> None:
+    """While a write waits for the database, GetStatus answers within two seconds, and says so."""
+    papers = upsert_ready(own.client, make_papers(1))
+    with contextlib.closing(sqlite3.connect(own.url.removeprefix("sqlite:///"), isolation_level=None)) as blocker:
+        blocker.execute("BEGIN IMMEDIATE")
+        writing = threading.Thread(target=lambda: record(own.client, "ada", "like", *papers))
+        writing.start()
+        time.sleep(1.5)
+        began = time.monotonic()
+        status = own.client.status.GetStatus(GetStatusRequest())
+        seconds = time.monotonic() - began
+        blocker.execute("ROLLBACK")
+    writing.join()
+
+    assert seconds < 2
+    assert re.fullmatch(r"the database is not available: a write has waited for it for \d s", status.storage_problem)
+    assert status.paper_count == 1
+    wait_until(lambda: own.client.status.GetStatus(GetStatusRequest()).storage_problem == "")
+
+
+@pytest.mark.postgres
+def test_status_of_a_database_that_does_not_answer(tiny_bundle: Path) -> None:
+    """If the database stops answering, GetStatus answers within two seconds, again and again, and says so."""
+    require_postgres()
+    silent = threading.Event()
+    with postgres_schema() as url, proxy(f"{make_url(url).host}:{make_url(url).port or 5432}") as database:
+        host, _, port = database.target.rpartition(":")
+        through = make_url(url).set(host=host, port=int(port)).render_as_string(hide_password=False)
+        with serving(through, bundle=str(tiny_bundle)) as service:
+            database.look = lambda _: not silent.is_set() or threading.Event().wait()
+            silent.set()
+            for _ in range(2):
+                began = time.monotonic()
+                status = service.client.status.GetStatus(GetStatusRequest())
+                assert time.monotonic() - began < 2
+                assert "it has not answered for" in status.storage_problem
+            database.close()

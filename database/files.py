@@ -1,0 +1,103 @@
+"""The check that the files of an SQLite database are still those that were opened."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sqlalchemy import URL, Engine
+
+_log = logging.getLogger("paperfeed.storage")
+_PARTS = ("", "-wal", "-shm")
+_Found = tuple[tuple[int, int] | None, ...]
+"""Device and inode of the file of each part; None where there is none, and for an empty database."""
+
+
+class DatabaseFiles:
+    """The files of an SQLite database that this process has open: the database, its write-ahead log and its index.
+
+    Writes to a file that was removed, replaced or emptied would be acknowledged, and lost with the last process that
+    has it open. SQLite itself removes the log only when no process has the database open.
+
+    Args:
+        url: URL of the database. Databases on PostgreSQL have no files here.
+        unavailable: Called with the problem; returns the error to raise.
+    """
+
+    def __init__(self, url: URL, unavailable: Callable[[str], Exception]) -> None:
+        self._path = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+        self._unavailable = unavailable
+        self._opened: _Found = ()
+        self._is_told = False
+        self._is_saved = False
+
+    @contextlib.contextmanager
+    def checked(self, engine: Engine, others: Engine) -> Iterator[None]:
+        """Check the files before the block and after it. Takes some microseconds.
+
+        Args:
+            engine: Engine that the block connects to.
+            others: The other engine on the same files.
+
+        Raises:
+            unavailable: A file was removed, replaced or emptied; what the block has written may be lost.
+        """
+        # Checked first: a new connection would create empty files in the place of removed ones.
+        self._check(engine, others)
+        yield
+        self._check(engine, others)
+
+    def opened(self) -> None:
+        """Remember the files as they are now. The first connection calls this."""
+        if self._path is not None and len(self._opened) < len(_PARTS):
+            self._opened = tuple(map(self._found, _PARTS))
+
+    def closed(self) -> None:
+        """Forget the files, because all connections are closed."""
+        self._opened = ()
+
+    def _found(self, part: str) -> tuple[int, int] | None:
+        with contextlib.suppress(OSError):
+            status = Path(f"{self._path}{part}").stat()
+            # The index may be empty for a moment, but never the database.
+            return (status.st_dev, status.st_ino) if part or status.st_size else None
+        return None
+
+    def _check(self, *engines: Engine) -> None:
+        if self._path is None:
+            return
+        opened = self._opened
+        if not opened:
+            # Without a connection, only the database itself must stay the same.
+            self._opened = (self._found(""),)
+            return
+        found = tuple(map(self._found, _PARTS[: len(opened)]))
+        if found == opened:
+            return
+        part = next(part for part, now, then in zip(_PARTS, found, opened, strict=False) if now != then)
+        # Another process that has made new files is a reason to leave everything as it is.
+        if part and all(now in {None, then} for now, then in zip(found, opened, strict=True)):
+            self._save(engines)
+        if not self._is_told:
+            self._is_told = True
+            _log.error("database file is gone", extra={"facts": {"path": f"{self._path}{part}"}})
+        name = "its file" if not part else f"its file {self._path.name}{part}"
+        advice = "put it back or start again" if not part else "start again"
+        raise self._unavailable(f"{name} was removed, replaced or emptied while it was open; {advice}")
+
+    def _save(self, engines: tuple[Engine, ...]) -> None:
+        """Copy what the removed log holds into the database, once. An open connection still has the log.
+
+        No other process can have made a new log, because it would be there.
+        """
+        if self._is_saved:
+            return
+        for engine in engines:
+            if engine.pool.checkedin():  # type: ignore[attr-defined]
+                with contextlib.closing(engine.raw_connection()) as connection, contextlib.suppress(Exception):
+                    answer = connection.cursor().execute("PRAGMA wal_checkpoint")
+                    busy, pages, copied = answer.fetchone()
+                    self._is_saved = not busy and pages == copied
+                if self._is_saved:
+                    _log.warning("write-ahead log is gone; its content was saved")
+                    return

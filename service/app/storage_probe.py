@@ -1,0 +1,52 @@
+"""Questions to a database that may not answer, with a short wait."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Generic, TypeVar
+
+from service.domain.errors import StorageUnavailable
+
+Answer = TypeVar("Answer")
+WAIT_SECONDS = 1.0
+
+
+class StorageProbe(Generic[Answer]):
+    """Asks the database in a thread of its own, one question at a time, and waits for a second. Thread safe.
+
+    Args:
+        ask: Reads the answer.
+        problem: Returns why other transactions fail at present; empty if they do not.
+    """
+
+    def __init__(self, ask: Callable[[], Answer], problem: Callable[[], str]) -> None:
+        self._ask = ask
+        self._problem = problem
+        self._lock = threading.Lock()
+        self._question: Future[Answer] | None = None
+        self._asked_at = 0.0
+
+    def find(self) -> tuple[Answer | None, str]:
+        """Return the answer and the problem; None if the database does not answer, and an empty text if all is well."""
+        question = self._present_question()
+        try:
+            return question.result(WAIT_SECONDS), self._problem()
+        except StorageUnavailable as error:
+            return None, error.message
+        except TimeoutError:
+            waited = time.monotonic() - self._asked_at
+            return None, StorageUnavailable(f"it has not answered for {waited:.0f} s").message
+
+    def _present_question(self) -> "Future[Answer]":
+        with self._lock:
+            if self._question is None or self._question.done():
+                self._question, self._asked_at = Future(), time.monotonic()
+                threading.Thread(target=self._answer, args=(self._question,), name="probe", daemon=True).start()
+            return self._question
+
+    def _answer(self, question: "Future[Answer]") -> None:
+        try:
+            question.set_result(self._ask())
+        except Exception as error:  # noqa: BLE001 (the caller raises it)
+            question.set_exception(error)
