@@ -113,7 +113,7 @@ def _content(
         "subject": _subject(draft, settings),
         "heading": _heading(draft),
         "preheader": shortened(" · ".join(paper["title"] for paper in papers[1:4]), 160),
-        "note": fallback_in_words(draft.feed.fallback),
+        "note": fallback_in_words(draft.feed),
         "papers": papers,
         "more": len(draft.feed.papers) - shown,
         "address": subscriber.address,

@@ -13,6 +13,7 @@ from service.domain import errors
 
 DOMAIN = "paperfeed.v1"
 DETAILS_KEY = "grpc-status-details-bin"
+PUSHBACK_KEY = "grpc-retry-pushback-ms"
 # All headers of an answer may have 8 KiB. A message that is not ASCII takes three times its size, and the details
 # repeat it. Without these limits, a long id would break the connection instead of giving a clear error.
 MAX_MESSAGE_BYTES = 600
@@ -59,7 +60,11 @@ def abort(context: grpc.ServicerContext, error: BaseException, incident: str) ->
 
 def packed(error: errors.PaperfeedError) -> Packed:
     """Return the status of an error in the form that ends a call."""
-    return _packed(code_of(error), error.message, _details(error))
+    code, message, trailer = _packed(code_of(error), error.message, _details(error))
+    if isinstance(error, errors.Overloaded):
+        # Channels that retry wait for this time; RetryInfo tells it to programs.
+        trailer = (*trailer, (PUSHBACK_KEY, str(int(error.retry_after_seconds * 1_000))))
+    return code, message, trailer
 
 
 def _packed(code: grpc.StatusCode, message: str, details: Sequence[Message]) -> Packed:

@@ -25,7 +25,7 @@ from service.app.ranking.ranking import (
 from service.app.ranking.serving import Serving, ServingSlot
 from service.app.ranking.similar import SimilarPapers
 from service.domain.errors import Conflict, NotFound
-from service.domain.feeds import FallbackReason, Slate
+from service.domain.feeds import Slate
 from service.domain.papers import Paper
 
 USERS_PER_READ = 200
@@ -36,11 +36,12 @@ class FeedQuery:
     """Request for a feed.
 
     Attributes:
-        digest_id: Empty for the newest digest; ignored with a window.
+        digest_id: Empty for the newest digest; ignored with a window or ``digest_ids``.
         window: Time window of the candidates; None for a digest.
         as_of: Time at which ages are computed, and whose statistics of the catalog are used; None means now.
         diversity: 0 to 1; None means the configured default.
         request_hash: Identifies the request, for page tokens.
+        digest_ids: Digests whose papers are joined; only for ``Feeds.stream``.
     """
 
     user_id: str
@@ -51,6 +52,12 @@ class FeedQuery:
     diversity: float | None = None
     exclude_paper_ids: tuple[str, ...] = ()
     request_hash: str = ""
+    digest_ids: tuple[str, ...] = ()
+
+    @property
+    def is_for_newest(self) -> bool:
+        """Whether the candidates are the papers of the newest digest."""
+        return not self.digest_id and not self.digest_ids and self.window is None
 
 
 @dataclass(frozen=True)
@@ -130,15 +137,14 @@ class Feeds:
         # Statistics and digest are chosen once, so that those that arrive during the stream do not change later feeds.
         serving = self.serving.at(query.as_of)
         query = replace(query, as_of=query.as_of or self.clock.now())
+        pinned = query.digest_ids
         with self.store.read() as tx:
-            digest = tx.versions("", query.digest_id).digest
-        if digest is None and query.digest_id:
-            raise NotFound("digest", query.digest_id, field="digest_id")
-        pinned = digest[0] if digest else ""
+            if query.is_for_newest and (newest := tx.versions("", "").digest):
+                pinned = (newest[0],)
+            self.candidates.of_digests(tx, serving, pinned)
         for batch in self._user_batches(user_ids, start_after):
             with self.store.read() as tx:
-                versions = tx.versions("", pinned) if digest else replace(tx.versions("", ""), digest=None)
-                candidates, date = self.candidates.of_digest(tx, serving, versions, pinned)
+                candidates, date = self.candidates.of_digests(tx, serving, pinned)
                 users = {name: self.users.find(tx, serving, name, tx.users.version(name)) for name in batch}
             made = self._make_slates(serving, query, users, candidates, date)
             known = {user_id for user_id, user in users.items() if user.state is not None}
@@ -152,19 +158,20 @@ class Feeds:
             NotFound: The slate was pruned, or its user was deleted.
         """
         with self.store.read() as tx:
-            slate = _find_slate(tx, slate_id)
+            slate = _find_slate(tx, slate_id, field="page_token")
             items = slate.items[offset : offset + page_size]
             papers = tx.papers.find_many([item.paper_id for item in items])
             state = tx.users.find_state(user_id)
         hidden = state.hidden_paper_ids if state else frozenset()
         return FeedPage(slate, offset, offset + len(items), papers, hidden)
 
-    def slate(self, slate_id: str) -> FeedPage:
-        """Return all items of a stored slate."""
+    def slate(self, slate_id: str, *, offset: int, page_size: int) -> FeedPage:
+        """Return a page of a stored slate as it was served."""
         with self.store.read() as tx:
-            slate = _find_slate(tx, slate_id)
-            papers = tx.papers.find_many([item.paper_id for item in slate.items])
-        return FeedPage(slate, 0, len(slate.items), papers)
+            slate = _find_slate(tx, slate_id, field="slate_id")
+            items = slate.items[offset : offset + page_size]
+            papers = tx.papers.find_many([item.paper_id for item in items])
+        return FeedPage(slate, offset, offset + len(items), papers)
 
     def similar(self, name: str, *, limit: int) -> list[tuple[Paper, float]]:
         """Return (paper, cosine) of the papers with the nearest vectors, nearest first; ties in order of id."""
@@ -230,17 +237,14 @@ class Feeds:
         date: dt.date | None,
         as_of: dt.datetime,
     ) -> Slate:
-        fallback = ranking.fallback_reason
-        asked_for_newest = not query.digest_id and query.window is None
-        if fallback is FallbackReason.NONE and asked_for_newest and self._is_stale(date, as_of):
-            fallback = FallbackReason.STALE_DIGEST
-        self.counters.count_fallback(fallback.name)
+        stale = query.is_for_newest and self._is_stale(date, as_of)
+        self.counters.count_fallback(ranking.fallback_reason.name, stale_digest=stale)
         return Slate(
             slate_id=secrets.token_hex(16),
             user_id=user_id,
-            digest_id=candidates.digest_id,
+            digest_ids=candidates.digest_ids,
             model_version=ranking.model_version,
-            fallback_reason=fallback,
+            fallback_reason=ranking.fallback_reason,
             as_of=as_of,
             created_at=self.clock.now(),
             request_hash=query.request_hash,
@@ -249,6 +253,7 @@ class Feeds:
             features_version=ranking.features_version,
             features=ranking.features,
             statistics_version=ranking.statistics_version,
+            stale_digest=stale,
         )
 
     def _precomputed_page(
@@ -266,12 +271,9 @@ class Feeds:
             return None
         slate, date = found
         papers = tx.papers.find_many([item.paper_id for item in slate.items[:page_size]])
-        slate = replace(slate, slate_id=secrets.token_hex(16), request_hash=query.request_hash)
-        # STALE_DIGEST takes precedence over OVERLOAD, so that a missing digest is noticed under overload too.
-        hides_nothing = slate.fallback_reason in {FallbackReason.NONE, FallbackReason.OVERLOAD}
-        if hides_nothing and not query.digest_id and self._is_stale(date, now):
-            slate = replace(slate, fallback_reason=FallbackReason.STALE_DIGEST)
-        self.counters.count_fallback(slate.fallback_reason.name)
+        stale = query.is_for_newest and self._is_stale(date, now)
+        slate = replace(slate, slate_id=secrets.token_hex(16), request_hash=query.request_hash, stale_digest=stale)
+        self.counters.count_fallback(slate.fallback_reason.name, stale_digest=stale)
         return FeedPage(slate, 0, min(page_size, len(slate.items)), papers)
 
     def _is_stale(self, date: dt.date | None, as_of: dt.datetime) -> bool:
@@ -305,13 +307,13 @@ class Feeds:
 
 def _shown(query: FeedQuery, candidates: Candidates) -> str:
     """Identify the candidates of a slate, to seed exploration."""
-    return f"{query.window[0]}/{query.window[1]}" if query.window else candidates.digest_id
+    return f"{query.window[0]}/{query.window[1]}" if query.window else " ".join(candidates.digest_ids)
 
 
-def _find_slate(tx: Transaction, slate_id: str) -> Slate:
+def _find_slate(tx: Transaction, slate_id: str, *, field: str) -> Slate:
     slate = tx.slates.find(slate_id)
     if slate is None:
-        raise NotFound("slate", slate_id, field="slate_id")
+        raise NotFound("slate", slate_id, field=field)
     return slate
 
 

@@ -13,7 +13,7 @@ from batch.cluster import Cluster
 from batch.rerank.coordinator import Outcome, Request, Watcher, run
 from batch.rerank.job import Job
 from batch.rerank.population import EVENT_BYTES, USER_BYTES, Population
-from paperfeed.v1.feed_pb2 import FallbackReason, GetFeedResponse, ReasonType
+from paperfeed.v1.feed_pb2 import FallbackReason, ReasonType, Slate
 from ranker.bundle.bundle import bundle_files, load_bundle
 from service.encoder import HashingEncoder
 from tests.batch.worlds import DIGEST, NOW, World
@@ -69,7 +69,7 @@ class Rerank:
         return run(request, no_cluster, lambda _done, _total: None)
 
 
-def said(answer: GetFeedResponse) -> list[tuple[Any, ...]]:
+def said(answer: Slate) -> list[tuple[Any, ...]]:
     """Return the content of a feed as plain values."""
     fallback = FallbackReason.Name(answer.fallback_reason).removeprefix("FALLBACK_REASON_").lower()
     return [

@@ -36,35 +36,35 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: a paper, digest, user or slate of the request does not exist. Metadata, e.g.: {"resource": "digest",
     "name": "hf-2026-03-11", "field": "digest_id"}; "field" is absent if no field named it.
     """
-    ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 6
+    ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 5
     """ABORTED: a concurrent change won. The call may succeed if it is repeated. Metadata, e.g.: {"resource": "user",
     "name": "u1"}.
     """
-    ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 7
+    ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 6
     """RESOURCE_EXHAUSTED: a bounded queue is full. google.rpc.RetryInfo gives the delay before the next attempt.
     Metadata, e.g.: {"queue": "calls"}.
     """
-    ERROR_REASON_DEADLINE_TOO_SHORT: _ErrorReason.ValueType  # 8
+    ERROR_REASON_DEADLINE_TOO_SHORT: _ErrorReason.ValueType  # 7
     """DEADLINE_EXCEEDED: the work did not finish before the call's deadline. Metadata, e.g.: {"work": "embedding"}."""
-    ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 9
+    ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 8
     """UNAVAILABLE: the database does not answer, stays locked for too long, or is full. The call may succeed later."""
-    ERROR_REASON_SCHEMA_MISMATCH: _ErrorReason.ValueType  # 10
+    ERROR_REASON_SCHEMA_MISMATCH: _ErrorReason.ValueType  # 9
     """FAILED_PRECONDITION: the database schema belongs to another version of paperfeed. Only the command line reports
     this reason: a server does not start with such a database.
     """
-    ERROR_REASON_ENCODER_UNAVAILABLE: _ErrorReason.ValueType  # 11
+    ERROR_REASON_ENCODER_UNAVAILABLE: _ErrorReason.ValueType  # 10
     """UNAVAILABLE: the encoder cannot embed new text now. The call may succeed later."""
-    ERROR_REASON_BUNDLE_UNUSABLE: _ErrorReason.ValueType  # 12
+    ERROR_REASON_BUNDLE_UNUSABLE: _ErrorReason.ValueType  # 11
     """UNAVAILABLE: the model bundle is missing, damaged, or made for another encoder. Only the command line reports this
     reason: a server without a bundle ranks by similarity and reports FALLBACK_REASON_MODEL_UNAVAILABLE.
     """
-    ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 13
+    ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 12
     """INTERNAL: a bug in the server. The incident identifies the server's log entry. Metadata, e.g.: {"incident":
     "5f0c..."}.
     """
-    ERROR_REASON_UNSUPPORTED: _ErrorReason.ValueType  # 14
+    ERROR_REASON_UNSUPPORTED: _ErrorReason.ValueType  # 13
     """UNIMPLEMENTED: the RPC is declared but not implemented. Metadata, e.g.: {"feature": "the model registry"}."""
-    ERROR_REASON_SOURCE_UNAVAILABLE: _ErrorReason.ValueType  # 15
+    ERROR_REASON_SOURCE_UNAVAILABLE: _ErrorReason.ValueType  # 14
     """UNAVAILABLE: a source of papers does not answer or refuses the request. Only the command line reports this reason.
     Metadata, e.g.: {"source": "https://rss.arxiv.org/atom/cs.LG"}.
     """
@@ -95,35 +95,35 @@ ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 4
 """NOT_FOUND: a paper, digest, user or slate of the request does not exist. Metadata, e.g.: {"resource": "digest",
 "name": "hf-2026-03-11", "field": "digest_id"}; "field" is absent if no field named it.
 """
-ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 6
+ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 5
 """ABORTED: a concurrent change won. The call may succeed if it is repeated. Metadata, e.g.: {"resource": "user",
 "name": "u1"}.
 """
-ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 7
+ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 6
 """RESOURCE_EXHAUSTED: a bounded queue is full. google.rpc.RetryInfo gives the delay before the next attempt.
 Metadata, e.g.: {"queue": "calls"}.
 """
-ERROR_REASON_DEADLINE_TOO_SHORT: ErrorReason.ValueType  # 8
+ERROR_REASON_DEADLINE_TOO_SHORT: ErrorReason.ValueType  # 7
 """DEADLINE_EXCEEDED: the work did not finish before the call's deadline. Metadata, e.g.: {"work": "embedding"}."""
-ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 9
+ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 8
 """UNAVAILABLE: the database does not answer, stays locked for too long, or is full. The call may succeed later."""
-ERROR_REASON_SCHEMA_MISMATCH: ErrorReason.ValueType  # 10
+ERROR_REASON_SCHEMA_MISMATCH: ErrorReason.ValueType  # 9
 """FAILED_PRECONDITION: the database schema belongs to another version of paperfeed. Only the command line reports
 this reason: a server does not start with such a database.
 """
-ERROR_REASON_ENCODER_UNAVAILABLE: ErrorReason.ValueType  # 11
+ERROR_REASON_ENCODER_UNAVAILABLE: ErrorReason.ValueType  # 10
 """UNAVAILABLE: the encoder cannot embed new text now. The call may succeed later."""
-ERROR_REASON_BUNDLE_UNUSABLE: ErrorReason.ValueType  # 12
+ERROR_REASON_BUNDLE_UNUSABLE: ErrorReason.ValueType  # 11
 """UNAVAILABLE: the model bundle is missing, damaged, or made for another encoder. Only the command line reports this
 reason: a server without a bundle ranks by similarity and reports FALLBACK_REASON_MODEL_UNAVAILABLE.
 """
-ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 13
+ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 12
 """INTERNAL: a bug in the server. The incident identifies the server's log entry. Metadata, e.g.: {"incident":
 "5f0c..."}.
 """
-ERROR_REASON_UNSUPPORTED: ErrorReason.ValueType  # 14
+ERROR_REASON_UNSUPPORTED: ErrorReason.ValueType  # 13
 """UNIMPLEMENTED: the RPC is declared but not implemented. Metadata, e.g.: {"feature": "the model registry"}."""
-ERROR_REASON_SOURCE_UNAVAILABLE: ErrorReason.ValueType  # 15
+ERROR_REASON_SOURCE_UNAVAILABLE: ErrorReason.ValueType  # 14
 """UNAVAILABLE: a source of papers does not answer or refuses the request. Only the command line reports this reason.
 Metadata, e.g.: {"source": "https://rss.arxiv.org/atom/cs.LG"}.
 """

@@ -3,7 +3,8 @@
 import contextlib
 import datetime as dt
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
 from typing import TypeAlias
 
 from service.app.cache import VersionedCache
@@ -16,6 +17,7 @@ from service.domain.errors import NotFound, Overloaded
 Window: TypeAlias = tuple[dt.datetime, dt.datetime | None]
 """First-seen times [start, end); an end of None means now."""
 MAX_WINDOW_PAPERS = 10_000
+MAX_JOINED_PAPERS = 10_000
 WIDE_WINDOW_PAPERS = 1_000
 """A feed over a window of more papers takes seconds, because window candidates are not cached."""
 WIDE_RETRY_SECONDS = 5.0
@@ -56,9 +58,41 @@ class CandidateSets:
         kept = self._digests.find(found_id, key)
         if kept is None:
             digest = tx.digests.find(found_id)
-            candidates = Candidates.load(tx, serving, digest.paper_ids if digest else (), found_id)
+            candidates = Candidates.load(tx, serving, digest.paper_ids if digest else (), [found_id])
             kept = self._digests.put(found_id, key, KeptDigest(candidates))
         return kept.with_signals(tx, versions.mark), date
+
+    def of_digests(
+        self, tx: Transaction, serving: Serving, digest_ids: Sequence[str]
+    ) -> tuple[Candidates, dt.date | None]:
+        """Return the papers of several digests, each paper once, and the latest date of the digests.
+
+        If there are more than ``MAX_JOINED_PAPERS``, those of the digests named first are returned.
+
+        Args:
+            digest_ids: Different digests; empty returns no papers and None.
+
+        Raises:
+            NotFound: There is no digest with one of these ids.
+        """
+        versions = [tx.versions("", digest_id) for digest_id in digest_ids]
+        found = [each.digest for each in versions if each.digest]
+        for digest_id, each in zip(digest_ids, versions, strict=True):
+            if each.digest is None:
+                raise NotFound("digest", digest_id, field="digest_ids")
+        if not found:
+            return Candidates.build(serving, [], {}), None
+        if len(found) == 1:
+            return self.of_digest(tx, serving, versions[0], digest_ids[0])
+        # No id contains white space.
+        name, key = " ".join(digest_ids), (tuple(version for _, version, _ in found), serving.generation)
+        kept = self._digests.find(name, key)
+        if kept is None:
+            digests = [digest for digest_id in digest_ids if (digest := tx.digests.find(digest_id))]
+            paper_ids = dict.fromkeys(chain.from_iterable(digest.paper_ids for digest in digests))
+            candidates = Candidates.load(tx, serving, list(islice(paper_ids, MAX_JOINED_PAPERS)), digest_ids)
+            kept = self._digests.put(name, key, KeptDigest(candidates))
+        return kept.with_signals(tx, versions[0].mark), max(date for _, _, date in found)
 
     def of_window(self, tx: Transaction, serving: Serving, window: Window) -> Candidates:
         """Return the newest papers first seen in the window, at most ``MAX_WINDOW_PAPERS``."""

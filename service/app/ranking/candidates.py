@@ -16,13 +16,13 @@ class Candidates:
     """Candidate papers, ready to be ranked for any user.
 
     Attributes:
-        digest_id: Empty if the papers come from a time window or from the request.
+        digest_ids: Digests of the papers; empty if they come from a time window or from the request.
         words: Normalised words of each paper, in the order of ``papers``.
         matrix: Rows of the papers in the spaces of the bundle, in the same order.
         pending_paper_count: Papers without a vector.
     """
 
-    digest_id: str
+    digest_ids: tuple[str, ...]
     papers: tuple[Paper, ...]
     words: tuple[PaperWords, ...]
     matrix: PaperMatrix
@@ -30,11 +30,11 @@ class Candidates:
 
     @classmethod
     def build(
-        cls, serving: Serving, papers: Sequence[Paper], vectors: Mapping[str, Vectors], digest_id: str = ""
+        cls, serving: Serving, papers: Sequence[Paper], vectors: Mapping[str, Vectors], digest_ids: Sequence[str] = ()
     ) -> "Candidates":
         """Return candidates from papers and their vectors by paper id."""
         return cls(
-            digest_id=digest_id,
+            digest_ids=tuple(digest_ids),
             papers=tuple(papers),
             words=tuple(PaperWords.of(paper) for paper in papers),
             matrix=place_papers(serving, papers, vectors),
@@ -42,8 +42,10 @@ class Candidates:
         )
 
     @classmethod
-    def load(cls, tx: Transaction, serving: Serving, paper_ids: Sequence[str], digest_id: str = "") -> "Candidates":
+    def load(
+        cls, tx: Transaction, serving: Serving, paper_ids: Sequence[str], digest_ids: Sequence[str] = ()
+    ) -> "Candidates":
         """Return candidates from stored papers; leave out unknown ids."""
         found = tx.papers.find_many(paper_ids)
         papers = [found[paper_id] for paper_id in paper_ids if paper_id in found]
-        return cls.build(serving, papers, tx.papers.vectors(list(found), serving.encoder), digest_id)
+        return cls.build(serving, papers, tx.papers.vectors(list(found), serving.encoder), digest_ids)

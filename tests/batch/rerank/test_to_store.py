@@ -15,10 +15,9 @@ from paperfeed.v1.feed_pb2 import (
     FALLBACK_REASON_NEW_USER,
     FALLBACK_REASON_NONE,
     FALLBACK_REASON_OVERLOAD,
-    FALLBACK_REASON_STALE_DIGEST,
     GetFeedRequest,
-    GetFeedResponse,
     GetSlateRequest,
+    Slate,
 )
 from ranker.bundle.bundle import load_bundle
 from ranker.features import SCHEMA
@@ -73,13 +72,13 @@ def service(start: Start) -> Service:
     return start()
 
 
-def feed(service: Service, user: str = USER, **fields: Any) -> GetFeedResponse:
+def feed(service: Service, user: str = USER, **fields: Any) -> Slate:
     """Request a plain feed, as most calls do."""
     wish = {"user_id": user, "digest_id": DIGEST, "page_size": PAGE, "explain": True} | fields
-    return service.client.feeds.GetFeed(GetFeedRequest(**wish))
+    return service.client.feeds.GetFeed(GetFeedRequest(**wish)).slate
 
 
-def is_precomputed(answer: GetFeedResponse) -> bool:
+def is_precomputed(answer: Slate) -> bool:
     """Return whether a feed ends where the precomputed slate does; other feeds are longer."""
     return bool(answer.total_size == PAGE)
 
@@ -87,7 +86,7 @@ def is_precomputed(answer: GetFeedResponse) -> bool:
 def test_equals_a_computed_feed(service: Service) -> None:
     """A precomputed feed agrees with a feed computed for the same time, and is logged as a slate of its own."""
     ready, again = feed(service), feed(service)
-    slate = service.client.feeds.GetSlate(GetSlateRequest(slate_id=ready.slate_id))
+    slate = service.client.feeds.GetSlate(GetSlateRequest(slate_id=ready.slate_id)).slate
 
     made = feed(service, as_of=slate.as_of)
 
@@ -98,7 +97,8 @@ def test_equals_a_computed_feed(service: Service) -> None:
     assert ready.fallback_reason == made.fallback_reason == FALLBACK_REASON_NONE
     assert ready.slate_id != again.slate_id
     assert feed(service, NEW_USER).fallback_reason == FALLBACK_REASON_NEW_USER
-    assert feed(service, digest_id="").fallback_reason == FALLBACK_REASON_STALE_DIGEST
+    newest = feed(service, digest_id="")
+    assert (is_precomputed(newest), newest.fallback_reason, newest.stale_digest) == (True, FALLBACK_REASON_NONE, True)
     with service.application.store.read() as tx:
         logged = tx.slates.find(ready.slate_id, with_features=True)
     assert logged is not None
@@ -169,16 +169,16 @@ class TestNotServed:
 
 
 def test_overload(start: Start) -> None:
-    """While all threads are busy, precomputed feeds are served and say OVERLOAD, unless the newest digest is stale."""
+    """While all threads are busy, precomputed feeds are served. They say OVERLOAD, and if the digest is stale."""
     service = start(precomputed="overload", threads=2)
-    reasons: dict[str, set[int]] = {DIGEST: set(), "": set()}
+    reasons: dict[str, set[tuple[int, bool]]] = {DIGEST: set(), "": set()}
     lock = threading.Lock()
 
     def ask_many(digest_id: str) -> None:
         for number in range(30):
             answer = feed(service, f"u{number % 5 + 40:05d}", digest_id=digest_id)
             with lock:
-                reasons[digest_id].add(answer.fallback_reason)
+                reasons[digest_id].add((answer.fallback_reason, answer.stale_digest))
 
     callers = [threading.Thread(target=ask_many, args=(digest_id,)) for digest_id in (DIGEST, "") for _ in range(4)]
     for caller in callers:
@@ -186,6 +186,7 @@ def test_overload(start: Start) -> None:
     for caller in callers:
         caller.join()
 
-    assert FALLBACK_REASON_OVERLOAD in reasons[DIGEST]
-    assert reasons[""] == {FALLBACK_REASON_STALE_DIGEST}
+    assert (FALLBACK_REASON_OVERLOAD, False) in reasons[DIGEST]
+    assert (FALLBACK_REASON_OVERLOAD, True) in reasons[""]
+    assert {is_stale for _, is_stale in reasons[""]} == {True}
     assert feed(service).fallback_reason == FALLBACK_REASON_NONE

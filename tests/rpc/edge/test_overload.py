@@ -8,6 +8,7 @@ from collections.abc import Callable
 import grpc
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.rpc.code_pb2 import Code
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
@@ -71,7 +72,7 @@ def test_a_shed_call_says_when_to_retry_and_is_not_repeated(start: Callable[...,
         calls = upserts(service)
         wait_until(lambda: done_count(calls) == CALLS - AT_ONCE)
         said = [error_details(call.exception()) for call in calls if call.done()]
-        counted = [each for each in status_of(service).calls if each.code == SHED.name]
+        counted = [each for each in status_of(service).calls if Code.Name(each.code) == SHED.name]
 
     assert {each.reason for each in said} == {"OVERLOADED"}
     assert {each.retry_after_seconds for each in said} == set(RETRY_SECONDS)
