@@ -15,7 +15,14 @@ import pytest
 from mailer.errors import ServiceUnavailable
 from mailer.service import FeedService
 from paperfeed.client import AsyncClient, Client, tls, tls_of_files
-from paperfeed.v1 import catalog_pb2, catalog_pb2_grpc, status_pb2, status_pb2_grpc
+from paperfeed.v1 import (
+    catalog_pb2,
+    catalog_pb2_grpc,
+    profile_pb2,
+    profile_pb2_grpc,
+    status_pb2,
+    status_pb2_grpc,
+)
 from tests.cli.command import Run
 from tests.requirements import require
 
@@ -52,7 +59,11 @@ class Certificates:
 
 
 @dataclass
-class Guarded(status_pb2_grpc.StatusServiceServicer, catalog_pb2_grpc.CatalogServiceServicer):
+class Guarded(
+    status_pb2_grpc.StatusServiceServicer,
+    catalog_pb2_grpc.CatalogServiceServicer,
+    profile_pb2_grpc.ProfileServiceServicer,
+):
     """Servicers that keep what they learn of their callers."""
 
     target: str = ""
@@ -70,6 +81,12 @@ class Guarded(status_pb2_grpc.StatusServiceServicer, catalog_pb2_grpc.CatalogSer
     ) -> catalog_pb2.ListDigestsResponse:
         self._note(context)
         return catalog_pb2.ListDigestsResponse()
+
+    def ListDeletedUsers(
+        self, request: profile_pb2.ListDeletedUsersRequest, context: grpc.ServicerContext
+    ) -> profile_pb2.ListDeletedUsersResponse:
+        self._note(context)
+        return profile_pb2.ListDeletedUsersResponse()
 
     def _note(self, context: grpc.ServicerContext) -> None:
         self.authorizations.append(str(dict(context.invocation_metadata()).get("authorization", "")))
@@ -89,6 +106,7 @@ def guarded(certificates: Certificates) -> Iterator[Guarded]:
     server = grpc.server(ThreadPoolExecutor(2))
     status_pb2_grpc.add_StatusServiceServicer_to_server(servicer, server)
     catalog_pb2_grpc.add_CatalogServiceServicer_to_server(servicer, server)
+    profile_pb2_grpc.add_ProfileServiceServicer_to_server(servicer, server)
     pair = [(certificates.read("server.key"), certificates.read("server.pem"))]
     credentials = grpc.ssl_server_credentials(pair, certificates.read("ca.pem"), require_client_auth=True)
     servicer.target = f"localhost:{server.add_secure_port('127.0.0.1:0', credentials)}"

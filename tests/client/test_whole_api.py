@@ -54,9 +54,9 @@ print(json.dumps({"file": messages.__file__, "answers": answers}))
 
 
 @pytest.fixture
-def server(sqlite_url: str, hashing_bundle: Path) -> Iterator[Service]:
+def server(tmp_path: Path) -> Iterator[Service]:
     """A server with an empty database."""
-    with serving(sqlite_url, bundle=str(hashing_bundle)) as service:
+    with serving(f"sqlite:///{tmp_path / 'paperfeed.db'}") as service:
         yield service
 
 
