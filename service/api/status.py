@@ -63,7 +63,7 @@ def packed(error: errors.PaperfeedError) -> Packed:
     code, message, trailer = _packed(code_of(error), error.message, _details(error))
     if isinstance(error, errors.Overloaded):
         # Channels that retry wait for this time; RetryInfo tells it to programs.
-        trailer = (*trailer, (PUSHBACK_KEY, str(int(error.retry_after_seconds * 1_000))))
+        trailer = (*trailer, (PUSHBACK_KEY, str(round(error.retry_after_seconds * 1_000))))
     return code, message, trailer
 
 
@@ -91,6 +91,6 @@ def _details(error: errors.PaperfeedError) -> list[Message]:
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
     if isinstance(error, errors.Overloaded):
         delay = Duration()
-        delay.FromMilliseconds(int(error.retry_after_seconds * 1_000))
+        delay.FromMilliseconds(round(error.retry_after_seconds * 1_000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     return details

@@ -11,14 +11,17 @@ import pytest
 
 from batch.cluster import Cluster
 from batch.rerank.to_store import store_slates
+from paperfeed.v1.catalog_pb2 import DeleteDigestRequest, GetDigestRequest, UpsertDigestRequest
 from paperfeed.v1.feed_pb2 import (
     FALLBACK_REASON_NEW_USER,
     FALLBACK_REASON_NONE,
     FALLBACK_REASON_OVERLOAD,
     GetFeedRequest,
+    GetFeedResponse,
     GetSlateRequest,
     Slate,
 )
+from paperfeed.v1.profile_pb2 import ExportUserRequest
 from ranker.bundle.bundle import load_bundle
 from ranker.features import SCHEMA
 from service.domain.papers import Digest
@@ -74,8 +77,13 @@ def service(start: Start) -> Service:
 
 def feed(service: Service, user: str = USER, **fields: Any) -> Slate:
     """Request a plain feed, as most calls do."""
+    return page(service, user, **fields).slate
+
+
+def page(service: Service, user: str = USER, **fields: Any) -> GetFeedResponse:
+    """Request one page of a plain feed."""
     wish = {"user_id": user, "digest_id": DIGEST, "page_size": PAGE, "explain": True} | fields
-    return service.client.feeds.GetFeed(GetFeedRequest(**wish)).slate
+    return service.client.feeds.GetFeed(GetFeedRequest(**wish))
 
 
 def is_precomputed(answer: Slate) -> bool:
@@ -108,12 +116,37 @@ def test_equals_a_computed_feed(service: Service) -> None:
 
 def test_page_tokens_fit(service: Service) -> None:
     """The pages of a precomputed feed follow one another and end where it ends."""
-    first = feed(service, page_size=6)
-    second = feed(service, page_size=6, page_token=first.next_page_token)
+    first = page(service, page_size=6)
+    second = page(service, page_size=6, page_token=first.next_page_token)
 
-    assert len(shown(first)) == 6
-    assert [*shown(first), *shown(second)] == shown(feed(service))
+    assert len(shown(first.slate)) == 6
+    assert [*shown(first.slate), *shown(second.slate)] == shown(feed(service))
     assert second.next_page_token == ""
+
+
+def test_exported(service: Service) -> None:
+    """ExportUser sends the precomputed slate of the user."""
+    records = service.client.profiles.ExportUser(ExportUserRequest(user_id="u00044"))
+    (found,) = [record.precomputed_slate for record in records if record.HasField("precomputed_slate")]
+
+    ready = feed(service, "u00044")
+    assert (found.slate_id, list(found.digest_ids), found.as_of) == ("", [DIGEST], ready.as_of)
+    assert list(found.paper_ids) == shown(ready)
+
+
+def test_digest_deleted_and_stored_again(start: Start) -> None:
+    """After DeleteDigest its precomputed slates are not served, also not from a digest of the same id and papers."""
+    service = start()
+    digest = service.client.catalog.GetDigest(GetDigestRequest(digest_id=DIGEST)).digest
+    before = feed(service)
+    service.client.catalog.DeleteDigest(DeleteDigestRequest(digest_id=DIGEST))
+    service.client.catalog.UpsertDigest(UpsertDigestRequest(digest=digest))
+
+    after = feed(service)
+
+    assert is_precomputed(before)
+    assert not is_precomputed(after)
+    assert shown(service.client.feeds.GetSlate(GetSlateRequest(slate_id=before.slate_id)).slate) == shown(before)
 
 
 class TestNotServed:

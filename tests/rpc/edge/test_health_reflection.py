@@ -62,9 +62,9 @@ def test_a_client_made_of_reflection_alone(sqlite_service: Service, channel: grp
         response_deserializer=answer_type.FromString,
     )
 
-    feed = call(request_type(user_id="reflected", digest_id=digest))
+    feed = call(request_type(user_id="reflected", digest_id=digest)).slate
 
-    assert feed.digest_id == digest
+    assert list(feed.digest_ids) == [digest]
     assert [item.rank for item in feed.items] == [1, 2]
     assert all(item.paper.title for item in feed.items)
 

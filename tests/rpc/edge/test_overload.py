@@ -65,17 +65,19 @@ def test_too_many_calls_are_shed_at_once_and_the_rest_succeed(start: Callable[..
     assert status_of(service).paper_count == AT_ONCE + WAITING
 
 
-def test_a_shed_call_says_when_to_retry_and_is_not_repeated(start: Callable[..., Service]) -> None:
-    """A refused call gets ErrorInfo and RetryInfo, and the client's channel does not repeat it."""
+def test_a_shed_call_says_when_to_retry(start: Callable[..., Service]) -> None:
+    """A refused call gets ErrorInfo, RetryInfo for programs, and the pushback that channels wait for."""
     service = start(threads=THREADS, max_waiting_calls=0)
     with service.application.store.write():
         calls = upserts(service)
         wait_until(lambda: done_count(calls) == CALLS - AT_ONCE)
         said = [error_details(call.exception()) for call in calls if call.done()]
+        pushback = {int(dict(call.trailing_metadata())["grpc-retry-pushback-ms"]) for call in calls if call.done()}
         counted = [each for each in status_of(service).calls if Code.Name(each.code) == SHED.name]
 
     assert {each.reason for each in said} == {"OVERLOADED"}
     assert {each.retry_after_seconds for each in said} == set(RETRY_SECONDS)
+    assert pushback == {round(1_000 * seconds) for seconds in RETRY_SECONDS}
     assert [(each.method, each.count) for each in counted] == [("CatalogService/UpsertPapers", CALLS - AT_ONCE)]
 
 
