@@ -9,14 +9,12 @@ from pathlib import Path
 from ranker.blas import use_one_thread
 from ranker.bundle.bundle import Bundle, default_bundle_path, load_bundle
 from ranker.errors import BundleError
-from service.api.admission import Gate
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
-from service.api.interceptors import CallInterceptor
-from service.api.lanes import Lane
+from service.api.handlers import PREFIX, Handlers, Together
 from service.api.page_tokens import PageTokens
-from service.api.passage import Passage
 from service.api.profiles import ProfileServicer
+from service.api.queues import CallQueue
 from service.api.server import Server
 from service.api.status_service import StatusServicer
 from service.app.catalog import Catalog
@@ -131,11 +129,10 @@ class Application:
         self.encoder = make_encoder(settings)
         clock, counters = SystemClock(), Counters()
         waiting = settings.max_waiting_calls
-        quick = Lane("quick", settings.threads, waiting, settings.max_wait_seconds)
-        bulk = Lane("bulk", 2 * settings.threads, waiting)
-        passage = Passage(
-            counters, (quick, bulk), silence_seconds=settings.silence_seconds, stall_seconds=settings.stall_seconds
+        quick = CallQueue(
+            "quick", threads=settings.threads, max_waiting=waiting, max_wait_seconds=settings.max_wait_seconds
         )
+        bulk = CallQueue("bulk", threads=settings.threads, max_waiting=waiting)
         self.serving = ServingSlot(self.store, self.encoder.name, lambda name: make_bundle(settings, name))
         self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self._drained)
         self._statistics = StatisticsKeeper(self.store, self.serving, clock, counts=self._embeds)
@@ -159,21 +156,31 @@ class Application:
         )
         inline = InlineRanking(self.store, clock, self.serving, users, self.encoder, counters)
         tokens = PageTokens(self.store.page_token_key())
+        profile_servicer = ProfileServicer(Profiles(self.store, clock, self.serving, users), tokens)
+        feed_servicer = FeedServicer(feeds, inline, tokens)
+        handlers = Handlers(
+            counters,
+            quick,
+            bulk,
+            {
+                f"{PREFIX}FeedService/GetFeed": Together(feed_servicer.kind_of_feed, feed_servicer.feeds_together),
+                f"{PREFIX}ProfileService/RecordEvents": Together(lambda _: "events", profile_servicer.record_together),
+            },
+            silence_seconds=settings.silence_seconds,
+            stall_seconds=settings.stall_seconds,
+        )
         self._server = Server(
             catalog=CatalogServicer(Catalog(self.store, clock, self._on_new_text), tokens),
-            profiles=ProfileServicer(Profiles(self.store, clock, self.serving, users), tokens),
-            feeds=FeedServicer(feeds, inline, tokens),
+            profiles=profile_servicer,
+            feeds=feed_servicer,
             status=StatusServicer(
                 counters,
                 self.serving,
-                call_count=lambda: quick.count + bulk.count,
+                call_count=lambda: handlers.count,
                 paper_counts=self._paper_counts,
                 place=(place.number, place.count),
             ),
-            lanes=(quick, bulk),
-            passage=passage,
-            gate=Gate(quick, bulk, passage, counters),
-            interceptor=CallInterceptor(counters),
+            handlers=handlers,
             port_is_shared=place.count > 1,
         )
 

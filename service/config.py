@@ -64,13 +64,13 @@ class Settings:
     )
     threads: int = setting(
         2,
-        "Calls handled at once. Slow calls (streams, RankPapers, new papers) have twice as many threads of their own.",
+        "Quick calls handled at once. Bulk calls (streams, RankPapers, new papers) have as many threads of their own.",
         at_least=1,
         at_most=1024,
     )
     max_waiting_calls: int = setting(64, "Calls that may wait for a thread; more are refused.", at_least=0)
     max_wait_seconds: float = setting(
-        1.0, "A call that would probably wait longer than this for a thread is refused.", at_least=0.001, at_most=3600
+        0.5, "A call that would probably wait longer than this for a thread is refused.", at_least=0.001, at_most=3600
     )
     silence_seconds: float = setting(
         15.0,

@@ -1,6 +1,6 @@
 """Servicer of FeedService."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import grpc
 from google.protobuf.message import Message
@@ -45,10 +45,21 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
             page = self._feeds.page(query.user_id, slate_id, offset=offset, page_size=limit)
             if page.slate.user_id != query.user_id or page.slate.request_hash != query.request_hash:
                 raise InvalidPageToken(OTHER_REQUEST)
-        return pb.GetFeedResponse(
-            slate=_slate(page, explain=request.explain, view=request.view),
-            next_page_token=self._next_page_token(request, page, [page.slate.slate_id]),
+        return self._answer(request, page)
+
+    @staticmethod
+    def kind_of_feed(request: pb.GetFeedRequest) -> str | None:
+        """Return the kind of a request for ``feeds_together``: its digest. None if it must be made alone."""
+        is_plain = not request.page_token and not request.HasField("as_of") and not request.HasField("window")
+        return f"digest {request.digest_id}" if is_plain else None
+
+    def feeds_together(self, requests: Sequence[pb.GetFeedRequest]) -> list[pb.GetFeedResponse]:
+        """Answer several GetFeed requests of one kind; the slates are made and stored together."""
+        pages = self._feeds.feeds(
+            [_feed_query(request) for request in requests],
+            page_sizes=[page_size(request.page_size) for request in requests],
         )
+        return [self._answer(request, page) for request, page in zip(requests, pages, strict=True)]
 
     def GetSlate(self, request: pb.GetSlateRequest, context: grpc.ServicerContext) -> pb.GetSlateResponse:
         limit, view = page_size(request.page_size), convert.check_view(request.view)
@@ -115,6 +126,12 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
                 pb.SimilarPaper(paper=convert.from_paper(paper, view), similarity=similarity)
                 for paper, similarity in found
             ]
+        )
+
+    def _answer(self, request: pb.GetFeedRequest, page: FeedPage) -> pb.GetFeedResponse:
+        return pb.GetFeedResponse(
+            slate=_slate(page, explain=request.explain, view=request.view),
+            next_page_token=self._next_page_token(request, page, [page.slate.slate_id]),
         )
 
     def _next_page_token(self, request: Message, page: FeedPage, position: list[str]) -> str:

@@ -1,6 +1,7 @@
 """Servicer of ProfileService."""
 
 import datetime as dt
+import itertools
 from collections.abc import Iterator, Sequence
 
 import grpc
@@ -24,12 +25,24 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
         self._tokens = tokens
 
     def RecordEvents(self, request: pb.RecordEventsRequest, context: grpc.ServicerContext) -> pb.RecordEventsResponse:
-        convert.check_count(request.events, "events", at_least=1, at_most=MAX_EVENTS)
-        events = [convert.to_event(event, f"events[{i}]") for i, event in enumerate(request.events)]
+        return self.record_together([request])[0]
+
+    def record_together(self, requests: Sequence[pb.RecordEventsRequest]) -> list[pb.RecordEventsResponse]:
+        """Answer several RecordEvents requests; their events are stored in one transaction."""
+        events: list[Event] = []
+        for request in requests:
+            convert.check_count(request.events, "events", at_least=1, at_most=MAX_EVENTS)
+            events.extend(convert.to_event(event, f"events[{i}]") for i, event in enumerate(request.events))
         event_ids, new = self._profiles.record(events)
-        return pb.RecordEventsResponse(
-            recorded_count=sum(new), duplicate_count=len(new) - sum(new), event_ids=event_ids
-        )
+        ends = list(itertools.accumulate(len(request.events) for request in requests))
+        return [
+            pb.RecordEventsResponse(
+                recorded_count=sum(new[start:end]),
+                duplicate_count=end - start - sum(new[start:end]),
+                event_ids=event_ids[start:end],
+            )
+            for start, end in itertools.pairwise([0, *ends])
+        ]
 
     def ListLikes(self, request: pb.ListLikesRequest, context: grpc.ServicerContext) -> pb.ListLikesResponse:
         limit, position = page_size(request.page_size), self._tokens.read(request)

@@ -1,41 +1,69 @@
-"""The gRPC server: construction, start and graceful shutdown."""
+"""The gRPC server on an event loop of its own: construction, start and graceful shutdown."""
 
+import asyncio
 import logging
+import threading
 import time
-from collections.abc import Sequence
-from typing import NoReturn
+from collections.abc import Coroutine
+from typing import Any, NoReturn, TypeVar
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from paperfeed.v1 import catalog_pb2_grpc, feed_pb2_grpc, model_pb2_grpc, profile_pb2_grpc, status_pb2_grpc
-from service.api.admission import SERVICES, Gate
+from paperfeed.v1 import (
+    catalog_pb2,
+    catalog_pb2_grpc,
+    feed_pb2,
+    feed_pb2_grpc,
+    model_pb2,
+    model_pb2_grpc,
+    profile_pb2,
+    profile_pb2_grpc,
+    status_pb2,
+    status_pb2_grpc,
+)
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
-from service.api.interceptors import CallInterceptor
-from service.api.lanes import MAX_HELD, Lane
-from service.api.passage import Passage
+from service.api.handlers import Handlers
 from service.api.profiles import ProfileServicer
 from service.api.status_service import StatusServicer
 from service.domain.errors import InvalidField, Unsupported
 
-# Larger than any allowed request (4 MB of inline text), so that a larger one gets an error that names the field.
-MAX_MESSAGE_BYTES = 32 * 1024 * 1024
-NAMES = tuple(service.full_name for service in SERVICES)
+NAMES = tuple(
+    service.full_name
+    for file in (catalog_pb2, feed_pb2, model_pb2, profile_pb2, status_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+)
+# The largest request, RankPapers with 4 MB of text, takes about half of it.
+MAX_MESSAGE_BYTES = 8 * 1024 * 1024
+MAX_ANSWER_BYTES = 32 * 1024 * 1024
 # Time limit for sending the last answers to slow clients after all calls have finished. Streams without an end, such as
 # Health/Watch, are ended after it.
 ANSWER_SECONDS = 5.0
-# Clients may call again during a drain and must be told that the server is stopping. Time limit of that phase.
+# During a drain, clients may send one more call, which must get UNAVAILABLE. The drain waits until none has arrived for
+# QUIET_SECONDS, at most for MAX_QUIET_SECONDS.
+QUIET_SECONDS = 0.25
 MAX_QUIET_SECONDS = 2.0
-# Worker threads for health, reflection and GetStatus, which must not wait behind other calls. Health/Watch holds no
-# thread. The number includes MAX_HELD threads that may wait for silent clients; threads are started when needed.
-SIDE_THREADS = 4 + MAX_HELD
-# Time without traffic after which the server pings a client, and time limit for the answer to the ping.
-KEEPALIVE_MILLISECONDS = 30_000
-KEEPALIVE_TIMEOUT_MILLISECONDS = 20_000
-# Number of calls that may wait for their refusal. gRPC itself ends further calls, without details.
-MAX_REFUSALS = 1_000
+OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
+    # Further calls on a connection wait at the client. With a smaller number, a large burst of calls would be cut off:
+    # for a moment the server counts calls that the client has seen end.
+    ("grpc.max_concurrent_streams", 4_096),
+    # By default, grpcio cancels calls of a burst at random when 1,000 have arrived but are not yet handled.
+    ("grpc.server.max_pending_requests", 100_000),
+    ("grpc.server.max_pending_requests_hard_limit", 100_000),
+    # The server pings a silent client after 30 seconds, and cancels its calls after 20 more without an answer.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # Clients may ping every five seconds. By default, grpcio closes the connection of a client that pings more often
+    # than every five minutes.
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+)
+Result = TypeVar("Result")
 _log = logging.getLogger("paperfeed.server")
 
 
@@ -49,12 +77,10 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
 
 
 class Server:
-    """A gRPC server with health and reflection.
+    """A gRPC server with health and reflection. Call ``start`` and then ``drain``, each once, from another thread.
 
     Args:
-        lanes: Queues with the worker threads of our calls.
-        passage: Waits for slow clients on behalf of handlers.
-        gate: Admits calls to the queues, or refuses them.
+        handlers: Take the methods of the servicers, and make their calls.
         port_is_shared: Whether other processes listen on the same port.
     """
 
@@ -65,40 +91,23 @@ class Server:
         profiles: ProfileServicer,
         feeds: FeedServicer,
         status: StatusServicer,
-        gate: Gate,
-        interceptor: CallInterceptor,
-        lanes: Sequence[Lane],
-        passage: Passage,
+        handlers: Handlers,
         port_is_shared: bool,
     ) -> None:
-        self._health = health.HealthServicer()
-        self._gate = gate
-        self._lanes = lanes
-        self._passage = passage
-        self._side = Lane("side", SIDE_THREADS, MAX_REFUSALS)
-        self._server = grpc.server(
-            self._side,
-            interceptors=[gate, interceptor],
-            maximum_concurrent_rpcs=sum(lane.most for lane in lanes) + MAX_REFUSALS,
-            options=[
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-                ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-                # The calls of a client that lost its network connection are cancelled within a minute.
-                ("grpc.keepalive_time_ms", KEEPALIVE_MILLISECONDS),
-                ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MILLISECONDS),
-                ("grpc.http2.max_pings_without_data", 0),
-                # Only with --workers may several processes listen on one port; otherwise a second server must fail.
-                ("grpc.so_reuseport", int(port_is_shared)),
-            ],
-        )
-        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(catalog, self._server)
-        profile_pb2_grpc.add_ProfileServiceServicer_to_server(profiles, self._server)
-        feed_pb2_grpc.add_FeedServiceServicer_to_server(feeds, self._server)
-        model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(), self._server)
-        status_pb2_grpc.add_StatusServiceServicer_to_server(status, self._server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        names = (*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
+        self._handlers = handlers
+        # Only with --workers may several processes listen on one port; otherwise a second server must fail.
+        self._options = (*OPTIONS, ("grpc.so_reuseport", int(port_is_shared)))
+        # The generated functions are not typed for grpc.aio; of a server they call two methods, which Handlers has.
+        registry: Any = handlers
+        catalog_pb2_grpc.add_CatalogServiceServicer_to_server(catalog, registry)
+        profile_pb2_grpc.add_ProfileServiceServicer_to_server(profiles, registry)
+        feed_pb2_grpc.add_FeedServiceServicer_to_server(feeds, registry)
+        model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(), registry)
+        status_pb2_grpc.add_StatusServiceServicer_to_server(status, registry)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="grpc", daemon=True)
+        self._health = health.aio.HealthServicer()
+        self._server: grpc.aio.Server | None = None
 
     def start(self, host: str, port: int) -> int:
         """Start to serve and return the port.
@@ -106,29 +115,49 @@ class Server:
         Raises:
             InvalidField: The server cannot listen on the address.
         """
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        try:
-            bound = self._server.add_insecure_port(address)
-        except RuntimeError as error:
-            raise InvalidField("port", f"cannot listen on {address}; is another server there?") from error
-        self._server.start()
-        for name in ("", *NAMES):
-            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._thread.start()
+        bound = self._run(self._start(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
         _log.info("serving", extra={"facts": {"port": bound}})
-        return int(bound)
+        return bound
 
     def drain(self, seconds: float) -> None:
         """Refuse new calls with UNAVAILABLE, wait up to ``seconds`` for accepted calls, then stop the server."""
         _log.info("draining", extra={"facts": {"seconds": seconds}})
-        end = time.monotonic() + seconds
-        self._health.enter_graceful_shutdown()
-        self._gate.close()
-        for lane in (*self._lanes, self._side):
-            lane.wait_until_idle(max(end - time.monotonic(), 0.0))
-        self._gate.wait_until_quiet(min(max(end - time.monotonic(), 0.0), MAX_QUIET_SECONDS))
-        cut = sum(lane.count for lane in self._lanes)
-        self._server.stop(min(max(end - time.monotonic(), 0.0), ANSWER_SECONDS)).wait()
-        self._passage.close()
+        cut = self._run(self._drain(seconds))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._handlers.close()
         if cut:
             _log.warning("accepted calls were cut: they did not end in time", extra={"facts": {"calls": cut}})
         _log.info("stopped")
+
+    def _run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _start(self, address: str) -> int:
+        server = grpc.aio.server(handlers=[self._handlers], options=self._options)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        reflection.enable_server_reflection((*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        try:
+            bound = server.add_insecure_port(address)
+        except RuntimeError as error:
+            raise InvalidField("port", f"cannot listen on {address}; is another server there?") from error
+        await server.start()
+        self._server = server
+        for name in ("", *NAMES):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return int(bound)
+
+    async def _drain(self, seconds: float) -> int:
+        """See ``drain``; return the number of calls that were cut off."""
+        if self._server is None:
+            return 0
+        end = time.monotonic() + seconds
+        await self._health.enter_graceful_shutdown()
+        self._handlers.refuse_all()
+        await self._handlers.wait_until_idle(seconds)
+        cut = self._handlers.count
+        await self._handlers.wait_until_quiet(QUIET_SECONDS, min(end - time.monotonic(), MAX_QUIET_SECONDS))
+        await self._server.stop(min(max(end - time.monotonic(), 0.0), ANSWER_SECONDS))
+        return cut

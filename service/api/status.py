@@ -1,7 +1,6 @@
 """Conversion of errors to gRPC statuses with google.rpc details, for unary and streaming calls."""
 
 from collections.abc import Sequence
-from typing import NoReturn
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -18,7 +17,8 @@ PUSHBACK_KEY = "grpc-retry-pushback-ms"
 # repeat it. Without these limits, a long id would break the connection instead of giving a clear error.
 MAX_MESSAGE_BYTES = 600
 MAX_FACT_BYTES = 300
-Packed = tuple[grpc.StatusCode, str, tuple[tuple[str, str | bytes], ...]]
+Metadata = tuple[tuple[str, str | bytes], ...]
+Status = tuple[grpc.StatusCode, str, Metadata]
 """Status code, message, and trailing metadata with google.rpc details."""
 
 CODES: dict[type[BaseException], grpc.StatusCode] = {
@@ -31,6 +31,8 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.DeadlineTooShort: grpc.StatusCode.DEADLINE_EXCEEDED,
     errors.StorageUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.SchemaMismatch: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.ClientTooSlow: grpc.StatusCode.CANCELLED,
+    errors.ServerStopping: grpc.StatusCode.UNAVAILABLE,
     errors.Unsupported: grpc.StatusCode.UNIMPLEMENTED,
     errors.SourceUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.EncoderUnavailable: grpc.StatusCode.UNAVAILABLE,
@@ -43,38 +45,38 @@ def code_of(error: BaseException) -> grpc.StatusCode:
     return CODES.get(type(error), grpc.StatusCode.INTERNAL)
 
 
-def abort(context: grpc.ServicerContext, error: BaseException, incident: str) -> NoReturn:
-    """End the call with the status of the error.
+def reason_of(error: BaseException) -> str:
+    """Return the machine-readable reason of an error; INTERNAL for an error that was not raised on purpose."""
+    return error.reason if isinstance(error, errors.PaperfeedError) else "INTERNAL"
+
+
+def status_of(error: BaseException, incident: str) -> Status:
+    """Return the status of an error in the form that ends a call.
 
     Args:
         incident: Identifies the log line of an unexpected error, whose text is not sent to the client.
     """
     if isinstance(error, errors.PaperfeedError):
-        code, message, trailer = packed(error)
-    else:
-        details = [error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"incident": incident})]
-        code, message, trailer = _packed(code_of(error), f"internal error; incident {incident}", details)
-    context.set_trailing_metadata(trailer)
-    context.abort(code, message)
+        return _status(code_of(error), error.message, _details(error), _pushback(error))
+    details = [error_details_pb2.ErrorInfo(reason="INTERNAL", domain=DOMAIN, metadata={"incident": incident})]
+    return _status(code_of(error), f"internal error; incident {incident}", details)
 
 
-def packed(error: errors.PaperfeedError) -> Packed:
-    """Return the status of an error in the form that ends a call."""
-    code, message, trailer = _packed(code_of(error), error.message, _details(error))
+def _pushback(error: errors.PaperfeedError) -> Metadata:
+    """Return the trailer that tells a channel with a retry policy when to repeat the call."""
     if isinstance(error, errors.Overloaded):
-        # Channels that retry wait for this time; RetryInfo tells it to programs.
-        trailer = (*trailer, (PUSHBACK_KEY, str(round(error.retry_after_seconds * 1_000))))
-    return code, message, trailer
+        return ((PUSHBACK_KEY, str(int(error.retry_after_seconds * 1_000))),)
+    return ()
 
 
-def _packed(code: grpc.StatusCode, message: str, details: Sequence[Message]) -> Packed:
+def _status(code: grpc.StatusCode, message: str, details: Sequence[Message], trailer: Metadata = ()) -> Status:
     message = _shortened(message, MAX_MESSAGE_BYTES)
     status = status_pb2.Status(code=code_pb2.Code.Value(code.name), message=message)
     for detail in details:
         wrapped = AnyMessage()
         wrapped.Pack(detail)
         status.details.append(wrapped)
-    return code, message, ((DETAILS_KEY, status.SerializeToString()),)
+    return code, message, ((DETAILS_KEY, status.SerializeToString()), *trailer)
 
 
 def _shortened(text: str, max_bytes: int) -> str:

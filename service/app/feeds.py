@@ -2,8 +2,9 @@
 
 import datetime as dt
 import secrets
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from service.app.catalog import resolve_all
 from service.app.counters import Counters
@@ -109,18 +110,42 @@ class Feeds:
             Conflict: The user was deleted in the meantime.
             Overloaded: Another feed over a wide window is being made.
         """
-        serving = self.serving.at(query.as_of)
-        with self.candidates.room_for(query.window):
+        return self.feeds([query], page_sizes=[page_size])[0]
+
+    def feeds(self, queries: Sequence[FeedQuery], *, page_sizes: Sequence[int]) -> list[FeedPage]:
+        """Make and store the slates of several queries in one transaction; return their first pages.
+
+        Args:
+            queries: All have the same digest_id, window and as_of.
+
+        Raises:
+            NotFound, Conflict, Overloaded: As ``feed`` for any of the queries. Nothing is stored.
+        """
+        serving = self.serving.at(queries[0].as_of)
+        with self.candidates.room_for(queries[0].window):
             with self.store.read() as tx:
-                versions = tx.versions(query.user_id, query.digest_id)
-                page = self._precomputed_page(tx, serving, query, versions, page_size)
-                found = page or self._inputs(tx, serving, query, versions)
-            if not isinstance(found, FeedPage):
-                user, candidates, date, exclude = found
-                slates = self._make_slates(serving, query, {query.user_id: user}, candidates, date, exclude)
-                found = _first_page(slates[0], candidates, page_size)
-            self._save([found.slate], known=() if versions.user is None else {query.user_id})
-        return found
+                versions = [tx.versions(query.user_id, query.digest_id) for query in queries]
+                pages = [
+                    self._precomputed_page(tx, serving, query, its_versions, page_size)
+                    for query, its_versions, page_size in zip(queries, versions, page_sizes, strict=True)
+                ]
+                wanted = [
+                    self._wanted(tx, serving, query, its_versions)
+                    for query, its_versions, page in zip(queries, versions, pages, strict=True)
+                    if page is None
+                ]
+                shown = self._candidates(tx, serving, queries[0], versions[0]) if wanted else None
+            if shown is not None:
+                candidates, date = shown
+                made = iter(self._make_slates(serving, wanted, candidates, date))
+                pages = [
+                    page or _first_page(next(made), candidates, page_size)
+                    for page, page_size in zip(pages, page_sizes, strict=True)
+                ]
+            complete = [page for page in pages if page is not None]
+            known = {query.user_id for query, its in zip(queries, versions, strict=True) if its.user is not None}
+            self._save([page.slate for page in complete], known=known)
+        return complete
 
     def stream(
         self, query: FeedQuery, user_ids: Sequence[str] | None, *, start_after: str, page_size: int
@@ -146,7 +171,8 @@ class Feeds:
             with self.store.read() as tx:
                 candidates, date = self.candidates.of_digests(tx, serving, pinned)
                 users = {name: self.users.find(tx, serving, name, tx.users.version(name)) for name in batch}
-            made = self._make_slates(serving, query, users, candidates, date)
+            wanted = [_Wanted(replace(query, user_id=name), user) for name, user in users.items()]
+            made = self._make_slates(serving, wanted, candidates, date)
             known = {user_id for user_id, user in users.items() if user.state is not None}
             for slate in self._save(made, known=known, skip_deleted=True):
                 yield _first_page(slate, candidates, page_size)
@@ -186,28 +212,23 @@ class Feeds:
             papers = tx.papers.find_many([near for near, _ in nearest])
         return [(papers[near], cosine) for near, cosine in nearest if near in papers]
 
-    def _inputs(
-        self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions
-    ) -> tuple[PreparedUser, Candidates, dt.date | None, frozenset[str]]:
-        """Return the user, the candidates, the date of the digest (None for a time window) and the excluded papers."""
+    def _wanted(self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions) -> "_Wanted":
         user = self.users.find(tx, serving, query.user_id, versions.user)
-        exclude = frozenset(tx.papers.resolve(query.exclude_paper_ids).values())
+        return _Wanted(query, user, frozenset(tx.papers.resolve(query.exclude_paper_ids).values()))
+
+    def _candidates(
+        self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions
+    ) -> tuple[Candidates, dt.date | None]:
+        """Return the candidates and the date of the digest; None for a time window."""
         if query.window is not None:
-            return user, self.candidates.of_window(tx, serving, query.window), None, exclude
-        return user, *self.candidates.of_digest(tx, serving, versions, query.digest_id), exclude
+            return self.candidates.of_window(tx, serving, query.window), None
+        return self.candidates.of_digest(tx, serving, versions, query.digest_id)
 
     def _make_slates(
-        self,
-        serving: Serving,
-        query: FeedQuery,
-        users: Mapping[str, PreparedUser],
-        candidates: Candidates,
-        date: dt.date | None,
-        exclude: frozenset[str] = frozenset(),
+        self, serving: Serving, wanted: Sequence["_Wanted"], candidates: Candidates, date: dt.date | None
     ) -> list[Slate]:
-        """Return a slate for each user; the ``user_id`` of the query is not used."""
-        as_of = query.as_of or self.clock.now()
-        shown = _shown(query, candidates)
+        """Return a slate for each wanted one; their queries have the same ``as_of``."""
+        as_of = wanted[0].query.as_of or self.clock.now()
         asked = [
             Asked(
                 user,
@@ -217,31 +238,30 @@ class Feeds:
                     diversity=self.diversity if query.diversity is None else query.diversity,
                     exclude=exclude | hidden_papers(user, candidates),
                     limit=MAX_SLATE_SIZE,
-                    exploration=feed_exploration(serving, self.exploration, user_id, shown, as_of),
+                    exploration=feed_exploration(
+                        serving, self.exploration, query.user_id, _shown(query, candidates), as_of
+                    ),
                 ),
             )
-            for user_id, user in users.items()
+            for query, user, exclude in wanted
         ]
         rankings = rank_many(serving, asked, candidates, as_of)
         return [
-            self._slate(query, user_id, candidates, ranking, date, as_of)
-            for user_id, ranking in zip(users, rankings, strict=True)
+            self._slate(each.query, candidates, ranking, date, as_of)
+            for each, ranking in zip(wanted, rankings, strict=True)
         ]
 
     def _slate(
         self,
         query: FeedQuery,
-        user_id: str,
         candidates: Candidates,
         ranking: Ranking,
         date: dt.date | None,
         as_of: dt.datetime,
     ) -> Slate:
-        stale = query.is_for_newest and self._is_stale(date, as_of)
-        self.counters.count_fallback(ranking.fallback_reason.name, stale_digest=stale)
         return Slate(
             slate_id=secrets.token_hex(16),
-            user_id=user_id,
+            user_id=query.user_id,
             digest_ids=candidates.digest_ids,
             model_version=ranking.model_version,
             fallback_reason=ranking.fallback_reason,
@@ -253,7 +273,7 @@ class Feeds:
             features_version=ranking.features_version,
             features=ranking.features,
             statistics_version=ranking.statistics_version,
-            stale_digest=stale,
+            stale_digest=query.is_for_newest and self._is_stale(date, as_of),
         )
 
     def _precomputed_page(
@@ -273,7 +293,6 @@ class Feeds:
         papers = tx.papers.find_many([item.paper_id for item in slate.items[:page_size]])
         stale = query.is_for_newest and self._is_stale(date, now)
         slate = replace(slate, slate_id=secrets.token_hex(16), request_hash=query.request_hash, stale_digest=stale)
-        self.counters.count_fallback(slate.fallback_reason.name, stale_digest=stale)
         return FeedPage(slate, 0, min(page_size, len(slate.items)), papers)
 
     def _is_stale(self, date: dt.date | None, as_of: dt.datetime) -> bool:
@@ -288,6 +307,8 @@ class Feeds:
                     saved.append(slate)
                 elif not skip_deleted:
                     raise Conflict("user", slate.user_id)
+        for slate in saved:
+            self.counters.count_fallback(slate.fallback_reason.name, stale_digest=slate.stale_digest)
         return saved
 
     def _user_batches(self, user_ids: Sequence[str] | None, start_after: str) -> Iterator[list[str]]:
@@ -303,6 +324,14 @@ class Feeds:
                 return
             yield batch
             start_after = batch[-1]
+
+
+class _Wanted(NamedTuple):
+    """A slate to make: the query, its prepared user, and the papers that the query excludes."""
+
+    query: FeedQuery
+    user: PreparedUser
+    exclude: frozenset[str] = frozenset()
 
 
 def _shown(query: FeedQuery, candidates: Candidates) -> str:

@@ -86,6 +86,20 @@ class DeadlineTooShort(PaperfeedError, reason="DEADLINE_TOO_SHORT"):
         super().__init__(f"{work} did not end within the call's deadline", work=work)
 
 
+class ClientTooSlow(PaperfeedError, reason="CLIENT_TOO_SLOW"):
+    """The client did not send its message, or did not take an answer, in time."""
+
+    def __init__(self, work: str, seconds: float) -> None:
+        super().__init__(f"the client took more than {seconds:g} seconds to {work}", work=work)
+
+
+class ServerStopping(PaperfeedError, reason="SERVER_STOPPING"):
+    """The server finishes the calls that it has and takes no more."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is stopping")
+
+
 class StorageUnavailable(PaperfeedError, reason="STORAGE_UNAVAILABLE"):
     """The database does not answer, stays locked for too long, or is full."""
 

@@ -12,7 +12,7 @@ import pytest
 
 from paperfeed.client import AsyncClient, Client, error_details
 from paperfeed.v1 import status_pb2, status_pb2_grpc
-from service.api.status import packed
+from service.api.status import status_of
 from service.domain.errors import Overloaded
 
 DELAY_SECONDS = 1.5
@@ -37,7 +37,7 @@ class Busy(status_pb2_grpc.StatusServiceServicer):
         return status_pb2.GetStatusResponse(version="1")
 
     def _refuse(self, context: grpc.ServicerContext) -> NoReturn:
-        code, message, trailer = packed(Overloaded("calls", retry_after_seconds=DELAY_SECONDS))
+        code, message, trailer = status_of(Overloaded("calls", retry_after_seconds=DELAY_SECONDS), "")
         context.set_trailing_metadata(trailer)
         context.abort(code, message)
         raise AssertionError("abort raises")

@@ -68,17 +68,23 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: a source of papers does not answer or refuses the request. Only the command line reports this reason.
     Metadata, e.g.: {"source": "https://rss.arxiv.org/atom/cs.LG"}.
     """
+    ERROR_REASON_CLIENT_TOO_SLOW: _ErrorReason.ValueType  # 15
+    """CANCELLED: the client did not send its message, or did not take a message of a stream, in time. Metadata, e.g.:
+    {"work": "send its message"}.
+    """
+    ERROR_REASON_SERVER_STOPPING: _ErrorReason.ValueType  # 16
+    """UNAVAILABLE: the server finishes the calls that it has and takes no more. Another server may answer."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of failed calls. The server attaches google.rpc.ErrorInfo to each error that it reports. Its `reason` is one
     of these names without the prefix `ERROR_REASON_`, and its `domain` is "paperfeed.v1". If a request field caused the
     error, google.rpc.BadRequest names that field.
 
-    Any RPC except GetStatus may fail with OVERLOADED, STORAGE_UNAVAILABLE or INTERNAL. The comments of the RPCs name
-    other errors.
+    Any RPC except GetStatus may fail with OVERLOADED, STORAGE_UNAVAILABLE, SERVER_STOPPING or INTERNAL. The comments of
+    the RPCs name other errors.
 
-    A call has no ErrorInfo if it was cancelled, if its method is unknown, if the server is stopping (UNAVAILABLE), or if
-    gRPC itself ended it, e.g. because its deadline passed.
+    A call has no ErrorInfo if its client cancelled it, if its method is unknown, or if gRPC itself ended it, e.g. because
+    its deadline passed.
     """
 
 ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
@@ -127,4 +133,10 @@ ERROR_REASON_SOURCE_UNAVAILABLE: ErrorReason.ValueType  # 14
 """UNAVAILABLE: a source of papers does not answer or refuses the request. Only the command line reports this reason.
 Metadata, e.g.: {"source": "https://rss.arxiv.org/atom/cs.LG"}.
 """
+ERROR_REASON_CLIENT_TOO_SLOW: ErrorReason.ValueType  # 15
+"""CANCELLED: the client did not send its message, or did not take a message of a stream, in time. Metadata, e.g.:
+{"work": "send its message"}.
+"""
+ERROR_REASON_SERVER_STOPPING: ErrorReason.ValueType  # 16
+"""UNAVAILABLE: the server finishes the calls that it has and takes no more. Another server may answer."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -13,18 +13,20 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 
 from paperfeed.client import error_details
-from paperfeed.v1.catalog_pb2 import GetPaperRequest, ListPapersRequest, UpsertPapersRequest
-from paperfeed.v1.feed_pb2 import GetFeedRequest, TimeWindow
+from paperfeed.v1.catalog_pb2 import GetPaperRequest, ListPapersRequest, Paper, UpsertPapersRequest
+from paperfeed.v1.catalog_pb2_grpc import CatalogServiceStub
+from paperfeed.v1.feed_pb2 import GetFeedRequest, GetSlateRequest, TimeWindow
 from paperfeed.v1.profile_pb2 import EVENT_TYPE_LIKE, Event, RecordEventsRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest, GetStatusResponse
-from service.api.admission import METHODS, PREFIX, RETRY_SECONDS
+from service.api.queues import RETRY_SECONDS
+from service.api.server import MAX_MESSAGE_BYTES
 from service.app.ranking.candidate_sets import WIDE_WINDOW_PAPERS
-from testing.calls import at, calls_at_work, make_papers, upsert, wait_until
+from testing.calls import at, calls_at_work, make_digest, make_papers, record, upsert, upsert_ready, wait_until
 from testing.servers import Service
 
 THREADS, WAITING, CALLS = 2, 3, 16
 # Number of bulk calls, such as UpsertPapers, that run at a time.
-AT_ONCE = 2 * THREADS
+AT_ONCE = THREADS
 SHED = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
@@ -72,12 +74,13 @@ def test_a_shed_call_says_when_to_retry(start: Callable[..., Service]) -> None:
         calls = upserts(service)
         wait_until(lambda: done_count(calls) == CALLS - AT_ONCE)
         said = [error_details(call.exception()) for call in calls if call.done()]
-        pushback = {int(dict(call.trailing_metadata())["grpc-retry-pushback-ms"]) for call in calls if call.done()}
         counted = [each for each in status_of(service).calls if Code.Name(each.code) == SHED.name]
 
     assert {each.reason for each in said} == {"OVERLOADED"}
     assert {each.retry_after_seconds for each in said} == set(RETRY_SECONDS)
-    assert pushback == {round(1_000 * seconds) for seconds in RETRY_SECONDS}
+    assert {dict(call.trailing_metadata())["grpc-retry-pushback-ms"] for call in calls if call.code() is SHED} == {
+        str(int(seconds * 1_000)) for seconds in RETRY_SECONDS
+    }
     assert [(each.method, each.count) for each in counted] == [("CatalogService/UpsertPapers", CALLS - AT_ONCE)]
 
 
@@ -97,7 +100,7 @@ def test_a_method_that_does_not_exist_is_not_counted(start: Callable[..., Servic
         counted = {each.method for each in status_of(service).calls}
 
     assert codes == {grpc.StatusCode.UNIMPLEMENTED}
-    assert counted <= {method.removeprefix(PREFIX) for method in METHODS}
+    assert counted <= {"CatalogService/UpsertPapers", "ProfileService/RecordEvents"}
 
 
 def test_a_call_that_would_wait_too_long_is_shed(start: Callable[..., Service]) -> None:
@@ -179,3 +182,65 @@ def test_a_call_whose_deadline_passed_while_it_waited_is_not_worked(start: Calla
 
     assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert again.duplicate_count == 0
+
+
+@pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
+def test_a_message_above_the_limit_is_refused(service: Service, compression: grpc.Compression) -> None:
+    """A request of more than 8 MiB is refused, also if it is compressed to a few kilobytes."""
+    request = UpsertPapersRequest(papers=[Paper(title="t", abstract="a" * (MAX_MESSAGE_BYTES + 1))])
+    options = [("grpc.max_send_message_length", -1)]
+    with grpc.insecure_channel(service.target, options=options, compression=compression) as channel:
+        with pytest.raises(grpc.RpcError) as raised:
+            CatalogServiceStub(channel).UpsertPapers(request, timeout=30)
+
+        assert raised.value.code() is SHED
+        assert "larger than max" in raised.value.details()
+
+
+def test_a_burst_on_one_connection_is_answered_or_refused(service: Service) -> None:
+    """Each of two thousand calls at once on one connection ends with OK or RESOURCE_EXHAUSTED."""
+    request = GetFeedRequest(user_id="u")
+    calls = [service.client.feeds.GetFeed.future(request, timeout=60) for _ in range(2_000)]
+
+    codes = Counter(call.code() for call in calls)
+
+    assert set(codes) <= {grpc.StatusCode.OK, SHED}
+    assert codes[grpc.StatusCode.OK] > 0
+
+
+def test_feeds_that_wait_are_made_together(own: Service) -> None:
+    """Feeds of one digest that wait are stored together, each for its user; one bad request fails alone."""
+    client = own.client
+    liked, *others = upsert_ready(client, make_papers(6))
+    digest_id = make_digest(client, others)
+    users = [f"user-{number}" for number in range(6)]
+    for user in users[::2]:
+        record(client, user, "like", liked)
+    expected = {user: client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest_id)) for user in users}
+    with own.application.store.write():  # no slate can be stored, so all calls but the first ones wait
+        calls = {
+            user: client.feeds.GetFeed.future(GetFeedRequest(user_id=user, digest_id=digest_id), timeout=30)
+            for user in [*users, ""]
+        }
+        wait_until(lambda: calls_at_work(client) == len(calls))
+    found = {user: call.result() for user, call in calls.items() if user}
+
+    assert {user: [item.paper.paper_id for item in feed.items] for user, feed in found.items()} == {
+        user: [item.paper.paper_id for item in feed.items] for user, feed in expected.items()
+    }
+    for user, feed in found.items():
+        assert client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id)).user_id == user
+    assert calls[""].code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_events_that_wait_are_stored_together(own: Service) -> None:
+    """Events of several callers that wait are stored; a call that names an unknown paper fails alone."""
+    (paper_id,) = upsert(own.client, make_papers(1))
+    with own.application.store.write():
+        calls = [like(own, paper_id if number else "nowhere", f"e{number}") for number in range(12)]
+        wait_until(lambda: calls_at_work(own.client) == len(calls))
+    answers = [call.result() for call in calls[1:]]
+
+    assert [list(answer.event_ids) for answer in answers] == [[f"e{number}"] for number in range(1, 12)]
+    assert {(answer.recorded_count, answer.duplicate_count) for answer in answers} == {(1, 0)}
+    assert calls[0].code() is grpc.StatusCode.NOT_FOUND

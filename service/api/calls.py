@@ -1,0 +1,131 @@
+"""One call: its request id, its log line, its end by an error, and the time that it waits for its client."""
+
+import asyncio
+import contextlib
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+from service.api.queues import RETRY_SECONDS
+from service.api.status import reason_of, status_of
+from service.app.counters import Counters
+from service.domain.errors import ClientTooSlow, Overloaded, PaperfeedError, ServerStopping
+
+REQUEST_ID_KEY = "x-request-id"
+# Calls that may wait at a time for their clients to send the message, and again to take an answer. One more ends the
+# call that has waited longest. The number also bounds the memory of messages that arrive.
+MAX_SLOW = 64
+# Time limit for sending an error to a client that may not read.
+ERROR_SECONDS = 5.0
+_log = logging.getLogger("paperfeed.calls")
+
+
+class ClientWaits:
+    """Time limits for calls that wait for their clients.
+
+    Args:
+        what: What the client should do, for messages, such as "send its message".
+    """
+
+    def __init__(self, what: str, seconds: float) -> None:
+        self._what = what
+        self._seconds = seconds
+        # In order of their start.
+        self._limits: dict[asyncio.Timeout, None] = {}
+
+    @contextlib.asynccontextmanager
+    async def limit(self) -> AsyncIterator[None]:
+        """Limit the time of a block that only waits for the client.
+
+        Raises:
+            ClientTooSlow: The time has passed.
+            Overloaded: Too many calls wait for their clients, and this one has waited longest.
+        """
+        if len(self._limits) >= MAX_SLOW:
+            longest = next(iter(self._limits))
+            del self._limits[longest]
+            longest.reschedule(asyncio.get_running_loop().time())
+        start = time.monotonic()
+        try:
+            async with asyncio.timeout(self._seconds) as limit:
+                self._limits[limit] = None
+                try:
+                    yield
+                finally:
+                    self._limits.pop(limit, None)
+        except TimeoutError as error:
+            if time.monotonic() - start < self._seconds:
+                raise Overloaded("calls that wait for their clients", retry_after_seconds=RETRY_SECONDS[0]) from error
+            raise ClientTooSlow(self._what, self._seconds) from error
+
+
+class Call:
+    """One call, from its request to its log line. Servicers get it as their context and may call it in any thread."""
+
+    def __init__(self, method: str, context: Any, counters: Counters) -> None:
+        given = next((str(value) for key, value in context.invocation_metadata() if key == REQUEST_ID_KEY), "")
+        self._request_id = given if 0 < len(given) <= 64 and given.isprintable() else uuid.uuid4().hex
+        self._method = method
+        self._context = context
+        self._counters = counters
+        self._started = time.perf_counter()
+        self._is_active = True
+        self._sent_headers = False
+
+    def is_active(self) -> bool:
+        """Whether the client still waits for the answer."""
+        return self._is_active
+
+    def time_remaining(self) -> float:
+        """Seconds to the client's deadline; infinite without one."""
+        remaining = self._context.time_remaining()
+        return float("inf") if remaining is None else float(remaining)
+
+    async def send_headers(self) -> None:
+        """Send the headers, before the first message of a stream or an error.
+
+        A client's channel repeats a call that was cut off if it has received no headers. After headers it does not
+        repeat a call that ended with an error, which would only add load.
+        """
+        if not self._sent_headers:
+            self._sent_headers = True
+            await self._context.send_initial_metadata(((REQUEST_ID_KEY, self._request_id),))
+
+    def succeed(self) -> None:
+        """End the call with OK when its handler returns."""
+        self._context.set_trailing_metadata(((REQUEST_ID_KEY, self._request_id),))
+        self._end("OK")
+
+    def leave(self) -> None:
+        """Note that the client has left, its deadline has passed or the server has cut the call off."""
+        self._is_active = False
+        self._end("CANCELLED" if self.time_remaining() > 0 else "DEADLINE_EXCEEDED")
+
+    async def fail(self, error: Exception) -> None:
+        """End the call with the status of an error."""
+        self._is_active = False
+        code, message, trailer = status_of(error, self._request_id)
+        is_refused = isinstance(error, Overloaded | ServerStopping)
+        if is_refused:
+            # A flood must cost little: no log line, and no headers, so that the channel of a client may retry the call.
+            self._counters.count_call(self._method, code.name)
+        else:
+            is_bug = not isinstance(error, PaperfeedError)
+            self._end(code.name, reason=reason_of(error), bug=error if is_bug else None)
+        try:
+            async with asyncio.timeout(ERROR_SECONDS):
+                if not is_refused:
+                    await self.send_headers()
+                await self._context.abort(code, message, trailer)
+        except TimeoutError:
+            # The client reads nothing. grpcio ends a cancelled call without a word.
+            raise asyncio.CancelledError from None
+
+    def _end(self, code: str, *, reason: str = "", bug: Exception | None = None) -> None:
+        self._counters.count_call(self._method, code)
+        milliseconds = (time.perf_counter() - self._started) * 1_000
+        facts = {"request_id": self._request_id, "method": self._method, "code": code, "ms": round(milliseconds, 2)}
+        level = logging.ERROR if bug else logging.INFO
+        _log.log(level, "call", extra={"facts": facts | ({"reason": reason} if reason else {})}, exc_info=bug)

@@ -1,0 +1,209 @@
+"""Bounded first-come queues of calls with worker threads.
+
+Calls that wait may be made together: a thread that becomes free takes all waiting calls of the same kind as one job, as
+the dynamic batching of TensorFlow Serving and Triton does. A lone call starts at once.
+"""
+
+import asyncio
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from service.domain.errors import Overloaded
+
+MAX_TOGETHER = 16
+"""Most calls that are made as one job."""
+# Retry delays, used in turn so that refused clients do not all retry at the same time.
+RETRY_SECONDS = (0.5, 1.1, 0.7, 1.3, 0.9, 1.5)
+# Weight of the latest call in the moving average of call durations.
+SMOOTHING = 0.05
+# A warning about refused calls is logged at most once in this time.
+WARNING_SECONDS = 10.0
+_log = logging.getLogger("paperfeed.admission")
+Argument = TypeVar("Argument")
+
+
+@dataclass(frozen=True)
+class Work(Generic[Argument]):
+    """What a worker thread does for a call with its argument.
+
+    Attributes:
+        alone: Returns the result of one call.
+        together: Returns the results of several calls of one kind; None if each call is made alone.
+    """
+
+    alone: Callable[[Argument], Any]
+    together: Callable[[Sequence[Argument]], Sequence[Any]] | None = None
+
+
+@dataclass(eq=False, slots=True)
+class _Job:
+    work: Work[Any]
+    argument: Any
+    kind: Hashable
+    result: "asyncio.Future[Any]"
+
+
+class CallQueue:
+    """A queue for one class of calls, with ``threads`` worker threads. Its methods are called in one event loop.
+
+    A call is refused if all threads are busy and the queue is full, or the expected wait is longer than the call's
+    deadline or ``max_wait_seconds``, or the messages of all calls would take more than ``max_bytes``.
+
+    Args:
+        max_wait_seconds: Limit for the expected wait: the number of waiting calls times their mean duration.
+        max_bytes: Limit for the messages of running and waiting calls; a single call may exceed it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        threads: int,
+        max_waiting: int,
+        max_wait_seconds: float = float("inf"),
+        max_bytes: int = 64 * 2**20,
+    ) -> None:
+        self._name = name
+        self._thread_count = threads
+        self._max_waiting = max_waiting
+        self._max_wait_seconds = max_wait_seconds
+        self._max_bytes = max_bytes
+        self._changed = threading.Condition()
+        self._waiting: deque[_Job] = deque()
+        self._busy_threads = 0
+        self._bytes = 0
+        self._mean_seconds = 0.0
+        self._is_closed = False
+        self._retry_seconds = itertools.cycle(RETRY_SECONDS)
+        self._refused_count = 0
+        self._warned_at = -WARNING_SECONDS
+        for number in range(threads):
+            threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True).start()
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether as many calls wait as there are threads."""
+        return len(self._waiting) >= self._thread_count
+
+    def check_room(self, size: int = 0, seconds: float = float("inf")) -> None:
+        """Refuse a call that arrives now if it must be refused.
+
+        Args:
+            size: Bytes of its message.
+            seconds: Time to its deadline.
+
+        Raises:
+            Overloaded: The call is refused.
+        """
+        waiting = self._busy_threads + len(self._waiting) - self._thread_count
+        if waiting < 0:
+            return
+        expected_seconds = (waiting + 1) * self._mean_seconds / self._thread_count
+        if (
+            waiting >= self._max_waiting
+            or expected_seconds > min(self._max_wait_seconds, seconds)
+            or (self._bytes and self._bytes + size > self._max_bytes)
+        ):
+            self._warn(waiting, expected_seconds)
+            raise Overloaded("calls", retry_after_seconds=next(self._retry_seconds))
+
+    async def run(self, work: Work[Argument], argument: Argument, *, kind: Hashable = None, size: int = 0) -> Any:
+        """Return the result of ``work``, made on a thread when it is the call's turn; not made if cancelled before.
+
+        Args:
+            kind: Calls of one kind may be made together; None for a call that is made alone.
+            size: Bytes of the argument.
+        """
+        loop = asyncio.get_running_loop()
+        job = _Job(work, argument, kind, loop.create_future())
+        self._bytes += size
+        try:
+            with self._changed:
+                self._waiting.append(job)
+                self._changed.notify()
+            return await job.result
+        finally:
+            self._bytes -= size
+
+    def close(self) -> None:
+        """End the threads when the calls that wait have been made."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+    def _warn(self, waiting: int, expected_seconds: float) -> None:
+        self._refused_count += 1
+        now = time.monotonic()
+        if now - self._warned_at >= WARNING_SECONDS:
+            facts = {"queue": self._name, "waiting": waiting, "expected_seconds": round(expected_seconds, 3)}
+            _log.warning("overload: calls are refused", extra={"facts": facts | {"refused": self._refused_count}})
+            self._refused_count, self._warned_at = 0, now
+
+    def _run(self) -> None:
+        """Make calls until the queue is closed; runs in each worker thread."""
+        while jobs := self._next_jobs():
+            start = time.perf_counter()
+            results = _results(jobs)
+            seconds = (time.perf_counter() - start) / len(jobs)
+            with self._changed:
+                self._busy_threads -= 1
+                self._mean_seconds += SMOOTHING * (seconds - self._mean_seconds)
+            # The loop is closed if the server has stopped without waiting for the call.
+            loop = jobs[0].result.get_loop()
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(_deliver, jobs, results)
+            del jobs, results
+
+    def _next_jobs(self) -> list[_Job]:
+        """Wait for calls and return those to make as one job; empty if the queue is closed."""
+        with self._changed:
+            while True:
+                self._changed.wait_for(lambda: self._waiting or self._is_closed)
+                if not self._waiting:
+                    return []
+                first = self._waiting.popleft()
+                # The result of a call that was cancelled while it waited is done.
+                if not first.result.done():
+                    break
+            self._busy_threads += 1
+            if first.kind is None:
+                return [first]
+            others = [job for job in self._waiting if job.kind == first.kind and not job.result.done()]
+            jobs = [first, *others[: MAX_TOGETHER - 1]]
+            for job in jobs[1:]:
+                self._waiting.remove(job)
+            return jobs
+
+
+def _results(jobs: Sequence[_Job]) -> list[Any]:
+    """Return each job's result, or the exception that it raised."""
+    together = jobs[0].work.together
+    if len(jobs) > 1 and together is not None:
+        try:
+            return list(together([job.argument for job in jobs]))
+        except Exception:  # noqa: BLE001 -- each call is made again, alone, so that one does not fail the others
+            _log.debug("calls made together failed; each is made alone", exc_info=True)
+    return [_result(job) for job in jobs]
+
+
+def _result(job: _Job) -> Any:
+    try:
+        return job.work.alone(job.argument)
+    except Exception as error:  # noqa: BLE001 -- passed to the waiting call
+        return error
+
+
+def _deliver(jobs: Sequence[_Job], results: Sequence[Any]) -> None:
+    for job, result in zip(jobs, results, strict=True):
+        if job.result.done():
+            continue
+        if isinstance(result, Exception):
+            job.result.set_exception(result)
+        else:
+            job.result.set_result(result)
