@@ -216,20 +216,20 @@ def test_feeds_that_wait_are_made_together(own: Service) -> None:
     users = [f"user-{number}" for number in range(6)]
     for user in users[::2]:
         record(client, user, "like", liked)
-    expected = {user: client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest_id)) for user in users}
+    expected = {user: client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest_id)).slate for user in users}
     with own.application.store.write():  # no slate can be stored, so all calls but the first ones wait
         calls = {
             user: client.feeds.GetFeed.future(GetFeedRequest(user_id=user, digest_id=digest_id), timeout=30)
             for user in [*users, ""]
         }
         wait_until(lambda: calls_at_work(client) == len(calls))
-    found = {user: call.result() for user, call in calls.items() if user}
+    found = {user: call.result().slate for user, call in calls.items() if user}
 
     assert {user: [item.paper.paper_id for item in feed.items] for user, feed in found.items()} == {
         user: [item.paper.paper_id for item in feed.items] for user, feed in expected.items()
     }
     for user, feed in found.items():
-        assert client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id)).user_id == user
+        assert client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id)).slate.user_id == user
     assert calls[""].code() is grpc.StatusCode.INVALID_ARGUMENT
 
 
