@@ -9,7 +9,7 @@ from cli import run as schedule
 from cli.batch import commands as batch
 from cli.demo import command as demo
 from cli.failures import run
-from cli.imports import fetch, files
+from cli.imports import fetch, files, libraries
 from cli.mail import commands as mail
 from cli.models import estimate, evaluate, train
 from cli.queries import commands as queries
@@ -26,7 +26,7 @@ app.add_typer(files.digests, name="digest")
 app.add_typer(fetch.app, name="fetch")
 app.add_typer(files.papers, name="papers")
 app.add_typer(files.events, name="events")
-app.add_typer(files.libraries, name="library")
+app.add_typer(libraries.app, name="library")
 app.command("feed")(queries.feed)
 app.command("similar")(queries.similar)
 app.command("profile")(queries.profile)

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,10 @@ Db = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
+Report = Annotated[
+    Path | None,
+    typer.Option("--report", help="File to write all entries to that were left out or repaired, one per line."),
+]
 Server = Annotated[
     str | None,
     typer.Option("--server", help="Server to call, HOST:PORT. Default: PAPERFEED_SERVER, then localhost:50051."),

@@ -1,4 +1,4 @@
-"""``paperfeed papers``, ``digest``, ``events`` and ``library``: import a file into the database, without a server."""
+"""``paperfeed papers``, ``digest`` and ``events``: import a file into the database, without a server."""
 
 import csv
 from itertools import islice
@@ -7,15 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.imports.problems import check_report, end_with_nothing, show_import
 from cli.local import Local, open_local
-from cli.options import Db, Embed, Json
+from cli.options import Db, Embed, Json, Report
 from cli.output import progress_bar, show
 from service.domain.errors import InvalidFile, NotFound
 from service.domain.papers import Digest, UpsertOutcome
 from service.ingest.digests.digest import read_digest
 from service.ingest.events_csv import iter_events
 from service.ingest.jsonl import iter_papers
-from service.ingest.libraries.library import read_library
+from service.ingest.problems import Problem
 from service.ingest.source import iter_lines, source_name
 from service.ingest.times import parse_date
 
@@ -24,7 +25,6 @@ digests = typer.Typer(
     help="Import digests: the papers of one day that are ranked for every user.", no_args_is_help=True
 )
 events = typer.Typer(help="Import events: likes, clicks and other actions of users on papers.", no_args_is_help=True)
-libraries = typer.Typer(help="Import a reference manager's library as a user's likes.", no_args_is_help=True)
 BATCH_SIZE = 1_000
 
 
@@ -36,20 +36,40 @@ def import_papers(
     ],
     db: Db = None,
     embed: Embed = True,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict/--no-strict", help="Refuse the whole file for one wrong line, or leave out wrong lines."
+        ),
+    ] = True,
+    report: Report = None,
     as_json: Json = False,
 ) -> None:
-    """Store papers. If one line is wrong, nothing is stored. Importing the same file again changes nothing."""
-    total = sum(1 for _ in iter_papers(file))
+    """Store papers. By default, nothing is stored if one line is wrong, because programs write these files.
+
+    Importing the same file again changes nothing.
+    """
+    check_report(report)
+    skipped: list[Problem] = []
+    total = sum(1 for _ in iter_papers(file, on_problem=None if strict else skipped.append))
+    if not total:
+        end_with_nothing(file, skipped, report=report, as_json=as_json)
     outcomes = dict.fromkeys(UpsertOutcome, 0)
     with open_local(db) as local:
-        read = iter_papers(file)
+        read = iter_papers(file, on_problem=None if strict else _ignore)
         with progress_bar("storing", total) as bar:
             while batch := list(islice(read, BATCH_SIZE)):
                 for _, outcome in local.catalog.upsert(batch):
                     outcomes[outcome] += 1
                 bar.advance(len(batch))
         counts, text = _embedded(local, outcomes, wanted=embed)
-    show({"papers": total, **counts}, as_json=as_json, text=f"{total} papers, {text}")
+    if skipped:
+        text += f"\n{total:,} of {total + len(skipped):,} imported, {len(skipped):,} skipped"
+    show_import({"papers": total, **counts}, f"{total} papers, {text}", skipped, report=report, as_json=as_json)
+
+
+def _ignore(_problem: Problem) -> None:
+    """Do nothing: the first reading has listed the problems."""
 
 
 @digests.command("import")
@@ -113,35 +133,6 @@ def import_events(
             raise InvalidFile(source_name(file), problem, line=_line_of(file, error.name)) from error
     result = {"events": len(read), "recorded": sum(new), "duplicates": len(new) - sum(new)}
     text = f"{result['events']} events, {result['recorded']} new, {result['duplicates']} stored before"
-    show(result, as_json=as_json, text=text)
-
-
-@libraries.command("import")
-def import_library(
-    file: Annotated[Path, typer.Argument(help="Library file: BibTeX, RIS, or a CSV export of Zotero.")],
-    user: Annotated[str, typer.Option("--user", help="Id of the user. Each paper becomes a like of this user.")],
-    db: Db = None,
-    embed: Embed = True,
-    as_json: Json = False,
-) -> None:
-    """Record a like of the user for every paper in the library. Papers that are not in the database are added."""
-    from service.app.libraries import import_library as store_library
-
-    with open_local(db) as local:
-        entries = [(entry.paper, entry.added_at) for entry in read_library(file)]
-        done = store_library(local.store, local.clock, user, entries)
-        embedded = local.embed(wanted=embed)
-    result = {
-        "papers": len(entries),
-        "added": done.added_count,
-        "matched": done.matched_count,
-        "liked": done.liked_count,
-        "embedded": embedded,
-    }
-    text = (
-        f"{len(entries)} papers: {done.matched_count} in the database before, {done.added_count} added; "
-        f"{done.liked_count} new likes of {user}"
-    )
     show(result, as_json=as_json, text=text)
 
 

@@ -1,37 +1,55 @@
 """Import of a reference manager's library as likes."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from service.app.ports import Clock, Store
-from service.domain.events import Event, EventType, default_event_id
+from service.app.ports import Clock, Store, Transaction
+from service.domain.events import MAX_FUTURE, Event, EventType, default_event_id
+from service.domain.identifiers import is_by_title
 from service.domain.papers import Paper, UpsertOutcome, check_id, check_paper
 
 
 @dataclass(frozen=True)
 class LibraryImport:
-    """Counts of an imported library: papers new to the catalog, entries that matched known papers, and new likes."""
+    """Result of the import of a library.
+
+    Attributes:
+        added_count: Papers new to the catalog.
+        matched_count: Papers that the catalog had before.
+        liked_count: Papers that the user likes since this import.
+        liked_before_count: Papers of the library that the user liked before.
+        conflicts: Index of an entry, and its arXiv id or DOI, which the catalog has for another paper. The entry's
+            paper is stored without it.
+    """
 
     added_count: int
     matched_count: int
     liked_count: int
+    liked_before_count: int
+    conflicts: tuple[tuple[int, str], ...] = ()
 
 
 def import_library(
     store: Store, clock: Clock, user_id: str, entries: Sequence[tuple[Paper, dt.datetime | None]]
 ) -> LibraryImport:
-    """Store the papers of (paper, time of adding or None) entries and a like of each, in one transaction."""
+    """Store the papers of (paper, time of adding or None) entries and a like of each, in one transaction.
+
+    A time of adding in the future counts as unknown.
+    """
     user_id = check_id(user_id, "user_id")
     papers = [check_paper(paper, f"entries[{i}]") for i, (paper, _) in enumerate(entries)]
     now = clock.now()
     with store.write() as tx:
-        known = tx.papers.resolve([alias for paper in papers for alias in paper.aliases])
-        found = [next((known[alias] for alias in paper.aliases if alias in known), None) for paper in papers]
+        papers, conflicts = _without_conflicts(tx, papers)
+        known = _known(tx, papers)
+        found = [_find_same(paper, known) for paper in papers]
         # A known paper stays unchanged: one user's library must not edit the catalog of all users.
         results = tx.papers.upsert([paper for paper, name in zip(papers, found, strict=True) if name is None], now)
         added = iter(results)
         paper_ids = [name or next(added)[0] for name in found]
+        before = _liked(tx, user_id)
+        times = [added_at if added_at and added_at <= now + MAX_FUTURE else None for _, added_at in entries]
         events = [
             Event(
                 event_id=default_event_id(user_id, paper_id, EventType.LIKE, added_at),
@@ -40,8 +58,48 @@ def import_library(
                 event_type=EventType.LIKE,
                 occurred_at=added_at,
             )
-            for paper_id, (_, added_at) in zip(paper_ids, entries, strict=True)
+            for paper_id, added_at in zip(paper_ids, times, strict=True)
         ]
-        new = tx.users.record(events, now)
+        tx.users.record(events, now)
+        after = _liked(tx, user_id)
     added_count = sum(1 for _, outcome in results if outcome is UpsertOutcome.CREATED)
-    return LibraryImport(added_count=added_count, matched_count=len(entries) - added_count, liked_count=sum(new))
+    return LibraryImport(
+        added_count=added_count,
+        matched_count=len(entries) - added_count,
+        liked_count=len(after - before),
+        liked_before_count=len(before.intersection(paper_ids)),
+        conflicts=tuple(conflicts),
+    )
+
+
+def _liked(tx: Transaction, user_id: str) -> set[str]:
+    state = tx.users.find_state(user_id)
+    return {like.paper_id for like in state.likes} if state else set()
+
+
+def _known(tx: Transaction, papers: Sequence[Paper]) -> dict[str, Paper]:
+    """Return the stored papers by the aliases of these papers."""
+    id_by_alias = tx.papers.resolve([alias for paper in papers for alias in paper.aliases])
+    stored = tx.papers.find_many(list(dict.fromkeys(id_by_alias.values())))
+    return {alias: stored[paper_id] for alias, paper_id in id_by_alias.items() if paper_id in stored}
+
+
+def _without_conflicts(tx: Transaction, papers: Sequence[Paper]) -> tuple[list[Paper], list[tuple[int, str]]]:
+    """Return the papers without arXiv ids and DOIs that the catalog has for other papers, and those by index."""
+    known = _known(tx, papers)
+    kept: list[Paper] = []
+    conflicts: list[tuple[int, str]] = []
+    for index, given in enumerate(papers):
+        paper = given
+        for alias in given.aliases:
+            if alias in known and not is_by_title(alias) and given.is_other_than(known[alias], alias):
+                paper = paper.without(alias)
+                conflicts.append((index, alias))
+        kept.append(paper)
+    return kept, conflicts
+
+
+def _find_same(paper: Paper, known: Mapping[str, Paper]) -> str | None:
+    """Return the id of the stored paper that this one is; None if it is new."""
+    matches = ((alias, known[alias]) for alias in paper.aliases if alias in known)
+    return next((stored.paper_id for alias, stored in matches if not paper.is_other_than(stored, alias)), None)

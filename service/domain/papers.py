@@ -3,12 +3,20 @@
 import datetime as dt
 import enum
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from service.domain.errors import InvalidField
-from service.domain.identifiers import MAX_ID_LENGTH, aliases_of
+from service.domain.identifiers import (
+    MAX_ID_LENGTH,
+    aliases_of,
+    are_different,
+    derived_paper_id,
+    is_by_title,
+    normalised_title,
+    share_a_name,
+)
 
 MAX_TITLE_LENGTH = 2_000
 # A message of at most 32 MiB must hold 100 papers, the most that one answer returns: these limits allow 300 kB each.
@@ -69,6 +77,30 @@ class Paper:
     def aliases(self) -> tuple[str, ...]:
         """All aliases of this paper, its own id first."""
         return aliases_of(self.paper_id, self.title, self.url)
+
+    def is_other_than(self, other: "Paper", shared: str, *, names: Iterable[str] | None = None) -> bool:
+        """Return whether two papers are different although both have the alias ``shared``.
+
+        Many papers share a title: they differ if their arXiv ids differ, or their DOIs and all of their authors. A
+        shared arXiv id or DOI is wrong if the titles, all authors and all other ids differ.
+
+        Args:
+            names: All aliases of the other paper; None takes those of its description.
+        """
+        others = set(other.aliases if names is None else names)
+        have_other_authors = not share_a_name(self.authors, other.authors)
+        if is_by_title(shared):
+            differ = are_different("doi", self.aliases, others) and have_other_authors
+            return differ or are_different("arxiv", self.aliases, others)
+        mine, theirs = (set(normalised_title(paper.title).split()) for paper in (self, other))
+        share_more = others.intersection(self.aliases) - {shared}
+        return have_other_authors and not share_more and not (mine <= theirs or theirs <= mine)
+
+    def without(self, alias: str) -> "Paper":
+        """Return the paper without one of its aliases, which is an arXiv id or a DOI."""
+        url = "" if alias in aliases_of("", "", self.url) else self.url
+        is_id = alias in aliases_of(self.paper_id, "")
+        return replace(self, paper_id=derived_paper_id(self.title, url) if is_id else self.paper_id, url=url)
 
     @property
     def text_hash(self) -> str:

@@ -4,28 +4,46 @@ Required: paper_id, title. Optional: abstract, authors, categories, url, publish
 fields are ignored, so that files of newer versions can be read.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
+from service.domain.errors import InvalidFile
 from service.domain.papers import Paper
 from service.ingest.json_record import JsonRecord, load_json
 from service.ingest.papers import SeenPapers, valid_paper
+from service.ingest.problems import Problem
 from service.ingest.source import Source, iter_lines, source_name
 
 
-def iter_papers(source: Source) -> Iterator[Paper]:
+def iter_papers(source: Source, *, on_problem: Callable[[Problem], None] | None = None) -> Iterator[Paper]:
     """Return the papers in the file's order, reading one line at a time. Memory holds the ids of all papers.
 
+    Args:
+        on_problem: Called with each invalid or repeated line, which is then left out; None makes it an error.
+
     Raises:
-        InvalidFile: While iterating, for the first invalid line. The error of a repeated id names both lines.
+        InvalidFile: While iterating: the file cannot be read, or its last line is not JSON, as if it was cut off.
+            Without ``on_problem`` also for the first invalid line; the error of a repeated id names both lines.
     """
     name = source_name(source)
     seen = SeenPapers(name)
+    number, is_json = 0, True
     for number, line in iter_lines(source):
         if not line.strip():
             continue
-        paper = _paper(JsonRecord.of(load_json(line, name, line=number), name, line=number))
-        seen.add(paper.paper_id, number)
-        yield paper
+        is_json = False
+        try:
+            value = load_json(line, name, line=number)
+            is_json = True
+            paper = _paper(JsonRecord.of(value, name, line=number))
+            seen.add(paper.paper_id, number)
+        except InvalidFile as error:
+            if on_problem is None:
+                raise
+            on_problem(Problem(number, "", error.problem))
+        else:
+            yield paper
+    if not is_json:
+        raise InvalidFile(name, "the last line is not whole; is the file cut off?", line=number)
 
 
 def _paper(record: JsonRecord) -> Paper:

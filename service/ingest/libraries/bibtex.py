@@ -1,159 +1,133 @@
 """Reference libraries in BibTeX and BibLaTeX, as written by JabRef, Zotero, Mendeley, Google Scholar and arXiv."""
 
 import datetime as dt
-import functools
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-from service.domain.errors import InvalidFile
-from service.domain.papers import MAX_ABSTRACT_LENGTH
-from service.ingest.libraries.entry import RawEntry, display_name
-from service.ingest.papers import one_line
-from service.ingest.third_party import third_party_parser
+from service.ingest.latex import latex_text
+from service.ingest.libraries.bibtex_blocks import Block, Value, bibtex_blocks
+from service.ingest.libraries.entry import RawEntry
+from service.ingest.libraries.names import bibtex_names
+from service.ingest.problems import Problem
 from service.ingest.times import parse_time
 
-# BibTeX takes these characters literally; the LaTeX decoder would read a comment, a column or a parameter.
-_BARE_SPECIAL = re.compile(r"(?<!\\)([%&#])")
-# The decoder takes about 2 ms for an abstract, so it gets only texts that contain LaTeX.
-_LATEX = re.compile(r"[\\{}$~]|--|``|''")
-_NESTS = re.compile(r"(?<!\\)[{}\[\]]|\\(?:begin|end)\b")
-MAX_DEPTH = 30
-"""Nested braces, brackets and environments in one field; the decoder is recursive, and Python limits recursion."""
-_TEX_NAME = re.compile(r"\\((?:La)?TeX)\b(?:\{\})?")
-_ESCAPED = re.compile(r"\\([_&%#$~{}])")
-_ADDED_FIELDS = ("date-added", "dateadded", "date_added", "added-at", "timestamp")
+_TILDE = re.compile(r"\{?\\(?:textasciitilde(?![A-Za-z])|~)(?:\{\})?\}?|\$\\sim\$")
+# Mendeley puts braces around escaped characters.
+_ESCAPED = re.compile(r"\{\\?([_&%#$])\}|\\([_&%#${}])")
+_ADDED_FIELDS = ("date-added", "dateadded", "date_added", "added-at", "creationdate", "timestamp")
+_ADDRESS_FIELDS = ("url", "link", "ee", "bdsk-url-1", "howpublished", "note")
+_CITATION_FIELDS = ("journal", "journaltitle", "howpublished", "number")
+# Blocks that describe no paper: sets of entries, data for other entries, and settings of styles and programs.
+_NO_PAPERS = {"string", "set", "xdata", "control", "ieeetranbstctl", "bibdesk_info"}
+# What a chapter may take from its book. The title, abstract, DOI and address of the book are not those of the chapter.
+_SHARED_FIELDS = ("author", "date")
+MAX_ANCESTORS = 10
+"""Entries that one entry inherits from, through ``crossref`` and ``xdata``."""
 
 
-def parse_bibtex(text: str, source: str) -> Iterator[RawEntry]:
-    """Return the entries in the file's order, without comments, preambles and string definitions.
+def parse_bibtex(text: str, source: str) -> Iterator[RawEntry | Problem]:
+    """Return the entries in the file's order, and the problem of each entry that cannot be read.
 
-    All entries with the same key count. Of a repeated field the first value counts.
+    All entries with the same key count. Of a repeated field the first value counts. An entry inherits what it lacks
+    from the entries that ``crossref`` and ``xdata`` name. What is wrong in a definition of strings is said of the next
+    entry.
 
     Raises:
-        InvalidFile: While iterating: an entry is not closed, or not of the form ``key = value``.
+        InvalidFile: While iterating: the file ends inside an entry.
     """
-    with third_party_parser(source, "BibTeX", "bibtexparser"):
-        import bibtexparser
-        from bibtexparser import model
-
-        blocks = bibtexparser.parse_string(text).blocks  # type: ignore[attr-defined]  # public, though not in __all__
+    blocks = list(bibtex_blocks(text, source))
+    strings: dict[str, str] = {}
     for block in blocks:
-        line = (block.start_line or 0) + 1
-        if isinstance(block, model.DuplicateBlockKeyBlock | model.DuplicateFieldKeyBlock):
-            entry = block.ignore_error_block
-        elif isinstance(block, model.ParsingFailedBlock):
-            problem = getattr(block.error, "abort_reason", None) or "it cannot be read"
-            raise InvalidFile(source, f"the BibTeX entry that begins here is invalid: {_shown(problem)}", line=line)
-        else:
-            entry = block
-        if isinstance(entry, model.Entry):
-            yield _entry(entry, line)
+        if block.type == "string":
+            strings |= {name: _joined(value, strings) for name, value in block.fields.items()}
+    by_key: dict[str, dict[str, str]] = {}
+    read = [(block, {name: _joined(value, strings) for name, value in block.fields.items()}) for block in blocks]
+    for block, values in read:
+        if block.type != "string":
+            by_key.setdefault(block.key.lower(), values)
+    before: list[str] = []
+    for block, values in read:
+        if block.type == "string" and (block.failure or block.problems):
+            before.append(f"the @string before it: {block.failure or block.problems[0]}")
+        if block.type not in _NO_PAPERS:
+            yield _entry(block, _with_inherited(values, by_key), before)
+            before = []
 
 
-def _shown(problem: str) -> str:
-    problem = " ".join(problem.split()).replace("`", "'")
-    return problem[:1].lower() + problem[1:200]
+def _joined(value: Value, strings: Mapping[str, str]) -> str:
+    """Return a value with the strings that it names; a name that is not defined stands for itself."""
+    return "".join(strings.get(text.lower(), text) if is_name else text for text, is_name in value).strip()
 
 
-def _entry(entry: Any, line: int) -> RawEntry:
-    values: dict[str, str] = {}
-    for field in entry.fields:
-        values.setdefault(str(field.key).strip().lower(), _unwrapped(str(field.value)))
-    is_arxiv = values.get("archiveprefix", values.get("eprinttype", "arxiv")).lower() == "arxiv"
+def _with_inherited(values: dict[str, str], by_key: Mapping[str, dict[str, str]]) -> dict[str, str]:
+    inherited = dict(values)
+    waiting, seen = _ancestors(values), set[str]()
+    while waiting and len(seen) < MAX_ANCESTORS:
+        name, is_data = waiting.pop(0)
+        if name in seen or name not in by_key:
+            continue
+        seen.add(name)
+        others = by_key[name]
+        takes_all = is_data or not inherited.get("title")
+        for field in others if takes_all else _SHARED_FIELDS:
+            if others.get(field):
+                inherited[field] = inherited.get(field) or others[field]
+        waiting += _ancestors(others)
+    return inherited
+
+
+def _ancestors(values: Mapping[str, str]) -> list[tuple[str, bool]]:
+    """Return the keys that ``xdata`` and ``crossref`` name, each with whether all fields are inherited from it."""
+    data = [(key.strip().lower(), True) for key in values.get("xdata", "").split(",") if key.strip()]
+    return data + ([(values["crossref"].strip("{} ").lower(), False)] if values.get("crossref") else [])
+
+
+def _entry(block: Block, values: Mapping[str, str], before: list[str]) -> RawEntry | Problem:
+    if block.failure:
+        return Problem(block.line, block.key, block.failure)
+    is_arxiv = (values.get("archiveprefix") or values.get("eprinttype") or "arxiv").strip("{} ").lower() == "arxiv"
+    # Zotero writes the paper's own id at the start of the note; elsewhere in a note it may be that of another paper.
+    note = values.get("note", "") if values.get("note", "").lower().startswith("arxiv:") else ""
+    category = values.get("primaryclass") or values.get("eprintclass") or ""
     return RawEntry(
-        place=f"entry {str(entry.key)[:100]}",
-        line=line,
-        title=_decoded(values.get("title", "")),
-        abstract=_decoded(values.get("abstract", "")),
-        authors=_authors(values.get("author", "")),
+        key=block.key,
+        line=block.line,
+        title=_title(values),
+        abstract=latex_text(values.get("abstract", "")),
+        authors=bibtex_names(values.get("author", "")),
         # Without the keywords: they are personal ("to read"), but all users see the categories of a paper.
-        categories=(values["primaryclass"],) if values.get("primaryclass") else (),
+        categories=(_literal(category),) if category else (),
         url=_address(values),
         doi=_literal(values.get("doi", "")),
-        eprint=_literal(values.get("eprint", "")) if is_arxiv else "",
-        notes=tuple(_literal(values.get(name, "")) for name in ("journal", "journaltitle", "howpublished", "number")),
-        published=values.get("date", ""),
+        eprint=_literal(values.get("eprint") or values.get("arxivid") or "") if is_arxiv else "",
+        notes=(*(_literal(values.get(name, "")) for name in _CITATION_FIELDS), _literal(note)),
+        published=(values.get("date", ""),),
         added_at=_added_at(values),
+        problems=(*before, *block.problems),
     )
 
 
-def _unwrapped(value: str) -> str:
-    value = value.strip()
-    if len(value) >= 2 and value[0] + value[-1] in ("{}", '""'):
-        return value[1:-1].strip()
-    return value
+def _title(values: Mapping[str, str]) -> str:
+    """Return the title and, as the other formats do, the subtitle."""
+    title, subtitle = (latex_text(values.get(name, "")).strip() for name in ("title", "subtitle"))
+    if not (title and subtitle) or title.endswith(subtitle):
+        return title
+    return f"{title} {subtitle}" if title.endswith((":", "?", "!", ".")) else f"{title}: {subtitle}"
 
 
 def _literal(value: str) -> str:
     """Return an id or address, in which only escaped characters are decoded."""
-    return _ESCAPED.sub(r"\1", value.strip("{} ")).strip()
+    return _ESCAPED.sub(lambda match: match[1] or match[2], _TILDE.sub("~", value.strip("{} "))).strip()
 
 
-def _address(values: dict[str, str]) -> str:
-    for name in ("url", "howpublished", "note"):
+def _address(values: Mapping[str, str]) -> str:
+    for name in _ADDRESS_FIELDS:
         if match := re.search(r"https?://[^\s{}]+", _literal(values.get(name, ""))):
             return match[0]
     return ""
 
 
-def _decoded(value: str) -> str:
-    """Return LaTeX as plain text. Text that cannot be decoded only loses its braces."""
-    if len(value) > MAX_ABSTRACT_LENGTH or not _LATEX.search(value):
-        return value
-    if _depth(value) > MAX_DEPTH:
-        return _without_braces(value)
-    try:
-        with third_party_parser("", "LaTeX", "pylatexenc"):
-            prepared = _TEX_NAME.sub(r"\1", _BARE_SPECIAL.sub(r"\\\1", value))
-            return str(_latex_decoder().latex_to_text(prepared))
-    except InvalidFile:
-        return _without_braces(value)
-
-
-def _without_braces(value: str) -> str:
-    return value.replace("{", "").replace("}", "")
-
-
-def _depth(value: str) -> int:
-    """Return the nesting depth of braces, brackets and environments; more if they are not closed."""
-    depth = deepest = 0
-    for match in _NESTS.finditer(value):
-        depth += 1 if match[0] in ("{", "[", r"\begin") else -1
-        deepest = max(deepest, depth)
-    return deepest
-
-
-@functools.cache
-def _latex_decoder() -> Any:
-    # Cached: building its tables takes longer than decoding an abstract.
-    from pylatexenc.latex2text import LatexNodes2Text
-
-    return LatexNodes2Text()
-
-
-def _authors(value: str) -> tuple[str, ...]:
-    names = (name.strip() for name in _split_names(one_line(value)))
-    return tuple(_author(name) for name in names if name and name.lower() != "others")
-
-
-def _author(name: str) -> str:
-    # A name in braces is an organisation: its commas do not mean "Last, First".
-    return _decoded(name) if name.startswith("{") and name.endswith("}") else display_name(_decoded(name))
-
-
-def _split_names(value: str) -> Iterator[str]:
-    depth, start = 0, 0
-    for match in re.finditer(r"[{}]| and ", value):
-        if match[0] in "{}":
-            depth += 1 if match[0] == "{" else -1
-        elif depth <= 0:
-            yield value[start : match.start()]
-            start = match.end()
-    yield value[start:]
-
-
-def _added_at(values: dict[str, str]) -> dt.datetime | None:
+def _added_at(values: Mapping[str, str]) -> dt.datetime | None:
     """Return the time when the entry was added, from the first field of a known tool that can be parsed."""
     for name in _ADDED_FIELDS:
         try:

@@ -2,72 +2,102 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from service.domain.errors import InvalidFile
 from service.ingest.libraries.bibtex import parse_bibtex
 from service.ingest.libraries.entry import LibraryEntry, RawEntry, library_entry
-from service.ingest.libraries.ris import parse_ris
-from service.ingest.libraries.zotero_csv import is_zotero_header, parse_zotero_csv
-from service.ingest.source import Source, read_text, source_name
+from service.ingest.libraries.identity import distinct_papers
+from service.ingest.libraries.ris import parse_ris, ris_start
+from service.ingest.libraries.zotero_csv import is_zotero_csv, parse_zotero_csv
+from service.ingest.problems import Problem
+from service.ingest.source import Source, read_any_text, source_name
 
 LibraryFormat: TypeAlias = Literal["auto", "bibtex", "ris", "zotero-csv"]
 
-_RIS_RECORD = re.compile(r"^TY  -", re.MULTILINE)
-_BIBTEX_ENTRY = re.compile(r"^[ \t]*@[ \t]*[A-Za-z]+[ \t]*[{(]", re.MULTILINE)
+_BIBTEX_ENTRY = re.compile(r"@\s*[A-Za-z]\w*\s*[{(]")
+_HTML = re.compile(r"\s*<(?:!doctype html|html|head|body|\?xml)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """What a library file holds.
+
+    Attributes:
+        papers: One entry per paper, in the file's order.
+        read_count: Number of entries that were read; more than the papers if some entries describe the same paper.
+        skipped: The entries that were left out.
+        repaired: Entries that were read although something was wrong in them, and what was wrong in other parts of the
+            file.
+    """
+
+    papers: list[LibraryEntry]
+    read_count: int
+    skipped: list[Problem]
+    repaired: list[Problem]
 
 
 def read_library(
     source: Source,
     *,
+    strict: bool = False,
     format: LibraryFormat = "auto",  # noqa: A002 - named like the command-line option
-) -> list[LibraryEntry]:
+) -> Library:
     """Return the papers of a library in its order. ``auto`` detects the format from the content.
 
     Entries with the same arXiv id, DOI or title are one paper. It is described by the first entry, and was added at the
     earliest known time of them.
 
+    Args:
+        strict: Whether one problem is enough to refuse the file.
+
     Raises:
-        InvalidFile: The file is unreadable, has no known format or no entry, or an entry breaks a rule.
+        InvalidFile: The file is unreadable, cut off, or has no known format or no entry; with ``strict`` also the first
+            problem of the file.
     """
-    name, text = source_name(source), read_text(source)
+    name = source_name(source)
+    text, hint = read_any_text(source)
     chosen = _detected_format(text, name) if format == "auto" else format
-    raw_entries: Iterable[RawEntry]
-    if chosen == "bibtex":
-        raw_entries = parse_bibtex(text, name)
-    elif chosen == "ris":
-        raw_entries = parse_ris(text, name)
-    else:
-        raw_entries = parse_zotero_csv(text, name)
-    entries = _merged(library_entry(raw, name) for raw in raw_entries)
-    if not entries:
+    parse = {"bibtex": parse_bibtex, "ris": parse_ris, "zotero-csv": parse_zotero_csv}[chosen]
+    entries, skipped, repaired = _sorted_out(parse(text, name), name)
+    if hint:
+        repaired.insert(0, Problem(None, "", hint))
+    if not entries and not skipped:
         raise InvalidFile(name, f"has no entry ({chosen})")
-    return entries
+    papers, conflicts = distinct_papers(entries)
+    repaired += conflicts
+    if strict and (skipped or repaired):
+        first = min(skipped + repaired, key=lambda problem: problem.line or 0)
+        raise InvalidFile(name, f"{first.key}: {first.reason}" if first.key else first.reason, line=first.line)
+    return Library(papers, len(entries), skipped, repaired)
 
 
 def _detected_format(text: str, name: str) -> LibraryFormat:
-    if is_zotero_header(text.lstrip().split("\n", 1)[0]):
+    if is_zotero_csv(text):
         return "zotero-csv"
-    ris, bibtex = _RIS_RECORD.search(text), _BIBTEX_ENTRY.search(text)
-    if ris and not (bibtex and bibtex.start() < ris.start()):
+    bibtex, ris = _BIBTEX_ENTRY.search(text), ris_start(text)
+    if ris is not None and not (bibtex and bibtex.start() < ris):
         return "ris"
     if bibtex:
         return "bibtex"
+    if _HTML.match(text):
+        raise InvalidFile(name, "is a web page without a library: was it saved in place of a download?")
     raise InvalidFile(name, "is neither BibTeX nor RIS nor a CSV export of Zotero")
 
 
-def _merged(entries: Iterable[LibraryEntry]) -> list[LibraryEntry]:
-    kept: list[LibraryEntry] = []
-    index_of_alias: dict[str, int] = {}
-    for entry in entries:
-        aliases = entry.paper.aliases
-        index = next((index_of_alias[alias] for alias in aliases if alias in index_of_alias), len(kept))
-        if index == len(kept):
-            kept.append(entry)
+def _sorted_out(
+    read: Iterable[RawEntry | Problem], name: str
+) -> tuple[list[LibraryEntry], list[Problem], list[Problem]]:
+    """Return the entries, the problems of those left out, and the problems of those that were read all the same."""
+    entries: list[LibraryEntry] = []
+    skipped: list[Problem] = []
+    repaired: list[Problem] = []
+    for raw in read:
+        entry = library_entry(raw, name) if isinstance(raw, RawEntry) else raw
+        if isinstance(entry, Problem):
+            skipped.append(entry)
         else:
-            times = (kept[index].added_at, entry.added_at)
-            earliest = min((time for time in times if time is not None), default=None)
-            kept[index] = LibraryEntry(kept[index].paper, earliest)
-        for alias in aliases:
-            index_of_alias.setdefault(alias, index)
-    return kept
+            entries.append(entry)
+            repaired += [Problem(entry.line, entry.key, problem) for problem in entry.problems]
+    return entries, skipped, repaired

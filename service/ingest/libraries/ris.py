@@ -1,79 +1,85 @@
-"""Reference libraries in RIS, as written by EndNote, Zotero, Mendeley and publishers' sites."""
+"""Reference libraries in RIS, as written by EndNote, Zotero, Mendeley, Scopus and publishers' sites."""
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
+from itertools import chain
 
 from service.domain.errors import InvalidFile
-from service.ingest.libraries.entry import RawEntry, display_name
-from service.ingest.third_party import third_party_parser
+from service.ingest.libraries.entry import RawEntry
+from service.ingest.libraries.names import listed_names
+from service.ingest.problems import Problem
 
-MAX_RECORD_LENGTH = 500_000
-"""Maximum number of characters, because rispy takes quadratic time for a text over many lines."""
+# Two spaces before the hyphen by the rules, one in some exports; the first tag of a file tells which it is.
+_TAG = {
+    1: re.compile(r"^(?:(?:(TY|ER)[^\S\n]*|([A-Z][A-Z0-9]) )-(?=[^\S\n]|$))[^\S\n]*(.*)$", re.MULTILINE),
+    2: re.compile(r"^(?:(TY|ER)[^\S\n]*|([A-Z][A-Z0-9])  )-[^\S\n]*(.*)$", re.MULTILINE),
+}
+_FIRST_TAG = re.compile(r"^(?:TY|TI|T1|AU|A1)(  (?=-)| (?=-(?: |$)))", re.MULTILINE)
+_MARK = re.compile(r"^(?:TY|ER) {1,2}-", re.MULTILINE)
+_ARTICLE_NOTES = ("N1", "M1", "JO", "JF", "T2")
+_WHOLE_BOOKS = {"BOOK", "EBOOK", "EDBOOK", "WHOLE"}
 
-_BORDER = re.compile(r"^(TY|ER)  -", re.MULTILINE)
+
+def ris_start(text: str) -> int | None:
+    """Return where the first tag stands; None if the text lacks the tags of RIS or any mark of a record's borders."""
+    first = _FIRST_TAG.search(text)
+    return first.start() if first and _MARK.search(text) else None
 
 
-def parse_ris(text: str, source: str) -> Iterator[RawEntry]:
+def parse_ris(text: str, source: str) -> Iterator[RawEntry | Problem]:
     """Return the records in the file's order.
 
+    A record ends at its end tag (ER), where the next begins, or at the end of the file.
+
     Raises:
-        InvalidFile: A record has no end (rispy would skip it), or an end has no record.
+        InvalidFile: While iterating: the file ends in the middle of a line of a record without an end, although other
+            records have one.
     """
-    lines = _record_lines(text, source)
-    with third_party_parser(source, "RIS", "rispy"):
-        import rispy
-
-        records = rispy.loads(text)
-    if len(records) != len(lines):
-        raise InvalidFile(source, f"has {len(lines)} RIS records, but only {len(records)} of them can be read")
-    for line, record in zip(lines, records, strict=True):
-        yield _entry(record, line)
-
-
-def _record_lines(text: str, source: str) -> list[int]:
-    """Return the first line of each record."""
-    lines: list[int] = []
-    is_open, line, position, start = False, 1, 0, 0
-    for match in _BORDER.finditer(text):
-        line, position = line + text.count("\n", position, match.start()), match.start()
-        is_start = match[1] == "TY"
-        if is_open and match.start() - start > MAX_RECORD_LENGTH:
-            raise InvalidFile(source, f"the RIS record is longer than {MAX_RECORD_LENGTH:,} characters", line=lines[-1])
-        if is_start and is_open:
-            raise InvalidFile(source, f"a RIS record begins before the record of line {lines[-1]} ends", line=line)
-        if not is_start and not is_open:
-            raise InvalidFile(source, "a RIS record ends here, but none has begun", line=line)
-        if is_start:
-            lines.append(line)
-            start = match.start()
-        is_open = is_start
-    if is_open:
-        raise InvalidFile(source, "the RIS record that begins here has no end (ER)", line=lines[-1])
-    return lines
+    has_ends = bool(re.search(r"^ER[^\S\n]*-", text, re.MULTILINE))
+    record: dict[str, list[str]] = {}
+    start = 1
+    for tag, value, line in _tagged(text):
+        if tag in ("TY", "ER") and record:
+            yield _entry(record, start)
+            record = {}
+        if tag != "ER":
+            start = start if record else line
+            record.setdefault(tag, []).append(value)
+    if record and has_ends and not text.endswith("\n"):
+        problem = "the file ends inside the RIS record that begins here; is it cut off? If not, add a line 'ER  - '"
+        raise InvalidFile(source, problem, line=start)
+    if record:
+        yield _entry(record, start)
 
 
-def _entry(record: Mapping[str, Any], line: int) -> RawEntry:
-    urls = _texts(record, "urls")
-    notes = (*_texts(record, "notes"), *_texts(record, "note"), *_texts(record, "journal_name"))
+def _tagged(text: str) -> Iterator[tuple[str, str, int]]:
+    """Return the tags with their values, which may have several lines, and the line of each."""
+    first = _FIRST_TAG.search(text)
+    found: re.Match[str] | None = None
+    line, position = 1, 0
+    for match in chain(_TAG[len(first[1]) if first else 2].finditer(text), (None,)):
+        if found:
+            end = match.start() if match else len(text)
+            yield found[1] or found[2], text[found.start(3) : end].strip(), line
+        if match:
+            line, position = line + text.count("\n", position, match.start()), match.start()
+        found = match
+
+
+def _entry(record: dict[str, list[str]], line: int) -> RawEntry:
+    kind = _first(record, "TY").upper()
     return RawEntry(
-        place=f"record {_first(record, 'id')[:100]}".strip(),
+        key=_first(record, "ID", "AN"),
         line=line,
-        title=_first(record, "title", "primary_title"),
-        abstract=_first(record, "abstract", "notes_abstract"),
-        authors=tuple(display_name(name) for name in _texts(record, "authors") or _texts(record, "first_authors")),
-        url=urls[0] if urls else "",
-        doi=_first(record, "doi"),
-        notes=(*notes, *_texts(record, "alternate_title3"), *_texts(record, "secondary_title")),
-        published=_first(record, "date"),
+        title=_first(record, "TI", "T1", *(("BT",) if kind in _WHOLE_BOOKS else ())),
+        abstract=_first(record, "AB", "N2"),
+        authors=tuple(name for tag in ("AU", "A1") for value in record.get(tag, ()) for name in listed_names(value)),
+        url=next((url.strip() for url in _first(record, "UR", "L2").split(";") if url.strip()), ""),
+        doi=_first(record, "DO"),
+        notes=tuple(value for tag in _ARTICLE_NOTES for value in record.get(tag, ())),
+        published=tuple(value for tag in ("DA", "Y1", "PY") for value in record.get(tag, ())),
     )
 
 
-def _texts(record: Mapping[str, Any], name: str) -> list[str]:
-    value = record.get(name)
-    values = value if isinstance(value, list) else [value]
-    return [text.strip() for text in values if isinstance(text, str) and text.strip()]
-
-
-def _first(record: Mapping[str, Any], *names: str) -> str:
-    return next((text for name in names for text in _texts(record, name)), "")
+def _first(record: dict[str, list[str]], *tags: str) -> str:
+    return next((value.strip() for tag in tags for value in record.get(tag, ()) if value.strip()), "")

@@ -62,8 +62,11 @@ def test_matches_and_adds(name: str, known_paper: None, paperfeed: Run, tmp_path
     first = paperfeed("library", "import", library, "--user", "ada", "--json")
     second = paperfeed("library", "import", library, "--user", "ada", "--json")
     assert first.code == 0, first.err
-    assert json.loads(first.out) == {"papers": 2, "added": 1, "matched": 1, "liked": 2, "embedded": 1}
-    assert json.loads(second.out) == {"papers": 2, "added": 0, "matched": 2, "liked": 0, "embedded": 0}
+    common = {"entries": 2, "papers": 2, "skipped": [], "repaired": []}
+    counts = {"added": 1, "matched": 1, "liked": 2, "liked_before": 0, "embedded": 1}
+    again = {"added": 0, "matched": 2, "liked": 0, "liked_before": 2, "embedded": 0}
+    assert json.loads(first.out) == common | counts
+    assert json.loads(second.out) == common | again
     assert liked(db_path) == [("ada", KNOWN["title"]), ("ada", "Deep Residual Learning for Image Recognition")]
 
 
@@ -86,14 +89,14 @@ def test_user_is_required(paperfeed: Run, tmp_path: Path) -> None:
     ("content", "code", "message"),
     [
         ("just some words", 1, "{file}: is neither BibTeX nor RIS nor a CSV export of Zotero"),
-        (ZOTERO.replace("2024-03-02 10:00:00", "Tuesday"), 1, "{file}, line 3: Date Added: 'Tuesday' is not"),
-        ("TY  - JOUR\nAU  - He, Kaiming\nER  -\n", 1, "{file}"),
+        (BIBTEX[:-30], 1, "{file}, line 4: the file ends inside the BibTeX entry b that begins here"),
+        ("TY  - JOUR\nAU  - He, Kaiming\nER  -\n", 1, "{file}: nothing could be imported"),
     ],
 )
 def test_bad_library(
     content: str, code: int, message: str, known_paper: None, paperfeed: Run, tmp_path: Path, db_path: Path
 ) -> None:
-    """A library with a mistake changes nothing, and the place of the mistake is named."""
+    """A file that is no library or cut off changes nothing, and the reason is named."""
     library = tmp_path / "library.txt"
     library.write_text(content)
     before = row_counts(db_path)

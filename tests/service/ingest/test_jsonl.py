@@ -7,6 +7,7 @@ import pytest
 from service.domain.errors import InvalidFile
 from service.domain.papers import Paper
 from service.ingest.jsonl import iter_papers
+from service.ingest.problems import Problem
 from tests.service.ingest.real_data import data_file
 from tests.service.ingest.samples import JSONL
 
@@ -75,3 +76,21 @@ def test_real_files_are_read(folder: str, count: int) -> None:
     """The shared data sets are valid."""
     path: Path = data_file(folder, "papers.jsonl.gz")
     assert sum(1 for _ in iter_papers(path)) == count
+
+
+def test_invalid_lines_are_left_out_on_request() -> None:
+    """With a function for problems, invalid and repeated lines are passed to it and left out."""
+    problems: list[Problem] = []
+    lines = JSONL + b'{}\nnot JSON\n{"paper_id": "x:2", "title": "Again"}\n{"paper_id": "x:3", "title": "Third"}\n'
+    papers = list(iter_papers(lines, on_problem=problems.append))
+
+    assert [paper.paper_id for paper in papers] == ["arxiv:2403.00001", "x:2", "x:3"]
+    assert [problem.line for problem in problems] == [4, 5, 6]
+    assert problems[0].reason == "paper_id: is missing"
+    assert problems[2].reason == "paper x:2 is already at line 3"
+
+
+def test_cut_off_file_is_refused() -> None:
+    """A file whose last line is not whole is refused, even if invalid lines are left out."""
+    with pytest.raises(InvalidFile, match="line 3: the last line is not whole"):
+        list(iter_papers(JSONL[:-5], on_problem=lambda _: None))

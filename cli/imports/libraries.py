@@ -1,0 +1,66 @@
+"""``paperfeed library``: import a reference manager's library, without a server."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.imports.problems import check_report, end_with_nothing, show_import
+from cli.local import open_local
+from cli.options import Db, Embed, Json, Report
+from service.ingest.libraries.library import read_library
+from service.ingest.problems import Problem
+
+app = typer.Typer(help="Import a reference manager's library as a user's likes.", no_args_is_help=True)
+
+
+@app.command("import")
+def import_library(
+    file: Annotated[Path, typer.Argument(help="Library file: BibTeX, RIS, or a CSV export of Zotero.")],
+    user: Annotated[str, typer.Option("--user", help="Id of the user. Each paper becomes a like of this user.")],
+    db: Db = None,
+    embed: Embed = True,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse the whole file if one entry cannot be read or has no title.")
+    ] = False,
+    report: Report = None,
+    as_json: Json = False,
+) -> None:
+    """Record a like of the user for every paper in the library. Papers that are not in the database are added.
+
+    Entries that cannot be read or have no title are left out and listed. Importing the same file again changes nothing.
+    """
+    from service.app.libraries import import_library as store_library
+
+    check_report(report)
+    library = read_library(file, strict=strict)
+    if not library.papers:
+        end_with_nothing(file, library.skipped, report=report, as_json=as_json)
+    with open_local(db) as local:
+        done = store_library(
+            local.store, local.clock, user, [(entry.paper, entry.added_at) for entry in library.papers]
+        )
+        embedded = local.embed(wanted=embed)
+    conflicts = [
+        Problem(entry.line, entry.key, f"{alias} is another paper of the database; the id is left out")
+        for entry, alias in ((library.papers[index], alias) for index, alias in done.conflicts)
+    ]
+    repaired = [*library.repaired, *conflicts]
+    entry_count = library.read_count + len(library.skipped)
+    result = {
+        "entries": entry_count,
+        "papers": len(library.papers),
+        "added": done.added_count,
+        "matched": done.matched_count,
+        "liked": done.liked_count,
+        "liked_before": done.liked_before_count,
+        "embedded": embedded,
+    }
+    repeated = library.read_count - len(library.papers)
+    text = (
+        f"{library.read_count:,} of {entry_count:,} imported, {len(library.skipped):,} skipped\n"
+        f"{len(library.papers):,} papers{f' ({repeated:,} repeated)' if repeated else ''}: "
+        f"{done.matched_count:,} in the database before, {done.added_count:,} added; "
+        f"{done.liked_count:,} new likes of {user}, {done.liked_before_count:,} liked before"
+    )
+    show_import(result, text, library.skipped, repaired, report=report, as_json=as_json)
