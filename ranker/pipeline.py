@@ -15,7 +15,7 @@ from ranker.reasons.explain import RankReason, RankReasonKind, Shown, reasons
 from ranker.score import best_first
 from ranker.spaces.spaces import PaperMatrix
 from ranker.trending import trends
-from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray, Int32Array
+from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
 from ranker.user_context import UNKNOWN_USER, UserContext
 
 
@@ -67,13 +67,15 @@ class Scored:
 
     Attributes:
         features: (n, len(SCHEMA)) float32, see ``compute_features``.
-        leaves: (n, trees) output of ``Model.leaves``.
+        leaves: (trees, n) output of ``Model.leaves``.
         scores: (n,) output of ``Model.scores``.
+        cosines: (m, n) cosines to the user's rows, see ``Inputs.cosines``.
     """
 
     features: Float32Array
-    leaves: Int32Array
+    leaves: IndexArray
     scores: Float64Array
+    cosines: Float32Array
 
 
 def score(bundle: Bundle, inputs: Inputs) -> list[Scored]:
@@ -87,8 +89,8 @@ def score(bundle: Bundle, inputs: Inputs) -> list[Scored]:
     rows = features.reshape(users * count, width)
     leaves = bundle.model.leaves(rows)
     scores = bundle.model.scores(rows, leaves).reshape(users, count)
-    by_user = leaves.reshape(users, count, leaves.shape[1])
-    return [Scored(*found) for found in zip(features, by_user, scores, strict=True)]
+    by_user = leaves.reshape(len(leaves), users, count).swapaxes(0, 1)
+    return [Scored(*found) for found in zip(features, by_user, scores, inputs.cosines, strict=True)]
 
 
 def rank(  # noqa: PLR0913 (one keyword for each option)
@@ -134,10 +136,13 @@ def rank(  # noqa: PLR0913 (one keyword for each option)
     why: list[tuple[RankReason, ...]] = [()] * len(rows)
     if explain:
         seen = rows[:shown]
-        support = None
         if bundle is not None and scored is not None:
-            support = bundle.model.contributions(features[seen], scored.leaves[seen])
-        why[: len(seen)] = reasons(Shown(profile, candidates, seen, as_of, user_context), support, SCHEMA.families)
+            support = bundle.model.contributions(features[seen], scored.leaves[:, seen])
+            cosines = scored.cosines
+        else:
+            support, cosines = None, candidates.cosines_to([profile.liked_units, profile.interests.centroids])
+        page = Shown(profile, candidates, seen, cosines, as_of, user_context)
+        why[: len(seen)] = reasons(page, support, SCHEMA.families)
         if explored.place is not None and explored.place < len(seen):
             why[explored.place] = (RankReason(RankReasonKind.EXPLORATION), *why[explored.place])
     scored_by = ScoredBy.COSINE if bundle is None else ScoredBy.BUNDLE

@@ -1,31 +1,24 @@
-"""Scores from feature rows: a weighted sum of a few features, and trees that correct it.
-
-LightGBM finds the leaves of each row, and tables hold the value of each leaf by family.
-"""
+"""Scores from feature rows: a weighted sum of a few features, and trees that correct it."""
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ranker.reasons.explain import family_table
 from ranker.spaces.sparse import sums_of_rows
 from ranker.trees import Trees, parse_trees
-from ranker.types import Float32Array, Float64Array, IndexArray, Int32Array
-
-if TYPE_CHECKING:
-    import lightgbm
+from ranker.types import Float32Array, Float64Array, IndexArray
 
 
 @dataclass(frozen=True)
 class Model:
     """A LambdaMART model; threads may share it.
 
-    Scoring takes two steps: finding the leaves, and summing their values. This takes no longer than LightGBM's own
-    prediction, and explanations reuse the leaves.
+    Scoring takes two steps: finding the leaves, and summing their values. Explanations reuse the leaves.
 
     Attributes:
+        text: The model in LightGBM's text format, from which more trees can be grown.
         base: (features,) float32 weights of the sum that the trees correct; a feature of unknown value adds nothing.
         family_of: The number of the family of each feature.
     """
@@ -35,53 +28,36 @@ class Model:
     base: Float32Array
     family_of: tuple[int, ...]
 
-    @cached_property
-    def booster(self) -> "lightgbm.Booster":
-        """LightGBM's model object; the first access imports lightgbm."""
-        import lightgbm  # noqa: PLC0415
-
-        return lightgbm.Booster(model_str=self.text)
-
-    def leaves(self, features: Float32Array) -> Int32Array:
-        """Return the leaves of each row as rows of the leaf tables; (n, trees).
+    def leaves(self, features: Float32Array) -> IndexArray:
+        """Return the leaf of each row in each tree, as a row of the leaf tables; (trees, n).
 
         Rows are independent, so one call may serve several users.
         """
-        if not len(features):
-            return np.empty((0, len(self.trees.leaf_counts)), dtype=np.int32)
-        found: Any = self.booster.predict(features, pred_leaf=True, num_threads=1)
-        places = np.asarray(found).astype(np.int32).reshape(len(features), -1)
-        places += self._tree_starts
-        return places
+        return self.trees.leaves(features)
 
-    def scores(self, features: Float32Array, leaves: Int32Array) -> Float64Array:
+    def scores(self, features: Float32Array, leaves: IndexArray) -> Float64Array:
         """Return the score of each row; (n,) float64, rounded to 1e-6 so that processors agree on the order.
 
         Args:
             leaves: Output of ``leaves`` for the features.
         """
-        sums: Float64Array = np.add.reduce(self._leaf_values.take(leaves), axis=1) + base_scores(features, self.base)
+        sums: Float64Array = self.trees.leaf_values.take(leaves).sum(axis=0) + base_scores(features, self.base)
         # The addition turns -0.0 into 0.0.
         return np.asarray(np.round(sums, 6) + 0.0)
 
-    def contributions(self, features: Float32Array, leaves: Int32Array) -> Float32Array:
+    def contributions(self, features: Float32Array, leaves: IndexArray) -> Float32Array:
         """Return what each family adds to the score of each row; (n, families) float32.
 
         Up to rounding, a row's score is the sum of its contributions plus the mean of the trees on the training rows.
         """
-        found = sums_of_rows(self._family_table, leaves)
-        for column in np.flatnonzero(self.base).tolist():
-            found[:, self.family_of[column]] += np.nan_to_num(features[:, column]) * self.base[column]
-        return found
+        used = np.flatnonzero(self.base)
+        return sums_of_rows(self._family_table, leaves.T) + _known(features, used) @ self._base_table[used]
 
     @cached_property
-    def _tree_starts(self) -> Int32Array:
-        width = self.trees.leaf_values.shape[1]
-        return np.asarray(np.arange(len(self.trees.leaf_counts)) * width, dtype=np.int32)
-
-    @cached_property
-    def _leaf_values(self) -> Float64Array:
-        return self.trees.leaf_values.ravel()
+    def _base_table(self) -> Float32Array:
+        """(features, families) the weight of each feature in its family."""
+        own = np.array(self.family_of)[:, None] == np.arange(self._family_table.shape[1])
+        return np.asarray(self.base[:, None] * own)
 
     @cached_property
     def _family_table(self) -> Float32Array:
@@ -92,7 +68,13 @@ class Model:
 def base_scores(features: Float32Array, base: Float32Array) -> Float64Array:
     """Return the sum of each row's features weighted by ``base``; (n,) float64, unknown values count as 0."""
     used = np.flatnonzero(base)
-    return np.asarray(np.nan_to_num(features[:, used]).astype(np.float64) @ base[used])
+    return np.asarray(_known(features, used).astype(np.float64) @ base[used])
+
+
+def _known(features: Float32Array, columns: IndexArray) -> Float32Array:
+    """Return some columns of the features, with 0 for unknown values."""
+    found = features[:, columns]
+    return np.where(np.isnan(found), np.float32(0), found)
 
 
 def read_model(text: str, base: Float32Array, family_of: tuple[int, ...]) -> Model:

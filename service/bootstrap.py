@@ -186,10 +186,7 @@ class Application:
 
     def start(self) -> int:
         """Start to serve and return the port. The bundle is loaded and the database was read before the first call."""
-        bundle = self.serving.refresh().bundle
-        if bundle is not None:
-            # Import LightGBM now, which takes a second or two, so that the first feed does not wait for it.
-            _ = bundle.model.booster
+        self.serving.refresh()
         port = self._server.start(self._settings.host, self._settings.port)
         self._statistics.start()
         if self._embeds:

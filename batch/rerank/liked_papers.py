@@ -67,7 +67,7 @@ class LikedPapers:
         vectors = source.vectors([paper.paper_id for paper in papers], self._serving.encoder)
         placed = place_papers(self._serving, papers, vectors)
         # The abstracts were read to place the papers; profiles do not need them.
-        return replace(placed, columns=replace(placed.columns, texts=placed.columns.titles), background=None)
+        return replace(placed, columns=replace(placed.columns, texts=placed.columns.titles), spaces=None)
 
     def _spill(self) -> None:
         """Empty the memory; papers that the file lacks are written to it."""

@@ -114,4 +114,4 @@ def _content(papers: PaperMatrix) -> tuple[pa.Table, dict[str, Any]]:
     kinds = {"paper_ids": pa.string(), "titles": pa.string(), "categories": pa.list_(pa.string())}
     table = pa.table({name: pa.array(getattr(papers.columns, name), kind) for name, kind in kinds.items()})
     values = {field.name: getattr(papers, field.name) for field in fields(papers)}
-    return table, {name: value for name, value in values.items() if name not in {"columns", "background"}}
+    return table, {name: value for name, value in values.items() if name not in {"columns", "spaces"}}

@@ -1,5 +1,7 @@
 """Family embedding: similarity of the candidate's vector to the vectors of liked and disliked papers."""
 
+import numpy as np
+
 from ranker.features.inputs import Inputs
 from ranker.relative import standardised
 from ranker.types import Float32Array
@@ -20,11 +22,8 @@ DIRECTIONS = (1, 1, 1, 1, 1, 1, -1)
 
 def compute(inputs: Inputs, out: Float32Array) -> None:
     """Write the features; NaN for pending vectors and for users without liked (disliked) vectors."""
-    out[0] = inputs.greatest_cosines(lambda profile: profile.liked_units)
-    out[1] = inputs.greatest_cosines(lambda profile: profile.interests.centroids)
+    out[0], out[1], out[6] = inputs.nearest()
     found = inputs.likeness("whitened")
     if found is not None:
         out[2] = found.linear
-        for row, values in enumerate(found, start=3):
-            out[row] = standardised(values)
-    out[6] = inputs.greatest_cosines(lambda profile: profile.disliked_units)
+        out[3:6] = standardised(np.stack(found))

@@ -1,8 +1,9 @@
 """The inputs that every family computes its features from, and the comparisons that several families share."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -83,25 +84,36 @@ class Inputs:
         if not known:
             return self._unknown()
         liked = [tfidf for user in known if (tfidf := self.profiles[user].liked_tfidf) is not None]
-        cosines = terms.cosines(stack_sparse(liked))
+        cosines = stack_sparse(liked).dot(terms)
         if wordless is not None:
             cosines[:, wordless] = np.nan
         return self._summed_up(known, cosines, [self.profiles[user].word_weights for user in known])
 
-    def greatest_cosines(self, rows_of: Callable[[Profile], Float32Array]) -> Float32Array:
-        """Return the greatest cosine of each candidate to some unit rows of each user; (u, n), NaN without rows.
+    @cached_property
+    def cosines(self) -> tuple[Float32Array, ...]:
+        """For each user the cosines of the n candidates to the user's m ``Profile.plain_rows``; (m, n)."""
+        ends = np.cumsum(self._plain_sizes)[2::3].tolist()
+        return tuple(self._cosines[start:end] for start, end in pairwise([0, *ends]))
 
-        Args:
-            rows_of: Returns the (m, d) rows of a user.
+    def nearest(self) -> Float32Array:
+        """Return the greatest cosine of each candidate to each part of ``Profile.plain_rows``; (3, u, n).
+
+        NaN for pending vectors, and for empty parts.
         """
-        rows = [rows_of(profile) for profile in self.profiles]
-        out = np.full((len(rows), len(self.candidates)), np.nan, dtype=np.float32)
-        known = [user for user, own in enumerate(rows) if len(own)]
-        if known:
-            with np.errstate(invalid="ignore"):
-                cosines = np.concatenate([rows[user] for user in known]) @ self.candidates.units.T
-            out[known] = np.maximum.reduceat(cosines, _starts([len(rows[user]) for user in known]), axis=0)
-        return out
+        out = np.full((len(self._plain_sizes), len(self.candidates)), np.nan, dtype=np.float32)
+        known = np.flatnonzero(self._plain_sizes)
+        if len(known):
+            starts = _starts([self._plain_sizes[part] for part in known.tolist()])
+            out[known] = np.maximum.reduceat(self._cosines, starts, axis=0)
+        return out.reshape(len(self.profiles), 3, len(self.candidates)).swapaxes(0, 1)
+
+    @cached_property
+    def _plain_sizes(self) -> list[int]:
+        return [len(rows) for profile in self.profiles for rows in profile.plain_rows]
+
+    @cached_property
+    def _cosines(self) -> Float32Array:
+        return self.candidates.cosines_to([rows for profile in self.profiles for rows in profile.plain_rows])
 
     def _unknown(self) -> Likeness:
         unknown = np.full((3, len(self.profiles), len(self.candidates)), np.nan, dtype=np.float32)
@@ -131,4 +143,4 @@ def by_user(values: Sequence[float]) -> Float32Array:
 
 def _starts(sizes: Sequence[int]) -> IndexArray:
     """Return where each of the consecutive parts of these sizes begins."""
-    return np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.intp)
+    return np.cumsum([0, *sizes[:-1]])

@@ -1,6 +1,7 @@
 """Average-linkage clustering (UPGMA) by cosine: it needs no number of clusters and no random start."""
 
 import numpy as np
+from scipy.cluster.hierarchy import linkage
 
 from ranker.types import Float32Array, IndexArray
 
@@ -13,9 +14,6 @@ def clusters_of(units: Float32Array, min_cosine: float) -> IndexArray:
     Args:
         units: (m, d) finite rows of unit length.
     """
-    # Imported here so that a server starts without it.
-    from scipy.cluster.hierarchy import linkage  # noqa: PLC0415
-
     count = len(units)
     if count < 2:
         return np.arange(count)

@@ -36,23 +36,6 @@ class Interests:
     def __len__(self) -> int:
         return len(self.members)
 
-    def nearest(self, units: Float32Array) -> tuple[IndexArray, Float32Array]:
-        """Return the interest nearest to each paper and the cosine to it.
-
-        Args:
-            units: (n, d) float32 of unit length, NaN rows where the vector is pending.
-
-        Returns:
-            (n,) numbers of interests, -1 where the vector is pending or there is no interest; (n,) cosines, NaN there.
-        """
-        if not len(self):
-            return np.full(len(units), -1, dtype=np.intp), np.full(len(units), np.nan, dtype=np.float32)
-        with np.errstate(invalid="ignore"):
-            cosines = units @ self.centroids.T
-        best = np.argmax(cosines, axis=1)
-        found = cosines[np.arange(len(units)), best]
-        return np.where(np.isnan(found), -1, best), found
-
 
 def find_interests(units: Float32Array, rows: IndexArray, liked_at: Float64Array) -> Interests:
     """Cluster liked papers into interests.
@@ -69,15 +52,15 @@ def find_interests(units: Float32Array, rows: IndexArray, liked_at: Float64Array
     labels = clusters_of(units, JOIN_COSINE)
     like_weights = np.exp2(-_ages(liked_at) / HALF_LIFE_SECONDS)
     weights = np.bincount(labels, like_weights, len(labels))
-    first = np.unique(labels)
+    first = np.flatnonzero(np.bincount(labels))
     # Of equal weights the interest with the earliest like comes first.
     heavy = first[np.argsort(-weights[first], kind="stable")][:MAX_INTERESTS]
-    members = [np.flatnonzero(labels == label) for label in heavy.tolist()]
+    is_member = labels == heavy[:, None]
     shares = weights[heavy] / weights[heavy].sum()
     return Interests(
-        centroids=unit_rows(np.stack([np.add.reduce(units[own], axis=0) for own in members])),
+        centroids=unit_rows(is_member.astype(np.float32) @ units),
         weights=shares.astype(np.float32),
-        members=tuple(rows[own] for own in members),
+        members=tuple(rows[own] for own in is_member),
     )
 
 

@@ -57,6 +57,11 @@ class Profile:
         """(m, d) float32 unit vectors of the likes that have vectors."""
         return self.liked_vectors["plain"]
 
+    @property
+    def plain_rows(self) -> tuple[Float32Array, Float32Array, Float32Array]:
+        """(m, d), (k, d) and (j, d) unit vectors of the likes, the interests and the disliked papers."""
+        return self.liked_units, self.interests.centroids, self.disliked_units
+
     @cached_property
     def text_amount(self) -> float:
         """Mean number of distinct terms of the likes that have words, less if they have few in all; NaN without any."""

@@ -63,25 +63,17 @@ def family_table(trees: Trees, family_of: Sequence[int]) -> Float64Array:
         (t * m, families) float64, rows in the order of ``trees.leaf_values`` flattened. The sum of a leaf's row plus
         the mean of its tree's root is the leaf's value.
     """
-    families = np.asarray(family_of, dtype=np.intp)
-    means, _ = node_means(trees)
-    tree_count, node_count = means.shape
-    rows = np.arange(tree_count)
-    node_paths = np.zeros((tree_count, max(node_count, 1), int(families.max()) + 1))
-    leaf_paths = np.zeros((*trees.leaf_values.shape, node_paths.shape[2]))
-    for node in range(node_count):
-        real = rows[trees.split_features[:, node] >= 0]
-        family = families[trees.split_features[real, node]]
+    families, (means, _) = np.asarray(family_of, dtype=np.intp), node_means(trees)
+    tree = np.arange(len(means))
+    paths = np.zeros((*trees.leaf_values.shape, int(families.max()) + 1))
+    for node in range(means.shape[1]):
+        family = families[trees.split_features[:, node]]
         for side in (0, 1):
-            child = trees.children[real, node, side]
-            for paths, values, chosen, index in (
-                (node_paths, means, child >= 0, child),
-                (leaf_paths, trees.leaf_values, child < 0, -1 - child),
-            ):
-                tree, place = real[chosen], index[chosen]
-                paths[tree, place] = node_paths[tree, node]
-                paths[tree, place, family[chosen]] += values[tree, place] - means[tree, node]
-    return leaf_paths.reshape(-1, leaf_paths.shape[2])
+            child = trees.children[:, node, side]
+            value = np.where(child >= 0, means[tree, np.maximum(child, 0)], trees.leaf_values[tree, -1 - child])
+            # Nothing is below the nodes beyond a tree's last one.
+            paths[tree, :, family] += trees.below[:, node, side] * (value - means[:, node])[:, None]
+    return paths.reshape(-1, paths.shape[2])
 
 
 @dataclass(frozen=True)
@@ -90,12 +82,14 @@ class Shown:
 
     Attributes:
         rows: (k,) rows of ``candidates``.
+        cosines: (m, n) cosines of all n candidates to the user's m likes with vectors, interests and perhaps others.
         as_of: Unix seconds.
     """
 
     profile: Profile
     candidates: PaperMatrix
     rows: IndexArray
+    cosines: Float32Array
     as_of: float
     user_context: UserContext
 
@@ -158,14 +152,16 @@ def _fresh(shown: Shown) -> BoolArray:
 
 def _near_interests(shown: Shown, holds: BoolArray) -> _Reasons | None:
     """Return the nearest interest as a reason for each row, if it is near and has at least ``SEVERAL_TITLES``."""
-    interests = shown.profile.interests
-    sizes = np.array([len(members) for members in interests.members] + [0])
-    nearest, cosines = interests.nearest(shown.candidates.units[shown.rows])
+    first, sizes = len(shown.profile.liked_units), [len(members) for members in shown.profile.interests.members]
+    if not sizes:
+        return None
+    cosines = shown.cosines[first : first + len(sizes), shown.rows]
+    nearest = cosines.argmax(axis=0)
     # The cosine of a pending vector is NaN, which compares as false.
-    near = holds & (sizes[nearest] >= SEVERAL_TITLES) & (cosines >= NEAR_INTEREST_COSINE)
+    near = holds & (np.array(sizes)[nearest] >= SEVERAL_TITLES) & (cosines.max(axis=0) >= NEAR_INTEREST_COSINE)
     if not near.any():
         return None
-    found = [RankReason(_KIND.TOPIC, interest=number) for number in range(len(sizes) - 1)]
+    found = [RankReason(_KIND.TOPIC, interest=number) for number in range(len(sizes))]
     return [found[number] if each else None for number, each in zip(nearest.tolist(), near.tolist(), strict=True)]
 
 
@@ -202,7 +198,7 @@ def _nearest_likes(shown: Shown) -> tuple[IndexArray, Float32Array]:
     similarity = np.zeros(len(rows), dtype=np.float32)
     by_vector = candidates.has_vector[rows] if len(profile.liked_units) else np.zeros(len(rows), dtype=np.bool_)
     if by_vector.any():
-        cosines = profile.liked_units @ candidates.units[rows[by_vector]].T
+        cosines = shown.cosines[: len(profile.liked_units), rows[by_vector]]
         _take_near(nearest, similarity, by_vector, cosines, profile.liked_vector_rows, NEAR_COSINE)
     if not by_vector.all() and profile.liked_tfidf is not None and candidates.tfidf is not None:
         cosines = profile.liked_tfidf.dot(candidates.tfidf.take(rows[~by_vector]))

@@ -18,10 +18,10 @@ from ranker.signals import Signals
 from ranker.spaces.categories import CategoryTable
 from ranker.spaces.factors import FactorMap
 from ranker.spaces.linear import inverse_root, unit_rows
-from ranker.spaces.sparse import CandidateTerms, SparseRows, stack_sparse
+from ranker.spaces.sparse import SparseRows, stack_sparse, telling_terms
 from ranker.spaces.statistics import CorpusStatistics, count_terms, with_prior
 from ranker.spaces.terms import hashed_terms
-from ranker.spaces.topics import Topics, main_topics
+from ranker.spaces.topics import Topics
 from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
 
 MAX_IDF = 8.0
@@ -35,7 +35,7 @@ _FEW_COSINES = 500
 """Up to this number of papers their mutual cosines are cached (1 MB), because the slates of all users read them."""
 _REPEAT_WEIGHT = 0.3
 """The TF-IDF weight of a term grows by this much when its count in a text grows e-fold."""
-_ROWS = ("units", "whitened", "tfidf", "topic_weights", "factors")
+_ROWS = ("units", "whitened", "tfidf", "factors")
 
 
 @dataclass(frozen=True)
@@ -46,18 +46,17 @@ class PaperMatrix:
         units: (n, d) float32 vectors of unit length; NaN rows where the vector is pending.
         whitened: (n, d) float32 whitened vectors of unit length, NaN rows as in ``units``; None without a bundle.
         tfidf: (n, buckets) TF-IDF rows of unit length, empty for texts without words; None without a bundle.
-        topic_weights: (n, t) float32, see ``Topics.weights``; None without a bundle or topics.
         factors: (n, k) float32 co-like factors of unit length, NaN rows as in ``units``; None without a factor map.
-        background: TF-IDF rows of a sample of the corpus, which ``word_crowding`` refers to; None without a bundle.
+        spaces: The spaces of the bundle, whose background and topics the papers are compared with; None without a
+            bundle.
     """
 
     columns: PaperColumns
     units: Float32Array
     whitened: Float32Array | None = None
     tfidf: SparseRows | None = None
-    topic_weights: Float32Array | None = None
     factors: Float32Array | None = None
-    background: SparseRows | None = None
+    spaces: "Spaces | None" = None
 
     def __len__(self) -> int:
         return len(self.columns)
@@ -72,7 +71,7 @@ class PaperMatrix:
     def cosines_among(self, rows: IndexArray) -> Float32Array:
         """Return the mutual cosines of the papers at ``rows``; (m, m) float32, 0 where a vector is pending."""
         if len(self) <= _FEW_COSINES:
-            return self._cosines[np.ix_(rows, rows)]
+            return self._cosines.take(rows, axis=0).take(rows, axis=1)
         known = np.nan_to_num(self.units[rows])
         return known @ known.T
 
@@ -80,6 +79,15 @@ class PaperMatrix:
     def _cosines(self) -> Float32Array:
         known = np.nan_to_num(self.units)
         return known @ known.T
+
+    def cosines_to(self, parts: Sequence[Float32Array]) -> Float32Array:
+        """Return the cosines of the papers to the unit rows of all parts, m in all; (m, n), NaN for pending vectors."""
+        rows = [part for part in parts if len(part)]
+        if not rows:
+            return np.empty((0, len(self)), dtype=np.float32)
+        # Some BLAS kernels report rows of NaN as invalid.
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.concatenate(rows) @ self.units.T)
 
     @cached_property
     def dates(self) -> Float64Array:
@@ -100,9 +108,9 @@ class PaperMatrix:
         return ranks
 
     @cached_property
-    def terms(self) -> CandidateTerms | None:
-        """The terms of the papers in the form that likes are compared with; None without a bundle."""
-        return None if self.tfidf is None else CandidateTerms.of(self.tfidf)
+    def terms(self) -> SparseRows | None:
+        """The terms of the papers with the weights that likes are compared by; None without a bundle."""
+        return None if self.tfidf is None else telling_terms(self.tfidf)
 
     @cached_property
     def wordless(self) -> BoolArray | None:
@@ -124,10 +132,9 @@ class PaperMatrix:
         similarity to a library says (compare cross-domain local scaling, Conneau et al. 2018). The crowding is the mean
         TF-IDF cosine to the nearest papers of the background; it is 0 without a bundle.
         """
-        if self.tfidf is None or self.background is None or not len(self.background):
+        if self.tfidf is None or self.spaces is None or not len(self.spaces.background):
             return np.zeros(len(self), dtype=np.float32)
-        # ``dot`` caches the transpose of its argument: the background, which stays the same.
-        cosines = self.tfidf.dot(self.background)
+        cosines = self.tfidf.dot(self.spaces.background)
         count = max(1, round(cosines.shape[1] * NEAREST_SHARE))
         nearest = np.partition(cosines, cosines.shape[1] - count, axis=1)[:, cosines.shape[1] - count :]
         return np.nan_to_num(standardised(nearest.mean(axis=1)))
@@ -139,10 +146,10 @@ class PaperMatrix:
 
     @cached_property
     def main_topics(self) -> IndexArray:
-        """(n,) the topic with the greatest weight of each paper; -1 if unknown."""
-        if self.topic_weights is None:
+        """(n,) the nearest topic of each paper; -1 if unknown."""
+        if self.spaces is None or self.spaces.topics is None:
             return np.full(len(self), -1, dtype=np.intp)
-        return main_topics(self.topic_weights)
+        return self.spaces.topics.nearest(self.units)
 
     @property
     def vectors(self) -> dict[str, Float32Array]:
@@ -162,7 +169,7 @@ class PaperMatrix:
         """Return the papers at ``rows``, in that order."""
         index = np.asarray(rows, dtype=np.intp)
         taken = {name: taken_rows(vars(self)[name], index) for name in _ROWS}
-        return PaperMatrix(columns=self.columns.take(rows), **taken, background=self.background)
+        return PaperMatrix(columns=self.columns.take(rows), **taken, spaces=self.spaces)
 
 
 @dataclass(frozen=True)
@@ -245,9 +252,8 @@ class Spaces:
                 units=units,
                 whitened=whitened,
                 tfidf=tfidf,
-                topic_weights=None if self.topics is None else self.topics.weights(units),
                 factors=None if self.factor_map is None else self.factor_map.factors(units, tfidf),
-                background=self.background,
+                spaces=self,
             )
 
     def _tfidf(self, counts: SparseRows) -> SparseRows:
@@ -276,22 +282,16 @@ def stack_matrices(parts: Sequence[PaperMatrix]) -> PaperMatrix:
     Raises:
         InputError: The parts are in different spaces, or a paper occurs twice.
     """
-    if len({_shape(part) for part in parts}) != 1:
-        raise InputError("papers of different spaces cannot be joined; all must be in the same spaces")
     values = {name: _stacked([vars(part)[name] for part in parts]) for name in _ROWS}
     columns = stack_columns([part.columns for part in parts])
-    return PaperMatrix(columns=columns, **values, background=parts[0].background)
+    return PaperMatrix(columns=columns, **values, spaces=parts[0].spaces)
 
 
 def _stacked(values: Sequence[Any]) -> Any:
-    """Return the rows of all parts; None if a part is None."""
-    if any(value is None for value in values):
+    """Return the rows of all parts; None if they are None."""
+    widths = {None if value is None else value.shape[1] for value in values}
+    if len(widths) != 1:
+        raise InputError("papers of different spaces cannot be joined; all must be in the same spaces")
+    if None in widths:
         return None
     return stack_sparse(values) if isinstance(values[0], SparseRows) else np.concatenate(values)
-
-
-def _shape(matrix: PaperMatrix) -> tuple[int | None, ...]:
-    """Return the widths of all spaces, which differ for most matrices of different bundles."""
-    arrays = (matrix.units, matrix.whitened, matrix.topic_weights, matrix.factors)
-    widths = (None if array is None else array.shape[1] for array in arrays)
-    return (*widths, None if matrix.tfidf is None else matrix.tfidf.width)

@@ -1,20 +1,21 @@
 """Sparse rows and their products; scipy.sparse is used only here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse
 
 from ranker.types import Float32Array, IndexArray, Int32Array
 
 _RARE_SHARE = 0.05
 _FEW_ROWS = 20
-_BLOCK_CELLS = 2**18
-"""Number of (like, paper) pairs whose common terms are in memory at once, at a few hundred bytes per pair."""
+_DENSE_ROWS = 100
+"""Up to this number of rows, a dense matrix of their common columns has the products of rows in half the time."""
+_BLOCK_CELLS = 2**21
+"""Number of products of rows that are in memory twice: as a sparse and as a dense matrix."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class SparseRows:
     def __len__(self) -> int:
         return len(self.starts) - 1
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(n, width)."""
+        return len(self), self.width
+
     @cached_property
     def row_sizes(self) -> Int32Array:
         """(n,) number of entries of each row."""
@@ -48,9 +54,7 @@ class SparseRows:
     @cached_property
     def matrix(self) -> Any:
         """This matrix as a scipy matrix that shares the memory."""
-        return scipy.sparse.csr_matrix(
-            (self.values, self.columns, self.starts), shape=(len(self), self.width), copy=False
-        )
+        return scipy.sparse.csr_matrix((self.values, self.columns, self.starts), shape=self.shape, copy=False)
 
     @cached_property
     def transposed(self) -> Any:
@@ -58,15 +62,37 @@ class SparseRows:
         return self.matrix.T.tocsr()
 
     def dot(self, other: "SparseRows") -> Float32Array:
-        """Return the dot products of these rows with the rows of ``other``; (n, n_other) float32, C-contiguous."""
-        return np.ascontiguousarray((self.matrix @ other.transposed).toarray(), dtype=np.float32)
+        """Return the dot products of these rows with the rows of ``other``; (n, n_other) float32, C-contiguous.
+
+        ``other`` keeps its transpose, so it should be what stays the same from call to call.
+        """
+        step = max(_BLOCK_CELLS // max(len(other), 1), 1)
+        if len(self) <= step:
+            return np.ascontiguousarray((self.matrix @ other.transposed).toarray(), dtype=np.float32)
+        blocks = [self.take(np.arange(start, min(start + step, len(self)))) for start in range(0, len(self), step)]
+        return np.concatenate([block.dot(other) for block in blocks])
 
     def gram(self) -> Float32Array:
         """Return the dot products of the rows with one another; (n, n) float32."""
-        # Renumbered columns make the transpose small: it takes time for each column, used or not.
-        used, places = np.unique(self.columns, return_inverse=True)
-        rows = scipy.sparse.csr_matrix((self.values, places, self.starts), shape=(len(self), len(used)))
-        return np.asarray((rows @ rows.T).toarray(), dtype=np.float32)
+        if len(self) > _DENSE_ROWS:
+            # Renumbered columns make the transpose small: it takes time for each column, used or not.
+            used, places = np.unique(self.columns, return_inverse=True)
+            rows = scipy.sparse.csr_matrix((self.values, places, self.starts), shape=(len(self), len(used)))
+            return np.asarray((rows @ rows.T).toarray(), dtype=np.float32)
+        # Sorting one array is faster than sorting indices by it.
+        entries = np.sort(self.columns.astype(np.int64) << 32 | np.arange(len(self.columns)))
+        columns, entries = entries >> 32, entries & 0xFFFFFFFF
+        # Most columns are in a single row and add to the diagonal alone; the others form a small dense matrix.
+        shared = np.zeros(len(columns), dtype=np.bool_)
+        shared[1:] = columns[1:] == columns[:-1]
+        shared[:-1] |= shared[1:]
+        columns, entries = columns[shared], entries[shared]
+        places = np.cumsum(np.diff(columns, prepend=-1) > 0) - 1
+        dense = np.zeros((places[-1] + 1 if len(places) else 0, len(self)), dtype=np.float32)
+        dense[places, self.owners[entries]] = self.values[entries]
+        found = dense.T @ dense
+        np.fill_diagonal(found, np.bincount(self.owners, self.values * self.values, len(self)))
+        return found
 
     def select(self, columns: Int32Array) -> "SparseRows":
         """Return the rows restricted to the given columns (ascending), renumbered from 0."""
@@ -87,72 +113,20 @@ class SparseRows:
         return SparseRows(starts, self.columns[source], self.values[source], self.width)
 
 
-@dataclass(frozen=True)
-class CandidateTerms:
-    """The terms of n candidate papers by term, each weighted by how well it tells these papers apart.
+def telling_terms(tfidf: SparseRows) -> SparseRows:
+    """Return the TF-IDF rows of candidate papers with each term weighted by how well it tells these papers apart.
 
     A term that is rare in the corpus may be in half the papers of a digest. A term that is in at most a twentieth of
     the papers has weight 1. More common terms weigh less, down to 0 for a term in all of many papers. For few papers
     the weights stay near 1.
-
-    The likes of a user have thousands of terms, of which the papers share some hundred. Summing these alone in numpy is
-    three times as fast as a general product of sparse matrices.
-
-    Attributes:
-        places: (width,) index of each term among the v terms of the papers; v for all other terms. The dtype is the
-            smallest that holds v, because a small table stays in the processor's cache.
-        starts: (v + 1,) the papers with term i are ``papers[starts[i]:starts[i + 1]]``.
-        papers: (nonzero,) paper of each entry.
-        values: (nonzero,) float32 TF-IDF value of each entry times the weight of the term.
     """
-
-    places: npt.NDArray[np.unsignedinteger]
-    starts: Int32Array
-    papers: Int32Array
-    values: Float32Array
-    paper_count: int
-
-    @classmethod
-    def of(cls, tfidf: SparseRows) -> "CandidateTerms":
-        """Return the terms of the papers from their TF-IDF rows."""
-        order = np.argsort(tfidf.columns, kind="stable")
-        terms, row_counts = np.unique(tfidf.columns, return_counts=True)
-        places = np.full(tfidf.width, len(terms), dtype=np.min_scalar_type(len(terms)))
-        places[terms] = np.arange(len(terms))
-        shares = np.maximum(row_counts, 1) / (len(tfidf) + _FEW_ROWS)
-        weights = np.minimum(np.log(1 / shares) / np.log(1 / _RARE_SHARE), 1.0).astype(np.float32)
-        return cls(
-            places=places,
-            starts=np.concatenate(([0], np.cumsum(row_counts))).astype(np.int32),
-            papers=tfidf.owners[order],
-            values=tfidf.values[order] * np.repeat(weights, row_counts),
-            paper_count=len(tfidf),
-        )
-
-    def cosines(self, liked: SparseRows) -> Float32Array:
-        """Return the weighted TF-IDF cosines of m liked rows to the papers; (m, n) float32."""
-        out = np.empty((len(liked), self.paper_count), dtype=np.float32)
-        # Blocks of likes limit the memory.
-        step = max(_BLOCK_CELLS // max(self.paper_count, 1), 1)
-        for start in range(0, len(liked), step):
-            stop = min(start + step, len(liked))
-            first, last = int(liked.starts[start]), int(liked.starts[stop])
-            places = self.places[liked.columns[first:last]]
-            shared = np.flatnonzero(places < len(self.starts) - 1)
-            places = places[shared].astype(np.intp)
-            entries, sizes = self.starts[places], self.starts[places + 1] - self.starts[places]
-            # One pair for each shared term of a like and each paper with that term.
-            ends = np.cumsum(sizes)
-            pairs = np.arange(ends[-1] if len(ends) else 0) + np.repeat(entries - ends + sizes, sizes)
-            owners = (liked.owners[first:last][shared] - start) * self.paper_count
-            cells = np.repeat(owners, sizes) + self.papers[pairs]
-            products = np.repeat(liked.values[first:last][shared], sizes) * self.values[pairs]
-            found = np.bincount(cells, products, (stop - start) * self.paper_count)
-            out[start:stop] = found.reshape(stop - start, self.paper_count)
-        return out
+    counts = np.bincount(tfidf.columns, minlength=tfidf.width)
+    shares = np.maximum(counts, 1) / (len(tfidf) + _FEW_ROWS)
+    weights = np.minimum(np.log(1 / shares) / np.log(1 / _RARE_SHARE), 1.0).astype(np.float32)
+    return replace(tfidf, values=tfidf.values * weights[tfidf.columns])
 
 
-def sums_of_rows(table: Float32Array, rows: Int32Array) -> Float32Array:
+def sums_of_rows(table: Float32Array, rows: IndexArray) -> Float32Array:
     """Return the sums of rows of a table; (n, k) float32.
 
     Args:
@@ -160,15 +134,18 @@ def sums_of_rows(table: Float32Array, rows: Int32Array) -> Float32Array:
         rows: (n, t) row numbers; each list of t rows gives one sum.
     """
     # A product with a sparse matrix of ones takes a fifth of the time of gathering the rows and adding them.
+    places = np.ascontiguousarray(rows, dtype=np.int32)
     starts = np.arange(0, rows.size + 1, max(rows.shape[1], 1), dtype=np.int32)
     ones = scipy.sparse.csr_matrix(
-        (np.ones(rows.size, dtype=np.float32), rows.ravel(), starts), shape=(len(rows), len(table)), copy=False
+        (np.ones(rows.size, dtype=np.float32), places.ravel(), starts), shape=(len(rows), len(table)), copy=False
     )
     return np.asarray(ones @ table, dtype=np.float32)
 
 
 def stack_sparse(parts: Sequence[SparseRows]) -> SparseRows:
     """Return the rows of all parts; needs at least one part, all of one width."""
+    if len(parts) == 1:
+        return parts[0]
     sizes = np.concatenate([part.row_sizes for part in parts])
     starts = np.concatenate(([0], np.cumsum(sizes))).astype(np.int32)
     columns = np.concatenate([part.columns for part in parts])

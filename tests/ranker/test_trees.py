@@ -23,6 +23,36 @@ def test_root_covers_all_rows(small_model_text: str) -> None:
     assert (means[:, 0] <= trees.leaf_values.max(axis=1)).all()
 
 
+@pytest.mark.parametrize("leaf_count", [2, 7, 8, 9, 31, 64])
+@pytest.mark.parametrize("missing", ["nan", "none", "mixed"])
+def test_every_kind_of_tree(leaf_count: int, missing: str) -> None:
+    """Trees of any size give LightGBM's leaves: known and unknown values, at thresholds and beside them."""
+    rng = np.random.default_rng(leaf_count)
+    features = np.round(rng.standard_normal((3_000, len(SCHEMA))), 1).astype(np.float32)
+    if missing != "none":
+        features[rng.random(features.shape) < 0.3] = np.nan
+    if missing == "mixed":
+        features[:, ::2] = np.nan_to_num(features[:, ::2])
+    labels = np.nansum(features[:, :6], axis=1) + np.isnan(features[:, 1]) + rng.standard_normal(3_000)
+    params = {"num_leaves": leaf_count, "min_data_in_leaf": 3, "num_threads": 1, "verbose": -1}
+    booster = lightgbm.train(params, lightgbm.Dataset(features, labels), 30)
+    features[::3][rng.random((1_000, len(SCHEMA))) < 0.2] = np.nan
+    trees = parse_trees(booster.model_to_string(), len(SCHEMA))
+    expected = np.asarray(booster.predict(features, pred_leaf=True))
+
+    starts = np.arange(30) * trees.leaf_values.shape[1]
+    assert np.array_equal(trees.leaves(features).T - starts, expected)
+
+
+def test_zeros_that_mean_unknown_are_refused() -> None:
+    """A model that reads zeros as unknown values is refused, because features may be zero."""
+    features = np.arange(200, dtype=np.float32).reshape(-1, 1) % 7 * np.ones(len(SCHEMA), dtype=np.float32)
+    data = lightgbm.Dataset(features, np.arange(200) % 7)
+    booster = lightgbm.train({"zero_as_missing": True, "num_threads": 1, "verbose": -1}, data, 2)
+    with pytest.raises(TreeError, match="decision_type"):
+        parse_trees(booster.model_to_string(), len(SCHEMA))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "problem"),
     [
@@ -31,6 +61,8 @@ def test_root_covers_all_rows(small_model_text: str) -> None:
         ("num_class=1", "num_class=2", "one output"),
         ("max_feature_idx=", "max_feature_idx=1", "features up to"),
         ("num_leaves=8", "num_leaves=many", "cannot be read"),
+        ("num_leaves=8", "num_leaves=65", "must be 1 to 64"),
+        ("threshold=", "threshold=nan ", "wrong number"),
         ("leaf_value=", "leaf_value=nan ", "wrong number"),
         ("end of trees", "end", "complete"),
         ("tree\n", "bush\n", "complete"),

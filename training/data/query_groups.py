@@ -106,7 +106,7 @@ def hidden_queries(
         if not shown.any() or not is_hidden[asked].any():
             continue
         hits = answers.papers[asked][is_hidden[asked]][: candidate_count // 2]
-        pool = np.setdiff1d(members, answers.papers[asked])
+        pool = members[~np.isin(members, answers.papers[asked], kind="table")]
         others = rng.choice(pool, min(candidate_count - len(hits), len(pool)), replace=False)
         if len(others):
             rows = np.sort(np.concatenate((hits, others)))

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import lightgbm
 import numpy as np
 
 from ranker.features import SCHEMA
@@ -35,7 +36,7 @@ def importances(model: Model, held_out: Sequence[Float32Array]) -> tuple[Importa
     Args:
         held_out: For each data set (n, len(SCHEMA)) rows, at least one. Equally many of each are used, evenly spaced.
     """
-    booster = model.booster
+    booster = lightgbm.Booster(model_str=model.text)
     count = max(_SAMPLE_ROWS // len(held_out), 1)
     shown = np.concatenate([rows[spread(len(rows), count)] for rows in held_out])
     gain = np.asarray(booster.feature_importance(importance_type="gain"), dtype=np.float64)

@@ -5,6 +5,7 @@ of their own, because many users like the same papers and a new like does not ch
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TypeAlias
 
 from ranker.spaces.spaces import PaperMatrix, stack_matrices
@@ -50,7 +51,8 @@ class PlacedPapers:
         if len(known) < len(found):
             papers = list(tx.papers.find_many([paper_id for paper_id in found if paper_id not in known]).values())
             vectors = tx.papers.vectors([paper.paper_id for paper in papers], serving.encoder)
-            matrix = place_papers(serving, papers, vectors)
+            # Only candidates are compared with what the spaces hold.
+            matrix = replace(place_papers(serving, papers, vectors), spaces=None)
             for row, paper in enumerate(papers):
                 placed = (paper, matrix.take([row]))
                 known[paper.paper_id] = self._kept.put(paper.paper_id, versions[paper.paper_id], placed)

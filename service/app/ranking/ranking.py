@@ -26,6 +26,7 @@ from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
 MAX_SLATE_SIZE = 500
 SCORED_ROWS = 6_000
 """Number of pairs of a user and a candidate that are scored in one call. More would not be faster; they take 30 MB."""
+_PLAIN_REASONS = {kind: Reason(ReasonType(kind.value)) for kind in RankReasonKind}
 
 
 @dataclass(frozen=True)
@@ -246,4 +247,4 @@ def _reasons(user: PreparedUser, candidates: Candidates, row: int, found: Sequen
         elif reason.kind is RankReasonKind.FOLLOWED_AUTHOR:
             yield from authors
         else:
-            yield Reason(ReasonType(reason.kind.value))
+            yield _PLAIN_REASONS[reason.kind]

@@ -25,7 +25,7 @@ def assert_same(one: PaperMatrix, other: PaperMatrix) -> None:
     """Assert that two matrices are equal, up to rounding, in everything that profiles use."""
     assert one.columns.paper_ids == other.columns.paper_ids
     assert one.columns.categories == other.columns.categories
-    for space in ("units", "whitened", "topic_weights", "factors"):
+    for space in ("units", "whitened", "factors"):
         mine, theirs = getattr(one, space), getattr(other, space)
         assert (mine is None) == (theirs is None)
         if mine is not None:

@@ -230,7 +230,7 @@ def test_spaces_come_back(folder: Path) -> None:
                 assert np.array_equal(value, getattr(other, name)), name
     papers = columns(20)
     one, other = written.matrix(papers), found.matrix(papers)
-    for name in ("units", "whitened", "topic_weights", "factors", "word_crowding"):
+    for name in ("units", "whitened", "factors", "word_crowding", "main_topics"):
         assert_close(getattr(one, name), getattr(other, name))
     bare = read_spaces(folder / SPACES_NAME, spaces_bytes(replace(written, factor_map=None)), DIM)
     assert bare.factor_map is None

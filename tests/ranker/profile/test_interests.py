@@ -49,11 +49,9 @@ def test_at_most_eight() -> None:
 
 
 def test_nothing_liked() -> None:
-    """A user without liked vectors has no interests, and no paper is near one."""
+    """A user without liked vectors has no interests."""
     found = build_profile(plain_matrix(pending(columns(3), [0, 1, 2]))).interests
     assert len(found) == 0
-    assert found.nearest(likes_of([0]))[0].tolist() == [-1]
-    assert np.isnan(found.nearest(likes_of([0, 1]))[1]).all()
 
 
 def test_rows_are_those_of_the_likes_given() -> None:
@@ -61,18 +59,6 @@ def test_rows_are_those_of_the_likes_given() -> None:
     profile = build_profile(plain_matrix(pending(columns(9), [0, 4])))
     rows = np.concatenate(profile.interests.members)
     assert set(rows.tolist()) <= {1, 2, 3, 5, 6, 7, 8}
-
-
-def test_nearest_is_truly_the_nearest() -> None:
-    """A paper's nearest interest has the greatest cosine, which is returned too; NaN for a pending vector."""
-    found = found_in(likes_of([0, 0, 1, 1, 1]), np.full(5, UNKNOWN))
-    papers = likes_of([1, 0, 5])
-    papers[2] = np.nan
-    nearest, cosines = found.nearest(papers)
-    expected = papers[:2] @ found.centroids.T
-    assert nearest.tolist() == [0, 1, -1]
-    assert np.allclose(cosines[:2], expected.max(axis=1), atol=1e-6)
-    assert np.isnan(cosines[2])
 
 
 def test_only_the_newest_are_clustered() -> None:

@@ -34,5 +34,6 @@ def agreement(model: Model, users: Sequence[Float32Array], count: int = 20) -> f
         first = np.argsort(-model.scores(features, leaves), kind="stable")[:count]
         exact = exact_contributions(model, features[first])
         families = np.stack([exact[:, SCHEMA.columns_of(name)].sum(axis=1) for name in SCHEMA.families], axis=1)
-        same += (model.contributions(features[first], leaves[first]).argmax(axis=1) == families.argmax(axis=1)).tolist()
+        found = model.contributions(features[first], leaves[:, first])
+        same += (found.argmax(axis=1) == families.argmax(axis=1)).tolist()
     return float(np.mean(same))

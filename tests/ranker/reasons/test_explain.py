@@ -35,7 +35,8 @@ def shown(
     user_context: UserContext = UNKNOWN_USER,
 ) -> Shown:
     """The candidates at these rows, as the user sees them."""
-    return Shown(profile, candidates, np.array(rows), as_of, user_context)
+    cosines = candidates.cosines_to(profile.plain_rows)
+    return Shown(profile, candidates, np.array(rows), cosines, as_of, user_context)
 
 
 def kinds(row: int, contributions: Float32Array | None, likes: PaperMatrix, as_of: float = NOW) -> list[RankReasonKind]:

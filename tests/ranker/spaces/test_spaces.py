@@ -25,7 +25,7 @@ from testing.ranker import NOW, assert_close, columns, pending, spaces, statisti
 PAPERS = pending(columns(130, dim=384), [3, 60])
 SPACES = spaces(384)
 WHOLE = SPACES.matrix(PAPERS)
-ROWS = ("units", "whitened", "topic_weights", "factors")
+ROWS = ("units", "whitened", "factors")
 SMALL = spaces()
 MANY = replace(statistics(columns(500, seed=3)), paper_count=10**9, vector_count=10**9)
 """Statistics that leave nothing of a prior."""
