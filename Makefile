@@ -16,9 +16,14 @@ TORCH_INDEX ?=
 export PYTHON
 
 PROTOS := $(wildcard proto/paperfeed/v1/*.proto)
-PROTOC = $(BIN)/python -m grpc_tools.protoc -I proto
+# The package googleapis-common-protos has the .proto files that ours import.
+GOOGLEAPIS = $$($(BIN)/python -c 'import google.type; print(next(iter(google.type.__path__)).removesuffix("/google/type"))')
+PROTOC = $(BIN)/python -m grpc_tools.protoc -I $(1) -I "$(GOOGLEAPIS)"
 # protoc finds mypy-protobuf on PATH
 PROTOC_OUT = --python_out=$(1) --grpc_python_out=$(1) --mypy_out=quiet:$(1) --mypy_grpc_out=quiet:$(1)
+# buf would fetch imports from its registry. An image has them, needs no network, and keeps comments and lines.
+PROTOC_IMAGE = --include_imports --include_source_info --descriptor_set_out
+BUF_OPTIONS = --config proto/buf.yaml --path paperfeed
 
 .PHONY: help setup demo screenshots test test-all coverage check stubs stubs-check format lint types imports proto-lint docker-lint bench clean
 
@@ -55,11 +60,11 @@ coverage: $(STAMP) ## run all tests and list the lines that none of them reaches
 check: lint types imports proto-lint stubs-check docker-lint ## format, lint, types, imports, proto, stubs, Dockerfile
 
 stubs: $(STAMP) ## write the Python stubs of proto/paperfeed/v1/*.proto again
-	@PATH="$(abspath $(BIN)):$$PATH" $(PROTOC) $(call PROTOC_OUT,proto) $(PROTOS)
+	@PATH="$(abspath $(BIN)):$$PATH" $(call PROTOC,proto) $(call PROTOC_OUT,proto) $(PROTOS)
 
 stubs-check: $(STAMP)
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
-	PATH="$(abspath $(BIN)):$$PATH" $(PROTOC) $(call PROTOC_OUT,"$$fresh") $(PROTOS); \
+	PATH="$(abspath $(BIN)):$$PATH" $(call PROTOC,proto) $(call PROTOC_OUT,"$$fresh") $(PROTOS); \
 	diff -rq -x '*.proto' -x __init__.py -x __pycache__ "$$fresh/paperfeed/v1" proto/paperfeed/v1 \
 	    || { echo "the committed stubs differ from the .proto files: run 'make stubs'" >&2; exit 1; }
 
@@ -79,9 +84,14 @@ imports: $(STAMP) ## who may import whom
 
 # Before the first release nothing is promised, so there is nothing to compare with.
 proto-lint: $(STAMP) ## buf: lint, and no breaking change since the last release
-	@$(BIN)/buf lint proto
-	@release=$$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || true); \
-	if [ -n "$$release" ]; then $(BIN)/buf breaking proto --against ".git#ref=$$release,subdir=proto"; fi
+	@images=$$(mktemp -d); trap 'rm -rf "$$images"' EXIT; \
+	$(call PROTOC,proto) $(PROTOC_IMAGE)="$$images/new.binpb" $(PROTOS); \
+	$(BIN)/buf lint "$$images/new.binpb" $(BUF_OPTIONS); \
+	release=$$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || true); \
+	if [ -n "$$release" ]; then \
+	    git archive "$$release" proto | tar -x -C "$$images"; \
+	    $(call PROTOC,"$$images/proto") $(PROTOC_IMAGE)="$$images/old.binpb" "$$images"/proto/paperfeed/v1/*.proto; \
+	    $(BIN)/buf breaking "$$images/new.binpb" --against "$$images/old.binpb" $(BUF_OPTIONS); fi
 
 docker-lint: $(STAMP)
 	@if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; else echo "hadolint not checked: no build for this platform"; fi

@@ -21,6 +21,21 @@ Server = Annotated[
     str | None,
     typer.Option("--server", help="Server to call, HOST:PORT. Default: PAPERFEED_SERVER, then localhost:50051."),
 ]
+TlsCa = Annotated[
+    str | None,
+    typer.Option(
+        "--tls-ca",
+        help="Call over TLS: PEM file with the authority of the server's certificate, or 'system'. "
+        "Default: PAPERFEED_TLS_CA.",
+    ),
+]
+TlsCert = Annotated[
+    str | None, typer.Option("--tls-cert", help="PEM file with the client's certificate. Default: PAPERFEED_TLS_CERT.")
+]
+TlsKey = Annotated[
+    str | None,
+    typer.Option("--tls-key", help="PEM file with the key of the client's certificate. Default: PAPERFEED_TLS_KEY."),
+]
 Embed = Annotated[
     bool,
     typer.Option(

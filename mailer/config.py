@@ -18,7 +18,6 @@ class MailSettings:
         "sqlite:///mailer.db", "The mailer's own database: sqlite:///PATH or postgresql://USER@HOST/NAME."
     )
     server: str = setting("localhost:50051", "Address of the feed service, HOST:PORT.")
-    server_tls: bool = setting(default=False, help_text="Whether to call the feed service over TLS.")
     base_url: str = setting(
         "http://localhost:8025", "Base URL of the mailer's web pages for subscribers; links in mails begin with it."
     )

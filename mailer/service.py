@@ -15,14 +15,20 @@ from paperfeed.client import Client, error_details
 from paperfeed.v1 import catalog_pb2, feed_pb2, profile_pb2
 
 EVENTS_PER_CALL = 1_000
+MAX_DIGESTS = 100
 _REASONS = {number: name.removeprefix("REASON_TYPE_").lower() for name, number in feed_pb2.ReasonType.items()}
 
 
 class FeedService:
-    """A connection to the feed service. Use it in a ``with`` block; every call may raise ServiceUnavailable."""
+    """A connection to the feed service. Use it in a ``with`` block; every call may raise ServiceUnavailable.
 
-    def __init__(self, target: str, *, tls: bool = False, timeout_seconds: float = 30.0) -> None:
-        credentials = grpc.ssl_channel_credentials() if tls else None
+    Args:
+        credentials: Credentials for TLS, see ``paperfeed.client.tls``; None connects without TLS.
+    """
+
+    def __init__(
+        self, target: str, *, credentials: grpc.ChannelCredentials | None = None, timeout_seconds: float = 30.0
+    ) -> None:
         self._client = Client(target, timeout=timeout_seconds, credentials=credentials)
 
     def __enter__(self) -> Self:
@@ -35,49 +41,39 @@ class FeedService:
         """Yield the digests dated ``since`` or later, newest first."""
         with _mapped():
             for found in self._client.digests(catalog_pb2.ListDigestsRequest(page_size=100)):
-                digest = Digest(found.digest_id, dt.date.fromisoformat(found.date))
+                digest = Digest(found.digest_id, dt.date(found.date.year, found.date.month, found.date.day))
                 if digest.date < since:
                     return
                 yield digest
 
-    def feeds(self, user_ids: Sequence[str], digest_id: str, paper_count: int) -> Iterator[Feed]:
-        """Yield the feed of each user, in ascending order of user_id, with abstracts and reasons.
+    def feeds(self, user_ids: Sequence[str], digest_ids: Sequence[str], paper_count: int) -> Iterator[Feed]:
+        """Yield one feed of all digests for each user, in ascending order of user_id, with abstracts and reasons.
 
         Args:
             user_ids: Up to 10,000 users.
-            digest_id: Id of the digest to rank; empty means the newest.
+            digest_ids: Ids of up to ``MAX_DIGESTS`` digests; empty means the newest digest.
             paper_count: Maximum number of papers in a feed, 1 to 100.
         """
         request = feed_pb2.StreamFeedsRequest(
             user_ids=user_ids,
-            digest_id=digest_id,
-            page_size=paper_count,
+            digest_ids=digest_ids,
+            limit=paper_count,
             explain=True,
             view=catalog_pb2.PAPER_VIEW_FULL,
         )
         with _mapped():
             for answer in self._client.feeds.StreamFeeds(request):
-                yield _feed(answer.user_id, answer.feed)
-
-    def window_feed(self, user_id: str, start: dt.datetime, paper_count: int) -> Feed:
-        """Return the user's feed of all papers first seen at or after ``start``, whatever their digest."""
-        window = feed_pb2.TimeWindow(start_at=_timestamp(start))
-        request = feed_pb2.GetFeedRequest(
-            user_id=user_id, window=window, page_size=paper_count, explain=True, view=catalog_pb2.PAPER_VIEW_FULL
-        )
-        with _mapped():
-            return _feed(user_id, self._client.feeds.GetFeed(request))
+                yield _feed(answer.slate)
 
     def slate(self, slate_id: str) -> Feed:
-        """Return a feed as it was served.
+        """Return the first 100 papers of a feed as it was served.
 
         Raises:
             NotFound: The service no longer stores the slate.
         """
-        request = feed_pb2.GetSlateRequest(slate_id=slate_id, view=catalog_pb2.PAPER_VIEW_FULL)
+        request = feed_pb2.GetSlateRequest(slate_id=slate_id, page_size=100, view=catalog_pb2.PAPER_VIEW_FULL)
         with _mapped("slate", slate_id):
-            answer = self._client.feeds.GetSlate(request)
-            return _feed(answer.user_id, answer)
+            return _feed(self._client.feeds.GetSlate(request).slate)
 
     def record(self, events: Sequence[Event]) -> None:
         """Record events in the service. Recording an event again changes nothing.
@@ -143,13 +139,14 @@ def _mapped(resource: str = "", name: str = "") -> Iterator[None]:
         raise ServiceUnavailable(f"{details.code.name}: {details.message}") from error
 
 
-def _feed(user_id: str, answer: "feed_pb2.GetFeedResponse | feed_pb2.GetSlateResponse") -> Feed:
+def _feed(slate: feed_pb2.Slate) -> Feed:
     return Feed(
-        user_id=user_id,
-        slate_id=answer.slate_id,
-        digest_id=answer.digest_id,
-        fallback=feed_pb2.FallbackReason.Name(answer.fallback_reason).removeprefix("FALLBACK_REASON_").lower(),
-        papers=tuple(map(_paper, answer.items)),
+        user_id=slate.user_id,
+        slate_id=slate.slate_id,
+        digest_id=next(iter(slate.digest_ids), ""),
+        fallback=feed_pb2.FallbackReason.Name(slate.fallback_reason).removeprefix("FALLBACK_REASON_").lower(),
+        papers=tuple(map(_paper, slate.items)),
+        is_stale=slate.stale_digest,
     )
 
 

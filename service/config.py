@@ -35,6 +35,14 @@ class Settings:
         "Address of the server that the commands feed, similar, profile and status call, HOST:PORT.",
         check=_address_problem,
     )
+    tls_ca: str = setting(
+        "",
+        "PEM file with the authority that signed the server's certificate, or 'system' for the usual ones. Commands "
+        "that call a server use TLS if this or one of the next three is set.",
+    )
+    tls_cert: str = setting("", "PEM file with the client's certificate, if the server asks for one.")
+    tls_key: str = setting("", "PEM file with the private key of the client's certificate.")
+    api_key_file: str = setting("", "File that holds the API key to send to the server.")
     encoder: str = setting(
         "all-MiniLM-L6-v2",
         "Encoder: a sentence-transformers model or path. 'hashing' needs no torch, but compares words only.",

@@ -13,18 +13,21 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.date_pb2 import Date
 
 from paperfeed.client import Client, ErrorDetails, error_details
 from paperfeed.v1 import catalog_pb2, profile_pb2
 from paperfeed.v1.catalog_pb2 import (
     EMBEDDING_STATE_PENDING,
     BatchGetPapersRequest,
-    CreateDigestRequest,
     Paper,
+    UpsertDigestRequest,
     UpsertPapersRequest,
 )
+from paperfeed.v1.feed_pb2 import InlinePapers, PaperIds, RankPapersRequest
 from paperfeed.v1.profile_pb2 import Event, RecordEventsRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
+from service.api.convert import to_date
 from testing.papers import TOPICS
 
 MONDAY = dt.datetime(2026, 3, 9, 12, tzinfo=dt.UTC)
@@ -40,6 +43,11 @@ def at(moment: dt.datetime) -> Timestamp:
     timestamp = Timestamp()
     timestamp.FromDatetime(moment)
     return timestamp
+
+
+def on(date: str | dt.date) -> Date:
+    """Return the message of a day, given as such or like ``2026-03-09``."""
+    return to_date(dt.date.fromisoformat(date) if isinstance(date, str) else date)
 
 
 def make_papers(count: int, topic: str = "vision", **fields: Any) -> list[Paper]:
@@ -90,7 +98,13 @@ def upsert_ready(client: Client, papers: Sequence[Paper]) -> list[str]:
     paper_ids = upsert(client, papers)
 
     def is_ready() -> bool:
-        found = client.catalog.BatchGetPapers(BatchGetPapersRequest(paper_ids=paper_ids)).papers
+        found = (
+            paper
+            for start in range(0, len(paper_ids), 100)
+            for paper in client.catalog.BatchGetPapers(
+                BatchGetPapersRequest(paper_ids=paper_ids[start : start + 100])
+            ).papers
+        )
         return all(paper.embedding_state != EMBEDDING_STATE_PENDING for paper in found)
 
     wait_until(is_ready)
@@ -99,8 +113,26 @@ def upsert_ready(client: Client, papers: Sequence[Paper]) -> list[str]:
 
 def make_digest(client: Client, paper_ids: Sequence[str], date: str = "2026-03-09", digest_id: str = "") -> str:
     """Create a digest; return its id."""
-    digest = catalog_pb2.Digest(digest_id=digest_id or fresh("digest"), date=date)
-    return client.catalog.CreateDigest(CreateDigestRequest(digest=digest, paper_ids=paper_ids)).digest.digest_id
+    digest = catalog_pb2.Digest(digest_id=digest_id or fresh("digest"), date=on(date), paper_ids=paper_ids)
+    return client.catalog.UpsertDigest(UpsertDigestRequest(digest=digest)).digest.digest_id
+
+
+def rank_request(
+    *,
+    liked_paper_ids: Sequence[str] | None = None,
+    liked_papers: Sequence[Paper] | None = None,
+    candidate_paper_ids: Sequence[str] | None = None,
+    candidate_papers: Sequence[Paper] | None = None,
+    **fields: Any,
+) -> RankPapersRequest:
+    """Return a request whose papers are given as lists."""
+    return RankPapersRequest(
+        liked_paper_ids=None if liked_paper_ids is None else PaperIds(paper_ids=liked_paper_ids),
+        liked_papers=None if liked_papers is None else InlinePapers(papers=liked_papers),
+        candidate_paper_ids=None if candidate_paper_ids is None else PaperIds(paper_ids=candidate_paper_ids),
+        candidate_papers=None if candidate_papers is None else InlinePapers(papers=candidate_papers),
+        **fields,
+    )
 
 
 def record(client: Client, user_id: str, kind: str, *paper_ids: str, when: dt.datetime | None = None) -> None:

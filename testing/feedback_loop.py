@@ -122,9 +122,10 @@ def feeds(client: Client, loop: Loop, day: int) -> Iterator[tuple[MadeUpUser, st
     """Yield each user, the id of the slate for the day's digest at eight o'clock, and the ids of its papers."""
     by_id = {user.user_id: user for user in loop.users}
     moment = at(FIRST_DAY + day * DAY + dt.timedelta(hours=8))
-    request = StreamFeedsRequest(user_ids=list(by_id), digest_id=f"day{day}", page_size=SHOWN, as_of=moment)
+    request = StreamFeedsRequest(user_ids=list(by_id), digest_ids=[f"day{day}"], limit=SHOWN, as_of=moment)
     for answer in client.feeds.StreamFeeds(request, timeout=DEADLINE_SECONDS):
-        yield by_id[answer.user_id], answer.feed.slate_id, [item.paper.paper_id for item in answer.feed.items]
+        slate = answer.slate
+        yield by_id[slate.user_id], slate.slate_id, [item.paper.paper_id for item in slate.items]
 
 
 def run_loop(

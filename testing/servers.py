@@ -44,7 +44,8 @@ def serving(url: str, *, embeds: bool = True, counts: bool = False, **settings: 
         application._statistics.stop()  # noqa: SLF001
     port = application.start()
     try:
-        with Client(f"127.0.0.1:{port}") as client:
+        # Without retries, tests see each answer of the server.
+        with Client(f"127.0.0.1:{port}", retries=False) as client:
             yield Service(application, client, port, url)
     finally:
         application.stop()

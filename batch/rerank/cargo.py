@@ -47,5 +47,5 @@ class Cargo:
     def placed_candidates(self, serving: Serving) -> Candidates:
         """Return the candidates, placed in the bundle's spaces."""
         table = pq.read_table(pa.BufferReader(self.candidates))
-        found = Candidates.build(serving, papers_of(table), vectors_of(table), self.job.digest_id)
+        found = Candidates.build(serving, papers_of(table), vectors_of(table), (self.job.digest_id,))
         return replace(found, matrix=found.matrix.with_signals(Signals.of(signals_of(table))))

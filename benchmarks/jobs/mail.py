@@ -4,7 +4,8 @@
 
 The run has 10,000 subscribers. The kills have 2,000 subscribers, first with one mailer and then with two. A real feed
 service (hashing encoder, 77 papers) runs in one process, the SMTP server in another, both on loopback. The time is that
-of a whole run: rank and stream feeds, render, store and send issues, and report them to the service.
+of a whole run: rank and stream feeds, render, store and send issues, and report them to the service. Another run is for
+1,000 weekly subscribers, who each get one issue of seven digests.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -28,11 +30,15 @@ from mailer.links import Links
 from mailer.run import MailRun
 from mailer.service import FeedService
 from mailer.storage import MailStore, open_store, schema, subscribers
+from paperfeed.client import Client
 from testing.mailer.builders import feed, subscriber
 from testing.mailer.feed_service import add_digest, feed_service, like, papers
 from testing.mailer.killing import CONNECTIONS, damage, kill_often, logging_server
 
 BUDGET_PER_SECOND = 100.0
+WEEKLY_SECONDS = 60.0
+WEEK = 7
+"""Number of digests in a weekly issue."""
 MEMORY_MIB = 32
 """Limit of the growth after a quarter of the run: memory must not depend on the number of subscribers."""
 
@@ -50,23 +56,51 @@ def rendering(count: int) -> float:
 
 def whole(folder: Path, count: int) -> dict[str, Any]:
     """Run the mailer once for all subscribers; return outcomes, speed, memory and the damage in the server's log."""
+    with sending(folder, count) as (store, feeds, settings):
+        result = timed(store, feeds, settings)
+    return {**result, "log": asdict(damage(folder / "smtp.log", count))}
+
+
+def weekly(folder: Path, count: int) -> dict[str, Any]:
+    """Run the mailer for subscribers who missed the digests of a week; return outcomes, seconds, speed and memory."""
+    with sending(folder, count, days_ago=WEEK) as (store, feeds, settings):
+        timed(store, feeds, settings)
+        with Client(settings.server) as client:
+            for day in range(WEEK):
+                date = dt.datetime.now(dt.UTC).date() - dt.timedelta(days=WEEK - 1 - day)
+                add_digest(client, f"day{day}", date, papers(f"d{day}-", 77))
+        began = time.perf_counter()
+        result = timed(store, feeds, settings)
+        return {**result, "seconds": round(time.perf_counter() - began, 1)}
+
+
+@contextmanager
+def sending(folder: Path, count: int, *, days_ago: int = 0) -> Iterator[tuple[MailStore, FeedService, MailSettings]]:
+    """Run a feed service with one digest of 77 papers and an SMTP server. A tenth of the subscribers has a like."""
     schema.upgrade(f"sqlite:///{folder / 'mail.db'}")
     store = open_store(f"sqlite:///{folder / 'mail.db'}")
     with store.write() as connection:
         for number in range(count):
             subscribers.add(connection, subscriber(number))
-    log = folder / "smtp.log"
-    with feed_service(folder) as service, logging_server(log) as port, FeedService(service.target) as feeds:
+    with (
+        feed_service(folder) as service,
+        logging_server(folder / "smtp.log") as port,
+        FeedService(service.target) as feeds,
+    ):
         with service.client() as client:
-            add_digest(client, "today", dt.datetime.now(dt.UTC).date(), papers("a", 77))
+            add_digest(client, "first", dt.datetime.now(dt.UTC).date() - dt.timedelta(days=days_ago), papers("a", 77))
             for number in range(0, count, 10):
                 like(client, f"u{number:06d}", [f"a{number % 77}"])
         settings = MailSettings.read(
-            {}, smtp_host="127.0.0.1", smtp_port=port, smtp_security="none", base_url="https://mail.example.org"
+            {},
+            server=service.target,
+            smtp_host="127.0.0.1",
+            smtp_port=port,
+            smtp_security="none",
+            base_url="https://mail.example.org",
         )
-        result = timed(store, feeds, settings)
+        yield store, feeds, settings
     store.dispose()
-    return {**result, "log": asdict(damage(log, count))}
 
 
 def timed(store: MailStore, feeds: FeedService, settings: MailSettings) -> dict[str, Any]:
@@ -106,6 +140,9 @@ def judged(result: dict[str, Any], options: argparse.Namespace) -> Iterator[dict
     name = f"messages a second of a whole run, {options.readers} subscribers"
     yield figure(name, rate, at_least=BUDGET_PER_SECOND)
     yield figure("growth of memory in the last three quarters of the run, MiB", grown, at_most=MEMORY_MIB)
+    seconds = result["weekly"]["seconds"]
+    name = f"seconds of a run for {options.weekly_readers} weekly subscribers with {WEEK} digests"
+    yield figure(name, seconds, at_most=WEEKLY_SECONDS)
     for mailers in (1, 2):
         found = result[f"killed, mailers: {mailers}"]
         lost, most = found["missing"] + found["strangers"], options.kills * CONNECTIONS
@@ -118,6 +155,7 @@ def main() -> int:
     """Print the result; return 1 if a budget is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.jobs.mail")
     parser.add_argument("--readers", type=int, default=10_000, help="subscribers of the whole run")
+    parser.add_argument("--weekly-readers", type=int, default=1_000, help="subscribers of the run with seven digests")
     parser.add_argument("--killed-readers", type=int, default=2_000, help="subscribers of the runs with kills")
     parser.add_argument("--kills", type=int, default=20, help="kills for one mailer and for two")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
@@ -127,6 +165,8 @@ def main() -> int:
         (folder / "whole").mkdir()
         result: dict[str, Any] = {"composed_per_second": round(rendering(500), 1)}
         result["whole"] = whole(folder / "whole", options.readers)
+        (folder / "weekly").mkdir()
+        result["weekly"] = weekly(folder / "weekly", options.weekly_readers)
         for mailers in (1, 2):
             own = folder / f"kill{mailers}"
             own.mkdir()

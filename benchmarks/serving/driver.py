@@ -80,7 +80,7 @@ class _Driver:
         try:
             answer = await self._call(request, timeout=DEADLINE_SECONDS)
             took = time.monotonic() - self._began - due
-            reason = feed_pb2.GetFeedResponse.FromString(answer).fallback_reason
+            reason = feed_pb2.GetFeedResponse.FromString(answer).slate.fallback_reason
             kind = FALLEN_BACK if reason == feed_pb2.FALLBACK_REASON_OVERLOAD else ANSWERED
         except grpc.aio.AioRpcError as error:
             took = time.monotonic() - self._began - due

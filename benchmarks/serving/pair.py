@@ -67,10 +67,11 @@ def checked_answer(real: Server) -> bytes:
     """
     with grpc.insecure_channel(real.address) as channel:
         stub = feed_pb2_grpc.FeedServiceStub(channel)
-        feed = stub.GetFeed(feed_request(0), timeout=60)
-        slate = stub.GetSlate(feed_pb2.GetSlateRequest(slate_id=feed.slate_id), timeout=60)
+        answer = stub.GetFeed(feed_request(0), timeout=60)
+        feed = answer.slate
+        slate = stub.GetSlate(feed_pb2.GetSlateRequest(slate_id=feed.slate_id), timeout=60).slate
     fallback = feed_pb2.FallbackReason.Name(feed.fallback_reason)
     explained = sum(bool(item.reasons) for item in feed.items)
     if fallback != "FALLBACK_REASON_NONE" or len(feed.items) != PAGE or not explained or not slate.items:
         raise RuntimeError(f"the feed is not as expected: {fallback}, {len(feed.items)} items, {explained} explained")
-    return bytes(feed.SerializeToString())
+    return bytes(answer.SerializeToString())

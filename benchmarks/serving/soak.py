@@ -27,6 +27,7 @@ from benchmarks.figures import figure, report
 from benchmarks.jobs.population import CANDIDATES, LIKES, PAPERS, fill
 from benchmarks.serving.processes import Server, paperfeed
 from paperfeed.v1 import catalog_pb2, catalog_pb2_grpc, feed_pb2, feed_pb2_grpc, profile_pb2, profile_pb2_grpc
+from service.api.convert import to_date
 from service.encoder import DEFAULT_MODEL
 
 CALLERS = 8
@@ -121,11 +122,11 @@ class Callers:
         if user.feed is None:
             await self._feed(user)
         else:
-            await self._feeds.GetSlate(feed_pb2.GetSlateRequest(slate_id=user.feed.slate_id))
+            await self._feeds.GetSlate(feed_pb2.GetSlateRequest(slate_id=user.feed.slate.slate_id))
 
     async def _like(self, user: SimulatedUser) -> None:
         """Like a paper of the last feed or any paper, and remove an older like."""
-        shown = [item.paper.paper_id for item in user.feed.items] if user.feed else []
+        shown = [item.paper.paper_id for item in user.feed.slate.items] if user.feed else []
         liked = self._random.choice(shown) if shown and self._random.random() < 0.3 else self._any_paper()
         events = [profile_pb2.Event(user_id=user.user_id, paper_id=liked, event_type=LIKE)]
         user.likes.append(liked)
@@ -135,7 +136,7 @@ class Callers:
         await self._record(events)
 
     async def _dismiss(self, user: SimulatedUser) -> None:
-        shown = [item.paper.paper_id for item in user.feed.items] if user.feed else []
+        shown = [item.paper.paper_id for item in user.feed.slate.items] if user.feed else []
         dismissed = self._random.choice(shown) if shown else self._any_paper()
         await self._record([profile_pb2.Event(user_id=user.user_id, paper_id=dismissed, event_type=DISMISS)])
 
@@ -144,7 +145,9 @@ class Callers:
 
     async def _rank(self, user: SimulatedUser) -> None:
         chosen = self._random.sample(self._papers, CANDIDATES)
-        request = feed_pb2.RankPapersRequest(user_id=user.user_id, candidate_paper_ids=chosen, explain=True)
+        request = feed_pb2.RankPapersRequest(
+            user_id=user.user_id, candidate_paper_ids=feed_pb2.PaperIds(paper_ids=chosen), explain=True
+        )
         await self._feeds.RankPapers(request)
 
     async def _profile(self, user: SimulatedUser) -> None:
@@ -175,9 +178,9 @@ class Callers:
         ]
         await self._catalog.UpsertPapers(catalog_pb2.UpsertPapersRequest(papers=new))
         chosen = self._random.sample(self._papers, CANDIDATES - NEW_PAPERS) + [paper.paper_id for paper in new]
-        name, date = f"soak-{self.digests:06d}", dt.datetime.now(dt.UTC).date().isoformat()
-        digest = catalog_pb2.Digest(digest_id=name, date=date)
-        await self._catalog.CreateDigest(catalog_pb2.CreateDigestRequest(digest=digest, paper_ids=chosen))
+        date = to_date(dt.datetime.now(dt.UTC).date())
+        digest = catalog_pb2.Digest(digest_id=f"soak-{self.digests:06d}", date=date, paper_ids=chosen)
+        await self._catalog.UpsertDigest(catalog_pb2.UpsertDigestRequest(digest=digest))
 
     async def _record(self, events: list[profile_pb2.Event]) -> None:
         await self._profiles.RecordEvents(profile_pb2.RecordEventsRequest(events=events))

@@ -84,7 +84,7 @@ def server_run(url: str, log: Path) -> tuple[float, float, float]:
         check = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=30)
         seconds = time.perf_counter() - began
         request = feed_pb2.GetFeedRequest(user_id=USER, page_size=20, explain=True)
-        feed = feed_pb2_grpc.FeedServiceStub(channel).GetFeed(request, timeout=30)
+        feed = feed_pb2_grpc.FeedServiceStub(channel).GetFeed(request, timeout=30).slate
         first_feed_seconds = time.perf_counter() - began
         if check.status != health_pb2.HealthCheckResponse.SERVING:
             raise RuntimeError("the server is not SERVING")

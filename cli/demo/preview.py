@@ -58,7 +58,7 @@ h3 a { color: inherit; text-decoration: none; } h3 a:hover, h3 a:focus-visible {
 
 
 def write_preview(
-    path: Path, digest: DemoDigest, users: Sequence[SampleUser], feeds: Mapping[str, feed_pb2.GetFeedResponse]
+    path: Path, digest: DemoDigest, users: Sequence[SampleUser], feeds: Mapping[str, feed_pb2.Slate]
 ) -> None:
     """Write the page with the feed of each user, by user id."""
     sections = "\n".join(_section(user, feeds[user.user_id]) for user in users)
@@ -85,9 +85,9 @@ def write_preview(
     write_page(path, page)
 
 
-def _section(user: SampleUser, feed: feed_pb2.GetFeedResponse) -> str:
+def _section(user: SampleUser, feed: feed_pb2.Slate) -> str:
     likes = "".join(f"<li>{escape(paper.title)}</li>" for paper in user.likes)
-    fallback = fallback_in_words(feed.fallback_reason)
+    fallback = fallback_in_words(feed)
     items = "\n".join(_item(item) for item in feed.items)
     return f"""<section>
 <div class="user">

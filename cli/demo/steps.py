@@ -18,10 +18,10 @@ from cli.output import console, one_line, progress_bar
 from cli.queries.reasons import all_in_words, fallback_in_words
 from paperfeed.client import Client
 from paperfeed.v1 import catalog_pb2 as pb
-from paperfeed.v1.feed_pb2 import GetFeedRequest, GetFeedResponse
+from paperfeed.v1.feed_pb2 import GetFeedRequest, Slate
 from paperfeed.v1.profile_pb2 import EVENT_TYPE_LIKE, Event, GetProfileRequest, RecordEventsRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
-from service.api.convert import to_timestamp
+from service.api.convert import to_date, to_timestamp
 
 FEED_SIZE = 5
 """Papers per user printed in the terminal."""
@@ -60,7 +60,7 @@ def run_demo(digest: DemoDigest, out: Path) -> None:
     say(f"The server has stopped. Open the feeds with their reasons in a browser: {preview}")
 
 
-def _show_one_more_like(client: Client, user: SampleUser, before: GetFeedResponse, digest: DemoDigest) -> None:
+def _show_one_more_like(client: Client, user: SampleUser, before: Slate, digest: DemoDigest) -> None:
     say(f"4. {user.name} now also likes “{user.one_more_like.title}”:")
     _like(client, user.user_id, [user.one_more_like], digest.as_of + dt.timedelta(days=1))
     _wait_for_vectors(client)
@@ -88,12 +88,13 @@ def _mail(client: Client, target: str, out: Path, users: Sequence[SampleUser], d
 
 def _import(client: Client, digest: DemoDigest) -> None:
     stored = client.catalog.UpsertPapers(pb.UpsertPapersRequest(papers=digest.papers))
-    client.catalog.CreateDigest(
-        pb.CreateDigestRequest(
-            digest=pb.Digest(digest_id=digest.digest_id, date=digest.as_of.date().isoformat(), title=digest.title),
-            paper_ids=[result.paper_id for result in stored.results],
-        )
+    message = pb.Digest(
+        digest_id=digest.digest_id,
+        date=to_date(digest.as_of.date()),
+        title=digest.title,
+        paper_ids=[result.paper_id for result in stored.results],
     )
+    client.catalog.UpsertDigest(pb.UpsertDigestRequest(digest=message))
 
 
 def _like(client: Client, user_id: str, papers: Sequence[pb.Paper], at: dt.datetime) -> None:
@@ -133,7 +134,7 @@ def _wait_for_vectors(client: Client) -> None:
     raise DemoFailed("some papers have no vector after 5 minutes; see server.log")
 
 
-def _feed(client: Client, user_id: str, digest: DemoDigest) -> GetFeedResponse:
+def _feed(client: Client, user_id: str, digest: DemoDigest) -> Slate:
     request = GetFeedRequest(
         user_id=user_id,
         digest_id=digest.digest_id,
@@ -142,12 +143,12 @@ def _feed(client: Client, user_id: str, digest: DemoDigest) -> GetFeedResponse:
         as_of=to_timestamp(digest.as_of),
         explain=True,
     )
-    return client.feeds.GetFeed(request)
+    return client.feeds.GetFeed(request).slate
 
 
-def _listing(feed: GetFeedResponse) -> Text:
+def _listing(feed: Slate) -> Text:
     text = Text()
-    if note := fallback_in_words(feed.fallback_reason):
+    if note := fallback_in_words(feed):
         text.append(f"({note})\n", style="italic")
     for item in feed.items[:FEED_SIZE]:
         text.append(f"{item.rank}. {one_line(item.paper.title)}\n", style="bold")
@@ -156,7 +157,7 @@ def _listing(feed: GetFeedResponse) -> Text:
     return text
 
 
-def _say_changes(before: GetFeedResponse, after: GetFeedResponse, liked: str) -> None:
+def _say_changes(before: Slate, after: Slate, liked: str) -> None:
     """Print the papers whose rank has changed, and say which of them resemble the paper just liked."""
     ranks = {item.paper.paper_id: item.rank for item in before.items}
     changed = [item for item in after.items if ranks.get(item.paper.paper_id) != item.rank]

@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
+from cli.credentials import tls_credentials
 from cli.destination import check_folder
 from cli.mail.store import MailDb, configured_store, open_store
 from cli.mail.subscribers import app as subscribers_app
-from cli.options import Json
+from cli.options import Json, TlsCa, TlsCert, TlsKey
 from cli.output import show, show_text, warn
 
 app = typer.Typer(help="Send the digest by e-mail.", no_args_is_help=True)
@@ -25,6 +26,9 @@ Server = Annotated[str | None, typer.Option("--server", help="Address of the fee
 def send(
     mail_db: MailDb = None,
     server: Server = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     everybody: Annotated[
         bool, typer.Option("--everybody", help="Make an issue for every active subscriber now, due or not.")
     ] = False,
@@ -41,8 +45,9 @@ def send(
     from service import logs
 
     settings = MailSettings.read(db=mail_db, server=server)
+    credentials = tls_credentials(tls_ca, tls_cert, tls_key)
     logs.configure(settings.log_level)
-    with open_store(settings.db) as store, FeedService(settings.server, tls=settings.server_tls) as service:
+    with open_store(settings.db) as store, FeedService(settings.server, credentials=credentials) as service:
         run = MailRun(store, service, settings, SystemClock(), lease_seconds=lease_seconds)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: run.stop())
@@ -59,6 +64,9 @@ def preview(
     digest: Annotated[str, typer.Option(help="Digest id; empty means the newest digest.")] = "",
     papers: Annotated[int, typer.Option(help="Number of papers in the issue.", min=1, max=50)] = 10,
     server: Server = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
 ) -> None:
     """Write the issue of a user to files. Nothing is stored or sent, and the links do not work."""
     from mailer.clock import SystemClock
@@ -68,9 +76,10 @@ def preview(
     from mailer.service import FeedService
 
     settings = MailSettings.read(server=server)
+    credentials = tls_credentials(tls_ca, tls_cert, tls_key)
     check_folder("out", out)
-    with FeedService(settings.server, tls=settings.server_tls) as service:
-        feed = next(iter(service.feeds([user], digest, papers)))
+    with FeedService(settings.server, credentials=credentials) as service:
+        feed = next(iter(service.feeds([user], [digest] if digest else [], papers)))
     if not feed.papers:
         raise NotFound(f"paper in the feed (fallback reason: {feed.fallback}) of user", user)
     issue = compose_preview(feed, settings, SystemClock())
@@ -82,6 +91,9 @@ def preview(
 def serve(
     mail_db: MailDb = None,
     server: Server = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
 ) -> None:
@@ -93,8 +105,9 @@ def serve(
     from service import logs
 
     settings = MailSettings.read(db=mail_db, server=server, host=host, port=port)
+    credentials = tls_credentials(tls_ca, tls_cert, tls_key)
     logs.configure(settings.log_level)
-    with open_store(settings.db) as store, FeedService(settings.server, tls=settings.server_tls) as service:
+    with open_store(settings.db) as store, FeedService(settings.server, credentials=credentials) as service:
         run(store, service, settings, SystemClock(), announce=lambda url: show_text(f"listening on {url}"))
 
 

@@ -5,15 +5,16 @@ from typing import Annotated, Any
 
 import typer
 from google.protobuf.json_format import MessageToDict
+from google.rpc.code_pb2 import Code
 
-from cli.options import Json, Server
+from cli.options import Json, Server, TlsCa, TlsCert, TlsKey
 from cli.output import one_line, show, show_text
 from cli.queries.reasons import all_in_words, fallback_in_words
 from cli.queries.server import server_client
 from paperfeed.v1.catalog_pb2 import Paper
-from paperfeed.v1.feed_pb2 import FindSimilarPapersRequest, GetFeedRequest
+from paperfeed.v1.feed_pb2 import FallbackReason, FindSimilarPapersRequest, GetFeedRequest
 from paperfeed.v1.profile_pb2 import GetProfileRequest
-from paperfeed.v1.status_pb2 import GetStatusRequest, GetStatusResponse
+from paperfeed.v1.status_pb2 import FallbackCount, GetStatusRequest, GetStatusResponse
 
 User = Annotated[str, typer.Argument(help="Id of the user.")]
 Size = Annotated[int, typer.Option("-n", "--size", min=1, max=100, help="Number of papers, 1 to 100.")]
@@ -24,21 +25,25 @@ def feed(
     digest: Annotated[str, typer.Option(help="Id of the digest. Default: the newest.")] = "",
     size: Size = 20,
     server: Server = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     as_json: Json = False,
 ) -> None:
     """Print a user's ranked feed: title, reasons, id, link and score of each paper."""
-    with server_client(server) as client:
+    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
         request = GetFeedRequest(user_id=user, digest_id=digest, page_size=size, explain=True)
         answer = client.feeds.GetFeed(request)
     if as_json:
         show(MessageToDict(answer, preserving_proto_field_name=True), as_json=True, text="")
         return
-    if not answer.digest_id:
+    slate = answer.slate
+    if not slate.digest_ids:
         show_text("there is no digest yet; import one with: paperfeed digest import")
         return
-    note = fallback_in_words(answer.fallback_reason)
-    show_text(f"{answer.digest_id}  ({answer.model_version}){f'  {note}' if note else ''}")
-    for item in answer.items:
+    note = fallback_in_words(slate)
+    show_text(f"{slate.digest_ids[0]}  ({slate.model_version}){f'  {note}' if note else ''}")
+    for item in slate.items:
         show_text(f"{item.rank:3d}. {one_line(item.paper.title)}")
         if why := all_in_words(item):
             show_text(f"     {why}", style="dim")
@@ -54,11 +59,14 @@ def similar(
     paper: Annotated[str, typer.Argument(help="Id of the paper, or another id it is known by.")],
     size: Size = 10,
     server: Server = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     as_json: Json = False,
 ) -> None:
     """Print the papers that are most similar to one paper."""
-    with server_client(server) as client:
-        answer = client.feeds.FindSimilarPapers(FindSimilarPapersRequest(paper_id=paper, page_size=size))
+    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+        answer = client.feeds.FindSimilarPapers(FindSimilarPapersRequest(paper_id=paper, limit=size))
     found: list[dict[str, Any]] = [
         {
             "paper_id": each.paper.paper_id,
@@ -74,9 +82,16 @@ def similar(
     show({"papers": found}, as_json=as_json, text=text or "this paper has no vector yet; try again later")
 
 
-def profile(user: User, server: Server = None, as_json: Json = False) -> None:
+def profile(
+    user: User,
+    server: Server = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    as_json: Json = False,
+) -> None:
     """Print a user's profile: number of likes, interests and preferences."""
-    with server_client(server) as client:
+    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
         found = client.profiles.GetProfile(GetProfileRequest(user_id=user)).profile
     lines = [f"{found.user_id}: {found.like_count} likes, {found.dislike_count} dislikes"]
     lines += [f"  {each.weight:4.0%}  {one_line(each.name)}  ({each.like_count})" for each in found.interests]
@@ -95,13 +110,20 @@ def _counted(answer: GetStatusResponse) -> str:
     return f"version {answer.statistics_version}, of {papers} at {counted_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
+def _reason(fallback: FallbackCount) -> str:
+    return FallbackReason.Name(fallback.reason).removeprefix("FALLBACK_REASON_")
+
+
 def status(
     server: Server = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.")] = 5.0,
     as_json: Json = False,
 ) -> None:
     """Print a server's counters: calls, errors, fallbacks and queues. Exits with 1 if it does not answer."""
-    with server_client(server, timeout=timeout) as client:
+    with server_client(server, (tls_ca, tls_cert, tls_key), timeout=timeout) as client:
         answer = client.status.GetStatus(GetStatusRequest())
     result = MessageToDict(answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
     lines = [
@@ -112,7 +134,8 @@ def status(
         f"encoder  {answer.encoder}",
         f"papers   {f'unknown: {answer.storage_problem}' if answer.storage_problem else answer.paper_count}",
         *(f"queue    {queue.queue}: {queue.length}" for queue in answer.queues),
-        *(f"call     {call.method} {call.code}: {call.count}" for call in answer.calls),
-        *(f"feeds    {fallback.reason}: {fallback.count}" for fallback in answer.fallbacks),
+        *(f"call     {call.method} {Code.Name(call.code)}: {call.count}" for call in answer.calls),
+        *(f"feeds    {_reason(fallback)}: {fallback.count}" for fallback in answer.fallbacks),
+        *([f"feeds    of a stale digest: {answer.stale_feed_count}"] if answer.stale_feed_count else []),
     ]
     show(result, as_json=as_json, text="\n".join(lines))

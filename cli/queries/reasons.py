@@ -14,7 +14,6 @@ _WORDS = {
 _FALLBACKS = {
     feed_pb2.FALLBACK_REASON_NEW_USER: "no likes yet: trending papers first, then the order of the digest",
     feed_pb2.FALLBACK_REASON_MODEL_UNAVAILABLE: "no trained model fits the encoder: ranked by similarity alone",
-    feed_pb2.FALLBACK_REASON_STALE_DIGEST: "the newest digest is several days old",
     feed_pb2.FALLBACK_REASON_OVERLOAD: "the server is busy: this feed was computed earlier",
     feed_pb2.FALLBACK_REASON_EMPTY_DIGEST: "no paper is left to show",
 }
@@ -33,6 +32,7 @@ def all_in_words(item: feed_pb2.FeedItem) -> str:
     return ", ".join(filter(None, (in_words(reason) for reason in item.reasons)))
 
 
-def fallback_in_words(fallback: feed_pb2.FallbackReason.ValueType) -> str:
-    """Return why a feed is not fully personal; empty if it is."""
-    return _FALLBACKS.get(fallback, "")
+def fallback_in_words(slate: feed_pb2.Slate) -> str:
+    """Return why a feed is not fully personal or not of today; empty if it is both."""
+    stale = "the newest digest is several days old" if slate.stale_digest else ""
+    return "; ".join(filter(None, (_FALLBACKS.get(slate.fallback_reason), stale)))

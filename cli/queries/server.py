@@ -1,9 +1,10 @@
 """Connects commands to a running server."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from cli.credentials import tls_credentials
 from service.config import Settings
 
 if TYPE_CHECKING:
@@ -22,11 +23,16 @@ class NoServer(Exception):
 
 
 @contextmanager
-def server_client(server: str | None, *, timeout: float = 30.0) -> Iterator["Client"]:
+def server_client(
+    server: str | None, tls: Sequence[str | None] = (None, None, None), *, timeout: float = 30.0
+) -> Iterator["Client"]:
     """Yield a client of the server at the address, or of the server that the settings name.
 
+    Args:
+        tls: The options --tls-ca, --tls-cert and --tls-key.
+
     Raises:
-        InvalidField: The address is malformed.
+        InvalidField: The address is malformed, or a file of the credentials cannot be used.
         NoServer: A call in the ``with`` block failed because no server answers there.
         grpc.RpcError: The server answered a call with an error.
     """
@@ -35,7 +41,7 @@ def server_client(server: str | None, *, timeout: float = 30.0) -> Iterator["Cli
     from paperfeed.client import Client
 
     address = Settings.read(server=server).server
-    with Client(address, timeout=timeout) as client:
+    with Client(address, timeout=timeout, credentials=tls_credentials(*tls)) as client:
         try:
             yield client
         except grpc.RpcError as error:

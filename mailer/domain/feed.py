@@ -38,10 +38,12 @@ class FeedPaper:
 
 @dataclass(frozen=True)
 class Feed:
-    """The papers of one digest or time window, ranked for one user.
+    """The papers of one or several digests, ranked for one user.
 
     Attributes:
+        digest_id: The digest that was named first; empty if the service has no digest.
         fallback: The contract's fallback reason in lower case, e.g. ``new_user``; ``none`` without a fallback.
+        is_stale: Whether the newest digest was asked for and is some days old.
     """
 
     user_id: str
@@ -49,6 +51,7 @@ class Feed:
     digest_id: str
     fallback: str
     papers: tuple[FeedPaper, ...]
+    is_stale: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Makes issues: requests the feeds of due subscribers, renders one issue each, and adds it to the outbox.
 
 A subscriber gets one issue of all digests since the last issue that was sent, never one issue for each digest. If there
-are several digests, the papers come from one feed over their time window. A new issue replaces one that is still due,
-and contains the papers of one that failed.
+are several digests, the papers come from one feed of all their papers. A new issue replaces one that is still due, and
+contains the papers of one that failed.
 """
 
 import datetime as dt
@@ -18,7 +18,7 @@ from mailer.domain.subscription import Subscriber, SubscriptionState
 from mailer.issues.due import is_due
 from mailer.issues.message import Draft, compose
 from mailer.links import Links
-from mailer.service import FeedService
+from mailer.service import MAX_DIGESTS, FeedService
 from mailer.storage import MailStore, standing, subscribers
 from mailer.storage.issues import StoredIssue
 from mailer.storage.standing import Standing
@@ -34,14 +34,12 @@ class _Wanted:
 
     Attributes:
         digests: Digests since the last issue that was sent, newest first.
-        since: Start of the time window of new papers; None means ``LOOK_BACK``.
         unsent: Issues made since the last issue that was sent, earliest first.
         is_first: Whether no issue was sent to the subscriber yet.
     """
 
     subscriber: Subscriber
     digests: tuple[Digest, ...]
-    since: dt.datetime | None
     unsent: tuple[StoredIssue, ...]
     is_first: bool
 
@@ -99,8 +97,7 @@ class IssueMaker:
         self.newest = digests[0] if digests else None
         for page in subscribers.pages(self.store, SUBSCRIBERS_AT_A_TIME, {SubscriptionState.ACTIVE}):
             wanted = self._wanted([each for each in page if is_meant(each)], digests, now, outcomes)
-            self._make_single([each for each in wanted if len(each.digests) == 1], outcomes)
-            self._make_merged([each for each in wanted if len(each.digests) > 1], outcomes)
+            self._make_wanted(wanted, outcomes)
         return outcomes
 
     def _wanted(
@@ -122,27 +119,19 @@ class IssueMaker:
             elif stand.is_in_flight:
                 outcomes["in_flight"] += 1
             else:
-                missed, is_first = _missed(digests, stand), stand.received is None
-                wanted.append(_Wanted(subscriber, missed, _since(digests, stand), stand.unsent, is_first))
+                wanted.append(_Wanted(subscriber, _missed(digests, stand), stand.unsent, stand.received is None))
         return wanted
 
-    def _make_single(self, wanted: Sequence[_Wanted], outcomes: Counter[str]) -> None:
-        if not wanted:
-            return
-        by_user = {each.subscriber.user_id: each for each in wanted}
-        count = max(each.subscriber.paper_count for each in wanted)
-        digest_id = wanted[0].digests[0].digest_id
-        feeds = self.service.feeds(sorted(by_user), digest_id, count)
-        self._store_all(((by_user[feed.user_id], feed) for feed in feeds), outcomes)
-
-    def _make_merged(self, wanted: Sequence[_Wanted], outcomes: Counter[str]) -> None:
+    def _make_wanted(self, wanted: Sequence[_Wanted], outcomes: Counter[str]) -> None:
+        """Make the issues with one call of the service for all subscribers who get the same digests."""
+        groups: dict[tuple[str, ...], dict[str, _Wanted]] = {}
         for each in wanted:
-            user_id, count = each.subscriber.user_id, each.subscriber.paper_count
-            feed = self.service.window_feed(user_id, each.since or self.clock.now() - LOOK_BACK, count)
-            if not feed.papers:
-                # After a late import, the papers of the newest digest may have been first seen before the window.
-                feed = next(iter(self.service.feeds([user_id], each.digests[0].digest_id, count)))
-            self._store_all([(each, feed)], outcomes)
+            digest_ids = tuple(digest.digest_id for digest in each.digests[:MAX_DIGESTS])
+            groups.setdefault(digest_ids, {})[each.subscriber.user_id] = each
+        for digest_ids, by_user in groups.items():
+            count = max(each.subscriber.paper_count for each in by_user.values())
+            feeds = self.service.feeds(sorted(by_user), digest_ids, count)
+            self._store_all(((by_user[feed.user_id], feed) for feed in feeds), outcomes)
 
     def _store_all(self, made: Iterable[tuple[_Wanted, Feed]], outcomes: Counter[str]) -> None:
         composed = []
@@ -175,15 +164,3 @@ def _missed(digests: Sequence[Digest], stand: Standing) -> tuple[Digest, ...]:
         return tuple(digests[: ids.index(last.digest_id) + (stand.received is None)])
     # The digest is older than the listed ones or was deleted, so the date of the issue decides.
     return tuple(digest for digest in digests if digest.date > last.created_at.date()) or tuple(digests[:1])
-
-
-def _since(digests: Sequence[Digest], stand: Standing) -> dt.datetime | None:
-    """Return the time after which papers are new to the subscriber; None without any issue."""
-    if stand.received is not None:
-        return stand.received.created_at
-    if not stand.unsent:
-        return None
-    first = stand.unsent[0]
-    # The papers of the unsent issue are older than the issue.
-    day = next((digest.date for digest in digests if digest.digest_id == first.digest_id), first.created_at.date())
-    return min(dt.datetime.combine(day, dt.time(), dt.UTC), first.created_at) - dt.timedelta(days=1)

@@ -128,7 +128,7 @@ def _content(
         "heading": _heading(draft),
         "preheader": shortened(" · ".join(paper["title"] for paper in papers[1:4]), 160),
         "intro": _introduction(draft, subscriber, settings),
-        "note": fallback_in_words(draft.feed.fallback),
+        "note": fallback_in_words(draft.feed),
         "papers": papers,
         "more": len(draft.feed.papers) - shown,
         "address": subscriber.address,

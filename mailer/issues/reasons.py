@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from mailer.domain.feed import Reason
+from mailer.domain.feed import Feed, Reason
 from mailer.issues.text import readable, shortened
 
 MAX_SUBJECT = 90
@@ -16,10 +16,10 @@ _WORDS = {
 }
 _FALLBACKS = {
     "new_user": "We do not know your interests yet: these papers are trending. Likes make the next issue personal.",
-    "stale_digest": "There is no newer digest, so these papers come from an earlier one.",
     "model_unavailable": "Ordered by similarity to your liked papers alone; the ranking model was not available.",
     "overload": "Precomputed; your latest likes may be missing.",
 }
+_STALE = "There is no newer digest, so these papers come from an earlier one."
 
 
 def in_words(reasons: Iterable[Reason], limit: int = 2) -> str:
@@ -29,9 +29,9 @@ def in_words(reasons: Iterable[Reason], limit: int = 2) -> str:
     return text[:1].upper() + text[1:]
 
 
-def fallback_in_words(fallback: str) -> str:
-    """Return a sentence that explains the fallback of a feed; empty without a fallback."""
-    return _FALLBACKS.get(fallback, "")
+def fallback_in_words(feed: Feed) -> str:
+    """Return sentences that explain why the feed was not made in the normal way; empty if it was."""
+    return " ".join(filter(None, (_FALLBACKS.get(feed.fallback), _STALE if feed.is_stale else "")))
 
 
 def _words(reason: Reason) -> str:

@@ -1,23 +1,32 @@
-"""A typed client for paperfeed with deadlines, retries and paging.
+"""Typed clients for paperfeed with deadlines, retries and paging, blocking and for asyncio.
 
     with Client("localhost:50051") as client:
         client.catalog.UpsertPapers(UpsertPapersRequest(papers=[...]))
         for item in client.feed_items(GetFeedRequest(user_id="u1")):
             print(item.rank, item.paper.title)
 
-The client exposes the generated stubs of all services over one channel. A call without a timeout gets the client's
+    async with AsyncClient("paperfeed.example.org:443", credentials=tls(api_key=key)) as client:
+        answer = await client.feeds.GetFeed(GetFeedRequest(user_id="u1"))
+        async for paper in client.papers(ListPapersRequest()):
+            print(paper.title)
+
+A client exposes the generated stubs of all services over one channel. A call without a timeout gets the client's
 default deadline. A failed call raises ``grpc.RpcError``; ``error_details`` returns the details of the error.
 
-Every RPC of paperfeed is safe to repeat. If the server cannot be reached or is stopping (UNAVAILABLE), the channel
-repeats the call up to four times within about nine seconds, but not beyond its deadline. It repeats no other failed
-call, for example if the database is unavailable, and no stream. After RESOURCE_EXHAUSTED, wait
-``error_details(error).retry_after_seconds`` before another attempt.
+Every RPC of paperfeed is safe to repeat. If the server cannot be reached or is stopping (UNAVAILABLE), or refuses the
+call because too many are waiting (RESOURCE_EXHAUSTED), the channel repeats the call up to four times, but not beyond
+its deadline. Between two attempts it waits for the time that the server asks for (``grpc-retry-pushback-ms``), or else
+up to five seconds. It repeats no other failed call, for example if the database is unavailable, and no stream. After
+such an error, wait ``error_details(error).retry_after_seconds`` before another attempt.
 """
 
+import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Self
+from operator import attrgetter
+from pathlib import Path
+from typing import Any, Self, cast
 
 import grpc
 from google.rpc import error_details_pb2
@@ -43,7 +52,7 @@ RETRY_POLICY = {
     "initialBackoff": "0.4s",
     "maxBackoff": "5s",
     "backoffMultiplier": 2.5,
-    "retryableStatusCodes": ["UNAVAILABLE"],
+    "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED"],
 }
 # grpcio (1.85) never ends a stream whose server goes away for good while the stream is retried: its iterator waits
 # forever, beyond the deadline too. So streams are not retried.
@@ -55,6 +64,7 @@ _STREAMS = [
     if method.server_streaming
 ]
 _SERVICE_CONFIG = json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": RETRY_POLICY}, {"name": _STREAMS}]})
+SYSTEM_ROOTS = "system"
 
 
 @dataclass(frozen=True)
@@ -100,21 +110,58 @@ def error_details(error: grpc.RpcError) -> ErrorDetails:
     )
 
 
-class _Deadline(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
-    """Sets the default deadline of calls without a timeout. Streams get ten times as much."""
+def tls(
+    *,
+    root_certificates: bytes | None = None,
+    certificate: bytes | None = None,
+    private_key: bytes | None = None,
+    api_key: str = "",
+) -> grpc.ChannelCredentials:
+    """Return credentials for a connection over TLS.
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    Args:
+        root_certificates: Certificates in PEM that the server's certificate must lead to; None means those that gRPC
+            ships, or those of the file that GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names.
+        certificate: The client's certificate chain in PEM, if the server asks for one.
+        private_key: The key of ``certificate`` in PEM.
+        api_key: Sent with each call as ``authorization: Bearer``; empty sends none.
 
-    def intercept_unary_unary(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
-        return continuation(self._with_timeout(details, self._seconds), request)
+    Raises:
+        ValueError: One of ``certificate`` and ``private_key`` is given without the other.
+    """
+    if (certificate is None) != (private_key is None):
+        raise ValueError("a client certificate and its private key are needed together")
+    channel = grpc.ssl_channel_credentials(root_certificates, private_key, certificate)
+    if not api_key:
+        return channel
+    return grpc.composite_channel_credentials(channel, grpc.access_token_call_credentials(api_key))
 
-    def intercept_unary_stream(self, continuation: Callable[..., Any], details: Any, request: Any) -> Any:
-        return continuation(self._with_timeout(details, 10 * self._seconds), request)
 
-    @staticmethod
-    def _with_timeout(details: Any, seconds: float) -> Any:
-        return details if details.timeout is not None else details._replace(timeout=seconds)
+def tls_of_files(ca: str = "", cert: str = "", key: str = "", api_key_file: str = "") -> grpc.ChannelCredentials | None:
+    """Return the credentials ``tls`` from the contents of files; None, for a connection without TLS, if none is named.
+
+    Args:
+        ca: File with the root certificates; ``system`` and an empty name mean those that gRPC ships.
+
+    Raises:
+        OSError: A file cannot be read.
+        ValueError: An API key is not ASCII text without line breaks, or ``tls`` raised it.
+    """
+    if not (ca or cert or key or api_key_file):
+        return None
+    api_key = _content(api_key_file).decode("ascii").strip() if api_key_file else ""
+    if api_key_file and not (api_key and api_key.isprintable()):
+        raise ValueError(f"{api_key_file} does not hold an API key in one line")
+    return tls(
+        root_certificates=_content(ca) if ca and ca != SYSTEM_ROOTS else None,
+        certificate=_content(cert) if cert else None,
+        private_key=_content(key) if key else None,
+        api_key=api_key,
+    )
+
+
+def _content(path: str) -> bytes:
+    return Path(path).expanduser().read_bytes()
 
 
 class Client:
@@ -123,7 +170,8 @@ class Client:
     Args:
         target: gRPC target, e.g. ``localhost:50051`` or ``dns:///paperfeed:50051``.
         timeout: Deadline in seconds for calls without a timeout; streams get ten times as much.
-        credentials: Credentials for TLS; None connects without TLS.
+        credentials: Credentials for TLS, see ``tls``; None connects without TLS.
+        retries: Whether the channel repeats calls. If False, the first error of each call is raised.
     """
 
     def __init__(
@@ -132,18 +180,14 @@ class Client:
         *,
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
         credentials: grpc.ChannelCredentials | None = None,
+        retries: bool = True,
     ) -> None:
-        options = [
-            ("grpc.service_config", _SERVICE_CONFIG),
-            ("grpc.enable_retries", 1),
-            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-        ]
+        options = _options(retries=retries)
         if credentials:
             self._channel = grpc.secure_channel(target, credentials, options=options)
         else:
             self._channel = grpc.insecure_channel(target, options=options)
-        channel = grpc.intercept_channel(self._channel, _Deadline(timeout))
+        channel = cast("grpc.Channel", _Deadlines(self._channel, timeout))
         self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self.profiles = profile_pb2_grpc.ProfileServiceStub(channel)
         self.feeds = feed_pb2_grpc.FeedServiceStub(channel)
@@ -170,31 +214,165 @@ class Client:
 
     def papers(self, request: catalog_pb2.ListPapersRequest) -> Iterator[catalog_pb2.Paper]:
         """Yield all papers. Requests further pages when needed."""
-        return _entries(self.catalog.ListPapers, request, "papers")
+        return _entries(self.catalog.ListPapers, request, attrgetter("papers"))
 
     def digests(self, request: catalog_pb2.ListDigestsRequest) -> Iterator[catalog_pb2.Digest]:
         """Yield all digests. Requests further pages when needed."""
-        return _entries(self.catalog.ListDigests, request, "digests")
+        return _entries(self.catalog.ListDigests, request, attrgetter("digests"))
 
     def likes(self, request: profile_pb2.ListLikesRequest) -> Iterator[profile_pb2.Like]:
         """Yield all likes of a user. Requests further pages when needed."""
-        return _entries(self.profiles.ListLikes, request, "likes")
+        return _entries(self.profiles.ListLikes, request, attrgetter("likes"))
 
     def deleted_users(self, request: profile_pb2.ListDeletedUsersRequest) -> Iterator[profile_pb2.DeletedUser]:
         """Yield the tombstones of all deleted users. Requests further pages when needed."""
-        return _entries(self.profiles.ListDeletedUsers, request, "deleted_users")
+        return _entries(self.profiles.ListDeletedUsers, request, attrgetter("deleted_users"))
 
     def feed_items(self, request: feed_pb2.GetFeedRequest) -> Iterator[feed_pb2.FeedItem]:
-        """Yield all items of one slate. Requests further pages when needed."""
-        return _entries(self.feeds.GetFeed, request, "items")
+        """Yield all items of a new slate. Requests further pages when needed."""
+        return _entries(self.feeds.GetFeed, request, attrgetter("slate.items"))
+
+    def slate_items(self, request: feed_pb2.GetSlateRequest) -> Iterator[feed_pb2.FeedItem]:
+        """Yield all items of a stored slate. Requests further pages when needed."""
+        return _entries(self.feeds.GetSlate, request, attrgetter("slate.items"))
 
 
-def _entries(call: Callable[..., Any], first: Any, name: str) -> Iterator[Any]:
-    request = type(first)()
-    request.CopyFrom(first)
-    while True:
-        answer = call(request)
-        yield from getattr(answer, name)
-        if not answer.next_page_token:
-            return
-        request.page_token = answer.next_page_token
+class AsyncClient:
+    """``Client`` for asyncio: the stubs are awaited, and streams and lists are read with ``async for``.
+
+    Create it in a running event loop, and use it in that loop only. Call ``close`` at the end, or use an ``async with``
+    block. The arguments are those of ``Client``.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        timeout: float = DEFAULT_TIMEOUT_SECONDS,
+        credentials: grpc.ChannelCredentials | None = None,
+        retries: bool = True,
+    ) -> None:
+        options = _options(retries=retries)
+        if credentials:
+            self._channel = grpc.aio.secure_channel(target, credentials, options=options)
+        else:
+            self._channel = grpc.aio.insecure_channel(target, options=options)
+        channel = cast("grpc.aio.Channel", _Deadlines(self._channel, timeout))
+        self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
+        self.profiles = profile_pb2_grpc.ProfileServiceStub(channel)
+        self.feeds = feed_pb2_grpc.FeedServiceStub(channel)
+        self.models = model_pb2_grpc.ModelServiceStub(channel)
+        self.status = status_pb2_grpc.StatusServiceStub(channel)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection and cancel the calls in progress."""
+        await self._channel.close()
+
+    async def wait_until_ready(self, timeout: float) -> None:  # noqa: ASYNC109 (as Client has it)
+        """Wait until the server can be reached.
+
+        Raises:
+            TimeoutError: The server could not be reached within ``timeout`` seconds.
+        """
+        async with asyncio.timeout(timeout):
+            await self._channel.channel_ready()
+
+    def papers(self, request: catalog_pb2.ListPapersRequest) -> AsyncIterator[catalog_pb2.Paper]:
+        """Yield all papers. Requests further pages when needed."""
+        return _async_entries(self.catalog.ListPapers, request, attrgetter("papers"))
+
+    def digests(self, request: catalog_pb2.ListDigestsRequest) -> AsyncIterator[catalog_pb2.Digest]:
+        """Yield all digests. Requests further pages when needed."""
+        return _async_entries(self.catalog.ListDigests, request, attrgetter("digests"))
+
+    def likes(self, request: profile_pb2.ListLikesRequest) -> AsyncIterator[profile_pb2.Like]:
+        """Yield all likes of a user. Requests further pages when needed."""
+        return _async_entries(self.profiles.ListLikes, request, attrgetter("likes"))
+
+    def deleted_users(self, request: profile_pb2.ListDeletedUsersRequest) -> AsyncIterator[profile_pb2.DeletedUser]:
+        """Yield the tombstones of all deleted users. Requests further pages when needed."""
+        return _async_entries(self.profiles.ListDeletedUsers, request, attrgetter("deleted_users"))
+
+    def feed_items(self, request: feed_pb2.GetFeedRequest) -> AsyncIterator[feed_pb2.FeedItem]:
+        """Yield all items of a new slate. Requests further pages when needed."""
+        return _async_entries(self.feeds.GetFeed, request, attrgetter("slate.items"))
+
+    def slate_items(self, request: feed_pb2.GetSlateRequest) -> AsyncIterator[feed_pb2.FeedItem]:
+        """Yield all items of a stored slate. Requests further pages when needed."""
+        return _async_entries(self.feeds.GetSlate, request, attrgetter("slate.items"))
+
+
+def _options(*, retries: bool) -> list[tuple[str, Any]]:
+    """Return the options of a channel."""
+    return [
+        ("grpc.service_config", _SERVICE_CONFIG if retries else "{}"),
+        ("grpc.enable_retries", int(retries)),
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+    ]
+
+
+def _entries(call: Callable[..., Any], first: Any, entries_of: Callable[[Any], Any]) -> Iterator[Any]:
+    request: Any = _copy(first)
+    while request is not None:
+        page = call(request)
+        yield from entries_of(page)
+        request = _following(request, page)
+
+
+async def _async_entries(call: Callable[..., Any], first: Any, entries_of: Callable[[Any], Any]) -> AsyncIterator[Any]:
+    request: Any = _copy(first)
+    while request is not None:
+        page = await call(request)
+        for entry in entries_of(page):
+            yield entry
+        request = _following(request, page)
+
+
+def _copy(request: Any) -> Any:
+    copy = type(request)()
+    copy.CopyFrom(request)
+    return copy
+
+
+def _following(request: Any, page: Any) -> Any | None:
+    """Return the request of the page that follows; None after the last page. Changes the given request."""
+    request.page_token = page.next_page_token
+    return request if page.next_page_token else None
+
+
+class _Deadlines:
+    """A channel, blocking or of asyncio, that sets the default deadline of calls without a timeout."""
+
+    def __init__(self, channel: Any, seconds: float) -> None:
+        self._channel = channel
+        self._seconds = seconds
+
+    def unary_unary(self, *arguments: Any, **options: Any) -> Any:
+        return _WithDeadline(self._channel.unary_unary(*arguments, **options), self._seconds)
+
+    def unary_stream(self, *arguments: Any, **options: Any) -> Any:
+        return _WithDeadline(self._channel.unary_stream(*arguments, **options), 10 * self._seconds)
+
+
+class _WithDeadline:
+    """An RPC that can be called as the one it wraps."""
+
+    def __init__(self, rpc: Any, seconds: float) -> None:
+        self._rpc = rpc
+        self._seconds = seconds
+
+    def __call__(self, request: Any, timeout: float | None = None, **options: Any) -> Any:
+        return self._rpc(request, timeout=self._seconds if timeout is None else timeout, **options)
+
+    def with_call(self, request: Any, timeout: float | None = None, **options: Any) -> Any:
+        return self._rpc.with_call(request, timeout=self._seconds if timeout is None else timeout, **options)
+
+    def future(self, request: Any, timeout: float | None = None, **options: Any) -> Any:
+        return self._rpc.future(request, timeout=self._seconds if timeout is None else timeout, **options)

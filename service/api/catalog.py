@@ -9,8 +9,11 @@ from paperfeed.v1 import catalog_pb2_grpc
 from service.api import convert
 from service.api.page_tokens import PageTokens, page_size
 from service.app.catalog import MAX_DIGEST_PAPERS, Catalog
+from service.domain.errors import InvalidField
 
-MAX_BATCH = 1_000
+MAX_WRITTEN_PAPERS = 1_000
+MAX_WRITTEN_BYTES = 8_000_000
+MAX_READ_PAPERS = 100
 
 
 class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
@@ -21,11 +24,13 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         self._tokens = tokens
 
     def UpsertPapers(self, request: pb.UpsertPapersRequest, context: grpc.ServicerContext) -> pb.UpsertPapersResponse:
-        papers = convert.to_papers(request.papers, "papers", at_least=1, at_most=MAX_BATCH)
+        if (size := request.ByteSize()) > MAX_WRITTEN_BYTES:
+            raise InvalidField("papers", f"the request has {size} bytes; at most {MAX_WRITTEN_BYTES} are allowed")
+        papers = convert.to_papers(request.papers, "papers", at_least=1, at_most=MAX_WRITTEN_PAPERS)
         return pb.UpsertPapersResponse(
             results=[
                 pb.UpsertPaperResult(paper_id=paper_id, outcome=convert.OUTCOMES[outcome])
-                for paper_id, outcome in self._catalog.upsert(papers)
+                for paper_id, outcome in self._catalog.upsert(papers, request.update_mask.paths)
             ]
         )
 
@@ -36,7 +41,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
     def BatchGetPapers(
         self, request: pb.BatchGetPapersRequest, context: grpc.ServicerContext
     ) -> pb.BatchGetPapersResponse:
-        names = convert.check_names(request.paper_ids, "paper_ids", at_least=1, at_most=MAX_BATCH)
+        names = convert.check_names(request.paper_ids, "paper_ids", at_least=1, at_most=MAX_READ_PAPERS)
         view = convert.check_view(request.view)
         papers = self._catalog.batch_get(names)
         return pb.BatchGetPapersResponse(papers=[convert.from_paper(paper, view) for paper in papers])
@@ -52,13 +57,19 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         )
 
     def DeletePaper(self, request: pb.DeletePaperRequest, context: grpc.ServicerContext) -> pb.DeletePaperResponse:
-        self._catalog.delete(convert.check_name(request.paper_id, "paper_id"))
+        paper_id = convert.check_name(request.paper_id, "paper_id")
+        self._catalog.delete(paper_id, allow_missing=request.allow_missing)
         return pb.DeletePaperResponse()
 
-    def CreateDigest(self, request: pb.CreateDigestRequest, context: grpc.ServicerContext) -> pb.CreateDigestResponse:
-        names = convert.check_names(request.paper_ids, "paper_ids", at_most=MAX_DIGEST_PAPERS)
-        digest, outcome = self._catalog.save_digest(convert.to_digest(request.digest), names)
-        return pb.CreateDigestResponse(digest=convert.from_digest(digest), outcome=convert.OUTCOMES[outcome])
+    def UpsertDigest(self, request: pb.UpsertDigestRequest, context: grpc.ServicerContext) -> pb.UpsertDigestResponse:
+        digest = convert.to_digest(request.digest, "digest", at_most=MAX_DIGEST_PAPERS)
+        digest, outcome = self._catalog.save_digest(digest)
+        return pb.UpsertDigestResponse(digest=convert.from_digest(digest), outcome=convert.OUTCOMES[outcome])
+
+    def DeleteDigest(self, request: pb.DeleteDigestRequest, context: grpc.ServicerContext) -> pb.DeleteDigestResponse:
+        digest_id = convert.check_name(request.digest_id, "digest_id")
+        self._catalog.delete_digest(digest_id, allow_missing=request.allow_missing)
+        return pb.DeleteDigestResponse()
 
     def GetDigest(self, request: pb.GetDigestRequest, context: grpc.ServicerContext) -> pb.GetDigestResponse:
         digest_id = convert.check_optional_name(request.digest_id, "digest_id")

@@ -8,6 +8,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.date_pb2 import Date
 
 from paperfeed.v1 import catalog_pb2, feed_pb2, profile_pb2
 from service.domain.errors import InvalidField
@@ -139,23 +140,36 @@ def check_view(view: int) -> int:
     return view
 
 
-def to_digest(message: catalog_pb2.Digest) -> Digest:
-    """Return the digest of a message, without its papers."""
+def to_date(date: dt.date) -> Date:
+    """Return the message of a day."""
+    return Date(year=date.year, month=date.month, day=date.day)
+
+
+def from_date(message: Date, field: str) -> dt.date:
+    """Return the day of a message; raise InvalidField if a part is missing or out of range."""
     try:
-        date = dt.date.fromisoformat(message.date)
-    except ValueError:
-        date = None
-    # ISO 8601 has other forms, such as 20260311 and 2026-W11-3, which the API does not accept.
-    if date is None or date.isoformat() != message.date:
-        raise InvalidField("digest.date", f"'{message.date[:40]}' is not a date like 2026-03-11")
-    return Digest(digest_id=message.digest_id, date=date, title=message.title, source=message.source)
+        return dt.date(message.year, message.month, message.day)
+    except (ValueError, OverflowError) as error:
+        problem = f"year {message.year}, month {message.month}, day {message.day} is not a day"
+        raise InvalidField(field, problem) from error
+
+
+def to_digest(message: catalog_pb2.Digest, path: str, *, at_most: int) -> Digest:
+    """Return the digest of a message; its paper_ids may be aliases."""
+    return Digest(
+        digest_id=message.digest_id,
+        date=from_date(message.date, f"{path}.date"),
+        title=message.title,
+        source=message.source,
+        paper_ids=check_names(message.paper_ids, f"{path}.paper_ids", at_most=at_most),
+    )
 
 
 def from_digest(digest: Digest, paper_count: int | None = None) -> catalog_pb2.Digest:
     """Return the message of a stored digest."""
     return catalog_pb2.Digest(
         digest_id=digest.digest_id,
-        date=digest.date.isoformat(),
+        date=to_date(digest.date),
         title=digest.title,
         source=digest.source,
         paper_ids=digest.paper_ids,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import grpc
+from google.protobuf.message import Message
 
 from paperfeed.v1 import catalog_pb2, feed_pb2_grpc
 from paperfeed.v1 import feed_pb2 as pb
@@ -12,10 +13,11 @@ from service.app.feeds import FeedPage, FeedQuery, Feeds
 from service.app.ranking.inline import InlineRanking, RankingQuery
 from service.app.ranking.ranking import check_diversity
 from service.domain.errors import InvalidField, InvalidPageToken
-from service.domain.papers import check_id
+from service.domain.papers import Paper, check_id
 
 MAX_EXCLUDED = 1_000
 MAX_STREAMED_USERS = 10_000
+MAX_STREAMED_DIGESTS = 100
 MAX_CANDIDATE_IDS = 10_000
 MAX_INLINE_PAPERS = 1_000
 DEFAULT_RANK_SECONDS = 30.0
@@ -43,7 +45,7 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
             page = self._feeds.page(query.user_id, slate_id, offset=offset, page_size=limit)
             if page.slate.user_id != query.user_id or page.slate.request_hash != query.request_hash:
                 raise InvalidPageToken(OTHER_REQUEST)
-        return self._answer(request, page, explain=request.explain, view=request.view)
+        return self._answer(request, page)
 
     @staticmethod
     def kind_of_feed(request: pb.GetFeedRequest) -> str | None:
@@ -57,39 +59,29 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
             [_feed_query(request) for request in requests],
             page_sizes=[page_size(request.page_size) for request in requests],
         )
-        return [
-            self._answer(request, page, explain=request.explain, view=request.view)
-            for request, page in zip(requests, pages, strict=True)
-        ]
+        return [self._answer(request, page) for request, page in zip(requests, pages, strict=True)]
 
     def GetSlate(self, request: pb.GetSlateRequest, context: grpc.ServicerContext) -> pb.GetSlateResponse:
-        view = convert.check_view(request.view)
-        page = self._feeds.slate(convert.check_name(request.slate_id, "slate_id"))
-        slate = page.slate
+        limit, view = page_size(request.page_size), convert.check_view(request.view)
+        slate_id, position = convert.check_name(request.slate_id, "slate_id"), self._tokens.read(request)
+        page = self._feeds.slate(slate_id, offset=position[0] if position else 0, page_size=limit)
         return pb.GetSlateResponse(
-            slate_id=slate.slate_id,
-            user_id=slate.user_id,
-            model_version=slate.model_version,
-            statistics_version=slate.statistics_version,
-            digest_id=slate.digest_id,
-            pending_paper_count=slate.pending_paper_count,
-            fallback_reason=convert.FALLBACKS[slate.fallback_reason],
-            items=_items(page, explain=True, view=view),
-            as_of=convert.to_timestamp(slate.as_of),
-            created_at=convert.to_timestamp(slate.created_at),
+            slate=_slate(page, explain=True, view=view), next_page_token=self._next_page_token(request, page, [])
         )
 
     def StreamFeeds(
         self, request: pb.StreamFeedsRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.StreamFeedsResponse]:
-        limit, view = page_size(request.page_size), convert.check_view(request.view)
+        limit, view = page_size(request.limit, "limit"), convert.check_view(request.view)
         convert.check_count(request.user_ids, "user_ids", at_most=MAX_STREAMED_USERS)
         if bool(request.user_ids) == request.all_users:
             raise InvalidField("user_ids", "give either user_ids or all_users, and not both")
         user_ids = [check_id(user_id, f"user_ids[{i}]") for i, user_id in enumerate(request.user_ids)]
         query = FeedQuery(
             user_id="",
-            digest_id=convert.check_optional_name(request.digest_id, "digest_id"),
+            digest_ids=tuple(
+                dict.fromkeys(convert.check_names(request.digest_ids, "digest_ids", at_most=MAX_STREAMED_DIGESTS))
+            ),
             as_of=convert.optional_time(request, "as_of"),
             explain=request.explain,
         )
@@ -100,15 +92,14 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
         for page in pages:
             if not context.is_active():
                 return
-            feed = self._answer(None, page, explain=request.explain, view=view)
-            yield pb.StreamFeedsResponse(user_id=page.slate.user_id, feed=feed)
+            yield pb.StreamFeedsResponse(slate=_slate(page, explain=request.explain, view=view))
 
     def RankPapers(self, request: pb.RankPapersRequest, context: grpc.ServicerContext) -> pb.RankPapersResponse:
         # For a call without a deadline, grpcio returns a remaining time of centuries.
         remaining = context.time_remaining()
         seconds = max(0.0, remaining - ANSWER_SECONDS) if remaining < LONGEST_DEADLINE else DEFAULT_RANK_SECONDS
         ranking, pending = self._inline.rank(_ranking_query(request), timeout_seconds=seconds)
-        derived = {convert.to_paper(p, "").paper_id for p in request.liked_papers if not p.paper_id}
+        derived = {convert.to_paper(p, "").paper_id for p in request.liked_papers.papers if not p.paper_id}
         return pb.RankPapersResponse(
             model_version=ranking.model_version,
             statistics_version=ranking.statistics_version,
@@ -128,7 +119,7 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
     def FindSimilarPapers(
         self, request: pb.FindSimilarPapersRequest, context: grpc.ServicerContext
     ) -> pb.FindSimilarPapersResponse:
-        limit, view = page_size(request.page_size), convert.check_view(request.view)
+        limit, view = page_size(request.limit, "limit"), convert.check_view(request.view)
         found = self._feeds.similar(convert.check_name(request.paper_id, "paper_id"), limit=limit)
         return pb.FindSimilarPapersResponse(
             papers=[
@@ -137,25 +128,33 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
             ]
         )
 
-    def _answer(
-        self, request: pb.GetFeedRequest | None, page: FeedPage, *, explain: bool, view: int
-    ) -> pb.GetFeedResponse:
-        slate = page.slate
-        token = ""
-        if request is not None and page.items_to < len(slate.items):
-            token = self._tokens.make(request, [slate.slate_id, page.items_to])
+    def _answer(self, request: pb.GetFeedRequest, page: FeedPage) -> pb.GetFeedResponse:
         return pb.GetFeedResponse(
-            slate_id=slate.slate_id,
-            model_version=slate.model_version,
-            statistics_version=slate.statistics_version,
-            digest_id=slate.digest_id,
-            pending_paper_count=slate.pending_paper_count,
-            fallback_reason=convert.FALLBACKS[slate.fallback_reason],
-            items=_items(page, explain=explain, view=view),
-            next_page_token=token,
-            as_of=convert.to_timestamp(slate.as_of),
-            total_size=len(slate.items),
+            slate=_slate(page, explain=request.explain, view=request.view),
+            next_page_token=self._next_page_token(request, page, [page.slate.slate_id]),
         )
+
+    def _next_page_token(self, request: Message, page: FeedPage, position: list[str]) -> str:
+        """Return the token that continues after the page; its position is extended by the index of the next item."""
+        return self._tokens.make(request, [*position, page.items_to]) if page.items_to < len(page.slate.items) else ""
+
+
+def _slate(page: FeedPage, *, explain: bool, view: int) -> pb.Slate:
+    slate = page.slate
+    return pb.Slate(
+        slate_id=slate.slate_id,
+        user_id=slate.user_id,
+        digest_ids=slate.digest_ids,
+        model_version=slate.model_version,
+        statistics_version=slate.statistics_version,
+        fallback_reason=convert.FALLBACKS[slate.fallback_reason],
+        stale_digest=slate.stale_digest,
+        pending_paper_count=slate.pending_paper_count,
+        as_of=convert.to_timestamp(slate.as_of),
+        created_at=convert.to_timestamp(slate.created_at),
+        total_size=len(slate.items),
+        items=_items(page, explain=explain, view=view),
+    )
 
 
 def _items(page: FeedPage, *, explain: bool, view: int) -> Iterator[pb.FeedItem]:
@@ -194,14 +193,29 @@ def _feed_query(request: pb.GetFeedRequest) -> FeedQuery:
 
 
 def _ranking_query(request: pb.RankPapersRequest) -> RankingQuery:
-    candidates = convert.to_papers(request.candidate_papers, "candidate_papers", at_most=MAX_INLINE_PAPERS)
-    candidate_ids = convert.check_names(request.candidate_paper_ids, "candidate_paper_ids", at_most=MAX_CANDIDATE_IDS)
+    chosen = {request.WhichOneof("likes"), request.WhichOneof("candidates")}
+    if request.WhichOneof("likes") is None:
+        raise InvalidField("likes", "give user_id, liked_paper_ids or liked_papers")
+    if request.WhichOneof("candidates") is None:
+        raise InvalidField("candidates", "give candidate_paper_ids or candidate_papers")
+
+    def names(field: str, at_most: int) -> tuple[str, ...]:
+        given = getattr(request, field).paper_ids
+        path = f"{field}.paper_ids"
+        return convert.check_names(given, path, at_least=1, at_most=at_most) if field in chosen else ()
+
+    def papers(field: str) -> tuple[Paper, ...]:
+        if field not in chosen:
+            return ()
+        given = getattr(request, field).papers
+        return tuple(convert.to_papers(given, f"{field}.papers", at_least=1, at_most=MAX_INLINE_PAPERS))
+
     return RankingQuery(
-        user_id=check_id(request.user_id, "user_id") if request.user_id else "",
-        liked_paper_ids=convert.check_names(request.liked_paper_ids, "liked_paper_ids", at_most=MAX_INLINE_PAPERS),
-        liked_papers=tuple(convert.to_papers(request.liked_papers, "liked_papers", at_most=MAX_INLINE_PAPERS)),
-        candidate_paper_ids=candidate_ids,
-        candidate_papers=tuple(candidates),
+        user_id=check_id(request.user_id, "user_id") if "user_id" in chosen else "",
+        liked_paper_ids=names("liked_paper_ids", MAX_INLINE_PAPERS),
+        liked_papers=papers("liked_papers"),
+        candidate_paper_ids=names("candidate_paper_ids", MAX_CANDIDATE_IDS),
+        candidate_papers=papers("candidate_papers"),
         as_of=convert.optional_time(request, "as_of"),
         explain=request.explain,
     )

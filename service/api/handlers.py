@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Coroutine, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import grpc
 from google.protobuf.message import Message
@@ -189,11 +189,13 @@ class Handlers(grpc.GenericRpcHandler):
 
             answers = await queue.run(Work(begin), data, size=size)
             # Each part is made in a turn of its own. While the client reads, the stream needs no thread.
-            while part := await queue.run(Work(_first), answers, size=size):
-                for each in part:
+            while (part := await queue.run(Work(_next_part), answers, size=size)).answers:
+                for each in part.answers:
                     async with self._stall.limit():
                         await call.send_headers()
                         await context.write(each)
+                if part.error is not None:
+                    raise part.error
             call.succeed()
 
         async def run(_requests: object, context: Any) -> None:
@@ -241,12 +243,24 @@ class Handlers(grpc.GenericRpcHandler):
         return bytes(data)
 
 
-def _first(answers: Iterator[bytes]) -> list[bytes]:
-    """Return the next answers of a stream; empty at its end."""
-    part: list[bytes] = []
+class _Part(NamedTuple):
+    """The next answers of a stream, and the error that ended it after them."""
+
+    answers: list[bytes]
+    error: Exception | None
+
+
+def _next_part(stream: Iterator[bytes]) -> _Part:
+    """Return the next answers of a stream; none at its end. An error before the first of them is raised."""
+    answers: list[bytes] = []
     end = time.monotonic() + TURN_SECONDS
-    for answer in answers:
-        part.append(answer)
-        if len(part) == ANSWERS_AT_ONCE or time.monotonic() > end:
-            break
-    return part
+    try:
+        for answer in stream:
+            answers.append(answer)
+            if len(answers) == ANSWERS_AT_ONCE or time.monotonic() > end:
+                break
+    except Exception as error:
+        if not answers:
+            raise
+        return _Part(answers, error)
+    return _Part(answers, None)

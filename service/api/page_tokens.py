@@ -15,10 +15,10 @@ NOT_OURS = "was not issued by this service"
 OTHER_REQUEST = "was issued for another request; repeat all fields except page_size"
 
 
-def page_size(requested: int) -> int:
+def page_size(requested: int, field: str = "page_size") -> int:
     """Return the page size to use: 20 for 0, at most 100; raise InvalidField for a negative number."""
     if requested < 0:
-        raise InvalidField("page_size", f"is {requested}; must be 0 or more")
+        raise InvalidField(field, f"is {requested}; must be 0 or more")
     return min(requested, MAX_PAGE_SIZE) or DEFAULT_PAGE_SIZE
 
 

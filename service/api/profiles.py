@@ -12,7 +12,7 @@ from service.api import convert
 from service.api.page_tokens import PageTokens, page_size
 from service.app.profiles import Profiles
 from service.domain.events import Event, Interest, UserState
-from service.domain.feeds import Slate
+from service.domain.feeds import PrecomputedSlate, Slate
 
 MAX_EVENTS = 1_000
 
@@ -76,8 +76,10 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
                 yield pb.ExportUserResponse(profile=_from_state(record, self._profiles.interests(record.user_id)))
             elif isinstance(record, Event):
                 yield pb.ExportUserResponse(event=convert.from_event(record))
-            else:
+            elif isinstance(record, Slate):
                 yield pb.ExportUserResponse(slate=_from_slate(record))
+            else:
+                yield pb.ExportUserResponse(precomputed_slate=_from_precomputed(record))
 
     def DeleteUser(self, request: pb.DeleteUserRequest, context: grpc.ServicerContext) -> pb.DeleteUserResponse:
         self._profiles.delete(request.user_id)
@@ -119,9 +121,20 @@ def _from_state(state: UserState, interests: Sequence[Interest]) -> pb.Profile:
 def _from_slate(slate: Slate) -> pb.ExportedSlate:
     return pb.ExportedSlate(
         slate_id=slate.slate_id,
-        digest_id=slate.digest_id,
+        digest_ids=slate.digest_ids,
         model_version=slate.model_version,
         statistics_version=slate.statistics_version,
+        as_of=convert.to_timestamp(slate.as_of),
         created_at=convert.to_timestamp(slate.created_at),
+        paper_ids=[item.paper_id for item in slate.items],
+    )
+
+
+def _from_precomputed(slate: PrecomputedSlate) -> pb.ExportedSlate:
+    return pb.ExportedSlate(
+        digest_ids=[slate.digest_id],
+        model_version=slate.model_version,
+        statistics_version=slate.statistics_version,
+        as_of=convert.to_timestamp(slate.as_of),
         paper_ids=[item.paper_id for item in slate.items],
     )

@@ -93,6 +93,6 @@ def _details(error: errors.PaperfeedError) -> list[Message]:
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
     if isinstance(error, errors.Overloaded):
         delay = Duration()
-        delay.FromMilliseconds(int(error.retry_after_seconds * 1_000))
+        delay.FromMilliseconds(round(error.retry_after_seconds * 1_000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     return details

@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
+from google.rpc.code_pb2 import Code
 
 from paperfeed.v1 import status_pb2 as pb
 from paperfeed.v1 import status_pb2_grpc
+from paperfeed.v1.feed_pb2 import FallbackReason
 from service.api import convert
 from service.app.counters import Counters
 from service.app.ranking.serving import ServingSlot
@@ -63,7 +65,14 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
             statistics_paper_count=statistics.paper_count if statistics else 0,
             worker=self._worker,
             worker_count=self._worker_count,
-            calls=[pb.CallCount(method=m, code=code, count=count) for m, code, count in self._counters.calls()],
-            fallbacks=[pb.FallbackCount(reason=reason, count=count) for reason, count in self._counters.fallbacks()],
+            calls=[
+                pb.CallCount(method=method, code=Code.Value(code), count=count)
+                for method, code, count in self._counters.calls()
+            ],
+            fallbacks=[
+                pb.FallbackCount(reason=FallbackReason.Value(f"FALLBACK_REASON_{reason}"), count=count)
+                for reason, count in self._counters.fallbacks()
+            ],
+            stale_feed_count=self._counters.stale_count,
             queues=[pb.QueueLength(queue=name, length=length) for name, length in sorted(queues.items())],
         )

@@ -7,7 +7,16 @@ from dataclasses import dataclass, replace
 
 from service.app.ports import Clock, Store, Transaction
 from service.domain.errors import InvalidField, NotFound
-from service.domain.papers import Digest, Paper, UpsertOutcome, check_digest_date, check_id, check_paper, check_text
+from service.domain.papers import (
+    REPLACEABLE_FIELDS,
+    Digest,
+    Paper,
+    UpsertOutcome,
+    check_digest_date,
+    check_id,
+    check_paper,
+    check_text,
+)
 
 MAX_DIGEST_PAPERS = 10_000
 MAX_SOURCE_LENGTH = 100
@@ -97,11 +106,22 @@ class Catalog:
         self._clock = clock
         self._on_new_text = on_new_text
 
-    def upsert(self, papers: Sequence[Paper], *, path: str = "papers") -> list[tuple[str, UpsertOutcome]]:
-        """Check and write papers in one transaction; return (canonical id, outcome) of each in input order."""
-        checked = check_papers(papers, path)
+    def upsert(self, papers: Sequence[Paper], fields: Sequence[str] = ()) -> list[tuple[str, UpsertOutcome]]:
+        """Check and write papers in one transaction; return (canonical id, outcome) of each in input order.
+
+        Args:
+            fields: Fields to replace in stored papers, also with empty values; without names, each field with a value.
+
+        Raises:
+            InvalidField: A paper breaks a rule, or a field cannot be replaced.
+        """
+        for name in fields:
+            if name not in REPLACEABLE_FIELDS:
+                problem = f"'{name}' cannot be replaced; allowed are {', '.join(REPLACEABLE_FIELDS)}"
+                raise InvalidField("update_mask", problem)
+        checked = check_papers(papers, "papers")
         with self._store.write() as tx:
-            results = tx.papers.upsert(checked, self._clock.now())
+            results = tx.papers.upsert(checked, self._clock.now(), fields)
         self._on_new_text()
         return results
 
@@ -173,19 +193,38 @@ class Catalog:
         with self._store.read() as tx:
             return tx.papers.page(after=after, limit=limit)
 
-    def delete(self, name: str) -> None:
-        """Delete a paper and everything that belongs to it."""
-        with self._store.write() as tx:
-            tx.papers.delete(resolve_all(tx, [name], ["paper_id"])[0])
+    def delete(self, name: str, *, allow_missing: bool = False) -> None:
+        """Delete a paper and everything that belongs to it.
 
-    def save_digest(self, digest: Digest, names: Sequence[str]) -> tuple[Digest, UpsertOutcome]:
-        """Create a digest of known papers, or replace the digest with this id."""
-        if len(names) > MAX_DIGEST_PAPERS:
-            raise InvalidField("paper_ids", f"has {len(names)} entries; at most {MAX_DIGEST_PAPERS} are allowed")
+        Raises:
+            NotFound: The paper is unknown, and ``allow_missing`` is False.
+        """
+        with self._store.write() as tx:
+            paper_id = tx.papers.resolve([name]).get(name)
+            if paper_id is not None:
+                tx.papers.delete(paper_id)
+            elif not allow_missing:
+                raise NotFound("paper", name, field="paper_id")
+
+    def save_digest(self, digest: Digest) -> tuple[Digest, UpsertOutcome]:
+        """Create a digest of known papers, or replace the digest with this id. Its paper_ids may be aliases."""
+        if len(digest.paper_ids) > MAX_DIGEST_PAPERS:
+            problem = f"has {len(digest.paper_ids)} entries; at most {MAX_DIGEST_PAPERS} are allowed"
+            raise InvalidField("digest.paper_ids", problem)
         digest = self.check_digest(digest)
         with self._store.write() as tx:
-            paper_ids = resolve_distinct(tx, names, "paper_ids")
+            paper_ids = resolve_distinct(tx, digest.paper_ids, "digest.paper_ids")
             return tx.digests.save(replace(digest, paper_ids=paper_ids), self._clock.now())
+
+    def delete_digest(self, digest_id: str, *, allow_missing: bool = False) -> None:
+        """Delete a digest, but not its papers, and not the slates that were served from it.
+
+        Raises:
+            NotFound: The digest is unknown, and ``allow_missing`` is False.
+        """
+        with self._store.write() as tx:
+            if not tx.digests.delete(digest_id) and not allow_missing:
+                raise NotFound("digest", digest_id, field="digest_id")
 
     def get_digest(self, digest_id: str) -> Digest:
         """Return a digest with its papers, the newest one for an empty id; raise NotFound if there is none."""

@@ -11,16 +11,18 @@ class Counters:
         self._lock = threading.Lock()
         self._calls: collections.Counter[tuple[str, str]] = collections.Counter()
         self._fallbacks: collections.Counter[str] = collections.Counter()
+        self._stale_count = 0
 
     def count_call(self, method: str, code: str) -> None:
         """Count a call of ``method`` that ended with status ``code``."""
         with self._lock:
             self._calls[method, code] += 1
 
-    def count_fallback(self, reason: str) -> None:
-        """Count a served feed or ranking by its fallback reason, including ``NONE``."""
+    def count_fallback(self, reason: str, *, stale_digest: bool = False) -> None:
+        """Count a served feed or ranking by its fallback reason, including ``NONE``, and if its digest is stale."""
         with self._lock:
             self._fallbacks[reason] += 1
+            self._stale_count += stale_digest
 
     def calls(self) -> list[tuple[str, str, int]]:
         """Return (method, code, count), sorted."""
@@ -31,3 +33,8 @@ class Counters:
         """Return (reason, count), sorted."""
         with self._lock:
             return sorted(self._fallbacks.items())
+
+    @property
+    def stale_count(self) -> int:
+        """Number of feeds of a stale digest."""
+        return self._stale_count

@@ -26,7 +26,7 @@ from service.app.ranking.ranking import (
 from service.app.ranking.serving import Serving, ServingSlot
 from service.app.ranking.similar import SimilarPapers
 from service.domain.errors import Conflict, NotFound
-from service.domain.feeds import FallbackReason, Slate
+from service.domain.feeds import Slate
 from service.domain.papers import Paper
 
 USERS_PER_READ = 200
@@ -37,11 +37,12 @@ class FeedQuery:
     """Request for a feed.
 
     Attributes:
-        digest_id: Empty for the newest digest; ignored with a window.
+        digest_id: Empty for the newest digest; ignored with a window or ``digest_ids``.
         window: Time window of the candidates; None for a digest.
         as_of: Time at which ages are computed, and whose statistics of the catalog are used; None means now.
         diversity: 0 to 1; None means the configured default.
         request_hash: Identifies the request, for page tokens.
+        digest_ids: Digests whose papers are joined; only for ``Feeds.stream``.
     """
 
     user_id: str
@@ -52,6 +53,12 @@ class FeedQuery:
     diversity: float | None = None
     exclude_paper_ids: tuple[str, ...] = ()
     request_hash: str = ""
+    digest_ids: tuple[str, ...] = ()
+
+    @property
+    def is_for_newest(self) -> bool:
+        """Whether the candidates are the papers of the newest digest."""
+        return not self.digest_id and not self.digest_ids and self.window is None
 
 
 @dataclass(frozen=True)
@@ -156,11 +163,13 @@ class Feeds:
         # Statistics and digest are chosen once, so that those that arrive during the stream do not change later feeds.
         serving = self.serving.at(query.as_of)
         query = replace(query, as_of=query.as_of or self.clock.now())
-        with self.store.read() as tx:
-            digest = tx.versions("", query.digest_id).digest
-        if digest is None and query.digest_id:
-            raise NotFound("digest", query.digest_id, field="digest_id")
-        pinned = digest[0] if digest else ""
+        pinned = query.digest_ids
+        if query.is_for_newest:
+            with self.store.read() as tx:
+                newest = tx.versions("", "").digest
+            pinned = (newest[0],) if newest else ()
+        # An unknown digest is told before the first user.
+        self._inputs_of_many(serving, [], pinned)
         for batch in self._user_batches(user_ids, start_after):
             users, candidates, date = self._inputs_of_many(serving, batch, pinned)
             wanted = [_Wanted(replace(query, user_id=name), user) for name, user in users.items()]
@@ -176,19 +185,20 @@ class Feeds:
             NotFound: The slate was pruned, or its user was deleted.
         """
         with self.store.read() as tx:
-            slate = _find_slate(tx, slate_id)
+            slate = _find_slate(tx, slate_id, field="page_token")
             items = slate.items[offset : offset + page_size]
             papers = tx.papers.find_many([item.paper_id for item in items])
             state = tx.users.find_state(user_id)
         hidden = state.hidden_paper_ids if state else frozenset()
         return FeedPage(slate, offset, offset + len(items), papers, hidden)
 
-    def slate(self, slate_id: str) -> FeedPage:
-        """Return all items of a stored slate."""
+    def slate(self, slate_id: str, *, offset: int, page_size: int) -> FeedPage:
+        """Return a page of a stored slate as it was served."""
         with self.store.read() as tx:
-            slate = _find_slate(tx, slate_id)
-            papers = tx.papers.find_many([item.paper_id for item in slate.items])
-        return FeedPage(slate, 0, len(slate.items), papers)
+            slate = _find_slate(tx, slate_id, field="slate_id")
+            items = slate.items[offset : offset + page_size]
+            papers = tx.papers.find_many([item.paper_id for item in items])
+        return FeedPage(slate, offset, offset + len(items), papers)
 
     def similar(self, name: str, *, limit: int) -> list[tuple[Paper, float]]:
         """Return (paper, cosine) of the papers with the nearest vectors, nearest first; ties in order of id."""
@@ -204,15 +214,13 @@ class Feeds:
         return [(papers[near], cosine) for near, cosine in nearest if near in papers]
 
     def _inputs_of_many(
-        self, serving: Serving, user_ids: Sequence[str], digest_id: str
+        self, serving: Serving, user_ids: Sequence[str], digest_ids: Sequence[str]
     ) -> tuple[dict[str, PreparedUser], Candidates, dt.date | None]:
-        """Return the users, the candidates and the date of the digest; no candidates without a digest."""
+        """Return the users, the candidates and the latest date of the digests; no candidates without a digest."""
         while True:
             with self.store.read() as tx:
-                versions = tx.versions("", digest_id)
-                known = versions if digest_id else replace(versions, digest=None)
                 try:
-                    candidates, date = self.candidates.of_digest(tx, serving, known, digest_id)
+                    candidates, date = self.candidates.of_digests(tx, serving, digest_ids)
                 except BeingPlaced as placing:
                     done = placing.done
                 else:
@@ -267,16 +275,12 @@ class Feeds:
         date: dt.date | None,
         as_of: dt.datetime,
     ) -> Slate:
-        fallback = ranking.fallback_reason
-        asked_for_newest = not query.digest_id and query.window is None
-        if fallback is FallbackReason.NONE and asked_for_newest and self._is_stale(date, as_of):
-            fallback = FallbackReason.STALE_DIGEST
         return Slate(
             slate_id=secrets.token_hex(16),
             user_id=query.user_id,
-            digest_id=candidates.digest_id,
+            digest_ids=candidates.digest_ids,
             model_version=ranking.model_version,
-            fallback_reason=fallback,
+            fallback_reason=ranking.fallback_reason,
             as_of=as_of,
             created_at=self.clock.now(),
             request_hash=query.request_hash,
@@ -285,6 +289,7 @@ class Feeds:
             features_version=ranking.features_version,
             features=ranking.features,
             statistics_version=ranking.statistics_version,
+            stale_digest=query.is_for_newest and self._is_stale(date, as_of),
         )
 
     def _precomputed_page(
@@ -302,11 +307,8 @@ class Feeds:
             return None
         slate, date = found
         papers = tx.papers.find_many([item.paper_id for item in slate.items[:page_size]])
-        slate = replace(slate, slate_id=secrets.token_hex(16), request_hash=query.request_hash)
-        # STALE_DIGEST takes precedence over OVERLOAD, so that a missing digest is noticed under overload too.
-        hides_nothing = slate.fallback_reason in {FallbackReason.NONE, FallbackReason.OVERLOAD}
-        if hides_nothing and not query.digest_id and self._is_stale(date, now):
-            slate = replace(slate, fallback_reason=FallbackReason.STALE_DIGEST)
+        stale = query.is_for_newest and self._is_stale(date, now)
+        slate = replace(slate, slate_id=secrets.token_hex(16), request_hash=query.request_hash, stale_digest=stale)
         return FeedPage(slate, 0, min(page_size, len(slate.items)), papers)
 
     def _is_stale(self, date: dt.date | None, as_of: dt.datetime) -> bool:
@@ -322,7 +324,7 @@ class Feeds:
                 elif not skip_deleted:
                     raise Conflict("user", slate.user_id)
         for slate in saved:
-            self.counters.count_fallback(slate.fallback_reason.name)
+            self.counters.count_fallback(slate.fallback_reason.name, stale_digest=slate.stale_digest)
         return saved
 
     def _user_batches(self, user_ids: Sequence[str] | None, start_after: str) -> Iterator[list[str]]:
@@ -350,13 +352,13 @@ class _Wanted(NamedTuple):
 
 def _shown(query: FeedQuery, candidates: Candidates) -> str:
     """Identify the candidates of a slate, to seed exploration."""
-    return f"{query.window[0]}/{query.window[1]}" if query.window else candidates.digest_id
+    return f"{query.window[0]}/{query.window[1]}" if query.window else " ".join(candidates.digest_ids)
 
 
-def _find_slate(tx: Transaction, slate_id: str) -> Slate:
+def _find_slate(tx: Transaction, slate_id: str, *, field: str) -> Slate:
     slate = tx.slates.find(slate_id)
     if slate is None:
-        raise NotFound("slate", slate_id, field="slate_id")
+        raise NotFound("slate", slate_id, field=field)
     return slate
 
 

@@ -33,14 +33,17 @@ class PendingText:
 class PaperStore(Protocol):
     """Papers, their aliases, vectors and upvote snapshots."""
 
-    def upsert(self, papers: Sequence[Paper], now: dt.datetime) -> list[tuple[str, UpsertOutcome]]:
+    def upsert(
+        self, papers: Sequence[Paper], now: dt.datetime, fields: Collection[str] = ()
+    ) -> list[tuple[str, UpsertOutcome]]:
         """Write papers; return (canonical id, outcome) of each in input order.
 
         A paper that shares an alias with a stored paper, or with an earlier one of the call, is merged into it
-        (``Paper.merged_into``). A paper without changes is UNCHANGED and writes nothing. A changed text sets the state
-        to PENDING and invalidates the vectors of the old text. Upvotes that differ from the last snapshot add a
-        snapshot at ``now``; for a new paper at its ``first_seen_at`` if that is earlier. Digests that contain a changed
-        paper get a new version. A new paper without ``first_seen_at`` gets ``now``.
+        (``Paper.merged_into`` with ``fields``). A paper without changes is UNCHANGED and writes nothing. A changed text
+        sets the state to PENDING and invalidates the vectors of the old text. Upvotes that differ from the last
+        snapshot add a snapshot at ``now``; for a new paper at its ``first_seen_at`` if that is earlier. Upvotes that
+        are cleared delete all snapshots. Digests that contain a changed paper get a new version. A new paper without
+        ``first_seen_at`` gets ``now``.
         """
 
     def resolve(self, names: Sequence[str]) -> dict[str, str]:
@@ -154,6 +157,13 @@ class DigestStore(Protocol):
         The latest date comes first; ties in order of id.
         """
 
+    def delete(self, digest_id: str) -> bool:
+        """Delete a digest, but not its papers and slates; return False if unknown.
+
+        Precomputed slates stay until they are pruned. They are not served, because no later digest of this id has the
+        version that they were made with.
+        """
+
 
 class UserStore(Protocol):
     """Users: their events, preferences and state."""
@@ -255,6 +265,9 @@ class PrecomputedStore(Protocol):
 
     def find(self, user_id: str, digest_id: str) -> PrecomputedSlate | None:
         """Return the user's slate of the digest, outdated or not. Cheap: reads one indexed row."""
+
+    def of_user_after(self, user_id: str, digest_id: str, *, limit: int) -> list[PrecomputedSlate]:
+        """Return the user's first ``limit`` slates of digests with greater ids, ascending, outdated or not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 
 from service.app.catalog import resolve_all
 from service.app.ports import Clock, Store
@@ -20,7 +21,7 @@ from service.domain.events import (
     UserState,
     default_event_id,
 )
-from service.domain.feeds import Slate
+from service.domain.feeds import PrecomputedSlate, Slate
 from service.domain.papers import check_id, check_text
 
 MAX_PREFERENCES = 200
@@ -108,15 +109,29 @@ class Profiles:
             tx.users.save_preferences(user_id, merged, now)
         return merged
 
-    def export(self, user_id: str) -> Iterator[UserState | Event | Slate]:
-        """Yield all data of a user: the state, then all events, then all slates.
+    def export(self, user_id: str) -> Iterator[UserState | Event | Slate | PrecomputedSlate]:
+        """Yield all data of a user: the state, then all events, then all served slates, then all precomputed slates.
 
-        Each page is read in a transaction of its own, because SQLite's write-ahead log grows during a long one. Data
-        stored during the export may be included.
+        A user who was only served feeds has slates alone. Each page is read in a transaction of its own, because
+        SQLite's write-ahead log grows during a long one. Data stored during the export may be included.
+
+        Raises:
+            NotFound: Nothing is stored about the user.
         """
-        yield self.state(user_id)
-        yield from self._export_events(user_id)
-        yield from self._export_slates(user_id)
+        with self._store.read() as tx:
+            state = tx.users.find_state(check_id(user_id, "user_id"))
+        records: Iterator[UserState | Event | Slate | PrecomputedSlate] = chain(
+            [state] if state else [],
+            self._export_events(user_id),
+            self._export_slates(user_id),
+            self._export_precomputed(user_id),
+        )
+        is_known = False
+        for record in records:
+            is_known = True
+            yield record
+        if not is_known:
+            raise NotFound("user", user_id, field="user_id")
 
     def delete(self, user_id: str) -> None:
         """Delete a user and all derived data; do nothing if the user is unknown."""
@@ -149,6 +164,16 @@ class Profiles:
             if len(page) < SLATES_AT_A_TIME:
                 return
             after = (page[-1].created_at, page[-1].slate_id)
+
+    def _export_precomputed(self, user_id: str) -> Iterator[PrecomputedSlate]:
+        after = ""
+        while True:
+            with self._store.read() as tx:
+                page = tx.precomputed.of_user_after(user_id, after, limit=SLATES_AT_A_TIME)
+            yield from page
+            if len(page) < SLATES_AT_A_TIME:
+                return
+            after = page[-1].digest_id
 
     def _check_event(self, event: Event, path: str) -> Event:
         if event.occurred_at and event.occurred_at > self._clock.now() + MAX_FUTURE:

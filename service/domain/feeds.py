@@ -12,7 +12,6 @@ class FallbackReason(enum.Enum):
     NONE = "none"
     NEW_USER = "new_user"
     MODEL_UNAVAILABLE = "model_unavailable"
-    STALE_DIGEST = "stale_digest"
     OVERLOAD = "overload"
     EMPTY_DIGEST = "empty_digest"
 
@@ -66,7 +65,7 @@ class Slate:
 
     Attributes:
         slate_id: 128 random bits in hexadecimal.
-        digest_id: Empty if the candidates came from a time window.
+        digest_ids: Digests of the candidates; empty for a time window, and if no digest was stored.
         model_version: Version of the bundle; ``cosine`` or ``trending`` if no model scored.
         as_of: Time at which ages were computed.
         request_hash: Identifies the request; a page token of another request does not match it.
@@ -76,11 +75,12 @@ class Slate:
             model scored.
         statistics_version: Version of the catalog statistics that the bundle was adapted to; 0 if the bundle's own
             statistics served alone, if no model scored, and in slates stored before this field existed.
+        stale_digest: Whether the newest digest was asked for, and was older than the configured limit.
     """
 
     slate_id: str
     user_id: str
-    digest_id: str
+    digest_ids: tuple[str, ...]
     model_version: str
     fallback_reason: FallbackReason
     as_of: dt.datetime
@@ -91,6 +91,7 @@ class Slate:
     features_version: str = ""
     features: bytes = b""
     statistics_version: int = 0
+    stale_digest: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import datetime as dt
 import enum
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -19,14 +19,20 @@ from service.domain.identifiers import (
 )
 
 MAX_TITLE_LENGTH = 2_000
-MAX_ABSTRACT_LENGTH = 50_000
+# A message of at most 32 MiB must hold 100 papers, the most that one answer returns: these limits allow 300 kB each.
+MAX_ABSTRACT_LENGTH = 40_000
 MAX_URL_LENGTH = 2_000
-MAX_LIST_LENGTH = 5_000
-MAX_LIST_ITEM_LENGTH = 500
+MAX_AUTHORS = 5_000
+MAX_AUTHOR_LENGTH = 500
+MAX_AUTHOR_BYTES = 100_000
+MAX_CATEGORIES = 100
+MAX_CATEGORY_LENGTH = 100
 MAX_UPVOTES = 1_000_000_000
 EARLIEST_DIGEST_DATE = dt.date(1990, 1, 1)
 # A source in a time zone east of UTC may already have a page dated tomorrow.
 MAX_DIGEST_DAYS_AHEAD = 1
+# Fields that a later description of a paper may replace.
+REPLACEABLE_FIELDS = ("title", "abstract", "authors", "categories", "url", "published_at", "upvotes")
 
 
 class EmbeddingState(enum.Enum):
@@ -101,21 +107,18 @@ class Paper:
         """SHA-256 of the embedding text."""
         return text_hash(embedding_text(self.title, self.abstract))
 
-    def merged_into(self, stored: "Paper") -> "Paper":
+    def merged_into(self, stored: "Paper", fields: Collection[str] = ()) -> "Paper":
         """Return the stored paper, updated with the fields of this newer description of it.
 
-        The canonical id and first_seen_at stay. A field that is empty in the newer description keeps its stored value,
-        so that a source with less information erases nothing.
+        The canonical id and first_seen_at stay.
+
+        Args:
+            fields: Names of ``REPLACEABLE_FIELDS`` to replace, also with empty values. Without names, each field with a
+                value is replaced, so that a source with less information erases nothing.
         """
+        given = {name: getattr(self, name) for name in (fields or REPLACEABLE_FIELDS)}
         return replace(
-            stored,
-            title=self.title or stored.title,
-            abstract=self.abstract or stored.abstract,
-            authors=self.authors or stored.authors,
-            categories=self.categories or stored.categories,
-            url=self.url or stored.url,
-            published_at=self.published_at or stored.published_at,
-            upvotes=stored.upvotes if self.upvotes is None else self.upvotes,
+            stored, **{name: value for name, value in given.items() if fields or value not in {None, "", ()}}
         )
 
 
@@ -161,14 +164,15 @@ def check_paper(paper: Paper, path: str) -> Paper:
         InvalidField: A field breaks a rule; the error names it, such as ``papers[3].title``.
     """
 
-    def texts(values: tuple[str, ...], name: str) -> tuple[str, ...]:
-        if len(values) > MAX_LIST_LENGTH:
-            raise InvalidField(f"{path}.{name}", f"has {len(values)} entries; at most {MAX_LIST_LENGTH} are allowed")
-        checked = (
-            check_text(value, f"{path}.{name}[{i}]", max_length=MAX_LIST_ITEM_LENGTH) for i, value in enumerate(values)
-        )
+    def texts(values: tuple[str, ...], name: str, at_most: int, max_length: int) -> tuple[str, ...]:
+        if len(values) > at_most:
+            raise InvalidField(f"{path}.{name}", f"has {len(values)} entries; at most {at_most} are allowed")
+        checked = (check_text(value, f"{path}.{name}[{i}]", max_length=max_length) for i, value in enumerate(values))
         return tuple(dict.fromkeys(value for value in checked if value))
 
+    authors = texts(paper.authors, "authors", MAX_AUTHORS, MAX_AUTHOR_LENGTH)
+    if (size := sum(len(author.encode()) for author in authors)) > MAX_AUTHOR_BYTES:
+        raise InvalidField(f"{path}.authors", f"have {size} bytes; at most {MAX_AUTHOR_BYTES} are allowed")
     if paper.upvotes is not None and not 0 <= paper.upvotes <= MAX_UPVOTES:
         raise InvalidField(f"{path}.upvotes", f"must lie between 0 and {MAX_UPVOTES}")
     return replace(
@@ -177,8 +181,8 @@ def check_paper(paper: Paper, path: str) -> Paper:
         title=check_text(paper.title, f"{path}.title", max_length=MAX_TITLE_LENGTH, required=True),
         abstract=check_text(paper.abstract, f"{path}.abstract", max_length=MAX_ABSTRACT_LENGTH),
         url=check_text(paper.url, f"{path}.url", max_length=MAX_URL_LENGTH),
-        authors=texts(paper.authors, "authors"),
-        categories=texts(paper.categories, "categories"),
+        authors=authors,
+        categories=texts(paper.categories, "categories", MAX_CATEGORIES, MAX_CATEGORY_LENGTH),
     )
 
 
@@ -211,7 +215,8 @@ class Digest:
         digest_id: Unique; by default ``<source>-<date>``.
         date: UTC date of the digest.
         source: Name of its source, such as ``hf-trending``.
-        version: Increases whenever the digest's papers, their texts or their vectors change.
+        version: Increases whenever the digest's papers, their texts or their vectors change. Begins at a random number,
+            so that a digest that is deleted and stored again has no version of the old one.
         paper_ids: Distinct canonical ids in the source's order.
     """
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 
 from service.domain.errors import InvalidField, InvalidFile
-from service.domain.papers import MAX_LIST_ITEM_LENGTH, MAX_URL_LENGTH, Paper, check_paper
+from service.domain.papers import MAX_AUTHOR_LENGTH, MAX_URL_LENGTH, Paper, check_paper
 from service.ingest.markup import text_blocks
 
 
@@ -47,7 +47,7 @@ def valid_paper(paper: Paper, source: str, *, line: int | None = None, place: st
         InvalidFile: A field breaks a rule of the domain.
     """
     try:
-        authors = tuple(author[:MAX_LIST_ITEM_LENGTH] for author in paper.authors)
+        authors = tuple(author[:MAX_AUTHOR_LENGTH] for author in paper.authors)
         return check_paper(replace(paper, authors=authors), "paper")
     except InvalidField as error:
         field = error.field.removeprefix("paper.")

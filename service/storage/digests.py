@@ -1,6 +1,7 @@
 """Digests in the database. A digest's version changes with its candidate papers, so that caches notice it."""
 
 import datetime as dt
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -30,7 +31,10 @@ class SqlDigests:
     def save(self, digest: Digest, now: dt.datetime) -> tuple[Digest, UpsertOutcome]:
         lock_catalogue(self._connection)
         stored = self.find(digest.digest_id)
-        version, created_at = (stored.version, stored.created_at) if stored else (0, digest.created_at or now)
+        # The random start keeps caches and precomputed slates of a deleted digest from being taken for this one's.
+        version, created_at = (
+            (stored.version, stored.created_at) if stored else (secrets.randbits(48), digest.created_at or now)
+        )
         saved = replace(digest, version=version, created_at=created_at)
         if saved == stored:
             return stored, UpsertOutcome.UNCHANGED
@@ -46,6 +50,11 @@ class SqlDigests:
         ]
         put_rows(self._connection, digest_papers, rows)
         return saved, UpsertOutcome.UPDATED if stored else UpsertOutcome.CREATED
+
+    def delete(self, digest_id: str) -> bool:
+        lock_catalogue(self._connection)
+        deleted = delete(digests).where(digests.c.digest_id == digest_id).returning(digests.c.digest_id)
+        return self._connection.execute(deleted).first() is not None
 
     def find(self, digest_id: str) -> Digest | None:
         return self._find(select(digests).where(digests.c.digest_id == digest_id))

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -101,8 +101,10 @@ class SqlPapers:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def upsert(self, papers: Sequence[Paper], now: dt.datetime) -> list[tuple[str, UpsertOutcome]]:
-        return upsert_papers(self._connection, papers, now)
+    def upsert(
+        self, papers: Sequence[Paper], now: dt.datetime, fields: Collection[str] = ()
+    ) -> list[tuple[str, UpsertOutcome]]:
+        return upsert_papers(self._connection, papers, now, fields)
 
     def resolve(self, names: Sequence[str]) -> dict[str, str]:
         keys_by_name = {name: lookup_keys(name) for name in names}

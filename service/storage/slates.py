@@ -45,7 +45,9 @@ class SqlSlates:
 
     def add(self, slate: Slate, *, of_known_user: bool = False) -> bool:
         statement = _INSERT_OF_KNOWN_USER if of_known_user else _INSERT
-        stored = self._connection.execute(statement, to_row(slate, items=_json_of_items(slate.items)))
+        row = to_row(slate, digest_id=" ".join(slate.digest_ids), items=_json_of_items(slate.items))
+        del row["digest_ids"]
+        stored = self._connection.execute(statement, row)
         return not of_known_user or stored.rowcount == 1
 
     def find(self, slate_id: str, *, with_features: bool = False) -> Slate | None:
@@ -86,13 +88,29 @@ class SqlPrecomputed:
 
     def find(self, user_id: str, digest_id: str) -> PrecomputedSlate | None:
         row = self._connection.execute(_PRECOMPUTED, {"user_id": user_id, "digest_id": digest_id}).first()
-        if row is None:
-            return None
-        return from_row(PrecomputedSlate, row, items=_items_of_json(row.items), features=bytes(row.features))
+        return None if row is None else _precomputed_of(row)
+
+    def of_user_after(self, user_id: str, digest_id: str, *, limit: int) -> list[PrecomputedSlate]:
+        table = precomputed_slates.c
+        wanted = select(*(column for column in table if column.name != "features"))
+        chosen = wanted.where(table.user_id == user_id, table.digest_id > digest_id)
+        return [_precomputed_of(row) for row in self._connection.execute(chosen.order_by(table.digest_id).limit(limit))]
 
 
 def _slate_of(row: Row[Any]) -> Slate:
-    return from_row(Slate, row, items=_items_of_json(row.items), features=bytes(getattr(row, "features", b"")))
+    return from_row(
+        Slate,
+        row,
+        digest_ids=tuple(row.digest_id.split()),
+        items=_items_of_json(row.items),
+        features=bytes(getattr(row, "features", b"")),
+    )
+
+
+def _precomputed_of(row: Row[Any]) -> PrecomputedSlate:
+    return from_row(
+        PrecomputedSlate, row, items=_items_of_json(row.items), features=bytes(getattr(row, "features", b""))
+    )
 
 
 def _json_of_items(items: Sequence[SlateItem]) -> str:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
 )
 
 from database.columns import Id, Sequence, Texts, UtcDateTime, Word, belongs_to, new_metadata, not_null
@@ -166,6 +167,8 @@ events = Table(
 )
 
 # user_id has no foreign key: an unknown user gets a slate too, and that does not create the user.
+# digest_id holds the ids of all digests of the slate, separated by spaces. They have no foreign key: a slate outlives
+# its digests.
 # One row holds a whole slate: a row for each of 77 items took a third of the time of a feed (docs/adr/0020).
 slates = Table(
     "slates",
@@ -183,6 +186,7 @@ slates = Table(
     not_null("items", Text),
     not_null("features", LargeBinary),
     not_null("statistics_version", BigInteger, server_default="0"),
+    not_null("stale_digest", Boolean, server_default=false()),
     Index(None, "user_id", "created_at", "slate_id"),
     Index(None, "created_at", "slate_id"),
 )

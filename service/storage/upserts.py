@@ -1,7 +1,7 @@
 """Writing papers: identical papers are found in memory, then each changed row is written once."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,9 @@ from service.storage.users import touch_users_of
 _UPDATE = update(papers).where(papers.c.paper_id == bindparam("key"))
 
 
-def upsert_papers(connection: Connection, given: Sequence[Paper], now: dt.datetime) -> list[tuple[str, UpsertOutcome]]:
+def upsert_papers(
+    connection: Connection, given: Sequence[Paper], now: dt.datetime, fields: Collection[str] = ()
+) -> list[tuple[str, UpsertOutcome]]:
     """See ``PaperStore.upsert``.
 
     If the aliases of a paper match two stored papers, its own id decides, then its other aliases in their order; the
@@ -27,7 +29,7 @@ def upsert_papers(connection: Connection, given: Sequence[Paper], now: dt.dateti
     """
     lock_catalogue(connection)
     batch = _Batch.load(connection, given)
-    outcomes = [batch.merge(paper, now) for paper in given]
+    outcomes = [batch.merge(paper, now, fields) for paper in given]
     batch.write(connection, now)
     return outcomes
 
@@ -63,14 +65,14 @@ class _Batch:
             aliases.setdefault(row.paper_id, set()).add(row.alias)
         return cls(stored=stored, merged=dict(stored), id_by_alias=id_by_alias, aliases=aliases, new_aliases=[])
 
-    def merge(self, paper: Paper, now: dt.datetime) -> tuple[str, UpsertOutcome]:
+    def merge(self, paper: Paper, now: dt.datetime, fields: Collection[str]) -> tuple[str, UpsertOutcome]:
         known_id = self._find_same(paper)
         if known_id is None:
             first_seen_at = paper.first_seen_at or now
             merged = replace(paper, first_seen_at=first_seen_at, embedding_state=EmbeddingState.PENDING)
             outcome = UpsertOutcome.CREATED
         else:
-            merged = paper.merged_into(self.merged[known_id])
+            merged = paper.merged_into(self.merged[known_id], fields)
             outcome = UpsertOutcome.UNCHANGED if merged == self.merged[known_id] else UpsertOutcome.UPDATED
         self.merged[merged.paper_id] = merged
         # The aliases of the stored paper stay.
@@ -127,10 +129,19 @@ class _Batch:
             if paper.upvotes is not None
             and (paper.paper_id not in self.stored or paper.upvotes != self.stored[paper.paper_id].upvotes)
         ]
-        if snapshots:
-            put_rows(connection, paper_signals, snapshots)
+        cleared = [
+            paper.paper_id
+            for paper in changed
+            if paper.upvotes is None
+            and paper.paper_id in self.stored
+            and self.stored[paper.paper_id].upvotes is not None
+        ]
+        put_rows(connection, paper_signals, snapshots)
+        for chunk in chunks(cleared):
+            connection.execute(delete(paper_signals).where(paper_signals.c.paper_id.in_(chunk)))
+        if snapshots or cleared:
             lock_signals(connection)
-            log_signals(connection, [str(snapshot["paper_id"]) for snapshot in snapshots])
+            log_signals(connection, [*cleared, *(str(snapshot["paper_id"]) for snapshot in snapshots)])
 
 
 def _row_of(paper: Paper, *, pending: bool = False) -> dict[str, Any]:

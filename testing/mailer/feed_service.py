@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.date_pb2 import Date
 
 from paperfeed.client import Client
 from paperfeed.v1 import catalog_pb2 as pb
@@ -67,8 +68,14 @@ def feed_service(folder: Path) -> Iterator[RunningService]:
 def add_digest(client: Client, digest_id: str, date: dt.date, papers: Sequence[pb.Paper]) -> None:
     """Store the papers and a digest of them."""
     client.catalog.UpsertPapers(pb.UpsertPapersRequest(papers=papers))
-    digest = pb.Digest(digest_id=digest_id, date=date.isoformat(), title=digest_id, source="test")
-    client.catalog.CreateDigest(pb.CreateDigestRequest(digest=digest, paper_ids=[paper.paper_id for paper in papers]))
+    digest = pb.Digest(
+        digest_id=digest_id,
+        date=Date(year=date.year, month=date.month, day=date.day),
+        title=digest_id,
+        source="test",
+        paper_ids=[paper.paper_id for paper in papers],
+    )
+    client.catalog.UpsertDigest(pb.UpsertDigestRequest(digest=digest))
 
 
 def papers(prefix: str, count: int, first_seen_at: dt.datetime | None = None) -> list[pb.Paper]:

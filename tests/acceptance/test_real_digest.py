@@ -10,8 +10,8 @@ import pytest
 
 from paperfeed.client import Client
 from paperfeed.v1 import feed_pb2
-from paperfeed.v1.catalog_pb2 import CreateDigestRequest, Digest, Paper, UpsertPapersRequest
-from paperfeed.v1.feed_pb2 import GetFeedRequest, RankPapersRequest
+from paperfeed.v1.catalog_pb2 import Paper, UpsertPapersRequest
+from paperfeed.v1.feed_pb2 import GetFeedRequest
 from paperfeed.v1.profile_pb2 import EVENT_TYPE_LIKE, Event, GetProfileRequest, RecordEventsRequest
 from service.api.convert import from_paper
 from service.app.embedder import embed_pending
@@ -19,6 +19,7 @@ from service.bootstrap import Application, SystemClock
 from service.config import Settings
 from service.ingest.digests.digest import read_digest
 from service.ingest.times import parse_date
+from testing.calls import make_digest, rank_request
 from tests.requirements import require
 
 pytestmark = [pytest.mark.model, pytest.mark.data, pytest.mark.slow]
@@ -44,12 +45,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
         now = SystemClock().now()
         parsed = read_digest(PAGE, date=parse_date("2026-03-11", now=now), now=now)
         stored = client.catalog.UpsertPapers(UpsertPapersRequest(papers=[from_paper(paper) for paper in parsed.papers]))
-        client.catalog.CreateDigest(
-            CreateDigestRequest(
-                digest=Digest(digest_id="page", date="2026-03-11"),
-                paper_ids=[result.paper_id for result in stored.results],
-            )
-        )
+        make_digest(client, [result.paper_id for result in stored.results], "2026-03-11", "page")
         for user_id, taste in TASTES.items():
             papers = [Paper(**liked) for liked in taste["liked"]]
             results = client.catalog.UpsertPapers(UpsertPapersRequest(papers=papers)).results
@@ -78,7 +74,7 @@ def test_three_likes_bring_the_field_to_the_top(client: Client, taste: str) -> N
 
     The one is LangCell for the user of genomics: it is on cells, and shares no rare word with three likes on DNA.
     """
-    feed = client.feeds.GetFeed(GetFeedRequest(user_id=taste, digest_id="page", page_size=10, explain=True))
+    feed = client.feeds.GetFeed(GetFeedRequest(user_id=taste, digest_id="page", page_size=10, explain=True)).slate
 
     assert feed.fallback_reason == feed_pb2.FALLBACK_REASON_NONE
     assert feed.pending_paper_count == 0
@@ -92,7 +88,7 @@ def test_three_likes_bring_the_field_to_the_top(client: Client, taste: str) -> N
 @pytest.mark.parametrize("taste", sorted(TASTES))
 def test_reasons_of_a_page_without_dates_name_likes_only(client: Client, taste: str) -> None:
     """On a page without dates and upvotes, reasons name only likes and interests, and the first paper has one."""
-    feed = client.feeds.GetFeed(GetFeedRequest(user_id=taste, digest_id="page", page_size=77, explain=True))
+    feed = client.feeds.GetFeed(GetFeedRequest(user_id=taste, digest_id="page", page_size=77, explain=True)).slate
 
     kinds = {reason.type for item in feed.items for reason in item.reasons}
     interests = client.profiles.GetProfile(GetProfileRequest(user_id=taste)).profile.interests
@@ -104,7 +100,7 @@ def test_reasons_of_a_page_without_dates_name_likes_only(client: Client, taste: 
 
 def test_new_user_gets_the_whole_page(client: Client) -> None:
     """A user without likes gets all papers with fallback_reason NEW_USER and without reasons."""
-    feed = client.feeds.GetFeed(GetFeedRequest(user_id="stranger", digest_id="page", page_size=100, explain=True))
+    feed = client.feeds.GetFeed(GetFeedRequest(user_id="stranger", digest_id="page", page_size=100, explain=True)).slate
 
     assert feed.fallback_reason == feed_pb2.FALLBACK_REASON_NEW_USER
     assert len(feed.items) == 77
@@ -114,10 +110,10 @@ def test_new_user_gets_the_whole_page(client: Client) -> None:
 def test_inline_text_ranks_like_stored_text(client: Client) -> None:
     """RankPapers with the likes as text gives the order and scores of the feed of a user with these likes."""
     liked = [Paper(**each) for each in TASTES["code"]["liked"]]
-    feed = client.feeds.GetFeed(GetFeedRequest(user_id="code", digest_id="page", page_size=77, diversity=0.0))
+    feed = client.feeds.GetFeed(GetFeedRequest(user_id="code", digest_id="page", page_size=77, diversity=0.0)).slate
     names = [item.paper.paper_id for item in feed.items]
 
-    ranked = client.feeds.RankPapers(RankPapersRequest(liked_papers=liked, candidate_paper_ids=names, as_of=feed.as_of))
+    ranked = client.feeds.RankPapers(rank_request(liked_papers=liked, candidate_paper_ids=names, as_of=feed.as_of))
 
     assert [item.paper_id for item in ranked.items] == names
     assert [item.score for item in ranked.items] == pytest.approx([item.score for item in feed.items], abs=1e-5)

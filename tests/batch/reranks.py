@@ -13,7 +13,7 @@ from batch.cluster import Cluster
 from batch.rerank.coordinator import Outcome, Request, Watcher, run
 from batch.rerank.job import Job
 from batch.rerank.population import EVENT_BYTES, USER_BYTES, Population
-from paperfeed.v1.feed_pb2 import FallbackReason, GetFeedResponse, ReasonType
+from paperfeed.v1.feed_pb2 import FallbackReason, ReasonType, Slate
 from ranker.bundle.bundle import bundle_files, load_bundle
 from service.encoder import HashingEncoder
 from tests.batch.worlds import DIGEST, NOW, World
@@ -69,7 +69,7 @@ class Rerank:
         return run(request, no_cluster, lambda _done, _total: None)
 
 
-def said(answer: GetFeedResponse) -> list[tuple[Any, ...]]:
+def said(answer: Slate) -> list[tuple[Any, ...]]:
     """Return the content of a feed as plain values."""
     fallback = FallbackReason.Name(answer.fallback_reason).removeprefix("FALLBACK_REASON_").lower()
     return [
@@ -93,6 +93,29 @@ def said(answer: GetFeedResponse) -> list[tuple[Any, ...]]:
     ]
 
 
+def written(found: Slates, user_id: str) -> list[tuple[Any, ...]]:
+    """Return the content of a user's rows in the form of ``said``."""
+    return [
+        (
+            row["rank"],
+            row["paper_id"],
+            row["score"],
+            tuple(
+                (
+                    reason["type"],
+                    reason["subject"],
+                    reason["paper_id"],
+                    reason["similarity"],
+                )
+                for reason in row["reasons"]
+            ),
+            row["model_version"],
+            row["fallback_reason"],
+        )
+        for row in found.get(user_id, [])
+    ]
+
+
 def assert_agree(found: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> None:
     """Two feeds have the same papers in the same order with the same reasons, and the same numbers up to rounding."""
 
@@ -104,6 +127,13 @@ def assert_agree(found: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) 
 
     assert without_numbers(found) == without_numbers(expected)
     assert numbers(found) == pytest.approx(numbers(expected), abs=1e-5)
+
+
+def assert_all_agree(found: dict[str, list[tuple[Any, ...]]], feeds: dict[str, list[tuple[Any, ...]]]) -> None:
+    """The same users have feeds that agree."""
+    assert found.keys() == feeds.keys()
+    for user_id, rows in found.items():
+        assert_agree(rows, feeds[user_id])
 
 
 @contextmanager

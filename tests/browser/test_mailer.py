@@ -73,7 +73,7 @@ def test_the_way_of_a_subscriber(page: Page, world: World) -> None:
 def unseen(world: World, user_id: str) -> list[str]:
     """Return the titles of the user's feed of the digest that no issue contains."""
     with world.service.client() as client:
-        answer = client.feeds.GetFeed(feed_pb2.GetFeedRequest(user_id=user_id, digest_id="other"))
+        answer = client.feeds.GetFeed(feed_pb2.GetFeedRequest(user_id=user_id, digest_id="other")).slate
     return [item.paper.title for item in answer.items]
 
 

@@ -30,7 +30,8 @@ with paperfeed.client.Client(sys.argv[1]) as client:
     client.wait_until_ready(20)
     stored = client.catalog.UpsertPapers(catalog_pb2.UpsertPapersRequest(papers=papers))
     ranked = client.feeds.RankPapers(feed_pb2.RankPapersRequest(
-        liked_papers=[papers[0]], candidate_papers=[papers[2], papers[1]]))
+        liked_papers=feed_pb2.InlinePapers(papers=[papers[0]]),
+        candidate_papers=feed_pb2.InlinePapers(papers=[papers[2], papers[1]])))
 print(json.dumps({
     "file": paperfeed.client.__file__,
     "stored": [result.paper_id for result in stored.results],

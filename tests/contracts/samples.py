@@ -85,8 +85,8 @@ def slate(slate_id: str = "s1", user_id: str = "ada", created_at: dt.datetime = 
         SlateItem(1, "p0", 1.25, (reason, Reason(ReasonType.FRESH)), 0.5),
         SlateItem(2, "p1", -0.333333),
     )
-    facts = ("d1", "cosine", FallbackReason.NEW_USER, NOW, created_at, "hash", 3)
-    return Slate(slate_id, user_id, *facts, items, "f1", np.arange(6, dtype="<f4").tobytes())
+    facts = (("d1", "d2"), "cosine", FallbackReason.NEW_USER, NOW, created_at, "hash", 3)
+    return Slate(slate_id, user_id, *facts, items, "f1", np.arange(6, dtype="<f4").tobytes(), stale_digest=True)
 
 
 def in_threads(*calls: Callable[[], object]) -> None:

@@ -16,7 +16,9 @@ def slate(slate_id: str, age_days: int) -> Slate:
     """Return two items with their features."""
     items = (SlateItem(1, "p0", 1.0), SlateItem(2, "p1", 0.5))
     created_at = NOW - age_days * DAY
-    return Slate(slate_id, "ada", "d", "m", FallbackReason.NONE, created_at, created_at, "h", 0, items, "", b"12345678")
+    return Slate(
+        slate_id, "ada", ("d",), "m", FallbackReason.NONE, created_at, created_at, "h", 0, items, "", b"12345678"
+    )
 
 
 def fill(store: SqlStore, slate_ages: list[int]) -> None:

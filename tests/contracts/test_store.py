@@ -91,14 +91,33 @@ class TestDigests:
         digest = Digest("d1", NOW.date(), "Title", "hf", paper_ids=("p2", "p0"))
         with store.write() as tx:
             created, outcome = tx.digests.save(digest, NOW)
-            assert (created.version, created.created_at, outcome) == (1, NOW, CREATED)
+            assert (created.created_at, outcome) == (NOW, CREATED)
             assert tx.digests.save(digest, NOW + HOUR) == (created, UNCHANGED)
 
             changed = Digest("d1", NOW.date(), "Title", "hf", paper_ids=("p0", "p2", "p1"))
             updated, outcome = tx.digests.save(changed, NOW + HOUR)
-            assert (updated.version, updated.created_at, outcome) == (2, NOW, UPDATED)
+            assert (updated.version, updated.created_at, outcome) == (created.version + 1, NOW, UPDATED)
             assert tx.digests.find("d1") == updated
             assert tx.digests.find("d2") is None
+
+    def test_a_deleted_digest_leaves_its_papers(self, store: Store) -> None:
+        """A digest is deleted once, without its papers. Stored again, it has no version of its first life."""
+        add_papers(store, 2)
+        digest = Digest("d1", NOW.date(), paper_ids=("p1", "p0"))
+        with store.write() as tx:
+            first, _ = tx.digests.save(digest, NOW)
+            tx.digests.save(Digest("d2", NOW.date(), paper_ids=("p1",)), NOW)
+
+        with store.write() as tx:
+            assert tx.digests.delete("d1")
+            assert not tx.digests.delete("d1")
+
+        with store.write() as tx:
+            assert (tx.digests.find("d1"), tx.versions("", "d1").digest) == (None, None)
+            assert len(tx.papers.find_many(["p0", "p1"])) == 2
+            again, outcome = tx.digests.save(digest, NOW)
+            assert (again.paper_ids, outcome) == (digest.paper_ids, CREATED)
+            assert abs(again.version - first.version) > 1_000_000
 
     def test_unknown_papers_are_refused(self, store: Store) -> None:
         """A digest of an unknown paper raises NotFound that names it."""
@@ -120,7 +139,7 @@ class TestDigests:
             newest = tx.digests.find_newest()
             assert newest is not None
             assert newest.digest_id == "b"
-            assert tx.versions("", "").digest == ("b", 1, NOW.date())
+            assert tx.versions("", "").digest == ("b", newest.version, NOW.date())
             assert tx.versions("", "nope").digest is None
 
     def test_pages_of_digests(self, store: Store) -> None:

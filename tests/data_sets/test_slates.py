@@ -47,7 +47,7 @@ def slate(slate_id: str, user_id: str, features_version: str, *, days: float = 0
     )
     at = NOW + dt.timedelta(days=days)
     features = np.repeat(explored.order.astype("<f4"), len(SCHEMA)).tobytes()
-    return Slate(slate_id, user_id, "d", "m", FallbackReason.NONE, at, at, "h", 0, items, features_version, features)
+    return Slate(slate_id, user_id, ("d",), "m", FallbackReason.NONE, at, at, "h", 0, items, features_version, features)
 
 
 def fill(store: SqlStore, served: Bundle) -> None:

@@ -41,7 +41,7 @@ def main() -> None:
         tx.users.delete("bob", FixedClock(NOW))
         item = SlateItem(1, "p2", 0.5, (Reason(ReasonType.FRESH),))
         tx.slates.add(
-            Slate("s1", "ada", "d1", "m1", FallbackReason.NONE, NOW, NOW, "hash", 0, (item,), "f1", b"\x00\x00\x80?")
+            Slate("s1", "ada", ("d1",), "m1", FallbackReason.NONE, NOW, NOW, "hash", 0, (item,), "f1", b"\x00\x00\x80?")
         )
     store.dispose()
     # One small file without a WAL file beside it, so that it can be committed and copied.

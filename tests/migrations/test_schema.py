@@ -16,7 +16,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, insert, inspect, select, text
+from sqlalchemy import MetaData, Table, create_engine, insert, inspect, select, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.pool import NullPool
 
@@ -26,7 +26,7 @@ from database.statements import to_row
 from mailer.storage import schema as mail_schema
 from service.domain.errors import SchemaMismatch, StorageUnavailable
 from service.domain.events import DeletedUser, Event, EventType, Like, user_id_hash
-from service.domain.feeds import Reason, ReasonType, SlateItem
+from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
 from service.domain.papers import EmbeddingState, Paper, UpsertOutcome
 from service.storage import open_store, schema
 from service.storage.tables import metadata
@@ -248,6 +248,29 @@ def test_events_are_kept_when_their_ids_become_those_of_users(empty_url: str) ->
     with engine.connect() as connection:
         rows = connection.execute(select(old.c.sequence, old.c.user_id).order_by(old.c.sequence)).all()
     assert [tuple(row) for row in rows] == [(1, "ada"), (2, "ada")]
+
+
+def test_stale_digests_get_a_column(empty_url: str) -> None:
+    """A slate whose fallback reason was a stale digest was ranked by the model, from a stale digest."""
+    schema.upgrade(empty_url, "0006")
+    row = dict.fromkeys(("user_id", "digest_id", "model_version", "request_hash", "features_version"), "")
+    row |= {"items": "[]", "features": b"", "as_of": NOW, "created_at": NOW, "pending_paper_count": 0}
+    before = Table("slates", MetaData(), autoload_with=(engine := create_engine(parse_url(empty_url))))
+    with engine.begin() as connection:
+        for reason in ("stale_digest", "new_user"):
+            connection.execute(before.insert(), row | {"slate_id": reason, "fallback_reason": reason})
+    engine.dispose()
+
+    schema.upgrade(empty_url)
+
+    store = open_store(empty_url)
+    with store.read() as tx:
+        found = [slate for name in ("stale_digest", "new_user") if (slate := tx.slates.find(name))]
+    store.dispose()
+    assert [(slate.fallback_reason, slate.stale_digest) for slate in found] == [
+        (FallbackReason.NONE, True),
+        (FallbackReason.NEW_USER, False),
+    ]
 
 
 def test_a_failed_migration_changes_nothing(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from paperfeed.client import Client
 from paperfeed.v1 import catalog_pb2, profile_pb2
+from testing.calls import on
 from testing.papers import random_text
 
 
@@ -26,8 +27,8 @@ def fill(client: Client, count: int = 40) -> list[str]:
     """Store papers and today's digest of them; return their ids."""
     stored = client.catalog.UpsertPapers(catalog_pb2.UpsertPapersRequest(papers=papers(count)))
     ids = [result.paper_id for result in stored.results]
-    digest = catalog_pb2.Digest(digest_id="today", date=dt.datetime.now(dt.UTC).date().isoformat())
-    client.catalog.CreateDigest(catalog_pb2.CreateDigestRequest(digest=digest, paper_ids=ids))
+    digest = catalog_pb2.Digest(digest_id="today", date=on(dt.datetime.now(dt.UTC).date()), paper_ids=ids)
+    client.catalog.UpsertDigest(catalog_pb2.UpsertDigestRequest(digest=digest))
     return ids
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from paperfeed.client import Client
 from paperfeed.v1 import catalog_pb2, feed_pb2, feed_pb2_grpc, profile_pb2_grpc
+from testing.calls import rank_request
 from tests.process.running import WAIT_SECONDS, Server, eventually, running
 from tests.process.samples import fill, likes, papers
 
@@ -53,7 +54,7 @@ class Caller:
     def _call(self, channel: grpc.Channel) -> Callable[..., Any]:
         user_id = f"user-{self.number}"
         feeds, profiles = feed_pb2_grpc.FeedServiceStub(channel), profile_pb2_grpc.ProfileServiceStub(channel)
-        rank = feed_pb2.RankPapersRequest(liked_paper_ids=self.paper_ids[:20], candidate_papers=papers(150, prefix="c"))
+        rank = rank_request(liked_paper_ids=self.paper_ids[:20], candidate_papers=papers(150, prefix="c"))
         slow, feed, record = (
             (feeds.RankPapers, rank),
             (feeds.GetFeed, feed_pb2.GetFeedRequest(user_id=user_id, explain=True)),
@@ -148,8 +149,7 @@ def test_health_and_new_connections_while_draining(sqlite_url: str, tmp_path: Pa
     with running(tmp_path, sqlite_url, threads=1) as server, server.client() as client:
         paper_ids = fill(client)
         requests = [
-            feed_pb2.RankPapersRequest(liked_paper_ids=paper_ids, candidate_papers=papers(1000, prefix=f"slow{i}-"))
-            for i in range(6)
+            rank_request(liked_paper_ids=paper_ids, candidate_papers=papers(1000, prefix=f"slow{i}-")) for i in range(6)
         ]
         slow = [client.feeds.RankPapers.future(request) for request in requests]
         # With one thread the calls are worked off in their order: when one is done, the others have been accepted.
@@ -172,7 +172,7 @@ def test_calls_that_a_drain_cuts_are_reported(sqlite_url: str, tmp_path: Path) -
     with running(tmp_path, sqlite_url, drain_seconds=0.2) as server, server.client() as client:
         fill(client)
         users = [f"u{i}" for i in range(10_000)]
-        answers = client.feeds.StreamFeeds(feed_pb2.StreamFeedsRequest(user_ids=users, page_size=100, explain=True))
+        answers = client.feeds.StreamFeeds(feed_pb2.StreamFeedsRequest(user_ids=users, limit=100, explain=True))
         next(answers)
         server.terminate()
         code, log = server.ended(), server.log()

@@ -28,7 +28,7 @@ def test_calls_leave_nothing_behind(sqlite_url: str, hashing_bundle: Path, tmp_p
             for number in range(ROUNDS):
                 user_id = f"user-{caller}-{number % 10}"
                 client.profiles.RecordEvents(likes(user_id, [paper_ids[number % 10], paper_ids[10 + number % 10]]))
-                feed = client.feeds.GetFeed(feed_pb2.GetFeedRequest(user_id=user_id, explain=True))
+                feed = client.feeds.GetFeed(feed_pb2.GetFeedRequest(user_id=user_id, explain=True)).slate
                 client.feeds.GetSlate(feed_pb2.GetSlateRequest(slate_id=feed.slate_id))
                 if number % 10 == 9:
                     client.profiles.DeleteUser(profile_pb2.DeleteUserRequest(user_id=user_id))

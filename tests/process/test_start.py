@@ -40,11 +40,11 @@ def server(hashing_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         yield server
 
 
-def feed_of_user(client: Client) -> feed_pb2.GetFeedResponse:
+def feed_of_user(client: Client) -> feed_pb2.Slate:
     """Return today's feed of a user with some likes."""
     paper_ids = fill(client)
     client.profiles.RecordEvents(likes("user", paper_ids[:5]))
-    return client.feeds.GetFeed(feed_pb2.GetFeedRequest(user_id="user", explain=True))
+    return client.feeds.GetFeed(feed_pb2.GetFeedRequest(user_id="user", explain=True)).slate
 
 
 def test_port_taken(sqlite_url: str, failing_start: FailingStart) -> None:

@@ -37,7 +37,7 @@ def test_one_counts_and_both_switch(db_url: str, hashing_bundle: Path, tmp_path:
         answers = []
         for server in (one, two):
             with server.client() as client:
-                answers.append(client.feeds.GetFeed(feed_pb2.GetFeedRequest(user_id="user", page_size=100)))
+                answers.append(client.feeds.GetFeed(feed_pb2.GetFeedRequest(user_id="user", page_size=100)).slate)
         with running(tmp_path, db_url, bundle=hashing_bundle) as three:
             third = version_of(three)
         counts = [entry["statistics_version"] for server in (one, two) for entry in server.messages(COUNTED)]

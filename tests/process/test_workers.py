@@ -98,10 +98,12 @@ def test_processes_are_one_service(db_url: str, tmp_path: Path) -> None:
             first.feed("user")
             page = second.feed("user", page_size=10)
             next_page = first.feed("user", page_size=10, page_token=page.next_page_token)
-            whole = feed_pb2_grpc.FeedServiceStub(first.channel).GetSlate(
-                feed_pb2.GetSlateRequest(slate_id=page.slate_id), timeout=20
+            whole = (
+                feed_pb2_grpc.FeedServiceStub(first.channel)
+                .GetSlate(feed_pb2.GetSlateRequest(slate_id=page.slate.slate_id, page_size=100), timeout=20)
+                .slate
             )
-            liked = page.items[0].paper.paper_id
+            liked = page.slate.items[0].paper.paper_id
             profile_pb2_grpc.ProfileServiceStub(first.channel).RecordEvents(likes("user", [liked]))
             after = second.feed("user")
             counted = [{call.method: call.count for call in each.status.calls} for each in (first, second)]
@@ -112,9 +114,9 @@ def test_processes_are_one_service(db_url: str, tmp_path: Path) -> None:
         served = [entry for entry in server.log() if entry["message"] == "serving"]
     assert places == [(1, WORKERS), (2, WORKERS)]
     assert health == [health_pb2.HealthCheckResponse.SERVING] * WORKERS
-    shown = [item.paper.paper_id for item in (*page.items, *next_page.items)]
+    shown = [item.paper.paper_id for item in (*page.slate.items, *next_page.slate.items)]
     assert shown == [item.paper.paper_id for item in whole.items][:20]
-    assert liked not in {item.paper.paper_id for item in after.items}
+    assert liked not in {item.paper.paper_id for item in after.slate.items}
     assert (counted[0]["FeedService/GetFeed"], counted[1]["FeedService/GetFeed"]) == (2, 2)
     assert process_count == WORKERS
     assert sorted(entry["worker"] for entry in served) == [1, 2]

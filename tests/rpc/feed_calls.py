@@ -6,19 +6,19 @@ from paperfeed.client import Client
 from paperfeed.v1.feed_pb2 import (
     FeedItem,
     GetFeedRequest,
-    GetFeedResponse,
+    Slate,
 )
 from paperfeed.v1.profile_pb2 import Preferences, UpdatePreferencesRequest
 
 
-def get_feed(client: Client, user: str, digest: str = "", **fields: Any) -> GetFeedResponse:
+def get_feed(client: Client, user: str, digest: str = "", **fields: Any) -> Slate:
     request = GetFeedRequest(user_id=user, page_size=100, **fields)
     if digest:
         request.digest_id = digest
-    return client.feeds.GetFeed(request)
+    return client.feeds.GetFeed(request).slate
 
 
-def shown(feed: GetFeedResponse) -> list[str]:
+def shown(feed: Slate) -> list[str]:
     return [item.paper.paper_id for item in feed.items]
 
 

@@ -16,7 +16,7 @@ from paperfeed.v1.catalog_pb2 import (
     WRITE_OUTCOME_UNCHANGED,
     WRITE_OUTCOME_UPDATED,
     BatchGetPapersRequest,
-    CreateDigestRequest,
+    DeleteDigestRequest,
     DeletePaperRequest,
     Digest,
     GetDigestRequest,
@@ -24,10 +24,18 @@ from paperfeed.v1.catalog_pb2 import (
     ListDigestsRequest,
     ListPapersRequest,
     Paper,
+    UpsertDigestRequest,
     UpsertPapersRequest,
 )
-from paperfeed.v1.feed_pb2 import FindSimilarPapersRequest, GetFeedRequest, GetSlateRequest, RankPapersRequest
-from paperfeed.v1.profile_pb2 import EVENT_TYPE_LIKE, Event, GetProfileRequest, ListLikesRequest, RecordEventsRequest
+from paperfeed.v1.feed_pb2 import FindSimilarPapersRequest, GetFeedRequest, GetSlateRequest, StreamFeedsRequest
+from paperfeed.v1.profile_pb2 import (
+    EVENT_TYPE_LIKE,
+    Event,
+    ExportUserRequest,
+    GetProfileRequest,
+    ListLikesRequest,
+    RecordEventsRequest,
+)
 from service.app.embedder import embed_pending
 from service.bootstrap import SystemClock
 from testing.calls import (
@@ -38,6 +46,8 @@ from testing.calls import (
     ids,
     make_digest,
     make_papers,
+    on,
+    rank_request,
     record,
     upsert,
     upsert_ready,
@@ -146,8 +156,10 @@ def test_arxiv_names_lead_to_one_paper_in_every_rpc(client: Client) -> None:
         client.profiles.RecordEvents(
             RecordEventsRequest(events=[Event(user_id=user, paper_id=name, event_type=EVENT_TYPE_LIKE)])
         )
-        ranked = client.feeds.RankPapers(RankPapersRequest(liked_paper_ids=[name], candidate_paper_ids=[name]))
-        feed = client.feeds.GetFeed(GetFeedRequest(user_id=fresh("user"), digest_id=digest, exclude_paper_ids=[name]))
+        ranked = client.feeds.RankPapers(rank_request(liked_paper_ids=[name], candidate_paper_ids=[name]))
+        feed = client.feeds.GetFeed(
+            GetFeedRequest(user_id=fresh("user"), digest_id=digest, exclude_paper_ids=[name])
+        ).slate
 
         assert get(client, name).paper_id == canonical
         batch = client.catalog.BatchGetPapers(BatchGetPapersRequest(paper_ids=[name]))
@@ -295,7 +307,7 @@ def test_page_sizes(client: Client, asked: int, given: int) -> None:
 
 
 def test_delete_takes_everything_along(client: Client) -> None:
-    """A deleted paper is removed from catalog, digests, likes and neighbours; deleting it again is NOT_FOUND."""
+    """A deleted paper is removed from catalog, digests, likes and neighbours. Again, it is NOT_FOUND or no matter."""
     gone, kept = upsert_ready(client, make_papers(2))
     user = fresh("user")
     digest = make_digest(client, [gone, kept])
@@ -306,32 +318,34 @@ def test_delete_takes_everything_along(client: Client) -> None:
     assert client.catalog.GetDigest(GetDigestRequest(digest_id=digest)).digest.paper_ids == [kept]
     assert ids(client.profiles.ListLikes(ListLikesRequest(user_id=user)).likes) == [kept]
     assert client.profiles.GetProfile(GetProfileRequest(user_id=user)).profile.like_count == 1
-    similar = client.feeds.FindSimilarPapers(FindSimilarPapersRequest(paper_id=kept, page_size=100)).papers
+    similar = client.feeds.FindSimilarPapers(FindSimilarPapersRequest(paper_id=kept, limit=100)).papers
     assert gone not in [near.paper.paper_id for near in similar]
     for _ in range(2):
         with failing(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", "paper_id"):
             client.catalog.DeletePaper(DeletePaperRequest(paper_id=gone))
+    client.catalog.DeletePaper(DeletePaperRequest(paper_id=gone, allow_missing=True))
 
 
 def test_deleted_paper_leaves_slates_readable(client: Client) -> None:
     """A slate with a deleted paper returns the other papers at their old ranks."""
     papers = upsert_ready(client, make_papers(3))
-    feed = client.feeds.GetFeed(GetFeedRequest(user_id=fresh("user"), digest_id=make_digest(client, papers)))
+    feed = client.feeds.GetFeed(GetFeedRequest(user_id=fresh("user"), digest_id=make_digest(client, papers))).slate
     shown = [item.paper.paper_id for item in feed.items]
     client.catalog.DeletePaper(DeletePaperRequest(paper_id=shown[1]))
 
-    slate = client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id))
+    slate = client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id)).slate
 
     assert [(item.rank, item.paper.paper_id) for item in slate.items] == [(1, shown[0]), (3, shown[2])]
 
 
 def test_digest_created_unchanged_replaced(client: Client) -> None:
-    """CreateDigest returns the outcome, and a replaced digest has the new papers only."""
+    """UpsertDigest returns the outcome, and a replaced digest has the new papers only."""
     a, b, c = upsert(client, make_papers(3))
-    digest = Digest(digest_id=fresh("digest"), date="2026-03-09", title="Trending", source="hf-trending")
+    digest = Digest(digest_id=fresh("digest"), date=on("2026-03-09"), title="Trending", source="hf-trending")
 
     def save(*paper_ids: str) -> tuple[int, list[str], int]:
-        answer = client.catalog.CreateDigest(CreateDigestRequest(digest=digest, paper_ids=paper_ids))
+        digest.paper_ids[:] = paper_ids
+        answer = client.catalog.UpsertDigest(UpsertDigestRequest(digest=digest))
         return answer.outcome, list(answer.digest.paper_ids), answer.digest.paper_count
 
     assert save(b, a, b) == (WRITE_OUTCOME_CREATED, [b, a], 2)
@@ -340,17 +354,114 @@ def test_digest_created_unchanged_replaced(client: Client) -> None:
     assert save(c, a) == (WRITE_OUTCOME_UPDATED, [c, a], 2)
 
     digest.paper_count = 2
-    digest.paper_ids.extend([c, a])
     digest.created_at.CopyFrom(created_at)
     assert client.catalog.GetDigest(GetDigestRequest(digest_id=digest.digest_id)).digest == digest
+
+
+def test_deleted_digest_leaves_slates_readable(client: Client) -> None:
+    """Slates of a deleted digest stay as they are and name it. Nothing is ranked from it until it is stored again."""
+    papers = upsert_ready(client, make_papers(3))
+    digest, user = make_digest(client, papers), fresh("user")
+    request = GetFeedRequest(user_id=user, digest_id=digest, page_size=2)
+    first = client.feeds.GetFeed(request)
+    slate = client.feeds.GetSlate(GetSlateRequest(slate_id=first.slate.slate_id)).slate
+
+    client.catalog.DeleteDigest(DeleteDigestRequest(digest_id=digest))
+
+    client.catalog.DeleteDigest(DeleteDigestRequest(digest_id=digest, allow_missing=True))
+    for call in (
+        lambda: client.catalog.DeleteDigest(DeleteDigestRequest(digest_id=digest)),
+        lambda: client.catalog.GetDigest(GetDigestRequest(digest_id=digest)),
+        lambda: client.feeds.GetFeed(request),
+    ):
+        with failing(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", "digest_id"):
+            call()
+    with failing(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", "digest_ids"):
+        list(client.feeds.StreamFeeds(StreamFeedsRequest(user_ids=[user], digest_ids=[digest])))
+    request.page_token = first.next_page_token
+    second = client.feeds.GetFeed(request).slate
+    assert client.feeds.GetSlate(GetSlateRequest(slate_id=slate.slate_id)).slate == slate
+    assert [*first.slate.items, *second.items] == list(slate.items)
+    assert list(slate.digest_ids) == list(second.digest_ids) == [digest]
+    exported = [each.slate for each in client.profiles.ExportUser(ExportUserRequest(user_id=user))]
+    assert [list(each.digest_ids) for each in exported] == [[digest]]
+    assert ids(client.catalog.BatchGetPapers(BatchGetPapersRequest(paper_ids=papers)).papers) == papers
+    request.page_token = ""
+    make_digest(client, papers[:1], digest_id=digest)
+    assert [item.paper.paper_id for item in client.feeds.GetFeed(request).slate.items] == papers[:1]
+
+
+def test_update_mask_clears_fields(client: Client) -> None:
+    """Fields of the mask are replaced, also with nothing; others stay. Without a mask nothing is cleared."""
+    (paper,) = make_papers(1, authors=["Ada"], categories=["cs.LG"], upvotes=5, published_at=at(MONDAY))
+    paper.url = f"https://example.org/{paper.paper_id}"
+    upsert_ready(client, [paper])
+    before = get(client, paper.paper_id)
+    bare = Paper(paper_id=paper.paper_id, title="Another title")
+
+    def write(*paths: str) -> int:
+        request = UpsertPapersRequest(papers=[bare], update_mask={"paths": paths})
+        return client.catalog.UpsertPapers(request).results[0].outcome
+
+    cleared = ("authors", "categories", "url", "published_at", "upvotes")
+    assert write(*cleared) == WRITE_OUTCOME_UPDATED
+    assert write(*cleared) == WRITE_OUTCOME_UNCHANGED
+    for name in cleared:
+        before.ClearField(name)
+    assert get(client, paper.paper_id) == before
+    assert write("abstract", "title") == WRITE_OUTCOME_UPDATED
+    after = get(client, paper.paper_id)
+    assert (after.title, after.abstract) == ("Another title", "")
+    assert write() == WRITE_OUTCOME_UNCHANGED
+
+
+def test_cleared_upvotes_are_no_trend(client: Client) -> None:
+    """A paper whose upvotes were cleared is trending no longer, and new upvotes count again."""
+    hot, cold = make_papers(2)
+    hot.upvotes = 50
+    digest = make_digest(client, upsert_ready(client, [cold, hot]))
+
+    def first(user: str) -> str:
+        feed = client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest)).slate
+        return feed.items[0].paper.paper_id
+
+    assert first(fresh("user")) == hot.paper_id
+    hot.ClearField("upvotes")
+    client.catalog.UpsertPapers(UpsertPapersRequest(papers=[hot], update_mask={"paths": ["upvotes"]}))
+    assert first(fresh("user")) == cold.paper_id
+    hot.upvotes = 60
+    client.catalog.UpsertPapers(UpsertPapersRequest(papers=[hot]))
+    assert first(fresh("user")) == hot.paper_id
+
+
+def test_largest_papers_fit_into_one_message(client: Client) -> None:
+    """BatchGetPapers returns as many papers as allowed, each as large as allowed."""
+    largest = [
+        Paper(
+            paper_id=fresh(f"large-{i}"),
+            title="😀" * 2_000,
+            abstract="😀" * 40_000,
+            authors=[f"{j:03d}" + "😀" * 24 for j in range(1_000)],
+            categories=[f"{j:03d}" + "😀" * 97 for j in range(100)],
+            url="😀" * 2_000,
+        )
+        for i in range(100)
+    ]
+    for paper in largest:
+        paper.title = f"{paper.paper_id} " + "😀" * 1_900
+    for start in range(0, 100, 20):
+        upsert(client, largest[start : start + 20])
+
+    request = BatchGetPapersRequest(paper_ids=ids(largest), view=PAPER_VIEW_FULL)
+    assert ids(client.catalog.BatchGetPapers(request).papers) == ids(largest)
 
 
 def test_digest_id_is_made_of_source_and_date(client: Client) -> None:
     """A digest without an id gets one from its source and date."""
     source = fresh("src")
 
-    named = client.catalog.CreateDigest(CreateDigestRequest(digest=Digest(date="2026-02-01", source=source)))
-    plain = client.catalog.CreateDigest(CreateDigestRequest(digest=Digest(date="1990-01-01")))
+    named = client.catalog.UpsertDigest(UpsertDigestRequest(digest=Digest(date=on("2026-02-01"), source=source)))
+    plain = client.catalog.UpsertDigest(UpsertDigestRequest(digest=Digest(date=on("1990-01-01"))))
 
     assert named.digest.digest_id == f"{source}-2026-02-01"
     assert plain.digest.digest_id == "digest-1990-01-01"

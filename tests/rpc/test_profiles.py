@@ -284,7 +284,7 @@ def test_export_holds_everything(client: Client) -> None:
     ]
     for event in events:
         client.profiles.RecordEvents(RecordEventsRequest(events=[event]))
-    feeds = [client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest)) for _ in range(2)]
+    feeds = [client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest)).slate for _ in range(2)]
     other = fresh("user")
     record(client, other, "like", c)
 
@@ -295,11 +295,27 @@ def test_export_holds_everything(client: Client) -> None:
     assert [each.event for each in records[1:4]] == events
     slates = [each.slate for each in records[4:]]
     assert [slate.slate_id for slate in slates] == [feed.slate_id for feed in feeds]
-    assert [slate.digest_id for slate in slates] == [digest] * 2
+    assert [list(slate.digest_ids) for slate in slates] == [[digest]] * 2
+    assert [slate.as_of for slate in slates] == [feed.as_of for feed in feeds]
     assert [slate.model_version for slate in slates] == [feed.model_version for feed in feeds]
     assert [list(slate.paper_ids) for slate in slates] == [
         [item.paper.paper_id for item in feed.items] for feed in feeds
     ]
+
+
+def test_export_of_a_stranger_who_was_served(client: Client) -> None:
+    """A user without events and preferences, but with a slate, has an export; after DeleteUser there is none."""
+    user = fresh("stranger")
+    feed = client.feeds.GetFeed(
+        GetFeedRequest(user_id=user, digest_id=make_digest(client, upsert(client, make_papers(2))))
+    )
+
+    (record,) = export(client, user)
+
+    assert record.slate.slate_id == feed.slate.slate_id
+    client.profiles.DeleteUser(DeleteUserRequest(user_id=user))
+    with failing(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", "user_id"):
+        export(client, user)
 
 
 def test_delete_removes_everything_and_leaves_a_hash(client: Client) -> None:
@@ -308,7 +324,7 @@ def test_delete_removes_everything_and_leaves_a_hash(client: Client) -> None:
     user = fresh("user")
     digest = make_digest(client, papers)
     record(client, user, "like", papers[0])
-    feed = client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest))
+    feed = client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest)).slate
 
     client.profiles.DeleteUser(DeleteUserRequest(user_id=user))
     client.profiles.DeleteUser(DeleteUserRequest(user_id=user))
@@ -320,7 +336,7 @@ def test_delete_removes_everything_and_leaves_a_hash(client: Client) -> None:
         client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id))
     hashes = [gone.user_id_hash for gone in client.deleted_users(ListDeletedUsersRequest(page_size=100))]
     assert hashes.count(hashlib.sha256(user.encode()).hexdigest()) == 1
-    again = client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest))
+    again = client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest)).slate
     assert again.model_version == "trending"
     assert again.total_size == 3
 
@@ -336,7 +352,7 @@ def test_a_deleted_user_may_come_back_as_a_stranger(client: Client) -> None:
 
     record(client, user, "like", b)
 
-    feed = client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest))
+    feed = client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest)).slate
     assert likes(client, user) == [b]
     assert {item.paper.paper_id for item in feed.items} == {a, c}
 

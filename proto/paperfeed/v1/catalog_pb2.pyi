@@ -5,10 +5,12 @@ Papers, and dated digests of papers."""
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.type import date_pb2 as _date_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -122,9 +124,9 @@ class Paper(_message.Message):
     id or DOI in `url`, otherwise from the title.
     """
     title: _builtins.str
-    """Title. Required; 1 to 2,000 characters."""
+    """Title: 1 to 2,000 characters."""
     abstract: _builtins.str
-    """Abstract; at most 50,000 characters. Empty if unknown, and in responses with PAPER_VIEW_BASIC."""
+    """Abstract; at most 40,000 characters. Empty if unknown, and in responses with PAPER_VIEW_BASIC."""
     url: _builtins.str
     """Web address of the paper; at most 2,000 characters. Empty if unknown."""
     upvotes: _builtins.int
@@ -132,17 +134,17 @@ class Paper(_message.Message):
     from 0.
     """
     embedding_state: Global___EmbeddingState.ValueType
-    """Progress of computing the paper's vector. Output only: ignored in requests."""
+    """Progress of computing the paper's vector. Ignored in requests."""
     @_builtins.property
     def authors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Author names in the paper's order; at most 5,000 names of at most 500 characters. Empty entries and repeats are
-        dropped.
+        """Author names in the paper's order; at most 5,000 names of at most 500 characters, with at most 100,000 bytes (UTF-8)
+        together. Empty entries and repeats are dropped.
         """
 
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Categories, e.g. "cs.LG", primary category first; at most 5,000 of at most 500 characters. Empty entries and
-        repeats are dropped.
+        """Categories, e.g. "cs.LG", primary category first; at most 100 of at most 100 characters. Empty entries and repeats
+        are dropped.
         """
 
     @_builtins.property
@@ -181,25 +183,36 @@ Global___Paper: _TypeAlias = Paper  # noqa: Y015
 
 @_typing.final
 class UpsertPapersRequest(_message.Message):
-    """Request message for UpsertPapers."""
+    """Request message for UpsertPapers. The encoded message has at most 8,000,000 bytes; a larger one is INVALID_ARGUMENT."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PAPERS_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def papers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Paper]:
-        """Papers to write, 1 to 1,000. For a stored paper, an empty or absent field keeps the stored value. Entries that
-        share a paper_id are INVALID_ARGUMENT. Entries with different ids that describe the same paper are merged.
+        """Papers to write, 1 to 1,000. Entries that share a paper_id are INVALID_ARGUMENT. Entries with different ids that
+        describe the same paper are merged.
+        """
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Names of the fields to replace in papers that are stored already, e.g. "abstract". The named fields get the values
+        of the request, and an empty or absent value clears the stored one; all other fields keep their stored values. If
+        empty, each field with a value in the request is replaced, so that nothing is cleared. New papers are stored with
+        all their fields. Allowed: title, abstract, authors, categories, url, published_at, upvotes; other names are
+        INVALID_ARGUMENT.
         """
 
     def __init__(
         self,
         *,
         papers: _abc.Iterable[Global___Paper] | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["update_mask", b"update_mask"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["papers", b"papers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["papers", b"papers", "update_mask", b"update_mask"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -263,7 +276,7 @@ class GetPaperRequest(_message.Message):
 
     PAPER_ID_FIELD_NUMBER: _builtins.int
     paper_id: _builtins.str
-    """Id or alias of the paper. Required."""
+    """Id or alias of the paper."""
     def __init__(
         self,
         *,
@@ -313,7 +326,7 @@ class BatchGetPapersRequest(_message.Message):
     """Fields to return for each paper. Default: PAPER_VIEW_BASIC."""
     @_builtins.property
     def paper_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ids or aliases of the papers, 1 to 1,000."""
+        """Ids or aliases of the papers, 1 to 100."""
 
     def __init__(
         self,
@@ -420,16 +433,20 @@ class DeletePaperRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PAPER_ID_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
     paper_id: _builtins.str
-    """Id or alias of the paper. Required."""
+    """Id or alias of the paper."""
+    allow_missing: _builtins.bool
+    """If true, the call succeeds without effect if the paper is unknown. Default: false."""
     def __init__(
         self,
         *,
         paper_id: _builtins.str = ...,
+        allow_missing: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["paper_id", b"paper_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_missing", b"allow_missing", "paper_id", b"paper_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -467,36 +484,40 @@ class Digest(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     digest_id: _builtins.str
     """Identifier: 1 to 200 printable characters without white space. If empty in a request, the server uses
-    "<source>-<date>", or "digest-<date>" without a source.
+    "<source>-<date>", or "digest-<date>" without a source, e.g. "hf-trending-2026-03-11".
     """
-    date: _builtins.str
-    """Day of the digest in the form "YYYY-MM-DD". Required; from 1990-01-01 to tomorrow (UTC)."""
     title: _builtins.str
     """Title to show to people; at most 2,000 characters. May be empty."""
     source: _builtins.str
     """Origin of the digest, e.g. "hf-trending"; at most 100 printable characters without white space. May be empty."""
     paper_count: _builtins.int
-    """Number of papers in the digest. Output only."""
+    """Number of papers in the digest."""
+    @_builtins.property
+    def date(self) -> _date_pb2.Date:
+        """Day of the digest, with year, month and day; from 1990-01-01 to tomorrow (UTC)."""
+
     @_builtins.property
     def paper_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Canonical ids of the papers in the source's order. Output only; empty in ListDigests."""
+        """Papers in the source's order. In a request, ids or aliases of stored papers, at most 10,000; repeats count once. In
+        responses, canonical ids; empty in ListDigests.
+        """
 
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """Time when the digest was first stored. Output only."""
+        """Time when the digest was first stored."""
 
     def __init__(
         self,
         *,
         digest_id: _builtins.str = ...,
-        date: _builtins.str = ...,
+        date: _date_pb2.Date | None = ...,
         title: _builtins.str = ...,
         source: _builtins.str = ...,
         paper_ids: _abc.Iterable[_builtins.str] | None = ...,
         paper_count: _builtins.int = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "date", b"date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
     _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "date", b"date", "digest_id", b"digest_id", "paper_count", b"paper_count", "paper_ids", b"paper_ids", "source", b"source", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
@@ -505,40 +526,34 @@ class Digest(_message.Message):
 Global___Digest: _TypeAlias = Digest  # noqa: Y015
 
 @_typing.final
-class CreateDigestRequest(_message.Message):
-    """Request message for CreateDigest."""
+class UpsertDigestRequest(_message.Message):
+    """Request message for UpsertDigest."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     DIGEST_FIELD_NUMBER: _builtins.int
-    PAPER_IDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def digest(self) -> Global___Digest:
-        """Digest to store. Its output-only fields are ignored."""
-
-    @_builtins.property
-    def paper_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ids or aliases of stored papers, in the digest's order; at most 10,000. Repeats count once. An unknown paper fails
-        the call with NOT_FOUND. Empty stores a digest without papers.
+        """Digest to store, with its paper_ids. Without paper_ids, a digest without papers is stored. Output-only fields are
+        ignored.
         """
 
     def __init__(
         self,
         *,
         digest: Global___Digest | None = ...,
-        paper_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest", "paper_ids", b"paper_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["digest", b"digest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___CreateDigestRequest: _TypeAlias = CreateDigestRequest  # noqa: Y015
+Global___UpsertDigestRequest: _TypeAlias = UpsertDigestRequest  # noqa: Y015
 
 @_typing.final
-class CreateDigestResponse(_message.Message):
-    """Response message for CreateDigest."""
+class UpsertDigestResponse(_message.Message):
+    """Response message for UpsertDigest."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -562,7 +577,7 @@ class CreateDigestResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___CreateDigestResponse: _TypeAlias = CreateDigestResponse  # noqa: Y015
+Global___UpsertDigestResponse: _TypeAlias = UpsertDigestResponse  # noqa: Y015
 
 @_typing.final
 class GetDigestRequest(_message.Message):
@@ -665,3 +680,46 @@ class ListDigestsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListDigestsResponse: _TypeAlias = ListDigestsResponse  # noqa: Y015
+
+@_typing.final
+class DeleteDigestRequest(_message.Message):
+    """Request message for DeleteDigest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIGEST_ID_FIELD_NUMBER: _builtins.int
+    ALLOW_MISSING_FIELD_NUMBER: _builtins.int
+    digest_id: _builtins.str
+    """Id of the digest."""
+    allow_missing: _builtins.bool
+    """If true, the call succeeds without effect if the digest is unknown. Default: false."""
+    def __init__(
+        self,
+        *,
+        digest_id: _builtins.str = ...,
+        allow_missing: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow_missing", b"allow_missing", "digest_id", b"digest_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteDigestRequest: _TypeAlias = DeleteDigestRequest  # noqa: Y015
+
+@_typing.final
+class DeleteDigestResponse(_message.Message):
+    """Response message for DeleteDigest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteDigestResponse: _TypeAlias = DeleteDigestResponse  # noqa: Y015

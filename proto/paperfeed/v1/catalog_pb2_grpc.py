@@ -61,10 +61,10 @@ class CatalogServiceStub:
                 request_serializer=paperfeed_dot_v1_dot_catalog__pb2.DeletePaperRequest.SerializeToString,
                 response_deserializer=paperfeed_dot_v1_dot_catalog__pb2.DeletePaperResponse.FromString,
                 _registered_method=True)
-        self.CreateDigest = channel.unary_unary(
-                '/paperfeed.v1.CatalogService/CreateDigest',
-                request_serializer=paperfeed_dot_v1_dot_catalog__pb2.CreateDigestRequest.SerializeToString,
-                response_deserializer=paperfeed_dot_v1_dot_catalog__pb2.CreateDigestResponse.FromString,
+        self.UpsertDigest = channel.unary_unary(
+                '/paperfeed.v1.CatalogService/UpsertDigest',
+                request_serializer=paperfeed_dot_v1_dot_catalog__pb2.UpsertDigestRequest.SerializeToString,
+                response_deserializer=paperfeed_dot_v1_dot_catalog__pb2.UpsertDigestResponse.FromString,
                 _registered_method=True)
         self.GetDigest = channel.unary_unary(
                 '/paperfeed.v1.CatalogService/GetDigest',
@@ -75,6 +75,11 @@ class CatalogServiceStub:
                 '/paperfeed.v1.CatalogService/ListDigests',
                 request_serializer=paperfeed_dot_v1_dot_catalog__pb2.ListDigestsRequest.SerializeToString,
                 response_deserializer=paperfeed_dot_v1_dot_catalog__pb2.ListDigestsResponse.FromString,
+                _registered_method=True)
+        self.DeleteDigest = channel.unary_unary(
+                '/paperfeed.v1.CatalogService/DeleteDigest',
+                request_serializer=paperfeed_dot_v1_dot_catalog__pb2.DeleteDigestRequest.SerializeToString,
+                response_deserializer=paperfeed_dot_v1_dot_catalog__pb2.DeleteDigestResponse.FromString,
                 _registered_method=True)
 
 
@@ -114,14 +119,14 @@ class CatalogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeletePaper(self, request, context):
-        """Deletes a paper, its vectors, its places in digests and all events on it. NOT_FOUND if no paper has this id or
-        alias. Safe to repeat: a repeated call deletes nothing more and fails with NOT_FOUND.
+        """Deletes a paper, its vectors, its places in digests and all events on it. Slates keep their other papers. NOT_FOUND
+        if no paper has this id or alias, unless allow_missing is set. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def CreateDigest(self, request, context):
+    def UpsertDigest(self, request, context):
         """Creates a digest. If the digest_id exists, replaces its date, title, source and papers. NOT_FOUND if a paper is
         unknown. On failure nothing changes. Safe to repeat.
         """
@@ -138,6 +143,15 @@ class CatalogServiceServicer:
 
     def ListDigests(self, request, context):
         """Returns all digests, page by page, latest date first, without their paper_ids. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteDigest(self, request, context):
+        """Deletes a digest, but not its papers. Slates that were served from it stay and still name it: GetSlate, further
+        pages and ExportUser return them as before. Its precomputed slates are never served again, also not if a digest with
+        this id is created later. NOT_FOUND if no digest has this id, unless allow_missing is set. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -171,10 +185,10 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     request_deserializer=paperfeed_dot_v1_dot_catalog__pb2.DeletePaperRequest.FromString,
                     response_serializer=paperfeed_dot_v1_dot_catalog__pb2.DeletePaperResponse.SerializeToString,
             ),
-            'CreateDigest': grpc.unary_unary_rpc_method_handler(
-                    servicer.CreateDigest,
-                    request_deserializer=paperfeed_dot_v1_dot_catalog__pb2.CreateDigestRequest.FromString,
-                    response_serializer=paperfeed_dot_v1_dot_catalog__pb2.CreateDigestResponse.SerializeToString,
+            'UpsertDigest': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpsertDigest,
+                    request_deserializer=paperfeed_dot_v1_dot_catalog__pb2.UpsertDigestRequest.FromString,
+                    response_serializer=paperfeed_dot_v1_dot_catalog__pb2.UpsertDigestResponse.SerializeToString,
             ),
             'GetDigest': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDigest,
@@ -185,6 +199,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.ListDigests,
                     request_deserializer=paperfeed_dot_v1_dot_catalog__pb2.ListDigestsRequest.FromString,
                     response_serializer=paperfeed_dot_v1_dot_catalog__pb2.ListDigestsResponse.SerializeToString,
+            ),
+            'DeleteDigest': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteDigest,
+                    request_deserializer=paperfeed_dot_v1_dot_catalog__pb2.DeleteDigestRequest.FromString,
+                    response_serializer=paperfeed_dot_v1_dot_catalog__pb2.DeleteDigestResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -335,7 +354,7 @@ class CatalogService:
             _registered_method=True)
 
     @staticmethod
-    def CreateDigest(request,
+    def UpsertDigest(request,
             target,
             options=(),
             channel_credentials=None,
@@ -348,9 +367,9 @@ class CatalogService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/paperfeed.v1.CatalogService/CreateDigest',
-            paperfeed_dot_v1_dot_catalog__pb2.CreateDigestRequest.SerializeToString,
-            paperfeed_dot_v1_dot_catalog__pb2.CreateDigestResponse.FromString,
+            '/paperfeed.v1.CatalogService/UpsertDigest',
+            paperfeed_dot_v1_dot_catalog__pb2.UpsertDigestRequest.SerializeToString,
+            paperfeed_dot_v1_dot_catalog__pb2.UpsertDigestResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -405,6 +424,33 @@ class CatalogService:
             '/paperfeed.v1.CatalogService/ListDigests',
             paperfeed_dot_v1_dot_catalog__pb2.ListDigestsRequest.SerializeToString,
             paperfeed_dot_v1_dot_catalog__pb2.ListDigestsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteDigest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paperfeed.v1.CatalogService/DeleteDigest',
+            paperfeed_dot_v1_dot_catalog__pb2.DeleteDigestRequest.SerializeToString,
+            paperfeed_dot_v1_dot_catalog__pb2.DeleteDigestResponse.FromString,
             options,
             channel_credentials,
             insecure,

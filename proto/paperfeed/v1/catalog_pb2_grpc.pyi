@@ -48,10 +48,10 @@ class CatalogServiceStub:
     ListPapers: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ListPapersRequest, _catalog_pb2.ListPapersResponse]
     """Returns all papers, page by page, in ascending order of paper_id. Safe to repeat."""
     DeletePaper: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.DeletePaperRequest, _catalog_pb2.DeletePaperResponse]
-    """Deletes a paper, its vectors, its places in digests and all events on it. NOT_FOUND if no paper has this id or
-    alias. Safe to repeat: a repeated call deletes nothing more and fails with NOT_FOUND.
+    """Deletes a paper, its vectors, its places in digests and all events on it. Slates keep their other papers. NOT_FOUND
+    if no paper has this id or alias, unless allow_missing is set. Safe to repeat.
     """
-    CreateDigest: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.CreateDigestRequest, _catalog_pb2.CreateDigestResponse]
+    UpsertDigest: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.UpsertDigestRequest, _catalog_pb2.UpsertDigestResponse]
     """Creates a digest. If the digest_id exists, replaces its date, title, source and papers. NOT_FOUND if a paper is
     unknown. On failure nothing changes. Safe to repeat.
     """
@@ -59,6 +59,11 @@ class CatalogServiceStub:
     """Returns one digest with its paper_ids. NOT_FOUND if no digest has this id. Safe to repeat."""
     ListDigests: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ListDigestsRequest, _catalog_pb2.ListDigestsResponse]
     """Returns all digests, page by page, latest date first, without their paper_ids. Safe to repeat."""
+    DeleteDigest: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.DeleteDigestRequest, _catalog_pb2.DeleteDigestResponse]
+    """Deletes a digest, but not its papers. Slates that were served from it stay and still name it: GetSlate, further
+    pages and ExportUser return them as before. Its precomputed slates are never served again, also not if a digest with
+    this id is created later. NOT_FOUND if no digest has this id, unless allow_missing is set. Safe to repeat.
+    """
 
 @_typing.type_check_only
 class CatalogServiceAsyncStub(CatalogServiceStub):
@@ -80,10 +85,10 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     ListPapers: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListPapersRequest, _catalog_pb2.ListPapersResponse]  # type: ignore[assignment]
     """Returns all papers, page by page, in ascending order of paper_id. Safe to repeat."""
     DeletePaper: _aio.UnaryUnaryMultiCallable[_catalog_pb2.DeletePaperRequest, _catalog_pb2.DeletePaperResponse]  # type: ignore[assignment]
-    """Deletes a paper, its vectors, its places in digests and all events on it. NOT_FOUND if no paper has this id or
-    alias. Safe to repeat: a repeated call deletes nothing more and fails with NOT_FOUND.
+    """Deletes a paper, its vectors, its places in digests and all events on it. Slates keep their other papers. NOT_FOUND
+    if no paper has this id or alias, unless allow_missing is set. Safe to repeat.
     """
-    CreateDigest: _aio.UnaryUnaryMultiCallable[_catalog_pb2.CreateDigestRequest, _catalog_pb2.CreateDigestResponse]  # type: ignore[assignment]
+    UpsertDigest: _aio.UnaryUnaryMultiCallable[_catalog_pb2.UpsertDigestRequest, _catalog_pb2.UpsertDigestResponse]  # type: ignore[assignment]
     """Creates a digest. If the digest_id exists, replaces its date, title, source and papers. NOT_FOUND if a paper is
     unknown. On failure nothing changes. Safe to repeat.
     """
@@ -91,6 +96,11 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """Returns one digest with its paper_ids. NOT_FOUND if no digest has this id. Safe to repeat."""
     ListDigests: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListDigestsRequest, _catalog_pb2.ListDigestsResponse]  # type: ignore[assignment]
     """Returns all digests, page by page, latest date first, without their paper_ids. Safe to repeat."""
+    DeleteDigest: _aio.UnaryUnaryMultiCallable[_catalog_pb2.DeleteDigestRequest, _catalog_pb2.DeleteDigestResponse]  # type: ignore[assignment]
+    """Deletes a digest, but not its papers. Slates that were served from it stay and still name it: GetSlate, further
+    pages and ExportUser return them as before. Its precomputed slates are never served again, also not if a digest with
+    this id is created later. NOT_FOUND if no digest has this id, unless allow_missing is set. Safe to repeat.
+    """
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
     """Stores papers and digests. A paper_id in a request may be the paper's id or an alias: its arXiv id
@@ -139,16 +149,16 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _catalog_pb2.DeletePaperRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.DeletePaperResponse, _abc.Awaitable[_catalog_pb2.DeletePaperResponse]]:
-        """Deletes a paper, its vectors, its places in digests and all events on it. NOT_FOUND if no paper has this id or
-        alias. Safe to repeat: a repeated call deletes nothing more and fails with NOT_FOUND.
+        """Deletes a paper, its vectors, its places in digests and all events on it. Slates keep their other papers. NOT_FOUND
+        if no paper has this id or alias, unless allow_missing is set. Safe to repeat.
         """
 
     @_abc_1.abstractmethod
-    def CreateDigest(
+    def UpsertDigest(
         self,
-        request: _catalog_pb2.CreateDigestRequest,
+        request: _catalog_pb2.UpsertDigestRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_catalog_pb2.CreateDigestResponse, _abc.Awaitable[_catalog_pb2.CreateDigestResponse]]:
+    ) -> _typing.Union[_catalog_pb2.UpsertDigestResponse, _abc.Awaitable[_catalog_pb2.UpsertDigestResponse]]:
         """Creates a digest. If the digest_id exists, replaces its date, title, source and papers. NOT_FOUND if a paper is
         unknown. On failure nothing changes. Safe to repeat.
         """
@@ -168,5 +178,16 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.ListDigestsResponse, _abc.Awaitable[_catalog_pb2.ListDigestsResponse]]:
         """Returns all digests, page by page, latest date first, without their paper_ids. Safe to repeat."""
+
+    @_abc_1.abstractmethod
+    def DeleteDigest(
+        self,
+        request: _catalog_pb2.DeleteDigestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.DeleteDigestResponse, _abc.Awaitable[_catalog_pb2.DeleteDigestResponse]]:
+        """Deletes a digest, but not its papers. Slates that were served from it stay and still name it: GetSlate, further
+        pages and ExportUser return them as before. Its precomputed slates are never served again, also not if a digest with
+        this id is created later. NOT_FOUND if no digest has this id, unless allow_missing is set. Safe to repeat.
+        """
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -36,43 +36,43 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND: a paper, digest, user or slate of the request does not exist. Metadata, e.g.: {"resource": "digest",
     "name": "hf-2026-03-11", "field": "digest_id"}; "field" is absent if no field named it.
     """
-    ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 6
+    ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 5
     """ABORTED: a concurrent change won. The call may succeed if it is repeated. Metadata, e.g.: {"resource": "user",
     "name": "u1"}.
     """
-    ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 7
+    ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 6
     """RESOURCE_EXHAUSTED: a bounded queue is full. google.rpc.RetryInfo gives the delay before the next attempt.
     Metadata, e.g.: {"queue": "calls"}.
     """
-    ERROR_REASON_DEADLINE_TOO_SHORT: _ErrorReason.ValueType  # 8
+    ERROR_REASON_DEADLINE_TOO_SHORT: _ErrorReason.ValueType  # 7
     """DEADLINE_EXCEEDED: the work did not finish before the call's deadline. Metadata, e.g.: {"work": "embedding"}."""
-    ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 9
+    ERROR_REASON_STORAGE_UNAVAILABLE: _ErrorReason.ValueType  # 8
     """UNAVAILABLE: the database does not answer, stays locked for too long, or is full. The call may succeed later."""
-    ERROR_REASON_SCHEMA_MISMATCH: _ErrorReason.ValueType  # 10
+    ERROR_REASON_SCHEMA_MISMATCH: _ErrorReason.ValueType  # 9
     """FAILED_PRECONDITION: the database schema belongs to another version of paperfeed. Only the command line reports
     this reason: a server does not start with such a database.
     """
-    ERROR_REASON_ENCODER_UNAVAILABLE: _ErrorReason.ValueType  # 11
+    ERROR_REASON_ENCODER_UNAVAILABLE: _ErrorReason.ValueType  # 10
     """UNAVAILABLE: the encoder cannot embed new text now. The call may succeed later."""
-    ERROR_REASON_BUNDLE_UNUSABLE: _ErrorReason.ValueType  # 12
+    ERROR_REASON_BUNDLE_UNUSABLE: _ErrorReason.ValueType  # 11
     """UNAVAILABLE: the model bundle is missing, damaged, or made for another encoder. Only the command line reports this
     reason: a server without a bundle ranks by similarity and reports FALLBACK_REASON_MODEL_UNAVAILABLE.
     """
-    ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 13
+    ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 12
     """INTERNAL: a bug in the server. The incident identifies the server's log entry. Metadata, e.g.: {"incident":
     "5f0c..."}.
     """
-    ERROR_REASON_UNSUPPORTED: _ErrorReason.ValueType  # 14
+    ERROR_REASON_UNSUPPORTED: _ErrorReason.ValueType  # 13
     """UNIMPLEMENTED: the RPC is declared but not implemented. Metadata, e.g.: {"feature": "the model registry"}."""
-    ERROR_REASON_SOURCE_UNAVAILABLE: _ErrorReason.ValueType  # 15
+    ERROR_REASON_SOURCE_UNAVAILABLE: _ErrorReason.ValueType  # 14
     """UNAVAILABLE: a source of papers does not answer or refuses the request. Only the command line reports this reason.
     Metadata, e.g.: {"source": "https://rss.arxiv.org/atom/cs.LG"}.
     """
-    ERROR_REASON_CLIENT_TOO_SLOW: _ErrorReason.ValueType  # 16
+    ERROR_REASON_CLIENT_TOO_SLOW: _ErrorReason.ValueType  # 15
     """CANCELLED: the client did not send its message, or did not take a message of a stream, in time. Metadata, e.g.:
     {"work": "send its message"}.
     """
-    ERROR_REASON_SERVER_STOPPING: _ErrorReason.ValueType  # 17
+    ERROR_REASON_SERVER_STOPPING: _ErrorReason.ValueType  # 16
     """UNAVAILABLE: the server finishes the calls that it has and takes no more. Another server may answer."""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -80,8 +80,8 @@ class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     of these names without the prefix `ERROR_REASON_`, and its `domain` is "paperfeed.v1". If a request field caused the
     error, google.rpc.BadRequest names that field.
 
-    Any RPC except GetStatus may fail with OVERLOADED, STORAGE_UNAVAILABLE, SERVER_STOPPING or INTERNAL. The comments of the RPCs name
-    other errors.
+    Any RPC except GetStatus may fail with OVERLOADED, STORAGE_UNAVAILABLE, SERVER_STOPPING or INTERNAL. The comments of
+    the RPCs name other errors.
 
     A call has no ErrorInfo if its client cancelled it, if its method is unknown, or if gRPC itself ended it, e.g. because
     its deadline passed.
@@ -101,42 +101,42 @@ ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 4
 """NOT_FOUND: a paper, digest, user or slate of the request does not exist. Metadata, e.g.: {"resource": "digest",
 "name": "hf-2026-03-11", "field": "digest_id"}; "field" is absent if no field named it.
 """
-ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 6
+ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 5
 """ABORTED: a concurrent change won. The call may succeed if it is repeated. Metadata, e.g.: {"resource": "user",
 "name": "u1"}.
 """
-ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 7
+ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 6
 """RESOURCE_EXHAUSTED: a bounded queue is full. google.rpc.RetryInfo gives the delay before the next attempt.
 Metadata, e.g.: {"queue": "calls"}.
 """
-ERROR_REASON_DEADLINE_TOO_SHORT: ErrorReason.ValueType  # 8
+ERROR_REASON_DEADLINE_TOO_SHORT: ErrorReason.ValueType  # 7
 """DEADLINE_EXCEEDED: the work did not finish before the call's deadline. Metadata, e.g.: {"work": "embedding"}."""
-ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 9
+ERROR_REASON_STORAGE_UNAVAILABLE: ErrorReason.ValueType  # 8
 """UNAVAILABLE: the database does not answer, stays locked for too long, or is full. The call may succeed later."""
-ERROR_REASON_SCHEMA_MISMATCH: ErrorReason.ValueType  # 10
+ERROR_REASON_SCHEMA_MISMATCH: ErrorReason.ValueType  # 9
 """FAILED_PRECONDITION: the database schema belongs to another version of paperfeed. Only the command line reports
 this reason: a server does not start with such a database.
 """
-ERROR_REASON_ENCODER_UNAVAILABLE: ErrorReason.ValueType  # 11
+ERROR_REASON_ENCODER_UNAVAILABLE: ErrorReason.ValueType  # 10
 """UNAVAILABLE: the encoder cannot embed new text now. The call may succeed later."""
-ERROR_REASON_BUNDLE_UNUSABLE: ErrorReason.ValueType  # 12
+ERROR_REASON_BUNDLE_UNUSABLE: ErrorReason.ValueType  # 11
 """UNAVAILABLE: the model bundle is missing, damaged, or made for another encoder. Only the command line reports this
 reason: a server without a bundle ranks by similarity and reports FALLBACK_REASON_MODEL_UNAVAILABLE.
 """
-ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 13
+ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 12
 """INTERNAL: a bug in the server. The incident identifies the server's log entry. Metadata, e.g.: {"incident":
 "5f0c..."}.
 """
-ERROR_REASON_UNSUPPORTED: ErrorReason.ValueType  # 14
+ERROR_REASON_UNSUPPORTED: ErrorReason.ValueType  # 13
 """UNIMPLEMENTED: the RPC is declared but not implemented. Metadata, e.g.: {"feature": "the model registry"}."""
-ERROR_REASON_SOURCE_UNAVAILABLE: ErrorReason.ValueType  # 15
+ERROR_REASON_SOURCE_UNAVAILABLE: ErrorReason.ValueType  # 14
 """UNAVAILABLE: a source of papers does not answer or refuses the request. Only the command line reports this reason.
 Metadata, e.g.: {"source": "https://rss.arxiv.org/atom/cs.LG"}.
 """
-ERROR_REASON_CLIENT_TOO_SLOW: ErrorReason.ValueType  # 16
+ERROR_REASON_CLIENT_TOO_SLOW: ErrorReason.ValueType  # 15
 """CANCELLED: the client did not send its message, or did not take a message of a stream, in time. Metadata, e.g.:
 {"work": "send its message"}.
 """
-ERROR_REASON_SERVER_STOPPING: ErrorReason.ValueType  # 17
+ERROR_REASON_SERVER_STOPPING: ErrorReason.ValueType  # 16
 """UNAVAILABLE: the server finishes the calls that it has and takes no more. Another server may answer."""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -22,51 +22,70 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from paperfeed.v1 import catalog_pb2 as paperfeed_dot_v1_dot_catalog__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17paperfeed/v1/feed.proto\x12\x0cpaperfeed.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaperfeed/v1/catalog.proto\"{\n\x06Reason\x12&\n\x04type\x18\x01 \x01(\x0e\x32\x18.paperfeed.v1.ReasonType\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x10\n\x08paper_id\x18\x03 \x01(\t\x12\x17\n\nsimilarity\x18\x04 \x01(\x02H\x00\x88\x01\x01\x42\r\n\x0b_similarity\"r\n\x08\x46\x65\x65\x64Item\x12\x0c\n\x04rank\x18\x01 \x01(\x05\x12\"\n\x05paper\x18\x02 \x01(\x0b\x32\x13.paperfeed.v1.Paper\x12\r\n\x05score\x18\x03 \x01(\x01\x12%\n\x07reasons\x18\x04 \x03(\x0b\x32\x14.paperfeed.v1.Reason\"f\n\nTimeWindow\x12,\n\x08start_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12*\n\x06\x65nd_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xbb\x02\n\x0eGetFeedRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x13\n\tdigest_id\x18\x02 \x01(\tH\x00\x12*\n\x06window\x18\x03 \x01(\x0b\x32\x18.paperfeed.v1.TimeWindowH\x00\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12)\n\x05\x61s_of\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x65xplain\x18\x07 \x01(\x08\x12\x16\n\tdiversity\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x11\x65xclude_paper_ids\x18\t \x03(\t\x12%\n\x04view\x18\n \x01(\x0e\x32\x17.paperfeed.v1.PaperViewB\x0c\n\ncandidatesB\x0c\n\n_diversity\"\xbc\x02\n\x0fGetFeedResponse\x12\x10\n\x08slate_id\x18\x01 \x01(\t\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12\x11\n\tdigest_id\x18\x03 \x01(\t\x12\x1b\n\x13pending_paper_count\x18\x04 \x01(\x05\x12\x35\n\x0f\x66\x61llback_reason\x18\x05 \x01(\x0e\x32\x1c.paperfeed.v1.FallbackReason\x12%\n\x05items\x18\x06 \x03(\x0b\x32\x16.paperfeed.v1.FeedItem\x12\x17\n\x0fnext_page_token\x18\x07 \x01(\t\x12)\n\x05\x61s_of\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ntotal_size\x18\t \x01(\x05\x12\x1a\n\x12statistics_version\x18\n \x01(\x03\"J\n\x0fGetSlateRequest\x12\x10\n\x08slate_id\x18\x01 \x01(\t\x12%\n\x04view\x18\x02 \x01(\x0e\x32\x17.paperfeed.v1.PaperView\"\xd1\x02\n\x10GetSlateResponse\x12\x10\n\x08slate_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12\x11\n\tdigest_id\x18\x04 \x01(\t\x12\x1b\n\x13pending_paper_count\x18\x05 \x01(\x05\x12\x35\n\x0f\x66\x61llback_reason\x18\x06 \x01(\x0e\x32\x1c.paperfeed.v1.FallbackReason\x12%\n\x05items\x18\x07 \x03(\x0b\x32\x16.paperfeed.v1.FeedItem\x12)\n\x05\x61s_of\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12statistics_version\x18\n \x01(\x03\"\xd7\x01\n\x12StreamFeedsRequest\x12\x10\n\x08user_ids\x18\x01 \x03(\t\x12\x11\n\tall_users\x18\x02 \x01(\x08\x12\x11\n\tdigest_id\x18\x03 \x01(\t\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x13\n\x0bstart_after\x18\x05 \x01(\t\x12)\n\x05\x61s_of\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x65xplain\x18\x07 \x01(\x08\x12%\n\x04view\x18\x08 \x01(\x0e\x32\x17.paperfeed.v1.PaperView\"S\n\x13StreamFeedsResponse\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12+\n\x04\x66\x65\x65\x64\x18\x02 \x01(\x0b\x32\x1d.paperfeed.v1.GetFeedResponse\"\xf0\x01\n\x11RankPapersRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x17\n\x0fliked_paper_ids\x18\x02 \x03(\t\x12)\n\x0cliked_papers\x18\x03 \x03(\x0b\x32\x13.paperfeed.v1.Paper\x12\x1b\n\x13\x63\x61ndidate_paper_ids\x18\x04 \x03(\t\x12-\n\x10\x63\x61ndidate_papers\x18\x05 \x03(\x0b\x32\x13.paperfeed.v1.Paper\x12)\n\x05\x61s_of\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x65xplain\x18\x07 \x01(\x08\"c\n\x0bRankedPaper\x12\x10\n\x08paper_id\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x01\x12%\n\x07reasons\x18\x04 \x03(\x0b\x32\x14.paperfeed.v1.Reason\"\xc5\x01\n\x12RankPapersResponse\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x35\n\x0f\x66\x61llback_reason\x18\x02 \x01(\x0e\x32\x1c.paperfeed.v1.FallbackReason\x12\x1b\n\x13pending_paper_count\x18\x03 \x01(\x05\x12(\n\x05items\x18\x04 \x03(\x0b\x32\x19.paperfeed.v1.RankedPaper\x12\x1a\n\x12statistics_version\x18\x05 \x01(\x03\"f\n\x18\x46indSimilarPapersRequest\x12\x10\n\x08paper_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12%\n\x04view\x18\x03 \x01(\x0e\x32\x17.paperfeed.v1.PaperView\"F\n\x0cSimilarPaper\x12\"\n\x05paper\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Paper\x12\x12\n\nsimilarity\x18\x02 \x01(\x02\"G\n\x19\x46indSimilarPapersResponse\x12*\n\x06papers\x18\x01 \x03(\x0b\x32\x1a.paperfeed.v1.SimilarPaper*\xf2\x01\n\x0e\x46\x61llbackReason\x12\x1f\n\x1b\x46\x41LLBACK_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46\x41LLBACK_REASON_NONE\x10\x01\x12\x1c\n\x18\x46\x41LLBACK_REASON_NEW_USER\x10\x02\x12%\n!FALLBACK_REASON_MODEL_UNAVAILABLE\x10\x03\x12 \n\x1c\x46\x41LLBACK_REASON_STALE_DIGEST\x10\x04\x12\x1c\n\x18\x46\x41LLBACK_REASON_OVERLOAD\x10\x05\x12 \n\x1c\x46\x41LLBACK_REASON_EMPTY_DIGEST\x10\x06*\xd1\x01\n\nReasonType\x12\x1b\n\x17REASON_TYPE_UNSPECIFIED\x10\x00\x12 \n\x1cREASON_TYPE_SIMILAR_TO_LIKED\x10\x01\x12\x15\n\x11REASON_TYPE_TOPIC\x10\x02\x12\x18\n\x14REASON_TYPE_TRENDING\x10\x03\x12\x15\n\x11REASON_TYPE_FRESH\x10\x04\x12\x1f\n\x1bREASON_TYPE_FOLLOWED_AUTHOR\x10\x05\x12\x1b\n\x17REASON_TYPE_EXPLORATION\x10\x06\x32\xad\x03\n\x0b\x46\x65\x65\x64Service\x12\x46\n\x07GetFeed\x12\x1c.paperfeed.v1.GetFeedRequest\x1a\x1d.paperfeed.v1.GetFeedResponse\x12I\n\x08GetSlate\x12\x1d.paperfeed.v1.GetSlateRequest\x1a\x1e.paperfeed.v1.GetSlateResponse\x12T\n\x0bStreamFeeds\x12 .paperfeed.v1.StreamFeedsRequest\x1a!.paperfeed.v1.StreamFeedsResponse0\x01\x12O\n\nRankPapers\x12\x1f.paperfeed.v1.RankPapersRequest\x1a .paperfeed.v1.RankPapersResponse\x12\x64\n\x11\x46indSimilarPapers\x12&.paperfeed.v1.FindSimilarPapersRequest\x1a\'.paperfeed.v1.FindSimilarPapersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17paperfeed/v1/feed.proto\x12\x0cpaperfeed.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1apaperfeed/v1/catalog.proto\"{\n\x06Reason\x12&\n\x04type\x18\x01 \x01(\x0e\x32\x18.paperfeed.v1.ReasonType\x12\x0f\n\x07subject\x18\x02 \x01(\t\x12\x10\n\x08paper_id\x18\x03 \x01(\t\x12\x17\n\nsimilarity\x18\x04 \x01(\x02H\x00\x88\x01\x01\x42\r\n\x0b_similarity\"r\n\x08\x46\x65\x65\x64Item\x12\x0c\n\x04rank\x18\x01 \x01(\x05\x12\"\n\x05paper\x18\x02 \x01(\x0b\x32\x13.paperfeed.v1.Paper\x12\r\n\x05score\x18\x03 \x01(\x01\x12%\n\x07reasons\x18\x04 \x03(\x0b\x32\x14.paperfeed.v1.Reason\"\xf1\x02\n\x05Slate\x12\x10\n\x08slate_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x12\n\ndigest_ids\x18\x03 \x03(\t\x12\x15\n\rmodel_version\x18\x04 \x01(\t\x12\x1a\n\x12statistics_version\x18\x05 \x01(\x03\x12\x35\n\x0f\x66\x61llback_reason\x18\x06 \x01(\x0e\x32\x1c.paperfeed.v1.FallbackReason\x12\x14\n\x0cstale_digest\x18\x07 \x01(\x08\x12\x1b\n\x13pending_paper_count\x18\x08 \x01(\x05\x12)\n\x05\x61s_of\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\ncreated_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\ntotal_size\x18\x0b \x01(\x05\x12%\n\x05items\x18\x0c \x03(\x0b\x32\x16.paperfeed.v1.FeedItem\"l\n\nTimeWindow\x12\x32\n\x08start_at\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x02\x12*\n\x06\x65nd_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xc1\x02\n\x0eGetFeedRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x13\n\tdigest_id\x18\x02 \x01(\tH\x00\x12*\n\x06window\x18\x03 \x01(\x0b\x32\x18.paperfeed.v1.TimeWindowH\x00\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12)\n\x05\x61s_of\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x65xplain\x18\x07 \x01(\x08\x12\x16\n\tdiversity\x18\x08 \x01(\x01H\x01\x88\x01\x01\x12\x19\n\x11\x65xclude_paper_ids\x18\t \x03(\t\x12%\n\x04view\x18\n \x01(\x0e\x32\x17.paperfeed.v1.PaperViewB\x0c\n\ncandidatesB\x0c\n\n_diversity\"N\n\x0fGetFeedResponse\x12\"\n\x05slate\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Slate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"w\n\x0fGetSlateRequest\x12\x16\n\x08slate_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12%\n\x04view\x18\x04 \x01(\x0e\x32\x17.paperfeed.v1.PaperView\"O\n\x10GetSlateResponse\x12\"\n\x05slate\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Slate\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd4\x01\n\x12StreamFeedsRequest\x12\x10\n\x08user_ids\x18\x01 \x03(\t\x12\x11\n\tall_users\x18\x02 \x01(\x08\x12\x12\n\ndigest_ids\x18\x03 \x03(\t\x12\r\n\x05limit\x18\x04 \x01(\x05\x12\x13\n\x0bstart_after\x18\x05 \x01(\t\x12)\n\x05\x61s_of\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x65xplain\x18\x07 \x01(\x08\x12%\n\x04view\x18\x08 \x01(\x0e\x32\x17.paperfeed.v1.PaperView\"9\n\x13StreamFeedsResponse\x12\"\n\x05slate\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Slate\"#\n\x08PaperIds\x12\x17\n\tpaper_ids\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\"9\n\x0cInlinePapers\x12)\n\x06papers\x18\x01 \x03(\x0b\x32\x13.paperfeed.v1.PaperB\x04\xe2\x41\x01\x02\"\xcf\x02\n\x11RankPapersRequest\x12\x11\n\x07user_id\x18\x01 \x01(\tH\x00\x12\x31\n\x0fliked_paper_ids\x18\x02 \x01(\x0b\x32\x16.paperfeed.v1.PaperIdsH\x00\x12\x32\n\x0cliked_papers\x18\x03 \x01(\x0b\x32\x1a.paperfeed.v1.InlinePapersH\x00\x12\x35\n\x13\x63\x61ndidate_paper_ids\x18\x04 \x01(\x0b\x32\x16.paperfeed.v1.PaperIdsH\x01\x12\x36\n\x10\x63\x61ndidate_papers\x18\x05 \x01(\x0b\x32\x1a.paperfeed.v1.InlinePapersH\x01\x12)\n\x05\x61s_of\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x65xplain\x18\x07 \x01(\x08\x42\x07\n\x05likesB\x0c\n\ncandidates\"c\n\x0bRankedPaper\x12\x10\n\x08paper_id\x18\x01 \x01(\t\x12\x0c\n\x04rank\x18\x02 \x01(\x05\x12\r\n\x05score\x18\x03 \x01(\x01\x12%\n\x07reasons\x18\x04 \x03(\x0b\x32\x14.paperfeed.v1.Reason\"\xc5\x01\n\x12RankPapersResponse\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x35\n\x0f\x66\x61llback_reason\x18\x02 \x01(\x0e\x32\x1c.paperfeed.v1.FallbackReason\x12\x1b\n\x13pending_paper_count\x18\x03 \x01(\x05\x12(\n\x05items\x18\x04 \x03(\x0b\x32\x19.paperfeed.v1.RankedPaper\x12\x1a\n\x12statistics_version\x18\x05 \x01(\x03\"h\n\x18\x46indSimilarPapersRequest\x12\x16\n\x08paper_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\r\n\x05limit\x18\x02 \x01(\x05\x12%\n\x04view\x18\x03 \x01(\x0e\x32\x17.paperfeed.v1.PaperView\"F\n\x0cSimilarPaper\x12\"\n\x05paper\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Paper\x12\x12\n\nsimilarity\x18\x02 \x01(\x02\"G\n\x19\x46indSimilarPapersResponse\x12*\n\x06papers\x18\x01 \x03(\x0b\x32\x1a.paperfeed.v1.SimilarPaper*\xd0\x01\n\x0e\x46\x61llbackReason\x12\x1f\n\x1b\x46\x41LLBACK_REASON_UNSPECIFIED\x10\x00\x12\x18\n\x14\x46\x41LLBACK_REASON_NONE\x10\x01\x12\x1c\n\x18\x46\x41LLBACK_REASON_NEW_USER\x10\x02\x12%\n!FALLBACK_REASON_MODEL_UNAVAILABLE\x10\x03\x12\x1c\n\x18\x46\x41LLBACK_REASON_OVERLOAD\x10\x04\x12 \n\x1c\x46\x41LLBACK_REASON_EMPTY_DIGEST\x10\x05*\xd1\x01\n\nReasonType\x12\x1b\n\x17REASON_TYPE_UNSPECIFIED\x10\x00\x12 \n\x1cREASON_TYPE_SIMILAR_TO_LIKED\x10\x01\x12\x15\n\x11REASON_TYPE_TOPIC\x10\x02\x12\x18\n\x14REASON_TYPE_TRENDING\x10\x03\x12\x15\n\x11REASON_TYPE_FRESH\x10\x04\x12\x1f\n\x1bREASON_TYPE_FOLLOWED_AUTHOR\x10\x05\x12\x1b\n\x17REASON_TYPE_EXPLORATION\x10\x06\x32\xad\x03\n\x0b\x46\x65\x65\x64Service\x12\x46\n\x07GetFeed\x12\x1c.paperfeed.v1.GetFeedRequest\x1a\x1d.paperfeed.v1.GetFeedResponse\x12I\n\x08GetSlate\x12\x1d.paperfeed.v1.GetSlateRequest\x1a\x1e.paperfeed.v1.GetSlateResponse\x12T\n\x0bStreamFeeds\x12 .paperfeed.v1.StreamFeedsRequest\x1a!.paperfeed.v1.StreamFeedsResponse0\x01\x12O\n\nRankPapers\x12\x1f.paperfeed.v1.RankPapersRequest\x1a .paperfeed.v1.RankPapersResponse\x12\x64\n\x11\x46indSimilarPapers\x12&.paperfeed.v1.FindSimilarPapersRequest\x1a\'.paperfeed.v1.FindSimilarPapersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paperfeed.v1.feed_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_FALLBACKREASON']._serialized_start=2597
-  _globals['_FALLBACKREASON']._serialized_end=2839
-  _globals['_REASONTYPE']._serialized_start=2842
-  _globals['_REASONTYPE']._serialized_end=3051
-  _globals['_REASON']._serialized_start=102
-  _globals['_REASON']._serialized_end=225
-  _globals['_FEEDITEM']._serialized_start=227
-  _globals['_FEEDITEM']._serialized_end=341
-  _globals['_TIMEWINDOW']._serialized_start=343
-  _globals['_TIMEWINDOW']._serialized_end=445
-  _globals['_GETFEEDREQUEST']._serialized_start=448
-  _globals['_GETFEEDREQUEST']._serialized_end=763
-  _globals['_GETFEEDRESPONSE']._serialized_start=766
-  _globals['_GETFEEDRESPONSE']._serialized_end=1082
-  _globals['_GETSLATEREQUEST']._serialized_start=1084
-  _globals['_GETSLATEREQUEST']._serialized_end=1158
-  _globals['_GETSLATERESPONSE']._serialized_start=1161
-  _globals['_GETSLATERESPONSE']._serialized_end=1498
-  _globals['_STREAMFEEDSREQUEST']._serialized_start=1501
-  _globals['_STREAMFEEDSREQUEST']._serialized_end=1716
-  _globals['_STREAMFEEDSRESPONSE']._serialized_start=1718
-  _globals['_STREAMFEEDSRESPONSE']._serialized_end=1801
-  _globals['_RANKPAPERSREQUEST']._serialized_start=1804
-  _globals['_RANKPAPERSREQUEST']._serialized_end=2044
-  _globals['_RANKEDPAPER']._serialized_start=2046
-  _globals['_RANKEDPAPER']._serialized_end=2145
-  _globals['_RANKPAPERSRESPONSE']._serialized_start=2148
-  _globals['_RANKPAPERSRESPONSE']._serialized_end=2345
-  _globals['_FINDSIMILARPAPERSREQUEST']._serialized_start=2347
-  _globals['_FINDSIMILARPAPERSREQUEST']._serialized_end=2449
-  _globals['_SIMILARPAPER']._serialized_start=2451
-  _globals['_SIMILARPAPER']._serialized_end=2521
-  _globals['_FINDSIMILARPAPERSRESPONSE']._serialized_start=2523
-  _globals['_FINDSIMILARPAPERSRESPONSE']._serialized_end=2594
-  _globals['_FEEDSERVICE']._serialized_start=3054
-  _globals['_FEEDSERVICE']._serialized_end=3483
+  _globals['_TIMEWINDOW'].fields_by_name['start_at']._loaded_options = None
+  _globals['_TIMEWINDOW'].fields_by_name['start_at']._serialized_options = b'\342A\001\002'
+  _globals['_GETFEEDREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_GETFEEDREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
+  _globals['_GETSLATEREQUEST'].fields_by_name['slate_id']._loaded_options = None
+  _globals['_GETSLATEREQUEST'].fields_by_name['slate_id']._serialized_options = b'\342A\001\002'
+  _globals['_PAPERIDS'].fields_by_name['paper_ids']._loaded_options = None
+  _globals['_PAPERIDS'].fields_by_name['paper_ids']._serialized_options = b'\342A\001\002'
+  _globals['_INLINEPAPERS'].fields_by_name['papers']._loaded_options = None
+  _globals['_INLINEPAPERS'].fields_by_name['papers']._serialized_options = b'\342A\001\002'
+  _globals['_FINDSIMILARPAPERSREQUEST'].fields_by_name['paper_id']._loaded_options = None
+  _globals['_FINDSIMILARPAPERSREQUEST'].fields_by_name['paper_id']._serialized_options = b'\342A\001\002'
+  _globals['_FALLBACKREASON']._serialized_start=2725
+  _globals['_FALLBACKREASON']._serialized_end=2933
+  _globals['_REASONTYPE']._serialized_start=2936
+  _globals['_REASONTYPE']._serialized_end=3145
+  _globals['_REASON']._serialized_start=135
+  _globals['_REASON']._serialized_end=258
+  _globals['_FEEDITEM']._serialized_start=260
+  _globals['_FEEDITEM']._serialized_end=374
+  _globals['_SLATE']._serialized_start=377
+  _globals['_SLATE']._serialized_end=746
+  _globals['_TIMEWINDOW']._serialized_start=748
+  _globals['_TIMEWINDOW']._serialized_end=856
+  _globals['_GETFEEDREQUEST']._serialized_start=859
+  _globals['_GETFEEDREQUEST']._serialized_end=1180
+  _globals['_GETFEEDRESPONSE']._serialized_start=1182
+  _globals['_GETFEEDRESPONSE']._serialized_end=1260
+  _globals['_GETSLATEREQUEST']._serialized_start=1262
+  _globals['_GETSLATEREQUEST']._serialized_end=1381
+  _globals['_GETSLATERESPONSE']._serialized_start=1383
+  _globals['_GETSLATERESPONSE']._serialized_end=1462
+  _globals['_STREAMFEEDSREQUEST']._serialized_start=1465
+  _globals['_STREAMFEEDSREQUEST']._serialized_end=1677
+  _globals['_STREAMFEEDSRESPONSE']._serialized_start=1679
+  _globals['_STREAMFEEDSRESPONSE']._serialized_end=1736
+  _globals['_PAPERIDS']._serialized_start=1738
+  _globals['_PAPERIDS']._serialized_end=1773
+  _globals['_INLINEPAPERS']._serialized_start=1775
+  _globals['_INLINEPAPERS']._serialized_end=1832
+  _globals['_RANKPAPERSREQUEST']._serialized_start=1835
+  _globals['_RANKPAPERSREQUEST']._serialized_end=2170
+  _globals['_RANKEDPAPER']._serialized_start=2172
+  _globals['_RANKEDPAPER']._serialized_end=2271
+  _globals['_RANKPAPERSRESPONSE']._serialized_start=2274
+  _globals['_RANKPAPERSRESPONSE']._serialized_end=2471
+  _globals['_FINDSIMILARPAPERSREQUEST']._serialized_start=2473
+  _globals['_FINDSIMILARPAPERSREQUEST']._serialized_end=2577
+  _globals['_SIMILARPAPER']._serialized_start=2579
+  _globals['_SIMILARPAPER']._serialized_end=2649
+  _globals['_FINDSIMILARPAPERSRESPONSE']._serialized_start=2651
+  _globals['_FINDSIMILARPAPERSRESPONSE']._serialized_end=2722
+  _globals['_FEEDSERVICE']._serialized_start=3148
+  _globals['_FEEDSERVICE']._serialized_end=3577
 # @@protoc_insertion_point(module_scope)

@@ -37,13 +37,9 @@ class _FallbackReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Fallba
     """Model unavailable: no model bundle is usable. Papers are ranked by their mean cosine similarity to the user's ten
     nearest likes.
     """
-    FALLBACK_REASON_STALE_DIGEST: _FallbackReason.ValueType  # 4
-    """Stale digest: ranked by the trained model, but the newest digest is older than the configured limit (3 days by
-    default). Set only if the request names no digest and no window.
-    """
-    FALLBACK_REASON_OVERLOAD: _FallbackReason.ValueType  # 5
+    FALLBACK_REASON_OVERLOAD: _FallbackReason.ValueType  # 4
     """Overload: the server is overloaded and served a precomputed slate."""
-    FALLBACK_REASON_EMPTY_DIGEST: _FallbackReason.ValueType  # 6
+    FALLBACK_REASON_EMPTY_DIGEST: _FallbackReason.ValueType  # 5
     """Empty digest: the feed has no items. There is no digest yet, the digest or window is empty, or every paper in it is
     hidden from the user or excluded by the request.
     """
@@ -61,13 +57,9 @@ FALLBACK_REASON_MODEL_UNAVAILABLE: FallbackReason.ValueType  # 3
 """Model unavailable: no model bundle is usable. Papers are ranked by their mean cosine similarity to the user's ten
 nearest likes.
 """
-FALLBACK_REASON_STALE_DIGEST: FallbackReason.ValueType  # 4
-"""Stale digest: ranked by the trained model, but the newest digest is older than the configured limit (3 days by
-default). Set only if the request names no digest and no window.
-"""
-FALLBACK_REASON_OVERLOAD: FallbackReason.ValueType  # 5
+FALLBACK_REASON_OVERLOAD: FallbackReason.ValueType  # 4
 """Overload: the server is overloaded and served a precomputed slate."""
-FALLBACK_REASON_EMPTY_DIGEST: FallbackReason.ValueType  # 6
+FALLBACK_REASON_EMPTY_DIGEST: FallbackReason.ValueType  # 5
 """Empty digest: the feed has no items. There is no digest yet, the digest or window is empty, or every paper in it is
 hidden from the user or excluded by the request.
 """
@@ -204,6 +196,89 @@ class FeedItem(_message.Message):
 Global___FeedItem: _TypeAlias = FeedItem  # noqa: Y015
 
 @_typing.final
+class Slate(_message.Message):
+    """One ranked list as it was served to one user. It never changes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SLATE_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    DIGEST_IDS_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    STATISTICS_VERSION_FIELD_NUMBER: _builtins.int
+    FALLBACK_REASON_FIELD_NUMBER: _builtins.int
+    STALE_DIGEST_FIELD_NUMBER: _builtins.int
+    PENDING_PAPER_COUNT_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    CREATED_AT_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    slate_id: _builtins.str
+    """Id of the slate. Events can refer to it."""
+    user_id: _builtins.str
+    """Id of the user to whom the slate was served."""
+    model_version: _builtins.str
+    """Version of the model bundle that ranked the slate. "cosine" if no bundle was usable; "trending" for users without
+    likes.
+    """
+    statistics_version: _builtins.int
+    """Version of the statistics of the catalog that the slate was ranked with. They are counted over the newest papers,
+    and change as the catalog grows. 0 if the bundle's own statistics were used alone, or if no bundle ranked the
+    slate.
+    """
+    fallback_reason: Global___FallbackReason.ValueType
+    """Reason why the slate was not made in the normal way; FALLBACK_REASON_NONE if it was."""
+    stale_digest: _builtins.bool
+    """True if the newest digest was older than the configured limit (3 days by default). Always false if the request
+    named digests or a window.
+    """
+    pending_paper_count: _builtins.int
+    """Number of candidate papers that had no vector when the slate was made."""
+    total_size: _builtins.int
+    """Number of items in the whole slate, at most 500. A precomputed slate may be shorter than a newly ranked one."""
+    @_builtins.property
+    def digest_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the digests whose papers were ranked. Empty for a time window, and if no digest was stored. A digest may have
+        been deleted since.
+        """
+
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Time to which the ages of papers were computed. For a precomputed slate, the time when it was made."""
+
+    @_builtins.property
+    def created_at(self) -> _timestamp_pb2.Timestamp:
+        """Time when the slate was served."""
+
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeedItem]:
+        """Items of this page in order of rank. Papers deleted since are missing; ranks then have gaps."""
+
+    def __init__(
+        self,
+        *,
+        slate_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        digest_ids: _abc.Iterable[_builtins.str] | None = ...,
+        model_version: _builtins.str = ...,
+        statistics_version: _builtins.int = ...,
+        fallback_reason: Global___FallbackReason.ValueType = ...,
+        stale_digest: _builtins.bool = ...,
+        pending_paper_count: _builtins.int = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        created_at: _timestamp_pb2.Timestamp | None = ...,
+        total_size: _builtins.int = ...,
+        items: _abc.Iterable[Global___FeedItem] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "created_at", b"created_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "created_at", b"created_at", "digest_ids", b"digest_ids", "fallback_reason", b"fallback_reason", "items", b"items", "model_version", b"model_version", "pending_paper_count", b"pending_paper_count", "slate_id", b"slate_id", "stale_digest", b"stale_digest", "statistics_version", b"statistics_version", "total_size", b"total_size", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Slate: _TypeAlias = Slate  # noqa: Y015
+
+@_typing.final
 class TimeWindow(_message.Message):
     """A time window that selects papers by first_seen_at."""
 
@@ -213,7 +288,7 @@ class TimeWindow(_message.Message):
     END_AT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def start_at(self) -> _timestamp_pb2.Timestamp:
-        """Start of the window, inclusive. Required."""
+        """Start of the window, inclusive."""
 
     @_builtins.property
     def end_at(self) -> _timestamp_pb2.Timestamp:
@@ -252,7 +327,7 @@ class GetFeedRequest(_message.Message):
     EXCLUDE_PAPER_IDS_FIELD_NUMBER: _builtins.int
     VIEW_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Id of the user: 1 to 200 printable characters without white space. Required; the user may be unknown."""
+    """Id of the user: 1 to 200 printable characters without white space; the user may be unknown."""
     digest_id: _builtins.str
     """Id of a digest whose papers are the candidates. Empty means the newest digest. NOT_FOUND if unknown."""
     page_size: _builtins.int
@@ -324,64 +399,25 @@ class GetFeedResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    SLATE_ID_FIELD_NUMBER: _builtins.int
-    MODEL_VERSION_FIELD_NUMBER: _builtins.int
-    DIGEST_ID_FIELD_NUMBER: _builtins.int
-    PENDING_PAPER_COUNT_FIELD_NUMBER: _builtins.int
-    FALLBACK_REASON_FIELD_NUMBER: _builtins.int
-    ITEMS_FIELD_NUMBER: _builtins.int
+    SLATE_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
-    AS_OF_FIELD_NUMBER: _builtins.int
-    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
-    STATISTICS_VERSION_FIELD_NUMBER: _builtins.int
-    slate_id: _builtins.str
-    """Id of the stored slate. Events can refer to it."""
-    model_version: _builtins.str
-    """Version of the model bundle that ranked the slate. "cosine" if no bundle is usable; "trending" for users without
-    likes.
-    """
-    digest_id: _builtins.str
-    """Id of the digest whose papers were ranked. Empty for a time window, and if no digest is stored."""
-    pending_paper_count: _builtins.int
-    """Number of candidate papers that had no vector when the slate was made."""
-    fallback_reason: Global___FallbackReason.ValueType
-    """Reason why the slate was not made in the normal way; FALLBACK_REASON_NONE if it was."""
     next_page_token: _builtins.str
     """Token for the next page. Empty on the last page."""
-    total_size: _builtins.int
-    """Number of items in the whole slate, at most 500. A precomputed slate may be shorter than a newly ranked one."""
-    statistics_version: _builtins.int
-    """Version of the statistics of the catalog that the slate was ranked with. They are counted over the newest papers,
-    and change as the catalog grows. 0 if the bundle's own statistics were used alone, or if no bundle ranked the
-    slate.
-    """
     @_builtins.property
-    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeedItem]:
-        """Items of this page in order of rank. A later page omits papers that the user has reacted to since the slate was
-        made, and deleted papers; its ranks then have gaps.
+    def slate(self) -> Global___Slate:
+        """The slate with the items of this page. A later page also omits papers that the user has reacted to since the slate
+        was made.
         """
-
-    @_builtins.property
-    def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time to which the ages of papers were computed. For a precomputed slate, the time when it was made."""
 
     def __init__(
         self,
         *,
-        slate_id: _builtins.str = ...,
-        model_version: _builtins.str = ...,
-        digest_id: _builtins.str = ...,
-        pending_paper_count: _builtins.int = ...,
-        fallback_reason: Global___FallbackReason.ValueType = ...,
-        items: _abc.Iterable[Global___FeedItem] | None = ...,
+        slate: Global___Slate | None = ...,
         next_page_token: _builtins.str = ...,
-        as_of: _timestamp_pb2.Timestamp | None = ...,
-        total_size: _builtins.int = ...,
-        statistics_version: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["slate", b"slate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "digest_id", b"digest_id", "fallback_reason", b"fallback_reason", "items", b"items", "model_version", b"model_version", "next_page_token", b"next_page_token", "pending_paper_count", b"pending_paper_count", "slate_id", b"slate_id", "statistics_version", b"statistics_version", "total_size", b"total_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "slate", b"slate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -394,20 +430,30 @@ class GetSlateRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SLATE_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     VIEW_FIELD_NUMBER: _builtins.int
     slate_id: _builtins.str
-    """Id of the slate. Required."""
+    """Id of the slate."""
+    page_size: _builtins.int
+    """Maximum number of items in the page. 0 means 20; values above 100 mean 100; negative values are INVALID_ARGUMENT."""
+    page_token: _builtins.str
+    """The next_page_token of the previous page, with all fields except page_size unchanged. Empty requests the first
+    page. A token from another request is INVALID_ARGUMENT.
+    """
     view: _catalog_pb2.PaperView.ValueType
     """Fields to return for each paper. Default: PAPER_VIEW_BASIC."""
     def __init__(
         self,
         *,
         slate_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
         view: _catalog_pb2.PaperView.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["slate_id", b"slate_id", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "slate_id", b"slate_id", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -419,65 +465,23 @@ class GetSlateResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    SLATE_ID_FIELD_NUMBER: _builtins.int
-    USER_ID_FIELD_NUMBER: _builtins.int
-    MODEL_VERSION_FIELD_NUMBER: _builtins.int
-    DIGEST_ID_FIELD_NUMBER: _builtins.int
-    PENDING_PAPER_COUNT_FIELD_NUMBER: _builtins.int
-    FALLBACK_REASON_FIELD_NUMBER: _builtins.int
-    ITEMS_FIELD_NUMBER: _builtins.int
-    AS_OF_FIELD_NUMBER: _builtins.int
-    CREATED_AT_FIELD_NUMBER: _builtins.int
-    STATISTICS_VERSION_FIELD_NUMBER: _builtins.int
-    slate_id: _builtins.str
-    """Id of the slate."""
-    user_id: _builtins.str
-    """Id of the user to whom the slate was served."""
-    model_version: _builtins.str
-    """Version of the model bundle that ranked the slate. "cosine" if no bundle was usable; "trending" for users without
-    likes.
-    """
-    digest_id: _builtins.str
-    """Id of the digest whose papers were ranked. Empty for a time window, and if no digest was stored."""
-    pending_paper_count: _builtins.int
-    """Number of candidate papers that had no vector when the slate was made."""
-    fallback_reason: Global___FallbackReason.ValueType
-    """Reason why the slate was not made in the normal way; FALLBACK_REASON_NONE if it was."""
-    statistics_version: _builtins.int
-    """Version of the statistics of the catalog that the slate was ranked with. 0 if the bundle's own statistics were used
-    alone, or if no bundle ranked the slate.
-    """
+    SLATE_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token for the next page. Empty on the last page."""
     @_builtins.property
-    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeedItem]:
-        """All items in order of rank, without papers deleted since. Items have reasons if the slate was made with explain or
-        was precomputed.
-        """
-
-    @_builtins.property
-    def as_of(self) -> _timestamp_pb2.Timestamp:
-        """Time to which the ages of papers were computed."""
-
-    @_builtins.property
-    def created_at(self) -> _timestamp_pb2.Timestamp:
-        """Time when the slate was served."""
+    def slate(self) -> Global___Slate:
+        """The slate with the items of this page. Items have reasons if the slate was made with explain or was precomputed."""
 
     def __init__(
         self,
         *,
-        slate_id: _builtins.str = ...,
-        user_id: _builtins.str = ...,
-        model_version: _builtins.str = ...,
-        digest_id: _builtins.str = ...,
-        pending_paper_count: _builtins.int = ...,
-        fallback_reason: Global___FallbackReason.ValueType = ...,
-        items: _abc.Iterable[Global___FeedItem] | None = ...,
-        as_of: _timestamp_pb2.Timestamp | None = ...,
-        created_at: _timestamp_pb2.Timestamp | None = ...,
-        statistics_version: _builtins.int = ...,
+        slate: Global___Slate | None = ...,
+        next_page_token: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "created_at", b"created_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["slate", b"slate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "created_at", b"created_at", "digest_id", b"digest_id", "fallback_reason", b"fallback_reason", "items", b"items", "model_version", b"model_version", "pending_paper_count", b"pending_paper_count", "slate_id", b"slate_id", "statistics_version", b"statistics_version", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "slate", b"slate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -491,19 +495,15 @@ class StreamFeedsRequest(_message.Message):
 
     USER_IDS_FIELD_NUMBER: _builtins.int
     ALL_USERS_FIELD_NUMBER: _builtins.int
-    DIGEST_ID_FIELD_NUMBER: _builtins.int
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    DIGEST_IDS_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
     START_AFTER_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
     VIEW_FIELD_NUMBER: _builtins.int
     all_users: _builtins.bool
     """If true, streams the feeds of all known users. Default: false."""
-    digest_id: _builtins.str
-    """Id of the digest whose papers are the candidates. Empty means the newest digest at the time of the call. NOT_FOUND
-    if unknown.
-    """
-    page_size: _builtins.int
+    limit: _builtins.int
     """Maximum number of items per user. 0 means 20; values above 100 mean 100; negative values are INVALID_ARGUMENT."""
     start_after: _builtins.str
     """Only users whose user_id is greater than this value are streamed; the value need not be a user. Empty streams all."""
@@ -518,6 +518,13 @@ class StreamFeedsRequest(_message.Message):
         """
 
     @_builtins.property
+    def digest_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the digests whose papers are the candidates; at most 100. Each user gets one feed of all their papers, each
+        paper once. Repeats count once. If the digests hold more than 10,000 papers, those of the digests named first. Empty
+        means the newest digest at the time of the call. NOT_FOUND if one is unknown.
+        """
+
+    @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """Time to which the ages of papers are computed, for all users. If absent, the time of the call. If present, also
         chooses the statistics of the catalog, as in GetFeed.
@@ -528,8 +535,8 @@ class StreamFeedsRequest(_message.Message):
         *,
         user_ids: _abc.Iterable[_builtins.str] | None = ...,
         all_users: _builtins.bool = ...,
-        digest_id: _builtins.str = ...,
-        page_size: _builtins.int = ...,
+        digest_ids: _abc.Iterable[_builtins.str] | None = ...,
+        limit: _builtins.int = ...,
         start_after: _builtins.str = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
         explain: _builtins.bool = ...,
@@ -537,7 +544,7 @@ class StreamFeedsRequest(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_users", b"all_users", "as_of", b"as_of", "digest_id", b"digest_id", "explain", b"explain", "page_size", b"page_size", "start_after", b"start_after", "user_ids", b"user_ids", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_users", b"all_users", "as_of", b"as_of", "digest_ids", b"digest_ids", "explain", b"explain", "limit", b"limit", "start_after", b"start_after", "user_ids", b"user_ids", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -549,34 +556,75 @@ class StreamFeedsResponse(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    USER_ID_FIELD_NUMBER: _builtins.int
-    FEED_FIELD_NUMBER: _builtins.int
-    user_id: _builtins.str
-    """Id of the user."""
+    SLATE_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def feed(self) -> Global___GetFeedResponse:
-        """First page of the user's feed. Its next_page_token is always empty; GetSlate returns the remaining items."""
+    def slate(self) -> Global___Slate:
+        """The user's slate with its first items. GetSlate returns the remaining items."""
 
     def __init__(
         self,
         *,
-        user_id: _builtins.str = ...,
-        feed: Global___GetFeedResponse | None = ...,
+        slate: Global___Slate | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["feed", b"feed"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["slate", b"slate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["feed", b"feed", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["slate", b"slate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___StreamFeedsResponse: _TypeAlias = StreamFeedsResponse  # noqa: Y015
 
 @_typing.final
+class PaperIds(_message.Message):
+    """Ids of stored papers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAPER_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def paper_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids or aliases of the papers. Repeats count once. NOT_FOUND if one is unknown."""
+
+    def __init__(
+        self,
+        *,
+        paper_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paper_ids", b"paper_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PaperIds: _TypeAlias = PaperIds  # noqa: Y015
+
+@_typing.final
+class InlinePapers(_message.Message):
+    """Papers that are sent with a request; they need not be stored."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAPERS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def papers(self) -> _containers.RepeatedCompositeFieldContainer[_catalog_pb2.Paper]:
+        """The papers, with distinct ids."""
+
+    def __init__(
+        self,
+        *,
+        papers: _abc.Iterable[_catalog_pb2.Paper] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["papers", b"papers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InlinePapers: _TypeAlias = InlinePapers  # noqa: Y015
+
+@_typing.final
 class RankPapersRequest(_message.Message):
-    """Request message for RankPapers. Exactly one of user_id, liked_paper_ids and liked_papers is required, and exactly one
-    of candidate_paper_ids and candidate_papers; otherwise the call fails with INVALID_ARGUMENT. The text of liked_papers
-    and candidate_papers together is at most 4,000,000 bytes.
-    """
+    """Request message for RankPapers. The text of liked_papers and candidate_papers together is at most 4,000,000 bytes."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -588,24 +636,24 @@ class RankPapersRequest(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Id of the user to rank for. An unknown user is ranked for as a new user."""
+    """Id of a user whose likes and preferences are used. An unknown user is ranked for as a new user."""
     explain: _builtins.bool
     """If true, each item has reasons. Default: false."""
     @_builtins.property
-    def liked_paper_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ids or aliases of stored papers to use as likes; at most 1,000. Repeats count once. NOT_FOUND if one is unknown."""
+    def liked_paper_ids(self) -> Global___PaperIds:
+        """Stored papers to use as likes, 1 to 1,000."""
 
     @_builtins.property
-    def liked_papers(self) -> _containers.RepeatedCompositeFieldContainer[_catalog_pb2.Paper]:
-        """Papers to use as likes; they need not be stored. At most 1,000, with distinct ids."""
+    def liked_papers(self) -> Global___InlinePapers:
+        """Papers to use as likes, 1 to 1,000."""
 
     @_builtins.property
-    def candidate_paper_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Ids or aliases of stored candidate papers; at most 10,000. Repeats count once. NOT_FOUND if one is unknown."""
+    def candidate_paper_ids(self) -> Global___PaperIds:
+        """Stored candidate papers, 1 to 10,000."""
 
     @_builtins.property
-    def candidate_papers(self) -> _containers.RepeatedCompositeFieldContainer[_catalog_pb2.Paper]:
-        """Candidate papers; they need not be stored. At most 1,000, with distinct ids."""
+    def candidate_papers(self) -> Global___InlinePapers:
+        """Candidate papers, 1 to 1,000."""
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
@@ -617,18 +665,25 @@ class RankPapersRequest(_message.Message):
         self,
         *,
         user_id: _builtins.str = ...,
-        liked_paper_ids: _abc.Iterable[_builtins.str] | None = ...,
-        liked_papers: _abc.Iterable[_catalog_pb2.Paper] | None = ...,
-        candidate_paper_ids: _abc.Iterable[_builtins.str] | None = ...,
-        candidate_papers: _abc.Iterable[_catalog_pb2.Paper] | None = ...,
+        liked_paper_ids: Global___PaperIds | None = ...,
+        liked_papers: Global___InlinePapers | None = ...,
+        candidate_paper_ids: Global___PaperIds | None = ...,
+        candidate_papers: Global___InlinePapers | None = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
         explain: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "candidate_paper_ids", b"candidate_paper_ids", "candidate_papers", b"candidate_papers", "candidates", b"candidates", "liked_paper_ids", b"liked_paper_ids", "liked_papers", b"liked_papers", "likes", b"likes", "user_id", b"user_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "candidate_paper_ids", b"candidate_paper_ids", "candidate_papers", b"candidate_papers", "explain", b"explain", "liked_paper_ids", b"liked_paper_ids", "liked_papers", b"liked_papers", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "candidate_paper_ids", b"candidate_paper_ids", "candidate_papers", b"candidate_papers", "candidates", b"candidates", "explain", b"explain", "liked_paper_ids", b"liked_paper_ids", "liked_papers", b"liked_papers", "likes", b"likes", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType_candidates: _TypeAlias = _typing.Literal["candidate_paper_ids", "candidate_papers"]  # noqa: Y015
+    _WhichOneofArgType_candidates: _TypeAlias = _typing.Literal["candidates", b"candidates"]  # noqa: Y015
+    _WhichOneofReturnType_likes: _TypeAlias = _typing.Literal["user_id", "liked_paper_ids", "liked_papers"]  # noqa: Y015
+    _WhichOneofArgType_likes: _TypeAlias = _typing.Literal["likes", b"likes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_candidates) -> _WhichOneofReturnType_candidates | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_likes) -> _WhichOneofReturnType_likes | None: ...
 
 Global___RankPapersRequest: _TypeAlias = RankPapersRequest  # noqa: Y015
 
@@ -721,26 +776,24 @@ class FindSimilarPapersRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PAPER_ID_FIELD_NUMBER: _builtins.int
-    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    LIMIT_FIELD_NUMBER: _builtins.int
     VIEW_FIELD_NUMBER: _builtins.int
     paper_id: _builtins.str
-    """Id or alias of a stored paper. Required."""
-    page_size: _builtins.int
-    """Maximum number of papers to return; there are no further pages. 0 means 20; values above 100 mean 100; negative
-    values are INVALID_ARGUMENT.
-    """
+    """Id or alias of a stored paper."""
+    limit: _builtins.int
+    """Maximum number of papers to return. 0 means 20; values above 100 mean 100; negative values are INVALID_ARGUMENT."""
     view: _catalog_pb2.PaperView.ValueType
     """Fields to return for each paper. Default: PAPER_VIEW_BASIC."""
     def __init__(
         self,
         *,
         paper_id: _builtins.str = ...,
-        page_size: _builtins.int = ...,
+        limit: _builtins.int = ...,
         view: _catalog_pb2.PaperView.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "paper_id", b"paper_id", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "paper_id", b"paper_id", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -26,8 +26,7 @@ if _version_not_supported:
 
 
 class FeedServiceStub:
-    """Ranks papers for users. A slate is one ranked list as it was served to one user; the server stores it and never
-    changes it. `paperfeed db prune` deletes old slates.
+    """Ranks papers for users. The server stores each slate that it serves; `paperfeed db prune` deletes old slates.
     """
 
     def __init__(self, channel):
@@ -64,8 +63,7 @@ class FeedServiceStub:
 
 
 class FeedServiceServicer:
-    """Ranks papers for users. A slate is one ranked list as it was served to one user; the server stores it and never
-    changes it. `paperfeed db prune` deletes old slates.
+    """Ranks papers for users. The server stores each slate that it serves; `paperfeed db prune` deletes old slates.
     """
 
     def GetFeed(self, request, context):
@@ -86,18 +84,18 @@ class FeedServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetSlate(self, request, context):
-        """Returns a stored slate with all its items. NOT_FOUND if the slate never existed, was pruned, or was deleted with
-        its user. Safe to repeat.
+        """Returns a stored slate, page by page, as it was served: papers that the user has reacted to since stay in it.
+        NOT_FOUND if the slate never existed, was pruned, or was deleted with its user. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def StreamFeeds(self, request, context):
-        """Streams the first page of many users' feeds, one message per user, in ascending order of user_id. Stores each
-        slate. Users who are deleted during the call are skipped. NOT_FOUND if the digest is unknown. Safe to repeat. After
-        an interruption, repeat the call with start_after set to the last user_id received. The server cancels the stream
-        if the client reads nothing for some time (60 seconds by default).
+        """Streams the first items of many users' feeds, one message per user, in ascending order of user_id. Stores each
+        slate. Users who are deleted during the call are skipped. NOT_FOUND if a digest is unknown, or was deleted during
+        the call. Safe to repeat. After an interruption, repeat the call with start_after set to the last user_id received.
+        The server cancels the stream if the client reads nothing for some time (60 seconds by default).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,8 +155,7 @@ def add_FeedServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class FeedService:
-    """Ranks papers for users. A slate is one ranked list as it was served to one user; the server stores it and never
-    changes it. `paperfeed db prune` deletes old slates.
+    """Ranks papers for users. The server stores each slate that it serves; `paperfeed db prune` deletes old slates.
     """
 
     @staticmethod

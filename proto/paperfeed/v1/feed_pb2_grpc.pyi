@@ -27,9 +27,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class FeedServiceStub:
-    """Ranks papers for users. A slate is one ranked list as it was served to one user; the server stores it and never
-    changes it. `paperfeed db prune` deletes old slates.
-    """
+    """Ranks papers for users. The server stores each slate that it serves; `paperfeed db prune` deletes old slates."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -49,14 +47,14 @@ class FeedServiceStub:
     ranking another such feed.
     """
     GetSlate: _grpc.UnaryUnaryMultiCallable[_feed_pb2.GetSlateRequest, _feed_pb2.GetSlateResponse]
-    """Returns a stored slate with all its items. NOT_FOUND if the slate never existed, was pruned, or was deleted with
-    its user. Safe to repeat.
+    """Returns a stored slate, page by page, as it was served: papers that the user has reacted to since stay in it.
+    NOT_FOUND if the slate never existed, was pruned, or was deleted with its user. Safe to repeat.
     """
     StreamFeeds: _grpc.UnaryStreamMultiCallable[_feed_pb2.StreamFeedsRequest, _feed_pb2.StreamFeedsResponse]
-    """Streams the first page of many users' feeds, one message per user, in ascending order of user_id. Stores each
-    slate. Users who are deleted during the call are skipped. NOT_FOUND if the digest is unknown. Safe to repeat. After
-    an interruption, repeat the call with start_after set to the last user_id received. The server cancels the stream
-    if the client reads nothing for some time (60 seconds by default).
+    """Streams the first items of many users' feeds, one message per user, in ascending order of user_id. Stores each
+    slate. Users who are deleted during the call are skipped. NOT_FOUND if a digest is unknown, or was deleted during
+    the call. Safe to repeat. After an interruption, repeat the call with start_after set to the last user_id received.
+    The server cancels the stream if the client reads nothing for some time (60 seconds by default).
     """
     RankPapers: _grpc.UnaryUnaryMultiCallable[_feed_pb2.RankPapersRequest, _feed_pb2.RankPapersResponse]
     """Ranks given candidate papers for a given user or set of liked papers. Stores nothing; safe to repeat. NOT_FOUND if
@@ -70,9 +68,7 @@ class FeedServiceStub:
 
 @_typing.type_check_only
 class FeedServiceAsyncStub(FeedServiceStub):
-    """Ranks papers for users. A slate is one ranked list as it was served to one user; the server stores it and never
-    changes it. `paperfeed db prune` deletes old slates.
-    """
+    """Ranks papers for users. The server stores each slate that it serves; `paperfeed db prune` deletes old slates."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetFeed: _aio.UnaryUnaryMultiCallable[_feed_pb2.GetFeedRequest, _feed_pb2.GetFeedResponse]  # type: ignore[assignment]
@@ -89,14 +85,14 @@ class FeedServiceAsyncStub(FeedServiceStub):
     ranking another such feed.
     """
     GetSlate: _aio.UnaryUnaryMultiCallable[_feed_pb2.GetSlateRequest, _feed_pb2.GetSlateResponse]  # type: ignore[assignment]
-    """Returns a stored slate with all its items. NOT_FOUND if the slate never existed, was pruned, or was deleted with
-    its user. Safe to repeat.
+    """Returns a stored slate, page by page, as it was served: papers that the user has reacted to since stay in it.
+    NOT_FOUND if the slate never existed, was pruned, or was deleted with its user. Safe to repeat.
     """
     StreamFeeds: _aio.UnaryStreamMultiCallable[_feed_pb2.StreamFeedsRequest, _feed_pb2.StreamFeedsResponse]  # type: ignore[assignment]
-    """Streams the first page of many users' feeds, one message per user, in ascending order of user_id. Stores each
-    slate. Users who are deleted during the call are skipped. NOT_FOUND if the digest is unknown. Safe to repeat. After
-    an interruption, repeat the call with start_after set to the last user_id received. The server cancels the stream
-    if the client reads nothing for some time (60 seconds by default).
+    """Streams the first items of many users' feeds, one message per user, in ascending order of user_id. Stores each
+    slate. Users who are deleted during the call are skipped. NOT_FOUND if a digest is unknown, or was deleted during
+    the call. Safe to repeat. After an interruption, repeat the call with start_after set to the last user_id received.
+    The server cancels the stream if the client reads nothing for some time (60 seconds by default).
     """
     RankPapers: _aio.UnaryUnaryMultiCallable[_feed_pb2.RankPapersRequest, _feed_pb2.RankPapersResponse]  # type: ignore[assignment]
     """Ranks given candidate papers for a given user or set of liked papers. Stores nothing; safe to repeat. NOT_FOUND if
@@ -109,9 +105,7 @@ class FeedServiceAsyncStub(FeedServiceStub):
     """
 
 class FeedServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Ranks papers for users. A slate is one ranked list as it was served to one user; the server stores it and never
-    changes it. `paperfeed db prune` deletes old slates.
-    """
+    """Ranks papers for users. The server stores each slate that it serves; `paperfeed db prune` deletes old slates."""
 
     @_abc_1.abstractmethod
     def GetFeed(
@@ -138,8 +132,8 @@ class FeedServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _feed_pb2.GetSlateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_feed_pb2.GetSlateResponse, _abc.Awaitable[_feed_pb2.GetSlateResponse]]:
-        """Returns a stored slate with all its items. NOT_FOUND if the slate never existed, was pruned, or was deleted with
-        its user. Safe to repeat.
+        """Returns a stored slate, page by page, as it was served: papers that the user has reacted to since stay in it.
+        NOT_FOUND if the slate never existed, was pruned, or was deleted with its user. Safe to repeat.
         """
 
     @_abc_1.abstractmethod
@@ -148,10 +142,10 @@ class FeedServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _feed_pb2.StreamFeedsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_feed_pb2.StreamFeedsResponse], _abc.AsyncIterator[_feed_pb2.StreamFeedsResponse]]:
-        """Streams the first page of many users' feeds, one message per user, in ascending order of user_id. Stores each
-        slate. Users who are deleted during the call are skipped. NOT_FOUND if the digest is unknown. Safe to repeat. After
-        an interruption, repeat the call with start_after set to the last user_id received. The server cancels the stream
-        if the client reads nothing for some time (60 seconds by default).
+        """Streams the first items of many users' feeds, one message per user, in ascending order of user_id. Stores each
+        slate. Users who are deleted during the call are skipped. NOT_FOUND if a digest is unknown, or was deleted during
+        the call. Safe to repeat. After an interruption, repeat the call with start_after set to the last user_id received.
+        The server cancels the stream if the client reads nothing for some time (60 seconds by default).
         """
 
     @_abc_1.abstractmethod

@@ -22,34 +22,41 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18paperfeed/v1/model.proto\x12\x0cpaperfeed.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"p\n\x05Model\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x0f\n\x07\x65ncoder\x18\x02 \x01(\t\x12\x0f\n\x07serving\x18\x03 \x01(\x08\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.paperfeed.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"(\n\x0fGetModelRequest\x12\x15\n\rmodel_version\x18\x01 \x01(\t\"6\n\x10GetModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Model\",\n\x13PromoteModelRequest\x12\x15\n\rmodel_version\x18\x01 \x01(\t\":\n\x14PromoteModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Model\"\x16\n\x14RollbackModelRequest\";\n\x15RollbackModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Model2\xdb\x02\n\x0cModelService\x12O\n\nListModels\x12\x1f.paperfeed.v1.ListModelsRequest\x1a .paperfeed.v1.ListModelsResponse\x12I\n\x08GetModel\x12\x1d.paperfeed.v1.GetModelRequest\x1a\x1e.paperfeed.v1.GetModelResponse\x12U\n\x0cPromoteModel\x12!.paperfeed.v1.PromoteModelRequest\x1a\".paperfeed.v1.PromoteModelResponse\x12X\n\rRollbackModel\x12\".paperfeed.v1.RollbackModelRequest\x1a#.paperfeed.v1.RollbackModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18paperfeed/v1/model.proto\x12\x0cpaperfeed.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"p\n\x05Model\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x0f\n\x07\x65ncoder\x18\x02 \x01(\t\x12\x0f\n\x07serving\x18\x03 \x01(\x08\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.paperfeed.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\".\n\x0fGetModelRequest\x12\x1b\n\rmodel_version\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"6\n\x10GetModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Model\"2\n\x13PromoteModelRequest\x12\x1b\n\rmodel_version\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\":\n\x14PromoteModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Model\"8\n\x14RollbackModelRequest\x12 \n\x12\x66rom_model_version\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\";\n\x15RollbackModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Model2\xdb\x02\n\x0cModelService\x12O\n\nListModels\x12\x1f.paperfeed.v1.ListModelsRequest\x1a .paperfeed.v1.ListModelsResponse\x12I\n\x08GetModel\x12\x1d.paperfeed.v1.GetModelRequest\x1a\x1e.paperfeed.v1.GetModelResponse\x12U\n\x0cPromoteModel\x12!.paperfeed.v1.PromoteModelRequest\x1a\".paperfeed.v1.PromoteModelResponse\x12X\n\rRollbackModel\x12\".paperfeed.v1.RollbackModelRequest\x1a#.paperfeed.v1.RollbackModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paperfeed.v1.model_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_MODEL']._serialized_start=75
-  _globals['_MODEL']._serialized_end=187
-  _globals['_LISTMODELSREQUEST']._serialized_start=189
-  _globals['_LISTMODELSREQUEST']._serialized_end=247
-  _globals['_LISTMODELSRESPONSE']._serialized_start=249
-  _globals['_LISTMODELSRESPONSE']._serialized_end=331
-  _globals['_GETMODELREQUEST']._serialized_start=333
-  _globals['_GETMODELREQUEST']._serialized_end=373
-  _globals['_GETMODELRESPONSE']._serialized_start=375
-  _globals['_GETMODELRESPONSE']._serialized_end=429
-  _globals['_PROMOTEMODELREQUEST']._serialized_start=431
-  _globals['_PROMOTEMODELREQUEST']._serialized_end=475
-  _globals['_PROMOTEMODELRESPONSE']._serialized_start=477
-  _globals['_PROMOTEMODELRESPONSE']._serialized_end=535
-  _globals['_ROLLBACKMODELREQUEST']._serialized_start=537
-  _globals['_ROLLBACKMODELREQUEST']._serialized_end=559
-  _globals['_ROLLBACKMODELRESPONSE']._serialized_start=561
-  _globals['_ROLLBACKMODELRESPONSE']._serialized_end=620
-  _globals['_MODELSERVICE']._serialized_start=623
-  _globals['_MODELSERVICE']._serialized_end=970
+  _globals['_GETMODELREQUEST'].fields_by_name['model_version']._loaded_options = None
+  _globals['_GETMODELREQUEST'].fields_by_name['model_version']._serialized_options = b'\342A\001\002'
+  _globals['_PROMOTEMODELREQUEST'].fields_by_name['model_version']._loaded_options = None
+  _globals['_PROMOTEMODELREQUEST'].fields_by_name['model_version']._serialized_options = b'\342A\001\002'
+  _globals['_ROLLBACKMODELREQUEST'].fields_by_name['from_model_version']._loaded_options = None
+  _globals['_ROLLBACKMODELREQUEST'].fields_by_name['from_model_version']._serialized_options = b'\342A\001\002'
+  _globals['_MODEL']._serialized_start=108
+  _globals['_MODEL']._serialized_end=220
+  _globals['_LISTMODELSREQUEST']._serialized_start=222
+  _globals['_LISTMODELSREQUEST']._serialized_end=280
+  _globals['_LISTMODELSRESPONSE']._serialized_start=282
+  _globals['_LISTMODELSRESPONSE']._serialized_end=364
+  _globals['_GETMODELREQUEST']._serialized_start=366
+  _globals['_GETMODELREQUEST']._serialized_end=412
+  _globals['_GETMODELRESPONSE']._serialized_start=414
+  _globals['_GETMODELRESPONSE']._serialized_end=468
+  _globals['_PROMOTEMODELREQUEST']._serialized_start=470
+  _globals['_PROMOTEMODELREQUEST']._serialized_end=520
+  _globals['_PROMOTEMODELRESPONSE']._serialized_start=522
+  _globals['_PROMOTEMODELRESPONSE']._serialized_end=580
+  _globals['_ROLLBACKMODELREQUEST']._serialized_start=582
+  _globals['_ROLLBACKMODELREQUEST']._serialized_end=638
+  _globals['_ROLLBACKMODELRESPONSE']._serialized_start=640
+  _globals['_ROLLBACKMODELRESPONSE']._serialized_end=699
+  _globals['_MODELSERVICE']._serialized_start=702
+  _globals['_MODELSERVICE']._serialized_end=1049
 # @@protoc_insertion_point(module_scope)

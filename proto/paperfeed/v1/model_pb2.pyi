@@ -117,7 +117,7 @@ class GetModelRequest(_message.Message):
 
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
-    """Version of the bundle. Required."""
+    """Version of the bundle."""
     def __init__(
         self,
         *,
@@ -163,7 +163,7 @@ class PromoteModelRequest(_message.Message):
 
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
-    """Version of the bundle to serve. Required."""
+    """Version of the bundle to serve."""
     def __init__(
         self,
         *,
@@ -207,12 +207,17 @@ class RollbackModelRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    FROM_MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    from_model_version: _builtins.str
+    """Version of the bundle that serves now and is to be replaced."""
     def __init__(
         self,
+        *,
+        from_model_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_model_version", b"from_model_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -84,7 +84,8 @@ class ModelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RollbackModel(self, request, context):
-        """Not implemented (UNIMPLEMENTED). Will make the previously serving bundle the serving one again.
+        """Not implemented (UNIMPLEMENTED). Will make the bundle that served before from_model_version the serving one again.
+        Will be safe to repeat: if from_model_version no longer serves, nothing changes.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

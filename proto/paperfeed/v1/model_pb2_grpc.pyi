@@ -42,7 +42,9 @@ class ModelServiceStub:
     PromoteModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.PromoteModelRequest, _model_pb2.PromoteModelResponse]
     """Not implemented (UNIMPLEMENTED). Will make a bundle the serving one if it passes the quality checks."""
     RollbackModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.RollbackModelRequest, _model_pb2.RollbackModelResponse]
-    """Not implemented (UNIMPLEMENTED). Will make the previously serving bundle the serving one again."""
+    """Not implemented (UNIMPLEMENTED). Will make the bundle that served before from_model_version the serving one again.
+    Will be safe to repeat: if from_model_version no longer serves, nothing changes.
+    """
 
 @_typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
@@ -58,7 +60,9 @@ class ModelServiceAsyncStub(ModelServiceStub):
     PromoteModel: _aio.UnaryUnaryMultiCallable[_model_pb2.PromoteModelRequest, _model_pb2.PromoteModelResponse]  # type: ignore[assignment]
     """Not implemented (UNIMPLEMENTED). Will make a bundle the serving one if it passes the quality checks."""
     RollbackModel: _aio.UnaryUnaryMultiCallable[_model_pb2.RollbackModelRequest, _model_pb2.RollbackModelResponse]  # type: ignore[assignment]
-    """Not implemented (UNIMPLEMENTED). Will make the previously serving bundle the serving one again."""
+    """Not implemented (UNIMPLEMENTED). Will make the bundle that served before from_model_version the serving one again.
+    Will be safe to repeat: if from_model_version no longer serves, nothing changes.
+    """
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
     """Manages model bundles; for administrators. No RPC of this service is implemented: each call fails with UNIMPLEMENTED."""
@@ -95,6 +99,8 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.RollbackModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_pb2.RollbackModelResponse, _abc.Awaitable[_model_pb2.RollbackModelResponse]]:
-        """Not implemented (UNIMPLEMENTED). Will make the previously serving bundle the serving one again."""
+        """Not implemented (UNIMPLEMENTED). Will make the bundle that served before from_model_version the serving one again.
+        Will be safe to repeat: if from_model_version no longer serves, nothing changes.
+        """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -22,61 +22,80 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apaperfeed/v1/profile.proto\x12\x0cpaperfeed.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x01\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x10\n\x08paper_id\x18\x03 \x01(\t\x12+\n\nevent_type\x18\x04 \x01(\x0e\x32\x17.paperfeed.v1.EventType\x12/\n\x0boccurred_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08slate_id\x18\x06 \x01(\t\":\n\x13RecordEventsRequest\x12#\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.paperfeed.v1.Event\"Z\n\x14RecordEventsResponse\x12\x16\n\x0erecorded_count\x18\x01 \x01(\x05\x12\x17\n\x0f\x64uplicate_count\x18\x02 \x01(\x05\x12\x11\n\tevent_ids\x18\x03 \x03(\t\"U\n\x04Like\x12\x10\n\x08paper_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12,\n\x08liked_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"J\n\x10ListLikesRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"O\n\x11ListLikesResponse\x12!\n\x05likes\x18\x01 \x03(\x0b\x32\x12.paperfeed.v1.Like\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x85\x01\n\x0bPreferences\x12\x17\n\x0f\x66ollowed_topics\x18\x01 \x03(\t\x12\x14\n\x0cmuted_topics\x18\x02 \x03(\t\x12\x18\n\x10\x66ollowed_authors\x18\x03 \x03(\t\x12\x15\n\rmuted_authors\x18\x04 \x03(\t\x12\x16\n\x0emuted_keywords\x18\x05 \x03(\t\"O\n\x08Interest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nlike_count\x18\x02 \x01(\x05\x12\x0e\n\x06weight\x18\x03 \x01(\x01\x12\x11\n\tpaper_ids\x18\x04 \x03(\t\"\x80\x02\n\x07Profile\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\nlike_count\x18\x02 \x01(\x05\x12\x15\n\rdislike_count\x18\x03 \x01(\x05\x12.\n\x0bpreferences\x18\x04 \x01(\x0b\x32\x19.paperfeed.v1.Preferences\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\tinterests\x18\x07 \x03(\x0b\x32\x16.paperfeed.v1.Interest\"$\n\x11GetProfileRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"<\n\x12GetProfileResponse\x12&\n\x07profile\x18\x01 \x01(\x0b\x32\x15.paperfeed.v1.Profile\"\x8c\x01\n\x18UpdatePreferencesRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12.\n\x0bpreferences\x18\x02 \x01(\x0b\x32\x19.paperfeed.v1.Preferences\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"K\n\x19UpdatePreferencesResponse\x12.\n\x0bpreferences\x18\x01 \x01(\x0b\x32\x19.paperfeed.v1.Preferences\"$\n\x11\x45xportUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"\xaa\x01\n\rExportedSlate\x12\x10\n\x08slate_id\x18\x01 \x01(\t\x12\x11\n\tdigest_id\x18\x02 \x01(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpaper_ids\x18\x05 \x03(\t\x12\x1a\n\x12statistics_version\x18\x06 \x01(\x03\"\x9c\x01\n\x12\x45xportUserResponse\x12(\n\x07profile\x18\x01 \x01(\x0b\x32\x15.paperfeed.v1.ProfileH\x00\x12$\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x13.paperfeed.v1.EventH\x00\x12,\n\x05slate\x18\x03 \x01(\x0b\x32\x1b.paperfeed.v1.ExportedSlateH\x00\x42\x08\n\x06record\"$\n\x11\x44\x65leteUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\"\x14\n\x12\x44\x65leteUserResponse\"S\n\x0b\x44\x65letedUser\x12\x14\n\x0cuser_id_hash\x18\x01 \x01(\t\x12.\n\ndeleted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"k\n\x17ListDeletedUsersRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"e\n\x18ListDeletedUsersResponse\x12\x30\n\rdeleted_users\x18\x01 \x03(\x0b\x32\x19.paperfeed.v1.DeletedUser\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xf8\x01\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45VENT_TYPE_LIKE\x10\x01\x12\x15\n\x11\x45VENT_TYPE_UNLIKE\x10\x02\x12\x16\n\x12\x45VENT_TYPE_DISLIKE\x10\x03\x12\x14\n\x10\x45VENT_TYPE_CLICK\x10\x04\x12\x13\n\x0f\x45VENT_TYPE_SAVE\x10\x05\x12\x16\n\x12\x45VENT_TYPE_DISMISS\x10\x06\x12\x19\n\x15\x45VENT_TYPE_IMPRESSION\x10\x07\x12\x13\n\x0f\x45VENT_TYPE_SENT\x10\x08\x12\x18\n\x14\x45VENT_TYPE_COMPLAINT\x10\t2\xf3\x04\n\x0eProfileService\x12U\n\x0cRecordEvents\x12!.paperfeed.v1.RecordEventsRequest\x1a\".paperfeed.v1.RecordEventsResponse\x12L\n\tListLikes\x12\x1e.paperfeed.v1.ListLikesRequest\x1a\x1f.paperfeed.v1.ListLikesResponse\x12O\n\nGetProfile\x12\x1f.paperfeed.v1.GetProfileRequest\x1a .paperfeed.v1.GetProfileResponse\x12\x64\n\x11UpdatePreferences\x12&.paperfeed.v1.UpdatePreferencesRequest\x1a\'.paperfeed.v1.UpdatePreferencesResponse\x12Q\n\nExportUser\x12\x1f.paperfeed.v1.ExportUserRequest\x1a .paperfeed.v1.ExportUserResponse0\x01\x12O\n\nDeleteUser\x12\x1f.paperfeed.v1.DeleteUserRequest\x1a .paperfeed.v1.DeleteUserResponse\x12\x61\n\x10ListDeletedUsers\x12%.paperfeed.v1.ListDeletedUsersRequest\x1a&.paperfeed.v1.ListDeletedUsersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apaperfeed/v1/profile.proto\x12\x0cpaperfeed.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xbe\x01\n\x05\x45vent\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\x15\n\x07user_id\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x16\n\x08paper_id\x18\x03 \x01(\tB\x04\xe2\x41\x01\x02\x12\x31\n\nevent_type\x18\x04 \x01(\x0e\x32\x17.paperfeed.v1.EventTypeB\x04\xe2\x41\x01\x02\x12/\n\x0boccurred_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08slate_id\x18\x06 \x01(\t\"@\n\x13RecordEventsRequest\x12)\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x13.paperfeed.v1.EventB\x04\xe2\x41\x01\x02\"Z\n\x14RecordEventsResponse\x12\x16\n\x0erecorded_count\x18\x01 \x01(\x05\x12\x17\n\x0f\x64uplicate_count\x18\x02 \x01(\x05\x12\x11\n\tevent_ids\x18\x03 \x03(\t\"U\n\x04Like\x12\x10\n\x08paper_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12,\n\x08liked_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"P\n\x10ListLikesRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"O\n\x11ListLikesResponse\x12!\n\x05likes\x18\x01 \x03(\x0b\x32\x12.paperfeed.v1.Like\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x85\x01\n\x0bPreferences\x12\x17\n\x0f\x66ollowed_topics\x18\x01 \x03(\t\x12\x14\n\x0cmuted_topics\x18\x02 \x03(\t\x12\x18\n\x10\x66ollowed_authors\x18\x03 \x03(\t\x12\x15\n\rmuted_authors\x18\x04 \x03(\t\x12\x16\n\x0emuted_keywords\x18\x05 \x03(\t\"O\n\x08Interest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nlike_count\x18\x02 \x01(\x05\x12\x0e\n\x06weight\x18\x03 \x01(\x01\x12\x11\n\tpaper_ids\x18\x04 \x03(\t\"\x80\x02\n\x07Profile\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x12\n\nlike_count\x18\x02 \x01(\x05\x12\x15\n\rdislike_count\x18\x03 \x01(\x05\x12.\n\x0bpreferences\x18\x04 \x01(\x0b\x32\x19.paperfeed.v1.Preferences\x12.\n\ncreated_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\tinterests\x18\x07 \x03(\x0b\x32\x16.paperfeed.v1.Interest\"*\n\x11GetProfileRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"<\n\x12GetProfileResponse\x12&\n\x07profile\x18\x01 \x01(\x0b\x32\x15.paperfeed.v1.Profile\"\x92\x01\n\x18UpdatePreferencesRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12.\n\x0bpreferences\x18\x02 \x01(\x0b\x32\x19.paperfeed.v1.Preferences\x12/\n\x0bupdate_mask\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"K\n\x19UpdatePreferencesResponse\x12.\n\x0bpreferences\x18\x01 \x01(\x0b\x32\x19.paperfeed.v1.Preferences\"*\n\x11\x45xportUserRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\xd6\x01\n\rExportedSlate\x12\x10\n\x08slate_id\x18\x01 \x01(\t\x12\x12\n\ndigest_ids\x18\x02 \x03(\t\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpaper_ids\x18\x05 \x03(\t\x12\x1a\n\x12statistics_version\x18\x06 \x01(\x03\x12)\n\x05\x61s_of\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xd6\x01\n\x12\x45xportUserResponse\x12(\n\x07profile\x18\x01 \x01(\x0b\x32\x15.paperfeed.v1.ProfileH\x00\x12$\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x13.paperfeed.v1.EventH\x00\x12,\n\x05slate\x18\x03 \x01(\x0b\x32\x1b.paperfeed.v1.ExportedSlateH\x00\x12\x38\n\x11precomputed_slate\x18\x04 \x01(\x0b\x32\x1b.paperfeed.v1.ExportedSlateH\x00\x42\x08\n\x06record\"*\n\x11\x44\x65leteUserRequest\x12\x15\n\x07user_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"\x14\n\x12\x44\x65leteUserResponse\"S\n\x0b\x44\x65letedUser\x12\x14\n\x0cuser_id_hash\x18\x01 \x01(\t\x12.\n\ndeleted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"k\n\x17ListDeletedUsersRequest\x12)\n\x05since\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"e\n\x18ListDeletedUsersResponse\x12\x30\n\rdeleted_users\x18\x01 \x03(\x0b\x32\x19.paperfeed.v1.DeletedUser\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t*\xf8\x01\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x45VENT_TYPE_LIKE\x10\x01\x12\x15\n\x11\x45VENT_TYPE_UNLIKE\x10\x02\x12\x16\n\x12\x45VENT_TYPE_DISLIKE\x10\x03\x12\x14\n\x10\x45VENT_TYPE_CLICK\x10\x04\x12\x13\n\x0f\x45VENT_TYPE_SAVE\x10\x05\x12\x16\n\x12\x45VENT_TYPE_DISMISS\x10\x06\x12\x19\n\x15\x45VENT_TYPE_IMPRESSION\x10\x07\x12\x13\n\x0f\x45VENT_TYPE_SENT\x10\x08\x12\x18\n\x14\x45VENT_TYPE_COMPLAINT\x10\t2\xf3\x04\n\x0eProfileService\x12U\n\x0cRecordEvents\x12!.paperfeed.v1.RecordEventsRequest\x1a\".paperfeed.v1.RecordEventsResponse\x12L\n\tListLikes\x12\x1e.paperfeed.v1.ListLikesRequest\x1a\x1f.paperfeed.v1.ListLikesResponse\x12O\n\nGetProfile\x12\x1f.paperfeed.v1.GetProfileRequest\x1a .paperfeed.v1.GetProfileResponse\x12\x64\n\x11UpdatePreferences\x12&.paperfeed.v1.UpdatePreferencesRequest\x1a\'.paperfeed.v1.UpdatePreferencesResponse\x12Q\n\nExportUser\x12\x1f.paperfeed.v1.ExportUserRequest\x1a .paperfeed.v1.ExportUserResponse0\x01\x12O\n\nDeleteUser\x12\x1f.paperfeed.v1.DeleteUserRequest\x1a .paperfeed.v1.DeleteUserResponse\x12\x61\n\x10ListDeletedUsers\x12%.paperfeed.v1.ListDeletedUsersRequest\x1a&.paperfeed.v1.ListDeletedUsersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paperfeed.v1.profile_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_EVENTTYPE']._serialized_start=2206
-  _globals['_EVENTTYPE']._serialized_end=2454
-  _globals['_EVENT']._serialized_start=112
-  _globals['_EVENT']._serialized_end=284
-  _globals['_RECORDEVENTSREQUEST']._serialized_start=286
-  _globals['_RECORDEVENTSREQUEST']._serialized_end=344
-  _globals['_RECORDEVENTSRESPONSE']._serialized_start=346
-  _globals['_RECORDEVENTSRESPONSE']._serialized_end=436
-  _globals['_LIKE']._serialized_start=438
-  _globals['_LIKE']._serialized_end=523
-  _globals['_LISTLIKESREQUEST']._serialized_start=525
-  _globals['_LISTLIKESREQUEST']._serialized_end=599
-  _globals['_LISTLIKESRESPONSE']._serialized_start=601
-  _globals['_LISTLIKESRESPONSE']._serialized_end=680
-  _globals['_PREFERENCES']._serialized_start=683
-  _globals['_PREFERENCES']._serialized_end=816
-  _globals['_INTEREST']._serialized_start=818
-  _globals['_INTEREST']._serialized_end=897
-  _globals['_PROFILE']._serialized_start=900
-  _globals['_PROFILE']._serialized_end=1156
-  _globals['_GETPROFILEREQUEST']._serialized_start=1158
-  _globals['_GETPROFILEREQUEST']._serialized_end=1194
-  _globals['_GETPROFILERESPONSE']._serialized_start=1196
-  _globals['_GETPROFILERESPONSE']._serialized_end=1256
-  _globals['_UPDATEPREFERENCESREQUEST']._serialized_start=1259
-  _globals['_UPDATEPREFERENCESREQUEST']._serialized_end=1399
-  _globals['_UPDATEPREFERENCESRESPONSE']._serialized_start=1401
-  _globals['_UPDATEPREFERENCESRESPONSE']._serialized_end=1476
-  _globals['_EXPORTUSERREQUEST']._serialized_start=1478
-  _globals['_EXPORTUSERREQUEST']._serialized_end=1514
-  _globals['_EXPORTEDSLATE']._serialized_start=1517
-  _globals['_EXPORTEDSLATE']._serialized_end=1687
-  _globals['_EXPORTUSERRESPONSE']._serialized_start=1690
-  _globals['_EXPORTUSERRESPONSE']._serialized_end=1846
-  _globals['_DELETEUSERREQUEST']._serialized_start=1848
-  _globals['_DELETEUSERREQUEST']._serialized_end=1884
-  _globals['_DELETEUSERRESPONSE']._serialized_start=1886
-  _globals['_DELETEUSERRESPONSE']._serialized_end=1906
-  _globals['_DELETEDUSER']._serialized_start=1908
-  _globals['_DELETEDUSER']._serialized_end=1991
-  _globals['_LISTDELETEDUSERSREQUEST']._serialized_start=1993
-  _globals['_LISTDELETEDUSERSREQUEST']._serialized_end=2100
-  _globals['_LISTDELETEDUSERSRESPONSE']._serialized_start=2102
-  _globals['_LISTDELETEDUSERSRESPONSE']._serialized_end=2203
-  _globals['_PROFILESERVICE']._serialized_start=2457
-  _globals['_PROFILESERVICE']._serialized_end=3084
+  _globals['_EVENT'].fields_by_name['user_id']._loaded_options = None
+  _globals['_EVENT'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
+  _globals['_EVENT'].fields_by_name['paper_id']._loaded_options = None
+  _globals['_EVENT'].fields_by_name['paper_id']._serialized_options = b'\342A\001\002'
+  _globals['_EVENT'].fields_by_name['event_type']._loaded_options = None
+  _globals['_EVENT'].fields_by_name['event_type']._serialized_options = b'\342A\001\002'
+  _globals['_RECORDEVENTSREQUEST'].fields_by_name['events']._loaded_options = None
+  _globals['_RECORDEVENTSREQUEST'].fields_by_name['events']._serialized_options = b'\342A\001\002'
+  _globals['_LISTLIKESREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_LISTLIKESREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
+  _globals['_GETPROFILEREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_GETPROFILEREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
+  _globals['_UPDATEPREFERENCESREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_UPDATEPREFERENCESREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
+  _globals['_EXPORTUSERREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_EXPORTUSERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
+  _globals['_DELETEUSERREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_DELETEUSERREQUEST'].fields_by_name['user_id']._serialized_options = b'\342A\001\002'
+  _globals['_EVENTTYPE']._serialized_start=2395
+  _globals['_EVENTTYPE']._serialized_end=2643
+  _globals['_EVENT']._serialized_start=145
+  _globals['_EVENT']._serialized_end=335
+  _globals['_RECORDEVENTSREQUEST']._serialized_start=337
+  _globals['_RECORDEVENTSREQUEST']._serialized_end=401
+  _globals['_RECORDEVENTSRESPONSE']._serialized_start=403
+  _globals['_RECORDEVENTSRESPONSE']._serialized_end=493
+  _globals['_LIKE']._serialized_start=495
+  _globals['_LIKE']._serialized_end=580
+  _globals['_LISTLIKESREQUEST']._serialized_start=582
+  _globals['_LISTLIKESREQUEST']._serialized_end=662
+  _globals['_LISTLIKESRESPONSE']._serialized_start=664
+  _globals['_LISTLIKESRESPONSE']._serialized_end=743
+  _globals['_PREFERENCES']._serialized_start=746
+  _globals['_PREFERENCES']._serialized_end=879
+  _globals['_INTEREST']._serialized_start=881
+  _globals['_INTEREST']._serialized_end=960
+  _globals['_PROFILE']._serialized_start=963
+  _globals['_PROFILE']._serialized_end=1219
+  _globals['_GETPROFILEREQUEST']._serialized_start=1221
+  _globals['_GETPROFILEREQUEST']._serialized_end=1263
+  _globals['_GETPROFILERESPONSE']._serialized_start=1265
+  _globals['_GETPROFILERESPONSE']._serialized_end=1325
+  _globals['_UPDATEPREFERENCESREQUEST']._serialized_start=1328
+  _globals['_UPDATEPREFERENCESREQUEST']._serialized_end=1474
+  _globals['_UPDATEPREFERENCESRESPONSE']._serialized_start=1476
+  _globals['_UPDATEPREFERENCESRESPONSE']._serialized_end=1551
+  _globals['_EXPORTUSERREQUEST']._serialized_start=1553
+  _globals['_EXPORTUSERREQUEST']._serialized_end=1595
+  _globals['_EXPORTEDSLATE']._serialized_start=1598
+  _globals['_EXPORTEDSLATE']._serialized_end=1812
+  _globals['_EXPORTUSERRESPONSE']._serialized_start=1815
+  _globals['_EXPORTUSERRESPONSE']._serialized_end=2029
+  _globals['_DELETEUSERREQUEST']._serialized_start=2031
+  _globals['_DELETEUSERREQUEST']._serialized_end=2073
+  _globals['_DELETEUSERRESPONSE']._serialized_start=2075
+  _globals['_DELETEUSERRESPONSE']._serialized_end=2095
+  _globals['_DELETEDUSER']._serialized_start=2097
+  _globals['_DELETEDUSER']._serialized_end=2180
+  _globals['_LISTDELETEDUSERSREQUEST']._serialized_start=2182
+  _globals['_LISTDELETEDUSERSREQUEST']._serialized_end=2289
+  _globals['_LISTDELETEDUSERSRESPONSE']._serialized_start=2291
+  _globals['_LISTDELETEDUSERSRESPONSE']._serialized_end=2392
+  _globals['_PROFILESERVICE']._serialized_start=2646
+  _globals['_PROFILESERVICE']._serialized_end=3273
 # @@protoc_insertion_point(module_scope)

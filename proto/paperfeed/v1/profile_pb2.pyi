@@ -94,11 +94,11 @@ class Event(_message.Message):
     from user_id, paper_id, event_type and occurred_at.
     """
     user_id: _builtins.str
-    """Id of the user. Required."""
+    """Id of the user."""
     paper_id: _builtins.str
-    """Id or alias of a stored paper. Required. Responses contain the canonical id."""
+    """Id or alias of a stored paper. Responses contain the canonical id."""
     event_type: Global___EventType.ValueType
-    """Kind of interaction. Required."""
+    """Kind of interaction."""
     slate_id: _builtins.str
     """Id of the slate that showed the paper: at most 200 printable characters without white space. Empty if unknown."""
     @_builtins.property
@@ -223,7 +223,7 @@ class ListLikesRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Id of the user. Required."""
+    """Id of the user."""
     page_size: _builtins.int
     """Maximum number of likes in the page. 0 means 20; values above 100 mean 100; negative values are INVALID_ARGUMENT."""
     page_token: _builtins.str
@@ -432,7 +432,7 @@ class GetProfileRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Id of the user. Required."""
+    """Id of the user."""
     def __init__(
         self,
         *,
@@ -480,7 +480,7 @@ class UpdatePreferencesRequest(_message.Message):
     PREFERENCES_FIELD_NUMBER: _builtins.int
     UPDATE_MASK_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Id of the user. Required; the user may be unknown."""
+    """Id of the user; the user may be unknown."""
     @_builtins.property
     def preferences(self) -> Global___Preferences:
         """New values of the lists to replace. Outer white space and repeats are dropped. An empty list clears the stored one."""
@@ -538,7 +538,7 @@ class ExportUserRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Id of the user. Required."""
+    """Id of the user."""
     def __init__(
         self,
         *,
@@ -554,20 +554,19 @@ Global___ExportUserRequest: _TypeAlias = ExportUserRequest  # noqa: Y015
 
 @_typing.final
 class ExportedSlate(_message.Message):
-    """A slate that was served to the user, in an export."""
+    """A slate of the user, in an export."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     SLATE_ID_FIELD_NUMBER: _builtins.int
-    DIGEST_ID_FIELD_NUMBER: _builtins.int
+    DIGEST_IDS_FIELD_NUMBER: _builtins.int
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     PAPER_IDS_FIELD_NUMBER: _builtins.int
     STATISTICS_VERSION_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
     slate_id: _builtins.str
-    """Id of the slate."""
-    digest_id: _builtins.str
-    """Id of the digest whose papers were ranked. Empty for a time window, and if no digest was stored."""
+    """Id of the slate. Empty for a precomputed slate."""
     model_version: _builtins.str
     """Version of the model bundle that ranked the slate; "cosine" or "trending" if no bundle ranked it."""
     statistics_version: _builtins.int
@@ -575,26 +574,35 @@ class ExportedSlate(_message.Message):
     alone, or if no bundle ranked the slate.
     """
     @_builtins.property
+    def digest_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the digests whose papers were ranked. Empty for a time window, and if no digest was stored."""
+
+    @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """Time when the slate was served."""
+        """Time when the slate was served. Absent for a precomputed slate."""
 
     @_builtins.property
     def paper_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of the papers in order of rank."""
 
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Time to which the ages of papers were computed."""
+
     def __init__(
         self,
         *,
         slate_id: _builtins.str = ...,
-        digest_id: _builtins.str = ...,
+        digest_ids: _abc.Iterable[_builtins.str] | None = ...,
         model_version: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         paper_ids: _abc.Iterable[_builtins.str] | None = ...,
         statistics_version: _builtins.int = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "digest_id", b"digest_id", "model_version", b"model_version", "paper_ids", b"paper_ids", "slate_id", b"slate_id", "statistics_version", b"statistics_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "created_at", b"created_at", "digest_ids", b"digest_ids", "model_version", b"model_version", "paper_ids", b"paper_ids", "slate_id", b"slate_id", "statistics_version", b"statistics_version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -603,7 +611,7 @@ Global___ExportedSlate: _TypeAlias = ExportedSlate  # noqa: Y015
 @_typing.final
 class ExportUserResponse(_message.Message):
     """Response message for ExportUser: one record. The profile comes first, then the events in the order they were
-    recorded, then the slates, oldest first.
+    recorded, then the served slates, oldest first, then the precomputed slates in order of digest_id.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -611,9 +619,10 @@ class ExportUserResponse(_message.Message):
     PROFILE_FIELD_NUMBER: _builtins.int
     EVENT_FIELD_NUMBER: _builtins.int
     SLATE_FIELD_NUMBER: _builtins.int
+    PRECOMPUTED_SLATE_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def profile(self) -> Global___Profile:
-        """Profile of the user at the time of the call."""
+        """Profile of the user at the time of the call. Missing if the user has neither events nor preferences."""
 
     @_builtins.property
     def event(self) -> Global___Event:
@@ -623,18 +632,23 @@ class ExportUserResponse(_message.Message):
     def slate(self) -> Global___ExportedSlate:
         """One slate that was served to the user."""
 
+    @_builtins.property
+    def precomputed_slate(self) -> Global___ExportedSlate:
+        """One slate that was computed in advance for the user, and may be served later."""
+
     def __init__(
         self,
         *,
         profile: Global___Profile | None = ...,
         event: Global___Event | None = ...,
         slate: Global___ExportedSlate | None = ...,
+        precomputed_slate: Global___ExportedSlate | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "profile", b"profile", "record", b"record", "slate", b"slate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "precomputed_slate", b"precomputed_slate", "profile", b"profile", "record", b"record", "slate", b"slate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "profile", b"profile", "record", b"record", "slate", b"slate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "precomputed_slate", b"precomputed_slate", "profile", b"profile", "record", b"record", "slate", b"slate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["profile", "event", "slate"]  # noqa: Y015
+    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["profile", "event", "slate", "precomputed_slate"]  # noqa: Y015
     _WhichOneofArgType_record: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_record) -> _WhichOneofReturnType_record | None: ...
 
@@ -648,7 +662,7 @@ class DeleteUserRequest(_message.Message):
 
     USER_ID_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Id of the user. Required; the user may be unknown."""
+    """Id of the user; the user may be unknown."""
     def __init__(
         self,
         *,

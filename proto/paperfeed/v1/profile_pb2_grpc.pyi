@@ -52,8 +52,9 @@ class ProfileServiceStub:
     to repeat.
     """
     ExportUser: _grpc.UnaryStreamMultiCallable[_profile_pb2.ExportUserRequest, _profile_pb2.ExportUserResponse]
-    """Streams the profile, events and slates of a user, one record per message. NOT_FOUND if the user is unknown. Safe to
-    repeat. The server cancels the stream if the client reads nothing for some time (60 seconds by default).
+    """Streams all that is stored about a user: the profile, the events, the slates that were served and the precomputed
+    slates, one record per message. NOT_FOUND if nothing is stored; slates alone are something. Safe to repeat. The
+    server cancels the stream if the client reads nothing for some time (60 seconds by default).
     """
     DeleteUser: _grpc.UnaryUnaryMultiCallable[_profile_pb2.DeleteUserRequest, _profile_pb2.DeleteUserResponse]
     """Deletes a user with all events, preferences and slates, and stores a tombstone. Trained model bundles do not
@@ -88,8 +89,9 @@ class ProfileServiceAsyncStub(ProfileServiceStub):
     to repeat.
     """
     ExportUser: _aio.UnaryStreamMultiCallable[_profile_pb2.ExportUserRequest, _profile_pb2.ExportUserResponse]  # type: ignore[assignment]
-    """Streams the profile, events and slates of a user, one record per message. NOT_FOUND if the user is unknown. Safe to
-    repeat. The server cancels the stream if the client reads nothing for some time (60 seconds by default).
+    """Streams all that is stored about a user: the profile, the events, the slates that were served and the precomputed
+    slates, one record per message. NOT_FOUND if nothing is stored; slates alone are something. Safe to repeat. The
+    server cancels the stream if the client reads nothing for some time (60 seconds by default).
     """
     DeleteUser: _aio.UnaryUnaryMultiCallable[_profile_pb2.DeleteUserRequest, _profile_pb2.DeleteUserResponse]  # type: ignore[assignment]
     """Deletes a user with all events, preferences and slates, and stores a tombstone. Trained model bundles do not
@@ -151,8 +153,9 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _profile_pb2.ExportUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_profile_pb2.ExportUserResponse], _abc.AsyncIterator[_profile_pb2.ExportUserResponse]]:
-        """Streams the profile, events and slates of a user, one record per message. NOT_FOUND if the user is unknown. Safe to
-        repeat. The server cancels the stream if the client reads nothing for some time (60 seconds by default).
+        """Streams all that is stored about a user: the profile, the events, the slates that were served and the precomputed
+        slates, one record per message. NOT_FOUND if nothing is stored; slates alone are something. Safe to repeat. The
+        server cancels the stream if the client reads nothing for some time (60 seconds by default).
         """
 
     @_abc_1.abstractmethod

@@ -24,25 +24,27 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from google.rpc import code_pb2 as google_dot_rpc_dot_code__pb2
+from paperfeed.v1 import feed_pb2 as paperfeed_dot_v1_dot_feed__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19paperfeed/v1/status.proto\x12\x0cpaperfeed.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x12\n\x10GetStatusRequest\"8\n\tCallCount\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\".\n\rFallbackCount\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\",\n\x0bQueueLength\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0e\n\x06length\x18\x02 \x01(\x03\"\xdc\x03\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12)\n\x06uptime\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12\x15\n\rmodel_problem\x18\x04 \x01(\t\x12\x0f\n\x07\x65ncoder\x18\x05 \x01(\t\x12\x13\n\x0bpaper_count\x18\x06 \x01(\x03\x12&\n\x05\x63\x61lls\x18\x07 \x03(\x0b\x32\x17.paperfeed.v1.CallCount\x12.\n\tfallbacks\x18\x08 \x03(\x0b\x32\x1b.paperfeed.v1.FallbackCount\x12)\n\x06queues\x18\t \x03(\x0b\x32\x19.paperfeed.v1.QueueLength\x12\x0e\n\x06worker\x18\n \x01(\x05\x12\x14\n\x0cworker_count\x18\x0b \x01(\x05\x12\x17\n\x0fstorage_problem\x18\x0c \x01(\t\x12\x1a\n\x12statistics_version\x18\r \x01(\x03\x12\x39\n\x15statistics_counted_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x16statistics_paper_count\x18\x0f \x01(\x03\x32]\n\rStatusService\x12L\n\tGetStatus\x12\x1e.paperfeed.v1.GetStatusRequest\x1a\x1f.paperfeed.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19paperfeed/v1/status.proto\x12\x0cpaperfeed.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15google/rpc/code.proto\x1a\x17paperfeed/v1/feed.proto\"\x12\n\x10GetStatusRequest\"J\n\tCallCount\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x1e\n\x04\x63ode\x18\x02 \x01(\x0e\x32\x10.google.rpc.Code\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"L\n\rFallbackCount\x12,\n\x06reason\x18\x01 \x01(\x0e\x32\x1c.paperfeed.v1.FallbackReason\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\",\n\x0bQueueLength\x12\r\n\x05queue\x18\x01 \x01(\t\x12\x0e\n\x06length\x18\x02 \x01(\x03\"\xf6\x03\n\x11GetStatusResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12)\n\x06uptime\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x15\n\rmodel_version\x18\x03 \x01(\t\x12\x15\n\rmodel_problem\x18\x04 \x01(\t\x12\x0f\n\x07\x65ncoder\x18\x05 \x01(\t\x12\x13\n\x0bpaper_count\x18\x06 \x01(\x03\x12&\n\x05\x63\x61lls\x18\x07 \x03(\x0b\x32\x17.paperfeed.v1.CallCount\x12.\n\tfallbacks\x18\x08 \x03(\x0b\x32\x1b.paperfeed.v1.FallbackCount\x12)\n\x06queues\x18\t \x03(\x0b\x32\x19.paperfeed.v1.QueueLength\x12\x0e\n\x06worker\x18\n \x01(\x05\x12\x14\n\x0cworker_count\x18\x0b \x01(\x05\x12\x17\n\x0fstorage_problem\x18\x0c \x01(\t\x12\x1a\n\x12statistics_version\x18\r \x01(\x03\x12\x39\n\x15statistics_counted_at\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1e\n\x16statistics_paper_count\x18\x0f \x01(\x03\x12\x18\n\x10stale_feed_count\x18\x10 \x01(\x03\x32]\n\rStatusService\x12L\n\tGetStatus\x12\x1e.paperfeed.v1.GetStatusRequest\x1a\x1f.paperfeed.v1.GetStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paperfeed.v1.status_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETSTATUSREQUEST']._serialized_start=108
-  _globals['_GETSTATUSREQUEST']._serialized_end=126
-  _globals['_CALLCOUNT']._serialized_start=128
-  _globals['_CALLCOUNT']._serialized_end=184
-  _globals['_FALLBACKCOUNT']._serialized_start=186
-  _globals['_FALLBACKCOUNT']._serialized_end=232
-  _globals['_QUEUELENGTH']._serialized_start=234
-  _globals['_QUEUELENGTH']._serialized_end=278
-  _globals['_GETSTATUSRESPONSE']._serialized_start=281
-  _globals['_GETSTATUSRESPONSE']._serialized_end=757
-  _globals['_STATUSSERVICE']._serialized_start=759
-  _globals['_STATUSSERVICE']._serialized_end=852
+  _globals['_GETSTATUSREQUEST']._serialized_start=156
+  _globals['_GETSTATUSREQUEST']._serialized_end=174
+  _globals['_CALLCOUNT']._serialized_start=176
+  _globals['_CALLCOUNT']._serialized_end=250
+  _globals['_FALLBACKCOUNT']._serialized_start=252
+  _globals['_FALLBACKCOUNT']._serialized_end=328
+  _globals['_QUEUELENGTH']._serialized_start=330
+  _globals['_QUEUELENGTH']._serialized_end=374
+  _globals['_GETSTATUSRESPONSE']._serialized_start=377
+  _globals['_GETSTATUSRESPONSE']._serialized_end=879
+  _globals['_STATUSSERVICE']._serialized_start=881
+  _globals['_STATUSSERVICE']._serialized_end=974
 # @@protoc_insertion_point(module_scope)

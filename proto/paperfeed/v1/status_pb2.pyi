@@ -9,6 +9,8 @@ from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.rpc import code_pb2 as _code_pb2
+from paperfeed.v1 import feed_pb2 as _feed_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -48,15 +50,15 @@ class CallCount(_message.Message):
     COUNT_FIELD_NUMBER: _builtins.int
     method: _builtins.str
     """Service and method, e.g. "FeedService/GetFeed"."""
-    code: _builtins.str
-    """Name of the gRPC status code, e.g. "OK" or "INVALID_ARGUMENT"."""
+    code: _code_pb2.Code.ValueType
+    """The gRPC status code."""
     count: _builtins.int
     """Number of calls since the process started."""
     def __init__(
         self,
         *,
         method: _builtins.str = ...,
-        code: _builtins.str = ...,
+        code: _code_pb2.Code.ValueType = ...,
         count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
@@ -75,14 +77,14 @@ class FallbackCount(_message.Message):
 
     REASON_FIELD_NUMBER: _builtins.int
     COUNT_FIELD_NUMBER: _builtins.int
-    reason: _builtins.str
-    """Name of a FallbackReason without its prefix, e.g. "NONE" or "NEW_USER"."""
+    reason: _feed_pb2.FallbackReason.ValueType
+    """The fallback reason."""
     count: _builtins.int
     """Number of rankings by GetFeed, StreamFeeds and RankPapers since the process started. Later pages are not counted."""
     def __init__(
         self,
         *,
-        reason: _builtins.str = ...,
+        reason: _feed_pb2.FallbackReason.ValueType = ...,
         count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
@@ -142,6 +144,7 @@ class GetStatusResponse(_message.Message):
     STATISTICS_VERSION_FIELD_NUMBER: _builtins.int
     STATISTICS_COUNTED_AT_FIELD_NUMBER: _builtins.int
     STATISTICS_PAPER_COUNT_FIELD_NUMBER: _builtins.int
+    STALE_FEED_COUNT_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the server."""
     model_version: _builtins.str
@@ -166,6 +169,8 @@ class GetStatusResponse(_message.Message):
     """
     statistics_paper_count: _builtins.int
     """Number of papers in the catalog when these statistics were counted. 0 for version 0."""
+    stale_feed_count: _builtins.int
+    """Number of feeds of a stale digest since the process started; see Slate.stale_digest."""
     @_builtins.property
     def uptime(self) -> _duration_pb2.Duration:
         """Time since this process started."""
@@ -204,10 +209,11 @@ class GetStatusResponse(_message.Message):
         statistics_version: _builtins.int = ...,
         statistics_counted_at: _timestamp_pb2.Timestamp | None = ...,
         statistics_paper_count: _builtins.int = ...,
+        stale_feed_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["statistics_counted_at", b"statistics_counted_at", "uptime", b"uptime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "encoder", b"encoder", "fallbacks", b"fallbacks", "model_problem", b"model_problem", "model_version", b"model_version", "paper_count", b"paper_count", "queues", b"queues", "statistics_counted_at", b"statistics_counted_at", "statistics_paper_count", b"statistics_paper_count", "statistics_version", b"statistics_version", "storage_problem", b"storage_problem", "uptime", b"uptime", "version", b"version", "worker", b"worker", "worker_count", b"worker_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "encoder", b"encoder", "fallbacks", b"fallbacks", "model_problem", b"model_problem", "model_version", b"model_version", "paper_count", b"paper_count", "queues", b"queues", "stale_feed_count", b"stale_feed_count", "statistics_counted_at", b"statistics_counted_at", "statistics_paper_count", b"statistics_paper_count", "statistics_version", b"statistics_version", "storage_problem", b"storage_problem", "uptime", b"uptime", "version", b"version", "worker", b"worker", "worker_count", b"worker_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,6 +5,7 @@ import datetime as dt
 import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from itertools import chain, islice
 from typing import TypeAlias
 
 from service.app.cache import VersionedCache
@@ -17,6 +18,7 @@ from service.domain.errors import NotFound, Overloaded
 Window: TypeAlias = tuple[dt.datetime, dt.datetime | None]
 """First-seen times [start, end); an end of None means now."""
 MAX_WINDOW_PAPERS = 10_000
+MAX_JOINED_PAPERS = 10_000
 WIDE_WINDOW_PAPERS = 1_000
 """A feed over a window of more papers takes seconds, because window candidates are not cached."""
 WIDE_RETRY_SECONDS = 5.0
@@ -48,9 +50,11 @@ class CandidateSets:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._digests: VersionedCache[str, KeptDigest] = VersionedCache(KEPT_BYTES, _bytes_of, CACHED_DIGESTS)
+        self._digests: VersionedCache[tuple[str, ...], KeptDigest] = VersionedCache(
+            KEPT_BYTES, _bytes_of, CACHED_DIGESTS
+        )
         self._wide_window = threading.Lock()
-        self._placing: dict[str, Future[KeptDigest]] = {}
+        self._placing: dict[tuple[str, ...], Future[KeptDigest]] = {}
         self._placing_changes = threading.Lock()
         self._one_at_a_time = threading.Lock()
 
@@ -72,57 +76,87 @@ class CandidateSets:
                 raise NotFound("digest", digest_id, field="digest_id")
             return Candidates.build(serving, [], {}), None
         found_id, version, date = versions.digest
-        key = (version, serving.generation)
-        kept = self._digests.find(found_id, key)
-        if kept is None:
-            digest = tx.digests.find(found_id)
-            paper_ids = digest.paper_ids if digest else ()
-            if len(paper_ids) > WIDE_DIGEST_PAPERS:
-                raise BeingPlaced(self._placed_soon(serving, found_id))
-            kept = self._digests.get(found_id, key, lambda: self._placed(tx, serving, found_id, paper_ids))
-        return kept.with_signals(tx, versions.mark), date
+        return self._kept(tx, serving, (found_id,), (version,)).with_signals(tx, versions.mark), date
 
-    def _placed_soon(self, serving: Serving, digest_id: str) -> "Future[KeptDigest]":
-        """Return the present work on a digest; start it if there is none."""
+    def of_digests(
+        self, tx: Transaction, serving: Serving, digest_ids: Sequence[str]
+    ) -> tuple[Candidates, dt.date | None]:
+        """Return the papers of several digests, each paper once, and the latest date of the digests.
+
+        If there are more than ``MAX_JOINED_PAPERS``, those of the digests named first are returned.
+
+        Args:
+            digest_ids: Different digests; empty returns no papers and None.
+
+        Raises:
+            NotFound: There is no digest with one of these ids.
+            BeingPlaced: There are many papers, and they are not in memory.
+        """
+        versions = [tx.versions("", digest_id) for digest_id in digest_ids]
+        found = [each.digest for each in versions if each.digest]
+        for digest_id, each in zip(digest_ids, versions, strict=True):
+            if each.digest is None:
+                raise NotFound("digest", digest_id, field="digest_ids")
+        if not found:
+            return Candidates.build(serving, [], {}), None
+        kept = self._kept(tx, serving, tuple(digest_ids), tuple(version for _, version, _ in found))
+        return kept.with_signals(tx, versions[0].mark), max(date for _, _, date in found)
+
+    def _kept(
+        self, tx: Transaction, serving: Serving, digest_ids: tuple[str, ...], versions: tuple[int, ...]
+    ) -> KeptDigest:
+        """Return the candidates of digests, joined, from memory, or placed now if there are few."""
+        key = (versions, serving.generation)
+        kept = self._digests.find(digest_ids, key)
+        if kept is None:
+            paper_ids, _ = _joined(tx, digest_ids)
+            if len(paper_ids) > WIDE_DIGEST_PAPERS:
+                raise BeingPlaced(self._placed_soon(serving, digest_ids))
+            kept = self._digests.get(digest_ids, key, lambda: self._placed(tx, serving, digest_ids, paper_ids))
+        return kept
+
+    def _placed_soon(self, serving: Serving, digest_ids: tuple[str, ...]) -> "Future[KeptDigest]":
+        """Return the present work on digests; start it if there is none."""
         with self._placing_changes:
-            found = self._placing.get(digest_id)
+            found = self._placing.get(digest_ids)
             if found is None:
-                found = self._placing[digest_id] = Future()
+                found = self._placing[digest_ids] = Future()
                 # One that stops waiting cancels nothing for the others.
                 found.set_running_or_notify_cancel()
                 # A daemon, so that a process that stops does not wait for it.
                 work = threading.Thread(
-                    target=self._place, args=(serving, digest_id, found), name="placing", daemon=True
+                    target=self._place, args=(serving, digest_ids, found), name="placing", daemon=True
                 )
                 work.start()
             return found
 
-    def _place(self, serving: Serving, digest_id: str, done: "Future[KeptDigest]") -> None:
-        """Place the present version of a digest, one digest at a time."""
+    def _place(self, serving: Serving, digest_ids: tuple[str, ...], done: "Future[KeptDigest]") -> None:
+        """Place the present versions of digests, one such work at a time."""
         try:
             with self._one_at_a_time, self._store.read() as tx:
-                digest = tx.digests.find(digest_id)
-                paper_ids, version = (digest.paper_ids, digest.version) if digest else ((), 0)
-                key = (version, serving.generation)
-                kept = self._digests.get(digest_id, key, lambda: self._placed(tx, serving, digest_id, paper_ids))
-                kept.with_signals(tx, tx.versions("", digest_id).mark).matrix.compute()
+                paper_ids, versions = _joined(tx, digest_ids)
+                key = (versions, serving.generation)
+                kept = self._digests.get(digest_ids, key, lambda: self._placed(tx, serving, digest_ids, paper_ids))
+                kept.with_signals(tx, tx.versions("", digest_ids[0]).mark).matrix.compute()
         except Exception as error:  # noqa: BLE001 (those who wait raise it)
-            self._finish(digest_id)
+            self._finish(digest_ids)
             done.set_exception(error)
         else:
-            self._finish(digest_id)
+            self._finish(digest_ids)
             done.set_result(kept)
 
-    def _finish(self, digest_id: str) -> None:
+    def _finish(self, digest_ids: tuple[str, ...]) -> None:
         # Before those who wait go on: one that finds a newer version then starts new work.
         with self._placing_changes:
-            del self._placing[digest_id]
+            del self._placing[digest_ids]
 
-    def _placed(self, tx: Transaction, serving: Serving, digest_id: str, paper_ids: Sequence[str]) -> KeptDigest:
-        """Place a digest. Rows of papers that have not changed are taken from the last version."""
-        last = self._digests.last(digest_id)
+    def _placed(
+        self, tx: Transaction, serving: Serving, digest_ids: tuple[str, ...], paper_ids: Sequence[str]
+    ) -> KeptDigest:
+        """Place digests. Rows of papers that have not changed are taken from the last version."""
+        last = self._digests.last(digest_ids)
         before = last.candidates if last is not None and last.generation == serving.generation else None
-        return KeptDigest(Candidates.load(tx, serving, paper_ids, digest_id, before=before), serving.generation)
+        return KeptDigest(Candidates.load(tx, serving, paper_ids, digest_ids, before=before), serving.generation)
 
     def of_window(self, tx: Transaction, serving: Serving, window: Window) -> Candidates:
         """Return the newest papers first seen in the window, at most ``MAX_WINDOW_PAPERS``."""
@@ -154,6 +188,13 @@ class CandidateSets:
     def _seen_in(self, tx: Transaction, window: Window, limit: int) -> list[str]:
         start, end = window
         return tx.papers.first_seen_between(start, end or self._clock.now(), limit=limit)
+
+
+def _joined(tx: Transaction, digest_ids: Sequence[str]) -> tuple[list[str], tuple[int, ...]]:
+    """Return the papers of digests, each once, and the versions of the digests; deleted ones have none."""
+    digests = [digest for digest_id in digest_ids if (digest := tx.digests.find(digest_id))]
+    paper_ids = dict.fromkeys(chain.from_iterable(digest.paper_ids for digest in digests))
+    return list(islice(paper_ids, MAX_JOINED_PAPERS)), tuple(digest.version for digest in digests)
 
 
 def _bytes_of(kept: KeptDigest) -> int:

@@ -46,13 +46,13 @@ class Candidates:
     """Candidate papers, ready to be ranked for any user.
 
     Attributes:
-        digest_id: Empty if the papers come from a time window or from the request.
+        digest_ids: Digests of the papers; empty if they come from a time window or from the request.
         matcher: Matches ``papers`` against preferences.
         matrix: Rows of the papers in the spaces of the bundle, in the order of ``papers``.
         pending_paper_count: Papers without a vector that can be compared.
     """
 
-    digest_id: str
+    digest_ids: tuple[str, ...]
     papers: tuple[Paper, ...]
     matcher: Matcher
     matrix: PaperMatrix
@@ -60,11 +60,11 @@ class Candidates:
 
     @classmethod
     def build(
-        cls, serving: Serving, papers: Sequence[Paper], vectors: Mapping[str, Vectors], digest_id: str = ""
+        cls, serving: Serving, papers: Sequence[Paper], vectors: Mapping[str, Vectors], digest_ids: Sequence[str] = ()
     ) -> "Candidates":
         """Return candidates from papers and their vectors by paper id."""
         words = [PaperWords.of(paper) for paper in papers]
-        return cls._of(papers, words, place_papers(serving, papers, vectors), digest_id)
+        return cls._of(papers, words, place_papers(serving, papers, vectors), digest_ids)
 
     @classmethod
     def load(
@@ -72,7 +72,7 @@ class Candidates:
         tx: Transaction,
         serving: Serving,
         paper_ids: Sequence[str],
-        digest_id: str = "",
+        digest_ids: Sequence[str] = (),
         *,
         before: "Candidates | None" = None,
     ) -> "Candidates":
@@ -88,19 +88,19 @@ class Candidates:
         new = [paper for paper in papers if paper.paper_id not in known]
         placed = cls.build(serving, new, tx.papers.vectors([paper.paper_id for paper in new], serving.encoder))
         if before is None or not known:
-            return replace(placed, digest_id=digest_id)
+            return replace(placed, digest_ids=tuple(digest_ids))
         kept = list(known.values())
         matrix = stack_matrices([before.matrix.take(kept), placed.matrix]) if new else before.matrix.take(kept)
         words = [*(before.matcher.words[row] for row in kept), *placed.matcher.words]
         in_order = [matrix.row_of[paper.paper_id] for paper in papers]
-        return cls._of(papers, [words[row] for row in in_order], matrix.take(in_order), digest_id)
+        return cls._of(papers, [words[row] for row in in_order], matrix.take(in_order), digest_ids)
 
     @classmethod
     def _of(
-        cls, papers: Sequence[Paper], words: Sequence[PaperWords], matrix: PaperMatrix, digest_id: str
+        cls, papers: Sequence[Paper], words: Sequence[PaperWords], matrix: PaperMatrix, digest_ids: Sequence[str]
     ) -> "Candidates":
         pending = int(np.count_nonzero(~matrix.has_vector))
-        return cls(digest_id, tuple(papers), Matcher(words), matrix, pending)
+        return cls(tuple(digest_ids), tuple(papers), Matcher(words), matrix, pending)
 
     def rows_of(self, papers: Sequence[Paper]) -> dict[str, int]:
         """Return the row of each of the papers that is here, has a vector and is unchanged, by paper id."""

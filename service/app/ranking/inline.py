@@ -21,7 +21,7 @@ MAX_INLINE_BYTES = 4_000_000
 
 @dataclass(frozen=True)
 class RankingQuery:
-    """Request for a ranking: exactly one of the first three fields and one of the next two must be given."""
+    """Request for a ranking: exactly one of the first three fields and one of the next two has a value."""
 
     user_id: str = ""
     liked_paper_ids: tuple[str, ...] = ()
@@ -51,7 +51,7 @@ class InlineRanking:
         """Return the ranking of all candidates and the number of candidates without a vector.
 
         Raises:
-            InvalidField: The query does not have exactly one kind of likes and one of candidates, or has too much text.
+            InvalidField: The query has too much text, or a paper breaks a rule.
             NotFound: A paper named by id is unknown.
             DeadlineTooShort: The text was not embedded in time.
         """
@@ -61,7 +61,7 @@ class InlineRanking:
         with self.store.read() as tx:
             user = self._user(tx, serving, query, liked, _by_id(liked, vectors))
             if query.candidate_paper_ids:
-                paper_ids = resolve_distinct(tx, query.candidate_paper_ids, "candidate_paper_ids")
+                paper_ids = resolve_distinct(tx, query.candidate_paper_ids, "candidate_paper_ids.paper_ids")
                 ranked = with_signals(tx, Candidates.load(tx, serving, paper_ids))
             else:
                 ranked = Candidates.build(serving, candidates, _by_id(candidates, vectors[len(liked) :]))
@@ -83,7 +83,7 @@ class InlineRanking:
         if query.user_id:
             return self.users.find(tx, serving, query.user_id, tx.users.version(query.user_id))
         if query.liked_paper_ids:
-            paper_ids = resolve_distinct(tx, query.liked_paper_ids, "liked_paper_ids")
+            paper_ids = resolve_distinct(tx, query.liked_paper_ids, "liked_paper_ids.paper_ids")
             found = tx.papers.find_many(paper_ids)
             liked, vectors = [found[name] for name in paper_ids], tx.papers.vectors(paper_ids, serving.encoder)
         return PreparedUser.given(serving, liked, vectors)
@@ -107,14 +107,10 @@ def _by_id(papers: Sequence[Paper], vectors: Sequence[Vectors]) -> dict[str, Vec
 
 def _check(query: RankingQuery) -> tuple[list[Paper], list[Paper]]:
     """Return the liked and the candidate papers of the query with trimmed texts."""
-    for choice in (("user_id", "liked_paper_ids", "liked_papers"), ("candidate_paper_ids", "candidate_papers")):
-        given = [name for name in choice if getattr(query, name)]
-        if len(given) != 1:
-            found = f"{' and '.join(given)} are" if given else "none is"
-            field = given[1] if given else choice[0]
-            raise InvalidField(field, f"give exactly one of {', '.join(choice)}; {found} given")
-    sizes = {"liked_papers": _text_bytes(query.liked_papers), "candidate_papers": _text_bytes(query.candidate_papers)}
+    given = {"liked_papers.papers": query.liked_papers, "candidate_papers.papers": query.candidate_papers}
+    sizes = {path: _text_bytes(papers) for path, papers in given.items()}
     if sum(sizes.values()) > MAX_INLINE_BYTES:
         problem = f"inline text has {sum(sizes.values())} bytes; at most {MAX_INLINE_BYTES} are allowed"
-        raise InvalidField(max(sizes, key=lambda name: sizes[name]), problem)
-    return check_papers(query.liked_papers, "liked_papers"), check_papers(query.candidate_papers, "candidate_papers")
+        raise InvalidField(max(sizes, key=lambda path: sizes[path]), problem)
+    liked, candidates = (check_papers(papers, path) for path, papers in given.items())
+    return liked, candidates

@@ -86,7 +86,7 @@ class Precomputed:
         return Slate(
             slate_id="",
             user_id=found.user_id,
-            digest_id=found.digest_id,
+            digest_ids=(found.digest_id,),
             model_version=found.model_version,
             features_version=found.features_version,
             fallback_reason=fallback,

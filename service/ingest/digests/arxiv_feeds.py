@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from service.domain.errors import InvalidFile
 from service.domain.identifiers import arxiv_id, derived_paper_id, doi, title_alias
-from service.domain.papers import MAX_LIST_LENGTH, Paper
+from service.domain.papers import MAX_CATEGORIES, Paper
 from service.ingest.digests.feed_entries import FeedEntry, read_feed
 from service.ingest.digests.names import author_names
 from service.ingest.digests.notices import described
@@ -127,7 +127,7 @@ def _paper(entry: FeedEntry) -> tuple[Paper, str]:
         title=title,
         abstract=_with_accents(texts.abstract),
         authors=author_names(entry.authors or (texts.authors,), is_arxiv=found_arxiv is not None),
-        categories=tuple(map(plain_text, entry.categories[:MAX_LIST_LENGTH])),
+        categories=tuple(map(plain_text, entry.categories[:MAX_CATEGORIES])),
         url=url,
         published_at=entry.published_at,
     )

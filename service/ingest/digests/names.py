@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from service.domain.papers import MAX_LIST_LENGTH
+from service.domain.papers import MAX_AUTHORS
 from service.ingest.latex import latex_text
 from service.ingest.libraries.names import display_name
 from service.ingest.papers import plain_text
@@ -28,9 +28,9 @@ def author_names(texts: Sequence[str], *, is_arxiv: bool = False) -> tuple[str, 
     Args:
         is_arxiv: Whether the elements are arXiv's, which always writes first names first.
     """
-    cleaned = [text for text in map(_cleaned, texts[:MAX_LIST_LENGTH]) if text]
+    cleaned = [text for text in map(_cleaned, texts[:MAX_AUTHORS]) if text]
     found = (name for text in cleaned for name in _split(text, is_one=len(cleaned) > 1, is_arxiv=is_arxiv))
-    return tuple(dict.fromkeys(name for name in found if name))[:MAX_LIST_LENGTH]
+    return tuple(dict.fromkeys(name for name in found if name))[:MAX_AUTHORS]
 
 
 def are_names(text: str) -> bool:

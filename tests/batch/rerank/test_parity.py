@@ -18,7 +18,7 @@ from service.encoder import HashingEncoder
 from service.storage import open_store
 from testing.calls import at
 from testing.servers import Service, serving
-from tests.batch.reranks import FEW_USERS_BYTES, Rerank, Slates, assert_agree, said, slates
+from tests.batch.reranks import FEW_USERS_BYTES, Rerank, assert_agree, assert_all_agree, said, slates, written
 from tests.batch.worlds import DIGEST, NOW, World, fill, library
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
@@ -41,36 +41,6 @@ def server(world: World, bundle: Path) -> Iterator[Service]:
         yield found
 
 
-def written(found: Slates, user_id: str) -> list[tuple[Any, ...]]:
-    """Return the content of a user's rows in the same form."""
-    return [
-        (
-            row["rank"],
-            row["paper_id"],
-            row["score"],
-            tuple(
-                (
-                    reason["type"],
-                    reason["subject"],
-                    reason["paper_id"],
-                    reason["similarity"],
-                )
-                for reason in row["reasons"]
-            ),
-            row["model_version"],
-            row["fallback_reason"],
-        )
-        for row in found.get(user_id, [])
-    ]
-
-
-def assert_all_agree(found: dict[str, list[tuple[Any, ...]]], feeds: dict[str, list[tuple[Any, ...]]]) -> None:
-    """The same users have feeds that agree."""
-    assert found.keys() == feeds.keys()
-    for user_id, rows in found.items():
-        assert_agree(rows, feeds[user_id])
-
-
 @pytest.fixture(scope="module")
 def feeds(server: Service, world: World) -> dict[str, list[tuple[Any, ...]]]:
     """The feed of every user, from GetFeed."""
@@ -79,7 +49,7 @@ def feeds(server: Service, world: World) -> dict[str, list[tuple[Any, ...]]]:
     found = {}
     for user_id in world.user_ids:
         request.user_id = user_id
-        found[user_id] = said(stub.GetFeed(request))
+        found[user_id] = said(stub.GetFeed(request).slate)
     return found
 
 
@@ -88,10 +58,10 @@ class TestEveryUser:
 
     def test_stream_feeds_agrees(self, server: Service, feeds: dict[str, Any]) -> None:
         """StreamFeeds returns what GetFeed returns."""
-        request = StreamFeedsRequest(all_users=True, digest_id=DIGEST, page_size=PAGE, explain=True, as_of=at(NOW))
+        request = StreamFeedsRequest(all_users=True, digest_ids=[DIGEST], limit=PAGE, explain=True, as_of=at(NOW))
 
         answers = server.client.feeds.StreamFeeds(request)
-        assert_all_agree({answer.user_id: said(answer.feed) for answer in answers}, feeds)
+        assert_all_agree({answer.slate.user_id: said(answer.slate) for answer in answers}, feeds)
 
     def test_one_worker_agrees(self, world: World, feeds: dict[str, Any], rerank: Rerank) -> None:
         """Batch on one worker writes what GetFeed returns."""
@@ -116,7 +86,7 @@ def test_unknown_user_agrees(world: World, server: Service, rerank: Rerank, clus
     """An unknown user gets the slate that GetFeed returns to a new user."""
     answer = server.client.feeds.GetFeed(
         GetFeedRequest(user_id="nobody", digest_id=DIGEST, page_size=PAGE, explain=True, as_of=at(NOW))
-    )
+    ).slate
 
     rerank.run(rerank.request(world, users=Population(("nobody",)), page_size=PAGE), cluster)
 
@@ -146,4 +116,4 @@ def test_user_with_many_likes_agrees(rerank: Rerank, threads: Cluster, bundle: P
     with serving(world.url, embeds=False, bundle=str(bundle)) as service:
         for user_id in ("u00006", "u00007", "u00008"):
             request.user_id = user_id
-            assert_agree(written(found, user_id), said(service.client.feeds.GetFeed(request)))
+            assert_agree(written(found, user_id), said(service.client.feeds.GetFeed(request).slate))

@@ -72,7 +72,7 @@ def test_job_and_rows_name_the_version(own: World, make: Make, rerank: Rerank, t
         for user_id, rows in found.items():
             feed = service.client.feeds.GetFeed(
                 GetFeedRequest(user_id=user_id, digest_id=DIGEST, page_size=PAGE, as_of=at(NOW))
-            )
+            ).slate
             assert [item.score for item in feed.items] == pytest.approx([row["score"] for row in rows], abs=1e-4)
             assert feed.statistics_version == rows[0]["statistics_version"]
 
@@ -185,9 +185,9 @@ def test_precomputed_slates_outlive_a_new_version(
     wish = GetFeedRequest(user_id=user_id, digest_id=DIGEST, page_size=PAGE)
 
     with serving(own.url, embeds=False, bundle=str(bundle), precomputed="always") as service:
-        ready = service.client.feeds.GetFeed(wish)
+        ready = service.client.feeds.GetFeed(wish).slate
         wish.exclude_paper_ids.append("no-such-paper")
-        ranked = service.client.feeds.GetFeed(wish)
+        ranked = service.client.feeds.GetFeed(wish).slate
 
     assert (ready.total_size, ready.statistics_version) == (PAGE, 1)
     assert (ranked.total_size > PAGE, ranked.statistics_version) == (True, newer)

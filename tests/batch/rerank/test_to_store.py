@@ -11,15 +11,17 @@ import pytest
 
 from batch.cluster import Cluster
 from batch.rerank.to_store import store_slates
+from paperfeed.v1.catalog_pb2 import DeleteDigestRequest, GetDigestRequest, UpsertDigestRequest
 from paperfeed.v1.feed_pb2 import (
     FALLBACK_REASON_NEW_USER,
     FALLBACK_REASON_NONE,
     FALLBACK_REASON_OVERLOAD,
-    FALLBACK_REASON_STALE_DIGEST,
     GetFeedRequest,
     GetFeedResponse,
     GetSlateRequest,
+    Slate,
 )
+from paperfeed.v1.profile_pb2 import ExportUserRequest
 from ranker.bundle.bundle import load_bundle
 from ranker.features import SCHEMA
 from service.domain.papers import Digest
@@ -73,13 +75,18 @@ def service(start: Start) -> Service:
     return start()
 
 
-def feed(service: Service, user: str = USER, **fields: Any) -> GetFeedResponse:
+def feed(service: Service, user: str = USER, **fields: Any) -> Slate:
     """Request a plain feed, as most calls do."""
+    return page(service, user, **fields).slate
+
+
+def page(service: Service, user: str = USER, **fields: Any) -> GetFeedResponse:
+    """Request one page of a plain feed."""
     wish = {"user_id": user, "digest_id": DIGEST, "page_size": PAGE, "explain": True} | fields
     return service.client.feeds.GetFeed(GetFeedRequest(**wish))
 
 
-def is_precomputed(answer: GetFeedResponse) -> bool:
+def is_precomputed(answer: Slate) -> bool:
     """Return whether a feed ends where the precomputed slate does; other feeds are longer."""
     return bool(answer.total_size == PAGE)
 
@@ -87,7 +94,7 @@ def is_precomputed(answer: GetFeedResponse) -> bool:
 def test_equals_a_computed_feed(service: Service) -> None:
     """A precomputed feed agrees with a feed computed for the same time, and is logged as a slate of its own."""
     ready, again = feed(service), feed(service)
-    slate = service.client.feeds.GetSlate(GetSlateRequest(slate_id=ready.slate_id))
+    slate = service.client.feeds.GetSlate(GetSlateRequest(slate_id=ready.slate_id)).slate
 
     made = feed(service, as_of=slate.as_of)
 
@@ -98,7 +105,8 @@ def test_equals_a_computed_feed(service: Service) -> None:
     assert ready.fallback_reason == made.fallback_reason == FALLBACK_REASON_NONE
     assert ready.slate_id != again.slate_id
     assert feed(service, NEW_USER).fallback_reason == FALLBACK_REASON_NEW_USER
-    assert feed(service, digest_id="").fallback_reason == FALLBACK_REASON_STALE_DIGEST
+    newest = feed(service, digest_id="")
+    assert (is_precomputed(newest), newest.fallback_reason, newest.stale_digest) == (True, FALLBACK_REASON_NONE, True)
     with service.application.store.read() as tx:
         logged = tx.slates.find(ready.slate_id, with_features=True)
     assert logged is not None
@@ -108,12 +116,37 @@ def test_equals_a_computed_feed(service: Service) -> None:
 
 def test_page_tokens_fit(service: Service) -> None:
     """The pages of a precomputed feed follow one another and end where it ends."""
-    first = feed(service, page_size=6)
-    second = feed(service, page_size=6, page_token=first.next_page_token)
+    first = page(service, page_size=6)
+    second = page(service, page_size=6, page_token=first.next_page_token)
 
-    assert len(shown(first)) == 6
-    assert [*shown(first), *shown(second)] == shown(feed(service))
+    assert len(shown(first.slate)) == 6
+    assert [*shown(first.slate), *shown(second.slate)] == shown(feed(service))
     assert second.next_page_token == ""
+
+
+def test_exported(service: Service) -> None:
+    """ExportUser sends the precomputed slate of the user."""
+    records = service.client.profiles.ExportUser(ExportUserRequest(user_id="u00044"))
+    (found,) = [record.precomputed_slate for record in records if record.HasField("precomputed_slate")]
+
+    ready = feed(service, "u00044")
+    assert (found.slate_id, list(found.digest_ids), found.as_of) == ("", [DIGEST], ready.as_of)
+    assert list(found.paper_ids) == shown(ready)
+
+
+def test_digest_deleted_and_stored_again(start: Start) -> None:
+    """After DeleteDigest its precomputed slates are not served, also not from a digest of the same id and papers."""
+    service = start()
+    digest = service.client.catalog.GetDigest(GetDigestRequest(digest_id=DIGEST)).digest
+    before = feed(service)
+    service.client.catalog.DeleteDigest(DeleteDigestRequest(digest_id=DIGEST))
+    service.client.catalog.UpsertDigest(UpsertDigestRequest(digest=digest))
+
+    after = feed(service)
+
+    assert is_precomputed(before)
+    assert not is_precomputed(after)
+    assert shown(service.client.feeds.GetSlate(GetSlateRequest(slate_id=before.slate_id)).slate) == shown(before)
 
 
 class TestNotServed:
@@ -169,16 +202,16 @@ class TestNotServed:
 
 
 def test_overload(start: Start) -> None:
-    """While all threads are busy, precomputed feeds are served and say OVERLOAD, unless the newest digest is stale."""
+    """While all threads are busy, precomputed feeds are served. They say OVERLOAD, and if the digest is stale."""
     service = start(precomputed="overload", threads=2)
-    reasons: dict[str, set[int]] = {DIGEST: set(), "": set()}
+    reasons: dict[str, set[tuple[int, bool]]] = {DIGEST: set(), "": set()}
     lock = threading.Lock()
 
     def ask_many(digest_id: str) -> None:
         for number in range(30):
             answer = feed(service, f"u{number % 5 + 40:05d}", digest_id=digest_id)
             with lock:
-                reasons[digest_id].add(answer.fallback_reason)
+                reasons[digest_id].add((answer.fallback_reason, answer.stale_digest))
 
     callers = [threading.Thread(target=ask_many, args=(digest_id,)) for digest_id in (DIGEST, "") for _ in range(4)]
     for caller in callers:
@@ -186,6 +219,7 @@ def test_overload(start: Start) -> None:
     for caller in callers:
         caller.join()
 
-    assert FALLBACK_REASON_OVERLOAD in reasons[DIGEST]
-    assert reasons[""] == {FALLBACK_REASON_STALE_DIGEST}
+    assert (FALLBACK_REASON_OVERLOAD, False) in reasons[DIGEST]
+    assert (FALLBACK_REASON_OVERLOAD, True) in reasons[""]
+    assert {is_stale for _, is_stale in reasons[""]} == {True}
     assert feed(service).fallback_reason == FALLBACK_REASON_NONE

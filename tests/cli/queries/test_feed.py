@@ -16,7 +16,7 @@ def test_before_the_first_digest(paperfeed: Run, tmp_path: Path) -> None:
 
     assert done.out == "there is no digest yet; import one with: paperfeed digest import\n"
     assert (done.code, done.err) == (shown.code, shown.err) == (0, "")
-    assert json.loads(shown.out)["fallback_reason"] == "FALLBACK_REASON_EMPTY_DIGEST"
+    assert json.loads(shown.out)["slate"]["fallback_reason"] == "FALLBACK_REASON_EMPTY_DIGEST"
 
 
 def test_when_all_is_hidden(paperfeed: Run, tmp_path: Path) -> None:
@@ -29,7 +29,7 @@ def test_when_all_is_hidden(paperfeed: Run, tmp_path: Path) -> None:
 
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"{digest}  (")
-    assert done.out.endswith("no paper is left to show\n")
+    assert done.out.endswith("no paper is left to show; the newest digest is several days old\n")
 
 
 def test_papers_have_ids_links_and_scores_and_can_be_liked(paperfeed: Run, tmp_path: Path) -> None:

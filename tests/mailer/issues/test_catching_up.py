@@ -12,6 +12,7 @@ from mailer.run import MailRun, Summary
 from mailer.service import FeedService
 from mailer.storage import MailStore, issues, standing, subscribers
 from mailer.subscribers.subscriptions import Subscriptions
+from paperfeed.v1.status_pb2 import GetStatusRequest
 from testing.mailer.builders import FixedClock, address, settings_for
 from testing.mailer.smtp_server import Inbox
 from tests.mailer.builders import run, subscribe
@@ -24,6 +25,13 @@ NO_SMTP_SERVER = {"smtp_port": 1}
 def papers_sent(store: MailStore, feeds: OwnFeeds, user: int) -> Counter[str]:
     """Count how often each paper was sent to the user."""
     return Counter(paper for issue in feeds.sent(store, user) for paper in issue)
+
+
+def calls(feeds: OwnFeeds) -> Counter[str]:
+    """Count the calls of FeedService that the service has answered."""
+    with feeds.client() as client:
+        found = client.status.GetStatus(GetStatusRequest()).calls
+    return Counter({each.method.removeprefix("FeedService/"): each.count for each in found})
 
 
 def next_digest(feeds: OwnFeeds, clock: FixedClock, name: str, count: int = 2) -> None:
@@ -83,7 +91,7 @@ def test_one_issue_after_an_outage(store: MailStore, feeds: OwnFeeds, inbox: Inb
 
 
 def test_papers_imported_late(store: MailStore, feeds: OwnFeeds, inbox: Inbox, clock: FixedClock) -> None:
-    """If the papers of all missed digests were first seen before the window, the issue has those of the newest."""
+    """The issue has the papers of all missed digests, also if they were first seen long before the last issue."""
     subscribe(store, feeds, 2)
     run(store, feeds, inbox, clock)
     for day, name in ((1, "x1"), (2, "x2")):
@@ -92,7 +100,25 @@ def test_papers_imported_late(store: MailStore, feeds: OwnFeeds, inbox: Inbox, c
 
     assert run(store, feeds, inbox, clock).outcomes == {"made": 1, "sent": 1}
 
-    assert sorted(feeds.sent(store, 2)[0]) == ["x2-0", "x2-1"]
+    assert sorted(feeds.sent(store, 2)[0]) == ["x1-0", "x1-1", "x2-0", "x2-1"]
+
+
+def test_one_call_for_all_who_missed_the_same(
+    store: MailStore, feeds: OwnFeeds, inbox: Inbox, clock: FixedClock
+) -> None:
+    """All subscribers who missed the same digests are served by one call, and each gets all papers of the digests."""
+    subscribe(store, feeds, 1, 2, 3, paper_count=20)
+    run(store, feeds, inbox, clock)
+    for name in ("x1", "x2", "x3"):
+        next_digest(feeds, clock, name)
+    before = calls(feeds)
+
+    assert run(store, feeds, inbox, clock).outcomes == {"made": 3, "sent": 3}
+
+    assert calls(feeds)["StreamFeeds"] - before["StreamFeeds"] == 1
+    assert calls(feeds)["GetFeed"] == before["GetFeed"]
+    for user in (1, 2, 3):
+        assert sorted(feeds.sent(store, user)[0]) == [f"x{day}-{n}" for day in (1, 2, 3) for n in (0, 1)]
 
 
 def test_what_a_sender_holds_is_not_replaced(

@@ -171,8 +171,9 @@ def test_days_and_fallback() -> None:
     """An issue of several digests names its days, and a feed with a fallback explains it."""
     merged = issue(feed(count=1), days=(dt.date(2026, 3, 6), DAY))
     assert "1 paper for you: 6 March to 11 March 2026" in text_of_html(merged.content)
-    stranger = issue(replace(feed(), fallback="new_user"))
-    assert "We do not know your interests yet" in parts(stranger.content)[1]
+    stranger = parts(issue(replace(feed(), fallback="new_user", is_stale=True)).content)[1]
+    assert "We do not know your interests yet" in stranger
+    assert "There is no newer digest" in stranger
 
 
 def test_the_same_bytes() -> None:

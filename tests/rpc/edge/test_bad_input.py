@@ -8,11 +8,12 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.date_pb2 import Date
 
 from paperfeed.client import Client
 from paperfeed.v1.catalog_pb2 import (
     BatchGetPapersRequest,
-    CreateDigestRequest,
+    DeleteDigestRequest,
     DeletePaperRequest,
     Digest,
     GetDigestRequest,
@@ -20,6 +21,7 @@ from paperfeed.v1.catalog_pb2 import (
     ListDigestsRequest,
     ListPapersRequest,
     Paper,
+    UpsertDigestRequest,
     UpsertPapersRequest,
 )
 from paperfeed.v1.feed_pb2 import (
@@ -42,7 +44,7 @@ from paperfeed.v1.profile_pb2 import (
     RecordEventsRequest,
     UpdatePreferencesRequest,
 )
-from testing.calls import at, call, failing, fresh, make_digest, make_papers, record, upsert, upsert_ready
+from testing.calls import at, call, failing, fresh, make_digest, make_papers, on, record, upsert, upsert_ready
 from testing.servers import Service
 
 
@@ -79,8 +81,8 @@ def preferring(**lists: list[str]) -> UpdatePreferencesRequest:
     return UpdatePreferencesRequest(user_id="u", preferences=Preferences(**lists))
 
 
-def creating(paper_ids: tuple[str, ...] = (), **fields: str) -> CreateDigestRequest:
-    return CreateDigestRequest(digest=Digest(**{"date": "2026-03-09", **fields}), paper_ids=paper_ids)
+def digesting(**fields: Any) -> UpsertDigestRequest:
+    return UpsertDigestRequest(digest=Digest(**{"date": on("2026-03-09"), **fields}))
 
 
 TOMORROW = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=1)
@@ -96,13 +98,20 @@ CASES = [
     Case(upserting(title="x" * 2_001), "papers[0].title"),
     Case(upserting(title="a\x00b"), "papers[0].title"),
     Case(upserting(abstract="\x00"), "papers[0].abstract"),
-    Case(upserting(abstract="x" * 50_001), "papers[0].abstract"),
+    Case(upserting(abstract="x" * 40_001), "papers[0].abstract"),
     Case(upserting(paper_id="a b"), "papers[0].paper_id"),
     Case(upserting(paper_id="a\u200eb"), "papers[0].paper_id"),
     Case(upserting(paper_id="x" * 201), "papers[0].paper_id"),
     Case(upserting(authors=["a", "x" * 501]), "papers[0].authors[1]"),
     Case(upserting(categories=["\x00"]), "papers[0].categories[0]"),
     Case(upserting(authors=["a"] * 5_001), "papers[0].authors"),
+    Case(upserting(authors=[f"{i:04d}" + "é" * 200 for i in range(250)]), "papers[0].authors"),
+    Case(upserting(categories=["x" * 101]), "papers[0].categories[0]"),
+    Case(upserting(categories=["a"] * 101), "papers[0].categories"),
+    Case(UpsertPapersRequest(papers=[Paper(title="t", abstract="x" * 40_000)] * 201), "papers"),
+    Case(
+        UpsertPapersRequest(papers=[Paper(title="t")], update_mask={"paths": ["abstract", "paper_id"]}), "update_mask"
+    ),
     Case(upserting(url="x" * 2_001), "papers[0].url"),
     Case(upserting(upvotes=-1), "papers[0].upvotes"),
     Case(upserting(upvotes=1_000_000_001), "papers[0].upvotes"),
@@ -114,24 +123,28 @@ CASES = [
     Case(GetPaperRequest(paper_id="😀" * 2_000), "paper_id", NOT_FOUND, "NOT_FOUND"),
     Case(DeletePaperRequest(paper_id="nowhere"), "paper_id", NOT_FOUND, "NOT_FOUND"),
     Case(BatchGetPapersRequest(), "paper_ids"),
-    Case(BatchGetPapersRequest(paper_ids=["p"] * 1_001), "paper_ids"),
+    Case(BatchGetPapersRequest(paper_ids=["p"] * 101), "paper_ids"),
     Case(BatchGetPapersRequest(paper_ids=["known", " "]), "paper_ids[1]"),
     Case(BatchGetPapersRequest(paper_ids=["known"], view=99), "view"),
     Case(ListPapersRequest(page_size=-1), "page_size"),
     Case(ListPapersRequest(view=-1), "view"),
     Case(ListDigestsRequest(page_size=-1), "page_size"),
-    Case(creating(date=""), "digest.date"),
-    Case(creating(date="09.03.2026"), "digest.date"),
-    Case(creating(date="20260309"), "digest.date"),
-    Case(creating(date="2026-W11-1"), "digest.date"),
-    Case(creating(date="2026-02-30"), "digest.date"),
-    Case(creating(date="1989-12-31"), "digest.date"),
-    Case(creating(date=(TOMORROW + dt.timedelta(days=2)).isoformat()), "digest.date"),
-    Case(creating(digest_id="a b"), "digest.digest_id"),
-    Case(creating(source="x" * 101), "digest.source"),
-    Case(creating(title="x" * 2_001), "digest.title"),
-    Case(creating(("p",) * 10_001), "paper_ids"),
-    Case(creating(("known", "nowhere")), "paper_ids[1]", NOT_FOUND, "NOT_FOUND"),
+    Case(digesting(date=None), "digest.date"),
+    Case(digesting(date=Date(year=2026)), "digest.date"),
+    Case(digesting(date=Date(year=2026, month=3)), "digest.date"),
+    Case(digesting(date=Date(month=3, day=9)), "digest.date"),
+    Case(digesting(date=Date(year=2026, month=2, day=30)), "digest.date"),
+    Case(digesting(date=Date(year=2026, month=-1, day=2**31 - 1)), "digest.date"),
+    Case(digesting(date=on("1989-12-31")), "digest.date"),
+    Case(digesting(date=on(TOMORROW + dt.timedelta(days=2))), "digest.date"),
+    Case(digesting(digest_id="a b"), "digest.digest_id"),
+    Case(digesting(source="x" * 101), "digest.source"),
+    Case(digesting(title="x" * 2_001), "digest.title"),
+    Case(digesting(paper_ids=["p"] * 10_001), "digest.paper_ids"),
+    Case(digesting(paper_ids=["known", ""]), "digest.paper_ids[1]"),
+    Case(digesting(paper_ids=["known", "nowhere"]), "digest.paper_ids[1]", NOT_FOUND, "NOT_FOUND"),
+    Case(DeleteDigestRequest(digest_id="nowhere"), "digest_id", NOT_FOUND, "NOT_FOUND"),
+    Case(DeleteDigestRequest(digest_id="\x00", allow_missing=True), "digest_id"),
     Case(GetDigestRequest(digest_id="nowhere"), "digest_id", NOT_FOUND, "NOT_FOUND"),
     Case(GetDigestRequest(digest_id="\x00"), "digest_id"),
     Case(RecordEventsRequest(), "events"),
@@ -176,11 +189,12 @@ CASES = [
     Case(GetFeedRequest(user_id="u", exclude_paper_ids=[""]), "exclude_paper_ids[0]"),
     Case(GetSlateRequest(), "slate_id"),
     Case(GetSlateRequest(slate_id="nowhere"), "slate_id", NOT_FOUND, "NOT_FOUND"),
-    Case(StreamFeedsRequest(user_ids=["u"], digest_id="\x00"), "digest_id"),
+    Case(GetSlateRequest(slate_id="known", page_size=-1), "page_size"),
+    Case(StreamFeedsRequest(user_ids=["u"], digest_ids=["known", "\x00"]), "digest_ids[1]"),
     Case(StreamFeedsRequest(all_users=True, start_after="\x00"), "start_after"),
     Case(StreamFeedsRequest(user_ids=["u"], as_of=TOO_LATE), "as_of"),
     Case(FindSimilarPapersRequest(), "paper_id"),
-    Case(FindSimilarPapersRequest(paper_id="known", page_size=-1), "page_size"),
+    Case(FindSimilarPapersRequest(paper_id="known", limit=-1), "limit"),
 ]
 
 
@@ -230,7 +244,7 @@ def test_a_bad_digest_leaves_the_old_one(client: Client) -> None:
     a, b = upsert(client, make_papers(2))
     digest = make_digest(client, [a])
 
-    with failing(NOT_FOUND, "NOT_FOUND", "paper_ids[1]"):
+    with failing(NOT_FOUND, "NOT_FOUND", "digest.paper_ids[1]"):
         make_digest(client, [b, fresh("nowhere")], digest_id=digest)
 
     assert client.catalog.GetDigest(GetDigestRequest(digest_id=digest)).digest.paper_ids == [a]
@@ -272,7 +286,7 @@ def test_the_edges_of_time_are_kept(client: Client) -> None:
     digest, user = make_digest(client, names), fresh("user")
     record(client, user, "like", *upsert_ready(client, make_papers(1)), when=dt.datetime(1, 1, 1, tzinfo=dt.UTC))
     for moment in (first, last):
-        assert len(client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest, as_of=moment)).items) == 2
+        assert len(client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest, as_of=moment)).slate.items) == 2
 
 
 def test_a_long_name_does_not_break_the_connection(client: Client) -> None:

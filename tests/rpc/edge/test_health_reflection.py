@@ -11,12 +11,13 @@ from pathlib import Path
 import grpc
 import pytest
 from google.protobuf import descriptor_pool, message_factory
+from google.rpc.code_pb2 import Code
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from sqlalchemy import make_url
 
 from paperfeed.v1.catalog_pb2 import GetPaperRequest
-from paperfeed.v1.feed_pb2 import GetFeedRequest
+from paperfeed.v1.feed_pb2 import FALLBACK_REASON_NEW_USER, FALLBACK_REASON_NONE, GetFeedRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
 from testing.calls import failing, make_digest, make_papers, record, upsert_ready, wait_until
 from testing.servers import Service, lose_database, serving
@@ -70,9 +71,9 @@ def test_a_client_made_of_reflection_alone(sqlite_service: Service, channel: grp
         response_deserializer=answer_type.FromString,
     )
 
-    feed = call(request_type(user_id="reflected", digest_id=digest))
+    feed = call(request_type(user_id="reflected", digest_id=digest)).slate
 
-    assert feed.digest_id == digest
+    assert list(feed.digest_ids) == [digest]
     assert [item.rank for item in feed.items] == [1, 2]
     assert all(item.paper.title for item in feed.items)
 
@@ -94,11 +95,12 @@ def test_status_counts_what_was_done(own: Service) -> None:
     assert status.uptime.ToMilliseconds() > 0
     assert status.model_version.startswith("tiny-")
     assert (status.model_problem, status.encoder, status.paper_count) == ("", "hashing-384", 2)
-    calls = {(count.method, count.code): count.count for count in status.calls}
+    calls = {(count.method, Code.Name(count.code)): count.count for count in status.calls}
     assert calls["FeedService/GetFeed", "OK"] == 2
     assert calls["CatalogService/GetPaper", "NOT_FOUND"] == 1
     assert calls["ProfileService/RecordEvents", "OK"] == 1
-    assert [(count.reason, count.count) for count in status.fallbacks] == [("NEW_USER", 1), ("NONE", 1)]
+    counted = [(count.reason, count.count) for count in status.fallbacks]
+    assert counted == [(FALLBACK_REASON_NEW_USER, 1), (FALLBACK_REASON_NONE, 1)]
     assert status.storage_problem == ""
 
     def queues() -> dict[str, int]:

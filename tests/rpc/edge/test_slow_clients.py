@@ -10,6 +10,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.rpc.code_pb2 import Code
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from sqlalchemy import create_engine, text
 
@@ -65,7 +66,7 @@ def silent_calls(service: Service, path: str, count: int) -> Iterator[list[grpc.
 @contextmanager
 def unread_streams(service: Service, count: int) -> Iterator[list[grpc.Call]]:
     """Long streams, each on a connection of its own, of which only the first feed is read."""
-    request = StreamFeedsRequest(user_ids=LONG_USERS, page_size=100, explain=True, view=PAPER_VIEW_FULL)
+    request = StreamFeedsRequest(user_ids=LONG_USERS, limit=100, explain=True, view=PAPER_VIEW_FULL)
     with ExitStack() as stack:
         streams = []
         for _ in range(count):
@@ -81,7 +82,7 @@ def unread_streams(service: Service, count: int) -> Iterator[list[grpc.Call]]:
 def counted(service: Service, method: str) -> dict[str, int]:
     """Return the number of calls of the method by status code."""
     calls = service.client.status.GetStatus(GetStatusRequest(), timeout=10).calls
-    return {call.code: call.count for call in calls if call.method == method}
+    return {Code.Name(call.code): call.count for call in calls if call.method == method}
 
 
 def logged(caplog: pytest.LogCaptureFixture, reason: str) -> list[str]:
@@ -102,11 +103,11 @@ def test_silent_callers_keep_no_feed_waiting(start: Callable[..., Service], coun
     service = start(threads=THREADS, max_wait_seconds=5.0, silence_seconds=60.0)
     with silent_calls(service, "/paperfeed.v1.FeedService/GetFeed", count) as silent:
         wait_until(lambda: calls_at_work(service.client) == count)
-        answers = [service.client.feeds.GetFeed(GetFeedRequest(user_id="u"), timeout=30) for _ in range(20)]
+        answers = [service.client.feeds.GetFeed(GetFeedRequest(user_id="u"), timeout=30).slate for _ in range(20)]
 
         assert not any(call.done() for call in silent)
     wait_until(lambda: calls_at_work(service.client) == 0)
-    after = service.client.feeds.GetFeed(GetFeedRequest(user_id="u"), timeout=30)
+    after = service.client.feeds.GetFeed(GetFeedRequest(user_id="u"), timeout=30).slate
 
     assert {answer.slate_id != "" for answer in (*answers, after)} == {True}
 

@@ -13,12 +13,11 @@ from paperfeed.v1.feed_pb2 import (
     REASON_TYPE_EXPLORATION,
     GetFeedRequest,
     GetSlateRequest,
-    RankPapersRequest,
     StreamFeedsRequest,
 )
 from ranker.explore import place_chances, read_exploration
 from service.domain.feeds import Slate
-from testing.calls import MONDAY, at, ids, make_digest, make_papers, record, upsert_ready
+from testing.calls import MONDAY, at, ids, make_digest, make_papers, rank_request, record, upsert_ready
 from testing.servers import Service, copied, serving
 from tests.rpc.feed_calls import get_feed, kinds, shown
 
@@ -84,12 +83,14 @@ def test_the_same_request_explores_alike(client: Client, user: str) -> None:
     feed = get_feed(client, user, "d", explain=True, as_of=at(MONDAY))
     request = GetFeedRequest(user_id=user, digest_id="d", explain=True, as_of=at(MONDAY), page_size=7)
     (streamed,) = client.feeds.StreamFeeds(
-        StreamFeedsRequest(user_ids=[user], digest_id="d", explain=True, as_of=at(MONDAY), page_size=100)
+        StreamFeedsRequest(user_ids=[user], digest_ids=["d"], explain=True, as_of=at(MONDAY), limit=100)
     )
 
     assert list(client.feed_items(request)) == list(feed.items)
-    assert list(client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id)).items) == list(feed.items)
-    assert list(streamed.feed.items) == list(feed.items)
+    assert list(client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id, page_size=100)).slate.items) == list(
+        feed.items
+    )
+    assert list(streamed.slate.items) == list(feed.items)
     assert len({tuple(shown(get_feed(client, user, "d", as_of=at(time)))) for time in times(8)}) > 4
 
 
@@ -109,7 +110,7 @@ def test_ranked_papers_and_new_users_are_not_explored(client: Client, user: str)
     """RankPapers ranks by score at any as_of, and the trending papers of new users keep their order."""
     candidates = shown(get_feed(client, user, "d"))
     for time in times(5):
-        request = RankPapersRequest(user_id=user, candidate_paper_ids=candidates, as_of=at(time), explain=True)
+        request = rank_request(user_id=user, candidate_paper_ids=candidates, as_of=at(time), explain=True)
         ranked = client.feeds.RankPapers(request)
         scores = [item.score for item in ranked.items]
         assert scores == sorted(scores, reverse=True)

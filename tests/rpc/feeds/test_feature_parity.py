@@ -77,7 +77,7 @@ def slates(each_engine: Service) -> dict[str, Slate]:
     found = {}
     for user in users:
         request = GetFeedRequest(user_id=user, digest_id=digest, as_of=at(AS_OF), page_size=100, diversity=0.0)
-        slate_id = client.feeds.GetFeed(request).slate_id
+        slate_id = client.feeds.GetFeed(request).slate.slate_id
         with service.application.store.read() as tx:
             slate = tx.slates.find(slate_id, with_features=True)
         assert slate is not None

@@ -11,12 +11,13 @@ from paperfeed.v1.feed_pb2 import (
     FALLBACK_REASON_EMPTY_DIGEST,
     FALLBACK_REASON_NEW_USER,
     FALLBACK_REASON_NONE,
-    FALLBACK_REASON_STALE_DIGEST,
     REASON_TYPE_FOLLOWED_AUTHOR,
     REASON_TYPE_TOPIC,
     REASON_TYPE_TRENDING,
+    GetSlateRequest,
     TimeWindow,
 )
+from paperfeed.v1.status_pb2 import GetStatusRequest
 from testing.calls import (
     MONDAY,
     at,
@@ -46,7 +47,7 @@ def test_unknown_user_gets_trending_papers(client: Client) -> None:
     feed = get_feed(client, fresh("user"), digest, explain=True)
 
     assert (feed.fallback_reason, feed.model_version) == (FALLBACK_REASON_NEW_USER, "trending")
-    assert (feed.digest_id, feed.pending_paper_count, feed.total_size) == (digest, 0, 3)
+    assert (feed.digest_ids, feed.pending_paper_count, feed.total_size) == ([digest], 0, 3)
     assert shown(feed) == [hot.paper_id, warm.paper_id, cold.paper_id]
     assert [item.rank for item in feed.items] == [1, 2, 3]
     assert [kinds(item) for item in feed.items] == [[REASON_TYPE_TRENDING], [], []]
@@ -161,7 +162,7 @@ def test_nothing_left_is_an_empty_digest(client: Client) -> None:
     record(client, user, "like", paper)
 
     for feed in (get_feed(client, user, digest), get_feed(client, fresh("user"), make_digest(client, []))):
-        assert (shown(feed), feed.total_size, feed.next_page_token) == ([], 0, "")
+        assert (shown(feed), feed.total_size) == ([], 0)
         assert feed.fallback_reason == FALLBACK_REASON_EMPTY_DIGEST
 
 
@@ -172,7 +173,7 @@ def test_no_digest_at_all(own: Service) -> None:
     """Without any digest a feed is empty, not an error; a named digest must exist."""
     feed = get_feed(own.client, "u")
 
-    assert (shown(feed), feed.digest_id, feed.fallback_reason) == ([], "", FALLBACK_REASON_EMPTY_DIGEST)
+    assert (shown(feed), feed.digest_ids, feed.fallback_reason) == ([], [], FALLBACK_REASON_EMPTY_DIGEST)
     with failing(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", "digest_id"):
         get_feed(own.client, "u", "nowhere")
 
@@ -182,26 +183,31 @@ def test_newest_digest_is_the_default(own: Service) -> None:
     a, b, c = upsert_ready(own.client, make_papers(3))
     make_digest(own.client, [a], "2026-03-09", "new")
     make_digest(own.client, [b], "2026-03-08", "old")
-    assert (get_feed(own.client, "u").digest_id, shown(get_feed(own.client, "u"))) == ("new", [a])
+    assert (get_feed(own.client, "u").digest_ids, shown(get_feed(own.client, "u"))) == (["new"], [a])
 
     make_digest(own.client, [c], "2026-03-10", "newer")
 
-    assert (get_feed(own.client, "u").digest_id, shown(get_feed(own.client, "u"))) == ("newer", [c])
+    assert (get_feed(own.client, "u").digest_ids, shown(get_feed(own.client, "u"))) == (["newer"], [c])
     assert shown(get_feed(own.client, "u", "old")) == [b]
 
 
 def test_stale_digest(own: Service) -> None:
-    """The newest digest is STALE_DIGEST if it is older than the setting; a named digest never is."""
+    """The newest digest is stale if older than the setting, whatever the fallback reason; a named one never is."""
     liked, other = upsert_ready(own.client, make_papers(2))
     record(own.client, "u", "like", liked)
     make_digest(own.client, [liked, other], "2026-03-09", "d")
 
-    def reason(days: float, digest: str = "") -> int:
-        return get_feed(own.client, "u", digest, as_of=at(MONDAY + days * DAY)).fallback_reason
+    def said(user: str, days: float, digest: str = "") -> tuple[int, bool]:
+        feed = get_feed(own.client, user, digest, as_of=at(MONDAY + days * DAY))
+        stored = own.client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id)).slate
+        assert stored.stale_digest == feed.stale_digest
+        return feed.fallback_reason, feed.stale_digest
 
-    assert reason(0) == reason(3) == FALLBACK_REASON_NONE
-    assert reason(4) == FALLBACK_REASON_STALE_DIGEST
-    assert reason(4, "d") == FALLBACK_REASON_NONE
+    assert said("u", 0) == said("u", 3) == (FALLBACK_REASON_NONE, False)
+    assert said("u", 4) == (FALLBACK_REASON_NONE, True)
+    assert said("stranger", 4) == (FALLBACK_REASON_NEW_USER, True)
+    assert said("u", 4, "d") == (FALLBACK_REASON_NONE, False)
+    assert own.client.status.GetStatus(GetStatusRequest()).stale_feed_count == 2
 
 
 def test_changed_digest_changes_the_next_feed(client: Client) -> None:
@@ -232,7 +238,7 @@ def test_window_of_first_sight(client: Client) -> None:
     def window(*seconds: int) -> list[str]:
         moments = [at(start_at + dt.timedelta(seconds=each)) for each in seconds]
         feed = get_feed(client, fresh("user"), window=TimeWindow(start_at=moments[0], end_at=moments[1]))
-        assert feed.digest_id == ""
+        assert list(feed.digest_ids) == []
         return shown(feed)
 
     assert set(window(0, 20)) == {first, second}

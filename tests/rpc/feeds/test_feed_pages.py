@@ -3,6 +3,8 @@
 import datetime as dt
 from typing import Any
 
+import grpc
+
 from paperfeed.client import Client
 from paperfeed.v1.catalog_pb2 import PAPER_VIEW_BASIC, PAPER_VIEW_FULL
 from paperfeed.v1.feed_pb2 import (
@@ -14,6 +16,7 @@ from paperfeed.v1.feed_pb2 import (
 from testing.calls import (
     MONDAY,
     at,
+    failing,
     fresh,
     make_digest,
     make_papers,
@@ -49,12 +52,15 @@ def test_pages_pin_the_slate(client: Client) -> None:
 
     second, third = pages_of(client, request)
 
-    assert shown(first) + shown(second) + shown(third) == shown(whole)
-    assert [item.rank for item in [*first.items, *second.items, *third.items]] == list(range(1, 13))
-    assert {page.slate_id for page in (first, second, third)} == {first.slate_id}
-    assert {page.fallback_reason for page in (second, third)} == {FALLBACK_REASON_NEW_USER}
-    assert {page.total_size for page in (first, second, third)} == {12}
-    assert {page.as_of.ToSeconds() for page in (first, second, third)} == {at(MONDAY).seconds}
+    pages = [page.slate for page in (first, second, third)]
+    assert [paper_id for page in pages for paper_id in shown(page)] == shown(whole)
+    assert [item.rank for page in pages for item in page.items] == list(range(1, 13))
+    for page in pages:
+        page.ClearField("items")
+    assert pages[1:] == pages[:1] * 2
+    assert pages[0].fallback_reason == FALLBACK_REASON_NEW_USER
+    assert pages[0].total_size == 12
+    assert pages[0].as_of == at(MONDAY)
 
 
 def test_later_pages_leave_out_what_was_reacted_to_since(client: Client) -> None:
@@ -63,14 +69,16 @@ def test_later_pages_leave_out_what_was_reacted_to_since(client: Client) -> None
     digest, user = make_digest(client, papers), fresh("user")
     request = GetFeedRequest(user_id=user, digest_id=digest, page_size=3)
     first = client.feeds.GetFeed(request)
-    slate = client.feeds.GetSlate(GetSlateRequest(slate_id=first.slate_id))
+    slate_request = GetSlateRequest(slate_id=first.slate.slate_id)
+    slate = client.feeds.GetSlate(slate_request).slate
     record(client, user, "dismiss", slate.items[4].paper.paper_id)
     request.page_token = first.next_page_token
 
     second = client.feeds.GetFeed(request)
 
-    assert [item.rank for item in second.items] == [4, 6]
+    assert [item.rank for item in second.slate.items] == [4, 6]
     assert second.next_page_token == ""
+    assert client.feeds.GetSlate(slate_request).slate == slate
 
 
 def test_page_size_may_change_between_pages(client: Client) -> None:
@@ -82,7 +90,7 @@ def test_page_size_may_change_between_pages(client: Client) -> None:
 
     second, third = pages_of(client, request)
 
-    assert [item.rank for page in (first, second, third) for item in page.items] == list(range(1, 8))
+    assert [item.rank for page in (first, second, third) for item in page.slate.items] == list(range(1, 8))
 
 
 def test_default_page_and_the_typed_iterator(client: Client) -> None:
@@ -92,7 +100,7 @@ def test_default_page_and_the_typed_iterator(client: Client) -> None:
 
     items = list(client.feed_items(request))
 
-    assert len(client.feeds.GetFeed(request).items) == 20
+    assert len(client.feeds.GetFeed(request).slate.items) == 20
     assert [item.rank for item in items] == list(range(1, 46))
     assert len({item.paper.paper_id for item in items}) == 45
 
@@ -105,7 +113,13 @@ def test_slates_store_500_places(client: Client) -> None:
     feed = get_feed(client, fresh("user"), digest)
 
     assert feed.total_size == 500
-    assert len(client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id)).items) == 500
+    request = GetSlateRequest(slate_id=feed.slate_id, page_size=100)
+    assert [item.rank for item in client.slate_items(request)] == list(range(1, 501))
+    assert len(client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id)).slate.items) == 20
+    request.page_token = client.feeds.GetSlate(request).next_page_token
+    request.slate_id = get_feed(client, fresh("user"), digest).slate_id
+    with failing(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_PAGE_TOKEN", "page_token"):
+        client.feeds.GetSlate(request)
 
 
 def test_a_page_agrees_on_every_server(each_engine: Service, tiny_bundle: Any) -> None:
@@ -120,10 +134,10 @@ def test_a_page_agrees_on_every_server(each_engine: Service, tiny_bundle: Any) -
     request.page_token = first.next_page_token
 
     with serving(each_engine.url, bundle=str(tiny_bundle)) as other:
-        there = other.client.feeds.GetFeed(request)
-        here = client.feeds.GetFeed(request)
+        there = other.client.feeds.GetFeed(request).slate
+        here = client.feeds.GetFeed(request).slate
         same = GetFeedRequest(user_id=user, digest_id=digest, page_size=4, as_of=at(MONDAY), explain=True)
-        new_there, new_here = other.client.feeds.GetFeed(same), client.feeds.GetFeed(same)
+        new_there, new_here = other.client.feeds.GetFeed(same).slate, client.feeds.GetFeed(same).slate
 
     assert there == here
     assert [item.rank for item in there.items] == [3, 4]
@@ -138,12 +152,10 @@ def test_get_slate_is_what_was_served(client: Client) -> None:
     record(client, user, "like", liked)
     feed = get_feed(client, user, digest, explain=True)
 
-    slate = client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id))
+    slate = client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id)).slate
 
-    assert slate.user_id == user
-    assert list(slate.items) == list(feed.items)
-    for name in ("slate_id", "model_version", "digest_id", "pending_paper_count", "fallback_reason", "as_of"):
-        assert getattr(slate, name) == getattr(feed, name)
+    assert slate == feed
+    assert (slate.user_id, list(slate.digest_ids)) == (user, [digest])
     assert slate.created_at.ToNanoseconds() >= slate.as_of.ToNanoseconds()
 
 
@@ -156,7 +168,7 @@ def test_view_decides_about_abstracts(client: Client) -> None:
     }
 
     by_view = {view: feed.items[0].paper for view, feed in feeds.items()}
-    slate = client.feeds.GetSlate(GetSlateRequest(slate_id=feeds[0].slate_id, view=PAPER_VIEW_FULL))
+    slate = client.feeds.GetSlate(GetSlateRequest(slate_id=feeds[0].slate_id, view=PAPER_VIEW_FULL)).slate
 
     assert by_view[0] == by_view[PAPER_VIEW_BASIC]
     assert by_view[0].abstract == ""

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from paperfeed.client import Client
-from paperfeed.v1.catalog_pb2 import CreateDigestRequest, Digest
+from paperfeed.v1.catalog_pb2 import Digest, UpsertDigestRequest
 from paperfeed.v1.feed_pb2 import (
     FALLBACK_REASON_MODEL_UNAVAILABLE,
     FALLBACK_REASON_NONE,
@@ -22,16 +22,7 @@ from service.app.embedder import embed_pending
 from service.bootstrap import SystemClock
 from service.domain.papers import embedding_text
 from service.encoder import HashingEncoder
-from testing.calls import (
-    MONDAY,
-    at,
-    fresh,
-    make_digest,
-    make_papers,
-    record,
-    upsert,
-    upsert_ready,
-)
+from testing.calls import MONDAY, at, fresh, make_digest, make_papers, on, record, upsert, upsert_ready
 from testing.servers import Service
 from tests.rpc.feed_calls import get_feed, kinds, shown
 
@@ -296,7 +287,7 @@ def test_no_vector_of_a_digest_yet_under_another_width(start: Callable[..., Serv
 
 def test_digest_is_named_in_the_answer(client: Client) -> None:
     """The answer has the stored id of the digest."""
-    digest = Digest(date="2026-03-09", source=fresh("src"))
-    client.catalog.CreateDigest(CreateDigestRequest(digest=digest))
+    digest = Digest(date=on("2026-03-09"), source=fresh("src"))
+    client.catalog.UpsertDigest(UpsertDigestRequest(digest=digest))
 
-    assert get_feed(client, "u", f"{digest.source}-2026-03-09").digest_id == f"{digest.source}-2026-03-09"
+    assert list(get_feed(client, "u", f"{digest.source}-2026-03-09").digest_ids) == [f"{digest.source}-2026-03-09"]

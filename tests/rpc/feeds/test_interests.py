@@ -10,8 +10,7 @@ from paperfeed.v1.feed_pb2 import (
     REASON_TYPE_SIMILAR_TO_LIKED,
     REASON_TYPE_TOPIC,
     GetFeedRequest,
-    GetFeedResponse,
-    RankPapersRequest,
+    Slate,
 )
 from paperfeed.v1.profile_pb2 import (
     ExportUserRequest,
@@ -20,7 +19,7 @@ from paperfeed.v1.profile_pb2 import (
     Profile,
     UpdatePreferencesRequest,
 )
-from testing.calls import MONDAY, fresh, ids, make_digest, make_papers, record, upsert, upsert_ready
+from testing.calls import MONDAY, fresh, ids, make_digest, make_papers, rank_request, record, upsert, upsert_ready
 from testing.papers import TOPICS
 
 DAY = dt.timedelta(days=1)
@@ -30,13 +29,13 @@ def profile(client: Client, user: str) -> Profile:
     return client.profiles.GetProfile(GetProfileRequest(user_id=user)).profile
 
 
-def feed_of(client: Client, user: str, digest: str) -> GetFeedResponse:
+def feed_of(client: Client, user: str, digest: str) -> Slate:
     return client.feeds.GetFeed(
         GetFeedRequest(user_id=user, digest_id=digest, page_size=100, explain=True, diversity=0)
-    )
+    ).slate
 
 
-def subjects(feed: GetFeedResponse, kind: int) -> dict[str, list[str]]:
+def subjects(feed: Slate, kind: int) -> dict[str, list[str]]:
     """Return the subjects of reasons of one kind by paper; leave out papers without one."""
     found = {item.paper.paper_id: [r.subject for r in item.reasons if r.type == kind] for item in feed.items}
     return {paper_id: said for paper_id, said in found.items() if said}
@@ -127,5 +126,5 @@ def test_dislikes_push_away(client: Client) -> None:
     drops = {paper_id: before[paper_id] - after[paper_id] for paper_id in before}
     assert min(drops[paper_id] for paper_id in ids(near)) > max(drops[paper_id] for paper_id in ids(far))
     assert min(drops[paper_id] for paper_id in ids(near)) > 0
-    ranked = client.feeds.RankPapers(RankPapersRequest(user_id=user, candidate_paper_ids=digest_ids, as_of=feed.as_of))
+    ranked = client.feeds.RankPapers(rank_request(user_id=user, candidate_paper_ids=digest_ids, as_of=feed.as_of))
     assert {item.paper_id: item.score for item in ranked.items} == after

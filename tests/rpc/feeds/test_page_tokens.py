@@ -66,11 +66,12 @@ def test_token_of_another_request_rpc_or_user(client: Client) -> None:
 
 
 def test_token_of_a_deleted_user(client: Client) -> None:
-    """After DeleteUser, later pages of the user's slates are NOT_FOUND."""
+    """After DeleteUser, later pages of the user's slates are NOT_FOUND, and the error names the token."""
     papers = upsert_ready(client, make_papers(3))
     request = GetFeedRequest(user_id=fresh("user"), digest_id=make_digest(client, papers), page_size=1)
     request.page_token = client.feeds.GetFeed(request).next_page_token
     client.profiles.DeleteUser(DeleteUserRequest(user_id=request.user_id))
 
-    with failing(NOT_FOUND, "NOT_FOUND"):
+    with failing(NOT_FOUND, "NOT_FOUND", "page_token") as failure:
         client.feeds.GetFeed(request)
+    assert failure.said.metadata["resource"] == "slate"

@@ -4,6 +4,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.rpc.code_pb2 import DEADLINE_EXCEEDED
 
 from paperfeed.client import Client
 from paperfeed.v1.catalog_pb2 import PAPER_VIEW_FULL, BatchGetPapersRequest, ListPapersRequest, Paper
@@ -12,17 +13,16 @@ from paperfeed.v1.feed_pb2 import (
     FALLBACK_REASON_NEW_USER,
     FALLBACK_REASON_NONE,
     REASON_TYPE_SIMILAR_TO_LIKED,
-    RankPapersRequest,
     RankPapersResponse,
 )
 from paperfeed.v1.profile_pb2 import ExportUserRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
-from testing.calls import MONDAY, at, failing, fresh, ids, make_papers, record, upsert_ready, wait_until
+from testing.calls import MONDAY, at, failing, fresh, ids, make_papers, rank_request, record, upsert_ready, wait_until
 from testing.servers import Service
 
 
 def rank(client: Client, **fields: Any) -> RankPapersResponse:
-    return client.feeds.RankPapers(RankPapersRequest(**fields))
+    return client.feeds.RankPapers(rank_request(**fields))
 
 
 def test_inline_on_an_empty_database(own: Service) -> None:
@@ -59,7 +59,7 @@ def test_same_papers_same_ranking_stored_or_inline(client: Client) -> None:
     likes, candidates = make_papers(3), [*make_papers(3), *make_papers(3, "robots")]
     upsert_ready(client, [*likes, *candidates])
     stored = client.feeds.RankPapers(
-        RankPapersRequest(liked_paper_ids=ids(likes), candidate_paper_ids=ids(candidates), as_of=at(MONDAY))
+        rank_request(liked_paper_ids=ids(likes), candidate_paper_ids=ids(candidates), as_of=at(MONDAY))
     )
 
     # As stored: first_seen_at is a feature.
@@ -109,7 +109,7 @@ def test_nothing_is_stored(client: Client) -> None:
     rank(client, user_id=user, candidate_papers=candidates)
 
     assert list(client.profiles.ExportUser(ExportUserRequest(user_id=user))) == before
-    with failing(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", "candidate_paper_ids[0]"):
+    with failing(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", "candidate_paper_ids.paper_ids[0]"):
         rank(client, user_id=user, candidate_paper_ids=ids(candidates))
 
 
@@ -164,7 +164,7 @@ def test_a_short_deadline_ends_the_call(own: Service) -> None:
     client = own.client
     text = " ".join(fresh("word") for _ in range(200))
     papers = [Paper(title=f"paper {fresh('t')}", abstract=f"{text} {i}") for i in range(1_000)]
-    request = RankPapersRequest(liked_papers=make_papers(1), candidate_papers=papers)
+    request = rank_request(liked_papers=make_papers(1), candidate_papers=papers)
 
     with pytest.raises(grpc.RpcError) as raised:
         client.feeds.RankPapers(request, timeout=0.3)
@@ -173,7 +173,7 @@ def test_a_short_deadline_ends_the_call(own: Service) -> None:
 
     def was_counted() -> bool:
         calls = client.status.GetStatus(GetStatusRequest()).calls
-        return ("FeedService/RankPapers", "DEADLINE_EXCEEDED", 1) in [(c.method, c.code, c.count) for c in calls]
+        return ("FeedService/RankPapers", DEADLINE_EXCEEDED, 1) in [(c.method, c.code, c.count) for c in calls]
 
     wait_until(was_counted)
 
@@ -189,26 +189,28 @@ def test_what_is_known_needs_no_time_to_embed(client: Client) -> None:
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ({}, "user_id"),
-        ({"user_id": "u"}, "candidate_paper_ids"),
-        ({"candidate_paper_ids": ["p"]}, "user_id"),
-        ({"user_id": "u", "liked_paper_ids": ["p"], "candidate_paper_ids": ["p"]}, "liked_paper_ids"),
-        ({"user_id": "u", "liked_papers": [Paper(title="t")], "candidate_paper_ids": ["p"]}, "liked_papers"),
-        ({"user_id": "u", "candidate_papers": [Paper(title="t")], "candidate_paper_ids": ["p"]}, "candidate_papers"),
-        ({"user_id": "u", "candidate_papers": [Paper(title="t")] * 2}, "candidate_papers[1].paper_id"),
-        ({"liked_papers": [Paper(title="t")] * 2, "candidate_paper_ids": ["p"]}, "liked_papers[1].paper_id"),
-        ({"user_id": "u", "candidate_papers": [Paper(title="t"), Paper()]}, "candidate_papers[1].title"),
-        ({"user_id": "u", "candidate_papers": [Paper(title="t")] * 1_001}, "candidate_papers"),
-        ({"user_id": "u", "candidate_paper_ids": ["p"] * 10_001}, "candidate_paper_ids"),
-        ({"liked_paper_ids": ["p"] * 1_001, "candidate_paper_ids": ["p"]}, "liked_paper_ids"),
+        ({}, "likes"),
+        ({"user_id": "u"}, "candidates"),
+        ({"candidate_paper_ids": ["p"]}, "likes"),
+        ({"user_id": "", "candidate_paper_ids": ["p"]}, "user_id"),
+        ({"liked_paper_ids": [], "candidate_paper_ids": ["p"]}, "liked_paper_ids.paper_ids"),
+        ({"liked_papers": [], "candidate_paper_ids": ["p"]}, "liked_papers.papers"),
+        ({"user_id": "u", "candidate_paper_ids": []}, "candidate_paper_ids.paper_ids"),
+        ({"user_id": "u", "candidate_papers": []}, "candidate_papers.papers"),
+        ({"user_id": "u", "candidate_papers": [Paper(title="t")] * 2}, "candidate_papers.papers[1].paper_id"),
+        ({"liked_papers": [Paper(title="t")] * 2, "candidate_paper_ids": ["p"]}, "liked_papers.papers[1].paper_id"),
+        ({"user_id": "u", "candidate_papers": [Paper(title="t"), Paper()]}, "candidate_papers.papers[1].title"),
+        ({"user_id": "u", "candidate_papers": [Paper(title="t")] * 1_001}, "candidate_papers.papers"),
+        ({"user_id": "u", "candidate_paper_ids": ["p"] * 10_001}, "candidate_paper_ids.paper_ids"),
+        ({"liked_paper_ids": ["p"] * 1_001, "candidate_paper_ids": ["p"]}, "liked_paper_ids.paper_ids"),
         (
-            {"user_id": "u", "candidate_papers": [Paper(title="t", abstract="x" * 50_001)]},
-            "candidate_papers[0].abstract",
+            {"user_id": "u", "candidate_papers": [Paper(title="t", abstract="x" * 40_001)]},
+            "candidate_papers.papers[0].abstract",
         ),
     ],
 )
 def test_bad_questions(client: Client, fields: dict[str, Any], field: str) -> None:
-    """A request without exactly one kind of likes and candidates, or with bad or too many papers, names the field."""
+    """A request without likes or candidates, or with no, bad or too many papers, names the field."""
     with failing(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", field):
         rank(client, **fields)
 
@@ -216,10 +218,10 @@ def test_bad_questions(client: Client, fields: dict[str, Any], field: str) -> No
 @pytest.mark.parametrize("name", ["liked_papers", "candidate_papers"])
 def test_five_megabytes_of_text(client: Client, name: str) -> None:
     """More than 4,000,000 bytes of inline text is INVALID_ARGUMENT with the field, not a lost connection."""
-    big = [Paper(paper_id=f"p{i}", title="t", abstract="x" * 50_000) for i in range(100)]
+    big = [Paper(paper_id=f"p{i}", title="t", abstract="x" * 40_000) for i in range(125)]
     other = "candidate_papers" if name == "liked_papers" else "liked_papers"
 
-    with failing(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", name) as failure:
+    with failing(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", f"{name}.papers") as failure:
         rank(client, **{name: big, other: [Paper(title="t")]})
 
     assert "4000000" in failure.said.message

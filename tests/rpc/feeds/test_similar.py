@@ -41,7 +41,7 @@ def test_ties_go_by_id_and_a_twin_is_not_the_paper_itself(own: Service) -> None:
     upsert_ready(own.client, twins)
 
     assert similar(own.client, "b") == [("a", 1.0), ("c", 1.0)]
-    assert similar(own.client, "c", page_size=1) == [("a", 1.0)]
+    assert similar(own.client, "c", limit=1) == [("a", 1.0)]
 
 
 def test_pages_are_capped(client: Client) -> None:
@@ -49,8 +49,8 @@ def test_pages_are_capped(client: Client) -> None:
     first, *_ = upsert_ready(client, make_papers(130))
 
     assert len(similar(client, first)) == 20
-    assert len(similar(client, first, page_size=7)) == 7
-    assert len(similar(client, first, page_size=1_000_000)) == 100
+    assert len(similar(client, first, limit=7)) == 7
+    assert len(similar(client, first, limit=1_000_000)) == 100
 
 
 def test_pending_paper_has_no_neighbours_yet(start: Callable[..., Service]) -> None:
@@ -93,10 +93,10 @@ def test_changes_show_at_once(each_engine: Service) -> None:
         upsert_ready(client, twin[:1])
         assert all(cosine < 0.99 for _, cosine in similar(other.client, first))
         upsert_ready(client, twin[1:2])
-        assert similar(other.client, first, page_size=1) == [(second, 1.0)]
+        assert similar(other.client, first, limit=1) == [(second, 1.0)]
         upsert_ready(client, twin[2:])
         client.catalog.DeletePaper(DeletePaperRequest(paper_id=second))
-        assert similar(other.client, first, page_size=1) == [(third, 1.0)]
+        assert similar(other.client, first, limit=1) == [(third, 1.0)]
         twin[2].abstract = "of something else entirely"
         upsert_ready(client, twin[2:])
         assert all(cosine < 0.99 for _, cosine in similar(other.client, first))

@@ -14,13 +14,12 @@ from paperfeed.v1.feed_pb2 import (
     GetFeedRequest,
     GetFeedResponse,
     GetSlateRequest,
-    RankPapersRequest,
     StreamFeedsRequest,
 )
 from paperfeed.v1.profile_pb2 import ExportUserRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
 from ranker.spaces.statistics import count_corpus, count_terms
-from testing.calls import at, make_digest, make_papers, record, upsert_ready, wait_until
+from testing.calls import at, make_digest, make_papers, rank_request, record, upsert_ready, wait_until
 from testing.servers import Service, serving
 from testing.statistics import put_statistics
 from tests.databases import postgres_schema, require_postgres
@@ -96,16 +95,16 @@ def test_every_answer_names_them(filled: Service) -> None:
     version = count(filled)
 
     feed, stranger = get_feed(client, USER, DIGEST), get_feed(client, "a-stranger", DIGEST)
-    slate = client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id))
-    (streamed,) = client.feeds.StreamFeeds(StreamFeedsRequest(user_ids=[USER], digest_id=DIGEST))
-    ranked = client.feeds.RankPapers(RankPapersRequest(user_id=USER, candidate_papers=make_papers(2)))
+    slate = client.feeds.GetSlate(GetSlateRequest(slate_id=feed.slate_id)).slate
+    (streamed,) = client.feeds.StreamFeeds(StreamFeedsRequest(user_ids=[USER], digest_ids=[DIGEST]))
+    ranked = client.feeds.RankPapers(rank_request(user_id=USER, candidate_papers=make_papers(2)))
     exported = [
         each.slate for each in client.profiles.ExportUser(ExportUserRequest(user_id=USER)) if each.slate.slate_id
     ]
 
     assert version > 0
     assert [feed.statistics_version, slate.statistics_version] == [version] * 2
-    assert [streamed.feed.statistics_version, ranked.statistics_version] == [version] * 2
+    assert [streamed.slate.statistics_version, ranked.statistics_version] == [version] * 2
     assert [each.statistics_version for each in exported] == [version] * 2
     assert stranger.statistics_version == 0
 
@@ -114,7 +113,7 @@ def test_empty_database(own: Service) -> None:
     """On an empty database RankPapers uses the bundle's own statistics alone."""
     liked, *candidates = make_papers(4)
 
-    ranked = own.client.feeds.RankPapers(RankPapersRequest(liked_papers=[liked], candidate_papers=candidates))
+    ranked = own.client.feeds.RankPapers(rank_request(liked_papers=[liked], candidate_papers=candidates))
 
     assert ranked.statistics_version == 0
     assert len(ranked.items) == 3
@@ -129,7 +128,7 @@ def test_as_of_chooses_the_statistics_of_then(filled: Service) -> None:
 
     def version_at(moment: dt.datetime) -> int:
         feed = get_feed(client, USER, DIGEST, as_of=at(moment))
-        request = RankPapersRequest(user_id=USER, candidate_papers=make_papers(2), as_of=at(moment))
+        request = rank_request(user_id=USER, candidate_papers=make_papers(2), as_of=at(moment))
         assert client.feeds.RankPapers(request).statistics_version == feed.statistics_version
         return int(feed.statistics_version)
 
@@ -205,14 +204,15 @@ def test_pages_of_one_slate_across_a_switch(filled: Service) -> None:
     """A later page belongs to its slate, also if the statistics have changed in between."""
     first_version = count(filled)
     request = GetFeedRequest(user_id=USER, digest_id=DIGEST, page_size=20, explain=True)
-    first = filled.client.feeds.GetFeed(request)
+    answer = filled.client.feeds.GetFeed(request)
+    first = answer.slate
     upsert_ready(filled.client, make_papers(60, "audio"))
     count(filled, COUNTED_AT + HOUR)
-    request.page_token = first.next_page_token
+    request.page_token = answer.next_page_token
 
-    second = filled.client.feeds.GetFeed(request)
+    second = filled.client.feeds.GetFeed(request).slate
 
-    slate = filled.client.feeds.GetSlate(GetSlateRequest(slate_id=first.slate_id))
+    slate = filled.client.feeds.GetSlate(GetSlateRequest(slate_id=first.slate_id, page_size=100)).slate
     assert [first.statistics_version, second.statistics_version] == [first_version] * 2
     assert [*first.items, *second.items] == list(slate.items[:40])
 
@@ -226,10 +226,10 @@ def test_switch_with_calls_in_flight(filled: Service) -> None:
             while not stop.is_set():
                 request = GetFeedRequest(user_id=USER, digest_id=DIGEST, page_size=15)
                 try:
-                    first = client.feeds.GetFeed(request)
-                    request.page_token = first.next_page_token
-                    second = client.feeds.GetFeed(request)
-                    slate = client.feeds.GetSlate(GetSlateRequest(slate_id=first.slate_id))
+                    answer = client.feeds.GetFeed(request)
+                    first, request.page_token = answer.slate, answer.next_page_token
+                    second = client.feeds.GetFeed(request).slate
+                    slate = client.feeds.GetSlate(GetSlateRequest(slate_id=first.slate_id, page_size=100)).slate
                 except grpc.RpcError as error:
                     failures.append(f"{error.code()}: {error.details()}")
                     return

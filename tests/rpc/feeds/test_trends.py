@@ -7,9 +7,9 @@ import pytest
 
 from paperfeed.client import Client
 from paperfeed.v1.catalog_pb2 import Paper, UpsertPapersRequest
-from paperfeed.v1.feed_pb2 import REASON_TYPE_TRENDING, GetFeedRequest, GetFeedResponse, RankPapersRequest
+from paperfeed.v1.feed_pb2 import REASON_TYPE_TRENDING, GetFeedRequest, Slate
 from paperfeed.v1.profile_pb2 import DeleteUserRequest
-from testing.calls import at, fresh, make_digest, make_papers, record, upsert, upsert_ready
+from testing.calls import at, fresh, make_digest, make_papers, rank_request, record, upsert, upsert_ready
 from testing.servers import Service, serving
 from tests.rpc.feed_calls import shown
 
@@ -25,11 +25,13 @@ def now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
-def get_feed(client: Client, user: str, digest: str, **fields: Any) -> GetFeedResponse:
-    return client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest, page_size=100, explain=True, **fields))
+def get_feed(client: Client, user: str, digest: str, **fields: Any) -> Slate:
+    return client.feeds.GetFeed(
+        GetFeedRequest(user_id=user, digest_id=digest, page_size=100, explain=True, **fields)
+    ).slate
 
 
-def trending(feed: GetFeedResponse) -> set[str]:
+def trending(feed: Slate) -> set[str]:
     return {item.paper.paper_id for item in feed.items if any(r.type == REASON_TYPE_TRENDING for r in item.reasons)}
 
 
@@ -107,5 +109,5 @@ def test_trend_in_the_model(client: Client) -> None:
     rises = {paper_id: after[paper_id] - before[paper_id] for paper_id in digest_ids}
     assert max(rises, key=lambda paper_id: rises[paper_id]) == digest_ids[6]
     assert trending(feed) == {digest_ids[6]}
-    ranked = client.feeds.RankPapers(RankPapersRequest(user_id=user, candidate_paper_ids=digest_ids, as_of=feed.as_of))
+    ranked = client.feeds.RankPapers(rank_request(user_id=user, candidate_paper_ids=digest_ids, as_of=feed.as_of))
     assert {item.paper_id: item.score for item in ranked.items} == after

@@ -86,5 +86,5 @@ def test_broken_rule_is_named() -> None:
 def test_long_abstract_is_cut() -> None:
     """A too long abstract is cut, and this is said."""
     entry = _read(RawEntry("k", 7, "T", abstract="a" * 50_001))
-    assert len(entry.paper.abstract) == 50_000
-    assert entry.problems == ("its abstract is cut to 50,000 characters",)
+    assert len(entry.paper.abstract) == 40_000
+    assert entry.problems == ("its abstract is cut to 40,000 characters",)

@@ -1,0 +1,23 @@
+"""Add whether the digest of a slate was stale, which the fallback reason told before, instead of the true one."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from database.columns import not_null
+
+revision = "0008"
+down_revision = "0007"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    # The default serves the previous release, which inserts without this column.
+    op.add_column("slates", not_null("stale_digest", sa.Boolean, server_default=sa.false()))
+    # Such slates were ranked by the model: another reason took precedence.
+    op.execute("UPDATE slates SET stale_digest = true, fallback_reason = 'none' WHERE fallback_reason = 'stale_digest'")
+
+
+def downgrade() -> None:
+    op.execute("UPDATE slates SET fallback_reason = 'stale_digest' WHERE stale_digest AND fallback_reason = 'none'")
+    op.drop_column("slates", "stale_digest")

@@ -1,0 +1,183 @@
+"""Clients and commands call a server over TLS, with a client certificate and an API key."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc
+import pytest
+
+from mailer.errors import ServiceUnavailable
+from mailer.service import FeedService
+from paperfeed.client import AsyncClient, Client, tls, tls_of_files
+from paperfeed.v1 import (
+    catalog_pb2,
+    catalog_pb2_grpc,
+    profile_pb2,
+    profile_pb2_grpc,
+    status_pb2,
+    status_pb2_grpc,
+)
+from tests.cli.command import Run
+from tests.requirements import require
+
+
+@dataclass
+class Certificates:
+    """PEM files of an authority, and of a server and a client whose certificates it signed."""
+
+    folder: Path
+
+    def __post_init__(self) -> None:
+        key = ["-newkey", "rsa:2048", "-nodes"]
+        self._openssl(
+            "req", "-x509", *key, "-days", "2", "-subj", "/CN=authority", "-out", "ca.pem", "-keyout", "ca.key"
+        )
+        for name in ("server", "client"):
+            extension = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+            self._openssl(
+                "req", *key, "-subj", f"/CN={name}", *extension, "-out", f"{name}.csr", "-keyout", f"{name}.key"
+            )
+            signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-copy_extensions", "copy"]
+            self._openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.pem")
+
+    def path(self, name: str) -> str:
+        """Return the path of a file."""
+        return str(self.folder / name)
+
+    def read(self, name: str) -> bytes:
+        """Return the content of a file."""
+        return (self.folder / name).read_bytes()
+
+    def _openssl(self, *arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)
+
+
+@dataclass
+class Guarded(
+    status_pb2_grpc.StatusServiceServicer,
+    catalog_pb2_grpc.CatalogServiceServicer,
+    profile_pb2_grpc.ProfileServiceServicer,
+):
+    """Servicers that keep what they learn of their callers."""
+
+    target: str = ""
+    authorizations: list[str] = field(default_factory=list)
+    peers: list[bytes] = field(default_factory=list)
+
+    def GetStatus(
+        self, request: status_pb2.GetStatusRequest, context: grpc.ServicerContext
+    ) -> status_pb2.GetStatusResponse:
+        self._note(context)
+        return status_pb2.GetStatusResponse(version="1")
+
+    def ListDigests(
+        self, request: catalog_pb2.ListDigestsRequest, context: grpc.ServicerContext
+    ) -> catalog_pb2.ListDigestsResponse:
+        self._note(context)
+        return catalog_pb2.ListDigestsResponse()
+
+    def ListDeletedUsers(
+        self, request: profile_pb2.ListDeletedUsersRequest, context: grpc.ServicerContext
+    ) -> profile_pb2.ListDeletedUsersResponse:
+        self._note(context)
+        return profile_pb2.ListDeletedUsersResponse()
+
+    def _note(self, context: grpc.ServicerContext) -> None:
+        self.authorizations.append(str(dict(context.invocation_metadata()).get("authorization", "")))
+        self.peers += context.peer_identities() or ()
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    require("openssl", shutil.which("openssl") is not None, "needs openssl to make certificates")
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def guarded(certificates: Certificates) -> Iterator[Guarded]:
+    """A server that asks for a client certificate."""
+    servicer = Guarded()
+    server = grpc.server(ThreadPoolExecutor(2))
+    status_pb2_grpc.add_StatusServiceServicer_to_server(servicer, server)
+    catalog_pb2_grpc.add_CatalogServiceServicer_to_server(servicer, server)
+    profile_pb2_grpc.add_ProfileServiceServicer_to_server(servicer, server)
+    pair = [(certificates.read("server.key"), certificates.read("server.pem"))]
+    credentials = grpc.ssl_server_credentials(pair, certificates.read("ca.pem"), require_client_auth=True)
+    servicer.target = f"localhost:{server.add_secure_port('127.0.0.1:0', credentials)}"
+    server.start()
+    yield servicer
+    server.stop(None).wait()
+
+
+def test_both_clients(guarded: Guarded, certificates: Certificates) -> None:
+    """Both clients prove the server's and their own identity, and send the API key as a bearer token."""
+    credentials = tls(
+        root_certificates=certificates.read("ca.pem"),
+        certificate=certificates.read("client.pem"),
+        private_key=certificates.read("client.key"),
+        api_key="a key",
+    )
+
+    with Client(guarded.target, credentials=credentials) as client:
+        assert client.status.GetStatus(status_pb2.GetStatusRequest()).version == "1"
+
+    async def call() -> str:
+        async with AsyncClient(guarded.target, credentials=credentials) as client:
+            return (await client.status.GetStatus(status_pb2.GetStatusRequest())).version
+
+    assert asyncio.run(call()) == "1"
+    assert guarded.authorizations == ["Bearer a key"] * 2
+    assert b"localhost" in guarded.peers
+
+
+def test_strangers_are_refused(guarded: Guarded, certificates: Certificates, tmp_path: Path) -> None:
+    """Without TLS, without the authority or without a client certificate there is no connection."""
+    for credentials in (None, tls(), tls(root_certificates=certificates.read("ca.pem"))):
+        with Client(guarded.target, credentials=credentials, retries=False) as client:
+            with pytest.raises(grpc.RpcError) as raised:
+                client.status.GetStatus(status_pb2.GetStatusRequest(), timeout=5)
+            assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
+    with (
+        FeedService(guarded.target, credentials=tls(), timeout_seconds=1) as service,
+        pytest.raises(ServiceUnavailable),
+    ):
+        list(service.digests())
+    with pytest.raises(ValueError, match="needed together"):
+        tls(certificate=b"")
+    (tmp_path / "key").write_text("two\nlines")
+    with pytest.raises(ValueError, match="one line"):
+        tls_of_files(api_key_file=str(tmp_path / "key"))
+    assert tls_of_files() is None
+    assert guarded.peers == []
+
+
+def test_commands(guarded: Guarded, certificates: Certificates, paperfeed: Run, tmp_path: Path) -> None:
+    """Commands take the files from options or the environment; a file that is missing is wrong usage."""
+    (tmp_path / "key").write_text("a key\n")
+    client = ("--tls-cert", certificates.path("client.pem"), "--tls-key", certificates.path("client.key"))
+    by_option = ("--server", guarded.target, "--tls-ca", certificates.path("ca.pem"), *client)
+    by_environment = {
+        "PAPERFEED_SERVER": guarded.target,
+        "PAPERFEED_MAIL_SERVER": guarded.target,
+        "PAPERFEED_MAIL_DB": f"sqlite:///{tmp_path / 'mail.db'}",
+        "PAPERFEED_TLS_CA": certificates.path("ca.pem"),
+        "PAPERFEED_TLS_CERT": certificates.path("client.pem"),
+        "PAPERFEED_TLS_KEY": certificates.path("client.key"),
+        "PAPERFEED_API_KEY_FILE": str(tmp_path / "key"),
+    }
+
+    asked = [paperfeed("status", "--json", *by_option), paperfeed("status", "--json", **by_environment)]
+    mail = paperfeed("mail", "send", "--json", **by_environment)
+
+    assert [json.loads(done.out)["version"] for done in asked] == ["1", "1"], [done.err for done in asked]
+    assert guarded.authorizations[:2] == ["", "Bearer a key"]
+    assert json.loads(mail.out)["problems"] == [], mail.err
+    missing = paperfeed("status", "--server", guarded.target, "--tls-ca", str(tmp_path / "none.pem"))
+    assert missing.code == 2
+    assert "none.pem" in missing.err
