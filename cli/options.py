@@ -15,7 +15,7 @@ Db = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
 Report = Annotated[
     Path | None,
-    typer.Option("--report", help="File to write all entries to that were left out or repaired, one per line."),
+    typer.Option("--report", help="Write all entries that were left out or repaired to this file, one per line."),
 ]
 Server = Annotated[
     str | None,
@@ -25,8 +25,7 @@ TlsCa = Annotated[
     str | None,
     typer.Option(
         "--tls-ca",
-        help="Call over TLS: PEM file with the authority of the server's certificate, or 'system'. "
-        "Default: PAPERFEED_TLS_CA.",
+        help="Call over TLS: PEM file with the server's root certificates, or 'system'. Default: PAPERFEED_TLS_CA.",
     ),
 ]
 TlsCert = Annotated[

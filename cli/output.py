@@ -15,7 +15,7 @@ from service.process.failures import note, printable
 
 
 class SafeConsole(Console):
-    """A console that prints no control characters of any text, in tables and bars too, but those that it makes."""
+    """A console that removes control characters from all text, also in tables and bars, except for its own ones."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         """Yield the segments of what is printed."""
@@ -27,7 +27,7 @@ console = SafeConsole(highlight=False)
 
 
 def one_line(text: str) -> str:
-    """Return foreign text, such as a title, for one line among others: it can make no line of its own."""
+    """Return text from outside, such as a title, as one line: its line breaks are removed."""
     return " ".join(printable(text).split())
 
 

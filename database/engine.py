@@ -49,7 +49,8 @@ class Engines:
         """Open a writing transaction. It is committed at the end of the block, or rolled back if the block raises.
 
         Args:
-            began: Called when the transaction has begun. On SQLite it waits for other writers before that.
+            began: Called when the transaction has begun. On SQLite, the transaction begins when other writers have
+                finished.
 
         Raises:
             unavailable: The SQLite files are not those that were opened, so that the transaction may be lost.
@@ -100,7 +101,7 @@ def open_engines(
 
     Args:
         application: Name that PostgreSQL shows for our connections.
-        pool_size: Reading connections to keep open; as many again are opened if all are in use.
+        pool_size: Reading connections to keep open; if all are in use, up to as many more are opened.
         busy_timeout_seconds: How long to wait for a lock or a free connection.
         statement_timeout_seconds: Limit for one statement on PostgreSQL; None for jobs that read or write all rows.
     """
@@ -154,10 +155,10 @@ def postgres_engine(
     *,
     pool_size: int,
 ) -> Engine:
-    """Return an engine that notices a lost server. The URL's own parameters win, but for the time zone.
+    """Return an engine that detects lost connections. Parameters in the URL take precedence, except for the time zone.
 
-    With a limit for statements, the server ends those that take longer, and the engine breaks the connection to a
-    server that does not answer at all.
+    With a limit for statements, the server ends longer statements. If the server does not answer at all, the engine
+    closes the connection.
     """
     defaults = {
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,

@@ -16,8 +16,8 @@ _Found = tuple[tuple[int, int] | None, ...]
 class DatabaseFiles:
     """The files of an SQLite database that this process has open: the database, its write-ahead log and its index.
 
-    Writes to a file that was removed, replaced or emptied would be acknowledged, and lost with the last process that
-    has it open. SQLite itself removes the log only when no process has the database open.
+    Writes to a file that was removed, replaced or emptied would be acknowledged, but lost when the last process closes
+    it. SQLite itself removes the log only when no process has the database open.
 
     Args:
         url: URL of the database. Databases on PostgreSQL have no files here.
@@ -42,7 +42,7 @@ class DatabaseFiles:
         Raises:
             unavailable: A file was removed, replaced or emptied; what the block has written may be lost.
         """
-        # Checked first: a new connection would create empty files in the place of removed ones.
+        # Checked first, because a new connection would create empty files in place of removed ones.
         self._check(engine, others)
         yield
         self._check(engine, others)
@@ -75,7 +75,7 @@ class DatabaseFiles:
         if found == opened:
             return
         part = next(part for part, now, then in zip(_PARTS, found, opened, strict=False) if now != then)
-        # Another process that has made new files is a reason to leave everything as it is.
+        # If another process has created new files, nothing is changed.
         if part and all(now in {None, then} for now, then in zip(found, opened, strict=True)):
             self._save(engines)
         if not self._is_told:
@@ -88,7 +88,7 @@ class DatabaseFiles:
     def _save(self, engines: tuple[Engine, ...]) -> None:
         """Copy what the removed log holds into the database, once. An open connection still has the log.
 
-        No other process can have made a new log, because it would be there.
+        No other process has created a new log, because there is none.
         """
         if self._is_saved:
             return

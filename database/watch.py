@@ -1,7 +1,7 @@
 """Breaks connections to a PostgreSQL server that does not answer.
 
-PostgreSQL ends slow statements itself, and the system notices a lost host. But a server that is stopped, or a network
-that swallows its answers, would keep a thread waiting for ever.
+PostgreSQL ends slow statements itself, and the system notices a lost host. But if a server is suspended, or the network
+drops its answers, a thread would wait for ever.
 """
 
 import contextlib

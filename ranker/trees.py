@@ -1,6 +1,6 @@
 """Reads LightGBM's text model into arrays, checks it, and finds the leaves of rows.
 
-Only models as paperfeed trains them are accepted: numeric splits, constant leaves, one output, small trees.
+Only the kind of models that paperfeed trains is accepted: numeric splits, constant leaves, one output, small trees.
 """
 
 from dataclasses import dataclass
@@ -78,7 +78,8 @@ class Trees:
         """Return the number of the leaf of each row in each tree; (t, n).
 
         Each row is compared with all nodes, and each node rules out the leaves on the side that the row does not go to.
-        One leaf of each tree is left. For small trees this takes a third of the time of following each row.
+        One leaf of each tree remains. For small trees this takes a third of the time of following each row from node to
+        node.
 
         Args:
             values: (features, n) float32.
@@ -108,7 +109,7 @@ class Trees:
 def _places(values: Float32Array) -> Float32Array:
     """Return the values with unknown ones as greatest, then as least, then as zero; (3 * features, n)."""
     unknown = np.isnan(values)
-    # NaN is not at most any threshold, as if it were the greatest.
+    # Comparisons with NaN are false, so NaN counts as greater than any threshold.
     return np.concatenate((values, np.where(unknown, -np.inf, values), np.where(unknown, 0, values)))
 
 

@@ -37,8 +37,8 @@ class Settings:
     )
     tls_ca: str = setting(
         "",
-        "PEM file with the authority that signed the server's certificate, or 'system' for the usual ones. Commands "
-        "that call a server use TLS if this or one of the next three is set.",
+        "PEM file with the root certificates that the server's certificate is checked against, or 'system' for those "
+        "that gRPC ships. Commands that call a server use TLS if this or one of the next three is set.",
     )
     tls_cert: str = setting("", "PEM file with the client's certificate, if the server asks for one.")
     tls_key: str = setting("", "PEM file with the private key of the client's certificate.")
@@ -64,13 +64,19 @@ class Settings:
     )
     threads: int = setting(
         2,
-        "Quick calls handled at once. Bulk calls (streams, RankPapers, new papers) have as many threads of their own.",
+        "Threads for quick calls. Bulk calls (StreamFeeds, RankPapers, UpsertPapers, FindSimilarPapers, ExportUser) "
+        "have as many threads of their own.",
         at_least=1,
         at_most=1024,
     )
-    max_waiting_calls: int = setting(64, "Calls that may wait for a thread; more are refused.", at_least=0)
+    max_waiting_calls: int = setting(
+        64, "Quick calls, and as many bulk calls, that may wait for a thread; more are refused.", at_least=0
+    )
     max_wait_seconds: float = setting(
-        0.5, "A call that would probably wait longer than this for a thread is refused.", at_least=0.001, at_most=3600
+        0.5,
+        "A quick call that would probably wait longer than this for a thread is refused.",
+        at_least=0.001,
+        at_most=3600,
     )
     silence_seconds: float = setting(
         15.0,

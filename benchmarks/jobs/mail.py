@@ -2,10 +2,10 @@
 
     python -m benchmarks.jobs.mail --json
 
-The run has 10,000 subscribers. The kills have 2,000 subscribers, first with one mailer and then with two. A real feed
-service (hashing encoder, 77 papers) runs in one process, the SMTP server in another, both on loopback. The time is that
-of a whole run: rank and stream feeds, render, store and send issues, and report them to the service. Another run is for
-1,000 weekly subscribers, who each get one issue of seven digests.
+The measured run has 10,000 subscribers. The runs that are killed have 2,000, first with one mailer and then with two. A
+real feed service (hashing encoder, 77 papers) runs in one process, the SMTP server in another, both on loopback. The
+time is that of a whole run: rank and stream feeds, render, store and send issues, and report them to the service. A
+further run sends 1,000 weekly subscribers one issue of seven digests each.
 """
 
 import argparse

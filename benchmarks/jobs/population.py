@@ -143,7 +143,7 @@ def fill(
 
 
 def _preferences(number: int, name: str) -> dict[str, Any]:
-    """Return the preferences of a user: a few words and topics, or for every fiftieth user as many as are allowed."""
+    """Return the preferences of a user: a few words and topics; every fiftieth user has the maximum number."""
     count = MAX_PREFERENCES if number % LONG_PREFERENCES_EVERY == 0 else 5
 
     def phrases(kind: str) -> tuple[str, ...]:

@@ -6,10 +6,10 @@
 The same client processes call two servers in turn, round after round: ``paperfeed serve`` on a made-up database, and
 the floor (``benchmarks.serving.floor_server``). Digest, bundle and the profiles of all 500 users are in memory. Each
 request is for the next user and for 20 of 77 papers, with reasons and without abstracts. Every fifth user has
-preferences, and every fiftieth as many as are allowed. Every slate is stored.
+preferences, and every fiftieth has the maximum number. Every slate is stored.
 
 Some clients call again as soon as they have an answer (closed loops). Others call at random times, at a share of the
-rate of the closed loops, up to twice that rate; then the time counts from when a call was due.
+rate of the closed loops, up to twice that rate; then a call's time is counted from when it was due.
 """
 
 import argparse

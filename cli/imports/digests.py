@@ -1,4 +1,4 @@
-"""``paperfeed digest``: import a digest from a file, without a server. ``paperfeed fetch`` stores them the same way."""
+"""``paperfeed digest``: import a digest from a file without a server. ``paperfeed fetch`` stores digests alike."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,10 +24,11 @@ DigestId = Annotated[
     typer.Option("--id", help="Id of the digest. Default: SOURCE-DATE, or SOURCE-DATE-ORIGIN for a second source."),
 ]
 Add = Annotated[
-    bool, typer.Option("--add", help="Add the papers to the digest of this id (default: SOURCE-DATE), if there is one.")
+    bool, typer.Option("--add", help="Add the papers to the digest with this id (default: SOURCE-DATE) if it exists.")
 ]
 Replace = Annotated[
-    bool, typer.Option("--replace", help="Replace the digest of this id, even if its papers came from another source.")
+    bool,
+    typer.Option("--replace", help="Replace the digest with this id, even if its papers came from another source."),
 ]
 
 
@@ -48,7 +49,9 @@ def import_digest(
     replace: Replace = False,
     strict: Annotated[
         bool,
-        typer.Option("--strict", help="Store nothing if an entry cannot be used. Default: leave it out and say so."),
+        typer.Option(
+            "--strict", help="Store nothing if an entry cannot be used. Default: leave such entries out and list them."
+        ),
     ] = False,
     report: Report = None,
     db: Db = None,
@@ -89,7 +92,7 @@ class StoredDigest:
 
     Attributes:
         counts: Numbers of new, updated, unchanged, embedded and pending papers by name.
-        text: The same in words.
+        text: The counts in words.
         notes: One line for each thing that the user may not expect, such as a replacement.
     """
 
@@ -118,7 +121,7 @@ def chosen_effect(*, add: bool, replace: bool) -> Existing:
 def store_digest(
     local: Local, digest: Digest, papers: Sequence[Paper], *, existing: Existing, embed: bool
 ) -> StoredDigest:
-    """Store a digest, and its first papers if there are more than a digest may have."""
+    """Store a digest; if it has too many papers, only the first ones."""
     done = local.catalog.import_digest(digest, papers[:MAX_DIGEST_PAPERS], existing=existing)
     counts, text = counted(local, done.paper_outcomes, wanted=embed)
     return StoredDigest(done, counts, text, tuple(_notes(done, papers, counts)))
@@ -143,7 +146,7 @@ def _notes(done: DigestImport, papers: Sequence[Paper], counts: dict[str, Any]) 
 
 
 def counted(local: Local, outcomes: dict[UpsertOutcome, int], *, wanted: bool) -> tuple[dict[str, Any], str]:
-    """Embed the new papers if wanted; return the counts of the import by name, and in words."""
+    """Embed the new papers if requested; return the counts of the import by name, and in words."""
     new, updated = outcomes[UpsertOutcome.CREATED], outcomes[UpsertOutcome.UPDATED]
     embedded, pending = local.embed(wanted=wanted), local.pending()
     text = f"{new} new, {updated} updated, {embedded} embedded, {pending} waiting for a vector"

@@ -42,7 +42,7 @@ def import_library(
         )
         embedded = local.embed(wanted=embed)
     conflicts = [
-        Problem(entry.line, entry.key, f"{alias} is another paper of the database; the id is left out")
+        Problem(entry.line, entry.key, f"{alias} belongs to another paper in the database; the id is left out")
         for entry, alias in ((library.papers[index], alias) for index, alias in done.conflicts)
     ]
     repaired = [*library.repaired, *conflicts]

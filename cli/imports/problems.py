@@ -16,7 +16,7 @@ SHOWN_COUNT = 10
 
 
 def check_report(report: Path | None) -> None:
-    """Refuse a report that cannot be written, before anything is stored."""
+    """Check that the report can be written, before anything is stored."""
     if report:
         check_file("report", report)
 
@@ -30,7 +30,7 @@ def show_import(
     report: Path | None,
     as_json: bool,
 ) -> None:
-    """Print the result of an import with all problems in JSON, or the first ones in text; write all to the report."""
+    """Print the result of an import, with all problems in JSON or the first ones in text; write the report."""
     if report:
         kinds = (("left out", skipped), ("read", repaired))
         lines = (f"{kind}: {problem}\n" for kind, problems in kinds for problem in problems)
@@ -42,7 +42,7 @@ def show_import(
 
 
 def end_with_nothing(file: Path, skipped: Sequence[Problem], *, report: Path | None, as_json: bool) -> NoReturn:
-    """Print why nothing of a file could be imported.
+    """Print why no entry of a file could be imported.
 
     Raises:
         InvalidFile: Always.

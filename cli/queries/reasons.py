@@ -33,6 +33,6 @@ def all_in_words(item: feed_pb2.FeedItem) -> str:
 
 
 def fallback_in_words(slate: feed_pb2.Slate) -> str:
-    """Return why a feed is not fully personal or not of today; empty if it is both."""
+    """Return why a feed is not fully personal, or is not recent; empty if neither applies."""
     stale = "the newest digest is several days old" if slate.stale_digest else ""
     return "; ".join(filter(None, (_FALLBACKS.get(slate.fallback_reason), stale)))

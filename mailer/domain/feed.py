@@ -43,7 +43,7 @@ class Feed:
     Attributes:
         digest_id: The digest that was named first; empty if the service has no digest.
         fallback: The contract's fallback reason in lower case, e.g. ``new_user``; ``none`` without a fallback.
-        is_stale: Whether the newest digest was asked for and is some days old.
+        is_stale: Whether the newest digest was requested and is stale.
     """
 
     user_id: str

@@ -47,7 +47,8 @@ class _Headers(HeaderRegistry):
 class _Whole:
     """A header with addresses that is not folded. Folding would lose the quotes around a name, and its backslashes.
 
-    Only names beyond ASCII are folded, as they are encoded in short words. A line may have 998 octets.
+    Only names with characters beyond ASCII are folded, because they are encoded in short words. A line may have 998
+    octets.
     """
 
     def fold(self, *, policy: Policy) -> str:
@@ -65,7 +66,7 @@ class Draft:
     Attributes:
         days: Days that the issue covers, ascending, at least one.
         feed: Papers of the issue; ``digest_id`` names the newest of its digests.
-        is_first: Whether the subscriber has got no issue yet, so that this one says what it is.
+        is_first: Whether this is the subscriber's first issue, which explains what the mail is.
     """
 
     issue_id: str
@@ -233,7 +234,7 @@ def _introduction(draft: Draft, subscriber: Subscriber, settings: MailSettings) 
     when = days if days == "daily" else f"on {days}"
     return (
         f"Welcome to {settings.sender_name}: new research papers, chosen for you. You get this mail {when}, because "
-        f"{subscriber.address} was subscribed. The links at its end change the days, or end the subscription."
+        f"{subscriber.address} was subscribed. Use the links at the end to change the days or to unsubscribe."
     )
 
 

@@ -22,7 +22,7 @@ def readable(text: str) -> str:
 
 
 def in_one_line(text: str) -> str:
-    """Return the text in one line, without control and direction characters. A backslash stays one."""
+    """Return the text in one line, without control and direction characters. Backslashes are kept."""
     if text.isascii() and text.isprintable():
         return " ".join(text.split())
     text = text.translate(_DIRECTION)

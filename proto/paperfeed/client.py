@@ -16,8 +16,8 @@ default deadline. A failed call raises ``grpc.RpcError``; ``error_details`` retu
 Every RPC of paperfeed is safe to repeat. If the server cannot be reached or is stopping (UNAVAILABLE), or refuses the
 call because too many are waiting (RESOURCE_EXHAUSTED), the channel repeats the call up to four times, but not beyond
 its deadline. Between two attempts it waits for the time that the server asks for (``grpc-retry-pushback-ms``), or else
-up to five seconds. It repeats no other failed call, for example if the database is unavailable, and no stream. After
-such an error, wait ``error_details(error).retry_after_seconds`` before another attempt.
+up to five seconds. It repeats no other failed call, for example if the database is unavailable, and no stream. If a
+call still fails, wait ``error_details(error).retry_after_seconds`` before you try again.
 """
 
 import asyncio
@@ -120,8 +120,8 @@ def tls(
     """Return credentials for a connection over TLS.
 
     Args:
-        root_certificates: Certificates in PEM that the server's certificate must lead to; None means those that gRPC
-            ships, or those of the file that GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names.
+        root_certificates: Root certificates in PEM that the server's certificate is checked against. None means those
+            of the file that GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names, or else those that gRPC ships.
         certificate: The client's certificate chain in PEM, if the server asks for one.
         private_key: The key of ``certificate`` in PEM.
         api_key: Sent with each call as ``authorization: Bearer``; empty sends none.
@@ -138,14 +138,14 @@ def tls(
 
 
 def tls_of_files(ca: str = "", cert: str = "", key: str = "", api_key_file: str = "") -> grpc.ChannelCredentials | None:
-    """Return the credentials ``tls`` from the contents of files; None, for a connection without TLS, if none is named.
+    """Return the credentials that ``tls`` makes of the contents of files; None (no TLS) if no file is named.
 
     Args:
         ca: File with the root certificates; ``system`` and an empty name mean those that gRPC ships.
 
     Raises:
         OSError: A file cannot be read.
-        ValueError: An API key is not ASCII text without line breaks, or ``tls`` raised it.
+        ValueError: The API key is not one line of ASCII text, or one of certificate and key is given without the other.
     """
     if not (ca or cert or key or api_key_file):
         return None
@@ -362,7 +362,7 @@ class _Deadlines:
 
 
 class _WithDeadline:
-    """An RPC that can be called as the one it wraps."""
+    """An RPC that is called like the one that it wraps."""
 
     def __init__(self, rpc: Any, seconds: float) -> None:
         self._rpc = rpc

@@ -91,7 +91,7 @@ class Inputs:
 
     @cached_property
     def cosines(self) -> tuple[Float32Array, ...]:
-        """For each user the cosines of the n candidates to the user's m ``Profile.plain_rows``; (m, n)."""
+        """Cosines of the n candidates to each user's m ``Profile.plain_rows``: one (m, n) array per user."""
         ends = np.cumsum(self._plain_sizes)[2::3].tolist()
         return tuple(self._cosines[start:end] for start, end in pairwise([0, *ends]))
 

@@ -109,7 +109,7 @@ class PaperMatrix:
 
     @cached_property
     def terms(self) -> SparseRows | None:
-        """The terms of the papers with the weights that likes are compared by; None without a bundle."""
+        """The terms of the papers, weighted for the comparison with likes; None without a bundle."""
         return None if self.tfidf is None else telling_terms(self.tfidf)
 
     @cached_property

@@ -64,7 +64,7 @@ class SparseRows:
     def dot(self, other: "SparseRows") -> Float32Array:
         """Return the dot products of these rows with the rows of ``other``; (n, n_other) float32, C-contiguous.
 
-        ``other`` keeps its transpose, so it should be what stays the same from call to call.
+        ``other`` caches its transpose, so it should be the matrix that is used in many calls.
         """
         step = max(_BLOCK_CELLS // max(len(other), 1), 1)
         if len(self) <= step:

@@ -1,4 +1,4 @@
-"""One call: its request id, its log line, its end by an error, and the time that it waits for its client."""
+"""One call: its request id, its log line, the status that it ends with, and the time limits for its client."""
 
 import asyncio
 import contextlib
@@ -14,8 +14,9 @@ from service.app.counters import Counters
 from service.domain.errors import ClientTooSlow, Overloaded, PaperfeedError, ServerStopping
 
 REQUEST_ID_KEY = "x-request-id"
-# Calls that may wait at a time for their clients to send the message, and again to take an answer. One more ends the
-# call that has waited longest. The number also bounds the memory of messages that arrive.
+# Limit of calls that wait at a time for their clients to send the message, and the same limit for clients to take an
+# answer. If one more waits, the call that has waited longest ends. The limit also bounds the memory of arriving
+# messages.
 MAX_SLOW = 64
 # Time limit for sending an error to a client that may not read.
 ERROR_SECONDS = 5.0
@@ -109,7 +110,8 @@ class Call:
         code, message, trailer = status_of(error, self._request_id)
         is_refused = isinstance(error, Overloaded | ServerStopping)
         if is_refused:
-            # A flood must cost little: no log line, and no headers, so that the channel of a client may retry the call.
+            # Refusing many calls must cost little, so no line is logged. No headers are sent, so that the client's
+            # channel may retry the call.
             self._counters.count_call(self._method, code.name)
         else:
             is_bug = not isinstance(error, PaperfeedError)
@@ -120,7 +122,7 @@ class Call:
                     await self.send_headers()
                 await self._context.abort(code, message, trailer)
         except TimeoutError:
-            # The client reads nothing. grpcio ends a cancelled call without a word.
+            # The client reads nothing. grpcio reports nothing when it ends a cancelled call.
             raise asyncio.CancelledError from None
 
     def _end(self, code: str, *, reason: str = "", bug: Exception | None = None) -> None:

@@ -49,12 +49,12 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
 
     @staticmethod
     def kind_of_feed(request: pb.GetFeedRequest) -> str | None:
-        """Return the kind of a request for ``feeds_together``: its digest. None if it must be made alone."""
+        """Return the kind of a request for ``feeds_together``: its digest. None if it must be answered alone."""
         is_plain = not request.page_token and not request.HasField("as_of") and not request.HasField("window")
         return f"digest {request.digest_id}" if is_plain else None
 
     def feeds_together(self, requests: Sequence[pb.GetFeedRequest]) -> list[pb.GetFeedResponse]:
-        """Answer several GetFeed requests of one kind; the slates are made and stored together."""
+        """Answer several GetFeed requests of one kind; the slates are ranked and stored together."""
         pages = self._feeds.feeds(
             [_feed_query(request) for request in requests],
             page_sizes=[page_size(request.page_size) for request in requests],
@@ -197,9 +197,9 @@ def _feed_query(request: pb.GetFeedRequest) -> FeedQuery:
 def _ranking_query(request: pb.RankPapersRequest) -> RankingQuery:
     chosen = {request.WhichOneof("likes"), request.WhichOneof("candidates")}
     if request.WhichOneof("likes") is None:
-        raise InvalidField("likes", "give user_id, liked_paper_ids or liked_papers")
+        raise InvalidField("likes", "must be one of user_id, liked_paper_ids and liked_papers")
     if request.WhichOneof("candidates") is None:
-        raise InvalidField("candidates", "give candidate_paper_ids or candidate_papers")
+        raise InvalidField("candidates", "must be candidate_paper_ids or candidate_papers")
 
     def names(field: str, at_most: int) -> tuple[str, ...]:
         given = getattr(request, field).paper_ids

@@ -1,4 +1,4 @@
-"""Handlers of our RPCs as coroutines of grpc.aio: they read the request, wait for a worker thread and send the answer.
+"""Handlers of our RPCs as coroutines of grpc.aio: they read the request, wait for a worker thread, and send the answer.
 
 All handlers are declared to take a stream of requests, so that grpcio calls them at once and they can limit the time in
 which the message must arrive. They read exactly one message; on the wire nothing differs.
@@ -37,10 +37,10 @@ BULK_METHODS = frozenset(
 """Calls that may take seconds: they embed text, read much data, or last as long as the client reads."""
 # Threads for GetStatus, which is never refused and must not wait behind other calls.
 STATUS_THREADS = 2
-# A thread makes this many answers of a stream, or as many as it can in this time, before it takes the next call.
+# A thread computes this many answers of a stream, or as many as it can in this time, before it takes the next call.
 ANSWERS_AT_ONCE = 32
 TURN_SECONDS = 0.02
-# Requests with more bytes are made alone, because their kind would be found on the thread of the event loop.
+# Larger requests are run alone: finding their kind would parse them on the thread of the event loop.
 MAX_BYTES_TOGETHER = 64 * 1024
 Answer = TypeVar("Answer")
 Method = Any
@@ -49,10 +49,10 @@ Method = Any
 
 @dataclass(frozen=True)
 class Together:
-    """How several calls of one method are made as one job.
+    """How several calls of one method are run as one job.
 
     Attributes:
-        kind: Returns the kind of a request: requests of one kind may be made together. None: it is made alone.
+        kind: Returns the kind of a request. Requests of one kind may be run together; one of kind None is run alone.
         make: Returns the answers of several requests of one kind.
     """
 
@@ -66,7 +66,7 @@ class Handlers(grpc.GenericRpcHandler):
     Args:
         quick: Queue of short calls.
         bulk: Queue of the calls in ``BULK_METHODS``.
-        together: By path, the methods whose waiting calls are made together.
+        together: By path, the methods whose waiting calls may be run together.
         silence_seconds: Time limit for a request's message after its headers.
         stall_seconds: Time limit for a client to take a message of a stream.
     """
@@ -97,7 +97,7 @@ class Handlers(grpc.GenericRpcHandler):
         """Number of calls that have not ended, without those of GetStatus."""
 
     def add_registered_method_handlers(self, service: str, methods: Mapping[str, Method]) -> None:
-        """Take the methods of a servicer. The generated ``add_..._to_server`` call this as on a server."""
+        """Register the methods of a servicer. The generated ``add_..._to_server`` functions call this."""
         for name, method in methods.items():
             path = f"/{service}/{name}"
             if method.unary_unary is not None:
@@ -106,7 +106,7 @@ class Handlers(grpc.GenericRpcHandler):
                 self._handlers[path] = grpc.stream_stream_rpc_method_handler(self._streaming(path, method))
 
     def add_generic_rpc_handlers(self, handlers: object) -> None:
-        """Ignore the same methods in the form that the generated code also gives."""
+        """Ignore the second form in which the generated code registers the same methods."""
 
     def service(self, handler_call_details: Any) -> Method | None:
         """Return the handler of a method; None for an unknown method."""
@@ -130,7 +130,7 @@ class Handlers(grpc.GenericRpcHandler):
                     await asyncio.wait_for(self._has_come.wait(), quiet_seconds)
 
     def close(self) -> None:
-        """End the threads of all queues when their calls have been made."""
+        """End the threads of all queues when their calls have ended."""
         for queue in (self._quick, self._bulk, self._aside):
             queue.close()
 
@@ -164,7 +164,7 @@ class Handlers(grpc.GenericRpcHandler):
                 try:
                     made: bytes = await queue.run(work, (data, call), kind=kind_of(data), size=len(data))
                 except BeingPlaced as placing:
-                    # Nobody's thread waits for a large digest.
+                    # No worker thread waits while a large digest is prepared.
                     await asyncio.wrap_future(placing.done)
                 else:
                     call.succeed()
@@ -188,7 +188,7 @@ class Handlers(grpc.GenericRpcHandler):
                 return map(serialize, method.unary_stream(parse_message(data, parse), call))
 
             answers = await queue.run(Work(begin), data, size=size)
-            # Each part is made in a turn of its own. While the client reads, the stream needs no thread.
+            # Each part is a separate job in the queue. While the client reads, the stream holds no thread.
             while (part := await queue.run(Work(_next_part), answers, size=size)).answers:
                 for each in part.answers:
                     async with self._stall.limit():
@@ -228,7 +228,7 @@ class Handlers(grpc.GenericRpcHandler):
 
         Raises:
             ServerStopping: The server takes no more calls.
-            Overloaded: The call is refused, before its message is read if that can be told.
+            Overloaded: The call is refused, if possible before its message is read.
             ClientTooSlow: The message does not arrive.
             InvalidField: The client ended the call without a message.
         """
@@ -244,7 +244,7 @@ class Handlers(grpc.GenericRpcHandler):
 
 
 class _Part(NamedTuple):
-    """The next answers of a stream, and the error that ended it after them."""
+    """The next answers of a stream, and the error that followed them."""
 
     answers: list[bytes]
     error: Exception | None

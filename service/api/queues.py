@@ -1,7 +1,7 @@
 """Bounded first-come queues of calls with worker threads.
 
-Calls that wait may be made together: a thread that becomes free takes all waiting calls of the same kind as one job, as
-the dynamic batching of TensorFlow Serving and Triton does. A lone call starts at once.
+Waiting calls may be run together: a thread that becomes free takes all waiting calls of the same kind as one job, as
+the dynamic batching of TensorFlow Serving and Triton does. A single call starts at once.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ class Work(Generic[Argument]):
 
     Attributes:
         alone: Returns the result of one call.
-        together: Returns the results of several calls of one kind; None if each call is made alone.
+        together: Returns the results of several calls of one kind; None if each call is run alone.
     """
 
     alone: Callable[[Argument], Any]
@@ -52,8 +52,8 @@ class _Job:
 class CallQueue:
     """A queue for one class of calls, with ``threads`` worker threads. Its methods are called in one event loop.
 
-    A call is refused if all threads are busy and the queue is full, or the expected wait is longer than the call's
-    deadline or ``max_wait_seconds``, or the messages of all calls would take more than ``max_bytes``.
+    A call is refused if all threads are busy and the queue is full, if the expected wait is longer than the call's
+    deadline or ``max_wait_seconds``, or if the messages of all calls would take more than ``max_bytes``.
 
     Args:
         max_wait_seconds: Limit for the expected wait: the number of waiting calls times their mean duration.
@@ -114,10 +114,10 @@ class CallQueue:
             raise Overloaded("calls", retry_after_seconds=next(self._retry_seconds))
 
     async def run(self, work: Work[Argument], argument: Argument, *, kind: Hashable = None, size: int = 0) -> Any:
-        """Return the result of ``work``, made on a thread when it is the call's turn; not made if cancelled before.
+        """Wait for a worker thread and return the result of ``work``. If cancelled before, ``work`` does not run.
 
         Args:
-            kind: Calls of one kind may be made together; None for a call that is made alone.
+            kind: Calls of one kind may be run together; a call of kind None is run alone.
             size: Bytes of the argument.
         """
         loop = asyncio.get_running_loop()
@@ -132,7 +132,7 @@ class CallQueue:
             self._bytes -= size
 
     def close(self) -> None:
-        """End the threads when the calls that wait have been made."""
+        """End the threads when all waiting calls have been run."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -146,7 +146,7 @@ class CallQueue:
             self._refused_count, self._warned_at = 0, now
 
     def _run(self) -> None:
-        """Make calls until the queue is closed; runs in each worker thread."""
+        """Run calls until the queue is closed; each worker thread does this."""
         while jobs := self._next_jobs():
             start = time.perf_counter()
             results = _results(jobs)
@@ -161,14 +161,14 @@ class CallQueue:
             del jobs, results
 
     def _next_jobs(self) -> list[_Job]:
-        """Wait for calls and return those to make as one job; empty if the queue is closed."""
+        """Wait for calls and return those to run as one job; empty if the queue is closed."""
         with self._changed:
             while True:
                 self._changed.wait_for(lambda: self._waiting or self._is_closed)
                 if not self._waiting:
                     return []
                 first = self._waiting.popleft()
-                # The result of a call that was cancelled while it waited is done.
+                # A call that was cancelled while it waited already has its result.
                 if not first.result.done():
                     break
             self._busy_threads += 1
@@ -188,7 +188,7 @@ def _results(jobs: Sequence[_Job]) -> list[Any]:
         try:
             return list(together([job.argument for job in jobs]))
         except Exception:  # noqa: BLE001 -- each call is made again, alone, so that one does not fail the others
-            _log.debug("calls made together failed; each is made alone", exc_info=True)
+            _log.debug("calls that were run together failed; each is run alone", exc_info=True)
     return [_result(job) for job in jobs]
 
 

@@ -48,8 +48,8 @@ MAX_QUIET_SECONDS = 2.0
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
-    # Further calls on a connection wait at the client. With a smaller number, a large burst of calls would be cut off:
-    # for a moment the server counts calls that the client has seen end.
+    # Further calls on a connection wait in the client. With a smaller limit, calls of a large burst would be cut off,
+    # because the server counts calls for a moment after the client has seen them end.
     ("grpc.max_concurrent_streams", 4_096),
     # By default, grpcio cancels calls of a burst at random when 1,000 have arrived but are not yet handled.
     ("grpc.server.max_pending_requests", 100_000),
@@ -80,7 +80,7 @@ class Server:
     """A gRPC server with health and reflection. Call ``start`` and then ``drain``, each once, from another thread.
 
     Args:
-        handlers: Take the methods of the servicers, and make their calls.
+        handlers: Have the methods of the servicers, and run their calls.
         port_is_shared: Whether other processes listen on the same port.
     """
 

@@ -35,7 +35,7 @@ class VersionedCache(Generic[Key, Value]):
             return self._find(key, version)
 
     def last(self, key: Key) -> Value | None:
-        """Return the value of this key at whatever version; None if the cache has none."""
+        """Return the value of this key in any version; None if the cache has none."""
         with self._lock:
             return self._entries.get(key, (None, None))[1]
 
@@ -51,10 +51,10 @@ class VersionedCache(Generic[Key, Value]):
         return value
 
     def start(self, key: Key, version: Hashable, make: Callable[[], Value]) -> tuple[Future[Value], bool]:
-        """Return the value as a future, and whether this call made it.
+        """Return the value as a future, and whether this call computed it.
 
-        If the cache does not have this version, ``make`` makes it. Of several threads one makes it; the futures of the
-        others get the same value or error.
+        If the cache does not have this version, one thread calls ``make``; the futures of other threads get the same
+        value or error.
         """
         with self._lock:
             flight = self._flights.get((key, version))
@@ -78,7 +78,7 @@ class VersionedCache(Generic[Key, Value]):
     def get(self, key: Key, version: Hashable, make: Callable[[], Value]) -> Value:
         """Return the value of this key and version.
 
-        If the cache does not have it, ``make`` makes it, once at a time: other threads wait for the value or its error.
+        If the cache does not have it, one thread calls ``make``; other threads wait for its value or its error.
         """
         if (value := self.find(key, version)) is not None:
             return value

@@ -63,7 +63,7 @@ def check_papers(papers: Sequence[Paper], path: str) -> list[Paper]:
 
 
 class Existing(enum.Enum):
-    """What an import does with a digest that is stored already."""
+    """What an import does if the digest already exists."""
 
     REPLACE_SAME_SOURCE = "replace-same-source"
     """Replace it if its papers come from the same source; otherwise take another id, or refuse the given one."""
@@ -84,7 +84,7 @@ class DigestImport:
     Attributes:
         paper_outcomes: Number of papers by outcome.
         dropped_count: Papers of the previous version of the digest that are no longer in it.
-        kept_count: Papers of the previous version of the digest to which the others were added.
+        kept_count: Papers of the previous version of the digest, to which the new ones were added.
     """
 
     digest: Digest
@@ -110,7 +110,8 @@ class Catalog:
         """Check and write papers in one transaction; return (canonical id, outcome) of each in input order.
 
         Args:
-            fields: Fields to replace in stored papers, also with empty values; without names, each field with a value.
+            fields: Fields to replace in stored papers, also with empty values. If empty, each field with a value is
+                replaced.
 
         Raises:
             InvalidField: A paper breaks a rule, or a field cannot be replaced.
@@ -133,7 +134,7 @@ class Catalog:
         Args:
             digest: Its source is ``KIND`` or ``KIND/ORIGIN``. Without an id it gets ``KIND-DATE``, or
                 ``KIND-DATE-ORIGIN`` if the digest of that id has another source.
-            existing: What is done with a stored digest of this id.
+            existing: What to do if a digest with this id exists.
 
         Raises:
             InvalidField: A field breaks a rule, there are too many papers, or the digest of this id has another source.

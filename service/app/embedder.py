@@ -42,8 +42,8 @@ def embed_pending(
 ) -> int:
     """Embed all pending texts; return the number of vectors stored.
 
-    Several processes may do this at the same time: each text is leased to one of them. The leases of a process that
-    ends are given back; those of a killed one end.
+    Several processes may do this at the same time: each text is leased to one of them. A process that stops gives its
+    leases back; the leases of a killed process expire.
 
     Args:
         progress: Called after each batch with its number of texts.
@@ -176,8 +176,10 @@ class Embedder(Rounds):
             return
         with self._store.read() as tx:
             odd, count = tx.papers.odd_vectors(encoder, dim), tx.papers.encoders().get(encoder, 0)
-        # If none fits, the encoder makes vectors of another length than the bundle needs, and would do so again.
+        # If all vectors have a wrong length, the encoder does not fit the bundle, and would compute the same again.
         if 0 < len(odd) < count:
-            _log.warning("vectors of a wrong length are made again", extra={"facts": {"count": len(odd), "dim": dim}})
+            _log.warning(
+                "vectors of a wrong length are computed again", extra={"facts": {"count": len(odd), "dim": dim}}
+            )
             with self._store.write() as tx:
                 tx.papers.forget_vectors(encoder, odd)

@@ -39,7 +39,7 @@ class FeedQuery:
     Attributes:
         digest_id: Empty for the newest digest; ignored with a window or ``digest_ids``.
         window: Time window of the candidates; None for a digest.
-        as_of: Time at which ages are computed, and whose statistics of the catalog are used; None means now.
+        as_of: Time at which ages are computed. Also selects the statistics of the catalog of that time. None means now.
         diversity: 0 to 1; None means the configured default.
         request_hash: Identifies the request, for page tokens.
         digest_ids: Digests whose papers are joined; only for ``Feeds.stream``.
@@ -103,18 +103,18 @@ class Feeds:
     index: SimilarPapers = field(default_factory=SimilarPapers)
 
     def feed(self, query: FeedQuery, *, page_size: int) -> FeedPage:
-        """Make and store a slate; return its first page.
+        """Rank and store a slate; return its first page.
 
         Raises:
             NotFound: The digest is unknown.
             Conflict: The user was deleted in the meantime.
-            Overloaded: Another feed over a wide window is being made.
+            Overloaded: Another feed over a wide window is being computed.
             BeingPlaced: The digest is large and not in memory; call again when it is.
         """
         return self.feeds([query], page_sizes=[page_size])[0]
 
     def feeds(self, queries: Sequence[FeedQuery], *, page_sizes: Sequence[int]) -> list[FeedPage]:
-        """Make and store the slates of several queries in one transaction; return their first pages.
+        """Rank several queries and store their slates in one transaction; return their first pages.
 
         Args:
             queries: All have the same digest_id, window and as_of.
@@ -168,7 +168,7 @@ class Feeds:
             with self.store.read() as tx:
                 newest = tx.versions("", "").digest
             pinned = (newest[0],) if newest else ()
-        # An unknown digest is told before the first user.
+        # An unknown digest fails the call before the first user is ranked for.
         self._inputs_of_many(serving, [], pinned)
         for batch in self._user_batches(user_ids, start_after):
             users, candidates, date = self._inputs_of_many(serving, batch, pinned)

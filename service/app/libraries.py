@@ -19,8 +19,8 @@ class LibraryImport:
         matched_count: Papers that the catalog had before.
         liked_count: Papers that the user likes since this import.
         liked_before_count: Papers of the library that the user liked before.
-        conflicts: Index of an entry, and its arXiv id or DOI, which the catalog has for another paper. The entry's
-            paper is stored without it.
+        conflicts: Index of an entry, and its arXiv id or DOI, which belongs to another paper of the catalog. The
+            entry's paper is stored without this id.
     """
 
     added_count: int
@@ -85,7 +85,7 @@ def _known(tx: Transaction, papers: Sequence[Paper]) -> dict[str, Paper]:
 
 
 def _without_conflicts(tx: Transaction, papers: Sequence[Paper]) -> tuple[list[Paper], list[tuple[int, str]]]:
-    """Return the papers without arXiv ids and DOIs that the catalog has for other papers, and those by index."""
+    """Return the papers without the arXiv ids and DOIs of other papers of the catalog, and these ids by index."""
     known = _known(tx, papers)
     kept: list[Paper] = []
     conflicts: list[tuple[int, str]] = []

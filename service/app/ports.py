@@ -79,7 +79,7 @@ class PaperStore(Protocol):
     def vector_parts(self, encoder: str) -> Iterator[tuple[list[str], Vectors]]:
         """Yield the result of ``all_vectors`` in parts, ids ascending, which takes less memory.
 
-        A vector of another length than most is left out.
+        Vectors that differ in length from the majority are left out.
         """
 
     def vector_version(self, encoder: str) -> int:
@@ -95,7 +95,7 @@ class PaperStore(Protocol):
         """
 
     def extend_leases(self, encoder: str, texts: Sequence[PendingText], *, until: dt.datetime) -> None:
-        """Let the leases of texts that are still leased end at ``until``."""
+        """Set the expiry of leases that have not expired yet to ``until``."""
 
     def end_leases(self, encoder: str, texts: Sequence[PendingText]) -> None:
         """Give claimed texts back, so that they can be claimed again at once."""
@@ -160,8 +160,8 @@ class DigestStore(Protocol):
     def delete(self, digest_id: str) -> bool:
         """Delete a digest, but not its papers and slates; return False if unknown.
 
-        Precomputed slates stay until they are pruned. They are not served, because no later digest of this id has the
-        version that they were made with.
+        Precomputed slates stay until they are pruned. They are never served, because a later digest with this id has
+        another version.
         """
 
 

@@ -112,7 +112,7 @@ class Profiles:
     def export(self, user_id: str) -> Iterator[UserState | Event | Slate | PrecomputedSlate]:
         """Yield all data of a user: the state, then all events, then all served slates, then all precomputed slates.
 
-        A user who was only served feeds has slates alone. Each page is read in a transaction of its own, because
+        A user who has no events or preferences has only slates. Each page is read in a transaction of its own, because
         SQLite's write-ahead log grows during a long one. Data stored during the export may be included.
 
         Raises:

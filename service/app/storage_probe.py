@@ -1,4 +1,4 @@
-"""Questions to a database that may not answer, with a short wait."""
+"""Reads from a database that may not answer, with a short time limit."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ WAIT_SECONDS = 1.0
 
 
 class StorageProbe(Generic[Answer]):
-    """Asks the database in a thread of its own, one question at a time, and waits for a second. Thread safe.
+    """Reads the database in a separate thread, one read at a time, and waits up to a second. Thread safe.
 
     Args:
         ask: Reads the answer.

@@ -41,9 +41,10 @@ class Event:
     slate_id: str = ""
 
     def repeats(self, stored: "Event") -> bool:
-        """Return whether this is a stored event of the same user and event_id, sent again.
+        """Return whether this event repeats a stored event with the same user and event_id.
 
-        An id made from the content does not depend on the slate, so an event with such an id may name another one.
+        An event_id that was derived from the content does not depend on the slate, so such events may name different
+        slates.
         """
         same = (self.paper_id, self.event_type, self.occurred_at) == (
             stored.paper_id,

@@ -54,7 +54,7 @@ def matches_of(preferences: Preferences, papers: Sequence[PaperWords]) -> Matche
     A keyword or phrase matches if title or abstract contain it as whole words. A topic matches a category of the paper
     in the same way as a keyword, or a category of this name. An author matches an author of exactly this name.
 
-    Each paper's words are read once, however many preferences there are: 1,000 of them cost hardly more than one.
+    Each paper's words are read once for all preferences: 1,000 preferences take hardly more time than one.
     """
     muted_topics, followed_topics = _Names(preferences.muted_topics), _Names(preferences.followed_topics)
     muted_words = frozenset(map(normalised_title, preferences.muted_keywords)) - {""} | muted_topics.phrases
@@ -83,7 +83,7 @@ class _Names:
         self.categories = frozenset(category for _, _, category in self._forms)
 
     def among(self, phrases: frozenset[str], categories: frozenset[str]) -> tuple[str, ...]:
-        """Return the topics that are among the phrases or the categories, in their order."""
+        """Return the topics that are among the found phrases or categories, in the order of the preferences."""
         if not (phrases & self.phrases or categories & self.categories):
             return ()
         return tuple(topic for topic, phrase, name in self._forms if phrase in phrases or name in categories)
@@ -98,7 +98,7 @@ class _Phrases:
             branch = self._tree
             for word in phrase.split():
                 branch = branch.setdefault(word, {})
-            # No word is empty, so this key cannot be one.
+            # No word is empty, so this key cannot be a word.
             branch[""] = phrase
 
     def in_words(self, text: str) -> frozenset[str]:

@@ -19,7 +19,7 @@ from service.domain.identifiers import (
 )
 
 MAX_TITLE_LENGTH = 2_000
-# A message of at most 32 MiB must hold 100 papers, the most that one answer returns: these limits allow 300 kB each.
+# An answer of at most 32 MiB must hold 100 papers, the maximum number; these limits allow 300 kB for each.
 MAX_ABSTRACT_LENGTH = 40_000
 MAX_URL_LENGTH = 2_000
 MAX_AUTHORS = 5_000
@@ -85,7 +85,7 @@ class Paper:
         shared arXiv id or DOI is wrong if the titles, all authors and all other ids differ.
 
         Args:
-            names: All aliases of the other paper; None takes those of its description.
+            names: All aliases of the other paper; None means those in its description.
         """
         others = set(other.aliases if names is None else names)
         have_other_authors = not share_a_name(self.authors, other.authors)

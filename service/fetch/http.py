@@ -3,8 +3,8 @@
 Temporary failures (429, 5xx, an interrupted or slow answer) are retried, after the time that the server asks for
 (Retry-After) or after a growing wait with jitter. Permanent failures (wrong address or certificate, 403, 404) are not.
 
-Redirects into private networks are refused, so that a feed on the internet cannot have this machine ask its neighbours.
-The address that the user named may be private.
+Redirects into private networks are refused, so that a feed on the internet cannot make this machine send requests to
+its own network. The address that the user gave may be private.
 """
 
 import datetime as dt

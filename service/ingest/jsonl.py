@@ -18,11 +18,13 @@ def iter_papers(source: Source, *, on_problem: Callable[[Problem], None] | None 
     """Return the papers in the file's order, reading one line at a time. Memory holds the ids of all papers.
 
     Args:
-        on_problem: Called with each invalid or repeated line, which is then left out; None makes it an error.
+        on_problem: Called with each invalid or repeated line, which is then left out; None means that such a line is an
+            error.
 
     Raises:
-        InvalidFile: While iterating: the file cannot be read, or its last line is not JSON, as if it was cut off.
-            Without ``on_problem`` also for the first invalid line; the error of a repeated id names both lines.
+        InvalidFile: While iterating: the file cannot be read, or its last line is not JSON, so that the file seems to
+            be cut off. Without ``on_problem`` also for the first invalid line; the error of a repeated id names both
+            lines.
     """
     name = source_name(source)
     seen = SeenPapers(name)

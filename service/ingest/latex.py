@@ -60,10 +60,10 @@ _DISCARDED = (
 
 
 def latex_text(value: str) -> str:
-    """Return LaTeX as plain text; formulas without the signs of sub- and superscripts, like the text of HTML.
+    """Return LaTeX as plain text; formulas lose the marks of sub- and superscripts, as in text from HTML.
 
-    Amounts in dollars are no formulas, and unknown macros lose only their names. Text that cannot be decoded only loses
-    its braces. No file is ever opened.
+    Amounts in dollars are not formulas, and unknown macros lose only their names. If a text cannot be decoded, only its
+    braces are removed. Files are never opened.
     """
     if len(value) > MAX_ABSTRACT_LENGTH or not _LATEX.search(value):
         return value
@@ -104,7 +104,7 @@ def _pieces(value: str) -> Iterator[tuple[str, bool]]:
 
 
 def _is_formula(text: str) -> bool:
-    """Return whether the text between two dollar signs is a formula, and not what stands between two amounts."""
+    """Return whether the text between two dollar signs is a formula, not the text between two amounts."""
     if _TEX_IN_FORMULA.search(text):
         return True
     return text == text.strip() and not _WORD_IN_FORMULA.search(text)
@@ -165,7 +165,7 @@ def _decoder() -> tuple[Any, Any]:
 
 
 def _symbols() -> dict[str, str]:
-    """Return characters by macro: the Greek letters of text fonts, and the encoder's tables turned round."""
+    """Return characters by macro: the Greek letters of text fonts, and the encoder's tables reversed."""
     from pylatexenc.latexencode import get_builtin_conversion_rules
 
     symbols: dict[str, str] = {}

@@ -1,6 +1,6 @@
 """Text of HTML, MathML and JATS, as feeds and exported libraries have it.
 
-An HTML parser would lose text here: abstracts mix markup with comparisons such as "p < 0.05" and "a<b and b>c", which a
+An HTML parser would lose text: abstracts mix markup with comparisons such as "p < 0.05" and "a<b and b>c", which a
 parser takes for tags. So only tags of known names, closing tags, and tags with quoted attributes count as markup.
 """
 
@@ -97,7 +97,7 @@ def _is_markup(tag: re.Match[str]) -> bool:
 
 @dataclass
 class _Reader:
-    """Collects text between tags. A line feed in ``parts`` is the border of a block.
+    """Collects text between tags. A line feed in ``parts`` separates blocks.
 
     Attributes:
         has_math: Whether the text has MathML, so that the same formula in TeX is left out.

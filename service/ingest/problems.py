@@ -1,4 +1,4 @@
-"""What an import left out, or read although it was not as it should be."""
+"""Entries that an import left out, or read although they had faults."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ class Problem:
     Attributes:
         line: First line of the entry, from 1; None if unknown.
         key: The entry's own name in the file; empty if it has none.
-        reason: What is wrong, as the end of a sentence that begins with the entry.
+        reason: What is wrong, as the predicate of a sentence whose subject is the entry.
     """
 
     line: int | None

@@ -117,10 +117,10 @@ def read_text(source: Source) -> str:
 
 
 def read_any_text(source: Source) -> tuple[str, str]:
-    """Return the whole document as ``read_text`` does, in whatever encoding, and a hint if it is not plain UTF-8.
+    """Return the whole document as ``read_text`` does, in any encoding, and a hint if it is not plain UTF-8.
 
-    UTF-16 is told by its byte order mark, other encodings by a line such as ``% Encoding: Cp1252`` at the start. Other
-    bytes that are not UTF-8 are read as Windows-1252, each for itself: files joined from others have both.
+    UTF-16 is recognised by its byte order mark, other encodings by a line such as ``% Encoding: Cp1252`` at the start.
+    Otherwise, each byte that is not UTF-8 is read as Windows-1252: files that were joined from others may have both.
 
     Raises:
         InvalidFile: As ``read_bytes``; also broken UTF-16, or with a NUL.
@@ -157,7 +157,7 @@ def _decoded(data: bytes) -> tuple[str, str]:
 
 
 def _as_windows_1252(error: UnicodeError) -> tuple[str, int]:
-    """Return the bytes that are not UTF-8 as Windows-1252, for the decoder, and where to go on."""
+    """Return bytes that are not UTF-8 as Windows-1252, and where the decoder continues."""
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return error.object[error.start : error.end].decode("cp1252", errors="replace"), error.end

@@ -66,9 +66,9 @@ _NOT_PRINTED = {
 
 
 def printable(text: str) -> str:
-    """Return the text as a terminal may get it: without control characters, except for the ends of lines.
+    """Return the text for a terminal: without control characters, except for line breaks.
 
     Titles come from strangers. Escape sequences in them could change the screen, and direction characters the order of
-    what stands beside them.
+    the text beside them.
     """
     return text if text.isascii() and text.isprintable() else text.translate(_NOT_PRINTED)

@@ -59,12 +59,13 @@ class OutageLog:
     def problem(self) -> str:
         """Return why transactions fail or wait at present; empty if none does.
 
-        A failure counts until a transaction succeeds, but for a minute at most: there may be no transaction after it.
+        A failure counts until a transaction succeeds, but at most for a minute, because no other transaction may
+        follow.
         """
         now = time.monotonic()
         waited = now - min(self._waiting.copy().values(), default=now)
         if waited > LONG_WAIT_SECONDS:
-            return StorageUnavailable(f"a {self._access} has waited for it for {waited:.0f} s").message
+            return StorageUnavailable(f"a {self._access} has been waiting for {waited:.0f} s").message
         at, message = self._last_failure
         return message if self._began is not None and now - at < SHOWN_SECONDS else ""
 

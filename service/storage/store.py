@@ -100,7 +100,7 @@ class SqlStore:
 
     @property
     def problem(self) -> str:
-        """Why transactions fail or wait for a second and more at present; empty if none does."""
+        """Why transactions fail at present, or have been waiting for a second or more; empty if none does."""
         return self._writes.problem() or self._reads.problem()
 
     def dispose(self) -> None:
@@ -124,7 +124,7 @@ def open_store(
     """Return the store at ``sqlite:///path`` or ``postgresql://...``. It does not connect or check the schema.
 
     Args:
-        pool_size: Reading connections to keep open; as many again are opened if all are in use.
+        pool_size: Reading connections to keep open; if all are in use, up to as many more are opened.
         busy_timeout_seconds: How long to wait for a lock or a connection before StorageUnavailable.
         statement_timeout_seconds: How long one statement may take on PostgreSQL before StorageUnavailable; None for no
             limit.

@@ -217,7 +217,7 @@ def _key_of(event: Event) -> _Key:
 
 
 def _first_places(given: Sequence[Event]) -> dict[_Key, int]:
-    """Return the place of the first event of each key; raise OtherEvent if a later one of the key is another event."""
+    """Return the place of the first event of each key; raise OtherEvent if a later event of the key differs from it."""
     found: dict[_Key, int] = {}
     for place, event in enumerate(given):
         if not event.repeats(given[found.setdefault(_key_of(event), place)]):

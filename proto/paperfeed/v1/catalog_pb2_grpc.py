@@ -150,8 +150,8 @@ class CatalogServiceServicer:
 
     def DeleteDigest(self, request, context):
         """Deletes a digest, but not its papers. Slates that were served from it stay and still name it: GetSlate, further
-        pages and ExportUser return them as before. Its precomputed slates are never served again, also not if a digest with
-        this id is created later. NOT_FOUND if no digest has this id, unless allow_missing is set. Safe to repeat.
+        pages and ExportUser return them as before. Its precomputed slates are never served again, not even if a digest
+        with this id is created later. NOT_FOUND if no digest has this id, unless allow_missing is set. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -61,8 +61,8 @@ class CatalogServiceStub:
     """Returns all digests, page by page, latest date first, without their paper_ids. Safe to repeat."""
     DeleteDigest: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.DeleteDigestRequest, _catalog_pb2.DeleteDigestResponse]
     """Deletes a digest, but not its papers. Slates that were served from it stay and still name it: GetSlate, further
-    pages and ExportUser return them as before. Its precomputed slates are never served again, also not if a digest with
-    this id is created later. NOT_FOUND if no digest has this id, unless allow_missing is set. Safe to repeat.
+    pages and ExportUser return them as before. Its precomputed slates are never served again, not even if a digest
+    with this id is created later. NOT_FOUND if no digest has this id, unless allow_missing is set. Safe to repeat.
     """
 
 @_typing.type_check_only
@@ -98,8 +98,8 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """Returns all digests, page by page, latest date first, without their paper_ids. Safe to repeat."""
     DeleteDigest: _aio.UnaryUnaryMultiCallable[_catalog_pb2.DeleteDigestRequest, _catalog_pb2.DeleteDigestResponse]  # type: ignore[assignment]
     """Deletes a digest, but not its papers. Slates that were served from it stay and still name it: GetSlate, further
-    pages and ExportUser return them as before. Its precomputed slates are never served again, also not if a digest with
-    this id is created later. NOT_FOUND if no digest has this id, unless allow_missing is set. Safe to repeat.
+    pages and ExportUser return them as before. Its precomputed slates are never served again, not even if a digest
+    with this id is created later. NOT_FOUND if no digest has this id, unless allow_missing is set. Safe to repeat.
     """
 
 class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -186,8 +186,8 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.DeleteDigestResponse, _abc.Awaitable[_catalog_pb2.DeleteDigestResponse]]:
         """Deletes a digest, but not its papers. Slates that were served from it stay and still name it: GetSlate, further
-        pages and ExportUser return them as before. Its precomputed slates are never served again, also not if a digest with
-        this id is created later. NOT_FOUND if no digest has this id, unless allow_missing is set. Safe to repeat.
+        pages and ExportUser return them as before. Its precomputed slates are never served again, not even if a digest
+        with this id is created later. NOT_FOUND if no digest has this id, unless allow_missing is set. Safe to repeat.
         """
 
 def add_CatalogServiceServicer_to_server(servicer: CatalogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -41,8 +41,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     "name": "u1"}.
     """
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 6
-    """RESOURCE_EXHAUSTED: a bounded queue is full. google.rpc.RetryInfo gives the delay before the next attempt.
-    Metadata, e.g.: {"queue": "calls"}.
+    """RESOURCE_EXHAUSTED: the server is busy: a queue is full, or the call would wait too long. google.rpc.RetryInfo
+    gives the delay before the next attempt. Metadata, e.g.: {"queue": "calls"}.
     """
     ERROR_REASON_DEADLINE_TOO_SHORT: _ErrorReason.ValueType  # 7
     """DEADLINE_EXCEEDED: the work did not finish before the call's deadline. Metadata, e.g.: {"work": "embedding"}."""
@@ -73,7 +73,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     {"work": "send its message"}.
     """
     ERROR_REASON_SERVER_STOPPING: _ErrorReason.ValueType  # 16
-    """UNAVAILABLE: the server finishes the calls that it has and takes no more. Another server may answer."""
+    """UNAVAILABLE: the server is stopping; it finishes its accepted calls and takes no new ones. Another server may
+    answer.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of failed calls. The server attaches google.rpc.ErrorInfo to each error that it reports. Its `reason` is one
@@ -106,8 +108,8 @@ ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 5
 "name": "u1"}.
 """
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 6
-"""RESOURCE_EXHAUSTED: a bounded queue is full. google.rpc.RetryInfo gives the delay before the next attempt.
-Metadata, e.g.: {"queue": "calls"}.
+"""RESOURCE_EXHAUSTED: the server is busy: a queue is full, or the call would wait too long. google.rpc.RetryInfo
+gives the delay before the next attempt. Metadata, e.g.: {"queue": "calls"}.
 """
 ERROR_REASON_DEADLINE_TOO_SHORT: ErrorReason.ValueType  # 7
 """DEADLINE_EXCEEDED: the work did not finish before the call's deadline. Metadata, e.g.: {"work": "embedding"}."""
@@ -138,5 +140,7 @@ ERROR_REASON_CLIENT_TOO_SLOW: ErrorReason.ValueType  # 15
 {"work": "send its message"}.
 """
 ERROR_REASON_SERVER_STOPPING: ErrorReason.ValueType  # 16
-"""UNAVAILABLE: the server finishes the calls that it has and takes no more. Another server may answer."""
+"""UNAVAILABLE: the server is stopping; it finishes its accepted calls and takes no new ones. Another server may
+answer.
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

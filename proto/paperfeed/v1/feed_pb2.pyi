@@ -520,8 +520,8 @@ class StreamFeedsRequest(_message.Message):
     @_builtins.property
     def digest_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of the digests whose papers are the candidates; at most 100. Each user gets one feed of all their papers, each
-        paper once. Repeats count once. If the digests hold more than 10,000 papers, those of the digests named first. Empty
-        means the newest digest at the time of the call. NOT_FOUND if one is unknown.
+        paper once. Repeats count once. If the digests hold more than 10,000 papers, the first 10,000 in the order of the
+        request are used. Empty means the newest digest at the time of the call. NOT_FOUND if one is unknown.
         """
 
     @_builtins.property
@@ -636,7 +636,7 @@ class RankPapersRequest(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
-    """Id of a user whose likes and preferences are used. An unknown user is ranked for as a new user."""
+    """Id of a user whose likes and preferences are used. An unknown user is treated as a new user."""
     explain: _builtins.bool
     """If true, each item has reasons. Default: false."""
     @_builtins.property

@@ -114,8 +114,8 @@ class ProfileServiceServicer:
 
     def ExportUser(self, request, context):
         """Streams all that is stored about a user: the profile, the events, the slates that were served and the precomputed
-        slates, one record per message. NOT_FOUND if nothing is stored; slates alone are something. Safe to repeat. The
-        server cancels the stream if the client reads nothing for some time (60 seconds by default).
+        slates, one record per message. NOT_FOUND if nothing is stored, not even a slate. Safe to repeat. The server
+        cancels the stream if the client reads nothing for some time (60 seconds by default).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

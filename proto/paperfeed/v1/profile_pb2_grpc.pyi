@@ -53,8 +53,8 @@ class ProfileServiceStub:
     """
     ExportUser: _grpc.UnaryStreamMultiCallable[_profile_pb2.ExportUserRequest, _profile_pb2.ExportUserResponse]
     """Streams all that is stored about a user: the profile, the events, the slates that were served and the precomputed
-    slates, one record per message. NOT_FOUND if nothing is stored; slates alone are something. Safe to repeat. The
-    server cancels the stream if the client reads nothing for some time (60 seconds by default).
+    slates, one record per message. NOT_FOUND if nothing is stored, not even a slate. Safe to repeat. The server
+    cancels the stream if the client reads nothing for some time (60 seconds by default).
     """
     DeleteUser: _grpc.UnaryUnaryMultiCallable[_profile_pb2.DeleteUserRequest, _profile_pb2.DeleteUserResponse]
     """Deletes a user with all events, preferences and slates, and stores a tombstone. Trained model bundles do not
@@ -90,8 +90,8 @@ class ProfileServiceAsyncStub(ProfileServiceStub):
     """
     ExportUser: _aio.UnaryStreamMultiCallable[_profile_pb2.ExportUserRequest, _profile_pb2.ExportUserResponse]  # type: ignore[assignment]
     """Streams all that is stored about a user: the profile, the events, the slates that were served and the precomputed
-    slates, one record per message. NOT_FOUND if nothing is stored; slates alone are something. Safe to repeat. The
-    server cancels the stream if the client reads nothing for some time (60 seconds by default).
+    slates, one record per message. NOT_FOUND if nothing is stored, not even a slate. Safe to repeat. The server
+    cancels the stream if the client reads nothing for some time (60 seconds by default).
     """
     DeleteUser: _aio.UnaryUnaryMultiCallable[_profile_pb2.DeleteUserRequest, _profile_pb2.DeleteUserResponse]  # type: ignore[assignment]
     """Deletes a user with all events, preferences and slates, and stores a tombstone. Trained model bundles do not
@@ -154,8 +154,8 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_profile_pb2.ExportUserResponse], _abc.AsyncIterator[_profile_pb2.ExportUserResponse]]:
         """Streams all that is stored about a user: the profile, the events, the slates that were served and the precomputed
-        slates, one record per message. NOT_FOUND if nothing is stored; slates alone are something. Safe to repeat. The
-        server cancels the stream if the client reads nothing for some time (60 seconds by default).
+        slates, one record per message. NOT_FOUND if nothing is stored, not even a slate. Safe to repeat. The server
+        cancels the stream if the client reads nothing for some time (60 seconds by default).
         """
 
     @_abc_1.abstractmethod

@@ -33,14 +33,14 @@ DIGEST_BYTES, PAPER_BYTES = 800_000, 18_000
 
 
 class BeingPlaced(Exception):
-    """The candidates of a large digest are being placed; the call can be made when ``done`` is done.
+    """The candidates of a large digest are being prepared; call again when ``done`` has ended.
 
     Attributes:
-        done: Ends with the error of placing, if there was one.
+        done: Future of the preparation; has its error if it failed.
     """
 
     def __init__(self, done: "Future[KeptDigest]") -> None:
-        super().__init__("the digest is being placed")
+        super().__init__("the digest is being prepared")
         self.done = done
 
 
@@ -105,7 +105,7 @@ class CandidateSets:
     def _kept(
         self, tx: Transaction, serving: Serving, digest_ids: tuple[str, ...], versions: tuple[int, ...]
     ) -> KeptDigest:
-        """Return the candidates of digests, joined, from memory, or placed now if there are few."""
+        """Return the joined candidates of digests, from memory, or prepared now if they are few."""
         key = (versions, serving.generation)
         kept = self._digests.find(digest_ids, key)
         if kept is None:
@@ -116,14 +116,14 @@ class CandidateSets:
         return kept
 
     def _placed_soon(self, serving: Serving, digest_ids: tuple[str, ...]) -> "Future[KeptDigest]":
-        """Return the present work on digests; start it if there is none."""
+        """Return the future of the running preparation of digests; start one if none is running."""
         with self._placing_changes:
             found = self._placing.get(digest_ids)
             if found is None:
                 found = self._placing[digest_ids] = Future()
-                # One that stops waiting cancels nothing for the others.
+                # If one caller stops waiting, the others still get the result.
                 found.set_running_or_notify_cancel()
-                # A daemon, so that a process that stops does not wait for it.
+                # A daemon thread, so that a stopping process does not wait for it.
                 work = threading.Thread(
                     target=self._place, args=(serving, digest_ids, found), name="placing", daemon=True
                 )
@@ -146,7 +146,7 @@ class CandidateSets:
             done.set_result(kept)
 
     def _finish(self, digest_ids: tuple[str, ...]) -> None:
-        # Before those who wait go on: one that finds a newer version then starts new work.
+        # Done before waiting callers continue, so that one that finds a newer version starts new work.
         with self._placing_changes:
             del self._placing[digest_ids]
 

@@ -54,7 +54,7 @@ class InlineRanking:
 
         Args:
             timeout_seconds: Limit for embedding.
-            is_wanted: Asked now and then; False ends the work.
+            is_wanted: Called repeatedly; if it returns False, the work ends.
 
         Raises:
             InvalidField: The query has too much text, or a paper breaks a rule.

@@ -46,7 +46,7 @@ def seconds_of(moment: dt.datetime | None) -> float:
 
 
 def unchecked() -> None:
-    """Let work go on."""
+    """A check that never ends the work."""
 
 
 def place_papers(
@@ -55,16 +55,16 @@ def place_papers(
     """Return papers in the spaces of the serving bundle; without a bundle, only their vectors.
 
     Args:
-        check: Called now and then while many papers are placed; its exceptions end the work.
+        check: Called repeatedly while many papers are placed; an exception from it ends the work.
     """
     if serving.bundle is not None:
         columns = columns_of(papers, vectors, serving.bundle.spaces.embedding_dim)
-        # Terms of many papers are not kept, because they would push those of the users' likes out.
+        # Terms of many papers are not cached, because they would displace the terms of the users' likes.
         counts = (
             None if len(papers) <= KEPT_TERMS else count_terms(with_pauses(columns.texts, at_a_time=64, check=check))
         )
         return serving.bundle.spaces.matrix(columns, counts)
-    # A vector of another length than most is not of this encoder; its paper is pending.
+    # A vector that differs in length from the majority is from another encoder; its paper is pending.
     lengths = Counter(len(vector) for vector in vectors.values()) or {DEFAULT_DIM: 1}
     dim = max(lengths, key=lambda length: (lengths[length], length))
     return plain_matrix(columns_of(papers, vectors, dim))

@@ -51,7 +51,7 @@ class PlacedPapers:
         if len(known) < len(found):
             papers = list(tx.papers.find_many([paper_id for paper_id in found if paper_id not in known]).values())
             vectors = tx.papers.vectors([paper.paper_id for paper in papers], serving.encoder)
-            # Only candidates are compared with what the spaces hold.
+            # Only candidates are compared with the background and topics of the spaces.
             matrix = replace(place_papers(serving, papers, vectors), spaces=None)
             for row, paper in enumerate(papers):
                 placed = known[paper.paper_id] = (paper, matrix.take([row]))

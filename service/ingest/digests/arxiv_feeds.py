@@ -36,7 +36,7 @@ class ParsedFeed:
         papers: Each paper once, in the feed's order.
         is_arxiv: Whether every paper has an arXiv id.
         address: Address of the feed or of its web page; empty if unknown.
-        skipped: Entries that are no paper: without a title, repeated, or breaking a rule.
+        skipped: Entries that were left out: without a title, repeated, or breaking a rule.
         replaced_count: Announcements of new versions of older papers, which are left out too.
     """
 
@@ -99,11 +99,11 @@ def _check_no_error(entry: FeedEntry, source: str) -> None:
 def _problem(paper: Paper, places: dict[str, str]) -> str:
     if not paper.title:
         return "has no title"
-    return f"is the paper of {places[paper.paper_id]}" if paper.paper_id in places else ""
+    return f"repeats the paper of {places[paper.paper_id]}" if paper.paper_id in places else ""
 
 
 def _paper(entry: FeedEntry) -> tuple[Paper, str]:
-    """Return the paper of an entry, which may break rules, and arXiv's type of its announcement."""
+    """Return the paper of an entry, not checked yet, and arXiv's type of its announcement."""
     link = short_name(entry.link.strip())
     names = [short_name(name.strip().replace("info:doi/", "doi:")) for name in (*entry.names, link)]
     found_arxiv = next(

@@ -67,7 +67,7 @@ def read_digest(
     """Return the digest of a file.
 
     Args:
-        date: Date of the digest. None takes the file's own date, which daily-papers JSON and most feeds have.
+        date: Date of the digest. None means the file's own date, which daily-papers JSON and most feeds have.
         now: The time now, with its zone. A digest may be dated at most one day later.
         format: Format of the file; ``auto`` detects it from its beginning.
 
@@ -133,7 +133,7 @@ def _read(document: Content, chosen: DigestFormat, date: dt.date | None) -> _Rea
 
 
 def _file_source(kind: str, name: str) -> str:
-    """Return the source of papers that do not say where they come from: the name of their file."""
+    """Return the name of the file as the source, for formats that do not name one."""
     return digest_source(kind, re.sub(r"(?:\.(?:gz|jsonl?|ndjson|md|markdown|txt))+$", "", Path(name).name))
 
 

@@ -1,4 +1,4 @@
-"""Entries of RSS, Atom and JSON Feed as they are written, the same for all dialects."""
+"""Entries of RSS, Atom and JSON Feed as written, in one form for all formats."""
 
 import datetime as dt
 import email.utils
@@ -38,9 +38,9 @@ class FeedEntry:
 
     Attributes:
         line: First line of the entry; None in JSON.
-        names: Ids and addresses that may have a DOI or an arXiv id, the surest first.
+        names: Ids and addresses that may contain a DOI or an arXiv id, most reliable first.
         authors: One text for each element, which may hold several names.
-        texts: Texts that may be the abstract, the likeliest first.
+        texts: Texts that may be the abstract, most likely first.
         announced_as: arXiv's type of the announcement, e.g. ``new`` or ``replace-cross``.
     """
 
@@ -215,7 +215,7 @@ def _authors(values: dict[str, list[Element]]) -> tuple[str, ...]:
 
 def _json_feed(value: Any, source: str) -> RawFeed:
     if not isinstance(value, dict) or not isinstance(value.get("items"), list):
-        raise InvalidFile(source, "is no JSON Feed: it has no list of items")
+        raise InvalidFile(source, "is not a JSON Feed: it has no list of items")
     _check_count(len(value["items"]), source)
     return RawFeed(
         title=_text(value, "title"),

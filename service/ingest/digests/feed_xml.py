@@ -1,7 +1,8 @@
 """RSS and Atom documents as trees, after the check that they are harmless.
 
 The standard library's expat reads them, in linear time and without opening addresses. feedparser is not used: it takes
-quadratic time for attributes and namespaces, takes ``dc:date`` for the date of an update, and loses markup in titles.
+quadratic time for attributes and namespaces, takes ``dc:date`` for the date of an update, and removes markup from
+titles.
 """
 
 import html.entities
@@ -26,7 +27,7 @@ _ENCODING = re.compile(
 )
 _UTF16_STARTS = (b"\xff\xfe", b"\xfe\xff")
 _CONTROL = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f]")
-# What stands in CDATA stays as it is.
+# Text in CDATA is not changed.
 _AMPERSAND = re.compile(r"<!\[CDATA\[.*?(?:\]\]>|\Z)|&(#?\w{1,32};)?", re.DOTALL | re.ASCII)
 _XML_ENTITIES = {"amp;", "apos;", "gt;", "lt;", "quot;"}
 _HTML_PAGE = re.compile(r"\s*(?:<!--.{0,1000}?-->\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
@@ -49,8 +50,8 @@ _NAMESPACES = (
 def feed_tree(data: bytes, source: str) -> Element:
     """Return the root of a document.
 
-    Tags of RSS and Atom are local names, and those of the namespaces above have the prefix there: ``title``,
-    ``dc:creator``. All others begin with ``other:``. Entities of HTML and loose ampersands are read as browsers do.
+    Tags of RSS and Atom have no prefix, e.g. ``title``. Tags of the namespaces above have the prefix given there, e.g.
+    ``dc:creator``. All others begin with ``other:``. Entities of HTML and single ampersands are read as browsers do.
 
     Raises:
         InvalidFile: The document is not well-formed, is no feed, has an unknown encoding, is nested deeper than
@@ -94,7 +95,7 @@ def _feed_links(page: str) -> str:
 
 
 def _character(match: re.Match[str]) -> str:
-    """Return an entity of HTML as its character, and a loose ampersand as XML writes it."""
+    """Return the character of an HTML entity; a single ampersand is escaped."""
     if match[0].startswith("<") or match[1] in _XML_ENTITIES or (match[1] or "").startswith("#"):
         return match[0]
     name = match[1] or ""

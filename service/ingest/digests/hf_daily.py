@@ -38,7 +38,7 @@ def parse_hf_daily(text: str, source: str) -> tuple[tuple[Paper, ...], dt.date |
             skipped.append(Problem(None, place, error.problem.removeprefix(f"{place}: ").removeprefix(f"{place}.")))
             continue
         if paper.paper_id in papers:
-            skipped.append(Problem(None, place, f"is the paper of {places[paper.paper_id]}"))
+            skipped.append(Problem(None, place, f"repeats the paper of {places[paper.paper_id]}"))
             continue
         papers[paper.paper_id], places[paper.paper_id] = paper, place
         if listed_at:

@@ -78,7 +78,7 @@ class _Line:
         named = [text for text, _ in self.papers or self.links if not _LABEL.fullmatch(text)]
         if named:
             return _NUMBER.sub("", _LEAD.sub("", named[0]))
-        if not self.links or re.search(r":\W*$", self.before):  # "Link: [arXiv](...)" tells of the paper above
+        if not self.links or re.search(r":\W*$", self.before):  # "Link: [arXiv](...)" belongs to the paper above
             return ""
         candidates = (_DAY.sub("", text) for text in (self.strong, *self.before.split("\n")[:1], *self.after[:1]))
         found = (_TAIL.sub("", _LEAD.sub("", text)).strip(" ]):,\u2013\u2014") for text in candidates)
@@ -118,7 +118,7 @@ def has_table(text: str) -> bool:
 def parse_markdown_list(text: str, source: str) -> tuple[tuple[Paper, ...], tuple[Problem, ...]]:
     """Return the papers in the list's order, each once, and the entries that were left out.
 
-    If an entry links to arXiv, a DOI or a known host of papers, entries without such a link are no papers.
+    If an entry links to arXiv, a DOI or a known host of papers, entries without such a link are left out.
 
     Raises:
         InvalidFile: The file is too large, or no entry is a paper.
@@ -132,14 +132,14 @@ def parse_markdown_list(text: str, source: str) -> tuple[tuple[Paper, ...], tupl
     items = [item for item in _items(lines) if item.links]
     if any(item.has_paper for item in items):
         items = [item for item in items if item.has_paper]
-    else:  # the shape alone must tell titles from the links of any page
+    else:  # only the form distinguishes titles from the links of any other page
         items = [item for item in items if item.first.starts_item and len(item.title.split()) >= 3]
     papers: dict[str, Paper] = {}
     places: dict[str, int] = {}
     skipped: list[Problem] = []
     for item in items:
         paper = _paper(item)
-        problem = f"is the paper of line {places[paper.paper_id]}" if paper.paper_id in places else ""
+        problem = f"repeats the paper of line {places[paper.paper_id]}" if paper.paper_id in places else ""
         if not problem:
             try:
                 papers[paper.paper_id] = valid_paper(paper, source)
@@ -228,7 +228,7 @@ def _items(lines: "Sequence[_Line]") -> Iterator[_Item]:
         if title:
             item = _Item(line, title, list(line.links), list(line.after))
         elif (line.is_heading or line.starts_item) and len(line.before.split()) >= 3:
-            # The title of a paper, if its link stands below.
+            # The title of a paper, if its link follows below.
             item = _Item(line, _NUMBER.sub("", _DAY.sub("", line.before.split("\n")[0])), [], list(line.after))
         else:
             item = None
@@ -237,13 +237,13 @@ def _items(lines: "Sequence[_Line]") -> Iterator[_Item]:
 
 
 def _is_detail(line: _Line, title: str, item: _Item) -> bool:
-    """Return whether a line tells of the paper of an entry before it."""
+    """Return whether a line gives details of the paper of an earlier entry."""
     first = item.first
     if line.is_heading or line.depth < first.depth:
         return False
     if line.depth == first.depth:
         return not line.starts_item and (first.depth > 0 or first.is_heading or not title)
-    # Below a heading that is no paper, and below an item without a link, stands a list of papers.
+    # A heading that is not a paper, or an item without a link, may have a list of papers below it.
     return not title or item.has_paper or not (first.is_heading or not item.links)
 
 

@@ -97,7 +97,7 @@ def _are_initials(text: str) -> bool:
 
 
 def _is_short(text: str) -> bool:
-    """Return whether a text is one name, perhaps with "van" or "de", and so not a first name with a family name."""
+    """Return whether a text is one word, perhaps with "van" or "de" before it, and so cannot be a full name."""
     return sum(word not in _SMALL_WORDS for word in text.split()) == 1
 
 

@@ -1,4 +1,4 @@
-"""The abstract of an entry, without the notices that publishers' feeds put beside it or in its place.
+"""The abstract of an entry, without the notices that publishers' feeds add to it or give instead of it.
 
 Notices are the journal, volume and pages, the state ("EarlyView", "Ahead of Print"), dates of publication, the DOI, the
 title, the authors, headings such as "ABSTRACT", and advertisements for the web page.
@@ -34,7 +34,7 @@ _PUBLISHED = (
 )
 _DOI = r"(?i:https?://(?:dx\.)?doi\.org/|doi ?:? ?)10\.\d{4,9}/[^\s;,]+"
 _STATEMENT = rf"(?:{_ISSUE}|{_STATE}|{_PUBLISHED}|{_DOI})"
-# The name of the journal: capitalised words and a comma. The lookaheads keep the search from going back and forth.
+# The name of the journal: capitalised words and a comma. The lookaheads keep the search linear.
 _JOURNAL = (
     r"(?:(?:(?:(?=[^\s;|]*[A-Z0-9&])[^\s;|]{1,40}|of|the|and|in|for|on|to|et|de|des|der|und|la|[\u2013-]) ){1,15}"
     r"(?<=[,:.] ))?"
@@ -54,7 +54,7 @@ _IS_CUT = re.compile(r"(?:…|\.\.\.|\[…\]|\[\.\.\.\])\s*$")
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """The abstract of an entry and what stood beside it.
+    """The abstract of an entry, and the facts found in the notices.
 
     Attributes:
         authors: Text with the authors' names; empty if there is none.
@@ -69,7 +69,8 @@ class Described:
 def described(texts: Sequence[str], *, title: str, doi: str) -> Described:
     """Return the abstract from the texts of an entry, its best one first.
 
-    The first text that is not only notices counts. If it is cut off ("..."), a later text that begins alike counts.
+    The first text that has more than notices is used. If it is cut off ("..."), a later text with the same beginning is
+    used.
 
     Args:
         texts: HTML or plain text.
@@ -114,7 +115,7 @@ def _named_authors(block: str) -> str:
 
 
 def _without_notices(block: str, title: str, doi: str) -> str:
-    """Return a block without the notices at its start; empty if it is nothing else."""
+    """Return a block without the notices at its start; empty if it has only notices."""
     for _ in range(5):
         notice = _NOTICE.match(block[:MAX_NOTICE_LENGTH])
         # A long block may be cut in the middle of a word, which then looks like its end.

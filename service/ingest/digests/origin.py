@@ -1,4 +1,4 @@
-"""Names of the sources of digests, by which two digests of one day are told apart."""
+"""Names of the sources of digests. They distinguish two digests of one day."""
 
 import hashlib
 import re

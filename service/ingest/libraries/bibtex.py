@@ -28,9 +28,9 @@ MAX_ANCESTORS = 10
 def parse_bibtex(text: str, source: str) -> Iterator[RawEntry | Problem]:
     """Return the entries in the file's order, and the problem of each entry that cannot be read.
 
-    All entries with the same key count. Of a repeated field the first value counts. An entry inherits what it lacks
-    from the entries that ``crossref`` and ``xdata`` name. What is wrong in a definition of strings is said of the next
-    entry.
+    Entries with the same key are all returned. If a field is repeated, its first value is used. An entry inherits
+    missing fields from the entries that ``crossref`` and ``xdata`` name. A problem in a definition of strings is
+    reported with the next entry.
 
     Raises:
         InvalidFile: While iterating: the file ends inside an entry.
@@ -55,7 +55,7 @@ def parse_bibtex(text: str, source: str) -> Iterator[RawEntry | Problem]:
 
 
 def _joined(value: Value, strings: Mapping[str, str]) -> str:
-    """Return a value with the strings that it names; a name that is not defined stands for itself."""
+    """Return a value with its strings joined; an undefined name of a string is used as text."""
     return "".join(strings.get(text.lower(), text) if is_name else text for text, is_name in value).strip()
 
 

@@ -66,7 +66,7 @@ class Block:
 
     Attributes:
         type: In lower case.
-        fields: Values by name in lower case. Of a repeated field, the first value.
+        fields: Values by name in lower case. If a field is repeated, its first value.
         problems: What is wrong in the block, although its fields could be read.
         failure: Why the block cannot be read; empty if it can.
     """
@@ -95,7 +95,7 @@ def bibtex_blocks(text: str, source: str) -> Iterator[Block]:
             continue
         if kind in ("comment", "preamble"):
             end = None if is_comment_open else _closing(text, opening, len(text), _BRACE)
-            # After one comment without an end, the others are not searched to the end of the file, either.
+            # After one comment without an end, later comments are not searched either, which keeps the time linear.
             is_comment_open = is_comment_open or end is None
             position = end or text.find("\n", position) % (len(text) + 1)
             continue
@@ -111,10 +111,10 @@ def bibtex_blocks(text: str, source: str) -> Iterator[Block]:
 
 
 class _Unreadable(Exception):
-    """A way of reading does not reach the end of the block.
+    """The current way of reading (see above) cannot find the end of the block.
 
     Attributes:
-        is_cut_off: Whether nothing is wrong in the block, except that more should follow.
+        is_cut_off: Whether the block has no fault except that its end is missing.
         is_open: Whether a value has no end.
     """
 
@@ -155,14 +155,14 @@ class _Reader:
         return end
 
     def _is_cut_off(self, failure: _Unreadable, has_more_fields: bool) -> bool:  # noqa: FBT001 - private
-        """Return whether the last block of the file was cut off. One with a wrong brace still ends like an entry."""
+        """Return whether the file's last block was cut off. A block with a wrong brace still ends like an entry."""
         if not (failure.is_open or failure.is_cut_off):
             return False
         ends_like_one = _ENDS_ENTRY.search(self.text, max(0, self.limit - 1000))
         return not (ends_like_one and (failure.is_open or has_more_fields))
 
     def _checked_end(self, end: int) -> int:
-        """Return the end of the block, unless the rest of its line has more fields: then a brace is one too many."""
+        """Return the end of the block. If more fields follow in its line, an extra brace is the fault."""
         if _ENDS_EARLY.match(self.text, end, self.limit):
             raise _Unreadable(f"it ends too early, with a brace too many (line {self._line(end)})")
         return end

@@ -107,7 +107,7 @@ def _identity(raw: RawEntry, title: str) -> tuple[str, str]:
 
 
 def _name(text: str) -> str:
-    """Return an id or address without entities and characters that cannot be seen, which copying often adds."""
+    """Return an id or address without entities and invisible characters, which copying often adds."""
     return short_name("".join(character for character in html.unescape(text) if character.isprintable()).strip())
 
 

@@ -13,8 +13,8 @@ from service.ingest.problems import Problem
 def distinct_papers(entries: Sequence[LibraryEntry]) -> tuple[list[LibraryEntry], list[Problem]]:
     """Return one entry per paper, in order, and the entries whose arXiv id or DOI was left out.
 
-    An id that stands at papers that have nothing else in common is wrong at all but one of them, and nobody knows at
-    which; some programs write one id into thousands of entries. No entry keeps it.
+    If papers with nothing else in common share an id, it is wrong for all but one of them, and it is unknown which one.
+    Some programs write one id into thousands of entries. Then no entry keeps the id.
     """
     wrong = _wrong_ids(entries)
     problems: list[Problem] = []
@@ -27,7 +27,7 @@ def distinct_papers(entries: Sequence[LibraryEntry]) -> tuple[list[LibraryEntry]
             kind, _, name = alias.partition(":")
             shown = "arXiv id" if kind == "arxiv" else "DOI"
             problems.append(
-                Problem(entry.line, entry.key, f"its {shown} {name} stands at other papers too; the id is left out")
+                Problem(entry.line, entry.key, f"other papers have its {shown} {name} too; the id is left out")
             )
         _add(entry, kept, index_of_alias)
     return kept, problems
@@ -43,7 +43,7 @@ def _wrong_ids(entries: Iterable[LibraryEntry]) -> set[str]:
 
 
 def _are_several(papers: Sequence[Paper], alias: str) -> bool:
-    # Compared with one paper only, which must have authors, because a paper without them is like any other.
+    # Compared with one paper only. It must have authors, because a paper without authors would match any other.
     first = next((paper for paper in papers if paper.authors), papers[0])
     return any(paper.is_other_than(first, alias) for paper in papers)
 

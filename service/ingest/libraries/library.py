@@ -50,7 +50,7 @@ def read_library(
     earliest known time of them.
 
     Args:
-        strict: Whether one problem is enough to refuse the file.
+        strict: Whether a single problem refuses the whole file.
 
     Raises:
         InvalidFile: The file is unreadable, cut off, or has no known format or no entry; with ``strict`` also the first
@@ -89,7 +89,7 @@ def _detected_format(text: str, name: str) -> LibraryFormat:
 def _sorted_out(
     read: Iterable[RawEntry | Problem], name: str
 ) -> tuple[list[LibraryEntry], list[Problem], list[Problem]]:
-    """Return the entries, the problems of those left out, and the problems of those that were read all the same."""
+    """Return the entries, the problems of those left out, and the problems of those that were still read."""
     entries: list[LibraryEntry] = []
     skipped: list[Problem] = []
     repaired: list[Problem] = []

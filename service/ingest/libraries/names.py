@@ -1,4 +1,4 @@
-"""Names of authors, as the formats of libraries write them, in spoken order."""
+"""Names of authors in the formats of libraries, converted to first name first."""
 
 import html
 import re
@@ -19,8 +19,8 @@ _LOWER_WORD = re.compile(r"(?:^|\s)(?:of|for|the|in|on)\s", re.IGNORECASE)
 def bibtex_names(value: str) -> tuple[str, ...]:
     """Return the names of a BibTeX field, which ``and`` or a semicolon separates; "others" is no name.
 
-    A name in braces is one of an organisation, unless it has the form ``Last, First``. Lists with commas alone are read
-    where there is no doubt.
+    A name in braces is one of an organisation, unless it has the form ``Last, First``. Lists with only commas are split
+    if their form is unambiguous.
     """
     written = list(_split(html.unescape(one_line(value))))
     if len(written) == 1:
@@ -79,7 +79,7 @@ def _spoken(written: str) -> Iterator[str]:
 
 
 def _inside_braces(written: str) -> str | None:
-    """Return what stands in the braces around the whole name; None if there are no such braces."""
+    """Return the text inside braces around the whole name; None if there are no such braces."""
     if not written.startswith("{"):
         return None
     depth = 0

@@ -21,7 +21,7 @@ _WHOLE_BOOKS = {"BOOK", "EBOOK", "EDBOOK", "WHOLE"}
 
 
 def ris_start(text: str) -> int | None:
-    """Return where the first tag stands; None if the text lacks the tags of RIS or any mark of a record's borders."""
+    """Return the position of the first tag; None without tags of RIS, or without the start or end of a record."""
     first = _FIRST_TAG.search(text)
     return first.start() if first and _MARK.search(text) else None
 

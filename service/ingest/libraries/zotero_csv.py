@@ -81,7 +81,8 @@ def _delimiter(line: str) -> str | None:
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
     """Return the first line and the trimmed values of each row that is not blank; no values if the row is not CSV.
 
-    Zotero puts all values in quotes. Then a wrong quote harms only its own row, because the next row can be found.
+    If all values are in quotes, as Zotero writes them, a wrong quote affects only its own row, because the start of the
+    next row can be found.
     """
     header = _header_line(text)
     delimiter = _delimiter(header) or ","
@@ -127,7 +128,7 @@ def _entry(values: dict[str, str], line: int) -> RawEntry:
 
 
 def _added_at(text: str) -> tuple[dt.datetime | None, str]:
-    """Return the time, and what is wrong with it. A spreadsheet program that rewrites dates changes all of them."""
+    """Return the time, and what is wrong with it. A spreadsheet program may have rewritten all dates."""
     try:
         return (parse_time(text) if text else None), ""
     except ValueError as error:

@@ -226,7 +226,7 @@ def test_wrong_eprints(paperfeed: Run, tmp_path: Path) -> None:
 
     result = json.loads(second.out)
     assert (result["added"], result["matched"]) == (1, 0)
-    assert result["repaired"][0]["reason"].startswith("arxiv:1011.1669 is another paper of the database")
+    assert result["repaired"][0]["reason"].startswith("arxiv:1011.1669 belongs to another paper in the database")
     assert json.loads(third.out)["matched"] == 1
     assert row_counts(tmp_path / "paperfeed.db")["papers"] == 2
 

@@ -137,7 +137,7 @@ def test_status_of_a_database_that_hangs(own: Service) -> None:
     writing.join()
 
     assert seconds < 2
-    assert re.fullmatch(r"the database is not available: a write has waited for it for \d s", status.storage_problem)
+    assert re.fullmatch(r"the database is not available: a write has been waiting for \d s", status.storage_problem)
     assert status.paper_count == 1
     wait_until(lambda: own.client.status.GetStatus(GetStatusRequest()).storage_problem == "")
 

@@ -21,7 +21,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # Of events with the same id, the first stays: the previous release never stored another one.
+    # Of events with the same id, the first is kept: the previous release never stored another one.
     op.execute("DELETE FROM events WHERE sequence NOT IN (SELECT min(sequence) FROM events GROUP BY event_id)")
     _make_unique(["event_id"], instead_of="uq_events_user_id_event_id")
 
@@ -60,6 +60,6 @@ def _build_anew(unique: sa.UniqueConstraint) -> None:
     for columns in INDEXES:
         op.create_index(f"ix_events_{'_'.join(columns)}", "events", list(columns))
     if last is not None:
-        # Numbers of deleted events are not given again, because caches of running servers may have seen them.
+        # Numbers of deleted events are not reused, because caches of running servers may have seen them.
         connection.execute(sa.delete(sequences).where(sequences.c.name == "events"))
         connection.execute(sa.insert(sequences).values(name="events", seq=last))

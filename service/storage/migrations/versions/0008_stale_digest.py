@@ -1,4 +1,4 @@
-"""Add whether the digest of a slate was stale, which the fallback reason told before, instead of the true one."""
+"""Add whether the digest of a slate was stale. Before, this replaced the slate's real fallback reason."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,7 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # The default serves the previous release, which inserts without this column.
+    # The default is for the previous release, which inserts without this column.
     op.add_column("slates", not_null("stale_digest", sa.Boolean, server_default=sa.false()))
     # Such slates were ranked by the model: another reason took precedence.
     op.execute("UPDATE slates SET stale_digest = true, fallback_reason = 'none' WHERE fallback_reason = 'stale_digest'")

@@ -88,7 +88,7 @@ def test_bad_entries_are_left_out_and_named() -> None:
     item = RSS[RSS.index(b"<item>") : RSS.index(b"</item>") + 7]
     repeated = parse_feed(RSS.replace(b"</channel>", item + b"</channel>"), "f")
     assert [paper.paper_id for paper in repeated.papers] == ["arxiv:2403.00001"]
-    assert [str(each) for each in repeated.skipped] == ["line 19, Learning to Rank: is the paper of line 5"]
+    assert [str(each) for each in repeated.skipped] == ["line 19, Learning to Rank: repeats the paper of line 5"]
 
 
 def test_short_titles_of_two_addresses_are_two_papers() -> None:

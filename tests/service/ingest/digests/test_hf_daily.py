@@ -36,7 +36,7 @@ def test_papers_and_day_are_read() -> None:
         ({"paper": {"id": "2403.00001", "title": ""}}, "[1]: paper: title: must not be empty"),
         ({"paper": {"id": "2403.00001", "title": "T", "authors": ["A"]}}, "[1]: paper.authors[0]: must be an object"),
         ({"paper": {"id": "2403.00001", "title": "T", "upvotes": 10**30}}, "[1]: paper: upvotes: must lie between"),
-        ({"paper": {"id": "2403.00007v1", "title": "T"}}, "[1]: is the paper of [0]"),
+        ({"paper": {"id": "2403.00007v1", "title": "T"}}, "[1]: repeats the paper of [0]"),
     ],
 )
 def test_bad_entries_are_left_out_and_named(entry: object, problem: str) -> None:

@@ -61,7 +61,7 @@ def test_repeated_papers_are_left_out_and_named() -> None:
     """A paper under two headings counts once."""
     papers, skipped = parse_markdown_list(f"# Moss\n- [{A}]({U})\n# Walls\n- [{A}]({U}v2)\n- [{B}]({V})\n", "f")
     assert len(papers) == 2
-    assert [str(each) for each in skipped] == [f"line 4, {A}: is the paper of line 2"]
+    assert [str(each) for each in skipped] == [f"line 4, {A}: repeats the paper of line 2"]
 
 
 def test_links_to_unknown_hosts_need_titles() -> None:

@@ -19,7 +19,7 @@ def test_wrong_eprint_in_many_entries() -> None:
     assert ids[:2] == ["doi:10.9999/sand.1", "doi:10.9999/wind.1"]
     assert ids[2].startswith("title:")
     assert [problem.key for problem in library.repaired] == ["noll", "orr", "poe"]
-    assert "arXiv id 1011.1669 stands at other papers too" in library.repaired[0].reason
+    assert "other papers have its arXiv id 1011.1669 too" in library.repaired[0].reason
 
 
 def test_one_doi_for_chapters() -> None:
