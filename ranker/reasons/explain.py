@@ -114,8 +114,10 @@ def new_user_reasons(
     trending, fresh = trends(candidates, as_of, user).is_trending, is_fresh(candidates, as_of)
     if fresh.all():
         fresh = np.zeros_like(fresh)
-    kinds = np.where(trending, _KIND.TRENDING, np.where(fresh, _KIND.FRESH, None))[rows].tolist()
-    return [() if kind is None else (_PLAIN[kind],) for kind in kinds]
+    return [
+        (_PLAIN[_KIND.TRENDING],) if trends_now else (_PLAIN[_KIND.FRESH],) if is_new else ()
+        for trends_now, is_new in zip(trending[rows].tolist(), fresh[rows].tolist(), strict=True)
+    ]
 
 
 def reasons(shown: Shown, support: Float32Array | None, families: Sequence[str]) -> list[tuple[RankReason, ...]]:

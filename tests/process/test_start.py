@@ -13,6 +13,8 @@ from sqlalchemy import create_engine, text
 
 from paperfeed.client import Client
 from paperfeed.v1 import feed_pb2
+from paperfeed.v1.catalog_pb2 import GetPaperRequest
+from paperfeed.v1.status_pb2 import GetStatusRequest
 from service.domain.errors import BundleUnusable
 from service.storage import schema
 from testing.bundles import model_text, write_tiny_bundle
@@ -252,3 +254,16 @@ def test_a_missing_bundle_is_told_at_the_start(sqlite_url: str, tmp_path: Path, 
     assert facts | {"bundle": None, "bundle_folder": str(folder)} == {
         name: served[name] for name in (*facts, "bundle", "bundle_folder")
     }
+
+
+def test_log_of_a_quiet_server(server: Server) -> None:
+    """At INFO the log has one line on what serves, and none for a successful GetStatus."""
+    with server.client() as client:
+        client.status.GetStatus(GetStatusRequest())
+        with pytest.raises(grpc.RpcError):
+            client.catalog.GetPaper(GetPaperRequest(paper_id="nothing"))
+
+    assert eventually(lambda: any(entry["method"] == "CatalogService/GetPaper" for entry in server.messages("call")))
+    assert not [entry for entry in server.messages("call") if entry["method"] == "StatusService/GetStatus"]
+    (served,) = server.messages("serving")
+    assert served["bundle"].startswith("tiny-")

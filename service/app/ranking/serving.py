@@ -161,7 +161,7 @@ class ServingSlot:
             return None
         self._generation += 1
         facts = {"statistics_version": version.version, "paper_count": version.paper_count}
-        _log.info("statistics of the catalog loaded", extra={"facts": facts})
+        _log.debug("statistics of the catalog loaded", extra={"facts": facts})
         return replace(plain, bundle=bundle, generation=self._generation, statistics_version=version.version)
 
     def _serving_encoder(self) -> str:
