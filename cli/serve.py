@@ -9,6 +9,7 @@ from cli.options import BundleFolder, Db, EmbeddingCache
 from cli.output import console
 from service import logs
 from service.config import Settings
+from service.process.failures import note
 from service.process.ports import check_port
 from service.process.stopping import on_stop
 
@@ -67,6 +68,9 @@ def serve(
     on_stop(stopping.put)
     check_port(settings.host, settings.port)
     application = Application(settings)
-    announce(application.start())
+    bound = application.start()
+    if application.warning:
+        note(application.warning)
+    announce(bound)
     stopping.get()
     application.stop()

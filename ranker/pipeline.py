@@ -11,10 +11,9 @@ from ranker.explore import Exploration, explore, stay_chances
 from ranker.fallback import cosine_scores, trending_scores
 from ranker.features import SCHEMA, Inputs, compute_features
 from ranker.profile.profile import Profile
-from ranker.reasons.explain import RankReason, RankReasonKind, Shown, reasons
+from ranker.reasons.explain import RankReason, RankReasonKind, Shown, new_user_reasons, reasons
 from ranker.score import best_first
 from ranker.spaces.spaces import PaperMatrix
-from ranker.trending import trends
 from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
 from ranker.user_context import UNKNOWN_USER, UserContext
 
@@ -144,7 +143,8 @@ def rank(  # noqa: PLR0913 (one keyword for each option)
         page = Shown(profile, candidates, seen, cosines, as_of, user_context)
         why[: len(seen)] = reasons(page, support, SCHEMA.families)
         if explored.place is not None and explored.place < len(seen):
-            why[explored.place] = (RankReason(RankReasonKind.EXPLORATION), *why[explored.place])
+            # Other reasons would say that the model chose the paper for this place.
+            why[explored.place] = (RankReason(RankReasonKind.EXPLORATION),)
     scored_by = ScoredBy.COSINE if bundle is None else ScoredBy.BUNDLE
     return RankedList(rows, scores[rows], features[rows], tuple(why), scored_by, explored.action_propensities)
 
@@ -162,8 +162,7 @@ def rank_new_user(
     """Rank the candidates for a user without likes; see ``fallback.trending_scores`` and ``rank`` for the arguments."""
     scores = trending_scores(candidates, as_of, followed, user)
     rows = _unseen(np.argsort(-scores, kind="stable"), candidates, exclude)[:limit]
-    trending = trends(candidates, as_of, user).is_trending[rows]
-    why = tuple((RankReason(RankReasonKind.TRENDING),) if explain and hot else () for hot in trending)
+    why = tuple(new_user_reasons(candidates, rows, as_of, user) if explain else [()] * len(rows))
     features = np.empty((len(rows), 0), dtype=np.float32)
     return RankedList(rows, scores[rows], features, why, ScoredBy.TRENDING, stay_chances(len(rows), 0.0))
 

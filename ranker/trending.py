@@ -8,8 +8,8 @@ from ranker.signals import DAY_SECONDS
 from ranker.spaces.spaces import PaperMatrix
 from ranker.types import BoolArray, Float64Array
 
-TRENDING_RANK = 0.5
-"""A paper may be called trending only if it is in the upper half of the candidates by upvotes or by heat."""
+TRENDING_TIMES = 2.0
+"""A paper may be called trending only if its upvotes or its heat are at least this many times the usual."""
 # As on Hacker News: of two papers with equal upvotes, one of two days counts half as much as one of today.
 _AGE_OFFSET_DAYS = 2.0
 
@@ -30,10 +30,17 @@ class Trends:
 
     @property
     def is_trending(self) -> BoolArray:
-        """(n,) True if the candidate is in the upper half by upvotes or by heat, and has any."""
+        """(n,) True if the candidate's upvotes or heat are well above those of most candidates whose are known.
+
+        If all are alike, or if no other candidate's are known, no candidate is trending.
+        """
         found = np.zeros(len(self.heat), dtype=np.bool_)
         for values in (self.upvotes, self.heat):
-            found |= (np.nan_to_num(values) > 0) & (np.nan_to_num(ranks_among(values)) >= TRENDING_RANK)
+            known = np.sort(values[~np.isnan(values)])
+            if len(known):
+                # Of an even number the lower median: of two candidates, one can be well above the other.
+                usual = known[(len(known) - 1) // 2]
+                found |= (values > 0) & (values >= TRENDING_TIMES * usual)
         return found
 
 

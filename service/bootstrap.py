@@ -29,12 +29,12 @@ from service.app.ranking.prepared_users import PreparedUsers
 from service.app.ranking.serving import ServingSlot
 from service.app.statistics import StatisticsKeeper
 from service.app.storage_probe import StorageProbe
-from service.config import Settings
+from service.config import Settings, without_password
 from service.domain.errors import BundleUnusable, StorageUnavailable
 from service.encoder import OpenedEncoder, open_encoder
 from service.storage import SqlStore, open_store, schema
 
-_log = logging.getLogger("paperfeed.storage")
+_log = logging.getLogger("paperfeed.server")
 STATEMENT_TIMEOUT_SECONDS = 20.0
 """Limit for one statement on PostgreSQL. The slowest of a server take a second with a million papers."""
 INLINE_CACHE_BYTES = 64 * 1024 * 1024
@@ -138,7 +138,12 @@ class Application:
             "quick", threads=settings.threads, max_waiting=waiting, max_wait_seconds=settings.max_wait_seconds
         )
         bulk = CallQueue("bulk", threads=settings.threads, max_waiting=waiting)
-        self.serving = ServingSlot(self.store, self.encoder.name, lambda name: make_bundle(settings, name))
+        self.serving = ServingSlot(
+            self.store,
+            self.encoder.name,
+            lambda name: make_bundle(settings, name),
+            allow_cosine=settings.allow_cosine,
+        )
         self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self._drained, dim=self._vector_length)
         self._statistics = StatisticsKeeper(self.store, self.serving, clock, counts=self._embeds)
         users = PreparedUsers()
@@ -186,17 +191,35 @@ class Application:
                 place=(place.number, place.count),
             ),
             handlers=handlers,
+            is_ready=lambda: self.serving.is_ready,
             port_is_shared=place.count > 1,
         )
 
     def start(self) -> int:
         """Start to serve and return the port. The bundle is loaded and the database was read before the first call."""
-        self.serving.refresh()
-        port = self._server.start(self._settings.host, self._settings.port)
+        serving, settings = self.serving.refresh(), self._settings
+        port = self._server.start(settings.host, settings.port)
+        facts = {
+            "host": settings.host,
+            "port": port,
+            "database": without_password(settings.db),
+            "encoder": serving.encoder,
+            "bundle": serving.bundle.version if serving.bundle else None,
+            "bundle_folder": str(bundle_folder(settings)),
+        }
+        _log.info("serving", extra={"facts": facts})
         self._statistics.start()
         if self._embeds:
             self._embedder.start()
         return port
+
+    @property
+    def warning(self) -> str:
+        """What is wrong with the bundle and what to do; empty if one serves, or if none is given and none is needed."""
+        serving, settings = self.serving.current, self._settings
+        if serving.bundle is not None or (settings.allow_cosine and not settings.bundle):
+            return ""
+        return f"{serving.problem}; {BundleUnusable.REMEDY}"
 
     def hear(self, word: str) -> None:
         """Handle a message of another process on the port; ignore unknown messages, which a newer version may send."""

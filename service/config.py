@@ -14,6 +14,7 @@ PREFIX = "PAPERFEED_"
 _ADDRESS = re.compile(
     r"(\[[^\s\[\]/]+\]|[^\s:\[\]/]+):(?P<port>[0-9]{1,5})|(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):\S+"
 )
+_PASSWORDS = re.compile(r"((?:^|&)(?:ssl)?password=)[^&]*", re.IGNORECASE)
 
 
 def _address_problem(text: str) -> str | None:
@@ -56,6 +57,10 @@ class Settings:
         "", "File that keeps vectors by text hash, shared by several databases; empty means none."
     )
     bundle: str = setting("", "Folder of the model bundle; empty means the bundle in the package.")
+    allow_cosine: bool = setting(
+        default=False,
+        help_text="Whether a server without a usable bundle, which ranks feeds by cosine similarity, counts as ready.",
+    )
     workers: int = setting(
         1,
         "Server processes on the port, each with its own threads and caches. More than one needs Linux.",
@@ -173,9 +178,10 @@ class Settings:
 
 
 def without_password(url: str) -> str:
-    """Return the database URL with its password, if any, replaced by ``***``."""
+    """Return the database URL with its passwords, if any, replaced by ``***``."""
     parts = urlsplit(url)
+    parts = parts._replace(query=_PASSWORDS.sub(r"\1***", parts.query))
     if parts.password is None:
-        return url
+        return urlunsplit(parts) if parts.query else url
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}"))

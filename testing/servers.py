@@ -34,9 +34,9 @@ def serving(url: str, *, embeds: bool = True, counts: bool = False, **settings: 
     Args:
         embeds: Whether the server computes vectors; if False, every paper stays PENDING.
         counts: Whether the server counts the statistics of the catalog; if False, it serves what others counted.
-        settings: Fields of ``service.config.Settings``.
+        settings: Fields of ``service.config.Settings``. Default: encoder ``hashing``, no exploration, no bundle needed.
     """
-    defaults = {"encoder": "hashing", "threads": 8, "drain_seconds": 0.0, "exploration": 0.0}
+    defaults = {"encoder": "hashing", "threads": 8, "drain_seconds": 0.0, "exploration": 0.0, "allow_cosine": True}
     application = Application(Settings(db=url, port=0, **{**defaults, **settings}))
     if not embeds:
         application._embedder.stop()  # noqa: SLF001

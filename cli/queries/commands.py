@@ -15,6 +15,8 @@ from paperfeed.v1.catalog_pb2 import Paper
 from paperfeed.v1.feed_pb2 import FallbackReason, FindSimilarPapersRequest, GetFeedRequest
 from paperfeed.v1.profile_pb2 import GetProfileRequest
 from paperfeed.v1.status_pb2 import FallbackCount, GetStatusRequest, GetStatusResponse
+from service.domain.errors import BundleUnusable
+from service.process.failures import note
 
 User = Annotated[str, typer.Argument(help="Id of the user.")]
 Size = Annotated[int, typer.Option("-n", "--size", min=1, max=100, help="Number of papers, 1 to 100.")]
@@ -52,7 +54,7 @@ def feed(
 
 def _named(paper: Paper) -> str:
     """Return the id and the address of a paper, which other commands and browsers take."""
-    return "  ".join(filter(None, map(one_line, (paper.paper_id, paper.url))))
+    return "  ".join(one_line(part) for part in (paper.paper_id, paper.url) if part)
 
 
 def similar(
@@ -122,7 +124,11 @@ def status(
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.")] = 5.0,
     as_json: Json = False,
 ) -> None:
-    """Print a server's counters: calls, errors, fallbacks and queues. Exits with 1 if it does not answer."""
+    """Print a server's counters: calls, errors, fallbacks and queues.
+
+    Exits with 1 if the server does not answer. It also does if the server has no usable bundle, unless the server runs
+    with PAPERFEED_ALLOW_COSINE=true.
+    """
     with server_client(server, (tls_ca, tls_cert, tls_key), timeout=timeout) as client:
         answer = client.status.GetStatus(GetStatusRequest())
     result = MessageToDict(answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
@@ -139,3 +145,6 @@ def status(
         *([f"feeds    of a stale digest: {answer.stale_feed_count}"] if answer.stale_feed_count else []),
     ]
     show(result, as_json=as_json, text="\n".join(lines))
+    if not answer.is_ready:
+        note(f"{answer.model_problem}; {BundleUnusable.REMEDY}")
+        raise typer.Exit(1)

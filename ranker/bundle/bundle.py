@@ -91,8 +91,10 @@ def bundle_files(path: Path) -> dict[str, bytes]:
     folder's at any time.
 
     Raises:
-        BundleError: A file is missing or too large.
+        BundleError: The folder or a file of it is missing, or a file is too large.
     """
+    if not path.is_dir():
+        raise BundleError(path, "there is no such folder")
     return {name: _read(path / name, limit) for name, limit in _MAX_BYTES.items()}
 
 

@@ -94,6 +94,32 @@ class Shown:
     user_context: UserContext
 
 
+def is_fresh(candidates: PaperMatrix, as_of: float) -> BoolArray:
+    """Return which of the candidates were published within ``FRESH_SECONDS`` before ``as_of`` (Unix seconds); (n,)."""
+    ages = as_of - candidates.columns.published_at
+    return np.asarray((ages >= 0) & (ages <= FRESH_SECONDS))
+
+
+def new_user_reasons(
+    candidates: PaperMatrix, rows: IndexArray, as_of: float, user: int = 0
+) -> list[tuple[RankReason, ...]]:
+    """Return the reason for each row of candidates ranked for a user without likes: TRENDING, else FRESH, else none.
+
+    FRESH tells nothing if all candidates are fresh, so then it is left out.
+
+    Args:
+        rows: (k,) rows of ``candidates``.
+        user: Code of the user whose own events do not count; 0 for none.
+    """
+    trending, fresh = trends(candidates, as_of, user).is_trending, is_fresh(candidates, as_of)
+    if fresh.all():
+        fresh = np.zeros_like(fresh)
+    return [
+        (_PLAIN[_KIND.TRENDING],) if trends_now else (_PLAIN[_KIND.FRESH],) if is_new else ()
+        for trends_now, is_new in zip(trending[rows].tolist(), fresh[rows].tolist(), strict=True)
+    ]
+
+
 def reasons(shown: Shown, support: Float32Array | None, families: Sequence[str]) -> list[tuple[RankReason, ...]]:
     """Return the reasons for each candidate shown, the weightiest first; an empty tuple if there are none.
 
@@ -111,7 +137,7 @@ def reasons(shown: Shown, support: Float32Array | None, families: Sequence[str])
         (likeness, _near_interests(shown, likeness > 0)),
         (topicality, _plain(_KIND.TOPIC, _flags(context.followed_topic, shown.rows, topicality))),
         (topicality, _plain(_KIND.FOLLOWED_AUTHOR, _flags(context.followed_author, shown.rows, topicality))),
-        (freshness, _plain(_KIND.FRESH, _fresh(shown) & (freshness > 0))),
+        (freshness, _plain(_KIND.FRESH, is_fresh(shown.candidates, shown.as_of)[shown.rows] & (freshness > 0))),
         (trend, _plain(_KIND.TRENDING, _flags(trending, shown.rows, trend))),
     )
     kept = [(weights, each) for weights, each in found if each is not None]
@@ -142,12 +168,6 @@ def _plain(kind: RankReasonKind, holds: BoolArray | None) -> _Reasons | None:
     if holds is None or not holds.any():
         return None
     return [_PLAIN[kind] if each else None for each in holds.tolist()]
-
-
-def _fresh(shown: Shown) -> BoolArray:
-    """Return which of the candidates were published within ``FRESH_SECONDS`` before ``as_of``."""
-    ages = shown.as_of - shown.candidates.columns.published_at[shown.rows]
-    return np.asarray((ages >= 0) & (ages <= FRESH_SECONDS))
 
 
 def _near_interests(shown: Shown, holds: BoolArray) -> _Reasons | None:

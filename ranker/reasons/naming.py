@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ranker.reasons.words import BOUND_HEADS, BREAKS, HEADS, VAGUE, is_gerund, is_modifier
 from ranker.spaces.terms import STOP_WORDS, pair_bucket, word_bucket, word_key
 from ranker.types import Float32Array, Float64Array, IndexArray, Int64Array
 
@@ -19,28 +20,6 @@ MAX_NAME_WORDS = 3
 SEVERAL_TITLES = 3
 """Least number of titles of a group that counts as a topic."""
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
-# Words common in all fields. A name never begins with one.
-_VAGUE = frozenset(
-    """
-    able across against among analysis application applied approach approaches aspect based benchmark better beyond
-    building case challenge challenges characterization combining comparative comparing comparison complete concept
-    conference construction context data dealing decision design designing detecting detection determination development
-    different discovery distribution dynamic dynamics early effect effective effects efficient efficiently empirical
-    enhanced evaluating evaluation evidence experiment experimental exploring extended extending extraction fast first
-    framework functional further future general generation global good guide high identification identifying impact
-    implementation implications improve improved improving increasing influence information integrated integrating
-    international introduction investigation issue issues journal key large learn learning level local long low making
-    measure measuring mechanism method methodology methods model modeling modelling models multi multiple need novel
-    open optimal order overview paper part performance perspective practice predicting prediction preliminary principle
-    problem problems proceedings process processes properties proposal quality quantitative rapid real recent relevant
-    report research result results review role scale second series set simple simulation single small some special
-    specific state statistics step strategy structure structures studies study survey system systems task technique
-    techniques test theoretical theory three through time to tool toolkit tools toward towards type understanding
-    universal user using variation via view vs way web within without workshop world year years
-    """.split()  # noqa: SIM905
-)
-# Vague words that may end a name: "operating systems", "representation learning".
-_HEADS = frozenset({"analysis", "learning", "models", "systems", "theory"})
 # BibTeX protects capitals with braces, even within words.
 _BRACES = str.maketrans("", "", "{}")
 _LENGTH_BONUS = np.array([0.0, 1.0, 1.5, 1.6])
@@ -65,14 +44,17 @@ class Phrase:
 # A title takes 20 microseconds, and the same papers are in the profiles of many users.
 @lru_cache(maxsize=16_384)
 def phrases(title: str) -> tuple[Phrase, ...]:
-    """Return all distinct phrases of a title that may be part of a name."""
+    """Return all distinct phrases of a title that may be part of a name; see ``ranker.reasons.words``."""
     found: dict[tuple[int, ...], Phrase] = {}
-    for run in _runs(title.lower().translate(_BRACES)):
+    for opens_title, run in _runs(title.lower().translate(_BRACES)):
+        # A verb with its object or its preposition: "scaling networks", "growing a language".
+        least_start = int(is_gerund(run[0]) and (opens_title or len(run) > 1))
         keys = [word_key(word) for word in run]
         for size in range(1, MAX_PHRASE_WORDS + 1):
-            for start in range(len(run) - size + 1):
+            for start in range(least_start, len(run) - size + 1):
                 words, key = run[start : start + size], tuple(keys[start : start + size])
-                if not _is_name(words):
+                is_cut = size < MAX_PHRASE_WORDS and not BOUND_HEADS.isdisjoint(run[start + size : start + size + 1])
+                if is_cut or not _is_name(words):
                     continue
                 pairs = tuple(pair_bucket(a, b) for a, b in pairwise(key))
                 found.setdefault(key, Phrase(key, " ".join(words), pairs or (word_bucket(key[0]),)))
@@ -133,6 +115,7 @@ class _Counted:
     The phrases of all titles are numbered one title after another.
 
     Attributes:
+        sizes: Number of titles of each group.
         title_starts: Number of the first phrase of each title.
         first: (k,) number of the phrase in the first title of the group that has it.
         groups: (k,) the group.
@@ -142,6 +125,7 @@ class _Counted:
     """
 
     titles: Sequence[_Title]
+    sizes: Sequence[int]
     title_starts: Sequence[int]
     first: IndexArray
     groups: IndexArray
@@ -173,16 +157,17 @@ class _Counted:
         shares = counts / np.array(sizes)[groups]
         own = shares / np.bincount(phrase, shares)[phrase]
         worth = counts * rarity * own * _LENGTH_BONUS[words]
-        return cls(titles, [0, *accumulate(lengths)], first, groups, counts, worth, words)
+        return cls(titles, sizes, [0, *accumulate(lengths)], first, groups, counts, worth, words)
 
     def best_first(self, group: int) -> Iterator[tuple[Phrase, float]]:
         """Yield the phrases that may name a group and how characteristic they are, best first.
 
-        Phrases of a single title are used only if no phrase is in two titles of the group.
+        In a group of at least ``SEVERAL_TITLES`` titles only phrases of several titles may, because a phrase of one
+        title would be wrong for the rest; in a smaller group, others may if there is none.
         """
         own = np.flatnonzero(self.groups == group)
         shared = own[self.counts[own] > 1]
-        own = shared if len(shared) else own
+        own = shared if len(shared) or self.sizes[group] >= SEVERAL_TITLES else own
         worth, words, first = self.worth[own], self.words[own], self.first[own].tolist()
         order = np.lexsort((-words, -worth)).tolist()
         ranks = list(zip(worth.tolist(), words.tolist(), strict=True))
@@ -217,30 +202,35 @@ def _chosen(best_first: Iterable[tuple[Phrase, float]], taken: frozenset[str], m
     return "" if name in taken else name
 
 
-def _runs(text: str) -> Iterator[list[str]]:
-    """Yield runs of words without a stop word, punctuation mark or number between them."""
+def _runs(text: str) -> Iterator[tuple[bool, list[str]]]:
+    """Yield runs of words without a stop word, punctuation mark or number between them.
+
+    Yields:
+        Whether the run begins with the first word of the text, and its words.
+    """
     run: list[str] = []
-    end = 0
+    end, opens, is_first = 0, False, True
     for match in _WORD.finditer(text):
         word = match.group()
         if run and text[end : match.start()].strip():
-            yield run
+            yield opens, run
             run = []
         end = match.end()
-        if word in STOP_WORDS or len(word) < 2 or word.isdigit():
+        if word in STOP_WORDS or word in BREAKS or len(word) < 2 or word.isdigit():
             if run:
-                yield run
+                yield opens, run
             run = []
         else:
+            opens = opens if run else is_first
             run.append(word)
+        is_first = False
     if run:
-        yield run
+        yield opens, run
 
 
 def _is_name(words: Sequence[str]) -> bool:
-    """Return whether the words may be part of a name: the first is not vague, and a lone word has three letters."""
-    if words[0] in _VAGUE:
+    """Return whether the words may be part of a name: the first is not vague, the last is a noun with three letters."""
+    first, last = words[0], words[-1]
+    if first in VAGUE or (len(words) == 1 and len(last) < 3):
         return False
-    if len(words) == 1:
-        return len(words[0]) > 2
-    return words[-1] in _HEADS or any(word not in _VAGUE for word in words[1:])
+    return last in HEADS or (last not in VAGUE and not is_modifier(last))

@@ -129,5 +129,7 @@ class Call:
         self._counters.count_call(self._method, code)
         milliseconds = (time.perf_counter() - self._started) * 1_000
         facts = {"request_id": self._request_id, "method": self._method, "code": code, "ms": round(milliseconds, 2)}
-        level = logging.ERROR if bug else logging.INFO
+        # Health checks of containers call GetStatus every few seconds.
+        is_noise = code == "OK" and self._method == "StatusService/GetStatus"
+        level = logging.ERROR if bug else logging.DEBUG if is_noise else logging.INFO
         _log.log(level, "call", extra={"facts": facts | ({"reason": reason} if reason else {})}, exc_info=bug)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -41,6 +41,10 @@ MAX_ANSWER_BYTES = 32 * 1024 * 1024
 # Time limit for sending the last answers to slow clients after all calls have finished. Streams without an end, such as
 # Health/Watch, are ended after it.
 ANSWER_SECONDS = 5.0
+# The services whose health says whether feeds are ranked as they should be. "" is the server as a whole, which probes
+# and balancers ask for.
+READINESS_NAMES = ("", feed_pb2.DESCRIPTOR.services_by_name["FeedService"].full_name)
+READINESS_SECONDS = 1.0
 # During a drain, clients may send one more call, which must get UNAVAILABLE. The drain waits until none has arrived for
 # QUIET_SECONDS, at most for MAX_QUIET_SECONDS.
 QUIET_SECONDS = 0.25
@@ -81,6 +85,8 @@ class Server:
 
     Args:
         handlers: Have the methods of the servicers, and run their calls.
+        is_ready: Says whether feeds are ranked as they should be. While it is False, the health of FeedService and of
+            the server as a whole is NOT_SERVING; all calls are still answered.
         port_is_shared: Whether other processes listen on the same port.
     """
 
@@ -92,6 +98,7 @@ class Server:
         feeds: FeedServicer,
         status: StatusServicer,
         handlers: Handlers,
+        is_ready: Callable[[], bool],
         port_is_shared: bool,
     ) -> None:
         self._handlers = handlers
@@ -107,6 +114,8 @@ class Server:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="grpc", daemon=True)
         self._health = health.aio.HealthServicer()
+        self._is_ready = is_ready
+        self._readiness: asyncio.Task[None] | None = None
         self._server: grpc.aio.Server | None = None
 
     def start(self, host: str, port: int) -> int:
@@ -116,9 +125,7 @@ class Server:
             InvalidField: The server cannot listen on the address.
         """
         self._thread.start()
-        bound = self._run(self._start(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
-        _log.info("serving", extra={"facts": {"port": bound}})
-        return bound
+        return self._run(self._start(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
 
     def drain(self, seconds: float) -> None:
         """Refuse new calls with UNAVAILABLE, wait up to ``seconds`` for accepted calls, then stop the server."""
@@ -143,16 +150,29 @@ class Server:
             bound = server.add_insecure_port(address)
         except RuntimeError as error:
             raise InvalidField("port", f"cannot listen on {address}; is another server there?") from error
+        for name in NAMES:
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await self._show_readiness()
         await server.start()
         self._server = server
-        for name in ("", *NAMES):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._readiness = asyncio.create_task(self._follow_readiness())
         return int(bound)
+
+    async def _follow_readiness(self) -> None:
+        while True:
+            await asyncio.sleep(READINESS_SECONDS)
+            await self._show_readiness()
+
+    async def _show_readiness(self) -> None:
+        state = health_pb2.HealthCheckResponse
+        for name in READINESS_NAMES:
+            await self._health.set(name, state.SERVING if self._is_ready() else state.NOT_SERVING)
 
     async def _drain(self, seconds: float) -> int:
         """See ``drain``; return the number of calls that were cut off."""
-        if self._server is None:
+        if self._server is None or self._readiness is None:
             return 0
+        self._readiness.cancel()
         end = time.monotonic() + seconds
         await self._health.enter_graceful_shutdown()
         self._handlers.refuse_all()

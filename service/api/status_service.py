@@ -57,6 +57,7 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
             uptime=uptime,
             model_version=serving.bundle.version if serving.bundle else "",
             model_problem=serving.problem,
+            is_ready=self._serving.is_ready,
             encoder=serving.encoder,
             paper_count=paper_count,
             storage_problem=storage_problem,

@@ -138,7 +138,16 @@ class EncoderUnavailable(PaperfeedError, reason="ENCODER_UNAVAILABLE"):
 
 
 class BundleUnusable(PaperfeedError, reason="BUNDLE_UNUSABLE"):
-    """The model bundle is missing, damaged, or was trained for another encoder or feature schema."""
+    """The model bundle is missing, damaged, or was trained for another encoder or feature schema.
+
+    Attributes:
+        REMEDY: What it means for feeds, and what to do.
+    """
+
+    REMEDY = (
+        "feeds are ranked by cosine similarity alone; give the server a bundle for its encoder (paperfeed train makes "
+        "one), or set PAPERFEED_ALLOW_COSINE=true if this is intended"
+    )
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"the model bundle cannot be used: {problem}")

@@ -130,7 +130,7 @@ class EncoderProcess:
             self._raise_if_closed()
             child = Child(self._model, device=self._device, threads=self._threads, hang_seconds=self._hang_seconds)
             self._child, self._used_at = child, time.monotonic()
-            logger.info("encoder process %d started for %s", child.pid, self.name)
+            logger.debug("encoder process %d started for %s", child.pid, self.name)
             if self._closed.is_set():
                 # close() may have run just before the child was assigned.
                 child.kill()
@@ -149,7 +149,7 @@ class EncoderProcess:
                 # Waiting calls go first; after them the worker is not idle any more.
                 with self._queue.worker(urgent=False):
                     if self._child is child and self._used_at + idle_seconds <= time.monotonic():
-                        logger.info("encoder process %d stopped: idle", child.pid)
+                        logger.debug("encoder process %d stopped: idle", child.pid)
                         self._stop()
 
     def _stop(self) -> None:

@@ -54,6 +54,8 @@ def main() -> None:
         stopping.put(None)
 
     threading.Thread(target=listen, name="supervisor", daemon=True).start()
+    if application.warning and start["number"] == 1:
+        note(application.warning)
     _say(SERVING)
     stopping.get()
     application.stop()

@@ -51,7 +51,7 @@ def test_one_counts_and_both_switch(db_url: str, hashing_bundle: Path, tmp_path:
 @pytest.mark.slow
 def test_workers_of_one_port(sqlite_url: str, hashing_bundle: Path, tmp_path: Path) -> None:
     """With several workers the first one counts, and each ranks with the result."""
-    with running(tmp_path, sqlite_url, bundle=hashing_bundle, workers=2) as server:
+    with running(tmp_path, sqlite_url, bundle=hashing_bundle, workers=2, log_level="DEBUG") as server:
         with server.client() as client:
             fill(client, 80)
 

@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from ranker.features import SCHEMA, compute_matrix
 from ranker.profile.profile import build_profile
@@ -84,3 +85,22 @@ def test_ranks() -> None:
     assert ranks_among(np.array([5.0, 1.0, np.nan, 5.0, 0.0])).tolist()[:2] == [0.75, 0.375]
     assert np.isnan(ranks_among(np.array([5.0, np.nan]))[1])
     assert ranks_among(np.empty(0)).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("upvotes", "trending"),
+    [
+        ([np.nan, np.nan], []),
+        ([np.nan, 50], []),
+        ([0, 0, 0], []),
+        ([3, 3, 3], []),
+        ([10, 11, 12, 13, 15], []),
+        ([0, 0, 0, 2], [3]),
+        ([5, 50], [1]),
+        ([10, 11, 12, 13, 40, np.nan], [4]),
+    ],
+)
+def test_only_what_is_well_above_the_usual_trends(upvotes: list[float], trending: list[int]) -> None:
+    """A candidate is trending if it has twice the median upvotes of those that are known."""
+    papers = spaces().matrix(replace(columns(len(upvotes)), upvotes=np.array(upvotes, dtype=np.float64)))
+    assert np.flatnonzero(trends(papers, NOW).is_trending).tolist() == trending

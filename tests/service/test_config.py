@@ -58,6 +58,8 @@ def test_a_password_is_never_shown() -> None:
 
     assert "secret" not in repr(settings)
     assert without_password(settings.db) == "postgresql://me:***@host:5432/papers"
+    in_query = "postgresql://host/papers?user=me&password=secret&sslpassword=secret&sslmode=require"
+    assert without_password(in_query) == "postgresql://host/papers?user=me&password=***&sslpassword=***&sslmode=require"
 
 
 def test_every_setting_is_explained() -> None:

@@ -78,17 +78,15 @@ class _ReasonTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReasonType
     REASON_TYPE_TOPIC: _ReasonType.ValueType  # 2
     """Topic: the paper matches a topic that the user follows, or is close to an interest with at least three likes."""
     REASON_TYPE_TRENDING: _ReasonType.ValueType  # 3
-    """Trending: the paper is in the upper half of the candidates by upvotes, or by recent likes, saves and clicks of
-    other users. Given only if upvotes or such events are known.
+    """Trending: the paper has at least twice the usual (median) upvotes of the candidates, or twice the usual recent
+    likes, saves and clicks of other users. No candidate is trending if all are alike or nothing is known.
     """
     REASON_TYPE_FRESH: _ReasonType.ValueType  # 4
     """Fresh: the paper was published in the 7 days before as_of. Given only if the publication time is known."""
     REASON_TYPE_FOLLOWED_AUTHOR: _ReasonType.ValueType  # 5
     """Followed author: the user follows one of the paper's authors."""
     REASON_TYPE_EXPLORATION: _ReasonType.ValueType  # 6
-    """Exploration: the paper was moved to this rank at random, to learn from the user's reaction. Always the first
-    reason.
-    """
+    """Exploration: the paper was moved to this rank at random, to learn from the user's reaction. Always the only reason."""
 
 class ReasonType(_ReasonType, metaclass=_ReasonTypeEnumTypeWrapper):
     """Kind of fact that supports showing a paper."""
@@ -100,17 +98,15 @@ REASON_TYPE_SIMILAR_TO_LIKED: ReasonType.ValueType  # 1
 REASON_TYPE_TOPIC: ReasonType.ValueType  # 2
 """Topic: the paper matches a topic that the user follows, or is close to an interest with at least three likes."""
 REASON_TYPE_TRENDING: ReasonType.ValueType  # 3
-"""Trending: the paper is in the upper half of the candidates by upvotes, or by recent likes, saves and clicks of
-other users. Given only if upvotes or such events are known.
+"""Trending: the paper has at least twice the usual (median) upvotes of the candidates, or twice the usual recent
+likes, saves and clicks of other users. No candidate is trending if all are alike or nothing is known.
 """
 REASON_TYPE_FRESH: ReasonType.ValueType  # 4
 """Fresh: the paper was published in the 7 days before as_of. Given only if the publication time is known."""
 REASON_TYPE_FOLLOWED_AUTHOR: ReasonType.ValueType  # 5
 """Followed author: the user follows one of the paper's authors."""
 REASON_TYPE_EXPLORATION: ReasonType.ValueType  # 6
-"""Exploration: the paper was moved to this rank at random, to learn from the user's reaction. Always the first
-reason.
-"""
+"""Exploration: the paper was moved to this rank at random, to learn from the user's reaction. Always the only reason."""
 Global___ReasonType: _TypeAlias = ReasonType  # noqa: Y015
 
 @_typing.final

@@ -90,8 +90,10 @@ class Event(_message.Message):
     OCCURRED_AT_FIELD_NUMBER: _builtins.int
     SLATE_ID_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
-    """Idempotency key: at most 200 printable characters without white space. If empty in a request, the server derives it
-    from user_id, paper_id, event_type and occurred_at.
+    """Idempotency key among the events of this user: at most 200 printable characters without white space. Other users
+    may have events with the same key. A repeat with the same content changes nothing; with other content, the call is
+    refused with INVALID_ARGUMENT. If empty in a request, the server derives it from user_id, paper_id, event_type and
+    occurred_at.
     """
     user_id: _builtins.str
     """Id of the user."""
@@ -161,7 +163,9 @@ class RecordEventsResponse(_message.Message):
     recorded_count: _builtins.int
     """Number of events of this request that were new."""
     duplicate_count: _builtins.int
-    """Number of events of this request whose event_id was already stored or occurred earlier in the request."""
+    """Number of events of this request that repeat an event of their user: one with the same event_id and content that
+    was already stored or occurred earlier in the request.
+    """
     @_builtins.property
     def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The event_id of each event, in the order of the request."""

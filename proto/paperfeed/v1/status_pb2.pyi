@@ -145,6 +145,7 @@ class GetStatusResponse(_message.Message):
     STATISTICS_COUNTED_AT_FIELD_NUMBER: _builtins.int
     STATISTICS_PAPER_COUNT_FIELD_NUMBER: _builtins.int
     STALE_FEED_COUNT_FIELD_NUMBER: _builtins.int
+    IS_READY_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the server."""
     model_version: _builtins.str
@@ -171,6 +172,10 @@ class GetStatusResponse(_message.Message):
     """Number of papers in the catalog when these statistics were counted. 0 for version 0."""
     stale_feed_count: _builtins.int
     """Number of feeds of a stale digest since the process started; see Slate.stale_digest."""
+    is_ready: _builtins.bool
+    """Whether feeds are ranked as they should be: by a model bundle, or by cosine similarity if the server's settings
+    allow that. If false, grpc.health.v1.Health says NOT_SERVING for FeedService and for the server as a whole.
+    """
     @_builtins.property
     def uptime(self) -> _duration_pb2.Duration:
         """Time since this process started."""
@@ -210,10 +215,11 @@ class GetStatusResponse(_message.Message):
         statistics_counted_at: _timestamp_pb2.Timestamp | None = ...,
         statistics_paper_count: _builtins.int = ...,
         stale_feed_count: _builtins.int = ...,
+        is_ready: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["statistics_counted_at", b"statistics_counted_at", "uptime", b"uptime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "encoder", b"encoder", "fallbacks", b"fallbacks", "model_problem", b"model_problem", "model_version", b"model_version", "paper_count", b"paper_count", "queues", b"queues", "stale_feed_count", b"stale_feed_count", "statistics_counted_at", b"statistics_counted_at", "statistics_paper_count", b"statistics_paper_count", "statistics_version", b"statistics_version", "storage_problem", b"storage_problem", "uptime", b"uptime", "version", b"version", "worker", b"worker", "worker_count", b"worker_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "encoder", b"encoder", "fallbacks", b"fallbacks", "is_ready", b"is_ready", "model_problem", b"model_problem", "model_version", b"model_version", "paper_count", b"paper_count", "queues", b"queues", "stale_feed_count", b"stale_feed_count", "statistics_counted_at", b"statistics_counted_at", "statistics_paper_count", b"statistics_paper_count", "statistics_version", b"statistics_version", "storage_problem", b"storage_problem", "uptime", b"uptime", "version", b"version", "worker", b"worker", "worker_count", b"worker_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

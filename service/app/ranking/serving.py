@@ -41,12 +41,16 @@ class ServingSlot:
     Args:
         encoder: Name of the configured encoder.
         load_bundle: Loads the bundle for an encoder name, or raises BundleUnusable.
+        allow_cosine: Whether the server is ready without a bundle too.
     """
 
-    def __init__(self, store: Store, encoder: str, load_bundle: Callable[[str], Bundle]) -> None:
+    def __init__(
+        self, store: Store, encoder: str, load_bundle: Callable[[str], Bundle], *, allow_cosine: bool = False
+    ) -> None:
         self._store = store
         self._encoder = encoder
         self._load_bundle = load_bundle
+        self._allow_cosine = allow_cosine
         self._lock = threading.Lock()
         self._generation = 0
         # The choice without statistics of the catalog, and by version the choices made from it, oldest use first.
@@ -60,6 +64,11 @@ class ServingSlot:
     def current(self) -> Serving:
         """The present choice."""
         return self._current or self.refresh()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether feeds are ranked as they should be: with a bundle, unless ranking by cosine is allowed."""
+        return self._allow_cosine or self.current.bundle is not None
 
     @property
     def statistics(self) -> StatisticsVersion | None:
@@ -85,13 +94,15 @@ class ServingSlot:
         """Choose again and return the choice.
 
         The configured encoder serves once it has embedded all texts; until then the encoder with most vectors serves.
-        The newest statistics of the catalog serve.
+        The newest statistics of the catalog serve. A bundle that could not be used is loaded again.
         """
         with self._lock:
             return self._choose(self._serving_encoder())
 
     def catch_up(self) -> None:
         """Choose newer statistics if there are any; choose everything again if the configured encoder does not serve.
+
+        A bundle that could not be used is loaded again.
 
         Takes a tenth of a second if the statistics have changed, and one short statement otherwise.
         """
@@ -103,11 +114,12 @@ class ServingSlot:
             self._choose(encoder)
 
     def _choose(self, encoder: str) -> Serving:
-        if self._plain is None or self._plain.encoder != encoder:
-            self._plain, self._adapted = self._load(encoder), {}
+        plain = self._plain
+        if plain is None or plain.encoder != encoder or plain.bundle is None:
+            plain = self._load(encoder)
         # Read under the lock, so that no thread replaces newer statistics by older ones.
-        versions = self._counted(encoder) if self._plain.bundle else []
-        self._current, self._statistics = self._newest_of(versions, self._plain)
+        versions = self._counted(encoder) if plain.bundle else []
+        self._current, self._statistics = self._newest_of(versions, plain)
         return self._current
 
     def _counted(self, encoder: str, by: dt.datetime | None = None) -> list[StatisticsVersion]:
@@ -149,7 +161,7 @@ class ServingSlot:
             return None
         self._generation += 1
         facts = {"statistics_version": version.version, "paper_count": version.paper_count}
-        _log.info("statistics of the catalog loaded", extra={"facts": facts})
+        _log.debug("statistics of the catalog loaded", extra={"facts": facts})
         return replace(plain, bundle=bundle, generation=self._generation, statistics_version=version.version)
 
     def _serving_encoder(self) -> str:
@@ -160,13 +172,24 @@ class ServingSlot:
         return max(counts, key=lambda name: (counts[name], name == self._encoder), default=self._encoder)
 
     def _load(self, encoder: str) -> Serving:
-        self._generation += 1
+        """Load the bundle for an encoder, keep the result as the choice without statistics, and return it.
+
+        If the bundle cannot be used for the same reason as before, nothing changes and nothing is logged.
+        """
+        bundle, problem, before = None, "", self._plain
         try:
             bundle = self._load_bundle(encoder)
         except BundleUnusable as error:
-            _log.error(
-                "no bundle serves, so feeds are ranked by cosine; train one with: paperfeed train",
-                extra={"facts": {"problem": error.message, "encoder": encoder}},
+            problem = error.message
+        if before is not None and bundle is None and (before.encoder, before.problem) == (encoder, problem):
+            return before
+        self._generation += 1
+        self._plain, self._adapted = Serving(encoder, bundle, problem, self._generation), {}
+        if bundle is None:
+            level, facts = logging.WARNING if self._allow_cosine else logging.ERROR, {"problem": problem}
+            _log.log(
+                level, "no bundle serves: %s", BundleUnusable.REMEDY, extra={"facts": facts | {"encoder": encoder}}
             )
-            return Serving(encoder, None, error.message, self._generation)
-        return Serving(encoder, bundle, "", self._generation)
+        elif before is not None:
+            _log.info("bundle loaded", extra={"facts": {"bundle": bundle.version, "encoder": encoder}})
+        return self._plain

@@ -61,7 +61,7 @@ def times(count: int) -> list[dt.datetime]:
 
 
 def test_one_paper_is_explored(service: Service, client: Client, user: str) -> None:
-    """Exactly one of the first ten papers has the reason EXPLORATION, and the slate stores all propensities."""
+    """Exactly one of the first ten papers has EXPLORATION as its only reason; the slate stores all propensities."""
     feed = get_feed(client, user, "d", explain=True, as_of=at(MONDAY))
     slate = stored(service, feed.slate_id)
     propensities = np.array([item.action_propensity for item in slate.items])
@@ -69,6 +69,7 @@ def test_one_paper_is_explored(service: Service, client: Client, user: str) -> N
     assert logged is not None
 
     explored = [item.rank for item in feed.items if REASON_TYPE_EXPLORATION in kinds(item)]
+    assert [kinds(feed.items[rank - 1]) for rank in explored] == [[REASON_TYPE_EXPLORATION]]
     assert explored == [int(np.flatnonzero(logged.places_before != np.arange(40))[0]) + 1]
     assert explored[0] <= 10
     chances = place_chances(40, 1.0)

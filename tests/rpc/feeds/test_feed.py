@@ -12,6 +12,7 @@ from paperfeed.v1.feed_pb2 import (
     FALLBACK_REASON_NEW_USER,
     FALLBACK_REASON_NONE,
     REASON_TYPE_FOLLOWED_AUTHOR,
+    REASON_TYPE_FRESH,
     REASON_TYPE_TOPIC,
     REASON_TYPE_TRENDING,
     GetSlateRequest,
@@ -39,7 +40,7 @@ DAY = dt.timedelta(days=1)
 
 
 def test_unknown_user_gets_trending_papers(client: Client) -> None:
-    """An unknown user gets all papers by trend and NEW_USER; only the upper half has the reason TRENDING."""
+    """An unknown user gets all papers by trend and NEW_USER; only those well above the usual have TRENDING."""
     cold, warm, hot = make_papers(3, published_at=at(MONDAY))
     warm.upvotes, hot.upvotes = 5, 50
     digest = make_digest(client, upsert_ready(client, [cold, warm, hot]))
@@ -56,6 +57,25 @@ def test_unknown_user_gets_trending_papers(client: Client) -> None:
 
     assert earlier.as_of == at(MONDAY + DAY)
     assert [kinds(item) for item in earlier.items] == [[], [], []], "the upvotes came later"
+
+
+@pytest.mark.parametrize("upvotes", [[0, 0, 0, 0], [1, 1, 1, 1], [7, 8, 9, 10]])
+@pytest.mark.parametrize("ages", [[1, 2, 30, 60], [1, 2, 3, 4], [30, 40, 50, 60]])
+def test_nothing_trends_for_an_unknown_user(client: Client, upvotes: list[int], ages: list[int]) -> None:
+    """If all papers have about as many upvotes, none is called trending; new ones are called so among older ones."""
+    now = dt.datetime.now(dt.UTC)
+    papers = [
+        paper
+        for age, count in zip(ages, upvotes, strict=True)
+        for paper in make_papers(1, published_at=at(now - age * DAY), upvotes=count)
+    ]
+    digest = make_digest(client, upsert_ready(client, papers))
+
+    feed = get_feed(client, fresh("user"), digest, explain=True)
+
+    new = [REASON_TYPE_FRESH] if min(ages) <= 7 < max(ages) else []
+    expected = {paper.paper_id: new if age <= 7 else [] for paper, age in zip(papers, ages, strict=True)}
+    assert {item.paper.paper_id: kinds(item) for item in feed.items} == expected
 
 
 def test_new_user_sees_followed_topics_and_authors_first(client: Client) -> None:
