@@ -53,7 +53,8 @@ EmbeddingCache = Annotated[
     str | None,
     typer.Option(
         "--embedding-cache",
-        help="File that stores vectors by the hash of their text, so that no text is embedded twice. Default: none.",
+        help="File that stores vectors by the hash of their text, so that no text is embedded twice; none: no file. "
+        "Default: PAPERFEED_EMBEDDING_CACHE, then a file in the user's cache folder, except for serve.",
     ),
 ]
 

@@ -38,6 +38,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("PAPERFEED_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PAPERFEED_ENCODER", "hashing")
+    monkeypatch.setenv("PAPERFEED_EMBEDDING_CACHE", "none")
     monkeypatch.setenv("PAPERFEED_DB", f"sqlite:///{tmp_path / 'paperfeed.db'}")
     monkeypatch.chdir(tmp_path)
 
