@@ -36,6 +36,18 @@ TlsKey = Annotated[
     str | None,
     typer.Option("--tls-key", help="PEM file with the key of the client's certificate. Default: PAPERFEED_TLS_KEY."),
 ]
+StoredDb = Annotated[
+    str | None, typer.Option("--db", help="Database URL of a service to read the papers and events of its users from.")
+]
+Export = Annotated[
+    Path | None,
+    typer.Option(
+        "--export",
+        help="Folder that 'paperfeed export' wrote, to read instead of a database. Best made with --events.",
+        exists=True,
+        file_okay=False,
+    ),
+]
 Embed = Annotated[
     bool,
     typer.Option(

@@ -110,13 +110,12 @@ def _split(dataset: Dataset, folds: Folds, recipe: Recipe, rng: np.random.Genera
 
 def _lone_part(dataset: Dataset, user: int, recipe: Recipe, rng: np.random.Generator) -> _Part:
     folds = halves(dataset, user, rng)
-    assert folds.of_paper is not None
     learn, held_out = (
         list(
             lone_queries(
                 dataset,
                 user,
-                folds.of_paper,
+                folds,
                 half,
                 limit=recipe.undated_query_limit // 2,
                 candidate_count=recipe.undated_candidate_count,

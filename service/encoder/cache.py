@@ -27,6 +27,7 @@ APPLICATION_ID = 0x70666563
 _MAGIC, _MARK, _MARK_AT = b"SQLite format 3\0", APPLICATION_ID.to_bytes(4, "big"), slice(68, 72)
 _TABLES = {"vectors"}
 _COLUMNS = "encoder, text_hash, vector, crc32"
+_INSERT = f"INSERT OR REPLACE INTO vectors ({_COLUMNS}) VALUES (?, ?, ?, ?)"  # noqa: S608 -- constants
 BUSY_SECONDS = 5.0
 KEPT_SHARE = 0.9
 """Share of the greatest size that is left when the oldest vectors are removed, so that this happens rarely."""
@@ -134,7 +135,7 @@ class EmbeddingCache:
 
         def write(connection: sqlite3.Connection) -> Iterable[tuple[str, bytes, int]]:
             with connection:
-                connection.executemany(f"INSERT OR REPLACE INTO vectors ({_COLUMNS}) VALUES (?, ?, ?, ?)", rows)
+                connection.executemany(_INSERT, rows)
                 if self._max_bytes:
                     _remove_oldest(connection, self._max_bytes)
             return ()

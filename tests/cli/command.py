@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -28,8 +29,14 @@ class Done:
     out: str
     err: str
 
+    @property
+    def notes(self) -> str:
+        """The output on stderr without lines of progress, which only slow runs have."""
+        return "".join(line for line in self.err.splitlines(keepends=True) if not _PROGRESS.fullmatch(line.strip()))
+
 
 Run = Callable[..., Done]
+_PROGRESS = re.compile(r"paperfeed: [^:]+: [0-9,]+( of [0-9,]+)?")
 
 
 @pytest.fixture(autouse=True)

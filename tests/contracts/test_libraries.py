@@ -71,7 +71,7 @@ def test_new_likes_are_counted(store: Store) -> None:
 
 
 def test_the_id_of_a_like_may_be_taken(store: Store) -> None:
-    """A paper is liked although the user gave the ids derived from the like to other events; a repeat changes nothing."""
+    """A paper is liked although the user gave the derived ids to other events; a second import changes nothing."""
     import_library(store, _Clock(), "ben", [(MOSS, None)])
     derived = default_event_id("ada", MOSS.paper_id, EventType.LIKE, None)
     taken = [Event(name, "ada", MOSS.paper_id, EventType.CLICK, NOW) for name in (derived, next_event_id(derived))]
@@ -82,4 +82,8 @@ def test_the_id_of_a_like_may_be_taken(store: Store) -> None:
 
     assert (first.liked_count, second.liked_count, second.liked_before_count) == (1, 0, 1)
     with store.read() as tx:
-        assert [event.event_type for event in tx.users.events("ada")] == [EventType.CLICK, EventType.CLICK, EventType.LIKE]
+        assert [event.event_type for event in tx.users.events("ada")] == [
+            EventType.CLICK,
+            EventType.CLICK,
+            EventType.LIKE,
+        ]

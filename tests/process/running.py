@@ -20,7 +20,7 @@ WAIT_SECONDS = 40.0
 
 
 def settings(**values: object) -> dict[str, str]:
-    """Return an environment with these PAPERFEED_ settings only. Default: encoder ``hashing``, no cache or exploration."""
+    """Return an environment with these PAPERFEED_ settings only. Default: ``hashing``, no cache, no exploration."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PAPERFEED_")}
     given = {"encoder": "hashing", "embedding_cache": "none", "exploration": 0} | values
     return kept | {f"PAPERFEED_{name.upper()}": str(value) for name, value in given.items()}

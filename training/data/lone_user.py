@@ -13,7 +13,7 @@ import numpy as np
 from ranker.types import IndexArray
 from training.data.cross_fitting import Folds
 from training.data.query_groups import Query, hidden_queries
-from training.data.snapshot import Dataset
+from training.data.snapshot import Dataset, Likes
 
 LEAST_LIKES = 10
 """Number of likes from which on a user has a history."""
@@ -25,26 +25,28 @@ _ASKED_SHARE = 0.4
 
 
 def find_lone_user(dataset: Dataset) -> int | None:
-    """Return the user with the most likes if no other has a history; None if others have, or nobody likes a paper."""
+    """Return the only user with a history, or else the only user with likes; None if there is no such user."""
     counts = np.bincount(dataset.likes.users)
-    if not counts.any() or (counts >= LEAST_LIKES).sum() > 1:
-        return None
-    return int(counts.argmax())
+    for least in (LEAST_LIKES, 1):
+        users = np.flatnonzero(counts >= least)
+        if len(users) == 1:
+            return int(users[0])
+    return None
 
 
 def lack_of_lone_user(dataset: Dataset, user: int) -> str:
     """Return what is missing to train on the likes of one user; an empty text if nothing is."""
-    count = len(dataset.likes.papers[dataset.likes.of_user(user)])
+    count = len(_papers_of(dataset.likes, user))
     if count < LEAST_LIKES:
         return (
-            f"has only one user, who likes {count} papers: {LEAST_LIKES} or more are needed, "
+            f"has only one user, who likes {count} papers: {LEAST_LIKES} or more likes are needed, "
             "for example from 'paperfeed library import'"
         )
-    others = len(dataset.papers) - count
+    others = len(dataset.papers) - len(_papers_of(dataset.answers, user))
     if others < LEAST_OTHERS:
         return (
-            f"has only one user, and {others} papers that this user does not like: {LEAST_OTHERS} or more are needed "
-            "as other candidates, for example from 'paperfeed fetch'"
+            f"has only one user with a history, and {others} papers that this user neither liked nor opened: "
+            f"{LEAST_OTHERS} or more are needed as other candidates, for example from 'paperfeed fetch'"
         )
     return ""
 
@@ -55,13 +57,12 @@ def undated(dataset: Dataset) -> Dataset:
 
 
 def halves(dataset: Dataset, user: int, rng: np.random.Generator) -> Folds:
-    """Return two halves of the papers, each with half of the user's likes and half of the other papers."""
-    own = dataset.likes.papers[dataset.likes.of_user(user)]
-    rest = np.setdiff1d(np.arange(len(dataset.papers)), own)
-    of_paper = np.empty(len(dataset.papers), dtype=np.intp)
-    for part in (own, rest):
-        of_paper[rng.permutation(part)] = np.arange(len(part)) % 2
+    """Return two halves of the papers, each with half of the user's likes, of the clicks and of the other papers."""
     likes = dataset.likes
+    liked, answers = _papers_of(likes, user), _papers_of(dataset.answers, user)
+    of_paper = np.empty(len(dataset.papers), dtype=np.intp)
+    for part in (liked, np.setdiff1d(answers, liked), np.setdiff1d(np.arange(len(of_paper)), answers)):
+        of_paper[rng.permutation(part)] = np.arange(len(part)) % 2
     visible = tuple(likes.where(np.flatnonzero(of_paper[likes.papers] != half)) for half in (0, 1))
     return Folds(visible, of_paper, None)
 
@@ -69,19 +70,25 @@ def halves(dataset: Dataset, user: int, rng: np.random.Generator) -> Folds:
 def lone_queries(
     dataset: Dataset,
     user: int,
-    of_paper: IndexArray,
+    folds: Folds,
     half: int,
     *,
     limit: int,
     candidate_count: int,
     rng: np.random.Generator,
 ) -> Iterator[Query]:
-    """Yield queries of the user that ask for likes of one half; at most ``limit``."""
+    """Yield queries of the user that ask for likes of one of the ``halves``; at most ``limit``."""
+    if folds.of_paper is None:
+        return
     own = dataset.with_reactions(lambda likes: likes.where(np.flatnonzero(likes.users == user)))
     for _ in range(min(limit, _MOST_QUERIES)):
-        for query in hidden_queries(own, of_paper, half, candidate_count, rng):
+        for query in hidden_queries(own, folds.of_paper, half, candidate_count, rng):
             asked = query.relevant & (rng.random(len(query.relevant)) < _ASKED_SHARE)
             asked[rng.choice(np.flatnonzero(query.relevant))] = True
             kept = asked | ~query.relevant
             grades = query.labels[kept]
             yield replace(query, candidates=query.candidates[kept], relevant=grades > 0, grades=grades)
+
+
+def _papers_of(likes: Likes, user: int) -> IndexArray:
+    return likes.papers[likes.of_user(user)]
