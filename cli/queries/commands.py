@@ -52,7 +52,7 @@ def feed(
 
 def _named(paper: Paper) -> str:
     """Return the id and the address of a paper, which other commands and browsers take."""
-    return one_line("  ".join(filter(None, (paper.paper_id, paper.url))))
+    return "  ".join(filter(None, map(one_line, (paper.paper_id, paper.url))))
 
 
 def similar(
