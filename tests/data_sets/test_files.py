@@ -142,9 +142,9 @@ def test_public_files(tmp_path: Path) -> None:
 def test_a_sample_is_all_that_is_embedded(tmp_path: Path) -> None:
     """Of many papers only a sample is embedded, of papers before the limit, with their likes, and this is said."""
     papers = "".join(
-        f'{{"paper_id": "p{i}", "title": "T {i}", "published_at": "19{70 + i}-01-01"}}\n' for i in range(50)
+        f'{{"paper_id": "p{i}", "title": "T {i}", "published_at": "{1970 + i}-01-01"}}\n' for i in range(50)
     )
-    events = HEADER + "".join(f"u{i % 3},p{i},like,19{70 + i}-01-02\n" for i in range(0, 50, 2))
+    events = HEADER + "".join(f"u{i % 3},p{i},like,{1970 + i}-01-02\n" for i in range(0, 50, 2))
     data, warnings = read_files("d", *files(tmp_path, papers, events)), list[str]()
     options = {"until": 20 * 366 * 86_400.0, "seed": 1, "warn": warnings.append}
 
@@ -155,7 +155,7 @@ def test_a_sample_is_all_that_is_embedded(tmp_path: Path) -> None:
     assert all(int(paper.paper_id[1:]) < 21 for paper in part.papers)
     assert {part.papers[row].paper_id for row in dataset.likes.papers} <= {f"p{i}" for i in range(0, 50, 2)}
     assert len(dataset.likes) >= 5
-    assert warnings == ["d: this recipe uses a sample of 10 of 20 papers"]
+    assert warnings == ["d: this recipe uses a sample of 10 of 21 papers"]
     assert needed(data, paper_limit=None, **options) is data  # type: ignore[arg-type]
 
 

@@ -143,10 +143,9 @@ def test_database_of_one_user(paperfeed: Run, url: str, tmp_path: Path, is_dated
 
     assert done.code == 0, done
     assert load_bundle(tmp_path / "bundle", encoder=HashingEncoder.name).version == json.loads(done.out)["version"]
-    if not is_dated:
-        assert "database: one user alone has a history" in done.err
-        assert "set PAPERFEED_EXPLORATION=0" in done.err
-        assert "database: one user alone has a history" in (tmp_path / "bundle-report.html").read_text()
+    assert "database: one user alone has a history" in done.err
+    assert "set PAPERFEED_EXPLORATION=0" in done.err
+    assert "database: one user alone has a history" in (tmp_path / "bundle-report.html").read_text()
 
 
 @pytest.mark.slow
