@@ -1,6 +1,5 @@
 """Construction of the adapters and wiring of the service. No other module of the service builds adapters."""
 
-import contextlib
 import datetime as dt
 import logging
 from collections.abc import Callable
@@ -74,15 +73,21 @@ def prepare_store(settings: Settings, *, may_make: bool = True) -> SqlStore:
 
 
 def cache_file(settings: Settings) -> Path | None:
-    """Return the file of the embedding cache for commands; None without one. The folder of the default one is made."""
+    """Return the file of the embedding cache for commands; None without one.
+
+    The folder of the default file is made. Where that is not possible, there is no file.
+    """
     if settings.embedding_cache != DEFAULT_CACHE:
         return settings.cache_path
     # The hashing encoder is faster than a file.
     if settings.encoder == HASHING:
         return None
     folder = user_cache_path("paperfeed", appauthor=False)
-    with contextlib.suppress(OSError):  # then the cache warns
+    try:
         folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        # Nobody asked for this file, and a container may have no folder to write to.
+        return None
     return folder / "vectors.sqlite"
 
 

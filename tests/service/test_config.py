@@ -82,6 +82,15 @@ def test_vectors_are_kept_in_the_cache_folder_of_the_user(monkeypatch: pytest.Mo
     assert cache_file(Settings.read({}, encoder="hashing")) is None
 
 
+def test_without_a_folder_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where the user's cache folder cannot be made, as in a read-only container, vectors are not kept."""
+    (tmp_path / "file").touch()
+    for variable in ("XDG_CACHE_HOME", "HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "file"))
+
+    assert cache_file(Settings()) is None
+
+
 @pytest.mark.parametrize("value", ["", "none"])
 def test_no_file_of_vectors(value: str) -> None:
     """An empty variable or flag, or the word none, keeps no vectors; a path names the file."""
