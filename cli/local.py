@@ -44,12 +44,12 @@ class Local:
 def open_local(db: str | None) -> Iterator[Local]:
     """Open the database that --db or PAPERFEED_DB names; create its tables if it is empty."""
     from service.app.catalog import Catalog
-    from service.bootstrap import SystemClock, make_encoder, prepare_store
+    from service.bootstrap import SystemClock, cache_file, make_encoder, prepare_store
 
     settings, clock = Settings.read(db=db), SystemClock()
     store = prepare_store(settings)
     try:
-        with closing(make_encoder(settings)) as encoder:
+        with closing(make_encoder(settings, cache_path=cache_file(settings))) as encoder:
             yield Local(settings, store, clock, Catalog(store, clock), encoder)
     finally:
         store.dispose()

@@ -35,6 +35,18 @@ TlsKey = Annotated[
     str | None,
     typer.Option("--tls-key", help="PEM file with the key of the client's certificate. Default: PAPERFEED_TLS_KEY."),
 ]
+StoredDb = Annotated[
+    str | None, typer.Option("--db", help="Database URL of a service to read the papers and events of its users from.")
+]
+Export = Annotated[
+    Path | None,
+    typer.Option(
+        "--export",
+        help="Folder that 'paperfeed export' wrote, to read instead of a database. Best made with --events.",
+        exists=True,
+        file_okay=False,
+    ),
+]
 Embed = Annotated[
     bool,
     typer.Option(
@@ -52,7 +64,8 @@ EmbeddingCache = Annotated[
     str | None,
     typer.Option(
         "--embedding-cache",
-        help="File that stores vectors by the hash of their text, so that no text is embedded twice. Default: none.",
+        help="File that stores vectors by the hash of their text, so that no text is embedded twice; none: no file. "
+        "Default: PAPERFEED_EMBEDDING_CACHE, then a file in the user's cache folder, except for serve.",
     ),
 ]
 

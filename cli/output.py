@@ -2,10 +2,11 @@
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -24,6 +25,8 @@ class SafeConsole(Console):
 
 
 console = SafeConsole(highlight=False)
+PROGRESS_SECONDS = 15.0
+"""Least time between two lines of progress where stderr is no terminal."""
 
 
 def one_line(text: str) -> str:
@@ -45,8 +48,18 @@ def show_text(text: str, **style: Any) -> None:
     console.print(text, markup=False, soft_wrap=True, **style)
 
 
-class Bar:
-    """A progress bar."""
+class Bar(Protocol):
+    """Shows how far some work is."""
+
+    def advance(self, count: int) -> None:
+        """Add ``count`` units of work done."""
+
+    def reach(self, done: int, total: int, stage: str = "") -> None:
+        """Show ``done`` of ``total`` units of work. Another stage than before starts again at 0."""
+
+
+class _DrawnBar:
+    """A bar on a terminal."""
 
     def __init__(self, progress: Progress, task: Any) -> None:
         self._progress = progress
@@ -54,29 +67,59 @@ class Bar:
         self._stage = ""
 
     def advance(self, count: int) -> None:
-        """Add ``count`` units of work done."""
         self._progress.advance(self._task, count)
 
     def reach(self, done: int, total: int, stage: str = "") -> None:
-        """Show ``done`` of ``total`` units of work. Another stage than before starts the bar and its clock again."""
         if stage != self._stage:
             self._stage = stage
             self._progress.reset(self._task, description=stage, total=total)
         self._progress.update(self._task, completed=done, total=total)
 
 
+class ProgressLines:
+    """Lines on stderr for logs and pipes. Short work prints none.
+
+    Args:
+        every_seconds: Least time before the first line and between two lines.
+    """
+
+    def __init__(self, stage: str, total: int | None = None, *, every_seconds: float = PROGRESS_SECONDS) -> None:
+        self._stage, self._done, self._total = stage, 0, total
+        self._every_seconds = every_seconds
+        self._printed_at = time.monotonic()
+
+    def advance(self, count: int) -> None:
+        """See ``Bar.advance``."""
+        self._done += count
+        self._print()
+
+    def reach(self, done: int, total: int, stage: str = "") -> None:
+        """See ``Bar.reach``."""
+        self._stage, self._done, self._total = stage or self._stage, done, total
+        self._print()
+
+    def _print(self) -> None:
+        now = time.monotonic()
+        if now - self._printed_at >= self._every_seconds:
+            self._printed_at = now
+            note(f"{self._stage}: {self._done:,}" + ("" if self._total is None else f" of {self._total:,}"))
+
+
 @contextmanager
 def progress_bar(stage: str, total: int | None = None) -> Iterator[Bar]:
-    """Show a progress bar on stderr, if that is a terminal."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    """Show progress on stderr: a bar on a terminal, else a line every ``PROGRESS_SECONDS``."""
     errors = SafeConsole(stderr=True)
-    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as progress:
-        yield Bar(progress, progress.add_task(stage, total=total))
+    if not errors.is_terminal:
+        yield ProgressLines(stage, total)
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors, transient=True) as progress:
+        yield _DrawnBar(progress, progress.add_task(stage, total=total))
 
 
 @contextmanager
 def staged_progress(stage: str) -> Iterator[Callable[[str, int, int], None]]:
-    """Show a progress bar for work in stages; yield a function to call with (stage, units done, units in all)."""
+    """Show the progress of work in stages; yield a function to call with (stage, units done, units in all)."""
     with progress_bar(stage) as bar:
         yield lambda now, done, total: bar.reach(done, total, now)
 

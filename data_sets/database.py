@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from ranker.papers import PaperColumns, stack_columns
 from ranker.signals import NO_SIGNALS, Signals
 from service.app.ports import Transaction, Vectors
@@ -12,7 +10,7 @@ from service.app.ranking.placing import columns_of, seconds_of
 from service.app.ranking.signals import signals_of, user_code
 from service.domain.events import EventType
 from service.storage import open_store, schema
-from training.data.reactions import GRADED_EVENTS, Event, reactions_of
+from training.data.reactions import GRADED_EVENTS, Event, dataset_of, reactions_of
 from training.data.snapshot import Dataset
 from training.errors import TrainingError
 from training.progress import Progress, Warn, silent, unheard
@@ -41,15 +39,7 @@ def read_database(
             reactions = reactions_of(_events(tx, papers.paper_ids))
     finally:
         store.dispose()
-    found = Dataset(
-        name=name,
-        papers=papers,
-        likes=reactions.likes,
-        clicks=reactions.clicks,
-        dislikes=reactions.dislikes,
-        user_codes=np.array([user_code(user) for user in reactions.users], dtype=np.int64),
-    )
-    return found.with_history(warn)
+    return dataset_of(name, papers, reactions, user_code, warn)
 
 
 def _papers(tx: Transaction, encoder_name: str, name: str, progress: Progress, warn: Warn) -> PaperColumns:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ranker.types import Float32Array
+from ranker.types import Float32Array, IndexArray
 from service.app.ranking.placing import columns_of, seconds_of
 from service.domain.errors import InvalidFile
 from service.domain.papers import Paper, embedding_text
@@ -14,7 +14,8 @@ from service.encoder import OpenedEncoder
 from service.ingest.events_csv import iter_events
 from service.ingest.jsonl import iter_papers
 from training.data.reactions import Event, Reactions, reactions_of
-from training.data.snapshot import Dataset
+from training.data.sampling import sample_papers
+from training.data.snapshot import Dataset, check_limit
 from training.progress import Progress, Warn, silent, unheard
 
 PUBLIC_DATA = ("citeulike-a", "arxiv-2016-2018", "arxiv-2025")
@@ -38,6 +39,14 @@ class FileData:
     reactions: Reactions
     event_count: int
     unknown_count: int
+
+    def part(self, rows: IndexArray) -> "FileData":
+        """Return the data of some papers; users keep their numbers."""
+        place = np.full(len(self.papers), -1, dtype=np.intp)
+        place[rows] = np.arange(len(rows))
+        moved = {name: getattr(self.reactions, name).placed(place) for name in ("likes", "clicks", "dislikes")}
+        papers = tuple(self.papers[row] for row in rows.tolist())
+        return replace(self, papers=papers, reactions=replace(self.reactions, **moved))
 
     def dataset(self, vectors: Float32Array) -> Dataset:
         """Return the data set with a vector for each paper.
@@ -79,6 +88,27 @@ def read_files(name: str, papers_file: Path, events_file: Path) -> FileData:
     if not known:
         raise InvalidFile(str(events_file), f"none of the {count} events names one of the papers", line=2)
     return FileData(name, papers, reactions_of(known), count, count - len(known))
+
+
+def needed(data: FileData, *, until: float, paper_limit: int | None, seed: int, warn: Warn = unheard) -> FileData:
+    """Return the part of the data whose papers must be embedded to train on what is dated before ``until``.
+
+    Args:
+        until: Unix seconds.
+        paper_limit: Greatest number of papers; more are replaced by a sample, and ``warn`` is told. None takes all.
+
+    Raises:
+        TrainingError: No event is dated before ``until``.
+    """
+    bare = data.dataset(np.empty((len(data.papers), 0), dtype=np.float32)).with_history(unheard)
+    known = bare.before(until)
+    check_limit(bare, known, until)
+    if paper_limit is None or len(known.papers) <= paper_limit:
+        return data
+    warn(f"{data.name}: this recipe uses a sample of {paper_limit:,} of {len(known.papers):,} papers")
+    row_of = {paper.paper_id: row for row, paper in enumerate(data.papers)}
+    chosen = known.papers.take(sample_papers(known, paper_limit, seed).tolist()).paper_ids
+    return data.part(np.array([row_of[paper_id] for paper_id in chosen], dtype=np.intp))
 
 
 def embed(

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from ranker.blas import use_one_thread
 from ranker.bundle.bundle import Bundle, default_bundle_path, load_bundle
 from ranker.errors import BundleError
@@ -29,9 +31,9 @@ from service.app.ranking.prepared_users import PreparedUsers
 from service.app.ranking.serving import ServingSlot
 from service.app.statistics import StatisticsKeeper
 from service.app.storage_probe import StorageProbe
-from service.config import Settings, without_password
+from service.config import DEFAULT_CACHE, Settings, without_password
 from service.domain.errors import BundleUnusable, StorageUnavailable
-from service.encoder import OpenedEncoder, open_encoder
+from service.encoder import HASHING, OpenedEncoder, open_encoder
 from service.storage import SqlStore, open_store, schema
 
 _log = logging.getLogger("paperfeed.server")
@@ -70,14 +72,38 @@ def prepare_store(settings: Settings, *, may_make: bool = True) -> SqlStore:
     )
 
 
-def make_encoder(settings: Settings) -> OpenedEncoder:
-    """Open the configured encoder; its process starts with the first text."""
+def cache_file(settings: Settings) -> Path | None:
+    """Return the file of the embedding cache for commands; None without one.
+
+    The folder of the default file is made. Where that is not possible, there is no file.
+    """
+    if settings.embedding_cache != DEFAULT_CACHE:
+        return settings.cache_path
+    # The hashing encoder is faster than a file.
+    if settings.encoder == HASHING:
+        return None
+    folder = user_cache_path("paperfeed", appauthor=False)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        # Nobody asked for this file, and a container may have no folder to write to.
+        return None
+    return folder / "vectors.sqlite"
+
+
+def make_encoder(settings: Settings, *, cache_path: Path | None = None) -> OpenedEncoder:
+    """Open the configured encoder; its process starts with the first text.
+
+    Args:
+        cache_path: See ``cache_file``; None keeps vectors in memory only.
+    """
     return open_encoder(
         settings.encoder,
         idle_seconds=settings.encoder_idle_seconds,
         threads=settings.encoder_threads or None,
         device=settings.encoder_device,
-        cache_path=settings.cache_path,
+        cache_path=cache_path,
+        cache_max_bytes=settings.embedding_cache_megabytes * 1_000_000,
         memory_cache_bytes=INLINE_CACHE_BYTES,
     )
 
@@ -131,7 +157,7 @@ class Application:
         self._tell = tell
         self._embeds = place.number == 1
         self.store = prepare_store(settings, may_make=place.may_make_database)
-        self.encoder = make_encoder(settings)
+        self.encoder = make_encoder(settings, cache_path=settings.cache_path)
         clock, counters = SystemClock(), Counters()
         waiting = settings.max_waiting_calls
         quick = CallQueue(

@@ -10,6 +10,8 @@ from service.domain.errors import InvalidField
 from settings.reader import read_settings, setting
 
 PREFIX = "PAPERFEED_"
+DEFAULT_CACHE, NO_CACHE = "user", "none"
+"""Values of ``embedding_cache`` that are not the name of a file."""
 # HOST:PORT, or another name that gRPC knows, such as unix:/run/paperfeed.sock or dns:///paperfeed:50051.
 _ADDRESS = re.compile(
     r"(\[[^\s\[\]/]+\]|[^\s:\[\]/]+):(?P<port>[0-9]{1,5})|(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):\S+"
@@ -54,7 +56,16 @@ class Settings:
         60.0, "The encoder process ends after this time without work.", at_least=1, at_most=1e6
     )
     embedding_cache: str = setting(
-        "", "File that keeps vectors by text hash, shared by several databases; empty means none."
+        DEFAULT_CACHE,
+        "File that keeps vectors by text hash, shared by several databases; none or an empty text: no file. user: "
+        "vectors.sqlite in the user's cache folder (Linux: ~/.cache/paperfeed), and no file for the server, which has "
+        "its database, and for the encoder 'hashing'.",
+        may_be_empty=True,
+    )
+    embedding_cache_megabytes: int = setting(
+        500,
+        "Size limit of that file; the vectors stored first are removed. A megabyte has some 500 vectors; 0: no limit.",
+        at_least=0,
     )
     bundle: str = setting("", "Folder of the model bundle; empty means the bundle in the package.")
     allow_cosine: bool = setting(
@@ -160,8 +171,9 @@ class Settings:
 
     @property
     def cache_path(self) -> Path | None:
-        """File of the embedding cache; None without one."""
-        return Path(self.embedding_cache).expanduser() if self.embedding_cache else None
+        """File of the embedding cache that was named; None without one, and for the default one."""
+        is_named = self.embedding_cache not in {"", NO_CACHE, DEFAULT_CACHE}
+        return Path(self.embedding_cache).expanduser() if is_named else None
 
     @property
     def fetch_path(self) -> Path | None:

@@ -19,14 +19,16 @@ def setting(
     at_most: float | None = None,
     choices: Sequence[str] = (),
     check: Callable[[str], str | None] = lambda _: None,
+    may_be_empty: bool = False,
 ) -> Any:
     """Return the dataclass field of a setting. The default's type is the setting's type: str, int, float or bool.
 
     Args:
         choices: Allowed words. Words in capitals may be given in small letters.
         check: Returns the problem of a text, or None if it can be used.
+        may_be_empty: Whether an empty environment variable is a value; else it counts as not set.
     """
-    rules = {"at_least": at_least, "at_most": at_most, "choices": choices, "check": check}
+    rules = {"at_least": at_least, "at_most": at_most, "choices": choices, "check": check, "may_be_empty": may_be_empty}
     return field(default=default, metadata={"help": help_text, **rules})
 
 
@@ -42,7 +44,8 @@ def read_settings(
     Args:
         cls: Dataclass whose fields were made by ``setting``.
         prefix: Start of each environment variable; the field's name in capitals follows.
-        environment: Variables by name; None reads those of this process. An empty variable counts as not set.
+        environment: Variables by name; None reads those of this process. An empty variable counts as not set,
+            unless the setting may be empty.
         flags: Values by field name; None counts as not given.
         invalid: Makes the exception to raise from the name of the flag or variable, and the problem.
 
@@ -54,8 +57,9 @@ def read_settings(
     for each in fields(cls):  # type: ignore[arg-type]
         variable = prefix + each.name.upper()
         name, value = each.name, flags.get(each.name)
-        if value is None and environment.get(variable):
-            name, value = variable, environment[variable]
+        found = environment.get(variable)
+        if value is None and found is not None and (found or each.metadata["may_be_empty"]):
+            name, value = variable, found
         if value is None:
             continue
         try:

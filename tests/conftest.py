@@ -1,5 +1,6 @@
 """Settings that all tests share, and a list of the skipped tests at the end of a run."""
 
+import os
 from collections import Counter
 
 import pytest
@@ -8,6 +9,10 @@ from hypothesis import HealthCheck, settings
 # A slow or busy machine must not fail a test, and a failure must come back when the test is run again.
 settings.register_profile("paperfeed", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("paperfeed")
+
+
+# Nothing is written into the folder of the person who runs the tests; a cache that the environment names is used.
+os.environ.setdefault("PAPERFEED_EMBEDDING_CACHE", "none")
 
 
 def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:

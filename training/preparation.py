@@ -7,8 +7,9 @@ import numpy as np
 
 from training.data.catalogs import DatasetPapers
 from training.data.cross_fitting import Folds, split_likes
+from training.data.lone_user import find_lone_user, halves, lack_of_lone_user, lone_queries, undated
 from training.data.query_groups import Query, lack_of_queries, queries_of
-from training.data.snapshot import Dataset, check_dataset
+from training.data.snapshot import Dataset, check_dataset, check_limit
 from training.errors import TrainingError
 from training.progress import Progress
 from training.recipes import Recipe
@@ -26,6 +27,8 @@ class Prepared:
         datasets: The data sets as known before the recipe's ``known_until``.
         learn: Queries of the users that the trees are grown on.
         held_out: Queries of the users held out for early stopping.
+        lone_users: Names of the data sets in which one user alone has a history; this user's other half of the likes
+            is held out.
     """
 
     datasets: tuple[Dataset, ...]
@@ -34,6 +37,7 @@ class Prepared:
     spaces: LearnedSpaces
     learn: Queries
     held_out: Queries
+    lone_users: tuple[str, ...] = ()
 
     @property
     def shares(self) -> list[float]:
@@ -64,27 +68,60 @@ def prepare(
     known = [dataset.before(recipe.known_until) for dataset in datasets]
     if not known:
         raise TrainingError("no data sets were given")
-    for dataset in known:
-        check_dataset(dataset, known[0].papers.embeddings.shape[1])
+    for dataset, limited in zip(datasets, known, strict=True):
+        check_limit(dataset, limited, recipe.known_until)
+        check_dataset(limited, known[0].papers.embeddings.shape[1])
     folds = [split_likes(dataset, recipe.fold_count, rng) for dataset in known]
+    parts = [_split(dataset, part, recipe, rng) for dataset, part in zip(known, folds, strict=True)]
+    shown = tuple(part.dataset for part in parts)
     progress("spaces", 0, 1)
-    spaces = learn_spaces(known, folds, recipe, seed, progress)
-    learn, held_out = _split_queries(known, folds, recipe, rng)
-    return Prepared(tuple(known), recipe, seed, spaces, learn, held_out)
+    spaces = learn_spaces(shown, [part.folds for part in parts], recipe, seed, progress)
+    learn, held_out = [part.learn for part in parts], [part.held_out for part in parts]
+    lone_users = tuple(part.dataset.name for part in parts if part.is_lone)
+    return Prepared(shown, recipe, seed, spaces, learn, held_out, lone_users)
 
 
-def _split_queries(
-    datasets: Sequence[Dataset], folds: Sequence[Folds], recipe: Recipe, rng: np.random.Generator
-) -> tuple[Queries, Queries]:
+@dataclass(frozen=True)
+class _Part:
+    """The queries of one data set."""
+
+    dataset: Dataset
+    folds: Folds
+    learn: list[Query]
+    held_out: list[Query]
+    is_lone: bool = False
+
+
+def _split(dataset: Dataset, folds: Folds, recipe: Recipe, rng: np.random.Generator) -> _Part:
     """Return the queries to learn from, and those of the held-out users."""
-    learn: Queries = []
-    held_out: Queries = []
-    for dataset, part in zip(datasets, folds, strict=True):
-        queries = queries_of(dataset, part, recipe, rng)
-        users = rng.permutation(np.unique([query.user for query in queries]))
-        kept = set(users[: max(1, round(len(users) * recipe.held_out_share))].tolist())
-        learn.append([query for query in queries if query.user not in kept])
-        held_out.append([query for query in queries if query.user in kept])
-        if not learn[-1] or not held_out[-1]:
-            raise TrainingError(f"{dataset.name}: {lack_of_queries(dataset)}")
-    return learn, held_out
+    queries = queries_of(dataset, folds, recipe, rng)
+    users = rng.permutation(np.unique([query.user for query in queries]))
+    kept = set(users[: max(1, round(len(users) * recipe.held_out_share))].tolist())
+    learn = [query for query in queries if query.user not in kept]
+    held_out = [query for query in queries if query.user in kept]
+    if learn and held_out:
+        return _Part(dataset, folds, learn, held_out)
+    user = find_lone_user(dataset)
+    problem = lack_of_queries(dataset) if user is None else lack_of_lone_user(dataset, user)
+    if user is None or problem:
+        raise TrainingError(f"{dataset.name}: {problem}")
+    return _lone_part(undated(dataset), user, recipe, rng)
+
+
+def _lone_part(dataset: Dataset, user: int, recipe: Recipe, rng: np.random.Generator) -> _Part:
+    folds = halves(dataset, user, rng)
+    learn, held_out = (
+        list(
+            lone_queries(
+                dataset,
+                user,
+                folds,
+                half,
+                limit=recipe.undated_query_limit // 2,
+                candidate_count=recipe.undated_candidate_count,
+                rng=rng,
+            )
+        )
+        for half in (0, 1)
+    )
+    return _Part(dataset, folds, learn, held_out, is_lone=True)

@@ -112,6 +112,7 @@ class Recipe:
         simulated: Chances of signals that no public data set has.
         dated_weight: Weight of a dated data set; an undated one has weight 1. Dated queries are real digests, not
             papers drawn at random.
+        paper_limit: Greatest number of papers of a data set from files that are embedded and used; None uses all.
         held_out_share: Share of users held out for early stopping and for the figures in the manifest.
         thread_count: Threads of LightGBM; fixed, because its sums depend on it.
     """
@@ -138,6 +139,7 @@ class Recipe:
     topic_count: int = 64
     simulated: Simulated = field(default_factory=Simulated)
     dated_weight: float = 2.0
+    paper_limit: int | None = None
     held_out_share: float = 0.12
     tree_count: int = 200
     early_stopping_rounds: int = 40
@@ -206,6 +208,7 @@ RECIPES = {
             early_stopping_rounds=10,
             leaf_count=7,
             topic_count=8,
+            paper_limit=1_000,
             min_leaf_rows=20,
         ),
     )

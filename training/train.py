@@ -29,11 +29,13 @@ class TrainingReport:
         metrics: Data set name to figures on the held-out users. Early stopping used these users, so the figures are
             slightly too good; ``training.evaluation`` measures without this bias.
         account: The content of the report page.
+        lone_users: Names of the data sets in which one user alone has a history; see ``Prepared.lone_users``.
     """
 
     manifest: Manifest
     metrics: Mapping[str, Mapping[str, float]]
     account: Account
+    lone_users: tuple[str, ...] = ()
 
 
 def train(
@@ -122,7 +124,9 @@ def publish(
         metrics=metrics,
     )
     used = tuple(map(DataUsed.of, datasets, map(len, prepared.learn), made.held_out, made.judged))
-    return TrainingReport(manifest, metrics, Account(used, made.fitted, made.learned_rows, timed.seconds()))
+    return TrainingReport(
+        manifest, metrics, Account(used, made.fitted, made.learned_rows, timed.seconds()), prepared.lone_users
+    )
 
 
 def fingerprint_of(datasets: Sequence[Dataset]) -> str:

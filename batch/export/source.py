@@ -50,7 +50,7 @@ class ExportSource:
     def __init__(self, folder: Path) -> None:
         manifest = read_manifest(folder)
         for name in _READ:
-            _check_count(folder / name, manifest["row_counts"][name])
+            check_count(folder / name, manifest["row_counts"][name])
         self._encoder = manifest["encoder"]
         self._folder = folder
         self._papers = SortedRows(folder / PAPERS, "paper_id")
@@ -113,7 +113,7 @@ class ExportSource:
             raise InputUnusable(self._folder, f"holds vectors of {self._encoder}, not of {encoder}")
 
 
-def _check_count(folder: Path, wanted: int) -> None:
+def check_count(folder: Path, wanted: int) -> None:
     """Raise InputUnusable unless the table's files have as many rows as the manifest says."""
     found = 0
     for path in part_files(folder):

@@ -12,7 +12,7 @@ The runs:
 - ``left-out-<data set>``: a bundle trained on the other two data sets, which has never seen this one.
 - ``deployment``: an empty catalog, then a digest a day for sixty days; see ``benchmarks/quality/deployment.py``.
 
-Results go to ``benchmarks/results/quality-<run>.json``. Set PAPERFEED_EMBEDDING_CACHE to a file that keeps vectors
+Results go to ``benchmarks/results/quality-<run>.json``. PAPERFEED_EMBEDDING_CACHE names the file that keeps vectors
 between runs: embedding the data sets takes an hour or two.
 """
 
@@ -35,7 +35,7 @@ from benchmarks.figures import made_by
 from benchmarks.quality.deployment import deployment
 from data_sets.files import PUBLIC_DATA, embed, public_files, read_files
 from ranker.bundle.bundle import Bundle, default_bundle_path, load_bundle
-from service.bootstrap import make_encoder
+from service.bootstrap import cache_file, make_encoder
 from service.config import Settings
 from training.data.snapshot import Dataset
 from training.evaluation import Plan, evaluate
@@ -95,7 +95,8 @@ DEV = Split(
 def loaded(name: str) -> tuple[str, Dataset]:
     """Return the encoder's name and a public data set with its vectors."""
     data = Path(os.environ.get("PAPERFEED_DATA", "../shared/data"))
-    encoder = make_encoder(Settings.read())
+    settings = Settings.read()
+    encoder = make_encoder(settings, cache_path=cache_file(settings))
     try:
         return encoder.name, embed(read_files(name, *public_files(data, name)), encoder, with_titles=True)
     finally:

@@ -133,8 +133,10 @@ def export(
 def _cargo(settings: Settings, *, is_local: bool) -> "Cargo":
     """Return what the workers need, with the encoder's name according to the files on this machine."""
     from batch.embed.worker import Cargo
+    from service.bootstrap import cache_file
     from service.encoder import open_encoder
 
+    cache = cache_file(settings) if is_local else None
     open_in_worker = partial(
         open_encoder,
         settings.encoder,
@@ -144,7 +146,8 @@ def _cargo(settings: Settings, *, is_local: bool) -> "Cargo":
         threads=settings.encoder_threads or 1,
         device=settings.encoder_device,
         # Workers on other machines get no cache: files on a network share do not lock reliably.
-        cache_path=settings.cache_path.absolute() if is_local and settings.cache_path else None,
+        cache_path=cache.absolute() if cache else None,
+        cache_max_bytes=settings.embedding_cache_megabytes * 1_000_000,
     )
     with closing(open_in_worker()) as encoder:
         return Cargo(absolute_url(settings.db), encoder.name, open_in_worker)

@@ -1,5 +1,7 @@
 """``paperfeed evaluate``: measure a ranker offline."""
 
+import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,22 +10,30 @@ import typer
 from cli.destination import check_file
 from cli.models.dates import parse_day
 from cli.models.evaluation_table import tables
-from cli.options import EmbeddingCache, Json, RecipeName
+from cli.models.sources import read_datasets
+from cli.options import EmbeddingCache, Export, Json, RecipeName, StoredDb
 from cli.output import console, show, staged_progress, warn, write_page
 
 if TYPE_CHECKING:
+    from training.data.snapshot import Dataset
     from training.evaluation import Plan
 
 
 def evaluate(
-    papers: Annotated[Path, typer.Option(help="Papers as JSON Lines; may be gzipped.", exists=True, dir_okay=False)],
-    interactions: Annotated[Path, typer.Option(help="Events as CSV; may be gzipped.", exists=True, dir_okay=False)],
     protocol: Annotated[
         str,
         typer.Option(
             help="How to split the data: cold-items (new papers) or weekly-digest (a week's papers per query)."
         ),
     ],
+    papers: Annotated[
+        Path | None, typer.Option(help="Papers as JSON Lines; may be gzipped.", exists=True, dir_okay=False)
+    ] = None,
+    interactions: Annotated[
+        Path | None, typer.Option(help="Events as CSV; may be gzipped.", exists=True, dir_okay=False)
+    ] = None,
+    db: StoredDb = None,
+    export: Export = None,
     seeds: Annotated[
         str,
         typer.Option(
@@ -31,11 +41,19 @@ def evaluate(
         ),
     ] = "1,2,3,4,5",
     first: Annotated[
-        str, typer.Option("--from", help="First day on which a week of weekly-digest may begin, YYYY-MM-DD.")
-    ] = "2018-01-01",
+        str | None,
+        typer.Option(
+            "--from",
+            help="First day on which a week of weekly-digest may begin, YYYY-MM-DD. Default: the data's first.",
+        ),
+    ] = None,
     last: Annotated[
-        str, typer.Option("--to", help="Last day on which a week of weekly-digest may begin, YYYY-MM-DD.")
-    ] = "2018-12-31",
+        str | None,
+        typer.Option(
+            "--to",
+            help="Last day on which a week of weekly-digest may begin, YYYY-MM-DD. Default: the data's last.",
+        ),
+    ] = None,
     bundle: Annotated[
         Path | None,
         typer.Option(help="Folder of the bundle to judge. Default: the one shipped; cold-items trains a new one."),
@@ -57,13 +75,16 @@ def evaluate(
     report: Annotated[Path | None, typer.Option(help="Also write the results to this HTML file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Measure a ranker against baselines on what users really liked."""
-    from data_sets.files import embed, read_files
+    """Measure a ranker against baselines on what users really liked.
+
+    The data are files (--papers with --interactions), a service's database (--db) or its export (--export).
+    """
+    from data_sets.files import read_files
     from ranker.blas import use_one_thread
     from ranker.bundle.bundle import default_bundle_path, load_bundle
-    from service.bootstrap import make_encoder
     from service.config import Settings
     from service.domain.errors import InvalidField
+    from service.encoder.models import find_model
     from training.evaluation import Plan
     from training.evaluation import evaluate as run_evaluation
     from training.report import evaluation_page
@@ -74,8 +95,8 @@ def evaluate(
     plan = Plan(
         protocol=protocol,
         seeds=_seeds(seeds),
-        first_day=parse_day("from", first),
-        last_day=parse_day("to", last),
+        first_day=dt.date.min if first is None else parse_day("from", first),
+        last_day=dt.date.max if last is None else parse_day("to", last),
         recipe=recipe,
         retrain=retrain,
         masked_families=tuple(dict.fromkeys(mask_family or ())),
@@ -84,25 +105,27 @@ def evaluate(
         workers=workers,
     )
     _check(plan)
+    _check_source(papers, interactions, db, export)
+    if retrain and protocol == "weekly-digest" and first is None:
+        raise InvalidField("from", "is needed with --retrain: the bundle is trained on what is dated before that day")
     if report is not None:
         check_file("report", report)
     if plan.train_without and (bundle is not None or (protocol == "weekly-digest" and not retrain)):
         raise InvalidField("train-without", "applies to training: give --retrain, not --bundle")
-    encoder = make_encoder(Settings.read(embedding_cache=embedding_cache))
-    try:
-        trains = bundle is None and (retrain or protocol == "cold-items")
-        judged = None if trains else load_bundle(bundle or default_bundle_path(), encoder=encoder.name)
-        data = read_files(papers.resolve().parent.name, papers, interactions)
-        with staged_progress("embedding") as progress:
-            dataset = embed(data, encoder, with_titles=trains, progress=progress, warn=warn)
-    finally:
-        encoder.close()
+    settings = Settings.read(embedding_cache=embedding_cache)
+    trains = bundle is None and (retrain or protocol == "cold-items")
+    # Loaded first: no hour is spent on embedding for a bundle that does not fit.
+    judged = None if trains else load_bundle(bundle or default_bundle_path(), encoder=find_model(settings.encoder).name)
+    files = [read_files(papers.resolve().parent.name, papers, interactions)] if papers and interactions else []
+    encoder, (dataset,) = read_datasets(files, db, export, settings, with_titles=trains)
+    plan = _dated(plan, dataset)
     with staged_progress("evaluating") as progress:
-        result = run_evaluation(dataset, plan, bundle=judged, encoder_name=encoder.name, progress=progress)
-    total, unknown = data.event_count, data.unknown_count
-    result["settings"]["data"] |= {"events": total, "events_on_unknown_papers": unknown}
-    if unknown:
-        result["settings"]["warnings"].append(f"{unknown} of {total} events are on unknown papers")
+        result = run_evaluation(dataset, plan, bundle=judged, encoder_name=encoder, progress=progress)
+    for data in files:
+        total, unknown = data.event_count, data.unknown_count
+        result["settings"]["data"] |= {"events": total, "events_on_unknown_papers": unknown}
+        if unknown:
+            result["settings"]["warnings"].append(f"{unknown} of {total} events are on unknown papers")
     for text in result["settings"]["warnings"]:
         warn(text)
     if report is not None:
@@ -134,6 +157,33 @@ def _check(plan: "Plan") -> None:
     if plan.first_day > plan.last_day:
         raise InvalidField("from", f"{plan.first_day} is after --to {plan.last_day}")
     find_recipe(plan.recipe)
+
+
+def _check_source(papers: Path | None, interactions: Path | None, db: str | None, export: Path | None) -> None:
+    """Check that there is one source of data.
+
+    Raises:
+        InvalidField: Names the option.
+    """
+    from service.domain.errors import InvalidField
+
+    if (papers is None) != (interactions is None):
+        missing, given = ("papers", "interactions") if papers is None else ("interactions", "papers")
+        raise InvalidField(missing, f"is needed with --{given}")
+    if sum(source is not None for source in (papers, db, export)) != 1:
+        raise InvalidField("papers", "give one source: --papers with --interactions, --db, or --export")
+
+
+def _dated(plan: "Plan", dataset: "Dataset") -> "Plan":
+    """Return the plan with the weeks of the data in place of days that were not given."""
+    from training.evaluation.plan import days_of
+
+    first, last = days_of(dataset) or (plan.first_day, plan.last_day)
+    return replace(
+        plan,
+        first_day=first if plan.first_day == dt.date.min else plan.first_day,
+        last_day=last if plan.last_day == dt.date.max else plan.last_day,
+    )
 
 
 def _seeds(text: str) -> tuple[int, ...]:

@@ -13,13 +13,13 @@ from cli.batch.cluster import SCHEDULER_HELP, Workers, announced_cluster, check_
 from cli.destination import check_file, check_new
 from cli.models.dates import day_limit
 from cli.models.feedback import learn, refuse
-from cli.options import EmbeddingCache, Json, RecipeName
+from cli.models.sources import read_datasets
+from cli.options import EmbeddingCache, Export, Json, RecipeName, StoredDb
 from cli.output import show, staged_progress, warn, write_page
 
 if TYPE_CHECKING:
-    from service.config import Settings
+    from data_sets.files import FileData
     from training import TrainingReport
-    from training.data.snapshot import Dataset
     from training.recipes import Recipe
 
 
@@ -32,9 +32,8 @@ def train(
     interactions: Annotated[
         list[Path] | None, typer.Option(help="Events as CSV; one per --papers, in the same order.")
     ] = None,
-    db: Annotated[
-        str | None, typer.Option(help="Database URL of a service to train on, alone or together with --papers.")
-    ] = None,
+    db: StoredDb = None,
+    export: Export = None,
     feedback: Annotated[
         bool,
         typer.Option(
@@ -76,7 +75,10 @@ def train(
     embedding_cache: EmbeddingCache = None,
     as_json: Json = False,
 ) -> None:
-    """Train a model bundle on files of papers and events, on a service's database, or on users' feedback."""
+    """Train a model bundle on files of papers and events, on a service's database or export, or on users' feedback.
+
+    Files, a database and an export may be given together.
+    """
     from ranker.blas import use_one_thread
     from service.config import Settings
     from training.report import training_page
@@ -90,20 +92,32 @@ def train(
     page = report or out.with_name(f"{out.name}-report.html")
     check_new("out", out)
     if feedback:
-        refused = {"papers": papers, "interactions": interactions, "report": report, "scheduler": scheduler}
+        refused = {
+            "papers": papers,
+            "interactions": interactions,
+            "report": report,
+            "scheduler": scheduler,
+            "export": export,
+        }
         refuse("cannot be given together with --feedback", **refused, query_limit=query_limit)
         learn(settings, base, out, recipe=recipe, until=until, position_bias=position_bias, seed=seed, as_json=as_json)
         return
     check_file("report", page)
     refuse("needs --feedback", base=base, position_bias=position_bias)
-    is_own_data = db is not None or bool(papers)
+    is_own_data = db is not None or export is not None or bool(papers)
     chosen = _recipe(recipe, until, query_limit, is_own_data=is_own_data)
     files = _files(papers, interactions, None if is_own_data else Path(settings.data))
     # The cluster is opened first: if it does not answer, no hour is spent on embedding.
     with _trainer(scheduler, workers) as run_training:
-        encoder_name, datasets = _datasets(files, db, settings)
+        read = _needed(files, chosen, seed)
+        encoder_name, datasets = read_datasets(read, db, export, settings, with_titles=True)
         with staged_progress("training") as progress:
             made = run_training(datasets, out, encoder_name=encoder_name, recipe=chosen, seed=seed, progress=progress)
+    for name in made.lone_users:
+        warn(
+            f"{name}: one user alone has a history, so the figures are on a half of this user's likes that was held "
+            "out. Exploration teaches nothing yet: set PAPERFEED_EXPLORATION=0 until a second user reacts to feeds"
+        )
     write_page(page, training_page(made))
     result: dict[str, Any] = {
         "bundle": str(out),
@@ -144,24 +158,17 @@ def _recipe(name: str, until: str | None, query_limit: int | None, *, is_own_dat
     return replace(recipe, known_until=day_limit("until", until, no_limit))
 
 
-def _datasets(files: dict[str, tuple[Path, Path]], db: str | None, settings: "Settings") -> tuple[str, list["Dataset"]]:
-    """Return the encoder's name and all data sets. All files are checked before anything is embedded."""
-    from data_sets.database import read_database
-    from data_sets.files import embed, read_files
-    from service.bootstrap import make_encoder
+def _needed(files: dict[str, tuple[Path, Path]], recipe: "Recipe", seed: int) -> list["FileData"]:
+    """Return what training needs of the files. All of them are checked before anything is embedded."""
+    from data_sets.files import needed, read_files
 
     read = [read_files(name, *pair) for name, pair in files.items()]
     for data, (_, interactions) in zip(read, files.values(), strict=True):
         if data.unknown_count:
             warn(f"{interactions}: {data.unknown_count} of {data.event_count} events are on unknown papers")
-    encoder = make_encoder(settings)
-    try:
-        with staged_progress("reading") as progress:
-            stored = [] if db is None else [read_database(db, encoder.name, progress=progress, warn=warn)]
-            found = [embed(data, encoder, with_titles=True, progress=progress, warn=warn) for data in read]
-    finally:
-        encoder.close()
-    return encoder.name, found + stored
+    return [
+        needed(data, until=recipe.known_until, paper_limit=recipe.paper_limit, seed=seed, warn=warn) for data in read
+    ]
 
 
 def _files(

@@ -1,11 +1,12 @@
 """Import of a reference manager's library as likes."""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from service.app.ports import Clock, Store, Transaction
-from service.domain.events import MAX_FUTURE, Event, EventType, default_event_id
+from service.domain.errors import Conflict
+from service.domain.events import MAX_FUTURE, Event, EventType, OtherEvent, default_event_id, next_event_id
 from service.domain.identifiers import is_by_title
 from service.domain.papers import Paper, UpsertOutcome, check_id, check_paper
 
@@ -36,6 +37,9 @@ def import_library(
     """Store the papers of (paper, time of adding or None) entries and a like of each, in one transaction.
 
     A time of adding in the future counts as unknown.
+
+    Raises:
+        Conflict: The user's events changed at the same time.
     """
     user_id = check_id(user_id, "user_id")
     papers = [check_paper(paper, f"entries[{i}]") for i, (paper, _) in enumerate(entries)]
@@ -60,7 +64,10 @@ def import_library(
             )
             for paper_id, added_at in zip(paper_ids, times, strict=True)
         ]
-        tx.users.record(events, now)
+        try:
+            tx.users.record(list(_with_free_ids(events, tx.users.events(user_id))), now)
+        except OtherEvent as error:
+            raise Conflict("user", user_id) from error
         after = _liked(tx, user_id)
     added_count = sum(1 for _, outcome in results if outcome is UpsertOutcome.CREATED)
     return LibraryImport(
@@ -70,6 +77,20 @@ def import_library(
         liked_before_count=len(before.intersection(paper_ids)),
         conflicts=tuple(conflicts),
     )
+
+
+def _with_free_ids(events: Sequence[Event], stored: Iterable[Event]) -> Iterator[Event]:
+    """Yield the events; those whose id the user gave to another event get the next free id.
+
+    A client may choose any id, so it may be one that is derived from another event. The same import gives the same ids
+    again.
+    """
+    by_id = {event.event_id: event for event in stored}
+    for given in events:
+        event = given
+        while event.event_id in by_id and not event.repeats(by_id[event.event_id]):
+            event = replace(event, event_id=next_event_id(event.event_id))
+        yield event
 
 
 def _liked(tx: Transaction, user_id: str) -> set[str]:

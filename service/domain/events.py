@@ -74,6 +74,11 @@ def default_event_id(user_id: str, paper_id: str, event_type: EventType, occurre
     return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
+def next_event_id(event_id: str) -> str:
+    """Return the id to try if another event of the user has a default one; equal ids give equal ids."""
+    return hashlib.sha256(f"next\x1f{event_id}".encode()).hexdigest()[:32]
+
+
 @dataclass(frozen=True, slots=True)
 class Preferences:
     """Topics, authors and keywords that a user follows or mutes.

@@ -11,7 +11,7 @@ from service.encoder.hashing import HashingEncoder
 from service.encoder.models import DEFAULT_MODEL, HASHING, find_model
 from service.encoder.process import EncoderProcess
 
-__all__ = ["DEFAULT_MODEL", "EncoderProcess", "HashingEncoder", "OpenedEncoder", "open_encoder"]
+__all__ = ["DEFAULT_MODEL", "HASHING", "EncoderProcess", "HashingEncoder", "OpenedEncoder", "open_encoder"]
 
 
 def open_encoder(
@@ -21,6 +21,7 @@ def open_encoder(
     threads: int | None = None,
     device: str = "cpu",
     cache_path: Path | None = None,
+    cache_max_bytes: int = 0,
     memory_cache_bytes: int = 0,
 ) -> OpenedEncoder:
     """Return the encoder of this name, which starts with its first text. The caller closes it.
@@ -32,6 +33,7 @@ def open_encoder(
         threads: Threads of torch; None lets torch choose.
         device: Device in torch's notation, e.g. ``cpu`` or ``cuda``.
         cache_path: SQLite file that keeps vectors between runs; None keeps none.
+        cache_max_bytes: Size limit of that file; 0 means no limit.
         memory_cache_bytes: Size limit of the cache in memory; 0 means no cache.
 
     Raises:
@@ -46,5 +48,5 @@ def open_encoder(
     if memory_cache_bytes > 0:
         caches.append(ByteBoundedCache(memory_cache_bytes))
     if cache_path is not None:
-        caches.append(EmbeddingCache(cache_path))
+        caches.append(EmbeddingCache(cache_path, cache_max_bytes))
     return CachedEncoder(encoder, *caches) if caches else encoder

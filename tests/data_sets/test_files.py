@@ -4,9 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_sets.files import embed, public_files, read_files
+from data_sets.files import embed, needed, public_files, read_files
 from service.domain.errors import InvalidFile
 from service.encoder import HashingEncoder
+from training.errors import TrainingError
 
 PAPERS = """{"paper_id": "a", "title": "A", "abstract": "x", "published_at": "1970-01-02", "upvotes": 0}
 
@@ -136,3 +137,30 @@ def test_imported_history(tmp_path: Path, liked_at: str, is_imported: bool) -> N
 def test_public_files(tmp_path: Path) -> None:
     """The files of a public data set lie in the folder of its name."""
     assert public_files(tmp_path, "d") == (tmp_path / "d" / "papers.jsonl.gz", tmp_path / "d" / "interactions.csv.gz")
+
+
+def test_a_sample_is_all_that_is_embedded(tmp_path: Path) -> None:
+    """Of many papers only a sample is embedded, of papers before the limit, with their likes, and this is said."""
+    papers = "".join(
+        f'{{"paper_id": "p{i}", "title": "T {i}", "published_at": "{1970 + i}-01-01"}}\n' for i in range(50)
+    )
+    events = HEADER + "".join(f"u{i % 3},p{i},like,{1970 + i}-01-02\n" for i in range(0, 50, 2))
+    data, warnings = read_files("d", *files(tmp_path, papers, events)), list[str]()
+    options = {"until": 20 * 366 * 86_400.0, "seed": 1, "warn": warnings.append}
+
+    part = needed(data, paper_limit=10, **options)  # type: ignore[arg-type]
+    dataset = embed(part, HashingEncoder(), with_titles=True)
+
+    assert len(part.papers) == 10
+    assert all(int(paper.paper_id[1:]) < 21 for paper in part.papers)
+    assert {part.papers[row].paper_id for row in dataset.likes.papers} <= {f"p{i}" for i in range(0, 50, 2)}
+    assert len(dataset.likes) >= 5
+    assert warnings == ["d: this recipe uses a sample of 10 of 21 papers"]
+    assert needed(data, paper_limit=None, **options) is data  # type: ignore[arg-type]
+
+
+def test_a_limit_before_all_data(tmp_path: Path) -> None:
+    """A limit before all events is refused before anything is embedded, with the day on which the data begin."""
+    data = read_files("d", *files(tmp_path))
+    with pytest.raises(TrainingError, match="d: no event before 1970-01-01; the data begin on 1970-01-02"):
+        needed(data, until=0.0, paper_limit=None, seed=0)

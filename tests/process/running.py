@@ -22,10 +22,10 @@ WAIT_SECONDS = 40.0
 def settings(**values: object) -> dict[str, str]:
     """Return an environment with these PAPERFEED_ settings only.
 
-    Default: encoder ``hashing``, no exploration, no bundle needed.
+    Default: encoder ``hashing``, no embedding cache, no exploration, no bundle needed.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PAPERFEED_")}
-    given = {"encoder": "hashing", "exploration": 0, "allow_cosine": "true"} | values
+    given = {"encoder": "hashing", "embedding_cache": "none", "exploration": 0, "allow_cosine": "true"} | values
     return kept | {f"PAPERFEED_{name.upper()}": str(value) for name, value in given.items()}
 
 

@@ -1,9 +1,11 @@
 """Settings of the service."""
 
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
+from service.bootstrap import cache_file
 from service.config import Settings, without_password
 from service.domain.errors import InvalidField
 
@@ -65,3 +67,41 @@ def test_a_password_is_never_shown() -> None:
 def test_every_setting_is_explained() -> None:
     """Each setting has a help text that ends like a sentence."""
     assert [each.name for each in fields(Settings) if not each.metadata["help"].endswith(".")] == []
+
+
+def test_vectors_are_kept_in_the_cache_folder_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By default commands keep vectors in the user's cache folder, which is made; the server and 'hashing' do not."""
+    for variable in ("XDG_CACHE_HOME", "HOME"):
+        monkeypatch.setenv(variable, str(tmp_path))
+    settings = Settings.read({})
+    file = cache_file(settings)
+
+    assert file is not None
+    assert file.parent.is_dir()
+    assert file.is_relative_to(tmp_path)
+    assert file.parent.name == "paperfeed"
+    assert settings.cache_path is None
+    assert cache_file(Settings.read({}, encoder="hashing")) is None
+
+
+def test_without_a_folder_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where the user's cache folder cannot be made, as in a read-only container, vectors are not kept."""
+    (tmp_path / "file").touch()
+    for variable in ("XDG_CACHE_HOME", "HOME"):
+        monkeypatch.setenv(variable, str(tmp_path / "file"))
+
+    assert cache_file(Settings()) is None
+
+
+@pytest.mark.parametrize("value", ["", "none"])
+def test_no_file_of_vectors(value: str) -> None:
+    """An empty variable or flag, or the word none, keeps no vectors; a path names the file."""
+    environment = {"PAPERFEED_EMBEDDING_CACHE": value}
+    for settings in (Settings.read(environment), Settings.read({}, embedding_cache=value)):
+        assert (cache_file(settings), settings.cache_path) == (None, None)
+    assert cache_file(Settings.read(environment, embedding_cache="~/v")) == Path("~/v").expanduser()
+
+
+def test_an_empty_variable_is_not_set() -> None:
+    """An empty variable of any other setting counts as not set."""
+    assert Settings.read({"PAPERFEED_ENCODER": "", "PAPERFEED_PORT": ""}) == Settings()

@@ -18,7 +18,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from training.data.snapshot import CLICKED, LIKED, SAVED, Likes
+from ranker.papers import PaperColumns
+from training.data.snapshot import CLICKED, LIKED, SAVED, Dataset, Likes
+from training.progress import Warn
 
 GRADED_EVENTS = frozenset({"like", "unlike", "dislike", "click", "save", "dismiss"})
 
@@ -97,6 +99,25 @@ def reactions_of(events: Iterable[Event]) -> Reactions:
             grade, at = verdict
             rows[LIKED if grade == SAVED else grade].append((number_of[user], paper, at, grade))
     return Reactions(users, likes=_columns(rows[LIKED]), clicks=_columns(rows[CLICKED]), dislikes=_columns(rows[0]))
+
+
+def dataset_of(
+    name: str, papers: PaperColumns, reactions: Reactions, code_of: Callable[[str], int], warn: Warn
+) -> Dataset:
+    """Return the data set of a service.
+
+    Args:
+        code_of: Gives a user's code in ``papers.signals``.
+    """
+    found = Dataset(
+        name=name,
+        papers=papers,
+        likes=reactions.likes,
+        clicks=reactions.clicks,
+        dislikes=reactions.dislikes,
+        user_codes=np.array([code_of(user) for user in reactions.users], dtype=np.int64),
+    )
+    return found.with_history(warn)
 
 
 def _columns(rows: Sequence[tuple[int, int, float, int]]) -> Likes:

@@ -13,6 +13,7 @@ from ranker.papers import PaperColumns
 from ranker.spaces.linear import unit_rows
 from ranker.spaces.statistics import CorpusStatistics, count_corpus, count_terms
 from ranker.types import Float32Array, Float64Array, IndexArray, Int64Array
+from training.dates import day_of
 from training.errors import TrainingError
 from training.progress import Warn
 
@@ -193,6 +194,24 @@ def _columns(likes: Likes) -> tuple[IndexArray, IndexArray, Float64Array, IndexA
     return likes.users, likes.papers, likes.liked_at, likes.grades
 
 
+def check_limit(dataset: Dataset, known: Dataset, moment: float) -> None:
+    """Check that a time limit leaves likes of a data set that has some.
+
+    Args:
+        known: The data set without what is dated at ``moment`` or later.
+
+    Raises:
+        TrainingError: No like is left; the message names the day on which the data begin.
+    """
+    likes = dataset.likes
+    if len(known.likes) or not len(likes):
+        return
+    # A like is known from its own time and that of its paper on.
+    papers_from = np.fmax(dataset.appeared_at, dataset.papers.published_at)[likes.papers]
+    first = np.nanmin(np.fmax(likes.liked_at, papers_from))
+    raise TrainingError(f"{dataset.name}: no event before {day_of(moment)}; the data begin on {day_of(first)}")
+
+
 def check_dataset(dataset: Dataset, embedding_dim: int) -> None:
     """Check that the parts of a data set fit, and that there is something to learn from.
 
@@ -224,14 +243,12 @@ def _lack(dataset: Dataset) -> str:
     """Return what is missing for training; an empty text where nothing is."""
     papers, likes = dataset.papers, dataset.likes
     if not len(papers):
-        return "has no papers (a limit such as --until may hide all of them)"
+        return "has no papers"
     if not len(likes):
         clicks = f"; {len(dataset.clicks)} clicks alone make no profile" if len(dataset.clicks) else ""
         return f"nobody liked or saved any of the papers: there are no positive labels{clicks}"
     if not np.isfinite(papers.embeddings).all(axis=1).any():
         return "no paper has a vector"
-    if len(np.unique(likes.users)) < 2:
-        return "has only one user: some users are held out for early stopping, so there must be two or more"
     early = int((likes.liked_at < dataset.appeared_at[likes.papers] - GRACE_SECONDS).sum())
     if dataset.dated and early == len(likes):
         return "all likes are from before their papers appeared: the times are out of order"

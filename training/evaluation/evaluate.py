@@ -12,7 +12,7 @@ import numpy as np
 
 from ranker.bundle.bundle import Bundle, load_bundle
 from training.data.query_groups import Query
-from training.data.snapshot import Dataset, check_parts
+from training.data.snapshot import Dataset, check_limit, check_parts
 from training.dates import END_OF_TIME, day_seconds
 from training.errors import EvaluationError
 from training.evaluation.baselines import BASELINES, Baseline
@@ -96,6 +96,7 @@ def _trained(dataset: Dataset, plan: Plan, seed: int, encoder_name: str, progres
     else:
         until = day_seconds(plan.first_day)
         visible = known_before(dataset, until)
+        check_limit(dataset, visible, until)
     recipe = replace(find_recipe(plan.recipe), known_until=until).without(plan.train_without)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bundle"

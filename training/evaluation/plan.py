@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.data.snapshot import GRACE_SECONDS, Dataset
+from training.data.weeks import start_of, week_of
+from training.dates import day_of
 from training.errors import EvaluationError
 
 PROTOCOLS = ("cold-items", "weekly-digest")
@@ -41,6 +43,13 @@ class Plan:
     workers: int = 1
 
 
+def days_of(dataset: Dataset) -> tuple[dt.date, dt.date] | None:
+    """Return the Mondays of the first and the last week in which papers appeared; None for undated papers."""
+    weeks = week_of(dataset.appeared_at)
+    known = weeks[weeks >= 0]
+    return (day_of(start_of(int(known.min()))), day_of(start_of(int(known.max())))) if len(known) else None
+
+
 def check(dataset: Dataset, plan: Plan) -> list[str]:
     """Check the data, and return warnings about oddities that do not prevent the run.
 
@@ -56,21 +65,21 @@ def check(dataset: Dataset, plan: Plan) -> list[str]:
 
 
 def _check_dates(dataset: Dataset) -> list[str]:
-    published = dataset.papers.published_at[dataset.likes.papers]
+    appeared = dataset.appeared_at[dataset.likes.papers]
     liked_at = dataset.likes.liked_at
-    for what, times in (("papers have no published_at", dataset.papers.published_at), ("likes have no time", liked_at)):
+    for what, times in (("papers have no date", dataset.appeared_at), ("likes have no time", liked_at)):
         if np.isnan(times).all():
             raise EvaluationError(f"{dataset.name}: {what}: weekly-digest needs dates, cold-items does not")
-    early = int((liked_at < published - GRACE_SECONDS).sum())
+    early = int((liked_at < appeared - GRACE_SECONDS).sum())
     if early * 2 > len(liked_at):
         raise EvaluationError(
-            f"{dataset.name}: {early} of {len(liked_at)} likes are from before their paper was published: "
+            f"{dataset.name}: {early} of {len(liked_at)} likes are from before their paper appeared: "
             "the times are out of order"
         )
-    unknown = int(np.isnan(dataset.papers.published_at).sum()), int(np.isnan(liked_at).sum())
+    unknown = int(np.isnan(dataset.appeared_at).sum()), int(np.isnan(liked_at).sum())
     found = []
     if early:
-        found.append(f"{early} of {len(liked_at)} likes are from before their paper was published")
+        found.append(f"{early} of {len(liked_at)} likes are from before their paper appeared")
     if any(unknown):
         found.append(f"{unknown[0]} papers and {unknown[1]} likes without a time are not used")
     return found

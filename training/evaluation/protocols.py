@@ -95,7 +95,7 @@ def without_dates(dataset: Dataset) -> Dataset:
 
 def known_before(dataset: Dataset, moment: float) -> Dataset:
     """Return the papers and likes that are dated before ``moment``; without those of unknown date."""
-    part = dataset.part(np.flatnonzero(dataset.papers.published_at < moment))
+    part = dataset.part(np.flatnonzero(dataset.appeared_at < moment))
     return part.with_reactions(lambda likes: likes.where(np.flatnonzero(likes.liked_at < moment)))
 
 
@@ -105,8 +105,8 @@ def weekly_digest(dataset: Dataset, first_day: dt.date, last_day: dt.date, seed:
     Candidates are the papers of the week, and the answers are the user's likes among them. The profile holds likes
     from before the week's Monday, of papers from before it. Weeks without a query are left out.
     """
-    papers, likes = dataset.papers, dataset.likes
-    paper_weeks, like_weeks = week_of(papers.published_at), week_of(likes.liked_at)
+    likes = dataset.likes
+    paper_weeks, like_weeks = week_of(dataset.appeared_at), week_of(likes.liked_at)
     # A like is known in a week if the like and its paper are both from before it; unknown times (-1) are never known.
     known_from = np.maximum(paper_weeks[likes.papers], like_weeks) + 1
     known_from[(paper_weeks[likes.papers] < 0) | (like_weeks < 0)] = np.iinfo(np.intp).max

@@ -130,7 +130,8 @@ def check_reactions(log: SlateLog) -> None:
         raise TrainingError(f"{shown}, and nobody liked, saved or clicked a paper of them")
     if len(users) < 2:
         raise TrainingError(
-            f"{shown}, and only one of them reacted: some users are held out for early stopping, so two are needed"
+            f"{shown}, and only one of them reacted: some users are held out for early stopping, so two are needed; "
+            "until then exploration teaches nothing: set PAPERFEED_EXPLORATION=0"
         )
 
 

@@ -168,7 +168,13 @@ def _data(report: TrainingReport) -> str:
         for used in report.account.data
     ]
     fingerprint = paragraph(f"Fingerprint of all data together: {report.manifest.fingerprint}")
-    return section("Data", table(head, rows), fingerprint, note="As training used it: nothing dated after its limit.")
+    lone = [
+        paragraph(f"{name}: one user alone has a history. Its held-out queries ask for other likes of the same user.")
+        for name in report.lone_users
+    ]
+    return section(
+        "Data", table(head, rows), *lone, fingerprint, note="As training used it: nothing dated after its limit."
+    )
 
 
 def _run(report: TrainingReport) -> str:

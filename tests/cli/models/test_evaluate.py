@@ -1,10 +1,15 @@
 """``paperfeed evaluate``: its output, and its messages about unusable data and options."""
 
+import datetime as dt
 import json
 from pathlib import Path
 
 import pytest
 
+from service.domain.events import Event, EventType
+from service.domain.papers import Paper
+from service.encoder import HashingEncoder
+from service.storage import open_store, schema
 from testing.training import planted
 from tests.cli.command import Done, Run
 from tests.cli.models.interchange_files import HEADER, write
@@ -14,6 +19,32 @@ from tests.cli.models.interchange_files import HEADER, write
 def dated(tmp_path: Path) -> tuple[Path, Path]:
     """Papers and likes with dates."""
     return write(tmp_path, planted(dated=True))
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """A service's database with the papers and likes of the files."""
+    url, dataset = f"sqlite:///{tmp_path / 'service.db'}", planted(dated=True)
+    schema.upgrade(url)
+    papers, likes = dataset.papers, dataset.likes
+    times = [dt.datetime.fromtimestamp(at, dt.UTC) for at in papers.published_at.tolist()]
+    stored = [Paper(*names, published_at=at) for *names, at in zip(papers.paper_ids, papers.titles, times, strict=True)]
+    vectors = HashingEncoder().encode(papers.titles)
+    store = open_store(url)
+    with store.write() as tx:
+        tx.papers.upsert(stored, dt.datetime.now(dt.UTC))
+        kept = {paper.paper_id: (paper.text_hash, vector) for paper, vector in zip(stored, vectors, strict=True)}
+        tx.papers.store_vectors(HashingEncoder.name, kept)
+        pairs = zip(likes.users.tolist(), likes.papers.tolist(), strict=True)
+        tx.users.record(
+            [
+                Event(f"{user}-{row}", f"u{user:03}", stored[row].paper_id, EventType.LIKE, times[row])
+                for user, row in pairs
+            ],
+            dt.datetime.now(dt.UTC),
+        )
+    store.dispose()
+    return url
 
 
 def weekly(paperfeed: Run, files: tuple[Path, Path], *more: object) -> Done:
@@ -33,7 +64,7 @@ def cold(paperfeed: Run, files: tuple[Path, Path], *more: object) -> Done:
 def test_weekly_json_and_report(paperfeed: Run, dated: tuple[Path, Path], tmp_path: Path) -> None:
     """It prints one line of JSON on stdout, and writes a page to --report."""
     done = weekly(paperfeed, dated, "--mask-family", "text", "--report", tmp_path / "out" / "report.html", "--json")
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.notes) == (0, "")
     result = json.loads(done.out)
     assert {"protocol", "queries", "skipped", "systems", "paired", "slices", "beyond_accuracy", "settings"} == set(
         result
@@ -105,6 +136,8 @@ def test_shipped_bundle_needs_its_encoder(paperfeed: Run, dated: tuple[Path, Pat
         (("--bundle", "somewhere", "--retrain"), "cannot be given together with --bundle"),
         (("--protocol", "hot-items"), "protocol: 'hot-items' is not one of cold-items, weekly-digest"),
         (("--max-users", "1"), "max-users"),
+        (("--db", "sqlite:///x.db"), "papers: give one source: --papers with --interactions, --db, or --export"),
+        (("--retrain", "--protocol", "weekly-digest"), "from: is needed with --retrain"),
         (("--papers", "nowhere.jsonl"), "nowhere.jsonl"),
     ],
 )
@@ -180,3 +213,45 @@ def test_unknown_papers_are_counted(paperfeed: Run, dated: tuple[Path, Path]) ->
     assert done.code == 0
     assert json.loads(done.out)["settings"]["data"]["events_on_unknown_papers"] == 1
     assert "paperfeed: warning: 1 of 901 events are on unknown papers" in done.err
+
+
+@pytest.mark.slow
+def test_database_and_export(paperfeed: Run, dated: tuple[Path, Path], url: str, tmp_path: Path) -> None:
+    """A database, its export and equal files give the same figures, by default on all weeks of the data."""
+    made = ("--papers", dated[0], "--interactions", dated[1], "--recipe", "tiny", "--out", tmp_path / "bundle")
+    assert paperfeed("train", *made, "--until", "2017-06-01").code == 0
+    assert paperfeed("export", "--db", url, "--out", tmp_path / "export").code == 0
+    results = []
+    for source in (
+        ("--papers", dated[0], "--interactions", dated[1]),
+        ("--db", url),
+        ("--export", tmp_path / "export"),
+    ):
+        options = ("--protocol", "weekly-digest", "--bundle", tmp_path / "bundle", "--max-users", 10, "--json")
+        done = paperfeed("evaluate", *source, *options)
+        assert done.code == 0, done
+        results.append(json.loads(done.out))
+    assert [result["settings"]["from"] for result in results] == ["2017-01-02"] * 3
+    assert [result["settings"]["to"] for result in results] == ["2017-10-02"] * 3
+    assert results[0]["systems"] == results[1]["systems"] == results[2]["systems"]
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ((), "papers: give one source"),
+        (("--papers", "papers.jsonl"), "interactions: is needed with --papers"),
+        (("--interactions", "events.csv"), "papers: is needed with --interactions"),
+    ],
+)
+def test_no_source(paperfeed: Run, dated: tuple[Path, Path], options: tuple[str, ...], problem: str) -> None:
+    """Without a whole source of data, the missing option is named."""
+    done = paperfeed("evaluate", "--protocol", "cold-items", *options)
+    assert (done.code, problem in done.err) == (2, True), done
+
+
+def test_retraining_before_all_data(paperfeed: Run, dated: tuple[Path, Path]) -> None:
+    """If nothing is dated before --from, the error names the day on which the data begin."""
+    done = weekly(paperfeed, dated, "--from", "2016-01-01")
+    assert done.code == 1
+    assert "no event before 2016-01-01; the data begin on 2017-01-0" in done.err

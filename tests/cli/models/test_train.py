@@ -42,7 +42,7 @@ def test_same_files_from_other_processes(files: tuple[Path, Path], tmp_path: Pat
         out = tmp_path / f"bundle{number}"
         command = ("-c", START.format(seed=number), "train", "--papers", files[0], "--interactions", files[1])
         done = in_process(*command[2:], "--recipe", "tiny", "--out", out, db="", start=command[:2])
-        assert (done.code, done.err) == (0, "")
+        assert (done.code, done.notes) == (0, "")
         bundles.append({file.name: file.read_bytes() for file in out.iterdir()})
     manifests = [json.loads(bundle.pop("manifest.json")) for bundle in bundles]
     for manifest in manifests:
@@ -88,6 +88,21 @@ def from_database(paperfeed: Run, url: str, *more: object) -> Done:
     return paperfeed("train", "--db", url, "--recipe", "tiny", *more)
 
 
+def without_times(path: Path) -> None:
+    """Forget when users liked papers, as in an imported library."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE events SET occurred_at = NULL")
+    connection.close()
+
+
+def with_users(path: Path, count: int) -> None:
+    """Keep the events of the first users only."""
+    names = ", ".join(f"'user{number}'" for number in range(count))
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"DELETE FROM events WHERE user_id NOT IN ({names})")
+    connection.close()
+
+
 @pytest.fixture
 def url(tmp_path: Path) -> str:
     """A database that does not exist yet."""
@@ -100,7 +115,7 @@ def test_database(paperfeed: Run, url: str, files: tuple[Path, Path], tmp_path: 
     stored(url)
     before = list(sqlite3.connect(tmp_path / "service.db").iterdump())
     done = from_database(paperfeed, url, "--out", tmp_path / "alone", "--json")
-    assert (done.code, done.err) == (0, "")
+    assert (done.code, done.notes) == (0, "")
     assert set(json.loads(done.out)["metrics"]) == {"database"}
     assert load_bundle(tmp_path / "alone", encoder=HashingEncoder.name).version == json.loads(done.out)["version"]
     mixed = trained(paperfeed, files, "--db", url, "--out", tmp_path / "mixed", "--json")
@@ -112,9 +127,74 @@ def test_database(paperfeed: Run, url: str, files: tuple[Path, Path], tmp_path: 
 def test_database_of_libraries(paperfeed: Run, url: str, tmp_path: Path) -> None:
     """A database whose likes have no time, as after importing libraries, can be trained on."""
     stored(url)
-    with sqlite3.connect(tmp_path / "service.db") as connection:
-        connection.execute("UPDATE events SET occurred_at = NULL")
+    without_times(tmp_path / "service.db")
     assert from_database(paperfeed, url, "--out", tmp_path / "bundle").code == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_dated", [True, False])
+def test_database_of_one_user(paperfeed: Run, url: str, tmp_path: Path, is_dated: bool) -> None:
+    """One user's likes and random other papers train a bundle, and the limits of that are said."""
+    stored(url)
+    with_users(tmp_path / "service.db", 1)
+    if not is_dated:
+        without_times(tmp_path / "service.db")
+    done = from_database(paperfeed, url, "--out", tmp_path / "bundle", "--json")
+
+    assert done.code == 0, done
+    assert load_bundle(tmp_path / "bundle", encoder=HashingEncoder.name).version == json.loads(done.out)["version"]
+    assert "database: one user alone has a history" in done.err
+    assert "set PAPERFEED_EXPLORATION=0" in done.err
+    assert "database: one user alone has a history" in (tmp_path / "bundle-report.html").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("with_events", [True, False])
+def test_export(paperfeed: Run, url: str, tmp_path: Path, with_events: bool) -> None:
+    """An export trains as its database does: with events to the same data, and without them on likes and dislikes."""
+    stored(url)
+    options = ("--events",) if with_events else ()
+    assert paperfeed("export", "--db", url, "--out", tmp_path / "export", *options).code == 0
+    from_files = paperfeed("train", "--export", tmp_path / "export", "--recipe", "tiny", "--out", tmp_path / "a")
+    assert from_files.code == 0, from_files
+    assert from_database(paperfeed, url, "--out", tmp_path / "b").code == 0
+    models = [(tmp_path / name / "model.txt").read_bytes() for name in ("a", "b")]
+    assert (models[0] == models[1]) == with_events
+
+
+@pytest.mark.parametrize(
+    ("shape", "users", "problem"),
+    [
+        ({"kinds": ("click", "click", "like")}, 1, "who likes 8 papers: 10 or more likes are needed"),
+        ({"kinds": ("like",)}, 1, "and 6 papers that this user neither liked nor opened: 20 or more are needed"),
+    ],
+)
+def test_one_user_without_enough(
+    paperfeed: Run, url: str, tmp_path: Path, shape: dict[str, object], users: int, problem: str
+) -> None:
+    """One user with few likes, or a catalog of hardly more than the likes, is refused with what is missing."""
+    stored(url, **shape)  # type: ignore[arg-type]
+    with_users(tmp_path / "service.db", users)
+    without_times(tmp_path / "service.db")
+    with sqlite3.connect(tmp_path / "service.db") as connection:
+        liked = "SELECT paper_id FROM events"
+        connection.execute(
+            f"DELETE FROM papers WHERE paper_id NOT IN ({liked}) AND paper_id NOT IN"
+            f" (SELECT paper_id FROM papers WHERE paper_id NOT IN ({liked}) ORDER BY paper_id LIMIT 6)"
+        )
+    connection.close()
+    check_refused(from_database(paperfeed, url, "--out", tmp_path / "bundle"), problem, tmp_path / "bundle")
+
+
+def test_export_of_another_encoder(paperfeed: Run, url: str, tmp_path: Path) -> None:
+    """A folder that is no export, and vectors of another encoder, are refused in one line."""
+    stored(url)
+    assert paperfeed("export", "--db", url, "--out", tmp_path / "export").code == 0
+    manifest = tmp_path / "export" / "_manifest.json"
+    manifest.write_text(manifest.read_text().replace(HashingEncoder.name, "another"))
+    for folder, problem in (("export", "holds vectors of another, not of hashing-384"), ("export/papers", "is not an")):
+        done = paperfeed("train", "--export", tmp_path / folder, "--out", tmp_path / "bundle")
+        check_refused(done, problem, tmp_path / "bundle")
 
 
 @pytest.mark.parametrize(
@@ -162,7 +242,10 @@ FIRST_LIKES = [f"u{user},dated{user},like,2017-03-0{1 + user}" for user in range
         (events("u,who,like,", "v,knows,like,"), "events.csv, line 2: none of the 2 events names one of the papers"),
         (events("u,dated1,dislike,", "v,dated2,dismiss,"), "0-papers: nobody liked or saved any of the papers"),
         (events("u,dated1,click,", "v,dated2,click,"), "there are no positive labels; 2 clicks alone make no profile"),
-        (events("u,dated1,like,2017-03-01", "u,dated2,like,2017-03-02"), "0-papers: has only one user"),
+        (
+            events("u,dated1,like,", "u,dated2,like,"),
+            "0-papers: has only one user, who likes 2 papers: 10 or more likes are needed",
+        ),
         (events(*(row.replace("2017", "1999") for row in FIRST_LIKES)), "the times are out of order"),
         (events(*(f"u{i},dated{i},like,2021-03-0{1 + i}" for i in range(5))), "all likes lie in one week"),
         (events(*(f"u{i},dated{i},like,20{20 + i}-01-01" for i in range(5))), "they have no history"),
@@ -209,7 +292,7 @@ def test_files_swapped(paperfeed: Run, files: tuple[Path, Path], tmp_path: Path)
         (("--interactions", "twice.csv"), 2, "interactions: is given 2 times, but --papers 1 times"),
         (("--papers", "nowhere.jsonl", "--interactions", "nowhere.csv"), 1, "nowhere.jsonl: there is no such file"),
         (("--until", "soon"), 2, "until: 'soon' is not a date"),
-        (("--until", "1999-01-01"), 1, "0-papers: has no papers"),
+        (("--until", "1999-01-01"), 1, "0-papers: no event before 1999-01-01; the data begin on 2017-01-0"),
         (("--db", "mysql://somewhere"), 2, "db: must start with sqlite:/// or postgresql://"),
         (("--db", "sqlite:///nowhere.db"), 1, "there is no such database file: nowhere.db"),
     ],
@@ -249,7 +332,7 @@ def test_unknown_papers_are_counted(paperfeed: Run, files: tuple[Path, Path], tm
         stream.write("u000,nobody-knows,like,2017-02-01\n")
     done = trained(paperfeed, files, "--out", tmp_path / "bundle")
     assert done.code == 0
-    assert done.err == f"paperfeed: warning: {files[1]}: 1 of 901 events are on unknown papers\n"
+    assert done.notes == f"paperfeed: warning: {files[1]}: 1 of 901 events are on unknown papers\n"
 
 
 def test_too_few_rows_for_a_tree(paperfeed: Run, files: tuple[Path, Path], tmp_path: Path) -> None:
@@ -274,7 +357,7 @@ def test_on_a_cluster(files: tuple[Path, Path], tmp_path: Path) -> None:
     assert manifest["params"]["worker_count"] == 2
     assert manifest["params"]["recipe"]["dated_query_limit"] == 40
     assert (tmp_path / "bundle-report.html").exists()
-    (line,) = done.err.splitlines()
+    (line,) = done.notes.splitlines()
     assert line.startswith("paperfeed: dashboard: http://127.0.0.1:")
 
 

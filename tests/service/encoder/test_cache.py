@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 import threading
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -193,6 +194,60 @@ def test_a_cache_without_a_mark_serves_on(tmp_path: Path) -> None:
         connection.execute("PRAGMA application_id = 0")
 
     assert EmbeddingCache(path).get_many("e", ["a"]).keys() == {"a"}
+
+
+def test_a_cache_of_the_first_version_serves_on(tmp_path: Path) -> None:
+    """The vectors of a cache in the order of their hashes are found, and new ones are kept."""
+    path, old = tmp_path / "vectors.db", vectors_of("old")
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "CREATE TABLE vectors (encoder TEXT, text_hash TEXT, vector BLOB NOT NULL, crc32 INTEGER NOT NULL,"
+            " PRIMARY KEY (encoder, text_hash)) WITHOUT ROWID"
+        )
+        blob = old["old"].tobytes()
+        connection.execute("INSERT INTO vectors VALUES ('e', 'old', ?, ?)", (blob, zlib.crc32(blob)))
+        connection.execute("PRAGMA user_version = 1")
+    cache = EmbeddingCache(path)
+    cache.put_many("e", vectors_of("new"))
+
+    found = cache.get_many("e", ["old", "new"])
+    assert found.keys() == {"old", "new"}
+    assert np.array_equal(found["old"], old["old"])
+
+
+@pytest.mark.parametrize("batch", [10, 400])
+def test_the_size_on_disk_is_limited(tmp_path: Path, batch: int) -> None:
+    """Above the limit the vectors stored first are removed; the file stays near the limit and full of new vectors."""
+    limit, texts = 1_000_000, [str(i) for i in range(2_000)]
+    cache = EmbeddingCache(tmp_path / "vectors.db", limit)
+    for start in range(0, len(texts), batch):
+        cache.put_many("e", vectors_of(*texts[start : start + batch]))
+    kept = cache.get_many("e", texts)
+    cache.close()
+
+    assert (tmp_path / "vectors.db").stat().st_size < limit + batch * 4_096
+    # A vector takes 1,536 bytes, and a little more with its key and its share of a page.
+    assert 0.6 * limit / 1_536 < len(kept) < limit / 1_536
+    assert set(texts[-200:]) <= set(kept)
+
+
+def test_a_small_limit(tmp_path: Path) -> None:
+    """A limit below the size of one batch is no error."""
+    cache = EmbeddingCache(tmp_path / "vectors.db", 1)
+
+    cache.put_many("e", vectors_of("a", "b"))
+
+    assert cache.get_many("e", ["a", "b"]) == {}
+
+
+def test_a_problem_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A cache that cannot be used says so once, not at every call."""
+    cache = EmbeddingCache(tmp_path / "none" / "vectors.db")
+
+    for _ in range(3):
+        cache.get_many("e", ["a"])
+
+    assert caplog.text.count("is not used") == 1
 
 
 def test_a_flipped_bit_is_not_served(tmp_path: Path) -> None:

@@ -200,7 +200,7 @@ def likes(*triples: tuple[int, int, float]) -> Likes:
     [
         (replace(dated(), likes=likes()), WEEKLY, "no positive labels"),
         (replace(dated(), likes=likes((0, 1, 1), (0, 2, 2))), WEEKLY, "only one user"),
-        (undated(), WEEKLY, "papers have no published_at: weekly-digest needs dates"),
+        (undated(), WEEKLY, "papers have no date: weekly-digest needs dates"),
         (replace(dated(), likes=undated().likes), WEEKLY, "likes have no time: weekly-digest needs dates"),
         (replace(dated(), likes=likes((0, 1, 0), (1, 2, 0))), WEEKLY, "2 of 2 likes are from before"),
         (replace(dated(), likes=likes((0, 1, 50), (1, 2, 50))), WEEKLY, "no user with 5 or more earlier likes"),
