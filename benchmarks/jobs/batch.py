@@ -39,7 +39,7 @@ from benchmarks.serving.processes import peak_megabytes
 from benchmarks.timing import seconds_of
 from ranker.bundle.bundle import Bundle, bundle_files, default_bundle_path, load_bundle
 
-RATE_BUDGET, SCALING_BUDGET, MEGABYTES_BUDGET = 0.5, 1.7, 1_500.0
+RATE_BUDGET, SCALING_BUDGET, MEGABYTES_BUDGET = 0.45, 1.7, 1_500.0
 FLOOR_ROWS = 64 * CANDIDATES
 PAGE = 20
 

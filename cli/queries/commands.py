@@ -54,7 +54,7 @@ def feed(
 
 def _named(paper: Paper) -> str:
     """Return the id and the address of a paper, which other commands and browsers take."""
-    return "  ".join(one_line(part) for part in (paper.paper_id, paper.url) if part)
+    return "  ".join(filter(None, map(one_line, (paper.paper_id, paper.url))))
 
 
 def similar(

@@ -98,7 +98,9 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
         # For a call without a deadline, grpcio returns a remaining time of centuries.
         remaining = context.time_remaining()
         seconds = max(0.0, remaining - ANSWER_SECONDS) if remaining < LONGEST_DEADLINE else DEFAULT_RANK_SECONDS
-        ranking, pending = self._inline.rank(_ranking_query(request), timeout_seconds=seconds)
+        ranking, pending = self._inline.rank(
+            _ranking_query(request), timeout_seconds=seconds, is_wanted=context.is_active
+        )
         derived = {convert.to_paper(p, "").paper_id for p in request.liked_papers.papers if not p.paper_id}
         return pb.RankPapersResponse(
             model_version=ranking.model_version,

@@ -66,6 +66,8 @@ class SqlUsers:
             NotFound: A paper is unknown, or was deleted after the caller resolved it.
             OtherEvent: See ``UserStore.record``.
         """
+        if not events:
+            return []
         first = _first_places(events)
         lock_papers(self._connection, sorted({event.paper_id for event in events}))
         self._hold_users(sorted({event.user_id for event in events}), now)

@@ -136,6 +136,14 @@ def assert_all_agree(found: dict[str, list[tuple[Any, ...]]], feeds: dict[str, l
         assert_agree(rows, feeds[user_id])
 
 
+def assert_outputs_agree(out: Path, expected: Path) -> None:
+    """Two outputs have the same rows in every column but the features, and the same numbers up to rounding."""
+    tables = [pq.read_table(path) for path in (out, expected)]
+    kept = [name for name in tables[0].column_names if name not in {"score", "reasons", "features"}]
+    assert tables[0].select(kept).equals(tables[1].select(kept))
+    assert_all_agree(*({user: written(rows, user) for user in rows} for rows in map(slates, (out, expected))))
+
+
 @contextmanager
 def no_cluster() -> Iterator[Cluster]:
     """Fail the test: a run that has no work must not open a cluster."""

@@ -18,7 +18,7 @@ TINY = (
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
 def test_serve(engine: str) -> None:
-    """The benchmark prints one line of JSON, with a floor for every figure and the three budgets."""
+    """The benchmark prints one line of JSON, with floors, the three budgets and the share of refused calls."""
     words = [sys.executable, "-m", "benchmarks.serving.serve", *TINY.split()]
     if engine == "sqlite":
         done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -30,7 +30,9 @@ def test_serve(engine: str) -> None:
     assert done.returncode in {0, 1}, done.stderr
     assert done.stdout, done.stderr
     found = json.loads(done.stdout)
-    assert [each["budget"] for each in found["benchmarks"] if each["budget"]] == [2.5, 4.5, 0.4]
-    for each in found["benchmarks"]:
+    *figures, refused, memory = found["benchmarks"]
+    assert [each["budget"] for each in figures if each["budget"]] == [2.5, 4.5, 0.4]
+    assert (refused["name"], refused["budget"]) == ("share of refused calls at 50% of capacity", 0.0)
+    for each in (*figures, memory):
         assert each["value"] > 0
         assert each["ratio"] == pytest.approx(each["value"] / each["floor"], rel=0.01)

@@ -1,6 +1,6 @@
 """Candidate papers, placed in the spaces of the serving bundle."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from ranker.spaces.spaces import PaperMatrix, stack_matrices
 from service.app.cache import VersionedCache
 from service.app.ports import Transaction, Vectors
-from service.app.ranking.placing import place_papers
+from service.app.ranking.placing import place_papers, unchecked
 from service.app.ranking.serving import Serving
 from service.domain.events import Preferences, UserState
 from service.domain.matching import NO_MATCHES, Matches, PaperWords, matches_of
@@ -60,11 +60,17 @@ class Candidates:
 
     @classmethod
     def build(
-        cls, serving: Serving, papers: Sequence[Paper], vectors: Mapping[str, Vectors], digest_ids: Sequence[str] = ()
+        cls,
+        serving: Serving,
+        papers: Sequence[Paper],
+        vectors: Mapping[str, Vectors],
+        digest_ids: Sequence[str] = (),
+        *,
+        check: Callable[[], None] = unchecked,
     ) -> "Candidates":
-        """Return candidates from papers and their vectors by paper id."""
+        """Return candidates from papers and their vectors by paper id; ``check`` is that of ``place_papers``."""
         words = [PaperWords.of(paper) for paper in papers]
-        return cls._of(papers, words, place_papers(serving, papers, vectors), digest_ids)
+        return cls._of(papers, words, place_papers(serving, papers, vectors, check), digest_ids)
 
     @classmethod
     def load(
@@ -75,18 +81,21 @@ class Candidates:
         digest_ids: Sequence[str] = (),
         *,
         before: "Candidates | None" = None,
+        check: Callable[[], None] = unchecked,
     ) -> "Candidates":
         """Return candidates from stored papers; leave out unknown ids.
 
         Args:
             before: Candidates without signals, placed in the same spaces. Papers that have not changed since keep their
                 rows: placing takes most of the time.
+            check: See ``place_papers``.
         """
         found = tx.papers.find_many(paper_ids)
         papers = [found[paper_id] for paper_id in paper_ids if paper_id in found]
         known = {} if before is None else before.rows_of(papers)
         new = [paper for paper in papers if paper.paper_id not in known]
-        placed = cls.build(serving, new, tx.papers.vectors([paper.paper_id for paper in new], serving.encoder))
+        vectors = tx.papers.vectors([paper.paper_id for paper in new], serving.encoder)
+        placed = cls.build(serving, new, vectors, check=check)
         if before is None or not known:
             return replace(placed, digest_ids=tuple(digest_ids))
         kept = list(known.values())

@@ -1,7 +1,7 @@
 """Use case of RankPapers: ranks stored or inline papers for a user or for liked papers. Stores nothing."""
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from service.app.catalog import check_papers, resolve_distinct
@@ -13,7 +13,7 @@ from service.app.ranking.prepared_users import PreparedUsers
 from service.app.ranking.ranking import Ranking, RankingOptions, rank_candidates
 from service.app.ranking.serving import Serving, ServingSlot
 from service.app.ranking.signals import with_signals
-from service.domain.errors import InvalidField
+from service.domain.errors import DeadlineTooShort, InvalidField
 from service.domain.papers import Paper, embedding_text
 
 MAX_INLINE_BYTES = 4_000_000
@@ -47,24 +47,38 @@ class InlineRanking:
     encoder: Encoder
     counters: Counters
 
-    def rank(self, query: RankingQuery, *, timeout_seconds: float) -> tuple[Ranking, int]:
+    def rank(
+        self, query: RankingQuery, *, timeout_seconds: float, is_wanted: Callable[[], bool] = lambda: True
+    ) -> tuple[Ranking, int]:
         """Return the ranking of all candidates and the number of candidates without a vector.
+
+        Args:
+            timeout_seconds: Limit for embedding.
+            is_wanted: Asked now and then; False ends the work.
 
         Raises:
             InvalidField: The query has too much text, or a paper breaks a rule.
             NotFound: A paper named by id is unknown.
-            DeadlineTooShort: The text was not embedded in time.
+            DeadlineTooShort: The text was not embedded in time, or the ranking is no longer wanted.
         """
+
+        def check() -> None:
+            if not is_wanted():
+                raise DeadlineTooShort("ranking")
+
         liked, candidates = _check(query)
         serving = self.serving.at(query.as_of)
         vectors = self._embed(serving, [*liked, *candidates], timeout_seconds)
+        check()
         with self.store.read() as tx:
             user = self._user(tx, serving, query, liked, _by_id(liked, vectors))
             if query.candidate_paper_ids:
                 paper_ids = resolve_distinct(tx, query.candidate_paper_ids, "candidate_paper_ids.paper_ids")
-                ranked = with_signals(tx, Candidates.load(tx, serving, paper_ids))
+                ranked = with_signals(tx, Candidates.load(tx, serving, paper_ids, check=check))
             else:
-                ranked = Candidates.build(serving, candidates, _by_id(candidates, vectors[len(liked) :]))
+                found = _by_id(candidates, vectors[len(liked) :])
+                ranked = Candidates.build(serving, candidates, found, check=check)
+        check()
         options = RankingOptions(as_of=query.as_of or self.clock.now(), explain=query.explain, limit=None)
         ranking = rank_candidates(serving, user, ranked, options)
         self.counters.count_fallback(ranking.fallback_reason.name)

@@ -3,7 +3,7 @@
 import datetime as dt
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -45,12 +45,24 @@ def seconds_of(moment: dt.datetime | None) -> float:
     return moment.timestamp() if moment else float("nan")
 
 
-def place_papers(serving: Serving, papers: Sequence[Paper], vectors: Mapping[str, Vectors]) -> PaperMatrix:
-    """Return papers in the spaces of the serving bundle; without a bundle, only their vectors."""
+def unchecked() -> None:
+    """Let work go on."""
+
+
+def place_papers(
+    serving: Serving, papers: Sequence[Paper], vectors: Mapping[str, Vectors], check: Callable[[], None] = unchecked
+) -> PaperMatrix:
+    """Return papers in the spaces of the serving bundle; without a bundle, only their vectors.
+
+    Args:
+        check: Called now and then while many papers are placed; its exceptions end the work.
+    """
     if serving.bundle is not None:
         columns = columns_of(papers, vectors, serving.bundle.spaces.embedding_dim)
         # Terms of many papers are not kept, because they would push those of the users' likes out.
-        counts = None if len(papers) <= KEPT_TERMS else count_terms(with_pauses(columns.texts, at_a_time=64))
+        counts = (
+            None if len(papers) <= KEPT_TERMS else count_terms(with_pauses(columns.texts, at_a_time=64, check=check))
+        )
         return serving.bundle.spaces.matrix(columns, counts)
     # A vector of another length than most is not of this encoder; its paper is pending.
     lengths = Counter(len(vector) for vector in vectors.values()) or {DEFAULT_DIM: 1}
@@ -58,9 +70,10 @@ def place_papers(serving: Serving, papers: Sequence[Paper], vectors: Mapping[str
     return plain_matrix(columns_of(papers, vectors, dim))
 
 
-def with_pauses(texts: Sequence[str], *, at_a_time: int) -> Iterator[str]:
+def with_pauses(texts: Sequence[str], *, at_a_time: int, check: Callable[[], None] = unchecked) -> Iterator[str]:
     """Yield the texts; let other threads work between some of them. A pause takes up to a millisecond."""
     for number, text in enumerate(texts):
         if number % at_a_time == 0:
+            check()
             time.sleep(PAUSE_SECONDS)
         yield text

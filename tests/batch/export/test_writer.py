@@ -16,7 +16,7 @@ from batch.rerank.population import Population
 from service.encoder import HashingEncoder
 from service.storage import open_store
 from tests.batch.export.builders import exported
-from tests.batch.reranks import Rerank
+from tests.batch.reranks import Rerank, assert_outputs_agree
 from tests.batch.worlds import DIGEST, DIGEST_SIZE, LIBRARY_SIZE, World
 
 
@@ -57,7 +57,7 @@ def test_ranks_like_the_database(any_world: World, rerank: Rerank, threads: Clus
         rerank.run(rerank.request(any_world, users=users, out=tmp_path / f"db{number}"), threads)
         rerank.run(rerank.request(any_world, users=users, out=tmp_path / f"export{number}", location=location), threads)
 
-        assert pq.read_table(tmp_path / f"export{number}").equals(pq.read_table(tmp_path / f"db{number}"))
+        assert_outputs_agree(tmp_path / f"export{number}", tmp_path / f"db{number}")
 
 
 def test_row_groups_are_found(world: World, tmp_path: Path) -> None:

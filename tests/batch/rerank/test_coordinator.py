@@ -14,7 +14,7 @@ from ranker.features import SCHEMA
 from service.domain.events import Event, EventType
 from service.domain.papers import Digest
 from service.storage import open_store
-from tests.batch.reranks import Rerank, assert_agree, slates, written
+from tests.batch.reranks import Rerank, assert_outputs_agree, slates
 from tests.batch.worlds import DIGEST_SIZE, NOW, World, fill
 
 
@@ -48,10 +48,7 @@ def test_features_change_nothing_else(world: World, rerank: Rerank, threads: Clu
     rerank.run(rerank.request(world, partition_bytes=2**40), threads)
     rerank.run(rerank.request(world, with_features=True, out=tmp_path / "other"), threads)
 
-    found, expected = slates(tmp_path / "other"), slates(rerank.out)
-    assert list(found) == list(expected)
-    for user_id in expected:
-        assert_agree(written(found, user_id), written(expected, user_id))
+    assert_outputs_agree(tmp_path / "other", rerank.out)
 
 
 def test_list_of_users(any_world: World, rerank: Rerank, threads: Cluster) -> None:

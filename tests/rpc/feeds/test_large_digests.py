@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from paperfeed.client import Client
-from paperfeed.v1.catalog_pb2 import CreateDigestRequest, DeletePaperRequest, Digest, Paper
+from paperfeed.v1.catalog_pb2 import DeletePaperRequest, Paper
 from paperfeed.v1.feed_pb2 import FindSimilarPapersRequest, StreamFeedsRequest
 from service.app.feeds import FeedQuery
 from service.app.ranking.candidate_sets import WIDE_DIGEST_PAPERS, BeingPlaced
@@ -30,8 +30,7 @@ def many(own: Service) -> list[str]:
 
 
 def save(client: Client, paper_ids: Sequence[str]) -> None:
-    digest = Digest(digest_id="large", date="2026-03-09")
-    client.catalog.CreateDigest(CreateDigestRequest(digest=digest, paper_ids=paper_ids))
+    make_digest(client, paper_ids, digest_id="large")
 
 
 @pytest.mark.slow
@@ -80,7 +79,8 @@ def test_a_large_digest_follows_every_change(own: Service, many: list[str]) -> N
     assert [item.score for item in changed.items] == pytest.approx([item.score for item in fresh.items], abs=1e-5)
     assert changed.pending_paper_count == fresh.pending_paper_count == 0
     streamed = [
-        each.user_id for each in client.feeds.StreamFeeds(StreamFeedsRequest(digest_id="large", all_users=True))
+        each.slate.user_id
+        for each in client.feeds.StreamFeeds(StreamFeedsRequest(digest_ids=["large"], all_users=True))
     ]
     assert streamed == ["ada"]
 

@@ -17,6 +17,13 @@ from paperfeed.v1.feed_pb2 import (
 )
 from paperfeed.v1.profile_pb2 import ExportUserRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
+from service.app.counters import Counters
+from service.app.ranking.inline import InlineRanking, RankingQuery
+from service.app.ranking.placing import KEPT_TERMS
+from service.app.ranking.prepared_users import PreparedUsers
+from service.bootstrap import SystemClock
+from service.domain import papers as domain
+from service.domain.errors import DeadlineTooShort
 from testing.calls import MONDAY, at, failing, fresh, ids, make_papers, rank_request, record, upsert_ready, wait_until
 from testing.servers import Service
 
@@ -225,3 +232,21 @@ def test_five_megabytes_of_text(client: Client, name: str) -> None:
         rank(client, **{name: big, other: [Paper(title="t")]})
 
     assert "4000000" in failure.said.message
+
+
+def test_a_caller_that_leaves_stops_its_work(own: Service) -> None:
+    """Ranking ends soon after its caller has left, so that its thread serves others."""
+    store, serving = own.application.store, own.application.serving
+    inline = InlineRanking(store, SystemClock(), serving, PreparedUsers(), own.application.encoder, Counters())
+    asked: list[None] = []
+
+    def is_wanted() -> bool:
+        asked.append(None)
+        return len(asked) < 5
+
+    papers = tuple(domain.Paper(f"p{i}", f"paper {i}", "words " * 20) for i in range(2 * KEPT_TERMS))
+    query = RankingQuery(liked_papers=papers[:1], candidate_papers=papers)
+
+    with pytest.raises(DeadlineTooShort):
+        inline.rank(query, timeout_seconds=60, is_wanted=is_wanted)
+    assert len(asked) == 5
