@@ -6,7 +6,7 @@ from ranker.explore import Exploration
 from ranker.features import SCHEMA, compute_matrix
 from ranker.pipeline import RankedList, ScoredBy, rank, rank_new_user
 from ranker.profile.profile import build_profile
-from ranker.reasons.explain import RankReasonKind
+from ranker.reasons.explain import FRESH_SECONDS, RankReasonKind
 from ranker.spaces.spaces import plain_matrix
 from testing.ranker import NOW, assert_close, assert_lists_agree, columns, pending, spaces
 
@@ -128,7 +128,7 @@ def test_nothing_known_at_all(small_bundle: Bundle) -> None:
 
 
 def test_new_user() -> None:
-    """A new user gets followed papers first, reasons only for papers with upvotes, and no excluded paper."""
+    """A new user gets followed papers first, TRENDING or else FRESH where it holds, and no excluded paper."""
     followed = np.zeros(77, dtype=np.bool_)
     followed[[40, 41]] = True
     ranked = rank_new_user(CANDIDATES, NOW, followed=followed, exclude=frozenset({"p0"}), limit=10)
@@ -137,4 +137,7 @@ def test_new_user() -> None:
     assert 0 not in ranked.rows
     assert (np.diff(ranked.scores) < 0).all()
     for row, why in zip(ranked.rows, ranked.reasons, strict=True):
-        assert bool(why) == (PAPERS.upvotes[row] > 0)
+        trending = PAPERS.upvotes[row] >= 2 * np.nanmedian(PAPERS.upvotes)
+        fresh = 0 <= NOW - PAPERS.published_at[row] <= FRESH_SECONDS
+        expected = [RankReasonKind.TRENDING] if trending else [RankReasonKind.FRESH] if fresh else []
+        assert [reason.kind for reason in why] == expected

@@ -175,7 +175,7 @@ def test_the_process_ends_with_its_server() -> None:
 @pytest.mark.slow
 def test_a_model_that_does_not_load_fails_calls(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Calls fail with the reason, and no second process is started during the cool-down."""
-    caplog.set_level(logging.INFO, "service.encoder.process")
+    caplog.set_level(logging.DEBUG, "service.encoder.process")
     encoder = EncoderProcess(EncoderModel("x", lambda: str(tmp_path)), cool_down_seconds=3600)
 
     for _ in range(2):
