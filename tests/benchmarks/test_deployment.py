@@ -66,6 +66,7 @@ def test_lost_days_are_counted(result: dict[str, Any]) -> None:
     assert result["the same after the tenth day"] == lost[10:].sum()
 
 
+@pytest.mark.slow
 def test_the_catalog_is_empty_at_first(result: dict[str, Any], bundle: Bundle) -> None:
     """An older paper counts only if someone liked it: then it came with a library."""
     is_old = DATA.papers.published_at < START
@@ -74,6 +75,7 @@ def test_the_catalog_is_empty_at_first(result: dict[str, Any], bundle: Bundle) -
     assert deployment(rewritten(is_old & is_liked), bundle, FIRST_DAY) != result
 
 
+@pytest.mark.slow
 def test_the_future_changes_no_figure(result: dict[str, Any], bundle: Bundle) -> None:
     """What comes on the twentieth day or later changes no figure of the days before."""
     day = FIRST_DAY + dt.timedelta(days=20)

@@ -128,6 +128,7 @@ def test_lost_database(threads: Cluster, tmp_path: Path) -> None:
     assert embed(world.url, threads).ready_count == PAPERS
 
 
+@pytest.mark.slow
 def test_full_disk(threads: Cluster, small_disk: Path) -> None:
     """A full disk is a clear error; stored vectors are kept, and with more room the same command succeeds."""
     url = f"sqlite:///{small_disk / 'catalog.db'}"

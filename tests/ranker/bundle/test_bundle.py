@@ -95,8 +95,8 @@ def test_missing_and_cut_files(folder: Path, name: str) -> None:
 
 
 def test_no_folder(tmp_path: Path) -> None:
-    """A folder that does not exist is refused with a question that helps."""
-    with pytest.raises(BundleError, match="is this a bundle folder"):
+    """A folder that does not exist is refused, and named."""
+    with pytest.raises(BundleError, match="nowhere: there is no such folder"):
         load_bundle(tmp_path / "nowhere", encoder=None)
 
 

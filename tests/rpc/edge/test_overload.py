@@ -197,6 +197,7 @@ def test_a_message_above_the_limit_is_refused(service: Service, compression: grp
         assert "larger than max" in raised.value.details()
 
 
+@pytest.mark.slow
 def test_a_burst_on_one_connection_is_answered_or_refused(service: Service) -> None:
     """Each of two thousand calls at once on one connection ends with OK or RESOURCE_EXHAUSTED."""
     request = GetFeedRequest(user_id="u")

@@ -88,6 +88,7 @@ def scores_of(dataset: Dataset, bundle: Bundle, last_day: dt.date) -> dict[tuple
     return found
 
 
+@pytest.mark.slow
 def test_the_future_changes_no_score(bundle: Bundle) -> None:
     """A later paper and later likes change no bit of any score of any system."""
     last_week, last_day = 29, dt.date(2017, 7, 24)

@@ -47,6 +47,7 @@ def test_intervals_hold_the_truth(log: SlateLog, policy: str) -> None:
         assert all(difference.high < 0 for difference in found.differences.values())
 
 
+@pytest.mark.slow
 def test_without_bias_on_average() -> None:
     """With the exponent known, the mean error over many logs is zero within its standard error."""
     errors: dict[str, list[float]] = {name: [] for name in ESTIMATORS}

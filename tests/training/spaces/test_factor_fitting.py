@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from ranker.bundle.spaces_file import read_spaces, spaces_bytes
 from ranker.papers import paper_columns
@@ -50,6 +51,7 @@ def same_field_gap(vectors: np.ndarray) -> float:
     return float(cosines[same & ~np.eye(len(vectors), dtype=bool)].mean() - cosines[~same].mean())
 
 
+@pytest.mark.slow
 def test_papers_liked_together_lie_together() -> None:
     """On papers without likes, the map separates fields by the word and the direction that show them."""
     learned = fit(*papers_and_users(0), SETTINGS, seed=1)
