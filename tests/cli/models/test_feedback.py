@@ -185,7 +185,7 @@ def test_another_bundle(paperfeed: Run, served: tuple[Path, Path], tmp_path: Pat
         (("--feedback", "--report", "x.html"), 2, "report: cannot be given together with --feedback"),
         (("--feedback", "--until", "soon"), 2, "until: 'soon' is not a date"),
         (("--feedback", "--recipe", "grand"), 1, "no recipe is called 'grand'"),
-        (("--feedback", "--base", "nowhere"), 1, "cannot be read"),
+        (("--feedback", "--base", "nowhere"), 1, "nowhere: there is no such folder"),
         (("--feedback", "--db", "sqlite:///nowhere.db"), 1, "there is no such database file: nowhere.db"),
         (("--base", "x"), 2, "base: needs --feedback"),
         (("--position-bias", "1"), 2, "position-bias: needs --feedback"),

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import lightgbm
 import numpy as np
 import pytest
 
@@ -83,7 +84,9 @@ def test_recovers_the_tastes_and_beats_the_naive_model(learned: Learned) -> None
 def test_learns_the_users_taste(learned: Learned) -> None:
     """The debiased model gains far more from the age of papers than from upvotes."""
     model = load_bundle(learned.folders["debiased"], encoder=None).model
-    gain = dict(zip(SCHEMA.names, model.booster.feature_importance("gain").tolist(), strict=True))
+    gain = dict(
+        zip(SCHEMA.names, lightgbm.Booster(model_str=model.text).feature_importance("gain").tolist(), strict=True)
+    )
 
     assert gain["recency_days"] > 10 * sum(gain[name] for name in SCHEMA.names if name.startswith("trend_"))
 
