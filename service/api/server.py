@@ -65,7 +65,7 @@ OPTIONS = (
     # Clients may ping every five seconds. By default, grpcio closes the connection of a client that pings more often
     # than every five minutes.
     ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
 )
 Result = TypeVar("Result")
 _log = logging.getLogger("paperfeed.server")

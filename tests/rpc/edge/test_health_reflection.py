@@ -5,6 +5,7 @@ import re
 import sqlite3
 import threading
 import time
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -159,3 +160,23 @@ def test_status_of_a_database_that_does_not_answer(tiny_bundle: Path) -> None:
                 assert time.monotonic() - began < 2
                 assert "it has not answered for" in status.storage_problem
             database.close()
+
+
+@pytest.mark.slow
+def test_a_client_that_pings_stays_connected(sqlite_service: Service) -> None:
+    """A client that pings every ten seconds without calls is not disconnected for too many pings."""
+    options = [
+        ("grpc.keepalive_time_ms", 10_000),
+        ("grpc.keepalive_permit_without_calls", 1),
+        ("grpc.http2.max_pings_without_data", 0),
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    states: list[grpc.ChannelConnectivity] = []
+    with grpc.insecure_channel(sqlite_service.target, options=options) as channel:
+        channel.subscribe(states.append)
+        health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=10)
+        # The fourth ping, after forty seconds, would be one too many.
+        time.sleep(42)
+
+        assert states[-1] is grpc.ChannelConnectivity.READY
+        assert states.count(grpc.ChannelConnectivity.READY) == 1
