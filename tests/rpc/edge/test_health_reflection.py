@@ -5,7 +5,6 @@ import re
 import sqlite3
 import threading
 import time
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
