@@ -39,14 +39,14 @@ def lack_of_lone_user(dataset: Dataset, user: int) -> str:
     count = len(_papers_of(dataset.likes, user))
     if count < LEAST_LIKES:
         return (
-            f"has only one user, who likes {count} papers: {LEAST_LIKES} or more likes are needed, "
-            "for example from 'paperfeed library import'"
+            f"the only user has {count} of the {LEAST_LIKES} likes that training needs; "
+            "'paperfeed library import' adds likes"
         )
     others = len(dataset.papers) - len(_papers_of(dataset.answers, user))
     if others < LEAST_OTHERS:
         return (
-            f"has only one user with a history, and {others} papers that this user neither liked nor opened: "
-            f"{LEAST_OTHERS} or more are needed as other candidates, for example from 'paperfeed fetch'"
+            f"only one user has enough likes, and there are {others} of the {LEAST_OTHERS} papers "
+            "that training needs which this user neither liked nor opened; 'paperfeed fetch' adds papers"
         )
     return ""
 

@@ -165,8 +165,8 @@ def test_export(paperfeed: Run, url: str, tmp_path: Path, with_events: bool) -> 
 @pytest.mark.parametrize(
     ("shape", "users", "problem"),
     [
-        ({"kinds": ("click", "click", "like")}, 1, "who likes 8 papers: 10 or more likes are needed"),
-        ({"kinds": ("like",)}, 1, "and 6 papers that this user neither liked nor opened: 20 or more are needed"),
+        ({"kinds": ("click", "click", "like")}, 1, "the only user has 8 of the 10 likes that training needs"),
+        ({"kinds": ("like",)}, 1, "6 of the 20 papers that training needs which this user neither liked nor opened"),
     ],
 )
 def test_one_user_without_enough(
@@ -244,7 +244,7 @@ FIRST_LIKES = [f"u{user},dated{user},like,2017-03-0{1 + user}" for user in range
         (events("u,dated1,click,", "v,dated2,click,"), "there are no positive labels; 2 clicks alone make no profile"),
         (
             events("u,dated1,like,", "u,dated2,like,"),
-            "0-papers: has only one user, who likes 2 papers: 10 or more likes are needed",
+            "0-papers: the only user has 2 of the 10 likes that training needs",
         ),
         (events(*(row.replace("2017", "1999") for row in FIRST_LIKES)), "the times are out of order"),
         (events(*(f"u{i},dated{i},like,2021-03-0{1 + i}" for i in range(5))), "all likes lie in one week"),

@@ -23,7 +23,7 @@ def test_finding_the_user() -> None:
     assert [find_lone_user(each) for each in (DATED, two_with_few, replace(DATED, likes=Likes.of([], [], [])))] == [
         None
     ] * 3
-    assert "who likes 1 papers" in lack_of_lone_user(one_like, 1)
+    assert "has 1 of the 10 likes" in lack_of_lone_user(one_like, 1)
     assert not lack_of_lone_user(ALONE, 1)
 
 

@@ -1,0 +1,33 @@
+"""Interfaces that the use cases need and adapters implement: store, encoder and clock.
+
+A ``Store`` is thread safe. A ``Transaction`` belongs to one thread and sees its own writes. It commits at the end of
+its ``with`` block, and rolls back if the block raises.
+"""
+
+from service.app.ports.clock import Clock
+from service.app.ports.digests import DigestStore
+from service.app.ports.encoder import Encoder, Vectors
+from service.app.ports.papers import PaperStore, PendingText
+from service.app.ports.signals import SignalStore
+from service.app.ports.slates import PrecomputedStore, SlateStore
+from service.app.ports.statistics import StatisticsStore, StatisticsVersion
+from service.app.ports.store import Store, Transaction, Versions
+from service.app.ports.users import UserStore
+
+__all__ = [
+    "Clock",
+    "DigestStore",
+    "Encoder",
+    "PaperStore",
+    "PendingText",
+    "PrecomputedStore",
+    "SignalStore",
+    "SlateStore",
+    "StatisticsStore",
+    "StatisticsVersion",
+    "Store",
+    "Transaction",
+    "UserStore",
+    "Vectors",
+    "Versions",
+]
