@@ -52,7 +52,7 @@ def import_papers(
         end_with_nothing(file, skipped, report=report, as_json=as_json)
     outcomes = dict.fromkeys(UpsertOutcome, 0)
     with open_local(db) as local:
-        read = iter_papers(file, on_problem=None if strict else _ignore)
+        read = iter_papers(file, on_problem=None if strict else lambda _: None)  # they are listed already
         with progress_bar("storing", total) as bar:
             while batch := list(islice(read, BATCH_SIZE)):
                 for _, outcome in local.catalog.upsert(batch):
@@ -62,10 +62,6 @@ def import_papers(
     if skipped:
         text += f"\n{total:,} of {total + len(skipped):,} imported, {len(skipped):,} skipped"
     show_import({"papers": total, **counts}, f"{total} papers, {text}", skipped, report=report, as_json=as_json)
-
-
-def _ignore(_problem: Problem) -> None:
-    """Do nothing: the first reading has listed the problems."""
 
 
 @events.command("import")

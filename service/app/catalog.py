@@ -244,9 +244,7 @@ class Catalog:
         """Return ``digest`` with trimmed texts and an id; raise InvalidField if a field breaks a rule."""
         check_digest_date(digest.date, self._clock.now(), "digest.date")
         source = check_id(digest.source, "digest.source") if digest.source else ""
-        if len(source) > MAX_SOURCE_LENGTH:
-            problem = f"has {len(source)} characters; at most {MAX_SOURCE_LENGTH} are allowed"
-            raise InvalidField("digest.source", problem)
+        source = check_text(source, "digest.source", max_length=MAX_SOURCE_LENGTH)
         digest_id = digest.digest_id or f"{source or 'digest'}-{digest.date.isoformat()}"
         return replace(
             digest,

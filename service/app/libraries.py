@@ -45,8 +45,9 @@ def import_library(
     papers = [check_paper(paper, f"entries[{i}]") for i, (paper, _) in enumerate(entries)]
     now = clock.now()
     with store.write() as tx:
-        papers, conflicts = _without_conflicts(tx, papers)
         known = _known(tx, papers)
+        papers, conflicts = _without_conflicts(papers, known)
+        known = _known(tx, papers) if conflicts else known  # an id that is made from a title may be new
         found = [_find_same(paper, known) for paper in papers]
         # A known paper stays unchanged: one user's library must not edit the catalog of all users.
         results = tx.papers.upsert([paper for paper, name in zip(papers, found, strict=True) if name is None], now)
@@ -105,9 +106,10 @@ def _known(tx: Transaction, papers: Sequence[Paper]) -> dict[str, Paper]:
     return {alias: stored[paper_id] for alias, paper_id in id_by_alias.items() if paper_id in stored}
 
 
-def _without_conflicts(tx: Transaction, papers: Sequence[Paper]) -> tuple[list[Paper], list[tuple[int, str]]]:
+def _without_conflicts(
+    papers: Sequence[Paper], known: Mapping[str, Paper]
+) -> tuple[list[Paper], list[tuple[int, str]]]:
     """Return the papers without the arXiv ids and DOIs of other papers of the catalog, and these ids by index."""
-    known = _known(tx, papers)
     kept: list[Paper] = []
     conflicts: list[tuple[int, str]] = []
     for index, given in enumerate(papers):

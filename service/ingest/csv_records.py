@@ -7,14 +7,11 @@ from service.domain.errors import InvalidFile
 from service.ingest.papers import snippet
 
 
-def csv_records(
-    lines: Iterable[str], source: str, required: Sequence[str], *, refuse_doubles: bool = False
-) -> Iterator[tuple[int, dict[str, str]]]:
+def csv_records(lines: Iterable[str], source: str, required: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """Return the number of the first line and the trimmed values of each row that is not blank.
 
     Args:
         required: Columns that the header must have, in any order.
-        refuse_doubles: Whether the header may not name a column twice. Otherwise the last one counts.
 
     Raises:
         InvalidFile: While iterating: not CSV, a wrong header, or a row of another length than the header.
@@ -26,7 +23,7 @@ def csv_records(
             if missing := [column for column in required if column not in header]:
                 problem = f"the header lacks {', '.join(missing)}; it reads {snippet(','.join(header))}"
                 raise InvalidFile(source, problem + _header_hint(header, missing), line=line)
-            if refuse_doubles and len(set(header)) < len(header):
+            if len(set(header)) < len(header):
                 raise InvalidFile(source, "the header names a column twice", line=line)
         elif len(row) != len(header):
             raise InvalidFile(source, f"has {len(row)} fields, but the header has {len(header)}", line=line)

@@ -32,7 +32,7 @@ def iter_events(source: Source, *, now: dt.datetime) -> Iterator[Event]:
     """
     name = source_name(source)
     lines = (line for _, line in iter_lines(source))
-    for line, values in csv_records(lines, name, REQUIRED_COLUMNS, refuse_doubles=True):
+    for line, values in csv_records(lines, name, REQUIRED_COLUMNS):
         yield _event(values, name, line, now)
 
 

@@ -25,10 +25,7 @@ def web_address(text: str) -> str:
 
 
 def short_name(text: str) -> str:
-    """Return the text, or an empty text if it is too long for the name of a paper.
-
-    The search for a DOI takes quadratic time.
-    """
+    """Return the id or address, or an empty text if it is too long for a paper."""
     return text if len(text) <= MAX_URL_LENGTH else ""
 
 

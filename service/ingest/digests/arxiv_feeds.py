@@ -3,7 +3,6 @@
 import datetime as dt
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 from service.domain.errors import InvalidFile
 from service.domain.identifiers import arxiv_id, derived_paper_id, doi, title_alias
@@ -91,7 +90,7 @@ def parse_feed(data: bytes, source: str) -> ParsedFeed:
 
 
 def _check_no_error(entry: FeedEntry, source: str) -> None:
-    if any("arxiv.org/api/errors" in short_name(name) for name in entry.names):
+    if any("arxiv.org/api/errors" in name for name in entry.names):
         said = snippet(plain_text(" ".join(entry.texts)))
         raise InvalidFile(source, f"is arXiv's answer to a wrong query: {said}")
 
@@ -105,7 +104,7 @@ def _problem(paper: Paper, places: dict[str, str]) -> str:
 def _paper(entry: FeedEntry) -> tuple[Paper, str]:
     """Return the paper of an entry, not checked yet, and arXiv's type of its announcement."""
     link = short_name(entry.link.strip())
-    names = [short_name(name.strip().replace("info:doi/", "doi:")) for name in (*entry.names, link)]
+    names = [name.strip().replace("info:doi/", "doi:") for name in (*entry.names, link)]
     found_arxiv = next(
         filter(None, map(arxiv_id, (link, *(name.replace("oai:arXiv.org:", "arxiv:") for name in names)))), None
     )
@@ -149,9 +148,4 @@ def _doi_in_address(link: str) -> str | None:
 
 def _with_accents(text: str) -> str:
     r"""Return the text with accents such as ``\"o`` and ``\v{c}`` as letters. Formulas stay as they are."""
-    return _TEX_ACCENT.sub(lambda match: _accent(match[0]), text) if "\\" in text else text
-
-
-@lru_cache(maxsize=1_000)
-def _accent(tex: str) -> str:
-    return latex_text(tex)
+    return _TEX_ACCENT.sub(lambda match: latex_text(match[0]), text) if "\\" in text else text

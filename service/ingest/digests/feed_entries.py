@@ -207,8 +207,7 @@ def _authors(values: dict[str, list[Element]]) -> tuple[str, ...]:
         return names
     elements = (*values.get("author", ()), *values.get("authors", ()))
     named = tuple(
-        _first(_values(each), "name", "dc:creator") if len(each) and _values(each).get("name") else _inner(each)
-        for each in elements
+        _inner(each) if each.find("name") is None else _first(_values(each), "name", "dc:creator") for each in elements
     )
     return tuple(name for name in named if name.strip()) or _all(values, "dc:contributor", "dcterms:creator")
 

@@ -6,7 +6,7 @@ from service.domain.errors import InvalidFile
 from service.domain.identifiers import arxiv_id
 from service.domain.papers import Paper
 from service.ingest.json_record import JsonRecord, load_json
-from service.ingest.papers import one_line, short_name, snippet, valid_paper
+from service.ingest.papers import one_line, snippet, valid_paper
 from service.ingest.problems import Problem
 
 PAGE_ADDRESS = "https://huggingface.co/papers/"
@@ -30,12 +30,12 @@ def parse_hf_daily(text: str, source: str) -> tuple[tuple[Paper, ...], dt.date |
     for index, entry in enumerate(entries):
         place = f"[{index}]"
         try:
-            record = JsonRecord.of(entry, source, path=place)
+            record = JsonRecord.of(entry, source)
             described = record.record("paper")
             paper = _paper(described)
             listed_at = described.time("submittedOnDailyAt") or record.time("publishedAt")
         except InvalidFile as error:
-            skipped.append(Problem(None, place, error.problem.removeprefix(f"{place}: ").removeprefix(f"{place}.")))
+            skipped.append(Problem(None, place, error.problem))
             continue
         if paper.paper_id in papers:
             skipped.append(Problem(None, place, f"repeats the paper of {places[paper.paper_id]}"))
@@ -48,7 +48,7 @@ def parse_hf_daily(text: str, source: str) -> tuple[tuple[Paper, ...], dt.date |
 
 def _paper(record: JsonRecord) -> Paper:
     given_id = record.text("id", required=True)
-    paper_id = arxiv_id(short_name(given_id))
+    paper_id = arxiv_id(given_id)
     if paper_id is None:
         record.fail("id", f"{snippet(given_id)} is not an arXiv id")
     authors = (

@@ -218,8 +218,7 @@ def _items(lines: "Sequence[_Line]") -> Iterator[_Item]:
     item: _Item | None = None
     for line in lines:
         title = line.title
-        is_detail = item is not None and _is_detail(line, title, item)
-        if is_detail and item is not None:
+        if item is not None and _is_detail(line, title, item):
             item.links.extend(line.links)
             item.blocks.extend(text for text in (*line.before.split("\n"), *line.after) if text)
             continue

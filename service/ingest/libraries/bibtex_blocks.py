@@ -183,9 +183,7 @@ class _Reader:
             return position
         if match and following == "=" and len(words) > 1:
             self.block.key = " ".join(words[:-1])
-            position = match.end() - len(words[-1])
-            while not self.text.startswith(words[-1], position):
-                position -= 1
+            position = self.text.rindex(words[-1], position, match.end())
         elif match and (following in (",", "}", ")", "") or _FIELD.match(self.text, match.end(), self.limit)):
             self.block.key, position = match[1].strip(), match.end()
         elif odd := _ODD_KEY.match(self.text, position, self.limit):

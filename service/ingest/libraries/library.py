@@ -14,7 +14,7 @@ from service.ingest.libraries.zotero_csv import is_zotero_csv, parse_zotero_csv
 from service.ingest.problems import Problem
 from service.ingest.source import Source, read_any_text, source_name
 
-LibraryFormat: TypeAlias = Literal["auto", "bibtex", "ris", "zotero-csv"]
+LibraryFormat: TypeAlias = Literal["bibtex", "ris", "zotero-csv"]
 
 _BIBTEX_ENTRY = re.compile(r"@\s*[A-Za-z]\w*\s*[{(]")
 _HTML = re.compile(r"\s*<(?:!doctype html|html|head|body|\?xml)\b", re.IGNORECASE)
@@ -38,13 +38,8 @@ class Library:
     repaired: list[Problem]
 
 
-def read_library(
-    source: Source,
-    *,
-    strict: bool = False,
-    format: LibraryFormat = "auto",  # noqa: A002 - named like the command-line option
-) -> Library:
-    """Return the papers of a library in its order. ``auto`` detects the format from the content.
+def read_library(source: Source, *, strict: bool = False) -> Library:
+    """Return the papers of a library in its order. The format is detected from the content.
 
     Entries with the same arXiv id, DOI or title are one paper. It is described by the first entry, and was added at the
     earliest known time of them.
@@ -58,13 +53,13 @@ def read_library(
     """
     name = source_name(source)
     text, hint = read_any_text(source)
-    chosen = _detected_format(text, name) if format == "auto" else format
-    parse = {"bibtex": parse_bibtex, "ris": parse_ris, "zotero-csv": parse_zotero_csv}[chosen]
+    found = _detected_format(text, name)
+    parse = {"bibtex": parse_bibtex, "ris": parse_ris, "zotero-csv": parse_zotero_csv}[found]
     entries, skipped, repaired = _sorted_out(parse(text, name), name)
     if hint:
         repaired.insert(0, Problem(None, "", hint))
     if not entries and not skipped:
-        raise InvalidFile(name, f"has no entry ({chosen})")
+        raise InvalidFile(name, f"has no entry ({found})")
     papers, conflicts = distinct_papers(entries)
     repaired += conflicts
     if strict and (skipped or repaired):

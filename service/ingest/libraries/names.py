@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from service.ingest.latex import latex_text
 from service.ingest.papers import one_line
 
-_BREAK = re.compile(r"[{}]|;|\s(?:and)(?=\s)", re.IGNORECASE)
-_BRACE_OR_COMMA = re.compile(r"[{},]")
+_BETWEEN_NAMES = re.compile(r"[{}]|;|\sand(?=\s)", re.IGNORECASE)
+_COMMA = re.compile(r"[{},]")
 _SUFFIX = re.compile(r"(?:jr|sr|[iv]{1,4})\.?", re.IGNORECASE)
 _COMPANY = re.compile(r"(?:inc|ltd|llc|llp|corp|gmbh|ag|co|plc|s\.?a|usa|uk)\.?", re.IGNORECASE)
 _ET_AL = re.compile(r",?\s*\bet\.?\s*al\b\.?\s*$", re.IGNORECASE)
@@ -22,7 +22,7 @@ def bibtex_names(value: str) -> tuple[str, ...]:
     A name in braces is one of an organisation, unless it has the form ``Last, First``. Lists with only commas are split
     if their form is unambiguous.
     """
-    written = list(_split(html.unescape(one_line(value))))
+    written = list(_split(html.unescape(one_line(value)), _BETWEEN_NAMES))
     if len(written) == 1:
         written = _between_commas(written[0])
     return tuple(name for each in written for name in _spoken(each) if name)
@@ -40,7 +40,7 @@ def display_name(name: str) -> str:
 
 def _between_commas(written: str) -> list[str]:
     """Return the names of ``Ida Noll, Ben Orr, Cy Poe`` and of ``Noll, I., Orr, B.``; else the text as one name."""
-    parts = [part.strip() for part in _parts(_ET_AL.sub("", written))]
+    parts = [part.strip() for part in _split(_ET_AL.sub("", written), _COMMA)]
     if len(parts) >= 3 and all(len(part.split()) >= 2 for part in parts):
         return parts
     if (
@@ -70,9 +70,9 @@ def _spoken(written: str) -> Iterator[str]:
         return
     inner = _inside_braces(written)
     if inner is None:
-        parts = [latex_text(part).strip() for part in _parts(written)]
+        parts = [latex_text(part).strip() for part in _split(written, _COMMA)]
         yield _in_spoken_order(parts) or ", ".join(parts)
-    elif len(names := list(_split(inner))) and all(map(_is_person, names)):
+    elif len(names := list(_split(inner, _BETWEEN_NAMES))) and all(map(_is_person, names)):
         yield from (name for each in names for name in _spoken(each))
     else:
         yield latex_text(inner).strip()
@@ -92,30 +92,19 @@ def _inside_braces(written: str) -> str | None:
 
 def _is_person(name: str) -> bool:
     """Return whether a name in braces has the form ``Last, First`` and is not one like ``Wall, Moss of the North``."""
-    parts = [part.strip() for part in _parts(name)]
+    parts = [part.strip() for part in _split(name, _COMMA)]
     if len(parts) != 2 or not all(0 < len(part.split()) <= 3 for part in parts):
         return False
     return not _COMPANY.fullmatch(parts[1]) and not any(map(_LOWER_WORD.search, parts))
 
 
-def _split(value: str) -> Iterator[str]:
+def _split(value: str, breaks: re.Pattern[str]) -> Iterator[str]:
+    """Return the parts of a text between the breaks outside braces. The pattern finds braces too."""
     depth, start = 0, 0
-    for match in _BREAK.finditer(value):
+    for match in breaks.finditer(value):
         if match[0] in ("{", "}"):
             depth += 1 if match[0] == "{" else -1
         elif depth <= 0:
             yield value[start : match.start()]
             start = match.end()
     yield value[start:]
-
-
-def _parts(name: str) -> Iterator[str]:
-    """Return the parts of a name between the commas outside braces."""
-    depth, start = 0, 0
-    for match in _BRACE_OR_COMMA.finditer(name):
-        if match[0] != ",":
-            depth += 1 if match[0] == "{" else -1
-        elif depth <= 0:
-            yield name[start : match.start()]
-            start = match.end()
-    yield name[start:]
