@@ -62,7 +62,7 @@ def read_digest(
     *,
     date: dt.date | None,
     now: dt.datetime,
-    format: DigestFormat = "auto",  # noqa: A002 - named like the command-line option
+    format: DigestFormat = "auto",  # noqa: A002 - named like the format
 ) -> ParsedDigest:
     """Return the digest of a file.
 
