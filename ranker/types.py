@@ -7,10 +7,7 @@ from numpy.typing import NDArray
 
 Float32Array: TypeAlias = NDArray[np.float32]
 Float64Array: TypeAlias = NDArray[np.float64]
-Int8Array: TypeAlias = NDArray[np.int8]
 Int32Array: TypeAlias = NDArray[np.int32]
-UInt8Array: TypeAlias = NDArray[np.uint8]
-UInt64Array: TypeAlias = NDArray[np.uint64]
 IndexArray: TypeAlias = NDArray[np.intp]
 Int64Array: TypeAlias = NDArray[np.int64]
 BoolArray: TypeAlias = NDArray[np.bool_]

@@ -68,8 +68,8 @@ def _events(folder: Path, row_of: Mapping[str, int]) -> Iterator[Event]:
     """Yield the graded events in the order of their arrival."""
     for path in part_files(folder / EVENTS):
         with opened(path) as file:
-            for number in range(file.num_row_groups):
-                for row in file.read_row_group(number).to_pylist():
+            for batch in file.iter_batches():
+                for row in batch.to_pylist():
                     if row["event"] in GRADED_EVENTS:
                         yield _event(row["user_id"], row_of, row["paper_id"], row["event"], row["occurred_at"])
 

@@ -1,6 +1,5 @@
 """``paperfeed like``, ``dislike`` and ``dismiss``: tell a running server what a user thinks of papers."""
 
-import datetime as dt
 from typing import Annotated
 
 import typer
@@ -44,7 +43,7 @@ def _record(
     user: str, papers: list[str], kind: EventType.ValueType, done: str, server: str | None, as_json: bool
 ) -> None:
     now = Timestamp()
-    now.FromDatetime(dt.datetime.now(dt.UTC))
+    now.GetCurrentTime()
     events = [Event(user_id=user, paper_id=paper, event_type=kind, occurred_at=now) for paper in papers]
     with server_client(server) as client:
         answer = client.profiles.RecordEvents(RecordEventsRequest(events=events))

@@ -50,21 +50,18 @@ class VersionedCache(Generic[Key, Value]):
                 self._size -= self._size_of(self._entries.popitem(last=False)[1][1])
         return value
 
-    def start(self, key: Key, version: Hashable, make: Callable[[], Value]) -> tuple[Future[Value], bool]:
-        """Return the value as a future, and whether this call computed it.
+    def get(self, key: Key, version: Hashable, make: Callable[[], Value]) -> Value:
+        """Return the value of this key and version.
 
-        If the cache does not have this version, one thread calls ``make``; the futures of other threads get the same
-        value or error.
+        If the cache does not have it, one thread calls ``make``; other threads wait for its value or its error.
         """
         with self._lock:
-            flight = self._flights.get((key, version))
-            if flight is not None:
-                return flight, False
-            flight = Future()
             if (value := self._find(key, version)) is not None:
-                flight.set_result(value)
-                return flight, False
-            self._flights[key, version] = flight
+                return value
+            known = self._flights.get((key, version))
+            flight = known or self._flights.setdefault((key, version), Future())
+        if known is not None:
+            return known.result()
         try:
             flight.set_result(self.put(key, version, make()))
         except BaseException as error:
@@ -73,16 +70,7 @@ class VersionedCache(Generic[Key, Value]):
         finally:
             with self._lock:
                 del self._flights[key, version]
-        return flight, True
-
-    def get(self, key: Key, version: Hashable, make: Callable[[], Value]) -> Value:
-        """Return the value of this key and version.
-
-        If the cache does not have it, one thread calls ``make``; other threads wait for its value or its error.
-        """
-        if (value := self.find(key, version)) is not None:
-            return value
-        return self.start(key, version, make)[0].result()
+        return flight.result()
 
     def _find(self, key: Key, version: Hashable) -> Value | None:
         found_version, value = self._entries.get(key, (None, None))

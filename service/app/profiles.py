@@ -1,12 +1,14 @@
 """Use cases over users: events, preferences, likes, export and deletion."""
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
+from operator import attrgetter, itemgetter
+from typing import Any, TypeVar
 
 from service.app.catalog import resolve_all
-from service.app.ports import Clock, Store
+from service.app.ports import Clock, Store, Transaction
 from service.app.ranking.prepared_users import PreparedUsers
 from service.app.ranking.serving import ServingSlot
 from service.domain.errors import InvalidField, NotFound
@@ -28,6 +30,7 @@ MAX_PREFERENCES = 200
 # Rows read in one transaction of an export.
 EVENTS_AT_A_TIME = 1_000
 SLATES_AT_A_TIME = 50
+Row = TypeVar("Row")
 
 
 class Profiles:
@@ -120,11 +123,21 @@ class Profiles:
         """
         with self._store.read() as tx:
             state = tx.users.find_state(check_id(user_id, "user_id"))
+        events = self._pages(
+            lambda tx, after: tx.users.events_after(user_id, after, limit=EVENTS_AT_A_TIME), 0, itemgetter(0)
+        )
+        slates = self._pages(
+            lambda tx, after: tx.slates.of_user_after(user_id, after, limit=SLATES_AT_A_TIME),
+            None,
+            attrgetter("created_at", "slate_id"),
+        )
+        precomputed = self._pages(
+            lambda tx, after: tx.precomputed.of_user_after(user_id, after, limit=SLATES_AT_A_TIME),
+            "",
+            attrgetter("digest_id"),
+        )
         records: Iterator[UserState | Event | Slate | PrecomputedSlate] = chain(
-            [state] if state else [],
-            self._export_events(user_id),
-            self._export_slates(user_id),
-            self._export_precomputed(user_id),
+            [state] if state else [], (event for _, event in events), slates, precomputed
         )
         is_known = False
         for record in records:
@@ -145,35 +158,17 @@ class Profiles:
         with self._store.read() as tx:
             return tx.users.deleted(since=since, after=after, limit=limit)
 
-    def _export_events(self, user_id: str) -> Iterator[Event]:
-        sequence = 0
+    def _pages(
+        self, read: Callable[[Transaction, Any], Sequence[Row]], after: Any, place_of: Callable[[Row], Any]
+    ) -> Iterator[Row]:
+        """Yield all rows that ``read`` returns page by page, from the place ``after`` on."""
         while True:
             with self._store.read() as tx:
-                page = tx.users.events_after(user_id, sequence, limit=EVENTS_AT_A_TIME)
-            yield from (event for _, event in page)
-            if len(page) < EVENTS_AT_A_TIME:
+                page = read(tx, after)
+            if not page:
                 return
-            sequence = page[-1][0]
-
-    def _export_slates(self, user_id: str) -> Iterator[Slate]:
-        after = None
-        while True:
-            with self._store.read() as tx:
-                page = tx.slates.of_user_after(user_id, after, limit=SLATES_AT_A_TIME)
             yield from page
-            if len(page) < SLATES_AT_A_TIME:
-                return
-            after = (page[-1].created_at, page[-1].slate_id)
-
-    def _export_precomputed(self, user_id: str) -> Iterator[PrecomputedSlate]:
-        after = ""
-        while True:
-            with self._store.read() as tx:
-                page = tx.precomputed.of_user_after(user_id, after, limit=SLATES_AT_A_TIME)
-            yield from page
-            if len(page) < SLATES_AT_A_TIME:
-                return
-            after = page[-1].digest_id
+            after = place_of(page[-1])
 
     def _check_event(self, event: Event, path: str) -> Event:
         if event.occurred_at and event.occurred_at > self._clock.now() + MAX_FUTURE:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 
+from service.app.background import started
 from service.domain.errors import StorageUnavailable
 
 Answer = TypeVar("Answer")
@@ -41,12 +42,5 @@ class StorageProbe(Generic[Answer]):
     def _present_question(self) -> "Future[Answer]":
         with self._lock:
             if self._question is None or self._question.done():
-                self._question, self._asked_at = Future(), time.monotonic()
-                threading.Thread(target=self._answer, args=(self._question,), name="probe", daemon=True).start()
+                self._question, self._asked_at = started(self._ask, "probe"), time.monotonic()
             return self._question
-
-    def _answer(self, question: "Future[Answer]") -> None:
-        try:
-            question.set_result(self._ask())
-        except Exception as error:  # noqa: BLE001 (the caller raises it)
-            question.set_exception(error)

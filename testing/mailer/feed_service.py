@@ -8,12 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from google.protobuf.timestamp_pb2 import Timestamp
-from google.type.date_pb2 import Date
-
 from paperfeed.client import Client
 from paperfeed.v1 import catalog_pb2 as pb
 from paperfeed.v1 import profile_pb2
+from service.api.convert import to_date, to_timestamp
 
 TODAY = dt.datetime.now(dt.UTC).replace(hour=12, minute=0, second=0, microsecond=0) - dt.timedelta(days=13)
 """A day that is recent for the mailer, and long enough past for tests that advance a clock."""
@@ -70,7 +68,7 @@ def add_digest(client: Client, digest_id: str, date: dt.date, papers: Sequence[p
     client.catalog.UpsertPapers(pb.UpsertPapersRequest(papers=papers))
     digest = pb.Digest(
         digest_id=digest_id,
-        date=Date(year=date.year, month=date.month, day=date.day),
+        date=to_date(date),
         title=digest_id,
         source="test",
         paper_ids=[paper.paper_id for paper in papers],
@@ -87,7 +85,7 @@ def papers(prefix: str, count: int, first_seen_at: dt.datetime | None = None) ->
             abstract=f"We study {TOPICS[number % 5]} in depth. Results on {TOPICS[number % 5]} are new.",
             authors=["Ada Lovelace"],
             url=f"https://example.org/{prefix}{number}",
-            first_seen_at=None if first_seen_at is None else _timestamp(first_seen_at),
+            first_seen_at=to_timestamp(first_seen_at),
         )
         for number in range(count)
     ]
@@ -95,15 +93,9 @@ def papers(prefix: str, count: int, first_seen_at: dt.datetime | None = None) ->
 
 def like(client: Client, user_id: str, paper_ids: Sequence[str]) -> None:
     """Record a like of each paper, an hour ago."""
-    stamp = _timestamp(dt.datetime.now(dt.UTC) - dt.timedelta(hours=1))
+    stamp = to_timestamp(dt.datetime.now(dt.UTC) - dt.timedelta(hours=1))
     events = [
         profile_pb2.Event(user_id=user_id, paper_id=paper_id, event_type=profile_pb2.EVENT_TYPE_LIKE, occurred_at=stamp)
         for paper_id in paper_ids
     ]
     client.profiles.RecordEvents(profile_pb2.RecordEventsRequest(events=events))
-
-
-def _timestamp(time: dt.datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(time)
-    return stamp

@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from itertools import chain, islice
 from typing import TypeAlias
 
+from service.app.background import started
 from service.app.cache import VersionedCache
 from service.app.ports import Clock, Store, Transaction, Versions
 from service.app.ranking.candidates import Candidates
@@ -118,19 +119,11 @@ class CandidateSets:
     def _placed_soon(self, serving: Serving, digest_ids: tuple[str, ...]) -> "Future[KeptDigest]":
         """Return the future of the running preparation of digests; start one if none is running."""
         with self._placing_changes:
-            found = self._placing.get(digest_ids)
-            if found is None:
-                found = self._placing[digest_ids] = Future()
-                # If one caller stops waiting, the others still get the result.
-                found.set_running_or_notify_cancel()
-                # A daemon thread, so that a stopping process does not wait for it.
-                work = threading.Thread(
-                    target=self._place, args=(serving, digest_ids, found), name="placing", daemon=True
-                )
-                work.start()
-            return found
+            if digest_ids not in self._placing:
+                self._placing[digest_ids] = started(lambda: self._place(serving, digest_ids), "placing")
+            return self._placing[digest_ids]
 
-    def _place(self, serving: Serving, digest_ids: tuple[str, ...], done: "Future[KeptDigest]") -> None:
+    def _place(self, serving: Serving, digest_ids: tuple[str, ...]) -> KeptDigest:
         """Place the present versions of digests, one such work at a time."""
         try:
             with self._one_at_a_time, self._store.read() as tx:
@@ -138,17 +131,11 @@ class CandidateSets:
                 key = (versions, serving.generation)
                 kept = self._digests.get(digest_ids, key, lambda: self._placed(tx, serving, digest_ids, paper_ids))
                 kept.with_signals(tx, tx.versions("", digest_ids[0]).mark).matrix.compute()
-        except Exception as error:  # noqa: BLE001 (those who wait raise it)
-            self._finish(digest_ids)
-            done.set_exception(error)
-        else:
-            self._finish(digest_ids)
-            done.set_result(kept)
-
-    def _finish(self, digest_ids: tuple[str, ...]) -> None:
-        # Done before waiting callers continue, so that one that finds a newer version starts new work.
-        with self._placing_changes:
-            del self._placing[digest_ids]
+                return kept
+        finally:
+            # Done before waiting callers continue, so that one that finds a newer version starts new work.
+            with self._placing_changes:
+                del self._placing[digest_ids]
 
     def _placed(
         self, tx: Transaction, serving: Serving, digest_ids: tuple[str, ...], paper_ids: Sequence[str]
