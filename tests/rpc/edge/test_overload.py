@@ -4,6 +4,7 @@ import datetime as dt
 import time
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import grpc
 import pytest
@@ -209,20 +210,22 @@ def test_a_burst_on_one_connection_is_answered_or_refused(service: Service) -> N
     assert codes[grpc.StatusCode.OK] > 0
 
 
-def test_feeds_that_wait_are_made_together(own: Service) -> None:
+def test_feeds_that_wait_are_made_together(start: Callable[..., Service], tiny_bundle: Path) -> None:
     """Feeds of one digest that wait are stored together, each for its user; one bad request fails alone."""
-    client = own.client
+    # With one thread, all calls but the first ones wait, also the bad request.
+    service = start(bundle=str(tiny_bundle), threads=1, max_wait_seconds=60.0)
+    client = service.client
     liked, *others = upsert_ready(client, make_papers(6))
     digest_id = make_digest(client, others)
     users = [f"user-{number}" for number in range(6)]
     for user in users[::2]:
         record(client, user, "like", liked)
     expected = {user: client.feeds.GetFeed(GetFeedRequest(user_id=user, digest_id=digest_id)).slate for user in users}
-    with own.application.store.write():  # no slate can be stored, so all calls but the first ones wait
-        calls = {
-            user: client.feeds.GetFeed.future(GetFeedRequest(user_id=user, digest_id=digest_id), timeout=30)
-            for user in [*users, ""]
-        }
+    with service.application.store.write():  # no slate can be stored
+        calls = {}
+        for user in [*users, ""]:
+            calls[user] = client.feeds.GetFeed.future(GetFeedRequest(user_id=user, digest_id=digest_id), timeout=30)
+            wait_until(lambda: calls_at_work(client) > 0)
         wait_until(lambda: calls_at_work(client) == len(calls))
     found = {user: call.result().slate for user, call in calls.items() if user}
 
