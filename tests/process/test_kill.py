@@ -18,11 +18,17 @@ BATCHES = 3
 
 
 class Writer(threading.Thread):
-    """Records batches of events, each with its own ids, until a call fails."""
+    """Records batches of events, each with its own ids, until a call fails.
+
+    Attributes:
+        batches: The event ids of every batch, by its number.
+        liked: The papers of the last batch.
+    """
 
     def __init__(self, server: Server, name: str, paper_ids: list[str]) -> None:
         super().__init__(name=name)
         self.batches: dict[int, list[str]] = {}
+        self.liked: list[str] = []
         self.acknowledged: set[str] = set()
         self.failure: grpc.StatusCode | None = None
         self._server = server
@@ -39,9 +45,9 @@ class Writer(threading.Thread):
                 number = len(self.batches)
                 ids = [f"{self.name}-{number}-{i}" for i in range(EVENTS_PER_CALL)]
                 self.batches[number] = ids
-                chosen = [self._paper_ids[(number + i) % len(self._paper_ids)] for i in range(EVENTS_PER_CALL)]
+                self.liked = [self._paper_ids[(number + i) % len(self._paper_ids)] for i in range(EVENTS_PER_CALL)]
                 try:
-                    answer = record(likes(self.user_id, chosen, event_ids=ids), timeout=20)
+                    answer = record(likes(self.user_id, self.liked, event_ids=ids), timeout=20)
                 except grpc.RpcError as error:
                     self.failure = error.code()
                 else:
@@ -99,7 +105,7 @@ def test_repeating_the_unanswered_call_counts_once(sqlite_url: str, tmp_path: Pa
     unanswered = writer.batches[max(writer.batches)]
     with running(tmp_path, sqlite_url) as server:
         with server.client() as client:
-            answer = client.profiles.RecordEvents(likes(writer.user_id, paper_ids[:3], event_ids=unanswered))
+            answer = client.profiles.RecordEvents(likes(writer.user_id, writer.liked, event_ids=unanswered))
         assert answer.recorded_count in {0, EVENTS_PER_CALL}
         assert answer.recorded_count + answer.duplicate_count == EVENTS_PER_CALL
         assert exported_event_ids(server, writer.user_id) == writer.acknowledged | set(unanswered)
