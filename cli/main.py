@@ -17,6 +17,7 @@ from cli.models import estimate, evaluate, train
 from cli.output import show_text
 from cli.queries import commands as queries
 from cli.queries import reactions
+from cli.users import commands as users
 
 app = typer.Typer(
     name="paperfeed",
@@ -53,6 +54,7 @@ app.command("like")(reactions.like)
 app.command("dislike")(reactions.dislike)
 app.command("dismiss")(reactions.dismiss)
 app.command("profile")(queries.profile)
+app.add_typer(users.app, name="users")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(batch.export)
