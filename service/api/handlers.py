@@ -92,7 +92,8 @@ class Handlers(grpc.GenericRpcHandler):
         self._bulk = bulk
         self._aside = CallQueue("status", threads=STATUS_THREADS, max_waiting=sys.maxsize)
         self._together = together
-        self._gate = gate
+        self.gate = gate
+        """Identifies callers, also those of reflection."""
         self._audit = audit
         self._silence = ClientWaits("send its message", silence_seconds)
         self._stall = ClientWaits("take a message", stall_seconds)
@@ -233,7 +234,7 @@ class Handlers(grpc.GenericRpcHandler):
             return None
         finally:
             if call.is_limited and call.caller is not None:
-                self._gate.leave(call.caller)
+                self.gate.leave(call.caller)
             self.count -= counts
             if not self.count:
                 self._is_idle.set()
@@ -252,8 +253,8 @@ class Handlers(grpc.GenericRpcHandler):
         """
         if self._refuses:
             raise ServerStopping
-        call.caller = await self._gate.identify(context)
-        call.is_limited = self._gate.enter(call.method, call.caller)
+        call.caller = await self.gate.identify(context)
+        call.is_limited = self.gate.enter(call.method, call.caller)
         queue.check_room(seconds=call.time_remaining())
         async with self._silence.limit():
             data = await context.read()

@@ -228,9 +228,7 @@ class Catalog:
             paper_ids = resolve_distinct(tx, digest.paper_ids, "digest.paper_ids")
             return tx.digests.save(replace(digest, paper_ids=paper_ids), self._clock.now())
 
-    def delete_digest(
-        self, digest_id: str, entry: AuditEntry | None = None, *, allow_missing: bool = False
-    ) -> None:
+    def delete_digest(self, digest_id: str, entry: AuditEntry | None = None, *, allow_missing: bool = False) -> None:
         """Delete a digest, but not its papers and not its slates; store the entry of the audit log with it.
 
         Raises:

@@ -35,7 +35,7 @@ def prune(
     features_days: int | None = None,
     audit_days: int | None = None,
 ) -> Pruned:
-    """Delete what is older than the given days: events, slates, features, entries of the audit log. None keeps them all.
+    """Delete events, slates, features and audit entries that are older than the given days; None keeps them all.
 
     The function may be interrupted and repeated.
 

@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 
-from service.api.calls import Call
 from service.api.callers.scopes import WITHIN_TRANSACTION, is_audited
+from service.api.calls import Call
 from service.api.queues import CallQueue, Work
 from service.api.status import code_of
 from service.app.callers.audit_trail import AuditTrail

@@ -2,8 +2,9 @@
 
 import logging
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import grpc
 
@@ -45,8 +46,10 @@ class Certificates:
             first = self._read()
         except (OSError, ValueError) as error:
             raise InvalidField("server TLS", str(error)) from error
+        # The stubs do not know that None means no change.
+        changed: Callable[[], Any] = self._changed
         return grpc.dynamic_ssl_server_credentials(
-            first, self._changed, require_client_authentication=self._client_ca is not None
+            first, changed, require_client_authentication=self._client_ca is not None
         )
 
     def _changed(self) -> grpc.ServerCertificateConfiguration | None:

@@ -29,7 +29,7 @@ def check_exposure(host: str, *, identifies: bool, has_tls: bool, insecure: bool
         insecure: Whether the user has asked for a server without identity.
 
     Raises:
-        InvalidField: Everybody who reaches the server could read and delete all data, and the user has not asked for it.
+        InvalidField: Everybody who reaches the server could read and delete all data, and nobody asked for it.
     """
     if is_local(host):
         return ""

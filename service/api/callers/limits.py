@@ -78,7 +78,7 @@ class CallerLimits:
             usage.running -= 1
 
     def _wait(self, usage: _Usage, now: float) -> float:
-        """Return the seconds until a refused call should be repeated: one call for each new token, then from the start."""
+        """Return the seconds until a refused call should be repeated. Refused calls get the next tokens in turn."""
         wait = max(usage.next_retry_at - now, 0.0) + 1 / self._rate
         if wait > MAX_RETRY_SECONDS:
             wait = min(1 / self._rate, MAX_RETRY_SECONDS)
