@@ -177,8 +177,9 @@ def _is_local(target: str) -> bool:
     """Return whether a server at the gRPC target is on this machine."""
     if target.startswith(_LOCAL_SCHEMES):
         return True
-    host = target.rpartition("/")[2].removeprefix("dns:").removeprefix("ipv4:").removeprefix("ipv6:")
-    host = host.rpartition(":")[0].strip("[]")
+    for scheme in ("dns:///", "dns:", "ipv4:", "ipv6:"):
+        target = target.removeprefix(scheme)
+    host = target.rpartition(":")[0].strip("[]")
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
