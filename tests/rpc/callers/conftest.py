@@ -12,6 +12,9 @@ from service.storage import schema
 from testing.servers import Service, copied, serving
 from tests.databases import ENGINES, postgres_schema, require_postgres
 from tests.rpc.callers.builders import Keys, make_keys
+from tests.store_fixtures import databases, sql_store, store_url
+
+__all__ = ["databases", "guarded", "sql_store", "store_url"]
 
 
 @dataclass(frozen=True)
