@@ -103,8 +103,13 @@ def target_of(request: Any) -> str:
     """Return what an audited call is about: ``KIND:ID``, for users with the hash of the id; empty if unknown."""
     for field, kind in _TARGETS.items():
         if name := str(getattr(request, field, "")):
-            return f"{kind}:{user_id_hash(name) if kind == 'user' else name[:MAX_TARGET_LENGTH]}"
+            return f"{kind}:{user_id_hash(name) if kind == 'user' else _printable(name)}"
     return ""
+
+
+def _printable(name: str) -> str:
+    """Return a name of a request that was not checked yet: shortened, and without characters such as NUL."""
+    return "".join(each if each.isprintable() else "?" for each in name[:MAX_TARGET_LENGTH])
 
 
 def entry_of(context: object) -> AuditEntry | None:

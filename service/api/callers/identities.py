@@ -32,11 +32,7 @@ def by_api_key(known: KnownCallers) -> Identify:
         text = _bearer_of(context.invocation_metadata() or ())
         caller = known.by_key(text)
         if caller is None and known.may_know_later(text):
-            # The key may have been created after the last read.
-            try:
-                await asyncio.wait_for(asyncio.wrap_future(known.read_again()), READ_SECONDS)
-            except TimeoutError as error:
-                raise StorageUnavailable("the API keys could not be read in time") from error
+            await _read_again(known)
             caller = known.by_key(text)
         if caller is None:
             raise Unauthenticated("the API key is unknown, expired or revoked")
@@ -51,12 +47,22 @@ def by_certificate(known: KnownCallers) -> Identify:
     async def identify(context: Any) -> Caller:
         properties = context.auth_context()
         names = [value.decode(errors="replace") for key in (_URIS, _COMMON_NAME) for value in properties.get(key, ())]
-        for name in names:
-            if (caller := known.by_certificate(name)) is not None:
-                return caller
+        if (caller := known.by_certificate(names)) is not None:
+            return caller
+        await _read_again(known)
+        if (caller := known.by_certificate(names)) is not None:
+            return caller
         raise Unauthenticated("the client certificate has no scopes here, or they have expired or were revoked")
 
     return identify
+
+
+async def _read_again(known: KnownCallers) -> None:
+    """Wait for a read of the keys, because one may have been created after the last read."""
+    try:
+        await asyncio.wait_for(asyncio.wrap_future(known.read_again()), READ_SECONDS)
+    except TimeoutError as error:
+        raise StorageUnavailable("the API keys could not be read in time") from error
 
 
 def _bearer_of(metadata: Iterable[tuple[str, str | bytes]]) -> str:

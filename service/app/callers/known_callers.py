@@ -8,7 +8,7 @@ import datetime as dt
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 
 from service.app.ports import Clock, Store
@@ -65,15 +65,18 @@ class KnownCallers(Rounds):
         key = self._keys.get(key_id_of(text) or "")
         return self._caller(key) if key is not None and key.is_hash_of(text) else None
 
-    def by_certificate(self, name: str) -> Caller | None:
-        """Return the caller whose client certificate has this common name or URI; None if it has no scopes.
+    def by_certificate(self, names: Sequence[str]) -> Caller | None:
+        """Return the caller whose client certificate has these names; None if none of them has scopes.
+
+        Args:
+            names: URIs and the common name. The first that has scopes counts.
 
         Raises:
             StorageUnavailable: The keys could not be read for ``MAX_AGE_SECONDS``.
         """
         self._check_age()
-        key = self._certificates.get(name)
-        return None if key is None else self._caller(key)
+        found = (self._certificates[name] for name in names if name in self._certificates)
+        return next((caller for key in found if (caller := self._caller(key)) is not None), None)
 
     def may_know_later(self, text: str) -> bool:
         """Return whether the next read may find this API key: it has the form of a key, and its id is unknown."""
@@ -83,6 +86,8 @@ class KnownCallers(Rounds):
     def read_again(self) -> "Future[None]":
         """Start a read soon; the result is set when a read that began after now has ended."""
         done: Future[None] = Future()
+        # A call that stops waiting cannot cancel it, so it always gets its result.
+        done.set_running_or_notify_cancel()
         with self._lock:
             self._waiting.append(done)
         self.wake()

@@ -87,6 +87,19 @@ def test_keys_outlive_a_short_outage_only(sql_store: SqlStore, monkeypatch: pyte
         known.by_key(text)
 
 
+def test_a_caller_that_leaves_stops_nobody(sql_store: SqlStore) -> None:
+    """If one of the calls that wait for a read is cancelled, the others still get it."""
+    known = KnownCallers(sql_store, SystemClock())
+    known.start()
+
+    first, second = known.read_again(), known.read_again()
+    first.cancel()
+
+    assert second.result(timeout=20) is None
+    assert known.read_again().result(timeout=20) is None
+    known.stop()
+
+
 def test_a_certificate_is_granted_scopes_once(sql_store: SqlStore) -> None:
     """A certificate has one grant in force; a new one replaces a revoked or expired one."""
     keys = ApiKeys(sql_store, SystemClock())
@@ -98,12 +111,12 @@ def test_a_certificate_is_granted_scopes_once(sql_store: SqlStore) -> None:
 
     known = KnownCallers(sql_store, SystemClock())
     known._read()
-    found = known.by_certificate("mailer.example.org")
+    found = known.by_certificate(["other", "mailer.example.org"])
 
     assert text == ""
     assert found is not None
     assert (found.key_id, found.scopes) == (second.key_id, {Scope.USERS_ADMIN})
-    assert known.by_certificate("other.example.org") is None
+    assert known.by_certificate(["other.example.org"]) is None
 
 
 @pytest.mark.parametrize(
