@@ -28,10 +28,11 @@ ENV PATH="/opt/paperfeed/bin:$PATH" \
     PYTHONUNBUFFERED=1 \
     HF_HUB_OFFLINE=1 \
     PAPERFEED_DB="sqlite:////data/paperfeed.db" \
-    PAPERFEED_HOST="0.0.0.0"
+    PAPERFEED_HOST="0.0.0.0" \
+    PAPERFEED_AUTH="keys"
 USER 10001:10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 50051
-HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["paperfeed", "status"]
+HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["paperfeed", "status", "--ready"]
 CMD ["paperfeed", "serve"]

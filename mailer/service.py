@@ -136,6 +136,9 @@ def _mapped(resource: str = "", name: str = "") -> Iterator[None]:
             raise NotFound(resource, details.metadata.get("name", name)) from error
         if details.code is grpc.StatusCode.INVALID_ARGUMENT and details.fields:
             raise InvalidField(*next(iter(details.fields.items()))) from error
+        if details.reason == "QUOTA_EXCEEDED":
+            # To repeat the call would not help, so the event must not delay others.
+            raise InvalidField("events", details.message) from error
         raise ServiceUnavailable(f"{details.code.name}: {details.message}") from error
 
 

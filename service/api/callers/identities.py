@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable, Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -73,6 +74,8 @@ def _bearer_of(metadata: Iterable[tuple[str, str | bytes]]) -> str:
     return text
 
 
+# A connection keeps its peer.
+@lru_cache(maxsize=4_096)
 def address_of(peer: str) -> str:
     """Return the address in a peer that gRPC names, such as ``ipv4:192.0.2.1:4711``.
 
