@@ -29,14 +29,14 @@ ENV PATH="/opt/paperfeed/bin:$PATH" \
     HF_HUB_OFFLINE=1 \
     PAPERFEED_DB="sqlite:////data/paperfeed.db" \
     PAPERFEED_HOST="0.0.0.0" \
+    PAPERFEED_AUTH="keys" \
     PAPERFEED_METRICS_PORT="9464" \
     PAPERFEED_MAIL_METRICS_PORT="9464"
 USER 10001:10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 50051
-# For the server and the mailer's pages. GetStatus would need an API key.
+# For the server and for the mailer's pages.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --start-interval=2s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9464/livez', timeout=5)"]
-# Others can reach a container, so the server starts only with --auth keys, --auth mtls or --insecure.
 CMD ["paperfeed", "serve"]

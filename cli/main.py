@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import bench, db, serve
+from cli import bench, db, keys, serve
 from cli import run as schedule
 from cli.batch import commands as batch
 from cli.demo import command as demo
@@ -64,6 +64,8 @@ app.command("estimate")(estimate.estimate)
 app.add_typer(mail.app, name="mail")
 app.command("run")(schedule.run)
 app.add_typer(db.app, name="db")
+app.add_typer(keys.app, name="keys")
+app.command("audit")(keys.audit)
 app.command("status")(queries.status)
 app.command("demo")(demo.demo)
 
