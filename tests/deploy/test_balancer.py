@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.metadata
+import socket
 import ssl
 import subprocess
 import urllib.error
@@ -145,8 +146,6 @@ def test_certificates_are_renewed(behind: Behind, balancer: Balancer) -> None:
     context.load_cert_chain(caller / "tls.crt", caller / "tls.key")
 
     def serial() -> str:
-        import socket
-
         with (
             socket.create_connection(("localhost", balancer.port), timeout=10) as plain,
             context.wrap_socket(plain, server_hostname="localhost") as connection,
