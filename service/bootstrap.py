@@ -23,7 +23,7 @@ from service.api.handlers import PREFIX, Handlers, Together
 from service.api.page_tokens import PageTokens
 from service.api.profiles import ProfileServicer
 from service.api.queues import CallQueue
-from service.api.server import Server
+from service.api.server import MAX_CONNECTION_SECONDS, Port, Server
 from service.api.status_service import StatusServicer
 from service.app.callers.audit_trail import AuditTrail
 from service.app.callers.known_callers import KnownCallers
@@ -266,9 +266,11 @@ class Application:
             ),
             handlers=handlers,
             is_ready=lambda: self.serving.is_ready,
-            port_is_shared=place.count > 1,
-            credentials=certificates.credentials() if certificates else None,
-            connection_seconds=MTLS_CONNECTION_SECONDS if settings.server_client_ca else None,
+            port=Port(
+                is_shared=place.count > 1,
+                credentials=certificates.credentials() if certificates else None,
+                connection_seconds=MTLS_CONNECTION_SECONDS if settings.server_client_ca else MAX_CONNECTION_SECONDS,
+            ),
         )
 
     def start(self) -> int:

@@ -124,8 +124,14 @@ class DatabasePlace:
         return [Found(self._name, counts, stored_since=since)]
 
     def remove(self, user_id: str) -> None:
-        """See ``Place.remove``."""
-        self._profiles.delete(user_id)
+        """See ``Place.remove``. Leaves an entry in the audit log, as a call of DeleteUser does."""
+        from service.app.callers.keys import ACTOR
+        from service.domain.callers import AuditEntry
+        from service.domain.events import user_id_hash
+
+        target = f"user:{user_id_hash(user_id)}"
+        entry = AuditEntry(dt.datetime.now(dt.UTC), ACTOR, "", "users forget", target, "OK")
+        self._profiles.delete(user_id, entry)
 
     def deleted_at(self, user_id: str) -> dt.datetime | None:
         """See ``Service.deleted_at``."""

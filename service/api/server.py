@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -51,6 +52,8 @@ READINESS_SECONDS = 1.0
 # QUIET_SECONDS, at most for MAX_QUIET_SECONDS.
 QUIET_SECONDS = 0.25
 MAX_QUIET_SECONDS = 2.0
+# The longest time that gRPC takes: 24 days.
+MAX_CONNECTION_SECONDS = 2**31 // 1_000
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
@@ -82,6 +85,21 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
     ListModels = GetModel = PromoteModel = RollbackModel = _unsupported
 
 
+@dataclass(frozen=True)
+class Port:
+    """Properties of the port that a server listens on.
+
+    Attributes:
+        is_shared: Whether other processes listen on the same port.
+        credentials: Certificates of the server; None serves without TLS.
+        connection_seconds: Time after which a connection is replaced by a new one, between calls.
+    """
+
+    is_shared: bool = False
+    credentials: grpc.ServerCredentials | None = None
+    connection_seconds: int = MAX_CONNECTION_SECONDS
+
+
 class Server:
     """A gRPC server with health and reflection. Call ``start`` and then ``drain``, each once, from another thread.
 
@@ -89,9 +107,7 @@ class Server:
         handlers: Have the methods of the servicers, and run their calls.
         is_ready: Says whether feeds are ranked as they should be. While it is False, the health of FeedService and of
             the server as a whole is NOT_SERVING; all calls are still answered.
-        port_is_shared: Whether other processes listen on the same port.
-        credentials: Certificates of the server; None serves without TLS.
-        connection_seconds: Time after which a connection is replaced by a new one, between calls; None means never.
+        port: Properties of the port.
     """
 
     def __init__(
@@ -103,18 +119,18 @@ class Server:
         status: StatusServicer,
         handlers: Handlers,
         is_ready: Callable[[], bool],
-        port_is_shared: bool,
-        credentials: grpc.ServerCredentials | None = None,
-        connection_seconds: int | None = None,
+        port: Port,
     ) -> None:
-        self._credentials = credentials
+        self._credentials = port.credentials
         self._handlers = handlers
         # Only with --workers may several processes listen on one port; otherwise a second server must fail.
         self._options = (
             *OPTIONS,
-            ("grpc.so_reuseport", int(port_is_shared)),
-            # The largest value, which is gRPC's default, means no limit.
-            ("grpc.max_connection_age_ms", 2**31 - 1 if connection_seconds is None else connection_seconds * 1_000),
+            ("grpc.so_reuseport", int(port.is_shared)),
+            (
+                "grpc.max_connection_age_ms",
+                port.connection_seconds * 1_000,
+            ),
         )
         # The generated functions are not typed for grpc.aio; of a server they call two methods, which Handlers has.
         registry: Any = handlers

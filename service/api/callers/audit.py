@@ -18,7 +18,14 @@ from service.domain.errors import Overloaded, StorageUnavailable
 from service.domain.events import user_id_hash
 
 # Request fields that name the target of an audited method, with the kind of target.
-_TARGETS = {"user_id": "user", "paper_id": "paper", "digest_id": "digest", "model_version": "model"}
+_TARGETS = {
+    "user_id": "user",
+    "paper_id": "paper",
+    "digest_id": "digest",
+    "model_version": "model",
+    "from_model_version": "model",
+    "content_sha256": "model",
+}
 MAX_TARGET_LENGTH = 300
 # Entries of refused calls that may wait to be written; more are only logged.
 MAX_WAITING = 64

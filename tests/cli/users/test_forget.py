@@ -75,6 +75,10 @@ def test_databases(urls: tuple[str, str], paperfeed: Run) -> None:
     assert counts(first, "left") == counts(again, "found") == {"mailer": dict.fromkeys(mail, 0), "database": EMPTY}
     assert first["deleted_at"] == again["deleted_at"]
     assert first["user_id_hash"] == user_id_hash(USER)
+    audited = told(paperfeed("audit", "--db", url, "--user", USER, "--json"))["entries"]
+    assert [(each["actor"], each["action"], each["outcome"]) for each in audited] == [
+        ("command line", "users forget", "OK")
+    ] * 2
     other = told(paperfeed(*(word if word != USER else "bob" for word in command)))
     assert counts(other, "found")["database"] == {"profile": 1, "events": 1, "slates": 0, "precomputed_slates": 1}
     assert counts(other, "found")["mailer"] == mail
@@ -100,6 +104,28 @@ def test_a_server(paperfeed: Run, tmp_path: Path) -> None:
         "verified: nothing is left in these places",
     ]
     assert (stranger["deleted_at"], stranger["left"]) == (None, None)
+
+
+def test_a_key_without_the_right(paperfeed: Run, tmp_path: Path) -> None:
+    """A key needs users:admin: without it nothing is deleted, in the service and in the mailer."""
+    url, mail_url = f"sqlite:///{tmp_path / 'served.db'}", f"sqlite:///{tmp_path / 'mail.db'}"
+    assert paperfeed("db", "upgrade", "--db", url).code == 0
+    assert paperfeed("mail", "upgrade", "--mail-db", mail_url).code == 0
+    fill(url)
+    fill_mail(mail_url)
+    for scope in ("feeds:read", "users:admin"):
+        key = paperfeed("keys", "create", scope, "--scope", "feeds:read", "--scope", scope, "--db", url).out
+        (tmp_path / scope).write_text(key, encoding="utf-8")
+
+    with serving(url, auth="keys") as service:
+        command = ("users", "forget", USER, "--server", service.target, "--mail-db", mail_url, "--verify", "--json")
+        denied = paperfeed(*command, PAPERFEED_API_KEY_FILE=str(tmp_path / "feeds:read"))
+        done = told(paperfeed(*command, PAPERFEED_API_KEY_FILE=str(tmp_path / "users:admin")))
+
+    assert denied.code == 1
+    assert "PERMISSION_DENIED" in denied.err
+    assert counts(done, "found")["server"]["events"] == 3
+    assert counts(done, "found")["mailer"]["subscriptions"] == 1
 
 
 def test_exports_and_bundles(paperfeed: Run, tmp_path: Path) -> None:
