@@ -100,7 +100,9 @@ def _service(server: str | None, db: str | None, tls: Sequence[str | None]) -> "
     """Yield the service: the database that ``--db`` names, else the server."""
     if db is None:
         with server_client(server, tls) as client:
-            yield ServerPlace(client, Settings.read(server=server).server)
+            place = ServerPlace(client, Settings.read(server=server).server)
+            place.check_rights()
+            yield place
         return
     from cli.local import opened_store
     from service.app.profiles import Profiles

@@ -61,6 +61,12 @@ class ServerPlace:
         self._client = client
         self._name = f"server {address}"
 
+    def check_rights(self) -> None:
+        """Raise ``grpc.RpcError`` if the caller may not list deletions, which would otherwise fail after a deletion."""
+        from paperfeed.v1.profile_pb2 import ListDeletedUsersRequest
+
+        self._client.profiles.ListDeletedUsers(ListDeletedUsersRequest(page_size=1))
+
     def find(self, user_id: str) -> list[Found]:
         """See ``Place.find``."""
         import grpc

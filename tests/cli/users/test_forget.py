@@ -107,23 +107,24 @@ def test_a_server(paperfeed: Run, tmp_path: Path) -> None:
 
 
 def test_a_key_without_the_right(paperfeed: Run, tmp_path: Path) -> None:
-    """A key needs users:admin: without it nothing is deleted, in the service and in the mailer."""
+    """A key needs users:admin and feeds:read: without one of them nothing is deleted anywhere."""
     url, mail_url = f"sqlite:///{tmp_path / 'served.db'}", f"sqlite:///{tmp_path / 'mail.db'}"
     assert paperfeed("db", "upgrade", "--db", url).code == 0
     assert paperfeed("mail", "upgrade", "--mail-db", mail_url).code == 0
     fill(url)
     fill_mail(mail_url)
-    for scope in ("feeds:read", "users:admin"):
-        key = paperfeed("keys", "create", scope, "--scope", "feeds:read", "--scope", scope, "--db", url).out
-        (tmp_path / scope).write_text(key, encoding="utf-8")
+    for name, scopes in (("read", ["feeds:read"]), ("admin", ["users:admin"]), ("both", ["feeds:read", "users:admin"])):
+        words = [word for scope in scopes for word in ("--scope", scope)]
+        (tmp_path / name).write_text(paperfeed("keys", "create", name, *words, "--db", url).out, encoding="utf-8")
 
     with serving(url, auth="keys") as service:
         command = ("users", "forget", USER, "--server", service.target, "--mail-db", mail_url, "--verify", "--json")
-        denied = paperfeed(*command, PAPERFEED_API_KEY_FILE=str(tmp_path / "feeds:read"))
-        done = told(paperfeed(*command, PAPERFEED_API_KEY_FILE=str(tmp_path / "users:admin")))
+        for name in ("read", "admin"):
+            denied = paperfeed(*command, PAPERFEED_API_KEY_FILE=str(tmp_path / name))
+            assert denied.code == 1
+            assert "PERMISSION_DENIED" in denied.err
+        done = told(paperfeed(*command, PAPERFEED_API_KEY_FILE=str(tmp_path / "both")))
 
-    assert denied.code == 1
-    assert "PERMISSION_DENIED" in denied.err
     assert counts(done, "found")["server"]["events"] == 3
     assert counts(done, "found")["mailer"]["subscriptions"] == 1
 
