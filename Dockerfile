@@ -28,10 +28,15 @@ ENV PATH="/opt/paperfeed/bin:$PATH" \
     PYTHONUNBUFFERED=1 \
     HF_HUB_OFFLINE=1 \
     PAPERFEED_DB="sqlite:////data/paperfeed.db" \
-    PAPERFEED_HOST="0.0.0.0"
+    PAPERFEED_HOST="0.0.0.0" \
+    PAPERFEED_AUTH="keys" \
+    PAPERFEED_METRICS_PORT="9464" \
+    PAPERFEED_MAIL_METRICS_PORT="9464"
 USER 10001:10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 50051
-HEALTHCHECK --interval=30s --timeout=10s --start-period=30s CMD ["paperfeed", "status"]
+# For the server and for the mailer's pages.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --start-interval=2s \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9464/livez', timeout=5)"]
 CMD ["paperfeed", "serve"]

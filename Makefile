@@ -25,7 +25,7 @@ PROTOC_OUT = --python_out=$(1) --grpc_python_out=$(1) --mypy_out=quiet:$(1) --my
 PROTOC_IMAGE = --include_imports --include_source_info --descriptor_set_out
 BUF_OPTIONS = --config proto/buf.yaml --path paperfeed
 
-.PHONY: help setup demo screenshots test test-all coverage check stubs stubs-check format lint types imports proto-lint docker-lint bench clean
+.PHONY: help setup demo screenshots test test-all coverage check stubs stubs-check format lint types imports proto-lint docker-lint deploy-lint bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -57,7 +57,7 @@ test-all: $(STAMP) ## run all tests: also those that need a cluster, a browser, 
 coverage: $(STAMP) ## run all tests and list the lines that none of them reaches
 	@rm -f .coverage; .ci/tests.sh $(BIN)/python all --cov --cov-append --cov-report=term $(ARGS)
 
-check: lint types imports proto-lint stubs-check docker-lint ## format, lint, types, imports, proto, stubs, Dockerfile
+check: lint types imports proto-lint stubs-check docker-lint deploy-lint ## format, lint, types, imports, proto, stubs, Dockerfile, scripts
 
 stubs: $(STAMP) ## write the Python stubs of proto/paperfeed/v1/*.proto again
 	@PATH="$(abspath $(BIN)):$$PATH" $(call PROTOC,proto) $(call PROTOC_OUT,proto) $(PROTOS)
@@ -95,6 +95,10 @@ proto-lint: $(STAMP) ## buf: lint, and no breaking change since the last release
 
 docker-lint: $(STAMP)
 	@if [ -x $(BIN)/hadolint ]; then $(BIN)/hadolint Dockerfile; else echo "hadolint not checked: no build for this platform"; fi
+
+deploy-lint: $(STAMP)
+	@$(BIN)/shellcheck .ci/run .ci/*.sh deploy/*.sh deploy/compose/*.sh
+	@$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose/compose.yaml
 
 bench: $(STAMP) ## speed, each against a floor measured in the same run; half an hour, on a quiet machine
 	@for name in serving.serve serving.startup jobs.embed ranker serving.similar jobs.batch jobs.scaling serving.others; do $(BIN)/python -m benchmarks.$$name || failed=1; done; exit $${failed:-0}

@@ -17,6 +17,8 @@ from batch.errors import OutputUnusable
 
 LOCK_NAME = "_lock"
 """Tools that read folders of Parquet files skip names that begin with an underscore."""
+TRAINING_NAME = "_training.json"
+"""File that marks the folder of a training; the rows of a training have no user ids."""
 LOCK_TRIES = 100
 
 

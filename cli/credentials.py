@@ -1,4 +1,4 @@
-"""Credentials of commands that call a server."""
+"""Access of commands to a server: TLS, client certificate and API key."""
 
 from typing import TYPE_CHECKING
 
@@ -6,19 +6,19 @@ from service.config import Settings
 from service.domain.errors import InvalidField
 
 if TYPE_CHECKING:
-    import grpc
+    from paperfeed.client import Access
 
 
-def tls_credentials(ca: str | None, cert: str | None, key: str | None) -> "grpc.ChannelCredentials | None":
-    """Return the credentials that the options, or else the settings, name; None for a connection without TLS.
+def server_access(target: str, ca: str | None, cert: str | None, key: str | None) -> "Access":
+    """Return the access that the options, or else the settings, give to the server at an address.
 
     Raises:
         InvalidField: A file cannot be read or used.
     """
-    from paperfeed.client import tls_of_files
+    from paperfeed.client import access_of_files
 
     settings = Settings.read(tls_ca=ca, tls_cert=cert, tls_key=key)
     try:
-        return tls_of_files(settings.tls_ca, settings.tls_cert, settings.tls_key, settings.api_key_file)
+        return access_of_files(target, settings.tls_ca, settings.tls_cert, settings.tls_key, settings.api_key_file)
     except (OSError, ValueError) as error:
         raise InvalidField("TLS", str(error)) from error

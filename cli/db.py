@@ -25,7 +25,7 @@ def upgrade(db: Db = None, as_json: Json = False) -> None:
 
 @app.command()
 def prune(db: Db = None, as_json: Json = False) -> None:
-    """Remove events, slates and stored features that are older than the PAPERFEED_KEEP_* settings allow."""
+    """Remove events, slates, features and audit entries that are older than the PAPERFEED_KEEP_* settings allow."""
     from service.storage import retention
 
     settings = Settings.read(db=db)
@@ -36,6 +36,7 @@ def prune(db: Db = None, as_json: Json = False) -> None:
             events_days=settings.keep_events_days or None,
             slates_days=settings.keep_slates_days or None,
             features_days=settings.keep_features_days or None,
+            audit_days=settings.keep_audit_days or None,
         )
     result = asdict(counts)
     show(result, as_json=as_json, text="\n".join(f"{name}: {count}" for name, count in result.items()))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from cli import bench, db, serve
+from cli import bench, db, keys, serve
 from cli import run as schedule
 from cli.batch import commands as batch
 from cli.demo import command as demo
@@ -17,6 +17,7 @@ from cli.models import estimate, evaluate, train
 from cli.output import show_text
 from cli.queries import commands as queries
 from cli.queries import reactions
+from cli.users import commands as users
 
 app = typer.Typer(
     name="paperfeed",
@@ -53,6 +54,7 @@ app.command("like")(reactions.like)
 app.command("dislike")(reactions.dislike)
 app.command("dismiss")(reactions.dismiss)
 app.command("profile")(queries.profile)
+app.add_typer(users.app, name="users")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(batch.export)
@@ -62,6 +64,8 @@ app.command("estimate")(estimate.estimate)
 app.add_typer(mail.app, name="mail")
 app.command("run")(schedule.run)
 app.add_typer(db.app, name="db")
+app.add_typer(keys.app, name="keys")
+app.command("audit")(keys.audit)
 app.command("status")(queries.status)
 app.command("demo")(demo.demo)
 

@@ -34,6 +34,26 @@ def serve(
             "Default: 0.2."
         ),
     ] = None,
+    auth: Annotated[
+        str | None,
+        typer.Option(
+            help="How callers are identified: keys, mtls, or none (the default) on addresses of this machine."
+        ),
+    ] = None,
+    tls_cert: Annotated[
+        str | None, typer.Option(help="PEM file with the server's certificate chain; TLS is then required.")
+    ] = None,
+    tls_key: Annotated[str | None, typer.Option(help="PEM file with the private key of the certificate.")] = None,
+    client_ca: Annotated[
+        str | None,
+        typer.Option(help="PEM file with authorities; clients then need a certificate that one of them has signed."),
+    ] = None,
+    insecure: Annotated[
+        bool | None,
+        typer.Option(
+            "--insecure", help="Allow callers without identity from other machines, which the log then names."
+        ),
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(help="Number of server processes on the port; more than 1 needs Linux. Default: 1.")
     ] = None,
@@ -50,12 +70,18 @@ def serve(
         bundle=bundle,
         embedding_cache=embedding_cache,
         exploration=exploration,
+        auth=auth,
+        server_tls_cert=tls_cert,
+        server_tls_key=tls_key,
+        server_client_ca=client_ca,
+        insecure=insecure,
         workers=workers,
     )
     logs.configure(settings.log_level)
 
     def announce(bound: int) -> None:
-        console.print(f"listening on {settings.host}:{bound}", markup=False)
+        port_part = "" if settings.host.startswith("unix:") else f":{bound}"
+        console.print(f"listening on {settings.host}{port_part}", markup=False)
 
     if settings.workers > 1:
         from service.process.supervisor import Supervisor

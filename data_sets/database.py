@@ -1,5 +1,6 @@
 """A data set from a service's database, read in one read-only transaction. Deleted users are not in it."""
 
+import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -32,6 +33,7 @@ def read_database(
         TrainingError: The database has no papers, or none with a vector of this encoder.
     """
     schema.check(url)
+    taken_at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     store = open_store(url, pool_size=1)
     try:
         with store.read() as tx:
@@ -39,7 +41,7 @@ def read_database(
             reactions = reactions_of(_events(tx, papers.paper_ids))
     finally:
         store.dispose()
-    return dataset_of(name, papers, reactions, user_code, warn)
+    return replace(dataset_of(name, papers, reactions, user_code, warn), taken_at=taken_at)
 
 
 def _papers(tx: Transaction, encoder_name: str, name: str, progress: Progress, warn: Warn) -> PaperColumns:

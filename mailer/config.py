@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailer.errors import InvalidField
+from mailer.networks import networks_problem
 from settings.reader import read_settings, setting
 
 PREFIX = "PAPERFEED_MAIL_"
@@ -57,7 +58,18 @@ class MailSettings:
     dkim_key_file: str = setting("", "File that holds the private key, PEM.")
     host: str = setting("127.0.0.1", "Address that the web app listens on.")
     port: int = setting(8025, "Port that the web app listens on; 0 takes a free port.", at_least=0, at_most=65535)
-    trusted_proxies: str = setting("127.0.0.1", "Proxies whose X-Forwarded-For is trusted, separated by commas.")
+    trusted_proxies: str = setting(
+        "",
+        "Addresses or networks of the proxies in front of the web app, separated by commas. Only they are believed to "
+        "name a client's address (X-Forwarded-For). Empty: nobody is.",
+        check=networks_problem,
+    )
+    request_timeout_seconds: float = setting(
+        15.0,
+        "The web app closes a connection whose request has not arrived whole within this time.",
+        at_least=0.1,
+        at_most=600,
+    )
     keep_issues_days: int = setting(120, "Issues are removed after this many days; 0 keeps all.", at_least=0)
     stale_digest_weekdays: int = setting(
         3,

@@ -11,11 +11,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from mailer.domain.feed import Digest, Event, Feed, FeedPaper, Preferences, Reason
 from mailer.errors import InvalidField, NotFound, ServiceUnavailable
-from paperfeed.client import Client, error_details
+from paperfeed.client import Access, Client, error_details
 from paperfeed.v1 import catalog_pb2, feed_pb2, profile_pb2
 
 EVENTS_PER_CALL = 1_000
 MAX_DIGESTS = 100
+PLAIN = Access()
+"""No TLS and no API key: a server on this machine that does not identify its callers."""
 _REASONS = {number: name.removeprefix("REASON_TYPE_").lower() for name, number in feed_pb2.ReasonType.items()}
 
 
@@ -23,13 +25,11 @@ class FeedService:
     """A connection to the feed service. Use it in a ``with`` block; every call may raise ServiceUnavailable.
 
     Args:
-        credentials: Credentials for TLS, see ``paperfeed.client.tls``; None connects without TLS.
+        access: Credentials for TLS, and the API key. Default: neither.
     """
 
-    def __init__(
-        self, target: str, *, credentials: grpc.ChannelCredentials | None = None, timeout_seconds: float = 30.0
-    ) -> None:
-        self._client = Client(target, timeout=timeout_seconds, credentials=credentials)
+    def __init__(self, target: str, access: Access = PLAIN, *, timeout_seconds: float = 30.0) -> None:
+        self._client = Client(target, timeout=timeout_seconds, credentials=access.credentials, api_key=access.api_key)
 
     def __enter__(self) -> Self:
         return self
@@ -136,6 +136,9 @@ def _mapped(resource: str = "", name: str = "") -> Iterator[None]:
             raise NotFound(resource, details.metadata.get("name", name)) from error
         if details.code is grpc.StatusCode.INVALID_ARGUMENT and details.fields:
             raise InvalidField(*next(iter(details.fields.items()))) from error
+        if details.reason == "QUOTA_EXCEEDED":
+            # To repeat the call would not help, so the event must not delay others.
+            raise InvalidField("events", details.message) from error
         raise ServiceUnavailable(f"{details.code.name}: {details.message}") from error
 
 

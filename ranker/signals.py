@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 
@@ -73,6 +73,13 @@ class PaperSignals:
             event_users=np.array([user for _, _, user in counted], dtype=np.int64),
             heats=_running_heat(times, weights),
         )
+
+    def without_user(self, code: int) -> "PaperSignals":
+        """Return the signals as if the user of this code had never acted."""
+        keep = self.event_users != code
+        times, weights = self.event_at[keep], self.event_weights[keep]
+        changed = {"event_at": times, "event_weights": weights, "event_users": self.event_users[keep]}
+        return replace(self, **changed, heats=_running_heat(times, weights))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from service.domain.errors import InvalidField
 from settings.reader import read_settings, setting
 
 PREFIX = "PAPERFEED_"
+NO_IDENTITY, API_KEYS, MTLS = "none", "keys", "mtls"
+"""Values of ``auth``."""
 DEFAULT_CACHE, NO_CACHE = "user", "none"
 """Values of ``embedding_cache`` that are not the name of a file."""
 # HOST:PORT, or another name that gRPC knows, such as unix:/run/paperfeed.sock or dns:///paperfeed:50051.
@@ -31,21 +33,53 @@ class Settings:
     """All settings with their defaults. The environment variable of ``name`` is ``PAPERFEED_NAME``."""
 
     db: str = setting("sqlite:///paperfeed.db", "Database URL: sqlite:///PATH or postgresql://USER@HOST/NAME.")
-    host: str = setting("127.0.0.1", "Address that the server listens on.")
+    host: str = setting("127.0.0.1", "Address that the server listens on, or unix:PATH for a Unix socket.")
     port: int = setting(50051, "Port that the server listens on; 0 takes a free port.", at_least=0, at_most=65535)
+    auth: str = setting(
+        NO_IDENTITY,
+        "How the server identifies callers: keys (API keys), mtls (client certificates), or none. none gives every "
+        "caller all rights, so it is for addresses that only this machine can reach.",
+        choices=(NO_IDENTITY, API_KEYS, MTLS),
+    )
+    insecure: bool = setting(
+        default=False,
+        help_text="Whether a server without identity may listen on an address that other machines can reach.",
+    )
+    server_tls_cert: str = setting(
+        "", "PEM file with the server's certificate chain, read again when it changes; empty: the server has no TLS."
+    )
+    server_tls_key: str = setting("", "PEM file with the private key of the server's certificate.")
+    server_client_ca: str = setting(
+        "", "PEM file with the authorities that sign client certificates; clients must then show a certificate."
+    )
+    caller_calls_per_second: float = setting(
+        0.0,
+        "Calls that one caller may start per second on average, and at once, in each server process; 0: no limit.",
+        at_least=0,
+    )
+    caller_concurrent_calls: int = setting(
+        0, "Calls of one caller that may run or wait at the same time in each server process; 0: no limit.", at_least=0
+    )
+    max_papers: int = setting(
+        0, "UpsertPapers creates no paper if more than this many would be stored; 0: no limit.", at_least=0
+    )
+    max_likes: int = setting(
+        10_000, "RecordEvents stores no like of a user who would have more than this; 0: no limit.", at_least=0
+    )
     server: str = setting(
         "localhost:50051",
-        "Address of the server that the commands feed, similar, profile and status call, HOST:PORT.",
+        "Address of the server that the commands feed, similar, like, profile, status and others call, HOST:PORT.",
         check=_address_problem,
     )
     tls_ca: str = setting(
         "",
         "PEM file with the root certificates that the server's certificate is checked against, or 'system' for those "
-        "that gRPC ships. Commands that call a server use TLS if this or one of the next three is set.",
+        "that gRPC ships. Commands that call a server use TLS if this or one of the next two is set, or if they send "
+        "an API key to another machine.",
     )
     tls_cert: str = setting("", "PEM file with the client's certificate, if the server asks for one.")
     tls_key: str = setting("", "PEM file with the private key of the client's certificate.")
-    api_key_file: str = setting("", "File that holds the API key to send to the server.")
+    api_key_file: str = setting("", "File that holds the API key that commands send to the server.")
     encoder: str = setting(
         "all-MiniLM-L6-v2",
         "Encoder: a sentence-transformers model or path. 'hashing' needs no torch, but compares words only.",
@@ -130,6 +164,9 @@ class Settings:
     keep_slates_days: int = setting(90, "db prune removes slates older than this; 0 keeps all.", at_least=0)
     keep_features_days: int = setting(
         30, "db prune empties the features of slates older than this; 0 keeps all.", at_least=0
+    )
+    keep_audit_days: int = setting(
+        0, "db prune removes entries of the audit log older than this; 0 keeps all.", at_least=0
     )
     arxiv_feed_url: str = setting("https://rss.arxiv.org", "Base URL of arXiv's feeds of new papers.")
     arxiv_api_url: str = setting("https://export.arxiv.org", "Base URL of arXiv's search API.")

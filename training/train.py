@@ -11,6 +11,7 @@ import numpy as np
 
 from ranker.bundle.bundle import write_bundle
 from ranker.bundle.manifest import Manifest
+from ranker.bundle.origin import taken_at_params
 from training.account import Account, DataUsed, Timed
 from training.data.rows import Rows, balanced, feature_rows
 from training.data.snapshot import Dataset
@@ -49,7 +50,7 @@ def train(
 ) -> TrainingReport:
     """Train on the data sets and write the bundle to the folder ``out``.
 
-    The same data, recipe and seed give the same files, except for created_at in the manifest.
+    The same data, recipe and seed give the same files, except for created_at and taken_at in the manifest.
 
     Raises:
         TrainingError: No recipe has this name, or there is nothing to learn from.
@@ -119,6 +120,7 @@ def publish(
             "seed": seed,
             "recipe": recipe.as_params(),
             "lightgbm": lambdamart_params(recipe, seed),
+            **taken_at_params({dataset.name: dataset.taken_at for dataset in datasets}),
             **(params or {}),
         },
         metrics=metrics,

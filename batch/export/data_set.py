@@ -44,7 +44,8 @@ def read_export(
     papers = _papers(folder, counts[PAPERS], name, progress, warn)
     row_of = {paper_id: row for row, paper_id in enumerate(papers.paper_ids)}
     events = _events(folder, row_of) if EVENTS in read else _profiles(folder, row_of)
-    return dataset_of(name, papers, reactions_of(events), user_code, warn)
+    found = dataset_of(name, papers, reactions_of(events), user_code, warn)
+    return replace(found, taken_at=manifest["made_at"])
 
 
 def _papers(folder: Path, count: int, name: str, progress: Progress, warn: Warn) -> PaperColumns:

@@ -14,12 +14,14 @@ from service.app.ports import Vectors
 from service.domain.papers import EmbeddingState, Paper
 
 _TIME = pa.timestamp("us", tz="UTC")
+EVENT_USERS = "event_readers"
+"""Column that holds, for each event of a paper, the code of its user."""
 _SIGNALS = {
     "snapshot_at": ("snapshot_at", pa.float64()),
     "snapshot_upvotes": ("snapshot_upvotes", pa.float64()),
     "event_at": ("event_at", pa.float64()),
     "event_weights": ("event_weights", pa.float64()),
-    "event_readers": ("event_users", pa.int64()),
+    EVENT_USERS: ("event_users", pa.int64()),
     "heats": ("heats", pa.float64()),
 }
 """Field of ``PaperSignals`` and type of each column."""
@@ -89,6 +91,16 @@ def signals_of(table: pa.Table) -> list[PaperSignals]:
         for name, (field, kind) in _SIGNALS.items()
     }
     return [PaperSignals(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
+
+
+def without_user(table: pa.Table, code: int) -> pa.Table:
+    """Return the table without the events of one user, by the code in ``EVENT_USERS``; all papers stay."""
+    signals = [each.without_user(code) for each in signals_of(table)]
+    for name, (field, _) in _SIGNALS.items():
+        place = table.schema.get_field_index(name)
+        values = pa.array([getattr(each, field) for each in signals], table.schema.field(name).type)
+        table = table.set_column(place, table.schema.field(name), values)
+    return table
 
 
 def _scalars(column: pa.ChunkedArray) -> Iterator[Any]:

@@ -19,6 +19,8 @@ from service.domain.events import UserState
 from service.domain.papers import Paper
 
 MANIFEST_NAME = "_manifest.json"
+PENDING_NAME = "_forget.json"
+"""File that an export has while a user's rows are removed from it."""
 PAPERS, DIGESTS, PROFILES, EVENTS = "papers", "digests", "profiles", "events"
 _READ = (PAPERS, DIGESTS, PROFILES)
 _NO_EXPORT = "is not an export: make one with 'paperfeed export'"
@@ -37,6 +39,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         raise InputUnusable(folder, _NO_EXPORT) from error
     if not all(isinstance(text, str) for text in texts) or not all(isinstance(count, int) for count in counts):
         raise InputUnusable(folder / MANIFEST_NAME, _NO_EXPORT)
+    if (folder / PENDING_NAME).exists():
+        raise InputUnusable(folder, "a user is being removed from it; if that was interrupted, repeat 'users forget'")
     return found
 
 

@@ -12,14 +12,13 @@ import numpy as np
 
 from batch.errors import OutputUnusable
 from batch.train.worker import RowsTask
-from batch.workspace import write_file
+from batch.workspace import TRAINING_NAME, write_file
 from ranker.features import SCHEMA
 from training.data.query_groups import Query
 from training.data.rows import QUERIES_PER_CATALOG, query_weights
 from training.preparation import Prepared, Queries
 from training.train import fingerprint_of
 
-PLAN_NAME = "_training.json"
 PART_ROWS = 100_000
 """Rows of a file: some 12 MB in memory, seconds of work."""
 LEAST_PARTS = 16
@@ -109,7 +108,7 @@ def claim(folder: Path, identity: Mapping[str, Any]) -> None:
     Raises:
         OutputUnusable: The folder holds the rows of another training, or the note cannot be read.
     """
-    path = folder / PLAN_NAME
+    path = folder / TRAINING_NAME
     try:
         other = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

@@ -28,6 +28,8 @@ FEED_SIZE = 5
 PREVIEW_SIZE = 10
 """Papers per user on the page."""
 START_SECONDS = 60.0
+LAPTOP = ("--host", "127.0.0.1", "--auth", "none", "--tls-cert", "", "--tls-key", "", "--client-ca", "")
+"""Options of a server for this machine only, whatever the settings say."""
 say = partial(console.print, markup=False)
 
 
@@ -38,7 +40,7 @@ def run_demo(digest: DemoDigest, out: Path) -> None:
         for old in out.glob(pattern):
             old.unlink()
     users, preview, db = sample_users(), out / "preview.html", f"sqlite:///{out / 'demo.db'}"
-    options = ("--db", db, "--embedding-cache", str(out / "embeddings.sqlite"), "--exploration", "0")
+    options = ("--db", db, "--embedding-cache", str(out / "embeddings.sqlite"), "--exploration", "0", *LAPTOP)
     with running(out / "server.log", "serve", "--port", "0", *options) as target, Client(target) as client:
         client.wait_until_ready(START_SECONDS)
         say(f"1. A server starts and receives {len(digest.papers)} papers: {digest.title}.")

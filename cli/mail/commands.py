@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from cli.credentials import tls_credentials
+from cli.credentials import server_access
 from cli.destination import check_folder
 from cli.mail.store import MailDb, configured_store, open_store
 from cli.mail.subscribers import app as subscribers_app
@@ -45,9 +45,9 @@ def send(
     from service import logs
 
     settings = MailSettings.read(db=mail_db, server=server)
-    credentials = tls_credentials(tls_ca, tls_cert, tls_key)
+    access = server_access(settings.server, tls_ca, tls_cert, tls_key)
     logs.configure(settings.log_level)
-    with open_store(settings.db) as store, FeedService(settings.server, credentials=credentials) as service:
+    with open_store(settings.db) as store, FeedService(settings.server, access) as service:
         run = MailRun(store, service, settings, SystemClock(), lease_seconds=lease_seconds)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: run.stop())
@@ -76,9 +76,9 @@ def preview(
     from mailer.service import FeedService
 
     settings = MailSettings.read(server=server)
-    credentials = tls_credentials(tls_ca, tls_cert, tls_key)
+    access = server_access(settings.server, tls_ca, tls_cert, tls_key)
     check_folder("out", out)
-    with FeedService(settings.server, credentials=credentials) as service:
+    with FeedService(settings.server, access) as service:
         feed = next(iter(service.feeds([user], [digest] if digest else [], papers)))
     if not feed.papers:
         raise NotFound(f"paper in the feed (fallback reason: {feed.fallback}) of user", user)
@@ -105,9 +105,9 @@ def serve(
     from service import logs
 
     settings = MailSettings.read(db=mail_db, server=server, host=host, port=port)
-    credentials = tls_credentials(tls_ca, tls_cert, tls_key)
+    access = server_access(settings.server, tls_ca, tls_cert, tls_key)
     logs.configure(settings.log_level)
-    with open_store(settings.db) as store, FeedService(settings.server, credentials=credentials) as service:
+    with open_store(settings.db) as store, FeedService(settings.server, access) as service:
         run(store, service, settings, SystemClock(), announce=lambda url: show_text(f"listening on {url}"))
 
 

@@ -1,5 +1,6 @@
 """``paperfeed train --feedback``: train a bundle on served slates and on what users did with them."""
 
+import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +33,18 @@ def learn(
     chosen = find_recipe(recipe)
     bundle = bundle_to_judge(settings, base)
     before = day_limit("until", until, END_OF_TIME)
+    taken_at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
     with staged_progress("training") as progress:
         log = read_slates(settings.db, bundle, until=before, shown_only=True, progress=progress, warn=warn)
         report = learn_from_slates(
-            log, bundle, out, recipe=chosen, seed=seed, position_bias=position_bias, progress=progress
+            log,
+            bundle,
+            out,
+            recipe=chosen,
+            seed=seed,
+            position_bias=position_bias,
+            taken_at=taken_at,
+            progress=progress,
         )
     result: dict[str, Any] = {
         "bundle": str(out),

@@ -10,7 +10,7 @@ from google.rpc.code_pb2 import Code
 from cli.options import Json, Server, TlsCa, TlsCert, TlsKey
 from cli.output import one_line, show, show_text
 from cli.queries.reasons import all_in_words, fallback_in_words
-from cli.queries.server import server_client
+from cli.queries.server import asks_health, server_client
 from paperfeed.v1.catalog_pb2 import Paper
 from paperfeed.v1.feed_pb2 import FallbackReason, FindSimilarPapersRequest, GetFeedRequest
 from paperfeed.v1.profile_pb2 import GetProfileRequest
@@ -122,6 +122,9 @@ def status(
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.")] = 5.0,
+    ready: Annotated[
+        bool, typer.Option("--ready", help="Ask only whether the server is ready. This needs no API key.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Print a server's counters: calls, errors, fallbacks and queues.
@@ -129,6 +132,10 @@ def status(
     Exits with 1 if the server does not answer. It also does if the server has no usable bundle, unless the server runs
     with PAPERFEED_ALLOW_COSINE=true.
     """
+    if ready:
+        is_ready = asks_health(server, (tls_ca, tls_cert, tls_key), timeout=timeout)
+        show({"is_ready": is_ready}, as_json=as_json, text="ready" if is_ready else "not ready")
+        raise typer.Exit(0 if is_ready else 1)
     with server_client(server, (tls_ca, tls_cert, tls_key), timeout=timeout) as client:
         answer = client.status.GetStatus(GetStatusRequest())
     result = MessageToDict(answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)

@@ -5,9 +5,10 @@ from typing import Annotated
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from cli.options import Json, Server
+from cli.options import Json, Server, TlsCa, TlsCert, TlsKey
 from cli.output import show
 from cli.queries.server import server_client
+from paperfeed.client import Client
 from paperfeed.v1.profile_pb2 import (
     EVENT_TYPE_DISLIKE,
     EVENT_TYPE_DISMISS,
@@ -24,27 +25,51 @@ Papers = Annotated[
 ]
 
 
-def like(user: User, papers: Papers, server: Server = None, as_json: Json = False) -> None:
-    """Record that a user likes papers and wants more like them. Feeds omit them from then on."""
-    _record(user, papers, EVENT_TYPE_LIKE, "liked", server, as_json)
-
-
-def dislike(user: User, papers: Papers, server: Server = None, as_json: Json = False) -> None:
-    """Record that a user wants fewer papers like these. Feeds omit them from then on."""
-    _record(user, papers, EVENT_TYPE_DISLIKE, "disliked", server, as_json)
-
-
-def dismiss(user: User, papers: Papers, server: Server = None, as_json: Json = False) -> None:
-    """Record that a user does not want to see papers again."""
-    _record(user, papers, EVENT_TYPE_DISMISS, "dismissed", server, as_json)
-
-
-def _record(
-    user: str, papers: list[str], kind: EventType.ValueType, done: str, server: str | None, as_json: bool
+def like(
+    user: User,
+    papers: Papers,
+    server: Server = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    as_json: Json = False,
 ) -> None:
+    """Record that a user likes papers and wants more like them. Feeds omit them from then on."""
+    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+        _record(client, user, papers, EVENT_TYPE_LIKE, "liked", as_json)
+
+
+def dislike(
+    user: User,
+    papers: Papers,
+    server: Server = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    as_json: Json = False,
+) -> None:
+    """Record that a user wants fewer papers like these. Feeds omit them from then on."""
+    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+        _record(client, user, papers, EVENT_TYPE_DISLIKE, "disliked", as_json)
+
+
+def dismiss(
+    user: User,
+    papers: Papers,
+    server: Server = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    as_json: Json = False,
+) -> None:
+    """Record that a user does not want to see papers again."""
+    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+        _record(client, user, papers, EVENT_TYPE_DISMISS, "dismissed", as_json)
+
+
+def _record(client: Client, user: str, papers: list[str], kind: EventType.ValueType, done: str, as_json: bool) -> None:
     now = Timestamp()
     now.GetCurrentTime()
     events = [Event(user_id=user, paper_id=paper, event_type=kind, occurred_at=now) for paper in papers]
-    with server_client(server) as client:
-        answer = client.profiles.RecordEvents(RecordEventsRequest(events=events))
+    answer = client.profiles.RecordEvents(RecordEventsRequest(events=events))
     show({"recorded": answer.recorded_count}, as_json=as_json, text=f"{user}: {answer.recorded_count} papers {done}")

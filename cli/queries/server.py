@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cli.credentials import tls_credentials
+from cli.credentials import server_access
 from service.config import Settings
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def server_client(
     from paperfeed.client import Client
 
     address = Settings.read(server=server).server
-    with Client(address, timeout=timeout, credentials=tls_credentials(*tls)) as client:
+    access = server_access(address, *tls)
+    with Client(address, timeout=timeout, credentials=access.credentials, api_key=access.api_key) as client:
         try:
             yield client
         except grpc.RpcError as error:
@@ -52,6 +53,29 @@ def server_client(
                     raise NoServer(address) from error
             # A server is there: it answered with an error, missed the deadline or broke the connection.
             raise
+
+
+def asks_health(server: str | None, tls: Sequence[str | None], *, timeout: float) -> bool:
+    """Return whether the server's health service says that it serves. It answers callers without an API key too.
+
+    Raises:
+        InvalidField: The address is malformed, or a file of the credentials cannot be used.
+        NoServer: No server answers there.
+    """
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    address = Settings.read(server=server).server
+    credentials = server_access(address, *tls).credentials
+    channel = grpc.secure_channel(address, credentials) if credentials else grpc.insecure_channel(address)
+    with channel:
+        try:
+            # Typed for servers of asyncio only.
+            stub: Any = health_pb2_grpc.HealthStub(channel)
+            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=timeout)
+        except grpc.RpcError as error:
+            raise NoServer(address) from error
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def _came_from_server(error: "grpc.RpcError") -> bool:

@@ -7,7 +7,16 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from database.statements import chunks, insert_new
 from mailer.domain.subscription import ConsentKind
-from mailer.storage.tables import consents, deletions, installation, subscribers
+from mailer.storage.tables import (
+    confirmations,
+    consents,
+    deletions,
+    installation,
+    issue_papers,
+    issues,
+    reactions,
+    subscribers,
+)
 
 OVERLAP = dt.timedelta(minutes=10)
 """Each read starts this long before the latest known deletion, because an earlier one may become visible later."""
@@ -18,6 +27,29 @@ def read_from(connection: Connection) -> dt.datetime | None:
     """Return the time from which to read deletions; None to read all."""
     until: dt.datetime | None = connection.execute(select(installation.c.deleted_users_read_until)).scalar_one()
     return None if until is None else until - OVERLAP
+
+
+def row_counts(connection: Connection, user_id: str) -> dict[str, int]:
+    """Return the number of rows that are stored about a user of the service, by what they hold."""
+    mine = select(subscribers.c.subscriber_id).where(subscribers.c.user_id == user_id).scalar_subquery()
+    own_issues = select(issues.c.issue_id).where(issues.c.subscriber_id == mine)
+    conditions = {
+        "subscriptions": subscribers.c.user_id == user_id,
+        "consents": consents.c.subscriber_id == mine,
+        "confirmations": confirmations.c.subscriber_id == mine,
+        "issues": issues.c.subscriber_id == mine,
+        "issue_papers": issue_papers.c.issue_id.in_(own_issues),
+        "reactions": reactions.c.subscriber_id == mine,
+    }
+    return {
+        name: connection.execute(select(func.count()).where(condition)).scalar_one()
+        for name, condition in conditions.items()
+    }
+
+
+def forget(connection: Connection, user_id: str) -> None:
+    """Remove everything that is stored about a user of the service. Suppressed addresses stay, as hashes."""
+    connection.execute(delete(subscribers).where(subscribers.c.user_id == user_id))
 
 
 def carry_out(connection: Connection, deleted: Sequence[tuple[str, dt.datetime]]) -> int:

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mailer.networks import client_key
 from mailer.web.forms import Form
 
 MAX_BODY_BYTES = 64 * 1024
@@ -62,7 +63,7 @@ async def read_form(request: Request) -> Form:
 
 
 class RateLimit:
-    """Limits the requests of each client address, in the memory of this process.
+    """Limits the requests of each client in the memory of this process; see ``client_key`` for what is one client.
 
     Args:
         rate: Limit as the library ``limits`` writes it, e.g. ``10/minute``.
@@ -74,8 +75,8 @@ class RateLimit:
 
     def allows(self, request: Request) -> bool:
         """Count the request and return whether its client is within the limit."""
-        client = request.client.host if request.client else "unknown"
-        return self._limiter.hit(self._item, client)
+        host = request.client.host if request.client else "unknown"
+        return self._limiter.hit(self._item, client_key(host))
 
 
 def is_cross_site(request: Request, base_url: str) -> bool:

@@ -17,6 +17,7 @@ from mailer.sending.confirmations import send_confirmations
 from mailer.service import FeedService
 from mailer.storage import MailStore
 from mailer.web.app import Site
+from mailer.web.connections import web_config
 
 _log = logging.getLogger("paperfeed.mail")
 
@@ -91,22 +92,12 @@ def run(
     """
     courier = Courier(store, service, settings, clock)
     site = Site(store, service, settings, clock, courier.wake)
-    config = uvicorn.Config(
-        site.app(),
-        proxy_headers=True,
-        forwarded_allow_ips=settings.trusted_proxies,
-        server_header=False,
-        access_log=False,
-        log_config=None,
-        lifespan="off",
-        timeout_graceful_shutdown=10,
-    )
     with contextlib.closing(_bound(settings)) as listening:
         host, port = listening.getsockname()[:2]
         announce(f"http://{host}:{port}")
         courier.start()
         try:
-            uvicorn.Server(config).run(sockets=[listening])
+            uvicorn.Server(web_config(site.app(), settings)).run(sockets=[listening])
         finally:
             courier.stop()
 

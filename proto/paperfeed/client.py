@@ -5,7 +5,7 @@
         for item in client.feed_items(GetFeedRequest(user_id="u1")):
             print(item.rank, item.paper.title)
 
-    async with AsyncClient("paperfeed.example.org:443", credentials=tls(api_key=key)) as client:
+    async with AsyncClient("paperfeed.example.org:443", credentials=tls(), api_key=key) as client:
         answer = await client.feeds.GetFeed(GetFeedRequest(user_id="u1"))
         async for paper in client.papers(ListPapersRequest()):
             print(paper.title)
@@ -21,6 +21,7 @@ call still fails, wait ``error_details(error).retry_after_seconds`` before you t
 """
 
 import asyncio
+import ipaddress
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
@@ -65,6 +66,7 @@ _STREAMS = [
 ]
 _SERVICE_CONFIG = json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": RETRY_POLICY}, {"name": _STREAMS}]})
 SYSTEM_ROOTS = "system"
+_LOCAL_SCHEMES = ("unix:", "unix-abstract:")
 
 
 @dataclass(frozen=True)
@@ -137,27 +139,64 @@ def tls(
     return grpc.composite_channel_credentials(channel, grpc.access_token_call_credentials(api_key))
 
 
-def tls_of_files(ca: str = "", cert: str = "", key: str = "", api_key_file: str = "") -> grpc.ChannelCredentials | None:
-    """Return the credentials that ``tls`` makes of the contents of files; None (no TLS) if no file is named.
+@dataclass(frozen=True)
+class Access:
+    """How a client reaches a server and says who it is: the arguments of ``Client`` with these names."""
+
+    credentials: grpc.ChannelCredentials | None = None
+    api_key: str = field(default="", repr=False)
+
+
+def access_of_files(target: str, ca: str = "", cert: str = "", key: str = "", api_key_file: str = "") -> Access:
+    """Return the access that the contents of files give.
+
+    The connection uses TLS if one of ``ca``, ``cert`` and ``key`` is given, or if an API key goes to another machine.
 
     Args:
+        target: Address of the server.
         ca: File with the root certificates; ``system`` and an empty name mean those that gRPC ships.
 
     Raises:
         OSError: A file cannot be read.
         ValueError: The API key is not one line of ASCII text, or one of certificate and key is given without the other.
     """
-    if not (ca or cert or key or api_key_file):
-        return None
     api_key = _content(api_key_file).decode("ascii").strip() if api_key_file else ""
     if api_key_file and not (api_key and api_key.isprintable()):
         raise ValueError(f"{api_key_file} does not hold an API key in one line")
-    return tls(
+    if not (ca or cert or key) and (not api_key or _is_local(target)):
+        return Access(None, api_key)
+    credentials = tls(
         root_certificates=_content(ca) if ca and ca != SYSTEM_ROOTS else None,
         certificate=_content(cert) if cert else None,
         private_key=_content(key) if key else None,
-        api_key=api_key,
     )
+    return Access(credentials, api_key)
+
+
+def _is_local(target: str) -> bool:
+    """Return whether a server at the gRPC target is on this machine."""
+    if target.startswith(_LOCAL_SCHEMES):
+        return True
+    for scheme in ("dns:///", "dns:", "ipv4:", "ipv6:"):
+        target = target.removeprefix(scheme)
+    host = target.rpartition(":")[0].strip("[]")
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _metadata_of(target: str, credentials: grpc.ChannelCredentials | None, api_key: str) -> tuple[tuple[str, str], ...]:
+    """Return the metadata that send an API key with each call.
+
+    Raises:
+        ValueError: The key would cross the network unencrypted.
+    """
+    if not api_key:
+        return ()
+    if credentials is None and not _is_local(target):
+        raise ValueError(f"an API key is not sent to {target} without TLS: pass credentials=tls()")
+    return (("authorization", f"Bearer {api_key}"),)
 
 
 def _content(path: str) -> bytes:
@@ -171,7 +210,11 @@ class Client:
         target: gRPC target, e.g. ``localhost:50051`` or ``dns:///paperfeed:50051``.
         timeout: Deadline in seconds for calls without a timeout; streams get ten times as much.
         credentials: Credentials for TLS, see ``tls``; None connects without TLS.
+        api_key: Sent with each call as ``authorization: Bearer``; empty sends none.
         retries: Whether the channel repeats calls. If False, the first error of each call is raised.
+
+    Raises:
+        ValueError: An API key is given for a server on another machine, without TLS.
     """
 
     def __init__(
@@ -180,14 +223,15 @@ class Client:
         *,
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
         credentials: grpc.ChannelCredentials | None = None,
+        api_key: str = "",
         retries: bool = True,
     ) -> None:
-        options = _options(retries=retries)
+        metadata, options = _metadata_of(target, credentials, api_key), _options(retries=retries)
         if credentials:
             self._channel = grpc.secure_channel(target, credentials, options=options)
         else:
             self._channel = grpc.insecure_channel(target, options=options)
-        channel = cast("grpc.Channel", _Deadlines(self._channel, timeout))
+        channel = cast("grpc.Channel", _Defaults(self._channel, timeout, metadata))
         self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self.profiles = profile_pb2_grpc.ProfileServiceStub(channel)
         self.feeds = feed_pb2_grpc.FeedServiceStub(channel)
@@ -250,14 +294,15 @@ class AsyncClient:
         *,
         timeout: float = DEFAULT_TIMEOUT_SECONDS,
         credentials: grpc.ChannelCredentials | None = None,
+        api_key: str = "",
         retries: bool = True,
     ) -> None:
-        options = _options(retries=retries)
+        metadata, options = _metadata_of(target, credentials, api_key), _options(retries=retries)
         if credentials:
             self._channel = grpc.aio.secure_channel(target, credentials, options=options)
         else:
             self._channel = grpc.aio.insecure_channel(target, options=options)
-        channel = cast("grpc.aio.Channel", _Deadlines(self._channel, timeout))
+        channel = cast("grpc.aio.Channel", _Defaults(self._channel, timeout, metadata))
         self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self.profiles = profile_pb2_grpc.ProfileServiceStub(channel)
         self.feeds = feed_pb2_grpc.FeedServiceStub(channel)
@@ -347,32 +392,40 @@ def _following(request: Any, page: Any) -> Any | None:
     return request if page.next_page_token else None
 
 
-class _Deadlines:
-    """A channel, blocking or of asyncio, that sets the default deadline of calls without a timeout."""
+class _Defaults:
+    """A channel, blocking or of asyncio, whose calls have a default deadline and metadata."""
 
-    def __init__(self, channel: Any, seconds: float) -> None:
+    def __init__(self, channel: Any, seconds: float, metadata: tuple[tuple[str, str], ...]) -> None:
         self._channel = channel
         self._seconds = seconds
+        self._metadata = metadata
 
     def unary_unary(self, *arguments: Any, **options: Any) -> Any:
-        return _WithDeadline(self._channel.unary_unary(*arguments, **options), self._seconds)
+        return _WithDefaults(self._channel.unary_unary(*arguments, **options), self._seconds, self._metadata)
 
     def unary_stream(self, *arguments: Any, **options: Any) -> Any:
-        return _WithDeadline(self._channel.unary_stream(*arguments, **options), 10 * self._seconds)
+        return _WithDefaults(self._channel.unary_stream(*arguments, **options), 10 * self._seconds, self._metadata)
 
 
-class _WithDeadline:
+class _WithDefaults:
     """An RPC that is called like the one that it wraps."""
 
-    def __init__(self, rpc: Any, seconds: float) -> None:
+    def __init__(self, rpc: Any, seconds: float, metadata: tuple[tuple[str, str], ...]) -> None:
         self._rpc = rpc
         self._seconds = seconds
+        self._metadata = metadata
 
-    def __call__(self, request: Any, timeout: float | None = None, **options: Any) -> Any:
-        return self._rpc(request, timeout=self._seconds if timeout is None else timeout, **options)
+    def __call__(self, request: Any, timeout: float | None = None, metadata: Any = (), **options: Any) -> Any:
+        return self._rpc(request, **self._with_defaults(timeout, metadata), **options)
 
-    def with_call(self, request: Any, timeout: float | None = None, **options: Any) -> Any:
-        return self._rpc.with_call(request, timeout=self._seconds if timeout is None else timeout, **options)
+    def with_call(self, request: Any, timeout: float | None = None, metadata: Any = (), **options: Any) -> Any:
+        return self._rpc.with_call(request, **self._with_defaults(timeout, metadata), **options)
 
-    def future(self, request: Any, timeout: float | None = None, **options: Any) -> Any:
-        return self._rpc.future(request, timeout=self._seconds if timeout is None else timeout, **options)
+    def future(self, request: Any, timeout: float | None = None, metadata: Any = (), **options: Any) -> Any:
+        return self._rpc.future(request, **self._with_defaults(timeout, metadata), **options)
+
+    def _with_defaults(self, timeout: float | None, metadata: Any) -> dict[str, Any]:
+        return {
+            "timeout": self._seconds if timeout is None else timeout,
+            "metadata": (*(metadata or ()), *self._metadata),
+        }

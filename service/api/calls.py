@@ -11,7 +11,8 @@ from typing import Any
 from service.api.queues import RETRY_SECONDS
 from service.api.status import reason_of, status_of
 from service.app.counters import Counters
-from service.domain.errors import ClientTooSlow, Overloaded, PaperfeedError, ServerStopping
+from service.domain.callers import AuditEntry, Caller
+from service.domain.errors import ClientTooSlow, Overloaded, PaperfeedError, ServerStopping, Unauthenticated
 
 REQUEST_ID_KEY = "x-request-id"
 # Limit of calls that wait at a time for their clients to send the message, and the same limit for clients to take an
@@ -63,12 +64,23 @@ class ClientWaits:
 
 
 class Call:
-    """One call, from its request to its log line. Servicers get it as their context and may call it in any thread."""
+    """One call, from its request to its log line. Servicers get it as their context and may call it in any thread.
+
+    Attributes:
+        method: Method, such as ``FeedService/GetFeed``.
+        caller: Who makes the call; None until that is known.
+        is_limited: Whether the call counts for the limits of its caller.
+        audit_entry: Entry that the use case stores in the audit log; None if the call is not audited.
+    """
+
+    caller: Caller | None = None
+    is_limited: bool = False
+    audit_entry: AuditEntry | None = None
 
     def __init__(self, method: str, context: Any, counters: Counters) -> None:
         given = next((str(value) for key, value in context.invocation_metadata() if key == REQUEST_ID_KEY), "")
         self._request_id = given if 0 < len(given) <= 64 and given.isprintable() else uuid.uuid4().hex
-        self._method = method
+        self.method = method
         self._context = context
         self._counters = counters
         self._started = time.perf_counter()
@@ -108,11 +120,11 @@ class Call:
         """End the call with the status of an error."""
         self._is_active = False
         code, message, trailer = status_of(error, self._request_id)
-        is_refused = isinstance(error, Overloaded | ServerStopping)
+        is_refused = isinstance(error, Overloaded | ServerStopping | Unauthenticated)
         if is_refused:
             # Refusing many calls must cost little, so no line is logged. No headers are sent, so that the client's
             # channel may retry the call.
-            self._counters.count_call(self._method, code.name)
+            self._counters.count_call(self.method, code.name)
         else:
             is_bug = not isinstance(error, PaperfeedError)
             self._end(code.name, reason=reason_of(error), bug=error if is_bug else None)
@@ -126,10 +138,12 @@ class Call:
             raise asyncio.CancelledError from None
 
     def _end(self, code: str, *, reason: str = "", bug: Exception | None = None) -> None:
-        self._counters.count_call(self._method, code)
+        self._counters.count_call(self.method, code)
         milliseconds = (time.perf_counter() - self._started) * 1_000
-        facts = {"request_id": self._request_id, "method": self._method, "code": code, "ms": round(milliseconds, 2)}
+        facts = {"request_id": self._request_id, "method": self.method, "code": code, "ms": round(milliseconds, 2)}
+        if self.caller and self.caller.name:
+            facts["caller"] = self.caller.name
         # Health checks of containers call GetStatus every few seconds.
-        is_noise = code == "OK" and self._method == "StatusService/GetStatus"
+        is_noise = code == "OK" and self.method == "StatusService/GetStatus"
         level = logging.ERROR if bug else logging.DEBUG if is_noise else logging.INFO
         _log.log(level, "call", extra={"facts": facts | ({"reason": reason} if reason else {})}, exc_info=bug)

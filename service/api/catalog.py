@@ -7,6 +7,7 @@ import grpc
 from paperfeed.v1 import catalog_pb2 as pb
 from paperfeed.v1 import catalog_pb2_grpc
 from service.api import convert
+from service.api.callers.audit import entry_of
 from service.api.page_tokens import PageTokens, page_size
 from service.app.catalog import MAX_DIGEST_PAPERS, Catalog
 from service.domain.errors import InvalidField
@@ -58,7 +59,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
 
     def DeletePaper(self, request: pb.DeletePaperRequest, context: grpc.ServicerContext) -> pb.DeletePaperResponse:
         paper_id = convert.check_name(request.paper_id, "paper_id")
-        self._catalog.delete(paper_id, allow_missing=request.allow_missing)
+        self._catalog.delete(paper_id, entry_of(context), allow_missing=request.allow_missing)
         return pb.DeletePaperResponse()
 
     def UpsertDigest(self, request: pb.UpsertDigestRequest, context: grpc.ServicerContext) -> pb.UpsertDigestResponse:
@@ -68,7 +69,7 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
 
     def DeleteDigest(self, request: pb.DeleteDigestRequest, context: grpc.ServicerContext) -> pb.DeleteDigestResponse:
         digest_id = convert.check_name(request.digest_id, "digest_id")
-        self._catalog.delete_digest(digest_id, allow_missing=request.allow_missing)
+        self._catalog.delete_digest(digest_id, entry_of(context), allow_missing=request.allow_missing)
         return pb.DeleteDigestResponse()
 
     def GetDigest(self, request: pb.GetDigestRequest, context: grpc.ServicerContext) -> pb.GetDigestResponse:

@@ -15,12 +15,14 @@ from typing import Any, NamedTuple, TypeVar
 import grpc
 from google.protobuf.message import Message
 
+from service.api.callers.audit import CallAudit
+from service.api.callers.gate import Gate
 from service.api.calls import Call, ClientWaits
 from service.api.convert import parse_message
 from service.api.queues import CallQueue, Work
 from service.app.counters import Counters
 from service.app.ranking.candidate_sets import BeingPlaced
-from service.domain.errors import InvalidField, ServerStopping
+from service.domain.errors import InvalidField, PermissionDenied, ServerStopping
 
 PREFIX = "/paperfeed.v1."
 STATUS_METHODS = f"{PREFIX}StatusService/"
@@ -66,6 +68,8 @@ class Handlers(grpc.GenericRpcHandler):
     Args:
         quick: Queue of short calls.
         bulk: Queue of the calls in ``BULK_METHODS``.
+        gate: Identifies the callers and admits their calls.
+        audit: Notes admin calls and deletions.
         together: By path, the methods whose waiting calls may be run together.
         silence_seconds: Time limit for a request's message after its headers.
         stall_seconds: Time limit for a client to take a message of a stream.
@@ -78,6 +82,8 @@ class Handlers(grpc.GenericRpcHandler):
         bulk: CallQueue,
         together: Mapping[str, Together],
         *,
+        gate: Gate,
+        audit: CallAudit,
         silence_seconds: float,
         stall_seconds: float,
     ) -> None:
@@ -86,6 +92,9 @@ class Handlers(grpc.GenericRpcHandler):
         self._bulk = bulk
         self._aside = CallQueue("status", threads=STATUS_THREADS, max_waiting=sys.maxsize)
         self._together = together
+        self.gate = gate
+        """Identifies callers, also those of reflection."""
+        self._audit = audit
         self._silence = ClientWaits("send its message", silence_seconds)
         self._stall = ClientWaits("take a message", stall_seconds)
         self._handlers: dict[str, Method] = {}
@@ -133,6 +142,7 @@ class Handlers(grpc.GenericRpcHandler):
         """End the threads of all queues when their calls have ended."""
         for queue in (self._quick, self._bulk, self._aside):
             queue.close()
+        self._audit.close()
 
     def _queue_of(self, path: str) -> CallQueue:
         if path.startswith(STATUS_METHODS):
@@ -142,10 +152,11 @@ class Handlers(grpc.GenericRpcHandler):
     def _unary(self, path: str, method: Method) -> Callable[..., Any]:
         queue, together = self._queue_of(path), self._together.get(path, Together(lambda _: None, lambda _: ()))
         parse, serialize = method.request_deserializer, method.response_serializer
+        make = self._audit.unary(path.removeprefix(PREFIX), method.unary_unary)
 
         def alone(argument: tuple[bytes, Call]) -> bytes:
             data, call = argument
-            return bytes(serialize(method.unary_unary(parse_message(data, parse), call)))
+            return bytes(serialize(make(parse_message(data, parse), call)))
 
         def make_together(arguments: Sequence[tuple[bytes, Call]]) -> list[bytes]:
             return [serialize(answer) for answer in together.make([parse(data) for data, _ in arguments])]
@@ -179,13 +190,14 @@ class Handlers(grpc.GenericRpcHandler):
     def _streaming(self, path: str, method: Method) -> Callable[..., Any]:
         queue = self._queue_of(path)
         parse, serialize = method.request_deserializer, method.response_serializer
+        make = self._audit.stream(path.removeprefix(PREFIX), method.unary_stream)
 
         async def answer(call: Call, context: Any) -> None:
             data = await self._message(call, context, queue)
             size = len(data)
 
             def begin(data: bytes) -> Iterator[bytes]:
-                return map(serialize, method.unary_stream(parse_message(data, parse), call))
+                return map(serialize, make(parse_message(data, parse), call))
 
             answers = await queue.run(Work(begin), data, size=size)
             # Each part is a separate job in the queue. While the client reads, the stream holds no thread.
@@ -216,9 +228,13 @@ class Handlers(grpc.GenericRpcHandler):
             call.leave()
             raise
         except Exception as error:  # noqa: BLE001 -- all errors become statuses
+            if isinstance(error, PermissionDenied):
+                await self._audit.note_denied(call, error)
             await call.fail(error)
             return None
         finally:
+            if call.is_limited and call.caller is not None:
+                self.gate.leave(call.caller)
             self.count -= counts
             if not self.count:
                 self._is_idle.set()
@@ -228,12 +244,17 @@ class Handlers(grpc.GenericRpcHandler):
 
         Raises:
             ServerStopping: The server takes no more calls.
+            Unauthenticated: The caller has no valid key or certificate.
+            PermissionDenied: The caller may not call this method.
+            LimitExceeded: The caller makes too many calls.
             Overloaded: The call is refused, if possible before its message is read.
             ClientTooSlow: The message does not arrive.
             InvalidField: The client ended the call without a message.
         """
         if self._refuses:
             raise ServerStopping
+        call.caller = await self.gate.identify(context)
+        call.is_limited = self.gate.enter(call.method, call.caller)
         queue.check_room(seconds=call.time_remaining())
         async with self._silence.limit():
             data = await context.read()

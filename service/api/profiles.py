@@ -9,6 +9,7 @@ import grpc
 from paperfeed.v1 import profile_pb2 as pb
 from paperfeed.v1 import profile_pb2_grpc
 from service.api import convert
+from service.api.callers.audit import entry_of
 from service.api.page_tokens import PageTokens, page_size
 from service.app.profiles import Profiles
 from service.domain.events import Event, Interest, UserState
@@ -82,7 +83,7 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
                 yield pb.ExportUserResponse(precomputed_slate=_from_precomputed(record))
 
     def DeleteUser(self, request: pb.DeleteUserRequest, context: grpc.ServicerContext) -> pb.DeleteUserResponse:
-        self._profiles.delete(request.user_id)
+        self._profiles.delete(request.user_id, entry_of(context))
         return pb.DeleteUserResponse()
 
     def ListDeletedUsers(

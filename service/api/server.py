@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -23,6 +24,8 @@ from paperfeed.v1 import (
     status_pb2,
     status_pb2_grpc,
 )
+from service.api.callers.exposure import UNIX
+from service.api.callers.reflection import add_reflection
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
 from service.api.handlers import Handlers
@@ -49,6 +52,8 @@ READINESS_SECONDS = 1.0
 # QUIET_SECONDS, at most for MAX_QUIET_SECONDS.
 QUIET_SECONDS = 0.25
 MAX_QUIET_SECONDS = 2.0
+# The longest time that gRPC takes: 24 days.
+MAX_CONNECTION_SECONDS = 2**31 // 1_000
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     ("grpc.max_send_message_length", MAX_ANSWER_BYTES),
@@ -80,6 +85,21 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
     ListModels = GetModel = PromoteModel = RollbackModel = _unsupported
 
 
+@dataclass(frozen=True)
+class Port:
+    """Properties of the port that a server listens on.
+
+    Attributes:
+        is_shared: Whether other processes listen on the same port.
+        credentials: Certificates of the server; None serves without TLS.
+        connection_seconds: Time after which a connection is replaced by a new one, between calls.
+    """
+
+    is_shared: bool = False
+    credentials: grpc.ServerCredentials | None = None
+    connection_seconds: int = MAX_CONNECTION_SECONDS
+
+
 class Server:
     """A gRPC server with health and reflection. Call ``start`` and then ``drain``, each once, from another thread.
 
@@ -87,7 +107,7 @@ class Server:
         handlers: Have the methods of the servicers, and run their calls.
         is_ready: Says whether feeds are ranked as they should be. While it is False, the health of FeedService and of
             the server as a whole is NOT_SERVING; all calls are still answered.
-        port_is_shared: Whether other processes listen on the same port.
+        port: Properties of the port.
     """
 
     def __init__(
@@ -99,11 +119,19 @@ class Server:
         status: StatusServicer,
         handlers: Handlers,
         is_ready: Callable[[], bool],
-        port_is_shared: bool,
+        port: Port,
     ) -> None:
+        self._credentials = port.credentials
         self._handlers = handlers
         # Only with --workers may several processes listen on one port; otherwise a second server must fail.
-        self._options = (*OPTIONS, ("grpc.so_reuseport", int(port_is_shared)))
+        self._options = (
+            *OPTIONS,
+            ("grpc.so_reuseport", int(port.is_shared)),
+            (
+                "grpc.max_connection_age_ms",
+                port.connection_seconds * 1_000,
+            ),
+        )
         # The generated functions are not typed for grpc.aio; of a server they call two methods, which Handlers has.
         registry: Any = handlers
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(catalog, registry)
@@ -121,10 +149,15 @@ class Server:
     def start(self, host: str, port: int) -> int:
         """Start to serve and return the port.
 
+        Args:
+            host: Address, name, or ``unix:PATH``, which has no port.
+
         Raises:
             InvalidField: The server cannot listen on the address.
         """
         self._thread.start()
+        if host.startswith(UNIX):
+            return self._run(self._start(host))
         return self._run(self._start(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
 
     def drain(self, seconds: float) -> None:
@@ -145,9 +178,12 @@ class Server:
     async def _start(self, address: str) -> int:
         server = grpc.aio.server(handlers=[self._handlers], options=self._options)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection((*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        add_reflection((*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._handlers.gate, server)
         try:
-            bound = server.add_insecure_port(address)
+            if self._credentials is None:
+                bound = server.add_insecure_port(address)
+            else:
+                bound = server.add_secure_port(address, self._credentials)
         except RuntimeError as error:
             raise InvalidField("port", f"cannot listen on {address}; is another server there?") from error
         for name in NAMES:

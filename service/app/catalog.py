@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from service.app.ports import Clock, Store, Transaction
-from service.domain.errors import InvalidField, NotFound
+from service.domain.callers import AuditEntry
+from service.domain.errors import InvalidField, NotFound, QuotaExceeded
 from service.domain.papers import (
     REPLACEABLE_FIELDS,
     Digest,
@@ -99,9 +100,13 @@ class Catalog:
 
     Args:
         on_new_text: Called after a commit that may have left texts to embed; must not block.
+        max_papers: Number of stored papers above which ``upsert`` creates none; 0 means no limit.
     """
 
-    def __init__(self, store: Store, clock: Clock, on_new_text: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, store: Store, clock: Clock, on_new_text: Callable[[], None] = lambda: None, *, max_papers: int = 0
+    ) -> None:
+        self._max_papers = max_papers
         self._store = store
         self._clock = clock
         self._on_new_text = on_new_text
@@ -115,6 +120,7 @@ class Catalog:
 
         Raises:
             InvalidField: A paper breaks a rule, or a field cannot be replaced.
+            QuotaExceeded: There would be more papers than allowed.
         """
         for name in fields:
             if name not in REPLACEABLE_FIELDS:
@@ -123,6 +129,9 @@ class Catalog:
         checked = check_papers(papers, "papers")
         with self._store.write() as tx:
             results = tx.papers.upsert(checked, self._clock.now(), fields)
+            is_larger = any(outcome is UpsertOutcome.CREATED for _, outcome in results)
+            if self._max_papers and is_larger and tx.papers.count() > self._max_papers:
+                raise QuotaExceeded("papers", self._max_papers)
         self._on_new_text()
         return results
 
@@ -194,8 +203,8 @@ class Catalog:
         with self._store.read() as tx:
             return tx.papers.page(after=after, limit=limit)
 
-    def delete(self, name: str, *, allow_missing: bool = False) -> None:
-        """Delete a paper and everything that belongs to it.
+    def delete(self, name: str, entry: AuditEntry | None = None, *, allow_missing: bool = False) -> None:
+        """Delete a paper and everything that belongs to it; store the entry of the audit log with it.
 
         Raises:
             NotFound: The paper is unknown, and ``allow_missing`` is False.
@@ -206,6 +215,8 @@ class Catalog:
                 tx.papers.delete(paper_id)
             elif not allow_missing:
                 raise NotFound("paper", name, field="paper_id")
+            if entry is not None:
+                tx.audit.add(entry)
 
     def save_digest(self, digest: Digest) -> tuple[Digest, UpsertOutcome]:
         """Create a digest of known papers, or replace the digest with this id. Its paper_ids may be aliases."""
@@ -217,8 +228,8 @@ class Catalog:
             paper_ids = resolve_distinct(tx, digest.paper_ids, "digest.paper_ids")
             return tx.digests.save(replace(digest, paper_ids=paper_ids), self._clock.now())
 
-    def delete_digest(self, digest_id: str, *, allow_missing: bool = False) -> None:
-        """Delete a digest, but not its papers, and not the slates that were served from it.
+    def delete_digest(self, digest_id: str, entry: AuditEntry | None = None, *, allow_missing: bool = False) -> None:
+        """Delete a digest, but not its papers and not its slates; store the entry of the audit log with it.
 
         Raises:
             NotFound: The digest is unknown, and ``allow_missing`` is False.
@@ -226,6 +237,8 @@ class Catalog:
         with self._store.write() as tx:
             if not tx.digests.delete(digest_id) and not allow_missing:
                 raise NotFound("digest", digest_id, field="digest_id")
+            if entry is not None:
+                tx.audit.add(entry)
 
     def get_digest(self, digest_id: str) -> Digest:
         """Return a digest with its papers, the newest one for an empty id; raise NotFound if there is none."""

@@ -11,7 +11,8 @@ from service.app.catalog import resolve_all
 from service.app.ports import Clock, Store, Transaction
 from service.app.ranking.prepared_users import PreparedUsers
 from service.app.ranking.serving import ServingSlot
-from service.domain.errors import InvalidField, NotFound
+from service.domain.callers import AuditEntry
+from service.domain.errors import InvalidField, NotFound, QuotaExceeded
 from service.domain.events import (
     MAX_FUTURE,
     DeletedUser,
@@ -25,6 +26,7 @@ from service.domain.events import (
 )
 from service.domain.feeds import PrecomputedSlate, Slate
 from service.domain.papers import check_id, check_text
+from service.domain.states import LIKING_EVENTS
 
 MAX_PREFERENCES = 200
 # Rows read in one transaction of an export.
@@ -39,11 +41,19 @@ class Profiles:
     Args:
         serving: Gives the vectors that group likes into interests; None if interests are not needed.
         users: Cache of prepared users; None if interests are not needed.
+        max_likes: Number of likes of a user above which ``record`` stores no like; 0 means no limit.
     """
 
     def __init__(
-        self, store: Store, clock: Clock, serving: ServingSlot | None = None, users: PreparedUsers | None = None
+        self,
+        store: Store,
+        clock: Clock,
+        serving: ServingSlot | None = None,
+        users: PreparedUsers | None = None,
+        *,
+        max_likes: int = 0,
     ) -> None:
+        self._max_likes = max_likes
         self._users = users
         self._store = store
         self._clock = clock
@@ -57,6 +67,7 @@ class Profiles:
         Raises:
             InvalidField: An event breaks a rule, or the user has another event with its event_id.
             NotFound: An event names an unknown paper.
+            QuotaExceeded: A user would have more likes than allowed.
         """
         checked = [self._check_event(event, f"{path}[{i}]") for i, event in enumerate(events)]
         paths = [f"{path}[{i}].paper_id" for i in range(len(checked))]
@@ -65,6 +76,8 @@ class Profiles:
                 paper_ids = resolve_all(tx, [event.paper_id for event in checked], paths)
                 complete = [_complete(event, paper_id) for event, paper_id in zip(checked, paper_ids, strict=True)]
                 new = tx.users.record(complete, self._clock.now())
+                if self._max_likes:
+                    self._check_likes(tx, [event for event, is_new in zip(complete, new, strict=True) if is_new])
         except OtherEvent as other:
             problem = "is already the id of another event of this user"
             raise InvalidField(f"{path}[{other.place}].event_id", problem) from other
@@ -146,10 +159,12 @@ class Profiles:
         if not is_known:
             raise NotFound("user", user_id, field="user_id")
 
-    def delete(self, user_id: str) -> None:
-        """Delete a user and all derived data; do nothing if the user is unknown."""
+    def delete(self, user_id: str, entry: AuditEntry | None = None) -> None:
+        """Delete a user and all derived data, if there are any; store the entry of the audit log with it."""
         with self._store.write() as tx:
             tx.users.delete(check_id(user_id, "user_id"), self._clock)
+            if entry is not None:
+                tx.audit.add(entry)
 
     def deleted(
         self, *, since: dt.datetime | None, after: tuple[dt.datetime, str] | None, limit: int
@@ -157,6 +172,14 @@ class Profiles:
         """Return tombstones of deleted users in order of deletion."""
         with self._store.read() as tx:
             return tx.users.deleted(since=since, after=after, limit=limit)
+
+    def _check_likes(self, tx: Transaction, new: Sequence[Event]) -> None:
+        """Raise QuotaExceeded if one of the new events gives its user more likes than allowed."""
+        liking = sorted({event.user_id for event in new if event.event_type in LIKING_EVENTS})
+        # Counting events is quick, but counts likes that were taken back.
+        many = [user_id for user_id, count in tx.users.like_counts(liking).items() if count > self._max_likes]
+        if any(len(state.likes) > self._max_likes for state in tx.users.find_states(many).values()):
+            raise QuotaExceeded("likes of this user", self._max_likes)
 
     def _pages(
         self, read: Callable[[Transaction, Any], Sequence[Row]], after: Any, place_of: Callable[[Row], Any]

@@ -79,6 +79,35 @@ class Overloaded(PaperfeedError, reason="OVERLOADED"):
         self.retry_after_seconds = retry_after_seconds
 
 
+class LimitExceeded(Overloaded, reason="LIMIT_EXCEEDED"):
+    """The caller makes too many calls; ``retry_after_seconds`` tells the client when to retry."""
+
+    def __init__(self, limit: str, *, retry_after_seconds: float) -> None:
+        PaperfeedError.__init__(self, f"this caller has too many {limit}; try again later", limit=limit)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class QuotaExceeded(PaperfeedError, reason="QUOTA_EXCEEDED"):
+    """The server stores as much of something as its settings allow. To repeat the call does not help."""
+
+    def __init__(self, quota: str, limit: int) -> None:
+        super().__init__(f"there are {limit} {quota} already, and the server allows no more", quota=quota)
+
+
+class Unauthenticated(PaperfeedError, reason="UNAUTHENTICATED"):
+    """The call has no API key or client certificate, or one that is unknown, expired or revoked."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+
+
+class PermissionDenied(PaperfeedError, reason="PERMISSION_DENIED"):
+    """The caller lacks the scope that the RPC requires."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"this call needs the scope {scope}, which the caller does not have", scope=scope)
+
+
 class DeadlineTooShort(PaperfeedError, reason="DEADLINE_TOO_SHORT"):
     """The work did not end within the caller's deadline."""
 

@@ -18,6 +18,9 @@ DECIDING_EVENTS = (
 )
 """Types of events that affect the state. Clicks and impressions, the majority of events, do not."""
 
+LIKING_EVENTS = (EventType.LIKE, EventType.SAVE)
+"""Types of events that make a paper one of the user's likes."""
+
 HEATING_EVENTS = (EventType.LIKE, EventType.SAVE, EventType.CLICK)
 """Types of events that raise a paper's trend. Taking a like back does not lower it."""
 

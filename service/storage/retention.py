@@ -10,7 +10,7 @@ from service.domain.events import EventType
 from service.domain.states import DECIDING_EVENTS, HEATING_EVENTS
 from service.storage.changes import lock_signals, log_signals
 from service.storage.store import SqlStore
-from service.storage.tables import events, precomputed_slates, slates
+from service.storage.tables import audit_log, events, precomputed_slates, slates
 
 _BATCH_SIZE = 500
 _PRUNED_EVENTS = tuple(event_type for event_type in EventType if event_type not in DECIDING_EVENTS)
@@ -23,6 +23,7 @@ class Pruned:
     events: int
     slates: int
     features: int
+    audit: int = 0
 
 
 def prune(
@@ -32,8 +33,9 @@ def prune(
     events_days: int | None = None,
     slates_days: int | None = None,
     features_days: int | None = None,
+    audit_days: int | None = None,
 ) -> Pruned:
-    """Delete events, slates and features that are older than the given days; None keeps them all.
+    """Delete events, slates, features and audit entries that are older than the given days; None keeps them all.
 
     The function may be interrupted and repeated.
 
@@ -51,6 +53,7 @@ def prune(
         events=pruned(_prune_events, events_days),
         slates=pruned(_prune_slates, slates_days),
         features=pruned(_prune_features, features_days),
+        audit=pruned(_prune_audit, audit_days),
     )
 
 
@@ -81,6 +84,12 @@ def _prune_slates(store: SqlStore, before: dt.datetime) -> int:
             delete(precomputed_slates).where(key.in_(precomputed.limit(_BATCH_SIZE))),
         )
     )
+
+
+def _prune_audit(store: SqlStore, before: dt.datetime) -> int:
+    batch = select(audit_log.c.sequence).where(audit_log.c.recorded_at < before).limit(_BATCH_SIZE)
+    old = delete(audit_log).where(audit_log.c.sequence.in_(batch))
+    return _repeat(store, lambda connection: connection.execute(old).rowcount)
 
 
 def _repeat(store: SqlStore, delete_batch: Callable[[Connection], int]) -> int:

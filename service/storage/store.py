@@ -8,6 +8,8 @@ from sqlalchemy import Connection, Select, bindparam, literal, select, true
 
 from database.engine import BUSY_TIMEOUT_SECONDS, Engines, open_engines
 from service.app.ports import Versions
+from service.storage.callers.audit import SqlAudit
+from service.storage.callers.keys import SqlKeys
 from service.storage.digests import VERSION_OF_NEWEST, VERSION_OF_ONE, SqlDigests
 from service.storage.errors import ERRORS
 from service.storage.outage import OutageLog
@@ -48,7 +50,18 @@ _VERSIONS_WITH_NEWEST = _versions_statement(VERSION_OF_NEWEST)
 class SqlTransaction:
     """``service.app.ports.Transaction`` on one connection."""
 
-    __slots__ = ("_connection", "digests", "papers", "precomputed", "signals", "slates", "statistics", "users")
+    __slots__ = (
+        "_connection",
+        "audit",
+        "digests",
+        "keys",
+        "papers",
+        "precomputed",
+        "signals",
+        "slates",
+        "statistics",
+        "users",
+    )
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -59,6 +72,8 @@ class SqlTransaction:
         self.signals = SqlSignals(connection)
         self.precomputed = SqlPrecomputed(connection)
         self.statistics = SqlStatistics(connection)
+        self.keys = SqlKeys(connection)
+        self.audit = SqlAudit(connection)
 
     def versions(self, user_id: str, digest_id: str) -> Versions:
         statement = _VERSIONS_WITH_ONE if digest_id else _VERSIONS_WITH_NEWEST

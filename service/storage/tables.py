@@ -1,6 +1,6 @@
 """The tables that statements are built from. Only the migrations create tables; a test compares the two.
 
-The migrations also create the tables models and api_keys, which no statement uses.
+The migrations also create the table models, which no statement uses.
 """
 
 from sqlalchemy import (
@@ -234,4 +234,33 @@ deleted_users = Table(
     not_null("deleted_at", UtcDateTime),
     not_null("last_version", BigInteger),
     Index(None, "deleted_at", "user_id_hash"),
+)
+
+# An API key has a key_hash; the scopes that are granted to a client certificate have its name in certificate.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("key_id", Id, primary_key=True),
+    Column("key_hash", Id, unique=True),
+    Column("certificate", Text),
+    not_null("name", Text),
+    not_null("scopes", Texts),
+    not_null("created_at", UtcDateTime),
+    Column("expires_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("last_used_at", UtcDateTime),
+)
+
+# No foreign key to api_keys, and no ids of users: an entry outlives what it is about.
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("sequence", Sequence, primary_key=True),
+    not_null("recorded_at", UtcDateTime, index=True),
+    not_null("actor", Text),
+    not_null("key_id", Id),
+    not_null("action", Text),
+    not_null("target", Text),
+    not_null("outcome", Text),
+    sqlite_autoincrement=True,
 )

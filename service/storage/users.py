@@ -24,7 +24,7 @@ from service.domain.events import (
     UserState,
     user_id_hash,
 )
-from service.domain.states import DECIDING_EVENTS, HEATING_EVENTS, verdicts
+from service.domain.states import DECIDING_EVENTS, HEATING_EVENTS, LIKING_EVENTS, verdicts
 from service.storage.changes import lock_papers, lock_signals, log_signals
 from service.storage.tables import deleted_users, events, papers, preferences, slates, users
 
@@ -110,6 +110,12 @@ class SqlUsers:
         statement = select(events.c.user_id, func.count().label("event_count")).group_by(events.c.user_id)
         rows = rows_in(self._connection, statement, events.c.user_id, user_ids)
         return {row.user_id: row.event_count for row in rows}
+
+    def like_counts(self, user_ids: Sequence[str]) -> dict[str, int]:
+        count = func.count(events.c.paper_id.distinct()).label("like_count")
+        statement = select(events.c.user_id, count).where(events.c.event_type.in_(LIKING_EVENTS))
+        rows = rows_in(self._connection, statement.group_by(events.c.user_id), events.c.user_id, user_ids)
+        return {row.user_id: row.like_count for row in rows}
 
     def events(self, user_id: str, *, batch_size: int = 1000) -> Iterator[Event]:
         page = self.events_after(user_id, 0, limit=batch_size)

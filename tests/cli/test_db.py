@@ -92,9 +92,9 @@ def test_prune(paperfeed: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, 
     kept_by_default = paperfeed("db", "prune", "--json")
     monkeypatch.setenv("PAPERFEED_KEEP_EVENTS_DAYS", "30")
     pruned, again = paperfeed("db", "prune", "--json"), paperfeed("db", "prune", "--json")
-    assert json.loads(kept_by_default.out) == {"events": 0, "slates": 1, "features": 1}
-    assert json.loads(pruned.out) == {"events": 2, "slates": 0, "features": 0}
-    assert json.loads(again.out) == {"events": 0, "slates": 0, "features": 0}
+    assert json.loads(kept_by_default.out) == {"events": 0, "slates": 1, "features": 1, "audit": 0}
+    assert json.loads(pruned.out) == {"events": 2, "slates": 0, "features": 0, "audit": 0}
+    assert json.loads(again.out) == {"events": 0, "slates": 0, "features": 0, "audit": 0}
     counts = row_counts(db_path)
     assert (counts["events"], counts["slates"]) == (1, 2)
 

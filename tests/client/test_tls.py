@@ -3,7 +3,6 @@
 import asyncio
 import json
 import shutil
-import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ import pytest
 
 from mailer.errors import ServiceUnavailable
 from mailer.service import FeedService
-from paperfeed.client import AsyncClient, Client, tls, tls_of_files
+from paperfeed.client import Access, AsyncClient, Client, access_of_files, tls
 from paperfeed.v1 import (
     catalog_pb2,
     catalog_pb2_grpc,
@@ -23,39 +22,18 @@ from paperfeed.v1 import (
     status_pb2,
     status_pb2_grpc,
 )
+from testing.certificates import Authority, Pair
 from tests.cli.command import Run
 from tests.requirements import require
 
 
-@dataclass
+@dataclass(frozen=True)
 class Certificates:
     """PEM files of an authority, and of a server and a client whose certificates it signed."""
 
-    folder: Path
-
-    def __post_init__(self) -> None:
-        key = ["-newkey", "rsa:2048", "-nodes"]
-        self._openssl(
-            "req", "-x509", *key, "-days", "2", "-subj", "/CN=authority", "-out", "ca.pem", "-keyout", "ca.key"
-        )
-        for name in ("server", "client"):
-            extension = ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
-            self._openssl(
-                "req", *key, "-subj", f"/CN={name}", *extension, "-out", f"{name}.csr", "-keyout", f"{name}.key"
-            )
-            signed = ["-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-copy_extensions", "copy"]
-            self._openssl("x509", "-req", "-in", f"{name}.csr", *signed, "-out", f"{name}.pem")
-
-    def path(self, name: str) -> str:
-        """Return the path of a file."""
-        return str(self.folder / name)
-
-    def read(self, name: str) -> bytes:
-        """Return the content of a file."""
-        return (self.folder / name).read_bytes()
-
-    def _openssl(self, *arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)
+    root: Path
+    server: Pair
+    client: Pair
 
 
 @dataclass
@@ -96,7 +74,8 @@ class Guarded(
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     require("openssl", shutil.which("openssl") is not None, "needs openssl to make certificates")
-    return Certificates(tmp_path_factory.mktemp("certificates"))
+    authority = Authority(tmp_path_factory.mktemp("certificates"))
+    return Certificates(authority.root, authority.issue("server"), authority.issue("client"))
 
 
 @pytest.fixture
@@ -107,8 +86,8 @@ def guarded(certificates: Certificates) -> Iterator[Guarded]:
     status_pb2_grpc.add_StatusServiceServicer_to_server(servicer, server)
     catalog_pb2_grpc.add_CatalogServiceServicer_to_server(servicer, server)
     profile_pb2_grpc.add_ProfileServiceServicer_to_server(servicer, server)
-    pair = [(certificates.read("server.key"), certificates.read("server.pem"))]
-    credentials = grpc.ssl_server_credentials(pair, certificates.read("ca.pem"), require_client_auth=True)
+    pair = [(certificates.server.key.read_bytes(), certificates.server.certificate.read_bytes())]
+    credentials = grpc.ssl_server_credentials(pair, certificates.root.read_bytes(), require_client_auth=True)
     servicer.target = f"localhost:{server.add_secure_port('127.0.0.1:0', credentials)}"
     server.start()
     yield servicer
@@ -118,17 +97,16 @@ def guarded(certificates: Certificates) -> Iterator[Guarded]:
 def test_both_clients(guarded: Guarded, certificates: Certificates) -> None:
     """Both clients prove the server's and their own identity, and send the API key as a bearer token."""
     credentials = tls(
-        root_certificates=certificates.read("ca.pem"),
-        certificate=certificates.read("client.pem"),
-        private_key=certificates.read("client.key"),
-        api_key="a key",
+        root_certificates=certificates.root.read_bytes(),
+        certificate=certificates.client.certificate.read_bytes(),
+        private_key=certificates.client.key.read_bytes(),
     )
 
-    with Client(guarded.target, credentials=credentials) as client:
+    with Client(guarded.target, credentials=credentials, api_key="a key") as client:
         assert client.status.GetStatus(status_pb2.GetStatusRequest()).version == "1"
 
     async def call() -> str:
-        async with AsyncClient(guarded.target, credentials=credentials) as client:
+        async with AsyncClient(guarded.target, credentials=credentials, api_key="a key") as client:
             return (await client.status.GetStatus(status_pb2.GetStatusRequest())).version
 
     assert asyncio.run(call()) == "1"
@@ -138,13 +116,13 @@ def test_both_clients(guarded: Guarded, certificates: Certificates) -> None:
 
 def test_strangers_are_refused(guarded: Guarded, certificates: Certificates, tmp_path: Path) -> None:
     """Without TLS, without the authority or without a client certificate there is no connection."""
-    for credentials in (None, tls(), tls(root_certificates=certificates.read("ca.pem"))):
+    for credentials in (None, tls(), tls(root_certificates=certificates.root.read_bytes())):
         with Client(guarded.target, credentials=credentials, retries=False) as client:
             with pytest.raises(grpc.RpcError) as raised:
                 client.status.GetStatus(status_pb2.GetStatusRequest(), timeout=5)
             assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
     with (
-        FeedService(guarded.target, credentials=tls(), timeout_seconds=1) as service,
+        FeedService(guarded.target, Access(tls()), timeout_seconds=1) as service,
         pytest.raises(ServiceUnavailable),
     ):
         list(service.digests())
@@ -152,23 +130,22 @@ def test_strangers_are_refused(guarded: Guarded, certificates: Certificates, tmp
         tls(certificate=b"")
     (tmp_path / "key").write_text("two\nlines")
     with pytest.raises(ValueError, match="one line"):
-        tls_of_files(api_key_file=str(tmp_path / "key"))
-    assert tls_of_files() is None
+        access_of_files("localhost:1", api_key_file=str(tmp_path / "key"))
     assert guarded.peers == []
 
 
 def test_commands(guarded: Guarded, certificates: Certificates, paperfeed: Run, tmp_path: Path) -> None:
     """Commands take the files from options or the environment; a file that is missing is wrong usage."""
     (tmp_path / "key").write_text("a key\n")
-    client = ("--tls-cert", certificates.path("client.pem"), "--tls-key", certificates.path("client.key"))
-    by_option = ("--server", guarded.target, "--tls-ca", certificates.path("ca.pem"), *client)
+    client = ("--tls-cert", certificates.client.certificate, "--tls-key", certificates.client.key)
+    by_option = ("--server", guarded.target, "--tls-ca", certificates.root, *client)
     by_environment = {
         "PAPERFEED_SERVER": guarded.target,
         "PAPERFEED_MAIL_SERVER": guarded.target,
         "PAPERFEED_MAIL_DB": f"sqlite:///{tmp_path / 'mail.db'}",
-        "PAPERFEED_TLS_CA": certificates.path("ca.pem"),
-        "PAPERFEED_TLS_CERT": certificates.path("client.pem"),
-        "PAPERFEED_TLS_KEY": certificates.path("client.key"),
+        "PAPERFEED_TLS_CA": str(certificates.root),
+        "PAPERFEED_TLS_CERT": str(certificates.client.certificate),
+        "PAPERFEED_TLS_KEY": str(certificates.client.key),
         "PAPERFEED_API_KEY_FILE": str(tmp_path / "key"),
     }
 
@@ -181,3 +158,37 @@ def test_commands(guarded: Guarded, certificates: Certificates, paperfeed: Run, 
     missing = paperfeed("status", "--server", guarded.target, "--tls-ca", str(tmp_path / "none.pem"))
     assert missing.code == 2
     assert "none.pem" in missing.err
+
+
+@pytest.mark.parametrize(
+    ("target", "is_local"),
+    [
+        ("localhost:50051", True),
+        ("127.0.0.1:50051", True),
+        ("[::1]:50051", True),
+        ("dns:///localhost:50051", True),
+        ("ipv4:127.0.0.2:1", True),
+        ("unix:/run/paperfeed.sock", True),
+        ("paperfeed:50051", False),
+        ("dns:///paperfeed.example.org:443", False),
+        ("localhost.example.org:443", False),
+        ("10.0.0.1:50051", False),
+        ("dns://10.0.0.1/localhost:50051", False),
+        ("ipv4:127.0.0.1:1,10.0.0.1:2", False),
+    ],
+)
+def test_a_key_needs_tls(target: str, is_local: bool, tmp_path: Path) -> None:
+    """A key goes without TLS to this machine only; files for another machine give TLS with the roots of gRPC."""
+    (tmp_path / "key").write_text("a key\n")
+
+    access = access_of_files(target, api_key_file=str(tmp_path / "key"))
+
+    assert access.api_key == "a key"
+    assert "a key" not in repr(access)
+    assert (access.credentials is None) == is_local
+    if is_local:
+        Client(target, api_key="a key").close()
+    else:
+        with pytest.raises(ValueError, match="without TLS"):
+            Client(target, api_key="a key")
+    assert access_of_files(target) == Access()

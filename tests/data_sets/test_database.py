@@ -45,7 +45,9 @@ def fill(store: SqlStore) -> None:
 def test_columns(sql_store: SqlStore, store_url: str) -> None:
     """Papers have vectors, signals and times, users have graded reactions, and deleted users are left out."""
     fill(sql_store)
+    before = dt.datetime.now(dt.UTC).replace(microsecond=0)
     found = read_database(store_url, ENCODER)
+    assert before <= dt.datetime.fromisoformat(found.taken_at) <= dt.datetime.now(dt.UTC)
     assert found.papers.paper_ids == tuple(f"p{i}" for i in range(6))
     assert found.papers.texts[0] == "Title 0\nWords."
     assert np.isnan(found.papers.embeddings).all(axis=1).tolist() == [False] * 5 + [True]

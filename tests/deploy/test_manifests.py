@@ -14,7 +14,8 @@ import yaml
 from cli.main import app
 from mailer.config import PREFIX as MAIL_PREFIX
 from mailer.config import MailSettings
-from service.config import PREFIX, Settings
+from mailer.networks import parse_networks
+from service.config import API_KEYS, PREFIX, Settings
 from tests.deploy.manifests import Manifest, Pod, environment_of, manifests, name_of, named, of_kind, pods
 from tests.process.running import ROOT
 
@@ -50,13 +51,14 @@ def test_commands_are_ours(pod: Pod) -> None:
     assert pod.words
     for program, *words in pod.words:
         if program == "paperfeed":
-            _parsed(typer.main.get_command(app), words)
+            parsed(typer.main.get_command(app), words)
         else:
             module = importlib.import_module(f"distributed.cli.dask_{words[0]}")
             module.main.make_context(words[0], words[1:], resilient_parsing=False)
 
 
-def _parsed(command: Any, words: list[str]) -> None:
+def parsed(command: Any, words: list[str]) -> None:
+    """Parse the words of a command as its program would; raise if it would refuse them."""
     while hasattr(command, "commands"):
         command = command.commands[words[0]]
         words = words[1:]
@@ -67,7 +69,7 @@ def _parsed(command: Any, words: list[str]) -> None:
 def test_a_flag_that_is_not_there_is_found() -> None:
     """Parsing refuses an unknown option."""
     with pytest.raises(Exception, match="--nothing"):
-        _parsed(typer.main.get_command(app), ["serve", "--nothing"])
+        parsed(typer.main.get_command(app), ["serve", "--nothing"])
 
 
 @each_of_ours
@@ -159,25 +161,90 @@ def test_balancer_leads_to_the_servers() -> None:
     """Envoy uses the headless Service's name and port, and the servers' health service."""
     config = yaml.safe_load(named("ConfigMap/paperfeed-balancer")["data"]["envoy.yaml"])
     service = named("Service/paperfeed")
-    (cluster,) = config["static_resources"]["clusters"]
+    cluster = next(each for each in config["static_resources"]["clusters"] if each["name"] == "paperfeed")
     (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
     address = endpoint["endpoint"]["address"]["socket_address"]
-    (listener,) = config["static_resources"]["listeners"]
+    listeners = config["static_resources"]["listeners"]
 
     assert service["spec"]["clusterIP"] == "None"
     assert address == {"address": service["metadata"]["name"], "port_value": service["spec"]["ports"][0]["port"]}
     assert cluster["health_checks"][0]["grpc_health_check"] == {}
     (envoy,) = [pod for pod in pods() if pod.owner == "Deployment/paperfeed-balancer"]
-    assert listener["address"]["socket_address"]["port_value"] == envoy.container["ports"][0]["containerPort"]
+    opened = {listener["address"]["socket_address"]["port_value"] for listener in listeners}
+    assert opened == {port["containerPort"] for port in envoy.container["ports"]}
+    # Only what Envoy shows on purpose can be reached from other pods.
+    assert config["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
 
 
 def test_only_clients_reach_the_servers() -> None:
     """Pods that call the server carry the label that its NetworkPolicy admits; no other pod does."""
-    (rule,) = named("NetworkPolicy/paperfeed")["spec"]["ingress"]
-    label = rule["from"][0]["podSelector"]["matchLabels"]
+    calls, scrapes = named("NetworkPolicy/paperfeed")["spec"]["ingress"]
+    label = calls["from"][0]["podSelector"]["matchLabels"]
     callers = {pod.owner for pod in pods() if label.items() <= pod.labels.items()}
 
     assert callers == {"Deployment/paperfeed-balancer", "Deployment/paperfeed-mail", "CronJob/paperfeed-mail-send"}
+    assert [rule["ports"] for rule in (calls, scrapes)] == [[{"port": "grpc"}], [{"port": "metrics"}]]
+
+
+def test_callers_are_known() -> None:
+    """The server wants API keys over TLS from pods with a certificate; the mailer has a key and a certificate."""
+    server = Settings.read(environment_of(_pod("Deployment/paperfeed")))
+    assert server.auth == API_KEYS
+    assert all((server.server_tls_cert, server.server_tls_key, server.server_client_ca))
+    assert not server.insecure
+    # One caller cannot fill the queue.
+    assert 0 < server.caller_concurrent_calls < server.max_waiting_calls
+    for owner in ("Deployment/paperfeed-mail", "CronJob/paperfeed-mail-send"):
+        mailer = Settings.read(environment_of(_pod(owner)))
+        assert all((mailer.tls_ca, mailer.tls_cert, mailer.tls_key, mailer.api_key_file))
+
+
+@pytest.mark.parametrize("owner", ["Deployment/paperfeed", "Deployment/paperfeed-mail", "CronJob/paperfeed-mail-send"])
+def test_files_of_settings_are_mounted(owner: str) -> None:
+    """Every file that a setting names comes from a secret that the pod mounts read-only."""
+    pod = _pod(owner)
+    secrets = {volume["name"] for volume in pod.spec["volumes"] if "secret" in volume}
+    mounted = {
+        mount["mountPath"] for mount in pod.container["volumeMounts"] if mount["name"] in secrets and mount["readOnly"]
+    }
+    named_files = [value for value in environment_of(pod).values() if value.startswith("/run/secrets/")]
+
+    assert len(named_files) >= 3
+    assert {value.rpartition("/")[0] for value in named_files} == mounted
+
+
+@pytest.mark.parametrize(
+    "owner", ["Deployment/paperfeed", "Deployment/paperfeed-mail", "Deployment/paperfeed-balancer"]
+)
+def test_probes_and_scrapes_speak_http(owner: str) -> None:
+    """Probes and Prometheus use the port for metrics, because neither has a certificate."""
+    pod = _pod(owner)
+    ports = {port["name"]: port["containerPort"] for port in pod.container["ports"]}
+    probes = [probe for name, probe in pod.container.items() if name.endswith("Probe")]
+    (template,) = [each["spec"]["template"] for each in of_kind("Deployment") if name_of(each) == owner]
+
+    assert probes
+    assert {probe["httpGet"]["port"] for probe in probes} == {"metrics"}
+    assert {probe["httpGet"]["path"] for probe in probes} <= {"/livez", "/readyz", "/ready"}
+    annotations = template["metadata"]["annotations"]
+    assert annotations == {"prometheus.io/scrape": "true", "prometheus.io/port": str(ports["metrics"])}
+    settings = {name: value for name, value in environment_of(pod).items() if name.endswith("_METRICS_PORT")}
+    assert set(settings.values()) <= {str(ports["metrics"])}
+
+
+def test_few_proxies_are_believed() -> None:
+    """The example of trusted proxies is a few addresses, and no pod but the ingress reaches the pages."""
+    networks = parse_networks(named("ConfigMap/paperfeed-mail")["data"]["PAPERFEED_MAIL_TRUSTED_PROXIES"])
+    pages, scrapes = named("NetworkPolicy/paperfeed-mail")["spec"]["ingress"]
+
+    assert sum(network.num_addresses for network in networks) <= 16
+    assert [rule["ports"] for rule in (pages, scrapes)] == [[{"port": "http"}], [{"port": "metrics"}]]
+    assert all("namespaceSelector" in each for rule in (pages, scrapes) for each in rule["from"])
+
+
+def _pod(owner: str) -> Pod:
+    (found,) = [pod for pod in pods() if pod.owner == owner]
+    return found
 
 
 def test_files_are_shared() -> None:

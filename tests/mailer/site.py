@@ -20,6 +20,7 @@ from mailer.links import Links
 from mailer.service import FeedService
 from mailer.storage import MailStore
 from mailer.web.app import Site
+from mailer.web.connections import web_config
 from mailer.web.server import Courier
 
 
@@ -73,7 +74,7 @@ def running_site(
     settings = replace(settings, base_url=base_url)
     background = Courier(store, service, settings, clock, poll_seconds=0.5)
     site = Site(store, service, settings, clock, background.wake)
-    server = uvicorn.Server(uvicorn.Config(site.app(), lifespan="off", log_config=None, access_log=False))
+    server = uvicorn.Server(web_config(site.app(), settings))
     thread = threading.Thread(target=lambda: server.run(sockets=[listening]), daemon=True)
     thread.start()
     if courier:

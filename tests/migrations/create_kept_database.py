@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from service.domain.callers import ApiKey, AuditEntry, key_hash
 from service.domain.events import Event, EventType, Preferences
 from service.domain.feeds import FallbackReason, Reason, ReasonType, Slate, SlateItem
 from service.domain.papers import Digest, Paper
@@ -43,6 +44,8 @@ def main() -> None:
         tx.slates.add(
             Slate("s1", "ada", ("d1",), "m1", FallbackReason.NONE, NOW, NOW, "hash", 0, (item,), "f1", b"\x00\x00\x80?")
         )
+        tx.keys.add(ApiKey("00c0ffee", key_hash("a key"), None, "mailer", ("feeds:read",), NOW))
+        tx.audit.add(AuditEntry(NOW, "operator", "00c0ffee", "ProfileService/DeleteUser", "user:abc", "OK"))
     store.dispose()
     # One small file without a WAL file beside it, so that it can be committed and copied.
     connection = sqlite3.connect(path, isolation_level=None)

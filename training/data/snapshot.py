@@ -101,6 +101,8 @@ class Dataset:
         dislikes: Dislikes and dismissals.
         user_codes: (users,) each user's code in ``papers.signals``; None where there are no signals.
         is_imported: Whether users saw papers at their publication, before ``first_seen_at``.
+        taken_at: Time at which the data were taken from a service, in RFC 3339; empty for data from files. Not part of
+            the fingerprint.
     """
 
     name: str
@@ -111,6 +113,7 @@ class Dataset:
     dislikes: Likes = NO_LIKES
     user_codes: Int64Array | None = None
     is_imported: bool = False
+    taken_at: str = ""
 
     @cached_property
     def appeared_at(self) -> Float64Array:

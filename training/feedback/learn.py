@@ -15,6 +15,7 @@ import numpy as np
 
 from ranker.bundle.bundle import Bundle, write_bundle
 from ranker.bundle.manifest import Manifest
+from ranker.bundle.origin import taken_at_params
 from ranker.score import Model
 from ranker.types import BoolArray
 from training.errors import TrainingError
@@ -58,16 +59,18 @@ def learn_from_slates(
     recipe: str | Recipe = "default",
     seed: int = 0,
     position_bias: float | None = None,
+    taken_at: str = "",
     progress: Progress = silent,
 ) -> FeedbackReport:
     """Train on the log and write the bundle to the folder ``out``.
 
-    The same log, base, recipe and seed give the same files, except for created_at in the manifest.
+    The same log, base, recipe and seed give the same files, except for created_at and taken_at in the manifest.
 
     Args:
         base: The bundle whose features the log holds.
         position_bias: Exponent of the examination propensities; None estimates it from explored slates, 0 corrects
             nothing.
+        taken_at: Time at which the log was read from a service, in RFC 3339; empty if it was not.
 
     Raises:
         TrainingError: There is nothing to learn from; the message says what is missing.
@@ -112,6 +115,7 @@ def learn_from_slates(
             "base": base.version,
             "grown_on_base": best,
             "examination": vars(examination),
+            **taken_at_params({LEARNED: taken_at}),
         },
         metrics={LEARNED: metrics},
     )

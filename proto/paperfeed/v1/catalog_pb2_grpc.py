@@ -90,7 +90,9 @@ class CatalogServiceServicer:
 
     def UpsertPapers(self, request, context):
         """Creates or updates papers in one transaction: all are written, or none. Returns when the text is stored; vectors
-        are computed in the background. Safe to repeat: an identical write changes nothing and computes no vector again.
+        are computed in the background. RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) if the server's limit of stored papers, which it
+        has only if one is set, does not allow the new papers. Safe to repeat: an identical write changes nothing and
+        computes no vector again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,7 +37,9 @@ class CatalogServiceStub:
     def __new__(cls, channel: _aio.Channel) -> CatalogServiceAsyncStub: ...
     UpsertPapers: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.UpsertPapersRequest, _catalog_pb2.UpsertPapersResponse]
     """Creates or updates papers in one transaction: all are written, or none. Returns when the text is stored; vectors
-    are computed in the background. Safe to repeat: an identical write changes nothing and computes no vector again.
+    are computed in the background. RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) if the server's limit of stored papers, which it
+    has only if one is set, does not allow the new papers. Safe to repeat: an identical write changes nothing and
+    computes no vector again.
     """
     GetPaper: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.GetPaperRequest, _catalog_pb2.GetPaperResponse]
     """Returns one paper. NOT_FOUND if no paper has this id or alias. Safe to repeat."""
@@ -74,7 +76,9 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     UpsertPapers: _aio.UnaryUnaryMultiCallable[_catalog_pb2.UpsertPapersRequest, _catalog_pb2.UpsertPapersResponse]  # type: ignore[assignment]
     """Creates or updates papers in one transaction: all are written, or none. Returns when the text is stored; vectors
-    are computed in the background. Safe to repeat: an identical write changes nothing and computes no vector again.
+    are computed in the background. RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) if the server's limit of stored papers, which it
+    has only if one is set, does not allow the new papers. Safe to repeat: an identical write changes nothing and
+    computes no vector again.
     """
     GetPaper: _aio.UnaryUnaryMultiCallable[_catalog_pb2.GetPaperRequest, _catalog_pb2.GetPaperResponse]  # type: ignore[assignment]
     """Returns one paper. NOT_FOUND if no paper has this id or alias. Safe to repeat."""
@@ -114,7 +118,9 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.UpsertPapersResponse, _abc.Awaitable[_catalog_pb2.UpsertPapersResponse]]:
         """Creates or updates papers in one transaction: all are written, or none. Returns when the text is stored; vectors
-        are computed in the background. Safe to repeat: an identical write changes nothing and computes no vector again.
+        are computed in the background. RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) if the server's limit of stored papers, which it
+        has only if one is set, does not allow the new papers. Safe to repeat: an identical write changes nothing and
+        computes no vector again.
         """
 
     @_abc_1.abstractmethod

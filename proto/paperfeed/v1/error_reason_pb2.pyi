@@ -76,14 +76,29 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE: the server is stopping; it finishes its accepted calls and takes no new ones. Another server may
     answer.
     """
+    ERROR_REASON_UNAUTHENTICATED: _ErrorReason.ValueType  # 19
+    """UNAUTHENTICATED: the call has no API key or client certificate, or one that is unknown, expired or revoked."""
+    ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 20
+    """PERMISSION_DENIED: the caller lacks the scope that the RPC requires. The server checks this before it reads the
+    request, so the answer does not tell whether anything exists. Metadata, e.g.: {"scope": "users:admin"}.
+    """
+    ERROR_REASON_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 21
+    """RESOURCE_EXHAUSTED: the caller makes more calls than its limits allow. google.rpc.RetryInfo gives the delay before
+    the next attempt. Metadata, e.g.: {"limit": "calls per second"}.
+    """
+    ERROR_REASON_QUOTA_EXCEEDED: _ErrorReason.ValueType  # 22
+    """RESOURCE_EXHAUSTED: the server stores as many papers, or likes of this user, as its settings allow. There is no
+    RetryInfo: to repeat the call does not help. Metadata, e.g.: {"quota": "papers"}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of failed calls. The server attaches google.rpc.ErrorInfo to each error that it reports. Its `reason` is one
     of these names without the prefix `ERROR_REASON_`, and its `domain` is "paperfeed.v1". If a request field caused the
     error, google.rpc.BadRequest names that field.
 
-    Any RPC except GetStatus may fail with OVERLOADED, STORAGE_UNAVAILABLE, SERVER_STOPPING or INTERNAL. The comments of
-    the RPCs name other errors.
+    Any RPC except GetStatus may fail with OVERLOADED, LIMIT_EXCEEDED, STORAGE_UNAVAILABLE, SERVER_STOPPING or INTERNAL.
+    If the server identifies its callers, any RPC may fail with UNAUTHENTICATED, and any RPC except GetStatus with
+    PERMISSION_DENIED. The comments of the RPCs name other errors.
 
     A call has no ErrorInfo if its client cancelled it, if its method is unknown, or if gRPC itself ended it, e.g. because
     its deadline passed.
@@ -142,5 +157,19 @@ ERROR_REASON_CLIENT_TOO_SLOW: ErrorReason.ValueType  # 15
 ERROR_REASON_SERVER_STOPPING: ErrorReason.ValueType  # 16
 """UNAVAILABLE: the server is stopping; it finishes its accepted calls and takes no new ones. Another server may
 answer.
+"""
+ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 19
+"""UNAUTHENTICATED: the call has no API key or client certificate, or one that is unknown, expired or revoked."""
+ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 20
+"""PERMISSION_DENIED: the caller lacks the scope that the RPC requires. The server checks this before it reads the
+request, so the answer does not tell whether anything exists. Metadata, e.g.: {"scope": "users:admin"}.
+"""
+ERROR_REASON_LIMIT_EXCEEDED: ErrorReason.ValueType  # 21
+"""RESOURCE_EXHAUSTED: the caller makes more calls than its limits allow. google.rpc.RetryInfo gives the delay before
+the next attempt. Metadata, e.g.: {"limit": "calls per second"}.
+"""
+ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 22
+"""RESOURCE_EXHAUSTED: the server stores as many papers, or likes of this user, as its settings allow. There is no
+RetryInfo: to repeat the call does not help. Metadata, e.g.: {"quota": "papers"}.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -83,7 +83,8 @@ class ProfileServiceServicer:
     def RecordEvents(self, request, context):
         """Records events of users on papers in one transaction: all are recorded, or none. Safe to repeat: an event_id is
         stored once for each user. INVALID_ARGUMENT if the user has another event with its event_id; NOT_FOUND if a paper is
-        unknown; the error names the event. Events of a successful call survive a crash of the server.
+        unknown; the error names the event. RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) if a user would have more likes than the
+        server allows (10,000 by default). Events of a successful call survive a crash of the server.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

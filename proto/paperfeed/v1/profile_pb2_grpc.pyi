@@ -39,7 +39,8 @@ class ProfileServiceStub:
     RecordEvents: _grpc.UnaryUnaryMultiCallable[_profile_pb2.RecordEventsRequest, _profile_pb2.RecordEventsResponse]
     """Records events of users on papers in one transaction: all are recorded, or none. Safe to repeat: an event_id is
     stored once for each user. INVALID_ARGUMENT if the user has another event with its event_id; NOT_FOUND if a paper is
-    unknown; the error names the event. Events of a successful call survive a crash of the server.
+    unknown; the error names the event. RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) if a user would have more likes than the
+    server allows (10,000 by default). Events of a successful call survive a crash of the server.
     """
     ListLikes: _grpc.UnaryUnaryMultiCallable[_profile_pb2.ListLikesRequest, _profile_pb2.ListLikesResponse]
     """Returns the papers that a user likes now, page by page, newest like first. If likes change between two pages, an
@@ -76,7 +77,8 @@ class ProfileServiceAsyncStub(ProfileServiceStub):
     RecordEvents: _aio.UnaryUnaryMultiCallable[_profile_pb2.RecordEventsRequest, _profile_pb2.RecordEventsResponse]  # type: ignore[assignment]
     """Records events of users on papers in one transaction: all are recorded, or none. Safe to repeat: an event_id is
     stored once for each user. INVALID_ARGUMENT if the user has another event with its event_id; NOT_FOUND if a paper is
-    unknown; the error names the event. Events of a successful call survive a crash of the server.
+    unknown; the error names the event. RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) if a user would have more likes than the
+    server allows (10,000 by default). Events of a successful call survive a crash of the server.
     """
     ListLikes: _aio.UnaryUnaryMultiCallable[_profile_pb2.ListLikesRequest, _profile_pb2.ListLikesResponse]  # type: ignore[assignment]
     """Returns the papers that a user likes now, page by page, newest like first. If likes change between two pages, an
@@ -116,7 +118,8 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_profile_pb2.RecordEventsResponse, _abc.Awaitable[_profile_pb2.RecordEventsResponse]]:
         """Records events of users on papers in one transaction: all are recorded, or none. Safe to repeat: an event_id is
         stored once for each user. INVALID_ARGUMENT if the user has another event with its event_id; NOT_FOUND if a paper is
-        unknown; the error names the event. Events of a successful call survive a crash of the server.
+        unknown; the error names the event. RESOURCE_EXHAUSTED (QUOTA_EXCEEDED) if a user would have more likes than the
+        server allows (10,000 by default). Events of a successful call survive a crash of the server.
         """
 
     @_abc_1.abstractmethod

@@ -4,6 +4,7 @@ A ``Store`` is thread safe. A ``Transaction`` belongs to one thread and sees its
 its ``with`` block, and rolls back if the block raises.
 """
 
+from service.app.ports.callers import AuditStore, KeyStore
 from service.app.ports.clock import Clock
 from service.app.ports.digests import DigestStore
 from service.app.ports.encoder import Encoder, Vectors
@@ -15,9 +16,11 @@ from service.app.ports.store import Store, Transaction, Versions
 from service.app.ports.users import UserStore
 
 __all__ = [
+    "AuditStore",
     "Clock",
     "DigestStore",
     "Encoder",
+    "KeyStore",
     "PaperStore",
     "PendingText",
     "PrecomputedStore",

@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+from service.app.ports.callers import AuditStore, KeyStore
 from service.app.ports.digests import DigestStore
 from service.app.ports.papers import PaperStore
 from service.app.ports.signals import SignalStore
@@ -64,6 +65,14 @@ class Transaction(Protocol):
     @property
     def statistics(self) -> StatisticsStore:
         """Versions of the statistics of the catalog."""
+
+    @property
+    def keys(self) -> KeyStore:
+        """API keys and granted certificates."""
+
+    @property
+    def audit(self) -> AuditStore:
+        """The audit log."""
 
 
 class Store(Protocol):

@@ -47,6 +47,9 @@ class UserStore(Protocol):
     def event_counts(self, user_ids: Sequence[str]) -> dict[str, int]:
         """Return the number of events by user id; leave out users without events."""
 
+    def like_counts(self, user_ids: Sequence[str]) -> dict[str, int]:
+        """Return by user id the number of papers that the user has ever liked or saved; leave out users without any."""
+
     def events(self, user_id: str, *, batch_size: int = 1000) -> Iterator[Event]:
         """Yield all events of a user in order of arrival."""
 

@@ -14,8 +14,9 @@ from batch.cluster import Cluster, open_cluster
 from batch.errors import OutputUnusable, PartitionFailed, TreesNotGrown
 from batch.train import worker as training_rows
 from batch.train.coordinator import train
-from batch.train.plan import PLAN_NAME, cut_rows
+from batch.train.plan import cut_rows
 from batch.train.rows_table import read_rows
+from batch.workspace import TRAINING_NAME
 from ranker.bundle.bundle import load_bundle
 from testing.training import planted
 from tests.batch.killing import partial
@@ -200,8 +201,8 @@ def test_rows_of_another_training(cluster: Cluster, tmp_path: Path) -> None:
     interrupted(cluster, tmp_path / "out", "features")
     with pytest.raises(OutputUnusable, match=r"holds the rows of another training \(seed differ\): remove it"):
         run(cluster, tmp_path / "out", seed=5)
-    (partial(tmp_path / "out") / PLAN_NAME).write_text("{")
-    with pytest.raises(OutputUnusable, match=f"{PLAN_NAME}: cannot be read"):
+    (partial(tmp_path / "out") / TRAINING_NAME).write_text("{")
+    with pytest.raises(OutputUnusable, match=f"{TRAINING_NAME}: cannot be read"):
         run(cluster, tmp_path / "out")
 
 

@@ -23,6 +23,9 @@ def log() -> SlateLog:
     return made_up_log(exponent=1.0)
 
 
+TAKEN_AT = "2026-03-01T00:00:00+00:00"
+
+
 def served(folder: Path, weight: float) -> Bundle:
     """Write and load a bundle whose base has this weight for the telling feature."""
     write_bundle(
@@ -40,7 +43,7 @@ def served(folder: Path, weight: float) -> Bundle:
 
 def learned(log: SlateLog, base: Bundle, folder: Path) -> tuple[FeedbackReport, Bundle]:
     """Learn a bundle; return the report and the bundle."""
-    report = learn_from_slates(log, base, folder, recipe=RECIPE, position_bias=1.0)
+    report = learn_from_slates(log, base, folder, recipe=RECIPE, position_bias=1.0, taken_at=TAKEN_AT)
     return report, load_bundle(folder, encoder=ENCODER)
 
 
@@ -51,6 +54,7 @@ def test_grown_on_a_good_base(log: SlateLog, tmp_path: Path) -> None:
 
     assert report.grown_on_base
     assert new.manifest.params["grown_on_base"]
+    assert new.manifest.params["taken_at"] == {"feedback": TAKEN_AT}
     assert new.manifest.base == base.manifest.base == {TELLING: 0.5}
     kept = len(base.model.trees.leaf_counts)
     assert len(new.model.trees.leaf_counts) > kept

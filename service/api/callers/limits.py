@@ -1,0 +1,96 @@
+"""Limits of each caller: calls per second, by a token bucket, and calls at the same time.
+
+They are counted in this process, so N processes or replicas allow N times as much.
+"""
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from service.api.queues import RETRY_SECONDS
+from service.domain.errors import LimitExceeded
+
+MAX_CALLERS = 10_000
+"""Callers that are remembered. Of more, those that have called least recently are forgotten."""
+MAX_RETRY_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class _Usage:
+    """What a caller has used.
+
+    Attributes:
+        tokens: Calls that may start now, as of ``counted_at``.
+        running: Calls that have not ended.
+        next_retry_at: Time of the last retry that a refused call was told.
+    """
+
+    tokens: float
+    counted_at: float
+    running: int = 0
+    next_retry_at: float = 0.0
+
+
+class CallerLimits:
+    """Counts the calls of each caller. Its methods are called in one thread.
+
+    Args:
+        calls_per_second: Calls that a caller may start per second on average; as many may start at once. 0: no limit.
+        concurrent_calls: Calls of a caller that may run or wait at the same time. 0: no limit.
+        clock: Returns seconds of a monotonic clock.
+    """
+
+    def __init__(
+        self, calls_per_second: float, concurrent_calls: int, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._rate = calls_per_second
+        self._burst = max(calls_per_second, 1.0)
+        self._concurrent_calls = concurrent_calls
+        self._clock = clock
+        # Least recent callers first.
+        self._usages: dict[str, _Usage] = {}
+        self._retry_seconds = itertools.cycle(RETRY_SECONDS)
+
+    def enter(self, caller: str) -> None:
+        """Count a call that begins. ``leave`` must follow, unless the call is refused.
+
+        Raises:
+            LimitExceeded: The call is refused. Refused calls of one caller are told different times to retry.
+        """
+        if not self._rate and not self._concurrent_calls:
+            return
+        now = self._clock()
+        usage = self._usage(caller, now)
+        if self._concurrent_calls and usage.running >= self._concurrent_calls:
+            raise LimitExceeded("calls at the same time", retry_after_seconds=next(self._retry_seconds))
+        if self._rate:
+            usage.tokens = min(self._burst, usage.tokens + (now - usage.counted_at) * self._rate)
+            usage.counted_at = now
+            if usage.tokens < 1:
+                raise LimitExceeded("calls per second", retry_after_seconds=self._wait(usage, now))
+            usage.tokens -= 1
+        usage.running += 1
+
+    def leave(self, caller: str) -> None:
+        """Count the end of a call."""
+        if (usage := self._usages.get(caller)) is not None:
+            usage.running -= 1
+
+    def _wait(self, usage: _Usage, now: float) -> float:
+        """Return the seconds until a refused call should be repeated. Refused calls get the next tokens in turn."""
+        wait = max(usage.next_retry_at - now, 0.0) + 1 / self._rate
+        if wait > MAX_RETRY_SECONDS:
+            wait = min(1 / self._rate, MAX_RETRY_SECONDS)
+        usage.next_retry_at = now + wait
+        return wait
+
+    def _usage(self, caller: str, now: float) -> _Usage:
+        usage = self._usages.pop(caller, None) or _Usage(self._burst, now)
+        self._usages[caller] = usage
+        if len(self._usages) > MAX_CALLERS:
+            # A caller with running calls stays. If all have some, the server's own limits bound their number.
+            idle = next((name for name, each in self._usages.items() if not each.running and name != caller), None)
+            if idle is not None:
+                del self._usages[idle]
+        return usage
