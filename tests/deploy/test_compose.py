@@ -15,7 +15,7 @@ from cli.main import app
 from mailer.config import PREFIX as MAIL_PREFIX
 from mailer.config import MailSettings
 from service.config import API_KEYS, PREFIX, Settings
-from tests.deploy.test_manifests import parsed
+from tests.deploy.manifests import parsed
 from tests.process.running import ROOT
 from tests.requirements import require
 
