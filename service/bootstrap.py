@@ -237,7 +237,8 @@ class Application:
         feed_servicer = FeedServicer(feeds, inline, tokens)
         self._callers = KnownCallers(self.store, clock) if settings.auth != NO_IDENTITY else None
         limits = CallerLimits(settings.caller_calls_per_second, settings.caller_concurrent_calls)
-        gate = Gate(_identify(settings, self._callers), limits)
+        check_age = self._callers.check_age if self._callers is not None else lambda: None
+        gate = Gate(_identify(settings, self._callers), limits, check_age)
         handlers = Handlers(
             counters,
             quick,
@@ -278,6 +279,8 @@ class Application:
         serving, settings = self.serving.refresh(), self._settings
         if self._callers is not None:
             self._callers.start()
+            if self._callers.is_empty:
+                _log.warning("nobody can call: there is no valid key; create one with: paperfeed keys create")
         port = self._server.start(settings.host, settings.port)
         facts = {
             "host": settings.host,
