@@ -85,7 +85,7 @@ def test_keys_outlive_a_short_outage_only(start: Callable[..., Service]) -> None
     service = start(auth="keys")
     with opened(service.url) as store:
         key = created(store, "feeds:read")
-    known = service.application._callers
+    known = service.application.guard._known
     assert known is not None
     with Client(service.target, api_key=key, retries=False) as client:
         client.catalog.ListPapers(ListPapersRequest())
