@@ -36,6 +36,7 @@ class KnownCallers(Rounds):
         self._clock = clock
         self._keys: Mapping[str, ApiKey] = {}
         self._certificates: Mapping[str, ApiKey] = {}
+        self._callers: Mapping[str, Caller] = {}
         self._used: dict[str, dt.datetime] = {}
         self._read_at = self._wrote_at = time.monotonic()
         self._lock = threading.Lock()
@@ -95,7 +96,7 @@ class KnownCallers(Rounds):
         if not key.is_valid(now):
             return None
         self._used[key.key_id] = now
-        return key.caller()
+        return self._callers.get(key.key_id)
 
     def check_age(self) -> None:
         """Check that revoked keys are known.
@@ -126,6 +127,8 @@ class KnownCallers(Rounds):
         with self._store.read() as tx:
             keys = tx.keys.all()
         now = self._clock.now()
+        # First the callers, which a call in another thread looks up last.
+        self._callers = {key.key_id: key.caller() for key in keys}
         self._keys = {key.key_id: key for key in keys if key.certificate is None}
         self._certificates = {key.certificate: key for key in keys if key.certificate and key.is_valid(now)}
         self._read_at = started
