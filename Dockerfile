@@ -30,13 +30,12 @@ ENV PATH="/opt/paperfeed/bin:$PATH" \
     PAPERFEED_DB="sqlite:////data/paperfeed.db" \
     PAPERFEED_HOST="0.0.0.0" \
     PAPERFEED_AUTH="keys" \
-    PAPERFEED_METRICS_PORT="9464" \
-    PAPERFEED_MAIL_METRICS_PORT="9464"
+    PAPERFEED_METRICS_PORT="9464"
 USER 10001:10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 50051
-# For the server and for the mailer's pages.
+# For the server, and for the mailer's pages with PAPERFEED_MAIL_METRICS_PORT=9464.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --start-interval=2s \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9464/livez', timeout=5)"]
 CMD ["paperfeed", "serve"]

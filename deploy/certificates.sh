@@ -14,10 +14,12 @@ fi
 folder=$1
 shift
 
+# Keys in it are readable to the users of containers, so the folder itself is closed to others.
+mkdir -p "$folder"
+chmod 700 "$folder"
 authority=$folder/authority
 if [ ! -f "$authority/ca.crt" ]; then
     mkdir -p "$authority"
-    chmod 700 "$authority"
     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj "/CN=paperfeed authority" \
         -addext "basicConstraints=critical,CA:TRUE" -addext "keyUsage=critical,keyCertSign,cRLSign" \
         -keyout "$authority/ca.key" -out "$authority/ca.crt" 2>/dev/null
@@ -38,7 +40,6 @@ extendedKeyUsage = serverAuth, clientAuth
 END
     openssl x509 -req -in "$work/request" -days "$days" -CA "$authority/ca.crt" -CAkey "$authority/ca.key" \
         -extfile "$work/extensions" -out "$work/tls.crt" 2>/dev/null
-    # Containers read the files as another user; the folder above must be closed to others.
     chmod 644 "$work/tls.key"
     cp "$authority/ca.crt" "$work/ca.crt"
     mv "$work/tls.key" "$work/tls.crt" "$work/ca.crt" "$folder/$name/"

@@ -11,22 +11,14 @@ from platformdirs import user_cache_path
 from ranker.blas import use_one_thread
 from ranker.bundle.bundle import Bundle, default_bundle_path, load_bundle
 from ranker.errors import BundleError
-from service.api.callers import identities
-from service.api.callers.audit import CallAudit
-from service.api.callers.certificates import Certificates
-from service.api.callers.exposure import check_exposure
-from service.api.callers.gate import Gate
-from service.api.callers.limits import CallerLimits
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
 from service.api.handlers import PREFIX, Handlers, Together
 from service.api.page_tokens import PageTokens
 from service.api.profiles import ProfileServicer
 from service.api.queues import CallQueue
-from service.api.server import MAX_CONNECTION_SECONDS, Port, Server
+from service.api.server import Server
 from service.api.status_service import StatusServicer
-from service.app.callers.audit_trail import AuditTrail
-from service.app.callers.known_callers import KnownCallers
 from service.app.catalog import Catalog
 from service.app.counters import Counters
 from service.app.embedder import Embedder
@@ -39,17 +31,16 @@ from service.app.ranking.prepared_users import PreparedUsers
 from service.app.ranking.serving import ServingSlot
 from service.app.statistics import StatisticsKeeper
 from service.app.storage_probe import StorageProbe
-from service.config import DEFAULT_CACHE, MTLS, NO_IDENTITY, Settings, without_password
-from service.domain.errors import BundleUnusable, InvalidField, StorageUnavailable
+from service.config import DEFAULT_CACHE, Settings, without_password
+from service.domain.errors import BundleUnusable, StorageUnavailable
 from service.encoder import HASHING, OpenedEncoder, open_encoder
+from service.guard import Guard, check_settings
 from service.storage import SqlStore, open_store, schema
 
 _log = logging.getLogger("paperfeed.server")
 STATEMENT_TIMEOUT_SECONDS = 20.0
 """Limit for one statement on PostgreSQL. The slowest of a server take a second with a million papers."""
 INLINE_CACHE_BYTES = 64 * 1024 * 1024
-MTLS_CONNECTION_SECONDS = 3_600
-"""After this time a client must show its certificate again, so an expired one is refused."""
 # Messages between the server processes on one port.
 NEW_TEXT = "text-came"
 EMBEDDED = "embedded"
@@ -135,29 +126,6 @@ def make_bundle(settings: Settings, encoder: str) -> Bundle:
         raise BundleUnusable(str(error)) from error
 
 
-def _certificates(settings: Settings) -> Certificates | None:
-    """Return the TLS files of the server; None if it serves without TLS.
-
-    Raises:
-        InvalidField: One file of several that are needed together is missing.
-    """
-    certificate, key, client_ca = settings.server_tls_cert, settings.server_tls_key, settings.server_client_ca
-    if bool(certificate) != bool(key) or (client_ca and not key):
-        raise InvalidField("server TLS", "needs a certificate (--tls-cert) and its private key (--tls-key) together")
-    if settings.auth == MTLS and not client_ca:
-        raise InvalidField("auth", "is mtls, which needs --tls-cert, --tls-key and --client-ca")
-    if not certificate:
-        return None
-    paths = [Path(path).expanduser() for path in (certificate, key, client_ca) if path]
-    return Certificates(*paths)
-
-
-def _identify(settings: Settings, known: KnownCallers | None) -> identities.Identify:
-    if known is None:
-        return identities.anybody
-    return identities.by_certificate(known) if settings.auth == MTLS else identities.by_api_key(known)
-
-
 @dataclass(frozen=True)
 class Place:
     """The place of a server process among the ``count`` processes on one port.
@@ -187,13 +155,7 @@ class Application:
     ) -> None:
         use_one_thread()
         self._settings = settings
-        self._exposure = check_exposure(
-            settings.host,
-            identifies=settings.auth != NO_IDENTITY or bool(settings.server_client_ca),
-            has_tls=bool(settings.server_tls_cert),
-            insecure=settings.insecure,
-        )
-        certificates = _certificates(settings)
+        self._exposure = check_settings(settings)
         self._tell = tell
         self._embeds = place.number == 1
         self.store = prepare_store(settings, may_make=place.may_make_database)
@@ -235,9 +197,7 @@ class Application:
         profiles = Profiles(self.store, clock, self.serving, users, max_likes=settings.max_likes)
         profile_servicer = ProfileServicer(profiles, tokens)
         feed_servicer = FeedServicer(feeds, inline, tokens)
-        self._callers = KnownCallers(self.store, clock) if settings.auth != NO_IDENTITY else None
-        limits = CallerLimits(settings.caller_calls_per_second, settings.caller_concurrent_calls)
-        gate = Gate(_identify(settings, self._callers), limits)
+        self.guard = guard = Guard(settings, self.store, clock)
         handlers = Handlers(
             counters,
             quick,
@@ -246,8 +206,8 @@ class Application:
                 f"{PREFIX}FeedService/GetFeed": Together(feed_servicer.kind_of_feed, feed_servicer.feeds_together),
                 f"{PREFIX}ProfileService/RecordEvents": Together(lambda _: "events", profile_servicer.record_together),
             },
-            gate=gate,
-            audit=CallAudit(AuditTrail(self.store), clock),
+            gate=guard.gate,
+            audit=guard.audit,
             silence_seconds=settings.silence_seconds,
             stall_seconds=settings.stall_seconds,
         )
@@ -266,18 +226,13 @@ class Application:
             ),
             handlers=handlers,
             is_ready=lambda: self.serving.is_ready,
-            port=Port(
-                is_shared=place.count > 1,
-                credentials=certificates.credentials() if certificates else None,
-                connection_seconds=MTLS_CONNECTION_SECONDS if settings.server_client_ca else MAX_CONNECTION_SECONDS,
-            ),
+            port=guard.port(is_shared=place.count > 1),
         )
 
     def start(self) -> int:
         """Start to serve and return the port. The bundle is loaded and the database was read before the first call."""
         serving, settings = self.serving.refresh(), self._settings
-        if self._callers is not None:
-            self._callers.start()
+        self.guard.start()
         port = self._server.start(settings.host, settings.port)
         facts = {
             "host": settings.host,
@@ -317,8 +272,7 @@ class Application:
         self._server.drain(self._settings.drain_seconds)
         self._embedder.stop()
         self._statistics.stop()
-        if self._callers is not None:
-            self._callers.stop()
+        self.guard.stop()
         # Ends the batch in work, whose texts the embedder then gives back.
         self.encoder.close()
         self._embedder.stop()

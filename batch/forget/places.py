@@ -146,6 +146,8 @@ def _searched(folder: Path, kind: Kind, files: list[Path], user_id: str) -> Plac
             try:
                 if count := count_rows(path, user_id):
                     rows[path] = count
+                    if path.is_symlink():
+                        problems.append(f"{path.name} is a link: remove the rows or the file where it leads")
             except InputUnusable as error:
                 problems.append(f"{error}: remove it")
     return Place(folder, kind, rows, "; ".join(problems))

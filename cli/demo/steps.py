@@ -30,6 +30,8 @@ PREVIEW_SIZE = 10
 START_SECONDS = 60.0
 LAPTOP = ("--host", "127.0.0.1", "--auth", "none", "--tls-cert", "", "--tls-key", "", "--client-ca", "")
 """Options of a server for this machine only, whatever the settings say."""
+NO_TLS = ("--tls-ca", "", "--tls-cert", "", "--tls-key", "")
+"""Options of a client of that server."""
 say = partial(console.print, markup=False)
 
 
@@ -71,7 +73,7 @@ def _show_one_more_like(client: Client, user: SampleUser, before: Slate, digest:
 
 def _mail(client: Client, target: str, out: Path, users: Sequence[SampleUser], digest: DemoDigest) -> None:
     postbox, user, mail_db = Postbox(out / "mail"), users[1], f"sqlite:///{out / 'mailer.db'}"
-    options = ("--server", target, "--mail-db", mail_db)
+    options = ("--server", target, "--mail-db", mail_db, *NO_TLS)
     with (
         running(out / "pages.log", "mail", "serve", "--port", "0", *options) as pages,
         running_mail_server(postbox) as port,

@@ -117,7 +117,6 @@ def tls(
     root_certificates: bytes | None = None,
     certificate: bytes | None = None,
     private_key: bytes | None = None,
-    api_key: str = "",
 ) -> grpc.ChannelCredentials:
     """Return credentials for a connection over TLS.
 
@@ -126,17 +125,13 @@ def tls(
             of the file that GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names, or else those that gRPC ships.
         certificate: The client's certificate chain in PEM, if the server asks for one.
         private_key: The key of ``certificate`` in PEM.
-        api_key: Sent with each call as ``authorization: Bearer``; empty sends none.
 
     Raises:
         ValueError: One of ``certificate`` and ``private_key`` is given without the other.
     """
     if (certificate is None) != (private_key is None):
         raise ValueError("a client certificate and its private key are needed together")
-    channel = grpc.ssl_channel_credentials(root_certificates, private_key, certificate)
-    if not api_key:
-        return channel
-    return grpc.composite_channel_credentials(channel, grpc.access_token_call_credentials(api_key))
+    return grpc.ssl_channel_credentials(root_certificates, private_key, certificate)
 
 
 @dataclass(frozen=True)

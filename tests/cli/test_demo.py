@@ -50,10 +50,14 @@ def assert_like_changed_the_feed(printed: str, mail: str) -> None:
 
 @pytest.mark.slow
 def test_demo_runs_to_its_end(tmp_path: Path) -> None:
-    """The demo prints three feeds, the effect of likes and an unknown user's feed, and writes a page and mails."""
+    """The demo prints three feeds, the effect of likes and an unknown user's feed, and writes a page and mails.
+
+    It needs no key and no certificate, whatever the settings of a real server say.
+    """
     require("proc", Path("/proc/self/cmdline").exists(), "needs /proc, which Linux has")
     out = tmp_path / "out"
-    done = in_process("demo", "--out", out, db=f"sqlite:///{tmp_path / 'unused.db'}", log_level="INFO")
+    others = {"host": "0.0.0.0", "auth": "mtls", "server_tls_cert": "none.pem", "tls_ca": "none.pem"}
+    done = in_process("demo", "--out", out, db=f"sqlite:///{tmp_path / 'unused.db'}", log_level="INFO", **others)
     assert done.code == 0, done.err[-2000:]
     for number in range(1, 7):
         assert re.search(rf"^{number}\. ", done.out, re.MULTILINE), done.out

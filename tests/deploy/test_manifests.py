@@ -4,7 +4,6 @@ import copy
 import importlib
 import re
 import tomllib
-from typing import Any
 
 import kubernetes_validate
 import pytest
@@ -16,7 +15,17 @@ from mailer.config import PREFIX as MAIL_PREFIX
 from mailer.config import MailSettings
 from mailer.networks import parse_networks
 from service.config import API_KEYS, PREFIX, Settings
-from tests.deploy.manifests import Manifest, Pod, environment_of, manifests, name_of, named, of_kind, pods
+from tests.deploy.manifests import (
+    Manifest,
+    Pod,
+    environment_of,
+    manifests,
+    name_of,
+    named,
+    of_kind,
+    parsed,
+    pods,
+)
 from tests.process.running import ROOT
 
 OURS = [pod for pod in pods() if "paperfeed:" in pod.container["image"]]
@@ -55,15 +64,6 @@ def test_commands_are_ours(pod: Pod) -> None:
         else:
             module = importlib.import_module(f"distributed.cli.dask_{words[0]}")
             module.main.make_context(words[0], words[1:], resilient_parsing=False)
-
-
-def parsed(command: Any, words: list[str]) -> None:
-    """Parse the words of a command as its program would; raise if it would refuse them."""
-    while hasattr(command, "commands"):
-        command = command.commands[words[0]]
-        words = words[1:]
-    # This parses the words and runs nothing.
-    command.make_context(command.name, list(words))
 
 
 def test_a_flag_that_is_not_there_is_found() -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 from service.api.callers.identities import Identify, address_of
@@ -16,11 +17,16 @@ _log = logging.getLogger("paperfeed.callers")
 
 
 class Gate:
-    """Admits calls. Its methods are called in one event loop."""
+    """Admits calls. Its methods are called in one event loop.
 
-    def __init__(self, identify: Identify, limits: CallerLimits) -> None:
+    Args:
+        check_age: Raises StorageUnavailable if the known identities are too old to be trusted.
+    """
+
+    def __init__(self, identify: Identify, limits: CallerLimits, check_age: Callable[[], None] = lambda: None) -> None:
         self._identify = identify
         self._limits = limits
+        self._check_age = check_age
         self._refused_count = 0
         self._warned_at = -WARNING_SECONDS
 
@@ -29,7 +35,7 @@ class Gate:
 
         Raises:
             Unauthenticated: The call has no valid key or certificate.
-            StorageUnavailable: The keys cannot be read.
+            StorageUnavailable: The key is unknown, and the keys cannot be read again.
         """
         try:
             return await self._identify(context)
@@ -40,14 +46,17 @@ class Gate:
     def enter(self, method: str, caller: Caller) -> bool:
         """Check the limits and the scope of a caller; return whether ``leave`` must be called at the end of the call.
 
-        GetStatus has no limits, so that a server can be watched under load.
+        GetStatus has no limits and may be called with old keys, so that a server can be watched under load and without
+        its database.
 
         Raises:
+            StorageUnavailable: The identities are too old.
             LimitExceeded: The caller makes too many calls.
             PermissionDenied: The caller lacks the scope of the method.
         """
         is_limited = method != STATUS_METHOD
         if is_limited:
+            self._check_age()
             self._limits.enter(caller.limited_as)
         scope = SCOPES[method]
         if scope is not None and scope not in caller.scopes:

@@ -89,7 +89,7 @@ def address_of(peer: str) -> str:
         address = ipaddress.ip_address(text)
     except ValueError:
         return text
-    if isinstance(address, ipaddress.IPv4Address):
+    if isinstance(address, ipaddress.IPv4Address) or address.is_loopback:
         return str(address)
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)

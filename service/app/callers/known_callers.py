@@ -36,6 +36,7 @@ class KnownCallers(Rounds):
         self._clock = clock
         self._keys: Mapping[str, ApiKey] = {}
         self._certificates: Mapping[str, ApiKey] = {}
+        self._callers: Mapping[str, Caller] = {}
         self._used: dict[str, dt.datetime] = {}
         self._read_at = self._wrote_at = time.monotonic()
         self._lock = threading.Lock()
@@ -55,13 +56,14 @@ class KnownCallers(Rounds):
         super().stop()
         self._write_use()
 
-    def by_key(self, text: str) -> Caller | None:
-        """Return the caller with this API key; None if the key is unknown, wrong, expired or revoked.
+    @property
+    def is_empty(self) -> bool:
+        """Whether no key and no certificate is valid, so that nobody can make a call."""
+        now = self._clock.now()
+        return not any(key.is_valid(now) for key in (*self._keys.values(), *self._certificates.values()))
 
-        Raises:
-            StorageUnavailable: The keys could not be read for ``MAX_AGE_SECONDS``.
-        """
-        self._check_age()
+    def by_key(self, text: str) -> Caller | None:
+        """Return the caller with this API key; None if the key is unknown, wrong, expired or revoked."""
         key = self._keys.get(key_id_of(text) or "")
         return self._caller(key) if key is not None and key.is_hash_of(text) else None
 
@@ -70,11 +72,7 @@ class KnownCallers(Rounds):
 
         Args:
             names: URIs and the common name. The first that has scopes counts.
-
-        Raises:
-            StorageUnavailable: The keys could not be read for ``MAX_AGE_SECONDS``.
         """
-        self._check_age()
         found = (self._certificates[name] for name in names if name in self._certificates)
         return next((caller for key in found if (caller := self._caller(key)) is not None), None)
 
@@ -98,9 +96,14 @@ class KnownCallers(Rounds):
         if not key.is_valid(now):
             return None
         self._used[key.key_id] = now
-        return key.caller()
+        return self._callers.get(key.key_id)
 
-    def _check_age(self) -> None:
+    def check_age(self) -> None:
+        """Check that revoked keys are known.
+
+        Raises:
+            StorageUnavailable: The keys could not be read for ``MAX_AGE_SECONDS``.
+        """
         if time.monotonic() - self._read_at > MAX_AGE_SECONDS:
             raise StorageUnavailable("the API keys could not be read for a minute")
 
@@ -124,6 +127,8 @@ class KnownCallers(Rounds):
         with self._store.read() as tx:
             keys = tx.keys.all()
         now = self._clock.now()
+        # First the callers, which a call in another thread looks up last.
+        self._callers = {key.key_id: key.caller() for key in keys}
         self._keys = {key.key_id: key for key in keys if key.certificate is None}
         self._certificates = {key.certificate: key for key in keys if key.certificate and key.is_valid(now)}
         self._read_at = started

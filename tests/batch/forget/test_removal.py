@@ -145,6 +145,15 @@ def test_damage_is_reported(export: Path) -> None:
     assert f"{damaged.name}: cannot be read" in only(find_places(export, USER)).problem
 
 
+def test_links(export: Path, tmp_path: Path) -> None:
+    """A linked file with rows is a problem, because replacing the link would leave the rows where it leads."""
+    target = next(path for path in only(find_places(export, USER)).rows if path.parent.name == "profiles")
+    target.rename(tmp_path / "real.bin")
+    target.symlink_to(tmp_path / "real.bin")
+
+    assert f"{target.name} is a link" in only(find_places(export, USER)).problem
+
+
 def test_unfinished_jobs(export: Path, tmp_path: Path) -> None:
     """Folders of interrupted jobs are named if they hold rows, or rows without user ids."""
     rerank, training, innocent = (tmp_path / f".{name}.partial" for name in ("slates", "bundle", "embed"))

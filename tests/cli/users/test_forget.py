@@ -12,14 +12,16 @@ from mailer.domain.subscription import ConsentKind
 from mailer.storage import issues, subscribers
 from mailer.storage import open_store as open_mail_store
 from service.domain.events import EventType, Preferences, user_id_hash
+from service.domain.feeds import FallbackReason, PrecomputedSlate, SlateItem
 from service.storage import open_store
 from testing.mailer.builders import issue, subscriber
 from testing.servers import serving
 from tests.cli.command import Done, Run
 from tests.contracts.samples import NOW, add_papers, event, record
-from tests.contracts.test_precomputed import SLATE
 
 USER = "ada"
+_FACTS = ("ada", "d1", 1, 4, "m1", "", 0.1, FallbackReason.NONE, NOW, 0)
+SLATE = PrecomputedSlate(*_FACTS, is_whole=True, items=(SlateItem(1, "p1", 0.5),), features=b"")
 EMPTY = {"profile": 0, "events": 0, "slates": 0, "precomputed_slates": 0}
 
 

@@ -51,6 +51,7 @@ def test_others_need_an_identity(start: Callable[..., Service], caplog: pytest.L
 
     assert [message.split(":")[0].split(" unless")[0] for message in warnings(caplog)] == [
         "insecure",
+        "nobody can call",
         "API keys and data cross the network unencrypted",
     ]
 

@@ -1,17 +1,22 @@
 """Keys that are created, used and revoked while their server runs."""
 
 import datetime as dt
+from collections.abc import Callable
 
 import grpc
 import pytest
 
+from paperfeed.client import Client
+from paperfeed.v1.catalog_pb2 import ListPapersRequest
+from paperfeed.v1.feed_pb2 import RankPapersRequest
+from paperfeed.v1.status_pb2 import GetStatusRequest
 from service.app.callers.keys import ApiKeys
-from service.app.callers.known_callers import KnownCallers
+from service.app.callers.known_callers import MAX_AGE_SECONDS, KnownCallers
 from service.bootstrap import SystemClock
 from service.domain.callers import ApiKey, Scope, key_hash, key_id_of, new_key
-from service.domain.errors import StorageUnavailable
 from service.storage import SqlStore
-from testing.calls import wait_until
+from testing.calls import failing, wait_until
+from testing.servers import Service, lose_database
 from tests.contracts.samples import FixedClock
 from tests.rpc.callers.builders import answer_of, bearer, code_of, opened, revoke
 from tests.rpc.callers.builders import new_key as created
@@ -75,16 +80,22 @@ def test_uses_are_noted_apart_from_calls(sql_store: SqlStore) -> None:
     assert (caller.name, caller.key_id, caller.scopes) == ("mailer", key.key_id, {Scope.FEEDS_READ})
 
 
-def test_keys_outlive_a_short_outage_only(sql_store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys that could not be read for a minute are no longer trusted."""
-    _, text = ApiKeys(sql_store, SystemClock()).create("mailer", ["feeds:read"])
-    known = KnownCallers(sql_store, SystemClock())
-    known._read()
-    assert known.by_key(text) is not None
-
-    known._read_at -= 61
-    with pytest.raises(StorageUnavailable):
-        known.by_key(text)
+def test_keys_outlive_a_short_outage_only(start: Callable[..., Service]) -> None:
+    """After the loss of the database, keys are trusted for a minute. GetStatus may be called with old ones."""
+    service = start(auth="keys")
+    with opened(service.url) as store:
+        key = created(store, "feeds:read")
+    known = service.application.guard._known
+    assert known is not None
+    with Client(service.target, api_key=key, retries=False) as client:
+        client.catalog.ListPapers(ListPapersRequest())
+        lose_database(service)
+        with failing(grpc.StatusCode.INVALID_ARGUMENT):
+            client.feeds.RankPapers(RankPapersRequest())
+        known._read_at -= MAX_AGE_SECONDS
+        with failing(grpc.StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE"):
+            client.feeds.RankPapers(RankPapersRequest())
+        assert client.status.GetStatus(GetStatusRequest()).storage_problem
 
 
 def test_a_caller_that_leaves_stops_nobody(sql_store: SqlStore) -> None:

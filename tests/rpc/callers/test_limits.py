@@ -97,6 +97,7 @@ def test_few_callers_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
         ("ipv6:[2001:db8::ffff:0:0:1]:4711", "2001:db8::/64"),
         ("ipv6:%5B::ffff:192.0.2.1%5D:4711", "192.0.2.1"),
         ("ipv6:%5Bfe80::1%25eth0%5D:4711", "fe80::/64"),
+        ("ipv6:%5B::1%5D:4711", "::1"),
         ("unix:", "unix"),
         ("unix:/run/paperfeed.sock", "unix"),
     ],

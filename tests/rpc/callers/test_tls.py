@@ -204,7 +204,12 @@ def test_files_that_cannot_be_used(
     service, good = start(**server_settings(used)), used.certificate.read_bytes()
     target, credentials = target_of(service), trusting(authority.root)
 
-    for damage in (lambda: used.certificate.write_text("no certificate"), used.certificate.unlink):
+    other = authority.issue("another")
+    for damage in (
+        lambda: used.certificate.write_text("no certificate"),
+        lambda: shutil.copy(other.certificate, used.certificate),
+        used.certificate.unlink,
+    ):
         caplog.clear()
         damage()
         assert [is_served(target, credentials) for _ in range(3)] == [True] * 3
