@@ -8,7 +8,13 @@ from typing import Any
 from ranker.bundle.bundle import Bundle, bundle_files, bundle_of
 from ranker.errors import BundleError
 from service.app.ports import BundleFolders, Clock, Store, Transaction
-from service.domain.errors import BundleRejected, BundleUnusable, InvalidField, NotFound, PaperfeedError, WrongModelState
+from service.domain.errors import (
+    BundleRejected,
+    BundleUnusable,
+    InvalidField,
+    NotFound,
+    WrongModelState,
+)
 from service.domain.models import (
     GATE_OUTCOMES,
     Aliases,
@@ -67,7 +73,9 @@ class Registry:
             raise BundleRejected(f"the folder {content_sha256} has other content than its name says")
         return self._add(_new_model(bundle, files), actor)
 
-    def list_models(self, after: tuple[dt.datetime, str] | None = None, *, limit: int = MAX_MODELS) -> list[ModelRecord]:
+    def list_models(
+        self, after: tuple[dt.datetime, str] | None = None, *, limit: int = MAX_MODELS
+    ) -> list[ModelRecord]:
         """Return models, newest registration first; with ``after``, those that follow (registered_at, version)."""
         with self._store.read() as tx:
             return tx.models.newest(after, limit=limit)
@@ -162,7 +170,7 @@ class Registry:
             return self._end_canary(tx, tx.models.aliases(), actor, evidence)
 
     def promote(
-        self, version: str, actor: str, force: bool = False, evidence: Mapping[str, Any] | None = None
+        self, version: str, actor: str, *, force: bool = False, evidence: Mapping[str, Any] | None = None
     ) -> ModelRecord:
         """Make a model the serving one; the one that served becomes ``previous``. A running canary ends.
 
@@ -322,10 +330,10 @@ def _new_model(bundle: Bundle, files: Mapping[str, bytes]) -> NewModel:
     try:
         created_at = dt.datetime.fromisoformat(manifest.created_at)
         version = check_id(manifest.version, "version")
-        if created_at.tzinfo is None or not isinstance(manifest.metrics, dict):
-            raise ValueError("created_at needs a time zone, and metrics must be an object")
-    except (PaperfeedError, TypeError, ValueError) as error:
+    except (InvalidField, TypeError, ValueError) as error:
         raise BundleRejected(f"manifest.json: {error}") from error
+    if created_at.tzinfo is None or not isinstance(manifest.metrics, dict):
+        raise BundleRejected("manifest.json: created_at needs a time zone, and metrics must be an object")
     return NewModel(
         version=version,
         content_sha256=manifest.content_sha256,

@@ -32,7 +32,7 @@ class ModelStore(Protocol):
     def put_aliases(self, serving: str | None, previous: str | None, canary: Canary | None) -> None:
         """Point the aliases to these versions; remove those that are None."""
 
-    def append(  # noqa: PLR0913 (the fields of an entry)
+    def append(
         self,
         version: str,
         from_state: ModelState | None,
