@@ -1,7 +1,6 @@
 """Folders of the registry, on a local path and at an fsspec URL."""
 
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,9 +21,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(params=["path", "url"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty registry."""
-    yield f"memory://{secrets.token_hex(4)}/models" if request.param == "url" else str(tmp_path / "models")
+    return f"memory://{secrets.token_hex(4)}/models" if request.param == "url" else str(tmp_path / "models")
 
 
 def test_files_come_back(place: str, made: Path, tmp_path: Path) -> None:
@@ -57,7 +56,7 @@ def test_a_damaged_local_copy_is_replaced(place: str, made: Path, tmp_path: Path
 @pytest.mark.parametrize("name", ["0" * 64, "../secrets", "", "A" * 64])
 def test_other_names(place: str, tmp_path: Path, name: str) -> None:
     """A folder that is not there, and a name that is no hash, are refused."""
-    with pytest.raises(BundleUnusable, match="has no folder|is not the SHA-256"):
+    with pytest.raises(BundleUnusable, match=r"has no folder|is not the SHA-256"):
         open_folders(place, tmp_path / "cache").folder(name)
 
 

@@ -91,7 +91,9 @@ def test_the_life_of_a_model(registry: Registry, versions: list[str]) -> None:
 
     assert registry.rollback(new, "bob", {"note": "slow"}).version == old
     assert (registry.aliases().serving, registry.aliases().previous) == (old, None)
-    assert [(entry.actor, entry.from_state, entry.to_state, dict(entry.evidence)) for entry in registry.log(new)][1:] == [
+    assert [(entry.actor, entry.from_state, entry.to_state, dict(entry.evidence)) for entry in registry.log(new)][
+        1:
+    ] == [
         ("gate", S.REGISTERED, S.GATED, {"ndcg@10": 0.4}),
         ("ada", S.GATED, S.CANARY, {"share": 0.1}),
         ("ada", S.CANARY, S.CANARY, {"share": 0.3}),
@@ -112,9 +114,7 @@ def test_a_new_share_keeps_the_experiment(registry: Registry, versions: list[str
             registry.end_canary("ada", {})
         registry.start_canary(version, share, "ada", force=True)
         drawn.append(registry.aliases().canary)
-    small, large, other = (
-        {user for user in map(str, range(3_000)) if canary and canary.has(user)} for canary in drawn
-    )
+    small, large, other = ({user for user in map(str, range(3_000)) if canary and canary.has(user)} for canary in drawn)
 
     assert small < large
     assert len(small) == pytest.approx(300, abs=70)
@@ -154,8 +154,8 @@ def test_only_one_canary(registry: Registry, versions: list[str]) -> None:
     registry.start_canary(new, 0.5, "ada", force=True)
     with pytest.raises(WrongModelState, match="end this canary"):
         registry.start_canary(third, 0.5, "ada", force=True)
+    registry.end_canary("ada", {})
     with pytest.raises(WrongModelState, match="for all users already"):
-        registry.end_canary("ada", {})
         registry.start_canary(old, 0.5, "ada", force=True)
     with pytest.raises(InvalidField, match="above 0 and below 1"):
         registry.start_canary(new, 1.0, "ada", force=True)
