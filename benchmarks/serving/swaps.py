@@ -2,10 +2,10 @@
 
     python -m benchmarks.serving.swaps --json            # about two minutes on two idle cores
 
-The calls are GetFeed with reasons for 500 users from 16 callers, with 77 candidates and 30 likes, on SQLite. Two bundles
-of equal content but different versions are promoted in turn, each as soon as the one before serves, so the server loads
-and warms a bundle all the time. Memory is compared before the first and after the last swap, each time after a quiet
-load. This needs Linux, because memory is read from /proc.
+The calls are GetFeed with reasons for 500 users from 16 callers, with 77 candidates and 30 likes, on SQLite. Two
+bundles of equal content but different versions are promoted in turn, each as soon as the one before serves, so the
+server loads and warms a bundle all the time. Memory is compared before the first and after the last swap, each time
+after a quiet load. This needs Linux, because memory is read from /proc.
 """
 
 import argparse
