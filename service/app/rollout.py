@@ -48,7 +48,7 @@ class Rollout(Rounds):
         return "; ".join(f"{version}: {problem}" for version, (problem, _) in dict(self._failed).items())
 
     def note_failure(self, version: str, problem: str) -> None:
-        """Log that a bundle cannot be used, and append it to the registry's log unless that is its last entry."""
+        """Log that a bundle cannot be used, here and in the registry, each problem once."""
         if self._failed.get(version, ("", 0.0))[0] != problem:
             _log.error("model cannot be loaded", extra={"facts": {"model_version": version, "problem": problem}})
         self._failed[version] = (problem, time.monotonic() + RETRY_SECONDS)

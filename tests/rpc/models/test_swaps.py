@@ -12,6 +12,7 @@ import pytest
 from paperfeed.client import Client
 from paperfeed.v1.feed_pb2 import GetFeedRequest, GetSlateRequest, StreamFeedsRequest
 from paperfeed.v1.model_pb2 import PromoteModelRequest, RollbackModelRequest
+from service.app.ranking import warming
 from testing.calls import record, wait_until
 from testing.models import present, promote, register, version_of
 from testing.servers import Service
@@ -48,8 +49,11 @@ def test_slates_and_tokens_outlive_a_swap(
     assert get_feed(client, "user-1").model_version == old
 
 
-def test_the_new_bundle_is_warm_and_the_old_one_is_gone(registered: Service, rivals: list[Path], place: Path) -> None:
+def test_the_new_bundle_is_warm_and_the_old_one_is_gone(
+    registered: Service, rivals: list[Path], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Recent users and the newest digest are in the caches before the swap; afterwards nothing holds the old bundle."""
+    monkeypatch.setattr(warming, "WARM_SECONDS", 60.0)
     client, application = registered.client, registered.application
     for user in USERS:
         get_feed(client, user)
