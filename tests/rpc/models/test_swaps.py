@@ -5,6 +5,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -73,6 +74,34 @@ def test_the_new_bundle_is_warm_and_the_old_one_is_gone(
 
     wait_until(is_gone)
     assert {get_feed(client, user).model_version for user in USERS} == {new}
+
+
+def test_a_bundle_taken_back_while_it_is_warmed_never_serves(
+    registered: Service, rivals: list[Path], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rollback during the warming of a bundle stops it: no feed comes from that bundle."""
+    client, application = registered.client, registered.application
+    old, new = present(client)[0], register(client, place, rivals[0]).model_version
+    get_feed(client, USERS[0])
+    begun, taken_back = threading.Event(), threading.Event()
+    warm = warming.Warmer.warm
+
+    def warm_slowly(self: warming.Warmer, *arguments: Any, **options: Any) -> int:
+        begun.set()
+        assert taken_back.wait(60)
+        return warm(self, *arguments, **options)
+
+    monkeypatch.setattr(warming.Warmer, "warm", warm_slowly)
+    client.models.PromoteModel(PromoteModelRequest(model_version=new, force=True))
+    assert begun.wait(60)
+    client.models.RollbackModel(RollbackModelRequest(from_model_version=new))
+    taken_back.set()
+    # A later canary is loaded by the same thread, so the promotion has been handled by then.
+    client.models.PromoteModel(PromoteModelRequest(model_version=new, canary_share=0.5, force=True))
+    wait_until(lambda: present(client)[1] == new)
+
+    assert present(client)[0] == old
+    assert application.rollout.swap_count == 1
 
 
 def test_other_servers_follow(
