@@ -33,6 +33,7 @@ BULK_METHODS = frozenset(
         "FeedService/FindSimilarPapers",
         "FeedService/RankPapers",
         "FeedService/StreamFeeds",
+        "ModelService/RegisterModel",
         "ProfileService/ExportUser",
     )
 )

@@ -14,6 +14,7 @@ from service.storage.digests import VERSION_OF_NEWEST, VERSION_OF_ONE, SqlDigest
 from service.storage.errors import ERRORS
 from service.storage.outage import OutageLog
 from service.storage.papers import SqlPapers
+from service.storage.registry.models import SqlModels
 from service.storage.signals import MARK, SqlSignals
 from service.storage.slates import SqlPrecomputed, SqlSlates
 from service.storage.statistics import SqlStatistics
@@ -55,6 +56,7 @@ class SqlTransaction:
         "audit",
         "digests",
         "keys",
+        "models",
         "papers",
         "precomputed",
         "signals",
@@ -74,6 +76,7 @@ class SqlTransaction:
         self.statistics = SqlStatistics(connection)
         self.keys = SqlKeys(connection)
         self.audit = SqlAudit(connection)
+        self.models = SqlModels(connection)
 
     def versions(self, user_id: str, digest_id: str) -> Versions:
         statement = _VERSIONS_WITH_ONE if digest_id else _VERSIONS_WITH_NEWEST

@@ -33,7 +33,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INVALID_PAGE_TOKEN: _ErrorReason.ValueType  # 3
     """INVALID_ARGUMENT: the page token was altered or belongs to another request. Metadata: {"field": "page_token"}."""
     ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 4
-    """NOT_FOUND: a paper, digest, user or slate of the request does not exist. Metadata, e.g.: {"resource": "digest",
+    """NOT_FOUND: a paper, digest, user, slate or model of the request does not exist. Metadata, e.g.: {"resource": "digest",
     "name": "hf-2026-03-11", "field": "digest_id"}; "field" is absent if no field named it.
     """
     ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 5
@@ -63,7 +63,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     "5f0c..."}.
     """
     ERROR_REASON_UNSUPPORTED: _ErrorReason.ValueType  # 13
-    """UNIMPLEMENTED: the RPC is declared but not implemented. Metadata, e.g.: {"feature": "the model registry"}."""
+    """UNIMPLEMENTED: the server's settings do not enable the RPC. Metadata, e.g.: {"feature": "the model registry"}."""
     ERROR_REASON_SOURCE_UNAVAILABLE: _ErrorReason.ValueType  # 14
     """UNAVAILABLE: a source of papers does not answer or refuses the request. Only the command line reports this reason.
     Metadata, e.g.: {"source": "https://rss.arxiv.org/atom/cs.LG"}.
@@ -90,6 +90,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED: the server stores as many papers, or likes of this user, as its settings allow. There is no
     RetryInfo: to repeat the call does not help. Metadata, e.g.: {"quota": "papers"}.
     """
+    ERROR_REASON_BUNDLE_REJECTED: _ErrorReason.ValueType  # 17
+    """FAILED_PRECONDITION: the registry refuses a model bundle: it is damaged, too large, or made for another encoder or
+    feature schema. The message says why.
+    """
+    ERROR_REASON_WRONG_MODEL_STATE: _ErrorReason.ValueType  # 18
+    """FAILED_PRECONDITION: the state of a model does not allow the change. Metadata, e.g.: {"version":
+    "default-0123456789ab", "state": "REGISTERED"}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of failed calls. The server attaches google.rpc.ErrorInfo to each error that it reports. Its `reason` is one
@@ -115,7 +123,7 @@ ERROR_REASON_INVALID_FILE: ErrorReason.ValueType  # 2
 ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 3
 """INVALID_ARGUMENT: the page token was altered or belongs to another request. Metadata: {"field": "page_token"}."""
 ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 4
-"""NOT_FOUND: a paper, digest, user or slate of the request does not exist. Metadata, e.g.: {"resource": "digest",
+"""NOT_FOUND: a paper, digest, user, slate or model of the request does not exist. Metadata, e.g.: {"resource": "digest",
 "name": "hf-2026-03-11", "field": "digest_id"}; "field" is absent if no field named it.
 """
 ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 5
@@ -145,7 +153,7 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 12
 "5f0c..."}.
 """
 ERROR_REASON_UNSUPPORTED: ErrorReason.ValueType  # 13
-"""UNIMPLEMENTED: the RPC is declared but not implemented. Metadata, e.g.: {"feature": "the model registry"}."""
+"""UNIMPLEMENTED: the server's settings do not enable the RPC. Metadata, e.g.: {"feature": "the model registry"}."""
 ERROR_REASON_SOURCE_UNAVAILABLE: ErrorReason.ValueType  # 14
 """UNAVAILABLE: a source of papers does not answer or refuses the request. Only the command line reports this reason.
 Metadata, e.g.: {"source": "https://rss.arxiv.org/atom/cs.LG"}.
@@ -171,5 +179,13 @@ the next attempt. Metadata, e.g.: {"limit": "calls per second"}.
 ERROR_REASON_QUOTA_EXCEEDED: ErrorReason.ValueType  # 22
 """RESOURCE_EXHAUSTED: the server stores as many papers, or likes of this user, as its settings allow. There is no
 RetryInfo: to repeat the call does not help. Metadata, e.g.: {"quota": "papers"}.
+"""
+ERROR_REASON_BUNDLE_REJECTED: ErrorReason.ValueType  # 17
+"""FAILED_PRECONDITION: the registry refuses a model bundle: it is damaged, too large, or made for another encoder or
+feature schema. The message says why.
+"""
+ERROR_REASON_WRONG_MODEL_STATE: ErrorReason.ValueType  # 18
+"""FAILED_PRECONDITION: the state of a model does not allow the change. Metadata, e.g.: {"version":
+"default-0123456789ab", "state": "REGISTERED"}.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -8,6 +8,7 @@ from service.app.ports.callers import AuditStore, KeyStore
 from service.app.ports.clock import Clock
 from service.app.ports.digests import DigestStore
 from service.app.ports.encoder import Encoder, Vectors
+from service.app.ports.models import BundleFolders, ModelStore
 from service.app.ports.papers import PaperStore, PendingText
 from service.app.ports.signals import SignalStore
 from service.app.ports.slates import PrecomputedStore, SlateStore
@@ -17,10 +18,12 @@ from service.app.ports.users import UserStore
 
 __all__ = [
     "AuditStore",
+    "BundleFolders",
     "Clock",
     "DigestStore",
     "Encoder",
     "KeyStore",
+    "ModelStore",
     "PaperStore",
     "PendingText",
     "PrecomputedStore",

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from service.app.ports.callers import AuditStore, KeyStore
 from service.app.ports.digests import DigestStore
+from service.app.ports.models import ModelStore
 from service.app.ports.papers import PaperStore
 from service.app.ports.signals import SignalStore
 from service.app.ports.slates import PrecomputedStore, SlateStore
@@ -73,6 +74,8 @@ class Transaction(Protocol):
     @property
     def audit(self) -> AuditStore:
         """The audit log."""
+    def models(self) -> ModelStore:
+        """Registered models."""
 
 
 class Store(Protocol):
