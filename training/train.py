@@ -17,6 +17,7 @@ from training.data.snapshot import Dataset
 from training.metrics import ndcg, recall, reciprocal_rank
 from training.preparation import Prepared, Queries, prepare
 from training.progress import Progress, silent
+from training.provenance import learned_params
 from training.recipes import Recipe, find_recipe
 from training.trees.fit import Fitted, fit, lambdamart_params
 
@@ -119,6 +120,7 @@ def publish(
             "seed": seed,
             "recipe": recipe.as_params(),
             "lightgbm": lambdamart_params(recipe, seed),
+            **learned_params([(each.name, each.user_codes) for each in datasets if each.user_codes is not None]),
             **(params or {}),
         },
         metrics=metrics,

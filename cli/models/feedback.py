@@ -35,7 +35,7 @@ def learn(
     with staged_progress("training") as progress:
         log = read_slates(settings.db, bundle, until=before, shown_only=True, progress=progress, warn=warn)
         report = learn_from_slates(
-            log, bundle, out, recipe=chosen, seed=seed, position_bias=position_bias, progress=progress
+            log, bundle, out, recipe=chosen, seed=seed, position_bias=position_bias, until=before, progress=progress
         )
     result: dict[str, Any] = {
         "bundle": str(out),

@@ -17,17 +17,17 @@ from ranker.bundle.bundle import Bundle, write_bundle
 from ranker.bundle.manifest import Manifest
 from ranker.score import Model
 from ranker.types import BoolArray
+from training.dates import END_OF_TIME
 from training.errors import TrainingError
 from training.feedback.click_groups import ClickGroups, click_groups
 from training.feedback.examination import Examination, estimate_examination
 from training.feedback.log import SlateLog
 from training.metrics import ndcg
 from training.progress import Progress, silent
+from training.provenance import KNOWN_UNTIL, LEARNED, known_until, learned_params
 from training.recipes import Recipe, find_recipe
 from training.trees.fit import Fitted, fit, lambdamart_params
 
-LEARNED = "feedback"
-"""The recipe name of these bundles, with which their versions begin."""
 MOST_LEAVES, LEAST_LEAF_ROWS = 4, 100
 """Limits of the trees for every recipe. Some thousand reactions, whose weights differ up to twentyfold, are soon
 overfitted. On 1,500 simulated slates, trees of 7 leaves with 20 rows lost half of the gain of debiasing.
@@ -58,6 +58,7 @@ def learn_from_slates(
     recipe: str | Recipe = "default",
     seed: int = 0,
     position_bias: float | None = None,
+    until: float = END_OF_TIME,
     progress: Progress = silent,
 ) -> FeedbackReport:
     """Train on the log and write the bundle to the folder ``out``.
@@ -68,6 +69,8 @@ def learn_from_slates(
         base: The bundle whose features the log holds.
         position_bias: Exponent of the examination propensities; None estimates it from explored slates, 0 corrects
             nothing.
+        until: Unix seconds; the log holds nothing from then on. Kept in the manifest, so that the bundle can be judged
+            on later data.
 
     Raises:
         TrainingError: There is nothing to learn from; the message says what is missing.
@@ -112,6 +115,8 @@ def learn_from_slates(
             "base": base.version,
             "grown_on_base": best,
             "examination": vars(examination),
+            KNOWN_UNTIL: max(until, known_until(base.manifest)),
+            **learned_params([("slates", log.user_codes)], base.manifest),
         },
         metrics={LEARNED: metrics},
     )

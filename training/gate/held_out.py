@@ -75,11 +75,19 @@ def held_out_check(
         f"{metric} {means['bundle']:.4f}, serving {means['serving']:.4f}; "
         f"difference {found['mean']:+.4f} ({found['low']:+.4f} to {found['high']:+.4f})"
     )
-    return interval_check("held-out data", words, (found["low"], found["high"]), margin, figures, rules.required)
+    return interval_check(
+        "held-out data", words, (found["low"], found["high"]), margin, figures, required=rules.required
+    )
 
 
 def interval_check(
-    name: str, words: str, interval: tuple[float, float], margin: float, figures: dict[str, object], required: bool
+    name: str,
+    words: str,
+    interval: tuple[float, float],
+    margin: float,
+    figures: dict[str, object],
+    *,
+    required: bool,
 ) -> Check:
     """Return the check of an interval of a difference against an accepted loss, ``margin``, 0 or more."""
     low, high = interval

@@ -25,9 +25,7 @@ Ranking = Callable[[int], object]
 """Ranks for the user of this number."""
 
 
-def latency_checks(
-    bundle: Bundle, serving: Bundle, rules: LatencyRules, progress: Progress = silent
-) -> list[Check]:
+def latency_checks(bundle: Bundle, serving: Bundle, rules: LatencyRules, progress: Progress = silent) -> list[Check]:
     """Return one check for each number of candidates."""
     found = []
     for number, count in enumerate(CANDIDATE_COUNTS):

@@ -26,9 +26,7 @@ def parity_check(bundle: Bundle) -> Check:
     def scored(size: int) -> list[Scored]:
         groups = [tuple(users[start : start + size]) for start in range(0, len(users), size)]
         return [
-            one
-            for group in groups
-            for one in score(bundle, Inputs(group, matrix, AS_OF, (UNKNOWN_USER,) * len(group)))
+            one for group in groups for one in score(bundle, Inputs(group, matrix, AS_OF, (UNKNOWN_USER,) * len(group)))
         ]
 
     return compared({size: scored(size) for size in _GROUP_SIZES}, bundle.manifest.schema_sha256)

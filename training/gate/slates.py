@@ -56,7 +56,7 @@ def slates_check(
     # The least favourable end of both: then both estimates have to agree.
     interval = min(each.low for each in deciding), max(each.high for each in deciding)
     words += f" ({interval[0]:+.4f} to {interval[1]:+.4f})"
-    return interval_check(NAME, words, interval, margin, figures, rules.required)
+    return interval_check(NAME, words, interval, margin, figures, required=rules.required)
 
 
 def no_slates(reason: str, rules: SlateRules) -> Check:

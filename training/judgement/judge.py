@@ -1,6 +1,7 @@
 """Judges a canary: promote it, take it back, or wait for more data."""
 
 import enum
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +15,13 @@ from training.feedback.examination import Examination, estimate_examination
 from training.judgement.calls import Calls
 from training.judgement.rules import AssignmentRules, JudgementRules, LatencyRules, ReactionRules, ShareRules
 from training.judgement.sequential import (
+    AnytimeInterval,
     Estimate,
     confidence_sequence,
     count_share,
     difference,
+    log_ratio,
     mean_of,
-    relative_difference,
     share_of,
 )
 from training.judgement.trial import Trial
@@ -73,10 +75,10 @@ def judge(facts: Facts, rules: JudgementRules) -> Judgement:
     the canary back. It is promoted only if every required check has passed, and waits otherwise.
     """
     trial = facts.trial
-    complaints = trial.complained.astype(np.float64)
+    fallbacks, complaints = trial.now.fallback_shares(), trial.complained.astype(np.float64)
     checks = (
         reactions_check(facts, rules.reactions),
-        shares_check("fallbacks", trial.fallback_shares(), trial.canary, rules.fallbacks, rules.reactions.least_users),
+        shares_check("fallbacks", fallbacks, trial.canary, rules.fallbacks, rules.reactions.least_users),
         shares_check("complaints", complaints, trial.canary, rules.complaints, rules.reactions.least_users),
         errors_check(facts.calls, rules.errors, rules.latency.least_calls),
         latency_check(facts.calls, rules.latency),
@@ -95,46 +97,74 @@ _VERDICTS: Mapping[Outcome, Verdict] = {
 def reactions_check(facts: Facts, rules: ReactionRules) -> Check:
     """Compare the reactions per slate, freed of position bias: passed if the canary's are surely more, failed if less.
 
-    The value of a user's slates is that of ``Trial.values``.
+    The mean of ``Trial.values`` is compared, with users as the unit.
     """
     trial = facts.trial
-    has_slates = trial.slate_counts() > 0
-    users = {name: int((arm & has_slates).sum()) for name, arm in _arms(trial.canary).items()}
-    reactions = {"canary": trial.reactions(of_canary=True), "serving": trial.reactions(of_canary=False)}
+    arms = _arms(trial.canary)
+    has_slates = trial.now.slate_counts() > 0
+    users = {name: int((arm & has_slates).sum()) for name, arm in arms.items()}
+    reactions = {name: int(trial.now.reaction_counts()[arm].sum()) for name, arm in arms.items()}
     figures: dict[str, Any] = {
         "users": users,
         "reactions": reactions,
-        "slates": len(trial.users),
+        "slates": len(trial.now.users),
         "left_out": dict(trial.left_out),
         "days": round(facts.days, 2),
     }
-    for name, counts, least in (
-        ("users with slates", users, rules.least_users),
-        ("reactions", reactions, rules.least_reactions),
-    ):
-        if min(counts.values()) < least:
-            return Check("reactions", Outcome.INCONCLUSIVE, _few(counts, name, least), figures)
     try:
-        examination = _examination(facts)
+        examination = _examination(facts, users, reactions, rules)
     except TrainingError as error:
         return Check("reactions", Outcome.INCONCLUSIVE, str(error), figures)
     values = trial.values(examination)
-    new, old = (mean_of(values[arm & has_slates]) for arm in _arms(trial.canary).values())
-    found = confidence_sequence(relative_difference(new, old), alpha=rules.error_chance, effect=rules.expected_gain)
+    new, old = (mean_of(values[arm & has_slates]) for arm in arms.values())
     figures |= {
         "examination": vars(examination),
         "value_per_slate": {"canary": round(new.mean, 6), "serving": round(old.mean, 6)},
-        "relative_gain": found.as_dict(),
     }
-    interval = f"between {100 * found.low:+.1f} % and {100 * found.high:+.1f} %"
-    if found.high < 0:
-        return Check("reactions", Outcome.FAILED, f"the canary earns less: {interval}", figures)
-    if found.low <= 0:
-        return Check("reactions", Outcome.INCONCLUSIVE, f"the gain may be either way: {interval}", figures)
-    if facts.days < rules.least_days:
-        reason = f"the canary earns more, {interval}, but has run {facts.days:.1f} of {rules.least_days:g} days"
-        return Check("reactions", Outcome.INCONCLUSIVE, reason, figures)
-    return Check("reactions", Outcome.PASSED, f"the canary earns more: {interval}", figures)
+    gain = _gain(new, old, rules)
+    outcome, words = _outcome_of(gain, facts.days, rules)
+    return Check("reactions", outcome, words, {**figures, "gain": gain.as_dict()})
+
+
+def _examination(
+    facts: Facts, users: Mapping[str, int], reactions: Mapping[str, int], rules: ReactionRules
+) -> Examination:
+    """Return the position bias; raise TrainingError if there are too few data to compare the sides."""
+    wanted = (("users with slates", users, rules.least_users), ("reactions", reactions, rules.least_reactions))
+    for what, counts, least in wanted:
+        if min(counts.values()) < least:
+            raise TrainingError(_few(counts, what, least))
+    if facts.position_bias is not None:
+        return Examination.given(facts.position_bias)
+    if facts.trial.log is None:
+        raise TrainingError(
+            "no slate is known to have been shown, so the position bias cannot be learned; give --position-bias"
+        )
+    return estimate_examination(facts.trial.log)
+
+
+def _gain(new: Estimate, old: Estimate, rules: ReactionRules) -> AnytimeInterval:
+    """Return the relative gain of the canary."""
+    # The adjustment by earlier values may take away more than there is, where there is little.
+    if min(new.mean, old.mean) <= 0:
+        return AnytimeInterval(0.0, -1.0, math.inf)
+    effect = math.log1p(rules.expected_gain)
+    logs = confidence_sequence(log_ratio(new, old), alpha=rules.error_chance, effect=effect)
+    return AnytimeInterval(*map(math.expm1, logs))
+
+
+def _outcome_of(gain: AnytimeInterval, days: float, rules: ReactionRules) -> tuple[Outcome, str]:
+    interval = f"gain {100 * gain.mean:+.1f} % ({100 * gain.low:+.1f} % to {100 * gain.high:+.1f} %)"
+    if gain.high < 0:
+        return Outcome.FAILED, f"the canary earns less: {interval}"
+    if gain.low <= 0:
+        return Outcome.INCONCLUSIVE, f"the canary may earn less or more: {interval}"
+    if days < rules.least_days:
+        return (
+            Outcome.INCONCLUSIVE,
+            f"the canary earns more, but has run {days:.1f} of {rules.least_days:g} days: {interval}",
+        )
+    return Outcome.PASSED, f"the canary earns more: {interval}"
 
 
 def shares_check(name: str, values: Float64Array, canary: BoolArray, rules: ShareRules, least_users: int) -> Check:
@@ -207,7 +237,7 @@ def assignment_check(trial: Trial, share: float, rules: AssignmentRules, least_u
 
     If they differ, users of one side are missing, so the other comparisons are not fair. Then nothing is decided.
     """
-    has_slates = trial.slate_counts() > 0
+    has_slates = trial.now.slate_counts() > 0
     part = trial.canary[has_slates].astype(np.float64)
     if len(part) < least_users:
         reason = f"{len(part)} users got slates; {least_users} are needed"
@@ -220,16 +250,6 @@ def assignment_check(trial: Trial, share: float, rules: AssignmentRules, least_u
         return Check("assignment", Outcome.PASSED, words, figures, rules.required)
     reason = f"{words}: users of one side are missing, so the sides cannot be compared"
     return Check("assignment", Outcome.INCONCLUSIVE, reason, figures, rules.required)
-
-
-def _examination(facts: Facts) -> Examination:
-    if facts.position_bias is not None:
-        return Examination.given(facts.position_bias)
-    if facts.trial.log is None:
-        raise TrainingError(
-            "no slate is known to have been shown, so the position bias cannot be learned; give --position-bias"
-        )
-    return estimate_examination(facts.trial.log)
 
 
 def _arms(canary: BoolArray) -> dict[str, BoolArray]:

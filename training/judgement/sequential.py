@@ -67,13 +67,13 @@ def mean_of(values: Float64Array) -> Estimate:
     return Estimate(float(values.mean()), float(values.var(ddof=1)) / len(values))
 
 
-def relative_difference(new: Estimate, old: Estimate) -> Estimate:
-    """Return ``new / old - 1`` of two independent means, with the variance by the delta method.
+def log_ratio(new: Estimate, old: Estimate) -> Estimate:
+    """Return ``log(new / old)`` of two independent means above zero, with the variance by the delta method.
 
-    The old mean must be above zero.
+    A gain by half and a loss by a third are then equally far from zero.
     """
-    ratio = new.mean / old.mean
-    return Estimate(ratio - 1, (new.variance + ratio**2 * old.variance) / old.mean**2)
+    variance = new.variance / new.mean**2 + old.variance / old.mean**2
+    return Estimate(math.log(new.mean / old.mean), variance)
 
 
 def difference(new: Estimate, old: Estimate) -> Estimate:

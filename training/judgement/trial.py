@@ -15,29 +15,22 @@ from training.feedback.log import LogBuilder, SlateLog
 
 
 @dataclass(frozen=True)
-class Trial:
-    """u users, s slates served to them and r reactions.
+class Served:
+    """s slates served to u users, and r reactions to them.
 
     Attributes:
-        canary: (u,) whether each user gets the canary.
-        complained: (u,) whether each user complained about a paper.
+        user_count: u, also counting users without slates.
         users: (s,) user of each slate.
         fell_back: (s,) whether each slate was made without the bundle, because it was not usable or too slow.
         slates: (r,) slate of each reaction.
         places: (r,) one-based place of the paper that the user reacted to.
-        left_out: Reason to the number of slates left out for it.
-        log: The slates that were shown, of both bundles and without features; None if there are none. The position bias
-            is learned from it.
     """
 
-    canary: BoolArray
-    complained: BoolArray
+    user_count: int
     users: IndexArray
     fell_back: BoolArray
     slates: IndexArray
     places: IndexArray
-    left_out: Mapping[str, int]
-    log: SlateLog | None = None
 
     def values(self, examination: Examination) -> Float64Array:
         """Return (u,) the value of each user's slates; NaN for users without slates.
@@ -58,18 +51,58 @@ class Trial:
 
     def slate_counts(self) -> IndexArray:
         """Return (u,) the number of slates of each user."""
-        return np.bincount(self.users, minlength=len(self.canary))
+        return np.bincount(self.users, minlength=self.user_count)
 
-    def reactions(self, *, of_canary: bool) -> int:
-        """Return the number of reactions of the users of one arm."""
-        return int((self.canary[self.users[self.slates]] == of_canary).sum())
+    def reaction_counts(self) -> IndexArray:
+        """Return (u,) the number of reactions of each user."""
+        return np.bincount(self.users[self.slates], minlength=self.user_count)
 
     def _means(self, by_slate: Float64Array) -> Float64Array:
         count = self.slate_counts()
-        sums = np.bincount(self.users, weights=by_slate, minlength=len(self.canary))
+        sums = np.bincount(self.users, weights=by_slate, minlength=self.user_count)
         return np.asarray(np.divide(sums, count, out=np.full(len(count), np.nan), where=count > 0))
 
 
+@dataclass(frozen=True)
+class Trial:
+    """A canary beside the serving bundle, on u users.
+
+    Attributes:
+        canary: (u,) whether each user gets the canary.
+        complained: (u,) whether each user complained about a paper since the canary began.
+        now: Slates since the canary began.
+        before: Slates from before, which tell how much each user reacts anyway.
+        left_out: Reason to the number of slates left out for it.
+        log: The slates that were shown, without features; None if there are none. The position bias is learned from it.
+    """
+
+    canary: BoolArray
+    complained: BoolArray
+    now: Served
+    before: Served
+    left_out: Mapping[str, int]
+    log: SlateLog | None = None
+
+    def values(self, examination: Examination) -> Float64Array:
+        """Return (u,) the value of each user's slates since the canary began, adjusted; NaN for users without slates.
+
+        Users differ more than bundles do. So the part of a value that the user's value before the canary predicts is
+        taken out, by a regression over the users of both arms (Deng, Xu, Kohavi and Walker 2013, CUPED). The canary
+        cannot have changed what was before, so this moves no difference in expectation, and makes it more certain.
+        """
+        values, before = self.now.values(examination), self.before.values(examination)
+        known = np.isfinite(values) & np.isfinite(before)
+        if known.sum() < _LEAST_ADJUSTED or not np.ptp(before[known]):
+            return values
+        centred = before[known] - before[known].mean()
+        slope = float(centred @ values[known]) / float(centred @ centred)
+        adjusted = values.copy()
+        adjusted[known] -= slope * centred
+        return adjusted
+
+
+_LEAST_ADJUSTED = 30
+"""Least number of users for the regression on earlier values."""
 FELL_BACK = frozenset({"model_unavailable", "overload"})
 """Fallback reasons that a bundle can cause. New users and empty digests are the same for every bundle."""
 
@@ -80,10 +113,11 @@ SCORED = "none"
 
 @dataclass(frozen=True)
 class ServedSlate:
-    """A slate as logged, with its fallback reason."""
+    """A slate as logged, with its fallback reason and the Unix seconds at which it was made."""
 
     slate: LoggedSlate
     fallback_reason: str
+    created_at: float
 
 
 class TrialBuilder:
@@ -92,7 +126,7 @@ class TrialBuilder:
     Args:
         canary: Version of the canary.
         serving: Version of the bundle that serves the other users.
-        since: Unix seconds at which the canary began. Earlier slates must not be added.
+        since: Unix seconds at which the canary began.
     """
 
     def __init__(self, canary: str, serving: str, *, since: float) -> None:
@@ -100,30 +134,30 @@ class TrialBuilder:
         self._since = since
         self._canary: list[bool] = []
         self._complained: list[bool] = []
-        self._slates: list[tuple[int, bool]] = []
-        self._reactions: list[tuple[int, int]] = []
+        self._now, self._before = _Slates(), _Slates()
         self._left_out: Counter[str] = Counter()
         self._log = LogBuilder(None, shown_only=True)
 
     def add(self, slates: Sequence[ServedSlate], events: Iterable[LoggedEvent], *, in_canary: bool) -> None:
         """Add one user, with all the user's events in the order of arrival."""
         user, ours, known = len(self._canary), [each.slate for each in slates], list(events)
-        ids = {slate.slate_id for slate in ours}
+        now: list[LoggedSlate] = []
         for served, outcome in zip(slates, outcomes_of(ours, known), strict=True):
+            is_new = served.created_at >= self._since
             if problem := self._problem(served, in_canary=in_canary):
-                self._left_out[problem] += 1
+                self._left_out[problem] += is_new
                 continue
-            self._reactions += [(len(self._slates), place + 1) for place in np.flatnonzero(outcome.grades > 0).tolist()]
-            self._slates.append((user, served.fallback_reason in FELL_BACK))
+            part = self._now if is_new else self._before
+            part.add(user, np.flatnonzero(outcome.grades > 0) + 1, fell_back=served.fallback_reason in FELL_BACK)
+            now += [served.slate] * is_new
         self._log.add([each.slate for each in slates if each.fallback_reason == SCORED], known)
         self._canary.append(in_canary)
+        ids = {slate.slate_id for slate in now}
         complaints = (event for event in known if event.kind == "complaint")
         self._complained.append(any(each.slate_id in ids or each.occurred_at >= self._since for each in complaints))
 
     def built(self) -> Trial:
         """Return the columns."""
-        users, fell_back = np.array(self._slates, dtype=np.intp).reshape(-1, 2).T
-        slates, places = np.array(self._reactions, dtype=np.intp).reshape(-1, 2).T
         try:
             log = self._log.built()
         except TrainingError:  # no slate was shown
@@ -131,10 +165,8 @@ class TrialBuilder:
         return Trial(
             canary=np.array(self._canary, dtype=np.bool_),
             complained=np.array(self._complained, dtype=np.bool_),
-            users=users,
-            fell_back=fell_back.astype(np.bool_),
-            slates=slates,
-            places=places,
+            now=self._now.built(len(self._canary)),
+            before=self._before.built(len(self._canary)),
             left_out=dict(self._left_out),
             log=log,
         )
@@ -146,4 +178,23 @@ class TrialBuilder:
         if served.fallback_reason != SCORED:
             return f"not ranked by a bundle ({served.fallback_reason})"
         own, found = self._versions[in_canary], served.slate.model_version
-        return "" if found == own else f"ranked by {found}, although the user gets {own}"
+        if found == own or served.created_at < self._since:
+            return ""
+        return f"ranked by {found}, although the user gets {own}"
+
+
+class _Slates:
+    """Slates and reactions as they are added."""
+
+    def __init__(self) -> None:
+        self._slates: list[tuple[int, bool]] = []
+        self._reactions: list[tuple[int, int]] = []
+
+    def add(self, user: int, places: IndexArray, *, fell_back: bool) -> None:
+        self._reactions += [(len(self._slates), place) for place in places.tolist()]
+        self._slates.append((user, fell_back))
+
+    def built(self, user_count: int) -> Served:
+        users, fell_back = np.array(self._slates, dtype=np.intp).reshape(-1, 2).T
+        slates, places = np.array(self._reactions, dtype=np.intp).reshape(-1, 2).T
+        return Served(user_count, users, fell_back.astype(np.bool_), slates, places)
