@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from ranker.errors import BundleError
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
 from service.api.handlers import PREFIX, Handlers, Together
+from service.api.models import ModelServicer
 from service.api.page_tokens import PageTokens
 from service.api.profiles import ProfileServicer
 from service.api.queues import CallQueue
@@ -29,12 +31,16 @@ from service.app.ranking.inline import InlineRanking
 from service.app.ranking.precomputed import Precomputed, PrecomputedUse
 from service.app.ranking.prepared_users import PreparedUsers
 from service.app.ranking.serving import ServingSlot
+from service.app.ranking.warming import Warmer
+from service.app.registry import Registry
+from service.app.rollout import Rollout, load_first
 from service.app.statistics import StatisticsKeeper
 from service.app.storage_probe import StorageProbe
 from service.config import DEFAULT_CACHE, Settings, without_password
-from service.domain.errors import BundleUnusable, StorageUnavailable
+from service.domain.errors import BundleRejected, BundleUnusable, StorageUnavailable
 from service.encoder import HASHING, OpenedEncoder, open_encoder
 from service.storage import SqlStore, open_store, schema
+from service.storage.registry.folders import LocalFolders, RemoteFolders, open_folders
 
 _log = logging.getLogger("paperfeed.server")
 STATEMENT_TIMEOUT_SECONDS = 20.0
@@ -43,6 +49,7 @@ INLINE_CACHE_BYTES = 64 * 1024 * 1024
 # Messages between the server processes on one port.
 NEW_TEXT = "text-came"
 EMBEDDED = "embedded"
+MODELS = "models-changed"
 
 
 class SystemClock:
@@ -125,6 +132,29 @@ def make_bundle(settings: Settings, encoder: str) -> Bundle:
         raise BundleUnusable(str(error)) from error
 
 
+def registry_folders(settings: Settings) -> LocalFolders | RemoteFolders:
+    """Return the folders of the configured registry.
+
+    Raises:
+        BundleUnusable: Its URL names a file system that is unknown or not installed.
+    """
+    named = settings.registry_cache
+    cache = Path(named).expanduser() if named else user_cache_path("paperfeed", appauthor=False) / "models"
+    return open_folders(settings.registry, cache)
+
+
+def make_registry(settings: Settings, store: SqlStore, encoder: str | None) -> Registry | None:
+    """Return the configured registry; None if none is configured.
+
+    Args:
+        encoder: Name of the encoder that bundles must fit; None registers bundles of every encoder.
+
+    Raises:
+        BundleUnusable: See ``registry_folders``.
+    """
+    return Registry(store, SystemClock(), registry_folders(settings), encoder) if settings.registry else None
+
+
 @dataclass(frozen=True)
 class Place:
     """The place of a server process among the ``count`` processes on one port.
@@ -164,22 +194,27 @@ class Application:
             "quick", threads=settings.threads, max_waiting=waiting, max_wait_seconds=settings.max_wait_seconds
         )
         bulk = CallQueue("bulk", threads=settings.threads, max_waiting=waiting)
+        self.registry = registry = make_registry(settings, self.store, self.encoder.name)
         self.serving = ServingSlot(
             self.store,
             self.encoder.name,
-            lambda name: make_bundle(settings, name),
+            lambda name: load_first(registry, name) if registry else make_bundle(settings, name),
             allow_cosine=settings.allow_cosine,
         )
         self._embedder = Embedder(self.store, self.encoder, clock, on_drained=self._drained, dim=self._vector_length)
         self._statistics = StatisticsKeeper(self.store, self.serving, clock, counts=self._embeds)
-        users = PreparedUsers()
+        users, candidates = PreparedUsers(), CandidateSets(self.store, clock)
+        self.rollout: Rollout | None = None
+        if registry is not None:
+            warmer = Warmer(self.store, clock, candidates, users)
+            self.rollout = Rollout(self.serving, registry, warmer, f"server {platform.node()}")
         self.feeds = feeds = Feeds(
             self.store,
             clock,
             self.serving,
             users,
             counters,
-            CandidateSets(self.store, clock),
+            candidates,
             diversity=settings.diversity,
             stale_after=dt.timedelta(days=settings.stale_digest_days),
             precomputed=Precomputed(
@@ -209,12 +244,14 @@ class Application:
             catalog=CatalogServicer(Catalog(self.store, clock, self._on_new_text), tokens),
             profiles=profile_servicer,
             feeds=feed_servicer,
+            models=ModelServicer(registry, tokens, self._on_models_changed),
             status=StatusServicer(
                 counters,
                 self.serving,
                 call_count=lambda: handlers.count,
                 paper_counts=StorageProbe(self._paper_counts, lambda: self.store.problem),
                 place=(place.number, place.count),
+                rollout=self.rollout,
             ),
             handlers=handlers,
             is_ready=lambda: self.serving.is_ready,
@@ -222,7 +259,16 @@ class Application:
         )
 
     def start(self) -> int:
-        """Start to serve and return the port. The bundle is loaded and the database was read before the first call."""
+        """Start to serve and return the port. The bundle is loaded and the database was read before the first call.
+
+        The first start with a registry registers the configured bundle, which serves until another is promoted.
+        """
+        if self.registry is not None:
+            try:
+                self.registry.serve_first(bundle_folder(self._settings), "first start")
+            except BundleRejected as error:
+                # The server starts without a bundle, as it does without a registry.
+                _log.error("the first bundle of the registry is rejected", extra={"facts": {"problem": error.message}})
         serving, settings = self.serving.refresh(), self._settings
         port = self._server.start(settings.host, settings.port)
         facts = {
@@ -231,10 +277,12 @@ class Application:
             "database": without_password(settings.db),
             "encoder": serving.encoder,
             "bundle": serving.bundle.version if serving.bundle else None,
-            "bundle_folder": str(bundle_folder(settings)),
+            "bundle_folder": settings.registry or str(bundle_folder(settings)),
         }
         _log.info("serving", extra={"facts": facts})
         self._statistics.start()
+        if self.rollout is not None:
+            self.rollout.start()
         if self._embeds:
             self._embedder.start()
         return port
@@ -253,12 +301,16 @@ class Application:
             self._embedder.wake()
         elif word == EMBEDDED:
             self._statistics.wake()
+        elif word == MODELS and self.rollout is not None:
+            self.rollout.wake()
 
     def stop(self) -> None:
         """Drain the server and release all resources."""
         self._server.drain(self._settings.drain_seconds)
         self._embedder.stop()
         self._statistics.stop()
+        if self.rollout is not None:
+            self.rollout.stop()
         # Ends the batch in work, whose texts the embedder then gives back.
         self.encoder.close()
         self._embedder.stop()
@@ -269,6 +321,11 @@ class Application:
             self._embedder.wake()
         else:
             self._tell(NEW_TEXT)
+
+    def _on_models_changed(self) -> None:
+        if self.rollout is not None:
+            self.rollout.wake()
+            self._tell(MODELS)
 
     def _drained(self) -> None:
         self.serving.catch_up()

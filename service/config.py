@@ -68,6 +68,15 @@ class Settings:
         at_least=0,
     )
     bundle: str = setting("", "Folder of the model bundle; empty means the bundle in the package.")
+    registry: str = setting(
+        "",
+        "Folder or fsspec URL of the model registry; the bundle that it names serves, and PAPERFEED_BUNDLE is only the "
+        "first one. Empty: no registry.",
+    )
+    registry_cache: str = setting(
+        "",
+        "Folder for copies of the bundles of a registry at a URL. Empty: the folder models in the user's cache folder.",
+    )
     allow_cosine: bool = setting(
         default=False,
         help_text="Whether a server without a usable bundle, which ranks feeds by cosine similarity, counts as ready.",
@@ -80,8 +89,8 @@ class Settings:
     )
     threads: int = setting(
         2,
-        "Threads for quick calls. Bulk calls (StreamFeeds, RankPapers, UpsertPapers, FindSimilarPapers, ExportUser) "
-        "have as many threads of their own.",
+        "Threads for quick calls. Bulk calls (StreamFeeds, RankPapers, UpsertPapers, FindSimilarPapers, ExportUser, "
+        "RegisterModel) have as many threads of their own.",
         at_least=1,
         at_most=1024,
     )

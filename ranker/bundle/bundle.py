@@ -35,7 +35,8 @@ from ranker.trees import TreeError
 from ranker.types import Float32Array
 
 _MAX_BASE_WEIGHT = 1e6
-_MAX_BYTES = {MANIFEST_NAME: 2**20, MODEL_NAME: 64 * 2**20, SPACES_NAME: 64 * 2**20}
+FILE_LIMITS = {MANIFEST_NAME: 2**20, MODEL_NAME: 64 * 2**20, SPACES_NAME: 64 * 2**20}
+"""The files of a bundle, and the maximum size of each in bytes."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def bundle_files(path: Path) -> dict[str, bytes]:
     """
     if not path.is_dir():
         raise BundleError(path, "there is no such folder")
-    return {name: _read(path / name, limit) for name, limit in _MAX_BYTES.items()}
+    return {name: _read(path / name, limit) for name, limit in FILE_LIMITS.items()}
 
 
 def bundle_of(files: Mapping[str, bytes], path: Path, *, encoder: str | None) -> Bundle:
@@ -113,15 +114,28 @@ def bundle_of(files: Mapping[str, bytes], path: Path, *, encoder: str | None) ->
     _check_schema(path / MANIFEST_NAME, manifest)
     if encoder is not None and encoder != manifest.encoder_name:
         raise EncoderMismatch(path / MANIFEST_NAME, manifest.encoder_name, encoder)
-    for name in (MODEL_NAME, SPACES_NAME):
-        if file_entry(files[name]) != manifest.files.get(name):
-            raise BundleError(path / name, "is damaged: its size or SHA-256 differs from the manifest's")
+    _check_files(files, path, manifest)
     spaces = read_spaces(path / SPACES_NAME, files[SPACES_NAME], manifest.embedding_dim)
     try:
         model = read_model(files[MODEL_NAME].decode("utf-8"), _base(path / MANIFEST_NAME, manifest), SCHEMA.family_of)
     except (TreeError, UnicodeDecodeError) as error:
         raise BundleError(path / MODEL_NAME, str(error)) from error
     return Bundle(manifest=manifest, spaces=spaces, model=model)
+
+
+def content_of(files: Mapping[str, bytes], path: Path) -> str:
+    """Return the hash of the content of a bundle, after checking that no file of it is damaged.
+
+    Args:
+        files: Output of ``bundle_files``.
+        path: Folder that error messages name.
+
+    Raises:
+        BundleError: A file is damaged.
+    """
+    manifest = read_manifest(path / MANIFEST_NAME, files[MANIFEST_NAME])
+    _check_files(files, path, manifest)
+    return manifest.content_sha256
 
 
 def write_bundle(  # noqa: PLR0913 (one keyword for each part of a bundle)
@@ -170,6 +184,12 @@ def write_bundle(  # noqa: PLR0913 (one keyword for each part of a bundle)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return manifest
+
+
+def _check_files(files: Mapping[str, bytes], path: Path, manifest: Manifest) -> None:
+    for name in (MODEL_NAME, SPACES_NAME):
+        if file_entry(files[name]) != manifest.files.get(name):
+            raise BundleError(path / name, "is damaged: its size or SHA-256 differs from the manifest's")
 
 
 def _base(file: Path, manifest: Manifest) -> Float32Array:

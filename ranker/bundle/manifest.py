@@ -52,6 +52,11 @@ class Manifest:
         version = f"{fields['recipe']}-{hashlib.sha256(hashes.encode()).hexdigest()[:12]}"
         return cls(format_version=FORMAT_VERSION, version=version, **fields)
 
+    @property
+    def content_sha256(self) -> str:
+        """Hash of the bundle's content: of all fields, and so of all files, except for ``created_at``."""
+        return _sha256_of({name: value for name, value in asdict(self).items() if name != "created_at"})
+
 
 def file_entry(data: bytes) -> dict[str, Any]:
     """Return the manifest's entry for a file: its size and hash."""
@@ -113,6 +118,9 @@ def _typed(file: Path, fields: dict[str, Any]) -> Manifest:
 
 def _render(fields: dict[str, Any]) -> bytes:
     """Return indented JSON with sorted keys, including the hash of the fields in canonical form."""
-    canonical = json.dumps(fields, sort_keys=True, separators=(",", ":"))
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
-    return (json.dumps({**fields, _SELF_HASH: digest}, indent=2, sort_keys=True) + "\n").encode()
+    return (json.dumps({**fields, _SELF_HASH: _sha256_of(fields)}, indent=2, sort_keys=True) + "\n").encode()
+
+
+def _sha256_of(fields: Mapping[str, Any]) -> str:
+    """Return the hash of fields in canonical JSON."""
+    return hashlib.sha256(json.dumps(fields, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

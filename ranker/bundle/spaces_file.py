@@ -1,13 +1,13 @@
 """Reads and writes the spaces of a bundle in numpy's archive format, without pickle."""
 
 import io
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ranker.bundle.archive import read_arrays
 from ranker.errors import BundleError
 from ranker.spaces.factors import FactorMap
 from ranker.spaces.spaces import Spaces
@@ -49,12 +49,14 @@ def read_spaces(file: Path, data: bytes, embedding_dim: int) -> Spaces:
     """Read the spaces from the bytes of a file.
 
     Raises:
-        BundleError: The data are not an archive of spaces, or an array has the wrong shape, type or range.
+        BundleError: The data are not an archive of spaces, or an array is too large or has the wrong shape, type or
+            range.
     """
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return _spaces(file, {name: archive[name] for name in archive.files}, embedding_dim)
-    except (KeyError, ValueError, TypeError, OSError, zipfile.BadZipFile) as error:
+        return _spaces(file, read_arrays(data), embedding_dim)
+    except BundleError:
+        raise
+    except Exception as error:  # numpy, zipfile and zlib raise errors of a dozen kinds for damaged bytes
         raise BundleError(file, f"is not a complete archive of spaces ({error})") from error
 
 

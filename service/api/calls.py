@@ -79,6 +79,10 @@ class Call:
         """Whether the client still waits for the answer."""
         return self._is_active
 
+    def peer(self) -> str:
+        """Return the client's address in gRPC's notation, such as ``ipv4:127.0.0.1:40000``."""
+        return str(self._context.peer())
+
     def time_remaining(self) -> float:
         """Seconds to the client's deadline; infinite without one."""
         remaining = self._context.time_remaining()

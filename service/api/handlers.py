@@ -31,6 +31,7 @@ BULK_METHODS = frozenset(
         "FeedService/FindSimilarPapers",
         "FeedService/RankPapers",
         "FeedService/StreamFeeds",
+        "ModelService/RegisterModel",
         "ProfileService/ExportUser",
     )
 )

@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -26,9 +26,10 @@ from paperfeed.v1 import (
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
 from service.api.handlers import Handlers
+from service.api.models import ModelServicer
 from service.api.profiles import ProfileServicer
 from service.api.status_service import StatusServicer
-from service.domain.errors import InvalidField, Unsupported
+from service.domain.errors import InvalidField
 
 NAMES = tuple(
     service.full_name
@@ -71,15 +72,6 @@ Result = TypeVar("Result")
 _log = logging.getLogger("paperfeed.server")
 
 
-class ModelServicer(model_pb2_grpc.ModelServiceServicer):
-    """Answers every RPC with UNIMPLEMENTED: the service is declared but not implemented."""
-
-    def _unsupported(self, request: object, context: grpc.ServicerContext) -> NoReturn:
-        raise Unsupported("the model registry")
-
-    ListModels = GetModel = PromoteModel = RollbackModel = _unsupported
-
-
 class Server:
     """A gRPC server with health and reflection. Call ``start`` and then ``drain``, each once, from another thread.
 
@@ -96,6 +88,7 @@ class Server:
         catalog: CatalogServicer,
         profiles: ProfileServicer,
         feeds: FeedServicer,
+        models: ModelServicer,
         status: StatusServicer,
         handlers: Handlers,
         is_ready: Callable[[], bool],
@@ -109,7 +102,7 @@ class Server:
         catalog_pb2_grpc.add_CatalogServiceServicer_to_server(catalog, registry)
         profile_pb2_grpc.add_ProfileServiceServicer_to_server(profiles, registry)
         feed_pb2_grpc.add_FeedServiceServicer_to_server(feeds, registry)
-        model_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(), registry)
+        model_pb2_grpc.add_ModelServiceServicer_to_server(models, registry)
         status_pb2_grpc.add_StatusServiceServicer_to_server(status, registry)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="grpc", daemon=True)

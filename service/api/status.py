@@ -37,6 +37,8 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.SourceUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.EncoderUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.BundleUnusable: grpc.StatusCode.UNAVAILABLE,
+    errors.BundleRejected: grpc.StatusCode.FAILED_PRECONDITION,
+    errors.WrongModelState: grpc.StatusCode.FAILED_PRECONDITION,
 }
 
 

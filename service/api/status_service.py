@@ -14,6 +14,7 @@ from paperfeed.v1.feed_pb2 import FallbackReason
 from service.api import convert
 from service.app.counters import Counters
 from service.app.ranking.serving import ServingSlot
+from service.app.rollout import Rollout
 from service.app.storage_probe import StorageProbe
 
 
@@ -23,6 +24,7 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
     Args:
         call_count: Returns the number of calls that run or wait.
         paper_counts: Finds the number of papers and the number of pending papers.
+        rollout: Follows the model registry; None without a registry.
         place: (number from 1, count) of this process among the processes on its port.
     """
 
@@ -34,12 +36,14 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
         call_count: Callable[[], int],
         paper_counts: StorageProbe[tuple[int, int]],
         place: tuple[int, int],
+        rollout: Rollout | None = None,
     ) -> None:
         self._counters = counters
         self._serving = serving
         self._call_count = call_count
         self._paper_counts = paper_counts
         self._worker, self._worker_count = place
+        self._rollout = rollout
         self._started = time.monotonic()
         self._version = importlib.metadata.version("paperfeed")
 
@@ -47,6 +51,7 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
         uptime = Duration()
         uptime.FromMilliseconds(int((time.monotonic() - self._started) * 1_000))
         serving, statistics = self._serving.current, self._serving.statistics
+        canary = self._serving.canary
         queues, paper_count = {"calls": self._call_count()}, 0
         # The problem is part of the status, so the call succeeds.
         counts, storage_problem = self._paper_counts.find()
@@ -58,6 +63,9 @@ class StatusServicer(status_pb2_grpc.StatusServiceServicer):
             model_version=serving.bundle.version if serving.bundle else "",
             model_problem=serving.problem,
             is_ready=self._serving.is_ready,
+            canary_model_version=canary.version if canary else "",
+            canary_share=canary.share if canary else 0.0,
+            model_load_problem=self._rollout.problem if self._rollout else "",
             encoder=serving.encoder,
             paper_count=paper_count,
             storage_problem=storage_problem,

@@ -2,6 +2,7 @@
 
 import math
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
@@ -9,6 +10,7 @@ from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
+Cache = TypeVar("Cache")
 
 
 class VersionedCache(Generic[Key, Value]):
@@ -78,3 +80,23 @@ class VersionedCache(Generic[Key, Value]):
             return None
         self._entries.move_to_end(key)
         return value
+
+
+class CachesByOwner(Generic[Cache]):
+    """A cache for each owner, made at its first use. It ends when nothing else refers to its owner. Thread safe.
+
+    Args:
+        make: Makes an empty cache, whose values must not refer to the owner.
+    """
+
+    def __init__(self, make: Callable[[], Cache]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._caches: weakref.WeakKeyDictionary[object, Cache] = weakref.WeakKeyDictionary()
+
+    def of(self, owner: object) -> Cache:
+        """Return the cache of an owner."""
+        with self._lock:
+            if (found := self._caches.get(owner)) is None:
+                found = self._caches[owner] = self._make()
+            return found

@@ -23,7 +23,7 @@ from service.app.ranking.ranking import (
     hidden_papers,
     rank_many,
 )
-from service.app.ranking.serving import Serving, ServingSlot
+from service.app.ranking.serving import Choice, Serving, ServingSlot
 from service.app.ranking.similar import SimilarPapers
 from service.domain.errors import Conflict, NotFound
 from service.domain.feeds import Slate
@@ -122,31 +122,43 @@ class Feeds:
         Raises:
             NotFound, Conflict, Overloaded, BeingPlaced: As ``feed`` for any of the queries. Nothing is stored.
         """
-        serving = self.serving.at(queries[0].as_of)
+        choice = self.serving.choice(queries[0].as_of)
+        pages: list[FeedPage | None] = [None] * len(queries)
+        known: set[str] = set()
         with self.candidates.room_for(queries[0].window):
-            with self.store.read() as tx:
-                versions = [tx.versions(query.user_id, query.digest_id) for query in queries]
-                pages = [
-                    self._precomputed_page(tx, serving, query, its_versions, page_size)
-                    for query, its_versions, page_size in zip(queries, versions, page_sizes, strict=True)
-                ]
-                wanted = [
-                    self._wanted(tx, serving, query, its_versions)
-                    for query, its_versions, page in zip(queries, versions, pages, strict=True)
-                    if page is None
-                ]
-                shown = self._candidates(tx, serving, queries[0], versions[0]) if wanted else None
-            if shown is not None:
-                candidates, date = shown
-                made = iter(self._make_slates(serving, wanted, candidates, date))
-                pages = [
-                    page or _first_page(next(made), candidates, page_size)
-                    for page, page_size in zip(pages, page_sizes, strict=True)
-                ]
+            for serving, rows in _grouped(choice, [query.user_id for query in queries]):
+                made = self._pages(serving, [queries[row] for row in rows], [page_sizes[row] for row in rows], known)
+                for row, page in zip(rows, made, strict=True):
+                    pages[row] = page
             complete = [page for page in pages if page is not None]
-            known = {query.user_id for query, its in zip(queries, versions, strict=True) if its.user is not None}
             self._save([page.slate for page in complete], known=known)
         return complete
+
+    def _pages(
+        self, serving: Serving, queries: Sequence[FeedQuery], page_sizes: Sequence[int], known: set[str]
+    ) -> list[FeedPage]:
+        """Return the first pages of queries that one bundle ranks; add the users who are known to ``known``."""
+        with self.store.read() as tx:
+            versions = [tx.versions(query.user_id, query.digest_id) for query in queries]
+            pages = [
+                self._precomputed_page(tx, serving, query, its_versions, page_size)
+                for query, its_versions, page_size in zip(queries, versions, page_sizes, strict=True)
+            ]
+            wanted = [
+                self._wanted(tx, serving, query, its_versions)
+                for query, its_versions, page in zip(queries, versions, pages, strict=True)
+                if page is None
+            ]
+            shown = self._candidates(tx, serving, queries[0], versions[0]) if wanted else None
+        if shown is not None:
+            candidates, date = shown
+            made = iter(self._make_slates(serving, wanted, candidates, date))
+            pages = [
+                page or _first_page(next(made), candidates, page_size)
+                for page, page_size in zip(pages, page_sizes, strict=True)
+            ]
+        known.update(query.user_id for query, its in zip(queries, versions, strict=True) if its.user is not None)
+        return [page for page in pages if page is not None]
 
     def stream(
         self, query: FeedQuery, user_ids: Sequence[str] | None, *, start_after: str, page_size: int
@@ -160,8 +172,9 @@ class Feeds:
         Raises:
             NotFound: The digest is unknown.
         """
-        # Statistics and digest are chosen once, so that those that arrive during the stream do not change later feeds.
-        serving = self.serving.at(query.as_of)
+        # Bundles, statistics and digest are chosen once, so that those that arrive during the stream do not change
+        # later feeds.
+        choice = self.serving.choice(query.as_of)
         query = replace(query, as_of=query.as_of or self.clock.now())
         pinned = query.digest_ids
         if query.is_for_newest:
@@ -169,14 +182,19 @@ class Feeds:
                 newest = tx.versions("", "").digest
             pinned = (newest[0],) if newest else ()
         # An unknown digest fails the call before the first user is ranked for.
-        self._inputs_of_many(serving, [], pinned)
+        self._inputs_of_many(choice.serving, [], pinned)
         for batch in self._user_batches(user_ids, start_after):
-            users, candidates, date = self._inputs_of_many(serving, batch, pinned)
-            wanted = [_Wanted(replace(query, user_id=name), user) for name, user in users.items()]
-            made = self._make_slates(serving, wanted, candidates, date)
-            known = {user_id for user_id, user in users.items() if user.state is not None}
-            for slate in self._save(made, known=known, skip_deleted=True):
-                yield _first_page(slate, candidates, page_size)
+            made: dict[str, tuple[Slate, Candidates]] = {}
+            known: set[str] = set()
+            for serving, rows in _grouped(choice, batch):
+                users, candidates, date = self._inputs_of_many(serving, [batch[row] for row in rows], pinned)
+                wanted = [_Wanted(replace(query, user_id=name), user) for name, user in users.items()]
+                for slate in self._make_slates(serving, wanted, candidates, date):
+                    made[slate.user_id] = (slate, candidates)
+                known.update(user_id for user_id, user in users.items() if user.state is not None)
+            slates = [made[user_id][0] for user_id in batch]
+            for slate in self._save(slates, known=known, skip_deleted=True):
+                yield _first_page(slate, made[slate.user_id][1], page_size)
 
     def page(self, user_id: str, slate_id: str, *, offset: int, page_size: int) -> FeedPage:
         """Return a later page of a stored slate; papers that the user has reacted to since are hidden.
@@ -348,6 +366,15 @@ class _Wanted(NamedTuple):
     query: FeedQuery
     user: PreparedUser
     exclude: frozenset[str] = frozenset()
+
+
+def _grouped(choice: Choice, user_ids: Sequence[str]) -> list[tuple[Serving, list[int]]]:
+    """Return the rows of the users by what ranks for them, in order."""
+    rows: dict[int, tuple[Serving, list[int]]] = {}
+    for row, user_id in enumerate(user_ids):
+        serving = choice.of(user_id)
+        rows.setdefault(serving.generation, (serving, []))[1].append(row)
+    return list(rows.values())
 
 
 def _shown(query: FeedQuery, candidates: Candidates) -> str:

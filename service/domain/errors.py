@@ -55,7 +55,7 @@ class InvalidPageToken(PaperfeedError, reason="INVALID_PAGE_TOKEN"):
 
 
 class NotFound(PaperfeedError, reason="NOT_FOUND"):
-    """A named resource (paper, digest, user or slate) does not exist; ``field`` is the request field that names it."""
+    """A paper, digest, user, slate or model does not exist; ``field`` is the request field that names it."""
 
     def __init__(self, resource: str, name: str, *, field: str = "") -> None:
         where = f"{field}: " if field else ""
@@ -115,10 +115,10 @@ class SchemaMismatch(PaperfeedError, reason="SCHEMA_MISMATCH"):
 
 
 class Unsupported(PaperfeedError, reason="UNSUPPORTED"):
-    """The RPC is declared in the contract but not implemented."""
+    """The server's settings do not enable the RPC; ``setting`` would."""
 
-    def __init__(self, feature: str) -> None:
-        super().__init__(f"{feature} is not available in this version", feature=feature)
+    def __init__(self, feature: str, setting: str) -> None:
+        super().__init__(f"{feature} is not enabled on this server; set {setting}", feature=feature)
 
 
 class SourceUnavailable(PaperfeedError, reason="SOURCE_UNAVAILABLE"):
@@ -151,3 +151,17 @@ class BundleUnusable(PaperfeedError, reason="BUNDLE_UNUSABLE"):
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"the model bundle cannot be used: {problem}")
+
+
+class BundleRejected(PaperfeedError, reason="BUNDLE_REJECTED"):
+    """The registry refuses a bundle: it is damaged, too large, or made for another encoder or feature schema."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"the bundle is rejected: {problem}")
+
+
+class WrongModelState(PaperfeedError, reason="WRONG_MODEL_STATE"):
+    """A registered model's state does not allow the change."""
+
+    def __init__(self, version: str, state: str, problem: str) -> None:
+        super().__init__(f"model '{version}' is {state}: {problem}", version=version, state=state)

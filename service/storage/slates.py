@@ -27,6 +27,7 @@ _INSERT_OF_KNOWN_USER = (
 _SLATES = select(*(column for column in slates.c if column.name != "features"))
 _SLATES_WITH_FEATURES = select(slates)
 _SLATES_AT_A_TIME = 200
+_NEWEST_USERS = select(slates.c.user_id).order_by(slates.c.created_at.desc(), slates.c.slate_id.desc())
 
 _PRECOMPUTED = select(precomputed_slates).where(
     precomputed_slates.c.user_id == bindparam("user_id"), precomputed_slates.c.digest_id == bindparam("digest_id")
@@ -54,6 +55,9 @@ class SqlSlates:
         statement = _SLATES_WITH_FEATURES if with_features else _SLATES
         row = self._connection.execute(statement.where(slates.c.slate_id == slate_id)).first()
         return None if row is None else _slate_of(row)
+
+    def recent_user_ids(self, *, slates: int) -> list[str]:
+        return list(dict.fromkeys(self._connection.scalars(_NEWEST_USERS.limit(slates))))
 
     def of_user(self, user_id: str, *, with_features: bool = False) -> Iterator[Slate]:
         statement = _SLATES_WITH_FEATURES if with_features else _SLATES

@@ -12,6 +12,7 @@ from service.storage.digests import VERSION_OF_NEWEST, VERSION_OF_ONE, SqlDigest
 from service.storage.errors import ERRORS
 from service.storage.outage import OutageLog
 from service.storage.papers import SqlPapers
+from service.storage.registry.models import SqlModels
 from service.storage.signals import MARK, SqlSignals
 from service.storage.slates import SqlPrecomputed, SqlSlates
 from service.storage.statistics import SqlStatistics
@@ -48,7 +49,17 @@ _VERSIONS_WITH_NEWEST = _versions_statement(VERSION_OF_NEWEST)
 class SqlTransaction:
     """``service.app.ports.Transaction`` on one connection."""
 
-    __slots__ = ("_connection", "digests", "papers", "precomputed", "signals", "slates", "statistics", "users")
+    __slots__ = (
+        "_connection",
+        "digests",
+        "models",
+        "papers",
+        "precomputed",
+        "signals",
+        "slates",
+        "statistics",
+        "users",
+    )
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -59,6 +70,7 @@ class SqlTransaction:
         self.signals = SqlSignals(connection)
         self.precomputed = SqlPrecomputed(connection)
         self.statistics = SqlStatistics(connection)
+        self.models = SqlModels(connection)
 
     def versions(self, user_id: str, digest_id: str) -> Versions:
         statement = _VERSIONS_WITH_ONE if digest_id else _VERSIONS_WITH_NEWEST

@@ -1,6 +1,6 @@
 """The tables that statements are built from. Only the migrations create tables; a test compares the two.
 
-The migrations also create the tables models and api_keys, which no statement uses.
+The migrations also create the table api_keys, which no statement uses.
 """
 
 from sqlalchemy import (
@@ -19,9 +19,10 @@ from sqlalchemy import (
     false,
 )
 
-from database.columns import Id, Sequence, Texts, UtcDateTime, Word, belongs_to, new_metadata, not_null
+from database.columns import Id, Json, Sequence, Texts, UtcDateTime, Word, belongs_to, new_metadata, not_null
 from service.domain.events import EventType
 from service.domain.feeds import FallbackReason
+from service.domain.models import ModelState
 from service.domain.papers import EmbeddingState
 
 metadata = new_metadata()
@@ -234,4 +235,46 @@ deleted_users = Table(
     not_null("deleted_at", UtcDateTime),
     not_null("last_version", BigInteger),
     Index(None, "deleted_at", "user_id_hash"),
+)
+
+models = Table(
+    "models",
+    metadata,
+    Column("version", Id, primary_key=True),
+    not_null("content_sha256", Id, unique=True),
+    not_null("state", Word(ModelState)),
+    not_null("encoder", Id),
+    not_null("schema_sha256", Text),
+    not_null("size_bytes", BigInteger),
+    not_null("metrics", Json),
+    not_null("gate_passed", Boolean),
+    not_null("needs_retraining", Boolean),
+    not_null("created_at", UtcDateTime),
+    not_null("registered_at", UtcDateTime),
+    Index(None, "registered_at", "version"),
+)
+
+# Rows serving, previous and canary. Only the canary has a share and an experiment.
+model_aliases = Table(
+    "model_aliases",
+    metadata,
+    Column("alias", Id, primary_key=True),
+    not_null("version", Id, belongs_to("models.version")),
+    Column("share", Double),
+    Column("experiment_id", Text),
+)
+
+# Rows are only added.
+model_log = Table(
+    "model_log",
+    metadata,
+    Column("number", Sequence, primary_key=True),
+    not_null("version", Id, belongs_to("models.version")),
+    not_null("at", UtcDateTime),
+    not_null("actor", Text),
+    Column("from_state", Word(ModelState)),
+    not_null("to_state", Word(ModelState)),
+    not_null("evidence", Json),
+    Index(None, "version", "number"),
+    sqlite_autoincrement=True,
 )

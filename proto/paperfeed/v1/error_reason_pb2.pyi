@@ -33,7 +33,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INVALID_PAGE_TOKEN: _ErrorReason.ValueType  # 3
     """INVALID_ARGUMENT: the page token was altered or belongs to another request. Metadata: {"field": "page_token"}."""
     ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 4
-    """NOT_FOUND: a paper, digest, user or slate of the request does not exist. Metadata, e.g.: {"resource": "digest",
+    """NOT_FOUND: a paper, digest, user, slate or model of the request does not exist. Metadata, e.g.: {"resource": "digest",
     "name": "hf-2026-03-11", "field": "digest_id"}; "field" is absent if no field named it.
     """
     ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 5
@@ -63,7 +63,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     "5f0c..."}.
     """
     ERROR_REASON_UNSUPPORTED: _ErrorReason.ValueType  # 13
-    """UNIMPLEMENTED: the RPC is declared but not implemented. Metadata, e.g.: {"feature": "the model registry"}."""
+    """UNIMPLEMENTED: the server's settings do not enable the RPC. Metadata, e.g.: {"feature": "the model registry"}."""
     ERROR_REASON_SOURCE_UNAVAILABLE: _ErrorReason.ValueType  # 14
     """UNAVAILABLE: a source of papers does not answer or refuses the request. Only the command line reports this reason.
     Metadata, e.g.: {"source": "https://rss.arxiv.org/atom/cs.LG"}.
@@ -75,6 +75,14 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_SERVER_STOPPING: _ErrorReason.ValueType  # 16
     """UNAVAILABLE: the server is stopping; it finishes its accepted calls and takes no new ones. Another server may
     answer.
+    """
+    ERROR_REASON_BUNDLE_REJECTED: _ErrorReason.ValueType  # 17
+    """FAILED_PRECONDITION: the registry refuses a model bundle: it is damaged, too large, or made for another encoder or
+    feature schema. The message says why.
+    """
+    ERROR_REASON_WRONG_MODEL_STATE: _ErrorReason.ValueType  # 18
+    """FAILED_PRECONDITION: the state of a model does not allow the change. Metadata, e.g.: {"version":
+    "default-0123456789ab", "state": "REGISTERED"}.
     """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
@@ -100,7 +108,7 @@ ERROR_REASON_INVALID_FILE: ErrorReason.ValueType  # 2
 ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 3
 """INVALID_ARGUMENT: the page token was altered or belongs to another request. Metadata: {"field": "page_token"}."""
 ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 4
-"""NOT_FOUND: a paper, digest, user or slate of the request does not exist. Metadata, e.g.: {"resource": "digest",
+"""NOT_FOUND: a paper, digest, user, slate or model of the request does not exist. Metadata, e.g.: {"resource": "digest",
 "name": "hf-2026-03-11", "field": "digest_id"}; "field" is absent if no field named it.
 """
 ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 5
@@ -130,7 +138,7 @@ ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 12
 "5f0c..."}.
 """
 ERROR_REASON_UNSUPPORTED: ErrorReason.ValueType  # 13
-"""UNIMPLEMENTED: the RPC is declared but not implemented. Metadata, e.g.: {"feature": "the model registry"}."""
+"""UNIMPLEMENTED: the server's settings do not enable the RPC. Metadata, e.g.: {"feature": "the model registry"}."""
 ERROR_REASON_SOURCE_UNAVAILABLE: ErrorReason.ValueType  # 14
 """UNAVAILABLE: a source of papers does not answer or refuses the request. Only the command line reports this reason.
 Metadata, e.g.: {"source": "https://rss.arxiv.org/atom/cs.LG"}.
@@ -142,5 +150,13 @@ ERROR_REASON_CLIENT_TOO_SLOW: ErrorReason.ValueType  # 15
 ERROR_REASON_SERVER_STOPPING: ErrorReason.ValueType  # 16
 """UNAVAILABLE: the server is stopping; it finishes its accepted calls and takes no new ones. Another server may
 answer.
+"""
+ERROR_REASON_BUNDLE_REJECTED: ErrorReason.ValueType  # 17
+"""FAILED_PRECONDITION: the registry refuses a model bundle: it is damaged, too large, or made for another encoder or
+feature schema. The message says why.
+"""
+ERROR_REASON_WRONG_MODEL_STATE: ErrorReason.ValueType  # 18
+"""FAILED_PRECONDITION: the state of a model does not allow the change. Metadata, e.g.: {"version":
+"default-0123456789ab", "state": "REGISTERED"}.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

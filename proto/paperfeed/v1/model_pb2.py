@@ -23,40 +23,65 @@ _sym_db = _symbol_database.Default()
 
 
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
+from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18paperfeed/v1/model.proto\x12\x0cpaperfeed.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"p\n\x05Model\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x0f\n\x07\x65ncoder\x18\x02 \x01(\t\x12\x0f\n\x07serving\x18\x03 \x01(\x08\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.paperfeed.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\".\n\x0fGetModelRequest\x12\x1b\n\rmodel_version\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"6\n\x10GetModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Model\"2\n\x13PromoteModelRequest\x12\x1b\n\rmodel_version\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\":\n\x14PromoteModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Model\"8\n\x14RollbackModelRequest\x12 \n\x12\x66rom_model_version\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\";\n\x15RollbackModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Model2\xdb\x02\n\x0cModelService\x12O\n\nListModels\x12\x1f.paperfeed.v1.ListModelsRequest\x1a .paperfeed.v1.ListModelsResponse\x12I\n\x08GetModel\x12\x1d.paperfeed.v1.GetModelRequest\x1a\x1e.paperfeed.v1.GetModelResponse\x12U\n\x0cPromoteModel\x12!.paperfeed.v1.PromoteModelRequest\x1a\".paperfeed.v1.PromoteModelResponse\x12X\n\rRollbackModel\x12\".paperfeed.v1.RollbackModelRequest\x1a#.paperfeed.v1.RollbackModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18paperfeed/v1/model.proto\x12\x0cpaperfeed.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xf9\x02\n\x05Model\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12\x0f\n\x07\x65ncoder\x18\x02 \x01(\t\x12\x0f\n\x07serving\x18\x03 \x01(\x08\x12.\n\ncreated_at\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\'\n\x05state\x18\x05 \x01(\x0e\x32\x18.paperfeed.v1.ModelState\x12\x16\n\x0e\x63ontent_sha256\x18\x06 \x01(\t\x12\x31\n\rregistered_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nsize_bytes\x18\x08 \x01(\x03\x12(\n\x07metrics\x18\t \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x13\n\x0bgate_passed\x18\n \x01(\x08\x12\x18\n\x10needs_retraining\x18\x0b \x01(\x08\x12\x10\n\x08previous\x18\x0c \x01(\x08\x12\x14\n\x0c\x63\x61nary_share\x18\r \x01(\x01\"\xfb\x01\n\rModelLogEntry\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\x15\n\rmodel_version\x18\x02 \x01(\t\x12/\n\x0boccurred_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x04 \x01(\t\x12,\n\nfrom_state\x18\x05 \x01(\x0e\x32\x18.paperfeed.v1.ModelState\x12*\n\x08to_state\x18\x06 \x01(\x0e\x32\x18.paperfeed.v1.ModelState\x12)\n\x08\x65vidence\x18\x07 \x01(\x0b\x32\x17.google.protobuf.Struct\"4\n\x14RegisterModelRequest\x12\x1c\n\x0e\x63ontent_sha256\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\";\n\x15RegisterModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Model\":\n\x11ListModelsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"R\n\x12ListModelsResponse\x12#\n\x06models\x18\x01 \x03(\x0b\x32\x13.paperfeed.v1.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\".\n\x0fGetModelRequest\x12\x1b\n\rmodel_version\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"6\n\x10GetModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Model\"Y\n\x13ListModelLogRequest\x12\x1b\n\rmodel_version\x18\x01 \x01(\tB\x04\xe2\x41\x01\x01\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"]\n\x14ListModelLogResponse\x12,\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1b.paperfeed.v1.ModelLogEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x8d\x01\n\x13PromoteModelRequest\x12\x1b\n\rmodel_version\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x1f\n\x0c\x63\x61nary_share\x18\x02 \x01(\x01\x42\x04\xe2\x41\x01\x01H\x00\x88\x01\x01\x12\x13\n\x05\x66orce\x18\x03 \x01(\x08\x42\x04\xe2\x41\x01\x01\x12\x12\n\x04note\x18\x04 \x01(\tB\x04\xe2\x41\x01\x01\x42\x0f\n\r_canary_share\":\n\x14PromoteModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Model\"L\n\x14RollbackModelRequest\x12 \n\x12\x66rom_model_version\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x12\n\x04note\x18\x02 \x01(\tB\x04\xe2\x41\x01\x01\";\n\x15RollbackModelResponse\x12\"\n\x05model\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Model*\xde\x01\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x1a\n\x16MODEL_STATE_REGISTERED\x10\x01\x12\x15\n\x11MODEL_STATE_GATED\x10\x02\x12\x18\n\x14MODEL_STATE_REJECTED\x10\x03\x12\x1c\n\x18MODEL_STATE_INCONCLUSIVE\x10\x04\x12\x16\n\x12MODEL_STATE_CANARY\x10\x05\x12\x17\n\x13MODEL_STATE_SERVING\x10\x06\x12\x17\n\x13MODEL_STATE_RETIRED\x10\x07\x32\x8c\x04\n\x0cModelService\x12X\n\rRegisterModel\x12\".paperfeed.v1.RegisterModelRequest\x1a#.paperfeed.v1.RegisterModelResponse\x12O\n\nListModels\x12\x1f.paperfeed.v1.ListModelsRequest\x1a .paperfeed.v1.ListModelsResponse\x12I\n\x08GetModel\x12\x1d.paperfeed.v1.GetModelRequest\x1a\x1e.paperfeed.v1.GetModelResponse\x12U\n\x0cListModelLog\x12!.paperfeed.v1.ListModelLogRequest\x1a\".paperfeed.v1.ListModelLogResponse\x12U\n\x0cPromoteModel\x12!.paperfeed.v1.PromoteModelRequest\x1a\".paperfeed.v1.PromoteModelResponse\x12X\n\rRollbackModel\x12\".paperfeed.v1.RollbackModelRequest\x1a#.paperfeed.v1.RollbackModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'paperfeed.v1.model_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_REGISTERMODELREQUEST'].fields_by_name['content_sha256']._loaded_options = None
+  _globals['_REGISTERMODELREQUEST'].fields_by_name['content_sha256']._serialized_options = b'\342A\001\002'
   _globals['_GETMODELREQUEST'].fields_by_name['model_version']._loaded_options = None
   _globals['_GETMODELREQUEST'].fields_by_name['model_version']._serialized_options = b'\342A\001\002'
+  _globals['_LISTMODELLOGREQUEST'].fields_by_name['model_version']._loaded_options = None
+  _globals['_LISTMODELLOGREQUEST'].fields_by_name['model_version']._serialized_options = b'\342A\001\001'
   _globals['_PROMOTEMODELREQUEST'].fields_by_name['model_version']._loaded_options = None
   _globals['_PROMOTEMODELREQUEST'].fields_by_name['model_version']._serialized_options = b'\342A\001\002'
+  _globals['_PROMOTEMODELREQUEST'].fields_by_name['canary_share']._loaded_options = None
+  _globals['_PROMOTEMODELREQUEST'].fields_by_name['canary_share']._serialized_options = b'\342A\001\001'
+  _globals['_PROMOTEMODELREQUEST'].fields_by_name['force']._loaded_options = None
+  _globals['_PROMOTEMODELREQUEST'].fields_by_name['force']._serialized_options = b'\342A\001\001'
+  _globals['_PROMOTEMODELREQUEST'].fields_by_name['note']._loaded_options = None
+  _globals['_PROMOTEMODELREQUEST'].fields_by_name['note']._serialized_options = b'\342A\001\001'
   _globals['_ROLLBACKMODELREQUEST'].fields_by_name['from_model_version']._loaded_options = None
   _globals['_ROLLBACKMODELREQUEST'].fields_by_name['from_model_version']._serialized_options = b'\342A\001\002'
-  _globals['_MODEL']._serialized_start=108
-  _globals['_MODEL']._serialized_end=220
-  _globals['_LISTMODELSREQUEST']._serialized_start=222
-  _globals['_LISTMODELSREQUEST']._serialized_end=280
-  _globals['_LISTMODELSRESPONSE']._serialized_start=282
-  _globals['_LISTMODELSRESPONSE']._serialized_end=364
-  _globals['_GETMODELREQUEST']._serialized_start=366
-  _globals['_GETMODELREQUEST']._serialized_end=412
-  _globals['_GETMODELRESPONSE']._serialized_start=414
-  _globals['_GETMODELRESPONSE']._serialized_end=468
-  _globals['_PROMOTEMODELREQUEST']._serialized_start=470
-  _globals['_PROMOTEMODELREQUEST']._serialized_end=520
-  _globals['_PROMOTEMODELRESPONSE']._serialized_start=522
-  _globals['_PROMOTEMODELRESPONSE']._serialized_end=580
-  _globals['_ROLLBACKMODELREQUEST']._serialized_start=582
-  _globals['_ROLLBACKMODELREQUEST']._serialized_end=638
-  _globals['_ROLLBACKMODELRESPONSE']._serialized_start=640
-  _globals['_ROLLBACKMODELRESPONSE']._serialized_end=699
-  _globals['_MODELSERVICE']._serialized_start=702
-  _globals['_MODELSERVICE']._serialized_end=1049
+  _globals['_ROLLBACKMODELREQUEST'].fields_by_name['note']._loaded_options = None
+  _globals['_ROLLBACKMODELREQUEST'].fields_by_name['note']._serialized_options = b'\342A\001\001'
+  _globals['_MODELSTATE']._serialized_start=1665
+  _globals['_MODELSTATE']._serialized_end=1887
+  _globals['_MODEL']._serialized_start=139
+  _globals['_MODEL']._serialized_end=516
+  _globals['_MODELLOGENTRY']._serialized_start=519
+  _globals['_MODELLOGENTRY']._serialized_end=770
+  _globals['_REGISTERMODELREQUEST']._serialized_start=772
+  _globals['_REGISTERMODELREQUEST']._serialized_end=824
+  _globals['_REGISTERMODELRESPONSE']._serialized_start=826
+  _globals['_REGISTERMODELRESPONSE']._serialized_end=885
+  _globals['_LISTMODELSREQUEST']._serialized_start=887
+  _globals['_LISTMODELSREQUEST']._serialized_end=945
+  _globals['_LISTMODELSRESPONSE']._serialized_start=947
+  _globals['_LISTMODELSRESPONSE']._serialized_end=1029
+  _globals['_GETMODELREQUEST']._serialized_start=1031
+  _globals['_GETMODELREQUEST']._serialized_end=1077
+  _globals['_GETMODELRESPONSE']._serialized_start=1079
+  _globals['_GETMODELRESPONSE']._serialized_end=1133
+  _globals['_LISTMODELLOGREQUEST']._serialized_start=1135
+  _globals['_LISTMODELLOGREQUEST']._serialized_end=1224
+  _globals['_LISTMODELLOGRESPONSE']._serialized_start=1226
+  _globals['_LISTMODELLOGRESPONSE']._serialized_end=1319
+  _globals['_PROMOTEMODELREQUEST']._serialized_start=1322
+  _globals['_PROMOTEMODELREQUEST']._serialized_end=1463
+  _globals['_PROMOTEMODELRESPONSE']._serialized_start=1465
+  _globals['_PROMOTEMODELRESPONSE']._serialized_end=1523
+  _globals['_ROLLBACKMODELREQUEST']._serialized_start=1525
+  _globals['_ROLLBACKMODELREQUEST']._serialized_end=1601
+  _globals['_ROLLBACKMODELRESPONSE']._serialized_start=1603
+  _globals['_ROLLBACKMODELRESPONSE']._serialized_end=1662
+  _globals['_MODELSERVICE']._serialized_start=1890
+  _globals['_MODELSERVICE']._serialized_end=2414
 # @@protoc_insertion_point(module_scope)

@@ -6,8 +6,10 @@ Model bundles that rank papers."""
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +21,50 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _ModelState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ModelStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ModelState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MODEL_STATE_UNSPECIFIED: _ModelState.ValueType  # 0
+    """Unspecified: the server never sends this state."""
+    MODEL_STATE_REGISTERED: _ModelState.ValueType  # 1
+    """The bundle is stored and checked. The gate has not judged it."""
+    MODEL_STATE_GATED: _ModelState.ValueType  # 2
+    """The gate passed the bundle."""
+    MODEL_STATE_REJECTED: _ModelState.ValueType  # 3
+    """The gate failed the bundle."""
+    MODEL_STATE_INCONCLUSIVE: _ModelState.ValueType  # 4
+    """The gate had too little data to decide."""
+    MODEL_STATE_CANARY: _ModelState.ValueType  # 5
+    """The bundle ranks the feeds of a share of the users."""
+    MODEL_STATE_SERVING: _ModelState.ValueType  # 6
+    """The bundle ranks the feeds of all users who are not in the canary."""
+    MODEL_STATE_RETIRED: _ModelState.ValueType  # 7
+    """The bundle was the canary or served before. It needs a new gate, or force, to serve again."""
+
+class ModelState(_ModelState, metaclass=_ModelStateEnumTypeWrapper):
+    """State of a registered bundle."""
+
+MODEL_STATE_UNSPECIFIED: ModelState.ValueType  # 0
+"""Unspecified: the server never sends this state."""
+MODEL_STATE_REGISTERED: ModelState.ValueType  # 1
+"""The bundle is stored and checked. The gate has not judged it."""
+MODEL_STATE_GATED: ModelState.ValueType  # 2
+"""The gate passed the bundle."""
+MODEL_STATE_REJECTED: ModelState.ValueType  # 3
+"""The gate failed the bundle."""
+MODEL_STATE_INCONCLUSIVE: ModelState.ValueType  # 4
+"""The gate had too little data to decide."""
+MODEL_STATE_CANARY: ModelState.ValueType  # 5
+"""The bundle ranks the feeds of a share of the users."""
+MODEL_STATE_SERVING: ModelState.ValueType  # 6
+"""The bundle ranks the feeds of all users who are not in the canary."""
+MODEL_STATE_RETIRED: ModelState.ValueType  # 7
+"""The bundle was the canary or served before. It needs a new gate, or force, to serve again."""
+Global___ModelState: _TypeAlias = ModelState  # noqa: Y015
+
 @_typing.final
 class Model(_message.Message):
     """A model bundle: a trained ranking model and the files that it needs."""
@@ -29,15 +75,46 @@ class Model(_message.Message):
     ENCODER_FIELD_NUMBER: _builtins.int
     SERVING_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    CONTENT_SHA256_FIELD_NUMBER: _builtins.int
+    REGISTERED_AT_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    METRICS_FIELD_NUMBER: _builtins.int
+    GATE_PASSED_FIELD_NUMBER: _builtins.int
+    NEEDS_RETRAINING_FIELD_NUMBER: _builtins.int
+    PREVIOUS_FIELD_NUMBER: _builtins.int
+    CANARY_SHARE_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
-    """Version of the bundle; unique."""
+    """Version of the bundle; unique. Slates name it."""
     encoder: _builtins.str
     """Name of the encoder whose vectors the bundle was trained on."""
     serving: _builtins.bool
-    """True if this bundle ranks feeds now."""
+    """True if the alias `serving` points to this bundle: it ranks the feeds of all users who are not in the canary."""
+    state: Global___ModelState.ValueType
+    """State of the bundle."""
+    content_sha256: _builtins.str
+    """SHA-256 of the content, in 64 hexadecimal digits. The bundle's folder in the registry has this name."""
+    size_bytes: _builtins.int
+    """Size of the files in bytes."""
+    gate_passed: _builtins.bool
+    """True if the last gate passed the bundle, and the bundle has not been retired since."""
+    needs_retraining: _builtins.bool
+    """True if the data of a deleted user were used for training, so that a new bundle is due."""
+    previous: _builtins.bool
+    """True if the alias `previous` points to this bundle: a rollback makes it serve again."""
+    canary_share: _builtins.float
+    """Share of the users whose feeds this bundle ranks as the canary, above 0 and below 1. 0 if it is not the canary."""
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp:
-        """Time when the bundle was made."""
+        """Time when the bundle was trained."""
+
+    @_builtins.property
+    def registered_at(self) -> _timestamp_pb2.Timestamp:
+        """Time of the first registration."""
+
+    @_builtins.property
+    def metrics(self) -> _struct_pb2.Struct:
+        """Metrics that were measured at the end of training."""
 
     def __init__(
         self,
@@ -46,14 +123,119 @@ class Model(_message.Message):
         encoder: _builtins.str = ...,
         serving: _builtins.bool = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___ModelState.ValueType = ...,
+        content_sha256: _builtins.str = ...,
+        registered_at: _timestamp_pb2.Timestamp | None = ...,
+        size_bytes: _builtins.int = ...,
+        metrics: _struct_pb2.Struct | None = ...,
+        gate_passed: _builtins.bool = ...,
+        needs_retraining: _builtins.bool = ...,
+        previous: _builtins.bool = ...,
+        canary_share: _builtins.float = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "metrics", b"metrics", "registered_at", b"registered_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "encoder", b"encoder", "model_version", b"model_version", "serving", b"serving"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["canary_share", b"canary_share", "content_sha256", b"content_sha256", "created_at", b"created_at", "encoder", b"encoder", "gate_passed", b"gate_passed", "metrics", b"metrics", "model_version", b"model_version", "needs_retraining", b"needs_retraining", "previous", b"previous", "registered_at", b"registered_at", "serving", b"serving", "size_bytes", b"size_bytes", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Model: _TypeAlias = Model  # noqa: Y015
+
+@_typing.final
+class ModelLogEntry(_message.Message):
+    """A change of a bundle."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    OCCURRED_AT_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    FROM_STATE_FIELD_NUMBER: _builtins.int
+    TO_STATE_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Position in the log. A later entry has a greater number."""
+    model_version: _builtins.str
+    """Version of the bundle."""
+    actor: _builtins.str
+    """Who made the change: the name of an API key or of a client certificate, a program, or the caller's address."""
+    from_state: Global___ModelState.ValueType
+    """State before the change. Unspecified for a registration."""
+    to_state: Global___ModelState.ValueType
+    """State after the change. Equal to from_state if the state did not change, e.g. if a server could not load the bundle."""
+    @_builtins.property
+    def occurred_at(self) -> _timestamp_pb2.Timestamp:
+        """Time of the change."""
+
+    @_builtins.property
+    def evidence(self) -> _struct_pb2.Struct:
+        """Reasons of the change, e.g. the figures of a gate, {"forced": true}, {"note": "..."} or {"load_failed": "..."}."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        model_version: _builtins.str = ...,
+        occurred_at: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str = ...,
+        from_state: Global___ModelState.ValueType = ...,
+        to_state: Global___ModelState.ValueType = ...,
+        evidence: _struct_pb2.Struct | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence", b"evidence", "occurred_at", b"occurred_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "evidence", b"evidence", "from_state", b"from_state", "model_version", b"model_version", "number", b"number", "occurred_at", b"occurred_at", "to_state", b"to_state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModelLogEntry: _TypeAlias = ModelLogEntry  # noqa: Y015
+
+@_typing.final
+class RegisterModelRequest(_message.Message):
+    """Request message for RegisterModel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENT_SHA256_FIELD_NUMBER: _builtins.int
+    content_sha256: _builtins.str
+    """SHA-256 of the bundle's content: the name of its folder in the registry, 64 hexadecimal digits."""
+    def __init__(
+        self,
+        *,
+        content_sha256: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_sha256", b"content_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegisterModelRequest: _TypeAlias = RegisterModelRequest  # noqa: Y015
+
+@_typing.final
+class RegisterModelResponse(_message.Message):
+    """Response message for RegisterModel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def model(self) -> Global___Model:
+        """The registered bundle."""
+
+    def __init__(
+        self,
+        *,
+        model: Global___Model | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model", b"model"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegisterModelResponse: _TypeAlias = RegisterModelResponse  # noqa: Y015
 
 @_typing.final
 class ListModelsRequest(_message.Message):
@@ -93,7 +275,7 @@ class ListModelsResponse(_message.Message):
     """Token for the next page. Empty on the last page."""
     @_builtins.property
     def models(self) -> _containers.RepeatedCompositeFieldContainer[Global___Model]:
-        """Bundles of this page, newest first."""
+        """Bundles of this page, newest registration first."""
 
     def __init__(
         self,
@@ -117,7 +299,7 @@ class GetModelRequest(_message.Message):
 
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
-    """Version of the bundle."""
+    """Version of the bundle. At most 200 characters."""
     def __init__(
         self,
         *,
@@ -156,24 +338,98 @@ class GetModelResponse(_message.Message):
 Global___GetModelResponse: _TypeAlias = GetModelResponse  # noqa: Y015
 
 @_typing.final
+class ListModelLogRequest(_message.Message):
+    """Request message for ListModelLog."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    model_version: _builtins.str
+    """Version of the bundle whose log is requested. Empty requests the log of all bundles."""
+    page_size: _builtins.int
+    """Maximum number of entries in the page. 0 means 20; values above 100 mean 100; negative values are INVALID_ARGUMENT."""
+    page_token: _builtins.str
+    """The next_page_token of the previous page. Empty requests the first page."""
+    def __init__(
+        self,
+        *,
+        model_version: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["model_version", b"model_version", "page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelLogRequest: _TypeAlias = ListModelLogRequest  # noqa: Y015
+
+@_typing.final
+class ListModelLogResponse(_message.Message):
+    """Response message for ListModelLog."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token for the next page. Empty on the last page."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModelLogEntry]:
+        """Entries of this page, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[Global___ModelLogEntry] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListModelLogResponse: _TypeAlias = ListModelLogResponse  # noqa: Y015
+
+@_typing.final
 class PromoteModelRequest(_message.Message):
     """Request message for PromoteModel."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    CANARY_SHARE_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
     model_version: _builtins.str
-    """Version of the bundle to serve."""
+    """Version of the bundle to serve. At most 200 characters."""
+    canary_share: _builtins.float
+    """Share of the users whose feeds the bundle is to rank, above 0 and below 1. Absent: all users. A call for the running
+    canary changes its share; a greater share keeps all users of the smaller one.
+    """
+    force: _builtins.bool
+    """Whether to promote a bundle whose gate has not passed. The log then says so."""
+    note: _builtins.str
+    """Note for the log. At most 1,000 characters."""
     def __init__(
         self,
         *,
         model_version: _builtins.str = ...,
+        canary_share: _builtins.float | None = ...,
+        force: _builtins.bool = ...,
+        note: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_canary_share", b"_canary_share", "canary_share", b"canary_share"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["model_version", b"model_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_canary_share", b"_canary_share", "canary_share", b"canary_share", "force", b"force", "model_version", b"model_version", "note", b"note"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__canary_share: _TypeAlias = _typing.Literal["canary_share"]  # noqa: Y015
+    _WhichOneofArgType__canary_share: _TypeAlias = _typing.Literal["_canary_share", b"_canary_share"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__canary_share) -> _WhichOneofReturnType__canary_share | None: ...
 
 Global___PromoteModelRequest: _TypeAlias = PromoteModelRequest  # noqa: Y015
 
@@ -186,7 +442,7 @@ class PromoteModelResponse(_message.Message):
     MODEL_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def model(self) -> Global___Model:
-        """The bundle that serves after the call."""
+        """The promoted bundle."""
 
     def __init__(
         self,
@@ -208,16 +464,20 @@ class RollbackModelRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FROM_MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    NOTE_FIELD_NUMBER: _builtins.int
     from_model_version: _builtins.str
-    """Version of the bundle that serves now and is to be replaced."""
+    """Version of the bundle that serves now, or is the canary, and is to be taken back. At most 200 characters."""
+    note: _builtins.str
+    """Note for the log. At most 1,000 characters."""
     def __init__(
         self,
         *,
         from_model_version: _builtins.str = ...,
+        note: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_model_version", b"from_model_version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["from_model_version", b"from_model_version", "note", b"note"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

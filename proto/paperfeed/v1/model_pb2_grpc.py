@@ -26,7 +26,11 @@ if _version_not_supported:
 
 
 class ModelServiceStub:
-    """Manages model bundles; for administrators. No RPC of this service is implemented: each call fails with UNIMPLEMENTED.
+    """Manages the registry of model bundles; for administrators. On a server without a registry each call fails with
+    UNIMPLEMENTED and the reason UNSUPPORTED.
+
+    Changes take effect on all server processes of the database within seconds. Feeds, slates and page tokens of the
+    bundle before stay valid.
     """
 
     def __init__(self, channel):
@@ -35,6 +39,11 @@ class ModelServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.RegisterModel = channel.unary_unary(
+                '/paperfeed.v1.ModelService/RegisterModel',
+                request_serializer=paperfeed_dot_v1_dot_model__pb2.RegisterModelRequest.SerializeToString,
+                response_deserializer=paperfeed_dot_v1_dot_model__pb2.RegisterModelResponse.FromString,
+                _registered_method=True)
         self.ListModels = channel.unary_unary(
                 '/paperfeed.v1.ModelService/ListModels',
                 request_serializer=paperfeed_dot_v1_dot_model__pb2.ListModelsRequest.SerializeToString,
@@ -44,6 +53,11 @@ class ModelServiceStub:
                 '/paperfeed.v1.ModelService/GetModel',
                 request_serializer=paperfeed_dot_v1_dot_model__pb2.GetModelRequest.SerializeToString,
                 response_deserializer=paperfeed_dot_v1_dot_model__pb2.GetModelResponse.FromString,
+                _registered_method=True)
+        self.ListModelLog = channel.unary_unary(
+                '/paperfeed.v1.ModelService/ListModelLog',
+                request_serializer=paperfeed_dot_v1_dot_model__pb2.ListModelLogRequest.SerializeToString,
+                response_deserializer=paperfeed_dot_v1_dot_model__pb2.ListModelLogResponse.FromString,
                 _registered_method=True)
         self.PromoteModel = channel.unary_unary(
                 '/paperfeed.v1.ModelService/PromoteModel',
@@ -58,34 +72,58 @@ class ModelServiceStub:
 
 
 class ModelServiceServicer:
-    """Manages model bundles; for administrators. No RPC of this service is implemented: each call fails with UNIMPLEMENTED.
+    """Manages the registry of model bundles; for administrators. On a server without a registry each call fails with
+    UNIMPLEMENTED and the reason UNSUPPORTED.
+
+    Changes take effect on all server processes of the database within seconds. Feeds, slates and page tokens of the
+    bundle before stay valid.
     """
 
+    def RegisterModel(self, request, context):
+        """Registers a bundle whose files are in the registry already: `paperfeed models register` copies them there and makes
+        this call. The same content again returns the registered bundle, so the call is safe to repeat. Fails with
+        FAILED_PRECONDITION and the reason BUNDLE_REJECTED if the bundle is damaged, too large, or made for another encoder
+        or feature schema, or if its version is registered with other content.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListModels(self, request, context):
-        """Not implemented (UNIMPLEMENTED). Will return all known bundles, page by page, newest first. Safe to repeat.
+        """Returns all registered bundles, page by page, newest registration first. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetModel(self, request, context):
-        """Not implemented (UNIMPLEMENTED). Will return one bundle, or NOT_FOUND if no bundle has this version. Safe to
-        repeat.
+        """Returns one bundle, or NOT_FOUND if no bundle has this version. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListModelLog(self, request, context):
+        """Returns the log of all decisions, page by page, oldest first. NOT_FOUND if the request names an unknown version.
+        Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PromoteModel(self, request, context):
-        """Not implemented (UNIMPLEMENTED). Will make a bundle the serving one if it passes the quality checks.
+        """Makes a bundle rank the feeds of all users, or of a share of the users (a canary). Fails with FAILED_PRECONDITION
+        and the reason WRONG_MODEL_STATE if its gate has not passed and `force` is not set, or if another canary is running
+        and `canary_share` is set. Promoting a bundle for all users ends a running canary. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RollbackModel(self, request, context):
-        """Not implemented (UNIMPLEMENTED). Will make the bundle that served before from_model_version the serving one again.
-        Will be safe to repeat: if from_model_version no longer serves, nothing changes.
+        """Takes back a bundle. If from_model_version serves, the bundle that served before it serves again; fails with
+        FAILED_PRECONDITION and the reason WRONG_MODEL_STATE if none did. If from_model_version is the canary, the canary
+        ends. Otherwise nothing changes, so the call is safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -94,6 +132,11 @@ class ModelServiceServicer:
 
 def add_ModelServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'RegisterModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.RegisterModel,
+                    request_deserializer=paperfeed_dot_v1_dot_model__pb2.RegisterModelRequest.FromString,
+                    response_serializer=paperfeed_dot_v1_dot_model__pb2.RegisterModelResponse.SerializeToString,
+            ),
             'ListModels': grpc.unary_unary_rpc_method_handler(
                     servicer.ListModels,
                     request_deserializer=paperfeed_dot_v1_dot_model__pb2.ListModelsRequest.FromString,
@@ -103,6 +146,11 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.GetModel,
                     request_deserializer=paperfeed_dot_v1_dot_model__pb2.GetModelRequest.FromString,
                     response_serializer=paperfeed_dot_v1_dot_model__pb2.GetModelResponse.SerializeToString,
+            ),
+            'ListModelLog': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListModelLog,
+                    request_deserializer=paperfeed_dot_v1_dot_model__pb2.ListModelLogRequest.FromString,
+                    response_serializer=paperfeed_dot_v1_dot_model__pb2.ListModelLogResponse.SerializeToString,
             ),
             'PromoteModel': grpc.unary_unary_rpc_method_handler(
                     servicer.PromoteModel,
@@ -123,8 +171,39 @@ def add_ModelServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ModelService:
-    """Manages model bundles; for administrators. No RPC of this service is implemented: each call fails with UNIMPLEMENTED.
+    """Manages the registry of model bundles; for administrators. On a server without a registry each call fails with
+    UNIMPLEMENTED and the reason UNSUPPORTED.
+
+    Changes take effect on all server processes of the database within seconds. Feeds, slates and page tokens of the
+    bundle before stay valid.
     """
+
+    @staticmethod
+    def RegisterModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paperfeed.v1.ModelService/RegisterModel',
+            paperfeed_dot_v1_dot_model__pb2.RegisterModelRequest.SerializeToString,
+            paperfeed_dot_v1_dot_model__pb2.RegisterModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ListModels(request,
@@ -170,6 +249,33 @@ class ModelService:
             '/paperfeed.v1.ModelService/GetModel',
             paperfeed_dot_v1_dot_model__pb2.GetModelRequest.SerializeToString,
             paperfeed_dot_v1_dot_model__pb2.GetModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListModelLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paperfeed.v1.ModelService/ListModelLog',
+            paperfeed_dot_v1_dot_model__pb2.ListModelLogRequest.SerializeToString,
+            paperfeed_dot_v1_dot_model__pb2.ListModelLogResponse.FromString,
             options,
             channel_credentials,
             insecure,

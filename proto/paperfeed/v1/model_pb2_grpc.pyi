@@ -27,45 +27,96 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ModelServiceStub:
-    """Manages model bundles; for administrators. No RPC of this service is implemented: each call fails with UNIMPLEMENTED."""
+    """Manages the registry of model bundles; for administrators. On a server without a registry each call fails with
+    UNIMPLEMENTED and the reason UNSUPPORTED.
+
+    Changes take effect on all server processes of the database within seconds. Feeds, slates and page tokens of the
+    bundle before stay valid.
+    """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ModelServiceAsyncStub: ...
+    RegisterModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.RegisterModelRequest, _model_pb2.RegisterModelResponse]
+    """Registers a bundle whose files are in the registry already: `paperfeed models register` copies them there and makes
+    this call. The same content again returns the registered bundle, so the call is safe to repeat. Fails with
+    FAILED_PRECONDITION and the reason BUNDLE_REJECTED if the bundle is damaged, too large, or made for another encoder
+    or feature schema, or if its version is registered with other content.
+    """
     ListModels: _grpc.UnaryUnaryMultiCallable[_model_pb2.ListModelsRequest, _model_pb2.ListModelsResponse]
-    """Not implemented (UNIMPLEMENTED). Will return all known bundles, page by page, newest first. Safe to repeat."""
+    """Returns all registered bundles, page by page, newest registration first. Safe to repeat."""
     GetModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.GetModelRequest, _model_pb2.GetModelResponse]
-    """Not implemented (UNIMPLEMENTED). Will return one bundle, or NOT_FOUND if no bundle has this version. Safe to
-    repeat.
+    """Returns one bundle, or NOT_FOUND if no bundle has this version. Safe to repeat."""
+    ListModelLog: _grpc.UnaryUnaryMultiCallable[_model_pb2.ListModelLogRequest, _model_pb2.ListModelLogResponse]
+    """Returns the log of all decisions, page by page, oldest first. NOT_FOUND if the request names an unknown version.
+    Safe to repeat.
     """
     PromoteModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.PromoteModelRequest, _model_pb2.PromoteModelResponse]
-    """Not implemented (UNIMPLEMENTED). Will make a bundle the serving one if it passes the quality checks."""
+    """Makes a bundle rank the feeds of all users, or of a share of the users (a canary). Fails with FAILED_PRECONDITION
+    and the reason WRONG_MODEL_STATE if its gate has not passed and `force` is not set, or if another canary is running
+    and `canary_share` is set. Promoting a bundle for all users ends a running canary. Safe to repeat.
+    """
     RollbackModel: _grpc.UnaryUnaryMultiCallable[_model_pb2.RollbackModelRequest, _model_pb2.RollbackModelResponse]
-    """Not implemented (UNIMPLEMENTED). Will make the bundle that served before from_model_version the serving one again.
-    Will be safe to repeat: if from_model_version no longer serves, nothing changes.
+    """Takes back a bundle. If from_model_version serves, the bundle that served before it serves again; fails with
+    FAILED_PRECONDITION and the reason WRONG_MODEL_STATE if none did. If from_model_version is the canary, the canary
+    ends. Otherwise nothing changes, so the call is safe to repeat.
     """
 
 @_typing.type_check_only
 class ModelServiceAsyncStub(ModelServiceStub):
-    """Manages model bundles; for administrators. No RPC of this service is implemented: each call fails with UNIMPLEMENTED."""
+    """Manages the registry of model bundles; for administrators. On a server without a registry each call fails with
+    UNIMPLEMENTED and the reason UNSUPPORTED.
+
+    Changes take effect on all server processes of the database within seconds. Feeds, slates and page tokens of the
+    bundle before stay valid.
+    """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    RegisterModel: _aio.UnaryUnaryMultiCallable[_model_pb2.RegisterModelRequest, _model_pb2.RegisterModelResponse]  # type: ignore[assignment]
+    """Registers a bundle whose files are in the registry already: `paperfeed models register` copies them there and makes
+    this call. The same content again returns the registered bundle, so the call is safe to repeat. Fails with
+    FAILED_PRECONDITION and the reason BUNDLE_REJECTED if the bundle is damaged, too large, or made for another encoder
+    or feature schema, or if its version is registered with other content.
+    """
     ListModels: _aio.UnaryUnaryMultiCallable[_model_pb2.ListModelsRequest, _model_pb2.ListModelsResponse]  # type: ignore[assignment]
-    """Not implemented (UNIMPLEMENTED). Will return all known bundles, page by page, newest first. Safe to repeat."""
+    """Returns all registered bundles, page by page, newest registration first. Safe to repeat."""
     GetModel: _aio.UnaryUnaryMultiCallable[_model_pb2.GetModelRequest, _model_pb2.GetModelResponse]  # type: ignore[assignment]
-    """Not implemented (UNIMPLEMENTED). Will return one bundle, or NOT_FOUND if no bundle has this version. Safe to
-    repeat.
+    """Returns one bundle, or NOT_FOUND if no bundle has this version. Safe to repeat."""
+    ListModelLog: _aio.UnaryUnaryMultiCallable[_model_pb2.ListModelLogRequest, _model_pb2.ListModelLogResponse]  # type: ignore[assignment]
+    """Returns the log of all decisions, page by page, oldest first. NOT_FOUND if the request names an unknown version.
+    Safe to repeat.
     """
     PromoteModel: _aio.UnaryUnaryMultiCallable[_model_pb2.PromoteModelRequest, _model_pb2.PromoteModelResponse]  # type: ignore[assignment]
-    """Not implemented (UNIMPLEMENTED). Will make a bundle the serving one if it passes the quality checks."""
+    """Makes a bundle rank the feeds of all users, or of a share of the users (a canary). Fails with FAILED_PRECONDITION
+    and the reason WRONG_MODEL_STATE if its gate has not passed and `force` is not set, or if another canary is running
+    and `canary_share` is set. Promoting a bundle for all users ends a running canary. Safe to repeat.
+    """
     RollbackModel: _aio.UnaryUnaryMultiCallable[_model_pb2.RollbackModelRequest, _model_pb2.RollbackModelResponse]  # type: ignore[assignment]
-    """Not implemented (UNIMPLEMENTED). Will make the bundle that served before from_model_version the serving one again.
-    Will be safe to repeat: if from_model_version no longer serves, nothing changes.
+    """Takes back a bundle. If from_model_version serves, the bundle that served before it serves again; fails with
+    FAILED_PRECONDITION and the reason WRONG_MODEL_STATE if none did. If from_model_version is the canary, the canary
+    ends. Otherwise nothing changes, so the call is safe to repeat.
     """
 
 class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Manages model bundles; for administrators. No RPC of this service is implemented: each call fails with UNIMPLEMENTED."""
+    """Manages the registry of model bundles; for administrators. On a server without a registry each call fails with
+    UNIMPLEMENTED and the reason UNSUPPORTED.
+
+    Changes take effect on all server processes of the database within seconds. Feeds, slates and page tokens of the
+    bundle before stay valid.
+    """
+
+    @_abc_1.abstractmethod
+    def RegisterModel(
+        self,
+        request: _model_pb2.RegisterModelRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_pb2.RegisterModelResponse, _abc.Awaitable[_model_pb2.RegisterModelResponse]]:
+        """Registers a bundle whose files are in the registry already: `paperfeed models register` copies them there and makes
+        this call. The same content again returns the registered bundle, so the call is safe to repeat. Fails with
+        FAILED_PRECONDITION and the reason BUNDLE_REJECTED if the bundle is damaged, too large, or made for another encoder
+        or feature schema, or if its version is registered with other content.
+        """
 
     @_abc_1.abstractmethod
     def ListModels(
@@ -73,7 +124,7 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.ListModelsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_pb2.ListModelsResponse, _abc.Awaitable[_model_pb2.ListModelsResponse]]:
-        """Not implemented (UNIMPLEMENTED). Will return all known bundles, page by page, newest first. Safe to repeat."""
+        """Returns all registered bundles, page by page, newest registration first. Safe to repeat."""
 
     @_abc_1.abstractmethod
     def GetModel(
@@ -81,8 +132,16 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.GetModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_pb2.GetModelResponse, _abc.Awaitable[_model_pb2.GetModelResponse]]:
-        """Not implemented (UNIMPLEMENTED). Will return one bundle, or NOT_FOUND if no bundle has this version. Safe to
-        repeat.
+        """Returns one bundle, or NOT_FOUND if no bundle has this version. Safe to repeat."""
+
+    @_abc_1.abstractmethod
+    def ListModelLog(
+        self,
+        request: _model_pb2.ListModelLogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_model_pb2.ListModelLogResponse, _abc.Awaitable[_model_pb2.ListModelLogResponse]]:
+        """Returns the log of all decisions, page by page, oldest first. NOT_FOUND if the request names an unknown version.
+        Safe to repeat.
         """
 
     @_abc_1.abstractmethod
@@ -91,7 +150,10 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.PromoteModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_pb2.PromoteModelResponse, _abc.Awaitable[_model_pb2.PromoteModelResponse]]:
-        """Not implemented (UNIMPLEMENTED). Will make a bundle the serving one if it passes the quality checks."""
+        """Makes a bundle rank the feeds of all users, or of a share of the users (a canary). Fails with FAILED_PRECONDITION
+        and the reason WRONG_MODEL_STATE if its gate has not passed and `force` is not set, or if another canary is running
+        and `canary_share` is set. Promoting a bundle for all users ends a running canary. Safe to repeat.
+        """
 
     @_abc_1.abstractmethod
     def RollbackModel(
@@ -99,8 +161,9 @@ class ModelServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _model_pb2.RollbackModelRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_model_pb2.RollbackModelResponse, _abc.Awaitable[_model_pb2.RollbackModelResponse]]:
-        """Not implemented (UNIMPLEMENTED). Will make the bundle that served before from_model_version the serving one again.
-        Will be safe to repeat: if from_model_version no longer serves, nothing changes.
+        """Takes back a bundle. If from_model_version serves, the bundle that served before it serves again; fails with
+        FAILED_PRECONDITION and the reason WRONG_MODEL_STATE if none did. If from_model_version is the canary, the canary
+        ends. Otherwise nothing changes, so the call is safe to repeat.
         """
 
 def add_ModelServiceServicer_to_server(servicer: ModelServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -146,6 +146,9 @@ class GetStatusResponse(_message.Message):
     STATISTICS_PAPER_COUNT_FIELD_NUMBER: _builtins.int
     STALE_FEED_COUNT_FIELD_NUMBER: _builtins.int
     IS_READY_FIELD_NUMBER: _builtins.int
+    CANARY_MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    CANARY_SHARE_FIELD_NUMBER: _builtins.int
+    MODEL_LOAD_PROBLEM_FIELD_NUMBER: _builtins.int
     version: _builtins.str
     """Version of the server."""
     model_version: _builtins.str
@@ -175,6 +178,14 @@ class GetStatusResponse(_message.Message):
     is_ready: _builtins.bool
     """Whether feeds are ranked as they should be: by a model bundle, or by cosine similarity if the server's settings
     allow that. If false, grpc.health.v1.Health says NOT_SERVING for FeedService and for the server as a whole.
+    """
+    canary_model_version: _builtins.str
+    """Version of the canary that this process ranks with for a share of the users. Empty if there is none."""
+    canary_share: _builtins.float
+    """Share of the users whose feeds the canary ranks, above 0 and below 1. 0 without a canary."""
+    model_load_problem: _builtins.str
+    """Reason why a bundle that an alias of the registry points to is not loaded; the bundle before it ranks. Empty if all
+    are loaded, and on a server without a registry.
     """
     @_builtins.property
     def uptime(self) -> _duration_pb2.Duration:
@@ -216,10 +227,13 @@ class GetStatusResponse(_message.Message):
         statistics_paper_count: _builtins.int = ...,
         stale_feed_count: _builtins.int = ...,
         is_ready: _builtins.bool = ...,
+        canary_model_version: _builtins.str = ...,
+        canary_share: _builtins.float = ...,
+        model_load_problem: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["statistics_counted_at", b"statistics_counted_at", "uptime", b"uptime"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "encoder", b"encoder", "fallbacks", b"fallbacks", "is_ready", b"is_ready", "model_problem", b"model_problem", "model_version", b"model_version", "paper_count", b"paper_count", "queues", b"queues", "stale_feed_count", b"stale_feed_count", "statistics_counted_at", b"statistics_counted_at", "statistics_paper_count", b"statistics_paper_count", "statistics_version", b"statistics_version", "storage_problem", b"storage_problem", "uptime", b"uptime", "version", b"version", "worker", b"worker", "worker_count", b"worker_count"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["calls", b"calls", "canary_model_version", b"canary_model_version", "canary_share", b"canary_share", "encoder", b"encoder", "fallbacks", b"fallbacks", "is_ready", b"is_ready", "model_load_problem", b"model_load_problem", "model_problem", b"model_problem", "model_version", b"model_version", "paper_count", b"paper_count", "queues", b"queues", "stale_feed_count", b"stale_feed_count", "statistics_counted_at", b"statistics_counted_at", "statistics_paper_count", b"statistics_paper_count", "statistics_version", b"statistics_version", "storage_problem", b"storage_problem", "uptime", b"uptime", "version", b"version", "worker", b"worker", "worker_count", b"worker_count"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

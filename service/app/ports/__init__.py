@@ -7,6 +7,7 @@ its ``with`` block, and rolls back if the block raises.
 from service.app.ports.clock import Clock
 from service.app.ports.digests import DigestStore
 from service.app.ports.encoder import Encoder, Vectors
+from service.app.ports.models import BundleFolders, ModelStore
 from service.app.ports.papers import PaperStore, PendingText
 from service.app.ports.signals import SignalStore
 from service.app.ports.slates import PrecomputedStore, SlateStore
@@ -15,9 +16,11 @@ from service.app.ports.store import Store, Transaction, Versions
 from service.app.ports.users import UserStore
 
 __all__ = [
+    "BundleFolders",
     "Clock",
     "DigestStore",
     "Encoder",
+    "ModelStore",
     "PaperStore",
     "PendingText",
     "PrecomputedStore",

@@ -16,6 +16,13 @@ class SlateStore(Protocol):
     def find(self, slate_id: str, *, with_features: bool = False) -> Slate | None:
         """Return a stored slate, with features only if ``with_features``; None if there is none."""
 
+    def recent_user_ids(self, *, slates: int) -> list[str]:
+        """Return the users of the newest slates, each once, those with the newest slate first.
+
+        Args:
+            slates: Number of slates that are searched.
+        """
+
     def of_user(self, user_id: str, *, with_features: bool = False) -> Iterator[Slate]:
         """Yield all slates of a user, oldest first, with features only if ``with_features``."""
 

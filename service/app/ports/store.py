@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from service.app.ports.digests import DigestStore
+from service.app.ports.models import ModelStore
 from service.app.ports.papers import PaperStore
 from service.app.ports.signals import SignalStore
 from service.app.ports.slates import PrecomputedStore, SlateStore
@@ -64,6 +65,10 @@ class Transaction(Protocol):
     @property
     def statistics(self) -> StatisticsStore:
         """Versions of the statistics of the catalog."""
+
+    @property
+    def models(self) -> ModelStore:
+        """Registered models."""
 
 
 class Store(Protocol):

@@ -9,10 +9,10 @@ from itertools import chain, islice
 from typing import TypeAlias
 
 from service.app.background import started
-from service.app.cache import VersionedCache
+from service.app.cache import CachesByOwner, VersionedCache
 from service.app.ports import Clock, Store, Transaction, Versions
 from service.app.ranking.candidates import Candidates
-from service.app.ranking.serving import Serving
+from service.app.ranking.served_model import Loaded, Serving
 from service.app.ranking.signals import KeptDigest, with_signals
 from service.domain.errors import NotFound, Overloaded
 
@@ -27,10 +27,13 @@ WIDE_DIGEST_PAPERS = 1_000
 """A digest of more papers is placed by a thread of its own: each takes half a millisecond of processor time."""
 CACHED_DIGESTS = 16
 KEPT_BYTES = 512 * 2**20
-"""Limit for all cached digests together, beside the limit of ``CACHED_DIGESTS``. Two of the largest digests and many
-small ones fit, so that those in use stay. Memory is taken only by digests that were asked for."""
+"""Limit for all cached digests of one bundle together, beside the limit of ``CACHED_DIGESTS``. Two of the largest
+digests and many small ones fit, so that those in use stay. Memory is taken only by digests that were asked for."""
 DIGEST_BYTES, PAPER_BYTES = 800_000, 18_000
 """Approximate memory of a cached digest: a fixed part and a part per paper."""
+
+
+_Digests: TypeAlias = VersionedCache[tuple[str, ...], KeptDigest]
 
 
 class BeingPlaced(Exception):
@@ -51,11 +54,9 @@ class CandidateSets:
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store = store
         self._clock = clock
-        self._digests: VersionedCache[tuple[str, ...], KeptDigest] = VersionedCache(
-            KEPT_BYTES, _bytes_of, CACHED_DIGESTS
-        )
+        self._digests = CachesByOwner[_Digests](lambda: VersionedCache(KEPT_BYTES, _bytes_of, CACHED_DIGESTS))
         self._wide_window = threading.Lock()
-        self._placing: dict[tuple[str, ...], Future[KeptDigest]] = {}
+        self._placing: dict[tuple[Loaded, tuple[str, ...]], Future[KeptDigest]] = {}
         self._placing_changes = threading.Lock()
         self._one_at_a_time = threading.Lock()
 
@@ -107,21 +108,22 @@ class CandidateSets:
         self, tx: Transaction, serving: Serving, digest_ids: tuple[str, ...], versions: tuple[int, ...]
     ) -> KeptDigest:
         """Return the joined candidates of digests, from memory, or prepared now if they are few."""
-        key = (versions, serving.generation)
-        kept = self._digests.find(digest_ids, key)
+        key, digests = (versions, serving.generation), self._digests.of(serving.loaded)
+        kept = digests.find(digest_ids, key)
         if kept is None:
             paper_ids, _ = _joined(tx, digest_ids)
             if len(paper_ids) > WIDE_DIGEST_PAPERS:
                 raise BeingPlaced(self._placed_soon(serving, digest_ids))
-            kept = self._digests.get(digest_ids, key, lambda: self._placed(tx, serving, digest_ids, paper_ids))
+            kept = digests.get(digest_ids, key, lambda: self._placed(tx, serving, digest_ids, paper_ids))
         return kept
 
     def _placed_soon(self, serving: Serving, digest_ids: tuple[str, ...]) -> "Future[KeptDigest]":
         """Return the future of the running preparation of digests; start one if none is running."""
+        work = (serving.loaded, digest_ids)
         with self._placing_changes:
-            if digest_ids not in self._placing:
-                self._placing[digest_ids] = started(lambda: self._place(serving, digest_ids), "placing")
-            return self._placing[digest_ids]
+            if work not in self._placing:
+                self._placing[work] = started(lambda: self._place(serving, digest_ids), "placing")
+            return self._placing[work]
 
     def _place(self, serving: Serving, digest_ids: tuple[str, ...]) -> KeptDigest:
         """Place the present versions of digests, one such work at a time."""
@@ -129,19 +131,20 @@ class CandidateSets:
             with self._one_at_a_time, self._store.read() as tx:
                 paper_ids, versions = _joined(tx, digest_ids)
                 key = (versions, serving.generation)
-                kept = self._digests.get(digest_ids, key, lambda: self._placed(tx, serving, digest_ids, paper_ids))
+                digests = self._digests.of(serving.loaded)
+                kept = digests.get(digest_ids, key, lambda: self._placed(tx, serving, digest_ids, paper_ids))
                 kept.with_signals(tx, tx.versions("", digest_ids[0]).mark).matrix.compute()
                 return kept
         finally:
             # Done before waiting callers continue, so that one that finds a newer version starts new work.
             with self._placing_changes:
-                del self._placing[digest_ids]
+                del self._placing[serving.loaded, digest_ids]
 
     def _placed(
         self, tx: Transaction, serving: Serving, digest_ids: tuple[str, ...], paper_ids: Sequence[str]
     ) -> KeptDigest:
         """Place digests. Rows of papers that have not changed are taken from the last version."""
-        last = self._digests.last(digest_ids)
+        last = self._digests.of(serving.loaded).last(digest_ids)
         before = last.candidates if last is not None and last.generation == serving.generation else None
         return KeptDigest(Candidates.load(tx, serving, paper_ids, digest_ids, before=before), serving.generation)
 

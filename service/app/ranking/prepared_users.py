@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from ranker.spaces.spaces import PaperMatrix, stack_matrices
-from service.app.cache import VersionedCache
+from service.app.cache import CachesByOwner, VersionedCache
 from service.app.ports import Transaction
 from service.app.ranking.placing import place_papers
 from service.app.ranking.prepared_user import PreparedUser, counted_likes
@@ -17,7 +17,7 @@ from service.app.ranking.serving import Serving
 from service.domain.papers import Paper
 
 USER_BYTES = 256 * 2**20
-"""Limit for all cached users together: about a thousand users with thirty likes."""
+"""Limit for all cached users of one bundle together: about a thousand users with thirty likes."""
 LIKE_BYTES = 8_000
 """Approximate memory of one like in a profile."""
 DISLIKE_BYTES = 1_600
@@ -25,19 +25,19 @@ DISLIKE_BYTES = 1_600
 EVENT_BYTES = 250
 """Approximate memory of each like, dislike and hidden paper in a user's state."""
 PLACED_PAPERS = 8_192
-"""Limit for cached liked papers, about 14 kB each. Placing one takes longer than ranking a digest."""
+"""Limit for cached liked papers of one bundle, about 14 kB each. Placing one takes longer than ranking a digest."""
 Placed: TypeAlias = tuple[Paper, PaperMatrix]
 """A paper and its row in the spaces of a bundle."""
 
 
 class PlacedPapers:
-    """A cache of the ``limit`` most recently used liked papers and their rows in the serving bundle. Thread safe.
+    """A cache of each bundle's ``limit`` most recently used liked papers and their rows. Thread safe.
 
     Up to rounding, a paper's row does not depend on the papers placed with it, so users can share it.
     """
 
     def __init__(self, limit: int = PLACED_PAPERS) -> None:
-        self._kept: VersionedCache[str, Placed] = VersionedCache(limit, lambda _: 1)
+        self._kept = CachesByOwner[VersionedCache[str, Placed]](lambda: VersionedCache(limit, lambda _: 1))
 
     def find(self, tx: Transaction, serving: Serving, paper_ids: Sequence[str]) -> dict[str, Placed]:
         """Return the stored papers among ``paper_ids`` by id, each with its row. A bundle must serve.
@@ -46,7 +46,8 @@ class PlacedPapers:
         """
         marks = tx.papers.marks(paper_ids, serving.encoder)
         versions = {paper_id: (mark, serving.generation) for paper_id, mark in marks.items()}
-        found = {paper_id: self._kept.find(paper_id, version) for paper_id, version in versions.items()}
+        kept = self._kept.of(serving.loaded)
+        found = {paper_id: kept.find(paper_id, version) for paper_id, version in versions.items()}
         known = {paper_id: placed for paper_id, placed in found.items() if placed is not None}
         if len(known) < len(found):
             papers = list(tx.papers.find_many([paper_id for paper_id in found if paper_id not in known]).values())
@@ -57,23 +58,23 @@ class PlacedPapers:
                 placed = known[paper.paper_id] = (paper, matrix.take([row]))
                 # A stored vector that cannot be compared is replaced soon, and the mark stays the same.
                 if matrix.has_vector[row] == marks[paper.paper_id].has_vector:
-                    self._kept.put(paper.paper_id, versions[paper.paper_id], placed)
+                    kept.put(paper.paper_id, versions[paper.paper_id], placed)
         return known
 
 
 class PreparedUsers:
-    """A cache of prepared users; rebuilds a user if the user's version or the serving bundle changes. Thread safe."""
+    """A cache of each bundle's prepared users; rebuilds a user whose version has changed. Thread safe."""
 
     def __init__(self) -> None:
-        self._kept: VersionedCache[str, PreparedUser] = VersionedCache(USER_BYTES, _user_bytes)
+        self._kept = CachesByOwner[VersionedCache[str, PreparedUser]](lambda: VersionedCache(USER_BYTES, _user_bytes))
         self._placed = PlacedPapers()
 
     def find(self, tx: Transaction, serving: Serving, user_id: str, version: int | None) -> PreparedUser:
         """Return the prepared user at this version; a version of None means an unknown user."""
         if version is None:
             return PreparedUser(state=None, profile=None)
-        key = (version, serving.generation)
-        return self._kept.find(user_id, key) or self._kept.put(user_id, key, self._load(tx, serving, user_id))
+        key, kept = (version, serving.generation), self._kept.of(serving.loaded)
+        return kept.find(user_id, key) or kept.put(user_id, key, self._load(tx, serving, user_id))
 
     def _load(self, tx: Transaction, serving: Serving, user_id: str) -> PreparedUser:
         state = tx.users.find_state(user_id)

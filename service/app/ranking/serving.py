@@ -1,42 +1,55 @@
-"""The encoder, the bundle and the statistics of the catalog that serve at present."""
+"""The encoder, the bundles and the statistics of the catalog that serve at present."""
 
 import datetime as dt
+import itertools
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ranker.bundle.bundle import Bundle
-from ranker.spaces.statistics import CorpusStatistics
 from service.app.ports import StatisticsVersion, Store
+from service.app.ranking.served_model import ServedModel, Serving
 from service.domain.errors import BundleUnusable
+from service.domain.models import Canary
 
-PAST_SERVINGS = 2
-"""Number of past statistics whose bundles are kept, for requests with an ``as_of``."""
+__all__ = ["Choice", "Serving", "ServingSlot"]
+
 _log = logging.getLogger("paperfeed.serving")
 
 
 @dataclass(frozen=True)
-class Serving:
-    """A consistent choice of encoder, bundle and statistics, read once per request.
+class Choice:
+    """What ranks for whom, read once per request.
 
     Attributes:
-        encoder: Name of the encoder whose vectors are compared.
-        bundle: The bundle with the statistics of the catalog; None if no bundle matches the encoder.
-        problem: Why there is no bundle; empty if there is one.
-        generation: Number of this choice; cached values of another generation are invalid.
-        statistics_version: Version of the statistics in the bundle; 0 if they are those of its training data alone.
+        serving: For users who are not in the canary.
+        canary: For users in the canary; None without a canary.
+        split: Says which users are in the canary; None without a canary.
     """
 
-    encoder: str
-    bundle: Bundle | None
-    problem: str
-    generation: int
-    statistics_version: int = 0
+    serving: Serving
+    canary: Serving | None = None
+    split: Canary | None = None
+
+    def of(self, user_id: str) -> Serving:
+        """Return what ranks for this user."""
+        if self.canary is not None and self.split is not None and self.split.has(user_id):
+            return self.canary
+        return self.serving
+
+
+@dataclass(frozen=True)
+class _Models:
+    """The loaded bundles; one reference to this object is swapped, so that readers see a consistent state."""
+
+    served: ServedModel
+    canary: ServedModel | None = None
+    split: Canary | None = None
 
 
 class ServingSlot:
-    """Holds the present choice of encoder, bundle and statistics. Running requests keep the choice they started with.
+    """Holds the present choice of encoder, bundles and statistics. Running requests keep the choice they started with.
 
     Args:
         encoder: Name of the configured encoder.
@@ -52,18 +65,14 @@ class ServingSlot:
         self._load_bundle = load_bundle
         self._allow_cosine = allow_cosine
         self._lock = threading.Lock()
-        self._generation = 0
-        # The choice without statistics of the catalog, and by version the choices made from it, oldest use first.
-        self._plain: Serving | None = None
-        self._adapted: dict[int, Serving] = {}
-        self._current: Serving | None = None
-        self._statistics: StatisticsVersion | None = None
-        self._unreadable: set[int] = set()
+        self._next_generation = itertools.count(1).__next__
+        self._models: _Models | None = None
 
     @property
     def current(self) -> Serving:
-        """The present choice."""
-        return self._current or self.refresh()
+        """The present choice for users who are not in the canary."""
+        models = self._models
+        return self.refresh() if models is None else models.served.current
 
     @property
     def is_ready(self) -> bool:
@@ -73,22 +82,36 @@ class ServingSlot:
     @property
     def statistics(self) -> StatisticsVersion | None:
         """Facts about the statistics of the present choice; None if it has version 0."""
-        return self._statistics
+        models = self._models
+        return None if models is None else models.served.statistics
+
+    @property
+    def canary(self) -> Canary | None:
+        """The canary that is loaded and ranks for its users; None if there is none."""
+        models = self._models
+        return None if models is None else models.split
 
     def at(self, as_of: dt.datetime | None) -> Serving:
-        """Return the choice for a request with this ``as_of``; the present choice if it is None.
+        """Return the choice for a request with this ``as_of`` that is for no user; see ``choice``."""
+        return self.choice(as_of).serving
+
+    def choice(self, as_of: dt.datetime | None = None) -> Choice:
+        """Return what ranks for whom in a request with this ``as_of``; the present choice if it is None.
 
         A given ``as_of`` chooses the newest statistics counted at that time or before. If no version that old is kept,
         the bundle's own statistics serve alone.
         """
         current = self.current
-        if as_of is None or current.bundle is None:
-            return current
-        versions = self._counted(current.encoder, by=as_of)
+        models = self._models
+        if models is None:
+            return Choice(current)
+        canary = models.canary
+        if as_of is None or models.served.plain.bundle is None:
+            return Choice(models.served.current, None if canary is None else canary.current, models.split)
+        versions = self._counted(models.served.plain.encoder, by=as_of)
         with self._lock:
-            if self._plain is None or self._plain.encoder != current.encoder:
-                return current
-            return self._newest_of(versions, self._plain)[0]
+            chosen = None if canary is None else canary.with_first_of(versions)
+            return Choice(models.served.with_first_of(versions), chosen, models.split)
 
     def refresh(self) -> Serving:
         """Choose again and return the choice.
@@ -113,56 +136,63 @@ class ServingSlot:
         with self._lock:
             self._choose(encoder)
 
+    def prepare(self, load: Callable[[str], Bundle]) -> ServedModel:
+        """Load another bundle for the present encoder, without serving it.
+
+        Args:
+            load: Loads a bundle for an encoder name.
+
+        Raises:
+            BundleUnusable: From ``load``.
+        """
+        encoder = self.current.encoder
+        bundle = load(encoder)
+        plain = Serving(encoder, bundle, "", self._next_generation())
+        prepared = ServedModel(self._store, plain, self._next_generation)
+        prepared.choose(self._counted(encoder))
+        return prepared
+
+    def swap(self, prepared: ServedModel) -> bool:
+        """Serve a prepared bundle; return False and change nothing if another encoder serves by now."""
+        with self._lock:
+            if self._models is None or self._models.served.plain.encoder != prepared.plain.encoder:
+                return False
+            self._models = replace(self._models, served=prepared)
+            return True
+
+    def put_canary(self, prepared: ServedModel | None, split: Canary | None) -> bool:
+        """Let a prepared bundle rank for the users of a canary, or end the canary; see ``swap``."""
+        with self._lock:
+            if self._models is None:
+                return False
+            if prepared is not None and self._models.served.plain.encoder != prepared.plain.encoder:
+                return False
+            self._models = replace(self._models, canary=prepared, split=split)
+            return True
+
+    @property
+    def loaded_canary(self) -> ServedModel | None:
+        """The bundle of the canary, to serve it for all users or with another share; None without one."""
+        models = self._models
+        return None if models is None else models.canary
+
     def _choose(self, encoder: str) -> Serving:
-        plain = self._plain
-        if plain is None or plain.encoder != encoder or plain.bundle is None:
-            plain = self._load(encoder)
+        models = self._models
+        if models is None or models.served.plain.encoder != encoder:
+            # A canary for another encoder cannot rank any more; it is loaded again if it fits the new one.
+            models = self._models = _Models(self._load(encoder))
+        elif models.served.plain.bundle is None:
+            models = self._models = replace(models, served=self._load(encoder))
         # Read under the lock, so that no thread replaces newer statistics by older ones.
-        versions = self._counted(encoder) if plain.bundle else []
-        self._current, self._statistics = self._newest_of(versions, plain)
-        return self._current
+        versions = self._counted(encoder) if models.served.plain.bundle else []
+        for model in (models.served, models.canary):
+            if model is not None:
+                model.choose(versions)
+        return models.served.current
 
     def _counted(self, encoder: str, by: dt.datetime | None = None) -> list[StatisticsVersion]:
         with self._store.read() as tx:
             return tx.statistics.counted(encoder, by=by)
-
-    def _newest_of(
-        self, versions: Sequence[StatisticsVersion], plain: Serving
-    ) -> tuple[Serving, StatisticsVersion | None]:
-        """Return the choice with the first version that can be read, and the version; ``plain`` and None otherwise."""
-        for version in versions:
-            found = self._adapted.pop(version.version, None) or self._adapt(plain, version)
-            if found is not None:
-                self._keep(version.version, found)
-                return found, version
-        return plain, None
-
-    def _keep(self, version: int, serving: Serving) -> None:
-        """Keep a choice as the one used last; forget the one not used for longest, except the present one."""
-        self._adapted[version] = serving
-        if len(self._adapted) > PAST_SERVINGS + 1:
-            present = self._statistics.version if self._statistics else 0
-            del self._adapted[next(each for each in self._adapted if each != present)]
-
-    def _adapt(self, plain: Serving, version: StatisticsVersion) -> Serving | None:
-        """Return the choice with the statistics of a version; None if they cannot be used, which is logged once."""
-        if plain.bundle is None or version.version in self._unreadable:
-            return None
-        with self._store.read() as tx:
-            data = tx.statistics.data(version.version)
-        if data is None:  # Pruned in the meantime.
-            return None
-        try:
-            bundle = plain.bundle.adapted(CorpusStatistics.of_bytes(data))
-        except Exception as error:  # noqa: BLE001 -- damaged bytes raise whatever the archive's reader raises
-            self._unreadable.add(version.version)
-            facts = {"statistics_version": version.version, "problem": f"{type(error).__name__}: {error}"}
-            _log.error("statistics of the catalog cannot be used; older ones serve", extra={"facts": facts})
-            return None
-        self._generation += 1
-        facts = {"statistics_version": version.version, "paper_count": version.paper_count}
-        _log.debug("statistics of the catalog loaded", extra={"facts": facts})
-        return replace(plain, bundle=bundle, generation=self._generation, statistics_version=version.version)
 
     def _serving_encoder(self) -> str:
         with self._store.read() as tx:
@@ -171,20 +201,21 @@ class ServingSlot:
             counts = tx.papers.encoders()
         return max(counts, key=lambda name: (counts[name], name == self._encoder), default=self._encoder)
 
-    def _load(self, encoder: str) -> Serving:
-        """Load the bundle for an encoder, keep the result as the choice without statistics, and return it.
+    def _load(self, encoder: str) -> ServedModel:
+        """Load the bundle for an encoder.
 
-        If the bundle cannot be used for the same reason as before, nothing changes and nothing is logged.
+        If the bundle cannot be used for the same reason as before, the present model is returned, and nothing is
+        logged.
         """
-        bundle, problem, before = None, "", self._plain
+        bundle, problem = None, ""
+        before = self._models.served if self._models else None
         try:
             bundle = self._load_bundle(encoder)
         except BundleUnusable as error:
             problem = error.message
-        if before is not None and bundle is None and (before.encoder, before.problem) == (encoder, problem):
+        as_before = before is not None and (before.plain.encoder, before.plain.problem) == (encoder, problem)
+        if before is not None and bundle is None and as_before:
             return before
-        self._generation += 1
-        self._plain, self._adapted = Serving(encoder, bundle, problem, self._generation), {}
         if bundle is None:
             level, facts = logging.WARNING if self._allow_cosine else logging.ERROR, {"problem": problem}
             _log.log(
@@ -192,4 +223,6 @@ class ServingSlot:
             )
         elif before is not None:
             _log.info("bundle loaded", extra={"facts": {"bundle": bundle.version, "encoder": encoder}})
-        return self._plain
+        return ServedModel(
+            self._store, Serving(encoder, bundle, problem, self._next_generation()), self._next_generation
+        )

@@ -1,0 +1,345 @@
+"""The model registry: which bundles there are, which of them serve, and every decision about them."""
+
+import datetime as dt
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ranker.bundle.bundle import Bundle, bundle_files, bundle_of
+from ranker.errors import BundleError
+from service.app.ports import BundleFolders, Clock, Store, Transaction
+from service.domain.errors import (
+    BundleRejected,
+    BundleUnusable,
+    InvalidField,
+    NotFound,
+    WrongModelState,
+)
+from service.domain.models import (
+    GATE_OUTCOMES,
+    Aliases,
+    Canary,
+    ModelLogEntry,
+    ModelRecord,
+    ModelState,
+    NewModel,
+)
+from service.domain.papers import check_id
+
+MAX_MODELS = 10_000
+
+
+class Registry:
+    """Registered bundles, the aliases ``serving``, ``previous`` and ``canary``, and the log. Thread safe.
+
+    Every method that changes something appends to the log and takes the ``actor``: the person, key or program to name
+    there. ``evidence`` is a JSON object with the reasons.
+
+    Args:
+        encoder: Name of the encoder that bundles must fit; None registers bundles of every encoder.
+    """
+
+    def __init__(self, store: Store, clock: Clock, folders: BundleFolders, encoder: str | None) -> None:
+        self._store = store
+        self._clock = clock
+        self._folders = folders
+        self._encoder = encoder
+
+    def register(self, folder: Path, actor: str) -> ModelRecord:
+        """Check the bundle in a folder, copy it into the registry, and return its record.
+
+        The same content again, apart from its time of training, returns the record that exists.
+
+        Raises:
+            BundleRejected: The bundle is damaged, too large, made for another encoder or feature schema, or its version
+                is registered with other content.
+        """
+        files, bundle = self._checked(folder)
+        self._folders.put(bundle.manifest.content_sha256, files)
+        return self._add(_new_model(bundle, files), actor)
+
+    def register_stored(self, content_sha256: str, actor: str) -> ModelRecord:
+        """Register a bundle whose folder is in the registry already; see ``register``.
+
+        Raises:
+            BundleRejected: See ``register``; also if the registry has no folder of this content.
+        """
+        try:
+            folder = self._folders.folder(content_sha256)
+        except BundleUnusable as error:
+            raise BundleRejected(error.message) from error
+        files, bundle = self._checked(folder)
+        if bundle.manifest.content_sha256 != content_sha256:
+            raise BundleRejected(f"the folder {content_sha256} has other content than its name says")
+        return self._add(_new_model(bundle, files), actor)
+
+    def list_models(
+        self, after: tuple[dt.datetime, str] | None = None, *, limit: int = MAX_MODELS
+    ) -> list[ModelRecord]:
+        """Return models, newest registration first; with ``after``, those that follow (registered_at, version)."""
+        with self._store.read() as tx:
+            return tx.models.newest(after, limit=limit)
+
+    def get(self, version: str) -> ModelRecord:
+        """Return the model of this version; raise NotFound if there is none."""
+        with self._store.read() as tx:
+            return _get(tx, version)
+
+    def aliases(self) -> Aliases:
+        """Return what the aliases point to."""
+        with self._store.read() as tx:
+            return tx.models.aliases()
+
+    def folder_of(self, version: str) -> Path:
+        """Return the local folder of a model's files. They are not checked; ``load`` does that.
+
+        Raises:
+            NotFound: There is no such model.
+            BundleUnusable: The files are missing or cannot be copied.
+        """
+        return self._folders.folder(self.get(version).content_sha256)
+
+    def load(self, version: str, encoder: str | None) -> Bundle:
+        """Load the bundle of a model and check all its hashes.
+
+        Raises:
+            BundleUnusable: The files are missing or damaged, or do not fit the encoder.
+        """
+        try:
+            content = self.get(version).content_sha256
+            folder = self._folders.folder(content)
+            bundle = bundle_of(bundle_files(folder), folder, encoder=encoder)
+        except (BundleError, NotFound) as error:
+            raise BundleUnusable(str(error)) from error
+        if bundle.manifest.content_sha256 != content:
+            raise BundleUnusable(f"{folder}: has other content than was registered as {version}")
+        return bundle
+
+    def record_gate(self, version: str, outcome: ModelState, evidence: Mapping[str, Any], actor: str) -> ModelRecord:
+        """Record the outcome of a gate: GATED, REJECTED or INCONCLUSIVE.
+
+        Raises:
+            NotFound: There is no such model.
+            WrongModelState: The model is the canary or serves.
+        """
+        if outcome not in GATE_OUTCOMES:
+            raise ValueError(f"{outcome} is no outcome of a gate")
+        with self._store.write() as tx:
+            record = _locked(tx, version)
+            if record.state in {ModelState.CANARY, ModelState.SERVING}:
+                raise WrongModelState(version, record.state.name, "judge it by the gate before it serves")
+            return self._change(tx, record, outcome, evidence, actor)
+
+    def start_canary(
+        self, version: str, share: float, actor: str, *, force: bool = False, evidence: Mapping[str, Any] | None = None
+    ) -> ModelRecord:
+        """Let a model rank for a share of the users, or change the share of the running canary.
+
+        Args:
+            share: Share of the users, above 0 and below 1.
+            force: Start without a passed gate; the log then says ``forced``.
+
+        Raises:
+            NotFound: There is no such model.
+            WrongModelState: Its gate has not passed, it serves already, or another canary is running.
+        """
+        if not 0.0 < share < 1.0:
+            raise InvalidField("canary_share", f"is {share}; must be above 0 and below 1")
+        with self._store.write() as tx:
+            record, aliases = _locked(tx, version), tx.models.aliases()
+            if aliases.canary is not None and aliases.canary.version != version:
+                raise WrongModelState(aliases.canary.version, "CANARY", "end this canary before another starts")
+            if record.state is ModelState.SERVING:
+                raise WrongModelState(version, record.state.name, "it ranks for all users already")
+            reasons = {"share": share} | _forced(record, force=force) | dict(evidence or {})
+            if aliases.canary is not None:
+                experiment = aliases.canary.experiment_id
+                changed = self._change(tx, record, ModelState.CANARY, reasons, actor)
+            else:
+                number = self._append(tx, record, ModelState.CANARY, reasons, actor)
+                experiment = f"{version}/{number}"
+                tx.models.change(version, ModelState.CANARY, gate_passed=record.gate_passed)
+                changed = _get(tx, version)
+            tx.models.put_aliases(aliases.serving, aliases.previous, Canary(version, share, experiment))
+            return changed
+
+    def end_canary(self, actor: str, evidence: Mapping[str, Any]) -> ModelRecord | None:
+        """Retire the canary; all users get the serving model again. Return its record; None if there is no canary."""
+        with self._store.write() as tx:
+            tx.models.lock()
+            return self._end_canary(tx, tx.models.aliases(), actor, evidence)
+
+    def promote(
+        self, version: str, actor: str, *, force: bool = False, evidence: Mapping[str, Any] | None = None
+    ) -> ModelRecord:
+        """Make a model the serving one; the one that served becomes ``previous``. A running canary ends.
+
+        If the model serves already, nothing changes.
+
+        Args:
+            force: Promote without a passed gate; the log then says ``forced``.
+
+        Raises:
+            NotFound: There is no such model.
+            WrongModelState: Its gate has not passed.
+        """
+        with self._store.write() as tx:
+            record, aliases = _locked(tx, version), tx.models.aliases()
+            if aliases.serving == version:
+                return record
+            reasons = _forced(record, force=force) | dict(evidence or {})
+            if aliases.canary is not None and aliases.canary.version != version:
+                self._end_canary(tx, aliases, actor, {"promoted": version})
+            return self._serve(tx, record, aliases.serving, aliases.serving, reasons, actor)
+
+    def rollback(self, from_version: str, actor: str, evidence: Mapping[str, Any] | None = None) -> ModelRecord:
+        """Take back a model: the previous one serves again, or, if ``from_version`` is the canary, the canary ends.
+
+        If ``from_version`` neither serves nor is the canary, nothing changes, so a repeated call takes back no second
+        model. Return the model that serves after the call.
+
+        Raises:
+            NotFound: There is no such model, or none serves.
+            WrongModelState: No model served before it.
+        """
+        reasons = dict(evidence or {})
+        with self._store.write() as tx:
+            record, aliases = _locked(tx, from_version), tx.models.aliases()
+            if aliases.canary is not None and aliases.canary.version == from_version:
+                self._end_canary(tx, aliases, actor, reasons)
+            elif aliases.serving == from_version:
+                if aliases.previous is None:
+                    raise WrongModelState(from_version, record.state.name, "no model served before it")
+                self._end_canary(tx, aliases, actor, {"rolled_back": from_version})
+                previous = _get(tx, aliases.previous)
+                return self._serve(tx, previous, from_version, None, {"rolled_back": from_version} | reasons, actor)
+            if aliases.serving is None:
+                raise NotFound("model", "serving")
+            return _get(tx, aliases.serving)
+
+    def log(self, version: str | None = None, *, after: int = 0, limit: int | None = None) -> list[ModelLogEntry]:
+        """Return log entries after this number, oldest first, of one model or of all."""
+        with self._store.read() as tx:
+            if version is not None:
+                _get(tx, version)
+            return tx.models.log(version, after=after, limit=limit)
+
+    def serve_first(self, folder: Path, actor: str) -> None:
+        """Register the bundle in a folder and make it the serving one, if no model serves yet.
+
+        Raises:
+            BundleRejected: See ``register``.
+        """
+        if self.aliases().serving is not None:
+            return
+        version = self.register(folder, actor).version
+        with self._store.write() as tx:
+            record, aliases = _locked(tx, version), tx.models.aliases()
+            if aliases.serving is None:
+                self._serve(tx, record, None, None, {"first": True}, actor)
+
+    def record_failure(self, version: str, problem: str, actor: str) -> None:
+        """Append that a server cannot load a model, unless that is the last entry of this model already."""
+        with self._store.write() as tx:
+            record = _locked(tx, version)
+            entries = tx.models.log(version)
+            evidence = {"load_failed": problem}
+            if not entries or dict(entries[-1].evidence) != evidence:
+                self._append(tx, record, record.state, evidence, actor)
+
+    def _checked(self, folder: Path) -> tuple[dict[str, bytes], Bundle]:
+        try:
+            files = bundle_files(folder)
+            return files, bundle_of(files, folder, encoder=self._encoder)
+        except BundleError as error:
+            raise BundleRejected(str(error)) from error
+
+    def _add(self, model: NewModel, actor: str) -> ModelRecord:
+        with self._store.write() as tx:
+            tx.models.lock()
+            found = tx.models.find(model.version)
+            if found is None:
+                found = tx.models.add(model, now=self._clock.now())
+                evidence = {"content_sha256": model.content_sha256, "size_bytes": model.size_bytes}
+                tx.models.append(model.version, None, found.state, evidence, actor=actor, at=found.registered_at)
+            elif found.content_sha256 != model.content_sha256:
+                raise BundleRejected(f"version {model.version} is registered with other content")
+            return found
+
+    def _serve(
+        self,
+        tx: Transaction,
+        record: ModelRecord,
+        replaced: str | None,
+        previous: str | None,
+        evidence: Mapping[str, Any],
+        actor: str,
+    ) -> ModelRecord:
+        """Make a model the serving one, and retire the model that it replaces."""
+        if replaced is not None:
+            self._change(tx, _get(tx, replaced), ModelState.RETIRED, {"replaced_by": record.version}, actor)
+        tx.models.put_aliases(record.version, previous, None)
+        return self._change(tx, record, ModelState.SERVING, evidence, actor)
+
+    def _end_canary(
+        self, tx: Transaction, aliases: Aliases, actor: str, evidence: Mapping[str, Any]
+    ) -> ModelRecord | None:
+        if aliases.canary is None:
+            return None
+        tx.models.put_aliases(aliases.serving, aliases.previous, None)
+        return self._change(tx, _get(tx, aliases.canary.version), ModelState.RETIRED, evidence, actor)
+
+    def _change(
+        self, tx: Transaction, record: ModelRecord, state: ModelState, evidence: Mapping[str, Any], actor: str
+    ) -> ModelRecord:
+        self._append(tx, record, state, evidence, actor)
+        passed = record.gate_passed and state in {ModelState.CANARY, ModelState.SERVING}
+        tx.models.change(record.version, state, gate_passed=passed or state is ModelState.GATED)
+        return _get(tx, record.version)
+
+    def _append(
+        self, tx: Transaction, record: ModelRecord, state: ModelState, evidence: Mapping[str, Any], actor: str
+    ) -> int:
+        return tx.models.append(record.version, record.state, state, evidence, actor=actor, at=self._clock.now())
+
+
+def _get(tx: Transaction, version: str) -> ModelRecord:
+    record = tx.models.find(version)
+    if record is None:
+        raise NotFound("model", version, field="model_version")
+    return record
+
+
+def _locked(tx: Transaction, version: str) -> ModelRecord:
+    tx.models.lock()
+    return _get(tx, version)
+
+
+def _forced(record: ModelRecord, *, force: bool) -> dict[str, Any]:
+    """Return the trace of a missing gate; raise WrongModelState if it is missing and the change is not forced."""
+    if record.gate_passed:
+        return {}
+    if not force:
+        raise WrongModelState(record.version, record.state.name, "its gate has not passed; force overrides that")
+    return {"forced": True, "state_before": record.state.value}
+
+
+def _new_model(bundle: Bundle, files: Mapping[str, bytes]) -> NewModel:
+    """Return the facts about a bundle; raise BundleRejected if its manifest has a field of the wrong kind."""
+    manifest = bundle.manifest
+    try:
+        created_at = dt.datetime.fromisoformat(manifest.created_at)
+        version = check_id(manifest.version, "version")
+    except (InvalidField, TypeError, ValueError) as error:
+        raise BundleRejected(f"manifest.json: {error}") from error
+    if created_at.tzinfo is None or not isinstance(manifest.metrics, dict):
+        raise BundleRejected("manifest.json: created_at needs a time zone, and metrics must be an object")
+    return NewModel(
+        version=version,
+        content_sha256=manifest.content_sha256,
+        encoder=manifest.encoder_name,
+        schema_sha256=manifest.schema_sha256,
+        size_bytes=sum(map(len, files.values())),
+        created_at=created_at,
+        metrics=manifest.metrics,
+    )

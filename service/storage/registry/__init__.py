@@ -1,0 +1,1 @@
+"""The model registry: rows in the database, and folders of files."""
