@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ranker.bundle.bundle import write_bundle
+from ranker.bundle.learned_users import learned_params
 from ranker.bundle.manifest import Manifest
 from training.account import Account, DataUsed, Timed
 from training.data.rows import Rows, balanced, feature_rows
@@ -17,7 +18,6 @@ from training.data.snapshot import Dataset
 from training.metrics import ndcg, recall, reciprocal_rank
 from training.preparation import Prepared, Queries, prepare
 from training.progress import Progress, silent
-from training.provenance import learned_params
 from training.recipes import Recipe, find_recipe
 from training.trees.fit import Fitted, fit, lambdamart_params
 

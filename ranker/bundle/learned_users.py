@@ -1,27 +1,25 @@
-"""The users whose rows a bundle was trained on, as sets that give no false negatives and need no list of users.
+"""The users whose rows a bundle was trained on, as a set that gives no false negatives and needs no list of users.
 
-A manifest holds one Bloom filter (Bloom 1970) for each source of users. Whether a user is in a filter can be asked with
-the hash of the user id, which is all that a service keeps of a deleted user. A user in the training data is always
-found. A user who is not is found with a probability of about one in a hundred.
+The manifest holds a Bloom filter (Bloom 1970). It is asked with the hash of a user id, which is all that a service keeps
+of a deleted user. A user in the training data is always found. Another user is found by chance: with one in ten thousand
+after 100,000 users, one in a hundred after 200,000, and three in ten after 500,000.
 """
 
 import base64
 import hashlib
-import math
-from collections.abc import Mapping
+import zlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ranker.types import Int64Array
+from ranker.types import BoolArray, Int64Array
 
 LEARNED_USERS = "learned_users"
-"""Parameter of the manifest: a list of filters, one for each source; empty if no source names users of a service."""
-_BITS_PER_USER = 10
-_HASH_COUNT = 7
-"""The best number of hashes for ten bits per user; 0.8 % of other users are then found too."""
-_MOST_BITS = 2**21
-"""So that the manifest stays small. Beyond 200,000 users more of the other users are found too."""
+"""Parameter of the manifest. It is missing if it is not known which users a bundle was trained on."""
+_BITS = 2**21
+"""Fixed, so that filters can be joined. Compressed, the filter of a few users takes a few bytes."""
+_HASH_COUNT = 8
 
 
 def user_code(user_id_hash: str) -> int:
@@ -34,51 +32,61 @@ def code_of_id(user_id: str) -> int:
     return user_code(hashlib.sha256(user_id.encode()).hexdigest())
 
 
-def learned_users(source: str, codes: Int64Array) -> dict[str, Any]:
-    """Return the filter of the users of a source for the manifest.
+def learned_params(sources: Sequence[tuple[str, Int64Array]], base: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the parameter of a manifest that says which users a bundle was trained on.
 
     Args:
-        codes: (users,) codes, see ``user_code``.
+        sources: Name and (users,) codes of each source that names users of a service, see ``user_code``.
+        base: Parameters of the bundle that the training started from, whose users the new bundle inherits. If that one
+            does not say which users it was trained on, neither can the new one: the result is empty.
+
+    Raises:
+        ValueError: The filter of the base is damaged.
     """
-    known = np.unique(codes)
-    size = min(8 * math.ceil(_BITS_PER_USER * max(len(known), 1) / 8), _MOST_BITS)
-    bits = np.zeros(size, dtype=np.bool_)
-    bits[_places(known, size)] = True
-    data = base64.b64encode(np.packbits(bits).tobytes()).decode()
-    return {"source": source, "users": len(known), "filter": data}
+    bits, names = np.zeros(_BITS, dtype=np.bool_), [name for name, _ in sources]
+    if base is not None:
+        if LEARNED_USERS not in base:
+            return {}
+        bits |= _bits_of(base[LEARNED_USERS])
+        names = sorted({*names, *base[LEARNED_USERS]["sources"]})
+    for _, codes in sources:
+        bits[_places(codes)] = True
+    data = base64.b64encode(zlib.compress(np.packbits(bits).tobytes(), 9)).decode()
+    return {LEARNED_USERS: {"sources": names, "filter": data}}
 
 
-def was_learned(params: Mapping[str, Any], user_id_hash: str) -> bool | None:
-    """Return whether a bundle was trained on rows of a user; if True, it is wrong for about one user in a hundred.
+def which_learned(params: Mapping[str, Any], user_id_hashes: Sequence[str]) -> list[str] | None:
+    """Return those of the users whose rows a bundle was trained on, in their order. A user may be found by chance.
 
     Args:
         params: Parameters of the bundle's manifest.
-        user_id_hash: SHA-256 of the user id in hexadecimal.
+        user_id_hashes: SHA-256 of each user id in hexadecimal.
 
     Returns:
         None if the manifest does not say which users it was trained on, as those of earlier versions do not.
 
     Raises:
-        ValueError: A filter is damaged.
+        ValueError: The filter is damaged.
     """
-    filters = params.get(LEARNED_USERS)
-    if filters is None:
+    if LEARNED_USERS not in params:
         return None
-    code = np.array([user_code(user_id_hash)], dtype=np.int64)
-    return any(_holds(each, code) for each in filters)
+    codes = np.array([user_code(each) for each in user_id_hashes], dtype=np.int64)
+    found = _bits_of(params[LEARNED_USERS])[_places(codes)].all(axis=1)
+    return [each for each, is_found in zip(user_id_hashes, found.tolist(), strict=True) if is_found]
 
 
-def _holds(entry: Mapping[str, Any], code: Int64Array) -> bool:
+def _bits_of(entry: Mapping[str, Any]) -> BoolArray:
     try:
-        bits = np.unpackbits(np.frombuffer(base64.b64decode(entry["filter"], validate=True), dtype=np.uint8))
-        return bool(bits[_places(code, len(bits))].all())
-    except (KeyError, TypeError, ZeroDivisionError) as error:
-        raise ValueError(f"a filter of learned users is damaged ({error!r})") from error
+        # No more than the filter's size is unpacked, whatever the data claim.
+        data = zlib.decompressobj().decompress(base64.b64decode(entry["filter"], validate=True), _BITS // 8)
+        return np.unpackbits(np.frombuffer(data, dtype=np.uint8)).astype(np.bool_).reshape(_BITS)
+    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        raise ValueError(f"the filter of learned users is damaged ({error!r})") from error
 
 
-def _places(codes: Int64Array, size: int) -> Any:
+def _places(codes: Int64Array) -> Any:
     """Return the (users, hashes) bits of each code, by double hashing (Kirsch and Mitzenmacher 2006)."""
-    words = codes.view(np.uint64)
+    words = codes.astype(np.int64).view(np.uint64)
     low, high = words & np.uint64(0xFFFFFFFF), (words >> np.uint64(32)) | np.uint64(1)
     steps = np.arange(_HASH_COUNT, dtype=np.uint64)
-    return ((low[:, None] + steps * high[:, None]) % np.uint64(size)).astype(np.intp)
+    return ((low[:, None] + steps * high[:, None]) % np.uint64(_BITS)).astype(np.intp)

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ranker.bundle.bundle import Bundle, write_bundle
+from ranker.bundle.learned_users import learned_params
 from ranker.bundle.manifest import Manifest
 from ranker.score import Model
 from ranker.types import BoolArray
@@ -24,7 +25,7 @@ from training.feedback.examination import Examination, estimate_examination
 from training.feedback.log import SlateLog
 from training.metrics import ndcg
 from training.progress import Progress, silent
-from training.provenance import KNOWN_UNTIL, LEARNED, known_until, learned_params
+from training.provenance import KNOWN_UNTIL, LEARNED, known_until
 from training.recipes import Recipe, find_recipe
 from training.trees.fit import Fitted, fit, lambdamart_params
 
@@ -116,7 +117,7 @@ def learn_from_slates(
             "grown_on_base": best,
             "examination": vars(examination),
             KNOWN_UNTIL: max(until, known_until(base.manifest)),
-            **learned_params([("slates", log.user_codes)], base.manifest),
+            **learned_params([("slates", log.user_codes)], base.manifest.params),
         },
         metrics={LEARNED: metrics},
     )

@@ -8,11 +8,13 @@ from training.data.snapshot import Dataset
 from training.dates import day_of, day_seconds
 from training.errors import EvaluationError
 from training.evaluation import Plan, evaluate
-from training.evaluation.ranker_system import NAME, RIVAL
+from training.evaluation.ranker_system import NAME as RANKER
+from training.evaluation.ranker_system import RIVAL
 from training.gate.rules import HeldOutRules
 from training.progress import Progress, silent
 from training.provenance import known_until
 
+NAME = "held-out data"
 METRICS = {"weekly-digest": "ndcg@10", "cold-items": "ndcg@20"}
 """The metric that decides, by protocol."""
 
@@ -40,7 +42,7 @@ def held_out_check(
     """
     if serving.encoder_name != bundle.encoder_name:
         reason = f"the serving bundle needs vectors of another encoder ({serving.encoder_name})"
-        return Check("held-out data", Outcome.INCONCLUSIVE, reason, required=rules.required)
+        return Check(NAME, Outcome.INCONCLUSIVE, reason, required=rules.required)
     try:
         result = evaluate(
             dataset,
@@ -52,10 +54,12 @@ def held_out_check(
             rival=serving,
         )
     except EvaluationError as error:
-        return Check("held-out data", Outcome.INCONCLUSIVE, str(error), required=rules.required)
+        return Check(NAME, Outcome.INCONCLUSIVE, str(error), required=rules.required)
     metric = METRICS[plan.protocol]
-    found = result["paired"][NAME][RIVAL][metric]
-    means = {name: result["systems"][system][metric]["mean"] for name, system in (("bundle", NAME), ("serving", RIVAL))}
+    found = result["paired"][RANKER][RIVAL][metric]
+    means = {
+        name: result["systems"][system][metric]["mean"] for name, system in (("bundle", RANKER), ("serving", RIVAL))
+    }
     margin = rules.largest_loss * means["serving"]
     settings = result["settings"]
     figures = {
@@ -75,9 +79,7 @@ def held_out_check(
         f"{metric} {means['bundle']:.4f}, serving {means['serving']:.4f}; "
         f"difference {found['mean']:+.4f} ({found['low']:+.4f} to {found['high']:+.4f})"
     )
-    return interval_check(
-        "held-out data", words, (found["low"], found["high"]), margin, figures, required=rules.required
-    )
+    return interval_check(NAME, words, (found["low"], found["high"]), margin, figures, required=rules.required)
 
 
 def interval_check(

@@ -1,6 +1,6 @@
 """Calls of one bundle as the server's metrics count them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -67,11 +67,3 @@ class Calls:
     def total(self) -> float:
         """Number of all feeds."""
         return self.answered + self.failed
-
-
-def joined(parts: Sequence[Buckets]) -> Buckets:
-    """Return the sum of histograms with the same bounds, as of several server processes; empty ones are left out."""
-    known = [part for part in parts if part.bounds]
-    if not known:
-        return Buckets()
-    return Buckets(known[0].bounds, tuple(map(sum, zip(*(part.counts for part in known), strict=True))))

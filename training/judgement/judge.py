@@ -59,6 +59,7 @@ class Facts:
         days: Days since the canary began.
         position_bias: Exponent of the examination propensities; None learns it from the explored slates.
         calls: Calls of the canary and of the serving bundle; None if no metrics were read.
+        load_problem: Why a server could not load the canary; empty if all could.
     """
 
     trial: Trial
@@ -66,6 +67,7 @@ class Facts:
     days: float
     position_bias: float | None = None
     calls: tuple[Calls, Calls] | None = None
+    load_problem: str = ""
 
 
 def judge(facts: Facts, rules: JudgementRules) -> Judgement:
@@ -77,6 +79,7 @@ def judge(facts: Facts, rules: JudgementRules) -> Judgement:
     trial = facts.trial
     fallbacks, complaints = trial.now.fallback_shares(), trial.complained.astype(np.float64)
     checks = (
+        loading_check(facts.load_problem),
         reactions_check(facts, rules.reactions),
         shares_check("fallbacks", fallbacks, trial.canary, rules.fallbacks, rules.reactions.least_users),
         shares_check("complaints", complaints, trial.canary, rules.complaints, rules.reactions.least_users),
@@ -92,6 +95,13 @@ _VERDICTS: Mapping[Outcome, Verdict] = {
     Outcome.FAILED: Verdict.ROLL_BACK,
     Outcome.INCONCLUSIVE: Verdict.WAIT,
 }
+
+
+def loading_check(problem: str) -> Check:
+    """Return the check of loading: failed if a server could not load the canary."""
+    if problem:
+        return Check("loading", Outcome.FAILED, f"a server cannot load the canary: {problem}")
+    return Check("loading", Outcome.PASSED, "no server reported a problem")
 
 
 def reactions_check(facts: Facts, rules: ReactionRules) -> Check:

@@ -1,0 +1,69 @@
+"""Reads from the metrics of servers how many feeds each bundle ranked, how long that took, and how many failed."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from training.judgement.calls import Calls
+
+DURATION = "paperfeed_ranking_duration_seconds"
+"""Histogram of the ranking times of feeds, with the label ``model_version``."""
+FAILURES = "paperfeed_ranking_failures"
+"""Counter of feeds whose ranking failed, with the label ``model_version``."""
+VERSION = "model_version"
+_TIMEOUT_SECONDS = 10.0
+
+
+class MetricsUnavailable(Exception):
+    """A page of metrics cannot be read; the message names its URL."""
+
+
+def read_calls(urls: Sequence[str], canary: str, serving: str) -> "tuple[Calls, Calls] | None":
+    """Return the calls of both bundles, summed over all servers, since the servers started.
+
+    Returns:
+        None if the metrics do not count the calls of one of the bundles.
+
+    Raises:
+        MetricsUnavailable: A page does not answer or is not in Prometheus's text format.
+    """
+    return calls_of([_page(url) for url in urls], canary, serving)
+
+
+def calls_of(pages: Iterable[str], canary: str, serving: str) -> "tuple[Calls, Calls] | None":
+    """Return the calls of both bundles, summed over pages in Prometheus's text format; see ``read_calls``."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    from training.judgement.calls import Buckets, Calls
+
+    counts: dict[str, dict[float, float]] = defaultdict(lambda: defaultdict(float))
+    failed: dict[str, float] = defaultdict(float)
+    for page in pages:
+        for family in text_string_to_metric_families(page):
+            for sample in family.samples:
+                version = sample.labels.get(VERSION, "")
+                if sample.name == f"{DURATION}_bucket":
+                    counts[version][float(sample.labels["le"])] += sample.value
+                elif sample.name == f"{FAILURES}_total":
+                    failed[version] += sample.value
+    if not {canary, serving} <= counts.keys():
+        return None
+
+    def calls(version: str) -> Calls:
+        bounds = sorted(counts[version])
+        seconds = Buckets(tuple(bounds), tuple(counts[version][bound] for bound in bounds))
+        return Calls(seconds.total, failed[version], seconds)
+
+    return calls(canary), calls(serving)
+
+
+def _page(url: str) -> str:
+    import httpx
+
+    try:
+        answer = httpx.get(url, timeout=_TIMEOUT_SECONDS, follow_redirects=False)
+        answer.raise_for_status()
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise MetricsUnavailable(f"{url}: the metrics cannot be read ({error})") from error
+    return answer.text
