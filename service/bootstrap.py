@@ -120,6 +120,25 @@ def bundle_folder(settings: Settings) -> Path:
     return Path(settings.bundle).expanduser() if settings.bundle else default_bundle_path()
 
 
+def serving_bundle_folder(settings: Settings) -> Path:
+    """Return the folder of the bundle that servers with these settings serve, for commands that work without one.
+
+    Raises:
+        SchemaMismatch, StorageUnavailable: The registry's database cannot be used.
+        BundleUnusable: The registry's files are missing.
+    """
+    if not settings.registry:
+        return bundle_folder(settings)
+    schema.check(settings.db)
+    store = open_store(settings.db, pool_size=1)
+    try:
+        registry = Registry(store, SystemClock(), registry_folders(settings), None)
+        version = registry.aliases().serving
+        return registry.folder_of(version) if version else bundle_folder(settings)
+    finally:
+        store.dispose()
+
+
 def make_bundle(settings: Settings, encoder: str) -> Bundle:
     """Load the configured bundle.
 

@@ -77,15 +77,15 @@ def model_text() -> str:
     return lightgbm.train(PARAMS, data, TREE_COUNT).model_to_string()
 
 
-def write_tiny_bundle(folder: Path, *, encoder_name: str, model_text: str) -> None:
-    """Write a bundle with this model for this encoder."""
+def write_tiny_bundle(folder: Path, *, encoder_name: str, model_text: str, recipe: str = "tiny") -> None:
+    """Write a bundle with this model for this encoder. Bundles of different recipes have different versions."""
     write_bundle(
         folder,
         model_text=model_text,
         base={},
         spaces=spaces(HashingEncoder().encode(["x"]).shape[1]),
         encoder_name=encoder_name,
-        recipe="tiny",
+        recipe=recipe,
         fingerprint="0" * 64,
         created_at="2026-01-01T00:00:00+00:00",
     )

@@ -19,7 +19,7 @@ from cli.output import progress_bar, warn
 from ranker.bundle.bundle import Bundle, bundle_files, bundle_of
 from ranker.errors import BundleError
 from service.app.ranking.serving import Serving, ServingSlot
-from service.bootstrap import bundle_folder, make_encoder
+from service.bootstrap import make_encoder, serving_bundle_folder
 from service.config import Settings, without_password
 from service.domain.errors import BundleUnusable, InvalidField
 from service.domain.events import MAX_FUTURE
@@ -42,8 +42,9 @@ def make_request(
     def load(encoder: str) -> Bundle:
         # The job's model version and the workers' bundle come from one read: the folder may be replaced at any time.
         try:
-            read = bundle_files(bundle_folder(settings))
-            bundle = bundle_of(read, bundle_folder(settings), encoder=encoder)
+            folder = serving_bundle_folder(settings)
+            read = bundle_files(folder)
+            bundle = bundle_of(read, folder, encoder=encoder)
         except BundleError as error:
             raise BundleUnusable(str(error)) from error
         files.update(read)

@@ -64,11 +64,14 @@ def refuse(problem: str, **options: object) -> None:
 
 
 def bundle_to_judge(settings: "Settings", folder: Path | None) -> "Bundle":
-    """Load the bundle in the folder, or the configured one. Its encoder is not checked, as no text is embedded."""
-    from ranker.bundle.bundle import load_bundle
-    from service.bootstrap import bundle_folder
+    """Load the bundle in the folder, or the one that serves with these settings.
 
-    return load_bundle(folder or bundle_folder(settings), encoder=None)
+    Its encoder is not checked, as no text is embedded.
+    """
+    from ranker.bundle.bundle import load_bundle
+    from service.bootstrap import serving_bundle_folder
+
+    return load_bundle(folder or serving_bundle_folder(settings), encoder=None)
 
 
 def examination_in_words(examination: dict[str, Any]) -> str:

@@ -228,6 +228,14 @@ class Client:
         """Yield the tombstones of all deleted users. Requests further pages when needed."""
         return _entries(self.profiles.ListDeletedUsers, request, attrgetter("deleted_users"))
 
+    def registered_models(self, request: model_pb2.ListModelsRequest) -> Iterator[model_pb2.Model]:
+        """Yield all registered model bundles. Requests further pages when needed."""
+        return _entries(self.models.ListModels, request, attrgetter("models"))
+
+    def model_log(self, request: model_pb2.ListModelLogRequest) -> Iterator[model_pb2.ModelLogEntry]:
+        """Yield the log of the model registry. Requests further pages when needed."""
+        return _entries(self.models.ListModelLog, request, attrgetter("entries"))
+
     def feed_items(self, request: feed_pb2.GetFeedRequest) -> Iterator[feed_pb2.FeedItem]:
         """Yield all items of a new slate. Requests further pages when needed."""
         return _entries(self.feeds.GetFeed, request, attrgetter("slate.items"))
@@ -298,6 +306,14 @@ class AsyncClient:
     def deleted_users(self, request: profile_pb2.ListDeletedUsersRequest) -> AsyncIterator[profile_pb2.DeletedUser]:
         """Yield the tombstones of all deleted users. Requests further pages when needed."""
         return _async_entries(self.profiles.ListDeletedUsers, request, attrgetter("deleted_users"))
+
+    def registered_models(self, request: model_pb2.ListModelsRequest) -> AsyncIterator[model_pb2.Model]:
+        """Yield all registered model bundles. Requests further pages when needed."""
+        return _async_entries(self.models.ListModels, request, attrgetter("models"))
+
+    def model_log(self, request: model_pb2.ListModelLogRequest) -> AsyncIterator[model_pb2.ModelLogEntry]:
+        """Yield the log of the model registry. Requests further pages when needed."""
+        return _async_entries(self.models.ListModelLog, request, attrgetter("entries"))
 
     def feed_items(self, request: feed_pb2.GetFeedRequest) -> AsyncIterator[feed_pb2.FeedItem]:
         """Yield all items of a new slate. Requests further pages when needed."""

@@ -93,7 +93,10 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
 
 
 def actor_of(context: Any) -> str:
-    """Return who makes a call, for the log: the caller's address without the port."""
+    """Return who makes a call, for the log: the caller's name, or its address without the port if it has none."""
+    caller = getattr(context, "caller", None)
+    if caller is not None and caller.name:
+        return str(caller.name)
     kind, _, address = str(context.peer()).partition(":")
     return f"{kind} {address.rpartition(':')[0] or address}"
 

@@ -87,7 +87,9 @@ class Profiles:
         if self._serving is None or self._users is None:
             return ()
         with self._store.read() as tx:
-            return self._users.find(tx, self._serving.current, user_id, tx.users.version(user_id)).interests
+            return self._users.find(
+                tx, self._serving.choice().of(user_id), user_id, tx.users.version(user_id)
+            ).interests
 
     def likes(self, user_id: str, *, offset: int, limit: int) -> tuple[list[tuple[Like, str]], bool]:
         """Return a page of (like, title), newest first, and whether more likes follow."""

