@@ -40,13 +40,16 @@ def calls_of(pages: Iterable[str], canary: str, serving: str) -> "tuple[Calls, C
     counts: dict[str, dict[float, float]] = defaultdict(lambda: defaultdict(float))
     failed: dict[str, float] = defaultdict(float)
     for page in pages:
-        for family in text_string_to_metric_families(page):
-            for sample in family.samples:
-                version = sample.labels.get(VERSION, "")
-                if sample.name == f"{DURATION}_bucket":
-                    counts[version][float(sample.labels["le"])] += sample.value
-                elif sample.name == f"{FAILURES}_total":
-                    failed[version] += sample.value
+        try:
+            families = list(text_string_to_metric_families(page))
+        except ValueError as error:
+            raise MetricsUnavailable(f"the metrics are not in the format of Prometheus ({error})") from error
+        for sample in (sample for family in families for sample in family.samples):
+            version = sample.labels.get(VERSION, "")
+            if sample.name == f"{DURATION}_bucket":
+                counts[version][float(sample.labels["le"])] += sample.value
+            elif sample.name == f"{FAILURES}_total":
+                failed[version] += sample.value
     if not {canary, serving} <= counts.keys():
         return None
 

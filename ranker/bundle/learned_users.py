@@ -1,8 +1,8 @@
 """The users whose rows a bundle was trained on, as a set that gives no false negatives and needs no list of users.
 
-The manifest holds a Bloom filter (Bloom 1970). It is asked with the hash of a user id, which is all that a service keeps
-of a deleted user. A user in the training data is always found. Another user is found by chance: with one in ten thousand
-after 100,000 users, one in a hundred after 200,000, and three in ten after 500,000.
+The manifest holds a Bloom filter (Bloom 1970). It is asked with the hash of a user id, which is all that a service
+keeps of a deleted user. A user in the training data is always found. Another user is found by chance: with one in ten
+thousand after 100,000 users, one in a hundred after 200,000, and three in ten after 500,000.
 """
 
 import base64
@@ -77,8 +77,11 @@ def which_learned(params: Mapping[str, Any], user_id_hashes: Sequence[str]) -> l
 
 def _bits_of(entry: Mapping[str, Any]) -> BoolArray:
     try:
-        # No more than the filter's size is unpacked, whatever the data claim.
-        data = zlib.decompressobj().decompress(base64.b64decode(entry["filter"], validate=True), _BITS // 8)
+        # Hardly more than the filter's size is unpacked, whatever the data claim.
+        unpacker = zlib.decompressobj()
+        data = unpacker.decompress(base64.b64decode(entry["filter"], validate=True), _BITS // 8 + 1)
+        if not unpacker.eof:
+            raise ValueError("it is cut off")  # noqa: TRY301 (one error for every kind of damage)
         return np.unpackbits(np.frombuffer(data, dtype=np.uint8)).astype(np.bool_).reshape(_BITS)
     except (KeyError, TypeError, ValueError, zlib.error) as error:
         raise ValueError(f"the filter of learned users is damaged ({error!r})") from error
