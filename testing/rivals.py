@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 
 from ranker.bundle.bundle import Bundle, load_bundle, write_bundle
+from service.encoder import HashingEncoder
 from testing.ranker import model_text, spaces
 
 MADE_AT = "2017-07-30T12:00:00+00:00"
@@ -14,7 +15,7 @@ def rival(
     base: dict[str, float],
     *,
     dim: int = 16,
-    encoder: str = "hashing",
+    encoder: str = HashingEncoder.name,
     made_at: str = MADE_AT,
     params: dict[str, object] | None = None,
 ) -> Bundle:

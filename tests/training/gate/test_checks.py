@@ -12,6 +12,7 @@ from ranker.bundle.manifest import MODEL_NAME
 from ranker.features import SCHEMA, Inputs
 from ranker.pipeline import Scored, score
 from ranker.user_context import UNKNOWN_USER
+from service.encoder import HashingEncoder
 from testing.click_log import made_up_log
 from testing.ranker import DIM
 from testing.rivals import MADE_AT, rival
@@ -64,7 +65,7 @@ def test_a_check_that_is_not_required() -> None:
 def test_loading(tmp_path: Path) -> None:
     """A sound bundle is loaded; a damaged one and one for another encoder fail with the reason."""
     made = rival(tmp_path / "bundle", GOOD)
-    found, check = loaded(tmp_path / "bundle", "hashing")
+    found, check = loaded(tmp_path / "bundle", HashingEncoder.name)
     assert found is not None
     assert (found.version, check.outcome) == (made.version, Outcome.PASSED)
 
@@ -74,7 +75,7 @@ def test_loading(tmp_path: Path) -> None:
 
     with (tmp_path / "bundle" / MODEL_NAME).open("a") as file:
         file.write(" ")
-    damaged, check = loaded(tmp_path / "bundle", "hashing")
+    damaged, check = loaded(tmp_path / "bundle", HashingEncoder.name)
     assert (damaged, check.outcome) == (None, Outcome.FAILED)
     assert "is damaged" in check.reason
 

@@ -1,0 +1,158 @@
+"""``paperfeed models judge`` and ``paperfeed models due`` on a registry in SQLite."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ranker.bundle.learned_users import code_of_id, learned_params
+from service.domain.models import ModelState
+from testing.canaries import SHARE, CanaryRun, canary_run
+from testing.rivals import rival
+from tests.cli.command import Done, Run
+
+RULES = """
+[reactions]
+least_days = 0.0
+least_reactions = 20
+least_users = 50
+[errors]
+required = false
+[latency]
+required = false
+"""
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[CanaryRun]:
+    with canary_run(tmp_path) as found:
+        yield found
+
+
+def judge(paperfeed: Run, running: CanaryRun, *more: object, rules: str = RULES) -> Done:
+    file = running.folder.with_name("rules.toml")
+    file.write_text(rules)
+    options = ("--db", running.url, "--rules", file, "--position-bias", 1, *more)
+    return paperfeed("models", "judge", *options, PAPERFEED_REGISTRY=str(running.folder))
+
+
+def judged(done: Done) -> dict[str, Any]:
+    assert done.code == 0, done
+    found: dict[str, Any] = json.loads(done.out)
+    return found
+
+
+def test_a_better_canary_is_promoted(paperfeed: Run, running: CanaryRun) -> None:
+    """A dry run changes nothing; then the canary serves, and the log has all figures of the decision."""
+    running.serve(gain=1.5)
+
+    dry = judged(judge(paperfeed, running, "--dry-run", "--json"))
+    assert (dry["verdict"], dry["share"]) == ("promote", SHARE)
+    assert running.states() == (ModelState.SERVING, ModelState.CANARY)
+
+    found = judged(judge(paperfeed, running, "--actor", "night watch", "--json"))
+    assert found["checks"] == dry["checks"]
+    assert running.states() == (ModelState.RETIRED, ModelState.SERVING)
+    assert running.registry.aliases().previous == running.serving
+    entry = running.registry.log(running.canary)[-1]
+    assert (entry.actor, entry.from_state, entry.to_state) == ("night watch", ModelState.CANARY, ModelState.SERVING)
+    assert entry.evidence["verdict"] == "promote"
+    reactions = next(each for each in entry.evidence["checks"] if each["name"] == "reactions")
+    assert reactions["figures"]["gain"]["low"] > 0
+    assert sum(reactions["figures"]["users"].values()) == 250
+
+    after = judge(paperfeed, running)
+    assert (after.code, after.out) == (0, "no canary is running\n")
+
+
+def test_a_worse_canary_is_taken_back(paperfeed: Run, running: CanaryRun) -> None:
+    """The canary ends, the other bundle still serves, and the log says why."""
+    running.serve(gain=-0.8)
+
+    assert judged(judge(paperfeed, running, "--json"))["verdict"] == "roll_back"
+
+    assert running.states() == (ModelState.SERVING, ModelState.RETIRED)
+    assert running.registry.aliases().canary is None
+    entry = running.registry.log(running.canary)[-1]
+    assert entry.evidence["verdict"] == "roll_back"
+
+
+def test_an_equal_canary_waits(paperfeed: Run, running: CanaryRun) -> None:
+    """Nothing changes, and the output says which check has not decided."""
+    running.serve(gain=0.0)
+
+    done = judge(paperfeed, running)
+
+    assert done.code == 0, done
+    assert done.out.splitlines()[-1].endswith(" wait")
+    assert "may earn less or more" in " ".join(done.out.split()).replace("│ ", "")
+    assert running.states() == (ModelState.SERVING, ModelState.CANARY)
+
+
+def test_the_shipped_rules_want_metrics(paperfeed: Run, running: CanaryRun) -> None:
+    """By the shipped rules, a canary is not promoted while errors and latency are not measured."""
+    running.serve(gain=1.5)
+
+    found = judged(judge(paperfeed, running, "--json", rules="[reactions]\nleast_days = 0\nleast_users = 50\n"))
+
+    assert found["verdict"] == "wait"
+    waiting = [each["name"] for each in found["checks"] if each["outcome"] == "inconclusive"]
+    assert waiting == ["errors", "latency"]
+
+
+def test_a_canary_that_a_server_cannot_load(paperfeed: Run, running: CanaryRun) -> None:
+    """A problem in the log of the registry takes the canary back at once, without any users."""
+    running.registry.record_failure(running.canary, "model.txt: is damaged", "server one")
+
+    found = judged(judge(paperfeed, running, "--json"))
+
+    assert found["verdict"] == "roll_back"
+    assert running.states() == (ModelState.SERVING, ModelState.RETIRED)
+
+
+def test_metrics_that_do_not_answer(paperfeed: Run, running: CanaryRun) -> None:
+    """The command fails with the URL, and nothing changes."""
+    done = judge(paperfeed, running, "--metrics", "http://127.0.0.1:9/metrics")
+
+    assert done.code == 1
+    assert "http://127.0.0.1:9/metrics" in done.err
+    assert running.states() == (ModelState.SERVING, ModelState.CANARY)
+
+
+def test_without_a_registry(paperfeed: Run, running: CanaryRun) -> None:
+    """The setting is named."""
+    done = paperfeed("models", "judge", "--db", running.url)
+
+    assert done.code == 2
+    assert "PAPERFEED_REGISTRY" in done.err
+
+
+def test_bundles_trained_on_deleted_users(paperfeed: Run, running: CanaryRun, tmp_path: Path) -> None:
+    """Bundles that learned from a deleted user are listed and marked; those of which nothing is known are named too."""
+    running.serve(gain=0.0, user_count=5, slates_each=1)
+    codes = np.array([code_of_id(user) for user in ("u1", "u2")], dtype=np.int64)
+    for number, learned in enumerate((codes, codes[1:])):
+        folder = tmp_path / f"learned-{number}"
+        rival(folder, {"embedding_mean_relative": 5.0 + number}, params=learned_params([("database", learned)]))
+        running.registry.register(folder, "test")
+    trained_on_both, trained_on_other = (
+        each.version for each in sorted(running.registry.list_models()[:2], key=lambda each: each.registered_at)
+    )
+
+    def due() -> Done:
+        return paperfeed("models", "due", "--db", running.url, "--json", PAPERFEED_REGISTRY=str(running.folder))
+
+    assert json.loads(due().out) == {"models": []}
+    running.delete("u1")
+    done = due()
+
+    assert done.code == 1
+    found = {each["model_version"]: each for each in json.loads(done.out)["models"]}
+    assert found[trained_on_both]["deleted_users"] == 1
+    assert found[running.serving]["problem"] == "trained by a version that did not record users"
+    assert trained_on_other not in found
+    assert running.registry.get(trained_on_both).needs_retraining
+    assert not running.registry.get(trained_on_other).needs_retraining
