@@ -61,14 +61,16 @@ STEPS: list[tuple[str, str, dict[str, Any]]] = [
     ("ProfileService", "ListDeletedUsers", {}),
     ("CatalogService", "DeletePaper", {"paper_id": "p3"}),
     ("CatalogService", "DeleteDigest", {"digest_id": "d"}),
+    ("ModelService", "RegisterModel", {"content_sha256": "0" * 64}),
     ("ModelService", "ListModels", {}),
+    ("ModelService", "ListModelLog", {}),
     ("ModelService", "GetModel", {"model_version": "m"}),
     ("ModelService", "PromoteModel", {"model_version": "m"}),
     ("ModelService", "RollbackModel", {"from_model_version": "m"}),
     ("StatusService", "GetStatus", {}),
 ]
 UNIMPLEMENTED = "UNIMPLEMENTED"
-"""The answer of a step whose RPC is not implemented."""
+"""The answer of a step whose RPC the settings do not enable."""
 
 
 def filled(value: Any, answers: dict[str, Any]) -> Any:

@@ -20,6 +20,9 @@ from testing.models import present, promote, put, register, reseal, version_of
 from testing.servers import Service
 from tests.rpc.feed_calls import get_feed
 
+MAX_UNPACKED_BYTES = 8 * 2**20
+"""The limit in these tests: a larger archive would take seconds to write."""
+
 
 def damage(folder: Path) -> None:
     """Change the model without its hash."""
@@ -40,7 +43,7 @@ def other_schema(folder: Path) -> None:
 def large_arrays(folder: Path) -> None:
     """Add an array of zeros, which compresses to little."""
     stream = io.BytesIO()
-    np.savez_compressed(stream, zeros=np.zeros(archive.MAX_UNPACKED_BYTES // 8 + 1))
+    np.savez_compressed(stream, zeros=np.zeros(MAX_UNPACKED_BYTES // 8 + 1))
     (folder / SPACES_NAME).write_bytes(stream.getvalue())
     reseal(folder)
 
@@ -74,8 +77,10 @@ def test_an_unfit_bundle_is_rejected(
     tmp_path: Path,
     spoil: Callable[[Path], None],
     reason: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Registration fails with the reason, nothing is registered, and the serving bundle stays."""
+    monkeypatch.setitem(archive.read_arrays.__kwdefaults__, "limit", MAX_UNPACKED_BYTES)
     client, before = registered.client, present(registered.client)
     folder = shutil.copytree(rivals[0], tmp_path / "spoilt")
     spoil(folder)
