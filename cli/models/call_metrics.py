@@ -1,4 +1,4 @@
-"""Reads from the metrics of servers how many feeds each bundle ranked, how long that took, and how many failed."""
+"""Reads from the metrics of servers how often each bundle ranked, how long that took, and how often it failed."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from training.judgement.calls import Calls
 
-DURATION = "paperfeed_ranking_duration_seconds"
-"""Histogram of the ranking times of feeds, with the label ``model_version``."""
-FAILURES = "paperfeed_ranking_failures"
-"""Counter of feeds whose ranking failed, with the label ``model_version``."""
+SECONDS = "paperfeed_ranking_seconds_bucket_total"
+"""Single rankings by the labels ``model_version`` and ``le``, the seconds that they did not exceed."""
+RANKINGS = "paperfeed_rankings_total"
+"""Rankings by the labels ``model_version`` and ``outcome``, ``answered`` or ``failed``."""
 VERSION = "model_version"
 _TIMEOUT_SECONDS = 10.0
 
@@ -37,8 +37,8 @@ def calls_of(pages: Iterable[str], canary: str, serving: str) -> "tuple[Calls, C
 
     from training.judgement.calls import Buckets, Calls
 
-    counts: dict[str, dict[float, float]] = defaultdict(lambda: defaultdict(float))
-    failed: dict[str, float] = defaultdict(float)
+    seconds: dict[str, dict[float, float]] = defaultdict(lambda: defaultdict(float))
+    outcomes: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for page in pages:
         try:
             families = list(text_string_to_metric_families(page))
@@ -46,17 +46,17 @@ def calls_of(pages: Iterable[str], canary: str, serving: str) -> "tuple[Calls, C
             raise MetricsUnavailable(f"the metrics are not in the format of Prometheus ({error})") from error
         for sample in (sample for family in families for sample in family.samples):
             version = sample.labels.get(VERSION, "")
-            if sample.name == f"{DURATION}_bucket":
-                counts[version][float(sample.labels["le"])] += sample.value
-            elif sample.name == f"{FAILURES}_total":
-                failed[version] += sample.value
-    if not {canary, serving} <= counts.keys():
+            if sample.name == SECONDS:
+                seconds[version][float(sample.labels["le"])] += sample.value
+            elif sample.name == RANKINGS:
+                outcomes[version][sample.labels["outcome"]] += sample.value
+    if not {canary, serving} <= outcomes.keys():
         return None
 
     def calls(version: str) -> Calls:
-        bounds = sorted(counts[version])
-        seconds = Buckets(tuple(bounds), tuple(counts[version][bound] for bound in bounds))
-        return Calls(seconds.total, failed[version], seconds)
+        bounds = sorted(seconds[version])
+        buckets = Buckets(tuple(bounds), tuple(seconds[version][bound] for bound in bounds))
+        return Calls(outcomes[version]["answered"], outcomes[version]["failed"], buckets)
 
     return calls(canary), calls(serving)
 

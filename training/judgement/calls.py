@@ -51,12 +51,12 @@ class Buckets:
 
 @dataclass(frozen=True)
 class Calls:
-    """Feeds that one bundle ranked, or that failed.
+    """Rankings by one bundle.
 
     Attributes:
-        answered: Number of feeds answered.
-        failed: Number of feeds that ended with an error of the server.
-        seconds: Ranking times.
+        answered: Number of rankings that succeeded.
+        failed: Number of rankings that ended with an error.
+        seconds: Times of the rankings that were made for one user alone.
     """
 
     answered: float
@@ -65,5 +65,5 @@ class Calls:
 
     @property
     def total(self) -> float:
-        """Number of all feeds."""
+        """Number of all rankings."""
         return self.answered + self.failed

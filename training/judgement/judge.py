@@ -200,12 +200,12 @@ def shares_check(name: str, values: Float64Array, canary: BoolArray, rules: Shar
 
 
 def errors_check(calls: tuple[Calls, Calls] | None, rules: ShareRules, least_calls: int) -> Check:
-    """Compare the shares of failed feeds, as ``shares_check`` does; calls are the unit."""
+    """Compare the shares of failed rankings, as ``shares_check`` does; calls are the unit."""
     if calls is None:
         return Check("errors", Outcome.INCONCLUSIVE, _NOT_MEASURED, required=rules.required)
     totals = {"canary": calls[0].total, "serving": calls[1].total}
     if min(totals.values()) < least_calls:
-        reason = _few(totals, "feeds", least_calls)
+        reason = _few(totals, "rankings", least_calls)
         return Check("errors", Outcome.INCONCLUSIVE, reason, {"calls": totals}, rules.required)
     shares = {arm: count_share(each.failed, each.total) for arm, each in zip(totals, calls, strict=True)}
     return _rise_check("errors", shares, {"calls": totals}, rules)
