@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ranker.bundle.bundle import write_bundle
-from ranker.bundle.learned_users import learned_params
 from ranker.bundle.manifest import Manifest
 from training.account import Account, DataUsed, Timed
 from training.data.rows import Rows, balanced, feature_rows
@@ -120,7 +119,6 @@ def publish(
             "seed": seed,
             "recipe": recipe.as_params(),
             "lightgbm": lambdamart_params(recipe, seed),
-            **learned_params([(each.name, each.user_codes) for each in datasets if each.user_codes is not None]),
             **(params or {}),
         },
         metrics=metrics,

@@ -33,7 +33,7 @@ class Subject:
     """The bundle to check, and what it is compared with.
 
     Attributes:
-        version: Version in the registry; empty for a folder, whose outcome is not recorded.
+        version: Version in the registry whose outcome is recorded; empty if it is not recorded.
         serving: Folder of the bundle to compare with.
     """
 
@@ -238,6 +238,7 @@ def _to_the_end(plan: "Plan", dataset: "Dataset") -> "Plan":
 
 def _subject(settings: "Settings", registry: "Registry | None", bundle: str, against: Path | None) -> Subject:
     from service.bootstrap import bundle_folder
+    from service.domain.models import ModelState
 
     is_folder = Path(bundle).is_dir()
     if against is None and registry is not None and (serving := registry.aliases().serving) is not None:
@@ -246,6 +247,10 @@ def _subject(settings: "Settings", registry: "Registry | None", bundle: str, aga
         against = bundle_folder(settings)
     if is_folder or registry is None:
         return Subject(Path(bundle), "", against)
+    state = registry.get(bundle).state
+    if state in {ModelState.CANARY, ModelState.SERVING}:
+        warn(f"{bundle} is {state.name}: the outcome is printed, and not recorded")
+        return Subject(registry.folder_of(bundle), "", against)
     return Subject(registry.folder_of(bundle), bundle, against)
 
 

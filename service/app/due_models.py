@@ -1,12 +1,14 @@
-"""Finds the registered bundles that were trained on rows of deleted users, which have to be trained again."""
+"""Finds the registered bundles that are due for training again because users were deleted.
+
+``ranker.bundle.origin`` says when a bundle is due.
+"""
 
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from ranker.bundle.learned_users import which_learned
-from ranker.bundle.manifest import MANIFEST_NAME, read_manifest
-from ranker.errors import BundleError
+from ranker.bundle.origin import due_bundles
 from service.app.ports import Store
 from service.app.registry import Registry
 from service.domain.errors import BundleUnusable
@@ -17,58 +19,46 @@ _DELETED_AT_A_TIME = 1_000
 
 @dataclass(frozen=True)
 class DueModel:
-    """A registered bundle that has to be trained again, or may have to.
+    """A registered bundle that may hold what was learned from a deleted user.
 
     Attributes:
-        user_id_hashes: The users whose rows it was trained on; the manifest may name a user by chance, see
-            ``ranker.bundle.learned_users``.
-        problem: Why it is not known which users it was trained on; empty if it is known.
+        reason: Why, in words.
     """
 
     record: ModelRecord
-    user_id_hashes: tuple[str, ...]
-    problem: str = ""
-
-
-def models_trained_on(registry: Registry, user_id_hashes: Sequence[str]) -> list[DueModel]:
-    """Return the registered bundles that were trained on rows of one of these users, newest registration first.
-
-    Bundles of which this is not known are returned with the problem.
-
-    Args:
-        user_id_hashes: See ``service.domain.events.user_id_hash``.
-    """
-    found = []
-    for record in registry.list_models():
-        try:
-            file = registry.folder_of(record.version) / MANIFEST_NAME
-            users = which_learned(read_manifest(file, file.read_bytes()).params, user_id_hashes)
-        except (BundleError, BundleUnusable, OSError, ValueError) as error:
-            found.append(DueModel(record, (), str(error)))
-            continue
-        if users is None:
-            found.append(DueModel(record, (), "trained by a version that did not record users"))
-        elif users:
-            found.append(DueModel(record, tuple(users)))
-    return found
+    reason: str
 
 
 def due_models(store: Store, registry: Registry) -> list[DueModel]:
-    """Return the bundles that were trained on rows of any deleted user, and mark them as such in the registry."""
-    hashes = deleted_hashes(store)
-    found = models_trained_on(registry, hashes) if hashes else []
-    due = [each.record.version for each in found if each.user_id_hashes]
+    """Return the registered bundles that may hold what was learned from a deleted user, newest registration first.
+
+    They are marked in the registry, and no others. A bundle is due if its data were taken before the last deletion, if
+    it was trained from a due one, or if its files are missing, so that nothing is known of it.
+    """
+    deleted_at = last_deletion(store)
+    found = [] if deleted_at is None else _due(registry, registry.list_models(), deleted_at)
     with store.write() as tx:
-        tx.models.mark_due(due)
+        tx.models.mark_due([each.record.version for each in found])
     return found
 
 
-def deleted_hashes(store: Store) -> list[str]:
-    """Return the hashes of the ids of all deleted users, in order of deletion."""
-    found: list[str] = []
-    after: tuple[dt.datetime, str] | None = None
+def last_deletion(store: Store) -> dt.datetime | None:
+    """Return the time of the last deletion of a user; None if no user was deleted."""
+    last, after = None, None
     with store.read() as tx:
-        while page := tx.users.deleted(since=None, after=after, limit=_DELETED_AT_A_TIME):
-            found += [user.user_id_hash for user in page]
-            after = (page[-1].deleted_at, page[-1].user_id_hash)
-    return found
+        while page := tx.users.deleted(since=last, after=after, limit=_DELETED_AT_A_TIME):
+            last, after = page[-1].deleted_at, (page[-1].deleted_at, page[-1].user_id_hash)
+    return last
+
+
+def _due(registry: Registry, records: Sequence[ModelRecord], deleted_at: dt.datetime) -> list[DueModel]:
+    folders: dict[Path, ModelRecord] = {}
+    reasons: dict[str, str] = {}
+    for record in records:
+        try:
+            folders[registry.folder_of(record.version)] = record
+        except BundleUnusable as error:
+            reasons[record.version] = error.message
+    for each in due_bundles(folders, deleted_at):
+        reasons[folders[each.folder].version] = each.reason
+    return [DueModel(record, reasons[record.version]) for record in records if record.version in reasons]

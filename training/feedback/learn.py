@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from ranker.bundle.bundle import Bundle, write_bundle
-from ranker.bundle.learned_users import learned_params
 from ranker.bundle.manifest import Manifest
 from ranker.score import Model
 from ranker.types import BoolArray
@@ -117,7 +116,6 @@ def learn_from_slates(
             "grown_on_base": best,
             "examination": vars(examination),
             KNOWN_UNTIL: max(until, known_until(base.manifest)),
-            **learned_params([("slates", log.user_codes)], base.manifest.params),
         },
         metrics={LEARNED: metrics},
     )

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ranker.bundle.learned_users import code_of_id
 from ranker.explore import read_exploration
 from ranker.features import SCHEMA
-from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray, Int64Array
+from ranker.types import BoolArray, Float32Array, Float64Array, IndexArray
 from training.dates import END_OF_TIME, START_OF_TIME
 from training.errors import TrainingError
 from training.feedback.joining import LoggedEvent, LoggedSlate, Outcome, outcomes_of
@@ -31,7 +30,6 @@ class SlateLog:
         shown: (n,) whether each paper was shown.
         grades: (n,) see ``training.data.reactions``.
         features: (n, len(SCHEMA)) float32 as logged; (n, 0) if they were dropped.
-        user_codes: (users,) the code of each user, see ``ranker.bundle.learned_users``.
         left_out: Reason to the number of slates left out for it.
     """
 
@@ -45,7 +43,6 @@ class SlateLog:
     shown: BoolArray
     grades: IndexArray
     features: Float32Array
-    user_codes: Int64Array
     left_out: Mapping[str, int]
 
     def __len__(self) -> int:
@@ -98,14 +95,14 @@ class LogBuilder:
         self._slates: list[tuple[int, int, float, int]] = []
         self._papers: list[tuple[IndexArray | BoolArray, ...]] = []
         self._features: list[Float32Array] = []
-        self._codes: list[int] = []
+        self._user_count = 0
 
     def add(self, slates: Sequence[LoggedSlate], events: Iterable[LoggedEvent]) -> None:
         """Add all slates of one user, and the user's events in the order of arrival."""
         seen = [event for event in events if not event.occurred_at >= self._until]
         for slate, outcome in zip(slates, outcomes_of(slates, seen), strict=True):
             self._take(slate, outcome)
-        self._codes.append(code_of_id(slates[0].user_id) if slates else 0)
+        self._user_count += 1
 
     def built(self) -> SlateLog:
         """Return the columns of all slates taken.
@@ -117,7 +114,7 @@ class LogBuilder:
             why = "; ".join(f"{reason} ({count} slates)" for reason, count in self._left_out.most_common())
             raise TrainingError(f"no slate can be used: {why or 'no slate was served to a known user'}")
         numbers, lengths, shares, depths = (np.array(column) for column in zip(*self._slates, strict=True))
-        with_slates, users = np.unique(numbers, return_inverse=True)
+        users = np.unique(numbers, return_inverse=True)[1]
         places, before, shown, grades = (np.concatenate(column) for column in zip(*self._papers, strict=True))
         sizes = [len(part) for part in self._features]
         return SlateLog(
@@ -131,7 +128,6 @@ class LogBuilder:
             shown=shown,
             grades=grades,
             features=np.concatenate(self._features),
-            user_codes=np.array(self._codes, dtype=np.int64)[with_slates],
             left_out=dict(self._left_out),
         )
 
@@ -144,7 +140,7 @@ class LogBuilder:
         count = len(slate.paper_ids)
         kept = np.flatnonzero(outcome.shown) if self._shown_only else np.arange(count)
         depth = int(np.flatnonzero(outcome.shown)[-1]) + 1
-        self._slates.append((len(self._codes), count, logged.share, depth))
+        self._slates.append((self._user_count, count, logged.share, depth))
         columns = (np.arange(count) + 1, logged.places_before + 1, outcome.shown, outcome.grades)
         self._papers.append(tuple(column[kept] for column in columns))
         self._features.append(slate.features[kept, : 0 if self._features_version is None else None])

@@ -1,11 +1,11 @@
 """Trend signals of candidates. Those of cached digests are updated with new events only."""
 
+import hashlib
 import threading
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from ranker.bundle.learned_users import code_of_id
 from ranker.signals import NO_SIGNALS, PaperSignals, Signals
 from service.app.ports import Transaction
 from service.app.ranking.candidates import Candidates
@@ -73,7 +73,7 @@ def with_signals(tx: Transaction, candidates: Candidates) -> Candidates:
 
 def user_code(user_id: str) -> int:
     """Return the code by which the ranker identifies a user's own events: 64 bits of a hash, never 0."""
-    return code_of_id(user_id)
+    return int.from_bytes(hashlib.sha256(user_id.encode()).digest()[:8], "big", signed=True) or 1
 
 
 def _read(tx: Transaction, candidates: Candidates, mark: tuple[int, int]) -> _Known:

@@ -125,6 +125,19 @@ def test_damaged_and_unfit_bundles_are_rejected(paperfeed: Run, running: CanaryR
         assert reason in running.registry.log(version)[-1].evidence["checks"][0]["reason"]
 
 
+def test_the_canary_keeps_its_state(paperfeed: Run, running: CanaryRun, tmp_path: Path) -> None:
+    """The gate may look at a running canary again, which changes nothing."""
+    with (running.registry.folder_of(running.canary) / MODEL_NAME).open("a") as file:
+        file.write(" ")
+    settings = {"PAPERFEED_REGISTRY": str(running.folder), "PAPERFEED_DB": running.url}
+
+    done = check(paperfeed, running.canary, tmp_path, **settings)
+
+    assert done.code == 1, done
+    assert "is CANARY: the outcome is printed, and not recorded" in done.err
+    assert running.states()[1] is ModelState.CANARY
+
+
 def test_wrong_usage(paperfeed: Run, running: CanaryRun, tmp_path: Path) -> None:
     """A version needs a registry and must be known; files come in pairs; rules must be rules."""
     settings = {"PAPERFEED_REGISTRY": str(running.folder), "PAPERFEED_DB": running.url}

@@ -1,14 +1,13 @@
-"""``paperfeed models judge`` and ``paperfeed models due`` on a registry in SQLite."""
+"""``paperfeed models judge`` and ``paperfeed models due``, on a registry in SQLite."""
 
+import datetime as dt
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from ranker.bundle.learned_users import code_of_id, learned_params
 from service.domain.models import ModelState
 from testing.canaries import SHARE, CanaryRun, canary_run
 from testing.rivals import rival
@@ -130,29 +129,30 @@ def test_without_a_registry(paperfeed: Run, running: CanaryRun) -> None:
     assert "PAPERFEED_REGISTRY" in done.err
 
 
-def test_bundles_trained_on_deleted_users(paperfeed: Run, running: CanaryRun, tmp_path: Path) -> None:
-    """Bundles that learned from a deleted user are listed and marked; those of which nothing is known are named too."""
-    running.serve(gain=0.0, user_count=5, slates_each=1)
-    codes = np.array([code_of_id(user) for user in ("u1", "u2")], dtype=np.int64)
-    for number, learned in enumerate((codes, codes[1:])):
+def test_bundles_due_after_a_deletion(paperfeed: Run, running: CanaryRun, tmp_path: Path) -> None:
+    """Bundles with data from before the last deletion, and those trained from them, are listed and marked."""
+    running.serve(gain=0.0, user_count=3, slates_each=1)
+    before, after = (dt.datetime.now(dt.UTC) + dt.timedelta(hours=hours) for hours in (-1, 1))
+    params: list[dict[str, Any]] = [{"taken_at": {"database": each.isoformat()}} for each in (before, after)]
+    versions: list[str] = []
+    for number, own in enumerate((*params, {"base": ""})):
+        own["base"] = versions[0] if "base" in own else ""
         folder = tmp_path / f"learned-{number}"
-        rival(folder, {"embedding_mean_relative": 5.0 + number}, params=learned_params([("database", learned)]))
+        versions.append(rival(folder, {"embedding_mean_relative": 5.0 + number}, params=own).version)
         running.registry.register(folder, "test")
-    trained_on_both, trained_on_other = (
-        each.version for each in sorted(running.registry.list_models()[:2], key=lambda each: each.registered_at)
-    )
 
     def due() -> Done:
         return paperfeed("models", "due", "--db", running.url, "--json", PAPERFEED_REGISTRY=str(running.folder))
 
-    assert json.loads(due().out) == {"models": []}
+    done = due()
+    assert (done.code, json.loads(done.out)) == (0, {"models": []})
     running.delete("u1")
     done = due()
 
     assert done.code == 1
-    found = {each["model_version"]: each for each in json.loads(done.out)["models"]}
-    assert found[trained_on_both]["deleted_users"] == 1
-    assert found[running.serving]["problem"] == "trained by a version that did not record users"
-    assert trained_on_other not in found
-    assert running.registry.get(trained_on_both).needs_retraining
-    assert not running.registry.get(trained_on_other).needs_retraining
+    found = {each["model_version"]: each["reason"] for each in json.loads(done.out)["models"]}
+    assert set(found) == {versions[0], versions[2]}
+    assert "'database'" in found[versions[0]]
+    assert found[versions[2]] == f"trained from {versions[0]}"
+    marked = {each.version for each in running.registry.list_models() if each.needs_retraining}
+    assert marked == set(found)
