@@ -2,6 +2,8 @@
 
 import datetime as dt
 import json
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from service.domain.models import ModelState
 from testing.canaries import SHARE, CanaryRun, canary_run
 from testing.rivals import rival
 from tests.cli.command import Done, Run
+from tests.process.running import ROOT, command, settings
 
 RULES = """
 [reactions]
@@ -119,6 +122,28 @@ def test_metrics_that_do_not_answer(paperfeed: Run, running: CanaryRun) -> None:
     assert done.code == 1
     assert "http://127.0.0.1:9/metrics" in done.err
     assert running.states() == (ModelState.SERVING, ModelState.CANARY)
+
+
+@pytest.mark.slow
+def test_watching(running: CanaryRun) -> None:
+    """It looks again and again until a signal ends it with code 0."""
+    running.registry.end_canary("test", {})
+    process = subprocess.Popen(
+        command("models", "judge", "--db", running.url, "--watch", 1),
+        env=settings(registry=running.folder),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process:
+        looks = [process.stdout.readline() for _ in range(2)]
+        process.send_signal(signal.SIGTERM)
+        rest = process.stdout.read()
+
+    assert looks == ["no canary is running\n"] * 2
+    assert set(rest.splitlines()) <= {"no canary is running"}
+    assert process.returncode == 0
 
 
 def test_without_a_registry(paperfeed: Run, running: CanaryRun) -> None:
