@@ -57,8 +57,8 @@ def learn_from_slates(
     *,
     recipe: str | Recipe = "default",
     seed: int = 0,
-    position_bias: float | None = None,
     until: float = END_OF_TIME,
+    position_bias: float | None = None,
     progress: Progress = silent,
 ) -> FeedbackReport:
     """Train on the log and write the bundle to the folder ``out``.
@@ -67,10 +67,10 @@ def learn_from_slates(
 
     Args:
         base: The bundle whose features the log holds.
-        position_bias: Exponent of the examination propensities; None estimates it from explored slates, 0 corrects
-            nothing.
         until: Unix seconds; the log holds nothing from then on. Kept in the manifest, so that the bundle can be judged
             on later data.
+        position_bias: Exponent of the examination propensities; None estimates it from explored slates, 0 corrects
+            nothing.
 
     Raises:
         TrainingError: There is nothing to learn from; the message says what is missing.
@@ -110,12 +110,12 @@ def learn_from_slates(
         created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         params={
             "seed": seed,
+            KNOWN_UNTIL: max(until, known_until(base.manifest)),
             "recipe": recipe.as_params(),
             "lightgbm": lambdamart_params(recipe, seed),
             "base": base.version,
             "grown_on_base": best,
             "examination": vars(examination),
-            KNOWN_UNTIL: max(until, known_until(base.manifest)),
         },
         metrics={LEARNED: metrics},
     )
