@@ -13,7 +13,7 @@ from cli.demo import command as demo
 from cli.failures import run
 from cli.imports import digests, fetch, files, libraries
 from cli.mail import commands as mail
-from cli.models import estimate, evaluate, registry, train
+from cli.models import check, due, estimate, evaluate, judge, registry, train
 from cli.output import show_text
 from cli.queries import commands as queries
 from cli.queries import reactions
@@ -62,6 +62,9 @@ app.add_typer(bench.app, name="bench")
 app.add_typer(batch.app, name="batch")
 app.command("estimate")(estimate.estimate)
 app.add_typer(registry.app, name="models")
+registry.app.command("check")(check.check)
+registry.app.command("judge")(judge.judge)
+registry.app.command("due")(due.due)
 app.add_typer(mail.app, name="mail")
 app.command("run")(schedule.run)
 app.add_typer(db.app, name="db")

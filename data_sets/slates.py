@@ -50,11 +50,11 @@ def read_slates(
     builder = LogBuilder(bundle.features_version, since=since, until=until, shown_only=shown_only)
     try:
         with store.read() as tx:
-            users = list(_user_ids(tx))
+            users = list(user_ids(tx))
             for number, user_id in enumerate(users, 1):
-                slates = [_logged_slate(slate) for slate in tx.slates.of_user(user_id, with_features=True)]
+                slates = [logged_slate(slate) for slate in tx.slates.of_user(user_id, with_features=True)]
                 if slates:
-                    builder.add(slates, [_logged_event(event) for event in tx.users.events(user_id)])
+                    builder.add(slates, [logged_event(event) for event in tx.users.events(user_id)])
                 progress("reading slates", number, len(users))
     finally:
         store.dispose()
@@ -64,14 +64,16 @@ def read_slates(
     return log
 
 
-def _user_ids(tx: Transaction) -> Iterator[str]:
+def user_ids(tx: Transaction) -> Iterator[str]:
+    """Yield the ids of all users, ascending."""
     after = ""
     while users := tx.users.page_ids(after=after, limit=_USERS_AT_A_TIME):
         after = users[-1]
         yield from users
 
 
-def _logged_slate(slate: Slate) -> LoggedSlate:
+def logged_slate(slate: Slate) -> LoggedSlate:
+    """Return a stored slate as training sees it; without features if it was read without them."""
     features = np.frombuffer(slate.features, "<f4").astype(np.float32)
     return LoggedSlate(
         slate_id=slate.slate_id,
@@ -85,5 +87,6 @@ def _logged_slate(slate: Slate) -> LoggedSlate:
     )
 
 
-def _logged_event(event: Event) -> LoggedEvent:
+def logged_event(event: Event) -> LoggedEvent:
+    """Return a stored event as training sees it."""
     return LoggedEvent(event.paper_id, event.event_type.value, seconds_of(event.occurred_at), event.slate_id)

@@ -44,6 +44,7 @@ def learn(
             seed=seed,
             position_bias=position_bias,
             taken_at=taken_at,
+            until=before,
             progress=progress,
         )
     result: dict[str, Any] = {

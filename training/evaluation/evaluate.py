@@ -29,7 +29,7 @@ from training.evaluation.protocols import (
     weekly_digest,
     without_dates,
 )
-from training.evaluation.ranker_system import RankerSystem, variant_names
+from training.evaluation.ranker_system import RankerSystem, as_baseline, variant_names
 from training.evaluation.scoring import TOP, Answers, Recorder
 from training.progress import Progress, silent
 from training.recipes import find_recipe
@@ -44,11 +44,13 @@ def evaluate(
     encoder_name: str,
     progress: Progress = silent,
     baselines: Sequence[Baseline] = BASELINES,
+    rival: Bundle | None = None,
 ) -> dict[str, Any]:
     """Run a protocol and return the result that ``paperfeed evaluate --json`` prints.
 
     Args:
         bundle: The bundle to judge; None trains one as the protocol allows.
+        rival: Another bundle, judged on the same queries as one more baseline, ``ranker_system.RIVAL``.
 
     Raises:
         EvaluationError: The protocol cannot be run on the data; the message says what is missing.
@@ -60,6 +62,8 @@ def evaluate(
     shown = replace(dataset, papers=anonymous(dataset.papers))
     if plan.protocol == "cold-items":
         shown = without_dates(shown)
+    if rival is not None:
+        baselines = (*baselines, as_baseline(rival, shown.papers))
     rounds = _rounds(shown, plan)
     corpus = Corpus.of(shown.papers)
     recorder = Recorder(plan.protocol, corpus, baselines, progress, plan.workers)

@@ -12,9 +12,13 @@ from ranker.spaces.linear import unit_rows
 from ranker.spaces.statistics import count_corpus, count_terms
 from ranker.types import Float32Array, Float64Array
 from training.data.query_groups import Query
+from training.evaluation.baselines import Baseline, Scorer
+from training.evaluation.corpus import View
 from training.evaluation.protocols import Round
 
 NAME = "paperfeed"
+RIVAL = "serving-bundle"
+"""Another bundle, judged beside the first as if it were a baseline."""
 FEATURE_SUM = "feature-sum"
 """The baseline without trees: the sum of three features that say how far a paper stands out. The trees must beat it."""
 FEATURE_WEIGHTS = {
@@ -79,3 +83,14 @@ class RankerSystem:
             return {**found, FEATURE_SUM: feature_sum(features)}
 
         return score
+
+
+def as_baseline(bundle: Bundle, columns: PaperColumns) -> Baseline:
+    """Return a bundle as the baseline ``RIVAL``; see ``RankerSystem`` for the arguments."""
+    system = RankerSystem(bundle, columns)
+
+    def opened(_view: View, this: Round) -> Scorer:
+        score = system.open(this)
+        return lambda query: score(query)[NAME]
+
+    return Baseline(RIVAL, opened, {})

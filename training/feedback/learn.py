@@ -18,17 +18,17 @@ from ranker.bundle.manifest import Manifest
 from ranker.bundle.origin import taken_at_params
 from ranker.score import Model
 from ranker.types import BoolArray
+from training.dates import END_OF_TIME
 from training.errors import TrainingError
 from training.feedback.click_groups import ClickGroups, click_groups
 from training.feedback.examination import Examination, estimate_examination
 from training.feedback.log import SlateLog
 from training.metrics import ndcg
 from training.progress import Progress, silent
+from training.provenance import KNOWN_UNTIL, LEARNED, known_until
 from training.recipes import Recipe, find_recipe
 from training.trees.fit import Fitted, fit, lambdamart_params
 
-LEARNED = "feedback"
-"""The recipe name of these bundles, with which their versions begin."""
 MOST_LEAVES, LEAST_LEAF_ROWS = 4, 100
 """Limits of the trees for every recipe. Some thousand reactions, whose weights differ up to twentyfold, are soon
 overfitted. On 1,500 simulated slates, trees of 7 leaves with 20 rows lost half of the gain of debiasing.
@@ -58,6 +58,7 @@ def learn_from_slates(
     *,
     recipe: str | Recipe = "default",
     seed: int = 0,
+    until: float = END_OF_TIME,
     position_bias: float | None = None,
     taken_at: str = "",
     progress: Progress = silent,
@@ -68,6 +69,8 @@ def learn_from_slates(
 
     Args:
         base: The bundle whose features the log holds.
+        until: Unix seconds; the log holds nothing from then on. Kept in the manifest, so that the bundle can be judged
+            on later data.
         position_bias: Exponent of the examination propensities; None estimates it from explored slates, 0 corrects
             nothing.
         taken_at: Time at which the log was read from a service, in RFC 3339; empty if it was not.
@@ -110,6 +113,7 @@ def learn_from_slates(
         created_at=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         params={
             "seed": seed,
+            KNOWN_UNTIL: max(until, known_until(base.manifest)),
             "recipe": recipe.as_params(),
             "lightgbm": lambdamart_params(recipe, seed),
             "base": base.version,

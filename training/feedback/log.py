@@ -29,7 +29,7 @@ class SlateLog:
         places_before: (n,) one-based places before exploration.
         shown: (n,) whether each paper was shown.
         grades: (n,) see ``training.data.reactions``.
-        features: (n, len(SCHEMA)) float32 as logged.
+        features: (n, len(SCHEMA)) float32 as logged; (n, 0) if they were dropped.
         left_out: Reason to the number of slates left out for it.
     """
 
@@ -73,7 +73,8 @@ class LogBuilder:
     """Collects slates and events user by user; ``built`` returns the columns.
 
     Args:
-        features_version: Only slates with this version of features are taken.
+        features_version: Only slates with this version of features are taken. None takes slates of all versions and
+            drops their features.
         since: Unix seconds; slates as of an earlier time are left out.
         until: Unix seconds; slates as of this time or later are left out, and so are events at or after it.
         shown_only: Keep only shown papers: enough for learning, not for judging.
@@ -81,7 +82,7 @@ class LogBuilder:
 
     def __init__(
         self,
-        features_version: str,
+        features_version: str | None,
         *,
         since: float = START_OF_TIME,
         until: float = END_OF_TIME,
@@ -142,7 +143,7 @@ class LogBuilder:
         self._slates.append((self._user_count, count, logged.share, depth))
         columns = (np.arange(count) + 1, logged.places_before + 1, outcome.shown, outcome.grades)
         self._papers.append(tuple(column[kept] for column in columns))
-        self._features.append(slate.features[kept])
+        self._features.append(slate.features[kept, : 0 if self._features_version is None else None])
 
     def _problem(self, slate: LoggedSlate, outcome: Outcome) -> str:
         """Return the reason why the slate cannot be used; an empty text if it can."""
@@ -150,10 +151,14 @@ class LogBuilder:
             return "outside the given times"
         if not outcome.shown.any():
             return "no paper shown (neither a sent event nor an impression)"
+        return "" if self._features_version is None else self._features_problem(slate, self._features_version)
+
+    @staticmethod
+    def _features_problem(slate: LoggedSlate, wanted: str) -> str:
         if not slate.features_version:
             is_named = slate.features.shape[1] == 0
             return "not scored by a model" if is_named else "served by an older version, without a features_version"
-        if slate.features_version != self._features_version:
+        if slate.features_version != wanted:
             return f"features of another bundle (ranked by {slate.model_version})"
         if slate.features.shape[1] != len(SCHEMA):
             return "features pruned" if slate.features.shape[1] == 0 else "features of another schema"

@@ -96,6 +96,43 @@ def estimate_value(log: SlateLog, scores: Float64Array, examination: Examination
     Raises:
         EvaluationError: There is only one user, so there is no interval.
     """
+    sums, found, here = _drawn(log, scores, examination)
+    return Estimates(
+        values={name: Interval.of(drawn) for name, drawn in found.items()},
+        differences={name: Interval.of(drawn - found["served"]) for name, drawn in found.items() if name != "served"},
+        examination=examination,
+        slates=len(log),
+        users=log.user_count,
+        reactions=int(log.reacted.sum()),
+        unsupported_share=float(sums.unsupported[here].sum() / sums.wanted[here].sum()),
+        effective_slates=len(log) * sums.effective_share(here),
+        greatest_weight=float(sums.greatest[here]),
+    )
+
+
+def estimate_difference(
+    log: SlateLog, scores: Float64Array, others: Float64Array, examination: Examination
+) -> Mapping[str, Interval]:
+    """Estimate by how much the value of one policy exceeds that of another: ``ips``, ``snips`` and ``dr``, paired.
+
+    Args:
+        scores: As in ``estimate_value``.
+        others: The scores of the other policy.
+
+    Raises:
+        EvaluationError: There is only one user, so there is no interval.
+    """
+    (_, ours, _), (_, theirs, _) = (_drawn(log, each, examination) for each in (scores, others))
+    return {name: Interval.of(ours[name] - theirs[name]) for name in ours if name != "served"}
+
+
+def _drawn(
+    log: SlateLog, scores: Float64Array, examination: Examination
+) -> tuple["_Sums", dict[str, Float64Array], int]:
+    """Return the sums, the (1 + samples,) values of each estimator, and the number of the exponent of all the data.
+
+    All policies share the resamples.
+    """
     if log.user_count < 2:
         raise EvaluationError("all slates are of one user: intervals resample users, so there must be two or more")
     targets = target_places(log, scores)
@@ -109,19 +146,7 @@ def estimate_value(log: SlateLog, scores: Float64Array, examination: Examination
     chosen = np.zeros(len(weights), dtype=np.intp)
     if not is_given:
         chosen = np.argmax(log_likelihoods(log, exponents) @ weights.T, axis=0)
-    found = sums.estimates(weights, chosen)
-    here = int(chosen[0])
-    return Estimates(
-        values={name: Interval.of(drawn) for name, drawn in found.items()},
-        differences={name: Interval.of(drawn - found["served"]) for name, drawn in found.items() if name != "served"},
-        examination=examination,
-        slates=len(log),
-        users=log.user_count,
-        reactions=int(log.reacted.sum()),
-        unsupported_share=float(sums.unsupported[here].sum() / sums.wanted[here].sum()),
-        effective_slates=len(log) * sums.effective_share(here),
-        greatest_weight=float(sums.greatest[here]),
-    )
+    return sums, sums.estimates(weights, chosen), int(chosen[0])
 
 
 def target_places(log: SlateLog, scores: Float64Array) -> IndexArray:

@@ -1,7 +1,7 @@
 """The stores of registered models: their rows in the database, and their folders of files."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +25,9 @@ class ModelStore(Protocol):
 
     def change(self, version: str, state: ModelState, *, gate_passed: bool) -> None:
         """Change the state of a model."""
+
+    def mark_due(self, versions: Collection[str]) -> None:
+        """Set ``needs_retraining`` of these models, and clear it of all others."""
 
     def aliases(self) -> Aliases:
         """Return what the aliases point to. Cheap: servers ask every second."""

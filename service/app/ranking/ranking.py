@@ -100,8 +100,11 @@ def rank_many(serving: Serving, asked: Sequence[Asked], candidates: Candidates, 
         as_of: The ``as_of`` of all options.
     """
     size = max(SCORED_ROWS // max(len(candidates.papers), 1), 1)
-    groups = (asked[start : start + size] for start in range(0, len(asked), size))
-    return [ranking for group in groups for ranking in _rank_group(serving, group, candidates, as_of)]
+    found: list[Ranking] = []
+    for group in (asked[start : start + size] for start in range(0, len(asked), size)):
+        with serving.times.measured(len(group)):
+            found += _rank_group(serving, group, candidates, as_of)
+    return found
 
 
 def _rank_group(

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from ranker.bundle.bundle import Bundle
 from ranker.spaces.statistics import CorpusStatistics
 from service.app.ports import StatisticsVersion, Store
+from service.app.ranking.ranking_times import RankingTimes
 
 PAST_SERVINGS = 2
 """Number of past statistics whose bundles are kept, for requests with an ``as_of``."""
@@ -30,6 +31,7 @@ class Serving:
         generation: Number of this choice; cached values of another generation are invalid.
         statistics_version: Version of the statistics in the bundle; 0 if they are those of its training data alone.
         loaded: Equal for all choices made from one loaded bundle.
+        times: Counts the rankings of all choices made from one loaded bundle.
     """
 
     encoder: str
@@ -38,6 +40,7 @@ class Serving:
     generation: int
     statistics_version: int = 0
     loaded: Loaded = field(default_factory=Loaded)
+    times: RankingTimes = field(default_factory=RankingTimes, compare=False)
 
 
 class ServedModel:

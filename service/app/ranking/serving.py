@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from ranker.bundle.bundle import Bundle
 from service.app.ports import StatisticsVersion, Store
+from service.app.ranking.ranking_times import RankingTimes
 from service.app.ranking.served_model import ServedModel, Serving
 from service.domain.errors import BundleUnusable
 from service.domain.models import Canary
@@ -90,6 +91,12 @@ class ServingSlot:
         """The canary that is loaded and ranks for its users; None if there is none."""
         models = self._models
         return None if models is None else models.split
+
+    def ranking_times(self) -> dict[str, RankingTimes]:
+        """Return the counts of rankings of the loaded bundles, by version: of the serving one and of the canary."""
+        models = self._models
+        loaded = () if models is None else (models.served, models.canary)
+        return {each.version: each.plain.times for each in loaded if each is not None and each.version is not None}
 
     def at(self, as_of: dt.datetime | None) -> Serving:
         """Return the choice for a request with this ``as_of`` that is for no user; see ``choice``."""

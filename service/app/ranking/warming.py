@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from service.app.ports import Clock, Store
 from service.app.ranking.candidate_sets import BeingPlaced, CandidateSets
 from service.app.ranking.candidates import Candidates
 from service.app.ranking.prepared_users import PreparedUsers
 from service.app.ranking.ranking import RankingOptions, hidden_papers, rank_candidates
+from service.app.ranking.ranking_times import RankingTimes
 from service.app.ranking.serving import Serving
 
 WARM_USERS = 200
@@ -64,7 +65,8 @@ class Warmer:
         with self.store.read() as tx:
             user = self.users.find(tx, serving, user_id, tx.users.version(user_id))
         options = RankingOptions(as_of=self.clock.now(), exclude=hidden_papers(user, candidates))
-        rank_candidates(serving, user, candidates, options)
+        # These rankings, the first of them slow, do not count as the bundle's.
+        rank_candidates(replace(serving, times=RankingTimes()), user, candidates, options)
 
     def _placed(self, serving: Serving, digest_id: str) -> Candidates:
         while True:

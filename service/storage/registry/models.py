@@ -1,7 +1,7 @@
 """Registered models, their aliases and their log in the database."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, delete, select, tuple_, update
@@ -46,6 +46,9 @@ class SqlModels:
     def change(self, version: str, state: ModelState, *, gate_passed: bool) -> None:
         changed = update(models).where(models.c.version == version)
         self._connection.execute(changed.values(state=state, gate_passed=gate_passed))
+
+    def mark_due(self, versions: Collection[str]) -> None:
+        self._connection.execute(update(models).values(needs_retraining=models.c.version.in_(versions)))
 
     def aliases(self) -> Aliases:
         rows = {row.alias: row for row in self._connection.execute(_ALIASES)}

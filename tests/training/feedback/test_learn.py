@@ -1,5 +1,6 @@
 """Learning from slates on a bundle whose trees correct a weighted sum of features."""
 
+import datetime as dt
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from testing.click_log import made_up_log
 from testing.ranker import ENCODER, model_text, spaces
 from training.feedback.learn import FeedbackReport, learn_from_slates
 from training.feedback.log import SlateLog
+from training.provenance import known_until
 from training.recipes import find_recipe
 
 RECIPE = find_recipe("tiny")
@@ -71,3 +73,12 @@ def test_a_base_without_use_is_dropped(log: SlateLog, tmp_path: Path, weight: fl
     assert not report.grown_on_base
     assert new.manifest.base == {}
     assert weight > 0 or report.metrics["ndcg@10"] > report.metrics["base_ndcg@10"]
+
+
+def test_what_a_learned_bundle_can_know(log: SlateLog, tmp_path: Path) -> None:
+    """The manifest keeps the limit of the log, so that later slates can judge it; a base that knows more raises it."""
+    base, limit = served(tmp_path / "base", 0.5), dt.datetime(2024, 3, 1, tzinfo=dt.UTC).timestamp()
+
+    for until, known in ((limit, limit), (0.0, known_until(base.manifest))):
+        report = learn_from_slates(log, base, tmp_path / str(until), recipe=RECIPE, position_bias=1.0, until=until)
+        assert known_until(report.manifest) == known
