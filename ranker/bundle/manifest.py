@@ -13,6 +13,8 @@ FORMAT_VERSION = 3
 MANIFEST_NAME = "manifest.json"
 MODEL_NAME = "model.txt"
 SPACES_NAME = "spaces.npz"
+TAKEN_AT = "taken_at"
+"""Parameter: when data were taken from a service, by name of data set; see ``ranker.bundle.origin``."""
 _SELF_HASH = "manifest_sha256"
 
 
@@ -25,7 +27,7 @@ class Manifest:
         base: Weight of features in the sum that the trees correct; see ``ranker.score.Model``.
         files: Size and hash of each file: name to {"bytes", "sha256"}.
         fingerprint: Hash of the training data.
-        created_at: Time of training in RFC 3339; the only field that differs between two runs on the same data.
+        created_at: Time of training in RFC 3339. Between two runs on the same data only this differs, and ``TAKEN_AT``.
     """
 
     format_version: int
@@ -54,8 +56,11 @@ class Manifest:
 
     @property
     def content_sha256(self) -> str:
-        """Hash of the bundle's content: of all fields, and so of all files, except for ``created_at``."""
-        return _sha256_of({name: value for name, value in asdict(self).items() if name != "created_at"})
+        """Hash of the bundle's content: of all fields, and so of all files, without the times of its making."""
+        fields = asdict(self)
+        del fields["created_at"]
+        fields["params"].pop(TAKEN_AT, None)
+        return _sha256_of(fields)
 
 
 def file_entry(data: bytes) -> dict[str, Any]:

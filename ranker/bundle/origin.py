@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ranker.bundle.manifest import MANIFEST_NAME
+from ranker.bundle.manifest import MANIFEST_NAME, TAKEN_AT
 
 CLOCK_SLACK = dt.timedelta(minutes=10)
 """Greatest difference between the clocks of the machines that train and that serve."""
-_TAKEN_AT = "taken_at"
 _OF_SERVICE = ("database", "export", "feedback")
 """Names of the data sets that are taken from a service; those of files begin with a number."""
 
@@ -41,7 +40,7 @@ def taken_at_params(taken_at: Mapping[str, str]) -> dict[str, Any]:
         taken_at: Time in RFC 3339 by name of data set; empty for data sets from files.
     """
     known = {name: at for name, at in taken_at.items() if at}
-    return {_TAKEN_AT: known} if known else {}
+    return {TAKEN_AT: known} if known else {}
 
 
 def due_bundles(
@@ -73,7 +72,7 @@ def due_bundles(
 
 def _reason(fields: Mapping[str, Any], deleted_at: dt.datetime, stored_since: dt.datetime | None) -> str:
     """Return why a bundle is due by its own data; an empty text if it is not."""
-    taken_at = fields["params"].get(_TAKEN_AT, {})
+    taken_at = fields["params"].get(TAKEN_AT, {})
     for name, at in sorted(taken_at.items()):
         moment = dt.datetime.fromisoformat(at)
         is_early = stored_since is not None and moment < stored_since - CLOCK_SLACK
