@@ -32,6 +32,7 @@ import grpc
 from google.rpc import error_details_pb2
 from google.rpc import status_pb2 as rpc_status_pb2
 
+from paperfeed.tracing import TracedCall
 from paperfeed.v1 import (
     catalog_pb2,
     catalog_pb2_grpc,
@@ -187,7 +188,7 @@ class Client:
             self._channel = grpc.secure_channel(target, credentials, options=options)
         else:
             self._channel = grpc.insecure_channel(target, options=options)
-        channel = cast("grpc.Channel", _Deadlines(self._channel, timeout))
+        channel = cast("grpc.Channel", _Deadlines(self._channel, timeout, is_async=False))
         self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self.profiles = profile_pb2_grpc.ProfileServiceStub(channel)
         self.feeds = feed_pb2_grpc.FeedServiceStub(channel)
@@ -257,7 +258,7 @@ class AsyncClient:
             self._channel = grpc.aio.secure_channel(target, credentials, options=options)
         else:
             self._channel = grpc.aio.insecure_channel(target, options=options)
-        channel = cast("grpc.aio.Channel", _Deadlines(self._channel, timeout))
+        channel = cast("grpc.aio.Channel", _Deadlines(self._channel, timeout, is_async=True))
         self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self.profiles = profile_pb2_grpc.ProfileServiceStub(channel)
         self.feeds = feed_pb2_grpc.FeedServiceStub(channel)
@@ -348,17 +349,20 @@ def _following(request: Any, page: Any) -> Any | None:
 
 
 class _Deadlines:
-    """A channel, blocking or of asyncio, that sets the default deadline of calls without a timeout."""
+    """A channel, blocking or of asyncio, that traces calls, and sets the deadline of calls without a timeout."""
 
-    def __init__(self, channel: Any, seconds: float) -> None:
+    def __init__(self, channel: Any, seconds: float, *, is_async: bool) -> None:
         self._channel = channel
         self._seconds = seconds
+        self._is_async = is_async
 
-    def unary_unary(self, *arguments: Any, **options: Any) -> Any:
-        return _WithDeadline(self._channel.unary_unary(*arguments, **options), self._seconds)
+    def unary_unary(self, path: str, *arguments: Any, **options: Any) -> Any:
+        rpc = self._channel.unary_unary(path, *arguments, **options)
+        return _WithDeadline(TracedCall(rpc, path, returns_call=self._is_async), self._seconds)
 
-    def unary_stream(self, *arguments: Any, **options: Any) -> Any:
-        return _WithDeadline(self._channel.unary_stream(*arguments, **options), 10 * self._seconds)
+    def unary_stream(self, path: str, *arguments: Any, **options: Any) -> Any:
+        rpc = self._channel.unary_stream(path, *arguments, **options)
+        return _WithDeadline(TracedCall(rpc, path, returns_call=True), 10 * self._seconds)
 
 
 class _WithDeadline:

@@ -29,6 +29,11 @@ class VersionedCache(Generic[Key, Value]):
         self._entries: OrderedDict[Key, tuple[Hashable, Value]] = OrderedDict()
         self._flights: dict[tuple[Key, Hashable], Future[Value]] = {}
 
+    @property
+    def size(self) -> int:
+        """Sizes of all values together."""
+        return self._size
+
     def find(self, key: Key, version: Hashable) -> Value | None:
         """Return the value of this key and version; None if the cache has no or another version."""
         with self._lock:

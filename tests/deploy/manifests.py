@@ -49,9 +49,10 @@ class Pod:
 
 @functools.cache
 def manifests() -> list[Manifest]:
-    """Return all documents of all files."""
+    """Return all documents of all files, except those that are no manifests, such as alert rules."""
     files = sorted((ROOT / "deploy").glob("*.yaml"))
-    return [each for file in files for each in yaml.safe_load_all(file.read_text(encoding="utf-8"))]
+    documents = [each for file in files for each in yaml.safe_load_all(file.read_text(encoding="utf-8"))]
+    return [each for each in documents if "kind" in each]
 
 
 def name_of(manifest: Manifest) -> str:

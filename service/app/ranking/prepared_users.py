@@ -15,6 +15,7 @@ from service.app.ranking.placing import place_papers
 from service.app.ranking.prepared_user import PreparedUser, counted_likes
 from service.app.ranking.serving import Serving
 from service.domain.papers import Paper
+from telemetry.record import recorder
 
 USER_BYTES = 256 * 2**20
 """Limit for all cached users together: about a thousand users with thirty likes."""
@@ -25,7 +26,9 @@ DISLIKE_BYTES = 1_600
 EVENT_BYTES = 250
 """Approximate memory of each like, dislike and hidden paper in a user's state."""
 PLACED_PAPERS = 8_192
-"""Limit for cached liked papers, about 14 kB each. Placing one takes longer than ranking a digest."""
+"""Limit for cached liked papers. Placing one takes longer than ranking a digest."""
+PLACED_BYTES = 14_000
+"""Approximate memory of a cached liked paper."""
 Placed: TypeAlias = tuple[Paper, PaperMatrix]
 """A paper and its row in the spaces of a bundle."""
 
@@ -38,6 +41,11 @@ class PlacedPapers:
 
     def __init__(self, limit: int = PLACED_PAPERS) -> None:
         self._kept: VersionedCache[str, Placed] = VersionedCache(limit, lambda _: 1)
+
+    @property
+    def count(self) -> int:
+        """Number of cached papers."""
+        return self._kept.size
 
     def find(self, tx: Transaction, serving: Serving, paper_ids: Sequence[str]) -> dict[str, Placed]:
         """Return the stored papers among ``paper_ids`` by id, each with its row. A bundle must serve.
@@ -73,7 +81,15 @@ class PreparedUsers:
         if version is None:
             return PreparedUser(state=None, profile=None)
         key = (version, serving.generation)
-        return self._kept.find(user_id, key) or self._kept.put(user_id, key, self._load(tx, serving, user_id))
+        kept = self._kept.find(user_id, key)
+        if kept is None:
+            with recorder().stage("profile"):
+                kept = self._kept.put(user_id, key, self._load(tx, serving, user_id))
+        return kept
+
+    def cache_bytes(self) -> dict[str, int]:
+        """Return the approximate memory of each cache by name."""
+        return {"users": self._kept.size, "liked_papers": PLACED_BYTES * self._placed.count}
 
     def _load(self, tx: Transaction, serving: Serving, user_id: str) -> PreparedUser:
         state = tx.users.find_state(user_id)
