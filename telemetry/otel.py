@@ -108,10 +108,10 @@ class OpenTelemetryRecorder(Recorder):
 
         return end
 
-    def request(self, method: str, headers: Mapping[str, str]) -> Callable[[str, int], None]:
+    def request(self, method: str) -> Callable[[str, int], None]:
         """See ``Recorder``."""
         start = time.perf_counter()
-        span = self._served(method, headers, {"http.request.method": method})
+        span = self._served(method, {}, {"http.request.method": method})
 
         def end(route: str, status: int) -> None:
             labels: dict[str, str | int] = {"http.request.method": method, "http.route": route}

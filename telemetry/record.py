@@ -66,11 +66,10 @@ class Recorder:
         """
         return _end_nothing
 
-    def request(self, method: str, headers: Mapping[str, str]) -> Callable[[str, int], None]:
+    def request(self, method: str) -> Callable[[str, int], None]:
         """Begin to record a served HTTP request. Its span becomes the current span of this asyncio task.
 
-        Args:
-            headers: The client's headers by name in small letters.
+        The span begins a trace: strangers must not decide what is recorded.
 
         Returns:
             The function to call with the route's template and the status at the end. Paths are not recorded, because
@@ -112,21 +111,20 @@ def _end_nothing(_outcome: str) -> None:
 
 
 _NOTHING = nullcontext()
-_OFF = Recorder()
-_installed = [_OFF]
+_installed = [Recorder()]
 
 
 def recorder() -> Recorder:
-    """Return the recorder of this process."""
-    return _installed[0]
+    """Return the recorder of this process: the one installed last."""
+    return _installed[-1]
 
 
 def install(new: Recorder) -> None:
     """Make this the recorder of the process."""
-    _installed[0] = new
+    _installed.append(new)
 
 
 def uninstall(old: Recorder) -> None:
-    """Record nothing from now on, unless another recorder was installed since."""
-    if _installed[0] is old:
-        _installed[0] = _OFF
+    """Take an installed recorder away; the one installed before it takes its place. May be repeated."""
+    if old in _installed:
+        _installed.remove(old)

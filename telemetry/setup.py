@@ -3,9 +3,10 @@
 OpenTelemetry is imported only if something is turned on.
 """
 
-import contextlib
 import os
 import socket
+import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points, version
@@ -17,10 +18,10 @@ from telemetry.record import Measure, Recorder, install, uninstall
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
-    from telemetry.http import Page
+    from telemetry.http import HttpPort, Page
 
-# The standard leaves 60 seconds to the last export. A service that stops must not take so long.
-LAST_EXPORT_MILLISECONDS = 5_000
+LAST_EXPORT_SECONDS = 5.0
+"""Limit for the last exports of a process that ends. OpenTelemetry itself tries for up to a minute."""
 
 
 class TelemetryProblem(Exception):
@@ -77,7 +78,8 @@ class Telemetry:
     recorder: Recorder | None = None
     registry: "CollectorRegistry | None" = None
     port: int | None = None
-    _closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _http: "HttpPort | None" = None
+    _last_exports: list[Callable[[], object]] = field(default_factory=list)
 
     def serve(
         self,
@@ -106,17 +108,24 @@ class Telemetry:
         if self.registry is not None:
             pages["/metrics"] = _metrics_page(self.registry)
         try:
-            opened = HttpPort(host, port, pages)
+            self._http = HttpPort(host, port, pages)
         except OSError as error:
             raise TelemetryProblem(f"cannot listen on {host}:{port} for metrics: {error.strerror}") from error
-        self._closing.callback(opened.close)
-        self.port = opened.port
+        self.port = self._http.port
 
     def close(self) -> None:
-        """Export what is left, and close the port. May be repeated."""
+        """Export what is left, for at most ``LAST_EXPORT_SECONDS``, and close the port. May be repeated."""
         if self.recorder is not None:
             uninstall(self.recorder)
-        self._closing.close()
+        if self._http is not None:
+            self._http.close()
+        ends = [threading.Thread(target=export, daemon=True) for export in self._last_exports]
+        self._http, self._last_exports = None, []
+        for each in ends:
+            each.start()
+        until = time.monotonic() + LAST_EXPORT_SECONDS
+        for each in ends:
+            each.join(max(until - time.monotonic(), 0.0))
 
 
 def start(
@@ -157,13 +166,13 @@ def start(
         found.registry, reader = _prometheus()
         readers.append(reader)
     meters = MeterProvider(metric_readers=readers, resource=resource, shutdown_on_exit=False)
-    found._closing.callback(meters.shutdown, LAST_EXPORT_MILLISECONDS)  # noqa: SLF001 -- this module's own class
+    found._last_exports.append(meters.shutdown)  # noqa: SLF001 -- this module's own class
     tracers = None
     if wanted.exporters.get("traces"):
         tracers = TracerProvider(resource=resource, shutdown_on_exit=False)
         for name in wanted.exporters["traces"]:
             tracers.add_span_processor(BatchSpanProcessor(_exporter("traces", name, variables)))
-        found._closing.callback(tracers.shutdown)  # noqa: SLF001
+        found._last_exports.append(tracers.shutdown)  # noqa: SLF001
         # The client distribution uses the tracer of the program that it runs in.
         if isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
             trace.set_tracer_provider(tracers)

@@ -18,9 +18,11 @@ class Observed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve an ASGI request."""
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
         method = scope["method"] if scope["method"] in METHODS else OTHER
-        end, status = recorder().request(method, headers), 500
+        end, status = recorder().request(method), 500
 
         async def with_status(message: Message) -> None:
             nonlocal status

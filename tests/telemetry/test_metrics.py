@@ -3,25 +3,30 @@
 import socket
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 
 import grpc
 import pytest
 from google.rpc.code_pb2 import Code
 
+from paperfeed.client import Client
 from paperfeed.v1.catalog_pb2 import GetPaperRequest, UpsertPapersRequest
 from paperfeed.v1.feed_pb2 import FallbackReason, GetFeedRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
+from service.bootstrap import Application
+from service.config import Settings
 from service.domain.errors import InvalidField
 from service.process.failures import outcome_of
 from telemetry.http import CLIENTS, HttpPort
 from telemetry.record import Measure, recorder
 from telemetry.setup import TelemetryProblem, Wanted
 from telemetry.setup import start as start_telemetry
-from testing.calls import failing, make_papers, wait_until
-from testing.servers import Service
+from testing.calls import calls_at_work, failing, make_papers, wait_until
+from testing.servers import Service, copied
 from tests.process.running import ROOT
 from tests.telemetry.conftest import USER, Page, fetch
 
@@ -235,3 +240,26 @@ def test_an_unknown_exporter_is_an_error() -> None:
 
     with pytest.raises(TelemetryProblem, match="pigeon"):
         start_telemetry("test", Wanted.read(variables, is_scraped=False), variables, attributes={})
+
+
+def test_probes_during_a_drain(empty_database: Path, tmp_path: Path) -> None:
+    """A server that drains is alive but not ready, until its last call has ended."""
+    url = copied(empty_database, tmp_path)
+    settings = Settings(db=url, port=0, encoder="hashing", allow_cosine=True, metrics_port=0, drain_seconds=20.0)
+    application = Application(settings)
+    with Client(f"127.0.0.1:{application.start()}", retries=False) as client:
+        port = application.telemetry.port
+        stopping = threading.Thread(target=application.stop)
+        with application.store.write():  # blocks all writes
+            call = client.catalog.UpsertPapers.future(UpsertPapersRequest(papers=make_papers(1)), timeout=30)
+            wait_until(lambda: calls_at_work(client) == 1)
+            before = fetch(port, "/readyz").status
+            stopping.start()
+            wait_until(lambda: fetch(port, "/readyz").status == 503)
+            alive = fetch(port, "/livez").status
+        stopping.join(30)
+
+        assert (before, alive) == (200, 200)
+        assert call.code() is grpc.StatusCode.OK
+        with pytest.raises(OSError, match="refused"):
+            fetch(port)
