@@ -64,7 +64,10 @@ class OpenTelemetryRecorder(Recorder):
         """See ``Recorder``."""
         start = time.perf_counter()
         try:
-            with self._span(name, {f"paperfeed.{key}": value for key, value in counts.items()}):
+            if self.is_sampled():
+                with self._span(name, {f"paperfeed.{key}": value for key, value in counts.items()}):
+                    yield
+            else:
                 yield
         finally:
             self._stages.record(time.perf_counter() - start, {"stage": name})
@@ -72,7 +75,7 @@ class OpenTelemetryRecorder(Recorder):
     def waited(self, name: str, seconds: float) -> None:
         """See ``Recorder``."""
         self._stages.record(seconds, {"stage": name})
-        if self.is_tracing:
+        if self.is_sampled():
             end = time.time_ns()
             self._tracer.start_span(name, start_time=end - int(seconds * 1e9)).end(end)
 
@@ -125,6 +128,8 @@ class OpenTelemetryRecorder(Recorder):
 
     def statement(self, operation: str, text: str, system: str) -> End:
         """See ``Recorder``."""
+        if not self.is_sampled():
+            return super().statement(operation, text, system)
         names = {"db.system.name": system, "db.operation.name": operation, "db.query.text": text}
         span = self._tracer.start_span(operation, kind=SpanKind.CLIENT, attributes=names)
         return lambda error: _end(span, error)

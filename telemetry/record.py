@@ -41,6 +41,8 @@ class Recorder:
     def stage(self, name: str, **counts: int) -> AbstractContextManager[object]:
         """Return a context that measures a stage of work. It is the parent of stages and statements inside it.
 
+        Within a call, a request or a job, a stage has a span; elsewhere, only its time is recorded.
+
         Args:
             name: Label ``stage`` of the metric ``paperfeed.stage.duration``, and name of the span.
             counts: Attributes of the span, such as the number of candidates.
@@ -66,19 +68,21 @@ class Recorder:
         """
         return _end_nothing
 
-    def request(self, method: str) -> Callable[[str, int], None]:
+    def request(self, method: str) -> Callable[[str, int], None] | None:
         """Begin to record a served HTTP request. Its span becomes the current span of this asyncio task.
 
         The span begins a trace: strangers must not decide what is recorded.
 
         Returns:
-            The function to call with the route's template and the status at the end. Paths are not recorded, because
-            they hold secret tokens.
+            The function to call with the route's template and the status at the end; None if nothing is recorded.
+            Paths are not recorded, because they hold secret tokens.
         """
-        return lambda _route, _status: None
+        return None
 
     def statement(self, operation: str, text: str, system: str) -> End:
-        """Begin to record a statement of a database; the outcome at its end is empty or the name of the error.
+        """Begin to record a statement of a database, if it belongs to a call, a request or a job.
+
+        The outcome at its end is empty or the name of the error.
 
         Args:
             operation: First word, such as SELECT.

@@ -197,6 +197,8 @@ def _exporter(signal: str, name: str, variables: Mapping[str, str]) -> Any:
         from opentelemetry.sdk.trace.export import ConsoleSpanExporter  # noqa: PLC0415
 
         return ConsoleSpanExporter() if signal == "traces" else ConsoleMetricExporter()
+    if name == "prometheus":
+        raise TelemetryProblem("metrics for Prometheus need the setting of the metrics port, not an exporter")
     if name == "otlp":
         of_signal = variables.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL")
         protocol = of_signal or variables.get("OTEL_EXPORTER_OTLP_PROTOCOL") or "http/protobuf"

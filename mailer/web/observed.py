@@ -18,11 +18,13 @@ class Observed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve an ASGI request."""
-        if scope["type"] != "http":
+        method = scope.get("method", OTHER)
+        end = recorder().request(method if method in METHODS else OTHER) if scope["type"] == "http" else None
+        if end is None:
             await self._app(scope, receive, send)
             return
-        method = scope["method"] if scope["method"] in METHODS else OTHER
-        end, status = recorder().request(method), 500
+        # Found before the call, because routers change the scope.
+        route, status = _route(scope["app"].router, scope), 500
 
         async def with_status(message: Message) -> None:
             nonlocal status
@@ -33,7 +35,7 @@ class Observed:
         try:
             await self._app(scope, receive, with_status)
         finally:
-            end(_route(scope["app"].router, scope), status)
+            end(route, status)
 
 
 def _route(router: Router, scope: Scope) -> str:

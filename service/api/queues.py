@@ -171,8 +171,7 @@ class CallQueue:
         """Run calls until the queue is closed; each worker thread does this."""
         while jobs := self._next_jobs():
             start = time.perf_counter()
-            for job in jobs:
-                job.context.run(recorder().waited, "queue", start - job.queued_at)
+            _record_waits(jobs, start)
             results = _results(jobs)
             seconds = (time.perf_counter() - start) / len(jobs)
             with self._changed:
@@ -215,6 +214,14 @@ def _results(jobs: Sequence[_Job]) -> list[Any]:
         except Exception:  # noqa: BLE001 -- each call is made again, alone, so that one does not fail the others
             _log.debug("calls that were run together failed; each is run alone", exc_info=True)
     return [_result(job) for job in jobs]
+
+
+def _record_waits(jobs: Sequence[_Job], end: float) -> None:
+    for job in jobs:
+        try:
+            job.context.run(recorder().waited, "queue", end - job.queued_at)
+        except Exception:  # noqa: BLE001 -- the worker thread must outlive it
+            _log.debug("a wait could not be recorded", exc_info=True)
 
 
 def _leader(jobs: Sequence[_Job]) -> _Job:

@@ -45,6 +45,7 @@ def mail_page(tmp_path_factory: pytest.TempPathFactory) -> Page:
         with FeedService("127.0.0.1:1") as service, running_site(store, service, settings_for(1), clock) as site:
             site.ask("/archive/some-secret-token")
             site.ask("/made-up")
+            site.ask("/static/style.css")
         return fetch(telemetry.port)
     finally:
         telemetry.close()
@@ -66,6 +67,7 @@ def test_web_pages_are_counted_by_route(mail_page: Page) -> None:
     name = "http_server_request_duration_seconds_count"
     assert mail_page.total(name, http_route="/archive/{token}", http_request_method="GET") == 1
     assert mail_page.total(name, http_route="_OTHER", http_response_status_code="404") == 1
+    assert mail_page.total(name, http_route="/static", http_response_status_code="200") == 1
     assert "some-secret-token" not in mail_page.text
     assert "made-up" not in mail_page.text
 

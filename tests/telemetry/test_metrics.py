@@ -234,11 +234,15 @@ def test_standard_variables(variables: dict[str, str], exporters: dict[str, tupl
     assert Wanted.read(variables, is_scraped=False).exporters == exporters
 
 
-def test_an_unknown_exporter_is_an_error() -> None:
-    """An exporter that no package has is named."""
-    variables = {"OTEL_TRACES_EXPORTER": "pigeon"}
+@pytest.mark.parametrize(
+    ("variable", "name", "problem"),
+    [("OTEL_TRACES_EXPORTER", "pigeon", "pigeon"), ("OTEL_METRICS_EXPORTER", "prometheus", "metrics port")],
+)
+def test_an_unknown_exporter_is_an_error(variable: str, name: str, problem: str) -> None:
+    """An exporter that no package has is named; Prometheus has a setting of its own."""
+    variables = {variable: name}
 
-    with pytest.raises(TelemetryProblem, match="pigeon"):
+    with pytest.raises(TelemetryProblem, match=problem):
         start_telemetry("test", Wanted.read(variables, is_scraped=False), variables, attributes={})
 
 

@@ -217,6 +217,17 @@ def test_calls_made_together_are_linked(spans: Spans) -> None:
     assert all([link.context.span_id for link in span.links] == [first.context.span_id] for span in others)
 
 
+def test_work_outside_of_calls_has_no_spans(service: Service, spans: Spans) -> None:
+    """The statements and stages of background threads begin no traces, which nobody could find."""
+    fill(service)  # the embedder works
+    finished(spans, "paperfeed.v1.CatalogService/UpsertDigest", count=2)
+
+    roots = {span.kind for span in spans() if span.parent is None}
+
+    assert roots == {SpanKind.CLIENT}
+    assert "encode" not in {span.name for span in spans()}
+
+
 def test_log_lines_name_the_trace(service: Service, spans: Spans, caplog: pytest.LogCaptureFixture) -> None:
     """The line of a call has the ids of its span; a line outside of a call has none."""
     lines: list[str] = []
