@@ -14,7 +14,10 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
+from database.engine import open_engines
 from mailer.run import MailRun
 from mailer.service import FeedService
 from mailer.storage import MailStore, open_store, schema, subscribers
@@ -23,12 +26,14 @@ from paperfeed.v1.catalog_pb2 import GetPaperRequest
 from paperfeed.v1.feed_pb2 import GetFeedRequest, StreamFeedsRequest
 from service.api.queues import CallQueue, Work
 from service.logs import JsonFormatter
+from service.storage.errors import ERRORS
 from telemetry.record import recorder
 from testing.calls import failing, wait_until
 from testing.mailer.builders import FixedClock, settings_for, subscriber
 from testing.mailer.smtp_server import smtp_server
 from testing.servers import Service, copied, serving
 from testing.traces import tree
+from tests.databases import postgres_schema, require_postgres
 from tests.process.running import ROOT
 from tests.telemetry.conftest import USER, fill
 
@@ -250,3 +255,27 @@ def test_log_lines_name_the_trace(service: Service, spans: Spans, caplog: pytest
     inside, outside = (json.loads(line) for line in lines)
     assert (inside["trace_id"], inside["span_id"]) == (f"{call.context.trace_id:032x}", f"{call.context.span_id:016x}")
     assert "trace_id" not in outside
+
+
+@pytest.mark.postgres
+def test_statements_of_postgresql(spans: Spans) -> None:
+    """Both engines of PostgreSQL, which share a pool, record their statements; a failed one has its error's name."""
+    require_postgres()
+    with postgres_schema() as url:
+        engines = open_engines(url, ERRORS, application="test", pool_size=1, busy_timeout_seconds=5)
+        try:
+            with recorder().job("test"), engines.read() as connection:
+                pools = engines.connections()
+                connection.execute(text("SELECT 1"))
+                with pytest.raises(DBAPIError):
+                    connection.execute(text("SELECT no_such_column"))
+        finally:
+            engines.dispose()
+
+    found = [span for span in spans() if span.kind is SpanKind.CLIENT]
+    errors = [(span.attributes or {}).get("error.type") for span in found]
+    systems = {(span.attributes or {}).get("db.system.name") for span in found}
+
+    assert pools == {"writer": (1, 0)}
+    assert errors == [None, "UndefinedColumn"]
+    assert systems == {"postgresql"}
