@@ -3,7 +3,7 @@
 import contextlib
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from prometheus_client.parser import text_string_to_metric_families
 
 from telemetry.otel import OpenTelemetryRecorder
@@ -89,29 +88,39 @@ def start(empty_database: Path, tmp_path: Path) -> Iterator[Callable[..., Servic
         yield lambda **settings: stack.enter_context(serving(url, **settings))
 
 
+class Kept(SpanExporter):
+    """Keeps the spans that end during a test which wants them."""
+
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] | None = None
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        if self.spans is not None:
+            self.spans += spans
+        return SpanExportResult.SUCCESS
+
+
 @pytest.fixture(scope="session", autouse=True)
-def finished() -> Iterator[InMemorySpanExporter]:
-    """The spans that have ended. The client distribution uses the same tracer: a process has only one."""
-    exporter = InMemorySpanExporter()
-    tracers = TracerProvider()
+def kept() -> Kept:
+    """The exporter of this process, which has only one tracer: the client distribution uses it too."""
+    exporter, tracers = Kept(), TracerProvider(shutdown_on_exit=False)
     tracers.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(tracers)
-    yield exporter
-    tracers.shutdown()
+    return exporter
 
 
 @pytest.fixture
-def spans(finished: InMemorySpanExporter) -> Iterator[Callable[[], tuple[ReadableSpan, ...]]]:
+def spans(kept: Kept) -> Iterator[Callable[[], tuple[ReadableSpan, ...]]]:
     """Record spans and metrics in memory during the test; the function returns the spans of the test so far."""
     provider = trace.get_tracer_provider()
     assert isinstance(provider, TracerProvider)
-    meters = MeterProvider()
+    meters = MeterProvider(shutdown_on_exit=False)
     recorder = OpenTelemetryRecorder(provider, meters)
-    finished.clear()
+    ended = kept.spans = []
     install(recorder)
     try:
-        yield finished.get_finished_spans
+        yield lambda: tuple(ended)
     finally:
         uninstall(recorder)
         meters.shutdown()
-        finished.clear()
+        kept.spans = None
