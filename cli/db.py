@@ -6,6 +6,7 @@ from dataclasses import asdict
 import typer
 
 from cli.local import opened_store
+from cli.observed import job
 from cli.options import Db, Json
 from cli.output import show
 from service.config import Settings
@@ -24,6 +25,7 @@ def upgrade(db: Db = None, as_json: Json = False) -> None:
 
 
 @app.command()
+@job("db prune")
 def prune(db: Db = None, as_json: Json = False) -> None:
     """Remove events, slates, features and audit entries that are older than the PAPERFEED_KEEP_* settings allow."""
     from service.storage import retention

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from database.errors import Errors
 from database.files import DatabaseFiles
+from database.spans import trace_statements
 from database.watch import ConnectionWatch
 
 BUSY_TIMEOUT_SECONDS = 10.0
@@ -59,6 +60,16 @@ class Engines:
             self.files.opened()
             began()
             yield connection
+
+    def connections(self) -> dict[str, tuple[int, int]]:
+        """Return the numbers of connections (in use, idle) of each pool by name. PostgreSQL has one pool."""
+        engines = {"writer": self.writer}
+        if self.reader.pool is not self.writer.pool:
+            engines["reader"] = self.reader
+        pools = {name: engine.pool for name, engine in engines.items()}
+        return {
+            name: (pool.checkedout(), pool.checkedin()) for name, pool in pools.items() if isinstance(pool, QueuePool)
+        }
 
     def dispose(self) -> None:
         """Close all connections."""
@@ -112,8 +123,11 @@ def open_engines(
         writer = sqlite_engine(parsed, "BEGIN IMMEDIATE", busy_timeout_seconds, pool_size=1, max_overflow=0)
         reader = sqlite_engine(parsed, "BEGIN", busy_timeout_seconds, pool_size=pool_size, max_overflow=pool_size)
         event.listen(reader, "connect", lambda connection, _: connection.execute("PRAGMA query_only = ON"))
+        trace_statements(writer)
+        trace_statements(reader)
         return Engines(reader=reader, writer=writer, files=files)
     engine = postgres_engine(parsed, application, busy_timeout_seconds, statement_timeout_seconds, pool_size=pool_size)
+    trace_statements(engine)
     reader = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
     return Engines(reader=reader, writer=engine, files=files)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from mailer.errors import InvalidField
 from mailer.networks import networks_problem
 from settings.reader import read_settings, setting
+from telemetry import NO_PORT
 
 PREFIX = "PAPERFEED_MAIL_"
 
@@ -58,6 +59,13 @@ class MailSettings:
     dkim_key_file: str = setting("", "File that holds the private key, PEM.")
     host: str = setting("127.0.0.1", "Address that the web app listens on.")
     port: int = setting(8025, "Port that the web app listens on; 0 takes a free port.", at_least=0, at_most=65535)
+    metrics_host: str = setting("127.0.0.1", "Address that the port for metrics and probes listens on.")
+    metrics_port: int = setting(
+        NO_PORT,
+        "Port on which 'mail serve' has /metrics, /livez and /readyz over HTTP; -1: none; 0 takes a free port.",
+        at_least=NO_PORT,
+        at_most=65535,
+    )
     trusted_proxies: str = setting(
         "",
         "Addresses or networks of the proxies in front of the web app, separated by commas. Only they are believed to "

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from dataclasses import dataclass
 
 from mailer.clock import Clock
@@ -19,7 +20,7 @@ from mailer.sending.outbox import Sender
 from mailer.service import FeedService
 from mailer.storage import MailStore, deletions, issues, runs, standing
 
-KIND = "send"
+KIND = runs.SEND
 _BAD = ("refused", "unknown_recipient", "gave_up", "no_digest")
 _CHECK_FETCHING = "check that fetching works"
 
@@ -102,7 +103,8 @@ class MailRun:
         maker = self._prepare(outcomes, everybody=everybody)
         # Making waits for the feed service and sending for the SMTP server, so both run at the same time.
         with ThreadPoolExecutor(1, thread_name_prefix="maker") as pool:
-            making = pool.submit(maker.make) if maker is not None else None
+            # The context names the trace of the run.
+            making = pool.submit(copy_context().run, maker.make) if maker is not None else None
             with self._noted():
                 outcomes += self._sender.send(lambda: making is not None and not making.done())
         if maker is not None and making is not None:

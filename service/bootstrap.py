@@ -37,11 +37,15 @@ from service.app.rollout import Rollout, load_first
 from service.app.statistics import StatisticsKeeper
 from service.app.storage_probe import StorageProbe
 from service.config import DEFAULT_CACHE, Settings, without_password
-from service.domain.errors import BundleRejected, BundleUnusable, StorageUnavailable
+from service.domain.errors import BundleRejected, BundleUnusable, InvalidField, StorageUnavailable
 from service.encoder import HASHING, OpenedEncoder, open_encoder
+from service.encoder.measured import MeasuredEncoder
 from service.guard import Guard, check_settings
+from service.measures import paper_measures, server_measures
+from service.observation import metrics_port, start_telemetry
 from service.storage import SqlStore, open_store, schema
 from service.storage.registry.folders import LocalFolders, RemoteFolders, open_folders
+from telemetry.setup import TelemetryProblem
 
 _log = logging.getLogger("paperfeed.server")
 STATEMENT_TIMEOUT_SECONDS = 20.0
@@ -207,8 +211,10 @@ class Application:
         self._exposure = check_settings(settings)
         self._tell = tell
         self._embeds = place.number == 1
+        self._number, self._is_stopping = place.number, False
+        self.telemetry = start_telemetry(settings, place.number)
         self.store = prepare_store(settings, may_make=place.may_make_database)
-        self.encoder = make_encoder(settings, cache_path=settings.cache_path)
+        self.encoder = MeasuredEncoder(make_encoder(settings, cache_path=settings.cache_path))
         clock, counters = SystemClock(), Counters()
         waiting = settings.max_waiting_calls
         quick = CallQueue(
@@ -248,7 +254,7 @@ class Application:
         )
         inline = InlineRanking(self.store, clock, self.serving, users, self.encoder, counters)
         tokens = PageTokens(self.store.page_token_key())
-        profiles = Profiles(self.store, clock, self.serving, users, max_likes=settings.max_likes)
+        profiles = Profiles(self.store, clock, self.serving, users, counters, max_likes=settings.max_likes)
         profile_servicer = ProfileServicer(profiles, tokens)
         feed_servicer = FeedServicer(feeds, inline, tokens)
         self.guard = guard = Guard(settings, self.store, clock)
@@ -265,6 +271,9 @@ class Application:
             silence_seconds=settings.silence_seconds,
             stall_seconds=settings.stall_seconds,
         )
+        paper_counts = StorageProbe(self._paper_counts, lambda: self.store.problem)
+        self._measures = server_measures(counters, (quick, bulk), self.serving, feeds, self.encoder, self.store)
+        self._measures += paper_measures(paper_counts) if self._embeds else []
         self._server = Server(
             catalog=CatalogServicer(
                 Catalog(self.store, clock, self._on_new_text, max_papers=settings.max_papers), tokens
@@ -276,7 +285,7 @@ class Application:
                 counters,
                 self.serving,
                 call_count=lambda: handlers.count,
-                paper_counts=StorageProbe(self._paper_counts, lambda: self.store.problem),
+                paper_counts=paper_counts,
                 place=(place.number, place.count),
                 rollout=self.rollout,
             ),
@@ -299,6 +308,7 @@ class Application:
         serving, settings = self.serving.refresh(), self._settings
         self.guard.start()
         port = self._server.start(settings.host, settings.port)
+        self._serve_telemetry()
         facts = {
             "host": settings.host,
             "port": port,
@@ -308,6 +318,7 @@ class Application:
             "bundle_folder": settings.registry or str(bundle_folder(settings)),
             "auth": settings.auth,
             "tls": bool(settings.server_tls_cert),
+            "metrics_port": self.telemetry.port,
         }
         _log.info("serving", extra={"facts": facts})
         if self._exposure:
@@ -338,6 +349,7 @@ class Application:
 
     def stop(self) -> None:
         """Drain the server and release all resources."""
+        self._is_stopping = True
         self._server.drain(self._settings.drain_seconds)
         self._embedder.stop()
         self._statistics.stop()
@@ -348,6 +360,24 @@ class Application:
         self.encoder.close()
         self._embedder.stop()
         self.store.dispose()
+        self.telemetry.close()
+
+    def _serve_telemetry(self) -> None:
+        """Export the measures, and open the port for metrics and probes.
+
+        Raises:
+            InvalidField: The port cannot be used.
+        """
+        try:
+            self.telemetry.serve(
+                self._settings.metrics_host,
+                metrics_port(self._settings, self._number),
+                measures=self._measures,
+                is_live=self._server.is_alive,
+                is_ready=lambda: self.serving.is_ready and not self._is_stopping,
+            )
+        except TelemetryProblem as problem:
+            raise InvalidField("metrics_port", str(problem)) from problem
 
     def _on_new_text(self) -> None:
         if self._embeds:

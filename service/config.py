@@ -8,6 +8,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from service.domain.errors import InvalidField
 from settings.reader import read_settings, setting
+from telemetry import NO_PORT
 
 PREFIX = "PAPERFEED_"
 NO_IDENTITY, API_KEYS, MTLS = "none", "keys", "mtls"
@@ -148,6 +149,14 @@ class Settings:
     )
     drain_seconds: float = setting(
         20.0, "Time that accepted calls have to finish after SIGTERM.", at_least=0, at_most=3600
+    )
+    metrics_host: str = setting("127.0.0.1", "Address that the port for metrics and probes listens on.")
+    metrics_port: int = setting(
+        NO_PORT,
+        "Port for /metrics, /livez and /readyz over HTTP; -1: none; 0 takes a free port. With several workers, worker "
+        "2 takes the next port, and so on.",
+        at_least=NO_PORT,
+        at_most=65535,
     )
     diversity: float = setting(0.1, "Default diversity of a feed, 0 to 1.", at_least=0, at_most=1)
     exploration: float = setting(

@@ -5,9 +5,11 @@ import json
 import logging
 import sys
 
+from telemetry.record import recorder
+
 
 class JsonFormatter(logging.Formatter):
-    """Formats a record as JSON: time, level, logger, message and the ``facts`` passed through ``extra``.
+    """Formats a record as JSON: time, level, logger, message, ids of the trace and ``facts`` passed by ``extra``.
 
     Args:
         worker: Number of the server process that writes the log; None if it is the only process on its port.
@@ -25,6 +27,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             **self._always,
+            **recorder().ids(),
             **getattr(record, "facts", {}),
         }
         if record.exc_info:

@@ -69,6 +69,11 @@ def read_settings(
     return cls(**values)
 
 
+def variables(prefix: str) -> dict[str, str]:
+    """Return the environment variables whose names start with ``prefix``, such as the standard ones of ``OTEL_``."""
+    return {name: value for name, value in os.environ.items() if name.startswith(prefix)}
+
+
 def _converted(value: Any, each: Field[Any]) -> Any:
     """Return the value in the setting's type.
 

@@ -8,7 +8,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = (
-    *("service", "ranker", "training", "batch", "mailer", "cli", "database", "settings", "data_sets", "proto"),
+    *(
+        "service",
+        "ranker",
+        "training",
+        "batch",
+        "mailer",
+        "cli",
+        "database",
+        "settings",
+        "telemetry",
+        "data_sets",
+        "proto",
+    ),
     *("benchmarks", "testing", "deploy", "tests", "docs", ".ci"),
 )
 TEXT = {".py", ".pyi", ".proto", ".toml", ".yaml", ".md", ".txt", ".json", ".jsonl", ".sh", ".ini", ""}

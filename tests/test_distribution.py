@@ -69,6 +69,7 @@ class TestServerWheel:
             "ranker",
             "service",
             "settings",
+            "telemetry",
             "training",
         }
 

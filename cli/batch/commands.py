@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.batch.cluster import LOCAL, Scheduler, Workers, absolute_url, announced_cluster, check_scheduler
+from cli.observed import job
 from cli.options import BundleFolder, Db, Json
 from cli.output import progress_bar, show
 from service.config import Settings
@@ -22,6 +23,7 @@ app = typer.Typer(help="Rank for all users, or embed all papers, on many cores o
 
 
 @app.command()
+@job("batch embed")
 def embed(
     encoder: Annotated[
         str | None, typer.Option(help="Encoder to compute the vectors with. Default: PAPERFEED_ENCODER.")
@@ -53,6 +55,7 @@ def embed(
 
 
 @app.command()
+@job("batch rerank")
 def rerank(
     digest: Annotated[str, typer.Option(help="Id of the digest to rank.")],
     out: Annotated[Path, typer.Option(help="Folder for the slates (ranked lists). It appears when all are written.")],
@@ -108,6 +111,7 @@ def rerank(
     show(result, as_json=as_json, text=text)
 
 
+@job("export")
 def export(
     out: Annotated[Path, typer.Option(help="New folder for the files; it must not exist yet.")],
     events: Annotated[bool, typer.Option("--events", help="Also write every single event.")] = False,

@@ -9,6 +9,7 @@ import typer
 
 from cli.imports.problems import check_report, show_import
 from cli.local import Local, open_local
+from cli.observed import job
 from cli.options import Db, Embed, Json, Report
 from service.app.catalog import MAX_DIGEST_PAPERS, DigestImport, Existing
 from service.domain.errors import InvalidField, InvalidFile
@@ -33,6 +34,7 @@ Replace = Annotated[
 
 
 @app.command("import")
+@job("digest import")
 def import_digest(
     file: Annotated[
         Path,

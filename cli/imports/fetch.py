@@ -11,6 +11,7 @@ import typer
 from cli.imports.digests import Add, DigestId, Replace, StoredDigest, chosen_effect, store_digest
 from cli.imports.problems import show_import
 from cli.local import open_local
+from cli.observed import job
 from cli.options import Db, Embed, Json
 from service.app.catalog import Existing
 from service.config import Settings
@@ -29,6 +30,7 @@ Date = Annotated[str | None, typer.Option(help="Day of the digest, YYYY-MM-DD. D
 
 
 @app.command("arxiv")
+@job("fetch arxiv")
 def arxiv(
     categories: Annotated[str, typer.Option(help="arXiv categories with commas between them, such as cs.LG,cs.CL.")],
     days: Annotated[
@@ -63,6 +65,7 @@ def arxiv(
 
 
 @app.command("hf-daily")
+@job("fetch hf-daily")
 def hf_daily(
     date: Date = None,
     digest_id: DigestId = "",
@@ -80,6 +83,7 @@ def hf_daily(
 
 
 @app.command("feed")
+@job("fetch feed")
 def feed(
     url: Annotated[str, typer.Argument(help="URL of an RSS, Atom or JSON feed.")],
     date: Date = None,

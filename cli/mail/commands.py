@@ -13,6 +13,7 @@ from cli.credentials import server_access
 from cli.destination import check_folder
 from cli.mail.store import MailDb, configured_store, open_store
 from cli.mail.subscribers import app as subscribers_app
+from cli.observed import job
 from cli.options import Json, TlsCa, TlsCert, TlsKey
 from cli.output import show, show_text, warn
 
@@ -23,6 +24,7 @@ Server = Annotated[str | None, typer.Option("--server", help="Address of the fee
 
 
 @app.command("send")
+@job("mail send")
 def send(
     mail_db: MailDb = None,
     server: Server = None,
@@ -98,8 +100,11 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
 ) -> None:
     """Serve the web pages that mails link to, until SIGTERM or Ctrl-C: confirm, preferences, issues, unsubscribe."""
+    from contextlib import closing
+
     from mailer.clock import SystemClock
     from mailer.config import MailSettings
+    from mailer.observation import start_telemetry
     from mailer.service import FeedService
     from mailer.web.server import run
     from service import logs
@@ -107,11 +112,20 @@ def serve(
     settings = MailSettings.read(db=mail_db, server=server, host=host, port=port)
     access = server_access(settings.server, tls_ca, tls_cert, tls_key)
     logs.configure(settings.log_level)
-    with open_store(settings.db) as store, FeedService(settings.server, access) as service:
-        run(store, service, settings, SystemClock(), announce=lambda url: show_text(f"listening on {url}"))
+    with (
+        closing(start_telemetry(settings)) as telemetry,
+        open_store(settings.db) as store,
+        FeedService(settings.server, access) as service,
+    ):
+
+        def announce(url: str) -> None:
+            show_text(f"listening on {url}")
+
+        run(store, service, settings, SystemClock(), announce=announce, telemetry=telemetry)
 
 
 @app.command("bounces")
+@job("mail bounces")
 def bounces(
     maildir: Annotated[
         Path | None, typer.Option(help="Maildir to read; without it, one message is read from stdin.")

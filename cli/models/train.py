@@ -14,6 +14,7 @@ from cli.destination import check_file, check_new
 from cli.models.dates import day_limit
 from cli.models.feedback import learn, refuse
 from cli.models.sources import read_datasets
+from cli.observed import job
 from cli.options import EmbeddingCache, Export, Json, RecipeName, StoredDb
 from cli.output import show, staged_progress, warn, write_page
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from training.recipes import Recipe
 
 
+@job("train")
 def train(
     recipe: RecipeName = "default",
     papers: Annotated[

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from contextvars import copy_context
 from dataclasses import replace
 
 from mailer.clock import Clock
@@ -24,6 +25,7 @@ from mailer.sending.signing import signed
 from mailer.sending.smtp import Answer, SmtpConnection, Verdict
 from mailer.storage import MailStore, issues, subscribers
 from mailer.storage.issues import Claimed
+from telemetry.record import recorder
 
 _log = logging.getLogger("paperfeed.mail")
 
@@ -86,7 +88,8 @@ class Sender:
         threads = list[threading.Thread]()
         try:
             for number in range(self._settings.smtp_connections):
-                thread = threading.Thread(target=self._deliver, name=f"smtp-{number}", daemon=True)
+                context = copy_context()
+                thread = threading.Thread(target=context.run, args=(self._deliver,), name=f"smtp-{number}", daemon=True)
                 thread.start()
                 threads.append(thread)
             self._feed(more_may_come)
@@ -138,7 +141,8 @@ class Sender:
             if not self._leases.is_ours(issue.issue_id):
                 _log.warning("another mailer has taken over an issue", extra={"facts": {"issue_id": issue.issue_id}})
                 return busy
-            answer = connection.send(issue.address, content)
+            with recorder().stage("deliver"):
+                answer = connection.send(issue.address, content)
             if answer.verdict is Verdict.SERVER_REFUSES:
                 self._doubt(issue, answer)
                 return busy

@@ -7,6 +7,9 @@ from sqlalchemy import Connection, insert, select
 
 from mailer.storage.tables import runs
 
+SEND = "send"
+"""Kind of the runs that make and send issues."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -29,3 +32,9 @@ def newest(connection: Connection, kind: str, limit: int) -> list[Run]:
     columns = (runs.c.kind, runs.c.started_at, runs.c.ended_at, runs.c.outcomes, runs.c.problem)
     statement = select(*columns).where(runs.c.kind == kind).order_by(runs.c.sequence.desc()).limit(limit)
     return [Run(*row) for row in connection.execute(statement)]
+
+
+def outcomes_after(connection: Connection, kind: str, sequence: int) -> list[tuple[int, dict[str, int]]]:
+    """Return (sequence, outcomes) of the runs of a kind that were added after ``sequence``, oldest first."""
+    columns = select(runs.c.sequence, runs.c.outcomes).where(runs.c.kind == kind, runs.c.sequence > sequence)
+    return [(number, outcomes) for number, outcomes in connection.execute(columns.order_by(runs.c.sequence))]

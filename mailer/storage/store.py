@@ -33,6 +33,10 @@ class MailStore:
         with self.read() as connection:
             return bytes(connection.execute(select(installation.c.signing_key)).scalar_one())
 
+    def connections(self) -> dict[str, tuple[int, int]]:
+        """Return the numbers of connections (in use, idle) of each pool by name."""
+        return self._engines.connections()
+
     def dispose(self) -> None:
         """Close all connections. The store opens new ones if it is used again."""
         self._engines.dispose()

@@ -27,6 +27,7 @@ from mailer.web import forms
 from mailer.web.forms import Form
 from mailer.web.guards import RateLimit, SafeHeaders, is_cross_site, read_form
 from mailer.web.issue_page import ACTION_WORDS, shown_papers
+from mailer.web.observed import Observed
 from mailer.web.reactions import Reactions
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -80,7 +81,8 @@ class Site:
             Mount("/static", StaticFiles(packages=[("mailer.web", "static")])),
         ]
         handlers: dict[Any, Any] = {HTTPException: self._http_error, ClientDisconnect: lambda *_: Response()}
-        return Starlette(routes=routes, middleware=[Middleware(SafeHeaders)], exception_handlers=handlers)
+        middleware = [Middleware(Observed), Middleware(SafeHeaders)]
+        return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
 
     def _route(self, path: str, handler: Handler, method: str = "GET") -> Route:
         async def endpoint(request: Request) -> Response:

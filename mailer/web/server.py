@@ -12,12 +12,14 @@ from mailer.clock import Clock
 from mailer.config import MailSettings
 from mailer.errors import InvalidField, MailerError
 from mailer.links import Links
+from mailer.measures import mail_measures
 from mailer.reporting import forward_reactions
 from mailer.sending.confirmations import send_confirmations
 from mailer.service import FeedService
-from mailer.storage import MailStore
+from mailer.storage import MailStore, runs
 from mailer.web.app import Site
 from mailer.web.connections import web_config
+from telemetry.setup import Telemetry, TelemetryProblem
 
 _log = logging.getLogger("paperfeed.mail")
 
@@ -54,6 +56,11 @@ class Courier:
         """Run the jobs now."""
         self._wake.set()
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread is running."""
+        return self._thread.is_alive()
+
     def stop(self) -> None:
         """End the thread after its present job."""
         self._stopping = True
@@ -81,11 +88,13 @@ def run(
     clock: Clock,
     *,
     announce: Callable[[str], None] = lambda _: None,
+    telemetry: Telemetry | None = None,
 ) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish the running requests and return.
 
     Args:
         announce: Called with the web address once the server listens.
+        telemetry: Serves metrics and probes on the port of the settings; None serves none. The caller closes it.
 
     Raises:
         InvalidField: The server cannot listen on the configured address.
@@ -94,12 +103,45 @@ def run(
     site = Site(store, service, settings, clock, courier.wake)
     with contextlib.closing(_bound(settings)) as listening:
         host, port = listening.getsockname()[:2]
+        server = uvicorn.Server(web_config(site.app(), settings))
+        if telemetry is not None:
+            _serve_telemetry(telemetry, store, settings, clock, courier, server)
         announce(f"http://{host}:{port}")
         courier.start()
         try:
-            uvicorn.Server(web_config(site.app(), settings)).run(sockets=[listening])
+            server.run(sockets=[listening])
         finally:
             courier.stop()
+
+
+def _serve_telemetry(
+    telemetry: Telemetry,
+    store: MailStore,
+    settings: MailSettings,
+    clock: Clock,
+    courier: Courier,
+    server: uvicorn.Server,
+) -> None:
+    def is_ready() -> bool:
+        if not server.started or server.should_exit:
+            return False
+        try:
+            with store.read() as connection:
+                runs.newest(connection, runs.SEND, 1)
+        except MailerError:
+            return False
+        return True
+
+    try:
+        telemetry.serve(
+            settings.metrics_host,
+            settings.metrics_port,
+            measures=mail_measures(store, clock),
+            is_live=lambda: courier.is_alive,
+            is_ready=is_ready,
+        )
+    except TelemetryProblem as problem:
+        raise InvalidField("PAPERFEED_MAIL_METRICS_PORT", str(problem)) from problem
 
 
 def _bound(settings: MailSettings) -> socket.socket:

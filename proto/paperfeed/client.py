@@ -33,6 +33,7 @@ import grpc
 from google.rpc import error_details_pb2
 from google.rpc import status_pb2 as rpc_status_pb2
 
+from paperfeed.tracing import TracedCall
 from paperfeed.v1 import (
     catalog_pb2,
     catalog_pb2_grpc,
@@ -226,7 +227,7 @@ class Client:
             self._channel = grpc.secure_channel(target, credentials, options=options)
         else:
             self._channel = grpc.insecure_channel(target, options=options)
-        channel = cast("grpc.Channel", _Defaults(self._channel, timeout, metadata))
+        channel = cast("grpc.Channel", _Defaults(self._channel, timeout, metadata, is_async=False))
         self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self.profiles = profile_pb2_grpc.ProfileServiceStub(channel)
         self.feeds = feed_pb2_grpc.FeedServiceStub(channel)
@@ -305,7 +306,7 @@ class AsyncClient:
             self._channel = grpc.aio.secure_channel(target, credentials, options=options)
         else:
             self._channel = grpc.aio.insecure_channel(target, options=options)
-        channel = cast("grpc.aio.Channel", _Defaults(self._channel, timeout, metadata))
+        channel = cast("grpc.aio.Channel", _Defaults(self._channel, timeout, metadata, is_async=True))
         self.catalog = catalog_pb2_grpc.CatalogServiceStub(channel)
         self.profiles = profile_pb2_grpc.ProfileServiceStub(channel)
         self.feeds = feed_pb2_grpc.FeedServiceStub(channel)
@@ -404,18 +405,21 @@ def _following(request: Any, page: Any) -> Any | None:
 
 
 class _Defaults:
-    """A channel, blocking or of asyncio, whose calls have a default deadline and metadata."""
+    """A channel, blocking or of asyncio, that traces calls, and gives them a default deadline and metadata."""
 
-    def __init__(self, channel: Any, seconds: float, metadata: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, channel: Any, seconds: float, metadata: tuple[tuple[str, str], ...], *, is_async: bool) -> None:
         self._channel = channel
         self._seconds = seconds
         self._metadata = metadata
+        self._is_async = is_async
 
-    def unary_unary(self, *arguments: Any, **options: Any) -> Any:
-        return _WithDefaults(self._channel.unary_unary(*arguments, **options), self._seconds, self._metadata)
+    def unary_unary(self, path: str, *arguments: Any, **options: Any) -> Any:
+        rpc = TracedCall(self._channel.unary_unary(path, *arguments, **options), path, returns_call=self._is_async)
+        return _WithDefaults(rpc, self._seconds, self._metadata)
 
-    def unary_stream(self, *arguments: Any, **options: Any) -> Any:
-        return _WithDefaults(self._channel.unary_stream(*arguments, **options), 10 * self._seconds, self._metadata)
+    def unary_stream(self, path: str, *arguments: Any, **options: Any) -> Any:
+        rpc = TracedCall(self._channel.unary_stream(path, *arguments, **options), path, returns_call=True)
+        return _WithDefaults(rpc, 10 * self._seconds, self._metadata)
 
 
 class _WithDefaults:

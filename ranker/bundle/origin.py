@@ -1,7 +1,7 @@
 """The origin of a bundle: which data of a service it was trained on, and when they were taken.
 
 A manifest names no users. It has the time at which data were taken from a service, so all bundles whose data were taken
-while a user was stored may hold what was learned from that user (docs/adr/0029).
+while a user was stored may hold what was learned from that user (docs/adr/0032).
 """
 
 import datetime as dt

@@ -13,8 +13,10 @@ from service.api.status import reason_of, status_of
 from service.app.counters import Counters
 from service.domain.callers import AuditEntry, Caller
 from service.domain.errors import ClientTooSlow, Overloaded, PaperfeedError, ServerStopping, Unauthenticated
+from telemetry.record import recorder
 
 REQUEST_ID_KEY = "x-request-id"
+PACKAGE = "paperfeed.v1."
 # Limit of calls that wait at a time for their clients to send the message, and the same limit for clients to take an
 # answer. If one more waits, the call that has waited longest ends. The limit also bounds the memory of arriving
 # messages.
@@ -84,6 +86,7 @@ class Call:
         self._context = context
         self._counters = counters
         self._started = time.perf_counter()
+        self._end_record = recorder().call(PACKAGE + method, context.invocation_metadata(), self._request_id)
         self._is_active = True
         self._sent_headers = False
 
@@ -128,7 +131,7 @@ class Call:
         if is_refused:
             # Refusing many calls must cost little, so no line is logged. No headers are sent, so that the client's
             # channel may retry the call.
-            self._counters.count_call(self.method, code.name)
+            self._count(code.name)
         else:
             is_bug = not isinstance(error, PaperfeedError)
             self._end(code.name, reason=reason_of(error), bug=error if is_bug else None)
@@ -141,8 +144,13 @@ class Call:
             # The client reads nothing. grpcio reports nothing when it ends a cancelled call.
             raise asyncio.CancelledError from None
 
-    def _end(self, code: str, *, reason: str = "", bug: Exception | None = None) -> None:
+    def _count(self, code: str) -> None:
+        """Count and record the end of the call."""
         self._counters.count_call(self.method, code)
+        self._end_record(code)
+
+    def _end(self, code: str, *, reason: str = "", bug: Exception | None = None) -> None:
+        self._count(code)
         milliseconds = (time.perf_counter() - self._started) * 1_000
         facts = {"request_id": self._request_id, "method": self.method, "code": code, "ms": round(milliseconds, 2)}
         if self.caller and self.caller.name:

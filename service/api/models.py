@@ -94,9 +94,8 @@ class ModelServicer(model_pb2_grpc.ModelServiceServicer):
 
 def actor_of(context: Any) -> str:
     """Return who makes a call, for the log: the caller's name, or its address without the port if it has none."""
-    caller = getattr(context, "caller", None)
-    if caller is not None and caller.name:
-        return str(caller.name)
+    if context.caller is not None and context.caller.name:
+        return str(context.caller.shown_name)
     kind, _, address = str(context.peer()).partition(":")
     return f"{kind} {address.rpartition(':')[0] or address}"
 

@@ -11,10 +11,12 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from service.domain.errors import Overloaded
+from telemetry.record import recorder
 
 MAX_TOGETHER = 16
 """Most calls that are made as one job."""
@@ -47,6 +49,9 @@ class _Job:
     argument: Any
     kind: Hashable
     result: "asyncio.Future[Any]"
+    context: Context
+    """Context of the call, in which its work runs. It names the call's span."""
+    queued_at: float
 
 
 class CallQueue:
@@ -82,9 +87,25 @@ class CallQueue:
         self._is_closed = False
         self._retry_seconds = itertools.cycle(RETRY_SECONDS)
         self._refused_count = 0
+        self._refused_total = 0
         self._warned_at = -WARNING_SECONDS
         for number in range(threads):
             threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True).start()
+
+    @property
+    def name(self) -> str:
+        """Name of the class of calls."""
+        return self._name
+
+    @property
+    def length(self) -> int:
+        """Number of waiting calls."""
+        return len(self._waiting)
+
+    @property
+    def refused_count(self) -> int:
+        """Number of calls refused since the start."""
+        return self._refused_total
 
     @property
     def is_crowded(self) -> bool:
@@ -121,7 +142,7 @@ class CallQueue:
             size: Bytes of the argument.
         """
         loop = asyncio.get_running_loop()
-        job = _Job(work, argument, kind, loop.create_future())
+        job = _Job(work, argument, kind, loop.create_future(), copy_context(), time.perf_counter())
         self._bytes += size
         try:
             with self._changed:
@@ -139,6 +160,7 @@ class CallQueue:
 
     def _warn(self, waiting: int, expected_seconds: float) -> None:
         self._refused_count += 1
+        self._refused_total += 1
         now = time.monotonic()
         if now - self._warned_at >= WARNING_SECONDS:
             facts = {"queue": self._name, "waiting": waiting, "expected_seconds": round(expected_seconds, 3)}
@@ -149,6 +171,7 @@ class CallQueue:
         """Run calls until the queue is closed; each worker thread does this."""
         while jobs := self._next_jobs():
             start = time.perf_counter()
+            _record_waits(jobs, start)
             results = _results(jobs)
             seconds = (time.perf_counter() - start) / len(jobs)
             with self._changed:
@@ -185,16 +208,43 @@ def _results(jobs: Sequence[_Job]) -> list[Any]:
     """Return each job's result, or the exception that it raised."""
     together = jobs[0].work.together
     if len(jobs) > 1 and together is not None:
+        arguments = [job.argument for job in jobs]
         try:
-            return list(together([job.argument for job in jobs]))
+            return _leader(jobs).context.run(_run_together, together, arguments, _spans(jobs))
         except Exception:  # noqa: BLE001 -- each call is made again, alone, so that one does not fail the others
             _log.debug("calls that were run together failed; each is run alone", exc_info=True)
     return [_result(job) for job in jobs]
 
 
+def _record_waits(jobs: Sequence[_Job], end: float) -> None:
+    for job in jobs:
+        try:
+            job.context.run(recorder().waited, "queue", end - job.queued_at)
+        except Exception:  # noqa: BLE001 -- the worker thread must outlive it
+            _log.debug("a wait could not be recorded", exc_info=True)
+
+
+def _leader(jobs: Sequence[_Job]) -> _Job:
+    """Return the job whose trace shows the work of all: the first one that is recorded."""
+    if not recorder().is_tracing:
+        return jobs[0]
+    return next((job for job in jobs if job.context.run(recorder().is_sampled)), jobs[0])
+
+
+def _spans(jobs: Sequence[_Job]) -> list[object]:
+    return [job.context.run(recorder().span) for job in jobs] if recorder().is_tracing else []
+
+
+def _run_together(
+    together: Callable[[Sequence[Argument]], Sequence[Any]], arguments: Sequence[Argument], spans: Sequence[object]
+) -> list[Any]:
+    recorder().link(spans)
+    return list(together(arguments))
+
+
 def _result(job: _Job) -> Any:
     try:
-        return job.work.alone(job.argument)
+        return job.context.run(job.work.alone, job.argument)
     except Exception as error:  # noqa: BLE001 -- passed to the waiting call
         return error
 

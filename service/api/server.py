@@ -49,6 +49,8 @@ ANSWER_SECONDS = 5.0
 # and balancers ask for.
 READINESS_NAMES = ("", feed_pb2.DESCRIPTOR.services_by_name["FeedService"].full_name)
 READINESS_SECONDS = 1.0
+ALIVE_SECONDS = 5.0
+"""A server whose event loop does not answer within this time is not alive."""
 # During a drain, clients may send one more call, which must get UNAVAILABLE. The drain waits until none has arrived for
 # QUIET_SECONDS, at most for MAX_QUIET_SECONDS.
 QUIET_SECONDS = 0.25
@@ -152,6 +154,16 @@ class Server:
         if host.startswith(UNIX):
             return self._run(self._start(host))
         return self._run(self._start(f"[{host}]:{port}" if ":" in host else f"{host}:{port}"))
+
+    def is_alive(self) -> bool:
+        """Whether the event loop, which handles all calls, answers within some seconds."""
+        answered = threading.Event()
+        try:
+            self._loop.call_soon_threadsafe(answered.set)
+        except RuntimeError:
+            # The loop is closed.
+            return False
+        return answered.wait(ALIVE_SECONDS)
 
     def drain(self, seconds: float) -> None:
         """Refuse new calls with UNAVAILABLE, wait up to ``seconds`` for accepted calls, then stop the server."""

@@ -1,5 +1,6 @@
 """Work in a thread of its own."""
 
+import contextvars
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -24,5 +25,6 @@ def started(work: Callable[[], Result], name: str) -> "Future[Result]":
         else:
             done.set_result(result)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    # The context names the trace of the call that started the work.
+    threading.Thread(target=contextvars.copy_context().run, args=(run,), name=name, daemon=True).start()
     return done

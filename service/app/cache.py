@@ -31,6 +31,11 @@ class VersionedCache(Generic[Key, Value]):
         self._entries: OrderedDict[Key, tuple[Hashable, Value]] = OrderedDict()
         self._flights: dict[tuple[Key, Hashable], Future[Value]] = {}
 
+    @property
+    def size(self) -> int:
+        """Sizes of all values together."""
+        return self._size
+
     def find(self, key: Key, version: Hashable) -> Value | None:
         """Return the value of this key and version; None if the cache has no or another version."""
         with self._lock:
@@ -100,3 +105,8 @@ class CachesByOwner(Generic[Cache]):
             if (found := self._caches.get(owner)) is None:
                 found = self._caches[owner] = self._make()
             return found
+
+    def all(self) -> list[Cache]:
+        """Return the caches of the owners that still exist."""
+        with self._lock:
+            return list(self._caches.values())

@@ -28,6 +28,7 @@ from service.app.ranking.similar import SimilarPapers
 from service.domain.errors import Conflict, NotFound
 from service.domain.feeds import Slate
 from service.domain.papers import Paper
+from telemetry.record import recorder
 
 USERS_PER_READ = 200
 
@@ -138,7 +139,7 @@ class Feeds:
         self, serving: Serving, queries: Sequence[FeedQuery], page_sizes: Sequence[int], known: set[str]
     ) -> list[FeedPage]:
         """Return the first pages of queries that one bundle ranks; add the users who are known to ``known``."""
-        with self.store.read() as tx:
+        with recorder().stage("read", feeds=len(queries)), self.store.read() as tx:
             versions = [tx.versions(query.user_id, query.digest_id) for query in queries]
             pages = [
                 self._precomputed_page(tx, serving, query, its_versions, page_size)
@@ -236,7 +237,7 @@ class Feeds:
     ) -> tuple[dict[str, PreparedUser], Candidates, dt.date | None]:
         """Return the users, the candidates and the latest date of the digests; no candidates without a digest."""
         while True:
-            with self.store.read() as tx:
+            with recorder().stage("read", feeds=len(user_ids)), self.store.read() as tx:
                 try:
                     candidates, date = self.candidates.of_digests(tx, serving, digest_ids)
                 except BeingPlaced as placing:
@@ -279,7 +280,8 @@ class Feeds:
             )
             for query, user, exclude in wanted
         ]
-        rankings = rank_many(serving, asked, candidates, as_of)
+        with recorder().stage("rank", feeds=len(asked), candidates=len(candidates.papers)):
+            rankings = rank_many(serving, asked, candidates, as_of)
         return [
             self._slate(each.query, candidates, ranking, date, as_of)
             for each, ranking in zip(wanted, rankings, strict=True)
@@ -335,14 +337,14 @@ class Feeds:
     def _save(self, made: Sequence[Slate], *, known: Collection[str], skip_deleted: bool = False) -> list[Slate]:
         """Store slates; return those stored. Skip slates of known users deleted since, or raise Conflict."""
         saved = []
-        with self.store.write() as tx:
+        with recorder().stage("write", feeds=len(made)), self.store.write() as tx:
             for slate in made:
                 if tx.slates.add(slate, of_known_user=slate.user_id in known):
                     saved.append(slate)
                 elif not skip_deleted:
                     raise Conflict("user", slate.user_id)
         for slate in saved:
-            self.counters.count_fallback(slate.fallback_reason.name, stale_digest=slate.stale_digest)
+            self.counters.count_feed(slate.fallback_reason.name, slate.model_version, stale_digest=slate.stale_digest)
         return saved
 
     def _user_batches(self, user_ids: Sequence[str] | None, start_after: str) -> Iterator[list[str]]:

@@ -8,6 +8,7 @@ from operator import attrgetter, itemgetter
 from typing import Any, TypeVar
 
 from service.app.catalog import resolve_all
+from service.app.counters import Counters
 from service.app.ports import Clock, Store, Transaction
 from service.app.ranking.prepared_users import PreparedUsers
 from service.app.ranking.serving import ServingSlot
@@ -27,6 +28,7 @@ from service.domain.events import (
 from service.domain.feeds import PrecomputedSlate, Slate
 from service.domain.papers import check_id, check_text
 from service.domain.states import LIKING_EVENTS
+from telemetry.record import recorder
 
 MAX_PREFERENCES = 200
 # Rows read in one transaction of an export.
@@ -42,6 +44,7 @@ class Profiles:
         serving: Gives the vectors that group likes into interests; None if interests are not needed.
         users: Cache of prepared users; None if interests are not needed.
         max_likes: Number of likes of a user above which ``record`` stores no like; 0 means no limit.
+        counters: Counts new events; None counts none.
     """
 
     def __init__(
@@ -50,9 +53,11 @@ class Profiles:
         clock: Clock,
         serving: ServingSlot | None = None,
         users: PreparedUsers | None = None,
+        counters: Counters | None = None,
         *,
         max_likes: int = 0,
     ) -> None:
+        self._counters = counters
         self._max_likes = max_likes
         self._users = users
         self._store = store
@@ -72,7 +77,7 @@ class Profiles:
         checked = [self._check_event(event, f"{path}[{i}]") for i, event in enumerate(events)]
         paths = [f"{path}[{i}].paper_id" for i in range(len(checked))]
         try:
-            with self._store.write() as tx:
+            with recorder().stage("record", events=len(checked)), self._store.write() as tx:
                 paper_ids = resolve_all(tx, [event.paper_id for event in checked], paths)
                 complete = [_complete(event, paper_id) for event, paper_id in zip(checked, paper_ids, strict=True)]
                 new = tx.users.record(complete, self._clock.now())
@@ -81,6 +86,9 @@ class Profiles:
         except OtherEvent as other:
             problem = "is already the id of another event of this user"
             raise InvalidField(f"{path}[{other.place}].event_id", problem) from other
+        if self._counters is not None:
+            stored = (event for event, is_new in zip(complete, new, strict=True) if is_new)
+            self._counters.count_events(event.event_type.name for event in stored)
         return [event.event_id for event in complete], new
 
     def state(self, user_id: str) -> UserState:

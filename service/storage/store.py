@@ -121,6 +121,10 @@ class SqlStore:
         """Why transactions fail at present, or have been waiting for a second or more; empty if none does."""
         return self._writes.problem() or self._reads.problem()
 
+    def connections(self) -> dict[str, tuple[int, int]]:
+        """Return the numbers of connections (in use, idle) of each pool by name."""
+        return self._engines.connections()
+
     def dispose(self) -> None:
         """Close all connections. The store opens new ones if it is used again."""
         self._engines.dispose()

@@ -74,6 +74,8 @@ class Transaction(Protocol):
     @property
     def audit(self) -> AuditStore:
         """The audit log."""
+
+    @property
     def models(self) -> ModelStore:
         """Registered models."""
 

@@ -15,6 +15,7 @@ from service.app.ranking.candidates import Candidates
 from service.app.ranking.served_model import Loaded, Serving
 from service.app.ranking.signals import KeptDigest, with_signals
 from service.domain.errors import NotFound, Overloaded
+from telemetry.record import recorder
 
 Window: TypeAlias = tuple[dt.datetime, dt.datetime | None]
 """First-seen times [start, end); an end of None means now."""
@@ -59,6 +60,11 @@ class CandidateSets:
         self._placing: dict[tuple[Loaded, tuple[str, ...]], Future[KeptDigest]] = {}
         self._placing_changes = threading.Lock()
         self._one_at_a_time = threading.Lock()
+
+    @property
+    def cache_bytes(self) -> int:
+        """Approximate memory of the cached digests."""
+        return self._digests.size
 
     def of_digest(
         self, tx: Transaction, serving: Serving, versions: Versions, digest_id: str
@@ -146,7 +152,8 @@ class CandidateSets:
         """Place digests. Rows of papers that have not changed are taken from the last version."""
         last = self._digests.of(serving.loaded).last(digest_ids)
         before = last.candidates if last is not None and last.generation == serving.generation else None
-        return KeptDigest(Candidates.load(tx, serving, paper_ids, digest_ids, before=before), serving.generation)
+        with recorder().stage("place", candidates=len(paper_ids)):
+            return KeptDigest(Candidates.load(tx, serving, paper_ids, digest_ids, before=before), serving.generation)
 
     def of_window(self, tx: Transaction, serving: Serving, window: Window) -> Candidates:
         """Return the newest papers first seen in the window, at most ``MAX_WINDOW_PAPERS``."""

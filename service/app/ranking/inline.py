@@ -15,6 +15,7 @@ from service.app.ranking.serving import Serving, ServingSlot
 from service.app.ranking.signals import with_signals
 from service.domain.errors import DeadlineTooShort, InvalidField
 from service.domain.papers import Paper, embedding_text
+from telemetry.record import recorder
 
 MAX_INLINE_BYTES = 4_000_000
 
@@ -70,7 +71,7 @@ class InlineRanking:
         serving = self.serving.choice(query.as_of).of(query.user_id)
         vectors = self._embed(serving, [*liked, *candidates], timeout_seconds)
         check()
-        with self.store.read() as tx:
+        with recorder().stage("read"), self.store.read() as tx:
             user = self._user(tx, serving, query, liked, _by_id(liked, vectors))
             if query.candidate_paper_ids:
                 paper_ids = resolve_distinct(tx, query.candidate_paper_ids, "candidate_paper_ids.paper_ids")
@@ -80,8 +81,9 @@ class InlineRanking:
                 ranked = Candidates.build(serving, candidates, found, check=check)
         check()
         options = RankingOptions(as_of=query.as_of or self.clock.now(), explain=query.explain, limit=None)
-        ranking = rank_candidates(serving, user, ranked, options)
-        self.counters.count_fallback(ranking.fallback_reason.name)
+        with recorder().stage("rank", feeds=1, candidates=len(ranked.papers)):
+            ranking = rank_candidates(serving, user, ranked, options)
+        self.counters.count_feed(ranking.fallback_reason.name, ranking.model_version)
         return ranking, ranked.pending_paper_count
 
     def _embed(self, serving: Serving, papers: Sequence[Paper], timeout_seconds: float) -> Sequence[Vectors]:

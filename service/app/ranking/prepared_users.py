@@ -15,6 +15,7 @@ from service.app.ranking.placing import place_papers
 from service.app.ranking.prepared_user import PreparedUser, counted_likes
 from service.app.ranking.serving import Serving
 from service.domain.papers import Paper
+from telemetry.record import recorder
 
 USER_BYTES = 256 * 2**20
 """Limit for all cached users of one bundle together: about a thousand users with thirty likes."""
@@ -26,6 +27,8 @@ EVENT_BYTES = 250
 """Approximate memory of each like, dislike and hidden paper in a user's state."""
 PLACED_PAPERS = 8_192
 """Limit for cached liked papers of one bundle, about 14 kB each. Placing one takes longer than ranking a digest."""
+PLACED_BYTES = 14_000
+"""Approximate memory of a cached liked paper."""
 Placed: TypeAlias = tuple[Paper, PaperMatrix]
 """A paper and its row in the spaces of a bundle."""
 
@@ -38,6 +41,11 @@ class PlacedPapers:
 
     def __init__(self, limit: int = PLACED_PAPERS) -> None:
         self._kept = CachesByOwner[VersionedCache[str, Placed]](lambda: VersionedCache(limit, lambda _: 1))
+
+    @property
+    def count(self) -> int:
+        """Number of cached papers."""
+        return sum(cache.size for cache in self._kept.all())
 
     def find(self, tx: Transaction, serving: Serving, paper_ids: Sequence[str]) -> dict[str, Placed]:
         """Return the stored papers among ``paper_ids`` by id, each with its row. A bundle must serve.
@@ -74,7 +82,18 @@ class PreparedUsers:
         if version is None:
             return PreparedUser(state=None, profile=None)
         key, kept = (version, serving.generation), self._kept.of(serving.loaded)
-        return kept.find(user_id, key) or kept.put(user_id, key, self._load(tx, serving, user_id))
+        found = kept.find(user_id, key)
+        if found is None:
+            with recorder().stage("profile"):
+                found = kept.put(user_id, key, self._load(tx, serving, user_id))
+        return found
+
+    def cache_bytes(self) -> dict[str, int]:
+        """Return the approximate memory of each cache by name."""
+        return {
+            "users": sum(cache.size for cache in self._kept.all()),
+            "liked_papers": PLACED_BYTES * self._placed.count,
+        }
 
     def _load(self, tx: Transaction, serving: Serving, user_id: str) -> PreparedUser:
         state = tx.users.find_state(user_id)
