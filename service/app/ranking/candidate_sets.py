@@ -64,7 +64,7 @@ class CandidateSets:
     @property
     def cache_bytes(self) -> int:
         """Approximate memory of the cached digests."""
-        return self._digests.size
+        return sum(cache.size for cache in self._digests.all())
 
     def of_digest(
         self, tx: Transaction, serving: Serving, versions: Versions, digest_id: str

@@ -106,8 +106,8 @@ CASES = [
     Case(upserting(categories=["\x00"]), "papers[0].categories[0]"),
     Case(upserting(authors=["a"] * 5_001), "papers[0].authors"),
     Case(upserting(authors=[f"{i:04d}" + "é" * 200 for i in range(250)]), "papers[0].authors"),
-    Case(upserting(categories=["x" * 101]), "papers[0].categories[0]"),
-    Case(upserting(categories=["a"] * 101), "papers[0].categories"),
+    Case(upserting(categories=["x" * 201]), "papers[0].categories[0]"),
+    Case(upserting(categories=["a"] * 51), "papers[0].categories"),
     Case(UpsertPapersRequest(papers=[Paper(title="t", abstract="x" * 40_000)] * 201), "papers"),
     Case(
         UpsertPapersRequest(papers=[Paper(title="t")], update_mask={"paths": ["abstract", "paper_id"]}), "update_mask"
