@@ -6,6 +6,8 @@
 set -uo pipefail
 # One thread per process: more would only compete for the cores that the processes use already.
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1} OPENBLAS_NUM_THREADS=${OPENBLAS_NUM_THREADS:-1}
+# Without cached bytecode every test process and every server would compile all modules again.
+unset PYTHONDONTWRITEBYTECODE
 python=$1 which=$2
 shift 2
 
