@@ -18,7 +18,9 @@ python=$1 which=$2
 shift 2
 
 # Tests of one file share a process, and with it the fixtures of the file. Files start in the order of tests/conftest.py.
-parallel=(-n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder)
+# Some tests wait for other processes; meanwhile a further process uses the processor.
+processes=$("$python" -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
+parallel=(-n "$processes" --dist loadfile --no-loadscope-reorder)
 found=0 code=0
 part() { # pytest exits with 5 if no test matches, which is wrong only if no part has one
     "$python" -m pytest "$@"

@@ -38,7 +38,7 @@ LONGEST = [
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Do not import files without a test of the marker that ``-m`` begins with, such as in ``-m "slow and not serial"``.
+    """Do not import files without a test of the marker that ``-m`` begins with, as in ``-m "slow and not serial"``.
 
     Markers ``slow`` and ``serial`` are only set in the files of the tests themselves.
     """

@@ -1,4 +1,4 @@
-"""Runs the supervisor of ``paperfeed serve --workers``, but restarts workers after a short pause, and gives up sooner."""
+"""Runs the supervisor of ``paperfeed serve --workers``, but with short pauses, and gives up after three failures."""
 
 import sys
 
