@@ -6,6 +6,8 @@ from cli.main import main
 from service.app.statistics import StatisticsKeeper
 
 if __name__ == "__main__":
-    StatisticsKeeper.__init__.__kwdefaults__["poll_seconds"] = 1.0
+    defaults = StatisticsKeeper.__init__.__kwdefaults__
+    assert defaults is not None
+    defaults["poll_seconds"] = 1.0
     sys.argv = ["paperfeed", "serve"]
     main()
