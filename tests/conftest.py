@@ -38,14 +38,14 @@ LONGEST = [
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Do not import files without a test of the marker that ``-m`` begins with, as in ``-m "slow and not serial"``.
+    """With ``-m serial`` or ``-m "slow and not serial"``, do not import files without a test of this marker.
 
-    Markers ``slow`` and ``serial`` are only set in the files of the tests themselves.
+    These markers are only set in the files of the tests themselves.
     """
-    wanted = re.match("slow|serial", config.option.markexpr)
+    wanted = re.fullmatch("(slow|serial)( and not serial)?", config.option.markexpr)
     if wanted is None or not collection_path.match("test_*.py"):
         return None
-    return f"mark.{wanted[0]}" not in collection_path.read_text(encoding="utf-8") or None
+    return f"mark.{wanted[1]}" not in collection_path.read_text(encoding="utf-8") or None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
