@@ -2,6 +2,7 @@
 
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ from cli.models import estimate, evaluate, train
 from cli.output import show_text
 from cli.queries import commands as queries
 from cli.queries import reactions
+from settings.reader import chosen_file
 
 app = typer.Typer(
     name="paperfeed",
@@ -34,11 +36,21 @@ def _show_version(asked: bool) -> None:
 
 @app.callback()
 def options(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Settings file. Default: PAPERFEED_CONFIG, then paperfeed.toml here or in a parent folder."),
+    ] = None,
     _: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Rank each day's new research papers for each user: serve feeds, import papers and likes, train, send mail."""
+    """Rank each day's new research papers for each user: serve feeds, import papers and likes, train, send mail.
+
+    To start, run: paperfeed init
+    """
+    if config is not None:
+        ctx.with_resource(chosen_file(config))
 
 
 app.command("serve")(serve.serve)

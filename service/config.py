@@ -7,9 +7,11 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from service.domain.errors import InvalidField
-from settings.reader import read_settings, setting
+from settings.reader import any_path, dotted_path, given_names, path_unless, read_settings, setting
 
 PREFIX = "PAPERFEED_"
+TABLE = "service"
+"""Table of paperfeed.toml with these settings."""
 DEFAULT_CACHE, NO_CACHE = "user", "none"
 """Values of ``embedding_cache`` that are not the name of a file."""
 # HOST:PORT, or another name that gRPC knows, such as unix:/run/paperfeed.sock or dns:///paperfeed:50051.
@@ -30,7 +32,9 @@ def _address_problem(text: str) -> str | None:
 class Settings:
     """All settings with their defaults. The environment variable of ``name`` is ``PAPERFEED_NAME``."""
 
-    db: str = setting("sqlite:///paperfeed.db", "Database URL: sqlite:///PATH or postgresql://USER@HOST/NAME.")
+    db: str = setting(
+        "sqlite:///paperfeed.db", "Database URL: sqlite:///PATH or postgresql://USER@HOST/NAME.", is_path=any_path
+    )
     host: str = setting("127.0.0.1", "Address that the server listens on.")
     port: int = setting(50051, "Port that the server listens on; 0 takes a free port.", at_least=0, at_most=65535)
     server: str = setting(
@@ -42,13 +46,15 @@ class Settings:
         "",
         "PEM file with the root certificates that the server's certificate is checked against, or 'system' for those "
         "that gRPC ships. Commands that call a server use TLS if this or one of the next three is set.",
+        is_path=path_unless("system"),
     )
-    tls_cert: str = setting("", "PEM file with the client's certificate, if the server asks for one.")
-    tls_key: str = setting("", "PEM file with the private key of the client's certificate.")
-    api_key_file: str = setting("", "File that holds the API key to send to the server.")
+    tls_cert: str = setting("", "PEM file with the client's certificate, if the server asks for one.", is_path=any_path)
+    tls_key: str = setting("", "PEM file with the private key of the client's certificate.", is_path=any_path)
+    api_key_file: str = setting("", "File that holds the API key to send to the server.", is_path=any_path)
     encoder: str = setting(
         "all-MiniLM-L6-v2",
         "Encoder: a sentence-transformers model or path. 'hashing' needs no torch, but compares words only.",
+        is_path=dotted_path,
     )
     encoder_threads: int = setting(0, "Threads of the encoder process; 0 means one per core.", at_least=0, at_most=256)
     encoder_device: str = setting("cpu", "Device of the encoder in torch's notation: cpu, cuda or mps.")
@@ -61,13 +67,14 @@ class Settings:
         "vectors.sqlite in the user's cache folder (Linux: ~/.cache/paperfeed), and no file for the server, which has "
         "its database, and for the encoder 'hashing'.",
         may_be_empty=True,
+        is_path=path_unless(DEFAULT_CACHE, NO_CACHE),
     )
     embedding_cache_megabytes: int = setting(
         500,
         "Size limit of that file; the vectors stored first are removed. A megabyte has some 500 vectors; 0: no limit.",
         at_least=0,
     )
-    bundle: str = setting("", "Folder of the model bundle; empty means the bundle in the package.")
+    bundle: str = setting("", "Folder of the model bundle; empty means the bundle in the package.", is_path=any_path)
     allow_cosine: bool = setting(
         default=False,
         help_text="Whether a server without a usable bundle, which ranks feeds by cosine similarity, counts as ready.",
@@ -134,6 +141,7 @@ class Settings:
     arxiv_feed_url: str = setting("https://rss.arxiv.org", "Base URL of arXiv's feeds of new papers.")
     arxiv_api_url: str = setting("https://export.arxiv.org", "Base URL of arXiv's search API.")
     hf_daily_url: str = setting("https://huggingface.co", "Base URL of the Hugging Face daily papers.")
+    biorxiv_api_url: str = setting("https://api.biorxiv.org", "Base URL of the API of bioRxiv and medRxiv.")
     fetch_contact: str = setting(
         "", "Mail address or web page that fetch sends to the sources, so that they can contact you."
     )
@@ -156,18 +164,26 @@ class Settings:
     fetch_folder: str = setting(
         "",
         "Folder that keeps pages of an unfinished search; empty: beside the SQLite database, nowhere with PostgreSQL.",
+        is_path=any_path,
     )
-    data: str = setting("../shared/data", "Folder of the public data sets that train, tests and benchmarks read.")
+    data: str = setting(
+        "../shared/data", "Folder of the public data sets that train, tests and benchmarks read.", is_path=any_path
+    )
     log_level: str = setting("INFO", "DEBUG, INFO, WARNING or ERROR.", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None, **flags: object) -> "Settings":
-        """Return settings from flags (None means not given), then the environment, then defaults.
+        """Return settings from flags (None means not given), the environment, paperfeed.toml, then defaults.
 
         Raises:
-            InvalidField: Names the variable or flag that cannot be used.
+            InvalidField: Names the variable, flag or key that cannot be used.
         """
-        return read_settings(cls, PREFIX, environment, flags, InvalidField)
+        return read_settings(cls, PREFIX, environment, flags, InvalidField, table=TABLE)
+
+    @classmethod
+    def given(cls, environment: Mapping[str, str] | None = None, **flags: object) -> set[str]:
+        """Return the names of the settings that ``read`` would not take from the defaults."""
+        return given_names(cls, PREFIX, environment, flags, InvalidField, table=TABLE)
 
     @property
     def cache_path(self) -> Path | None:

@@ -11,7 +11,7 @@ import typer
 
 from cli.credentials import tls_credentials
 from cli.destination import check_folder
-from cli.mail.store import MailDb, configured_store, open_store
+from cli.mail.store import MailDb, configured_store
 from cli.mail.subscribers import app as subscribers_app
 from cli.options import Json, TlsCa, TlsCert, TlsKey
 from cli.output import show, show_text, warn
@@ -47,7 +47,7 @@ def send(
     settings = MailSettings.read(db=mail_db, server=server)
     credentials = tls_credentials(tls_ca, tls_cert, tls_key)
     logs.configure(settings.log_level)
-    with open_store(settings.db) as store, FeedService(settings.server, credentials=credentials) as service:
+    with configured_store(mail_db) as store, FeedService(settings.server, credentials=credentials) as service:
         run = MailRun(store, service, settings, SystemClock(), lease_seconds=lease_seconds)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: run.stop())
@@ -107,7 +107,10 @@ def serve(
     settings = MailSettings.read(db=mail_db, server=server, host=host, port=port)
     credentials = tls_credentials(tls_ca, tls_cert, tls_key)
     logs.configure(settings.log_level)
-    with open_store(settings.db) as store, FeedService(settings.server, credentials=credentials) as service:
+    with (
+        configured_store(mail_db, may_make=True) as store,
+        FeedService(settings.server, credentials=credentials) as service,
+    ):
         run(store, service, settings, SystemClock(), announce=lambda url: show_text(f"listening on {url}"))
 
 
