@@ -12,6 +12,7 @@ from cli import run as schedule
 from cli.batch import commands as batch
 from cli.demo import command as demo
 from cli.failures import run
+from cli.home import doctor, init, up
 from cli.imports import digests, fetch, files, libraries
 from cli.mail import commands as mail
 from cli.models import estimate, evaluate, train
@@ -53,6 +54,9 @@ def options(
         ctx.with_resource(chosen_file(config))
 
 
+app.command("init")(init.init)
+app.command("up")(up.up)
+app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)
 app.add_typer(digests.app, name="digest")
 app.add_typer(fetch.app, name="fetch")

@@ -142,6 +142,7 @@ class Settings:
     arxiv_api_url: str = setting("https://export.arxiv.org", "Base URL of arXiv's search API.")
     hf_daily_url: str = setting("https://huggingface.co", "Base URL of the Hugging Face daily papers.")
     biorxiv_api_url: str = setting("https://api.biorxiv.org", "Base URL of the API of bioRxiv and medRxiv.")
+    zotero_api_url: str = setting("https://api.zotero.org", "Base URL of Zotero's API.")
     fetch_contact: str = setting(
         "", "Mail address or web page that fetch sends to the sources, so that they can contact you."
     )

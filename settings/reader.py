@@ -74,17 +74,23 @@ def settings_file(environment: Mapping[str, str] | None = None) -> SettingsFile 
 
 
 @contextlib.contextmanager
-def chosen_file(path: Path) -> Iterator[None]:
-    """Read the settings from this file in the block, also in processes that are started there."""
-    before = os.environ.get(CONFIG)
-    os.environ[CONFIG] = str(path.absolute())
+def exported(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables in the block, for this process and for processes that are started there."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
     try:
         yield
     finally:
-        if before is None:
-            os.environ.pop(CONFIG, None)
-        else:
-            os.environ[CONFIG] = before
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def chosen_file(path: Path) -> contextlib.AbstractContextManager[None]:
+    """Read the settings from this file in the ``with`` block."""
+    return exported({CONFIG: str(path.absolute())})
 
 
 def read_settings(

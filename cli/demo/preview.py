@@ -62,27 +62,39 @@ def write_preview(
 ) -> None:
     """Write the page with the feed of each user, by user id."""
     sections = "\n".join(_section(user, feeds[user.user_id]) for user in users)
-    page = f"""<!doctype html>
+    lead = f"{len(digest.papers)} papers: {digest.title}. The users and their likes are invented."
+    write_page(path, _page("One digest, ranked for each user", lead, sections))
+
+
+def write_feed(path: Path, feed: feed_pb2.Slate) -> None:
+    """Write the page with the feed of one user."""
+    when = f"{feed.as_of.ToDatetime():%d %B %Y}"
+    lead = f"{len(feed.items)} papers, best first. {fallback_in_words(feed)}".strip()
+    items = "\n".join(_item(item) for item in feed.items)
+    write_page(path, _page(f"Your papers, {when}", lead, f"<section>\n<ol>\n{items}\n</ol>\n</section>"))
+
+
+def _page(heading: str, lead: str, content: str) -> str:
+    return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>paperfeed: one digest, ranked for each user</title>
+<title>paperfeed: {escape(heading)}</title>
 <style>{_STYLE}</style>
 </head>
 <body>
 <header>
 <p class="brand">paperfeed</p>
-<h1>One digest, ranked for each user</h1>
-<p>{len(digest.papers)} papers: {escape(digest.title)}. The users and their likes are invented.</p>
+<h1>{escape(heading)}</h1>
+<p>{escape(lead)}</p>
 </header>
 <main>
-{sections}
+{content}
 </main>
 </body>
 </html>
 """
-    write_page(path, page)
 
 
 def _section(user: SampleUser, feed: feed_pb2.Slate) -> str:

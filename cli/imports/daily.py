@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cli.imports.digests import StoredDigest, store_digest
+from cli.imports.personal import SourceSettings
 from cli.imports.sources import chosen_sources, open_http
 from cli.local import Local, open_local
-from cli.personal import SourceSettings
 from service.app.catalog import Existing
 from service.domain.errors import InvalidField, PaperfeedError
 from service.domain.papers import Digest, Paper

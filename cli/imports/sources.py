@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from importlib.metadata import version
 
-from cli.personal import ALL_CATEGORIES, SourceSettings
+from cli.imports.personal import ALL_CATEGORIES, SourceSettings
 from service.config import Settings
 from service.fetch.arxiv import Arxiv
 from service.fetch.feed import AnyFeed
@@ -13,8 +13,13 @@ from service.fetch.preprints import BIORXIV, MEDRXIV, Preprints
 from service.fetch.source import Source
 
 
-def open_http(settings: Settings, **limits: float) -> AbstractContextManager[Http]:
-    """Return the client with the settings' limits; ``limits`` are fields of RetryLimits that replace them."""
+def open_http(settings: Settings, *, bearer: str = "", **limits: float) -> AbstractContextManager[Http]:
+    """Return the client with the settings' limits.
+
+    Args:
+        bearer: See ``Http``.
+        limits: Fields of RetryLimits that replace those of the settings.
+    """
     contact = f" ({settings.fetch_contact})" if settings.fetch_contact else ""
     chosen = {
         "tries": settings.fetch_tries,
@@ -26,6 +31,7 @@ def open_http(settings: Settings, **limits: float) -> AbstractContextManager[Htt
         f"paperfeed/{version('paperfeed')}{contact}",
         RetryLimits(**chosen),  # type: ignore[arg-type]  # ``tries`` is an int
         allow_private_redirects=settings.fetch_private_redirects,
+        bearer=bearer,
     )
 
 

@@ -48,6 +48,10 @@ class Arxiv:
         """Name for people."""
         return f"arXiv {', '.join(self.categories)}"
 
+    def address(self, _day: dt.date) -> str:
+        """See ``Source.address``."""
+        return _announcements(self.feed_url, self.categories)
+
     def fetch(self, http: Http, day: dt.date, kept: KeptPages) -> Fetched:
         """See ``Source.fetch``."""
         if not self.days:
@@ -64,7 +68,7 @@ def arxiv_announced(http: Http, base_url: str, categories: Sequence[str]) -> Fet
         SourceUnavailable: The feed cannot be fetched.
         InvalidFile: The answer is not a feed.
     """
-    url = f"{base_url.rstrip('/')}/atom/{'+'.join(check_categories(categories))}"
+    url = _announcements(base_url, categories)
     feed = parse_feed(http.get(url, check=_is_xml), url)
     return Fetched(_arxiv_source(categories), feed.title, feed.papers, skipped=feed.skipped)
 
@@ -131,6 +135,10 @@ def arxiv_papers(http: Http, base_url: str, ids: Sequence[str]) -> dict[str, Pap
         page = parse_feed(http.get(url, params, check=_is_xml), url)
         found |= {paper.paper_id.removeprefix("arxiv:"): paper for paper in page.papers}
     return found
+
+
+def _announcements(base_url: str, categories: Sequence[str]) -> str:
+    return f"{base_url.rstrip('/')}/atom/{'+'.join(check_categories(categories))}"
 
 
 def _arxiv_source(categories: Sequence[str]) -> str:

@@ -21,6 +21,10 @@ class AnyFeed:
         """Name for people, without a query, which may hold a key."""
         return digest_source("feed", self.url)
 
+    def address(self, _day: dt.date) -> str:
+        """See ``Source.address``."""
+        return self.url
+
     def fetch(self, http: Http, _day: dt.date | None = None, _kept: KeptPages | None = None) -> Fetched:
         """See ``Source.fetch``."""
         feed = parse_feed(http.get(self.url), self.url)

@@ -17,6 +17,10 @@ class HfDaily:
     base_url: str
     name: str = "Hugging Face daily papers"
 
+    def address(self, day: dt.date) -> str:
+        """See ``Source.address``."""
+        return f"{self.base_url.rstrip('/')}/api/daily_papers?date={day}&limit=1"
+
     def fetch(self, http: Http, day: dt.date, _kept: KeptPages | None = None) -> Fetched:
         """See ``Source.fetch``."""
         url = f"{self.base_url.rstrip('/')}/api/daily_papers"

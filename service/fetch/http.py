@@ -70,6 +70,7 @@ class Http:
         user_agent: Names the program and an address to contact.
         allow_private_redirects: Whether redirects to other hosts in private networks are followed.
         sleep: Waits for a number of seconds; tests replace it.
+        bearer: Secret to send as ``Authorization: Bearer``; empty sends none. Redirects to other hosts do not get it.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Http:
         *,
         sleep: Callable[[float], None] = time.sleep,
         allow_private_redirects: bool = False,
+        bearer: str = "",
     ) -> None:
         self._allow_private = allow_private_redirects
         self._named = httpx.URL("")
@@ -86,7 +88,7 @@ class Http:
         self._sleep = sleep
         self._last = -float("inf")
         self._client = httpx.Client(
-            headers={"User-Agent": user_agent},
+            headers={"User-Agent": user_agent} | ({"Authorization": f"Bearer {bearer}"} if bearer else {}),
             timeout=self._limits.timeout_seconds,
             follow_redirects=True,
             max_redirects=MAX_REDIRECTS,

@@ -46,6 +46,10 @@ class Preprints:
         """Name for people."""
         return " ".join([NAMES[self.server], ", ".join(self.categories)]).strip()
 
+    def address(self, day: dt.date) -> str:
+        """See ``Source.address``."""
+        return f"{self.base_url.rstrip('/')}/details/{self.server}/{day}/{day}/0/json"
+
     def fetch(self, http: Http, day: dt.date, kept: KeptPages) -> Fetched:
         """See ``Source.fetch``. The answer is partial if a later page fails, or if a page only repeats papers."""
         first = day - dt.timedelta(days=self.days - 1)

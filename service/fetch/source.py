@@ -35,6 +35,9 @@ class Source(Protocol):
     def name(self) -> str:
         """Name for people, such as ``bioRxiv neuroscience``."""
 
+    def address(self, day: dt.date) -> str:
+        """Return an address of the source that answers quickly if the source is there."""
+
     def fetch(self, http: Http, day: dt.date, kept: KeptPages) -> Fetched:
         """Return the new papers of a day.
 
