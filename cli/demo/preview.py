@@ -33,6 +33,7 @@ h1 { font-size: 1.55rem; line-height: 1.25; margin: .1rem 0 .3rem; }
 header p { color: var(--soft); margin: 0; max-width: 60rem; }
 main { display: grid; gap: 1.1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr));
   align-items: start; padding-bottom: 2.5rem; }
+main.one { display: block; max-width: 50rem; }
 .user { padding: .2rem .2rem .8rem; }
 h2 { display: flex; align-items: center; gap: .6rem; font-size: 1.15rem; margin: 0; }
 h2 span { display: grid; place-items: center; flex: none; width: 2rem; height: 2rem; border-radius: 50%;
@@ -71,10 +72,10 @@ def write_feed(path: Path, feed: feed_pb2.Slate) -> None:
     when = f"{feed.as_of.ToDatetime():%d %B %Y}"
     lead = f"{len(feed.items)} papers, best first. {fallback_in_words(feed)}".strip()
     items = "\n".join(_item(item) for item in feed.items)
-    write_page(path, _page(f"Your papers, {when}", lead, f"<section>\n<ol>\n{items}\n</ol>\n</section>"))
+    write_page(path, _page(f"Your papers, {when}", lead, f"<section>\n<ol>\n{items}\n</ol>\n</section>", "one"))
 
 
-def _page(heading: str, lead: str, content: str) -> str:
+def _page(heading: str, lead: str, content: str, layout: str = "all") -> str:
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -89,7 +90,7 @@ def _page(heading: str, lead: str, content: str) -> str:
 <h1>{escape(heading)}</h1>
 <p>{escape(lead)}</p>
 </header>
-<main>
+<main class="{layout}">
 {content}
 </main>
 </body>

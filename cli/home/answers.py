@@ -151,7 +151,9 @@ class Answers:
         schedule: dict[str, object] = {"at": self.at, "zone": self.zone}
         if self.mail:
             schedule["mail_to"] = self.mail
-            mail |= {"sender_address": self.smtp_user if "@" in self.smtp_user else self.mail} | self._smtp()
+            mail |= {"sender_address": self.smtp_user if "@" in self.smtp_user else self.mail} | (
+                self._smtp() if self.smtp else {}
+            )
         return {
             "library": library,
             "sources": sources,

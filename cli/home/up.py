@@ -2,7 +2,7 @@
 
 import socket
 import sys
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +10,9 @@ import typer
 
 from cli.output import show_text
 from service import logs
+from service.config import Settings
 from service.domain.errors import InvalidField
+from settings.reader import CONFIG, exported
 
 if TYPE_CHECKING:
     from cli.home.plan import Home
@@ -39,14 +41,13 @@ def up(
     from cli.home.plan import open_home
 
     home = open_home()
-    logs.configure(home.service.log_level)
     if page is not None and not once:
         raise InvalidField("page", "needs --once")
     if home.service.port == 0:
         home = home.at_port(_free_port(home.service.host))
-    has_digest = prepare(home)
-    with ExitStack() as stack:
-        stack.enter_context(_server_known(home))
+    with _server_known(home):
+        logs.configure(Settings.read().log_level)
+        has_digest = prepare(home)
         if once:
             code = run_once(home, page or home.path.parent / "feed.html", has_digest=has_digest)
         else:
@@ -105,20 +106,20 @@ def _listens(line: str) -> bool:
     return line.startswith("listening on ")
 
 
-def _server_known(home: "Home") -> ExitStack:
-    """Tell all commands in the ``with`` block, and their processes, the settings file and the server's address."""
+def _server_known(home: "Home") -> AbstractContextManager[None]:
+    """Tell all commands in the ``with`` block, and their processes, the settings file and the server's address.
+
+    They log warnings only, unless the settings ask for more: a person reads the output.
+    """
     from mailer.config import MailSettings
-    from service.config import Settings
-    from settings.reader import CONFIG, exported
 
     host = home.service.host
     address = f"{'127.0.0.1' if host in {'0.0.0.0', '::', ''} else host}:{home.service.port}"  # noqa: S104 (compared)
     values = {CONFIG: str(home.path)}
-    values |= {} if "server" in Settings.given() else {"PAPERFEED_SERVER": address}
-    values |= {} if "server" in MailSettings.given() else {"PAPERFEED_MAIL_SERVER": address}
-    stack = ExitStack()
-    stack.enter_context(exported(values))
-    return stack
+    for prefix, given in (("PAPERFEED_", Settings.given()), ("PAPERFEED_MAIL_", MailSettings.given())):
+        wanted = {"server": address, "log_level": "WARNING"}
+        values |= {prefix + name.upper(): value for name, value in wanted.items() if name not in given}
+    return exported(values)
 
 
 def _free_port(host: str) -> int:
