@@ -80,7 +80,7 @@ class TestServerWheel:
             assert names_in_tree(ROOT / package, "*.py") <= names
 
     def test_has_its_data(self, server_wheel: list[zipfile.ZipInfo]) -> None:
-        """The wheel contains the default bundle, the migrations and the sample papers."""
+        """The wheel contains the default bundle, the migrations, the sample papers and the templates of init."""
         names = {each.filename for each in server_wheel}
         bundle = names_in_tree(ROOT / "ranker" / "bundle" / "default", "*")
 
@@ -88,6 +88,7 @@ class TestServerWheel:
         assert bundle <= names
         for part in ("service", "mailer"):
             assert names_in_tree(ROOT / part / "storage" / "migrations", "*.py") <= names
+        assert {"cli/home/templates/paperfeed.service", "cli/home/templates/paperfeed.yml"} <= names
         assert {"cli/sample/digest.jsonl", "cli/sample/readers.json", "cli/sample/README.md"} <= names
 
     def test_bundle_is_small(self, server_wheel: list[zipfile.ZipInfo]) -> None:

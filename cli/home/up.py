@@ -69,6 +69,8 @@ def _run(home: "Home", *, has_digest: bool) -> int:
 
     def announce() -> None:
         show_text(f"your paperfeed: {addresses[PAGES]}")
+        if home.has_sources and not has_digest:
+            show_text("the first papers are being fetched; they are there in some minutes")
         show_text(f"the server: {addresses[SERVER]}; settings: {home.path}; Ctrl-C ends everything")
 
     parts = _parts(home, has_digest=has_digest)

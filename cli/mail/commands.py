@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from cli.credentials import tls_credentials
-from cli.destination import check_folder
+from cli.destination import check_database, check_folder
 from cli.mail.store import MailDb, configured_store
 from cli.mail.subscribers import app as subscribers_app
 from cli.options import Json, TlsCa, TlsCert, TlsKey
@@ -165,5 +165,7 @@ def upgrade(mail_db: MailDb = None) -> None:
     from mailer.config import MailSettings
     from mailer.storage import schema
 
-    before, after = schema.upgrade(MailSettings.read(db=mail_db).db)
+    url = MailSettings.read(db=mail_db).db
+    check_database("mail-db", url, is_given="db" in MailSettings.given(db=mail_db), may_make=True)
+    before, after = schema.upgrade(url)
     show_text(f"schema of the mailer's database: {before or 'empty'} -> {after}")

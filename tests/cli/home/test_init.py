@@ -258,6 +258,8 @@ def test_first_papers_may_make_a_database(tmp_path: Path) -> None:
 
     (tmp_path / "paperfeed.toml").write_text('[service]\ndb = "sqlite:///mine.db"\n')
     (tmp_path / "below").mkdir()
+    elsewhere = run(tmp_path.parent, "--config", str(tmp_path / "paperfeed.toml"), "mail", "status")
+    assert "mail-db: there is no mailer.db" in elsewhere.stderr
     (tmp_path / "papers.jsonl").rename(tmp_path / "below" / "papers.jsonl")
     done = run(tmp_path / "below", *words)
     assert done.returncode == 0, done.stderr
