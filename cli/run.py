@@ -37,7 +37,7 @@ class Steps:
             if self._stopping:
                 return 0
             began = time.monotonic()
-            command = [sys.executable, "-m", "cli.main", *shlex.split(name)]
+            command = [sys.executable, "-P", "-m", "cli.main", *shlex.split(name)]
             self._process = subprocess.Popen(command)  # noqa: S603 (one of our own commands, checked at the start)
             code = self._process.wait()
             self._process = None

@@ -129,7 +129,8 @@ def find_file(folder: Path) -> Path | None:
     """
     for place in (folder, *folder.parents):
         path = place / FILE_NAME
-        if path.is_file():
+        # Unlike Path.is_file, this is False for a folder that must not be searched.
+        if os.path.isfile(path):  # noqa: PTH113
             if place != folder and hasattr(os, "getuid") and path.stat().st_uid not in {os.getuid(), 0}:
                 raise FileProblem(str(path), "belongs to another user; name it with --config if you want to use it")
             return path

@@ -69,7 +69,12 @@ def settings_file(environment: Mapping[str, str] | None = None) -> SettingsFile 
         FileProblem: The file cannot be read, or is not TOML.
     """
     named = (os.environ if environment is None else environment).get(CONFIG, "")
-    path = Path(named) if named else find_file(Path.cwd()) if environment is None else None
+    if named:
+        return open_file(Path(named))
+    path = None
+    if environment is None:
+        with contextlib.suppress(FileNotFoundError):  # the working folder may have been removed
+            path = find_file(Path.cwd())
     return None if path is None else open_file(path)
 
 

@@ -33,7 +33,7 @@ h1 { font-size: 1.55rem; line-height: 1.25; margin: .1rem 0 .3rem; }
 header p { color: var(--soft); margin: 0; max-width: 60rem; }
 main { display: grid; gap: 1.1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr));
   align-items: start; padding-bottom: 2.5rem; }
-main.one { display: block; max-width: 50rem; }
+.one header, .one main { max-width: 50rem; } .one main { display: block; }
 .user { padding: .2rem .2rem .8rem; }
 h2 { display: flex; align-items: center; gap: .6rem; font-size: 1.15rem; margin: 0; }
 h2 span { display: grid; place-items: center; flex: none; width: 2rem; height: 2rem; border-radius: 50%;
@@ -84,13 +84,13 @@ def _page(heading: str, lead: str, content: str, layout: str = "all") -> str:
 <title>paperfeed: {escape(heading)}</title>
 <style>{_STYLE}</style>
 </head>
-<body>
+<body class="{layout}">
 <header>
 <p class="brand">paperfeed</p>
 <h1>{escape(heading)}</h1>
 <p>{escape(lead)}</p>
 </header>
-<main class="{layout}">
+<main>
 {content}
 </main>
 </body>

@@ -213,5 +213,5 @@ def _for_systemd(word: str) -> str:
 def _command() -> str:
     """Return the command line of ``paperfeed`` in this environment."""
     script = Path(sys.executable).with_name("paperfeed")
-    words = [str(script)] if script.exists() else [sys.executable, "-m", "cli.main"]
+    words = [str(script)] if script.exists() else [sys.executable, "-P", "-m", "cli.main"]
     return " ".join(map(_for_systemd, words))

@@ -29,7 +29,7 @@ from service.process.ports import check_port
 from service.storage import schema
 
 SOURCE_SECONDS = 15.0
-SERVER_SECONDS = 2.0
+SERVER_SECONDS = 1.0
 
 
 @dataclass(frozen=True)

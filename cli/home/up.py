@@ -100,7 +100,8 @@ def _parts(home: "Home", *, has_digest: bool) -> "list[Part]":
 def _part(title: str, *words: str) -> "Part":
     from service.process.supervision import Part
 
-    command = (sys.executable, "-m", "cli.part", *words)
+    # -P: files of the working folder, which is a person's, must not be taken for modules.
+    command = (sys.executable, "-P", "-m", "cli.part", *words)
     return Part(title, title, command, is_serving=lambda line: _listens(line) or ": next at " in line)
 
 

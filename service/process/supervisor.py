@@ -50,7 +50,7 @@ def _worker(settings: Settings, number: int) -> Part:
     return Part(
         key=number,
         title=f"server process {number}",
-        command=(sys.executable, "-m", "service.process.worker"),
+        command=(sys.executable, "-P", "-m", "service.process.worker"),
         is_serving=lambda line: line == SERVING,
         first_line=start,
         no_database_code=NO_DATABASE,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.imports.personal import LibrarySettings
 from mailer.config import MailSettings
 from service.config import Settings
 from service.domain.errors import InvalidField
@@ -129,7 +130,7 @@ def test_the_file_of_another_user(folder: Path, monkeypatch: pytest.MonkeyPatch)
 def test_every_path_is_relative() -> None:
     """Each setting that names a file or folder by its help is relative to the settings file."""
     words = ("file", "folder", "path", "sqlite")
-    for cls in (Settings, MailSettings):
+    for cls in (Settings, MailSettings, LibrarySettings):
         for name, each in cls.__dataclass_fields__.items():
             first = each.metadata["help"].split(".")[0].lower()
             names_one = any(word in first.split()[:4] or f"{word}:" in first for word in words) or first.startswith(

@@ -6,6 +6,7 @@ import pty
 import re
 import select
 import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -175,6 +176,10 @@ def test_systemd_unit(paperfeed: Run, folder: Path) -> None:
         [*command, "--help"], env=environment(), capture_output=True, text=True, check=True, timeout=60
     )
     assert "--once" in asked.stdout
+    if verify := shutil.which("systemd-analyze"):
+        unit_file = str(folder / "paperfeed.service")
+        said = subprocess.run([verify, "verify", unit_file], capture_output=True, text=True, check=False, timeout=60)
+        assert (said.returncode, said.stderr) == (0, "")
 
 
 def test_github_workflow(paperfeed: Run, folder: Path) -> None:
@@ -188,6 +193,13 @@ def test_github_workflow(paperfeed: Run, folder: Path) -> None:
     commands = [step["run"] for step in steps if step.get("run", "").startswith("paperfeed ")]
     assert [shlex.split(command)[1:3] for command in commands] == [["up", "--once"]]
     assert "@" not in text.replace("@v", "")
+
+    (write,) = (step for step in steps if "SMTP_PASSWORD" in step.get("env", {}))
+    values = environment() | {"SMTP_PASSWORD": "a 'quoted' %s $word"}
+    subprocess.run(["bash", "-e", "-c", write["run"]], cwd=folder, env=values, check=True, timeout=60)
+    password = folder / workflow["jobs"]["feed"]["env"]["PAPERFEED_MAIL_SMTP_PASSWORD_FILE"]
+    assert password.read_text() == values["SMTP_PASSWORD"]
+    assert password.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.slow
