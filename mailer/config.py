@@ -8,8 +8,6 @@ from mailer.errors import InvalidField
 from settings.reader import any_path, given_names, read_settings, setting
 
 PREFIX = "PAPERFEED_MAIL_"
-TABLE = "mail"
-"""Table of paperfeed.toml with these settings."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ class MailSettings:
         Raises:
             InvalidField: Names the variable, flag or key that cannot be used.
         """
-        found = read_settings(cls, PREFIX, environment, flags, InvalidField, table=TABLE)
+        found = read_settings(cls, PREFIX, environment, flags, InvalidField, table="mail")
         if not found.base_url.startswith(("http://", "https://")):
             raise InvalidField(PREFIX + "BASE_URL", f"'{found.base_url}' does not begin with http:// or https://")
         if found.smtp_user and found.smtp_security == "none":
@@ -87,7 +85,7 @@ class MailSettings:
     @classmethod
     def given(cls, environment: Mapping[str, str] | None = None, **flags: object) -> set[str]:
         """Return the names of the settings that ``read`` would not take from the defaults."""
-        return given_names(cls, PREFIX, environment, flags, InvalidField, table=TABLE)
+        return given_names(cls, PREFIX, environment, flags, InvalidField, table="mail")
 
     def secret(self, name: str) -> str:
         """Return the stripped content of the file that the setting names; empty if the setting is empty.

@@ -10,8 +10,6 @@ from service.domain.errors import InvalidField
 from settings.reader import any_path, dotted_path, given_names, path_unless, read_settings, setting
 
 PREFIX = "PAPERFEED_"
-TABLE = "service"
-"""Table of paperfeed.toml with these settings."""
 DEFAULT_CACHE, NO_CACHE = "user", "none"
 """Values of ``embedding_cache`` that are not the name of a file."""
 # HOST:PORT, or another name that gRPC knows, such as unix:/run/paperfeed.sock or dns:///paperfeed:50051.
@@ -179,12 +177,12 @@ class Settings:
         Raises:
             InvalidField: Names the variable, flag or key that cannot be used.
         """
-        return read_settings(cls, PREFIX, environment, flags, InvalidField, table=TABLE)
+        return read_settings(cls, PREFIX, environment, flags, InvalidField, table="service")
 
     @classmethod
     def given(cls, environment: Mapping[str, str] | None = None, **flags: object) -> set[str]:
         """Return the names of the settings that ``read`` would not take from the defaults."""
-        return given_names(cls, PREFIX, environment, flags, InvalidField, table=TABLE)
+        return given_names(cls, PREFIX, environment, flags, InvalidField, table="service")
 
     @property
     def cache_path(self) -> Path | None:
