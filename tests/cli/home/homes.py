@@ -26,7 +26,7 @@ def environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'proto'}"}
 
 
-def run(folder: Path, *words: str, timeout: float = 180.0) -> "subprocess.CompletedProcess[str]":
+def run(folder: Path, *words: str, timeout: float = 300.0) -> "subprocess.CompletedProcess[str]":
     """Run ``paperfeed WORDS`` in the folder, without a terminal, and return its outcome."""
     return subprocess.run(
         [sys.executable, "-m", "cli.main", *words],
