@@ -1,17 +1,24 @@
-"""``paperfeed library``: import a reference manager's library, without a server."""
+"""``paperfeed library``: turn a library, or papers that are named, into likes, without a server."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cli.imports.personal import USER
 from cli.imports.problems import check_report, end_with_nothing, show_import
 from cli.local import open_local
 from cli.options import Db, Embed, Json, Report
-from service.ingest.libraries.library import read_library
+from service.config import Settings
+from service.domain.errors import InvalidField
+from service.ingest.libraries.library import Library, library_of, read_library
 from service.ingest.problems import Problem
+from service.ingest.source import iter_lines
 
-app = typer.Typer(help="Import a reference manager's library as a user's likes.", no_args_is_help=True)
+app = typer.Typer(help="Import a library, or named papers, as a user's likes.", no_args_is_help=True)
+
+
+User = Annotated[str, typer.Option("--user", help="Id of the user. Each paper becomes a like of this user.")]
 
 
 @app.command("import")
@@ -30,12 +37,86 @@ def import_library(
 
     Entries that cannot be read or have no title are left out and listed. Importing the same file again changes nothing.
     """
-    from service.app.libraries import import_library as store_library
-
     check_report(report)
     library = read_library(file, strict=strict)
     if not library.papers:
         end_with_nothing(file, library.skipped, report=report, as_json=as_json)
+    _store(library, user, db, embed=embed, report=report, as_json=as_json)
+
+
+@app.command("add")
+def add(
+    papers: Annotated[
+        list[str] | None, typer.Argument(help="arXiv ids, addresses at arXiv, or titles of papers.")
+    ] = None,
+    user: User = USER,
+    file: Annotated[
+        Path | None, typer.Option("--from", help="File with one paper on each line, in place of arguments.")
+    ] = None,
+    db: Db = None,
+    embed: Embed = True,
+    report: Report = None,
+    as_json: Json = False,
+) -> None:
+    """Record a like of the user for each paper that is named. Papers with arXiv ids are fetched from arXiv.
+
+    Adding the same papers again changes nothing.
+    """
+    from cli.imports.sources import open_http
+    from service.fetch.arxiv import arxiv_papers
+    from service.ingest.libraries.named import entries, parse_names
+
+    check_report(report)
+    if bool(papers) == (file is not None):
+        raise InvalidField("papers", "name papers, or a file with --from")
+    names = parse_names([line for _, line in iter_lines(file)] if file else papers or [])
+    settings, source = Settings.read(db=db), str(file or "arguments")
+    ids = list(dict.fromkeys(name.arxiv for name in names if name.arxiv))
+    with open_http(settings) as http:
+        known = arxiv_papers(http, settings.arxiv_api_url, ids)
+    library = library_of(entries(names, known, source), source)
+    if not library.papers:
+        end_with_nothing(Path(source), library.skipped, report=report, as_json=as_json)
+    _store(library, user, db, embed=embed, report=report, as_json=as_json)
+
+
+@app.command("zotero")
+def zotero(
+    library: Annotated[str, typer.Argument(help="Zotero library: users/NUMBER or groups/NUMBER.")],
+    user: User = USER,
+    key_file: Annotated[
+        Path | None, typer.Option(help="File that holds the API key; a public library needs none.")
+    ] = None,
+    db: Db = None,
+    embed: Embed = True,
+    report: Report = None,
+    as_json: Json = False,
+) -> None:
+    """Record a like of the user for every paper of a Zotero library, which is only read."""
+    from cli.imports.sources import open_http
+    from service.fetch.zotero import zotero_pages
+    from service.ingest.libraries.zotero_items import parse_zotero_items
+
+    check_report(report)
+    settings, key = Settings.read(db=db), _secret(key_file)
+    with open_http(settings, bearer=key, pause_seconds=0.0) as http:
+        pages = zotero_pages(http, settings.zotero_api_url, library)
+        found = library_of((item for page, text in pages for item in parse_zotero_items(text, page)), library)
+    if not found.papers:
+        end_with_nothing(Path(library), found.skipped, report=report, as_json=as_json)
+    _store(found, user, db, embed=embed, report=report, as_json=as_json)
+
+
+def _secret(file: Path | None) -> str:
+    try:
+        return file.expanduser().read_text(encoding="ascii").strip() if file else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidField("key-file", f"{file} cannot be read: {error}") from None
+
+
+def _store(library: Library, user: str, db: str | None, *, embed: bool, report: Path | None, as_json: bool) -> None:
+    from service.app.libraries import import_library as store_library
+
     with open_local(db) as local:
         done = store_library(
             local.store, local.clock, user, [(entry.paper, entry.added_at) for entry in library.papers]

@@ -45,7 +45,7 @@ def add(
     from mailer.subscribers.subscriptions import Subscriptions
 
     schedule = parse_schedule(weekdays, time, zone)
-    with configured_store(mail_db) as store:
+    with configured_store(mail_db, may_make=True) as store:
         added = Subscriptions(store, SystemClock()).add_many([(user, address, name, schedule, papers)], consent)
     show_text(f"{'added' if added else 'already subscribed'}: {user}")
 
@@ -68,7 +68,7 @@ def import_file(
     from mailer.subscribers.csv_file import import_csv
     from mailer.subscribers.subscriptions import Subscriptions
 
-    with configured_store(mail_db) as store:
+    with configured_store(mail_db, may_make=True) as store:
         found = import_csv(Subscriptions(store, SystemClock()), file, consent)
     for line, address, reason in found.stopped:
         warn(f"{file}, line {line}: {address}: mail to this address is stopped: {reason.value}")

@@ -10,6 +10,7 @@ its own network. The address that the user gave may be private.
 import datetime as dt
 import email.utils
 import ipaddress
+import json
 import re
 import socket
 import ssl
@@ -69,6 +70,7 @@ class Http:
         user_agent: Names the program and an address to contact.
         allow_private_redirects: Whether redirects to other hosts in private networks are followed.
         sleep: Waits for a number of seconds; tests replace it.
+        bearer: Secret to send as ``Authorization: Bearer``; empty sends none. Redirects to other hosts do not get it.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Http:
         *,
         sleep: Callable[[float], None] = time.sleep,
         allow_private_redirects: bool = False,
+        bearer: str = "",
     ) -> None:
         self._allow_private = allow_private_redirects
         self._named = httpx.URL("")
@@ -85,7 +88,7 @@ class Http:
         self._sleep = sleep
         self._last = -float("inf")
         self._client = httpx.Client(
-            headers={"User-Agent": user_agent},
+            headers={"User-Agent": user_agent} | ({"Authorization": f"Bearer {bearer}"} if bearer else {}),
             timeout=self._limits.timeout_seconds,
             follow_redirects=True,
             max_redirects=MAX_REDIRECTS,
@@ -182,6 +185,18 @@ class Http:
             return min(asked, LONGEST_WAIT_SECONDS)
         grown = wait_random_exponential(multiplier=self._limits.wait_seconds, max=LONGEST_WAIT_SECONDS)
         return grown(state)
+
+
+def check_json(body: bytes) -> None:
+    """Check that an answer is JSON, for ``Http.get``.
+
+    Raises:
+        TemporaryFailure: It is not, such as the page of an overloaded server.
+    """
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        raise TemporaryFailure("its answer is not JSON") from None
 
 
 def _retry_after(value: str) -> float | None:

@@ -5,7 +5,8 @@ import sys
 from service import logs
 from service.config import Settings
 from service.process.failures import run
-from service.process.supervisor import RestartPolicy, Supervisor
+from service.process.supervision import RestartPolicy
+from service.process.supervisor import Supervisor
 
 POLICY = RestartPolicy(pause_seconds=0.05, max_database_pause_seconds=0.1, max_failures=3)
 

@@ -68,6 +68,17 @@ def read_library(source: Source, *, strict: bool = False) -> Library:
     return Library(papers, len(entries), skipped, repaired)
 
 
+def library_of(read: Iterable[LibraryEntry | RawEntry | Problem], name: str) -> Library:
+    """Return the library of entries that another reader has read, for example from an API.
+
+    Args:
+        name: Where the entries come from, for errors.
+    """
+    entries, skipped, repaired = _sorted_out(read, name)
+    papers, conflicts = distinct_papers(entries)
+    return Library(papers, len(entries), skipped, repaired + conflicts)
+
+
 def _detected_format(text: str, name: str) -> LibraryFormat:
     if is_zotero_csv(text):
         return "zotero-csv"
@@ -82,7 +93,7 @@ def _detected_format(text: str, name: str) -> LibraryFormat:
 
 
 def _sorted_out(
-    read: Iterable[RawEntry | Problem], name: str
+    read: Iterable[LibraryEntry | RawEntry | Problem], name: str
 ) -> tuple[list[LibraryEntry], list[Problem], list[Problem]]:
     """Return the entries, the problems of those left out, and the problems of those that were still read."""
     entries: list[LibraryEntry] = []
