@@ -143,7 +143,7 @@ class Paper(_message.Message):
 
     @_builtins.property
     def categories(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Categories, e.g. "cs.LG", primary category first; at most 100 of at most 100 characters. Empty entries and repeats
+        """Categories, e.g. "cs.LG", primary category first; at most 50 of at most 200 characters. Empty entries and repeats
         are dropped.
         """
 

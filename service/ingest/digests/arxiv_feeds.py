@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from service.domain.errors import InvalidFile
 from service.domain.identifiers import arxiv_id, derived_paper_id, doi, title_alias
-from service.domain.papers import MAX_CATEGORIES, Paper
+from service.domain.papers import MAX_CATEGORIES, MAX_CATEGORY_LENGTH, Paper
 from service.ingest.digests.feed_entries import FeedEntry, read_feed
 from service.ingest.digests.names import author_names
 from service.ingest.digests.notices import described
@@ -121,12 +121,13 @@ def _paper(entry: FeedEntry) -> tuple[Paper, str]:
         paper_id = derived_paper_id(f"{title} {link}")
     else:
         paper_id = derived_paper_id(title)
+    categories = [text for text in map(plain_text, entry.categories) if len(text) <= MAX_CATEGORY_LENGTH]
     paper = Paper(
         paper_id=paper_id,
         title=title,
         abstract=_with_accents(texts.abstract),
         authors=author_names(entry.authors or (texts.authors,), is_arxiv=found_arxiv is not None),
-        categories=tuple(map(plain_text, entry.categories[:MAX_CATEGORIES])),
+        categories=tuple(categories[:MAX_CATEGORIES]),
         url=url,
         published_at=entry.published_at,
     )

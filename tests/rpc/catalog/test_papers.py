@@ -239,7 +239,7 @@ def test_largest_papers_fit_into_one_message(client: Client) -> None:
             title="😀" * 2_000,
             abstract="😀" * 40_000,
             authors=[f"{j:03d}" + "😀" * 24 for j in range(1_000)],
-            categories=[f"{j:03d}" + "😀" * 97 for j in range(100)],
+            categories=[f"{j:03d}" + "😀" * 197 for j in range(50)],
             url="😀" * 2_000,
         )
         for i in range(100)

@@ -71,7 +71,9 @@ def test_repeated_id_names_both_lines() -> None:
 
 @pytest.mark.slow
 @pytest.mark.data
-@pytest.mark.parametrize(("folder", "count"), [("arxiv-2016-2018", 14_711), ("citeulike-a", 16_980)])
+@pytest.mark.parametrize(
+    ("folder", "count"), [("arxiv-2016-2018", 14_711), ("arxiv-2025", 36_000), ("citeulike-a", 16_980)]
+)
 def test_real_files_are_read(folder: str, count: int) -> None:
     """The shared data sets are valid."""
     path: Path = data_file(folder, "papers.jsonl.gz")

@@ -39,6 +39,13 @@ def test_arxiv_api_is_read() -> None:
     )
 
 
+def test_a_category_that_is_too_long_is_dropped() -> None:
+    """Some authors write sentences as categories; the paper arrives without them."""
+    feed = parse_feed(ATOM.replace(b'term="cs.IR"', b'term="' + b"about ranking " * 20 + b'"'), "f")
+
+    assert [paper.categories for paper in feed.papers] == [("cs.LG",)]
+
+
 def test_arxiv_rss_is_read() -> None:
     """The announcement is cut from abstracts, authors are split, and new versions of older papers are left out."""
     feed = parse_feed(RSS, "f")
