@@ -25,6 +25,7 @@ from service.app.catalog import Catalog
 from service.app.counters import Counters
 from service.app.embedder import Embedder
 from service.app.feeds import Feeds
+from service.app.interests import Interests
 from service.app.profiles import Profiles
 from service.app.ranking.candidate_sets import CandidateSets
 from service.app.ranking.inline import InlineRanking
@@ -246,7 +247,8 @@ class Application:
         )
         inline = InlineRanking(self.store, clock, self.serving, users, self.encoder, counters)
         tokens = PageTokens(self.store.page_token_key())
-        profile_servicer = ProfileServicer(Profiles(self.store, clock, self.serving, users), tokens)
+        interests = Interests(self.store, clock, self.serving, users)
+        profile_servicer = ProfileServicer(Profiles(self.store, clock, self.serving, users), interests, tokens)
         feed_servicer = FeedServicer(feeds, inline, tokens)
         handlers = Handlers(
             counters,

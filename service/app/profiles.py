@@ -16,7 +16,6 @@ from service.domain.events import (
     MAX_FUTURE,
     DeletedUser,
     Event,
-    Interest,
     Like,
     OtherEvent,
     Preferences,
@@ -24,6 +23,7 @@ from service.domain.events import (
     default_event_id,
 )
 from service.domain.feeds import PrecomputedSlate, Slate
+from service.domain.interests import Interest
 from service.domain.papers import check_id, check_text
 
 MAX_PREFERENCES = 200
