@@ -16,7 +16,7 @@ from cli.mail import commands as mail
 from cli.models import estimate, evaluate, registry, train
 from cli.output import show_text
 from cli.queries import commands as queries
-from cli.queries import reactions
+from cli.queries import interests, reactions
 
 app = typer.Typer(
     name="paperfeed",
@@ -53,6 +53,7 @@ app.command("like")(reactions.like)
 app.command("dislike")(reactions.dislike)
 app.command("dismiss")(reactions.dismiss)
 app.command("profile")(queries.profile)
+app.add_typer(interests.app, name="interests")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(batch.export)

@@ -110,8 +110,13 @@ class Subscriptions:
             subscribers.stop(connection, found.address, SuppressionReason.UNSUBSCRIBED, "", now)
             return True
 
-    def change(self, subscriber_id: str, schedule: Schedule, paper_count: int, name: str) -> Subscriber:
+    def change(
+        self, subscriber_id: str, schedule: Schedule, paper_count: int, name: str, *, has_sections: bool | None = None
+    ) -> Subscriber:
         """Change the schedule, number of papers and name of a subscriber, and return the changed subscriber.
+
+        Args:
+            has_sections: Whether issues have a section for each interest; None leaves it as it is.
 
         Raises:
             InvalidField: One of the values is invalid.
@@ -124,7 +129,12 @@ class Subscriptions:
             if found is None:
                 raise NotFound("subscriber", subscriber_id)
             changed = replace(
-                found, schedule=schedule, paper_count=paper_count, name=check_name(name), updated_at=self.clock.now()
+                found,
+                schedule=schedule,
+                paper_count=paper_count,
+                name=check_name(name),
+                has_sections=found.has_sections if has_sections is None else has_sections,
+                updated_at=self.clock.now(),
             )
             subscribers.save(connection, changed)
             return changed

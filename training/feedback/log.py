@@ -148,6 +148,9 @@ class LogBuilder:
         """Return the reason why the slate cannot be used; an empty text if it can."""
         if not self._since <= slate.as_of < self._until:
             return "outside the given times"
+        if slate.has_sections:
+            # The features of a paper are those of its interest, so papers of different sections cannot be compared.
+            return "in sections by interest"
         if not outcome.shown.any():
             return "no paper shown (neither a sent event nor an impression)"
         if not slate.features_version:

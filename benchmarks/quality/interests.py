@@ -1,0 +1,210 @@
+"""Sections for people with two interests: made-up users who mix the likes of two readers from different fields.
+
+One reader's likes are four times as many as the other's. The figure is the recall of the weaker interest: the share of
+the papers that the weaker reader liked in the week after, among the first twenty of the feed. It is given for a feed
+of the weaker reader's likes alone, for the single list of all likes, and for slates with sections: of the interests
+that are found in the likes, and of the two interests when the user has named them as lists.
+"""
+
+import datetime as dt
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ranker.bundle.bundle import Bundle
+from ranker.spaces.linear import unit_rows
+from ranker.spaces.sparse import SparseRows
+from ranker.spaces.statistics import count_corpus, count_terms
+from ranker.types import IndexArray
+from service.app.ranking.candidates import Candidates, Matcher
+from service.app.ranking.prepared_user import PlacePapers, PreparedUser
+from service.app.ranking.ranking import Asked, Ranking, RankingOptions, rank_many
+from service.app.ranking.sections import active, mixed, sections_of
+from service.app.ranking.serving import Serving
+from service.domain.events import Like, Preferences, UserState
+from service.domain.interests import InterestOrigin, StoredInterest, StoredInterests
+from service.domain.matching import PaperWords
+from service.domain.papers import Paper
+from training.data.snapshot import Dataset
+from training.evaluation.corpus import anonymous
+from training.evaluation.protocols import Round, weekly_digest
+
+USERS = 200
+FEW, MANY = 5, 20
+"""Number of likes of the weaker and of the stronger reader, the newest of each."""
+SHOWN = 20
+DIVERSITY = 0.1
+"""The service's default."""
+ALONE, SINGLE = "weaker interest alone", "single list"
+FOUND, NAMED = "sections of found interests", "sections of two named interests"
+SYSTEMS = (ALONE, SINGLE, FOUND, NAMED)
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """A made-up user.
+
+    Attributes:
+        week: The week in which the feed is made.
+        weak: (5,) rows of the newest likes of the weaker reader before the week, oldest first.
+        strong: (20,) the same of the stronger reader.
+        times: Unix seconds of each like by row.
+        answers: Rows of the papers of the week that the weaker reader likes, at least one.
+        other_answers: The same of the stronger reader; may be empty.
+    """
+
+    week: Round
+    weak: IndexArray
+    strong: IndexArray
+    times: dict[int, float]
+    answers: IndexArray
+    other_answers: IndexArray
+
+
+def interests(
+    dataset: Dataset, bundle: Bundle, first_day: dt.date, last_day: dt.date, *, seed: int = 1
+) -> dict[str, Any]:
+    """Return the mean recall of both interests in the first twenty by system, and the ratio to the feed alone.
+
+    Args:
+        first_day: The first day on which a week may begin.
+        last_day: The last one.
+    """
+    shown = replace(dataset, papers=anonymous(dataset.papers))
+    users = list(made_up(shown, list(weekly_digest(shown, first_day, last_day, seed)), seed))
+    # Counting the terms of all papers takes half a minute.
+    counts = count_terms(shown.papers.texts)
+    found: list[dict[str, tuple[float, float]]] = []
+    for week in dict.fromkeys(user.week.as_of for user in users):
+        own = [user for user in users if user.week.as_of == week]
+        found.extend(_Week(shown, bundle, counts, own).recalls())
+    figures = {name: np.array([each[name] for each in found]) for name in SYSTEMS}
+    alone = figures[ALONE][:, 0].mean()
+    return {
+        "users": len(users),
+        "likes": {"weaker": FEW, "stronger": MANY},
+        "shown": SHOWN,
+        "systems": {
+            name: {
+                "recall of the weaker interest": round(float(each[:, 0].mean()), 4),
+                "of the feed of that interest alone": round(float(each[:, 0].mean() / alone), 4),
+                "recall of the stronger interest": round(float(np.nanmean(each[:, 1])), 4),
+            }
+            for name, each in figures.items()
+        },
+    }
+
+
+def made_up(dataset: Dataset, rounds: Sequence[Round], seed: int) -> Iterator[Mixed]:
+    """Yield up to ``USERS`` users: pairs of readers whose likes have different most frequent categories."""
+    rng = np.random.default_rng(seed)
+    queries = [(this, query) for this in rounds for query in this.queries]
+    made = 0
+    for number in rng.permutation(len(queries)).tolist():
+        week, query = queries[number]
+        strong = [each for each in _readers(week, MANY) if _field(dataset, each[1]) != _field(dataset, query.liked)]
+        if made == USERS or not strong:
+            continue
+        user, rows, times = strong[int(rng.integers(len(strong)))]
+        weak = _newest(query.liked, query.liked_at, FEW)
+        if np.intersect1d(rows, query.liked).size:
+            continue
+        known = dict(zip(query.liked.tolist(), query.liked_at.tolist(), strict=True))
+        known |= dict(zip(rows.tolist(), times.tolist(), strict=True))
+        liked = dataset.likes.papers[dataset.likes.of_user(user)]
+        yield Mixed(
+            week=week,
+            weak=weak,
+            strong=_newest(rows, times, MANY),
+            times=known,
+            answers=query.candidates[query.relevant],
+            other_answers=np.intersect1d(liked, week.candidates),
+        )
+        made += 1
+
+
+def _readers(week: Round, count: int) -> Iterator[tuple[int, IndexArray, Any]]:
+    """Yield the readers with that many likes before the week: number, papers and times of the likes."""
+    for user in np.flatnonzero(np.bincount(week.likes.users) >= count).tolist():
+        own = week.likes.of_user(user)
+        yield user, week.likes.papers[own], week.likes.liked_at[own]
+
+
+def _newest(rows: IndexArray, times: Any, count: int) -> IndexArray:
+    return rows[np.argsort(times, kind="stable")[-count:]]
+
+
+def _field(dataset: Dataset, rows: IndexArray) -> str:
+    """Return the most frequent first category of papers; empty if none has one."""
+    names = (dataset.papers.categories[row][:1] for row in rows.tolist())
+    return next((name for (name,), _ in Counter(each for each in names if each).most_common(1)), "")
+
+
+class _Week:
+    """The users of one week, and the papers that they like or may be shown, placed in the spaces of the bundle."""
+
+    def __init__(self, dataset: Dataset, bundle: Bundle, counts: SparseRows, users: Sequence[Mixed]) -> None:
+        self._users = users
+        week, papers = users[0].week, dataset.papers
+        visible = count_corpus(counts.take(week.visible), unit_rows(papers.embeddings[week.visible]))
+        adapted = bundle.adapted(visible)
+        self._serving = Serving(bundle.encoder_name, adapted, "", 1)
+        used = np.unique(
+            np.concatenate([week.candidates, *(part for each in users for part in (each.weak, each.strong))])
+        )
+        self._ids = {row: papers.paper_ids[row] for row in used.tolist()}
+        self._matrix = adapted.spaces.matrix(papers.take(used.tolist()), counts.take(used))
+        self._papers = {
+            self._ids[row]: Paper(paper_id=self._ids[row], title=papers.titles[row]) for row in used.tolist()
+        }
+        shown = [self._papers[self._ids[row]] for row in week.candidates.tolist()]
+        matcher = Matcher([PaperWords.of(paper) for paper in shown])
+        rows = np.searchsorted(used, week.candidates).tolist()
+        self._candidates = Candidates((), tuple(shown), matcher, self._matrix.take(rows), 0)
+        self._as_of = dt.datetime.fromtimestamp(week.as_of, dt.UTC)
+
+    @property
+    def _place(self) -> PlacePapers:
+        return lambda papers: self._matrix.take([self._matrix.row_of[paper.paper_id] for paper in papers])
+
+    def recalls(self) -> Iterator[dict[str, tuple[float, float]]]:
+        """Yield the recall of the weaker and of the stronger interest for each user, by system."""
+        for user in self._users:
+            lists = tuple(
+                StoredInterest(name, name, InterestOrigin.LIST, tuple(self._ids[row] for row in rows.tolist()))
+                for name, rows in (("weak", user.weak), ("strong", user.strong))
+            )
+            whole = self._prepared(user, np.concatenate([user.weak, user.strong]))
+            named = self._prepared(user, np.concatenate([user.weak, user.strong]), StoredInterests(lists))
+            rankings = {
+                ALONE: self._ranked([self._prepared(user, user.weak)])[0],
+                SINGLE: self._ranked([whole])[0],
+                FOUND: self._by_interest(whole),
+                NAMED: self._by_interest(named),
+            }
+            yield {
+                name: (self._recall(ranking, user.answers), self._recall(ranking, user.other_answers))
+                for name, ranking in rankings.items()
+            }
+
+    def _prepared(self, user: Mixed, rows: IndexArray, stored: StoredInterests | None = None) -> PreparedUser:
+        in_order = sorted(rows.tolist(), key=lambda row: (user.times[row], row))
+        likes = tuple(Like(self._ids[row], dt.datetime.fromtimestamp(user.times[row], dt.UTC)) for row in in_order)
+        state = UserState("user", 1, likes, (), frozenset(), Preferences(), self._as_of, self._as_of, stored)
+        return PreparedUser.of(self._serving, state, self._papers, self._place)
+
+    def _by_interest(self, user: PreparedUser) -> Ranking:
+        sections = active(sections_of(user, self._papers, self._place))
+        return mixed(sections, self._ranked([each.user for each in sections]))
+
+    def _ranked(self, users: Sequence[PreparedUser]) -> list[Ranking]:
+        options = RankingOptions(as_of=self._as_of, explain=False, diversity=DIVERSITY, limit=100)
+        return rank_many(self._serving, [Asked(user, options) for user in users], self._candidates, self._as_of)
+
+    def _recall(self, ranking: Ranking, answers: IndexArray) -> float:
+        wanted = {self._ids[row] for row in answers.tolist()}
+        first = {item.paper_id for item in ranking.items[:SHOWN]}
+        return len(first & wanted) / len(wanted) if wanted else float("nan")
