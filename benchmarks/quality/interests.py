@@ -7,7 +7,6 @@ that are found in the likes, and of the two interests when the user has named th
 """
 
 import datetime as dt
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -99,13 +98,14 @@ def interests(
 
 
 def made_up(dataset: Dataset, rounds: Sequence[Round], seed: int) -> Iterator[Mixed]:
-    """Yield up to ``USERS`` users: pairs of readers whose likes have different most frequent categories."""
+    """Yield up to ``USERS`` users: pairs of readers whose likes have no first category in common."""
     rng = np.random.default_rng(seed)
     queries = [(this, query) for this in rounds for query in this.queries]
     made = 0
     for number in rng.permutation(len(queries)).tolist():
         week, query = queries[number]
-        strong = [each for each in _readers(week, MANY) if _field(dataset, each[1]) != _field(dataset, query.liked)]
+        fields = _fields(dataset, query.liked)
+        strong = [each for each in _readers(week, MANY) if fields and fields.isdisjoint(_fields(dataset, each[1]))]
         if made == USERS or not strong:
             continue
         user, rows, times = strong[int(rng.integers(len(strong)))]
@@ -137,10 +137,9 @@ def _newest(rows: IndexArray, times: Any, count: int) -> IndexArray:
     return rows[np.argsort(times, kind="stable")[-count:]]
 
 
-def _field(dataset: Dataset, rows: IndexArray) -> str:
-    """Return the most frequent first category of papers; empty if none has one."""
-    names = (dataset.papers.categories[row][:1] for row in rows.tolist())
-    return next((name for (name,), _ in Counter(each for each in names if each).most_common(1)), "")
+def _fields(dataset: Dataset, rows: IndexArray) -> set[str]:
+    """Return the first categories of papers."""
+    return {name for row in rows.tolist() for name in dataset.papers.categories[row][:1]}
 
 
 class _Week:

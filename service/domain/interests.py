@@ -36,7 +36,8 @@ class StoredInterest:
         interest_id: Unique among the interests of the user.
         paper_ids: Papers that belong to the interest: at the last edit the liked papers of a found interest, otherwise
             the papers given by the user.
-        weight: Share of the interest before scaling, see ``service.app.ranking.interests``; None follows the likes.
+        weight: Share of the interest before scaling; None until the first change of a weight. See
+            ``service.app.ranking.interests``.
         merged_ids: Ids of interests that were merged into this one. They still name it.
     """
 
@@ -120,7 +121,7 @@ def part_id(interest_id: str, paper_ids: Collection[str]) -> str:
 def written_down(stored: StoredInterests | None, present: Sequence[Interest]) -> StoredInterests:
     """Return what is stored before an edit: all present interests, those found with their present papers.
 
-    Weights that follow the likes continue to do so.
+    Weights that are not fixed stay so.
     """
     before = stored or StoredInterests()
     known = {each.interest_id: each for each in before.interests}

@@ -63,7 +63,7 @@ def resolve(
     interests = [*stored.interests, *(each for each, _ in new)]
     all_rows = [*rows_of, *(rows for _, rows in new)]
     other_ids = [tuple(others.columns.paper_ids[row] for row in rows.tolist()) for rows in other] + [()] * len(new)
-    shares = _shares(interests, all_rows, other_ids, liked_at)
+    shares = _shares(interests, all_rows, liked_at)
     return tuple(map(Resolved, interests, all_rows, other_ids, shares))
 
 
@@ -84,28 +84,24 @@ def _new(
             yield StoredInterest(interest_id, "", InterestOrigin.FOUND, ()), members
 
 
-def _shares(
-    interests: Sequence[StoredInterest],
-    rows: Sequence[IndexArray],
-    other_ids: Sequence[Sequence[str]],
-    liked_at: Float64Array,
-) -> list[float]:
+def _shares(interests: Sequence[StoredInterest], rows: Sequence[IndexArray], liked_at: Float64Array) -> list[float]:
     """Return the share of each interest; they sum to 1.
 
-    Without fixed weights, an interest weighs as much as its likes together, and a paper that is not liked weighs as
-    much as the oldest like. Fixed weights share what the other interests leave, in proportion.
+    Without fixed weights, each of n interests that the user has named gets one n-th, because the number of papers in a
+    list says little about its importance. Found interests share the rest by the weights of their likes. Fixed weights
+    share what the interests without one leave, in proportion.
     """
     if not interests:
         return []
-    weights = like_weights(liked_at)
-    least = float(weights.min()) if len(weights) else 1.0
-    by_likes = np.array(
-        [weights[own].sum() + least * len(more) for own, more in zip(rows, other_ids, strict=True)], dtype=np.float64
-    )
-    shares = by_likes / by_likes.sum() if by_likes.sum() > 0 else np.full(len(interests), 1 / len(interests))
+    by_like = like_weights(liked_at)
+    is_found = np.array([each.origin is InterestOrigin.FOUND for each in interests])
+    shares = np.full(len(interests), 1 / len(interests))
+    likes = np.array([by_like[own].sum() for own in rows], dtype=np.float64)[is_found]
+    if likes.sum() > 0:
+        shares[is_found] = likes / likes.sum() * is_found.mean()
     is_fixed = np.array([each.weight is not None for each in interests])
     if is_fixed.any():
         fixed = np.array([each.weight or 0.0 for each in interests])[is_fixed]
-        left = 1 - shares[~is_fixed].sum() if not is_fixed.all() else 1.0
+        left = 1.0 if is_fixed.all() else 1 - shares[~is_fixed].sum()
         shares[is_fixed] = left * (fixed / fixed.sum() if fixed.sum() > 0 else 1 / len(fixed))
     return [float(share) for share in shares]
