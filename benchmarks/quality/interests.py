@@ -1,9 +1,9 @@
 """Sections for people with two interests: made-up users who mix the likes of two readers from different fields.
 
-One reader's likes are four times as many as the other's. The figure is the recall of the weaker interest: the share of
-the papers that the weaker reader liked in the week after, among the first twenty of the feed. It is given for a feed
-of the weaker reader's likes alone, for the single list of all likes, and for slates with sections: of the interests
-that are found in the likes, and of the two interests when the user has named them as lists.
+One reader's likes are four times as many as the other's. Each user gets a daily digest: all papers of a day on which
+the weaker reader liked some. The figure is the recall of the weaker interest: the share of these liked papers among the
+first twenty of the feed. It is given for a feed of the weaker reader's likes alone, for the single list of all likes,
+and for slates with sections: of the interests that are found in the likes, and of two interests that the user named.
 """
 
 import datetime as dt
@@ -27,14 +27,19 @@ from service.domain.events import Like, Preferences, UserState
 from service.domain.interests import InterestOrigin, StoredInterest, StoredInterests
 from service.domain.matching import PaperWords
 from service.domain.papers import Paper
+from training.data.query_groups import Query
 from training.data.snapshot import Dataset
+from training.dates import day_seconds
 from training.evaluation.corpus import anonymous
-from training.evaluation.protocols import Round, weekly_digest
+from training.evaluation.protocols import Round, tie_order
 
 USERS = 200
 FEW, MANY = 5, 20
 """Number of likes of the weaker and of the stronger reader, the newest of each."""
 SHOWN = 20
+LEAST_PAPERS = 100
+"""Number of papers of the smallest digest: on fewer, twenty places would hold most of what is relevant."""
+DAY_SECONDS = 86_400.0
 DIVERSITY = 0.1
 """The service's default."""
 ALONE, SINGLE = "weaker interest alone", "single list"
@@ -47,15 +52,15 @@ class Mixed:
     """A made-up user.
 
     Attributes:
-        week: The week in which the feed is made.
-        weak: (5,) rows of the newest likes of the weaker reader before the week, oldest first.
+        day: The day of the digest.
+        weak: (5,) rows of the newest likes of the weaker reader before the day, oldest first.
         strong: (20,) the same of the stronger reader.
         times: Unix seconds of each like by row.
-        answers: Rows of the papers of the week that the weaker reader likes, at least one.
+        answers: Rows of the papers of the day that the weaker reader likes, at least one.
         other_answers: The same of the stronger reader; may be empty.
     """
 
-    week: Round
+    day: Round
     weak: IndexArray
     strong: IndexArray
     times: dict[int, float]
@@ -69,17 +74,17 @@ def interests(
     """Return the mean recall of both interests in the first twenty by system, and the ratio to the feed alone.
 
     Args:
-        first_day: The first day on which a week may begin.
+        first_day: The first day of a digest.
         last_day: The last one.
     """
     shown = replace(dataset, papers=anonymous(dataset.papers))
-    users = list(made_up(shown, list(weekly_digest(shown, first_day, last_day, seed)), seed))
+    users = list(made_up(shown, list(_days(shown, first_day, last_day)), seed))
     # Counting the terms of all papers takes half a minute.
     counts = count_terms(shown.papers.texts)
     found: list[dict[str, tuple[float, float]]] = []
-    for week in dict.fromkeys(user.week.as_of for user in users):
-        own = [user for user in users if user.week.as_of == week]
-        found.extend(_Week(shown, bundle, counts, own).recalls())
+    for day in dict.fromkeys(user.day.as_of for user in users):
+        own = [user for user in users if user.day.as_of == day]
+        found.extend(_Day(shown, bundle, counts, own).recalls())
     figures = {name: np.array([each[name] for each in found]) for name in SYSTEMS}
     alone = figures[ALONE][:, 0].mean()
     return {
@@ -97,15 +102,35 @@ def interests(
     }
 
 
+def _days(dataset: Dataset, first_day: dt.date, last_day: dt.date) -> Iterator[Round]:
+    """Yield a round for each day with a query. Nothing of the day or after it is visible, as in weekly-digest."""
+    likes = dataset.likes
+    appeared = dataset.appeared_at
+    for start in np.arange(day_seconds(first_day), day_seconds(last_day) + 1, DAY_SECONDS).tolist():
+        today = np.flatnonzero((appeared >= start) & (appeared < start + DAY_SECONDS))
+        candidates = tie_order(dataset, today)
+        known = likes.where(np.flatnonzero((likes.liked_at < start) & (appeared[likes.papers] < start)))
+        queries = []
+        for user in np.unique(likes.users[np.isin(likes.papers, today)]).tolist():
+            own = known.of_user(user)
+            hits = np.isin(candidates, likes.papers[likes.of_user(user)])
+            liked, liked_at = known.papers[own], known.liked_at[own]
+            if len(liked) >= FEW:
+                queries.append(Query(user, candidates, hits, liked, liked_at, start + DAY_SECONDS))
+        visible = np.flatnonzero(appeared < start)
+        if queries and len(candidates) >= LEAST_PAPERS:
+            yield Round(0, 0, visible, visible, candidates, known, start + DAY_SECONDS, tuple(queries))
+
+
 def made_up(dataset: Dataset, rounds: Sequence[Round], seed: int) -> Iterator[Mixed]:
     """Yield up to ``USERS`` users: pairs of readers whose likes have no first category in common."""
     rng = np.random.default_rng(seed)
     queries = [(this, query) for this in rounds for query in this.queries]
     made = 0
     for number in rng.permutation(len(queries)).tolist():
-        week, query = queries[number]
+        day, query = queries[number]
         fields = _fields(dataset, query.liked)
-        strong = [each for each in _readers(week, MANY) if fields and fields.isdisjoint(_fields(dataset, each[1]))]
+        strong = [each for each in _readers(day, MANY) if fields and fields.isdisjoint(_fields(dataset, each[1]))]
         if made == USERS or not strong:
             continue
         user, rows, times = strong[int(rng.integers(len(strong)))]
@@ -116,21 +141,21 @@ def made_up(dataset: Dataset, rounds: Sequence[Round], seed: int) -> Iterator[Mi
         known |= dict(zip(rows.tolist(), times.tolist(), strict=True))
         liked = dataset.likes.papers[dataset.likes.of_user(user)]
         yield Mixed(
-            week=week,
+            day=day,
             weak=weak,
             strong=_newest(rows, times, MANY),
             times=known,
             answers=query.candidates[query.relevant],
-            other_answers=np.intersect1d(liked, week.candidates),
+            other_answers=np.intersect1d(liked, day.candidates),
         )
         made += 1
 
 
-def _readers(week: Round, count: int) -> Iterator[tuple[int, IndexArray, Any]]:
-    """Yield the readers with that many likes before the week: number, papers and times of the likes."""
-    for user in np.flatnonzero(np.bincount(week.likes.users) >= count).tolist():
-        own = week.likes.of_user(user)
-        yield user, week.likes.papers[own], week.likes.liked_at[own]
+def _readers(day: Round, count: int) -> Iterator[tuple[int, IndexArray, Any]]:
+    """Yield the readers with that many likes before the day: number, papers and times of the likes."""
+    for user in np.flatnonzero(np.bincount(day.likes.users) >= count).tolist():
+        own = day.likes.of_user(user)
+        yield user, day.likes.papers[own], day.likes.liked_at[own]
 
 
 def _newest(rows: IndexArray, times: Any, count: int) -> IndexArray:
@@ -142,28 +167,28 @@ def _fields(dataset: Dataset, rows: IndexArray) -> set[str]:
     return {name for row in rows.tolist() for name in dataset.papers.categories[row][:1]}
 
 
-class _Week:
-    """The users of one week, and the papers that they like or may be shown, placed in the spaces of the bundle."""
+class _Day:
+    """The users of one day, and the papers that they like or may be shown, placed in the spaces of the bundle."""
 
     def __init__(self, dataset: Dataset, bundle: Bundle, counts: SparseRows, users: Sequence[Mixed]) -> None:
         self._users = users
-        week, papers = users[0].week, dataset.papers
-        visible = count_corpus(counts.take(week.visible), unit_rows(papers.embeddings[week.visible]))
+        day, papers = users[0].day, dataset.papers
+        visible = count_corpus(counts.take(day.visible), unit_rows(papers.embeddings[day.visible]))
         adapted = bundle.adapted(visible)
         self._serving = Serving(bundle.encoder_name, adapted, "", 1)
         used = np.unique(
-            np.concatenate([week.candidates, *(part for each in users for part in (each.weak, each.strong))])
+            np.concatenate([day.candidates, *(part for each in users for part in (each.weak, each.strong))])
         )
         self._ids = {row: papers.paper_ids[row] for row in used.tolist()}
         self._matrix = adapted.spaces.matrix(papers.take(used.tolist()), counts.take(used))
         self._papers = {
             self._ids[row]: Paper(paper_id=self._ids[row], title=papers.titles[row]) for row in used.tolist()
         }
-        shown = [self._papers[self._ids[row]] for row in week.candidates.tolist()]
+        shown = [self._papers[self._ids[row]] for row in day.candidates.tolist()]
         matcher = Matcher([PaperWords.of(paper) for paper in shown])
-        rows = np.searchsorted(used, week.candidates).tolist()
+        rows = np.searchsorted(used, day.candidates).tolist()
         self._candidates = Candidates((), tuple(shown), matcher, self._matrix.take(rows), 0)
-        self._as_of = dt.datetime.fromtimestamp(week.as_of, dt.UTC)
+        self._as_of = dt.datetime.fromtimestamp(day.as_of, dt.UTC)
 
     @property
     def _place(self) -> PlacePapers:

@@ -145,6 +145,7 @@ class Subscriptions:
         source: str,
         *,
         stopped: dict[int, SuppressionReason] | None = None,
+        has_sections: bool = False,
     ) -> int:
         """Add active subscriptions whose consent an operator has, all or none; return the number of new ones.
 
@@ -155,6 +156,7 @@ class Subscriptions:
             source: Grounds of the consent, for the record of consents.
             stopped: Receives the reasons for stopped addresses, by zero-based number of the entry. If it is given, such
                 entries are skipped.
+            has_sections: Whether the issues of new subscribers have a section for each interest.
 
         Raises:
             InvalidField: An entry is invalid; the field is ``subscribers[number].field`` with a zero-based number.
@@ -173,7 +175,8 @@ class Subscriptions:
                     known = subscribers.find_by_user(connection, user_id)
                     if known is not None and known.address == new.address:
                         continue
-                    subscribers.add(connection, replace(new, state=SubscriptionState.ACTIVE))
+                    active = replace(new, state=SubscriptionState.ACTIVE, has_sections=has_sections)
+                    subscribers.add(connection, active)
                 except InvalidField as error:
                     raise InvalidField(f"subscribers[{number}].{error.field}", error.problem) from None
                 subscribers.record_consent(connection, new, ConsentKind.IMPORTED, source, now)

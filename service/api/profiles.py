@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import grpc
 
@@ -16,6 +17,7 @@ from service.domain.errors import InvalidField
 from service.domain.events import Event, UserState
 from service.domain.feeds import PrecomputedSlate, Slate
 from service.domain.interests import MAX_INTERESTS, MAX_PAPERS, Interest, StoredInterests
+from service.domain.papers import check_id
 
 MAX_EVENTS = 1_000
 SHOWN_LIKES = 3
@@ -82,17 +84,17 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
     def CreateInterest(
         self, request: pb.CreateInterestRequest, context: grpc.ServicerContext
     ) -> pb.CreateInterestResponse:
-        wanted = request.interest
+        user_id, wanted = _user_id(request), request.interest
         if (origin := convert.ORIGINS.get(wanted.origin)) is None:
             raise InvalidField("interest.origin", f"{wanted.origin} is not a known origin")
         papers = _paper_names(wanted)
-        made = self._interests.create(request.user_id, wanted.interest_id, wanted.name, origin, papers)
+        made = self._interests.create(user_id, wanted.interest_id, wanted.name, origin, papers)
         return pb.CreateInterestResponse(interest=convert.from_interest(made))
 
     def UpdateInterest(
         self, request: pb.UpdateInterestRequest, context: grpc.ServicerContext
     ) -> pb.UpdateInterestResponse:
-        wanted, fields = request.interest, set(request.update_mask.paths)
+        user_id, wanted, fields = _user_id(request), request.interest, set(request.update_mask.paths)
         if not fields or fields - set(EDITABLE):
             raise InvalidField("update_mask", f"must name some of {', '.join(EDITABLE)}, and nothing else")
         change = InterestChange(
@@ -101,31 +103,30 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
             paused=wanted.paused if "paused" in fields else None,
             paper_ids=_paper_names(wanted) if "paper_ids" in fields else None,
         )
-        changed = self._interests.update(request.user_id, _interest_id(wanted.interest_id, "interest."), change)
+        changed = self._interests.update(user_id, _interest_id(wanted.interest_id, "interest."), change)
         return pb.UpdateInterestResponse(interest=convert.from_interest(changed))
 
     def DeleteInterest(
         self, request: pb.DeleteInterestRequest, context: grpc.ServicerContext
     ) -> pb.DeleteInterestResponse:
-        self._interests.delete(request.user_id, _interest_id(request.interest_id))
+        self._interests.delete(_user_id(request), _interest_id(request.interest_id))
         return pb.DeleteInterestResponse()
 
     def MergeInterests(
         self, request: pb.MergeInterestsRequest, context: grpc.ServicerContext
     ) -> pb.MergeInterestsResponse:
-        field = "merged_interest_ids"
+        user_id, field = _user_id(request), "merged_interest_ids"
         parts = convert.check_names(request.merged_interest_ids, field, at_least=1, at_most=MAX_INTERESTS)
-        whole = self._interests.merge(request.user_id, _interest_id(request.interest_id), parts)
+        whole = self._interests.merge(user_id, _interest_id(request.interest_id), parts)
         return pb.MergeInterestsResponse(interest=convert.from_interest(whole))
 
     def SplitInterest(
         self, request: pb.SplitInterestRequest, context: grpc.ServicerContext
     ) -> pb.SplitInterestResponse:
+        user_id = _user_id(request)
         papers = convert.check_names(request.paper_ids, "paper_ids", at_most=MAX_PAPERS)
         interest_id = _interest_id(request.interest_id)
-        rest, part = self._interests.split(
-            request.user_id, interest_id, papers, request.new_interest_id, request.new_name
-        )
+        rest, part = self._interests.split(user_id, interest_id, papers, request.new_interest_id, request.new_name)
         return pb.SplitInterestResponse(interest=convert.from_interest(rest), new_interest=convert.from_interest(part))
 
     def ExportUser(
@@ -182,6 +183,11 @@ def _exported(stored: StoredInterests, interests: Sequence[Interest]) -> pb.Expo
     return pb.ExportedInterests(
         interests=map(convert.from_interest, interests), unsorted_paper_ids=sorted(stored.unsorted_paper_ids)
     )
+
+
+def _user_id(request: Any) -> str:
+    """Return the user of a request, which is checked before its other fields."""
+    return check_id(request.user_id, "user_id")
 
 
 def _interest_id(interest_id: str, path: str = "") -> str:

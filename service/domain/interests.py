@@ -157,7 +157,7 @@ def weighted(stored: StoredInterests, shares: Mapping[str, float], interest_id: 
 def with_papers(
     stored: StoredInterests, interest_id: str, paper_ids: Sequence[str], taken_out: Collection[str]
 ) -> StoredInterests:
-    """Replace the papers of an interest. Found interests lose the papers that it gets.
+    """Replace the papers of an interest. Found interests lose the papers that it gets, and end if they lose all.
 
     Args:
         taken_out: Papers of the interest that are not in ``paper_ids``; they belong to no interest that does not list
@@ -171,6 +171,8 @@ def with_papers(
             kept = tuple(paper_ids)
         elif each.origin is InterestOrigin.FOUND:
             kept = tuple(paper_id for paper_id in kept if paper_id not in wanted)
+            if each.paper_ids and not kept:
+                continue
         interests.append(replace(each, paper_ids=kept))
     unsorted = (stored.unsorted_paper_ids | set(taken_out)) - wanted
     return StoredInterests(tuple(interests), unsorted)

@@ -132,7 +132,8 @@ class LogBuilder:
 
     def _take(self, slate: LoggedSlate, outcome: Outcome) -> None:
         logged = read_exploration(slate.action_propensities)
-        problem = self._problem(slate, outcome)
+        # The features of a paper are those of its interest, so papers of different sections cannot be compared.
+        problem = "in sections by interest" if slate.has_sections else self._problem(slate, outcome)
         if problem or logged is None:
             self._left_out[problem or "explored in a way unknown to this version"] += 1
             return
@@ -148,9 +149,6 @@ class LogBuilder:
         """Return the reason why the slate cannot be used; an empty text if it can."""
         if not self._since <= slate.as_of < self._until:
             return "outside the given times"
-        if slate.has_sections:
-            # The features of a paper are those of its interest, so papers of different sections cannot be compared.
-            return "in sections by interest"
         if not outcome.shown.any():
             return "no paper shown (neither a sent event nor an impression)"
         if not slate.features_version:

@@ -1,5 +1,6 @@
 """Feeds of one interest and slates with sections over gRPC."""
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import grpc
 import numpy as np
 import pytest
+from sqlalchemy import text
 
 from paperfeed.client import Client
 from paperfeed.v1.feed_pb2 import (
@@ -151,6 +153,31 @@ def test_edits_do_not_change_the_single_list(client: Client) -> None:
     alone = feed(client, user, digest, interest_id=vision, explain=True)
     said = {r.subject for item in alone.items[:5] for r in item.reasons if r.type == REASON_TYPE_TOPIC}
     assert said == {"Seeing machines"}
+
+
+def test_users_without_edits_see_what_they_saw(each_engine: Service) -> None:
+    """The stored slate of a user without edits has the form it always had, and edits of other users change nothing."""
+    client = each_engine.client
+    user, strong, weak = two_interests(client)
+    digest, *_ = digest_of(client)
+    record(client, other := fresh("other"), "like", *strong, *weak, when=MONDAY)
+
+    def stored() -> tuple[str, str, bytes]:
+        """Return the stored items, sections and features of a new slate."""
+        slate_id = feed(client, user, digest, explain=True).slate_id
+        with each_engine.application.store.connection() as connection:
+            row = connection.execute(
+                text("SELECT items, sections, features FROM slates WHERE slate_id = :id"), {"id": slate_id}
+            ).one()
+        return row[0], row[1], bytes(row[2])
+
+    before = stored()
+    change(client, other, interests(client, other)[0].interest_id, weight=0.1, paused=True)
+
+    assert stored() == before
+    items, sections, _ = before
+    assert sections == "[]"
+    assert {len(item) for item in json.loads(items)} == {4}
 
 
 def test_list_of_papers_that_are_not_liked(client: Client) -> None:
