@@ -1,6 +1,6 @@
 """Measure what clients notice while a server swaps bundles: failed calls, latency and memory.
 
-    python -m benchmarks.serving.swaps --json            # about two minutes on two idle cores
+    python -m benchmarks.serving.swaps --json            # about three minutes on two idle cores
 
 The calls are GetFeed with reasons for 500 users from 16 callers, with 77 candidates and 30 likes, on SQLite. Two
 bundles of equal content but different versions are promoted in turn, each as soon as the one before serves, so the

@@ -135,6 +135,10 @@ def _counted(answer: GetStatusResponse) -> str:
     return f"version {answer.statistics_version}, of {papers} at {counted_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
+def _canary(answer: GetStatusResponse) -> str:
+    return f"{one_line(answer.canary_model_version)} for {answer.canary_share:.0%} of the users"
+
+
 def _reason(fallback: FallbackCount) -> str:
     return FallbackReason.Name(fallback.reason).removeprefix("FALLBACK_REASON_")
 
@@ -159,6 +163,8 @@ def status(
         f"paperfeed {answer.version}, up {dt.timedelta(seconds=answer.uptime.seconds)}",
         *([f"process  {answer.worker} of {answer.worker_count}"] if answer.worker_count > 1 else []),
         f"model    {answer.model_version or 'none: ' + answer.model_problem}",
+        *([f"canary   {_canary(answer)}"] if answer.canary_model_version else []),
+        *([f"problem  {one_line(answer.model_load_problem)}"] if answer.model_load_problem else []),
         f"catalog  {_counted(answer)}",
         f"encoder  {answer.encoder}",
         f"papers   {f'unknown: {answer.storage_problem}' if answer.storage_problem else answer.paper_count}",

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -239,12 +240,12 @@ class Registry:
                 self._serve(tx, record, None, None, {"first": True}, actor)
 
     def record_failure(self, version: str, problem: str, actor: str) -> None:
-        """Append that a server cannot load a model, unless that is the last entry of this model already."""
+        """Append that a server cannot load a model, unless the actor has said so since the last change of its state."""
         with self._store.write() as tx:
             record = _locked(tx, version)
-            entries = tx.models.log(version)
             evidence = {"load_failed": problem}
-            if not entries or dict(entries[-1].evidence) != evidence:
+            recent = takewhile(lambda entry: entry.from_state is entry.to_state, reversed(tx.models.log(version)))
+            if (actor, evidence) not in [(entry.actor, dict(entry.evidence)) for entry in recent]:
                 self._append(tx, record, record.state, evidence, actor)
 
     def _checked(self, folder: Path) -> tuple[dict[str, bytes], Bundle]:

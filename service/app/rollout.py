@@ -48,7 +48,7 @@ class Rollout(Rounds):
         return "; ".join(f"{version}: {problem}" for version, (problem, _) in dict(self._failed).items())
 
     def note_failure(self, version: str, problem: str) -> None:
-        """Log that a bundle cannot be used, and append it to the registry's log unless that is its last entry."""
+        """Log that a bundle cannot be used, here and in the registry, each problem once."""
         if self._failed.get(version, ("", 0.0))[0] != problem:
             _log.error("model cannot be loaded", extra={"facts": {"model_version": version, "problem": problem}})
         self._failed[version] = (problem, time.monotonic() + RETRY_SECONDS)
@@ -66,10 +66,13 @@ class Rollout(Rounds):
 
     def _follow_serving(self, aliases: Aliases) -> None:
         version, present = aliases.serving, self._slot.current.bundle
-        if version is None or (present is not None and present.version == version):
+        if version is None:
+            return
+        if present is not None and present.version == version:
+            self._failed.pop(version, None)
             return
         canary = self._slot.loaded_canary
-        model = canary if canary is not None and canary.version == version else self._prepared(version)
+        model = canary if canary is not None and canary.version == version else self._prepared(aliases, version)
         if model is not None and self._slot.swap(model):
             self._note_swap("serving", version)
 
@@ -82,24 +85,28 @@ class Rollout(Rounds):
             self._slot.put_canary(None, None)
             _log.info("canary ended", extra={"facts": {"model_version": present.version if present else None}})
             return
-        model = (
-            loaded if loaded is not None and loaded.version == split.version else self._prepared(split.version, split)
-        )
+        if loaded is not None and loaded.version == split.version:
+            self._slot.put_canary(loaded, split)
+            return
+        model = self._prepared(aliases, split.version, split)
         if model is not None and self._slot.put_canary(model, split):
             self._note_swap("canary", split.version)
         elif present is not None and present.version != split.version:
             # The canary before this one has ended, whether or not the new one can be loaded.
             self._slot.put_canary(None, None)
 
-    def _prepared(self, version: str, split: Canary | None = None) -> ServedModel | None:
-        """Return the loaded, checked and warm bundle; None if it cannot be used, or failed a short time ago."""
+    def _prepared(self, aliases: Aliases, version: str, split: Canary | None = None) -> ServedModel | None:
+        """Return the loaded, checked and warm bundle.
+
+        None if it cannot be used, if it failed a short time ago, or if the aliases have changed meanwhile.
+        """
         if self._failed.get(version, ("", 0.0))[1] > time.monotonic():
             return None
         started = time.monotonic()
         ranks_for: Callable[[str], bool] = split.has if split is not None else lambda _: True
         try:
             model = self._slot.prepare(lambda encoder: self._registry.load(version, encoder))
-            users = self._warmer.warm(model.current, ranks_for=ranks_for, stopping=self._stopping.is_set)
+            users = self._warmer.warm(model.current, ranks_for=ranks_for, stopping=self._is_called)
         except StorageUnavailable:
             raise
         except BundleUnusable as error:
@@ -111,7 +118,17 @@ class Rollout(Rounds):
         self._failed.pop(version, None)
         facts = {"model_version": version, "users": users, "seconds": round(time.monotonic() - started, 2)}
         _log.info("model loaded and warm", extra={"facts": facts})
-        return None if self._stopping.is_set() else model
+        if self._stopping.is_set():
+            return None
+        if self._registry.aliases() != aliases:
+            # It may have been taken back while it was warmed, so it must not serve even for a moment.
+            self.wake()
+            return None
+        return model
+
+    def _is_called(self) -> bool:
+        """Whether the thread must end, or the aliases have probably changed."""
+        return self._stopping.is_set() or self._wake.is_set()
 
     def _note_swap(self, alias: str, version: str) -> None:
         self.swap_count += 1

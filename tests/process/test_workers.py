@@ -23,6 +23,10 @@ from paperfeed.v1 import (
     status_pb2,
     status_pb2_grpc,
 )
+from paperfeed.v1.model_pb2 import PromoteModelRequest, RollbackModelRequest
+from service.encoder import HashingEncoder
+from testing.bundles import model_text, write_tiny_bundle
+from testing.models import register, version_of
 from tests.cli.command import Run
 from tests.process.running import ROOT, WAIT_SECONDS, Server, command, eventually, running, settings
 from tests.process.samples import fill, likes, papers
@@ -135,6 +139,31 @@ def test_new_text_is_embedded_soon(sqlite_url: str, tmp_path: Path) -> None:
             return paper.embedding_state == catalog_pb2.EMBEDDING_STATE_READY
 
         assert eventually(is_ready, SOON_SECONDS)
+
+
+@pytest.mark.slow
+def test_every_process_swaps_bundles(sqlite_url: str, tmp_path: Path) -> None:
+    """A bundle that one process promotes is soon served by all; one rollback takes it back everywhere."""
+    text, registry = model_text(), tmp_path / "registry"
+    folders = [tmp_path / recipe for recipe in ("first", "second")]
+    for folder in folders:
+        write_tiny_bundle(folder, encoder_name=HashingEncoder.name, model_text=text, recipe=folder.name)
+    old, new = map(version_of, folders)
+    with (
+        running(tmp_path, sqlite_url, workers=WORKERS, bundle=folders[0], registry=registry) as server,
+        server.client() as client,
+        connections(server) as workers,
+    ):
+
+        def all_serve(version: str) -> bool:
+            return all(each.status.model_version == version for each in workers)
+
+        assert all_serve(old)
+        register(client, registry, folders[1])
+        client.models.PromoteModel(PromoteModelRequest(model_version=new, force=True))
+        assert eventually(lambda: all_serve(new))
+        client.models.RollbackModel(RollbackModelRequest(from_model_version=new))
+        assert eventually(lambda: all_serve(old))
 
 
 @pytest.mark.slow

@@ -33,8 +33,8 @@ class Choice:
     split: Canary | None = None
 
     def of(self, user_id: str) -> Serving:
-        """Return what ranks for this user."""
-        if self.canary is not None and self.split is not None and self.split.has(user_id):
+        """Return what ranks for this user; what is for no user (an empty id) is never for the canary."""
+        if user_id and self.canary is not None and self.split is not None and self.split.has(user_id):
             return self.canary
         return self.serving
 

@@ -15,6 +15,8 @@ WARM_USERS = 200
 """Number of users with the newest slates for whom a bundle ranks before it serves."""
 RECENT_SLATES = 2_000
 """Number of newest slates that are searched for these users."""
+WARM_SECONDS = 5.0
+"""Limit for all users together: under load a user takes ten times as long, and a rollback must not wait for that."""
 MAX_PAUSE_SECONDS = 0.05
 """Longest pause between two users. Running calls then wait little for the interpreter."""
 
@@ -35,7 +37,7 @@ class Warmer:
         ranks_for: Callable[[str], bool] = lambda _: True,
         stopping: Callable[[], bool] = lambda: False,
     ) -> int:
-        """Rank for recent users; return for how many.
+        """Rank for recent users, at most for ``WARM_SECONDS``; return for how many.
 
         Args:
             ranks_for: Whether the bundle will rank for a user. Other users are left out.
@@ -47,11 +49,11 @@ class Warmer:
         if newest is None:
             return 0
         self._placed(serving, newest[0])
-        count = 0
+        count, ends_at = 0, time.monotonic() + WARM_SECONDS
         for user_id in [user_id for user_id in recent if ranks_for(user_id)][:WARM_USERS]:
-            if stopping():
-                break
             start = time.monotonic()
+            if stopping() or start > ends_at:
+                break
             self._rank(serving, user_id, newest[0])
             count += 1
             time.sleep(min(time.monotonic() - start, MAX_PAUSE_SECONDS))

@@ -11,6 +11,7 @@ import pytest
 from ranker.bundle.manifest import MODEL_NAME
 from service.encoder import HashingEncoder
 from testing.bundles import model_text, write_tiny_bundle
+from testing.calls import wait_until
 from testing.models import reseal, version_of
 from testing.servers import Service, serving
 from tests.cli.command import Run
@@ -50,6 +51,7 @@ def test_a_model_from_registration_to_rollback(service: Service, paperfeed: Run,
     registered = paperfeed("models", "register", bundles[1])
     refused = paperfeed("models", "promote", new)
     begun = paperfeed("models", "canary", new, "--share", "0.25", "--force", "--note", "a try")
+    wait_until(lambda: f"canary   {new} for 25% of the users" in paperfeed("status").out)
     promoted = paperfeed("models", "promote", new, "--force")
     listed = paperfeed("models", "list")
     rolled_back = [paperfeed("models", "rollback", new) for _ in range(2)]

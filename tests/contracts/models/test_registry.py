@@ -15,7 +15,7 @@ from service.domain.models import ModelState
 from service.storage.registry.folders import LocalFolders
 from testing.models import reseal, version_of
 from testing.ranker import ENCODER, bundle, model_text
-from tests.contracts.samples import NOW, FixedClock
+from tests.contracts.samples import NOW, FixedClock, slate
 
 S = ModelState
 
@@ -211,10 +211,25 @@ def test_unknown_models_and_pages(registry: Registry, versions: list[str]) -> No
 
 
 def test_a_failure_to_load_is_logged_once(registry: Registry, versions: list[str]) -> None:
-    """A server that fails again and again leaves one entry, which changes no state."""
+    """Servers that fail again and again leave one entry each, which changes no state, and one after each change."""
     new = versions[1]
     for _ in range(3):
-        registry.record_failure(new, "is damaged", "server")
+        registry.record_failure(new, "is damaged", "server a")
+        registry.record_failure(new, "is missing", "server b")
 
-    assert changes(registry, new)[1:] == [("server", S.REGISTERED, S.REGISTERED)]
-    assert dict(registry.log(new)[-1].evidence) == {"load_failed": "is damaged"}
+    same = S.REGISTERED, S.REGISTERED
+    assert changes(registry, new)[1:] == [("server a", *same), ("server b", *same)]
+    assert dict(registry.log(new)[-1].evidence) == {"load_failed": "is missing"}
+    registry.promote(new, "ada", force=True)
+    registry.record_failure(new, "is damaged", "server a")
+    assert changes(registry, new)[-1] == ("server a", S.SERVING, S.SERVING)
+
+
+def test_users_of_the_newest_slates(store: Store) -> None:
+    """Each user comes once, the one with the newest slate first; only so many slates are searched."""
+    with store.write() as tx:
+        for minute, user in enumerate("abacb"):
+            tx.slates.add(slate(f"s{minute}", user, NOW + dt.timedelta(minutes=minute)))
+    with store.read() as tx:
+        assert tx.slates.recent_user_ids(slates=10) == ["b", "c", "a"]
+        assert tx.slates.recent_user_ids(slates=2) == ["b", "c"]

@@ -5,6 +5,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from paperfeed.client import Client
 from paperfeed.v1.feed_pb2 import GetFeedRequest, GetSlateRequest, StreamFeedsRequest
 from paperfeed.v1.model_pb2 import PromoteModelRequest, RollbackModelRequest
+from service.app.ranking import warming
 from testing.calls import record, wait_until
 from testing.models import present, promote, register, version_of
 from testing.servers import Service
@@ -48,8 +50,11 @@ def test_slates_and_tokens_outlive_a_swap(
     assert get_feed(client, "user-1").model_version == old
 
 
-def test_the_new_bundle_is_warm_and_the_old_one_is_gone(registered: Service, rivals: list[Path], place: Path) -> None:
+def test_the_new_bundle_is_warm_and_the_old_one_is_gone(
+    registered: Service, rivals: list[Path], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Recent users and the newest digest are in the caches before the swap; afterwards nothing holds the old bundle."""
+    monkeypatch.setattr(warming, "WARM_SECONDS", 60.0)
     client, application = registered.client, registered.application
     for user in USERS:
         get_feed(client, user)
@@ -69,6 +74,34 @@ def test_the_new_bundle_is_warm_and_the_old_one_is_gone(registered: Service, riv
 
     wait_until(is_gone)
     assert {get_feed(client, user).model_version for user in USERS} == {new}
+
+
+def test_a_bundle_taken_back_while_it_is_warmed_never_serves(
+    registered: Service, rivals: list[Path], place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rollback during the warming of a bundle stops it: no feed comes from that bundle."""
+    client, application = registered.client, registered.application
+    old, new = present(client)[0], register(client, place, rivals[0]).model_version
+    get_feed(client, USERS[0])
+    begun, taken_back = threading.Event(), threading.Event()
+    warm = warming.Warmer.warm
+
+    def warm_slowly(self: warming.Warmer, *arguments: Any, **options: Any) -> int:
+        begun.set()
+        assert taken_back.wait(60)
+        return warm(self, *arguments, **options)
+
+    monkeypatch.setattr(warming.Warmer, "warm", warm_slowly)
+    client.models.PromoteModel(PromoteModelRequest(model_version=new, force=True))
+    assert begun.wait(60)
+    client.models.RollbackModel(RollbackModelRequest(from_model_version=new))
+    taken_back.set()
+    # A later canary is loaded by the same thread, so the promotion has been handled by then.
+    client.models.PromoteModel(PromoteModelRequest(model_version=new, canary_share=0.5, force=True))
+    wait_until(lambda: present(client)[1] == new)
+
+    assert present(client)[0] == old
+    assert application.rollout.swap_count == 1
 
 
 def test_other_servers_follow(
