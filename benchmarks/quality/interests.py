@@ -37,14 +37,22 @@ USERS = 200
 FEW, MANY = 5, 20
 """Number of likes of the weaker and of the stronger reader, the newest of each."""
 SHOWN = 20
+WEAK = "weak"
 LEAST_PAPERS = 100
 """Number of papers of the smallest digest: on fewer, twenty places would hold most of what is relevant."""
 DAY_SECONDS = 86_400.0
 DIVERSITY = 0.1
 """The service's default."""
-ALONE, SINGLE = "weaker interest alone", "single list"
-FOUND, NAMED = "sections of found interests", "sections of two named interests"
-SYSTEMS = (ALONE, SINGLE, FOUND, NAMED)
+ALONE, ALONE_HALF, SINGLE = "weaker interest alone", "weaker interest alone, first ten", "single list"
+FOUND, NAMED, SECTION = (
+    "sections of found interests",
+    "sections of two named interests",
+    "its own section, first twenty",
+)
+WEIGHTS = (0.2, 0.75)
+"""Weights of the weaker interest in further systems: its share of the likes, and one that a user might set."""
+WEIGHTED = tuple(f"{NAMED}, weight {weight} for the weaker" for weight in WEIGHTS)
+SYSTEMS = (ALONE, ALONE_HALF, SINGLE, FOUND, NAMED, *WEIGHTED, SECTION)
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,8 @@ def interests(
             }
             for name, each in figures.items()
         },
+        "without vectors": int((~np.isfinite(shown.papers.embeddings).all(axis=1)).sum()),
+        "papers": len(shown.papers),
     }
 
 
@@ -197,22 +207,37 @@ class _Day:
     def recalls(self) -> Iterator[dict[str, tuple[float, float]]]:
         """Yield the recall of the weaker and of the stronger interest for each user, by system."""
         for user in self._users:
-            lists = tuple(
-                StoredInterest(name, name, InterestOrigin.LIST, tuple(self._ids[row] for row in rows.tolist()))
-                for name, rows in (("weak", user.weak), ("strong", user.strong))
-            )
-            whole = self._prepared(user, np.concatenate([user.weak, user.strong]))
-            named = self._prepared(user, np.concatenate([user.weak, user.strong]), StoredInterests(lists))
-            rankings = {
-                ALONE: self._ranked([self._prepared(user, user.weak)])[0],
-                SINGLE: self._ranked([whole])[0],
-                FOUND: self._by_interest(whole),
-                NAMED: self._by_interest(named),
+            both = np.concatenate([user.weak, user.strong])
+            alone = _ids(self._ranked([self._prepared(user, user.weak)])[0])
+            named = self._by_interest(self._prepared(user, both, self._lists(user)))
+            whole = self._prepared(user, both)
+            lists = {
+                ALONE: alone,
+                ALONE_HALF: alone[: SHOWN // 2],
+                SINGLE: _ids(self._ranked([whole])[0]),
+                FOUND: _ids(self._by_interest(whole)),
+                NAMED: _ids(named),
+                SECTION: [item.paper_id for item in named.items if item.interest_id == WEAK],
             }
+            for name, weight in zip(WEIGHTED, WEIGHTS, strict=True):
+                lists[name] = _ids(self._by_interest(self._prepared(user, both, self._lists(user, weight))))
             yield {
-                name: (self._recall(ranking, user.answers), self._recall(ranking, user.other_answers))
-                for name, ranking in rankings.items()
+                name: (self._recall(shown, user.answers), self._recall(shown, user.other_answers))
+                for name, shown in lists.items()
             }
+
+    def _lists(self, user: Mixed, weight: float | None = None) -> StoredInterests:
+        """Return the two interests as named lists, with a weight of the weaker one or without weights."""
+        parts = (
+            (WEAK, user.weak, weight),
+            ("strong", user.strong, None if weight is None else 1 - weight),
+        )
+        return StoredInterests(
+            tuple(
+                StoredInterest(name, name, InterestOrigin.LIST, tuple(self._ids[row] for row in rows.tolist()), share)
+                for name, rows, share in parts
+            )
+        )
 
     def _prepared(self, user: Mixed, rows: IndexArray, stored: StoredInterests | None = None) -> PreparedUser:
         in_order = sorted(rows.tolist(), key=lambda row: (user.times[row], row))
@@ -228,7 +253,10 @@ class _Day:
         options = RankingOptions(as_of=self._as_of, explain=False, diversity=DIVERSITY, limit=100)
         return rank_many(self._serving, [Asked(user, options) for user in users], self._candidates, self._as_of)
 
-    def _recall(self, ranking: Ranking, answers: IndexArray) -> float:
+    def _recall(self, shown: Sequence[str], answers: IndexArray) -> float:
         wanted = {self._ids[row] for row in answers.tolist()}
-        first = {item.paper_id for item in ranking.items[:SHOWN]}
-        return len(first & wanted) / len(wanted) if wanted else float("nan")
+        return len(wanted.intersection(shown[:SHOWN])) / len(wanted) if wanted else float("nan")
+
+
+def _ids(ranking: Ranking) -> list[str]:
+    return [item.paper_id for item in ranking.items]
