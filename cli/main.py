@@ -18,7 +18,7 @@ from cli.mail import commands as mail
 from cli.models import check, due, estimate, evaluate, judge, registry, train
 from cli.output import show_text
 from cli.queries import commands as queries
-from cli.queries import reactions
+from cli.queries import interests, reactions
 from cli.users import commands as users
 from settings.reader import chosen_file
 
@@ -71,6 +71,7 @@ app.command("dislike")(reactions.dislike)
 app.command("dismiss")(reactions.dismiss)
 app.command("profile")(queries.profile)
 app.add_typer(users.app, name="users")
+app.add_typer(interests.app, name="interests")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(batch.export)

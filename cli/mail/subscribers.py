@@ -37,6 +37,7 @@ def add(
     time: Annotated[str, typer.Option(help="Local time, HH:MM.")] = "07:00",
     zone: Annotated[str, typer.Option(help="Time zone, e.g. Europe/Vienna.")] = "UTC",
     papers: Annotated[int, typer.Option(help="Number of papers in an issue, 1 to 50.")] = 10,
+    sections: Annotated[bool, typer.Option("--sections", help="Give each interest of the user a section.")] = False,
     mail_db: MailDb = None,
 ) -> None:
     """Subscribe a user whose consent you have. Users can subscribe themselves on the web page."""
@@ -46,7 +47,8 @@ def add(
 
     schedule = parse_schedule(weekdays, time, zone)
     with configured_store(mail_db, may_make=True) as store:
-        added = Subscriptions(store, SystemClock()).add_many([(user, address, name, schedule, papers)], consent)
+        entry = (user, address, name, schedule, papers)
+        added = Subscriptions(store, SystemClock()).add_many([entry], consent, has_sections=sections)
     show_text(f"{'added' if added else 'already subscribed'}: {user}")
 
 
