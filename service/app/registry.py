@@ -1,6 +1,8 @@
 """The model registry: which bundles there are, which of them serve, and every decision about them."""
 
 import datetime as dt
+import json
+import math
 from collections.abc import Mapping
 from itertools import takewhile
 from pathlib import Path
@@ -28,6 +30,10 @@ from service.domain.models import (
 from service.domain.papers import check_id
 
 MAX_MODELS = 10_000
+MAX_METRICS_BYTES = 64 * 1024
+"""Limit for the metrics of a bundle as JSON: a page of models must fit into one message."""
+MAX_METRICS_DEPTH = 16
+"""Limit for the nesting of metrics: clients cannot read messages that are nested 100 deep."""
 
 
 class Registry:
@@ -331,10 +337,13 @@ def _new_model(bundle: Bundle, files: Mapping[str, bytes]) -> NewModel:
     try:
         created_at = dt.datetime.fromisoformat(manifest.created_at)
         version = check_id(manifest.version, "version")
-    except (InvalidField, TypeError, ValueError) as error:
+        metrics = _plain(manifest.metrics, MAX_METRICS_DEPTH)
+    except (InvalidField, TypeError, ValueError, OverflowError) as error:
         raise BundleRejected(f"manifest.json: {error}") from error
-    if created_at.tzinfo is None or not isinstance(manifest.metrics, dict):
+    if created_at.tzinfo is None or not isinstance(metrics, dict):
         raise BundleRejected("manifest.json: created_at needs a time zone, and metrics must be an object")
+    if (size := len(json.dumps(metrics))) > MAX_METRICS_BYTES:
+        raise BundleRejected(f"manifest.json: metrics take {size} bytes; at most {MAX_METRICS_BYTES} are allowed")
     return NewModel(
         version=version,
         content_sha256=manifest.content_sha256,
@@ -342,5 +351,25 @@ def _new_model(bundle: Bundle, files: Mapping[str, bytes]) -> NewModel:
         schema_sha256=manifest.schema_sha256,
         size_bytes=sum(map(len, files.values())),
         created_at=created_at,
-        metrics=manifest.metrics,
+        metrics=metrics,
     )
+
+
+def _plain(value: Any, depth: int) -> Any:
+    """Return a JSON value that every database and client can read: numbers that JSON does not know become null.
+
+    Args:
+        depth: How deeply objects and lists may be nested.
+
+    Raises:
+        ValueError: The value is nested too deeply.
+        OverflowError: A whole number is too large.
+    """
+    if isinstance(value, dict | list) and not depth:
+        raise ValueError("metrics are nested too deeply")
+    if isinstance(value, dict):
+        return {name: _plain(each, depth - 1) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each, depth - 1) for each in value]
+    is_number = isinstance(value, int | float)
+    return None if is_number and not math.isfinite(value) else value
