@@ -2,7 +2,8 @@
 
 import datetime as dt
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from cli.options import Db, Json
 from cli.output import console, show, show_text, staged_progress, warn
 
 if TYPE_CHECKING:
-    from service.domain.models import Canary
+    from service.domain.models import Canary, ModelLogEntry
     from training.judgement.judge import Facts, Judgement
     from training.judgement.rules import JudgementRules
 
@@ -112,10 +113,11 @@ def _look(opened: Opened, options: Options, *, as_json: bool) -> None:
         "serving": aliases.serving,
         "share": aliases.canary.share,
         **found.as_dict(),
+        "rules": asdict(options.rules),
         "dry_run": options.dry_run,
     }
     if not options.dry_run:
-        _act(opened, aliases.canary.version, found, result, options)
+        _act(opened, aliases.canary, found, result, options)
     if as_json:
         show(result, as_json=True, text="")
         return
@@ -132,7 +134,7 @@ def _facts(opened: Opened, canary: "Canary", serving: str, options: Options) -> 
     entries = opened.registry.log(canary.version)
     # The experiment is named after the entry that began it.
     number = int(canary.experiment_id.rpartition("/")[2])
-    since = next(entry.at for entry in entries if entry.number == number)
+    since = _share_since([entry for entry in entries if entry.number >= number])
     problems = [str(entry.evidence.get("load_failed", "")) for entry in entries if entry.number > number]
     with staged_progress("judging") as progress:
         trial = read_trial(
@@ -153,11 +155,29 @@ def _facts(opened: Opened, canary: "Canary", serving: str, options: Options) -> 
     )
 
 
-def _act(opened: Opened, version: str, found: "Judgement", evidence: dict[str, Any], options: Options) -> None:
-    """Carry out a verdict; the log of the registry gets all figures."""
+def _share_since(entries: "Sequence[ModelLogEntry]") -> dt.datetime:
+    """Return when the canary got its present share.
+
+    Slates from before are not compared: users who joined later would be compared at other times than the rest.
+
+    Args:
+        entries: Entries of the canary since it began, oldest first.
+    """
+    since, share = entries[0].at, entries[0].evidence.get("share")
+    for entry in entries:
+        if entry.evidence.get("share", share) != share:
+            since, share = entry.at, entry.evidence["share"]
+    return since
+
+
+def _act(opened: Opened, canary: "Canary", found: "Judgement", evidence: dict[str, Any], options: Options) -> None:
+    """Carry out a verdict, unless the experiment has ended meanwhile; the log of the registry gets all figures."""
     from training.judgement.judge import Verdict
 
+    version, experiment = canary.version, canary.experiment_id
     if found.verdict is Verdict.PROMOTE:
-        opened.registry.promote(version, options.actor, force=options.force, evidence=evidence)
+        opened.registry.promote(
+            version, options.actor, force=options.force, evidence=evidence, experiment_id=experiment
+        )
     elif found.verdict is Verdict.ROLL_BACK:
-        opened.registry.rollback(version, options.actor, evidence=evidence)
+        opened.registry.rollback(version, options.actor, evidence=evidence, experiment_id=experiment)

@@ -221,7 +221,7 @@ def _read(file: Path, limit: int) -> bytes:
         return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
 
     try:
-        with open(file, "rb", opener=opened_at_once) as stream:  # noqa: PTH123 -- Path.open takes no opener
+        with open(file, "rb", opener=opened_at_once) as stream:
             facts = os.fstat(stream.fileno())
             if not stat.S_ISREG(facts.st_mode):
                 raise BundleError(file, "is not a plain file")

@@ -30,6 +30,7 @@ from service.domain.models import (
 from service.domain.papers import check_id
 
 MAX_MODELS = 10_000
+MAX_FAILURES = 3
 MAX_METRICS_BYTES = 64 * 1024
 """Limit for the metrics of a bundle as JSON: a page of models must fit into one message."""
 MAX_METRICS_DEPTH = 16
@@ -177,7 +178,13 @@ class Registry:
             return self._end_canary(tx, tx.models.aliases(), actor, evidence)
 
     def promote(
-        self, version: str, actor: str, *, force: bool = False, evidence: Mapping[str, Any] | None = None
+        self,
+        version: str,
+        actor: str,
+        *,
+        force: bool = False,
+        evidence: Mapping[str, Any] | None = None,
+        experiment_id: str | None = None,
     ) -> ModelRecord:
         """Make a model the serving one; the one that served becomes ``previous``. A running canary ends.
 
@@ -185,13 +192,15 @@ class Registry:
 
         Args:
             force: Promote without a passed gate; the log then says ``forced``.
+            experiment_id: Promote only if this experiment is still running; None promotes in any case.
 
         Raises:
             NotFound: There is no such model.
-            WrongModelState: Its gate has not passed.
+            WrongModelState: Its gate has not passed, or the experiment has ended.
         """
         with self._store.write() as tx:
             record, aliases = _locked(tx, version), tx.models.aliases()
+            _check_running(record, aliases, experiment_id)
             if aliases.serving == version:
                 return record
             reasons = _forced(record, force=force) | dict(evidence or {})
@@ -199,19 +208,30 @@ class Registry:
                 self._end_canary(tx, aliases, actor, {"promoted": version})
             return self._serve(tx, record, aliases.serving, aliases.serving, reasons, actor)
 
-    def rollback(self, from_version: str, actor: str, evidence: Mapping[str, Any] | None = None) -> ModelRecord:
+    def rollback(
+        self,
+        from_version: str,
+        actor: str,
+        evidence: Mapping[str, Any] | None = None,
+        *,
+        experiment_id: str | None = None,
+    ) -> ModelRecord:
         """Take back a model: the previous one serves again, or, if ``from_version`` is the canary, the canary ends.
 
         If ``from_version`` neither serves nor is the canary, nothing changes, so a repeated call takes back no second
         model. Return the model that serves after the call.
 
+        Args:
+            experiment_id: Take the model back only if this experiment is still running; None takes it back in any case.
+
         Raises:
             NotFound: There is no such model, or none serves.
-            WrongModelState: No model served before it.
+            WrongModelState: No model served before it, or the experiment has ended.
         """
         reasons = dict(evidence or {})
         with self._store.write() as tx:
             record, aliases = _locked(tx, from_version), tx.models.aliases()
+            _check_running(record, aliases, experiment_id)
             if aliases.canary is not None and aliases.canary.version == from_version:
                 self._end_canary(tx, aliases, actor, reasons)
             elif aliases.serving == from_version:
@@ -246,12 +266,18 @@ class Registry:
                 self._serve(tx, record, None, None, {"first": True}, actor)
 
     def record_failure(self, version: str, problem: str, actor: str) -> None:
-        """Append that a server cannot load a model, unless the actor has said so since the last change of its state."""
+        """Append that a server cannot load a model, unless the actor has said so since the last change of its state.
+
+        An actor may append ``MAX_FAILURES`` different problems: the text of some problems differs at every attempt.
+        """
         with self._store.write() as tx:
             record = _locked(tx, version)
             evidence = {"load_failed": problem}
             recent = takewhile(lambda entry: entry.from_state is entry.to_state, reversed(tx.models.log(version)))
-            if (actor, evidence) not in [(entry.actor, dict(entry.evidence)) for entry in recent]:
+            said = [
+                dict(entry.evidence) for entry in recent if entry.actor == actor and "load_failed" in entry.evidence
+            ]
+            if evidence not in said and len(said) < MAX_FAILURES:
                 self._append(tx, record, record.state, evidence, actor)
 
     def _checked(self, folder: Path) -> tuple[dict[str, bytes], Bundle]:
@@ -320,6 +346,13 @@ def _get(tx: Transaction, version: str) -> ModelRecord:
 def _locked(tx: Transaction, version: str) -> ModelRecord:
     tx.models.lock()
     return _get(tx, version)
+
+
+def _check_running(record: ModelRecord, aliases: Aliases, experiment_id: str | None) -> None:
+    """Raise WrongModelState if a judged experiment has ended meanwhile; None checks nothing."""
+    running = None if aliases.canary is None else aliases.canary.experiment_id
+    if experiment_id is not None and running != experiment_id:
+        raise WrongModelState(record.version, record.state.name, "the canary that was judged has ended")
 
 
 def _forced(record: ModelRecord, *, force: bool) -> dict[str, Any]:

@@ -62,6 +62,7 @@ def test_a_better_canary_is_promoted(paperfeed: Run, running: CanaryRun) -> None
     entry = running.registry.log(running.canary)[-1]
     assert (entry.actor, entry.from_state, entry.to_state) == ("night watch", ModelState.CANARY, ModelState.SERVING)
     assert entry.evidence["verdict"] == "promote"
+    assert entry.evidence["rules"]["reactions"]["least_users"] == 50
     reactions = next(each for each in entry.evidence["checks"] if each["name"] == "reactions")
     assert reactions["figures"]["gain"]["low"] > 0
     assert sum(reactions["figures"]["users"].values()) == 250
@@ -92,6 +93,17 @@ def test_an_equal_canary_waits(paperfeed: Run, running: CanaryRun) -> None:
     assert done.out.splitlines()[-1].endswith(" wait")
     assert "may earn less or more" in " ".join(done.out.split()).replace("│ ", "")
     assert running.states() == (ModelState.SERVING, ModelState.CANARY)
+
+
+def test_a_new_share_begins_a_new_comparison(paperfeed: Run, running: CanaryRun) -> None:
+    """Slates from before a change of the share are not compared, because the sides got them at different times."""
+    running.serve(gain=1.5)
+    running.registry.start_canary(running.canary, SHARE / 2, "test")
+
+    found = judged(judge(paperfeed, running, "--json"))
+
+    reactions = next(each for each in found["checks"] if each["name"] == "reactions")
+    assert (found["verdict"], reactions["figures"]["slates"]) == ("wait", 0)
 
 
 def test_the_shipped_rules_want_metrics(paperfeed: Run, running: CanaryRun) -> None:
