@@ -134,7 +134,8 @@ def _facts(opened: Opened, canary: "Canary", serving: str, options: Options) -> 
     entries = opened.registry.log(canary.version)
     # The experiment is named after the entry that began it.
     number = int(canary.experiment_id.rpartition("/")[2])
-    since = _share_since([entry for entry in entries if entry.number >= number])
+    own = [entry for entry in entries if entry.number >= number]
+    since = _share_since(own)
     problems = [str(entry.evidence.get("load_failed", "")) for entry in entries if entry.number > number]
     with staged_progress("judging") as progress:
         trial = read_trial(
@@ -142,6 +143,7 @@ def _facts(opened: Opened, canary: "Canary", serving: str, options: Options) -> 
             canary=canary.version,
             serving=serving,
             since=since,
+            began=own[0].at,
             in_canary=canary.has,
             progress=progress,
         )
