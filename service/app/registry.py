@@ -333,7 +333,8 @@ class Registry:
     def _append(
         self, tx: Transaction, record: ModelRecord, state: ModelState, evidence: Mapping[str, Any], actor: str
     ) -> int:
-        return tx.models.append(record.version, record.state, state, evidence, actor=actor, at=self._clock.now())
+        known = _plain(dict(evidence), MAX_METRICS_DEPTH)
+        return tx.models.append(record.version, record.state, state, known, actor=actor, at=self._clock.now())
 
 
 def _get(tx: Transaction, version: str) -> ModelRecord:
@@ -398,11 +399,11 @@ def _plain(value: Any, depth: int) -> Any:
         ValueError: The value is nested too deeply.
         OverflowError: A whole number is too large.
     """
-    if isinstance(value, dict | list) and not depth:
+    if isinstance(value, dict | list | tuple) and not depth:
         raise ValueError("metrics are nested too deeply")
     if isinstance(value, dict):
         return {name: _plain(each, depth - 1) for name, each in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_plain(each, depth - 1) for each in value]
     is_number = isinstance(value, int | float)
     return None if is_number and not math.isfinite(value) else value

@@ -226,6 +226,16 @@ def test_a_failure_to_load_is_logged_once(registry: Registry, versions: list[str
     assert changes(registry, new)[-4:] == [("ada", S.REGISTERED, S.SERVING), *[("server a", S.SERVING, S.SERVING)] * 3]
 
 
+def test_evidence_with_numbers_that_json_does_not_know(registry: Registry, versions: list[str]) -> None:
+    """An open end of an interval is stored as null, so that a decision is never refused for its figures."""
+    evidence = {"gain": {"mean": 0.0, "high": float("inf")}, "interval": (float("nan"), 1.0)}
+
+    registry.record_gate(versions[1], S.REJECTED, evidence, "ada")
+
+    stored = dict(registry.log(versions[1])[-1].evidence)
+    assert stored == {"gain": {"mean": 0.0, "high": None}, "interval": [None, 1.0]}
+
+
 def test_a_judgement_of_a_canary_that_has_ended_changes_nothing(registry: Registry, versions: list[str]) -> None:
     """While a judge computes, an admin may take the canary back or promote it; the judge must not undo that."""
     old, new = versions[:2]
