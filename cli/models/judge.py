@@ -16,6 +16,7 @@ from cli.output import console, show, show_text, staged_progress, warn
 
 if TYPE_CHECKING:
     from service.domain.models import Canary, ModelLogEntry
+    from training.judgement.calls import Calls
     from training.judgement.judge import Facts, Judgement
     from training.judgement.rules import JudgementRules
 
@@ -101,13 +102,26 @@ def _watch(opened: Opened, options: Options, seconds: float, *, as_json: bool) -
 
 def _look(opened: Opened, options: Options, *, as_json: bool) -> None:
     """Judge once, act on the verdict, and print it."""
+    from cli.models.call_metrics import MetricsUnavailable, read_calls
+    from training.judgement.judge import Verdict
     from training.judgement.judge import judge as judge_canary
 
     aliases = opened.registry.aliases()
     if aliases.canary is None or aliases.serving is None:
         show({"canary": None, "verdict": None}, as_json=as_json, text="no canary is running")
         return
-    found = judge_canary(_facts(opened, aliases.canary, aliases.serving, options), options.rules)
+    calls, problem = None, None
+    if options.metrics:
+        try:
+            calls = read_calls(options.metrics, aliases.canary.version, aliases.serving)
+        except MetricsUnavailable as error:
+            problem = error
+    found = judge_canary(_facts(opened, aliases.canary, aliases.serving, options, calls), options.rules)
+    if problem is not None:
+        # A canary may be the reason why a server does not answer. The other checks can still take it back.
+        if found.verdict is not Verdict.ROLL_BACK:
+            raise problem
+        warn(str(problem))
     result: dict[str, Any] = {
         "canary": aliases.canary.version,
         "serving": aliases.serving,
@@ -126,8 +140,9 @@ def _look(opened: Opened, options: Options, *, as_json: bool) -> None:
     show_text(f"{now} {found.verdict.value}{' (nothing changed)' if options.dry_run else ''}")
 
 
-def _facts(opened: Opened, canary: "Canary", serving: str, options: Options) -> "Facts":
-    from cli.models.call_metrics import read_calls
+def _facts(
+    opened: Opened, canary: "Canary", serving: str, options: Options, calls: "tuple[Calls, Calls] | None"
+) -> "Facts":
     from data_sets.trials import read_trial
     from training.judgement.judge import Facts
 
@@ -152,7 +167,7 @@ def _facts(opened: Opened, canary: "Canary", serving: str, options: Options) -> 
         share=canary.share,
         days=(dt.datetime.now(dt.UTC) - since) / dt.timedelta(days=1),
         position_bias=options.position_bias,
-        calls=read_calls(options.metrics, canary.version, serving) if options.metrics else None,
+        calls=calls,
         load_problem=next(filter(None, reversed(problems)), ""),
     )
 

@@ -136,6 +136,17 @@ def test_metrics_that_do_not_answer(paperfeed: Run, running: CanaryRun) -> None:
     assert running.states() == (ModelState.SERVING, ModelState.CANARY)
 
 
+def test_a_worse_canary_is_taken_back_without_metrics(paperfeed: Run, running: CanaryRun) -> None:
+    """A canary that stops servers, whose metrics then do not answer, is still taken back by the other checks."""
+    running.registry.record_failure(running.canary, "model.txt: is damaged", "server one")
+
+    done = judge(paperfeed, running, "--metrics", "http://127.0.0.1:9/metrics")
+
+    assert done.code == 0, done
+    assert "http://127.0.0.1:9/metrics" in done.err
+    assert running.states() == (ModelState.SERVING, ModelState.RETIRED)
+
+
 @pytest.mark.slow
 def test_watching(running: CanaryRun) -> None:
     """It looks again and again until a signal ends it with code 0."""
