@@ -159,7 +159,7 @@ class Registry:
                 raise WrongModelState(aliases.canary.version, "CANARY", "end this canary before another starts")
             if record.state is ModelState.SERVING:
                 raise WrongModelState(version, record.state.name, "it ranks for all users already")
-            reasons = {"share": share} | _forced(record, force=force) | dict(evidence or {})
+            reasons = {"share": share} | _forced(tx, record, aliases, force=force) | dict(evidence or {})
             if aliases.canary is not None:
                 experiment = aliases.canary.experiment_id
                 changed = self._change(tx, record, ModelState.CANARY, reasons, actor)
@@ -203,7 +203,7 @@ class Registry:
             _check_running(record, aliases, experiment_id)
             if aliases.serving == version:
                 return record
-            reasons = _forced(record, force=force) | dict(evidence or {})
+            reasons = _forced(tx, record, aliases, force=force) | dict(evidence or {})
             if aliases.canary is not None and aliases.canary.version != version:
                 self._end_canary(tx, aliases, actor, {"promoted": version})
             return self._serve(tx, record, aliases.serving, aliases.serving, reasons, actor)
@@ -356,13 +356,25 @@ def _check_running(record: ModelRecord, aliases: Aliases, experiment_id: str | N
         raise WrongModelState(record.version, record.state.name, "the canary that was judged has ended")
 
 
-def _forced(record: ModelRecord, *, force: bool) -> dict[str, Any]:
+def _forced(tx: Transaction, record: ModelRecord, aliases: Aliases, *, force: bool) -> dict[str, Any]:
     """Return the trace of a missing gate; raise WrongModelState if it is missing and the change is not forced."""
-    if record.gate_passed:
+    problem = _gate_problem(tx, record, aliases.serving)
+    if not problem:
         return {}
     if not force:
-        raise WrongModelState(record.version, record.state.name, "its gate has not passed; force overrides that")
+        raise WrongModelState(record.version, record.state.name, f"{problem}; force overrides that")
     return {"forced": True, "state_before": record.state.value}
+
+
+def _gate_problem(tx: Transaction, record: ModelRecord, serving: str | None) -> str:
+    """Return why the model has not passed a gate against the model that serves; empty if it has."""
+    if not record.gate_passed:
+        return "its gate has not passed"
+    passed = [entry for entry in tx.models.log(record.version) if entry.to_state is ModelState.GATED]
+    rival = passed[-1].evidence.get("serving") if passed else None
+    if serving is None or rival in {None, serving}:
+        return ""
+    return f"its gate compared it with {rival}, which does not serve now; check it again"
 
 
 def _new_model(bundle: Bundle, files: Mapping[str, bytes]) -> NewModel:

@@ -236,6 +236,22 @@ def test_evidence_with_numbers_that_json_does_not_know(registry: Registry, versi
     assert stored == {"gain": {"mean": 0.0, "high": None}, "interval": [None, 1.0]}
 
 
+def test_a_gate_counts_against_what_serves(registry: Registry, versions: list[str]) -> None:
+    """A bundle that was better than a model of the past may be worse than the one that serves now."""
+    first, second, third = versions
+    registry.promote(first, "ada", force=True)
+    for version in (second, third):
+        registry.record_gate(version, S.GATED, {"serving": first}, "ada")
+    registry.promote(second, "ada")
+
+    for change in (lambda: registry.promote(third, "bob"), lambda: registry.start_canary(third, 0.1, "bob")):
+        with pytest.raises(WrongModelState, match=f"compared it with {first}, which does not serve now"):
+            change()
+
+    registry.record_gate(third, S.GATED, {"serving": second}, "bob")
+    assert registry.promote(third, "bob").state is S.SERVING
+
+
 def test_a_judgement_of_a_canary_that_has_ended_changes_nothing(registry: Registry, versions: list[str]) -> None:
     """While a judge computes, an admin may take the canary back or promote it; the judge must not undo that."""
     old, new = versions[:2]
