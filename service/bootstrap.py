@@ -317,7 +317,7 @@ class Application:
             "database": without_password(settings.db),
             "encoder": serving.encoder,
             "bundle": serving.bundle.version if serving.bundle else None,
-            "bundle_folder": settings.registry or str(bundle_folder(settings)),
+            "bundle_folder": without_password(settings.registry) or str(bundle_folder(settings)),
             "auth": settings.auth,
             "tls": bool(settings.server_tls_cert),
             "metrics_port": self.telemetry.port,

@@ -222,7 +222,7 @@ class Client:
         api_key: str = "",
         retries: bool = True,
     ) -> None:
-        metadata, options = _metadata_of(target, credentials, api_key), _options(retries=retries)
+        metadata, options = _metadata_of(target, credentials, api_key), _options(target, retries=retries)
         if credentials:
             self._channel = grpc.secure_channel(target, credentials, options=options)
         else:
@@ -301,7 +301,7 @@ class AsyncClient:
         api_key: str = "",
         retries: bool = True,
     ) -> None:
-        metadata, options = _metadata_of(target, credentials, api_key), _options(retries=retries)
+        metadata, options = _metadata_of(target, credentials, api_key), _options(target, retries=retries)
         if credentials:
             self._channel = grpc.aio.secure_channel(target, credentials, options=options)
         else:
@@ -365,9 +365,13 @@ class AsyncClient:
         return _async_entries(self.feeds.GetSlate, request, attrgetter("slate.items"))
 
 
-def _options(*, retries: bool) -> list[tuple[str, Any]]:
-    """Return the options of a channel."""
+def _options(target: str, *, retries: bool) -> list[tuple[str, Any]]:
+    """Return the options of a channel.
+
+    A server on this machine is not called through the proxy that ``http_proxy`` names: it would get the API key.
+    """
     return [
+        ("grpc.enable_http_proxy", int(not _is_local(target))),
         ("grpc.service_config", _SERVICE_CONFIG if retries else "{}"),
         ("grpc.enable_retries", int(retries)),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

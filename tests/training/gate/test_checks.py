@@ -177,6 +177,17 @@ def test_held_out(planted_rivals: tuple[Bundle, Bundle]) -> None:
     assert same.figures["difference"] == {"mean": 0, "low": 0, "high": 0}
 
 
+def test_too_few_users(planted_rivals: tuple[Bundle, Bundle]) -> None:
+    """Two users never pass the gate, however sure the interval of the two looks."""
+    good, bad = planted_rivals
+
+    check = held_out_check(DATA, replace(PLAN, max_users=2), good, bad, RULES.held_out)
+
+    assert check.outcome is Outcome.INCONCLUSIVE
+    assert "2 users were tested; 20 are needed" in check.reason
+    assert check.figures["difference"]["low"] > 0
+
+
 def test_no_held_out_data(planted_rivals: tuple[Bundle, Bundle]) -> None:
     """Without data after the training, and under another encoder, nothing passes."""
     good, bad = planted_rivals
