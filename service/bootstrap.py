@@ -24,6 +24,8 @@ from service.api.status_service import StatusServicer
 from service.app.catalog import Catalog
 from service.app.counters import Counters
 from service.app.embedder import Embedder
+from service.app.explanation.ledger import Ledger
+from service.app.explanation.paper import Explainer
 from service.app.feeds import Feeds
 from service.app.profiles import Profiles
 from service.app.ranking.candidate_sets import CandidateSets
@@ -255,8 +257,8 @@ class Application:
         inline = InlineRanking(self.store, clock, self.serving, users, self.encoder, counters)
         tokens = PageTokens(self.store.page_token_key())
         profiles = Profiles(self.store, clock, self.serving, users, counters, max_likes=settings.max_likes)
-        profile_servicer = ProfileServicer(profiles, tokens)
-        feed_servicer = FeedServicer(feeds, inline, tokens)
+        profile_servicer = ProfileServicer(profiles, Ledger(self.store, clock), tokens)
+        feed_servicer = FeedServicer(feeds, Explainer(feeds), inline, tokens)
         self.guard = guard = Guard(settings, self.store, clock)
         handlers = Handlers(
             counters,

@@ -265,19 +265,7 @@ class Feeds:
         """Return a slate for each wanted one; their queries have the same ``as_of``."""
         as_of = wanted[0].query.as_of or self.clock.now()
         asked = [
-            Asked(
-                user,
-                RankingOptions(
-                    as_of=as_of,
-                    explain=query.explain,
-                    diversity=self.diversity if query.diversity is None else query.diversity,
-                    exclude=exclude | hidden_papers(user, candidates),
-                    limit=MAX_SLATE_SIZE,
-                    exploration=feed_exploration(
-                        serving, self.exploration, query.user_id, _shown(query, candidates), as_of
-                    ),
-                ),
-            )
+            Asked(user, self.options(serving, query, user, candidates, exclude, as_of))
             for query, user, exclude in wanted
         ]
         with recorder().stage("rank", feeds=len(asked), candidates=len(candidates.papers)):
@@ -286,6 +274,29 @@ class Feeds:
             self._slate(each.query, candidates, ranking, date, as_of)
             for each, ranking in zip(wanted, rankings, strict=True)
         ]
+
+    def options(
+        self,
+        serving: Serving,
+        query: FeedQuery,
+        user: PreparedUser,
+        candidates: Candidates,
+        exclude: frozenset[str],
+        as_of: dt.datetime,
+    ) -> RankingOptions:
+        """Return the options with which the candidates are ranked for a feed.
+
+        Args:
+            exclude: Papers that the query excludes.
+        """
+        return RankingOptions(
+            as_of=as_of,
+            explain=query.explain,
+            diversity=self.diversity if query.diversity is None else query.diversity,
+            exclude=exclude | hidden_papers(user, candidates),
+            limit=MAX_SLATE_SIZE,
+            exploration=feed_exploration(serving, self.exploration, query.user_id, _shown(query, candidates), as_of),
+        )
 
     def _slate(
         self,

@@ -14,6 +14,7 @@ from service.app.ports import Transaction
 from service.app.ranking.placing import place_papers
 from service.app.ranking.prepared_user import PreparedUser, counted_likes
 from service.app.ranking.serving import Serving
+from service.domain.events import UserState
 from service.domain.papers import Paper
 from telemetry.record import recorder
 
@@ -96,7 +97,13 @@ class PreparedUsers:
         }
 
     def _load(self, tx: Transaction, serving: Serving, user_id: str) -> PreparedUser:
-        state = tx.users.find_state(user_id)
+        return self.prepare(tx, serving, tx.users.find_state(user_id))
+
+    def prepare(self, tx: Transaction, serving: Serving, state: UserState | None) -> PreparedUser:
+        """Return a prepared user from any state, such as one of the past; None means an unknown user.
+
+        The user is not cached, but the liked papers are.
+        """
         if state is None or not state.likes:
             return PreparedUser(state=state, profile=None)
         wanted = [like.paper_id for part in counted_likes(state) for like in part]
