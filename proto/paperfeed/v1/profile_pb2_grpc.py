@@ -173,8 +173,8 @@ class ProfileServiceServicer:
 
     def ResetSignals(self, request, context):
         """Deletes all events and preferences of a user in one transaction; the user starts again as one without likes. The
-        user, the stored slates and trained model bundles stay; DeleteUser deletes the user and the slates. Safe to repeat:
-        succeeds without effect for an unknown user.
+        user, the stored slates and trained model bundles stay; DeleteUser deletes the user and the slates. Papers that were
+        mailed may be mailed again. Safe to repeat: succeeds without effect for an unknown user.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

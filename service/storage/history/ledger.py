@@ -51,7 +51,9 @@ class SqlLedger:
 
     def _lock(self, user_id: str) -> None:
         """Lock the user before the signals, as ``SqlUsers.record`` does; see ``lock_signals``."""
-        self._connection.execute(select(users.c.user_id).where(users.c.user_id == user_id).with_for_update()).all()
+        self._connection.execute(
+            select(users.c.user_id).where(users.c.user_id == user_id).with_for_update(key_share=True)
+        ).all()
         lock_signals(self._connection)
 
     def _delete(self, user_id: str, which: ColumnElement[bool]) -> list[Row[Any]]:
