@@ -264,6 +264,10 @@ class Client:
         """Yield all likes of a user. Requests further pages when needed."""
         return _entries(self.profiles.ListLikes, request, attrgetter("likes"))
 
+    def signals(self, request: profile_pb2.ListSignalsRequest) -> Iterator[profile_pb2.Signal]:
+        """Yield all signals of a user. Requests further pages when needed."""
+        return _entries(self.profiles.ListSignals, request, attrgetter("signals"))
+
     def deleted_users(self, request: profile_pb2.ListDeletedUsersRequest) -> Iterator[profile_pb2.DeletedUser]:
         """Yield the tombstones of all deleted users. Requests further pages when needed."""
         return _entries(self.profiles.ListDeletedUsers, request, attrgetter("deleted_users"))
@@ -343,6 +347,10 @@ class AsyncClient:
     def likes(self, request: profile_pb2.ListLikesRequest) -> AsyncIterator[profile_pb2.Like]:
         """Yield all likes of a user. Requests further pages when needed."""
         return _async_entries(self.profiles.ListLikes, request, attrgetter("likes"))
+
+    def signals(self, request: profile_pb2.ListSignalsRequest) -> AsyncIterator[profile_pb2.Signal]:
+        """Yield all signals of a user. Requests further pages when needed."""
+        return _async_entries(self.profiles.ListSignals, request, attrgetter("signals"))
 
     def deleted_users(self, request: profile_pb2.ListDeletedUsersRequest) -> AsyncIterator[profile_pb2.DeletedUser]:
         """Yield the tombstones of all deleted users. Requests further pages when needed."""

@@ -30,6 +30,7 @@ BULK_METHODS = frozenset(
     PREFIX + name
     for name in (
         "CatalogService/UpsertPapers",
+        "FeedService/ExplainPaper",
         "FeedService/FindSimilarPapers",
         "FeedService/RankPapers",
         "FeedService/StreamFeeds",
