@@ -9,9 +9,9 @@ import pytest
 
 from ranker.bundle.manifest import MODEL_NAME
 from service.domain.models import ModelState
-from testing.canaries import CanaryRun, canary_run
-from testing.rivals import rival
 from testing.training import planted
+from testing.trials.canaries import CanaryRun, canary_run
+from testing.trials.rivals import rival
 from tests.cli.command import Done, Run
 from tests.cli.models.interchange_files import write
 
@@ -67,7 +67,7 @@ def test_better_and_worse_folders(paperfeed: Run, tmp_path: Path, files: tuple[o
         "logged slates": "inconclusive",
     }
     held_out = checked(better)["checks"][5]["figures"]
-    # The first Monday after both were made; see testing.rivals.
+    # The first Monday after both were made; see testing.trials.rivals.
     assert held_out["from"] == "2017-07-31"
     assert held_out["difference"]["low"] > 0
     assert worse.code == 1, worse

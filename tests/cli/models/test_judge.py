@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from service.domain.models import ModelState
-from testing.canaries import SHARE, CanaryRun, canary_run
-from testing.rivals import rival
+from testing.trials.canaries import SHARE, CanaryRun, canary_run
+from testing.trials.rivals import rival
 from tests.cli.command import Done, Run
 from tests.process.running import ROOT, command, settings
 

@@ -15,9 +15,9 @@ from ranker.user_context import UNKNOWN_USER
 from service.encoder import HashingEncoder
 from testing.click_log import made_up_log
 from testing.ranker import DIM
-from testing.rivals import MADE_AT, rival
 from testing.training import DIM as PLANTED_DIM
 from testing.training import planted
+from testing.trials.rivals import MADE_AT, rival
 from training.checks import Check, Outcome, overall
 from training.evaluation import Plan
 from training.gate.bundle_files import loaded, size_check

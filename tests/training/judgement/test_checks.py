@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from testing.canary_clicks import EXPONENT, SimulatedCanary
 from testing.click_log import MORNING, logged, sent
+from testing.trials.canary_clicks import EXPONENT, SimulatedCanary
 from training.checks import Outcome
 from training.feedback.examination import Examination
 from training.feedback.joining import LoggedEvent
