@@ -114,8 +114,8 @@ class Settings:
     )
     threads: int = setting(
         2,
-        "Threads for quick calls. Bulk calls (StreamFeeds, RankPapers, UpsertPapers, FindSimilarPapers, ExportUser) "
-        "have as many threads of their own.",
+        "Threads for quick calls. Bulk calls (StreamFeeds, RankPapers, UpsertPapers, SearchPapers, FindSimilarPapers, "
+        "ExportUser) have as many threads of their own.",
         at_least=1,
         at_most=1024,
     )

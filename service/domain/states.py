@@ -61,16 +61,17 @@ def verdicts(events: Iterable[tuple[str, EventType, dt.datetime | None]]) -> Ver
         reactions[event_type] = index
         for undone in _UNDONE_BY.get(event_type, ()):
             reactions.pop(undone, None)
-    liked, disliked = [], []
+    liked, disliked, saved = [], [], set()
     for reactions in in_force.values():
         like = max(reactions.get(EventType.LIKE, -1), reactions.get(EventType.SAVE, -1))
         dislike = max(reactions.get(EventType.DISLIKE, -1), reactions.get(EventType.DISMISS, -1))
         if like >= 0:
             liked.append(like)
+            saved |= {like} if EventType.SAVE in reactions else set()
         elif dislike >= 0:
             disliked.append(dislike)
     return Verdicts(
-        likes=tuple(Like(*moments[index]) for index in sorted(liked)),
+        likes=tuple(Like(*moments[index], is_saved=index in saved) for index in sorted(liked)),
         dislikes=tuple(Like(*moments[index]) for index in sorted(disliked)),
         hidden_paper_ids=frozenset(paper_id for paper_id, reactions in in_force.items() if reactions),
     )
