@@ -18,7 +18,7 @@ _ON_SQLITE = text(
     " ORDER BY bm25(paper_texts, 8.0, 2.0, 1.0), papers.first_seen_at DESC, papers.paper_id LIMIT :limit OFFSET :offset"
 )
 # The weights of D (abstract), C, B (authors) and A (title). 1: divide by 1 + log(length).
-_RANK_WEIGHTS = literal_column("'{0.125, 0.125, 0.25, 1}'::real[]")
+_RANK_WEIGHTS: ColumnElement[object] = literal_column("'{0.125, 0.125, 0.25, 1}'::real[]")
 _LENGTH_NORMALISATION = 1
 _WORDS: ColumnElement[object] = literal_column("papers.words")
 
