@@ -1,6 +1,4 @@
 // Makes the pages faster: reactions without a new page, impressions, keyboard shortcuts. Every page works without it.
-'use strict';
-
 const SEEN_AFTER_MS = 1000;
 const SEND_AFTER_MS = 2000;
 const FRAGMENT = 'X-Paperfeed-Fragment';

@@ -25,7 +25,7 @@ def test_every_answer_is_guarded(site: RunningSite) -> None:
         assert headers["Referrer-Policy"] in {"no-referrer", "same-origin"}
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Set-Cookie"] is None
-        assert set(re.findall("<script[^>]*>", answer.text)) <= {'<script src="/static/zone.js" defer>'}
+        assert set(re.findall("<script[^>]*>", answer.text)) <= {'<script type="module" src="/static/zone.js">'}
         assert not re.findall(r'(?:src|href)="(?:https?:)?//(?!127\.0\.0\.1)', answer.text)
 
 
