@@ -47,6 +47,11 @@ class FeedPaper:
         return arxiv_id(self.paper_id, self.url)
 
     @property
+    def facts(self) -> str:
+        """The first four categories and the arXiv identifier in one line; empty if neither is known."""
+        return " · ".join((*self.categories[:4], *([f"arXiv:{self.arxiv_id}"] if self.arxiv_id else [])))
+
+    @property
     def web_url(self) -> str:
         """The paper's address if it is http or https; else that of its arXiv page; else an empty text."""
         if self.url.startswith(("https://", "http://")):

@@ -6,6 +6,7 @@ from typing import Any
 from mailer.domain.feed import FeedPaper
 from mailer.domain.issue import IssuePaper
 from mailer.issues.reasons import in_words
+from mailer.issues.text import readable
 from mailer.links import ACTIONS, Claim, Links, Purpose
 
 ACTION_WORDS = {
@@ -44,9 +45,7 @@ def shown_papers(
             {
                 "title": paper.title,
                 "url": url(Purpose.CLICK, paper.position) if track_clicks and paper.url else paper.url,
-                "facts": " · ".join((*known.categories[:4], *([f"arXiv:{known.arxiv_id}"] if known.arxiv_id else [])))
-                if known
-                else "",
+                "facts": readable(known.facts) if known else "",
                 "pdf_url": known.pdf_url if known else "",
                 "why": in_words(known.reasons) if known else "",
                 "authors": known.authors if known else (),

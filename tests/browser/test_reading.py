@@ -151,7 +151,7 @@ def test_papers_in_view_are_impressions(browser: Browser, site: RunningSite, wor
 
 
 def test_the_keyboard(browser: Browser, site: RunningSite) -> None:
-    """The keys j and k move, s saves and takes back, a unfolds, / searches, ? helps, and the help can switch them off."""
+    """The keys move, save and take back, unfold, search and help, and the help can switch them off."""
     with opened(browser, f"{site.base_url}/?day=other") as page:
         for key in "jjk":
             page.keyboard.press(key)

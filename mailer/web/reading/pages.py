@@ -1,6 +1,7 @@
 """The pages that a reader opens. None of them changes anything in the mailer; a feed makes a slate in the service."""
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -23,6 +24,7 @@ from mailer.web.reading.readers import Reader
 
 SIMILAR_COUNT = 8
 ISSUES_LISTED = 30
+DIGESTS_LISTED = 200
 LIKES_LOOKED_UP = 100
 """Newest likes that search results and similar papers are marked with."""
 LISTS = {
@@ -92,7 +94,8 @@ class Pages:
                 (each.subject, each.created_at, self._links.url(Purpose.VIEW, reader.subscriber_id, each.issue_id))
                 for each in found
             ]
-        digests = [(digest, f"/?{urlencode({'day': digest.digest_id})}") for digest in self._service.digests()]
+        listed = islice(self._service.digests(), DIGESTS_LISTED)
+        digests = [(digest, f"/?{urlencode({'day': digest.digest_id})}") for digest in listed]
         return self.page("reading/earlier.html", reader=reader, here="earlier", digests=digests, mailed=mailed)
 
     def search(self, reader: Reader, request: Request, _form: Form) -> Response:
