@@ -1,4 +1,4 @@
-"""What a reader does on the pages: react to a paper, see it, follow or mute, and add papers they like."""
+"""What a user does on the pages: react to a paper, see it, follow or mute, and add papers they like."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ from mailer.service import FeedService
 from mailer.web import forms
 from mailer.web.forms import Form
 from mailer.web.reading.pages import DONE
-from mailer.web.reading.readers import Reader
+from mailer.web.reading.users import PageUser
 from mailer.web.starting_points import StartingPoints
 
 MAX_SEEN = 100
@@ -25,13 +25,13 @@ FRAGMENT = "x-paperfeed-fragment"
 
 
 class Actions:
-    """Handlers of POST requests, each for an identified reader."""
+    """Handlers of POST requests, each for an identified user."""
 
     def __init__(self, service: FeedService, clock: Clock) -> None:
         self._service = service
         self._clock = clock
 
-    def react(self, reader: Reader, request: Request, form: Form) -> Response:
+    def react(self, user: PageUser, request: Request, form: Form) -> Response:
         """Record a like, save, dislike or unlike. Answer with the new buttons, or lead back to the page.
 
         Without the script nothing tells when a paper was seen, but a paper that got a reaction was.
@@ -44,9 +44,9 @@ class Actions:
         if event_type not in DONE:
             raise InvalidField("event", f"'{event_type[:20]}' is none of {', '.join(DONE)}")
         is_script = FRAGMENT in request.headers
-        events = [self._event(reader, paper_id, event_type, slate_id)]
+        events = [self._event(user, paper_id, event_type, slate_id)]
         if slate_id and not is_script and event_type != "unlike":
-            events.append(self._event(reader, paper_id, "impression", slate_id))
+            events.append(self._event(user, paper_id, "impression", slate_id))
         self._service.record(events)
         if is_script:
             held = "" if event_type == "unlike" else event_type
@@ -56,7 +56,7 @@ class Actions:
         place = f"#p{rank}" if (rank := forms.text(form, "rank")).isdecimal() else ""
         return RedirectResponse(_with(own_path(forms.text(form, "back")), told) + place, status_code=303)
 
-    def see(self, reader: Reader, _request: Request, form: Form) -> Response:
+    def see(self, user: PageUser, _request: Request, form: Form) -> Response:
         """Record impressions of papers that were in view for a second.
 
         Raises:
@@ -65,10 +65,10 @@ class Actions:
         paper_ids, slate_id = list(dict.fromkeys(form.get("paper", []))), forms.text(form, "slate")
         if not slate_id or not 1 <= len(paper_ids) <= MAX_SEEN:
             raise InvalidField("paper", f"give a slate and 1 to {MAX_SEEN} papers")
-        self._service.record([self._event(reader, paper_id, "impression", slate_id) for paper_id in paper_ids])
+        self._service.record([self._event(user, paper_id, "impression", slate_id) for paper_id in paper_ids])
         return Response(status_code=204)
 
-    def follow(self, reader: Reader, _request: Request, form: Form) -> Response:
+    def follow(self, user: PageUser, _request: Request, form: Form) -> Response:
         """Add an entry to one list of the preferences, or remove one.
 
         Raises:
@@ -77,24 +77,24 @@ class Actions:
         name, added, removed = (forms.text(form, field) for field in ("list", "add", "remove"))
         if name not in Preferences.__dataclass_fields__:
             raise InvalidField("list", f"'{name[:40]}' is no list of topics, authors or words")
-        preferences = self._service.preferences(reader.user_id)
+        preferences = self._service.preferences(user.user_id)
         kept: Sequence[str] = [each for each in getattr(preferences, name) if each != removed]
         changed: dict[str, Any] = {name: tuple(dict.fromkeys((*kept, *([added] if added else []))))}
-        self._service.update_preferences(reader.user_id, replace(preferences, **changed))
+        self._service.update_preferences(user.user_id, replace(preferences, **changed))
         return RedirectResponse(f"/interests#{name}", status_code=303)
 
-    def add_likes(self, reader: Reader, _request: Request, form: Form) -> Response:
+    def add_likes(self, user: PageUser, _request: Request, form: Form) -> Response:
         """Like the papers whose ids, addresses or titles were pasted.
 
         Raises:
             InvalidField: There are too many lines.
         """
-        result = StartingPoints(self._service, self._clock).like(reader.user_id, forms.lines(form, "papers"))
+        result = StartingPoints(self._service, self._clock).like(user.user_id, forms.lines(form, "papers"))
         told = {"added": str(result.liked_count), **({"missing": "\n".join(result.missing)} if result.missing else {})}
         return RedirectResponse(f"/interests?{urlencode(told)}", status_code=303)
 
-    def _event(self, reader: Reader, paper_id: str, event_type: str, slate_id: str) -> Event:
-        return Event("", reader.user_id, paper_id, event_type, self._clock.now(), slate_id)
+    def _event(self, user: PageUser, paper_id: str, event_type: str, slate_id: str) -> Event:
+        return Event("", user.user_id, paper_id, event_type, self._clock.now(), slate_id)
 
 
 def own_path(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A reader's feed in the format Atom (RFC 4287), for feed readers.
+"""A user's feed in the format Atom (RFC 4287), for feed readers.
 
 A feed comes from a slate of its own, and each entry leads to our page of the paper with the slate's id. So reactions
 from a feed reader join the same log as those from the page and the mail.

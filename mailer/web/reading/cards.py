@@ -1,4 +1,4 @@
-"""Prepares papers for the templates: one card each, with readable texts and the reader's reaction."""
+"""Prepares papers for the templates: one card each, with readable texts and the user's reaction."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Card:
     Attributes:
         rank: One-based place in the list.
         slate_id: Slate that shows the paper; empty outside feeds.
-        held: Event type of the reader's reaction that holds: like, save or dislike; empty if there is none.
+        held: Event type of the user's reaction that holds: like, save or dislike; empty if there is none.
         url: Address of the paper, on another site; empty if unknown.
         page_url: Our own page of the paper.
     """
@@ -43,7 +43,7 @@ def cards(papers: Iterable[FeedPaper], slate_id: str = "", *, held: Mapping[str,
     """Return the cards of papers.
 
     Args:
-        held: The reader's reactions by paper_id; None means none.
+        held: The user's reactions by paper_id; None means none.
     """
     return [_card(paper, slate_id, (held or {}).get(paper.paper_id, "")) for paper in papers]
 

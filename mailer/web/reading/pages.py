@@ -1,4 +1,4 @@
-"""The pages that a reader opens. None of them changes anything in the mailer; a feed makes a slate in the service."""
+"""The pages that a user opens. None of them changes anything in the mailer; a feed makes a slate in the service."""
 
 from collections.abc import Callable, Sequence
 from itertools import islice
@@ -20,7 +20,7 @@ from mailer.web.forms import Form
 from mailer.web.guards import PAGE_HEADERS
 from mailer.web.reading.cards import Card, cards
 from mailer.web.reading.categories import suggested_topics
-from mailer.web.reading.readers import Reader
+from mailer.web.reading.users import PageUser
 
 SIMILAR_COUNT = 8
 ISSUES_LISTED = 30
@@ -42,11 +42,11 @@ DONE = {
     "unlike": "Undone.",
 }
 """What a reaction does, in words, by event type."""
-ReaderHandler = Callable[[Reader, Request, Form], Response]
+UserHandler = Callable[[PageUser, Request, Form], Response]
 
 
 class Pages:
-    """Handlers of GET requests, each for an identified reader."""
+    """Handlers of GET requests, each for an identified user."""
 
     def __init__(self, store: MailStore, service: FeedService, settings: MailSettings, links: Links) -> None:
         self._store = store
@@ -54,23 +54,23 @@ class Pages:
         self._settings = settings
         self._links = links
 
-    def page(self, template: str, status: int = 200, *, reader: Reader | None = None, **facts: Any) -> Response:
-        """Return the rendered template. Without a reader, it has no navigation."""
-        shared: dict[str, Any] = {"sender": self._settings.sender_name, "reader": reader, "query": "", "here": ""}
+    def page(self, template: str, status: int = 200, *, user: PageUser | None = None, **facts: Any) -> Response:
+        """Return the rendered template. Without a user, it has no navigation."""
+        shared: dict[str, Any] = {"sender": self._settings.sender_name, "user": user, "query": "", "here": ""}
         return HTMLResponse(render(template, **{**shared, **facts}), status, headers=PAGE_HEADERS)
 
-    def feed(self, reader: Reader, request: Request, _form: Form) -> Response:
+    def feed(self, user: PageUser, request: Request, _form: Form) -> Response:
         """Show the feed of the newest digest, or of the one that ``day`` names; ``more`` names a later page."""
         day, more = (request.query_params.get(name, "") for name in ("day", "more"))
         try:
-            feed, next_token = self._service.feed(reader.user_id, day, more)
+            feed, next_token = self._service.feed(user.user_id, day, more)
         except InvalidField:
             # The token is of an earlier digest: begin again.
-            feed, next_token = self._service.feed(reader.user_id, day)
+            feed, next_token = self._service.feed(user.user_id, day)
         more_url = f"/?{urlencode({'day': day, 'more': next_token})}" if next_token else ""
         return self.page(
             "reading/feed.html",
-            reader=reader,
+            user=user,
             here="feed",
             # One section without a heading. Sections by interest have one each.
             sections=[("", cards(feed.papers, feed.slate_id))],
@@ -84,21 +84,21 @@ class Pages:
             back=_own_address(request, "day"),
         )
 
-    def earlier(self, reader: Reader, _request: Request, _form: Form) -> Response:
+    def earlier(self, user: PageUser, _request: Request, _form: Form) -> Response:
         """Show the digests, and the issues that were mailed to a subscriber."""
         mailed: list[tuple[str, Any, str]] = []
-        if reader.subscriber:
+        if user.subscriber:
             with self._store.read() as connection:
-                found = issues.list_of(connection, reader.subscriber_id, ISSUES_LISTED)
+                found = issues.list_of(connection, user.subscriber_id, ISSUES_LISTED)
             mailed = [
-                (each.subject, each.created_at, self._links.url(Purpose.VIEW, reader.subscriber_id, each.issue_id))
+                (each.subject, each.created_at, self._links.url(Purpose.VIEW, user.subscriber_id, each.issue_id))
                 for each in found
             ]
         listed = islice(self._service.digests(), DIGESTS_LISTED)
         digests = [(digest, f"/?{urlencode({'day': digest.digest_id})}") for digest in listed]
-        return self.page("reading/earlier.html", reader=reader, here="earlier", digests=digests, mailed=mailed)
+        return self.page("reading/earlier.html", user=user, here="earlier", digests=digests, mailed=mailed)
 
-    def search(self, reader: Reader, request: Request, _form: Form) -> Response:
+    def search(self, user: PageUser, request: Request, _form: Form) -> Response:
         """Show the papers of the catalog that contain all words of ``q``."""
         query, token, problem = request.query_params.get("q", "").strip(), request.query_params.get("more", ""), ""
         found: list[FeedPaper] = []
@@ -110,10 +110,10 @@ class Pages:
                 problem = error.problem
         return self.page(
             "reading/search.html",
-            reader=reader,
+            user=user,
             here="search",
             query=query,
-            papers=self._marked(reader, found),
+            papers=self._marked(user, found),
             problem=problem,
             is_later=bool(token),
             more_url=f"/search?{urlencode({'q': query, 'more': next_token})}" if next_token else "",
@@ -121,33 +121,33 @@ class Pages:
             back=_own_address(request, "q"),
         )
 
-    def paper(self, reader: Reader, request: Request, _form: Form) -> Response:
+    def paper(self, user: PageUser, request: Request, _form: Form) -> Response:
         """Show one paper with its abstract, and the papers most similar to it."""
         paper_id = request.path_params["paper_id"]
         (paper,) = self._service.papers([paper_id], abstracts=True)
-        similar = self._marked(reader, self._service.similar(paper_id, SIMILAR_COUNT))
+        similar = self._marked(user, self._service.similar(paper_id, SIMILAR_COUNT))
         slate_id = request.query_params.get("slate", "")
-        (card,) = self._marked(reader, [paper], slate_id)
+        (card,) = self._marked(user, [paper], slate_id)
         return self.page(
             "reading/paper.html",
-            reader=reader,
+            user=user,
             paper=card,
             similar=similar,
             done=self._done(request),
             back=f"/paper/{quote(paper.paper_id)}",
         )
 
-    def saved(self, reader: Reader, request: Request, _form: Form) -> Response:
-        """Show the papers that the reader saved or, with ``all``, also the liked ones, newest first."""
+    def saved(self, user: PageUser, request: Request, _form: Form) -> Response:
+        """Show the papers that the user saved or, with ``all``, also the liked ones, newest first."""
         is_all = "all" in request.query_params
         held, next_token = self._service.likes(
-            reader.user_id, request.query_params.get("more", ""), saved_only=not is_all
+            user.user_id, request.query_params.get("more", ""), saved_only=not is_all
         )
         found = self._service.papers(list(held), abstracts=True) if held else []
         kept = {"all": "1"} if is_all else {}
         return self.page(
             "reading/saved.html",
-            reader=reader,
+            user=user,
             here="saved",
             papers=cards(found, held=held),
             is_all=is_all,
@@ -156,9 +156,9 @@ class Pages:
             back=_own_address(request, "all"),
         )
 
-    def interests(self, reader: Reader, request: Request, _form: Form) -> Response:
+    def interests(self, user: PageUser, request: Request, _form: Form) -> Response:
         """Show what the feed is made from: interests, and followed and muted topics and authors."""
-        profile = self._service.profile(reader.user_id)
+        profile = self._service.profile(user.user_id)
         examples = list(dict.fromkeys(each for interest in profile.interests for each in interest.paper_ids))
         titles = {paper.paper_id: paper for paper in self._service.papers(examples)} if examples else {}
         lists = [
@@ -168,7 +168,7 @@ class Pages:
         ]
         return self.page(
             "reading/interests.html",
-            reader=reader,
+            user=user,
             here="interests",
             profile=profile,
             interests=[
@@ -177,8 +177,8 @@ class Pages:
             ],
             lists=lists,
             topics=suggested_topics(self._service, profile),
-            atom_url=self._links.url(Purpose.ATOM, reader.subscriber_id),
-            preferences_url=(self._links.url(Purpose.PREFERENCES, reader.subscriber_id) if reader.subscriber else ""),
+            atom_url=self._links.url(Purpose.ATOM, user.subscriber_id),
+            preferences_url=(self._links.url(Purpose.PREFERENCES, user.subscriber_id) if user.subscriber else ""),
             added=request.query_params.get("added", ""),
             missing=request.query_params.get("missing", ""),
         )
@@ -190,9 +190,9 @@ class Pages:
         day = f"{digest.date:%A, %-d %B %Y}"
         return day if is_newest else f"Papers of {day}"
 
-    def _marked(self, reader: Reader, papers: Sequence[FeedPaper], slate_id: str = "") -> list[Card]:
-        """Return the cards with the reader's newest likes and saves pressed."""
-        held, _ = self._service.likes(reader.user_id, page_size=LIKES_LOOKED_UP) if papers else ({}, "")
+    def _marked(self, user: PageUser, papers: Sequence[FeedPaper], slate_id: str = "") -> list[Card]:
+        """Return the cards with the user's newest likes and saves pressed."""
+        held, _ = self._service.likes(user.user_id, page_size=LIKES_LOOKED_UP) if papers else ({}, "")
         return cards(papers, slate_id, held=held)
 
     def _done(self, request: Request) -> dict[str, str] | None:

@@ -14,7 +14,7 @@ from mailer.storage import MailStore, confirmations, subscribers
 from mailer.web import forms
 from mailer.web.forms import Form
 from mailer.web.guards import RateLimit
-from mailer.web.reading.readers import Readers
+from mailer.web.reading.users import PageUsers
 
 SENT = (
     "If mail of ours goes to this address, we have sent it a link to sign in. The link works for 15 minutes. "
@@ -32,10 +32,10 @@ class SignIn:
     """
 
     def __init__(
-        self, store: MailStore, readers: Readers, links: Links, clock: Clock, page: Page, wake: Callable[[], None]
+        self, store: MailStore, users: PageUsers, links: Links, clock: Clock, page: Page, wake: Callable[[], None]
     ) -> None:
         self._store = store
-        self._readers = readers
+        self._users = users
         self._links = links
         self._clock = clock
         self._page = page
@@ -66,22 +66,22 @@ class SignIn:
 
     def button(self, purpose: Purpose, request: Request, _form: Form) -> Response:
         """Show the button that signs in, because mail scanners open every link."""
-        reader = self._readers.of_claim(self._links.read(purpose, request.path_params["token"]))
-        who = reader.subscriber.address if reader.subscriber else reader.user_id
+        user = self._users.of_claim(self._links.read(purpose, request.path_params["token"]))
+        who = user.subscriber.address if user.subscriber else user.user_id
         return self._page("web/button.html", title="Open your page?", text=f"You sign in as {who}.", button="Sign in")
 
     def enter(self, purpose: Purpose, request: Request, _form: Form) -> Response:
         """Set the cookie and lead to the feed."""
         claim = self._links.read(purpose, request.path_params["token"])
-        self._readers.of_claim(claim)
+        self._users.of_claim(claim)
         response = RedirectResponse("/", status_code=303)
-        self._readers.sign_in(response, claim)
+        self._users.sign_in(response, claim)
         return response
 
     def leave(self, _request: Request, _form: Form) -> Response:
         """Remove the cookie."""
         response = RedirectResponse("/", status_code=303)
-        self._readers.sign_out(response)
+        self._users.sign_out(response)
         return response
 
     def _message(self, title: str, text: str, status: int = 200) -> Response:

@@ -16,9 +16,9 @@ from mailer.web.forms import Form
 from mailer.web.guards import is_cross_site
 from mailer.web.reading.actions import Actions
 from mailer.web.reading.atom import KEPT_SECONDS, MEDIA_TYPE, AtomFeeds
-from mailer.web.reading.pages import Pages, ReaderHandler
-from mailer.web.reading.readers import Readers
+from mailer.web.reading.pages import Pages, UserHandler
 from mailer.web.reading.sign_in import SignIn
+from mailer.web.reading.users import PageUsers
 
 Handler = Callable[[Request, Form], Response]
 MakeRoute = Callable[[str, Handler, str], Route]
@@ -43,10 +43,10 @@ class Reading:
     ) -> None:
         self._settings = settings
         self._links = links
-        self._readers = Readers(store, settings, links)
+        self._users = PageUsers(store, settings, links)
         self._pages = Pages(store, service, settings, links)
         self._actions = Actions(service, clock)
-        self._sign_in = SignIn(store, self._readers, links, clock, self._pages.page, wake)
+        self._sign_in = SignIn(store, self._users, links, clock, self._pages.page, wake)
         self._atom = AtomFeeds(service, settings, clock)
 
     def routes(self, route: MakeRoute, home: Handler) -> list[Route]:
@@ -54,13 +54,13 @@ class Reading:
 
         Args:
             route: Makes a guarded route from (path, handler, method).
-            home: Answers requests of the front page that come from no reader.
+            home: Answers requests of the front page that come from no user.
         """
         pages, actions, sign_in = self._pages, self._actions, self._sign_in
         return [
-            route("/", self._for_reader(pages.feed, otherwise=home), "GET"),
+            route("/", self._for_user(pages.feed, otherwise=home), "GET"),
             *(
-                route(path, self._for_reader(handler), "GET")
+                route(path, self._for_user(handler), "GET")
                 for path, handler in (
                     ("/earlier", pages.earlier),
                     ("/search", pages.search),
@@ -70,7 +70,7 @@ class Reading:
                 )
             ),
             *(
-                route(path, self._own(self._for_reader(handler)), "POST")
+                route(path, self._own(self._for_user(handler)), "POST")
                 for path, handler in (
                     ("/react", actions.react),
                     ("/seen", actions.see),
@@ -89,13 +89,13 @@ class Reading:
             route("/atom/{token}", self._atom_feed, "GET"),
         ]
 
-    def _for_reader(self, handler: ReaderHandler, otherwise: Handler | None = None) -> Handler:
-        """Return a handler that identifies the reader, and leads other people to the sign-in."""
+    def _for_user(self, handler: UserHandler, otherwise: Handler | None = None) -> Handler:
+        """Return a handler that identifies the user, and leads other people to the sign-in."""
 
         def identified(request: Request, form: Form) -> Response:
-            reader = self._readers.find(request)
-            if reader is not None:
-                return handler(reader, request, form)
+            user = self._users.find(request)
+            if user is not None:
+                return handler(user, request, form)
             return otherwise(request, form) if otherwise else RedirectResponse("/sign-in", status_code=303)
 
         return identified
@@ -113,6 +113,6 @@ class Reading:
 
     def _atom_feed(self, request: Request, _form: Form) -> Response:
         claim = self._links.read(Purpose.ATOM, request.path_params["token"])
-        reader = self._readers.of_claim(claim)
-        document = self._atom.of_user(reader.user_id, self._links.url(Purpose.ATOM, claim.subscriber_id, parent=claim))
+        user = self._users.of_claim(claim)
+        document = self._atom.of_user(user.user_id, self._links.url(Purpose.ATOM, claim.subscriber_id, parent=claim))
         return Response(document, media_type=MEDIA_TYPE, headers={"Cache-Control": f"private, max-age={KEPT_SECONDS}"})

@@ -12,7 +12,7 @@ from mailer.config import MailSettings
 from mailer.links import Purpose
 from mailer.service import FeedService
 from mailer.storage import MailStore
-from mailer.web.reading.readers import COOKIE
+from mailer.web.reading.users import COOKIE
 from paperfeed.v1 import profile_pb2
 from testing.mailer.builders import FixedClock
 from tests.mailer.builders import subscribe

@@ -45,9 +45,9 @@ def test_topics_authors_and_papers(open_site: RunningSite, store: MailStore, fee
     assert "Papers added to your likes: 1." in page
     assert "Not in the catalog: https://arxiv.org/abs/2401.99999" in page
     link = path_of(re.findall(r'href="([^"]+/open/[^"]+)"', page)[0])
-    reader = Visitor(open_site, feeds, user_id, cookie_of(open_site.ask(link, {})))
-    assert reader.papers("/saved?all=1") == ["a1"]
-    interests = reader.get("/interests").text
+    user = Visitor(open_site, feeds, user_id, cookie_of(open_site.ask(link, {})))
+    assert user.papers("/saved?all=1") == ["a1"]
+    interests = user.get("/interests").text
     for entry in ("protein folding", "Ada Lovelace", "Emmy Noether"):
         assert f'<span dir="auto">{entry}</span>' in interests
 

@@ -17,7 +17,7 @@ from mailer.sending.confirmations import send_confirmations
 from mailer.service import FeedService
 from mailer.storage import MailStore, subscribers
 from mailer.storage.tables import confirmations
-from mailer.web.reading.readers import COOKIE
+from mailer.web.reading.users import COOKIE
 from testing.mailer.builders import NOW, FixedClock, address, settings_for, subscriber
 from testing.mailer.smtp_server import Inbox
 from tests.mailer.site import RunningSite, running_site
@@ -131,7 +131,7 @@ def test_a_link_signs_in_for_a_while(closed: RunningSite, store: MailStore, inbo
     cookie = entered.headers["Set-Cookie"]
     assert all(part in cookie for part in ("HttpOnly", "SameSite=lax", "Path=/", "Max-Age=7776000"))
     signed_in = f"{COOKIE}={cookie_of(entered)}"
-    # The feed service is away, so the page of a reader cannot be made; a stranger would be led to the sign-in.
+    # The feed service is away, so the page of a user cannot be made; a stranger would be led to the sign-in.
     assert closed.ask("/saved", Cookie=signed_in).status == 503
     left = closed.ask("/sign-out", {}, Cookie=signed_in)
     assert 'paperfeed=""' in left.headers["Set-Cookie"]

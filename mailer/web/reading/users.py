@@ -21,7 +21,7 @@ _FORWARDING = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-rea
 
 
 @dataclass(frozen=True)
-class Reader:
+class PageUser:
     """A user of the service who reads the page; ``subscriber`` is None in a personal installation."""
 
     user_id: str
@@ -33,8 +33,8 @@ class Reader:
         return self.subscriber.subscriber_id if self.subscriber else NOBODY
 
 
-class Readers:
-    """Identifies readers, signs them in and out."""
+class PageUsers:
+    """Identifies users, signs them in and out."""
 
     def __init__(self, store: MailStore, settings: MailSettings, links: Links) -> None:
         self._store = store
@@ -49,12 +49,12 @@ class Readers:
             and not settings.trusted_proxies
         )
 
-    def find(self, request: Request) -> Reader | None:
-        """Return the reader whom the cookie names, else the user of a personal installation, else None."""
-        return self._signed_in(request) or (Reader(self._settings.page_user) if self._is_own(request) else None)
+    def find(self, request: Request) -> PageUser | None:
+        """Return the user whom the cookie names, else the user of a personal installation, else None."""
+        return self._signed_in(request) or (PageUser(self._settings.page_user) if self._is_own(request) else None)
 
-    def of_claim(self, claim: Claim) -> Reader:
-        """Return the reader whom a link names.
+    def of_claim(self, claim: Claim) -> PageUser:
+        """Return the user whom a link names.
 
         Raises:
             LinkRefused: The link belongs to the user of a personal installation, and this is none.
@@ -63,12 +63,12 @@ class Readers:
         if claim.subscriber_id == NOBODY:
             if not self._is_personal:
                 raise LinkRefused("it was made while the page had no sign-in")
-            return Reader(self._settings.page_user)
+            return PageUser(self._settings.page_user)
         with self._store.read() as connection:
             subscriber = subscribers.find(connection, claim.subscriber_id)
         if subscriber is None:
             raise NotFound("subscriber", claim.subscriber_id)
-        return Reader(subscriber.user_id, subscriber)
+        return PageUser(subscriber.user_id, subscriber)
 
     def sign_in(self, response: Response, claim: Claim) -> None:
         """Set the cookie of the subscriber whom a link names. It is valid as long as a link of the same age."""
@@ -80,7 +80,7 @@ class Readers:
         """Remove the cookie."""
         response.delete_cookie(COOKIE, httponly=True, samesite="lax")
 
-    def _signed_in(self, request: Request) -> Reader | None:
+    def _signed_in(self, request: Request) -> PageUser | None:
         token = request.cookies.get(COOKIE)
         try:
             return self.of_claim(self._links.read(Purpose.OPEN, token)) if token else None
