@@ -59,10 +59,15 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
     def ListLikes(self, request: pb.ListLikesRequest, context: grpc.ServicerContext) -> pb.ListLikesResponse:
         limit, position = page_size(request.page_size), self._tokens.read(request)
         offset = int(position[0]) if position else 0
-        likes, more = self._profiles.likes(request.user_id, offset=offset, limit=limit)
+        likes, more = self._profiles.likes(request.user_id, offset=offset, limit=limit, saved_only=request.saved_only)
         return pb.ListLikesResponse(
             likes=[
-                pb.Like(paper_id=like.paper_id, title=title, liked_at=convert.to_timestamp(like.liked_at))
+                pb.Like(
+                    paper_id=like.paper_id,
+                    title=title,
+                    liked_at=convert.to_timestamp(like.liked_at),
+                    saved=like.is_saved,
+                )
                 for like, title in likes
             ],
             next_page_token=self._tokens.make(request, [offset + limit]) if more else "",

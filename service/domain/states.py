@@ -58,16 +58,17 @@ def verdicts(events: Iterable[tuple[str, EventType, dt.datetime | None]]) -> Ver
     for index, (paper_id, event_type, occurred_at) in enumerate(events):
         moments.append((paper_id, occurred_at))
         _react(by_paper.setdefault(paper_id, {}), event_type, index)
-    liked, disliked = [], []
+    liked, disliked, saved = [], [], set()
     for reactions in by_paper.values():
         like = max(reactions.get(EventType.LIKE, -1), reactions.get(EventType.SAVE, -1))
         dislike = max(reactions.get(EventType.DISLIKE, -1), reactions.get(EventType.DISMISS, -1))
         if like >= 0:
             liked.append(like)
+            saved |= {like} if EventType.SAVE in reactions else set()
         elif dislike >= 0:
             disliked.append(dislike)
     return Verdicts(
-        likes=tuple(Like(*moments[index]) for index in sorted(liked)),
+        likes=tuple(Like(*moments[index], is_saved=index in saved) for index in sorted(liked)),
         dislikes=tuple(Like(*moments[index]) for index in sorted(disliked)),
         hidden_paper_ids=frozenset(paper_id for paper_id, reactions in by_paper.items() if reactions),
     )

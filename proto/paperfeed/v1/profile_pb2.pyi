@@ -258,10 +258,13 @@ class Like(_message.Message):
     PAPER_ID_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     LIKED_AT_FIELD_NUMBER: _builtins.int
+    SAVED_FIELD_NUMBER: _builtins.int
     paper_id: _builtins.str
     """Canonical id of the paper."""
     title: _builtins.str
     """Title of the paper."""
+    saved: _builtins.bool
+    """True if the user saved the paper, and has not taken that back."""
     @_builtins.property
     def liked_at(self) -> _timestamp_pb2.Timestamp:
         """Time of the latest like or save that still holds. Absent if unknown."""
@@ -272,10 +275,11 @@ class Like(_message.Message):
         paper_id: _builtins.str = ...,
         title: _builtins.str = ...,
         liked_at: _timestamp_pb2.Timestamp | None = ...,
+        saved: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["liked_at", b"liked_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["liked_at", b"liked_at", "paper_id", b"paper_id", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["liked_at", b"liked_at", "paper_id", b"paper_id", "saved", b"saved", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -290,6 +294,7 @@ class ListLikesRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SAVED_ONLY_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Id of the user."""
     page_size: _builtins.int
@@ -298,16 +303,19 @@ class ListLikesRequest(_message.Message):
     """The next_page_token of the previous page, with all fields except page_size unchanged. Empty requests the first
     page. A token from another request is INVALID_ARGUMENT.
     """
+    saved_only: _builtins.bool
+    """If true, returns only papers that the user saved. Default: false."""
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        saved_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "saved_only", b"saved_only", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

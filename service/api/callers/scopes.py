@@ -8,6 +8,7 @@ SCOPES: dict[str, Scope | None] = {
     "CatalogService/GetPaper": Scope.FEEDS_READ,
     "CatalogService/BatchGetPapers": Scope.FEEDS_READ,
     "CatalogService/ListPapers": Scope.FEEDS_READ,
+    "CatalogService/SearchPapers": Scope.FEEDS_READ,
     "CatalogService/DeletePaper": Scope.CATALOG_WRITE,
     "CatalogService/UpsertDigest": Scope.CATALOG_WRITE,
     "CatalogService/GetDigest": Scope.FEEDS_READ,
