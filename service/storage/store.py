@@ -12,6 +12,7 @@ from service.storage.callers.audit import SqlAudit
 from service.storage.callers.keys import SqlKeys
 from service.storage.digests import VERSION_OF_NEWEST, VERSION_OF_ONE, SqlDigests
 from service.storage.errors import ERRORS
+from service.storage.libraries import SqlLibraries
 from service.storage.outage import OutageLog
 from service.storage.papers import SqlPapers
 from service.storage.registry.models import SqlModels
@@ -56,6 +57,7 @@ class SqlTransaction:
         "audit",
         "digests",
         "keys",
+        "libraries",
         "models",
         "papers",
         "precomputed",
@@ -77,6 +79,7 @@ class SqlTransaction:
         self.keys = SqlKeys(connection)
         self.audit = SqlAudit(connection)
         self.models = SqlModels(connection)
+        self.libraries = SqlLibraries(connection)
 
     def versions(self, user_id: str, digest_id: str) -> Versions:
         statement = _VERSIONS_WITH_ONE if digest_id else _VERSIONS_WITH_NEWEST

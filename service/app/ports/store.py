@@ -7,6 +7,7 @@ from typing import Protocol
 
 from service.app.ports.callers import AuditStore, KeyStore
 from service.app.ports.digests import DigestStore
+from service.app.ports.libraries import LibraryStore
 from service.app.ports.models import ModelStore
 from service.app.ports.papers import PaperStore
 from service.app.ports.signals import SignalStore
@@ -78,6 +79,10 @@ class Transaction(Protocol):
     @property
     def models(self) -> ModelStore:
         """Registered models."""
+
+    @property
+    def libraries(self) -> LibraryStore:
+        """Synced libraries."""
 
 
 class Store(Protocol):
