@@ -20,6 +20,7 @@ from service.process.stopping import on_stop
 WARN_AFTER = 3
 """A step that fails this often in a row gets a warning."""
 _ALLOWED = ("fetch", "mail", "digest", "papers", "db")
+_SYNC = ("library", "sync")
 
 
 class Steps:
@@ -63,6 +64,13 @@ def run(
             help='Command to run once a day, such as "fetch arxiv --categories cs.LG". Repeat it for more commands.'
         ),
     ] = None,
+    sync: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='Command to run before each round of --fetch, such as "library sync zotero --user me". '
+            "Repeat it for more libraries. If it fails, papers are fetched all the same."
+        ),
+    ] = None,
     at: Annotated[str, typer.Option(help="Local time of the --fetch commands, HH:MM.")] = "05:30",
     days: Annotated[
         str, typer.Option(help="Weekdays of the --fetch commands, from 1 (Monday) to 7 (Sunday), such as 1,2,3,4,5.")
@@ -80,7 +88,7 @@ def run(
     from apscheduler.triggers.cron import CronTrigger
     from apscheduler.triggers.interval import IntervalTrigger
 
-    daily = [_checked(step) for step in fetch or []]
+    daily = [*map(_checked_sync, sync or []), *map(_checked, fetch or [])]
     hour, minute, weekdays = _schedule(at, days, zone)
     steps = Steps()
     if once:
@@ -111,6 +119,16 @@ def _checked(step: str) -> str:
         raise InvalidField("fetch", f"'{step}' cannot be read as a command: {error}") from None
     if not words or words[0] not in _ALLOWED:
         raise InvalidField("fetch", f"'{step}' does not begin with one of: {', '.join(_ALLOWED)}")
+    return step
+
+
+def _checked_sync(step: str) -> str:
+    try:
+        words = shlex.split(step)
+    except ValueError as error:
+        raise InvalidField("sync", f"'{step}' cannot be read as a command: {error}") from None
+    if tuple(words[:2]) != _SYNC or "--watch" in words:
+        raise InvalidField("sync", f"'{step}' is not 'library sync zotero' or 'library sync file', without --watch")
     return step
 
 

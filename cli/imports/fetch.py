@@ -3,12 +3,12 @@
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.imports.digests import Add, DigestId, Replace, StoredDigest, chosen_effect, store_digest
+from cli.imports.http import open_http
 from cli.imports.problems import show_import
 from cli.local import open_local
 from cli.observed import job
@@ -115,7 +115,6 @@ class _Options:
 
 def _fetch(options: _Options, fetch: "Callable[[Http, Settings, dt.date, KeptPages], Fetched]") -> None:
     """Fetch papers and store them. Exits with code 1 if papers that should be there are missing."""
-    from service.fetch.http import Http, RetryLimits
     from service.fetch.kept_pages import KeptPages
 
     stored: StoredDigest | None = None
@@ -123,15 +122,7 @@ def _fetch(options: _Options, fetch: "Callable[[Http, Settings, dt.date, KeptPag
         settings, now = local.settings, local.clock.now()
         day = parse_date(options.date, now=now) if options.date else now.date()
         kept = KeptPages(settings.fetch_path)
-        contact = f" ({settings.fetch_contact})" if settings.fetch_contact else ""
-        limits = RetryLimits(
-            tries=settings.fetch_tries,
-            timeout_seconds=settings.fetch_timeout_seconds,
-            pause_seconds=settings.fetch_pause_seconds,
-            wait_seconds=settings.fetch_wait_seconds,
-        )
-        user_agent = f"paperfeed/{version('paperfeed')}{contact}"
-        with Http(user_agent, limits, allow_private_redirects=settings.fetch_private_redirects) as http:
+        with open_http(settings) as http:
             found = fetch(http, settings, day, kept)
         if kept.found_count:
             note(f"{kept.found_count} pages were kept from an earlier run that was interrupted")

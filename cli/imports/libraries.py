@@ -1,17 +1,19 @@
-"""``paperfeed library``: import a reference manager's library, without a server."""
+"""``paperfeed library``: import or sync a reference manager's library, without a server."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cli.imports import sync
 from cli.imports.problems import check_report, end_with_nothing, show_import
 from cli.local import open_local
 from cli.options import Db, Embed, Json, Report
 from service.ingest.libraries.library import read_library
 from service.ingest.problems import Problem
 
-app = typer.Typer(help="Import a reference manager's library as a user's likes.", no_args_is_help=True)
+app = typer.Typer(help="Import or sync a reference manager's library as a user's likes.", no_args_is_help=True)
+app.add_typer(sync.app, name="sync")
 
 
 @app.command("import")

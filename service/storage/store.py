@@ -12,13 +12,13 @@ from service.storage.callers.audit import SqlAudit
 from service.storage.callers.keys import SqlKeys
 from service.storage.digests import VERSION_OF_NEWEST, VERSION_OF_ONE, SqlDigests
 from service.storage.errors import ERRORS
-from service.storage.libraries import SqlLibraries
 from service.storage.outage import OutageLog
 from service.storage.papers import SqlPapers
 from service.storage.registry.models import SqlModels
 from service.storage.signals import MARK, SqlSignals
 from service.storage.slates import SqlPrecomputed, SqlSlates
 from service.storage.statistics import SqlStatistics
+from service.storage.synced.libraries import SqlLibraries
 from service.storage.tables import installation, precomputed_slates, users
 from service.storage.users import SqlUsers
 
