@@ -195,6 +195,8 @@ class _Output:
         }
         items = f"{done.added_count:,} added, {done.removed_count:,} removed, {done.unchanged_count:,} unchanged"
         likes = f"{done.liked_count:,} new likes of {self.user}, {done.unliked_count:,} taken back"
+        items = f"{done.added_count:,} added, {done.removed_count:,} removed, {done.unchanged_count:,} unchanged"
+        likes = f"{done.liked_count:,} new likes of {self.user}, {done.unliked_count:,} taken back"
         lines = [
             f"{self.source}: {items}, {len(skipped):,} skipped",
             f"{done.new_paper_count:,} new papers; {likes}",

@@ -143,10 +143,11 @@ class _Round:
         self, before: LibrarySource | None, known: Mapping[str, LibraryCollection], chosen: tuple[str, ...]
     ) -> ZoteroChanges | None:
         since = before.version if before else 0
-        if since and self._is_unchanged(since):
-            return None
-        if self._version is not None and self._version < since:  # a library that was restored counts from anew
+        is_unchanged = bool(since) and self._is_unchanged(since)
+        if self._version is not None and self._version < since:  # a library that was restored counts anew
             since = 0
+        elif is_unchanged:
+            return None
         collections = dict(known) if since else {}
         gone = self._deleted(since) if since else {"collections": [], "items": []}
         for row in self._rows("collections", since):
@@ -208,7 +209,7 @@ class _Round:
 
     def _get(self, path: str, query: Mapping[str, str], headers: Mapping[str, str] | None = None) -> Answer:
         answer = _ask(self._zotero, self._url(path), query, headers)
-        if answer.status == 304:
+        if answer.status == 304 and "Last-Modified-Version" not in answer.headers:
             return answer
         version = self._number(answer, "Last-Modified-Version", path)
         if self._version not in {None, version}:
