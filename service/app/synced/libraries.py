@@ -140,7 +140,8 @@ def sync_library(
             tx.libraries.replace_collections(user_id, source, changes.collections)
         tx.libraries.save(_state(user_id, source, changes, now))
 
-        history = _history(tx, user_id, {item.paper_id for item in [*added, *gone]})
+        touched = {item.paper_id for item in [*added, *gone]}
+        history = _history(tx, user_id, touched)
         liked = _liked(history)
         held_before = {item.paper_id for item in stored.values()}
         news = [item for item in added if item.paper_id not in liked]
@@ -150,7 +151,7 @@ def sync_library(
             tx.users.record([*likes, *unlikes], now)
         except OtherEvent as error:
             raise Conflict("user", user_id) from error
-        after = _liked(_history(tx, user_id, set(history)))
+        after = _liked(_history(tx, user_id, touched))
     key_of_place = {item.place: item.item_key for item in reversed(changes.items)}
     taken_back = {event.paper_id for event in unlikes}
     return LibrarySync(
