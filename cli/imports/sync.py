@@ -204,7 +204,7 @@ class _Output:
         if done.overruled:
             lines.append(f"{len(done.overruled):,} added items are no likes: {self.user} decided against their papers")
         if done.kept:
-            lines.append(f"{len(done.kept):,} removed items stay likes: {self.user} likes them in paperfeed too")
+            lines.append(f"{len(done.kept):,} removed items stay likes, because they are liked or listed elsewhere too")
         conflicts = [
             Problem(None, key, f"{alias} belongs to another paper in the database; the id is left out")
             for key, alias in done.conflicts

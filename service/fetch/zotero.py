@@ -4,8 +4,8 @@ The library has one version, which every change increases. All answers of one ro
 a round shows the library at one moment; else the round begins again. The client waits when the server asks for it
 (``Backoff`` and ``Retry-After``; see ``service.fetch.http``).
 
-pyzotero was tried first. It brings a second HTTP client, sends the key along redirects, and does not notice that a
-library changes between two pages.
+pyzotero is not used: it needs a second HTTP client, sends the key along redirects, and does not notice that a library
+changes between two pages.
 """
 
 import json

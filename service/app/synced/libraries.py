@@ -15,7 +15,7 @@ from service.app.ports import Clock, Store, Transaction
 from service.domain.errors import Conflict
 from service.domain.events import Event, EventType, OtherEvent, default_event_id
 from service.domain.libraries import LibraryCollection, LibraryItem, LibrarySource
-from service.domain.papers import Paper, check_id, check_paper
+from service.domain.papers import Paper, check_id, check_paper, check_text
 from service.domain.states import DECIDING_EVENTS, verdicts
 
 EVENT_PREFIX = "library-"
@@ -79,7 +79,8 @@ class LibrarySync:
         liked_count: Papers that the user likes since this sync.
         unliked_count: Papers whose like was taken back.
         overruled: Keys of added items whose papers the user has decided against in paperfeed. They are no likes.
-        kept: Papers of removed items that the user likes in paperfeed too. They stay likes.
+        kept: Keys of removed items whose papers stay likes: the user likes them in paperfeed too, or another item or
+            library has them.
         conflicts: Key of an item, and its arXiv id or DOI, which belongs to another paper of the catalog.
     """
 
@@ -113,9 +114,9 @@ def sync_library(
 
     Raises:
         Conflict: Another sync of the library, or a change of the user's events, came in between.
-        InvalidField: The user's id or a paper breaks a rule.
+        InvalidField: The user's id, the source or a paper breaks a rule.
     """
-    user_id, source = check_id(user_id, "user_id"), check_id(source, "source")
+    user_id, source = check_id(user_id, "user_id"), check_text(source, "source", max_length=1000, required=True)
     papers = [check_paper(paper, f"papers[{i}]") for i, paper in enumerate(changes.papers)]
     now = clock.now()
     with store.write() as tx:

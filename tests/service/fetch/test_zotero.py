@@ -199,7 +199,7 @@ def test_rate_limits(server: ZoteroServer, reader: Reader) -> None:
 
     server.faults.append(once(slowly, "collections", "0"))
     assert len(keys(reader.read())) == 250
-    # The rest begins when the answer comes; a clock that stands still in the test would show it before each request.
+    # The waits are only noted here, so each request within the 11 seconds asks for the rest of them.
     assert 7.0 in reader.waits
     assert any(10 < wait <= 11 for wait in reader.waits)
 

@@ -15,7 +15,7 @@ from service.domain.libraries import LibraryCollection
 from service.domain.papers import Paper
 from tests.contracts.samples import CLOCK, HOUR, NOW, FixedClock
 
-ZOTERO, FILE = "zotero:users/1", "file:/refs.bib"
+ZOTERO, FILE = "zotero:users/1", "file:/my papers/refs.bib"
 
 
 def moss(number: int) -> Paper:
