@@ -13,7 +13,7 @@ from cli.local import Local, open_local
 from cli.observed import job
 from cli.options import Db, Embed, Json, Report
 from cli.output import warn
-from service.domain.errors import InvalidField, InvalidFile
+from service.domain.errors import Conflict, InvalidField, InvalidFile, StorageUnavailable
 from service.ingest.problems import Problem
 from service.process.stopping import on_stop
 
@@ -112,11 +112,14 @@ def file(
         while not stopping.is_set():
             now = _mark(path)
             if now is not None and now == seen and now != done:
-                done = now
                 try:
                     _sync_file(local, path, out, embed=embed)
+                    done = now
                 except InvalidFile as error:
+                    done = now
                     warn(f"{error}; nothing was changed, waiting for the next change of the file")
+                except (Conflict, StorageUnavailable) as error:
+                    warn(f"{error}; nothing was changed, trying again")
             seen = now
             stopping.wait(WATCH_SECONDS)
 
