@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import typer
 
+from cli.destination import check_database
 from cli.local import opened_store
 from cli.observed import job
 from cli.options import Db, Json
@@ -19,7 +20,9 @@ def upgrade(db: Db = None, as_json: Json = False) -> None:
     """Create or upgrade the tables for this version of paperfeed. Safe to repeat. Back up the database first."""
     from service.storage import schema
 
-    before, after = schema.upgrade(Settings.read(db=db).db)
+    url = Settings.read(db=db).db
+    check_database("db", url, is_given="db" in Settings.given(db=db), may_make=True)
+    before, after = schema.upgrade(url)
     text = f"the schema is at {after}" + ("" if before == after else f" (was {before or 'empty'})")
     show({"before": before, "after": after}, as_json=as_json, text=text)
 

@@ -5,6 +5,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cli.destination import check_database
 from cli.output import progress_bar
 from service.config import Settings
 
@@ -41,12 +42,17 @@ class Local:
 
 
 @contextmanager
-def open_local(db: str | None) -> Iterator[Local]:
-    """Open the database that --db or PAPERFEED_DB names; create its tables if it is empty."""
+def open_local(db: str | None, *, may_make: bool = False) -> Iterator[Local]:
+    """Open the database that --db or the settings name; create its tables if it is empty.
+
+    Args:
+        may_make: See ``check_database``.
+    """
     from service.app.catalog import Catalog
     from service.bootstrap import SystemClock, cache_file, make_encoder, prepare_store
 
     settings, clock = Settings.read(db=db), SystemClock()
+    check_database("db", settings.db, is_given="db" in Settings.given(db=db), may_make=may_make)
     store = prepare_store(settings)
     try:
         with closing(make_encoder(settings, cache_path=cache_file(settings))) as encoder:

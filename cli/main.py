@@ -2,6 +2,7 @@
 
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,13 +12,15 @@ from cli import run as schedule
 from cli.batch import commands as batch
 from cli.demo import command as demo
 from cli.failures import run
+from cli.home import doctor, init, up
 from cli.imports import digests, fetch, files, libraries
 from cli.mail import commands as mail
 from cli.models import check, due, estimate, evaluate, judge, registry, train
 from cli.output import show_text
 from cli.queries import commands as queries
-from cli.queries import reactions
+from cli.queries import interests, reactions
 from cli.users import commands as users
+from settings.reader import chosen_file
 
 app = typer.Typer(
     name="paperfeed",
@@ -35,13 +38,26 @@ def _show_version(asked: bool) -> None:
 
 @app.callback()
 def options(
+    ctx: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Settings file. Default: PAPERFEED_CONFIG, then paperfeed.toml here or in a parent folder."),
+    ] = None,
     _: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Rank each day's new research papers for each user: serve feeds, import papers and likes, train, send mail."""
+    """Rank each day's new research papers for each user: serve feeds, import papers and likes, train, send mail.
+
+    To start, run: paperfeed init
+    """
+    if config is not None:
+        ctx.with_resource(chosen_file(config))
 
 
+app.command("init")(init.init)
+app.command("up")(up.up)
+app.command("doctor")(doctor.doctor)
 app.command("serve")(serve.serve)
 app.add_typer(digests.app, name="digest")
 app.add_typer(fetch.app, name="fetch")
@@ -55,6 +71,7 @@ app.command("dislike")(reactions.dislike)
 app.command("dismiss")(reactions.dismiss)
 app.command("profile")(queries.profile)
 app.add_typer(users.app, name="users")
+app.add_typer(interests.app, name="interests")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(batch.export)

@@ -9,7 +9,8 @@ Db = Annotated[
     str | None,
     typer.Option(
         "--db",
-        help="Database URL: sqlite:///PATH or postgresql://USER@HOST/NAME. Default: PAPERFEED_DB, then ./paperfeed.db.",
+        help="Database URL: sqlite:///PATH or postgresql://USER@HOST/NAME. Default: PAPERFEED_DB, paperfeed.toml, then "
+        "./paperfeed.db.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]

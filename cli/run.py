@@ -19,7 +19,7 @@ from service.process.stopping import on_stop
 
 WARN_AFTER = 3
 """A step that fails this often in a row gets a warning."""
-_ALLOWED = ("fetch", "mail", "digest", "papers", "db")
+_ALLOWED = ("fetch", "mail", "digest", "papers", "library", "db")
 _SYNC = ("library", "sync")
 
 
@@ -38,7 +38,7 @@ class Steps:
             if self._stopping:
                 return 0
             began = time.monotonic()
-            command = [sys.executable, "-m", "cli.main", *shlex.split(name)]
+            command = [sys.executable, "-P", "-m", "cli.main", *shlex.split(name)]
             self._process = subprocess.Popen(command)  # noqa: S603 (one of our own commands, checked at the start)
             code = self._process.wait()
             self._process = None
@@ -71,6 +71,10 @@ def run(
             "Repeat it for more libraries. If it fails, papers are fetched all the same."
         ),
     ] = None,
+    start: Annotated[
+        list[str] | None,
+        typer.Option(help='Command to run once now, such as "library import refs.bib". Repeat it for more commands.'),
+    ] = None,
     at: Annotated[str, typer.Option(help="Local time of the --fetch commands, HH:MM.")] = "05:30",
     days: Annotated[
         str, typer.Option(help="Weekdays of the --fetch commands, from 1 (Monday) to 7 (Sunday), such as 1,2,3,4,5.")
@@ -88,17 +92,20 @@ def run(
     from apscheduler.triggers.cron import CronTrigger
     from apscheduler.triggers.interval import IntervalTrigger
 
-    daily = [*map(_checked_sync, sync or []), *map(_checked, fetch or [])]
+    first = [_checked("start", step) for step in start or []]
+    daily = [*map(_checked_sync, sync or []), *(_checked("fetch", step) for step in fetch or [])]
     hour, minute, weekdays = _schedule(at, days, zone)
     steps = Steps()
     if once:
-        codes = [steps.run(step) for step in [*daily, *(["mail send"] if mail_every else [])]]
+        codes = [steps.run(step) for step in [*first, *daily, *(["mail send"] if mail_every else [])]]
         raise typer.Exit(max(codes, default=0))
     stopping: SimpleQueue[int] = SimpleQueue()
     on_stop(stopping.put)
     # If the machine slept at the planned time, the steps run once when it wakes, however often they were missed.
     defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": 18 * 3600}
     scheduler = BackgroundScheduler(timezone=zone, job_defaults=defaults)
+    if first:
+        scheduler.add_job(lambda: [steps.run(step) for step in first], name="start")
     if daily:
         trigger = CronTrigger(day_of_week=weekdays, hour=hour, minute=minute, timezone=zone)
         scheduler.add_job(lambda: [steps.run(step) for step in daily], trigger, name="fetch")
@@ -112,24 +119,27 @@ def run(
     scheduler.shutdown(wait=True)
 
 
-def _checked(step: str) -> str:
-    try:
-        words = shlex.split(step)
-    except ValueError as error:
-        raise InvalidField("fetch", f"'{step}' cannot be read as a command: {error}") from None
+def _checked(option: str, step: str) -> str:
+    words = _words(option, step)
     if not words or words[0] not in _ALLOWED:
-        raise InvalidField("fetch", f"'{step}' does not begin with one of: {', '.join(_ALLOWED)}")
+        raise InvalidField(option, f"'{step}' does not begin with one of: {', '.join(_ALLOWED)}")
+    if "--watch" in words:
+        raise InvalidField(option, f"'{step}' never ends; leave out --watch")
     return step
 
 
 def _checked_sync(step: str) -> str:
-    try:
-        words = shlex.split(step)
-    except ValueError as error:
-        raise InvalidField("sync", f"'{step}' cannot be read as a command: {error}") from None
+    words = _words("sync", step)
     if tuple(words[:2]) != _SYNC or "--watch" in words:
         raise InvalidField("sync", f"'{step}' is not 'library sync zotero' or 'library sync file', without --watch")
     return step
+
+
+def _words(option: str, step: str) -> list[str]:
+    try:
+        return shlex.split(step)
+    except ValueError as error:
+        raise InvalidField(option, f"'{step}' cannot be read as a command: {error}") from None
 
 
 def _schedule(at: str, days: str, zone: str) -> tuple[int, int, str]:

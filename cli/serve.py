@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from cli.destination import check_database
 from cli.options import BundleFolder, Db, EmbeddingCache
 from cli.output import console
 from service import logs
@@ -77,6 +78,7 @@ def serve(
         insecure=insecure,
         workers=workers,
     )
+    check_database("db", settings.db, is_given="db" in Settings.given(db=db), may_make=True)
     logs.configure(settings.log_level)
 
     def announce(bound: int) -> None:

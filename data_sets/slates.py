@@ -84,6 +84,7 @@ def logged_slate(slate: Slate) -> LoggedSlate:
         paper_ids=tuple(item.paper_id for item in slate.items),
         features=features.reshape(len(slate.items), -1 if len(slate.items) else 0),
         action_propensities=np.array([item.action_propensity for item in slate.items], dtype=np.float64),
+        has_sections=len(slate.sections) > 1,
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mailer.errors import InvalidField
 from mailer.networks import networks_problem
-from settings.reader import read_settings, setting
+from settings.reader import any_path, given_names, read_settings, setting
 from telemetry import NO_PORT
 
 PREFIX = "PAPERFEED_MAIL_"
@@ -17,7 +17,9 @@ class MailSettings:
     """All settings with their defaults. The environment variable of ``name`` is ``PAPERFEED_MAIL_NAME``."""
 
     db: str = setting(
-        "sqlite:///mailer.db", "The mailer's own database: sqlite:///PATH or postgresql://USER@HOST/NAME."
+        "sqlite:///mailer.db",
+        "The mailer's database: sqlite:///PATH or postgresql://USER@HOST/NAME. It may be the service's database too.",
+        is_path=any_path,
     )
     server: str = setting("localhost:50051", "Address of the feed service, HOST:PORT.")
     base_url: str = setting(
@@ -39,7 +41,7 @@ class MailSettings:
         choices=("starttls", "tls", "none"),
     )
     smtp_user: str = setting("", "User to log in as; empty: no log-in.")
-    smtp_password_file: str = setting("", "File that holds the password.")
+    smtp_password_file: str = setting("", "File that holds the password.", is_path=any_path)
     smtp_connections: int = setting(4, "Connections to the SMTP server at once.", at_least=1, at_most=64)
     smtp_timeout_seconds: float = setting(
         30.0, "Time limit for connecting to the SMTP server, and for each of its answers.", at_least=1, at_most=600
@@ -56,7 +58,7 @@ class MailSettings:
     )
     dkim_domain: str = setting("", "Signing domain; empty: the mailer does not sign mail.")
     dkim_selector: str = setting("", "DKIM selector.")
-    dkim_key_file: str = setting("", "File that holds the private key, PEM.")
+    dkim_key_file: str = setting("", "File that holds the private key, PEM.", is_path=any_path)
     host: str = setting("127.0.0.1", "Address that the web app listens on.")
     port: int = setting(8025, "Port that the web app listens on; 0 takes a free port.", at_least=0, at_most=65535)
     metrics_host: str = setting("127.0.0.1", "Address that the port for metrics and probes listens on.")
@@ -88,17 +90,22 @@ class MailSettings:
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None, **flags: object) -> "MailSettings":
-        """Return settings from flags (None means not given), then the environment, then defaults.
+        """Return settings from flags (None means not given), the environment, paperfeed.toml, then defaults.
 
         Raises:
-            InvalidField: Names the variable or flag that cannot be used.
+            InvalidField: Names the variable, flag or key that cannot be used.
         """
-        found = read_settings(cls, PREFIX, environment, flags, InvalidField)
+        found = read_settings(cls, PREFIX, environment, flags, InvalidField, table="mail")
         if not found.base_url.startswith(("http://", "https://")):
             raise InvalidField(PREFIX + "BASE_URL", f"'{found.base_url}' does not begin with http:// or https://")
         if found.smtp_user and found.smtp_security == "none":
             raise InvalidField(PREFIX + "SMTP_SECURITY", "is none: a password is never sent without encryption")
         return found
+
+    @classmethod
+    def given(cls, environment: Mapping[str, str] | None = None, **flags: object) -> set[str]:
+        """Return the names of the settings that ``read`` would not take from the defaults."""
+        return given_names(cls, PREFIX, environment, flags, InvalidField, table="mail")
 
     def secret(self, name: str) -> str:
         """Return the stripped content of the file that the setting names; empty if the setting is empty.

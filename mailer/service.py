@@ -46,13 +46,16 @@ class FeedService:
                     return
                 yield digest
 
-    def feeds(self, user_ids: Sequence[str], digest_ids: Sequence[str], paper_count: int) -> Iterator[Feed]:
+    def feeds(
+        self, user_ids: Sequence[str], digest_ids: Sequence[str], paper_count: int, *, by_interest: bool = False
+    ) -> Iterator[Feed]:
         """Yield one feed of all digests for each user, in ascending order of user_id, with abstracts and reasons.
 
         Args:
             user_ids: Up to 10,000 users.
             digest_ids: Ids of up to ``MAX_DIGESTS`` digests; empty means the newest digest.
             paper_count: Maximum number of papers in a feed, 1 to 100.
+            by_interest: Whether the feeds have a section for each interest of the user.
         """
         request = feed_pb2.StreamFeedsRequest(
             user_ids=user_ids,
@@ -60,6 +63,7 @@ class FeedService:
             limit=paper_count,
             explain=True,
             view=catalog_pb2.PAPER_VIEW_FULL,
+            by_interest=by_interest,
         )
         with _mapped():
             for answer in self._client.feeds.StreamFeeds(request):
@@ -150,6 +154,7 @@ def _feed(slate: feed_pb2.Slate) -> Feed:
         fallback=feed_pb2.FallbackReason.Name(slate.fallback_reason).removeprefix("FALLBACK_REASON_").lower(),
         papers=tuple(map(_paper, slate.items)),
         is_stale=slate.stale_digest,
+        sections=tuple((section.interest_id, section.name) for section in slate.sections),
     )
 
 
@@ -164,6 +169,7 @@ def _paper(item: feed_pb2.FeedItem) -> FeedPaper:
         url=paper.url,
         # A newer service may give reasons of other types.
         reasons=tuple(Reason(_REASONS[each.type], each.subject) for each in item.reasons if each.type in _REASONS),
+        interest_id=item.interest_id,
     )
 
 

@@ -25,6 +25,7 @@ from service.app.catalog import Catalog
 from service.app.counters import Counters
 from service.app.embedder import Embedder
 from service.app.feeds import Feeds
+from service.app.interests import Interests
 from service.app.profiles import Profiles
 from service.app.ranking.candidate_sets import CandidateSets
 from service.app.ranking.inline import InlineRanking
@@ -255,7 +256,8 @@ class Application:
         inline = InlineRanking(self.store, clock, self.serving, users, self.encoder, counters)
         tokens = PageTokens(self.store.page_token_key())
         profiles = Profiles(self.store, clock, self.serving, users, counters, max_likes=settings.max_likes)
-        profile_servicer = ProfileServicer(profiles, tokens)
+        interests = Interests(self.store, clock, self.serving, users)
+        profile_servicer = ProfileServicer(profiles, interests, tokens)
         feed_servicer = FeedServicer(feeds, inline, tokens)
         self.guard = guard = Guard(settings, self.store, clock)
         handlers = Handlers(

@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from service.domain.errors import InvalidField
-from settings.reader import read_settings, setting
+from settings.reader import any_path, dotted_path, given_names, path_unless, read_settings, setting
 from telemetry import NO_PORT
 
 PREFIX = "PAPERFEED_"
@@ -33,7 +33,9 @@ def _address_problem(text: str) -> str | None:
 class Settings:
     """All settings with their defaults. The environment variable of ``name`` is ``PAPERFEED_NAME``."""
 
-    db: str = setting("sqlite:///paperfeed.db", "Database URL: sqlite:///PATH or postgresql://USER@HOST/NAME.")
+    db: str = setting(
+        "sqlite:///paperfeed.db", "Database URL: sqlite:///PATH or postgresql://USER@HOST/NAME.", is_path=any_path
+    )
     host: str = setting("127.0.0.1", "Address that the server listens on, or unix:PATH for a Unix socket.")
     port: int = setting(50051, "Port that the server listens on; 0 takes a free port.", at_least=0, at_most=65535)
     auth: str = setting(
@@ -47,11 +49,15 @@ class Settings:
         help_text="Whether a server without identity may listen on an address that other machines can reach.",
     )
     server_tls_cert: str = setting(
-        "", "PEM file with the server's certificate chain, read again when it changes; empty: the server has no TLS."
+        "",
+        "PEM file with the server's certificate chain, read again when it changes; empty: the server has no TLS.",
+        is_path=any_path,
     )
-    server_tls_key: str = setting("", "PEM file with the private key of the server's certificate.")
+    server_tls_key: str = setting("", "PEM file with the private key of the server's certificate.", is_path=any_path)
     server_client_ca: str = setting(
-        "", "PEM file with the authorities that sign client certificates; clients must then show a certificate."
+        "",
+        "PEM file with the authorities that sign client certificates; clients must then show a certificate.",
+        is_path=any_path,
     )
     caller_calls_per_second: float = setting(
         0.0,
@@ -77,13 +83,15 @@ class Settings:
         "PEM file with the root certificates that the server's certificate is checked against, or 'system' for those "
         "that gRPC ships. Commands that call a server use TLS if this or one of the next two is set, or if they send "
         "an API key to another machine.",
+        is_path=path_unless("system"),
     )
-    tls_cert: str = setting("", "PEM file with the client's certificate, if the server asks for one.")
-    tls_key: str = setting("", "PEM file with the private key of the client's certificate.")
-    api_key_file: str = setting("", "File that holds the API key that commands send to the server.")
+    tls_cert: str = setting("", "PEM file with the client's certificate, if the server asks for one.", is_path=any_path)
+    tls_key: str = setting("", "PEM file with the private key of the client's certificate.", is_path=any_path)
+    api_key_file: str = setting("", "File that holds the API key that commands send to the server.", is_path=any_path)
     encoder: str = setting(
         "all-MiniLM-L6-v2",
         "Encoder: a sentence-transformers model or path. 'hashing' needs no torch, but compares words only.",
+        is_path=dotted_path,
     )
     encoder_threads: int = setting(0, "Threads of the encoder process; 0 means one per core.", at_least=0, at_most=256)
     encoder_device: str = setting("cpu", "Device of the encoder in torch's notation: cpu, cuda or mps.")
@@ -96,21 +104,24 @@ class Settings:
         "vectors.sqlite in the user's cache folder (Linux: ~/.cache/paperfeed), and no file for the server, which has "
         "its database, and for the encoder 'hashing'.",
         may_be_empty=True,
+        is_path=path_unless(DEFAULT_CACHE, NO_CACHE),
     )
     embedding_cache_megabytes: int = setting(
         500,
         "Size limit of that file; the vectors stored first are removed. A megabyte has some 500 vectors; 0: no limit.",
         at_least=0,
     )
-    bundle: str = setting("", "Folder of the model bundle; empty means the bundle in the package.")
+    bundle: str = setting("", "Folder of the model bundle; empty means the bundle in the package.", is_path=any_path)
     registry: str = setting(
         "",
         "Folder or fsspec URL of the model registry; the bundle that it names serves, and PAPERFEED_BUNDLE is only the "
         "first one. Empty: no registry.",
+        is_path=any_path,
     )
     registry_cache: str = setting(
         "",
         "Folder for copies of the bundles of a registry at a URL. Empty: the folder models in the user's cache folder.",
+        is_path=any_path,
     )
     allow_cosine: bool = setting(
         default=False,
@@ -189,8 +200,9 @@ class Settings:
     arxiv_feed_url: str = setting("https://rss.arxiv.org", "Base URL of arXiv's feeds of new papers.")
     arxiv_api_url: str = setting("https://export.arxiv.org", "Base URL of arXiv's search API.")
     hf_daily_url: str = setting("https://huggingface.co", "Base URL of the Hugging Face daily papers.")
-    zotero_url: str = setting("https://api.zotero.org", "Base URL of Zotero's web API.")
-    zotero_key_file: str = setting("", "File that holds the API key of Zotero for library sync.")
+    biorxiv_api_url: str = setting("https://api.biorxiv.org", "Base URL of the API of bioRxiv and medRxiv.")
+    zotero_api_url: str = setting("https://api.zotero.org", "Base URL of Zotero's API.")
+    zotero_key_file: str = setting("", "File that holds the API key of Zotero for library sync.", is_path=any_path)
     zotero_key: str = setting("", "The API key itself, if it is in no file. It is never shown or logged.")
     fetch_contact: str = setting(
         "", "Mail address or web page that fetch sends to the sources, so that they can contact you."
@@ -214,18 +226,26 @@ class Settings:
     fetch_folder: str = setting(
         "",
         "Folder that keeps pages of an unfinished search; empty: beside the SQLite database, nowhere with PostgreSQL.",
+        is_path=any_path,
     )
-    data: str = setting("../shared/data", "Folder of the public data sets that train, tests and benchmarks read.")
+    data: str = setting(
+        "../shared/data", "Folder of the public data sets that train, tests and benchmarks read.", is_path=any_path
+    )
     log_level: str = setting("INFO", "DEBUG, INFO, WARNING or ERROR.", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None, **flags: object) -> "Settings":
-        """Return settings from flags (None means not given), then the environment, then defaults.
+        """Return settings from flags (None means not given), the environment, paperfeed.toml, then defaults.
 
         Raises:
-            InvalidField: Names the variable or flag that cannot be used.
+            InvalidField: Names the variable, flag or key that cannot be used.
         """
-        return read_settings(cls, PREFIX, environment, flags, InvalidField)
+        return read_settings(cls, PREFIX, environment, flags, InvalidField, table="service")
+
+    @classmethod
+    def given(cls, environment: Mapping[str, str] | None = None, **flags: object) -> set[str]:
+        """Return the names of the settings that ``read`` would not take from the defaults."""
+        return given_names(cls, PREFIX, environment, flags, InvalidField, table="service")
 
     @property
     def cache_path(self) -> Path | None:

@@ -1,14 +1,20 @@
-"""Reading of settings: frozen dataclasses whose fields come from flags, environment variables or defaults.
+"""Reading of settings: frozen dataclasses whose fields come from flags, variables, a file or defaults.
 
 Only this module reads the environment.
 """
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, field, fields
+from pathlib import Path
 from typing import Any, TypeVar
 
+from settings.file import FileProblem, SettingsFile, find_file, open_file
+
 T = TypeVar("T")
+CONFIG = "PAPERFEED_CONFIG"
+"""The environment variable that names the settings file."""
 
 
 def setting(
@@ -20,16 +26,76 @@ def setting(
     choices: Sequence[str] = (),
     check: Callable[[str], str | None] = lambda _: None,
     may_be_empty: bool = False,
+    is_path: Callable[[str], bool] = lambda _: False,
 ) -> Any:
-    """Return the dataclass field of a setting. The default's type is the setting's type: str, int, float or bool.
+    """Return the dataclass field of a setting. The default's type is the setting's type.
+
+    The types are str, int, float, bool and tuple (of texts). A tuple in a variable or flag is one text with commas or
+    spaces between the values.
 
     Args:
         choices: Allowed words. Words in capitals may be given in small letters.
         check: Returns the problem of a text, or None if it can be used.
         may_be_empty: Whether an empty environment variable is a value; else it counts as not set.
+        is_path: Whether a value names a file or folder. In a settings file such a path is relative to that file.
     """
     rules = {"at_least": at_least, "at_most": at_most, "choices": choices, "check": check, "may_be_empty": may_be_empty}
-    return field(default=default, metadata={"help": help_text, **rules})
+    return field(default=default, metadata={"help": help_text, "is_path": is_path, **rules})
+
+
+def any_path(text: str) -> bool:
+    """Return True: every value of the setting names a file or folder, or the URL of an SQLite file."""
+    return bool(text)
+
+
+def path_unless(*words: str) -> Callable[[str], bool]:
+    """Return the check of a setting whose values are paths, except for these words."""
+    return lambda text: text not in words
+
+
+def dotted_path(text: str) -> bool:
+    """Return whether a value that may be a name or a path is a path: it starts with ``./`` or ``../``."""
+    return text.startswith(("./", "../"))
+
+
+def settings_file(environment: Mapping[str, str] | None = None) -> SettingsFile | None:
+    """Return the settings file: the one that PAPERFEED_CONFIG names, else paperfeed.toml here or in a parent folder.
+
+    Args:
+        environment: Variables by name; None reads those of this process. With other variables, only a file that they
+            name is read.
+
+    Raises:
+        FileProblem: The file cannot be read, or is not TOML.
+    """
+    named = (os.environ if environment is None else environment).get(CONFIG, "")
+    if named:
+        return open_file(Path(named))
+    path = None
+    if environment is None:
+        with contextlib.suppress(FileNotFoundError):  # the working folder may have been removed
+            path = find_file(Path.cwd())
+    return None if path is None else open_file(path)
+
+
+@contextlib.contextmanager
+def exported(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables in the block, for this process and for processes that are started there."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def chosen_file(path: Path) -> contextlib.AbstractContextManager[None]:
+    """Read the settings from this file in the ``with`` block."""
+    return exported({CONFIG: str(path.absolute())})
 
 
 def read_settings(
@@ -38,8 +104,10 @@ def read_settings(
     environment: Mapping[str, str] | None,
     flags: Mapping[str, object],
     invalid: Callable[[str, str], Exception],
+    *,
+    table: str,
 ) -> T:
-    """Return the settings from flags, then environment variables, then defaults.
+    """Return the settings from flags, then environment variables, then the settings file, then defaults.
 
     Args:
         cls: Dataclass whose fields were made by ``setting``.
@@ -47,21 +115,14 @@ def read_settings(
         environment: Variables by name; None reads those of this process. An empty variable counts as not set,
             unless the setting may be empty.
         flags: Values by field name; None counts as not given.
-        invalid: Makes the exception to raise from the name of the flag or variable, and the problem.
+        invalid: Makes the exception to raise from the name of the flag, variable or key, and the problem.
+        table: Table of the settings file that holds these settings.
 
     Raises:
-        invalid: A value has the wrong type, or is out of range.
+        invalid: A value has the wrong type, or is out of range; or the settings file has an unknown key or table.
     """
-    environment = os.environ if environment is None else environment
     values: dict[str, Any] = {}
-    for each in fields(cls):  # type: ignore[arg-type]
-        variable = prefix + each.name.upper()
-        name, value = each.name, flags.get(each.name)
-        found = environment.get(variable)
-        if value is None and found is not None and (found or each.metadata["may_be_empty"]):
-            name, value = variable, found
-        if value is None:
-            continue
+    for each, (name, value) in _given(cls, prefix, environment, flags, invalid, table).items():
         try:
             values[each.name] = _converted(value, each)
         except ValueError as error:
@@ -74,6 +135,51 @@ def variables(prefix: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith(prefix)}
 
 
+def given_names(
+    cls: type[Any],
+    prefix: str,
+    environment: Mapping[str, str] | None,
+    flags: Mapping[str, object],
+    invalid: Callable[[str, str], Exception],
+    *,
+    table: str,
+) -> set[str]:
+    """Return the names of the settings that a flag, a variable or the settings file gives; others have defaults.
+
+    The arguments and errors are those of ``read_settings``.
+    """
+    return {each.name for each in _given(cls, prefix, environment, flags, invalid, table)}
+
+
+def _given(
+    cls: type[Any],
+    prefix: str,
+    environment: Mapping[str, str] | None,
+    flags: Mapping[str, object],
+    invalid: Callable[[str, str], Exception],
+    table: str,
+) -> dict[Field[Any], tuple[str, Any]]:
+    """Return the name and the value of each setting that is given, in words for an error and not converted yet."""
+    known = fields(cls)
+    variables = os.environ if environment is None else environment
+    try:
+        file = settings_file(environment)
+        in_file = {} if file is None else file.values(table, {each.name: each.metadata["is_path"] for each in known})
+    except FileProblem as problem:
+        raise invalid(problem.place, problem.problem) from None
+    given: dict[Field[Any], tuple[str, Any]] = {}
+    for each in known:
+        variable = prefix + each.name.upper()
+        text = variables.get(variable)
+        if flags.get(each.name) is not None:
+            given[each] = (each.name, flags[each.name])
+        elif text is not None and (text or each.metadata["may_be_empty"]):
+            given[each] = (variable, text)
+        elif file is not None and each.name in in_file:
+            given[each] = (file.place(table, each.name), in_file[each.name])
+    return given
+
+
 def _converted(value: Any, each: Field[Any]) -> Any:
     """Return the value in the setting's type.
 
@@ -84,7 +190,23 @@ def _converted(value: Any, each: Field[Any]) -> Any:
         return _converted_bool(value)
     if isinstance(each.default, int | float):
         return _converted_number(value, each)
-    text, choices = str(value), each.metadata["choices"]
+    if isinstance(each.default, tuple):
+        return tuple(_converted_text(text, each) for text in _listed(value))
+    if isinstance(value, str | Path):
+        return _converted_text(str(value), each)
+    raise ValueError(f"{value!r} is not a text")
+
+
+def _listed(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return value.replace(",", " ").split()
+    if not isinstance(value, list | tuple) or not all(isinstance(text, str) for text in value):
+        raise ValueError(f"{value!r} is not a list of texts")
+    return list(value)
+
+
+def _converted_text(text: str, each: Field[Any]) -> str:
+    choices = each.metadata["choices"]
     if choices and text not in choices and text.upper() not in choices:
         raise ValueError(f"'{text}' is not {', '.join(choices[:-1])} or {choices[-1]}")
     if problem := each.metadata["check"](text):
@@ -101,9 +223,11 @@ def _converted_bool(value: Any) -> bool:
 
 def _converted_number(value: Any, each: Field[Any]) -> float:
     kind: type[int | float] = int if isinstance(each.default, int) else float
+    if isinstance(value, bool) or (kind is int and isinstance(value, float)):
+        value = str(value)
     try:
         number = kind(value)
-    except ValueError:
+    except (TypeError, ValueError):
         raise ValueError(f"'{value}' is not {'a whole number' if kind is int else 'a number'}") from None
     at_least, at_most = each.metadata["at_least"], each.metadata["at_most"]
     # NaN satisfies neither comparison, so it is refused too.

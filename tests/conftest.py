@@ -1,7 +1,9 @@
 """Settings that all tests share, and a list of the skipped tests at the end of a run."""
 
 import os
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +15,43 @@ settings.load_profile("paperfeed")
 
 # Nothing is written into the folder of the person who runs the tests; a cache that the environment names is used.
 os.environ.setdefault("PAPERFEED_EMBEDDING_CACHE", "none")
+
+
+LONGEST = [
+    "training/feedback/test_loop.py",
+    "benchmarks/test_serve.py",
+    "process/test_workers.py",
+    "cli/models/test_train.py",
+    "batch/train/test_coordinator.py",
+    "cli/batch/test_embed.py",
+    "process/test_statistics.py",
+    "cli/test_run.py",
+    "cli/models/test_feedback.py",
+    "cli/models/test_evaluate.py",
+    "rpc/edge/test_health_reflection.py",
+    "cli/test_demo.py",
+    "acceptance/test_real_digest.py",
+    "service/encoder/test_minilm.py",
+    "process/test_kill.py",
+]
+"""Files that take longest. They start first, because one that starts last keeps a single process busy at the end."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With ``-m serial`` or ``-m "slow and not serial"``, do not import files without a test of this marker.
+
+    These markers are only set in the files of the tests themselves.
+    """
+    wanted = re.fullmatch("(slow|serial)( and not serial)?", config.option.markexpr)
+    if wanted is None or not collection_path.match("test_*.py"):
+        return None
+    return f"mark.{wanted[1]}" not in collection_path.read_text(encoding="utf-8") or None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest files first."""
+    places = {Path(__file__).parent / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(LONGEST)))
 
 
 def skip_reason(report: pytest.TestReport | pytest.CollectReport) -> str:

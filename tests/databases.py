@@ -29,11 +29,14 @@ def require_postgres() -> None:
 
 @contextlib.contextmanager
 def postgres_schema() -> Iterator[str]:
-    """Return the URL of a schema without tables, which is dropped at the end."""
+    """Return the URL of a schema without tables, which is dropped at the end.
+
+    Commits do not wait for the server's disk: no test stops the server.
+    """
     name = f"paperfeed_test_{secrets.token_hex(6)}"
     _on_server(f"CREATE SCHEMA {name}")
     try:
-        url = make_url(_SERVER).update_query_dict({"options": f"-csearch_path={name}"})
+        url = make_url(_SERVER).update_query_dict({"options": f"-csearch_path={name} -csynchronous_commit=off"})
         yield url.render_as_string(hide_password=False)
     finally:
         _on_server(f"DROP SCHEMA {name} CASCADE")

@@ -81,7 +81,7 @@ class TestServerWheel:
             assert names_in_tree(ROOT / package, "*.py") <= names
 
     def test_has_its_data(self, server_wheel: list[zipfile.ZipInfo]) -> None:
-        """The wheel contains the default bundle, the migrations, the rules and the sample papers."""
+        """The wheel contains the default bundle, the migrations, rules, sample papers and templates."""
         names = {each.filename for each in server_wheel}
         bundle = names_in_tree(ROOT / "ranker" / "bundle" / "default", "*")
 
@@ -90,6 +90,7 @@ class TestServerWheel:
         for part in ("service", "mailer"):
             assert names_in_tree(ROOT / part / "storage" / "migrations", "*.py") <= names
         assert {"training/gate/gate.toml", "training/judgement/judgement.toml"} <= names
+        assert {"cli/home/templates/paperfeed.service", "cli/home/templates/paperfeed.yml"} <= names
         assert {"cli/sample/digest.jsonl", "cli/sample/readers.json", "cli/sample/README.md"} <= names
 
     def test_bundle_is_small(self, server_wheel: list[zipfile.ZipInfo]) -> None:

@@ -1,7 +1,8 @@
-"""The states of users (likes, dislikes, hidden papers, preferences) as an Arrow table, one row for each user."""
+"""The states of users (likes, dislikes, hidden papers, preferences, interests) as an Arrow table, one row for each."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from service.domain.events import Like, Preferences, UserState
+from service.domain.interests import InterestOrigin, StoredInterest, StoredInterests
 
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _TIME = pa.timestamp("us", tz="UTC")
 _LIKES = pa.list_(pa.struct([pa.field("paper_id", pa.string(), nullable=False), pa.field("at", _TIME)]))
 _TEXTS = pa.list_(pa.string())
+_INTEREST = pa.struct(
+    [
+        pa.field("interest_id", pa.string(), nullable=False),
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("origin", pa.string(), nullable=False),
+        pa.field("paper_ids", _TEXTS, nullable=False),
+        pa.field("weight", pa.float64()),
+        pa.field("paused", pa.bool_(), nullable=False),
+        pa.field("merged_ids", _TEXTS, nullable=False),
+    ]
+)
 _PREFERENCES = tuple(Preferences.__dataclass_fields__)
 USERS_AT_A_TIME = 500
 """Number of users that are read together, from a database or an export."""
@@ -27,6 +40,9 @@ SCHEMA = pa.schema(
         *(pa.field(name, _TEXTS, nullable=False) for name in _PREFERENCES),
         pa.field("created_at", _TIME, nullable=False),
         pa.field("updated_at", _TIME, nullable=False),
+        # Both are null for users who have not edited interests; exports of earlier versions lack them.
+        pa.field("interests", pa.list_(_INTEREST)),
+        pa.field("unsorted_paper_ids", _TEXTS),
     ]
 )
 
@@ -67,7 +83,33 @@ def _row_of(state: UserState) -> dict[str, Any]:
         **{name: list(getattr(state.preferences, name)) for name in _PREFERENCES},
         "created_at": state.created_at,
         "updated_at": state.updated_at,
+        **_interest_columns(state.interests),
     }
+
+
+def _interest_columns(stored: StoredInterests | None) -> dict[str, Any]:
+    if stored is None:
+        return {"interests": None, "unsorted_paper_ids": None}
+    interests = [{**asdict(each), "origin": each.origin.value} for each in stored.interests]
+    return {"interests": interests, "unsorted_paper_ids": sorted(stored.unsorted_paper_ids)}
+
+
+def _interests_of(row: dict[str, Any]) -> StoredInterests | None:
+    if row.get("interests") is None:
+        return None
+    interests = tuple(
+        StoredInterest(
+            interest_id=each["interest_id"],
+            name=each["name"],
+            origin=InterestOrigin(each["origin"]),
+            paper_ids=tuple(each["paper_ids"]),
+            weight=each["weight"],
+            paused=each["paused"],
+            merged_ids=tuple(each["merged_ids"]),
+        )
+        for each in row["interests"]
+    )
+    return StoredInterests(interests, frozenset(row["unsorted_paper_ids"]))
 
 
 def _pairs(likes: Iterable[Like]) -> list[dict[str, Any]]:
@@ -84,4 +126,5 @@ def _state_of(row: dict[str, Any], likes: tuple[Like, ...], dislikes: tuple[Like
         preferences=Preferences(**{name: tuple(row[name]) for name in _PREFERENCES}),
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        interests=_interests_of(row),
     )

@@ -20,7 +20,7 @@ from batch.sessions import Sessions
 from ranker.blas import use_one_thread
 from ranker.errors import RankerError
 from service.app.ranking.candidates import Candidates
-from service.app.ranking.prepared_user import PreparedUser, counted_likes
+from service.app.ranking.prepared_user import PreparedUser, counted_papers
 from service.app.ranking.ranking import Asked, RankingOptions, feed_exploration, hidden_papers, rank_many
 from service.app.ranking.serving import Serving
 from service.domain.errors import PaperfeedError
@@ -73,9 +73,8 @@ class Session:
         self.source.close()
 
     def _fetch(self, papers: PaperSource, users: Users) -> None:
-        states = [state for _, state in users if state is not None and state.likes]
-        counted = (part for state in states for part in counted_likes(state))
-        self.liked.fetch(papers, (like.paper_id for part in counted for like in part))
+        states = [state for _, state in users if state is not None and (state.likes or state.interests)]
+        self.liked.fetch(papers, (paper_id for state in states for paper_id in counted_papers(state)))
 
     def _ranked(self, group: Users) -> list[UserSlate]:
         users = [self._user(state) for _, state in group]

@@ -10,6 +10,7 @@ The runs:
 - ``arxiv-2016-2018``: weekly-digest with a bundle trained on what is before the test weeks.
 - ``citeulike-a``: cold-items with a bundle trained for each seed.
 - ``left-out-<data set>``: a bundle trained on the other two data sets, which has never seen this one.
+- ``interests``: sections for people with two interests; see ``benchmarks/quality/interests.py``.
 - ``deployment``: an empty catalog, then a digest a day for sixty days; see ``benchmarks/quality/deployment.py``.
 
 Results go to ``benchmarks/results/quality-<run>.json``. PAPERFEED_EMBEDDING_CACHE names the file that keeps vectors
@@ -33,6 +34,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from benchmarks.figures import made_by
 from benchmarks.quality.deployment import deployment
+from benchmarks.quality.interests import interests
 from data_sets.files import PUBLIC_DATA, embed, public_files, read_files
 from ranker.bundle.bundle import Bundle, default_bundle_path, load_bundle
 from service.bootstrap import cache_file, make_encoder
@@ -44,8 +46,9 @@ from training.train import train
 RESULTS = Path(__file__).parents[1] / "results"
 NOTE = "all-MiniLM-L6-v2 was itself trained on citation pairs that may include some of these papers."
 DEPLOYMENT = "deployment"
+INTERESTS = "interests"
 LEFT_OUT = "left-out-"
-RUNS = (*PUBLIC_DATA, *(LEFT_OUT + name for name in PUBLIC_DATA), DEPLOYMENT)
+RUNS = (*PUBLIC_DATA, *(LEFT_OUT + name for name in PUBLIC_DATA), INTERESTS, DEPLOYMENT)
 SHIPPED = "arxiv-2025"
 """The data set that the shipped bundle is judged on: its test weeks are later than everything the bundle knows."""
 
@@ -114,6 +117,9 @@ def trained(names: Sequence[str]) -> Bundle:
 
 def result_of(run: str, split: Split) -> dict[str, Any]:
     """Return the result of a run."""
+    if run == INTERESTS:
+        encoder, dataset = loaded(SHIPPED)
+        return interests(dataset, load_bundle(default_bundle_path(), encoder=encoder), *split.weeks[SHIPPED])
     if run == DEPLOYMENT:
         encoder, dataset = loaded(SHIPPED)
         return deployment(dataset, load_bundle(default_bundle_path(), encoder=encoder), split.weeks[SHIPPED][0])

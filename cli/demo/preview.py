@@ -33,6 +33,7 @@ h1 { font-size: 1.55rem; line-height: 1.25; margin: .1rem 0 .3rem; }
 header p { color: var(--soft); margin: 0; max-width: 60rem; }
 main { display: grid; gap: 1.1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr));
   align-items: start; padding-bottom: 2.5rem; }
+.one header, .one main { max-width: 50rem; } .one main { display: block; }
 .user { padding: .2rem .2rem .8rem; }
 h2 { display: flex; align-items: center; gap: .6rem; font-size: 1.15rem; margin: 0; }
 h2 span { display: grid; place-items: center; flex: none; width: 2rem; height: 2rem; border-radius: 50%;
@@ -62,27 +63,39 @@ def write_preview(
 ) -> None:
     """Write the page with the feed of each user, by user id."""
     sections = "\n".join(_section(user, feeds[user.user_id]) for user in users)
-    page = f"""<!doctype html>
+    lead = f"{len(digest.papers)} papers: {digest.title}. The users and their likes are invented."
+    write_page(path, _page("One digest, ranked for each user", lead, sections))
+
+
+def write_feed(path: Path, feed: feed_pb2.Slate) -> None:
+    """Write the page with the feed of one user."""
+    when = f"{feed.as_of.ToDatetime():%d %B %Y}"
+    lead = f"{len(feed.items)} papers, best first. {fallback_in_words(feed)}".strip()
+    items = "\n".join(_item(item) for item in feed.items)
+    write_page(path, _page(f"Your papers, {when}", lead, f"<section>\n<ol>\n{items}\n</ol>\n</section>", "one"))
+
+
+def _page(heading: str, lead: str, content: str, layout: str = "all") -> str:
+    return f"""<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>paperfeed: one digest, ranked for each user</title>
+<title>paperfeed: {escape(heading)}</title>
 <style>{_STYLE}</style>
 </head>
-<body>
+<body class="{layout}">
 <header>
 <p class="brand">paperfeed</p>
-<h1>One digest, ranked for each user</h1>
-<p>{len(digest.papers)} papers: {escape(digest.title)}. The users and their likes are invented.</p>
+<h1>{escape(heading)}</h1>
+<p>{escape(lead)}</p>
 </header>
 <main>
-{sections}
+{content}
 </main>
 </body>
 </html>
 """
-    write_page(path, page)
 
 
 def _section(user: SampleUser, feed: feed_pb2.Slate) -> str:

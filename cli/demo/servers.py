@@ -25,7 +25,7 @@ def running(log_path: Path, *words: str) -> Iterator[str]:
     Raises:
         DemoFailed: The server did not start.
     """
-    command = [sys.executable, "-m", "cli.main", *words]
+    command = [sys.executable, "-P", "-m", "cli.main", *words]
     with (
         log_path.open("w", encoding="utf-8") as log,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process,  # noqa: S603 (our own)

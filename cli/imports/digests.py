@@ -63,7 +63,7 @@ def import_digest(
     """Store a digest and its papers from a file. Importing the same file again changes nothing."""
     existing = chosen_effect(add=add, replace=replace)
     check_report(report)
-    with open_local(db) as local:
+    with open_local(db, may_make=True) as local:
         now = local.clock.now()
         parsed = read_digest(file, date=parse_date(date, now=now) if date else None, now=now)
         if strict and parsed.skipped:

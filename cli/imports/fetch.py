@@ -1,6 +1,5 @@
 """``paperfeed fetch``: download papers and store them as a digest."""
 
-import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -13,6 +12,7 @@ from cli.imports.problems import show_import
 from cli.local import open_local
 from cli.observed import job
 from cli.options import Db, Embed, Json
+from cli.output import show
 from service.app.catalog import Existing
 from service.config import Settings
 from service.domain.papers import Digest
@@ -20,9 +20,7 @@ from service.ingest.times import parse_date
 from service.process.failures import note
 
 if TYPE_CHECKING:
-    from service.fetch.http import Http
-    from service.fetch.kept_pages import KeptPages
-    from service.fetch.sources import Fetched
+    from service.fetch.source import Source
 
 app = typer.Typer(help="Download new papers and store them as a digest.", no_args_is_help=True)
 
@@ -50,18 +48,11 @@ def arxiv(
     as_json: Json = False,
 ) -> None:
     """Fetch the papers that arXiv announced today, or those submitted in the last days."""
-    from service.fetch import sources
+    from cli.imports import sources
 
-    names = [name.strip() for name in categories.split(",") if name.strip()]
-
-    def fetch(http: "Http", settings: Settings, day: dt.date, kept: "KeptPages") -> "Fetched":
-        if not days:
-            return sources.arxiv_announced(http, settings.arxiv_feed_url, names)
-        first = day - dt.timedelta(days=days - 1)
-        return sources.arxiv_submitted(http, settings.arxiv_api_url, names, first, day, kept)
-
+    names = tuple(name.strip() for name in categories.split(",") if name.strip())
     options = _Options(date, digest_id, chosen_effect(add=add, replace=replace), db, embed, as_json)
-    _fetch(options, fetch)
+    _fetch(options, lambda settings: sources.arxiv(settings, names, days))
 
 
 @app.command("hf-daily")
@@ -76,10 +67,55 @@ def hf_daily(
     as_json: Json = False,
 ) -> None:
     """Fetch the daily papers of Hugging Face for one day, with their upvotes."""
-    from service.fetch.sources import hf_daily as daily
+    from service.fetch.hf_daily import HfDaily
 
     options = _Options(date, digest_id, chosen_effect(add=add, replace=replace), db, embed, as_json)
-    _fetch(options, lambda http, settings, day, _: daily(http, settings.hf_daily_url, day))
+    _fetch(options, lambda settings: HfDaily(settings.hf_daily_url))
+
+
+PreprintCategories = Annotated[
+    str,
+    typer.Option(
+        "--categories", help="Categories with commas between them, such as cell_biology,genomics. Default: all."
+    ),
+]
+PreprintDays = Annotated[
+    int, typer.Option("--days", help="Fetch preprints posted in this many days up to --date.", min=1, max=60)
+]
+
+
+@app.command("biorxiv")
+def biorxiv(
+    categories: PreprintCategories = "",
+    days: PreprintDays = 2,
+    date: Date = None,
+    digest_id: DigestId = "",
+    add: Add = False,
+    replace: Replace = False,
+    db: Db = None,
+    embed: Embed = True,
+    as_json: Json = False,
+) -> None:
+    """Fetch the new preprints of bioRxiv. New versions of older preprints are left out."""
+    options = _Options(date, digest_id, chosen_effect(add=add, replace=replace), db, embed, as_json)
+    _fetch_preprints(options, "biorxiv", categories, days)
+
+
+@app.command("medrxiv")
+def medrxiv(
+    categories: PreprintCategories = "",
+    days: PreprintDays = 2,
+    date: Date = None,
+    digest_id: DigestId = "",
+    add: Add = False,
+    replace: Replace = False,
+    db: Db = None,
+    embed: Embed = True,
+    as_json: Json = False,
+) -> None:
+    """Fetch the new preprints of medRxiv. New versions of older preprints are left out."""
+    options = _Options(date, digest_id, chosen_effect(add=add, replace=replace), db, embed, as_json)
+    _fetch_preprints(options, "medrxiv", categories, days)
 
 
 @app.command("feed")
@@ -95,10 +131,37 @@ def feed(
     as_json: Json = False,
 ) -> None:
     """Fetch the entries of an RSS, Atom or JSON feed, such as a journal's."""
-    from service.fetch.sources import any_feed
+    from service.fetch.feed import AnyFeed
 
     options = _Options(date, digest_id, chosen_effect(add=add, replace=replace), db, embed, as_json)
-    _fetch(options, lambda http, *_: any_feed(http, url))
+    _fetch(options, lambda _: AnyFeed(url))
+
+
+@app.command("all")
+def fetch_all(
+    days: Annotated[
+        int,
+        typer.Option(
+            help="Fetch the papers of this many days up to --date from the archives. 0 fetches today's announcements.",
+            min=0,
+            max=60,
+        ),
+    ] = 0,
+    date: Date = None,
+    db: Db = None,
+    embed: Embed = True,
+    as_json: Json = False,
+) -> None:
+    """Fetch the sources that paperfeed.toml names into one digest, daily-DATE.
+
+    A source that fails does not stop the others, but the exit code is then 1.
+    """
+    from cli.imports.daily import fetch_daily
+
+    done = fetch_daily(db, date, days, embed=embed)
+    show(done.as_json(), as_json=as_json, text=done.in_words())
+    if done.problems:
+        raise typer.Exit(1)
 
 
 @dataclass(frozen=True)
@@ -113,8 +176,15 @@ class _Options:
     as_json: bool
 
 
-def _fetch(options: _Options, fetch: "Callable[[Http, Settings, dt.date, KeptPages], Fetched]") -> None:
-    """Fetch papers and store them. Exits with code 1 if papers that should be there are missing."""
+def _fetch_preprints(options: _Options, server: str, categories: str, days: int) -> None:
+    from cli.imports import sources
+
+    names = tuple(name.strip() for name in categories.split(",") if name.strip())
+    _fetch(options, lambda settings: sources.preprints(settings, server, names, days))
+
+
+def _fetch(options: _Options, choose: "Callable[[Settings], Source]") -> None:
+    """Fetch papers from a source and store them. Exits with code 1 if papers that should be there are missing."""
     from service.fetch.kept_pages import KeptPages
 
     stored: StoredDigest | None = None
@@ -123,7 +193,7 @@ def _fetch(options: _Options, fetch: "Callable[[Http, Settings, dt.date, KeptPag
         day = parse_date(options.date, now=now) if options.date else now.date()
         kept = KeptPages(settings.fetch_path)
         with open_http(settings) as http:
-            found = fetch(http, settings, day, kept)
+            found = choose(settings).fetch(http, day, kept)
         if kept.found_count:
             note(f"{kept.found_count} pages were kept from an earlier run that was interrupted")
         if found.papers:

@@ -51,7 +51,7 @@ def import_papers(
     if not total:
         end_with_nothing(file, skipped, report=report, as_json=as_json)
     outcomes = dict.fromkeys(UpsertOutcome, 0)
-    with open_local(db) as local:
+    with open_local(db, may_make=True) as local:
         read = iter_papers(file, on_problem=None if strict else lambda _: None)  # they are listed already
         with progress_bar("storing", total) as bar:
             while batch := list(islice(read, BATCH_SIZE)):

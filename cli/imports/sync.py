@@ -70,7 +70,7 @@ def zotero(
         key = _key(key_file or settings.zotero_key_file, settings.zotero_key, is_needed=not named)
         # Zotero asks for no fixed pause; its answers say when it needs one.
         with open_http(settings, pause_seconds=0.0) as http:
-            access = Zotero(http, settings.zotero_url, key)
+            access = Zotero(http, settings.zotero_api_url, key)
             name = named or own_library(access)
             source = f"zotero:{name}"
             before, collections, count = find_library(local.store, user, source)
@@ -196,8 +196,6 @@ class _Output:
             "overruled": list(done.overruled),
             "kept": list(done.kept),
         }
-        items = f"{done.added_count:,} added, {done.removed_count:,} removed, {done.unchanged_count:,} unchanged"
-        likes = f"{done.liked_count:,} new likes of {self.user}, {done.unliked_count:,} taken back"
         items = f"{done.added_count:,} added, {done.removed_count:,} removed, {done.unchanged_count:,} unchanged"
         likes = f"{done.liked_count:,} new likes of {self.user}, {done.unliked_count:,} taken back"
         lines = [

@@ -10,8 +10,8 @@ from typing import Annotated
 import typer
 
 from cli.credentials import server_access
-from cli.destination import check_folder
-from cli.mail.store import MailDb, configured_store, open_store
+from cli.destination import check_database, check_folder
+from cli.mail.store import MailDb, configured_store
 from cli.mail.subscribers import app as subscribers_app
 from cli.observed import job
 from cli.options import Json, TlsCa, TlsCert, TlsKey
@@ -49,7 +49,7 @@ def send(
     settings = MailSettings.read(db=mail_db, server=server)
     access = server_access(settings.server, tls_ca, tls_cert, tls_key)
     logs.configure(settings.log_level)
-    with open_store(settings.db) as store, FeedService(settings.server, access) as service:
+    with configured_store(mail_db) as store, FeedService(settings.server, access) as service:
         run = MailRun(store, service, settings, SystemClock(), lease_seconds=lease_seconds)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: run.stop())
@@ -114,7 +114,7 @@ def serve(
     logs.configure(settings.log_level)
     with (
         closing(start_telemetry(settings)) as telemetry,
-        open_store(settings.db) as store,
+        configured_store(mail_db, may_make=True) as store,
         FeedService(settings.server, access) as service,
     ):
 
@@ -176,5 +176,7 @@ def upgrade(mail_db: MailDb = None) -> None:
     from mailer.config import MailSettings
     from mailer.storage import schema
 
-    before, after = schema.upgrade(MailSettings.read(db=mail_db).db)
+    url = MailSettings.read(db=mail_db).db
+    check_database("mail-db", url, is_given="db" in MailSettings.given(db=mail_db), may_make=True)
+    before, after = schema.upgrade(url)
     show_text(f"schema of the mailer's database: {before or 'empty'} -> {after}")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.destination import check_database
+
 if TYPE_CHECKING:
     from mailer.storage import MailStore
 
@@ -31,8 +33,14 @@ def open_store(url: str) -> Iterator["MailStore"]:
         store.dispose()
 
 
-def configured_store(mail_db: str | None) -> AbstractContextManager["MailStore"]:
-    """Open the database that ``--mail-db`` or else the settings name."""
+def configured_store(mail_db: str | None, *, may_make: bool = False) -> AbstractContextManager["MailStore"]:
+    """Open the database that ``--mail-db`` or else the settings name.
+
+    Args:
+        may_make: See ``check_database``.
+    """
     from mailer.config import MailSettings
 
-    return open_store(MailSettings.read(db=mail_db).db)
+    url = MailSettings.read(db=mail_db).db
+    check_database("mail-db", url, is_given="db" in MailSettings.given(db=mail_db), may_make=may_make)
+    return open_store(url)

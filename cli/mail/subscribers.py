@@ -37,6 +37,7 @@ def add(
     time: Annotated[str, typer.Option(help="Local time, HH:MM.")] = "07:00",
     zone: Annotated[str, typer.Option(help="Time zone, e.g. Europe/Vienna.")] = "UTC",
     papers: Annotated[int, typer.Option(help="Number of papers in an issue, 1 to 50.")] = 10,
+    sections: Annotated[bool, typer.Option("--sections", help="Give each interest of the user a section.")] = False,
     mail_db: MailDb = None,
 ) -> None:
     """Subscribe a user whose consent you have. Users can subscribe themselves on the web page."""
@@ -45,8 +46,9 @@ def add(
     from mailer.subscribers.subscriptions import Subscriptions
 
     schedule = parse_schedule(weekdays, time, zone)
-    with configured_store(mail_db) as store:
-        added = Subscriptions(store, SystemClock()).add_many([(user, address, name, schedule, papers)], consent)
+    with configured_store(mail_db, may_make=True) as store:
+        entry = (user, address, name, schedule, papers)
+        added = Subscriptions(store, SystemClock()).add_many([entry], consent, has_sections=sections)
     show_text(f"{'added' if added else 'already subscribed'}: {user}")
 
 
@@ -68,7 +70,7 @@ def import_file(
     from mailer.subscribers.csv_file import import_csv
     from mailer.subscribers.subscriptions import Subscriptions
 
-    with configured_store(mail_db) as store:
+    with configured_store(mail_db, may_make=True) as store:
         found = import_csv(Subscriptions(store, SystemClock()), file, consent)
     for line, address, reason in found.stopped:
         warn(f"{file}, line {line}: {address}: mail to this address is stopped: {reason.value}")

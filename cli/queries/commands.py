@@ -12,7 +12,7 @@ from cli.output import one_line, show, show_text
 from cli.queries.reasons import all_in_words, fallback_in_words
 from cli.queries.server import asks_health, server_client
 from paperfeed.v1.catalog_pb2 import Paper
-from paperfeed.v1.feed_pb2 import FallbackReason, FindSimilarPapersRequest, GetFeedRequest
+from paperfeed.v1.feed_pb2 import FallbackReason, FeedItem, FindSimilarPapersRequest, GetFeedRequest, Slate
 from paperfeed.v1.profile_pb2 import GetProfileRequest
 from paperfeed.v1.status_pb2 import FallbackCount, GetStatusRequest, GetStatusResponse
 from service.domain.errors import BundleUnusable
@@ -26,6 +26,12 @@ def feed(
     user: User,
     digest: Annotated[str, typer.Option(help="Id of the digest. Default: the newest.")] = "",
     size: Size = 20,
+    by_interest: Annotated[
+        bool, typer.Option("--by-interest", help="Print a section for each of the user's interests.")
+    ] = False,
+    interest: Annotated[
+        str, typer.Option(help="Id of an interest, as 'paperfeed interests list' prints it: rank for it alone.")
+    ] = "",
     server: Server = None,
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
@@ -34,7 +40,14 @@ def feed(
 ) -> None:
     """Print a user's ranked feed: title, reasons, id, link and score of each paper."""
     with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
-        request = GetFeedRequest(user_id=user, digest_id=digest, page_size=size, explain=True)
+        request = GetFeedRequest(
+            user_id=user,
+            digest_id=digest,
+            page_size=size,
+            explain=True,
+            by_interest=by_interest,
+            interest_id=interest,
+        )
         answer = client.feeds.GetFeed(request)
     if as_json:
         show(MessageToDict(answer, preserving_proto_field_name=True), as_json=True, text="")
@@ -45,11 +58,21 @@ def feed(
         return
     note = fallback_in_words(slate)
     show_text(f"{slate.digest_ids[0]}  ({slate.model_version}){f'  {note}' if note else ''}")
-    for item in slate.items:
-        show_text(f"{item.rank:3d}. {one_line(item.paper.title)}")
-        if why := all_in_words(item):
-            show_text(f"     {why}", style="dim")
-        show_text(f"     {_named(item.paper)}  score {item.score:.3f}", style="dim")
+    for name, items in _sections(slate):
+        if name:
+            show_text(f"\n{one_line(name)}", style="bold")
+        for item in items:
+            show_text(f"{item.rank:3d}. {one_line(item.paper.title)}")
+            if why := all_in_words(item):
+                show_text(f"     {why}", style="dim")
+            show_text(f"     {_named(item.paper)}  score {item.score:.3f}", style="dim")
+
+
+def _sections(slate: Slate) -> list[tuple[str, list[FeedItem]]]:
+    """Return the name and the items of each section that has any; one section without a name for a single list."""
+    names = [(each.interest_id, each.name) for each in slate.sections] or [("", "")]
+    found = [(name, [item for item in slate.items if item.interest_id == key]) for key, name in names]
+    return [(name, items) for name, items in found if items]
 
 
 def _named(paper: Paper) -> str:

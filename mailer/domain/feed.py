@@ -1,7 +1,7 @@
 """Feeds, digests, preferences and events of the feed service, as plain values."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class FeedPaper:
         position: One-based position as served.
         url: Web address of the paper; empty if it has none.
         reasons: Reasons, strongest first.
+        interest_id: The section that the paper is in; empty in a feed without sections.
     """
 
     position: int
@@ -34,6 +35,7 @@ class FeedPaper:
     authors: tuple[str, ...] = ()
     url: str = ""
     reasons: tuple[Reason, ...] = ()
+    interest_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Feed:
         digest_id: The digest that was named first; empty if the service has no digest.
         fallback: The contract's fallback reason in lower case, e.g. ``new_user``; ``none`` without a fallback.
         is_stale: Whether the newest digest was requested and is stale.
+        sections: (interest_id, name) of each section, in order; empty for a single list.
     """
 
     user_id: str
@@ -52,6 +55,13 @@ class Feed:
     fallback: str
     papers: tuple[FeedPaper, ...]
     is_stale: bool = False
+    sections: tuple[tuple[str, str], ...] = ()
+
+    def first(self, count: int) -> "Feed":
+        """Return the feed with its first papers only, section after section. Positions stay those served."""
+        order = {interest_id: number for number, (interest_id, _) in enumerate(self.sections)}
+        kept = sorted(self.papers[:count], key=lambda paper: order.get(paper.interest_id, len(order)))
+        return replace(self, papers=tuple(kept))
 
 
 @dataclass(frozen=True)

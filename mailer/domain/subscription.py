@@ -69,6 +69,7 @@ class Subscriber:
         user_id: Id of the user in the feed service.
         address: Address for the envelope and the To header.
         paper_count: Number of papers in an issue, 1 to 50.
+        has_sections: Whether the issues have a section for each interest of the user.
         confirm_nonce: Nonce that the confirmation link must contain. Each request replaces it; use empties it.
     """
 
@@ -82,3 +83,4 @@ class Subscriber:
     confirm_nonce: str
     created_at: dt.datetime
     updated_at: dt.datetime
+    has_sections: bool = False

@@ -123,14 +123,14 @@ class IssueMaker:
         return wanted
 
     def _make_wanted(self, wanted: Sequence[_Wanted], outcomes: Counter[str]) -> None:
-        """Make the issues with one call of the service for all subscribers who get the same digests."""
-        groups: dict[tuple[str, ...], dict[str, _Wanted]] = {}
+        """Make the issues with one call of the service for all subscribers who get the same digests and form."""
+        groups: dict[tuple[tuple[str, ...], bool], dict[str, _Wanted]] = {}
         for each in wanted:
             digest_ids = tuple(digest.digest_id for digest in each.digests[:MAX_DIGESTS])
-            groups.setdefault(digest_ids, {})[each.subscriber.user_id] = each
-        for digest_ids, by_user in groups.items():
+            groups.setdefault((digest_ids, each.subscriber.has_sections), {})[each.subscriber.user_id] = each
+        for (digest_ids, by_interest), by_user in groups.items():
             count = max(each.subscriber.paper_count for each in by_user.values())
-            feeds = self.service.feeds(sorted(by_user), digest_ids, count)
+            feeds = self.service.feeds(sorted(by_user), digest_ids, count, by_interest=by_interest)
             self._store_all(((by_user[feed.user_id], feed) for feed in feeds), outcomes)
 
     def _store_all(self, made: Iterable[tuple[_Wanted, Feed]], outcomes: Counter[str]) -> None:
@@ -140,8 +140,7 @@ class IssueMaker:
                 outcomes["empty_feed"] += 1
                 continue
             days = tuple(sorted({digest.date for digest in each.digests}))
-            papers = feed.papers[: each.subscriber.paper_count]
-            shown = replace(feed, digest_id=each.digests[0].digest_id, papers=papers)
+            shown = replace(feed.first(each.subscriber.paper_count), digest_id=each.digests[0].digest_id)
             draft = Draft(secrets.token_urlsafe(9), (days[0], days[-1]), shown, each.is_first)
             issue = compose(draft, each.subscriber, self.settings, self.links, self.clock.now())
             composed.append((issue, each.unsent))

@@ -5,7 +5,7 @@ second header is set only if the web pages have https, as the RFC requires.
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.errors import MessageError
 from email.headerregistry import Address, HeaderRegistry
@@ -121,7 +121,8 @@ def _content(
     shown: int,
 ) -> bytes:
     papers = [_shown(paper, draft.issue_id, subscriber.subscriber_id, links) for paper in draft.feed.papers[:shown]]
-    for paper in papers:
+    for number, paper in enumerate(papers, 1):
+        paper["number"] = str(number)
         paper["text"] = shortened(paper["text"], abstract_length) if abstract_length else ""
     facts: dict[str, Any] = {
         "sender": settings.sender_name,
@@ -130,7 +131,7 @@ def _content(
         "preheader": shortened(" · ".join(paper["title"] for paper in papers[1:4]), 160),
         "intro": _introduction(draft, subscriber, settings),
         "note": fallback_in_words(draft.feed),
-        "papers": papers,
+        "sections": _sections(draft.feed, papers),
         "more": len(draft.feed.papers) - shown,
         "address": subscriber.address,
         "postal": settings.postal_address,
@@ -236,6 +237,15 @@ def _introduction(draft: Draft, subscriber: Subscriber, settings: MailSettings) 
         f"Welcome to {settings.sender_name}: new research papers, chosen for you. You get this mail {when}, because "
         f"{subscriber.address} was subscribed. Use the links at the end to change the days or to unsubscribe."
     )
+
+
+def _sections(feed: Feed, papers: Sequence[dict[str, str]]) -> list[tuple[str, list[dict[str, str]]]]:
+    """Return the name and the papers of each section that has any; a single list is a section without a name."""
+    names = dict(feed.sections)
+    found: dict[str, list[dict[str, str]]] = {}
+    for paper, shown in zip(feed.papers, papers, strict=False):
+        found.setdefault(readable(names.get(paper.interest_id, "")), []).append(shown)
+    return list(found.items())
 
 
 def _shown(paper: FeedPaper, issue_id: str, subscriber_id: str, links: Links) -> dict[str, str]:

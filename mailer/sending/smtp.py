@@ -74,6 +74,15 @@ class SmtpConnection:
             self.close()
             return Answer(Verdict.REFUSED, "the address contains characters that SMTP cannot transport")
 
+    def check(self) -> Answer:
+        """Connect, log in and name the sender, without a message. The verdict ACCEPTED says that all that worked."""
+        try:
+            refusal = self._name_sender(self._opened())
+        except (OSError, smtplib.SMTPException, ValueError, InvalidField) as error:
+            refusal = _about_server(error)
+        self.close()
+        return refusal or Answer(Verdict.ACCEPTED)
+
     def close(self) -> None:
         """Close the connection; the next message opens a new one."""
         smtp, self._smtp = self._smtp, None

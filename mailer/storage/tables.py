@@ -3,7 +3,19 @@
 All names begin with ``mail_``, so that a small installation can keep the mailer's tables in the service's database.
 """
 
-from sqlalchemy import CheckConstraint, Column, Index, Integer, LargeBinary, Table, Text, Time, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    Time,
+    UniqueConstraint,
+    false,
+)
 
 from database.columns import Id, Json, Sequence, UtcDateTime, Word, belongs_to, new_metadata, not_null
 from mailer.domain.issue import IssueState
@@ -48,6 +60,7 @@ subscribers = Table(
     not_null("confirm_nonce", Id),
     not_null("created_at", UtcDateTime),
     not_null("updated_at", UtcDateTime),
+    not_null("has_sections", Boolean, server_default=false()),
     Index(None, "state", "subscriber_id"),
 )
 

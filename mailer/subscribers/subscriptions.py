@@ -110,8 +110,13 @@ class Subscriptions:
             subscribers.stop(connection, found.address, SuppressionReason.UNSUBSCRIBED, "", now)
             return True
 
-    def change(self, subscriber_id: str, schedule: Schedule, paper_count: int, name: str) -> Subscriber:
+    def change(
+        self, subscriber_id: str, schedule: Schedule, paper_count: int, name: str, *, has_sections: bool | None = None
+    ) -> Subscriber:
         """Change the schedule, number of papers and name of a subscriber, and return the changed subscriber.
+
+        Args:
+            has_sections: Whether issues have a section for each interest; None leaves it as it is.
 
         Raises:
             InvalidField: One of the values is invalid.
@@ -124,7 +129,12 @@ class Subscriptions:
             if found is None:
                 raise NotFound("subscriber", subscriber_id)
             changed = replace(
-                found, schedule=schedule, paper_count=paper_count, name=check_name(name), updated_at=self.clock.now()
+                found,
+                schedule=schedule,
+                paper_count=paper_count,
+                name=check_name(name),
+                has_sections=found.has_sections if has_sections is None else has_sections,
+                updated_at=self.clock.now(),
             )
             subscribers.save(connection, changed)
             return changed
@@ -135,6 +145,7 @@ class Subscriptions:
         source: str,
         *,
         stopped: dict[int, SuppressionReason] | None = None,
+        has_sections: bool = False,
     ) -> int:
         """Add active subscriptions whose consent an operator has, all or none; return the number of new ones.
 
@@ -145,6 +156,7 @@ class Subscriptions:
             source: Grounds of the consent, for the record of consents.
             stopped: Receives the reasons for stopped addresses, by zero-based number of the entry. If it is given, such
                 entries are skipped.
+            has_sections: Whether the issues of new subscribers have a section for each interest.
 
         Raises:
             InvalidField: An entry is invalid; the field is ``subscribers[number].field`` with a zero-based number.
@@ -163,7 +175,8 @@ class Subscriptions:
                     known = subscribers.find_by_user(connection, user_id)
                     if known is not None and known.address == new.address:
                         continue
-                    subscribers.add(connection, replace(new, state=SubscriptionState.ACTIVE))
+                    active = replace(new, state=SubscriptionState.ACTIVE, has_sections=has_sections)
+                    subscribers.add(connection, active)
                 except InvalidField as error:
                     raise InvalidField(f"subscribers[{number}].{error.field}", error.problem) from None
                 subscribers.record_consent(connection, new, ConsentKind.IMPORTED, source, now)

@@ -221,7 +221,8 @@ class Site:
         name = check_name(forms.text(form, "name"))
         if (wanted := forms.preferences(form)) is not None:
             self._service.update_preferences(subscriber.user_id, wanted)
-        self._subscriptions.change(subscriber.subscriber_id, schedule, count, name)
+        has_sections = bool(form.get("has_sections"))
+        self._subscriptions.change(subscriber.subscriber_id, schedule, count, name, has_sections=has_sections)
         return self._message("Saved", "The changes apply from your next issue.")
 
     # -------------------------------------------------------------------------------------------------------- issues

@@ -50,8 +50,7 @@ def find_interests(units: Float32Array, rows: IndexArray, liked_at: Float64Array
     if not len(units):
         return Interests(np.empty((0, units.shape[1]), dtype=np.float32), np.empty(0, dtype=np.float32), ())
     labels = clusters_of(units, JOIN_COSINE)
-    like_weights = np.exp2(-_ages(liked_at) / HALF_LIFE_SECONDS)
-    weights = np.bincount(labels, like_weights, len(labels))
+    weights = np.bincount(labels, like_weights(liked_at), len(labels))
     first = np.flatnonzero(np.bincount(labels))
     # Of equal weights the interest with the earliest like comes first.
     heavy = first[np.argsort(-weights[first], kind="stable")][:MAX_INTERESTS]
@@ -70,6 +69,15 @@ def newest_rows(liked_at: Float64Array, count: int) -> IndexArray:
         return np.arange(len(liked_at))
     oldest_first = np.argsort(np.where(np.isnan(liked_at), -np.inf, liked_at), kind="stable")
     return np.sort(oldest_first[-count:])
+
+
+def like_weights(liked_at: Float64Array) -> Float64Array:
+    """Return the weight of each like, 0 to 1: it halves for every 180 days that the like is older than the newest.
+
+    Args:
+        liked_at: (m,) Unix seconds. NaN means unknown and counts as the oldest known time.
+    """
+    return np.asarray(np.exp2(-_ages(liked_at) / HALF_LIFE_SECONDS))
 
 
 def _ages(liked_at: Float64Array) -> Float64Array:

@@ -15,6 +15,7 @@ from service.domain.errors import InvalidField
 from service.domain.events import Event, EventType, Preferences
 from service.domain.feeds import FallbackReason, Reason, ReasonType
 from service.domain.identifiers import MAX_ID_LENGTH, derived_paper_id
+from service.domain.interests import Interest, InterestOrigin
 from service.domain.papers import Digest, EmbeddingState, Paper, UpsertOutcome
 
 EMBEDDING_STATES = {
@@ -24,6 +25,8 @@ OUTCOMES = {outcome: catalog_pb2.WriteOutcome.Value(f"WRITE_OUTCOME_{outcome.nam
 FALLBACKS = {reason: feed_pb2.FallbackReason.Value(f"FALLBACK_REASON_{reason.name}") for reason in FallbackReason}
 REASON_TYPES = {kind: feed_pb2.ReasonType.Value(f"REASON_TYPE_{kind.name}") for kind in ReasonType}
 EVENT_TYPES = {profile_pb2.EventType.Value(f"EVENT_TYPE_{kind.name}"): kind for kind in EventType}
+ORIGINS = {profile_pb2.InterestOrigin.Value(f"INTEREST_ORIGIN_{each.name}"): each for each in InterestOrigin}
+ORIGIN_NUMBERS = {origin: number for number, origin in ORIGINS.items()}
 EVENT_NUMBERS = {kind: number for number, kind in EVENT_TYPES.items()}
 
 
@@ -213,6 +216,24 @@ def to_preferences(message: profile_pb2.Preferences) -> Preferences:
 def from_preferences(preferences: Preferences) -> profile_pb2.Preferences:
     """Return the message of stored preferences."""
     return profile_pb2.Preferences(**{name: getattr(preferences, name) for name in Preferences.__dataclass_fields__})
+
+
+def from_interest(interest: Interest, *, papers: int | None = None) -> profile_pb2.Interest:
+    """Return the message of an interest.
+
+    Args:
+        papers: Maximum number of papers in the message; None for all.
+    """
+    return profile_pb2.Interest(
+        interest_id=interest.interest_id,
+        name=interest.name,
+        origin=ORIGIN_NUMBERS[interest.origin],
+        weight=interest.weight,
+        paused=interest.paused,
+        like_count=interest.like_count,
+        paper_ids=interest.paper_ids[:papers],
+        merged_interest_ids=interest.merged_ids,
+    )
 
 
 def from_reason(reason: Reason, unnamed: AbstractSet[str] = frozenset()) -> feed_pb2.Reason:

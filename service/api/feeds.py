@@ -50,7 +50,9 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
     @staticmethod
     def kind_of_feed(request: pb.GetFeedRequest) -> str | None:
         """Return the kind of a request for ``feeds_together``: its digest. None if it must be answered alone."""
-        is_plain = not request.page_token and not request.HasField("as_of") and not request.HasField("window")
+        # An unknown interest must not fail the calls of other users.
+        is_plain = not (request.page_token or request.interest_id)
+        is_plain = is_plain and not request.HasField("as_of") and not request.HasField("window")
         return f"digest {request.digest_id}" if is_plain else None
 
     def feeds_together(self, requests: Sequence[pb.GetFeedRequest]) -> list[pb.GetFeedResponse]:
@@ -84,6 +86,7 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
             ),
             as_of=convert.optional_time(request, "as_of"),
             explain=request.explain,
+            by_interest=request.by_interest,
         )
         start_after = convert.check_optional_name(request.start_after, "start_after")
         pages = self._feeds.stream(
@@ -156,6 +159,7 @@ def _slate(page: FeedPage, *, explain: bool, view: int) -> pb.Slate:
         created_at=convert.to_timestamp(slate.created_at),
         total_size=len(slate.items),
         items=_items(page, explain=explain, view=view),
+        sections=[pb.SlateSection(**section._asdict()) for section in slate.sections],
     )
 
 
@@ -168,6 +172,7 @@ def _items(page: FeedPage, *, explain: bool, view: int) -> Iterator[pb.FeedItem]
                 paper=convert.shared_paper(paper, view or catalog_pb2.PAPER_VIEW_BASIC),
                 score=item.score,
                 reasons=[convert.from_reason(reason) for reason in item.reasons] if explain else [],
+                interest_id=item.interest_id,
             )
 
 
@@ -182,6 +187,8 @@ def _feed_query(request: pb.GetFeedRequest) -> FeedQuery:
         if end is not None and end <= start:
             raise InvalidField("window.end_at", "must come after window.start_at")
         window = (start, end)
+    if request.interest_id and request.by_interest:
+        raise InvalidField("by_interest", "cannot be combined with interest_id")
     return FeedQuery(
         user_id=check_id(request.user_id, "user_id"),
         digest_id=convert.check_optional_name(request.digest_id, "digest_id"),
@@ -191,6 +198,8 @@ def _feed_query(request: pb.GetFeedRequest) -> FeedQuery:
         diversity=check_diversity(request.diversity) if request.HasField("diversity") else None,
         exclude_paper_ids=convert.check_names(request.exclude_paper_ids, "exclude_paper_ids", at_most=MAX_EXCLUDED),
         request_hash=request_hash(request),
+        interest_id=convert.check_optional_name(request.interest_id, "interest_id"),
+        by_interest=request.by_interest,
     )
 
 

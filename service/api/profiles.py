@@ -3,6 +3,7 @@
 import datetime as dt
 import itertools
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import grpc
 
@@ -11,18 +12,25 @@ from paperfeed.v1 import profile_pb2_grpc
 from service.api import convert
 from service.api.callers.audit import entry_of
 from service.api.page_tokens import PageTokens, page_size
+from service.app.interests import EDITABLE, InterestChange, Interests
 from service.app.profiles import Profiles
-from service.domain.events import Event, Interest, UserState
+from service.domain.errors import InvalidField
+from service.domain.events import Event, UserState
 from service.domain.feeds import PrecomputedSlate, Slate
+from service.domain.interests import MAX_INTERESTS, MAX_PAPERS, Interest, StoredInterests
+from service.domain.papers import check_id
 
 MAX_EVENTS = 1_000
+SHOWN_LIKES = 3
+"""Number of likes that GetProfile lists with an interest."""
 
 
 class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
-    """Serves users, their events and preferences."""
+    """Serves users, their events, preferences and interests."""
 
-    def __init__(self, profiles: Profiles, tokens: PageTokens) -> None:
+    def __init__(self, profiles: Profiles, interests: Interests, tokens: PageTokens) -> None:
         self._profiles = profiles
+        self._interests = interests
         self._tokens = tokens
 
     def RecordEvents(self, request: pb.RecordEventsRequest, context: grpc.ServicerContext) -> pb.RecordEventsResponse:
@@ -69,12 +77,68 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
         )
         return pb.UpdatePreferencesResponse(preferences=convert.from_preferences(stored))
 
+    def ListInterests(
+        self, request: pb.ListInterestsRequest, context: grpc.ServicerContext
+    ) -> pb.ListInterestsResponse:
+        return pb.ListInterestsResponse(interests=map(convert.from_interest, self._interests.of_user(request.user_id)))
+
+    def CreateInterest(
+        self, request: pb.CreateInterestRequest, context: grpc.ServicerContext
+    ) -> pb.CreateInterestResponse:
+        user_id, wanted = _user_id(request), request.interest
+        if (origin := convert.ORIGINS.get(wanted.origin)) is None:
+            raise InvalidField("interest.origin", f"{wanted.origin} is not a known origin")
+        papers = _paper_names(wanted)
+        made = self._interests.create(user_id, wanted.interest_id, wanted.name, origin, papers)
+        return pb.CreateInterestResponse(interest=convert.from_interest(made))
+
+    def UpdateInterest(
+        self, request: pb.UpdateInterestRequest, context: grpc.ServicerContext
+    ) -> pb.UpdateInterestResponse:
+        user_id, wanted, fields = _user_id(request), request.interest, set(request.update_mask.paths)
+        if not fields or fields - set(EDITABLE):
+            raise InvalidField("update_mask", f"must name some of {', '.join(EDITABLE)}, and nothing else")
+        change = InterestChange(
+            name=wanted.name if "name" in fields else None,
+            weight=wanted.weight if "weight" in fields else None,
+            paused=wanted.paused if "paused" in fields else None,
+            paper_ids=_paper_names(wanted) if "paper_ids" in fields else None,
+        )
+        changed = self._interests.update(user_id, _interest_id(wanted.interest_id, "interest."), change)
+        return pb.UpdateInterestResponse(interest=convert.from_interest(changed))
+
+    def DeleteInterest(
+        self, request: pb.DeleteInterestRequest, context: grpc.ServicerContext
+    ) -> pb.DeleteInterestResponse:
+        self._interests.delete(_user_id(request), _interest_id(request.interest_id))
+        return pb.DeleteInterestResponse()
+
+    def MergeInterests(
+        self, request: pb.MergeInterestsRequest, context: grpc.ServicerContext
+    ) -> pb.MergeInterestsResponse:
+        user_id, field = _user_id(request), "merged_interest_ids"
+        parts = convert.check_names(request.merged_interest_ids, field, at_least=1, at_most=MAX_INTERESTS)
+        whole = self._interests.merge(user_id, _interest_id(request.interest_id), parts)
+        return pb.MergeInterestsResponse(interest=convert.from_interest(whole))
+
+    def SplitInterest(
+        self, request: pb.SplitInterestRequest, context: grpc.ServicerContext
+    ) -> pb.SplitInterestResponse:
+        user_id = _user_id(request)
+        papers = convert.check_names(request.paper_ids, "paper_ids", at_most=MAX_PAPERS)
+        interest_id = _interest_id(request.interest_id)
+        rest, part = self._interests.split(user_id, interest_id, papers, request.new_interest_id, request.new_name)
+        return pb.SplitInterestResponse(interest=convert.from_interest(rest), new_interest=convert.from_interest(part))
+
     def ExportUser(
         self, request: pb.ExportUserRequest, context: grpc.ServicerContext
     ) -> Iterator[pb.ExportUserResponse]:
         for record in self._profiles.export(request.user_id):
             if isinstance(record, UserState):
-                yield pb.ExportUserResponse(profile=_from_state(record, self._profiles.interests(record.user_id)))
+                interests = self._profiles.interests(record.user_id)
+                yield pb.ExportUserResponse(profile=_from_state(record, interests))
+                if record.interests is not None:
+                    yield pb.ExportUserResponse(interests=_exported(record.interests, interests))
             elif isinstance(record, Event):
                 yield pb.ExportUserResponse(event=convert.from_event(record))
             elif isinstance(record, Slate):
@@ -112,11 +176,27 @@ def _from_state(state: UserState, interests: Sequence[Interest]) -> pb.Profile:
         preferences=convert.from_preferences(state.preferences),
         created_at=convert.to_timestamp(state.created_at),
         updated_at=convert.to_timestamp(state.updated_at),
-        interests=[
-            pb.Interest(name=each.name, like_count=each.like_count, weight=each.weight, paper_ids=each.paper_ids)
-            for each in interests
-        ],
+        interests=[convert.from_interest(each, papers=SHOWN_LIKES) for each in interests],
     )
+
+
+def _exported(stored: StoredInterests, interests: Sequence[Interest]) -> pb.ExportedInterests:
+    return pb.ExportedInterests(
+        interests=map(convert.from_interest, interests), unsorted_paper_ids=sorted(stored.unsorted_paper_ids)
+    )
+
+
+def _user_id(request: Any) -> str:
+    """Return the user of a request, which is checked before its other fields."""
+    return check_id(request.user_id, "user_id")
+
+
+def _interest_id(interest_id: str, path: str = "") -> str:
+    return convert.check_name(interest_id, f"{path}interest_id")
+
+
+def _paper_names(interest: pb.Interest) -> tuple[str, ...]:
+    return convert.check_names(interest.paper_ids, "interest.paper_ids", at_most=MAX_PAPERS)
 
 
 def _from_slate(slate: Slate) -> pb.ExportedSlate:

@@ -23,6 +23,7 @@ from service.app.ranking.ranking import (
     hidden_papers,
     rank_many,
 )
+from service.app.ranking.sections import Section, active, mixed, named
 from service.app.ranking.serving import Choice, Serving, ServingSlot
 from service.app.ranking.similar import SimilarPapers
 from service.domain.errors import Conflict, NotFound
@@ -44,6 +45,8 @@ class FeedQuery:
         diversity: 0 to 1; None means the configured default.
         request_hash: Identifies the request, for page tokens.
         digest_ids: Digests whose papers are joined; only for ``Feeds.stream``.
+        interest_id: The interest to rank for; empty for all of them.
+        by_interest: Whether the slate has a section for each interest that is not paused.
     """
 
     user_id: str
@@ -55,6 +58,8 @@ class FeedQuery:
     exclude_paper_ids: tuple[str, ...] = ()
     request_hash: str = ""
     digest_ids: tuple[str, ...] = ()
+    interest_id: str = ""
+    by_interest: bool = False
 
     @property
     def is_for_newest(self) -> bool:
@@ -107,7 +112,7 @@ class Feeds:
         """Rank and store a slate; return its first page.
 
         Raises:
-            NotFound: The digest is unknown.
+            NotFound: The digest or the interest is unknown.
             Conflict: The user was deleted in the meantime.
             Overloaded: Another feed over a wide window is being computed.
             BeingPlaced: The digest is large and not in memory; call again when it is.
@@ -188,11 +193,16 @@ class Feeds:
             made: dict[str, tuple[Slate, Candidates]] = {}
             known: set[str] = set()
             for serving, rows in _grouped(choice, batch):
-                users, candidates, date = self._inputs_of_many(serving, [batch[row] for row in rows], pinned)
-                wanted = [_Wanted(replace(query, user_id=name), user) for name, user in users.items()]
+                users, candidates, date = self._inputs_of_many(
+                    serving, [batch[row] for row in rows], pinned, by_interest=query.by_interest
+                )
+                wanted = [
+                    _Wanted(replace(query, user_id=name), user, sections=sections)
+                    for name, (user, sections) in users.items()
+                ]
                 for slate in self._make_slates(serving, wanted, candidates, date):
                     made[slate.user_id] = (slate, candidates)
-                known.update(user_id for user_id, user in users.items() if user.state is not None)
+                known.update(user_id for user_id, (user, _) in users.items() if user.state is not None)
             slates = [made[user_id][0] for user_id in batch]
             for slate in self._save(slates, known=known, skip_deleted=True):
                 yield _first_page(slate, made[slate.user_id][1], page_size)
@@ -233,9 +243,13 @@ class Feeds:
         return [(papers[near], cosine) for near, cosine in nearest if near in papers]
 
     def _inputs_of_many(
-        self, serving: Serving, user_ids: Sequence[str], digest_ids: Sequence[str]
-    ) -> tuple[dict[str, PreparedUser], Candidates, dt.date | None]:
-        """Return the users, the candidates and the latest date of the digests; no candidates without a digest."""
+        self, serving: Serving, user_ids: Sequence[str], digest_ids: Sequence[str], *, by_interest: bool = False
+    ) -> tuple[dict[str, tuple[PreparedUser, tuple[Section, ...]]], Candidates, dt.date | None]:
+        """Return the users, the candidates and the latest date of the digests; no candidates without a digest.
+
+        Args:
+            by_interest: Whether the users have sections.
+        """
         while True:
             with recorder().stage("read", feeds=len(user_ids)), self.store.read() as tx:
                 try:
@@ -244,12 +258,21 @@ class Feeds:
                     done = placing.done
                 else:
                     users = {name: self.users.find(tx, serving, name, tx.users.version(name)) for name in user_ids}
-                    return users, candidates, date
+                    wanted = {
+                        name: (user, active(self.users.sections(tx, serving, user)) if by_interest else ())
+                        for name, user in users.items()
+                    }
+                    return wanted, candidates, date
             done.result()
 
     def _wanted(self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions) -> "_Wanted":
         user = self.users.find(tx, serving, query.user_id, versions.user)
-        return _Wanted(query, user, frozenset(tx.papers.resolve(query.exclude_paper_ids).values()))
+        sections: tuple[Section, ...] = ()
+        if query.interest_id:
+            sections = (named(self.users.sections(tx, serving, user), query.interest_id),)
+        elif query.by_interest:
+            sections = active(self.users.sections(tx, serving, user))
+        return _Wanted(query, user, frozenset(tx.papers.resolve(query.exclude_paper_ids).values()), sections)
 
     def _candidates(
         self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions
@@ -264,28 +287,26 @@ class Feeds:
     ) -> list[Slate]:
         """Return a slate for each wanted one; their queries have the same ``as_of``."""
         as_of = wanted[0].query.as_of or self.clock.now()
-        asked = [
-            Asked(
-                user,
-                RankingOptions(
-                    as_of=as_of,
-                    explain=query.explain,
-                    diversity=self.diversity if query.diversity is None else query.diversity,
-                    exclude=exclude | hidden_papers(user, candidates),
-                    limit=MAX_SLATE_SIZE,
-                    exploration=feed_exploration(
-                        serving, self.exploration, query.user_id, _shown(query, candidates), as_of
-                    ),
-                ),
-            )
-            for query, user, exclude in wanted
-        ]
+        # Each section is one more user of the same ranking call.
+        asked = [ask for each in wanted for ask in self._asked(serving, each, candidates, as_of)]
         with recorder().stage("rank", feeds=len(asked), candidates=len(candidates.papers)):
-            rankings = rank_many(serving, asked, candidates, as_of)
-        return [
-            self._slate(each.query, candidates, ranking, date, as_of)
-            for each, ranking in zip(wanted, rankings, strict=True)
-        ]
+            rankings = iter(rank_many(serving, asked, candidates, as_of))
+        return [self._slate(each.query, candidates, _ranking(each.sections, rankings), date, as_of) for each in wanted]
+
+    def _asked(self, serving: Serving, wanted: "_Wanted", candidates: Candidates, as_of: dt.datetime) -> list[Asked]:
+        """Return the rankings that a slate is made of: one for each of its sections, or a single one."""
+        query, user, exclude, sections = wanted
+        # The swaps of exploration are defined over the whole slate, which sections share.
+        share = 0.0 if query.by_interest and sections else self.exploration
+        options = RankingOptions(
+            as_of=as_of,
+            explain=query.explain,
+            diversity=self.diversity if query.diversity is None else query.diversity,
+            exclude=exclude | hidden_papers(user, candidates),
+            limit=MAX_SLATE_SIZE,
+            exploration=feed_exploration(serving, share, query.user_id, _shown(query, candidates), as_of),
+        )
+        return [Asked(each, options) for each in [section.user for section in sections] or [user]]
 
     def _slate(
         self,
@@ -310,13 +331,15 @@ class Feeds:
             features=ranking.features,
             statistics_version=ranking.statistics_version,
             stale_digest=query.is_for_newest and self._is_stale(date, as_of),
+            sections=ranking.sections,
         )
 
     def _precomputed_page(
         self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions, page_size: int
     ) -> FeedPage | None:
         """Return the first page of a copy of a precomputed slate; None if no slate matches."""
-        is_plain = not (query.window or query.as_of or query.exclude_paper_ids)
+        has_sections = query.interest_id or query.by_interest
+        is_plain = not (query.window or query.as_of or query.exclude_paper_ids or has_sections)
         if not is_plain or not self.precomputed.wanted:
             return None
         diversity, now = self.diversity if query.diversity is None else query.diversity, self.clock.now()
@@ -363,11 +386,17 @@ class Feeds:
 
 
 class _Wanted(NamedTuple):
-    """A slate to make: the query, its prepared user, and the papers that the query excludes."""
+    """A slate to make: the query, its prepared user, the papers that the query excludes, and its sections."""
 
     query: FeedQuery
     user: PreparedUser
     exclude: frozenset[str] = frozenset()
+    sections: tuple[Section, ...] = ()
+
+
+def _ranking(sections: Sequence[Section], rankings: Iterator[Ranking]) -> Ranking:
+    """Return the next ranking, or that of the next rankings of these sections."""
+    return mixed(sections, [next(rankings) for _ in sections]) if sections else next(rankings)
 
 
 def _grouped(choice: Choice, user_ids: Sequence[str]) -> list[tuple[Serving, list[int]]]:

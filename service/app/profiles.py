@@ -18,7 +18,6 @@ from service.domain.events import (
     MAX_FUTURE,
     DeletedUser,
     Event,
-    Interest,
     Like,
     OtherEvent,
     Preferences,
@@ -26,6 +25,7 @@ from service.domain.events import (
     default_event_id,
 )
 from service.domain.feeds import PrecomputedSlate, Slate
+from service.domain.interests import Interest
 from service.domain.papers import check_id, check_text
 from service.domain.states import LIKING_EVENTS
 from telemetry.record import recorder

@@ -55,7 +55,7 @@ class InvalidPageToken(PaperfeedError, reason="INVALID_PAGE_TOKEN"):
 
 
 class NotFound(PaperfeedError, reason="NOT_FOUND"):
-    """A paper, digest, user, slate or model does not exist; ``field`` is the request field that names it."""
+    """A paper, digest, user, interest, slate or model does not exist; ``field`` is the request field that names it."""
 
     def __init__(self, resource: str, name: str, *, field: str = "") -> None:
         where = f"{field}: " if field else ""

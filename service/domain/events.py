@@ -1,10 +1,12 @@
-"""Users: their events, preferences, likes and interests."""
+"""Users: their events, preferences, likes and state."""
 
 import datetime as dt
 import enum
 import hashlib
 from dataclasses import dataclass
 from typing import TypeAlias
+
+from service.domain.interests import StoredInterests
 
 MAX_FUTURE = dt.timedelta(minutes=5)
 
@@ -102,31 +104,15 @@ class Like:
 
 
 @dataclass(frozen=True, slots=True)
-class Interest:
-    """A group of similar liked papers.
-
-    Attributes:
-        name: A few words of the papers' titles.
-        like_count: Number of likes in the group, at least 1.
-        weight: Share among the user's interests, 0 to 1; recent likes count more.
-        paper_ids: A few of the newest likes, newest first.
-    """
-
-    name: str
-    like_count: int
-    weight: float
-    paper_ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class UserState:
     """Current state of one user, derived from all events.
 
     Attributes:
-        version: Increases with every recorded event and every change of preferences.
+        version: Increases with every recorded event and every change of preferences or interests.
         likes: Liked and saved papers, oldest first; unknown times before known ones; ties in order of arrival.
         dislikes: Disliked and dismissed papers in the same order.
         hidden_paper_ids: Papers that a feed must not show.
+        interests: None until the user's first edit of an interest.
     """
 
     user_id: str
@@ -137,6 +123,7 @@ class UserState:
     preferences: Preferences
     created_at: dt.datetime
     updated_at: dt.datetime
+    interests: StoredInterests | None = None
 
 
 def user_id_hash(user_id: str) -> str:

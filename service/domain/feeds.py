@@ -50,6 +50,8 @@ class SlateItem(NamedTuple):
         score: Rounded to 1e-6; comparable only within one slate.
         action_propensity: Probability that the logging policy put this paper at this place, as ``ranker.explore``
             defines it; 1.0 without exploration.
+        interest_id: The interest whose section the paper is in; empty in a feed without sections. Scores are comparable
+            only within one section.
     """
 
     rank: int
@@ -57,6 +59,20 @@ class SlateItem(NamedTuple):
     score: float
     reasons: tuple[Reason, ...] = ()
     action_propensity: float = 1.0
+    interest_id: str = ""
+
+
+class SlateSection(NamedTuple):
+    """One of the sections of a slate.
+
+    Attributes:
+        name: Name of the interest when the slate was made.
+        weight: Share of the interest when the slate was made, 0 to 1.
+    """
+
+    interest_id: str
+    name: str
+    weight: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +92,7 @@ class Slate:
         statistics_version: Version of the catalog statistics that the bundle was adapted to; 0 if the bundle's own
             statistics served alone, if no model scored, and in slates stored before this field existed.
         stale_digest: Whether the newest digest was asked for, and was older than the configured limit.
+        sections: The sections that the items stand in; empty for a single list.
     """
 
     slate_id: str
@@ -92,6 +109,7 @@ class Slate:
     features: bytes = b""
     statistics_version: int = 0
     stale_digest: bool = False
+    sections: tuple[SlateSection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ class Child:
             EncoderUnavailable: A file of the model is missing or wrong.
             ChildDied: The process cannot be started.
         """
-        command = [sys.executable, "-m", "service.encoder.worker", "--model", model.checked_source()]
+        command = [sys.executable, "-P", "-m", "service.encoder.worker", "--model", model.checked_source()]
         command += ["--device", device, "--threads", str(threads or 0), *(["--offline"] if model.is_offline else [])]
         self._socket, theirs = socket.socketpair()
         try:

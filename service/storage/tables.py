@@ -146,6 +146,15 @@ preferences = Table(
     not_null("muted_keywords", Texts),
 )
 
+# One row for all interests of a user: they are always read and written together. Users without edits have no row.
+interests = Table(
+    "interests",
+    metadata,
+    Column("user_id", Id, belongs_to("users.user_id"), primary_key=True),
+    not_null("interests", Json),
+    not_null("unsorted_paper_ids", Texts),
+)
+
 # slate_id has no foreign key: slates are pruned long before the likes that they led to.
 events = Table(
     "events",
@@ -185,6 +194,7 @@ slates = Table(
     not_null("features", LargeBinary),
     not_null("statistics_version", BigInteger, server_default="0"),
     not_null("stale_digest", Boolean, server_default=false()),
+    not_null("sections", Json, server_default="[]"),
     Index(None, "user_id", "created_at", "slate_id"),
     Index(None, "created_at", "slate_id"),
 )

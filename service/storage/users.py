@@ -1,4 +1,4 @@
-"""Users in the database: events, preferences and tombstones of deleted users.
+"""Users in the database: events, preferences, interests and tombstones of deleted users.
 
 A user's version changes with everything that the profile is built from, so that caches notice it.
 """
@@ -24,13 +24,17 @@ from service.domain.events import (
     UserState,
     user_id_hash,
 )
+from service.domain.interests import InterestOrigin, StoredInterest, StoredInterests
 from service.domain.states import DECIDING_EVENTS, HEATING_EVENTS, LIKING_EVENTS, verdicts
 from service.storage.changes import lock_papers, lock_signals, log_signals
-from service.storage.tables import deleted_users, events, papers, preferences, slates, users
+from service.storage.tables import deleted_users, events, interests, papers, preferences, slates, users
 
 _VERSION = select(users.c.version).where(users.c.user_id == bindparam("user_id"))
-_WITH_PREFERENCES = select(users, *(column for column in preferences.c if column.name != "user_id")).outerjoin_from(
-    users, preferences
+_WITH_PREFERENCES = (
+    select(users, *(column for table in (preferences, interests) for column in table.c if column.name != "user_id"))
+    .select_from(users)
+    .outerjoin(preferences)
+    .outerjoin(interests, interests.c.user_id == users.c.user_id)
 )
 _DECIDING_EVENTS = (
     select(events.c.user_id, events.c.paper_id, events.c.event_type, events.c.occurred_at)
@@ -100,6 +104,16 @@ class SqlUsers:
     def save_preferences(self, user_id: str, preferences: Preferences, now: dt.datetime) -> None:
         self._hold_users([user_id], now)
         self._put_preferences(to_row(preferences, user_id=user_id))
+        touch_users(self._connection, [user_id], now)
+
+    def save_interests(self, user_id: str, wanted: StoredInterests, now: dt.datetime) -> None:
+        self._hold_users([user_id], now)
+        row = {
+            "user_id": user_id,
+            "interests": [to_row(each, origin=each.origin.value) for each in wanted.interests],
+            "unsorted_paper_ids": sorted(wanted.unsorted_paper_ids),
+        }
+        put_rows(self._connection, interests, [row])
         touch_users(self._connection, [user_id], now)
 
     def page_ids(self, *, after: str, limit: int) -> list[str]:
@@ -266,7 +280,23 @@ def _state_of(user: Row[Any], deciding: Iterable[Any]) -> UserState:
         preferences=_preferences_of(user),
         created_at=user.created_at,
         updated_at=user.updated_at,
+        interests=None if user.interests is None else _interests_of(user),
     )
+
+
+def _interests_of(user: Row[Any]) -> StoredInterests:
+    stored = tuple(
+        StoredInterest(
+            **each
+            | {
+                "origin": InterestOrigin(each["origin"]),
+                "paper_ids": tuple(each["paper_ids"]),
+                "merged_ids": tuple(each["merged_ids"]),
+            }
+        )
+        for each in user.interests
+    )
+    return StoredInterests(stored, frozenset(user.unsorted_paper_ids))
 
 
 def _preferences_of(user: Row[Any]) -> Preferences:

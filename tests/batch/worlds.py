@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from service.app.ports import Transaction
 from service.domain.events import Event, EventType, Preferences
+from service.domain.interests import InterestOrigin, StoredInterest, StoredInterests
 from service.domain.papers import Digest, Paper
 from service.encoder import HashingEncoder
 from service.storage import SqlStore, open_store, schema
@@ -77,7 +79,7 @@ def events_of(user_id: str, number: int, rng: np.random.Generator) -> Iterator[E
 
 
 def fill(url: str, user_count: int) -> World:
-    """Fill a new database with papers, a digest and different users: with likes, with preferences, and with neither."""
+    """Fill a new database with papers, a digest and users: with likes, preferences, edited interests, and with none."""
     schema.upgrade(url)
     store = open_store(url)
     rng = np.random.default_rng(7)
@@ -94,8 +96,21 @@ def fill(url: str, user_count: int) -> World:
                     tx.users.save_preferences(user_ids[number], _preferences(number), NOW)
                 if number % 50 != 3:
                     tx.users.record(list(events_of(user_ids[number], number, rng)), NOW)
+                if number % 25 == 7:
+                    edit_interests(tx, user_ids[number])
     store.dispose()
     return World(url, tuple(user_ids))
+
+
+def edit_interests(tx: Transaction, user_id: str) -> None:
+    """Give a user who likes papers a paused interest with half of them, and a collection of other papers."""
+    state = tx.users.find_state(user_id)
+    assert state is not None
+    half = tuple(like.paper_id for like in state.likes[::2])
+    paused = StoredInterest("found-1", "Paused", InterestOrigin.FOUND, half, 0.3, paused=True, merged_ids=("found-0",))
+    collection = StoredInterest("zotero-1", "Read “later”", InterestOrigin.COLLECTION, ("l0001", "d0002"))
+    unsorted = frozenset(like.paper_id for like in state.likes[1:2])
+    tx.users.save_interests(user_id, StoredInterests((paused, collection), unsorted), NOW)
 
 
 def _preferences(number: int) -> Preferences:

@@ -54,10 +54,10 @@ def test_a_run_by_name(monkeypatch: pytest.MonkeyPatch, asked: list[str], result
 
 
 def test_all_runs(monkeypatch: pytest.MonkeyPatch, asked: list[str], results: Path) -> None:
-    """--all measures each data set, each left out, and the deployment."""
+    """--all measures each data set, each left out, the interests and the deployment."""
     assert command(monkeypatch, "--all") == 0
     assert asked == [f"test {run}" for run in RUNS]
-    assert len(RUNS) == 2 * len(PUBLIC_DATA) + 1 == len(list(results.iterdir()))
+    assert len(RUNS) == 2 * len(PUBLIC_DATA) + 2 == len(list(results.iterdir()))
 
 
 def test_dev_writes_nothing(

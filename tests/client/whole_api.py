@@ -36,6 +36,36 @@ STEPS: list[tuple[str, str, dict[str, Any]]] = [
         "UpdatePreferences",
         {"user_id": "ada", "preferences": {"followed_topics": ["cs.LG"]}, "update_mask": "followedTopics"},
     ),
+    (
+        "ProfileService",
+        "CreateInterest",
+        {
+            "user_id": "ada",
+            "interest": {
+                "interest_id": "list",
+                "name": "List",
+                "origin": "INTEREST_ORIGIN_LIST",
+                "paper_ids": ["p0", "p1", "p2"],
+            },
+        },
+    ),
+    (
+        "ProfileService",
+        "UpdateInterest",
+        {"user_id": "ada", "interest": {"interest_id": "list", "name": "Reading"}, "update_mask": "name"},
+    ),
+    (
+        "ProfileService",
+        "SplitInterest",
+        {"user_id": "ada", "interest_id": "list", "paper_ids": ["p2"], "new_interest_id": "part", "new_name": "Part"},
+    ),
+    (
+        "ProfileService",
+        "MergeInterests",
+        {"user_id": "ada", "interest_id": "list", "merged_interest_ids": ["part"]},
+    ),
+    ("ProfileService", "ListInterests", {"user_id": "ada"}),
+    ("ProfileService", "DeleteInterest", {"user_id": "ada", "interest_id": "list"}),
     ("FeedService", "GetFeed", {"user_id": "ada", "digest_id": "d", "page_size": 1, "explain": True}),
     (
         "FeedService",
@@ -100,7 +130,10 @@ def check(answers: dict[str, Any]) -> None:
     assert len(answers["GetSlate"]["slate"]["items"]) == 3
     assert [len(answer["slate"]["items"]) for answer in answers["StreamFeeds"]] == [2, 2]
     assert len(answers["RankPapers"]["items"]) == 1
-    assert {next(iter(record)) for record in answers["ExportUser"]} == {"profile", "event", "slate"}
+    assert [each["name"] for each in answers["ListInterests"]["interests"]] == ["Reading"]
+    assert answers["SplitInterest"]["new_interest"]["paper_ids"] == ["p2"]
+    assert answers["MergeInterests"]["interest"]["merged_interest_ids"] == ["part"]
+    assert {next(iter(record)) for record in answers["ExportUser"]} == {"profile", "interests", "event", "slate"}
     assert len(answers["ListDeletedUsers"]["deleted_users"]) == 1
     listed = {"method": "ModelService/ListModels", "code": "UNIMPLEMENTED", "count": "1"}
     assert listed in answers["GetStatus"]["calls"]

@@ -1,6 +1,7 @@
 """Slates and outcomes from the service's database. Reads are tested on each engine, the rest on SQLite."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from ranker.explore import Exploration, explore
 from ranker.features import SCHEMA
 from service.domain.errors import StorageUnavailable
 from service.domain.events import Event, EventType
-from service.domain.feeds import FallbackReason, Slate, SlateItem
+from service.domain.feeds import FallbackReason, Slate, SlateItem, SlateSection
 from service.domain.papers import Paper
 from service.storage import SqlStore
 from service.storage.tables import slates
@@ -109,6 +110,23 @@ def test_left_out_slates_are_reported(sql_store: SqlStore, store_url: str, serve
         "2 slates are left out: no paper shown (neither a sent event nor an impression)",
     ]
     assert steps == [("reading slates", 1, 2), ("reading slates", 2, 2)]
+
+
+@ON_SQLITE
+def test_sections_are_left_out(sql_store: SqlStore, store_url: str, served: Bundle) -> None:
+    """A slate with several sections cannot be learned from; one of a single interest can."""
+    fill(sql_store, served)
+    sections = (SlateSection("a", "A", 0.5), SlateSection("b", "B", 0.5))
+    with sql_store.write() as tx:
+        for name, own in (("one", sections[:1]), ("two", sections)):
+            tx.slates.add(replace(slate(name, "ada", served.features_version, days=3), sections=own))
+            at = NOW + dt.timedelta(days=3)
+            tx.users.record([Event(name, "ada", "p0", EventType.SENT, at, name)], NOW)
+
+    log = read(store_url, served)
+
+    assert len(log) == 3
+    assert log.left_out["in sections by interest"] == 1
 
 
 @ON_SQLITE

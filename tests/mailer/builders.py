@@ -1,6 +1,7 @@
 """Subscribers and runs of the mailer on a test's own feeds."""
 
 import datetime as dt
+from dataclasses import replace
 
 from mailer.domain.issue import IssueState
 from mailer.domain.subscription import Schedule
@@ -13,7 +14,12 @@ from tests.mailer.feeds import OwnFeeds
 
 
 def subscribe(
-    store: MailStore, feeds: OwnFeeds, *numbers: int, schedule: Schedule | None = None, paper_count: int = 10
+    store: MailStore,
+    feeds: OwnFeeds,
+    *numbers: int,
+    schedule: Schedule | None = None,
+    paper_count: int = 10,
+    has_sections: bool = False,
 ) -> None:
     """Add active subscribers, two days before the test's day."""
     since = feeds.today - dt.timedelta(days=2)
@@ -26,7 +32,7 @@ def subscribe(
                 paper_count=paper_count,
                 created_at=since,
             )
-            subscribers.add(connection, made)
+            subscribers.add(connection, replace(made, has_sections=has_sections))
 
 
 def run(

@@ -14,6 +14,7 @@ import numpy as np
 from service.domain.callers import ApiKey, AuditEntry, key_hash
 from service.domain.events import Event, EventType, Preferences
 from service.domain.feeds import FallbackReason, Reason, ReasonType, Slate, SlateItem
+from service.domain.interests import InterestOrigin, StoredInterest, StoredInterests
 from service.domain.papers import Digest, Paper
 from service.storage import open_store, schema
 from tests.contracts.samples import FixedClock
@@ -39,6 +40,8 @@ def main() -> None:
         tx.digests.save(Digest("d1", NOW.date(), "Kept", "hf", paper_ids=("p2", "arxiv:2401.00001")), NOW)
         tx.users.record([Event("e1", "ada", "p2", EventType.LIKE, NOW), Event("e2", "bob", "p2", EventType.SAVE)], NOW)
         tx.users.save_preferences("ada", Preferences(("nlp",)), NOW)
+        kept = StoredInterest("found-1", "Kept papers", InterestOrigin.FOUND, ("p2",), 0.5, True, ("found-0",))
+        tx.users.save_interests("ada", StoredInterests((kept,), frozenset({"arxiv:2401.00001"})), NOW)
         tx.users.delete("bob", FixedClock(NOW))
         item = SlateItem(1, "p2", 0.5, (Reason(ReasonType.FRESH),))
         tx.slates.add(

@@ -1,13 +1,14 @@
-"""Runs the supervisor of ``paperfeed serve --workers``, but restarts workers after a short pause."""
+"""Runs the supervisor of ``paperfeed serve --workers``, but with short pauses, and gives up after three failures."""
 
 import sys
 
 from service import logs
 from service.config import Settings
 from service.process.failures import run
-from service.process.supervisor import RestartPolicy, Supervisor
+from service.process.supervision import RestartPolicy
+from service.process.supervisor import Supervisor
 
-POLICY = RestartPolicy(pause_seconds=0.05, max_database_pause_seconds=0.1)
+POLICY = RestartPolicy(pause_seconds=0.05, max_database_pause_seconds=0.1, max_failures=3)
 
 
 def main() -> None:

@@ -92,7 +92,8 @@ def running(folder: Path, db: str, *, port: int = 0, module: str = "cli.main", *
     """Start a server in a process of its own; kill it at the end if it is still there.
 
     Args:
-        module: ``tests.process.quick_restarts`` starts a supervisor that restarts workers after a short pause.
+        module: ``tests.process.quick_restarts`` starts a supervisor that restarts workers after a short pause, and
+            ``tests.process.quick_statistics`` a server that often looks for new statistics.
     """
     log_path = folder / f"server-{time.monotonic_ns()}.log"
     arguments = ["serve"] if module == "cli.main" else []

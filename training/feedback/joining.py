@@ -43,6 +43,7 @@ class LoggedSlate:
         paper_ids: (n,) paper ids in the order shown.
         features: (n, features) float32 as logged; (n, 0) if there are none.
         action_propensities: (n,) see ``ranker.explore``.
+        has_sections: Whether the papers were ranked for different interests of the user.
     """
 
     slate_id: str
@@ -53,6 +54,7 @@ class LoggedSlate:
     paper_ids: tuple[str, ...]
     features: Float32Array
     action_propensities: Float64Array
+    has_sections: bool = False
 
 
 @dataclass(frozen=True)

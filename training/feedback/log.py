@@ -133,7 +133,8 @@ class LogBuilder:
 
     def _take(self, slate: LoggedSlate, outcome: Outcome) -> None:
         logged = read_exploration(slate.action_propensities)
-        problem = self._problem(slate, outcome)
+        # The features of a paper are those of its interest, so papers of different sections cannot be compared.
+        problem = "in sections by interest" if slate.has_sections else self._problem(slate, outcome)
         if problem or logged is None:
             self._left_out[problem or "explored in a way unknown to this version"] += 1
             return

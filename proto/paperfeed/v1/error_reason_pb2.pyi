@@ -33,8 +33,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INVALID_PAGE_TOKEN: _ErrorReason.ValueType  # 3
     """INVALID_ARGUMENT: the page token was altered or belongs to another request. Metadata: {"field": "page_token"}."""
     ERROR_REASON_NOT_FOUND: _ErrorReason.ValueType  # 4
-    """NOT_FOUND: a paper, digest, user, slate or model of the request does not exist. Metadata, e.g.: {"resource": "digest",
-    "name": "hf-2026-03-11", "field": "digest_id"}; "field" is absent if no field named it.
+    """NOT_FOUND: a paper, digest, user, interest, slate or model of the request does not exist. Metadata, e.g.:
+    {"resource": "digest", "name": "hf-2026-03-11", "field": "digest_id"}; "field" is absent if no field named it.
     """
     ERROR_REASON_CONFLICT: _ErrorReason.ValueType  # 5
     """ABORTED: a concurrent change won. The call may succeed if it is repeated. Metadata, e.g.: {"resource": "user",
@@ -123,8 +123,8 @@ ERROR_REASON_INVALID_FILE: ErrorReason.ValueType  # 2
 ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason.ValueType  # 3
 """INVALID_ARGUMENT: the page token was altered or belongs to another request. Metadata: {"field": "page_token"}."""
 ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 4
-"""NOT_FOUND: a paper, digest, user, slate or model of the request does not exist. Metadata, e.g.: {"resource": "digest",
-"name": "hf-2026-03-11", "field": "digest_id"}; "field" is absent if no field named it.
+"""NOT_FOUND: a paper, digest, user, interest, slate or model of the request does not exist. Metadata, e.g.:
+{"resource": "digest", "name": "hf-2026-03-11", "field": "digest_id"}; "field" is absent if no field named it.
 """
 ERROR_REASON_CONFLICT: ErrorReason.ValueType  # 5
 """ABORTED: a concurrent change won. The call may succeed if it is repeated. Metadata, e.g.: {"resource": "user",

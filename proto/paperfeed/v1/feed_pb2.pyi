@@ -32,7 +32,9 @@ class _FallbackReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Fallba
     FALLBACK_REASON_NONE: _FallbackReason.ValueType  # 1
     """No fallback: ranked by the trained model."""
     FALLBACK_REASON_NEW_USER: _FallbackReason.ValueType  # 2
-    """New user: the user has no likes. Papers with a followed topic or author come first, then trending papers."""
+    """New user: the user has no likes, or only likes of paused interests. Papers with a followed topic or author come
+    first, then trending papers.
+    """
     FALLBACK_REASON_MODEL_UNAVAILABLE: _FallbackReason.ValueType  # 3
     """Model unavailable: no model bundle is usable. Papers are ranked by their mean cosine similarity to the user's ten
     nearest likes.
@@ -52,7 +54,9 @@ FALLBACK_REASON_UNSPECIFIED: FallbackReason.ValueType  # 0
 FALLBACK_REASON_NONE: FallbackReason.ValueType  # 1
 """No fallback: ranked by the trained model."""
 FALLBACK_REASON_NEW_USER: FallbackReason.ValueType  # 2
-"""New user: the user has no likes. Papers with a followed topic or author come first, then trending papers."""
+"""New user: the user has no likes, or only likes of paused interests. Papers with a followed topic or author come
+first, then trending papers.
+"""
 FALLBACK_REASON_MODEL_UNAVAILABLE: FallbackReason.ValueType  # 3
 """Model unavailable: no model bundle is usable. Papers are ranked by their mean cosine similarity to the user's ten
 nearest likes.
@@ -161,11 +165,16 @@ class FeedItem(_message.Message):
     PAPER_FIELD_NUMBER: _builtins.int
     SCORE_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
+    INTEREST_ID_FIELD_NUMBER: _builtins.int
     rank: _builtins.int
     """Rank in the slate, starting at 1."""
     score: _builtins.float
     """Ranking score, rounded to 1e-6. Comparable only within one slate. Diversity and exploration may place a paper above
     papers with higher scores.
+    """
+    interest_id: _builtins.str
+    """Id of the interest whose section the paper is in. Empty in a feed without sections. With sections, scores are
+    comparable only within one section.
     """
     @_builtins.property
     def paper(self) -> _catalog_pb2.Paper:
@@ -182,14 +191,45 @@ class FeedItem(_message.Message):
         paper: _catalog_pb2.Paper | None = ...,
         score: _builtins.float = ...,
         reasons: _abc.Iterable[Global___Reason] | None = ...,
+        interest_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["paper", b"paper"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["paper", b"paper", "rank", b"rank", "reasons", b"reasons", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interest_id", b"interest_id", "paper", b"paper", "rank", b"rank", "reasons", b"reasons", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FeedItem: _TypeAlias = FeedItem  # noqa: Y015
+
+@_typing.final
+class SlateSection(_message.Message):
+    """A section of a slate: the papers for one interest of the user."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTEREST_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    WEIGHT_FIELD_NUMBER: _builtins.int
+    interest_id: _builtins.str
+    """Id of the interest."""
+    name: _builtins.str
+    """Name of the interest when the slate was made."""
+    weight: _builtins.float
+    """Weight of the interest when the slate was made, 0 to 1. The sections of a slate share its places by weight."""
+    def __init__(
+        self,
+        *,
+        interest_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        weight: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interest_id", b"interest_id", "name", b"name", "weight", b"weight"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SlateSection: _TypeAlias = SlateSection  # noqa: Y015
 
 @_typing.final
 class Slate(_message.Message):
@@ -209,6 +249,7 @@ class Slate(_message.Message):
     CREATED_AT_FIELD_NUMBER: _builtins.int
     TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     ITEMS_FIELD_NUMBER: _builtins.int
+    SECTIONS_FIELD_NUMBER: _builtins.int
     slate_id: _builtins.str
     """Id of the slate. Events can refer to it."""
     user_id: _builtins.str
@@ -250,6 +291,10 @@ class Slate(_message.Message):
     def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___FeedItem]:
         """Items of this page in order of rank. Papers deleted since are missing; ranks then have gaps."""
 
+    @_builtins.property
+    def sections(self) -> _containers.RepeatedCompositeFieldContainer[Global___SlateSection]:
+        """Sections of the slate. Empty for a single list. A section without a paper in the slate is listed too."""
+
     def __init__(
         self,
         *,
@@ -265,10 +310,11 @@ class Slate(_message.Message):
         created_at: _timestamp_pb2.Timestamp | None = ...,
         total_size: _builtins.int = ...,
         items: _abc.Iterable[Global___FeedItem] | None = ...,
+        sections: _abc.Iterable[Global___SlateSection] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "created_at", b"created_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "created_at", b"created_at", "digest_ids", b"digest_ids", "fallback_reason", b"fallback_reason", "items", b"items", "model_version", b"model_version", "pending_paper_count", b"pending_paper_count", "slate_id", b"slate_id", "stale_digest", b"stale_digest", "statistics_version", b"statistics_version", "total_size", b"total_size", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "created_at", b"created_at", "digest_ids", b"digest_ids", "fallback_reason", b"fallback_reason", "items", b"items", "model_version", b"model_version", "pending_paper_count", b"pending_paper_count", "sections", b"sections", "slate_id", b"slate_id", "stale_digest", b"stale_digest", "statistics_version", b"statistics_version", "total_size", b"total_size", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -322,6 +368,8 @@ class GetFeedRequest(_message.Message):
     DIVERSITY_FIELD_NUMBER: _builtins.int
     EXCLUDE_PAPER_IDS_FIELD_NUMBER: _builtins.int
     VIEW_FIELD_NUMBER: _builtins.int
+    INTEREST_ID_FIELD_NUMBER: _builtins.int
+    BY_INTEREST_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Id of the user: 1 to 200 printable characters without white space; the user may be unknown."""
     digest_id: _builtins.str
@@ -344,6 +392,16 @@ class GetFeedRequest(_message.Message):
     """
     view: _catalog_pb2.PaperView.ValueType
     """Fields to return for each paper. Default: PAPER_VIEW_BASIC."""
+    interest_id: _builtins.str
+    """Id of an interest: ranks with its papers as the only likes, whether it is paused or not. NOT_FOUND if the user has
+    no such interest. Precomputed slates are not used.
+    """
+    by_interest: _builtins.bool
+    """If true, the slate has a section for each interest that is not paused, and each paper stands in one of them. The
+    items are ordered so that the first n, for any n, are shared by weight; group them by interest_id to show sections.
+    Such slates are not explored, and precomputed slates are not used. A user without interests gets a single list.
+    INVALID_ARGUMENT together with interest_id. Default: false.
+    """
     @_builtins.property
     def window(self) -> Global___TimeWindow:
         """Time window whose papers are the candidates. If it holds more than 10,000, the 10,000 papers seen last."""
@@ -373,10 +431,12 @@ class GetFeedRequest(_message.Message):
         diversity: _builtins.float | None = ...,
         exclude_paper_ids: _abc.Iterable[_builtins.str] | None = ...,
         view: _catalog_pb2.PaperView.ValueType = ...,
+        interest_id: _builtins.str = ...,
+        by_interest: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "as_of", b"as_of", "candidates", b"candidates", "digest_id", b"digest_id", "diversity", b"diversity", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "as_of", b"as_of", "candidates", b"candidates", "digest_id", b"digest_id", "diversity", b"diversity", "exclude_paper_ids", b"exclude_paper_ids", "explain", b"explain", "page_size", b"page_size", "page_token", b"page_token", "user_id", b"user_id", "view", b"view", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "as_of", b"as_of", "by_interest", b"by_interest", "candidates", b"candidates", "digest_id", b"digest_id", "diversity", b"diversity", "exclude_paper_ids", b"exclude_paper_ids", "explain", b"explain", "interest_id", b"interest_id", "page_size", b"page_size", "page_token", b"page_token", "user_id", b"user_id", "view", b"view", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__diversity: _TypeAlias = _typing.Literal["diversity"]  # noqa: Y015
     _WhichOneofArgType__diversity: _TypeAlias = _typing.Literal["_diversity", b"_diversity"]  # noqa: Y015
@@ -497,6 +557,7 @@ class StreamFeedsRequest(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     EXPLAIN_FIELD_NUMBER: _builtins.int
     VIEW_FIELD_NUMBER: _builtins.int
+    BY_INTEREST_FIELD_NUMBER: _builtins.int
     all_users: _builtins.bool
     """If true, streams the feeds of all known users. Default: false."""
     limit: _builtins.int
@@ -507,6 +568,8 @@ class StreamFeedsRequest(_message.Message):
     """If true, each item has reasons. Default: false."""
     view: _catalog_pb2.PaperView.ValueType
     """Fields to return for each paper. Default: PAPER_VIEW_BASIC."""
+    by_interest: _builtins.bool
+    """If true, each slate has sections, as in GetFeed. Default: false."""
     @_builtins.property
     def user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of the users; at most 10,000. The server sorts them and drops repeats; users may be unknown. INVALID_ARGUMENT
@@ -537,10 +600,11 @@ class StreamFeedsRequest(_message.Message):
         as_of: _timestamp_pb2.Timestamp | None = ...,
         explain: _builtins.bool = ...,
         view: _catalog_pb2.PaperView.ValueType = ...,
+        by_interest: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_users", b"all_users", "as_of", b"as_of", "digest_ids", b"digest_ids", "explain", b"explain", "limit", b"limit", "start_after", b"start_after", "user_ids", b"user_ids", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_users", b"all_users", "as_of", b"as_of", "by_interest", b"by_interest", "digest_ids", b"digest_ids", "explain", b"explain", "limit", b"limit", "start_after", b"start_after", "user_ids", b"user_ids", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -75,8 +75,8 @@ class FeedServiceServicer:
         FALLBACK_REASON_NEW_USER.
 
         Safe to repeat: a feed hides nothing from later feeds. Each call without page_token stores another slate. NOT_FOUND
-        if the digest is unknown, or if the slate of a page_token was pruned or deleted with its user. ABORTED if the user
-        was deleted during the call. RESOURCE_EXHAUSTED if the window holds more than 1,000 papers and the server is
+        if the digest or the interest is unknown, or if the slate of a page_token was pruned or deleted with its user.
+        ABORTED if the user was deleted during the call. RESOURCE_EXHAUSTED if the window holds more than 1,000 papers and the server is
         ranking another such feed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -42,8 +42,8 @@ class FeedServiceStub:
     FALLBACK_REASON_NEW_USER.
 
     Safe to repeat: a feed hides nothing from later feeds. Each call without page_token stores another slate. NOT_FOUND
-    if the digest is unknown, or if the slate of a page_token was pruned or deleted with its user. ABORTED if the user
-    was deleted during the call. RESOURCE_EXHAUSTED if the window holds more than 1,000 papers and the server is
+    if the digest or the interest is unknown, or if the slate of a page_token was pruned or deleted with its user.
+    ABORTED if the user was deleted during the call. RESOURCE_EXHAUSTED if the window holds more than 1,000 papers and the server is
     ranking another such feed.
     """
     GetSlate: _grpc.UnaryUnaryMultiCallable[_feed_pb2.GetSlateRequest, _feed_pb2.GetSlateResponse]
@@ -80,8 +80,8 @@ class FeedServiceAsyncStub(FeedServiceStub):
     FALLBACK_REASON_NEW_USER.
 
     Safe to repeat: a feed hides nothing from later feeds. Each call without page_token stores another slate. NOT_FOUND
-    if the digest is unknown, or if the slate of a page_token was pruned or deleted with its user. ABORTED if the user
-    was deleted during the call. RESOURCE_EXHAUSTED if the window holds more than 1,000 papers and the server is
+    if the digest or the interest is unknown, or if the slate of a page_token was pruned or deleted with its user.
+    ABORTED if the user was deleted during the call. RESOURCE_EXHAUSTED if the window holds more than 1,000 papers and the server is
     ranking another such feed.
     """
     GetSlate: _aio.UnaryUnaryMultiCallable[_feed_pb2.GetSlateRequest, _feed_pb2.GetSlateResponse]  # type: ignore[assignment]
@@ -121,8 +121,8 @@ class FeedServiceServicer(metaclass=_abc_1.ABCMeta):
         FALLBACK_REASON_NEW_USER.
 
         Safe to repeat: a feed hides nothing from later feeds. Each call without page_token stores another slate. NOT_FOUND
-        if the digest is unknown, or if the slate of a page_token was pruned or deleted with its user. ABORTED if the user
-        was deleted during the call. RESOURCE_EXHAUSTED if the window holds more than 1,000 papers and the server is
+        if the digest or the interest is unknown, or if the slate of a page_token was pruned or deleted with its user.
+        ABORTED if the user was deleted during the call. RESOURCE_EXHAUSTED if the window holds more than 1,000 papers and the server is
         ranking another such feed.
         """
 

@@ -77,6 +77,34 @@ EVENT_TYPE_COMPLAINT: EventType.ValueType  # 9
 """Complaint: the user complained about a mail that contained the paper. Feeds omit the paper."""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 
+class _InterestOrigin:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _InterestOriginEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_InterestOrigin.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    INTEREST_ORIGIN_UNSPECIFIED: _InterestOrigin.ValueType  # 0
+    """Unspecified: INVALID_ARGUMENT in a request."""
+    INTEREST_ORIGIN_FOUND: _InterestOrigin.ValueType  # 1
+    """Found: a group of similar papers among those that the user likes."""
+    INTEREST_ORIGIN_COLLECTION: _InterestOrigin.ValueType  # 2
+    """Collection: the papers of a collection of a reference manager."""
+    INTEREST_ORIGIN_LIST: _InterestOrigin.ValueType  # 3
+    """List: papers that the user named."""
+
+class InterestOrigin(_InterestOrigin, metaclass=_InterestOriginEnumTypeWrapper):
+    """Source of an interest."""
+
+INTEREST_ORIGIN_UNSPECIFIED: InterestOrigin.ValueType  # 0
+"""Unspecified: INVALID_ARGUMENT in a request."""
+INTEREST_ORIGIN_FOUND: InterestOrigin.ValueType  # 1
+"""Found: a group of similar papers among those that the user likes."""
+INTEREST_ORIGIN_COLLECTION: InterestOrigin.ValueType  # 2
+"""Collection: the papers of a collection of a reference manager."""
+INTEREST_ORIGIN_LIST: InterestOrigin.ValueType  # 3
+"""List: papers that the user named."""
+Global___InterestOrigin: _TypeAlias = InterestOrigin  # noqa: Y015
+
 @_typing.final
 class Event(_message.Message):
     """One interaction of a user with a paper."""
@@ -334,7 +362,7 @@ Global___Preferences: _TypeAlias = Preferences  # noqa: Y015
 
 @_typing.final
 class Interest(_message.Message):
-    """A group of similar papers among those that a user likes."""
+    """A group of papers that stands for one interest of a user. A paper may belong to several interests."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -342,19 +370,40 @@ class Interest(_message.Message):
     LIKE_COUNT_FIELD_NUMBER: _builtins.int
     WEIGHT_FIELD_NUMBER: _builtins.int
     PAPER_IDS_FIELD_NUMBER: _builtins.int
+    INTEREST_ID_FIELD_NUMBER: _builtins.int
+    PAUSED_FIELD_NUMBER: _builtins.int
+    ORIGIN_FIELD_NUMBER: _builtins.int
+    MERGED_INTEREST_IDS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name to show to people: a few words of the papers' titles, or a whole title, e.g. "graph neural networks". Changes
-    with the likes.
+    """Name to show to people, 1 to 200 characters. Until the first edit: a few words of the papers' titles, or a whole
+    title, e.g. "graph neural networks"; it then changes with the likes.
     """
     like_count: _builtins.int
-    """Number of likes in the group, at least 1."""
+    """Number of liked papers in the group. At least 1 unless the user has edited interests."""
     weight: _builtins.float
-    """Weight among the user's interests, 0 to 1; all weights sum to 1. The weight of a like halves for every 180 days
-    that it is older than the user's newest like.
+    """Weight among the user's interests, 0 to 1; all weights sum to 1. It is the share of the interest in feeds with
+    sections. Until the first change of a weight, found interests weigh as much as their likes: the weight of a like
+    halves for every 180 days that it is older than the user's newest like. A collection or list weighs one n-th among n
+    interests, however many papers it has.
     """
+    interest_id: _builtins.str
+    """Id of the interest among those of its user: at most 200 printable characters without white space. Until the first
+    edit, it changes if the earliest like of the group does. If empty in CreateInterest, the server derives it from
+    origin and name.
+    """
+    paused: _builtins.bool
+    """Whether the interest is paused: it gets no section, and its likes are left out of the profile that feeds are ranked
+    with, unless they belong to another interest too.
+    """
+    origin: Global___InterestOrigin.ValueType
+    """Source of the interest."""
     @_builtins.property
     def paper_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Canonical ids of the newest likes in the group, newest first; at most 3."""
+        """Canonical ids of the papers in the group: liked ones first, newest like first. GetProfile returns at most 3."""
+
+    @_builtins.property
+    def merged_interest_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Output only: ids of interests that were merged into this one. They still name it in requests."""
 
     def __init__(
         self,
@@ -363,10 +412,14 @@ class Interest(_message.Message):
         like_count: _builtins.int = ...,
         weight: _builtins.float = ...,
         paper_ids: _abc.Iterable[_builtins.str] | None = ...,
+        interest_id: _builtins.str = ...,
+        paused: _builtins.bool = ...,
+        origin: Global___InterestOrigin.ValueType = ...,
+        merged_interest_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["like_count", b"like_count", "name", b"name", "paper_ids", b"paper_ids", "weight", b"weight"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interest_id", b"interest_id", "like_count", b"like_count", "merged_interest_ids", b"merged_interest_ids", "name", b"name", "origin", b"origin", "paper_ids", b"paper_ids", "paused", b"paused", "weight", b"weight"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -405,8 +458,9 @@ class Profile(_message.Message):
 
     @_builtins.property
     def interests(self) -> _containers.RepeatedCompositeFieldContainer[Global___Interest]:
-        """Interests of the user, heaviest first; at most 8. Computed from the likes at each call. Only likes that have a
-        vector and are among the newest 500 are grouped.
+        """Interests of the user, with at most 3 papers each. Until the first edit: at most 8, heaviest first, computed from
+        the likes at each call; only likes that have a vector and are among the newest 500 are grouped. After it, in the
+        order in which they were stored.
         """
 
     def __init__(
@@ -535,6 +589,345 @@ class UpdatePreferencesResponse(_message.Message):
 Global___UpdatePreferencesResponse: _TypeAlias = UpdatePreferencesResponse  # noqa: Y015
 
 @_typing.final
+class ListInterestsRequest(_message.Message):
+    """Request message for ListInterests."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Id of the user."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInterestsRequest: _TypeAlias = ListInterestsRequest  # noqa: Y015
+
+@_typing.final
+class ListInterestsResponse(_message.Message):
+    """Response message for ListInterests."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTERESTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def interests(self) -> _containers.RepeatedCompositeFieldContainer[Global___Interest]:
+        """Interests of the user in the order of Profile.interests; at most 58, so there are no pages."""
+
+    def __init__(
+        self,
+        *,
+        interests: _abc.Iterable[Global___Interest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interests", b"interests"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListInterestsResponse: _TypeAlias = ListInterestsResponse  # noqa: Y015
+
+@_typing.final
+class CreateInterestRequest(_message.Message):
+    """Request message for CreateInterest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    INTEREST_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Id of the user; the user may be unknown."""
+    @_builtins.property
+    def interest(self) -> Global___Interest:
+        """The new interest: name and origin (COLLECTION or LIST) are required; paper_ids has up to 2,000 ids or aliases of
+        stored papers, liked or not. Of the other fields only interest_id is used. A repeat with another name, origin or
+        other papers is INVALID_ARGUMENT.
+        """
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        interest: Global___Interest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["interest", b"interest"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interest", b"interest", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateInterestRequest: _TypeAlias = CreateInterestRequest  # noqa: Y015
+
+@_typing.final
+class CreateInterestResponse(_message.Message):
+    """Response message for CreateInterest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTEREST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def interest(self) -> Global___Interest:
+        """The interest as stored."""
+
+    def __init__(
+        self,
+        *,
+        interest: Global___Interest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["interest", b"interest"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interest", b"interest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateInterestResponse: _TypeAlias = CreateInterestResponse  # noqa: Y015
+
+@_typing.final
+class UpdateInterestRequest(_message.Message):
+    """Request message for UpdateInterest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    INTEREST_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Id of the user."""
+    @_builtins.property
+    def interest(self) -> Global___Interest:
+        """The interest with its interest_id and the new values."""
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """Names of the fields to change: "name", "weight", "paused" and "paper_ids". At least one; others are
+        INVALID_ARGUMENT.
+
+        A new weight changes the other weights too: they share the rest in their present proportions, and all are fixed
+        from then on. New paper_ids (up to 2,000 ids or aliases) replace the present ones; liked papers that are taken out
+        belong to no interest unless one lists them, and found interests lose the papers that this one gets.
+        """
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        interest: Global___Interest | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["interest", b"interest", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interest", b"interest", "update_mask", b"update_mask", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateInterestRequest: _TypeAlias = UpdateInterestRequest  # noqa: Y015
+
+@_typing.final
+class UpdateInterestResponse(_message.Message):
+    """Response message for UpdateInterest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTEREST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def interest(self) -> Global___Interest:
+        """The interest as stored."""
+
+    def __init__(
+        self,
+        *,
+        interest: Global___Interest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["interest", b"interest"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interest", b"interest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateInterestResponse: _TypeAlias = UpdateInterestResponse  # noqa: Y015
+
+@_typing.final
+class DeleteInterestRequest(_message.Message):
+    """Request message for DeleteInterest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    INTEREST_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Id of the user."""
+    interest_id: _builtins.str
+    """Id of the interest."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        interest_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interest_id", b"interest_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteInterestRequest: _TypeAlias = DeleteInterestRequest  # noqa: Y015
+
+@_typing.final
+class DeleteInterestResponse(_message.Message):
+    """Response message for DeleteInterest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteInterestResponse: _TypeAlias = DeleteInterestResponse  # noqa: Y015
+
+@_typing.final
+class MergeInterestsRequest(_message.Message):
+    """Request message for MergeInterests."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    INTEREST_ID_FIELD_NUMBER: _builtins.int
+    MERGED_INTEREST_IDS_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Id of the user."""
+    interest_id: _builtins.str
+    """Id of the interest that stays, with its name and origin."""
+    @_builtins.property
+    def merged_interest_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the interests to merge into it, 1 to 50."""
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        interest_id: _builtins.str = ...,
+        merged_interest_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interest_id", b"interest_id", "merged_interest_ids", b"merged_interest_ids", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergeInterestsRequest: _TypeAlias = MergeInterestsRequest  # noqa: Y015
+
+@_typing.final
+class MergeInterestsResponse(_message.Message):
+    """Response message for MergeInterests."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTEREST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def interest(self) -> Global___Interest:
+        """The interest that stays."""
+
+    def __init__(
+        self,
+        *,
+        interest: Global___Interest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["interest", b"interest"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interest", b"interest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MergeInterestsResponse: _TypeAlias = MergeInterestsResponse  # noqa: Y015
+
+@_typing.final
+class SplitInterestRequest(_message.Message):
+    """Request message for SplitInterest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    INTEREST_ID_FIELD_NUMBER: _builtins.int
+    PAPER_IDS_FIELD_NUMBER: _builtins.int
+    NEW_INTEREST_ID_FIELD_NUMBER: _builtins.int
+    NEW_NAME_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Id of the user."""
+    interest_id: _builtins.str
+    """Id of the interest."""
+    new_interest_id: _builtins.str
+    """Id of the new interest. If the user has an interest with this id, the call changes nothing. If empty, the server
+    derives it from the papers.
+    """
+    new_name: _builtins.str
+    """Name of the new interest, at most 200 characters. If empty, it is named after its papers."""
+    @_builtins.property
+    def paper_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids or aliases of the papers to move to the new interest: some of the interest's papers, and not all of them. If
+        empty, the server divides the papers into two groups and moves the smaller one; INVALID_ARGUMENT if fewer than two
+        papers have vectors.
+        """
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        interest_id: _builtins.str = ...,
+        paper_ids: _abc.Iterable[_builtins.str] | None = ...,
+        new_interest_id: _builtins.str = ...,
+        new_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interest_id", b"interest_id", "new_interest_id", b"new_interest_id", "new_name", b"new_name", "paper_ids", b"paper_ids", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SplitInterestRequest: _TypeAlias = SplitInterestRequest  # noqa: Y015
+
+@_typing.final
+class SplitInterestResponse(_message.Message):
+    """Response message for SplitInterest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTEREST_FIELD_NUMBER: _builtins.int
+    NEW_INTEREST_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def interest(self) -> Global___Interest:
+        """The interest with the papers that stay."""
+
+    @_builtins.property
+    def new_interest(self) -> Global___Interest:
+        """The new interest."""
+
+    def __init__(
+        self,
+        *,
+        interest: Global___Interest | None = ...,
+        new_interest: Global___Interest | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["interest", b"interest", "new_interest", b"new_interest"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interest", b"interest", "new_interest", b"new_interest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SplitInterestResponse: _TypeAlias = SplitInterestResponse  # noqa: Y015
+
+@_typing.final
 class ExportUserRequest(_message.Message):
     """Request message for ExportUser."""
 
@@ -613,9 +1006,39 @@ class ExportedSlate(_message.Message):
 Global___ExportedSlate: _TypeAlias = ExportedSlate  # noqa: Y015
 
 @_typing.final
+class ExportedInterests(_message.Message):
+    """The edited interests of a user, in an export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INTERESTS_FIELD_NUMBER: _builtins.int
+    UNSORTED_PAPER_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def interests(self) -> _containers.RepeatedCompositeFieldContainer[Global___Interest]:
+        """The interests with all their papers, as ListInterests returns them."""
+
+    @_builtins.property
+    def unsorted_paper_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Liked papers that were taken out of an interest or whose interest was deleted, in order of id."""
+
+    def __init__(
+        self,
+        *,
+        interests: _abc.Iterable[Global___Interest] | None = ...,
+        unsorted_paper_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["interests", b"interests", "unsorted_paper_ids", b"unsorted_paper_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportedInterests: _TypeAlias = ExportedInterests  # noqa: Y015
+
+@_typing.final
 class ExportUserResponse(_message.Message):
-    """Response message for ExportUser: one record. The profile comes first, then the events in the order they were
-    recorded, then the served slates, oldest first, then the precomputed slates in order of digest_id.
+    """Response message for ExportUser: one record. The profile comes first, then the interests, then the events in the order
+    they were recorded, then the served slates, oldest first, then the precomputed slates in order of digest_id.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -624,6 +1047,7 @@ class ExportUserResponse(_message.Message):
     EVENT_FIELD_NUMBER: _builtins.int
     SLATE_FIELD_NUMBER: _builtins.int
     PRECOMPUTED_SLATE_FIELD_NUMBER: _builtins.int
+    INTERESTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def profile(self) -> Global___Profile:
         """Profile of the user at the time of the call. Missing if the user has neither events nor preferences."""
@@ -640,6 +1064,10 @@ class ExportUserResponse(_message.Message):
     def precomputed_slate(self) -> Global___ExportedSlate:
         """One slate that was computed in advance for the user, and may be served later."""
 
+    @_builtins.property
+    def interests(self) -> Global___ExportedInterests:
+        """Interests of the user. Missing if the user has never edited one."""
+
     def __init__(
         self,
         *,
@@ -647,12 +1075,13 @@ class ExportUserResponse(_message.Message):
         event: Global___Event | None = ...,
         slate: Global___ExportedSlate | None = ...,
         precomputed_slate: Global___ExportedSlate | None = ...,
+        interests: Global___ExportedInterests | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "precomputed_slate", b"precomputed_slate", "profile", b"profile", "record", b"record", "slate", b"slate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "interests", b"interests", "precomputed_slate", b"precomputed_slate", "profile", b"profile", "record", b"record", "slate", b"slate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "precomputed_slate", b"precomputed_slate", "profile", b"profile", "record", b"record", "slate", b"slate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "interests", b"interests", "precomputed_slate", b"precomputed_slate", "profile", b"profile", "record", b"record", "slate", b"slate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["profile", "event", "slate", "precomputed_slate"]  # noqa: Y015
+    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["profile", "event", "slate", "precomputed_slate", "interests"]  # noqa: Y015
     _WhichOneofArgType_record: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_record) -> _WhichOneofReturnType_record | None: ...
 

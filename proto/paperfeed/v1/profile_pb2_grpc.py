@@ -57,6 +57,36 @@ class ProfileServiceStub:
                 request_serializer=paperfeed_dot_v1_dot_profile__pb2.UpdatePreferencesRequest.SerializeToString,
                 response_deserializer=paperfeed_dot_v1_dot_profile__pb2.UpdatePreferencesResponse.FromString,
                 _registered_method=True)
+        self.ListInterests = channel.unary_unary(
+                '/paperfeed.v1.ProfileService/ListInterests',
+                request_serializer=paperfeed_dot_v1_dot_profile__pb2.ListInterestsRequest.SerializeToString,
+                response_deserializer=paperfeed_dot_v1_dot_profile__pb2.ListInterestsResponse.FromString,
+                _registered_method=True)
+        self.CreateInterest = channel.unary_unary(
+                '/paperfeed.v1.ProfileService/CreateInterest',
+                request_serializer=paperfeed_dot_v1_dot_profile__pb2.CreateInterestRequest.SerializeToString,
+                response_deserializer=paperfeed_dot_v1_dot_profile__pb2.CreateInterestResponse.FromString,
+                _registered_method=True)
+        self.UpdateInterest = channel.unary_unary(
+                '/paperfeed.v1.ProfileService/UpdateInterest',
+                request_serializer=paperfeed_dot_v1_dot_profile__pb2.UpdateInterestRequest.SerializeToString,
+                response_deserializer=paperfeed_dot_v1_dot_profile__pb2.UpdateInterestResponse.FromString,
+                _registered_method=True)
+        self.DeleteInterest = channel.unary_unary(
+                '/paperfeed.v1.ProfileService/DeleteInterest',
+                request_serializer=paperfeed_dot_v1_dot_profile__pb2.DeleteInterestRequest.SerializeToString,
+                response_deserializer=paperfeed_dot_v1_dot_profile__pb2.DeleteInterestResponse.FromString,
+                _registered_method=True)
+        self.MergeInterests = channel.unary_unary(
+                '/paperfeed.v1.ProfileService/MergeInterests',
+                request_serializer=paperfeed_dot_v1_dot_profile__pb2.MergeInterestsRequest.SerializeToString,
+                response_deserializer=paperfeed_dot_v1_dot_profile__pb2.MergeInterestsResponse.FromString,
+                _registered_method=True)
+        self.SplitInterest = channel.unary_unary(
+                '/paperfeed.v1.ProfileService/SplitInterest',
+                request_serializer=paperfeed_dot_v1_dot_profile__pb2.SplitInterestRequest.SerializeToString,
+                response_deserializer=paperfeed_dot_v1_dot_profile__pb2.SplitInterestResponse.FromString,
+                _registered_method=True)
         self.ExportUser = channel.unary_stream(
                 '/paperfeed.v1.ProfileService/ExportUser',
                 request_serializer=paperfeed_dot_v1_dot_profile__pb2.ExportUserRequest.SerializeToString,
@@ -113,18 +143,71 @@ class ProfileServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListInterests(self, request, context):
+        """Returns the interests of a user with all their papers. NOT_FOUND if the user is unknown. Safe to repeat.
+
+        Until the first edit, interests are groups of similar likes, found anew after each new like. The first successful
+        edit of any interest stores all present ones. From then on they keep their ids, names and papers; a new like joins
+        the interest that it is most similar to, or a new interest appears if it is similar to none and the user has fewer
+        than 8.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateInterest(self, request, context):
+        """Adds an interest made of given papers. Creates the user if unknown. INVALID_ARGUMENT if another interest of the user
+        has its id, or if the user has 50 interests. NOT_FOUND if a paper is unknown. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateInterest(self, request, context):
+        """Changes the name, weight, paused state or papers of an interest. NOT_FOUND if the user, the interest or a paper is
+        unknown. On failure nothing changes. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteInterest(self, request, context):
+        """Deletes an interest. Its likes stay likes, but belong to no interest until one lists them. To see less of an
+        interest, lower its weight or pause it instead. NOT_FOUND if the user is unknown. Safe to repeat: succeeds without
+        effect if there is no such interest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MergeInterests(self, request, context):
+        """Merges interests into another one, which gets their papers and weights. Their ids name it from then on. NOT_FOUND if
+        the user or an interest is unknown. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SplitInterest(self, request, context):
+        """Moves papers of an interest to a new interest. NOT_FOUND if the user, the interest or a paper is unknown. Safe to
+        repeat if new_interest_id or paper_ids is given.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExportUser(self, request, context):
-        """Streams all that is stored about a user: the profile, the events, the slates that were served and the precomputed
-        slates, one record per message. NOT_FOUND if nothing is stored, not even a slate. Safe to repeat. The server
-        cancels the stream if the client reads nothing for some time (60 seconds by default).
+        """Streams all that is stored about a user: the profile, the edited interests, the events, the slates that were served
+        and the precomputed slates, one record per message. NOT_FOUND if nothing is stored, not even a slate. Safe to
+        repeat. The server cancels the stream if the client reads nothing for some time (60 seconds by default).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def DeleteUser(self, request, context):
-        """Deletes a user with all events, preferences and slates, and stores a tombstone. Trained model bundles do not
-        change. Safe to repeat: succeeds without effect if nothing is stored about the user.
+        """Deletes a user with all events, preferences, interests and slates, and stores a tombstone. Trained model bundles do
+        not change. Safe to repeat: succeeds without effect if nothing is stored about the user.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -160,6 +243,36 @@ def add_ProfileServiceServicer_to_server(servicer, server):
                     servicer.UpdatePreferences,
                     request_deserializer=paperfeed_dot_v1_dot_profile__pb2.UpdatePreferencesRequest.FromString,
                     response_serializer=paperfeed_dot_v1_dot_profile__pb2.UpdatePreferencesResponse.SerializeToString,
+            ),
+            'ListInterests': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInterests,
+                    request_deserializer=paperfeed_dot_v1_dot_profile__pb2.ListInterestsRequest.FromString,
+                    response_serializer=paperfeed_dot_v1_dot_profile__pb2.ListInterestsResponse.SerializeToString,
+            ),
+            'CreateInterest': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateInterest,
+                    request_deserializer=paperfeed_dot_v1_dot_profile__pb2.CreateInterestRequest.FromString,
+                    response_serializer=paperfeed_dot_v1_dot_profile__pb2.CreateInterestResponse.SerializeToString,
+            ),
+            'UpdateInterest': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateInterest,
+                    request_deserializer=paperfeed_dot_v1_dot_profile__pb2.UpdateInterestRequest.FromString,
+                    response_serializer=paperfeed_dot_v1_dot_profile__pb2.UpdateInterestResponse.SerializeToString,
+            ),
+            'DeleteInterest': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteInterest,
+                    request_deserializer=paperfeed_dot_v1_dot_profile__pb2.DeleteInterestRequest.FromString,
+                    response_serializer=paperfeed_dot_v1_dot_profile__pb2.DeleteInterestResponse.SerializeToString,
+            ),
+            'MergeInterests': grpc.unary_unary_rpc_method_handler(
+                    servicer.MergeInterests,
+                    request_deserializer=paperfeed_dot_v1_dot_profile__pb2.MergeInterestsRequest.FromString,
+                    response_serializer=paperfeed_dot_v1_dot_profile__pb2.MergeInterestsResponse.SerializeToString,
+            ),
+            'SplitInterest': grpc.unary_unary_rpc_method_handler(
+                    servicer.SplitInterest,
+                    request_deserializer=paperfeed_dot_v1_dot_profile__pb2.SplitInterestRequest.FromString,
+                    response_serializer=paperfeed_dot_v1_dot_profile__pb2.SplitInterestResponse.SerializeToString,
             ),
             'ExportUser': grpc.unary_stream_rpc_method_handler(
                     servicer.ExportUser,
@@ -288,6 +401,168 @@ class ProfileService:
             '/paperfeed.v1.ProfileService/UpdatePreferences',
             paperfeed_dot_v1_dot_profile__pb2.UpdatePreferencesRequest.SerializeToString,
             paperfeed_dot_v1_dot_profile__pb2.UpdatePreferencesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInterests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paperfeed.v1.ProfileService/ListInterests',
+            paperfeed_dot_v1_dot_profile__pb2.ListInterestsRequest.SerializeToString,
+            paperfeed_dot_v1_dot_profile__pb2.ListInterestsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateInterest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paperfeed.v1.ProfileService/CreateInterest',
+            paperfeed_dot_v1_dot_profile__pb2.CreateInterestRequest.SerializeToString,
+            paperfeed_dot_v1_dot_profile__pb2.CreateInterestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateInterest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paperfeed.v1.ProfileService/UpdateInterest',
+            paperfeed_dot_v1_dot_profile__pb2.UpdateInterestRequest.SerializeToString,
+            paperfeed_dot_v1_dot_profile__pb2.UpdateInterestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteInterest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paperfeed.v1.ProfileService/DeleteInterest',
+            paperfeed_dot_v1_dot_profile__pb2.DeleteInterestRequest.SerializeToString,
+            paperfeed_dot_v1_dot_profile__pb2.DeleteInterestResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MergeInterests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paperfeed.v1.ProfileService/MergeInterests',
+            paperfeed_dot_v1_dot_profile__pb2.MergeInterestsRequest.SerializeToString,
+            paperfeed_dot_v1_dot_profile__pb2.MergeInterestsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SplitInterest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paperfeed.v1.ProfileService/SplitInterest',
+            paperfeed_dot_v1_dot_profile__pb2.SplitInterestRequest.SerializeToString,
+            paperfeed_dot_v1_dot_profile__pb2.SplitInterestResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -52,14 +52,43 @@ class ProfileServiceStub:
     """Replaces some or all lists of a user's preferences. Creates the user if unknown. On failure nothing changes. Safe
     to repeat.
     """
+    ListInterests: _grpc.UnaryUnaryMultiCallable[_profile_pb2.ListInterestsRequest, _profile_pb2.ListInterestsResponse]
+    """Returns the interests of a user with all their papers. NOT_FOUND if the user is unknown. Safe to repeat.
+
+    Until the first edit, interests are groups of similar likes, found anew after each new like. The first successful
+    edit of any interest stores all present ones. From then on they keep their ids, names and papers; a new like joins
+    the interest that it is most similar to, or a new interest appears if it is similar to none and the user has fewer
+    than 8.
+    """
+    CreateInterest: _grpc.UnaryUnaryMultiCallable[_profile_pb2.CreateInterestRequest, _profile_pb2.CreateInterestResponse]
+    """Adds an interest made of given papers. Creates the user if unknown. INVALID_ARGUMENT if another interest of the user
+    has its id, or if the user has 50 interests. NOT_FOUND if a paper is unknown. Safe to repeat.
+    """
+    UpdateInterest: _grpc.UnaryUnaryMultiCallable[_profile_pb2.UpdateInterestRequest, _profile_pb2.UpdateInterestResponse]
+    """Changes the name, weight, paused state or papers of an interest. NOT_FOUND if the user, the interest or a paper is
+    unknown. On failure nothing changes. Safe to repeat.
+    """
+    DeleteInterest: _grpc.UnaryUnaryMultiCallable[_profile_pb2.DeleteInterestRequest, _profile_pb2.DeleteInterestResponse]
+    """Deletes an interest. Its likes stay likes, but belong to no interest until one lists them. To see less of an
+    interest, lower its weight or pause it instead. NOT_FOUND if the user is unknown. Safe to repeat: succeeds without
+    effect if there is no such interest.
+    """
+    MergeInterests: _grpc.UnaryUnaryMultiCallable[_profile_pb2.MergeInterestsRequest, _profile_pb2.MergeInterestsResponse]
+    """Merges interests into another one, which gets their papers and weights. Their ids name it from then on. NOT_FOUND if
+    the user or an interest is unknown. Safe to repeat.
+    """
+    SplitInterest: _grpc.UnaryUnaryMultiCallable[_profile_pb2.SplitInterestRequest, _profile_pb2.SplitInterestResponse]
+    """Moves papers of an interest to a new interest. NOT_FOUND if the user, the interest or a paper is unknown. Safe to
+    repeat if new_interest_id or paper_ids is given.
+    """
     ExportUser: _grpc.UnaryStreamMultiCallable[_profile_pb2.ExportUserRequest, _profile_pb2.ExportUserResponse]
-    """Streams all that is stored about a user: the profile, the events, the slates that were served and the precomputed
-    slates, one record per message. NOT_FOUND if nothing is stored, not even a slate. Safe to repeat. The server
-    cancels the stream if the client reads nothing for some time (60 seconds by default).
+    """Streams all that is stored about a user: the profile, the edited interests, the events, the slates that were served
+    and the precomputed slates, one record per message. NOT_FOUND if nothing is stored, not even a slate. Safe to
+    repeat. The server cancels the stream if the client reads nothing for some time (60 seconds by default).
     """
     DeleteUser: _grpc.UnaryUnaryMultiCallable[_profile_pb2.DeleteUserRequest, _profile_pb2.DeleteUserResponse]
-    """Deletes a user with all events, preferences and slates, and stores a tombstone. Trained model bundles do not
-    change. Safe to repeat: succeeds without effect if nothing is stored about the user.
+    """Deletes a user with all events, preferences, interests and slates, and stores a tombstone. Trained model bundles do
+    not change. Safe to repeat: succeeds without effect if nothing is stored about the user.
     """
     ListDeletedUsers: _grpc.UnaryUnaryMultiCallable[_profile_pb2.ListDeletedUsersRequest, _profile_pb2.ListDeletedUsersResponse]
     """Returns the tombstones of deleted users, page by page, in order of deleted_at. Use them to delete your own copies
@@ -90,14 +119,43 @@ class ProfileServiceAsyncStub(ProfileServiceStub):
     """Replaces some or all lists of a user's preferences. Creates the user if unknown. On failure nothing changes. Safe
     to repeat.
     """
+    ListInterests: _aio.UnaryUnaryMultiCallable[_profile_pb2.ListInterestsRequest, _profile_pb2.ListInterestsResponse]  # type: ignore[assignment]
+    """Returns the interests of a user with all their papers. NOT_FOUND if the user is unknown. Safe to repeat.
+
+    Until the first edit, interests are groups of similar likes, found anew after each new like. The first successful
+    edit of any interest stores all present ones. From then on they keep their ids, names and papers; a new like joins
+    the interest that it is most similar to, or a new interest appears if it is similar to none and the user has fewer
+    than 8.
+    """
+    CreateInterest: _aio.UnaryUnaryMultiCallable[_profile_pb2.CreateInterestRequest, _profile_pb2.CreateInterestResponse]  # type: ignore[assignment]
+    """Adds an interest made of given papers. Creates the user if unknown. INVALID_ARGUMENT if another interest of the user
+    has its id, or if the user has 50 interests. NOT_FOUND if a paper is unknown. Safe to repeat.
+    """
+    UpdateInterest: _aio.UnaryUnaryMultiCallable[_profile_pb2.UpdateInterestRequest, _profile_pb2.UpdateInterestResponse]  # type: ignore[assignment]
+    """Changes the name, weight, paused state or papers of an interest. NOT_FOUND if the user, the interest or a paper is
+    unknown. On failure nothing changes. Safe to repeat.
+    """
+    DeleteInterest: _aio.UnaryUnaryMultiCallable[_profile_pb2.DeleteInterestRequest, _profile_pb2.DeleteInterestResponse]  # type: ignore[assignment]
+    """Deletes an interest. Its likes stay likes, but belong to no interest until one lists them. To see less of an
+    interest, lower its weight or pause it instead. NOT_FOUND if the user is unknown. Safe to repeat: succeeds without
+    effect if there is no such interest.
+    """
+    MergeInterests: _aio.UnaryUnaryMultiCallable[_profile_pb2.MergeInterestsRequest, _profile_pb2.MergeInterestsResponse]  # type: ignore[assignment]
+    """Merges interests into another one, which gets their papers and weights. Their ids name it from then on. NOT_FOUND if
+    the user or an interest is unknown. Safe to repeat.
+    """
+    SplitInterest: _aio.UnaryUnaryMultiCallable[_profile_pb2.SplitInterestRequest, _profile_pb2.SplitInterestResponse]  # type: ignore[assignment]
+    """Moves papers of an interest to a new interest. NOT_FOUND if the user, the interest or a paper is unknown. Safe to
+    repeat if new_interest_id or paper_ids is given.
+    """
     ExportUser: _aio.UnaryStreamMultiCallable[_profile_pb2.ExportUserRequest, _profile_pb2.ExportUserResponse]  # type: ignore[assignment]
-    """Streams all that is stored about a user: the profile, the events, the slates that were served and the precomputed
-    slates, one record per message. NOT_FOUND if nothing is stored, not even a slate. Safe to repeat. The server
-    cancels the stream if the client reads nothing for some time (60 seconds by default).
+    """Streams all that is stored about a user: the profile, the edited interests, the events, the slates that were served
+    and the precomputed slates, one record per message. NOT_FOUND if nothing is stored, not even a slate. Safe to
+    repeat. The server cancels the stream if the client reads nothing for some time (60 seconds by default).
     """
     DeleteUser: _aio.UnaryUnaryMultiCallable[_profile_pb2.DeleteUserRequest, _profile_pb2.DeleteUserResponse]  # type: ignore[assignment]
-    """Deletes a user with all events, preferences and slates, and stores a tombstone. Trained model bundles do not
-    change. Safe to repeat: succeeds without effect if nothing is stored about the user.
+    """Deletes a user with all events, preferences, interests and slates, and stores a tombstone. Trained model bundles do
+    not change. Safe to repeat: succeeds without effect if nothing is stored about the user.
     """
     ListDeletedUsers: _aio.UnaryUnaryMultiCallable[_profile_pb2.ListDeletedUsersRequest, _profile_pb2.ListDeletedUsersResponse]  # type: ignore[assignment]
     """Returns the tombstones of deleted users, page by page, in order of deleted_at. Use them to delete your own copies
@@ -151,14 +209,79 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ListInterests(
+        self,
+        request: _profile_pb2.ListInterestsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.ListInterestsResponse, _abc.Awaitable[_profile_pb2.ListInterestsResponse]]:
+        """Returns the interests of a user with all their papers. NOT_FOUND if the user is unknown. Safe to repeat.
+
+        Until the first edit, interests are groups of similar likes, found anew after each new like. The first successful
+        edit of any interest stores all present ones. From then on they keep their ids, names and papers; a new like joins
+        the interest that it is most similar to, or a new interest appears if it is similar to none and the user has fewer
+        than 8.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateInterest(
+        self,
+        request: _profile_pb2.CreateInterestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.CreateInterestResponse, _abc.Awaitable[_profile_pb2.CreateInterestResponse]]:
+        """Adds an interest made of given papers. Creates the user if unknown. INVALID_ARGUMENT if another interest of the user
+        has its id, or if the user has 50 interests. NOT_FOUND if a paper is unknown. Safe to repeat.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateInterest(
+        self,
+        request: _profile_pb2.UpdateInterestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.UpdateInterestResponse, _abc.Awaitable[_profile_pb2.UpdateInterestResponse]]:
+        """Changes the name, weight, paused state or papers of an interest. NOT_FOUND if the user, the interest or a paper is
+        unknown. On failure nothing changes. Safe to repeat.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteInterest(
+        self,
+        request: _profile_pb2.DeleteInterestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.DeleteInterestResponse, _abc.Awaitable[_profile_pb2.DeleteInterestResponse]]:
+        """Deletes an interest. Its likes stay likes, but belong to no interest until one lists them. To see less of an
+        interest, lower its weight or pause it instead. NOT_FOUND if the user is unknown. Safe to repeat: succeeds without
+        effect if there is no such interest.
+        """
+
+    @_abc_1.abstractmethod
+    def MergeInterests(
+        self,
+        request: _profile_pb2.MergeInterestsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.MergeInterestsResponse, _abc.Awaitable[_profile_pb2.MergeInterestsResponse]]:
+        """Merges interests into another one, which gets their papers and weights. Their ids name it from then on. NOT_FOUND if
+        the user or an interest is unknown. Safe to repeat.
+        """
+
+    @_abc_1.abstractmethod
+    def SplitInterest(
+        self,
+        request: _profile_pb2.SplitInterestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.SplitInterestResponse, _abc.Awaitable[_profile_pb2.SplitInterestResponse]]:
+        """Moves papers of an interest to a new interest. NOT_FOUND if the user, the interest or a paper is unknown. Safe to
+        repeat if new_interest_id or paper_ids is given.
+        """
+
+    @_abc_1.abstractmethod
     def ExportUser(
         self,
         request: _profile_pb2.ExportUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_profile_pb2.ExportUserResponse], _abc.AsyncIterator[_profile_pb2.ExportUserResponse]]:
-        """Streams all that is stored about a user: the profile, the events, the slates that were served and the precomputed
-        slates, one record per message. NOT_FOUND if nothing is stored, not even a slate. Safe to repeat. The server
-        cancels the stream if the client reads nothing for some time (60 seconds by default).
+        """Streams all that is stored about a user: the profile, the edited interests, the events, the slates that were served
+        and the precomputed slates, one record per message. NOT_FOUND if nothing is stored, not even a slate. Safe to
+        repeat. The server cancels the stream if the client reads nothing for some time (60 seconds by default).
         """
 
     @_abc_1.abstractmethod
@@ -167,8 +290,8 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _profile_pb2.DeleteUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_profile_pb2.DeleteUserResponse, _abc.Awaitable[_profile_pb2.DeleteUserResponse]]:
-        """Deletes a user with all events, preferences and slates, and stores a tombstone. Trained model bundles do not
-        change. Safe to repeat: succeeds without effect if nothing is stored about the user.
+        """Deletes a user with all events, preferences, interests and slates, and stores a tombstone. Trained model bundles do
+        not change. Safe to repeat: succeeds without effect if nothing is stored about the user.
         """
 
     @_abc_1.abstractmethod

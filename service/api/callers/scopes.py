@@ -17,6 +17,12 @@ SCOPES: dict[str, Scope | None] = {
     "ProfileService/ListLikes": Scope.FEEDS_READ,
     "ProfileService/GetProfile": Scope.FEEDS_READ,
     "ProfileService/UpdatePreferences": Scope.EVENTS_WRITE,
+    "ProfileService/ListInterests": Scope.FEEDS_READ,
+    "ProfileService/CreateInterest": Scope.EVENTS_WRITE,
+    "ProfileService/UpdateInterest": Scope.EVENTS_WRITE,
+    "ProfileService/DeleteInterest": Scope.EVENTS_WRITE,
+    "ProfileService/MergeInterests": Scope.EVENTS_WRITE,
+    "ProfileService/SplitInterest": Scope.EVENTS_WRITE,
     "ProfileService/ExportUser": Scope.USERS_ADMIN,
     "ProfileService/DeleteUser": Scope.USERS_ADMIN,
     # Whoever copies data of users must learn of deletions. Tombstones hold hashes and times only.

@@ -1,4 +1,4 @@
-"""The store of users: their events, preferences and state."""
+"""The store of users: their events, preferences, interests and state."""
 
 import datetime as dt
 from collections.abc import Collection, Iterator, Sequence
@@ -6,10 +6,11 @@ from typing import Protocol
 
 from service.app.ports.clock import Clock
 from service.domain.events import DeletedUser, Event, EventType, Preferences, Reaction, UserState
+from service.domain.interests import StoredInterests
 
 
 class UserStore(Protocol):
-    """Users: their events, preferences and state."""
+    """Users: their events, preferences, interests and state."""
 
     def record(self, events: Sequence[Event], now: dt.datetime) -> list[bool]:
         """Store events; return for each whether it is new. A repeated event (``Event.repeats``) is ignored.
@@ -41,6 +42,9 @@ class UserStore(Protocol):
     def save_preferences(self, user_id: str, preferences: Preferences, now: dt.datetime) -> None:
         """Replace the preferences; create the user if needed."""
 
+    def save_interests(self, user_id: str, wanted: StoredInterests, now: dt.datetime) -> None:
+        """Replace the edited interests and give the user a new version; create the user if needed."""
+
     def page_ids(self, *, after: str, limit: int) -> list[str]:
         """Return user ids greater than ``after``, ascending."""
 
@@ -60,7 +64,7 @@ class UserStore(Protocol):
         """Yield all users' events of these types in order of arrival. Read the iterator to its end without delay."""
 
     def delete(self, user_id: str, clock: Clock) -> bool:
-        """Delete a user with events, preferences and slates and leave a tombstone; return False if unknown.
+        """Delete a user with events, preferences, interests and slates and leave a tombstone; return False if unknown.
 
         The clock is read after all locks are taken, so that tombstones are committed in order of their times.
         """

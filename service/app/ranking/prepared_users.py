@@ -4,7 +4,7 @@ Placing thirty papers in the bundle's spaces takes ten times as long as building
 of their own, because many users like the same papers and a new like does not change the rows of the others.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -12,13 +12,16 @@ from ranker.spaces.spaces import PaperMatrix, stack_matrices
 from service.app.cache import CachesByOwner, VersionedCache
 from service.app.ports import Transaction
 from service.app.ranking.placing import place_papers
-from service.app.ranking.prepared_user import PreparedUser, counted_likes
+from service.app.ranking.prepared_user import PlacePapers, PreparedUser, counted_papers
+from service.app.ranking.sections import Section, section_papers, sections_of
 from service.app.ranking.serving import Serving
 from service.domain.papers import Paper
 from telemetry.record import recorder
 
 USER_BYTES = 256 * 2**20
 """Limit for all cached users of one bundle together: about a thousand users with thirty likes."""
+SECTION_BYTES = 64 * 2**20
+"""Limit for the cached sections of all users of one bundle together."""
 LIKE_BYTES = 8_000
 """Approximate memory of one like in a profile."""
 DISLIKE_BYTES = 1_600
@@ -75,6 +78,9 @@ class PreparedUsers:
 
     def __init__(self) -> None:
         self._kept = CachesByOwner[VersionedCache[str, PreparedUser]](lambda: VersionedCache(USER_BYTES, _user_bytes))
+        self._sections = CachesByOwner[VersionedCache[str, tuple[Section, ...]]](
+            lambda: VersionedCache(SECTION_BYTES, _section_bytes)
+        )
         self._placed = PlacedPapers()
 
     def find(self, tx: Transaction, serving: Serving, user_id: str, version: int | None) -> PreparedUser:
@@ -95,22 +101,43 @@ class PreparedUsers:
             "liked_papers": PLACED_BYTES * self._placed.count,
         }
 
+    def sections(self, tx: Transaction, serving: Serving, user: PreparedUser) -> tuple[Section, ...]:
+        """Return a section for each interest of a prepared user, paused ones included; none for an unknown user."""
+        if user.state is None or not user.interests:
+            return ()
+        user_id, key = user.state.user_id, (user.state.version, serving.generation)
+        kept = self._sections.of(serving.loaded)
+        if (found := kept.find(user_id, key)) is not None:
+            return found
+        papers, place = self._placing(tx, serving, section_papers(user))
+        return kept.put(user_id, key, sections_of(user, papers, place))
+
     def _load(self, tx: Transaction, serving: Serving, user_id: str) -> PreparedUser:
         state = tx.users.find_state(user_id)
-        if state is None or not state.likes:
+        if state is None or not (state.likes or state.interests):
             return PreparedUser(state=state, profile=None)
-        wanted = [like.paper_id for part in counted_likes(state) for like in part]
+        papers, place = self._placing(tx, serving, counted_papers(state))
+        return PreparedUser.of(serving, state, papers, place)
+
+    def _placing(
+        self, tx: Transaction, serving: Serving, wanted: Sequence[str]
+    ) -> tuple[Mapping[str, Paper], PlacePapers]:
+        """Return the stored papers among ``wanted`` by id, and what places them in the spaces of the bundle."""
         if serving.bundle is None:
             papers = tx.papers.find_many(wanted)
             vectors = tx.papers.vectors(list(papers), serving.encoder)
-            return PreparedUser.of(serving, state, papers, lambda found: place_papers(serving, found, vectors))
+            return papers, lambda found: place_papers(serving, found, vectors)
         placed = self._placed.find(tx, serving, wanted)
 
         def place(papers: Sequence[Paper]) -> PaperMatrix:
             rows = [placed[paper.paper_id][1] for paper in papers]
             return stack_matrices(rows) if rows else place_papers(serving, [], {})
 
-        return PreparedUser.of(serving, state, {paper_id: paper for paper_id, (paper, _) in placed.items()}, place)
+        return {paper_id: paper for paper_id, (paper, _) in placed.items()}, place
+
+
+def _section_bytes(sections: tuple[Section, ...]) -> int:
+    return sum(_user_bytes(section.user) for section in sections)
 
 
 def _user_bytes(user: PreparedUser) -> int:

@@ -21,7 +21,7 @@ from service.app.ranking.prepared_user import PreparedUser
 from service.app.ranking.serving import Serving
 from service.app.ranking.signals import user_code
 from service.domain.errors import InvalidField
-from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem
+from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem, SlateSection
 from service.domain.matching import Matches
 
 MAX_SLATE_SIZE = 500
@@ -40,6 +40,7 @@ class Ranking:
     items: tuple[SlateItem, ...]
     features: bytes = b""
     statistics_version: int = 0
+    sections: tuple[SlateSection, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -71,8 +71,15 @@ def read_library(source: Source, *, strict: bool = False) -> Library:
     return library
 
 
-def library_of(read: Iterable[RawEntry | Problem], name: str, repaired: Sequence[Problem] = ()) -> Library:
-    """Return the papers of entries from any format. ``repaired`` are problems that were found before."""
+def library_of(
+    read: Iterable[LibraryEntry | RawEntry | Problem], name: str, repaired: Sequence[Problem] = ()
+) -> Library:
+    """Return the library of entries from any format or API.
+
+    Args:
+        name: Where the entries come from, for errors.
+        repaired: Problems that were found before.
+    """
     entries, skipped, problems = _sorted_out(read, name)
     papers, places, conflicts = distinct_papers(entries)
     return Library(papers, entries, places, skipped, [*repaired, *problems, *conflicts])
@@ -92,7 +99,7 @@ def _detected_format(text: str, name: str) -> LibraryFormat:
 
 
 def _sorted_out(
-    read: Iterable[RawEntry | Problem], name: str
+    read: Iterable[LibraryEntry | RawEntry | Problem], name: str
 ) -> tuple[list[LibraryEntry], list[Problem], list[Problem]]:
     """Return the entries, the problems of those left out, and the problems of those that were still read."""
     entries: list[LibraryEntry] = []

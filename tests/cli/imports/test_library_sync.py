@@ -53,7 +53,7 @@ def sync(paperfeed: Run, server: ZoteroServer, key_file: Path) -> Sync:
 
 def run_zotero(paperfeed: Run, server: ZoteroServer, *options: object, **environment: str) -> Done:
     """Run ``paperfeed library sync zotero`` for one user, without waits."""
-    values = {"PAPERFEED_ZOTERO_URL": server.url, "PAPERFEED_FETCH_WAIT_SECONDS": "0", "PAPERFEED_FETCH_TRIES": "2"}
+    values = {"PAPERFEED_ZOTERO_API_URL": server.url, "PAPERFEED_FETCH_WAIT_SECONDS": "0", "PAPERFEED_FETCH_TRIES": "2"}
     return paperfeed("library", "sync", "zotero", "--user", "me", *options, **(values | environment))
 
 

@@ -209,7 +209,7 @@ def test_unknown_papers_are_counted(paperfeed: Run, dated: tuple[Path, Path]) ->
     """Events on unknown papers are ignored and counted."""
     with dated[1].open("a") as stream:
         stream.write("u000,nobody-knows,like,2017-02-01\n")
-    done = weekly(paperfeed, dated, "--json")
+    done = weekly(paperfeed, dated, "--max-users", 5, "--json")
     assert done.code == 0
     assert json.loads(done.out)["settings"]["data"]["events_on_unknown_papers"] == 1
     assert "paperfeed: warning: 1 of 901 events are on unknown papers" in done.err
@@ -227,7 +227,7 @@ def test_database_and_export(paperfeed: Run, dated: tuple[Path, Path], url: str,
         ("--db", url),
         ("--export", tmp_path / "export"),
     ):
-        options = ("--protocol", "weekly-digest", "--bundle", tmp_path / "bundle", "--max-users", 10, "--json")
+        options = ("--protocol", "weekly-digest", "--bundle", tmp_path / "bundle", "--max-users", 4, "--json")
         done = paperfeed("evaluate", *source, *options)
         assert done.code == 0, done
         results.append(json.loads(done.out))

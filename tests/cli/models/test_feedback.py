@@ -20,6 +20,8 @@ pytestmark = pytest.mark.slow
 # Enough users that any random draw has reactions to explored papers.
 USERS = 120
 SLATES = 8 * USERS
+FEW_USERS = 40
+FEW_SLATES = 8 * FEW_USERS
 
 
 @pytest.fixture(scope="session")
@@ -34,10 +36,11 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture
 def database(served: tuple[Path, Path], tmp_path: Path) -> Path:
-    """A copy that the test may change."""
+    """A copy that the test may change, with the first 40 users only."""
     copy = tmp_path / "service.db"
     with sqlite3.connect(served[0]) as source, sqlite3.connect(copy) as target:
         source.backup(target)
+    change(copy, "PRAGMA foreign_keys = ON", f"DELETE FROM users WHERE user_id >= 'reader-{FEW_USERS:05}'")
     return copy
 
 
@@ -138,7 +141,7 @@ def _all_propensities(value: float) -> str:
         (("DELETE FROM slates",), "no slate can be used: no slate was served to a known user"),
         (
             ("DELETE FROM events WHERE occurred_at > '2025-01-01'",),
-            f"no paper shown (neither a sent event nor an impression) ({SLATES} slates)",
+            f"no paper shown (neither a sent event nor an impression) ({FEW_SLATES} slates)",
         ),
         (("DELETE FROM events WHERE event_type NOT IN ('sent')",), "nobody liked, saved or clicked a paper of them"),
         (
@@ -147,12 +150,12 @@ def _all_propensities(value: float) -> str:
         ),
         (
             ("UPDATE slates SET features_version = ''",),
-            f"served by an older version, without a features_version ({SLATES} slates)",
+            f"served by an older version, without a features_version ({FEW_SLATES} slates)",
         ),
-        (("UPDATE slates SET features = x''",), f"features pruned ({SLATES} slates)"),
+        (("UPDATE slates SET features = x''",), f"features pruned ({FEW_SLATES} slates)"),
         (("DELETE FROM users WHERE user_id != 'reader-00000'",), "only one of them reacted"),
         ((_all_propensities(1.0),), "reactions to papers at explored places are too few"),
-        ((_all_propensities(0.9),), f"explored in a way unknown to this version ({SLATES} slates)"),
+        ((_all_propensities(0.9),), f"explored in a way unknown to this version ({FEW_SLATES} slates)"),
     ],
 )
 def test_logs_that_cannot_serve(

@@ -41,7 +41,7 @@ def test_same_files_from_other_processes(files: tuple[Path, Path], tmp_path: Pat
     for number in (1, 2):
         out = tmp_path / f"bundle{number}"
         command = ("-c", START.format(seed=number), "train", "--papers", files[0], "--interactions", files[1])
-        done = in_process(*command[2:], "--recipe", "tiny", "--out", out, db="", start=command[:2])
+        done = in_process(*command[2:], "--recipe", "tiny", "--query-limit", 40, "--out", out, db="", start=command[:2])
         assert (done.code, done.notes) == (0, "")
         bundles.append({file.name: file.read_bytes() for file in out.iterdir()})
     manifests = [json.loads(bundle.pop("manifest.json")) for bundle in bundles]

@@ -51,6 +51,30 @@ def test_a_good_message() -> None:
     assert [paper.paper_id for paper in made.papers] == [f"p{n}" for n in range(1, 11)]
 
 
+def test_sections() -> None:
+    """Each section has a heading with its papers below, in both parts; positions and reactions stay those served."""
+    papers = feed(count=4).papers
+    sections = (("a", "Graph <networks>"), ("b", "Enzymes"), ("c", "Empty"))
+    mixed = tuple(replace(paper, interest_id="ba"[number % 2]) for number, paper in enumerate(papers))
+    made = issue(replace(feed(), papers=mixed, sections=sections).first(3))
+
+    assert problems(made.content, BASE) == []
+    _, text, html = parts(made.content)
+    for part in (text, text_of_html(made.content)):
+        body = part[part.index("Graph <networks>") :]
+        places = [
+            body.index(word)
+            for word in ("Graph <networks>", "Paper 2", "Enzymes", "Paper 1", "Paper 3", "Change your preferences")
+        ]
+        assert places == sorted(places)
+        assert "Empty" not in part
+        assert "Paper 4" not in part
+    assert "1. " in text
+    assert "3. " in text
+    assert html.count("<h3") == 3
+    assert [(paper.position, paper.paper_id) for paper in made.papers] == [(2, "p2"), (1, "p1"), (3, "p3")]
+
+
 @pytest.mark.parametrize(
     "name",
     [

@@ -82,6 +82,18 @@ def test_all_or_nothing(with_service: tuple[RunningSite, FeedService], store: Ma
     assert dump(store) != before
 
 
+def test_sections(site: RunningSite, store: MailStore) -> None:
+    """A ticked box asks for sections, and the page shows it ticked; without the tick they end."""
+    link = url(site, Purpose.PREFERENCES)
+    for value, is_wanted in (({"has_sections": "1"}, True), ({}, False)):
+        assert site.ask(link, {**FORM, **value}).status == 200
+        with store.read() as connection:
+            found = subscribers.find(connection, "s000001")
+        assert found is not None
+        assert found.has_sections is is_wanted
+        assert ('name="has_sections" value="1" checked' in site.ask(link).text) is is_wanted
+
+
 def test_no_day_selected(site: RunningSite, store: MailStore) -> None:
     """A form without a day is an error."""
     before = dump(store)

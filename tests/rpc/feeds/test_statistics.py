@@ -22,7 +22,7 @@ from ranker.spaces.statistics import count_corpus, count_terms
 from testing.calls import at, make_digest, make_papers, rank_request, record, upsert_ready, wait_until
 from testing.servers import Service, serving
 from testing.statistics import put_statistics
-from tests.databases import postgres_schema, require_postgres
+from tests.databases import ENGINES, postgres_schema, require_postgres
 from tests.rpc.feed_calls import get_feed, shown
 
 HOUR = dt.timedelta(hours=1)
@@ -38,10 +38,14 @@ def fill(client: Client) -> list[str]:
     return one[4:] + two[1:]
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+each_engine = pytest.mark.parametrize("filled", ENGINES, indirect=True)
+"""For tests whose outcome depends on the database. The others are on SQLite."""
+
+
+@pytest.fixture
 def filled(request: pytest.FixtureRequest, tiny_bundle: Path) -> Iterator[Service]:
     """A server of the test's own, which does not count by itself, with papers, a digest and a user."""
-    if request.param == "sqlite":
+    if getattr(request, "param", "sqlite") == "sqlite":
         service: Service = request.getfixturevalue("own")
         fill(service.client)
         yield service
@@ -89,6 +93,7 @@ def test_counted_by_the_server(start: Callable[..., Service], tiny_bundle: Path)
     assert set(shown(feed)) == set(paper_ids)
 
 
+@each_engine
 def test_every_answer_names_them(filled: Service) -> None:
     """Feeds, slates, streams, rankings and exports name the statistics; those that no model scored say 0."""
     client = filled.client
@@ -119,6 +124,7 @@ def test_empty_database(own: Service) -> None:
     assert len(ranked.items) == 3
 
 
+@each_engine
 def test_as_of_chooses_the_statistics_of_then(filled: Service) -> None:
     """A feed as of a time uses the newest version counted by then; before the first one, the bundle's own."""
     client = filled.client
@@ -137,6 +143,7 @@ def test_as_of_chooses_the_statistics_of_then(filled: Service) -> None:
     assert get_feed(client, USER, DIGEST).statistics_version == second
 
 
+@each_engine
 def test_equal_as_of_gives_equal_feeds(filled: Service) -> None:
     """A feed as of a time stays the same when the catalog is counted later."""
     as_of = at(COUNTED_AT + HOUR)
@@ -217,6 +224,7 @@ def test_pages_of_one_slate_across_a_switch(filled: Service) -> None:
     assert [*first.items, *second.items] == list(slate.items[:40])
 
 
+@each_engine
 def test_switch_with_calls_in_flight(filled: Service) -> None:
     """While versions change, no call fails, and pages of a slate agree. Each slate is ranked with one version."""
     stop, failures, seen = threading.Event(), list[str](), set[int]()

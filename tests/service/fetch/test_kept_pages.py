@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from service.fetch.arxiv import arxiv_submitted
 from service.fetch.http import Http, RetryLimits
 from service.fetch.kept_pages import KEPT_SECONDS, KeptPages
-from service.fetch.sources import Fetched, arxiv_submitted
+from service.fetch.source import Fetched
 from tests.service.fetch.arxiv_pages import DAY, ids, serve_pages
 from tests.service.fetch.web_server import WebServer, web_server
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from service.domain.errors import InvalidField, InvalidFile, SourceUnavailable
+from service.fetch.arxiv import MAX_PAGES, PAGE_SIZE, arxiv_announced, arxiv_papers, arxiv_submitted
+from service.fetch.feed import AnyFeed
+from service.fetch.hf_daily import HfDaily
 from service.fetch.http import Http, RetryLimits
-from service.fetch.sources import MAX_PAGES, PAGE_SIZE, any_feed, arxiv_announced, arxiv_submitted, hf_daily
 from tests.service.fetch.arxiv_pages import DAY, ids, page, serve_pages
 from tests.service.fetch.web_server import Request, WebServer, web_server
 
@@ -164,7 +166,7 @@ def test_broken_and_hostile_xml(http: Http, server: WebServer, body: bytes) -> N
     """Malformed documents, entity bombs and external entities are errors that name the address."""
     server.say(lambda request: request.reply(body))
     with pytest.raises(InvalidFile, match=r"127\.0\.0\.1"):
-        any_feed(http, server.url)
+        AnyFeed(server.url).fetch(http)
 
 
 @pytest.mark.parametrize("name", ["", "cs LG", "cs.LG;rm", "../x", "cs.LG+all"])
@@ -194,12 +196,20 @@ def test_daily_papers(http: Http, server: WebServer) -> None:
     server.say(
         lambda request: request.reply(b"<html>busy"), lambda request: request.reply(json.dumps([entry]).encode())
     )
-    found = hf_daily(http, server.url, DAY)
+    found = HfDaily(server.url).fetch(http, DAY)
     assert [(paper.paper_id, paper.upvotes) for paper in found.papers] == [("arxiv:2603.00001", 7)]
     assert "date=2026-03-11" in server.requests[0][0]
 
     server.say(lambda request: request.reply(b"[]"))
-    assert hf_daily(http, server.url, DAY).papers == ()
+    assert HfDaily(server.url).fetch(http, DAY).papers == ()
     server.say(lambda request: request.reply(b'{"error": "no"}'))
     with pytest.raises(InvalidFile, match="must be a list"):
-        hf_daily(http, server.url, DAY)
+        HfDaily(server.url).fetch(http, DAY)
+
+
+def test_papers_by_id(http: Http, server: WebServer) -> None:
+    """Papers are found by their arXiv ids, 100 in one request; unknown ids are missing."""
+    server.say(lambda request: request.reply(page(range(2), 2)), lambda request: request.reply(page(range(0), 0)))
+    wanted = [f"2603.{number:05d}" for number in range(101)]
+    assert list(arxiv_papers(http, server.url, wanted)) == ["2603.00000", "2603.00001"]
+    assert ["2603.00100" in path for path, _ in server.requests] == [False, True]

@@ -145,23 +145,3 @@ def _joined(
     before = "".join(block + draw(separators) for block in blocks[:place])
     after = "".join(draw(separators) + block for block in blocks[place:])
     return Mixed(f"{before}{bad}{after}\n", chosen, 1 + before.count("\n"))
-
-
-# Pieces that mean something in one of the formats.
-_PIECES = [bytes([character]) for character in b"\n\r\"',{}()[]<>&\\$%@=#;- "] + [
-    b"\n\n", b"\x00", b"\xff", b"\xed\xa0\x80", b"\xe2\x80\xa8", b"&#0;", b"TY  - ", b"ER  - ", b"UR  - ;;", b" and ",
-    b"@string{a = a # a}", b"@a{b, c", b"\n@misc{", b"@comment{", b"crossref = {k}", b"xdata = {k}", b"\\begin{a}",
-    b"\\'", b"$x^2$", b"title = ", b'"Key","Item Type",', b'\n"AAAA0001","book",', b"10.1000/x", b"arXiv:1706.03762",
-]  # fmt: skip
-
-
-@st.composite
-def mutated(draw: st.DrawFn, sample: bytes) -> bytes:
-    """Return the sample with up to eight parts replaced, removed, repeated or inserted, and perhaps cut."""
-    data = sample
-    for _ in range(draw(st.integers(1, 8))):
-        start = draw(st.integers(0, len(data)))
-        end = min(len(data), start + draw(st.sampled_from([0, 0, 1, 3, 30])))
-        piece = draw(st.sampled_from(_PIECES) | st.binary(max_size=3) | st.just(sample[end : end + 40]))
-        data = data[:start] + piece + data[end:]
-    return data[: draw(st.integers(0, len(data)))] if draw(st.integers(0, 4)) == 0 else data

@@ -1,12 +1,11 @@
-"""Sources of papers: arXiv's announcements and its search, the daily-papers API, and any RSS or Atom feed.
+"""arXiv as a source: its announcements of a day, its search by day of submission, and papers by their ids.
 
-arXiv's announcement feed has the papers that were published that day, including papers that waited in moderation. The
+The announcement feed has the papers that were published that day, including papers that waited in moderation. The
 search goes by the day of submission, so moderated papers appear in it days later: search overlapping windows of some
 days. Papers that are stored already do no harm.
 """
 
 import datetime as dt
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,11 +14,10 @@ from service.domain.errors import InvalidField, InvalidFile, SourceUnavailable
 from service.domain.papers import Paper
 from service.fetch.http import Http, TemporaryFailure
 from service.fetch.kept_pages import KeptPages
+from service.fetch.source import Fetched
 from service.ingest.digests.arxiv_feeds import ParsedFeed, parse_feed
-from service.ingest.digests.hf_daily import parse_hf_daily
 from service.ingest.digests.origin import digest_source
 from service.ingest.problems import Problem
-from service.ingest.source import decode_utf8
 
 PAGE_SIZE = 100
 MAX_PAGES = 300
@@ -30,21 +28,36 @@ _ENTRY = re.compile(rb"<(?:\w+:)?entry[\s>]")
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """Papers from a source.
+class Arxiv:
+    """arXiv as a ``Source``.
 
     Attributes:
-        source: Where the papers come from, as in ``ParsedDigest``.
-        papers: Each paper once, in the source's order.
-        problem: Why papers are missing; empty if none are.
-        skipped: Entries that were left out.
+        feed_url: Base URL of the announcement feeds.
+        api_url: Base URL of the search.
+        categories: Such as ``cs.LG``.
+        days: Number of days of submission to search, up to the day that is fetched; 0 reads today's announcements.
     """
 
-    source: str
-    title: str
-    papers: tuple[Paper, ...]
-    problem: str = ""
-    skipped: tuple[Problem, ...] = ()
+    feed_url: str
+    api_url: str
+    categories: tuple[str, ...]
+    days: int = 0
+
+    @property
+    def name(self) -> str:
+        """Name for people."""
+        return f"arXiv {', '.join(self.categories)}"
+
+    def address(self, _day: dt.date) -> str:
+        """See ``Source.address``."""
+        return _announcements(self.feed_url, self.categories)
+
+    def fetch(self, http: Http, day: dt.date, kept: KeptPages) -> Fetched:
+        """See ``Source.fetch``."""
+        if not self.days:
+            return arxiv_announced(http, self.feed_url, self.categories)
+        first = day - dt.timedelta(days=self.days - 1)
+        return arxiv_submitted(http, self.api_url, self.categories, first, day, kept)
 
 
 def arxiv_announced(http: Http, base_url: str, categories: Sequence[str]) -> Fetched:
@@ -55,7 +68,7 @@ def arxiv_announced(http: Http, base_url: str, categories: Sequence[str]) -> Fet
         SourceUnavailable: The feed cannot be fetched.
         InvalidFile: The answer is not a feed.
     """
-    url = f"{base_url.rstrip('/')}/atom/{'+'.join(check_categories(categories))}"
+    url = _announcements(base_url, categories)
     feed = parse_feed(http.get(url, check=_is_xml), url)
     return Fetched(_arxiv_source(categories), feed.title, feed.papers, skipped=feed.skipped)
 
@@ -108,30 +121,24 @@ def arxiv_submitted(
     return Fetched(_arxiv_source(categories), title, tuple(found.values()), problem, tuple(skipped))
 
 
-def hf_daily(http: Http, base_url: str, date: dt.date) -> Fetched:
-    """Return the daily papers of a day. Many weekends have none.
+def arxiv_papers(http: Http, base_url: str, ids: Sequence[str]) -> dict[str, Paper]:
+    """Return the papers with these arXiv ids, without versions, by id. Ids that arXiv does not know are missing.
 
     Raises:
-        SourceUnavailable: The list cannot be fetched.
-        InvalidFile: The answer is not a list of daily papers.
-    """
-    url = f"{base_url.rstrip('/')}/api/daily_papers"
-    body = http.get(url, {"date": date.isoformat(), "limit": "100"}, check=_is_json)
-    name = f"{url}?date={date}"
-    papers, _, skipped = parse_hf_daily(decode_utf8(body, name), name)
-    return Fetched("hf-daily", f"Daily papers, {date}", papers, skipped=skipped)
-
-
-def any_feed(http: Http, url: str) -> Fetched:
-    """Return the entries of an RSS, Atom or JSON Feed.
-
-    Raises:
-        SourceUnavailable: The feed cannot be fetched.
+        SourceUnavailable: A page cannot be fetched.
         InvalidFile: The answer is not a feed.
     """
-    feed = parse_feed(http.get(url), url)
-    source = digest_source("arxiv" if feed.is_arxiv else "feed", url)
-    return Fetched(source, feed.title, feed.papers, skipped=feed.skipped)
+    url, found = f"{base_url.rstrip('/')}/api/query", dict[str, Paper]()
+    for start in range(0, len(ids), PAGE_SIZE):
+        wanted = ids[start : start + PAGE_SIZE]
+        params = {"id_list": ",".join(wanted), "max_results": str(len(wanted))}
+        page = parse_feed(http.get(url, params, check=_is_xml), url)
+        found |= {paper.paper_id.removeprefix("arxiv:"): paper for paper in page.papers}
+    return found
+
+
+def _announcements(base_url: str, categories: Sequence[str]) -> str:
+    return f"{base_url.rstrip('/')}/atom/{'+'.join(check_categories(categories))}"
 
 
 def _arxiv_source(categories: Sequence[str]) -> str:
@@ -201,10 +208,3 @@ def _is_xml(body: bytes) -> None:
     head = body[:500].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if head.startswith((b"<!doctype html", b"<html")):
         raise TemporaryFailure("it sent a web page in place of a feed")
-
-
-def _is_json(body: bytes) -> None:
-    try:
-        json.loads(body)
-    except ValueError:
-        raise TemporaryFailure("its answer is not JSON") from None

@@ -1,6 +1,6 @@
 """When a worker that ended is started again."""
 
-from service.process.supervisor import Failures, RestartPolicy
+from service.process.supervision import Failures, RestartPolicy
 
 POLICY = RestartPolicy()
 

@@ -1,0 +1,21 @@
+"""Add the wish for sections to subscribers."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from database.columns import not_null
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the column."""
+    op.add_column("mail_subscribers", not_null("has_sections", sa.Boolean, server_default=sa.false()))
+
+
+def downgrade() -> None:
+    """Remove the column."""
+    op.drop_column("mail_subscribers", "has_sections")

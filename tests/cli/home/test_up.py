@@ -1,0 +1,219 @@
+"""``paperfeed up``: from an empty folder to a ranked digest, with real processes."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import grpc
+import pytest
+
+from paperfeed.client import Client
+from paperfeed.v1.feed_pb2 import GetFeedRequest
+from testing.mailer.smtp_server import smtp_server
+from tests.cli.home.homes import LIBRARY, arxiv, change, environment, run, use_local
+from tests.process import running as processes
+
+SECONDS = 150.0
+"""Time limit of a start of several processes on a busy machine."""
+INIT = ("init", "--library", "refs.bib", "--category", "cs.LG", "--no-mail")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder with a library in it."""
+    (tmp_path / "refs.bib").write_text(LIBRARY, encoding="utf-8")
+    return tmp_path
+
+
+def eventually(condition: Callable[[], bool]) -> bool:
+    """Wait until the condition holds; return whether it did in time."""
+    return processes.eventually(condition, SECONDS)
+
+
+class Up:
+    """A running ``paperfeed up``, and the lines that it has printed."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.lines: list[str] = []
+
+    def line(self, start: str) -> str:
+        """Wait for a line that starts so, and return the rest of it."""
+        while not (self.lines and self.lines[-1].startswith(start)):
+            assert self.process.stdout is not None
+            self.lines.append(self.process.stdout.readline())
+            assert self.lines[-1], f"it ended by itself: {self.lines}"
+        return self.lines[-1].removeprefix(start).strip()
+
+
+@contextmanager
+def up(folder: Path) -> Iterator[Up]:
+    """Run ``paperfeed up`` in the folder; its errors go to the file errors."""
+    with (
+        (folder / "errors").open("w", encoding="utf-8") as errors,
+        subprocess.Popen(
+            [sys.executable, "-m", "cli.main", "up"],
+            cwd=folder,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as process,
+    ):
+        try:
+            yield Up(process)
+        finally:
+            process.kill()
+
+
+def likes_and_papers(folder: Path) -> tuple[int, int]:
+    """Return the number of likes, and of papers in the digests, in the one database file."""
+    with closing(sqlite3.connect(folder / "paperfeed.db")) as connection:
+        (likes,) = connection.execute("select count(*) from events where user_id = 'me'").fetchone()
+        (papers,) = connection.execute("select count(*) from digest_papers").fetchone()
+    return likes, papers
+
+
+@pytest.mark.slow
+def test_from_nothing_to_a_page(folder: Path) -> None:
+    """Two commands give a ranked page from recorded sources, with one settings file and one database.
+
+    The first run searches the last days, later ones read the announcements. If the source fails, the page is still
+    written, and the exit code is 1.
+    """
+    assert run(folder, *INIT).returncode == 0
+    with arxiv() as source:
+        use_local(folder, source)
+        first = run(folder, "up", "--once")
+        assert first.returncode == 0, first.stdout + first.stderr
+        assert "submittedDate" in source.requests[0][0]
+        source.requests.clear()
+        source.say(lambda request: request.reply(b"", 404))
+        second = run(folder, "up", "--once", "--page", "out/mine.html")
+        assert second.returncode == 1
+        assert [path for path, _ in source.requests] == ["/atom/cs.LG"]
+        assert "problem: arXiv cs.LG:" in second.stdout
+        assert "it answered 404" in second.stdout
+
+    page = (folder / "feed.html").read_text(encoding="utf-8")
+    assert page.count("<article>") == 12
+    assert "Your papers" in page
+    assert "no likes yet" not in page
+    assert (folder / "out" / "mine.html").exists()
+    assert likes_and_papers(folder) == (3, 12)
+    assert [path.name for path in folder.glob("*.db")] == ["paperfeed.db"]
+
+
+@pytest.mark.slow
+def test_mail_of_a_run(folder: Path) -> None:
+    """With an address in the settings, a run mails the digest to it; a new address in the settings is used next."""
+    run(folder, *INIT[:-1], "--mail", "ada@example.org", "--smtp", "127.0.0.1:2525")
+    with arxiv() as source, smtp_server() as inbox:
+        use_local(folder, source)
+        change(folder, mail__smtp_port=inbox.port)
+        done = run(folder, "up", "--once")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "1  sent" in done.stdout
+        change(folder, schedule__mail_to="ada@example.com", schedule__mail_papers=5)
+        again = run(folder, "up", "--once")
+        assert "1  has it" in again.stdout
+    listed = run(folder, "mail", "subscribers", "list").stdout
+    assert "ada@example.com" in listed
+    assert listed.strip().endswith("5")
+    assert [address for address, _ in inbox.messages] == ["ada@example.org"]
+
+
+@pytest.mark.slow
+def test_everything_runs_and_ends(folder: Path) -> None:
+    """Server, pages and schedule run, a part that is killed comes back, and SIGTERM ends everything with code 0."""
+    run(folder, *INIT)
+    with arxiv() as source:
+        use_local(folder, source)
+        with up(folder) as running:
+            address = running.line("your paperfeed: ")
+            server = running.line("the server: ").partition(";")[0]
+            with urllib.request.urlopen(f"{address}/healthz", timeout=10) as answer:
+                assert answer.read() == b"ok"
+            assert eventually(lambda: likes_and_papers(folder) == (3, 12))
+
+            def ranked() -> int:
+                try:
+                    with Client(server) as client:
+                        return len(client.feeds.GetFeed(GetFeedRequest(user_id="me", page_size=20)).slate.items)
+                except grpc.RpcError:  # while the server starts again
+                    return -1
+
+            assert eventually(lambda: ranked() == 12)
+            pids = parts_of(running.process.pid)
+            assert set(pids) == {"serve", "mail", "run"}
+            os.kill(pids["serve"], signal.SIGKILL)
+            assert eventually(lambda: parts_of(running.process.pid).get("serve", pids["serve"]) != pids["serve"])
+            assert eventually(lambda: ranked() == 12)
+
+            last = parts_of(running.process.pid)
+            running.process.send_signal(signal.SIGTERM)
+            assert running.process.wait(SECONDS) == 0
+        assert not any(is_alive(pid) for pid in last.values())
+
+
+@pytest.mark.slow
+def test_nothing_stays_after_a_kill(folder: Path) -> None:
+    """If `up` itself is killed, its parts end by themselves."""
+    run(folder, *INIT)
+    with arxiv() as source:
+        use_local(folder, source)
+        with up(folder) as running:
+            running.line("your paperfeed: ")
+            pids = parts_of(running.process.pid)
+            running.process.kill()
+            assert eventually(lambda: not any(is_alive(pid) for pid in pids.values()))
+
+
+@pytest.mark.slow
+def test_a_part_that_fails_for_good(folder: Path) -> None:
+    """A part that cannot start ends everything, with a line that names it and the cause."""
+    run(folder, *INIT)
+    with arxiv() as source:
+        use_local(folder, source)
+        change(folder, schedule__zone="Mars/Base")
+        with up(folder) as running:
+            assert running.process.wait(SECONDS) == 2
+    said = (folder / "errors").read_text(encoding="utf-8")
+    assert "zone: 'Mars/Base' is not a time zone" in said
+    assert "the schedule ended with exit code 2; giving up" in said
+
+
+def parts_of(pid: int) -> dict[str, int]:
+    """Return the process id of each part of ``up``, by the first word of its command."""
+    found = {}
+    for each in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((each / "stat").read_text().rpartition(")")[2].split()[1])
+            words = (each / "cmdline").read_bytes().decode().split("\0")
+        except (OSError, ValueError):
+            continue
+        if parent == pid and "cli.part" in words:
+            found[words[words.index("cli.part") + 1]] = int(each.name)
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether the process runs."""
+    try:
+        return "zombie" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+
+
+def test_without_settings(folder: Path) -> None:
+    """Without paperfeed.toml, `up` says what to do and makes nothing."""
+    done = run(folder, "up")
+    assert done.returncode == 2
+    assert "make one with: paperfeed init" in done.stderr
+    assert [path.name for path in folder.iterdir()] == ["refs.bib"]
