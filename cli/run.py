@@ -20,6 +20,7 @@ from service.process.stopping import on_stop
 WARN_AFTER = 3
 """A step that fails this often in a row gets a warning."""
 _ALLOWED = ("fetch", "mail", "digest", "papers", "library", "db")
+_SYNC = ("library", "sync")
 
 
 class Steps:
@@ -63,6 +64,13 @@ def run(
             help='Command to run once a day, such as "fetch arxiv --categories cs.LG". Repeat it for more commands.'
         ),
     ] = None,
+    sync: Annotated[
+        list[str] | None,
+        typer.Option(
+            help='Command to run before each round of --fetch, such as "library sync zotero --user me". '
+            "Repeat it for more libraries. If it fails, papers are fetched all the same."
+        ),
+    ] = None,
     start: Annotated[
         list[str] | None,
         typer.Option(help='Command to run once now, such as "library import refs.bib". Repeat it for more commands.'),
@@ -84,9 +92,8 @@ def run(
     from apscheduler.triggers.cron import CronTrigger
     from apscheduler.triggers.interval import IntervalTrigger
 
-    first, daily = (
-        [_checked(name, step) for step in given or []] for name, given in (("start", start), ("fetch", fetch))
-    )
+    first = [_checked("start", step) for step in start or []]
+    daily = [*map(_checked_sync, sync or []), *(_checked("fetch", step) for step in fetch or [])]
     hour, minute, weekdays = _schedule(at, days, zone)
     steps = Steps()
     if once:
@@ -113,13 +120,26 @@ def run(
 
 
 def _checked(option: str, step: str) -> str:
-    try:
-        words = shlex.split(step)
-    except ValueError as error:
-        raise InvalidField(option, f"'{step}' cannot be read as a command: {error}") from None
+    words = _words(option, step)
     if not words or words[0] not in _ALLOWED:
         raise InvalidField(option, f"'{step}' does not begin with one of: {', '.join(_ALLOWED)}")
+    if "--watch" in words:
+        raise InvalidField(option, f"'{step}' never ends; leave out --watch")
     return step
+
+
+def _checked_sync(step: str) -> str:
+    words = _words("sync", step)
+    if tuple(words[:2]) != _SYNC or "--watch" in words:
+        raise InvalidField("sync", f"'{step}' is not 'library sync zotero' or 'library sync file', without --watch")
+    return step
+
+
+def _words(option: str, step: str) -> list[str]:
+    try:
+        return shlex.split(step)
+    except ValueError as error:
+        raise InvalidField(option, f"'{step}' cannot be read as a command: {error}") from None
 
 
 def _schedule(at: str, days: str, zone: str) -> tuple[int, int, str]:

@@ -202,6 +202,8 @@ class Settings:
     hf_daily_url: str = setting("https://huggingface.co", "Base URL of the Hugging Face daily papers.")
     biorxiv_api_url: str = setting("https://api.biorxiv.org", "Base URL of the API of bioRxiv and medRxiv.")
     zotero_api_url: str = setting("https://api.zotero.org", "Base URL of Zotero's API.")
+    zotero_key_file: str = setting("", "File that holds the API key of Zotero for library sync.", is_path=any_path)
+    zotero_key: str = setting("", "The API key itself, if it is in no file. It is never shown or logged.")
     fetch_contact: str = setting(
         "", "Mail address or web page that fetch sends to the sources, so that they can contact you."
     )
@@ -260,8 +262,9 @@ class Settings:
         return Path(f"{file}-fetch") if file not in {self.db, "", ":memory:"} else None
 
     def __repr__(self) -> str:
-        """Return the settings without the database's password."""
-        shown = {each.name: getattr(self, each.name) for each in fields(self)} | {"db": without_password(self.db)}
+        """Return the settings without the database's password and the key of Zotero."""
+        hidden = {"db": without_password(self.db), "zotero_key": "***" if self.zotero_key else ""}
+        shown = {each.name: getattr(self, each.name) for each in fields(self)} | hidden
         return f"Settings({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
 

@@ -14,7 +14,7 @@ from mailer.subscribers.schedule import parse_schedule
 from service.domain.errors import InvalidField
 from service.domain.papers import Paper
 from service.fetch.arxiv import check_categories
-from service.fetch.zotero import check_zotero_library
+from service.fetch.zotero import check_library
 from service.ingest.libraries.library import read_library
 from settings.file import FILE_NAME
 
@@ -30,7 +30,7 @@ class Answers:
     Attributes:
         library: Library file.
         named: arXiv ids, addresses or titles of papers.
-        zotero: Zotero library, ``users/NUMBER`` or ``groups/NUMBER``.
+        zotero: Zotero library, ``users/ID`` or ``groups/ID``.
         no_library: Whether there is no library yet.
         mail: Address that gets the digest; None if that is not decided yet.
         smtp: SMTP server, HOST or HOST:PORT.
@@ -101,7 +101,7 @@ class Answers:
         """
         self.papers()
         if self.zotero:
-            check_zotero_library("zotero", self.zotero)
+            check_library(self.zotero, "zotero")
         if self.arxiv:
             check_categories(self.arxiv)
         for url in self.feeds:

@@ -12,8 +12,9 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from cli.home.plan import Home
+from cli.imports.http import open_http
 from cli.imports.personal import USER
-from cli.imports.sources import chosen_sources, open_http
+from cli.imports.sources import chosen_sources
 from cli.local import opened_store
 from mailer.config import MailSettings
 from mailer.errors import MailerError

@@ -19,7 +19,7 @@ def init(
     library: Annotated[
         Path | None, typer.Option(help="Library whose papers you like: BibTeX, RIS or a CSV export of Zotero.")
     ] = None,
-    zotero: Annotated[str, typer.Option(help="Zotero library: users/NUMBER or groups/NUMBER.")] = "",
+    zotero: Annotated[str, typer.Option(help="Zotero library: users/ID or groups/ID.")] = "",
     zotero_key_file: Annotated[Path | None, typer.Option(help="File that holds the Zotero API key.")] = None,
     like: Annotated[
         list[str] | None, typer.Option(help="arXiv id, address or title of a paper you like. Repeat it for more.")

@@ -34,14 +34,18 @@ class Home:
     @property
     def library_steps(self) -> list[str]:
         """The commands that turn the library into likes. Repeating them changes nothing."""
-        steps = []
-        if self.library.file:
-            steps.append(_step("library", "import", self.library.file, "--user", USER))
-        if self.library.list:
-            steps.append(_step("library", "add", "--from", self.library.list, "--user", USER))
-        if self.library.zotero:
-            key = ["--key-file", self.library.zotero_key_file] if self.library.zotero_key_file else []
-            steps.append(_step("library", "zotero", self.library.zotero, *key, "--user", USER))
+        listed = [_step("library", "add", "--from", self.library.list, "--user", USER)] if self.library.list else []
+        return [*self.sync_steps, *listed]
+
+    @property
+    def sync_steps(self) -> list[str]:
+        """Those of the commands that are repeated before each fetch."""
+        steps, wanted = [], self.library
+        if wanted.file:
+            steps.append(_step("library", "sync", "file", wanted.file, "--user", USER))
+        if wanted.zotero:
+            key = ["--key-file", wanted.zotero_key_file] if wanted.zotero_key_file else []
+            steps.append(_step("library", "sync", "zotero", "--user", USER, "--library", wanted.zotero, *key))
         return steps
 
     def fetch_step(self, *, is_first: bool) -> str:

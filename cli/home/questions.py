@@ -12,7 +12,7 @@ from mailer.errors import MailerError
 from mailer.subscribers.schedule import parse_schedule
 from service.domain.errors import PaperfeedError
 from service.fetch.arxiv import check_categories
-from service.fetch.zotero import check_zotero_library
+from service.fetch.zotero import check_library
 from service.ingest.libraries.library import read_library
 
 _LIBRARY = """1. Where are the papers that you like?
@@ -49,7 +49,7 @@ def _ask_library(answers: Answers) -> None:
         answers.library = Path(path)
     elif kind == "2":
         show_text("   zotero.org/settings/keys shows your number, and makes a key that may read the library.")
-        answers.zotero = _asked("   Library, users/NUMBER or groups/NUMBER", "", _check_zotero)
+        answers.zotero = _asked("   Library, users/ID or groups/ID", "", _check_zotero)
         key = _asked("   File that holds the key (empty for a public library)", "", _check_file)
         answers.zotero_key_file = Path(key) if key else None
     elif kind == "3":
@@ -120,7 +120,7 @@ def _check_file(text: str) -> None:
 
 
 def _check_zotero(text: str) -> None:
-    check_zotero_library("zotero", text)
+    check_library(text, "zotero")
 
 
 def _check_categories(text: str) -> None:

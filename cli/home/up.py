@@ -33,8 +33,8 @@ def up(
 ) -> None:
     """Run the paperfeed of paperfeed.toml until SIGTERM or Ctrl-C: server, web pages, daily fetch, and mail.
 
-    The library is imported at each start. A part that ends is started again. With --once nothing keeps running, for
-    cron and for automatic runs.
+    The library is synced at each start and before each fetch. A part that ends is started again. With --once nothing
+    keeps running, for cron and for automatic runs.
     """
     from cli.home.first import prepare
     from cli.home.once import run_once
@@ -88,6 +88,7 @@ def _parts(home: "Home", *, has_digest: bool) -> "list[Part]":
         first.append(f"{home.fetch_step(is_first=True)} --no-embed")
     daily = [f"{home.fetch_step(is_first=False)} --no-embed"] if home.has_sources else []
     options = [word for step in first for word in ("--start", step)]
+    options += [word for step in home.sync_steps for word in ("--sync", f"{step} --no-embed")]
     options += [word for step in daily for word in ("--fetch", step)]
     if options:
         wanted = home.schedule

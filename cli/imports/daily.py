@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cli.imports.digests import StoredDigest, store_digest
+from cli.imports.http import open_http
 from cli.imports.personal import SourceSettings
-from cli.imports.sources import chosen_sources, open_http
+from cli.imports.sources import chosen_sources
 from cli.local import Local, open_local
 from service.app.catalog import Existing
 from service.domain.errors import InvalidField, PaperfeedError

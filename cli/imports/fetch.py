@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.imports.digests import Add, DigestId, Replace, StoredDigest, chosen_effect, store_digest
+from cli.imports.http import open_http
 from cli.imports.problems import show_import
 from cli.local import open_local
 from cli.observed import job
@@ -184,7 +185,6 @@ def _fetch_preprints(options: _Options, server: str, categories: str, days: int)
 
 def _fetch(options: _Options, choose: "Callable[[Settings], Source]") -> None:
     """Fetch papers from a source and store them. Exits with code 1 if papers that should be there are missing."""
-    from cli.imports.sources import open_http
     from service.fetch.kept_pages import KeptPages
 
     stored: StoredDigest | None = None

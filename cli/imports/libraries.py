@@ -1,10 +1,12 @@
-"""``paperfeed library``: turn a library, or papers that are named, into likes, without a server."""
+"""``paperfeed library``: import or sync a library, or add named papers, as a user's likes, without a server."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from cli.imports import sync
+from cli.imports.http import open_http
 from cli.imports.personal import USER
 from cli.imports.problems import check_report, end_with_nothing, show_import
 from cli.local import open_local
@@ -15,16 +17,14 @@ from service.ingest.libraries.library import Library, library_of, read_library
 from service.ingest.problems import Problem
 from service.ingest.source import iter_lines
 
-app = typer.Typer(help="Import a library, or named papers, as a user's likes.", no_args_is_help=True)
-
-
-User = Annotated[str, typer.Option("--user", help="Id of the user. Each paper becomes a like of this user.")]
+app = typer.Typer(help="Import or sync a library, or add named papers, as a user's likes.", no_args_is_help=True)
+app.add_typer(sync.app, name="sync")
 
 
 @app.command("import")
 def import_library(
     file: Annotated[Path, typer.Argument(help="Library file: BibTeX, RIS, or a CSV export of Zotero.")],
-    user: Annotated[str, typer.Option("--user", help="Id of the user. Each paper becomes a like of this user.")],
+    user: sync.User,
     db: Db = None,
     embed: Embed = True,
     strict: Annotated[
@@ -49,7 +49,7 @@ def add(
     papers: Annotated[
         list[str] | None, typer.Argument(help="arXiv ids, addresses at arXiv, or titles of papers.")
     ] = None,
-    user: User = USER,
+    user: sync.User = USER,
     file: Annotated[
         Path | None, typer.Option("--from", help="File with one paper on each line, in place of arguments.")
     ] = None,
@@ -62,7 +62,6 @@ def add(
 
     Adding the same papers again changes nothing.
     """
-    from cli.imports.sources import open_http
     from service.fetch.arxiv import arxiv_papers
     from service.ingest.libraries.named import entries, parse_names
 
@@ -78,40 +77,6 @@ def add(
     if not library.papers:
         end_with_nothing(Path(source), library.skipped, report=report, as_json=as_json)
     _store(library, user, db, embed=embed, report=report, as_json=as_json)
-
-
-@app.command("zotero")
-def zotero(
-    library: Annotated[str, typer.Argument(help="Zotero library: users/NUMBER or groups/NUMBER.")],
-    user: User = USER,
-    key_file: Annotated[
-        Path | None, typer.Option(help="File that holds the API key; a public library needs none.")
-    ] = None,
-    db: Db = None,
-    embed: Embed = True,
-    report: Report = None,
-    as_json: Json = False,
-) -> None:
-    """Record a like of the user for every paper of a Zotero library, which is only read."""
-    from cli.imports.sources import open_http
-    from service.fetch.zotero import zotero_pages
-    from service.ingest.libraries.zotero_items import parse_zotero_items
-
-    check_report(report)
-    settings, key = Settings.read(db=db), _secret(key_file)
-    with open_http(settings, bearer=key, pause_seconds=0.0) as http:
-        pages = zotero_pages(http, settings.zotero_api_url, library)
-        found = library_of((item for page, text in pages for item in parse_zotero_items(text, page)), library)
-    if not found.papers:
-        end_with_nothing(Path(library), found.skipped, report=report, as_json=as_json)
-    _store(found, user, db, embed=embed, report=report, as_json=as_json)
-
-
-def _secret(file: Path | None) -> str:
-    try:
-        return file.expanduser().read_text(encoding="ascii").strip() if file else ""
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidField("key-file", f"{file} cannot be read: {error}") from None
 
 
 def _store(library: Library, user: str, db: str | None, *, embed: bool, report: Path | None, as_json: bool) -> None:

@@ -23,7 +23,7 @@ class LibrarySettings:
         "File with one paper on each line, as an arXiv id, an address at arXiv or a title. These papers become likes.",
         is_path=any_path,
     )
-    zotero: str = setting("", "Zotero library whose papers become likes: users/NUMBER or groups/NUMBER.")
+    zotero: str = setting("", "Zotero library whose papers become likes: users/ID or groups/ID.")
     zotero_key_file: str = setting(
         "", "File that holds the Zotero API key; a public library needs none.", is_path=any_path
     )

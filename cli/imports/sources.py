@@ -1,38 +1,12 @@
-"""The sources that the settings name, and the client that fetches from them."""
-
-from contextlib import AbstractContextManager
-from importlib.metadata import version
+"""The sources that the settings name."""
 
 from cli.imports.personal import ALL_CATEGORIES, SourceSettings
 from service.config import Settings
 from service.fetch.arxiv import Arxiv
 from service.fetch.feed import AnyFeed
 from service.fetch.hf_daily import HfDaily
-from service.fetch.http import Http, RetryLimits
 from service.fetch.preprints import BIORXIV, MEDRXIV, Preprints
 from service.fetch.source import Source
-
-
-def open_http(settings: Settings, *, bearer: str = "", **limits: float) -> AbstractContextManager[Http]:
-    """Return the client with the settings' limits.
-
-    Args:
-        bearer: See ``Http``.
-        limits: Fields of RetryLimits that replace those of the settings.
-    """
-    contact = f" ({settings.fetch_contact})" if settings.fetch_contact else ""
-    chosen = {
-        "tries": settings.fetch_tries,
-        "timeout_seconds": settings.fetch_timeout_seconds,
-        "pause_seconds": settings.fetch_pause_seconds,
-        "wait_seconds": settings.fetch_wait_seconds,
-    } | limits
-    return Http(
-        f"paperfeed/{version('paperfeed')}{contact}",
-        RetryLimits(**chosen),  # type: ignore[arg-type]  # ``tries`` is an int
-        allow_private_redirects=settings.fetch_private_redirects,
-        bearer=bearer,
-    )
 
 
 def arxiv(settings: Settings, categories: tuple[str, ...], days: int = 0) -> Arxiv:

@@ -45,14 +45,8 @@ def import_library(
     papers = [check_paper(paper, f"entries[{i}]") for i, (paper, _) in enumerate(entries)]
     now = clock.now()
     with store.write() as tx:
-        known = _known(tx, papers)
-        papers, conflicts = _without_conflicts(papers, known)
-        known = _known(tx, papers) if conflicts else known  # an id that is made from a title may be new
-        found = [_find_same(paper, known) for paper in papers]
-        # A known paper stays unchanged: one user's library must not edit the catalog of all users.
-        results = tx.papers.upsert([paper for paper, name in zip(papers, found, strict=True) if name is None], now)
-        added = iter(results)
-        paper_ids = [name or next(added)[0] for name in found]
+        placed = place_papers(tx, papers, now)
+        paper_ids = placed.paper_ids
         before = _liked(tx, user_id)
         times = [added_at if added_at and added_at <= now + MAX_FUTURE else None for _, added_at in entries]
         events = [
@@ -70,14 +64,44 @@ def import_library(
         except OtherEvent as error:
             raise Conflict("user", user_id) from error
         after = _liked(tx, user_id)
-    added_count = sum(1 for _, outcome in results if outcome is UpsertOutcome.CREATED)
     return LibraryImport(
-        added_count=added_count,
-        matched_count=len(entries) - added_count,
+        added_count=placed.added_count,
+        matched_count=len(entries) - placed.added_count,
         liked_count=len(after - before),
         liked_before_count=len(before.intersection(paper_ids)),
-        conflicts=tuple(conflicts),
+        conflicts=placed.conflicts,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedPapers:
+    """Papers of a library in the catalog.
+
+    Attributes:
+        paper_ids: Id of each paper in the catalog, in the order given.
+        added_count: Papers new to the catalog.
+        conflicts: As in ``LibraryImport``.
+    """
+
+    paper_ids: list[str]
+    added_count: int
+    conflicts: tuple[tuple[int, str], ...]
+
+
+def place_papers(tx: Transaction, papers: Sequence[Paper], now: dt.datetime) -> PlacedPapers:
+    """Find the papers in the catalog and add those that it lacks.
+
+    A known paper stays unchanged: one user's library must not edit the catalog of all users.
+    """
+    known = _known(tx, papers)
+    papers, conflicts = _without_conflicts(papers, known)
+    known = _known(tx, papers) if conflicts else known  # an id that is made from a title may be new
+    found = [_find_same(paper, known) for paper in papers]
+    results = tx.papers.upsert([paper for paper, name in zip(papers, found, strict=True) if name is None], now)
+    added = iter(results)
+    paper_ids = [name or next(added)[0] for name in found]
+    added_count = sum(1 for _, outcome in results if outcome is UpsertOutcome.CREATED)
+    return PlacedPapers(paper_ids, added_count, tuple(conflicts))
 
 
 def _with_free_ids(events: Sequence[Event], stored: Iterable[Event]) -> Iterator[Event]:

@@ -4,7 +4,10 @@ Temporary failures (429, 5xx, an interrupted or slow answer) are retried, after 
 (Retry-After) or after a growing wait with jitter. Permanent failures (wrong address or certificate, 403, 404) are not.
 
 Redirects into private networks are refused, so that a feed on the internet cannot make this machine send requests to
-its own network. The address that the user gave may be private.
+its own network. The address that the user gave may be private. A request with headers of its own, such as an API key,
+follows no redirect to another server.
+
+A server that asks for rest (the header Backoff of Zotero) gets no request before that time is over.
 """
 
 import datetime as dt
@@ -15,7 +18,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -63,6 +66,15 @@ class RetryLimits:
     wait_seconds: float = 5.0
 
 
+@dataclass(frozen=True)
+class Answer:
+    """An answer to ``Http.ask``: its status, its headers (names in any case), and its body, decompressed."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class Http:
     """The client, to be used in a ``with`` block.
 
@@ -70,7 +82,6 @@ class Http:
         user_agent: Names the program and an address to contact.
         allow_private_redirects: Whether redirects to other hosts in private networks are followed.
         sleep: Waits for a number of seconds; tests replace it.
-        bearer: Secret to send as ``Authorization: Bearer``; empty sends none. Redirects to other hosts do not get it.
     """
 
     def __init__(
@@ -80,15 +91,15 @@ class Http:
         *,
         sleep: Callable[[float], None] = time.sleep,
         allow_private_redirects: bool = False,
-        bearer: str = "",
     ) -> None:
         self._allow_private = allow_private_redirects
         self._named = httpx.URL("")
+        self._is_personal = False
         self._limits = limits or RetryLimits()
         self._sleep = sleep
-        self._last = -float("inf")
+        self._last = self._rest_until = -float("inf")
         self._client = httpx.Client(
-            headers={"User-Agent": user_agent} | ({"Authorization": f"Bearer {bearer}"} if bearer else {}),
+            headers={"User-Agent": user_agent},
             timeout=self._limits.timeout_seconds,
             follow_redirects=True,
             max_redirects=MAX_REDIRECTS,
@@ -104,10 +115,24 @@ class Http:
     def get(
         self, url: str, params: Mapping[str, str] | None = None, check: Callable[[bytes], None] = lambda _: None
     ) -> bytes:
-        """Return the decompressed body of the answer.
+        """Return the decompressed body of the answer. See ``ask``."""
+        return self.ask(url, params, check=check).body
+
+    def ask(
+        self,
+        url: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        accepted: Collection[int] = (200,),
+        check: Callable[[bytes], None] = lambda _: None,
+    ) -> Answer:
+        """Return the answer to a GET request.
 
         Args:
-            check: Raises ``TemporaryFailure`` for a body that is worth a retry.
+            headers: Headers of this request. With any, a redirect to another server is refused.
+            accepted: Statuses that are no failure. Answers of 200 have a body.
+            check: Raises ``TemporaryFailure`` for a body of an answer of 200 that is worth a retry.
 
         Raises:
             SourceUnavailable: The request failed permanently, or in all attempts. The error names address and reason.
@@ -120,16 +145,23 @@ class Http:
             reraise=True,
         )
         try:
-            return retrying(self._once, url, params, check)
+            return retrying(self._once, url, params, headers or {}, accepted, check)
         except TemporaryFailure as error:
             raise SourceUnavailable(url, f"{error.problem} ({self._limits.tries} tries)") from error
 
-    def _once(self, url: str, params: Mapping[str, str] | None, check: Callable[[bytes], None]) -> bytes:
-        pause = self._last + self._limits.pause_seconds - time.monotonic()
+    def _once(
+        self,
+        url: str,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str],
+        accepted: Collection[int],
+        check: Callable[[bytes], None],
+    ) -> Answer:
+        pause = max(self._last + self._limits.pause_seconds, self._rest_until) - time.monotonic()
         if pause > 0:
             self._sleep(pause)
         try:
-            body = self._body(url, params)
+            answer = self._answer(url, params, headers, accepted)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
             raise SourceUnavailable(url, f"cannot be requested: {error}") from error
         except (ValueError, OverflowError) as error:  # e.g. a part of the host name that is too long for a name server
@@ -142,18 +174,23 @@ class Http:
             raise TemporaryFailure(f"the answer was interrupted or never came: {type(error).__name__}") from error
         finally:
             self._last = time.monotonic()
-        check(body)
-        return body
+        if answer.status == 200:
+            check(answer.body)
+        return answer
 
-    def _body(self, url: str, params: Mapping[str, str] | None) -> bytes:
+    def _answer(
+        self, url: str, params: Mapping[str, str] | None, headers: Mapping[str, str], accepted: Collection[int]
+    ) -> Answer:
         began = time.monotonic()
-        self._named = httpx.URL(url)
-        with self._client.stream("GET", url, params=params) as answer:
+        self._named, self._is_personal = httpx.URL(url), bool(headers)
+        with self._client.stream("GET", url, params=params, headers=headers) as answer:
+            rest = _seconds(answer.headers.get("Backoff", ""))
+            if rest is not None:
+                self._rest_until = time.monotonic() + min(rest, LONGEST_WAIT_SECONDS)
             if answer.status_code in _TEMPORARY_STATUS:
-                raise TemporaryFailure(
-                    f"it answered {answer.status_code}", _retry_after(answer.headers.get("Retry-After", ""))
-                )
-            if answer.status_code != 200:
+                asked = _seconds(answer.headers.get("Retry-After", ""))
+                raise TemporaryFailure(f"it answered {answer.status_code}", asked)
+            if answer.status_code not in accepted:
                 raise SourceUnavailable(url, f"it answered {answer.status_code} {answer.reason_phrase}")
             body = bytearray()
             for chunk in answer.iter_bytes():
@@ -162,17 +199,22 @@ class Http:
                     raise SourceUnavailable(url, f"the answer is larger than {MAX_BYTES:,} bytes")
                 if time.monotonic() - began > self._limits.total_seconds:
                     raise TemporaryFailure(f"the answer takes longer than {self._limits.total_seconds:g} seconds")
-            if not body:
+            if not body and answer.status_code == 200:
                 raise TemporaryFailure("it sent an empty answer")
-            return bytes(body)
+            return Answer(answer.status_code, answer.headers, bytes(body))
 
     def _check_target(self, request: httpx.Request) -> None:
-        """Refuse a redirect into a private network, unless it stays on the host that was named.
+        """Refuse a redirect into a private network, or of a personal request, unless it stays on the named host.
 
         Raises:
-            SourceUnavailable: The target is private.
+            SourceUnavailable: The target is private, or must not get what was meant for the named host.
         """
         host, port = request.url.host, request.url.port
+        target, named = request.url, self._named
+        if self._is_personal and (target.scheme, host, port) != (named.scheme, named.host, named.port):
+            raise SourceUnavailable(
+                str(named), f"it redirects to {target.scheme}://{host}, which gets no key; is the address right?"
+            )
         is_named_host = host == self._named.host and port in {self._named.port, None}
         if not self._allow_private and not is_named_host and _is_private(host):
             problem = f"it redirects to {host}, which is private; PAPERFEED_FETCH_PRIVATE_REDIRECTS=true allows this"
@@ -196,11 +238,11 @@ def check_json(body: bytes) -> None:
     try:
         json.loads(body)
     except (ValueError, RecursionError):
-        raise TemporaryFailure("its answer is not JSON") from None
+        raise TemporaryFailure("its answer is not JSON, or is cut off") from None
 
 
-def _retry_after(value: str) -> float | None:
-    """Return the seconds of a Retry-After header, which is a number or an HTTP date; None if it is neither."""
+def _seconds(value: str) -> float | None:
+    """Return the seconds of a Retry-After or Backoff header, a number or an HTTP date; None if it is neither."""
     if re.fullmatch(r"[0-9]{1,15}", value.strip()):
         return float(value)
     try:

@@ -19,6 +19,7 @@ from service.storage.registry.models import SqlModels
 from service.storage.signals import MARK, SqlSignals
 from service.storage.slates import SqlPrecomputed, SqlSlates
 from service.storage.statistics import SqlStatistics
+from service.storage.synced.libraries import SqlLibraries
 from service.storage.tables import installation, precomputed_slates, users
 from service.storage.users import SqlUsers
 
@@ -58,6 +59,7 @@ class SqlTransaction:
         "digests",
         "keys",
         "ledger",
+        "libraries",
         "models",
         "papers",
         "precomputed",
@@ -80,6 +82,7 @@ class SqlTransaction:
         self.keys = SqlKeys(connection)
         self.audit = SqlAudit(connection)
         self.models = SqlModels(connection)
+        self.libraries = SqlLibraries(connection)
 
     def versions(self, user_id: str, digest_id: str) -> Versions:
         statement = _VERSIONS_WITH_ONE if digest_id else _VERSIONS_WITH_NEWEST

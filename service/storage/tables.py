@@ -314,3 +314,37 @@ model_log = Table(
     Index(None, "version", "number"),
     sqlite_autoincrement=True,
 )
+
+# Synced libraries; see ``service.app.library_sync``.
+library_sources = Table(
+    "library_sources",
+    metadata,
+    Column("user_id", Id, belongs_to("users.user_id"), primary_key=True),
+    Column("source", Id, primary_key=True),
+    not_null("version", BigInteger),
+    not_null("fingerprint", Text),
+    not_null("chosen", Texts),
+    not_null("reached", Texts),
+    not_null("synced_at", UtcDateTime),
+)
+
+library_items = Table(
+    "library_items",
+    metadata,
+    Column("user_id", Id, belongs_to("users.user_id"), primary_key=True),
+    Column("source", Id, primary_key=True),
+    Column("item_key", Id, primary_key=True),
+    not_null("paper_id", Id, belongs_to("papers.paper_id"), index=True),
+    Column("added_at", UtcDateTime),
+    not_null("collections", Texts),
+)
+
+library_collections = Table(
+    "library_collections",
+    metadata,
+    Column("user_id", Id, belongs_to("users.user_id"), primary_key=True),
+    Column("source", Id, primary_key=True),
+    Column("collection_key", Id, primary_key=True),
+    not_null("name", Text),
+    not_null("parent_key", Text),
+)

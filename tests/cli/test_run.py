@@ -67,6 +67,32 @@ def test_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_library_is_synced_first(tmp_path: Path) -> None:
+    """The library is synced before papers are fetched; if that fails, papers are fetched all the same."""
+    library = tmp_path / "refs.bib"
+    library.write_text("@article{a, title = {Field notes on moss}}", encoding="utf-8")
+    syncs = [f"library sync file {name} --user me" for name in (library, tmp_path / "none.bib")]
+    with web_server() as source:
+        source.answer = serve_pages(5)
+        options = ["--mail-every", "0", "--fetch", STEP, *(word for step in syncs for word in ("--sync", step))]
+        done = subprocess.run(
+            command("--once", *options),
+            env=environment(tmp_path, PAPERFEED_ARXIV_API_URL=source.url),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+    outcomes = [line.partition(" ")[2].partition(",")[0] for line in done.stdout.splitlines() if ", " in line]
+    assert done.returncode == 1
+    assert [line for line in outcomes if line.endswith((": ok", ": failed (1)"))] == [
+        f"{syncs[0]}: ok",
+        f"{syncs[1]}: failed (1)",
+        f"{STEP}: ok",
+    ]
+
+
+@pytest.mark.slow
 def test_on_a_schedule(tmp_path: Path) -> None:
     """Steps run again and again, a step that keeps failing gets a warning, and SIGTERM ends the command."""
     values = environment(tmp_path, PAPERFEED_MAIL_SMTP_PORT="many")
@@ -96,6 +122,9 @@ def test_on_a_schedule(tmp_path: Path) -> None:
         (("--fetch", "rm -rf x"), "fetch: 'rm -rf x' does not begin with one of: fetch"),
         (("--fetch", 'fetch "x'), "fetch: 'fetch \"x' cannot be read as a command: No closing quotation"),
         (("--fetch", "fetch x\\"), "cannot be read as a command: No escaped character"),
+        (("--sync", "fetch arxiv"), "sync: 'fetch arxiv' is not 'library sync zotero'"),
+        (("--sync", "library sync file x.bib --watch"), "without --watch"),
+        (("--sync", 'library sync "x'), "sync: 'library sync \"x' cannot be read as a command"),
     ],
 )
 def test_wrong_usage(paperfeed: Run, arguments: tuple[str, ...], problem: str) -> None:

@@ -55,11 +55,12 @@ def test_addresses_that_grpc_knows(address: str) -> None:
 
 
 def test_a_password_is_never_shown() -> None:
-    """The repr does not show the database's password."""
+    """The repr shows neither the database's password nor the key of Zotero."""
     settings = Settings(db="postgresql://me:secret@host:5432/papers")
 
     assert "secret" not in repr(settings)
     assert without_password(settings.db) == "postgresql://me:***@host:5432/papers"
+    assert "P9Ni" not in repr(Settings(zotero_key="P9Ni"))
     in_query = "postgresql://host/papers?user=me&password=secret&sslpassword=secret&sslmode=require"
     assert without_password(in_query) == "postgresql://host/papers?user=me&password=***&sslpassword=***&sslmode=require"
 

@@ -9,6 +9,7 @@ from service.app.ports.clock import Clock
 from service.app.ports.digests import DigestStore
 from service.app.ports.encoder import Encoder, Vectors
 from service.app.ports.ledger import LedgerStore
+from service.app.ports.libraries import LibraryStore
 from service.app.ports.models import BundleFolders, ModelStore
 from service.app.ports.papers import PaperStore, PendingText
 from service.app.ports.signals import SignalStore
@@ -25,6 +26,7 @@ __all__ = [
     "Encoder",
     "KeyStore",
     "LedgerStore",
+    "LibraryStore",
     "ModelStore",
     "PaperStore",
     "PendingText",

@@ -8,6 +8,7 @@ from typing import Protocol
 from service.app.ports.callers import AuditStore, KeyStore
 from service.app.ports.digests import DigestStore
 from service.app.ports.ledger import LedgerStore
+from service.app.ports.libraries import LibraryStore
 from service.app.ports.models import ModelStore
 from service.app.ports.papers import PaperStore
 from service.app.ports.signals import SignalStore
@@ -83,6 +84,10 @@ class Transaction(Protocol):
     @property
     def models(self) -> ModelStore:
         """Registered models."""
+
+    @property
+    def libraries(self) -> LibraryStore:
+        """Synced libraries."""
 
 
 class Store(Protocol):

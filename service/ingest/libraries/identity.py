@@ -10,8 +10,8 @@ from service.ingest.libraries.entry import LibraryEntry
 from service.ingest.problems import Problem
 
 
-def distinct_papers(entries: Sequence[LibraryEntry]) -> tuple[list[LibraryEntry], list[Problem]]:
-    """Return one entry per paper, in order, and the entries whose arXiv id or DOI was left out.
+def distinct_papers(entries: Sequence[LibraryEntry]) -> tuple[list[LibraryEntry], list[int], list[Problem]]:
+    """Return one entry per paper, in order; the place in this list of each given entry; and the ids that were left out.
 
     If papers with nothing else in common share an id, it is wrong for all but one of them, and it is unknown which one.
     Some programs write one id into thousands of entries. Then no entry keeps the id.
@@ -19,6 +19,7 @@ def distinct_papers(entries: Sequence[LibraryEntry]) -> tuple[list[LibraryEntry]
     wrong = _wrong_ids(entries)
     problems: list[Problem] = []
     kept: list[LibraryEntry] = []
+    places: list[int] = []
     index_of_alias: dict[str, int] = {}
     for given in entries:
         entry = given
@@ -29,8 +30,8 @@ def distinct_papers(entries: Sequence[LibraryEntry]) -> tuple[list[LibraryEntry]
             problems.append(
                 Problem(entry.line, entry.key, f"other papers have its {shown} {name} too; the id is left out")
             )
-        _add(entry, kept, index_of_alias)
-    return kept, problems
+        places.append(_add(entry, kept, index_of_alias))
+    return kept, places, problems
 
 
 def _wrong_ids(entries: Iterable[LibraryEntry]) -> set[str]:
@@ -48,7 +49,8 @@ def _are_several(papers: Sequence[Paper], alias: str) -> bool:
     return any(paper.is_other_than(first, alias) for paper in papers)
 
 
-def _add(entry: LibraryEntry, kept: list[LibraryEntry], index_of_alias: dict[str, int]) -> None:
+def _add(entry: LibraryEntry, kept: list[LibraryEntry], index_of_alias: dict[str, int]) -> int:
+    """Add the entry, or join it with that of the same paper; return its place among those kept."""
     aliases = entry.paper.aliases
     known = ((alias, index_of_alias[alias]) for alias in aliases if alias in index_of_alias)
     same = (index for alias, index in known if not entry.paper.is_other_than(kept[index].paper, alias))
@@ -61,3 +63,4 @@ def _add(entry: LibraryEntry, kept: list[LibraryEntry], index_of_alias: dict[str
         kept[index] = replace(kept[index], added_at=earliest)
     for alias in aliases:
         index_of_alias.setdefault(alias, index)
+    return index

@@ -1,7 +1,7 @@
 """Reading of a user's reference library in BibTeX, RIS or Zotero's CSV export."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -26,16 +26,23 @@ class Library:
 
     Attributes:
         papers: One entry per paper, in the file's order.
-        read_count: Number of entries that were read; more than the papers if some entries describe the same paper.
+        entries: All entries that were read; more than the papers if some entries describe the same paper.
+        places: Place of each entry's paper in ``papers``.
         skipped: The entries that were left out.
         repaired: Entries that were read although something was wrong in them, and what was wrong in other parts of the
             file.
     """
 
     papers: list[LibraryEntry]
-    read_count: int
+    entries: list[LibraryEntry]
+    places: list[int]
     skipped: list[Problem]
     repaired: list[Problem]
+
+    @property
+    def read_count(self) -> int:
+        """Number of entries that were read."""
+        return len(self.entries)
 
 
 def read_library(source: Source, *, strict: bool = False) -> Library:
@@ -55,28 +62,27 @@ def read_library(source: Source, *, strict: bool = False) -> Library:
     text, hint = read_any_text(source)
     found = _detected_format(text, name)
     parse = {"bibtex": parse_bibtex, "ris": parse_ris, "zotero-csv": parse_zotero_csv}[found]
-    entries, skipped, repaired = _sorted_out(parse(text, name), name)
-    if hint:
-        repaired.insert(0, Problem(None, "", hint))
-    if not entries and not skipped:
+    library = library_of(parse(text, name), name, [Problem(None, "", hint)] if hint else [])
+    if not library.entries and not library.skipped:
         raise InvalidFile(name, f"has no entry ({found})")
-    papers, conflicts = distinct_papers(entries)
-    repaired += conflicts
-    if strict and (skipped or repaired):
-        first = min(skipped + repaired, key=lambda problem: problem.line or 0)
+    if strict and (library.skipped or library.repaired):
+        first = min(library.skipped + library.repaired, key=lambda problem: problem.line or 0)
         raise InvalidFile(name, f"{first.key}: {first.reason}" if first.key else first.reason, line=first.line)
-    return Library(papers, len(entries), skipped, repaired)
+    return library
 
 
-def library_of(read: Iterable[LibraryEntry | RawEntry | Problem], name: str) -> Library:
-    """Return the library of entries that another reader has read, for example from an API.
+def library_of(
+    read: Iterable[LibraryEntry | RawEntry | Problem], name: str, repaired: Sequence[Problem] = ()
+) -> Library:
+    """Return the library of entries from any format or API.
 
     Args:
         name: Where the entries come from, for errors.
+        repaired: Problems that were found before.
     """
-    entries, skipped, repaired = _sorted_out(read, name)
-    papers, conflicts = distinct_papers(entries)
-    return Library(papers, len(entries), skipped, repaired + conflicts)
+    entries, skipped, problems = _sorted_out(read, name)
+    papers, places, conflicts = distinct_papers(entries)
+    return Library(papers, entries, places, skipped, [*repaired, *problems, *conflicts])
 
 
 def _detected_format(text: str, name: str) -> LibraryFormat:

@@ -118,7 +118,7 @@ def test_missing_answers(paperfeed: Run, folder: Path) -> None:
         (("--feed", "ftp://x"), "does not begin with http"),
         (("--at", "25:00"), "time"),
         (("--zone", "Mars/Base"), "'Mars/Base' is not a time zone"),
-        (("--zotero", "ada"), "'ada' is not users/NUMBER"),
+        (("--zotero", "ada"), "'ada' is not users/ID"),
         (("--mail", "ada"), "is not an e-mail address"),
         (("--mail", "a@example.org", "--smtp", "x:y"), "is not HOST or HOST:PORT"),
         (("--mail", "a@example.org", "--no-mail"), "cannot be combined with --no-mail"),
