@@ -11,7 +11,7 @@ from service.api import convert
 from service.api.page_tokens import OTHER_REQUEST, PageTokens, page_size, request_hash
 from service.app.feeds import FeedPage, FeedQuery, Feeds
 from service.app.ranking.inline import InlineRanking, RankingQuery
-from service.app.ranking.ranking import check_diversity
+from service.app.ranking.ranking import check_diversity, check_min_probability
 from service.domain.errors import InvalidField, InvalidPageToken
 from service.domain.papers import Paper, check_id
 
@@ -50,7 +50,8 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
     @staticmethod
     def kind_of_feed(request: pb.GetFeedRequest) -> str | None:
         """Return the kind of a request for ``feeds_together``: its digest. None if it must be answered alone."""
-        is_plain = not request.page_token and not request.HasField("as_of") and not request.HasField("window")
+        # A request with min_probability may fail for one user alone, whom a bundle without calibration ranks for.
+        is_plain = not (request.page_token or any(map(request.HasField, ("as_of", "window", "min_probability"))))
         return f"digest {request.digest_id}" if is_plain else None
 
     def feeds_together(self, requests: Sequence[pb.GetFeedRequest]) -> list[pb.GetFeedResponse]:
@@ -84,6 +85,7 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
             ),
             as_of=convert.optional_time(request, "as_of"),
             explain=request.explain,
+            min_probability=_min_probability(request),
         )
         start_after = convert.check_optional_name(request.start_after, "start_after")
         pages = self._feeds.stream(
@@ -168,6 +170,7 @@ def _items(page: FeedPage, *, explain: bool, view: int) -> Iterator[pb.FeedItem]
                 paper=convert.shared_paper(paper, view or catalog_pb2.PAPER_VIEW_BASIC),
                 score=item.score,
                 reasons=[convert.from_reason(reason) for reason in item.reasons] if explain else [],
+                probability=item.probability,
             )
 
 
@@ -189,9 +192,14 @@ def _feed_query(request: pb.GetFeedRequest) -> FeedQuery:
         as_of=convert.optional_time(request, "as_of"),
         explain=request.explain,
         diversity=check_diversity(request.diversity) if request.HasField("diversity") else None,
+        min_probability=_min_probability(request),
         exclude_paper_ids=convert.check_names(request.exclude_paper_ids, "exclude_paper_ids", at_most=MAX_EXCLUDED),
         request_hash=request_hash(request),
     )
+
+
+def _min_probability(request: pb.GetFeedRequest | pb.StreamFeedsRequest) -> float | None:
+    return check_min_probability(request.min_probability) if request.HasField("min_probability") else None
 
 
 def _ranking_query(request: pb.RankPapersRequest) -> RankingQuery:

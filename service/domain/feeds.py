@@ -50,6 +50,7 @@ class SlateItem(NamedTuple):
         score: Rounded to 1e-6; comparable only within one slate.
         action_propensity: Probability that the logging policy put this paper at this place, as ``ranker.explore``
             defines it; 1.0 without exploration.
+        probability: Probability that the user likes or saves the paper, 0 to 1; None if no calibrated bundle scored.
     """
 
     rank: int
@@ -57,6 +58,7 @@ class SlateItem(NamedTuple):
     score: float
     reasons: tuple[Reason, ...] = ()
     action_propensity: float = 1.0
+    probability: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,10 @@ def _precomputed_of(row: Row[Any]) -> PrecomputedSlate:
 
 
 def _json_of_items(items: Sequence[SlateItem]) -> str:
-    """Return the stored form of a slate's items: lists of paper_id, score, action_propensity and reasons, by rank."""
+    """Return the stored form of a slate's items by rank.
+
+    Each item is a list of paper_id, score, action_propensity, reasons, and the probability if there is one.
+    """
     return _encode(
         [
             (
@@ -126,6 +129,7 @@ def _json_of_items(items: Sequence[SlateItem]) -> str:
                 item.score,
                 item.action_propensity,
                 [(reason.reason_type.value, *reason[1:]) for reason in item.reasons],
+                *(() if item.probability is None else (item.probability,)),
             )
             for item in items
         ]
@@ -140,6 +144,7 @@ def _items_of_json(text: str) -> tuple[SlateItem, ...]:
             score=score,
             reasons=tuple([Reason(_REASON_TYPES[kind], *rest) for kind, *rest in reasons]),
             action_propensity=action_propensity,
+            probability=probability[0] if probability else None,
         )
-        for rank, (paper_id, score, action_propensity, reasons) in enumerate(json.loads(text), 1)
+        for rank, (paper_id, score, action_propensity, reasons, *probability) in enumerate(json.loads(text), 1)
     )
