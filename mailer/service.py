@@ -9,6 +9,7 @@ import grpc
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from mailer.config import PREFIX
 from mailer.domain.feed import Digest, Event, Feed, FeedPaper, Preferences, Reason
 from mailer.errors import InvalidField, NotFound, ServiceUnavailable
 from paperfeed.client import Access, Client, error_details
@@ -46,13 +47,20 @@ class FeedService:
                     return
                 yield digest
 
-    def feeds(self, user_ids: Sequence[str], digest_ids: Sequence[str], paper_count: int) -> Iterator[Feed]:
+    def feeds(
+        self, user_ids: Sequence[str], digest_ids: Sequence[str], paper_count: int, min_probability: float = 0.0
+    ) -> Iterator[Feed]:
         """Yield one feed of all digests for each user, in ascending order of user_id, with abstracts and reasons.
 
         Args:
             user_ids: Up to 10,000 users.
             digest_ids: Ids of up to ``MAX_DIGESTS`` digests; empty means the newest digest.
             paper_count: Maximum number of papers in a feed, 1 to 100.
+            min_probability: Lowest probability that the user likes or saves a paper of the feed, 0 to 1. 0 leaves out
+                nothing and needs no calibrated model.
+
+        Raises:
+            InvalidField: There is a min_probability, and the model that ranks has no calibration.
         """
         request = feed_pb2.StreamFeedsRequest(
             user_ids=user_ids,
@@ -60,6 +68,7 @@ class FeedService:
             limit=paper_count,
             explain=True,
             view=catalog_pb2.PAPER_VIEW_FULL,
+            min_probability=min_probability or None,
         )
         with _mapped():
             for answer in self._client.feeds.StreamFeeds(request):
@@ -136,6 +145,8 @@ def _mapped(resource: str = "", name: str = "") -> Iterator[None]:
             raise NotFound(resource, details.metadata.get("name", name)) from error
         if details.code is grpc.StatusCode.INVALID_ARGUMENT and details.fields:
             raise InvalidField(*next(iter(details.fields.items()))) from error
+        if details.reason == "NOT_CALIBRATED":
+            raise InvalidField(PREFIX + "MIN_PROBABILITY", details.message.removeprefix("min_probability: ")) from error
         if details.reason == "QUOTA_EXCEEDED":
             # To repeat the call would not help, so the event must not delay others.
             raise InvalidField("events", details.message) from error

@@ -51,7 +51,12 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
     def kind_of_feed(request: pb.GetFeedRequest) -> str | None:
         """Return the kind of a request for ``feeds_together``: its digest. None if it must be answered alone."""
         # A request with min_probability may fail for one user alone, whom a bundle without calibration ranks for.
-        is_plain = not (request.page_token or any(map(request.HasField, ("as_of", "window", "min_probability"))))
+        is_plain = not (
+            request.page_token
+            or request.HasField("as_of")
+            or request.HasField("window")
+            or request.HasField("min_probability")
+        )
         return f"digest {request.digest_id}" if is_plain else None
 
     def feeds_together(self, requests: Sequence[pb.GetFeedRequest]) -> list[pb.GetFeedResponse]:

@@ -8,6 +8,7 @@ from collections.abc import Collection
 
 import numpy as np
 
+from ranker.types import IndexArray
 from training.data.query_groups import Query
 from training.data.snapshot import Dataset, Likes
 from training.data.weeks import start_of, week_of
@@ -44,16 +45,17 @@ def digest_queries(
     candidates = {week: np.flatnonzero(weeks == week) for week in {pairs[i][0] for i in drawn}}
     found = []
     for week, user in sorted(pairs[i] for i in drawn):
-        own, against = likes.of_user(user), dislikes.of_user(user)
-        liked, disliked = _before(likes, own, like_weeks, week), _before(dislikes, against, dislike_weeks, week)
+        mine = likes.of_user(user)
+        liked = _before(likes, mine, like_weeks, week)
+        disliked = _before(dislikes, dislikes.of_user(user), dislike_weeks, week)
         keep = candidates[week][~np.isin(candidates[week], np.concatenate((liked.papers, disliked.papers)))]
         if len(keep):
-            relevant = np.isin(keep, likes.papers[own][like_weeks[own] == week])
+            relevant = np.isin(keep, likes.papers[mine][like_weeks[mine] == week])
             end = start_of(week + 1)
             found.append(Query(user, keep, relevant, liked.papers, liked.liked_at, end, week, disliked=disliked.papers))
     return found
 
 
-def _before(reactions: Likes, own: slice, weeks: "np.ndarray[tuple[int], np.dtype[np.intp]]", week: int) -> Likes:
+def _before(reactions: Likes, own: slice, weeks: IndexArray, week: int) -> Likes:
     """Return the reactions of one user from before the week."""
     return reactions.where(np.arange(own.start, own.stop)[weeks[own] < week])

@@ -53,4 +53,5 @@ def _binned(
     _, group = np.unique(group[np.flatnonzero(is_new)[np.cumsum(is_new) - 1]], return_inverse=True)
     sizes = np.bincount(group, weights[order])
     means = np.bincount(group, weights[order] * ordered) / sizes
-    return np.round(means, 6), np.minimum(np.bincount(group, liked[order]) / sizes, 1.0), sizes
+    rates = np.minimum(np.bincount(group, liked[order]) / sizes, 1.0)
+    return np.asarray(means, dtype=np.float64), np.asarray(rates), np.asarray(sizes, dtype=np.float64)
