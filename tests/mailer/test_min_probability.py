@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from mailer.run import Summary
-from mailer.service import FeedService
 from mailer.storage import MailStore
 from paperfeed.v1.catalog_pb2 import EMBEDDING_STATE_READY, BatchGetPapersRequest
+from paperfeed.v1.feed_pb2 import GetFeedRequest
 from ranker.bundle.calibration import Calibration
 from service.encoder import HashingEncoder
 from service.storage import schema
@@ -19,8 +19,6 @@ from testing.servers import Service, serving
 from tests.mailer.builders import run, subscribe
 from tests.mailer.feeds import OwnFeeds
 
-LIMIT = 0.4
-
 
 @pytest.fixture(scope="module")
 def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
@@ -28,7 +26,7 @@ def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("calibrated")
     url = f"sqlite:///{folder / 'service.db'}"
     schema.upgrade(url)
-    calibration = Calibration((-3.0, 3.0), (0.0, 1.0))
+    calibration = Calibration((-20.0, 20.0), (0.0, 0.9))
     write_tiny_bundle(
         folder / "bundle", encoder_name=HashingEncoder.name, model_text=model_text(), calibration=calibration
     )
@@ -52,18 +50,23 @@ def own(calibrated: Service, feeds: OwnFeeds) -> OwnFeeds:
     return found
 
 
-def test_an_issue_ends_at_the_limit(store: MailStore, own: OwnFeeds, inbox: Inbox, clock: FixedClock) -> None:
+def test_an_issue_ends_at_the_limit(
+    calibrated: Service, store: MailStore, own: OwnFeeds, inbox: Inbox, clock: FixedClock
+) -> None:
     """The issue has the papers that the service finds probable enough, and no others."""
     subscribe(store, own, 1)
-    with FeedService(own.target) as service:
-        whole, cut = (
-            next(iter(service.feeds([own.user_id(1)], [own.digest_id("first")], 10, limit))) for limit in (0.0, LIMIT)
-        )
+    request = GetFeedRequest(user_id=own.user_id(1), digest_id=own.digest_id("first"))
+    probabilities = {
+        own.name(item.paper.paper_id): item.probability for item in calibrated.client.feeds.GetFeed(request).slate.items
+    }
+    highest = sorted(set(probabilities.values()), reverse=True)
+    limit = (highest[0] + highest[1]) / 2
 
-    assert run(store, own, inbox, clock, min_probability=LIMIT).outcomes == {"made": 1, "sent": 1}
+    assert run(store, own, inbox, clock, min_probability=limit).outcomes == {"made": 1, "sent": 1}
 
-    assert 0 < len(cut.papers) < len(whole.papers)
-    assert own.sent(store, 1) == [[own.name(paper.paper_id) for paper in cut.papers]]
+    (sent,) = own.sent(store, 1)
+    assert set(sent) == {name for name, probability in probabilities.items() if probability >= limit}
+    assert len(sent) < len(probabilities)
 
 
 def test_nothing_today_sends_no_mail(store: MailStore, own: OwnFeeds, inbox: Inbox, clock: FixedClock) -> None:
@@ -84,7 +87,7 @@ def test_a_service_without_calibration_is_a_problem(
     """If the service has no calibrated bundle, the run fails and names the setting; nothing is sent."""
     subscribe(store, feeds, 1)
 
-    found = run(store, feeds, inbox, clock, min_probability=LIMIT)
+    found = run(store, feeds, inbox, clock, min_probability=0.4)
 
     assert not found.is_ok
     assert "PAPERFEED_MAIL_MIN_PROBABILITY" in found.problems[0]
