@@ -1,6 +1,8 @@
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from testing.ranker import bundle
 CALIBRATION = Calibration((-1.0, 0.0, 2.0), (0.01, 0.02, 0.4), {"data": {}})
 
 
-def resealed(folder: Path, calibration: object) -> Manifest:
+def resealed(folder: Path, calibration: Mapping[str, Any]) -> Manifest:
     """Write the manifest with this calibration, and return it."""
     file = folder / MANIFEST_NAME
     manifest = replace(read_manifest(file, file.read_bytes()), calibration=calibration)

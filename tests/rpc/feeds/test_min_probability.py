@@ -152,6 +152,7 @@ def test_without_calibration_the_limit_is_refused(own: Service) -> None:
     assert not any(item.HasField("probability") for item in plain.items)
     with failing(grpc.StatusCode.FAILED_PRECONDITION, "NOT_CALIBRATED") as refused:
         feed_of(own.client, "u", min_probability=0.1)
+    assert refused.details is not None
     assert plain.model_version in refused.details.message
     with failing(grpc.StatusCode.FAILED_PRECONDITION, "NOT_CALIBRATED"):
         list(own.client.feeds.StreamFeeds(StreamFeedsRequest(user_ids=["u"], digest_ids=["d"], min_probability=0.1)))
@@ -164,4 +165,5 @@ def test_without_a_bundle_the_limit_is_refused(start: Callable[..., Service], fo
 
     with failing(grpc.StatusCode.FAILED_PRECONDITION, "NOT_CALIBRATED") as refused:
         feed_of(bare.client, "u", min_probability=0.1)
+    assert refused.details is not None
     assert "other-384" in refused.details.message

@@ -42,21 +42,6 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return rival(tmp_path_factory.mktemp("rivals") / "good", GOOD)
 
 
-def test_calibration_is_judged_on_unseen_digests(bundle: Bundle) -> None:
-    """A constant that is the rate of likes passes, a promise of 90 % fails, and no calibration is inconclusive."""
-    since, digests = dt.datetime(2017, 2, 1, tzinfo=dt.UTC).timestamp(), RULES.calibration
-    true = calibration_check(DATA, replace(bundle, calibration=Calibration((0.0,), (0.12,))), digests, since=since)
-    false = calibration_check(DATA, replace(bundle, calibration=Calibration((0.0,), (0.9,))), digests, since=since)
-    none = calibration_check(DATA, bundle, digests, since=since)
-
-    rate = true.figures["likes"] / sum(each["papers"] for each in true.figures["bins"])
-    assert true.figures["error"] == pytest.approx(abs(rate - 0.12), abs=0.01)
-    assert false.outcome is Outcome.FAILED
-    assert none.outcome is Outcome.INCONCLUSIVE
-    assert not none.required
-    assert "min_probability" in none.reason
-
-
 @pytest.mark.parametrize(
     ("outcomes", "expected"),
     [
@@ -177,6 +162,22 @@ def planted_rivals(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, Bu
     """A bundle that ranks the planted data well, and one that ranks it badly."""
     folder = tmp_path_factory.mktemp("planted")
     return rival(folder / "good", GOOD, dim=PLANTED_DIM), rival(folder / "bad", BAD, dim=PLANTED_DIM)
+
+
+def test_calibration_is_judged_on_unseen_digests(planted_rivals: tuple[Bundle, Bundle]) -> None:
+    """A constant that is the rate of likes passes, a promise of 90 % fails, and no calibration is inconclusive."""
+    bundle, _ = planted_rivals
+    since, digests = dt.datetime(2017, 2, 1, tzinfo=dt.UTC).timestamp(), RULES.calibration
+    true = calibration_check(DATA, replace(bundle, calibration=Calibration((0.0,), (0.12,))), digests, since=since)
+    false = calibration_check(DATA, replace(bundle, calibration=Calibration((0.0,), (0.9,))), digests, since=since)
+    none = calibration_check(DATA, bundle, digests, since=since)
+
+    rate = true.figures["likes"] / sum(each["papers"] for each in true.figures["bins"])
+    assert true.figures["error"] == pytest.approx(abs(rate - 0.12), abs=0.01)
+    assert false.outcome is Outcome.FAILED
+    assert none.outcome is Outcome.INCONCLUSIVE
+    assert not none.required
+    assert "min_probability" in none.reason
 
 
 def test_held_out(planted_rivals: tuple[Bundle, Bundle]) -> None:
