@@ -29,7 +29,7 @@ from training.data.snapshot import Dataset
 from training.preparation import held_out_users
 from training.recipes import find_recipe
 
-FITTED_DIGESTS, MEASURED_DIGESTS = 4_000, 4_000
+FITTED_DIGESTS, MEASURED_DIGESTS = 3_000, 3_000
 OTHER = "arxiv-2016-2018"
 RESULT = RESULTS / "quality-calibration.json"
 
