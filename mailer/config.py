@@ -93,6 +93,13 @@ class MailSettings:
         help_text="Whether the links to papers in mails lead over the web app, which records the click. False: they "
         "lead straight to the paper.",
     )
+    min_probability: float = setting(
+        0.0,
+        "Lowest probability, 0 to 1, that a subscriber likes or saves a paper of an issue; without such papers no mail "
+        "is sent. 0 means no limit. Needs a calibrated model bundle.",
+        at_least=0,
+        at_most=1,
+    )
     keep_issues_days: int = setting(120, "Issues are removed after this many days; 0 keeps all.", at_least=0)
     stale_digest_weekdays: int = setting(
         3,

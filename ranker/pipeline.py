@@ -37,6 +37,7 @@ class RankedList:
         features: (k, len(SCHEMA)) float32; (k, 0) if no model scored.
         reasons: One tuple for each paper; empty without explanations.
         action_propensities: (k,) propensity of each paper at its place, see ``ranker.explore``; 1 without exploration.
+        probabilities: (k,) see ``ranker.bundle.calibration``; None if no calibrated bundle scored.
     """
 
     rows: IndexArray
@@ -45,6 +46,7 @@ class RankedList:
     reasons: tuple[tuple[RankReason, ...], ...]
     scored_by: ScoredBy
     action_propensities: Float64Array
+    probabilities: Float64Array | None = None
 
     def first(self, count: int | None) -> "RankedList":
         """Return the first ``count`` places; None returns the whole list."""
@@ -57,6 +59,7 @@ class RankedList:
             self.reasons[:count],
             self.scored_by,
             self.action_propensities[:count],
+            None if self.probabilities is None else self.probabilities[:count],
         )
 
 
@@ -99,6 +102,7 @@ def rank(  # noqa: PLR0913 (one keyword for each option)
     as_of: float,
     *,
     exclude: frozenset[str] = frozenset(),
+    min_probability: float | None = None,
     diversity: float = 0.0,
     limit: int | None = None,
     explain: bool = True,
@@ -113,6 +117,7 @@ def rank(  # noqa: PLR0913 (one keyword for each option)
         bundle: The bundle that scores; profile and candidates must be in its spaces. None ranks by cosine.
         as_of: Unix seconds; ages of papers are counted up to this time.
         exclude: Ids of candidates to leave out.
+        min_probability: Leave out candidates with a lower probability; None leaves out none. Needs a calibrated bundle.
         diversity: 0 (order of scores) to 1.
         limit: Maximum length of the list; None returns all candidates.
         user_context: Facts about the user beyond likes.
@@ -128,6 +133,12 @@ def rank(  # noqa: PLR0913 (one keyword for each option)
         scored = scored or score(bundle, Inputs.of(profile, candidates, as_of, user_context))[0]
         features, scores = scored.features, scored.scores
     order = _unseen(best_first(scores, candidates.id_ranks), candidates, exclude)
+    calibration = None if bundle is None else bundle.calibration
+    probabilities = None if calibration is None else calibration.probabilities_of(scores)
+    if min_probability is not None:
+        if probabilities is None:
+            raise ValueError("min_probability needs a calibrated bundle")
+        order = order[probabilities[order] >= min_probability]
     explored = explore(len(order[:limit]), None if bundle is None else exploration)
     # Exploration may move a paper from below into the shown places, so diversity must reach down to it.
     places = int(explored.order[:shown].max(initial=-1)) + 1
@@ -146,7 +157,15 @@ def rank(  # noqa: PLR0913 (one keyword for each option)
             # Other reasons would say that the model chose the paper for this place.
             why[explored.place] = (RankReason(RankReasonKind.EXPLORATION),)
     scored_by = ScoredBy.COSINE if bundle is None else ScoredBy.BUNDLE
-    return RankedList(rows, scores[rows], features[rows], tuple(why), scored_by, explored.action_propensities)
+    return RankedList(
+        rows,
+        scores[rows],
+        features[rows],
+        tuple(why),
+        scored_by,
+        explored.action_propensities,
+        None if probabilities is None else probabilities[rows],
+    )
 
 
 def rank_new_user(

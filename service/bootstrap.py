@@ -28,15 +28,15 @@ from service.app.explanation.ledger import Ledger
 from service.app.explanation.paper import Explainer
 from service.app.feeds import Feeds
 from service.app.interests import Interests
+from service.app.models.registry import Registry
+from service.app.models.rollout import Rollout, load_first
+from service.app.models.warming import Warmer
 from service.app.profiles import Profiles
 from service.app.ranking.candidate_sets import CandidateSets
 from service.app.ranking.inline import InlineRanking
 from service.app.ranking.precomputed import Precomputed, PrecomputedUse
 from service.app.ranking.prepared_users import PreparedUsers
 from service.app.ranking.serving import ServingSlot
-from service.app.ranking.warming import Warmer
-from service.app.registry import Registry
-from service.app.rollout import Rollout, load_first
 from service.app.statistics import StatisticsKeeper
 from service.app.storage_probe import StorageProbe
 from service.config import DEFAULT_CACHE, Settings, without_password

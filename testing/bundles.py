@@ -6,6 +6,7 @@ import lightgbm
 import numpy as np
 
 from ranker.bundle.bundle import write_bundle
+from ranker.bundle.calibration import Calibration
 from ranker.features import SCHEMA, compute_matrix
 from ranker.papers import paper_columns
 from ranker.profile.profile import build_profile
@@ -77,7 +78,14 @@ def model_text() -> str:
     return lightgbm.train(PARAMS, data, TREE_COUNT).model_to_string()
 
 
-def write_tiny_bundle(folder: Path, *, encoder_name: str, model_text: str, recipe: str = "tiny") -> None:
+def write_tiny_bundle(
+    folder: Path,
+    *,
+    encoder_name: str,
+    model_text: str,
+    recipe: str = "tiny",
+    calibration: Calibration | None = None,
+) -> None:
     """Write a bundle with this model for this encoder. Bundles of different recipes have different versions."""
     write_bundle(
         folder,
@@ -88,4 +96,5 @@ def write_tiny_bundle(folder: Path, *, encoder_name: str, model_text: str, recip
         recipe=recipe,
         fingerprint="0" * 64,
         created_at="2026-01-01T00:00:00+00:00",
+        calibration=calibration,
     )

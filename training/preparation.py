@@ -29,6 +29,7 @@ class Prepared:
         held_out: Queries of the users held out for early stopping.
         lone_users: Names of the data sets in which one user alone has a history; this user's other half of the likes
             is held out.
+        folds: The folds of each data set.
     """
 
     datasets: tuple[Dataset, ...]
@@ -38,6 +39,7 @@ class Prepared:
     learn: Queries
     held_out: Queries
     lone_users: tuple[str, ...] = ()
+    folds: tuple[Folds, ...] = ()
 
     @property
     def shares(self) -> list[float]:
@@ -78,7 +80,16 @@ def prepare(
     spaces = learn_spaces(shown, [part.folds for part in parts], recipe, seed, progress)
     learn, held_out = [part.learn for part in parts], [part.held_out for part in parts]
     lone_users = tuple(part.dataset.name for part in parts if part.is_lone)
-    return Prepared(shown, recipe, seed, spaces, learn, held_out, lone_users)
+    return Prepared(shown, recipe, seed, spaces, learn, held_out, lone_users, tuple(part.folds for part in parts))
+
+
+def held_out_users(datasets: Sequence[Dataset], recipe: Recipe, seed: int) -> list[list[int]]:
+    """Return for each data set the users whom a training with this seed holds out, ascending. Needs no vectors."""
+    rng = np.random.default_rng(seed)
+    known = [dataset.before(recipe.known_until) for dataset in datasets]
+    folds = [split_likes(dataset, recipe.fold_count, rng) for dataset in known]
+    parts = [_split(dataset, part, recipe, rng) for dataset, part in zip(known, folds, strict=True)]
+    return [sorted({query.user for query in part.held_out}) for part in parts]
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,8 @@ class Recipe:
         dated_weight: Weight of a dated data set; an undated one has weight 1. Dated queries are real digests, not
             papers drawn at random.
         paper_limit: Greatest number of papers of a data set from files that are embedded and used; None uses all.
-        held_out_share: Share of users held out for early stopping and for the figures in the manifest.
+        held_out_share: Share of users held out for early stopping, the figures in the manifest and the calibration.
+        calibration_digests: Greatest number of digests of each dated data set that the calibration is fitted on.
         thread_count: Threads of LightGBM; fixed, because its sums depend on it.
     """
 
@@ -141,6 +142,7 @@ class Recipe:
     dated_weight: float = 2.0
     paper_limit: int | None = None
     held_out_share: float = 0.12
+    calibration_digests: int = 4_000
     tree_count: int = 200
     early_stopping_rounds: int = 40
     leaf_count: int = 31
@@ -208,6 +210,7 @@ RECIPES = {
             early_stopping_rounds=10,
             leaf_count=7,
             topic_count=8,
+            calibration_digests=300,
             paper_limit=1_000,
             min_leaf_rows=20,
         ),

@@ -13,6 +13,7 @@ from ranker.bundle.bundle import write_bundle
 from ranker.bundle.manifest import Manifest
 from ranker.bundle.origin import taken_at_params
 from training.account import Account, DataUsed, Timed
+from training.calibration.held_out import NOT_CALIBRATED, Calibrated, calibrated
 from training.data.rows import Rows, balanced, feature_rows
 from training.data.snapshot import Dataset
 from training.metrics import ndcg, recall, reciprocal_rank
@@ -31,12 +32,14 @@ class TrainingReport:
             slightly too good; ``training.evaluation`` measures without this bias.
         account: The content of the report page.
         lone_users: Names of the data sets in which one user alone has a history; see ``Prepared.lone_users``.
+        calibrated: The calibration of the bundle, or why there is none.
     """
 
     manifest: Manifest
     metrics: Mapping[str, Mapping[str, float]]
     account: Account
     lone_users: tuple[str, ...] = ()
+    calibrated: Calibrated = NOT_CALIBRATED
 
 
 def train(
@@ -99,7 +102,7 @@ def publish(
     timed: Timed,
     params: Mapping[str, Any] | None = None,
 ) -> TrainingReport:
-    """Measure the model and write the bundle.
+    """Measure the model, fit its calibration, and write the bundle.
 
     Args:
         params: Parameters for the manifest, beside the seed, the recipe and those of LightGBM.
@@ -107,6 +110,7 @@ def publish(
     datasets, recipe, seed = prepared.datasets, prepared.recipe, prepared.seed
     judged = zip(datasets, made.judged, strict=True)
     metrics = {dataset.name: held_out_figures(made.fitted, rows) for dataset, rows in judged}
+    probable = calibrated(prepared, made.fitted.model, timed)
     manifest = write_bundle(
         out,
         model_text=made.fitted.text,
@@ -124,10 +128,15 @@ def publish(
             **(params or {}),
         },
         metrics=metrics,
+        calibration=probable.calibration,
     )
     used = tuple(map(DataUsed.of, datasets, map(len, prepared.learn), made.held_out, made.judged))
     return TrainingReport(
-        manifest, metrics, Account(used, made.fitted, made.learned_rows, timed.seconds()), prepared.lone_users
+        manifest,
+        metrics,
+        Account(used, made.fitted, made.learned_rows, timed.seconds()),
+        prepared.lone_users,
+        probable,
     )
 
 

@@ -38,6 +38,7 @@ def schema(*, with_features: bool) -> pa.Schema:
         pa.field("user_version", pa.int64()),
         pa.field("action_propensity", pa.float64(), nullable=False),
         pa.field("statistics_version", pa.int64(), nullable=False),
+        pa.field("probability", pa.float64()),
     ]
     notes = {"paperfeed.features": ",".join(FEATURES.names)} if with_features else None
     return pa.schema([*fields, _FEATURES] if with_features else fields, metadata=notes)
@@ -79,6 +80,7 @@ def table_of(
         each([slate.user_version for slate in slates], pa.int64()),
         pa.array([item.action_propensity for item in items], pa.float64()),
         each([slate.ranking.statistics_version for slate in slates], pa.int64()),
+        pa.array([item.probability for item in items], pa.float64()),
     ]
     if with_features:
         columns.append(_features([slate.ranking for slate in slates]))

@@ -91,4 +91,6 @@ def _item_of(row: dict[str, Any]) -> SlateItem:
             for each in row["reasons"]
         ),
         action_propensity=row["action_propensity"],
+        # Files of an earlier version have no such column.
+        probability=row.get("probability"),
     )

@@ -81,7 +81,9 @@ def preview(
     access = server_access(settings.server, tls_ca, tls_cert, tls_key)
     check_folder("out", out)
     with FeedService(settings.server, access) as service:
-        feed = next(iter(service.feeds([user], [digest] if digest else [], papers)))
+        feed = next(
+            iter(service.feeds([user], [digest] if digest else [], papers, min_probability=settings.min_probability))
+        )
     if not feed.papers:
         raise NotFound(f"paper in the feed (fallback reason: {feed.fallback}) of user", user)
     issue = compose_preview(feed, settings, SystemClock())

@@ -17,7 +17,7 @@ from cli.output import console, one_line, show, show_text, staged_progress, warn
 
 if TYPE_CHECKING:
     from ranker.bundle.bundle import Bundle
-    from service.app.registry import Registry
+    from service.app.models.registry import Registry
     from service.config import Settings
     from training.checks import Check
     from training.data.snapshot import Dataset
@@ -179,26 +179,37 @@ class _Gate:
             size_check(self._bundle, self._rules.size),
             parity_check(self._bundle),
             *latency_checks(self._bundle, self.serving, self._rules.latency, self._progress),
-            self._held_out(self._bundle, files, start, max_users),
+            *self._on_data(self._bundle, files, start, max_users),
             self._slates(self._bundle, start, position_bias),
         ]
 
-    def _held_out(
+    def _on_data(
         self, bundle: "Bundle", files: tuple[Path | None, Path | None], start: str, max_users: int | None
-    ) -> "Check":
+    ) -> "list[Check]":
+        """Return the checks on held-out data: ranking, and probabilities."""
         from service.domain.errors import StorageUnavailable
         from training.checks import Check, Outcome
+        from training.dates import START_OF_TIME
         from training.errors import TrainingError
         from training.evaluation import Plan
+        from training.gate.calibration import NAME as CALIBRATION
+        from training.gate.calibration import calibration_check
         from training.gate.held_out import NAME, held_out_check
 
-        rules = self._rules.held_out
+        rules, limits = self._rules.held_out, self._rules.calibration
         try:
             dataset = self._dataset(*files)
         except (TrainingError, StorageUnavailable) as error:
-            return Check(NAME, Outcome.INCONCLUSIVE, str(error), required=rules.required)
-        plan = Plan("weekly-digest", first_day=parse_day("from", start), max_users=max_users)
-        return held_out_check(dataset, _to_the_end(plan, dataset), bundle, self.serving, rules, progress=self._progress)
+            return [
+                Check(name, Outcome.INCONCLUSIVE, str(error), required=required)
+                for name, required in ((NAME, rules.required), (CALIBRATION, limits.required))
+            ]
+        plan = _to_the_end(Plan("weekly-digest", first_day=parse_day("from", start), max_users=max_users), dataset)
+        since = day_limit("from", start, START_OF_TIME)
+        return [
+            held_out_check(dataset, plan, bundle, self.serving, rules, progress=self._progress),
+            calibration_check(dataset, bundle, limits, since=since, progress=self._progress),
+        ]
 
     def _dataset(self, papers: Path | None, interactions: Path | None) -> "Dataset":
         from data_sets.files import read_files

@@ -12,7 +12,7 @@ def due(db: Db = None, as_json: Json = False) -> None:
 
     Exit code 1 if there are any. Train new ones, and remove the old ones.
     """
-    from service.app.due_models import due_models
+    from service.app.models.due import due_models
     from service.config import Settings
 
     with opened_registry(Settings.read(db=db)) as opened:

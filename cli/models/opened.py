@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from service.app.registry import Registry
+    from service.app.models.registry import Registry
     from service.config import Settings
     from service.storage import SqlStore
 

@@ -80,7 +80,8 @@ class IssueMaker:
         """Make all issues that are due now, and count the subscribers by outcome.
 
         ``made``: an issue was added to the outbox. ``not_due``: the schedule asks for none. ``has_it``: the subscriber
-        has an issue of the newest digest. ``empty_feed``: the feed has no new papers. ``no_digest``: the subscriber is
+        has an issue of the newest digest. ``empty_feed``: the feed has no new papers, or none reaches the
+        setting ``min_probability``. ``no_digest``: the subscriber is
         due, but the service has no digest within ``LOOK_BACK``. ``in_flight``: an earlier issue is being sent, so the
         next run makes the new one. ``left``: the subscription ended while the issue was made.
 
@@ -130,7 +131,13 @@ class IssueMaker:
             groups.setdefault((digest_ids, each.subscriber.has_sections), {})[each.subscriber.user_id] = each
         for (digest_ids, by_interest), by_user in groups.items():
             count = max(each.subscriber.paper_count for each in by_user.values())
-            feeds = self.service.feeds(sorted(by_user), digest_ids, count, by_interest=by_interest)
+            feeds = self.service.feeds(
+                sorted(by_user),
+                digest_ids,
+                count,
+                by_interest=by_interest,
+                min_probability=self.settings.min_probability,
+            )
             self._store_all(((by_user[feed.user_id], feed) for feed in feeds), outcomes)
 
     def _store_all(self, made: Iterable[tuple[_Wanted, Feed]], outcomes: Counter[str]) -> None:

@@ -116,7 +116,13 @@ class FeedService:
         return to_feed(answer.slate), answer.next_page_token
 
     def feeds(
-        self, user_ids: Sequence[str], digest_ids: Sequence[str], paper_count: int, *, by_interest: bool = False
+        self,
+        user_ids: Sequence[str],
+        digest_ids: Sequence[str],
+        paper_count: int,
+        *,
+        by_interest: bool = False,
+        min_probability: float = 0.0,
     ) -> Iterator[Feed]:
         """Yield one feed of all digests for each user, in ascending order of user_id, with abstracts and reasons.
 
@@ -125,6 +131,11 @@ class FeedService:
             digest_ids: Ids of up to ``MAX_DIGESTS`` digests; empty means the newest digest.
             paper_count: Maximum number of papers in a feed, 1 to 100.
             by_interest: Whether the feeds have a section for each interest of the user.
+            min_probability: Lowest probability that the user likes or saves a paper of the feed, 0 to 1. 0 leaves out
+                nothing and needs no calibrated model.
+
+        Raises:
+            InvalidField: There is a min_probability, and the model that ranks has no calibration.
         """
         request = feed_pb2.StreamFeedsRequest(
             user_ids=user_ids,
@@ -133,6 +144,7 @@ class FeedService:
             explain=True,
             view=catalog_pb2.PAPER_VIEW_FULL,
             by_interest=by_interest,
+            min_probability=min_probability or None,
         )
         with mapped():
             for answer in self._client.feeds.StreamFeeds(request):

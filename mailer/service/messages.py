@@ -8,6 +8,7 @@ from dataclasses import replace
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from mailer.config import PREFIX
 from mailer.domain.feed import Digest, Event, Feed, FeedPaper, Interest, Preferences, Profile, Reason
 from mailer.errors import InvalidField, NotFound, ServiceUnavailable
 from paperfeed.client import error_details
@@ -32,6 +33,8 @@ def mapped(resource: str = "", name: str = "") -> Iterator[None]:
             raise NotFound(resource, details.metadata.get("name", name)) from error
         if details.code is grpc.StatusCode.INVALID_ARGUMENT and details.fields:
             raise InvalidField(*next(iter(details.fields.items()))) from error
+        if details.reason == "NOT_CALIBRATED":
+            raise InvalidField(PREFIX + "MIN_PROBABILITY", details.message.removeprefix("min_probability: ")) from error
         if details.reason == "QUOTA_EXCEEDED":
             # To repeat the call would not help, so the event must not delay others.
             raise InvalidField("events", details.message) from error

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ranker.bundle.calibration import Calibration
 from ranker.bundle.manifest import (
     MANIFEST_NAME,
     MODEL_NAME,
@@ -42,11 +43,16 @@ FILE_LIMITS = {MANIFEST_NAME: 2**20, MODEL_NAME: 64 * 2**20, SPACES_NAME: 64 * 2
 
 @dataclass(frozen=True)
 class Bundle:
-    """A loaded bundle. It is immutable, so threads may share it."""
+    """A loaded bundle. It is immutable, so threads may share it.
+
+    Attributes:
+        calibration: Turns scores into probabilities; None if the bundle has no calibration.
+    """
 
     manifest: Manifest
     spaces: Spaces
     model: Model
+    calibration: Calibration | None = None
 
     def adapted(self, catalog: CorpusStatistics | None) -> "Bundle":
         """Return the bundle with the statistics of a catalog; with those of its training data alone if it is None.
@@ -121,7 +127,7 @@ def bundle_of(files: Mapping[str, bytes], path: Path, *, encoder: str | None) ->
         model = read_model(files[MODEL_NAME].decode("utf-8"), _base(path / MANIFEST_NAME, manifest), SCHEMA.family_of)
     except (TreeError, UnicodeDecodeError) as error:
         raise BundleError(path / MODEL_NAME, str(error)) from error
-    return Bundle(manifest=manifest, spaces=spaces, model=model)
+    return Bundle(manifest, spaces, model, _calibration(path / MANIFEST_NAME, manifest))
 
 
 def content_of(files: Mapping[str, bytes], path: Path) -> str:
@@ -151,6 +157,7 @@ def write_bundle(  # noqa: PLR0913 (one keyword for each part of a bundle)
     created_at: str,
     params: Mapping[str, Any] | None = None,
     metrics: Mapping[str, Any] | None = None,
+    calibration: Calibration | None = None,
 ) -> Manifest:
     """Write a bundle folder, replacing one that exists. If writing fails, the existing folder stays as it is.
 
@@ -174,6 +181,7 @@ def write_bundle(  # noqa: PLR0913 (one keyword for each part of a bundle)
         created_at=created_at,
         params=dict(params or {}),
         metrics=dict(metrics or {}),
+        calibration=None if calibration is None else calibration.as_fields(),
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
@@ -201,6 +209,13 @@ def _base(file: Path, manifest: Manifest) -> Float32Array:
             raise BundleError(file, f"has a base weight that is too large, not a number or of no feature ({name})")
         weights[SCHEMA.names.index(name)] = weight
     return weights
+
+
+def _calibration(file: Path, manifest: Manifest) -> Calibration | None:
+    try:
+        return None if manifest.calibration is None else Calibration.of_fields(manifest.calibration)
+    except ValueError as error:
+        raise BundleError(file, str(error)) from error
 
 
 def _check_schema(file: Path, manifest: Manifest) -> None:

@@ -23,11 +23,13 @@ class Manifest:
     """The fields of manifest.json, except its own hash.
 
     Attributes:
-        version: ``<recipe>-<12 hexadecimal digits of the hash of base and files>``.
+        version: ``<recipe>-<12 hexadecimal digits of the hash of base, files and calibration>``.
         base: Weight of features in the sum that the trees correct; see ``ranker.score.Model``.
         files: Size and hash of each file: name to {"bytes", "sha256"}.
         fingerprint: Hash of the training data.
         created_at: Time of training in RFC 3339. Between two runs on the same data only this differs, and ``TAKEN_AT``.
+        calibration: Fields of ``ranker.bundle.calibration.Calibration``; None if the bundle has none. The file then has
+            no such field, as before calibrations existed.
     """
 
     format_version: int
@@ -43,21 +45,22 @@ class Manifest:
     created_at: str
     params: Mapping[str, Any]
     metrics: Mapping[str, Any]
+    calibration: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, **fields: Any) -> "Manifest":
-        """Return a manifest of the current format; its version is derived from recipe, base and files."""
-        hashes = json.dumps(
-            {"base": fields["base"], **{name: entry["sha256"] for name, entry in fields["files"].items()}},
-            sort_keys=True,
-        )
+        """Return a manifest of the current format; its version is derived from recipe, base, files and calibration."""
+        parts = {"base": fields["base"], **{name: entry["sha256"] for name, entry in fields["files"].items()}}
+        if fields.get("calibration") is not None:
+            parts["calibration"] = fields["calibration"]
+        hashes = json.dumps(parts, sort_keys=True)
         version = f"{fields['recipe']}-{hashlib.sha256(hashes.encode()).hexdigest()[:12]}"
         return cls(format_version=FORMAT_VERSION, version=version, **fields)
 
     @property
     def content_sha256(self) -> str:
         """Hash of the bundle's content: of all fields, and so of all files, without the times of its making."""
-        fields = asdict(self)
+        fields = _fields_of(self)
         del fields["created_at"]
         fields["params"].pop(TAKEN_AT, None)
         return _sha256_of(fields)
@@ -70,7 +73,7 @@ def file_entry(data: bytes) -> dict[str, Any]:
 
 def write_manifest(manifest: Manifest) -> bytes:
     """Return the bytes of manifest.json, in the only rendering that ``read_manifest`` accepts."""
-    return _render(json.loads(json.dumps(asdict(manifest))))
+    return _render(json.loads(json.dumps(_fields_of(manifest))))
 
 
 def read_manifest(file: Path, data: bytes) -> Manifest:
@@ -102,6 +105,14 @@ def read_manifest(file: Path, data: bytes) -> Manifest:
     return _typed(file, fields)
 
 
+def _fields_of(manifest: Manifest) -> dict[str, Any]:
+    """Return all fields that the file has."""
+    fields = asdict(manifest)
+    if manifest.calibration is None:
+        del fields["calibration"]
+    return fields
+
+
 def _parsed(file: Path, data: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(data)
@@ -123,6 +134,7 @@ def _typed(file: Path, fields: dict[str, Any]) -> Manifest:
     entries = manifest.files.values() if isinstance(manifest.files, dict) else (None,)
     sound = all(isinstance(text, str) for text in texts) and all(isinstance(each, dict) for each in objects)
     sound = sound and all(isinstance(entry, dict) for entry in entries)
+    sound = sound and isinstance(manifest.calibration, dict | None)
     numbers = list(manifest.base.values()) if isinstance(manifest.base, dict) else [None]
     if not sound or not all(isinstance(number, int | float) for number in numbers):
         raise BundleError(file, "has a field of the wrong type")

@@ -13,7 +13,7 @@ from service.api.page_tokens import OTHER_REQUEST, PageTokens, page_size, reques
 from service.app.explanation.paper import Explainer
 from service.app.feeds import FeedPage, FeedQuery, Feeds
 from service.app.ranking.inline import InlineRanking, RankingQuery
-from service.app.ranking.ranking import check_diversity
+from service.app.ranking.ranking import check_diversity, check_min_probability
 from service.domain.errors import InvalidField, InvalidPageToken
 from service.domain.papers import Paper, check_id
 
@@ -52,9 +52,14 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
     @staticmethod
     def kind_of_feed(request: pb.GetFeedRequest) -> str | None:
         """Return the kind of a request for ``feeds_together``: its digest. None if it must be answered alone."""
-        # An unknown interest must not fail the calls of other users.
-        is_plain = not (request.page_token or request.interest_id)
-        is_plain = is_plain and not request.HasField("as_of") and not request.HasField("window")
+        # An unknown interest, or a bundle without calibration, may fail one user's call but not those of others.
+        is_plain = not (
+            request.page_token
+            or request.interest_id
+            or request.HasField("as_of")
+            or request.HasField("window")
+            or request.HasField("min_probability")
+        )
         return f"digest {request.digest_id}" if is_plain else None
 
     def feeds_together(self, requests: Sequence[pb.GetFeedRequest]) -> list[pb.GetFeedResponse]:
@@ -89,6 +94,7 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
             as_of=convert.optional_time(request, "as_of"),
             explain=request.explain,
             by_interest=request.by_interest,
+            min_probability=_min_probability(request),
         )
         start_after = convert.check_optional_name(request.start_after, "start_after")
         pages = self._feeds.stream(
@@ -178,6 +184,7 @@ def _items(page: FeedPage, *, explain: bool, view: int) -> Iterator[pb.FeedItem]
                 score=item.score,
                 reasons=[convert.from_reason(reason) for reason in item.reasons] if explain else [],
                 interest_id=item.interest_id,
+                probability=item.probability,
             )
 
 
@@ -201,11 +208,16 @@ def _feed_query(request: pb.GetFeedRequest) -> FeedQuery:
         as_of=convert.optional_time(request, "as_of"),
         explain=request.explain,
         diversity=check_diversity(request.diversity) if request.HasField("diversity") else None,
+        min_probability=_min_probability(request),
         exclude_paper_ids=convert.check_names(request.exclude_paper_ids, "exclude_paper_ids", at_most=MAX_EXCLUDED),
         request_hash=request_hash(request),
         interest_id=convert.check_optional_name(request.interest_id, "interest_id"),
         by_interest=request.by_interest,
     )
+
+
+def _min_probability(request: pb.GetFeedRequest | pb.StreamFeedsRequest) -> float | None:
+    return check_min_probability(request.min_probability) if request.HasField("min_probability") else None
 
 
 def _ranking_query(request: pb.RankPapersRequest) -> RankingQuery:

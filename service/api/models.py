@@ -12,7 +12,7 @@ from paperfeed.v1 import model_pb2 as pb
 from paperfeed.v1 import model_pb2_grpc
 from service.api import convert
 from service.api.page_tokens import PageTokens, page_size
-from service.app.registry import Registry
+from service.app.models.registry import Registry
 from service.domain.errors import Unsupported
 from service.domain.models import Aliases, ModelLogEntry, ModelRecord, ModelState
 from service.domain.papers import check_text

@@ -41,6 +41,7 @@ CODES: dict[type[BaseException], grpc.StatusCode] = {
     errors.SourceUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.EncoderUnavailable: grpc.StatusCode.UNAVAILABLE,
     errors.BundleUnusable: grpc.StatusCode.UNAVAILABLE,
+    errors.NotCalibrated: grpc.StatusCode.FAILED_PRECONDITION,
     errors.BundleRejected: grpc.StatusCode.FAILED_PRECONDITION,
     errors.WrongModelState: grpc.StatusCode.FAILED_PRECONDITION,
 }

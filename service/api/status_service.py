@@ -13,8 +13,8 @@ from paperfeed.v1 import status_pb2_grpc
 from paperfeed.v1.feed_pb2 import FallbackReason
 from service.api import convert
 from service.app.counters import Counters
+from service.app.models.rollout import Rollout
 from service.app.ranking.serving import ServingSlot
-from service.app.rollout import Rollout
 from service.app.storage_probe import StorageProbe
 
 

@@ -19,6 +19,7 @@ from service.app.ranking.ranking import (
     Asked,
     Ranking,
     RankingOptions,
+    check_calibrated,
     feed_exploration,
     hidden_papers,
     rank_many,
@@ -43,6 +44,7 @@ class FeedQuery:
         window: Time window of the candidates; None for a digest.
         as_of: Time at which ages are computed. Also selects the statistics of the catalog of that time. None means now.
         diversity: 0 to 1; None means the configured default.
+        min_probability: 0 to 1; papers with a lower probability are left out. None leaves out none.
         request_hash: Identifies the request, for page tokens.
         digest_ids: Digests whose papers are joined; only for ``Feeds.stream``.
         interest_id: The interest to rank for; empty for all of them.
@@ -55,6 +57,7 @@ class FeedQuery:
     as_of: dt.datetime | None = None
     explain: bool = False
     diversity: float | None = None
+    min_probability: float | None = None
     exclude_paper_ids: tuple[str, ...] = ()
     request_hash: str = ""
     digest_ids: tuple[str, ...] = ()
@@ -114,6 +117,7 @@ class Feeds:
         Raises:
             NotFound: The digest or the interest is unknown.
             Conflict: The user was deleted in the meantime.
+            NotCalibrated: The query has a min_probability, and the bundle has no calibration.
             Overloaded: Another feed over a wide window is being computed.
             BeingPlaced: The digest is large and not in memory; call again when it is.
         """
@@ -126,7 +130,8 @@ class Feeds:
             queries: All have the same digest_id, window and as_of.
 
         Raises:
-            NotFound, Conflict, Overloaded, BeingPlaced: As ``feed`` for any of the queries. Nothing is stored.
+            NotFound, NotCalibrated, Conflict, Overloaded, BeingPlaced: As ``feed`` for any of the queries. Nothing is
+                stored.
         """
         choice = self.serving.choice(queries[0].as_of)
         pages: list[FeedPage | None] = [None] * len(queries)
@@ -177,6 +182,7 @@ class Feeds:
 
         Raises:
             NotFound: The digest is unknown.
+            NotCalibrated: As ``feed``, for any user that one of the bundles ranks for.
         """
         # Bundles, statistics and digest are chosen once, so that those that arrive during the stream do not change
         # later feeds.
@@ -286,6 +292,8 @@ class Feeds:
         self, serving: Serving, wanted: Sequence["_Wanted"], candidates: Candidates, date: dt.date | None
     ) -> list[Slate]:
         """Return a slate for each wanted one; their queries have the same ``as_of``."""
+        if any(each.query.min_probability is not None for each in wanted):
+            check_calibrated(serving)
         as_of = wanted[0].query.as_of or self.clock.now()
         # Each section is one more user of the same ranking call.
         asked = [ask for each in wanted for ask in self._asked(serving, each, candidates, as_of)]
@@ -323,6 +331,7 @@ class Feeds:
             explain=query.explain,
             diversity=self.diversity if query.diversity is None else query.diversity,
             exclude=exclude | hidden_papers(user, candidates),
+            min_probability=query.min_probability,
             limit=MAX_SLATE_SIZE,
             exploration=feed_exploration(
                 serving,
@@ -364,7 +373,8 @@ class Feeds:
     ) -> FeedPage | None:
         """Return the first page of a copy of a precomputed slate; None if no slate matches."""
         has_sections = query.interest_id or query.by_interest
-        is_plain = not (query.window or query.as_of or query.exclude_paper_ids or has_sections)
+        has_limit = query.min_probability is not None
+        is_plain = not (query.window or query.as_of or query.exclude_paper_ids or has_sections or has_limit)
         if not is_plain or not self.precomputed.wanted:
             return None
         diversity, now = self.diversity if query.diversity is None else query.diversity, self.clock.now()

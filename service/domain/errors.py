@@ -182,6 +182,13 @@ class BundleUnusable(PaperfeedError, reason="BUNDLE_UNUSABLE"):
         super().__init__(f"the model bundle cannot be used: {problem}")
 
 
+class NotCalibrated(PaperfeedError, reason="NOT_CALIBRATED"):
+    """Probabilities were asked for, but what ranks gives none."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"min_probability: {problem}", field="min_probability")
+
+
 class BundleRejected(PaperfeedError, reason="BUNDLE_REJECTED"):
     """The registry refuses a bundle: it is damaged, too large, or made for another encoder or feature schema."""
 

@@ -52,6 +52,7 @@ class SlateItem(NamedTuple):
             defines it; 1.0 without exploration.
         interest_id: The interest whose section the paper is in; empty in a feed without sections. Scores are comparable
             only within one section.
+        probability: Probability that the user likes or saves the paper, 0 to 1; None if no calibrated bundle scored.
     """
 
     rank: int
@@ -60,6 +61,7 @@ class SlateItem(NamedTuple):
     reasons: tuple[Reason, ...] = ()
     action_propensity: float = 1.0
     interest_id: str = ""
+    probability: float | None = None
 
 
 class SlateSection(NamedTuple):

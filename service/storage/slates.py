@@ -119,9 +119,10 @@ def _precomputed_of(row: Row[Any]) -> PrecomputedSlate:
 
 
 def _json_of_items(items: Sequence[SlateItem]) -> str:
-    """Return the stored form of a slate's items, by rank.
+    """Return the stored form of a slate's items by rank.
 
-    It is a list for each item: paper_id, score, action_propensity, reasons and, if it is in a section, interest_id.
+    Each item is a list of paper_id, score, action_propensity and reasons. If the item is in a section or has a
+    probability, its interest_id follows, and then the probability, if there is one.
     """
     return _encode(
         [
@@ -130,7 +131,8 @@ def _json_of_items(items: Sequence[SlateItem]) -> str:
                 item.score,
                 item.action_propensity,
                 [(reason.reason_type.value, *reason[1:]) for reason in item.reasons],
-                *([item.interest_id] if item.interest_id else []),
+                *([item.interest_id] if item.interest_id or item.probability is not None else []),
+                *([] if item.probability is None else [item.probability]),
             )
             for item in items
         ]
@@ -145,7 +147,8 @@ def _items_of_json(text: str) -> tuple[SlateItem, ...]:
             score=score,
             reasons=tuple([Reason(_REASON_TYPES[kind], *rest) for kind, *rest in reasons]),
             action_propensity=action_propensity,
-            interest_id=section[0] if section else "",
+            interest_id=more[0] if more else "",
+            probability=more[1] if len(more) > 1 else None,
         )
-        for rank, (paper_id, score, action_propensity, reasons, *section) in enumerate(json.loads(text), 1)
+        for rank, (paper_id, score, action_propensity, reasons, *more) in enumerate(json.loads(text), 1)
     )

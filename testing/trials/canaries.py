@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from service.app.registry import Registry
+from service.app.models.registry import Registry
 from service.bootstrap import SystemClock
 from service.domain.events import Event, EventType, user_id_hash
 from service.domain.feeds import FallbackReason, Slate, SlateItem

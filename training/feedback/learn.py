@@ -17,9 +17,10 @@ from ranker.bundle.bundle import Bundle, write_bundle
 from ranker.bundle.manifest import Manifest
 from ranker.bundle.origin import taken_at_params
 from ranker.score import Model
-from ranker.types import BoolArray
+from ranker.types import BoolArray, IndexArray
 from training.dates import END_OF_TIME
 from training.errors import TrainingError
+from training.feedback.calibration import slate_calibration
 from training.feedback.click_groups import ClickGroups, click_groups
 from training.feedback.examination import Examination, estimate_examination
 from training.feedback.log import SlateLog
@@ -82,7 +83,7 @@ def learn_from_slates(
     check_reactions(log)
     examination = estimate_examination(log) if position_bias is None else Examination.given(position_bias)
     groups = click_groups(log, examination)
-    learn, held_out = _split(groups, recipe, np.random.default_rng(seed))
+    learn, held_out, held_out_users = _split(groups, recipe, log, np.random.default_rng(seed))
     # The key says whether the base's trees come first. Of equally good models the first is kept.
     fitted: dict[bool, Fitted] = {}
     for on_base, model in ((True, base.model), (False, None)):
@@ -94,6 +95,7 @@ def learn_from_slates(
                 raise
     figures = {on_base: _held_out_ndcg(each.model, held_out) for on_base, each in fitted.items()}
     best = max(figures, key=lambda on_base: figures[on_base])
+    calibration = slate_calibration(log, fitted[best].model, examination, held_out_users)
     metrics = {
         "slates": float(len(log)),
         "readers": float(log.user_count),
@@ -122,6 +124,7 @@ def learn_from_slates(
             **taken_at_params({LEARNED: taken_at}),
         },
         metrics={LEARNED: metrics},
+        calibration=calibration,
     )
     return FeedbackReport(manifest, examination, best, metrics)
 
@@ -153,14 +156,22 @@ def _careful(recipe: Recipe) -> Recipe:
     return replace(recipe, base=(), leaf_count=leaf_count, min_leaf_rows=LEAST_LEAF_ROWS)
 
 
-def _split(groups: ClickGroups, recipe: Recipe, rng: np.random.Generator) -> tuple[ClickGroups, ClickGroups]:
-    """Return the groups to learn from, and those of the held-out users."""
+def _split(
+    groups: ClickGroups, recipe: Recipe, log: SlateLog, rng: np.random.Generator
+) -> tuple[ClickGroups, ClickGroups, IndexArray]:
+    """Return the groups to learn from, those of the held-out users, and these users.
+
+    Held out are also as many of the users who never reacted: probabilities of others alone would be too high.
+    """
     users = rng.permutation(np.unique(groups.users))
-    is_kept: BoolArray = np.isin(groups.users, users[: max(1, round(len(users) * recipe.held_out_share))])
+    kept = users[: max(1, round(len(users) * recipe.held_out_share))]
+    silent_users = rng.permutation(np.setdiff1d(log.users, users))
+    others = silent_users[: round(len(silent_users) * recipe.held_out_share)]
+    is_kept: BoolArray = np.isin(groups.users, kept)
     learn, held_out = groups.where(~is_kept), groups.where(is_kept)
     if not len(learn.users) or not len(held_out.users):
         raise TrainingError("two or more users must have reacted to slates of which two or more papers were shown")
-    return learn, held_out
+    return learn, held_out, np.concatenate((kept, others))
 
 
 def _held_out_ndcg(model: Model, groups: ClickGroups) -> float:

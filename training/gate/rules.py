@@ -65,6 +65,21 @@ class SizeRules:
 
 
 @dataclass(frozen=True)
+class CalibrationRules:
+    """How probabilities are judged.
+
+    Attributes:
+        largest_error: Expected calibration error that is accepted, over all papers and over the first places.
+        digests: Number of digests that are drawn.
+        required: As in ``HeldOutRules``.
+    """
+
+    largest_error: float
+    digests: int
+    required: bool
+
+
+@dataclass(frozen=True)
 class GateRules:
     """All rules, by check."""
 
@@ -72,6 +87,7 @@ class GateRules:
     slates: SlateRules
     latency: LatencyRules
     size: SizeRules
+    calibration: CalibrationRules
 
     @classmethod
     def read(cls, own: Path | None = None) -> "GateRules":

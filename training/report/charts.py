@@ -75,7 +75,7 @@ def intervals(head: tuple[str, str], rows: Sequence[Row], *, with_zero: bool = F
     ticks = [(scale.place(tick), "zero" if with_zero and tick == 0 else "grid") for tick in scale.ticks()]
     grid = "".join(f'<line class="{kind}" x1="{place}" x2="{place}" y1="0" y2="10"/>' for place, kind in ticks)
     lines = "".join(_line(row, grid + _interval(row, scale)) for row in rows)
-    labels = _tick_labels(scale, scale.ticks())
+    labels = tick_labels(scale, scale.ticks())
     axis = f'<tr class="axis" aria-hidden="true"><td></td><td class="plot">{labels}</td><td></td></tr>'
     return _chart(head, lines + axis)
 
@@ -103,7 +103,7 @@ def curve(values: Sequence[float], stop: int, label: str) -> str:
     return (
         f'<div class="curve"><div class="levels" aria-hidden="true">{names}</div>'
         f'<svg role="img" aria-label="{text(label)}" viewBox="0 0 100 100" preserveAspectRatio="none">'
-        f"{grid}{mark}{line}</svg>{_tick_labels(width, steps)}</div>"
+        f"{grid}{mark}{line}</svg>{tick_labels(width, steps)}</div>"
     )
 
 
@@ -150,6 +150,7 @@ def _bar(share: float, place: str) -> str:
     return f'<rect {place} width="{max(100 * share, 0.3):.2f}"/>'
 
 
-def _tick_labels(scale: Scale, ticks: Sequence[float]) -> str:
+def tick_labels(scale: Scale, ticks: Sequence[float]) -> str:
+    """Return the numbers below a chart."""
     names = "".join(f'<span style="left:{scale.place(tick)}%">{tick:g}</span>' for tick in ticks)
     return f'<div class="ticks" aria-hidden="true">{names}</div>'

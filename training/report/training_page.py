@@ -11,6 +11,7 @@ from ranker.types import Float64Array
 from training.account import DataUsed
 from training.evaluation.intervals import Bootstrap
 from training.metrics import ndcg
+from training.report.calibration_section import calibration_section
 from training.report.charts import Row, bars, curve, intervals
 from training.report.evaluation_page import figure_row
 from training.report.importance import Importance, importances
@@ -48,7 +49,9 @@ def training_page(report: TrainingReport) -> str:
     """Return the page of a run; the same run gives the same page except for the times."""
     found = [_held_out(used, report.account.fitted.model) for used in report.account.data]
     parts = [_verdict(report, found), *(_against_features(each) for each in found)]
-    parts += [_learning_curve(report), _importance(report), _data(report), _run(report)]
+    parts += [_learning_curve(report), _importance(report)]
+    parts += [calibration_section(report.calibrated.measured, report.calibrated.problem)]
+    parts += [_data(report), _run(report)]
     return document(f"Training of {report.manifest.version}: what was learned, and how far to trust it", parts)
 
 

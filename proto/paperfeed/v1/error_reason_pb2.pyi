@@ -98,6 +98,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION: the state of a model does not allow the change. Metadata, e.g.: {"version":
     "default-0123456789ab", "state": "REGISTERED"}.
     """
+    ERROR_REASON_NOT_CALIBRATED: _ErrorReason.ValueType  # 23
+    """FAILED_PRECONDITION: the request has a min_probability, but the model bundle that ranks for the user has no
+    calibration, or no bundle is usable. The message says which. Metadata, e.g.: {"field": "min_probability"}.
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Reasons of failed calls. The server attaches google.rpc.ErrorInfo to each error that it reports. Its `reason` is one
@@ -187,5 +191,9 @@ feature schema. The message says why.
 ERROR_REASON_WRONG_MODEL_STATE: ErrorReason.ValueType  # 18
 """FAILED_PRECONDITION: the state of a model does not allow the change. Metadata, e.g.: {"version":
 "default-0123456789ab", "state": "REGISTERED"}.
+"""
+ERROR_REASON_NOT_CALIBRATED: ErrorReason.ValueType  # 23
+"""FAILED_PRECONDITION: the request has a min_probability, but the model bundle that ranks for the user has no
+calibration, or no bundle is usable. The message says which. Metadata, e.g.: {"field": "min_probability"}.
 """
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -44,7 +44,7 @@ class _FallbackReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Fallba
     """Overload: the server is overloaded and served a precomputed slate."""
     FALLBACK_REASON_EMPTY_DIGEST: _FallbackReason.ValueType  # 5
     """Empty digest: the feed has no items. There is no digest yet, the digest or window is empty, or every paper in it is
-    hidden from the user or excluded by the request.
+    hidden from the user, excluded by the request or less probable than its min_probability.
     """
 
 class FallbackReason(_FallbackReason, metaclass=_FallbackReasonEnumTypeWrapper):
@@ -66,7 +66,7 @@ FALLBACK_REASON_OVERLOAD: FallbackReason.ValueType  # 4
 """Overload: the server is overloaded and served a precomputed slate."""
 FALLBACK_REASON_EMPTY_DIGEST: FallbackReason.ValueType  # 5
 """Empty digest: the feed has no items. There is no digest yet, the digest or window is empty, or every paper in it is
-hidden from the user or excluded by the request.
+hidden from the user, excluded by the request or less probable than its min_probability.
 """
 Global___FallbackReason: _TypeAlias = FallbackReason  # noqa: Y015
 
@@ -221,6 +221,7 @@ class FeedItem(_message.Message):
     SCORE_FIELD_NUMBER: _builtins.int
     REASONS_FIELD_NUMBER: _builtins.int
     INTEREST_ID_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
     rank: _builtins.int
     """Rank in the slate, starting at 1."""
     score: _builtins.float
@@ -230,6 +231,11 @@ class FeedItem(_message.Message):
     interest_id: _builtins.str
     """Id of the interest whose section the paper is in. Empty in a feed without sections. With sections, scores are
     comparable only within one section.
+    """
+    probability: _builtins.float
+    """Probability that the user likes or saves the paper, 0 to 1, rounded to 1e-6. Unlike the score, it is comparable
+    between slates, users and days. Absent if no model or a model without calibration ranked the slate, so always for
+    users without likes.
     """
     @_builtins.property
     def paper(self) -> _catalog_pb2.Paper:
@@ -247,12 +253,15 @@ class FeedItem(_message.Message):
         score: _builtins.float = ...,
         reasons: _abc.Iterable[Global___Reason] | None = ...,
         interest_id: _builtins.str = ...,
+        probability: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["paper", b"paper"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "paper", b"paper", "probability", b"probability"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["interest_id", b"interest_id", "paper", b"paper", "rank", b"rank", "reasons", b"reasons", "score", b"score"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "interest_id", b"interest_id", "paper", b"paper", "probability", b"probability", "rank", b"rank", "reasons", b"reasons", "score", b"score"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__probability: _TypeAlias = _typing.Literal["probability"]  # noqa: Y015
+    _WhichOneofArgType__probability: _TypeAlias = _typing.Literal["_probability", b"_probability"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__probability) -> _WhichOneofReturnType__probability | None: ...
 
 Global___FeedItem: _TypeAlias = FeedItem  # noqa: Y015
 
@@ -425,6 +434,7 @@ class GetFeedRequest(_message.Message):
     VIEW_FIELD_NUMBER: _builtins.int
     INTEREST_ID_FIELD_NUMBER: _builtins.int
     BY_INTEREST_FIELD_NUMBER: _builtins.int
+    MIN_PROBABILITY_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Id of the user: 1 to 200 printable characters without white space; the user may be unknown."""
     digest_id: _builtins.str
@@ -457,6 +467,12 @@ class GetFeedRequest(_message.Message):
     Such slates are not explored, and precomputed slates are not used. A user without interests gets a single list.
     INVALID_ARGUMENT together with interest_id. Default: false.
     """
+    min_probability: _builtins.float
+    """Lowest probability of a paper in the slate; papers with a lower one are left out. The slate may then be empty, with
+    FALLBACK_REASON_EMPTY_DIGEST. If absent, no paper is left out for its probability. Values outside 0 to 1 are
+    INVALID_ARGUMENT. Fails with FAILED_PRECONDITION and the reason NOT_CALIBRATED if the model that ranks for the user
+    has no calibration, or no model is usable. No effect for users without likes, whose papers have no probability.
+    """
     @_builtins.property
     def window(self) -> Global___TimeWindow:
         """Time window whose papers are the candidates. If it holds more than 10,000, the 10,000 papers seen last."""
@@ -488,17 +504,22 @@ class GetFeedRequest(_message.Message):
         view: _catalog_pb2.PaperView.ValueType = ...,
         interest_id: _builtins.str = ...,
         by_interest: _builtins.bool = ...,
+        min_probability: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "as_of", b"as_of", "candidates", b"candidates", "digest_id", b"digest_id", "diversity", b"diversity", "window", b"window"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_min_probability", b"_min_probability", "as_of", b"as_of", "candidates", b"candidates", "digest_id", b"digest_id", "diversity", b"diversity", "min_probability", b"min_probability", "window", b"window"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "as_of", b"as_of", "by_interest", b"by_interest", "candidates", b"candidates", "digest_id", b"digest_id", "diversity", b"diversity", "exclude_paper_ids", b"exclude_paper_ids", "explain", b"explain", "interest_id", b"interest_id", "page_size", b"page_size", "page_token", b"page_token", "user_id", b"user_id", "view", b"view", "window", b"window"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_min_probability", b"_min_probability", "as_of", b"as_of", "by_interest", b"by_interest", "candidates", b"candidates", "digest_id", b"digest_id", "diversity", b"diversity", "exclude_paper_ids", b"exclude_paper_ids", "explain", b"explain", "interest_id", b"interest_id", "min_probability", b"min_probability", "page_size", b"page_size", "page_token", b"page_token", "user_id", b"user_id", "view", b"view", "window", b"window"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__diversity: _TypeAlias = _typing.Literal["diversity"]  # noqa: Y015
     _WhichOneofArgType__diversity: _TypeAlias = _typing.Literal["_diversity", b"_diversity"]  # noqa: Y015
+    _WhichOneofReturnType__min_probability: _TypeAlias = _typing.Literal["min_probability"]  # noqa: Y015
+    _WhichOneofArgType__min_probability: _TypeAlias = _typing.Literal["_min_probability", b"_min_probability"]  # noqa: Y015
     _WhichOneofReturnType_candidates: _TypeAlias = _typing.Literal["digest_id", "window"]  # noqa: Y015
     _WhichOneofArgType_candidates: _TypeAlias = _typing.Literal["candidates", b"candidates"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__diversity) -> _WhichOneofReturnType__diversity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_probability) -> _WhichOneofReturnType__min_probability | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_candidates) -> _WhichOneofReturnType_candidates | None: ...
 
@@ -613,6 +634,7 @@ class StreamFeedsRequest(_message.Message):
     EXPLAIN_FIELD_NUMBER: _builtins.int
     VIEW_FIELD_NUMBER: _builtins.int
     BY_INTEREST_FIELD_NUMBER: _builtins.int
+    MIN_PROBABILITY_FIELD_NUMBER: _builtins.int
     all_users: _builtins.bool
     """If true, streams the feeds of all known users. Default: false."""
     limit: _builtins.int
@@ -625,6 +647,10 @@ class StreamFeedsRequest(_message.Message):
     """Fields to return for each paper. Default: PAPER_VIEW_BASIC."""
     by_interest: _builtins.bool
     """If true, each slate has sections, as in GetFeed. Default: false."""
+    min_probability: _builtins.float
+    """Lowest probability of a paper in a slate, as in GetFeed. NOT_CALIBRATED ends the stream if the model that ranks for
+    one of the users has no calibration.
+    """
     @_builtins.property
     def user_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of the users; at most 10,000. The server sorts them and drops repeats; users may be unknown. INVALID_ARGUMENT
@@ -656,12 +682,15 @@ class StreamFeedsRequest(_message.Message):
         explain: _builtins.bool = ...,
         view: _catalog_pb2.PaperView.ValueType = ...,
         by_interest: _builtins.bool = ...,
+        min_probability: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_min_probability", b"_min_probability", "as_of", b"as_of", "min_probability", b"min_probability"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_users", b"all_users", "as_of", b"as_of", "by_interest", b"by_interest", "digest_ids", b"digest_ids", "explain", b"explain", "limit", b"limit", "start_after", b"start_after", "user_ids", b"user_ids", "view", b"view"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_min_probability", b"_min_probability", "all_users", b"all_users", "as_of", b"as_of", "by_interest", b"by_interest", "digest_ids", b"digest_ids", "explain", b"explain", "limit", b"limit", "min_probability", b"min_probability", "start_after", b"start_after", "user_ids", b"user_ids", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__min_probability: _TypeAlias = _typing.Literal["min_probability"]  # noqa: Y015
+    _WhichOneofArgType__min_probability: _TypeAlias = _typing.Literal["_min_probability", b"_min_probability"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_probability) -> _WhichOneofReturnType__min_probability | None: ...
 
 Global___StreamFeedsRequest: _TypeAlias = StreamFeedsRequest  # noqa: Y015
 

@@ -20,7 +20,7 @@ from service.app.ranking.placing import columns_of
 from service.app.ranking.prepared_user import PreparedUser
 from service.app.ranking.serving import Serving
 from service.app.ranking.signals import user_code
-from service.domain.errors import InvalidField
+from service.domain.errors import InvalidField, NotCalibrated
 from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem, SlateSection
 from service.domain.matching import Matches
 
@@ -50,6 +50,8 @@ class RankingOptions:
     Attributes:
         as_of: Time at which ages and trends are computed.
         exclude: Ids of papers to leave out.
+        min_probability: Papers with a lower probability are left out; None leaves out none. Users without likes get all
+            papers.
         limit: Number of places to fill; None ranks all candidates.
         page: Number of first places to return; None returns all.
         exploration: None means no exploration.
@@ -59,6 +61,7 @@ class RankingOptions:
     explain: bool = True
     diversity: float = 0.0
     exclude: frozenset[str] = frozenset()
+    min_probability: float | None = None
     limit: int | None = MAX_SLATE_SIZE
     page: int | None = None
     exploration: Exploration | None = None
@@ -69,6 +72,21 @@ def check_diversity(diversity: float) -> float:
     if not 0.0 <= diversity <= 1.0:
         raise InvalidField("diversity", f"is {diversity}; must be between 0 and 1")
     return diversity
+
+
+def check_min_probability(min_probability: float) -> float:
+    """Return ``min_probability`` if it is a number from 0 to 1; raise InvalidField otherwise."""
+    if not 0.0 <= min_probability <= 1.0:
+        raise InvalidField("min_probability", f"is {min_probability}; must be between 0 and 1")
+    return min_probability
+
+
+def check_calibrated(serving: Serving) -> None:
+    """Raise NotCalibrated unless the bundle that ranks gives probabilities."""
+    if serving.bundle is None:
+        raise NotCalibrated(f"no model bundle ranks: {serving.problem}")
+    if serving.bundle.calibration is None:
+        raise NotCalibrated(f"the model bundle {serving.bundle.version} has no calibration; train it again")
 
 
 def feed_exploration(
@@ -146,6 +164,7 @@ def _rank(
             _comparable(serving, user.profile, candidates),
             as_of,
             exclude=options.exclude,
+            min_probability=options.min_probability,
             diversity=options.diversity,
             limit=options.limit,
             explain=options.explain,
@@ -220,10 +239,12 @@ def _rank_new_user(
 
 def _items(ranked: RankedList, user: PreparedUser, candidates: Candidates, *, explain: bool) -> Iterator[SlateItem]:
     rows, scores, propensities = ranked.rows.tolist(), ranked.scores.tolist(), ranked.action_propensities.tolist()
+    probabilities = [None] * len(rows) if ranked.probabilities is None else ranked.probabilities.tolist()
     papers, matches = candidates.papers, candidates.matcher.find(user.state)
-    for place, (row, value, action_propensity) in enumerate(zip(rows, scores, propensities, strict=True)):
+    columns = zip(rows, scores, propensities, probabilities, strict=True)
+    for place, (row, value, action_propensity, probability) in enumerate(columns):
         why = tuple(_reasons(user, matches, row, ranked.reasons[place])) if explain else ()
-        yield SlateItem(place + 1, papers[row].paper_id, value, why, action_propensity)
+        yield SlateItem(place + 1, papers[row].paper_id, value, why, action_propensity, probability)
 
 
 def _reasons(user: PreparedUser, matches: Matches, row: int, found: Sequence[RankReason]) -> Iterator[Reason]:

@@ -64,6 +64,7 @@ def test_better_and_worse_folders(paperfeed: Run, tmp_path: Path, files: tuple[o
         "latency of 77 candidates": "passed",
         "latency of 2,000 candidates": "passed",
         "held-out data": "passed",
+        "calibration": "inconclusive",
         "logged slates": "inconclusive",
     }
     held_out = checked(better)["checks"][5]["figures"]

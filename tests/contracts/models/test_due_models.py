@@ -3,9 +3,9 @@
 import datetime as dt
 from pathlib import Path
 
-from service.app.due_models import due_models, last_deletion
+from service.app.models.due import due_models, last_deletion
+from service.app.models.registry import Registry
 from service.app.ports import Store
-from service.app.registry import Registry
 from service.domain.events import Preferences
 from service.storage.registry.folders import LocalFolders
 from testing.trials.rivals import rival

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from service.app.models.registry import Registry
 from service.app.ports import Store
-from service.app.registry import Registry
 from service.domain.errors import BundleRejected, BundleUnusable, InvalidField, NotFound, WrongModelState
 from service.domain.models import ModelState
 from service.storage.registry.folders import LocalFolders

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ranker.bundle.bundle import Bundle
+from ranker.bundle.calibration import Calibration
 from ranker.bundle.manifest import MODEL_NAME
 from ranker.features import SCHEMA, Inputs
 from ranker.pipeline import Scored, score
@@ -21,6 +22,7 @@ from testing.trials.rivals import MADE_AT, rival
 from training.checks import Check, Outcome, overall
 from training.evaluation import Plan
 from training.gate.bundle_files import loaded, size_check
+from training.gate.calibration import calibration_check
 from training.gate.held_out import first_unseen_day, held_out_check
 from training.gate.latency import judged, latency_checks, median_interval, paired_times
 from training.gate.parity import compared, parity_check
@@ -160,6 +162,22 @@ def planted_rivals(tmp_path_factory: pytest.TempPathFactory) -> tuple[Bundle, Bu
     """A bundle that ranks the planted data well, and one that ranks it badly."""
     folder = tmp_path_factory.mktemp("planted")
     return rival(folder / "good", GOOD, dim=PLANTED_DIM), rival(folder / "bad", BAD, dim=PLANTED_DIM)
+
+
+def test_calibration_is_judged_on_unseen_digests(planted_rivals: tuple[Bundle, Bundle]) -> None:
+    """A constant that is the rate of likes passes, a promise of 90 % fails, and no calibration is inconclusive."""
+    bundle, _ = planted_rivals
+    since, digests = dt.datetime(2017, 2, 1, tzinfo=dt.UTC).timestamp(), RULES.calibration
+    true = calibration_check(DATA, replace(bundle, calibration=Calibration((0.0,), (0.12,))), digests, since=since)
+    false = calibration_check(DATA, replace(bundle, calibration=Calibration((0.0,), (0.9,))), digests, since=since)
+    none = calibration_check(DATA, bundle, digests, since=since)
+
+    rate = true.figures["likes"] / sum(each["papers"] for each in true.figures["bins"])
+    assert true.figures["error"] == pytest.approx(abs(rate - 0.12), abs=0.01)
+    assert false.outcome is Outcome.FAILED
+    assert none.outcome is Outcome.INCONCLUSIVE
+    assert not none.required
+    assert "min_probability" in none.reason
 
 
 def test_held_out(planted_rivals: tuple[Bundle, Bundle]) -> None:

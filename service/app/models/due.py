@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ranker.bundle.origin import due_bundles
+from service.app.models.registry import Registry
 from service.app.ports import Store
-from service.app.registry import Registry
 from service.domain.errors import BundleUnusable
 from service.domain.models import ModelRecord
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 
 from ranker.bundle.bundle import Bundle
+from service.app.models.registry import Registry
+from service.app.models.warming import Warmer
 from service.app.ranking.served_model import ServedModel
 from service.app.ranking.serving import ServingSlot
-from service.app.ranking.warming import Warmer
-from service.app.registry import Registry
 from service.app.rounds import Rounds
 from service.domain.errors import BundleUnusable, PaperfeedError, StorageUnavailable
 from service.domain.models import Aliases, Canary
