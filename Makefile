@@ -45,7 +45,7 @@ $(STAMP): pyproject.toml proto/pyproject.toml constraints.txt
 demo: $(STAMP) ## the whole way on sample papers; DIGEST=file and DATE=YYYY-MM-DD take your own digest
 	@$(BIN)/paperfeed demo $(if $(DIGEST),--digest "$(DIGEST)") $(if $(DATE),--date "$(DATE)")
 
-screenshots: $(STAMP) ## renew docs/feed.png from out/preview.html (needs Chromium; run `make demo` first)
+screenshots: $(STAMP) ## renew docs/feed.png and docs/page.png (needs Chromium; run `make demo` first)
 	@$(BIN)/python docs/screenshots.py
 
 test: $(STAMP) ## run the fast tests, some minutes; ARGS="-k words" for some of them

@@ -33,7 +33,7 @@ def create(
         ),
     ] = None,
     days: Annotated[
-        float | None, typer.Option(help="Days that the key is valid. Default: it does not expire.", min=0.0)
+        float | None, typer.Option(help="Days that the key is valid. Default: it does not expire.", min=0.0, max=36_500)
     ] = None,
     certificate: Annotated[
         str,

@@ -18,7 +18,7 @@ from cli.mail import commands as mail
 from cli.models import check, due, estimate, evaluate, judge, registry, train
 from cli.output import show_text
 from cli.queries import commands as queries
-from cli.queries import interests, reactions
+from cli.queries import explain, interests, missed, reactions, signals
 from cli.users import commands as users
 from settings.reader import chosen_file
 
@@ -65,11 +65,15 @@ app.add_typer(files.papers, name="papers")
 app.add_typer(files.events, name="events")
 app.add_typer(libraries.app, name="library")
 app.command("feed")(queries.feed)
+app.command("search")(queries.search)
 app.command("similar")(queries.similar)
 app.command("like")(reactions.like)
 app.command("dislike")(reactions.dislike)
 app.command("dismiss")(reactions.dismiss)
 app.command("profile")(queries.profile)
+app.command("explain")(explain.explain)
+app.command("missed")(missed.missed)
+app.add_typer(signals.app, name="signals")
 app.add_typer(users.app, name="users")
 app.add_typer(interests.app, name="interests")
 app.command("train")(train.train)

@@ -19,6 +19,7 @@ def read_trial(
     canary: str,
     serving: str,
     since: dt.datetime,
+    began: dt.datetime | None = None,
     in_canary: Callable[[str], bool],
     progress: Progress = silent,
 ) -> Trial:
@@ -29,17 +30,19 @@ def read_trial(
     Args:
         canary: Version of the canary.
         serving: Version of the bundle that serves the other users.
-        since: Time at which the canary began.
+        since: Time from which slates are compared.
+        began: Time at which the canary began; ``since`` if None.
         in_canary: Returns whether a user id belongs to the canary.
 
     Raises:
         StorageUnavailable: The database does not answer.
     """
-    builder = TrialBuilder(canary, serving, since=since.timestamp())
+    began = since if began is None else began
+    builder = TrialBuilder(canary, serving, since=since.timestamp(), began=began.timestamp())
     with store.read() as tx:
         users = list(user_ids(tx))
         for number, user_id in enumerate(users, 1):
-            slates = list(_since(tx, user_id, since - BEFORE))
+            slates = list(_since(tx, user_id, began - BEFORE))
             if slates and slates[-1].created_at >= since.timestamp():
                 events = [logged_event(event) for event in tx.users.events(user_id)]
                 builder.add(slates, events, in_canary=in_canary(user_id))

@@ -150,6 +150,8 @@ def sqlite_engine(
         _enter_wal(connection, busy_timeout_seconds)
         # NORMAL needs no fsync per commit. A killed process loses nothing; a power cut may lose the last commits.
         connection.execute("PRAGMA synchronous = NORMAL")
+        # What is deleted is overwritten, so that no free page keeps data of a deleted user.
+        connection.execute("PRAGMA secure_delete = ON")
         connection.execute(f"PRAGMA foreign_keys = {'ON' if foreign_keys else 'OFF'}")
 
     def begin_transaction(connection: Connection) -> None:

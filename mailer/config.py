@@ -6,6 +6,7 @@ from pathlib import Path
 
 from mailer.errors import InvalidField
 from mailer.networks import networks_problem
+from mailer.user_ids import user_id_problem
 from settings.reader import any_path, given_names, read_settings, setting
 from telemetry import NO_PORT
 
@@ -79,6 +80,18 @@ class MailSettings:
         "The web app closes a connection whose request has not arrived whole within this time.",
         at_least=0.1,
         at_most=600,
+    )
+    page_user: str = setting(
+        "me",
+        "User whose feed the web pages show without a sign-in, to browsers on this machine only and only if "
+        "PAPERFEED_MAIL_BASE_URL names this machine. Empty: everybody signs in.",
+        check=user_id_problem,
+        may_be_empty=True,
+    )
+    track_clicks: bool = setting(
+        default=False,
+        help_text="Whether the links to papers in mails lead over the web app, which records the click. False: they "
+        "lead straight to the paper.",
     )
     keep_issues_days: int = setting(120, "Issues are removed after this many days; 0 keeps all.", at_least=0)
     stale_digest_weekdays: int = setting(

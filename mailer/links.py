@@ -28,6 +28,12 @@ class Purpose(enum.Enum):
     SAVE = "save"
     DISLIKE = "dislike"
     CLICK = "click"
+    SIGN_IN = "enter"
+    """A link that was mailed on request, and signs its subscriber in."""
+    OPEN = "open"
+    """A link in an issue that signs its subscriber in; also the content of the cookie of a signed-in subscriber."""
+    ATOM = "atom"
+    """The address of an Atom feed, which feed readers keep."""
 
 
 ACTIONS = (Purpose.LIKE, Purpose.SAVE, Purpose.DISLIKE)
@@ -35,6 +41,8 @@ MAX_AGE_SECONDS: dict[Purpose, int | None] = {
     **dict.fromkeys(Purpose, 90 * DAY_SECONDS),
     Purpose.CONFIRM: 7 * DAY_SECONDS,
     Purpose.UNSUBSCRIBE: None,
+    Purpose.SIGN_IN: 15 * 60,
+    Purpose.ATOM: None,
 }
 """Maximum age of a token in seconds; None means that it never expires."""
 

@@ -41,6 +41,12 @@ def is_within(host: str, networks: tuple[Network, ...]) -> bool:
     return address is not None and any(address in network for network in networks)
 
 
+def is_loopback(host: str) -> bool:
+    """Return whether the host is ``localhost``, or an address of this machine's own."""
+    address = _address_of(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
 def client_key(host: str) -> str:
     """Return the text that all addresses of one client share.
 

@@ -24,7 +24,13 @@ def topic_cap(diversity: float) -> int:
 
 
 def diversify(
-    order: IndexArray, scores: Float64Array, papers: PaperMatrix, diversity: float, places: int | None = None
+    order: IndexArray,
+    scores: Float64Array,
+    papers: PaperMatrix,
+    diversity: float,
+    places: int | None = None,
+    *,
+    caps_topics: bool = True,
 ) -> IndexArray:
     """Return the rows of ``order``, reordered for diversity.
 
@@ -40,6 +46,7 @@ def diversify(
         diversity: 0 (no change) to 1 (scores decide the first place only).
         places: Number of first places to fill; None means ``MAX_PLACES``. The number does not change which papers they
             hold.
+        caps_topics: Whether topics have caps. False tells an explanation what the caps changed.
     """
     if diversity <= 0 or len(order) < 3:
         return order
@@ -49,7 +56,8 @@ def diversify(
     worth = relevance - diversity * papers.cosines_among(pool)
     np.fill_diagonal(worth, -np.inf)
     places = min(len(pool), MAX_PLACES if places is None else min(places, MAX_PLACES))
-    chosen = _chosen(worth, papers.main_topics[pool], topic_cap(diversity), places)
+    most = topic_cap(diversity) if caps_topics else TOPIC_WINDOW
+    chosen = _chosen(worth, papers.main_topics[pool], most, places)
     left = np.ones(len(pool), dtype=np.bool_)
     left[chosen] = False
     return np.concatenate((pool[chosen], pool[left], rest))

@@ -50,8 +50,16 @@ class Model:
 
         Up to rounding, a row's score is the sum of its contributions plus the mean of the trees on the training rows.
         """
+        return self.tree_contributions(leaves) + self.base_contributions(features)
+
+    def tree_contributions(self, leaves: IndexArray) -> Float32Array:
+        """Return the part of each family in the trees' correction of each row's score; (n, families) float32."""
+        return sums_of_rows(self._family_table, leaves.T)
+
+    def base_contributions(self, features: Float32Array) -> Float32Array:
+        """Return the part of each family in each row's weighted sum; (n, families) float32."""
         used = np.flatnonzero(self.base)
-        return sums_of_rows(self._family_table, leaves.T) + _known(features, used) @ self._base_table[used]
+        return np.asarray(_known(features, used) @ self._base_table[used])
 
     @cached_property
     def _base_table(self) -> Float32Array:

@@ -24,6 +24,8 @@ from service.api.status_service import StatusServicer
 from service.app.catalog import Catalog
 from service.app.counters import Counters
 from service.app.embedder import Embedder
+from service.app.explanation.ledger import Ledger
+from service.app.explanation.paper import Explainer
 from service.app.feeds import Feeds
 from service.app.interests import Interests
 from service.app.profiles import Profiles
@@ -257,8 +259,8 @@ class Application:
         tokens = PageTokens(self.store.page_token_key())
         profiles = Profiles(self.store, clock, self.serving, users, counters, max_likes=settings.max_likes)
         interests = Interests(self.store, clock, self.serving, users)
-        profile_servicer = ProfileServicer(profiles, interests, tokens)
-        feed_servicer = FeedServicer(feeds, inline, tokens)
+        profile_servicer = ProfileServicer(profiles, interests, Ledger(self.store, clock), tokens)
+        feed_servicer = FeedServicer(feeds, Explainer(feeds), inline, tokens)
         self.guard = guard = Guard(settings, self.store, clock)
         handlers = Handlers(
             counters,
@@ -317,7 +319,7 @@ class Application:
             "database": without_password(settings.db),
             "encoder": serving.encoder,
             "bundle": serving.bundle.version if serving.bundle else None,
-            "bundle_folder": settings.registry or str(bundle_folder(settings)),
+            "bundle_folder": without_password(settings.registry) or str(bundle_folder(settings)),
             "auth": settings.auth,
             "tls": bool(settings.server_tls_cert),
             "metrics_port": self.telemetry.port,

@@ -135,8 +135,8 @@ class Settings:
     )
     threads: int = setting(
         2,
-        "Threads for quick calls. Bulk calls (StreamFeeds, RankPapers, UpsertPapers, FindSimilarPapers, ExportUser, "
-        "RegisterModel) have as many threads of their own.",
+        "Threads for quick calls. Bulk calls (StreamFeeds, RankPapers, UpsertPapers, SearchPapers, FindSimilarPapers, "
+        "ExplainPaper, ExportUser, RegisterModel) have as many threads of their own.",
         at_least=1,
         at_most=1024,
     )

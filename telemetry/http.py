@@ -1,16 +1,19 @@
 """A small HTTP server for probes and metrics on a port of its own."""
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import AF_INET6
+from socket import AF_INET6, SHUT_RDWR
 from socketserver import TCPServer
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
 CLIENTS = 8
-"""Connections at a time; more are closed at once. Probes and scrapers need one or two."""
+"""Connections at a time. For one more, the oldest is closed, so that idle clients cannot keep probes out."""
+THREADS = 32
+"""Threads at a time; further connections are closed at once. A page that is being made keeps its thread."""
 CLIENT_SECONDS = 10.0
 """A client that sends or reads nothing for this time is disconnected."""
 Page: TypeAlias = Callable[[str], tuple[int, str, bytes]]
@@ -48,7 +51,10 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, host: str, port: int, pages: Mapping[str, Page]) -> None:
         self.pages = pages
-        self._room = threading.BoundedSemaphore(CLIENTS)
+        self._lock = threading.Lock()
+        # Oldest first.
+        self._open: list[Any] = []
+        self._room = threading.BoundedSemaphore(THREADS)
         if ":" in host:
             self.address_family = AF_INET6
         super().__init__((host, port), _Handler)
@@ -62,18 +68,30 @@ class _Server(ThreadingHTTPServer):
         if not self._room.acquire(blocking=False):
             self.shutdown_request(request)
             return
+        with self._lock:
+            oldest = self._open.pop(0) if len(self._open) >= CLIENTS else None
+            self._open.append(request)
+            if oldest is not None:
+                # Its thread finds the end of the connection, and closes it.
+                with contextlib.suppress(OSError):
+                    oldest.shutdown(SHUT_RDWR)
         try:
             super().process_request(request, client_address)
         except RuntimeError:
             # No thread could be started.
-            self._room.release()
+            self._forget(request)
             raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._room.release()
+            self._forget(request)
+
+    def _forget(self, request: Any) -> None:
+        with self._lock, contextlib.suppress(ValueError):
+            self._open.remove(request)
+        self._room.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002
         _log.debug("a client of the metrics port failed", exc_info=True)

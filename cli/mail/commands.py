@@ -98,8 +98,15 @@ def serve(
     tls_key: TlsKey = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
+    user: Annotated[
+        str | None,
+        typer.Option("--user", help="User whose page browsers on this machine see without a sign-in; empty: nobody's."),
+    ] = None,
 ) -> None:
-    """Serve the web pages that mails link to, until SIGTERM or Ctrl-C: confirm, preferences, issues, unsubscribe."""
+    """Serve the web pages until SIGTERM or Ctrl-C: each user's feed to read on, and the pages that mails link to.
+
+    On this machine the page needs no sign-in, no subscriber and no SMTP server. Elsewhere readers sign in by mail.
+    """
     from contextlib import closing
 
     from mailer.clock import SystemClock
@@ -109,7 +116,7 @@ def serve(
     from mailer.web.server import run
     from service import logs
 
-    settings = MailSettings.read(db=mail_db, server=server, host=host, port=port)
+    settings = MailSettings.read(db=mail_db, server=server, host=host, port=port, page_user=user)
     access = server_access(settings.server, tls_ca, tls_cert, tls_key)
     logs.configure(settings.log_level)
     with (

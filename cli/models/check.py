@@ -1,18 +1,19 @@
 """``paperfeed models check``: let a bundle through the gate, or not."""
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from cli.models.dates import day_limit, parse_day
 from cli.models.opened import opened_registry
 from cli.models.sources import read_datasets
 from cli.options import Db, EmbeddingCache, Json
-from cli.output import console, show, show_text, staged_progress, warn
+from cli.output import console, one_line, show, show_text, staged_progress, warn
 
 if TYPE_CHECKING:
     from ranker.bundle.bundle import Bundle
@@ -49,8 +50,8 @@ def check(
     against: Annotated[
         Path | None,
         typer.Option(
-            help="Folder of the bundle to compare with. Default: the one that serves by the registry, then "
-            "PAPERFEED_BUNDLE, then the one shipped.",
+            help="Folder of the bundle to compare with; the outcome is then printed only. Default: the one that serves "
+            "by the registry, then PAPERFEED_BUNDLE, then the one shipped.",
             exists=True,
             file_okay=False,
         ),
@@ -122,6 +123,7 @@ def check(
             "serving": gate.serving.version,
             "outcome": outcome.value,
             "checks": [each.as_dict() for each in found],
+            "rules": asdict(limits),
         }
         if registry is not None and subject.version:
             _record(registry, subject.version, outcome.value, result, actor)
@@ -137,7 +139,9 @@ def checks_table(title: str, checks: "list[Check]") -> Table:
     """Return the checks as a table for people."""
     table = Table("check", "outcome", "figures", title=title)
     for each in checks:
-        table.add_row(each.name, each.outcome.value + ("" if each.required else " (not required)"), each.reason)
+        # A reason may quote a bundle, which may hold escape sequences and markup.
+        reason = escape(one_line(each.reason))
+        table.add_row(each.name, each.outcome.value + ("" if each.required else " (not required)"), reason)
     return table
 
 
@@ -240,7 +244,7 @@ def _subject(settings: "Settings", registry: "Registry | None", bundle: str, aga
     from service.bootstrap import bundle_folder
     from service.domain.models import ModelState
 
-    is_folder = Path(bundle).is_dir()
+    is_folder, is_gate = Path(bundle).is_dir(), against is None
     if against is None and registry is not None and (serving := registry.aliases().serving) is not None:
         against = registry.folder_of(serving)
     if against is None:
@@ -250,6 +254,9 @@ def _subject(settings: "Settings", registry: "Registry | None", bundle: str, aga
     state = registry.get(bundle).state
     if state in {ModelState.CANARY, ModelState.SERVING}:
         warn(f"{bundle} is {state.name}: the outcome is printed, and not recorded")
+        return Subject(registry.folder_of(bundle), "", against)
+    if not is_gate:
+        warn("--against: the outcome is printed, and not recorded, because the gate compares with what serves")
         return Subject(registry.folder_of(bundle), "", against)
     return Subject(registry.folder_of(bundle), bundle, against)
 

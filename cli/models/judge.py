@@ -2,7 +2,8 @@
 
 import datetime as dt
 import threading
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,8 @@ from cli.options import Db, Json
 from cli.output import console, show, show_text, staged_progress, warn
 
 if TYPE_CHECKING:
-    from service.domain.models import Canary
+    from service.domain.models import Canary, ModelLogEntry
+    from training.judgement.calls import Calls
     from training.judgement.judge import Facts, Judgement
     from training.judgement.rules import JudgementRules
 
@@ -100,22 +102,36 @@ def _watch(opened: Opened, options: Options, seconds: float, *, as_json: bool) -
 
 def _look(opened: Opened, options: Options, *, as_json: bool) -> None:
     """Judge once, act on the verdict, and print it."""
+    from cli.models.call_metrics import MetricsUnavailable, read_calls
+    from training.judgement.judge import Verdict
     from training.judgement.judge import judge as judge_canary
 
     aliases = opened.registry.aliases()
     if aliases.canary is None or aliases.serving is None:
         show({"canary": None, "verdict": None}, as_json=as_json, text="no canary is running")
         return
-    found = judge_canary(_facts(opened, aliases.canary, aliases.serving, options), options.rules)
+    calls, problem = None, None
+    if options.metrics:
+        try:
+            calls = read_calls(options.metrics, aliases.canary.version, aliases.serving)
+        except MetricsUnavailable as error:
+            problem = error
+    found = judge_canary(_facts(opened, aliases.canary, aliases.serving, options, calls), options.rules)
+    if problem is not None:
+        # A canary may be the reason why a server does not answer. The other checks can still take it back.
+        if found.verdict is not Verdict.ROLL_BACK:
+            raise problem
+        warn(str(problem))
     result: dict[str, Any] = {
         "canary": aliases.canary.version,
         "serving": aliases.serving,
         "share": aliases.canary.share,
         **found.as_dict(),
+        "rules": asdict(options.rules),
         "dry_run": options.dry_run,
     }
     if not options.dry_run:
-        _act(opened, aliases.canary.version, found, result, options)
+        _act(opened, aliases.canary, found, result, options)
     if as_json:
         show(result, as_json=True, text="")
         return
@@ -124,15 +140,17 @@ def _look(opened: Opened, options: Options, *, as_json: bool) -> None:
     show_text(f"{now} {found.verdict.value}{' (nothing changed)' if options.dry_run else ''}")
 
 
-def _facts(opened: Opened, canary: "Canary", serving: str, options: Options) -> "Facts":
-    from cli.models.call_metrics import read_calls
+def _facts(
+    opened: Opened, canary: "Canary", serving: str, options: Options, calls: "tuple[Calls, Calls] | None"
+) -> "Facts":
     from data_sets.trials import read_trial
     from training.judgement.judge import Facts
 
     entries = opened.registry.log(canary.version)
     # The experiment is named after the entry that began it.
     number = int(canary.experiment_id.rpartition("/")[2])
-    since = next(entry.at for entry in entries if entry.number == number)
+    own = [entry for entry in entries if entry.number >= number]
+    since = _share_since(own)
     problems = [str(entry.evidence.get("load_failed", "")) for entry in entries if entry.number > number]
     with staged_progress("judging") as progress:
         trial = read_trial(
@@ -140,6 +158,7 @@ def _facts(opened: Opened, canary: "Canary", serving: str, options: Options) -> 
             canary=canary.version,
             serving=serving,
             since=since,
+            began=own[0].at,
             in_canary=canary.has,
             progress=progress,
         )
@@ -148,16 +167,34 @@ def _facts(opened: Opened, canary: "Canary", serving: str, options: Options) -> 
         share=canary.share,
         days=(dt.datetime.now(dt.UTC) - since) / dt.timedelta(days=1),
         position_bias=options.position_bias,
-        calls=read_calls(options.metrics, canary.version, serving) if options.metrics else None,
+        calls=calls,
         load_problem=next(filter(None, reversed(problems)), ""),
     )
 
 
-def _act(opened: Opened, version: str, found: "Judgement", evidence: dict[str, Any], options: Options) -> None:
-    """Carry out a verdict; the log of the registry gets all figures."""
+def _share_since(entries: "Sequence[ModelLogEntry]") -> dt.datetime:
+    """Return when the canary got its present share.
+
+    Slates from before are not compared: users who joined later would be compared at other times than the rest.
+
+    Args:
+        entries: Entries of the canary since it began, oldest first.
+    """
+    since, share = entries[0].at, entries[0].evidence.get("share")
+    for entry in entries:
+        if entry.evidence.get("share", share) != share:
+            since, share = entry.at, entry.evidence["share"]
+    return since
+
+
+def _act(opened: Opened, canary: "Canary", found: "Judgement", evidence: dict[str, Any], options: Options) -> None:
+    """Carry out a verdict, unless the experiment has ended meanwhile; the log of the registry gets all figures."""
     from training.judgement.judge import Verdict
 
+    version, experiment = canary.version, canary.experiment_id
     if found.verdict is Verdict.PROMOTE:
-        opened.registry.promote(version, options.actor, force=options.force, evidence=evidence)
+        opened.registry.promote(
+            version, options.actor, force=options.force, evidence=evidence, experiment_id=experiment
+        )
     elif found.verdict is Verdict.ROLL_BACK:
-        opened.registry.rollback(version, options.actor, evidence=evidence)
+        opened.registry.rollback(version, options.actor, evidence=evidence, experiment_id=experiment)

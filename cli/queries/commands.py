@@ -1,4 +1,4 @@
-"""``paperfeed feed``, ``similar``, ``profile`` and ``status``: ask a running server."""
+"""``paperfeed feed``, ``search``, ``similar``, ``profile`` and ``status``: ask a running server."""
 
 import datetime as dt
 from typing import Annotated, Any
@@ -11,7 +11,7 @@ from cli.options import Json, Server, TlsCa, TlsCert, TlsKey
 from cli.output import one_line, show, show_text
 from cli.queries.reasons import all_in_words, fallback_in_words
 from cli.queries.server import asks_health, server_client
-from paperfeed.v1.catalog_pb2 import Paper
+from paperfeed.v1.catalog_pb2 import Paper, SearchPapersRequest
 from paperfeed.v1.feed_pb2 import FallbackReason, FeedItem, FindSimilarPapersRequest, GetFeedRequest, Slate
 from paperfeed.v1.profile_pb2 import GetProfileRequest
 from paperfeed.v1.status_pb2 import FallbackCount, GetStatusRequest, GetStatusResponse
@@ -78,6 +78,31 @@ def _sections(slate: Slate) -> list[tuple[str, list[FeedItem]]]:
 def _named(paper: Paper) -> str:
     """Return the id and the address of a paper, which other commands and browsers take."""
     return "  ".join(one_line(part) for part in (paper.paper_id, paper.url) if part)
+
+
+def search(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            help="Words of titles, authors and abstracts; '\"two words\"' is a phrase, -word excludes papers."
+        ),
+    ],
+    size: Size = 10,
+    server: Server = None,
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
+    as_json: Json = False,
+) -> None:
+    """Print the papers of the catalog that contain all the words, the best match first.
+
+    Put -- in front of the words if one of them begins with a minus.
+    """
+    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+        answer = client.catalog.SearchPapers(SearchPapersRequest(query=" ".join(words), page_size=size))
+    text = "\n".join(f"{one_line(paper.title)}\n       {_named(paper)}" for paper in answer.papers)
+    result = MessageToDict(answer, preserving_proto_field_name=True)
+    show({"papers": result.get("papers", [])}, as_json=as_json, text=text or "no paper contains all of these words")
 
 
 def similar(

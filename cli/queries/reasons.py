@@ -1,7 +1,16 @@
-"""Reasons and fallbacks of a feed in words."""
+"""Reasons, obstacles and fallbacks of a feed in words."""
 
 from cli.output import one_line
 from paperfeed.v1 import feed_pb2
+from paperfeed.v1.profile_pb2 import (
+    EVENT_TYPE_COMPLAINT,
+    EVENT_TYPE_DISLIKE,
+    EVENT_TYPE_DISMISS,
+    EVENT_TYPE_LIKE,
+    EVENT_TYPE_SAVE,
+    EVENT_TYPE_SENT,
+    Event,
+)
 
 _WORDS = {
     feed_pb2.REASON_TYPE_SIMILAR_TO_LIKED: "similar to “{subject}”",
@@ -36,3 +45,35 @@ def fallback_in_words(slate: feed_pb2.Slate) -> str:
     """Return why a feed is not fully personal, or is not recent; empty if neither applies."""
     stale = "the newest digest is several days old" if slate.stale_digest else ""
     return "; ".join(filter(None, (_FALLBACKS.get(slate.fallback_reason), stale)))
+
+
+_EVENTS = {
+    EVENT_TYPE_LIKE: "likes",
+    EVENT_TYPE_SAVE: "saved",
+    EVENT_TYPE_DISLIKE: "disliked",
+    EVENT_TYPE_DISMISS: "dismissed",
+    EVENT_TYPE_SENT: "was mailed",
+    EVENT_TYPE_COMPLAINT: "complained about a mail with",
+}
+_OUTCOMES = {
+    feed_pb2.PAPER_OUTCOME_NOT_IN_DIGEST: "it is not in the digest",
+    feed_pb2.PAPER_OUTCOME_EXCLUDED: "the request excludes it",
+    feed_pb2.PAPER_OUTCOME_BELOW_LENGTH: "it ranks below the last place of a slate",
+    feed_pb2.PAPER_OUTCOME_NOT_RECORDED: "the slate does not have it, and the stored data do not say why",
+}
+
+
+def obstacle_in_words(found: feed_pb2.ExplainPaperResponse) -> str:
+    """Return what keeps a paper out of a feed; empty if nothing does."""
+    if found.outcome == feed_pb2.PAPER_OUTCOME_SEEN:
+        return " and ".join(_event_in_words(event) for event in found.hidden_by)
+    if found.outcome == feed_pb2.PAPER_OUTCOME_MUTED:
+        kinds = (("topic", found.muted_by.topics), ("author", found.muted_by.authors))
+        muted = [(kind, name) for kind, names in (*kinds, ("keyword", found.muted_by.keywords)) for name in names]
+        return "the user muted " + ", ".join(f"the {kind} “{one_line(name)}”" for kind, name in muted)
+    return _OUTCOMES.get(found.outcome, "")
+
+
+def _event_in_words(event: Event) -> str:
+    when = f" ({event.occurred_at.ToDatetime():%Y-%m-%d %H:%M} UTC)" if event.HasField("occurred_at") else ""
+    return f"the user {_EVENTS.get(event.event_type, 'reacted to')} it{when}"

@@ -84,15 +84,16 @@ def forget(
         "found": [_plain(each) for each in found],
         "left": None if left is None else [_plain(each) for each in left],
         "due_bundles": [asdict(each) | {"folder": str(each.folder)} for each in due],
-        "not_searched": [] if mail else [_NO_MAILER],
+        "not_searched": ([] if mail else [_NO_MAILER]) + ([_OTHER_FILES] if roots else []),
     }
-    show(result, as_json=as_json, text="\n".join(_lines(found, left, due, has_mailer=bool(mail))))
+    show(result, as_json=as_json, text="\n".join(_lines(found, left, due, result["not_searched"])))
     remains = left if left is not None else [each for each in found if each.problem]
     if any(not each.is_empty for each in remains):
         raise typer.Exit(1)
 
 
 _NO_MAILER = "the mailer: name its database with --mail-db, or its next run removes the subscriber"
+_OTHER_FILES = "files under --files that are not Parquet, such as CSV, JSON Lines, databases and archives"
 
 
 @contextmanager
@@ -155,18 +156,17 @@ def _plain(found: Found) -> dict[str, Any]:
 
 
 def _lines(
-    found: Sequence[Found], left: Sequence[Found] | None, due: "Sequence[DueBundle]", *, has_mailer: bool
+    found: Sequence[Found], left: Sequence[Found] | None, due: "Sequence[DueBundle]", not_searched: Sequence[str]
 ) -> Iterator[str]:
     yield from (f"found  {_line(each)}" for each in found)
-    if not has_mailer:
-        yield f"not searched  {_NO_MAILER}"
+    yield from (f"not searched  {each}" for each in not_searched)
     if left is not None:
         remains = [each for each in left if not each.is_empty]
         yield from (f"LEFT   {_line(each)}" for each in remains)
         if not remains:
             yield "verified: nothing is left in these places"
     yield from (
-        f"due for training again: {one_line(str(each.folder))}  {each.version}  ({each.reason})" for each in due
+        f"due for training again: {one_line(f'{each.folder}  {each.version}  ({each.reason})')}" for each in due
     )
 
 

@@ -3,6 +3,8 @@
 import datetime as dt
 from dataclasses import dataclass, replace
 
+from mailer.domain.arxiv import arxiv_id
+
 
 @dataclass(frozen=True)
 class Reason:
@@ -26,6 +28,8 @@ class FeedPaper:
         url: Web address of the paper; empty if it has none.
         reasons: Reasons, strongest first.
         interest_id: The section that the paper is in; empty in a feed without sections.
+        categories: Categories such as cs.LG, primary category first.
+        published_at: Time of publication; None if unknown.
     """
 
     position: int
@@ -36,6 +40,30 @@ class FeedPaper:
     url: str = ""
     reasons: tuple[Reason, ...] = ()
     interest_id: str = ""
+    categories: tuple[str, ...] = ()
+    published_at: dt.datetime | None = None
+
+    @property
+    def arxiv_id(self) -> str:
+        """The arXiv identifier without version; empty if the paper is not known to be on arXiv."""
+        return arxiv_id(self.paper_id, self.url)
+
+    @property
+    def facts(self) -> str:
+        """The first four categories and the arXiv identifier in one line; empty if neither is known."""
+        return " · ".join((*self.categories[:4], *([f"arXiv:{self.arxiv_id}"] if self.arxiv_id else [])))
+
+    @property
+    def web_url(self) -> str:
+        """The paper's address if it is http or https; else that of its arXiv page; else an empty text."""
+        if self.url.startswith(("https://", "http://")):
+            return self.url
+        return f"https://arxiv.org/abs/{self.arxiv_id}" if self.arxiv_id else ""
+
+    @property
+    def pdf_url(self) -> str:
+        """The address of the PDF on arXiv; empty if the paper is not known to be there."""
+        return f"https://arxiv.org/pdf/{self.arxiv_id}" if self.arxiv_id else ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +98,8 @@ class Digest:
 
     digest_id: str
     date: dt.date
+    title: str = ""
+    paper_count: int = 0
 
 
 @dataclass(frozen=True)
@@ -84,10 +114,36 @@ class Preferences:
 
 
 @dataclass(frozen=True)
+class Interest:
+    """A group of similar papers among those that a user likes.
+
+    Attributes:
+        weight: Share among the user's interests, 0 to 1.
+        paper_ids: A few of the newest liked papers of the group.
+    """
+
+    name: str
+    like_count: int
+    weight: float
+    paper_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What the service knows of a user."""
+
+    like_count: int = 0
+    dislike_count: int = 0
+    preferences: Preferences = Preferences()
+    interests: tuple[Interest, ...] = ()
+
+
+@dataclass(frozen=True)
 class Event:
     """An interaction of a user with a paper, or the sending of a paper to a user.
 
     Attributes:
+        event_id: Key that makes the event count once; if empty, the service derives one from the other fields.
         event_type: The contract's name in lower case, such as like, dislike, save, click, sent or complaint.
     """
 

@@ -5,6 +5,7 @@ second header is set only if the web pages have https, as the RFC requires.
 """
 
 import datetime as dt
+import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from email.errors import MessageError
@@ -95,7 +96,7 @@ def compose(draft: Draft, subscriber: Subscriber, settings: MailSettings, links:
         subject=_subject(draft, settings),
         content=content,
         papers=tuple(
-            IssuePaper(paper.position, paper.paper_id, readable(paper.title), _web_url(paper))
+            IssuePaper(paper.position, paper.paper_id, readable(paper.title), paper.web_url)
             for paper in draft.feed.papers
         ),
         created_at=now,
@@ -120,7 +121,10 @@ def _content(
     abstract_length: int,
     shown: int,
 ) -> bytes:
-    papers = [_shown(paper, draft.issue_id, subscriber.subscriber_id, links) for paper in draft.feed.papers[:shown]]
+    papers = [
+        _shown(paper, draft.issue_id, subscriber.subscriber_id, links, track_clicks=settings.track_clicks)
+        for paper in draft.feed.papers[:shown]
+    ]
     for number, paper in enumerate(papers, 1):
         paper["number"] = str(number)
         paper["text"] = shortened(paper["text"], abstract_length) if abstract_length else ""
@@ -136,6 +140,7 @@ def _content(
         "address": subscriber.address,
         "postal": settings.postal_address,
         "view_url": links.url(Purpose.VIEW, subscriber.subscriber_id, draft.issue_id),
+        "open_url": links.url(Purpose.OPEN, subscriber.subscriber_id),
         "preferences_url": links.url(Purpose.PREFERENCES, subscriber.subscriber_id),
         "unsubscribe_url": links.url(Purpose.UNSUBSCRIBE, subscriber.subscriber_id, draft.issue_id),
     }
@@ -162,6 +167,20 @@ def compose_confirmation(subscriber: Subscriber, settings: MailSettings, links: 
     }
     message_id = _message_id(f"confirm-{subscriber.subscriber_id}-{subscriber.confirm_nonce}", settings)
     return _with_whole_lines(_message(subscriber, "confirm", facts, settings, now), {"Message-ID": message_id})
+
+
+def compose_sign_in(subscriber: Subscriber, settings: MailSettings, links: Links, now: dt.datetime) -> bytes:
+    """Return the message with the link that opens a subscriber's page."""
+    facts = {
+        "sender": settings.sender_name,
+        "subject": f"Sign in: {settings.sender_name}",
+        "preheader": "The link works for 15 minutes.",
+        "address": subscriber.address,
+        "postal": settings.postal_address,
+        "enter_url": links.url(Purpose.SIGN_IN, subscriber.subscriber_id),
+    }
+    message_id = _message_id(f"enter-{secrets.token_urlsafe(9)}", settings)
+    return _with_whole_lines(_message(subscriber, "sign_in", facts, settings, now), {"Message-ID": message_id})
 
 
 def _message(
@@ -248,7 +267,9 @@ def _sections(feed: Feed, papers: Sequence[dict[str, str]]) -> list[tuple[str, l
     return list(found.items())
 
 
-def _shown(paper: FeedPaper, issue_id: str, subscriber_id: str, links: Links) -> dict[str, str]:
+def _shown(paper: FeedPaper, issue_id: str, subscriber_id: str, links: Links, *, track_clicks: bool) -> dict[str, str]:
+    """Return the template's values of a paper."""
+
     def url(purpose: Purpose) -> str:
         return links.url(purpose, subscriber_id, issue_id, paper.position)
 
@@ -260,13 +281,10 @@ def _shown(paper: FeedPaper, issue_id: str, subscriber_id: str, links: Links) ->
         "plain_why": isolated(why),
         "by": shortened(authors_in_words(paper.authors), 160),
         "text": readable(paper.abstract[:2_000]),
-        "url": url(Purpose.CLICK) if _web_url(paper) else "",
+        "url": url(Purpose.CLICK) if track_clicks and paper.web_url else paper.web_url,
+        "pdf_url": paper.pdf_url,
+        "facts": readable(paper.facts),
         "like_url": url(Purpose.LIKE),
         "save_url": url(Purpose.SAVE),
         "dislike_url": url(Purpose.DISLIKE),
     }
-
-
-def _web_url(paper: FeedPaper) -> str:
-    """Return the paper's address if it is http or https, else an empty text."""
-    return paper.url if paper.url.startswith(("https://", "http://")) else ""

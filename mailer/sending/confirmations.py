@@ -1,4 +1,8 @@
-"""Sends confirmation messages, and sends them again later if the SMTP server refuses them for the moment."""
+"""Sends the messages that people request on the web pages, and sends them again later if the SMTP server is busy.
+
+A requested message is a row of the table of confirmations. The state of the subscription tells which message it is: the
+link to confirm a pending subscription, or the link to sign in of an active one.
+"""
 
 import datetime as dt
 import logging
@@ -7,7 +11,7 @@ from contextlib import closing
 from mailer.clock import Clock
 from mailer.config import MailSettings
 from mailer.domain.subscription import SubscriptionState
-from mailer.issues.message import compose_confirmation
+from mailer.issues.message import compose_confirmation, compose_sign_in
 from mailer.links import Links
 from mailer.sending.signing import signed
 from mailer.sending.smtp import Answer, SmtpConnection, Verdict
@@ -18,11 +22,11 @@ _log = logging.getLogger("paperfeed.mail")
 MAX_ATTEMPTS = 6
 HELD = dt.timedelta(minutes=2)
 AT_A_TIME = 20
-_NOT_WAITING = Answer(Verdict.REFUSED, "the subscription does not wait for a confirmation")
+_NOT_WAITING = Answer(Verdict.REFUSED, "the subscription neither waits for a confirmation nor is active")
 
 
 def send_confirmations(store: MailStore, settings: MailSettings, links: Links, clock: Clock) -> int:
-    """Send all confirmations that are due, and return the number that the SMTP server accepted."""
+    """Send all requested messages that are due, and return the number that the SMTP server accepted."""
     sent = 0
     with closing(SmtpConnection(settings)) as smtp:
         while True:
@@ -38,6 +42,9 @@ def send_confirmations(store: MailStore, settings: MailSettings, links: Links, c
                 if subscriber is not None and subscriber.state is SubscriptionState.PENDING:
                     content = compose_confirmation(subscriber, settings, links, clock.now())
                     answer = smtp.send(subscriber.address, signed(content, settings))
+                elif subscriber is not None and subscriber.state is SubscriptionState.ACTIVE:
+                    content = compose_sign_in(subscriber, settings, links, clock.now())
+                    answer = smtp.send(subscriber.address, signed(content, settings))
                 _settle(store, clock, subscriber_id, attempts, answer)
                 sent += answer.verdict is Verdict.ACCEPTED
 
@@ -52,4 +59,4 @@ def _settle(store: MailStore, clock: Clock, subscriber_id: str, attempts: int, a
             confirmations.remove(connection, subscriber_id)
     if answer.verdict is not Verdict.ACCEPTED:
         facts = {"subscriber_id": subscriber_id, "problem": answer.problem, "again": is_temporary}
-        _log.warning("a confirmation was not accepted", extra={"facts": facts})
+        _log.warning("a requested message was not accepted", extra={"facts": facts})

@@ -22,11 +22,11 @@ from mailer.errors import AddressSuppressed, InvalidField, LinkRefused, NotFound
 from mailer.links import Claim, Purpose
 from mailer.storage import MailStore, confirmations, subscribers
 from mailer.subscribers.schedule import check_schedule
+from mailer.user_ids import user_id_problem
 
 CONFIRMATION_EVERY = dt.timedelta(minutes=10)
 """Minimum time between two confirmation messages to one address."""
 MAX_NAME = 100
-MAX_USER_ID = 200
 
 
 @dataclass(frozen=True)
@@ -200,8 +200,9 @@ def check_name(name: str) -> str:
 
 def check_user_id(user_id: str) -> str:
     """Return the user id if the feed service accepts it; raise InvalidField otherwise."""
-    if not 1 <= len(user_id) <= MAX_USER_ID or not user_id.isprintable() or " " in user_id:
-        raise InvalidField("user_id", f"must be 1 to {MAX_USER_ID} printable characters without white space")
+    # An empty id is as invalid as a space.
+    if problem := user_id_problem(user_id or " "):
+        raise InvalidField("user_id", problem)
     return user_id
 
 

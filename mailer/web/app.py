@@ -25,10 +25,13 @@ from mailer.storage import MailStore, issues, reactions, subscribers
 from mailer.subscribers.subscriptions import Subscriptions, check_name
 from mailer.web import forms
 from mailer.web.forms import Form
-from mailer.web.guards import RateLimit, SafeHeaders, is_cross_site, read_form
+from mailer.web.guards import PAGE_HEADERS, RateLimit, SafeHeaders, is_cross_site, read_form
 from mailer.web.issue_page import ACTION_WORDS, shown_papers
 from mailer.web.observed import Observed
 from mailer.web.reactions import Reactions
+from mailer.web.reading.categories import suggested_topics
+from mailer.web.reading.site import Reading
+from mailer.web.starting_points import MAX_PAPERS, StartingPoints
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 ARCHIVE_SIZE = 100
@@ -60,11 +63,14 @@ class Site:
         self._reactions = Reactions(store, clock)
         self._any_rate = RateLimit("300/minute")
         self._subscribe_rate = RateLimit("10/hour")
+        self._reading = Reading(store, service, settings, clock, self._links, wake)
+        self._starting_points = StartingPoints(service, clock)
 
     def app(self) -> Starlette:
         """Return the ASGI application."""
         routes = [
-            self._route("/", self._home),
+            *self._reading.routes(self._route, self._home),
+            self._route("/subscribe", self._home),
             self._route("/subscribe", self._subscribe, "POST"),
             self._route("/confirm/{token}", self._confirm_page),
             self._route("/confirm/{token}", self._confirm, "POST"),
@@ -147,7 +153,9 @@ class Site:
     # ------------------------------------------------------------------------------------------------- subscriptions
 
     def _home(self, _request: Request, _form: Form) -> Response:
-        return self._page("home", days=DAYS, zones=sorted(available_timezones()))
+        page = self._page("home", days=DAYS, zones=sorted(available_timezones()))
+        page.headers.update(PAGE_HEADERS)
+        return page
 
     def _subscribe(self, request: Request, form: Form) -> Response:
         if is_cross_site(request, self._settings.base_url):
@@ -170,17 +178,18 @@ class Site:
         if subscriber.confirm_nonce != claim.detail:
             raise LinkRefused("it was used already, or a newer one was sent")
         return self._page(
-            "button",
-            title="Get papers by mail?",
-            text=f"We will send {self._settings.sender_name} to {subscriber.address}.",
-            button="Yes, send me papers",
+            "confirm", address=subscriber.address, topics=suggested_topics(self._service), max_papers=MAX_PAPERS
         )
 
-    def _confirm(self, request: Request, _form: Form) -> Response:
+    def _confirm(self, request: Request, form: Form) -> Response:
         claim = self._claim(request, Purpose.CONFIRM)
         subscriber = self._subscriptions.confirm(claim, _source(request))
+        self._wake()
+        topics, authors, papers = (forms.lines(form, name) for name in ("topics", "authors", "papers"))
+        begun = self._starting_points.begin(subscriber.user_id, topics, authors, papers)
         preferences_url = self._links.url(Purpose.PREFERENCES, subscriber.subscriber_id, parent=claim)
-        return self._page("confirmed", preferences_url=preferences_url)
+        open_url = self._links.url(Purpose.OPEN, subscriber.subscriber_id, parent=claim)
+        return self._page("confirmed", preferences_url=preferences_url, open_url=open_url, begun=begun)
 
     def _unsubscribe_page(self, request: Request, _form: Form) -> Response:
         self._claim(request, Purpose.UNSUBSCRIBE)
@@ -209,6 +218,7 @@ class Site:
             preferences=preferences,
             days=DAYS,
             zones=sorted(available_timezones()),
+            topics=suggested_topics(self._service) if preferences else [],
             is_active=subscriber.state is SubscriptionState.ACTIVE,
             archive_url=self._links.url(Purpose.ARCHIVE, subscriber.subscriber_id, parent=claim),
             unsubscribe_url=self._links.url(Purpose.UNSUBSCRIBE, subscriber.subscriber_id, parent=claim),
@@ -251,7 +261,7 @@ class Site:
             more = {each.position: each for each in self._service.slate(issue.slate_id).papers}
         except (ServiceUnavailable, NotFound):
             more = {}
-        shown = shown_papers(self._links, claim, papers, more, held)
+        shown = shown_papers(self._links, claim, papers, more, held, track_clicks=self._settings.track_clicks)
         return self._page("issue", subject=issue.subject, made_at=issue.created_at, papers=shown)
 
     def _action_page(self, purpose: Purpose, request: Request, _form: Form) -> Response:

@@ -53,9 +53,11 @@ def preferences(form: Form) -> Preferences | None:
     """Return the topics, authors and keywords, one per line of a field; None if the form has no such fields."""
     if "followed_topics" not in form:
         return None
-    return Preferences(*(_lines(form, name) for name in Preferences.__dataclass_fields__))
+    # Beside each text area is a field with suggestions, whose value is one more line.
+    lists = (lines(form, name) + lines(form, f"add_{name}") for name in Preferences.__dataclass_fields__)
+    return Preferences(*(tuple(dict.fromkeys(each)) for each in lists))
 
 
-def _lines(form: Form, name: str) -> tuple[str, ...]:
+def lines(form: Form, name: str) -> tuple[str, ...]:
     """Return the lines of a text area, stripped and without repeats."""
     return tuple(dict.fromkeys(line.strip() for line in text(form, name).splitlines() if line.strip()))

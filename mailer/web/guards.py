@@ -17,7 +17,8 @@ MAX_BODY_BYTES = 64 * 1024
 FORM_TYPE = "application/x-www-form-urlencoded"
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
     ),
     # The page's address contains the subscriber's token, which must not reach the paper's site.
     "Referrer-Policy": "no-referrer",
@@ -25,6 +26,17 @@ HEADERS = {
     "X-Robots-Tag": "noindex, nofollow",
     "Cache-Control": "no-store",
 }
+
+
+PAGE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    # These addresses contain no token, and browsers then name the origin of a form.
+    "Referrer-Policy": "same-origin",
+}
+"""In place of ``HEADERS`` on pages that use our own script."""
 
 
 class SafeHeaders:
@@ -76,13 +88,17 @@ class RateLimit:
     def allows(self, request: Request) -> bool:
         """Count the request and return whether its client is within the limit."""
         host = request.client.host if request.client else "unknown"
-        return self._limiter.hit(self._item, client_key(host))
+        return self.allows_key(client_key(host))
+
+    def allows_key(self, key: str) -> bool:
+        """Count a request under this key and return whether it is within the limit."""
+        return self._limiter.hit(self._item, key)
 
 
 def is_cross_site(request: Request, base_url: str) -> bool:
     """Return whether a page of another site sent the request; False if the browser does not say.
 
-    There are no cookies and log-ins, so another site could only request confirmation messages; this check prevents it.
+    The check guards every form whose effect depends on a cookie, on the browser's address, or on nothing at all.
     """
     site = request.headers.get("sec-fetch-site")
     if site is not None:

@@ -222,7 +222,7 @@ class Client:
         api_key: str = "",
         retries: bool = True,
     ) -> None:
-        metadata, options = _metadata_of(target, credentials, api_key), _options(retries=retries)
+        metadata, options = _metadata_of(target, credentials, api_key), _options(target, retries=retries)
         if credentials:
             self._channel = grpc.secure_channel(target, credentials, options=options)
         else:
@@ -264,6 +264,10 @@ class Client:
         """Yield all likes of a user. Requests further pages when needed."""
         return _entries(self.profiles.ListLikes, request, attrgetter("likes"))
 
+    def signals(self, request: profile_pb2.ListSignalsRequest) -> Iterator[profile_pb2.Signal]:
+        """Yield all signals of a user. Requests further pages when needed."""
+        return _entries(self.profiles.ListSignals, request, attrgetter("signals"))
+
     def deleted_users(self, request: profile_pb2.ListDeletedUsersRequest) -> Iterator[profile_pb2.DeletedUser]:
         """Yield the tombstones of all deleted users. Requests further pages when needed."""
         return _entries(self.profiles.ListDeletedUsers, request, attrgetter("deleted_users"))
@@ -301,7 +305,7 @@ class AsyncClient:
         api_key: str = "",
         retries: bool = True,
     ) -> None:
-        metadata, options = _metadata_of(target, credentials, api_key), _options(retries=retries)
+        metadata, options = _metadata_of(target, credentials, api_key), _options(target, retries=retries)
         if credentials:
             self._channel = grpc.aio.secure_channel(target, credentials, options=options)
         else:
@@ -344,6 +348,10 @@ class AsyncClient:
         """Yield all likes of a user. Requests further pages when needed."""
         return _async_entries(self.profiles.ListLikes, request, attrgetter("likes"))
 
+    def signals(self, request: profile_pb2.ListSignalsRequest) -> AsyncIterator[profile_pb2.Signal]:
+        """Yield all signals of a user. Requests further pages when needed."""
+        return _async_entries(self.profiles.ListSignals, request, attrgetter("signals"))
+
     def deleted_users(self, request: profile_pb2.ListDeletedUsersRequest) -> AsyncIterator[profile_pb2.DeletedUser]:
         """Yield the tombstones of all deleted users. Requests further pages when needed."""
         return _async_entries(self.profiles.ListDeletedUsers, request, attrgetter("deleted_users"))
@@ -365,9 +373,13 @@ class AsyncClient:
         return _async_entries(self.feeds.GetSlate, request, attrgetter("slate.items"))
 
 
-def _options(*, retries: bool) -> list[tuple[str, Any]]:
-    """Return the options of a channel."""
+def _options(target: str, *, retries: bool) -> list[tuple[str, Any]]:
+    """Return the options of a channel.
+
+    A server on this machine is not called through the proxy that ``http_proxy`` names: it would get the API key.
+    """
     return [
+        ("grpc.enable_http_proxy", int(not _is_local(target))),
         ("grpc.service_config", _SERVICE_CONFIG if retries else "{}"),
         ("grpc.enable_retries", int(retries)),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

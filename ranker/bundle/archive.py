@@ -38,13 +38,23 @@ def read_arrays(data: bytes, *, limit: int = MAX_UNPACKED_BYTES) -> Arrays:
         if unpacked > limit:
             raise ValueError(f"its arrays take {unpacked} bytes; at most {limit} are allowed")
         for member in members:
-            _check_header(archive, member)
-    with np.load(io.BytesIO(data), allow_pickle=False) as loaded:
-        return {name: loaded[name] for name in loaded.files}
+            _check_header(archive, member, limit)
+        # Not by numpy.load, which may take the same bytes for another format.
+        return {member.filename.removesuffix(".npy"): _read(archive, member) for member in members}
 
 
-def _check_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
-    """Raise ValueError if the header of an array claims more bytes than the archive has for it."""
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> "np.ndarray[Any, Any]":
+    with archive.open(member) as stream:
+        found: np.ndarray[Any, Any] = npy.read_array(stream, allow_pickle=False)
+        return found
+
+
+def _check_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> None:
+    """Raise ValueError if the header of an array claims more bytes than the archive has for it.
+
+    An array with a dimension of length 0 takes no bytes, but what is computed from it may: so its other dimensions are
+    bounded by the limit.
+    """
     if member.compress_type not in _COMPRESSIONS:
         raise ValueError(f"{member.filename} is compressed by another method than deflate")
     with archive.open(member) as stream:
@@ -52,7 +62,8 @@ def _check_header(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
         if read_header is None:
             raise ValueError(f"{member.filename} has an unknown version of numpy's format")
         shape, _, dtype = read_header(stream)
-    if dtype.hasobject or math.prod(shape) * dtype.itemsize > member.file_size:
+    is_wide = math.prod(max(each, 1) for each in shape) * max(dtype.itemsize, 1) > limit
+    if dtype.hasobject or is_wide or math.prod(shape) * dtype.itemsize > member.file_size:
         raise ValueError(
             f"{member.filename} claims to have shape {shape} and type {dtype}, which does not fit its size"
         )

@@ -8,6 +8,7 @@ damage, not malice, so load bundles only from sources that you trust. No content
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -213,13 +214,24 @@ def _check_schema(file: Path, manifest: Manifest) -> None:
 
 
 def _read(file: Path, limit: int) -> bytes:
+    """Return the content of a plain file. A pipe or device, which might never end, is refused before it is read."""
+
+    def opened_at_once(name: str, flags: int) -> int:
+        # Without this flag, opening a pipe waits for its writer.
+        return os.open(name, flags | getattr(os, "O_NONBLOCK", 0))
+
     try:
-        size = file.stat().st_size
-        if size > limit:
-            raise BundleError(file, f"has {size} bytes; at most {limit} are allowed")
-        return file.read_bytes()
+        with open(file, "rb", opener=opened_at_once) as stream:
+            facts = os.fstat(stream.fileno())
+            if not stat.S_ISREG(facts.st_mode):
+                raise BundleError(file, "is not a plain file")
+            # One byte more than allowed shows that the file has grown since.
+            data = stream.read(limit + 1) if facts.st_size <= limit else b""
     except OSError as error:
         raise BundleError(file, f"cannot be read ({error.strerror}); is this a bundle folder?") from error
+    if (size := max(facts.st_size, len(data))) > limit:
+        raise BundleError(file, f"has {size} bytes; at most {limit} are allowed")
+    return data
 
 
 def _write_through(file: Path, data: bytes) -> None:

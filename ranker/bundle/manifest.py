@@ -90,8 +90,14 @@ def read_manifest(file: Path, data: bytes) -> Manifest:
             f"has format version {fields.get('format_version')!r}, but this version of paperfeed reads"
             f" {FORMAT_VERSION}; train it again",
         )
-    # The comparison of renderings also finds changes that the JSON values do not show, such as white space.
-    if _render({key: value for key, value in fields.items() if key != _SELF_HASH}) != data:
+    try:
+        # Half of a surrogate pair cannot be stored or sent as text.
+        json.dumps(fields, ensure_ascii=False).encode()
+        # The comparison of renderings also finds changes that the JSON values do not show, such as white space.
+        is_whole = _render({key: value for key, value in fields.items() if key != _SELF_HASH}) == data
+    except (UnicodeEncodeError, RecursionError) as error:
+        raise BundleError(file, f"has a text that is no Unicode, or is nested too deeply ({error})") from error
+    if not is_whole:
         raise BundleError(file, "is damaged: its own SHA-256 does not match its contents")
     return _typed(file, fields)
 
@@ -113,8 +119,10 @@ def _typed(file: Path, fields: dict[str, Any]) -> Manifest:
     except (KeyError, TypeError) as error:
         raise BundleError(file, f"has missing or unknown fields ({error})") from error
     texts = (manifest.version, manifest.encoder_name, manifest.schema_sha256)
+    objects = (manifest.params, manifest.metrics)
     entries = manifest.files.values() if isinstance(manifest.files, dict) else (None,)
-    sound = all(isinstance(text, str) for text in texts) and all(isinstance(entry, dict) for entry in entries)
+    sound = all(isinstance(text, str) for text in texts) and all(isinstance(each, dict) for each in objects)
+    sound = sound and all(isinstance(entry, dict) for entry in entries)
     numbers = list(manifest.base.values()) if isinstance(manifest.base, dict) else [None]
     if not sound or not all(isinstance(number, int | float) for number in numbers):
         raise BundleError(file, "has a field of the wrong type")

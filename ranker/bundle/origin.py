@@ -63,7 +63,7 @@ def due_bundles(
         heirs = {
             folder: DueBundle(folder, str(fields.get("version", "")), f"trained from {fields['params']['base']}")
             for folder, fields in bundles.items()
-            if folder not in due and fields["params"].get("base") in versions
+            if folder not in due and str(fields["params"].get("base")) in versions
         }
         if not heirs:
             return [due[folder] for folder in sorted(due)]
@@ -72,12 +72,11 @@ def due_bundles(
 
 def _reason(fields: Mapping[str, Any], deleted_at: dt.datetime, stored_since: dt.datetime | None) -> str:
     """Return why a bundle is due by its own data; an empty text if it is not."""
-    taken_at = fields["params"].get(TAKEN_AT, {})
-    for name, at in sorted(taken_at.items()):
-        moment = dt.datetime.fromisoformat(at)
+    taken_at = _times(fields["params"])
+    for name, moment in sorted(taken_at.items()):
         is_early = stored_since is not None and moment < stored_since - CLOCK_SLACK
         if moment <= deleted_at + CLOCK_SLACK and not is_early:
-            return f"trained on the data set '{name}', taken at {at}"
+            return f"trained on the data set '{name}', taken at {moment.isoformat()}"
     unknown = [name for name in _OF_SERVICE if name in fields["metrics"] and name not in taken_at]
     return f"trained on the data set '{unknown[0]}', taken at an unknown time" if unknown else ""
 
@@ -103,3 +102,17 @@ def _is_manifest(fields: Any) -> bool:
         and isinstance(fields.get("params"), dict)
         and isinstance(fields.get("metrics"), dict)
     )
+
+
+def _times(params: Mapping[str, Any]) -> dict[str, dt.datetime]:
+    """Return when data were taken, by name of data set. Values that are no time are unknown: nobody checked them."""
+    found = {}
+    given = params.get(TAKEN_AT)
+    for name, at in given.items() if isinstance(given, dict) else ():
+        try:
+            moment = dt.datetime.fromisoformat(at)
+        except (TypeError, ValueError):
+            continue
+        if moment.tzinfo is not None:
+            found[name] = moment
+    return found

@@ -11,6 +11,7 @@ from service.api.callers.audit import entry_of
 from service.api.page_tokens import PageTokens, page_size
 from service.app.catalog import MAX_DIGEST_PAPERS, Catalog
 from service.domain.errors import InvalidField
+from service.domain.search import MAX_FOUND, parse_query
 
 MAX_WRITTEN_PAPERS = 1_000
 MAX_WRITTEN_BYTES = 8_000_000
@@ -55,6 +56,18 @@ class CatalogServicer(catalog_pb2_grpc.CatalogServiceServicer):
         return pb.ListPapersResponse(
             papers=[convert.from_paper(paper, view) for paper in papers[:limit]],
             next_page_token=self._tokens.make(request, [papers[limit - 1].paper_id]) if more else "",
+        )
+
+    def SearchPapers(self, request: pb.SearchPapersRequest, context: grpc.ServicerContext) -> pb.SearchPapersResponse:
+        query, view = parse_query(request.query), convert.check_view(request.view)
+        position = self._tokens.read(request)
+        offset = int(position[0]) if position else 0
+        end = min(offset + page_size(request.page_size), MAX_FOUND)
+        papers = self._catalog.search(query, offset=offset, limit=end - offset + 1)
+        more = len(papers) > end - offset and end < MAX_FOUND
+        return pb.SearchPapersResponse(
+            papers=[convert.from_paper(paper, view) for paper in papers[: end - offset]],
+            next_page_token=self._tokens.make(request, [end]) if more else "",
         )
 
     def DeletePaper(self, request: pb.DeletePaperRequest, context: grpc.ServicerContext) -> pb.DeletePaperResponse:

@@ -8,14 +8,15 @@ from google.protobuf.message import Message
 from paperfeed.v1 import catalog_pb2, feed_pb2_grpc
 from paperfeed.v1 import feed_pb2 as pb
 from service.api import convert
+from service.api.explanations import MAX_EXCLUDED, from_explanation, to_paper_query
 from service.api.page_tokens import OTHER_REQUEST, PageTokens, page_size, request_hash
+from service.app.explanation.paper import Explainer
 from service.app.feeds import FeedPage, FeedQuery, Feeds
 from service.app.ranking.inline import InlineRanking, RankingQuery
 from service.app.ranking.ranking import check_diversity
 from service.domain.errors import InvalidField, InvalidPageToken
 from service.domain.papers import Paper, check_id
 
-MAX_EXCLUDED = 1_000
 MAX_STREAMED_USERS = 10_000
 MAX_STREAMED_DIGESTS = 100
 MAX_CANDIDATE_IDS = 10_000
@@ -29,8 +30,9 @@ ANSWER_SECONDS = 0.05
 class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
     """Serves feeds, rankings and similar papers."""
 
-    def __init__(self, feeds: Feeds, inline: InlineRanking, tokens: PageTokens) -> None:
+    def __init__(self, feeds: Feeds, explainer: Explainer, inline: InlineRanking, tokens: PageTokens) -> None:
         self._feeds = feeds
+        self._explainer = explainer
         self._inline = inline
         self._tokens = tokens
 
@@ -132,6 +134,9 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
                 for paper, similarity in found
             ]
         )
+
+    def ExplainPaper(self, request: pb.ExplainPaperRequest, context: grpc.ServicerContext) -> pb.ExplainPaperResponse:
+        return from_explanation(self._explainer.explain(to_paper_query(request)))
 
     def _answer(self, request: pb.GetFeedRequest, page: FeedPage) -> pb.GetFeedResponse:
         return pb.GetFeedResponse(

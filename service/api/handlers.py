@@ -29,7 +29,9 @@ STATUS_METHODS = f"{PREFIX}StatusService/"
 BULK_METHODS = frozenset(
     PREFIX + name
     for name in (
+        "CatalogService/SearchPapers",
         "CatalogService/UpsertPapers",
+        "FeedService/ExplainPaper",
         "FeedService/FindSimilarPapers",
         "FeedService/RankPapers",
         "FeedService/StreamFeeds",

@@ -11,7 +11,9 @@ from paperfeed.v1 import profile_pb2 as pb
 from paperfeed.v1 import profile_pb2_grpc
 from service.api import convert
 from service.api.callers.audit import entry_of
+from service.api.explanations import from_signals, to_event_types
 from service.api.page_tokens import PageTokens, page_size
+from service.app.explanation.ledger import Ledger
 from service.app.interests import EDITABLE, InterestChange, Interests
 from service.app.profiles import Profiles
 from service.domain.errors import InvalidField
@@ -28,9 +30,10 @@ SHOWN_LIKES = 3
 class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
     """Serves users, their events, preferences and interests."""
 
-    def __init__(self, profiles: Profiles, interests: Interests, tokens: PageTokens) -> None:
+    def __init__(self, profiles: Profiles, interests: Interests, ledger: Ledger, tokens: PageTokens) -> None:
         self._profiles = profiles
         self._interests = interests
+        self._ledger = ledger
         self._tokens = tokens
 
     def RecordEvents(self, request: pb.RecordEventsRequest, context: grpc.ServicerContext) -> pb.RecordEventsResponse:
@@ -56,10 +59,15 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
     def ListLikes(self, request: pb.ListLikesRequest, context: grpc.ServicerContext) -> pb.ListLikesResponse:
         limit, position = page_size(request.page_size), self._tokens.read(request)
         offset = int(position[0]) if position else 0
-        likes, more = self._profiles.likes(request.user_id, offset=offset, limit=limit)
+        likes, more = self._profiles.likes(request.user_id, offset=offset, limit=limit, saved_only=request.saved_only)
         return pb.ListLikesResponse(
             likes=[
-                pb.Like(paper_id=like.paper_id, title=title, liked_at=convert.to_timestamp(like.liked_at))
+                pb.Like(
+                    paper_id=like.paper_id,
+                    title=title,
+                    liked_at=convert.to_timestamp(like.liked_at),
+                    saved=like.is_saved,
+                )
                 for like, title in likes
             ],
             next_page_token=self._tokens.make(request, [offset + limit]) if more else "",
@@ -166,6 +174,22 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
             if last
             else "",
         )
+
+    def ListSignals(self, request: pb.ListSignalsRequest, context: grpc.ServicerContext) -> pb.ListSignalsResponse:
+        limit, position = page_size(request.page_size), self._tokens.read(request)
+        kinds = to_event_types(request.event_types)
+        page = self._ledger.page(request.user_id, kinds, before=int(position[0]) if position else None, limit=limit)
+        token = "" if page.next_before is None else self._tokens.make(request, [page.next_before])
+        return from_signals(page, token)
+
+    def DeleteEvents(self, request: pb.DeleteEventsRequest, context: grpc.ServicerContext) -> pb.DeleteEventsResponse:
+        user_id = check_id(request.user_id, "user_id")
+        convert.check_count(request.event_ids, "event_ids", at_least=1, at_most=MAX_EVENTS)
+        event_ids = [check_id(each, f"event_ids[{i}]") for i, each in enumerate(request.event_ids)]
+        return pb.DeleteEventsResponse(deleted_count=self._ledger.delete(user_id, event_ids, entry_of(context)))
+
+    def ResetSignals(self, request: pb.ResetSignalsRequest, context: grpc.ServicerContext) -> pb.ResetSignalsResponse:
+        return pb.ResetSignalsResponse(deleted_count=self._ledger.reset(request.user_id, entry_of(context)))
 
 
 def _from_state(state: UserState, interests: Sequence[Interest]) -> pb.Profile:

@@ -18,6 +18,7 @@ from service.domain.papers import (
     check_paper,
     check_text,
 )
+from service.domain.search import SearchQuery
 
 MAX_DIGEST_PAPERS = 10_000
 MAX_SOURCE_LENGTH = 100
@@ -202,6 +203,13 @@ class Catalog:
         """Return papers with ids greater than ``after``, ascending."""
         with self._store.read() as tx:
             return tx.papers.page(after=after, limit=limit)
+
+    def search(self, query: SearchQuery, *, offset: int, limit: int) -> list[Paper]:
+        """Return the papers that match a query, the best match first, from the zero-based place ``offset`` on."""
+        with self._store.read() as tx:
+            paper_ids = tx.papers.search(query, offset=offset, limit=limit)
+            found = tx.papers.find_many(paper_ids)
+        return [found[paper_id] for paper_id in paper_ids]
 
     def delete(self, name: str, entry: AuditEntry | None = None, *, allow_missing: bool = False) -> None:
         """Delete a paper and everything that belongs to it; store the entry of the audit log with it.

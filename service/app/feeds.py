@@ -298,15 +298,40 @@ class Feeds:
         query, user, exclude, sections = wanted
         # The swaps of exploration are defined over the whole slate, which sections share.
         share = 0.0 if query.by_interest and sections else self.exploration
-        options = RankingOptions(
+        options = self.options(serving, query, user, candidates, exclude, as_of, exploration=share)
+        return [Asked(each, options) for each in [section.user for section in sections] or [user]]
+
+    def options(
+        self,
+        serving: Serving,
+        query: FeedQuery,
+        user: PreparedUser,
+        candidates: Candidates,
+        exclude: frozenset[str],
+        as_of: dt.datetime,
+        *,
+        exploration: float | None = None,
+    ) -> RankingOptions:
+        """Return the options with which the candidates are ranked for a feed.
+
+        Args:
+            exclude: Papers that the query excludes.
+            exploration: Chance of a swap; None means the server's.
+        """
+        return RankingOptions(
             as_of=as_of,
             explain=query.explain,
             diversity=self.diversity if query.diversity is None else query.diversity,
             exclude=exclude | hidden_papers(user, candidates),
             limit=MAX_SLATE_SIZE,
-            exploration=feed_exploration(serving, share, query.user_id, _shown(query, candidates), as_of),
+            exploration=feed_exploration(
+                serving,
+                self.exploration if exploration is None else exploration,
+                query.user_id,
+                _shown(query, candidates),
+                as_of,
+            ),
         )
-        return [Asked(each, options) for each in [section.user for section in sections] or [user]]
 
     def _slate(
         self,

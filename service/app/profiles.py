@@ -112,14 +112,16 @@ class Profiles:
                 tx, self._serving.choice().of(user_id), user_id, tx.users.version(user_id)
             ).interests
 
-    def likes(self, user_id: str, *, offset: int, limit: int) -> tuple[list[tuple[Like, str]], bool]:
+    def likes(
+        self, user_id: str, *, offset: int, limit: int, saved_only: bool = False
+    ) -> tuple[list[tuple[Like, str]], bool]:
         """Return a page of (like, title), newest first, and whether more likes follow."""
-        state = self.state(user_id)
-        newest_first = state.likes[::-1][offset : offset + limit]
+        wanted = [like for like in self.state(user_id).likes if like.is_saved or not saved_only]
+        newest_first = wanted[::-1][offset : offset + limit]
         with self._store.read() as tx:
             papers = tx.papers.find_many([like.paper_id for like in newest_first])
         page = [(like, papers[like.paper_id].title) for like in newest_first if like.paper_id in papers]
-        return page, offset + limit < len(state.likes)
+        return page, offset + limit < len(wanted)
 
     def update_preferences(self, user_id: str, preferences: Preferences, fields: Sequence[str]) -> Preferences:
         """Replace the named lists of a user's preferences (all lists if none is named); return all preferences."""

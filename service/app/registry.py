@@ -1,6 +1,8 @@
 """The model registry: which bundles there are, which of them serve, and every decision about them."""
 
 import datetime as dt
+import json
+import math
 from collections.abc import Mapping
 from itertools import takewhile
 from pathlib import Path
@@ -28,6 +30,11 @@ from service.domain.models import (
 from service.domain.papers import check_id
 
 MAX_MODELS = 10_000
+MAX_FAILURES = 3
+MAX_METRICS_BYTES = 64 * 1024
+"""Limit for the metrics of a bundle as JSON: a page of models must fit into one message."""
+MAX_METRICS_DEPTH = 16
+"""Limit for the nesting of metrics: clients cannot read messages that are nested 100 deep."""
 
 
 class Registry:
@@ -152,7 +159,7 @@ class Registry:
                 raise WrongModelState(aliases.canary.version, "CANARY", "end this canary before another starts")
             if record.state is ModelState.SERVING:
                 raise WrongModelState(version, record.state.name, "it ranks for all users already")
-            reasons = {"share": share} | _forced(record, force=force) | dict(evidence or {})
+            reasons = {"share": share} | _forced(tx, record, aliases, force=force) | dict(evidence or {})
             if aliases.canary is not None:
                 experiment = aliases.canary.experiment_id
                 changed = self._change(tx, record, ModelState.CANARY, reasons, actor)
@@ -171,7 +178,13 @@ class Registry:
             return self._end_canary(tx, tx.models.aliases(), actor, evidence)
 
     def promote(
-        self, version: str, actor: str, *, force: bool = False, evidence: Mapping[str, Any] | None = None
+        self,
+        version: str,
+        actor: str,
+        *,
+        force: bool = False,
+        evidence: Mapping[str, Any] | None = None,
+        experiment_id: str | None = None,
     ) -> ModelRecord:
         """Make a model the serving one; the one that served becomes ``previous``. A running canary ends.
 
@@ -179,33 +192,46 @@ class Registry:
 
         Args:
             force: Promote without a passed gate; the log then says ``forced``.
+            experiment_id: Promote only if this experiment is still running; None promotes in any case.
 
         Raises:
             NotFound: There is no such model.
-            WrongModelState: Its gate has not passed.
+            WrongModelState: Its gate has not passed, or the experiment has ended.
         """
         with self._store.write() as tx:
             record, aliases = _locked(tx, version), tx.models.aliases()
+            _check_running(record, aliases, experiment_id)
             if aliases.serving == version:
                 return record
-            reasons = _forced(record, force=force) | dict(evidence or {})
+            reasons = _forced(tx, record, aliases, force=force) | dict(evidence or {})
             if aliases.canary is not None and aliases.canary.version != version:
                 self._end_canary(tx, aliases, actor, {"promoted": version})
             return self._serve(tx, record, aliases.serving, aliases.serving, reasons, actor)
 
-    def rollback(self, from_version: str, actor: str, evidence: Mapping[str, Any] | None = None) -> ModelRecord:
+    def rollback(
+        self,
+        from_version: str,
+        actor: str,
+        evidence: Mapping[str, Any] | None = None,
+        *,
+        experiment_id: str | None = None,
+    ) -> ModelRecord:
         """Take back a model: the previous one serves again, or, if ``from_version`` is the canary, the canary ends.
 
         If ``from_version`` neither serves nor is the canary, nothing changes, so a repeated call takes back no second
         model. Return the model that serves after the call.
 
+        Args:
+            experiment_id: Take the model back only if this experiment is still running; None takes it back in any case.
+
         Raises:
             NotFound: There is no such model, or none serves.
-            WrongModelState: No model served before it.
+            WrongModelState: No model served before it, or the experiment has ended.
         """
         reasons = dict(evidence or {})
         with self._store.write() as tx:
             record, aliases = _locked(tx, from_version), tx.models.aliases()
+            _check_running(record, aliases, experiment_id)
             if aliases.canary is not None and aliases.canary.version == from_version:
                 self._end_canary(tx, aliases, actor, reasons)
             elif aliases.serving == from_version:
@@ -240,12 +266,18 @@ class Registry:
                 self._serve(tx, record, None, None, {"first": True}, actor)
 
     def record_failure(self, version: str, problem: str, actor: str) -> None:
-        """Append that a server cannot load a model, unless the actor has said so since the last change of its state."""
+        """Append that a server cannot load a model, unless the actor has said so since the last change of its state.
+
+        An actor may append ``MAX_FAILURES`` different problems: the text of some problems differs at every attempt.
+        """
         with self._store.write() as tx:
             record = _locked(tx, version)
             evidence = {"load_failed": problem}
             recent = takewhile(lambda entry: entry.from_state is entry.to_state, reversed(tx.models.log(version)))
-            if (actor, evidence) not in [(entry.actor, dict(entry.evidence)) for entry in recent]:
+            said = [
+                dict(entry.evidence) for entry in recent if entry.actor == actor and "load_failed" in entry.evidence
+            ]
+            if evidence not in said and len(said) < MAX_FAILURES:
                 self._append(tx, record, record.state, evidence, actor)
 
     def _checked(self, folder: Path) -> tuple[dict[str, bytes], Bundle]:
@@ -301,7 +333,8 @@ class Registry:
     def _append(
         self, tx: Transaction, record: ModelRecord, state: ModelState, evidence: Mapping[str, Any], actor: str
     ) -> int:
-        return tx.models.append(record.version, record.state, state, evidence, actor=actor, at=self._clock.now())
+        known = _plain(dict(evidence), MAX_METRICS_DEPTH)
+        return tx.models.append(record.version, record.state, state, known, actor=actor, at=self._clock.now())
 
 
 def _get(tx: Transaction, version: str) -> ModelRecord:
@@ -316,13 +349,32 @@ def _locked(tx: Transaction, version: str) -> ModelRecord:
     return _get(tx, version)
 
 
-def _forced(record: ModelRecord, *, force: bool) -> dict[str, Any]:
+def _check_running(record: ModelRecord, aliases: Aliases, experiment_id: str | None) -> None:
+    """Raise WrongModelState if a judged experiment has ended meanwhile; None checks nothing."""
+    running = None if aliases.canary is None else aliases.canary.experiment_id
+    if experiment_id is not None and running != experiment_id:
+        raise WrongModelState(record.version, record.state.name, "the canary that was judged has ended")
+
+
+def _forced(tx: Transaction, record: ModelRecord, aliases: Aliases, *, force: bool) -> dict[str, Any]:
     """Return the trace of a missing gate; raise WrongModelState if it is missing and the change is not forced."""
-    if record.gate_passed:
+    problem = _gate_problem(tx, record, aliases.serving)
+    if not problem:
         return {}
     if not force:
-        raise WrongModelState(record.version, record.state.name, "its gate has not passed; force overrides that")
+        raise WrongModelState(record.version, record.state.name, f"{problem}; force overrides that")
     return {"forced": True, "state_before": record.state.value}
+
+
+def _gate_problem(tx: Transaction, record: ModelRecord, serving: str | None) -> str:
+    """Return why the model has not passed a gate against the model that serves; empty if it has."""
+    if not record.gate_passed:
+        return "its gate has not passed"
+    passed = [entry for entry in tx.models.log(record.version) if entry.to_state is ModelState.GATED]
+    rival = passed[-1].evidence.get("serving") if passed else None
+    if serving is None or rival in {None, serving}:
+        return ""
+    return f"its gate compared it with {rival}, which does not serve now; check it again"
 
 
 def _new_model(bundle: Bundle, files: Mapping[str, bytes]) -> NewModel:
@@ -331,10 +383,13 @@ def _new_model(bundle: Bundle, files: Mapping[str, bytes]) -> NewModel:
     try:
         created_at = dt.datetime.fromisoformat(manifest.created_at)
         version = check_id(manifest.version, "version")
-    except (InvalidField, TypeError, ValueError) as error:
+        metrics = _plain(manifest.metrics, MAX_METRICS_DEPTH)
+    except (InvalidField, TypeError, ValueError, OverflowError) as error:
         raise BundleRejected(f"manifest.json: {error}") from error
-    if created_at.tzinfo is None or not isinstance(manifest.metrics, dict):
+    if created_at.tzinfo is None or not isinstance(metrics, dict):
         raise BundleRejected("manifest.json: created_at needs a time zone, and metrics must be an object")
+    if (size := len(json.dumps(metrics))) > MAX_METRICS_BYTES:
+        raise BundleRejected(f"manifest.json: metrics take {size} bytes; at most {MAX_METRICS_BYTES} are allowed")
     return NewModel(
         version=version,
         content_sha256=manifest.content_sha256,
@@ -342,5 +397,25 @@ def _new_model(bundle: Bundle, files: Mapping[str, bytes]) -> NewModel:
         schema_sha256=manifest.schema_sha256,
         size_bytes=sum(map(len, files.values())),
         created_at=created_at,
-        metrics=manifest.metrics,
+        metrics=metrics,
     )
+
+
+def _plain(value: Any, depth: int) -> Any:
+    """Return a JSON value that every database and client can read: numbers that JSON does not know become null.
+
+    Args:
+        depth: How deeply objects and lists may be nested.
+
+    Raises:
+        ValueError: The value is nested too deeply.
+        OverflowError: A whole number is too large.
+    """
+    if isinstance(value, dict | list | tuple) and not depth:
+        raise ValueError("metrics are nested too deeply")
+    if isinstance(value, dict):
+        return {name: _plain(each, depth - 1) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each, depth - 1) for each in value]
+    is_number = isinstance(value, int | float)
+    return None if is_number and not math.isfinite(value) else value

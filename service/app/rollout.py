@@ -16,6 +16,7 @@ from service.domain.models import Aliases, Canary
 
 RETRY_SECONDS = 15.0
 """Pause before a bundle that could not be loaded is tried again."""
+MAX_PROBLEM_LENGTH = 1_000
 _log = logging.getLogger("paperfeed.models")
 
 
@@ -49,6 +50,7 @@ class Rollout(Rounds):
 
     def note_failure(self, version: str, problem: str) -> None:
         """Log that a bundle cannot be used, here and in the registry, each problem once."""
+        problem = problem[:MAX_PROBLEM_LENGTH]
         if self._failed.get(version, ("", 0.0))[0] != problem:
             _log.error("model cannot be loaded", extra={"facts": {"model_version": version, "problem": problem}})
         self._failed[version] = (problem, time.monotonic() + RETRY_SECONDS)

@@ -21,7 +21,7 @@ class Scope(enum.Enum):
     FEEDS_READ = "feeds:read"
     """Read papers, digests, feeds and the profiles of users."""
     EVENTS_WRITE = "events:write"
-    """Record events, and change the preferences of users."""
+    """Record and delete events, and change the preferences of users."""
     CATALOG_WRITE = "catalog:write"
     """Write and delete papers and digests."""
     USERS_ADMIN = "users:admin"

@@ -101,6 +101,8 @@ class Like:
 
     paper_id: str
     liked_at: dt.datetime | None
+    is_saved: bool = False
+    """Whether a save of the paper is in force."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,16 @@ def matches_of(preferences: Preferences, papers: Sequence[PaperWords]) -> Matche
     return Matches(frozenset(muted), topics, authors)
 
 
+def muting_preferences(preferences: Preferences, paper: PaperWords) -> Preferences:
+    """Return the muted topics, authors and keywords that match one paper; lists of followed names are empty."""
+
+    def matching(name: str) -> tuple[str, ...]:
+        muted = getattr(preferences, name)
+        return tuple(each for each in muted if matches_of(Preferences(**{name: (each,)}), [paper]).muted)
+
+    return Preferences(**{name: matching(name) for name in ("muted_topics", "muted_authors", "muted_keywords")})
+
+
 class _Names:
     """Topics as they were written, as phrases and as categories."""
 

@@ -53,27 +53,45 @@ def verdicts(events: Iterable[tuple[str, EventType, dt.datetime | None]]) -> Ver
     of the latest LIKE or SAVE in force; the time of a dislike likewise.
     """
     # Index of the latest event of each type that is in force, by paper.
-    in_force: dict[str, dict[EventType, int]] = {}
+    by_paper: dict[str, dict[EventType, int]] = {}
     moments: list[tuple[str, dt.datetime | None]] = []
     for index, (paper_id, event_type, occurred_at) in enumerate(events):
         moments.append((paper_id, occurred_at))
-        reactions = in_force.setdefault(paper_id, {})
-        reactions[event_type] = index
-        for undone in _UNDONE_BY.get(event_type, ()):
-            reactions.pop(undone, None)
-    liked, disliked = [], []
-    for reactions in in_force.values():
+        _react(by_paper.setdefault(paper_id, {}), event_type, index)
+    liked, disliked, saved = [], [], set()
+    for reactions in by_paper.values():
         like = max(reactions.get(EventType.LIKE, -1), reactions.get(EventType.SAVE, -1))
         dislike = max(reactions.get(EventType.DISLIKE, -1), reactions.get(EventType.DISMISS, -1))
         if like >= 0:
             liked.append(like)
+            saved |= {like} if EventType.SAVE in reactions else set()
         elif dislike >= 0:
             disliked.append(dislike)
     return Verdicts(
-        likes=tuple(Like(*moments[index]) for index in sorted(liked)),
+        likes=tuple(Like(*moments[index], is_saved=index in saved) for index in sorted(liked)),
         dislikes=tuple(Like(*moments[index]) for index in sorted(disliked)),
-        hidden_paper_ids=frozenset(paper_id for paper_id, reactions in in_force.items() if reactions),
+        hidden_paper_ids=frozenset(paper_id for paper_id, reactions in by_paper.items() if reactions),
     )
+
+
+def in_force(kinds: Iterable[EventType]) -> dict[EventType, int]:
+    """Return the place, from 0, of the latest event of each type that is in force on one paper.
+
+    Args:
+        kinds: Types of all events of one user on the paper, in the order that ``verdicts`` needs.
+    """
+    reactions: dict[EventType, int] = {}
+    for place, kind in enumerate(kinds):
+        if kind in DECIDING_EVENTS:
+            _react(reactions, kind, place)
+    return reactions
+
+
+def _react(reactions: dict[EventType, int], kind: EventType, place: int) -> None:
+    """Add an event to the reactions in force on one paper, and remove those that it takes back."""
+    reactions[kind] = place
+    for undone in _UNDONE_BY.get(kind, ()):
+        reactions.pop(undone, None)
 
 
 @dataclass(frozen=True, slots=True)

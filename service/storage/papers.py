@@ -27,8 +27,10 @@ from database.statements import chunks, from_row, put_rows, rows_in
 from service.app.ports import PendingText, Vectors
 from service.domain.identifiers import lookup_keys
 from service.domain.papers import EmbeddingState, Paper, PaperMark, UpsertOutcome, embedding_text
+from service.domain.search import SearchQuery
 from service.storage.changes import lock_catalogue, log_all_vectors, log_vectors
 from service.storage.digests import touch_digests
+from service.storage.search.statements import search
 from service.storage.tables import embedding_jobs, embeddings, paper_aliases, papers, vector_changes
 from service.storage.upserts import upsert_papers
 from service.storage.users import touch_users_of
@@ -132,6 +134,9 @@ class SqlPapers:
             .limit(limit)
         )
         return list(self._connection.scalars(statement))
+
+    def search(self, query: SearchQuery, *, offset: int, limit: int) -> list[str]:
+        return search(self._connection, query, offset=offset, limit=limit)
 
     def delete(self, paper_id: str) -> bool:
         lock_catalogue(self._connection)

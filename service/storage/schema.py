@@ -5,7 +5,21 @@ from pathlib import Path
 from database.schema import Schema
 from service.storage.errors import ERRORS
 
-KNOWN_REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012")
+KNOWN_REVISIONS = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+    "0011",
+    "0012",
+    "0013",
+)
 """All revisions, oldest first; a test compares them with the scripts."""
 
 _SCHEMA = Schema(

@@ -12,6 +12,7 @@ from service.storage.callers.audit import SqlAudit
 from service.storage.callers.keys import SqlKeys
 from service.storage.digests import VERSION_OF_NEWEST, VERSION_OF_ONE, SqlDigests
 from service.storage.errors import ERRORS
+from service.storage.history.ledger import SqlLedger
 from service.storage.outage import OutageLog
 from service.storage.papers import SqlPapers
 from service.storage.registry.models import SqlModels
@@ -57,6 +58,7 @@ class SqlTransaction:
         "audit",
         "digests",
         "keys",
+        "ledger",
         "libraries",
         "models",
         "papers",
@@ -72,6 +74,7 @@ class SqlTransaction:
         self.papers = SqlPapers(connection)
         self.digests = SqlDigests(connection)
         self.users = SqlUsers(connection)
+        self.ledger = SqlLedger(connection)
         self.slates = SqlSlates(connection)
         self.signals = SqlSignals(connection)
         self.precomputed = SqlPrecomputed(connection)

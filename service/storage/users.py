@@ -87,10 +87,13 @@ class SqlUsers:
     def find_state(self, user_id: str) -> UserState | None:
         return self.find_states([user_id]).get(user_id)
 
-    def find_states(self, user_ids: Sequence[str]) -> dict[str, UserState]:
+    def find_states(self, user_ids: Sequence[str], *, recorded_by: dt.datetime | None = None) -> dict[str, UserState]:
         found: dict[str, UserState] = {}
+        statement = _DECIDING_EVENTS
+        if recorded_by is not None:
+            statement = statement.where(events.c.recorded_at <= recorded_by)
         for chunk in chunks(user_ids):
-            rows = self._connection.execute(_DECIDING_EVENTS.where(events.c.user_id.in_(chunk)))
+            rows = self._connection.execute(statement.where(events.c.user_id.in_(chunk)))
             deciding = {user_id: [row[1:] for row in own] for user_id, own in groupby(rows, itemgetter(0))}
             for user in self._connection.execute(_WITH_PREFERENCES.where(users.c.user_id.in_(chunk))):
                 found[user.user_id] = _state_of(user, deciding.get(user.user_id, ()))

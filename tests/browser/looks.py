@@ -45,10 +45,10 @@ def nameless_fields(page: Page) -> list[str]:
 
 
 def unreached(page: Page) -> list[str]:
-    """Return the links, buttons and fields that Tab does not reach or that show no focus."""
+    """Return the visible links, buttons and fields that Tab does not reach or that show no focus."""
     count: int = page.evaluate(
-        """active => { window.all = [...document.querySelectorAll(active)]; window.seen = new Set();
-          return all.length; }""",
+        """active => { window.all = [...document.querySelectorAll(active)].filter(e => e.checkVisibility());
+          window.seen = new Set(); return all.length; }""",
         ACTIVE,
     )
     # A time field takes up to three steps.

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import select
 import shutil
+import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -192,3 +194,18 @@ def test_a_key_needs_tls(target: str, is_local: bool, tmp_path: Path) -> None:
         with pytest.raises(ValueError, match="without TLS"):
             Client(target, api_key="a key")
     assert access_of_files(target) == Access()
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+def test_calls_to_this_machine_pass_no_proxy(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that needs no TLS, because the server is on this machine, is not sent to a proxy on another one."""
+    with socket.create_server(("127.0.0.1", 0)) as proxy, socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.getsockname()[1]}")
+        for name in ("no_proxy", "no_grpc_proxy", "NO_PROXY", "grpc_proxy", "https_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        with Client(f"{host}:{server.getsockname()[1]}", api_key="pf_secret", timeout=20, retries=False) as client:
+            call = client.status.GetStatus.future(status_pb2.GetStatusRequest())
+            reached, _, _ = select.select([proxy, server], [], [], 20)
+            call.cancel()
+
+    assert reached == [server]

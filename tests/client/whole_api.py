@@ -27,7 +27,7 @@ STEPS: list[tuple[str, str, dict[str, Any]]] = [
     (
         "ProfileService",
         "RecordEvents",
-        {"events": [{"user_id": "ada", "paper_id": "p0", "event_type": "EVENT_TYPE_LIKE"}]},
+        {"events": [{"event_id": "e", "user_id": "ada", "paper_id": "p0", "event_type": "EVENT_TYPE_LIKE"}]},
     ),
     ("ProfileService", "ListLikes", {"user_id": "ada"}),
     ("ProfileService", "GetProfile", {"user_id": "ada"}),
@@ -86,7 +86,11 @@ STEPS: list[tuple[str, str, dict[str, Any]]] = [
         {"liked_paper_ids": {"paper_ids": ["p0"]}, "candidate_papers": {"papers": [{"title": "protein graphs"}]}},
     ),
     ("FeedService", "FindSimilarPapers", {"paper_id": "p0", "limit": 2}),
+    ("FeedService", "ExplainPaper", {"user_id": "ada", "paper_id": "p1", "digest_id": "d"}),
     ("ProfileService", "ExportUser", {"user_id": "ada"}),
+    ("ProfileService", "ListSignals", {"user_id": "ada"}),
+    ("ProfileService", "DeleteEvents", {"user_id": "ada", "event_ids": ["e"]}),
+    ("ProfileService", "ResetSignals", {"user_id": "ada"}),
     ("ProfileService", "DeleteUser", {"user_id": "ada"}),
     ("ProfileService", "ListDeletedUsers", {}),
     ("CatalogService", "DeletePaper", {"paper_id": "p3"}),
@@ -130,6 +134,9 @@ def check(answers: dict[str, Any]) -> None:
     assert len(answers["GetSlate"]["slate"]["items"]) == 3
     assert [len(answer["slate"]["items"]) for answer in answers["StreamFeeds"]] == [2, 2]
     assert len(answers["RankPapers"]["items"]) == 1
+    assert answers["ExplainPaper"]["outcome"] == "PAPER_OUTCOME_SHOWN"
+    assert [signal["event"]["event_id"] for signal in answers["ListSignals"]["signals"]] == ["e"]
+    assert (answers["DeleteEvents"], answers["ResetSignals"]) == ({"deleted_count": 1}, {})
     assert [each["name"] for each in answers["ListInterests"]["interests"]] == ["Reading"]
     assert answers["SplitInterest"]["new_interest"]["paper_ids"] == ["p2"]
     assert answers["MergeInterests"]["interest"]["merged_interest_ids"] == ["part"]

@@ -66,12 +66,18 @@ class RunningSite:
 
 @contextlib.contextmanager
 def running_site(
-    store: MailStore, service: FeedService, settings: MailSettings, clock: Clock, *, courier: bool = False
+    store: MailStore,
+    service: FeedService,
+    settings: MailSettings,
+    clock: Clock,
+    *,
+    courier: bool = False,
+    page_user: str = "",
 ) -> Iterator[RunningSite]:
     """Serve the pages on a free port, with or without the background thread."""
     listening = socket.create_server(("127.0.0.1", 0))
     base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    settings = replace(settings, base_url=base_url)
+    settings = replace(settings, base_url=base_url, page_user=page_user)
     background = Courier(store, service, settings, clock, poll_seconds=0.5)
     site = Site(store, service, settings, clock, background.wake)
     server = uvicorn.Server(web_config(site.app(), settings))

@@ -75,7 +75,11 @@ def test_tables_match_the_migrations(empty_url: str) -> None:
     engine = create_engine(parse_url(empty_url), poolclass=NullPool)
 
     with engine.connect() as connection:
-        options = {"compare_type": True}
+        # Triggers and a generated column fill the indexes of the search; no statement writes them.
+        search = inspect(connection).get_table_names() if connection.dialect.name == "sqlite" else ["words"]
+        unused = {name for name in search if name.startswith(("paper_numbers", "paper_texts", "words"))}
+        unused.add("ix_papers_words")
+        options = {"compare_type": True, "include_name": lambda name, *_: name not in unused}
         assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
 
 

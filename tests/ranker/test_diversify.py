@@ -89,6 +89,20 @@ def test_topic_caps(diversity: float, most: int) -> None:
     assert diversify(np.arange(count), scores, papers(units, topics), 0.0).tolist() == list(range(count))
 
 
+def test_without_caps_one_topic_may_fill_a_window() -> None:
+    """Without caps, ten places in a row go to the ten best papers of one topic; with caps, not all of them do."""
+    units = np.eye(20, dtype=np.float32)
+    scores, topics = np.linspace(1, 0, 20), [0] * 10 + [1] * 10
+
+    free, capped = (
+        diversify(np.arange(20), scores, papers(units, topics), 0.1, caps_topics=caps) for caps in (False, True)
+    )
+
+    assert free.tolist() == list(range(20))
+    assert sorted(capped[:10]) != list(range(10))
+    assert sorted(capped) == list(range(20))
+
+
 def test_one_topic_alone_fills_the_slate() -> None:
     """If all papers are of one topic, the cap does not apply and no paper is lost."""
     rows = diversify(np.arange(9), np.linspace(1, 0, 9), papers(np.full((9, 4), np.nan, np.float32), [0] * 9), 0.1)

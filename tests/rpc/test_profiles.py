@@ -211,6 +211,22 @@ def test_likes_come_newest_first_and_untimed_last(client: Client) -> None:
     assert [like.HasField("liked_at") for like in everything] == [True, True, True, False, False]
 
 
+def test_saved_papers(client: Client) -> None:
+    """ListLikes says which likes are saves, and returns those alone if asked. A save that is taken back is none."""
+    user = fresh("user")
+    liked, saved, both = upsert(client, make_papers(3))
+    for minute, (paper, kind) in enumerate(
+        [(liked, "like"), (saved, "save"), (both, "save"), (both, "unlike"), (both, "like")]
+    ):
+        record(client, user, kind, paper, when=MONDAY + minute * HOUR / 60)
+
+    everything = client.profiles.ListLikes(ListLikesRequest(user_id=user)).likes
+    only_saved = client.profiles.ListLikes(ListLikesRequest(user_id=user, saved_only=True)).likes
+
+    assert {like.paper_id: like.saved for like in everything} == {liked: False, saved: True, both: False}
+    assert ids(only_saved) == [saved]
+
+
 def test_a_repeated_like_moves_to_its_last_time(client: Client) -> None:
     """The time of a like is that of its latest event."""
     a, b = upsert(client, make_papers(2))

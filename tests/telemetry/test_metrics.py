@@ -165,16 +165,20 @@ def test_a_measure_that_fails_does_not_hide_the_others() -> None:
     assert "paperfeed_broken" not in page.text
 
 
-def test_idle_clients_take_only_their_places() -> None:
-    """Clients that send nothing hold a few threads. When one leaves, its place is free."""
+def test_idle_clients_cannot_keep_probes_out() -> None:
+    """Clients that send nothing hold a few threads. One client more is answered, and the oldest is closed for it."""
     port = HttpPort("127.0.0.1", 0, {"/": lambda _accept: (200, "text/plain", b"here\n")})
     try:
         with ExitStack() as stack:
-            for _ in range(CLIENTS):
-                stack.enter_context(socket.create_connection(("127.0.0.1", port.port)))
-            with socket.create_connection(("127.0.0.1", port.port)) as one_more:
-                one_more.settimeout(20)
-                assert one_more.recv(1) == b""
+            idle = [
+                stack.enter_context(socket.create_connection(("127.0.0.1", port.port), timeout=20))
+                for _ in range(CLIENTS)
+            ]
+            assert fetch(port.port, "/").text == "here\n"
+            assert idle[0].recv(1) == b""
+            # The others are still open.
+            idle[-1].sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert idle[-1].recv(8) == b"HTTP/1.0"
 
         wait_until(lambda: answers(port.port))
     finally:

@@ -38,7 +38,7 @@ def held_out_check(
     """Run the protocol on both bundles and compare them on the same queries.
 
     Passed if the whole interval of the difference lies above the accepted loss, failed if it lies below, else
-    inconclusive. Also inconclusive if the data do not suffice for the protocol.
+    inconclusive. Also inconclusive if the data do not suffice for the protocol, or too few users were tested.
     """
     if serving.encoder_name != bundle.encoder_name:
         reason = f"the serving bundle needs vectors of another encoder ({serving.encoder_name})"
@@ -79,6 +79,9 @@ def held_out_check(
         f"{metric} {means['bundle']:.4f}, serving {means['serving']:.4f}; "
         f"difference {found['mean']:+.4f} ({found['low']:+.4f} to {found['high']:+.4f})"
     )
+    if settings["readers_tested"] < rules.least_users:
+        reason = f"{settings['readers_tested']} users were tested; {rules.least_users} are needed"
+        return Check(NAME, Outcome.INCONCLUSIVE, reason, figures, rules.required)
     return interval_check(NAME, words, (found["low"], found["high"]), margin, figures, required=rules.required)
 
 

@@ -14,10 +14,12 @@ class HeldOutRules:
 
     Attributes:
         largest_loss: Loss of nDCG that is accepted, as a share of the serving bundle's.
+        least_users: Least number of tested users. The interval of fewer users is too narrow.
         required: Whether an inconclusive check makes the gate inconclusive.
     """
 
     largest_loss: float
+    least_users: int
     required: bool
 
 

@@ -126,12 +126,15 @@ class TrialBuilder:
     Args:
         canary: Version of the canary.
         serving: Version of the bundle that serves the other users.
-        since: Unix seconds at which the canary began.
+        since: Unix seconds from which slates are compared: the canary began, or its share changed.
+        began: Unix seconds at which the canary began, ``since`` if None. Slates between the two count for nothing: the
+            canary has changed what some of the users were served.
     """
 
-    def __init__(self, canary: str, serving: str, *, since: float) -> None:
+    def __init__(self, canary: str, serving: str, *, since: float, began: float | None = None) -> None:
         self._versions = {True: canary, False: serving}
         self._since = since
+        self._began = since if began is None else began
         self._canary: list[bool] = []
         self._complained: list[bool] = []
         self._now, self._before = _Slates(), _Slates()
@@ -144,6 +147,8 @@ class TrialBuilder:
         now: list[LoggedSlate] = []
         for served, outcome in zip(slates, outcomes_of(ours, known), strict=True):
             is_new = served.created_at >= self._since
+            if not is_new and served.created_at >= self._began:
+                continue
             if problem := self._problem(served, in_canary=in_canary):
                 self._left_out[problem] += is_new
                 continue

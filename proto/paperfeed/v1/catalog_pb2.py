@@ -28,7 +28,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apaperfeed/v1/catalog.proto\x12\x0cpaperfeed.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\xbc\x02\n\x05Paper\x12\x10\n\x08paper_id\x18\x01 \x01(\t\x12\x13\n\x05title\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x10\n\x08\x61\x62stract\x18\x03 \x01(\t\x12\x0f\n\x07\x61uthors\x18\x04 \x03(\t\x12\x12\n\ncategories\x18\x05 \x03(\t\x12\x0b\n\x03url\x18\x06 \x01(\t\x12\x30\n\x0cpublished_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\rfirst_seen_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x05\x12\x14\n\x07upvotes\x18\t \x01(\x03H\x00\x88\x01\x01\x12;\n\x0f\x65mbedding_state\x18\n \x01(\x0e\x32\x1c.paperfeed.v1.EmbeddingStateB\x04\xe2\x41\x01\x03\x42\n\n\x08_upvotes\"q\n\x13UpsertPapersRequest\x12)\n\x06papers\x18\x01 \x03(\x0b\x32\x13.paperfeed.v1.PaperB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"R\n\x11UpsertPaperResult\x12\x10\n\x08paper_id\x18\x01 \x01(\t\x12+\n\x07outcome\x18\x02 \x01(\x0e\x32\x1a.paperfeed.v1.WriteOutcome\"H\n\x14UpsertPapersResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.paperfeed.v1.UpsertPaperResult\")\n\x0fGetPaperRequest\x12\x16\n\x08paper_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"6\n\x10GetPaperResponse\x12\"\n\x05paper\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Paper\"W\n\x15\x42\x61tchGetPapersRequest\x12\x17\n\tpaper_ids\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\x12%\n\x04view\x18\x02 \x01(\x0e\x32\x17.paperfeed.v1.PaperView\"=\n\x16\x42\x61tchGetPapersResponse\x12#\n\x06papers\x18\x01 \x03(\x0b\x32\x13.paperfeed.v1.Paper\"a\n\x11ListPapersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12%\n\x04view\x18\x03 \x01(\x0e\x32\x17.paperfeed.v1.PaperView\"R\n\x12ListPapersResponse\x12#\n\x06papers\x18\x01 \x03(\x0b\x32\x13.paperfeed.v1.Paper\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"C\n\x12\x44\x65letePaperRequest\x12\x16\n\x08paper_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x15\n\x13\x44\x65letePaperResponse\"\xc5\x01\n\x06\x44igest\x12\x11\n\tdigest_id\x18\x01 \x01(\t\x12%\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x11\n\tpaper_ids\x18\x05 \x03(\t\x12\x19\n\x0bpaper_count\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x34\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"A\n\x13UpsertDigestRequest\x12*\n\x06\x64igest\x18\x01 \x01(\x0b\x32\x14.paperfeed.v1.DigestB\x04\xe2\x41\x01\x02\"i\n\x14UpsertDigestResponse\x12$\n\x06\x64igest\x18\x01 \x01(\x0b\x32\x14.paperfeed.v1.Digest\x12+\n\x07outcome\x18\x02 \x01(\x0e\x32\x1a.paperfeed.v1.WriteOutcome\"%\n\x10GetDigestRequest\x12\x11\n\tdigest_id\x18\x01 \x01(\t\"9\n\x11GetDigestResponse\x12$\n\x06\x64igest\x18\x01 \x01(\x0b\x32\x14.paperfeed.v1.Digest\";\n\x12ListDigestsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x13ListDigestsResponse\x12%\n\x07\x64igests\x18\x01 \x03(\x0b\x32\x14.paperfeed.v1.Digest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"E\n\x13\x44\x65leteDigestRequest\x12\x17\n\tdigest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x16\n\x14\x44\x65leteDigestResponse*\x85\x01\n\x0e\x45mbeddingState\x12\x1f\n\x1b\x45MBEDDING_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45MBEDDING_STATE_PENDING\x10\x01\x12\x19\n\x15\x45MBEDDING_STATE_READY\x10\x02\x12\x1a\n\x16\x45MBEDDING_STATE_FAILED\x10\x03*\x80\x01\n\x0cWriteOutcome\x12\x1d\n\x19WRITE_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15WRITE_OUTCOME_CREATED\x10\x01\x12\x19\n\x15WRITE_OUTCOME_UPDATED\x10\x02\x12\x1b\n\x17WRITE_OUTCOME_UNCHANGED\x10\x03*R\n\tPaperView\x12\x1a\n\x16PAPER_VIEW_UNSPECIFIED\x10\x00\x12\x14\n\x10PAPER_VIEW_BASIC\x10\x01\x12\x13\n\x0fPAPER_VIEW_FULL\x10\x02\x32\x84\x06\n\x0e\x43\x61talogService\x12U\n\x0cUpsertPapers\x12!.paperfeed.v1.UpsertPapersRequest\x1a\".paperfeed.v1.UpsertPapersResponse\x12I\n\x08GetPaper\x12\x1d.paperfeed.v1.GetPaperRequest\x1a\x1e.paperfeed.v1.GetPaperResponse\x12[\n\x0e\x42\x61tchGetPapers\x12#.paperfeed.v1.BatchGetPapersRequest\x1a$.paperfeed.v1.BatchGetPapersResponse\x12O\n\nListPapers\x12\x1f.paperfeed.v1.ListPapersRequest\x1a .paperfeed.v1.ListPapersResponse\x12R\n\x0b\x44\x65letePaper\x12 .paperfeed.v1.DeletePaperRequest\x1a!.paperfeed.v1.DeletePaperResponse\x12U\n\x0cUpsertDigest\x12!.paperfeed.v1.UpsertDigestRequest\x1a\".paperfeed.v1.UpsertDigestResponse\x12L\n\tGetDigest\x12\x1e.paperfeed.v1.GetDigestRequest\x1a\x1f.paperfeed.v1.GetDigestResponse\x12R\n\x0bListDigests\x12 .paperfeed.v1.ListDigestsRequest\x1a!.paperfeed.v1.ListDigestsResponse\x12U\n\x0c\x44\x65leteDigest\x12!.paperfeed.v1.DeleteDigestRequest\x1a\".paperfeed.v1.DeleteDigestResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1apaperfeed/v1/catalog.proto\x12\x0cpaperfeed.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\xbc\x02\n\x05Paper\x12\x10\n\x08paper_id\x18\x01 \x01(\t\x12\x13\n\x05title\x18\x02 \x01(\tB\x04\xe2\x41\x01\x02\x12\x10\n\x08\x61\x62stract\x18\x03 \x01(\t\x12\x0f\n\x07\x61uthors\x18\x04 \x03(\t\x12\x12\n\ncategories\x18\x05 \x03(\t\x12\x0b\n\x03url\x18\x06 \x01(\t\x12\x30\n\x0cpublished_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x37\n\rfirst_seen_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x05\x12\x14\n\x07upvotes\x18\t \x01(\x03H\x00\x88\x01\x01\x12;\n\x0f\x65mbedding_state\x18\n \x01(\x0e\x32\x1c.paperfeed.v1.EmbeddingStateB\x04\xe2\x41\x01\x03\x42\n\n\x08_upvotes\"q\n\x13UpsertPapersRequest\x12)\n\x06papers\x18\x01 \x03(\x0b\x32\x13.paperfeed.v1.PaperB\x04\xe2\x41\x01\x02\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"R\n\x11UpsertPaperResult\x12\x10\n\x08paper_id\x18\x01 \x01(\t\x12+\n\x07outcome\x18\x02 \x01(\x0e\x32\x1a.paperfeed.v1.WriteOutcome\"H\n\x14UpsertPapersResponse\x12\x30\n\x07results\x18\x01 \x03(\x0b\x32\x1f.paperfeed.v1.UpsertPaperResult\")\n\x0fGetPaperRequest\x12\x16\n\x08paper_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\"6\n\x10GetPaperResponse\x12\"\n\x05paper\x18\x01 \x01(\x0b\x32\x13.paperfeed.v1.Paper\"W\n\x15\x42\x61tchGetPapersRequest\x12\x17\n\tpaper_ids\x18\x01 \x03(\tB\x04\xe2\x41\x01\x02\x12%\n\x04view\x18\x02 \x01(\x0e\x32\x17.paperfeed.v1.PaperView\"=\n\x16\x42\x61tchGetPapersResponse\x12#\n\x06papers\x18\x01 \x03(\x0b\x32\x13.paperfeed.v1.Paper\"a\n\x11ListPapersRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\x12%\n\x04view\x18\x03 \x01(\x0e\x32\x17.paperfeed.v1.PaperView\"R\n\x12ListPapersResponse\x12#\n\x06papers\x18\x01 \x03(\x0b\x32\x13.paperfeed.v1.Paper\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"x\n\x13SearchPapersRequest\x12\x13\n\x05query\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\x12%\n\x04view\x18\x04 \x01(\x0e\x32\x17.paperfeed.v1.PaperView\"T\n\x14SearchPapersResponse\x12#\n\x06papers\x18\x01 \x03(\x0b\x32\x13.paperfeed.v1.Paper\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"C\n\x12\x44\x65letePaperRequest\x12\x16\n\x08paper_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x15\n\x13\x44\x65letePaperResponse\"\xc5\x01\n\x06\x44igest\x12\x11\n\tdigest_id\x18\x01 \x01(\t\x12%\n\x04\x64\x61te\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\x04\xe2\x41\x01\x02\x12\r\n\x05title\x18\x03 \x01(\t\x12\x0e\n\x06source\x18\x04 \x01(\t\x12\x11\n\tpaper_ids\x18\x05 \x03(\t\x12\x19\n\x0bpaper_count\x18\x06 \x01(\x05\x42\x04\xe2\x41\x01\x03\x12\x34\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x04\xe2\x41\x01\x03\"A\n\x13UpsertDigestRequest\x12*\n\x06\x64igest\x18\x01 \x01(\x0b\x32\x14.paperfeed.v1.DigestB\x04\xe2\x41\x01\x02\"i\n\x14UpsertDigestResponse\x12$\n\x06\x64igest\x18\x01 \x01(\x0b\x32\x14.paperfeed.v1.Digest\x12+\n\x07outcome\x18\x02 \x01(\x0e\x32\x1a.paperfeed.v1.WriteOutcome\"%\n\x10GetDigestRequest\x12\x11\n\tdigest_id\x18\x01 \x01(\t\"9\n\x11GetDigestResponse\x12$\n\x06\x64igest\x18\x01 \x01(\x0b\x32\x14.paperfeed.v1.Digest\";\n\x12ListDigestsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"U\n\x13ListDigestsResponse\x12%\n\x07\x64igests\x18\x01 \x03(\x0b\x32\x14.paperfeed.v1.Digest\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"E\n\x13\x44\x65leteDigestRequest\x12\x17\n\tdigest_id\x18\x01 \x01(\tB\x04\xe2\x41\x01\x02\x12\x15\n\rallow_missing\x18\x02 \x01(\x08\"\x16\n\x14\x44\x65leteDigestResponse*\x85\x01\n\x0e\x45mbeddingState\x12\x1f\n\x1b\x45MBEDDING_STATE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x45MBEDDING_STATE_PENDING\x10\x01\x12\x19\n\x15\x45MBEDDING_STATE_READY\x10\x02\x12\x1a\n\x16\x45MBEDDING_STATE_FAILED\x10\x03*\x80\x01\n\x0cWriteOutcome\x12\x1d\n\x19WRITE_OUTCOME_UNSPECIFIED\x10\x00\x12\x19\n\x15WRITE_OUTCOME_CREATED\x10\x01\x12\x19\n\x15WRITE_OUTCOME_UPDATED\x10\x02\x12\x1b\n\x17WRITE_OUTCOME_UNCHANGED\x10\x03*R\n\tPaperView\x12\x1a\n\x16PAPER_VIEW_UNSPECIFIED\x10\x00\x12\x14\n\x10PAPER_VIEW_BASIC\x10\x01\x12\x13\n\x0fPAPER_VIEW_FULL\x10\x02\x32\xdb\x06\n\x0e\x43\x61talogService\x12U\n\x0cUpsertPapers\x12!.paperfeed.v1.UpsertPapersRequest\x1a\".paperfeed.v1.UpsertPapersResponse\x12I\n\x08GetPaper\x12\x1d.paperfeed.v1.GetPaperRequest\x1a\x1e.paperfeed.v1.GetPaperResponse\x12[\n\x0e\x42\x61tchGetPapers\x12#.paperfeed.v1.BatchGetPapersRequest\x1a$.paperfeed.v1.BatchGetPapersResponse\x12O\n\nListPapers\x12\x1f.paperfeed.v1.ListPapersRequest\x1a .paperfeed.v1.ListPapersResponse\x12U\n\x0cSearchPapers\x12!.paperfeed.v1.SearchPapersRequest\x1a\".paperfeed.v1.SearchPapersResponse\x12R\n\x0b\x44\x65letePaper\x12 .paperfeed.v1.DeletePaperRequest\x1a!.paperfeed.v1.DeletePaperResponse\x12U\n\x0cUpsertDigest\x12!.paperfeed.v1.UpsertDigestRequest\x1a\".paperfeed.v1.UpsertDigestResponse\x12L\n\tGetDigest\x12\x1e.paperfeed.v1.GetDigestRequest\x1a\x1f.paperfeed.v1.GetDigestResponse\x12R\n\x0bListDigests\x12 .paperfeed.v1.ListDigestsRequest\x1a!.paperfeed.v1.ListDigestsResponse\x12U\n\x0c\x44\x65leteDigest\x12!.paperfeed.v1.DeleteDigestRequest\x1a\".paperfeed.v1.DeleteDigestResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETPAPERREQUEST'].fields_by_name['paper_id']._serialized_options = b'\342A\001\002'
   _globals['_BATCHGETPAPERSREQUEST'].fields_by_name['paper_ids']._loaded_options = None
   _globals['_BATCHGETPAPERSREQUEST'].fields_by_name['paper_ids']._serialized_options = b'\342A\001\002'
+  _globals['_SEARCHPAPERSREQUEST'].fields_by_name['query']._loaded_options = None
+  _globals['_SEARCHPAPERSREQUEST'].fields_by_name['query']._serialized_options = b'\342A\001\002'
   _globals['_DELETEPAPERREQUEST'].fields_by_name['paper_id']._loaded_options = None
   _globals['_DELETEPAPERREQUEST'].fields_by_name['paper_id']._serialized_options = b'\342A\001\002'
   _globals['_DIGEST'].fields_by_name['date']._loaded_options = None
@@ -59,12 +61,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPSERTDIGESTREQUEST'].fields_by_name['digest']._serialized_options = b'\342A\001\002'
   _globals['_DELETEDIGESTREQUEST'].fields_by_name['digest_id']._loaded_options = None
   _globals['_DELETEDIGESTREQUEST'].fields_by_name['digest_id']._serialized_options = b'\342A\001\002'
-  _globals['_EMBEDDINGSTATE']._serialized_start=2002
-  _globals['_EMBEDDINGSTATE']._serialized_end=2135
-  _globals['_WRITEOUTCOME']._serialized_start=2138
-  _globals['_WRITEOUTCOME']._serialized_end=2266
-  _globals['_PAPERVIEW']._serialized_start=2268
-  _globals['_PAPERVIEW']._serialized_end=2350
+  _globals['_EMBEDDINGSTATE']._serialized_start=2210
+  _globals['_EMBEDDINGSTATE']._serialized_end=2343
+  _globals['_WRITEOUTCOME']._serialized_start=2346
+  _globals['_WRITEOUTCOME']._serialized_end=2474
+  _globals['_PAPERVIEW']._serialized_start=2476
+  _globals['_PAPERVIEW']._serialized_end=2558
   _globals['_PAPER']._serialized_start=169
   _globals['_PAPER']._serialized_end=485
   _globals['_UPSERTPAPERSREQUEST']._serialized_start=487
@@ -85,28 +87,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTPAPERSREQUEST']._serialized_end=1108
   _globals['_LISTPAPERSRESPONSE']._serialized_start=1110
   _globals['_LISTPAPERSRESPONSE']._serialized_end=1192
-  _globals['_DELETEPAPERREQUEST']._serialized_start=1194
-  _globals['_DELETEPAPERREQUEST']._serialized_end=1261
-  _globals['_DELETEPAPERRESPONSE']._serialized_start=1263
-  _globals['_DELETEPAPERRESPONSE']._serialized_end=1284
-  _globals['_DIGEST']._serialized_start=1287
-  _globals['_DIGEST']._serialized_end=1484
-  _globals['_UPSERTDIGESTREQUEST']._serialized_start=1486
-  _globals['_UPSERTDIGESTREQUEST']._serialized_end=1551
-  _globals['_UPSERTDIGESTRESPONSE']._serialized_start=1553
-  _globals['_UPSERTDIGESTRESPONSE']._serialized_end=1658
-  _globals['_GETDIGESTREQUEST']._serialized_start=1660
-  _globals['_GETDIGESTREQUEST']._serialized_end=1697
-  _globals['_GETDIGESTRESPONSE']._serialized_start=1699
-  _globals['_GETDIGESTRESPONSE']._serialized_end=1756
-  _globals['_LISTDIGESTSREQUEST']._serialized_start=1758
-  _globals['_LISTDIGESTSREQUEST']._serialized_end=1817
-  _globals['_LISTDIGESTSRESPONSE']._serialized_start=1819
-  _globals['_LISTDIGESTSRESPONSE']._serialized_end=1904
-  _globals['_DELETEDIGESTREQUEST']._serialized_start=1906
-  _globals['_DELETEDIGESTREQUEST']._serialized_end=1975
-  _globals['_DELETEDIGESTRESPONSE']._serialized_start=1977
-  _globals['_DELETEDIGESTRESPONSE']._serialized_end=1999
-  _globals['_CATALOGSERVICE']._serialized_start=2353
-  _globals['_CATALOGSERVICE']._serialized_end=3125
+  _globals['_SEARCHPAPERSREQUEST']._serialized_start=1194
+  _globals['_SEARCHPAPERSREQUEST']._serialized_end=1314
+  _globals['_SEARCHPAPERSRESPONSE']._serialized_start=1316
+  _globals['_SEARCHPAPERSRESPONSE']._serialized_end=1400
+  _globals['_DELETEPAPERREQUEST']._serialized_start=1402
+  _globals['_DELETEPAPERREQUEST']._serialized_end=1469
+  _globals['_DELETEPAPERRESPONSE']._serialized_start=1471
+  _globals['_DELETEPAPERRESPONSE']._serialized_end=1492
+  _globals['_DIGEST']._serialized_start=1495
+  _globals['_DIGEST']._serialized_end=1692
+  _globals['_UPSERTDIGESTREQUEST']._serialized_start=1694
+  _globals['_UPSERTDIGESTREQUEST']._serialized_end=1759
+  _globals['_UPSERTDIGESTRESPONSE']._serialized_start=1761
+  _globals['_UPSERTDIGESTRESPONSE']._serialized_end=1866
+  _globals['_GETDIGESTREQUEST']._serialized_start=1868
+  _globals['_GETDIGESTREQUEST']._serialized_end=1905
+  _globals['_GETDIGESTRESPONSE']._serialized_start=1907
+  _globals['_GETDIGESTRESPONSE']._serialized_end=1964
+  _globals['_LISTDIGESTSREQUEST']._serialized_start=1966
+  _globals['_LISTDIGESTSREQUEST']._serialized_end=2025
+  _globals['_LISTDIGESTSRESPONSE']._serialized_start=2027
+  _globals['_LISTDIGESTSRESPONSE']._serialized_end=2112
+  _globals['_DELETEDIGESTREQUEST']._serialized_start=2114
+  _globals['_DELETEDIGESTREQUEST']._serialized_end=2183
+  _globals['_DELETEDIGESTRESPONSE']._serialized_start=2185
+  _globals['_DELETEDIGESTRESPONSE']._serialized_end=2207
+  _globals['_CATALOGSERVICE']._serialized_start=2561
+  _globals['_CATALOGSERVICE']._serialized_end=3420
 # @@protoc_insertion_point(module_scope)

@@ -427,6 +427,78 @@ class ListPapersResponse(_message.Message):
 Global___ListPapersResponse: _TypeAlias = ListPapersResponse  # noqa: Y015
 
 @_typing.final
+class SearchPapersRequest(_message.Message):
+    """Request message for SearchPapers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
+    query: _builtins.str
+    """Words to find, in any order, e.g. `graph "language model" -survey`. At most 500 characters and 32 words.
+
+    Words in double quotes must follow one another. A minus in front of a word or of a quoted phrase excludes the papers
+    that contain it; at least one word must have no minus. Case, accents, punctuation and English endings make no
+    difference: `models` finds "Model". No other character has a meaning. INVALID_ARGUMENT if the query has no word to
+    find.
+    """
+    page_size: _builtins.int
+    """Maximum number of papers in the page. 0 means 20; values above 100 mean 100; negative values are INVALID_ARGUMENT."""
+    page_token: _builtins.str
+    """The next_page_token of the previous page, with all fields except page_size unchanged. Empty requests the first
+    page. A token from another request is INVALID_ARGUMENT.
+    """
+    view: Global___PaperView.ValueType
+    """Fields to return for each paper. Default: PAPER_VIEW_BASIC."""
+    def __init__(
+        self,
+        *,
+        query: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        view: Global___PaperView.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "query", b"query", "view", b"view"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchPapersRequest: _TypeAlias = SearchPapersRequest  # noqa: Y015
+
+@_typing.final
+class SearchPapersResponse(_message.Message):
+    """Response message for SearchPapers."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAPERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token for the next page. Empty on the last page, and after 1,000 papers."""
+    @_builtins.property
+    def papers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Paper]:
+        """Papers of this page, the best match first; equally good ones newest first. How well a paper matches depends on the
+        engine of the server's database.
+        """
+
+    def __init__(
+        self,
+        *,
+        papers: _abc.Iterable[Global___Paper] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "papers", b"papers"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SearchPapersResponse: _TypeAlias = SearchPapersResponse  # noqa: Y015
+
+@_typing.final
 class DeletePaperRequest(_message.Message):
     """Request message for DeletePaper."""
 

@@ -56,6 +56,11 @@ class CatalogServiceStub:
                 request_serializer=paperfeed_dot_v1_dot_catalog__pb2.ListPapersRequest.SerializeToString,
                 response_deserializer=paperfeed_dot_v1_dot_catalog__pb2.ListPapersResponse.FromString,
                 _registered_method=True)
+        self.SearchPapers = channel.unary_unary(
+                '/paperfeed.v1.CatalogService/SearchPapers',
+                request_serializer=paperfeed_dot_v1_dot_catalog__pb2.SearchPapersRequest.SerializeToString,
+                response_deserializer=paperfeed_dot_v1_dot_catalog__pb2.SearchPapersResponse.FromString,
+                _registered_method=True)
         self.DeletePaper = channel.unary_unary(
                 '/paperfeed.v1.CatalogService/DeletePaper',
                 request_serializer=paperfeed_dot_v1_dot_catalog__pb2.DeletePaperRequest.SerializeToString,
@@ -115,6 +120,15 @@ class CatalogServiceServicer:
 
     def ListPapers(self, request, context):
         """Returns all papers, page by page, in ascending order of paper_id. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchPapers(self, request, context):
+        """Returns the papers whose title, authors or abstract contain all words of a query, page by page, the best matches
+        first: words in the title count most. If the catalog changes between two pages, a paper may be repeated or missed.
+        Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -181,6 +195,11 @@ def add_CatalogServiceServicer_to_server(servicer, server):
                     servicer.ListPapers,
                     request_deserializer=paperfeed_dot_v1_dot_catalog__pb2.ListPapersRequest.FromString,
                     response_serializer=paperfeed_dot_v1_dot_catalog__pb2.ListPapersResponse.SerializeToString,
+            ),
+            'SearchPapers': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchPapers,
+                    request_deserializer=paperfeed_dot_v1_dot_catalog__pb2.SearchPapersRequest.FromString,
+                    response_serializer=paperfeed_dot_v1_dot_catalog__pb2.SearchPapersResponse.SerializeToString,
             ),
             'DeletePaper': grpc.unary_unary_rpc_method_handler(
                     servicer.DeletePaper,
@@ -318,6 +337,33 @@ class CatalogService:
             '/paperfeed.v1.CatalogService/ListPapers',
             paperfeed_dot_v1_dot_catalog__pb2.ListPapersRequest.SerializeToString,
             paperfeed_dot_v1_dot_catalog__pb2.ListPapersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchPapers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paperfeed.v1.CatalogService/SearchPapers',
+            paperfeed_dot_v1_dot_catalog__pb2.SearchPapersRequest.SerializeToString,
+            paperfeed_dot_v1_dot_catalog__pb2.SearchPapersResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,11 @@ class CatalogServiceStub:
     """
     ListPapers: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.ListPapersRequest, _catalog_pb2.ListPapersResponse]
     """Returns all papers, page by page, in ascending order of paper_id. Safe to repeat."""
+    SearchPapers: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.SearchPapersRequest, _catalog_pb2.SearchPapersResponse]
+    """Returns the papers whose title, authors or abstract contain all words of a query, page by page, the best matches
+    first: words in the title count most. If the catalog changes between two pages, a paper may be repeated or missed.
+    Safe to repeat.
+    """
     DeletePaper: _grpc.UnaryUnaryMultiCallable[_catalog_pb2.DeletePaperRequest, _catalog_pb2.DeletePaperResponse]
     """Deletes a paper, its vectors, its places in digests and all events on it. Slates keep their other papers. NOT_FOUND
     if no paper has this id or alias, unless allow_missing is set. Safe to repeat.
@@ -88,6 +93,11 @@ class CatalogServiceAsyncStub(CatalogServiceStub):
     """
     ListPapers: _aio.UnaryUnaryMultiCallable[_catalog_pb2.ListPapersRequest, _catalog_pb2.ListPapersResponse]  # type: ignore[assignment]
     """Returns all papers, page by page, in ascending order of paper_id. Safe to repeat."""
+    SearchPapers: _aio.UnaryUnaryMultiCallable[_catalog_pb2.SearchPapersRequest, _catalog_pb2.SearchPapersResponse]  # type: ignore[assignment]
+    """Returns the papers whose title, authors or abstract contain all words of a query, page by page, the best matches
+    first: words in the title count most. If the catalog changes between two pages, a paper may be repeated or missed.
+    Safe to repeat.
+    """
     DeletePaper: _aio.UnaryUnaryMultiCallable[_catalog_pb2.DeletePaperRequest, _catalog_pb2.DeletePaperResponse]  # type: ignore[assignment]
     """Deletes a paper, its vectors, its places in digests and all events on it. Slates keep their other papers. NOT_FOUND
     if no paper has this id or alias, unless allow_missing is set. Safe to repeat.
@@ -148,6 +158,17 @@ class CatalogServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_catalog_pb2.ListPapersResponse, _abc.Awaitable[_catalog_pb2.ListPapersResponse]]:
         """Returns all papers, page by page, in ascending order of paper_id. Safe to repeat."""
+
+    @_abc_1.abstractmethod
+    def SearchPapers(
+        self,
+        request: _catalog_pb2.SearchPapersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_catalog_pb2.SearchPapersResponse, _abc.Awaitable[_catalog_pb2.SearchPapersResponse]]:
+        """Returns the papers whose title, authors or abstract contain all words of a query, page by page, the best matches
+        first: words in the title count most. If the catalog changes between two pages, a paper may be repeated or missed.
+        Safe to repeat.
+        """
 
     @_abc_1.abstractmethod
     def DeletePaper(

@@ -10,6 +10,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from paperfeed.v1 import catalog_pb2 as _catalog_pb2
+from paperfeed.v1 import profile_pb2 as _profile_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -112,6 +113,60 @@ REASON_TYPE_FOLLOWED_AUTHOR: ReasonType.ValueType  # 5
 REASON_TYPE_EXPLORATION: ReasonType.ValueType  # 6
 """Exploration: the paper was moved to this rank at random, to learn from the user's reaction. Always the only reason."""
 Global___ReasonType: _TypeAlias = ReasonType  # noqa: Y015
+
+class _PaperOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PaperOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaperOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PAPER_OUTCOME_UNSPECIFIED: _PaperOutcome.ValueType  # 0
+    """Unspecified: the server never sends this value."""
+    PAPER_OUTCOME_SHOWN: _PaperOutcome.ValueType  # 1
+    """Shown: the slate or ranking contains the paper."""
+    PAPER_OUTCOME_NOT_IN_DIGEST: _PaperOutcome.ValueType  # 2
+    """Not in digest: the paper is not in the digest; for a slate, in none of the slate's digests as they are now."""
+    PAPER_OUTCOME_SEEN: _PaperOutcome.ValueType  # 3
+    """Seen: feeds omit the paper because the user likes, saved, disliked or dismissed it, or because it was mailed to the
+    user. The field hidden_by has the events.
+    """
+    PAPER_OUTCOME_MUTED: _PaperOutcome.ValueType  # 4
+    """Muted: feeds omit the paper because it matches a muted topic, author or keyword. The field muted_by has them."""
+    PAPER_OUTCOME_EXCLUDED: _PaperOutcome.ValueType  # 5
+    """Excluded: the field exclude_paper_ids of the request names the paper."""
+    PAPER_OUTCOME_BELOW_LENGTH: _PaperOutcome.ValueType  # 6
+    """Below length: the paper ranks below the last place of a slate, which has at most 500."""
+    PAPER_OUTCOME_NOT_RECORDED: _PaperOutcome.ValueType  # 7
+    """Not recorded: the stored slate does not contain the paper, and the stored data do not say why. The request for the
+    feed may have excluded it or had a time window, the slate may have been precomputed with fewer places, or the
+    paper may have come into the digest later.
+    """
+
+class PaperOutcome(_PaperOutcome, metaclass=_PaperOutcomeEnumTypeWrapper):
+    """What became of a paper in a slate or ranking. If several values apply, the first in this list is given."""
+
+PAPER_OUTCOME_UNSPECIFIED: PaperOutcome.ValueType  # 0
+"""Unspecified: the server never sends this value."""
+PAPER_OUTCOME_SHOWN: PaperOutcome.ValueType  # 1
+"""Shown: the slate or ranking contains the paper."""
+PAPER_OUTCOME_NOT_IN_DIGEST: PaperOutcome.ValueType  # 2
+"""Not in digest: the paper is not in the digest; for a slate, in none of the slate's digests as they are now."""
+PAPER_OUTCOME_SEEN: PaperOutcome.ValueType  # 3
+"""Seen: feeds omit the paper because the user likes, saved, disliked or dismissed it, or because it was mailed to the
+user. The field hidden_by has the events.
+"""
+PAPER_OUTCOME_MUTED: PaperOutcome.ValueType  # 4
+"""Muted: feeds omit the paper because it matches a muted topic, author or keyword. The field muted_by has them."""
+PAPER_OUTCOME_EXCLUDED: PaperOutcome.ValueType  # 5
+"""Excluded: the field exclude_paper_ids of the request names the paper."""
+PAPER_OUTCOME_BELOW_LENGTH: PaperOutcome.ValueType  # 6
+"""Below length: the paper ranks below the last place of a slate, which has at most 500."""
+PAPER_OUTCOME_NOT_RECORDED: PaperOutcome.ValueType  # 7
+"""Not recorded: the stored slate does not contain the paper, and the stored data do not say why. The request for the
+feed may have excluded it or had a time window, the slate may have been precomputed with fewer places, or the
+paper may have come into the digest later.
+"""
+Global___PaperOutcome: _TypeAlias = PaperOutcome  # noqa: Y015
 
 @_typing.final
 class Reason(_message.Message):
@@ -912,3 +967,292 @@ class FindSimilarPapersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FindSimilarPapersResponse: _TypeAlias = FindSimilarPapersResponse  # noqa: Y015
+
+@_typing.final
+class ExplainPaperRequest(_message.Message):
+    """Request message for ExplainPaper."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    PAPER_ID_FIELD_NUMBER: _builtins.int
+    SLATE_ID_FIELD_NUMBER: _builtins.int
+    DIGEST_ID_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    DIVERSITY_FIELD_NUMBER: _builtins.int
+    EXCLUDE_PAPER_IDS_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Id of the user: 1 to 200 printable characters without white space; the user may be unknown."""
+    paper_id: _builtins.str
+    """Id or alias of a stored paper."""
+    slate_id: _builtins.str
+    """Id of a slate that was served to the user. The slate is explained as it was served, with the events that were
+    recorded until then.
+    """
+    digest_id: _builtins.str
+    """Id of a digest whose papers are ranked anew. Empty means the newest digest."""
+    diversity: _builtins.float
+    """Diversity of a new ranking, as in GetFeed. If absent, the server's default. INVALID_ARGUMENT with slate_id, and
+    outside 0 to 1.
+    """
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Time to explain a new ranking for. Ages are computed to it, and events that were recorded later are ignored; the
+        preferences and the papers of the digest are those of now. If absent, the time of the call. INVALID_ARGUMENT with
+        slate_id.
+        """
+
+    @_builtins.property
+    def exclude_paper_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids or aliases of papers to omit from a new ranking, as in GetFeed; at most 1,000. Unknown ids are ignored.
+        INVALID_ARGUMENT with slate_id.
+        """
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        paper_id: _builtins.str = ...,
+        slate_id: _builtins.str = ...,
+        digest_id: _builtins.str = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        diversity: _builtins.float | None = ...,
+        exclude_paper_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "as_of", b"as_of", "digest_id", b"digest_id", "diversity", b"diversity", "list", b"list", "slate_id", b"slate_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "as_of", b"as_of", "digest_id", b"digest_id", "diversity", b"diversity", "exclude_paper_ids", b"exclude_paper_ids", "list", b"list", "paper_id", b"paper_id", "slate_id", b"slate_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__diversity: _TypeAlias = _typing.Literal["diversity"]  # noqa: Y015
+    _WhichOneofArgType__diversity: _TypeAlias = _typing.Literal["_diversity", b"_diversity"]  # noqa: Y015
+    _WhichOneofReturnType_list: _TypeAlias = _typing.Literal["slate_id", "digest_id"]  # noqa: Y015
+    _WhichOneofArgType_list: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__diversity) -> _WhichOneofReturnType__diversity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_list) -> _WhichOneofReturnType_list | None: ...
+
+Global___ExplainPaperRequest: _TypeAlias = ExplainPaperRequest  # noqa: Y015
+
+@_typing.final
+class FamilyContribution(_message.Message):
+    """What one family of features adds to the score of a paper. The values of all families and base_score sum to the score,
+    up to rounding.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAMILY_FIELD_NUMBER: _builtins.int
+    WEIGHTED_SUM_FIELD_NUMBER: _builtins.int
+    TREES_FIELD_NUMBER: _builtins.int
+    family: _builtins.str
+    """Name of the family: "embedding" and "text" (similarity to likes), "collaborative" (papers liked by similar users),
+    "recency", "profile" (size and spread of the likes), "topic" or "trend". A model may have others.
+    """
+    weighted_sum: _builtins.float
+    """Part of the weighted sum of features that comes from this family."""
+    trees: _builtins.float
+    """Part of the trees' correction that comes from this family: the changes of the mean value along the paper's path
+    through each tree, at the nodes that split on a feature of the family.
+    """
+    def __init__(
+        self,
+        *,
+        family: _builtins.str = ...,
+        weighted_sum: _builtins.float = ...,
+        trees: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "trees", b"trees", "weighted_sum", b"weighted_sum"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FamilyContribution: _TypeAlias = FamilyContribution  # noqa: Y015
+
+@_typing.final
+class NearestLike(_message.Message):
+    """A paper that the user likes, near to the explained paper."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAPER_ID_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    SIMILARITY_FIELD_NUMBER: _builtins.int
+    paper_id: _builtins.str
+    """Canonical id of the liked paper."""
+    title: _builtins.str
+    """Title of the liked paper."""
+    similarity: _builtins.float
+    """Cosine of the two papers' vectors, -1 to 1, rounded to 1e-6."""
+    def __init__(
+        self,
+        *,
+        paper_id: _builtins.str = ...,
+        title: _builtins.str = ...,
+        similarity: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["paper_id", b"paper_id", "similarity", b"similarity", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___NearestLike: _TypeAlias = NearestLike  # noqa: Y015
+
+@_typing.final
+class MutedBy(_message.Message):
+    """The user's preferences that mute a paper, as the user wrote them."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOPICS_FIELD_NUMBER: _builtins.int
+    AUTHORS_FIELD_NUMBER: _builtins.int
+    KEYWORDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def topics(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Muted topics that the paper has."""
+
+    @_builtins.property
+    def authors(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Muted authors of the paper."""
+
+    @_builtins.property
+    def keywords(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Muted keywords in the paper's title or abstract."""
+
+    def __init__(
+        self,
+        *,
+        topics: _abc.Iterable[_builtins.str] | None = ...,
+        authors: _abc.Iterable[_builtins.str] | None = ...,
+        keywords: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["authors", b"authors", "keywords", b"keywords", "topics", b"topics"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MutedBy: _TypeAlias = MutedBy  # noqa: Y015
+
+@_typing.final
+class ExplainPaperResponse(_message.Message):
+    """Response message for ExplainPaper."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    PAPER_FIELD_NUMBER: _builtins.int
+    DIGEST_IDS_FIELD_NUMBER: _builtins.int
+    MODEL_VERSION_FIELD_NUMBER: _builtins.int
+    FALLBACK_REASON_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    TOTAL_SIZE_FIELD_NUMBER: _builtins.int
+    RANK_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
+    RANK_BY_SCORE_FIELD_NUMBER: _builtins.int
+    RANK_WITHOUT_TOPIC_LIMIT_FIELD_NUMBER: _builtins.int
+    RANK_BEFORE_EXPLORATION_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    CONTRIBUTIONS_FIELD_NUMBER: _builtins.int
+    BASE_SCORE_FIELD_NUMBER: _builtins.int
+    NEAREST_LIKES_FIELD_NUMBER: _builtins.int
+    HIDDEN_BY_FIELD_NUMBER: _builtins.int
+    MUTED_BY_FIELD_NUMBER: _builtins.int
+    outcome: Global___PaperOutcome.ValueType
+    """What became of the paper."""
+    model_version: _builtins.str
+    """Version of the model bundle that ranked; see Slate.model_version."""
+    fallback_reason: Global___FallbackReason.ValueType
+    """Reason why the ranking was not made in the normal way; NEW_USER for an unknown user and for one without likes."""
+    total_size: _builtins.int
+    """Number of papers in the slate, or in the whole new ranking. The explained paper counts if it has a rank."""
+    rank: _builtins.int
+    """Rank of the paper, starting at 1. In a new ranking that omits the paper, the rank that it would have without the
+    reason for the omission; a like or dislike of the paper itself does not count for it. 0 if the paper has no rank:
+    it is not in the digest, or not in the slate.
+    """
+    score: _builtins.float
+    """Ranking score of the paper, rounded to 1e-6. Comparable only within one slate or ranking. 0 without a rank."""
+    rank_by_score: _builtins.int
+    """Rank by score alone, before diversity and exploration. In a slate, among the papers of the slate. 0 without a rank."""
+    rank_without_topic_limit: _builtins.int
+    """Rank in a new ranking if similar papers were moved apart, but any number of neighbours could share a topic. Above
+    or below rank only if the limit for topics moved papers. 0 without a rank, and for a slate.
+    """
+    rank_before_exploration: _builtins.int
+    """Rank before exploration. Differs from rank only in a slate in which the paper was swapped with another at random. 0
+    without a rank.
+    """
+    base_score: _builtins.float
+    """Score that every paper starts from: the mean of the trees. 0 without contributions."""
+    @_builtins.property
+    def paper(self) -> _catalog_pb2.Paper:
+        """The paper with the fields of PAPER_VIEW_BASIC. While its embedding_state is PENDING, the features that compare
+        vectors are unknown, so it usually ranks lower.
+        """
+
+    @_builtins.property
+    def digest_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Ids of the digests whose papers were ranked. Empty for the slate of a time window, and if no digest is stored."""
+
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """Time to which the ages of papers were computed."""
+
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___Reason]:
+        """Reasons for showing the paper, strongest first. For a slate, those that were stored with it: none unless it was
+        made with explain or was precomputed.
+        """
+
+    @_builtins.property
+    def contributions(self) -> _containers.RepeatedCompositeFieldContainer[Global___FamilyContribution]:
+        """Contributions of all families to the score. Empty if no bundle ranked, and for a slate whose bundle is no longer
+        loaded or whose features were pruned.
+        """
+
+    @_builtins.property
+    def nearest_likes(self) -> _containers.RepeatedCompositeFieldContainer[Global___NearestLike]:
+        """Likes that are nearest to the paper, nearest first; at most 5. Empty if the paper has no vector or the user has no
+        likes.
+        """
+
+    @_builtins.property
+    def hidden_by(self) -> _containers.RepeatedCompositeFieldContainer[_profile_pb2.Event]:
+        """Events in force that make feeds omit the paper, newest first. They may be given with any outcome."""
+
+    @_builtins.property
+    def muted_by(self) -> Global___MutedBy:
+        """Preferences of now that mute the paper. Absent if none does."""
+
+    def __init__(
+        self,
+        *,
+        outcome: Global___PaperOutcome.ValueType = ...,
+        paper: _catalog_pb2.Paper | None = ...,
+        digest_ids: _abc.Iterable[_builtins.str] | None = ...,
+        model_version: _builtins.str = ...,
+        fallback_reason: Global___FallbackReason.ValueType = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+        total_size: _builtins.int = ...,
+        rank: _builtins.int = ...,
+        score: _builtins.float = ...,
+        rank_by_score: _builtins.int = ...,
+        rank_without_topic_limit: _builtins.int = ...,
+        rank_before_exploration: _builtins.int = ...,
+        reasons: _abc.Iterable[Global___Reason] | None = ...,
+        contributions: _abc.Iterable[Global___FamilyContribution] | None = ...,
+        base_score: _builtins.float = ...,
+        nearest_likes: _abc.Iterable[Global___NearestLike] | None = ...,
+        hidden_by: _abc.Iterable[_profile_pb2.Event] | None = ...,
+        muted_by: Global___MutedBy | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "muted_by", b"muted_by", "paper", b"paper"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "base_score", b"base_score", "contributions", b"contributions", "digest_ids", b"digest_ids", "fallback_reason", b"fallback_reason", "hidden_by", b"hidden_by", "model_version", b"model_version", "muted_by", b"muted_by", "nearest_likes", b"nearest_likes", "outcome", b"outcome", "paper", b"paper", "rank", b"rank", "rank_before_exploration", b"rank_before_exploration", "rank_by_score", b"rank_by_score", "rank_without_topic_limit", b"rank_without_topic_limit", "reasons", b"reasons", "score", b"score", "total_size", b"total_size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExplainPaperResponse: _TypeAlias = ExplainPaperResponse  # noqa: Y015

@@ -60,6 +60,11 @@ class FeedServiceStub:
                 request_serializer=paperfeed_dot_v1_dot_feed__pb2.FindSimilarPapersRequest.SerializeToString,
                 response_deserializer=paperfeed_dot_v1_dot_feed__pb2.FindSimilarPapersResponse.FromString,
                 _registered_method=True)
+        self.ExplainPaper = channel.unary_unary(
+                '/paperfeed.v1.FeedService/ExplainPaper',
+                request_serializer=paperfeed_dot_v1_dot_feed__pb2.ExplainPaperRequest.SerializeToString,
+                response_deserializer=paperfeed_dot_v1_dot_feed__pb2.ExplainPaperResponse.FromString,
+                _registered_method=True)
 
 
 class FeedServiceServicer:
@@ -118,6 +123,16 @@ class FeedServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExplainPaper(self, request, context):
+        """Explains why one paper is at its rank for a user, or what keeps it out: in a stored slate, or in a new ranking of a
+        digest's papers. Stores nothing; safe to repeat. A new ranking is made as for GetFeed, but without exploration. An
+        unknown user is explained as a new user. NOT_FOUND if the paper or the digest is unknown, or if the slate never
+        existed, was pruned, was deleted with its user, or belongs to another user.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FeedServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -145,6 +160,11 @@ def add_FeedServiceServicer_to_server(servicer, server):
                     servicer.FindSimilarPapers,
                     request_deserializer=paperfeed_dot_v1_dot_feed__pb2.FindSimilarPapersRequest.FromString,
                     response_serializer=paperfeed_dot_v1_dot_feed__pb2.FindSimilarPapersResponse.SerializeToString,
+            ),
+            'ExplainPaper': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExplainPaper,
+                    request_deserializer=paperfeed_dot_v1_dot_feed__pb2.ExplainPaperRequest.FromString,
+                    response_serializer=paperfeed_dot_v1_dot_feed__pb2.ExplainPaperResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -283,6 +303,33 @@ class FeedService:
             '/paperfeed.v1.FeedService/FindSimilarPapers',
             paperfeed_dot_v1_dot_feed__pb2.FindSimilarPapersRequest.SerializeToString,
             paperfeed_dot_v1_dot_feed__pb2.FindSimilarPapersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExplainPaper(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paperfeed.v1.FeedService/ExplainPaper',
+            paperfeed_dot_v1_dot_feed__pb2.ExplainPaperRequest.SerializeToString,
+            paperfeed_dot_v1_dot_feed__pb2.ExplainPaperResponse.FromString,
             options,
             channel_credentials,
             insecure,

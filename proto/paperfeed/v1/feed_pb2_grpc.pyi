@@ -65,6 +65,12 @@ class FeedServiceStub:
     """Returns the papers of the catalog whose vectors are most similar to the vector of one paper. The search is exact.
     NOT_FOUND if no paper has this id or alias. Safe to repeat.
     """
+    ExplainPaper: _grpc.UnaryUnaryMultiCallable[_feed_pb2.ExplainPaperRequest, _feed_pb2.ExplainPaperResponse]
+    """Explains why one paper is at its rank for a user, or what keeps it out: in a stored slate, or in a new ranking of a
+    digest's papers. Stores nothing; safe to repeat. A new ranking is made as for GetFeed, but without exploration. An
+    unknown user is explained as a new user. NOT_FOUND if the paper or the digest is unknown, or if the slate never
+    existed, was pruned, was deleted with its user, or belongs to another user.
+    """
 
 @_typing.type_check_only
 class FeedServiceAsyncStub(FeedServiceStub):
@@ -102,6 +108,12 @@ class FeedServiceAsyncStub(FeedServiceStub):
     FindSimilarPapers: _aio.UnaryUnaryMultiCallable[_feed_pb2.FindSimilarPapersRequest, _feed_pb2.FindSimilarPapersResponse]  # type: ignore[assignment]
     """Returns the papers of the catalog whose vectors are most similar to the vector of one paper. The search is exact.
     NOT_FOUND if no paper has this id or alias. Safe to repeat.
+    """
+    ExplainPaper: _aio.UnaryUnaryMultiCallable[_feed_pb2.ExplainPaperRequest, _feed_pb2.ExplainPaperResponse]  # type: ignore[assignment]
+    """Explains why one paper is at its rank for a user, or what keeps it out: in a stored slate, or in a new ranking of a
+    digest's papers. Stores nothing; safe to repeat. A new ranking is made as for GetFeed, but without exploration. An
+    unknown user is explained as a new user. NOT_FOUND if the paper or the digest is unknown, or if the slate never
+    existed, was pruned, was deleted with its user, or belongs to another user.
     """
 
 class FeedServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -167,6 +179,18 @@ class FeedServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_feed_pb2.FindSimilarPapersResponse, _abc.Awaitable[_feed_pb2.FindSimilarPapersResponse]]:
         """Returns the papers of the catalog whose vectors are most similar to the vector of one paper. The search is exact.
         NOT_FOUND if no paper has this id or alias. Safe to repeat.
+        """
+
+    @_abc_1.abstractmethod
+    def ExplainPaper(
+        self,
+        request: _feed_pb2.ExplainPaperRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_feed_pb2.ExplainPaperResponse, _abc.Awaitable[_feed_pb2.ExplainPaperResponse]]:
+        """Explains why one paper is at its rank for a user, or what keeps it out: in a stored slate, or in a new ranking of a
+        digest's papers. Stores nothing; safe to repeat. A new ranking is made as for GetFeed, but without exploration. An
+        unknown user is explained as a new user. NOT_FOUND if the paper or the digest is unknown, or if the slate never
+        existed, was pruned, was deleted with its user, or belongs to another user.
         """
 
 def add_FeedServiceServicer_to_server(servicer: FeedServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -105,6 +105,42 @@ INTEREST_ORIGIN_LIST: InterestOrigin.ValueType  # 3
 """List: papers that the user named."""
 Global___InterestOrigin: _TypeAlias = InterestOrigin  # noqa: Y015
 
+class _SignalEffect:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SignalEffectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SignalEffect.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SIGNAL_EFFECT_UNSPECIFIED: _SignalEffect.ValueType  # 0
+    """Unspecified: the server never sends this value."""
+    SIGNAL_EFFECT_MORE_SIMILAR: _SignalEffect.ValueType  # 1
+    """More similar papers: the paper counts as a like, so similar papers rank higher."""
+    SIGNAL_EFFECT_FEWER_SIMILAR: _SignalEffect.ValueType  # 2
+    """Fewer similar papers: the paper counts as a dislike, so similar papers rank lower."""
+    SIGNAL_EFFECT_HIDES_PAPER: _SignalEffect.ValueType  # 3
+    """Hides the paper: the user's feeds omit it."""
+    SIGNAL_EFFECT_TAKES_BACK: _SignalEffect.ValueType  # 4
+    """Takes back: earlier likes, saves and dislikes of the paper do not count."""
+    SIGNAL_EFFECT_TREND: _SignalEffect.ValueType  # 5
+    """Trend: the event counts for the trend of the paper in the feeds of other users, less as it gets older."""
+
+class SignalEffect(_SignalEffect, metaclass=_SignalEffectEnumTypeWrapper):
+    """What an event does to feeds."""
+
+SIGNAL_EFFECT_UNSPECIFIED: SignalEffect.ValueType  # 0
+"""Unspecified: the server never sends this value."""
+SIGNAL_EFFECT_MORE_SIMILAR: SignalEffect.ValueType  # 1
+"""More similar papers: the paper counts as a like, so similar papers rank higher."""
+SIGNAL_EFFECT_FEWER_SIMILAR: SignalEffect.ValueType  # 2
+"""Fewer similar papers: the paper counts as a dislike, so similar papers rank lower."""
+SIGNAL_EFFECT_HIDES_PAPER: SignalEffect.ValueType  # 3
+"""Hides the paper: the user's feeds omit it."""
+SIGNAL_EFFECT_TAKES_BACK: SignalEffect.ValueType  # 4
+"""Takes back: earlier likes, saves and dislikes of the paper do not count."""
+SIGNAL_EFFECT_TREND: SignalEffect.ValueType  # 5
+"""Trend: the event counts for the trend of the paper in the feeds of other users, less as it gets older."""
+Global___SignalEffect: _TypeAlias = SignalEffect  # noqa: Y015
+
 @_typing.final
 class Event(_message.Message):
     """One interaction of a user with a paper."""
@@ -222,10 +258,13 @@ class Like(_message.Message):
     PAPER_ID_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
     LIKED_AT_FIELD_NUMBER: _builtins.int
+    SAVED_FIELD_NUMBER: _builtins.int
     paper_id: _builtins.str
     """Canonical id of the paper."""
     title: _builtins.str
     """Title of the paper."""
+    saved: _builtins.bool
+    """True if the user saved the paper, and has not taken that back."""
     @_builtins.property
     def liked_at(self) -> _timestamp_pb2.Timestamp:
         """Time of the latest like or save that still holds. Absent if unknown."""
@@ -236,10 +275,11 @@ class Like(_message.Message):
         paper_id: _builtins.str = ...,
         title: _builtins.str = ...,
         liked_at: _timestamp_pb2.Timestamp | None = ...,
+        saved: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["liked_at", b"liked_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["liked_at", b"liked_at", "paper_id", b"paper_id", "title", b"title"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["liked_at", b"liked_at", "paper_id", b"paper_id", "saved", b"saved", "title", b"title"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -254,6 +294,7 @@ class ListLikesRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    SAVED_ONLY_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Id of the user."""
     page_size: _builtins.int
@@ -262,16 +303,19 @@ class ListLikesRequest(_message.Message):
     """The next_page_token of the previous page, with all fields except page_size unchanged. Empty requests the first
     page. A token from another request is INVALID_ARGUMENT.
     """
+    saved_only: _builtins.bool
+    """If true, returns only papers that the user saved. Default: false."""
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
         page_size: _builtins.int = ...,
         page_token: _builtins.str = ...,
+        saved_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "saved_only", b"saved_only", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1220,3 +1264,215 @@ class ListDeletedUsersResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListDeletedUsersResponse: _TypeAlias = ListDeletedUsersResponse  # noqa: Y015
+
+@_typing.final
+class Signal(_message.Message):
+    """One event of a user and what it does now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    RECORDED_AT_FIELD_NUMBER: _builtins.int
+    EFFECTS_FIELD_NUMBER: _builtins.int
+    title: _builtins.str
+    """Title of the paper."""
+    @_builtins.property
+    def event(self) -> Global___Event:
+        """The event."""
+
+    @_builtins.property
+    def recorded_at(self) -> _timestamp_pb2.Timestamp:
+        """Time when the event was recorded."""
+
+    @_builtins.property
+    def effects(self) -> _containers.RepeatedScalarFieldContainer[Global___SignalEffect.ValueType]:
+        """What the event does to feeds now. Empty if a later event has taken it back, and for impressions. A like counts only
+        while it is among the user's newest 3,000, a dislike or dismissal among the newest 1,000.
+        """
+
+    def __init__(
+        self,
+        *,
+        event: Global___Event | None = ...,
+        title: _builtins.str = ...,
+        recorded_at: _timestamp_pb2.Timestamp | None = ...,
+        effects: _abc.Iterable[Global___SignalEffect.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "recorded_at", b"recorded_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effects", b"effects", "event", b"event", "recorded_at", b"recorded_at", "title", b"title"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Signal: _TypeAlias = Signal  # noqa: Y015
+
+@_typing.final
+class ListSignalsRequest(_message.Message):
+    """Request message for ListSignals."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    EVENT_TYPES_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Id of the user."""
+    page_size: _builtins.int
+    """Maximum number of signals in the page. 0 means 20; values above 100 mean 100; negative values are INVALID_ARGUMENT."""
+    page_token: _builtins.str
+    """The next_page_token of the previous page, with all fields except page_size unchanged. Empty requests the first
+    page. A token from another request is INVALID_ARGUMENT.
+    """
+    @_builtins.property
+    def event_types(self) -> _containers.RepeatedScalarFieldContainer[Global___EventType.ValueType]:
+        """Types of events to return; at most 20, repeats count once. Empty means all but impressions, which shape no feed.
+        UNSPECIFIED and unknown types are INVALID_ARGUMENT.
+        """
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        event_types: _abc.Iterable[Global___EventType.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_types", b"event_types", "page_size", b"page_size", "page_token", b"page_token", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSignalsRequest: _TypeAlias = ListSignalsRequest  # noqa: Y015
+
+@_typing.final
+class ListSignalsResponse(_message.Message):
+    """Response message for ListSignals."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SIGNALS_FIELD_NUMBER: _builtins.int
+    PREFERENCES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Token for the next page. Empty on the last page."""
+    @_builtins.property
+    def signals(self) -> _containers.RepeatedCompositeFieldContainer[Global___Signal]:
+        """Signals of this page, the one recorded last first."""
+
+    @_builtins.property
+    def preferences(self) -> Global___Preferences:
+        """Preferences of the user, which UpdatePreferences changes; Preferences describes what each list does. Given on the
+        first page only.
+        """
+
+    def __init__(
+        self,
+        *,
+        signals: _abc.Iterable[Global___Signal] | None = ...,
+        preferences: Global___Preferences | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["preferences", b"preferences"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "preferences", b"preferences", "signals", b"signals"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSignalsResponse: _TypeAlias = ListSignalsResponse  # noqa: Y015
+
+@_typing.final
+class DeleteEventsRequest(_message.Message):
+    """Request message for DeleteEvents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    EVENT_IDS_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Id of the user."""
+    @_builtins.property
+    def event_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Values of event_id of the events to delete, 1 to 1,000."""
+
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        event_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event_ids", b"event_ids", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteEventsRequest: _TypeAlias = DeleteEventsRequest  # noqa: Y015
+
+@_typing.final
+class DeleteEventsResponse(_message.Message):
+    """Response message for DeleteEvents."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETED_COUNT_FIELD_NUMBER: _builtins.int
+    deleted_count: _builtins.int
+    """Number of events that were deleted."""
+    def __init__(
+        self,
+        *,
+        deleted_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted_count", b"deleted_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeleteEventsResponse: _TypeAlias = DeleteEventsResponse  # noqa: Y015
+
+@_typing.final
+class ResetSignalsRequest(_message.Message):
+    """Request message for ResetSignals."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Id of the user; the user may be unknown."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResetSignalsRequest: _TypeAlias = ResetSignalsRequest  # noqa: Y015
+
+@_typing.final
+class ResetSignalsResponse(_message.Message):
+    """Response message for ResetSignals."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DELETED_COUNT_FIELD_NUMBER: _builtins.int
+    deleted_count: _builtins.int
+    """Number of events that were deleted, impressions included."""
+    def __init__(
+        self,
+        *,
+        deleted_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deleted_count", b"deleted_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ResetSignalsResponse: _TypeAlias = ResetSignalsResponse  # noqa: Y015

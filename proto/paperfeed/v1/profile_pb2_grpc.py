@@ -102,6 +102,21 @@ class ProfileServiceStub:
                 request_serializer=paperfeed_dot_v1_dot_profile__pb2.ListDeletedUsersRequest.SerializeToString,
                 response_deserializer=paperfeed_dot_v1_dot_profile__pb2.ListDeletedUsersResponse.FromString,
                 _registered_method=True)
+        self.ListSignals = channel.unary_unary(
+                '/paperfeed.v1.ProfileService/ListSignals',
+                request_serializer=paperfeed_dot_v1_dot_profile__pb2.ListSignalsRequest.SerializeToString,
+                response_deserializer=paperfeed_dot_v1_dot_profile__pb2.ListSignalsResponse.FromString,
+                _registered_method=True)
+        self.DeleteEvents = channel.unary_unary(
+                '/paperfeed.v1.ProfileService/DeleteEvents',
+                request_serializer=paperfeed_dot_v1_dot_profile__pb2.DeleteEventsRequest.SerializeToString,
+                response_deserializer=paperfeed_dot_v1_dot_profile__pb2.DeleteEventsResponse.FromString,
+                _registered_method=True)
+        self.ResetSignals = channel.unary_unary(
+                '/paperfeed.v1.ProfileService/ResetSignals',
+                request_serializer=paperfeed_dot_v1_dot_profile__pb2.ResetSignalsRequest.SerializeToString,
+                response_deserializer=paperfeed_dot_v1_dot_profile__pb2.ResetSignalsResponse.FromString,
+                _registered_method=True)
 
 
 class ProfileServiceServicer:
@@ -221,6 +236,33 @@ class ProfileServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSignals(self, request, context):
+        """Returns what shapes the feeds of a user: the events, page by page, the one recorded last first, and the preferences.
+        Events recorded between two pages are missed. NOT_FOUND if the user is unknown. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteEvents(self, request, context):
+        """Deletes events of a user in one transaction, as if they had never been recorded: all that is derived from events
+        (likes, dislikes, hidden papers, trends) is then as without them. So an event that a deleted one had taken back is
+        in force again. Recording a deleted event again stores it again. Unknown event_ids are ignored, also of an unknown
+        user, so the call is safe to repeat. Trained model bundles and stored slates do not change.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResetSignals(self, request, context):
+        """Deletes all events and preferences of a user in one transaction; the user starts again as one without likes. The
+        user, the stored slates and trained model bundles stay; DeleteUser deletes the user and the slates. Papers that were
+        mailed may be mailed again. Safe to repeat: succeeds without effect for an unknown user.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProfileServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -288,6 +330,21 @@ def add_ProfileServiceServicer_to_server(servicer, server):
                     servicer.ListDeletedUsers,
                     request_deserializer=paperfeed_dot_v1_dot_profile__pb2.ListDeletedUsersRequest.FromString,
                     response_serializer=paperfeed_dot_v1_dot_profile__pb2.ListDeletedUsersResponse.SerializeToString,
+            ),
+            'ListSignals': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSignals,
+                    request_deserializer=paperfeed_dot_v1_dot_profile__pb2.ListSignalsRequest.FromString,
+                    response_serializer=paperfeed_dot_v1_dot_profile__pb2.ListSignalsResponse.SerializeToString,
+            ),
+            'DeleteEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteEvents,
+                    request_deserializer=paperfeed_dot_v1_dot_profile__pb2.DeleteEventsRequest.FromString,
+                    response_serializer=paperfeed_dot_v1_dot_profile__pb2.DeleteEventsResponse.SerializeToString,
+            ),
+            'ResetSignals': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetSignals,
+                    request_deserializer=paperfeed_dot_v1_dot_profile__pb2.ResetSignalsRequest.FromString,
+                    response_serializer=paperfeed_dot_v1_dot_profile__pb2.ResetSignalsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -644,6 +701,87 @@ class ProfileService:
             '/paperfeed.v1.ProfileService/ListDeletedUsers',
             paperfeed_dot_v1_dot_profile__pb2.ListDeletedUsersRequest.SerializeToString,
             paperfeed_dot_v1_dot_profile__pb2.ListDeletedUsersResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSignals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paperfeed.v1.ProfileService/ListSignals',
+            paperfeed_dot_v1_dot_profile__pb2.ListSignalsRequest.SerializeToString,
+            paperfeed_dot_v1_dot_profile__pb2.ListSignalsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paperfeed.v1.ProfileService/DeleteEvents',
+            paperfeed_dot_v1_dot_profile__pb2.DeleteEventsRequest.SerializeToString,
+            paperfeed_dot_v1_dot_profile__pb2.DeleteEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetSignals(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/paperfeed.v1.ProfileService/ResetSignals',
+            paperfeed_dot_v1_dot_profile__pb2.ResetSignalsRequest.SerializeToString,
+            paperfeed_dot_v1_dot_profile__pb2.ResetSignalsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -94,6 +94,21 @@ class ProfileServiceStub:
     """Returns the tombstones of deleted users, page by page, in order of deleted_at. Use them to delete your own copies
     of these users' data. Safe to repeat.
     """
+    ListSignals: _grpc.UnaryUnaryMultiCallable[_profile_pb2.ListSignalsRequest, _profile_pb2.ListSignalsResponse]
+    """Returns what shapes the feeds of a user: the events, page by page, the one recorded last first, and the preferences.
+    Events recorded between two pages are missed. NOT_FOUND if the user is unknown. Safe to repeat.
+    """
+    DeleteEvents: _grpc.UnaryUnaryMultiCallable[_profile_pb2.DeleteEventsRequest, _profile_pb2.DeleteEventsResponse]
+    """Deletes events of a user in one transaction, as if they had never been recorded: all that is derived from events
+    (likes, dislikes, hidden papers, trends) is then as without them. So an event that a deleted one had taken back is
+    in force again. Recording a deleted event again stores it again. Unknown event_ids are ignored, also of an unknown
+    user, so the call is safe to repeat. Trained model bundles and stored slates do not change.
+    """
+    ResetSignals: _grpc.UnaryUnaryMultiCallable[_profile_pb2.ResetSignalsRequest, _profile_pb2.ResetSignalsResponse]
+    """Deletes all events and preferences of a user in one transaction; the user starts again as one without likes. The
+    user, the stored slates and trained model bundles stay; DeleteUser deletes the user and the slates. Papers that were
+    mailed may be mailed again. Safe to repeat: succeeds without effect for an unknown user.
+    """
 
 @_typing.type_check_only
 class ProfileServiceAsyncStub(ProfileServiceStub):
@@ -160,6 +175,21 @@ class ProfileServiceAsyncStub(ProfileServiceStub):
     ListDeletedUsers: _aio.UnaryUnaryMultiCallable[_profile_pb2.ListDeletedUsersRequest, _profile_pb2.ListDeletedUsersResponse]  # type: ignore[assignment]
     """Returns the tombstones of deleted users, page by page, in order of deleted_at. Use them to delete your own copies
     of these users' data. Safe to repeat.
+    """
+    ListSignals: _aio.UnaryUnaryMultiCallable[_profile_pb2.ListSignalsRequest, _profile_pb2.ListSignalsResponse]  # type: ignore[assignment]
+    """Returns what shapes the feeds of a user: the events, page by page, the one recorded last first, and the preferences.
+    Events recorded between two pages are missed. NOT_FOUND if the user is unknown. Safe to repeat.
+    """
+    DeleteEvents: _aio.UnaryUnaryMultiCallable[_profile_pb2.DeleteEventsRequest, _profile_pb2.DeleteEventsResponse]  # type: ignore[assignment]
+    """Deletes events of a user in one transaction, as if they had never been recorded: all that is derived from events
+    (likes, dislikes, hidden papers, trends) is then as without them. So an event that a deleted one had taken back is
+    in force again. Recording a deleted event again stores it again. Unknown event_ids are ignored, also of an unknown
+    user, so the call is safe to repeat. Trained model bundles and stored slates do not change.
+    """
+    ResetSignals: _aio.UnaryUnaryMultiCallable[_profile_pb2.ResetSignalsRequest, _profile_pb2.ResetSignalsResponse]  # type: ignore[assignment]
+    """Deletes all events and preferences of a user in one transaction; the user starts again as one without likes. The
+    user, the stored slates and trained model bundles stay; DeleteUser deletes the user and the slates. Papers that were
+    mailed may be mailed again. Safe to repeat: succeeds without effect for an unknown user.
     """
 
 class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -302,6 +332,39 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_profile_pb2.ListDeletedUsersResponse, _abc.Awaitable[_profile_pb2.ListDeletedUsersResponse]]:
         """Returns the tombstones of deleted users, page by page, in order of deleted_at. Use them to delete your own copies
         of these users' data. Safe to repeat.
+        """
+
+    @_abc_1.abstractmethod
+    def ListSignals(
+        self,
+        request: _profile_pb2.ListSignalsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.ListSignalsResponse, _abc.Awaitable[_profile_pb2.ListSignalsResponse]]:
+        """Returns what shapes the feeds of a user: the events, page by page, the one recorded last first, and the preferences.
+        Events recorded between two pages are missed. NOT_FOUND if the user is unknown. Safe to repeat.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteEvents(
+        self,
+        request: _profile_pb2.DeleteEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.DeleteEventsResponse, _abc.Awaitable[_profile_pb2.DeleteEventsResponse]]:
+        """Deletes events of a user in one transaction, as if they had never been recorded: all that is derived from events
+        (likes, dislikes, hidden papers, trends) is then as without them. So an event that a deleted one had taken back is
+        in force again. Recording a deleted event again stores it again. Unknown event_ids are ignored, also of an unknown
+        user, so the call is safe to repeat. Trained model bundles and stored slates do not change.
+        """
+
+    @_abc_1.abstractmethod
+    def ResetSignals(
+        self,
+        request: _profile_pb2.ResetSignalsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_profile_pb2.ResetSignalsResponse, _abc.Awaitable[_profile_pb2.ResetSignalsResponse]]:
+        """Deletes all events and preferences of a user in one transaction; the user starts again as one without likes. The
+        user, the stored slates and trained model bundles stay; DeleteUser deletes the user and the slates. Papers that were
+        mailed may be mailed again. Safe to repeat: succeeds without effect for an unknown user.
         """
 
 def add_ProfileServiceServicer_to_server(servicer: ProfileServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -8,6 +8,7 @@ SCOPES: dict[str, Scope | None] = {
     "CatalogService/GetPaper": Scope.FEEDS_READ,
     "CatalogService/BatchGetPapers": Scope.FEEDS_READ,
     "CatalogService/ListPapers": Scope.FEEDS_READ,
+    "CatalogService/SearchPapers": Scope.FEEDS_READ,
     "CatalogService/DeletePaper": Scope.CATALOG_WRITE,
     "CatalogService/UpsertDigest": Scope.CATALOG_WRITE,
     "CatalogService/GetDigest": Scope.FEEDS_READ,
@@ -27,11 +28,15 @@ SCOPES: dict[str, Scope | None] = {
     "ProfileService/DeleteUser": Scope.USERS_ADMIN,
     # Whoever copies data of users must learn of deletions. Tombstones hold hashes and times only.
     "ProfileService/ListDeletedUsers": Scope.FEEDS_READ,
+    "ProfileService/ListSignals": Scope.FEEDS_READ,
+    "ProfileService/DeleteEvents": Scope.EVENTS_WRITE,
+    "ProfileService/ResetSignals": Scope.EVENTS_WRITE,
     "FeedService/GetFeed": Scope.FEEDS_READ,
     "FeedService/GetSlate": Scope.FEEDS_READ,
     "FeedService/StreamFeeds": Scope.FEEDS_READ,
     "FeedService/RankPapers": Scope.FEEDS_READ,
     "FeedService/FindSimilarPapers": Scope.FEEDS_READ,
+    "FeedService/ExplainPaper": Scope.FEEDS_READ,
     "ModelService/RegisterModel": Scope.MODELS_ADMIN,
     "ModelService/ListModels": Scope.MODELS_ADMIN,
     "ModelService/GetModel": Scope.MODELS_ADMIN,
@@ -43,12 +48,18 @@ SCOPES: dict[str, Scope | None] = {
 """By method, such as ``FeedService/GetFeed``. None: every valid key or certificate may call it."""
 
 WITHIN_TRANSACTION = frozenset(
-    {"CatalogService/DeletePaper", "CatalogService/DeleteDigest", "ProfileService/DeleteUser"}
+    {
+        "CatalogService/DeletePaper",
+        "CatalogService/DeleteDigest",
+        "ProfileService/DeleteUser",
+        "ProfileService/DeleteEvents",
+        "ProfileService/ResetSignals",
+    }
 )
 """Audited methods whose use case stores the entry in the transaction of its own changes."""
 
 
 def is_audited(method: str) -> bool:
     """Return whether calls of the method leave an entry in the audit log: admin calls and deletions."""
-    is_deletion = method.partition("/")[2].startswith("Delete")
+    is_deletion = method.partition("/")[2].startswith(("Delete", "Reset"))
     return is_deletion or SCOPES.get(method) in {Scope.USERS_ADMIN, Scope.MODELS_ADMIN}

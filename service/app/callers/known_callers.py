@@ -82,7 +82,10 @@ class KnownCallers(Rounds):
         return key_id is not None and key_id not in self._keys
 
     def read_again(self) -> "Future[None]":
-        """Start a read soon; the result is set when a read that began after now has ended."""
+        """Start a read soon; the result is set when a read that began after now has ended.
+
+        It is StorageUnavailable if the keys could not be read.
+        """
         done: Future[None] = Future()
         # A call that stops waiting cannot cancel it, so it always gets its result.
         done.set_running_or_notify_cancel()
@@ -115,9 +118,13 @@ class KnownCallers(Rounds):
             self._read()
             if time.monotonic() - self._wrote_at >= USE_SECONDS:
                 self._write_use()
-        except StorageUnavailable:
-            # The store has logged it. The calls that wait are refused; the next round tries again.
+        except StorageUnavailable as error:
+            # The store has logged it. The next round tries again. The keys of the calls that wait may be valid, so
+            # they must not be called unknown: their callers may repeat the calls.
             _log.debug("the API keys could not be read", exc_info=True)
+            for done in waiting:
+                done.set_exception(error)
+            waiting = []
         finally:
             for done in waiting:
                 done.set_result(None)

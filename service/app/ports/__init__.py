@@ -8,6 +8,7 @@ from service.app.ports.callers import AuditStore, KeyStore
 from service.app.ports.clock import Clock
 from service.app.ports.digests import DigestStore
 from service.app.ports.encoder import Encoder, Vectors
+from service.app.ports.ledger import LedgerStore
 from service.app.ports.libraries import LibraryStore
 from service.app.ports.models import BundleFolders, ModelStore
 from service.app.ports.papers import PaperStore, PendingText
@@ -24,6 +25,7 @@ __all__ = [
     "DigestStore",
     "Encoder",
     "KeyStore",
+    "LedgerStore",
     "LibraryStore",
     "ModelStore",
     "PaperStore",

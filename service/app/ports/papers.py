@@ -7,6 +7,7 @@ from typing import Protocol
 
 from service.app.ports.encoder import Vectors
 from service.domain.papers import Paper, PaperMark, UpsertOutcome
+from service.domain.search import SearchQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,14 @@ class PaperStore(Protocol):
 
     def first_seen_between(self, start: dt.datetime, end: dt.datetime, *, limit: int) -> list[str]:
         """Return ids of papers first seen in [start, end), newest first; ties in order of id."""
+
+    def search(self, query: SearchQuery, *, offset: int, limit: int) -> list[str]:
+        """Return ids of the papers that match, the best match first; equally good ones newest first, then by id.
+
+        A paper matches if its title, authors and abstract together contain all wanted terms and no excluded one. The
+        words of a term follow one another. Case, accents, punctuation and English endings make no difference. Matches
+        in the title count most, then those in the authors' names; the exact order depends on the engine.
+        """
 
     def delete(self, paper_id: str) -> bool:
         """Delete a paper with its aliases, vectors, snapshots, digest entries and events; return False if unknown.

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from service.app.ports.callers import AuditStore, KeyStore
 from service.app.ports.digests import DigestStore
+from service.app.ports.ledger import LedgerStore
 from service.app.ports.libraries import LibraryStore
 from service.app.ports.models import ModelStore
 from service.app.ports.papers import PaperStore
@@ -51,6 +52,10 @@ class Transaction(Protocol):
     @property
     def users(self) -> UserStore:
         """Users: their events, preferences and state."""
+
+    @property
+    def ledger(self) -> LedgerStore:
+        """The signal ledger: recorded events of users, to list and to delete."""
 
     @property
     def signals(self) -> SignalStore:

@@ -33,8 +33,12 @@ class UserStore(Protocol):
         disliked now, or that were sent or complained about.
         """
 
-    def find_states(self, user_ids: Sequence[str]) -> dict[str, UserState]:
-        """Return states by user id, read in a few statements; leave out unknown users."""
+    def find_states(self, user_ids: Sequence[str], *, recorded_by: dt.datetime | None = None) -> dict[str, UserState]:
+        """Return states by user id, read in a few statements; leave out unknown users.
+
+        Args:
+            recorded_by: Ignore events that were recorded later; None takes all. Preferences are always those of now.
+        """
 
     def lock_preferences(self, user_id: str, now: dt.datetime) -> Preferences:
         """Lock a user until the transaction ends and return the preferences. Creates the user if needed."""

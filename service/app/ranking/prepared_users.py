@@ -15,6 +15,7 @@ from service.app.ranking.placing import place_papers
 from service.app.ranking.prepared_user import PlacePapers, PreparedUser, counted_papers
 from service.app.ranking.sections import Section, section_papers, sections_of
 from service.app.ranking.serving import Serving
+from service.domain.events import UserState
 from service.domain.papers import Paper
 from telemetry.record import recorder
 
@@ -113,7 +114,13 @@ class PreparedUsers:
         return kept.put(user_id, key, sections_of(user, papers, place))
 
     def _load(self, tx: Transaction, serving: Serving, user_id: str) -> PreparedUser:
-        state = tx.users.find_state(user_id)
+        return self.prepare(tx, serving, tx.users.find_state(user_id))
+
+    def prepare(self, tx: Transaction, serving: Serving, state: UserState | None) -> PreparedUser:
+        """Return a prepared user from any state, such as one of the past; None means an unknown user.
+
+        The user is not cached, but the liked papers are.
+        """
         if state is None or not (state.likes or state.interests):
             return PreparedUser(state=state, profile=None)
         papers, place = self._placing(tx, serving, counted_papers(state))

@@ -16,6 +16,7 @@ from service.domain.errors import BundleUnusable
 
 _HASH = re.compile(r"[0-9a-f]{64}")
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://")
+_CREDENTIALS = re.compile(r"//[^/]*@")
 
 
 class LocalFolders:
@@ -69,14 +70,15 @@ class RemoteFolders:
         # Imported here, because few servers have a remote registry.
         from fsspec.core import url_to_fs  # noqa: PLC0415
 
-        self._url = url
+        # Errors reach logs and every caller of GetStatus, so they must not show a password.
+        self._url = _CREDENTIALS.sub("//***@", url)
         self._cache = cache
         try:
             # Typed as Any: fsspec ships no types.
             self._files: Any
             self._files, self._root = url_to_fs(url)
         except (ImportError, ValueError) as error:
-            raise BundleUnusable(f"the registry {url} cannot be opened ({error})") from error
+            raise BundleUnusable(f"the registry {self._url} cannot be opened ({error})") from error
 
     def put(self, content_sha256: str, files: Mapping[str, bytes]) -> None:
         target = f"{self._root}/{content_sha256}"

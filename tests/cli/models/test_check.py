@@ -9,16 +9,16 @@ import pytest
 
 from ranker.bundle.manifest import MODEL_NAME
 from service.domain.models import ModelState
-from testing.canaries import CanaryRun, canary_run
-from testing.rivals import rival
 from testing.training import planted
+from testing.trials.canaries import CanaryRun, canary_run
+from testing.trials.rivals import rival
 from tests.cli.command import Done, Run
 from tests.cli.models.interchange_files import write
 
 FAST = "[latency]\nrounds = 15\nlargest_ratio = 50\n"
 GOOD, BAD = {"embedding_mean_relative": 30.0}, {"embedding_mean_relative": -30.0}
 HASHING_DIM = 384
-FEW = ("--max-users", 10)
+FEW = ("--max-users", 20)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def test_better_and_worse_folders(paperfeed: Run, tmp_path: Path, files: tuple[o
         "logged slates": "inconclusive",
     }
     held_out = checked(better)["checks"][5]["figures"]
-    # The first Monday after both were made; see testing.rivals.
+    # The first Monday after both were made; see testing.trials.rivals.
     assert held_out["from"] == "2017-07-31"
     assert held_out["difference"]["low"] > 0
     assert worse.code == 1, worse
@@ -123,6 +123,38 @@ def test_damaged_and_unfit_bundles_are_rejected(paperfeed: Run, running: CanaryR
         assert outcomes(done) == {"loading": "failed"}
         assert running.registry.get(version).state is ModelState.REJECTED
         assert reason in running.registry.log(version)[-1].evidence["checks"][0]["reason"]
+
+
+def test_a_comparison_with_another_bundle_is_no_gate(paperfeed: Run, running: CanaryRun, tmp_path: Path) -> None:
+    """A bundle does not get through the gate by a comparison with a weaker bundle than the one that serves."""
+    version = rival(tmp_path / "third", {"embedding_mean_relative": 3.0}).version
+    running.registry.register(tmp_path / "third", "test")
+    settings = {"PAPERFEED_REGISTRY": str(running.folder), "PAPERFEED_DB": running.url}
+    lenient = FAST + "[held_out]\nrequired = false\n"
+
+    printed = check(paperfeed, version, tmp_path, "--against", tmp_path / "old", rules=lenient, **settings)
+    assert (printed.code, running.registry.get(version).state) == (0, ModelState.REGISTERED), printed
+    assert "printed, and not recorded" in printed.err
+
+    recorded = check(paperfeed, version, tmp_path, rules=lenient, **settings)
+    assert (recorded.code, running.registry.get(version).state) == (0, ModelState.GATED), recorded
+    rules = running.registry.log(version)[-1].evidence["rules"]
+    assert (rules["held_out"]["required"], rules["latency"]["largest_ratio"]) == (False, 50)
+
+
+def test_reasons_hold_no_escape_sequences(
+    paperfeed: Run, running: CanaryRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Texts of a bundle cannot change the screen of the person who checks it."""
+    version = rival(tmp_path / "third", {"embedding_mean_relative": 3.0}, encoder="\x1b[2Jother [red]").version
+    running.registry.register(tmp_path / "third", "test")
+    monkeypatch.setenv("COLUMNS", "400")
+
+    done = check(paperfeed, version, tmp_path, PAPERFEED_REGISTRY=str(running.folder), PAPERFEED_DB=running.url)
+
+    assert done.code == 1, done
+    assert "\x1b" not in done.out
+    assert "other [red]" in done.out
 
 
 def test_the_canary_keeps_its_state(paperfeed: Run, running: CanaryRun, tmp_path: Path) -> None:

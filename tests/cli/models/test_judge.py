@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from service.domain.models import ModelState
-from testing.canaries import SHARE, CanaryRun, canary_run
-from testing.rivals import rival
+from testing.trials.canaries import SHARE, CanaryRun, canary_run
+from testing.trials.rivals import rival
 from tests.cli.command import Done, Run
 from tests.process.running import ROOT, command, settings
 
@@ -62,6 +62,7 @@ def test_a_better_canary_is_promoted(paperfeed: Run, running: CanaryRun) -> None
     entry = running.registry.log(running.canary)[-1]
     assert (entry.actor, entry.from_state, entry.to_state) == ("night watch", ModelState.CANARY, ModelState.SERVING)
     assert entry.evidence["verdict"] == "promote"
+    assert entry.evidence["rules"]["reactions"]["least_users"] == 50
     reactions = next(each for each in entry.evidence["checks"] if each["name"] == "reactions")
     assert reactions["figures"]["gain"]["low"] > 0
     assert sum(reactions["figures"]["users"].values()) == 250
@@ -94,6 +95,17 @@ def test_an_equal_canary_waits(paperfeed: Run, running: CanaryRun) -> None:
     assert running.states() == (ModelState.SERVING, ModelState.CANARY)
 
 
+def test_a_new_share_begins_a_new_comparison(paperfeed: Run, running: CanaryRun) -> None:
+    """Slates from before a change of the share are not compared, because the sides got them at different times."""
+    running.serve(gain=1.5)
+    running.registry.start_canary(running.canary, SHARE / 2, "test")
+
+    found = judged(judge(paperfeed, running, "--json"))
+
+    reactions = next(each for each in found["checks"] if each["name"] == "reactions")
+    assert (found["verdict"], reactions["figures"]["slates"]) == ("wait", 0)
+
+
 def test_the_shipped_rules_want_metrics(paperfeed: Run, running: CanaryRun) -> None:
     """By the shipped rules, a canary is not promoted while errors and latency are not measured."""
     running.serve(gain=1.5)
@@ -122,6 +134,17 @@ def test_metrics_that_do_not_answer(paperfeed: Run, running: CanaryRun) -> None:
     assert done.code == 1
     assert "http://127.0.0.1:9/metrics" in done.err
     assert running.states() == (ModelState.SERVING, ModelState.CANARY)
+
+
+def test_a_worse_canary_is_taken_back_without_metrics(paperfeed: Run, running: CanaryRun) -> None:
+    """A canary that stops servers, whose metrics then do not answer, is still taken back by the other checks."""
+    running.registry.record_failure(running.canary, "model.txt: is damaged", "server one")
+
+    done = judge(paperfeed, running, "--metrics", "http://127.0.0.1:9/metrics")
+
+    assert done.code == 0, done
+    assert "http://127.0.0.1:9/metrics" in done.err
+    assert running.states() == (ModelState.SERVING, ModelState.RETIRED)
 
 
 @pytest.mark.slow

@@ -86,6 +86,24 @@ def test_databases(urls: tuple[str, str], paperfeed: Run) -> None:
     assert counts(other, "found")["mailer"] == mail
 
 
+def test_the_file_of_sqlite_keeps_nothing(paperfeed: Run, tmp_path: Path) -> None:
+    """Deleted rows are overwritten: the id is in no free page and in no log."""
+    user, file = "user-with-a-name-of-its-own", tmp_path / "paperfeed.db"
+    url = f"sqlite:///{file}"
+    assert paperfeed("db", "upgrade", "--db", url).code == 0
+    store = open_store(url)
+    add_papers(store, 3)
+    record(store, event(user_id=user), event(user_id="bob"))
+    store.dispose()
+    assert user.encode() in file.read_bytes()
+
+    assert paperfeed("users", "forget", user, "--db", url, "--verify").code == 0
+
+    kept = b"".join(each.read_bytes() for each in tmp_path.glob("paperfeed.db*"))
+    assert user.encode() not in kept
+    assert b"bob" in kept
+
+
 def test_a_server(paperfeed: Run, tmp_path: Path) -> None:
     """Over gRPC the same is found and removed; slates of a user without events count too."""
     url = f"sqlite:///{tmp_path / 'served.db'}"
@@ -141,7 +159,7 @@ def test_exports_and_bundles(paperfeed: Run, tmp_path: Path) -> None:
     for name, taken_at in (("due", NOW + dt.timedelta(days=1)), ("early", NOW - dt.timedelta(days=1))):
         (files / name).mkdir()
         params = {"taken_at": {"database": taken_at.isoformat()}}
-        fields = {"version": name, "fingerprint": "", "metrics": {"database": {}}, "params": params}
+        fields = {"version": f"{name}\x1b[2J", "fingerprint": "", "metrics": {"database": {}}, "params": params}
         (files / name / "manifest.json").write_text(json.dumps(fields), encoding="utf-8")
 
     done = paperfeed("users", "forget", USER, "--db", url, "--files", files, "--verify", "--json")
@@ -149,14 +167,16 @@ def test_exports_and_bundles(paperfeed: Run, tmp_path: Path) -> None:
 
     assert counts(found, "found")["export"] == {"events": 3, "profiles": 1, "papers": 3}
     assert counts(found, "left") == {"database": EMPTY, "files": {}}
-    assert [each["version"] for each in found["due_bundles"]] == ["due"]
+    assert [each["version"] for each in found["due_bundles"]] == ["due\x1b[2J"]
     assert "removing the user's rows from" in done.err
     assert paperfeed("export", "--out", files / "next", "--events").code == 0
     text = paperfeed("users", "forget", USER, "--db", url, "--files", files)
     assert text.code == 0
     assert f"found  files {files}: nothing" in text.out
+    assert "not searched  files under --files that are not Parquet" in text.out
     # The time from which the user was stored is not known any more, so older bundles are due too.
     assert text.out.count("due for training again:") == 2
+    assert "\x1b" not in text.out
 
 
 def test_what_cannot_be_removed(paperfeed: Run, tmp_path: Path) -> None:

@@ -69,3 +69,18 @@ def test_places_that_cannot_be_used(made: Path, tmp_path: Path) -> None:
         open_folders("nowhere://x", tmp_path)
     with pytest.raises(BundleUnusable, match="cannot write to the registry"):
         open_folders(str(tmp_path / "file" / "models"), tmp_path).put(content_of(files, made), files)
+
+
+def test_errors_do_not_show_a_password(made: Path, tmp_path: Path) -> None:
+    """A URL may hold a password, which must not reach logs, the registry's log and callers of GetStatus."""
+    secret = "nowhere://user:sesame@example.org/models"
+    known = open_folders(f"memory://user:sesame@{secrets.token_hex(4)}/models", tmp_path / "cache")
+
+    with pytest.raises(BundleUnusable) as unknown_scheme:
+        open_folders(secret, tmp_path)
+    with pytest.raises(BundleUnusable) as missing:
+        known.folder("0" * 64)
+
+    assert "nowhere://***@example.org/models" in unknown_scheme.value.message
+    assert "memory://***@" in missing.value.message
+    assert "sesame" not in unknown_scheme.value.message

@@ -8,7 +8,7 @@ from service.app.ports import Store
 from service.app.registry import Registry
 from service.domain.events import Preferences
 from service.storage.registry.folders import LocalFolders
-from testing.rivals import rival
+from testing.trials.rivals import rival
 from tests.contracts.samples import NOW, FixedClock
 
 

@@ -221,8 +221,54 @@ def test_a_failure_to_load_is_logged_once(registry: Registry, versions: list[str
     assert changes(registry, new)[1:] == [("server a", *same), ("server b", *same)]
     assert dict(registry.log(new)[-1].evidence) == {"load_failed": "is missing"}
     registry.promote(new, "ada", force=True)
-    registry.record_failure(new, "is damaged", "server a")
-    assert changes(registry, new)[-1] == ("server a", S.SERVING, S.SERVING)
+    for attempt in range(10):
+        registry.record_failure(new, f"does not answer (request {attempt})", "server a")
+    assert changes(registry, new)[-4:] == [("ada", S.REGISTERED, S.SERVING), *[("server a", S.SERVING, S.SERVING)] * 3]
+
+
+def test_evidence_with_numbers_that_json_does_not_know(registry: Registry, versions: list[str]) -> None:
+    """An open end of an interval is stored as null, so that a decision is never refused for its figures."""
+    evidence = {"gain": {"mean": 0.0, "high": float("inf")}, "interval": (float("nan"), 1.0)}
+
+    registry.record_gate(versions[1], S.REJECTED, evidence, "ada")
+
+    stored = dict(registry.log(versions[1])[-1].evidence)
+    assert stored == {"gain": {"mean": 0.0, "high": None}, "interval": [None, 1.0]}
+
+
+def test_a_gate_counts_against_what_serves(registry: Registry, versions: list[str]) -> None:
+    """A bundle that was better than a model of the past may be worse than the one that serves now."""
+    first, second, third = versions
+    registry.promote(first, "ada", force=True)
+    for version in (second, third):
+        registry.record_gate(version, S.GATED, {"serving": first}, "ada")
+    registry.promote(second, "ada")
+
+    for change in (lambda: registry.promote(third, "bob"), lambda: registry.start_canary(third, 0.1, "bob")):
+        with pytest.raises(WrongModelState, match=f"compared it with {first}, which does not serve now"):
+            change()
+
+    registry.record_gate(third, S.GATED, {"serving": second}, "bob")
+    assert registry.promote(third, "bob").state is S.SERVING
+
+
+def test_a_judgement_of_a_canary_that_has_ended_changes_nothing(registry: Registry, versions: list[str]) -> None:
+    """While a judge computes, an admin may take the canary back or promote it; the judge must not undo that."""
+    old, new = versions[:2]
+    registry.promote(old, "ada", force=True)
+    registry.start_canary(new, 0.1, "ada", force=True)
+    judged = registry.aliases().canary
+    assert judged is not None
+
+    registry.rollback(new, "ada")
+    with pytest.raises(WrongModelState, match="has ended"):
+        registry.promote(new, "judge", force=True, experiment_id=judged.experiment_id)
+    assert registry.aliases().serving == old
+
+    registry.promote(new, "ada", force=True)
+    with pytest.raises(WrongModelState, match="has ended"):
+        registry.rollback(new, "judge", experiment_id=judged.experiment_id)
+    assert registry.aliases().serving == new
 
 
 def test_users_of_the_newest_slates(store: Store) -> None:

@@ -180,13 +180,30 @@ def test_without_https_there_is_no_one_click() -> None:
     assert b"List-Unsubscribe-Post" not in made.content
 
 
+def test_links_lead_straight_to_papers() -> None:
+    """Titles link to the paper itself and to its PDF on arXiv; the setting lets them lead over the mailer."""
+    papers = tuple(replace(paper, categories=("cs.IR", "cs.LG")) for paper in feed(count=1).papers)
+    direct = parts(issue(replace(feed(), papers=papers)).content)
+    tracked = parts(issue(replace(feed(), papers=papers), settings=replace(SETTINGS, track_clicks=True)).content)
+
+    for text in direct[1:]:
+        assert "https://arxiv.org/abs/2603.00001" in text
+        assert f"{BASE}/click/" not in text
+        assert f"{BASE}/open/" in text
+    for text in (*direct[1:], *tracked[1:]):
+        assert "https://arxiv.org/pdf/2603.00001" in text
+        assert "cs.IR · cs.LG" in text
+    assert "arXiv:2603.00001" in direct[2]
+    assert all(f"{BASE}/click/" in text and "https://arxiv.org/abs/" not in text for text in tracked[1:])
+
+
 def test_papers_without_a_web_address() -> None:
     """Only http and https addresses become links."""
     papers = tuple(
         replace(paper, url=url)
         for paper, url in zip(feed().papers, ("javascript:alert(1)", "", "ftp://x.org/p"), strict=True)
     )
-    made = issue(replace(feed(), papers=papers))
+    made = issue(replace(feed(), papers=papers), settings=replace(SETTINGS, track_clicks=True))
     assert [paper.url for paper in made.papers] == ["", "", ""]
     assert f"{BASE}/click/".encode() not in made.content
 

@@ -36,7 +36,7 @@ def site(store: MailStore, clock: FixedClock) -> Iterator[RunningSite]:
             issues.add(connection, made)
             issues.mark_sent(connection, name, NOW)
     clock.advance(minutes=10)
-    settings = MailSettings.read({}, sender_name="Papers & more")
+    settings = MailSettings.read({}, sender_name="Papers & more", track_clicks=True)
     with (
         FeedService("127.0.0.1:1", timeout_seconds=0.2) as service,
         running_site(store, service, settings, clock) as it,

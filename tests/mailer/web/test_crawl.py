@@ -54,7 +54,7 @@ def test_a_crawl_from_a_mail(store: MailStore, feeds: OwnFeeds, inbox: Inbox) ->
     """Following all links of a mail twice stores nothing but clicks marked as a scanner's, here and in the service."""
     subscribe(store, feeds, 1)
     clock = FixedClock(feeds.today)
-    settings = settings_for(inbox.port, server=feeds.target)
+    settings = settings_for(inbox.port, server=feeds.target, track_clicks=True)
     with FeedService(feeds.target) as service, running_site(store, service, settings, clock, courier=True) as site:
         MailRun(store, service, replace(settings, base_url=site.base_url), clock).run(everybody=True)
         links = links_in(inbox.messages[0][1])

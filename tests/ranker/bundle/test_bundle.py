@@ -302,6 +302,9 @@ def test_sealed_manifest_with_wrong_types(folder: Path) -> None:
         ("encoder_name", None),
         ("embedding_dim", "x"),
         ("base", []),
+        ("params", []),
+        ("metrics", 1),
+        ("recipe", "\ud800"),
     ):
         (folder / MANIFEST_NAME).write_bytes(_render({**fields, name: value}))
         with pytest.raises(BundleError):

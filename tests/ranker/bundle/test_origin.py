@@ -59,3 +59,23 @@ def test_other_origins(tmp_path: Path) -> None:
         heir: "trained from old",
         grandchild: "trained from heir",
     }
+
+
+def test_manifests_with_values_of_any_type(tmp_path: Path) -> None:
+    """A folder may hold any file: values that are no times and no names are unknown, and never an error."""
+    for name, params in (
+        ("list", {"taken_at": ["2026-03-10"], "base": ["old"]}),
+        ("number", {"taken_at": {"database": 3}, "base": {}}),
+        ("text", {"taken_at": {"database": "yesterday"}}),
+        ("zoneless", {"taken_at": {"database": "2026-03-11T00:00:00"}}),
+    ):
+        folder = bundle(tmp_path / name, "database")
+        fields = json.loads((folder / "manifest.json").read_text())
+        (folder / "manifest.json").write_text(json.dumps({**fields, "params": params}))
+
+    found = due_bundles([tmp_path], DELETED_AT)
+
+    reason = "trained on the data set 'database', taken at an unknown time"
+    assert {each.version: each.reason for each in found} == dict.fromkeys(
+        ("list", "number", "text", "zoneless"), reason
+    )

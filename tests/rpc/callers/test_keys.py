@@ -13,7 +13,7 @@ from paperfeed.v1.status_pb2 import GetStatusRequest
 from service.app.callers.keys import ApiKeys
 from service.app.callers.known_callers import MAX_AGE_SECONDS, KnownCallers
 from service.bootstrap import SystemClock
-from service.domain.callers import ApiKey, Scope, key_hash, key_id_of, new_key
+from service.domain.callers import ApiKey, Scope, key_hash, key_id_of, new_key, new_key_id
 from service.storage import SqlStore
 from testing.calls import failing, wait_until
 from testing.servers import Service, lose_database
@@ -92,6 +92,12 @@ def test_keys_outlive_a_short_outage_only(start: Callable[..., Service]) -> None
         lose_database(service)
         with failing(grpc.StatusCode.INVALID_ARGUMENT):
             client.feeds.RankPapers(RankPapersRequest())
+        # A key that the server does not know yet may be valid.
+        with (
+            Client(service.target, api_key=new_key(new_key_id()), retries=False) as newcomer,
+            failing(grpc.StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE"),
+        ):
+            newcomer.catalog.ListPapers(ListPapersRequest())
         known._read_at -= MAX_AGE_SECONDS
         with failing(grpc.StatusCode.UNAVAILABLE, "STORAGE_UNAVAILABLE"):
             client.feeds.RankPapers(RankPapersRequest())

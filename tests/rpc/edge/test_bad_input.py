@@ -25,6 +25,7 @@ from paperfeed.v1.catalog_pb2 import (
     UpsertPapersRequest,
 )
 from paperfeed.v1.feed_pb2 import (
+    ExplainPaperRequest,
     FindSimilarPapersRequest,
     GetFeedRequest,
     GetSlateRequest,
@@ -34,14 +35,17 @@ from paperfeed.v1.feed_pb2 import (
 from paperfeed.v1.profile_pb2 import (
     EVENT_TYPE_CLICK,
     EVENT_TYPE_LIKE,
+    DeleteEventsRequest,
     DeleteUserRequest,
     Event,
     ExportUserRequest,
     GetProfileRequest,
     ListDeletedUsersRequest,
     ListLikesRequest,
+    ListSignalsRequest,
     Preferences,
     RecordEventsRequest,
+    ResetSignalsRequest,
     UpdatePreferencesRequest,
 )
 from testing.calls import at, call, failing, fresh, make_digest, make_papers, on, record, upsert, upsert_ready
@@ -195,6 +199,19 @@ CASES = [
     Case(StreamFeedsRequest(user_ids=["u"], as_of=TOO_LATE), "as_of"),
     Case(FindSimilarPapersRequest(), "paper_id"),
     Case(FindSimilarPapersRequest(paper_id="known", limit=-1), "limit"),
+    Case(ExplainPaperRequest(user_id="u"), "paper_id"),
+    Case(ExplainPaperRequest(user_id="u", paper_id="known", digest_id="\x00"), "digest_id"),
+    Case(ExplainPaperRequest(user_id="u", paper_id="known", slate_id=""), "slate_id"),
+    Case(ExplainPaperRequest(user_id="u", paper_id="known", diversity=2), "diversity"),
+    Case(ExplainPaperRequest(user_id="u", paper_id="known", as_of=TOO_LATE), "as_of"),
+    Case(ExplainPaperRequest(user_id="u", paper_id="known", exclude_paper_ids=["p"] * 1_001), "exclude_paper_ids"),
+    Case(ListSignalsRequest(user_id="u", page_size=-1), "page_size"),
+    Case(ListSignalsRequest(user_id="u", event_types=[0]), "event_types[0]"),
+    Case(ListSignalsRequest(user_id="u", event_types=[1] * 21), "event_types"),
+    Case(DeleteEventsRequest(user_id="u"), "event_ids"),
+    Case(DeleteEventsRequest(user_id="u", event_ids=["e"] * 1_001), "event_ids"),
+    Case(DeleteEventsRequest(user_id="u", event_ids=["e", ""]), "event_ids[1]"),
+    Case(ResetSignalsRequest(user_id="\x00"), "user_id"),
 ]
 
 

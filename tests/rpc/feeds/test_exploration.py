@@ -11,6 +11,7 @@ import pytest
 from paperfeed.client import Client
 from paperfeed.v1.feed_pb2 import (
     REASON_TYPE_EXPLORATION,
+    ExplainPaperRequest,
     GetFeedRequest,
     GetSlateRequest,
     StreamFeedsRequest,
@@ -127,3 +128,24 @@ def test_windows_are_explored_too(client: Client, user: str) -> None:
 
     assert ids([item.paper for item in once.items]) == ids([item.paper for item in again.items])
     assert sum(REASON_TYPE_EXPLORATION in kinds(item) for item in once.items) == 1
+
+
+def test_explanations_name_the_swap(client: Client, user: str) -> None:
+    """The explanation of a slate gives the rank before exploration; a new ranking is not explored."""
+    feed = get_feed(client, user, "d", explain=True, as_of=at(MONDAY))
+    (explored,) = [item for item in feed.items if kinds(item) == [REASON_TYPE_EXPLORATION]]
+
+    def explain(paper: str, **fields: Any) -> tuple[int, int]:
+        request = ExplainPaperRequest(user_id=user, paper_id=paper, **fields)
+        found = client.feeds.ExplainPaper(request)
+        return found.rank, found.rank_before_exploration
+
+    ranks = dict(explain(each.paper.paper_id, slate_id=feed.slate_id) for each in feed.items)
+
+    assert sorted(ranks.values()) == list(ranks) == list(range(1, 41))
+    moved = [rank for rank, before in ranks.items() if rank != before]
+    assert len(moved) == 2
+    assert explored.rank == moved[0]
+    assert [ranks[rank] for rank in moved] == moved[::-1]
+    before, unexplored = explain(explored.paper.paper_id, digest_id="d")
+    assert before == unexplored == moved[1]

@@ -1,6 +1,7 @@
 """Damaged and unfit bundles are refused with their reason, and the present bundle keeps serving."""
 
 import io
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -59,6 +60,30 @@ def timeless(folder: Path) -> None:
     reseal(folder, created_at="2026-01-01T00:00:00")
 
 
+def endless(folder: Path) -> None:
+    """Replace the model by a pipe that nobody writes to."""
+    (folder / MODEL_NAME).unlink()
+    os.mkfifo(folder / MODEL_NAME)
+
+
+def huge_metrics(folder: Path) -> None:
+    """Give the manifest more metrics than a page of models can show."""
+    reseal(folder, metrics={str(number): 0.5 for number in range(10_000)})
+
+
+def deep_metrics(folder: Path) -> None:
+    """Nest the metrics more deeply than clients can read."""
+    metrics: dict[str, object] = {}
+    for _ in range(100):
+        metrics = {"deeper": metrics}
+    reseal(folder, metrics=metrics)
+
+
+def large_number(folder: Path) -> None:
+    """Give a metric that no floating-point number can hold."""
+    reseal(folder, metrics={"ndcg": 10**400})
+
+
 @pytest.mark.parametrize(
     ("spoil", "reason"),
     [
@@ -68,6 +93,10 @@ def timeless(folder: Path) -> None:
         (large_arrays, "its arrays take"),
         (no_model, MODEL_NAME),
         (timeless, "created_at needs a time zone"),
+        (endless, "is not a plain file"),
+        (huge_metrics, "metrics take"),
+        (deep_metrics, "nested too deeply"),
+        (large_number, "too large"),
     ],
 )
 def test_an_unfit_bundle_is_rejected(
@@ -84,9 +113,10 @@ def test_an_unfit_bundle_is_rejected(
     client, before = registered.client, present(registered.client)
     folder = shutil.copytree(rivals[0], tmp_path / "spoilt")
     spoil(folder)
-    content = "1" * 64 if spoil is damage else put(place, folder)
-    if spoil is damage:
-        shutil.copytree(folder, place / content)
+    is_refused_by_put = spoil in {damage, endless}
+    content = "1" * 64 if is_refused_by_put else put(place, folder)
+    if is_refused_by_put:
+        folder.rename(place / content)
 
     with failing(grpc.StatusCode.FAILED_PRECONDITION, "BUNDLE_REJECTED") as failure:
         client.models.RegisterModel(pb.RegisterModelRequest(content_sha256=content))

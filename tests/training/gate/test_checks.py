@@ -15,9 +15,9 @@ from ranker.user_context import UNKNOWN_USER
 from service.encoder import HashingEncoder
 from testing.click_log import made_up_log
 from testing.ranker import DIM
-from testing.rivals import MADE_AT, rival
 from testing.training import DIM as PLANTED_DIM
 from testing.training import planted
+from testing.trials.rivals import MADE_AT, rival
 from training.checks import Check, Outcome, overall
 from training.evaluation import Plan
 from training.gate.bundle_files import loaded, size_check
@@ -175,6 +175,17 @@ def test_held_out(planted_rivals: tuple[Bundle, Bundle]) -> None:
     assert worse.figures["difference"]["mean"] == -better.figures["difference"]["mean"] < 0
     assert same.outcome is Outcome.PASSED
     assert same.figures["difference"] == {"mean": 0, "low": 0, "high": 0}
+
+
+def test_too_few_users(planted_rivals: tuple[Bundle, Bundle]) -> None:
+    """Two users never pass the gate, however sure the interval of the two looks."""
+    good, bad = planted_rivals
+
+    check = held_out_check(DATA, replace(PLAN, max_users=2), good, bad, RULES.held_out)
+
+    assert check.outcome is Outcome.INCONCLUSIVE
+    assert "2 users were tested; 20 are needed" in check.reason
+    assert check.figures["difference"]["low"] > 0
 
 
 def test_no_held_out_data(planted_rivals: tuple[Bundle, Bundle]) -> None:

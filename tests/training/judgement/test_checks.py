@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from testing.canary_clicks import EXPONENT, SimulatedCanary
 from testing.click_log import MORNING, logged, sent
+from testing.trials.canary_clicks import EXPONENT, SimulatedCanary
 from training.checks import Outcome
 from training.feedback.examination import Examination
 from training.feedback.joining import LoggedEvent
@@ -226,3 +226,18 @@ def test_values_are_freed_of_position_bias(trial: Trial) -> None:
     assert values[0] == pytest.approx(1 / np.log2(4) * 3 / 2)
     assert values[1] == 0
     assert np.isnan(values[2])
+
+
+def test_slates_of_an_earlier_share_count_for_nothing() -> None:
+    """Between the start of a canary and the last change of its share, the canary itself changed what users did."""
+    builder = TrialBuilder("new", "old", since=MORNING, began=MORNING - 7_200)
+
+    def served(name: str, version: str, hours: float) -> ServedSlate:
+        at = MORNING + hours * 3_600
+        return ServedSlate(replace(logged(name, as_of=at), model_version=version), "none", at)
+
+    builder.add([served("a", "old", -3), served("b", "new", -1), served("c", "new", 1)], [], in_canary=True)
+    trial = builder.built()
+
+    assert (trial.now.slate_counts().tolist(), trial.before.slate_counts().tolist()) == ([1], [1])
+    assert not trial.left_out

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from testing.canary_clicks import EXPONENT, SimulatedCanary
+from testing.trials.canary_clicks import EXPONENT, SimulatedCanary
 from training.feedback.examination import Examination
 from training.judgement.judge import Facts, Verdict, judge
 from training.judgement.rules import JudgementRules

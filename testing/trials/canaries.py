@@ -16,7 +16,7 @@ from service.domain.models import ModelState
 from service.domain.papers import Paper
 from service.storage import SqlStore, open_store, schema
 from service.storage.registry.folders import LocalFolders
-from testing.rivals import rival
+from testing.trials.rivals import rival
 
 PLACES = 10
 SHARE = 0.4

@@ -1,0 +1,1 @@
+"""The signal ledger in the database."""
