@@ -15,6 +15,7 @@ from service.domain.callers import ApiKey, AuditEntry, key_hash
 from service.domain.events import Event, EventType, Preferences
 from service.domain.feeds import FallbackReason, Reason, ReasonType, Slate, SlateItem
 from service.domain.interests import InterestOrigin, StoredInterest, StoredInterests
+from service.domain.libraries import LibraryCollection, LibraryItem, LibrarySource
 from service.domain.papers import Digest, Paper
 from service.storage import open_store, schema
 from tests.contracts.samples import FixedClock
@@ -42,6 +43,10 @@ def main() -> None:
         tx.users.save_preferences("ada", Preferences(("nlp",)), NOW)
         kept = StoredInterest("found-1", "Kept papers", InterestOrigin.FOUND, ("p2",), 0.5, True, ("found-0",))
         tx.users.save_interests("ada", StoredInterests((kept,), frozenset({"arxiv:2401.00001"})), NOW)
+        library = "zotero:users/7"
+        tx.libraries.save(LibrarySource("ada", library, 12, "", ("COLL",), ("COLL",), NOW))
+        tx.libraries.put_items("ada", library, [LibraryItem("ITEM", "p2", NOW, ("COLL",))])
+        tx.libraries.replace_collections("ada", library, [LibraryCollection("COLL", "Kept")])
         tx.users.delete("bob", FixedClock(NOW))
         item = SlateItem(1, "p2", 0.5, (Reason(ReasonType.FRESH),))
         tx.slates.add(

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import yaml
 
+from cli.home.plan import open_home
 from cli.home.suggest import suggested_categories
 from mailer.config import MailSettings
 from service.config import Settings
@@ -108,6 +109,21 @@ def test_missing_answers(paperfeed: Run, folder: Path) -> None:
     assert "the library suggests --category cs.IR" in some.err
     assert "--smtp HOST:PORT" in some.err
     assert not (folder / "paperfeed.toml").exists()
+
+
+def test_steps_of_the_library(paperfeed: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file and a Zotero library are synced, also before each fetch; papers that were named are added at the start."""
+    (folder / "key").write_text("secret", encoding="utf-8")
+    words = ("--library", "refs.bib", "--zotero", "groups/7", "--zotero-key-file", "key", "--like", "2310.12345")
+    assert paperfeed("init", *words, "--hf-daily", "--no-mail").code == 0
+    monkeypatch.chdir(folder)
+    home = open_home()
+    assert [shlex.split(step) for step in home.sync_steps] == [
+        ["library", "sync", "file", str(folder / "refs.bib"), "--user", "me"],
+        ["library", "sync", "zotero", "--user", "me", "--library", "groups/7", "--key-file", str(folder / "key")],
+    ]
+    added = shlex.join(["library", "add", "--from", str(folder / "likes.txt"), "--user", "me"])
+    assert home.library_steps == [*home.sync_steps, added]
 
 
 @pytest.mark.parametrize(
