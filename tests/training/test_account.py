@@ -14,7 +14,7 @@ def test_account(trained: tuple[Path, TrainingReport]) -> None:
     fitted = report.account.fitted
     assert fitted.tree_count == int(np.argmax(fitted.curve)) + 1
     assert fitted.text.count("Tree=") == fitted.tree_count
-    assert set(report.account.seconds) == {"spaces", "factors", "features", "trees"}
+    assert set(report.account.seconds) == {"spaces", "factors", "features", "trees", "calibration"}
     for used in report.account.data:
         assert len(used.held_out_users) == len(used.held_out.group_sizes) > 0
         assert used.learned_queries > 0

@@ -116,7 +116,7 @@ def test_progress_is_reported(tmp_path: Path) -> None:
         recipe=replace(find_recipe("tiny"), tree_count=3),
         progress=lambda *step: heard.append(step),
     )
-    assert {stage for stage, _, _ in heard} == {"spaces", "factors", "features", "trees"}
+    assert {stage for stage, _, _ in heard} == {"spaces", "factors", "features", "trees", "calibration"}
     assert ("trees", 3, 3) in heard
 
 

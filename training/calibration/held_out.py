@@ -54,6 +54,7 @@ class ScoredDigests:
             part = [(papers, query) for query in queries[start : start + _DIGESTS_AT_A_TIME]]
             features = feature_rows(part, None, rng, silent).features
             scores.append(model.scores(features, model.leaves(features)))
+        progress("calibration", len(queries), len(queries))
         return cls(
             np.concatenate(scores),
             np.concatenate([np.empty(0, dtype=np.bool_), *(query.relevant for query in queries)]),
