@@ -15,6 +15,7 @@ STEPS: list[tuple[str, str, dict[str, Any]]] = [
     ),
     ("CatalogService", "GetPaper", {"paper_id": "p0"}),
     ("CatalogService", "BatchGetPapers", {"paper_ids": PAPER_IDS, "view": "PAPER_VIEW_FULL"}),
+    ("CatalogService", "SearchPapers", {"query": "proteins"}),
     ("CatalogService", "ListPapers", {"page_size": 2}),
     ("CatalogService", "ListPapers", {"page_size": 2, "page_token": "$ListPapers.next_page_token"}),
     (
@@ -128,6 +129,7 @@ def check(answers: dict[str, Any]) -> None:
     """Assert that each RPC gave what the steps ask for. A stream's answer is the list of its messages."""
     assert answers.keys() == {rpc for _, rpc, _ in STEPS}
     assert [paper["paper_id"] for paper in answers["ListPapers"]["papers"]] == ["p2", "p3"]
+    assert {paper["paper_id"] for paper in answers["SearchPapers"]["papers"]} == {"p0", "p1", "p3"}
     assert answers["GetDigest"]["digest"]["date"] == {"year": 2026, "month": 3, "day": 11}
     assert answers["UpdatePreferences"]["preferences"] == {"followed_topics": ["cs.LG"]}
     assert answers["GetFeed"]["slate"]["items"][0]["rank"] == 2
