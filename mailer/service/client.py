@@ -260,7 +260,6 @@ class FeedService:
 
         Raises:
             NotFound: One of the interests is unknown.
-            InvalidField: Both are the same.
         """
         request = profile_pb2.MergeInterestsRequest(
             user_id=user_id, interest_id=interest_id, merged_interest_ids=[merged_id]

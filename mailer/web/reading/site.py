@@ -16,6 +16,7 @@ from mailer.web.forms import Form
 from mailer.web.guards import is_cross_site
 from mailer.web.reading.actions import Actions
 from mailer.web.reading.atom import KEPT_SECONDS, MEDIA_TYPE, AtomFeeds
+from mailer.web.reading.interests import InterestActions
 from mailer.web.reading.pages import Pages, UserHandler
 from mailer.web.reading.sign_in import SignIn
 from mailer.web.reading.signals import SignalPages
@@ -48,6 +49,7 @@ class Reading:
         self._users = PageUsers(store, settings, links)
         self._pages = Pages(store, service, settings, links)
         self._actions = Actions(service, clock)
+        self._interests = InterestActions(service)
         self._why = Why(service, self._pages.page)
         self._signals = SignalPages(service, self._pages.page)
         self._sign_in = SignIn(store, self._users, links, clock, self._pages.page, wake)
@@ -83,6 +85,7 @@ class Reading:
                     ("/seen", actions.see),
                     ("/follow", actions.follow),
                     ("/likes", actions.add_likes),
+                    ("/interests", self._interests.change),
                     ("/signals/undo", self._signals.undo),
                     ("/signals/reset", self._signals.reset),
                 )

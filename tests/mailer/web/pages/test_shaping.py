@@ -3,6 +3,7 @@
 import re
 from html import unescape
 
+from paperfeed.v1 import profile_pb2
 from tests.mailer.web.pages.conftest import Visitor
 
 
@@ -120,3 +121,115 @@ def test_reset(me: Visitor) -> None:
     assert "Nothing is recorded yet." in page
     assert "What you follow and mute" not in page
     assert set(me.papers()) == {f"a{n}" for n in range(10)}
+
+
+def interests(visitor: Visitor) -> dict[str, str]:
+    """Return {name of the interest: its id}, in the order of the page."""
+    page = visitor.get("/interests").text
+    sections = re.findall(r'<section class="interest" aria-labelledby="i\d+">(.*?)</section>', page, re.DOTALL)
+    pattern = r'<h2 id="i\d+" dir="auto">([^<]+)</h2>.*?name="interest" value="([^"]+)"'
+    found = [re.findall(pattern, each, re.DOTALL)[0] for each in sections]
+    return {unescape(name): unescape(interest_id) for name, interest_id in found}
+
+
+def weights(visitor: Visitor) -> list[int]:
+    """Return the weights of the interests on the page, in percent."""
+    return [int(each) for each in re.findall(r"</meter><span>(\d+) %</span>", visitor.get("/interests").text)]
+
+
+def create_interests(visitor: Visitor) -> None:
+    """Give the user the interests Graphs and Proteins, and no others."""
+    found = list(interests(visitor).values())
+    with visitor.feeds.client() as client:
+        for name, paper in (("Graphs", "a0"), ("Proteins", "a6")):
+            interest = profile_pb2.Interest(
+                name=name, origin=profile_pb2.INTEREST_ORIGIN_LIST, paper_ids=[visitor.feeds.paper_id(paper)]
+            )
+            client.profiles.CreateInterest(
+                profile_pb2.CreateInterestRequest(user_id=visitor.user_id, interest=interest)
+            )
+    for interest_id in found:
+        assert visitor.post("/interests", {"interest": interest_id, "delete": "yes"}).status == 303
+    assert list(interests(visitor)) == ["Graphs", "Proteins"]
+
+
+def test_interests_are_changed(me: Visitor) -> None:
+    """Interests are renamed, weighted, paused, merged and deleted by the page's forms."""
+    create_interests(me)
+    graphs, proteins = interests(me).values()
+    assert weights(me) == [50, 50]
+    more = re.findall(r'name="weight" value="([^"]+)">More', me.get("/interests").text)[0]
+    for _ in range(2):
+        # To send the form again changes nothing more.
+        done = me.post("/interests", {"interest": graphs, "weight": more})
+    assert done.headers["Location"] == "/interests"
+    assert weights(me) == [75, 25]
+    less = re.findall(r'name="weight" value="([^"]+)">Less', me.get("/interests").text)[0]
+    me.post("/interests", {"interest": graphs, "weight": less})
+    assert weights(me) == [50, 50]
+
+    me.post("/interests", {"interest": graphs, "name": "<Graphs> & more"})
+    assert list(interests(me)) == ["<Graphs> & more", "Proteins"]
+    me.post("/interests", {"interest": proteins, "paused": "yes"})
+    assert me.get("/interests").text.count("<strong>Paused</strong>") == 1
+    me.post("/interests", {"interest": proteins, "paused": "no"})
+    assert "<strong>Paused</strong>" not in me.get("/interests").text
+
+    me.post("/interests", {"interest": graphs, "merged": proteins})
+    assert interests(me) == {"<Graphs> & more": graphs}
+    assert weights(me) == [100]
+    page = me.get("/interests").text
+    assert me.feeds.paper_id("a6") in page
+    assert 'name="weight"' not in page
+    me.post("/interests", {"interest": graphs, "delete": "yes"})
+    assert interests(me) == {}
+    assert "2 likes" in me.get("/interests").text
+
+
+def test_changes_of_interests_that_are_refused(me: Visitor) -> None:
+    """Forms without an interest, with several changes, wrong values or of other sites change nothing."""
+    create_interests(me)
+    graphs = interests(me)["Graphs"]
+    before = me.get("/interests").text
+    for form in (
+        {"name": "x"},
+        {"interest": graphs},
+        {"interest": graphs, "name": "x", "delete": "yes"},
+        {"interest": graphs, "name": "x" * 300},
+        {"interest": graphs, "weight": "nan"},
+        {"interest": graphs, "weight": "7"},
+        {"interest": graphs, "merged": ""},
+    ):
+        assert me.post("/interests", form).status == 400, form
+    assert me.post("/interests", {"interest": "unknown", "name": "x"}).status == 404
+    assert me.post("/interests", {"interest": graphs, "delete": "yes"}, Origin="https://evil.example").status == 403
+    assert me.get("/interests").text == before
+
+
+def test_the_feed_by_interest(me: Visitor) -> None:
+    """The feed has a section for each interest that is not paused, on every page; forms lead back to the sections."""
+    create_interests(me)
+    assert 'href="/?sections=1">By interest</a>' in me.get("/").text
+    assert "<section" not in me.get("/").text
+    page = me.get("/?sections=1").text
+
+    heading = r'<section aria-labelledby="(s\d)">\s*<h2 class="section" id="(s\d)" dir="auto">(\w+)<'
+    assert re.findall(heading, page) == [("s1", "s1", "Graphs"), ("s2", "s2", "Proteins")]
+    assert set(me.papers("/?sections=1")) == {f"a{n}" for n in range(10)} - {"a0", "a5"}
+    first, second = (re.findall(r' id="p(\d+)"', each) for each in page.split('id="s2"'))
+    assert sorted(first + second) == list("12345678")
+    assert first == sorted(first)
+    assert second == sorted(second)
+    assert 'href="/">In one list</a>' in page
+    done = me.react("a1", "like", back="/?sections=1", rank="1")
+    assert done.headers["Location"].startswith("/?sections=1&did=like")
+
+    me.feeds.add_digest("long", "c", 45)
+    page = me.get("/?sections=1").text
+    more = unescape(re.findall(r'class="button" href="([^"]+)"', page)[0])
+    assert "sections=1" in more
+    later = me.get(more).text
+    assert "Proteins</h2>" in later
+    assert not set(re.findall(r'data-paper="([^"]+)"', page)) & set(re.findall(r'data-paper="([^"]+)"', later))
+    me.post("/interests", {"interest": interests(me)["Proteins"], "paused": "yes"})
+    assert "Proteins</h2>" not in me.get("/?sections=1").text
