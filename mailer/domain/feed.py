@@ -120,12 +120,16 @@ class Interest:
     Attributes:
         weight: Share among the user's interests, 0 to 1.
         paper_ids: A few of the newest liked papers of the group.
+        interest_id: Id among the interests of the user.
+        is_paused: Whether feeds leave the interest out.
     """
 
     name: str
     like_count: int
     weight: float
     paper_ids: tuple[str, ...] = ()
+    interest_id: str = ""
+    is_paused: bool = False
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,19 @@ from typing import Self
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from mailer.domain.feed import Digest, Event, Feed, FeedPaper, Preferences, Profile
+from mailer.domain.feed import Digest, Event, Feed, FeedPaper, Interest, Preferences, Profile
+from mailer.domain.shaping import Explanation, Signals
 from mailer.errors import NotFound
-from mailer.service.messages import from_event, mapped, to_digest, to_feed, to_paper, to_profile
+from mailer.service.messages import (
+    from_event,
+    mapped,
+    to_digest,
+    to_explanation,
+    to_feed,
+    to_paper,
+    to_profile,
+    to_signals,
+)
 from paperfeed.client import Access, Client
 from paperfeed.v1 import catalog_pb2, feed_pb2, profile_pb2
 
@@ -18,6 +28,7 @@ PLAIN = Access()
 """No TLS and no API key: a server on this machine that does not identify its callers."""
 PAGE_SIZE = 20
 """Papers on one page of a feed, of search results or of likes."""
+SIGNALS_ON_PAGE = 50
 
 
 class FeedService:
@@ -90,14 +101,17 @@ class FeedService:
             answer = self._client.feeds.FindSimilarPapers(request)
         return [to_paper(each.paper, position) for position, each in enumerate(answer.papers, start=1)]
 
-    def feed(self, user_id: str, digest_id: str = "", page_token: str = "") -> tuple[Feed, str]:
+    def feed(
+        self, user_id: str, digest_id: str = "", page_token: str = "", *, by_interest: bool = False
+    ) -> tuple[Feed, str]:
         """Return a page of the user's feed of one digest, with abstracts and reasons, and the token of the next page.
 
         Without a token, the service makes and stores a new slate.
 
         Args:
             digest_id: Id of the digest; empty means the newest.
-            page_token: Token of the page; it belongs to one user and digest.
+            page_token: Token of the page; it belongs to one user and digest, and to feeds with or without sections.
+            by_interest: Whether the feed has a section for each interest of the user.
 
         Raises:
             NotFound: The digest is unknown, or the slate of the token is no longer stored.
@@ -110,6 +124,7 @@ class FeedService:
             page_token=page_token,
             explain=True,
             view=catalog_pb2.PAPER_VIEW_FULL,
+            by_interest=by_interest,
         )
         with mapped("digest", digest_id):
             answer = self._client.feeds.GetFeed(request)
@@ -159,6 +174,24 @@ class FeedService:
         request = feed_pb2.GetSlateRequest(slate_id=slate_id, page_size=100, view=catalog_pb2.PAPER_VIEW_FULL)
         with mapped("slate", slate_id):
             return to_feed(self._client.feeds.GetSlate(request).slate)
+
+    def explain(self, user_id: str, paper_id: str, *, slate_id: str = "", digest_id: str = "") -> Explanation:
+        """Return why a paper has its place, or has none, in a slate or in a new ranking of a digest.
+
+        Args:
+            slate_id: Slate that was served to the user; empty means a new ranking.
+            digest_id: Digest to rank; empty means the newest one. Without effect if a slate is given.
+
+        Raises:
+            NotFound: The paper, the slate or the digest is unknown.
+        """
+        request = feed_pb2.ExplainPaperRequest(user_id=user_id, paper_id=paper_id)
+        if slate_id:
+            request.slate_id = slate_id
+        else:
+            request.digest_id = digest_id
+        with mapped("paper", paper_id):
+            return to_explanation(self._client.feeds.ExplainPaper(request))
 
     def record(self, events: Sequence[Event]) -> None:
         """Record events in the service. Recording an event again changes nothing.
@@ -217,6 +250,65 @@ class FeedService:
         )
         with mapped():
             self._client.profiles.UpdatePreferences(request)
+
+    def update_interest(self, user_id: str, interest: Interest, *names: str) -> None:
+        """Change some of the ``name``, ``weight`` and ``paused`` of the interest with the same id.
+
+        Raises:
+            NotFound: The interest is unknown.
+            InvalidField: The service refuses one of the values.
+        """
+        changed = profile_pb2.Interest(
+            interest_id=interest.interest_id, name=interest.name, weight=interest.weight, paused=interest.is_paused
+        )
+        request = profile_pb2.UpdateInterestRequest(
+            user_id=user_id, interest=changed, update_mask=FieldMask(paths=names)
+        )
+        with mapped("interest", interest.interest_id):
+            self._client.profiles.UpdateInterest(request)
+
+    def merge_interests(self, user_id: str, interest_id: str, merged_id: str) -> None:
+        """Merge the interest ``merged_id`` into another one, which keeps its name.
+
+        Raises:
+            NotFound: One of the interests is unknown.
+        """
+        request = profile_pb2.MergeInterestsRequest(
+            user_id=user_id, interest_id=interest_id, merged_interest_ids=[merged_id]
+        )
+        with mapped("interest", interest_id):
+            self._client.profiles.MergeInterests(request)
+
+    def delete_interest(self, user_id: str, interest_id: str) -> None:
+        """Delete an interest; its likes stay likes. Deleting it again changes nothing."""
+        request = profile_pb2.DeleteInterestRequest(user_id=user_id, interest_id=interest_id)
+        with mapped("user", user_id):
+            self._client.profiles.DeleteInterest(request)
+
+    def signals(self, user_id: str, page_token: str = "", page_size: int = SIGNALS_ON_PAGE) -> Signals:
+        """Return a page of what shapes the user's feeds, newest first; an unknown user has no signals.
+
+        Raises:
+            InvalidField: The token belongs to another list.
+        """
+        request = profile_pb2.ListSignalsRequest(user_id=user_id, page_token=page_token, page_size=page_size)
+        try:
+            with mapped("user", user_id):
+                return to_signals(self._client.profiles.ListSignals(request))
+        except NotFound:
+            return Signals()
+
+    def delete_events(self, user_id: str, event_ids: Sequence[str]) -> int:
+        """Delete 1 to 1,000 events of the user, and return how many there were. Unknown ids are ignored."""
+        request = profile_pb2.DeleteEventsRequest(user_id=user_id, event_ids=event_ids)
+        with mapped():
+            return self._client.profiles.DeleteEvents(request).deleted_count
+
+    def reset_signals(self, user_id: str) -> int:
+        """Delete all events and preferences of the user, and return how many events there were."""
+        with mapped():
+            answer = self._client.profiles.ResetSignals(profile_pb2.ResetSignalsRequest(user_id=user_id))
+        return answer.deleted_count
 
     def deleted_users(self, since: dt.datetime | None) -> Iterator[tuple[str, dt.datetime]]:
         """Yield (hexadecimal SHA-256 of the user_id, deletion time) of deleted users, earliest first.

@@ -2,14 +2,16 @@
 
 import contextlib
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from mailer.config import PREFIX
 from mailer.domain.feed import Digest, Event, Feed, FeedPaper, Interest, Preferences, Profile, Reason
+from mailer.domain.shaping import Explanation, NearLike, Signal, Signals
 from mailer.errors import InvalidField, NotFound, ServiceUnavailable
 from paperfeed.client import error_details
 from paperfeed.v1 import catalog_pb2, feed_pb2, profile_pb2
@@ -47,7 +49,7 @@ def to_feed(slate: feed_pb2.Slate) -> Feed:
         user_id=slate.user_id,
         slate_id=slate.slate_id,
         digest_id=next(iter(slate.digest_ids), ""),
-        fallback=feed_pb2.FallbackReason.Name(slate.fallback_reason).removeprefix("FALLBACK_REASON_").lower(),
+        fallback=_fallback(slate.fallback_reason),
         papers=tuple(map(_item, slate.items)),
         is_stale=slate.stale_digest,
         sections=tuple((section.interest_id, section.name) for section in slate.sections),
@@ -55,9 +57,16 @@ def to_feed(slate: feed_pb2.Slate) -> Feed:
 
 
 def _item(item: feed_pb2.FeedItem) -> FeedPaper:
+    return replace(to_paper(item.paper, item.rank, _reasons(item.reasons)), interest_id=item.interest_id)
+
+
+def _reasons(reasons: Iterable[feed_pb2.Reason]) -> tuple[Reason, ...]:
     # A newer service may give reasons of other types.
-    reasons = tuple(Reason(_REASONS[each.type], each.subject) for each in item.reasons if each.type in _REASONS)
-    return replace(to_paper(item.paper, item.rank, reasons), interest_id=item.interest_id)
+    return tuple(Reason(_REASONS[each.type], each.subject) for each in reasons if each.type in _REASONS)
+
+
+def _fallback(reason: feed_pb2.FallbackReason.ValueType) -> str:
+    return feed_pb2.FallbackReason.Name(reason).removeprefix("FALLBACK_REASON_").lower()
 
 
 def to_paper(paper: catalog_pb2.Paper, position: int, reasons: tuple[Reason, ...] = ()) -> FeedPaper:
@@ -84,10 +93,65 @@ def to_digest(digest: catalog_pb2.Digest) -> Digest:
 def to_profile(profile: profile_pb2.Profile) -> Profile:
     """Return a user's profile."""
     interests = tuple(
-        Interest(each.name, each.like_count, each.weight, tuple(each.paper_ids)) for each in profile.interests
+        Interest(each.name, each.like_count, each.weight, tuple(each.paper_ids), each.interest_id, each.paused)
+        for each in profile.interests
     )
-    lists = (tuple(getattr(profile.preferences, name)) for name in Preferences.__dataclass_fields__)
-    return Profile(profile.like_count, profile.dislike_count, Preferences(*lists), interests)
+    return Profile(profile.like_count, profile.dislike_count, _to_preferences(profile.preferences), interests)
+
+
+def _to_preferences(preferences: profile_pb2.Preferences) -> Preferences:
+    return Preferences(*(tuple(getattr(preferences, name)) for name in Preferences.__dataclass_fields__))
+
+
+def to_signals(answer: profile_pb2.ListSignalsResponse) -> Signals:
+    """Return one page of a user's signals."""
+    signals = tuple(
+        replace(
+            _to_signal(each.event),
+            time=each.recorded_at.ToDatetime(tzinfo=dt.UTC),
+            title=each.title,
+            effects=tuple(_name(profile_pb2.SignalEffect, effect, "SIGNAL_EFFECT_") for effect in each.effects),
+        )
+        for each in answer.signals
+    )
+    preferences = _to_preferences(answer.preferences) if answer.HasField("preferences") else None
+    return Signals(signals, preferences, answer.next_page_token)
+
+
+def _to_signal(event: profile_pb2.Event) -> Signal:
+    time = event.occurred_at.ToDatetime(tzinfo=dt.UTC) if event.HasField("occurred_at") else None
+    return Signal(event.event_id, event.paper_id, _name(profile_pb2.EventType, event.event_type, "EVENT_TYPE_"), time)
+
+
+def to_explanation(answer: feed_pb2.ExplainPaperResponse) -> Explanation:
+    """Return the explanation of a paper's place."""
+    muted = answer.muted_by
+    entries = {
+        "muted_topics": tuple(muted.topics),
+        "muted_authors": tuple(muted.authors),
+        "muted_keywords": tuple(muted.keywords),
+    }
+    return Explanation(
+        outcome=_name(feed_pb2.PaperOutcome, answer.outcome, "PAPER_OUTCOME_"),
+        paper=to_paper(answer.paper, answer.rank, _reasons(answer.reasons)),
+        fallback=_fallback(answer.fallback_reason),
+        list_size=answer.total_size,
+        score=answer.score,
+        rank_by_score=answer.rank_by_score,
+        rank_before_exploration=answer.rank_before_exploration,
+        contributions=tuple((each.family, each.weighted_sum + each.trees) for each in answer.contributions),
+        base_score=answer.base_score,
+        is_pending=answer.paper.embedding_state == catalog_pb2.EMBEDDING_STATE_PENDING,
+        nearest_likes=tuple(NearLike(each.paper_id, each.title, each.similarity) for each in answer.nearest_likes),
+        hidden_by=tuple(map(_to_signal, answer.hidden_by)),
+        muted_by={name: values for name, values in entries.items() if values},
+    )
+
+
+def _name(enum: Any, value: int, prefix: str) -> str:
+    """Return the name of an enum value in lower case; empty for a value of a newer service."""
+    names = {number: name for name, number in enum.items()}
+    return str(names.get(value, "")).removeprefix(prefix).lower()
 
 
 def from_event(event: Event) -> profile_pb2.Event:

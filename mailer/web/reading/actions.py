@@ -54,7 +54,7 @@ class Actions:
         told = {"did": event_type, "paper": paper_id, **({"slate": slate_id} if slate_id else {})}
         # In a feed, the next paper moves up to this rank.
         place = f"#p{rank}" if (rank := forms.text(form, "rank")).isdecimal() else ""
-        return RedirectResponse(_with(own_path(forms.text(form, "back")), told) + place, status_code=303)
+        return RedirectResponse(with_values(own_path(forms.text(form, "back")), told) + place, status_code=303)
 
     def see(self, user: PageUser, _request: Request, form: Form) -> Response:
         """Record impressions of papers that were in view for a second.
@@ -104,7 +104,8 @@ def own_path(text: str) -> str:
     return text if is_own else "/"
 
 
-def _with(path: str, values: dict[str, str]) -> str:
+def with_values(path: str, values: dict[str, str]) -> str:
+    """Return the path with more parameters in its query."""
     return f"{path}{'&' if '?' in path else '?'}{urlencode(values)}"
 
 

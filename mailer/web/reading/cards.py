@@ -7,6 +7,7 @@ from urllib.parse import quote, urlencode
 from mailer.domain.feed import FeedPaper
 from mailer.issues.reasons import in_words
 from mailer.issues.text import authors_in_words, readable, shortened
+from mailer.web.reading.why import why_url
 
 MAX_REASONS = 3
 
@@ -21,6 +22,7 @@ class Card:
         held: Event type of the user's reaction that holds: like, save or dislike; empty if there is none.
         url: Address of the paper, on another site; empty if unknown.
         page_url: Our own page of the paper.
+        why_url: Our page that explains the paper's place.
     """
 
     rank: int
@@ -37,6 +39,7 @@ class Card:
     arxiv_id: str
     pdf_url: str
     page_url: str
+    why_url: str
 
 
 def cards(papers: Iterable[FeedPaper], slate_id: str = "", *, held: Mapping[str, str] | None = None) -> list[Card]:
@@ -64,4 +67,5 @@ def _card(paper: FeedPaper, slate_id: str, held: str) -> Card:
         arxiv_id=paper.arxiv_id,
         pdf_url=paper.pdf_url,
         page_url=f"/paper/{quote(paper.paper_id)}" + (f"?{urlencode({'slate': slate_id})}" if slate_id else ""),
+        why_url=why_url(paper.paper_id, slate_id),
     )

@@ -20,6 +20,7 @@ from mailer.web.forms import Form
 from mailer.web.guards import PAGE_HEADERS
 from mailer.web.reading.cards import Card, cards
 from mailer.web.reading.categories import suggested_topics
+from mailer.web.reading.interests import next_weights
 from mailer.web.reading.users import PageUser
 
 SIMILAR_COUNT = 8
@@ -60,28 +61,35 @@ class Pages:
         return HTMLResponse(render(template, **{**shared, **facts}), status, headers=PAGE_HEADERS)
 
     def feed(self, user: PageUser, request: Request, _form: Form) -> Response:
-        """Show the feed of the newest digest, or of the one that ``day`` names; ``more`` names a later page."""
+        """Show the feed of the newest digest, or of the one that ``day`` names; ``more`` names a later page.
+
+        With ``sections``, the feed has a section for each interest.
+        """
         day, more = (request.query_params.get(name, "") for name in ("day", "more"))
+        by_interest = request.query_params.get("sections") == "1"
         try:
-            feed, next_token = self._service.feed(user.user_id, day, more)
+            feed, next_token = self._service.feed(user.user_id, day, more, by_interest=by_interest)
         except InvalidField:
             # The token is of an earlier digest: begin again.
-            feed, next_token = self._service.feed(user.user_id, day)
-        more_url = f"/?{urlencode({'day': day, 'more': next_token})}" if next_token else ""
+            feed, next_token = self._service.feed(user.user_id, day, by_interest=by_interest)
+        named = {"day": day} if day else {}
+        kept = {**named, **({"sections": "1"} if by_interest else {})}
+        other = {**named, **({} if by_interest else {"sections": "1"})}
         return self.page(
             "reading/feed.html",
             user=user,
             here="feed",
-            # One section without a heading. Sections by interest have one each.
-            sections=[("", cards(feed.papers, feed.slate_id))],
+            sections=_sections(feed),
+            by_interest=by_interest,
+            other_url="/" + (f"?{urlencode(other)}" if other else ""),
             heading=self._heading(feed, is_newest=not day),
             note=fallback_in_words(feed),
             is_new=feed.fallback == "new_user",
             has_digest=bool(feed.digest_id),
             is_later=bool(more),
-            more_url=more_url,
+            more_url=f"/?{urlencode({**kept, 'more': next_token})}" if next_token else "",
             done=self._done(request),
-            back=_own_address(request, "day"),
+            back=_own_address(request, "day", "sections"),
         )
 
     def earlier(self, user: PageUser, _request: Request, _form: Form) -> Response:
@@ -172,7 +180,11 @@ class Pages:
             here="interests",
             profile=profile,
             interests=[
-                (each, [titles[paper_id] for paper_id in each.paper_ids if paper_id in titles])
+                (
+                    each,
+                    [titles[paper_id] for paper_id in each.paper_ids if paper_id in titles],
+                    next_weights(each.weight),
+                )
                 for each in profile.interests
             ],
             lists=lists,
@@ -206,6 +218,15 @@ class Pages:
             return None
         slate_id = request.query_params.get("slate", "")
         return {"text": DONE[did], "did": did, "title": paper.title, "paper_id": paper.paper_id, "slate_id": slate_id}
+
+
+def _sections(feed: Feed) -> list[tuple[str, list[Card]]]:
+    """Return (name of the interest, cards) of each section with papers; one without a name for a single list."""
+    names = dict(feed.sections)
+    groups: dict[str, list[FeedPaper]] = {interest_id: [] for interest_id in names}
+    for paper in feed.papers:
+        groups.setdefault(paper.interest_id if paper.interest_id in names else "", []).append(paper)
+    return [(names.get(each, ""), cards(papers, feed.slate_id)) for each, papers in groups.items() if papers]
 
 
 def _own_address(request: Request, *names: str) -> str:

@@ -16,9 +16,12 @@ from mailer.web.forms import Form
 from mailer.web.guards import is_cross_site
 from mailer.web.reading.actions import Actions
 from mailer.web.reading.atom import KEPT_SECONDS, MEDIA_TYPE, AtomFeeds
+from mailer.web.reading.interests import InterestActions
 from mailer.web.reading.pages import Pages, UserHandler
 from mailer.web.reading.sign_in import SignIn
+from mailer.web.reading.signals import SignalPages
 from mailer.web.reading.users import PageUsers
+from mailer.web.reading.why import Why
 
 Handler = Callable[[Request, Form], Response]
 MakeRoute = Callable[[str, Handler, str], Route]
@@ -46,6 +49,9 @@ class Reading:
         self._users = PageUsers(store, settings, links)
         self._pages = Pages(store, service, settings, links)
         self._actions = Actions(service, clock)
+        self._interests = InterestActions(service)
+        self._why = Why(service, self._pages.page)
+        self._signals = SignalPages(service, self._pages.page)
         self._sign_in = SignIn(store, self._users, links, clock, self._pages.page, wake)
         self._atom = AtomFeeds(service, settings, clock)
 
@@ -67,6 +73,9 @@ class Reading:
                     ("/saved", pages.saved),
                     ("/interests", pages.interests),
                     ("/paper/{paper_id:path}", pages.paper),
+                    ("/why/{paper_id:path}", self._why.show),
+                    ("/signals", self._signals.show),
+                    ("/signals/reset", self._signals.ask),
                 )
             ),
             *(
@@ -76,6 +85,9 @@ class Reading:
                     ("/seen", actions.see),
                     ("/follow", actions.follow),
                     ("/likes", actions.add_likes),
+                    ("/interests", self._interests.change),
+                    ("/signals/undo", self._signals.undo),
+                    ("/signals/reset", self._signals.reset),
                 )
             ),
             route("/sign-in", sign_in.form, "GET"),

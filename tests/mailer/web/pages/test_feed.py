@@ -174,7 +174,16 @@ def test_forms_that_are_refused(me: Visitor) -> None:
     """Forms of other sites, unknown events and unknown papers record nothing; nothing leads to another site."""
     before = me.events()
     for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec_Fetch_Site": "same-site"}):
-        for path in ("/react", "/seen", "/follow", "/likes", "/sign-out", "/sign-in"):
+        for path in (
+            "/react",
+            "/seen",
+            "/follow",
+            "/likes",
+            "/signals/undo",
+            "/signals/reset",
+            "/sign-out",
+            "/sign-in",
+        ):
             assert me.post(path, {"paper": me.feeds.paper_id("a1"), "event": "like"}, **headers).status == 403
     assert me.react("a1", "sent").status == 400
     assert me.react("a1", "").status == 400
@@ -186,7 +195,8 @@ def test_forms_that_are_refused(me: Visitor) -> None:
 
 def test_every_page_is_guarded(me: Visitor, feeds: OwnFeeds) -> None:
     """Every page has a strict policy, one heading of the first level, our own script alone, and sets no cookie."""
-    for path in ("/", "/earlier", "/search?q=part", "/saved", "/interests", f"/paper/{feeds.paper_id('a1')}"):
+    own = ("/", "/earlier", "/search?q=part", "/saved", "/interests", "/signals", "/signals/reset")
+    for path in (*own, *(f"/{name}/{feeds.paper_id('a1')}" for name in ("paper", "why"))):
         answer = me.get(path)
         policy = answer.headers["Content-Security-Policy"]
         assert answer.status == 200
