@@ -133,3 +133,8 @@ def write_page(file: Path, page: str) -> None:
     """Write an HTML page; create missing folders."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(page, encoding="utf-8")
+
+
+def is_terminal() -> bool:
+    """Return whether questions can be asked: stdin and stdout are a terminal."""
+    return sys.stdin.isatty() and sys.stdout.isatty()

@@ -1,13 +1,12 @@
 """``paperfeed init``: write paperfeed.toml from five answers."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.destination import check_folder
-from cli.output import show_text
+from cli.output import is_terminal, show_text
 from service.domain.errors import InvalidField
 
 if TYPE_CHECKING:
@@ -82,7 +81,7 @@ def init(
     _check_free(folder, answers, force=force, systemd=systemd, github=github)
     check_folder("folder", folder)
     if missing := answers.missing():
-        if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        if not is_terminal():
             raise InvalidField("init", "there is no terminal to ask on; give " + "; ".join(missing))
         ask(answers, asks_time=at is None)
         answers.check()

@@ -3,7 +3,7 @@
 import datetime as dt
 import enum
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from service.domain.interests import StoredInterests
@@ -101,8 +101,8 @@ class Like:
 
     paper_id: str
     liked_at: dt.datetime | None
-    is_saved: bool = False
-    """Whether a save of the paper is in force."""
+    is_saved: bool = field(default=False, compare=False)
+    """Whether a save of the paper is in force. Exports do not hold it."""
 
 
 @dataclass(frozen=True, slots=True)

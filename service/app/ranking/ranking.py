@@ -244,7 +244,7 @@ def _items(ranked: RankedList, user: PreparedUser, candidates: Candidates, *, ex
     columns = zip(rows, scores, propensities, probabilities, strict=True)
     for place, (row, value, action_propensity, probability) in enumerate(columns):
         why = tuple(_reasons(user, matches, row, ranked.reasons[place])) if explain else ()
-        yield SlateItem(place + 1, papers[row].paper_id, value, why, action_propensity, probability)
+        yield SlateItem(place + 1, papers[row].paper_id, value, why, action_propensity, probability=probability)
 
 
 def _reasons(user: PreparedUser, matches: Matches, row: int, found: Sequence[RankReason]) -> Iterator[Reason]:

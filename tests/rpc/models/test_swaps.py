@@ -13,7 +13,7 @@ import pytest
 from paperfeed.client import Client
 from paperfeed.v1.feed_pb2 import GetFeedRequest, GetSlateRequest, StreamFeedsRequest
 from paperfeed.v1.model_pb2 import PromoteModelRequest, RollbackModelRequest
-from service.app.ranking import warming
+from service.app.models import warming
 from testing.calls import record, wait_until
 from testing.models import present, promote, register, version_of
 from testing.servers import Service

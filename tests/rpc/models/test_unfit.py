@@ -15,7 +15,7 @@ from paperfeed.v1 import model_pb2 as pb
 from paperfeed.v1.status_pb2 import GetStatusRequest
 from ranker.bundle import archive
 from ranker.bundle.manifest import MODEL_NAME, SPACES_NAME
-from service.app import rollout
+from service.app.models import rollout
 from testing.calls import failing, wait_until
 from testing.models import present, promote, put, register, reseal, version_of
 from testing.servers import Service

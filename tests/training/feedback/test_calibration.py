@@ -5,7 +5,7 @@ import pytest
 
 from ranker.bundle.bundle import Bundle
 from testing.click_log import made_up_log
-from testing.rivals import rival
+from testing.trials.rivals import rival
 from training.data.snapshot import LIKED
 from training.feedback.calibration import slate_calibration
 from training.feedback.examination import Examination
