@@ -36,6 +36,10 @@ PAGES = {
     "saved": "/saved?all=1",
     "earlier": "/earlier",
     "interests": "/interests",
+    "sections": "/?day=other&sections=1",
+    "why": "/why/z1",
+    "signals": "/signals",
+    "reset": "/signals/reset",
     "sign-in": "/sign-in",
 }
 
@@ -103,7 +107,7 @@ def test_the_pages_fit_and_are_legible(
 def test_the_pages_need_no_mouse(browser: Browser, site: RunningSite) -> None:
     """Fields and buttons have names, Tab reaches all of them visibly, and headings descend one level at a time."""
     with opened(browser, site.base_url) as page:
-        for name in ("feed", "search", "paper", "interests"):
+        for name in ("feed", "search", "paper", "interests", "sections", "why", "signals", "reset"):
             page.goto(site.base_url + PAGES[name])
             assert looks.nameless_fields(page) == [], name
             assert looks.unreached(page) == [], name
