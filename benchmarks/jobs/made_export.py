@@ -74,7 +74,9 @@ def _table(batch: UserBatch, ids: np.ndarray) -> pa.Table:
     arrays = []
     for field in profile_table.SCHEMA:
         made = columns.get(field.name)
-        if made is None:
+        if field.name in {"interests", "unsorted_paper_ids"}:
+            made = pa.nulls(count, field.type)
+        elif made is None:
             made = pa.ListArray.from_arrays(nothing, pa.array([], field.type.value_type), type=field.type)
         arrays.append(made.cast(field.type))
     return pa.table(arrays, schema=profile_table.SCHEMA)
