@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.destination import check_database
 from cli.local import opened_store
 from cli.options import Db, Json
 from cli.output import one_line, show, show_text
@@ -47,7 +48,7 @@ def create(
     Running servers know a new key within two seconds. They must use the same database.
     """
     expires_after = None if days is None else dt.timedelta(days=days)
-    with _api_keys(db) as keys:
+    with _api_keys(db, may_make=True) as keys:
         key, text = keys.create(name, scope or [], certificate=certificate, expires_after=expires_after)
     if not as_json:
         note(f"{key.key_id}: {', '.join(key.scopes)}{f', until {key.expires_at:%Y-%m-%d}' if key.expires_at else ''}")
@@ -112,14 +113,19 @@ def audit(
 
 
 @contextmanager
-def _api_keys(db: str | None) -> Iterator["ApiKeys"]:
-    """Open the keys of the database; create its tables if it is empty, so that a key can exist before a server."""
+def _api_keys(db: str | None, *, may_make: bool = False) -> Iterator["ApiKeys"]:
+    """Open the keys of the database.
+
+    Args:
+        may_make: Whether to make a missing database, so that a key can exist before a server.
+    """
     from service.app.callers.keys import ApiKeys
     from service.bootstrap import SystemClock
     from service.storage import schema
 
     url = Settings.read(db=db).db
-    if schema.current_revision(url) is None:
+    check_database("db", url, is_given="db" in Settings.given(db=db), may_make=may_make)
+    if may_make and schema.current_revision(url) is None:
         schema.upgrade(url)
     with opened_store(url) as store:
         yield ApiKeys(store, SystemClock())

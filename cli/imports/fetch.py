@@ -188,7 +188,7 @@ def _fetch(options: _Options, choose: "Callable[[Settings], Source]") -> None:
     from service.fetch.kept_pages import KeptPages
 
     stored: StoredDigest | None = None
-    with open_local(options.db) as local:
+    with open_local(options.db, may_make=True) as local:
         settings, now = local.settings, local.clock.now()
         day = parse_date(options.date, now=now) if options.date else now.date()
         kept = KeptPages(settings.fetch_path)

@@ -82,7 +82,7 @@ def add(
 def _store(library: Library, user: str, db: str | None, *, embed: bool, report: Path | None, as_json: bool) -> None:
     from service.app.libraries import import_library as store_library
 
-    with open_local(db) as local:
+    with open_local(db, may_make=True) as local:
         done = store_library(
             local.store, local.clock, user, [(entry.paper, entry.added_at) for entry in library.papers]
         )

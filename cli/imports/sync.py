@@ -65,7 +65,7 @@ def zotero(
 
     check_report(report)
     named = check_library(library) if library else ""
-    with open_local(db) as local:
+    with open_local(db, may_make=True) as local:
         settings = local.settings
         key = _key(key_file or settings.zotero_key_file, settings.zotero_key, is_needed=not named)
         # Zotero asks for no fixed pause; its answers say when it needs one.
@@ -101,7 +101,7 @@ def file(
     A file that is cut off, empty or no library changes nothing.
     """
     check_report(report)
-    with open_local(db) as local:
+    with open_local(db, may_make=True) as local:
         out = _Output(f"file:{path.resolve()}", user, report, as_json)
         if not watch:
             _sync_file(local, path, out, embed=embed)

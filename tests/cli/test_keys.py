@@ -63,6 +63,7 @@ def test_the_life_of_a_key(paperfeed: Run) -> None:
 )
 def test_wrong_usage(paperfeed: Run, arguments: tuple[str, ...], code: int, message: str) -> None:
     """Unknown scopes and keys are named in one line."""
+    paperfeed("db", "upgrade")
     done = paperfeed("keys", *arguments)
 
     assert (done.code, done.out) == (code, "")

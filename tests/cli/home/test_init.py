@@ -265,15 +265,24 @@ def on_terminal(folder: Path, answers: list[str]) -> str:
 
 def test_wrong_folder(tmp_path: Path) -> None:
     """Commands that need a database make none in a folder without settings, and say what to do."""
-    for words in (
-        ("library", "add", "Attention is all you need"),
-        ("fetch", "feed", "http://127.0.0.1:1"),
-        ("mail", "status"),
-    ):
+    for words in (("keys", "list"), ("mail", "status")):
         done = run(tmp_path, *words)
         assert done.returncode == 2, done.stderr
         assert "run `paperfeed init`, or name the database with --" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("library", "import", "refs.bib", "--user", "me"), ("library", "sync", "file", "refs.bib", "--user", "me")],
+)
+def test_a_library_may_make_a_database(tmp_path: Path, words: tuple[str, ...]) -> None:
+    """A library makes the default database and says so: for many people it is the first thing they have."""
+    (tmp_path / "refs.bib").write_text("@article{a, title = {A title of a paper}}\n")
+    done = run(tmp_path, *words, "--no-embed")
+
+    assert done.returncode == 0, done.stderr
+    assert f"a new database: {tmp_path}/paperfeed.db" in done.stderr
 
 
 def test_first_papers_may_make_a_database(tmp_path: Path) -> None:
