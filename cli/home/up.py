@@ -33,7 +33,7 @@ def up(
 ) -> None:
     """Run the paperfeed of paperfeed.toml until SIGTERM or Ctrl-C: server, web pages, daily fetch, and mail.
 
-    The library is synced at each start and before each fetch. A part that ends is started again. With --once nothing
+    The library is synced at each start and before each fetch. `up` restarts each part that ends. With --once nothing
     keeps running, for cron and for automatic runs.
     """
     from cli.home.first import prepare

@@ -103,7 +103,7 @@ def fill(url: str, user_count: int) -> World:
 
 
 def edit_interests(tx: Transaction, user_id: str) -> None:
-    """Give a user who likes papers a paused interest with half of them, and a collection of other papers."""
+    """Store two interests of a user: a paused one with half of the liked papers, and a collection of other papers."""
     state = tx.users.find_state(user_id)
     assert state is not None
     half = tuple(like.paper_id for like in state.likes[::2])

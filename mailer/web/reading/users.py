@@ -22,7 +22,7 @@ _FORWARDING = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-rea
 
 @dataclass(frozen=True)
 class PageUser:
-    """A user of the service who reads the page; ``subscriber`` is None in a personal installation."""
+    """The user whose page is shown. ``subscriber`` is None in a personal installation."""
 
     user_id: str
     subscriber: Subscriber | None = None

@@ -103,7 +103,7 @@ def test_chosen_collections(sync: Sync, server: ZoteroServer) -> None:
 
 
 def test_failures_store_nothing(sync: Sync, server: ZoteroServer, db_path: Path) -> None:
-    """If a page fails for good, nothing of the round is stored, and the next run reads everything."""
+    """If all attempts to read a page fail, the sync stores nothing. The next sync reads the whole library."""
     server.put_many({f"KEY{number:05d}": article(number) for number in range(150)})
 
     def broken(request: Request) -> bool:

@@ -17,7 +17,7 @@ def interests(feeds: OwnFeeds, user: int) -> list[Interest]:
 
 
 def test_only_for_those_who_want_them(store: MailStore, feeds: OwnFeeds, inbox: Inbox, clock: FixedClock) -> None:
-    """Of two subscribers with the same interests, the one who wants sections gets their names as headings."""
+    """An issue has the names of the interests as headings only if the subscriber has chosen sections."""
     for user in (2, 3):
         # Papers of two topics in turn; each topic is an interest once its papers have vectors.
         feeds.like(user, "a0", "a1", "a5", "a6")

@@ -54,7 +54,7 @@ def service(shared: tuple[Service, list[str]]) -> Service:
 
 @pytest.fixture
 def user(shared: tuple[Service, list[str]]) -> str:
-    """A new user who likes papers of one topic."""
+    """Id of a user whose likes all belong to one topic."""
     service, liked = shared
     name = fresh("user")
     record(service.client, name, "like", *liked, when=MONDAY)

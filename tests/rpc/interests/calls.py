@@ -50,7 +50,7 @@ def split(client: Client, user: str, interest_id: str, **fields: Any) -> SplitIn
 
 
 def two_interests(client: Client, *, many: int = 8, few: int = 2) -> tuple[str, list[str], list[str]]:
-    """Return a new user, who likes ``many`` papers of one topic and ``few`` of another, and these papers."""
+    """Return the id of a user with ``many`` likes of one topic and ``few`` of another, and the likes of each."""
     user = fresh("user")
     strong, weak = upsert_ready(client, make_papers(many, "audio")), upsert_ready(client, make_papers(few))
     record(client, user, "like", *strong, *weak, when=MONDAY)

@@ -56,7 +56,7 @@ class ZoteroServer:
         self.collections[key] = {"key": key, "name": name, "parentCollection": parent, "version": self.version}
 
     def delete(self, kind: str, key: str) -> None:
-        """Delete an item or a collection for good."""
+        """Delete an item or a collection permanently, without the trash."""
         self.version += 1
         getattr(self, kind).pop(key)
         self.deleted[kind][key] = self.version
