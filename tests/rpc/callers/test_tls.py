@@ -160,28 +160,35 @@ def test_certificates_are_replaced_under_load(
     with opened(service.url) as store:
         key = new_key(store, "feeds:read")
 
-    def call_on_one_connection() -> int:
-        count = 0
+    counts = [0] * 4
+
+    def call_on_one_connection(number: int) -> int:
         with Client(target, credentials=everybody, api_key=key, retries=False) as client:
             while not is_over.is_set():
                 client.catalog.ListPapers(REQUEST)
-                count += 1
-        return count
+                counts[number] += 1
+        return counts[number]
 
-    def call_on_new_connections() -> int:
-        count = 0
+    def call_on_new_connections(number: int) -> int:
         while not is_over.is_set():
-            count += is_served(target, everybody)
-        return count
+            counts[number] += is_served(target, everybody)
+        return counts[number]
+
+    def all_go_on(before: list[int]) -> bool:
+        return all(future.done() for future in (*kept, *new)) or all(
+            late >= early + 4 for early, late in zip(before, counts, strict=True)
+        )
 
     with ThreadPoolExecutor(4) as pool:
-        kept = [pool.submit(call_on_one_connection) for _ in range(2)]
-        new = [pool.submit(call_on_new_connections) for _ in range(2)]
+        kept = [pool.submit(call_on_one_connection, number) for number in (0, 1)]
+        new = [pool.submit(call_on_new_connections, number) for number in (2, 3)]
         try:
             for other in others:
                 put(other.issue("server"), used)
                 wait_until(lambda only=other: is_served(target, trusting(only.root)), 20)  # type: ignore[misc]
                 assert not is_served(target, trusting(authority.root))
+                # Callers go on with each certificate, however fast the files are replaced.
+                wait_until(lambda before=list(counts): all_go_on(before), 20)  # type: ignore[misc]
         finally:
             is_over.set()
 
