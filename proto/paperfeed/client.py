@@ -21,18 +21,17 @@ call still fails, wait ``error_details(error).retry_after_seconds`` before you t
 """
 
 import asyncio
-import ipaddress
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
-from pathlib import Path
 from typing import Any, Self, cast
 
 import grpc
 from google.rpc import error_details_pb2
 from google.rpc import status_pb2 as rpc_status_pb2
 
+from paperfeed.access import Access, access_of_files, is_local, metadata_of, tls
 from paperfeed.tracing import TracedCall
 from paperfeed.v1 import (
     catalog_pb2,
@@ -46,6 +45,8 @@ from paperfeed.v1 import (
     status_pb2,
     status_pb2_grpc,
 )
+
+__all__ = ["Access", "AsyncClient", "Client", "ErrorDetails", "access_of_files", "error_details", "tls"]
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
@@ -66,8 +67,6 @@ _STREAMS = [
     if method.server_streaming
 ]
 _SERVICE_CONFIG = json.dumps({"methodConfig": [{"name": [{}], "retryPolicy": RETRY_POLICY}, {"name": _STREAMS}]})
-SYSTEM_ROOTS = "system"
-_LOCAL_SCHEMES = ("unix:", "unix-abstract:")
 
 
 @dataclass(frozen=True)
@@ -113,92 +112,6 @@ def error_details(error: grpc.RpcError) -> ErrorDetails:
     )
 
 
-def tls(
-    *,
-    root_certificates: bytes | None = None,
-    certificate: bytes | None = None,
-    private_key: bytes | None = None,
-) -> grpc.ChannelCredentials:
-    """Return credentials for a connection over TLS.
-
-    Args:
-        root_certificates: Root certificates in PEM that the server's certificate is checked against. None means those
-            of the file that GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names, or else those that gRPC ships.
-        certificate: The client's certificate chain in PEM, if the server asks for one.
-        private_key: The key of ``certificate`` in PEM.
-
-    Raises:
-        ValueError: One of ``certificate`` and ``private_key`` is given without the other.
-    """
-    if (certificate is None) != (private_key is None):
-        raise ValueError("a client certificate and its private key are needed together")
-    return grpc.ssl_channel_credentials(root_certificates, private_key, certificate)
-
-
-@dataclass(frozen=True)
-class Access:
-    """How a client reaches a server and says who it is: the arguments of ``Client`` with these names."""
-
-    credentials: grpc.ChannelCredentials | None = None
-    api_key: str = field(default="", repr=False)
-
-
-def access_of_files(target: str, ca: str = "", cert: str = "", key: str = "", api_key_file: str = "") -> Access:
-    """Return the access that the contents of files give.
-
-    The connection uses TLS if one of ``ca``, ``cert`` and ``key`` is given, or if an API key goes to another machine.
-
-    Args:
-        target: Address of the server.
-        ca: File with the root certificates; ``system`` and an empty name mean those that gRPC ships.
-
-    Raises:
-        OSError: A file cannot be read.
-        ValueError: The API key is not one line of ASCII text, or one of certificate and key is given without the other.
-    """
-    api_key = _content(api_key_file).decode("ascii").strip() if api_key_file else ""
-    if api_key_file and not (api_key and api_key.isprintable()):
-        raise ValueError(f"{api_key_file} does not hold an API key in one line")
-    if not (ca or cert or key) and (not api_key or _is_local(target)):
-        return Access(None, api_key)
-    credentials = tls(
-        root_certificates=_content(ca) if ca and ca != SYSTEM_ROOTS else None,
-        certificate=_content(cert) if cert else None,
-        private_key=_content(key) if key else None,
-    )
-    return Access(credentials, api_key)
-
-
-def _is_local(target: str) -> bool:
-    """Return whether a server at the gRPC target is on this machine."""
-    if target.startswith(_LOCAL_SCHEMES):
-        return True
-    for scheme in ("dns:///", "dns:", "ipv4:", "ipv6:"):
-        target = target.removeprefix(scheme)
-    host = target.rpartition(":")[0].strip("[]")
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _metadata_of(target: str, credentials: grpc.ChannelCredentials | None, api_key: str) -> tuple[tuple[str, str], ...]:
-    """Return the metadata that send an API key with each call.
-
-    Raises:
-        ValueError: The key would cross the network unencrypted.
-    """
-    if not api_key:
-        return ()
-    if credentials is None and not _is_local(target):
-        raise ValueError(f"an API key is not sent to {target} without TLS: pass credentials=tls()")
-    return (("authorization", f"Bearer {api_key}"),)
-
-
-def _content(path: str) -> bytes:
-    return Path(path).expanduser().read_bytes()
-
-
 class Client:
     """A connection to one paperfeed server. Thread safe. Call ``close`` at the end, or use a ``with`` block.
 
@@ -222,7 +135,7 @@ class Client:
         api_key: str = "",
         retries: bool = True,
     ) -> None:
-        metadata, options = _metadata_of(target, credentials, api_key), _options(target, retries=retries)
+        metadata, options = metadata_of(target, credentials, api_key), _options(target, retries=retries)
         if credentials:
             self._channel = grpc.secure_channel(target, credentials, options=options)
         else:
@@ -305,7 +218,7 @@ class AsyncClient:
         api_key: str = "",
         retries: bool = True,
     ) -> None:
-        metadata, options = _metadata_of(target, credentials, api_key), _options(target, retries=retries)
+        metadata, options = metadata_of(target, credentials, api_key), _options(target, retries=retries)
         if credentials:
             self._channel = grpc.aio.secure_channel(target, credentials, options=options)
         else:
@@ -379,7 +292,7 @@ def _options(target: str, *, retries: bool) -> list[tuple[str, Any]]:
     A server on this machine is not called through the proxy that ``http_proxy`` names: it would get the API key.
     """
     return [
-        ("grpc.enable_http_proxy", int(not _is_local(target))),
+        ("grpc.enable_http_proxy", int(not is_local(target))),
         ("grpc.service_config", _SERVICE_CONFIG if retries else "{}"),
         ("grpc.enable_retries", int(retries)),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
