@@ -12,6 +12,7 @@ from cli import run as schedule
 from cli.batch import commands as batch
 from cli.demo import command as demo
 from cli.failures import run
+from cli.groups import Commands
 from cli.home import doctor, init, up
 from cli.imports import digests, fetch, files, libraries
 from cli.mail import commands as mail
@@ -22,7 +23,7 @@ from cli.queries import explain, interests, missed, reactions, signals
 from cli.users import commands as users
 from settings.reader import chosen_file
 
-app = typer.Typer(
+app = Commands(
     name="paperfeed",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -13,28 +14,11 @@ Db = Annotated[
         "./paperfeed.db.",
     ),
 ]
+User = Annotated[str, typer.Argument(help="Id of the user.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one line of JSON.")]
 Report = Annotated[
     Path | None,
     typer.Option("--report", help="Write all entries that were left out or repaired to this file, one per line."),
-]
-Server = Annotated[
-    str | None,
-    typer.Option("--server", help="Server to call, HOST:PORT. Default: PAPERFEED_SERVER, then localhost:50051."),
-]
-TlsCa = Annotated[
-    str | None,
-    typer.Option(
-        "--tls-ca",
-        help="Call over TLS: PEM file with the server's root certificates, or 'system'. Default: PAPERFEED_TLS_CA.",
-    ),
-]
-TlsCert = Annotated[
-    str | None, typer.Option("--tls-cert", help="PEM file with the client's certificate. Default: PAPERFEED_TLS_CERT.")
-]
-TlsKey = Annotated[
-    str | None,
-    typer.Option("--tls-key", help="PEM file with the key of the client's certificate. Default: PAPERFEED_TLS_KEY."),
 ]
 StoredDb = Annotated[
     str | None, typer.Option("--db", help="Database URL of a service to read the papers and events of its users from.")
@@ -53,6 +37,14 @@ Embed = Annotated[
     typer.Option(
         "--embed/--no-embed",
         help="Compute the vectors of new papers now, or leave them to the running server.",
+    ),
+]
+PositionBias = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        max=3,
+        help="Assume that users look at place k with probability k**-X. Default: learned from exploration.",
     ),
 ]
 BundleFolder = Annotated[
@@ -77,3 +69,24 @@ RecipeName = Annotated[
         help="Settings: default, co-likes (for papers that many users share), or tiny (quick, for trying things out)."
     ),
 ]
+
+
+@dataclass(frozen=True)
+class ServerOptions:
+    """The server that a command calls, and how it reaches the server."""
+
+    server: Annotated[
+        str | None, typer.Option(help="Server to call, HOST:PORT. Default: PAPERFEED_SERVER, then localhost:50051.")
+    ] = None
+    tls_ca: Annotated[
+        str | None,
+        typer.Option(
+            help="Call over TLS: PEM file with the server's root certificates, or 'system'. Default: PAPERFEED_TLS_CA."
+        ),
+    ] = None
+    tls_cert: Annotated[
+        str | None, typer.Option(help="PEM file with the client's certificate. Default: PAPERFEED_TLS_CERT.")
+    ] = None
+    tls_key: Annotated[
+        str | None, typer.Option(help="PEM file with the key of the client's certificate. Default: PAPERFEED_TLS_KEY.")
+    ] = None

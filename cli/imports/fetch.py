@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.groups import Commands
 from cli.imports.digests import Add, DigestId, Replace, StoredDigest, chosen_effect, store_digest
 from cli.imports.http import open_http
 from cli.imports.problems import show_import
@@ -13,7 +14,6 @@ from cli.local import open_local
 from cli.observed import job
 from cli.options import Db, Embed, Json
 from cli.output import show
-from service.app.catalog import Existing
 from service.config import Settings
 from service.domain.papers import Digest
 from service.ingest.times import parse_date
@@ -22,15 +22,29 @@ from service.process.failures import note
 if TYPE_CHECKING:
     from service.fetch.source import Source
 
-app = typer.Typer(help="Download new papers and store them as a digest.", no_args_is_help=True)
+app = Commands(help="Download new papers and store them as a digest.", no_args_is_help=True)
 
 Date = Annotated[str | None, typer.Option(help="Day of the digest, YYYY-MM-DD. Default: today (UTC).")]
+
+
+@dataclass(frozen=True)
+class DigestOptions:
+    """The digest that fetched papers are stored as."""
+
+    date: Date = None
+    digest_id: DigestId = ""
+    add: Add = False
+    replace: Replace = False
+    db: Db = None
+    embed: Embed = True
+    as_json: Json = False
 
 
 @app.command("arxiv")
 @job("fetch arxiv")
 def arxiv(
     categories: Annotated[str, typer.Option(help="arXiv categories with commas between them, such as cs.LG,cs.CL.")],
+    options: DigestOptions,
     days: Annotated[
         int,
         typer.Option(
@@ -39,37 +53,19 @@ def arxiv(
             max=60,
         ),
     ] = 0,
-    date: Date = None,
-    digest_id: DigestId = "",
-    add: Add = False,
-    replace: Replace = False,
-    db: Db = None,
-    embed: Embed = True,
-    as_json: Json = False,
 ) -> None:
     """Fetch the papers that arXiv announced today, or those submitted in the last days."""
     from cli.imports import sources
 
-    names = tuple(name.strip() for name in categories.split(",") if name.strip())
-    options = _Options(date, digest_id, chosen_effect(add=add, replace=replace), db, embed, as_json)
-    _fetch(options, lambda settings: sources.arxiv(settings, names, days))
+    _fetch(options, lambda settings: sources.arxiv(settings, _names(categories), days))
 
 
 @app.command("hf-daily")
 @job("fetch hf-daily")
-def hf_daily(
-    date: Date = None,
-    digest_id: DigestId = "",
-    add: Add = False,
-    replace: Replace = False,
-    db: Db = None,
-    embed: Embed = True,
-    as_json: Json = False,
-) -> None:
+def hf_daily(options: DigestOptions) -> None:
     """Fetch the daily papers of Hugging Face for one day, with their upvotes."""
     from service.fetch.hf_daily import HfDaily
 
-    options = _Options(date, digest_id, chosen_effect(add=add, replace=replace), db, embed, as_json)
     _fetch(options, lambda settings: HfDaily(settings.hf_daily_url))
 
 
@@ -85,55 +81,23 @@ PreprintDays = Annotated[
 
 
 @app.command("biorxiv")
-def biorxiv(
-    categories: PreprintCategories = "",
-    days: PreprintDays = 2,
-    date: Date = None,
-    digest_id: DigestId = "",
-    add: Add = False,
-    replace: Replace = False,
-    db: Db = None,
-    embed: Embed = True,
-    as_json: Json = False,
-) -> None:
+def biorxiv(options: DigestOptions, categories: PreprintCategories = "", days: PreprintDays = 2) -> None:
     """Fetch the new preprints of bioRxiv. New versions of older preprints are left out."""
-    options = _Options(date, digest_id, chosen_effect(add=add, replace=replace), db, embed, as_json)
     _fetch_preprints(options, "biorxiv", categories, days)
 
 
 @app.command("medrxiv")
-def medrxiv(
-    categories: PreprintCategories = "",
-    days: PreprintDays = 2,
-    date: Date = None,
-    digest_id: DigestId = "",
-    add: Add = False,
-    replace: Replace = False,
-    db: Db = None,
-    embed: Embed = True,
-    as_json: Json = False,
-) -> None:
+def medrxiv(options: DigestOptions, categories: PreprintCategories = "", days: PreprintDays = 2) -> None:
     """Fetch the new preprints of medRxiv. New versions of older preprints are left out."""
-    options = _Options(date, digest_id, chosen_effect(add=add, replace=replace), db, embed, as_json)
     _fetch_preprints(options, "medrxiv", categories, days)
 
 
 @app.command("feed")
 @job("fetch feed")
-def feed(
-    url: Annotated[str, typer.Argument(help="URL of an RSS, Atom or JSON feed.")],
-    date: Date = None,
-    digest_id: DigestId = "",
-    add: Add = False,
-    replace: Replace = False,
-    db: Db = None,
-    embed: Embed = True,
-    as_json: Json = False,
-) -> None:
+def feed(url: Annotated[str, typer.Argument(help="URL of an RSS, Atom or JSON feed.")], options: DigestOptions) -> None:
     """Fetch the entries of an RSS, Atom or JSON feed, such as a journal's."""
     from service.fetch.feed import AnyFeed
 
-    options = _Options(date, digest_id, chosen_effect(add=add, replace=replace), db, embed, as_json)
     _fetch(options, lambda _: AnyFeed(url))
 
 
@@ -164,29 +128,21 @@ def fetch_all(
         raise typer.Exit(1)
 
 
-@dataclass(frozen=True)
-class _Options:
-    """Options that all sources share."""
-
-    date: str | None
-    digest_id: str
-    existing: Existing
-    db: str | None
-    embed: bool
-    as_json: bool
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _fetch_preprints(options: _Options, server: str, categories: str, days: int) -> None:
+def _fetch_preprints(options: DigestOptions, server: str, categories: str, days: int) -> None:
     from cli.imports import sources
 
-    names = tuple(name.strip() for name in categories.split(",") if name.strip())
-    _fetch(options, lambda settings: sources.preprints(settings, server, names, days))
+    _fetch(options, lambda settings: sources.preprints(settings, server, _names(categories), days))
 
 
-def _fetch(options: _Options, choose: "Callable[[Settings], Source]") -> None:
+def _fetch(options: DigestOptions, choose: "Callable[[Settings], Source]") -> None:
     """Fetch papers from a source and store them. Exits with code 1 if papers that should be there are missing."""
     from service.fetch.kept_pages import KeptPages
 
+    existing = chosen_effect(add=options.add, replace=options.replace)
     stored: StoredDigest | None = None
     with open_local(options.db, may_make=True) as local:
         settings, now = local.settings, local.clock.now()
@@ -198,7 +154,7 @@ def _fetch(options: _Options, choose: "Callable[[Settings], Source]") -> None:
             note(f"{kept.found_count} pages were kept from an earlier run that was interrupted")
         if found.papers:
             digest = Digest(digest_id=options.digest_id, date=day, title=found.title, source=found.source)
-            stored = store_digest(local, digest, found.papers, existing=options.existing, embed=options.embed)
+            stored = store_digest(local, digest, found.papers, existing=existing, embed=options.embed)
         # Only now, so that a run killed earlier can resume from the pages.
         if not found.problem:
             kept.forget()

@@ -3,7 +3,7 @@
 import datetime as dt
 import signal
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -11,26 +11,29 @@ import typer
 
 from cli.credentials import server_access
 from cli.destination import check_database, check_folder
+from cli.groups import Commands
 from cli.mail.store import MailDb, configured_store
 from cli.mail.subscribers import app as subscribers_app
 from cli.observed import job
-from cli.options import Json, TlsCa, TlsCert, TlsKey
+from cli.options import Json, ServerOptions
 from cli.output import show, show_text, warn
 
-app = typer.Typer(help="Send the digest by e-mail.", no_args_is_help=True)
+app = Commands(help="Send the digest by e-mail.", no_args_is_help=True)
 app.add_typer(subscribers_app, name="subscribers")
 
-Server = Annotated[str | None, typer.Option("--server", help="Address of the feed service, HOST:PORT.")]
+
+@dataclass(frozen=True)
+class FeedServer(ServerOptions):
+    """The feed service, which the mailer's own settings name."""
+
+    server: Annotated[str | None, typer.Option(help="Address of the feed service, HOST:PORT.")] = None
 
 
 @app.command("send")
 @job("mail send")
 def send(
+    server: FeedServer,
     mail_db: MailDb = None,
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
     everybody: Annotated[
         bool, typer.Option("--everybody", help="Make an issue for every active subscriber now, due or not.")
     ] = False,
@@ -46,8 +49,8 @@ def send(
     from mailer.service import FeedService
     from service import logs
 
-    settings = MailSettings.read(db=mail_db, server=server)
-    access = server_access(settings.server, tls_ca, tls_cert, tls_key)
+    settings = MailSettings.read(db=mail_db, server=server.server)
+    access = server_access(settings.server, server)
     logs.configure(settings.log_level)
     with configured_store(mail_db) as store, FeedService(settings.server, access) as service:
         run = MailRun(store, service, settings, SystemClock(), lease_seconds=lease_seconds)
@@ -63,12 +66,9 @@ def send(
 def preview(
     user: Annotated[str, typer.Option(help="User id in the feed service.")],
     out: Annotated[Path, typer.Option(help="Folder for the .eml, .html and .txt files.")],
+    server: FeedServer,
     digest: Annotated[str, typer.Option(help="Digest id; empty means the newest digest.")] = "",
     papers: Annotated[int, typer.Option(help="Number of papers in the issue.", min=1, max=50)] = 10,
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
 ) -> None:
     """Write the issue of a user to files. Nothing is stored or sent, and the links do not work."""
     from mailer.clock import SystemClock
@@ -77,8 +77,8 @@ def preview(
     from mailer.issues.preview import compose_preview, write_message
     from mailer.service import FeedService
 
-    settings = MailSettings.read(server=server)
-    access = server_access(settings.server, tls_ca, tls_cert, tls_key)
+    settings = MailSettings.read(server=server.server)
+    access = server_access(settings.server, server)
     check_folder("out", out)
     with FeedService(settings.server, access) as service:
         feed = next(
@@ -93,11 +93,8 @@ def preview(
 
 @app.command("serve")
 def serve(
+    server: FeedServer,
     mail_db: MailDb = None,
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port to listen on; 0 takes a free one.")] = None,
     user: Annotated[
@@ -118,8 +115,8 @@ def serve(
     from mailer.web.server import run
     from service import logs
 
-    settings = MailSettings.read(db=mail_db, server=server, host=host, port=port, page_user=user)
-    access = server_access(settings.server, tls_ca, tls_cert, tls_key)
+    settings = MailSettings.read(db=mail_db, server=server.server, host=host, port=port, page_user=user)
+    access = server_access(settings.server, server)
     logs.configure(settings.log_level)
     with (
         closing(start_telemetry(settings)) as telemetry,

@@ -12,7 +12,7 @@ from rich.table import Table
 from cli.models.dates import day_limit, parse_day
 from cli.models.opened import opened_registry
 from cli.models.sources import read_datasets
-from cli.options import Db, EmbeddingCache, Json
+from cli.options import Db, EmbeddingCache, Json, PositionBias
 from cli.output import console, one_line, show, show_text, staged_progress, warn
 
 if TYPE_CHECKING:
@@ -75,14 +75,7 @@ def check(
         ),
     ] = None,
     max_users: Annotated[int | None, typer.Option(min=2, help="Test this many users, drawn at random.")] = None,
-    position_bias: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=3,
-            help="Assume that users look at place k with probability k**-X. Default: learned from exploration.",
-        ),
-    ] = None,
+    position_bias: PositionBias = None,
     rules: Annotated[
         Path | None,
         typer.Option(help="TOML file with rules in place of the shipped ones.", exists=True, dir_okay=False),

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from cli.models.dates import day_limit
 from cli.models.feedback import bundle_to_judge, examination_in_words
-from cli.options import Db, Json
+from cli.options import Db, Json, PositionBias
 from cli.output import console, show, staged_progress, warn
 
 if TYPE_CHECKING:
@@ -36,14 +36,7 @@ def estimate(
     until: Annotated[
         str | None, typer.Option(help="Use only slates and reactions before this day, YYYY-MM-DD. Default: no limit.")
     ] = None,
-    position_bias: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=3,
-            help="Assume that users look at place k with probability k**-X. Default: learned from exploration.",
-        ),
-    ] = None,
+    position_bias: PositionBias = None,
     as_json: Json = False,
 ) -> None:
     """Estimate how many reactions a bundle would have earned on the slates that were served.

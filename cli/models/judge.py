@@ -11,7 +11,7 @@ import typer
 
 from cli.models.check import checks_table
 from cli.models.opened import Opened, opened_registry
-from cli.options import Db, Json
+from cli.options import Db, Json, PositionBias
 from cli.output import console, show, show_text, staged_progress, warn
 
 if TYPE_CHECKING:
@@ -47,14 +47,7 @@ def judge(
             "Without it, errors and latency are not measured."
         ),
     ] = None,
-    position_bias: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            max=3,
-            help="Assume that users look at place k with probability k**-X. Default: learned from exploration.",
-        ),
-    ] = None,
+    position_bias: PositionBias = None,
     rules: Annotated[
         Path | None, typer.Option(help="TOML file with rules that replace shipped ones.", exists=True, dir_okay=False)
     ] = None,

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 import typer
 from google.protobuf.json_format import MessageToDict
 
-from cli.options import Json, Server, TlsCa, TlsCert, TlsKey
+from cli.groups import Commands
+from cli.options import Json, ServerOptions
 from cli.output import one_line, show, show_text
 from cli.queries.server import server_client
 from paperfeed.v1.model_pb2 import (
@@ -23,7 +24,7 @@ from paperfeed.v1.model_pb2 import (
 from service.config import Settings
 from service.domain.errors import InvalidField
 
-app = typer.Typer(no_args_is_help=True, help="Register model bundles, and decide which of them ranks feeds.")
+app = Commands(no_args_is_help=True, help="Register model bundles, and decide which of them ranks feeds.")
 
 Version = Annotated[str, typer.Argument(help="Version of the bundle, as 'paperfeed models list' prints it.")]
 Force = Annotated[bool, typer.Option("--force", help="Do it without a passed gate. The log says so.")]
@@ -33,10 +34,7 @@ Note = Annotated[str, typer.Option(help="Note for the log.")]
 @app.command()
 def register(
     folder: Annotated[Path, typer.Argument(help="Folder of the bundle, as 'paperfeed train' wrote it.")],
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
+    server: ServerOptions,
     as_json: Json = False,
 ) -> None:
     """Copy a bundle into the registry that PAPERFEED_REGISTRY names, and register it on the server.
@@ -53,48 +51,36 @@ def register(
     # The server checks the encoder. A damaged bundle is not copied at all.
     content = bundle_of(files, folder, encoder=None).manifest.content_sha256
     registry_folders(settings).put(content, files)
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         found = client.models.RegisterModel(RegisterModelRequest(content_sha256=content)).model
     _show_model(found, as_json=as_json)
 
 
 @app.command("list")
-def list_models(
-    server: Server = None, tls_ca: TlsCa = None, tls_cert: TlsCert = None, tls_key: TlsKey = None, as_json: Json = False
-) -> None:
+def list_models(server: ServerOptions, as_json: Json = False) -> None:
     """Print all registered bundles, newest first."""
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         found = list(client.registered_models(ListModelsRequest(page_size=100)))
     text = "\n".join(map(_line, found)) or "no bundle is registered yet"
     show({"models": [_dict(model) for model in found]}, as_json=as_json, text=text)
 
 
 @app.command("show")
-def show_model(
-    version: Version,
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    as_json: Json = False,
-) -> None:
+def show_model(version: Version, server: ServerOptions, as_json: Json = False) -> None:
     """Print one bundle with the metrics of its training."""
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         found = client.models.GetModel(GetModelRequest(model_version=version)).model
     _show_model(found, as_json=as_json)
 
 
 @app.command()
 def log(
+    server: ServerOptions,
     version: Annotated[str, typer.Argument(help="Version of the bundle. Default: all.")] = "",
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
     as_json: Json = False,
 ) -> None:
     """Print every decision about bundles with its reasons, oldest first."""
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         request = ListModelLogRequest(model_version=version, page_size=100)
         entries = list(client.model_log(request))
     show({"entries": [_dict(entry) for entry in entries]}, as_json=as_json, text="\n".join(map(_entry, entries)))
@@ -102,18 +88,11 @@ def log(
 
 @app.command()
 def promote(
-    version: Version,
-    force: Force = False,
-    note: Note = "",
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    as_json: Json = False,
+    version: Version, server: ServerOptions, force: Force = False, note: Note = "", as_json: Json = False
 ) -> None:
     """Let a bundle rank the feeds of all users. A running canary ends."""
     request = PromoteModelRequest(model_version=version, force=force, note=note)
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         found = client.models.PromoteModel(request).model
     _show_model(found, as_json=as_json)
 
@@ -121,18 +100,15 @@ def promote(
 @app.command()
 def canary(
     version: Version,
+    server: ServerOptions,
     share: Annotated[float, typer.Option(help="Share of the users, above 0 and below 1.")] = 0.1,
     force: Force = False,
     note: Note = "",
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
     as_json: Json = False,
 ) -> None:
     """Let a bundle rank the feeds of a share of the users, or change the share. 'models rollback' ends a canary."""
     request = PromoteModelRequest(model_version=version, canary_share=share, force=force, note=note)
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         found = client.models.PromoteModel(request).model
     _show_model(found, as_json=as_json)
 
@@ -140,18 +116,15 @@ def canary(
 @app.command()
 def rollback(
     version: Annotated[str, typer.Argument(help="Version of the bundle to take back: it serves, or is the canary.")],
+    server: ServerOptions,
     note: Note = "",
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
     as_json: Json = False,
 ) -> None:
     """Take back a bundle: the one before it serves again, or the canary ends. Print the bundle that serves then.
 
     Repeating the command changes nothing.
     """
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         found = client.models.RollbackModel(RollbackModelRequest(from_model_version=version, note=note)).model
     _show_model(found, as_json=as_json)
 

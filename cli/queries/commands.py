@@ -7,7 +7,7 @@ import typer
 from google.protobuf.json_format import MessageToDict
 from google.rpc.code_pb2 import Code
 
-from cli.options import Json, Server, TlsCa, TlsCert, TlsKey
+from cli.options import Json, ServerOptions, User
 from cli.output import one_line, show, show_text
 from cli.queries.reasons import all_in_words, fallback_in_words
 from cli.queries.server import asks_health, server_client
@@ -18,12 +18,12 @@ from paperfeed.v1.status_pb2 import FallbackCount, GetStatusRequest, GetStatusRe
 from service.domain.errors import BundleUnusable
 from service.process.failures import note
 
-User = Annotated[str, typer.Argument(help="Id of the user.")]
 Size = Annotated[int, typer.Option("-n", "--size", min=1, max=100, help="Number of papers, 1 to 100.")]
 
 
 def feed(
     user: User,
+    server: ServerOptions,
     digest: Annotated[str, typer.Option(help="Id of the digest. Default: the newest.")] = "",
     size: Size = 20,
     by_interest: Annotated[
@@ -32,14 +32,10 @@ def feed(
     interest: Annotated[
         str, typer.Option(help="Id of an interest, as 'paperfeed interests list' prints it: rank for it alone.")
     ] = "",
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
     as_json: Json = False,
 ) -> None:
     """Print a user's ranked feed: title, reasons, id, link and score of each paper."""
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         request = GetFeedRequest(
             user_id=user,
             digest_id=digest,
@@ -87,18 +83,15 @@ def search(
             help="Words of titles, authors and abstracts; '\"two words\"' is a phrase, -word excludes papers."
         ),
     ],
+    server: ServerOptions,
     size: Size = 10,
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
     as_json: Json = False,
 ) -> None:
     """Print the papers of the catalog that contain all the words, the best match first.
 
     Put -- in front of the words if one of them begins with a minus.
     """
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         answer = client.catalog.SearchPapers(SearchPapersRequest(query=" ".join(words), page_size=size))
     text = "\n".join(f"{one_line(paper.title)}\n       {_named(paper)}" for paper in answer.papers)
     result = MessageToDict(answer, preserving_proto_field_name=True)
@@ -107,15 +100,12 @@ def search(
 
 def similar(
     paper: Annotated[str, typer.Argument(help="Id of the paper, or another id it is known by.")],
+    server: ServerOptions,
     size: Size = 10,
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
     as_json: Json = False,
 ) -> None:
     """Print the papers that are most similar to one paper."""
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         answer = client.feeds.FindSimilarPapers(FindSimilarPapersRequest(paper_id=paper, limit=size))
     found: list[dict[str, Any]] = [
         {
@@ -132,16 +122,9 @@ def similar(
     show({"papers": found}, as_json=as_json, text=text or "this paper has no vector yet; try again later")
 
 
-def profile(
-    user: User,
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    as_json: Json = False,
-) -> None:
+def profile(user: User, server: ServerOptions, as_json: Json = False) -> None:
     """Print a user's profile: number of likes, interests and preferences."""
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         found = client.profiles.GetProfile(GetProfileRequest(user_id=user)).profile
     lines = [f"{found.user_id}: {found.like_count} likes, {found.dislike_count} dislikes"]
     lines += [f"  {each.weight:4.0%}  {one_line(each.name)}  ({each.like_count})" for each in found.interests]
@@ -169,10 +152,7 @@ def _reason(fallback: FallbackCount) -> str:
 
 
 def status(
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
+    server: ServerOptions,
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the answer.")] = 5.0,
     ready: Annotated[
         bool, typer.Option("--ready", help="Ask only whether the server is ready. This needs no API key.")
@@ -185,10 +165,10 @@ def status(
     with PAPERFEED_ALLOW_COSINE=true.
     """
     if ready:
-        is_ready = asks_health(server, (tls_ca, tls_cert, tls_key), timeout=timeout)
+        is_ready = asks_health(server, timeout=timeout)
         show({"is_ready": is_ready}, as_json=as_json, text="ready" if is_ready else "not ready")
         raise typer.Exit(0 if is_ready else 1)
-    with server_client(server, (tls_ca, tls_cert, tls_key), timeout=timeout) as client:
+    with server_client(server, timeout=timeout) as client:
         answer = client.status.GetStatus(GetStatusRequest())
     result = MessageToDict(answer, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
     lines = [

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from google.protobuf.json_format import MessageToDict
 
-from cli.options import Json, Server, TlsCa, TlsCert, TlsKey
+from cli.options import Json, ServerOptions, User
 from cli.output import one_line, show
 from cli.queries.reasons import in_words, obstacle_in_words
 from cli.queries.server import server_client
@@ -16,14 +16,11 @@ from service.domain.errors import InvalidField
 
 
 def explain(
-    user: Annotated[str, typer.Argument(help="Id of the user.")],
+    user: User,
     paper: Annotated[str, typer.Argument(help="Id of the paper, or another id it is known by.")],
+    server: ServerOptions,
     digest: Annotated[str, typer.Option(help="Id of the digest to rank anew. Default: the newest.")] = "",
     slate: Annotated[str, typer.Option(help="Id of a slate that was served to the user, instead of a digest.")] = "",
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
     as_json: Json = False,
 ) -> None:
     """Print why a paper is at its rank in a user's feed, or what keeps it out."""
@@ -34,7 +31,7 @@ def explain(
         request.slate_id = slate
     else:
         request.digest_id = digest
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         found = client.feeds.ExplainPaper(request)
     result = MessageToDict(found, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
     show(result, as_json=as_json, text="\n".join(_lines(found)))

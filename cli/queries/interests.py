@@ -6,7 +6,8 @@ import typer
 from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.json_format import MessageToDict
 
-from cli.options import Json, Server
+from cli.groups import Commands
+from cli.options import Json, ServerOptions, User
 from cli.output import one_line, show
 from cli.queries.server import server_client
 from paperfeed.v1.profile_pb2 import (
@@ -26,15 +27,14 @@ from service.domain.errors import NotFound
 if TYPE_CHECKING:
     from paperfeed.client import Client
 
-app = typer.Typer(no_args_is_help=True, help="List and edit the interests of a user, which feeds have sections for.")
+app = Commands(no_args_is_help=True, help="List and edit the interests of a user, which feeds have sections for.")
 
-User = Annotated[str, typer.Argument(help="Id of the user.")]
 Name = Annotated[str, typer.Argument(metavar="INTEREST", help="Id or name of the interest.")]
 Papers = Annotated[list[str] | None, typer.Argument(help="Ids of papers, or other ids they are known by.")]
 
 
 @app.command("list")
-def list_interests(user: User, server: Server = None, as_json: Json = False) -> None:
+def list_interests(user: User, server: ServerOptions, as_json: Json = False) -> None:
     """Print a user's interests: weight, name, number of likes, id."""
     with server_client(server) as client:
         found = _interests(client, user)
@@ -47,7 +47,7 @@ def rename(
     user: User,
     interest: Name,
     name: Annotated[str, typer.Argument(help="The new name.")],
-    server: Server = None,
+    server: ServerOptions,
     as_json: Json = False,
 ) -> None:
     """Give an interest another name."""
@@ -59,7 +59,7 @@ def weight(
     user: User,
     interest: Name,
     share: Annotated[float, typer.Argument(metavar="WEIGHT", help="Share of the feed, 0 to 1.")],
-    server: Server = None,
+    server: ServerOptions,
     as_json: Json = False,
 ) -> None:
     """Set how much of the feed an interest gets. The other interests share the rest."""
@@ -70,8 +70,8 @@ def weight(
 def pause(
     user: User,
     interest: Name,
+    server: ServerOptions,
     resume: Annotated[bool, typer.Option("--resume", help="End the pause.")] = False,
-    server: Server = None,
     as_json: Json = False,
 ) -> None:
     """Pause an interest: feeds are ranked as if its papers were not liked."""
@@ -83,7 +83,7 @@ def merge(
     user: User,
     interest: Name,
     merged: Annotated[list[str], typer.Argument(help="Ids or names of the interests to merge into it.")],
-    server: Server = None,
+    server: ServerOptions,
     as_json: Json = False,
 ) -> None:
     """Merge interests into another one, which keeps its name."""
@@ -101,9 +101,9 @@ def merge(
 def split(
     user: User,
     interest: Name,
+    server: ServerOptions,
     papers: Papers = None,
     name: Annotated[str, typer.Option(help="Name of the new interest. Default: words of its papers' titles.")] = "",
-    server: Server = None,
     as_json: Json = False,
 ) -> None:
     """Move papers of an interest to a new one. Without papers, the interest is divided into its two main groups."""
@@ -122,11 +122,11 @@ def split(
 def add(
     user: User,
     name: Annotated[str, typer.Argument(help="Name of the new interest.")],
+    server: ServerOptions,
     papers: Papers = None,
     collection: Annotated[
         bool, typer.Option("--collection", help="The papers are a collection of a reference manager.")
     ] = False,
-    server: Server = None,
     as_json: Json = False,
 ) -> None:
     """Add an interest made of papers, liked or not."""
@@ -138,7 +138,7 @@ def add(
 
 
 @app.command()
-def delete(user: User, interest: Name, server: Server = None, as_json: Json = False) -> None:
+def delete(user: User, interest: Name, server: ServerOptions, as_json: Json = False) -> None:
     """Delete an interest. Its likes stay likes, but belong to no interest."""
     with server_client(server) as client:
         interest_id = _id_of(_interests(client, user), interest)
@@ -164,7 +164,7 @@ def _id_of(known: list[Interest], name: str) -> str:
     return named[0]
 
 
-def _change(user: str, interest: str, values: dict[str, Any], server: str | None, as_json: bool) -> None:
+def _change(user: str, interest: str, values: dict[str, Any], server: ServerOptions, as_json: bool) -> None:
     with server_client(server) as client:
         wanted = Interest(interest_id=_id_of(_interests(client, user), interest), **values)
         request = UpdateInterestRequest(user_id=user, interest=wanted, update_mask=FieldMask(paths=list(values)))

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from google.protobuf.json_format import MessageToDict
 
-from cli.options import Json, Server, TlsCa, TlsCert, TlsKey
+from cli.options import Json, ServerOptions, User
 from cli.output import one_line, progress_bar, show
 from cli.queries.reasons import obstacle_in_words
 from cli.queries.server import server_client
@@ -44,13 +44,10 @@ class Miss:
 
 
 def missed(
-    user: Annotated[str, typer.Argument(help="Id of the user.")],
+    user: User,
+    server: ServerOptions,
     days: Annotated[int, typer.Option(min=1, max=365, help="Digests of this many last days.")] = 30,
     top: Annotated[int, typer.Option(min=1, max=500, help="Number of first places that count as shown.")] = 20,
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
     as_json: Json = False,
 ) -> None:
     """Print papers that a user liked only after a digest had them, if the feed of that day did not show them, and why.
@@ -58,7 +55,7 @@ def missed(
     Each digest is ranked anew as of its day, with the events recorded until then. Likes that came from a feed or that
     were mailed before are left out.
     """
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         since = dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
         likes = _new_likes(client, user, since)
         digests = list(_digests(client, since.date())) if likes else []

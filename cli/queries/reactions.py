@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from cli.options import Json, Server, TlsCa, TlsCert, TlsKey
+from cli.options import Json, ServerOptions, User
 from cli.output import show
 from cli.queries.server import server_client
 from paperfeed.client import Client
@@ -18,52 +18,27 @@ from paperfeed.v1.profile_pb2 import (
     RecordEventsRequest,
 )
 
-User = Annotated[str, typer.Argument(help="Id of the user.")]
 Papers = Annotated[
     list[str],
     typer.Argument(help="Ids of the papers, as 'paperfeed feed' prints them, or other ids they are known by."),
 ]
 
 
-def like(
-    user: User,
-    papers: Papers,
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    as_json: Json = False,
-) -> None:
+def like(user: User, papers: Papers, server: ServerOptions, as_json: Json = False) -> None:
     """Record that a user likes papers and wants more like them. Feeds omit them from then on."""
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         _record(client, user, papers, EVENT_TYPE_LIKE, "liked", as_json)
 
 
-def dislike(
-    user: User,
-    papers: Papers,
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    as_json: Json = False,
-) -> None:
+def dislike(user: User, papers: Papers, server: ServerOptions, as_json: Json = False) -> None:
     """Record that a user wants fewer papers like these. Feeds omit them from then on."""
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         _record(client, user, papers, EVENT_TYPE_DISLIKE, "disliked", as_json)
 
 
-def dismiss(
-    user: User,
-    papers: Papers,
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
-    as_json: Json = False,
-) -> None:
+def dismiss(user: User, papers: Papers, server: ServerOptions, as_json: Json = False) -> None:
     """Record that a user does not want to see papers again."""
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         _record(client, user, papers, EVENT_TYPE_DISMISS, "dismissed", as_json)
 
 

@@ -1,10 +1,11 @@
 """Connects commands to a running server."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from cli.credentials import server_access
+from cli.options import ServerOptions
 from service.config import Settings
 
 if TYPE_CHECKING:
@@ -23,13 +24,8 @@ class NoServer(Exception):
 
 
 @contextmanager
-def server_client(
-    server: str | None, tls: Sequence[str | None] = (None, None, None), *, timeout: float = 30.0
-) -> Iterator["Client"]:
-    """Yield a client of the server at the address, or of the server that the settings name.
-
-    Args:
-        tls: The options --tls-ca, --tls-cert and --tls-key.
+def server_client(options: ServerOptions, *, timeout: float = 30.0) -> Iterator["Client"]:
+    """Yield a client of the server that the options or else the settings name.
 
     Raises:
         InvalidField: The address is malformed, or a file of the credentials cannot be used.
@@ -40,8 +36,8 @@ def server_client(
 
     from paperfeed.client import Client
 
-    address = Settings.read(server=server).server
-    access = server_access(address, *tls)
+    address = Settings.read(server=options.server).server
+    access = server_access(address, options)
     with Client(address, timeout=timeout, credentials=access.credentials, api_key=access.api_key) as client:
         try:
             yield client
@@ -55,7 +51,7 @@ def server_client(
             raise
 
 
-def asks_health(server: str | None, tls: Sequence[str | None], *, timeout: float) -> bool:
+def asks_health(options: ServerOptions, *, timeout: float) -> bool:
     """Return whether the server's health service says that it serves. It answers callers without an API key too.
 
     Raises:
@@ -65,8 +61,8 @@ def asks_health(server: str | None, tls: Sequence[str | None], *, timeout: float
     import grpc
     from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-    address = Settings.read(server=server).server
-    credentials = server_access(address, *tls).credentials
+    address = Settings.read(server=options.server).server
+    credentials = server_access(address, options).credentials
     channel = grpc.secure_channel(address, credentials) if credentials else grpc.insecure_channel(address)
     with channel:
         try:

@@ -5,7 +5,8 @@ from typing import Annotated
 import typer
 from google.protobuf.json_format import MessageToDict
 
-from cli.options import Json, Server, TlsCa, TlsCert, TlsKey
+from cli.groups import Commands
+from cli.options import Json, ServerOptions, User
 from cli.output import one_line, show
 from cli.queries.server import server_client
 from paperfeed.client import Client
@@ -22,9 +23,8 @@ from paperfeed.v1.profile_pb2 import (
 )
 from service.domain.errors import InvalidField, NotFound
 
-app = typer.Typer(help="List what shapes a user's feeds, and take it back.", no_args_is_help=True)
+app = Commands(help="List what shapes a user's feeds, and take it back.", no_args_is_help=True)
 
-User = Annotated[str, typer.Argument(help="Id of the user.")]
 _EFFECTS = {
     SignalEffect.SIGNAL_EFFECT_MORE_SIMILAR: "more like it",
     SignalEffect.SIGNAL_EFFECT_FEWER_SIMILAR: "less like it",
@@ -42,17 +42,14 @@ def signals() -> None:
 @app.command("list")
 def list_signals(
     user: User,
+    server: ServerOptions,
     size: Annotated[int, typer.Option("-n", "--size", min=1, help="Number of events, the newest.")] = 100,
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
     as_json: Json = False,
 ) -> None:
     """Print a user's preferences and events, newest first, with what each event does and its id for 'undo'."""
     found: list[Signal] = []
     preferences, token = Preferences(), ""
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         while len(found) < size:
             request = ListSignalsRequest(user_id=user, page_size=min(size, 100), page_token=token)
             answer = client.profiles.ListSignals(request)
@@ -76,17 +73,14 @@ def undo(
         list[str],
         typer.Argument(help="Ids of events, or preferences such as muted_topics=cs.CV, as 'signals list' prints them."),
     ],
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
+    server: ServerOptions,
     as_json: Json = False,
 ) -> None:
     """Take back events or preferences of a user: feeds are then as if they had never been recorded."""
     lists = Preferences.DESCRIPTOR.fields_by_name
     preferences = [each for each in names if each.partition("=")[0] in lists and "=" in each]
     event_ids = [each for each in names if each not in preferences]
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         if preferences:
             _remove_preferences(client, user, preferences)
         count = len(preferences)
@@ -101,19 +95,16 @@ def undo(
 @app.command("reset")
 def reset(
     user: User,
+    server: ServerOptions,
     yes: Annotated[
         bool, typer.Option("--yes", help="Confirm that all events and preferences are to be deleted.")
     ] = False,
-    server: Server = None,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
     as_json: Json = False,
 ) -> None:
     """Delete all events and preferences of a user, who then starts again as a new one."""
     if not yes:
         raise InvalidField("yes", "give --yes to delete all events and preferences; this cannot be undone")
-    with server_client(server, (tls_ca, tls_cert, tls_key)) as client:
+    with server_client(server) as client:
         count = client.profiles.ResetSignals(ResetSignalsRequest(user_id=user)).deleted_count
     show(
         {"deleted_events": count}, as_json=as_json, text=f"{one_line(user)}: {count} events and all preferences deleted"

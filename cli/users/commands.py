@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.groups import Commands
 from cli.mail.store import MailDb
-from cli.options import Json, Server, TlsCa, TlsCert, TlsKey
+from cli.options import Json, ServerOptions, User
 from cli.output import one_line, show
 from cli.queries.server import server_client
 from cli.users.places import DatabasePlace, FilesPlace, Found, MailPlace, Place, ServerPlace, Service, found_in
@@ -21,7 +22,7 @@ from service.process.failures import note
 if TYPE_CHECKING:
     from ranker.bundle.origin import DueBundle
 
-app = typer.Typer(help="Remove users with everything derived from them.", no_args_is_help=True)
+app = Commands(help="Remove users with everything derived from them.", no_args_is_help=True)
 
 Files = Annotated[
     list[Path] | None,
@@ -45,17 +46,14 @@ def users() -> None:
 
 @app.command("forget")
 def forget(
-    user: Annotated[str, typer.Argument(help="Id of the user.")],
-    server: Server = None,
+    user: User,
+    server: ServerOptions,
     db: UserDb = None,
     mail_db: MailDb = None,
     files: Files = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Search all places again afterwards, and fail if anything is left.")
     ] = False,
-    tls_ca: TlsCa = None,
-    tls_cert: TlsCert = None,
-    tls_key: TlsKey = None,
     as_json: Json = False,
 ) -> None:
     """Delete a user in the service, the mailer and files, and list the bundles to train again. Safe to repeat."""
@@ -64,11 +62,11 @@ def forget(
     from service.domain.papers import check_id
 
     check_id(user, "user")
-    if db is not None and server is not None:
+    if db is not None and server.server is not None:
         raise InvalidField("db", "cannot be given together with --server")
     roots = files or []
     with contextlib.ExitStack() as stack:
-        service: Service = stack.enter_context(_service(server, db, (tls_ca, tls_cert, tls_key)))
+        service: Service = stack.enter_context(_service(server, db))
         mail = stack.enter_context(_mailer(mail_db))
         # The mailer comes first: a reaction that it still had to report would make the user known again.
         places: list[Place] = [*mail, service, *(FilesPlace(root, _say_rewriting) for root in roots)]
@@ -97,11 +95,11 @@ _OTHER_FILES = "files under --files that are not Parquet, such as CSV, JSON Line
 
 
 @contextmanager
-def _service(server: str | None, db: str | None, tls: Sequence[str | None]) -> "Iterator[Service]":
+def _service(server: ServerOptions, db: str | None) -> "Iterator[Service]":
     """Yield the service: the database that ``--db`` names, else the server."""
     if db is None:
-        with server_client(server, tls) as client:
-            place = ServerPlace(client, Settings.read(server=server).server)
+        with server_client(server) as client:
+            place = ServerPlace(client, Settings.read(server=server.server).server)
             place.check_rights()
             yield place
         return
