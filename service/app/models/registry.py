@@ -171,12 +171,6 @@ class Registry:
             tx.models.put_aliases(aliases.serving, aliases.previous, Canary(version, share, experiment))
             return changed
 
-    def end_canary(self, actor: str, evidence: Mapping[str, Any]) -> ModelRecord | None:
-        """Retire the canary; all users get the serving model again. Return its record; None if there is no canary."""
-        with self._store.write() as tx:
-            tx.models.lock()
-            return self._end_canary(tx, tx.models.aliases(), actor, evidence)
-
     def promote(
         self,
         version: str,
@@ -314,13 +308,10 @@ class Registry:
         tx.models.put_aliases(record.version, previous, None)
         return self._change(tx, record, ModelState.SERVING, evidence, actor)
 
-    def _end_canary(
-        self, tx: Transaction, aliases: Aliases, actor: str, evidence: Mapping[str, Any]
-    ) -> ModelRecord | None:
-        if aliases.canary is None:
-            return None
-        tx.models.put_aliases(aliases.serving, aliases.previous, None)
-        return self._change(tx, _get(tx, aliases.canary.version), ModelState.RETIRED, evidence, actor)
+    def _end_canary(self, tx: Transaction, aliases: Aliases, actor: str, evidence: Mapping[str, Any]) -> None:
+        if aliases.canary is not None:
+            tx.models.put_aliases(aliases.serving, aliases.previous, None)
+            self._change(tx, _get(tx, aliases.canary.version), ModelState.RETIRED, evidence, actor)
 
     def _change(
         self, tx: Transaction, record: ModelRecord, state: ModelState, evidence: Mapping[str, Any], actor: str

@@ -150,7 +150,7 @@ def test_a_worse_canary_is_taken_back_without_metrics(paperfeed: Run, running: C
 @pytest.mark.slow
 def test_watching(running: CanaryRun) -> None:
     """It looks again and again until a signal ends it with code 0."""
-    running.registry.end_canary("test", {})
+    running.registry.rollback(running.canary, "test")
     process = subprocess.Popen(
         command("models", "judge", "--db", running.url, "--watch", 1),
         env=settings(registry=running.folder),

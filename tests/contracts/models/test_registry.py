@@ -111,7 +111,7 @@ def test_a_new_share_keeps_the_experiment(registry: Registry, versions: list[str
     drawn = []
     for version, share in ((new, 0.1), (new, 0.3), (third, 0.3)):
         if version == third:
-            registry.end_canary("ada", {})
+            registry.rollback(new, "ada")
         registry.start_canary(version, share, "ada", force=True)
         drawn.append(registry.aliases().canary)
     small, large, other = ({user for user in map(str, range(3_000)) if canary and canary.has(user)} for canary in drawn)
@@ -154,7 +154,7 @@ def test_only_one_canary(registry: Registry, versions: list[str]) -> None:
     registry.start_canary(new, 0.5, "ada", force=True)
     with pytest.raises(WrongModelState, match="end this canary"):
         registry.start_canary(third, 0.5, "ada", force=True)
-    registry.end_canary("ada", {})
+    registry.rollback(new, "ada")
     with pytest.raises(WrongModelState, match="for all users already"):
         registry.start_canary(old, 0.5, "ada", force=True)
     with pytest.raises(InvalidField, match="above 0 and below 1"):
@@ -163,7 +163,6 @@ def test_only_one_canary(registry: Registry, versions: list[str]) -> None:
     registry.start_canary(new, 0.5, "ada", force=True)
     assert registry.rollback(new, "ada").version == old
     assert registry.aliases().canary is None
-    assert registry.end_canary("ada", {}) is None
     registry.start_canary(new, 0.5, "ada", force=True)
     registry.promote(third, "ada", force=True)
     assert registry.get(new).state is S.RETIRED
