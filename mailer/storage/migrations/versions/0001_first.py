@@ -10,8 +10,6 @@ from database.columns import Id, Sequence, belongs_to, new_metadata, not_null
 
 revision = "0001"
 down_revision = None
-branch_labels = None
-depends_on = None
 
 TIME = sa.DateTime(timezone=True)
 

@@ -7,8 +7,6 @@ from database.columns import not_null
 
 revision = "0003"
 down_revision = "0002"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

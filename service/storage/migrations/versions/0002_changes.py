@@ -7,8 +7,6 @@ from database.columns import Id, not_null
 
 revision = "0002"
 down_revision = "0001"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

@@ -7,8 +7,6 @@ from database.columns import Id, not_null
 
 revision = "0004"
 down_revision = "0003"
-branch_labels = None
-depends_on = None
 
 
 def upgrade() -> None:

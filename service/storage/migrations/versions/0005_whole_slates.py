@@ -9,8 +9,6 @@ from database.columns import Id, not_null
 
 revision = "0005"
 down_revision = "0004"
-branch_labels = None
-depends_on = None
 
 SLATES_AT_A_TIME = 500
 

@@ -7,8 +7,6 @@ from database.columns import Id, Sequence, not_null
 
 revision = "0007"
 down_revision = "0006"
-branch_labels = None
-depends_on = None
 
 COLUMNS = "sequence, event_id, user_id, paper_id, event_type, occurred_at, slate_id, recorded_at"
 INDEXES = (("paper_id",), ("user_id", "sequence"), ("event_type", "recorded_at"))

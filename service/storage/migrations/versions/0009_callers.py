@@ -7,8 +7,6 @@ from database.columns import Id, Sequence, not_null
 
 revision = "0009"
 down_revision = "0008"
-branch_labels = None
-depends_on = None
 
 TIME = sa.DateTime(timezone=True)
 

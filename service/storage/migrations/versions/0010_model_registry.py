@@ -7,8 +7,6 @@ from database.columns import Id, Sequence, belongs_to, new_metadata, not_null
 
 revision = "0010"
 down_revision = "0009"
-branch_labels = None
-depends_on = None
 
 TIME = sa.DateTime(timezone=True)
 

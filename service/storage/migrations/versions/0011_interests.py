@@ -7,8 +7,6 @@ from database.columns import Id, belongs_to, new_metadata, not_null
 
 revision = "0011"
 down_revision = "0010"
-branch_labels = None
-depends_on = None
 
 frozen = new_metadata()
 

@@ -7,8 +7,6 @@ from database.columns import Id, belongs_to, new_metadata, not_null
 
 revision = "0012"
 down_revision = "0011"
-branch_labels = None
-depends_on = None
 
 TIME = sa.DateTime(timezone=True)
 

@@ -10,8 +10,6 @@ from service.storage.errors import ERRORS
 
 revision = "0013"
 down_revision = "0012"
-branch_labels = None
-depends_on = None
 
 # The rows of the full-text index are numbered. SQLite's own row numbers change in a VACUUM, so these are stored.
 ON_SQLITE = (
