@@ -3,18 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from mailer.errors import InvalidField
 from mailer.networks import networks_problem
 from mailer.user_ids import user_id_problem
-from settings.reader import any_path, given_names, read_settings, setting
+from settings.reader import AllSettings, any_path, setting
 from telemetry import NO_PORT
 
 PREFIX = "PAPERFEED_MAIL_"
 
 
 @dataclass(frozen=True)
-class MailSettings:
+class MailSettings(AllSettings, prefix=PREFIX, table="mail", invalid=InvalidField):
     """All settings with their defaults. The environment variable of ``name`` is ``PAPERFEED_MAIL_NAME``."""
 
     db: str = setting(
@@ -109,23 +110,14 @@ class MailSettings:
     log_level: str = setting("INFO", "DEBUG, INFO, WARNING or ERROR.", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
 
     @classmethod
-    def read(cls, environment: Mapping[str, str] | None = None, **flags: object) -> "MailSettings":
-        """Return settings from flags (None means not given), the environment, paperfeed.toml, then defaults.
-
-        Raises:
-            InvalidField: Names the variable, flag or key that cannot be used.
-        """
-        found = read_settings(cls, PREFIX, environment, flags, InvalidField, table="mail")
+    def read(cls, environment: Mapping[str, str] | None = None, **flags: object) -> Self:
+        """Return the settings; see ``AllSettings.read``. Settings that contradict one another are refused too."""
+        found = super().read(environment, **flags)
         if not found.base_url.startswith(("http://", "https://")):
             raise InvalidField(PREFIX + "BASE_URL", f"'{found.base_url}' does not begin with http:// or https://")
         if found.smtp_user and found.smtp_security == "none":
             raise InvalidField(PREFIX + "SMTP_SECURITY", "is none: a password is never sent without encryption")
         return found
-
-    @classmethod
-    def given(cls, environment: Mapping[str, str] | None = None, **flags: object) -> set[str]:
-        """Return the names of the settings that ``read`` would not take from the defaults."""
-        return given_names(cls, PREFIX, environment, flags, InvalidField, table="mail")
 
     def secret(self, name: str) -> str:
         """Return the stripped content of the file that the setting names; empty if the setting is empty.

@@ -1,13 +1,12 @@
 """Settings of the service, which are read once and then passed down as values."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from service.domain.errors import InvalidField
-from settings.reader import any_path, dotted_path, given_names, path_unless, read_settings, setting
+from settings.reader import AllSettings, any_path, dotted_path, path_unless, setting
 from telemetry import NO_PORT
 
 PREFIX = "PAPERFEED_"
@@ -30,7 +29,7 @@ def _address_problem(text: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(AllSettings, prefix=PREFIX, table="service", invalid=InvalidField):
     """All settings with their defaults. The environment variable of ``name`` is ``PAPERFEED_NAME``."""
 
     db: str = setting(
@@ -232,20 +231,6 @@ class Settings:
         "../shared/data", "Folder of the public data sets that train, tests and benchmarks read.", is_path=any_path
     )
     log_level: str = setting("INFO", "DEBUG, INFO, WARNING or ERROR.", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
-
-    @classmethod
-    def read(cls, environment: Mapping[str, str] | None = None, **flags: object) -> "Settings":
-        """Return settings from flags (None means not given), the environment, paperfeed.toml, then defaults.
-
-        Raises:
-            InvalidField: Names the variable, flag or key that cannot be used.
-        """
-        return read_settings(cls, PREFIX, environment, flags, InvalidField, table="service")
-
-    @classmethod
-    def given(cls, environment: Mapping[str, str] | None = None, **flags: object) -> set[str]:
-        """Return the names of the settings that ``read`` would not take from the defaults."""
-        return given_names(cls, PREFIX, environment, flags, InvalidField, table="service")
 
     @property
     def cache_path(self) -> Path | None:

@@ -8,11 +8,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import Field, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Self
 
 from settings.file import FileProblem, SettingsFile, find_file, open_file
 
-T = TypeVar("T")
 CONFIG = "PAPERFEED_CONFIG"
 """The environment variable that names the settings file."""
 
@@ -98,86 +97,76 @@ def chosen_file(path: Path) -> contextlib.AbstractContextManager[None]:
     return exported({CONFIG: str(path.absolute())})
 
 
-def read_settings(
-    cls: type[T],
-    prefix: str,
-    environment: Mapping[str, str] | None,
-    flags: Mapping[str, object],
-    invalid: Callable[[str, str], Exception],
-    *,
-    table: str,
-) -> T:
-    """Return the settings from flags, then environment variables, then the settings file, then defaults.
+class AllSettings:
+    """Base of the settings of a package: a frozen dataclass whose fields were made by ``setting``.
 
-    Args:
-        cls: Dataclass whose fields were made by ``setting``.
+    Class attributes:
         prefix: Start of each environment variable; the field's name in capitals follows.
-        environment: Variables by name; None reads those of this process. An empty variable counts as not set,
-            unless the setting may be empty.
-        flags: Values by field name; None counts as not given.
-        invalid: Makes the exception to raise from the name of the flag, variable or key, and the problem.
         table: Table of the settings file that holds these settings.
-
-    Raises:
-        invalid: A value has the wrong type, or is out of range; or the settings file has an unknown key or table.
+        invalid: Makes the exception to raise from the name of the flag, variable or key, and the problem.
     """
-    values: dict[str, Any] = {}
-    for each, (name, value) in _given(cls, prefix, environment, flags, invalid, table).items():
+
+    prefix: ClassVar[str]
+    table: ClassVar[str]
+    invalid: ClassVar[Callable[[str, str], Exception]]
+
+    def __init_subclass__(cls, *, prefix: str, table: str, invalid: Callable[[str, str], Exception]) -> None:
+        cls.prefix, cls.table, cls.invalid = prefix, table, staticmethod(invalid)
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] | None = None, **flags: object) -> Self:
+        """Return the settings from flags, then environment variables, then the settings file, then defaults.
+
+        Args:
+            environment: Variables by name; None reads those of this process. An empty variable counts as not set,
+                unless the setting may be empty.
+            flags: Values by field name; None counts as not given.
+
+        Raises:
+            invalid: A value has the wrong type, or is out of range; or the settings file has an unknown key or table.
+        """
+        values: dict[str, Any] = {}
+        for each, (name, value) in cls._given(environment, flags).items():
+            try:
+                values[each.name] = _converted(value, each)
+            except ValueError as error:
+                raise cls.invalid(name, str(error)) from None
+        return cls(**values)
+
+    @classmethod
+    def given(cls, environment: Mapping[str, str] | None = None, **flags: object) -> set[str]:
+        """Return the names of the settings that ``read`` would not take from the defaults."""
+        return {each.name for each in cls._given(environment, flags)}
+
+    @classmethod
+    def _given(
+        cls, environment: Mapping[str, str] | None, flags: Mapping[str, object]
+    ) -> dict[Field[Any], tuple[str, Any]]:
+        """Return the name and the value of each setting that is given, in words for an error and not converted yet."""
+        known = fields(cls)  # type: ignore[arg-type]  # subclasses are dataclasses
+        variables = os.environ if environment is None else environment
         try:
-            values[each.name] = _converted(value, each)
-        except ValueError as error:
-            raise invalid(name, str(error)) from None
-    return cls(**values)
+            file = settings_file(environment)
+            paths = {each.name: each.metadata["is_path"] for each in known}
+            in_file = {} if file is None else file.values(cls.table, paths)
+        except FileProblem as problem:
+            raise cls.invalid(problem.place, problem.problem) from None
+        given: dict[Field[Any], tuple[str, Any]] = {}
+        for each in known:
+            variable = cls.prefix + each.name.upper()
+            text = variables.get(variable)
+            if flags.get(each.name) is not None:
+                given[each] = (each.name, flags[each.name])
+            elif text is not None and (text or each.metadata["may_be_empty"]):
+                given[each] = (variable, text)
+            elif file is not None and each.name in in_file:
+                given[each] = (file.place(cls.table, each.name), in_file[each.name])
+        return given
 
 
 def variables(prefix: str) -> dict[str, str]:
     """Return the environment variables whose names start with ``prefix``, such as the standard ones of ``OTEL_``."""
     return {name: value for name, value in os.environ.items() if name.startswith(prefix)}
-
-
-def given_names(
-    cls: type[Any],
-    prefix: str,
-    environment: Mapping[str, str] | None,
-    flags: Mapping[str, object],
-    invalid: Callable[[str, str], Exception],
-    *,
-    table: str,
-) -> set[str]:
-    """Return the names of the settings that a flag, a variable or the settings file gives; others have defaults.
-
-    The arguments and errors are those of ``read_settings``.
-    """
-    return {each.name for each in _given(cls, prefix, environment, flags, invalid, table)}
-
-
-def _given(
-    cls: type[Any],
-    prefix: str,
-    environment: Mapping[str, str] | None,
-    flags: Mapping[str, object],
-    invalid: Callable[[str, str], Exception],
-    table: str,
-) -> dict[Field[Any], tuple[str, Any]]:
-    """Return the name and the value of each setting that is given, in words for an error and not converted yet."""
-    known = fields(cls)
-    variables = os.environ if environment is None else environment
-    try:
-        file = settings_file(environment)
-        in_file = {} if file is None else file.values(table, {each.name: each.metadata["is_path"] for each in known})
-    except FileProblem as problem:
-        raise invalid(problem.place, problem.problem) from None
-    given: dict[Field[Any], tuple[str, Any]] = {}
-    for each in known:
-        variable = prefix + each.name.upper()
-        text = variables.get(variable)
-        if flags.get(each.name) is not None:
-            given[each] = (each.name, flags[each.name])
-        elif text is not None and (text or each.metadata["may_be_empty"]):
-            given[each] = (variable, text)
-        elif file is not None and each.name in in_file:
-            given[each] = (file.place(table, each.name), in_file[each.name])
-    return given
 
 
 def _converted(value: Any, each: Field[Any]) -> Any:

@@ -1,10 +1,9 @@
 """Settings of a person's own paperfeed: the library, the sources of papers, and when to fetch and mail."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from service.domain.errors import InvalidField
-from settings.reader import any_path, read_settings, setting
+from settings.reader import AllSettings, any_path, setting
 
 USER = "me"
 """Id of the user whose library, feed and mail ``paperfeed up`` manages."""
@@ -12,7 +11,7 @@ ALL_CATEGORIES = "all"
 
 
 @dataclass(frozen=True)
-class LibrarySettings:
+class LibrarySettings(AllSettings, prefix="PAPERFEED_LIBRARY_", table="library", invalid=InvalidField):
     """Where the papers lie that the user likes. The variable of ``name`` is ``PAPERFEED_LIBRARY_NAME``."""
 
     file: str = setting(
@@ -28,14 +27,9 @@ class LibrarySettings:
         "", "File that holds the Zotero API key; a public library needs none.", is_path=any_path
     )
 
-    @classmethod
-    def read(cls, environment: Mapping[str, str] | None = None, **flags: object) -> "LibrarySettings":
-        """Return the settings; see ``service.config.Settings.read``."""
-        return read_settings(cls, "PAPERFEED_LIBRARY_", environment, flags, InvalidField, table="library")
-
 
 @dataclass(frozen=True)
-class SourceSettings:
+class SourceSettings(AllSettings, prefix="PAPERFEED_SOURCES_", table="sources", invalid=InvalidField):
     """Sources of new papers. The variable of ``name`` is ``PAPERFEED_SOURCES_NAME``."""
 
     arxiv: tuple[str, ...] = setting((), "arXiv categories, such as cs.LG.")
@@ -44,14 +38,9 @@ class SourceSettings:
     medrxiv: tuple[str, ...] = setting((), "Categories of medRxiv, such as oncology, or all.")
     feeds: tuple[str, ...] = setting((), "Addresses of RSS, Atom or JSON feeds, such as those of journals.")
 
-    @classmethod
-    def read(cls, environment: Mapping[str, str] | None = None, **flags: object) -> "SourceSettings":
-        """Return the settings; see ``service.config.Settings.read``."""
-        return read_settings(cls, "PAPERFEED_SOURCES_", environment, flags, InvalidField, table="sources")
-
 
 @dataclass(frozen=True)
-class ScheduleSettings:
+class ScheduleSettings(AllSettings, prefix="PAPERFEED_SCHEDULE_", table="schedule", invalid=InvalidField):
     """When ``paperfeed up`` fetches and mails. The variable of ``name`` is ``PAPERFEED_SCHEDULE_NAME``."""
 
     at: str = setting("07:00", "Local time at which new papers are fetched, HH:MM. Mail follows when it is due.")
@@ -64,8 +53,3 @@ class ScheduleSettings:
     mail_every_minutes: float = setting(
         15.0, "Minutes between two looks whether mail is due.", at_least=0.1, at_most=1440
     )
-
-    @classmethod
-    def read(cls, environment: Mapping[str, str] | None = None, **flags: object) -> "ScheduleSettings":
-        """Return the settings; see ``service.config.Settings.read``."""
-        return read_settings(cls, "PAPERFEED_SCHEDULE_", environment, flags, InvalidField, table="schedule")
