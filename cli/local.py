@@ -53,12 +53,11 @@ def open_local(db: str | None, *, may_make: bool = False) -> Iterator[Local]:
 
     settings, clock = Settings.read(db=db), SystemClock()
     check_database("db", settings.db, is_given="db" in Settings.given(db=db), may_make=may_make)
-    store = prepare_store(settings)
-    try:
-        with closing(make_encoder(settings, cache_path=cache_file(settings))) as encoder:
-            yield Local(settings, store, clock, Catalog(store, clock), encoder)
-    finally:
-        store.dispose()
+    with (
+        prepare_store(settings) as store,
+        closing(make_encoder(settings, cache_path=cache_file(settings))) as encoder,
+    ):
+        yield Local(settings, store, clock, Catalog(store, clock), encoder)
 
 
 @contextmanager
@@ -67,8 +66,5 @@ def opened_store(url: str) -> Iterator["SqlStore"]:
     from service.storage import open_store, schema
 
     schema.check(url)
-    store = open_store(url, pool_size=1)
-    try:
+    with open_store(url, pool_size=1) as store:
         yield store
-    finally:
-        store.dispose()

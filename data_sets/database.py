@@ -34,13 +34,9 @@ def read_database(
     """
     schema.check(url)
     taken_at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    store = open_store(url, pool_size=1)
-    try:
-        with store.read() as tx:
-            papers = _papers(tx, encoder_name, name, progress, warn)
-            reactions = reactions_of(_events(tx, papers.paper_ids))
-    finally:
-        store.dispose()
+    with open_store(url, pool_size=1) as store, store.read() as tx:
+        papers = _papers(tx, encoder_name, name, progress, warn)
+        reactions = reactions_of(_events(tx, papers.paper_ids))
     return replace(dataset_of(name, papers, reactions, user_code, warn), taken_at=taken_at)
 
 

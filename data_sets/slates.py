@@ -46,18 +46,14 @@ def read_slates(
         TrainingError: No slate can be used; the message gives the reasons.
     """
     schema.check(url)
-    store = open_store(url, pool_size=1)
     builder = LogBuilder(bundle.features_version, since=since, until=until, shown_only=shown_only)
-    try:
-        with store.read() as tx:
-            users = list(user_ids(tx))
-            for number, user_id in enumerate(users, 1):
-                slates = [logged_slate(slate) for slate in tx.slates.of_user(user_id, with_features=True)]
-                if slates:
-                    builder.add(slates, [logged_event(event) for event in tx.users.events(user_id)])
-                progress("reading slates", number, len(users))
-    finally:
-        store.dispose()
+    with open_store(url, pool_size=1) as store, store.read() as tx:
+        users = list(user_ids(tx))
+        for number, user_id in enumerate(users, 1):
+            slates = [logged_slate(slate) for slate in tx.slates.of_user(user_id, with_features=True)]
+            if slates:
+                builder.add(slates, [logged_event(event) for event in tx.users.events(user_id)])
+            progress("reading slates", number, len(users))
     log = builder.built()
     for reason, count in log.left_out.items():
         warn(f"{count} slates are left out: {reason}")

@@ -138,13 +138,10 @@ def serving_bundle_folder(settings: Settings) -> Path:
     if not settings.registry:
         return bundle_folder(settings)
     schema.check(settings.db)
-    store = open_store(settings.db, pool_size=1)
-    try:
+    with open_store(settings.db, pool_size=1) as store:
         registry = Registry(store, SystemClock(), registry_folders(settings), None)
         version = registry.aliases().serving
         return registry.folder_of(version) if version else bundle_folder(settings)
-    finally:
-        store.dispose()
 
 
 def make_bundle(settings: Settings, encoder: str) -> Bundle:

@@ -50,14 +50,11 @@ def run(cargo: Cargo, cluster: Callable[[], Any], watch: Watcher, *, range_size:
         ClusterUnavailable: No scheduler answers, or it has no workers.
         PartitionFailed: For example, the database is lost or full, or the encoder fails; stored vectors are kept.
     """
-    store = open_store(cargo.location, pool_size=1)
-    try:
+    with open_store(cargo.location, pool_size=1) as store:
         done = _in_rounds(store, cargo, cluster, watch, range_size)
         with store.read() as tx:
             ready = tx.papers.encoders().get(cargo.encoder, 0)
             pending = tx.papers.pending_count(cargo.encoder)
-    finally:
-        store.dispose()
     return Outcome(
         encoder=cargo.encoder,
         ready_count=ready,

@@ -93,17 +93,18 @@ def export(request: ExportRequest, advance: Advance) -> dict[str, Any]:
     out = place_of(request.out)
     if out.exists():
         raise OutputUnusable(out, "exists already")
-    store = open_store(request.url, pool_size=1)
-    try:
-        with without_empty_parents(out), opened_workspace(out) as workspace, store.read() as tx:
-            workspace.discard()
-            try:
-                manifest = _written(tx, request, workspace, advance)
-                workspace.take_name()
-            except OSError as error:
-                raise OutputUnusable(out, f"cannot be written: {error.strerror}") from error
-    finally:
-        store.dispose()
+    with (
+        open_store(request.url, pool_size=1) as store,
+        without_empty_parents(out),
+        opened_workspace(out) as workspace,
+        store.read() as tx,
+    ):
+        workspace.discard()
+        try:
+            manifest = _written(tx, request, workspace, advance)
+            workspace.take_name()
+        except OSError as error:
+            raise OutputUnusable(out, f"cannot be written: {error.strerror}") from error
     return manifest
 
 

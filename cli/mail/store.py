@@ -26,11 +26,8 @@ def open_store(url: str) -> Iterator["MailStore"]:
     if schema.current_revision(url) is None:
         schema.upgrade(url)
     schema.check(url)
-    store = storage.open_store(url)
-    try:
+    with storage.open_store(url) as store:
         yield store
-    finally:
-        store.dispose()
 
 
 def configured_store(mail_db: str | None, *, may_make: bool = False) -> AbstractContextManager["MailStore"]:

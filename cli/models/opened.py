@@ -31,11 +31,8 @@ def opened_registry(settings: "Settings") -> Iterator[Opened]:
     from service.storage import open_store, schema
 
     schema.check(settings.db)
-    store = open_store(settings.db, pool_size=2)
-    try:
+    with open_store(settings.db, pool_size=2) as store:
         registry = make_registry(settings, store, None)
         if registry is None:
             raise InvalidField("PAPERFEED_REGISTRY", "is not set; give the folder or URL of the server's registry")
         yield Opened(store, registry)
-    finally:
-        store.dispose()

@@ -125,11 +125,8 @@ def _mailer(mail_db: str | None) -> "Iterator[list[Place]]":
     from mailer.storage import schema
 
     schema.check(url)
-    store = storage.open_store(url)
-    try:
+    with storage.open_store(url) as store:
         yield [MailPlace(store, without_password(url))]
-    finally:
-        store.dispose()
 
 
 def _due(roots: Sequence[Path], deleted_at: dt.datetime | None, found: Sequence[Found]) -> "list[DueBundle]":

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Self
 
 from sqlalchemy import Connection, select
 
@@ -11,10 +12,16 @@ from mailer.storage.tables import installation
 
 
 class MailStore:
-    """The mailer's database. One per process; a forked process needs its own."""
+    """The mailer's database. One per process; a forked process needs its own. A ``with`` block disposes of it."""
 
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.dispose()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Connection, Select, bindparam, literal, select, true
 
@@ -94,12 +94,21 @@ class SqlTransaction:
 
 
 class SqlStore:
-    """``service.app.ports.Store`` on SQLite or PostgreSQL. One per process; a forked process needs its own."""
+    """``service.app.ports.Store`` on SQLite or PostgreSQL. One per process; a forked process needs its own.
+
+    A ``with`` block disposes of it at the end.
+    """
 
     def __init__(self, engines: Engines) -> None:
         self._engines = engines
         self._reads = OutageLog("read", engines.reader.url)
         self._writes = OutageLog("write", engines.writer.url)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.dispose()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[SqlTransaction]:
