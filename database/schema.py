@@ -89,16 +89,6 @@ class Schema:
             schema_mismatch: A newer paperfeed made the schema.
             unavailable: The database does not answer, or stays locked.
         """
-        return self._migrate(url, revision, "upgrade")
-
-    def downgrade(self, url: str, revision: str) -> tuple[str | None, str | None]:
-        """Downgrade the schema to the revision, and return the revisions before and after. ``base`` removes all tables.
-
-        The data of removed tables and columns are lost.
-        """
-        return self._migrate(url, revision, "downgrade")
-
-    def _migrate(self, url: str, revision: str, direction: str) -> tuple[str | None, str | None]:
         from alembic import command  # noqa: PLC0415 - see the module's docstring
 
         parsed = parse_url(url, self.errors.invalid_url)
@@ -111,7 +101,7 @@ class Schema:
             wait_for_lock(connection, self.lock_number)
             before = self._revision(connection)
             self._refuse_newer(before)
-            getattr(command, direction)(self._config(connection), revision)
+            command.upgrade(self._config(connection), revision)
             _check_foreign_keys(connection)
             return before, self._revision(connection)
 

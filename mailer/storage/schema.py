@@ -23,4 +23,3 @@ HEAD = _SCHEMA.head
 current_revision = _SCHEMA.current_revision
 check = _SCHEMA.check
 upgrade = _SCHEMA.upgrade
-downgrade = _SCHEMA.downgrade

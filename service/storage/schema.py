@@ -5,21 +5,7 @@ from pathlib import Path
 from database.schema import Schema
 from service.storage.errors import ERRORS
 
-KNOWN_REVISIONS = (
-    "0001",
-    "0002",
-    "0003",
-    "0004",
-    "0005",
-    "0006",
-    "0007",
-    "0008",
-    "0009",
-    "0010",
-    "0011",
-    "0012",
-    "0013",
-)
+KNOWN_REVISIONS = tuple(f"{number:04}" for number in range(1, 14))
 """All revisions, oldest first; a test compares them with the scripts."""
 
 _SCHEMA = Schema(
@@ -34,4 +20,3 @@ HEAD = _SCHEMA.head
 current_revision = _SCHEMA.current_revision
 check = _SCHEMA.check
 upgrade = _SCHEMA.upgrade
-downgrade = _SCHEMA.downgrade

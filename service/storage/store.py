@@ -7,7 +7,21 @@ from typing import Any, Self
 from sqlalchemy import Connection, Select, bindparam, literal, select, true
 
 from database.engine import BUSY_TIMEOUT_SECONDS, Engines, open_engines
-from service.app.ports import Versions
+from service.app.ports import (
+    AuditStore,
+    DigestStore,
+    KeyStore,
+    LedgerStore,
+    LibraryStore,
+    ModelStore,
+    PaperStore,
+    PrecomputedStore,
+    SignalStore,
+    SlateStore,
+    StatisticsStore,
+    UserStore,
+    Versions,
+)
 from service.storage.callers.audit import SqlAudit
 from service.storage.callers.keys import SqlKeys
 from service.storage.digests import VERSION_OF_NEWEST, VERSION_OF_ONE, SqlDigests
@@ -53,36 +67,20 @@ _VERSIONS_WITH_NEWEST = _versions_statement(VERSION_OF_NEWEST)
 class SqlTransaction:
     """``service.app.ports.Transaction`` on one connection."""
 
-    __slots__ = (
-        "_connection",
-        "audit",
-        "digests",
-        "keys",
-        "ledger",
-        "libraries",
-        "models",
-        "papers",
-        "precomputed",
-        "signals",
-        "slates",
-        "statistics",
-        "users",
-    )
-
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self.papers = SqlPapers(connection)
-        self.digests = SqlDigests(connection)
-        self.users = SqlUsers(connection)
-        self.ledger = SqlLedger(connection)
-        self.slates = SqlSlates(connection)
-        self.signals = SqlSignals(connection)
-        self.precomputed = SqlPrecomputed(connection)
-        self.statistics = SqlStatistics(connection)
-        self.keys = SqlKeys(connection)
-        self.audit = SqlAudit(connection)
-        self.models = SqlModels(connection)
-        self.libraries = SqlLibraries(connection)
+        self.papers: PaperStore = SqlPapers(connection)
+        self.digests: DigestStore = SqlDigests(connection)
+        self.users: UserStore = SqlUsers(connection)
+        self.ledger: LedgerStore = SqlLedger(connection)
+        self.slates: SlateStore = SqlSlates(connection)
+        self.signals: SignalStore = SqlSignals(connection)
+        self.precomputed: PrecomputedStore = SqlPrecomputed(connection)
+        self.statistics: StatisticsStore = SqlStatistics(connection)
+        self.keys: KeyStore = SqlKeys(connection)
+        self.audit: AuditStore = SqlAudit(connection)
+        self.models: ModelStore = SqlModels(connection)
+        self.libraries: LibraryStore = SqlLibraries(connection)
 
     def versions(self, user_id: str, digest_id: str) -> Versions:
         statement = _VERSIONS_WITH_ONE if digest_id else _VERSIONS_WITH_NEWEST

@@ -15,17 +15,13 @@ from tests.databases import ENGINES, new_database
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_one_database(engine: str, tmp_path: Path) -> None:
-    """Each side makes, checks and removes its own tables only."""
+    """Each side makes and checks its own tables only."""
     with new_database(engine, tmp_path) as url:
         mail_schema.upgrade(url)
         assert schema.current_revision(url) is None
         schema.upgrade(url)
         schema.check(url)
         mail_schema.check(url)
-
-        mail_schema.downgrade(url, "base")
-        schema.check(url)
         with create_engine(parse_url(url), poolclass=NullPool).connect() as connection:
-            left = set(inspect(connection).get_table_names())
-    assert set(tables.metadata.tables) <= left
-    assert not set(mail_tables.metadata.tables) & left
+            found = set(inspect(connection).get_table_names())
+    assert set(tables.metadata.tables) | set(mail_tables.metadata.tables) <= found

@@ -36,58 +36,38 @@ class Versions:
 
 
 class Transaction(Protocol):
-    """One unit of work over all tables."""
+    """One unit of work over all tables.
+
+    Attributes:
+        papers: Papers, their aliases, vectors and upvote snapshots.
+        digests: Digests.
+        users: Users: their events, preferences and state.
+        ledger: The signal ledger: recorded events of users, to list and to delete.
+        signals: Trend signals.
+        slates: Served slates.
+        precomputed: Precomputed slates.
+        statistics: Versions of the statistics of the catalog.
+        keys: API keys and granted certificates.
+        audit: The audit log.
+        models: Registered models.
+        libraries: Synced libraries.
+    """
+
+    papers: PaperStore
+    digests: DigestStore
+    users: UserStore
+    ledger: LedgerStore
+    signals: SignalStore
+    slates: SlateStore
+    precomputed: PrecomputedStore
+    statistics: StatisticsStore
+    keys: KeyStore
+    audit: AuditStore
+    models: ModelStore
+    libraries: LibraryStore
 
     def versions(self, user_id: str, digest_id: str) -> Versions:
         """Return the versions of a user and a digest (the newest for an empty id). Reads indexed rows at once."""
-
-    @property
-    def papers(self) -> PaperStore:
-        """Papers, their aliases, vectors and upvote snapshots."""
-
-    @property
-    def digests(self) -> DigestStore:
-        """Digests."""
-
-    @property
-    def users(self) -> UserStore:
-        """Users: their events, preferences and state."""
-
-    @property
-    def ledger(self) -> LedgerStore:
-        """The signal ledger: recorded events of users, to list and to delete."""
-
-    @property
-    def signals(self) -> SignalStore:
-        """Trend signals."""
-
-    @property
-    def slates(self) -> SlateStore:
-        """Served slates."""
-
-    @property
-    def precomputed(self) -> PrecomputedStore:
-        """Precomputed slates."""
-
-    @property
-    def statistics(self) -> StatisticsStore:
-        """Versions of the statistics of the catalog."""
-
-    @property
-    def keys(self) -> KeyStore:
-        """API keys and granted certificates."""
-
-    @property
-    def audit(self) -> AuditStore:
-        """The audit log."""
-
-    @property
-    def models(self) -> ModelStore:
-        """Registered models."""
-
-    @property
-    def libraries(self) -> LibraryStore:
-        """Synced libraries."""
 
 
 class Store(Protocol):

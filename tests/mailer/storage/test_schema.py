@@ -6,15 +6,13 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
 from database.engine import parse_url
 from mailer.errors import InvalidField, SchemaMismatch, StorageUnavailable
-from mailer.storage import open_store, schema, subscribers
+from mailer.storage import open_store, schema
 from mailer.storage.tables import metadata
-from service.storage import schema as service_schema
-from testing.mailer.builders import subscriber
 from tests.databases import ENGINES, new_database
 
 
@@ -56,35 +54,12 @@ def test_tables_match_the_migrations(empty_url: str) -> None:
 
 
 def test_from_the_first_revision(empty_url: str) -> None:
-    """An upgrade keeps what is there, and the way back does too."""
+    """A database of the first revision is refused until it is upgraded."""
     schema.upgrade(empty_url, "0001")
     with pytest.raises(SchemaMismatch, match="is at revision 0001, older than"):
         schema.check(empty_url)
     assert schema.upgrade(empty_url) == ("0001", schema.HEAD)
-    first = open_store(empty_url)
-    with first.write() as connection:
-        subscribers.add(connection, subscriber(1))
-
-    assert schema.downgrade(empty_url, "0001") == (schema.HEAD, "0001")
-    schema.upgrade(empty_url)
-
-    with first.read() as connection:
-        assert subscribers.find(connection, "s000001") == subscriber(1)
-    first.dispose()
-
-
-def test_beside_the_service(empty_url: str) -> None:
-    """One database may hold both schemas; taking the mailer's away leaves the service's whole."""
-    service_schema.upgrade(empty_url)
-    schema.upgrade(empty_url)
-
-    schema.downgrade(empty_url, "base")
-
-    service_schema.check(empty_url)
-    engine = create_engine(parse_url(empty_url), poolclass=NullPool)
-    with engine.connect() as connection:
-        left = {name for name in inspect(connection).get_table_names() if name.startswith("mail_")}
-    assert left <= {"mail_alembic_version"}
+    schema.check(empty_url)
 
 
 def test_no_database() -> None:

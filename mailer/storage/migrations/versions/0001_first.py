@@ -144,7 +144,3 @@ def upgrade() -> None:
     frozen.create_all(connection, checkfirst=False)
     row = {"id": 1, "signing_key": secrets.token_bytes(32), "created_at": dt.datetime.now(dt.UTC)}
     connection.execute(installation.insert(), row)
-
-
-def downgrade() -> None:
-    frozen.drop_all(op.get_bind(), checkfirst=False)

@@ -17,8 +17,3 @@ def upgrade() -> None:
         not_null("deleted_at", sa.DateTime(timezone=True)),
         sa.PrimaryKeyConstraint("user_id_hash", "deleted_at", name="pk_mail_deletions"),
     )
-
-
-def downgrade() -> None:
-    """Remove the table."""
-    op.drop_table("mail_deletions")

@@ -12,8 +12,3 @@ down_revision = "0002"
 def upgrade() -> None:
     """Add the column."""
     op.add_column("mail_subscribers", not_null("has_sections", sa.Boolean, server_default=sa.false()))
-
-
-def downgrade() -> None:
-    """Remove the column."""
-    op.drop_column("mail_subscribers", "has_sections")

@@ -25,8 +25,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("paper_id", name="pk_signal_changes"),
     )
     op.create_index("ix_signal_changes_version", "signal_changes", ["version"])
-
-
-def downgrade() -> None:
-    op.drop_table("signal_changes")
-    op.drop_table("vector_changes")

@@ -10,7 +10,3 @@ down_revision = "0002"
 def upgrade() -> None:
     # The default serves the previous release, which inserts without this column.
     op.add_column("slates", sa.Column("features_version", sa.Text, nullable=False, server_default=""))
-
-
-def downgrade() -> None:
-    op.drop_column("slates", "features_version")

@@ -31,7 +31,3 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_id", "digest_id", name="pk_precomputed_slates"),
     )
     op.create_index("ix_precomputed_slates_as_of", "precomputed_slates", ["as_of"])
-
-
-def downgrade() -> None:
-    op.drop_table("precomputed_slates")

@@ -5,7 +5,7 @@ import json
 import sqlalchemy as sa
 from alembic import op
 
-from database.columns import Id, not_null
+from database.columns import not_null
 
 revision = "0005"
 down_revision = "0004"
@@ -63,48 +63,3 @@ def _features(rows: list[sa.Row]) -> bytes:
     if len({len(row.features) for row in rows}) != 1:
         return b""
     return b"".join(bytes(row.features) for row in rows)
-
-
-def downgrade() -> None:
-    op.create_table(
-        "slate_items",
-        not_null("slate_id", Id),
-        not_null("rank", sa.Integer),
-        not_null("paper_id", Id),
-        not_null("score", sa.Double),
-        not_null("reasons", sa.Text),
-        not_null("action_propensity", sa.Double),
-        not_null("features", sa.LargeBinary),
-        sa.ForeignKeyConstraint(["slate_id"], ["slates.slate_id"], name="fk_slate_items_slate_id", ondelete="CASCADE"),
-        sa.PrimaryKeyConstraint("slate_id", "rank", name="pk_slate_items"),
-    )
-    connection = op.get_bind()
-    slate_ids = connection.execute(sa.select(slates.c.slate_id)).scalars().all()
-    for start in range(0, len(slate_ids), SLATES_AT_A_TIME):
-        chosen = slates.c.slate_id.in_(slate_ids[start : start + SLATES_AT_A_TIME])
-        rows = [row for slate in connection.execute(slates.select().where(chosen)) for row in _rows_of(slate)]
-        if rows:
-            connection.execute(slate_items.insert(), rows)
-    with op.batch_alter_table("slates") as table:
-        table.drop_column("items")
-        table.drop_column("features")
-    op.execute("DELETE FROM precomputed_slates")
-
-
-def _rows_of(slate: sa.Row) -> list[dict[str, object]]:
-    items = json.loads(slate.items)
-    features = bytes(slate.features)
-    width = len(features) // len(items) if items else 0
-    names = ("type", "subject", "paper_id", "similarity")
-    return [
-        {
-            "slate_id": slate.slate_id,
-            "rank": place + 1,
-            "paper_id": paper_id,
-            "score": score,
-            "reasons": json.dumps([dict(zip(names, each, strict=True)) for each in reasons], ensure_ascii=False),
-            "action_propensity": action_propensity,
-            "features": features[place * width : (place + 1) * width],
-        }
-        for place, (paper_id, score, action_propensity, reasons) in enumerate(items)
-    ]

@@ -26,9 +26,3 @@ def upgrade() -> None:
     # The default serves the previous release, which inserts without this column.
     for name in ("slates", "precomputed_slates"):
         op.add_column(name, not_null("statistics_version", sa.BigInteger, server_default="0"))
-
-
-def downgrade() -> None:
-    for name in ("precomputed_slates", "slates"):
-        op.drop_column(name, "statistics_version")
-    op.drop_table("catalog_statistics")

@@ -18,12 +18,6 @@ def upgrade() -> None:
     _make_unique(["user_id", "event_id"], instead_of="uq_events_event_id")
 
 
-def downgrade() -> None:
-    # Of events with the same id, the first is kept: the previous release never stored another one.
-    op.execute("DELETE FROM events WHERE sequence NOT IN (SELECT min(sequence) FROM events GROUP BY event_id)")
-    _make_unique(["event_id"], instead_of="uq_events_user_id_event_id")
-
-
 def _make_unique(columns: list[str], *, instead_of: str) -> None:
     name = f"uq_events_{'_'.join(columns)}"
     if op.get_bind().dialect.name == "sqlite":

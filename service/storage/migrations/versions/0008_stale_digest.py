@@ -14,8 +14,3 @@ def upgrade() -> None:
     op.add_column("slates", not_null("stale_digest", sa.Boolean, server_default=sa.false()))
     # Such slates were ranked by the model: another reason took precedence.
     op.execute("UPDATE slates SET stale_digest = true, fallback_reason = 'none' WHERE fallback_reason = 'stale_digest'")
-
-
-def downgrade() -> None:
-    op.execute("UPDATE slates SET fallback_reason = 'stale_digest' WHERE stale_digest AND fallback_reason = 'none'")
-    op.drop_column("slates", "stale_digest")

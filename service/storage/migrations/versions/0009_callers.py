@@ -40,20 +40,3 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_audit_log_recorded_at", "audit_log", ["recorded_at"])
-
-
-def downgrade() -> None:
-    op.drop_table("audit_log")
-    op.drop_table("api_keys")
-    op.create_table(
-        "api_keys",
-        not_null("key_id", Id),
-        not_null("key_hash", Id),
-        not_null("label", sa.Text),
-        not_null("role", sa.Text),
-        not_null("created_at", TIME),
-        sa.Column("expires_at", TIME),
-        sa.Column("revoked_at", TIME),
-        sa.PrimaryKeyConstraint("key_id", name="pk_api_keys"),
-        sa.UniqueConstraint("key_hash", name="uq_api_keys_key_hash"),
-    )

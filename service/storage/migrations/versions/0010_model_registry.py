@@ -74,8 +74,3 @@ sa.Table(
 def upgrade() -> None:
     op.drop_table("models")
     frozen.create_all(op.get_bind(), checkfirst=False)
-
-
-def downgrade() -> None:
-    frozen.drop_all(op.get_bind(), checkfirst=False)
-    before.create_all(op.get_bind(), checkfirst=False)

@@ -25,8 +25,3 @@ interests = sa.Table(
 def upgrade() -> None:
     frozen.create_all(op.get_bind(), tables=[interests], checkfirst=False)
     op.add_column("slates", not_null("sections", sa.Text, server_default="[]"))
-
-
-def downgrade() -> None:
-    op.drop_column("slates", "sections")
-    frozen.drop_all(op.get_bind(), tables=[interests], checkfirst=False)

@@ -51,7 +51,3 @@ MADE = [
 
 def upgrade() -> None:
     frozen.create_all(op.get_bind(), MADE, checkfirst=False)
-
-
-def downgrade() -> None:
-    frozen.drop_all(op.get_bind(), MADE, checkfirst=False)

@@ -40,12 +40,6 @@ ON_SQLITE = (
         DELETE FROM paper_numbers WHERE paper_id = old.paper_id;
     END""",
 )
-OFF_SQLITE = (
-    *(f"DROP TRIGGER paper_texts_{event}" for event in ("insert", "update", "delete")),
-    "DROP TABLE paper_texts",
-    "DROP VIEW paper_contents",
-    "DROP TABLE paper_numbers",
-)
 
 # As SQLite's tokenizer does, the function replaces punctuation by spaces and removes accents. Otherwise PostgreSQL's
 # parser reads "and/or" as the path of a file.
@@ -69,12 +63,6 @@ ON_POSTGRES = (
     f"ALTER TABLE papers ADD COLUMN words tsvector NOT NULL GENERATED ALWAYS AS ({WORDS}) STORED",
     "CREATE INDEX ix_papers_words ON papers USING gin (words)",
 )
-OFF_POSTGRES = (
-    "ALTER TABLE papers DROP COLUMN words",
-    "DROP FUNCTION paperfeed_plain(text)",
-    "DROP TEXT SEARCH CONFIGURATION paperfeed_search",
-    "DROP TEXT SEARCH DICTIONARY paperfeed_stem",
-)
 
 
 def upgrade() -> None:
@@ -88,11 +76,6 @@ def upgrade() -> None:
         _execute(connection, ON_SQLITE)
     else:
         _execute(connection, ON_POSTGRES)
-
-
-def downgrade() -> None:
-    connection = op.get_bind()
-    _execute(connection, OFF_SQLITE if connection.dialect.name == "sqlite" else OFF_POSTGRES)
 
 
 def _execute(connection: sa.Connection, statements: tuple[str, ...]) -> None:
