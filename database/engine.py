@@ -12,7 +12,7 @@ from sqlalchemy.exc import ArgumentError
 
 from database.errors import Errors
 from database.files import DatabaseFiles
-from database.spans import trace_statements
+from database.observed import trace_statements
 from database.watch import ConnectionWatch
 
 BUSY_TIMEOUT_SECONDS = 10.0

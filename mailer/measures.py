@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 
+from database.observed import connection_measure
 from mailer.clock import Clock
 from mailer.storage import MailStore, issues, runs
 from telemetry.record import Measure, Reading
@@ -27,11 +28,6 @@ def mail_measures(store: MailStore, clock: Clock) -> list[Measure]:
             for run in runs.newest(connection, runs.SEND, 1):
                 yield run.ended_at.timestamp(), {"is_ok": not run.problem}
 
-    def connections() -> Iterator[Reading]:
-        for pool, counts in store.connections().items():
-            for state, count in zip(("used", "idle"), counts, strict=True):
-                yield count, {"db.client.connection.pool.name": pool, "db.client.connection.state": state}
-
     return [
         Measure(
             "paperfeed.mail.outcomes",
@@ -42,7 +38,7 @@ def mail_measures(store: MailStore, clock: Clock) -> list[Measure]:
         ),
         Measure("paperfeed.mail.outbox", "gauge", "{issue}", "Issues in the outbox by state.", outbox),
         Measure("paperfeed.mail.last_run.end_time", "gauge", "s", "Unix time at which the last run ended.", last_run),
-        Measure("db.client.connection.count", "gauge", "{connection}", "Connections to the database.", connections),
+        connection_measure(store.connections),
     ]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from database.observed import connection_measure
 from service.api.queues import CallQueue
 from service.app.counters import Counters
 from service.app.feeds import Feeds
@@ -81,13 +82,7 @@ def server_measures(
             "Approximate memory of a cache.",
             lambda: [(size, {"cache": name}) for name, size in caches().items()],
         ),
-        Measure(
-            "db.client.connection.count",
-            "gauge",
-            "{connection}",
-            "Connections to the database.",
-            lambda: _connections(store.connections()),
-        ),
+        connection_measure(store.connections),
         Measure(
             "paperfeed.database.available",
             "gauge",
@@ -134,12 +129,6 @@ def _feeds(counters: Counters) -> list[Reading]:
         )
         for kind, count in counters.feeds()
     ]
-
-
-def _connections(pools: dict[str, tuple[int, int]]) -> Iterator[Reading]:
-    for pool, counts in pools.items():
-        for state, count in zip(("used", "idle"), counts, strict=True):
-            yield count, {"db.client.connection.pool.name": pool, "db.client.connection.state": state}
 
 
 def _model_version(serving: ServingSlot) -> str:

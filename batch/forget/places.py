@@ -4,7 +4,6 @@ Two kinds of files cannot be searched, and are reported as such: the feature row
 no user ids, and the temporary files of killed writers.
 """
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from batch.parquet import opened
 from batch.rerank.plan import PLAN_NAME
 from batch.workspace import TRAINING_NAME
 from service.app.ranking.signals import user_code
+from service.domain.events import user_id_hash
 
 USER_ID = "user_id"
 
@@ -81,11 +81,6 @@ def find_places(root: Path, user_id: str) -> Iterator[Place]:
                 place = Place(folder, Kind.OTHER, place.rows, problem)
         if place.rows or place.problem or is_pending(folder, user_id):
             yield place
-
-
-def user_id_hash(user_id: str) -> str:
-    """Return the hash by which a pending removal names its user."""
-    return hashlib.sha256(user_id.encode()).hexdigest()
 
 
 def _finished(folder: Path, user_id: str) -> Place:

@@ -16,11 +16,12 @@ from batch.errors import OutputUnusable
 from batch.export import paper_table
 from batch.export.paper_table import EVENT_USERS
 from batch.export.source import MANIFEST_NAME, PENDING_NAME
-from batch.forget.places import USER_ID, Kind, Place, is_pending, user_id_hash
+from batch.forget.places import USER_ID, Kind, Place, is_pending
 from batch.parquet import facts_of, opened, written
 from batch.rerank.output import COUNTS
 from batch.workspace import write_file
 from service.app.ranking.signals import user_code
+from service.domain.events import user_id_hash
 
 _USER_COUNT, _ITEM_COUNT, _ = COUNTS
 

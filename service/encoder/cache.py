@@ -9,13 +9,13 @@ import math
 import sqlite3
 import threading
 import zlib
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from service.app.cache import VersionedCache
 from service.app.ports import Encoder, Vectors
 from service.domain.papers import text_hash
 
@@ -59,43 +59,29 @@ class VectorCache(Protocol):
 
 
 class ByteBoundedCache:
-    """A cache in memory, which drops the least recently used vectors when it is full."""
+    """A cache in memory, which drops the least recently used vectors when it is full, but never the last one."""
 
     def __init__(self, max_bytes: int) -> None:
         """Create an empty cache. ``max_bytes`` includes an estimate of Python's overhead."""
         self._max_bytes = max_bytes
-        self._bytes = 0
-        self._lock = threading.Lock()
-        self._vectors: OrderedDict[tuple[str, str], Vectors] = OrderedDict()
+        self.close()
 
     def get_many(self, encoder: str, hashes: Sequence[str]) -> dict[str, Vectors]:
         """See ``VectorCache``. The vectors are read-only."""
-        found = {}
-        with self._lock:
-            for text in hashes:
-                if (vector := self._vectors.get((encoder, text))) is not None:
-                    self._vectors.move_to_end((encoder, text))
-                    found[text] = vector
-        return found
+        known = ((text, self._vectors.find((encoder, text), None)) for text in hashes)
+        return {text: vector for text, vector in known if vector is not None}
 
     def put_many(self, encoder: str, vectors: Mapping[str, Vectors]) -> None:
         """See ``VectorCache``."""
-        with self._lock:
-            for text, vector in vectors.items():
-                # A copy, because a view would keep the whole matrix of its call alive.
-                kept = vector.copy()
-                kept.flags.writeable = False
-                old = self._vectors.pop((encoder, text), None)
-                self._vectors[encoder, text] = kept
-                self._bytes += _entry_bytes(kept) - (0 if old is None else _entry_bytes(old))
-            while self._bytes > self._max_bytes:
-                self._bytes -= _entry_bytes(self._vectors.popitem(last=False)[1])
+        for text, vector in vectors.items():
+            # A copy, because a view would keep the whole matrix of its call alive.
+            kept = vector.copy()
+            kept.flags.writeable = False
+            self._vectors.put((encoder, text), None, kept)
 
     def close(self) -> None:
         """Drop all vectors."""
-        with self._lock:
-            self._vectors.clear()
-            self._bytes = 0
+        self._vectors = VersionedCache[tuple[str, str], Vectors](self._max_bytes, _entry_bytes)
 
 
 class EmbeddingCache:

@@ -10,14 +10,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from service.domain.errors import InvalidField, InvalidFile, SourceUnavailable
+from service.domain.errors import InvalidField
 from service.domain.papers import Paper
 from service.fetch.http import Http, TemporaryFailure
 from service.fetch.kept_pages import KeptPages
-from service.fetch.source import Fetched
+from service.fetch.source import EndlessSearch, Fetched, fetched
 from service.ingest.digests.arxiv_feeds import ParsedFeed, parse_feed
 from service.ingest.digests.origin import digest_source
-from service.ingest.problems import Problem
 
 PAGE_SIZE = 100
 MAX_PAGES = 300
@@ -73,10 +72,6 @@ def arxiv_announced(http: Http, base_url: str, categories: Sequence[str]) -> Fet
     return Fetched(_arxiv_source(categories), feed.title, feed.papers, skipped=feed.skipped)
 
 
-class _EndlessSearch(Exception):
-    """The search would not end."""
-
-
 def arxiv_submitted(
     http: Http,
     base_url: str,
@@ -101,24 +96,9 @@ def arxiv_submitted(
     names = " OR ".join(f"cat:{name}" for name in check_categories(categories))
     query = f"({names}) AND submittedDate:[{first_day:%Y%m%d}0000 TO {last_day:%Y%m%d}2359]"
     url, kept = f"{base_url.rstrip('/')}/api/query", kept or KeptPages(None)
-    found: dict[str, Paper] = {}
-    skipped: list[Problem] = []
-    problem = ""
-    try:
-        for page in _pages(http, url, query, kept):
-            skipped.extend(page.skipped)
-            for paper in page.papers:
-                found.setdefault(paper.paper_id, paper)
-    except (SourceUnavailable, InvalidFile) as error:
-        if not found:
-            raise
-        problem = str(error)
-    except _EndlessSearch as error:
-        problem = str(error)
-        kept.forget()  # the problem may be in the kept pages
     days = f"{first_day}" if first_day == last_day else f"{first_day} to {last_day}"
     title = f"arXiv {', '.join(categories)}, submitted {days}"
-    return Fetched(_arxiv_source(categories), title, tuple(found.values()), problem, tuple(skipped))
+    return fetched(_arxiv_source(categories), title, _pages(http, url, query, kept), kept)
 
 
 def arxiv_papers(http: Http, base_url: str, ids: Sequence[str]) -> dict[str, Paper]:
@@ -170,7 +150,7 @@ def _pages(http: Http, url: str, query: str, kept: KeptPages) -> Iterator[Parsed
         kept.keep(f"{url}?{query}", start, data)  # only after it could be parsed
         ids = {paper.paper_id for paper in page.papers}
         if ids and ids <= seen:
-            raise _EndlessSearch(f"{url}: the page that starts at result {start} only repeats earlier papers")
+            raise EndlessSearch(f"{url}: the page that starts at result {start} only repeats earlier papers")
         seen |= ids
         yield page
         total = _total(data)
@@ -178,7 +158,7 @@ def _pages(http: Http, url: str, query: str, kept: KeptPages) -> Iterator[Parsed
         start += len(_ENTRY.findall(data))
         if start >= total:
             return
-    raise _EndlessSearch(f"{url}: stopped after {MAX_PAGES} pages with {start} of {total} papers")
+    raise EndlessSearch(f"{url}: stopped after {MAX_PAGES} pages with {start} of {total} papers")
 
 
 def _requested_page(http: Http, url: str, query: str, start: int) -> bytes:

@@ -9,14 +9,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from service.domain.errors import InvalidField, InvalidFile, SourceUnavailable
-from service.domain.papers import Paper
+from service.domain.errors import InvalidField
 from service.fetch.http import Http, check_json
 from service.fetch.kept_pages import KeptPages
-from service.fetch.source import Fetched
+from service.fetch.source import EndlessSearch, Fetched, fetched
 from service.ingest.digests.origin import digest_source
 from service.ingest.digests.preprints import PreprintPage, parse_preprints
-from service.ingest.problems import Problem
 from service.ingest.source import decode_utf8
 
 BIORXIV, MEDRXIV = "biorxiv", "medrxiv"
@@ -54,29 +52,11 @@ class Preprints:
         """See ``Source.fetch``. The answer is partial if a later page fails, or if a page only repeats papers."""
         first = day - dt.timedelta(days=self.days - 1)
         interval = f"{self.base_url.rstrip('/')}/details/{self.server}/{first}/{day}"
-        found: dict[str, Paper] = {}
-        skipped: list[Problem] = []
-        problem = ""
-        try:
-            for category in [_subject(name) for name in self.categories] or [""]:
-                for page in _pages(http, interval, category, kept):
-                    skipped.extend(page.skipped)
-                    for paper in page.papers:
-                        found.setdefault(paper.paper_id, paper)
-        except (SourceUnavailable, InvalidFile) as error:
-            if not found:
-                raise
-            problem = str(error)
-        except _EndlessSearch as error:
-            problem = str(error)
-            kept.forget()  # the problem may be in the kept pages
+        subjects = [_subject(name) for name in self.categories] or [""]
+        pages = (page for subject in subjects for page in _pages(http, interval, subject, kept))
         source = digest_source(self.server, "+".join(sorted(set(self.categories))))
         title = f"{self.name}, posted {first} to {day}" if self.days > 1 else f"{self.name}, posted {day}"
-        return Fetched(source, title, tuple(found.values()), problem, tuple(skipped))
-
-
-class _EndlessSearch(Exception):
-    """The list would not end."""
+        return fetched(source, title, pages, kept)
 
 
 def _subject(name: str) -> str:
@@ -102,7 +82,7 @@ def _pages(http: Http, interval: str, category: str, kept: KeptPages) -> Iterato
         page = parse_preprints(decode_utf8(data, url), url, category)
         kept.keep(search, start, data)  # only after it could be parsed
         if page.versions and page.versions <= seen:
-            raise _EndlessSearch(f"{url}: the page only repeats earlier preprints")
+            raise EndlessSearch(f"{url}: the page only repeats earlier preprints")
         seen |= page.versions
         yield page
         # Advance by the entries that came: the API has changed the size of its pages.
@@ -110,5 +90,5 @@ def _pages(http: Http, interval: str, category: str, kept: KeptPages) -> Iterato
         if start >= page.total:
             return
         if not page.entry_count:
-            raise _EndlessSearch(f"{url}: the page is empty, and {page.total - start} preprints are missing")
-    raise _EndlessSearch(f"{interval}: stopped after {MAX_PAGES} pages with {start} preprints")
+            raise EndlessSearch(f"{url}: the page is empty, and {page.total - start} preprints are missing")
+    raise EndlessSearch(f"{interval}: stopped after {MAX_PAGES} pages with {start} preprints")

@@ -1,9 +1,11 @@
 """What every source of papers has in common. Each source is a module of its own."""
 
 import datetime as dt
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from service.domain.errors import InvalidFile, SourceUnavailable
 from service.domain.papers import Paper
 from service.fetch.http import Http
 from service.fetch.kept_pages import KeptPages
@@ -50,3 +52,43 @@ class Source(Protocol):
             SourceUnavailable: The source does not answer; ``Fetched.problem`` tells of a partial answer instead.
             InvalidFile: The answer is of another kind than the source's.
         """
+
+
+class Page(Protocol):
+    """One page of the answer to a search."""
+
+    @property
+    def papers(self) -> Sequence[Paper]:
+        """The papers of the page."""
+
+    @property
+    def skipped(self) -> Sequence[Problem]:
+        """Entries that were left out."""
+
+
+class EndlessSearch(Exception):
+    """The search would not end; the text says why."""
+
+
+def fetched(source: str, title: str, pages: Iterable[Page], kept: KeptPages) -> Fetched:
+    """Return the papers of all pages. If a later page fails or the search would not end, the answer is partial.
+
+    Raises:
+        SourceUnavailable, InvalidFile: The first page failed.
+    """
+    found: dict[str, Paper] = {}
+    skipped: list[Problem] = []
+    problem = ""
+    try:
+        for page in pages:
+            skipped.extend(page.skipped)
+            for paper in page.papers:
+                found.setdefault(paper.paper_id, paper)
+    except (SourceUnavailable, InvalidFile) as error:
+        if not found:
+            raise
+        problem = str(error)
+    except EndlessSearch as error:
+        problem = str(error)
+        kept.forget()  # the problem may be in the kept pages
+    return Fetched(source, title, tuple(found.values()), problem, tuple(skipped))

@@ -14,10 +14,11 @@ from batch.cluster import Cluster
 from batch.errors import InputUnusable
 from batch.export.source import ExportSource, read_manifest
 from batch.export.writer import Sizes
-from batch.forget.places import Kind, Place, find_places, user_id_hash
+from batch.forget.places import Kind, Place, find_places
 from batch.forget.removal import remove_rows
 from batch.parquet import facts_of, part_files
 from batch.rerank.output import find_manifest
+from service.domain.events import user_id_hash
 from service.encoder import HashingEncoder
 from service.storage import open_store
 from tests.batch.export.builders import exported

@@ -1,10 +1,11 @@
-"""A span for each statement of an engine, while traces are recorded."""
+"""Telemetry of engines: a span for each statement while traces are recorded, and the numbers of connections."""
 
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import Engine, event
 
-from telemetry.record import recorder
+from telemetry.record import Measure, Reading, recorder
 
 _SYSTEMS = {"sqlite": "sqlite", "postgresql": "postgresql"}
 
@@ -34,3 +35,14 @@ def trace_statements(engine: Engine) -> None:
     event.listen(engine, "before_cursor_execute", begin)
     event.listen(engine, "after_cursor_execute", end)
     event.listen(engine, "handle_error", fail)
+
+
+def connection_measure(connections: Callable[[], Mapping[str, tuple[int, int]]]) -> Measure:
+    """Return the measure of the connections (in use, idle) of each pool by name."""
+
+    def read() -> Iterator[Reading]:
+        for pool, counts in connections().items():
+            for state, count in zip(("used", "idle"), counts, strict=True):
+                yield count, {"db.client.connection.pool.name": pool, "db.client.connection.state": state}
+
+    return Measure("db.client.connection.count", "gauge", "{connection}", "Connections to the database.", read)
