@@ -11,7 +11,7 @@ import typer
 from cli.destination import check_database
 from cli.local import opened_store
 from cli.options import Db, Json
-from cli.output import one_line, show, show_text
+from cli.output import one_line, show
 from service.config import Settings
 from service.domain.errors import InvalidField
 from service.process.failures import note
@@ -61,15 +61,15 @@ def list_keys(db: Db = None, as_json: Json = False) -> None:
     now = dt.datetime.now(dt.UTC)
     with _api_keys(db) as keys:
         found = keys.all()
-    if as_json:
-        show({"keys": [_facts(key) for key in found]}, as_json=True, text="")
-    for key in found if not as_json else ():
+    lines = []
+    for key in found:
         state = "valid" if key.is_valid(now) else "revoked" if key.revoked_at else "expired"
         expiry = f"until {key.expires_at:%Y-%m-%d}" if key.expires_at else "no expiry"
         used = f"used {key.last_used_at:%Y-%m-%d %H:%M}" if key.last_used_at else "never used"
         kind = f"certificate {one_line(key.certificate)}" if key.certificate else "key"
         scopes = ",".join(key.scopes)
-        show_text(f"{key.key_id}  {state}  {one_line(key.name)}  {kind}  {scopes}  {expiry}  {used}")
+        lines.append(f"{key.key_id}  {state}  {one_line(key.name)}  {kind}  {scopes}  {expiry}  {used}")
+    show({"keys": [_facts(key) for key in found]}, as_json=as_json, text="\n".join(lines))
 
 
 @app.command()
@@ -104,12 +104,12 @@ def audit(
     target = f"user:{user_id_hash(user)}" if user else ""
     with opened_store(Settings.read(db=db).db) as store, store.read() as tx:
         entries = tx.audit.newest(limit=limit, since=start, action=action, target=target)
-    if as_json:
-        show({"entries": [asdict(entry) for entry in entries]}, as_json=True, text="")
-    for entry in entries if not as_json else ():
+    lines = []
+    for entry in entries:
         who = f"{one_line(entry.actor)}{f' ({entry.key_id})' if entry.key_id else ''}"
         when = f"{entry.recorded_at:%Y-%m-%d %H:%M:%S}"
-        show_text(f"{when}  {who}  {entry.action}  {one_line(entry.target)}  {entry.outcome}")
+        lines.append(f"{when}  {who}  {entry.action}  {one_line(entry.target)}  {entry.outcome}")
+    show({"entries": [asdict(entry) for entry in entries]}, as_json=as_json, text="\n".join(lines))
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,12 +34,15 @@ def one_line(text: str) -> str:
     return " ".join(printable(text).split())
 
 
-def show(result: dict[str, Any], *, as_json: bool, text: str) -> None:
-    """Print a result: as one line of JSON, or as text for people."""
+def show(result: dict[str, Any], *, as_json: bool, text: str = "", tables: Iterable[RenderableType] = ()) -> None:
+    """Print a result: as one line of JSON, or for people, as tables followed by text."""
     if as_json:
         # JSON escapes all control characters but this one.
         sys.stdout.write(json.dumps(result, default=str).replace("\x7f", "\\u007f") + "\n")
-    else:
+        return
+    for table in tables:
+        console.print(table)
+    if text:
         show_text(text)
 
 

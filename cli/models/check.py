@@ -13,7 +13,7 @@ from cli.models.dates import day_limit, parse_day
 from cli.models.opened import opened_registry
 from cli.models.sources import read_datasets
 from cli.options import Db, EmbeddingCache, Json, PositionBias
-from cli.output import console, one_line, show, show_text, staged_progress, warn
+from cli.output import one_line, show, staged_progress, warn
 
 if TYPE_CHECKING:
     from ranker.bundle.bundle import Bundle
@@ -120,11 +120,9 @@ def check(
         }
         if registry is not None and subject.version:
             _record(registry, subject.version, outcome.value, result, actor)
-    if as_json:
-        show(result, as_json=True, text="")
-    else:
-        console.print(checks_table(f"{result['bundle']} against {result['serving']}", found))
-        show_text(f"{outcome.value}{'; recorded in the registry' if subject.version else ''}")
+    table = checks_table(f"{result['bundle']} against {result['serving']}", found)
+    text = f"{outcome.value}{'; recorded in the registry' if subject.version else ''}"
+    show(result, as_json=as_json, text=text, tables=[table])
     raise typer.Exit(EXIT_CODES[outcome.value])
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from cli.models.dates import day_limit
 from cli.models.feedback import bundle_to_judge, examination_in_words
 from cli.options import Db, Json, PositionBias
-from cli.output import console, show, staged_progress, warn
+from cli.output import show, staged_progress, warn
 
 if TYPE_CHECKING:
     from training.feedback.off_policy import Estimates
@@ -64,11 +64,7 @@ def estimate(
     scores = judged.model.scores(log.features, judged.model.leaves(log.features))
     found = estimate_value(log, scores, examination)
     result = {"bundle": judged.version, "left_out": dict(log.left_out), **_as_dict(found)}
-    if as_json:
-        show(result, as_json=True, text="")
-        return
-    console.print(_table(judged.version, found))
-    console.print(_notes(result), markup=False, soft_wrap=True)
+    show(result, as_json=as_json, text=_notes(result), tables=[_table(judged.version, found)])
 
 
 def _as_dict(found: "Estimates") -> dict[str, Any]:

@@ -12,7 +12,7 @@ import typer
 from cli.models.check import checks_table
 from cli.models.opened import Opened, opened_registry
 from cli.options import Db, Json, PositionBias
-from cli.output import console, show, show_text, staged_progress, warn
+from cli.output import show, staged_progress, warn
 
 if TYPE_CHECKING:
     from service.domain.models import Canary, ModelLogEntry
@@ -125,12 +125,10 @@ def _look(opened: Opened, options: Options, *, as_json: bool) -> None:
     }
     if not options.dry_run:
         _act(opened, aliases.canary, found, result, options)
-    if as_json:
-        show(result, as_json=True, text="")
-        return
-    console.print(checks_table(f"{aliases.canary.version} against {aliases.serving}", list(found.checks)))
+    table = checks_table(f"{aliases.canary.version} against {aliases.serving}", list(found.checks))
     now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-    show_text(f"{now} {found.verdict.value}{' (nothing changed)' if options.dry_run else ''}")
+    text = f"{now} {found.verdict.value}{' (nothing changed)' if options.dry_run else ''}"
+    show(result, as_json=as_json, text=text, tables=[table])
 
 
 def _facts(

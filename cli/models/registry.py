@@ -8,7 +8,7 @@ from google.protobuf.json_format import MessageToDict
 
 from cli.groups import Commands
 from cli.options import Json, ServerOptions
-from cli.output import one_line, show, show_text
+from cli.output import one_line, show
 from cli.queries.server import server_client
 from paperfeed.v1.model_pb2 import (
     GetModelRequest,
@@ -130,19 +130,18 @@ def rollback(
 
 
 def _show_model(model: Model, *, as_json: bool) -> None:
-    if as_json:
-        show(_dict(model), as_json=True, text="")
-        return
-    show_text(_line(model))
-    show_text(f"  encoder    {one_line(model.encoder)}")
-    show_text(f"  trained    {_time(model.created_at.ToJsonString())}")
-    show_text(f"  gate       {'passed' if model.gate_passed else 'not passed'}")
-    show_text(f"  content    {model.content_sha256} ({model.size_bytes / 1e6:.1f} MB)")
-    for name, value in sorted(model.metrics.items()):
-        if isinstance(value, float):
-            show_text(f"  {one_line(name):<10} {value:g}")
+    metrics = {name: value for name, value in sorted(model.metrics.items()) if isinstance(value, float)}
+    lines = [
+        _line(model),
+        f"  encoder    {one_line(model.encoder)}",
+        f"  trained    {_time(model.created_at.ToJsonString())}",
+        f"  gate       {'passed' if model.gate_passed else 'not passed'}",
+        f"  content    {model.content_sha256} ({model.size_bytes / 1e6:.1f} MB)",
+        *(f"  {one_line(name):<10} {value:g}" for name, value in metrics.items()),
+    ]
     if model.needs_retraining:
-        show_text("  a new bundle is due: the data of a deleted user were used for training")
+        lines.append("  a new bundle is due: the data of a deleted user were used for training")
+    show(_dict(model), as_json=as_json, text="\n".join(lines))
 
 
 def _line(model: Model) -> str:
