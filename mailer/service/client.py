@@ -1,5 +1,6 @@
 """The connection to the feed service."""
 
+import contextlib
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from typing import Self
@@ -58,12 +59,10 @@ class FeedService:
 
     def digest_papers(self, limit: int = 100) -> list[FeedPaper]:
         """Return up to ``limit`` (at most 100) papers of the newest digest without abstracts; empty without digests."""
-        try:
-            with mapped("digest"):
-                found = self._client.catalog.GetDigest(catalog_pb2.GetDigestRequest()).digest.paper_ids[:limit]
-                return self.papers(found) if found else []
-        except NotFound:
-            return []
+        with contextlib.suppress(NotFound), mapped("digest"):
+            found = self._client.catalog.GetDigest(catalog_pb2.GetDigestRequest()).digest.paper_ids[:limit]
+            return self.papers(found) if found else []
+        return []
 
     def papers(self, paper_ids: Sequence[str], *, abstracts: bool = False) -> list[FeedPaper]:
         """Return 1 to 100 papers in the order of their ids or aliases.
@@ -209,12 +208,9 @@ class FeedService:
 
     def profile(self, user_id: str) -> Profile:
         """Return the profile of the user; that of an unknown user is empty."""
-        try:
-            with mapped("user", user_id):
-                answer = self._client.profiles.GetProfile(profile_pb2.GetProfileRequest(user_id=user_id))
-        except NotFound:
-            return Profile()
-        return to_profile(answer.profile)
+        with contextlib.suppress(NotFound), mapped("user", user_id):
+            return to_profile(self._client.profiles.GetProfile(profile_pb2.GetProfileRequest(user_id=user_id)).profile)
+        return Profile()
 
     def preferences(self, user_id: str) -> Preferences:
         """Return the preferences of the user; an unknown user has none."""
@@ -231,12 +227,10 @@ class FeedService:
         request = profile_pb2.ListLikesRequest(
             user_id=user_id, page_token=page_token, page_size=page_size, saved_only=saved_only
         )
-        try:
-            with mapped("user", user_id):
-                answer = self._client.profiles.ListLikes(request)
-        except NotFound:
-            return {}, ""
-        return {each.paper_id: "save" if each.saved else "like" for each in answer.likes}, answer.next_page_token
+        with contextlib.suppress(NotFound), mapped("user", user_id):
+            answer = self._client.profiles.ListLikes(request)
+            return {each.paper_id: "save" if each.saved else "like" for each in answer.likes}, answer.next_page_token
+        return {}, ""
 
     def update_preferences(self, user_id: str, preferences: Preferences) -> None:
         """Replace the preferences of the user.
@@ -292,11 +286,9 @@ class FeedService:
             InvalidField: The token belongs to another list.
         """
         request = profile_pb2.ListSignalsRequest(user_id=user_id, page_token=page_token, page_size=page_size)
-        try:
-            with mapped("user", user_id):
-                return to_signals(self._client.profiles.ListSignals(request))
-        except NotFound:
-            return Signals()
+        with contextlib.suppress(NotFound), mapped("user", user_id):
+            return to_signals(self._client.profiles.ListSignals(request))
+        return Signals()
 
     def delete_events(self, user_id: str, event_ids: Sequence[str]) -> int:
         """Delete 1 to 1,000 events of the user, and return how many there were. Unknown ids are ignored."""
