@@ -90,6 +90,7 @@ class TestServerWheel:
         for part in ("service", "mailer"):
             assert names_in_tree(ROOT / part / "storage" / "migrations", "*.py") <= names
         assert {"training/gate/gate.toml", "training/judgement/judgement.toml"} <= names
+        assert {"training/report/page.css", "cli/demo/preview.css"} <= names
         assert {"cli/home/templates/paperfeed.service", "cli/home/templates/paperfeed.yml"} <= names
         assert {"cli/sample/digest.jsonl", "cli/sample/readers.json", "cli/sample/README.md"} <= names
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from importlib.resources import files
 from pathlib import Path
 
 from cli.demo.samples import DemoDigest, SampleUser
@@ -19,43 +20,7 @@ _ICONS = {
     feed_pb2.REASON_TYPE_FOLLOWED_AUTHOR: "★",
     feed_pb2.REASON_TYPE_EXPLORATION: "↗",
 }
-_STYLE = """
-:root { color-scheme: light dark; --ink: #16202b; --soft: #5b6775; --line: #e1e6ec; --page: #f3f5f8; --card: #fff;
-  --accent: #1d5fd1; --tint: #e9f0fd; --tint-ink: #1b4b9e; --shadow: 0 1px 2px #16202b14, 0 4px 14px #16202b0d; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6ebf1; --soft: #9aa7b5; --line: #2b3540; --page: #0f151c;
-  --card: #18212b; --accent: #82b1ff; --tint: #1d2f4c; --tint-ink: #b9d2ff; --shadow: none; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, "Segoe UI", sans-serif;
-  overflow-wrap: anywhere; }
-header, main { max-width: 84rem; margin: auto; padding: 1.4rem 1.1rem 0; }
-.brand { color: var(--accent); font-weight: 700; letter-spacing: .02em; margin: 0; }
-h1 { font-size: 1.55rem; line-height: 1.25; margin: .1rem 0 .3rem; }
-header p { color: var(--soft); margin: 0; max-width: 60rem; }
-main { display: grid; gap: 1.1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 21rem), 1fr));
-  align-items: start; padding-bottom: 2.5rem; }
-.one header, .one main { max-width: 50rem; } .one main { display: block; }
-.user { padding: .2rem .2rem .8rem; }
-h2 { display: flex; align-items: center; gap: .6rem; font-size: 1.15rem; margin: 0; }
-h2 span { display: grid; place-items: center; flex: none; width: 2rem; height: 2rem; border-radius: 50%;
-  background: var(--accent); color: var(--page); font-size: .95rem; }
-.user p, summary { color: var(--soft); font-size: .87rem; margin: .35rem 0 0; }
-details ul { margin: .3rem 0 0; padding-left: 1.1rem; color: var(--soft); font-size: .82rem; }
-summary { cursor: pointer; }
-ol { list-style: none; display: grid; gap: .8rem; padding: 0; margin: 0; }
-article { display: grid; grid-template-columns: 2rem minmax(0, 1fr); background: var(--card);
-  border: 1px solid var(--line); border-radius: .8rem; padding: .85rem 1rem .9rem .6rem; box-shadow: var(--shadow); }
-.rank { color: var(--accent); font-weight: 700; font-variant-numeric: tabular-nums; text-align: center; }
-h3 { font-size: 1rem; font-weight: 650; line-height: 1.32; margin: 0; }
-h3 a { color: inherit; text-decoration: none; } h3 a:hover, h3 a:focus-visible { color: var(--accent);
-  text-decoration: underline; }
-.facts { color: var(--soft); font-size: .8rem; margin: .25rem 0 0; }
-.facts + .facts { margin-top: 0; } .facts span { white-space: nowrap; } .facts span + span::before { content: "· "; }
-.why { list-style: none; display: flex; flex-wrap: wrap; gap: .3rem; padding: 0; margin: .5rem 0 0; }
-.why li { background: var(--tint); color: var(--tint-ink); border-radius: .6rem; font-size: .78rem; line-height: 1.35;
-  padding: .16rem .55rem; }
-.abstract { color: var(--soft); font-size: .85rem; line-height: 1.45; margin: .5rem 0 0; display: -webkit-box;
-  -webkit-box-orient: vertical; -webkit-line-clamp: 3; line-clamp: 3; overflow: hidden; }
-"""
+_STYLE = (files("cli.demo") / "preview.css").read_text(encoding="utf-8")
 
 
 def write_preview(
