@@ -35,13 +35,8 @@ def job(name: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
 def _start() -> tuple[Any, Any]:
     from service.domain.errors import InvalidField
-    from settings.reader import variables
+    from telemetry import NO_PORT
     from telemetry.record import recorder
-    from telemetry.setup import TelemetryProblem, Wanted, start
+    from telemetry.setup import start_as
 
-    found = variables("OTEL_")
-    try:
-        telemetry = start("paperfeed-job", Wanted.read(found, is_scraped=False), found, attributes={})
-    except TelemetryProblem as problem:
-        raise InvalidField("OTEL_", str(problem)) from problem
-    return telemetry, recorder()
+    return start_as("paperfeed-job", NO_PORT, InvalidField), recorder()

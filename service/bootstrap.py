@@ -45,10 +45,9 @@ from service.encoder import HASHING, OpenedEncoder, open_encoder
 from service.encoder.measured import MeasuredEncoder
 from service.guard import Guard, check_settings
 from service.measures import paper_measures, server_measures
-from service.observation import metrics_port, start_telemetry
 from service.storage import SqlStore, open_store, schema
 from service.storage.registry.folders import LocalFolders, RemoteFolders, open_folders
-from telemetry.setup import TelemetryProblem
+from telemetry.setup import TelemetryProblem, start_as
 
 _log = logging.getLogger("paperfeed.server")
 STATEMENT_TIMEOUT_SECONDS = 20.0
@@ -212,7 +211,12 @@ class Application:
         self._tell = tell
         self._embeds = place.number == 1
         self._number, self._is_stopping = place.number, False
-        self.telemetry = start_telemetry(settings, place.number)
+        self.telemetry = start_as(
+            "paperfeed-server",
+            settings.metrics_port,
+            InvalidField,
+            attributes={"paperfeed.worker": place.number},
+        )
         self.store = prepare_store(settings, may_make=place.may_make_database)
         self.encoder = MeasuredEncoder(make_encoder(settings, cache_path=settings.cache_path))
         clock, counters = SystemClock(), Counters()
@@ -369,10 +373,12 @@ class Application:
         Raises:
             InvalidField: The port cannot be used.
         """
+        port = self._settings.metrics_port
         try:
             self.telemetry.serve(
                 self._settings.metrics_host,
-                metrics_port(self._settings, self._number),
+                # Each process has a port of its own.
+                port + self._number - 1 if port > 0 else port,
                 measures=self._measures,
                 is_live=self._server.is_alive,
                 is_ready=lambda: self.serving.is_ready and not self._is_stopping,

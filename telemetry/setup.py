@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import entry_points, version
 from typing import TYPE_CHECKING, Any
 
+from settings.reader import variables
 from telemetry import NO_PORT
 from telemetry.record import Measure, Recorder, install, uninstall
 
@@ -126,6 +127,32 @@ class Telemetry:
         until = time.monotonic() + LAST_EXPORT_SECONDS
         for each in ends:
             each.join(max(until - time.monotonic(), 0.0))
+
+
+def start_as(
+    service: str,
+    metrics_port: int,
+    invalid: Callable[[str, str], Exception],
+    *,
+    attributes: Mapping[str, str | int] | None = None,
+) -> Telemetry:
+    """Turn on what this process's variables and its metrics port ask for; see ``start``.
+
+    Call it before the database is opened, so that statements are recorded.
+
+    Args:
+        metrics_port: Port on which the process will serve its metrics; ``NO_PORT`` if on none.
+        invalid: Makes the exception to raise from the name of the variables, and the problem.
+
+    Raises:
+        invalid: An exporter is not installed.
+    """
+    found = variables("OTEL_")
+    wanted = Wanted.read(found, is_scraped=metrics_port != NO_PORT)
+    try:
+        return start(service, wanted, found, attributes=attributes or {})
+    except TelemetryProblem as problem:
+        raise invalid("OTEL_", str(problem)) from problem
 
 
 def start(

@@ -110,16 +110,17 @@ def serve(
 
     from mailer.clock import SystemClock
     from mailer.config import MailSettings
-    from mailer.observation import start_telemetry
+    from mailer.errors import InvalidField
     from mailer.service import FeedService
     from mailer.web.server import run
     from service import logs
+    from telemetry.setup import start_as
 
     settings = MailSettings.read(db=mail_db, server=server.server, host=host, port=port, page_user=user)
     access = server_access(settings.server, server)
     logs.configure(settings.log_level)
     with (
-        closing(start_telemetry(settings)) as telemetry,
+        closing(start_as("paperfeed-mailer", settings.metrics_port, InvalidField)) as telemetry,
         configured_store(mail_db, may_make=True) as store,
         FeedService(settings.server, access) as service,
     ):

@@ -195,9 +195,11 @@ def answers(port: int) -> bool:
 def test_nothing_is_imported_while_all_is_off() -> None:
     """A program that turns nothing on does not import OpenTelemetry."""
     program = (
-        "import sys, mailer.observation, paperfeed.client, service.observation as o\n"
-        "from service.config import Settings\n"
-        "o.start_telemetry(Settings(), 1).close()\n"
+        "import sys, paperfeed.client\n"
+        "from service.domain.errors import InvalidField\n"
+        "from telemetry import NO_PORT\n"
+        "from telemetry.setup import start_as\n"
+        "start_as('test', NO_PORT, InvalidField).close()\n"
         "print([name for name in sys.modules if name.startswith(('opentelemetry', 'prometheus', 'http.server'))])"
     )
 
