@@ -8,14 +8,14 @@ from typing import Self
 from mailer.errors import InvalidField
 from mailer.networks import networks_problem
 from mailer.user_ids import user_id_problem
-from settings.reader import AllSettings, any_path, setting
+from settings.reader import BaseSettings, any_path, setting
 from telemetry import NO_PORT
 
 PREFIX = "PAPERFEED_MAIL_"
 
 
 @dataclass(frozen=True)
-class MailSettings(AllSettings, prefix=PREFIX, table="mail", invalid=InvalidField):
+class MailSettings(BaseSettings, prefix=PREFIX, table="mail", invalid=InvalidField):
     """All settings with their defaults. The environment variable of ``name`` is ``PAPERFEED_MAIL_NAME``."""
 
     db: str = setting(
@@ -111,7 +111,7 @@ class MailSettings(AllSettings, prefix=PREFIX, table="mail", invalid=InvalidFiel
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None, **flags: object) -> Self:
-        """Return the settings; see ``AllSettings.read``. Settings that contradict one another are refused too."""
+        """Return the settings; see ``BaseSettings.read``. Settings that contradict one another are refused too."""
         found = super().read(environment, **flags)
         if not found.base_url.startswith(("http://", "https://")):
             raise InvalidField(PREFIX + "BASE_URL", f"'{found.base_url}' does not begin with http:// or https://")

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from service.domain.errors import InvalidField
-from settings.reader import AllSettings, any_path, dotted_path, path_unless, setting
+from settings.reader import BaseSettings, any_path, dotted_path, path_unless, setting
 from telemetry import NO_PORT
 
 PREFIX = "PAPERFEED_"
@@ -29,7 +29,7 @@ def _address_problem(text: str) -> str | None:
 
 
 @dataclass(frozen=True)
-class Settings(AllSettings, prefix=PREFIX, table="service", invalid=InvalidField):
+class Settings(BaseSettings, prefix=PREFIX, table="service", invalid=InvalidField):
     """All settings with their defaults. The environment variable of ``name`` is ``PAPERFEED_NAME``."""
 
     db: str = setting(

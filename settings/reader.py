@@ -97,7 +97,7 @@ def chosen_file(path: Path) -> contextlib.AbstractContextManager[None]:
     return exported({CONFIG: str(path.absolute())})
 
 
-class AllSettings:
+class BaseSettings:
     """Base of the settings of a package: a frozen dataclass whose fields were made by ``setting``.
 
     Class attributes:

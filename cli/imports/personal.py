@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from service.domain.errors import InvalidField
-from settings.reader import AllSettings, any_path, setting
+from settings.reader import BaseSettings, any_path, setting
 
 USER = "me"
 """Id of the user whose library, feed and mail ``paperfeed up`` manages."""
@@ -11,7 +11,7 @@ ALL_CATEGORIES = "all"
 
 
 @dataclass(frozen=True)
-class LibrarySettings(AllSettings, prefix="PAPERFEED_LIBRARY_", table="library", invalid=InvalidField):
+class LibrarySettings(BaseSettings, prefix="PAPERFEED_LIBRARY_", table="library", invalid=InvalidField):
     """Where the papers lie that the user likes. The variable of ``name`` is ``PAPERFEED_LIBRARY_NAME``."""
 
     file: str = setting(
@@ -29,7 +29,7 @@ class LibrarySettings(AllSettings, prefix="PAPERFEED_LIBRARY_", table="library",
 
 
 @dataclass(frozen=True)
-class SourceSettings(AllSettings, prefix="PAPERFEED_SOURCES_", table="sources", invalid=InvalidField):
+class SourceSettings(BaseSettings, prefix="PAPERFEED_SOURCES_", table="sources", invalid=InvalidField):
     """Sources of new papers. The variable of ``name`` is ``PAPERFEED_SOURCES_NAME``."""
 
     arxiv: tuple[str, ...] = setting((), "arXiv categories, such as cs.LG.")
@@ -40,7 +40,7 @@ class SourceSettings(AllSettings, prefix="PAPERFEED_SOURCES_", table="sources", 
 
 
 @dataclass(frozen=True)
-class ScheduleSettings(AllSettings, prefix="PAPERFEED_SCHEDULE_", table="schedule", invalid=InvalidField):
+class ScheduleSettings(BaseSettings, prefix="PAPERFEED_SCHEDULE_", table="schedule", invalid=InvalidField):
     """When ``paperfeed up`` fetches and mails. The variable of ``name`` is ``PAPERFEED_SCHEDULE_NAME``."""
 
     at: str = setting("07:00", "Local time at which new papers are fetched, HH:MM. Mail follows when it is due.")
