@@ -77,7 +77,7 @@ class MigratedDatabases:
 
     def empty(self, engine: str, folder: Path) -> str:
         """Return the URL of a database for one test, on one of ``ENGINES``."""
-        return self._empty_file(folder / "store.db") if engine == "sqlite" else self._empty_schema()
+        return self.empty_file(folder / "store.db") if engine == "sqlite" else self._empty_schema()
 
     def close(self) -> None:
         """Drop the schema on PostgreSQL."""
@@ -85,7 +85,8 @@ class MigratedDatabases:
             self._engine.dispose()
         self._stack.close()
 
-    def _empty_file(self, path: Path) -> str:
+    def empty_file(self, path: Path) -> str:
+        """Create a database on SQLite in this file; return its URL."""
         if not self._template.exists():
             self._upgrade(f"sqlite:///{self._template}")
         shutil.copy(self._template, path)
