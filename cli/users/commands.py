@@ -107,7 +107,7 @@ def _service(server: str | None, db: str | None, tls: Sequence[str | None]) -> "
         return
     from cli.local import opened_store
     from service.app.profiles import Profiles
-    from service.bootstrap import SystemClock
+    from service.resources import SystemClock
 
     url = Settings.read(db=db).db
     with opened_store(url) as store:
