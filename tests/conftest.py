@@ -20,6 +20,16 @@ os.environ.setdefault("PAPERFEED_EMBEDDING_CACHE", "none")
 
 
 LONGEST = [
+    "rpc/edge/test_fuzz.py",
+    "cli/home/test_init.py",
+    "rpc/feeds/test_statistics.py",
+    "migrations/test_schema.py",
+    "cli/imports/test_digest_import.py",
+    "service/ingest/test_hostile_input.py",
+    "cli/models/test_check.py",
+    "training/data/test_rows.py",
+    "cli/models/test_judge.py",
+    "process/test_start.py",
     "training/feedback/test_loop.py",
     "benchmarks/test_serve.py",
     "process/test_workers.py",
@@ -59,7 +69,7 @@ _ALL_SLOW = re.compile("^pytestmark = .*mark.slow", re.MULTILINE)
 def pytest_collection() -> Iterator[None]:
     """Exclude the imported modules and collected tests from garbage collection.
 
-    They live until the end; to look through their million objects again and again would take a tenth of the time.
+    They live until the end. To look through their many objects again and again would take a tenth of the time.
     """
     gc.disable()
     yield
