@@ -12,10 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import matplotlib as mpl
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
-
 AXES = {
     "candidates": ("A slate of 20, 30 likes, on one thread", "candidates in the digest", "milliseconds"),
     "likes": ("A slate of 20 from 77 candidates, on one thread", "likes of the user", "milliseconds"),
@@ -32,6 +28,10 @@ Lines: TypeAlias = Mapping[str, Sequence[tuple[float, float]]]
 
 def draw(file: Path, title: str, x_name: str, y_name: str, lines: Lines) -> None:
     """Write the lines over two logarithmic axes; the horizontal axis has a tick at each measured value."""
+    import matplotlib as mpl  # noqa: PLC0415 (slow to import, and those who only read the figures do not need it)
+    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.ticker import FixedLocator, LogLocator, NullLocator  # noqa: PLC0415
+
     # Text stays text, and the same result gives the same file.
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "paperfeed", "font.family": "sans-serif"}):
         figure = Figure(figsize=(8, 4.4), layout="constrained")

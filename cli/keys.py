@@ -120,7 +120,7 @@ def _api_keys(db: str | None, *, may_make: bool = False) -> Iterator["ApiKeys"]:
         may_make: Whether to make a missing database, so that a key can exist before a server.
     """
     from service.app.callers.keys import ApiKeys
-    from service.bootstrap import SystemClock
+    from service.resources import SystemClock
     from service.storage import schema
 
     url = Settings.read(db=db).db

@@ -11,8 +11,8 @@ from service.config import Settings
 
 if TYPE_CHECKING:
     from service.app.catalog import Catalog
-    from service.bootstrap import SystemClock
     from service.encoder import OpenedEncoder
+    from service.resources import SystemClock
     from service.storage import SqlStore
 
 
@@ -49,7 +49,7 @@ def open_local(db: str | None, *, may_make: bool = False) -> Iterator[Local]:
         may_make: See ``check_database``.
     """
     from service.app.catalog import Catalog
-    from service.bootstrap import SystemClock, cache_file, make_encoder, prepare_store
+    from service.resources import SystemClock, cache_file, make_encoder, prepare_store
 
     settings, clock = Settings.read(db=db), SystemClock()
     check_database("db", settings.db, is_given="db" in Settings.given(db=db), may_make=may_make)

@@ -1,11 +1,14 @@
 """The ``paperfeed`` command: one module per command or group of commands."""
 
 import sys
+from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.main import get_command
 
 from cli import bench, db, keys, serve
 from cli import run as schedule
@@ -96,9 +99,15 @@ app.command("status")(queries.status)
 app.command("demo")(demo.demo)
 
 
+@cache
+def _command() -> Callable[[], object]:
+    """Return the command line, which takes a tenth of a second to build; a process may run several commands."""
+    return get_command(app)
+
+
 def main() -> None:
     """Run the command line and end the process with its exit code: 0 done, 1 failed, 2 wrong usage."""
-    sys.exit(run(app))
+    sys.exit(run(_command()))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Construction of the adapters and wiring of the service. No other module of the service builds adapters."""
+"""Construction of the adapters and wiring of a server. Only ``service.resources`` builds adapters besides it."""
 
 import datetime as dt
 import logging
@@ -39,87 +39,21 @@ from service.app.ranking.prepared_users import PreparedUsers
 from service.app.ranking.serving import ServingSlot
 from service.app.statistics import StatisticsKeeper
 from service.app.storage_probe import StorageProbe
-from service.config import DEFAULT_CACHE, Settings, without_password
-from service.domain.errors import BundleRejected, BundleUnusable, InvalidField, StorageUnavailable
-from service.encoder import HASHING, OpenedEncoder, open_encoder
+from service.config import Settings, without_password
+from service.domain.errors import BundleRejected, BundleUnusable, InvalidField
 from service.encoder.measured import MeasuredEncoder
 from service.guard import Guard, check_settings
 from service.measures import paper_measures, server_measures
+from service.resources import SystemClock, make_encoder, prepare_store
 from service.storage import SqlStore, open_store, schema
 from service.storage.registry.folders import LocalFolders, RemoteFolders, open_folders
 from telemetry.setup import TelemetryProblem, start_as
 
 _log = logging.getLogger("paperfeed.server")
-STATEMENT_TIMEOUT_SECONDS = 20.0
-"""Limit for one statement on PostgreSQL. The slowest of a server take a second with a million papers."""
-INLINE_CACHE_BYTES = 64 * 1024 * 1024
 # Messages between the server processes on one port.
 NEW_TEXT = "text-came"
 EMBEDDED = "embedded"
 MODELS = "models-changed"
-
-
-class SystemClock:
-    """The system clock."""
-
-    def now(self) -> dt.datetime:
-        """Return the current time as an aware UTC datetime."""
-        return dt.datetime.now(dt.UTC)
-
-
-def prepare_store(settings: Settings, *, may_make: bool = True) -> SqlStore:
-    """Open the database; create its tables if it is empty and ``may_make``.
-
-    Raises:
-        SchemaMismatch: The database was created by another version. It is not migrated unless the user asks for it.
-        StorageUnavailable: The database does not answer, or is empty and must not be created.
-    """
-    if schema.current_revision(settings.db) is None:
-        if not may_make:
-            raise StorageUnavailable("it is missing or empty, and other processes may still have the old one open")
-        _, revision = schema.upgrade(settings.db)
-        _log.info("tables created", extra={"facts": {"revision": revision}})
-    schema.check(settings.db)
-    # A connection for each worker thread and for the background threads.
-    return open_store(
-        settings.db, pool_size=3 * settings.threads + 4, statement_timeout_seconds=STATEMENT_TIMEOUT_SECONDS
-    )
-
-
-def cache_file(settings: Settings) -> Path | None:
-    """Return the file of the embedding cache for commands; None without one.
-
-    The folder of the default file is made. Where that is not possible, there is no file.
-    """
-    if settings.embedding_cache != DEFAULT_CACHE:
-        return settings.cache_path
-    # The hashing encoder is faster than a file.
-    if settings.encoder == HASHING:
-        return None
-    folder = user_cache_path("paperfeed", appauthor=False)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        # Nobody asked for this file, and a container may have no folder to write to.
-        return None
-    return folder / "vectors.sqlite"
-
-
-def make_encoder(settings: Settings, *, cache_path: Path | None = None) -> OpenedEncoder:
-    """Open the configured encoder; its process starts with the first text.
-
-    Args:
-        cache_path: See ``cache_file``; None keeps vectors in memory only.
-    """
-    return open_encoder(
-        settings.encoder,
-        idle_seconds=settings.encoder_idle_seconds,
-        threads=settings.encoder_threads or None,
-        device=settings.encoder_device,
-        cache_path=cache_path,
-        cache_max_bytes=settings.embedding_cache_megabytes * 1_000_000,
-        memory_cache_bytes=INLINE_CACHE_BYTES,
-    )
 
 
 def bundle_folder(settings: Settings) -> Path:

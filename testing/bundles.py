@@ -1,5 +1,6 @@
 """Builds a tiny trained bundle for the hashing encoder."""
 
+from functools import cache
 from pathlib import Path
 
 import lightgbm
@@ -36,6 +37,7 @@ PARAMS = {
 }
 
 
+@cache
 def model_text() -> str:
     """Train a model on users with one topic each, who like papers of their topic, more so those of the last seven days.
 

@@ -107,6 +107,7 @@ def training_features(query_count: int = 40) -> tuple[Float32Array, np.ndarray, 
     return np.concatenate(rows), np.concatenate(labels), [40] * query_count
 
 
+@cache
 def model_text(tree_count: int = 25, *, constrained: bool = False) -> str:
     """A small LambdaMART model over the real schema; if it is constrained, it follows the schema's directions."""
     import lightgbm  # noqa: PLC0415

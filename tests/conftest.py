@@ -1,8 +1,10 @@
 """Settings that all tests share, and a list of the skipped tests at the end of a run."""
 
+import gc
 import os
 import re
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,16 @@ os.environ.setdefault("PAPERFEED_EMBEDDING_CACHE", "none")
 
 
 LONGEST = [
+    "rpc/edge/test_fuzz.py",
+    "cli/home/test_init.py",
+    "rpc/feeds/test_statistics.py",
+    "migrations/test_schema.py",
+    "cli/imports/test_digest_import.py",
+    "service/ingest/test_hostile_input.py",
+    "cli/models/test_check.py",
+    "training/data/test_rows.py",
+    "cli/models/test_judge.py",
+    "process/test_start.py",
     "training/feedback/test_loop.py",
     "benchmarks/test_serve.py",
     "process/test_workers.py",
@@ -38,14 +50,31 @@ LONGEST = [
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """With ``-m serial`` or ``-m "slow and not serial"``, do not import files without a test of this marker.
+    """Do not import files and folders without a test of the part that ``-m`` names, as .ci/tests.sh does.
 
-    These markers are only set in the files of the tests themselves.
+    The markers slow and serial are only set in the files of the tests themselves.
     """
+    files = [collection_path] if collection_path.match("test_*.py") else list(collection_path.rglob("test_*.py"))
+    texts = [file.read_text(encoding="utf-8") for file in files]
+    if config.option.markexpr == "not slow and not serial":
+        return (bool(texts) and all(map(_ALL_SLOW.search, texts))) or None
     wanted = re.fullmatch("(slow|serial)( and not serial)?", config.option.markexpr)
-    if wanted is None or not collection_path.match("test_*.py"):
-        return None
-    return f"mark.{wanted[1]}" not in collection_path.read_text(encoding="utf-8") or None
+    return bool(wanted and texts and not any(f"mark.{wanted[1]}" in text for text in texts)) or None
+
+
+_ALL_SLOW = re.compile("^pytestmark = .*mark.slow", re.MULTILINE)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Exclude the imported modules and collected tests from garbage collection.
+
+    They live until the end. To look through their many objects again and again would take a tenth of the time.
+    """
+    gc.disable()
+    yield
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -37,8 +37,8 @@ from benchmarks.quality.deployment import deployment
 from benchmarks.quality.interests import interests
 from data_sets.files import PUBLIC_DATA, embed, public_files, read_files
 from ranker.bundle.bundle import Bundle, default_bundle_path, load_bundle
-from service.bootstrap import cache_file, make_encoder
 from service.config import Settings
+from service.resources import cache_file, make_encoder
 from training.data.snapshot import Dataset
 from training.evaluation import Plan, evaluate
 from training.train import train

@@ -121,7 +121,7 @@ def export(
     """Write papers with vectors, digests and user profiles as Parquet files, in one consistent snapshot."""
     from batch.export.writer import ExportRequest
     from batch.export.writer import export as run_export
-    from service.bootstrap import make_encoder
+    from service.resources import make_encoder
     from service.storage import schema
 
     settings = Settings.read(db=db)
@@ -137,8 +137,8 @@ def export(
 def _cargo(settings: Settings, *, is_local: bool) -> "Cargo":
     """Return what the workers need, with the encoder's name according to the files on this machine."""
     from batch.embed.worker import Cargo
-    from service.bootstrap import cache_file
     from service.encoder import open_encoder
+    from service.resources import cache_file
 
     cache = cache_file(settings) if is_local else None
     open_in_worker = partial(

@@ -19,10 +19,11 @@ from cli.output import progress_bar, warn
 from ranker.bundle.bundle import Bundle, bundle_files, bundle_of
 from ranker.errors import BundleError
 from service.app.ranking.serving import Serving, ServingSlot
-from service.bootstrap import make_encoder, serving_bundle_folder
+from service.bootstrap import serving_bundle_folder
 from service.config import Settings, without_password
 from service.domain.errors import BundleUnusable, InvalidField
 from service.domain.events import MAX_FUTURE
+from service.resources import make_encoder
 
 
 def make_request(

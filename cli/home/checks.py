@@ -21,12 +21,13 @@ from mailer.errors import MailerError
 from mailer.sending.signing import signed
 from mailer.sending.smtp import Answer, SmtpConnection, Verdict
 from mailer.storage import schema as mail_schema
-from service.bootstrap import bundle_folder, cache_file, make_bundle, make_encoder
+from service.bootstrap import bundle_folder, make_bundle
 from service.config import Settings, without_password
 from service.domain.errors import InvalidField, PaperfeedError
 from service.fetch.source import Source
 from service.ingest.libraries.library import read_library
 from service.process.ports import check_port
+from service.resources import cache_file, make_encoder
 from service.storage import schema
 
 SOURCE_SECONDS = 15.0

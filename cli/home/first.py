@@ -12,7 +12,7 @@ from mailer.domain.subscription import SubscriptionState
 from mailer.storage import MailStore, subscribers
 from mailer.subscribers.schedule import parse_schedule
 from mailer.subscribers.subscriptions import Subscriptions
-from service.bootstrap import prepare_store
+from service.resources import prepare_store
 
 CONSENT = "own address, named in paperfeed.toml"
 

@@ -22,7 +22,7 @@ def read_datasets(
     """
     from data_sets.database import read_database
     from data_sets.files import embed
-    from service.bootstrap import cache_file, make_encoder
+    from service.resources import cache_file, make_encoder
 
     stored: list[Dataset] = []
     encoder = make_encoder(settings, cache_path=cache_file(settings))

@@ -105,7 +105,7 @@ def _service(server: ServerOptions, db: str | None) -> "Iterator[Service]":
         return
     from cli.local import opened_store
     from service.app.profiles import Profiles
-    from service.bootstrap import SystemClock
+    from service.resources import SystemClock
 
     url = Settings.read(db=db).db
     with opened_store(url) as store:

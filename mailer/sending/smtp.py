@@ -143,11 +143,12 @@ class SmtpConnection:
     def _opened(self) -> smtplib.SMTP:
         if self._smtp is not None:
             return self._smtp
-        settings, context = self._settings, ssl.create_default_context()
+        settings = self._settings
         password = settings.secret("smtp_password_file") if settings.smtp_user else ""
         timeout = settings.smtp_timeout_seconds
         smtp: smtplib.SMTP
         if settings.smtp_security == "tls":
+            context = ssl.create_default_context()
             smtp = smtplib.SMTP_SSL(settings.smtp_host, settings.smtp_port, timeout=timeout, context=context)
         else:
             smtp = smtplib.SMTP(settings.smtp_host, settings.smtp_port, timeout=timeout)
@@ -155,7 +156,7 @@ class SmtpConnection:
         smtp.ehlo_or_helo_if_needed()
         if settings.smtp_security == "starttls":
             # Raises if the server does not offer STARTTLS, so that nothing is sent unencrypted.
-            smtp.starttls(context=context)
+            smtp.starttls(context=ssl.create_default_context())
             smtp.ehlo()
         if settings.smtp_user:
             smtp.login(settings.smtp_user, password)

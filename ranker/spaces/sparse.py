@@ -120,10 +120,10 @@ def telling_terms(tfidf: SparseRows) -> SparseRows:
     the papers has weight 1. More common terms weigh less, down to 0 for a term in all of many papers. For few papers
     the weights stay near 1.
     """
-    counts = np.bincount(tfidf.columns, minlength=tfidf.width)
-    shares = np.maximum(counts, 1) / (len(tfidf) + _FEW_ROWS)
+    counts = np.bincount(tfidf.columns)[tfidf.columns]
+    shares = counts / (len(tfidf) + _FEW_ROWS)
     weights = np.minimum(np.log(1 / shares) / np.log(1 / _RARE_SHARE), 1.0).astype(np.float32)
-    return replace(tfidf, values=tfidf.values * weights[tfidf.columns])
+    return replace(tfidf, values=tfidf.values * weights)
 
 
 def sums_of_rows(table: Float32Array, rows: IndexArray) -> Float32Array:

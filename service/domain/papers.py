@@ -3,6 +3,7 @@
 import datetime as dt
 import enum
 import hashlib
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
@@ -133,6 +134,9 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+_NOT_TEXT = re.compile("[\x00\ud800-\udfff]")
+
+
 def check_text(value: str, name: str, *, max_length: int, required: bool = False) -> str:
     """Return ``value`` without leading and trailing white space.
 
@@ -144,7 +148,7 @@ def check_text(value: str, name: str, *, max_length: int, required: bool = False
         raise InvalidField(name, "must not be empty")
     if len(value) > max_length:
         raise InvalidField(name, f"has {len(value)} characters; at most {max_length} are allowed")
-    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+    if _NOT_TEXT.search(value):
         raise InvalidField(name, "contains characters that are not text (NUL or a lone surrogate)")
     return value
 

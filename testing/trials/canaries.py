@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from service.app.models.registry import Registry
-from service.bootstrap import SystemClock
 from service.domain.events import Event, EventType, user_id_hash
 from service.domain.feeds import FallbackReason, Slate, SlateItem
 from service.domain.models import ModelState
 from service.domain.papers import Paper
+from service.resources import SystemClock
 from service.storage import SqlStore, open_store, schema
 from service.storage.registry.folders import LocalFolders
 from testing.trials.rivals import rival

@@ -15,10 +15,11 @@ from paperfeed.v1.feed_pb2 import GetFeedRequest
 from paperfeed.v1.profile_pb2 import EVENT_TYPE_LIKE, Event, GetProfileRequest, RecordEventsRequest
 from service.api.convert import from_paper
 from service.app.embedder import embed_pending
-from service.bootstrap import Application, SystemClock
+from service.bootstrap import Application
 from service.config import Settings
 from service.ingest.digests.digest import read_digest
 from service.ingest.times import parse_date
+from service.resources import SystemClock
 from testing.calls import make_digest, rank_request
 from tests.requirements import require
 

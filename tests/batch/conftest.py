@@ -7,11 +7,10 @@ import pytest
 from distributed import Client
 
 from batch.cluster import Cluster, open_cluster
-from ranker.bundle.bundle import load_bundle
 from service.encoder import HashingEncoder
 from testing.bundles import model_text, write_tiny_bundle
 from tests.batch.remote import Scheduler, started_scheduler, started_worker
-from tests.batch.reranks import Rerank
+from tests.batch.reranks import Rerank, rerank_with
 from tests.batch.small_disks import mounted_small_disk
 from tests.batch.worlds import World, fill
 from tests.databases import postgres_schema, require_postgres
@@ -63,7 +62,7 @@ def cluster() -> Iterator[Cluster]:
 @pytest.fixture
 def rerank(bundle: Path, tmp_path: Path) -> Rerank:
     """Requests of re-ranks with the bundle, into the test's folder."""
-    return Rerank(bundle, load_bundle(bundle, encoder=None).version, tmp_path / "out")
+    return rerank_with(bundle, tmp_path)
 
 
 @pytest.fixture

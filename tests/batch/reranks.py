@@ -69,6 +69,11 @@ class Rerank:
         return run(request, no_cluster, lambda _done, _total: None)
 
 
+def rerank_with(bundle: Path, folder: Path) -> Rerank:
+    """Return what makes re-ranks with the bundle into the folder."""
+    return Rerank(bundle, load_bundle(bundle, encoder=None).version, folder / "out")
+
+
 def said(answer: Slate) -> list[tuple[Any, ...]]:
     """Return the content of a feed as plain values."""
     fallback = FallbackReason.Name(answer.fallback_reason).removeprefix("FALLBACK_REASON_").lower()

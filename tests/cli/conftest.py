@@ -6,16 +6,24 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import Run, clean_environment, paperfeed
+from tests.databases import MigratedDatabases
 from tests.process.running import ROOT
 from tests.requirements import require
+from tests.store_fixtures import databases
 
-__all__ = ["Run", "clean_environment", "paperfeed"]
+__all__ = ["Run", "clean_environment", "databases", "paperfeed"]
 
 
 @pytest.fixture
 def db_path(tmp_path: Path) -> Path:
     """The file of the database that PAPERFEED_DB names."""
     return tmp_path / "paperfeed.db"
+
+
+@pytest.fixture
+def empty_db(databases: MigratedDatabases, db_path: Path) -> None:
+    """Create that database, so that the first command need not do it."""
+    databases.empty_file(db_path)
 
 
 @pytest.fixture(scope="session")

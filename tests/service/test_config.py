@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from service.bootstrap import cache_file
 from service.config import Settings, without_password
 from service.domain.errors import InvalidField
+from service.resources import cache_file
 
 
 def test_flags_beat_environment_beats_default() -> None:

@@ -12,10 +12,10 @@ from ranker.bundle.bundle import Bundle
 from service.app.embedder import BATCH_SIZE, Embedder, embed_pending
 from service.app.ports import Vectors
 from service.app.ranking.serving import ServingSlot
-from service.bootstrap import SystemClock
 from service.domain.errors import BundleUnusable, EncoderUnavailable
 from service.domain.papers import EmbeddingState, Paper
 from service.encoder.hashing import DIM, HashingEncoder
+from service.resources import SystemClock
 from service.storage import SqlStore
 from testing.calls import wait_until
 

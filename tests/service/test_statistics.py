@@ -5,8 +5,8 @@ import pytest
 from ranker.bundle.bundle import Bundle
 from service.app.ranking.serving import ServingSlot
 from service.app.statistics import StatisticsKeeper
-from service.bootstrap import SystemClock
 from service.domain.errors import BundleUnusable, StorageUnavailable
+from service.resources import SystemClock
 from service.storage import SqlStore
 from testing.calls import wait_until
 

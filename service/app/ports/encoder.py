@@ -1,12 +1,13 @@
 """The encoder and its vectors."""
 
 from collections.abc import Sequence
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # commands that compute no vectors start faster without numpy
+    import numpy as np
+    import numpy.typing as npt
 
-Vectors: TypeAlias = npt.NDArray[np.float32]
+Vectors: TypeAlias = "npt.NDArray[np.float32]"
 
 
 class Encoder(Protocol):

@@ -41,7 +41,7 @@ class PreparedUser:
     state: UserState | None
     profile: Profile | None
     liked: tuple[Paper, ...] = ()
-    idf: Vectors | None = None
+    idf: "Vectors | None" = None
     edited: tuple[Interest, ...] | None = None
     only_interest: str = ""
 
@@ -196,7 +196,7 @@ def _unpaused(interests: Sequence[Resolved], count: int) -> list[int]:
     return [row for row in range(count) if row in active or row not in paused]
 
 
-def _as_seen(interests: Sequence[Resolved], liked: Sequence[Paper], idf: Vectors | None) -> tuple[Interest, ...]:
+def _as_seen(interests: Sequence[Resolved], liked: Sequence[Paper], idf: "Vectors | None") -> tuple[Interest, ...]:
     titles = [[liked[row].title for row in each.liked_rows.tolist()] for each in interests]
     names = name_groups(titles, idf)
     return tuple(
@@ -214,5 +214,5 @@ def _as_seen(interests: Sequence[Resolved], liked: Sequence[Paper], idf: Vectors
     )
 
 
-def _idf(serving: Serving) -> Vectors | None:
+def _idf(serving: Serving) -> "Vectors | None":
     return None if serving.bundle is None else serving.bundle.spaces.idf

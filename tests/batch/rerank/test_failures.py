@@ -12,16 +12,17 @@ from batch.cluster import Cluster
 from batch.errors import BatchError, OutputUnusable, PartitionFailed
 from batch.workspace import opened_workspace
 from tests.batch.killing import partial
-from tests.batch.reranks import Rerank
+from tests.batch.reranks import Rerank, rerank_with
 from tests.batch.small_disks import resized
 from tests.batch.worlds import World, fill
 
 
-@pytest.fixture
-def expected(world: World, rerank: Rerank, threads: Cluster, tmp_path: Path) -> pa.Table:
+@pytest.fixture(scope="module")
+def expected(world: World, bundle: Path, threads: Cluster, tmp_path_factory: pytest.TempPathFactory) -> pa.Table:
     """The output of an undisturbed run."""
-    rerank.run(rerank.request(world, out=tmp_path / "undisturbed"), threads)
-    return pq.read_table(tmp_path / "undisturbed")
+    rerank = rerank_with(bundle, tmp_path_factory.mktemp("undisturbed"))
+    rerank.run(rerank.request(world), threads)
+    return pq.read_table(rerank.out)
 
 
 def test_damaged_partition_is_done_again(world: World, rerank: Rerank, threads: Cluster, expected: pa.Table) -> None:

@@ -1,6 +1,7 @@
 """Output folders: complete when they have their name, of one job only, and refused early where they cannot go."""
 
 import contextlib
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from batch.rerank.population import Population
 from batch.rerank.slate_table import schema
 from batch.workspace import Workspace
 from tests.batch.killing import partial, parts
-from tests.batch.reranks import Rerank, slates
+from tests.batch.reranks import Rerank, rerank_with, slates
 from tests.batch.worlds import World, fill
 
 
@@ -30,14 +31,22 @@ def placing(name: Path) -> Callable[[int, int], None]:
     return watch
 
 
-@pytest.fixture
-def unnamed(world: World, rerank: Rerank, threads: Cluster) -> Path:
-    """The folder of a complete output that could not take its name because of a foreign file."""
+@pytest.fixture(scope="module")
+def complete(world: World, bundle: Path, threads: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a complete output that could not take its name because of a foreign file; tests copy it."""
+    rerank = rerank_with(bundle, tmp_path_factory.mktemp("complete"))
     with pytest.raises(
         OutputUnusable, match=r"is complete but cannot take this name \(Directory not empty\): run the same"
     ):
         rerank.run(rerank.request(world), threads, placing(rerank.out))
-    (rerank.out / "thesis.tex").unlink()
+    return partial(rerank.out)
+
+
+@pytest.fixture
+def unnamed(rerank: Rerank, complete: Path) -> Path:
+    """A copy of that folder beside a place that is free."""
+    rerank.out.mkdir()
+    shutil.copytree(complete, partial(rerank.out))
     return partial(rerank.out)
 
 
@@ -217,13 +226,21 @@ def test_no_users(rerank: Rerank, threads: Cluster, tmp_path: Path) -> None:
     assert table.schema.equals(schema(with_features=False))
 
 
+@pytest.fixture(scope="module")
+def output(world: World, bundle: Path, threads: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished output; tests copy it."""
+    rerank = rerank_with(bundle, tmp_path_factory.mktemp("finished"))
+    rerank.run(rerank.request(world), threads)
+    return rerank.out
+
+
 class TestFinished:
     """Checks of a finished output before it is taken as done."""
 
     @pytest.fixture
-    def finished(self, world: World, rerank: Rerank, threads: Cluster) -> list[Path]:
+    def finished(self, rerank: Rerank, output: Path) -> list[Path]:
         """The files of a finished output of several partitions."""
-        rerank.run(rerank.request(world), threads)
+        shutil.copytree(output, rerank.out)
         found = sorted(rerank.out.glob("part-*.parquet"))
         assert len(found) > 1
         return found

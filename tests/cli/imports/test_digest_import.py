@@ -29,6 +29,7 @@ def page(*paragraphs: str) -> bytes:
     return "\n\n".join(paragraphs).encode()
 
 
+@pytest.mark.usefixtures("empty_db")
 @pytest.mark.data
 def test_real_digest_twice(trending_page: Path, paperfeed: Run, db_path: Path) -> None:
     """The real page gives 77 new papers with vectors; importing it again finds nothing new and embeds nothing."""
@@ -88,6 +89,7 @@ def test_two_sources_of_a_day_are_two_digests(tmp_path: Path, paperfeed: Run, db
     assert digest_papers(db_path) == {f"papers-{DAY}": {"p1"}, f"papers-{DAY}-second": {"p2"}}
 
 
+@pytest.mark.usefixtures("empty_db")
 def test_a_named_digest_of_another_source_is_kept(tmp_path: Path, paperfeed: Run, db_path: Path) -> None:
     """With --id, a digest of another source is refused, joined (--add) or replaced (--replace), and each says so."""
     first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
@@ -190,6 +192,7 @@ BAD_DIGESTS = {
 }
 
 
+@pytest.mark.usefixtures("empty_db")
 @pytest.mark.parametrize("case", BAD_DIGESTS)
 def test_bad_digest(case: str, paperfeed: Run, db_path: Path, tmp_path: Path) -> None:
     """A digest with a mistake is refused: one line names the file and the place, and no row is written."""
@@ -226,6 +229,7 @@ BAD_EVENTS = {
 }
 
 
+@pytest.mark.usefixtures("empty_db")
 @pytest.mark.parametrize("case", BAD_EVENTS)
 def test_bad_events(case: str, paperfeed: Run, db_path: Path, tmp_path: Path) -> None:
     """An events file with a mistake is refused, including the good lines before it, and the line is named."""
@@ -242,6 +246,7 @@ def test_bad_events(case: str, paperfeed: Run, db_path: Path, tmp_path: Path) ->
     assert row_counts(db_path) == before
 
 
+@pytest.mark.usefixtures("empty_db")
 @pytest.mark.parametrize(
     ("header", "hint"),
     [

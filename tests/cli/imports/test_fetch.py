@@ -18,6 +18,8 @@ from tests.process.running import ROOT, command, settings
 from tests.service.fetch.arxiv_pages import page, serve_pages
 from tests.service.fetch.web_server import Request, web_server
 
+pytestmark = pytest.mark.usefixtures("empty_db")
+
 Fetch = Callable[..., dict[str, Any]]
 
 

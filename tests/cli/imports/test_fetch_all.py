@@ -6,9 +6,13 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.cli.command import Done, Run
 from tests.service.fetch.arxiv_pages import page
 from tests.service.fetch.web_server import Request, WebServer, web_server
+
+pytestmark = pytest.mark.usefixtures("empty_db")
 
 MONDAY = "2026-03-09"
 PREPRINT = {

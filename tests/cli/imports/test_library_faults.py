@@ -114,6 +114,7 @@ CASES: dict[str, Case] = {
 }
 
 
+@pytest.mark.usefixtures("empty_db")
 @pytest.mark.parametrize("name", CASES)
 def test_what_is_good_arrives(name: str, paperfeed: Run, tmp_path: Path) -> None:
     """What is good arrives, and the rest is named with line and reason."""
@@ -172,6 +173,7 @@ def test_names_dates_and_letters(paperfeed: Run, tmp_path: Path) -> None:
     assert days == {"middle": "2026-02-24", "upper": "2026-02-25", "lower": "2026-02-26"}
 
 
+@pytest.mark.usefixtures("empty_db")
 def test_summary_list_and_report(paperfeed: Run, tmp_path: Path) -> None:
     """The terminal shows a summary and at most ten entries; the report names all."""
     good = "".join(f"@misc{{g{i}, title = {{Good paper number {i}}}}}\n" for i in range(1287))

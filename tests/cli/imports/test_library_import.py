@@ -8,6 +8,8 @@ import pytest
 
 from tests.cli.command import Run, row_counts
 
+pytestmark = pytest.mark.usefixtures("empty_db")
+
 KNOWN = {"paper_id": "arxiv:1706.03762", "title": "Attention is all you need", "abstract": "We propose a network."}
 BIBTEX = """
 @article{a, title = {Attention is all you need}, author = {Vaswani, Ashish}, eprint = {1706.03762},

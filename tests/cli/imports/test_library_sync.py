@@ -15,6 +15,8 @@ from tests.process.running import ROOT, command, settings
 from tests.service.fetch.web_server import Request
 from tests.service.fetch.zotero_server import KEY, ZoteroServer, article, zotero_server
 
+pytestmark = pytest.mark.usefixtures("empty_db")
+
 Sync = Callable[..., dict[str, Any]]
 BIB = """
 @article{{noll{number}, title = {{Field notes on moss number {number}}}, author = {{Noll, Ida}},

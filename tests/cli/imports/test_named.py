@@ -13,6 +13,8 @@ from tests.cli.command import Run
 from tests.service.fetch.arxiv_pages import page
 from tests.service.fetch.web_server import web_server
 
+pytestmark = pytest.mark.usefixtures("empty_db")
+
 Library = Callable[..., dict[str, Any]]
 
 

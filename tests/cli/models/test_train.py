@@ -216,8 +216,8 @@ def test_database_that_cannot_serve(
 def check_refused(done: Done, problem: str, out: Path, code: int = 1) -> None:
     """Check that one line names the problem and nothing was written."""
     assert (done.code, done.out) == (code, ""), done
-    assert problem in done.err
-    assert len(done.err.splitlines()) == 1
+    assert problem in done.notes
+    assert len(done.notes.splitlines()) == 1
     assert not out.exists()
     assert not list(out.parent.glob(".bundle*"))
 

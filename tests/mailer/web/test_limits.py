@@ -152,7 +152,10 @@ def test_a_quiet_connection_is_kept(serve: Serve) -> None:
     request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
     with connected(site) as connection:
         connection.sendall(request)
-        assert connection.recv(65536).startswith(b"HTTP/1.1 200")
+        answer = connection.recv(65536)
+        if not answer.endswith(b"ok"):  # the body may come in a packet of its own
+            answer += connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 200")
         time.sleep(1.2 * PATIENT)
         connection.sendall(request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         assert everything(connection).startswith(b"HTTP/1.1 200")

@@ -12,7 +12,7 @@ from google.protobuf.descriptor import MethodDescriptor
 from paperfeed.client import ErrorDetails, error_details
 from paperfeed.v1 import catalog_pb2, feed_pb2, model_pb2, profile_pb2, status_pb2
 from service.app.callers.keys import ApiKeys
-from service.bootstrap import SystemClock
+from service.resources import SystemClock
 from service.storage import SqlStore, open_store
 
 METHODS: dict[str, MethodDescriptor] = {

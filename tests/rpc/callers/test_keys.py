@@ -12,8 +12,8 @@ from paperfeed.v1.feed_pb2 import RankPapersRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
 from service.app.callers.keys import ApiKeys
 from service.app.callers.known_callers import MAX_AGE_SECONDS, KnownCallers
-from service.bootstrap import SystemClock
 from service.domain.callers import ApiKey, Scope, key_hash, key_id_of, new_key, new_key_id
+from service.resources import SystemClock
 from service.storage import SqlStore
 from testing.calls import failing, wait_until
 from testing.servers import Service, lose_database

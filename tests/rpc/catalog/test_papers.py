@@ -22,7 +22,7 @@ from paperfeed.v1.catalog_pb2 import (
 )
 from paperfeed.v1.feed_pb2 import GetFeedRequest
 from service.app.embedder import embed_pending
-from service.bootstrap import SystemClock
+from service.resources import SystemClock
 from testing.calls import (
     MONDAY,
     at,

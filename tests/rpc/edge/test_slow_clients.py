@@ -22,8 +22,8 @@ from paperfeed.v1.profile_pb2 import GetProfileRequest, Preferences, UpdatePrefe
 from paperfeed.v1.status_pb2 import GetStatusRequest
 from service.api.calls import MAX_SLOW
 from service.app.profiles import Profiles
-from service.bootstrap import SystemClock
 from service.domain.events import UserState
+from service.resources import SystemClock
 from testing.calls import (
     MONDAY,
     calls_at_work,

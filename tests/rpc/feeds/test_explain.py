@@ -24,8 +24,8 @@ from paperfeed.v1.feed_pb2 import (
 )
 from paperfeed.v1.profile_pb2 import EVENT_TYPE_LIKE, EVENT_TYPE_SENT, EventType
 from service.app.embedder import embed_pending
-from service.bootstrap import SystemClock
 from service.encoder import HashingEncoder
+from service.resources import SystemClock
 from testing.calls import MONDAY, at, failing, fresh, ids, make_digest, make_papers, record, upsert, upsert_ready
 from testing.servers import Service
 from tests.rpc.feed_calls import get_feed, prefer, shown

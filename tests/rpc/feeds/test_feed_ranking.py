@@ -19,9 +19,9 @@ from paperfeed.v1.feed_pb2 import (
 from paperfeed.v1.status_pb2 import GetStatusRequest
 from ranker.features import SCHEMA
 from service.app.embedder import embed_pending
-from service.bootstrap import SystemClock
 from service.domain.papers import embedding_text
 from service.encoder import HashingEncoder
+from service.resources import SystemClock
 from testing.calls import MONDAY, at, fresh, make_digest, make_papers, on, record, upsert, upsert_ready
 from testing.servers import Service
 from tests.rpc.feed_calls import get_feed, kinds, shown

@@ -21,9 +21,9 @@ from service.app.counters import Counters
 from service.app.ranking.inline import InlineRanking, RankingQuery
 from service.app.ranking.placing import KEPT_TERMS
 from service.app.ranking.prepared_users import PreparedUsers
-from service.bootstrap import SystemClock
 from service.domain import papers as domain
 from service.domain.errors import DeadlineTooShort
+from service.resources import SystemClock
 from testing.calls import MONDAY, at, failing, fresh, ids, make_papers, rank_request, record, upsert_ready, wait_until
 from testing.servers import Service
 
