@@ -15,7 +15,7 @@ from mailer.issues.reasons import fallback_in_words
 from mailer.issues.rendering import render
 from mailer.links import Links, Purpose
 from mailer.service import FeedService
-from mailer.storage import MailStore, issues
+from mailer.storage import MailStore, issues, runs
 from mailer.web.forms import Form
 from mailer.web.guards import PAGE_HEADERS
 from mailer.web.reading.cards import Card, cards
@@ -86,6 +86,7 @@ class Pages:
             note=fallback_in_words(feed),
             is_new=feed.fallback == "new_user",
             has_digest=bool(feed.digest_id),
+            fetched="" if feed.digest_id else self._fetched(),
             is_later=bool(more),
             more_url=f"/?{urlencode({**kept, 'more': next_token})}" if next_token else "",
             done=self._done(request),
@@ -194,6 +195,14 @@ class Pages:
             added=request.query_params.get("added", ""),
             missing=request.query_params.get("missing", ""),
         )
+
+    def _fetched(self) -> str:
+        """Return what is known of the last fetch that the schedule of this machine ran; empty without one."""
+        with self._store.read() as connection:
+            last = next(iter(runs.newest(connection, runs.FETCH, 1)), None)
+        if last is None:
+            return ""
+        return last.problem or f"the last fetch, at {last.ended_at:%Y-%m-%d %H:%M} UTC, brought none"
 
     def _heading(self, feed: Feed, *, is_newest: bool) -> str:
         digest = next((each for each in self._service.digests() if each.digest_id == feed.digest_id), None)
