@@ -27,6 +27,9 @@ class LibrarySettings:
     zotero_key_file: str = setting(
         "", "File that holds the Zotero API key; a public library needs none.", is_path=any_path
     )
+    zotero_collections: bool = setting(
+        default=False, help_text="Whether each collection of the Zotero library is an interest."
+    )
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None, **flags: object) -> "LibrarySettings":

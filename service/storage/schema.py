@@ -19,6 +19,7 @@ KNOWN_REVISIONS = (
     "0011",
     "0012",
     "0013",
+    "0014",
 )
 """All revisions, oldest first; a test compares them with the scripts."""
 

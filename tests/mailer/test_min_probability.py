@@ -86,7 +86,8 @@ def test_each_subscriber_has_a_limit_of_their_own(
     subscribe(store, own, 3, min_probability=0.999)
 
     assert run(store, own, inbox, clock, min_probability=1.0).outcomes == {"made": 1, "sent": 1, "empty_feed": 2}
-    assert len(own.sent(store, 2)) == 8
+    (sent,) = own.sent(store, 2)
+    assert len(sent) == 8
 
     settings = MailSettings.read({}, server=own.target, min_probability=1.0)
     with FeedService(own.target, timeout_seconds=20) as service, running_site(store, service, settings, clock) as site:

@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -173,6 +174,7 @@ def test_the_page_says_why_it_is_empty(folder: Path) -> None:
             address = running.line("your paperfeed: ")
 
             def shown() -> str:
+                time.sleep(0.5)  # the pages limit the requests of a client
                 with urllib.request.urlopen(address, timeout=30) as answer:
                     return str(answer.read().decode())
 
