@@ -51,3 +51,19 @@ class LibraryCollection:
     collection_key: str
     name: str
     parent_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedLibrary:
+    """A library with its collections, in an export."""
+
+    library: LibrarySource
+    collections: tuple[LibraryCollection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedItem:
+    """An item with the ``source`` of its library, in an export."""
+
+    source: str
+    item: LibraryItem
