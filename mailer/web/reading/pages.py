@@ -1,5 +1,6 @@
 """The pages that a user opens. None of them changes anything in the mailer; a feed makes a slate in the service."""
 
+import secrets
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
@@ -193,6 +194,8 @@ class Pages:
             atom_url=self._links.url(Purpose.ATOM, user.subscriber_id),
             preferences_url=(self._links.url(Purpose.PREFERENCES, user.subscriber_id) if user.subscriber else ""),
             added=request.query_params.get("added", ""),
+            created=request.query_params.get("created", ""),
+            part_id=f"part-{secrets.token_hex(8)}",
             missing=request.query_params.get("missing", ""),
         )
 

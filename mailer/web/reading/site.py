@@ -86,6 +86,7 @@ class Reading:
                     ("/follow", actions.follow),
                     ("/likes", actions.add_likes),
                     ("/interests", self._interests.change),
+                    ("/interests/new", self._interests.create),
                     ("/signals/undo", self._signals.undo),
                     ("/signals/reset", self._signals.reset),
                 )
