@@ -50,15 +50,15 @@ class Steps:
                 return Outcome(0)
             began = time.monotonic()
             command = [sys.executable, "-P", "-m", "cli.main", *shlex.split(name)]
-            # One of our own commands, checked at the start.
-            self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace")  # noqa: S603
             problems = []
-            for line in self._process.stdout or ():
-                show_text(line.rstrip("\n"))
-                if line.startswith(_PROBLEM):
-                    problems.append(line.removeprefix(_PROBLEM).strip())
-            code = self._process.wait()
-            self._process = None
+            # One of our own commands, checked at the start.
+            with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, errors="replace") as process:  # noqa: S603
+                self._process = process
+                for line in process.stdout or ():
+                    show_text(line.rstrip("\n"))
+                    if line.startswith(_PROBLEM):
+                        problems.append(line.removeprefix(_PROBLEM).strip())
+            self._process, code = None, process.returncode
         self._failures[name] = self._failures[name] + 1 if code else 0
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         outcome = "ok" if code == 0 else f"failed ({code})"
