@@ -10,7 +10,7 @@ import typer
 
 from cli.output import console, warn
 from cli.steps import Rounds, Steps
-from service.domain.errors import InvalidField
+from service.domain.errors import InvalidField, PaperfeedError
 from service.process.stopping import on_stop
 
 _ALLOWED = ("fetch", "mail", "digest", "papers", "library", "db")
@@ -102,7 +102,7 @@ def _tell_pages(text: str) -> None:
     try:
         with configured_store(None) as store, store.write() as connection:
             runs.add(connection, runs.Run(runs.FETCH, now, now, {}, text))
-    except MailerError as error:
+    except (MailerError, PaperfeedError) as error:
         warn(f"the web pages were not told about the fetch: {error}")
 
 
