@@ -2,59 +2,19 @@
 
 import datetime as dt
 import shlex
-import subprocess
-import sys
-import threading
-import time
 import zoneinfo
-from collections import Counter
 from queue import SimpleQueue
 from typing import Annotated
 
 import typer
 
-from cli.output import console, show_text, warn
-from service.domain.errors import InvalidField
+from cli.output import console, warn
+from cli.steps import Rounds, Steps
+from service.domain.errors import InvalidField, PaperfeedError
 from service.process.stopping import on_stop
 
-WARN_AFTER = 3
-"""A step that fails this often in a row gets a warning."""
 _ALLOWED = ("fetch", "mail", "digest", "papers", "library", "db")
 _SYNC = ("library", "sync")
-
-
-class Steps:
-    """Runs paperfeed commands one at a time, each in its own process, so that no step can harm the next one."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._failures: Counter[str] = Counter()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._stopping = False
-
-    def run(self, name: str) -> int:
-        """Run ``paperfeed NAME``, print the outcome, and return its exit code."""
-        with self._lock:
-            if self._stopping:
-                return 0
-            began = time.monotonic()
-            command = [sys.executable, "-P", "-m", "cli.main", *shlex.split(name)]
-            self._process = subprocess.Popen(command)  # noqa: S603 (one of our own commands, checked at the start)
-            code = self._process.wait()
-            self._process = None
-        self._failures[name] = self._failures[name] + 1 if code else 0
-        now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-        outcome = "ok" if code == 0 else f"failed ({code})"
-        show_text(f"{now} {name}: {outcome}, {time.monotonic() - began:.1f} s")
-        if self._failures[name] >= WARN_AFTER:
-            warn(f"'{name}' has failed {self._failures[name]} times in a row")
-        return code
-
-    def stop(self) -> None:
-        """Ask the running step to end, and start no other."""
-        self._stopping = True
-        if self._process is not None:
-            self._process.terminate()
 
 
 def run(
@@ -83,6 +43,18 @@ def run(
     mail_every: Annotated[
         float, typer.Option(help="Minutes between two runs of 'paperfeed mail send'; 0 sends no mail.", min=0.0)
     ] = 15.0,
+    retry_after: Annotated[
+        float,
+        typer.Option(
+            help="Minutes until a --start, --sync or --fetch command that failed is tried again. The wait doubles "
+            "after each further failure, up to one hour, for at most 24 tries; 0 tries only once.",
+            min=0.0,
+            max=60.0,
+        ),
+    ] = 1.0,
+    pages: Annotated[
+        bool, typer.Option("--pages", help="Tell the mailer's web pages, in its database, why a fetch failed.")
+    ] = False,
     once: Annotated[
         bool, typer.Option("--once", help="Run every command once now, then exit with the highest exit code.")
     ] = False,
@@ -97,18 +69,19 @@ def run(
     hour, minute, weekdays = _schedule(at, days, zone)
     steps = Steps()
     if once:
-        codes = [steps.run(step) for step in [*first, *daily, *(["mail send"] if mail_every else [])]]
+        codes = [steps.run(step).code for step in [*first, *daily, *(["mail send"] if mail_every else [])]]
         raise typer.Exit(max(codes, default=0))
     stopping: SimpleQueue[int] = SimpleQueue()
     on_stop(stopping.put)
     # If the machine slept at the planned time, the steps run once when it wakes, however often they were missed.
     defaults = {"coalesce": True, "max_instances": 1, "misfire_grace_time": 18 * 3600}
     scheduler = BackgroundScheduler(timezone=zone, job_defaults=defaults)
+    rounds = Rounds(steps, scheduler, dt.timedelta(minutes=retry_after), _tell_pages if pages else lambda _: None)
     if first:
-        scheduler.add_job(lambda: [steps.run(step) for step in first], name="start")
+        scheduler.add_job(rounds.run, args=[first], name="start")
     if daily:
         trigger = CronTrigger(day_of_week=weekdays, hour=hour, minute=minute, timezone=zone)
-        scheduler.add_job(lambda: [steps.run(step) for step in daily], trigger, name="fetch")
+        scheduler.add_job(rounds.run, trigger, args=[daily], name="fetch")
     if mail_every:
         scheduler.add_job(lambda: steps.run("mail send"), IntervalTrigger(seconds=mail_every * 60), name="mail")
     scheduler.start()
@@ -117,6 +90,20 @@ def run(
     stopping.get()
     steps.stop()
     scheduler.shutdown(wait=True)
+
+
+def _tell_pages(text: str) -> None:
+    """Store what the mailer's pages say while there are no papers. A failure is printed, and stops nothing."""
+    from cli.mail.store import configured_store
+    from mailer.errors import MailerError
+    from mailer.storage import runs
+
+    now = dt.datetime.now(dt.UTC)
+    try:
+        with configured_store(None) as store, store.write() as connection:
+            runs.add(connection, runs.Run(runs.FETCH, now, now, {}, text))
+    except (MailerError, PaperfeedError) as error:
+        warn(f"the web pages were not told about the fetch: {error}")
 
 
 def _checked(option: str, step: str) -> str:

@@ -13,7 +13,7 @@ from mailer.config import MailSettings
 from mailer.domain.subscription import Schedule
 from mailer.run import MailRun
 from mailer.service import FeedService
-from mailer.subscribers.subscriptions import Subscriptions
+from mailer.subscribers.subscriptions import Entry, Subscriptions
 
 WAIT_SECONDS = 60.0
 
@@ -49,7 +49,7 @@ def send_issues(mail_db: str, server: str, pages: str, port: int, users: Sequenc
         postal_address="An invented sender, nowhere",
     )
     clock = DigestDay(day)
-    wanted = [(each.user_id, f"{each.user_id}@example.org", each.name, Schedule(), 5) for each in users]
+    wanted = [Entry(each.user_id, f"{each.user_id}@example.org", each.name, Schedule(), 5) for each in users]
     with open_store(mail_db) as store, FeedService(server) as service:
         Subscriptions(store, clock).add_many(wanted, "invented for the demo")
         return MailRun(store, service, settings, clock).run(everybody=True).in_words()

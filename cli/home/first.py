@@ -11,7 +11,7 @@ from mailer.domain.address import parse_address
 from mailer.domain.subscription import SubscriptionState
 from mailer.storage import MailStore, subscribers
 from mailer.subscribers.schedule import parse_schedule
-from mailer.subscribers.subscriptions import Subscriptions
+from mailer.subscribers.subscriptions import Entry, Subscriptions
 from service.resources import prepare_store
 
 CONSENT = "own address, named in paperfeed.toml"
@@ -38,7 +38,7 @@ def _subscribe(store: MailStore, home: Home) -> None:
     with store.read() as connection:
         found = subscribers.find_by_user(connection, USER)
     if found is None:
-        subscriptions.add_many([(USER, address, "", schedule, wanted.mail_papers)], CONSENT)
+        subscriptions.add_many([Entry(USER, address, "", schedule, wanted.mail_papers)], CONSENT)
     elif found.state is not SubscriptionState.ACTIVE:
         warn(f"no mail is sent to {found.address}: its subscription is {found.state.value}")
     elif (found.address, found.schedule, found.paper_count) != (address, schedule, wanted.mail_papers):

@@ -7,7 +7,7 @@ from cli.demo.servers import running
 from cli.home.plan import Home
 from cli.imports.personal import USER
 from cli.output import show_text
-from cli.run import Steps
+from cli.steps import Steps
 from paperfeed.client import Client
 from paperfeed.v1 import catalog_pb2
 from paperfeed.v1.feed_pb2 import GetFeedRequest, Slate
@@ -23,9 +23,9 @@ def run_once(home: Home, page: Path, *, has_digest: bool) -> int:
     A step that fails does not stop the others.
     """
     steps = Steps()
-    codes = [steps.run(step) for step in home.library_steps]
+    codes = [steps.run(step).code for step in home.library_steps]
     if home.has_sources:
-        codes.append(steps.run(home.fetch_step(is_first=not has_digest)))
+        codes.append(steps.run(home.fetch_step(is_first=not has_digest)).code)
     log = home.path.parent / "server.log"
     with running(log, "serve", "--port", "0") as target, Client(target) as client:
         client.wait_until_ready(START_SECONDS)
@@ -37,7 +37,7 @@ def run_once(home: Home, page: Path, *, has_digest: bool) -> int:
         else:
             show_text("nothing for you today: the feed is empty")
         if home.schedule.mail_to:
-            codes.append(steps.run(f"mail send --everybody --server {target}"))
+            codes.append(steps.run(f"mail send --everybody --server {target}").code)
     return min(max(codes, default=0), 1)
 
 

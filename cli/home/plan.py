@@ -45,7 +45,10 @@ class Home:
             steps.append(_step("library", "sync", "file", wanted.file, "--user", USER))
         if wanted.zotero:
             key = ["--key-file", wanted.zotero_key_file] if wanted.zotero_key_file else []
-            steps.append(_step("library", "sync", "zotero", "--user", USER, "--library", wanted.zotero, *key))
+            collections = f"--{'' if wanted.zotero_collections else 'no-'}collections-as-interests"
+            steps.append(
+                _step("library", "sync", "zotero", "--user", USER, "--library", wanted.zotero, *key, collections)
+            )
         return steps
 
     def fetch_step(self, *, is_first: bool) -> str:

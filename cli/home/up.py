@@ -33,8 +33,9 @@ def up(
 ) -> None:
     """Run the paperfeed of paperfeed.toml until SIGTERM or Ctrl-C: server, web pages, daily fetch, and mail.
 
-    The library is synced at each start and before each fetch. `up` restarts each part that ends. With --once nothing
-    keeps running, for cron and for automatic runs.
+    The library is synced at each start and before each fetch; what failed is tried again after
+    growing waits. `up` restarts each part that ends. With --once nothing keeps running, for cron and for automatic
+    runs.
     """
     from cli.home.first import prepare
     from cli.home.once import run_once
@@ -70,7 +71,7 @@ def _run(home: "Home", *, has_digest: bool) -> int:
     def announce() -> None:
         show_text(f"your paperfeed: {addresses[PAGES]}")
         if home.has_sources and not has_digest:
-            show_text("the first papers are being fetched; they are there in some minutes")
+            show_text("the first papers are being fetched; they are there in some minutes, and the page says if not")
         show_text(f"the server: {addresses[SERVER]}; settings: {home.path}; Ctrl-C ends everything")
 
     parts = _parts(home, has_digest=has_digest)
@@ -93,7 +94,7 @@ def _parts(home: "Home", *, has_digest: bool) -> "list[Part]":
     if options:
         wanted = home.schedule
         options += ["--at", wanted.at, "--days", ",".join(wanted.days), "--zone", wanted.zone]
-        options += ["--mail-every", str(wanted.mail_every_minutes if wanted.mail_to else 0)]
+        options += ["--mail-every", str(wanted.mail_every_minutes if wanted.mail_to else 0), "--pages"]
         parts.append(_part("the schedule", "run", *options))
     return parts
 

@@ -26,6 +26,9 @@ class LibrarySettings(BaseSettings, prefix="PAPERFEED_LIBRARY_", table="library"
     zotero_key_file: str = setting(
         "", "File that holds the Zotero API key; a public library needs none.", is_path=any_path
     )
+    zotero_collections: bool = setting(
+        default=False, help_text="Whether each collection of the Zotero library is an interest."
+    )
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,6 +51,14 @@ def zotero(
             "Default: the whole library."
         ),
     ] = None,
+    collections_as_interests: Annotated[
+        bool | None,
+        typer.Option(
+            "--collections-as-interests/--no-collections-as-interests",
+            help="Make each collection with papers an interest of the user, which has its name and follows it. "
+            "Default: as at the last sync.",
+        ),
+    ] = None,
     db: Db = None,
     embed: Embed = True,
     report: Report = None,
@@ -74,12 +83,17 @@ def zotero(
             name = named or own_library(access)
             source = f"zotero:{name}"
             before, collections, count = find_library(local.store, user, source)
-            read = read_changes(access, name, before, collections, collection or [])
+            was_on = before is not None and before.as_interests
+            as_interests = was_on if collections_as_interests is None else collections_as_interests
+            # A library whose collections become interests, or cease to, is read anew.
+            known = before if as_interests == was_on else None
+            read = read_changes(access, name, known, collections, collection or [])
         out = _Output(source, user, report, as_json)
         if read is None:
             out.unchanged(count)
         else:
-            out.store(local, before, read.changes, read.skipped, read.repaired, embed=embed)
+            changes = replace(read.changes, as_interests=as_interests)
+            out.store(local, before, changes, read.skipped, read.repaired, embed=embed)
 
 
 @app.command("file")
@@ -164,7 +178,7 @@ class _Output:
 
     def unchanged(self, count: int) -> None:
         """Print that nothing changed since the last sync."""
-        counts = dict.fromkeys(("added", "removed", "new_papers", "liked", "unliked", "embedded"), 0)
+        counts = dict.fromkeys(("added", "removed", "new_papers", "liked", "unliked", "embedded", "roomless"), 0)
         result = {"source": self.source, **counts, "unchanged": count, "overruled": [], "kept": []}
         text = f"{self.source}: nothing changed, {count:,} items"
         show_import(result, text, [], report=self._report, as_json=self._as_json)
@@ -181,6 +195,7 @@ class _Output:
     ) -> None:
         """Store the changes, embed new papers, and print the result."""
         from service.app.synced.libraries import sync_library
+        from service.domain.interests import MAX_INTERESTS
 
         done = sync_library(local.store, local.clock, self.user, self.source, before, changes)
         embedded = local.embed(wanted=embed)
@@ -195,6 +210,7 @@ class _Output:
             "embedded": embedded,
             "overruled": list(done.overruled),
             "kept": list(done.kept),
+            "roomless": done.roomless_count,
         }
         items = f"{done.added_count:,} added, {done.removed_count:,} removed, {done.unchanged_count:,} unchanged"
         likes = f"{done.liked_count:,} new likes of {self.user}, {done.unliked_count:,} taken back"
@@ -202,6 +218,8 @@ class _Output:
             f"{self.source}: {items}, {len(skipped):,} skipped",
             f"{done.new_paper_count:,} new papers; {likes}",
         ]
+        if done.roomless_count:
+            lines.append(f"{done.roomless_count:,} collections are no interests: a user has at most {MAX_INTERESTS}")
         if done.overruled:
             lines.append(f"{len(done.overruled):,} added items are no likes: {self.user} decided against their papers")
         if done.kept:

@@ -1,13 +1,18 @@
 """The commands ``paperfeed mail subscribers``."""
 
+import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.mail.store import MailDb, configured_store
 from cli.options import Json
 from cli.output import show, show_text, warn
+
+if TYPE_CHECKING:
+    from mailer.domain.subscription import Subscriber
 
 app = typer.Typer(help="Manage the subscribers of the digest.", no_args_is_help=True)
 
@@ -38,24 +43,31 @@ def add(
     zone: Annotated[str, typer.Option(help="Time zone, e.g. Europe/Vienna.")] = "UTC",
     papers: Annotated[int, typer.Option(help="Number of papers in an issue, 1 to 50.")] = 10,
     sections: Annotated[bool, typer.Option("--sections", help="Give each interest of the user a section.")] = False,
+    min_probability: Annotated[
+        float | None,
+        typer.Option(
+            help="Lowest probability, 0 to 1, that the user likes or saves a paper of an issue; 0 means no limit. "
+            "Default: PAPERFEED_MAIL_MIN_PROBABILITY."
+        ),
+    ] = None,
     mail_db: MailDb = None,
 ) -> None:
     """Subscribe a user whose consent you have. Users can subscribe themselves on the web page."""
     from mailer.clock import SystemClock
     from mailer.subscribers.schedule import parse_schedule
-    from mailer.subscribers.subscriptions import Subscriptions
+    from mailer.subscribers.subscriptions import Entry, Subscriptions
 
     schedule = parse_schedule(weekdays, time, zone)
     with configured_store(mail_db, may_make=True) as store:
-        entry = (user, address, name, schedule, papers)
-        added = Subscriptions(store, SystemClock()).add_many([entry], consent, has_sections=sections)
+        entry = Entry(user, address, name, schedule, papers, sections, min_probability)
+        added = Subscriptions(store, SystemClock()).add_many([entry], consent)
     show_text(f"{'added' if added else 'already subscribed'}: {user}")
 
 
 @app.command("import")
 def import_file(
     file: Annotated[
-        Path, typer.Argument(help="CSV file: user_id,address and optionally name,weekdays,time,zone,papers.")
+        Path, typer.Argument(help="CSV file: user_id,address and optionally other columns: docs/mailer.md.")
     ],
     consent: Consent,
     mail_db: MailDb = None,
@@ -81,13 +93,25 @@ def import_file(
 
 
 @app.command("list")
-def list_subscribers(mail_db: MailDb = None, as_json: Json = False) -> None:
-    """Print all subscribers, one per line."""
+def list_subscribers(
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the active subscribers as a CSV file.")] = False,
+    mail_db: MailDb = None,
+    as_json: Json = False,
+) -> None:
+    """Print all subscribers, one per line.
+
+    With --csv, print those who get mail as a file that `paperfeed mail subscribers import` reads.
+    """
     from mailer.domain.subscription import SubscriptionState
     from mailer.storage import subscribers
+    from mailer.subscribers.csv_file import export_csv
 
+    wanted = [SubscriptionState.ACTIVE] if as_csv else SubscriptionState
     with configured_store(mail_db) as store:
-        known = [each for page in subscribers.pages(store, 1_000, SubscriptionState) for each in page]
+        known = [each for page in subscribers.pages(store, 1_000, wanted) for each in page]
+    if as_csv:
+        sys.stdout.write(export_csv(known))
+        return
     found = [
         {
             "user_id": each.user_id,
@@ -97,12 +121,62 @@ def list_subscribers(mail_db: MailDb = None, as_json: Json = False) -> None:
             "local_time": f"{each.schedule.local_time:%H:%M}",
             "time_zone": each.schedule.time_zone,
             "paper_count": each.paper_count,
+            "sections": each.has_sections,
+            "min_probability": each.min_probability,
         }
         for each in known
     ]
-    shown = [values | {"weekdays": each.schedule.days_in_words} for values, each in zip(found, known, strict=True)]
-    text = "\n".join("  ".join(str(value) for value in each.values()) for each in shown)
+    shown = [
+        {**values, "weekdays": each.schedule.days_in_words, **_form_in_words(each)}
+        for values, each in zip(found, known, strict=True)
+    ]
+    text = "\n".join("  ".join(str(value) for value in each.values() if value != "") for each in shown)
     show({"subscribers": found}, as_json=as_json, text=text or "no subscribers")
+
+
+def _form_in_words(each: "Subscriber") -> dict[str, str]:
+    limit = each.min_probability
+    return {
+        "sections": "sections" if each.has_sections else "",
+        "min_probability": "" if limit is None else f"min_probability {limit}",
+    }
+
+
+@app.command("change")
+def change(
+    user: Annotated[str, typer.Argument(help="User id in the feed service.")],
+    sections: Annotated[
+        bool | None, typer.Option("--sections/--no-sections", help="Whether each interest of the user gets a section.")
+    ] = None,
+    min_probability: Annotated[
+        str,
+        typer.Option(
+            help="Lowest probability, 0 to 1, that the user likes or saves a paper of an issue; 0 means no limit, and "
+            "'usual' PAPERFEED_MAIL_MIN_PROBABILITY."
+        ),
+    ] = "",
+    mail_db: MailDb = None,
+) -> None:
+    """Change the form of a subscriber's issues. Options that are not given leave it as it is."""
+    from mailer.errors import InvalidField, NotFound
+    from mailer.storage import subscribers
+    from mailer.subscribers.subscriptions import check_min_probability
+
+    try:
+        limit = check_min_probability(float(min_probability) if min_probability not in {"", "usual"} else None)
+    except ValueError:
+        raise InvalidField("min_probability", f"'{min_probability}' is neither a number nor 'usual'") from None
+    with configured_store(mail_db) as store, store.write() as connection:
+        found = subscribers.find_by_user(connection, user)
+        if found is None:
+            raise NotFound("subscriber", user)
+        changed = replace(
+            found,
+            has_sections=found.has_sections if sections is None else sections,
+            min_probability=limit if min_probability else found.min_probability,
+        )
+        subscribers.save(connection, changed)
+    show_text(f"changed: {user}")
 
 
 @app.command("remove")

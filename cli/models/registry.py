@@ -1,7 +1,8 @@
 """``paperfeed models``: register bundles, and decide which of them a running server ranks with."""
 
+import datetime as dt
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from google.protobuf.json_format import MessageToDict
@@ -11,6 +12,8 @@ from cli.options import Json, ServerOptions
 from cli.output import one_line, show
 from cli.queries.server import server_client
 from paperfeed.v1.model_pb2 import (
+    MODEL_STATE_REJECTED,
+    MODEL_STATE_RETIRED,
     GetModelRequest,
     ListModelLogRequest,
     ListModelsRequest,
@@ -23,6 +26,9 @@ from paperfeed.v1.model_pb2 import (
 )
 from service.config import Settings
 from service.domain.errors import InvalidField
+
+if TYPE_CHECKING:
+    from paperfeed.client import Client
 
 app = Commands(no_args_is_help=True, help="Register model bundles, and decide which of them ranks feeds.")
 
@@ -81,8 +87,7 @@ def log(
 ) -> None:
     """Print every decision about bundles with its reasons, oldest first."""
     with server_client(server) as client:
-        request = ListModelLogRequest(model_version=version, page_size=100)
-        entries = list(client.model_log(request))
+        entries = list(client.model_log(_log_of(version)))
     show({"entries": [_dict(entry) for entry in entries]}, as_json=as_json, text="\n".join(map(_entry, entries)))
 
 
@@ -127,6 +132,52 @@ def rollback(
     with server_client(server) as client:
         found = client.models.RollbackModel(RollbackModelRequest(from_model_version=version, note=note)).model
     _show_model(found, as_json=as_json)
+
+
+@app.command()
+def prune(
+    server: ServerOptions,
+    days: Annotated[int, typer.Option(help="Delete what has been RETIRED or REJECTED for this many days.", min=0)] = 90,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing; print what would be deleted.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete the files of old bundles from the registry that PAPERFEED_REGISTRY names.
+
+    The bundles stay in the list and in the log. The serving, the previous and the canary bundle keep their files.
+    'models register' brings the files of a bundle back.
+    """
+    from service.bootstrap import registry_folders
+
+    settings = Settings.read()
+    if not settings.registry:
+        raise InvalidField("PAPERFEED_REGISTRY", "is not set; give the folder or URL of the server's registry")
+    before = dt.datetime.now(dt.UTC) - dt.timedelta(days=days)
+    folders = registry_folders(settings)
+    with server_client(server) as client:
+        found = [
+            model
+            for model in client.registered_models(ListModelsRequest(page_size=100))
+            if model.state in {MODEL_STATE_RETIRED, MODEL_STATE_REJECTED}
+            and not model.previous
+            and _last_change(client, model) <= before
+        ]
+    removed = [model for model in found if dry_run or folders.remove(model.content_sha256)]
+    size = sum(model.size_bytes for model in removed)
+    done = "would be deleted" if dry_run else "deleted"
+    count = f"{len(removed)} bundle{'' if len(removed) == 1 else 's'}"
+    lines = [*map(_line, removed), f"{count}, {size / 1e6:.1f} MB {done}"]
+    result = {"models": [model.model_version for model in removed], "size_bytes": size, "dry_run": dry_run}
+    show(result, as_json=as_json, text="\n".join(lines))
+
+
+def _last_change(client: "Client", model: Model) -> dt.datetime:
+    """Return the time of the last entry of a model in the log."""
+    times = [entry.occurred_at.ToDatetime(dt.UTC) for entry in client.model_log(_log_of(model.model_version))]
+    return max(times, default=model.registered_at.ToDatetime(dt.UTC))
+
+
+def _log_of(version: str) -> ListModelLogRequest:
+    return ListModelLogRequest(model_version=version, page_size=100)
 
 
 def _show_model(model: Model, *, as_json: bool) -> None:

@@ -21,12 +21,16 @@ def explain(
     server: ServerOptions,
     digest: Annotated[str, typer.Option(help="Id of the digest to rank anew. Default: the newest.")] = "",
     slate: Annotated[str, typer.Option(help="Id of a slate that was served to the user, instead of a digest.")] = "",
+    min_probability: Annotated[
+        float | None,
+        typer.Option(help="Lowest probability, 0 to 1, of a paper in the feed. Default: no limit. Not with --slate."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Print why a paper is at its rank in a user's feed, or what keeps it out."""
     if digest and slate:
         raise InvalidField("slate", "cannot be given together with --digest")
-    request = ExplainPaperRequest(user_id=user, paper_id=paper)
+    request = ExplainPaperRequest(user_id=user, paper_id=paper, min_probability=min_probability)
     if slate:
         request.slate_id = slate
     else:
@@ -45,6 +49,8 @@ def _lines(found: ExplainPaperResponse) -> Iterator[str]:
         yield f"left out: {obstacle}" + (f"; without this: {place}" if found.rank else "")
     else:
         yield f"shown: {place}"
+    if found.HasField("probability"):
+        yield f"probability {found.probability:.3f} that the user likes or saves it"
     if found.rank:
         yield f"ranked by   {found.model_version}" + "".join(f"  {one_line(name)}" for name in found.digest_ids)
         yield from _moves(found)

@@ -58,6 +58,7 @@ _EVENTS = {
 _OUTCOMES = {
     feed_pb2.PAPER_OUTCOME_NOT_IN_DIGEST: "it is not in the digest",
     feed_pb2.PAPER_OUTCOME_EXCLUDED: "the request excludes it",
+    feed_pb2.PAPER_OUTCOME_BELOW_PROBABILITY: "it is less probable than --min-probability",
     feed_pb2.PAPER_OUTCOME_BELOW_LENGTH: "it ranks below the last place of a slate",
     feed_pb2.PAPER_OUTCOME_NOT_RECORDED: "the slate does not have it, and the stored data do not say why",
 }

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from paperfeed.client import Client
     from service.app.profiles import Profiles
 
-RECORDS = ("profile", "events", "slates", "precomputed_slates")
+RECORDS = ("profile", "events", "slates", "precomputed_slates", "libraries", "library_items")
 TOMBSTONES_AT_A_TIME = 1_000
 
 
@@ -74,7 +74,13 @@ class ServerPlace:
         from paperfeed.v1.profile_pb2 import ExportUserRequest
 
         counts, since = dict.fromkeys(RECORDS, 0), None
-        kinds = {"profile": "profile", "event": "events", "slate": "slates", "precomputed_slate": "precomputed_slates"}
+        kinds = {
+            "event": "events",
+            "slate": "slates",
+            "precomputed_slate": "precomputed_slates",
+            "library": "libraries",
+            "library_item": "library_items",
+        }
         try:
             for record in self._client.profiles.ExportUser(ExportUserRequest(user_id=user_id)):
                 # Records of a kind that a newer server has are counted too.
@@ -117,8 +123,10 @@ class DatabasePlace:
         from service.domain.errors import NotFound
         from service.domain.events import Event, UserState
         from service.domain.feeds import PrecomputedSlate, Slate
+        from service.domain.libraries import SyncedItem, SyncedLibrary
 
-        kinds: dict[type[Any], str] = dict(zip((UserState, Event, Slate, PrecomputedSlate), RECORDS, strict=True))
+        types = (UserState, Event, Slate, PrecomputedSlate, SyncedLibrary, SyncedItem)
+        kinds: dict[type[Any], str] = dict(zip(types, RECORDS, strict=True))
         counts, since = dict.fromkeys(RECORDS, 0), None
         try:
             for record in self._profiles.export(user_id):

@@ -65,6 +65,7 @@ class Explanation:
         is_pending: Whether the paper has no vector yet.
         hidden_by: Events in force that make feeds omit the paper, newest first.
         muted_by: Entries that mute the paper, by list of the preferences.
+        probability: Probability, 0 to 1, that the user likes or saves the paper; None if the model gives none.
     """
 
     outcome: str
@@ -80,3 +81,4 @@ class Explanation:
     nearest_likes: tuple[NearLike, ...] = ()
     hidden_by: tuple[Signal, ...] = ()
     muted_by: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    probability: float | None = None

@@ -70,6 +70,8 @@ class Subscriber:
         address: Address for the envelope and the To header.
         paper_count: Number of papers in an issue, 1 to 50.
         has_sections: Whether the issues have a section for each interest of the user.
+        min_probability: Lowest probability, 0 to 1, of a paper in an issue; 0 means no limit, and None the limit of the
+            settings.
         confirm_nonce: Nonce that the confirmation link must contain. Each request replaces it; use empties it.
     """
 
@@ -84,3 +86,12 @@ class Subscriber:
     created_at: dt.datetime
     updated_at: dt.datetime
     has_sections: bool = False
+    min_probability: float | None = None
+
+    def limit(self, usual: float) -> float:
+        """Return the lowest probability of a paper in an issue; 0 means no limit.
+
+        Args:
+            usual: The limit of the settings.
+        """
+        return usual if self.min_probability is None else self.min_probability

@@ -80,10 +80,10 @@ class IssueMaker:
         """Make all issues that are due now, and count the subscribers by outcome.
 
         ``made``: an issue was added to the outbox. ``not_due``: the schedule asks for none. ``has_it``: the subscriber
-        has an issue of the newest digest. ``empty_feed``: the feed has no new papers, or none reaches the
-        setting ``min_probability``. ``no_digest``: the subscriber is
-        due, but the service has no digest within ``LOOK_BACK``. ``in_flight``: an earlier issue is being sent, so the
-        next run makes the new one. ``left``: the subscription ended while the issue was made.
+        has an issue of the newest digest. ``empty_feed``: the feed has no new papers, or none reaches the subscriber's
+        lowest probability. ``no_digest``: the subscriber is due, but the service has no digest within ``LOOK_BACK``.
+        ``in_flight``: an earlier issue is being sent, so the next run makes the new one. ``left``: the subscription
+        ended while the issue was made.
 
         Raises:
             ServiceUnavailable: The service does not answer; issues that were made stay in the outbox.
@@ -125,18 +125,19 @@ class IssueMaker:
 
     def _make_wanted(self, wanted: Sequence[_Wanted], outcomes: Counter[str]) -> None:
         """Make the issues with one call of the service for all subscribers who get the same digests and form."""
-        groups: dict[tuple[tuple[str, ...], bool], dict[str, _Wanted]] = {}
+        groups: dict[tuple[tuple[str, ...], bool, float], dict[str, _Wanted]] = {}
         for each in wanted:
             digest_ids = tuple(digest.digest_id for digest in each.digests[:MAX_DIGESTS])
-            groups.setdefault((digest_ids, each.subscriber.has_sections), {})[each.subscriber.user_id] = each
-        for (digest_ids, by_interest), by_user in groups.items():
+            form = (each.subscriber.has_sections, each.subscriber.limit(self.settings.min_probability))
+            groups.setdefault((digest_ids, *form), {})[each.subscriber.user_id] = each
+        for (digest_ids, by_interest, min_probability), by_user in groups.items():
             count = max(each.subscriber.paper_count for each in by_user.values())
             feeds = self.service.feeds(
                 sorted(by_user),
                 digest_ids,
                 count,
                 by_interest=by_interest,
-                min_probability=self.settings.min_probability,
+                min_probability=min_probability,
             )
             self._store_all(((by_user[feed.user_id], feed) for feed in feeds), outcomes)
 

@@ -273,6 +273,31 @@ class FeedService:
         with mapped("interest", interest_id):
             self._client.profiles.MergeInterests(request)
 
+    def split_interest(self, user_id: str, interest_id: str, new_id: str) -> None:
+        """Divide the papers of an interest into two groups, and move the smaller one to a new interest.
+
+        Args:
+            new_id: Id of the new interest; if the user has it already, nothing changes.
+
+        Raises:
+            NotFound: The interest is unknown.
+            InvalidField: Too few of its papers have vectors, or the user has too many interests.
+        """
+        request = profile_pb2.SplitInterestRequest(user_id=user_id, interest_id=interest_id, new_interest_id=new_id)
+        with mapped("interest", interest_id):
+            self._client.profiles.SplitInterest(request)
+
+    def create_interest(self, user_id: str, name: str, paper_ids: Sequence[str]) -> None:
+        """Make an interest of papers of the catalog, liked or not.
+
+        Raises:
+            InvalidField: The name or the number of papers is refused, or an interest of this name has other papers.
+        """
+        interest = profile_pb2.Interest(name=name, origin=profile_pb2.INTEREST_ORIGIN_LIST, paper_ids=paper_ids)
+        request = profile_pb2.CreateInterestRequest(user_id=user_id, interest=interest)
+        with mapped():
+            self._client.profiles.CreateInterest(request)
+
     def delete_interest(self, user_id: str, interest_id: str) -> None:
         """Delete an interest; its likes stay likes. Deleting it again changes nothing."""
         request = profile_pb2.DeleteInterestRequest(user_id=user_id, interest_id=interest_id)

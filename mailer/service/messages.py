@@ -36,7 +36,8 @@ def mapped(resource: str = "", name: str = "") -> Iterator[None]:
         if details.code is grpc.StatusCode.INVALID_ARGUMENT and details.fields:
             raise InvalidField(*next(iter(details.fields.items()))) from error
         if details.reason == "NOT_CALIBRATED":
-            raise InvalidField(PREFIX + "MIN_PROBABILITY", details.message.removeprefix("min_probability: ")) from error
+            setting = f"{PREFIX}MIN_PROBABILITY, or a subscriber's own"
+            raise InvalidField(setting, details.message.removeprefix("min_probability: ")) from error
         if details.reason == "QUOTA_EXCEEDED":
             # To repeat the call would not help, so the event must not delay others.
             raise InvalidField("events", details.message) from error
@@ -145,6 +146,7 @@ def to_explanation(answer: feed_pb2.ExplainPaperResponse) -> Explanation:
         nearest_likes=tuple(NearLike(each.paper_id, each.title, each.similarity) for each in answer.nearest_likes),
         hidden_by=tuple(map(_to_signal, answer.hidden_by)),
         muted_by={name: values for name, values in entries.items() if values},
+        probability=answer.probability if answer.HasField("probability") else None,
     )
 
 

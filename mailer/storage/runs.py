@@ -9,6 +9,8 @@ from mailer.storage.tables import runs
 
 SEND = "send"
 """Kind of the runs that make and send issues."""
+FETCH = "fetch"
+"""Kind of the runs that fetch papers. They are recorded at their start too."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from database.schema import Schema
 from mailer.errors import InvalidField, SchemaMismatch, StorageUnavailable
 
 ERRORS = Errors(invalid_url=partial(InvalidField, "db"), unavailable=StorageUnavailable, schema_mismatch=SchemaMismatch)
-KNOWN_REVISIONS = ("0001", "0002", "0003")
+KNOWN_REVISIONS = ("0001", "0002", "0003", "0004")
 """All revisions, oldest first; a test compares them with the scripts."""
 
 _SCHEMA = Schema(

@@ -7,6 +7,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Double,
     Index,
     Integer,
     LargeBinary,
@@ -61,6 +62,7 @@ subscribers = Table(
     not_null("created_at", UtcDateTime),
     not_null("updated_at", UtcDateTime),
     not_null("has_sections", Boolean, server_default=false()),
+    Column("min_probability", Double),
     Index(None, "state", "subscriber_id"),
 )
 

@@ -7,6 +7,7 @@ import datetime as dt
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from mailer.clock import Clock
 from mailer.domain.address import parse_address
@@ -27,6 +28,18 @@ from mailer.user_ids import user_id_problem
 CONFIRMATION_EVERY = dt.timedelta(minutes=10)
 """Minimum time between two confirmation messages to one address."""
 MAX_NAME = 100
+
+
+class Entry(NamedTuple):
+    """A subscription that an operator adds; the fields are those of ``Subscriber``."""
+
+    user_id: str
+    address: str
+    name: str = ""
+    schedule: Schedule = Schedule()
+    paper_count: int = 10
+    has_sections: bool = False
+    min_probability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -141,22 +154,19 @@ class Subscriptions:
 
     def add_many(
         self,
-        wanted: Sequence[tuple[str, str, str, Schedule, int]],
+        wanted: Sequence[Entry],
         source: str,
         *,
         stopped: dict[int, SuppressionReason] | None = None,
-        has_sections: bool = False,
     ) -> int:
         """Add active subscriptions whose consent an operator has, all or none; return the number of new ones.
 
         A user who already has a subscription with the same address keeps it unchanged.
 
         Args:
-            wanted: (user_id, address, name, schedule, paper_count) of each entry.
             source: Grounds of the consent, for the record of consents.
             stopped: Receives the reasons for stopped addresses, by zero-based number of the entry. If it is given, such
                 entries are skipped.
-            has_sections: Whether the issues of new subscribers have a section for each interest.
 
         Raises:
             InvalidField: An entry is invalid; the field is ``subscribers[number].field`` with a zero-based number.
@@ -164,18 +174,29 @@ class Subscriptions:
         """
         now, added = self.clock.now(), 0
         with self.store.write() as connection:
-            for number, (user_id, address, name, schedule, paper_count) in enumerate(wanted):
+            for number, entry in enumerate(wanted):
                 try:
-                    new = _new(parse_address(address), check_user_id(user_id), name, schedule, paper_count, now)
+                    new = replace(
+                        _new(
+                            parse_address(entry.address),
+                            check_user_id(entry.user_id),
+                            entry.name,
+                            entry.schedule,
+                            entry.paper_count,
+                            now,
+                        ),
+                        has_sections=entry.has_sections,
+                        min_probability=check_min_probability(entry.min_probability),
+                    )
                     if why := subscribers.find_suppression(connection, new.address):
                         if stopped is None:
                             raise AddressSuppressed(why[0].value)
                         stopped[number] = why[0]
                         continue
-                    known = subscribers.find_by_user(connection, user_id)
+                    known = subscribers.find_by_user(connection, entry.user_id)
                     if known is not None and known.address == new.address:
                         continue
-                    active = replace(new, state=SubscriptionState.ACTIVE, has_sections=has_sections)
+                    active = replace(new, state=SubscriptionState.ACTIVE)
                     subscribers.add(connection, active)
                 except InvalidField as error:
                     raise InvalidField(f"subscribers[{number}].{error.field}", error.problem) from None
@@ -189,6 +210,13 @@ def check_paper_count(count: int) -> int:
     if not 1 <= count <= MAX_PAPERS:
         raise InvalidField("paper_count", f"is {count}; must be 1 to {MAX_PAPERS}")
     return count
+
+
+def check_min_probability(limit: float | None) -> float | None:
+    """Return a subscriber's own limit if it is None or 0 to 1; raise InvalidField otherwise."""
+    if limit is not None and not 0 <= limit <= 1:
+        raise InvalidField("min_probability", f"is {limit}; must be 0 to 1")
+    return limit
 
 
 def check_name(name: str) -> str:

@@ -52,14 +52,11 @@ class StartingPoints:
             InvalidField: There are too many lines.
             ServiceUnavailable: The service does not answer; nothing was recorded.
         """
-        if len(lines) > MAX_PAPERS:
-            raise InvalidField("papers", f"has {len(lines)} lines; at most {MAX_PAPERS} are allowed")
-        found = {line: self._find(line) for line in lines}
-        paper_ids = list(dict.fromkeys(filter(None, found.values())))
+        paper_ids, missing = find_papers(self.service, lines)
         now = self.clock.now()
         if paper_ids:
             self.service.record([Event("", user_id, paper_id, "like", now) for paper_id in paper_ids])
-        return Liked(len(paper_ids), tuple(line for line, paper_id in found.items() if not paper_id))
+        return Liked(len(paper_ids), missing)
 
     def follow(self, user_id: str, topics: Sequence[str], authors: Sequence[str]) -> None:
         """Add topics and authors to those that the user follows.
@@ -78,18 +75,34 @@ class StartingPoints:
         )
         self.service.update_preferences(user_id, wanted)
 
-    def _find(self, line: str) -> str:
-        """Return the id of the paper that a line names; empty if the catalog has none."""
-        try:
-            return self.service.papers([line])[0].paper_id
-        except (NotFound, InvalidField):
-            pass
-        try:
-            found, _ = self.service.search('"' + line.replace('"', " ") + '"')
-        except InvalidField:
-            return ""
-        wanted = _letters(line)
-        return next((paper.paper_id for paper in found if _letters(paper.title) == wanted), "")
+
+def find_papers(service: FeedService, lines: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Return the ids of the papers that the lines name, each once, and the lines that name no paper of the catalog.
+
+    A line names a paper by id, arXiv id, DOI, web address or title.
+
+    Raises:
+        InvalidField: There are too many lines.
+    """
+    if len(lines) > MAX_PAPERS:
+        raise InvalidField("papers", f"has {len(lines)} lines; at most {MAX_PAPERS} are allowed")
+    found = {line: _find(service, line) for line in lines}
+    paper_ids = list(dict.fromkeys(filter(None, found.values())))
+    return paper_ids, tuple(line for line, paper_id in found.items() if not paper_id)
+
+
+def _find(service: FeedService, line: str) -> str:
+    """Return the id of the paper that a line names; empty if the catalog has none."""
+    try:
+        return service.papers([line])[0].paper_id
+    except (NotFound, InvalidField):
+        pass
+    try:
+        found, _ = service.search('"' + line.replace('"', " ") + '"')
+    except InvalidField:
+        return ""
+    wanted = _letters(line)
+    return next((paper.paper_id for paper in found if _letters(paper.title) == wanted), "")
 
 
 def _letters(text: str) -> str:

@@ -71,7 +71,7 @@ class Call:
     Attributes:
         method: Method, such as ``FeedService/GetFeed``.
         caller: Who makes the call; None until that is known.
-        is_limited: Whether the call counts for the limits of its caller.
+        is_limited: Whether the call was admitted, and counts for the limits of its caller.
         audit_entry: Entry that the use case stores in the audit log; None if the call is not audited.
     """
 

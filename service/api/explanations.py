@@ -7,7 +7,7 @@ from service.api import convert
 from service.app.explanation.ledger import SignalPage
 from service.app.explanation.paper import Explanation, Outcome, PaperQuery
 from service.app.feeds import FeedQuery
-from service.app.ranking.ranking import check_diversity
+from service.app.ranking.ranking import check_diversity, check_min_probability
 from service.domain.errors import InvalidField
 from service.domain.events import EventType, Preferences
 from service.domain.ledger import SignalEffect
@@ -24,7 +24,7 @@ def to_paper_query(request: feed_pb2.ExplainPaperRequest) -> PaperQuery:
     user_id = check_id(request.user_id, "user_id")
     paper_id = convert.check_name(request.paper_id, "paper_id")
     has_slate = request.WhichOneof("list") == "slate_id"
-    given = [name for name in ("as_of", "diversity") if request.HasField(name)]
+    given = [name for name in ("as_of", "diversity", "min_probability") if request.HasField(name)]
     given += ["exclude_paper_ids"] if request.exclude_paper_ids else []
     if has_slate and given:
         raise InvalidField(given[0], "cannot be given together with slate_id")
@@ -33,6 +33,9 @@ def to_paper_query(request: feed_pb2.ExplainPaperRequest) -> PaperQuery:
         digest_id=convert.check_optional_name(request.digest_id, "digest_id"),
         as_of=convert.optional_time(request, "as_of"),
         diversity=check_diversity(request.diversity) if request.HasField("diversity") else None,
+        min_probability=(
+            check_min_probability(request.min_probability) if request.HasField("min_probability") else None
+        ),
         exclude_paper_ids=convert.check_names(request.exclude_paper_ids, "exclude_paper_ids", at_most=MAX_EXCLUDED),
     )
     return PaperQuery(feed, paper_id, convert.check_name(request.slate_id, "slate_id") if has_slate else "")
@@ -63,6 +66,7 @@ def from_explanation(found: Explanation) -> feed_pb2.ExplainPaperResponse:
         ],
         hidden_by=[convert.from_event(event) for event in facts.hidden_by],
         muted_by=_from_muting(facts.muted_by),
+        probability=place.probability,
     )
 
 

@@ -237,7 +237,7 @@ class Handlers(grpc.GenericRpcHandler):
             return None
         finally:
             if call.is_limited and call.caller is not None:
-                self.gate.leave(call.caller)
+                self.gate.leave(call.method, call.caller)
             self.count -= counts
             if not self.count:
                 self._is_idle.set()
@@ -257,7 +257,8 @@ class Handlers(grpc.GenericRpcHandler):
         if self._refuses:
             raise ServerStopping
         call.caller = await self.gate.identify(context)
-        call.is_limited = self.gate.enter(call.method, call.caller)
+        self.gate.enter(call.method, call.caller)
+        call.is_limited = True
         queue.check_room(seconds=call.time_remaining())
         async with self._silence.limit():
             data = await context.read()

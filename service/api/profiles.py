@@ -20,6 +20,7 @@ from service.domain.errors import InvalidField
 from service.domain.events import Event, UserState
 from service.domain.feeds import PrecomputedSlate, Slate
 from service.domain.interests import MAX_INTERESTS, MAX_PAPERS, Interest, StoredInterests
+from service.domain.libraries import SyncedItem, SyncedLibrary
 from service.domain.papers import check_id
 
 MAX_EVENTS = 1_000
@@ -149,6 +150,10 @@ class ProfileServicer(profile_pb2_grpc.ProfileServiceServicer):
                     yield pb.ExportUserResponse(interests=_exported(record.interests, interests))
             elif isinstance(record, Event):
                 yield pb.ExportUserResponse(event=convert.from_event(record))
+            elif isinstance(record, SyncedLibrary):
+                yield pb.ExportUserResponse(library=_from_library(record))
+            elif isinstance(record, SyncedItem):
+                yield pb.ExportUserResponse(library_item=_from_item(record))
             elif isinstance(record, Slate):
                 yield pb.ExportUserResponse(slate=_from_slate(record))
             else:
@@ -221,6 +226,33 @@ def _interest_id(interest_id: str, path: str = "") -> str:
 
 def _paper_names(interest: pb.Interest) -> tuple[str, ...]:
     return convert.check_names(interest.paper_ids, "interest.paper_ids", at_most=MAX_PAPERS)
+
+
+def _from_library(found: SyncedLibrary) -> pb.ExportedLibrary:
+    library = found.library
+    return pb.ExportedLibrary(
+        source=library.source,
+        version=library.version,
+        fingerprint=library.fingerprint,
+        chosen_collection_keys=library.chosen,
+        collections_as_interests=library.as_interests,
+        synced_at=convert.to_timestamp(library.synced_at),
+        collections=[
+            pb.ExportedCollection(collection_key=each.collection_key, name=each.name, parent_key=each.parent_key)
+            for each in found.collections
+        ],
+    )
+
+
+def _from_item(found: SyncedItem) -> pb.ExportedLibraryItem:
+    item = found.item
+    return pb.ExportedLibraryItem(
+        source=found.source,
+        item_key=item.item_key,
+        paper_id=item.paper_id,
+        added_at=convert.to_timestamp(item.added_at) if item.added_at else None,
+        collection_keys=item.collections,
+    )
 
 
 def _from_slate(slate: Slate) -> pb.ExportedSlate:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from operator import attrgetter, itemgetter
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from service.app.catalog import resolve_all
 from service.app.counters import Counters
@@ -26,6 +26,7 @@ from service.domain.events import (
 )
 from service.domain.feeds import PrecomputedSlate, Slate
 from service.domain.interests import Interest
+from service.domain.libraries import SyncedItem, SyncedLibrary
 from service.domain.papers import check_id, check_text
 from service.domain.states import LIKING_EVENTS
 from telemetry.record import recorder
@@ -35,6 +36,8 @@ MAX_PREFERENCES = 200
 EVENTS_AT_A_TIME = 1_000
 SLATES_AT_A_TIME = 50
 Row = TypeVar("Row")
+Exported: TypeAlias = UserState | Event | SyncedLibrary | SyncedItem | Slate | PrecomputedSlate
+"""A record of an export."""
 
 
 class Profiles:
@@ -137,8 +140,11 @@ class Profiles:
             tx.users.save_preferences(user_id, merged, now)
         return merged
 
-    def export(self, user_id: str) -> Iterator[UserState | Event | Slate | PrecomputedSlate]:
-        """Yield all data of a user: the state, then all events, then all served slates, then all precomputed slates.
+    def export(self, user_id: str) -> Iterator[Exported]:
+        """Yield all data of a user.
+
+        They are the state, all events, all synced libraries with their items, all served slates, and all precomputed
+        slates, in this order.
 
         A user who has no events or preferences has only slates. Each page is read in a transaction of its own, because
         SQLite's write-ahead log grows during a long one. Data stored during the export may be included.
@@ -161,8 +167,8 @@ class Profiles:
             "",
             attrgetter("digest_id"),
         )
-        records: Iterator[UserState | Event | Slate | PrecomputedSlate] = chain(
-            [state] if state else [], (event for _, event in events), slates, precomputed
+        records: Iterator[Exported] = chain(
+            [state] if state else [], (event for _, event in events), self._libraries(user_id), slates, precomputed
         )
         is_known = False
         for record in records:
@@ -192,6 +198,16 @@ class Profiles:
         many = [user_id for user_id, count in tx.users.like_counts(liking).items() if count > self._max_likes]
         if any(len(state.likes) > self._max_likes for state in tx.users.find_states(many).values()):
             raise QuotaExceeded("likes of this user", self._max_likes)
+
+    def _libraries(self, user_id: str) -> Iterator[SyncedLibrary | SyncedItem]:
+        with self._store.read() as tx:
+            found = tx.libraries.of_user(user_id)
+        for each in found:
+            with self._store.read() as tx:
+                collections = tx.libraries.collections(user_id, each.source)
+                items = tx.libraries.items(user_id, each.source)
+            yield SyncedLibrary(each, tuple(collections))
+            yield from (SyncedItem(each.source, items[key]) for key in sorted(items))
 
     def _pages(
         self, read: Callable[[Transaction, Any], Sequence[Row]], after: Any, place_of: Callable[[Row], Any]

@@ -15,6 +15,7 @@ class LibrarySource:
         chosen: Keys of the collections that were asked for; empty means the whole library.
         reached: Keys of these collections and all collections inside them, sorted.
         synced_at: UTC.
+        as_interests: Whether each collection with papers is an interest of the user.
     """
 
     user_id: str
@@ -24,6 +25,7 @@ class LibrarySource:
     chosen: tuple[str, ...]
     reached: tuple[str, ...]
     synced_at: dt.datetime
+    as_interests: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,3 +51,19 @@ class LibraryCollection:
     collection_key: str
     name: str
     parent_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedLibrary:
+    """A library with its collections, in an export."""
+
+    library: LibrarySource
+    collections: tuple[LibraryCollection, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SyncedItem:
+    """An item with the ``source`` of its library, in an export."""
+
+    source: str
+    item: LibraryItem

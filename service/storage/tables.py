@@ -326,6 +326,7 @@ library_sources = Table(
     not_null("chosen", Texts),
     not_null("reached", Texts),
     not_null("synced_at", UtcDateTime),
+    not_null("as_interests", Boolean, server_default=false()),
 )
 
 library_items = Table(

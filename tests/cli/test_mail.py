@@ -43,7 +43,16 @@ def test_from_a_list_to_the_inbox(mail: Mail, paperfeed: Run, tmp_path: Path) ->
     assert "0 added, 2 already subscribed" in mail("subscribers", "import", people, *consent)
     assert "active  daily  07:00  UTC" in mail("subscribers", "list")
     assert "active  Mon, Fri  06:30  Europe/Berlin" in mail("subscribers", "list")
+    mail("subscribers", "change", "u1", "--sections", "--min-probability", "0.05")
+    assert "sections  min_probability 0.05" in mail("subscribers", "list")
+    assert ",yes,0.05\n" in mail("subscribers", "list", "--csv")
+    mail("subscribers", "change", "u1", "--no-sections", "--min-probability", "usual")
+    assert "'few' is neither a number nor 'usual'" in mail(
+        "subscribers", "change", "u1", "--min-probability", "few", code=2
+    )
+    mail("subscribers", "change", "nobody", "--sections", code=1)
     listed = json.loads(mail("subscribers", "list", "--json"))["subscribers"]
+    assert {(each["sections"], each["min_probability"]) for each in listed} == {(False, None)}
     assert [each["weekdays"] for each in sorted(listed, key=lambda each: each["user_id"])] == [[*range(1, 8)], [1, 5]]
 
     with feed_service(tmp_path) as service, smtp_server() as inbox:

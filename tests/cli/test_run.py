@@ -2,8 +2,10 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from testing.mailer.feed_service import feed_service
 from testing.mailer.smtp_server import smtp_server
 from tests.cli.command import Run
+from tests.process.running import eventually
 from tests.service.fetch.arxiv_pages import serve_pages
 from tests.service.fetch.web_server import web_server
 
@@ -110,6 +113,34 @@ def test_on_a_schedule(tmp_path: Path) -> None:
         assert process.wait(60) == 0
     assert any("fetch: next at" in line and "05:30" in line for line in lines)
     assert "has failed 3 times in a row" in (tmp_path / "errors").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_failed_start_is_repeated(tmp_path: Path) -> None:
+    """A step of the start that fails runs again until it passes, after growing waits; the pages learn why it failed."""
+
+    def told() -> list[str]:
+        with closing(sqlite3.connect(tmp_path / "mail.db")) as connection:
+            return [problem for (problem,) in connection.execute("select problem from mail_runs order by sequence")]
+
+    with web_server() as source:
+        source.say(lambda request: request.reply(b"", 404))
+        arguments = command("--mail-every", "0", "--retry-after", "0.02", "--pages", "--start", STEP)
+        values = environment(tmp_path, PAPERFEED_ARXIV_API_URL=source.url)
+        with subprocess.Popen(arguments, env=values, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            lines = []
+            while not (lines and f"{STEP}: ok" in lines[-1]):
+                lines.append(process.stdout.readline())
+                assert lines[-1], "it ended by itself"
+                if sum("the next try is at" in line for line in lines) == 2:
+                    source.answer = serve_pages(5)
+            assert eventually(lambda: told()[-1:] == [""])
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(60) == 0
+    assert told()[0] == "papers are being fetched now"
+    assert told()[1].startswith(f"'{STEP}' failed, and its output says why; the next try is at ")
+    assert len(told()) == 4
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import replace
+from typing import Any
 
 from mailer.domain.issue import IssueState
 from mailer.domain.subscription import Schedule
@@ -19,9 +20,9 @@ def subscribe(
     *numbers: int,
     schedule: Schedule | None = None,
     paper_count: int = 10,
-    has_sections: bool = False,
+    **form: Any,
 ) -> None:
-    """Add active subscribers, two days before the test's day."""
+    """Add active subscribers, two days before the test's day, with other values of ``Subscriber`` in ``form``."""
     since = feeds.today - dt.timedelta(days=2)
     with store.write() as connection:
         for number in numbers:
@@ -32,7 +33,7 @@ def subscribe(
                 paper_count=paper_count,
                 created_at=since,
             )
-            subscribers.add(connection, replace(made, has_sections=has_sections))
+            subscribers.add(connection, replace(made, **form))
 
 
 def run(

@@ -4,8 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
+from mailer.config import MailSettings
+from mailer.links import Purpose
 from mailer.run import Summary
+from mailer.service import FeedService
 from mailer.storage import MailStore
+from mailer.web.reading.users import COOKIE
 from paperfeed.v1.catalog_pb2 import EMBEDDING_STATE_READY, BatchGetPapersRequest
 from paperfeed.v1.feed_pb2 import GetFeedRequest
 from ranker.bundle.calibration import Calibration
@@ -18,6 +22,8 @@ from testing.mailer.smtp_server import Inbox
 from testing.servers import Service, serving
 from tests.mailer.builders import run, subscribe
 from tests.mailer.feeds import OwnFeeds
+from tests.mailer.site import running_site
+from tests.mailer.web.pages.conftest import cookie_of, path_of
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +73,34 @@ def test_an_issue_ends_at_the_limit(
     (sent,) = own.sent(store, 1)
     assert set(sent) == {name for name, probability in probabilities.items() if probability >= limit}
     assert len(sent) < len(probabilities)
+
+
+def test_each_subscriber_has_a_limit_of_their_own(
+    store: MailStore, own: OwnFeeds, inbox: Inbox, clock: FixedClock
+) -> None:
+    """A subscriber's own limit comes before the setting; 0 means none. The page says what mails leave out."""
+    own.like(2, "a0", "a5")
+    own.like(3, "a0", "a5")
+    subscribe(store, own, 1)
+    subscribe(store, own, 2, min_probability=0.0)
+    subscribe(store, own, 3, min_probability=0.999)
+
+    assert run(store, own, inbox, clock, min_probability=1.0).outcomes == {"made": 1, "sent": 1, "empty_feed": 2}
+    (sent,) = own.sent(store, 2)
+    assert len(sent) == 8
+
+    settings = MailSettings.read({}, server=own.target, min_probability=1.0)
+    with FeedService(own.target, timeout_seconds=20) as service, running_site(store, service, settings, clock) as site:
+
+        def why(number: int) -> str:
+            link = path_of(site.links.url(Purpose.OPEN, f"s{number:06d}"))
+            cookie = cookie_of(site.ask(link, {}))
+            return site.ask(f"/why/{own.paper_id('a1')}", Cookie=f"{COOKIE}={cookie}").text
+
+        assert "Mails to you leave it out: their lowest probability is 100 %." in why(1)
+        assert "You would like or save it with a probability of " in why(2)
+        assert "Mails to you leave it out" not in why(2)
+        assert "Mails to you leave it out: their lowest probability is 99.9 %." in why(3)
 
 
 def test_nothing_today_sends_no_mail(store: MailStore, own: OwnFeeds, inbox: Inbox, clock: FixedClock) -> None:

@@ -26,7 +26,12 @@ from paperfeed.v1.profile_pb2 import (
     RecordEventsRequest,
     UpdatePreferencesRequest,
 )
+from service.app.synced.libraries import FoundItem, LibraryChanges, sync_library
+from service.bootstrap import SystemClock
 from service.domain.events import EventType, default_event_id
+from service.domain.libraries import LibraryCollection
+from service.domain.papers import Paper
+from service.storage import open_store
 from testing.calls import MONDAY, at, failing, fresh, ids, make_digest, make_papers, record, upsert, upsert_ready
 from testing.servers import Service
 
@@ -317,6 +322,47 @@ def test_export_holds_everything(client: Client) -> None:
     assert [list(slate.paper_ids) for slate in slates] == [
         [item.paper.paper_id for item in feed.items] for feed in feeds
     ]
+
+
+def test_synced_libraries_are_exported_and_deleted(client: Client, service: Service) -> None:
+    """ExportUser sends each library and its items as the last sync left them; DeleteUser removes them."""
+    user = fresh("user")
+    papers = make_papers(2)
+    changes = LibraryChanges(
+        papers=tuple(Paper(each.paper_id, each.title) for each in papers),
+        items=(FoundItem("B", 0, MONDAY, ("C1",)), FoundItem("A", 1, None)),
+        version=7,
+        collections=(LibraryCollection("C1", "Moss", "C0"),),
+        as_interests=True,
+    )
+    store = open_store(service.url)
+    try:
+        sync_library(store, SystemClock(), user, "zotero:users/1", None, changes)
+    finally:
+        store.dispose()
+
+    records = export(client, user)
+
+    kinds = [each.WhichOneof("record") for each in records]
+    assert kinds == ["profile", "interests", "event", "event", "library", "library_item", "library_item"]
+    library, first, second = records[4].library, records[5].library_item, records[6].library_item
+    assert (library.source, library.version, library.collections_as_interests) == ("zotero:users/1", 7, True)
+    (collection,) = library.collections
+    assert (collection.collection_key, collection.name, collection.parent_key) == ("C1", "Moss", "C0")
+    assert (first.item_key, first.paper_id, first.HasField("added_at")) == ("A", papers[1].paper_id, False)
+    assert (second.item_key, second.added_at, second.collection_keys) == ("B", at(MONDAY), ["C1"])
+    assert {first.source, second.source} == {"zotero:users/1"}
+    client.profiles.DeleteUser(DeleteUserRequest(user_id=user))
+    with failing(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", "user_id"):
+        export(client, user)
+    store = open_store(service.url)
+    try:
+        with store.read() as tx:
+            assert tx.libraries.of_user(user) == []
+            assert tx.libraries.items(user, "zotero:users/1") == {}
+            assert tx.libraries.collections(user, "zotero:users/1") == []
+    finally:
+        store.dispose()
 
 
 def test_export_of_a_stranger_who_was_served(client: Client) -> None:

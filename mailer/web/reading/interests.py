@@ -1,6 +1,7 @@
-"""What a user does to an interest: rename it, change its weight, pause it, merge another one into it, or delete it."""
+"""What a user does to interests: make one, rename, weigh, pause, split or delete it, or merge another one into it."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -11,18 +12,19 @@ from mailer.service import FeedService
 from mailer.web import forms
 from mailer.web.forms import Form
 from mailer.web.reading.users import PageUser
+from mailer.web.starting_points import find_papers
 
 STEP = 1.5
 """Factor between the present weight of an interest, and the weights that its buttons set."""
 MIN_WEIGHT = 0.02
 MAX_WEIGHT = 0.9
 """Least and greatest weight that the page sets, so that no other interest loses all of its weight."""
-ACTIONS = ("name", "weight", "paused", "merged", "delete")
+ACTIONS = ("name", "weight", "paused", "merged", "split", "delete")
 
 
 @dataclass(frozen=True)
 class InterestActions:
-    """Handler of POST requests for one interest."""
+    """Handlers of POST requests for one interest."""
 
     service: FeedService
 
@@ -49,9 +51,26 @@ class InterestActions:
                 self.service.update_interest(user.user_id, changed, "paused")
             case "merged":
                 self.service.merge_interests(user.user_id, interest_id, value)
+            case "split":
+                # The value is the id of the part, so that a repeated form does not split again.
+                self.service.split_interest(user.user_id, interest_id, value)
             case _:
                 self.service.delete_interest(user.user_id, interest_id)
         return RedirectResponse("/interests", status_code=303)
+
+    def create(self, user: PageUser, _request: Request, form: Form) -> Response:
+        """Make an interest of the papers whose ids, addresses or titles were pasted, and lead back to the interests.
+
+        Raises:
+            InvalidField: The name is missing, no line names a paper of the catalog, or the service refuses the values.
+        """
+        name = forms.text(form, "name")
+        paper_ids, missing = find_papers(self.service, forms.lines(form, "papers"))
+        if not name or not paper_ids:
+            raise InvalidField("papers", "give a name, and at least one paper of this catalog")
+        self.service.create_interest(user.user_id, name, paper_ids)
+        told = {"created": name, **({"missing": "\n".join(missing)} if missing else {})}
+        return RedirectResponse(f"/interests?{urlencode(told)}", status_code=303)
 
 
 def next_weights(weight: float) -> tuple[float, float]:

@@ -1,5 +1,6 @@
 """The pages that a user opens. None of them changes anything in the mailer; a feed makes a slate in the service."""
 
+import secrets
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
@@ -15,7 +16,7 @@ from mailer.issues.reasons import fallback_in_words
 from mailer.issues.rendering import render
 from mailer.links import Links, Purpose
 from mailer.service import FeedService
-from mailer.storage import MailStore, issues
+from mailer.storage import MailStore, issues, runs
 from mailer.web.forms import Form
 from mailer.web.guards import PAGE_HEADERS
 from mailer.web.reading.cards import Card, cards
@@ -86,6 +87,7 @@ class Pages:
             note=fallback_in_words(feed),
             is_new=feed.fallback == "new_user",
             has_digest=bool(feed.digest_id),
+            fetched="" if feed.digest_id else self._fetched(),
             is_later=bool(more),
             more_url=f"/?{urlencode({**kept, 'more': next_token})}" if next_token else "",
             done=self._done(request),
@@ -192,8 +194,18 @@ class Pages:
             atom_url=self._links.url(Purpose.ATOM, user.subscriber_id),
             preferences_url=(self._links.url(Purpose.PREFERENCES, user.subscriber_id) if user.subscriber else ""),
             added=request.query_params.get("added", ""),
+            created=request.query_params.get("created", ""),
+            part_id=f"part-{secrets.token_hex(8)}",
             missing=request.query_params.get("missing", ""),
         )
+
+    def _fetched(self) -> str:
+        """Return what is known of the last fetch that the schedule of this machine ran; empty without one."""
+        with self._store.read() as connection:
+            last = next(iter(runs.newest(connection, runs.FETCH, 1)), None)
+        if last is None:
+            return ""
+        return last.problem or f"the last fetch, at {last.ended_at:%Y-%m-%d %H:%M} UTC, brought none"
 
     def _heading(self, feed: Feed, *, is_newest: bool) -> str:
         digest = next((each for each in self._service.digests() if each.digest_id == feed.digest_id), None)

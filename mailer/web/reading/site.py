@@ -50,7 +50,7 @@ class Reading:
         self._pages = Pages(store, service, settings, links)
         self._actions = Actions(service, clock)
         self._interests = InterestActions(service)
-        self._why = Why(service, self._pages.page)
+        self._why = Why(service, self._pages.page, settings.min_probability)
         self._signals = SignalPages(service, self._pages.page)
         self._sign_in = SignIn(store, self._users, links, clock, self._pages.page, wake)
         self._atom = AtomFeeds(service, settings, clock)
@@ -86,6 +86,7 @@ class Reading:
                     ("/follow", actions.follow),
                     ("/likes", actions.add_likes),
                     ("/interests", self._interests.change),
+                    ("/interests/new", self._interests.create),
                     ("/signals/undo", self._signals.undo),
                     ("/signals/reset", self._signals.reset),
                 )

@@ -32,6 +32,7 @@ OUTCOMES = {
     "seen": "Your feed leaves out papers that you reacted to or that were mailed to you.",
     "muted": "You muted something that the paper matches.",
     "excluded": "It was left out on request.",
+    "below_probability": "You would probably not like or save it.",
     "below_length": "It ranks below the end of the list.",
     "not_recorded": "The list was stored without it, and the reason was not stored.",
 }
@@ -58,11 +59,13 @@ class Why:
 
     Args:
         page: Returns a rendered template.
+        min_probability: The lowest probability in mails to users without their own; 0 means no limit.
     """
 
-    def __init__(self, service: FeedService, page: Callable[..., Response]) -> None:
+    def __init__(self, service: FeedService, page: Callable[..., Response], min_probability: float) -> None:
         self._service = service
         self._page = page
+        self._min_probability = min_probability
 
     def show(self, user: PageUser, request: Request, _form: Form) -> Response:
         """Explain a paper in the list that ``slate`` names, in a new ranking of ``digest``, or in the newest digest.
@@ -82,13 +85,16 @@ class Why:
             is_shown=is_shown,
             place=_place(found, is_served=bool(slate_id)),
             obstacle="" if is_shown else OUTCOMES.get(found.outcome, "The service gives no reason."),
-            notes=_notes(found),
+            notes=_notes(found, self._limit_of(user)),
             reasons=in_words(found.paper.reasons, MAX_REASONS),
             parts=_parts(found.contributions),
             hidden_by=[(EVENTS.get(each.event_type, each.event_type), each) for each in found.hidden_by],
             paper_url=f"/paper/{quote(found.paper.paper_id)}",
             back=why_url(found.paper.paper_id, slate_id, digest_id),
         )
+
+    def _limit_of(self, user: PageUser) -> float:
+        return user.subscriber.limit(self._min_probability) if user.subscriber else 0.0
 
 
 def why_url(paper_id: str, slate_id: str = "", digest_id: str = "") -> str:
@@ -107,8 +113,12 @@ def _place(found: Explanation, *, is_served: bool) -> str:
     return f"It {'was' if is_served else 'is'} at rank {rank} of {size}{'' if is_served else ' if ranked now'}."
 
 
-def _notes(found: Explanation) -> list[str]:
-    """Return sentences on everything besides the score that decides the rank."""
+def _notes(found: Explanation, limit: float) -> list[str]:
+    """Return sentences on everything besides the score that decides the rank.
+
+    Args:
+        limit: Lowest probability of a paper in a mail to the user; 0 without one.
+    """
     notes = [FALLBACKS[found.fallback]] if found.fallback in FALLBACKS else []
     rank, before, by_score = found.paper.position, found.rank_before_exploration, found.rank_by_score
     if rank and before not in (0, rank):
@@ -116,9 +126,17 @@ def _notes(found: Explanation) -> list[str]:
     if before and by_score not in (0, before):
         moved = "down" if before > by_score else "up"
         notes.append(f"By score alone it ranks {by_score}. It moved {moved} because similar papers are kept apart.")
+    if found.probability is not None:
+        notes.append(f"You would like or save it with a probability of {_percent(found.probability)}.")
+        if found.probability < limit:
+            notes.append(f"Mails to you leave it out: their lowest probability is {_percent(limit)}.")
     if found.is_pending:
         notes.append("Its text is not encoded yet, so it usually ranks lower than it will.")
     return notes
+
+
+def _percent(probability: float) -> str:
+    return f"{probability * 100:.3g} %"
 
 
 def _parts(contributions: Sequence[tuple[str, float]]) -> list[tuple[str, float]]:

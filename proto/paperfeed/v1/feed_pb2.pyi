@@ -134,12 +134,14 @@ class _PaperOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PaperOut
     """Muted: feeds omit the paper because it matches a muted topic, author or keyword. The field muted_by has them."""
     PAPER_OUTCOME_EXCLUDED: _PaperOutcome.ValueType  # 5
     """Excluded: the field exclude_paper_ids of the request names the paper."""
+    PAPER_OUTCOME_BELOW_PROBABILITY: _PaperOutcome.ValueType  # 8
+    """Below probability: the paper is less probable than the min_probability of the request. Only for a new ranking."""
     PAPER_OUTCOME_BELOW_LENGTH: _PaperOutcome.ValueType  # 6
     """Below length: the paper ranks below the last place of a slate, which has at most 500."""
     PAPER_OUTCOME_NOT_RECORDED: _PaperOutcome.ValueType  # 7
     """Not recorded: the stored slate does not contain the paper, and the stored data do not say why. The request for the
-    feed may have excluded it or had a time window, the slate may have been precomputed with fewer places, or the
-    paper may have come into the digest later.
+    feed may have excluded it or had a time window or a min_probability, the slate may have been precomputed with fewer
+    places, or the paper may have come into the digest later.
     """
 
 class PaperOutcome(_PaperOutcome, metaclass=_PaperOutcomeEnumTypeWrapper):
@@ -159,12 +161,14 @@ PAPER_OUTCOME_MUTED: PaperOutcome.ValueType  # 4
 """Muted: feeds omit the paper because it matches a muted topic, author or keyword. The field muted_by has them."""
 PAPER_OUTCOME_EXCLUDED: PaperOutcome.ValueType  # 5
 """Excluded: the field exclude_paper_ids of the request names the paper."""
+PAPER_OUTCOME_BELOW_PROBABILITY: PaperOutcome.ValueType  # 8
+"""Below probability: the paper is less probable than the min_probability of the request. Only for a new ranking."""
 PAPER_OUTCOME_BELOW_LENGTH: PaperOutcome.ValueType  # 6
 """Below length: the paper ranks below the last place of a slate, which has at most 500."""
 PAPER_OUTCOME_NOT_RECORDED: PaperOutcome.ValueType  # 7
 """Not recorded: the stored slate does not contain the paper, and the stored data do not say why. The request for the
-feed may have excluded it or had a time window, the slate may have been precomputed with fewer places, or the
-paper may have come into the digest later.
+feed may have excluded it or had a time window or a min_probability, the slate may have been precomputed with fewer
+places, or the paper may have come into the digest later.
 """
 Global___PaperOutcome: _TypeAlias = PaperOutcome  # noqa: Y015
 
@@ -1010,6 +1014,7 @@ class ExplainPaperRequest(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     DIVERSITY_FIELD_NUMBER: _builtins.int
     EXCLUDE_PAPER_IDS_FIELD_NUMBER: _builtins.int
+    MIN_PROBABILITY_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Id of the user: 1 to 200 printable characters without white space; the user may be unknown."""
     paper_id: _builtins.str
@@ -1024,6 +1029,8 @@ class ExplainPaperRequest(_message.Message):
     """Diversity of a new ranking, as in GetFeed. If absent, the server's default. INVALID_ARGUMENT with slate_id, and
     outside 0 to 1.
     """
+    min_probability: _builtins.float
+    """Lowest probability of a paper in a new ranking, as in GetFeed, with the same errors. INVALID_ARGUMENT with slate_id."""
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """Time to explain a new ranking for. Ages are computed to it, and events that were recorded later are ignored; the
@@ -1047,17 +1054,22 @@ class ExplainPaperRequest(_message.Message):
         as_of: _timestamp_pb2.Timestamp | None = ...,
         diversity: _builtins.float | None = ...,
         exclude_paper_ids: _abc.Iterable[_builtins.str] | None = ...,
+        min_probability: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "as_of", b"as_of", "digest_id", b"digest_id", "diversity", b"diversity", "list", b"list", "slate_id", b"slate_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_min_probability", b"_min_probability", "as_of", b"as_of", "digest_id", b"digest_id", "diversity", b"diversity", "list", b"list", "min_probability", b"min_probability", "slate_id", b"slate_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "as_of", b"as_of", "digest_id", b"digest_id", "diversity", b"diversity", "exclude_paper_ids", b"exclude_paper_ids", "list", b"list", "paper_id", b"paper_id", "slate_id", b"slate_id", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_diversity", b"_diversity", "_min_probability", b"_min_probability", "as_of", b"as_of", "digest_id", b"digest_id", "diversity", b"diversity", "exclude_paper_ids", b"exclude_paper_ids", "list", b"list", "min_probability", b"min_probability", "paper_id", b"paper_id", "slate_id", b"slate_id", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__diversity: _TypeAlias = _typing.Literal["diversity"]  # noqa: Y015
     _WhichOneofArgType__diversity: _TypeAlias = _typing.Literal["_diversity", b"_diversity"]  # noqa: Y015
+    _WhichOneofReturnType__min_probability: _TypeAlias = _typing.Literal["min_probability"]  # noqa: Y015
+    _WhichOneofArgType__min_probability: _TypeAlias = _typing.Literal["_min_probability", b"_min_probability"]  # noqa: Y015
     _WhichOneofReturnType_list: _TypeAlias = _typing.Literal["slate_id", "digest_id"]  # noqa: Y015
     _WhichOneofArgType_list: _TypeAlias = _typing.Literal["list", b"list"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__diversity) -> _WhichOneofReturnType__diversity | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_probability) -> _WhichOneofReturnType__min_probability | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType_list) -> _WhichOneofReturnType_list | None: ...
 
@@ -1189,6 +1201,7 @@ class ExplainPaperResponse(_message.Message):
     NEAREST_LIKES_FIELD_NUMBER: _builtins.int
     HIDDEN_BY_FIELD_NUMBER: _builtins.int
     MUTED_BY_FIELD_NUMBER: _builtins.int
+    PROBABILITY_FIELD_NUMBER: _builtins.int
     outcome: Global___PaperOutcome.ValueType
     """What became of the paper."""
     model_version: _builtins.str
@@ -1216,6 +1229,8 @@ class ExplainPaperResponse(_message.Message):
     """
     base_score: _builtins.float
     """Score that every paper starts from: the mean of the trees. 0 without contributions."""
+    probability: _builtins.float
+    """Probability of the paper, as SlateItem.probability. Absent without a rank, and if that is absent."""
     @_builtins.property
     def paper(self) -> _catalog_pb2.Paper:
         """The paper with the fields of PAPER_VIEW_BASIC. While its embedding_state is PENDING, the features that compare
@@ -1277,11 +1292,14 @@ class ExplainPaperResponse(_message.Message):
         nearest_likes: _abc.Iterable[Global___NearestLike] | None = ...,
         hidden_by: _abc.Iterable[_profile_pb2.Event] | None = ...,
         muted_by: Global___MutedBy | None = ...,
+        probability: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "muted_by", b"muted_by", "paper", b"paper"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "as_of", b"as_of", "muted_by", b"muted_by", "paper", b"paper", "probability", b"probability"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "base_score", b"base_score", "contributions", b"contributions", "digest_ids", b"digest_ids", "fallback_reason", b"fallback_reason", "hidden_by", b"hidden_by", "model_version", b"model_version", "muted_by", b"muted_by", "nearest_likes", b"nearest_likes", "outcome", b"outcome", "paper", b"paper", "rank", b"rank", "rank_before_exploration", b"rank_before_exploration", "rank_by_score", b"rank_by_score", "rank_without_topic_limit", b"rank_without_topic_limit", "reasons", b"reasons", "score", b"score", "total_size", b"total_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_probability", b"_probability", "as_of", b"as_of", "base_score", b"base_score", "contributions", b"contributions", "digest_ids", b"digest_ids", "fallback_reason", b"fallback_reason", "hidden_by", b"hidden_by", "model_version", b"model_version", "muted_by", b"muted_by", "nearest_likes", b"nearest_likes", "outcome", b"outcome", "paper", b"paper", "probability", b"probability", "rank", b"rank", "rank_before_exploration", b"rank_before_exploration", "rank_by_score", b"rank_by_score", "rank_without_topic_limit", b"rank_without_topic_limit", "reasons", b"reasons", "score", b"score", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__probability: _TypeAlias = _typing.Literal["probability"]  # noqa: Y015
+    _WhichOneofArgType__probability: _TypeAlias = _typing.Literal["_probability", b"_probability"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__probability) -> _WhichOneofReturnType__probability | None: ...
 
 Global___ExplainPaperResponse: _TypeAlias = ExplainPaperResponse  # noqa: Y015

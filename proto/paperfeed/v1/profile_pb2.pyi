@@ -1080,9 +1080,134 @@ class ExportedInterests(_message.Message):
 Global___ExportedInterests: _TypeAlias = ExportedInterests  # noqa: Y015
 
 @_typing.final
+class ExportedCollection(_message.Message):
+    """A collection of a synced library, in an export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    COLLECTION_KEY_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    PARENT_KEY_FIELD_NUMBER: _builtins.int
+    collection_key: _builtins.str
+    """Key of the collection in the library."""
+    name: _builtins.str
+    """Name of the collection."""
+    parent_key: _builtins.str
+    """Key of the collection that holds this one. Empty at the top."""
+    def __init__(
+        self,
+        *,
+        collection_key: _builtins.str = ...,
+        name: _builtins.str = ...,
+        parent_key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["collection_key", b"collection_key", "name", b"name", "parent_key", b"parent_key"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportedCollection: _TypeAlias = ExportedCollection  # noqa: Y015
+
+@_typing.final
+class ExportedLibrary(_message.Message):
+    """A library in another program that is synced with the likes of the user, in an export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    FINGERPRINT_FIELD_NUMBER: _builtins.int
+    CHOSEN_COLLECTION_KEYS_FIELD_NUMBER: _builtins.int
+    COLLECTIONS_AS_INTERESTS_FIELD_NUMBER: _builtins.int
+    SYNCED_AT_FIELD_NUMBER: _builtins.int
+    COLLECTIONS_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """Name of the library, e.g. "zotero:users/123" or "file:/home/ada/refs.bib"."""
+    version: _builtins.int
+    """Version of a Zotero library at the last sync. 0 for a file."""
+    fingerprint: _builtins.str
+    """SHA-256 of a file at the last sync, in hexadecimal. Empty for a Zotero library."""
+    collections_as_interests: _builtins.bool
+    """Whether each collection with papers is an interest of the user."""
+    @_builtins.property
+    def chosen_collection_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of the collections that were asked for. Empty for the whole library."""
+
+    @_builtins.property
+    def synced_at(self) -> _timestamp_pb2.Timestamp:
+        """Time of the last sync."""
+
+    @_builtins.property
+    def collections(self) -> _containers.RepeatedCompositeFieldContainer[Global___ExportedCollection]:
+        """All collections of the library, in order of key."""
+
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        version: _builtins.int = ...,
+        fingerprint: _builtins.str = ...,
+        chosen_collection_keys: _abc.Iterable[_builtins.str] | None = ...,
+        collections_as_interests: _builtins.bool = ...,
+        synced_at: _timestamp_pb2.Timestamp | None = ...,
+        collections: _abc.Iterable[Global___ExportedCollection] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["synced_at", b"synced_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen_collection_keys", b"chosen_collection_keys", "collections", b"collections", "collections_as_interests", b"collections_as_interests", "fingerprint", b"fingerprint", "source", b"source", "synced_at", b"synced_at", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportedLibrary: _TypeAlias = ExportedLibrary  # noqa: Y015
+
+@_typing.final
+class ExportedLibraryItem(_message.Message):
+    """An item of a synced library, in an export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FIELD_NUMBER: _builtins.int
+    ITEM_KEY_FIELD_NUMBER: _builtins.int
+    PAPER_ID_FIELD_NUMBER: _builtins.int
+    ADDED_AT_FIELD_NUMBER: _builtins.int
+    COLLECTION_KEYS_FIELD_NUMBER: _builtins.int
+    source: _builtins.str
+    """The source of the library."""
+    item_key: _builtins.str
+    """Key of the item in Zotero, or citation key in a file."""
+    paper_id: _builtins.str
+    """Id of its paper."""
+    @_builtins.property
+    def added_at(self) -> _timestamp_pb2.Timestamp:
+        """Time when the item was added to the library. Absent if the library does not say."""
+
+    @_builtins.property
+    def collection_keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Keys of the collections that hold the item."""
+
+    def __init__(
+        self,
+        *,
+        source: _builtins.str = ...,
+        item_key: _builtins.str = ...,
+        paper_id: _builtins.str = ...,
+        added_at: _timestamp_pb2.Timestamp | None = ...,
+        collection_keys: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["added_at", b"added_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added_at", b"added_at", "collection_keys", b"collection_keys", "item_key", b"item_key", "paper_id", b"paper_id", "source", b"source"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportedLibraryItem: _TypeAlias = ExportedLibraryItem  # noqa: Y015
+
+@_typing.final
 class ExportUserResponse(_message.Message):
     """Response message for ExportUser: one record. The profile comes first, then the interests, then the events in the order
-    they were recorded, then the served slates, oldest first, then the precomputed slates in order of digest_id.
+    they were recorded, then the synced libraries, each with its items, then the served slates, oldest first, then the
+    precomputed slates in order of digest_id.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -1092,6 +1217,8 @@ class ExportUserResponse(_message.Message):
     SLATE_FIELD_NUMBER: _builtins.int
     PRECOMPUTED_SLATE_FIELD_NUMBER: _builtins.int
     INTERESTS_FIELD_NUMBER: _builtins.int
+    LIBRARY_FIELD_NUMBER: _builtins.int
+    LIBRARY_ITEM_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def profile(self) -> Global___Profile:
         """Profile of the user at the time of the call. Missing if the user has neither events nor preferences."""
@@ -1112,6 +1239,14 @@ class ExportUserResponse(_message.Message):
     def interests(self) -> Global___ExportedInterests:
         """Interests of the user. Missing if the user has never edited one."""
 
+    @_builtins.property
+    def library(self) -> Global___ExportedLibrary:
+        """One library in another program that is synced with the user's likes."""
+
+    @_builtins.property
+    def library_item(self) -> Global___ExportedLibraryItem:
+        """One item of the library before it."""
+
     def __init__(
         self,
         *,
@@ -1120,12 +1255,14 @@ class ExportUserResponse(_message.Message):
         slate: Global___ExportedSlate | None = ...,
         precomputed_slate: Global___ExportedSlate | None = ...,
         interests: Global___ExportedInterests | None = ...,
+        library: Global___ExportedLibrary | None = ...,
+        library_item: Global___ExportedLibraryItem | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "interests", b"interests", "precomputed_slate", b"precomputed_slate", "profile", b"profile", "record", b"record", "slate", b"slate"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "interests", b"interests", "library", b"library", "library_item", b"library_item", "precomputed_slate", b"precomputed_slate", "profile", b"profile", "record", b"record", "slate", b"slate"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "interests", b"interests", "precomputed_slate", b"precomputed_slate", "profile", b"profile", "record", b"record", "slate", b"slate"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["event", b"event", "interests", b"interests", "library", b"library", "library_item", b"library_item", "precomputed_slate", b"precomputed_slate", "profile", b"profile", "record", b"record", "slate", b"slate"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["profile", "event", "slate", "precomputed_slate", "interests"]  # noqa: Y015
+    _WhichOneofReturnType_record: _TypeAlias = _typing.Literal["profile", "event", "slate", "precomputed_slate", "interests", "library", "library_item"]  # noqa: Y015
     _WhichOneofArgType_record: _TypeAlias = _typing.Literal["record", b"record"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_record) -> _WhichOneofReturnType_record | None: ...
 

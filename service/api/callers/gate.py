@@ -7,7 +7,7 @@ from typing import Any
 
 from service.api.callers.identities import Identify, address_of
 from service.api.callers.limits import CallerLimits
-from service.api.callers.scopes import SCOPES, STATUS_METHOD
+from service.api.callers.scopes import REFLECTION_METHOD, SCOPES, STATUS_METHOD
 from service.domain.callers import Caller
 from service.domain.errors import PermissionDenied, Unauthenticated
 
@@ -43,31 +43,28 @@ class Gate:
             self._warn(context.peer(), error.message)
             raise
 
-    def enter(self, method: str, caller: Caller) -> bool:
-        """Check the limits and the scope of a caller; return whether ``leave`` must be called at the end of the call.
+    def enter(self, method: str, caller: Caller) -> None:
+        """Check the limits and the scope of a caller. ``leave`` must follow, unless this raises an error.
 
-        GetStatus has no limits and may be called with old keys, so that a server can be watched under load and without
-        its database.
+        GetStatus and reflection count for themselves, as calls of another caller would, and GetStatus may be called
+        with old keys. So a server can be watched under load and without its database.
 
         Raises:
             StorageUnavailable: The identities are too old.
             LimitExceeded: The caller makes too many calls.
             PermissionDenied: The caller lacks the scope of the method.
         """
-        is_limited = method != STATUS_METHOD
-        if is_limited:
+        if method != STATUS_METHOD:
             self._check_age()
-            self._limits.enter(caller.limited_as)
-        scope = SCOPES[method]
+        self._limits.enter(_limited_as(method, caller))
+        scope = None if method == REFLECTION_METHOD else SCOPES[method]
         if scope is not None and scope not in caller.scopes:
-            if is_limited:
-                self._limits.leave(caller.limited_as)
+            self.leave(method, caller)
             raise PermissionDenied(scope.value)
-        return is_limited
 
-    def leave(self, caller: Caller) -> None:
-        """Count the end of a call that has limits."""
-        self._limits.leave(caller.limited_as)
+    def leave(self, method: str, caller: Caller) -> None:
+        """Count the end of a call that ``enter`` admitted."""
+        self._limits.leave(_limited_as(method, caller))
 
     def _warn(self, peer: str, problem: str) -> None:
         self._refused_count += 1
@@ -76,3 +73,7 @@ class Gate:
             facts = {"address": address_of(peer), "problem": problem, "refused": self._refused_count}
             _log.warning("calls are refused: callers without a valid identity", extra={"facts": facts})
             self._refused_count, self._warned_at = 0, now
+
+
+def _limited_as(method: str, caller: Caller) -> str:
+    return f"{method} {caller.limited_as}" if method in {STATUS_METHOD, REFLECTION_METHOD} else caller.limited_as

@@ -7,12 +7,13 @@ import grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from service.api.callers.gate import Gate
+from service.api.callers.scopes import REFLECTION_METHOD
 from service.api.status import status_of
 from service.domain.errors import PaperfeedError
 
 
 class GuardedReflection(reflection.aio.ReflectionServicer):
-    """Reflection that requires any valid API key or certificate, where callers are identified."""
+    """Reflection that requires any valid API key or certificate, where callers are identified, and has their limits."""
 
     def __init__(self, service_names: Sequence[str], gate: Gate) -> None:
         super().__init__(service_names)
@@ -24,12 +25,17 @@ class GuardedReflection(reflection.aio.ReflectionServicer):
     ) -> AsyncIterator[Any]:
         """Answer requests for descriptors."""
         try:
-            await self._gate.identify(unused_context)
+            caller = await self._gate.identify(unused_context)
+            self._gate.enter(REFLECTION_METHOD, caller)
         except PaperfeedError as error:
             await unused_context.abort(*status_of(error, ""))
+            return
         answers: Any = super().ServerReflectionInfo(request_iterator, unused_context)
-        async for answer in answers:
-            yield answer
+        try:
+            async for answer in answers:
+                yield answer
+        finally:
+            self._gate.leave(REFLECTION_METHOD, caller)
 
 
 def add_reflection(service_names: Sequence[str], gate: Gate, server: grpc.aio.Server) -> None:

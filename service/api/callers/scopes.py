@@ -3,6 +3,8 @@
 from service.domain.callers import Scope
 
 STATUS_METHOD = "StatusService/GetStatus"
+REFLECTION_METHOD = "ServerReflection/ServerReflectionInfo"
+"""Needs no scope. It is no method of ours, so it is not in ``SCOPES``."""
 SCOPES: dict[str, Scope | None] = {
     "CatalogService/UpsertPapers": Scope.CATALOG_WRITE,
     "CatalogService/GetPaper": Scope.FEEDS_READ,

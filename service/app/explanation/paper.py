@@ -21,7 +21,7 @@ from service.app.feeds import FeedQuery, Feeds
 from service.app.ports import Transaction
 from service.app.ranking.candidates import Candidates
 from service.app.ranking.prepared_user import PreparedUser
-from service.app.ranking.ranking import MAX_SLATE_SIZE, RankingOptions, rank_candidates
+from service.app.ranking.ranking import MAX_SLATE_SIZE, RankingOptions, check_calibrated, rank_candidates
 from service.app.ranking.serving import Serving
 from service.domain.errors import NotFound
 from service.domain.events import Event, Preferences
@@ -42,6 +42,7 @@ class Outcome(enum.Enum):
     SEEN = "seen"
     MUTED = "muted"
     EXCLUDED = "excluded"
+    BELOW_PROBABILITY = "below_probability"
     BELOW_LENGTH = "below_length"
     NOT_RECORDED = "not_recorded"
 
@@ -88,6 +89,7 @@ class Place:
     reasons: tuple[Reason, ...] = ()
     contributions: tuple[FamilyContribution, ...] = ()
     base_score: float = 0.0
+    probability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ class Explainer:
 
         Raises:
             NotFound: The paper or the digest is unknown, or the user has no such slate.
+            NotCalibrated: The feed has a min_probability, and the bundle has no calibration.
             BeingPlaced: The digest is large and not in memory; call again when it is.
         """
         return self._of_slate(query) if query.slate_id else self._of_ranking(query)
@@ -142,6 +145,8 @@ class Explainer:
         feeds, feed = self._feeds, replace(query.feed, explain=True)
         as_of = feed.as_of or feeds.clock.now()
         serving = feeds.serving.choice(feed.as_of).of(feed.user_id)
+        if feed.min_probability is not None:
+            check_calibrated(serving)
         with feeds.store.read() as tx:
             paper = _find_paper(tx, query.paper_id)
             versions = tx.versions(feed.user_id, feed.digest_id)
@@ -154,13 +159,17 @@ class Explainer:
         options = replace(options, exclude=options.exclude - {paper.paper_id}, limit=None, exploration=None)
         ranking = rank_candidates(serving, user, candidates, options)
         row = _row_of(paper, ranking.items)
+        is_improbable = row is None and feed.min_probability is not None
+        if is_improbable:
+            ranking = rank_candidates(serving, user, candidates, replace(options, min_probability=None))
+            row = _row_of(paper, ranking.items)
         place = Place()
         if row is not None:
             spread = _rank_without_topic_limit(user, candidates, ranking.items, options, paper)
             place = replace(_place(ranking.items, row), rank_without_topic_limit=spread)
             place = _with_contributions(place, serving.bundle, ranking.features, row)
         return Explanation(
-            outcome=_outcome(facts, place, is_excluded=paper.paper_id in exclude),
+            outcome=_outcome(facts, place, is_excluded=paper.paper_id in exclude, is_improbable=is_improbable),
             paper=paper,
             digest_ids=candidates.digest_ids,
             model_version=ranking.model_version,
@@ -253,8 +262,12 @@ def _nearest_likes(tx: Transaction, serving: Serving, user: PreparedUser, paper:
     ]
 
 
-def _outcome(facts: UserFacts, place: Place, *, is_excluded: bool) -> Outcome:
-    """Return what became of a paper in a new ranking, which ``place`` is from."""
+def _outcome(facts: UserFacts, place: Place, *, is_excluded: bool, is_improbable: bool) -> Outcome:
+    """Return what became of a paper in a new ranking.
+
+    Args:
+        place: Its place without what keeps it out.
+    """
     if not place.rank:
         return Outcome.NOT_IN_DIGEST
     if facts.hidden_by:
@@ -263,6 +276,8 @@ def _outcome(facts: UserFacts, place: Place, *, is_excluded: bool) -> Outcome:
         return Outcome.MUTED
     if is_excluded:
         return Outcome.EXCLUDED
+    if is_improbable:
+        return Outcome.BELOW_PROBABILITY
     return Outcome.SHOWN if place.rank <= MAX_SLATE_SIZE else Outcome.BELOW_LENGTH
 
 
@@ -297,6 +312,7 @@ def _place(items: Sequence[SlateItem], row: int) -> Place:
         rank_by_score=_by_score(items).index(item) + 1,
         rank_before_exploration=item.rank if explored is None else int(explored.places_before[row]) + 1,
         reasons=item.reasons,
+        probability=item.probability,
     )
 
 

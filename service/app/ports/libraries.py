@@ -12,6 +12,9 @@ class LibraryStore(Protocol):
     def find(self, user_id: str, source: str) -> LibrarySource | None:
         """Return the library as it was at its last sync; None if it was never synced."""
 
+    def of_user(self, user_id: str) -> list[LibrarySource]:
+        """Return all libraries of a user, in order of source."""
+
     def save(self, library: LibrarySource) -> None:
         """Store the state of a library. The user must exist."""
 

@@ -71,3 +71,10 @@ class BundleFolders(Protocol):
         Raises:
             BundleUnusable: There is no such folder, or it cannot be copied.
         """
+
+    def remove(self, content_sha256: str) -> bool:
+        """Delete the folder of a bundle with all its files; return whether there was one.
+
+        Raises:
+            BundleUnusable: The folder cannot be deleted.
+        """

@@ -12,8 +12,10 @@ from typing import TypeAlias
 
 from service.app.libraries import place_papers
 from service.app.ports import Clock, Store, Transaction
+from service.app.synced.collections import Collections, collections_of, follow
 from service.domain.errors import Conflict
 from service.domain.events import Event, EventType, OtherEvent, default_event_id
+from service.domain.interests import StoredInterests
 from service.domain.libraries import LibraryCollection, LibraryItem, LibrarySource
 from service.domain.papers import Paper, check_id, check_paper, check_text
 from service.domain.states import DECIDING_EVENTS, verdicts
@@ -46,7 +48,7 @@ class LibraryChanges:
     """What a library has now, or what changed in it since the last sync.
 
     Attributes:
-        version, fingerprint, chosen, reached: As in ``LibrarySource``.
+        version, fingerprint, chosen, reached, as_interests: As in ``LibrarySource``.
         papers: Different papers.
         items: New and changed items, or all items if ``is_whole``.
         removed: Keys of items that are no longer in the library, its chosen collections, or no longer papers.
@@ -65,6 +67,7 @@ class LibraryChanges:
     chosen: tuple[str, ...] = ()
     reached: tuple[str, ...] = ()
     collections: tuple[LibraryCollection, ...] = ()
+    as_interests: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class LibrarySync:
         overruled: Keys of added items whose papers the user has decided against in paperfeed. They are no likes.
         kept: Keys of removed items whose papers stay likes: the user likes them in paperfeed too, or another item or
             library has them.
+        roomless_count: Collections that are no interest, because the user has as many interests as allowed.
         conflicts: Key of an item, and its arXiv id or DOI, which belongs to another paper of the catalog.
     """
 
@@ -92,6 +96,7 @@ class LibrarySync:
     unliked_count: int
     overruled: tuple[str, ...]
     kept: tuple[str, ...]
+    roomless_count: int
     conflicts: tuple[tuple[str, str], ...]
 
 
@@ -137,7 +142,8 @@ def sync_library(
         gone = [stored[key] for key in [*left, *(item.item_key for item in added)] if key in stored]
         tx.libraries.drop_items(user_id, source, left)
         tx.libraries.put_items(user_id, source, [item for item in given if stored.get(item.item_key) != item])
-        if list(changes.collections) != tx.libraries.collections(user_id, source):
+        collections = tx.libraries.collections(user_id, source)
+        if list(changes.collections) != collections:
             tx.libraries.replace_collections(user_id, source, changes.collections)
         tx.libraries.save(_state(user_id, source, changes, now))
 
@@ -153,6 +159,17 @@ def sync_library(
         except OtherEvent as error:
             raise Conflict("user", user_id) from error
         after = _liked(_history(tx, user_id, touched))
+        roomless_count = 0
+        if changes.as_interests:
+            was = before is not None and before.as_interests
+            roomless_count = _follow_collections(
+                tx,
+                user_id,
+                source,
+                collections_of(collections, stored.values(), before.reached) if before is not None and was else None,
+                collections_of(changes.collections, tx.libraries.items(user_id, source).values(), changes.reached),
+                now,
+            )
     key_of_place = {item.place: item.item_key for item in reversed(changes.items)}
     taken_back = {event.paper_id for event in unlikes}
     return LibrarySync(
@@ -164,8 +181,21 @@ def sync_library(
         unliked_count=len(liked - after),
         overruled=tuple(item.item_key for item in added if item.paper_id not in after),
         kept=tuple(item.item_key for item in gone if item.paper_id in liked and item.paper_id not in taken_back),
+        roomless_count=roomless_count,
         conflicts=tuple((key_of_place[place], alias) for place, alias in placed.conflicts),
     )
+
+
+def _follow_collections(
+    tx: Transaction, user_id: str, source: str, before: Collections | None, after: Collections, now: dt.datetime
+) -> int:
+    """Let the user's interests follow the collections; return the number of those without room."""
+    state = tx.users.find_state(user_id)
+    held = state.interests if state else None
+    wanted, roomless_count = follow(held or StoredInterests(), source, before, after)
+    if wanted != (held or StoredInterests()):
+        tx.users.save_interests(user_id, wanted, now)
+    return roomless_count
 
 
 def _state(user_id: str, source: str, changes: LibraryChanges, now: dt.datetime) -> LibrarySource:
@@ -177,6 +207,7 @@ def _state(user_id: str, source: str, changes: LibraryChanges, now: dt.datetime)
         chosen=changes.chosen,
         reached=changes.reached,
         synced_at=now,
+        as_interests=changes.as_interests,
     )
 
 

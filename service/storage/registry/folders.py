@@ -56,6 +56,19 @@ class LocalFolders:
             raise BundleUnusable(f"the registry {self._root} has no folder {content_sha256}")
         return found
 
+    def remove(self, content_sha256: str) -> bool:
+        folder = self._root / _checked_hash(content_sha256)
+        if not folder.exists():
+            return False
+        try:
+            # Nobody sees a folder with half of its files.
+            aside = Path(tempfile.mkdtemp(prefix=".old-", dir=self._root))
+            folder.rename(aside / folder.name)
+            shutil.rmtree(aside)
+        except OSError as error:
+            raise BundleUnusable(f"the registry {self._root} cannot delete a folder ({error.strerror})") from error
+        return True
+
 
 class RemoteFolders:
     """``service.app.ports.BundleFolders`` at an fsspec URL such as ``s3://bucket/registry``.
@@ -106,6 +119,20 @@ class RemoteFolders:
                 raise BundleUnusable(problem) from error
             self._cache.put(content_sha256, files)
         return self._cache.folder(content_sha256)
+
+    def remove(self, content_sha256: str) -> bool:
+        folder = f"{self._root}/{_checked_hash(content_sha256)}"
+        self._cache.remove(content_sha256)
+        try:
+            if not self._files.exists(folder):
+                return False
+            # Without its manifest, the folder is not there any more.
+            if self._files.exists(manifest := f"{folder}/{MANIFEST_NAME}"):
+                self._files.rm_file(manifest)
+            self._files.rm(folder, recursive=True)
+        except Exception as error:  # each file system raises errors of its own
+            raise BundleUnusable(f"the registry {self._url} cannot delete a folder ({error})") from error
+        return True
 
 
 def open_folders(place: str, cache: Path) -> LocalFolders | RemoteFolders:

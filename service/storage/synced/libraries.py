@@ -20,6 +20,11 @@ class SqlLibraries:
         row = self._connection.execute(statement).first()
         return None if row is None else from_row(LibrarySource, row)
 
+    def of_user(self, user_id: str) -> list[LibrarySource]:
+        statement = select(library_sources).where(library_sources.c.user_id == user_id)
+        rows = self._connection.execute(statement.order_by(library_sources.c.source))
+        return [from_row(LibrarySource, row) for row in rows]
+
     def save(self, library: LibrarySource) -> None:
         put_rows(self._connection, library_sources, [to_row(library)])
 

@@ -24,7 +24,7 @@ from service.config import Settings
 from service.domain.papers import Paper
 from settings.reader import chosen_file
 from tests.cli.command import Run
-from tests.cli.home.homes import LIBRARY, environment, run
+from tests.cli.home.homes import LIBRARY, change, environment, run
 
 ENOUGH = ("--no-library", "--hf-daily", "--no-mail")
 
@@ -118,10 +118,13 @@ def test_steps_of_the_library(paperfeed: Run, folder: Path, monkeypatch: pytest.
     assert paperfeed("init", *words, "--hf-daily", "--no-mail").code == 0
     monkeypatch.chdir(folder)
     home = open_home()
+    zotero = ["library", "sync", "zotero", "--user", "me", "--library", "groups/7", "--key-file", str(folder / "key")]
     assert [shlex.split(step) for step in home.sync_steps] == [
         ["library", "sync", "file", str(folder / "refs.bib"), "--user", "me"],
-        ["library", "sync", "zotero", "--user", "me", "--library", "groups/7", "--key-file", str(folder / "key")],
+        [*zotero, "--no-collections-as-interests"],
     ]
+    change(folder, library__zotero_collections=True)
+    assert shlex.split(open_home().sync_steps[1]) == [*zotero, "--collections-as-interests"]
     added = shlex.join(["library", "add", "--from", str(folder / "likes.txt"), "--user", "me"])
     assert home.library_steps == [*home.sync_steps, added]
 

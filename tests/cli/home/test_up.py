@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -160,6 +161,28 @@ def test_everything_runs_and_ends(folder: Path) -> None:
             running.process.send_signal(signal.SIGTERM)
             assert running.process.wait(SECONDS) == 0
         assert not any(is_alive(pid) for pid in last.values())
+
+
+@pytest.mark.slow
+def test_the_page_says_why_it_is_empty(folder: Path) -> None:
+    """While the first fetch fails, the page names the source, its answer and the time of the next try."""
+    run(folder, *INIT)
+    with arxiv() as source:
+        use_local(folder, source)
+        source.say(lambda request: request.reply(b"", 404))
+        with up(folder) as running:
+            address = running.line("your paperfeed: ")
+
+            def shown() -> str:
+                time.sleep(0.5)  # the pages limit the requests of a client
+                with urllib.request.urlopen(address, timeout=30) as answer:
+                    return str(answer.read().decode())
+
+            assert eventually(lambda: "the next try is at" in shown())
+            assert "There are no papers yet: arXiv cs.LG: " in shown()
+            assert "it answered 404" in shown()
+            running.process.send_signal(signal.SIGTERM)
+            assert running.process.wait(SECONDS) == 0
 
 
 @pytest.mark.slow

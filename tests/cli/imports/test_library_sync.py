@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from service.storage import open_store
 from tests.cli.command import Done, Run, row_counts
 from tests.process.running import ROOT, command, settings
 from tests.service.fetch.web_server import Request
@@ -79,6 +80,7 @@ def test_a_zotero_library(sync: Sync, server: ZoteroServer, paperfeed: Run) -> N
         "embedded": 4,
         "overruled": [],
         "kept": [],
+        "roomless": 0,
         "skipped": [{"line": None, "key": "BARE0001", "reason": "has no title"}],
         "repaired": [],
     }
@@ -102,6 +104,37 @@ def test_chosen_collections(sync: Sync, server: ZoteroServer) -> None:
     assert sync()["liked"] == 1
     assert "no collection NONE0001; it has: MOSS0001 (Moss)" in sync("--collection", "NONE0001", code=2)["error"]
     assert sync("--library", "groups/7")["source"] == "zotero:groups/7"
+
+
+def test_collections_are_interests(sync: Sync, server: ZoteroServer, db_path: Path) -> None:
+    """Each collection with papers becomes an interest of its name and follows it; without the option none does."""
+
+    def interests() -> dict[str, tuple[str, int]]:
+        store = open_store(f"sqlite:///{db_path}")
+        try:
+            with store.read() as tx:
+                state = tx.users.find_state("me")
+        finally:
+            store.dispose()
+        held = state.interests.interests if state and state.interests else ()
+        return {each.interest_id.rpartition("/")[2]: (each.name, len(each.paper_ids)) for each in held}
+
+    server.put_collection("MOSS0001", "Moss")
+    server.put_collection("FERN0001", "Ferns")
+    server.put("KEY00001", **article(1), collections=["MOSS0001"])
+    server.put("KEY00002", **article(2))
+    sync()
+    assert interests() == {}
+    sync("--collections-as-interests")
+    assert interests() == {"MOSS0001": ("Moss", 1)}
+    server.put("KEY00002", **article(2), collections=["MOSS0001", "FERN0001"])
+    server.put_collection("MOSS0001", "Mosses")
+    sync()
+    assert interests() == {"MOSS0001": ("Mosses", 2), "FERN0001": ("Ferns", 1)}
+    sync("--no-collections-as-interests")
+    server.put("KEY00002", deleted=1)
+    sync()
+    assert interests() == {"MOSS0001": ("Mosses", 2), "FERN0001": ("Ferns", 1)}
 
 
 def test_failures_store_nothing(sync: Sync, server: ZoteroServer, db_path: Path) -> None:

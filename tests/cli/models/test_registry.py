@@ -116,3 +116,26 @@ def test_commands_take_the_bundle_that_serves(service: Service, bundles: list[Pa
     paperfeed("models", "promote", version_of(bundles[1]), "--force")
 
     assert version_of(serving_bundle_folder(Settings.read())) == version_of(bundles[1])
+
+
+def test_old_files_are_pruned(service: Service, paperfeed: Run, bundles: list[Path], tmp_path: Path) -> None:
+    """Files of bundles that serve no more are deleted when they are old enough; the previous bundle keeps its files."""
+    old, new = map(version_of, bundles)
+    third = tmp_path / "third"
+    write_tiny_bundle(third, encoder_name=HashingEncoder.name, model_text=model_text(), recipe="third")
+    for folder in (bundles[1], third):
+        as_json(paperfeed, "register", folder)
+        as_json(paperfeed, "promote", version_of(folder), "--force")
+
+    def folders() -> int:
+        return len(list((tmp_path / "registry").iterdir()))
+
+    assert as_json(paperfeed, "prune")["models"] == []
+    assert as_json(paperfeed, "prune", "--days", "0", "--dry-run")["models"] == [old]
+    assert folders() == 3
+    assert "1 bundle, " in paperfeed("models", "prune", "--days", "0").out
+    assert folders() == 2
+    assert as_json(paperfeed, "prune", "--days", "0")["models"] == []
+    assert new in paperfeed("models", "list").out
+    as_json(paperfeed, "register", bundles[0])
+    assert folders() == 3

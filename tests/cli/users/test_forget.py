@@ -22,7 +22,8 @@ from tests.contracts.samples import NOW, add_papers, event, record
 USER = "ada"
 _FACTS = ("ada", "d1", 1, 4, "m1", "", 0.1, FallbackReason.NONE, NOW, 0)
 SLATE = PrecomputedSlate(*_FACTS, is_whole=True, items=(SlateItem(1, "p1", 0.5),), features=b"")
-EMPTY = {"profile": 0, "events": 0, "slates": 0, "precomputed_slates": 0}
+NO_LIBRARY = {"libraries": 0, "library_items": 0}
+EMPTY = {"profile": 0, "events": 0, "slates": 0, "precomputed_slates": 0, **NO_LIBRARY}
 
 
 def fill(url: str) -> None:
@@ -72,7 +73,7 @@ def test_databases(urls: tuple[str, str], paperfeed: Run) -> None:
     again = told(paperfeed(*command))
 
     mail = {"subscriptions": 1, "consents": 1, "confirmations": 0, "issues": 1, "issue_papers": 1, "reactions": 0}
-    database = {"profile": 1, "events": 3, "slates": 0, "precomputed_slates": 1}
+    database = {"profile": 1, "events": 3, "slates": 0, "precomputed_slates": 1, **NO_LIBRARY}
     assert counts(first, "found") == {"mailer": mail, "database": database}
     assert counts(first, "left") == counts(again, "found") == {"mailer": dict.fromkeys(mail, 0), "database": EMPTY}
     assert first["deleted_at"] == again["deleted_at"]
@@ -82,7 +83,13 @@ def test_databases(urls: tuple[str, str], paperfeed: Run) -> None:
         ("command line", "users forget", "OK")
     ] * 2
     other = told(paperfeed(*(word if word != USER else "bob" for word in command)))
-    assert counts(other, "found")["database"] == {"profile": 1, "events": 1, "slates": 0, "precomputed_slates": 1}
+    assert counts(other, "found")["database"] == {
+        "profile": 1,
+        "events": 1,
+        "slates": 0,
+        "precomputed_slates": 1,
+        **NO_LIBRARY,
+    }
     assert counts(other, "found")["mailer"] == mail
 
 
@@ -115,7 +122,13 @@ def test_a_server(paperfeed: Run, tmp_path: Path) -> None:
         text = paperfeed(*command)
         stranger = told(paperfeed("users", "forget", "nobody", "--server", service.target, "--json"))
 
-    assert counts(found, "found")["server"] == {"profile": 1, "events": 3, "slates": 0, "precomputed_slates": 1}
+    assert counts(found, "found")["server"] == {
+        "profile": 1,
+        "events": 3,
+        "slates": 0,
+        "precomputed_slates": 1,
+        **NO_LIBRARY,
+    }
     assert counts(found, "left")["server"] == EMPTY
     assert found["not_searched"]
     assert text.out.splitlines() == [

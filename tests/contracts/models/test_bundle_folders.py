@@ -84,3 +84,24 @@ def test_errors_do_not_show_a_password(made: Path, tmp_path: Path) -> None:
     assert "nowhere://***@example.org/models" in unknown_scheme.value.message
     assert "memory://***@" in missing.value.message
     assert "sesame" not in unknown_scheme.value.message
+
+
+def test_a_removed_folder_is_gone(place: str, made: Path, tmp_path: Path) -> None:
+    """A removed folder is gone from the registry and the cache; to remove it again does nothing; it may come back."""
+    files = bundle_files(made)
+    content = content_of(files, made)
+    folders = open_folders(place, tmp_path / "cache")
+    assert not folders.remove(content)
+    folders.put(content, files)
+    kept = folders.folder(content).parent
+
+    assert folders.remove(content)
+
+    assert list(kept.iterdir()) == []
+    with pytest.raises(BundleUnusable, match="has no folder"):
+        folders.folder(content)
+    assert not folders.remove(content)
+    folders.put(content, files)
+    assert bundle_files(folders.folder(content)) == files
+    with pytest.raises(BundleUnusable, match="is not the SHA-256"):
+        folders.remove("../other")

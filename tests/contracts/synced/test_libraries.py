@@ -11,6 +11,7 @@ from service.app.ports import Store
 from service.app.synced.libraries import FoundItem, LibraryChanges, LibrarySync, find_library, sync_library
 from service.domain.errors import Conflict, InvalidField
 from service.domain.events import Event, EventType
+from service.domain.interests import InterestOrigin, StoredInterests, merged, with_papers
 from service.domain.libraries import LibraryCollection
 from service.domain.papers import Paper
 from tests.contracts.samples import CLOCK, HOUR, NOW, FixedClock
@@ -186,6 +187,100 @@ def test_state_and_collections(world: World) -> None:
     sync_library(world.store, CLOCK, "ada", ZOTERO, before, replace(changes, collections=(walls,)))
     assert find_library(world.store, "ada", ZOTERO)[1] == [walls]
     assert find_library(world.store, "ben", ZOTERO) == (None, [], 0)
+
+
+WALLS, SAND = LibraryCollection("W", "Walls"), LibraryCollection("S", "Sand")
+
+
+@dataclass
+class Shelf:
+    """A library whose collections are interests, and the user's interests."""
+
+    world: World
+
+    def put(self, names: Sequence[LibraryCollection], *items: tuple[int, str]) -> LibrarySync:
+        """Sync (number of the paper, keys of its collections as letters)."""
+        self.world.clock.time += HOUR
+        before, _, _ = find_library(self.world.store, "ada", ZOTERO)
+        numbers = [number for number, _ in items]
+        changes = LibraryChanges(
+            papers=tuple(map(moss, numbers)),
+            items=tuple(
+                FoundItem(f"I{number}", place, NOW + number * HOUR / 100, tuple(keys))
+                for place, (number, keys) in enumerate(items)
+            ),
+            collections=tuple(names),
+            as_interests=True,
+        )
+        return sync_library(self.world.store, self.world.clock, "ada", ZOTERO, before, changes)
+
+    def stored(self) -> StoredInterests:
+        """Return what is written down."""
+        with self.world.store.read() as tx:
+            state = tx.users.find_state("ada")
+        return state.interests if state and state.interests else StoredInterests()
+
+    def edit(self, wanted: StoredInterests) -> None:
+        """Store what the user made of the interests."""
+        with self.world.store.write() as tx:
+            tx.users.save_interests("ada", wanted, self.world.clock.time)
+
+    def shown(self) -> dict[str, tuple[str, list[int]]]:
+        """Return name and numbers of the papers, in order, by interest."""
+        return {
+            each.interest_id.removeprefix(f"{ZOTERO}/"): (
+                each.name,
+                [int(paper_id.rpartition(".")[2]) for paper_id in each.paper_ids],
+            )
+            for each in self.stored().interests
+        }
+
+
+def test_interests_follow_collections(world: World) -> None:
+    """Interests have the papers and the name of their collections, newest first, and end when they are empty."""
+    shelf = Shelf(world)
+    shelf.put([WALLS, SAND, LibraryCollection("E", "Empty")], (1, "W"), (2, "WS"), (3, ""))
+    assert shelf.shown() == {"W": ("Walls", [2, 1]), "S": ("Sand", [2])}
+    assert {each.origin for each in shelf.stored().interests} == {InterestOrigin.COLLECTION}
+    version = shelf.stored()
+    shelf.put([WALLS, SAND], (1, "W"), (2, "WS"), (3, ""))
+    assert shelf.stored() == version
+    shelf.put([replace(WALLS, name="Old  walls"), SAND], (2, "W"), (3, "W"))
+    assert shelf.shown() == {"W": ("Old walls", [3, 2])}
+    assert world.likes() == [2, 3]
+
+
+def test_edits_of_interests_stay(world: World) -> None:
+    """A name, a merge, a part and a deletion by the user outlive later syncs, which bring only what is new."""
+    shelf = Shelf(world)
+    names = [WALLS, SAND, LibraryCollection("D", "Dunes")]
+    shelf.put(names, (1, "W"), (2, "W"), (3, "S"), (4, "D"))
+    walls, sand, dunes = (f"{ZOTERO}/{key}" for key in "WSD")
+    stored = shelf.stored()
+    stored = stored.put(replace(stored.interests[0], name="My walls", paused=True))
+    stored = merged(stored, dunes, [sand], dict.fromkeys([walls, sand, dunes], 1 / 3))
+    shelf.edit(with_papers(stored, walls, [moss(2).paper_id], [moss(1).paper_id]))
+    shelf.put(
+        [replace(each, name=f"New {each.name}") for each in names], (1, "W"), (2, "W"), (5, "W"), (6, "S"), (4, "D")
+    )
+    assert shelf.shown() == {"W": ("My walls", [5, 2]), "D": ("New Dunes", [6, 4])}
+    assert shelf.stored().interests[0].paused
+    shelf.edit(shelf.stored().without([walls]))
+    shelf.put(names, (1, "W"), (5, "W"), (7, "W"), (6, "S"), (4, "D"))
+    assert shelf.shown() == {"D": ("Dunes", [6, 4])}
+
+
+def test_more_collections_than_interests(world: World) -> None:
+    """The largest collections become interests, as many as a user may have; the others are counted."""
+    names = [LibraryCollection(f"{number}", f"Shelf {number}") for number in range(52)]
+    world.clock.time += HOUR
+    items = [FoundItem("A", 0, NOW, tuple(each.collection_key for each in names)), FoundItem("B", 1, NOW, ("51",))]
+    changes = LibraryChanges((moss(1), moss(2)), tuple(items), collections=tuple(names), as_interests=True)
+    done = sync_library(world.store, world.clock, "ada", ZOTERO, None, changes)
+    assert done.roomless_count == 2
+    stored = Shelf(world).stored()
+    assert len(stored.interests) == 50
+    assert stored.interests[0].name == "Shelf 51"
 
 
 def test_two_syncs_at_the_same_time(world: World) -> None:

@@ -11,7 +11,7 @@ from mailer.domain.subscription import Schedule
 from mailer.run import MailRun, Summary
 from mailer.service import FeedService
 from mailer.storage import MailStore, issues, standing, subscribers
-from mailer.subscribers.subscriptions import Subscriptions
+from mailer.subscribers.subscriptions import Entry, Subscriptions
 from paperfeed.v1.status_pb2 import GetStatusRequest
 from testing.mailer.builders import FixedClock, address, settings_for
 from testing.mailer.smtp_server import Inbox
@@ -61,7 +61,7 @@ def test_coming_back_after_deletion(store: MailStore, feeds: OwnFeeds, inbox: In
     feeds.delete_user(1)
     assert run(store, feeds, inbox, clock).outcomes == {"purged": 1}
     later = FixedClock(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=1))
-    entry = (feeds.user_id(1), "again@example.org", "", Schedule(), 5)
+    entry = Entry(feeds.user_id(1), "again@example.org", "", Schedule(), 5)
     Subscriptions(store, later).add_many([entry], "requested again")
     with store.read() as connection:
         before = subscribers.find_by_user(connection, feeds.user_id(1))

@@ -10,7 +10,7 @@ from mailer.errors import AddressSuppressed, InvalidField, LinkRefused, NotFound
 from mailer.links import Claim, Purpose
 from mailer.storage import MailStore, confirmations, deletions, subscribers
 from mailer.storage.tables import consents
-from mailer.subscribers.subscriptions import Subscriptions
+from mailer.subscribers.subscriptions import Entry, Subscriptions
 from testing.mailer.builders import NOW, FixedClock, subscriber
 
 DAILY = Schedule()
@@ -116,26 +116,27 @@ def test_suppressed_addresses(each_store: MailStore) -> None:
         )
     assert service.request("subscriber1@example.org", DAILY, 10, "web") is None
     with pytest.raises(AddressSuppressed, match="manual"):
-        service.add_many([("u9", "never@example.org", "", DAILY, 10)], "a list")
+        service.add_many([Entry("u9", "never@example.org", "", DAILY, 10)], "a list")
     with each_store.write() as connection:
         assert subscribers.unsuppress(connection, "never@example.org")
         assert not subscribers.unsuppress(connection, "never@example.org")
-    assert service.add_many([("u9", "never@example.org", "", DAILY, 10)], "a list") == 1
+    assert service.add_many([Entry("u9", "never@example.org", "", DAILY, 10)], "a list") == 1
 
 
 def test_an_import_is_all_or_nothing(each_store: MailStore) -> None:
     """An invalid entry is named by its number and nobody is added; repeating an import adds nothing."""
     service = Subscriptions(each_store, FixedClock())
-    good = [(f"u{n}", f"r{n}@example.org", "Ada", DAILY, 10) for n in range(5)]
+    good = [Entry(f"u{n}", f"r{n}@example.org", "Ada", DAILY, 10) for n in range(5)]
     for bad, field in (
-        (("u9", "no address", "", DAILY, 10), "subscribers[5].address"),
-        (("u 9", "a@example.org", "", DAILY, 10), "subscribers[5].user_id"),
-        (("u9", "a@example.org", "A\nBcc: x", DAILY, 10), "subscribers[5].name"),
-        (("u9", "a@example.org", "", DAILY, 51), "subscribers[5].paper_count"),
-        (("u9", "a@example.org", "", replace(DAILY, time_zone="Mars/Base"), 10), "subscribers[5].time_zone"),
-        (("u9", "a@example.org", "", replace(DAILY, weekdays=(7, 1)), 10), "subscribers[5].weekdays"),
-        (("u9", "R1@example.org", "", DAILY, 10), "subscribers[5].address"),
-        (("u1", "other@example.org", "", DAILY, 10), "subscribers[5].user_id"),
+        (Entry("u9", "no address", "", DAILY, 10), "subscribers[5].address"),
+        (Entry("u 9", "a@example.org", "", DAILY, 10), "subscribers[5].user_id"),
+        (Entry("u9", "a@example.org", "A\nBcc: x", DAILY, 10), "subscribers[5].name"),
+        (Entry("u9", "a@example.org", "", DAILY, 51), "subscribers[5].paper_count"),
+        (Entry("u9", "a@example.org", min_probability=1.1), "subscribers[5].min_probability"),
+        (Entry("u9", "a@example.org", "", replace(DAILY, time_zone="Mars/Base"), 10), "subscribers[5].time_zone"),
+        (Entry("u9", "a@example.org", "", replace(DAILY, weekdays=(7, 1)), 10), "subscribers[5].weekdays"),
+        (Entry("u9", "R1@example.org", "", DAILY, 10), "subscribers[5].address"),
+        (Entry("u1", "other@example.org", "", DAILY, 10), "subscribers[5].user_id"),
     ):
         with pytest.raises(InvalidField) as caught:
             service.add_many([*good, bad], "a list")
@@ -231,7 +232,7 @@ def test_a_pending_link_lifts_nothing(each_store: MailStore, reason: Suppression
 def test_unsubscribing_outlives_the_subscriber(each_store: MailStore) -> None:
     """After unsubscribing and removal, no import renews a subscription; a request does, unless there is a complaint."""
     service = Subscriptions(each_store, FixedClock())
-    entry = ("ada", "ada@example.org", "", DAILY, 10)
+    entry = Entry("ada", "ada@example.org", "", DAILY, 10)
     service.add_many([entry], "a list")
     with each_store.write() as connection:
         found = subscribers.find_by_user(connection, "ada")

@@ -5,7 +5,7 @@ import pytest
 from mailer.domain.subscription import Schedule, SubscriptionState, SuppressionReason
 from mailer.errors import InvalidFile
 from mailer.storage import MailStore, subscribers
-from mailer.subscribers.csv_file import Imported, import_csv
+from mailer.subscribers.csv_file import Imported, export_csv, import_csv
 from mailer.subscribers.subscriptions import Subscriptions
 from testing.mailer.builders import NOW, FixedClock
 
@@ -34,6 +34,26 @@ def test_import(store: MailStore, tmp_path: Path) -> None:
     assert (second.name, second.schedule, second.paper_count) == ("", weekly, 20)
 
 
+def test_an_export_is_an_import(store: MailStore, tmp_path: Path) -> None:
+    """The form of the issues is read too, and exported subscribers are imported as they were."""
+    content = (
+        "user_id,address,name,weekdays,time,zone,papers,sections,min_probability\n"
+        'u1,ada@example.org,"Lovelace, Ada","1,5",06:30,Europe/Berlin,20,yes,0.05\n'
+        'u2,emmy@example.org,,"1,2,3,4,5,6,7",07:00,UTC,10,no,\n'
+        'u3,grace@example.org,,"1,2,3,4,5,6,7",07:00,UTC,10,no,0.0\n'
+    )
+    imported(store, tmp_path / "people.csv", content)
+
+    with store.read() as connection:
+        found = [subscribers.find_by_user(connection, f"u{number}") for number in (1, 2, 3)]
+    assert [(each.has_sections, each.min_probability) for each in found if each] == [
+        (True, 0.05),
+        (False, None),
+        (False, 0.0),
+    ]
+    assert export_csv(each for each in found if each) == content
+
+
 def test_stopped_addresses_are_skipped(store: MailStore, tmp_path: Path) -> None:
     """An address to which mail is stopped is skipped with its line and reason; the others are added."""
     with store.write() as connection:
@@ -58,6 +78,9 @@ def test_stopped_addresses_are_skipped(store: MailStore, tmp_path: Path) -> None
             "user_id,address,papers\nu0,b@example.org,\nu1,a@example.org,many\n",
             "line 3: papers: 'many' is not a number",
         ),
+        ("user_id,address,sections\nu1,a@example.org,maybe\n", "line 2: sections: 'maybe' is neither yes nor no"),
+        ("user_id,address,min_probability\nu1,a@example.org,5\n", "line 2: min_probability: is 5.0; must be 0 to 1"),
+        ("user_id,address,min_probability\nu1,a@example.org,few\n", "min_probability: 'few' is not a number"),
         ("user_id,address,weekdays\nu1,a@example.org,Mondays\n", "line 2: weekdays: 'Mondays' is neither"),
         ('user_id,address\n"u1,a@example.org\n', "cannot be read"),
     ],

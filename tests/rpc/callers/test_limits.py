@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import grpc
 import pytest
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from paperfeed.client import Client, error_details
 from paperfeed.v1.catalog_pb2 import ListPapersRequest
@@ -107,8 +108,20 @@ def test_an_address_is_a_caller(peer: str, address: str) -> None:
     assert address_of(peer) == address
 
 
+def reflected(service: Service, key: str) -> grpc.StatusCode | None:
+    """Read the list of services by reflection; return the code of the error, or None."""
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    with grpc.insecure_channel(service.target) as channel:
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        try:
+            list(stub.ServerReflectionInfo(iter([request]), metadata=[("authorization", f"Bearer {key}")]))
+        except grpc.RpcError as error:
+            return error.code()
+    return None
+
+
 def test_too_many_calls_a_second(start: Callable[..., Service]) -> None:
-    """A caller over the limit is told when to retry. Another caller and GetStatus are not affected."""
+    """A caller over the limit is told when to retry. Other callers are not affected; GetStatus counts for itself."""
     service = start(auth="keys", caller_calls_per_second=0.001)
     with opened(service.url) as store:
         keys = [new_key(store, "feeds:read") for _ in range(2)]
@@ -122,6 +135,10 @@ def test_too_many_calls_a_second(start: Callable[..., Service]) -> None:
     assert (said.code, said.reason, said.retry_after_seconds) == (EXHAUSTED, "LIMIT_EXCEEDED", 5)
     assert dict(raised.value.trailing_metadata())["grpc-retry-pushback-ms"] == "5000"
     clients[0].status.GetStatus(GetStatusRequest())
+    with failing(EXHAUSTED, "LIMIT_EXCEEDED"):
+        clients[0].status.GetStatus(GetStatusRequest())
+    assert reflected(service, keys[0]) is None
+    assert reflected(service, keys[0]) is EXHAUSTED
     clients[1].catalog.ListPapers(ListPapersRequest())
     for client in clients:
         client.close()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -11,6 +12,11 @@ from paperfeed.v1.feed_pb2 import (
     FALLBACK_REASON_EMPTY_DIGEST,
     FALLBACK_REASON_NEW_USER,
     FALLBACK_REASON_NONE,
+    PAPER_OUTCOME_BELOW_PROBABILITY,
+    PAPER_OUTCOME_NOT_RECORDED,
+    PAPER_OUTCOME_SHOWN,
+    ExplainPaperRequest,
+    ExplainPaperResponse,
     GetFeedRequest,
     GetSlateRequest,
     Slate,
@@ -88,6 +94,34 @@ def test_papers_below_the_limit_are_left_out(client: Client, user: str) -> None:
     assert [item.rank for item in cut.items] == list(range(1, len(expected) + 1))
 
 
+@pytest.mark.parametrize("diversity", [0.0, 0.7])
+def test_papers_below_the_limit_are_explained(client: Client, user: str, diversity: float) -> None:
+    """Each paper of the cut feed has its rank there; each other one is BELOW_PROBABILITY, with its place without it."""
+    whole = get_feed(client, user, "d", diversity=diversity)
+    # ExplainPaper knows no events that were recorded after as_of, so it must be a time after the likes.
+    same = {"as_of": whole.as_of, "diversity": diversity, "min_probability": LIMIT}
+    cut = get_feed(client, user, "d", **same)
+    ranks = {item.paper.paper_id: item.rank for item in cut.items}
+
+    def explain(paper_id: str, **fields: Any) -> ExplainPaperResponse:
+        return client.feeds.ExplainPaper(ExplainPaperRequest(user_id=user, paper_id=paper_id, **fields))
+
+    for item in whole.items:
+        paper_id = item.paper.paper_id
+        found = explain(paper_id, digest_id="d", **same)
+        is_shown = paper_id in ranks
+        assert found.outcome == (PAPER_OUTCOME_SHOWN if is_shown else PAPER_OUTCOME_BELOW_PROBABILITY)
+        assert found.rank == ranks.get(paper_id, item.rank)
+        assert found.total_size == (len(ranks) if is_shown else 30)
+        assert found.probability == pytest.approx(item.probability)
+        assert (found.probability >= LIMIT) == is_shown
+    past = explain(whole.items[-1].paper.paper_id, slate_id=cut.slate_id)
+    assert past.outcome == PAPER_OUTCOME_NOT_RECORDED
+    assert not past.HasField("probability")
+    with failing(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", "min_probability"):
+        explain(whole.items[0].paper.paper_id, slate_id=cut.slate_id, min_probability=LIMIT)
+
+
 def test_later_pages_keep_the_limit(client: Client, user: str) -> None:
     """A page token continues the cut slate; with another limit it belongs to another request."""
     request = GetFeedRequest(user_id=user, digest_id="d", page_size=3, min_probability=LIMIT)
@@ -152,6 +186,8 @@ def test_without_calibration_the_limit_is_refused(own: Service) -> None:
     assert not any(item.HasField("probability") for item in plain.items)
     with failing(grpc.StatusCode.FAILED_PRECONDITION, "NOT_CALIBRATED") as refused:
         feed_of(own.client, "u", min_probability=0.1)
+    with failing(grpc.StatusCode.FAILED_PRECONDITION, "NOT_CALIBRATED"):
+        own.client.feeds.ExplainPaper(ExplainPaperRequest(user_id="u", paper_id=liked[0], min_probability=0.1))
     assert refused.details is not None
     assert plain.model_version in refused.details.message
     with failing(grpc.StatusCode.FAILED_PRECONDITION, "NOT_CALIBRATED"):

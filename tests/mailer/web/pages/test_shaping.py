@@ -186,9 +186,36 @@ def test_interests_are_changed(me: Visitor) -> None:
     assert "2 likes" in me.get("/interests").text
 
 
+def test_interests_are_made_and_split(me: Visitor) -> None:
+    """A form makes an interest of pasted papers; another one divides it, once even if it is sent twice."""
+    ids = [me.feeds.paper_id(f"a{number}") for number in range(1, 5)]
+    done = me.post("/interests/new", {"name": "Mine & more", "papers": "\n".join([*ids, "No such paper"])})
+    assert done.status == 303
+    page = me.get(done.headers["Location"]).text
+    assert '<strong>New interest: <span dir="auto">Mine &amp; more</span>.</strong> Not in this catalog:' in page
+    assert '<li dir="auto">No such paper</li>' in page
+    mine = interests(me)["Mine & more"]
+    form = page.partition(f'value="{mine}"')[2]
+    part = re.findall(r'name="split" value="([^"]+)"', form)[0]
+
+    for _ in range(2):
+        assert me.post("/interests", {"interest": mine, "split": part}).status == 303
+        assert part in interests(me).values()
+    with me.feeds.client() as client:
+        request = profile_pb2.ListInterestsRequest(user_id=me.user_id)
+        held = {each.interest_id: set(each.paper_ids) for each in client.profiles.ListInterests(request).interests}
+    assert held[mine] | held[part] == set(ids)
+    assert held[mine]
+    assert held[part]
+    assert not held[mine] & held[part]
+    for form_of_none in ({"name": "", "papers": ids[0]}, {"name": "x", "papers": "No such paper"}):
+        assert me.post("/interests/new", dict(form_of_none)).status == 400
+    assert me.post("/interests/new", {"name": "x", "papers": ids[0]}, Origin="https://evil.example").status == 403
+
+
 def without_tokens(page: str) -> str:
-    """Return a page without signed addresses, which differ from second to second."""
-    return re.sub(r"/atom/[^\"]+", "", page)
+    """Return a page without signed addresses and new ids, which differ each time."""
+    return re.sub(r'/atom/[^"]+|part-[0-9a-f]+', "", page)
 
 
 def test_changes_of_interests_that_are_refused(me: Visitor) -> None:
