@@ -20,7 +20,7 @@ from ranker.spaces.statistics import count_corpus, count_terms
 from ranker.types import IndexArray
 from service.app.ranking.candidates import Candidates, Matcher
 from service.app.ranking.prepared_user import PlacePapers, PreparedUser
-from service.app.ranking.ranking import Asked, Ranking, RankingOptions, rank_many
+from service.app.ranking.ranking import MAX_SLATE_SIZE, Asked, Ranking, RankingOptions, rank_many
 from service.app.ranking.sections import active, mixed, sections_of
 from service.app.ranking.serving import Serving
 from service.domain.events import Like, Preferences, UserState
@@ -250,7 +250,7 @@ class _Day:
         return mixed(sections, self._ranked([each.user for each in sections]))
 
     def _ranked(self, users: Sequence[PreparedUser]) -> list[Ranking]:
-        options = RankingOptions(as_of=self._as_of, explain=False, diversity=DIVERSITY, limit=100)
+        options = RankingOptions(as_of=self._as_of, explain=False, diversity=DIVERSITY, limit=MAX_SLATE_SIZE)
         return rank_many(self._serving, [Asked(user, options) for user in users], self._candidates, self._as_of)
 
     def _recall(self, shown: Sequence[str], answers: IndexArray) -> float:

@@ -283,7 +283,7 @@ class SlateSection(_message.Message):
     name: _builtins.str
     """Name of the interest when the slate was made."""
     weight: _builtins.float
-    """Weight of the interest when the slate was made, 0 to 1. The sections of a slate share its places by weight."""
+    """Weight of the interest when the slate was made, 0 to 1; see by_interest in GetFeedRequest."""
     def __init__(
         self,
         *,
@@ -466,8 +466,10 @@ class GetFeedRequest(_message.Message):
     no such interest. Precomputed slates are not used.
     """
     by_interest: _builtins.bool
-    """If true, the slate has a section for each interest that is not paused, and each paper stands in one of them. The
-    items are ordered so that the first n, for any n, are shared by weight; group them by interest_id to show sections.
+    """If true, the slate has a section for each interest that is not paused, and each paper stands in one of them. Group
+    the items by interest_id to show sections. The first n items, for any n, hold at least half of each section's share
+    by weight. The other places show more of the sections of which the user probably likes more that is not yet shown.
+    Without probabilities all places are shared by weight.
     Such slates are not explored, and precomputed slates are not used. A user without interests gets a single list.
     INVALID_ARGUMENT together with interest_id. Default: false.
     """

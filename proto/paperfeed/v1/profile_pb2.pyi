@@ -425,10 +425,10 @@ class Interest(_message.Message):
     like_count: _builtins.int
     """Number of liked papers in the group. At least 1 unless the user has edited interests."""
     weight: _builtins.float
-    """Weight among the user's interests, 0 to 1; all weights sum to 1. It is the share of the interest in feeds with
-    sections. Until the first change of a weight, found interests weigh as much as their likes: the weight of a like
-    halves for every 180 days that it is older than the user's newest like. A collection or list weighs one n-th among n
-    interests, however many papers it has.
+    """Weight among the user's interests, 0 to 1; all weights sum to 1. A feed with sections gives the interest at least
+    half of this share of its places; see by_interest in GetFeedRequest. Until the first change of a weight, found
+    interests weigh as much as their likes: the weight of a like halves for every 180 days that it is older than the
+    user's newest like. A collection or list weighs one n-th among n interests, however many papers it has.
     """
     interest_id: _builtins.str
     """Id of the interest among those of its user: at most 200 printable characters without white space. Until the first

@@ -80,31 +80,43 @@ def named(sections: Sequence[Section], interest_id: str) -> Section:
 def mixed(sections: Sequence[Section], rankings: Sequence[Ranking]) -> Ranking:
     """Return one ranking of several sections, at least one; no paper stands in it twice.
 
-    Each place goes to the section whose share is served worst so far, which puts its best paper there that is not yet
-    in the list. So the first places, however many, hold a fair number of papers of each section. The divisors of
-    Sainte-Lague favour neither large nor small sections.
+    Among the first n places, for any n, a section with a share of s places, by its weight, gets at least (s + 1) / 2
+    rounded down: its best paper in time, and half of its share. Any other place goes to the section that shows least of
+    what the user probably likes in it: the sum of the probabilities of its papers in the list, divided by that of all
+    its papers and by the square root of its weight. So a section with few likes, whose good papers are less surely at
+    its top, gets more places than one whose top holds all of them. Without probabilities all papers count the same, and
+    places are shared by weight alone, with the divisors of Sainte-Lague, which favour neither large nor small sections.
     """
-    shares = [section.interest.weight for section in sections]
-    left = [0] * len(sections)
+    weights = [section.interest.weight for section in sections]
+    shares = [weight / (sum(weights) or 1.0) for weight in weights]
+    worths = _worths(rankings)
+    divisors = shares if worths is None else np.sqrt(shares).tolist()
+    worths = worths or [[1.0] * len(ranking.items) for ranking in rankings]
+    left, counts, shown = [0] * len(sections), [0] * len(sections), [0.0] * len(sections)
     taken: set[str] = set()
     items: list[SlateItem] = []
     rows: list[bytes] = []
-    counts = [0] * len(sections)
-    open_sections = set(range(len(sections)))
-    while open_sections and len(items) < MAX_SLATE_SIZE:
-        number = max(open_sections, key=lambda each: (shares[each] / (2 * counts[each] + 1), -each))
-        ranking = rankings[number]
-        while left[number] < len(ranking.items) and ranking.items[left[number]].paper_id in taken:
-            left[number] += 1
-        if left[number] == len(ranking.items):
-            open_sections.remove(number)
-            continue
-        place, width = left[number], len(ranking.features) // len(ranking.items)
+    while len(items) < MAX_SLATE_SIZE:
+        for number, ranking in enumerate(rankings):
+            while left[number] < len(ranking.items) and ranking.items[left[number]].paper_id in taken:
+                shown[number] += worths[number][left[number]]
+                left[number] += 1
+        unfinished = [number for number, ranking in enumerate(rankings) if left[number] < len(ranking.items)]
+        if not unfinished:
+            break
+        number = min(
+            unfinished,
+            key=lambda each: (
+                counts[each] >= int((shares[each] * (len(items) + 1) + 1) / 2),
+                (shown[each] + worths[each][left[each]] / 2) / divisors[each] if divisors[each] else np.inf,
+            ),
+        )
+        ranking, place = rankings[number], left[number]
+        width = len(ranking.features) // len(ranking.items)
         item = ranking.items[place]
         items.append(item._replace(rank=len(items) + 1, interest_id=sections[number].interest.interest_id))
         rows.append(ranking.features[place * width : (place + 1) * width])
         taken.add(item.paper_id)
-        left[number] += 1
         counts[number] += 1
     first = rankings[0]
     fallback = next((each.fallback_reason for each in rankings if each.items), FallbackReason.EMPTY_DIGEST)
@@ -117,3 +129,11 @@ def mixed(sections: Sequence[Section], rankings: Sequence[Ranking]) -> Ranking:
         first.statistics_version,
         tuple(SlateSection(each.interest.interest_id, each.interest.name, each.interest.weight) for each in sections),
     )
+
+
+def _worths(rankings: Sequence[Ranking]) -> list[list[float]] | None:
+    """Return for each paper its share of what the user probably likes in its section; None without probabilities."""
+    known = [[item.probability for item in ranking.items if item.probability is not None] for ranking in rankings]
+    if any(len(found) < len(ranking.items) or not sum(found) for found, ranking in zip(known, rankings, strict=True)):
+        return None
+    return [[value / sum(found) for value in found] for found in known]
