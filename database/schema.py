@@ -1,6 +1,6 @@
 """Reading, checking and migrating the revision of a schema.
 
-Every start checks the schema, so Alembic is imported only by the functions that migrate.
+Every start checks the schema, so Alembic is imported only if there is something to migrate.
 """
 
 import contextlib
@@ -89,7 +89,7 @@ class Schema:
             schema_mismatch: A newer paperfeed made the schema.
             unavailable: The database does not answer, or stays locked.
         """
-        return self._migrate(url, revision, "upgrade")
+        return self._migrate(url, self.head if revision == "head" else revision, "upgrade")
 
     def downgrade(self, url: str, revision: str) -> tuple[str | None, str | None]:
         """Downgrade the schema to the revision, and return the revisions before and after. ``base`` removes all tables.
@@ -99,8 +99,6 @@ class Schema:
         return self._migrate(url, revision, "downgrade")
 
     def _migrate(self, url: str, revision: str, direction: str) -> tuple[str | None, str | None]:
-        from alembic import command  # noqa: PLC0415 - see the module's docstring
-
         parsed = parse_url(url, self.errors.invalid_url)
         with (
             _one_at_a_time,
@@ -111,6 +109,10 @@ class Schema:
             wait_for_lock(connection, self.lock_number)
             before = self._revision(connection)
             self._refuse_newer(before)
+            if before == revision:
+                return before, before
+            from alembic import command  # noqa: PLC0415 - see the module's docstring
+
             getattr(command, direction)(self._config(connection), revision)
             _check_foreign_keys(connection)
             return before, self._revision(connection)
