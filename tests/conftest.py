@@ -18,21 +18,26 @@ os.environ.setdefault("PAPERFEED_EMBEDDING_CACHE", "none")
 
 
 LONGEST = [
-    "training/feedback/test_loop.py",
-    "benchmarks/test_serve.py",
     "process/test_workers.py",
+    "training/feedback/test_loop.py",
+    "training/test_train.py",
     "cli/models/test_train.py",
     "batch/train/test_coordinator.py",
+    "cli/home/test_up.py",
+    "training/evaluation/test_evaluate.py",
     "cli/batch/test_embed.py",
-    "process/test_statistics.py",
-    "cli/test_run.py",
+    "benchmarks/test_serve.py",
     "cli/models/test_feedback.py",
     "cli/models/test_evaluate.py",
+    "process/test_kill.py",
+    "process/test_drain.py",
+    "cli/test_run.py",
+    "process/test_statistics.py",
     "rpc/edge/test_health_reflection.py",
     "cli/test_demo.py",
+    "service/ingest/libraries/test_mixed_libraries.py",
     "acceptance/test_real_digest.py",
     "service/encoder/test_minilm.py",
-    "process/test_kill.py",
 ]
 """Files that take longest. They start first, because one that starts last keeps a single process busy at the end."""
 

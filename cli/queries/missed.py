@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from google.protobuf.json_format import MessageToDict
@@ -12,7 +12,6 @@ from cli.options import Json, Server, TlsCa, TlsCert, TlsKey
 from cli.output import one_line, progress_bar, show
 from cli.queries.reasons import obstacle_in_words
 from cli.queries.server import server_client
-from paperfeed.client import Client
 from paperfeed.v1.catalog_pb2 import Digest, GetDigestRequest, ListDigestsRequest
 from paperfeed.v1.feed_pb2 import PAPER_OUTCOME_SEEN, PAPER_OUTCOME_SHOWN, ExplainPaperRequest, ExplainPaperResponse
 from paperfeed.v1.profile_pb2 import (
@@ -25,6 +24,9 @@ from paperfeed.v1.profile_pb2 import (
     ListSignalsRequest,
     Signal,
 )
+
+if TYPE_CHECKING:
+    from paperfeed.client import Client
 
 _MOMENT = dt.timedelta(microseconds=1)
 _REFUSALS = {EVENT_TYPE_DISLIKE, EVENT_TYPE_DISMISS, EVENT_TYPE_COMPLAINT}
@@ -82,7 +84,7 @@ def missed(
     show(result, as_json=as_json, text="\n".join([*lines, summary]))
 
 
-def _new_likes(client: Client, user: str, since: dt.datetime) -> dict[str, dt.datetime]:
+def _new_likes(client: "Client", user: str, since: dt.datetime) -> dict[str, dt.datetime]:
     """Return when each paper was first liked, of likes in force that were recorded since then and come from no feed."""
     request = ListSignalsRequest(user_id=user, page_size=100, event_types=[EVENT_TYPE_LIKE, EVENT_TYPE_SAVE])
     found: dict[str, Signal] = {}
@@ -99,7 +101,7 @@ def _new_likes(client: Client, user: str, since: dt.datetime) -> dict[str, dt.da
     }
 
 
-def _digests(client: Client, since: dt.date) -> Iterator[Digest]:
+def _digests(client: "Client", since: dt.date) -> Iterator[Digest]:
     """Yield the digests of these days with their papers, newest first."""
     for listed in client.digests(ListDigestsRequest(page_size=100)):
         if _day(listed) < since:
@@ -108,7 +110,7 @@ def _digests(client: Client, since: dt.date) -> Iterator[Digest]:
 
 
 def _explained(
-    client: Client, user: str, paper_id: str, recorded_at: dt.datetime, digests: list[Digest]
+    client: "Client", user: str, paper_id: str, recorded_at: dt.datetime, digests: list[Digest]
 ) -> Iterator[Miss]:
     """Yield explanations of the paper in each digest that had it before the like."""
     for digest in digests:

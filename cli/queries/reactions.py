@@ -1,6 +1,6 @@
 """``paperfeed like``, ``dislike`` and ``dismiss``: tell a running server what a user thinks of papers."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -8,7 +8,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from cli.options import Json, Server, TlsCa, TlsCert, TlsKey
 from cli.output import show
 from cli.queries.server import server_client
-from paperfeed.client import Client
 from paperfeed.v1.profile_pb2 import (
     EVENT_TYPE_DISLIKE,
     EVENT_TYPE_DISMISS,
@@ -17,6 +16,9 @@ from paperfeed.v1.profile_pb2 import (
     EventType,
     RecordEventsRequest,
 )
+
+if TYPE_CHECKING:
+    from paperfeed.client import Client
 
 User = Annotated[str, typer.Argument(help="Id of the user.")]
 Papers = Annotated[
@@ -67,7 +69,9 @@ def dismiss(
         _record(client, user, papers, EVENT_TYPE_DISMISS, "dismissed", as_json)
 
 
-def _record(client: Client, user: str, papers: list[str], kind: EventType.ValueType, done: str, as_json: bool) -> None:
+def _record(
+    client: "Client", user: str, papers: list[str], kind: EventType.ValueType, done: str, as_json: bool
+) -> None:
     now = Timestamp()
     now.GetCurrentTime()
     events = [Event(user_id=user, paper_id=paper, event_type=kind, occurred_at=now) for paper in papers]

@@ -1,6 +1,6 @@
 """``paperfeed signals``: list what shapes a user's feeds, and take it back, in a running server."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from google.protobuf.json_format import MessageToDict
@@ -8,7 +8,6 @@ from google.protobuf.json_format import MessageToDict
 from cli.options import Json, Server, TlsCa, TlsCert, TlsKey
 from cli.output import one_line, show
 from cli.queries.server import server_client
-from paperfeed.client import Client
 from paperfeed.v1.profile_pb2 import (
     DeleteEventsRequest,
     EventType,
@@ -21,6 +20,9 @@ from paperfeed.v1.profile_pb2 import (
     UpdatePreferencesRequest,
 )
 from service.domain.errors import InvalidField, NotFound
+
+if TYPE_CHECKING:
+    from paperfeed.client import Client
 
 app = typer.Typer(help="List what shapes a user's feeds, and take it back.", no_args_is_help=True)
 
@@ -127,7 +129,7 @@ def _lines(signal: Signal) -> tuple[str, str]:
     return f"{at}  {kind:10}  {one_line(signal.title)}", f"    {does}  ({one_line(signal.event.event_id)})"
 
 
-def _remove_preferences(client: Client, user: str, names: list[str]) -> None:
+def _remove_preferences(client: "Client", user: str, names: list[str]) -> None:
     """Remove entries such as ``muted_topics=cs.CV`` from the user's preferences.
 
     Raises:
