@@ -335,8 +335,9 @@ def test_unknown_papers_are_counted(paperfeed: Run, files: tuple[Path, Path], tm
     assert done.notes == f"paperfeed: warning: {files[1]}: 1 of 451 events are on unknown papers\n"
 
 
-def test_too_few_rows_for_a_tree(paperfeed: Run, files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_too_few_rows_for_a_tree(paperfeed: Run, tmp_path: Path) -> None:
     """Two users with hardly any history are refused as too few to learn from."""
+    files = write(tmp_path, planted(dated=True))
     rows = [f"u{i % 2},dated{i},like," for i in range(6)]
     files[1].write_text(events(*rows))
     problem = "candidates are too few to learn from"
