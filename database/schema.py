@@ -1,6 +1,6 @@
 """Reading, checking and migrating the revision of a schema.
 
-Every start checks the schema, so Alembic is imported only by the functions that migrate.
+Every start checks the schema, so Alembic is imported only if there is something to migrate.
 """
 
 import contextlib
@@ -89,8 +89,6 @@ class Schema:
             schema_mismatch: A newer paperfeed made the schema.
             unavailable: The database does not answer, or stays locked.
         """
-        from alembic import command  # noqa: PLC0415 - see the module's docstring
-
         parsed = parse_url(url, self.errors.invalid_url)
         with (
             _one_at_a_time,
@@ -101,6 +99,10 @@ class Schema:
             wait_for_lock(connection, self.lock_number)
             before = self._revision(connection)
             self._refuse_newer(before)
+            if before == (self.head if revision == "head" else revision):
+                return before, before
+            from alembic import command  # noqa: PLC0415 - see the module's docstring
+
             command.upgrade(self._config(connection), revision)
             _check_foreign_keys(connection)
             return before, self._revision(connection)

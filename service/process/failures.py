@@ -1,5 +1,7 @@
 """Exit codes of our programs: 0 done, 1 failed, 2 wrong usage. People see one line on stderr, not a traceback."""
 
+import atexit
+import gc
 import sys
 from collections.abc import Callable
 
@@ -39,6 +41,8 @@ def run(program: Callable[[], object], explain: Callable[[Exception], Outcome | 
         explain: Returns the exit code and message of an expected error. An error for which it returns None is a bug
             and is raised.
     """
+    # At its end Python looks through all objects for garbage; that would take as long as a tenth of a server's start.
+    atexit.register(gc.freeze)
     try:
         program()
     except BrokenPipeError:

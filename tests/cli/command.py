@@ -95,7 +95,7 @@ def in_process(*arguments: object, db: str, start: tuple[str, ...] = ("-m", "cli
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)

@@ -1,5 +1,6 @@
 """Acknowledged events survive ``kill -9``."""
 
+import contextlib
 import threading
 from pathlib import Path
 
@@ -67,10 +68,11 @@ def exported_event_ids(server: Server, user_id: str) -> set[str]:
 def test_acknowledged_events_survive_kill(db_url: str, tmp_path: Path) -> None:
     """Every event acknowledged to eight writers before kill -9 is there after a restart, and no batch is half there."""
     writers: list[Writer] = []
-    for round_number in range(ROUNDS):
-        with running(tmp_path, db_url) as server:
-            with server.client() as client:
-                paper_ids = fill(client)
+    with contextlib.ExitStack() as stack:
+        server = stack.enter_context(running(tmp_path, db_url))
+        with server.client() as client:
+            paper_ids = fill(client)
+        for round_number in range(ROUNDS):
             present = [Writer(server, f"{round_number}-{i}", paper_ids) for i in range(WRITERS)]
             for writer in present:
                 writer.start()
@@ -80,9 +82,9 @@ def test_acknowledged_events_survive_kill(db_url: str, tmp_path: Path) -> None:
                 writer.join(timeout=30)
                 assert not writer.is_alive()
             writers += present
-        assert {writer.failure for writer in present} == {grpc.StatusCode.UNAVAILABLE}
-        assert all(writer.acknowledged for writer in present)
-        with running(tmp_path, db_url) as server:
+            assert {writer.failure for writer in present} == {grpc.StatusCode.UNAVAILABLE}
+            assert all(writer.acknowledged for writer in present)
+            server = stack.enter_context(running(tmp_path, db_url))
             for writer in writers:
                 exported = exported_event_ids(server, writer.user_id)
                 assert writer.acknowledged <= exported

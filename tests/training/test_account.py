@@ -1,23 +1,4 @@
-from pathlib import Path
-
-import numpy as np
-import pytest
-
-from training import TrainingReport
 from training.account import Timed
-
-
-@pytest.mark.slow
-def test_account(trained: tuple[Path, TrainingReport]) -> None:
-    """The curve has its greatest value at the last tree of the model, and every stage has its seconds."""
-    report = trained[1]
-    fitted = report.account.fitted
-    assert fitted.tree_count == int(np.argmax(fitted.curve)) + 1
-    assert fitted.text.count("Tree=") == fitted.tree_count
-    assert set(report.account.seconds) == {"spaces", "factors", "features", "trees", "calibration"}
-    for used in report.account.data:
-        assert len(used.held_out_users) == len(used.held_out.group_sizes) > 0
-        assert used.learned_queries > 0
 
 
 def test_timed_passes_calls_on() -> None:

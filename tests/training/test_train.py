@@ -10,9 +10,11 @@ from ranker.papers import PaperColumns
 from ranker.pipeline import rank
 from ranker.profile.profile import build_profile
 from testing.training import DATASETS, MONDAY, WEEK, planted
+from tests.training.report.reading import check_self_contained, words_of
 from training import Dataset, Likes, TrainingReport, train
 from training.errors import TrainingError
 from training.recipes import find_recipe
+from training.report import training_page
 
 
 @pytest.mark.slow
@@ -36,6 +38,27 @@ def test_report(trained: tuple[Path, TrainingReport]) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["metrics"] == report.metrics
     assert manifest["recipe"] == "tiny"
+
+
+@pytest.mark.slow
+def test_account(trained: tuple[Path, TrainingReport]) -> None:
+    """The curve has its greatest value at the last tree of the model, and every stage has its seconds."""
+    report = trained[1]
+    fitted = report.account.fitted
+    assert fitted.tree_count == int(np.argmax(fitted.curve)) + 1
+    assert fitted.text.count("Tree=") == fitted.tree_count
+    assert set(report.account.seconds) == {"spaces", "factors", "features", "trees", "calibration"}
+    for used in report.account.data:
+        assert len(used.held_out_users) == len(used.held_out.group_sizes) > 0
+        assert used.learned_queries > 0
+
+
+@pytest.mark.slow
+def test_page_of_a_real_run(trained: tuple[Path, TrainingReport]) -> None:
+    """A real training run gives a self-contained page with its version."""
+    page = training_page(trained[1])
+    check_self_contained(page)
+    assert trained[1].manifest.version in words_of(page)
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ from training.spaces.space_fitting import LikedPapers
 _MAX_PROFILE = 30
 _MAX_TARGETS = 10
 _HIDDEN_SHARES = (0.1, 0.5)
+_MEAN_DECAY, _SQUARE_DECAY, _EPSILON = 0.9, 0.999, 1e-8
 
 
 def fit_factors(
@@ -150,22 +151,15 @@ class _Towers:
         shape = (dim, settings.factor_count)
         self._vector_map = torch.nn.Parameter(torch.randn(shape) * dim**-0.5)
         self._term_map = torch.nn.Parameter(torch.randn(len(buckets), settings.factor_count) * 0.02)
-        self._optimizer = torch.optim.AdamW(
-            [
-                {"params": [self._vector_map], "weight_decay": 1e-4},
-                {"params": [self._term_map], "weight_decay": settings.term_decay},
-            ],
-            lr=settings.learning_rate,
-        )
+        self._vector_descent = _Descent(self._vector_map, weight_decay=1e-4)
+        self._term_descent = _Descent(self._term_map, weight_decay=settings.term_decay)
 
     def learn(self, part: _TrainingSet, batch: _Batch, step: int, rng: np.random.Generator) -> None:
         """Take one step of gradient descent on one batch."""
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._settings.learning_rate * min(1.0, 1.5 * (1 - step / self._settings.steps))
-        loss = self._loss(part, batch, rng)
-        self._optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self._optimizer.step()
+        learning_rate = self._settings.learning_rate * min(1.0, 1.5 * (1 - step / self._settings.steps))
+        gradients = torch.autograd.grad(self._loss(part, batch, rng), (self._vector_map, self._term_map))
+        for descent, gradient in zip((self._vector_descent, self._term_descent), gradients, strict=True):
+            descent.step(gradient, learning_rate)
 
     def frozen(self, whitening: _Whitening) -> FactorMap:
         """Return the learned map of unit vectors in float16 precision."""
@@ -202,6 +196,29 @@ class _Towers:
         values = words.values * (rng.random(len(words.values), dtype=np.float32) < keep) / np.float32(keep)
         from_words = _sums(words.columns, words.starts, self._term_map, values)
         return normalize(torch.from_numpy(vectors) @ self._vector_map + from_words)
+
+
+class _Descent:
+    """AdamW (Loshchilov and Hutter 2019, algorithm 2) on one array of parameters, with torch's default settings.
+
+    It gives the same bits as ``torch.optim.AdamW``, which would import torch's compiler: two seconds in each process.
+    """
+
+    def __init__(self, parameters: torch.Tensor, weight_decay: float) -> None:
+        self._parameters, self._weight_decay = parameters, weight_decay
+        self._mean, self._square_mean = torch.zeros_like(parameters), torch.zeros_like(parameters)
+        self._steps = 0
+
+    @torch.no_grad()
+    def step(self, gradient: torch.Tensor, learning_rate: float) -> None:
+        """Change the parameters in place."""
+        self._steps += 1
+        self._parameters.mul_(1 - learning_rate * self._weight_decay)
+        self._mean.lerp_(gradient, 1 - _MEAN_DECAY)
+        self._square_mean.mul_(_SQUARE_DECAY).addcmul_(gradient, gradient, value=1 - _SQUARE_DECAY)
+        # Means that begin at zero are too small in the first steps.
+        size = (self._square_mean.sqrt() / (1 - _SQUARE_DECAY**self._steps) ** 0.5).add_(_EPSILON)
+        self._parameters.addcdiv_(self._mean, size, value=-learning_rate / (1 - _MEAN_DECAY**self._steps))
 
 
 def _sums(

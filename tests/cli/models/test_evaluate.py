@@ -14,6 +14,8 @@ from testing.training import planted
 from tests.cli.command import Done, Run
 from tests.cli.models.interchange_files import HEADER, write
 
+FEW_WEEKS = planted(dated=True, user_count=30, paper_count=150, weeks=12)
+
 
 @pytest.fixture
 def dated(tmp_path: Path) -> tuple[Path, Path]:
@@ -22,9 +24,15 @@ def dated(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.fixture
+def few_weeks(tmp_path: Path) -> tuple[Path, Path]:
+    """Twelve weeks of papers and likes: a training and an evaluation count and whiten a catalog of each week."""
+    return write(tmp_path, FEW_WEEKS)
+
+
+@pytest.fixture
 def url(tmp_path: Path) -> str:
-    """A service's database with the papers and likes of the files."""
-    url, dataset = f"sqlite:///{tmp_path / 'service.db'}", planted(dated=True)
+    """A service's database with the same papers and likes."""
+    url, dataset = f"sqlite:///{tmp_path / 'service.db'}", FEW_WEEKS
     schema.upgrade(url)
     papers, likes = dataset.papers, dataset.likes
     times = [dt.datetime.fromtimestamp(at, dt.UTC) for at in papers.published_at.tolist()]
@@ -49,7 +57,7 @@ def url(tmp_path: Path) -> str:
 
 def weekly(paperfeed: Run, files: tuple[Path, Path], *more: object) -> Done:
     """Run weekly-digest on a few weeks, with a bundle trained on the time before them."""
-    span = ("--from", "2017-08-01", "--to", "2017-08-31", "--retrain", "--recipe", "tiny", "--seeds", "1")
+    span = ("--from", "2017-03-01", "--to", "2017-03-20", "--retrain", "--recipe", "tiny", "--seeds", "1")
     options = ("--papers", files[0], "--interactions", files[1], "--protocol", "weekly-digest", *span)
     return paperfeed("evaluate", *options, *more)
 
@@ -61,9 +69,9 @@ def cold(paperfeed: Run, files: tuple[Path, Path], *more: object) -> Done:
 
 
 @pytest.mark.slow
-def test_weekly_json_and_report(paperfeed: Run, dated: tuple[Path, Path], tmp_path: Path) -> None:
+def test_weekly_json_and_report(paperfeed: Run, few_weeks: tuple[Path, Path], tmp_path: Path) -> None:
     """It prints one line of JSON on stdout, and writes a page to --report."""
-    done = weekly(paperfeed, dated, "--mask-family", "text", "--report", tmp_path / "out" / "report.html", "--json")
+    done = weekly(paperfeed, few_weeks, "--mask-family", "text", "--report", tmp_path / "out" / "report.html", "--json")
     assert (done.code, done.notes) == (0, "")
     result = json.loads(done.out)
     assert {"protocol", "queries", "skipped", "systems", "paired", "slices", "beyond_accuracy", "settings"} == set(
@@ -71,7 +79,7 @@ def test_weekly_json_and_report(paperfeed: Run, dated: tuple[Path, Path], tmp_pa
     )
     assert set(result["systems"]["paperfeed"]["ndcg@10"]) == {"mean", "low", "high"}
     assert "paperfeed-without-text" in result["paired"]
-    assert result["settings"]["from"] == "2017-08-01"
+    assert result["settings"]["from"] == "2017-03-01"
     assert result["settings"]["data"]["events_on_unknown_papers"] == 0
     assert "paperfeed-without-text" in (tmp_path / "out" / "report.html").read_text()
 
@@ -100,14 +108,14 @@ def test_cold_table(paperfeed: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_given_bundle(paperfeed: Run, dated: tuple[Path, Path], tmp_path: Path) -> None:
+def test_given_bundle(paperfeed: Run, few_weeks: tuple[Path, Path], tmp_path: Path) -> None:
     """A given bundle is judged as it is, with a warning if it may know the answers; training left a page beside it."""
-    made = ("--papers", dated[0], "--interactions", dated[1], "--recipe", "tiny", "--out", tmp_path / "bundle")
+    made = ("--papers", few_weeks[0], "--interactions", few_weeks[1], "--recipe", "tiny", "--out", tmp_path / "bundle")
     trained = json.loads(paperfeed("train", *made, "--json").out)
     assert trained["report"] == str(tmp_path / "bundle-report.html")
     assert f"Training of {trained['version']}" in (tmp_path / "bundle-report.html").read_text()
-    span = ("--from", "2017-08-01", "--to", "2017-08-07")
-    files = ("--papers", dated[0], "--interactions", dated[1], "--protocol", "weekly-digest", *span)
+    span = ("--from", "2017-03-13", "--to", "2017-03-19")
+    files = ("--papers", few_weeks[0], "--interactions", few_weeks[1], "--protocol", "weekly-digest", *span)
     done = paperfeed("evaluate", *files, "--bundle", tmp_path / "bundle", "--json")
     assert done.code == 0
     assert json.loads(done.out)["settings"]["bundle"] == [trained["version"]]
@@ -205,25 +213,25 @@ def test_no_query_in_the_range(paperfeed: Run, dated: tuple[Path, Path]) -> None
 
 
 @pytest.mark.slow
-def test_unknown_papers_are_counted(paperfeed: Run, dated: tuple[Path, Path]) -> None:
+def test_unknown_papers_are_counted(paperfeed: Run, few_weeks: tuple[Path, Path]) -> None:
     """Events on unknown papers are ignored and counted."""
-    with dated[1].open("a") as stream:
+    with few_weeks[1].open("a") as stream:
         stream.write("u000,nobody-knows,like,2017-02-01\n")
-    done = weekly(paperfeed, dated, "--max-users", 5, "--json")
+    done = weekly(paperfeed, few_weeks, "--max-users", 5, "--json")
     assert done.code == 0
     assert json.loads(done.out)["settings"]["data"]["events_on_unknown_papers"] == 1
-    assert "paperfeed: warning: 1 of 901 events are on unknown papers" in done.err
+    assert "paperfeed: warning: 1 of 451 events are on unknown papers" in done.err
 
 
 @pytest.mark.slow
-def test_database_and_export(paperfeed: Run, dated: tuple[Path, Path], url: str, tmp_path: Path) -> None:
+def test_database_and_export(paperfeed: Run, few_weeks: tuple[Path, Path], url: str, tmp_path: Path) -> None:
     """A database, its export and equal files give the same figures, by default on all weeks of the data."""
-    made = ("--papers", dated[0], "--interactions", dated[1], "--recipe", "tiny", "--out", tmp_path / "bundle")
-    assert paperfeed("train", *made, "--until", "2017-06-01").code == 0
+    made = ("--papers", few_weeks[0], "--interactions", few_weeks[1], "--recipe", "tiny", "--out", tmp_path / "bundle")
+    assert paperfeed("train", *made, "--until", "2017-03-06").code == 0
     assert paperfeed("export", "--db", url, "--out", tmp_path / "export").code == 0
     results = []
     for source in (
-        ("--papers", dated[0], "--interactions", dated[1]),
+        ("--papers", few_weeks[0], "--interactions", few_weeks[1]),
         ("--db", url),
         ("--export", tmp_path / "export"),
     ):
@@ -232,7 +240,7 @@ def test_database_and_export(paperfeed: Run, dated: tuple[Path, Path], url: str,
         assert done.code == 0, done
         results.append(json.loads(done.out))
     assert [result["settings"]["from"] for result in results] == ["2017-01-02"] * 3
-    assert [result["settings"]["to"] for result in results] == ["2017-10-02"] * 3
+    assert [result["settings"]["to"] for result in results] == ["2017-03-20"] * 3
     assert results[0]["systems"] == results[1]["systems"] == results[2]["systems"]
 
 

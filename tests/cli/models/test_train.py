@@ -23,8 +23,8 @@ FIELDS = ("genome protein cell", "compiler kernel memory", "market price auction
 
 @pytest.fixture
 def files(tmp_path: Path) -> tuple[Path, Path]:
-    """Papers and likes with dates."""
-    return write(tmp_path, planted(dated=True))
+    """Papers and likes with dates, of twelve weeks: a catalog of each week is counted and whitened."""
+    return write(tmp_path, planted(dated=True, user_count=30, paper_count=150, weeks=12))
 
 
 def trained(paperfeed: Run, files: tuple[Path, Path], *more: object) -> Done:
@@ -35,7 +35,7 @@ def trained(paperfeed: Run, files: tuple[Path, Path], *more: object) -> Done:
 @pytest.mark.slow
 def test_same_files_from_other_processes(files: tuple[Path, Path], tmp_path: Path) -> None:
     """Two processes with different hash seeds and numbers of BLAS threads write the same files but for created_at."""
-    clicks = [f"u{user:03},dated{paper},click,2017-05-0{1 + paper % 7}\n" for user in range(60) for paper in (3, 9)]
+    clicks = [f"u{user:03},dated{paper},click,2017-03-0{1 + paper % 7}\n" for user in range(30) for paper in (3, 9)]
     files[1].write_text(files[1].read_text() + "".join(clicks))
     bundles = []
     for number in (1, 2):
@@ -332,11 +332,12 @@ def test_unknown_papers_are_counted(paperfeed: Run, files: tuple[Path, Path], tm
         stream.write("u000,nobody-knows,like,2017-02-01\n")
     done = trained(paperfeed, files, "--out", tmp_path / "bundle")
     assert done.code == 0
-    assert done.notes == f"paperfeed: warning: {files[1]}: 1 of 901 events are on unknown papers\n"
+    assert done.notes == f"paperfeed: warning: {files[1]}: 1 of 451 events are on unknown papers\n"
 
 
-def test_too_few_rows_for_a_tree(paperfeed: Run, files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_too_few_rows_for_a_tree(paperfeed: Run, tmp_path: Path) -> None:
     """Two users with hardly any history are refused as too few to learn from."""
+    files = write(tmp_path, planted(dated=True))
     rows = [f"u{i % 2},dated{i},like," for i in range(6)]
     files[1].write_text(events(*rows))
     problem = "candidates are too few to learn from"

@@ -1,8 +1,5 @@
 import re
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from ranker.features import SCHEMA
 from tests.training.report.reading import check_self_contained, words_of
@@ -42,14 +39,6 @@ def test_figures_are_the_manifests(report: TrainingReport) -> None:
 def test_same_report_same_page(report: TrainingReport) -> None:
     """The same report gives the same page."""
     assert training_page(report) == training_page(report)
-
-
-@pytest.mark.slow
-def test_page_of_a_real_run(trained: tuple[Path, TrainingReport]) -> None:
-    """A real training run gives a self-contained page with its version."""
-    page = training_page(trained[1])
-    check_self_contained(page)
-    assert trained[1].manifest.version in words_of(page)
 
 
 def test_early_stopping_is_reported(report: TrainingReport) -> None:

@@ -105,3 +105,22 @@ def test_a_bundle_keeps_what_training_used() -> None:
     for name, array in vars(learned).items():
         assert np.array_equal(array, getattr(read.factor_map, name)), name
     assert read.prior.to_bytes() == spaces.prior.to_bytes()
+
+
+@pytest.mark.slow
+def test_the_descent_is_that_of_torch() -> None:
+    """Each step changes the parameters as torch.optim.AdamW does, to the last bit."""
+    import torch
+
+    from training.spaces.factor_fitting import _Descent
+
+    torch.manual_seed(0)
+    mine = torch.randn(6, 4)
+    theirs = torch.nn.Parameter(mine.clone())
+    descent, optimizer = _Descent(mine, weight_decay=0.01), torch.optim.AdamW([theirs], weight_decay=0.01)
+    for learning_rate in (0.1, 0.1, 0.05, 0.01):
+        theirs.grad = torch.randn(6, 4)
+        optimizer.param_groups[0]["lr"] = learning_rate
+        optimizer.step()
+        descent.step(theirs.grad, learning_rate)
+        assert torch.equal(mine, theirs.detach())
