@@ -266,6 +266,8 @@ def start_anew(walk: Walk) -> None:
     for name, path in (("feed-without-likes", "/"), ("interests-empty", "/interests"), ("saved-empty", "/saved")):
         walk.open(path)
         walk.picture(name)
+    walk.open("/interests")
+    expect(walk.page.get_by_text("No interests yet")).to_be_visible()
 
 
 def _library() -> str:
