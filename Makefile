@@ -25,7 +25,7 @@ PROTOC_OUT = --python_out=$(1) --grpc_python_out=$(1) --mypy_out=quiet:$(1) --my
 PROTOC_IMAGE = --include_imports --include_source_info --descriptor_set_out
 BUF_OPTIONS = --config proto/buf.yaml --path paperfeed
 
-.PHONY: help setup demo screenshots test test-all coverage check stubs stubs-check format lint types imports proto-lint docker-lint deploy-lint bench clean
+.PHONY: help setup demo screenshots walk test test-all coverage check stubs stubs-check format lint types imports proto-lint docker-lint deploy-lint bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,6 +47,9 @@ demo: $(STAMP) ## the whole way on sample papers; DIGEST=file and DATE=YYYY-MM-D
 
 screenshots: $(STAMP) ## renew docs/feed.png and docs/page.png (needs Chromium; run `make demo` first)
 	@$(BIN)/python docs/screenshots.py
+
+walk: $(STAMP) ## a person's walk through all pages, with pictures of each in out/walk (needs Chromium)
+	@$(BIN)/python -m tests.browser.walk out/walk
 
 test: $(STAMP) ## run the fast tests, some minutes; ARGS="-k words" for some of them
 	@.ci/tests.sh $(BIN)/python fast $(ARGS)

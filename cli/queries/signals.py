@@ -99,18 +99,17 @@ def reset(
     user: User,
     server: ServerOptions,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Confirm that all events and preferences are to be deleted.")
+        bool, typer.Option("--yes", help="Confirm that all events, preferences and interests are to be deleted.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete all events and preferences of a user, who then starts again as a new one."""
+    """Delete all events, preferences and interests of a user, who then starts again as a new one."""
     if not yes:
-        raise InvalidField("yes", "give --yes to delete all events and preferences; this cannot be undone")
+        raise InvalidField("yes", "give --yes to delete all events, preferences and interests; this cannot be undone")
     with server_client(server) as client:
         count = client.profiles.ResetSignals(ResetSignalsRequest(user_id=user)).deleted_count
-    show(
-        {"deleted_events": count}, as_json=as_json, text=f"{one_line(user)}: {count} events and all preferences deleted"
-    )
+    text = f"{one_line(user)}: {count} events deleted, with all preferences and interests"
+    show({"deleted_events": count}, as_json=as_json, text=text)
 
 
 def _lines(signal: Signal) -> tuple[str, str]:

@@ -15,7 +15,7 @@ _WORDS = {
     "exploration": ("something different", "something different"),
 }
 _FALLBACKS = {
-    "new_user": "We do not know your interests yet: these papers are trending. Likes make the next issue personal.",
+    "new_user": "We do not know your interests yet: these papers are trending. Likes make the next selection personal.",
     "model_unavailable": "Ordered by similarity to your liked papers alone; the ranking model was not available.",
     "overload": "Precomputed; your latest likes may be missing.",
 }

@@ -322,7 +322,7 @@ class FeedService:
             return self._client.profiles.DeleteEvents(request).deleted_count
 
     def reset_signals(self, user_id: str) -> int:
-        """Delete all events and preferences of the user, and return how many events there were."""
+        """Delete all events, preferences and interests of the user, and return how many events there were."""
         with mapped():
             answer = self._client.profiles.ResetSignals(profile_pb2.ResetSignalsRequest(user_id=user_id))
         return answer.deleted_count

@@ -131,7 +131,7 @@ class Site:
             413: "The form is too large",
             415: "The form is of an unknown type",
         }
-        text = "Please check the address, or use the links in your mail."
+        text = "Please check the address, or begin at the front page."
         return self._message(titles.get(error.status_code, "An error"), text, error.status_code)
 
     def _message(self, title: str, text: str, status: int = 200) -> Response:
@@ -296,7 +296,7 @@ def _error_texts(error: MailerError) -> tuple[str, str, int]:
         case LinkRefused():
             return "This link does not work", f"Sorry: {error.problem}.", 403
         case NotFound():
-            return "No longer available", "The page behind this link has been deleted.", 404
+            return "There is no such page", "What this link leads to does not exist, or was deleted.", 404
         case InvalidField():
             return "Invalid value", f"{error.field}: {error.problem}. Please go back and correct it.", 400
         case ServiceUnavailable() | StorageUnavailable():

@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from paperfeed.client import Client
 from paperfeed.v1.feed_pb2 import FALLBACK_REASON_NEW_USER, REASON_TYPE_TRENDING
@@ -23,12 +24,14 @@ from paperfeed.v1.profile_pb2 import (
     Event,
     EventType,
     GetProfileRequest,
+    Interest,
     ListSignalsRequest,
     ListSignalsResponse,
     Preferences,
     RecordEventsRequest,
     ResetSignalsRequest,
     Signal,
+    UpdateInterestRequest,
 )
 from service.domain.events import UserState, user_id_hash
 from testing.calls import MONDAY, at, failing, fresh, make_digest, make_papers, record, upsert, upsert_ready
@@ -185,12 +188,17 @@ def test_trends_follow_undo_and_reset(client: Client, service: Service) -> None:
 
 
 def test_reset_takes_back_all(client: Client, service: Service) -> None:
-    """A reset deletes all events and preferences, keeps the user, leaves an audit entry and is safe to repeat."""
+    """A reset deletes events, preferences and interests, keeps the user, leaves an audit entry and can be repeated."""
     papers = upsert_ready(client, make_papers(3))
     digest, user = make_digest(client, papers), fresh("user")
     record(client, user, "like", papers[0])
     record(client, user, "impression", papers[1])
     prefer(client, user, muted_keywords=["vision"], followed_authors=["Ada"])
+    (interest,) = client.profiles.GetProfile(GetProfileRequest(user_id=user)).profile.interests
+    wanted = Interest(interest_id=interest.interest_id, paused=True)
+    client.profiles.UpdateInterest(
+        UpdateInterestRequest(user_id=user, interest=wanted, update_mask=FieldMask(paths=["paused"]))
+    )
 
     counts = [
         client.profiles.ResetSignals(ResetSignalsRequest(user_id=name)).deleted_count
@@ -199,7 +207,7 @@ def test_reset_takes_back_all(client: Client, service: Service) -> None:
 
     assert counts == [2, 0, 0]
     profile = client.profiles.GetProfile(GetProfileRequest(user_id=user)).profile
-    assert (profile.like_count, profile.preferences) == (0, Preferences())
+    assert (profile.like_count, profile.preferences, list(profile.interests)) == (0, Preferences(), [])
     assert not ledger(client, user).signals
     feed = get_feed(client, user, digest)
     assert (feed.fallback_reason, sorted(shown(feed))) == (FALLBACK_REASON_NEW_USER, sorted(papers))

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -238,7 +239,18 @@ def _sections(feed: Feed) -> list[tuple[str, list[Card]]]:
     groups: dict[str, list[FeedPaper]] = {interest_id: [] for interest_id in names}
     for paper in feed.papers:
         groups.setdefault(paper.interest_id if paper.interest_id in names else "", []).append(paper)
-    return [(names.get(each, ""), cards(papers, feed.slate_id)) for each, papers in groups.items() if papers]
+    return [
+        (names.get(each, ""), cards([_without_reason(paper, names.get(each, "")) for paper in papers], feed.slate_id))
+        for each, papers in groups.items()
+        if papers
+    ]
+
+
+def _without_reason(paper: FeedPaper, topic: str) -> FeedPaper:
+    """Return the paper without the reason that it is about this topic, which the heading of its section says."""
+    return replace(
+        paper, reasons=tuple(each for each in paper.reasons if (each.kind, each.subject) != ("topic", topic))
+    )
 
 
 def _own_address(request: Request, *names: str) -> str:

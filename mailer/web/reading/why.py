@@ -28,7 +28,7 @@ EVENTS = {
 }
 """What happened, by event type."""
 OUTCOMES = {
-    "not_in_digest": "The papers of that day do not include it.",
+    "not_in_digest": "It is not among the papers that this list is made from.",
     "seen": "Your feed leaves out papers that you reacted to or that were mailed to you.",
     "muted": "You muted something that the paper matches.",
     "excluded": "It was left out on request.",
@@ -38,9 +38,9 @@ OUTCOMES = {
 }
 """What keeps a paper out, by outcome."""
 FAMILIES = {
-    "embedding": "Its content is like that of papers you like",
-    "text": "Its words are like those of papers you like",
-    "collaborative": "Users with similar likes like it",
+    "embedding": "How close its content is to that of papers you like",
+    "text": "How close its words are to those of papers you like",
+    "collaborative": "Likes of users with similar likes",
     "recency": "Its age",
     "profile": "How many papers you like, and how much they differ",
     "topic": "Its topics and authors",

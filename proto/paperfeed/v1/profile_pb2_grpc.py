@@ -255,9 +255,9 @@ class ProfileServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResetSignals(self, request, context):
-        """Deletes all events and preferences of a user in one transaction; the user starts again as one without likes. The
-        user, the stored slates and trained model bundles stay; DeleteUser deletes the user and the slates. Papers that were
-        mailed may be mailed again. Safe to repeat: succeeds without effect for an unknown user.
+        """Deletes all events, preferences and interests of a user in one transaction; the user starts again as one without
+        likes. The user, the stored slates and trained model bundles stay; DeleteUser deletes the user and the slates. Papers
+        that were mailed may be mailed again. Safe to repeat: succeeds without effect for an unknown user.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

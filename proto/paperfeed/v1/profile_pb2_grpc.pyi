@@ -105,9 +105,9 @@ class ProfileServiceStub:
     user, so the call is safe to repeat. Trained model bundles and stored slates do not change.
     """
     ResetSignals: _grpc.UnaryUnaryMultiCallable[_profile_pb2.ResetSignalsRequest, _profile_pb2.ResetSignalsResponse]
-    """Deletes all events and preferences of a user in one transaction; the user starts again as one without likes. The
-    user, the stored slates and trained model bundles stay; DeleteUser deletes the user and the slates. Papers that were
-    mailed may be mailed again. Safe to repeat: succeeds without effect for an unknown user.
+    """Deletes all events, preferences and interests of a user in one transaction; the user starts again as one without
+    likes. The user, the stored slates and trained model bundles stay; DeleteUser deletes the user and the slates. Papers
+    that were mailed may be mailed again. Safe to repeat: succeeds without effect for an unknown user.
     """
 
 @_typing.type_check_only
@@ -187,9 +187,9 @@ class ProfileServiceAsyncStub(ProfileServiceStub):
     user, so the call is safe to repeat. Trained model bundles and stored slates do not change.
     """
     ResetSignals: _aio.UnaryUnaryMultiCallable[_profile_pb2.ResetSignalsRequest, _profile_pb2.ResetSignalsResponse]  # type: ignore[assignment]
-    """Deletes all events and preferences of a user in one transaction; the user starts again as one without likes. The
-    user, the stored slates and trained model bundles stay; DeleteUser deletes the user and the slates. Papers that were
-    mailed may be mailed again. Safe to repeat: succeeds without effect for an unknown user.
+    """Deletes all events, preferences and interests of a user in one transaction; the user starts again as one without
+    likes. The user, the stored slates and trained model bundles stay; DeleteUser deletes the user and the slates. Papers
+    that were mailed may be mailed again. Safe to repeat: succeeds without effect for an unknown user.
     """
 
 class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -362,9 +362,9 @@ class ProfileServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _profile_pb2.ResetSignalsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_profile_pb2.ResetSignalsResponse, _abc.Awaitable[_profile_pb2.ResetSignalsResponse]]:
-        """Deletes all events and preferences of a user in one transaction; the user starts again as one without likes. The
-        user, the stored slates and trained model bundles stay; DeleteUser deletes the user and the slates. Papers that were
-        mailed may be mailed again. Safe to repeat: succeeds without effect for an unknown user.
+        """Deletes all events, preferences and interests of a user in one transaction; the user starts again as one without
+        likes. The user, the stored slates and trained model bundles stay; DeleteUser deletes the user and the slates. Papers
+        that were mailed may be mailed again. Safe to repeat: succeeds without effect for an unknown user.
         """
 
 def add_ProfileServiceServicer_to_server(servicer: ProfileServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

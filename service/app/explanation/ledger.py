@@ -76,7 +76,10 @@ class Ledger:
         return count
 
     def reset(self, user_id: str, entry: AuditEntry | None = None) -> int:
-        """Delete all events and preferences of a user with an entry in the audit log; return the number of events."""
+        """Delete all events, preferences and interests of a user, and return the number of events.
+
+        Adds an entry to the audit log.
+        """
         check_id(user_id, "user_id")
         with self._store.write() as tx:
             count = tx.ledger.reset(user_id, self._clock.now())

@@ -31,4 +31,4 @@ class LedgerStore(Protocol):
         """Delete the user's events of these ids and return their number."""
 
     def reset(self, user_id: str, now: dt.datetime) -> int:
-        """Delete all events and preferences of a user; return the number of events."""
+        """Delete all events, preferences and interests of a user; return the number of events."""

@@ -11,7 +11,7 @@ from service.domain.events import Event, EventType
 from service.domain.ledger import RecordedEvent
 from service.domain.states import HEATING_EVENTS
 from service.storage.changes import lock_signals, log_signals
-from service.storage.tables import events, preferences, users
+from service.storage.tables import events, interests, preferences, users
 from service.storage.users import touch_users
 
 
@@ -46,7 +46,10 @@ class SqlLedger:
 
     def reset(self, user_id: str, now: dt.datetime) -> int:
         self._lock(user_id)
-        had = self._connection.execute(delete(preferences).where(preferences.c.user_id == user_id)).rowcount
+        had = sum(
+            self._connection.execute(delete(table).where(table.c.user_id == user_id)).rowcount
+            for table in (preferences, interests)
+        )
         return self._deleted(user_id, self._delete(user_id, true()), now, has_changed=had > 0)
 
     def _lock(self, user_id: str) -> None:

@@ -1,5 +1,6 @@
 """A person's folder for the tests of init, up and doctor, and sources that answer as the real ones do."""
 
+import datetime as dt
 import os
 import re
 import socket
@@ -9,9 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from cli.demo.samples import read_demo_digest
 from tests.process.running import ROOT
-from tests.service.fetch.arxiv_pages import page
-from tests.service.fetch.web_server import Request, WebServer, web_server
+from tests.service.fetch.arxiv_pages import page, page_of
+from tests.service.fetch.web_server import WebServer, web_server
 
 LIBRARY = """
 @article{one, title = {Neural collaborative filtering for recommendation}, year = {2024}}
@@ -54,11 +56,11 @@ def change(folder: Path, **values: object) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def use_local(folder: Path, source: WebServer) -> None:
-    """Let the folder's paperfeed use a local source, the quick encoder and free ports."""
+def use_local(folder: Path, source: WebServer, *, encoder: str = "hashing") -> None:
+    """Let the folder's paperfeed use a local source, this encoder (by default the quick one) and free ports."""
     change(
         folder,
-        service__encoder="hashing",
+        service__encoder=encoder,
         service__embedding_cache="none",
         service__port=0,
         service__arxiv_feed_url=source.url,
@@ -71,15 +73,52 @@ def use_local(folder: Path, source: WebServer) -> None:
 
 
 @contextmanager
-def arxiv(count: int = 12) -> Iterator[WebServer]:
+def arxiv(answer: bytes = page(range(12), 12)) -> Iterator[WebServer]:
     """Run a server that answers arXiv's search and announcements with the same papers."""
-
-    def answer(request: Request) -> None:
-        request.reply(page(range(count), count))
-
     with web_server() as server:
-        server.answer = answer
+        server.answer = lambda request: request.reply(answer)
         yield server
+
+
+class Up:
+    """A running ``paperfeed up``, and the lines that it has printed."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.process = process
+        self.lines: list[str] = []
+
+    def line(self, start: str) -> str:
+        """Wait for a line that starts so, and return the rest of it."""
+        while not (self.lines and self.lines[-1].startswith(start)):
+            assert self.process.stdout is not None
+            self.lines.append(self.process.stdout.readline())
+            assert self.lines[-1], f"it ended by itself: {self.lines}"
+        return self.lines[-1].removeprefix(start).strip()
+
+
+@contextmanager
+def up(folder: Path) -> Iterator[Up]:
+    """Run ``paperfeed up`` in the folder; its errors go to the file errors."""
+    with (
+        (folder / "errors").open("w", encoding="utf-8") as errors,
+        subprocess.Popen(
+            [sys.executable, "-m", "cli.main", "up"],
+            cwd=folder,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as process,
+    ):
+        try:
+            yield Up(process)
+        finally:
+            process.kill()
+
+
+def sample_page() -> bytes:
+    """Return an answer of arXiv's search with the papers of the demo, published yesterday."""
+    return page_of(read_demo_digest(None, None).papers, dt.datetime.now(dt.UTC) - dt.timedelta(days=1))
 
 
 def free_port() -> int:

@@ -3,12 +3,10 @@
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import grpc
@@ -17,11 +15,13 @@ import pytest
 from paperfeed.client import Client
 from paperfeed.v1.feed_pb2 import GetFeedRequest
 from testing.mailer.smtp_server import smtp_server
-from tests.cli.home.homes import LIBRARY, arxiv, change, environment, run, use_local
+from tests.cli.home.homes import LIBRARY, arxiv, change, run, sample_page, up, use_local
 from tests.process import running as processes
 
 SECONDS = 150.0
 """Time limit of a start of several processes on a busy machine."""
+MOST_SECONDS = 300.0
+"""Longest time from an empty folder to a ranked page."""
 INIT = ("init", "--library", "refs.bib", "--category", "cs.LG", "--no-mail")
 
 
@@ -37,42 +37,6 @@ def eventually(condition: Callable[[], bool]) -> bool:
     return processes.eventually(condition, SECONDS)
 
 
-class Up:
-    """A running ``paperfeed up``, and the lines that it has printed."""
-
-    def __init__(self, process: "subprocess.Popen[str]") -> None:
-        self.process = process
-        self.lines: list[str] = []
-
-    def line(self, start: str) -> str:
-        """Wait for a line that starts so, and return the rest of it."""
-        while not (self.lines and self.lines[-1].startswith(start)):
-            assert self.process.stdout is not None
-            self.lines.append(self.process.stdout.readline())
-            assert self.lines[-1], f"it ended by itself: {self.lines}"
-        return self.lines[-1].removeprefix(start).strip()
-
-
-@contextmanager
-def up(folder: Path) -> Iterator[Up]:
-    """Run ``paperfeed up`` in the folder; its errors go to the file errors."""
-    with (
-        (folder / "errors").open("w", encoding="utf-8") as errors,
-        subprocess.Popen(
-            [sys.executable, "-m", "cli.main", "up"],
-            cwd=folder,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        ) as process,
-    ):
-        try:
-            yield Up(process)
-        finally:
-            process.kill()
-
-
 def likes_and_papers(folder: Path) -> tuple[int, int]:
     """Return the number of likes, and of papers in the digests, in the one database file."""
     with closing(sqlite3.connect(folder / "paperfeed.db")) as connection:
@@ -82,8 +46,38 @@ def likes_and_papers(folder: Path) -> tuple[int, int]:
 
 
 @pytest.mark.slow
+@pytest.mark.model
+def test_two_commands(tmp_path: Path) -> None:
+    """Two commands and five minutes lead from a library to a page whose first papers are like those of the library.
+
+    The folder then has one settings file and one database. Only the source's address and the ports are changed.
+    """
+    started_at = time.monotonic()
+    (tmp_path / "refs.bib").write_text(LIBRARY, encoding="utf-8")
+    assert run(tmp_path, "init", "--library", "refs.bib", "--category", "cs.IR", "--no-mail").returncode == 0
+    with arxiv(sample_page()) as source:
+        use_local(tmp_path, source, encoder="all-MiniLM-L6-v2")
+        with up(tmp_path) as running:
+            address = running.line("your paperfeed: ")
+
+            def shown() -> list[str]:
+                with urllib.request.urlopen(address, timeout=60) as answer:
+                    return answer.read().decode().split("<article")[1:]
+
+            def is_ranked() -> bool:
+                time.sleep(0.5)  # the pages answer 300 requests a minute
+                first = shown()[:5]
+                return len(first) == 5 and all("cs.IR" in each and "ecause you liked" in each for each in first)
+
+            assert processes.eventually(is_ranked, MOST_SECONDS - (time.monotonic() - started_at)), shown()[:5]
+            assert len(shown()) == 20
+    assert [path.name for path in tmp_path.rglob("*.toml")] == ["paperfeed.toml"]
+    assert [path.name for path in tmp_path.rglob("*.db")] == ["paperfeed.db"]
+
+
+@pytest.mark.slow
 def test_from_nothing_to_a_page(folder: Path) -> None:
-    """Two commands give a ranked page from recorded sources, with one settings file and one database.
+    """`up --once` writes a ranked page from recorded sources.
 
     The first run searches the last days, later ones read the announcements. If the source fails, the page is still
     written, and the exit code is 1.

@@ -108,7 +108,7 @@ def test_search(me: Visitor) -> None:
     assert set(me.papers(f"/search?q=t{number}+protein+-a6")) == {"a1"}
     liked = me.get(f'/search?q="part+t{number}-a0"').text
     assert 'data-key="like" aria-pressed="true"' in liked
-    assert "No paper contains all of these words." in me.get("/search?q=nosuchword").text
+    assert "No paper fits this search." in me.get("/search?q=nosuchword").text
     assert "has no word to find" in me.get("/search?q=-excluded").text
     assert "<b>bold" not in me.get("/search?q=%3Cb%3Ebold").text
     assert 'href="/"' in me.get("/search").text

@@ -71,7 +71,7 @@ def test_why_in_another_digest(me: Visitor) -> None:
     day = me.feeds.digest_id("before")
     assert "if ranked now" in me.get(f"/why/{me.feeds.paper_id('b1')}?digest={day}").text
     why = me.get(f"/why/{me.feeds.paper_id('a1')}?digest={day}").text
-    assert "The papers of that day do not include it." in why
+    assert "It is not among the papers that this list is made from." in why
     for path in ("unknown", f"{me.feeds.paper_id('a1')}?digest=unknown", f"{me.feeds.paper_id('a1')}?slate=unknown"):
         assert me.get(f"/why/{path}").status == 404
 
