@@ -2,7 +2,9 @@
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Iterator
+from itertools import starmap
 from pathlib import Path
 
 from sqlalchemy import URL, Engine
@@ -26,6 +28,8 @@ class DatabaseFiles:
 
     def __init__(self, url: URL, unavailable: Callable[[str], Exception]) -> None:
         self._path = Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+        # Each transaction looks at all parts twice, so their names are made once.
+        self._parts = [(f"{self._path}{part}", part) for part in _PARTS]
         self._unavailable = unavailable
         self._opened: _Found = ()
         self._is_told = False
@@ -50,18 +54,11 @@ class DatabaseFiles:
     def opened(self) -> None:
         """Remember the files as they are now. The first connection calls this."""
         if self._path is not None and len(self._opened) < len(_PARTS):
-            self._opened = tuple(map(self._found, _PARTS))
+            self._opened = tuple(starmap(_found, self._parts))
 
     def closed(self) -> None:
         """Forget the files, because all connections are closed."""
         self._opened = ()
-
-    def _found(self, part: str) -> tuple[int, int] | None:
-        with contextlib.suppress(OSError):
-            status = Path(f"{self._path}{part}").stat()
-            # The index may be empty for a moment, but never the database.
-            return (status.st_dev, status.st_ino) if part or status.st_size else None
-        return None
 
     def _check(self, *engines: Engine) -> None:
         if self._path is None:
@@ -69,9 +66,9 @@ class DatabaseFiles:
         opened = self._opened
         if not opened:
             # Without a connection, only the database itself must stay the same.
-            self._opened = (self._found(""),)
+            self._opened = (_found(*self._parts[0]),)
             return
-        found = tuple(map(self._found, _PARTS[: len(opened)]))
+        found = tuple(starmap(_found, self._parts[: len(opened)]))
         if found == opened:
             return
         part = next(part for part, now, then in zip(_PARTS, found, opened, strict=False) if now != then)
@@ -101,3 +98,13 @@ class DatabaseFiles:
                 if self._is_saved:
                     _log.warning("write-ahead log is gone; its content was saved")
                     return
+
+
+def _found(name: str, part: str) -> tuple[int, int] | None:
+    """Return device and inode of the file with this name; None if there is none, and for an empty database."""
+    try:
+        status = os.stat(name)  # noqa: PTH116 -- a Path takes longer than the call
+    except OSError:
+        return None
+    # The index may be empty for a moment, but never the database.
+    return (status.st_dev, status.st_ino) if part or status.st_size else None

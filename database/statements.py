@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, text
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, bindparam, text
 from sqlalchemy.dialects import sqlite
 
 T = TypeVar("T")
 
 # SQLite before 3.32 takes 999 variables in one statement.
 MAX_VARIABLES = 900
+# Name of the parameter for the values that ``rows_in`` looks for.
+_CHUNK = "values_of_chunk"
 
 _WAIT_FOR_LOCK = text("SELECT pg_advisory_xact_lock(:number, hashtext(current_schema()))")
 
@@ -32,9 +35,16 @@ def rows_in(
     Args:
         parameters: Values of the statement's own parameters.
     """
+    limited = _limited(statement, column)
     for chunk in chunks(values):
         # All rows at once: to fetch them one by one takes twice as long.
-        yield from connection.execute(statement.where(column.in_(chunk)), parameters).all()
+        yield from connection.execute(limited, {**(parameters or {}), _CHUNK: list(chunk)}).all()
+
+
+# Building the condition anew takes as long as running the statement on SQLite.
+@lru_cache(maxsize=64)
+def _limited(statement: Select[Any], column: ColumnElement[Any]) -> Select[Any]:
+    return statement.where(column.in_(bindparam(_CHUNK, type_=column.type, expanding=True)))
 
 
 def from_row(cls: type[T], row: Row[Any], **others: Any) -> T:

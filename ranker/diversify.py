@@ -75,13 +75,12 @@ def _chosen(worth: Float64Array, topics: IndexArray, most: int, places: int) -> 
     chosen = [0]
     topic_of = topics.tolist()
     # The last count is that of papers of unknown topic, which never wait.
-    counts = np.zeros(max(topic_of) + 2)
-    counts[-1] = -np.inf
+    counts = [0.0] * (max(topic_of) + 1) + [-np.inf]
     counts[topic_of[0]] += 1
     while len(chosen) < places:
         best = int(gain.argmax())
         if counts[topic_of[best]] >= most:
-            other = int(np.where(counts[topics] >= most, -np.inf, gain).argmax())
+            other = int(np.where(np.array(counts)[topics] >= most, -np.inf, gain).argmax())
             # If all topics wait, the best paper gets the place.
             best = other if counts[topic_of[other]] < most and gain[other] > -np.inf else best
         chosen.append(best)

@@ -1,7 +1,9 @@
 """The stages of ranking in order: features, scores, exclusion of seen papers, diversity, exploration, reasons."""
 
 import enum
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 
@@ -72,19 +74,24 @@ class Scored:
         leaves: (trees, n) output of ``Model.leaves``.
         scores: (n,) output of ``Model.scores``.
         cosines: (m, n) cosines to the user's rows, see ``Inputs.cosines``.
+        contributions: (n, families) output of ``Model.contributions``; None if reasons are for few of the candidates.
     """
 
     features: Float32Array
     leaves: IndexArray
     scores: Float64Array
     cosines: Float32Array
+    contributions: Float32Array | None = None
 
 
-def score(bundle: Bundle, inputs: Inputs) -> list[Scored]:
+def score(bundle: Bundle, inputs: Inputs, *, contributes: bool = False) -> list[Scored]:
     """Return the scored candidates of each user.
 
     The features of all users are computed in a few large operations, and the model is called once. Up to rounding, the
     results do not depend on how many users share the call.
+
+    Args:
+        contributes: Whether to compute the contributions of all candidates. This is faster if all get reasons.
     """
     features = compute_features(inputs)
     users, count, width = features.shape
@@ -92,7 +99,10 @@ def score(bundle: Bundle, inputs: Inputs) -> list[Scored]:
     leaves = bundle.model.leaves(rows)
     scores = bundle.model.scores(rows, leaves).reshape(users, count)
     by_user = leaves.reshape(len(leaves), users, count).swapaxes(0, 1)
-    return [Scored(*found) for found in zip(features, by_user, scores, inputs.cosines, strict=True)]
+    support: Iterable[Float32Array | None] = repeat(None, users)
+    if contributes:
+        support = bundle.model.contributions(rows, leaves).reshape(users, count, -1)
+    return [Scored(*found) for found in zip(features, by_user, scores, inputs.cosines, support, strict=True)]
 
 
 def rank(  # noqa: PLR0913 (one keyword for each option)
@@ -147,7 +157,11 @@ def rank(  # noqa: PLR0913 (one keyword for each option)
     if explain:
         seen = rows[:shown]
         if bundle is not None and scored is not None:
-            support = bundle.model.contributions(features[seen], scored.leaves[:, seen])
+            support = (
+                bundle.model.contributions(features[seen], scored.leaves[:, seen])
+                if scored.contributions is None
+                else scored.contributions[seen]
+            )
             cosines = scored.cosines
         else:
             support, cosines = None, candidates.cosines_to([profile.liked_units, profile.interests.centroids])

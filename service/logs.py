@@ -7,6 +7,8 @@ import sys
 
 from telemetry.record import recorder
 
+_encode = json.JSONEncoder(default=str).encode
+
 
 class JsonFormatter(logging.Formatter):
     """Formats a record as JSON: time, level, logger, message, ids of the trace and ``facts`` passed by ``extra``.
@@ -33,7 +35,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             entry["traceback"] = self.formatException(record.exc_info)
         # JSON escapes all control characters but this one.
-        return json.dumps(entry, default=str).replace("\x7f", "\\u007f")
+        return _encode(entry).replace("\x7f", "\\u007f")
 
 
 def configure(level: str, *, worker: int | None = None) -> None:

@@ -140,13 +140,13 @@ def reasons(shown: Shown, support: Float32Array | None, families: Sequence[str])
         (freshness, _plain(_KIND.FRESH, is_fresh(shown.candidates, shown.as_of)[shown.rows] & (freshness > 0))),
         (trend, _plain(_KIND.TRENDING, _flags(trending, shown.rows, trend))),
     )
-    kept = [(weights, each) for weights, each in found if each is not None]
+    kept = [(weights, *each) for weights, each in found if each is not None]
     if not kept:
         return [()] * len(shown.rows)
-    known = np.array([[reason is not None for reason in each] for _, each in kept])
-    weights = np.where(known, [weights for weights, _ in kept], -np.inf)
+    known = np.array([holds for _, holds, _ in kept])
+    weights = np.where(known, [weights for weights, _, _ in kept], -np.inf)
     orders = np.argsort(-weights, axis=0, kind="stable").T.tolist()
-    by_row = list(zip(*(each for _, each in kept), strict=True))
+    by_row = list(zip(*(each for _, _, each in kept), strict=True))
     return [
         tuple([row[kind] for kind in order[:count]])
         for row, order, count in zip(by_row, orders, known.sum(axis=0).tolist(), strict=True)
@@ -155,7 +155,8 @@ def reasons(shown: Shown, support: Float32Array | None, families: Sequence[str])
 
 _KIND = RankReasonKind
 _PLAIN = {kind: RankReason(kind) for kind in RankReasonKind}
-_Reasons = list[RankReason | None]
+_Reasons = tuple[BoolArray, list[RankReason | None]]
+"""Whether each row has the reason, and the reason of each row."""
 
 
 def _flags(flags: BoolArray | None, rows: IndexArray, weights: Float32Array) -> BoolArray | None:
@@ -167,7 +168,8 @@ def _plain(kind: RankReasonKind, holds: BoolArray | None) -> _Reasons | None:
     """Return a reason of this kind for each row where it holds; None if it holds for no row."""
     if holds is None or not holds.any():
         return None
-    return [_PLAIN[kind] if each else None for each in holds.tolist()]
+    reason = _PLAIN[kind]
+    return holds, [reason if each else None for each in holds.tolist()]
 
 
 def _near_interests(shown: Shown, holds: BoolArray) -> _Reasons | None:
@@ -182,15 +184,16 @@ def _near_interests(shown: Shown, holds: BoolArray) -> _Reasons | None:
     if not near.any():
         return None
     found = [RankReason(_KIND.TOPIC, interest=number) for number in range(len(sizes))]
-    return [found[number] if each else None for number, each in zip(nearest.tolist(), near.tolist(), strict=True)]
+    return near, [found[number] if each else None for number, each in zip(nearest.tolist(), near.tolist(), strict=True)]
 
 
 def _similar(shown: Shown, holds: BoolArray) -> _Reasons | None:
     """Return the nearest like as a reason for each row, if one is near enough."""
     nearest, similarity = _nearest_likes(shown)
-    return [
-        RankReason(_KIND.SIMILAR_TO_LIKED, like, value) if near and like >= 0 else None
-        for like, value, near in zip(nearest.tolist(), similarity.tolist(), holds.tolist(), strict=True)
+    near, kind = holds & (nearest >= 0), _KIND.SIMILAR_TO_LIKED
+    return near, [
+        RankReason(kind, like, value) if each else None
+        for like, value, each in zip(nearest.tolist(), similarity.tolist(), near.tolist(), strict=True)
     ]
 
 

@@ -4,7 +4,7 @@ import hashlib
 from typing import Any
 
 from google.protobuf.message import Message
-from itsdangerous import BadData, URLSafeSerializer
+from itsdangerous import BadData, Serializer
 
 from service.domain.errors import InvalidField, InvalidPageToken
 
@@ -36,7 +36,8 @@ class PageTokens:
     """Makes and reads page tokens, signed with ``key``."""
 
     def __init__(self, key: bytes) -> None:
-        self._serializer = URLSafeSerializer(key, salt="paperfeed.page_token")
+        # The serializer for URLs would also compress, which fills the processor's cache with its tables.
+        self._serializer = Serializer(key, salt="paperfeed.page_token")
 
     def make(self, request: Message, position: list[Any]) -> str:
         """Return the token of the page that begins at ``position``."""

@@ -11,7 +11,7 @@ from service.domain.interests import StoredInterests
 MAX_FUTURE = dt.timedelta(minutes=5)
 
 
-class EventType(enum.Enum):
+class EventType(enum.StrEnum):
     """Kinds of events; the values are those of the interchange format."""
 
     LIKE = "like"

@@ -16,8 +16,8 @@ class FallbackReason(enum.Enum):
     EMPTY_DIGEST = "empty_digest"
 
 
-class ReasonType(enum.Enum):
-    """Kinds of reasons for a paper."""
+class ReasonType(enum.StrEnum):
+    """Kinds of reasons for a paper. Each is the text that is stored."""
 
     SIMILAR_TO_LIKED = "similar_to_liked"
     TOPIC = "topic"

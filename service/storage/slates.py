@@ -34,7 +34,7 @@ _PRECOMPUTED = select(precomputed_slates).where(
 )
 _USER_VERSIONS = select(users.c.user_id, users.c.version).order_by(users.c.user_id).with_for_update(key_share=True)
 
-_REASON_TYPES = {kind.value: kind for kind in ReasonType}
+_REASON_TYPES: dict[str, ReasonType] = {kind: kind for kind in ReasonType}
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -124,19 +124,14 @@ def _json_of_items(items: Sequence[SlateItem]) -> str:
     Each item is a list of paper_id, score, action_propensity and reasons. If the item is in a section or has a
     probability, its interest_id follows, and then the probability, if there is one.
     """
-    return _encode(
-        [
-            (
-                item.paper_id,
-                item.score,
-                item.action_propensity,
-                [(reason.reason_type.value, *reason[1:]) for reason in item.reasons],
-                *([item.interest_id] if item.interest_id or item.probability is not None else []),
-                *([] if item.probability is None else [item.probability]),
-            )
-            for item in items
-        ]
-    )
+    rows: list[tuple[Any, ...]] = []
+    for _, paper_id, score, reasons, action_propensity, interest_id, probability in items:
+        row = (paper_id, score, action_propensity, reasons)
+        if probability is not None:
+            rows.append((*row, interest_id, probability))
+        else:
+            rows.append((*row, interest_id) if interest_id else row)
+    return _encode(rows)
 
 
 def _items_of_json(text: str) -> tuple[SlateItem, ...]:

@@ -93,9 +93,9 @@ class SqlUsers:
         if recorded_by is not None:
             statement = statement.where(events.c.recorded_at <= recorded_by)
         for chunk in chunks(user_ids):
-            rows = self._connection.execute(statement.where(events.c.user_id.in_(chunk)))
+            rows = rows_in(self._connection, statement, events.c.user_id, chunk)
             deciding = {user_id: [row[1:] for row in own] for user_id, own in groupby(rows, itemgetter(0))}
-            for user in self._connection.execute(_WITH_PREFERENCES.where(users.c.user_id.in_(chunk))):
+            for user in rows_in(self._connection, _WITH_PREFERENCES, users.c.user_id, chunk):
                 found[user.user_id] = _state_of(user, deciding.get(user.user_id, ()))
         return found
 

@@ -1,7 +1,7 @@
 """Ranking of a set of candidates for a user: hidden papers, order and reasons."""
 
 import datetime as dt
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -28,6 +28,8 @@ MAX_SLATE_SIZE = 500
 SCORED_ROWS = 6_000
 """Number of pairs of a user and a candidate that are scored in one call. More would not be faster; they take 30 MB."""
 _PLAIN_REASONS = {kind: Reason(ReasonType(kind.value)) for kind in RankReasonKind}
+# Python looks up a member of an enumeration as slowly as it makes a reason.
+_SIMILAR, _TOPIC, _AUTHOR = ReasonType.SIMILAR_TO_LIKED, ReasonType.TOPIC, ReasonType.FOLLOWED_AUTHOR
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,9 @@ def _rank_group(
     scored: Iterator[Scored] = iter(())
     if serving.bundle is not None and known:
         profiles, their_contexts = zip(*known, strict=True)
-        scored = iter(score(serving.bundle, Inputs(profiles, candidates.matrix, as_of.timestamp(), their_contexts)))
+        inputs = Inputs(profiles, candidates.matrix, as_of.timestamp(), their_contexts)
+        explains_all = all(options.explain and options.page is None for _, options in asked)
+        scored = iter(score(serving.bundle, inputs, contributes=explains_all))
     for (user, options), context in zip(asked, contexts, strict=True):
         yield _rank(serving, user, candidates, options, context, next(scored, None) if user.profile else None)
 
@@ -243,28 +247,31 @@ def _items(ranked: RankedList, user: PreparedUser, candidates: Candidates, *, ex
     papers, matches = candidates.papers, candidates.matcher.find(user.state)
     columns = zip(rows, scores, propensities, probabilities, strict=True)
     for place, (row, value, action_propensity, probability) in enumerate(columns):
-        why = tuple(_reasons(user, matches, row, ranked.reasons[place])) if explain else ()
+        why = _reasons(user, matches, row, ranked.reasons[place]) if explain else ()
         yield SlateItem(place + 1, papers[row].paper_id, value, why, action_propensity, probability=probability)
 
 
-def _reasons(user: PreparedUser, matches: Matches, row: int, found: Sequence[RankReason]) -> Iterator[Reason]:
-    """Yield the ranker's reasons for the candidate at ``row`` as reasons of the service."""
-    topics = [Reason(ReasonType.TOPIC, topic) for topic in matches.topics.get(row, ())]
-    authors = [Reason(ReasonType.FOLLOWED_AUTHOR, author) for author in matches.authors.get(row, ())]
+def _reasons(user: PreparedUser, matches: Matches, row: int, found: Sequence[RankReason]) -> tuple[Reason, ...]:
+    """Return the ranker's reasons for the candidate at ``row`` as reasons of the service."""
+    shown: list[Reason] = []
     if user.profile is None:
-        yield from topics
-        yield from authors
-    for reason in found:
-        if reason.liked_index is not None:
-            liked = user.liked[reason.liked_index]
-            yield Reason(ReasonType.SIMILAR_TO_LIKED, liked.title, liked.paper_id, reason.similarity)
-        elif reason.interest is not None:
+        shown += _followed(_TOPIC, matches.topics, row) + _followed(_AUTHOR, matches.authors, row)
+    for kind, liked_index, similarity, interest in found:
+        if liked_index is not None:
+            liked = user.liked[liked_index]
+            shown.append(Reason(_SIMILAR, liked.title, liked.paper_id, similarity))
+        elif interest is not None:
             # An interest without a name gives no reason.
-            if name := user.topic_names[reason.interest]:
-                yield Reason(ReasonType.TOPIC, name)
-        elif reason.kind is RankReasonKind.TOPIC:
-            yield from topics
-        elif reason.kind is RankReasonKind.FOLLOWED_AUTHOR:
-            yield from authors
+            if name := user.topic_names[interest]:
+                shown.append(Reason(_TOPIC, name))
+        elif (plain := _PLAIN_REASONS[kind]).reason_type is _TOPIC:
+            shown += _followed(_TOPIC, matches.topics, row)
+        elif plain.reason_type is _AUTHOR:
+            shown += _followed(_AUTHOR, matches.authors, row)
         else:
-            yield _PLAIN_REASONS[reason.kind]
+            shown.append(plain)
+    return tuple(shown)
+
+
+def _followed(kind: ReasonType, names: Mapping[int, Sequence[str]], row: int) -> list[Reason]:
+    return [Reason(kind, name) for name in names.get(row, ())]
