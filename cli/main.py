@@ -15,11 +15,11 @@ from cli import run as schedule
 from cli.batch import commands as batch
 from cli.demo import command as demo
 from cli.failures import run
-from cli.groups import Commands
 from cli.home import doctor, init, up
 from cli.imports import digests, fetch, files, libraries
 from cli.mail import commands as mail
 from cli.models import check, due, estimate, evaluate, judge, registry, train
+from cli.options import Commands
 from cli.output import show_text
 from cli.queries import commands as queries
 from cli.queries import explain, interests, missed, reactions, signals

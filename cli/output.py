@@ -51,6 +51,11 @@ def show_text(text: str, **style: Any) -> None:
     console.print(text, markup=False, soft_wrap=True, **style)
 
 
+def show_file(text: str) -> None:
+    """Print the text of a file, such as CSV, as it is."""
+    sys.stdout.write(text)
+
+
 class Bar(Protocol):
     """Shows how far some work is."""
 

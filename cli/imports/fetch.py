@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.groups import Commands
 from cli.imports.digests import Add, DigestId, Replace, StoredDigest, chosen_effect, store_digest
 from cli.imports.http import open_http
 from cli.imports.problems import show_import
 from cli.local import open_local
 from cli.observed import job
-from cli.options import Db, Embed, Json
+from cli.options import Commands, Db, Embed, Json
 from cli.output import show
 from service.config import Settings
 from service.domain.papers import Digest

@@ -11,11 +11,10 @@ import typer
 
 from cli.credentials import server_access
 from cli.destination import check_database, check_folder
-from cli.groups import Commands
 from cli.mail.store import MailDb, configured_store
 from cli.mail.subscribers import app as subscribers_app
 from cli.observed import job
-from cli.options import Json, ServerOptions
+from cli.options import Commands, Json, ServerOptions
 from cli.output import show, show_text, warn
 
 app = Commands(help="Send the digest by e-mail.", no_args_is_help=True)

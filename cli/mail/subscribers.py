@@ -1,6 +1,5 @@
 """The commands ``paperfeed mail subscribers``."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +8,7 @@ import typer
 
 from cli.mail.store import MailDb, configured_store
 from cli.options import Json
-from cli.output import show, show_text, warn
+from cli.output import show, show_file, show_text, warn
 
 if TYPE_CHECKING:
     from mailer.domain.subscription import Subscriber
@@ -110,7 +109,7 @@ def list_subscribers(
     with configured_store(mail_db) as store:
         known = [each for page in subscribers.pages(store, 1_000, wanted) for each in page]
     if as_csv:
-        sys.stdout.write(export_csv(known))
+        show_file(export_csv(known))
         return
     found = [
         {

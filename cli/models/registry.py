@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from google.protobuf.json_format import MessageToDict
 
-from cli.groups import Commands
-from cli.options import Json, ServerOptions
+from cli.options import Commands, Json, ServerOptions
 from cli.output import one_line, show
 from cli.queries.server import server_client
 from paperfeed.v1.model_pb2 import (

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from google.protobuf.json_format import MessageToDict
 
-from cli.groups import Commands
-from cli.options import Json, ServerOptions, User
+from cli.options import Commands, Json, ServerOptions, User
 from cli.output import one_line, show
 from cli.queries.server import server_client
 from paperfeed.v1.profile_pb2 import (

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.groups import Commands
 from cli.mail.store import MailDb
-from cli.options import Json, ServerOptions, User
+from cli.options import Commands, Json, ServerOptions, User
 from cli.output import one_line, show
 from cli.queries.server import server_client
 from cli.users.places import DatabasePlace, FilesPlace, Found, MailPlace, Place, ServerPlace, Service, found_in

@@ -160,14 +160,14 @@ class SqlUsers:
         return True
 
     def reactions(self, kinds: Collection[EventType]) -> Iterator[Reaction]:
-        statement = (
-            select(events.c.user_id, events.c.paper_id, events.c.event_type, events.c.occurred_at)
-            .where(events.c.event_type.in_(kinds))
-            .order_by(events.c.sequence)
-            .execution_options(yield_per=_ROWS_AT_A_TIME)
-        )
-        for row in self._connection.execute(statement):
-            yield row.user_id, row.paper_id, row.event_type, row.occurred_at
+        columns = (events.c.sequence, events.c.user_id, events.c.paper_id, events.c.event_type, events.c.occurred_at)
+        wanted = select(*columns).where(events.c.event_type.in_(kinds)).order_by(events.c.sequence)
+        after = 0
+        # Parts of their own rather than a cursor, which would stay open where the caller stops halfway.
+        while rows := self._connection.execute(wanted.where(events.c.sequence > after).limit(_ROWS_AT_A_TIME)).all():
+            for row in rows:
+                yield row.user_id, row.paper_id, row.event_type, row.occurred_at
+            after = rows[-1].sequence
 
     def deleted(
         self, *, since: dt.datetime | None, after: tuple[dt.datetime, str] | None, limit: int

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import feedparser
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from cli.demo.samples import sample_users
 from paperfeed.v1.catalog_pb2 import Paper
@@ -81,11 +81,12 @@ class Walk:
             time.sleep(0.5)
 
 
-def go(pictures: Path) -> None:
+def go(pictures: Path, browser: Browser) -> None:
     """Walk the whole way. The pictures are named after the steps, in order.
 
     Args:
         pictures: Folder that gets the pictures. It is made if it is missing.
+        browser: The browser in which the pages are opened.
     """
     pictures.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name, _withheld_papers() as (source, is_open):
@@ -97,7 +98,7 @@ def go(pictures: Path) -> None:
         port = free_port()
         change(home, mail__port=port, mail__base_url=f"http://127.0.0.1:{port}")
         change(home, service__exploration=0, service__fetch_timeout_seconds=SECONDS)
-        with up(home) as running, chromium() as browser:
+        with up(home) as running:
             address = running.line("your paperfeed: ")
             server = running.line("the server: ").partition(";")[0]
             page = browser.new_page()
@@ -307,7 +308,8 @@ def main() -> int:
         return 2
     folder = Path(sys.argv[1])
     started_at = dt.datetime.now(dt.UTC)
-    go(folder)
+    with chromium() as running:
+        go(folder, running)
     seconds = (dt.datetime.now(dt.UTC) - started_at).total_seconds()
     sys.stdout.write(f"{folder}: {len(list(folder.glob('*.png')))} pictures after {seconds:.0f} s\n")
     return 0
