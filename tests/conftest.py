@@ -20,6 +20,7 @@ os.environ.setdefault("PAPERFEED_EMBEDDING_CACHE", "none")
 
 
 LONGEST = [
+    "browser/test_walk.py",
     "rpc/edge/test_fuzz.py",
     "cli/home/test_init.py",
     "rpc/feeds/test_statistics.py",
