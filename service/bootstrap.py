@@ -37,6 +37,7 @@ from service.app.ranking.inline import InlineRanking
 from service.app.ranking.precomputed import Precomputed, PrecomputedUse
 from service.app.ranking.prepared_users import PreparedUsers
 from service.app.ranking.serving import ServingSlot
+from service.app.slates import SlateMaker
 from service.app.statistics import StatisticsKeeper
 from service.app.storage_probe import StorageProbe
 from service.config import Settings, without_password
@@ -180,15 +181,18 @@ class Application:
             users,
             counters,
             candidates,
-            diversity=settings.diversity,
-            stale_after=dt.timedelta(days=settings.stale_digest_days),
-            precomputed=Precomputed(
+            SlateMaker(
+                clock,
+                diversity=settings.diversity,
+                stale_after=dt.timedelta(days=settings.stale_digest_days),
+                exploration=settings.exploration,
+            ),
+            Precomputed(
                 PrecomputedUse(settings.precomputed),
                 dt.timedelta(hours=settings.precomputed_hours),
                 lambda: quick.is_crowded,
                 explores=settings.exploration > 0,
             ),
-            exploration=settings.exploration,
         )
         inline = InlineRanking(self.store, clock, self.serving, users, self.encoder, counters)
         tokens = PageTokens(self.store.page_token_key())

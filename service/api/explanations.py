@@ -6,8 +6,8 @@ from paperfeed.v1 import catalog_pb2, feed_pb2, profile_pb2
 from service.api import convert
 from service.app.explanation.ledger import SignalPage
 from service.app.explanation.paper import Explanation, Outcome, PaperQuery
-from service.app.feeds import FeedQuery
 from service.app.ranking.ranking import check_diversity, check_min_probability
+from service.app.slates import FeedQuery
 from service.domain.errors import InvalidField
 from service.domain.events import EventType, Preferences
 from service.domain.ledger import SignalEffect

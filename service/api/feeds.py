@@ -11,9 +11,10 @@ from service.api import convert
 from service.api.explanations import MAX_EXCLUDED, from_explanation, to_paper_query
 from service.api.page_tokens import OTHER_REQUEST, PageTokens, page_size, request_hash
 from service.app.explanation.paper import Explainer
-from service.app.feeds import FeedPage, FeedQuery, Feeds
+from service.app.feeds import FeedPage, Feeds
 from service.app.ranking.inline import InlineRanking, RankingQuery
 from service.app.ranking.ranking import check_diversity, check_min_probability
+from service.app.slates import FeedQuery
 from service.domain.errors import InvalidField, InvalidPageToken
 from service.domain.papers import Paper, check_id
 

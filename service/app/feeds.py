@@ -1,73 +1,28 @@
-"""Use cases over feeds: slates are made, stored, paged and streamed; similar papers are found."""
+"""Use cases over feeds: slates are stored, paged and streamed; similar papers are found."""
 
 import datetime as dt
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 from service.app.catalog import resolve_all
 from service.app.counters import Counters
 from service.app.ports import Clock, Store, Transaction, Versions
-from service.app.ranking.candidate_sets import BeingPlaced, CandidateSets, Window
+from service.app.ranking.candidate_sets import BeingPlaced, CandidateSets
 from service.app.ranking.candidates import Candidates
 from service.app.ranking.precomputed import Precomputed
 from service.app.ranking.prepared_user import PreparedUser
 from service.app.ranking.prepared_users import PreparedUsers
-from service.app.ranking.ranking import (
-    MAX_SLATE_SIZE,
-    Asked,
-    Ranking,
-    RankingOptions,
-    check_calibrated,
-    feed_exploration,
-    hidden_papers,
-    rank_many,
-)
-from service.app.ranking.sections import Section, active, mixed, named
+from service.app.ranking.sections import Section, active, named
 from service.app.ranking.serving import Choice, Serving, ServingSlot
 from service.app.ranking.similar import SimilarPapers
+from service.app.slates import FeedQuery, SlateMaker, Wanted
 from service.domain.errors import Conflict, NotFound
 from service.domain.feeds import Slate
 from service.domain.papers import Paper
 from telemetry.record import recorder
 
 USERS_PER_READ = 200
-
-
-@dataclass(frozen=True)
-class FeedQuery:
-    """Request for a feed.
-
-    Attributes:
-        digest_id: Empty for the newest digest; ignored with a window or ``digest_ids``.
-        window: Time window of the candidates; None for a digest.
-        as_of: Time at which ages are computed. Also selects the statistics of the catalog of that time. None means now.
-        diversity: 0 to 1; None means the configured default.
-        min_probability: 0 to 1; papers with a lower probability are left out. None leaves out none.
-        request_hash: Identifies the request, for page tokens.
-        digest_ids: Digests whose papers are joined; only for ``Feeds.stream``.
-        interest_id: The interest to rank for; empty for all of them.
-        by_interest: Whether the slate has a section for each interest that is not paused.
-    """
-
-    user_id: str
-    digest_id: str = ""
-    window: Window | None = None
-    as_of: dt.datetime | None = None
-    explain: bool = False
-    diversity: float | None = None
-    min_probability: float | None = None
-    exclude_paper_ids: tuple[str, ...] = ()
-    request_hash: str = ""
-    digest_ids: tuple[str, ...] = ()
-    interest_id: str = ""
-    by_interest: bool = False
-
-    @property
-    def is_for_newest(self) -> bool:
-        """Whether the candidates are the papers of the newest digest."""
-        return not self.digest_id and not self.digest_ids and self.window is None
 
 
 @dataclass(frozen=True)
@@ -93,10 +48,8 @@ class Feeds:
     """Use cases over feeds.
 
     Attributes:
-        diversity: Default diversity, 0 to 1.
-        stale_after: Age above which the newest digest is stale.
+        slates: Makes the slates.
         precomputed: Rule for serving precomputed slates.
-        exploration: Chance, 0 to 1, that a place of a slate is explored; see ``ranker.explore``.
     """
 
     store: Store
@@ -105,10 +58,8 @@ class Feeds:
     users: PreparedUsers
     counters: Counters
     candidates: CandidateSets
-    diversity: float
-    stale_after: dt.timedelta
+    slates: SlateMaker
     precomputed: Precomputed
-    exploration: float
     index: SimilarPapers = field(default_factory=SimilarPapers)
 
     def feed(self, query: FeedQuery, *, page_size: int) -> FeedPage:
@@ -163,7 +114,7 @@ class Feeds:
             shown = self._candidates(tx, serving, queries[0], versions[0]) if wanted else None
         if shown is not None:
             candidates, date = shown
-            made = iter(self._make_slates(serving, wanted, candidates, date))
+            made = iter(self.slates.make(serving, wanted, candidates, date))
             pages = [
                 page or _first_page(next(made), candidates, page_size)
                 for page, page_size in zip(pages, page_sizes, strict=True)
@@ -203,10 +154,10 @@ class Feeds:
                     serving, [batch[row] for row in rows], pinned, by_interest=query.by_interest
                 )
                 wanted = [
-                    _Wanted(replace(query, user_id=name), user, sections=sections)
+                    Wanted(replace(query, user_id=name), user, sections=sections)
                     for name, (user, sections) in users.items()
                 ]
-                for slate in self._make_slates(serving, wanted, candidates, date):
+                for slate in self.slates.make(serving, wanted, candidates, date):
                     made[slate.user_id] = (slate, candidates)
                 known.update(user_id for user_id, (user, _) in users.items() if user.state is not None)
             slates = [made[user_id][0] for user_id in batch]
@@ -271,14 +222,14 @@ class Feeds:
                     return wanted, candidates, date
             done.result()
 
-    def _wanted(self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions) -> "_Wanted":
+    def _wanted(self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions) -> Wanted:
         user = self.users.find(tx, serving, query.user_id, versions.user)
         sections: tuple[Section, ...] = ()
         if query.interest_id:
             sections = (named(self.users.sections(tx, serving, user), query.interest_id),)
         elif query.by_interest:
             sections = active(self.users.sections(tx, serving, user))
-        return _Wanted(query, user, frozenset(tx.papers.resolve(query.exclude_paper_ids).values()), sections)
+        return Wanted(query, user, frozenset(tx.papers.resolve(query.exclude_paper_ids).values()), sections)
 
     def _candidates(
         self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions
@@ -287,86 +238,6 @@ class Feeds:
         if query.window is not None:
             return self.candidates.of_window(tx, serving, query.window), None
         return self.candidates.of_digest(tx, serving, versions, query.digest_id)
-
-    def _make_slates(
-        self, serving: Serving, wanted: Sequence["_Wanted"], candidates: Candidates, date: dt.date | None
-    ) -> list[Slate]:
-        """Return a slate for each wanted one; their queries have the same ``as_of``."""
-        if any(each.query.min_probability is not None for each in wanted):
-            check_calibrated(serving)
-        as_of = wanted[0].query.as_of or self.clock.now()
-        # Each section is one more user of the same ranking call.
-        asked = [ask for each in wanted for ask in self._asked(serving, each, candidates, as_of)]
-        with recorder().stage("rank", feeds=len(asked), candidates=len(candidates.papers)):
-            rankings = iter(rank_many(serving, asked, candidates, as_of))
-        return [self._slate(each.query, candidates, _ranking(each.sections, rankings), date, as_of) for each in wanted]
-
-    def _asked(self, serving: Serving, wanted: "_Wanted", candidates: Candidates, as_of: dt.datetime) -> list[Asked]:
-        """Return the rankings that a slate is made of: one for each of its sections, or a single one."""
-        query, user, exclude, sections = wanted
-        # The swaps of exploration are defined over the whole slate, which sections share.
-        share = 0.0 if query.by_interest and sections else self.exploration
-        options = self.options(serving, query, user, candidates, exclude, as_of, exploration=share)
-        return [Asked(each, options) for each in [section.user for section in sections] or [user]]
-
-    def options(
-        self,
-        serving: Serving,
-        query: FeedQuery,
-        user: PreparedUser,
-        candidates: Candidates,
-        exclude: frozenset[str],
-        as_of: dt.datetime,
-        *,
-        exploration: float | None = None,
-    ) -> RankingOptions:
-        """Return the options with which the candidates are ranked for a feed.
-
-        Args:
-            exclude: Papers that the query excludes.
-            exploration: Chance of a swap; None means the server's.
-        """
-        return RankingOptions(
-            as_of=as_of,
-            explain=query.explain,
-            diversity=self.diversity if query.diversity is None else query.diversity,
-            exclude=exclude | hidden_papers(user, candidates),
-            min_probability=query.min_probability,
-            limit=MAX_SLATE_SIZE,
-            exploration=feed_exploration(
-                serving,
-                self.exploration if exploration is None else exploration,
-                query.user_id,
-                _shown(query, candidates),
-                as_of,
-            ),
-        )
-
-    def _slate(
-        self,
-        query: FeedQuery,
-        candidates: Candidates,
-        ranking: Ranking,
-        date: dt.date | None,
-        as_of: dt.datetime,
-    ) -> Slate:
-        return Slate(
-            slate_id=secrets.token_hex(16),
-            user_id=query.user_id,
-            digest_ids=candidates.digest_ids,
-            model_version=ranking.model_version,
-            fallback_reason=ranking.fallback_reason,
-            as_of=as_of,
-            created_at=self.clock.now(),
-            request_hash=query.request_hash,
-            pending_paper_count=candidates.pending_paper_count,
-            items=ranking.items,
-            features_version=ranking.features_version,
-            features=ranking.features,
-            statistics_version=ranking.statistics_version,
-            stale_digest=query.is_for_newest and self._is_stale(date, as_of),
-            sections=ranking.sections,
-        )
 
     def _precomputed_page(
         self, tx: Transaction, serving: Serving, query: FeedQuery, versions: Versions, page_size: int
@@ -377,7 +248,7 @@ class Feeds:
         is_plain = not (query.window or query.as_of or query.exclude_paper_ids or has_sections or has_limit)
         if not is_plain or not self.precomputed.wanted:
             return None
-        diversity, now = self.diversity if query.diversity is None else query.diversity, self.clock.now()
+        diversity, now = self.slates.diversity if query.diversity is None else query.diversity, self.clock.now()
         found = self.precomputed.find(
             tx, serving, versions, query.user_id, diversity=diversity, page_size=page_size, now=now
         )
@@ -385,12 +256,9 @@ class Feeds:
             return None
         slate, date = found
         papers = tx.papers.find_many([item.paper_id for item in slate.items[:page_size]])
-        stale = query.is_for_newest and self._is_stale(date, now)
+        stale = query.is_for_newest and self.slates.is_stale(date, now)
         slate = replace(slate, slate_id=secrets.token_hex(16), request_hash=query.request_hash, stale_digest=stale)
         return FeedPage(slate, 0, min(page_size, len(slate.items)), papers)
-
-    def _is_stale(self, date: dt.date | None, as_of: dt.datetime) -> bool:
-        return date is not None and as_of.date() - date > self.stale_after
 
     def _save(self, made: Sequence[Slate], *, known: Collection[str], skip_deleted: bool = False) -> list[Slate]:
         """Store slates; return those stored. Skip slates of known users deleted since, or raise Conflict."""
@@ -420,20 +288,6 @@ class Feeds:
             start_after = batch[-1]
 
 
-class _Wanted(NamedTuple):
-    """A slate to make: the query, its prepared user, the papers that the query excludes, and its sections."""
-
-    query: FeedQuery
-    user: PreparedUser
-    exclude: frozenset[str] = frozenset()
-    sections: tuple[Section, ...] = ()
-
-
-def _ranking(sections: Sequence[Section], rankings: Iterator[Ranking]) -> Ranking:
-    """Return the next ranking, or that of the next rankings of these sections."""
-    return mixed(sections, [next(rankings) for _ in sections]) if sections else next(rankings)
-
-
 def _grouped(choice: Choice, user_ids: Sequence[str]) -> list[tuple[Serving, list[int]]]:
     """Return the rows of the users by what ranks for them, in order."""
     rows: dict[int, tuple[Serving, list[int]]] = {}
@@ -441,11 +295,6 @@ def _grouped(choice: Choice, user_ids: Sequence[str]) -> list[tuple[Serving, lis
         serving = choice.of(user_id)
         rows.setdefault(serving.generation, (serving, []))[1].append(row)
     return list(rows.values())
-
-
-def _shown(query: FeedQuery, candidates: Candidates) -> str:
-    """Identify the candidates of a slate, to seed exploration."""
-    return f"{query.window[0]}/{query.window[1]}" if query.window else " ".join(candidates.digest_ids)
 
 
 def _find_slate(tx: Transaction, slate_id: str, *, field: str) -> Slate:

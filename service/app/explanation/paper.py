@@ -17,12 +17,13 @@ from ranker.diversify import diversify
 from ranker.explore import read_exploration
 from ranker.features import SCHEMA
 from service.app.catalog import resolve_all
-from service.app.feeds import FeedQuery, Feeds
+from service.app.feeds import Feeds
 from service.app.ports import Transaction
 from service.app.ranking.candidates import Candidates
 from service.app.ranking.prepared_user import PreparedUser
 from service.app.ranking.ranking import MAX_SLATE_SIZE, RankingOptions, check_calibrated, rank_candidates
 from service.app.ranking.serving import Serving
+from service.app.slates import FeedQuery
 from service.domain.errors import NotFound
 from service.domain.events import Event, Preferences
 from service.domain.feeds import FallbackReason, Reason, Slate, SlateItem
@@ -154,7 +155,7 @@ class Explainer:
             user = self._user(tx, serving, feed.user_id, paper, feed.as_of)
             facts = _facts_of(tx, serving, user, feed.user_id, paper, feed.as_of)
             exclude = frozenset(tx.papers.resolve(feed.exclude_paper_ids).values())
-        options = feeds.options(serving, feed, user, candidates, exclude, as_of)
+        options = feeds.slates.options(serving, feed, user, candidates, exclude, as_of)
         # The paper is ranked even if it is left out, to say which rank it would have.
         options = replace(options, exclude=options.exclude - {paper.paper_id}, limit=None, exploration=None)
         ranking = rank_candidates(serving, user, candidates, options)

@@ -1,8 +1,6 @@
 """The model registry: which bundles there are, which of them serve, and every decision about them."""
 
 import datetime as dt
-import json
-import math
 from collections.abc import Mapping
 from itertools import takewhile
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import Any
 
 from ranker.bundle.bundle import Bundle, bundle_files, bundle_of
 from ranker.errors import BundleError
+from service.app.models.checked import checked_bundle, plain_json
 from service.app.ports import BundleFolders, Clock, Store, Transaction
 from service.domain.errors import (
     BundleRejected,
@@ -27,14 +26,9 @@ from service.domain.models import (
     ModelState,
     NewModel,
 )
-from service.domain.papers import check_id
 
 MAX_MODELS = 10_000
 MAX_FAILURES = 3
-MAX_METRICS_BYTES = 64 * 1024
-"""Limit for the metrics of a bundle as JSON: a page of models must fit into one message."""
-MAX_METRICS_DEPTH = 16
-"""Limit for the nesting of metrics: clients cannot read messages that are nested 100 deep."""
 
 
 class Registry:
@@ -62,9 +56,9 @@ class Registry:
             BundleRejected: The bundle is damaged, too large, made for another encoder or feature schema, or its version
                 is registered with other content.
         """
-        files, bundle = self._checked(folder)
-        self._folders.put(bundle.manifest.content_sha256, files)
-        return self._add(_new_model(bundle, files), actor)
+        files, model = checked_bundle(folder, self._encoder)
+        self._folders.put(model.content_sha256, files)
+        return self._add(model, actor)
 
     def register_stored(self, content_sha256: str, actor: str) -> ModelRecord:
         """Register a bundle whose folder is in the registry already; see ``register``.
@@ -76,10 +70,10 @@ class Registry:
             folder = self._folders.folder(content_sha256)
         except BundleUnusable as error:
             raise BundleRejected(error.message) from error
-        files, bundle = self._checked(folder)
-        if bundle.manifest.content_sha256 != content_sha256:
+        _, model = checked_bundle(folder, self._encoder)
+        if model.content_sha256 != content_sha256:
             raise BundleRejected(f"the folder {content_sha256} has other content than its name says")
-        return self._add(_new_model(bundle, files), actor)
+        return self._add(model, actor)
 
     def list_models(
         self, after: tuple[dt.datetime, str] | None = None, *, limit: int = MAX_MODELS
@@ -274,13 +268,6 @@ class Registry:
             if evidence not in said and len(said) < MAX_FAILURES:
                 self._append(tx, record, record.state, evidence, actor)
 
-    def _checked(self, folder: Path) -> tuple[dict[str, bytes], Bundle]:
-        try:
-            files = bundle_files(folder)
-            return files, bundle_of(files, folder, encoder=self._encoder)
-        except BundleError as error:
-            raise BundleRejected(str(error)) from error
-
     def _add(self, model: NewModel, actor: str) -> ModelRecord:
         with self._store.write() as tx:
             tx.models.lock()
@@ -324,7 +311,7 @@ class Registry:
     def _append(
         self, tx: Transaction, record: ModelRecord, state: ModelState, evidence: Mapping[str, Any], actor: str
     ) -> int:
-        known = _plain(dict(evidence), MAX_METRICS_DEPTH)
+        known = plain_json(dict(evidence))
         return tx.models.append(record.version, record.state, state, known, actor=actor, at=self._clock.now())
 
 
@@ -366,47 +353,3 @@ def _gate_problem(tx: Transaction, record: ModelRecord, serving: str | None) -> 
     if serving is None or rival in {None, serving}:
         return ""
     return f"its gate compared it with {rival}, which does not serve now; check it again"
-
-
-def _new_model(bundle: Bundle, files: Mapping[str, bytes]) -> NewModel:
-    """Return the facts about a bundle; raise BundleRejected if its manifest has a field of the wrong kind."""
-    manifest = bundle.manifest
-    try:
-        created_at = dt.datetime.fromisoformat(manifest.created_at)
-        version = check_id(manifest.version, "version")
-        metrics = _plain(manifest.metrics, MAX_METRICS_DEPTH)
-    except (InvalidField, TypeError, ValueError, OverflowError) as error:
-        raise BundleRejected(f"manifest.json: {error}") from error
-    if created_at.tzinfo is None or not isinstance(metrics, dict):
-        raise BundleRejected("manifest.json: created_at needs a time zone, and metrics must be an object")
-    if (size := len(json.dumps(metrics))) > MAX_METRICS_BYTES:
-        raise BundleRejected(f"manifest.json: metrics take {size} bytes; at most {MAX_METRICS_BYTES} are allowed")
-    return NewModel(
-        version=version,
-        content_sha256=manifest.content_sha256,
-        encoder=manifest.encoder_name,
-        schema_sha256=manifest.schema_sha256,
-        size_bytes=sum(map(len, files.values())),
-        created_at=created_at,
-        metrics=metrics,
-    )
-
-
-def _plain(value: Any, depth: int) -> Any:
-    """Return a JSON value that every database and client can read: numbers that JSON does not know become null.
-
-    Args:
-        depth: How deeply objects and lists may be nested.
-
-    Raises:
-        ValueError: The value is nested too deeply.
-        OverflowError: A whole number is too large.
-    """
-    if isinstance(value, dict | list | tuple) and not depth:
-        raise ValueError("metrics are nested too deeply")
-    if isinstance(value, dict):
-        return {name: _plain(each, depth - 1) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each, depth - 1) for each in value]
-    is_number = isinstance(value, int | float)
-    return None if is_number and not math.isfinite(value) else value

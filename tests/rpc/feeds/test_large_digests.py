@@ -12,8 +12,8 @@ from sqlalchemy import update
 from paperfeed.client import Client
 from paperfeed.v1.catalog_pb2 import DeletePaperRequest, Paper
 from paperfeed.v1.feed_pb2 import FindSimilarPapersRequest, StreamFeedsRequest
-from service.app.feeds import FeedQuery
 from service.app.ranking.candidate_sets import WIDE_DIGEST_PAPERS, BeingPlaced
+from service.app.slates import FeedQuery
 from service.storage.tables import embeddings
 from testing.calls import make_digest, make_papers, record, upsert_ready, wait_until
 from testing.servers import Service

@@ -9,7 +9,7 @@ from paperfeed.client import Client
 from paperfeed.v1.feed_pb2 import PaperIds, RankPapersRequest, StreamFeedsRequest
 from paperfeed.v1.model_pb2 import RollbackModelRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
-from service.app.feeds import FeedQuery
+from service.app.slates import FeedQuery
 from testing.calls import wait_until
 from testing.models import present, promote, register, version_of
 from testing.servers import Service
