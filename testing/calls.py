@@ -2,7 +2,6 @@
 
 import datetime as dt
 import itertools
-import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from paperfeed.v1.feed_pb2 import InlinePapers, PaperIds, RankPapersRequest
 from paperfeed.v1.profile_pb2 import Event, RecordEventsRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
 from service.api.convert import to_date
+from testing.names import token
 from testing.papers import TOPICS
 
 MONDAY = dt.datetime(2026, 3, 9, 12, tzinfo=dt.UTC)
@@ -35,7 +35,7 @@ MONDAY = dt.datetime(2026, 3, 9, 12, tzinfo=dt.UTC)
 
 def fresh(prefix: str) -> str:
     """Return an id that no other test uses."""
-    return f"{prefix}-{secrets.token_hex(6)}"
+    return f"{prefix}-{token(12)}"
 
 
 def at(moment: dt.datetime) -> Timestamp:
@@ -55,12 +55,12 @@ def make_papers(count: int, topic: str = "vision", **fields: Any) -> list[Paper]
     words = TOPICS[topic].split()
     papers = []
     for i in range(count):
-        token = secrets.token_hex(4)
+        mark = token(8)
         chosen = [words[(i + step) % len(words)] for step in range(8)]
         papers.append(
             Paper(
-                paper_id=f"{topic}-{i:03d}-{token}",
-                title=f"{' '.join(chosen[:4])} {token}",
+                paper_id=f"{topic}-{i:03d}-{mark}",
+                title=f"{' '.join(chosen[:4])} {mark}",
                 abstract=" ".join(chosen * 2),
                 **fields,
             )

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from testing import names
+
 # A slow or busy machine must not fail a test, and a failure must come back when the test is run again.
 settings.register_profile("paperfeed", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("paperfeed")
@@ -81,6 +83,11 @@ def pytest_collection() -> Iterator[None]:
     yield
     gc.freeze()
     gc.enable()
+
+
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """Give each test the same names of papers and users in every run."""
+    names.restart(nodeid)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
