@@ -1,5 +1,7 @@
 """Measurements of a page: width, contrast, labels, and reachability by keyboard."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page
@@ -7,6 +9,31 @@ from playwright.sync_api import Page
 ACTIVE = "a[href], button, input:not([type=hidden]), select, textarea"
 LEAST_CONTRAST = 4.5
 """WCAG 2.2 AA, for text of any size."""
+
+
+def check(page: Page, widths: Sequence[int], pictures: Path, name: str, *, most_height: int = 10_000) -> None:
+    """Check at each width, light and dark, that the page fits into its window and is legible, with a picture of each.
+
+    Args:
+        page: An open page. It is not loaded again: only its window and its colour scheme change.
+        widths: In CSS pixels.
+        pictures: Folder that gets the pictures.
+        name: Begin of the pictures' names.
+        most_height: Longer pages are cut off in the pictures, in CSS pixels.
+    """
+    for scheme in ("light", "dark"):
+        # Without motion, because a button that fades from one colour to the other is not legible halfway.
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce")
+        for width in widths:
+            page.set_viewport_size({"width": width, "height": 900})
+            picture = f"{name}-{width}-{scheme}.png"
+            height = min(page.evaluate("document.documentElement.scrollHeight"), most_height)
+            clip = {"x": 0.0, "y": 0.0, "width": float(width), "height": float(height)}
+            page.screenshot(path=pictures / picture, full_page=True, clip=clip)
+            assert overflow(page) <= 0, picture
+            assert (picture, cut_off(page)) == (picture, [])
+            assert (picture, weak_texts(page)) == (picture, [])
+    page.emulate_media(color_scheme="light", reduced_motion="no-preference")
 
 
 def overflow(page: Page) -> int:

@@ -56,17 +56,8 @@ class Walk:
     def picture(self, name: str) -> None:
         """Take pictures of the present page at each width, light and dark, and check that it fits and is legible."""
         self._count += 1
-        for scheme in ("light", "dark"):
-            self.page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-            for width in WIDTHS:
-                self.page.set_viewport_size({"width": width, "height": 900})
-                path = self._pictures / f"{self._count:02d}-{name}-{width}-{scheme}.png"
-                height = min(self.page.evaluate("document.documentElement.scrollHeight"), MOST_HEIGHT)
-                clip = {"x": 0.0, "y": 0.0, "width": float(width), "height": float(height)}
-                self.page.screenshot(path=path, full_page=True, clip=clip)
-                assert looks.overflow(self.page) <= 0, path.name
-                assert looks.weak_texts(self.page) == [], path.name
-        self.page.emulate_media(color_scheme="light")
+        name = f"{self._count:02d}-{name}"
+        looks.check(self.page, WIDTHS, self._pictures, name, most_height=MOST_HEIGHT)
 
     def papers(self, path: str = "/") -> list[str]:
         """Return the ids of the papers on a page, in order."""
