@@ -5,7 +5,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import grpc
@@ -35,6 +35,7 @@ from testing.calls import (
     upsert_ready,
     wait_until,
 )
+from testing.http2 import Http2
 from testing.servers import Service
 
 THREADS = 1
@@ -151,6 +152,20 @@ def test_a_flood_of_silent_calls_ends_the_oldest(start: Callable[..., Service]) 
 
         assert 5 <= sum(call.done() for call in silent) <= 6
         assert {call.code() for call in silent if call.done()} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+
+
+def test_calls_that_are_reset_at_once_keep_no_feed_waiting(start: Callable[..., Service]) -> None:
+    """Feeds are answered between thousands of calls that are taken back at once; none of these stays at work."""
+    service = start(threads=THREADS, max_wait_seconds=5.0)
+    for _ in range(20):
+        with suppress(OSError), Http2(service.target) as connection:  # the server may close such a connection
+            for _ in range(200):
+                connection.reset(connection.open("/paperfeed.v1.FeedService/GetFeed"))
+            connection.send()
+            slate = service.client.feeds.GetFeed(GetFeedRequest(user_id="u"), timeout=10).slate
+
+            assert slate.slate_id
+    wait_until(lambda: calls_at_work(service.client) == 0)
 
 
 def test_a_call_without_a_message_is_told_so(start: Callable[..., Service]) -> None:

@@ -95,7 +95,7 @@ def test_diversity_and_topic_limits(client: Client) -> None:
     assert [each.rank_by_score for each in found] == [plain.index(paper) + 1 for paper in diverse]
     spread = [each.rank_without_topic_limit for each in found]
     assert sorted(spread) == list(range(1, 21))
-    assert spread != [each.rank for each in found], "at this diversity at most four of ten places in a row may share a topic"
+    assert spread != [each.rank for each in found], "at most four of ten places in a row may share a topic"
     usual = [explain(client, user, paper, digest_id=digest, diversity=0.0) for paper in plain]
     assert [(each.rank_by_score, each.rank_without_topic_limit) for each in usual] == [(r, r) for r in range(1, 21)]
 
