@@ -10,11 +10,13 @@ from service.app.ranking.ranking import Ranking
 from service.app.ranking.sections import Section, mixed
 from service.domain.feeds import FallbackReason, SlateItem
 from service.domain.interests import Interest, InterestOrigin
+from service.domain.papers import Paper
 
 
-def section(name: str, weight: float) -> Section:
+def section(name: str, weight: float, likes: int = 1) -> Section:
     interest = Interest(name, name, InterestOrigin.LIST, weight, False, 0, ())
-    return Section(interest, PreparedUser(state=None, profile=None))
+    liked = tuple(Paper(paper_id=f"{name}-like-{number}", title="A title") for number in range(likes))
+    return Section(interest, PreparedUser(state=None, profile=None, liked=liked))
 
 
 def ranking(name: str, probabilities: list[float | None], shared: str = "") -> Ranking:
@@ -45,6 +47,16 @@ def test_an_unsure_section_gets_more_places() -> None:
     assert places["flat"] > places["sharp"] >= 5
     assert found[:2].count("sharp") == 1
     assert len(found) == 80
+
+
+def test_a_section_with_few_likes_gets_more_places() -> None:
+    """Of two sections with equal weights and probabilities, the one with fewer likes gets more of the first twenty."""
+    sections = [section("few", 0.5, likes=5), section("many", 0.5, likes=20)]
+    found = [item.interest_id for item in mixed(sections, [ranking("few", FLAT), ranking("many", FLAT)]).items]
+
+    places = Counter(found[:20])
+    assert 13 <= places["few"] <= 15
+    assert set(found[:2]) == {"few", "many"}
 
 
 @pytest.mark.parametrize("weights", [(0.5, 0.5), (0.8, 0.2), (0.1, 0.9), (0.5, 0.0), (0.3, 0.3)])

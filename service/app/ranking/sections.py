@@ -83,14 +83,16 @@ def mixed(sections: Sequence[Section], rankings: Sequence[Ranking]) -> Ranking:
     Among the first n places, for any n, a section with a share of s places, by its weight, gets at least (s + 1) / 2
     rounded down: its best paper in time, and half of its share. Any other place goes to the section that shows least of
     what the user probably likes in it: the sum of the probabilities of its papers in the list, divided by that of all
-    its papers and by the square root of its weight. So a section with few likes, whose good papers are less surely at
-    its top, gets more places than one whose top holds all of them. Without probabilities all papers count the same, and
-    places are shared by weight alone, with the divisors of Sainte-Lague, which favour neither large nor small sections.
+    its papers, times the square root of the number of papers that the interest has, divided by that of its weight. So a
+    section with few likes, whose good papers are less surely at its top, gets more places than one whose top holds all
+    of them. Without probabilities all papers count the same, and places are shared by weight alone, with the divisors
+    of Sainte-Lague, which favour neither large nor small sections.
     """
     weights = [section.interest.weight for section in sections]
     shares = [weight / (sum(weights) or 1.0) for weight in weights]
     worths = _worths(rankings)
-    divisors = shares if worths is None else np.sqrt(shares).tolist()
+    sizes = [max(len(section.user.liked), 1) for section in sections]
+    divisors = shares if worths is None else np.sqrt(np.divide(shares, sizes)).tolist()
     worths = worths or [[1.0] * len(ranking.items) for ranking in rankings]
     left, counts, shown = [0] * len(sections), [0] * len(sections), [0.0] * len(sections)
     taken: set[str] = set()
