@@ -33,7 +33,7 @@ from training.dates import day_seconds
 from training.evaluation.corpus import anonymous
 from training.evaluation.protocols import Round, tie_order
 
-USERS = 200
+USERS = 1_000
 FEW, MANY = 5, 20
 """Number of likes of the weaker and of the stronger reader, the newest of each."""
 SHOWN = 20
