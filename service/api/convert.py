@@ -236,15 +236,16 @@ def from_interest(interest: Interest, *, papers: int | None = None) -> profile_p
     )
 
 
-def from_reason(reason: Reason, unnamed: AbstractSet[str] = frozenset()) -> feed_pb2.Reason:
-    """Return the message of a reason.
+def from_reason(reason: Reason, unnamed: AbstractSet[str] = frozenset()) -> Any:
+    """Return the fields of a feed_pb2.Reason, which a message takes in place of it.
 
     Args:
-        unnamed: Derived ids of liked papers sent without an id; the message leaves them out.
+        unnamed: Derived ids of liked papers sent without an id; they are left out.
     """
-    return feed_pb2.Reason(
-        type=REASON_TYPES[reason.reason_type],
-        subject=reason.subject,
-        paper_id="" if reason.paper_id in unnamed else reason.paper_id,
-        similarity=reason.similarity,
-    )
+    kind, subject, paper_id, similarity = reason
+    return {
+        "type": REASON_TYPES[kind],
+        "subject": subject,
+        "paper_id": "" if paper_id in unnamed else paper_id,
+        "similarity": similarity,
+    }

@@ -1,6 +1,7 @@
 """Servicer of FeedService."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import grpc
 from google.protobuf.message import Message
@@ -156,37 +157,35 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
         return self._tokens.make(request, [*position, page.items_to]) if page.items_to < len(page.slate.items) else ""
 
 
-def _slate(page: FeedPage, *, explain: bool, view: int) -> pb.Slate:
+def _slate(page: FeedPage, *, explain: bool, view: int) -> Any:
+    """Return the fields of a pb.Slate. Protobuf fills the answer from them; a message would be copied into it."""
     slate = page.slate
-    return pb.Slate(
-        slate_id=slate.slate_id,
-        user_id=slate.user_id,
-        digest_ids=slate.digest_ids,
-        model_version=slate.model_version,
-        statistics_version=slate.statistics_version,
-        fallback_reason=convert.FALLBACKS[slate.fallback_reason],
-        stale_digest=slate.stale_digest,
-        pending_paper_count=slate.pending_paper_count,
-        as_of=convert.to_timestamp(slate.as_of),
-        created_at=convert.to_timestamp(slate.created_at),
-        total_size=len(slate.items),
-        items=_items(page, explain=explain, view=view),
-        sections=[pb.SlateSection(**section._asdict()) for section in slate.sections],
-    )
-
-
-def _items(page: FeedPage, *, explain: bool, view: int) -> Iterator[pb.FeedItem]:
-    for item in page.slate.items[page.items_from : page.items_to]:
-        paper = page.papers.get(item.paper_id)
-        if paper is not None and item.paper_id not in page.hidden_paper_ids:
-            yield pb.FeedItem(
-                rank=item.rank,
-                paper=convert.shared_paper(paper, view or catalog_pb2.PAPER_VIEW_BASIC),
-                score=item.score,
-                reasons=[convert.from_reason(reason) for reason in item.reasons] if explain else [],
-                interest_id=item.interest_id,
-                probability=item.probability,
-            )
+    return {
+        "slate_id": slate.slate_id,
+        "user_id": slate.user_id,
+        "digest_ids": slate.digest_ids,
+        "model_version": slate.model_version,
+        "statistics_version": slate.statistics_version,
+        "fallback_reason": convert.FALLBACKS[slate.fallback_reason],
+        "stale_digest": slate.stale_digest,
+        "pending_paper_count": slate.pending_paper_count,
+        "as_of": slate.as_of,
+        "created_at": slate.created_at,
+        "total_size": len(slate.items),
+        "items": [
+            {
+                "rank": item.rank,
+                "paper": convert.shared_paper(paper, view or catalog_pb2.PAPER_VIEW_BASIC),
+                "score": item.score,
+                "reasons": [convert.from_reason(reason) for reason in item.reasons] if explain else (),
+                "interest_id": item.interest_id,
+                "probability": item.probability,
+            }
+            for item in slate.items[page.items_from : page.items_to]
+            if (paper := page.papers.get(item.paper_id)) is not None and item.paper_id not in page.hidden_paper_ids
+        ],
+        "sections": [section._asdict() for section in slate.sections],
+    }
 
 
 def _feed_query(request: pb.GetFeedRequest) -> FeedQuery:

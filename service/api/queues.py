@@ -1,7 +1,7 @@
 """Bounded first-come queues of calls with worker threads.
 
 Waiting calls may be run together: a thread that becomes free takes all waiting calls of the same kind as one job, as
-the dynamic batching of TensorFlow Serving and Triton does. A single call starts at once.
+the dynamic batching of TensorFlow Serving and Triton does. A single call starts at once, unless one of its kind runs.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import itertools
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass
@@ -61,7 +60,8 @@ class CallQueue:
     deadline or ``max_wait_seconds``, or if the messages of all calls would take more than ``max_bytes``.
 
     Args:
-        max_wait_seconds: Limit for the expected wait: the number of waiting calls times their mean duration.
+        max_wait_seconds: Limit for the expected wait: the number of waiting calls times their mean duration, divided by
+            the number of busy threads.
         max_bytes: Limit for the messages of running and waiting calls; a single call may exceed it.
     """
 
@@ -80,7 +80,9 @@ class CallQueue:
         self._max_wait_seconds = max_wait_seconds
         self._max_bytes = max_bytes
         self._changed = threading.Condition()
-        self._waiting: deque[_Job] = deque()
+        self._waiting: list[_Job] = []
+        self._running: set[Hashable] = set()
+        """Kinds of the calls that run. Meanwhile, further calls of a kind gather; together they take less time."""
         self._busy_threads = 0
         self._bytes = 0
         self._mean_seconds = 0.0
@@ -125,7 +127,7 @@ class CallQueue:
         waiting = self._busy_threads + len(self._waiting) - self._thread_count
         if waiting < 0:
             return
-        expected_seconds = (waiting + 1) * self._mean_seconds / self._thread_count
+        expected_seconds = (waiting + 1) * self._mean_seconds / max(self._busy_threads, 1)
         if (
             waiting >= self._max_waiting
             or expected_seconds > min(self._max_wait_seconds, seconds)
@@ -147,7 +149,8 @@ class CallQueue:
         try:
             with self._changed:
                 self._waiting.append(job)
-                self._changed.notify()
+                if kind not in self._running:
+                    self._changed.notify()
             return await job.result
         finally:
             self._bytes -= size
@@ -176,6 +179,7 @@ class CallQueue:
             seconds = (time.perf_counter() - start) / len(jobs)
             with self._changed:
                 self._busy_threads -= 1
+                self._running.discard(jobs[0].kind)
                 self._mean_seconds += SMOOTHING * (seconds - self._mean_seconds)
             # The loop is closed if the server has stopped without waiting for the call.
             loop = jobs[0].result.get_loop()
@@ -186,22 +190,23 @@ class CallQueue:
     def _next_jobs(self) -> list[_Job]:
         """Wait for calls and return those to run as one job; empty if the queue is closed."""
         with self._changed:
-            while True:
-                self._changed.wait_for(lambda: self._waiting or self._is_closed)
-                if not self._waiting:
-                    return []
-                first = self._waiting.popleft()
-                # A call that was cancelled while it waited already has its result.
-                if not first.result.done():
-                    break
-            self._busy_threads += 1
-            if first.kind is None:
-                return [first]
-            others = [job for job in self._waiting if job.kind == first.kind and not job.result.done()]
-            jobs = [first, *others[: MAX_TOGETHER - 1]]
-            for job in jobs[1:]:
-                self._waiting.remove(job)
+            while not (jobs := self._ready()) and not self._is_closed:
+                self._changed.wait()
+            if jobs:
+                self._waiting = [job for job in self._waiting if job not in jobs]
+                self._busy_threads += 1
+                self._running |= {jobs[0].kind} - {None}
+                if self._ready():
+                    self._changed.notify()
             return jobs
+
+    def _ready(self) -> list[_Job]:
+        """Return the waiting calls that may run now as one job; forget those that were cancelled."""
+        self._waiting = [job for job in self._waiting if not job.result.done()]
+        first = next((job for job in self._waiting if job.kind not in self._running), None)
+        if first is None or first.kind is None:
+            return [first] if first else []
+        return [job for job in self._waiting if job.kind == first.kind][:MAX_TOGETHER]
 
 
 def _results(jobs: Sequence[_Job]) -> list[Any]:

@@ -101,7 +101,7 @@ class Feeds:
     ) -> list[FeedPage]:
         """Return the first pages of queries that one bundle ranks; add the users who are known to ``known``."""
         with recorder().stage("read", feeds=len(queries)), self.store.read() as tx:
-            versions = [tx.versions(query.user_id, query.digest_id) for query in queries]
+            versions = tx.versions_of([query.user_id for query in queries], queries[0].digest_id)
             pages = [
                 self._precomputed_page(tx, serving, query, its_versions, page_size)
                 for query, its_versions, page_size in zip(queries, versions, page_sizes, strict=True)

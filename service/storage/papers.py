@@ -38,6 +38,8 @@ from service.storage.users import touch_users_of
 # Vectors of about 1.5 kB each.
 _ROWS_AT_A_TIME = 2_000
 
+_ALIASES = select(paper_aliases)
+_PAPERS = select(papers)
 _HAS_VECTOR = exists().where(embeddings.c.encoder == bindparam("encoder"), embeddings.c.paper_id == papers.c.paper_id)
 _IS_FAILED = and_(embedding_jobs.c.encoder == bindparam("encoder"), embedding_jobs.c.is_failed)
 _HAS_FAILED = exists().where(embedding_jobs.c.paper_id == papers.c.paper_id, _IS_FAILED)
@@ -111,12 +113,12 @@ class SqlPapers:
     def resolve(self, names: Sequence[str]) -> dict[str, str]:
         keys_by_name = {name: lookup_keys(name) for name in names}
         keys = list(dict.fromkeys(chain.from_iterable(keys_by_name.values())))
-        found = {row.alias: row.paper_id for row in self._rows(select(paper_aliases), paper_aliases.c.alias, keys)}
+        found = {row.alias: row.paper_id for row in self._rows(_ALIASES, paper_aliases.c.alias, keys)}
         matches = {name: [found[key] for key in keys if key in found] for name, keys in keys_by_name.items()}
         return {name: paper_ids[0] for name, paper_ids in matches.items() if paper_ids}
 
     def find_many(self, paper_ids: Sequence[str]) -> dict[str, Paper]:
-        return {row.paper_id: from_row(Paper, row) for row in self._rows(select(papers), papers.c.paper_id, paper_ids)}
+        return {row.paper_id: from_row(Paper, row) for row in self._rows(_PAPERS, papers.c.paper_id, paper_ids)}
 
     def marks(self, paper_ids: Sequence[str], encoder: str) -> dict[str, PaperMark]:
         rows = rows_in(self._connection, _MARKS, papers.c.paper_id, paper_ids, {"encoder": encoder})

@@ -35,7 +35,8 @@ _PRECOMPUTED = select(precomputed_slates).where(
 _USER_VERSIONS = select(users.c.user_id, users.c.version).order_by(users.c.user_id).with_for_update(key_share=True)
 
 _REASON_TYPES: dict[str, ReasonType] = {kind: kind for kind in ReasonType}
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# The search for lists that contain themselves would take a fifth of the time.
+_encode = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":")).encode
 
 
 class SqlSlates:

@@ -1,12 +1,14 @@
 """The store, which opens transactions. It connects when the first transaction begins."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
-from sqlalchemy import Connection, Select, bindparam, literal, select, true
+from sqlalchemy import Connection, Select, bindparam, exists, literal, select, true
 
 from database.engine import BUSY_TIMEOUT_SECONDS, Engines, open_engines
+from database.statements import rows_in
 from service.app.ports import (
     AuditStore,
     DigestStore,
@@ -60,6 +62,13 @@ def _versions_statement(digest: Select[tuple[str, int, object]]) -> Select[tuple
     ).select_from(one_row.outerjoin(found, true()))
 
 
+_USERS = select(
+    users.c.user_id,
+    users.c.version,
+    exists()
+    .where(precomputed_slates.c.user_id == users.c.user_id, precomputed_slates.c.digest_id == bindparam("digest_id"))
+    .label("has_precomputed"),
+)
 _VERSIONS_WITH_ONE = _versions_statement(VERSION_OF_ONE)
 _VERSIONS_WITH_NEWEST = _versions_statement(VERSION_OF_NEWEST)
 
@@ -89,6 +98,20 @@ class SqlTransaction:
         user, found_id, version, date, changes, sequence, has_precomputed = row
         digest = None if found_id is None else (found_id, version, date)
         return Versions(user, digest, (changes, sequence), bool(has_precomputed))
+
+    def versions_of(self, user_ids: Sequence[str], digest_id: str) -> list[Versions]:
+        first = self.versions(user_ids[0], digest_id)
+        if len(user_ids) == 1:
+            return [first]
+        digest = {"digest_id": first.digest[0] if first.digest else ""}
+        rows = {row.user_id: row for row in rows_in(self._connection, _USERS, users.c.user_id, user_ids, digest)}
+        found = [rows.get(user_id) for user_id in user_ids]
+        return [
+            replace(first, user=row.version, has_precomputed=bool(row.has_precomputed))
+            if row
+            else replace(first, user=None, has_precomputed=False)
+            for row in found
+        ]
 
 
 class SqlStore:

@@ -67,6 +67,22 @@ def test_versions_include_precomputed_slates(store: Store) -> None:
         assert not tx.versions("ada", "d2").has_precomputed
 
 
+@pytest.mark.parametrize("digest", ["d1", "", "nope"])
+def test_versions_of_several_users_are_those_of_each(store: Store, digest: str) -> None:
+    """Users who are unknown or named twice are among them."""
+    add_papers(store, 2)
+    record(store, event(), event(paper_id="p1", user_id="bob"))
+    users = ["ada", "bob", "nobody", "ada"]
+    with store.read() as tx:
+        assert [each.user for each in tx.versions_of(users, digest)] == [1, 1, None, 1]
+    with store.write() as tx:
+        tx.digests.save(Digest(digest_id="d1", date=NOW.date(), paper_ids=("p0", "p1")), NOW)
+    put(store, SLATE)
+
+    with store.read() as tx:
+        assert tx.versions_of(users, digest) == [tx.versions(user, digest) for user in users]
+
+
 def test_slates_of_another_user_version_are_dropped(store: Store) -> None:
     """A slate of an earlier version of the user, or of a deleted user, is not stored."""
     add_papers(store, 2)

@@ -249,6 +249,30 @@ def test_waiting_calls_of_one_kind_are_made_together(queue: CallQueue) -> None:
     assert sorted(jobs) == [[0, 2, 4, 6], [1, 3, 5, 7]]
 
 
+def test_calls_gather_while_one_of_their_kind_runs(queue: CallQueue) -> None:
+    """They become one job when it has ended. Meanwhile the other thread makes a call of another kind."""
+    begun, go, jobs = threading.Event(), threading.Event(), []
+
+    def make(names: Sequence[str]) -> Sequence[str]:
+        jobs.append(list(names))
+        begun.set()
+        assert names[0] != "a" or go.wait(20)
+        return names
+
+    work = Work(lambda name: make([name])[0], make)
+
+    async def main() -> list[str]:
+        first = asyncio.create_task(queue.run(work, "a", kind="k"))
+        assert await asyncio.to_thread(begun.wait, 20)
+        rest = [asyncio.create_task(queue.run(work, name, kind=kind)) for name, kind in ("bk", "ck", "xl")]
+        await rest[2]
+        go.set()
+        return await asyncio.gather(first, *rest)
+
+    assert asyncio.run(main()) == ["a", "b", "c", "x"]
+    assert jobs == [["a"], ["x"], ["b", "c"]]
+
+
 def test_a_job_has_a_largest_size() -> None:
     """No more than MAX_TOGETHER calls are made as one job."""
     queue = CallQueue("test", threads=THREADS, max_waiting=100)

@@ -1,6 +1,7 @@
 """The database of the service, and a transaction over all its stores."""
 
 import datetime as dt
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -68,6 +69,9 @@ class Transaction(Protocol):
 
     def versions(self, user_id: str, digest_id: str) -> Versions:
         """Return the versions of a user and a digest (the newest for an empty id). Reads indexed rows at once."""
+
+    def versions_of(self, user_ids: Sequence[str], digest_id: str) -> list[Versions]:
+        """Return the result of ``versions`` for each of one or more users, with two statements at most."""
 
 
 class Store(Protocol):
