@@ -46,6 +46,11 @@ class Calls:
         return [seconds for _, seconds, kind in self.calls if kind.startswith(ANSWERED)]
 
     @property
+    def failed(self) -> int:
+        """Return the number of calls without an answer."""
+        return len(self.calls) - len(self.accepted)
+
+    @property
     def outcomes(self) -> dict[str, int]:
         """Return the number of calls with each outcome, the most frequent first."""
         return dict(collections.Counter(kind for _, _, kind in self.calls).most_common())

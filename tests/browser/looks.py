@@ -27,8 +27,8 @@ def check(page: Page, widths: Sequence[int], pictures: Path, name: str, *, most_
         for width in widths:
             page.set_viewport_size({"width": width, "height": 900})
             picture = f"{name}-{width}-{scheme}.png"
-            height = min(page.evaluate("document.documentElement.scrollHeight"), most_height)
-            clip = {"x": 0.0, "y": 0.0, "width": float(width), "height": float(height)}
+            is_long = page.evaluate("document.documentElement.scrollHeight") > most_height
+            clip = {"x": 0.0, "y": 0.0, "width": float(width), "height": float(most_height)} if is_long else None
             page.screenshot(path=pictures / picture, full_page=True, clip=clip)
             assert overflow(page) <= 0, picture
             assert (picture, cut_off(page)) == (picture, [])

@@ -67,7 +67,8 @@ def test_it_fits_and_is_legible(browser: Browser, addresses: dict[str, str], tmp
     """The page needs no horizontal scrolling, cuts nothing off, and every text has enough contrast."""
     with opened(browser, addresses, name) as page:
         looks.check(page, WIDTHS, tmp_path, name)
-    assert len(list(tmp_path.iterdir())) == 2 * len(WIDTHS)
+    found = {path.name: int.from_bytes(path.read_bytes()[16:20]) for path in tmp_path.iterdir()}
+    assert found == {f"{name}-{width}-{scheme}.png": width for width in WIDTHS for scheme in ("light", "dark")}
 
 
 @pytest.mark.parametrize("name", NAMES)
