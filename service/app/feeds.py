@@ -22,7 +22,9 @@ from service.domain.feeds import Slate
 from service.domain.papers import Paper
 from telemetry.record import recorder
 
-USERS_PER_READ = 200
+FIRST_USERS, MOST_USERS = 4, 32
+"""Users of a stream that are ranked for together: at first, so that little is made for a client that does not read; and
+at most, because more would not be faster, but other calls would wait for longer."""
 
 
 @dataclass(frozen=True)
@@ -274,18 +276,19 @@ class Feeds:
         return saved
 
     def _user_batches(self, user_ids: Sequence[str] | None, start_after: str) -> Iterator[list[str]]:
-        if user_ids is not None:
-            wanted = sorted({user_id for user_id in user_ids if user_id > start_after})
-            for start in range(0, len(wanted), USERS_PER_READ):
-                yield wanted[start : start + USERS_PER_READ]
-            return
+        """Yield the users in order of user_id, in batches that grow."""
+        wanted = None if user_ids is None else sorted({user_id for user_id in user_ids if user_id > start_after})
+        done, size = 0, FIRST_USERS
         while True:
-            with self.store.read() as tx:
-                batch = tx.users.page_ids(after=start_after, limit=USERS_PER_READ)
+            if wanted is not None:
+                batch = wanted[done : done + size]
+            else:
+                with self.store.read() as tx:
+                    batch = tx.users.page_ids(after=start_after, limit=size)
             if not batch:
                 return
             yield batch
-            start_after = batch[-1]
+            start_after, done, size = batch[-1], done + size, min(2 * size, MOST_USERS)
 
 
 def _grouped(choice: Choice, user_ids: Sequence[str]) -> list[tuple[Serving, list[int]]]:
