@@ -12,6 +12,7 @@ from platformdirs import user_cache_path
 from ranker.blas import use_one_thread
 from ranker.bundle.bundle import Bundle, default_bundle_path, load_bundle
 from ranker.errors import BundleError
+from service.api.calls import SlowClients
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
 from service.api.handlers import PREFIX, Handlers, Together
@@ -211,8 +212,7 @@ class Application:
             },
             gate=guard.gate,
             audit=guard.audit,
-            silence_seconds=settings.silence_seconds,
-            stall_seconds=settings.stall_seconds,
+            slow_clients=SlowClients(settings.silence_seconds, settings.stall_seconds),
         )
         paper_counts = StorageProbe(self._paper_counts, lambda: self.store.problem)
         self._measures = server_measures(counters, (quick, bulk), self.serving, feeds, self.encoder, self.store)

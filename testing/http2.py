@@ -6,6 +6,7 @@ from typing import Self
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from h2.settings import SettingCodes
 
 _SECONDS = 20.0
 
@@ -15,13 +16,16 @@ class Http2:
 
     Args:
         address: host:port.
+        takes: Whether the client lets the server send answers. Their headers are sent anyway.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, *, takes: bool = True) -> None:
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host, int(port)), timeout=_SECONDS)
         self._connection = H2Connection(H2Configuration(header_encoding="utf-8"))
         self._connection.initiate_connection()
+        if not takes:
+            self._connection.update_settings({SettingCodes.INITIAL_WINDOW_SIZE: 0})
         self.send()
 
     def open(self, path: str) -> int:

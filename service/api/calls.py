@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from service.api.queues import RETRY_SECONDS
-from service.api.status import reason_of, status_of
+from service.api.status import Status, reason_of, status_of
 from service.app.counters import Counters
 from service.domain.callers import AuditEntry, Caller
 from service.domain.errors import ClientTooSlow, Overloaded, PaperfeedError, ServerStopping, Unauthenticated
@@ -21,8 +21,6 @@ PACKAGE = "paperfeed.v1."
 # answer. If one more waits, the call that has waited longest ends. The limit also bounds the memory of arriving
 # messages.
 MAX_SLOW = 64
-# Time limit for sending an error to a client that may not read.
-ERROR_SECONDS = 5.0
 _log = logging.getLogger("paperfeed.calls")
 
 
@@ -65,6 +63,37 @@ class ClientWaits:
             raise ClientTooSlow(self._what, self._seconds) from error
 
 
+class SlowClients:
+    """Reads messages of calls and writes answers, with limits for clients that send or take nothing.
+
+    Args:
+        silence_seconds: Time limit for a message to arrive.
+        stall_seconds: Time limit for a message to be taken.
+    """
+
+    def __init__(self, silence_seconds: float, stall_seconds: float) -> None:
+        self._silence = ClientWaits("send its message", silence_seconds)
+        self._stall = ClientWaits("take a message", stall_seconds)
+
+    async def read(self, context: Any) -> Any:
+        """Return the next message of a call; ``grpc.aio.EOF`` after the last one.
+
+        Raises:
+            ClientTooSlow, Overloaded: As ``ClientWaits.limit``.
+        """
+        async with self._silence.limit():
+            return await context.read()
+
+    async def write(self, context: Any, answer: Any) -> None:
+        """Send a message of the answer to a call.
+
+        Raises:
+            ClientTooSlow, Overloaded: As ``ClientWaits.limit``.
+        """
+        async with self._stall.limit():
+            await context.write(answer)
+
+
 class Call:
     """One call, from its request to its log line. Servicers get it as their context and may call it in any thread.
 
@@ -89,6 +118,7 @@ class Call:
         self._end_record = recorder().call(PACKAGE + method, context.invocation_metadata(), self._request_id)
         self._is_active = True
         self._sent_headers = False
+        self._is_refused = False
 
     def is_active(self) -> bool:
         """Whether the client still waits for the answer."""
@@ -123,26 +153,29 @@ class Call:
         self._is_active = False
         self._end("CANCELLED" if self.time_remaining() > 0 else "DEADLINE_EXCEEDED")
 
-    async def fail(self, error: Exception) -> None:
-        """End the call with the status of an error."""
+    def fail(self, error: Exception) -> Status:
+        """Note that the call ends with an error, and return its status for ``end``."""
         self._is_active = False
-        code, message, trailer = status_of(error, self._request_id)
-        is_refused = isinstance(error, Overloaded | ServerStopping | Unauthenticated)
-        if is_refused:
-            # Refusing many calls must cost little, so no line is logged. No headers are sent, so that the client's
-            # channel may retry the call.
-            self._count(code.name)
+        status = status_of(error, self._request_id)
+        # Refusing many calls must cost little, so no line is logged. No headers are sent, so that the client's channel
+        # may retry the call.
+        self._is_refused = isinstance(error, Overloaded | ServerStopping | Unauthenticated)
+        if self._is_refused:
+            self._count(status[0].name)
         else:
             is_bug = not isinstance(error, PaperfeedError)
-            self._end(code.name, reason=reason_of(error), bug=error if is_bug else None)
-        try:
-            async with asyncio.timeout(ERROR_SECONDS):
-                if not is_refused:
-                    await self.send_headers()
-                await self._context.abort(code, message, trailer)
-        except TimeoutError:
-            # The client reads nothing. grpcio reports nothing when it ends a cancelled call.
-            raise asyncio.CancelledError from None
+            self._end(status[0].name, reason=reason_of(error), bug=error if is_bug else None)
+        return status
+
+    async def end(self, status: Status) -> None:
+        """Send the status of an error. This lasts until the client takes it or leaves.
+
+        grpcio cannot end a call that its client does not read. If this gave up, the call would keep its memory without
+        counting for the limits of its caller.
+        """
+        if not self._is_refused:
+            await self.send_headers()
+        await self._context.abort(*status)
 
     def _count(self, code: str) -> None:
         """Count and record the end of the call."""

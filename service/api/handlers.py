@@ -17,7 +17,7 @@ from google.protobuf.message import Message
 
 from service.api.callers.audit import CallAudit
 from service.api.callers.gate import Gate
-from service.api.calls import Call, ClientWaits
+from service.api.calls import Call, SlowClients
 from service.api.convert import parse_message
 from service.api.queues import CallQueue, Work
 from service.app.counters import Counters
@@ -74,8 +74,7 @@ class Handlers(grpc.GenericRpcHandler):
         gate: Identifies the callers and admits their calls.
         audit: Notes admin calls and deletions.
         together: By path, the methods whose waiting calls may be run together.
-        silence_seconds: Time limit for a request's message after its headers.
-        stall_seconds: Time limit for a client to take a message of a stream.
+        slow_clients: Limits for clients that send or take nothing.
     """
 
     def __init__(
@@ -87,8 +86,7 @@ class Handlers(grpc.GenericRpcHandler):
         *,
         gate: Gate,
         audit: CallAudit,
-        silence_seconds: float,
-        stall_seconds: float,
+        slow_clients: SlowClients,
     ) -> None:
         self._counters = counters
         self._quick = quick
@@ -98,8 +96,8 @@ class Handlers(grpc.GenericRpcHandler):
         self.gate = gate
         """Identifies callers, also those of reflection."""
         self._audit = audit
-        self._silence = ClientWaits("send its message", silence_seconds)
-        self._stall = ClientWaits("take a message", stall_seconds)
+        self.slow_clients = slow_clients
+        """Limits for clients, also those of health and reflection."""
         self._handlers: dict[str, Method] = {}
         self._refuses = False
         self._has_come = asyncio.Event()
@@ -205,10 +203,9 @@ class Handlers(grpc.GenericRpcHandler):
             answers = await queue.run(Work(begin), data, size=size)
             # Each part is a separate job in the queue. While the client reads, the stream holds no thread.
             while (part := await queue.run(Work(_next_part), answers, size=size)).answers:
+                await call.send_headers()
                 for each in part.answers:
-                    async with self._stall.limit():
-                        await call.send_headers()
-                        await context.write(each)
+                    await self.slow_clients.write(context, each)
                 if part.error is not None:
                     raise part.error
             call.succeed()
@@ -233,14 +230,15 @@ class Handlers(grpc.GenericRpcHandler):
         except Exception as error:  # noqa: BLE001 -- all errors become statuses
             if isinstance(error, PermissionDenied):
                 await self._audit.note_denied(call, error)
-            await call.fail(error)
-            return None
+            status = call.fail(error)
         finally:
             if call.is_limited and call.caller is not None:
-                self.gate.leave(call.method, call.caller)
+                self.gate.answered(call.method, call.caller)
             self.count -= counts
             if not self.count:
                 self._is_idle.set()
+        await call.end(status)
+        return None
 
     async def _message(self, call: Call, context: Any, queue: CallQueue) -> bytes:
         """Return the call's message, if the call is admitted.
@@ -256,12 +254,12 @@ class Handlers(grpc.GenericRpcHandler):
         """
         if self._refuses:
             raise ServerStopping
-        call.caller = await self.gate.identify(context)
-        self.gate.enter(call.method, call.caller)
+        call.caller = caller = await self.gate.identify(context)
+        self.gate.enter(call.method, caller)
         call.is_limited = True
+        context.add_done_callback(lambda _: self.gate.leave(call.method, caller))
         queue.check_room(seconds=call.time_remaining())
-        async with self._silence.limit():
-            data = await context.read()
+        data = await self.slow_clients.read(context)
         if data is grpc.aio.EOF:
             raise InvalidField("request", "the call ended without a message")
         queue.check_room(len(data), call.time_remaining())

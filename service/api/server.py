@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_reflection.v1alpha import reflection
 
 from paperfeed.v1 import (
@@ -29,6 +29,8 @@ from service.api.callers.reflection import add_reflection
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
 from service.api.handlers import Handlers
+from service.api.health import NAME as HEALTH_NAME
+from service.api.health import Health
 from service.api.models import ModelServicer
 from service.api.profiles import ProfileServicer
 from service.api.status_service import StatusServicer
@@ -42,8 +44,7 @@ NAMES = tuple(
 # The largest request, RankPapers with 4 MB of text, takes about half of it.
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 MAX_ANSWER_BYTES = 32 * 1024 * 1024
-# Time limit for sending the last answers to slow clients after all calls have finished. Streams without an end, such as
-# Health/Watch, are ended after it.
+# Time limit for sending the last answers to slow clients after all calls have finished.
 ANSWER_SECONDS = 5.0
 # The services whose health says whether feeds are ranked as they should be. "" is the server as a whole, which probes
 # and balancers ask for.
@@ -136,7 +137,7 @@ class Server:
         status_pb2_grpc.add_StatusServiceServicer_to_server(status, registry)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="grpc", daemon=True)
-        self._health = health.aio.HealthServicer()
+        self._health = Health(handlers.slow_clients)
         self._is_ready = is_ready
         self._readiness: asyncio.Task[None] | None = None
         self._server: grpc.aio.Server | None = None
@@ -181,9 +182,9 @@ class Server:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _start(self, address: str) -> int:
-        server = grpc.aio.server(handlers=[self._handlers], options=self._options)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        add_reflection((*NAMES, health.SERVICE_NAME, reflection.SERVICE_NAME), self._handlers.gate, server)
+        server = grpc.aio.server(handlers=[self._handlers, self._health], options=self._options)
+        names = (*NAMES, HEALTH_NAME, reflection.SERVICE_NAME)
+        add_reflection(names, self._handlers.gate, self._handlers.slow_clients, server)
         try:
             if self._credentials is None:
                 bound = server.add_insecure_port(address)
@@ -191,9 +192,8 @@ class Server:
                 bound = server.add_secure_port(address, self._credentials)
         except RuntimeError as error:
             raise InvalidField("port", f"cannot listen on {address}; is another server there?") from error
-        for name in NAMES:
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
-        await self._show_readiness()
+        self._health.show(dict.fromkeys(NAMES, HealthCheckResponse.SERVING))
+        self._show_readiness()
         await server.start()
         self._server = server
         self._readiness = asyncio.create_task(self._follow_readiness())
@@ -202,12 +202,11 @@ class Server:
     async def _follow_readiness(self) -> None:
         while True:
             await asyncio.sleep(READINESS_SECONDS)
-            await self._show_readiness()
+            self._show_readiness()
 
-    async def _show_readiness(self) -> None:
-        state = health_pb2.HealthCheckResponse
-        for name in READINESS_NAMES:
-            await self._health.set(name, state.SERVING if self._is_ready() else state.NOT_SERVING)
+    def _show_readiness(self) -> None:
+        state = HealthCheckResponse.SERVING if self._is_ready() else HealthCheckResponse.NOT_SERVING
+        self._health.show(dict.fromkeys(READINESS_NAMES, state))
 
     async def _drain(self, seconds: float) -> int:
         """See ``drain``; return the number of calls that were cut off."""
@@ -215,10 +214,11 @@ class Server:
             return 0
         self._readiness.cancel()
         end = time.monotonic() + seconds
-        await self._health.enter_graceful_shutdown()
+        self._health.show(dict.fromkeys(("", *NAMES), HealthCheckResponse.NOT_SERVING))
         self._handlers.refuse_all()
         await self._handlers.wait_until_idle(seconds)
         cut = self._handlers.count
         await self._handlers.wait_until_quiet(QUIET_SECONDS, min(end - time.monotonic(), MAX_QUIET_SECONDS))
+        self._health.end()
         await self._server.stop(min(max(end - time.monotonic(), 0.0), ANSWER_SECONDS))
         return cut

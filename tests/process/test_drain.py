@@ -10,10 +10,12 @@ from typing import Any
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from paperfeed.client import Client
 from paperfeed.v1 import catalog_pb2, feed_pb2, feed_pb2_grpc, profile_pb2_grpc
 from testing.calls import rank_request
+from testing.http2 import Http2
 from tests.process.running import WAIT_SECONDS, Server, eventually, running
 from tests.process.samples import fill, likes, papers
 
@@ -23,6 +25,9 @@ CALLS_BEFORE_STOP = 3
 REACHED_SECONDS = 0.5
 """A call that began this long before SIGTERM has reached the server, on a busy machine too."""
 UNAVAILABLE = grpc.StatusCode.UNAVAILABLE
+SERVING, NOT_SERVING = health_pb2.HealthCheckResponse.SERVING, health_pb2.HealthCheckResponse.NOT_SERVING
+WATCH, CHECK = "/grpc.health.v1.Health/Watch", "/grpc.health.v1.Health/Check"
+FEED, STREAM = "/paperfeed.v1.FeedService/GetFeed", "/paperfeed.v1.FeedService/StreamFeeds"
 
 
 @dataclass
@@ -180,6 +185,29 @@ def test_calls_that_a_drain_cuts_are_reported(sqlite_url: str, tmp_path: Path) -
     assert code == 0
     assert [entry["code"] for entry in log if entry.get("method") == "FeedService/StreamFeeds"] == ["CANCELLED"]
     assert [entry["calls"] for entry in log if entry["message"].startswith("accepted calls were cut")] == [1]
+
+
+def test_clients_that_take_nothing_keep_no_server_alive(sqlite_url: str, tmp_path: Path) -> None:
+    """While clients take no answer, a drain ends in its time, and others hear that the server is not serving."""
+    with running(tmp_path, sqlite_url, drain_seconds=2) as server:
+        with server.client() as client:
+            fill(client)
+        with Http2(server.address, takes=False) as connection, grpc.insecure_channel(server.address) as channel:
+            nothing, feed = b"", feed_pb2.GetFeedRequest(user_id="ada").SerializeToString()
+            stream = feed_pb2.StreamFeedsRequest(user_ids=["ada"]).SerializeToString()
+            for path, request in ((WATCH, nothing), (CHECK, nothing), (FEED, feed), (STREAM, stream)):
+                connection.message(connection.open(path), request)
+            connection.send()
+            states = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=30)
+            first = next(states)
+            stopped_at = time.monotonic()
+            server.terminate()
+            last = next(states)
+            code = server.ended()
+
+    assert (first.status, last.status) == (SERVING, NOT_SERVING)
+    assert code == 0
+    assert time.monotonic() - stopped_at < 20
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ class Gate:
             raise
 
     def enter(self, method: str, caller: Caller) -> None:
-        """Check the limits and the scope of a caller. ``leave`` must follow, unless this raises an error.
+        """Check the limits and the scope of a caller. If this raises no error, ``answered`` and ``leave`` must follow.
 
         GetStatus and reflection count for themselves, as calls of another caller would, and GetStatus may be called
         with old keys. So a server can be watched under load and without its database.
@@ -59,11 +59,16 @@ class Gate:
         self._limits.enter(_limited_as(method, caller))
         scope = None if method == REFLECTION_METHOD else SCOPES[method]
         if scope is not None and scope not in caller.scopes:
+            self.answered(method, caller)
             self.leave(method, caller)
             raise PermissionDenied(scope.value)
 
+    def answered(self, method: str, caller: Caller) -> None:
+        """Count that a call that ``enter`` admitted is answered."""
+        self._limits.answered(_limited_as(method, caller))
+
     def leave(self, method: str, caller: Caller) -> None:
-        """Count the end of a call that ``enter`` admitted."""
+        """Count that the client of an answered call has taken the answer or has left."""
         self._limits.leave(_limited_as(method, caller))
 
     def _warn(self, peer: str, problem: str) -> None:

@@ -14,6 +14,8 @@ from service.domain.errors import LimitExceeded
 MAX_CALLERS = 10_000
 """Callers that are remembered. Of more, those that have called least recently are forgotten."""
 MAX_RETRY_SECONDS = 5.0
+MIN_UNTAKEN = 16
+"""grpcio may say late that an answer was taken, after the client's next calls have come."""
 
 
 @dataclass(slots=True)
@@ -22,13 +24,15 @@ class _Usage:
 
     Attributes:
         tokens: Calls that may start now, as of ``counted_at``.
-        running: Calls that have not ended.
+        running: Calls that are not answered.
+        open: Calls that are not answered, or whose answer the client has not taken.
         next_retry_at: Time of the last retry that a refused call was told.
     """
 
     tokens: float
     counted_at: float
     running: int = 0
+    open: int = 0
     next_retry_at: float = 0.0
 
 
@@ -37,7 +41,8 @@ class CallerLimits:
 
     Args:
         calls_per_second: Calls that a caller may start per second on average; as many may start at once. 0: no limit.
-        concurrent_calls: Calls of a caller that may run or wait at the same time. 0: no limit.
+        concurrent_calls: Calls of a caller that may run or wait at the same time; as many more, or MIN_UNTAKEN, may be
+            answered and wait until the client takes the answer. 0: no limit.
         clock: Returns seconds of a monotonic clock.
     """
 
@@ -53,7 +58,7 @@ class CallerLimits:
         self._retry_seconds = itertools.cycle(RETRY_SECONDS)
 
     def enter(self, caller: str) -> None:
-        """Count a call that begins. ``leave`` must follow, unless the call is refused.
+        """Count a call that begins. ``answered`` and then ``leave`` must follow, unless the call is refused.
 
         Raises:
             LimitExceeded: The call is refused. Refused calls of one caller are told different times to retry.
@@ -62,7 +67,8 @@ class CallerLimits:
             return
         now = self._clock()
         usage = self._usage(caller, now)
-        if self._concurrent_calls and usage.running >= self._concurrent_calls:
+        most = self._concurrent_calls
+        if most and (usage.running >= most or usage.open >= most + max(most, MIN_UNTAKEN)):
             raise LimitExceeded("calls at the same time", retry_after_seconds=next(self._retry_seconds))
         if self._rate:
             usage.tokens = min(self._burst, usage.tokens + (now - usage.counted_at) * self._rate)
@@ -71,11 +77,17 @@ class CallerLimits:
                 raise LimitExceeded("calls per second", retry_after_seconds=self._wait(usage, now))
             usage.tokens -= 1
         usage.running += 1
+        usage.open += 1
 
-    def leave(self, caller: str) -> None:
-        """Count the end of a call."""
+    def answered(self, caller: str) -> None:
+        """Count that a call is answered."""
         if (usage := self._usages.get(caller)) is not None:
             usage.running -= 1
+
+    def leave(self, caller: str) -> None:
+        """Count that the client of an answered call has taken the answer or has left."""
+        if (usage := self._usages.get(caller)) is not None:
+            usage.open -= 1
 
     def _wait(self, usage: _Usage, now: float) -> float:
         """Return the seconds until a refused call should be repeated. Refused calls get the next tokens in turn."""
@@ -90,7 +102,7 @@ class CallerLimits:
         self._usages[caller] = usage
         if len(self._usages) > MAX_CALLERS:
             # A caller with running calls stays. If all have some, the server's own limits bound their number.
-            idle = next((name for name, each in self._usages.items() if not each.running and name != caller), None)
+            idle = next((name for name, each in self._usages.items() if not each.open and name != caller), None)
             if idle is not None:
                 del self._usages[idle]
         return usage

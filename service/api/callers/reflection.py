@@ -8,6 +8,7 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from service.api.callers.gate import Gate
 from service.api.callers.scopes import REFLECTION_METHOD
+from service.api.calls import SlowClients
 from service.api.status import status_of
 from service.domain.errors import PaperfeedError
 
@@ -15,30 +16,36 @@ from service.domain.errors import PaperfeedError
 class GuardedReflection(reflection.aio.ReflectionServicer):
     """Reflection that requires any valid API key or certificate, where callers are identified, and has their limits."""
 
-    def __init__(self, service_names: Sequence[str], gate: Gate) -> None:
+    def __init__(self, service_names: Sequence[str], gate: Gate, slow_clients: SlowClients) -> None:
         super().__init__(service_names)
         self._gate = gate
+        self._slow_clients = slow_clients
 
-    # The stubs take the generator for a coroutine that returns one.
-    async def ServerReflectionInfo(  # type: ignore[override]
-        self, request_iterator: Any, unused_context: Any
-    ) -> AsyncIterator[Any]:
+    # The stubs expect another form of handler.
+    async def ServerReflectionInfo(self, request_iterator: Any, unused_context: Any) -> None:  # type: ignore[override]
         """Answer requests for descriptors."""
+        context = unused_context
         try:
-            caller = await self._gate.identify(unused_context)
+            caller = await self._gate.identify(context)
             self._gate.enter(REFLECTION_METHOD, caller)
+            try:
+                answers: Any = super().ServerReflectionInfo(self._requests(context), context)
+                async for answer in answers:
+                    await self._slow_clients.write(context, answer)
+            finally:
+                self._gate.answered(REFLECTION_METHOD, caller)
+                self._gate.leave(REFLECTION_METHOD, caller)
         except PaperfeedError as error:
-            await unused_context.abort(*status_of(error, ""))
-            return
-        answers: Any = super().ServerReflectionInfo(request_iterator, unused_context)
-        try:
-            async for answer in answers:
-                yield answer
-        finally:
-            self._gate.leave(REFLECTION_METHOD, caller)
+            await context.abort(*status_of(error, ""))
+
+    async def _requests(self, context: Any) -> AsyncIterator[Any]:
+        while (request := await self._slow_clients.read(context)) is not grpc.aio.EOF:
+            yield request
 
 
-def add_reflection(service_names: Sequence[str], gate: Gate, server: grpc.aio.Server) -> None:
+def add_reflection(
+    service_names: Sequence[str], gate: Gate, slow_clients: SlowClients, server: grpc.aio.Server
+) -> None:
     """Add reflection of the services to a server that has not been started."""
     add: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
-    add(GuardedReflection(service_names, gate), server)
+    add(GuardedReflection(service_names, gate, slow_clients), server)

@@ -1,10 +1,12 @@
 """Limits of one caller's calls, and of what is stored."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
 import grpc
 import pytest
+from google.rpc.code_pb2 import Code
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from paperfeed.client import Client, error_details
@@ -15,6 +17,7 @@ from service.api.callers.identities import address_of
 from service.api.callers.limits import CallerLimits
 from service.domain.errors import LimitExceeded
 from testing.calls import calls_at_work, failing, fresh, ids, make_papers, record, upsert, wait_until
+from testing.http2 import Http2
 from testing.servers import Service
 from tests.rpc.callers.builders import new_key, opened
 
@@ -38,6 +41,20 @@ def refused(limits: CallerLimits, caller: str) -> float | None:
     except LimitExceeded as error:
         return error.retry_after_seconds
     return None
+
+
+def listed(client: Client) -> int:
+    """Return how many calls of ListPapers were answered."""
+    calls = client.status.GetStatus(GetStatusRequest(), timeout=10).calls
+    return sum(call.count for call in calls if call.method == "CatalogService/ListPapers" and call.code == Code.OK)
+
+
+def is_admitted(client: Client) -> bool:
+    """Call ListPapers and return whether the call was not refused."""
+    with contextlib.suppress(grpc.RpcError):
+        client.catalog.ListPapers(ListPapersRequest())
+        return True
+    return False
 
 
 def test_a_bucket_of_tokens() -> None:
@@ -69,10 +86,15 @@ def test_no_retry_is_far_away() -> None:
 
 
 def test_calls_at_the_same_time() -> None:
-    """A caller may have so many calls at work; each end makes room for one more."""
-    limits = CallerLimits(0, 2, Ticks())
+    """A caller may have so many calls at work, and as many answers that wait; each end makes room for one more."""
+    limits = CallerLimits(0, 20, Ticks())
 
-    assert [refused(limits, "a") is None for _ in range(3)] == [True, True, False]
+    assert [refused(limits, "a") is None for _ in range(21)] == [True] * 20 + [False]
+    for _ in range(20):
+        limits.answered("a")
+        assert [refused(limits, "a") is None for _ in range(2)] == [True, False]
+    limits.answered("a")
+    assert refused(limits, "a") is not None
     limits.leave("a")
     assert [refused(limits, "a") is None for _ in range(2)] == [True, False]
 
@@ -84,6 +106,7 @@ def test_few_callers_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     limits.enter("busy")
     for number in range(9):
         limits.enter(str(number))
+        limits.answered(str(number))
         limits.leave(str(number))
 
     assert set(limits._usages) == {"busy", "7", "8"}
@@ -165,6 +188,22 @@ def test_too_many_calls_at_the_same_time(start: Callable[..., Service]) -> None:
     assert failure.said.retry_after_seconds
     wait_until(lambda: calls_at_work(service.client) == 0)
     service.client.catalog.ListPapers(ListPapersRequest())
+
+
+def test_answers_that_nobody_takes_count(start: Callable[..., Service]) -> None:
+    """Calls whose answers wait for the client take its places, until it leaves."""
+    service = start(caller_concurrent_calls=2)
+    request = ListPapersRequest().SerializeToString()
+    with Http2(service.target, takes=False) as connection:
+        for turn in range(2 + module.MIN_UNTAKEN):
+            connection.message(connection.open("/paperfeed.v1.CatalogService/ListPapers"), request)
+            connection.send()
+            wait_until(lambda made=turn + 1: listed(service.client) == made)  # type: ignore[misc]
+        with failing(EXHAUSTED, "LIMIT_EXCEEDED") as failure:
+            service.client.catalog.ListPapers(ListPapersRequest())
+
+    assert failure.said.metadata == {"limit": "calls at the same time"}
+    wait_until(lambda: is_admitted(service.client))
 
 
 def test_stored_papers_are_limited(start: Callable[..., Service]) -> None:

@@ -5,7 +5,7 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
@@ -19,11 +19,13 @@ from sqlalchemy import make_url
 from paperfeed.v1.catalog_pb2 import GetPaperRequest
 from paperfeed.v1.feed_pb2 import FALLBACK_REASON_NEW_USER, FALLBACK_REASON_NONE, GetFeedRequest
 from paperfeed.v1.status_pb2 import GetStatusRequest
+from service.api.health import MAX_WATCHES
 from testing.calls import failing, make_digest, make_papers, record, upsert_ready, wait_until
 from testing.servers import Service, lose_database, serving
 from tests.databases import postgres_schema, require_postgres
 from tests.mailer.proxy import proxy
 
+CHECK, WATCH = "/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/Watch"
 SERVICES = [f"paperfeed.v1.{name}Service" for name in ("Catalog", "Feed", "Model", "Profile", "Status")]
 
 
@@ -47,6 +49,40 @@ def test_unknown_service_has_no_health(channel: grpc.Channel) -> None:
         health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="paperfeed.v1.Nothing"))
 
     assert raised.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_watches_of_a_connection_are_limited(channel: grpc.Channel) -> None:
+    """One watch too many on a connection is refused; when another has ended, it is admitted."""
+    stub = health_pb2_grpc.HealthStub(channel)
+    watches = [stub.Watch(health_pb2.HealthCheckRequest()) for _ in range(MAX_WATCHES)]
+    states = [next(watch).status for watch in watches]
+    with failing(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED"):
+        next(stub.Watch(health_pb2.HealthCheckRequest()))
+    watches.pop().cancel()
+
+    def is_admitted() -> bool:
+        watch = stub.Watch(health_pb2.HealthCheckRequest())
+        with contextlib.suppress(grpc.RpcError):
+            return bool(next(watch).status)
+        return False
+
+    assert set(states) == {health_pb2.HealthCheckResponse.SERVING}
+    wait_until(is_admitted)
+
+
+@pytest.mark.parametrize("path", [WATCH, CHECK, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"])
+def test_silent_calls_of_the_standard_services_are_ended(start: Callable[..., Service], path: str) -> None:
+    """A call of health or reflection without a message ends after the time limit, as our own calls do."""
+    service = start(silence_seconds=0.2)
+    is_over = threading.Event()
+
+    def nothing() -> Iterator[bytes]:
+        is_over.wait(30)
+        yield from ()
+
+    with grpc.insecure_channel(service.target) as channel, failing(grpc.StatusCode.CANCELLED, "CLIENT_TOO_SLOW"):
+        list(channel.stream_stream(path)(nothing(), timeout=20))
+    is_over.set()
 
 
 def test_reflection_lists_all_services(channel: grpc.Channel) -> None:
