@@ -44,8 +44,8 @@ def test_an_unsure_section_gets_more_places() -> None:
     found = order({"sharp": 0.5, "flat": 0.5}, ranking("sharp", SHARP), ranking("flat", FLAT))
 
     places = Counter(found[:20])
-    assert places["flat"] > places["sharp"] >= 5
-    assert found[:2].count("sharp") == 1
+    assert places["flat"] > places["sharp"] >= 3
+    assert found[:3].count("sharp") == 1
     assert len(found) == 80
 
 
@@ -55,16 +55,16 @@ def test_a_section_with_few_likes_gets_more_places() -> None:
     found = [item.interest_id for item in mixed(sections, [ranking("few", FLAT), ranking("many", FLAT)]).items]
 
     places = Counter(found[:20])
-    assert 13 <= places["few"] <= 15
-    assert set(found[:2]) == {"few", "many"}
+    assert 13 <= places["few"] <= 17
+    assert set(found[:3]) == {"few", "many"}
 
 
 @pytest.mark.parametrize("weights", [(0.5, 0.5), (0.8, 0.2), (0.1, 0.9), (0.5, 0.0), (0.3, 0.3)])
 @pytest.mark.parametrize("sections", [(SHARP, FLAT), (FLAT, SHARP), (SHARP, [0.0001] * 40)])
-def test_each_beginning_holds_half_of_each_share(
+def test_each_beginning_holds_a_third_of_each_share(
     weights: tuple[float, float], sections: tuple[list[float | None], list[float | None]]
 ) -> None:
-    """However sure the model is of one section, the other has its best paper in time and half of its share."""
+    """However sure the model is of one section, the other has its best paper in time and a third of its share."""
     names = dict(zip(("first", "second"), weights, strict=True))
     found = order(names, *(ranking(name, part) for name, part in zip(names, sections, strict=True)))
 
@@ -72,7 +72,7 @@ def test_each_beginning_holds_half_of_each_share(
         places = Counter(found[:count])
         for name, weight in names.items():
             share = weight / sum(weights) * count
-            assert places[name] >= int((share + 1) / 2)
+            assert places[name] >= int(share / 3 + 0.5)
 
 
 @pytest.mark.parametrize("weight", [0.5, 0.25, 0.7])
