@@ -80,8 +80,8 @@ def named(sections: Sequence[Section], interest_id: str) -> Section:
 def mixed(sections: Sequence[Section], rankings: Sequence[Ranking]) -> Ranking:
     """Return one ranking of several sections, at least one; no paper stands in it twice.
 
-    Among the first n places, for any n, a section with a share of s places, by its weight, gets at least s / 3, rounded:
-    its best paper in time, and a third of its share. Any other place goes to the section that shows least of
+    Among the first n places, for any n, a section with a share of s places, by its weight, gets at least s / 3,
+    rounded: its best paper in time, and a third of its share. Any other place goes to the section that shows least of
     what the user probably likes in it: the sum of the probabilities of its papers in the list, divided by that of all
     its papers, times the square root of the number of papers that the interest has, divided by that of its weight. So a
     section with few likes, whose good papers are less surely at its top, gets more places than one whose top holds all
