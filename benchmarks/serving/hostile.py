@@ -10,19 +10,22 @@ The honest calls are GetFeed with reasons for 500 users, with 77 candidates and 
 - rapid reset: 100 calls that are taken back at once, again every 50 milliseconds;
 - idle connections: 500 connections without a call.
 
+Then calls come at random times, at 70 % of the rate of the quiet load, while another program locks the database once.
+
 The budgets: no honest call fails, their p99 is at most three times that of a quiet load, memory is at most a tenth
-higher after all attacks, and under all of them at once the server ends within its time to drain. This needs Linux,
-because memory is read from /proc.
+higher after all attacks, no call is refused later than five seconds after the lock, and under all attacks at once the
+server ends within its time to drain. This needs Linux, because memory is read from /proc.
 """
 
 import argparse
+import sqlite3
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 from benchmarks.figures import figure, report
@@ -37,6 +40,7 @@ USERS = 500
 CALLERS = 16
 LATENCY_BUDGET, MEMORY_BUDGET = 3.0, 1.1
 DRAIN_SECONDS = 20.0
+LOCKED_AT, LOCKED_SECONDS = 5.0, 1.2
 STREAM_FEEDS = METHOD.replace("GetFeed", "StreamFeeds")
 IDS = [f"u{number:08d}" for number in range(USERS)]
 
@@ -99,6 +103,26 @@ def again(attack: Callable[[str, threading.Event], None], address: str, ended: t
             attack(address, ended)
 
 
+def refused_after_lock(address: str, database: Path, rate: float) -> tuple[int, int]:
+    """Return how many calls are refused after another program locks the database: soon, and from five seconds on.
+
+    Args:
+        rate: Calls a second, at random times.
+    """
+
+    def lock() -> None:
+        time.sleep(LOCKED_AT)
+        with closing(sqlite3.connect(database, timeout=30, isolation_level=None)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            time.sleep(LOCKED_SECONDS)
+
+    with ThreadPoolExecutor() as pool:
+        pool.submit(lock)
+        calls = drive(address, USERS, LOCKED_AT + 20, "rate", rate)
+    later = calls.after(LOCKED_AT + LOCKED_SECONDS + 5).failed
+    return calls.failed - later, later
+
+
 def main() -> int:
     """Print the result; return 1 if a budget is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.serving.hostile")
@@ -127,6 +151,9 @@ def main() -> int:
             drive(server.address, USERS, options.seconds, "callers", CALLERS)
             after, _ = server.resident()
             found.append(figure("memory after the attacks, MB", after, before, at_most=MEMORY_BUDGET))
+            rate = 0.7 * len(quiet.calls) / options.seconds
+            soon, later = refused_after_lock(server.address, Path(name) / "hostile.db", rate)
+            found.append(figure("refused from 5 s after a lock of the database", later, at_most=0, refused_before=soon))
             ended = threading.Event()
             for attack in ATTACKS:
                 pool.submit(again, attack, server.address, ended)
