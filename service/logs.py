@@ -38,9 +38,16 @@ class JsonFormatter(logging.Formatter):
         return _encode(entry).replace("\x7f", "\\u007f")
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Return False for the traceback that grpcio logs if a client leaves just as its answer is sent."""
+    error = record.exc_info[1] if record.exc_info else None
+    return record.name != "grpc._cython.cygrpc" or not str(error).startswith('Failed "execute_batch"')
+
+
 def configure(level: str, *, worker: int | None = None) -> None:
     """Send all logs to stderr as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(worker))
+    handler.addFilter(_is_news)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)

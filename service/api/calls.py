@@ -84,6 +84,13 @@ class SlowClients:
         async with self._silence.limit():
             return await context.read()
 
+    async def begin(self, context: Any) -> None:
+        """Send headers, as must be done before ``write``.
+
+        If headers went with a message that the client does not take, grpcio could not send the status of the error.
+        """
+        await context.send_initial_metadata(())
+
     async def write(self, context: Any, answer: Any) -> None:
         """Send a message of the answer to a call.
 

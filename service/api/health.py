@@ -61,6 +61,7 @@ class Health(grpc.GenericRpcHandler):
             try:
                 data = await self._slow_clients.read(context)
                 data = b"" if data is grpc.aio.EOF else data
+                await self._slow_clients.begin(context)
                 await method(parse_message(data, HealthCheckRequest.FromString).service, context)
             except PaperfeedError as error:
                 await context.abort(*status_of(error, ""))

@@ -30,6 +30,15 @@ WATCH, CHECK = "/grpc.health.v1.Health/Watch", "/grpc.health.v1.Health/Check"
 FEED, STREAM = "/paperfeed.v1.FeedService/GetFeed", "/paperfeed.v1.FeedService/StreamFeeds"
 
 
+def ask(connection: Http2) -> None:
+    """Make one call of each kind."""
+    feed = feed_pb2.GetFeedRequest(user_id="ada").SerializeToString()
+    stream = feed_pb2.StreamFeedsRequest(user_ids=["ada"]).SerializeToString()
+    for path, request in ((WATCH, b""), (CHECK, b""), (FEED, feed), (STREAM, stream)):
+        connection.message(connection.open(path), request)
+    connection.send()
+
+
 @dataclass
 class Caller:
     """Calls again and again, on its own channel and without retries, until a call fails."""
@@ -193,11 +202,7 @@ def test_clients_that_take_nothing_keep_no_server_alive(sqlite_url: str, tmp_pat
         with server.client() as client:
             fill(client)
         with Http2(server.address, takes=False) as connection, grpc.insecure_channel(server.address) as channel:
-            nothing, feed = b"", feed_pb2.GetFeedRequest(user_id="ada").SerializeToString()
-            stream = feed_pb2.StreamFeedsRequest(user_ids=["ada"]).SerializeToString()
-            for path, request in ((WATCH, nothing), (CHECK, nothing), (FEED, feed), (STREAM, stream)):
-                connection.message(connection.open(path), request)
-            connection.send()
+            ask(connection)
             states = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=30)
             first = next(states)
             stopped_at = time.monotonic()
@@ -208,6 +213,26 @@ def test_clients_that_take_nothing_keep_no_server_alive(sqlite_url: str, tmp_pat
     assert (first.status, last.status) == (SERVING, NOT_SERVING)
     assert code == 0
     assert time.monotonic() - stopped_at < 20
+
+
+def test_clients_that_take_nothing_and_leave(sqlite_url: str, tmp_path: Path) -> None:
+    """Their calls end after the time limit, or when they leave, and the log has no traceback."""
+    with running(tmp_path, sqlite_url, stall_seconds=0.3) as server:
+
+        def ended_streams() -> int:
+            return sum(entry.get("reason") == "CLIENT_TOO_SLOW" for entry in server.messages("call"))
+
+        with server.client() as client:
+            fill(client)
+        for turn in range(10):
+            with Http2(server.address, takes=False) as connection:
+                ask(connection)
+                assert eventually(lambda least=turn + 1: ended_streams() == least)  # type: ignore[misc]
+        server.terminate()
+        code, log = server.ended(), server.log()
+
+    assert code == 0
+    assert [entry["message"] for entry in log if "traceback" in entry] == []
 
 
 @pytest.mark.parametrize(

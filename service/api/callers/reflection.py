@@ -29,6 +29,7 @@ class GuardedReflection(reflection.aio.ReflectionServicer):
             caller = await self._gate.identify(context)
             self._gate.enter(REFLECTION_METHOD, caller)
             try:
+                await self._slow_clients.begin(context)
                 answers: Any = super().ServerReflectionInfo(self._requests(context), context)
                 async for answer in answers:
                     await self._slow_clients.write(context, answer)
