@@ -16,6 +16,7 @@ from service.api.calls import SlowClients
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
 from service.api.handlers import PREFIX, Handlers, Together
+from service.api.health import Health
 from service.api.models import ModelServicer
 from service.api.page_tokens import PageTokens
 from service.api.profiles import ProfileServicer
@@ -233,6 +234,7 @@ class Application:
                 rollout=self.rollout,
             ),
             handlers=handlers,
+            health=Health(settings.silence_seconds, settings.stall_seconds),
             is_ready=lambda: self.serving.is_ready,
             port=guard.port(is_shared=place.count > 1),
         )

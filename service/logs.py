@@ -38,16 +38,19 @@ class JsonFormatter(logging.Formatter):
         return _encode(entry).replace("\x7f", "\\u007f")
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """Return False for the traceback that grpcio logs if a client leaves just as its answer is sent."""
+def _shorten(record: logging.LogRecord) -> bool:
+    """Replace the traceback that grpcio logs if it cannot send an answer, as when the client leaves meanwhile."""
     error = record.exc_info[1] if record.exc_info else None
-    return record.name != "grpc._cython.cygrpc" or not str(error).startswith('Failed "execute_batch"')
+    if record.name == "grpc._cython.cygrpc" and str(error).startswith('Failed "execute_batch"'):
+        record.exc_info, record.levelno, record.levelname = None, logging.INFO, "INFO"
+        record.msg, record.args = "an answer could not be sent; usually its client has left", ()
+    return True
 
 
 def configure(level: str, *, worker: int | None = None) -> None:
     """Send all logs to stderr as JSON."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(worker))
-    handler.addFilter(_is_news)
+    handler.addFilter(_shorten)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)

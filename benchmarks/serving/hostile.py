@@ -117,8 +117,9 @@ def refused_after_lock(address: str, database: Path, rate: float) -> tuple[int, 
             time.sleep(LOCKED_SECONDS)
 
     with ThreadPoolExecutor() as pool:
-        pool.submit(lock)
+        locking = pool.submit(lock)
         calls = drive(address, USERS, LOCKED_AT + 20, "rate", rate)
+        locking.result()
     later = calls.after(LOCKED_AT + LOCKED_SECONDS + 5).failed
     return calls.failed - later, later
 

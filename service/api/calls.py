@@ -29,11 +29,13 @@ class ClientWaits:
 
     Args:
         what: What the client should do, for messages, such as "send its message".
+        most: Calls that may wait at a time. If one more waits, the call that has waited longest ends.
     """
 
-    def __init__(self, what: str, seconds: float) -> None:
+    def __init__(self, what: str, seconds: float, most: int = MAX_SLOW) -> None:
         self._what = what
         self._seconds = seconds
+        self._most = most
         # In order of their start.
         self._limits: dict[asyncio.Timeout, None] = {}
 
@@ -45,7 +47,7 @@ class ClientWaits:
             ClientTooSlow: The time has passed.
             Overloaded: Too many calls wait for their clients, and this one has waited longest.
         """
-        if len(self._limits) >= MAX_SLOW:
+        if len(self._limits) >= self._most:
             longest = next(iter(self._limits))
             del self._limits[longest]
             longest.reschedule(asyncio.get_running_loop().time())
@@ -69,11 +71,12 @@ class SlowClients:
     Args:
         silence_seconds: Time limit for a message to arrive.
         stall_seconds: Time limit for a message to be taken.
+        most_unread: Messages that may wait to be taken at a time.
     """
 
-    def __init__(self, silence_seconds: float, stall_seconds: float) -> None:
+    def __init__(self, silence_seconds: float, stall_seconds: float, *, most_unread: int = MAX_SLOW) -> None:
         self._silence = ClientWaits("send its message", silence_seconds)
-        self._stall = ClientWaits("take a message", stall_seconds)
+        self._stall = ClientWaits("take a message", stall_seconds, most_unread)
 
     async def read(self, context: Any) -> Any:
         """Return the next message of a call; ``grpc.aio.EOF`` after the last one.

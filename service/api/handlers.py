@@ -97,14 +97,14 @@ class Handlers(grpc.GenericRpcHandler):
         """Identifies callers, also those of reflection."""
         self._audit = audit
         self.slow_clients = slow_clients
-        """Limits for clients, also those of health and reflection."""
+        """Limits for clients, also those of reflection."""
         self._handlers: dict[str, Method] = {}
         self._refuses = False
         self._has_come = asyncio.Event()
         self._is_idle = asyncio.Event()
         self._is_idle.set()
         self.count = 0
-        """Number of calls that have not ended, without those of GetStatus."""
+        """Number of calls that are not answered, without those of GetStatus."""
 
     def add_registered_method_handlers(self, service: str, methods: Mapping[str, Method]) -> None:
         """Register the methods of a servicer. The generated ``add_..._to_server`` functions call this."""

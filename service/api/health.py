@@ -5,6 +5,7 @@ needs. So one client that reads nothing would freeze the health of the server, a
 """
 
 import asyncio
+import sys
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
@@ -12,22 +13,30 @@ from typing import Any
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
+from service.api.callers.exposure import UNIX
 from service.api.calls import SlowClients
 from service.api.convert import parse_message
 from service.api.queues import RETRY_SECONDS
 from service.api.status import status_of
-from service.domain.errors import NotFound, Overloaded, PaperfeedError
+from service.domain.errors import InvalidField, NotFound, Overloaded, PaperfeedError
 
 NAME = "grpc.health.v1.Health"
 MAX_WATCHES = 100
 """Calls of Watch at a time on one connection."""
+MAX_REQUEST_BYTES = 1024
 
 
 class Health(grpc.GenericRpcHandler):
-    """Handlers of ``Check`` and ``Watch``, for all services and the server as a whole, whose name is empty."""
+    """Handlers of ``Check`` and ``Watch``, for all services and the server as a whole, whose name is empty.
 
-    def __init__(self, slow_clients: SlowClients) -> None:
-        self._slow_clients = slow_clients
+    Args:
+        silence_seconds: Time limit for a request to arrive.
+        stall_seconds: Time limit for a state to be taken.
+    """
+
+    def __init__(self, silence_seconds: float, stall_seconds: float) -> None:
+        # Apart from other calls, because these need no key. A new state is sent to all watchers at the same time.
+        self._slow_clients = SlowClients(silence_seconds, stall_seconds, most_unread=sys.maxsize)
         self._states: dict[str, int] = {}
         self._changed = asyncio.Event()
         self._has_ended = False
@@ -60,8 +69,8 @@ class Health(grpc.GenericRpcHandler):
         async def run(_requests: object, context: Any) -> None:
             try:
                 data = await self._slow_clients.read(context)
-                data = b"" if data is grpc.aio.EOF else data
-                await self._slow_clients.begin(context)
+                if data is grpc.aio.EOF or len(data) > MAX_REQUEST_BYTES:
+                    raise InvalidField("request", f"must be one message of at most {MAX_REQUEST_BYTES:,} bytes")
                 await method(parse_message(data, HealthCheckRequest.FromString).service, context)
             except PaperfeedError as error:
                 await context.abort(*status_of(error, ""))
@@ -71,14 +80,17 @@ class Health(grpc.GenericRpcHandler):
     async def _check(self, service: str, context: Any) -> None:
         if service not in self._states:
             raise NotFound("service", service, field="service")
+        await self._slow_clients.begin(context)
         await self._send(context, self._states[service])
 
     async def _watch(self, service: str, context: Any) -> None:
         peer = context.peer()
-        if self._watches[peer] >= MAX_WATCHES:
+        # All clients of a Unix socket have the same name, and they are local.
+        if self._watches[peer] >= MAX_WATCHES and not peer.startswith(UNIX):
             raise Overloaded("watches on a connection", retry_after_seconds=RETRY_SECONDS[0])
         self._watches[peer] += 1
         try:
+            await self._slow_clients.begin(context)
             last = None
             while not self._has_ended:
                 changed = self._changed

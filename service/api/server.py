@@ -114,6 +114,7 @@ class Server:
         models: ModelServicer,
         status: StatusServicer,
         handlers: Handlers,
+        health: Health,
         is_ready: Callable[[], bool],
         port: Port,
     ) -> None:
@@ -137,7 +138,7 @@ class Server:
         status_pb2_grpc.add_StatusServiceServicer_to_server(status, registry)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="grpc", daemon=True)
-        self._health = Health(handlers.slow_clients)
+        self._health = health
         self._is_ready = is_ready
         self._readiness: asyncio.Task[None] | None = None
         self._server: grpc.aio.Server | None = None

@@ -1,6 +1,7 @@
 """Served slates and precomputed slates in the database. Each slate is one row, so storing or reading it is cheap."""
 
 import datetime as dt
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -145,5 +146,5 @@ def _items_of_json(text: str) -> tuple[SlateItem, ...]:
             interest_id=more[0] if more else "",
             probability=more[1] if len(more) > 1 else None,
         )
-        for rank, (paper_id, score, action_propensity, reasons, *more) in enumerate(msgspec.json.decode(text), 1)
+        for rank, (paper_id, score, action_propensity, reasons, *more) in enumerate(json.loads(text), 1)
     )

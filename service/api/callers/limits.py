@@ -41,8 +41,8 @@ class CallerLimits:
 
     Args:
         calls_per_second: Calls that a caller may start per second on average; as many may start at once. 0: no limit.
-        concurrent_calls: Calls of a caller that may run or wait at the same time; as many more, or MIN_UNTAKEN, may be
-            answered and wait until the client takes the answer. 0: no limit.
+        concurrent_calls: Calls of a caller that may run or wait at the same time; and as many answers, or MIN_UNTAKEN
+            if that is more, may wait for the client. 0: no limit.
         clock: Returns seconds of a monotonic clock.
     """
 

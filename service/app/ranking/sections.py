@@ -81,9 +81,10 @@ def mixed(sections: Sequence[Section], rankings: Sequence[Ranking]) -> Ranking:
     """Return one ranking of several sections, at least one; no paper stands in it twice.
 
     Among the first n places, for any n, a section with a share of s places, by its weight, gets at least s / 3,
-    rounded: its best paper in time, and a third of its share. Any other place goes to the section that shows least of
-    what the user probably likes in it: the sum of the probabilities of its papers in the list, divided by that of all
-    its papers, times the square root of the number of papers that the interest has, divided by that of its weight. So a
+    rounded: its best paper in time, and a third of its share. Of more than two sections, some may wait a few places
+    longer, because several are due at the same time. Any other place goes to the section that shows least of what the
+    user probably likes in it: the sum of the probabilities of its papers in the list, divided by that of all its
+    papers, times the square root of the number of papers that the interest has, divided by that of its weight. So a
     section with few likes, whose good papers are less surely at its top, gets more places than one whose top holds all
     of them. Without probabilities all papers count the same, and places are shared by weight alone, with the divisors
     of Sainte-Lague, which favour neither large nor small sections.

@@ -54,14 +54,14 @@ def test_unknown_service_has_no_health(channel: grpc.Channel) -> None:
 def test_watches_of_a_connection_are_limited(channel: grpc.Channel) -> None:
     """One watch too many on a connection is refused; when another has ended, it is admitted."""
     stub = health_pb2_grpc.HealthStub(channel)
-    watches = [stub.Watch(health_pb2.HealthCheckRequest()) for _ in range(MAX_WATCHES)]
+    watches = [stub.Watch(health_pb2.HealthCheckRequest(), timeout=60) for _ in range(MAX_WATCHES)]
     states = [next(watch).status for watch in watches]
     with failing(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED"):
-        next(stub.Watch(health_pb2.HealthCheckRequest()))
+        next(stub.Watch(health_pb2.HealthCheckRequest(), timeout=60))
     watches.pop().cancel()
 
     def is_admitted() -> bool:
-        watch = stub.Watch(health_pb2.HealthCheckRequest())
+        watch = stub.Watch(health_pb2.HealthCheckRequest(), timeout=60)
         with contextlib.suppress(grpc.RpcError):
             return bool(next(watch).status)
         return False
