@@ -9,7 +9,7 @@ from typing import Any
 
 from ranker.errors import BundleError
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 MANIFEST_NAME = "manifest.json"
 MODEL_NAME = "model.txt"
 SPACES_NAME = "spaces.npz"

@@ -10,7 +10,7 @@ import scipy.sparse
 
 from ranker.types import Float32Array, IndexArray, Int32Array
 
-_RARE_SHARE = 0.05
+_RARE_SHARE = 0.1
 _FEW_ROWS = 20
 _DENSE_ROWS = 100
 """Up to this number of rows, a dense matrix of their common columns has the products of rows in half the time."""
@@ -116,7 +116,7 @@ class SparseRows:
 def telling_terms(tfidf: SparseRows) -> SparseRows:
     """Return the TF-IDF rows of candidate papers with each term weighted by how well it tells these papers apart.
 
-    A term that is rare in the corpus may be in half the papers of a digest. A term that is in at most a twentieth of
+    A term that is rare in the corpus may be in half the papers of a digest. A term that is in at most a tenth of
     the papers has weight 1. More common terms weigh less, down to 0 for a term in all of many papers. For few papers
     the weights stay near 1.
     """

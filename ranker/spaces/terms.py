@@ -1,4 +1,4 @@
-"""Hashed terms of texts: words without plural s and pairs of neighbouring words, equal in every process."""
+"""Hashed terms of texts: words, their stems, and pairs of neighbouring words, equal in every process."""
 
 import re
 import zlib
@@ -16,6 +16,9 @@ TermCounts: TypeAlias = tuple[Int32Array, Float32Array]
 """Term buckets, ascending, and the count of each."""
 _WORD = re.compile(r"[^\W_]+")
 _PAIR_MARK = zlib.crc32(b"pair")
+_STEM_LETTERS = 6
+"""A longer word also counts as its first letters, so that forms of a word have a term in common."""
+_STEM_MARK = "^"
 _FIRST_MIX, _LAST_MIX = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9
 STOP_WORDS = frozenset(
     """
@@ -36,13 +39,22 @@ def word_key(word: str) -> int:
     return zlib.crc32(word.encode("utf-8", "surrogatepass"))
 
 
+@lru_cache(maxsize=65_536)
+def stem_key(word: str) -> int:
+    """Return the CRC-32 of the stem of a lower-case word; -1 for short words and stop words."""
+    if len(word) <= _STEM_LETTERS or word in STOP_WORDS:
+        return -1
+    return zlib.crc32((_STEM_MARK + word[:_STEM_LETTERS]).encode("utf-8", "surrogatepass"))
+
+
 def term_counts(text: str) -> TermCounts:
     """Return the buckets of a text's terms, ascending, and the count of each; read-only, empty without words."""
-    words = [found for word in _WORD.findall(text.lower()) if (found := word_key(word)) >= 0]
-    hashes = np.array(words, dtype=np.uint64)
+    words = _WORD.findall(text.lower())
+    hashes = np.array([found for word in words if (found := word_key(word)) >= 0], dtype=np.uint64)
+    stems = np.array([found for word in words if (found := stem_key(word)) >= 0], dtype=np.uint64)
     # A 64-bit mix of two word hashes; the multiplier is the usual odd constant of Fibonacci hashing.
     pairs = ((hashes[:-1] * np.uint64(_FIRST_MIX)) ^ (hashes[1:] + np.uint64(_PAIR_MARK))) * np.uint64(_LAST_MIX)
-    terms = np.concatenate((hashes % np.uint64(BUCKET_COUNT), (pairs >> np.uint64(40)) % np.uint64(BUCKET_COUNT)))
+    terms = np.concatenate((hashes, stems, pairs >> np.uint64(40))) % np.uint64(BUCKET_COUNT)
     buckets, counts = np.unique(terms.astype(np.int32), return_counts=True)
     result = (buckets, counts.astype(np.float32))
     for array in result:

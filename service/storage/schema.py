@@ -5,7 +5,7 @@ from pathlib import Path
 from database.schema import Schema
 from service.storage.errors import ERRORS
 
-KNOWN_REVISIONS = tuple(f"{number:04}" for number in range(1, 15))
+KNOWN_REVISIONS = tuple(f"{number:04}" for number in range(1, 16))
 """All revisions, oldest first; a test compares them with the scripts."""
 
 _SCHEMA = Schema(

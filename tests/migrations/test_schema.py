@@ -255,6 +255,26 @@ def test_stale_digests_get_a_column(empty_url: str) -> None:
     ]
 
 
+def test_statistics_without_stems_are_counted_again(empty_url: str) -> None:
+    """The statistics of 0014 go, because their terms differ, and their versions are not given again."""
+    schema.upgrade(empty_url, "0014")
+    engine = create_engine(parse_url(empty_url), poolclass=NullPool)
+    row = {"encoder": "mini", "paper_count": 100, "vector_version": 7, "claimed_at": NOW, "counted_at": NOW}
+    with engine.begin() as connection:
+        connection.execute(insert(metadata.tables["catalog_statistics"]), row | {"data": b"old"})
+
+    schema.upgrade(empty_url)
+
+    store = open_store(empty_url)
+    with store.write() as tx:
+        assert tx.statistics.counted("mini") == []
+        claim = tx.statistics.claim(
+            "mini", after=0, paper_count=100, vector_version=7, now=NOW, lease=dt.timedelta(minutes=10)
+        )
+    store.dispose()
+    assert claim == 2
+
+
 def test_a_failed_migration_changes_nothing(tmp_path: Path) -> None:
     """A migration that leaves broken foreign keys is rolled back as a whole."""
     path = tmp_path / "broken.db"

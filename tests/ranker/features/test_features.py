@@ -42,14 +42,14 @@ def crowded(values: Float64Array) -> Float64Array:
 def word_cosines(likes: PaperMatrix) -> tuple[Float64Array, Float64Array]:
     """The TF-IDF products of all candidates with these likes, and those of the likes with one another.
 
-    In the first, terms of more than a twentieth of the candidates count less.
+    In the first, terms of more than a tenth of the candidates count less.
     """
     assert likes.tfidf is not None
     assert CANDIDATES.tfidf is not None
     rows = CANDIDATES.tfidf.matrix.toarray().astype(np.float64)
     shares = np.maximum((rows > 0).sum(axis=0), 1) / (77 + 20)
     liked = likes.tfidf.matrix.toarray().astype(np.float64)
-    return (rows * np.minimum(np.log(shares) / np.log(0.05), 1)) @ liked.T, liked
+    return (rows * np.minimum(np.log(shares) / np.log(0.1), 1)) @ liked.T, liked
 
 
 def linear_weights(likes: Float64Array) -> Float64Array:
@@ -142,7 +142,7 @@ def test_likeness_by_hand(family: str, count: int) -> None:
 
 @pytest.mark.parametrize("count", [1, 30])
 def test_text_by_hand(count: int) -> None:
-    """Text features are TF-IDF products in which terms of more than a twentieth of the candidates count less."""
+    """Text features are TF-IDF products in which terms of more than a tenth of the candidates count less."""
     likes = LIKES.take(range(count))
     cosines, liked = word_cosines(likes)
     linear, nearest = cosines @ linear_weights(liked), cosines.max(axis=1)

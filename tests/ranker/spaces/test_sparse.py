@@ -42,7 +42,7 @@ def test_telling_terms_by_hand() -> None:
     assert CANDIDATES is not None
     rows = dense(CANDIDATES)
     shares = np.maximum((rows > 0).sum(axis=0), 1) / (30 + 20)
-    assert_close(dense(telling_terms(CANDIDATES)), rows * np.minimum(np.log(shares) / np.log(0.05), 1))
+    assert_close(dense(telling_terms(CANDIDATES)), rows * np.minimum(np.log(shares) / np.log(0.1), 1))
 
 
 def test_products_of_nothing() -> None:

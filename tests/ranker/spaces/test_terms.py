@@ -14,9 +14,9 @@ def test_same_in_every_process() -> None:
 
 
 def test_words_and_pairs() -> None:
-    """Three words give three words and two pairs; case, plural and stop words change nothing."""
+    """Three words give three words, two pairs and a stem; case, plural and stop words change nothing."""
     buckets, counts = hashed_terms("graph neural network")
-    assert len(buckets) == counts.sum() == 5
+    assert len(buckets) == counts.sum() == 6
     assert np.array_equal(buckets, hashed_terms("The GRAPH of neural networks")[0])
     assert (np.diff(buckets) > 0).all()
     assert buckets.max() < BUCKET_COUNT
@@ -27,7 +27,15 @@ def test_order_matters_to_pairs_only() -> None:
     assert len(np.intersect1d(hashed_terms("code search")[0], hashed_terms("search code")[0])) == 2
 
 
+def test_forms_of_a_word() -> None:
+    """Forms of a word of more than six letters share the term of their first six letters, and no other term."""
+    forms = ("quantize", "quantized", "quantization", "Quantizing")
+    (shared,) = set.intersection(*(set(hashed_terms(form)[0].tolist()) for form in forms))
+    assert shared in hashed_terms("quantities")[0]
+    assert shared not in hashed_terms("quanti quantum")[0]
+
+
 def test_no_words() -> None:
     """A text without words, or of stop words only, has no terms."""
-    for text in ("", "the of", "!?"):
+    for text in ("", "the of between", "!?"):
         assert len(hashed_terms(text)[0]) == 0
