@@ -1,23 +1,16 @@
 """Calibrates the shipped bundle, and measures its probabilities on data that neither trees nor calibration have seen.
 
-    python -m benchmarks.quality.calibration --fit      # replaces the calibration of the shipped bundle
-    python -m benchmarks.quality.calibration            # measures it
-
 The calibration is fitted on digests of arxiv-2025 before October 2025, of the users whom the training of the bundle
 held out. It is measured on later digests of all other users of arxiv-2025, and on digests of the held-out users of
 arxiv-2016-2018. ``paperfeed train`` fits a calibration by itself, on both data sets.
 """
 
-import argparse
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from benchmarks.figures import made_by
-from benchmarks.quality.__main__ import RESULTS, SHIPPED, loaded
 from data_sets.files import PUBLIC_DATA
 from ranker.bundle.bundle import Bundle, default_bundle_path, load_bundle, write_bundle
 from ranker.bundle.calibration import Calibration
@@ -30,8 +23,11 @@ from training.preparation import held_out_users
 from training.recipes import find_recipe
 
 FITTED_DIGESTS, MEASURED_DIGESTS = 3_000, 3_000
+SHIPPED = "arxiv-2025"
+"""The data set that the shipped bundle is judged on: its test weeks are later than everything the bundle knows."""
 OTHER = "arxiv-2016-2018"
-RESULT = RESULTS / "quality-calibration.json"
+Load = Callable[[str], Dataset]
+"""Returns a public data set with its vectors."""
 
 
 def scored(dataset: Dataset, bundle: Bundle, users: Sequence[int], limit: int, since: float) -> ScoredDigests:
@@ -41,34 +37,40 @@ def scored(dataset: Dataset, bundle: Bundle, users: Sequence[int], limit: int, s
     return ScoredDigests.of(papers, queries, bundle.model)
 
 
-def fitted(bundle: Bundle, dataset: Dataset, held_out: Sequence[int], limit: int = FITTED_DIGESTS) -> Calibration:
-    """Return the calibration of the bundle on the users whom its training held out.
+def calibrate_shipped(load: Load, limit: int = FITTED_DIGESTS) -> Bundle:
+    """Fit the calibration of the shipped bundle on the users whom its training held out; write and return the bundle.
 
     Raises:
         ValueError: There are too few likes.
     """
-    known = dataset.before(find_recipe("default").known_until)
-    found = calibrate({dataset.name: scored(known, bundle, held_out, limit, -np.inf)}, np.random.default_rng(0))
+    folder = default_bundle_path()
+    recipe = find_recipe("default")
+    known = load(SHIPPED).before(recipe.known_until)
+    digests = scored(known, load_bundle(folder, encoder=None), held_out(load)[SHIPPED], limit, -np.inf)
+    found = calibrate({SHIPPED: digests}, np.random.default_rng(0))
     if found.calibration is None:
         raise ValueError(found.problem)
-    return found.calibration
+    return calibrated_bundle(folder, found.calibration)
 
 
-def measured(
-    bundle: Bundle, load: Callable[[str], Dataset], held_out: dict[str, list[int]], limit: int = MEASURED_DIGESTS
-) -> dict[str, Any]:
-    """Return the quality of the bundle's calibration by data set; data sets that ``load`` lacks are left out."""
+def calibration(bundle: Bundle, load: Load, limit: int = MEASURED_DIGESTS) -> dict[str, Any]:
+    """Return the quality of the bundle's calibration by data set."""
     assert bundle.calibration is not None
-    result = {}
+    hidden, result = held_out(load), {}
     for name in (SHIPPED, OTHER):
-        dataset = load(name)
-        since, users = -np.inf, held_out[name]
+        dataset, users, since = load(name), hidden[name], -np.inf
         if name == SHIPPED:
             since = find_recipe("default").known_until
             users = np.setdiff1d(dataset.likes.users, users).tolist()
         found = scored(dataset, bundle, users, limit, since)
         result[name] = {**found.measured(bundle.calibration).as_dict(), "papers": len(dataset.papers)}
-    return result
+    return {"bundle": bundle.version, "data": result}
+
+
+def held_out(load: Load) -> dict[str, list[int]]:
+    """Return the users of each data set whom the training of the shipped bundle held out."""
+    data = [load(name) for name in PUBLIC_DATA]
+    return dict(zip(PUBLIC_DATA, held_out_users(data, find_recipe("default"), seed=0), strict=True))
 
 
 def calibrated_bundle(folder: Path, calibration: Calibration) -> Bundle:
@@ -86,27 +88,3 @@ def calibrated_bundle(folder: Path, calibration: Calibration) -> Bundle:
     written = load_bundle(folder, encoder=None)
     assert dict(written.manifest.files) == dict(manifest.files), "model or spaces changed"
     return written
-
-
-def main() -> int:
-    """Fit or measure, and print the result."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.quality.calibration")
-    parser.add_argument("--fit", action="store_true", help="replace the calibration of the shipped bundle")
-    options = parser.parse_args()
-    folder, recipe = default_bundle_path(), find_recipe("default")
-    data = {name: loaded(name)[1] for name in PUBLIC_DATA}
-    held_out = dict(zip(data, held_out_users(list(data.values()), recipe, seed=0), strict=True))
-    bundle = load_bundle(folder, encoder=None)
-    if options.fit:
-        bundle = calibrated_bundle(folder, fitted(bundle, data[SHIPPED], held_out[SHIPPED]))
-        print(bundle.version)
-        return 0
-    result = {"bundle": bundle.version, "data": measured(bundle, data.__getitem__, held_out)}
-    result["made_by"] = made_by(command="python -m benchmarks.quality.calibration", note="")
-    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(RESULT)
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -54,10 +54,10 @@ def test_a_run_by_name(monkeypatch: pytest.MonkeyPatch, asked: list[str], result
 
 
 def test_all_runs(monkeypatch: pytest.MonkeyPatch, asked: list[str], results: Path) -> None:
-    """--all measures each data set, each left out, the interests and the deployment."""
+    """--all measures each data set, each left out, the interests, the calibration and the deployment."""
     assert command(monkeypatch, "--all") == 0
     assert asked == [f"test {run}" for run in RUNS]
-    assert len(RUNS) == 2 * len(PUBLIC_DATA) + 2 == len(list(results.iterdir()))
+    assert len(RUNS) == 2 * len(PUBLIC_DATA) + 3 == len(list(results.iterdir()))
 
 
 def test_dev_writes_nothing(
@@ -70,7 +70,7 @@ def test_dev_writes_nothing(
     assert '"mean": 0.5' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [(), ("nothing",), (SHIPPED, "nothing")])
+@pytest.mark.parametrize("arguments", [(), ("nothing",), (SHIPPED, "nothing"), ("--dev", "calibration")])
 def test_unknown_runs(
     monkeypatch: pytest.MonkeyPatch, asked: list[str], capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
 ) -> None:
@@ -79,7 +79,7 @@ def test_unknown_runs(
         command(monkeypatch, *arguments)
     assert asked == []
     said = capsys.readouterr().err
-    assert all(run in said for run in RUNS)
+    assert all(run in said for run in RUNS if run != "calibration" or "--dev" not in arguments)
 
 
 def test_the_splits_are_apart() -> None:
