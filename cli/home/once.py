@@ -18,7 +18,7 @@ START_SECONDS = 60.0
 
 
 def run_once(home: Home, page: Path, *, has_digest: bool) -> int:
-    """Sync the library, fetch, mail if an address is set, and write the page; return the highest exit code.
+    """Sync the library, fetch, write the page, and mail if an address is set; return the highest exit code.
 
     A step that fails does not stop the others.
     """

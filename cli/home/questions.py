@@ -33,7 +33,7 @@ def ask(answers: Answers, *, asks_time: bool) -> None:
     if not answers.has_sources:
         _ask_sources(answers)
     if asks_time:
-        answers.at = _asked("4. At what time shall new papers be there? HH:MM", answers.at, _check_time)
+        answers.at = _asked("4. At what time should papers be fetched each day? HH:MM", answers.at, _check_time)
         answers.zone = _asked(
             "   In which time zone?", answers.zone, lambda text: parse_schedule("daily", "07:00", text)
         )

@@ -69,7 +69,7 @@ def preview(
     digest: Annotated[str, typer.Option(help="Digest id; empty means the newest digest.")] = "",
     papers: Annotated[int, typer.Option(help="Number of papers in the issue.", min=1, max=50)] = 10,
 ) -> None:
-    """Write the issue of a user to files. Nothing is stored or sent, and the links do not work."""
+    """Write the issue of a user to files. Nothing is stored or sent. Links to papers work; all others do not."""
     from mailer.clock import SystemClock
     from mailer.config import MailSettings
     from mailer.errors import NotFound
@@ -103,7 +103,7 @@ def serve(
 ) -> None:
     """Serve the web pages until SIGTERM or Ctrl-C: each user's feed to read on, and the pages that mails link to.
 
-    On this machine the page needs no sign-in, no subscriber and no SMTP server. Elsewhere readers sign in by mail.
+    On this machine the page needs no sign-in, no subscriber and no SMTP server. Elsewhere users sign in by mail.
     """
     from contextlib import closing
 

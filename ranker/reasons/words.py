@@ -48,7 +48,7 @@ BREAKS = frozenset(
     whether whose why within without would yet you your
     """.split()  # noqa: SIM905
 )
-# Endings of adjectives, adverbs and participles, and nouns that end in the same way.
+# Endings of adjectives, adverbs and participles. ``_NOUNS`` lists nouns with the same endings.
 _NO_NOUN = re.compile(r"\w{2,}(?:al|ic|ive|ous|ible|able|ed|less|ful|ly|ian)")
 _NOUNS = frozenset(
     """

@@ -30,15 +30,15 @@ class InterestOrigin(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class StoredInterest:
-    """An interest as it is written down.
+    """An interest as it is stored.
 
     Attributes:
         interest_id: Unique among the interests of the user.
-        paper_ids: Papers that belong to the interest: at the last edit the liked papers of a found interest, otherwise
-            the papers given by the user.
+        paper_ids: Papers of the interest. For a found interest: the liked papers that it had at the last edit.
+            Otherwise: the papers that the user gave.
         weight: Share of the interest before scaling; None until the first change of a weight. See
             ``service.app.ranking.interests``.
-        merged_ids: Ids of interests that were merged into this one. They still name it.
+        merged_ids: Ids of interests that were merged into this one. These ids still lead to it.
     """
 
     interest_id: str

@@ -56,7 +56,7 @@ class CallQueue:
             try:
                 self._is_busy = is_mine = self._changed.wait_for(lambda: self._is_next(ticket), left)
             finally:
-                # Also after Ctrl-C: a ticket that stays in the queue would block all calls.
+                # This also runs after Ctrl-C: a ticket that stays in the queue would block all later calls.
                 self._queues[urgent].remove(ticket)
                 self._changed.notify_all()
             if not is_mine:

@@ -125,7 +125,10 @@ def calibration_error(bins: Sequence[ReliabilityBin]) -> float:
 
 
 def length_at(threshold: float, probabilities: Float64Array, liked: BoolArray, group_sizes: Int32Array) -> Length:
-    """Return what lists that end at the threshold contain; see ``measure`` for the arguments."""
+    """Return the length, precision and recall of lists that end at ``threshold``, and the share of empty ones.
+
+    See ``measure`` for the arguments.
+    """
     kept = probabilities >= threshold
     digests = np.repeat(np.arange(len(group_sizes)), group_sizes)
     papers = np.bincount(digests, kept, len(group_sizes))

@@ -1,4 +1,4 @@
-"""What a canary and the bundle beside it earned, as columns: users, their slates, and the reactions to these."""
+"""The slates of a canary and of the serving bundle, with the reactions to them, as columns: users, their slates, and the reactions to these."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

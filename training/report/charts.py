@@ -81,7 +81,7 @@ def intervals(head: tuple[str, str], rows: Sequence[Row], *, with_zero: bool = F
 
 
 def bars(head: tuple[str, str], rows: Sequence[Row], thin: Sequence[float]) -> str:
-    """Return a chart with a bar for each mean, and a thin bar below it for each of ``thin``; no value is negative."""
+    """Return a chart with a bar for each mean, and a thin bar below it for each value of ``thin``, none negative."""
     top = max([*(row.mean for row in rows), *thin, 1e-12])
     lines = (
         _line(row, _bar(row.mean / top, 'y="1" height="5"') + _bar(second / top, 'class="second" y="7" height="2"'))

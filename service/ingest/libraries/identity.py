@@ -50,7 +50,7 @@ def _are_several(papers: Sequence[Paper], alias: str) -> bool:
 
 
 def _add(entry: LibraryEntry, kept: list[LibraryEntry], index_of_alias: dict[str, int]) -> int:
-    """Add the entry, or join it with that of the same paper; return its place among those kept."""
+    """Add the entry, or merge it into the kept entry of the same paper; return its index in ``kept``."""
     aliases = entry.paper.aliases
     known = ((alias, index_of_alias[alias]) for alias in aliases if alias in index_of_alias)
     same = (index for alias, index in known if not entry.paper.is_other_than(kept[index].paper, alias))

@@ -1,4 +1,4 @@
-"""The links between the Markdown files lead to files and headings that exist."""
+"""The Markdown files: their links lead to files and headings that exist, and their lines are short."""
 
 import re
 from pathlib import Path
@@ -10,6 +10,8 @@ from tests.process.running import ROOT
 FOLDERS = ("docs", "benchmarks", "proto", "cli")
 PAGES = sorted([*ROOT.glob("*.md"), *(page for name in FOLDERS for page in (ROOT / name).rglob("*.md"))])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+CODE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+LONGEST_LINE = 120
 
 
 def anchors(page: Path) -> set[str]:
@@ -31,3 +33,11 @@ def test_relative_links_resolve(page: Path) -> None:
             broken.append(link)
 
     assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_lines_are_short(page: Path) -> None:
+    """No line of prose is longer than a line of code may be; rows of tables and pictures cannot be broken."""
+    prose = CODE.sub("", page.read_text(encoding="utf-8")).splitlines()
+
+    assert [line for line in prose if len(line) > LONGEST_LINE and not line.startswith(("|", "!["))] == []
