@@ -10,7 +10,6 @@ from service.api.callers.exposure import check_exposure
 from service.api.callers.gate import Gate
 from service.api.callers.limits import CallerLimits
 from service.api.server import MAX_CONNECTION_SECONDS, Port
-from service.app.callers.audit_trail import AuditTrail
 from service.app.callers.known_callers import KnownCallers
 from service.app.ports import Clock, Store
 from service.config import MTLS, NO_IDENTITY, Settings
@@ -57,7 +56,7 @@ class Guard:
         else:
             by = identities.by_certificate if settings.auth == MTLS else identities.by_api_key
             self.gate = Gate(by(self._known), limits, self._known.check_age)
-        self.audit = CallAudit(AuditTrail(store), clock)
+        self.audit = CallAudit(store, clock)
 
     def port(self, *, is_shared: bool) -> Port:
         """Return the properties of the server's port.

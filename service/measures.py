@@ -66,7 +66,7 @@ def server_measures(
             "counter",
             "{call}",
             "Calls that were refused because too many waited.",
-            lambda: [(each.refused_count, {"queue": each.name}) for each in queues],
+            lambda: [(each.refusals.count, {"queue": each.name}) for each in queues],
         ),
         Measure(
             "paperfeed.encoder.backlog",

@@ -117,7 +117,7 @@ def _of_database(
     """
     location = absolute_url(settings.db)
     with opened_store(location) as store, closing(make_encoder(settings)) as encoder:
-        serving = ServingSlot(store, encoder.name, load).at(as_of)
+        serving = ServingSlot(store, encoder.name, load).choice(as_of).serving
         with store.read() as tx:
             statistics = tx.statistics.data(serving.statistics_version) or b""
     # The version may have been pruned a moment ago.

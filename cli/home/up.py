@@ -24,7 +24,9 @@ SERVER, PAGES, SCHEDULE = 0, 1, 2
 def up(
     once: Annotated[
         bool,
-        typer.Option("--once", help="Fetch, rank, write the page and mail once, then exit: 0 done, 1 if a step failed."),
+        typer.Option(
+            "--once", help="Fetch, rank, write the page and mail once, then exit: 0 done, 1 if a step failed."
+        ),
     ] = False,
     page: Annotated[
         Path | None,

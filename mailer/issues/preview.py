@@ -15,7 +15,10 @@ from mailer.links import Links
 
 
 def compose_preview(feed: Feed, settings: MailSettings, clock: Clock) -> Issue:
-    """Return an issue of the feed for an invented subscriber. Its links are signed with a random key, so they do not work; links to papers do."""
+    """Return an issue of the feed for an invented subscriber.
+
+    Its links are signed with a random key, so they do not work; links to papers do.
+    """
     now, papers = clock.now(), len(feed.papers)
     subscriber = Subscriber(
         subscriber_id="preview",

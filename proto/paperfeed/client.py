@@ -23,6 +23,7 @@ call still fails, wait ``error_details(error).retry_after_seconds`` before you t
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Self, cast
@@ -301,7 +302,7 @@ def _options(target: str, *, retries: bool) -> list[tuple[str, Any]]:
 
 
 def _entries(call: Callable[..., Any], first: Any, entries_of: Callable[[Any], Any]) -> Iterator[Any]:
-    request: Any = _copy(first)
+    request: Any = deepcopy(first)
     while request is not None:
         page = call(request)
         yield from entries_of(page)
@@ -309,18 +310,12 @@ def _entries(call: Callable[..., Any], first: Any, entries_of: Callable[[Any], A
 
 
 async def _async_entries(call: Callable[..., Any], first: Any, entries_of: Callable[[Any], Any]) -> AsyncIterator[Any]:
-    request: Any = _copy(first)
+    request: Any = deepcopy(first)
     while request is not None:
         page = await call(request)
         for entry in entries_of(page):
             yield entry
         request = _following(request, page)
-
-
-def _copy(request: Any) -> Any:
-    copy = type(request)()
-    copy.CopyFrom(request)
-    return copy
 
 
 def _following(request: Any, page: Any) -> Any | None:

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from service.api.queues import RETRY_SECONDS
@@ -110,12 +110,12 @@ class Call:
     Attributes:
         method: Method, such as ``FeedService/GetFeed``.
         caller: Who makes the call; None until that is known.
-        is_limited: Whether the call was admitted, and counts for the limits of its caller.
+        note_answered: Counts for the limits of the caller that the call is answered; None until the call is admitted.
         audit_entry: Entry that the use case stores in the audit log; None if the call is not audited.
     """
 
     caller: Caller | None = None
-    is_limited: bool = False
+    note_answered: Callable[[], None] | None = None
     audit_entry: AuditEntry | None = None
 
     def __init__(self, method: str, context: Any, counters: Counters) -> None:

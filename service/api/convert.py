@@ -59,6 +59,16 @@ def from_timestamp(timestamp: Timestamp, field: str) -> dt.datetime:
         raise InvalidField(field, "is not a valid timestamp") from error
 
 
+def optional_share(message: Any, name: str) -> float | None:
+    """Return the number from 0 to 1 in the field ``name``; None if it is not set. Raise InvalidField for others."""
+    if not message.HasField(name):
+        return None
+    share: float = getattr(message, name)
+    if not 0.0 <= share <= 1.0:
+        raise InvalidField(name, f"is {share}; must be between 0 and 1")
+    return share
+
+
 def optional_time(message: Any, name: str, path: str = "") -> dt.datetime | None:
     """Return the time in field ``name``; None if the field is not set."""
     return from_timestamp(getattr(message, name), f"{path}{name}") if message.HasField(name) else None

@@ -6,7 +6,6 @@ from paperfeed.v1 import catalog_pb2, feed_pb2, profile_pb2
 from service.api import convert
 from service.app.explanation.ledger import SignalPage
 from service.app.explanation.paper import Explanation, Outcome, PaperQuery
-from service.app.ranking.ranking import check_diversity, check_min_probability
 from service.app.slates import FeedQuery
 from service.domain.errors import InvalidField
 from service.domain.events import EventType, Preferences
@@ -32,10 +31,8 @@ def to_paper_query(request: feed_pb2.ExplainPaperRequest) -> PaperQuery:
         user_id=user_id,
         digest_id=convert.check_optional_name(request.digest_id, "digest_id"),
         as_of=convert.optional_time(request, "as_of"),
-        diversity=check_diversity(request.diversity) if request.HasField("diversity") else None,
-        min_probability=(
-            check_min_probability(request.min_probability) if request.HasField("min_probability") else None
-        ),
+        diversity=convert.optional_share(request, "diversity"),
+        min_probability=convert.optional_share(request, "min_probability"),
         exclude_paper_ids=convert.check_names(request.exclude_paper_ids, "exclude_paper_ids", at_most=MAX_EXCLUDED),
     )
     return PaperQuery(feed, paper_id, convert.check_name(request.slate_id, "slate_id") if has_slate else "")

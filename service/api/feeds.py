@@ -14,7 +14,6 @@ from service.api.page_tokens import OTHER_REQUEST, PageTokens, page_size, reques
 from service.app.explanation.paper import Explainer
 from service.app.feeds import FeedPage, Feeds
 from service.app.ranking.inline import InlineRanking, RankingQuery
-from service.app.ranking.ranking import check_diversity, check_min_probability
 from service.app.slates import FeedQuery
 from service.domain.errors import InvalidField, InvalidPageToken
 from service.domain.papers import Paper, check_id
@@ -46,7 +45,7 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
             page = self._feeds.feed(query, page_size=limit)
         else:
             slate_id, offset = position
-            page = self._feeds.page(query.user_id, slate_id, offset=offset, page_size=limit)
+            page = self._feeds.page(slate_id, offset=offset, page_size=limit, reader=query.user_id)
             if page.slate.user_id != query.user_id or page.slate.request_hash != query.request_hash:
                 raise InvalidPageToken(OTHER_REQUEST)
         return self._answer(request, page)
@@ -75,7 +74,7 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
     def GetSlate(self, request: pb.GetSlateRequest, context: grpc.ServicerContext) -> pb.GetSlateResponse:
         limit, view = page_size(request.page_size), convert.check_view(request.view)
         slate_id, position = convert.check_name(request.slate_id, "slate_id"), self._tokens.read(request)
-        page = self._feeds.slate(slate_id, offset=position[0] if position else 0, page_size=limit)
+        page = self._feeds.page(slate_id, offset=position[0] if position else 0, page_size=limit)
         return pb.GetSlateResponse(
             slate=_slate(page, explain=True, view=view), next_page_token=self._next_page_token(request, page, [])
         )
@@ -96,7 +95,7 @@ class FeedServicer(feed_pb2_grpc.FeedServiceServicer):
             as_of=convert.optional_time(request, "as_of"),
             explain=request.explain,
             by_interest=request.by_interest,
-            min_probability=_min_probability(request),
+            min_probability=convert.optional_share(request, "min_probability"),
         )
         start_after = convert.check_optional_name(request.start_after, "start_after")
         pages = self._feeds.stream(
@@ -207,17 +206,13 @@ def _feed_query(request: pb.GetFeedRequest) -> FeedQuery:
         window=window,
         as_of=convert.optional_time(request, "as_of"),
         explain=request.explain,
-        diversity=check_diversity(request.diversity) if request.HasField("diversity") else None,
-        min_probability=_min_probability(request),
+        diversity=convert.optional_share(request, "diversity"),
+        min_probability=convert.optional_share(request, "min_probability"),
         exclude_paper_ids=convert.check_names(request.exclude_paper_ids, "exclude_paper_ids", at_most=MAX_EXCLUDED),
         request_hash=request_hash(request),
         interest_id=convert.check_optional_name(request.interest_id, "interest_id"),
         by_interest=request.by_interest,
     )
-
-
-def _min_probability(request: pb.GetFeedRequest | pb.StreamFeedsRequest) -> float | None:
-    return check_min_probability(request.min_probability) if request.HasField("min_probability") else None
 
 
 def _ranking_query(request: pb.RankPapersRequest) -> RankingQuery:

@@ -232,8 +232,8 @@ class Handlers(grpc.GenericRpcHandler):
                 await self._audit.note_denied(call, error)
             status = call.fail(error)
         finally:
-            if call.is_limited and call.caller is not None:
-                self.gate.answered(call.method, call.caller)
+            if call.note_answered is not None:
+                call.note_answered()
             self.count -= counts
             if not self.count:
                 self._is_idle.set()
@@ -255,9 +255,9 @@ class Handlers(grpc.GenericRpcHandler):
         if self._refuses:
             raise ServerStopping
         call.caller = caller = await self.gate.identify(context)
-        self.gate.enter(call.method, caller)
-        call.is_limited = True
-        context.add_done_callback(lambda _: self.gate.leave(call.method, caller))
+        usage = self.gate.enter(call.method, caller)
+        call.note_answered = usage.answered
+        context.add_done_callback(lambda _: usage.leave())
         queue.check_room(seconds=call.time_remaining())
         data = await self.slow_clients.read(context)
         if data is grpc.aio.EOF:

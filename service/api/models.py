@@ -1,7 +1,6 @@
 """Servicer of ModelService."""
 
 import datetime as dt
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -137,15 +136,6 @@ def _entry(entry: ModelLogEntry) -> pb.ModelLogEntry:
 
 
 def _struct(values: Mapping[str, Any]) -> Struct:
-    """Return a JSON object as a message. Numbers that JSON does not know become null."""
-
-    def known(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {str(name): known(each) for name, each in value.items()}
-        if isinstance(value, list | tuple):
-            return [known(each) for each in value]
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
     message = Struct()
-    message.update(known(values))
+    message.update(values)
     return message

@@ -53,6 +53,29 @@ class _Job:
     queued_at: float
 
 
+class Refusals:
+    """Counts refused calls, and warns of them at most once in ``WARNING_SECONDS``.
+
+    Attributes:
+        count: Number of calls refused since the start.
+    """
+
+    def __init__(self, log: logging.Logger, message: str) -> None:
+        self.count = 0
+        self._log = log
+        self._message = message
+        self._warned_count, self._warned_at = 0, -WARNING_SECONDS
+
+    def add(self, **facts: object) -> None:
+        """Count a refused call; ``facts`` describe it if it is the one that is logged."""
+        self.count += 1
+        now = time.monotonic()
+        if now - self._warned_at >= WARNING_SECONDS:
+            refused = self.count - self._warned_count
+            self._log.warning(self._message, extra={"facts": facts | {"refused": refused}})
+            self._warned_count, self._warned_at = self.count, now
+
+
 class CallQueue:
     """A queue for one class of calls, with ``threads`` worker threads. Its methods are called in one event loop.
 
@@ -88,9 +111,8 @@ class CallQueue:
         self._mean_seconds = 0.0
         self._is_closed = False
         self._retry_seconds = itertools.cycle(RETRY_SECONDS)
-        self._refused_count = 0
-        self._refused_total = 0
-        self._warned_at = -WARNING_SECONDS
+        self.refusals = Refusals(_log, "overload: calls are refused")
+        """The calls refused since the start."""
         for number in range(threads):
             threading.Thread(target=self._run, name=f"{name}-{number}", daemon=True).start()
 
@@ -103,11 +125,6 @@ class CallQueue:
     def length(self) -> int:
         """Number of waiting calls."""
         return len(self._waiting)
-
-    @property
-    def refused_count(self) -> int:
-        """Number of calls refused since the start."""
-        return self._refused_total
 
     @property
     def is_crowded(self) -> bool:
@@ -133,7 +150,7 @@ class CallQueue:
             or expected_seconds > min(self._max_wait_seconds, seconds)
             or (self._bytes and self._bytes + size > self._max_bytes)
         ):
-            self._warn(waiting, expected_seconds)
+            self.refusals.add(queue=self._name, waiting=waiting, expected_seconds=round(expected_seconds, 3))
             raise Overloaded("calls", retry_after_seconds=next(self._retry_seconds))
 
     async def run(self, work: Work[Argument], argument: Argument, *, kind: Hashable = None, size: int = 0) -> Any:
@@ -160,15 +177,6 @@ class CallQueue:
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
-
-    def _warn(self, waiting: int, expected_seconds: float) -> None:
-        self._refused_count += 1
-        self._refused_total += 1
-        now = time.monotonic()
-        if now - self._warned_at >= WARNING_SECONDS:
-            facts = {"queue": self._name, "waiting": waiting, "expected_seconds": round(expected_seconds, 3)}
-            _log.warning("overload: calls are refused", extra={"facts": facts | {"refused": self._refused_count}})
-            self._refused_count, self._warned_at = 0, now
 
     def _run(self) -> None:
         """Run calls until the queue is closed; each worker thread does this."""

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from paperfeed.v1 import (
     catalog_pb2,
@@ -25,7 +25,7 @@ from paperfeed.v1 import (
     status_pb2_grpc,
 )
 from service.api.callers.exposure import UNIX
-from service.api.callers.reflection import add_reflection
+from service.api.callers.reflection import GuardedReflection
 from service.api.catalog import CatalogServicer
 from service.api.feeds import FeedServicer
 from service.api.handlers import Handlers
@@ -124,10 +124,7 @@ class Server:
         self._options = (
             *OPTIONS,
             ("grpc.so_reuseport", int(port.is_shared)),
-            (
-                "grpc.max_connection_age_ms",
-                port.connection_seconds * 1_000,
-            ),
+            ("grpc.max_connection_age_ms", port.connection_seconds * 1_000),
         )
         # The generated functions are not typed for grpc.aio; of a server they call two methods, which Handlers has.
         registry: Any = handlers
@@ -185,7 +182,8 @@ class Server:
     async def _start(self, address: str) -> int:
         server = grpc.aio.server(handlers=[self._handlers, self._health], options=self._options)
         names = (*NAMES, HEALTH_NAME, reflection.SERVICE_NAME)
-        add_reflection(names, self._handlers.gate, self._handlers.slow_clients, server)
+        add: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
+        add(GuardedReflection(names, self._handlers.gate, self._handlers.slow_clients), server)
         try:
             if self._credentials is None:
                 bound = server.add_insecure_port(address)

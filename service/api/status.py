@@ -1,10 +1,10 @@
 """Conversion of errors to gRPC statuses with google.rpc details, for unary and streaming calls."""
 
+import datetime as dt
 from collections.abc import Sequence
 
 import grpc
-from google.protobuf.any_pb2 import Any as AnyMessage
-from google.protobuf.duration_pb2 import Duration
+from google.protobuf.any import pack
 from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 
@@ -78,11 +78,7 @@ def _pushback(error: errors.PaperfeedError) -> Metadata:
 
 def _status(code: grpc.StatusCode, message: str, details: Sequence[Message], trailer: Metadata = ()) -> Status:
     message = _shortened(message, MAX_MESSAGE_BYTES)
-    status = status_pb2.Status(code=code_pb2.Code.Value(code.name), message=message)
-    for detail in details:
-        wrapped = AnyMessage()
-        wrapped.Pack(detail)
-        status.details.append(wrapped)
+    status = status_pb2.Status(code=code_pb2.Code.Value(code.name), message=message, details=map(pack, details))
     return code, message, ((DETAILS_KEY, status.SerializeToString()), *trailer)
 
 
@@ -99,7 +95,6 @@ def _details(error: errors.PaperfeedError) -> list[Message]:
         violation = error_details_pb2.BadRequest.FieldViolation(field=field, description=problem, reason=error.reason)
         details.append(error_details_pb2.BadRequest(field_violations=[violation]))
     if isinstance(error, errors.Overloaded):
-        delay = Duration()
-        delay.FromMilliseconds(round(error.retry_after_seconds * 1_000))
+        delay = dt.timedelta(milliseconds=round(error.retry_after_seconds * 1_000))
         details.append(error_details_pb2.RetryInfo(retry_delay=delay))
     return details

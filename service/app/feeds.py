@@ -166,27 +166,24 @@ class Feeds:
             for slate in self._save(slates, known=known, skip_deleted=True):
                 yield _first_page(slate, made[slate.user_id][1], page_size)
 
-    def page(self, user_id: str, slate_id: str, *, offset: int, page_size: int) -> FeedPage:
-        """Return a later page of a stored slate; papers that the user has reacted to since are hidden.
+    def page(self, slate_id: str, *, offset: int, page_size: int, reader: str = "") -> FeedPage:
+        """Return a page of a stored slate as it was served.
+
+        Args:
+            reader: User whose later reactions hide papers; empty hides none.
 
         Raises:
             NotFound: The slate was pruned, or its user was deleted.
         """
         with self.store.read() as tx:
-            slate = _find_slate(tx, slate_id, field="page_token")
+            slate = tx.slates.find(slate_id)
+            if slate is None:
+                raise NotFound("slate", slate_id, field="page_token" if reader else "slate_id")
             items = slate.items[offset : offset + page_size]
             papers = tx.papers.find_many([item.paper_id for item in items])
-            state = tx.users.find_state(user_id)
+            state = tx.users.find_state(reader) if reader else None
         hidden = state.hidden_paper_ids if state else frozenset()
         return FeedPage(slate, offset, offset + len(items), papers, hidden)
-
-    def slate(self, slate_id: str, *, offset: int, page_size: int) -> FeedPage:
-        """Return a page of a stored slate as it was served."""
-        with self.store.read() as tx:
-            slate = _find_slate(tx, slate_id, field="slate_id")
-            items = slate.items[offset : offset + page_size]
-            papers = tx.papers.find_many([item.paper_id for item in items])
-        return FeedPage(slate, offset, offset + len(items), papers)
 
     def similar(self, name: str, *, limit: int) -> list[tuple[Paper, float]]:
         """Return (paper, cosine) of the papers with the nearest vectors, nearest first; ties in order of id."""
@@ -298,13 +295,6 @@ def _grouped(choice: Choice, user_ids: Sequence[str]) -> list[tuple[Serving, lis
         serving = choice.of(user_id)
         rows.setdefault(serving.generation, (serving, []))[1].append(row)
     return list(rows.values())
-
-
-def _find_slate(tx: Transaction, slate_id: str, *, field: str) -> Slate:
-    slate = tx.slates.find(slate_id)
-    if slate is None:
-        raise NotFound("slate", slate_id, field=field)
-    return slate
 
 
 def _first_page(slate: Slate, candidates: Candidates, page_size: int) -> FeedPage:

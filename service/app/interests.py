@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ranker.profile.joining import halves
-from service.app.catalog import resolve_all
+from service.app.catalog import resolve_distinct
 from service.app.ports import Clock, Store, Transaction
 from service.app.ranking.prepared_user import PreparedUser
 from service.app.ranking.prepared_users import PreparedUsers
@@ -290,8 +290,7 @@ def _resolved(tx: Transaction, names: Sequence[str], field: str = "interest.pape
     """Return the ids of papers, each once."""
     if len(names) > MAX_PAPERS:
         raise InvalidField(field, f"has {len(names)} entries; at most {MAX_PAPERS} are allowed")
-    found = resolve_all(tx, names, [f"{field}[{place}]" for place in range(len(names))])
-    return tuple(dict.fromkeys(found))
+    return resolve_distinct(tx, names, field)
 
 
 def _check_name(name: str) -> str:

@@ -20,7 +20,8 @@ from service.domain.errors import StorageUnavailable
 from service.domain.papers import embedding_text
 
 MIN_VECTORS = 50
-"""Number of papers with a vector before which nothing is counted: the bundle's own statistics, which count as 300 papers, would hardly change, and a small catalog grows by a tenth with every few papers."""
+"""Number of papers with a vector before which nothing is counted: the bundle's own statistics, which count as 300
+papers, would hardly change, and a small catalog grows by a tenth with every few papers."""
 COUNTED_PAPERS = 20_000
 """Maximum number of papers counted, the newest ones."""
 MAX_AGE = dt.timedelta(days=1)

@@ -1,4 +1,4 @@
-"""The slates of a canary and of the serving bundle, with the reactions to them, as columns: users, their slates, and the reactions to these."""
+"""The slates of a canary and of the serving bundle, with their users and the reactions to them, as columns."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence

@@ -11,8 +11,7 @@ from service.api.callers.scopes import WITHIN_TRANSACTION, is_audited
 from service.api.calls import Call
 from service.api.queues import CallQueue, Work
 from service.api.status import code_of
-from service.app.callers.audit_trail import AuditTrail
-from service.app.ports import Clock
+from service.app.ports import Clock, Store
 from service.domain.callers import AuditEntry
 from service.domain.errors import Overloaded, StorageUnavailable
 from service.domain.events import user_id_hash
@@ -36,8 +35,8 @@ _log = logging.getLogger("paperfeed.audit")
 class CallAudit:
     """Wraps the methods of servicers so that audited calls leave an entry. ``close`` ends its thread."""
 
-    def __init__(self, trail: AuditTrail, clock: Clock) -> None:
-        self._trail = trail
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
         self._clock = clock
         self._queue = CallQueue("audit", threads=1, max_waiting=MAX_WAITING)
 
@@ -54,7 +53,7 @@ class CallAudit:
                 self._add_failure(call, target_of(request), error)
                 raise
             if method not in WITHIN_TRANSACTION:
-                self._trail.add(call.audit_entry)
+                self._add(call.audit_entry)
             return answer
 
         return audited
@@ -71,7 +70,7 @@ class CallAudit:
             except Exception as error:
                 self._add_failure(call, target_of(request), error)
                 raise
-            self._trail.add(self._entry(call, target_of(request), "OK"))
+            self._add(self._entry(call, target_of(request), "OK"))
             yield from first
             yield from answers
 
@@ -83,7 +82,7 @@ class CallAudit:
             return
         try:
             self._queue.check_room()
-            await self._queue.run(Work(self._trail.add), self._entry(call, "", code_of(error).name))
+            await self._queue.run(Work(self._add), self._entry(call, "", code_of(error).name))
         except (Overloaded, StorageUnavailable):
             self._log_lost(call)
 
@@ -91,9 +90,13 @@ class CallAudit:
         """End the thread when the waiting entries have been written."""
         self._queue.close()
 
+    def _add(self, entry: AuditEntry) -> None:
+        with self._store.write() as tx:
+            tx.audit.add(entry)
+
     def _add_failure(self, call: Call, target: str, error: Exception) -> None:
         try:
-            self._trail.add(self._entry(call, target, code_of(error).name))
+            self._add(self._entry(call, target, code_of(error).name))
         except StorageUnavailable:
             self._log_lost(call)
 

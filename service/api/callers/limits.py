@@ -19,7 +19,7 @@ MIN_UNTAKEN = 16
 
 
 @dataclass(slots=True)
-class _Usage:
+class Usage:
     """What a caller has used.
 
     Attributes:
@@ -34,6 +34,14 @@ class _Usage:
     running: int = 0
     open: int = 0
     next_retry_at: float = 0.0
+
+    def answered(self) -> None:
+        """Count that a call is answered."""
+        self.running -= 1
+
+    def leave(self) -> None:
+        """Count that the client of an answered call has taken the answer or has left."""
+        self.open -= 1
 
 
 class CallerLimits:
@@ -54,17 +62,17 @@ class CallerLimits:
         self._concurrent_calls = concurrent_calls
         self._clock = clock
         # Least recent callers first.
-        self._usages: dict[str, _Usage] = {}
+        self._usages: dict[str, Usage] = {}
         self._retry_seconds = itertools.cycle(RETRY_SECONDS)
 
-    def enter(self, caller: str) -> None:
-        """Count a call that begins. ``answered`` and then ``leave`` must follow, unless the call is refused.
+    def enter(self, caller: str) -> Usage:
+        """Count a call that begins. ``answered`` and then ``leave`` of the result must follow.
 
         Raises:
             LimitExceeded: The call is refused. Refused calls of one caller are told different times to retry.
         """
         if not self._rate and not self._concurrent_calls:
-            return
+            return Usage(0.0, 0.0)
         now = self._clock()
         usage = self._usage(caller, now)
         most = self._concurrent_calls
@@ -78,18 +86,9 @@ class CallerLimits:
             usage.tokens -= 1
         usage.running += 1
         usage.open += 1
+        return usage
 
-    def answered(self, caller: str) -> None:
-        """Count that a call is answered."""
-        if (usage := self._usages.get(caller)) is not None:
-            usage.running -= 1
-
-    def leave(self, caller: str) -> None:
-        """Count that the client of an answered call has taken the answer or has left."""
-        if (usage := self._usages.get(caller)) is not None:
-            usage.open -= 1
-
-    def _wait(self, usage: _Usage, now: float) -> float:
+    def _wait(self, usage: Usage, now: float) -> float:
         """Return the seconds until a refused call should be repeated. Refused calls get the next tokens in turn."""
         wait = max(usage.next_retry_at - now, 0.0) + 1 / self._rate
         if wait > MAX_RETRY_SECONDS:
@@ -97,8 +96,8 @@ class CallerLimits:
         usage.next_retry_at = now + wait
         return wait
 
-    def _usage(self, caller: str, now: float) -> _Usage:
-        usage = self._usages.pop(caller, None) or _Usage(self._burst, now)
+    def _usage(self, caller: str, now: float) -> Usage:
+        usage = self._usages.pop(caller, None) or Usage(self._burst, now)
         self._usages[caller] = usage
         if len(self._usages) > MAX_CALLERS:
             # A caller with running calls stays. If all have some, the server's own limits bound their number.

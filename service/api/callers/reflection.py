@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
-from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection
 
 from service.api.callers.gate import Gate
 from service.api.callers.scopes import REFLECTION_METHOD
@@ -27,26 +27,18 @@ class GuardedReflection(reflection.aio.ReflectionServicer):
         context = unused_context
         try:
             caller = await self._gate.identify(context)
-            self._gate.enter(REFLECTION_METHOD, caller)
+            usage = self._gate.enter(REFLECTION_METHOD, caller)
             try:
                 await self._slow_clients.begin(context)
                 answers: Any = super().ServerReflectionInfo(self._requests(context), context)
                 async for answer in answers:
                     await self._slow_clients.write(context, answer)
             finally:
-                self._gate.answered(REFLECTION_METHOD, caller)
-                self._gate.leave(REFLECTION_METHOD, caller)
+                usage.answered()
+                usage.leave()
         except PaperfeedError as error:
             await context.abort(*status_of(error, ""))
 
     async def _requests(self, context: Any) -> AsyncIterator[Any]:
         while (request := await self._slow_clients.read(context)) is not grpc.aio.EOF:
             yield request
-
-
-def add_reflection(
-    service_names: Sequence[str], gate: Gate, slow_clients: SlowClients, server: grpc.aio.Server
-) -> None:
-    """Add reflection of the services to a server that has not been started."""
-    add: Any = reflection_pb2_grpc.add_ServerReflectionServicer_to_server
-    add(GuardedReflection(service_names, gate, slow_clients), server)

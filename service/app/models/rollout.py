@@ -14,6 +14,8 @@ from service.app.rounds import Rounds
 from service.domain.errors import BundleUnusable, PaperfeedError, StorageUnavailable
 from service.domain.models import Aliases, Canary
 
+POLL_SECONDS = 1.0
+"""Pause between two looks at the registry."""
 RETRY_SECONDS = 15.0
 """Pause before a bundle that could not be loaded is tried again."""
 MAX_PROBLEM_LENGTH = 1_000
@@ -30,10 +32,8 @@ class Rollout(Rounds):
         actor: Names this process in the log of the registry.
     """
 
-    def __init__(
-        self, slot: ServingSlot, registry: Registry, warmer: Warmer, actor: str, *, poll_seconds: float = 1.0
-    ) -> None:
-        super().__init__("models", _log, "following the model registry failed; it will be tried again", poll_seconds)
+    def __init__(self, slot: ServingSlot, registry: Registry, warmer: Warmer, actor: str) -> None:
+        super().__init__("models", _log, "following the model registry failed; it will be tried again", POLL_SECONDS)
         self._slot = slot
         self._registry = registry
         self._warmer = warmer

@@ -20,7 +20,7 @@ from service.app.ranking.placing import columns_of
 from service.app.ranking.prepared_user import PreparedUser
 from service.app.ranking.serving import Serving
 from service.app.ranking.signals import user_code
-from service.domain.errors import InvalidField, NotCalibrated
+from service.domain.errors import NotCalibrated
 from service.domain.feeds import FallbackReason, Reason, ReasonType, SlateItem, SlateSection
 from service.domain.matching import Matches
 
@@ -67,20 +67,6 @@ class RankingOptions:
     limit: int | None = MAX_SLATE_SIZE
     page: int | None = None
     exploration: Exploration | None = None
-
-
-def check_diversity(diversity: float) -> float:
-    """Return ``diversity`` if it is a number from 0 to 1; raise InvalidField otherwise."""
-    if not 0.0 <= diversity <= 1.0:
-        raise InvalidField("diversity", f"is {diversity}; must be between 0 and 1")
-    return diversity
-
-
-def check_min_probability(min_probability: float) -> float:
-    """Return ``min_probability`` if it is a number from 0 to 1; raise InvalidField otherwise."""
-    if not 0.0 <= min_probability <= 1.0:
-        raise InvalidField("min_probability", f"is {min_probability}; must be between 0 and 1")
-    return min_probability
 
 
 def check_calibrated(serving: Serving) -> None:

@@ -98,10 +98,6 @@ class ServingSlot:
         loaded = () if models is None else (models.served, models.canary)
         return {each.version: each.plain.times for each in loaded if each is not None and each.version is not None}
 
-    def at(self, as_of: dt.datetime | None) -> Serving:
-        """Return the choice for a request with this ``as_of`` that is for no user; see ``choice``."""
-        return self.choice(as_of).serving
-
     def choice(self, as_of: dt.datetime | None = None) -> Choice:
         """Return what ranks for whom in a request with this ``as_of``; the present choice if it is None.
 

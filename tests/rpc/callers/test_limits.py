@@ -89,13 +89,14 @@ def test_calls_at_the_same_time() -> None:
     """A caller may have so many calls at work, and as many answers that wait; each end makes room for one more."""
     limits = CallerLimits(0, 20, Ticks())
 
-    assert [refused(limits, "a") is None for _ in range(21)] == [True] * 20 + [False]
-    for _ in range(20):
-        limits.answered("a")
-        assert [refused(limits, "a") is None for _ in range(2)] == [True, False]
-    limits.answered("a")
+    usages = [limits.enter("a") for _ in range(20)]
     assert refused(limits, "a") is not None
-    limits.leave("a")
+    for usage in usages:
+        usage.answered()
+        assert [refused(limits, "a") is None for _ in range(2)] == [True, False]
+    usages[0].answered()
+    assert refused(limits, "a") is not None
+    usages[0].leave()
     assert [refused(limits, "a") is None for _ in range(2)] == [True, False]
 
 
@@ -105,9 +106,9 @@ def test_few_callers_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     limits = CallerLimits(0, 1, Ticks())
     limits.enter("busy")
     for number in range(9):
-        limits.enter(str(number))
-        limits.answered(str(number))
-        limits.leave(str(number))
+        usage = limits.enter(str(number))
+        usage.answered()
+        usage.leave()
 
     assert set(limits._usages) == {"busy", "7", "8"}
     assert refused(limits, "busy") is not None
