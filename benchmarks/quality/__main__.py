@@ -1,6 +1,6 @@
 """Measure ranking quality on the public data sets, and keep the results as JSON with the command that made them.
 
-    python -m benchmarks.quality --all            # every run below; about an hour with vectors in the cache
+    python -m benchmarks.quality --all            # every run below; an hour on two cores with vectors in the cache
     python -m benchmarks.quality arxiv-2025       # some of them
     python -m benchmarks.quality --calibrate      # replace the calibration of the shipped bundle, and measure nothing
     python -m benchmarks.quality --dev left-out-arxiv-2025   # on the dev split, for choosing; nothing is written

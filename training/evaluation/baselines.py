@@ -107,7 +107,7 @@ def blend(view: View, this: Round) -> Opened:
 
 _LINEAR: dict[str, float | int | str] = {"C": REGULARISATION, "negatives": NEGATIVE_COUNT}
 
-# The parameters were chosen on the dev split (docs/ranking.md). Results show the baselines in this order.
+# The parameters were chosen on the dev split (docs/train.md). Results show the baselines in this order.
 BASELINES = (
     Baseline("mean-cosine", mean_cosine),
     Baseline("nearest-like", nearest_like),
