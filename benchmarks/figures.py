@@ -131,7 +131,7 @@ def _command() -> str:
 
 
 def _commit() -> str:
-    """Return the version of the sources, marked if they were changed since. Results that were made anew do not count."""
+    """Return the version of the sources, marked if they were changed since. Results made anew do not count."""
     changed = _git("status", "--porcelain", "--untracked-files=no", "--", ":/", ":(top,exclude)benchmarks/results")
     return _git("describe", "--always") + ("-dirty" if changed else "")
 

@@ -1,7 +1,7 @@
 """Calibration of a bundle: from scores, which compare papers of one slate, to probabilities, which compare slates.
 
 Scores are sums of how far a paper stands out from the other candidates, so equal scores mean about the same for all
-users and digests (docs/ranking.md). That is what makes one function for all users possible.
+users and digests (docs/probabilities.md). That is what makes one function for all users possible.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The protocols on the public data sets give the queries described in docs/ranking.md."""
+"""The protocols on the public data sets give the queries described in docs/train.md."""
 
 import os
 from pathlib import Path
