@@ -19,14 +19,17 @@ from training.report import training_page
 
 @pytest.mark.slow
 def test_finds_the_planted_truth(trained: tuple[Path, TrainingReport]) -> None:
-    """If likes follow the field alone, a user who was not in training gets papers of the own field on top."""
+    """If likes follow the field alone, users who were not in training get papers of the own field on top."""
     bundle = load_bundle(trained[0], encoder="made-up")
-    fresh = planted(dated=True, seed=9)
-    matrix = bundle.spaces.matrix(fresh.papers)
-    field = [title.split()[0] in {"genome", "protein", "cell"} for title in fresh.papers.titles]
-    mine = np.flatnonzero(field)
-    ranked = rank(bundle, build_profile(matrix.take(mine[:3].tolist())), matrix, MONDAY + 50 * WEEK)
-    assert np.mean([field[row] for row in ranked.rows[: len(mine) // 2]]) > 0.95
+    shares = []
+    for seed in range(9, 13):
+        fresh = planted(dated=True, seed=seed)
+        matrix = bundle.spaces.matrix(fresh.papers)
+        field = np.array([title.split()[0] in {"genome", "protein", "cell"} for title in fresh.papers.titles])
+        mine = np.flatnonzero(field)
+        ranked = rank(bundle, build_profile(matrix.take(mine[:3].tolist())), matrix, MONDAY + 50 * WEEK)
+        shares.append(field[ranked.rows[: len(mine) // 2]].mean())
+    assert np.mean(shares) > 0.95
 
 
 @pytest.mark.slow
