@@ -6,14 +6,12 @@ arxiv-2016-2018. ``paperfeed train`` fits a calibration by itself, on both data 
 """
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from data_sets.files import PUBLIC_DATA
 from ranker.bundle.bundle import Bundle, default_bundle_path, load_bundle, write_bundle
-from ranker.bundle.calibration import Calibration
 from training.calibration.digests import digest_queries
 from training.calibration.held_out import ScoredDigests, calibrate
 from training.data.catalogs import DatasetPapers
@@ -37,23 +35,34 @@ def scored(dataset: Dataset, bundle: Bundle, users: Sequence[int], limit: int, s
     return ScoredDigests.of(papers, queries, bundle.model)
 
 
-def calibrate_shipped(load: Load, limit: int = FITTED_DIGESTS) -> Bundle:
+def calibrate_shipped(load: Load) -> Bundle:
     """Fit the calibration of the shipped bundle on the users whom its training held out; write and return the bundle.
 
     Raises:
         ValueError: There are too few likes.
     """
     folder = default_bundle_path()
-    recipe = find_recipe("default")
-    known = load(SHIPPED).before(recipe.known_until)
-    digests = scored(known, load_bundle(folder, encoder=None), held_out(load)[SHIPPED], limit, -np.inf)
+    bundle = load_bundle(folder, encoder=None)
+    known = load(SHIPPED).before(find_recipe("default").known_until)
+    digests = scored(known, bundle, held_out(load)[SHIPPED], FITTED_DIGESTS, -np.inf)
     found = calibrate({SHIPPED: digests}, np.random.default_rng(0))
     if found.calibration is None:
         raise ValueError(found.problem)
-    return calibrated_bundle(folder, found.calibration)
+    manifest = bundle.manifest
+    kept = ("encoder_name", "recipe", "fingerprint", "created_at", "base", "params", "metrics")
+    write_bundle(
+        folder,
+        model_text=bundle.model.text,
+        spaces=bundle.spaces,
+        calibration=found.calibration,
+        **{name: getattr(manifest, name) for name in kept},
+    )
+    written = load_bundle(folder, encoder=None)
+    assert dict(written.manifest.files) == dict(manifest.files), "model or spaces changed"
+    return written
 
 
-def calibration(bundle: Bundle, load: Load, limit: int = MEASURED_DIGESTS) -> dict[str, Any]:
+def calibration(bundle: Bundle, load: Load) -> dict[str, Any]:
     """Return the quality of the bundle's calibration by data set."""
     assert bundle.calibration is not None
     hidden, result = held_out(load), {}
@@ -62,7 +71,7 @@ def calibration(bundle: Bundle, load: Load, limit: int = MEASURED_DIGESTS) -> di
         if name == SHIPPED:
             since = find_recipe("default").known_until
             users = np.setdiff1d(dataset.likes.users, users).tolist()
-        found = scored(dataset, bundle, users, limit, since)
+        found = scored(dataset, bundle, users, MEASURED_DIGESTS, since)
         result[name] = {**found.measured(bundle.calibration).as_dict(), "papers": len(dataset.papers)}
     return {"bundle": bundle.version, "data": result}
 
@@ -71,20 +80,3 @@ def held_out(load: Load) -> dict[str, list[int]]:
     """Return the users of each data set whom the training of the shipped bundle held out."""
     data = [load(name) for name in PUBLIC_DATA]
     return dict(zip(PUBLIC_DATA, held_out_users(data, find_recipe("default"), seed=0), strict=True))
-
-
-def calibrated_bundle(folder: Path, calibration: Calibration) -> Bundle:
-    """Give the bundle in the folder this calibration; return it."""
-    bundle = load_bundle(folder, encoder=None)
-    manifest = bundle.manifest
-    kept = ("encoder_name", "recipe", "fingerprint", "created_at", "base", "params", "metrics")
-    write_bundle(
-        folder,
-        model_text=bundle.model.text,
-        spaces=bundle.spaces,
-        calibration=calibration,
-        **{name: getattr(manifest, name) for name in kept},
-    )
-    written = load_bundle(folder, encoder=None)
-    assert dict(written.manifest.files) == dict(manifest.files), "model or spaces changed"
-    return written
